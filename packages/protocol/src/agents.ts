@@ -1,0 +1,40 @@
+import { z } from 'zod'
+import { operation } from './operation.ts'
+import { JsonValue, Name } from './values.ts'
+
+export const ToolSummary = z.object({ name: z.string(), description: z.string(), inputSchema: JsonValue })
+
+/** What a version says about itself once its code has been loaded. */
+export const AgentManifest = z.object({
+  description: z.string().max(2_000),
+  /** `agent` runs the model loop over instructions and tools; `function` is durable code. */
+  shape: z.enum(['agent', 'function']),
+  model: z.string().nullable(),
+  instructions: z.string().nullable(),
+  tools: z.array(ToolSummary),
+  skills: z.array(z.object({ name: z.string(), description: z.string() })),
+  /** Questions that show what the agent is for. */
+  examples: z.array(z.string().max(300)).max(20),
+})
+export type AgentManifest = z.infer<typeof AgentManifest>
+
+export const Agent = z.object({
+  name: Name,
+  version: z.string(),
+  /** `starting` until its worker has loaded the code; `broken` when the code does not load, with the reason in `problem`. */
+  status: z.enum(['starting', 'ready', 'broken']),
+  problem: z.string().nullable(),
+  manifest: AgentManifest.nullable(),
+  deployedAt: z.iso.datetime(),
+})
+export type Agent = z.infer<typeof Agent>
+
+export const listAgents = operation({
+  id: 'agents.list', summary: 'All agents with their live version.', http: ['GET', '/v1/agents'], permission: 'agents:read',
+  input: z.strictObject({}), output: z.object({ items: z.array(Agent) }),
+})
+export const getAgent = operation({
+  id: 'agents.get', summary: 'One agent.', http: ['GET', '/v1/agents/{name}'], permission: 'agents:read',
+  input: z.strictObject({ name: Name }), output: Agent,
+})
+export const agentOperations = [listAgents, getAgent]

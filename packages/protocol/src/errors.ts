@@ -1,0 +1,30 @@
+import { z } from 'zod'
+
+/** Every failure a caller may see: what each transport reports it as, the CLI's exit code, and what to do about it. */
+export const errorCodes = {
+  invalid: { http: 400, grpc: 3, exit: 2, meaning: 'The request is malformed. The message names each wrong field.' },
+  unauthenticated: { http: 401, grpc: 16, exit: 3, meaning: 'No key, or one that is unknown or expired.' },
+  forbidden: { http: 403, grpc: 7, exit: 4, meaning: 'The key is valid but may not do this.' },
+  not_found: { http: 404, grpc: 5, exit: 5, meaning: 'Nothing of that name that this key may see.' },
+  conflict: { http: 409, grpc: 10, exit: 6, meaning: 'The thing is not in a state that allows this, or the same idempotency key came with another body.' },
+  too_large: { http: 413, grpc: 11, exit: 7, meaning: 'The body or a value is larger than the limit that the message names.' },
+  over_limit: { http: 429, grpc: 8, exit: 8, meaning: 'A quota, rate or budget is used up. Try again later or raise it.' },
+  internal: { http: 500, grpc: 13, exit: 1, meaning: 'A fault of the server. Its log has the cause under the request id.' },
+  unavailable: { http: 503, grpc: 14, exit: 9, meaning: 'The database or another part is not answering. Nothing was lost; try again.' },
+} as const
+
+export type ErrorCode = keyof typeof errorCodes
+export const ErrorCode = z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorCode[]])
+
+/** The body of every error response. */
+export const ErrorBody = z.object({ error: z.object({ code: ErrorCode, message: z.string(), requestId: z.string().optional() }) })
+export type ErrorBody = z.infer<typeof ErrorBody>
+
+/** Why a step or run failed. Data, not an exception: it is stored, shown and given to models. `code` is the thrower's own word (`timeout`, `not_json`, …). */
+export const Failure = z.object({
+  message: z.string().max(20_000),
+  code: z.string().max(64).optional(),
+  retryable: z.boolean(),
+  stack: z.string().max(20_000).optional(),
+})
+export type Failure = z.infer<typeof Failure>

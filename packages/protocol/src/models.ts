@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { OpPath } from './events.ts'
+import { JsonValue, Usage } from './values.ts'
+
+export const TextContent = z.object({ type: z.literal('text'), text: z.string() })
+export const ToolCallContent = z.object({ type: z.literal('tool-call'), toolCallId: z.string(), toolName: z.string(), input: JsonValue })
+/** `isError`: the tool failed, and `output` is the text that tells the model why. */
+export const ToolResultContent = z.object({ type: z.literal('tool-result'), toolCallId: z.string(), toolName: z.string(), output: JsonValue, isError: z.boolean().default(false) })
+
+export const Message = z.discriminatedUnion('role', [
+  z.object({ role: z.literal('user'), content: z.array(TextContent) }),
+  z.object({ role: z.literal('assistant'), content: z.array(z.discriminatedUnion('type', [TextContent, ToolCallContent])) }),
+  z.object({ role: z.literal('tool'), content: z.array(ToolResultContent) }),
+])
+export type Message = z.infer<typeof Message>
+
+export const ToolDefinition = z.object({ name: z.string().min(1).max(64), description: z.string().max(4_000), inputSchema: JsonValue })
+export type ToolDefinition = z.infer<typeof ToolDefinition>
+
+/**
+ * Input of a `model` step. `prefix` is the path of an earlier model step of the run: its whole prompt and its answer come
+ * first, then `append`. So a conversation of n turns stores its n messages once, not n times.
+ * `instructions` and `tools` are those of the prefix unless given.
+ */
+export const ModelRequest = z.object({
+  model: z.string().max(200),
+  prefix: OpPath.optional(),
+  instructions: z.string().max(200_000).optional(),
+  tools: z.array(ToolDefinition).max(128).optional(),
+  append: z.array(Message).max(1_000),
+  outputTokensMax: z.number().int().min(1).max(1_000_000).optional(),
+})
+export type ModelRequest = z.infer<typeof ModelRequest>
+
+/** The prompt as the model sees it, rebuilt from the journal. `getStep` answers with it for a model step. */
+export const Prompt = z.object({ model: z.string(), instructions: z.string(), tools: z.array(ToolDefinition), messages: z.array(Message), outputTokensMax: z.number().int().optional() })
+export type Prompt = z.infer<typeof Prompt>
+
+/** Output of a `model` step. `model` is what answered: the alias `default` is resolved when the step runs. */
+export const ModelReply = z.object({
+  model: z.string(),
+  content: z.array(z.discriminatedUnion('type', [TextContent, ToolCallContent])),
+  finishReason: z.enum(['stop', 'tool-calls', 'length', 'content-filter', 'other']),
+  usage: Usage,
+})
+export type ModelReply = z.infer<typeof ModelReply>

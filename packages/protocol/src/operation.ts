@@ -1,0 +1,19 @@
+import type { z } from 'zod'
+
+export type HttpMethod = 'GET' | 'POST' | 'DELETE'
+export const permissions = ['runs:read', 'runs:write', 'approvals:decide', 'agents:read', 'files:read', 'keys:manage', 'system:read'] as const
+export type Permission = (typeof permissions)[number]
+
+/** One thing that callers can ask for, defined once. HTTP, OpenAPI, the clients and the permission tests derive from it. */
+export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> = {
+  /** `noun.verb`, the name in clients and in the audit log. */
+  id: string
+  summary: string
+  /** Path parameters in braces: `/v1/runs/{runId}`. They are fields of `input`. */
+  http: readonly [HttpMethod, string]
+  permission: Permission
+  input: Input
+  output: Output
+}
+
+export const operation = <Input extends z.ZodType, Output extends z.ZodType>(spec: Operation<Input, Output>): Operation<Input, Output> => spec

@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import { Failure } from './errors.ts'
+import { OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
+import { operation } from './operation.ts'
+import { PageInput, pageOf } from './page.ts'
+import { RunState } from './run-state.ts'
+import { Asker, JsonValue, Name, Usage } from './values.ts'
+
+/** Why a run is waiting, and until when. */
+export const Wait = z.object({
+  kind: WaitKind,
+  name: z.string(),
+  until: z.iso.datetime().nullable(),
+  approvalId: z.uuid().optional(),
+  reason: ParkReason.optional(),
+  detail: JsonValue.optional(),
+})
+export type Wait = z.infer<typeof Wait>
+
+export const Run = z.object({
+  id: z.uuid(),
+  agent: z.string(),
+  version: z.string(),
+  state: RunState,
+  input: JsonValue,
+  output: JsonValue.nullable(),
+  failure: Failure.nullable(),
+  wait: Wait.nullable(),
+  session: z.string().nullable(),
+  asker: Asker,
+  usage: Usage,
+  eventCount: z.number().int(),
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().nullable(),
+  endedAt: z.iso.datetime().nullable(),
+})
+export type Run = z.infer<typeof Run>
+
+const runId = z.uuid()
+const RunRef = z.strictObject({ runId })
+
+export const startRun = operation({
+  id: 'runs.start',
+  summary: 'Start a run of an agent. With an idempotency key the same request returns the same run.',
+  http: ['POST', '/v1/runs'],
+  permission: 'runs:write',
+  input: z.strictObject({
+    agent: Name,
+    input: JsonValue.default(null),
+    session: z.string().min(1).max(128).optional(),
+    idempotencyKey: z.string().min(1).max(128).optional(),
+  }),
+  output: Run,
+})
+
+export const getRun = operation({ id: 'runs.get', summary: 'One run.', http: ['GET', '/v1/runs/{runId}'], permission: 'runs:read', input: RunRef, output: Run })
+
+export const listRuns = operation({
+  id: 'runs.list',
+  summary: 'Runs, newest first.',
+  http: ['GET', '/v1/runs'],
+  permission: 'runs:read',
+  input: z.strictObject({ ...PageInput, agent: Name.optional(), state: RunState.optional(), session: z.string().max(128).optional() }),
+  output: pageOf(Run),
+})
+
+export const listRunEvents = operation({
+  id: 'runs.events',
+  summary: 'A run’s history from a number on, oldest first. With `Accept: text/event-stream` it streams until the run ends, and goes on after `Last-Event-ID`.',
+  http: ['GET', '/v1/runs/{runId}/events'],
+  permission: 'runs:read',
+  input: z.strictObject({ runId, after: z.coerce.number().int().min(-1).default(-1), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
+  output: z.object({ items: z.array(RunEvent), next: z.number().int().nullable() }),
+})
+
+export const getStep = operation({
+  id: 'runs.step',
+  summary: 'One step in full: its input as the callee saw it (for a model call the exact prompt) and what came back.',
+  http: ['GET', '/v1/runs/{runId}/steps/{op}'],
+  permission: 'runs:read',
+  input: z.strictObject({ runId, op: OpPath }),
+  output: z.object({
+    op: OpPath,
+    kind: StepKind,
+    name: z.string(),
+    attempt: z.number().int(),
+    input: JsonValue.nullable(),
+    output: JsonValue.nullable(),
+    failure: Failure.nullable(),
+    startedAt: z.iso.datetime().nullable(),
+    endedAt: z.iso.datetime().nullable(),
+    durationMs: z.number().nullable(),
+  }),
+})
+
+export const cancelRun = operation({
+  id: 'runs.cancel',
+  summary: 'Cancel a run. A run that has ended stays as it is.',
+  http: ['POST', '/v1/runs/{runId}/cancel'],
+  permission: 'runs:write',
+  input: z.strictObject({ runId, reason: z.string().max(500).optional() }),
+  output: Run,
+})
+
+export const retryRun = operation({
+  id: 'runs.retry',
+  summary: 'Take up a run again that waits for an operator (diverged or poison).',
+  http: ['POST', '/v1/runs/{runId}/retry'],
+  permission: 'runs:write',
+  input: RunRef,
+  output: Run,
+})
+
+export const signalRun = operation({
+  id: 'runs.signal',
+  summary: 'Send data into a run. Kept until the run asks for a signal of that name.',
+  http: ['POST', '/v1/runs/{runId}/signals/{name}'],
+  permission: 'runs:write',
+  input: z.strictObject({ runId, name: z.string().min(1).max(128), payload: JsonValue.default(null), idempotencyKey: z.string().min(1).max(128).optional() }),
+  output: Run,
+})
+
+export const runOperations = [startRun, getRun, listRuns, listRunEvents, getStep, cancelRun, retryRun, signalRun]

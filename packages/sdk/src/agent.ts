@@ -1,0 +1,115 @@
+import type { AnswerPart, Asker, ExecResult, Failure, FilePart, Json, Message, ModelReply, RetryPolicy, ToolDefinition } from '@longhaul/protocol'
+import type { z } from 'zod'
+
+/** A command for the run's sandbox: a shell line, or a program with its arguments. Paths are relative to `/workspace`. */
+export type Command = ({ script: string } | { cmd: string; args?: string[] }) & { cwd?: string; env?: Record<string, string>; stdin?: string; timeoutMs?: number }
+
+export type SandboxHandle = {
+  exec(command: Command): Promise<ExecResult>
+  writeFiles(files: { path: string; content: string | Uint8Array }[]): Promise<void>
+  readFile(path: string, bytesMax?: number): Promise<Uint8Array>
+  list(path: string): Promise<{ name: string; type: 'file' | 'directory' | 'other'; bytes: number }[]>
+}
+
+/** What every piece of durable code is given. All of its methods are recorded: after a crash they return what they returned before. */
+export type Context = {
+  readonly run: { id: string; agent: string; version: string; session: string | null; createdAt: Date }
+  /** Who asked, and what they may see. Trust this, never what the model says about it. */
+  readonly asker: Asker
+  /** A folder of this agent on the worker's disk, for data that `prepare` made. The same for all of its runs. */
+  readonly dataDir: string
+  /** Aborted when the run is cancelled or taken away. Long work should watch it. */
+  readonly signal: AbortSignal
+  readonly sandbox: SandboxHandle
+  /** Runs `work` once and records its result. Tried again by the policy when it throws, except a `TerminalFailure`. */
+  step<Result extends Json | void>(name: string, work: (attempt: number) => Promise<Result> | Result, options?: { retry?: Partial<RetryPolicy> }): Promise<Result>
+  /** Sleeps durably: costs nothing meanwhile, survives everything. */
+  sleep(name: string, ms: number): Promise<void>
+  /** Waits for data sent by `POST /v1/runs/{id}/signals/{name}`. Throws `TimedOut` when none came in time. */
+  waitForSignal(name: string, options?: { timeoutMs?: number }): Promise<Json>
+  /** Asks a person. Throws `TimedOut` when nobody answered in time. */
+  approval(title: string, options?: { detail?: Json; timeoutMs?: number }): Promise<{ approved: boolean; by: string; comment: string | null }>
+  /** One model call. `after` continues the conversation of an earlier call of this run. */
+  model(request: { model?: string; after?: ModelTurn; instructions?: string; tools?: ToolDefinition[]; append: Message[]; outputTokensMax?: number }): Promise<ModelTurn>
+  /** Stores a file for the answer. At most 8 MB. */
+  artifact(file: { name: string; mediaType: string; title?: string; content: string | Uint8Array }): Promise<FilePart>
+  /** Runs branches side by side, each with a context of its own. Rejects with the first failure, after all have settled. */
+  all<Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(branches: Branches): Promise<{ -readonly [K in keyof Branches]: Awaited<ReturnType<Branches[K]>> }>
+}
+
+export type ModelTurn = ModelReply & { readonly op: string }
+
+/** Returned by a tool that has something to show to the person besides what it tells the model. */
+export type Shown = { output: Json; parts: AnswerPart[] }
+
+export type Tool<Input extends z.ZodType = z.ZodType> = {
+  readonly kind: 'tool'
+  description: string
+  input: Input
+  /** Default 60 s, at most 1 h. A tool that takes longer fails with `timeout`; the model is told. */
+  timeoutMs: number
+  run(input: z.output<Input>, ctx: Context): Promise<Json | Shown> | Json | Shown
+}
+
+/** Defines a tool. In an agent's folder: the default export of `tools/<name>.ts`; the file's name is the tool's. */
+export function tool<Input extends z.ZodType>(options: Omit<Tool<Input>, 'kind' | 'timeoutMs'> & { timeoutMs?: number }): Tool<Input> {
+  return { kind: 'tool', timeoutMs: 60_000, ...options }
+}
+
+/** Marks what a tool returns as having parts for the person who asked. */
+export const shown = (output: Json, ...parts: AnswerPart[]): Shown => ({ output, parts })
+
+export type AgentDefinition = {
+  readonly kind: 'agent'
+  description: string
+  /** Default: `default`, which the server resolves. */
+  model: string
+  /** Instructions, beside or instead of `instructions.md`. Called at the start of each run; must be deterministic. */
+  instructions?: (about: { asker: Asker; createdAt: Date }) => string
+  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `python`. */
+  stockTools: StockTool[]
+  /** Model calls after which the run fails. Default 30. */
+  turnsMax: number
+  examples: string[]
+  /** Prepares data in `dataDir`, once per worker start, before the first run. Must be safe to repeat. */
+  prepare?: (about: { dataDir: string; log(message: string): void }) => Promise<void>
+}
+export type StockTool = 'bash' | 'read_file' | 'write_file' | 'python'
+
+/** Defines an LLM agent: the default export of `agent/agent.ts`. Instructions, tools and skills come from the files beside it. */
+export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { description: string }): AgentDefinition {
+  return { kind: 'agent', model: 'default', stockTools: ['bash', 'read_file', 'write_file', 'python'], turnsMax: 30, examples: [], ...options }
+}
+
+export type DurableFunction = {
+  readonly kind: 'function'
+  description: string
+  examples: string[]
+  prepare?: AgentDefinition['prepare']
+  main: (ctx: Context, input: Json) => Promise<Json | void>
+}
+
+/** Defines a durable function: the default export of `agent/agent.ts` when the agent is plain code. */
+export function durable(description: string, main: DurableFunction['main'], options: { examples?: string[]; prepare?: NonNullable<AgentDefinition['prepare']> } = {}): DurableFunction {
+  return { kind: 'function', description, main, examples: [], ...options }
+}
+
+/** Thrown by code or tools: retrying will not help. */
+export class TerminalFailure extends Error {
+  override readonly name = 'TerminalFailure'
+}
+
+/** A wait whose time ran out. */
+export class TimedOut extends Error {
+  override readonly name = 'TimedOut'
+}
+
+/** A step that failed for good; `failure` is what was recorded. */
+export class StepFailed extends Error {
+  override readonly name = 'StepFailed'
+  readonly failure: Failure
+  constructor(failure: Failure) {
+    super(failure.message)
+    this.failure = failure
+  }
+}

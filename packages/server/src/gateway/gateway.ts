@@ -1,0 +1,17 @@
+import type { ModelReply, Prompt } from '@longhaul/protocol'
+
+export type GenerateOptions = {
+  signal: AbortSignal
+  onText?(delta: string): void
+}
+
+/** The one door to all models. */
+export type Gateway = {
+  /** What `default` stands for here. */
+  defaultModel: string
+  /** True when no provider is configured, so that the rule-based stand-in answers. */
+  isOffline: boolean
+  available: string[]
+  /** One model call. Rejects with a `StepFailure`; `retryable` says whether the same call may succeed later. */
+  generate(prompt: Prompt, options: GenerateOptions): Promise<ModelReply>
+}

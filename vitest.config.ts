@@ -1,0 +1,17 @@
+import { defineConfig } from 'vitest/config'
+
+/** Two cores and one PostgreSQL for all: files run two at a time, each test in a database of its own. */
+export default defineConfig({
+  resolve: { conditions: ['longhaul-source'] },
+  ssr: { resolve: { conditions: ['longhaul-source', 'node'], externalConditions: ['longhaul-source', 'node'] } },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/**/*.test.ts'],
+    exclude: ['**/node_modules/**', '.longhaul/**', '**/*.e2e.test.ts'],
+    globalSetup: ['packages/server/test/support/global-postgres.ts'],
+    pool: 'forks',
+    execArgv: ['--conditions=longhaul-source'],
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+})
