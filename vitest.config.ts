@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 /** Two cores and one PostgreSQL for all: files run two at a time, each test in a database of its own. */
 export default defineConfig({
   resolve: { conditions: ['longhaul-source'] },
+  // The global setup runs in an environment of vitest's own, which knows nothing of the two lines around this one.
+  environments: { __vitest__: { resolve: { conditions: ['longhaul-source', 'node'], externalConditions: ['longhaul-source', 'node'] } } },
   ssr: { resolve: { conditions: ['longhaul-source', 'node'], externalConditions: ['longhaul-source', 'node'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts', 'examples/**/*.test.ts'],

@@ -1,0 +1,145 @@
+/** The only door to PostgreSQL: a pool for everybody, and connections of their own for those who must not wait in its queue. */
+import pg from 'pg'
+import type { Log } from '../kernel/index.ts'
+import { isConnectionLost, toDbError } from './db-errors.ts'
+import { type Sql, now, sql } from './sql.ts'
+import { parsers } from './values.ts'
+
+export type Tx = {
+  rows<Row>(query: Sql): Promise<Row[]>
+  /** The database's clock, as a piece of SQL. */
+  readonly now: Sql
+}
+
+export type Db = Tx & {
+  /** All of `work`'s statements or none. Whatever `work` throws rolls back and is thrown on. Do not call the network inside. */
+  transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
+  /** A connection outside the pool. It is not restored when lost: make another one. `stop` ends it too. */
+  connection(name: string, options?: ConnectionOptions): Promise<Connection>
+  /** Returns once no connection is left. */
+  stop(): Promise<void>
+}
+
+/** Named statements are prepared once per connection. */
+export type Query = Sql | { name?: string; text: string; values?: unknown[] }
+
+export type ConnectionOptions = {
+  /** PostgreSQL ends a statement that takes longer. */
+  statementTimeoutMs?: number
+  /** The wait for an answer ends here even when the network is silent; the connection is lost then. */
+  answerTimeoutMs?: number
+}
+
+export type Connection = {
+  query<Row>(query: Query): Promise<Row[]>
+  /** `tell` is called once, however the connection ends other than by `end`. At once if it is lost already. */
+  onLost(tell: (cause: Error) => void): void
+  onNotification(tell: (channel: string, payload: string) => void): void
+  end(): Promise<void>
+}
+
+export type DbOptions = { url: string; poolMax?: number; log: Log; applicationName?: string; connectTimeoutMs?: number }
+
+/** Opens nothing yet: the first statement connects. So a database that is not there shows as `unavailable` where it is used. */
+export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', connectTimeoutMs = 5_000 }: DbOptions): Db {
+  const config: pg.ClientConfig = {
+    connectionString: url,
+    connectionTimeoutMillis: connectTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 10_000,
+    idle_in_transaction_session_timeout: 60_000,
+    // The server drops us when its packets are not acknowledged, so that a dead node's locks and leases do not outlive it for hours.
+    options: '-c tcp_user_timeout=20000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3',
+    types: { getTypeParser: (oid: number, format?: string) => (format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : (parsers[oid] ?? String)) },
+  }
+  const pool = new pg.Pool({ ...config, max: poolMax, application_name: applicationName, idleTimeoutMillis: 60_000 })
+  // Without a listener one dropped idle connection would end the process. The pool replaces it by itself.
+  pool.on('error', (error) => log.warn('idle database connection lost', { error }))
+  const dedicated = new Set<Connection>()
+
+  return {
+    now,
+    rows: <Row>(query: Sql) => rows<Row>(pool, query),
+    async transaction(work) {
+      const client = await pool.connect().catch(rethrow)
+      let broken: Error | undefined
+      const noteLoss = (error: Error) => (broken = error)
+      client.on('error', noteLoss)
+      try {
+        await rows(client, sql`begin`)
+        const result = await work({ rows: (query) => rows(client, query), now })
+        await rows(client, sql`commit`)
+        return result
+      } catch (error) {
+        if (isConnectionLost(error)) broken ??= new Error('connection lost')
+        else await rows(client, sql`rollback`).catch((failed: Error) => (broken = failed))
+        throw error
+      } finally {
+        client.off('error', noteLoss)
+        client.release(broken) // A connection in an unknown state is closed, never given to the next one.
+      }
+    },
+    async connection(name, options = {}) {
+      return connect({ ...config, application_name: `${applicationName} ${name}` }, options, dedicated)
+    },
+    async stop() {
+      await Promise.all([...dedicated].map((connection) => connection.end()))
+      await pool.end()
+    },
+  }
+}
+
+/** `open` holds the connections that have neither ended nor been lost. */
+async function connect(config: pg.ClientConfig, options: ConnectionOptions, open: Set<Connection>): Promise<Connection> {
+  const client = new pg.Client({
+    ...config,
+    ...(options.statementTimeoutMs && { statement_timeout: options.statementTimeoutMs }),
+    ...(options.answerTimeoutMs && { query_timeout: options.answerTimeoutMs }),
+  })
+  let lost: Error | undefined
+  let isEnding = false
+  const tellLost = new Set<(cause: Error) => void>()
+  const lose = (cause: Error) => {
+    if (lost || isEnding) return
+    lost = cause
+    open.delete(connection)
+    for (const tell of tellLost) tell(cause)
+    client.end().catch(() => {}) // It is lost: there is nobody to say goodbye to.
+  }
+  const connection: Connection = {
+    query: async <Row>(query: Query) => {
+      try {
+        return await rows<Row>(client, query)
+      } catch (error) {
+        if (isConnectionLost(error)) lose(error instanceof Error ? error : new Error(String(error)))
+        throw error
+      }
+    },
+    onLost: (tell) => (lost ? tell(lost) : void tellLost.add(tell)),
+    onNotification: (tell) => void client.on('notification', ({ channel, payload }) => tell(channel, payload ?? '')),
+    async end() {
+      if (isEnding || lost) return
+      isEnding = true
+      open.delete(connection)
+      await client.end().catch(() => {}) // Closed is what we wanted.
+    },
+  }
+  client.on('error', lose)
+  client.on('end', () => lose(new Error('The database closed the connection.')))
+  await client.connect().catch(rethrow)
+  open.add(connection)
+  return connection
+}
+
+async function rows<Row>(client: pg.Pool | pg.ClientBase, query: Query): Promise<Row[]> {
+  try {
+    // What the rows look like is known only to the statement; the store that wrote it says so.
+    return (await client.query('toQuery' in query ? query.toQuery() : query)).rows as Row[]
+  } catch (error) {
+    throw toDbError(error)
+  }
+}
+
+function rethrow(error: unknown): never {
+  throw toDbError(error)
+}

@@ -1,0 +1,7 @@
+export { openDb } from './db.ts'
+export type { Connection, ConnectionOptions, Db, DbOptions, Query, Tx } from './db.ts'
+export { isConnectionLost, sqlState, uniqueViolation } from './db-errors.ts'
+export { startEmbedded } from './embedded.ts'
+export type { Embedded, EmbeddedOptions } from './embedded.ts'
+export { migrate } from './migrate.ts'
+export { Sql, identifier, join, now, sql } from './sql.ts'
