@@ -55,6 +55,11 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
   const pool = new pg.Pool({ ...config, max: poolMax, application_name: applicationName, idleTimeoutMillis: 60_000 })
   // Without a listener one dropped idle connection would end the process. The pool replaces it by itself.
   pool.on('error', (error) => log.warn('idle database connection lost', { error }))
+  const pooled = new Set<Promise<void>>()
+  pool.on('connect', (client) => {
+    const closed = new Promise<void>((resolve) => client.once('end', resolve)).then(() => void pooled.delete(closed))
+    pooled.add(closed)
+  })
   const dedicated = new Set<Connection>()
 
   return {
@@ -85,6 +90,7 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
     async stop() {
       await Promise.all([...dedicated].map((connection) => connection.end()))
       await pool.end()
+      await Promise.all(pooled) // The pool calls itself ended before its sockets are closed.
     },
   }
 }

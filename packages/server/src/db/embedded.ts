@@ -76,7 +76,7 @@ export async function startEmbedded({ dataDir, log, onRestart = () => {} }: Embe
   } catch (error) {
     if (place) closePlace(place, lock)
     else lock.release()
-    throw error
+    throw error instanceof AppError ? error : explain(`${root} cannot be used`, error instanceof Error ? error.message : String(error), error)
   }
 }
 
@@ -90,21 +90,28 @@ function keepRunning(place: Place, first: Postmaster, log: Log, onRestart: () =>
   let current: Postmaster | undefined = first
   const stopping = new AbortController()
 
+  async function startAgain(): Promise<Postmaster | undefined> {
+    for (let attempt = 0; ; attempt++) {
+      await sleep(restartDelaysMs[Math.min(attempt, restartDelaysMs.length - 1)] ?? 0, stopping.signal)
+      if (stopping.signal.aborted) return undefined
+      try {
+        return await startPostmaster(place)
+      } catch (error) {
+        log.error('postgres does not start again', { error, attempt })
+      }
+    }
+  }
+
   async function watch() {
     while (current) {
       await current.ended
       if (stopping.signal.aborted) return
       log.warn('postgres ended by itself', { pid: current.pid })
       current = undefined
-      for (let attempt = 0; !current && !stopping.signal.aborted; attempt++) {
-        await sleep(restartDelaysMs[Math.min(attempt, restartDelaysMs.length - 1)] ?? 0, stopping.signal)
-        if (stopping.signal.aborted) return
-        current = await startPostmaster(place).catch((error: unknown) => void log.error('postgres does not start again', { error, attempt }))
-      }
-      if (current && !stopping.signal.aborted) {
-        log.info('postgres started again', { pid: current.pid })
-        onRestart()
-      }
+      current = await startAgain()
+      if (stopping.signal.aborted) return
+      log.info('postgres started again', { pid: current?.pid })
+      onRestart()
     }
   }
   const watching = watch()
@@ -114,7 +121,7 @@ function keepRunning(place: Place, first: Postmaster, log: Log, onRestart: () =>
       stopping.abort()
       if (current) await stopPostmaster(current)
       await watching
-      if (current) await stopPostmaster(current) // Started again just as we were told to stop.
+      if (current) await stopPostmaster(current) // It had just been started again when we were told to stop. Twice does no harm.
     },
   }
 }

@@ -1,6 +1,6 @@
 /** One PostgreSQL process: started, taken over, watched, stopped. */
 import { execFileSync, spawn } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, readlinkSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AppError, sleep } from '../kernel/index.ts'
 import type { Program } from './embedded-program.ts'
@@ -67,8 +67,13 @@ async function start(place: Place, [file, ...args]: string[]): Promise<Postmaste
   let failure: Error | undefined
   let hasEnded = false
   const ended = new Promise<void>((resolve) => {
-    child.on('error', (error) => (failure = error, (hasEnded = true), resolve()))
-    child.on('exit', () => ((hasEnded = true), resolve()))
+    const end = (error?: Error) => {
+      hasEnded = true
+      failure ??= error
+      resolve()
+    }
+    child.on('error', end)
+    child.on('exit', () => end())
   })
   for (let waitedMs = 0; !hasEnded; waitedMs += 5) {
     const status = readStatus(place)
@@ -109,7 +114,7 @@ function send(pid: number, signal: NodeJS.Signals): boolean {
 function findLeft(place: Place): number | undefined {
   const pid = readStatus(place)?.pid
   if (pid === undefined || !isAlive(pid)) return undefined
-  if (isPostgres(pid)) return pid
+  if (isOurs(pid, place)) return pid
   // The number has been given to some other process since. PostgreSQL would take that for itself and refuse to start; our number it
   // knows for its parent's, and so goes on to what tells for sure: whether the old shared memory is still in use.
   const file = pidFile(place)
@@ -154,12 +159,14 @@ function isZombie(pid: number): boolean {
   }
 }
 
-function isPostgres(pid: number): boolean {
+/** PostgreSQL works in its data folder, which tells it from any other PostgreSQL that may have got the number. */
+function isOurs(pid: number, { folder }: Place): boolean {
+  const data = join(folder, 'data')
   try {
-    const name = existsSync('/proc/self/comm') ? readFileSync(`/proc/${pid}/comm`, 'utf8') : execFileSync('ps', ['-o', 'comm=', '-p', String(pid)], { encoding: 'utf8' })
-    return /(^|\/)postgres\s*$/.test(name)
+    if (process.platform === 'linux') return readlinkSync(`/proc/${pid}/cwd`) === realpathSync(data)
+    return execFileSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).includes(` -D ${data} `)
   } catch {
-    return false // It ended while we looked.
+    return false // It ended while we looked, or is a process of another user and so not ours.
   }
 }
 
