@@ -1,0 +1,54 @@
+/** The console's built files. Every other address is one of its pages and gets the same document. */
+import { readFile, stat } from 'node:fs/promises'
+import { extname, join, sep } from 'node:path'
+import type { Context } from 'hono'
+import { AppError } from '../kernel/index.ts'
+import { consolePolicy } from './guard.ts'
+
+const mediaTypes: Record<string, string> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.json': 'application/json',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+  '.webmanifest': 'application/manifest+json',
+}
+
+export function consoleFiles(folder: string): (c: Context) => Promise<Response> {
+  return async (c) => {
+    c.header('content-security-policy', consolePolicy)
+    const isAsset = c.req.path.startsWith('/assets/')
+    const found = (await find(folder, c.req.path)) ?? (isAsset || extname(c.req.path) ? undefined : await find(folder, '/index.html'))
+    if (!found && !(await find(folder, '/index.html'))) return c.html(notBuilt, 503)
+    if (!found) throw new AppError('not_found', 'There is no such file.')
+    // A hash of the content is in the names under `assets`; the others may change with the next version.
+    c.header('cache-control', isAsset ? 'public, max-age=31536000, immutable' : 'no-cache')
+    c.header('etag', found.tag)
+    if (c.req.header('if-none-match') === found.tag) return c.body(null, 304)
+    return c.body(await readFile(found.file), 200, { 'content-type': mediaTypes[extname(found.file)] ?? 'application/octet-stream' })
+  }
+}
+
+async function find(folder: string, path: string): Promise<{ file: string; tag: string } | undefined> {
+  const parts = path.split('/').filter(Boolean)
+  // The path comes decoded or not; neither may lead out of the folder, nor to hidden files.
+  if (parts.length === 0 || parts.some((part) => part.startsWith('.') || !/^[\w.~-]+$/.test(part))) return undefined
+  const file = join(folder, ...parts)
+  if (!file.startsWith(folder + sep)) return undefined
+  const found = await stat(file).catch(() => undefined)
+  return found?.isFile() ? { file, tag: `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"` } : undefined
+}
+
+const notBuilt = `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>Longhaul</title>
+<h1>The console is not built yet</h1>
+<p>The server works. To build its console, run this in Longhaul’s folder and load the page again:</p>
+<pre>npm run build -w @longhaul/console</pre>
+<p>The API is at <code>/v1</code>; the command line, <code>npx longhaul</code>, needs no console.</p>
+`

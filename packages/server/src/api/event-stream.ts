@@ -1,0 +1,189 @@
+/**
+ * A run's events as server-sent events: what has happened, then what happens, until the run ends.
+ *
+ * Events come from the journal by number, so a client that was cut off goes on where it was, on any server. What happens live
+ * (words of a model, output of a command) is passed on in between while it lasts and is not repeated. Of both at most a fixed amount is
+ * held for a client that reads slowly: events wait in the journal, live frames are dropped.
+ */
+import { LiveFrame, RunEvent } from '@longhaul/protocol'
+import { AppError, type Log, after as callAfter, monotonicMs, sleep } from '../kernel/index.ts'
+
+export type RunStream = {
+  /** Events with numbers above `after`, oldest first. `isEnded` when the run has ended and no event will ever follow these. Throws `not_found`. */
+  read(tenantId: string, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
+  /** `onWake` is called when there may be new events, `onLive` with each live frame, after the wake for the event that it belongs under. Call the result to end it. */
+  subscribe(runId: string, onWake: () => void, onLive: (frame: LiveFrame) => void): () => void
+}
+
+type Page = Awaited<ReturnType<RunStream['read']>>
+
+type StreamOptions = {
+  source: RunStream
+  tenantId: string
+  runId: string
+  /** Number of the last event that the client has; -1 for none. */
+  after: number
+  /** Aborts when the server stops. The client then comes back to another one. */
+  stopping: AbortSignal
+  log: Log
+  /** How long an event may go unnoticed when the wake for it was lost. */
+  pollMs?: number
+  heartbeatMs?: number
+}
+
+const readLimit = 500
+const liveCharactersMax = 256 * 1024
+const retryMs = 500
+
+/** Rejects, before anything is sent, when there is no such run. */
+export async function streamRun(options: StreamOptions): Promise<Response> {
+  const { source, tenantId, runId, after } = options
+  await source.read(tenantId, runId, after, 1)
+  const gone = new AbortController()
+  const frames = makeFrames(options, AbortSignal.any([gone.signal, options.stopping]))
+  const encoder = new TextEncoder()
+  // The next frame is made when the client has taken the last one.
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { value, done } = await frames.next()
+        if (done) controller.close()
+        else controller.enqueue(encoder.encode(value))
+      },
+      async cancel() {
+        gone.abort() // Wakes it when it waits,
+        await frames.return() // and ends it when it does not.
+      },
+    },
+    { highWaterMark: 1 },
+  )
+  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
+}
+
+async function* makeFrames({ source, tenantId, runId, after, log, pollMs = 5_000, heartbeatMs = 15_000 }: StreamOptions, end: AbortSignal): AsyncGenerator<string, void> {
+  const live = makeLiveQueue()
+  const bell = makeBell(end)
+  let isWoken = true
+  const unsubscribe = source.subscribe(
+    runId,
+    () => {
+      isWoken = true
+      bell.ring()
+    },
+    (frame) => {
+      live.add(frame)
+      bell.ring()
+    },
+  )
+  let last = after
+  let sentAt = monotonicMs()
+  try {
+    yield `retry: ${retryMs}\n\n` // Sends the headers on their way, too.
+    while (!end.aborted) {
+      if (isWoken) {
+        isWoken = false
+        const livesBefore = live.count() // The events that these belong under are there to be read. Of later ones that is not certain yet.
+        const page = await readPatiently(source, { tenantId, runId, after: last, log, end })
+        if (!page) return
+        const text = page.events.map((event) => live.take(isEndOfStep(event) ? event.op : undefined) + writeEvent(event)).join('')
+        last = page.events.at(-1)?.seq ?? last
+        const rest = live.take('all', livesBefore)
+        if (text || rest) yield text + rest
+        sentAt = monotonicMs()
+        if (page.isEnded && page.events.length < readLimit) return yield 'event: end\ndata: {}\n\n'
+        if (page.events.length === readLimit) isWoken = true
+        continue
+      }
+      const text = live.take('all')
+      if (text) {
+        yield text
+        sentAt = monotonicMs()
+        continue
+      }
+      await bell.wait(pollMs)
+      if (end.aborted) return
+      if (!isWoken && live.count() === 0) isWoken = true // Time is up: look, in case a wake was lost.
+      if (monotonicMs() - sentAt >= heartbeatMs) {
+        yield ': here\n\n'
+        sentAt = monotonicMs()
+      }
+    }
+  } catch (error) {
+    // The status is sent long since. The client comes back and is then told.
+    log.error('event stream broke off', { error, runId })
+  } finally {
+    unsubscribe()
+  }
+}
+
+type ReadOptions = { tenantId: string; runId: string; after: number; log: Log; end: AbortSignal }
+
+/** Outlasts a database that is away for a while. Undefined when the stream ended meanwhile. */
+async function readPatiently(source: RunStream, { tenantId, runId, after, log, end }: ReadOptions): Promise<Page | undefined> {
+  while (!end.aborted) {
+    try {
+      return await source.read(tenantId, runId, after, readLimit)
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'unavailable')) throw error
+      log.debug('event stream waits for the database', { runId })
+      await sleep(retryMs, end)
+    }
+  }
+  return undefined
+}
+
+const isEndOfStep = (event: RunEvent) => event.type === 'step.completed' || event.type === 'step.failed'
+const writeEvent = (event: RunEvent) => `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(RunEvent.parse(event))}\n\n`
+const writeLive = (frame: LiveFrame) => `event: ${frame.type}\ndata: ${JSON.stringify(LiveFrame.parse(frame))}\n\n`
+
+/** Live frames that the client has not taken yet. Past the limit all are dropped: the step's result will tell what they said. */
+function makeLiveQueue() {
+  let frames: LiveFrame[] = []
+  let characters = 0
+  return {
+    add(frame: LiveFrame) {
+      characters += frame.text.length
+      if (characters > liveCharactersMax) {
+        frames = []
+        characters = 0
+      } else frames.push(frame)
+    },
+    count: () => frames.length,
+    /** Removes and writes out those of one operation, or the first `count` of all. */
+    take(op: string | undefined, count = frames.length): string {
+      if (op === undefined || frames.length === 0) return ''
+      const isTaken = (frame: LiveFrame, i: number) => i < count && (op === 'all' || frame.op === op)
+      const taken = frames.filter(isTaken)
+      frames = frames.filter((frame, i) => !isTaken(frame, i))
+      for (const { text } of taken) characters -= text.length
+      return taken.map(writeLive).join('')
+    },
+  }
+}
+
+/** Waits for a ring, a time, or the end. A ring while nobody waits is kept. */
+function makeBell(end: AbortSignal) {
+  let isRung = false
+  let hear = () => {}
+  const ring = () => {
+    isRung = true
+    hear()
+  }
+  end.addEventListener('abort', ring)
+  return {
+    ring,
+    async wait(ms: number): Promise<void> {
+      if (!isRung) {
+        await new Promise<void>((resolve) => {
+          const cancel = callAfter(ms, resolve)
+          hear = () => {
+            cancel()
+            resolve()
+          }
+        })
+      }
+      hear = () => {}
+      isRung = false
+    },
+  }
+}

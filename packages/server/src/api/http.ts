@@ -1,0 +1,138 @@
+/** The HTTP API: every operation goes through the same steps, defined once. */
+import { type Operation, errorCodes, operations } from '@longhaul/protocol'
+import { type Context, Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Caller } from '../identity/index.ts'
+import { AppError, type Log, monotonicMs, newId, toAppError } from '../kernel/index.ts'
+import { consoleFiles } from './console.ts'
+import { type FindFile, sendFile } from './files.ts'
+import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
+import { type Implementation, assertComplete } from './implement.ts'
+import { parseInput, readInput } from './input.ts'
+
+export type ApiOptions = {
+  implementations: readonly Implementation[]
+  /** Whose secret this is; undefined when it is nobody's. */
+  authenticate(secret: string): Promise<Caller | undefined>
+  findFile: FindFile
+  /** Rejects, with why, while the server cannot do its work. */
+  health(): Promise<void>
+  /** The built console. */
+  consoleFolder: string
+  /** What we listen on, and the address that people use if it is another. */
+  host: string
+  publicUrl?: string | undefined
+  bodyBytesMax: number
+  log: Log
+}
+
+/** Facts of a request that its one line in the log tells. */
+type Variables = { requestId: string; facts: Record<string, unknown> }
+type Api = Hono<{ Variables: Variables }>
+type Ctx = Context<{ Variables: Variables }>
+
+export function httpApi(options: ApiOptions): Api {
+  assertComplete(operations, options.implementations)
+  const app: Api = new Hono()
+  app.use(oneLinePerRequest(options))
+  app.get('/healthz', healthz(options.health))
+  for (const implementation of options.implementations) {
+    const [method, path] = implementation.operation.http
+    app.on(method, toPattern(path), (c) => answer(c, implementation, options))
+  }
+  app.get('/v1/files/:fileId', async (c) => {
+    const caller = await admit(c, 'files:read', options)
+    return sendFile(await options.findFile(caller.tenantId, fileIdOf(c)), fileIdOf(c), c.req.method)
+  })
+  for (const [path, methods] of offered()) {
+    app.all(path, (c) => {
+      c.header('allow', methods.join(', '))
+      return refuse(c, new AppError('invalid', `${c.req.method} is not offered here. Use ${methods.join(' or ')}.`), 405)
+    })
+  }
+  app.all('/v1/*', (c) => refuse(c, new AppError('not_found', `There is nothing at ${c.req.path}.`)))
+  app.get('*', consoleFiles(options.consoleFolder))
+  app.notFound((c) => refuse(c, new AppError('invalid', `${c.req.method} is not offered here.`), 405))
+  app.onError((error, c) => refuse(c, toAppError(error)))
+  return app
+}
+
+async function answer(c: Ctx, { operation, handle, stream }: Implementation, options: ApiOptions): Promise<Response> {
+  c.var.facts['operation'] = operation.id
+  const caller = await admit(c, operation.permission, options)
+  const input: unknown = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), options.bodyBytesMax))
+  if (stream && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) return stream(caller, input, c.req.raw)
+  const output = operation.output.safeParse(await handle(caller, input))
+  if (!output.success) throw new AppError('internal', 'Internal error.', output.error) // Ours, not the caller's: the contract is broken.
+  return c.json(output.data as object)
+}
+
+/** Who is calling, once it is known that they may. */
+async function admit(c: Ctx, permission: Operation['permission'], { authenticate }: ApiOptions): Promise<Caller> {
+  const [, secret] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
+  if (secret === undefined) throw new AppError('unauthenticated', 'A key is needed: Authorization: Bearer lh_…')
+  const caller = await authenticate(secret)
+  if (!caller) throw new AppError('unauthenticated', 'This key is unknown or was revoked.')
+  Object.assign(c.var.facts, { tenantId: caller.tenantId, keyId: caller.keyId })
+  if (!caller.permissions.includes(permission)) throw new AppError('forbidden', `This needs the permission ${permission}, which the key ${caller.name} lacks.`)
+  return caller
+}
+
+/** Outermost, so that whatever happens inside, the request gets its id, its headers and its line. */
+function oneLinePerRequest({ host, publicUrl, log }: ApiOptions) {
+  const checkAddress = addressCheck(host, publicUrl)
+  return async (c: Ctx, next: () => Promise<void>): Promise<void> => {
+    const from = monotonicMs()
+    const given = c.req.header('x-request-id')
+    const requestId = given && /^[\w-]{1,64}$/.test(given) ? given : newId()
+    c.set('requestId', requestId)
+    c.set('facts', {})
+    try {
+      checkAddress(c.req.header('host') ?? new URL(c.req.url).host, c.req.header('origin'))
+      await next()
+    } catch (error) {
+      c.res = refuse(c, toAppError(error)) // The check's: what `next` throws goes to `onError`.
+    }
+    c.res.headers.set('x-request-id', requestId)
+    for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value)
+    if (!c.res.headers.has('content-security-policy')) c.res.headers.set('content-security-policy', apiPolicy)
+    if (!c.res.headers.has('cache-control')) c.res.headers.set('cache-control', 'no-store')
+    const line = { requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round((monotonicMs() - from) * 10) / 10, ...c.var.facts }
+    if (c.var.facts['operation'] || c.res.status >= 400) log.info('request', line)
+    else log.debug('request', line) // The console's files and the pulse.
+    if (c.var.facts['fault']) log.error('request failed', { requestId, error: c.var.facts['fault'] })
+  }
+}
+
+function refuse(c: Ctx, error: AppError, status: number = errorCodes[error.code].http): Response {
+  c.var.facts['code'] = error.code
+  if (error.code === 'internal') c.var.facts['fault'] = error.cause ?? error
+  if (error.code === 'unauthenticated') c.header('www-authenticate', 'Bearer')
+  return c.json({ error: { code: error.code, message: error.message, requestId: c.var.requestId } }, status as ContentfulStatusCode)
+}
+
+/** One check at a time, whoever asks: anybody may ask, and each costs a query. */
+function healthz(health: () => Promise<void>) {
+  let running: Promise<void> | undefined
+  return async (c: Ctx): Promise<Response> => {
+    running ??= health().finally(() => (running = undefined))
+    await running.catch((error: unknown) => {
+      throw error instanceof AppError && error.code === 'unavailable' ? error : new AppError('unavailable', 'The server is not able to work.', error)
+    })
+    return c.json({ status: 'ok' })
+  }
+}
+
+const toPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1')
+
+/** Which methods each path has. */
+function offered(): Map<string, string[]> {
+  const methods = Map.groupBy([...operations.map(({ http }) => http), ['GET', '/v1/files/{fileId}'], ['GET', '/healthz']] as const, ([, path]) => toPattern(path))
+  return new Map([...methods].map(([path, https]) => [path, https.map(([method]) => method)]))
+}
+
+function fileIdOf(c: Ctx): string {
+  const fileId = c.req.param('fileId') ?? ''
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(fileId)) throw new AppError('invalid', 'fileId: must be a UUID.')
+  return fileId
+}

@@ -1,0 +1,59 @@
+/** The API on a port. */
+import type { Server } from 'node:http'
+import { createAdaptorServer } from '@hono/node-server'
+import type { Hono } from 'hono'
+import { AppError, after } from '../kernel/index.ts'
+
+export type Listening = {
+  /** For what is not HTTP's question and answer: WebSockets take their `upgrade` event. */
+  server: Server
+  /** With the real port. */
+  url: string
+  /** Takes no new requests, waits for the running ones up to a limit, and returns when no connection is left. End event streams first. */
+  stop(): Promise<void>
+}
+
+const requestTimeoutMs = 60_000
+const stopMs = 5_000
+
+export async function listen({ fetch }: Pick<Hono, 'fetch'>, { host, port }: { host: string; port: number }): Promise<Listening> {
+  // A plain HTTP/1 server is what `createAdaptorServer` makes unless it is told otherwise. The global Request and Response stay as they are.
+  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server
+  server.requestTimeout = requestTimeoutMs
+  server.keepAliveTimeout = 65_000 // Longer than proxies keep theirs, so that it is they who close.
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(explain(cause, host, port)))
+    server.listen(port, host, resolve)
+  })
+  const address = server.address()
+  const realPort = typeof address === 'object' && address ? address.port : port
+  return {
+    server,
+    url: `http://${reachable(host)}:${realPort}`,
+    stop: () =>
+      new Promise((resolve) => {
+        const cancel = after(stopMs, () => server.closeAllConnections())
+        server.close(() => {
+          cancel()
+          resolve()
+        })
+        server.closeIdleConnections()
+      }),
+  }
+}
+
+/** An address for people: the one that means all interfaces is none that one could go to. */
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return 'localhost'
+  return host.includes(':') ? `[${host}]` : host
+}
+
+function explain(cause: Error, host: string, port: number): AppError {
+  const code = 'code' in cause ? cause.code : undefined
+  const why =
+    code === 'EADDRINUSE' ? `Port ${port} on ${host} is taken, maybe by another Longhaul. Stop that program, or set LONGHAUL_HTTP_PORT to another port (0 takes a free one).`
+    : code === 'EACCES' ? `Port ${port} may not be used by this user. Set LONGHAUL_HTTP_PORT to one above 1023.`
+    : code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' ? `${host} is no address of this machine. Set LONGHAUL_HTTP_HOST to one that is, or to 0.0.0.0 for all.`
+    : `Cannot listen on ${host} port ${port}: ${cause.message}`
+  return new AppError('unavailable', why, cause)
+}
