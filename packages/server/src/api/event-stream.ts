@@ -9,7 +9,7 @@ import { LiveFrame, RunEvent } from '@longhaul/protocol'
 import { AppError, type Log, after as callAfter, monotonicMs, sleep } from '../kernel/index.ts'
 
 export type RunStream = {
-  /** Events with numbers above `after`, oldest first. `isEnded` when the run has ended and no event will ever follow these. Throws `not_found`. */
+  /** Events with numbers above `after`, oldest first, `limit` of them unless there are fewer. `isEnded` when the run has ended and no event will ever follow these. Throws `not_found`. */
   read(tenantId: string, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
   /** `onWake` is called when there may be new events, `onLive` with each live frame, after the wake for the event that it belongs under. Call the result to end it. */
   subscribe(runId: string, onWake: () => void, onLive: (frame: LiveFrame) => void): () => void
@@ -31,7 +31,9 @@ type StreamOptions = {
   heartbeatMs?: number
 }
 
-const readLimit = 500
+/** An event may hold a megabyte, so this bounds what a client that reads slowly costs. */
+const readLimit = 100
+const chunkCharacters = 64 * 1024
 const liveCharactersMax = 256 * 1024
 const retryMs = 500
 
@@ -82,19 +84,26 @@ async function* makeFrames({ source, tenantId, runId, after, log, pollMs = 5_000
     while (!end.aborted) {
       if (isWoken) {
         isWoken = false
-        const livesBefore = live.count() // The events that these belong under are there to be read. Of later ones that is not certain yet.
+        const readable = live.newest() // The events that these and older frames belong under can be read. Of newer ones that is not certain yet.
         const page = await readPatiently(source, { tenantId, runId, after: last, log, end })
         if (!page) return
-        const text = page.events.map((event) => live.take(isEndOfStep(event) ? event.op : undefined) + writeEvent(event)).join('')
-        last = page.events.at(-1)?.seq ?? last
-        const rest = live.take('all', livesBefore)
-        if (text || rest) yield text + rest
-        sentAt = monotonicMs()
+        let text = ''
+        for (const event of page.events) {
+          if (isEndOfStep(event)) text += live.take(({ op }) => op === event.op)
+          text += writeEvent(event)
+          last = event.seq
+          if (text.length < chunkCharacters) continue
+          yield text
+          text = ''
+        }
+        text += live.take((_, number) => number <= readable)
+        if (text) yield text
+        if (text || page.events.length > 0) sentAt = monotonicMs()
         if (page.isEnded && page.events.length < readLimit) return yield 'event: end\ndata: {}\n\n'
         if (page.events.length === readLimit) isWoken = true
         continue
       }
-      const text = live.take('all')
+      const text = live.take(() => true)
       if (text) {
         yield text
         sentAt = monotonicMs()
@@ -102,7 +111,7 @@ async function* makeFrames({ source, tenantId, runId, after, log, pollMs = 5_000
       }
       await bell.wait(pollMs)
       if (end.aborted) return
-      if (!isWoken && live.count() === 0) isWoken = true // Time is up: look, in case a wake was lost.
+      if (!isWoken && live.isEmpty()) isWoken = true // Time is up: look, in case a wake was lost.
       if (monotonicMs() - sentAt >= heartbeatMs) {
         yield ': here\n\n'
         sentAt = monotonicMs()
@@ -136,27 +145,28 @@ const isEndOfStep = (event: RunEvent) => event.type === 'step.completed' || even
 const writeEvent = (event: RunEvent) => `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(RunEvent.parse(event))}\n\n`
 const writeLive = (frame: LiveFrame) => `event: ${frame.type}\ndata: ${JSON.stringify(LiveFrame.parse(frame))}\n\n`
 
-/** Live frames that the client has not taken yet. Past the limit all are dropped: the step's result will tell what they said. */
+/** Live frames that the client has not taken yet, numbered. Past the limit all are dropped: the step's result will tell what they said. */
 function makeLiveQueue() {
-  let frames: LiveFrame[] = []
+  let entries: { frame: LiveFrame; number: number }[] = []
   let characters = 0
+  let newest = 0
   return {
     add(frame: LiveFrame) {
       characters += frame.text.length
-      if (characters > liveCharactersMax) {
-        frames = []
-        characters = 0
-      } else frames.push(frame)
+      entries.push({ frame, number: ++newest })
+      if (characters <= liveCharactersMax) return
+      entries = []
+      characters = 0
     },
-    count: () => frames.length,
-    /** Removes and writes out those of one operation, or the first `count` of all. */
-    take(op: string | undefined, count = frames.length): string {
-      if (op === undefined || frames.length === 0) return ''
-      const isTaken = (frame: LiveFrame, i: number) => i < count && (op === 'all' || frame.op === op)
-      const taken = frames.filter(isTaken)
-      frames = frames.filter((frame, i) => !isTaken(frame, i))
-      for (const { text } of taken) characters -= text.length
-      return taken.map(writeLive).join('')
+    newest: () => newest,
+    isEmpty: () => entries.length === 0,
+    /** Removes those that are chosen and writes them out. */
+    take(isChosen: (frame: LiveFrame, number: number) => boolean): string {
+      if (entries.length === 0) return ''
+      const { taken = [], left = [] } = Object.groupBy(entries, ({ frame, number }) => (isChosen(frame, number) ? 'taken' : 'left'))
+      entries = left
+      for (const { frame } of taken) characters -= frame.text.length
+      return taken.map(({ frame }) => writeLive(frame)).join('')
     },
   }
 }

@@ -32,12 +32,19 @@ export async function listen({ fetch }: Pick<Hono, 'fetch'>, { host, port }: { h
     url: `http://${reachable(host)}:${realPort}`,
     stop: () =>
       new Promise((resolve) => {
-        const cancel = after(stopMs, () => server.closeAllConnections())
+        const cancelAll = after(stopMs, () => server.closeAllConnections())
+        let cancelIdle = () => {}
+        // Again and again: a connection is idle only once its last answer has been sent.
+        const closeIdle = () => {
+          server.closeIdleConnections()
+          cancelIdle = after(20, closeIdle)
+        }
         server.close(() => {
-          cancel()
+          cancelAll()
+          cancelIdle()
           resolve()
         })
-        server.closeIdleConnections()
+        closeIdle()
       }),
   }
 }
