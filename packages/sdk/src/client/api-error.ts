@@ -20,7 +20,7 @@ export class ApiError extends Error {
 }
 
 /** Whether the same request may well succeed a moment later: nobody answered, or the answer was "not now". */
-export const isPassing = (error: unknown): error is ApiError => error instanceof ApiError && (error.code === 'unavailable' || error.status === 408 || error.status === 429)
+export const isPassing = ({ code, status }: ApiError): boolean => code === 'unavailable' || status === 408 || status === 429
 
 /** Reads the error that a response stands for. A response that no Longhaul server wrote, such as a proxy's, is named by its status. */
 export async function errorFromResponse(response: Response): Promise<ApiError> {

@@ -32,7 +32,7 @@ export async function keepTrying<Result>(work: () => Promise<Result>, { giveUpAf
       signal?.throwIfAborted()
       return await work()
     } catch (error) {
-      if (!isPassing(error)) throw error
+      if (!(error instanceof ApiError) || !isPassing(error)) throw error
       const delayMs = delayMsAfter(failures, backoff, error)
       if (performance.now() - startedAt + delayMs > giveUpAfterMs) throw error
       onRetry?.(error, delayMs)

@@ -61,7 +61,7 @@ export async function* streamRun(client: Client, runId: string, options: StreamO
       problem = new ApiError('unavailable', 'the server ended the stream')
     } catch (error) {
       signal?.throwIfAborted()
-      if (!isPassing(error)) throw error
+      if (!(error instanceof ApiError) || !isPassing(error)) throw error
       problem = error
     }
     failures++
