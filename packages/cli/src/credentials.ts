@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Problem } from './problem.ts'
 
-export type Credentials = { url: string; key: string; /** Where the key came from, for messages. */ source: string }
+/** `urlFrom` and `keyFrom` say where they came from, for messages. */
+export type Credentials = { url: string; key: string; urlFrom: string; keyFrom: string }
 type Given = { url?: string | undefined; key?: string | undefined }
 
 const file = join('.longhaul', 'credentials.json')
@@ -14,8 +15,10 @@ const file = join('.longhaul', 'credentials.json')
 export async function findCredentials(options: Given, env: Record<string, string | undefined>, folder: string): Promise<Credentials> {
   const url = options.url ?? (env['LONGHAUL_URL'] || undefined)
   const key = options.key ?? (env['LONGHAUL_API_KEY'] || undefined)
+  const urlFrom = options.url !== undefined ? '--url' : 'LONGHAUL_URL'
+  const keyFrom = options.key !== undefined ? '--key' : 'LONGHAUL_API_KEY'
   if (url !== undefined) checkUrl(url)
-  if (url !== undefined && key !== undefined) return { url, key, source: options.key !== undefined ? '--key' : 'LONGHAUL_API_KEY' }
+  if (url !== undefined && key !== undefined) return { url, key, urlFrom, keyFrom }
 
   const found = await nearest(folder)
   if (!found) {
@@ -27,11 +30,11 @@ export async function findCredentials(options: Given, env: Record<string, string
       'LONGHAUL_URL=http://… LONGHAUL_API_KEY=… npx longhaul …',
     )
   }
-  if (key !== undefined) return { url: found.url, key, source: options.key !== undefined ? '--key' : 'LONGHAUL_API_KEY' }
+  if (key !== undefined) return { url: found.url, key, urlFrom: found.path, keyFrom }
   if (url !== undefined && originOf(url) !== originOf(found.url)) {
     throw new Problem('unauthenticated', `There is no key for ${url}. The one in ${found.path} is for ${found.url} and is not sent elsewhere.`, 'Give one with --key or LONGHAUL_API_KEY.')
   }
-  return { url: url ?? found.url, key: found.key, source: found.path }
+  return { url: url ?? found.url, key: found.key, urlFrom: url === undefined ? found.path : urlFrom, keyFrom: found.path }
 }
 
 async function nearest(start: string): Promise<{ url: string; key: string; path: string } | undefined> {

@@ -9,9 +9,8 @@ import { saveFiles } from './files.ts'
 import type { Invocation } from './invocation.ts'
 import { Interrupted } from './problem.ts'
 import { answerLines, failureLines, outputLines } from './show/answer.ts'
-import { createStory } from './show/story.ts'
+import { createStory, notice } from './show/story.ts'
 import type { Story } from './show/story.ts'
-import { wrap } from './show/text.ts'
 import { duration } from './show/values.ts'
 
 export type FollowOptions = {
@@ -50,8 +49,8 @@ async function watch({ terminal, isJson, world, printJson }: Invocation, client:
   if (isTelling) terminal.status(connection.doing)
   const onConnection = (state: ConnectionState) => {
     if (isJson && (state.state === 'lost' || connection.wasLost())) printJson({ type: 'connection', ...state })
-    const lines = connection.tell(state)
-    if (isTelling) terminal.print(...lines.flatMap((line) => wrap(line, terminal.width - 4)).map((line) => `  ${terminal.paint('yellow', line)}`))
+    const line = connection.tell(state)
+    if (isTelling && line) terminal.print(...notice(terminal, terminal.paint('yellow', '↻'), 'server', line))
   }
   for await (const frame of streamRun(client, run.id, { signal: world.interrupted, giveUpAfterMs, onConnection })) {
     if (isJson && !isLiveFrame(frame)) printJson(frame)
@@ -72,17 +71,17 @@ function connectionTeller(story: Story) {
   return {
     wasLost: () => lostAt !== undefined,
     doing: () => (lostAt === undefined ? story.doing() : `no connection for ${duration(performance.now() - lostAt)} · ${failures} ${failures === 1 ? 'try' : 'tries'} · the run does not need us`),
-    tell(state: ConnectionState): string[] {
+    tell(state: ConnectionState): string | undefined {
       if (state.state === 'lost') {
         failures = state.failures
-        if (lostAt !== undefined) return []
+        if (lostAt !== undefined) return undefined
         lostAt = performance.now()
-        return [`↻ The connection is gone (${state.because.replace(/\.$/, '')}). Trying again.`]
+        return `lost (${state.because.replace(/\.$/, '')}); trying again`
       }
-      if (lostAt === undefined) return []
+      if (lostAt === undefined) return undefined
       const tookMs = performance.now() - lostAt
       lostAt = undefined
-      return [`↻ Connected again after ${duration(tookMs)}. Nothing was missed.`]
+      return `back after ${duration(tookMs)}; nothing was missed`
     },
   }
 }

@@ -16,7 +16,6 @@ export function createProgram(version: string, act: Act): Command {
     .helpCommand(false)
     .showSuggestionAfterError()
     .addHelpText('after', examples('npx longhaul ask analyst "What was our ARR at the end of last quarter, by region?"', 'npx longhaul runs watch last', 'npx longhaul runs --help') + connection)
-    .action(() => program.help()) // Help is what somebody who typed nothing wants: no error.
 
   program.commandsGroup('Commands:')
   askCommand(program, act)
@@ -65,7 +64,7 @@ function runsCommands(program: Command, act: Act): void {
     .option('--agent <name>', 'only of this agent').option('--state <state>', 'pending, running, waiting, completed, failed or cancelled').option('--session <name>', 'only of this session')
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 20).option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul runs list --agent analyst --state failed', 'npx longhaul runs list --json | jq -r ".items[].id"'))
-    .action(({ url: _, key: __, json: ___, ...filter }: Shared & { limit: number }, command: Command) => act(command.opts(), async (invocation) => (await load()).listRuns(invocation, filter)))
+    .action((options: Shared & { agent?: string; state?: string; session?: string; limit: number; cursor?: string }) => act(options, async (invocation) => (await load()).listRuns(invocation, options)))
   withServer(runs.command('get')).description('one run: its state, what it used, its answer').argument('<run>')
     .addHelpText('after', examples('npx longhaul runs get last', 'npx longhaul runs get 3b0a6f2d --json'))
     .action((run: string, options: Shared) => act(options, async (invocation) => (await load()).getRun(invocation, run)))

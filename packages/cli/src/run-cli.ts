@@ -32,7 +32,8 @@ export async function runCli(args: string[], version: string, world: World): Pro
     command.exitOverride().configureOutput({ writeOut: (text) => void world.stdout.write(text), writeErr: (text) => void world.stderr.write(text), getOutHelpWidth: () => 100, getErrHelpWidth: () => 100 })
   }
   try {
-    await program.parseAsync(args, { from: 'user' })
+    if (args.length === 0) program.outputHelp() // What somebody who typed nothing wants: no error.
+    else await program.parseAsync(args, { from: 'user' })
     return exit
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : 2 // `invalid`; the catalogue itself is not loaded for this.

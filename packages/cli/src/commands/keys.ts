@@ -34,7 +34,7 @@ export async function listKeys(invocation: Invocation): Promise<number> {
   else {
     const idOf = (id: string) => (invocation.terminal.isLive ? shortId(id) : id)
     const rows = list.items.map((key) => [idOf(key.id), key.name, key.lastUsedAt ? ago(key.lastUsedAt) : 'never', accessText(key.access), key.permissions.length === permissions.length ? 'everything' : key.permissions.join(', ')])
-    printList(invocation, [{ name: 'key' }, { name: 'name' }, { name: 'used' }, { name: 'sees' }, { name: 'may' }], rows, ['No keys.'])
+    printList(invocation, [{ name: 'key', isWhole: true }, { name: 'name', isWhole: true }, { name: 'used' }, { name: 'sees' }, { name: 'may' }], rows, ['No keys.'])
   }
   return exitCodes.done
 }

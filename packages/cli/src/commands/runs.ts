@@ -9,22 +9,22 @@ import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { shortInput } from '../show/story.ts'
 import { cut, oneLine } from '../show/text.ts'
-import { ago, cost, counted, duration, moment, wholeNumber } from '../show/values.ts'
+import { ago, cost, counted, duration, moment, timeOfDay, wholeNumber } from '../show/values.ts'
 import { start } from './ask.ts'
 
 type ListOptions = { agent?: string; state?: string; session?: string; limit: number; cursor?: string }
 
-export async function listRuns(invocation: Invocation, { state, ...options }: ListOptions): Promise<number> {
+export async function listRuns(invocation: Invocation, { agent, state, session, limit, cursor }: ListOptions): Promise<number> {
   const client = await invocation.client()
   const known = RunState.optional().safeParse(state)
   if (!known.success) throw new Problem('invalid', `There is no state "${state}".`, `States: ${RunState.options.join(', ')}`)
-  const page = await client.runs.list({ ...options, ...(known.data ? { state: known.data } : {}) })
+  const page = await client.runs.list(present({ limit, agent, state: known.data, session, cursor }))
   if (invocation.isJson) invocation.printJson(page)
   else {
     // A person's terminal gets the end of the id, which is enough for every command; a file gets all of it.
     const idOf = ({ id }: Run) => (invocation.terminal.isLive ? shortId(id) : id)
     const rows = page.items.map((run) => [idOf(run), run.agent, run.state, ago(run.createdAt), shortInput(run.input)])
-    printList(invocation, [{ name: 'run' }, { name: 'agent' }, { name: 'state' }, { name: 'started' }, { name: 'input' }], rows, ['No runs yet.', 'npx longhaul ask analyst "What was our revenue last month?"'])
+    printList(invocation, [{ name: 'run', isWhole: true }, { name: 'agent' }, { name: 'state', isWhole: true }, { name: 'started', isWhole: true }, { name: 'input' }], rows, ['No runs yet.', 'npx longhaul ask analyst "What was our revenue last month?"'])
     if (page.next) invocation.terminal.print(`  More: --cursor ${page.next}`, '')
   }
   return exitCodes.done
@@ -92,8 +92,8 @@ export async function listEvents(invocation: Invocation, given: string, { after 
     from = page.items.length > 0 ? page.next : null
   }
   if (!invocation.isJson) {
-    const rows = events.map(({ seq, type, op, at, data }) => [seq, type, op ?? '', moment(at).slice(11), summary(data)])
-    printList(invocation, [{ name: '#', isNumber: true }, { name: 'event' }, { name: 'op' }, { name: 'at' }, { name: 'what' }], rows, [`Run ${runId} has no events after ${after}.`])
+    const rows = events.map(({ seq, type, op, at, data }) => [seq, type, op ?? '', timeOfDay(at), summary(data)])
+    printList(invocation, [{ name: '#', isNumber: true }, { name: 'event', isWhole: true }, { name: 'op', isWhole: true }, { name: 'at', isWhole: true }, { name: 'what' }], rows, [`Run ${runId} has no events after ${after}.`])
   }
   return exitCodes.done
 }
@@ -115,6 +115,9 @@ export async function getStep(invocation: Invocation, given: string, op: string)
   }
   return exitCodes.done
 }
+
+/** Without the fields that were not given: absent is not `undefined` in the contract. */
+const present = <Fields extends object>(fields: Fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [Field in keyof Fields]?: Exclude<Fields[Field], undefined> } // What the filter leaves.
 
 function printRun(invocation: Invocation, run: Run): void {
   const answer = Answer.safeParse(run.output).data

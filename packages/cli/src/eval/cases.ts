@@ -62,13 +62,19 @@ export function parseCases(text: string, file: string): Case[] {
   const parsed = z.array(Case).safeParse(document.toJS() ?? [])
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.slice(0, 5).map(({ path, message }) => {
-    const range = nodeRange(document.getIn(path.filter((key) => typeof key !== 'symbol'), true)) ?? nodeRange(document.getIn([path[0] ?? 0], true))
-    return `${file}:${range === undefined ? 1 : lines.linePos(range).line} ${path.join('.')}: ${message}`
+    return `${file}:${lineOf(document, lines, path)} ${path.join('.')}: ${message}`
   })
   throw new Problem('invalid', faults.join('\n'), 'The form of a case is in docs/guide/cli.md.')
 }
 
-const nodeRange = (node: unknown): number | undefined => (typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range) ? Number(node.range[0]) : undefined)
+/** The line of a value, or of what it is missing from. */
+function lineOf(document: ReturnType<typeof parseDocument>, lines: LineCounter, path: PropertyKey[]): number {
+  for (let length = path.length; length > 0; length--) {
+    const node: unknown = document.getIn(path.slice(0, length), true)
+    if (typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range)) return lines.linePos(Number(node.range[0])).line
+  }
+  return 1
+}
 
 /** One statement at a time, each once: the module behind it may hold a single connection, and cases share statements. */
 export async function loadTruth(folder: string): Promise<(sql: string) => Promise<Truth>> {
@@ -81,7 +87,9 @@ export async function loadTruth(folder: string): Promise<(sql: string) => Promis
   const known = new Map<string, Promise<Truth>>()
   let last: Promise<unknown> = Promise.resolve()
   return (sql) => {
-    const truth = known.get(sql) ?? last.then(async () => Truth.parse(await run(sql)))
+    const before = known.get(sql)
+    if (before) return before
+    const truth = last.then(async () => Truth.parse(await run(sql)))
     known.set(sql, truth)
     last = truth.catch(() => {}) // Whoever asked for it hears of the failure.
     return truth

@@ -2,7 +2,7 @@
 import type { Answer, Failure, Json, TablePart, Usage } from '@longhaul/protocol'
 import { layOut } from './table.ts'
 import type { Terminal } from './terminal.ts'
-import { cut, oneLine, printable, wrap } from './text.ts'
+import { columnsOf, cut, oneLine, printable, wrap } from './text.ts'
 import { cost, counted, duration, wholeNumber } from './values.ts'
 
 type Page = Pick<Terminal, 'width' | 'paint'>
@@ -63,7 +63,7 @@ const indented = (line: string): string => (line ? margin + line : '')
 function sqlLines(page: Page, sql: string): string[] {
   const lines = printable(sql).trim().split('\n')
   const indent = Math.min(...lines.slice(1).filter((line) => line.trim()).map((line) => line.length - line.trimStart().length))
-  return lines.flatMap((line, at) => wrap((at > 0 && Number.isFinite(indent) ? line.slice(indent) : line).trimEnd(), page.width - 4)).map((line) => indented(page.paint('dim', line)))
+  return lines.flatMap((line, at) => wrap((at > 0 && Number.isFinite(indent) ? line.slice(indent) : line).trimEnd(), page.width - 4, 4)).map((line) => indented(page.paint('dim', line)))
 }
 
 function savedLines(page: Page, saved: SavedFile[]): string[] {
@@ -73,6 +73,11 @@ function savedLines(page: Page, saved: SavedFile[]): string[] {
 function closingLines(page: Page, model: string, usage: Usage, turns: number, durationMs: number): string[] {
   const cached = usage.cachedInput > 0 ? ` (${wholeNumber(usage.cachedInput)} cached)` : ''
   const facts = [counted(turns, 'turn'), `${wholeNumber(usage.input)} tokens in${cached}, ${wholeNumber(usage.output)} out`, cost(usage.costUsd), duration(durationMs)]
-  const name = oneLine(model) + (isOffline(model) ? page.paint('yellow', '  offline stand-in, not a language model') : '')
-  return [`${margin}${name}`, ...wrap(facts.join(' · '), page.width - 4).map((line) => indented(page.paint('dim', line)))]
+  const name = oneLine(model)
+  const note = 'offline stand-in, not a language model'
+  const isWide = columnsOf(name) + note.length + 6 <= page.width
+  return [
+    ...(!isOffline(model) ? [indented(name)] : isWide ? [indented(`${name}  ${page.paint('yellow', note)}`)] : [indented(name), indented(page.paint('yellow', note))]),
+    ...wrap(facts.join(' · '), page.width - 4).map((line) => indented(page.paint('dim', line))),
+  ]
 }

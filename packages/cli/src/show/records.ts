@@ -6,11 +6,11 @@ import { columnsOf, oneLine, padEnd, printable, wrap } from './text.ts'
 
 type Style = 'green' | 'red' | 'yellow' | 'dim' | undefined
 
-/** A table of things; `whenEmpty` says what to do where there are none. */
+/** A table of things; `whenEmpty` says what to do where there are none. Whatever reads a pipe or a file gets all of it, at any width. */
 export function printList({ terminal }: Invocation, columns: Column[], rows: TableValue[][], whenEmpty: string[]): void {
   const { paint, width } = terminal
   if (rows.length === 0) return terminal.print('', ...whenEmpty.map((line) => `  ${line}`), '')
-  const { head, rows: lines, hidden } = layOut(columns, rows, width - 4)
+  const { head, rows: lines, hidden } = layOut(columns, rows, terminal.isLive ? width - 4 : Number.MAX_SAFE_INTEGER)
   terminal.print('', `  ${paint('dim', head)}`, ...lines.map((line) => `  ${paintState(paint, line)}`), ...(hidden.length > 0 ? [`  ${paint('dim', `left out: ${hidden.join(', ')} (--json has everything)`)}`] : []), '')
 }
 

@@ -17,8 +17,12 @@ export type Story = {
 type OpenStep = { kind: string; name: string; input: Json | undefined; startedAt: string; lines: string[]; live: string }
 type Page = Pick<Terminal, 'width' | 'paint'>
 
-const textColumn = 14
+const nameColumns = 10
+const textColumn = nameColumns + 5
+/** Room left free at the right, as at the left. */
+const margin = 2
 const outputLinesMax = 3
+const noticeLinesMax = 4
 
 export function createStory(page: Page, runId: string): Story {
   const open = new Map<string, OpenStep>()
@@ -69,25 +73,23 @@ export function createStory(page: Page, runId: string): Story {
         const { kind, name, failure, retryInMs } = event.data
         open.delete(event.op ?? '')
         const what = oneLine(failure.message)
-        return place(event.op, [
-          retryInMs === null ? headline(page, paint('red', '✗'), name, what, '') : headline(page, paint('yellow', '▲'), kind === 'model' ? 'model' : name, what, `again in ${duration(retryInMs)}`),
-        ])
+        const label = kind === 'model' ? 'model' : kind === 'exec' ? 'command' : name
+        return place(event.op, retryInMs === null ? notice(page, paint('red', '✗'), label, what) : notice(page, paint('yellow', '▲'), label, what, `again in ${duration(retryInMs)}`))
       }
       case 'run.interrupted':
         open.clear() // What was under way is started anew.
-        return [headline(page, paint('yellow', '▲'), 'worker', `the worker ${event.data.reason === 'worker_hung' ? 'hung' : 'was lost'}; the run is picked up again`, '')]
+        return notice(page, paint('yellow', '▲'), 'worker', `${event.data.reason === 'worker_hung' ? 'hung and was stopped' : 'was lost'}; the run is picked up again`)
       case 'run.resumed':
         waitingFor = undefined
-        return [headline(page, '↻', 'resumed', `taken up again by ${oneLine(event.data.by)}`, '')]
+        return notice(page, '↻', 'resumed', `taken up again by ${event.data.by}`)
       case 'signal.received':
-        return [headline(page, '●', 'signal', `${oneLine(event.data.name)} received from ${oneLine(event.data.by)}`, '')]
+        return notice(page, '●', 'signal', `${event.data.name} received from ${event.data.by}`)
       case 'wait.created':
         waitingFor = waitText(event.data)
-        return [headline(page, '○', 'waiting', waitingFor, ''), ...waitRemedy(runId, event.data).map((line) => ' '.repeat(textColumn) + line)]
-      case 'wait.completed': {
+        return [...notice(page, '○', 'waiting', waitingFor), ...waitRemedy(runId, event.data).map((line) => ' '.repeat(textColumn) + line)]
+      case 'wait.completed':
         waitingFor = undefined
-        return [headline(page, event.data.timedOut ? paint('yellow', '▲') : '●', event.data.kind, waitOutcome(event.data), '')]
-      }
+        return notice(page, event.data.timedOut ? paint('yellow', '▲') : '●', event.data.kind, waitOutcome(event.data))
       default:
         return []
     }
@@ -114,12 +116,21 @@ export function createStory(page: Page, runId: string): Story {
   }
 }
 
-/** `● name      what                                  right`, exactly as wide as the page. */
-function headline({ width, paint }: Page, glyph: string, name: string, what: string, right: string): string {
-  const label = `  ${glyph} ${paint('cyan', padEnd(cut(oneLine(name), textColumn - 5), textColumn - 5))} `
-  const space = width - textColumn - (right ? columnsOf(right) + 2 : 0)
+/** `● name      what                                  right`, from margin to margin. */
+export function headline({ width, paint }: Page, glyph: string, name: string, what: string, right = '', style?: 'dim'): string {
+  const label = padEnd(cut(oneLine(name), 24), nameColumns)
+  const space = width - margin - (textColumn - nameColumns + columnsOf(label)) - (right ? columnsOf(right) + 2 : 0)
   const text = cut(oneLine(what), space)
-  return `${label}${right ? padEnd(text, space) : text}${right ? `  ${paint('dim', right)}` : ''}`
+  const end = right ? `${' '.repeat(space - columnsOf(text))}  ${paint('dim', right)}` : ''
+  return `  ${glyph} ${paint('cyan', label)} ${style ? paint(style, text) : text}${end}`
+}
+
+/** A line that somebody may have to act on: it is wrapped where a headline is cut. */
+export function notice(page: Page, glyph: string, name: string, what: string, right = ''): string[] {
+  const space = page.width - margin - textColumn - (right ? columnsOf(right) + 2 : 0)
+  const [first = '', ...rest] = wrap(oneLine(what), space)
+  const shown = rest.length > noticeLinesMax - 1 ? [...rest.slice(0, noticeLinesMax - 2), `${cut(rest[noticeLinesMax - 2] ?? '', space - 2)} …`] : rest
+  return [headline(page, glyph, name, first, right), ...shown.map((line) => ' '.repeat(textColumn) + line)]
 }
 
 function quoted({ width, paint }: Page, text: string, linesMax = outputLinesMax): string[] {
@@ -129,7 +140,7 @@ function quoted({ width, paint }: Page, text: string, linesMax = outputLinesMax)
   // One line more costs no more room than the note that it was left out.
   const shown = all.length <= linesMax + 1 ? all : all.slice(0, linesMax)
   const left = all.length - shown.length
-  return [...shown, ...(left > 0 ? [`… ${wholeNumber(left)} more lines`] : [])].map((line) => ' '.repeat(textColumn) + paint('dim', cut(`│ ${line}`, width - textColumn)))
+  return [...shown, ...(left > 0 ? [`… ${wholeNumber(left)} more lines`] : [])].map((line) => ' '.repeat(textColumn) + paint('dim', cut(`│ ${line}`, width - margin - textColumn)))
 }
 
 function modelLines(page: Page, output: Json, took: string): string[] {
@@ -137,9 +148,9 @@ function modelLines(page: Page, output: Json, took: string): string[] {
   if (!reply) return [headline(page, '◇', 'model', '', took)]
   const said = reply.content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n').trim()
   const { input, output: written } = reply.usage
-  const line = headline(page, '◇', 'model', `${reply.model} · ${wholeNumber(input)} tokens in, ${wholeNumber(written)} out`, took)
+  const line = headline(page, '◇', 'model', `${reply.model} · ${wholeNumber(input)} tokens in, ${wholeNumber(written)} out`, took, 'dim')
   // The last thing it says is the answer, which has its own place.
-  return reply.finishReason === 'tool-calls' && said ? [line, ...quoted(page, wrap(oneLine(said), page.width - textColumn - 2).join('\n'), 2)] : [line]
+  return reply.finishReason === 'tool-calls' && said ? [line, ...quoted(page, wrap(oneLine(said), page.width - margin - textColumn - 2).join('\n'), 2)] : [line]
 }
 
 function execLines(page: Page, output: Json): string[] {

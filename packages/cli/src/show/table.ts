@@ -1,6 +1,7 @@
 import { columnsOf, cut, oneLine, padEnd, padStart } from './text.ts'
 
-export type Column = { name: string; isNumber?: boolean }
+/** `isWhole`: never cut, such as an id that somebody may copy. */
+export type Column = { name: string; isNumber?: boolean; isWhole?: boolean }
 export type TableValue = string | number | boolean | null
 export type LaidOut = { head: string; rule: string; rows: string[]; isCut: boolean; hidden: string[] }
 
@@ -14,7 +15,7 @@ const textColumnsMin = 10
 export function layOut(columns: Column[], rows: TableValue[][], width: number): LaidOut {
   const cells = columns.map((column, at) => columnCells(column, rows.map((row) => row[at] ?? null)))
   const natural = columns.map(({ name }, at) => Math.max(1, columnsOf(oneLine(name)), ...(cells[at] ?? []).map(columnsOf)))
-  const least = natural.map((wide, at) => (columns[at]?.isNumber ? wide : Math.min(wide, textColumnsMin)))
+  const least = natural.map((wide, at) => (columns[at]?.isNumber || columns[at]?.isWhole ? wide : Math.min(wide, textColumnsMin)))
 
   let shown = columns.length
   while (shown > 1 && total(least.slice(0, shown)) > width) shown--
@@ -66,8 +67,9 @@ function numberFormat(name: string, values: TableValue[]): (value: number) => st
   const numbers = values.filter((value) => typeof value === 'number')
   if (isLabel(name, numbers)) return String
   const needed = Math.max(0, ...numbers.map(decimalsOf))
-  const largest = Math.max(0, ...numbers.map(Math.abs))
-  const decimals = Math.min(needed, largest >= 100 ? 2 : largest >= 1 ? 4 : 6)
+  const sizes = numbers.filter((value) => value !== 0).map(Math.abs)
+  const [least, most] = [Math.min(...sizes), Math.max(0, ...sizes)]
+  const decimals = Math.min(needed, least >= 1_000 ? 0 : most >= 100 ? 2 : most >= 1 ? 4 : 6)
   const format = new Intl.NumberFormat('en-US', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
   return (value) => (Math.abs(value) >= 1e15 || (value !== 0 && Math.abs(value) < 10 ** -decimals / 2) ? String(value) : format.format(value))
 }

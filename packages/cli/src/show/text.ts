@@ -24,18 +24,19 @@ export function cut(text: string, columns: number): string {
 export const padEnd = (text: string, columns: number): string => text + ' '.repeat(Math.max(0, columns - columnsOf(text)))
 export const padStart = (text: string, columns: number): string => ' '.repeat(Math.max(0, columns - columnsOf(text))) + text
 
-/** Breaks at spaces, and between any two East Asian characters, which need none. A word longer than a line is broken where the line ends. */
-export function wrap(text: string, columns: number): string[] {
+/** Breaks at spaces, and between any two East Asian characters, which need none. A word longer than a line is broken where the line ends.
+ * What goes on in a further line keeps the indent, and `hanging` more. */
+export function wrap(text: string, columns: number, hanging = 0): string[] {
   return text.split('\n').flatMap((paragraph) => {
     const lines: string[] = []
     const indent = /^ {0,16}/.exec(paragraph)?.[0] ?? ''
     let line = indent
-    for (const piece of piecesOf(paragraph.slice(indent.length), Math.max(1, columns - indent.length))) {
+    for (const piece of piecesOf(paragraph.slice(indent.length), Math.max(1, columns - indent.length - hanging))) {
       if (columnsOf(line) + columnsOf(piece.trimEnd()) > columns && line.trim() !== '') {
         lines.push(line.trimEnd())
-        line = indent
+        line = indent + ' '.repeat(hanging)
       }
-      line += line === indent ? piece.trimStart() : piece
+      line += line.trim() === '' ? piece.trimStart() : piece
     }
     return [...lines, line.trimEnd()]
   })

@@ -38,6 +38,9 @@ export function moment(iso: string): string {
   return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`
 }
 
+/** `14:05:09`. */
+export const timeOfDay = (iso: string): string => new Date(iso).toTimeString().slice(0, 8)
+
 export function ago(iso: string, now = Date.now()): string {
   const ms = now - new Date(iso).getTime()
   if (ms < 10_000) return 'just now'
