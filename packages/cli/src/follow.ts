@@ -11,7 +11,7 @@ import { Interrupted } from './problem.ts'
 import { answerLines, failureLines, outputLines } from './show/answer.ts'
 import { createStory, notice } from './show/story.ts'
 import type { Story } from './show/story.ts'
-import { duration } from './show/values.ts'
+import { counted, duration } from './show/values.ts'
 
 export type FollowOptions = {
   /** Folder for the answer's files. */
@@ -70,7 +70,7 @@ function connectionTeller(story: Story) {
   let failures = 0
   return {
     wasLost: () => lostAt !== undefined,
-    doing: () => (lostAt === undefined ? story.doing() : `no connection for ${duration(performance.now() - lostAt)} · ${failures} ${failures === 1 ? 'try' : 'tries'} · the run does not need us`),
+    doing: () => (lostAt === undefined ? story.doing() : `no connection for ${duration(performance.now() - lostAt)}, ${counted(failures, 'try', 'tries')}; the run is kept`),
     tell(state: ConnectionState): string | undefined {
       if (state.state === 'lost') {
         failures = state.failures

@@ -14,7 +14,7 @@ export type Story = {
   readonly turns: number
 }
 
-type OpenStep = { kind: string; name: string; input: Json | undefined; startedAt: string; lines: string[]; live: string }
+type OpenStep = { kind: string; name: string; input: Json | undefined; startedAt: string; seenAt: number; lines: string[]; live: string }
 type Page = Pick<Terminal, 'width' | 'paint'>
 
 const nameColumns = 10
@@ -65,7 +65,7 @@ export function createStory(page: Page, runId: string): Story {
     switch (event.type) {
       case 'step.started':
         waitingFor = undefined
-        open.set(event.op ?? '', { kind: event.data.kind, name: event.data.name, input: event.data.input, startedAt: event.at, lines: [], live: '' })
+        open.set(event.op ?? '', { kind: event.data.kind, name: event.data.name, input: event.data.input, startedAt: event.at, seenAt: performance.now(), lines: [], live: '' })
         return []
       case 'step.completed':
         return completed(event.op ?? '', event.at, event.data)
@@ -106,12 +106,13 @@ export function createStory(page: Page, runId: string): Story {
       return []
     },
     doing() {
-      const [, step] = [...open].at(-1) ?? []
-      if (!step) return waitingFor ? `waiting: ${waitingFor}` : 'working'
-      const seconds = duration(Math.max(0, Date.now() - Date.parse(step.startedAt)))
+      const [op, step] = [...open].at(-1) ?? []
+      if (op === undefined || !step) return waitingFor ? `waiting ${waitingFor}` : 'working'
+      const took = duration(performance.now() - step.seenAt) // By our own clock: the server's may differ.
       const live = oneLine(step.live).slice(-60)
-      if (step.kind === 'model') return live ? `…${live}` : `the model is thinking · ${seconds}`
-      return `${step.kind === 'exec' ? 'command' : step.name} · ${seconds} · ${live || shortInput(step.input)}`
+      if (step.kind === 'model') return live ? `…${live}` : `the model is thinking · ${took}`
+      const shown = enclosing(op) ?? step // What a person knows of is the tool call, not the command inside it.
+      return `${shown.kind === 'exec' ? 'command' : shown.name} · ${took} · ${live || shortInput(shown.input)}`
     },
   }
 }
