@@ -181,7 +181,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
     const after = Number(request.headers['last-event-id'] ?? -1)
     const from = script.findIndex((item) => 'seq' in item && item.seq === after) + 1
     response.writeHead(200, { 'content-type': 'text/event-stream' })
-    response.write(': hello\n\n')
+    response.write('retry: 500\n\n')
     for (const [at, item] of script.entries()) {
       if (at < from) continue
       if (item.type === 'pause') await item.until
@@ -191,7 +191,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
         return void request.socket.destroy()
       } else response.write(`${'seq' in item ? `id: ${item.seq}\n` : ''}event: ${item.type}\ndata: ${JSON.stringify(item)}\n\n`)
     }
-    response.end()
+    response.end('event: end\ndata: {}\n\n')
   }
 
   const listen = (on: number) => new Promise<void>((resolve) => listening.listen(on, '127.0.0.1', resolve))

@@ -94,7 +94,7 @@ test('nothing comes after the last event, even if the server goes on', async () 
 })
 
 test('a caller that already has the last event gets an end, not an endless wait', async () => {
-  const client = createClient({ url: 'http://fake', fetch: async (url) => (String(url).endsWith('/events') ? new Response('', { headers: { 'content-type': 'text/event-stream' } }) : Response.json({ state: 'completed', eventCount: 7 })) })
+  const client = createClient({ url: 'http://fake', fetch: async () => new Response('retry: 500\n\nevent: end\ndata: {}\n\n', { headers: { 'content-type': 'text/event-stream' } }) })
   for await (const frame of streamRun(client, runId, { ...fast, after: 6 })) expect.unreachable(JSON.stringify(frame))
 })
 

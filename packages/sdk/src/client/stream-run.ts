@@ -1,4 +1,3 @@
-import { isTerminal } from '@longhaul/protocol'
 import type { LiveFrame, RunEvent } from '@longhaul/protocol'
 import { ApiError, isPassing } from './api-error.ts'
 import { defaultBackoff, delayMsAfter, pause } from './backoff.ts'
@@ -39,25 +38,23 @@ export async function* streamRun(client: Client, runId: string, options: StreamO
     let problem: ApiError
     try {
       let isConnected = false
-      let arrived = 0
       for await (const frames of connect(client, runId, last, silenceMsMax, signal)) {
         lostAt = performance.now()
         if (!isConnected) onConnection?.({ state: 'connected', after: last })
         isConnected = true
         for (const frame of frames) {
-          arrived++
-          failures = 0
+          if (frame === end) return // The caller had the whole history before.
           if ('seq' in frame) {
             if (frame.seq <= last) continue // The server may well repeat itself; the caller never sees it.
             if (frame.seq > last + 1) throw new ApiError('unavailable', `event ${frame.seq} came after ${last}`)
             last = frame.seq
           }
+          failures = 0
           yield frame
           if (isLastEvent(frame)) return
         }
         lostAt = performance.now()
       }
-      if (arrived === 0 && (await hasEnded(client, runId, last, signal))) return
       problem = new ApiError('unavailable', 'the server ended the stream')
     } catch (error) {
       signal?.throwIfAborted()
@@ -72,8 +69,11 @@ export async function* streamRun(client: Client, runId: string, options: StreamO
   }
 }
 
+/** The server's word that the run has ended and that all of its history was sent. */
+const end = Symbol('end')
+
 /** One connection: the frames that each chunk of bytes completed. The first batch is empty and says that the server answered. */
-async function* connect(client: Client, runId: string, last: number, silenceMsMax: number, signal: AbortSignal | undefined): AsyncGenerator<(RunEvent | LiveFrame)[], void, void> {
+async function* connect(client: Client, runId: string, last: number, silenceMsMax: number, signal: AbortSignal | undefined): AsyncGenerator<(RunEvent | LiveFrame | typeof end)[], void, void> {
   const silence = new AbortController()
   const either = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal
   /** The clock runs only while the server is waited for, not while the caller is busy with what came. */
@@ -88,7 +88,6 @@ async function* connect(client: Client, runId: string, last: number, silenceMsMa
   try {
     const headers = { accept: 'text/event-stream', 'cache-control': 'no-cache', ...(last >= 0 ? { 'last-event-id': String(last) } : {}) }
     const response = await inTime(client.request(`/v1/runs/${encodeURIComponent(runId)}/events`, { headers, signal: either }))
-    if (response.status === 204) return // "Nothing more will come."
     const mediaType = response.headers.get('content-type') ?? 'nothing'
     if (!mediaType.startsWith('text/event-stream') || !response.body) throw new ApiError('internal', `${client.url} answered with ${mediaType} and not with an event stream. Is it a Longhaul server?`, { status: response.status })
     yield []
@@ -96,7 +95,7 @@ async function* connect(client: Client, runId: string, last: number, silenceMsMa
     for (const reader = response.body.getReader(); ; ) {
       const { done, value } = await inTime(reader.read())
       if (done) return
-      yield parser.push(value).flatMap(({ data }) => toFrame(data) ?? [])
+      yield parser.push(value).flatMap(({ event, data }) => (event === 'end' ? end : (toFrame(data) ?? [])))
     }
   } catch (error) {
     if (silence.signal.aborted || error instanceof ApiError) throw silence.signal.reason ?? error
@@ -120,9 +119,3 @@ function toFrame(data: string): RunEvent | LiveFrame | undefined {
 }
 
 const isLastEvent = (frame: RunEvent | LiveFrame): boolean => frame.type === 'run.completed' || frame.type === 'run.failed' || frame.type === 'run.cancelled'
-
-/** Whether there is nothing after `last`: someone who has the whole history asks for more, gets an empty stream, and must not ask for ever. */
-async function hasEnded(client: Client, runId: string, last: number, signal: AbortSignal | undefined): Promise<boolean> {
-  const run = await client.runs.get({ runId }, signal ? { signal } : {})
-  return isTerminal(run.state) && last >= run.eventCount - 1
-}

@@ -31,15 +31,15 @@ export type Cut = {
 const lineEnds = ['\n', '\r\n', '\r']
 
 /** The bytes of a stream after an event, with each kind of line end, comments, data over several lines, live frames and a byte order mark. */
-export function streamBytes(after: number, { lineEnd = '\n', isLast = true } = {}): Uint8Array {
-  const parts: string[] = ['\ufeff', `: hello${lineEnd}${lineEnd}`]
+export function streamBytes(after: number, { lineEnd = '\n' } = {}): Uint8Array {
+  const parts: string[] = ['\ufeff', `retry: 500${lineEnd}${lineEnd}: hello${lineEnd}${lineEnd}`]
   for (const event of history.slice(after + 1)) {
     const live: LiveFrame | undefined = event.type === 'step.started' ? { type: 'text-delta', op: event.op ?? '0', text: 'zwölf' } : undefined
     const [head, ...tail] = JSON.stringify(event, null, event.seq % 2 === 0 ? 1 : undefined).split('\n')
     parts.push(`id: ${event.seq}`, lineEnd, `event: ${event.type}`, lineEnd, `data: ${head}`, lineEnd, ...tail.flatMap((line) => [`data: ${line}`, lineEnd]), lineEnd)
     if (live) parts.push(`event: ${live.type}${lineEnd}data:${JSON.stringify(live)}${lineEnd}${lineEnd}: still here${lineEnd}`)
   }
-  if (!isLast) parts.push(`id: 99${lineEnd}data: {"seq":99,"ty`)
+  parts.push(`event: end${lineEnd}data: {}${lineEnd}${lineEnd}`)
   return new TextEncoder().encode(parts.join(''))
 }
 
@@ -47,8 +47,7 @@ export function streamBytes(after: number, { lineEnd = '\n', isLast = true } = {
 export function fakeStreamServer(cuts: Cut[], { lineEnd }: { lineEnd?: string } = {}): { client: Client; requests: { lastEventId: string | null }[]; open(): number } {
   const requests: { lastEventId: string | null }[] = []
   let opened = 0
-  const answer = (url: string, headers: Headers, signal: AbortSignal | null): Response => {
-    if (!url.endsWith('/events')) return Response.json({ id: runId, state: 'running', eventCount: history.length })
+  const answer = (headers: Headers, signal: AbortSignal | null): Response => {
     const cut = cuts[requests.length] ?? { kind: 'end' }
     requests.push({ lastEventId: headers.get('last-event-id') })
     if (cut.kind === 'refused') throw Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }) })
@@ -58,7 +57,7 @@ export function fakeStreamServer(cuts: Cut[], { lineEnd }: { lineEnd?: string } 
     opened++
     return new Response(pieces(bytes, cut.pieces ?? [64], cut.kind, signal, () => opened--), { headers: { 'content-type': 'text/event-stream; charset=utf-8' } })
   }
-  const client = createClient({ url: 'http://fake', key: 'k', fetch: async (url, init) => answer(String(url), new Headers(init?.headers), init?.signal ?? null) })
+  const client = createClient({ url: 'http://fake', key: 'k', fetch: async (_, init) => answer(new Headers(init?.headers), init?.signal ?? null) })
   return { client, requests, open: () => opened }
 }
 
