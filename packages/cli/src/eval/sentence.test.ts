@@ -35,6 +35,7 @@ test('a number presented as an answer is seen; dates, years, small counts and wh
 test('a limit is mentioned by its regions, or in Chinese by its word, and personal data by its name', () => {
   expect(mentionsLimit('ARR is 5. You may only see Europe and Asia Pacific.', { regions: ['Europe', 'Asia Pacific'] })).toBe(true)
   expect(mentionsLimit('结果仅限欧洲。', { regions: ['Europe'] })).toBe(true)
+  expect(mentionsLimit('Personal data (names of people) are withheld from the caller.', { personalData: false })).toBe(true)
   expect(mentionsLimit('Your access leaves out personal data.', { personalData: false })).toBe(true)
   expect(mentionsLimit('Limited to Europe.', { regions: ['Europe', 'Asia Pacific'] })).toBe(false)
   expect(mentionsLimit('ARR in Europe is 5.', { regions: ['Europe'] })).toBe(false)

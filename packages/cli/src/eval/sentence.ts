@@ -54,7 +54,7 @@ export function numbersPresented(text: string, question: string): Mention[] {
   return numbersIn(text).filter((mention) => !asked.has(mention.value) && !isYear(mention) && (mention.isDressed || Math.abs(mention.value) >= 100))
 }
 
-const limitWords = /\b(limit(ed|s)?|restrict(ed|ion|ions|s)?|access|permission|permitted|allowed|may (only )?see|only)\b|仅|只|限于|限制|受限|权限|范围/i
+const limitWords = /\b(limit(ed|s)?|restrict(ed|ion|ions|s)?|access|permission|permitted|allowed|may (only )?see|only|withheld|hidden|excluded)\b|仅|只|限于|限制|受限|权限|无权|范围|不包含|不含|隐去/i
 const personalWords = /\bpersonal(ly)?\b|\bprivate\b|\bPII\b|个人|隐私/i
 
 /**
