@@ -1,0 +1,124 @@
+import { ApiError } from '@longhaul/sdk/client'
+import { resolve } from 'node:path'
+import { askCase, limitedClients } from '../eval/ask-case.ts'
+import { agentOf, loadCases, loadTruth } from '../eval/cases.ts'
+import type { Case, Truth } from '../eval/cases.ts'
+import { judge } from '../eval/judge.ts'
+import { parseMinimum, scoresOf } from '../eval/score.ts'
+import type { Result, Score, Scores } from '../eval/score.ts'
+import { exitCodes } from '../exit-codes.ts'
+import type { Invocation } from '../invocation.ts'
+import { nearNames } from '../nearest-name.ts'
+import { Interrupted, Problem } from '../problem.ts'
+import { isOffline } from '../show/answer.ts'
+import { layOut } from '../show/table.ts'
+import { cut, oneLine, padEnd, padStart, printable, wrap } from '../show/text.ts'
+import { counted, duration } from '../show/values.ts'
+import { unknownAgent } from './ask.ts'
+
+type EvalOptions = { only?: string[]; concurrency: number; timeout: number; min?: string; agent?: string }
+
+export async function evaluate(invocation: Invocation, given: string, options: EvalOptions): Promise<number> {
+  const { terminal, isJson, printJson, world } = invocation
+  const isEnough = parseMinimum(options.min ?? '0')
+  if (!isEnough) throw new Problem('invalid', `--min ${options.min} is neither a number of cases nor a share.`, 'Give it as 57 or as 95%.')
+  const folder = resolve(world.folder, given)
+  const cases = chosen(await loadCases(folder), options.only)
+  const truth = cases.some(({ expect }) => expect.answerable) ? await loadTruth(folder) : undefined
+  const agent = options.agent ?? agentOf(folder)
+  const client = await invocation.client()
+
+  if (!isJson) terminal.print('', `  ${terminal.paint('bold', agent)}  ${terminal.paint('dim', `${counted(cases.length, 'case')} · ${client.url}`)}`, '')
+  const results: Result[] = []
+  const limited = limitedClients(client)
+  const pending = [...cases]
+  const failure = new AbortController() // The first case that cannot be asked at all ends the others.
+  const signal = AbortSignal.any([world.interrupted, failure.signal])
+  const askOne = async (test: Case): Promise<Result> => {
+    const asked = await askCase(await limited.for(test.access), test, { agent, timeoutMs: options.timeout * 1_000, signal })
+    return { test, runId: asked.runId, model: asked.model, durationMs: asked.durationMs, verdict: await judged(test, asked.outcome, truth) }
+  }
+  const work = async () => {
+    for (let test = pending.shift(); test && !signal.aborted; test = pending.shift()) {
+      const result = await askOne(test)
+      results.push(result)
+      if (isJson) printJson({ type: 'case', ...caseJson(result) })
+      else terminal.print(progressLine(invocation, result, results.length, cases.length))
+    }
+  }
+  try {
+    if (!isJson) terminal.status(() => `${results.length} of ${cases.length}`)
+    const ends = await Promise.allSettled(Array.from({ length: options.concurrency }, () => work().catch((error) => (failure.abort(error), Promise.reject(error)))))
+    const fatal = ends.find((end) => end.status === 'rejected')
+    if (fatal && !(fatal.reason instanceof Interrupted)) throw await explained(failure.signal.reason ?? fatal.reason, client, agent)
+  } finally {
+    terminal.status(undefined)
+    await limited.close()
+  }
+  const scores = scoresOf(results)
+  const model = results.find((result) => result.model)?.model
+  const isOk = isEnough(scores)
+  if (isJson) printJson({ type: 'score', ...scores, asked: cases.length, model, isOk })
+  else printReport(invocation, results, scores, { model, min: options.min, isOk, asked: cases.length })
+  if (world.interrupted.aborted) return exitCodes.interrupted
+  return isOk ? exitCodes.done : exitCodes.failed
+}
+
+function chosen(cases: Case[], only: string[] | undefined): Case[] {
+  if (!only) return cases
+  const found = cases.filter(({ id, tags }) => only.some((text) => id.includes(text) || tags.includes(text)))
+  if (found.length > 0) return found
+  const near = only.flatMap((text) => nearNames(text, [...cases.map(({ id }) => id), ...cases.flatMap(({ tags }) => tags)].filter((name, at, all) => all.indexOf(name) === at)))
+  throw new Problem('not_found', `No case has ${only.map((text) => `"${text}"`).join(' or ')} in its id or among its tags.`, ...(near.length > 0 ? [`Near: ${near.join(', ')}`] : []))
+}
+
+/** A truth that cannot be computed fails its case: it must never pass for want of something to compare with. */
+async function judged(test: Case, outcome: Parameters<typeof judge>[1], truth: ((sql: string) => Promise<Truth>) | undefined) {
+  if (!test.expect.answerable || !truth) return judge(test, outcome, undefined)
+  try {
+    return judge(test, outcome, await truth(test.expect.truth_sql))
+  } catch (error) {
+    return { isPassed: false, why: `its truth cannot be computed: ${error instanceof Error ? error.message : error}`, expected: 'unknown', got: 'answer' in outcome ? outcome.answer.text : outcome.problem }
+  }
+}
+
+async function explained(error: unknown, client: Awaited<ReturnType<Invocation['client']>>, agent: string): Promise<unknown> {
+  if (!(error instanceof ApiError)) return error
+  if (error.code === 'not_found') return unknownAgent(client, agent, error)
+  if (error.code === 'forbidden') return new Problem('forbidden', error.message, 'Cases with access need a key that may manage keys: they are asked with a temporary one.')
+  return error
+}
+
+const caseJson = ({ test, verdict, runId, model, durationMs }: Result) => ({
+  id: test.id, isPassed: verdict.isPassed, why: verdict.why || undefined, question: test.question, language: test.language, tags: test.tags, expected: verdict.expected, got: verdict.got, runId, model, durationMs: Math.round(durationMs),
+})
+
+function progressLine({ terminal: { paint, width } }: Invocation, { test, verdict, durationMs }: Result, done: number, total: number): string {
+  const count = padStart(`${done}/${total}`, 2 * String(total).length + 1)
+  const took = padStart(duration(durationMs), 8)
+  const space = width - 4 - 4 - count.length - took.length - 2
+  const text = cut(verdict.isPassed ? test.id : `${test.id}: ${oneLine(verdict.why)}`, space)
+  return `  ${verdict.isPassed ? paint('green', '✓') : paint('red', '✗')} ${paint('dim', count)}  ${padEnd(text, space)}  ${paint('dim', took)}`
+}
+
+function printReport({ terminal }: Invocation, results: Result[], scores: Scores, about: { model: string | undefined; min: string | undefined; isOk: boolean; asked: number }): void {
+  const { paint, print, width } = terminal
+  const failed = results.filter(({ verdict }) => !verdict.isPassed)
+  const field = (name: string, value: string, linesMax: number) => {
+    const lines = wrap(printable(value), width - 14 - 4)
+    const shown = lines.length > linesMax ? [...lines.slice(0, linesMax - 1), cut(`${lines[linesMax - 1]} …`, width - 18)] : lines
+    return shown.map((line, at) => `    ${paint('dim', padEnd(at === 0 ? name : '', 8))}  ${line}`)
+  }
+  for (const { test, verdict, runId } of failed) {
+    print('', `  ${paint('red', '✗')} ${paint('bold', test.id)}  ${verdict.why}`, ...field('question', test.question, 3), ...field('expected', verdict.expected, 3), ...field('got', verdict.got, 4), ...(runId ? field('run', runId, 1) : []))
+  }
+  const rows = (name: string, groups: Record<string, Score>) => Object.entries(groups).map(([group, { passed, total }], at) => [at === 0 ? name : '', group, passed, total, `${share({ passed, total })}`])
+  const { head, rows: lines } = layOut([{ name: '' }, { name: '' }, { name: 'passed', isNumber: true }, { name: 'of', isNumber: true }, { name: '', isNumber: true }], [...rows('language', scores.byLanguage), ...rows('tag', scores.byTag)], width - 4)
+  if (lines.length > 0) print('', `  ${paint('dim', head)}`, ...lines.map((line) => `  ${line}`))
+  const { model } = about
+  print('', `  ${paint(about.isOk && failed.length === 0 ? 'green' : about.isOk ? 'yellow' : 'red', `${scores.passed} of ${scores.total} passed (${share(scores)})`)}${about.asked > scores.total ? `; ${about.asked - scores.total} not asked` : ''}${about.isOk ? '' : `; the minimum is ${about.min}`}`)
+  if (model) print(`  ${paint('dim', `${model}${isOffline(model) ? ', offline stand-in, not a language model' : ''}`)}`)
+  print('')
+}
+
+const share = ({ passed, total }: Score): string => (total === 0 ? '–' : `${(Math.floor((passed * 1_000) / total) / 10).toFixed(1)}%`)
