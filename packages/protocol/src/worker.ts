@@ -35,8 +35,8 @@ export const ServerFrame = z.discriminatedUnion('type', [
     session: z.string().nullable(), messages: z.array(Message), createdAt: z.iso.datetime(), historyLength: z.number().int(),
   }),
   z.object({ type: z.literal('run.history'), run, entries: z.array(HistoryEntry) }),
-  /** A result of an operation. For `step` and `tool` the acknowledgement that it is recorded. */
-  z.object({ type: z.literal('op.completed'), run, op: OpPath, output: JsonValue }),
+  /** A result of an operation, in the order in which results were recorded. For `step` and `tool` it is the acknowledgement, without the output that the worker has. */
+  z.object({ type: z.literal('op.completed'), run, op: OpPath, output: JsonValue.optional() }),
   z.object({ type: z.literal('op.failed'), run, op: OpPath, failure: Failure }),
   /** The intent is recorded: go ahead and execute the tool. */
   z.object({ type: z.literal('op.begun'), run, op: OpPath }),

@@ -1,0 +1,470 @@
+/**
+ * A run that this node owns, between its claim and the moment it sleeps, ends or goes to another. Everything a worker asks
+ * for the run and everything that is told to it passes here; nothing is told before it is durable, and results are told
+ * in the order in which they were recorded.
+ */
+import { hash as digest } from 'node:crypto'
+import { type Failure, type Json, type RetryPolicy, type ServerFrame, type StepKind, type Usage, type WorkerFrame, whyNotJson } from '@longhaul/protocol'
+import { type Log, StepFailure, after, monotonicMs, newId, random, toFailure } from '../kernel/index.ts'
+import { History, type NewEvent } from './history.ts'
+import type { Journal } from './journal.ts'
+import type { DbClock } from './node.ts'
+import { defaultRetry, retryDelayMs } from './retry.ts'
+import type { ClaimedRun, InboxRow, JournalRow } from './run-store.ts'
+
+/** What a server-side step may use while it executes. */
+export type StepContext = {
+  run: { id: string; tenantId: string; agent: string; version: string }
+  op: string
+  signal: AbortSignal
+  /** Passes on what happens meanwhile to whoever watches. Not recorded. */
+  live(frame: { type: 'text-delta'; text: string } | { type: 'output-delta'; stream: 'stdout' | 'stderr'; text: string }): void
+  /** A model step of this run: what it was asked, and its answer if there is one yet. */
+  lookup(op: string): { input: Json; output: Json | undefined } | undefined
+}
+
+/** Executes one step that a worker may not. Throw a `StepFailure` to say whether trying again may help. */
+export type Executor = (input: Json, context: StepContext) => Promise<{ output: Json; usage?: Usage }>
+export type Executors = Partial<Record<StepKind, Executor>>
+
+export type RunPorts = {
+  journal: Journal
+  clock: DbClock
+  executors: Executors
+  log: Log
+  /** The journal has grown, or a live frame came. */
+  onEvents(runId: string): void
+  onLive(runId: string, op: string, frame: Parameters<StepContext['live']>[0]): void
+  /** The run is not this node's any more. `isDue` when somebody should look at it at once. */
+  onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back'): void
+}
+
+type Change = { state: 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled'; output?: Json; failure?: Failure; wait?: Json; dueMs?: number | null }
+type RunFrame = Extract<WorkerFrame, { run: string }>
+
+/** A run whose next timer is this near stays with its worker. */
+const residentMs = 1_000
+/** A run is parked when it has taken this many workers with it. */
+export const interruptionsMax = 3
+const outputBytesMax = 8_000_000
+const zero: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
+
+export class ActiveRun {
+  readonly id: string
+  readonly epoch: number
+  readonly row: ClaimedRun
+  readonly history = new History()
+  readonly #ports: RunPorts
+  readonly #executing = new Map<string, AbortController>()
+  readonly #timers = new Map<string, () => void>()
+  #seq = 0
+  #lastHash = ''
+  #usage: Usage
+  #inboxSeen = 0
+  #takenIds = new Set<string>()
+  #send: ((frame: ServerFrame) => void) | undefined
+  /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
+  #isLeaving = false
+
+  constructor(row: ClaimedRun, ports: RunPorts) {
+    this.id = row.id
+    this.epoch = row.epoch
+    this.row = row
+    this.#ports = ports
+    this.#usage = row.usage ?? zero
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving
+  }
+
+  /** A run that this node has just started: its first event is written already. */
+  begin(firstHash: string): void {
+    this.#seq = 1
+    this.#lastHash = firstHash
+    this.history.length = 1
+  }
+
+  /** Takes up what the journal says. Throws when it contradicts itself: then nothing may be written after it. */
+  load(rows: JournalRow[]): void {
+    for (const row of rows) {
+      if (row.seq !== this.#seq) throw new Error(`Journal of run ${this.id} has event ${row.seq} where ${this.#seq} should be.`)
+      this.history.apply({ type: row.type, op: row.op ?? undefined, data: row.data } as Parameters<History['apply']>[0])
+      this.#lastHash = row.hash.toString('hex')
+      this.#seq++
+    }
+  }
+
+  /** What has to happen before a worker sees the run: messages, timers that are due. False when it needs no worker now. */
+  wake(inbox: InboxRow[], inboxCount: number): boolean {
+    this.takeInbox(inbox, inboxCount)
+    if (this.#isLeaving) return false
+    if (this.history.parked) {
+      this.#sleep()
+      return false
+    }
+    if (this.history.interruptionCount >= interruptionsMax) {
+      const detail = { message: `The run has ended its worker ${this.history.interruptionCount} times. Look at the events run.interrupted, then retry or cancel it.` }
+      this.#park('poison', detail)
+      return false
+    }
+    this.#fireTimers()
+    return true
+  }
+
+  /** True while a run that is suspected of ending its workers must have one for itself. */
+  get isSuspect(): boolean {
+    return this.history.interruptionCount > 0
+  }
+
+  /** A worker is ready for it. `messages` is what was said before in the session. */
+  attach(send: (frame: ServerFrame) => void, messages: Extract<ServerFrame, { type: 'run.start' }>['messages']): void {
+    this.#send = send
+    const entries = this.history.entries()
+    const { id: run, agent, version, input, asker, sessionId: session, createdAt } = this.row
+    send({ type: 'run.start', run, agent, version, input, asker, session, messages, createdAt: createdAt.toISOString(), historyLength: entries.length })
+    for (let i = 0; i < entries.length; i += 500) send({ type: 'run.history', run, entries: entries.slice(i, i + 500) })
+    this.history.forgetResults()
+    this.#armTimers()
+  }
+
+  /** The worker is gone. The run goes back, to be taken up from the journal; what was executed for it here is stopped. */
+  interrupt(reason: 'worker_lost' | 'worker_hung', message: string): void {
+    if (this.#isLeaving) return
+    this.#append([{ type: 'run.interrupted', data: { reason, message: message.slice(0, 2_000) } }], { change: { state: 'running' } })
+    this.#leave('handed-back')
+  }
+
+  /** Gives the run back untouched: the node is stopping. */
+  handBack(): void {
+    if (this.#isLeaving) return
+    this.#append([], { change: { state: 'running' } })
+    this.#leave('handed-back')
+  }
+
+  /** It is another's: drop everything, write nothing. */
+  supersede(): void {
+    this.#stopEverything()
+    this.#isLeaving = true
+    this.#send?.({ type: 'run.release', run: this.id, reason: 'superseded' })
+    this.#ports.onOver(this, 'superseded')
+  }
+
+  /** Takes messages from outside. `count` is how many were ever sent, as read before these. */
+  takeInbox(rows: InboxRow[], count: number): void {
+    this.#inboxSeen = Math.max(this.#inboxSeen, count)
+    for (const row of rows) {
+      if (this.#isLeaving) return
+      if (this.#takenIds.has(row.id)) continue
+      this.#takenIds.add(row.id)
+      this.#takeMessage(row)
+    }
+  }
+
+  #takeMessage(row: InboxRow): void {
+    const taken = [row.id]
+    if (row.kind === 'cancel') {
+      const { reason } = row.payload as { reason?: string }
+      return this.#end('cancelled', { type: 'run.cancelled', data: { by: row.sentBy, ...(reason !== undefined && { reason }) } }, { state: 'cancelled' }, taken)
+    }
+    if (row.kind === 'retry') {
+      return this.#append(this.history.parked || this.history.interruptionCount > 0 ? [{ type: 'run.resumed', data: { by: row.sentBy } }] : [], { taken })
+    }
+    if (row.kind === 'approval') {
+      const wait = [...this.history.waits()].find(([, op]) => op.approvalId === row.name)
+      return wait ? this.#complete(wait[0], 'approval', wait[1].name, row.payload, taken) : this.#append([], { taken })
+    }
+    const waiting = [...this.history.waits()].find(([, op]) => op.kind === 'signal' && op.name === row.name)
+    const received: NewEvent = { type: 'signal.received', data: { name: row.name, payload: row.payload, by: row.sentBy } }
+    if (!waiting) return this.#append([received], { taken })
+    return this.#complete(waiting[0], 'signal', row.name, row.payload, taken, [received])
+  }
+
+  /** Ends an open wait with an output. */
+  #complete(op: string, kind: string, name: string, output: Json, taken: string[] = [], before: NewEvent[] = []): void {
+    this.#disarm(op)
+    this.#append([...before, { type: 'wait.completed', op, data: { kind, name, output } }], { taken, frames: [{ type: 'op.completed', run: this.id, op, output }] })
+  }
+
+  /** A frame of the worker that executes the run. */
+  receive(frame: RunFrame): void {
+    if (this.#isLeaving) return
+    switch (frame.type) {
+      case 'op.done':
+        return this.#done(frame)
+      case 'op':
+        return this.#asked(frame)
+      case 'op.begin':
+        return this.#begun(frame)
+      case 'op.error':
+        return this.#errored(frame)
+      case 'op.wait':
+        return this.#waited(frame)
+      case 'run.idle':
+        return this.#idle(frame.ops)
+      case 'run.completed': {
+        const problem = whyNotJson(frame.output)
+        if (problem) return this.#fail({ message: `The run's output cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
+        return this.#end('ended', { type: 'run.completed', data: { output: frame.output } }, { state: 'completed', output: frame.output })
+      }
+      case 'run.failed':
+        return this.#fail(frame.failure)
+      case 'run.diverged':
+        return this.#park('diverged', { op: frame.op, recorded: frame.recorded, asked: frame.asked })
+      case 'log':
+        this.#ports.log[frame.level]('agent said', { runId: this.id, text: frame.message })
+    }
+  }
+
+  #fail(failure: Failure): void {
+    this.#end('ended', { type: 'run.failed', data: { failure } }, { state: 'failed', failure })
+  }
+
+  #done({ op, kind, name, attempt, output, durationMs }: Extract<RunFrame, { type: 'op.done' }>): void {
+    const known = this.history.ops.get(op)
+    if (known && known.state !== 'open') return
+    const problem = whyNotJson(output)
+    if (problem) return this.#stepFailed(op, kind, name, attempt, { message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false }, null)
+    this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output, durationMs } }], { frames: [{ type: 'op.completed', run: this.id, op }] })
+  }
+
+  #begun({ op, kind, name, attempt, input }: Extract<RunFrame, { type: 'op.begin' }>): void {
+    const known = this.history.ops.get(op)
+    const begun: ServerFrame = { type: 'op.begun', run: this.id, op }
+    if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return this.#send?.(begun)
+    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input } }], { frames: [begun] })
+  }
+
+  #errored({ op, kind, name, attempt, failure, retry, durationMs }: Extract<RunFrame, { type: 'op.error' }>): void {
+    const delayMs = retryDelayMs(attempt, failure, retry ?? { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }, random)
+    this.#stepFailed(op, kind, name, attempt, failure, delayMs, durationMs)
+  }
+
+  #stepFailed(op: string, kind: StepKind, name: string, attempt: number, failure: Failure, retryInMs: number | null, durationMs?: number): void {
+    const frame: ServerFrame = retryInMs === null ? { type: 'op.failed', run: this.id, op, failure } : { type: 'op.retry', run: this.id, op, attempt: attempt + 1, delayMs: retryInMs }
+    this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs, ...(durationMs !== undefined && { durationMs }) } }], { frames: [frame] })
+  }
+
+  /** A step for the server to execute. */
+  #asked({ op, kind, name, input, retry }: Extract<RunFrame, { type: 'op' }>): void {
+    const known = this.history.ops.get(op)
+    if (this.#executing.has(op) || (known && known.state !== 'open')) return
+    const policy = retry ?? defaultRetry
+    const execute = (attempt: number) => void this.#execute({ op, kind, name, input, attempt, policy })
+    if (known?.isStarted) return execute(known.attempt)
+    this.#begin({ op, kind, name, input, attempt: known?.attempt ?? 1, policy })
+  }
+
+  /** Records the intent, then executes. */
+  #begin(step: ServerStep): void {
+    const { op, kind, name, attempt, input } = step
+    this.#executing.set(op, new AbortController())
+    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input } }], { then: () => void this.#execute(step) })
+  }
+
+  async #execute(step: ServerStep): Promise<void> {
+    const { op, kind, name, input, attempt, policy } = step
+    const controller = this.#executing.get(op) ?? new AbortController()
+    this.#executing.set(op, controller)
+    const { signal } = controller
+    const from = monotonicMs()
+    const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
+    try {
+      const executor = this.#ports.executors[kind]
+      if (!executor) throw new StepFailure({ message: `This server executes no ${kind} steps.`, code: 'unknown_kind', retryable: false })
+      const result = await executor(input, {
+        run: this.row,
+        op,
+        signal,
+        live: (frame) => this.#ports.onLive(this.id, op, frame),
+        lookup: (path) => {
+          const found = this.history.ops.get(path)
+          return found && 'input' in found && found.input !== undefined ? { input: found.input, output: found.state === 'completed' ? found.output : undefined } : undefined
+        },
+      })
+      if (signal.aborted || this.#isLeaving) return
+      this.#executing.delete(op)
+      const problem = whyNotJson(result.output)
+      if (problem) throw new StepFailure({ message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
+      if (result.usage) this.#addUsage(result.usage)
+      this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output: result.output, durationMs: elapsed() } }], { frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] })
+    } catch (error) {
+      if (signal.aborted || this.#isLeaving) return
+      this.#executing.delete(op)
+      const failure = toFailure(error)
+      const delayMs = retryDelayMs(attempt, failure, policy, random)
+      if (delayMs === null) return this.#stepFailed(op, kind, name, attempt, failure, null, elapsed())
+      this.#executing.set(op, new AbortController())
+      this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs: delayMs, durationMs: elapsed() } }], {
+        then: () => this.#arm(op, delayMs, () => this.#begin({ ...step, attempt: attempt + 1 })),
+      })
+    }
+  }
+
+  #addUsage({ input, cachedInput, output, costUsd }: Usage): void {
+    const sum = this.#usage
+    this.#usage = { input: sum.input + input, cachedInput: sum.cachedInput + cachedInput, output: sum.output + output, costUsd: sum.costUsd === null || costUsd === null ? null : sum.costUsd + costUsd }
+  }
+
+  #waited({ op, kind, name, timeoutMs, detail }: Extract<RunFrame, { type: 'op.wait' }>): void {
+    const known = this.history.ops.get(op)
+    if (known?.state === 'waiting') return this.#armTimers()
+    if (known?.state === 'completed') return this.#send?.({ type: 'op.completed', run: this.id, op, output: known.output })
+    if (known?.state === 'failed') return this.#send?.({ type: 'op.failed', run: this.id, op, failure: known.failure })
+    const untilMs = timeoutMs === null ? null : this.#ports.clock.nowMs() + timeoutMs
+    const until = untilMs === null ? null : new Date(Math.ceil(untilMs)).toISOString()
+    const approvalId = kind === 'approval' ? newId() : undefined
+    const created: NewEvent = { type: 'wait.created', op, data: { kind, name, until, ...(approvalId && { approvalId }), ...(detail !== undefined && { detail }) } }
+    const buffered = kind === 'signal' ? this.history.signals.find((signal) => signal.name === name) : undefined
+    if (buffered) {
+      const { payload: output } = buffered
+      return this.#append([created, { type: 'wait.completed', op, data: { kind, name, output } }], { frames: [{ type: 'op.completed', run: this.id, op, output }] })
+    }
+    const { id: run, row } = this
+    const approvals = approvalId ? [JSON.stringify({ id: approvalId, tenant: row.tenantId, run, agent: row.agent, op, title: name, detail: detail ?? null, expires: untilMs })] : undefined
+    this.#append([created], { ...(approvals && { approvals }) })
+    this.#armTimers()
+  }
+
+  /** The code waits for nothing but these. The run goes to sleep, unless one of them is about to end. */
+  #idle(ops: string[]): void {
+    let count = 0
+    let nextMs = Infinity
+    for (const [path, op] of this.history.waits()) {
+      if (!ops.includes(path)) continue
+      count++
+      if (op.until !== null) nextMs = Math.min(nextMs, op.until)
+    }
+    if (count < ops.length || this.#executing.size > 0) return // Crossed with a result that is on its way to the worker.
+    if (nextMs - this.#ports.clock.nowMs() <= residentMs) return
+    this.#sleep()
+  }
+
+  /** Gives the run back until a timer or a message. */
+  #sleep(): void {
+    const first = [...this.history.waits()].toSorted(([, a], [, b]) => (a.until ?? Infinity) - (b.until ?? Infinity))[0]
+    const parked = this.history.parked
+    const wait: Json = parked
+      ? { kind: 'operator', name: 'operator', until: null, reason: parked.reason, detail: parked.detail }
+      : first
+        ? { kind: first[1].kind, name: first[1].name, until: first[1].until === null ? null : new Date(first[1].until).toISOString(), ...(first[1].approvalId && { approvalId: first[1].approvalId }) }
+        : null
+    this.#append([], { change: { state: 'waiting', wait, dueMs: parked ? null : (first?.[1].until ?? null) } })
+    this.#leave('waiting')
+  }
+
+  #park(reason: 'diverged' | 'poison', detail: Json): void {
+    this.#append([{ type: 'wait.created', data: { kind: 'operator', name: 'operator', until: null, reason, detail } }], {})
+    this.#sleep()
+  }
+
+  #end(why: 'ended' | 'cancelled', event: NewEvent, change: Change, taken: string[] = []): void {
+    this.#append([event], { change, taken })
+    this.#leave(why)
+  }
+
+  /** From here on the run takes nothing more. The worker is told once the last entry is durable. */
+  #leave(why: 'ended' | 'cancelled' | 'waiting' | 'handed-back'): void {
+    this.#stopEverything()
+    this.#isLeaving = true
+    const send = this.#send
+    // An entry without rows: it is told after those before it.
+    this.#append([], {
+      then: () => {
+        if (why !== 'ended') send?.({ type: 'run.release', run: this.id, reason: why === 'handed-back' ? 'superseded' : why })
+        this.#ports.onOver(this, why === 'cancelled' ? 'ended' : why)
+      },
+    })
+  }
+
+  #stopEverything(): void {
+    for (const controller of this.#executing.values()) controller.abort()
+    this.#executing.clear()
+    for (const cancel of this.#timers.values()) cancel()
+    this.#timers.clear()
+  }
+
+  #fireTimers(): void {
+    const nowMs = this.#ports.clock.nowMs()
+    const due = [...this.history.waits()].filter(([, op]) => op.until !== null && op.until <= nowMs).toSorted(([, a], [, b]) => (a.until ?? 0) - (b.until ?? 0))
+    for (const [path, op] of due) {
+      if (op.kind === 'timer') this.#complete(path, 'timer', op.name, null)
+      else {
+        this.#disarm(path)
+        const failure: Failure = { message: `Nobody answered ${JSON.stringify(op.name)} in time.`, code: 'timed_out', retryable: false }
+        this.#append([{ type: 'wait.completed', op: path, data: { kind: op.kind, name: op.name, output: null, timedOut: true } }], { frames: [{ type: 'op.failed', run: this.id, op: path, failure }] })
+      }
+    }
+  }
+
+  /** Waits that end while the run is here. */
+  #armTimers(): void {
+    for (const [path, op] of this.history.waits()) {
+      if (op.until === null || this.#timers.has(path)) continue
+      this.#arm(path, Math.max(0, op.until - this.#ports.clock.nowMs()), () => {
+        this.#fireTimers()
+        if (!this.#isLeaving) this.#armTimers() // The clock was a little ahead: once more.
+      })
+    }
+  }
+
+  #arm(op: string, ms: number, then: () => void): void {
+    this.#disarm(op)
+    this.#timers.set(
+      op,
+      after(ms, () => {
+        this.#timers.delete(op)
+        if (!this.#isLeaving) then()
+      }),
+    )
+  }
+
+  #disarm(op: string): void {
+    this.#timers.get(op)?.()
+    this.#timers.delete(op)
+  }
+
+  /** Puts events and what belongs to them on their way. `frames` and `then` follow once they are durable. */
+  #append(events: NewEvent[], { change, frames, then, approvals, taken }: { change?: Change; frames?: ServerFrame[]; then?: () => void; approvals?: string[]; taken?: string[] } = {}): void {
+    let bytes = 0
+    const rows = events.map((event) => {
+      this.history.apply(event as Parameters<History['apply']>[0])
+      const row = eventRow({ runId: this.id, tenantId: this.row.tenantId, epoch: this.epoch, seq: this.#seq++, previousHash: this.#lastHash }, event)
+      this.#lastHash = row.hash
+      bytes += row.text.length
+      return row.text
+    })
+    if (bytes > outputBytesMax * 2) this.#ports.log.warn('large journal entry', { runId: this.id, bytes })
+    const changeRow = change && this.#changeRow(change)
+    this.#ports.journal.append({
+      runId: this.id, epoch: this.epoch, events: rows, change: changeRow, approvals, taken, bytes: bytes + (changeRow?.length ?? 0),
+      onDurable: () => {
+        if (rows.length > 0) this.#ports.onEvents(this.id)
+        for (const frame of frames ?? []) this.#send?.(frame)
+        then?.()
+      },
+      onRefused: (why, error) => {
+        if (why === 'invalid') this.#ports.log.error('the database refused what a run wanted to record', { runId: this.id, error })
+        if (why === 'invalid' && !this.#isLeaving) this.supersede() // Its lease runs on with nobody: the claim after the next start takes it up again.
+      },
+    })
+  }
+
+  #changeRow({ state, output, failure, wait, dueMs }: Change): string {
+    const usage = this.#usage
+    return JSON.stringify({
+      id: this.id, epoch: this.epoch, state, output, failure, wait, usage, count: this.#seq, seen: this.#inboxSeen, ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
+    })
+  }
+}
+
+type ServerStep = { op: string; kind: StepKind; name: string; input: Json; attempt: number; policy: RetryPolicy }
+
+type Place = { runId: string; tenantId: string; epoch: number; seq: number; previousHash: string }
+
+/** One row of the journal as the flush takes it. Its hash covers the hash before it, so that no row can be changed, dropped or moved unseen. */
+export function eventRow({ runId, tenantId, epoch, seq, previousHash }: Place, { type, op, data }: NewEvent, isNew = false): { text: string; hash: string } {
+  const text = JSON.stringify(data)
+  const hash = digest('sha256', `${previousHash}\n${runId} ${seq} ${type} ${op ?? ''}\n${text}`, 'hex')
+  return { text: `{"r":"${runId}","s":${seq},"n":${JSON.stringify(tenantId)},"e":${epoch},"t":"${type}",${op === undefined ? '' : `"o":"${op}",`}${isNew ? '"new":true,' : ''}"h":"\\\\x${hash}","d":${text}}`, hash }
+}

@@ -1,0 +1,336 @@
+/** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
+import { createHash } from 'node:crypto'
+import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, type WorkerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
+import type { Db } from '../db/index.ts'
+import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
+import { ActiveRun, type Executors, type StepContext, eventRow } from './active-run.ts'
+import { findApproval, recordDecision } from './approval-store.ts'
+import { type Journal, openJournal } from './journal.ts'
+import { type Node, openNode } from './node.ts'
+import {
+  type ClaimedRun, type InboxRow, type NewRun, type SessionTurn, claimRuns, findByIdempotencyKey, findRun, insertSessionRun, listEvents, loadInbox, loadJournals, nextDueMs, ownedWithInbox,
+  releaseSessions, sendMessage, sessionTurns,
+} from './run-store.ts'
+
+export type Start = { tenantId: string; agent: string; version: string; input: Json; asker: Asker; session?: string | undefined; idempotencyKey?: string | undefined }
+
+/** What a worker needs of a run. `send` gives frames to the worker; frames of the worker go to `receive`. */
+export type Assignment = {
+  readonly id: string
+  readonly tenantId: string
+  readonly agent: string
+  readonly version: string
+  /** It may have ended a worker before: give it one of its own. */
+  readonly isSuspect: boolean
+  attach(send: (frame: ServerFrame) => void): void
+  receive(frame: Extract<WorkerFrame, { run: string }>): void
+  /** The worker is gone. */
+  interrupt(reason: 'worker_lost' | 'worker_hung', message: string): void
+  /** No worker could be had for it. The run is tried again later. */
+  handBack(): void
+}
+
+export type EngineOptions = {
+  db: Db
+  log: Log
+  leaseMs: number
+  executors: Executors
+  /** Finds a worker for the run. Must not throw. */
+  execute(assignment: Assignment): void
+  /** Tells whoever executes it that the run is over here. */
+  onReleased(runId: string): void
+  /** How a run's input and output read as words of a conversation. */
+  toMessages(turns: SessionTurn[]): Message[]
+  /** Runs executed here at once. The others wait in the database. */
+  activeMax?: number
+  pollMs?: number
+}
+
+export type Watcher = { onWake(): void; onLive(frame: LiveFrame): void }
+
+export type Engine = Service & {
+  startRun(start: Start): Promise<Run>
+  cancel(tenantId: string, runId: string, by: string, reason?: string): Promise<Run>
+  signal(tenantId: string, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
+  retry(tenantId: string, runId: string, by: string): Promise<Run>
+  decide(tenantId: string, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
+  readEvents(tenantId: string, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
+  watch(runId: string, watcher: Watcher): () => void
+  stats(): { activeCount: number; flushCount: number; rowCount: number }
+}
+
+const inputBytesMax = 1_000_000
+const sessionTurnsMax = 20
+const startTimeoutMs = 15_000
+
+export function openEngine(options: EngineOptions): Engine {
+  const { db, log, leaseMs, activeMax = 1_000, pollMs = 500 } = options
+  const active = new Map<string, ActiveRun>()
+  const watchers = new Map<string, Set<Watcher>>()
+  let isStopping = false
+  let isBacklogged = false
+
+  const node: Node = openNode({
+    db, log, leaseMs, owned: active,
+    onSuperseded(runIds) {
+      for (const runId of runIds) active.get(runId)?.supersede()
+      claims.wake()
+    },
+  })
+  const journal: Journal = openJournal({ db, node, log })
+
+  const ports = {
+    journal, clock: node.clock, executors: options.executors, log,
+    onEvents: (runId: string) => watchers.get(runId)?.forEach((watcher) => watcher.onWake()),
+    onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => watchers.get(runId)?.forEach((watcher) => watcher.onLive({ ...frame, op })),
+    onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
+      if (active.get(run.id) === run) active.delete(run.id)
+      options.onReleased(run.id)
+      watchers.get(run.id)?.forEach((watcher) => watcher.onWake())
+      if (why === 'ended' && run.row.sessionId !== null) void releaseSessions(db).then((isReleased) => isReleased && claims.wake(), () => {}) // The next look does it again.
+      if (why !== 'ended' || isBacklogged) claims.wake()
+    },
+  }
+
+  /** From the database into this process: claimed, or just started here. */
+  function take(row: ClaimedRun): ActiveRun {
+    const run = new ActiveRun(row, ports)
+    active.set(run.id, run)
+    return run
+  }
+
+  async function dispatch(run: ActiveRun): Promise<void> {
+    const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db, run.row, sessionTurnsMax))
+    if (active.get(run.id) !== run || run.isLeaving) return
+    options.execute({
+      id: run.id, tenantId: run.row.tenantId, agent: run.row.agent, version: run.row.version, isSuspect: run.isSuspect,
+      attach: (send) => run.attach(send, messages),
+      receive: (frame) => run.receive(frame),
+      interrupt: (reason, message) => run.interrupt(reason, message),
+      handBack: () => run.handBack(),
+    })
+  }
+
+  async function claimOnce(): Promise<number> {
+    const room = Math.min(100, activeMax - active.size)
+    if (room <= 0) return 0
+    probe('claim.before')
+    const nodeId = await node.id()
+    const claimed = await claimRuns(db, nodeId, room)
+    probe('claim.after')
+    if (claimed.length === 0) return 0
+    const runs = claimed.map(take)
+    const ids = claimed.map((row) => row.id)
+    try {
+      const [journals, inboxes] = await Promise.all([loadJournals(db, ids), loadInbox(db, ids)])
+      for (const run of runs) {
+        if (active.get(run.id) !== run) continue
+        try {
+          run.load(journals.get(run.id) ?? [])
+          if (run.wake(inboxes.get(run.id) ?? [], run.row.inboxCount)) await dispatch(run)
+        } catch (error) {
+          log.error('a claimed run could not be taken up', { error, runId: run.id })
+          active.delete(run.id) // One run that cannot be read must not keep the others from being taken up.
+        }
+      }
+    } catch (error) {
+      for (const run of runs) if (active.get(run.id) === run) run.handBack()
+      throw error
+    }
+    return claimed.length
+  }
+
+  const claims = loop({
+    everyMs: pollMs,
+    onError: (error) => log.warn('claiming failed; it is tried again', { error }),
+    async work() {
+      if (isStopping) return pollMs
+      const count = await claimOnce()
+      isBacklogged = active.size >= activeMax
+      if (count > 0 && !isBacklogged) return 0
+      await releaseSessions(db)
+      const dueMs = await nextDueMs(db)
+      return dueMs === null || isBacklogged ? pollMs : Math.max(1, Math.min(pollMs, dueMs))
+    },
+  })
+
+  const inboxes = loop({
+    everyMs: pollMs,
+    onError: (error) => log.warn('reading messages failed; it is tried again', { error }),
+    async work() {
+      const owned = await ownedWithInbox(db, await node.id())
+      if (owned.length > 0) await readInbox(owned)
+    },
+  })
+
+  const burials = loop({
+    everyMs: Math.max(500, leaseMs / 4),
+    onError: (error) => log.warn('looking for nodes that went away failed; it is tried again', { error }),
+    async work() {
+      if ((await node.buryDead()) > 0) claims.wake()
+    },
+  })
+
+  async function readInbox(runIds: string[]): Promise<void> {
+    const rows = await loadInbox(db, runIds)
+    for (const [runId, messages] of rows) active.get(runId)?.takeInbox(messages, 0)
+  }
+
+  async function send(tenantId: string, runId: string, message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined }): Promise<void> {
+    const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
+    if (!sent) return
+    if (sent.nodeId === null) claims.wake()
+    else if (active.has(runId)) await readInbox([runId])
+  }
+
+  const load = async (tenantId: string, runId: string): Promise<Run> => {
+    const run = await findRun(db, tenantId, runId)
+    if (!run) throw new AppError('not_found', `No run ${runId}.`)
+    return run
+  }
+
+  /** Waits until the run is as `isDone` wants it, or the time is up; returns it either way. */
+  async function until(tenantId: string, runId: string, isDone: (run: Run) => boolean, limitMs = 5_000): Promise<Run> {
+    const from = node.clock.nowMs()
+    for (;;) {
+      const run = await load(tenantId, runId)
+      if (isDone(run) || node.clock.nowMs() - from > limitMs) return run
+      await new Promise<void>((resolve) => {
+        const stop = engine.watch(runId, { onWake: done, onLive: () => {} })
+        const timer = new AbortController()
+        function done() {
+          stop()
+          timer.abort()
+          resolve()
+        }
+        void sleep(100, timer.signal).then(done)
+      })
+    }
+  }
+
+  async function sameRequest(tenantId: string, agent: string, key: string, requestHash: string): Promise<Run> {
+    const found = await findByIdempotencyKey(db, tenantId, agent, key)
+    if (!found) throw new AppError('unavailable', 'The run of this idempotency key is being started. Try again.')
+    if (found.requestHash !== requestHash) throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to run ${found.run.id}, which was started with another input. Use a new key for a new request.`)
+    return found.run
+  }
+
+  const engine: Engine = {
+    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey }) {
+      if (isStopping) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
+      const problem = whyNotJson(input, 'input')
+      if (problem) throw new AppError('invalid', `The input cannot be stored: ${problem}.`)
+      const inputText = JSON.stringify(input)
+      if (inputText.length > inputBytesMax) throw new AppError('too_large', `The input is ${inputText.length} bytes; at most ${inputBytesMax} are taken.`)
+      const id = newId()
+      const requestHash = createHash('sha256').update(JSON.stringify([agent, session ?? null, input])).digest('hex')
+      const isHere = session === undefined && !isBacklogged && active.size < activeMax
+      const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
+      if (session !== undefined) {
+        const run: NewRun = { id, tenantId, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
+        const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${first.hash}` })
+        if (!isNew) return sameRequest(tenantId, agent, idempotencyKey ?? '', requestHash)
+        claims.wake()
+        return load(tenantId, id)
+      }
+      const start = JSON.stringify({ id, tenant: tenantId, agent, version, state: isHere ? 'running' : 'pending', input, asker, key: idempotencyKey ?? null, hash: requestHash })
+      const written = new Promise<boolean>((resolve, reject) =>
+        journal.append({
+          runId: id, epoch: 1, start, events: [first.text], bytes: start.length + first.text.length,
+          onDurable(isNew, nodeId) {
+            resolve(isNew)
+            if (!isNew || !isHere) return
+            const row: ClaimedRun = { id, epoch: 1, tenantId, agent, version, sessionId: null, input, asker, usage: null, inboxCount: 0, createdAt: new Date(node.clock.nowMs()) }
+            void node.id().then((current) => {
+              // Under another id than it was written with the run is not ours: whoever buries that node takes it up.
+              if (current !== nodeId || isStopping) return
+              const run = take(row)
+              run.begin(first.hash)
+              void dispatch(run)
+            })
+          },
+          onRefused: (_, error) => reject(new AppError('invalid', 'The run could not be stored.', error)),
+        }),
+      )
+      const isNew = await withTimeout(startTimeoutMs, written, () => new AppError('unavailable', 'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.'))
+      if (!isNew) return sameRequest(tenantId, agent, idempotencyKey ?? '', requestHash)
+      if (!isHere) claims.wake()
+      const at = new Date(node.clock.nowMs()).toISOString()
+      return {
+        id, agent, version, state: isHere ? 'running' : 'pending', input, output: null, failure: null, wait: null, session: null, asker,
+        usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 }, eventCount: 1, createdAt: at, startedAt: isHere ? at : null, endedAt: null,
+      }
+    },
+
+    async cancel(tenantId, runId, by, reason) {
+      const run = await load(tenantId, runId)
+      if (isTerminal(run.state)) return run
+      await send(tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
+      return until(tenantId, runId, ({ state }) => isTerminal(state))
+    },
+
+    async signal(tenantId, runId, by, name, payload, idempotencyKey) {
+      const run = await load(tenantId, runId)
+      if (!may(run.state, 'signal')) throw new AppError('conflict', `Run ${runId} has ended (${run.state}); it takes no signals any more.`)
+      const problem = whyNotJson(payload, 'payload')
+      if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
+      await send(tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+      return load(tenantId, runId)
+    },
+
+    async retry(tenantId, runId, by) {
+      const run = await load(tenantId, runId)
+      if (run.wait?.kind !== 'operator') throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
+      await send(tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
+      return until(tenantId, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
+    },
+
+    async decide(tenantId, by, approvalId, approved, comment) {
+      const decided = await db.transaction(async (tx) => {
+        const approval = await recordDecision(tx, tenantId, { id: approvalId, approved, by, comment })
+        if (!approval) return undefined
+        const sent = await sendMessage(tx, { id: newId(), tenantId, runId: approval.runId, kind: 'approval', name: approvalId, payload: { approved, by, comment: comment ?? null }, sentBy: by })
+        return { approval, nodeId: sent?.nodeId }
+      })
+      if (!decided) {
+        const found = await findApproval(db, tenantId, approvalId)
+        if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
+        throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
+      }
+      if (decided.nodeId === null) claims.wake()
+      else if (active.has(decided.approval.runId)) await readInbox([decided.approval.runId])
+      return decided.approval
+    },
+
+    async readEvents(tenantId, runId, after, limit) {
+      const run = await load(tenantId, runId)
+      return { events: await listEvents(db, tenantId, runId, after, limit), isEnded: isTerminal(run.state) }
+    },
+
+    watch(runId, watcher) {
+      const watching = watchers.get(runId) ?? new Set()
+      watchers.set(runId, watching.add(watcher))
+      return () => {
+        watching.delete(watcher)
+        if (watching.size === 0) watchers.delete(runId)
+      }
+    },
+
+    stats: () => ({ activeCount: active.size, ...journal.stats }),
+
+    async start() {
+      await node.start()
+      await journal.start()
+      for (const service of [claims, inboxes, burials]) await service.start()
+    },
+
+    async stop() {
+      isStopping = true
+      for (const service of [claims, inboxes, burials]) await service.stop()
+      for (const run of [...active.values()]) run.handBack()
+      await journal.stop()
+      await node.stop()
+    },
+  }
+  return engine
+}

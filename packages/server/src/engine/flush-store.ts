@@ -1,0 +1,81 @@
+/** The statement that everything durable about owned runs goes through, and the question whether it did. */
+import { type Connection, type Db, sql } from '../db/index.ts'
+
+/** Rows of a flush as JSON text, each array built by the journal. */
+export type Flush = { number: number; fence: number; starts: string; changes: string; events: string; approvals: string; taken: string[] }
+
+/**
+ * One transaction in one round trip. `fence` is first: without the node's row as the node knows it nothing else happens, and
+ * holding its lock keeps takeovers and cancellations out until the commit. `flush` counts, so that after a lost connection
+ * the row itself tells whether the commit took place. A start whose idempotency key is taken inserts nothing, its events included.
+ */
+const flushText = `
+with fence as (
+  update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
+), started as (
+  insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at)
+  select s.id, s.tenant, s.agent, s.version, s.session, s.state, s.input, s.asker, s.key, s.hash,
+    case when s.state = 'running' then fence.id end, case when s.state = 'running' then 1 else 0 end,
+    case when s.state = 'pending' then clock_timestamp() end, 1, case when s.state = 'running' then clock_timestamp() end
+  from fence, json_to_recordset($4::json) as s(id uuid, tenant text, agent text, version text, session text, state text, input json, asker json, key text, hash text)
+  on conflict (tenant_id, agent, idempotency_key) where idempotency_key is not null do nothing
+  returning id
+), changed as (
+  update runs set
+    state = c.state, output = c.output, failure = c.failure, wait = c.wait, usage = coalesce(c.usage, runs.usage), event_count = c.count,
+    node_id = null,
+    due_at = case
+      when c.state in ('completed', 'failed', 'cancelled') then null
+      when c.state = 'running' or runs.inbox_count > c.seen then clock_timestamp()
+      else to_timestamp(c.due / 1000.0) end,
+    ended_at = case when c.state in ('completed', 'failed', 'cancelled') then clock_timestamp() end
+  from fence, json_to_recordset($5::json) as c(id uuid, epoch int, state text, output json, failure json, wait json, usage json, count int, seen int, due double precision)
+  where runs.id = c.id and runs.epoch = c.epoch and runs.node_id = fence.id
+  returning runs.id, runs.state
+), appended as (
+  insert into events (run_id, seq, tenant_id, epoch, at, type, op, data, hash)
+  select e.r, e.s, e.n, e.e, clock_timestamp(), e.t, e.o, e.d, e.h
+  from fence, json_to_recordset($6::json) as e(r uuid, s int, n text, e int, t text, o text, d json, h bytea, new boolean)
+  where e.new is null or e.r in (select id from started)
+), asked as (
+  insert into approvals (id, tenant_id, run_id, agent, op, title, detail, expires_at)
+  select a.id, a.tenant, a.run, a.agent, a.op, a.title, a.detail, to_timestamp(a.expires / 1000.0)
+  from fence, json_to_recordset($7::json) as a(id uuid, tenant text, run uuid, agent text, op text, title text, detail json, expires double precision)
+), withdrawn as (
+  update approvals set state = 'withdrawn' from changed
+  where approvals.run_id = changed.id and approvals.state = 'pending' and changed.state in ('completed', 'failed', 'cancelled')
+), taken as (
+  update inbox set is_taken = true from fence where inbox.id = any($8::uuid[])
+)
+select (select count(*)::int from fence) as "isFenceHeld",
+  coalesce((select json_agg(id) from started), '[]') as started,
+  extract(epoch from clock_timestamp())::double precision * 1000 as "nowMs"`
+
+export type FlushResult = { isFenceHeld: boolean; started: string[]; nowMs: number }
+
+export async function flush(connection: Connection, nodeId: string, { number, fence, starts, changes, events, approvals, taken }: Flush): Promise<FlushResult> {
+  const [row] = await connection.query<{ isFenceHeld: number; started: string[]; nowMs: number }>({
+    name: 'flush',
+    text: flushText,
+    values: [nodeId, number, fence, starts, changes, events, approvals, taken],
+  })
+  return { isFenceHeld: row?.isFenceHeld === 1, started: row?.started ?? [], nowMs: Number(row?.nowMs) }
+}
+
+/** What the database knows of this node: after a lost connection `flush` tells whether the last one was committed. */
+export async function readNode(db: Db | Connection, nodeId: string): Promise<{ flush: number; fence: number; isDead: boolean } | undefined> {
+  const query = sql`select flush::int, fence::int, is_dead as "isDead" from nodes where id = ${nodeId}`
+  const [row] = await ('rows' in db ? db.rows<{ flush: number; fence: number; isDead: boolean }>(query) : db.query<{ flush: number; fence: number; isDead: boolean }>(query))
+  return row
+}
+
+/** Which of these runs exist, for starts whose answer was lost. */
+export async function existingRuns(connection: Connection, ids: string[]): Promise<string[]> {
+  return (await connection.query<{ id: string }>(sql`select id from runs where id = any(${ids})`)).map(({ id }) => id)
+}
+
+/** The runs that the database says are this node's, with their epochs. */
+export async function ownedRuns(connection: Connection, nodeId: string): Promise<Map<string, number>> {
+  const rows = await connection.query<{ id: string; epoch: number }>(sql`select id, epoch from runs where node_id = ${nodeId}`)
+  return new Map(rows.map(({ id, epoch }) => [id, epoch]))
+}

@@ -1,0 +1,111 @@
+/** What a run's journal says: a pure fold of its events, and the reading of it that a worker replays. */
+import type { EventType, Failure, HistoryEntry, Json, RunEvent, StepKind, WaitKind } from '@longhaul/protocol'
+
+export type NewEvent = { type: EventType; op?: string | undefined; data: Json }
+
+export type Op =
+  | { state: 'open'; kind: StepKind; name: string; attempt: number; isStarted: boolean; input: Json | undefined }
+  | { state: 'waiting'; kind: WaitKind; name: string; until: number | null; approvalId: string | undefined }
+  | { state: 'completed'; kind: string; name: string; output: Json; input: Json | undefined }
+  | { state: 'failed'; kind: string; name: string; failure: Failure; input: Json | undefined }
+
+export type Parked = { reason: 'diverged' | 'poison'; detail: Json }
+
+export class History {
+  /** Operations by path, in the order in which they were first recorded. */
+  readonly ops = new Map<string, Op>()
+  /** Paths in the order in which results were recorded. */
+  readonly results: string[] = []
+  /** Signals that nobody has waited for yet, oldest first. */
+  readonly signals: { name: string; payload: Json }[] = []
+  /** Workers lost since somebody last took the run up again. */
+  interruptionCount = 0
+  parked: Parked | undefined
+  length = 0
+
+  apply({ type, op, data }: Pick<RunEvent, 'type' | 'op' | 'data'>): void {
+    this.length++
+    const at = op === undefined ? undefined : this.ops.get(op)
+    // The journal was written by this engine: data of a type has the shape that the protocol gives it.
+    const d = data as Record<string, never>
+    switch (type) {
+      case 'step.started':
+        this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: d['attempt']!, isStarted: true, input: d['input'] })
+        break
+      case 'step.completed':
+        this.#result(op!, { state: 'completed', kind: d['kind']!, name: d['name']!, output: d['output']!, input: d['kind'] === 'model' ? inputOf(at) : undefined })
+        break
+      case 'step.failed':
+        if (d['retryInMs'] !== null) this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: Number(d['attempt']) + 1, isStarted: false, input: inputOf(at) })
+        else this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: d['failure']!, input: inputOf(at) })
+        break
+      case 'wait.created':
+        if (op === undefined) this.parked = { reason: d['reason']!, detail: d['detail'] ?? null }
+        else this.ops.set(op, { state: 'waiting', kind: d['kind']!, name: d['name']!, until: d['until'] === null ? null : Date.parse(d['until']!), approvalId: d['approvalId'] })
+        break
+      case 'wait.completed':
+        if (d['timedOut']) this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: timedOut(d['name']!), input: undefined })
+        else this.#result(op!, { state: 'completed', kind: d['kind']!, name: d['name']!, output: d['output']!, input: undefined })
+        if (d['kind'] === 'signal' && !d['timedOut']) this.#takeSignal(d['name']!)
+        break
+      case 'signal.received':
+        this.signals.push({ name: d['name']!, payload: d['payload']! })
+        break
+      case 'run.interrupted':
+        this.interruptionCount++
+        break
+      case 'run.resumed':
+        this.interruptionCount = 0
+        this.parked = undefined
+        break
+    }
+  }
+
+  /** What the worker replays: results in recorded order, then what is open. Inside a tool that has a result nothing executes again. */
+  entries(): HistoryEntry[] {
+    const isInsideResult = (path: string) => {
+      for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
+        const parent = this.ops.get(path.slice(0, dot))
+        if (parent && (parent.state === 'completed' || parent.state === 'failed')) return true
+      }
+      return false
+    }
+    const entries: HistoryEntry[] = []
+    for (const path of this.results) {
+      const op = this.ops.get(path)
+      if (!op || isInsideResult(path)) continue
+      if (op.state === 'completed') entries.push({ type: 'completed', op: path, kind: op.kind, name: op.name, output: op.output })
+      if (op.state === 'failed') entries.push({ type: 'failed', op: path, kind: op.kind, name: op.name, failure: op.failure })
+    }
+    for (const [path, op] of this.ops) {
+      if ((op.state === 'open' || op.state === 'waiting') && !isInsideResult(path)) {
+        entries.push({ type: 'open', op: path, kind: op.kind, name: op.name, attempt: op.state === 'open' ? op.attempt : 1 })
+      }
+    }
+    return entries
+  }
+
+  /** Lets go of results that only a replay needs; the journal has them. Models' stay, since later prompts build on them. */
+  forgetResults(): void {
+    for (const op of this.ops.values()) if (op.state === 'completed' && op.kind !== 'model') op.output = null
+  }
+
+  /** Open waits with their paths. */
+  *waits(): Generator<[string, Extract<Op, { state: 'waiting' }>]> {
+    for (const [path, op] of this.ops) if (op.state === 'waiting') yield [path, op]
+  }
+
+  #result(path: string, op: Op): void {
+    this.ops.set(path, op)
+    this.results.push(path)
+  }
+
+  #takeSignal(name: string): void {
+    const i = this.signals.findIndex((signal) => signal.name === name)
+    if (i >= 0) this.signals.splice(i, 1)
+  }
+}
+
+export const timedOut = (name: string): Failure => ({ message: `Nobody answered ${JSON.stringify(name)} in time.`, code: 'timed_out', retryable: false })
+
+const inputOf = (op: Op | undefined): Json | undefined => (op && 'input' in op ? op.input : undefined)

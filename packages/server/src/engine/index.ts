@@ -1,0 +1,7 @@
+export { interruptionsMax } from './active-run.ts'
+export type { Executor, Executors, StepContext } from './active-run.ts'
+export { listApprovals } from './approval-store.ts'
+export { openEngine } from './engine.ts'
+export type { Assignment, Engine, EngineOptions, Start } from './engine.ts'
+export { findRun, listRuns, listStepEvents } from './run-store.ts'
+export type { RunFilter, SessionTurn } from './run-store.ts'

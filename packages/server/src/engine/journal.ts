@@ -1,0 +1,206 @@
+/**
+ * The journal's one writer on this node. Everything that became ready while the previous flush committed goes into the next:
+ * one transaction, one round trip (group commit). Entries of a run keep their order, and are told so in that order.
+ *
+ * What can go wrong and what then happens:
+ * - The connection is lost during a flush: it may or may not have been committed. The node's row is read back; its counter says which.
+ * - The fence has moved: somebody decided something about our runs. What is still ours is read back, the rest is dropped and told
+ *   so, and the flush is made again.
+ * - The database refuses the values: the flush is cut in half until the guilty run is alone; that one is failed, the others go on.
+ */
+import { type Connection, type Db, isConnectionLost, sqlState } from '../db/index.ts'
+import { AppError, type Log, type Service, monotonicMs, probe, sleep } from '../kernel/index.ts'
+import { existingRuns, flush, ownedRuns, readNode } from './flush-store.ts'
+import type { Node } from './node.ts'
+
+/** Rows of one run that belong together. JSON texts, as the flush wants them. */
+export type Entry = {
+  runId: string
+  epoch: number
+  /** A new run: `row` for `runs`. Its events are dropped with it when its idempotency key is taken. */
+  start?: string | undefined
+  events: string[]
+  change?: string | undefined
+  approvals?: string[] | undefined
+  taken?: string[] | undefined
+  bytes: number
+  /** Called once, when it is durable. `isNew` is false for a start whose idempotency key was taken. */
+  onDurable(isNew: boolean, nodeId: string): void
+  /** Called once instead: it will never be written. `superseded` when the run is not ours any more. */
+  onRefused(why: 'superseded' | 'invalid', error?: unknown): void
+}
+
+export type Journal = Service & {
+  append(entry: Entry): void
+  /** Resolves when everything appended so far has been told of. */
+  settled(): Promise<void>
+  stats: { flushCount: number; rowCount: number }
+}
+
+const rowsMax = 2_000
+const bytesMax = 4_000_000
+/** A value that PostgreSQL cannot take, in whatever way: data exceptions, broken constraints, program limits, undefined conversions. */
+const isRefusal = (error: unknown) => /^(22|23|54|42)/.test(sqlState(error) ?? '')
+
+export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log }): Journal {
+  let queue: Entry[] = []
+  let running: Promise<void> | undefined
+  let connection: Connection | undefined
+  let flushNumber = 0
+  let flushedNode = ''
+  const stats = { flushCount: 0, rowCount: 0 }
+
+  async function connect(): Promise<Connection> {
+    if (connection) return connection
+    const opened = await db.connection('journal', { answerTimeoutMs: 30_000 })
+    opened.onLost(() => {
+      if (connection === opened) connection = undefined
+    })
+    await node.assertIncarnation(opened)
+    return (connection = opened)
+  }
+
+  function takeBatch(): Entry[] {
+    let bytes = 0
+    let rows = 0
+    let count = 0
+    for (const entry of queue) {
+      bytes += entry.bytes
+      rows += entry.events.length + 1
+      if (count > 0 && (bytes > bytesMax || rows > rowsMax)) break
+      count++
+    }
+    const batch = count === queue.length ? queue : queue.slice(0, count)
+    queue = count === queue.length ? [] : queue.slice(count)
+    return batch
+  }
+
+  async function drain(): Promise<void> {
+    await Promise.resolve() // What is appended in the same turn goes into the same flush.
+    while (queue.length > 0) {
+      const batch = takeBatch()
+      stats.flushCount++
+      for (const entry of batch) stats.rowCount += entry.events.length
+      await write(batch)
+    }
+    running = undefined
+  }
+
+  /** Returns when each entry has been told what became of it, however long the database is away. */
+  async function write(batch: Entry[]): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      const nodeId = await node.id()
+      const mine = batch.filter((entry) => node.isCurrent(entry.runId, entry.epoch, entry.start !== undefined) || (entry.onRefused('superseded'), false))
+      if (mine.length === 0) return
+      batch = mine
+      if (flushedNode !== nodeId) {
+        flushedNode = nodeId
+        flushNumber = 0
+      }
+      let attempted: number | undefined
+      try {
+        const open = await connect()
+        if ((await node.id()) !== nodeId) continue
+        attempted = ++flushNumber
+        probe('flush.before')
+        const result = await flush(open, nodeId, { number: attempted, fence: node.fence(), ...rowsOf(batch) })
+        probe('flush.after')
+        if (!result.isFenceHeld) {
+          flushNumber--
+          await resolveFence(open, nodeId)
+          continue
+        }
+        node.clock.set(result.nowMs)
+        return tell(batch, new Set(result.started), nodeId)
+      } catch (error) {
+        if (error instanceof AppError || isConnectionLost(error)) {
+          if (tries % 20 === 0) log.warn('journal cannot write; it keeps trying', { error })
+          await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
+          if (attempted !== undefined) {
+            const committed = await readBack(nodeId, attempted, batch)
+            if (committed) return tell(batch, committed, nodeId)
+            flushNumber = attempted - 1
+          }
+          continue
+        }
+        if (attempted !== undefined) flushNumber = attempted - 1
+        if (!isRefusal(error)) log.error('a flush failed', { error })
+        if (batch.length === 1) return batch[0]?.onRefused('invalid', error)
+        const half = splitByRun(batch)
+        if (!half) return batch.forEach((entry) => entry.onRefused('invalid', error))
+        await write(half[0])
+        return write(half[1])
+      }
+    }
+  }
+
+  /** After an unknown outcome: the new runs of the flush when it was committed, undefined when it was not. */
+  async function readBack(nodeId: string, attempted: number, batch: Entry[]): Promise<Set<string> | undefined> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const open = await connect()
+        const row = await readNode(open, nodeId)
+        if (!row || row.flush < attempted) return undefined
+        return new Set(await existingRuns(open, batch.flatMap((entry) => (entry.start ? [entry.runId] : []))))
+      } catch (error) {
+        if (tries % 20 === 0) log.warn('journal waits for the database to learn what became of a flush', { error })
+        await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
+      }
+    }
+  }
+
+  async function resolveFence(open: Connection, nodeId: string): Promise<void> {
+    const row = await readNode(open, nodeId)
+    if (!row || row.isDead) return node.declareDead(nodeId)
+    node.adopt(row.fence, await ownedRuns(open, nodeId))
+  }
+
+  function tell(batch: Entry[], started: Set<string>, nodeId: string): void {
+    for (const entry of batch) entry.onDurable(entry.start === undefined || started.has(entry.runId), nodeId)
+  }
+
+  return {
+    stats,
+    append(entry) {
+      queue.push(entry)
+      running ??= drain()
+    },
+    async settled() {
+      while (running) await running
+    },
+    async start() {
+      await connect()
+    },
+    async stop() {
+      const from = monotonicMs()
+      while (running && monotonicMs() - from < 5_000) await Promise.race([running, sleep(50)])
+      if (running) log.warn('journal stopped with entries that are not written; their runs go on from what is', { entryCount: queue.length })
+      await connection?.end()
+    },
+  }
+}
+
+function rowsOf(batch: Entry[]) {
+  const starts: string[] = []
+  const changes: string[] = []
+  const events: string[] = []
+  const approvals: string[] = []
+  const taken: string[] = []
+  for (const entry of batch) {
+    if (entry.start) starts.push(entry.start)
+    if (entry.change) changes.push(entry.change)
+    for (const event of entry.events) events.push(event)
+    if (entry.approvals) approvals.push(...entry.approvals)
+    if (entry.taken) taken.push(...entry.taken)
+  }
+  const list = (rows: string[]) => `[${rows.join(',')}]`
+  return { starts: list(starts), changes: list(changes), events: list(events), approvals: list(approvals), taken }
+}
+
+/** Two parts with no run in both, in order; undefined when all is one run's. */
+function splitByRun(batch: Entry[]): [Entry[], Entry[]] | undefined {
+  const runs = [...new Set(batch.map((entry) => entry.runId))]
+  if (runs.length === 1) return undefined
+  const first = new Set(runs.slice(0, runs.length >> 1))
+  return [batch.filter((entry) => first.has(entry.runId)), batch.filter((entry) => !first.has(entry.runId))]
+}

@@ -1,0 +1,168 @@
+/**
+ * This process as the database knows it. Its id is new with each start, so that nothing of an earlier life can speak for it.
+ * A lease on the node stands for leases on all its runs: one renewal, however many they are.
+ */
+import { readFileSync, readlinkSync } from 'node:fs'
+import { hostname } from 'node:os'
+import type { Connection, Db } from '../db/index.ts'
+import { type Log, type Service, loop, monotonicMs, newId, sleep } from '../kernel/index.ts'
+import { buryNodes, insertNode, nodesOfPlace, readIncarnation, renewLease, retireNode } from './node-store.ts'
+
+/** The database's clock, carried on by this process's monotonic one since it was last read. */
+export type DbClock = { nowMs(): number; set(nowMs: number): void }
+
+export type Node = Service & {
+  readonly clock: DbClock
+  /** Waits until the node is registered. */
+  id(): Promise<string>
+  fence(): number
+  /** Whether an entry of that run and epoch may still be written. New runs have no owner yet. */
+  isCurrent(runId: string, epoch: number, isStart: boolean): boolean
+  /** The database was found to be another one than this node registered with: a standby took over, or a backup was restored. */
+  assertIncarnation(connection: Connection): Promise<void>
+  /** The journal found the node declared dead: everything it owned is another's. */
+  declareDead(nodeId: string): void
+  /** The journal found a raised fence: these are what is still ours. */
+  adopt(fence: number, owned: Map<string, number>): void
+  /** Runs of nodes whose lease ran out are put up for claiming. */
+  buryDead(): Promise<number>
+}
+
+export type NodeOptions = {
+  db: Db
+  log: Log
+  leaseMs: number
+  /** The runs that this process executes, by id. */
+  owned: ReadonlyMap<string, { readonly epoch: number }>
+  /** They are another's now: stop, write nothing. */
+  onSuperseded(runIds: string[]): void
+}
+
+export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions): Node {
+  let id = ''
+  let fence = 0
+  let incarnation = ''
+  let registering: Promise<string> | undefined
+  let heart: Connection | undefined
+  const place = placeName()
+  const clock = makeClock()
+
+  async function connectHeart(): Promise<Connection> {
+    if (heart) return heart
+    const opened = await db.connection('heartbeat', { answerTimeoutMs: leaseMs })
+    opened.onLost(() => {
+      if (heart === opened) heart = undefined
+    })
+    return (heart = opened)
+  }
+
+  /** Registers under a new id, however long the database is away. */
+  async function register(): Promise<string> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const connection = await connectHeart()
+        const next = newId()
+        const found = await readIncarnation(connection)
+        clock.set(await insertNode(connection, { id: next, incarnation: found, place, pid: process.pid, leaseMs }))
+        incarnation = found
+        fence = 0
+        registering = undefined
+        return (id = next)
+      } catch (error) {
+        if (tries % 20 === 0) log.warn('node cannot register; it keeps trying', { error })
+        await sleep(Math.min(1_000, 50 * 2 ** Math.min(tries, 5)))
+      }
+    }
+  }
+
+  function loseAll(why: string): void {
+    if (!id) return
+    const runIds = [...owned.keys()]
+    log.warn('node gives up its runs and registers anew', { why, nodeId: id, runCount: runIds.length })
+    id = ''
+    registering ??= register()
+    onSuperseded(runIds)
+  }
+
+  const heartbeat = loop({
+    everyMs: Math.max(200, leaseMs / 4),
+    onError: (error) => log.warn('heartbeat failed; it keeps trying', { error }),
+    async work() {
+      if (!id) return
+      const renewing = id
+      const row = await renewLease(await connectHeart(), renewing, leaseMs)
+      if (row) clock.set(Number(row.nowMs))
+      else if (id === renewing) loseAll('its lease ran out and another node took over')
+    },
+  })
+
+  return {
+    clock,
+    id: async () => id || (registering ??= register()),
+    fence: () => fence,
+    isCurrent: (runId, epoch, isStart) => isStart || owned.get(runId)?.epoch === epoch,
+    async assertIncarnation(connection) {
+      const found = await readIncarnation(connection)
+      if (incarnation && found !== incarnation) loseAll(`the database is another one than before (${incarnation} → ${found})`)
+    },
+    declareDead(nodeId) {
+      if (id === nodeId) loseAll('it was declared dead')
+    },
+    adopt(found, kept) {
+      fence = found
+      const lost = [...owned].flatMap(([runId, { epoch }]) => (kept.get(runId) === epoch ? [] : [runId]))
+      if (lost.length > 0) onSuperseded(lost)
+    },
+    async buryDead() {
+      const { nodeIds, runCount } = await buryNodes(db)
+      if (nodeIds.length > 0) log.warn('took over the runs of nodes that went away', { nodeIds, runCount })
+      return runCount
+    },
+    async start() {
+      await (registering ??= register())
+      const orphans = (await nodesOfPlace(db, place)).filter((node) => node.id !== id && !isAlive(node.pid)).map((node) => node.id)
+      if (orphans.length > 0) {
+        const { runCount } = await buryNodes(db, orphans)
+        log.info('took over from an earlier process on this machine that has ended', { nodeIds: orphans, runCount })
+      }
+      await heartbeat.start()
+    },
+    async stop() {
+      await heartbeat.stop()
+      if (id) await retireNode(db, id).catch((error: unknown) => log.warn('node could not say goodbye; its lease will run out', { error }))
+      await heart?.end()
+      id = ''
+    },
+  }
+}
+
+function makeClock(): DbClock {
+  let base = 0
+  return {
+    nowMs: () => base + monotonicMs(),
+    set(nowMs) {
+      base = nowMs - monotonicMs()
+    },
+  }
+}
+
+/** Process ids mean the same thing only within one boot of one machine and one namespace of process ids. */
+function placeName(): string {
+  const read = (path: string, of: (path: string) => string) => {
+    try {
+      return of(path).trim()
+    } catch {
+      return '' // Not Linux: the host's name has to do.
+    }
+  }
+  return [hostname(), read('/proc/sys/kernel/random/boot_id', (path) => readFileSync(path, 'utf8')), read('/proc/self/ns/pid', (path) => readlinkSync(path))].join(' ')
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return pid !== process.pid
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

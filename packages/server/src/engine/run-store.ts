@@ -1,0 +1,211 @@
+/** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
+import type { Asker, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
+import { type Db, type Tx, sql } from '../db/index.ts'
+
+export type ClaimedRun = {
+  id: string
+  epoch: number
+  tenantId: string
+  agent: string
+  version: string
+  sessionId: string | null
+  input: Json
+  asker: Asker
+  usage: Usage | null
+  inboxCount: number
+  createdAt: Date
+}
+
+/**
+ * Takes runs that are due. Starting, waking and recovering after a crash are this one query. The materialised CTE matters: as a
+ * subquery with `limit`, the planner may run it once per row and claim many times as many.
+ */
+export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<ClaimedRun[]> {
+  return db.rows(sql`
+    with due as materialized (
+      select id from runs where due_at <= clock_timestamp() order by due_at limit ${limit} for update skip locked
+    )
+    update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, started_at = coalesce(started_at, clock_timestamp())
+    from due
+    where runs.id = due.id and exists (select from nodes where id = ${nodeId} and not is_dead)
+    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, usage, inbox_count as "inboxCount", created_at as "createdAt"`)
+}
+
+/** Milliseconds until the next run is due; null when none will be by itself. */
+export async function nextDueMs(db: Tx): Promise<number | null> {
+  const [row] = await db.rows<{ ms: number | null }>(sql`
+    select (extract(epoch from min(due_at) - clock_timestamp()) * 1000)::double precision as ms from runs where due_at is not null`)
+  return row?.ms ?? null
+}
+
+export type JournalRow = { runId: string; seq: number; epoch: number; type: EventType; op: string | null; data: Json; hash: Buffer }
+
+/** The whole history of each of these runs, oldest event first. */
+export async function loadJournals(db: Tx, runIds: string[]): Promise<Map<string, JournalRow[]>> {
+  const rows = await db.rows<JournalRow>(sql`select run_id as "runId", seq, epoch, type, op, data, hash from events where run_id = any(${runIds}) order by run_id, seq`)
+  return Map.groupBy(rows, (row) => row.runId)
+}
+
+export type InboxRow = { id: string; runId: string; kind: 'signal' | 'approval' | 'cancel' | 'retry'; name: string; payload: Json; sentBy: string }
+
+/** Messages that the given runs have not taken yet, in the order of their making. */
+export async function loadInbox(db: Tx, runIds: string[]): Promise<Map<string, InboxRow[]>> {
+  const rows = await db.rows<InboxRow>(sql`
+    select id, run_id as "runId", kind, name, payload, sent_by as "sentBy" from inbox
+    where run_id = any(${runIds}) and not is_taken order by run_id, id limit 10000`)
+  return Map.groupBy(rows, (row) => row.runId)
+}
+
+/** Runs of this node that have messages. The backstop for messages whose news did not get through. */
+export async function ownedWithInbox(db: Tx, nodeId: string): Promise<string[]> {
+  const rows = await db.rows<{ id: string }>(sql`
+    select distinct inbox.run_id as id from inbox join runs on runs.id = inbox.run_id
+    where not inbox.is_taken and runs.node_id = ${nodeId} limit 1000`)
+  return rows.map(({ id }) => id)
+}
+
+export type Message = { id: string; tenantId: string; runId: string; kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined }
+
+/**
+ * Puts a message into a run's inbox, and the run up for claiming when it sleeps. Counting up in the run's row is what makes this
+ * safe against the run falling asleep at the same moment: whichever of the two comes second sees the other.
+ * Undefined when there is no such run that has not ended.
+ */
+export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null } | undefined> {
+  const [run] = await tx.rows<{ nodeId: string | null }>(sql`
+    update runs set inbox_count = inbox_count + 1, due_at = case when node_id is null then clock_timestamp() else due_at end
+    where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
+    returning node_id as "nodeId"`)
+  if (!run) return undefined
+  await tx.rows(sql`
+    insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
+    values (${message.id}, ${message.tenantId}, ${message.runId}, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}, ${message.sentBy}, ${message.idempotencyKey ?? null})
+    on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing`)
+  return run
+}
+
+export type NewRun = {
+  id: string
+  tenantId: string
+  agent: string
+  version: string
+  sessionId: string | null
+  input: Json
+  asker: Asker
+  idempotencyKey: string | null
+  requestHash: string
+}
+
+/** Starts a run of a session. While another one of it is under way the new run waits for it: no `due_at` yet. False when the idempotency key is taken. */
+export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoch: number; data: string; hash: string }): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    await tx.rows(sql`insert into sessions (tenant_id, agent, id) values (${run.tenantId}, ${run.agent}, ${run.sessionId}) on conflict do nothing`)
+    await tx.rows(sql`select from sessions where tenant_id = ${run.tenantId} and agent = ${run.agent} and id = ${run.sessionId} for update`)
+    const inserted = await tx.rows(sql`
+      insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, due_at, event_count)
+      select ${run.id}, ${run.tenantId}, ${run.agent}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash},
+        case when exists (
+          select from runs where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and state in ('pending', 'running', 'waiting')
+        ) then null else clock_timestamp() end, 1
+      on conflict (tenant_id, agent, idempotency_key) where idempotency_key is not null do nothing
+      returning id`)
+    if (inserted.length === 0) return false
+    await tx.rows(sql`
+      insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
+      values (${run.id}, 0, ${run.tenantId}, ${startedEvent.epoch}, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
+    return true
+  })
+}
+
+/** Puts up the next run of each session in which none is under way. True when there was one. */
+export async function releaseSessions(db: Tx): Promise<boolean> {
+  const released = await db.rows(sql`
+    update runs set due_at = clock_timestamp()
+    where id in (
+      select distinct on (tenant_id, agent, session_id) id from runs waiting
+      where session_id is not null and state = 'pending' and due_at is null and node_id is null
+        and not exists (
+          select from runs other where other.tenant_id = waiting.tenant_id and other.agent = waiting.agent and other.session_id = waiting.session_id
+            and other.id <> waiting.id and (other.state in ('running', 'waiting') or other.state = 'pending' and (other.due_at is not null or other.id < waiting.id))
+        )
+      order by tenant_id, agent, session_id, id
+      limit 100
+    )
+    returning id`)
+  return released.length > 0
+}
+
+export type SessionTurn = { input: Json; output: Json }
+
+/** What was said before in the session: completed runs that came before this one, oldest first, the last `limit`. */
+export async function sessionTurns(db: Tx, run: ClaimedRun, limit: number): Promise<SessionTurn[]> {
+  if (run.sessionId === null) return []
+  const rows = await db.rows<SessionTurn>(sql`
+    select input, output from runs
+    where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and id < ${run.id} and state = 'completed'
+    order by id desc limit ${limit}`)
+  return rows.reverse()
+}
+
+const noUsage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
+
+type RunRow = {
+  id: string; agent: string; version: string; state: RunState; input: Json; output: Json; failure: Failure | null; wait: Wait | null; session: string | null
+  asker: Asker; usage: Usage | null; eventCount: number; createdAt: Date; startedAt: Date | null; endedAt: Date | null
+}
+
+const toRun = (row: RunRow): Run => ({
+  ...row,
+  usage: row.usage ?? noUsage,
+  createdAt: row.createdAt.toISOString(),
+  startedAt: row.startedAt?.toISOString() ?? null,
+  endedAt: row.endedAt?.toISOString() ?? null,
+})
+
+const runColumns = sql`id, agent, version, state, input, output, failure, wait, session_id as session, asker, usage,
+  greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
+  created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
+
+export async function findRun(db: Tx, tenantId: string, runId: string): Promise<Run | undefined> {
+  const [row] = await db.rows<RunRow>(sql`select ${runColumns} from runs where id = ${runId} and tenant_id = ${tenantId}`)
+  return row && toRun(row)
+}
+
+export async function findByIdempotencyKey(db: Tx, tenantId: string, agent: string, key: string): Promise<{ run: Run; requestHash: string } | undefined> {
+  const [row] = await db.rows<RunRow & { requestHash: string }>(sql`
+    select ${runColumns}, request_hash as "requestHash" from runs where tenant_id = ${tenantId} and agent = ${agent} and idempotency_key = ${key}`)
+  if (!row) return undefined
+  const { requestHash, ...run } = row
+  return { run: toRun(run), requestHash }
+}
+
+export type RunFilter = { limit: number; before?: string | undefined; agent?: string | undefined; state?: RunState | undefined; session?: string | undefined }
+
+/** Newest first. `before` is the id of the last run of the page before. */
+export async function listRuns(db: Tx, tenantId: string, { limit, before, agent, state, session }: RunFilter): Promise<Run[]> {
+  const rows = await db.rows<RunRow>(sql`
+    select ${runColumns} from runs
+    where tenant_id = ${tenantId}
+      and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
+      and (${agent ?? null}::text is null or agent = ${agent ?? null})
+      and (${state ?? null}::text is null or state = ${state ?? null})
+      and (${session ?? null}::text is null or session_id = ${session ?? null})
+    order by id desc limit ${limit}`)
+  return rows.map(toRun)
+}
+
+type EventRow = { seq: number; type: EventType; op: string | null; at: Date; data: Json }
+
+/** Events of a run after a number, oldest first. They are read by number under the one writer's order, so none can appear behind. */
+export async function listEvents(db: Tx, tenantId: string, runId: string, after: number, limit: number): Promise<RunEvent[]> {
+  const rows = await db.rows<EventRow>(sql`
+    select seq, type, op, at, data from events where run_id = ${runId} and seq > ${after} and tenant_id = ${tenantId} order by seq limit ${limit}`)
+  // Events were written by this engine, in the shape that the protocol gives their type.
+  return rows.map(({ op, at, ...row }) => ({ ...row, ...(op !== null && { op }), at: at.toISOString() }) as RunEvent)
+}
+
+export async function listStepEvents(db: Tx, tenantId: string, runId: string, op: string): Promise<RunEvent[]> {
+  const rows = await db.rows<EventRow>(sql`
+    select seq, type, op, at, data from events where run_id = ${runId} and tenant_id = ${tenantId} and op = ${op} order by seq limit 2100`)
+  return rows.map(({ op: path, at, ...row }) => ({ ...row, ...(path !== null && { op: path }), at: at.toISOString() }) as RunEvent)
+}
