@@ -10,12 +10,12 @@
  * whole of the history has been matched. The exception is a tool that was being executed, since what it asks inside may be
  * recorded too.
  */
-import type { Failure, HistoryEntry, Json, ServerFrame } from '@longhaul/protocol'
+import type { HistoryEntry, Json, ServerFrame } from '@longhaul/protocol'
 import { TerminalFailure } from './agent.ts'
 import { after } from './after.ts'
 import { decode, encode, isStepFailed, toError, toFailure } from './failure.ts'
 import { completedFrame, plainFrame } from './frames.ts'
-import { History, describeEntry, describeOp } from './history.ts'
+import { History, type RecordedResult, describeEntry, describeOp } from './history.ts'
 import { currentStep } from './surroundings.ts'
 import type { Turns } from './turns.ts'
 
@@ -51,8 +51,6 @@ export type Op = {
   reject(error: Error): void
 }
 
-type Result = { op: string; output?: Json | undefined; failure?: Failure }
-
 export type ExecutionOptions = {
   head: RunHead
   history: HistoryEntry[]
@@ -82,7 +80,7 @@ export class Execution {
   /** Asked for beyond the history, while it is not exhausted. */
   #held: Op[] = []
   /** Results that came before it was their turn. */
-  #arrived: Result[] = []
+  #arrived: RecordedResult[] = []
   #isPumping = false
   /** The last turn in which the code was given something. It has had its turn once this is over. */
   #touchedTurn = -1
@@ -157,12 +155,17 @@ export class Execution {
   /** A frame of the server for this run. Must come from the top of the event loop, never from within the author's code. */
   receive(frame: RunFrame): void {
     const op = this.#ops.get(frame.op)
-    if (!op) return
+    if (!op) {
+      // The code has not come to it again yet. Its result keeps its place among the recorded ones.
+      if (this.#isReplaying && this.#history.unasked(frame.op) && isResult(frame)) this.#history.append(frame)
+      return
+    }
     switch (frame.type) {
       case 'op.completed':
       case 'op.failed':
-        if (!this.#isReplaying && this.#arrived.length === 0 && this.#mayGive()) return this.#give(op, frame)
-        this.#arrived.push(frame)
+        if (this.#isReplaying) this.#history.append(frame)
+        else if (this.#arrived.length === 0 && this.#mayGive()) return this.#give(op, frame)
+        else this.#arrived.push(frame)
         return this.#pumpLater()
       case 'op.begun':
         this.#touch()
@@ -216,7 +219,7 @@ export class Execution {
     return this.#touchedTurn !== this.#turns.current()
   }
 
-  #give(op: Op, result: { output?: Json | undefined; failure?: Failure }): void {
+  #give(op: Op, result: RecordedResult): void {
     this.#touch()
     this.#ops.delete(op.path)
     this.#uncount(op)
@@ -243,7 +246,7 @@ export class Execution {
     const op = this.#ops.get(next.op)
     if (!op) return this.#watchForStuck() // Asked for later, or never.
     this.#history.advance()
-    this.#give(op, next.type === 'completed' ? { output: next.output } : { failure: next.failure })
+    this.#give(op, next)
     this.#pumpLater()
   }
 
@@ -252,7 +255,7 @@ export class Execution {
     this.#isReplaying = false
     const held = this.#held
     this.#held = []
-    for (const op of held) if (!this.#isOver) op.start(op)
+    for (const op of held) if (this.#ops.get(op.path) === op) op.start(op)
     if (this.#arrived.length > 0) this.#pumpLater()
     this.#checkIdleLater()
   }
@@ -306,9 +309,10 @@ export class Execution {
       this.#stuckTimer = undefined
       const next = this.#history.next()
       if (this.#isOver || !this.#isReplaying || this.#executingCount > 0 || !next || this.#ops.has(next.op)) return
+      const recorded = this.#history.unasked(next.op)
       lookCount = askedCount === this.#askedCount ? lookCount + 1 : 0
       askedCount = this.#askedCount
-      if (lookCount > 4) return this.#diverge(next.op, describeEntry(next), `nothing: the code waits for ${this.#describeAsked()}`)
+      if (lookCount > 4 && recorded) return this.#diverge(next.op, describeEntry(recorded), `nothing: the code waits for ${this.#describeAsked()}`)
       this.#stuckTimer = setTimeout(look, (this.#ops.size > 0 ? this.#stuckMs.asking : this.#stuckMs.silent) / 4)
     }
     look()
@@ -364,6 +368,8 @@ export class Execution {
     })
   }
 }
+
+const isResult = (frame: RunFrame): frame is Extract<RunFrame, { type: 'op.completed' | 'op.failed' }> => frame.type === 'op.completed' || frame.type === 'op.failed'
 
 /** A promise that never settles: what the code of a run that is over gets. Nothing refers to it, so it costs nothing. */
 export const never = (): Promise<never> => new Promise(() => {})

@@ -1,13 +1,13 @@
-import type { HistoryEntry } from '@longhaul/protocol'
+import type { Failure, HistoryEntry, Json } from '@longhaul/protocol'
 
-export type RecordedResult = Exclude<HistoryEntry, { type: 'open' }>
+export type RecordedResult = { op: string; output?: Json | undefined; failure?: Failure | undefined }
 
 /**
  * What a run has recorded: found by path for the comparison with what the code asks, and in the order of recording for the
  * results. Every question costs the same however long the history is.
  */
 export class History {
-  readonly #byPath = new Map<string, HistoryEntry>()
+  readonly #unasked = new Map<string, HistoryEntry>()
   readonly #results: (RecordedResult | undefined)[] = []
   #cursor = 0
 
@@ -17,16 +17,31 @@ export class History {
     for (const entry of entries) {
       // A tool that has a result is not executed again, so what was asked inside it will not be asked either.
       if (settledTools.size > 0 && hasAncestorIn(settledTools, entry.op)) continue
-      this.#byPath.set(entry.op, entry)
-      if (entry.type !== 'open') this.#results.push(entry)
+      this.#unasked.set(entry.op, entry)
+      if (entry.type === 'completed') this.#results.push({ op: entry.op, output: entry.output })
+      if (entry.type === 'failed') this.#results.push({ op: entry.op, failure: entry.failure })
     }
   }
 
   /** What is recorded under the path that the code just asked. Each is taken once: what is left over was never asked. */
   take(path: string): HistoryEntry | undefined {
-    const entry = this.#byPath.get(path)
-    if (entry) this.#byPath.delete(path)
+    const entry = this.#unasked.get(path)
+    if (entry) this.#unasked.delete(path)
     return entry
+  }
+
+  /** What is recorded under a path that the code has not asked for. */
+  unasked(path: string): HistoryEntry | undefined {
+    return this.#unasked.get(path)
+  }
+
+  firstUnasked(): HistoryEntry | undefined {
+    return this.#unasked.values().next().value
+  }
+
+  /** A result that was recorded after the history had been sent. */
+  append(result: RecordedResult): void {
+    this.#results.push(result)
   }
 
   /** The recorded result that the code gets next; undefined when it has got all of them. */
@@ -37,11 +52,6 @@ export class History {
   /** The next result has been given to the code. Its value is the code's alone from here on. */
   advance(): void {
     this.#results[this.#cursor++] = undefined
-  }
-
-  /** The first thing recorded that the code has not asked for. */
-  firstUnasked(): HistoryEntry | undefined {
-    return this.#byPath.values().next().value
   }
 }
 
