@@ -25,10 +25,10 @@ function place(error: Error, path: string): string {
   return caretLines(stderr ?? '').replace('[stdin]', path)
 }
 
-/** The lines before the message, when they show a place: `file:line`, the line, the caret. */
+/** The lines above the message, when they show a place: `file:line`, the line, often a caret. */
 function caretLines(text: string): string {
-  const [before = ''] = text.split(/\n\s*\n/)
-  return /:\d+\n/.test(before) && before.includes('^') ? before.trimEnd() : ''
+  const before = text.slice(0, Math.max(0, text.indexOf('\nSyntaxError'))).trimEnd()
+  return /^.*:\d+\n/.test(before) ? before : ''
 }
 
 const ownFrames = (stack = ''): string =>
