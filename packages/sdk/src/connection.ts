@@ -31,9 +31,14 @@ export function connect({ url, token, onOpen, onFrame, onClose }: ConnectionOpti
 
   socket.on('open', onOpen)
   socket.on('message', (data) => {
-    // The server is trusted, and its frames are many: they are not checked one by one.
-    const frames = JSON.parse(String(data)) as ServerFrame[]
-    for (const frame of frames) onFrame(frame)
+    try {
+      // The server is trusted, and its frames are many: they are not checked one by one.
+      for (const frame of JSON.parse(String(data)) as ServerFrame[]) onFrame(frame)
+    } catch (error) {
+      // Whatever was lost with the rest of the message, the server hands its runs to a worker that starts afresh.
+      failure = `a message could not be handled: ${error instanceof Error ? error.stack : String(error)}`
+      socket.terminate()
+    }
   })
   socket.on('error', (error) => (failure = error.message))
   socket.on('unexpected-response', (_, response) => {

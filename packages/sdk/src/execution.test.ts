@@ -1,7 +1,9 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
-import { type Context, StepFailed, TerminalFailure, TimedOut } from './agent.ts'
+import { z } from 'zod'
+import { type Context, StepFailed, TerminalFailure, TimedOut, tool } from './agent.ts'
+import { type LoopContext, runTool } from './context.ts'
 import { completed, failed, frameByFrame, open } from './testing/frame-log.ts'
 
 setFlagsFromString('--expose-gc')
@@ -327,6 +329,16 @@ describe('divergence', () => {
     const t = frameByFrame(async (ctx) => ctx.all([async (a) => a.sleep('t', 10)]), { stuckMs: { asking: 20, silent: 60_000 } })
     t.start([completed('0', 'step', 'gone'), open('0.0.0', 'timer', 't')])
     expect(await t.next('run.diverged')).toMatchObject({ op: '0', recorded: 'step "gone" (completed)', asked: 'nothing: the code waits for timer "t" (0.0.0)' })
+  })
+
+  test('a tool whose intent is still being recorded is not taken for standing still', async () => {
+    const echo = tool({ description: 'e', input: z.strictObject({}), run: (_, ctx) => ctx.step('inner', () => 'executed') })
+    const t = frameByFrame((ctx) => (ctx as LoopContext)[runTool]({ name: 'echo', tool: echo, input: {}, parsed: {} }), { stuckMs: { asking: 4, silent: 4 } })
+    t.start([completed('0.0', 'step', 'inner', 'recorded'), open('0', 'tool', 'echo', 2)])
+    expect(await t.next('op.begin')).toMatchObject({ op: '0', attempt: 2 })
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    t.receive({ type: 'op.begun', op: '0' })
+    expect(await t.next('op.done')).toMatchObject({ op: '0', attempt: 2, output: { output: 'recorded', parts: [] } })
   })
 
   test('code that waits for nothing known is given longer', async () => {

@@ -1,7 +1,15 @@
 /** Whose code is running: told by the asynchronous context, for log lines and to catch durable operations asked inside a step. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-export type Surroundings = { readonly run: string; readonly step: string | undefined; isOver: boolean }
+export type Surroundings = {
+  readonly run: string
+  /** The step that the code belongs to; undefined in the run's own code and in a tool's. */
+  readonly step: string | undefined
+  /** The step or tool has come to its end. */
+  isOver: boolean
+  /** Fails the step or tool, for errors that reach nobody: thrown from a timer, or by a promise that nobody waits for. */
+  fail?: ((error: unknown) => void) | undefined
+}
 
 const storage = new AsyncLocalStorage<Surroundings>()
 
@@ -14,4 +22,12 @@ export const currentRun = (): string | undefined => storage.getStore()?.run
 export function currentStep(run: string): string | undefined {
   const found = storage.getStore()
   return found && found.run === run && !found.isOver ? found.step : undefined
+}
+
+/** Fails the step or tool that the calling code belongs to. False when it belongs to none, or to one that has ended. */
+export function failSurroundings(error: unknown): boolean {
+  const found = storage.getStore()
+  if (!found?.fail || found.isOver) return false
+  found.fail(error)
+  return true
 }

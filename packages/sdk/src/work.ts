@@ -5,7 +5,7 @@ import { StepFailed, TerminalFailure } from './agent.ts'
 import type { Execution, Op, Scope, ToolScope } from './execution.ts'
 import { encode, failure, toFailure } from './failure.ts'
 import { beginFrame, doneFrame, errorFrame } from './frames.ts'
-import { inside } from './surroundings.ts'
+import { type Surroundings, inside } from './surroundings.ts'
 
 export const stepRetryDefault: RetryPolicy = { attemptsMax: 5, delayMsMin: 200, delayMsMax: 30_000 }
 /** A tool's failure goes to the model, which decides what to do about it. */
@@ -15,17 +15,18 @@ const toolRetry: RetryPolicy = { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }
 export function startStep(execution: Execution, op: Op, work: (attempt: number) => unknown, retry: RetryPolicy): void {
   const of = { run: execution.id, op: op.path, name: op.name }
   const startedAt = performance.now()
-  const surroundings = { run: execution.id, step: op.name, isOver: false }
   const settled = () => {
     surroundings.isOver = true
     execution.stoppedExecuting()
     return performance.now() - startedAt
   }
   const threw = (error: unknown) => {
+    if (surroundings.isOver) return
     const ms = settled()
     if (!execution.isOver) execution.send(errorFrame(of, 'step', op.attempt, toFailure(error), retry, ms))
   }
   const returned = (result: unknown) => {
+    if (surroundings.isOver) return
     const ms = settled()
     if (execution.isOver) return
     try {
@@ -35,6 +36,7 @@ export function startStep(execution: Execution, op: Op, work: (attempt: number) 
     }
     execution.send(doneFrame(of, 'step', op.attempt, op.output, ms))
   }
+  const surroundings: Surroundings = { run: execution.id, step: op.name, isOver: false, fail: threw }
   execution.startedExecuting()
   let result: unknown
   try {
@@ -56,6 +58,8 @@ export function startTool(execution: Execution, op: Op, call: ToolCall): void {
     op.begun = undefined
     void execute(execution, op, call)
   }
+  // From here on, since the run is not standing still while the server records the intent.
+  execution.startedExecuting()
   execution.send(beginFrame({ run: execution.id, op: op.path, name: op.name }, 'tool', op.attempt, call.input))
 }
 
@@ -67,17 +71,19 @@ async function execute(execution: Execution, op: Op, { tool, parsed, makeContext
   const shared: ToolScope = { isClosed: false, waits: new Set(), onWaiting: (isWaiting) => (isWaiting ? clock.pause() : clock.resume()) }
   const onRelease = () => stop.abort()
   execution.signal.addEventListener('abort', onRelease)
-  execution.startedExecuting()
+  const { promise: stray, reject: fail } = Promise.withResolvers<never>()
+  const surroundings: Surroundings = { run: execution.id, step: undefined, isOver: false, fail }
   let output: string | undefined
   let failed: Failure | undefined
   try {
     const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared }, () => stop.signal)
-    const work = inside({ run: execution.id, step: undefined, isOver: false }, async () => tool.run(parsed, context))
-    const result = await Promise.race([work, clock.ranOut.then(() => Promise.reject(timeout(op.name, tool.timeoutMs)))])
+    const work = inside(surroundings, async () => tool.run(parsed, context))
+    const result = await Promise.race([work, stray, clock.ranOut.then(() => Promise.reject(timeout(op.name, tool.timeoutMs)))])
     output = encode(toToolResult(result), `The result of tool ${JSON.stringify(op.name)}`)
   } catch (error) {
     failed = toFailure(error)
   }
+  surroundings.isOver = true
   clock.pause()
   execution.signal.removeEventListener('abort', onRelease)
   if (execution.isOver) return

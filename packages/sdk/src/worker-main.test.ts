@@ -88,6 +88,25 @@ test('stray rejections and exceptions are logged, and the worker lives on', asyn
   await worker.next('run.completed')
 })
 
+test.each([
+  ['a step that throws from a callback', "await ctx.step('s', () => new Promise(() => setTimeout(() => { throw new Error('from a callback') }, 1)))"],
+  ['a step with a rejection that nobody waits for', "await ctx.step('s', async () => { void Promise.reject(new Error('from a callback')); await new Promise(() => {}) })"],
+])('%s fails', async (_, body) => {
+  await using agent = await makeAgentFolder(durable(body))
+  await using worker = await startWorkerProcess(agent.folder)
+  await worker.next('hello')
+  worker.start(run)
+  expect(await worker.next('op.error')).toMatchObject({ op: '0', failure: { message: 'from a callback' } })
+})
+
+test('a worker that cannot make sense of a message ends', async () => {
+  await using agent = await makeAgentFolder(durable(''))
+  await using worker = await startWorkerProcess(agent.folder)
+  await worker.next('hello')
+  worker.send('nonsense' as never, null as never)
+  expect(await worker.exited).toMatchObject({ code: 1, stderr: expect.stringContaining('a message could not be handled') })
+})
+
 test('code that blocks the event loop stops the heartbeat', async () => {
   await using agent = await makeAgentFolder(durable("const until = Date.now() + 2500\nwhile (Date.now() < until);"))
   await using worker = await startWorkerProcess(agent.folder)

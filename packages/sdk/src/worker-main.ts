@@ -8,6 +8,7 @@ import { type LoadedAgent, loadAgent } from './folder.ts'
 import { helloFrame, plainFrame } from './frames.ts'
 import { type LogOut, captureConsole, createLogOut } from './logs.ts'
 import { provideOwnPackages } from './own-packages.ts'
+import { failSurroundings } from './surroundings.ts'
 import { createWorker } from './worker.ts'
 
 const heartbeatEveryMs = 1_000
@@ -32,8 +33,9 @@ async function main(): Promise<void> {
   })
   const logOut = createLogOut(connection.send)
   captureConsole(log)
-  process.on('unhandledRejection', (reason) => log('error', `Unhandled rejection: ${describe(reason)}`))
-  process.on('uncaughtException', (error) => log('error', `Uncaught exception: ${describe(error)}`))
+  // Both come in the asynchronous context of the code at fault.
+  process.on('unhandledRejection', (reason) => failSurroundings(reason) || log('error', `Unhandled rejection: ${describe(reason)}`))
+  process.on('uncaughtException', (error) => failSurroundings(error) || log('error', `Uncaught exception: ${describe(error)}`))
 
   const [loaded] = await Promise.all([load(settings.folder), opened])
   if (typeof loaded === 'string') {

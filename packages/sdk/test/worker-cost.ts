@@ -1,9 +1,12 @@
 /**
- * What a step costs the worker, without sockets: frames go through JSON in both directions in batches, as over the wire, and a
- * server that only acknowledges answers in the next turn. Run: node --conditions=longhaul-source packages/sdk/test/worker-cost.ts
+ * What a step costs the worker. First without sockets: frames go through JSON in both directions in batches, as over the wire,
+ * and a server that only acknowledges answers in the next turn. Then with a worker process over a WebSocket. Run: node --conditions=longhaul-source packages/sdk/test/worker-cost.ts
  */
 import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { Context } from '../src/agent.ts'
+import { makeAgentFolder } from '../src/testing/agent-folder.ts'
+import { startWorkerProcess } from '../src/testing/worker-process.ts'
 import { createWorker } from '../src/worker.ts'
 
 const asker = { id: 'k', name: 'bench', access: { personalData: true } }
@@ -58,4 +61,42 @@ for (const [runs, count] of [[500, 10], [1, 1_000], [1, 10_000]] as const) {
 for (const length of [10, 1_000, 10_000]) {
   const replayed = await measure(1, length, steps(length), length)
   report(`replay_${length}_steps`, replayed.wallMs, 'ms', 1)
+}
+
+/** User and system time of a process, from its statistics on Linux (in ticks of 10 ms). */
+function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+{
+  const [runCount, stepCount, rounds] = [500, 10, 10]
+  await using agent = await makeAgentFolder({
+    'agent/agent.ts': `import { durable } from '@longhaul/sdk'
+const payload = { text: 'x'.repeat(960), n: 1, ok: true }
+export default durable('bench', async (ctx) => { for (let i = 0; i < ${stepCount}; i++) await ctx.step('work', async () => payload) })`,
+  })
+  let ended = 0
+  let wake = () => {}
+  await using worker = await startWorkerProcess(agent.folder, {
+    isChecked: false,
+    onFrame: (frame, reply) => {
+      if (frame.type === 'op.done') reply({ type: 'op.completed', run: frame.run, op: frame.op } as never)
+      if (frame.type === 'run.completed' && ++ended % runCount === 0) wake()
+      if (frame.type === 'hello') wake()
+    },
+  })
+  await new Promise<void>((resolve) => (wake = resolve))
+  const round = () => {
+    for (let i = 0; i < runCount; i++) worker.start(randomUUID())
+    return new Promise<void>((resolve) => (wake = resolve))
+  }
+  await round()
+  const cpuBefore = cpuMs(worker.child.pid!)
+  const startedAt = performance.now()
+  for (let i = 0; i < rounds; i++) await round()
+  const seconds = (performance.now() - startedAt) / 1_000
+  const steps = runCount * stepCount * rounds
+  report('process_steps_per_second', steps / seconds, '1/s', steps)
+  report('process_cpu_per_step', ((cpuMs(worker.child.pid!) - cpuBefore) * 1_000) / steps, 'us', steps)
 }
