@@ -271,6 +271,19 @@ describe('replay', () => {
     expect(t.types()).toEqual(['run.completed'])
   })
 
+  test('a result that arrives between two recorded ones comes after them', async () => {
+    const order: string[] = []
+    const steps = async (ctx: Context) => {
+      for (const name of ['a', 'b', 'c', 'd']) order.push(await ctx.step(name, () => name))
+    }
+    const t = frameByFrame(async (ctx) => void (await ctx.all([steps, async (branch) => (await branch.sleep('t', 10), order.push('timer'))])))
+    t.start([...['a', 'b', 'c', 'd'].map((name, i) => completed(`0.0.${i}`, 'step', name, name)), open('0.1.0', 'timer', 't')])
+    while (order.length < 2) await t.settle(1)
+    t.receive({ type: 'op.completed', op: '0.1.0', output: null })
+    await t.next('run.completed')
+    expect(order).toEqual(['a', 'b', 'c', 'd', 'timer'])
+  })
+
   test('what was asked inside a tool that has its result is not expected again', async () => {
     const t = frameByFrame((ctx) => ctx.step('s', () => 1))
     t.start([completed('0', 'step', 's', 1), completed('1', 'tool', 'x'), completed('1.0', 'exec', 'ls')])
@@ -373,6 +386,16 @@ describe('idle and release', () => {
     expect(t.types()).not.toContain('run.idle')
     t.receive({ type: 'op.completed', op: '2', output: null })
     expect(await t.next('run.idle')).toMatchObject({ ops: ['0'] })
+  })
+
+  test('a run that did something after it was idle says so again', async () => {
+    const t = frameByFrame((ctx) => Promise.all([ctx.waitForSignal('s'), new Promise((resolve) => setTimeout(resolve, 20)).then(() => ctx.step('late', () => 1))]))
+    t.start()
+    await t.next('run.idle')
+    await t.next('op.done')
+    t.receive({ type: 'op.completed', op: '1', output: 1 })
+    await t.settle()
+    expect(t.types()).toEqual(['op.wait 0', 'run.idle', 'op.done 1', 'run.idle'])
   })
 
   test('a run that is replayed into its wait is idle again', async () => {

@@ -90,8 +90,6 @@ export class Execution {
   #busyCount = 0
   #executingCount = 0
   #waits = new Set<Op>()
-  #waitsVersion = 0
-  #reportedVersion = 0
   #isIdleCheckDue = false
 
   constructor({ head, history, turns, send, onOver, stuckMs = { asking: 2_000, silent: 120_000 } }: ExecutionOptions) {
@@ -265,6 +263,7 @@ export class Execution {
     const op = result && this.#ops.get(result.op)
     if (op) this.#give(op, result)
     if (this.#arrived.length > 0) this.#pumpLater()
+    else this.#checkIdleLater()
   }
 
   #finish(output: unknown): void {
@@ -329,7 +328,6 @@ export class Execution {
       return
     }
     this.#waits.add(op)
-    this.#waitsVersion++
     const tool = op.scope.tool
     if (tool?.waits.add(op).size === 1) this.#toolWaits(tool, true)
     this.#checkIdleLater()
@@ -338,7 +336,6 @@ export class Execution {
   #uncount(op: Op): void {
     if (op.isWait) {
       this.#waits.delete(op)
-      this.#waitsVersion++
       const tool = op.scope.tool
       if (tool?.waits.delete(op) && tool.waits.size === 0) this.#toolWaits(tool, false)
     } else this.#busyCount--
@@ -353,17 +350,16 @@ export class Execution {
   }
 
   #isIdle(): boolean {
-    return this.#busyCount === 0 && this.#waits.size > 0 && !this.#isReplaying && this.#arrived.length === 0 && this.#reportedVersion !== this.#waitsVersion
+    return this.#busyCount === 0 && this.#waits.size > 0 && !this.#isReplaying && this.#arrived.length === 0
   }
 
-  /** Says once, after the code has had its turn, that it only waits. */
+  /** After each change, once the code has had its turn: says so if it only waits now. */
   #checkIdleLater(): void {
     if (this.#isIdleCheckDue || !this.#isIdle()) return
     this.#isIdleCheckDue = true
     setImmediate(() => {
       this.#isIdleCheckDue = false
       if (this.#isOver || !this.#isIdle()) return
-      this.#reportedVersion = this.#waitsVersion
       this.send(plainFrame({ type: 'run.idle', run: this.id, ops: Array.from(this.#waits, (op) => op.path) }))
     })
   }
