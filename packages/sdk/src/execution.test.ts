@@ -404,6 +404,22 @@ describe('idle and release', () => {
     expect(t.types()).toEqual(['op.wait 0', 'run.idle', 'op.done 1', 'run.idle'])
   })
 
+  test('what a tool still waited for when it ended is not waited for any more', async () => {
+    const first = tool({ description: 'f', input: z.strictObject({}), run: (_, ctx) => Promise.race([ctx.waitForSignal('s'), ctx.step('quick', () => 'quick')]) })
+    const t = frameByFrame(async (ctx) => {
+      await (ctx as LoopContext)[runTool]({ name: 'first', tool: first, input: {}, parsed: {} })
+      await ctx.sleep('t', 5)
+    })
+    t.start()
+    await t.next('op.begin')
+    t.receive({ type: 'op.begun', op: '0' })
+    await t.next('op.done', '0.1')
+    t.receive({ type: 'op.completed', op: '0.1', output: 'quick' })
+    expect(await t.next('op.done', '0')).toMatchObject({ output: { output: 'quick' } })
+    t.receive({ type: 'op.completed', op: '0', output: { output: 'quick', parts: [] } })
+    expect(await t.next('run.idle')).toMatchObject({ ops: ['1'] })
+  })
+
   test('a run that is replayed into its wait is idle again', async () => {
     const t = frameByFrame(async (ctx) => (await ctx.step('a', () => 1), await ctx.sleep('t', 5)))
     t.start([completed('0', 'step', 'a'), open('1', 'timer', 't')])
