@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { type Context, StepFailed, TerminalFailure, TimedOut, tool } from './agent.ts'
+import { type Context, StepFailed, TerminalFailure, TimedOut, type Tool, tool } from './agent.ts'
 import { type LoopContext, runTool } from './context.ts'
 import { completed, failed, frameByFrame, open } from './testing/frame-log.ts'
 
@@ -402,6 +402,41 @@ describe('idle and release', () => {
     t.receive({ type: 'op.completed', op: '1', output: 1 })
     await t.settle()
     expect(t.types()).toEqual(['op.wait 0', 'run.idle', 'op.done 1', 'run.idle'])
+  })
+
+  const callTool = (run: Tool<z.ZodObject>['run']) => {
+    const made = tool({ description: 'f', input: z.strictObject({}), timeoutMs: 30, run })
+    return (ctx: Context) => (ctx as LoopContext)[runTool]({ name: 'made', tool: made, input: {}, parsed: {} })
+  }
+
+  test('a tool’s clock stands still while it waits, and goes on after that', async () => {
+    const t = frameByFrame(callTool(async (_, ctx) => (await ctx.waitForSignal('s'), new Promise(() => {}))))
+    t.start()
+    await t.next('op.begin')
+    t.receive({ type: 'op.begun', op: '0' })
+    await t.next('run.idle')
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    expect(t.types()).toEqual(['op.begin 0', 'op.wait 0.0', 'run.idle'])
+    t.receive({ type: 'op.completed', op: '0.0', output: null })
+    expect(await t.next('op.error')).toMatchObject({ failure: { code: 'timeout' } })
+  })
+
+  test('a tool that has run out of time asks for nothing more', async () => {
+    let isRefused = false
+    const t = frameByFrame(
+      callTool(async (_, ctx) => {
+        await new Promise((resolve) => ctx.signal.addEventListener('abort', resolve))
+        isRefused = true
+        return ctx.step('too late', () => 1)
+      }),
+    )
+    t.start()
+    await t.next('op.begin')
+    t.receive({ type: 'op.begun', op: '0' })
+    await t.next('op.error')
+    await t.settle()
+    expect(isRefused).toBe(true)
+    expect(t.types()).toEqual(['op.begin 0', 'op.error 0'])
   })
 
   test('what a tool still waited for when it ended is not waited for any more', async () => {
