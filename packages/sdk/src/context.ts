@@ -1,9 +1,10 @@
 /** The context that durable code is given: each method numbers, names and checks an operation and asks the execution for it. */
 import type { ExecResult, FilePart, FilesResult, Json, ModelReply, StepKind, ToolResult } from '@longhaul/protocol'
 import { type Context, StepFailed, TerminalFailure, type Tool } from './agent.ts'
-import { type Execution, type Scope, never } from './execution.ts'
+import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'
 import { askFrame, waitFrame } from './frames.ts'
+import type { Scope } from './operation.ts'
 import { currentStep } from './surroundings.ts'
 import { startStep, startTool, toRetryPolicy } from './work.ts'
 

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type Context, StepFailed, TerminalFailure, TimedOut, type Tool, tool } from './agent.ts'
 import { type LoopContext, runTool } from './context.ts'
-import { completed, failed, frameByFrame, open } from './testing/frame-log.ts'
+import { completed, failed, frameByFrame, open } from '../test/support/frame-log.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
@@ -380,7 +380,7 @@ describe('idle and release', () => {
   })
 
   test('a run is not idle while a step executes, while it is being recorded, or while the server executes something', async () => {
-    let finishStep = (_: number) => {}
+    let finishStep: (result: number) => void = () => {}
     const t = frameByFrame((ctx) => Promise.all([ctx.waitForSignal('s'), ctx.step('slow', () => new Promise<number>((resolve) => (finishStep = resolve))), ctx.sandbox.exec({ cmd: 'ls' })]))
     t.start()
     await t.settle()
@@ -462,7 +462,7 @@ describe('idle and release', () => {
   })
 
   test('a released run is forgotten: its signal aborts, and whatever its code does, nothing is sent', async () => {
-    let finishStep = (_: number) => {}
+    let finishStep: (result: number) => void = () => {}
     let isAborted = false
     const t = frameByFrame(async (ctx) => {
       ctx.signal.addEventListener('abort', () => {
@@ -493,7 +493,7 @@ describe('idle and release', () => {
   test('what a released run held can be collected', async () => {
     const held: WeakRef<object>[] = []
     const t = frameByFrame(async (ctx) => {
-      const big = { data: new Array(1_000).fill(0) }
+      const big = { data: Array.from({ length: 1_000 }, () => 0) }
       held.push(new WeakRef(big))
       await ctx.waitForSignal('s')
       return big.data.length

@@ -11,45 +11,18 @@
  * recorded too.
  */
 import type { HistoryEntry, Json, ServerFrame } from '@longhaul/protocol'
+import { Activity } from './activity.ts'
 import { TerminalFailure } from './agent.ts'
 import { after } from './after.ts'
 import { decode, encode, isStepFailed, toError, toFailure } from './failure.ts'
 import { completedFrame, plainFrame } from './frames.ts'
 import { History, type RecordedResult, describeEntry, describeOp } from './history.ts'
+import type { Op, Scope, ToolScope } from './operation.ts'
 import { currentStep } from './surroundings.ts'
 import type { Turns } from './turns.ts'
 
 export type RunHead = Extract<ServerFrame, { type: 'run.start' }>
 export type RunFrame = Extract<ServerFrame, { type: 'op.completed' | 'op.failed' | 'op.begun' | 'op.retry' }>
-
-/** Where the code asks from. Operations are numbered in each scope; a branch of `all` and a tool call have scopes of their own. */
-export type Scope = { readonly prefix: string; next: number; readonly tool: ToolScope | undefined }
-
-/** What all scopes inside one tool call share. */
-export type ToolScope = {
-  isClosed: boolean
-  /** Waits that the tool's code is in. While there are any, its clock stands still and the run may be released. */
-  readonly waits: Set<Op>
-  onWaiting(isWaiting: boolean): void
-}
-
-/** An operation that was asked for and has no answer yet. */
-export type Op = {
-  readonly path: string
-  readonly kind: string
-  readonly name: string
-  readonly scope: Scope
-  readonly isWait: boolean
-  attempt: number
-  /** JSON text of what was executed here and sent to be recorded. */
-  output: string | undefined
-  /** Sends what asks the server for it, or executes it. */
-  start(op: Op): void
-  /** Called when its intent is recorded. */
-  begun?: (() => void) | undefined
-  resolve(value: Json): void
-  reject(error: Error): void
-}
 
 export type ExecutionOptions = {
   head: RunHead
@@ -86,10 +59,7 @@ export class Execution {
   #touchedTurn = -1
   #stuckTimer: NodeJS.Timeout | undefined
 
-  /** Operations that need this process or the server to do something. As long as there are any, the run is not idle. */
-  #busyCount = 0
-  #executingCount = 0
-  #waits = new Set<Op>()
+  #activity = new Activity()
   #isIdleCheckDue = false
 
   constructor({ head, history, turns, send, onOver, stuckMs = { asking: 2_000, silent: 120_000 } }: ExecutionOptions) {
@@ -143,7 +113,8 @@ export class Execution {
       const op: Op = { path, kind: asked.kind, name: asked.name, scope: asked.scope, isWait: asked.isWait, start: asked.start, attempt, output: undefined, begun: undefined, resolve, reject }
       this.#askedCount++
       this.#ops.set(path, op)
-      this.#count(op)
+      this.#activity.asked(op)
+      this.#checkIdleLater()
       if (recorded && recorded.type !== 'open') this.#pumpLater()
       else if (this.#isReplaying && !(recorded && op.kind === 'tool')) this.#held.push(op)
       else op.start(op)
@@ -185,18 +156,18 @@ export class Execution {
     this.#ops = new Map()
     this.#held = []
     this.#arrived = []
-    this.#waits = new Set()
+    this.#activity = new Activity()
     this.#onOver()
     this.#abort?.abort()
   }
 
   /** Code of the author's executes an operation. As long as any does, the run is neither idle nor stuck. */
   startedExecuting(): void {
-    this.#executingCount++
+    this.#activity.startedExecuting()
   }
 
   stoppedExecuting(): void {
-    this.#executingCount--
+    this.#activity.stoppedExecuting()
     if (this.#isReplaying) this.#watchForStuck()
   }
 
@@ -205,8 +176,9 @@ export class Execution {
     tool.isClosed = true
     for (const op of tool.waits) {
       this.#ops.delete(op.path)
-      this.#uncount(op)
+      this.#activity.answered(op)
     }
+    this.#checkIdleLater()
   }
 
   #touch(): void {
@@ -220,7 +192,8 @@ export class Execution {
   #give(op: Op, result: RecordedResult): void {
     this.#touch()
     this.#ops.delete(op.path)
-    this.#uncount(op)
+    this.#activity.answered(op)
+    this.#checkIdleLater()
     if (result.failure) op.reject(toError(result.failure, op.isWait))
     // What was executed here need not be sent back: its text is what a replay will be given.
     else op.resolve(result.output === undefined ? decode(op.output ?? 'null') : result.output)
@@ -307,7 +280,7 @@ export class Execution {
     const look = () => {
       this.#stuckTimer = undefined
       const next = this.#history.next()
-      if (this.#isOver || !this.#isReplaying || this.#executingCount > 0 || !next || this.#ops.has(next.op)) return
+      if (this.#isOver || !this.#isReplaying || this.#activity.isExecuting || !next || this.#ops.has(next.op)) return
       const recorded = this.#history.unasked(next.op)
       lookCount = askedCount === this.#askedCount ? lookCount + 1 : 0
       askedCount = this.#askedCount
@@ -322,35 +295,8 @@ export class Execution {
     return `${asked.join(', ') || 'something else'}${this.#ops.size > 3 ? ` and ${this.#ops.size - 3} more` : ''}`
   }
 
-  #count(op: Op): void {
-    if (!op.isWait) {
-      this.#busyCount++
-      return
-    }
-    this.#waits.add(op)
-    const tool = op.scope.tool
-    if (tool?.waits.add(op).size === 1) this.#toolWaits(tool, true)
-    this.#checkIdleLater()
-  }
-
-  #uncount(op: Op): void {
-    if (op.isWait) {
-      this.#waits.delete(op)
-      const tool = op.scope.tool
-      if (tool?.waits.delete(op) && tool.waits.size === 0) this.#toolWaits(tool, false)
-    } else this.#busyCount--
-    this.#checkIdleLater()
-  }
-
-  /** A tool whose code is in a wait needs nobody until the wait ends. */
-  #toolWaits(tool: ToolScope, isWaiting: boolean): void {
-    this.#busyCount += isWaiting ? -1 : 1
-    this.#executingCount += isWaiting ? -1 : 1
-    tool.onWaiting(isWaiting)
-  }
-
   #isIdle(): boolean {
-    return this.#busyCount === 0 && this.#waits.size > 0 && !this.#isReplaying && this.#arrived.length === 0
+    return this.#activity.isOnlyWaiting && !this.#isReplaying && this.#arrived.length === 0
   }
 
   /** After each change, once the code has had its turn: says so if it only waits now. */
@@ -360,7 +306,7 @@ export class Execution {
     setImmediate(() => {
       this.#isIdleCheckDue = false
       if (this.#isOver || !this.#isIdle()) return
-      this.send(plainFrame({ type: 'run.idle', run: this.id, ops: Array.from(this.#waits, (op) => op.path) }))
+      this.send(plainFrame({ type: 'run.idle', run: this.id, ops: this.#activity.waitPaths }))
     })
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { loadAgent } from './folder.ts'
-import { makeAgentFolder } from './testing/agent-folder.ts'
+import { makeAgentFolder } from '../test/support/agent-folder.ts'
 import { calls, runAgent, says } from './testing.ts'
 
 const agentFile = (options = '') => `import { agent } from '@longhaul/sdk'\nexport default agent({ description: 'Answers', ${options} })\n`

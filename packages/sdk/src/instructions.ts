@@ -11,7 +11,7 @@ export function systemPrompt({ instructions, computed, skills, asker, createdAt 
     instructions,
     computed,
     skills.length > 0 ? `There is written know-how for some tasks. Before you do one of these, read it with the tool read_skill:\n${skillList}` : undefined,
-    `${describeAsker(asker)} This run began on ${createdAt.toISOString().slice(0, 10)} (UTC).`,
+    `${describeAsker(asker)} This run began on ${createdAt.toISOString().slice(0, 10)} (UTC), which is today unless another day is named above.`,
   ]
   return parts.flatMap((part) => part?.trim() || []).join('\n\n')
 }

@@ -139,7 +139,7 @@ test('the instructions are the file, what the agent computes, its skills, who as
       'Be brief.',
       'Regions: 2',
       'There is written know-how for some tasks. Before you do one of these, read it with the tool read_skill:\n- charts: How to draw',
-      'You are asked by emea-sales, who may see only data of EU, UK, but no personal data. This run began on 2026-03-04 (UTC).',
+      'You are asked by emea-sales, who may see only data of EU, UK, but no personal data. This run began on 2026-03-04 (UTC), which is today unless another day is named above.',
     ].join('\n\n'),
   )
   expect(resultText(run.prompts[1])).toBe('# Charts\nUse few colours.')

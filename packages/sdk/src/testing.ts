@@ -6,7 +6,7 @@ import { ArtifactRequest, type Asker, ExecRequest, type ExecResult, type Failure
 import { type DurableFunction, StepFailed } from './agent.ts'
 import { failure } from './failure.ts'
 import { type LoadedAgent, functionProgram, loadAgent } from './folder.ts'
-import { type ServedRun, type ServerOptions, serveRun } from './testing/in-memory-server.ts'
+import { type ServedRun, type ServerOptions, serveRun } from './in-memory-server.ts'
 
 export { loadAgent } from './folder.ts'
 export type { LoadedAgent } from './folder.ts'

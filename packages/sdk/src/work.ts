@@ -2,9 +2,10 @@
 import { type AnswerPart, type Failure, type Json, type RetryPolicy, ToolResult } from '@longhaul/protocol'
 import type { Context, Shown, Tool } from './agent.ts'
 import { StepFailed, TerminalFailure } from './agent.ts'
-import type { Execution, Op, Scope, ToolScope } from './execution.ts'
+import type { Execution } from './execution.ts'
 import { encode, failure, toFailure } from './failure.ts'
 import { beginFrame, doneFrame, errorFrame } from './frames.ts'
+import type { Op, Scope, ToolScope } from './operation.ts'
 import { type Surroundings, inside } from './surroundings.ts'
 
 export const stepRetryDefault: RetryPolicy = { attemptsMax: 5, delayMsMin: 200, delayMsMax: 30_000 }

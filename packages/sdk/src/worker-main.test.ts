@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { makeAgentFolder } from './testing/agent-folder.ts'
-import { startWorkerProcess } from './testing/worker-process.ts'
+import { makeAgentFolder } from '../test/support/agent-folder.ts'
+import { startWorkerProcess } from '../test/support/worker-process.ts'
 
 const durable = (body: string, more = '') => ({
   'agent/agent.ts': `import { durable } from '@longhaul/sdk'\n${more}\nexport default durable('test', async (ctx, input) => {\n${body}\n})\n`,

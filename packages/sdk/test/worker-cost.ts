@@ -5,8 +5,8 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { Context } from '../src/agent.ts'
-import { makeAgentFolder } from '../src/testing/agent-folder.ts'
-import { startWorkerProcess } from '../src/testing/worker-process.ts'
+import { makeAgentFolder } from './support/agent-folder.ts'
+import { startWorkerProcess } from './support/worker-process.ts'
 import { createWorker } from '../src/worker.ts'
 
 const asker = { id: 'k', name: 'bench', access: { personalData: true } }

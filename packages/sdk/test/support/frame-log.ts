@@ -1,7 +1,7 @@
 /** A worker whose server is the test itself: frame by frame, for what a whole run does not show. */
 import { type HistoryEntry, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
-import type { Program } from '../worker.ts'
-import { createWorker } from '../worker.ts'
+import type { Program } from '../../src/worker.ts'
+import { createWorker } from '../../src/worker.ts'
 
 const run = '00000000-0000-7000-8000-000000000001'
 type RunFrame = ServerFrame extends infer Frame ? (Frame extends { run: string } ? Omit<Frame, 'run'> : never) : never

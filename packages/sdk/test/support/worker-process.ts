@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { type ServerFrame, WorkerFrame } from '@longhaul/protocol'
 import { type WebSocket, WebSocketServer } from 'ws'
 
-const entry = fileURLToPath(new URL('../worker-main.ts', import.meta.url))
+const entry = fileURLToPath(new URL('../../src/worker-main.ts', import.meta.url))
 
 type Options = { isUnixSocket?: boolean; env?: Record<string, string>; stdin?: 'pipe' | 'ignore'; onFrame?: (frame: WorkerFrame, reply: (...frames: ServerFrame[]) => void) => void; isChecked?: boolean }
 

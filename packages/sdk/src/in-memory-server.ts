@@ -3,8 +3,8 @@
  * What it records is kept across crashes, what it has sent is not. Every frame of the worker is checked against the protocol.
  */
 import { type Failure, type HistoryEntry, type Json, type RetryPolicy, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
-import { failure } from '../failure.ts'
-import { type Program, type Worker, createWorker } from '../worker.ts'
+import { failure } from './failure.ts'
+import { type Program, type Worker, createWorker } from './worker.ts'
 
 type Ask = Extract<WorkerFrame, { type: 'op' }>
 type Wait = Extract<WorkerFrame, { type: 'op.wait' }>
