@@ -1,0 +1,130 @@
+/** The context that durable code is given: each method numbers, names and checks an operation and asks the execution for it. */
+import type { ExecResult, FilePart, FilesResult, Json, ModelReply, StepKind, ToolResult } from '@longhaul/protocol'
+import { type Context, StepFailed, TerminalFailure, type Tool } from './agent.ts'
+import { type Execution, never } from './execution.ts'
+import { encode, failure } from './failure.ts'
+import { askFrame, waitFrame } from './frames.ts'
+import type { Scope } from './operation.ts'
+import { currentStep } from './surroundings.ts'
+import { startStep, startTool, toRetryPolicy } from './work.ts'
+
+/** Executes a tool as an operation. For the agent loop; durable code calls functions instead. */
+export const runTool = Symbol('runTool')
+export type LoopContext = Context & { [runTool](call: { name: string; tool: Tool; input: Json; parsed: unknown }): Promise<ToolResult> }
+
+type ContextOptions = { execution: Execution; dataDir: string; scope?: Scope; signal?: () => AbortSignal }
+
+const nameLengthMax = 128
+const waitMsMax = 10 * 366 * 86_400_000
+const scopeDepthMax = 8
+
+export function createContext({ execution, dataDir, scope = { prefix: '', next: 0, tool: undefined }, signal = () => execution.signal }: ContextOptions): LoopContext {
+  const { head } = execution
+
+  /** An operation that the server executes. Its result has the shape that the protocol gives its kind. */
+  const askServer = <Result>(kind: StepKind, name: string, input: unknown): Promise<Result> => {
+    const path = execution.takePath(scope)
+    const text = encode(input, `The input of ${kind} ${JSON.stringify(name)}`)
+    const start = () => execution.send(askFrame({ run: execution.id, op: path, name }, kind, text))
+    return execution.ask(path, { kind, name, scope, isWait: false, start }) as Promise<Result> // The server is trusted to keep the protocol.
+  }
+  const askWait = (kind: 'timer' | 'signal' | 'approval', name: string, timeoutMs: number | null, detail?: Json): Promise<Json> => {
+    checkName(name, kind)
+    checkDuration(timeoutMs, `${kind} ${JSON.stringify(name)}`)
+    const path = execution.takePath(scope)
+    const text = detail === undefined ? undefined : encode(detail, `The detail of ${kind} ${JSON.stringify(name)}`)
+    return execution.ask(path, { kind, name, scope, isWait: true, start: () => execution.send(waitFrame({ run: execution.id, op: path, name }, kind, timeoutMs, text)) })
+  }
+
+  return {
+    run: { id: head.run, agent: head.agent, version: head.version, session: head.session, createdAt: new Date(head.createdAt) },
+    asker: head.asker,
+    dataDir,
+    get signal() {
+      return signal()
+    },
+    sandbox: {
+      exec: async (command) => askServer<ExecResult>('exec', 'script' in command ? firstLine(command.script) : firstLine([command.cmd, ...(command.args ?? [])].join(' ')), command),
+      writeFiles: async (files) => {
+        if (files.length === 0) return
+        const input = { action: 'write', files: files.map(({ path, content }) => ({ path, base64: Buffer.from(content).toString('base64') })) }
+        await askServer<FilesResult>('files', firstLine(`write ${files.map((file) => file.path).join(' ')}`), input)
+      },
+      readFile: async (path, bytesMax) => {
+        const found = await askServer<Extract<FilesResult, { action: 'read' }>>('files', firstLine(`read ${path}`), { action: 'read', path, bytesMax })
+        if (found.isTruncated && bytesMax === undefined) throw new StepFailed(failure('too_large', `${path} is longer than the ${found.bytes} bytes that are read by default. Give bytesMax.`))
+        return Buffer.from(found.base64, 'base64')
+      },
+      list: async (path) => (await askServer<Extract<FilesResult, { action: 'list' }>>('files', firstLine(`list ${path}`), { action: 'list', path })).entries,
+    },
+
+    step: <Result extends Json | void>(name: string, work: (attempt: number) => Promise<Result> | Result, options?: { retry?: object }): Promise<Result> => {
+      let retry
+      try {
+        checkName(name, 'step')
+        retry = toRetryPolicy(options?.retry)
+      } catch (error) {
+        return Promise.reject(error)
+      }
+      // What comes back is what `work` returned, by way of JSON.
+      return execution.ask(execution.takePath(scope), { kind: 'step', name, scope, isWait: false, start: (op) => startStep(execution, op, work, retry) }) as Promise<Result>
+    },
+    sleep: async (name, ms) => void (await askWait('timer', name, ms)),
+    waitForSignal: async (name, options) => askWait('signal', name, options?.timeoutMs ?? null),
+    approval: async (title, options) => {
+      const answer = await askWait('approval', title, options?.timeoutMs ?? null, options?.detail)
+      return answer as { approved: boolean; by: string; comment: string | null } // The protocol's shape for an approval's result.
+    },
+    model: async ({ model = 'default', after, instructions, tools, append, outputTokensMax }) => {
+      const op = `${scope.prefix}${scope.next}`
+      const reply = await askServer<ModelReply>('model', model, { model, prefix: after?.op, instructions, tools, append, outputTokensMax })
+      return { ...reply, op }
+    },
+    artifact: async ({ name, mediaType, title, content }) =>
+      askServer<FilePart>('artifact', firstLine(name), { name, mediaType, title, base64: Buffer.from(content).toString('base64') }),
+
+    all: async (branches) => {
+      const step = currentStep(execution.id)
+      if (step !== undefined) throw new TerminalFailure(`all() was called inside the step ${JSON.stringify(step)}. A step is recorded as a whole: use the context outside of it.`)
+      if (execution.isOver) return never()
+      const path = execution.takePath(scope)
+      const settled = await Promise.allSettled(
+        branches.map(async (branch, index) => branch(createContext({ execution, dataDir, signal, scope: { prefix: nested(`${path}.${index}.`), next: 0, tool: scope.tool } }))),
+      )
+      // The first in the order of the branches, so that it does not depend on which came to its end first.
+      for (const branch of settled) if (branch.status === 'rejected') throw branch.reason
+      return settled.map((branch) => (branch.status === 'fulfilled' ? branch.value : undefined)) as never // One per branch, in their order.
+    },
+
+    [runTool]: async ({ name, tool, input, parsed }) => {
+      const text = encode(input, `The input of tool ${JSON.stringify(name)}`)
+      const makeContext = (inner: Scope, innerSignal: () => AbortSignal) => createContext({ execution, dataDir, scope: { ...inner, prefix: nested(inner.prefix) }, signal: innerSignal })
+      const start = (op: Parameters<typeof startTool>[1]) => startTool(execution, op, { tool, input: text, parsed, makeContext })
+      return execution.ask(execution.takePath(scope), { kind: 'tool', name, scope, isWait: false, start }) as Promise<unknown> as Promise<ToolResult> // Made so by `startTool`.
+    },
+  }
+}
+
+function checkName(name: unknown, kind: string): void {
+  if (typeof name !== 'string' || name.length === 0) throw new TerminalFailure(`A ${kind} needs a name.`)
+  if (name.length <= nameLengthMax) return
+  const remedy = kind === 'approval' ? ' Put the rest into `detail`.' : ''
+  throw new TerminalFailure(`The name of a ${kind} has at most ${nameLengthMax} characters, not ${name.length}: ${JSON.stringify(name.slice(0, 60))}….${remedy}`)
+}
+
+function checkDuration(ms: number | null, what: string): void {
+  if (ms === null || (typeof ms === 'number' && ms >= 0 && ms <= waitMsMax)) return
+  throw new TerminalFailure(`The duration of ${what} must be from 0 to ${waitMsMax} ms (ten years), not ${ms}.`)
+}
+
+/** Paths have ten numbers at most. */
+function nested(prefix: string): string {
+  if (prefix.split('.').length - 1 > scopeDepthMax + 1) throw new TerminalFailure('Branches and tool calls are nested too deeply.')
+  return prefix
+}
+
+/** A name for what has none: its first line that says something, made short. */
+function firstLine(text: unknown): string {
+  const line = String(text).toWellFormed().replaceAll('\u0000', '').split('\n').find((candidate) => candidate.trim() !== '')?.trim() ?? '(empty)'
+  return line.length > 100 ? `${line.slice(0, 99)}…`.toWellFormed() : line
+}

@@ -1,0 +1,195 @@
+/**
+ * Loads an agent's folder: `agent/agent.ts`, and beside it `instructions.md`, `tools/*.ts`, `skills/*.md`. Finds every
+ * fault that it can before it gives up, so that an author sees all of them at once.
+ */
+import { readFile, readdir } from 'node:fs/promises'
+import { basename, join, relative } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { AgentManifest, ToolDefinition } from '@longhaul/protocol'
+import { z } from 'zod'
+import type { AgentDefinition, DurableFunction, StockTool, Tool } from './agent.ts'
+import type { Skill } from './instructions.ts'
+import { describeLoadError } from './load-error.ts'
+import { agentProgram } from './loop.ts'
+import { parseSkill, readSkillTool } from './skills.ts'
+import { stockTools } from './stock-tools.ts'
+import type { Program } from './worker.ts'
+
+export type LoadedAgent = { manifest: AgentManifest; program: Program; prepare: AgentDefinition['prepare'] }
+
+/** The folder's code cannot be an agent. The message names each file and what is wrong with it. */
+export class FolderProblem extends Error {
+  override readonly name = 'FolderProblem'
+}
+
+const toolName = /^[a-zA-Z0-9_-]{1,64}$/
+const codeFile = /(?<!\.d|\.test)\.(ts|js|mts|mjs)$/
+const stockNames = Object.keys(stockTools) as [StockTool, ...StockTool[]] // The record's keys are the names.
+
+const about = { description: z.string().min(1).max(2_000), examples: z.array(z.string().max(300)).max(20), prepare: z.function().optional() }
+const Definition = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('agent'),
+    ...about,
+    model: z.string().min(1).max(200),
+    instructions: z.function().optional(),
+    stockTools: z.array(z.enum(stockNames)),
+    turnsMax: z.number().int().min(1).max(1_000),
+  }),
+  z.object({ kind: z.literal('function'), ...about, main: z.function() }),
+])
+const ToolShape = z.object({
+  kind: z.literal('tool'),
+  description: z.string().min(1).max(4_000),
+  input: z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema'),
+  timeoutMs: z.number().int().min(1).max(3_600_000),
+  run: z.custom((value) => typeof value === 'function', 'must be a function'),
+})
+
+/** `folder` is the one that contains `agent/`. */
+export async function loadAgent(folder: string): Promise<LoadedAgent> {
+  const problems: string[] = []
+  const report = (path: string, problem: string) => void problems.push(`${relative(folder, path)}: ${problem}`)
+  const inAgent = (...path: string[]) => join(folder, 'agent', ...path)
+
+  const definition = await loadDefinition(await findCode(inAgent(), 'agent'), inAgent('agent.ts'), report)
+  const instructions = await readText(inAgent('instructions.md'))
+  const tools = await loadTools(inAgent('tools'), report)
+  const skills = await loadSkills(inAgent('skills'), report)
+  if (definition?.kind === 'agent') addBuiltIn(tools, definition, skills, (problem) => report(inAgent('agent.ts'), problem))
+  if (definition?.kind === 'function' && tools.size + skills.length > 0) {
+    report(inAgent('agent.ts'), 'is a durable function, which has no tools and no skills: they belong to agents made by agent(). Keep shared code in a folder of another name.')
+  }
+  if (problems.length > 0 || !definition) throw new FolderProblem(problems.join('\n'))
+
+  const manifest: AgentManifest = {
+    description: definition.description,
+    shape: definition.kind,
+    model: definition.kind === 'agent' ? definition.model : null,
+    instructions: definition.kind === 'agent' ? (instructions ?? null) : null,
+    tools: [...tools.values()].map((entry) => entry.definition),
+    skills: skills.map(({ name, description }) => ({ name, description })),
+    examples: definition.examples,
+  }
+  const program: Program = definition.kind === 'agent' ? agentProgram({ definition, instructions, tools, skills }) : functionProgram(definition)
+  return { manifest, program, prepare: definition.prepare }
+}
+
+export const functionProgram =
+  (definition: DurableFunction): Program =>
+  (ctx, { input }) =>
+    definition.main(ctx, input)
+
+type Report = (path: string, problem: string) => void
+type ToolEntry = { tool: Tool; definition: ToolDefinition }
+
+async function loadDefinition(path: string | undefined, expected: string, report: Report): Promise<AgentDefinition | DurableFunction | undefined> {
+  if (!path) return void report(expected, 'is missing. It must have what agent() or durable() makes as its default export.')
+  const found = await loadDefault(path, report)
+  if (found === undefined) return undefined
+  const parsed = Definition.safeParse(found)
+  if (!parsed.success) return void report(path, `its default export is not what agent() or durable() makes: ${describeIssues(parsed.error)}`)
+  return found as AgentDefinition | DurableFunction // Just checked; the original keeps its functions as they are.
+}
+
+async function loadTools(folder: string, report: Report): Promise<Map<string, ToolEntry>> {
+  const tools = new Map<string, ToolEntry>()
+  for (const file of await list(folder, codeFile)) {
+    const path = join(folder, file)
+    const name = basename(file).replace(codeFile, '')
+    if (!toolName.test(name)) report(path, `its name is the tool's, so it must be 1 to 64 letters, digits, "_" and "-", not ${JSON.stringify(name)}.`)
+    else if (tools.has(name)) report(path, `there is another tool ${JSON.stringify(name)}.`)
+    else {
+      const entry = await loadTool(name, path, report)
+      if (entry) tools.set(name, entry)
+    }
+  }
+  return tools
+}
+
+async function loadTool(name: string, path: string, report: Report): Promise<ToolEntry | undefined> {
+  const found = await loadDefault(path, report)
+  if (found === undefined) return undefined
+  const parsed = ToolShape.safeParse(found)
+  if (!parsed.success) return void report(path, `its default export is not what tool() makes: ${describeIssues(parsed.error)}`)
+  try {
+    const tool = found as Tool // Just checked.
+    return { tool, definition: defineTool(name, tool) }
+  } catch (error) {
+    return void report(path, `its input ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** What the model is told about a tool. Throws when its schema has no JSON Schema. */
+export function defineTool(name: string, { description, input }: Tool): ToolDefinition {
+  let schema: Record<string, unknown>
+  try {
+    schema = z.toJSONSchema(input, { io: 'input' })
+  } catch (error) {
+    throw new Error(`cannot be expressed as JSON Schema: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  if (schema['type'] !== 'object') throw new Error(`must be an object schema (z.object or z.strictObject), not ${JSON.stringify(schema['type'] ?? 'a union')}.`)
+  const { $schema: _, ...inputSchema } = schema
+  return { name, description, inputSchema: JSON.parse(JSON.stringify(inputSchema)) }
+}
+
+function addBuiltIn(tools: Map<string, ToolEntry>, { stockTools: names }: AgentDefinition, skills: Skill[], report: (problem: string) => void): void {
+  const builtIn = new Map<string, Tool>(names.map((name) => [name, stockTools[name]]))
+  if (skills.length > 0) builtIn.set('read_skill', readSkillTool(skills))
+  for (const [name, tool] of builtIn) {
+    if (tools.has(name)) report(`the folder's own tool ${JSON.stringify(name)} has the name of ${name === 'read_skill' ? 'the tool that reads skills' : 'a stock tool; leave that out of stockTools'}.`)
+    else tools.set(name, { tool, definition: defineTool(name, tool) })
+  }
+}
+
+async function loadSkills(folder: string, report: Report): Promise<Skill[]> {
+  const skills: Skill[] = []
+  for (const file of await list(folder, /\.md$/)) {
+    const skill = parseSkill(file, (await readText(join(folder, file))) ?? '')
+    if (!toolName.test(skill.name)) report(join(folder, file), `its name must be 1 to 64 letters, digits, "_" and "-", not ${JSON.stringify(skill.name)}.`)
+    else if (skills.some((other) => other.name === skill.name)) report(join(folder, file), `there is another skill ${JSON.stringify(skill.name)}.`)
+    else if (skill.text === '') report(join(folder, file), 'is empty.')
+    else skills.push(skill)
+  }
+  return skills
+}
+
+/** The module's default export; undefined, and reported, when there is none to be had. */
+async function loadDefault(path: string, report: Report): Promise<unknown> {
+  let module: { default?: unknown }
+  try {
+    module = await import(/* @vite-ignore */ pathToFileURL(path).href)
+  } catch (error) {
+    return void report(path, describeLoadError(error, path))
+  }
+  if (module.default === undefined) report(path, 'has no default export.')
+  return module.default
+}
+
+async function findCode(folder: string, name: string): Promise<string | undefined> {
+  const found = (await list(folder, codeFile)).find((file) => file.replace(codeFile, '') === name)
+  return found && join(folder, found)
+}
+
+/** Sorted, so that tools come in the same order everywhere. A folder that is not there is empty. */
+async function list(folder: string, pattern: RegExp): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true })
+    return entries.flatMap((entry) => (entry.isFile() && pattern.test(entry.name) ? entry.name : [])).toSorted()
+  } catch (error) {
+    if (isMissing(error)) return []
+    throw error
+  }
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
+const describeIssues = (error: z.ZodError): string => error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join('; ')

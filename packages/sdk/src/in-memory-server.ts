@@ -1,0 +1,238 @@
+/**
+ * The server's side of the worker protocol for one run, in memory: a journal, and time that passes only when the run waits.
+ * What it records is kept across crashes, what it has sent is not. Every frame of the worker is checked against the protocol.
+ */
+import { type Failure, type HistoryEntry, type Json, type RetryPolicy, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
+import { failure } from './failure.ts'
+import { type Program, type Worker, createWorker } from './worker.ts'
+
+type Ask = Extract<WorkerFrame, { type: 'op' }>
+type Wait = Extract<WorkerFrame, { type: 'op.wait' }>
+type Open = { kind: string; name: string; attempt: number; wait?: Wait; endsAtMs?: number; isServed?: boolean }
+export type WaitAnswer = Json | undefined
+
+export type ServerOptions = {
+  head: Omit<Extract<ServerFrame, { type: 'run.start' }>, 'type' | 'historyLength'>
+  program: Program
+  dataDir: string
+  /** Executes what the server executes. */
+  serve(ask: Ask): Promise<Json>
+  /** The answer to a signal or approval that is asked for; undefined leaves it open. */
+  answer(wait: Wait): WaitAnswer
+  /** Where to crash: the worker is killed just before or just after the fact of that number (from 1) is recorded. */
+  crash?: { fact: number; when: 'before' | 'after' } | undefined
+  /** Releases the run whenever it is idle, as a server does whose runs cost nothing while they wait. */
+  releasesWhenIdle?: boolean
+  /** Which of the operations that are being served comes to its end next. Default: the oldest. */
+  pick?: (count: number) => number
+  /** What is recorded already. */
+  history?: HistoryEntry[]
+  stuckMs?: { asking: number; silent: number }
+}
+
+export type ServedRun = {
+  end: Extract<WorkerFrame, { type: 'run.completed' | 'run.failed' | 'run.diverged' }> | { type: 'waiting'; ops: string[] }
+  history: HistoryEntry[]
+  factCount: number
+  isCrashed: boolean
+  /** Virtual milliseconds that passed. */
+  elapsedMs: number
+  logs: string[]
+  frames: WorkerFrame[]
+}
+
+export function serveRun(options: ServerOptions): Promise<ServedRun> {
+  const { head, crash, serve, answer, pick = () => 0 } = options
+  const open = new Map<string, Open>()
+  const results: HistoryEntry[] = []
+  const logs: string[] = []
+  const frames: WorkerFrame[] = []
+  let nowMs = 0
+  let factCount = 0
+  let isCrashed = false
+  let epoch = 0
+  let worker: Worker
+  let outbox: ServerFrame[] = []
+  let serving: { op: string; done: () => void }[] = []
+  const { promise: ended, resolve: end, reject } = Promise.withResolvers<ServedRun>()
+
+  const history = (): HistoryEntry[] => [...results, ...[...open].map(([op, { kind, name, attempt }]) => ({ type: 'open' as const, op, kind, name, attempt }))]
+  const finish = (with_: ServedRun['end']) => {
+    epoch++
+    worker.releaseAll()
+    end({ end: with_, history: history(), factCount, isCrashed, elapsedMs: nowMs, logs, frames })
+  }
+
+  /** Records one fact, with the crash that is due around it. */
+  const record = (write: () => void, ...reply: ServerFrame[]) => {
+    const isDue = !isCrashed && crash?.fact === factCount + 1
+    if (isDue && crash.when === 'before') return restart(true)
+    write()
+    factCount++
+    if (isDue) return restart(true)
+    outbox.push(...reply)
+    if (outbox.length > 0) deliverSoon()
+  }
+  const complete = (op: string, output: Json, echo = true) => {
+    const found = open.get(op)
+    if (!found) return
+    record(
+      () => {
+        open.delete(op)
+        results.push({ type: 'completed', op, kind: found.kind, name: found.name, output })
+      },
+      // A step's own result need not come back; both forms are used, so that both are tested.
+      (echo ? { type: 'op.completed', run: head.run, op, output } : { type: 'op.completed', run: head.run, op }) as ServerFrame,
+    )
+  }
+  const fail = (op: string, why: Failure) => {
+    const found = open.get(op)
+    if (!found) return
+    record(
+      () => {
+        open.delete(op)
+        results.push({ type: 'failed', op, kind: found.kind, name: found.name, failure: why })
+      },
+      { type: 'op.failed', run: head.run, op, failure: why },
+    )
+  }
+
+  const deliverSoon = () => {
+    const at = epoch
+    setImmediate(() => {
+      if (at !== epoch) return
+      const batch = outbox
+      outbox = []
+      for (const frame of JSON.parse(JSON.stringify(batch)) as ServerFrame[]) worker.receive(frame)
+    })
+  }
+
+  const restart = (asCrash: boolean) => {
+    isCrashed ||= asCrash
+    epoch++
+    worker?.releaseAll()
+    outbox = []
+    serving = []
+    const at = epoch
+    worker = createWorker({
+      program: options.program,
+      dataDir: options.dataDir,
+      ...(options.stuckMs ? { stuckMs: options.stuckMs } : {}),
+      // In a turn of its own: a server is never called from within the author's code.
+      send: (frame) => setImmediate(() => at === epoch && receiveText(frame)),
+    })
+    const entries = history()
+    outbox.push({ type: 'run.start', ...head, historyLength: entries.length })
+    for (let i = 0; i < entries.length; i += 100) outbox.push({ type: 'run.history', run: head.run, entries: entries.slice(i, i + 100) })
+    deliverSoon()
+  }
+
+  const receiveText = (text: string) => {
+    try {
+      const frame = WorkerFrame.parse(JSON.parse(text))
+      frames.push(frame)
+      receive(frame)
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  const receive = (frame: WorkerFrame): void => {
+    switch (frame.type) {
+      case 'op':
+        return asked(frame)
+      case 'op.wait':
+        return waited(frame)
+      case 'op.begin': {
+        const found = open.get(frame.op)
+        const begun: ServerFrame = { type: 'op.begun', run: head.run, op: frame.op }
+        if (found?.attempt === frame.attempt) return void (outbox.push(begun), deliverSoon())
+        return record(() => open.set(frame.op, { kind: frame.kind, name: frame.name, attempt: frame.attempt }), begun)
+      }
+      case 'op.done':
+        if (!open.has(frame.op)) open.set(frame.op, { kind: frame.kind, name: frame.name, attempt: frame.attempt })
+        return complete(frame.op, frame.output, frame.op.length % 2 === 0)
+      case 'op.error':
+        return errored(frame)
+      case 'run.idle':
+        return idle(frame.ops)
+      case 'run.completed':
+      case 'run.failed':
+      case 'run.diverged':
+        if (!isCrashed && crash?.fact === factCount + 1) return restart(true)
+        return finish(frame)
+      case 'log':
+        return void logs.push(frame.message)
+    }
+  }
+
+  const asked = (frame: Ask) => {
+    const start = () => {
+      const at = epoch
+      const settle = (done: () => void) => {
+        if (at !== epoch) return
+        serving.push({ op: frame.op, done })
+        // A turn later, so that those which come to their end together are picked among.
+        setImmediate(() => at === epoch && serving.splice(pick(serving.length), 1)[0]?.done())
+      }
+      serve(frame).then(
+        (output) => settle(() => complete(frame.op, output)),
+        (error: unknown) => settle(() => fail(frame.op, toStepFailure(error))),
+      )
+    }
+    if (open.has(frame.op)) return start()
+    const at = epoch
+    record(() => open.set(frame.op, { kind: frame.kind, name: frame.name, attempt: 1 }))
+    if (at === epoch) start()
+  }
+
+  const waited = (frame: Wait) => {
+    if (!open.has(frame.op)) {
+      const endsAtMs = frame.timeoutMs === null ? undefined : nowMs + frame.timeoutMs
+      const at = epoch
+      record(() => open.set(frame.op, { kind: frame.kind, name: frame.name, attempt: 1, wait: frame, ...(endsAtMs === undefined ? {} : { endsAtMs }) }))
+      if (at !== epoch) return
+    }
+    const found = frame.kind === 'timer' ? undefined : answer(frame)
+    if (found !== undefined) complete(frame.op, found)
+  }
+
+  const errored = (frame: Extract<WorkerFrame, { type: 'op.error' }>) => {
+    const { attemptsMax, delayMsMin, delayMsMax }: RetryPolicy = frame.retry ?? { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }
+    const before = open.get(frame.op)
+    open.set(frame.op, { kind: frame.kind, name: frame.name, attempt: frame.attempt })
+    if (!frame.failure.retryable || frame.attempt >= attemptsMax) return fail(frame.op, frame.failure)
+    if (before) open.set(frame.op, before)
+    else open.delete(frame.op)
+    nowMs += Math.min(delayMsMax, delayMsMin * 2 ** (frame.attempt - 1))
+    const attempt = frame.attempt + 1
+    record(() => open.set(frame.op, { kind: frame.kind, name: frame.name, attempt }), { type: 'op.retry', run: head.run, op: frame.op, attempt, delayMs: 0 })
+  }
+
+  /** Time passes until the first of the waits ends. */
+  const idle = (ops: string[]) => {
+    if (ops.some((op) => !open.has(op))) return // Crossed with a result that is on its way: the worker will say so again.
+    const due = ops.flatMap((op) => {
+      const endsAtMs = open.get(op)?.endsAtMs
+      return endsAtMs === undefined ? [] : [{ op, endsAtMs }]
+    })
+    const first = due.toSorted((a, b) => a.endsAtMs - b.endsAtMs)[0]
+    if (!first) return finish({ type: 'waiting', ops })
+    nowMs = Math.max(nowMs, first.endsAtMs)
+    if (open.get(first.op)?.kind === 'timer') complete(first.op, null)
+    else fail(first.op, failure('timed_out', `Nobody answered ${JSON.stringify(open.get(first.op)?.name)} in time.`))
+    if (options.releasesWhenIdle && epoch > 0) restart(false)
+  }
+
+  for (const entry of options.history ?? []) {
+    if (entry.type === 'open') open.set(entry.op, { kind: entry.kind, name: entry.name, attempt: entry.attempt })
+    else results.push(entry)
+  }
+  restart(false)
+  return ended
+}
+
+function toStepFailure(error: unknown): Failure {
+  if (error instanceof Error && 'failure' in error) return error.failure as Failure // A `StepFailed`, thrown by the test's own handler.
+  return { message: error instanceof Error ? error.message : String(error), retryable: true }
+}

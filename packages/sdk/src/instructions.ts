@@ -1,0 +1,38 @@
+/** What an agent's model is told before the conversation, and how a run's input becomes the user's message. */
+import type { Asker, Json, Message } from '@longhaul/protocol'
+
+export type Skill = { name: string; description: string; text: string }
+
+type About = { instructions: string | undefined; computed: string | undefined; skills: readonly Skill[]; asker: Asker; createdAt: Date }
+
+export function systemPrompt({ instructions, computed, skills, asker, createdAt }: About): string {
+  const skillList = skills.map(({ name, description }) => `- ${name}: ${description}`).join('\n')
+  const parts = [
+    instructions,
+    computed,
+    skills.length > 0 ? `There is written know-how for some tasks. Before you do one of these, read it with the tool read_skill:\n${skillList}` : undefined,
+    `${describeAsker(asker)} This run began on ${createdAt.toISOString().slice(0, 10)} (UTC), which is today unless another day is named above.`,
+  ]
+  return parts.flatMap((part) => part?.trim() || []).join('\n\n')
+}
+
+/** One plain sentence. It informs the model; the tools are what enforces it. */
+function describeAsker({ name, access }: Asker): string {
+  const regions = access.regions ? `only data of ${access.regions.join(', ')}` : 'data of all regions'
+  const personal = access.personalData ? 'including personal data' : 'but no personal data'
+  return `You are asked by ${name}, who may see ${regions}, ${personal}.`
+}
+
+/** A string is the message; so is the field `message` or `question`; any other JSON is shown as it is. */
+export function userMessage(input: Json): Message {
+  return { role: 'user', content: [{ type: 'text', text: messageText(input) }] }
+}
+
+function messageText(input: Json): string {
+  if (typeof input === 'string') return input
+  if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
+    const said = input['message'] ?? input['question']
+    if (typeof said === 'string') return said
+  }
+  return JSON.stringify(input, null, 2)
+}

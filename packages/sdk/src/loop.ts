@@ -1,0 +1,127 @@
+/** The agent loop: asks the model, executes the tools that it calls, gives it the results, until it answers. */
+import type { Answer, AnswerPart, Json, Message, ModelReply, ToolDefinition, Usage } from '@longhaul/protocol'
+import { type AgentDefinition, type ModelTurn, StepFailed, type Tool } from './agent.ts'
+import { type LoopContext, runTool } from './context.ts'
+import { failure, isStepFailed } from './failure.ts'
+import { type Skill, systemPrompt, userMessage } from './instructions.ts'
+import { createRepetitions } from './repetitions.ts'
+import type { Program } from './worker.ts'
+
+export type LoopAgent = {
+  definition: AgentDefinition
+  instructions: string | undefined
+  tools: ReadonlyMap<string, { tool: Tool; definition: ToolDefinition }>
+  skills: readonly Skill[]
+}
+
+type Call = Extract<ModelReply['content'][number], { type: 'tool-call' }>
+type CallResult = { call: Call; output: Json; isError: boolean; parts: AnswerPart[] }
+
+/** Of one tool result, in UTF-16 units. The whole of it is in the journal. */
+const resultLengthMax = 60_000
+const continuationsMax = 2
+
+export const agentProgram =
+  (agent: LoopAgent): Program =>
+  async (ctx, { input, messages }) => {
+    const { definition } = agent
+    const computed = definition.instructions?.({ asker: ctx.asker, createdAt: ctx.run.createdAt })
+    const opening = {
+      instructions: systemPrompt({ instructions: agent.instructions, computed, skills: agent.skills, asker: ctx.asker, createdAt: ctx.run.createdAt }),
+      tools: [...agent.tools.values()].map((entry) => entry.definition),
+    }
+    const repetitions = createRepetitions()
+    const shownParts = new Map<string, AnswerPart[]>()
+    const usage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
+    let turn: ModelTurn | undefined
+    let append: Message[] = [...messages, userMessage(input)]
+    let begunText = ''
+    let continuationCount = 0
+    let isSecondChance = false
+
+    for (let turnCount = 0; turnCount < definition.turnsMax; turnCount++) {
+      const reply = await ctx.model({ model: definition.model, append, ...(turn ? { after: turn } : opening) })
+      addUsage(usage, reply.usage)
+      const text = textOf(reply)
+      const calls = reply.content.filter((part) => part.type === 'tool-call')
+      if (reply.finishReason === 'content-filter') throw new StepFailed(failure('content_filter', `${reply.model} withheld its reply because of its content filter.`))
+
+      if (calls.length > 0) {
+        const results = await ctx.all(calls.map((call) => (branch) => callTool(agent, branch as LoopContext, call))) // Contexts of `all` are made by `createContext`.
+        for (const { call, parts } of results) if (parts.length > 0) keepLast(shownParts, call.toolName, parts)
+        const content = results.map(({ call, output, isError }) => ({
+          type: 'tool-result' as const,
+          toolCallId: call.toolCallId,
+          toolName: call.toolName,
+          output: repetitions.judge(call, forModel(output)),
+          isError,
+        }))
+        turn = reply
+        append = [{ role: 'tool', content }]
+        isSecondChance = false
+      } else if (reply.finishReason === 'length') {
+        if (text === '' || continuationCount++ >= continuationsMax) throw new StepFailed(failure('length', `${reply.model} came to its output limit before its answer was complete.`))
+        begunText += text
+        turn = reply
+        append = [say('Your reply was cut off at the output limit. Continue exactly where it ended, without repeating anything.')]
+      } else if (text.trim() === '') {
+        if (isSecondChance) throw new StepFailed(failure('empty_reply', `${reply.model} gave an empty reply twice.`))
+        isSecondChance = true
+        // Asked again without the empty reply, which some providers refuse to take back.
+        append = [...append, say('Your reply was empty. Call a tool, or answer.')]
+      } else {
+        return { text: begunText + text, parts: inOrder(shownParts), model: reply.model, usage } satisfies Answer
+      }
+    }
+    const limit = definition.turnsMax
+    throw new StepFailed(failure('turns_max', `No answer after ${limit} model call${limit === 1 ? '' : 's'}, which is this agent's limit (turnsMax).`))
+  }
+
+/** Whatever goes wrong becomes a text with which the model can correct itself. */
+async function callTool({ tools }: LoopAgent, ctx: LoopContext, call: Call): Promise<CallResult> {
+  const wrong = (text: string): CallResult => ({ call, output: text, isError: true, parts: [] })
+  const tool = tools.get(call.toolName)?.tool
+  if (!tool) return wrong(`There is no tool ${JSON.stringify(call.toolName)}. The tools are: ${[...tools.keys()].join(', ') || 'none'}.`)
+  const parsed = await tool.input.safeParseAsync(call.input)
+  if (!parsed.success) return wrong(`The arguments do not fit the tool ${call.toolName}, so it was not called:\n${parsed.error.issues.map(describeIssue).join('\n')}`)
+  try {
+    const { output, parts } = await ctx[runTool]({ name: call.toolName, tool, input: call.input, parsed: parsed.data })
+    return { call, output, isError: false, parts }
+  } catch (error) {
+    if (!isStepFailed(error)) throw error
+    return wrong(`The tool ${call.toolName} failed: ${error.failure.message}`)
+  }
+}
+
+const describeIssue = ({ path, message }: { path: PropertyKey[]; message: string }): string => `- ${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}${message}`
+
+/** What the model is given of a result: all of it, or both ends of it when it is too long. */
+function forModel(output: Json): Json {
+  const text = typeof output === 'string' ? output : JSON.stringify(output)
+  if (text.length <= resultLengthMax) return output
+  const tailLength = resultLengthMax / 3
+  const left = text.length - resultLengthMax
+  return `${text.slice(0, resultLengthMax - tailLength)}\n\n[${left} of ${text.length} characters are left out here. Ask for less, or for a part.]\n\n${text.slice(-tailLength)}`.toWellFormed()
+}
+
+const say = (text: string): Message => ({ role: 'user', content: [{ type: 'text', text }] })
+const textOf = (reply: ModelReply): string => reply.content.flatMap((part) => (part.type === 'text' ? part.text : [])).join('')
+
+function addUsage(sum: Usage, more: Usage): void {
+  sum.input += more.input
+  sum.cachedInput += more.cachedInput
+  sum.output += more.output
+  // One call without a known price makes the sum unknown.
+  sum.costUsd = sum.costUsd === null || more.costUsd === null ? null : sum.costUsd + more.costUsd
+}
+
+/** A tool's last call that had something to show replaces its earlier ones. */
+function keepLast(shownParts: Map<string, AnswerPart[]>, tool: string, parts: AnswerPart[]): void {
+  shownParts.delete(tool)
+  shownParts.set(tool, parts)
+}
+
+function inOrder(shownParts: Map<string, AnswerPart[]>): AnswerPart[] {
+  const parts = [...shownParts.values()].flat()
+  return [...parts.filter((part) => part.type === 'table'), ...parts.filter((part) => part.type !== 'table')]
+}

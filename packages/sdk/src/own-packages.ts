@@ -1,0 +1,23 @@
+import { registerHooks } from 'node:module'
+
+/** Packages that agents' code gets from the worker: one copy of the SDK, and a zod that is there wherever the folder lies. */
+const isSdk = (specifier: string) => specifier === '@longhaul/sdk' || specifier.startsWith('@longhaul/sdk/')
+const isZod = (specifier: string) => specifier === 'zod' || specifier.startsWith('zod/')
+
+/**
+ * An agent's folder may lie anywhere, also where no `node_modules` is above it. So `@longhaul/sdk` is always this one, and
+ * `zod` is this one's unless the folder brings its own.
+ */
+export function provideOwnPackages(): void {
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (isSdk(specifier)) return next(specifier, { ...context, parentURL: import.meta.url })
+      if (!isZod(specifier)) return next(specifier, context)
+      try {
+        return next(specifier, context)
+      } catch {
+        return next(specifier, { ...context, parentURL: import.meta.url }) // Not there: the worker's own.
+      }
+    },
+  })
+}

@@ -1,0 +1,64 @@
+/** Tools that every agent may have: a shell, files and Python in the run's sandbox. */
+import type { ExecResult } from '@longhaul/protocol'
+import { z } from 'zod'
+import { type StockTool, type Tool, TerminalFailure, tool } from './agent.ts'
+
+const execTimeoutMs = 120_000
+const readBytesMax = 200_000
+/** Of stdout and stderr each; the loop cuts once more what is too long together. */
+const streamLengthMax = 30_000
+
+const path = z.string().min(1).max(4_096).describe('Path below /workspace, for example "notes/a.txt"')
+
+const bash = tool({
+  description: 'Runs a shell script in the sandbox, in /workspace. Gives its output and exit code. Every call is a shell of its own; files stay.',
+  input: z.strictObject({ script: z.string().min(1).max(200_000).describe('The script, for example "ls -la && cat notes.txt"') }),
+  timeoutMs: execTimeoutMs + 30_000,
+  run: async ({ script }, ctx) => describeExec(await ctx.sandbox.exec({ script, timeoutMs: execTimeoutMs })),
+})
+
+const python = tool({
+  description: 'Runs Python code in the sandbox, in /workspace. Only what it prints is given back. Every call is an interpreter of its own; files stay.',
+  input: z.strictObject({ code: z.string().min(1).max(200_000).describe('The code. Print what you need to see.') }),
+  timeoutMs: execTimeoutMs + 30_000,
+  run: async ({ code }, ctx) => describeExec(await ctx.sandbox.exec({ cmd: 'python3', args: ['-'], stdin: code, timeoutMs: execTimeoutMs })),
+})
+
+const readFile = tool({
+  description: 'Reads a text file of the sandbox.',
+  input: z.strictObject({ path }),
+  run: async ({ path }, ctx) => {
+    const bytes = await ctx.sandbox.readFile(path, readBytesMax + 1)
+    if (bytes.includes(0)) throw new TerminalFailure(`${path} is not a text file.`)
+    const text = new TextDecoder().decode(bytes.subarray(0, readBytesMax))
+    return bytes.length > readBytesMax ? `${text}\n[The file goes on after ${readBytesMax} bytes. Use bash with sed or tail to see more.]` : text
+  },
+})
+
+const writeFile = tool({
+  description: 'Writes a text file in the sandbox, with the folders above it. Replaces what was there.',
+  input: z.strictObject({ path, content: z.string().max(1_000_000) }),
+  run: async ({ path, content }, ctx) => {
+    await ctx.sandbox.writeFiles([{ path, content }])
+    return `Wrote ${Buffer.byteLength(content)} bytes to ${path}.`
+  },
+})
+
+export const stockTools: Record<StockTool, Tool> = { bash, read_file: readFile, write_file: writeFile, python }
+
+/** What a person would see in a terminal, and how it ended where that is not plain. */
+export function describeExec({ exitCode, signal, stdout, stderr, isTruncated, isTimedOut }: ExecResult): string {
+  const notes = [
+    isTimedOut ? `[It was stopped after ${execTimeoutMs / 1_000} s.]` : undefined,
+    isTruncated ? '[The output was longer than the sandbox keeps; its end is missing.]' : undefined,
+    `[exit code ${exitCode ?? `none, ended by ${signal ?? 'a signal'}`}]`,
+  ]
+  const streams = [shorten(stdout), stderr.trim() === '' ? '' : `[stderr]\n${shorten(stderr)}`]
+  return [...streams, ...notes].flatMap((part) => part?.trimEnd() || []).join('\n')
+}
+
+function shorten(text: string): string {
+  if (text.length <= streamLengthMax) return text
+  const half = streamLengthMax / 2
+  return `${text.slice(0, half)}\n[${text.length - streamLengthMax} characters are left out here]\n${text.slice(-half)}`.toWellFormed()
+}

@@ -1,0 +1,205 @@
+/**
+ * Runs agents in memory, for their authors' tests: a scripted model, a small sandbox, time that passes at once, and crashes at
+ * every point, without a server and without a network.
+ */
+import { ArtifactRequest, type Asker, ExecRequest, type ExecResult, type Failure, FilesRequest, type HistoryEntry, type Json, type Message, ModelReply, ModelRequest, type Prompt } from '@longhaul/protocol'
+import { type DurableFunction, StepFailed } from './agent.ts'
+import { failure } from './failure.ts'
+import { type LoadedAgent, functionProgram, loadAgent } from './folder.ts'
+import { type ServedRun, type ServerOptions, serveRun } from './in-memory-server.ts'
+
+export { loadAgent } from './folder.ts'
+export type { LoadedAgent } from './folder.ts'
+
+/** A model's reply, or what makes one of the prompt. `turn` counts the model calls of the run from 0. */
+export type ScriptedModel = readonly ModelReply[] | ((prompt: Prompt, turn: number) => ModelReply | Promise<ModelReply>)
+
+export type TestOptions = {
+  input?: Json
+  model?: ScriptedModel
+  asker?: Asker
+  session?: string
+  /** The session's messages before this run. */
+  messages?: Message[]
+  /** Payloads for each signal that is waited for, in order. One that is missing is waited for in vain. */
+  signals?: Record<string, Json[]>
+  /** Decides approvals; undefined leaves one open. Default: approves. */
+  approve?: (title: string, detail: Json) => { approved: boolean; by?: string; comment?: string } | undefined
+  /** Executes commands. Default: every command fails and says so. Files are kept in memory, whoever executes. */
+  exec?: (command: ExecRequest, files: Map<string, Uint8Array>) => Partial<ExecResult> | Promise<Partial<ExecResult>>
+  files?: Record<string, string>
+  dataDir?: string
+  createdAt?: Date
+  /** Recorded history to begin with. */
+  history?: HistoryEntry[]
+  /** Whether the run gives its place back whenever it only waits, and starts again from its history. Default true. */
+  releasesWhenIdle?: boolean
+  crash?: ServerOptions['crash']
+  /** Which of the operations that the server executes ends next, of so many. Default: the oldest. */
+  pick?: (count: number) => number
+  stuckMs?: { asking: number; silent: number }
+}
+
+export type TestRun = {
+  state: 'completed' | 'failed' | 'diverged' | 'waiting'
+  output: Json | undefined
+  failure: Failure | undefined
+  divergence: { op: string; recorded: string; asked: string } | undefined
+  history: HistoryEntry[]
+  /** Every prompt as the model saw it. */
+  prompts: Prompt[]
+  artifacts: { name: string; mediaType: string; bytes: Uint8Array }[]
+  files: Map<string, Uint8Array>
+  /** Virtual time that passed. */
+  elapsedMs: number
+  /** What was recorded, in number: the points at which `crash` can strike, and one more for the end. */
+  factCount: number
+}
+
+const defaultAsker: Asker = { id: 'tester', name: 'tester', access: { personalData: true } }
+
+/** Runs an agent: the folder that contains `agent/`, a loaded folder, or a durable function. */
+export async function runAgent(agent: string | LoadedAgent | DurableFunction, options: TestOptions = {}): Promise<TestRun> {
+  const loaded = typeof agent === 'string' ? await loadAgent(agent) : agent
+  const program = 'program' in loaded ? loaded.program : functionProgram(loaded)
+  const dataDir = options.dataDir ?? '/nonexistent'
+  if (loaded.prepare && options.dataDir) await loaded.prepare({ dataDir, log: () => {} })
+  const world = createWorld(options)
+  const served = await serveRun({
+    head: {
+      run: '00000000-0000-7000-8000-000000000001',
+      agent: 'test',
+      version: 'test',
+      input: options.input ?? null,
+      asker: options.asker ?? defaultAsker,
+      session: options.session ?? null,
+      messages: options.messages ?? [],
+      createdAt: (options.createdAt ?? new Date('2026-01-15T12:00:00Z')).toISOString(),
+    },
+    program,
+    dataDir,
+    serve: world.serve,
+    answer: world.answer,
+    crash: options.crash,
+    releasesWhenIdle: options.releasesWhenIdle ?? true,
+    ...(options.pick ? { pick: options.pick } : {}),
+    ...(options.history ? { history: options.history } : {}),
+    ...(options.stuckMs ? { stuckMs: options.stuckMs } : {}),
+  })
+  return { ...describeEnd(served.end), history: served.history, prompts: world.prompts, artifacts: world.artifacts, files: world.files, elapsedMs: served.elapsedMs, factCount: served.factCount }
+}
+
+/** A run that was killed around the recording of one fact, and how it ended after it had been taken up again. */
+export type CrashedRun = TestRun & { crash: { fact: number; when: 'before' | 'after' } }
+
+/**
+ * Runs an agent once undisturbed, then once for every point at which it can crash: just before and just after each thing is
+ * recorded. Options are made anew for each run, since handlers may have a memory.
+ */
+export async function runWithCrashes(agent: string | LoadedAgent | DurableFunction, makeOptions: () => TestOptions = () => ({})): Promise<{ undisturbed: TestRun; crashed: CrashedRun[] }> {
+  const loaded = typeof agent === 'string' ? await loadAgent(agent) : agent
+  const undisturbed = await runAgent(loaded, makeOptions())
+  const crashed: CrashedRun[] = []
+  for (let fact = 1; fact <= undisturbed.factCount + 1; fact++) {
+    for (const when of ['before', 'after'] as const) {
+      const crash = { fact, when }
+      crashed.push({ ...(await runAgent(loaded, { ...makeOptions(), crash })), crash })
+    }
+  }
+  return { undisturbed, crashed }
+}
+
+const usage = { input: 100, cachedInput: 0, output: 20, costUsd: 0.001 }
+
+/** A scripted reply that answers. */
+export const says = (text: string, more: Partial<ModelReply> = {}): ModelReply => ({ model: 'scripted/model', content: text === '' ? [] : [{ type: 'text', text }], finishReason: 'stop', usage, ...more })
+
+/** A scripted reply that calls tools: `calls(['query', { sql }], ['chart', { … }])`. */
+export const calls = (...list: [tool: string, input: Json][]): ModelReply => ({
+  model: 'scripted/model',
+  content: list.map(([toolName, input], index) => ({ type: 'tool-call', toolCallId: `call-${index}`, toolName, input })),
+  finishReason: 'tool-calls',
+  usage,
+})
+
+function createWorld({ model = [], signals = {}, approve = () => ({ approved: true }), exec, files: given = {} }: TestOptions) {
+  const prompts: Prompt[] = []
+  const turns = new Map<string, { number: number; prompt: Prompt; reply?: ModelReply }>()
+  const files = new Map(Object.entries(given).map(([path, text]) => [path, new TextEncoder().encode(text) as Uint8Array]))
+  const artifacts: TestRun['artifacts'] = []
+  const signalsLeft = new Map(Object.entries(signals).map(([name, payloads]) => [name, [...payloads]]))
+  const answered = new Map<string, Json>()
+
+  const callModel = async (op: string, input: Json): Promise<Json> => {
+    const request = ModelRequest.parse(input)
+    const before = request.prefix === undefined ? undefined : turns.get(request.prefix)
+    const messages = [...(before ? [...before.prompt.messages, { role: 'assistant' as const, content: before.reply?.content ?? [] }] : []), ...request.append]
+    const prompt: Prompt = { model: request.model, instructions: request.instructions ?? before?.prompt.instructions ?? '', tools: request.tools ?? before?.prompt.tools ?? [], messages }
+    // A call that is made again after a crash is the same turn of the script.
+    const turn = turns.get(op) ?? { number: turns.size, prompt }
+    turns.set(op, turn)
+    prompts.push(prompt)
+    const reply = typeof model === 'function' ? await model(prompt, turn.number) : model[turn.number]
+    if (!reply) throw new StepFailed(failure('script', `The scripted model has no reply for turn ${turn.number}.`))
+    turn.reply = ModelReply.parse(reply)
+    return turn.reply
+  }
+  const callFiles = (input: Json): Json => {
+    const request = FilesRequest.parse(input)
+    if (request.action === 'write') {
+      for (const { path, base64 } of request.files) files.set(path, Buffer.from(base64, 'base64'))
+      return { action: 'write', count: request.files.length }
+    }
+    if (request.action === 'list') {
+      const prefix = request.path === '.' || request.path === '' ? '' : `${request.path}/`
+      const entries = [...files].filter(([path]) => path.startsWith(prefix)).map(([path, bytes]) => ({ name: path.slice(prefix.length), type: 'file' as const, bytes: bytes.length }))
+      return { action: 'list', entries }
+    }
+    const bytes = files.get(request.path)
+    if (!bytes) throw new StepFailed(failure('not_found', `No file ${request.path}.`))
+    const read = bytes.subarray(0, request.bytesMax)
+    return { action: 'read', base64: Buffer.from(read).toString('base64'), bytes: read.length, isTruncated: bytes.length > read.length }
+  }
+  const callExec = async (input: Json): Promise<Json> => {
+    const command = ExecRequest.parse(input)
+    if (!exec) throw new StepFailed(failure('no_sandbox', 'This test gives no `exec`, so no command can be executed.'))
+    return { exitCode: 0, signal: null, stdout: '', stderr: '', isTruncated: false, isTimedOut: false, durationMs: 1, driver: 'test', ...(await exec(command, files)) }
+  }
+  const keepArtifact = (input: Json): Json => {
+    const { name, mediaType, title, base64 } = ArtifactRequest.parse(input)
+    const bytes = Buffer.from(base64, 'base64')
+    artifacts.push({ name, mediaType, bytes })
+    return { type: 'file', fileId: `00000000-0000-7000-8000-${String(artifacts.length).padStart(12, '0')}`, name, mediaType, bytes: bytes.length, ...(title === undefined ? {} : { title }) }
+  }
+
+  const serve: ServerOptions['serve'] = async ({ kind, op, input }) => {
+    if (kind === 'model') return callModel(op, input)
+    if (kind === 'files') return callFiles(input)
+    if (kind === 'exec') return callExec(input)
+    if (kind === 'artifact') return keepArtifact(input)
+    throw new StepFailed(failure('unknown_kind', `The server does not execute ${kind}.`))
+  }
+  const answer: ServerOptions['answer'] = ({ op, kind, name, detail }) => {
+    const before = answered.get(op)
+    if (before !== undefined) return before
+    const decision = kind === 'approval' ? approve(name, detail ?? null) : undefined
+    const found = kind === 'signal' ? signalsLeft.get(name)?.shift() : decision && { approved: decision.approved, by: decision.by ?? 'tester', comment: decision.comment ?? null }
+    if (found !== undefined) answered.set(op, found)
+    return found
+  }
+  return { prompts, files, artifacts, serve, answer }
+}
+
+function describeEnd(end: ServedRun['end']): Pick<TestRun, 'state' | 'output' | 'failure' | 'divergence'> {
+  const none = { output: undefined, failure: undefined, divergence: undefined }
+  switch (end.type) {
+    case 'run.completed':
+      return { ...none, state: 'completed', output: end.output }
+    case 'run.failed':
+      return { ...none, state: 'failed', failure: end.failure }
+    case 'run.diverged':
+      return { ...none, state: 'diverged', divergence: { op: end.op, recorded: end.recorded, asked: end.asked } }
+    case 'waiting':
+      return { ...none, state: 'waiting' }
+  }
+}

@@ -1,0 +1,150 @@
+/** Steps and tools: the operations that execute in this process. */
+import { type AnswerPart, type Failure, type Json, type RetryPolicy, ToolResult } from '@longhaul/protocol'
+import type { Context, Shown, Tool } from './agent.ts'
+import { StepFailed, TerminalFailure } from './agent.ts'
+import type { Execution } from './execution.ts'
+import { encode, failure, toFailure } from './failure.ts'
+import { beginFrame, doneFrame, errorFrame } from './frames.ts'
+import type { Op, Scope, ToolScope } from './operation.ts'
+import { type Surroundings, inside } from './surroundings.ts'
+
+export const stepRetryDefault: RetryPolicy = { attemptsMax: 5, delayMsMin: 200, delayMsMax: 30_000 }
+/** A tool's failure goes to the model, which decides what to do about it. */
+const toolRetry: RetryPolicy = { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }
+
+/** Executes a plain step. Nothing is sent before it is done. */
+export function startStep(execution: Execution, op: Op, work: (attempt: number) => unknown, retry: RetryPolicy): void {
+  const of = { run: execution.id, op: op.path, name: op.name }
+  const startedAt = performance.now()
+  const settled = () => {
+    surroundings.isOver = true
+    execution.stoppedExecuting()
+    return performance.now() - startedAt
+  }
+  const threw = (error: unknown) => {
+    if (surroundings.isOver) return
+    const ms = settled()
+    if (!execution.isOver) execution.send(errorFrame(of, 'step', op.attempt, toFailure(error), retry, ms))
+  }
+  const returned = (result: unknown) => {
+    if (surroundings.isOver) return
+    const ms = settled()
+    if (execution.isOver) return
+    try {
+      op.output = encode(result, `The result of step ${JSON.stringify(op.name)}`)
+    } catch (error) {
+      return execution.send(errorFrame(of, 'step', op.attempt, toFailure(error), retry, ms))
+    }
+    execution.send(doneFrame(of, 'step', op.attempt, op.output, ms))
+  }
+  const surroundings: Surroundings = { run: execution.id, step: op.name, isOver: false, fail: threw }
+  execution.startedExecuting()
+  let result: unknown
+  try {
+    result = inside(surroundings, () => work(op.attempt))
+  } catch (error) {
+    return threw(error)
+  }
+  // A step that needs no waiting costs no promise.
+  if (isThenable(result)) result.then(returned, threw)
+  else returned(result)
+}
+
+/** `input` is JSON text for the journal, `parsed` what the tool's schema made of it. */
+export type ToolCall = { tool: Tool; input: string; parsed: unknown; makeContext(scope: Scope, signal: () => AbortSignal): Context }
+
+/** Records the intent to execute a tool, and executes it once that is recorded. */
+export function startTool(execution: Execution, op: Op, call: ToolCall): void {
+  op.begun = () => {
+    op.begun = undefined
+    void execute(execution, op, call)
+  }
+  // From here on, since the run is not standing still while the server records the intent.
+  execution.startedExecuting()
+  execution.send(beginFrame({ run: execution.id, op: op.path, name: op.name }, 'tool', op.attempt, call.input))
+}
+
+async function execute(execution: Execution, op: Op, { tool, parsed, makeContext }: ToolCall): Promise<void> {
+  const of = { run: execution.id, op: op.path, name: op.name }
+  const startedAt = performance.now()
+  const stop = new AbortController()
+  const clock = stoppableClock(tool.timeoutMs)
+  const shared: ToolScope = { isClosed: false, waits: new Set(), onWaiting: (isWaiting) => (isWaiting ? clock.pause() : clock.resume()) }
+  const onRelease = () => stop.abort()
+  execution.signal.addEventListener('abort', onRelease)
+  const { promise: stray, reject: fail } = Promise.withResolvers<never>()
+  const surroundings: Surroundings = { run: execution.id, step: undefined, isOver: false, fail }
+  let output: string | undefined
+  let failed: Failure | undefined
+  try {
+    const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared }, () => stop.signal)
+    const work = inside(surroundings, async () => tool.run(parsed, context))
+    const result = await Promise.race([work, stray, clock.ranOut.then(() => Promise.reject(timeout(op.name, tool.timeoutMs)))])
+    output = encode(toToolResult(result), `The result of tool ${JSON.stringify(op.name)}`)
+  } catch (error) {
+    failed = toFailure(error)
+  }
+  surroundings.isOver = true
+  clock.pause()
+  execution.signal.removeEventListener('abort', onRelease)
+  if (execution.isOver) return
+  execution.closeTool(shared)
+  execution.stoppedExecuting()
+  clock.pause() // Closing ended the tool's waits, which set the clock going again.
+  if (failed) stop.abort()
+  const ms = performance.now() - startedAt
+  op.output = output
+  execution.send(output === undefined ? errorFrame(of, 'tool', op.attempt, failed ?? failure('internal', 'No result.'), toolRetry, ms) : doneFrame(of, 'tool', op.attempt, output, ms))
+}
+
+/** A tool returns plain JSON, or what `shown` made: an object of exactly `output` and `parts`. */
+function toToolResult(result: Json | Shown | void): { output: Json; parts: AnswerPart[] } {
+  if (!isShown(result)) return { output: result ?? null, parts: [] }
+  const parsed = ToolResult.safeParse(result)
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues
+    throw new StepFailed(failure('bad_parts', `The tool returned parts that cannot be shown: ${issue?.path.join('.')}: ${issue?.message}.`))
+  }
+  return parsed.data
+}
+
+function isShown(result: Json | Shown | void): result is Shown {
+  if (typeof result !== 'object' || result === null || Array.isArray(result)) return false
+  const keys = Object.keys(result)
+  return keys.length === 2 && 'output' in result && 'parts' in result && Array.isArray(result.parts)
+}
+
+const timeout = (name: string, ms: number) => new StepFailed(failure('timeout', `The tool ${name} took longer than ${ms / 1_000} s.`))
+
+/** A time-out that can stand still. `ranOut` resolves once the clock has run for `ms` in all. */
+function stoppableClock(ms: number): { ranOut: Promise<void>; pause(): void; resume(): void } {
+  let leftMs = ms
+  let timer: NodeJS.Timeout | undefined
+  let startedAt = 0
+  const { promise: ranOut, resolve } = Promise.withResolvers<void>()
+  const resume = () => {
+    if (timer) return
+    startedAt = performance.now()
+    timer = setTimeout(resolve, leftMs)
+  }
+  const pause = () => {
+    if (!timer) return
+    clearTimeout(timer)
+    timer = undefined
+    leftMs = Math.max(0, leftMs - (performance.now() - startedAt))
+  }
+  resume()
+  return { ranOut, pause, resume }
+}
+
+const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+
+/** Checks a policy that the author gave, once, where it was given. */
+export function toRetryPolicy(given: Partial<RetryPolicy> | undefined): RetryPolicy {
+  if (!given) return stepRetryDefault
+  const policy = { ...stepRetryDefault, ...given }
+  const isSound = Number.isInteger(policy.attemptsMax) && policy.attemptsMax >= 1 && policy.attemptsMax <= 1_000 && isDelay(policy.delayMsMin) && isDelay(policy.delayMsMax)
+  if (!isSound) throw new TerminalFailure(`A retry policy needs attemptsMax from 1 to 1000 and delays as whole milliseconds from 0 on, not ${JSON.stringify(given)}.`)
+  return policy
+}
+const isDelay = (ms: number) => Number.isInteger(ms) && ms >= 0
