@@ -25,19 +25,30 @@ export type ProviderData = z.infer<typeof ProviderData>
 /**
  * Options of one model call. `model` is the resolved `provider/id`.
  * OpenAI is told not to keep the conversation: the journal does. Anthropic caches a prompt only when asked, and whoever brings
- * tools comes back with the same prompt and more.
+ * tools comes back with the same prompt and more; it may stream arguments unchecked, which is of no use where they are read whole.
  */
 export function toCallOptions(prompt: Prompt, model: string): LanguageModelV4CallOptions {
   return {
-    prompt: [...(prompt.instructions ? [{ role: 'system' as const, content: prompt.instructions }] : []), ...prompt.messages.flatMap((message) => toMessages(message, model))],
+    prompt: [...(prompt.instructions ? [{ role: 'system' as const, content: prompt.instructions }] : []), ...joinResults(prompt.messages).flatMap((message) => toMessages(message, model))],
     ...(prompt.tools.length > 0 ? { tools: prompt.tools.map(toTool) } : {}),
     ...(prompt.outputTokensMax === undefined ? {} : { maxOutputTokens: prompt.outputTokensMax }),
     includeRawChunks: true, // Every event of the stream is a sign of life, whatever it says.
     providerOptions: {
       openai: { store: false },
-      ...(prompt.tools.length > 0 ? { anthropic: { cacheControl: { type: 'ephemeral' } } } : {}),
+      anthropic: { toolStreaming: false, ...(prompt.tools.length > 0 ? { cacheControl: { type: 'ephemeral' } } : {}) },
     },
   }
+}
+
+/** The results of parallel calls may be recorded one by one. Providers want all of them in the message after the calls. */
+function joinResults(messages: readonly Message[]): Message[] {
+  const joined: Message[] = []
+  for (const message of messages) {
+    const last = joined.at(-1)
+    if (message.role === 'tool' && last?.role === 'tool') joined[joined.length - 1] = { role: 'tool', content: [...last.content, ...message.content] }
+    else joined.push(message)
+  }
+  return joined
 }
 
 /** None for a message without content: providers refuse an empty one, and nothing is lost. */
