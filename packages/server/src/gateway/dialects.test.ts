@@ -141,12 +141,25 @@ describe.each(dialects)('%s', (dialect) => {
     await using t = await openFakeGateway([{ text: ['Grüß ', 'Gott, ', '世界 ', '👋🏽', '.'], usage: { input: 100, cachedInput: 40, output: 12, reasoning: 3 } }])
     const { reply, deltas } = await ask(t.gateway, promptOf(model))
     expect(deltas.join('|')).toBe('Grüß |Gott, |世界 |👋🏽|.')
-    expect(reply).toMatchObject({ model, content: [{ type: 'text', text: 'Grüß Gott, 世界 👋🏽.' }], finishReason: 'stop', usage: { input: 100, cachedInput: 40, output: 12 } })
+    expect(reply).toMatchObject({
+      model,
+      content: [{ type: 'text', text: 'Grüß Gott, 世界 👋🏽.' }],
+      finishReason: 'stop',
+      usage: { input: 100, cachedInput: 40, output: 12 },
+    })
   })
 
   test('answers with text and parallel tool calls, arguments put together again', async () => {
     const input = { sql: 'select "é" from t -- {"a": [1]}' }
-    await using t = await openFakeGateway([{ text: ['I ', 'look.'], toolCalls: [{ id: 'call_a', name: 'query', input }, { id: 'call_b', name: 'query', input: {} }] }])
+    await using t = await openFakeGateway([
+      {
+        text: ['I ', 'look.'],
+        toolCalls: [
+          { id: 'call_a', name: 'query', input },
+          { id: 'call_b', name: 'query', input: {} },
+        ],
+      },
+    ])
     const { reply } = await ask(t.gateway, promptOf(model, { tools }))
     expect(reply.finishReason).toBe('tool-calls')
     expect(reply.content).toEqual([
@@ -206,6 +219,13 @@ test('messages without content are left out', async () => {
   await using t = await openFakeGateway([{ text: ['Yes.'] }])
   const history: Message[] = [user('Hi'), { role: 'assistant', content: [{ type: 'text', text: '' }] }, user(''), { role: 'tool', content: [] }, user('Well?')]
   await ask(t.gateway, promptOf(modelOf.compatible, { messages: history }))
-  expect(t.fake.requests[0]!.body).toMatchObject({ messages: [{ role: 'user', content: 'Hi' }, { role: 'user', content: 'Well?' }] })
-  await expect(ask(t.gateway, promptOf(modelOf.compatible, { messages: [user('')] }))).rejects.toMatchObject({ failure: { code: 'empty_prompt', retryable: false } })
+  expect(t.fake.requests[0]!.body).toMatchObject({
+    messages: [
+      { role: 'user', content: 'Hi' },
+      { role: 'user', content: 'Well?' },
+    ],
+  })
+  await expect(ask(t.gateway, promptOf(modelOf.compatible, { messages: [user('')] }))).rejects.toMatchObject({
+    failure: { code: 'empty_prompt', retryable: false },
+  })
 })

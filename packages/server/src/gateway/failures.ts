@@ -21,9 +21,14 @@ export function toStepFailure(error: unknown, context: CallContext): StepFailure
   if (error instanceof AppError) return new StepFailure({ message: error.message, code: error.code, retryable: false })
   const chain = causes(error)
   const fail = (failure: Failure) => new StepFailure(failure)
-  if (chain.some((cause) => cause instanceof AnswerTooLarge)) return fail({ message: `${context.model} sent an answer without end.`, code: 'too_large', retryable: true })
+  if (chain.some((cause) => cause instanceof AnswerTooLarge))
+    return fail({ message: `${context.model} sent an answer without end.`, code: 'too_large', retryable: true })
   if (chain.some((cause) => cause instanceof NotAModelServer)) {
-    return fail({ message: `${place(context)} answers with a web page. Check the base URL: it usually ends in /v1.`, code: 'not_a_model_server', retryable: false })
+    return fail({
+      message: `${place(context)} answers with a web page. Check the base URL: it usually ends in /v1.`,
+      code: 'not_a_model_server',
+      retryable: false,
+    })
   }
   const reported = read(error)
   if (reported) return fail(refused(reported, context))
@@ -33,8 +38,11 @@ export function toStepFailure(error: unknown, context: CallContext): StepFailure
 export function whenStopped(why: WhyStopped, hasBegun: boolean, context: CallContext, limits: { silenceMsMax: number; totalMsMax: number }): StepFailure {
   const { label } = context.provider
   if (why === 'aborted') return new StepFailure({ message: 'The model call was given up.', code: 'aborted', retryable: true })
-  if (why === 'overdue') return new StepFailure({ message: `${context.model} did not finish within ${seconds(limits.totalMsMax)}.`, code: 'timeout', retryable: true })
-  const message = hasBegun ? `${context.model} went silent for ${seconds(limits.silenceMsMax)} in the middle of its answer.` : `${label} did not answer within ${seconds(limits.silenceMsMax)}.`
+  if (why === 'overdue')
+    return new StepFailure({ message: `${context.model} did not finish within ${seconds(limits.totalMsMax)}.`, code: 'timeout', retryable: true })
+  const message = hasBegun
+    ? `${context.model} went silent for ${seconds(limits.silenceMsMax)} in the middle of its answer.`
+    : `${label} did not answer within ${seconds(limits.silenceMsMax)}.`
   return new StepFailure({ message, code: 'timeout', retryable: true })
 }
 
@@ -49,25 +57,49 @@ function refused(reported: Reported, context: CallContext): Failure {
   const has = (...names: string[]) => names.some((name) => words.includes(name))
 
   if (has('insufficient_quota', 'billing_hard_limit_reached', 'billing_error') || status === 402) {
-    return { message: `${provider.label} says that the account has no credit left. Add credit there, or choose another model with LONGHAUL_MODEL.`, code: 'no_credit', retryable: false }
+    return {
+      message: `${provider.label} says that the account has no credit left. Add credit there, or choose another model with LONGHAUL_MODEL.`,
+      code: 'no_credit',
+      retryable: false,
+    }
   }
   if (status === 401 || has('API_KEY_INVALID', 'authentication_error', 'invalid_api_key')) {
     return { message: `${provider.label} does not accept the key. Check ${provider.keySetting}.`, code: 'key_refused', retryable: false }
   }
   if (status === 403 || has('permission_error')) {
-    return { message: `${provider.label} does not let this key use ${model}${said}. Use another key in ${provider.keySetting}, or another model.`, code: 'not_allowed', retryable: false }
+    return {
+      message: `${provider.label} does not let this key use ${model}${said}. Use another key in ${provider.keySetting}, or another model.`,
+      code: 'not_allowed',
+      retryable: false,
+    }
   }
   if (status === 404 || has('not_found_error', 'model_not_found')) {
-    return { message: `${place(context)} has no model "${idOf(model)}"${said}. Check the name in LONGHAUL_MODEL or in the agent${provider.name === 'compatible' ? ', and that the base URL ends in /v1' : ''}.`, code: 'no_such_model', retryable: false }
+    return {
+      message: `${place(context)} has no model "${idOf(model)}"${said}. Check the name in LONGHAUL_MODEL or in the agent${provider.name === 'compatible' ? ', and that the base URL ends in /v1' : ''}.`,
+      code: 'no_such_model',
+      retryable: false,
+    }
   }
   if (status === 429 || has('rate_limit_error', 'rate_limit_exceeded')) {
     return { message: `${provider.label} refused ${model}: too many requests or tokens at once${said}.`, code: 'rate_limited', ...later }
   }
-  if (status === 413) return { message: `The prompt is too large for ${model}${said}. Start a new session, or let the agent read less at once.`, code: 'bad_request', retryable: false }
+  if (status === 413)
+    return {
+      message: `The prompt is too large for ${model}${said}. Start a new session, or let the agent read less at once.`,
+      code: 'bad_request',
+      retryable: false,
+    }
   if (status !== undefined && status >= 300 && status < 400) {
-    return { message: `${place(context)} redirects elsewhere, which is not followed with a key. Set the base URL to the final address.`, code: 'redirected', retryable: false }
+    return {
+      message: `${place(context)} redirects elsewhere, which is not followed with a key. Set the base URL to the final address.`,
+      code: 'redirected',
+      retryable: false,
+    }
   }
-  if (has('invalid_request_error', 'context_length_exceeded') || (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 409 && status !== 425)) {
+  if (
+    has('invalid_request_error', 'context_length_exceeded') ||
+    (status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 409 && status !== 425)
+  ) {
     return { message: `${provider.label} refused the request for ${model}${said || ' without a reason'}.`, code: 'bad_request', retryable: false }
   }
   return { message: `${provider.label} failed at ${model}${status ? ` (${status})` : ''}${said}.`, code: 'provider_error', ...later }
@@ -75,13 +107,21 @@ function refused(reported: Reported, context: CallContext): Failure {
 
 /** The connection failed: nobody there, or gone in the middle. */
 function notReached(chain: Error[], context: CallContext): Failure | undefined {
-  const code = chain.map((error) => ('code' in error && typeof error.code === 'string' ? error.code : undefined)).find((found) => found !== undefined && /^(E[A-Z]+|UND_ERR_[A-Z_]+|CERT_[A-Z_]+|DEPTH_ZERO_[A-Z_]+|[A-Z_]*SELF_SIGNED[A-Z_]*|UNABLE_TO_[A-Z_]+)$/.test(found))
+  const code = chain
+    .map((error) => ('code' in error && typeof error.code === 'string' ? error.code : undefined))
+    .find(
+      (found) => found !== undefined && /^(E[A-Z]+|UND_ERR_[A-Z_]+|CERT_[A-Z_]+|DEPTH_ZERO_[A-Z_]+|[A-Z_]*SELF_SIGNED[A-Z_]*|UNABLE_TO_[A-Z_]+)$/.test(found),
+    )
   if (!code) return undefined
   const where = place(context)
-  const hint = context.provider.name === 'compatible' ? 'Is it running? LONGHAUL_OPENAI_COMPATIBLE_BASE_URL names it' : 'Is there a way to the internet from here'
-  if (code === 'ECONNREFUSED') return { message: `Nobody answers at ${where} (connection refused). ${hint}${hint.endsWith('it') ? '.' : '?'}`, code: 'unreachable', retryable: true }
-  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN') return { message: `${where} is not found (${code}). ${hint}${hint.endsWith('it') ? '.' : '?'}`, code: 'unreachable', retryable: true }
-  if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code)) return { message: `The certificate of ${where} is not trusted (${code}). NODE_EXTRA_CA_CERTS can name the authority.`, code: 'untrusted', retryable: false }
+  const hint =
+    context.provider.name === 'compatible' ? 'Is it running? LONGHAUL_OPENAI_COMPATIBLE_BASE_URL names it' : 'Is there a way to the internet from here'
+  if (code === 'ECONNREFUSED')
+    return { message: `Nobody answers at ${where} (connection refused). ${hint}${hint.endsWith('it') ? '.' : '?'}`, code: 'unreachable', retryable: true }
+  if (code === 'ENOTFOUND' || code === 'EAI_AGAIN')
+    return { message: `${where} is not found (${code}). ${hint}${hint.endsWith('it') ? '.' : '?'}`, code: 'unreachable', retryable: true }
+  if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code))
+    return { message: `The certificate of ${where} is not trusted (${code}). NODE_EXTRA_CA_CERTS can name the authority.`, code: 'untrusted', retryable: false }
   return { message: `The connection to ${where} broke (${code}).`, code: 'interrupted', retryable: true }
 }
 
@@ -100,12 +140,25 @@ function read(error: unknown): Reported | undefined {
     const inner = record(body?.['error']) ?? record(record(body?.['response'])?.['error']) ?? body
     if (error.statusCode === undefined && !inner) return undefined // Never reached anyone.
     if (error.statusCode !== undefined && error.statusCode < 300 && !inner) return undefined // Broke while the answer was read.
-    return { status: error.statusCode, word: wordOf(inner), message: text(inner?.['message']) ?? '', headers: error.responseHeaders ?? {}, reasons: reasonsOf(inner) }
+    return {
+      status: error.statusCode,
+      word: wordOf(inner),
+      message: text(inner?.['message']) ?? '',
+      headers: error.responseHeaders ?? {},
+      reasons: reasonsOf(inner),
+    }
   }
   const event = record(error)
-  if (error instanceof Error || !event) return typeof error === 'string' ? { status: undefined, word: undefined, message: error, headers: {}, reasons: [] } : undefined
+  if (error instanceof Error || !event)
+    return typeof error === 'string' ? { status: undefined, word: undefined, message: error, headers: {}, reasons: [] } : undefined
   const status = event['statusCode'] ?? (Number.isInteger(event['code']) ? event['code'] : undefined)
-  return { status: typeof status === 'number' ? status : undefined, word: wordOf(event), message: text(event['message']) ?? '', headers: {}, reasons: [...reasonsOf(record(event['data'])), text(event['type']) ?? ''] }
+  return {
+    status: typeof status === 'number' ? status : undefined,
+    word: wordOf(event),
+    message: text(event['message']) ?? '',
+    headers: {},
+    reasons: [...reasonsOf(record(event['data'])), text(event['type']) ?? ''],
+  }
 }
 
 const wordOf = (body: Record<string, unknown> | undefined) => text(body?.['code']) ?? text(body?.['type'])
@@ -121,15 +174,26 @@ const retryAfterMsMax = 60 * 60 * 1000
 /** Seconds, milliseconds or a date. An answer that is past, senseless or longer than an hour is as good as none. */
 export function parseRetryAfter(headers: Record<string, string>, now: Date): number | undefined {
   const seconds = headers['retry-after']
-  const ms = headers['retry-after-ms'] !== undefined ? Number(headers['retry-after-ms']) : seconds === undefined ? NaN : /^\s*-?[\d.]+\s*$/.test(seconds) ? Number(seconds) * 1000 : Date.parse(seconds) - now.getTime()
+  const ms =
+    headers['retry-after-ms'] !== undefined
+      ? Number(headers['retry-after-ms'])
+      : seconds === undefined
+        ? NaN
+        : /^\s*-?[\d.]+\s*$/.test(seconds)
+          ? Number(seconds) * 1000
+          : Date.parse(seconds) - now.getTime()
   return ms > 0 && ms <= retryAfterMsMax ? Math.ceil(ms) : undefined
 }
 
 /** The provider's sentence, made safe to show: one line, bounded, no key and nothing that looks like one. */
 function quote(message: string, secrets: readonly string[]): string {
   let clean = storableText(message)
-  for (const secret of secrets) for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]) clean = clean.replaceAll(form, '[key]')
-  clean = clean.replace(/\b(?:sk|pk|rk|key|AIza)[-_A-Za-z0-9*.]{8,}/g, '[key]').replace(/[\s\p{Cc}]+/gu, ' ').trim()
+  for (const secret of secrets)
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]) clean = clean.replaceAll(form, '[key]')
+  clean = clean
+    .replace(/\b(?:sk|pk|rk|key|AIza)[-_A-Za-z0-9*.]{8,}/g, '[key]')
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
   if (clean === '') return ''
   return `: "${clean.length > 500 ? `${clean.slice(0, 500)}…` : clean}"`
 }

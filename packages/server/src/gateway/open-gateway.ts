@@ -34,7 +34,12 @@ export function openGateway(options: GatewayOptions): Gateway {
     const startedAt = monotonicMs()
     try {
       const reply = await callModel(prompt, { context, fetch, limits, signal, onText: onText ?? (() => {}) })
-      options.log.debug('model answered', { model: reply.model, durationMs: Math.round(monotonicMs() - startedAt), usage: reply.usage, finishReason: reply.finishReason })
+      options.log.debug('model answered', {
+        model: reply.model,
+        durationMs: Math.round(monotonicMs() - startedAt),
+        usage: reply.usage,
+        finishReason: reply.finishReason,
+      })
       return reply
     } catch (error) {
       const failed = toStepFailure(error, context)
@@ -44,7 +49,12 @@ export function openGateway(options: GatewayOptions): Gateway {
     }
   }
 
-  return { defaultModel, isOffline: defaultModel.startsWith('offline/'), available: [...providers.values()].map(({ name, model }) => `${name}/${model}`), generate }
+  return {
+    defaultModel,
+    isOffline: defaultModel.startsWith('offline/'),
+    available: [...providers.values()].map(({ name, model }) => `${name}/${model}`),
+    generate,
+  }
 }
 
 type Call = {
@@ -59,7 +69,8 @@ type Call = {
 async function callModel(prompt: Prompt, call: Call): Promise<ModelReply> {
   const { context, limits } = call
   const options = toCallOptions(prompt, context.model)
-  if (options.prompt.every((message) => message.role === 'system')) throw new StepFailure({ message: 'The prompt has no message.', code: 'empty_prompt', retryable: false })
+  if (options.prompt.every((message) => message.role === 'system'))
+    throw new StepFailure({ message: 'The prompt has no message.', code: 'empty_prompt', retryable: false })
   const collector = collectReply(context.model, call.onText)
   const watch = watchCall({ signal: call.signal, ...limits })
   const giveUp = () => whenStopped(watch.why() ?? 'aborted', watch.hasBegun(), context, limits)
@@ -96,9 +107,11 @@ function findModel(providers: Map<ProviderName, Provider>, model: string): CallC
 
 function whyNoModel(providers: Map<ProviderName, Provider>, model: string, name: string): string {
   const shown = JSON.stringify(model.slice(0, 200))
-  if (name in cloudProviders) {
+  if (Object.hasOwn(cloudProviders, name)) {
     const { keySetting, label } = cloudProviders[name as keyof typeof cloudProviders] // Checked on the line above.
-    return providers.has(name as ProviderName) ? `The model ${shown} has no name after the slash.` : `The model ${shown} needs a key of ${label}. Set ${keySetting} and start again.`
+    return providers.has(name as ProviderName)
+      ? `The model ${shown} has no name after the slash.`
+      : `The model ${shown} needs a key of ${label}. Set ${keySetting} and start again.`
   }
   if (name === 'compatible' && !providers.has('compatible')) {
     return `The model ${shown} needs an OpenAI-compatible server. Set LONGHAUL_OPENAI_COMPATIBLE_BASE_URL and LONGHAUL_OPENAI_COMPATIBLE_MODEL and start again.`

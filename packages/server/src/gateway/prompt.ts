@@ -1,6 +1,12 @@
 /** Our prompt as the AI SDK's provider packages take it, and what a provider wants to see again on the next turn. */
 import { createHash } from 'node:crypto'
-import type { LanguageModelV4CallOptions, LanguageModelV4FunctionTool, LanguageModelV4Message, LanguageModelV4ToolResultPart, SharedV4ProviderOptions } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4CallOptions,
+  LanguageModelV4FunctionTool,
+  LanguageModelV4Message,
+  LanguageModelV4ToolResultPart,
+  SharedV4ProviderOptions,
+} from '@ai-sdk/provider'
 import { JsonValue, type Message, type Prompt, type ToolDefinition } from '@longhaul/protocol'
 import { z } from 'zod'
 
@@ -29,7 +35,10 @@ export type ProviderData = z.infer<typeof ProviderData>
  */
 export function toCallOptions(prompt: Prompt, model: string): LanguageModelV4CallOptions {
   return {
-    prompt: [...(prompt.instructions ? [{ role: 'system' as const, content: prompt.instructions }] : []), ...joinResults(prompt.messages).flatMap((message) => toMessages(message, model))],
+    prompt: [
+      ...(prompt.instructions ? [{ role: 'system' as const, content: prompt.instructions }] : []),
+      ...joinResults(prompt.messages).flatMap((message) => toMessages(message, model)),
+    ],
     ...(prompt.tools.length > 0 ? { tools: prompt.tools.map(toTool) } : {}),
     ...(prompt.outputTokensMax === undefined ? {} : { maxOutputTokens: prompt.outputTokensMax }),
     includeRawChunks: true, // Every event of the stream is a sign of life, whatever it says.

@@ -5,7 +5,12 @@ import { AppError } from '../kernel/index.ts'
 export const cloudProviders = {
   openai: { label: 'OpenAI', keySetting: 'OPENAI_API_KEY', baseUrl: 'https://api.openai.com/v1', model: 'gpt-6.1-terra' },
   anthropic: { label: 'Anthropic', keySetting: 'ANTHROPIC_API_KEY', baseUrl: 'https://api.anthropic.com/v1', model: 'claude-sonnet-5-5' },
-  google: { label: 'Google', keySetting: 'GOOGLE_GENERATIVE_AI_API_KEY', baseUrl: 'https://generativelanguage.googleapis.com/v1beta', model: 'gemini-3.8-flash' },
+  google: {
+    label: 'Google',
+    keySetting: 'GOOGLE_GENERATIVE_AI_API_KEY',
+    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
+    model: 'gemini-3.8-flash',
+  },
 } as const
 
 export type CloudName = keyof typeof cloudProviders
@@ -67,7 +72,8 @@ function compatibleProvider({ baseUrl, model, apiKey }: NonNullable<ProviderSett
   const url = URL.parse(baseUrl)
   const setting = 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL'
   if (!url || !/^https?:$/.test(url.protocol)) throw new AppError('invalid', `${setting} must be an http or https URL, such as http://127.0.0.1:11434/v1.`)
-  if (url.username || url.password || url.search) throw new AppError('invalid', `${setting} must not hold a user, password or query. The key belongs in ${keySetting}.`)
+  if (url.username || url.password || url.search)
+    throw new AppError('invalid', `${setting} must not hold a user, password or query. The key belongs in ${keySetting}.`)
   const key = cleanKey(keySetting, apiKey)
   return {
     name: 'compatible',

@@ -26,7 +26,7 @@ function readChain(op: string, lookup: (op: string) => RecordedModelStep | undef
   const own = lookup(op)
   if (!own) throw broken(`There is no model step at ${op}.`)
   const chain = [own]
-  for (let at = op, prefix = own.request.prefix; prefix !== undefined; ) {
+  for (let at = op, prefix = own.request.prefix; prefix !== undefined;) {
     if (!isEarlier(prefix, at)) throw broken(`The model step at ${at} names ${prefix} as its prefix, which is not an earlier one.`)
     const step = lookup(prefix)
     if (!step) throw broken(`The model step at ${at} continues from ${prefix}, but there is no model step there.`)

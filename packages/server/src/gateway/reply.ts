@@ -64,7 +64,8 @@ export function collectReply(model: string, onText: (delta: string) => void): Re
       if (!finish || finish.finishReason.unified === 'interrupted') {
         throw new StepFailure({ message: `${model} broke off in the middle of its answer.`, code: 'interrupted', retryable: true })
       }
-      if (finish.finishReason.unified === 'error') throw new StepFailure({ message: `${model} reported a failure in the middle of its answer.`, code: 'provider_error', retryable: true })
+      if (finish.finishReason.unified === 'error')
+        throw new StepFailure({ message: `${model} reported a failure in the middle of its answer.`, code: 'provider_error', retryable: true })
       const { content, providerData } = toContent(model, pieces, finish.finishReason.unified === 'length')
       const finishReason = reasonOf(finish, content)
       if (content.length === 0 && finishReason !== 'length' && finishReason !== 'content-filter') {

@@ -28,7 +28,8 @@ const argumentsOf = (call: FakeToolCall) => ('rawInput' in call ? call.rawInput 
 /** Arguments come in pieces, cut where it hurts. */
 const pieces = (text: string) => (text.length > 2 ? [text.slice(0, Math.floor(text.length / 2)), text.slice(Math.floor(text.length / 2))] : [text])
 const reasonOf = (answer: FakeAnswer) => answer.finish ?? (answer.toolCalls?.length ? 'tool-calls' : 'stop')
-const usageOf = (answer: FakeAnswer) => (answer.usage === 'missing' ? undefined : { cachedInput: 0, reasoning: 0, ...(answer.usage ?? { input: 10, output: 5 }) })
+const usageOf = (answer: FakeAnswer) =>
+  answer.usage === 'missing' ? undefined : { cachedInput: 0, reasoning: 0, ...(answer.usage ?? { input: 10, output: 5 }) }
 
 export function dialectOf(method: string, path: string): Dialect | undefined {
   if (method !== 'POST') return undefined
@@ -102,7 +103,16 @@ export const answerEvents: Record<Dialect, (answer: FakeAnswer, model: string) =
     const events: { type: string; [field: string]: unknown }[] = [
       {
         type: 'message_start',
-        message: { id: 'msg_1', type: 'message', role: 'assistant', model, content: [], stop_reason: null, stop_sequence: null, usage: { ...input, output_tokens: usage ? 1 : undefined } },
+        message: {
+          id: 'msg_1',
+          type: 'message',
+          role: 'assistant',
+          model,
+          content: [],
+          stop_reason: null,
+          stop_sequence: null,
+          usage: { ...input, output_tokens: usage ? 1 : undefined },
+        },
       },
       { type: 'ping' },
     ]
@@ -113,11 +123,21 @@ export const answerEvents: Record<Dialect, (answer: FakeAnswer, model: string) =
       events.push({ type: 'content_block_stop', index: index++ })
     }
     if (answer.reasoning !== undefined) {
-      block({ type: 'thinking', thinking: '', signature: '' }, [{ type: 'thinking_delta', thinking: answer.reasoning }, { type: 'signature_delta', signature: `signed:${answer.reasoning}` }])
+      block({ type: 'thinking', thinking: '', signature: '' }, [
+        { type: 'thinking_delta', thinking: answer.reasoning },
+        { type: 'signature_delta', signature: `signed:${answer.reasoning}` },
+      ])
     }
-    if (answer.text) block({ type: 'text', text: '' }, answer.text.map((text) => ({ type: 'text_delta', text })))
+    if (answer.text)
+      block(
+        { type: 'text', text: '' },
+        answer.text.map((text) => ({ type: 'text_delta', text })),
+      )
     for (const call of answer.toolCalls ?? []) {
-      block({ type: 'tool_use', id: call.id, name: call.name, input: {} }, pieces(argumentsOf(call)).map((partial_json) => ({ type: 'input_json_delta', partial_json })))
+      block(
+        { type: 'tool_use', id: call.id, name: call.name, input: {} },
+        pieces(argumentsOf(call)).map((partial_json) => ({ type: 'input_json_delta', partial_json })),
+      )
     }
     const stop_reason = { stop: 'end_turn', 'tool-calls': 'tool_use', length: 'max_tokens', 'content-filter': 'refusal' }[reasonOf(answer)]
     events.push({ type: 'message_delta', delta: { stop_reason, stop_sequence: null }, usage: usage ? { output_tokens: usage.output } : {} })
@@ -127,10 +147,14 @@ export const answerEvents: Record<Dialect, (answer: FakeAnswer, model: string) =
 
   google(answer, model) {
     const usage = usageOf(answer)
-    const chunk = (parts: unknown[], more: object = {}) => data({ candidates: [{ index: 0, content: { role: 'model', parts }, ...more }], modelVersion: model, responseId: 'r1' })
+    const chunk = (parts: unknown[], more: object = {}) =>
+      data({ candidates: [{ index: 0, content: { role: 'model', parts }, ...more }], modelVersion: model, responseId: 'r1' })
     const finishReason = { stop: 'STOP', 'tool-calls': 'STOP', length: 'MAX_TOKENS', 'content-filter': 'SAFETY' }[reasonOf(answer)]
     const signature = answer.reasoning === undefined ? {} : { thoughtSignature: `signed:${answer.reasoning}` }
-    const calls = (answer.toolCalls ?? []).map((call, i) => ({ functionCall: { id: call.id, name: call.name, args: 'rawInput' in call ? call.rawInput : call.input }, ...(i === 0 ? signature : {}) }))
+    const calls = (answer.toolCalls ?? []).map((call, i) => ({
+      functionCall: { id: call.id, name: call.name, args: 'rawInput' in call ? call.rawInput : call.input },
+      ...(i === 0 ? signature : {}),
+    }))
     const last = { candidates: [{ index: 0, content: { role: 'model', parts: [{ text: '' }] }, finishReason }], modelVersion: model, responseId: 'r1' }
     return [
       ...(answer.text ?? []).map((text) => chunk([{ text }])),
@@ -152,7 +176,8 @@ export const answerEvents: Record<Dialect, (answer: FakeAnswer, model: string) =
 
   compatible(answer, model) {
     const usage = usageOf(answer)
-    const chunk = (delta: object, finish_reason: string | null = null) => data({ id: 'c1', object: 'chat.completion.chunk', created: 1_780_000_000, model, choices: [{ index: 0, delta, finish_reason }] })
+    const chunk = (delta: object, finish_reason: string | null = null) =>
+      data({ id: 'c1', object: 'chat.completion.chunk', created: 1_780_000_000, model, choices: [{ index: 0, delta, finish_reason }] })
     const finish_reason = { stop: 'stop', 'tool-calls': 'tool_calls', length: 'length', 'content-filter': 'content_filter' }[reasonOf(answer)]
     return [
       chunk({ role: 'assistant', content: '' }),
@@ -209,6 +234,13 @@ export function errorBody(dialect: Dialect, status: number, { message, type }: {
     case 'anthropic':
       return { type: 'error', error: { type, message } }
     case 'google':
-      return { error: { code: status, message, status: type, details: [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: type, domain: 'googleapis.com' }] } }
+      return {
+        error: {
+          code: status,
+          message,
+          status: type,
+          details: [{ '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: type, domain: 'googleapis.com' }],
+        },
+      }
   }
 }

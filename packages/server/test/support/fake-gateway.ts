@@ -56,7 +56,9 @@ export async function ask(gateway: Gateway, prompt: Prompt, signal = new AbortCo
 }
 
 /** A language model in this process that streams these parts, whatever it is asked. */
-export function scriptedModel(parts: readonly LanguageModelV4StreamPart[] | ((signal: AbortSignal | undefined) => ReadableStream<LanguageModelV4StreamPart>)): LanguageModelV4 {
+export function scriptedModel(
+  parts: readonly LanguageModelV4StreamPart[] | ((signal: AbortSignal | undefined) => ReadableStream<LanguageModelV4StreamPart>),
+): LanguageModelV4 {
   return {
     specificationVersion: 'v4',
     provider: 'offline',

@@ -32,7 +32,8 @@ const checks: Record<Dialect, (body: Fields) => string | undefined> = {
       const blocks = list(message['content'])
       if (typeof message['content'] !== 'string' && blocks.length === 0) return `messages.${i}: content must not be empty`
       if (i > 0 && message['role'] === messages[i - 1]?.['role']) return `messages.${i}: roles must alternate`
-      if (blocks.some((block) => block['type'] === 'text' && !/\S/.test(String(block['text'])))) return 'messages: text content blocks must contain non-whitespace text'
+      if (blocks.some((block) => block['type'] === 'text' && !/\S/.test(String(block['text']))))
+        return 'messages: text content blocks must contain non-whitespace text'
       const results = blocks.filter((block) => block['type'] === 'tool_result').map((block) => String(block['tool_use_id']))
       if (open.toSorted().join() !== results.toSorted().join()) return `messages.${i}: tool_use ids were found without tool_result blocks immediately after`
       open = blocks.filter((block) => block['type'] === 'tool_use').map((block) => String(block['id']))
