@@ -2,8 +2,9 @@ import { APICallError } from '@ai-sdk/provider'
 import { Failure } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { scriptedModel } from '../../test/support/fake-gateway.ts'
-import { type CallContext, parseRetryAfter, toStepFailure } from './failures.ts'
-import { configureProviders } from './providers.ts'
+import { toStepFailure } from './failures.ts'
+import { type CallContext, configureProviders } from './providers.ts'
+import { parseRetryAfter } from './refusals.ts'
 
 const key = 'Abc+/=def#?&ghi'
 const context: CallContext = { model: 'openai/gpt-5', provider: configureProviders({ keys: { openai: key }, offline: scriptedModel([]) }).get('openai')! }

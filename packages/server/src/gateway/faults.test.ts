@@ -25,22 +25,21 @@ async function failureOf(gateway: Gateway, prompt: Prompt, signal?: AbortSignal)
   return failure
 }
 
-/** One call against a script, with time-outs fit for a test. */
-async function fail(
-  dialect: Dialect,
-  script: FakeScript,
-  prompt: Partial<Prompt> = {},
-  check: (t: FakeGateway) => Promise<void> | void = () => {},
-): Promise<Failure> {
-  await using t = await openFakeGateway(script, { timeoutMs: 150, totalMsMax: 1_000, answerBytesMax: 2_000_000 })
+type More = { prompt?: Partial<Prompt>; timeoutMs?: number; check?(t: FakeGateway): Promise<void> }
+
+/** One call against a script. Only tests about time have little of it. */
+async function fail(dialect: Dialect, script: FakeScript, { prompt = {}, timeoutMs = 10_000, check }: More = {}): Promise<Failure> {
+  await using t = await openFakeGateway(script, { timeoutMs, answerBytesMax: 2_000_000 })
   const failure = await failureOf(t.gateway, promptOf(modelOf[dialect], prompt))
   expect(t.fake.requests).toHaveLength(1) // Nothing here tries again.
   expect(t.logged.join('\n')).not.toContain(canaryKey)
-  await check(t)
+  await check?.(t)
   return failure
 }
 
 const answer = { text: ['One ', 'two ', 'three.'] }
+/** The provider sees that the connection is gone. */
+const isLetGo = async (t: FakeGateway) => expect(await t.fake.requests[0]!.closed).toBe('cut')
 const says = (type: string, message = `Because ${type}.`) => ({ type, message })
 
 describe.each(dialects)('%s', (dialect) => {
@@ -51,7 +50,7 @@ describe.each(dialects)('%s', (dialect) => {
     [403, says('permission_error', `The key ${canaryKey} may not.`), 'not_allowed', false],
     [404, says('not_found_error'), 'no_such_model', false],
     [408, says('timeout'), 'provider_error', true],
-    [413, says('request_too_large'), 'bad_request', false],
+    [413, says('request_too_large'), 'too_long', false],
     [422, says('unprocessable'), 'bad_request', false],
     [429, says('rate_limit_error'), 'rate_limited', true],
     [429, says('insufficient_quota'), 'no_credit', false],
@@ -75,24 +74,25 @@ describe.each(dialects)('%s', (dialect) => {
   })
 
   test('a server that takes the request and says nothing is given up, and let go', async () => {
-    const failure = await fail(dialect, [{ fault: { type: 'silence' } }], {}, async (t) => expect(await t.fake.requests[0]!.closed).toBe('cut'))
+    const failure = await fail(dialect, [{ fault: { type: 'silence' } }], { timeoutMs: 150, check: isLetGo })
     expect(failure).toMatchObject({ code: 'timeout', retryable: true, message: expect.stringContaining('did not answer within 150 ms') })
   })
 
   test('headers and then nothing is a time-out before the first word', async () => {
-    const failure = await fail(dialect, [{ fault: { type: 'headers-only' } }], {}, async (t) => expect(await t.fake.requests[0]!.closed).toBe('cut'))
+    const failure = await fail(dialect, [{ fault: { type: 'headers-only' } }], { timeoutMs: 150, check: isLetGo })
     expect(failure).toMatchObject({ code: 'timeout', retryable: true })
   })
 
   test('a stream that stalls is given up, and let go', async () => {
-    const failure = await fail(dialect, [{ ...answer, fault: { type: 'stall', afterEvents: 2 } }], {}, async (t) =>
-      expect(await t.fake.requests[0]!.closed).toBe('cut'),
-    )
+    const failure = await fail(dialect, [{ ...answer, fault: { type: 'stall', afterEvents: 2 } }], { timeoutMs: 150, check: isLetGo })
     expect(failure).toMatchObject({ code: 'timeout', retryable: true })
   })
 
   test('one byte now and then is not progress', async () => {
-    expect(await fail(dialect, [{ ...answer, fault: { type: 'drip', everyMs: 40 } }])).toMatchObject({ code: 'timeout', retryable: true })
+    expect(await fail(dialect, [{ ...answer, fault: { type: 'drip', everyMs: 40 } }], { timeoutMs: 150, check: isLetGo })).toMatchObject({
+      code: 'timeout',
+      retryable: true,
+    })
   })
 
   test('a stream that never ends is given up in the end, however lively', async () => {
@@ -149,7 +149,7 @@ describe.each(dialects)('%s', (dialect) => {
   })
 
   test('arguments that are not JSON are a bad reply, and no call', async () => {
-    const failure = await fail(dialect, [{ toolCalls: [{ id: 'call_a', name: 'query', rawInput: '{"sql": "select' }] }], { tools })
+    const failure = await fail(dialect, [{ toolCalls: [{ id: 'call_a', name: 'query', rawInput: '{"sql": "select' }] }], { prompt: { tools } })
     expect(failure).toMatchObject({ code: 'bad_reply', retryable: true })
   })
 
@@ -162,7 +162,7 @@ describe.each(dialects)('%s', (dialect) => {
   })
 
   test('a line without end is cut off', async () => {
-    const failure = await fail(dialect, [{ fault: { type: 'endless' } }], {}, async (t) => expect(await t.fake.requests[0]!.closed).toBe('cut'))
+    const failure = await fail(dialect, [{ fault: { type: 'endless' } }], { check: isLetGo })
     expect(failure).toMatchObject({ code: 'too_large' })
   })
 
@@ -225,7 +225,11 @@ describe.each(dialects)('%s', (dialect) => {
 
 test('an output limit in the middle of a tool call is not a call, and not worth a retry', async () => {
   const cut = { toolCalls: [{ id: 'call_a', name: 'query', rawInput: '{"sql": "select' }], finish: 'length' } as const
-  expect(await fail('compatible', [cut], { tools })).toMatchObject({ code: 'cut_off', retryable: false, message: expect.stringContaining('outputTokensMax') })
+  expect(await fail('compatible', [cut], { prompt: { tools } })).toMatchObject({
+    code: 'cut_off',
+    retryable: false,
+    message: expect.stringContaining('outputTokensMax'),
+  })
 })
 
 test('a tool that was not offered is passed on, for the agent to answer; a name that is not one is not', async () => {

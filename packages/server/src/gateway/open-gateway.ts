@@ -1,13 +1,13 @@
 /** Opens the door to all models. The contract is in `gateway.ts`. */
-import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { ModelReply, Prompt } from '@longhaul/protocol'
 import { type Log, StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
-import { type CallContext, toStepFailure, whenStopped } from './failures.ts'
+import { toStepFailure, whenStopped } from './failures.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
 import { toCallOptions } from './prompt.ts'
-import { type Provider, type ProviderName, type ProviderSettings, cloudProviders, configureProviders } from './providers.ts'
-import { collectReply } from './reply.ts'
-import { watchCall } from './watch.ts'
+import { type CallContext, type Provider, type ProviderName, type ProviderSettings, cloudProviders, configureProviders, idOf } from './providers.ts'
+import { type ReplyCollector, collectReply } from './reply.ts'
+import { type Watch, watchCall } from './watch.ts'
 import { answerBytesMax, boundedFetch } from './wire.ts'
 
 export type GatewayOptions = ProviderSettings & {
@@ -69,31 +69,37 @@ type Call = {
 async function callModel(prompt: Prompt, call: Call): Promise<ModelReply> {
   const { context, limits } = call
   const options = toCallOptions(prompt, context.model)
-  if (options.prompt.every((message) => message.role === 'system'))
+  if (options.prompt.every((message) => message.role === 'system')) {
     throw new StepFailure({ message: 'The prompt has no message.', code: 'empty_prompt', retryable: false })
-  const collector = collectReply(context.model, call.onText)
+  }
+  const languageModel = await context.provider.load(idOf(context.model), call.fetch)
   const watch = watchCall({ signal: call.signal, ...limits })
-  const giveUp = () => whenStopped(watch.why() ?? 'aborted', watch.hasBegun(), context, limits)
-  let reader: ReadableStreamDefaultReader<LanguageModelV4StreamPart> | undefined
+  const collector = collectReply(context.model, call.onText)
   try {
-    const languageModel: LanguageModelV4 | undefined = await watch.race(context.provider.load(idOf(context.model), call.fetch))
-    const started = languageModel && !watch.why() ? await watch.race(languageModel.doStream({ ...options, abortSignal: watch.signal })) : undefined
-    if (!started) throw giveUp()
-    reader = started.stream.getReader()
-    for (;;) {
-      const next = await watch.race(reader.read())
-      if (!next) throw giveUp()
-      if (next.done) break
-      watch.progress()
-      if (next.value.type === 'error') throw next.value.error
-      collector.add(next.value)
-    }
+    await streamInto(collector, languageModel, options, watch)
     return collector.finish(wallClock())
   } catch (error) {
-    throw watch.why() ? giveUp() : error // What an aborted request throws says less than why it was aborted.
+    const why = watch.why() // What an aborted request throws says less than why it was aborted.
+    throw why ? whenStopped(why, watch.hasBegun(), context, limits) : error
   } finally {
     watch.end()
-    reader?.cancel().catch(() => {}) // Already broken, or already closed: either way nothing is left open.
+  }
+}
+
+async function streamInto(collector: ReplyCollector, languageModel: LanguageModelV4, options: LanguageModelV4CallOptions, watch: Watch): Promise<void> {
+  watch.signal.throwIfAborted()
+  const { stream } = await watch.race(languageModel.doStream({ ...options, abortSignal: watch.signal }))
+  const reader = stream.getReader()
+  try {
+    for (;;) {
+      const { done, value } = await watch.race(reader.read())
+      if (done) return
+      watch.progress()
+      if (value.type === 'error') throw value.error
+      collector.add(value)
+    }
+  } finally {
+    reader.cancel().catch(() => {}) // Already broken, or already closed: either way nothing is left open.
   }
 }
 
@@ -119,5 +125,3 @@ function whyNoModel(providers: Map<ProviderName, Provider>, model: string, name:
   const usable = [...providers.values()].map((provider) => `${provider.name}/${provider.model}`).join(', ')
   return `There is no model ${shown}. A model is written provider/model; here for example: ${usable}.`
 }
-
-const idOf = (model: string) => model.slice(model.indexOf('/') + 1)

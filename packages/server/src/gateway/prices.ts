@@ -20,14 +20,20 @@ type Price = Rates & {
 /** OpenAI bills a call above 272,000 input tokens at double input and 1.5 times output. */
 const openaiTiered = (model: string, input: number, cachedInput: number, output: number, cacheWrite = input): Price => ({
   model: `openai/${model}`,
-  ...{ input, cachedInput, cacheWrite, output },
+  input,
+  cachedInput,
+  cacheWrite,
+  output,
   long: { inputAbove: 272_000, input: input * 2, cachedInput: cachedInput * 2, cacheWrite: cacheWrite * 2, output: output * 1.5 },
 })
 const openai = (model: string, input: number, cachedInput: number, output: number): Price => ({ model: `openai/${model}`, input, cachedInput, output })
 /** Anthropic's five-minute cache writes cost a quarter more than plain input. */
 const anthropic = (model: string, input: number, cachedInput: number, output: number): Price => ({
   model: `anthropic/${model}`,
-  ...{ input, cachedInput, cacheWrite: input * 1.25, output },
+  input,
+  cachedInput,
+  cacheWrite: input * 1.25,
+  output,
 })
 const google = (model: string, input: number, cachedInput: number, output: number): Price => ({ model: `google/${model}`, input, cachedInput, output })
 

@@ -35,9 +35,18 @@ export type Provider = {
   model: string
   /** Where it is, without anything secret. Undefined when it is in this process. */
   address: string | undefined
+  /** Never shown. */
   secrets: readonly string[]
   load(id: string, fetch: typeof globalThis.fetch): Promise<LanguageModelV4>
 }
+
+/** `model` is `provider/id`. */
+export type CallContext = { provider: Provider; model: string }
+
+export const idOf = (model: string): string => model.slice(model.indexOf('/') + 1)
+
+/** What a person would look for: a compatible server by its address, others by name. */
+export const placeOf = (provider: Provider): string => (provider.name === 'compatible' && provider.address ? provider.address : provider.label)
 
 /** In the order of preference: what was set for Longhaul before what may be in the environment for other programs. */
 export function configureProviders(settings: ProviderSettings): Map<ProviderName, Provider> {

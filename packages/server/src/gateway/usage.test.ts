@@ -14,7 +14,9 @@ const usage = (input: Partial<LanguageModelV4Usage['inputTokens']>, output: Part
 
 test('input includes what was cached, output includes reasoning, and cache writes are paid for', () => {
   expect(toUsage(model, usage({ total: 1_000, cacheRead: 400, cacheWrite: 100 }, { total: 50, reasoning: 30 }), at)).toEqual({
-    ...{ input: 1_000, cachedInput: 400, output: 50 },
+    input: 1_000,
+    cachedInput: 400,
+    output: 50,
     costUsd: 0.00179, // 500 at 2, 400 at 0.1, 100 at 2.5, 50 at 10, per million.
   })
 })

@@ -12,22 +12,23 @@ export type Watch = {
   hasBegun(): boolean
   /** Something came: the silence begins anew. */
   progress(): void
-  /** The work's result, or `undefined` as soon as the call is stopped, even if the work never ends. */
-  race<Result>(work: PromiseLike<Result>): Promise<Result | undefined>
+  /** The work's result. Rejects as soon as the call is stopped, even if the work never ends. */
+  race<Result>(work: PromiseLike<Result>): Promise<Result>
   /** Closes whatever is still open. Must be called. */
   end(): void
 }
 
 export function watchCall(options: { signal: AbortSignal; silenceMsMax: number; totalMsMax: number }): Watch {
   const controller = new AbortController()
-  const stopped = Promise.withResolvers<undefined>()
+  const stopped = Promise.withResolvers<never>()
+  stopped.promise.catch(() => {}) // Nobody may be racing when it comes.
   let why: WhyStopped | undefined
   let hasBegun = false
 
   const stop = (reason: WhyStopped) => {
     why ??= reason
     controller.abort()
-    stopped.resolve(undefined)
+    stopped.reject(controller.signal.reason)
   }
   const onAbort = () => stop('aborted')
   options.signal.addEventListener('abort', onAbort)
@@ -50,7 +51,6 @@ export function watchCall(options: { signal: AbortSignal; silenceMsMax: number; 
       cancelTotal()
       cancelSilence()
       controller.abort()
-      stopped.resolve(undefined)
     },
   }
 }
