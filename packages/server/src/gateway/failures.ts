@@ -55,6 +55,11 @@ function notReached(chain: Error[], { provider }: CallContext): Failure | undefi
     case 'ENOTFOUND':
     case 'EAI_AGAIN':
       return { message: `${place} is not found (${code}). ${hint}`, code: 'unreachable', retryable: true }
+    case 'ETIMEDOUT':
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'UND_ERR_CONNECT_TIMEOUT':
+      return { message: `There is no way to ${place} (${code}). ${hint}`, code: 'unreachable', retryable: true }
   }
   if (/CERT|SELF_SIGNED|UNABLE_TO/.test(code)) {
     return { message: `The certificate of ${place} is not trusted (${code}). NODE_EXTRA_CA_CERTS can name the authority.`, code: 'untrusted', retryable: false }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { ask, canaryKey, openFakeGateway, promptOf, scriptedModel } from '../../test/support/fake-gateway.ts'
 import { AppError, silentLog } from '../kernel/index.ts'
 import { type GatewayOptions, openGateway } from './index.ts'
+import { configureProviders } from './providers.ts'
 
 const offlineParts: LanguageModelV4StreamPart[] = [
   { type: 'stream-start', warnings: [] },
@@ -87,6 +88,20 @@ describe('a model that cannot be had', () => {
 })
 
 describe('settings', () => {
+  test('each provider is at its own address unless told otherwise', () => {
+    const providers = configureProviders({
+      keys: { openai: 'k', anthropic: 'k', google: 'k' },
+      baseUrls: { google: 'http://proxy' },
+      offline: scriptedModel([]),
+    })
+    expect([...providers.values()].map(({ address }) => address)).toEqual([
+      'https://api.openai.com/v1',
+      'https://api.anthropic.com/v1',
+      'http://proxy',
+      undefined,
+    ])
+  })
+
   test('white space around a key is not part of it, and an empty key is none', async () => {
     await using t = await openFakeGateway([{ text: ['Hi.'] }], { keys: { openai: ` ${canaryKey}\n`, anthropic: ' ' } })
     await ask(t.gateway, promptOf('openai/gpt-5-mini'))

@@ -20,15 +20,14 @@ export type Watch = {
 
 export function watchCall(options: { signal: AbortSignal; silenceMsMax: number; totalMsMax: number }): Watch {
   const controller = new AbortController()
-  const stopped = Promise.withResolvers<never>()
-  stopped.promise.catch(() => {}) // Nobody may be racing when it comes.
+  const stopped = new Promise<never>((_, reject) => controller.signal.addEventListener('abort', () => reject(controller.signal.reason)))
+  stopped.catch(() => {}) // Nobody may be racing when it comes.
   let why: WhyStopped | undefined
   let hasBegun = false
 
   const stop = (reason: WhyStopped) => {
     why ??= reason
     controller.abort()
-    stopped.reject(controller.signal.reason)
   }
   const onAbort = () => stop('aborted')
   options.signal.addEventListener('abort', onAbort)
@@ -45,7 +44,7 @@ export function watchCall(options: { signal: AbortSignal; silenceMsMax: number; 
       cancelSilence()
       cancelSilence = after(options.silenceMsMax, () => stop('silent'))
     },
-    race: (work) => Promise.race([work, stopped.promise]),
+    race: (work) => Promise.race([work, stopped]),
     end() {
       options.signal.removeEventListener('abort', onAbort)
       cancelTotal()

@@ -3,6 +3,8 @@
 /** Larger than any answer: 128,000 tokens streamed one event each are about 40 MB. */
 export const answerBytesMax = 64 * 1024 * 1024
 
+const connectMsMax = 10_000
+
 export class AnswerTooLarge extends Error {
   override readonly name = 'AnswerTooLarge'
 }
@@ -17,7 +19,7 @@ export class NotAModelServer extends Error {
  */
 export function boundedFetch(bytesMax = answerBytesMax): typeof fetch {
   return async (input, init) => {
-    const response = await fetch(input, { ...init, redirect: 'manual' })
+    const response = await (await patientFetch())(input, { ...init, redirect: 'manual' })
     if (response.ok && response.headers.get('content-type')?.startsWith('text/html')) {
       await response.body?.cancel()
       throw new NotAModelServer('The answer is a web page.')
@@ -33,4 +35,15 @@ export function boundedFetch(bytesMax = answerBytesMax): typeof fetch {
     })
     return new Response(response.body.pipeThrough(limit), { status: response.status, statusText: response.statusText, headers: response.headers })
   }
+}
+
+let loaded: Promise<typeof fetch> | undefined
+
+/** Node's own `fetch` gives up after five minutes of silence, whatever `timeoutMs` says; a large local model may need longer for its first word. */
+function patientFetch(): Promise<typeof fetch> {
+  loaded ??= import('undici').then(({ Agent, fetch }) => {
+    const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectMsMax }, allowH2: false })
+    return ((input: string, init: object) => fetch(input, { ...init, dispatcher })) as unknown as typeof globalThis.fetch // The same library, under two names of its types.
+  })
+  return loaded
 }
