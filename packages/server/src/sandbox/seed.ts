@@ -3,50 +3,68 @@ import { chmod, copyFile, lchown, lstat, mkdir, readdir, readlink, realpath, sym
 import { dirname, join, relative, resolve } from 'node:path'
 import { failure } from './failures.ts'
 
-export type SeedOptions = { from: string; to: string; owner?: number | undefined; bytesMax: number; fileCountMax: number }
+/** One thing in a seed folder. `path` is relative to the folder; the folder itself is not among them. */
+export type SeedEntry =
+  | { type: 'directory'; path: string }
+  | { type: 'file'; path: string; source: string; mode: number }
+  | { type: 'link'; path: string; target: string }
+  /** Leads out of the folder, or is neither file, folder nor link: left out. */
+  | { type: 'skipped'; path: string }
 
-/**
- * Copies a folder into a new workspace before any process of the sandbox exists. Links are copied as links, and only
- * where they stay inside the folder; devices, sockets and pipes are left out. Returns what was left out.
- */
-export async function copySeed({ from: folder, to, owner, bytesMax, fileCountMax }: SeedOptions): Promise<string[]> {
-  const from = await realpath(folder).catch(() => folder) // Its owner may have linked to it; inside it links are not followed.
+export type SeedLimits = { diskBytesMax: number; fileCountMax: number }
+
+/** Walks a seed folder, parents first. Links are never followed; those that lead out of the folder are reported as skipped. */
+export async function* walkSeed(folder: string, limits: SeedLimits): AsyncGenerator<SeedEntry> {
+  const root = await realpath(folder).catch(() => folder) // Its owner may have linked to it.
+  const info = await lstat(root).catch(() => undefined)
+  if (!info?.isDirectory()) throw failure('not_found', `The seed folder ${folder} is not there, or is not a folder.`)
+  const left = { bytes: limits.diskBytesMax, files: limits.fileCountMax }
+  yield* walk(root, root, left, folder)
+}
+
+async function* walk(root: string, folder: string, left: { bytes: number; files: number }, name: string): AsyncGenerator<SeedEntry> {
+  for (const entry of (await readdir(folder)).toSorted()) {
+    const source = join(folder, entry)
+    const path = relative(root, source)
+    const info = await lstat(source)
+    left.files--
+    left.bytes -= info.isFile() ? info.size : 0
+    if (left.files < 0 || left.bytes < 0) throw failure('over_limit', `The seed folder ${name} is larger than a workspace may be.`)
+    if (info.isDirectory()) {
+      yield { type: 'directory', path }
+      yield* walk(root, source, left, name)
+    } else if (info.isFile()) {
+      yield { type: 'file', path, source, mode: 0o644 | (info.mode & 0o111) }
+    } else if (info.isSymbolicLink()) {
+      const target = await readlink(source)
+      yield staysInside(root, source, target) ? { type: 'link', path, target } : { type: 'skipped', path }
+    } else {
+      yield { type: 'skipped', path }
+    }
+  }
+}
+
+/** Copies a seed into a new workspace before any process of the sandbox exists. Returns what was left out. */
+export async function copySeed(from: string, to: string, owner: number | undefined, limits: SeedLimits): Promise<string[]> {
   const skipped: string[] = []
-  let bytes = 0
-  let count = 0
-  const own = async (path: string) => {
+  for await (const entry of walkSeed(from, limits)) {
+    const path = join(to, entry.path)
+    if (entry.type === 'directory') await mkdir(path)
+    else if (entry.type === 'link') await symlink(entry.target, path)
+    else if (entry.type === 'file') {
+      await copyFile(entry.source, path, constants.COPYFILE_FICLONE)
+      await chmod(path, entry.mode)
+    } else {
+      skipped.push(entry.path)
+      continue
+    }
     if (owner !== undefined) await lchown(path, owner, owner)
   }
-  const copy = async (source: string, target: string): Promise<void> => {
-    const info = await lstat(source)
-    count++
-    bytes += info.isFile() ? info.size : 0
-    if (count > fileCountMax || bytes > bytesMax) {
-      throw failure('over_limit', `The seed folder ${from} is larger than a workspace may be (${bytesMax} bytes, ${fileCountMax} files).`)
-    }
-    if (info.isDirectory()) {
-      await mkdir(target, { recursive: true })
-      for (const name of await readdir(source)) await copy(join(source, name), join(target, name))
-    } else if (info.isFile()) {
-      await copyFile(source, target, constants.COPYFILE_FICLONE)
-      await chmod(target, 0o644 | (info.mode & 0o111))
-    } else if (info.isSymbolicLink()) {
-      const link = await readlink(source)
-      if (!staysInside(from, source, link)) return void skipped.push(relative(from, source))
-      await symlink(link, target)
-    } else {
-      return void skipped.push(relative(from, source))
-    }
-    await own(target)
-  }
-  const info = await lstat(from).catch(() => undefined)
-  if (!info?.isDirectory()) throw failure('not_found', `The seed folder ${from} is not there, or is not a folder.`)
-  await copy(from, to)
   return skipped
 }
 
-function staysInside(folder: string, path: string, link: string): boolean {
-  if (link.startsWith('/')) return false
-  const target = relative(folder, resolve(dirname(path), link))
-  return target !== '..' && !target.startsWith('../')
+function staysInside(root: string, path: string, target: string): boolean {
+  if (target.startsWith('/')) return false
+  const reached = relative(root, resolve(dirname(path), target))
+  return reached !== '..' && !reached.startsWith('../')
 }

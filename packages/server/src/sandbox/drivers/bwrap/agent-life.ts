@@ -71,9 +71,10 @@ async function makeWorkspace(host: BwrapHost, folder: string, limits: SandboxLim
   await mkdir(making, { mode: 0o700 })
   const user = host.newUser(basename(folder))
   if (seed !== undefined) {
-    const skipped = await copySeed({ from: seed, to: making, owner: user, bytesMax: limits.diskBytesMax, fileCountMax: limits.fileCountMax })
+    const skipped = await copySeed(seed, making, user, limits)
     if (skipped.length > 0) host.log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
-  } else if (user !== undefined) await chown(making, user, user)
+  }
+  if (user !== undefined) await chown(making, user, user)
   await rename(making, join(folder, 'workspace'))
 }
 

@@ -91,10 +91,10 @@ export function bwrapDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day
   async function stop(): Promise<void> {
     await Promise.all([...live.values()].map(async (each) => (await each.catch(() => undefined))?.stop()))
     live.clear()
-    if (!preparing) return
-    const { runtime, cgroups } = await preparing
-    removeStage(runtime)
-    removeBases(cgroups)
+    const ready = await preparing?.catch(() => undefined) // Nothing was prepared; whoever asked for it was told why.
+    if (!ready) return
+    removeStage(ready.runtime)
+    removeBases(ready.cgroups)
   }
 
   return { name: 'bwrap', probe: () => probeBwrap({ isRoot, host, create }), create, sweep, stop }

@@ -2,8 +2,8 @@ import type { ExecRequest, ExecResult } from '@longhaul/protocol'
 import { after, monotonicMs, withTimeout } from '../../../kernel/index.ts'
 import type { ExecOptions, SandboxLimits } from '../../driver.ts'
 import { failure } from '../../failures.ts'
-import { commandBytesMax } from '../../limits.ts'
 import { collectOutput } from '../../output.ts'
+import { withNotes } from '../../requests.ts'
 import { innerPidOf } from '../../processes.ts'
 import type { AgentClient, AgentMessage, AgentRequest } from './agent-client.ts'
 import type { CommandCgroup, SandboxCgroup } from './cgroup.ts'
@@ -34,18 +34,6 @@ const killGraceMs = 2_500
 const excessBytesMax = 128 * 1024
 
 let commandCount = 0
-
-export function checkCommand(request: ExecRequest): void {
-  const strings = 'script' in request ? [request.script] : [request.cmd, ...request.args]
-  const environment = Object.entries(request.env ?? {})
-  for (const [name] of environment) {
-    if (name === '' || name.includes('=')) throw failure('invalid', `${JSON.stringify(name)} cannot be the name of an environment variable.`)
-  }
-  const all = [...strings, ...environment.flat(), request.cwd ?? '']
-  if (all.some((text) => text.includes('\0'))) throw failure('invalid', 'A command, its arguments, environment and folder cannot hold U+0000.')
-  const bytes = [...all, request.stdin ?? ''].reduce((sum, text) => sum + Buffer.byteLength(text), 0)
-  if (bytes > commandBytesMax) throw failure('over_limit', `The command with its arguments, environment and input has ${bytes} bytes; ${commandBytesMax} are allowed.`)
-}
 
 /** Starts one command. Nothing that it started is left when `result` settles, whatever the outcome. */
 export function runCommand(host: CommandHost, request: ExecRequest, { signal, onOutput }: ExecOptions): RunningCommand {
@@ -161,12 +149,6 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
 
 export function memoryNote(limits: SandboxLimits): string {
   return `The sandbox may use ${Math.round(limits.memoryBytesMax / 1024 / 1024)} MB of memory; a process that wanted more was ended.`
-}
-
-function withNotes(text: string, notes: string[]): string {
-  if (notes.length === 0) return text
-  const separator = text === '' || text.endsWith('\n') ? '' : '\n'
-  return `${text}${separator}${notes.map((note) => `sandbox: ${note}\n`).join('')}`
 }
 
 function commandOf(request: ExecRequest): object {

@@ -1,9 +1,9 @@
-import type { FilesRequest, FilesResult } from '@longhaul/protocol'
+import type { FilesResult } from '@longhaul/protocol'
 import { z } from 'zod'
 import { withTimeout } from '../../../kernel/index.ts'
 import { failure } from '../../failures.ts'
-import { listEntriesMax, transferBytesMax } from '../../limits.ts'
-import { insideWorkspace } from '../../paths.ts'
+import { listEntriesMax } from '../../limits.ts'
+import type { CheckedFilesRequest } from '../../requests.ts'
 import type { AgentClient, AgentMessage } from './agent-client.ts'
 
 export type FilesHost = { client: AgentClient; kill(why: string): void }
@@ -12,26 +12,6 @@ export type FilesHost = { client: AgentClient; kill(why: string): void }
 const timeoutMs = 60_000
 const pieceBytes = 64 * 1024
 const listBytesMax = 4 * 1024 * 1024
-
-export type CheckedFilesRequest =
-  | { action: 'write'; files: { path: string; bytes: Buffer }[]; bytes: number }
-  | { action: 'read'; path: string; bytesMax: number }
-  | { action: 'list'; path: string }
-
-export function checkFiles(request: FilesRequest): CheckedFilesRequest {
-  switch (request.action) {
-    case 'write': {
-      const files = request.files.map(({ path, base64 }) => ({ path: insideWorkspace(path), bytes: Buffer.from(base64, 'base64') }))
-      const bytes = files.reduce((sum, file) => sum + file.bytes.length, 0)
-      if (bytes > transferBytesMax) throw failure('over_limit', `The files have ${bytes} bytes together; ${transferBytesMax} are allowed in one request.`)
-      return { action: 'write', files, bytes }
-    }
-    case 'read':
-      return { action: 'read', path: insideWorkspace(request.path), bytesMax: Math.min(request.bytesMax, transferBytesMax) }
-    case 'list':
-      return { action: 'list', path: insideWorkspace(request.path) }
-  }
-}
 
 export async function transferFiles(host: FilesHost, request: CheckedFilesRequest): Promise<FilesResult> {
   switch (request.action) {

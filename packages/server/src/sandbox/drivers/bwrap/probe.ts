@@ -138,7 +138,7 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
   const delegate = 'Run the server as root, or as a systemd service with Delegate=yes.'
   const whyNot = host.cgroups.whyNot ? ` (${host.cgroups.whyNot})` : ''
   if (!limits.memory) missing.push({ what: `hard memory limit for a whole sandbox${whyNot}`, remedy: delegate })
-  if (!limits.cpu) missing.push({ what: `processor time limit${whyNot}`, remedy: delegate })
+  if (!limits.cpu) missing.push({ what: 'processor time limit', remedy: delegate })
   missing.push({ what: 'hard disk limit: a workspace can pass its limit for the moment until it is measured again', remedy: 'Put the sandbox folder on a file system of its own.' })
   if (found.python === null) missing.push({ what: 'python3', remedy: 'apt-get install python3' })
   return { driver: 'bwrap', isUsable, enforced, missing, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }

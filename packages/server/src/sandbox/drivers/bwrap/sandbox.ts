@@ -5,12 +5,13 @@ import type { ExecOptions, Sandbox, SandboxLimits } from '../../driver.ts'
 import { failure } from '../../failures.ts'
 import { commandsAtOnceMax } from '../../limits.ts'
 import { familyOf, memoryBytesOf } from '../../processes.ts'
+import { checkCommand, checkFiles } from '../../requests.ts'
 import { removeTree } from '../../remove-tree.ts'
 import { createTurns } from '../../turns.ts'
 import { type BwrapHost, type LiveAgent, prepareWorkspace, startAgent } from './agent-life.ts'
-import { checkCommand, memoryNote, type RunningCommand, runCommand } from './command.ts'
+import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
-import { checkFiles, transferFiles } from './files.ts'
+import { transferFiles } from './files.ts'
 
 export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onDestroyed(): void }
 
