@@ -7,7 +7,7 @@ import { z } from 'zod'
 export const semanticFolder = join(import.meta.dirname, '../agent/sandbox/workspace/semantic')
 
 const Identifier = z.string().regex(/^[a-z][a-z0-9_]*$/)
-const Column = z.object({ name: Identifier, type: z.string().regex(/^[A-Z]+(\(\d+,\d+\))?$/), personal: z.boolean().default(false) })
+const Column = z.object({ name: Identifier, type: z.string().regex(/^[A-Z]+(\(\d+,\d+\))?$/), personal: z.boolean().default(false), values: z.array(z.object({ value: z.string() })).optional() })
 const Entity = z.object({
   table: Identifier,
   access: z.object({ by: z.enum(['region', 'account', 'shared']) }),
@@ -15,8 +15,11 @@ const Entity = z.object({
 })
 export type Entity = z.infer<typeof Entity>
 
-/** What the second layer says of the tables: the warehouse is made to it, and what it does not declare is not there. */
-export function readEntities(): Entity[] {
+/** What the second layer says of the tables: the warehouse is made to it, and what it does not declare is not there. Read once. */
+export const readEntities = (): readonly Entity[] => (entities ??= loadEntities())
+let entities: readonly Entity[] | undefined
+
+function loadEntities(): Entity[] {
   const folder = join(semanticFolder, 'entities')
   return readdirSync(folder)
     .sort()

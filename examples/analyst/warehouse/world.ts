@@ -91,7 +91,7 @@ export const incidents: readonly Incident[] = [
 /** Cards were declined by the payment provider. */
 export const cardTrouble = { from: day('2026-06-09'), to: day('2026-06-12'), failing: 0.42 }
 /** Support was short of people until new ones were trained. */
-export const supportShortage = { from: day('2025-11-03'), to: day('2026-02-06'), slower: 2.6 }
+export const supportShortage = { from: day('2025-11-03'), to: day('2026-02-06'), slower: 2 }
 /** Until then, nobody answered at night in Asia. */
 export const singaporeDesk = day('2025-08-01')
 /** A local product went after the logistics companies of Latin America. */
