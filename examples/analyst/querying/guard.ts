@@ -21,7 +21,7 @@ export async function inspect(connection: DuckDBConnection, sql: string, tables:
   // DuckDB is given a C string to run: after a NUL it would run less than was parsed.
   if (/[\0-\x08\x0b\x0c\x0e-\x1f\x7f]/.test(sql)) return refused('The query contains control characters.')
   const parsed = Parsed.parse(JSON.parse(await serialize(connection, sql)))
-  if (parsed.error) return parsed.error_type === 'parser' ? { ok: false, kind: 'sql', message: parsed.error_message } : refused(`Only a SELECT statement may run here. ${parsed.error_message}`)
+  if (parsed.error) return parsed.error_type === 'parser' ? { ok: false, kind: 'sql', message: parsed.error_message } : refused('Only a SELECT statement may run here. (For a PIVOT, use aggregates with FILTER.)')
   const [statement, second] = parsed.statements
   if (!statement) return refused('There is no statement.')
   if (second) return refused('Only one statement may run at a time.')

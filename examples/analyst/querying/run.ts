@@ -19,7 +19,7 @@ type Question = { dataDir: string; access: DataAccess; sql: string; signal?: Abo
 export async function runQuery(question: Question): Promise<QueryResult> {
   const profile = profileOf(question.access)
   const path = await databaseFor(question.dataDir, profile)
-  const instance = await DuckDBInstance.create(path, lockedDown)
+  const instance = await openDatabase(path)
   try {
     const connection = await instance.connect()
     try {
@@ -32,7 +32,9 @@ export async function runQuery(question: Question): Promise<QueryResult> {
   }
 }
 
-/** Not even a query that the guard let through could read a file, reach the network, write, or change these settings. */
+/** Opened so that not even a query that the guard let through could read a file, reach the network, write, or change these settings. */
+export const openDatabase = (path: string): Promise<DuckDBInstance> => DuckDBInstance.create(path, lockedDown)
+
 const lockedDown = {
   access_mode: 'READ_ONLY',
   enable_external_access: 'false',
@@ -87,14 +89,12 @@ async function read(result: DuckDBResult) {
   let characters = 0
   for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
     for (const values of chunk.getRows()) {
-      if (rows.length === rowsMax) return { columns: columnsOf(names, types, rows), rows, truncated: true }
+      if (rows.length === rowsMax) return { columns: showDates(types, names, rows), rows, truncated: true }
       const cells = values.map((value, index) => readers[index]?.(value) ?? null)
       characters += cells.reduce<number>((sum, cell) => sum + (typeof cell === 'string' ? cell.length : 8), 0)
       if (characters > charactersMax) return { error: { kind: 'sql' as const, message: `The result holds more than ${charactersMax / 1e6} million characters. Ask for fewer rows or shorter texts.` } }
       rows.push(cells)
     }
   }
-  return { columns: columnsOf(names, types, rows), rows, truncated: false }
+  return { columns: showDates(types, names, rows), rows, truncated: false }
 }
-
-const columnsOf = (names: readonly string[], types: Parameters<typeof showDates>[0], rows: Cell[][]): Column[] => showDates(types, names, rows)
