@@ -10,7 +10,7 @@ export const warehousePath = (dataDir: string): string => join(dataDir, 'warehou
 
 /** Changes with everything that the warehouse is made from: the code here, and the entities. */
 export function warehouseVersion(): string {
-  return (version ??= digest([...files(import.meta.dirname, /(?<!\.test)\.ts$/), ...files(join(semanticFolder, 'entities'), /\.yaml$/)]))
+  return (version ??= digest([...files(import.meta.dirname, /^(?!testing\.)[a-z-]+\.ts$/), ...files(join(semanticFolder, 'entities'), /\.yaml$/)]))
 }
 let version: string | undefined
 
