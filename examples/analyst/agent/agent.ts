@@ -3,7 +3,7 @@ import { ensureWarehouse, today } from '../warehouse/index.ts'
 
 export default agent({
   description: 'Answers questions about a subscription business from its data warehouse, with the table, the SQL and a chart.',
-  instructions: ({ asker }) => `Today is ${today}. The question comes from ${asker.name}.`,
+  instructions: () => `For every question, today is ${today}, whenever it is asked: the data of this business end there.`,
   examples: [
     'What was our ARR at the end of last quarter, by region?',
     'Which industries had the highest churn rate in the last 12 months?',
