@@ -1,0 +1,33 @@
+import { QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { config } from 'zod'
+import { onKeyChange, takeKeyFromAddress } from './api/key.ts'
+import { queryClient } from './api/queries.ts'
+import { startI18n } from './i18n/index.ts'
+import { router } from './routes.tsx'
+import { HintProvider } from './ui/Hint.tsx'
+import './ui/app.css'
+
+// Schemas may otherwise be compiled with `new Function`, which the content-security policy forbids.
+config({ jitless: true })
+
+takeKeyFromAddress(location, history)
+onKeyChange(() => {
+  queryClient.clear() // What one key saw is not for the next.
+  void router.invalidate()
+})
+
+await startI18n()
+const root = document.getElementById('root')
+if (!root) throw new Error('index.html has no #root.')
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queryClient}>
+      <HintProvider>
+        <RouterProvider router={router} />
+      </HintProvider>
+    </QueryClientProvider>
+  </StrictMode>,
+)

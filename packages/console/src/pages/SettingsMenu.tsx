@@ -1,0 +1,69 @@
+import { Popover } from '@base-ui/react/popover'
+import { useRouter } from '@tanstack/react-router'
+import { Languages, LogOut, Moon, Settings2, Sun } from 'lucide-react'
+import { storeKey } from '../api/key.ts'
+import { languages, setLanguage, useTexts } from '../i18n/index.ts'
+import { paths } from '../paths.ts'
+import { Button, IconButton } from '../ui/Button.tsx'
+import { Segmented } from '../ui/Fields.tsx'
+import { useMedia } from '../ui/use-media.ts'
+import { themes, useTheme } from './appearance.ts'
+
+/** Language and theme at hand, and who is signed in. `keyName` is absent on the sign-in page. */
+export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
+  const { t, language } = useTexts()
+  const router = useRouter()
+  const [theme, setTheme] = useTheme()
+  const systemIsDark = useMedia('(prefers-color-scheme: dark)')
+  const isDark = theme === 'dark' || (theme === 'system' && systemIsDark)
+  const names = { en: 'English', zh: '中文' }
+  const signOut = () => {
+    storeKey(null)
+    void router.navigate({ href: paths.signIn() })
+  }
+  return (
+    <>
+      <Button look="quiet" size="sm" aria-label={t('settings.otherLanguageLabel')} onClick={() => setLanguage(language === 'en' ? 'zh' : 'en')}>
+        <Languages size={15} aria-hidden />
+        <span className="hidden sm:inline" lang={language === 'en' ? 'zh' : 'en'}>
+          {t('settings.otherLanguage')}
+        </span>
+      </Button>
+      <IconButton label={isDark ? t('settings.toLight') : t('settings.toDark')} onClick={() => setTheme(isDark ? 'light' : 'dark')}>
+        {isDark ? <Sun size={16} aria-hidden /> : <Moon size={16} aria-hidden />}
+      </IconButton>
+      <Popover.Root>
+        <Popover.Trigger aria-label={t('settings.open')} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 transition-colors hover:bg-hover hover:text-ink">
+          <Settings2 size={16} aria-hidden />
+        </Popover.Trigger>
+        <Popover.Portal>
+          <Popover.Positioner align="end" sideOffset={8} className="z-50">
+            <Popover.Popup aria-label={t('settings.open')} className="w-64 animate-appear space-y-4 rounded-lg border border-line bg-raised p-4 text-sm shadow-raised outline-none">
+              <div className="flex items-center justify-between gap-3">
+                <span className="text-ink-2">{t('settings.language')}</span>
+                <Segmented label={t('settings.language')} value={language} options={languages.map((value) => ({ value, label: names[value] }))} onChange={setLanguage} />
+              </div>
+              <div className="space-y-1.5">
+                <span className="text-ink-2">{t('settings.theme')}</span>
+                <div>
+                  <Segmented label={t('settings.theme')} value={theme} options={themes.map((value) => ({ value, label: t(`settings.${value}`) }))} onChange={setTheme} />
+                </div>
+              </div>
+              {keyName !== undefined && (
+                <div className="space-y-2 border-t border-line pt-3">
+                  <p className="text-ink-2">
+                    {t('settings.signedInAs')} <span className="font-medium break-all text-ink">{keyName}</span>
+                  </p>
+                  <Button size="sm" onClick={signOut}>
+                    <LogOut size={14} aria-hidden />
+                    {t('settings.signOut')}
+                  </Button>
+                </div>
+              )}
+            </Popover.Popup>
+          </Popover.Positioner>
+        </Popover.Portal>
+      </Popover.Root>
+    </>
+  )
+}
