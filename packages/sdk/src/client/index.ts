@@ -1,0 +1,8 @@
+export { ApiError, isPassing } from './api-error.ts'
+export { keepTrying } from './backoff.ts'
+export type { Backoff, KeepTrying } from './backoff.ts'
+export { createClient } from './client.ts'
+export type { Client, ClientOptions, RequestOptions } from './client.ts'
+export type { CallOptions, InputOf, OutputOf } from './contract.ts'
+export { streamRun } from './stream-run.ts'
+export type { ConnectionState, StreamOptions } from './stream-run.ts'
