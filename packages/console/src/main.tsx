@@ -7,7 +7,6 @@ import { onKeyChange, takeKeyFromAddress } from './api/key.ts'
 import { queryClient } from './api/queries.ts'
 import { startI18n } from './i18n/index.ts'
 import { router } from './routes.tsx'
-import { HintProvider } from './ui/Hint.tsx'
 import './ui/app.css'
 
 // Schemas may otherwise be compiled with `new Function`, which the content-security policy forbids.
@@ -25,9 +24,7 @@ if (!root) throw new Error('index.html has no #root.')
 createRoot(root).render(
   <StrictMode>
     <QueryClientProvider client={queryClient}>
-      <HintProvider>
-        <RouterProvider router={router} />
-      </HintProvider>
+      <RouterProvider router={router} />
     </QueryClientProvider>
   </StrictMode>,
 )

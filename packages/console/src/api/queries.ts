@@ -75,3 +75,18 @@ export function acceptRun(run: Run): void {
   queryClient.setQueryData(runQuery(run.id).queryKey, run)
   void queryClient.invalidateQueries({ queryKey: ['runs', 'list'] })
 }
+
+/** The recorded events of one entry, as they are in the journal. Of an entry whose events lie far apart, those within the first thousand. */
+export const entryEventsQuery = (runId: string, seqs: readonly number[]) => {
+  const first = Math.min(...seqs)
+  const wanted = new Set(seqs)
+  return queryOptions({
+    queryKey: ['runs', 'events', runId, seqs],
+    queryFn: async ({ signal }) => {
+      const { items } = await client.runs.events({ runId, after: first - 1, limit: Math.min(1_000, Math.max(...seqs) - first + 1) }, { signal })
+      return items.filter(({ seq }) => wanted.has(seq))
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+    enabled: seqs.length > 0,
+  })
+}

@@ -1,7 +1,6 @@
 import i18next from 'i18next'
 import { initReactI18next, useTranslation } from 'react-i18next'
-import { en } from './en.ts'
-import { zh } from './zh.ts'
+import type { en } from './en.ts'
 
 export const languages = ['en', 'zh'] as const
 export type Language = (typeof languages)[number]
@@ -16,26 +15,31 @@ declare module 'i18next' {
   }
 }
 
+/** Only the language in use is loaded. */
+const load: Record<Language, () => Promise<Texts>> = { en: async () => (await import('./en.ts')).en, zh: async () => (await import('./zh.ts')).zh }
+
 export async function startI18n(): Promise<void> {
+  const language: Language = document.documentElement.lang.startsWith('zh') ? 'zh' : 'en'
   await i18next.use(initReactI18next).init({
-    lng: document.documentElement.lang.startsWith('zh') ? 'zh' : 'en',
+    lng: language,
     fallbackLng: false,
     supportedLngs: languages,
     defaultNS: 'console',
-    resources: { en: { console: en }, zh: { console: zh } },
+    resources: { [language]: { console: await load[language]() } },
     // React escapes by itself.
     interpolation: { escapeValue: false },
   })
 }
 
-export function setLanguage(language: Language): void {
+export async function setLanguage(language: Language): Promise<void> {
+  if (!i18next.hasResourceBundle(language, 'console')) i18next.addResourceBundle(language, 'console', await load[language]())
   document.documentElement.lang = language
   try {
     localStorage.setItem('longhaul.language', language)
   } catch {
     // Storage may be forbidden: then the choice lasts as long as the page.
   }
-  void i18next.changeLanguage(language)
+  await i18next.changeLanguage(language)
 }
 
 /** The texts, and the language to format numbers and times in. */

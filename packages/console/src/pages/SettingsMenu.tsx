@@ -1,4 +1,3 @@
-import { Popover } from '@base-ui/react/popover'
 import { useRouter } from '@tanstack/react-router'
 import { Languages, LogOut, Moon, Settings2, Sun } from 'lucide-react'
 import { storeKey } from '../api/key.ts'
@@ -23,7 +22,7 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
   }
   return (
     <>
-      <Button look="quiet" size="sm" aria-label={t('settings.otherLanguageLabel')} onClick={() => setLanguage(language === 'en' ? 'zh' : 'en')}>
+      <Button look="quiet" size="sm" aria-label={t('settings.otherLanguageLabel')} onClick={() => void setLanguage(language === 'en' ? 'zh' : 'en')}>
         <Languages size={15} aria-hidden />
         <span className="hidden sm:inline" lang={language === 'en' ? 'zh' : 'en'}>
           {t('settings.otherLanguage')}
@@ -32,38 +31,32 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
       <IconButton label={isDark ? t('settings.toLight') : t('settings.toDark')} onClick={() => setTheme(isDark ? 'light' : 'dark')}>
         {isDark ? <Sun size={16} aria-hidden /> : <Moon size={16} aria-hidden />}
       </IconButton>
-      <Popover.Root>
-        <Popover.Trigger aria-label={t('settings.open')} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 transition-colors hover:bg-hover hover:text-ink">
-          <Settings2 size={16} aria-hidden />
-        </Popover.Trigger>
-        <Popover.Portal>
-          <Popover.Positioner align="end" sideOffset={8} className="z-50">
-            <Popover.Popup aria-label={t('settings.open')} className="w-64 animate-appear space-y-4 rounded-lg border border-line bg-raised p-4 text-sm shadow-raised outline-none">
-              <div className="flex items-center justify-between gap-3">
-                <span className="text-ink-2">{t('settings.language')}</span>
-                <Segmented label={t('settings.language')} value={language} options={languages.map((value) => ({ value, label: names[value] }))} onChange={setLanguage} />
-              </div>
-              <div className="space-y-1.5">
-                <span className="text-ink-2">{t('settings.theme')}</span>
-                <div>
-                  <Segmented label={t('settings.theme')} value={theme} options={themes.map((value) => ({ value, label: t(`settings.${value}`) }))} onChange={setTheme} />
-                </div>
-              </div>
-              {keyName !== undefined && (
-                <div className="space-y-2 border-t border-line pt-3">
-                  <p className="text-ink-2">
-                    {t('settings.signedInAs')} <span className="font-medium break-all text-ink">{keyName}</span>
-                  </p>
-                  <Button size="sm" onClick={signOut}>
-                    <LogOut size={14} aria-hidden />
-                    {t('settings.signOut')}
-                  </Button>
-                </div>
-              )}
-            </Popover.Popup>
-          </Popover.Positioner>
-        </Popover.Portal>
-      </Popover.Root>
+      <button type="button" popoverTarget="settings" aria-label={t('settings.open')} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 transition-colors hover:bg-hover hover:text-ink">
+        <Settings2 size={16} aria-hidden />
+      </button>
+      <div id="settings" popover="auto" role="dialog" aria-label={t('settings.open')} className="fixed inset-auto top-14 right-4 m-0 w-72 animate-appear rounded-lg border border-line bg-raised text-sm text-ink shadow-raised lg:right-8">
+        <div className="space-y-4 p-4">
+          <div className="flex items-center justify-between gap-3">
+            <span className="text-ink-2">{t('settings.language')}</span>
+            <Segmented label={t('settings.language')} value={language} options={languages.map((value) => ({ value, label: names[value] }))} onChange={(chosen) => void setLanguage(chosen)} />
+          </div>
+          <div className="flex items-center justify-between gap-3">
+            <span className="text-ink-2">{t('settings.theme')}</span>
+            <Segmented label={t('settings.theme')} value={theme} options={themes.map((value) => ({ value, label: t(`settings.${value}`) }))} onChange={setTheme} />
+          </div>
+          {keyName !== undefined && (
+            <div className="space-y-2 border-t border-line pt-3">
+              <p className="text-ink-2">
+                {t('settings.signedInAs')} <span className="font-medium break-all text-ink">{keyName}</span>
+              </p>
+              <Button size="sm" onClick={signOut}>
+                <LogOut size={14} aria-hidden />
+                {t('settings.signOut')}
+              </Button>
+            </div>
+          )}
+        </div>
+      </div>
     </>
   )
 }

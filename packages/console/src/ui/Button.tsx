@@ -28,6 +28,7 @@ export function Button({ look = 'secondary', size = 'md', disabledBecause, isBus
     <button
       type={isDisabled && type === 'submit' ? 'button' : type}
       aria-disabled={isDisabled || undefined}
+      aria-description={disabledBecause}
       aria-busy={isBusy || undefined}
       className={cx(shape, sizes[size], looks[look], disabledLook, className)}
       {...(isDisabled ? {} : { onClick })}

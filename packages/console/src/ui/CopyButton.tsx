@@ -1,11 +1,14 @@
 import { Check, Copy } from 'lucide-react'
 import { useEffect, useState } from 'react'
+import type { ReactNode } from 'react'
 import { Button, IconButton } from './Button.tsx'
 
 type Words = { label: string; done: string }
 
+type Props = { getText: () => string; words: Words; isIconOnly?: boolean; size?: 'sm' | 'md'; icon?: ReactNode }
+
 /** Copies text to the clipboard and says that it did. `getText` is called when pressed, so large texts are made only then. */
-export function CopyButton({ getText, words, isIconOnly = false, size = 'sm' }: { getText: () => string; words: Words; isIconOnly?: boolean; size?: 'sm' | 'md' }) {
+export function CopyButton({ getText, words, isIconOnly = false, size = 'sm', icon: idle = <Copy size={14} aria-hidden /> }: Props) {
   const [isDone, setDone] = useState(false)
   useEffect(() => {
     if (!isDone) return
@@ -13,7 +16,7 @@ export function CopyButton({ getText, words, isIconOnly = false, size = 'sm' }: 
     return () => clearTimeout(timer)
   }, [isDone])
   const copy = () => void copyText(getText()).then(() => setDone(true))
-  const icon = isDone ? <Check size={14} aria-hidden className="text-good" /> : <Copy size={14} aria-hidden />
+  const icon = isDone ? <Check size={14} aria-hidden className="text-good" /> : idle
   if (isIconOnly)
     return (
       <IconButton label={isDone ? words.done : words.label} size={size} onClick={copy}>

@@ -1,41 +1,70 @@
-import { Dialog } from '@base-ui/react/dialog'
 import { X } from 'lucide-react'
+import { useEffect, useId, useRef } from 'react'
 import type { ReactNode } from 'react'
 import { cx } from './cx.ts'
 
-const backdrop = 'fixed inset-0 z-40 animate-appear bg-[oklch(0.15_0.02_220/0.45)]'
+/** The browser's own dialog: it keeps the focus inside, closes on Escape and gives the focus back. */
+function Dialog({ isOpen, onClose, labelledBy, className, children }: { isOpen: boolean; onClose: () => void; labelledBy: string; className: string; children: ReactNode }) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    const element = dialog.current
+    if (!isOpen || !element) return
+    element.showModal()
+    // The page behind must not scroll away under the reader.
+    document.documentElement.style.overflow = 'hidden'
+    return () => {
+      document.documentElement.style.overflow = ''
+      element.close()
+    }
+  }, [isOpen])
+  if (!isOpen) return null
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby={labelledBy}
+      onCancel={(event) => {
+        event.preventDefault()
+        onClose()
+      }}
+      onClick={(event) => event.target === event.currentTarget && onClose()}
+      className={cx('text-ink backdrop:bg-[oklch(0.15_0.02_220/0.5)]', className)}
+    >
+      {children}
+    </dialog>
+  )
+}
 
 /** A question in the middle of the page that wants an answer. */
 export function Modal({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
+  const id = useId()
   return (
-    <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
-      <Dialog.Portal>
-        <Dialog.Backdrop className={backdrop} />
-        <Dialog.Popup className="fixed top-1/2 left-1/2 z-50 w-[min(28rem,calc(100vw-2rem))] -translate-1/2 animate-appear rounded-lg border border-line bg-raised p-5 shadow-raised">
-          <Dialog.Title className="text-lg font-semibold">{title}</Dialog.Title>
-          {children}
-        </Dialog.Popup>
-      </Dialog.Portal>
-    </Dialog.Root>
+    <Dialog isOpen={isOpen} onClose={onClose} labelledBy={id} className="m-auto w-[min(28rem,calc(100vw-2rem))] animate-appear rounded-lg border border-line bg-raised shadow-raised">
+      <div className="p-5">
+        <h2 id={id} className="text-lg font-semibold">
+          {title}
+        </h2>
+        {children}
+      </div>
+    </Dialog>
   )
 }
 
 /** A panel over the page on small screens. */
 export function Sheet({ isOpen, onClose, title, closeLabel, children }: { isOpen: boolean; onClose: () => void; title: ReactNode; closeLabel: string; children: ReactNode }) {
+  const id = useId()
   return (
-    <Dialog.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
-      <Dialog.Portal>
-        <Dialog.Backdrop className={backdrop} />
-        <Dialog.Popup className={cx('fixed inset-x-0 top-12 bottom-0 z-50 flex animate-appear flex-col rounded-t-lg border-t border-line bg-surface shadow-raised')}>
-          <div className="flex items-center justify-between gap-3 border-b border-line py-2 pr-2 pl-4">
-            <Dialog.Title className="min-w-0 truncate font-semibold">{title}</Dialog.Title>
-            <Dialog.Close aria-label={closeLabel} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 hover:bg-hover">
-              <X size={16} aria-hidden />
-            </Dialog.Close>
-          </div>
-          <div className="min-h-0 flex-1 overflow-y-auto overscroll-contain">{children}</div>
-        </Dialog.Popup>
-      </Dialog.Portal>
-    </Dialog.Root>
+    <Dialog isOpen={isOpen} onClose={onClose} labelledBy={id} className="fixed top-10 mb-0 h-[calc(100dvh-2.5rem)] max-h-none w-full max-w-none animate-appear rounded-t-lg border-t border-line bg-surface shadow-raised">
+      <div className="flex h-full flex-col">
+        <div className="flex items-center justify-between gap-3 border-b border-line py-2 pr-2 pl-4">
+          <h2 id={id} className="min-w-0 truncate font-semibold">
+            {title}
+          </h2>
+          <button type="button" aria-label={closeLabel} onClick={onClose} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 hover:bg-hover">
+            <X size={16} aria-hidden />
+          </button>
+        </div>
+        <div className="flex min-h-0 flex-1 flex-col">{children}</div>
+      </div>
+    </Dialog>
   )
 }

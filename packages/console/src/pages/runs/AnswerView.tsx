@@ -1,6 +1,7 @@
 import type { Answer, Asker, TablePart } from '@longhaul/protocol'
 import { ChevronRight } from 'lucide-react'
 import Markdown from 'markdown-to-jsx/react'
+import { useId, useState } from 'react'
 import { useTexts } from '../../i18n/index.ts'
 import { Code } from '../../ui/Code.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
@@ -67,18 +68,24 @@ export function AnswerView({ answer, asker }: { answer: Answer; asker: Asker }) 
 
 function Sql({ sql, title }: { sql: NonNullable<TablePart['sql']>; title: string | undefined }) {
   const { t } = useTexts()
+  const [isOpen, setOpen] = useState(false)
+  const body = useId()
   return (
-    <details className="group overflow-hidden rounded-lg border border-line bg-surface">
-      <summary className="flex min-h-9 list-none items-center gap-2 pr-1 pl-3 text-sm hover:bg-hover focus-visible:outline-offset-[-2px]">
-        <ChevronRight size={14} aria-hidden className="text-ink-3 transition-transform group-open:rotate-90" />
-        <span className="font-medium">{t('answer.sql')}</span>
-        <span className="min-w-0 flex-1 truncate font-mono text-xs text-ink-3 group-open:invisible">{title ?? sql.replace(/\s+/g, ' ')}</span>
+    <div className="overflow-hidden rounded-lg border border-line bg-surface">
+      <div className="flex min-h-9 items-center pr-1 text-sm">
+        <button type="button" aria-expanded={isOpen} aria-controls={body} onClick={() => setOpen(!isOpen)} className="flex h-9 min-w-0 flex-1 items-center gap-2 pl-3 text-left hover:bg-hover focus-visible:outline-offset-[-2px]">
+          <ChevronRight size={14} aria-hidden className={cx('shrink-0 text-ink-3 transition-transform', isOpen && 'rotate-90')} />
+          <span className="font-medium">{t('answer.sql')}</span>
+          {!isOpen && <span className="min-w-0 truncate font-mono text-xs text-ink-3">{title ?? sql.replace(/\s+/g, ' ')}</span>}
+        </button>
         <CopyButton getText={() => sql} words={{ label: t('answer.copySql'), done: t('common.copied') }} />
-      </summary>
-      <div className="border-t border-line p-3">
-        <Code text={sql} language="sql" words={{ more: (chars) => t('common.more', { chars }) }} />
       </div>
-    </details>
+      {isOpen && (
+        <div id={body} className="border-t border-line p-3">
+          <Code text={sql} language="sql" words={{ more: (chars) => t('common.more', { chars }) }} />
+        </div>
+      )}
+    </div>
   )
 }
 
