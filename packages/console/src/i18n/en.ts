@@ -50,7 +50,7 @@ export const en = {
     events_one: '{{count}} event', events_other: '{{count}} events',
   },
   wait: {
-    timer: 'Waiting until {{until}}', timerText: 'A timer of the agent’s own ({{name}}). It costs nothing meanwhile and goes on by itself.', signal: 'Waiting for the signal “{{name}}”', signalText: 'Somebody or something outside has to send it.',
+    timer: 'Waiting until {{until}}', timerText: 'A timer of the agent’s own ({{name}}). It costs nothing meanwhile and goes on by itself.', signal: 'Waiting for the signal “{{name}}”', signalText: 'Somebody or something outside has to send it',
     approval: 'Waiting for a decision', operator: 'Waiting for an operator', until: 'until {{until}}', noLimit: 'without a time limit', payload: 'Payload (JSON)', send: 'Send signal', badJson: 'This is not JSON: {{message}}',
     diverged: 'The agent’s code no longer matches this run’s history, so it stopped rather than go on by guess.', poison: 'The run took its worker down several times in a row, so it was set aside.',
     divergedRemedy: 'Restore the version that it began with, then retry; or cancel it.', poisonRemedy: 'Find what kills the worker (its log says), then retry; or cancel it.', difference: 'First difference', recorded: 'recorded', asked: 'asked for now',
@@ -65,7 +65,7 @@ export const en = {
   timeline: {
     title: 'Timeline', label: 'What the run did, in order', filter: 'Show', all: 'All', model: 'Model', tool: 'Tools', exec: 'Commands', problem: 'Problems', retries_one: '{{count}} retry', retries_other: '{{count}} retries',
     interruptions_one: '{{count}} interruption', interruptions_other: '{{count}} interruptions', steps_one: '{{count}} step', steps_other: '{{count}} steps', empty: 'Nothing has happened yet.', emptyFilter: 'Nothing of that kind.', expand: 'Expand', collapse: 'Collapse',
-    latest: 'Jump to the latest', skipped: '{{duration}} of waiting, drawn shorter', attempt: 'try {{attempt}}', loading: 'Loading the history',
+    latest: 'Jump to the latest', skipped: '{{duration}} of waiting, drawn shorter', tries_one: '{{count}} try', tries_other: '{{count}} tries', loading: 'Loading the history',
   },
   entry: {
     model: 'Model call', tool: 'Tool', exec: 'Command', files: 'Files', artifact: 'File', step: 'Step', timer: 'Timer', signal: 'Signal', approval: 'Approval', operator: 'Operator', branch: 'Branch {{number}}', parallel: 'Side by side',
@@ -77,7 +77,7 @@ export const en = {
     label: 'Detail', copyLink: 'Copy link to this entry', prompt: 'Prompt', instructions: 'Instructions', tools: 'Tools offered', messages: 'Messages', response: 'Response', input: 'Input', output: 'Output', error: 'Error', raw: 'Raw', readable: 'Readable', script: 'Script', stdout: 'Standard output', stderr: 'Standard error',
     started: 'Started', duration: 'Duration', model: 'Model', asked: 'asked for {{model}}', tokens: 'Tokens', cost: 'Cost', finish: 'Ended by', driver: 'Sandbox', exitCode: 'Exit code', attempts: 'Tries', attempt: 'Try {{attempt}}', path: 'Path', isNew: 'new', earlier_one: '{{count}} earlier message', earlier_other: '{{count}} earlier messages',
     role: { user: 'User', assistant: 'Assistant', tool: 'Tool result' }, callsTool: 'calls', empty: 'empty', notYet: 'Not there yet.', noSteps: 'Only steps have details beyond this.', truncated: 'The output was longer; the rest was dropped.', timedOut: 'It took longer than allowed and was stopped.', worker: 'The worker was lost during this try.',
-    retryIn: 'tried again after {{delay}}', events: 'Events', gone: 'This entry is not in the run’s history.', noInstructions: 'none', finishReason: { stop: 'the model', 'tool-calls': 'tool calls', length: 'the length limit', 'content-filter': 'the content filter', other: 'another reason' }, payload: 'Payload', reason: 'Reason', outputMax: 'at most {{tokens}} tokens out', cached: '{{cached}} cached', stdin: 'Standard input', cwd: 'in {{path}}', parts: 'Shown to the asker',
+    retryIn: 'tried again after {{delay}}', events: 'Events', gone: 'This entry is not in the run’s history.', noInstructions: 'none', chars: '{{count}} characters', finishReason: { stop: 'the model', 'tool-calls': 'tool calls', length: 'the length limit', 'content-filter': 'the content filter', other: 'another reason' }, payload: 'Payload', reason: 'Reason', outputMax: 'at most {{tokens}} tokens out', cached: '{{cached}} cached', stdin: 'Standard input', cwd: 'in {{path}}', parts: 'Shown to the asker',
   },
   approvals: { title: 'Approvals', filter: 'State', emptyPending: 'Nothing waits for a decision', emptyPendingText: 'When an agent asks a person before it goes on, the question appears here.', empty: 'No approvals', toRun: 'Open the run', asked: 'asked', none: 'No further detail was given.', truth: 'Decided by {{name}}' },
   system: {

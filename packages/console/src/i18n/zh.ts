@@ -52,7 +52,7 @@ export const zh: Texts = {
     events_other: '{{count}} 个事件',
   },
   wait: {
-    timer: '等待至 {{until}}', timerText: '这是智能体自己设定的定时器（{{name}}）。等待期间不产生费用，到时自动继续。', signal: '等待信号“{{name}}”', signalText: '需要由外部发送。',
+    timer: '等待至 {{until}}', timerText: '这是智能体自己设定的定时器（{{name}}）。等待期间不产生费用，到时自动继续。', signal: '等待信号“{{name}}”', signalText: '需要由外部发送',
     approval: '等待决定', operator: '等待运维人员', until: '截至 {{until}}', noLimit: '没有时限', payload: '内容（JSON）', send: '发送信号', badJson: '这不是 JSON：{{message}}',
     diverged: '智能体的代码与这次运行的历史不再一致，因此它停了下来，而不是凭猜测继续。', poison: '这次运行连续多次导致工作进程崩溃，因此被搁置。',
     divergedRemedy: '请恢复它开始时的版本后重新执行，或取消运行。', poisonRemedy: '请查明工作进程崩溃的原因（见其日志）后重新执行，或取消运行。', difference: '第一处差异', recorded: '历史记录', asked: '现在请求',
@@ -67,7 +67,7 @@ export const zh: Texts = {
   timeline: {
     title: '时间线', label: '运行经过（按顺序）', filter: '显示', all: '全部', model: '模型', tool: '工具', exec: '命令', problem: '问题', retries_other: '{{count}} 次重试',
     interruptions_other: '{{count}} 次中断', steps_other: '{{count}} 个步骤', empty: '尚未发生任何事情。', emptyFilter: '没有这类条目。', expand: '展开', collapse: '收起',
-    latest: '跳到最新', skipped: '等待 {{duration}}（已压缩显示）', attempt: '第 {{attempt}} 次', loading: '正在加载历史',
+    latest: '跳到最新', skipped: '等待 {{duration}}（已压缩显示）', tries_other: '共 {{count}} 次尝试', loading: '正在加载历史',
   },
   entry: {
     model: '模型调用', tool: '工具', exec: '命令', files: '文件操作', artifact: '文件', step: '步骤', timer: '定时器', signal: '信号', approval: '审批', operator: '运维', branch: '分支 {{number}}', parallel: '并行',
@@ -79,7 +79,7 @@ export const zh: Texts = {
     label: '详情', copyLink: '复制此条目的链接', prompt: '提示词', instructions: '指令', tools: '可用工具', messages: '消息', response: '回复', input: '输入', output: '输出', error: '错误', raw: '原始数据', readable: '易读视图', script: '脚本', stdout: '标准输出', stderr: '标准错误',
     started: '开始时间', duration: '用时', model: '模型', asked: '请求的是 {{model}}', tokens: '词元', cost: '费用', finish: '结束原因', driver: '沙箱', exitCode: '退出码', attempts: '尝试', attempt: '第 {{attempt}} 次', path: '路径', isNew: '新增', earlier_other: '之前的 {{count}} 条消息',
     role: { user: '用户', assistant: '助手', tool: '工具结果' }, callsTool: '调用', empty: '空', notYet: '尚未产生。', noSteps: '只有步骤才有更多详情。', truncated: '输出过长，其余部分已丢弃。', timedOut: '超过时限，已被终止。', worker: '这次尝试期间工作进程丢失。',
-    retryIn: '{{delay}}后重试', events: '事件', gone: '运行历史中没有这个条目。', noInstructions: '无', finishReason: { stop: '模型自行结束', 'tool-calls': '工具调用', length: '长度上限', 'content-filter': '内容过滤', other: '其他原因' }, payload: '内容', reason: '原因', outputMax: '输出上限 {{tokens}} 词元', cached: '{{cached}} 来自缓存', stdin: '标准输入', cwd: '目录 {{path}}', parts: '向提问者展示',
+    retryIn: '{{delay}}后重试', events: '事件', gone: '运行历史中没有这个条目。', noInstructions: '无', chars: '{{count}} 个字符', finishReason: { stop: '模型自行结束', 'tool-calls': '工具调用', length: '长度上限', 'content-filter': '内容过滤', other: '其他原因' }, payload: '内容', reason: '原因', outputMax: '输出上限 {{tokens}} 词元', cached: '{{cached}} 来自缓存', stdin: '标准输入', cwd: '目录 {{path}}', parts: '向提问者展示',
   },
   approvals: { title: '审批', filter: '状态', emptyPending: '没有等待决定的事项', emptyPendingText: '智能体在继续之前需要人来决定时，问题会出现在这里。', empty: '没有审批', toRun: '打开运行', asked: '提出于', none: '没有更多说明。', truth: '{{name}} 作出决定' },
   system: {

@@ -28,9 +28,11 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
           {t('settings.otherLanguage')}
         </span>
       </Button>
-      <IconButton label={isDark ? t('settings.toLight') : t('settings.toDark')} onClick={() => setTheme(isDark ? 'light' : 'dark')}>
-        {isDark ? <Sun size={16} aria-hidden /> : <Moon size={16} aria-hidden />}
-      </IconButton>
+      <span className="hidden sm:contents">
+        <IconButton label={isDark ? t('settings.toLight') : t('settings.toDark')} onClick={() => setTheme(isDark ? 'light' : 'dark')}>
+          {isDark ? <Sun size={16} aria-hidden /> : <Moon size={16} aria-hidden />}
+        </IconButton>
+      </span>
       <button type="button" popoverTarget="settings" aria-label={t('settings.open')} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 transition-colors hover:bg-hover hover:text-ink">
         <Settings2 size={16} aria-hidden />
       </button>

@@ -81,7 +81,7 @@ function NavLink({ href, isExact = false, children }: { href: string; isExact?: 
       href={href}
       isExact={isExact}
       activeClass="text-ink font-medium shadow-[inset_0_-2px_0_var(--color-accent)]"
-      className={cx('inline-flex h-full items-center px-2 text-sm text-ink-2 transition-colors hover:text-ink focus-visible:outline-offset-[-4px] sm:px-3')}
+      className={cx('inline-flex h-full items-center px-1.5 text-sm text-ink-2 transition-colors hover:text-ink focus-visible:outline-offset-[-4px] sm:px-3')}
     >
       {children}
     </AppLink>

@@ -11,6 +11,9 @@ export function toRows(timeline: Timeline, collapsed: ReadonlySet<string>, filte
   const visit = (key: string, depth: number): boolean => {
     const entry = timeline.entries.get(key)
     if (!entry) return false
+    // Side-by-side work of one is just that work.
+    const [only] = entry.children
+    if (entry.subject.type === 'branch' && entry.children.length === 1 && only !== undefined) return visit(only, depth)
     const place = rows.length
     const isCollapsed = collapsed.has(key)
     const hidden = rows.length

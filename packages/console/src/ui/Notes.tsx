@@ -5,7 +5,7 @@ import { cx } from './cx.ts'
 /** Something went wrong: what, why as far as known, and what to do. */
 export function ErrorNote({ title, cause, remedy, action, fine }: { title: string; cause: ReactNode; remedy?: ReactNode; action?: ReactNode; fine?: string | undefined }) {
   return (
-    <div role="alert" className="flex gap-3 rounded-lg border border-bad/30 bg-bad-soft p-4">
+    <div role="alert" className="flex gap-3 rounded-lg border border-bad/25 bg-bad-soft p-4">
       <CircleAlert size={18} aria-hidden className="mt-0.5 shrink-0 text-bad" />
       <div className="min-w-0 space-y-1">
         <p className="font-semibold text-bad">{title}</p>
@@ -21,7 +21,7 @@ export function ErrorNote({ title, cause, remedy, action, fine }: { title: strin
 /** Something to know or decide. */
 export function Note({ tone = 'plain', title, children, action }: { tone?: 'plain' | 'warn'; title: ReactNode; children?: ReactNode; action?: ReactNode }) {
   return (
-    <div className={cx('rounded-lg border p-4', tone === 'warn' ? 'border-warn/30 bg-warn-soft' : 'border-line bg-surface')}>
+    <div className={cx('rounded-lg border p-4', tone === 'warn' ? 'border-warn/25 bg-warn-soft' : 'border-line bg-surface')}>
       <div className="flex gap-3">
         {tone === 'warn' && <TriangleAlert size={18} aria-hidden className="mt-0.5 shrink-0 text-warn" />}
         <div className="min-w-0 flex-1 space-y-2">

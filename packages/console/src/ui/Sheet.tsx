@@ -1,10 +1,9 @@
-import { X } from 'lucide-react'
-import { useEffect, useId, useRef } from 'react'
+import { useEffect, useRef } from 'react'
 import type { ReactNode } from 'react'
 import { cx } from './cx.ts'
 
 /** The browser's own dialog: it keeps the focus inside, closes on Escape and gives the focus back. */
-function Dialog({ isOpen, onClose, labelledBy, className, children }: { isOpen: boolean; onClose: () => void; labelledBy: string; className: string; children: ReactNode }) {
+function Dialog({ isOpen, onClose, label, className, children }: { isOpen: boolean; onClose: () => void; label: string; className: string; children: ReactNode }) {
   const dialog = useRef<HTMLDialogElement>(null)
   useEffect(() => {
     const element = dialog.current
@@ -21,7 +20,7 @@ function Dialog({ isOpen, onClose, labelledBy, className, children }: { isOpen: 
   return (
     <dialog
       ref={dialog}
-      aria-labelledby={labelledBy}
+      aria-label={label}
       onCancel={(event) => {
         event.preventDefault()
         onClose()
@@ -36,11 +35,10 @@ function Dialog({ isOpen, onClose, labelledBy, className, children }: { isOpen: 
 
 /** A question in the middle of the page that wants an answer. */
 export function Modal({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
-  const id = useId()
   return (
-    <Dialog isOpen={isOpen} onClose={onClose} labelledBy={id} className="m-auto w-[min(28rem,calc(100vw-2rem))] animate-appear rounded-lg border border-line bg-raised shadow-raised">
+    <Dialog isOpen={isOpen} onClose={onClose} label={title} className="m-auto w-[min(28rem,calc(100vw-2rem))] animate-appear rounded-lg border border-line bg-raised shadow-raised">
       <div className="p-5">
-        <h2 id={id} className="text-lg font-semibold">
+        <h2 className="text-lg font-semibold">
           {title}
         </h2>
         {children}
@@ -49,21 +47,13 @@ export function Modal({ isOpen, onClose, title, children }: { isOpen: boolean; o
   )
 }
 
-/** A panel over the page on small screens. */
-export function Sheet({ isOpen, onClose, title, closeLabel, children }: { isOpen: boolean; onClose: () => void; title: ReactNode; closeLabel: string; children: ReactNode }) {
-  const id = useId()
+/** A panel over the page on small screens. What is inside brings its own heading and its own way to close. */
+export function Sheet({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
   return (
-    <Dialog isOpen={isOpen} onClose={onClose} labelledBy={id} className="fixed top-10 mb-0 h-[calc(100dvh-2.5rem)] max-h-none w-full max-w-none animate-appear rounded-t-lg border-t border-line bg-surface shadow-raised">
-      <div className="flex h-full flex-col">
-        <div className="flex items-center justify-between gap-3 border-b border-line py-2 pr-2 pl-4">
-          <h2 id={id} className="min-w-0 truncate font-semibold">
-            {title}
-          </h2>
-          <button type="button" aria-label={closeLabel} onClick={onClose} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 hover:bg-hover">
-            <X size={16} aria-hidden />
-          </button>
-        </div>
-        <div className="flex min-h-0 flex-1 flex-col">{children}</div>
+    <Dialog isOpen={isOpen} onClose={onClose} label={title} className="fixed top-10 mb-0 h-[calc(100dvh-2.5rem)] max-h-none w-full max-w-none animate-appear rounded-t-lg border-t border-line bg-surface shadow-raised">
+      {/* Takes the focus when the sheet opens; the first button would show a ring that nobody asked for. */}
+      <div tabIndex={-1} autoFocus className="flex h-full flex-col outline-none">
+        {children}
       </div>
     </Dialog>
   )

@@ -13,7 +13,7 @@ import { StateBadge } from '../../ui/State.tsx'
 import type { Tone } from '../../ui/State.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { JsonView } from '../JsonView.tsx'
+import { PlainView } from '../JsonView.tsx'
 import { Ago } from '../Moment.tsx'
 
 const tones: Record<Approval['state'], Tone> = { pending: 'waiting', approved: 'good', denied: 'bad', expired: 'off', withdrawn: 'off' }
@@ -36,7 +36,7 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
         </div>
         <StateBadge tone={tones[approval.state]}>{t(`wait.${approval.state}`)}</StateBadge>
       </header>
-      <div className="px-4 py-3">{approval.detail === null ? <p className="text-sm text-ink-3">{t('approvals.none')}</p> : <div className="rounded-md bg-sunken p-3"><JsonView value={approval.detail} /></div>}</div>
+      <div className="px-4 py-3">{approval.detail === null ? <p className="text-sm text-ink-3">{t('approvals.none')}</p> : <div className="rounded-md bg-sunken p-3"><PlainView value={approval.detail} /></div>}</div>
       <footer className="flex flex-wrap items-center gap-3 border-t border-line px-4 py-2.5">
         {approval.state === 'pending' ? <Decision approval={approval} /> : <Decided approval={approval} />}
         {isLinked && (

@@ -28,7 +28,7 @@ export function AgentCards({ agents, chosen, onChoose }: { agents: readonly Agen
                 {t(`home.${agent.status}`)}
               </span>
             </span>
-            <span className="mt-0.5 line-clamp-2 min-h-[2lh] text-sm text-ink-2">{agent.manifest?.description ?? agent.problem?.split('\n')[0] ?? ''}</span>
+            <span className="mt-0.5 line-clamp-2 sm:min-h-[2lh] text-sm text-ink-2">{agent.manifest?.description ?? agent.problem?.split('\n')[0] ?? ''}</span>
           </label>
         ))}
       </div>

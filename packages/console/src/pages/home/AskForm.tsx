@@ -60,7 +60,7 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
   return (
     <div className="space-y-6">
       <form onSubmit={submit} className="space-y-3">
-        <div className="rounded-lg border border-field bg-surface transition-colors focus-within:border-accent focus-within:outline-2 focus-within:outline-accent">
+        <div className="rounded-lg border border-field bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]">
           <label htmlFor="question" className="sr-only">
             {t('home.question')}
           </label>

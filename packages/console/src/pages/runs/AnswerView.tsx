@@ -23,7 +23,7 @@ export function AnswerView({ answer, asker }: { answer: Answer; asker: Asker }) 
       <h2 id="answer" className="sr-only">
         {t('answer.title')}
       </h2>
-      <div className="flex items-start justify-between gap-4">
+      <div className="flex items-start gap-3">
         <div className="prose max-w-[75ch] min-w-0 text-lg">
           <SafeMarkdown text={answer.text} />
         </div>

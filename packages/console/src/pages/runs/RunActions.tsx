@@ -13,7 +13,6 @@ import { TextInput } from '../../ui/Fields.tsx'
 import { Modal } from '../../ui/Sheet.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { questionOf } from './run-facts.ts'
 
 /** What can be done to a run as a whole. What cannot be done now stays, and says why. */
 export function RunActions({ run }: { run: Run }) {
@@ -23,7 +22,7 @@ export function RunActions({ run }: { run: Run }) {
   const blocked = !mayWrite ? t('common.noPermission', { permission: 'runs:write' }) : !may(run.state, 'cancel') ? t('run.cancelEnded') : undefined
   return (
     <div className="flex items-center gap-2">
-      <AppLink href={paths.home({ agent: run.agent, question: questionOf(run.input).slice(0, 1_500) })} className={buttonClass('secondary', 'sm')}>
+      <AppLink href={paths.home({ agent: run.agent, question: (typeof run.input === 'string' ? run.input : JSON.stringify(run.input)).slice(0, 1_500) })} className={buttonClass('secondary', 'sm')}>
         <RotateCw size={13} aria-hidden />
         {t('run.askAgain')}
       </AppLink>

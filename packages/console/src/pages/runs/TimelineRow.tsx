@@ -19,7 +19,7 @@ export const TimelineRow = memo(
     const { entry, state } = row
     const { title, summary, isCode } = wordsOf(entry, t)
     const isMark = entry.subject.type === 'mark'
-    const badge = exitWords(entry, t) ?? (entry.attempts.length > 1 ? t('timeline.attempt', { attempt: entry.attempts.at(-1)?.attempt ?? entry.attempts.length }) : undefined)
+    const badge = exitWords(entry, t) ?? (entry.attempts.length > 1 ? t('timeline.tries', { count: entry.attempts.length }) : undefined)
     const isBad = state === 'failed' || (isMark && entry.failure !== null)
     const endedAt = row.endedAt ?? now
     return (

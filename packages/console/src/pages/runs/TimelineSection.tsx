@@ -55,7 +55,7 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
     timeline.retryCount > 0 && t('timeline.retries', { count: timeline.retryCount }),
     timeline.interruptionCount > 0 && t('timeline.interruptions', { count: timeline.interruptionCount }),
   ]
-  const detail = chosen && <EntryDetail key={chosen.key} run={run} entry={chosen} timeline={timeline} onClose={isWide ? () => choose(undefined) : undefined} onChoose={choose} />
+  const detail = chosen && <EntryDetail key={chosen.key} run={run} entry={chosen} timeline={timeline} onClose={() => choose(undefined)} onChoose={choose} />
   return (
     <section aria-labelledby="timeline">
       <div className="mb-2 flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
@@ -97,7 +97,7 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
         )}
       </div>
       {!isWide && (
-        <Sheet isOpen={chosen !== undefined} onClose={() => choose(undefined)} title={chosen ? titleOf(chosen, t) : ''} closeLabel={t('common.close')}>
+        <Sheet isOpen={chosen !== undefined} onClose={() => choose(undefined)} title={chosen ? titleOf(chosen, t) : ''}>
           {detail}
         </Sheet>
       )}

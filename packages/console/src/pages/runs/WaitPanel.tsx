@@ -33,7 +33,7 @@ export function WaitPanel({ run, wait }: { run: Run; wait: Wait }) {
       return (
         <Note tone="warn" title={t('wait.signal', { name: wait.name })}>
           <p className="text-sm text-ink-2">
-            {t('wait.signalText')} ({until})
+            {t('wait.signalText')} · {until}
           </p>
           <SignalForm run={run} name={wait.name} />
         </Note>

@@ -3,6 +3,7 @@ import type { Json } from '@longhaul/protocol'
 import type { Translate } from '../../i18n/index.ts'
 import type { Entry, EntryState } from '../../timeline/index.ts'
 import type { Tone } from '../../ui/State.tsx'
+import { briefJson } from './run-facts.ts'
 
 /** What an entry is called and what is worth saying of it in one line. */
 export type EntryWords = { title: string; summary: string; isCode: boolean }
@@ -71,7 +72,7 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
       return { summary: textField(input, 'name') ?? name, isCode: false }
     case 'tool':
     case 'step':
-      return { summary: input === undefined || input === null ? '' : briefJson(input), isCode: true }
+      return { summary: input === undefined || input === null ? '' : oneLine(briefJson(input)), isCode: true }
   }
 }
 
@@ -84,7 +85,7 @@ function otherSummary({ subject, name, input, output, wait }: Entry, t: Translat
     case 'run.resumed':
       return t('entry.by', { name })
     case 'signal.received':
-      return `${name} ${briefJson(input ?? null)}`
+      return `${name} ${oneLine(briefJson(input ?? null))}`
     case 'run.cancelled':
       return [t('entry.by', { name }), typeof output === 'string' ? output : ''].filter(Boolean).join(': ')
     default:
@@ -105,17 +106,6 @@ export function exitWords(entry: Entry, t: Translate): string | undefined {
 
 export const oneLine = (text: string): string => text.slice(0, 400).replace(/\s+/g, ' ').trim()
 const lastLine = (text: string): string => oneLine(text.trimEnd().slice(-160))
-
-/** `{"sql": "select …"}` as `sql: select …`: what a reader looks for first. */
-function briefJson(value: Json): string {
-  if (value === null || typeof value !== 'object') return oneLine(String(value))
-  if (Array.isArray(value)) return oneLine(JSON.stringify(value).slice(0, 400))
-  return oneLine(
-    Object.entries(value)
-      .map(([name, inner]) => `${name}: ${typeof inner === 'string' ? inner.slice(0, 200) : JSON.stringify(inner).slice(0, 200)}`)
-      .join('  '),
-  )
-}
 
 function textField(value: Json | undefined, field: string): string | undefined {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined

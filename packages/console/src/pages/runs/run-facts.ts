@@ -5,11 +5,19 @@ import type { Tone } from '../../ui/State.tsx'
 
 export const runTones: Record<RunState, Tone> = { pending: 'idle', running: 'active', waiting: 'waiting', completed: 'good', failed: 'bad', cancelled: 'off' }
 
-/** What was asked, as text. A durable function's input is whatever its author chose: shown as JSON. */
+/** What was asked, as text. A durable function's input is whatever its author chose. */
 export function questionOf(input: Json): string {
-  if (typeof input === 'string') return input
   if (input !== null && typeof input === 'object' && !Array.isArray(input) && typeof input['question'] === 'string') return input['question']
-  return input === null ? '' : JSON.stringify(input)
+  return input === null ? '' : briefJson(input)
+}
+
+/** `{"sql": "select …"}` as `sql: select …`: what a reader looks for first. A text is itself. */
+export function briefJson(value: Json): string {
+  if (typeof value === 'string') return value
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value).slice(0, 400)
+  return Object.entries(value)
+    .map(([name, inner]) => `${name}: ${typeof inner === 'string' ? inner.slice(0, 200) : JSON.stringify(inner).slice(0, 200)}`)
+    .join('  ')
 }
 
 /** The answer of an LLM agent; undefined when the run returned something else. */

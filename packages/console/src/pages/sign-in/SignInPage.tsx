@@ -9,7 +9,7 @@ import { storeKey } from '../../api/key.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths, patterns } from '../../paths.ts'
 import { Button, IconButton } from '../../ui/Button.tsx'
-import { CodeBlock } from '../../ui/Code.tsx'
+import { CopyButton } from '../../ui/CopyButton.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
 import { ErrorNote, Note } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
@@ -77,9 +77,10 @@ export function SignInPage() {
         <section className="mt-10 space-y-3 text-sm text-ink-2">
           <h2 className="font-semibold text-ink">{t('signIn.where')}</h2>
           <p>{t('signIn.whereText')}</p>
-          <CodeBlock title=".longhaul/credentials.json">
-            <pre className="text-xs">cat .longhaul/credentials.json</pre>
-          </CodeBlock>
+          <p className="flex items-center justify-between rounded-md border border-line bg-surface py-1 pr-1 pl-3 text-ink">
+            <code className="text-xs">cat .longhaul/credentials.json</code>
+            <CopyButton isIconOnly getText={() => 'cat .longhaul/credentials.json'} words={{ label: t('common.copy'), done: t('common.copied') }} />
+          </p>
           <p>{t('signIn.whereLink')}</p>
         </section>
       </main>

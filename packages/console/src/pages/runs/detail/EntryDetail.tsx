@@ -22,7 +22,7 @@ import { ModelDetail } from './ModelDetail.tsx'
 import { Facts, Value } from './parts.tsx'
 import { ToolDetail } from './ToolDetail.tsx'
 
-type Props = { run: Run; entry: Entry; timeline: Timeline; onClose: (() => void) | undefined; onChoose: (key: string) => void }
+type Props = { run: Run; entry: Entry; timeline: Timeline; onClose: () => void; onChoose: (key: string) => void }
 
 /** Everything that is known of one entry: exactly what went in, what came out, what went wrong. */
 export function EntryDetail({ run, entry, timeline, onClose, onChoose }: Props) {
@@ -45,11 +45,9 @@ export function EntryDetail({ run, entry, timeline, onClose, onChoose }: Props) 
             onChange={(value) => setRaw(value === 'raw')}
           />
           <CopyLink run={run} entry={entry} />
-          {onClose && (
-            <IconButton label={t('common.close')} onClick={onClose}>
-              <X size={16} aria-hidden />
-            </IconButton>
-          )}
+          <IconButton label={t('common.close')} onClick={onClose}>
+            <X size={16} aria-hidden />
+          </IconButton>
         </span>
       </header>
       <div className="min-h-0 flex-1 space-y-5 overflow-y-auto overscroll-contain p-4" tabIndex={0} role="region" aria-label={titleOf(entry, t)}>
@@ -106,10 +104,15 @@ function OtherDetail({ entry, facts }: { entry: Entry; facts: [string, ReactNode
     <>
       <Facts facts={[...facts, ...more]} />
       {entry.failure && <FailureView failure={entry.failure} title={t('detail.error')} />}
-      {entry.input !== undefined && <Value title={t(entry.subject.type === 'mark' && entry.subject.event === 'run.started' ? 'detail.input' : 'detail.payload')} value={entry.input} />}
+      {entry.input !== undefined && <Value title={t(inputTitle(entry))} value={entry.input} />}
       {entry.output !== undefined && entry.output !== null && <Value title={t('detail.output')} value={entry.output} />}
     </>
   )
+}
+
+function inputTitle({ subject }: Entry): 'detail.input' | 'detail.reason' | 'detail.payload' {
+  if (subject.type !== 'mark') return 'detail.payload'
+  return subject.event === 'run.started' ? 'detail.input' : subject.event === 'run.interrupted' ? 'detail.reason' : 'detail.payload'
 }
 
 function Attempts({ entry }: { entry: Entry }) {
@@ -144,10 +147,10 @@ function RawDetail({ run, entry }: { run: Run; entry: Entry }) {
   const events = useQuery(entryEventsQuery(run.id, entry.events))
   return (
     <>
-      {isStep && step.data && <Value title={`GET /v1/runs/…/steps/${entry.key}`} value={step.data} />}
+      {isStep && step.data && <Value title={`GET /v1/runs/…/steps/${entry.key}`} value={step.data} isRaw />}
       {events.isPending && events.isFetching && <Skeleton className="h-40" />}
       {events.isError && <RequestError error={events.error} />}
-      {events.data && <Value title={t('detail.events')} value={events.data} />}
+      {events.data && <Value title={t('detail.events')} value={events.data} isRaw />}
     </>
   )
 }

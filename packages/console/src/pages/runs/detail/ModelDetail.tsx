@@ -1,4 +1,4 @@
-import { ModelReply, ModelRequest, Prompt } from '@longhaul/protocol'
+import { ModelReply, Prompt } from '@longhaul/protocol'
 import type { Message, ToolDefinition } from '@longhaul/protocol'
 import { ChevronRight } from 'lucide-react'
 import { useState } from 'react'
@@ -8,7 +8,7 @@ import type { Entry } from '../../../timeline/index.ts'
 import { cx } from '../../../ui/cx.ts'
 import { formatCount, formatUsd } from '../../../ui/format.ts'
 import { Tag } from '../../../ui/State.tsx'
-import { JsonView } from '../../JsonView.tsx'
+import { FieldsView, JsonView } from '../../JsonView.tsx'
 import { FailureView } from '../OutcomeView.tsx'
 import { isOffline } from '../run-facts.ts'
 import { Facts, Value } from './parts.tsx'
@@ -38,15 +38,15 @@ export function ModelDetail({ step, entry, facts }: { step: Step; entry: Entry; 
         <h4 className="text-sm font-semibold">{t('detail.response')}</h4>
         {done ? <MessageView message={{ role: 'assistant', content: done.content }} /> : entry.live?.text ? <p className="whitespace-pre-wrap">{entry.live.text}</p> : <p className="text-sm text-ink-3">{t('detail.notYet')}</p>}
       </section>
-      {prompt.success ? <PromptView prompt={prompt.data} newCount={newCountOf(entry)} /> : step.input !== null && <Value title={t('detail.prompt')} value={step.input} />}
+      {prompt.success ? <PromptView prompt={prompt.data} newCount={newCountOf(prompt.data)} /> : step.input !== null && <Value title={t('detail.prompt')} value={step.input} />}
     </>
   )
 }
 
-/** How many of the prompt's messages this call added. The recorded request says so; without it none is marked. */
-function newCountOf(entry: Entry): number {
-  const request = ModelRequest.safeParse(entry.input)
-  return request.success && request.data.prefix !== undefined ? request.data.append.length : 0
+/** How many messages this call added: those after the model's last word. Of a conversation's first call none is marked. */
+function newCountOf({ messages }: Prompt): number {
+  const last = messages.findLastIndex((message) => message.role === 'assistant')
+  return last < 0 ? 0 : messages.length - 1 - last
 }
 
 function PromptView({ prompt, newCount }: { prompt: Prompt; newCount: number }) {
@@ -56,7 +56,7 @@ function PromptView({ prompt, newCount }: { prompt: Prompt; newCount: number }) 
   return (
     <section className="space-y-2">
       <h4 className="text-sm font-semibold">{t('detail.prompt')}</h4>
-      <Fold title={t('detail.instructions')} aside={prompt.instructions ? `${prompt.instructions.length}` : t('detail.noInstructions')}>
+      <Fold title={t('detail.instructions')} aside={prompt.instructions ? t('detail.chars', { count: prompt.instructions.length }) : t('detail.noInstructions')}>
         <p className="text-sm whitespace-pre-wrap">{prompt.instructions}</p>
       </Fold>
       <Fold title={t('detail.tools')} aside={prompt.tools.map((tool) => tool.name).join(', ') || t('common.none')}>
@@ -110,7 +110,7 @@ function MessageView({ message, isNew = false }: { message: Message; isNew?: boo
                 {!isCall && part.isError && <Tag tone="warn">{t('detail.error')}</Tag>}
                 <span className="min-w-0 truncate font-mono text-xs text-ink-3">{part.toolCallId}</span>
               </p>
-              <JsonView value={isCall ? part.input : part.output} />
+              <FieldsView value={isCall ? part.input : part.output} />
             </div>
           )
         })}

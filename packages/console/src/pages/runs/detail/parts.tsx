@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { useTexts } from '../../../i18n/index.ts'
 import { CodeBlock } from '../../../ui/Code.tsx'
 import { CopyButton } from '../../../ui/CopyButton.tsx'
-import { JsonView } from '../../JsonView.tsx'
+import { FieldsView, JsonView } from '../../JsonView.tsx'
 
 /** A step in full, as the API tells it. */
 export type Step = z.infer<typeof getStep.output>
@@ -22,11 +22,12 @@ export function Facts({ facts }: { facts: readonly [string, ReactNode][] }) {
   )
 }
 
-export function Value({ title, value }: { title: string; value: unknown }) {
+/** A value under its title, readable by default and `isRaw` to the letter. */
+export function Value({ title, value, isRaw = false }: { title: string; value: unknown; isRaw?: boolean }) {
   const { t } = useTexts()
   return (
     <CodeBlock title={title} actions={<CopyButton isIconOnly getText={() => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))} words={{ label: t('common.copy'), done: t('common.copied') }} />}>
-      {value === '' ? <span className="text-xs text-ink-3">{t('detail.empty')}</span> : <JsonView value={value} />}
+      {value === '' ? <span className="text-xs text-ink-3">{t('detail.empty')}</span> : isRaw ? <JsonView value={value} /> : <FieldsView value={value} />}
     </CodeBlock>
   )
 }
