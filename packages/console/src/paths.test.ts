@@ -19,7 +19,24 @@ test('the map of the console', () => {
     paths.approvals(),
     paths.approvals({ state: 'pending' }),
     paths.system(),
-  ]).toMatchInlineSnapshot()
+  ]).toMatchInlineSnapshot(`
+    [
+      "/",
+      "/?agent=analyst&question=%E4%B8%8A%E5%AD%A3%E5%BA%A6%E6%9C%AB%E7%9A%84+ARR+%E6%98%AF%E5%A4%9A%E5%B0%91%EF%BC%9F",
+      "/sign-in",
+      "/sign-in?to=%2Fruns%2F0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de",
+      "/sign-in?rejected=yes",
+      "/runs",
+      "/runs?state=failed&agent=analyst",
+      "/runs?cursor=a%2Bb%2Fc%3D",
+      "/runs/0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de",
+      "/runs/0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de?step=3.0",
+      "/runs/0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de?step=e12&show=problem",
+      "/approvals",
+      "/approvals?state=pending",
+      "/system",
+    ]
+  `)
 })
 
 test('every path matches the pattern of its name', () => {

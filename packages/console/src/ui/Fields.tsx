@@ -4,8 +4,8 @@ import { cx } from './cx.ts'
 
 const edge = 'w-full rounded-md border border-field bg-surface text-ink transition-colors focus-visible:border-accent focus-visible:outline-offset-0'
 
-export function TextInput({ className, ...rest }: ComponentProps<'input'>) {
-  return <input className={cx(edge, 'h-9 px-3', className)} {...rest} />
+export function TextInput({ className, isSmall = false, ...rest }: ComponentProps<'input'> & { isSmall?: boolean }) {
+  return <input className={cx(edge, 'px-3', isSmall ? 'h-8 text-sm' : 'h-9', className)} {...rest} />
 }
 
 export function TextArea({ className, ...rest }: ComponentProps<'textarea'>) {

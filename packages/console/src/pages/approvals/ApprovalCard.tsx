@@ -72,7 +72,7 @@ function Decision({ approval }: { approval: Approval }) {
   const blocked = mayDecide ? undefined : t('common.noPermission', { permission: 'approvals:decide' })
   return (
     <div className="flex min-w-0 flex-1 flex-wrap items-center gap-2">
-      <TextInput aria-label={t('wait.comment')} placeholder={t('wait.comment')} maxLength={2_000} value={comment} onChange={(event) => setComment(event.target.value)} className="h-8 w-full text-sm sm:w-64" />
+      <TextInput aria-label={t('wait.comment')} placeholder={t('wait.comment')} maxLength={2_000} value={comment} onChange={(event) => setComment(event.target.value)} isSmall className="w-full sm:w-64" />
       <Button look="primary" disabledBecause={blocked} isBusy={decide.isPending} onClick={() => decide.mutate(true)}>
         <Check size={14} aria-hidden />
         {t('wait.approve')}

@@ -68,7 +68,8 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
             id="question"
             ref={box}
             rows={3}
-            autoFocus
+            // On a phone the keyboard would cover the page before it was seen.
+            autoFocus={matchMedia('(pointer: fine)').matches}
             maxLength={100_000}
             value={question}
             placeholder={t(isFunction ? 'home.functionPlaceholder' : 'home.placeholder', { agent: agent.name })}
