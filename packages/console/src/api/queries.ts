@@ -10,10 +10,13 @@ export const queryClient = new QueryClient({
     queries: {
       staleTime: 2_000,
       gcTime: 300_000,
+      // A server on this machine or in this network answers even when the browser holds the world for unreachable.
+      networkMode: 'always',
       // What passes is asked again by itself; what does not (no such run, not allowed) is shown at once.
       retry: (failures, error) => error instanceof ApiError && error.code === 'unavailable' && failures < 2,
       retryDelay: 500,
     },
+    mutations: { networkMode: 'always' },
   },
 })
 

@@ -22,7 +22,7 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
   }
   return (
     <>
-      <Button look="quiet" size="sm" aria-label={t('settings.otherLanguageLabel')} onClick={() => void setLanguage(language === 'en' ? 'zh' : 'en')}>
+      <Button look="quiet" size="sm" aria-label={`${t('settings.otherLanguage')}: ${t('settings.otherLanguageLabel')}`} onClick={() => void setLanguage(language === 'en' ? 'zh' : 'en')}>
         <Languages size={15} aria-hidden />
         <span className="hidden sm:inline" lang={language === 'en' ? 'zh' : 'en'}>
           {t('settings.otherLanguage')}

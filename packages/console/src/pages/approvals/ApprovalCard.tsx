@@ -25,7 +25,7 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
     <article aria-label={approval.title} className="rounded-lg border border-line bg-surface">
       <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 px-4 pt-3">
         <div className="min-w-0">
-          <h3 className="text-lg font-semibold break-words">{approval.title}</h3>
+          <h2 className="text-lg font-semibold break-words">{approval.title}</h2>
           <p className="flex flex-wrap gap-x-1.5 text-sm text-ink-2">
             <span className="font-medium">{approval.agent}</span>
             <span>

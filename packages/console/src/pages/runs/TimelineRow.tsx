@@ -29,7 +29,6 @@ export const TimelineRow = memo(
         aria-level={row.depth + 1}
         aria-selected={isChosen}
         aria-expanded={row.hasChildren ? !row.isCollapsed : undefined}
-        aria-label={[title, summary, t(`entry.state.${state}`), isMark ? '' : formatDuration(endedAt - row.startedAt, locale)].filter(Boolean).join(', ')}
         onClick={() => onChoose(isChosen ? undefined : entry.key)}
         style={{ transform: `translateY(${top}px)`, height }}
         className={cx(
@@ -46,6 +45,7 @@ export const TimelineRow = memo(
           {badge && <span className={cx('shrink-0 rounded-sm px-1 text-xs', isBad || exitWords(entry, t) ? 'bg-bad-soft text-bad' : 'bg-warn-soft text-warn')}>{badge}</span>}
           <span className={cx('min-w-0 flex-1 truncate', isBad ? 'text-bad' : 'text-ink-3', isCode && 'font-mono text-xs')}>{summary}</span>
         </div>
+        {!isMark && <span className="sr-only">{t(`entry.state.${state}`)}</span>}
         <Bars entry={entry} row={row} scale={scale} now={now} />
         <span className="w-20 shrink-0 pr-3 text-right text-xs whitespace-nowrap text-ink-3">{isMark ? '' : formatDuration(endedAt - row.startedAt, locale)}</span>
       </div>
