@@ -7,7 +7,7 @@ export const en = {
     signedInAs: 'Signed in with the key', signOut: 'Sign out', otherLanguage: '中文', otherLanguageLabel: 'Switch to Chinese',
   },
   common: {
-    close: 'Close', copy: 'Copy', copied: 'Copied', retry: 'Try again', cancel: 'Cancel', back: 'Back', loading: 'Loading', more: 'Show {{chars}} more characters', unknown: 'unknown', none: 'none',
+    close: 'Close', copy: 'Copy', copied: 'Copied', more: 'Show {{chars}} more characters', none: 'none',
     noPermission: 'This key lacks the permission {{permission}}.', newer: 'Newest', older: 'Older', all: 'All', download: 'Download', unpriced: 'no price known',
   },
   connection: { lost: 'The server is not answering. Trying again; nothing that runs is lost.', offlineChip: 'offline stand-in', offlineTitle: 'No model provider is configured. A rule-based stand-in answers; it is not a language model.' },
@@ -40,14 +40,14 @@ export const en = {
   },
   state: { pending: 'Pending', running: 'Running', waiting: 'Waiting', completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled' },
   run: {
-    title: 'Run', askedBy: 'asked by {{name}}', version: 'version {{version}}', started: 'Started', duration: 'Duration', cost: 'Cost', tokens: 'Tokens', model: 'Model', access: 'Data access', id: 'Run',
+    askedBy: 'asked by {{name}}', version: 'version {{version}}', started: 'Started', duration: 'Duration', cost: 'Cost', tokens: 'Tokens', model: 'Model', access: 'Data access', id: 'Run',
     tokensValue: '{{input}} in · {{output}} out', tokensCached: '{{cached}} of the input from the cache',
     cancel: 'Cancel run', cancelTitle: 'Cancel this run?', cancelText: 'What has been done stays done. What is going on is stopped, and the run cannot be taken up again.', cancelReason: 'Reason (optional)', keep: 'Keep running',
     cancelEnded: 'The run has ended.', askAgain: 'Ask again', retry: 'Retry', retryBlocked: 'Only a run that waits for an operator can be taken up again.',
     missing: 'No such run', offline: 'Offline stand-in, not a language model', offlineText: 'No model provider is configured. Fixed rules produced this answer; they know nothing beyond their grammar.',
     accessAll: 'everything', accessRegions: 'regions {{regions}}', accessNoPersonal: 'no personal data', accessLimited: 'The answer is limited to what the asker may see: {{access}}.',
-    queued: 'Waiting for a worker', starting: 'Starting', working: 'Working', workingOn: 'Now', reconnecting: 'Connection lost. Picking up where it broke off…', streamFailed: 'The live view has stopped',
-    events_one: '{{count}} event', events_other: '{{count}} events',
+    queued: 'Waiting for a worker', working: 'Working', reconnecting: 'Connection lost. Picking up where it broke off…', streamFailed: 'The live view has stopped',
+    
   },
   wait: {
     timer: 'Waiting until {{until}}', timerText: 'A timer of the agent’s own ({{name}}). It costs nothing meanwhile and goes on by itself.', signal: 'Waiting for the signal “{{name}}”', signalText: 'Somebody or something outside has to send it',
@@ -58,7 +58,7 @@ export const en = {
     signalSent: 'Sent. The run takes it up in a moment.',
   },
   answer: {
-    title: 'Answer', result: 'Result', failure: 'Why it failed', table: 'Table', rows_one: '{{count}} row', rows_other: '{{count}} rows', cut: 'the first {{shown}} of {{total}} rows', csv: 'Copy as CSV', sql: 'SQL', copySql: 'Copy SQL', showSql: 'Show SQL', hideSql: 'Hide SQL',
+    title: 'Answer', result: 'Result', failure: 'Why it failed', table: 'Table', rows_one: '{{count}} row', rows_other: '{{count}} rows', cut: 'the first {{shown}} of {{total}} rows', csv: 'Copy as CSV', sql: 'SQL', copySql: 'Copy SQL', 
     chart: 'Chart', chartFailed: 'The file could not be loaded.', sortBy: 'Sort by {{column}}', empty: 'The query found no rows.', cancelled: 'Cancelled', cancelledBy: 'by {{name}}', stack: 'Stack', retryable: 'may succeed when tried again', final: 'will not succeed when tried again',
     nothing: 'It returned nothing.', copyAnswer: 'Copy answer', showAll: 'Show all {{count}} rows',
   },
@@ -74,10 +74,10 @@ export const en = {
     state: { running: 'running', retrying: 'to be retried', waiting: 'waiting', interrupted: 'interrupted, will be taken up again', completed: 'completed', failed: 'failed', abandoned: 'not finished' },
   },
   detail: {
-    label: 'Detail', copyLink: 'Copy link to this entry', prompt: 'Prompt', instructions: 'Instructions', tools: 'Tools offered', messages: 'Messages', response: 'Response', input: 'Input', output: 'Output', error: 'Error', raw: 'Raw', readable: 'Readable', script: 'Script', stdout: 'Standard output', stderr: 'Standard error',
+    label: 'Detail', copyLink: 'Copy link to this entry', prompt: 'Prompt', instructions: 'Instructions', tools: 'Tools offered', response: 'Response', input: 'Input', output: 'Output', error: 'Error', raw: 'Raw', readable: 'Readable', script: 'Script', stdout: 'Standard output', stderr: 'Standard error',
     started: 'Started', duration: 'Duration', model: 'Model', asked: 'asked for {{model}}', tokens: 'Tokens', cost: 'Cost', finish: 'Ended by', driver: 'Sandbox', exitCode: 'Exit code', attempts: 'Tries', attempt: 'Try {{attempt}}', path: 'Path', isNew: 'new', earlier_one: '{{count}} earlier message', earlier_other: '{{count}} earlier messages',
-    role: { user: 'User', assistant: 'Assistant', tool: 'Tool result' }, callsTool: 'calls', empty: 'empty', notYet: 'Not there yet.', noSteps: 'Only steps have details beyond this.', truncated: 'The output was longer; the rest was dropped.', timedOut: 'It took longer than allowed and was stopped.', worker: 'The worker was lost during this try.',
-    retryIn: 'tried again after {{delay}}', events: 'Events', gone: 'This entry is not in the run’s history.', noInstructions: 'none', chars: '{{count}} characters', finishReason: { stop: 'the model', 'tool-calls': 'tool calls', length: 'the length limit', 'content-filter': 'the content filter', other: 'another reason' }, payload: 'Payload', reason: 'Reason', outputMax: 'at most {{tokens}} tokens out', cached: '{{cached}} cached', stdin: 'Standard input', cwd: 'in {{path}}', parts: 'Shown to the asker',
+    role: { user: 'User', assistant: 'Assistant', tool: 'Tool result' }, callsTool: 'calls', empty: 'empty', notYet: 'Not there yet.', truncated: 'The output was longer; the rest was dropped.', timedOut: 'It took longer than allowed and was stopped.', worker: 'The worker was lost during this try.',
+    retryIn: 'tried again after {{delay}}', events: 'Events', gone: 'This entry is not in the run’s history.', noInstructions: 'none', chars: '{{count}} characters', finishReason: { stop: 'the model', 'tool-calls': 'tool calls', length: 'the length limit', 'content-filter': 'the content filter', other: 'another reason' }, payload: 'Payload', reason: 'Reason', outputMax: 'at most {{tokens}} tokens out', cached: '{{cached}} cached', stdin: 'Standard input', size: 'Size', binary: 'Not text.', cwd: 'in {{path}}', parts: 'Shown to the asker',
   },
   approvals: { title: 'Approvals', filter: 'State', emptyPending: 'Nothing waits for a decision', emptyPendingText: 'When an agent asks a person before it goes on, the question appears here.', empty: 'No approvals', toRun: 'Open the run', asked: 'asked', none: 'No further detail was given.', truth: 'Decided by {{name}}' },
   system: {

@@ -1,3 +1,4 @@
+import { readFileSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { en } from './en.ts'
 import { zh } from './zh.ts'
@@ -21,4 +22,14 @@ test('no Chinese text was left in English', () => {
   const same = new Set(['app.name', 'answer.sql', 'settings.otherLanguage'])
   const left = [...chinese].filter(([key, text]) => !same.has(key) && !/\p{Script=Han}/u.test(text.replace(/\{\{\w+\}\}/g, '')) && /\p{L}/u.test(text.replace(/\{\{\w+\}\}/g, '')))
   expect(left).toEqual([])
+})
+
+test('every text is shown somewhere', () => {
+  const folder = new URL('..', import.meta.url)
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file) && !file.startsWith('i18n') && !file.includes('.test.'))
+  const source = files.map((file) => readFileSync(new URL(file, folder), 'utf8')).join('\n')
+  const literals = new Set([...source.matchAll(/'([a-z][a-zA-Z]*(?:\.[a-zA-Z-]+)+)'/g)].map(([, key]) => key))
+  const templates = [...source.matchAll(/`([a-z][a-zA-Z]*\.[a-zA-Z.]*)\$\{[^}]+\}([a-zA-Z]*)`/g)].map(([, before, after]) => new RegExp(`^${before?.replaceAll('.', '\\.')}[\\w-]+${after}$`))
+  const unused = [...english.keys()].map((key) => key.replace(/_(one|other)$/, '')).filter((key) => !literals.has(key) && !templates.some((template) => template.test(key)))
+  expect(unused).toEqual([])
 })

@@ -9,7 +9,7 @@ export const zh: Texts = {
     signedInAs: '当前登录密钥', signOut: '退出登录', otherLanguage: 'English', otherLanguageLabel: '切换到英文',
   },
   common: {
-    close: '关闭', copy: '复制', copied: '已复制', retry: '重试', cancel: '取消', back: '返回', loading: '正在加载', more: '再显示 {{chars}} 个字符', unknown: '未知', none: '无',
+    close: '关闭', copy: '复制', copied: '已复制', more: '再显示 {{chars}} 个字符', none: '无',
     noPermission: '此密钥没有 {{permission}} 权限。', newer: '最新', older: '更早', all: '全部', download: '下载', unpriced: '价格未知',
   },
   connection: { lost: '服务器没有响应，正在重新连接；运行中的任务不会丢失。', offlineChip: '离线替身', offlineTitle: '没有配置模型供应商。目前由基于规则的替身作答，它不是语言模型。' },
@@ -42,14 +42,14 @@ export const zh: Texts = {
   },
   state: { pending: '排队中', running: '运行中', waiting: '等待中', completed: '已完成', failed: '失败', cancelled: '已取消' },
   run: {
-    title: '运行', askedBy: '{{name}} 提问', version: '版本 {{version}}', started: '开始时间', duration: '用时', cost: '费用', tokens: '词元', model: '模型', access: '数据权限', id: '运行编号',
+    askedBy: '{{name}} 提问', version: '版本 {{version}}', started: '开始时间', duration: '用时', cost: '费用', tokens: '词元', model: '模型', access: '数据权限', id: '运行编号',
     tokensValue: '输入 {{input}} · 输出 {{output}}', tokensCached: '其中 {{cached}} 输入来自缓存',
     cancel: '取消运行', cancelTitle: '取消这次运行？', cancelText: '已完成的工作会保留，正在进行的会停止，之后无法继续。', cancelReason: '原因（可选）', keep: '继续运行',
     cancelEnded: '运行已结束。', askAgain: '再问一次', retry: '重新执行', retryBlocked: '只有等待运维人员的运行才能重新执行。',
     missing: '没有这次运行', offline: '离线替身，不是语言模型', offlineText: '没有配置模型供应商。答案由固定规则得出，规则之外一无所知。',
     accessAll: '全部数据', accessRegions: '地区 {{regions}}', accessNoPersonal: '不含个人数据', accessLimited: '答案仅限提问者有权查看的数据：{{access}}。',
-    queued: '等待工作进程', starting: '正在启动', working: '工作中', workingOn: '当前', reconnecting: '连接中断，正在从断点继续…', streamFailed: '实时视图已停止',
-    events_other: '{{count}} 个事件',
+    queued: '等待工作进程', working: '工作中', reconnecting: '连接中断，正在从断点继续…', streamFailed: '实时视图已停止',
+    
   },
   wait: {
     timer: '等待至 {{until}}', timerText: '这是智能体自己设定的定时器（{{name}}）。等待期间不产生费用，到时自动继续。', signal: '等待信号“{{name}}”', signalText: '需要由外部发送',
@@ -60,7 +60,7 @@ export const zh: Texts = {
     signalSent: '已发送，运行稍后就会收到。',
   },
   answer: {
-    title: '答案', result: '结果', failure: '失败原因', table: '表格', rows_other: '{{count}} 行', cut: '共 {{total}} 行，显示前 {{shown}} 行', csv: '复制为 CSV', sql: 'SQL', copySql: '复制 SQL', showSql: '显示 SQL', hideSql: '隐藏 SQL',
+    title: '答案', result: '结果', failure: '失败原因', table: '表格', rows_other: '{{count}} 行', cut: '共 {{total}} 行，显示前 {{shown}} 行', csv: '复制为 CSV', sql: 'SQL', copySql: '复制 SQL', 
     chart: '图表', chartFailed: '文件加载失败。', sortBy: '按 {{column}} 排序', empty: '查询没有返回任何行。', cancelled: '已取消', cancelledBy: '由 {{name}} 取消', stack: '调用栈', retryable: '重试可能成功', final: '重试也不会成功',
     nothing: '没有返回内容。', copyAnswer: '复制答案', showAll: '显示全部 {{count}} 行',
   },
@@ -76,10 +76,10 @@ export const zh: Texts = {
     state: { running: '进行中', retrying: '即将重试', waiting: '等待中', interrupted: '已中断，将继续执行', completed: '已完成', failed: '失败', abandoned: '未完成' },
   },
   detail: {
-    label: '详情', copyLink: '复制此条目的链接', prompt: '提示词', instructions: '指令', tools: '可用工具', messages: '消息', response: '回复', input: '输入', output: '输出', error: '错误', raw: '原始数据', readable: '易读视图', script: '脚本', stdout: '标准输出', stderr: '标准错误',
+    label: '详情', copyLink: '复制此条目的链接', prompt: '提示词', instructions: '指令', tools: '可用工具', response: '回复', input: '输入', output: '输出', error: '错误', raw: '原始数据', readable: '易读视图', script: '脚本', stdout: '标准输出', stderr: '标准错误',
     started: '开始时间', duration: '用时', model: '模型', asked: '请求的是 {{model}}', tokens: '词元', cost: '费用', finish: '结束原因', driver: '沙箱', exitCode: '退出码', attempts: '尝试', attempt: '第 {{attempt}} 次', path: '路径', isNew: '新增', earlier_other: '之前的 {{count}} 条消息',
-    role: { user: '用户', assistant: '助手', tool: '工具结果' }, callsTool: '调用', empty: '空', notYet: '尚未产生。', noSteps: '只有步骤才有更多详情。', truncated: '输出过长，其余部分已丢弃。', timedOut: '超过时限，已被终止。', worker: '这次尝试期间工作进程丢失。',
-    retryIn: '{{delay}}后重试', events: '事件', gone: '运行历史中没有这个条目。', noInstructions: '无', chars: '{{count}} 个字符', finishReason: { stop: '模型自行结束', 'tool-calls': '工具调用', length: '长度上限', 'content-filter': '内容过滤', other: '其他原因' }, payload: '内容', reason: '原因', outputMax: '输出上限 {{tokens}} 词元', cached: '{{cached}} 来自缓存', stdin: '标准输入', cwd: '目录 {{path}}', parts: '向提问者展示',
+    role: { user: '用户', assistant: '助手', tool: '工具结果' }, callsTool: '调用', empty: '空', notYet: '尚未产生。', truncated: '输出过长，其余部分已丢弃。', timedOut: '超过时限，已被终止。', worker: '这次尝试期间工作进程丢失。',
+    retryIn: '{{delay}}后重试', events: '事件', gone: '运行历史中没有这个条目。', noInstructions: '无', chars: '{{count}} 个字符', finishReason: { stop: '模型自行结束', 'tool-calls': '工具调用', length: '长度上限', 'content-filter': '内容过滤', other: '其他原因' }, payload: '内容', reason: '原因', outputMax: '输出上限 {{tokens}} 词元', cached: '{{cached}} 来自缓存', stdin: '标准输入', size: '大小', binary: '不是文本。', cwd: '目录 {{path}}', parts: '向提问者展示',
   },
   approvals: { title: '审批', filter: '状态', emptyPending: '没有等待决定的事项', emptyPendingText: '智能体在继续之前需要人来决定时，问题会出现在这里。', empty: '没有审批', toRun: '打开运行', asked: '提出于', none: '没有更多说明。', truth: '{{name}} 作出决定' },
   system: {

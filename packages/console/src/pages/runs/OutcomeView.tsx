@@ -1,5 +1,6 @@
 import type { Failure, Run } from '@longhaul/protocol'
 import { useTexts } from '../../i18n/index.ts'
+import type { Timeline } from '../../timeline/index.ts'
 import { Code, CodeBlock } from '../../ui/Code.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { ErrorNote, Note } from '../../ui/Notes.tsx'
@@ -8,10 +9,17 @@ import { JsonView } from '../JsonView.tsx'
 import { SafeMarkdown } from './AnswerView.tsx'
 
 /** What became of a run whose output is no agent's answer: a function's return value, a failure, a cancellation. */
-export function OutcomeView({ run }: { run: Run }) {
+export function OutcomeView({ run, timeline }: { run: Run; timeline: Timeline }) {
   const { t } = useTexts()
   if (run.state === 'failed') return run.failure ? <FailureView failure={run.failure} title={t('answer.failure')} /> : null
-  if (run.state === 'cancelled') return <Note title={t('answer.cancelled')} />
+  if (run.state === 'cancelled') {
+    const mark = [...timeline.entries.values()].findLast(({ subject }) => subject.type === 'mark' && subject.event === 'run.cancelled')
+    return (
+      <Note title={[t('answer.cancelled'), mark?.name && t('answer.cancelledBy', { name: mark.name })].filter(Boolean).join(' ')}>
+        {typeof mark?.output === 'string' && <p className="text-ink-2">{mark.output}</p>}
+      </Note>
+    )
+  }
   if (run.output === null) return <Note title={t('answer.nothing')} />
   if (typeof run.output === 'string')
     return (

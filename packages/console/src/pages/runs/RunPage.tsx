@@ -7,6 +7,7 @@ import { useEffect } from 'react'
 import { useLiveRun } from '../../api/live-run.ts'
 import { runQuery } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
+import type { Timeline } from '../../timeline/index.ts'
 import { Skeleton } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { AnswerView } from './AnswerView.tsx'
@@ -33,16 +34,16 @@ export function RunPage() {
     <div className="space-y-8">
       <RunHeader run={run.data} />
       {run.data.state === 'waiting' && run.data.wait && <WaitPanel run={run.data} wait={run.data.wait} />}
-      {isTerminal(run.data.state) ? <Outcome run={run.data} /> : <NowView run={run.data} timeline={timeline} isReconnecting={following.state === 'reconnecting'} />}
+      {isTerminal(run.data.state) ? <Outcome run={run.data} timeline={timeline} /> : <NowView run={run.data} timeline={timeline} isReconnecting={following.state === 'reconnecting'} />}
       {following.state === 'error' && <RequestError error={following.error} title={t('run.streamFailed')} />}
       <TimelineSection run={run.data} timeline={timeline} isLoading={following.state === 'connecting' && timeline.lastSeq < 0} />
     </div>
   )
 }
 
-function Outcome({ run }: { run: Run }) {
+function Outcome({ run, timeline }: { run: Run; timeline: Timeline }) {
   const answer = run.state === 'completed' ? answerOf(run) : undefined
-  return answer ? <AnswerView answer={answer} asker={run.asker} /> : <OutcomeView run={run} />
+  return answer ? <AnswerView answer={answer} asker={run.asker} /> : <OutcomeView run={run} timeline={timeline} />
 }
 
 function useTitle(question: string | undefined): void {

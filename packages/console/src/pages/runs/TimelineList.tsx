@@ -65,7 +65,7 @@ export function TimelineList({ rows, scale, now, chosen, isLive, onChoose, onTog
         aria-activedescendant={current === undefined ? undefined : rowId(current)}
         onKeyDown={onKeyDown}
         onFocus={() => setActive((before) => before ?? chosen ?? rows[0]?.entry.key)}
-        className="group/tree relative [overflow-anchor:none] focus-visible:outline-offset-[-2px]"
+        className="group/tree relative focus-visible:outline-offset-[-2px]"
         style={{ height: virtualizer.getTotalSize() }}
       >
         {virtualizer.getVirtualItems().map((item) => {

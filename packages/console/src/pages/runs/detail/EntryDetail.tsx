@@ -18,6 +18,7 @@ import { entryTones, titleOf } from '../entry-facts.ts'
 import { KindIcon } from '../KindIcon.tsx'
 import { FailureView } from '../OutcomeView.tsx'
 import { ExecDetail } from './ExecDetail.tsx'
+import { ArtifactDetail, FilesDetail } from './FilesDetail.tsx'
 import { ModelDetail } from './ModelDetail.tsx'
 import { Facts, Value } from './parts.tsx'
 import { ToolDetail } from './ToolDetail.tsx'
@@ -92,6 +93,8 @@ function StepDetail({ run, entry, timeline, facts, onChoose }: Omit<Props, 'onCl
   const about = { step: step.data, entry, facts }
   if (kind === 'model') return <ModelDetail {...about} />
   if (kind === 'exec') return <ExecDetail {...about} />
+  if (kind === 'files') return <FilesDetail step={step.data} facts={facts} />
+  if (kind === 'artifact') return <ArtifactDetail step={step.data} facts={facts} />
   return <ToolDetail {...about} timeline={timeline} onChoose={onChoose} />
 }
 

@@ -55,7 +55,10 @@ function PromptView({ prompt, newCount }: { prompt: Prompt; newCount: number }) 
   const earlier = prompt.messages.length - newCount
   return (
     <section className="space-y-2">
-      <h4 className="text-sm font-semibold">{t('detail.prompt')}</h4>
+      <h4 className="text-sm font-semibold">
+        {t('detail.prompt')}
+        {prompt.outputTokensMax !== undefined && <span className="ml-2 font-normal text-ink-3">{t('detail.outputMax', { tokens: prompt.outputTokensMax })}</span>}
+      </h4>
       <Fold title={t('detail.instructions')} aside={prompt.instructions ? t('detail.chars', { count: prompt.instructions.length }) : t('detail.noInstructions')}>
         <p className="text-sm whitespace-pre-wrap">{prompt.instructions}</p>
       </Fold>
