@@ -18,6 +18,14 @@ onKeyChange(() => {
   void router.invalidate()
 })
 
+// A page left open over an upgrade asks for parts of itself that are gone: the new page has them. At most once a minute, in case it has not.
+window.addEventListener('vite:preloadError', () => {
+  const before = Number(sessionStorage.getItem('longhaul.reloadedAt'))
+  if (Date.now() - before < 60_000) return
+  sessionStorage.setItem('longhaul.reloadedAt', String(Date.now()))
+  location.reload()
+})
+
 await startI18n()
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root.')

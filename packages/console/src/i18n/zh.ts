@@ -79,7 +79,7 @@ export const zh: Texts = {
     label: '详情', copyLink: '复制此条目的链接', prompt: '提示词', instructions: '指令', tools: '可用工具', response: '回复', input: '输入', output: '输出', error: '错误', raw: '原始数据', readable: '易读视图', script: '脚本', stdout: '标准输出', stderr: '标准错误',
     started: '开始时间', duration: '用时', model: '模型', asked: '请求的是 {{model}}', tokens: '词元', cost: '费用', finish: '结束原因', driver: '沙箱', exitCode: '退出码', attempts: '尝试', attempt: '第 {{attempt}} 次', path: '路径', isNew: '新增', earlier_other: '之前的 {{count}} 条消息',
     role: { user: '用户', assistant: '助手', tool: '工具结果' }, callsTool: '调用', empty: '空', notYet: '尚未产生。', truncated: '输出过长，其余部分已丢弃。', timedOut: '超过时限，已被终止。', worker: '这次尝试期间工作进程丢失。',
-    retryIn: '{{delay}}后重试', events: '事件', gone: '运行历史中没有这个条目。', noInstructions: '无', chars: '{{count}} 个字符', finishReason: { stop: '模型自行结束', 'tool-calls': '工具调用', length: '长度上限', 'content-filter': '内容过滤', other: '其他原因' }, payload: '内容', reason: '原因', outputMax: '输出上限 {{tokens}} 词元', cached: '{{cached}} 来自缓存', stdin: '标准输入', size: '大小', binary: '不是文本。', cwd: '目录 {{path}}', parts: '向提问者展示',
+    retryIn: '{{delay}}后重试', events: '事件', gone: '运行历史中没有这个条目。', noInstructions: '无', chars: '{{count}} 个字符', finishReason: { stop: '模型自行结束', 'tool-calls': '工具调用', length: '长度上限', 'content-filter': '内容过滤', other: '其他原因' }, payload: '内容', reason: '原因', by: '发送者', outputMax: '输出上限 {{tokens}} 词元', cached: '{{cached}} 来自缓存', stdin: '标准输入', size: '大小', binary: '不是文本。', cwd: '目录 {{path}}', parts: '向提问者展示',
   },
   approvals: { title: '审批', filter: '状态', emptyPending: '没有等待决定的事项', emptyPendingText: '智能体在继续之前需要人来决定时，问题会出现在这里。', empty: '没有审批', toRun: '打开运行', asked: '提出于', none: '没有更多说明。', truth: '{{name}} 作出决定' },
   system: {

@@ -18,6 +18,7 @@ export function Ago({ at }: { at: string }) {
 /** A duration that counts while it lasts. */
 export function Elapsed({ from, to }: { from: number; to: number | null }) {
   const { locale } = useTexts()
-  const now = useNow(serverNow, 100, to === null)
+  // Tenths of a second are for what is over soon.
+  const now = useNow(serverNow, serverNow() - from < 60_000 ? 100 : 1_000, to === null)
   return <>{formatDuration((to ?? now) - from, locale)}</>
 }

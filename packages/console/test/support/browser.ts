@@ -6,8 +6,8 @@ import type { TestServer } from './server.ts'
 
 const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 
-/** Debian's Chromium, or the one that `LONGHAUL_E2E_BROWSER` names. */
-export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: process.env['LONGHAUL_E2E_BROWSER'] ?? '/usr/bin/chromium', args })
+/** Debian's Chromium, or the one that `E2E_BROWSER` names. */
+export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: process.env['E2E_BROWSER'] ?? '/usr/bin/chromium', args })
 
 export type Visit = { page: Page; complaints: string[]; [Symbol.asyncDispose](): Promise<void> }
 export type VisitOptions = BrowserContextOptions & { isSignedIn?: boolean; language?: 'en' | 'zh' }

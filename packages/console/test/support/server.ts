@@ -10,11 +10,11 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..')
 const readyMsMax = 120_000
 
 /**
- * The real server with a database and a key of its own, in a temporary directory. `LONGHAUL_E2E_URL` and `LONGHAUL_E2E_KEY` point the tests at
+ * The real server with a database and a key of its own, in a temporary directory. `E2E_URL` and `E2E_KEY` point the tests at
  * one that is running already.
  */
 export async function startServer(): Promise<TestServer> {
-  const { LONGHAUL_E2E_URL: url, LONGHAUL_E2E_KEY: key } = process.env
+  const { E2E_URL: url, E2E_KEY: key } = process.env
   if (url && key) return { url: url.replace(/\/$/, ''), key, stop: async () => {} }
 
   const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-console-'))

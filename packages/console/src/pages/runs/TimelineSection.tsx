@@ -29,7 +29,7 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
   const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set())
   const filter = filters.find((one) => one === search.show) ?? 'all'
   const isLive = !isTerminal(run.state)
-  const now = useNow(serverNow, 250, isLive)
+  const now = useNow(serverNow, run.state === 'waiting' ? 1_000 : 250, isLive)
   const rows = useMemo(() => toRows(timeline, collapsed, filter), [timeline, collapsed, filter])
   const scale = useMemo(() => makeTimeScale(timeline, now), [timeline, timeline.endedAt === null ? now : 0])
   const chosen = search.step === undefined ? undefined : timeline.entries.get(search.step)

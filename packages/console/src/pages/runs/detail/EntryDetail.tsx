@@ -108,9 +108,14 @@ function OtherDetail({ entry, facts }: { entry: Entry; facts: [string, ReactNode
       <Facts facts={[...facts, ...more]} />
       {entry.failure && <FailureView failure={entry.failure} title={t('detail.error')} />}
       {entry.input !== undefined && <Value title={t(inputTitle(entry))} value={entry.input} />}
-      {entry.output !== undefined && entry.output !== null && <Value title={t('detail.output')} value={entry.output} />}
+      {entry.output !== undefined && entry.output !== null && <Value title={t(outputTitle(entry))} value={entry.output} />}
     </>
   )
+}
+
+function outputTitle({ subject }: Entry): 'detail.reason' | 'detail.by' | 'detail.output' {
+  if (subject.type !== 'mark') return 'detail.output'
+  return subject.event === 'run.cancelled' ? 'detail.reason' : subject.event === 'signal.received' ? 'detail.by' : 'detail.output'
 }
 
 function inputTitle({ subject }: Entry): 'detail.input' | 'detail.reason' | 'detail.payload' {
