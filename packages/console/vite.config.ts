@@ -17,7 +17,7 @@ export default defineConfig({
     // Smaller files would be inlined as `data:` addresses, which the content-security policy forbids.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    license: { fileName: 'licences/code.md' },
+    license: { fileName: 'licences/code.txt' },
     reportCompressedSize: false,
     chunkSizeWarningLimit: 500,
   },

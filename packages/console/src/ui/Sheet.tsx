@@ -26,7 +26,7 @@ function Dialog({ isOpen, onClose, label, className, children }: { isOpen: boole
         onClose()
       }}
       onClick={(event) => event.target === event.currentTarget && onClose()}
-      className={cx('text-ink backdrop:bg-[oklch(0.15_0.02_220/0.5)]', className)}
+      className={cx('text-ink backdrop:bg-veil', className)}
     >
       {children}
     </dialog>

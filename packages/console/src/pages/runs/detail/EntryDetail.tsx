@@ -17,6 +17,7 @@ import { RequestError } from '../../ErrorPages.tsx'
 import { entryTones, titleOf } from '../entry-facts.ts'
 import { KindIcon } from '../KindIcon.tsx'
 import { FailureView } from '../OutcomeView.tsx'
+import { WaitPanel } from '../WaitPanel.tsx'
 import { ExecDetail } from './ExecDetail.tsx'
 import { ArtifactDetail, FilesDetail } from './FilesDetail.tsx'
 import { ModelDetail } from './ModelDetail.tsx'
@@ -79,7 +80,7 @@ function ReadableDetail({ run, entry, timeline, onChoose }: Omit<Props, 'onClose
   if (subject.type !== 'mark') facts.push([t('detail.path'), <span className="font-mono text-xs">{entry.key}</span>])
   return (
     <>
-      {subject.type === 'step' ? <StepDetail run={run} entry={entry} timeline={timeline} facts={facts} onChoose={onChoose} /> : <OtherDetail entry={entry} facts={facts} />}
+      {subject.type === 'step' ? <StepDetail run={run} entry={entry} timeline={timeline} facts={facts} onChoose={onChoose} /> : <OtherDetail run={run} entry={entry} facts={facts} />}
       {entry.attempts.length > 1 && <Attempts entry={entry} />}
     </>
   )
@@ -99,15 +100,16 @@ function StepDetail({ run, entry, timeline, facts, onChoose }: Omit<Props, 'onCl
 }
 
 /** Waits, branches, and what happened to the run as a whole: all that there is came with the events. */
-function OtherDetail({ entry, facts }: { entry: Entry; facts: [string, ReactNode][] }) {
+function OtherDetail({ run, entry, facts }: { run: Run; entry: Entry; facts: [string, ReactNode][] }) {
   const { t, locale } = useTexts()
   const { wait } = entry
   const more: [string, ReactNode][] = wait ? [[titleOf(entry, t), wait.name], ...(wait.until ? ([[t('wait.until', { until: '' }), formatClock(Date.parse(wait.until), locale)]] as [string, ReactNode][]) : [])] : []
   return (
     <>
       <Facts facts={[...facts, ...more]} />
+      {entry.state === 'waiting' && wait && <WaitPanel run={run} wait={wait} />}
       {entry.failure && <FailureView failure={entry.failure} title={t('detail.error')} />}
-      {entry.input !== undefined && <Value title={t(inputTitle(entry))} value={entry.input} />}
+      {entry.input !== undefined && entry.state !== 'waiting' && <Value title={t(inputTitle(entry))} value={entry.input} />}
       {entry.output !== undefined && entry.output !== null && <Value title={t(outputTitle(entry))} value={entry.output} />}
     </>
   )
