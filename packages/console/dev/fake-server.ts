@@ -87,6 +87,7 @@ export const server = createServer(async (req, res) => {
     return step ? send(res, 200, step) : fail(res, 404, 'not_found', `No step ${part[3]}.`)
   }
   if (part[2] === 'cancel') {
+    if (isTerminal(story.run.state)) return send(res, 200, story.run)
     story.run.state = 'cancelled'
     story.live.length = 0
     record(story, { type: 'run.cancelled', data: { by: 'local', ...(body.reason ? { reason: body.reason } : {}) } })

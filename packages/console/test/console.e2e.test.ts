@@ -129,6 +129,31 @@ describe('a run', () => {
     expect(await v.page.getByRole('dialog', { name: 'Cancel this run?' }).count()).toBe(0)
   })
 
+  test('cancelling asks first; Escape takes it back and gives back the focus; what ended meanwhile stays as it is', async () => {
+    await using v = await visit(browser, server, '/runs')
+    // As if the page had not yet heard of the run's end: an offline model is too fast for a browser to be in time.
+    const runAddress = `**/v1${answered}`
+    await v.page.route(runAddress, async (route) => {
+      const response = await route.fetch()
+      await route.fulfill({ response, json: { ...(await response.json()), state: 'running' } })
+    })
+    await v.page.goto(answered)
+    const button = v.page.getByRole('button', { name: 'Cancel run' })
+    await button.click()
+    const dialog = v.page.getByRole('dialog', { name: 'Cancel this run?' })
+    await dialog.waitFor()
+    await v.page.keyboard.press('Escape')
+    await dialog.waitFor({ state: 'detached' })
+    expect(await button.evaluate((element) => element === document.activeElement)).toBe(true)
+
+    await v.page.unroute(runAddress)
+    await v.page.keyboard.press('Enter')
+    await dialog.getByRole('button', { name: 'Cancel run' }).click()
+    await dialog.waitFor({ state: 'detached' })
+    await v.page.getByText('Completed', { exact: true }).first().waitFor()
+    expect(await button.getAttribute('aria-disabled')).toBe('true')
+  })
+
   test('that does not exist is said not to, with what to do', async () => {
     await using v = await visit(browser, server, '/runs/0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de')
     await v.page.getByText('No such run').waitFor()

@@ -19,7 +19,7 @@ export function NowView({ run, timeline, isReconnecting }: { run: Run; timeline:
       <h2 id="now" className="flex h-9 items-center gap-2 border-b border-line px-3 text-sm">
         <StateIcon tone={current ? entryTones[current.state] : run.state === 'pending' ? 'idle' : 'active'} />
         <span className="font-medium">{words?.title ?? t(run.state === 'pending' ? 'run.queued' : 'run.working')}</span>
-        <Summary words={words} isThinking={current?.subject.type === 'step' && current.subject.kind === 'model' && current.state === 'running'} />
+        <Summary words={current?.live?.text ? undefined : words} isThinking={current?.subject.type === 'step' && current.subject.kind === 'model' && current.state === 'running'} />
         {current && (
           <span className="shrink-0 text-xs text-ink-3">
             <Elapsed from={current.attempts.at(-1)?.startedAt ?? current.startedAt} to={null} />

@@ -86,7 +86,7 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
                 </span>
                 <span className="w-20" />
               </div>
-              <TimelineList rows={rows} scale={scale} now={now} chosen={search.step} isLive={isLive} onChoose={choose} onToggle={toggle} />
+              <TimelineList rows={rows} scale={scale} now={now} chosen={search.step} isLive={isLive && run.state !== 'waiting'} onChoose={choose} onToggle={toggle} />
             </>
           )}
         </div>

@@ -1,0 +1,20 @@
+import { chromium } from 'playwright-core'
+import { readFileSync } from 'node:fs'
+const { address, key, runs } = JSON.parse(readFileSync('/tmp/fake.json', 'utf8'))
+const base = `http://127.0.0.1:${address.port}`
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'] })
+const context = await browser.newContext({ viewport: { width: 1100, height: 640 } })
+await context.addInitScript((k) => localStorage.setItem('longhaul.key', k), key)
+const page = await context.newPage()
+await page.goto(`${base}/runs/${runs[4][0]}`)
+await page.getByRole('button', { name: 'Settings' }).click(); await page.waitForTimeout(300)
+await page.screenshot({ path: '/tmp/shots/pop1.png' })
+await page.keyboard.press('Escape')
+await page.getByRole('button', { name: 'Cancel run' }).click(); await page.waitForTimeout(300)
+await page.screenshot({ path: '/tmp/shots/pop2.png' })
+await page.keyboard.press('Escape'); await page.waitForTimeout(100)
+console.log('dialogs left', await page.locator('dialog').count(), await page.evaluate(() => document.activeElement?.textContent))
+await page.goto(base + '/')
+await page.getByRole('textbox', { name: 'Question' }).fill('What was our ARR?'); await page.keyboard.press('Enter'); await page.waitForURL('**/runs/*')
+await page.waitForTimeout(12_400); await page.screenshot({ path: '/tmp/shots/pop3.png' })
+await browser.close()
