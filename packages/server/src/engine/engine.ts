@@ -1,7 +1,7 @@
 /** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
 import { createHash } from 'node:crypto'
 import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
-import type { Db } from '../db/index.ts'
+import { type Db, sql } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
@@ -58,6 +58,8 @@ export type Engine = Service & {
   decide(tenantId: string, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
   readEvents(tenantId: string, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
   watch(runId: string, watcher: Watcher): () => void
+  /** Rejects while the database does not answer or this node is not registered. */
+  assertHealthy(): Promise<void>
   stats(): { activeCount: number; flushCount: number; rowCount: number }
 }
 
@@ -317,6 +319,11 @@ export function openEngine(options: EngineOptions): Engine {
         watching.delete(watcher)
         if (watching.size === 0) watchers.delete(runId)
       }
+    },
+
+    async assertHealthy() {
+      if (isStopping) throw new AppError('unavailable', 'The server is stopping.')
+      await withTimeout(3_000, db.rows(sql`select 1`), () => new AppError('unavailable', 'The database does not answer.'))
     },
 
     stats: () => ({ activeCount: active.size, ...journal.stats }),
