@@ -1,13 +1,15 @@
 /** The program: reads the settings, starts the server, says where it is, and stops it in order when told to. */
 import { relative } from 'node:path'
 import { loadConfig } from './config.ts'
-import { AppError, createLog, jsonLines, textLines } from './kernel/index.ts'
+import { AppError, after, createLog, jsonLines, monotonicMs, textLines } from './kernel/index.ts'
 import { type Server, openServer } from './server.ts'
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
 const complain = (text: string) => process.stderr.write(`${text}\n`)
 
 const stopMsMax = 30_000
+/** Ctrl-C under npm comes twice, from the terminal and from npm. Only a later one means impatience. */
+const secondSignalMs = 1_000
 
 async function main(): Promise<void> {
   const config = loadConfig()
@@ -17,17 +19,18 @@ async function main(): Promise<void> {
   const log = createLog((isText ? textLines : jsonLines)((line) => process.stderr.write(line)), level)
 
   let server: Server | undefined
-  let isStopping = false
+  let stoppingSince: number | undefined
   const stop = (signal: NodeJS.Signals) => {
-    if (isStopping) {
+    if (stoppingSince !== undefined) {
+      if (monotonicMs() - stoppingSince < secondSignalMs) return
       complain('Stopping already. A second time, so at once: what is running is taken up from its journal at the next start.')
       process.exit(1)
     }
-    isStopping = true
+    stoppingSince = monotonicMs()
     say(`\n${signal === 'SIGINT' ? 'Stopping' : `Stopping (${signal})`} …`)
-    const limit = setTimeout(() => process.exit(1), stopMsMax)
+    const cancelLimit = after(stopMsMax, () => process.exit(1), false)
     void (server?.stop() ?? Promise.resolve()).finally(() => {
-      clearTimeout(limit)
+      cancelLimit()
       say('Stopped. Runs that were under way go on at the next start.')
       process.exit(0)
     })

@@ -310,7 +310,7 @@ export class ActiveRun {
     if (known?.state === 'waiting') return this.#armTimers()
     if (known?.state === 'completed') return this.#send?.({ type: 'op.completed', run: this.id, op, output: known.output })
     if (known?.state === 'failed') return this.#send?.({ type: 'op.failed', run: this.id, op, failure: known.failure })
-    const untilMs = timeoutMs === null ? null : this.#ports.clock.nowMs() + timeoutMs
+    const untilMs = timeoutMs === null ? null : this.#ports.clock.latestMs() + timeoutMs
     const until = untilMs === null ? null : new Date(Math.ceil(untilMs)).toISOString()
     const approvalId = kind === 'approval' ? newId() : undefined
     const created: NewEvent = { type: 'wait.created', op, data: { kind, name, until, ...(approvalId && { approvalId }), ...(detail !== undefined && { detail }) } }
