@@ -20,11 +20,15 @@ export const ErrorCode = z.enum(Object.keys(errorCodes) as [ErrorCode, ...ErrorC
 export const ErrorBody = z.object({ error: z.object({ code: ErrorCode, message: z.string(), requestId: z.string().optional() }) })
 export type ErrorBody = z.infer<typeof ErrorBody>
 
-/** Why a step or run failed. Data, not an exception: it is stored, shown and given to models. `code` is the thrower's own word (`timeout`, `not_json`, …). */
+/**
+ * Why a step or run failed. Data, not an exception: it is stored, shown and given to models. `code` is the thrower's own word (`timeout`, `not_json`, …).
+ * `retryAfterMs`: whoever refused asks for at least this pause before the next attempt.
+ */
 export const Failure = z.object({
   message: z.string().max(20_000),
   code: z.string().max(64).optional(),
   retryable: z.boolean(),
+  retryAfterMs: z.number().int().min(0).optional(),
   stack: z.string().max(20_000).optional(),
 })
 export type Failure = z.infer<typeof Failure>

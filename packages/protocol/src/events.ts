@@ -21,8 +21,8 @@ export const waitKinds = ['timer', 'signal', 'approval', 'operator'] as const
 export const WaitKind = z.enum(waitKinds)
 export type WaitKind = z.infer<typeof WaitKind>
 
-/** Why a run waits for an operator: the code no longer matches the history, or the run keeps killing its worker. */
-export const parkReasons = ['diverged', 'poison'] as const
+/** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, or its version's code does not load. */
+export const parkReasons = ['diverged', 'poison', 'broken'] as const
 export const ParkReason = z.enum(parkReasons)
 export type ParkReason = z.infer<typeof ParkReason>
 
@@ -32,7 +32,8 @@ const stepHead = { kind: StepKind, name: z.string(), attempt: z.number().int().m
 /** What each event carries in `data`. The journal is these, in order; everything else about a run is derived from them. */
 export const eventData = {
   'run.started': z.object({ input: JsonValue }),
-  'run.interrupted': z.object({ reason: z.enum(['worker_lost', 'worker_hung']), message: z.string() }),
+  /** The worker that executed it is gone; the run goes on from its journal with another. `isSuspect` when its own code was executing at that moment. */
+  'run.interrupted': z.object({ reason: z.enum(['worker_lost', 'worker_hung']), message: z.string(), isSuspect: z.boolean() }),
   'run.resumed': z.object({ by: z.string() }),
   'run.completed': z.object({ output: JsonValue }),
   'run.failed': z.object({ failure: Failure }),

@@ -9,7 +9,8 @@ export const ToolResultContent = z.object({ type: z.literal('tool-result'), tool
 
 export const Message = z.discriminatedUnion('role', [
   z.object({ role: z.literal('user'), content: z.array(TextContent) }),
-  z.object({ role: z.literal('assistant'), content: z.array(z.discriminatedUnion('type', [TextContent, ToolCallContent])) }),
+  /** `providerData` belongs to the gateway: see `ModelReply`. */
+  z.object({ role: z.literal('assistant'), content: z.array(z.discriminatedUnion('type', [TextContent, ToolCallContent])), providerData: JsonValue.optional() }),
   z.object({ role: z.literal('tool'), content: z.array(ToolResultContent) }),
 ])
 export type Message = z.infer<typeof Message>
@@ -36,11 +37,15 @@ export type ModelRequest = z.infer<typeof ModelRequest>
 export const Prompt = z.object({ model: z.string(), instructions: z.string(), tools: z.array(ToolDefinition), messages: z.array(Message), outputTokensMax: z.number().int().optional() })
 export type Prompt = z.infer<typeof Prompt>
 
-/** Output of a `model` step. `model` is what answered: the alias `default` is resolved when the step runs. */
+/**
+ * Output of a `model` step. `model` is what answered: the alias `default` is resolved when the step runs.
+ * `providerData` is what the same model wants to see again with this answer (signed or encrypted reasoning). Only the gateway reads it.
+ */
 export const ModelReply = z.object({
   model: z.string(),
   content: z.array(z.discriminatedUnion('type', [TextContent, ToolCallContent])),
   finishReason: z.enum(['stop', 'tool-calls', 'length', 'content-filter', 'other']),
   usage: Usage,
+  providerData: JsonValue.optional(),
 })
 export type ModelReply = z.infer<typeof ModelReply>

@@ -142,7 +142,7 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
     const reply = typeof model === 'function' ? await model(prompt, turn.number) : model[turn.number]
     if (!reply) throw new StepFailed(failure('script', `The scripted model has no reply for turn ${turn.number}.`))
     turn.reply = ModelReply.parse(reply)
-    return turn.reply
+    return JSON.parse(JSON.stringify(turn.reply)) as Json
   }
   const callFiles = (input: Json): Json => {
     const request = FilesRequest.parse(input)

@@ -18,6 +18,7 @@ const secret = z.string().max(1_000)
 export const settings = {
   LONGHAUL_HTTP_PORT: integer(0, 65_535).default(8080).describe('Port of the API and the console. 0 takes a free one, which is printed.'),
   LONGHAUL_HTTP_HOST: z.string().max(255).default('127.0.0.1').describe('Address to listen on. `0.0.0.0` or `::` lets other machines in: put TLS in front of it.'),
+  LONGHAUL_PUBLIC_URL: httpUrl.optional().describe('Address under which people reach this server when it is another than where it listens: behind a proxy on the same machine, for example.'),
   LONGHAUL_DATABASE_URL: postgresUrl.optional().describe('PostgreSQL to use. Absent: one is started in the data folder.'),
   LONGHAUL_DATABASE_CONNECTIONS: integer(2, 1_000).default(10).describe('Connections in the pool. The engine has four of its own besides.'),
   LONGHAUL_DATA_DIR: folder.default('.longhaul').describe('Folder for the embedded database, files and this machine’s key.'),
@@ -80,3 +81,9 @@ function distance(from: string, to: string): number {
 }
 
 const at = (row: number[], i: number): number => row[i] ?? Infinity
+
+/** What any program needs to run, and nothing of ours: workers execute code that is not ours, so they get no key and no database address. */
+export function workerEnvironment(env: Record<string, string | undefined> = process.env): Record<string, string> {
+  const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
+  return Object.fromEntries(kept.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
+}

@@ -52,7 +52,7 @@ export function eventful(done: Answer = answer): Script {
     { type: 'step.started', op: '4', data: { kind: 'model', name: 'default', attempt: 2 } },
     { type: 'step.completed', op: '4', data: { kind: 'model', name: 'default', attempt: 2, durationMs: 2_480, output: { model: 'offline/planner', content: [{ type: 'tool-call', toolCallId: 'c', toolName: 'query', input: query }], finishReason: 'tool-calls', usage } } },
     { type: 'step.started', op: '5.0.0', data: { kind: 'tool', name: 'query', attempt: 1, input: query } },
-    { type: 'run.interrupted', data: { reason: 'worker_lost', message: 'The worker’s connection closed.' } },
+    { type: 'run.interrupted', data: { reason: 'worker_lost', message: 'The worker’s connection closed.', isSuspect: true } },
     { type: 'step.started', op: '5.0.0', data: { kind: 'tool', name: 'query', attempt: 2, input: query } },
     { type: 'step.completed', op: '5.0.0', data: { kind: 'tool', name: 'query', attempt: 2, output: { output: {}, parts: [done.parts[0] as unknown as Json] }, durationMs: 42 } }, // A part is JSON.
     { type: 'cut' },

@@ -11,7 +11,7 @@ export const history: RunEvent[] = [
   { seq: 0, type: 'run.started', at, data: { input: '上季度各地区的 ARR 是多少? 🚚' } },
   { seq: 1, type: 'step.started', op: '0', at, data: { kind: 'model', name: 'offline/planner', attempt: 1 } },
   { seq: 2, type: 'step.completed', op: '0', at, data: { kind: 'model', name: 'offline/planner', attempt: 1, output: { text: 'line\r\nbreak\u2028' } } },
-  { seq: 3, type: 'run.interrupted', at, data: { reason: 'worker_lost', message: 'gone' } },
+  { seq: 3, type: 'run.interrupted', at, data: { reason: 'worker_lost', message: 'gone', isSuspect: true } },
   { seq: 4, type: 'step.started', op: '1', at, data: { kind: 'tool', name: 'query', attempt: 1, input: {} } },
   { seq: 5, type: 'step.completed', op: '1', at, data: { kind: 'tool', name: 'query', attempt: 1, output: [['é', 1.5, null]] } },
   { seq: 6, type: 'run.completed', at, data: { output: 'done' } },

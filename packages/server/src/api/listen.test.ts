@@ -71,8 +71,10 @@ test('stop ends event streams and returns with no connection left', async () => 
   const stopping = new AbortController()
   const t = await serve({ services: { stopping: stopping.signal } })
   const response = await fetch(`${t.url}/v1/runs/${runId}/events`, { headers: { ...headers, accept: 'text/event-stream' } })
+  const from = performance.now()
   stopping.abort()
   await t.stop()
+  expect(performance.now() - from).toBeLessThan(2_000) // And not only when the limit for those who hang on is over.
   expect(await response.text()).not.toContain('event: end')
   await expect(fetch(`${t.url}/healthz`)).rejects.toThrow()
 })

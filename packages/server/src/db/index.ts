@@ -1,3 +1,4 @@
+export { checkDatabase } from './check-database.ts'
 export { openDb } from './db.ts'
 export type { Connection, ConnectionOptions, Db, DbOptions, Query, Tx } from './db.ts'
 export { isConnectionLost, sqlState, uniqueViolation } from './db-errors.ts'

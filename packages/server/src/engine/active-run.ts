@@ -4,7 +4,7 @@
  * in the order in which they were recorded.
  */
 import { hash as digest } from 'node:crypto'
-import { type Failure, type Json, type RetryPolicy, type ServerFrame, type StepKind, type Usage, type WorkerFrame, whyNotJson } from '@longhaul/protocol'
+import { type Failure, type Json, type ParkReason, type RetryPolicy, type ServerFrame, type StepKind, type Usage, type WorkerFrame, whyNotJson } from '@longhaul/protocol'
 import { type Log, StepFailure, after, monotonicMs, newId, random, toFailure } from '../kernel/index.ts'
 import { History, type NewEvent } from './history.ts'
 import type { Journal } from './journal.ts'
@@ -40,7 +40,8 @@ export type RunPorts = {
 }
 
 type Change = { state: 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled'; output?: Json; failure?: Failure; wait?: Json; dueMs?: number | null }
-type RunFrame = Extract<WorkerFrame, { run: string }>
+/** What a worker says about a run. Its log lines are the workers' folder's business. */
+export type RunFrame = Extract<WorkerFrame, { run: string }>
 
 /** A run whose next timer is this near stays with its worker. */
 const residentMs = 1_000
@@ -89,7 +90,7 @@ export class ActiveRun {
   load(rows: JournalRow[]): void {
     for (const row of rows) {
       if (row.seq !== this.#seq) throw new Error(`Journal of run ${this.id} has event ${row.seq} where ${this.#seq} should be.`)
-      this.history.apply({ type: row.type, op: row.op ?? undefined, data: row.data } as Parameters<History['apply']>[0])
+      this.history.apply({ type: row.type, op: row.op ?? undefined, data: row.data as object })
       this.#lastHash = row.hash.toString('hex')
       this.#seq++
     }
@@ -105,16 +106,16 @@ export class ActiveRun {
     }
     if (this.history.interruptionCount >= interruptionsMax) {
       const detail = { message: `The run has ended its worker ${this.history.interruptionCount} times. Look at the events run.interrupted, then retry or cancel it.` }
-      this.#park('poison', detail)
+      this.park('poison', detail)
       return false
     }
     this.#fireTimers()
     return true
   }
 
-  /** True while a run that is suspected of ending its workers must have one for itself. */
+  /** A run whose code was executing when two workers ended: the next one it has for itself, so that no other run pays for it. */
   get isSuspect(): boolean {
-    return this.history.interruptionCount > 0
+    return this.history.interruptionCount > 1
   }
 
   /** A worker is ready for it. `messages` is what was said before in the session. */
@@ -129,9 +130,9 @@ export class ActiveRun {
   }
 
   /** The worker is gone. The run goes back, to be taken up from the journal; what was executed for it here is stopped. */
-  interrupt(reason: 'worker_lost' | 'worker_hung', message: string): void {
+  interrupt(reason: 'worker_lost' | 'worker_hung', message: string, isSuspect: boolean): void {
     if (this.#isLeaving) return
-    this.#append([{ type: 'run.interrupted', data: { reason, message: message.slice(0, 2_000) } }], { change: { state: 'running' } })
+    this.#append([{ type: 'run.interrupted', data: { reason, message: message.slice(0, 2_000), isSuspect } }], { change: { state: 'running' } })
     this.#leave('handed-back')
   }
 
@@ -210,9 +211,7 @@ export class ActiveRun {
       case 'run.failed':
         return this.#fail(frame.failure)
       case 'run.diverged':
-        return this.#park('diverged', { op: frame.op, recorded: frame.recorded, asked: frame.asked })
-      case 'log':
-        this.#ports.log[frame.level]('agent said', { runId: this.id, text: frame.message })
+        return this.park('diverged', { op: frame.op, recorded: frame.recorded, asked: frame.asked })
     }
   }
 
@@ -311,7 +310,7 @@ export class ActiveRun {
     if (known?.state === 'waiting') return this.#armTimers()
     if (known?.state === 'completed') return this.#send?.({ type: 'op.completed', run: this.id, op, output: known.output })
     if (known?.state === 'failed') return this.#send?.({ type: 'op.failed', run: this.id, op, failure: known.failure })
-    const untilMs = timeoutMs === null ? null : this.#ports.clock.nowMs() + timeoutMs
+    const untilMs = timeoutMs === null ? null : this.#ports.clock.latestMs() + timeoutMs
     const until = untilMs === null ? null : new Date(Math.ceil(untilMs)).toISOString()
     const approvalId = kind === 'approval' ? newId() : undefined
     const created: NewEvent = { type: 'wait.created', op, data: { kind, name, until, ...(approvalId && { approvalId }), ...(detail !== undefined && { detail }) } }
@@ -353,7 +352,9 @@ export class ActiveRun {
     this.#leave('waiting')
   }
 
-  #park(reason: 'diverged' | 'poison', detail: Json): void {
+  /** It waits for an operator from here on. */
+  park(reason: ParkReason, detail: Json): void {
+    if (this.#isLeaving) return
     this.#append([{ type: 'wait.created', data: { kind: 'operator', name: 'operator', until: null, reason, detail } }], {})
     this.#sleep()
   }
@@ -428,7 +429,7 @@ export class ActiveRun {
   #append(events: NewEvent[], { change, frames, then, approvals, taken }: { change?: Change; frames?: ServerFrame[]; then?: () => void; approvals?: string[]; taken?: string[] } = {}): void {
     let bytes = 0
     const rows = events.map((event) => {
-      this.history.apply(event as Parameters<History['apply']>[0])
+      this.history.apply(event)
       const row = eventRow({ runId: this.id, tenantId: this.row.tenantId, epoch: this.epoch, seq: this.#seq++, previousHash: this.#lastHash }, event)
       this.#lastHash = row.hash
       bytes += row.text.length

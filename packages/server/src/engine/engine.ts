@@ -1,9 +1,9 @@
 /** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
 import { createHash } from 'node:crypto'
-import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, type WorkerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
-import type { Db } from '../db/index.ts'
+import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
+import { type Db, sql } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
-import { ActiveRun, type Executors, type StepContext, eventRow } from './active-run.ts'
+import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { type Node, openNode } from './node.ts'
@@ -23,9 +23,11 @@ export type Assignment = {
   /** It may have ended a worker before: give it one of its own. */
   readonly isSuspect: boolean
   attach(send: (frame: ServerFrame) => void): void
-  receive(frame: Extract<WorkerFrame, { run: string }>): void
+  receive(frame: RunFrame): void
   /** The worker is gone. */
-  interrupt(reason: 'worker_lost' | 'worker_hung', message: string): void
+  interrupt(reason: 'worker_lost' | 'worker_hung', message: string, isSuspect: boolean): void
+  /** Its version's code does not load. */
+  park(problem: string): void
   /** No worker could be had for it. The run is tried again later. */
   handBack(): void
 }
@@ -56,6 +58,8 @@ export type Engine = Service & {
   decide(tenantId: string, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
   readEvents(tenantId: string, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
   watch(runId: string, watcher: Watcher): () => void
+  /** Rejects while the database does not answer or this node is not registered. */
+  assertHealthy(): Promise<void>
   stats(): { activeCount: number; flushCount: number; rowCount: number }
 }
 
@@ -106,7 +110,8 @@ export function openEngine(options: EngineOptions): Engine {
       id: run.id, tenantId: run.row.tenantId, agent: run.row.agent, version: run.row.version, isSuspect: run.isSuspect,
       attach: (send) => run.attach(send, messages),
       receive: (frame) => run.receive(frame),
-      interrupt: (reason, message) => run.interrupt(reason, message),
+      interrupt: (reason, message, isSuspect) => run.interrupt(reason, message, isSuspect),
+      park: (problem) => run.park('broken', { message: problem }),
       handBack: () => run.handBack(),
     })
   }
@@ -314,6 +319,11 @@ export function openEngine(options: EngineOptions): Engine {
         watching.delete(watcher)
         if (watching.size === 0) watchers.delete(runId)
       }
+    },
+
+    async assertHealthy() {
+      if (isStopping) throw new AppError('unavailable', 'The server is stopping.')
+      await withTimeout(3_000, db.rows(sql`select 1`), () => new AppError('unavailable', 'The database does not answer.'))
     },
 
     stats: () => ({ activeCount: active.size, ...journal.stats }),

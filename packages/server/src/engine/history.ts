@@ -1,7 +1,8 @@
 /** What a run's journal says: a pure fold of its events, and the reading of it that a worker replays. */
-import type { EventType, Failure, HistoryEntry, Json, RunEvent, StepKind, WaitKind } from '@longhaul/protocol'
+import type { EventType, Failure, HistoryEntry, Json, ParkReason, StepKind, WaitKind } from '@longhaul/protocol'
 
-export type NewEvent = { type: EventType; op?: string | undefined; data: Json }
+/** An event to be recorded. `data` has the shape that the protocol gives its type; undefined properties are left out. */
+export type NewEvent = { type: EventType; op?: string | undefined; data: object }
 
 export type Op =
   | { state: 'open'; kind: StepKind; name: string; attempt: number; isStarted: boolean; input: Json | undefined }
@@ -9,7 +10,7 @@ export type Op =
   | { state: 'completed'; kind: string; name: string; output: Json; input: Json | undefined }
   | { state: 'failed'; kind: string; name: string; failure: Failure; input: Json | undefined }
 
-export type Parked = { reason: 'diverged' | 'poison'; detail: Json }
+export type Parked = { reason: ParkReason; detail: Json }
 
 export class History {
   /** Operations by path, in the order in which they were first recorded. */
@@ -18,16 +19,16 @@ export class History {
   readonly results: string[] = []
   /** Signals that nobody has waited for yet, oldest first. */
   readonly signals: { name: string; payload: Json }[] = []
-  /** Workers lost since somebody last took the run up again. */
+  /** Workers lost while its code was executing, since somebody last took the run up again. */
   interruptionCount = 0
   parked: Parked | undefined
   length = 0
 
-  apply({ type, op, data }: Pick<RunEvent, 'type' | 'op' | 'data'>): void {
+  apply({ type, op, data }: NewEvent): void {
     this.length++
     const at = op === undefined ? undefined : this.ops.get(op)
     // The journal was written by this engine: data of a type has the shape that the protocol gives it.
-    const d = data as Record<string, never>
+    const d = data as unknown as Record<string, never>
     switch (type) {
       case 'step.started':
         this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: d['attempt']!, isStarted: true, input: d['input'] })
@@ -52,7 +53,7 @@ export class History {
         this.signals.push({ name: d['name']!, payload: d['payload']! })
         break
       case 'run.interrupted':
-        this.interruptionCount++
+        if (d['isSuspect']) this.interruptionCount++
         break
       case 'run.resumed':
         this.interruptionCount = 0

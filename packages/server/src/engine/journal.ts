@@ -103,6 +103,7 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
         if ((await node.id()) !== nodeId) continue
         attempted = ++flushNumber
         probe('flush.before')
+        const askedAt = monotonicMs()
         const result = await flush(open, nodeId, { number: attempted, fence: node.fence(), ...rowsOf(batch) })
         probe('flush.after')
         if (!result.isFenceHeld) {
@@ -110,7 +111,7 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
           await resolveFence(open, nodeId)
           continue
         }
-        node.clock.set(result.nowMs)
+        node.clock.set(result.nowMs, askedAt)
         return tell(batch, new Set(result.started), nodeId)
       } catch (error) {
         if (error instanceof AppError || isConnectionLost(error)) {

@@ -8,8 +8,18 @@ import type { Connection, Db } from '../db/index.ts'
 import { type Log, type Service, loop, monotonicMs, newId, sleep } from '../kernel/index.ts'
 import { buryNodes, insertNode, nodesOfPlace, readIncarnation, renewLease, retireNode } from './node-store.ts'
 
-/** The database's clock, carried on by this process's monotonic one since it was last read. */
-export type DbClock = { nowMs(): number; set(nowMs: number): void }
+/**
+ * The database's clock, carried on by this process's monotonic one since it was last read. The answer took some time to come, so
+ * the exact instant lies between two bounds: timers begin at the later one and end at the earlier, and so never fire early.
+ */
+export type DbClock = {
+  /** At the earliest. */
+  nowMs(): number
+  /** At the latest. */
+  latestMs(): number
+  /** The database said `nowMs` to a question asked at `askedAt` on this process's clock. */
+  set(nowMs: number, askedAt: number): void
+}
 
 export type Node = Service & {
   readonly clock: DbClock
@@ -63,7 +73,8 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
         const connection = await connectHeart()
         const next = newId()
         const found = await readIncarnation(connection)
-        clock.set(await insertNode(connection, { id: next, incarnation: found, place, pid: process.pid, leaseMs }))
+        const askedAt = monotonicMs()
+        clock.set(await insertNode(connection, { id: next, incarnation: found, place, pid: process.pid, leaseMs }), askedAt)
         incarnation = found
         fence = 0
         registering = undefined
@@ -90,8 +101,10 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
     async work() {
       if (!id) return
       const renewing = id
-      const row = await renewLease(await connectHeart(), renewing, leaseMs)
-      if (row) clock.set(Number(row.nowMs))
+      const connection = await connectHeart()
+      const askedAt = monotonicMs()
+      const row = await renewLease(connection, renewing, leaseMs)
+      if (row) clock.set(Number(row.nowMs), askedAt)
       else if (id === renewing) loseAll('its lease ran out and another node took over')
     },
   })
@@ -137,11 +150,14 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
 }
 
 function makeClock(): DbClock {
-  let base = 0
+  let earliest = 0
+  let latest = 0
   return {
-    nowMs: () => base + monotonicMs(),
-    set(nowMs) {
-      base = nowMs - monotonicMs()
+    nowMs: () => earliest + monotonicMs(),
+    latestMs: () => latest + monotonicMs(),
+    set(nowMs, askedAt) {
+      earliest = nowMs - monotonicMs()
+      latest = nowMs - askedAt
     },
   }
 }

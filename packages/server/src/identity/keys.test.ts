@@ -99,6 +99,16 @@ test('keys of one tenant are invisible and untouchable to another', async () => 
   expect(Object.keys((await t.keys.list('acme'))[0] ?? {})).toEqual(['id', 'name', 'permissions', 'access', 'createdAt', 'lastUsedAt'])
 })
 
+test('a key that would be worth more than its maker is not made', async () => {
+  await using t = await makeKeys()
+  const { secret } = await t.keys.createFirst('acme', { ...all, permissions: ['keys:manage'] })
+  const maker = await t.keys.authenticate(secret)
+  await expect(t.keys.create(maker!, { ...all, permissions: ['keys:manage', 'runs:read'] })).rejects.toMatchObject({ code: 'forbidden' })
+  expect(await t.keys.list('acme')).toHaveLength(1)
+  const made = await t.keys.create(maker!, { ...all, permissions: ['keys:manage'] })
+  expect(await t.keys.authenticate(made.secret)).toMatchObject({ tenantId: 'acme', permissions: ['keys:manage'] })
+})
+
 test('a use is noted, and not again within the same minute', async () => {
   await using t = await makeKeys()
   const { secret } = await t.keys.createFirst('acme', all)

@@ -1,7 +1,7 @@
 export { after, monotonicMs, sleep, wallClock, withTimeout } from './clock.ts'
 export { AppError, StepFailure, toAppError, toFailure } from './errors.ts'
 export { newId } from './ids.ts'
-export { createLog, jsonLines, logLevels, silentLog } from './log.ts'
+export { createLog, jsonLines, logLevels, silentLog, textLines } from './log.ts'
 export type { Log, LogLevel, LogSink } from './log.ts'
 export { armProbe, crashPoints, probe } from './probe.ts'
 export type { CrashPoint } from './probe.ts'

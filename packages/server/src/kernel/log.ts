@@ -28,6 +28,14 @@ export const jsonLines =
   (level, message, data) =>
     write(`${JSON.stringify({ at: wallClock().toISOString(), level, message, ...plain(data) })}\n`)
 
+/** For people at a terminal: time, level where it matters, message, data. */
+export const textLines =
+  (write: (line: string) => void): LogSink =>
+  (level, message, data) => {
+    const facts = Object.entries(plain(data)).filter(([, value]) => value !== undefined).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    write(`${wallClock().toISOString().slice(11, 19)} ${level === 'info' ? '' : `${level.toUpperCase()} `}${message}${facts.length > 0 ? `  ${facts.join(' ')}` : ''}\n`)
+  }
+
 export const silentLog: Log = createLog(() => {})
 
 /** Errors do not survive `JSON.stringify`; name, message and stack do. */

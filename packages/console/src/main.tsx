@@ -1,0 +1,38 @@
+import { QueryClientProvider } from '@tanstack/react-query'
+import { RouterProvider } from '@tanstack/react-router'
+import { StrictMode } from 'react'
+import { createRoot } from 'react-dom/client'
+import { config } from 'zod'
+import { onKeyChange, takeKeyFromAddress } from './api/key.ts'
+import { queryClient } from './api/queries.ts'
+import { startI18n } from './i18n/index.ts'
+import { router } from './routes.tsx'
+import './ui/app.css'
+
+// Schemas may otherwise be compiled with `new Function`, which the content-security policy forbids.
+config({ jitless: true })
+
+takeKeyFromAddress(location, history)
+onKeyChange(() => {
+  queryClient.clear() // What one key saw is not for the next.
+  void router.invalidate()
+})
+
+// A page left open over an upgrade asks for parts of itself that are gone: the new page has them. At most once a minute, in case it has not.
+window.addEventListener('vite:preloadError', () => {
+  const before = Number(sessionStorage.getItem('longhaul.reloadedAt'))
+  if (Date.now() - before < 60_000) return
+  sessionStorage.setItem('longhaul.reloadedAt', String(Date.now()))
+  location.reload()
+})
+
+await startI18n()
+const root = document.getElementById('root')
+if (!root) throw new Error('index.html has no #root.')
+createRoot(root).render(
+  <StrictMode>
+    <QueryClientProvider client={queryClient}>
+      <RouterProvider router={router} />
+    </QueryClientProvider>
+  </StrictMode>,
+)

@@ -1,0 +1,91 @@
+import type { Approval } from '@longhaul/protocol'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { Check, X } from 'lucide-react'
+import { useState } from 'react'
+import { client } from '../../api/client.ts'
+import { usePermission } from '../../api/permissions.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
+import { Button } from '../../ui/Button.tsx'
+import { TextInput } from '../../ui/Fields.tsx'
+import { formatInstant } from '../../ui/format.ts'
+import { StateBadge } from '../../ui/State.tsx'
+import type { Tone } from '../../ui/State.tsx'
+import { AppLink } from '../AppLink.tsx'
+import { RequestError } from '../ErrorPages.tsx'
+import { PlainView } from '../JsonView.tsx'
+import { Ago } from '../Moment.tsx'
+
+const tones: Record<Approval['state'], Tone> = { pending: 'waiting', approved: 'good', denied: 'bad', expired: 'off', withdrawn: 'off' }
+
+/** One question to a person: exactly what is asked, and yes or no. `isLinked` shows the way to its run. */
+export function ApprovalCard({ approval, isLinked = false }: { approval: Approval; isLinked?: boolean }) {
+  const { t, locale } = useTexts()
+  return (
+    <article aria-label={approval.title} className="rounded-lg border border-line bg-surface">
+      <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 px-4 pt-3">
+        <div className="min-w-0">
+          <h2 className="text-lg font-semibold break-words">{approval.title}</h2>
+          <p className="flex flex-wrap gap-x-1.5 text-sm text-ink-2">
+            <span className="font-medium">{approval.agent}</span>
+            <span>
+              {t('approvals.asked')} <Ago at={approval.createdAt} />
+            </span>
+            {approval.state === 'pending' && <span>· {approval.expiresAt === null ? t('wait.noLimit') : t('wait.expires', { when: formatInstant(Date.parse(approval.expiresAt), locale) })}</span>}
+          </p>
+        </div>
+        <StateBadge tone={tones[approval.state]}>{t(`wait.${approval.state}`)}</StateBadge>
+      </header>
+      <div className="px-4 py-3">{approval.detail === null ? <p className="text-sm text-ink-3">{t('approvals.none')}</p> : <div className="rounded-md bg-sunken p-3"><PlainView value={approval.detail} /></div>}</div>
+      <footer className="flex flex-wrap items-center gap-3 border-t border-line px-4 py-2.5">
+        {approval.state === 'pending' ? <Decision approval={approval} /> : <Decided approval={approval} />}
+        {isLinked && (
+          <AppLink href={paths.run(approval.runId)} className="ml-auto rounded-sm text-sm text-accent hover:underline">
+            {t('approvals.toRun')}
+          </AppLink>
+        )}
+      </footer>
+    </article>
+  )
+}
+
+function Decided({ approval }: { approval: Approval }) {
+  const { t } = useTexts()
+  return (
+    <p className="text-sm text-ink-2">
+      {approval.decidedBy && t('approvals.truth', { name: approval.decidedBy })} {approval.decidedAt && <Ago at={approval.decidedAt} />}
+      {approval.comment && <q className="ml-2 text-ink">{approval.comment}</q>}
+    </p>
+  )
+}
+
+function Decision({ approval }: { approval: Approval }) {
+  const { t } = useTexts()
+  const queryClient = useQueryClient()
+  const mayDecide = usePermission('approvals:decide')
+  const [comment, setComment] = useState('')
+  const decide = useMutation({
+    mutationFn: (approved: boolean) => client.approvals.decide({ approvalId: approval.id, approved, ...(comment.trim() ? { comment: comment.trim() } : {}) }),
+    // Also after a conflict: somebody else was faster, and the list knows who.
+    onSettled: () => Promise.all([queryClient.invalidateQueries({ queryKey: ['approvals'] }), queryClient.invalidateQueries({ queryKey: ['runs'] })]),
+  })
+  const blocked = mayDecide ? undefined : t('common.noPermission', { permission: 'approvals:decide' })
+  return (
+    <div className="flex min-w-0 flex-1 flex-wrap items-center gap-2">
+      <TextInput aria-label={t('wait.comment')} placeholder={t('wait.comment')} maxLength={2_000} value={comment} onChange={(event) => setComment(event.target.value)} isSmall className="w-full sm:w-64" />
+      <Button look="primary" disabledBecause={blocked} isBusy={decide.isPending} onClick={() => decide.mutate(true)}>
+        <Check size={14} aria-hidden />
+        {t('wait.approve')}
+      </Button>
+      <Button look="danger" disabledBecause={blocked} isBusy={decide.isPending} onClick={() => decide.mutate(false)}>
+        <X size={14} aria-hidden />
+        {t('wait.deny')}
+      </Button>
+      {decide.isError && (
+        <div className="w-full">
+          <RequestError error={decide.error} />
+        </div>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,72 @@
+import { may } from '@longhaul/protocol'
+import type { Run } from '@longhaul/protocol'
+import { useMutation } from '@tanstack/react-query'
+import { RotateCw, Square } from 'lucide-react'
+import { useState } from 'react'
+import { client } from '../../api/client.ts'
+import { usePermission } from '../../api/permissions.ts'
+import { acceptRun } from '../../api/queries.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
+import { Button, buttonClass } from '../../ui/Button.tsx'
+import { TextInput } from '../../ui/Fields.tsx'
+import { Modal } from '../../ui/Sheet.tsx'
+import { AppLink } from '../AppLink.tsx'
+import { RequestError } from '../ErrorPages.tsx'
+
+/** What can be done to a run as a whole. What cannot be done now stays, and says why. */
+export function RunActions({ run }: { run: Run }) {
+  const { t } = useTexts()
+  const mayWrite = usePermission('runs:write')
+  const [isAsking, setAsking] = useState(false)
+  const blocked = !mayWrite ? t('common.noPermission', { permission: 'runs:write' }) : !may(run.state, 'cancel') ? t('run.cancelEnded') : undefined
+  return (
+    <div className="flex items-center gap-2">
+      <AppLink href={paths.home({ agent: run.agent, question: (typeof run.input === 'string' ? run.input : JSON.stringify(run.input)).slice(0, 1_500) })} className={buttonClass('secondary', 'sm')}>
+        <RotateCw size={13} aria-hidden />
+        {t('run.askAgain')}
+      </AppLink>
+      <Button look="danger" size="sm" disabledBecause={blocked} onClick={() => setAsking(true)}>
+        <Square size={11} aria-hidden fill="currentColor" />
+        {t('run.cancel')}
+      </Button>
+      <CancelDialog run={run} isOpen={isAsking && blocked === undefined} onClose={() => setAsking(false)} />
+    </div>
+  )
+}
+
+function CancelDialog({ run, isOpen, onClose }: { run: Run; isOpen: boolean; onClose: () => void }) {
+  const { t } = useTexts()
+  const [reason, setReason] = useState('')
+  const cancel = useMutation({
+    mutationFn: () => client.runs.cancel({ runId: run.id, ...(reason.trim() ? { reason: reason.trim() } : {}) }),
+    onSuccess: (next) => {
+      acceptRun(next)
+      onClose()
+    },
+  })
+  return (
+    <Modal isOpen={isOpen} onClose={onClose} title={t('run.cancelTitle')}>
+      <form
+        className="mt-2 space-y-4"
+        onSubmit={(event) => {
+          event.preventDefault()
+          cancel.mutate()
+        }}
+      >
+        <p className="text-ink-2">{t('run.cancelText')}</p>
+        <label className="block space-y-1.5 text-sm">
+          <span className="font-medium">{t('run.cancelReason')}</span>
+          <TextInput value={reason} maxLength={500} onChange={(event) => setReason(event.target.value)} />
+        </label>
+        {cancel.isError && <RequestError error={cancel.error} />}
+        <div className="flex justify-end gap-2">
+          <Button onClick={onClose}>{t('run.keep')}</Button>
+          <Button type="submit" look="danger" isBusy={cancel.isPending}>
+            {t('run.cancel')}
+          </Button>
+        </div>
+      </form>
+    </Modal>
+  )
+}

@@ -1,0 +1,42 @@
+import { Answer } from '@longhaul/protocol'
+import type { Asker, Json, Run, RunState } from '@longhaul/protocol'
+import type { Translate } from '../../i18n/index.ts'
+import type { Tone } from '../../ui/State.tsx'
+
+export const runTones: Record<RunState, Tone> = { pending: 'idle', running: 'active', waiting: 'waiting', completed: 'good', failed: 'bad', cancelled: 'off' }
+
+/** What was asked, as text. A durable function's input is whatever its author chose. */
+export function questionOf(input: Json): string {
+  if (input !== null && typeof input === 'object' && !Array.isArray(input) && typeof input['question'] === 'string') return input['question']
+  return input === null ? '' : briefJson(input)
+}
+
+/** `{"sql": "select …"}` as `sql: select …`: what a reader looks for first. A text is itself. */
+export function briefJson(value: Json): string {
+  if (typeof value === 'string') return value
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value).slice(0, 400)
+  return Object.entries(value)
+    .map(([name, inner]) => `${name}: ${typeof inner === 'string' ? inner.slice(0, 200) : JSON.stringify(inner).slice(0, 200)}`)
+    .join('  ')
+}
+
+/** The answer of an LLM agent; undefined when the run returned something else. */
+export function answerOf(run: Run): Answer | undefined {
+  const parsed = Answer.safeParse(run.output)
+  return parsed.success ? parsed.data : undefined
+}
+
+export const isOffline = (model: string): boolean => model.startsWith('offline/')
+
+/** From when a worker took it up to its end, or to now. */
+export function durationMsOf(run: Run, now: number): number {
+  const from = Date.parse(run.startedAt ?? run.createdAt)
+  return Math.max(0, (run.endedAt === null ? now : Date.parse(run.endedAt)) - from)
+}
+
+/** What the asker may see of the agent's data, in words. */
+export function accessInWords({ access }: Pick<Asker, 'access'>, t: Translate): string {
+  const limits = [access.regions && t('run.accessRegions', { regions: access.regions.join(', ') }), !access.personalData && t('run.accessNoPersonal')].filter(Boolean)
+  return limits.length > 0 ? limits.join(' · ') : t('run.accessAll')
+}
+export const isLimited = ({ access }: Pick<Asker, 'access'>): boolean => access.regions !== undefined || !access.personalData

@@ -1,0 +1,25 @@
+/** Every address of the console. Links are made here and nowhere else; `paths.test.ts` shows the whole map. */
+export const paths = {
+  home: (about: { agent?: string | undefined; question?: string | undefined } = {}) => withQuery('/', about),
+  signIn: (about: { to?: string | undefined; rejected?: 'yes' | undefined } = {}) => withQuery('/sign-in', about),
+  runs: (filter: { state?: string | undefined; agent?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/runs', filter),
+  run: (runId: string, about: { step?: string | undefined; show?: string | undefined } = {}) => withQuery(`/runs/${encodeURIComponent(runId)}`, about),
+  approvals: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/approvals', filter),
+  system: () => '/system',
+} as const
+
+/** Addresses of the API that are no operations. */
+export const apiPaths = { health: () => '/healthz' } as const
+
+/** The patterns that the router matches, under the same names as the paths they match. */
+export const patterns = { home: '/', signIn: '/sign-in', runs: '/runs', run: '/runs/$runId', approvals: '/approvals', system: '/system' } as const satisfies Record<keyof typeof paths, string>
+
+function withQuery(path: string, fields: Record<string, string | undefined>): string {
+  const query = writeQuery(fields)
+  return query ? `${path}?${query}` : path
+}
+
+/** Plain strings both ways: a step `3.0` must not come back as the number 3. */
+export const readQuery = (query: string): Record<string, string> => Object.fromEntries(new URLSearchParams(query))
+export const writeQuery = (fields: Record<string, unknown>): string =>
+  new URLSearchParams(Object.entries(fields).flatMap(([name, value]) => (typeof value === 'string' && value !== '' ? [[name, value]] : []))).toString()

@@ -1,0 +1,7 @@
+export { advance } from './advance.ts'
+export { emptyTimeline, isOpen } from './entry.ts'
+export type { Attempt, Entry, EntryState, Live, Subject, Timeline } from './entry.ts'
+export { toRows } from './rows.ts'
+export type { Row, RowFilter } from './rows.ts'
+export { makeTimeScale } from './time-scale.ts'
+export type { TimeScale } from './time-scale.ts'

@@ -1,0 +1,17 @@
+import type { Json, Message } from '@longhaul/protocol'
+import type { SessionTurn } from '../engine/index.ts'
+
+/** How the turns of a session read to a model: what was asked, what was answered. */
+export const toMessages = (turns: SessionTurn[]): Message[] =>
+  turns.flatMap(({ input, output }): Message[] => [
+    { role: 'user', content: [{ type: 'text', text: wordsOf(input, ['message', 'question']) }] },
+    { role: 'assistant', content: [{ type: 'text', text: wordsOf(output, ['text']) }] },
+  ])
+
+function wordsOf(value: Json, names: string[]): string {
+  if (typeof value === 'string') return value
+  if (value !== null && typeof value === 'object' && !Array.isArray(value)) {
+    for (const name of names) if (typeof value[name] === 'string') return value[name]
+  }
+  return JSON.stringify(value)
+}

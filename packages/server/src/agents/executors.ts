@@ -1,0 +1,63 @@
+/** The steps that the server executes for workers: model calls, commands and files in the run's sandbox, files for the answer. */
+import { join } from 'node:path'
+import { ArtifactRequest, ExecRequest, FilesRequest, type Json, ModelReply, ModelRequest, type Prompt } from '@longhaul/protocol'
+import type { z } from 'zod'
+import type { Executors, StepContext } from '../engine/index.ts'
+import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
+import { StepFailure } from '../kernel/index.ts'
+import type { Sandbox, Sandboxes } from '../sandbox/index.ts'
+import type { Files } from './file-store.ts'
+
+export type ExecutorPorts = {
+  gateway: Gateway
+  sandboxes: Sandboxes
+  files: Files
+  /** Folder of a version's code. */
+  folderOf(agent: string, version: string): string
+}
+
+export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorPorts): Executors {
+  const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => sandboxes.open(run.id, join(folderOf(run.agent, run.version), 'agent', 'sandbox', 'workspace'))
+  return {
+    async model(input, context) {
+      const request = parse(ModelRequest, input, 'model')
+      const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
+      const reply = await gateway.generate(prompt, { signal: context.signal, onText: (text) => context.live({ type: 'text-delta', text }) })
+      return { output: toJson(reply), usage: reply.usage }
+    },
+    async exec(input, context) {
+      const request = parse(ExecRequest, input, 'exec')
+      const sandbox = await sandboxOf(context)
+      const result = await sandbox.exec(request, { signal: context.signal, onOutput: (stream, text) => context.live({ type: 'output-delta', stream, text }) })
+      return { output: toJson(result) }
+    },
+    async files(input, context) {
+      const request = parse(FilesRequest, input, 'files')
+      return { output: toJson(await (await sandboxOf(context)).files(request)) }
+    },
+    async artifact(input, context) {
+      const request = parse(ArtifactRequest, input, 'artifact')
+      return { output: toJson(await files.store(context.run.tenantId, context.run.id, request)) }
+    },
+  }
+}
+
+/** The exact prompt of a recorded model step, from what the journal holds of it and of the steps before it. */
+export function promptOf(op: string, lookup: (op: string) => { input: Json; output: Json | undefined } | undefined): Prompt {
+  return rebuildPrompt(op, (path) => recordedModelStep(lookup(path)))
+}
+
+function recordedModelStep(found: { input: Json; output: Json | undefined } | undefined) {
+  if (!found) return undefined
+  const reply = ModelReply.safeParse(found.output)
+  return { request: parse(ModelRequest, found.input, 'model'), reply: reply.success ? reply.data : undefined }
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, input: Json, kind: string): z.output<Schema> {
+  const parsed = schema.safeParse(input)
+  if (!parsed.success) throw new StepFailure({ message: `The input of this ${kind} step is malformed: ${parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}.`, code: 'invalid', retryable: false })
+  return parsed.data
+}
+
+/** Plain data of ours, parsed against a schema: undefined properties are left out when it is written. */
+const toJson = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json

@@ -1,0 +1,7 @@
+export { openAgents, runServices } from './agents.ts'
+export type { Agents, Place } from './agents.ts'
+export { toMessages } from './conversation.ts'
+export { makeExecutors } from './executors.ts'
+export type { ExecutorPorts } from './executors.ts'
+export { openFiles } from './file-store.ts'
+export type { Files } from './file-store.ts'

@@ -1,0 +1,6 @@
+export { openGateway } from './open-gateway.ts'
+export type { GatewayOptions } from './open-gateway.ts'
+export type { Gateway, GenerateOptions } from './gateway.ts'
+export { rebuildPrompt } from './rebuild.ts'
+export type { RecordedModelStep } from './rebuild.ts'
+export { costUsd, pricesCheckedAt } from './prices.ts'

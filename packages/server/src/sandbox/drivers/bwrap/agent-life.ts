@@ -1,0 +1,125 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { type Log, withTimeout } from '../../../kernel/index.ts'
+import type { SandboxLimits } from '../../driver.ts'
+import { failure } from '../../failures.ts'
+import { commandsAtOnceMax } from '../../limits.ts'
+import type { ProcessIdentity } from '../../processes.ts'
+import { removeTree } from '../../remove-tree.ts'
+import type { Root } from '../../root.ts'
+import { copySeed } from '../../seed.ts'
+import { type AgentClient, createAgentClient } from './agent-client.ts'
+import { type SandboxCgroup, createSandboxCgroup } from './cgroup.ts'
+import type { CgroupHost } from './cgroup-host.ts'
+import { type Launched, launch } from './launch.ts'
+import { type Runtime, makePipes } from './runtime.ts'
+
+/** What all sandboxes of one server have in common. */
+export type BwrapHost = {
+  root: Root
+  runtime: Runtime
+  cgroups: CgroupHost
+  filter: Buffer
+  log: Log
+  cpuCountMax: number
+  /** A host user for a new workspace; undefined when the server is not root. */
+  newUser(name: string): number | undefined
+}
+
+/** One start of a sandbox: its processes and their agent, from launch to death. */
+export type LiveAgent = {
+  client: AgentClient
+  cgroup: SandboxCgroup | undefined
+  outer: ProcessIdentity
+  /** Ends it; `why` goes into the log and into the result of whatever was running. */
+  kill(why: string): void
+  whyEnded(): string | undefined
+  /** True from the moment that it is known to end. */
+  isEnding(): boolean
+  /** Resolves when nothing of it is left, neither processes nor groups. */
+  gone: Promise<void>
+}
+
+export const recordName = 'live.json'
+/** What Node reserves and does not use counts towards RLIMIT_DATA as well. The limit only ends what outgrows the watch between two looks. */
+const reservedBytes = 1024 * 1024 * 1024
+const readyWithinMs = 15_000
+let startCount = 0
+
+/** The workspace's folder, seeded when it is new. Returns whether it is new and whose it is. */
+export async function prepareWorkspace(host: BwrapHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<{ isNew: boolean; user: number | undefined }> {
+  await host.root.touch(folder)
+  const workspace = join(folder, 'workspace')
+  const isNew = !existsSync(workspace)
+  if (isNew) await makeWorkspace(host, folder, limits, seed)
+  await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
+  const { uid } = await stat(workspace)
+  if (host.runtime.isRoot && uid === 0) throw failure('sandbox_unavailable', `The workspace ${workspace} belongs to root. Sandboxes never run as root; give it to another user or delete it.`)
+  if (!host.runtime.isRoot && uid !== process.getuid?.()) throw failure('sandbox_unavailable', `The workspace ${workspace} belongs to user ${uid}: the server ran as root before. Run it as root again, or delete the workspace.`)
+  if (!host.runtime.isRoot) return { isNew, user: undefined }
+  // The sandbox's user passes through; other users of this host do not.
+  await chown(folder, 0, uid)
+  await chmod(folder, 0o710)
+  return { isNew, user: uid }
+}
+
+/** Complete or not there at all: a crash in the middle leaves a folder that the next attempt replaces. */
+async function makeWorkspace(host: BwrapHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<void> {
+  const making = join(folder, 'workspace.new')
+  await removeTree(making)
+  await mkdir(making, { mode: 0o700 })
+  const user = host.newUser(basename(folder))
+  if (seed !== undefined) {
+    const skipped = await copySeed(seed, making, user, limits)
+    if (skipped.length > 0) host.log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
+  }
+  if (user !== undefined) await chown(making, user, user)
+  await rename(making, join(folder, 'workspace'))
+}
+
+export async function startAgent(host: BwrapHost, folder: string, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+  const cgroup = createSandboxCgroup(host.cgroups, `${basename(folder)}-${++startCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
+  const launched = launch({
+    runtime: host.runtime,
+    folder,
+    filter: host.filter,
+    user,
+    joinFiles: cgroup?.joinFiles ?? [],
+    limits,
+    hasProcessLimit: !host.cgroups.limits.pids,
+    agentSettings: { isGated: host.cgroups.kill !== undefined, dataBytesMax: limits.memoryBytesMax + reservedBytes, slotCount: commandsAtOnceMax },
+  })
+  // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
+  const record = join(folder, recordName)
+  writeFileSync(record, JSON.stringify(launched.outer))
+  return waitForAgent(host, launched, cgroup, record)
+}
+
+async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: SandboxCgroup | undefined, record: string): Promise<LiveAgent> {
+  let why: string | undefined
+  let isEnding = false
+  const kill = (reason: string) => {
+    why ??= reason
+    isEnding = true
+    launched.kill()
+  }
+  const gone = launched.exited.then(async () => {
+    isEnding = true
+    await cgroup?.remove()
+    rmSync(record, { force: true })
+  })
+  const client = createAgentClient(launched, (error) => {
+    host.log.warn('agent of a sandbox broke its protocol', { error })
+    kill('its agent broke the protocol')
+  })
+  gone.catch((error: unknown) => host.log.error('a sandbox could not be cleaned up', { error }))
+  try {
+    await withTimeout(readyWithinMs, client.ready, () => new Error(`it was not ready within ${readyWithinMs} ms`))
+  } catch (error) {
+    kill('it did not start')
+    await gone
+    throw failure('sandbox_unavailable', `The sandbox did not start: ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+  return { client, cgroup, outer: launched.outer, kill, whyEnded: () => why, isEnding: () => isEnding, gone }
+}

@@ -1,0 +1,373 @@
+// The one program of ours inside a sandbox: it starts commands and does all file work, because what happens in here
+// cannot be led astray by links, pipes or devices that hostile code laid out for the server. It is started from a file
+// that may be executed but not read, so the kernel lets no other process of the same user into its memory or descriptors.
+// It decides nothing about safety: the server limits, checks and, in doubt, kills all of it from outside.
+//
+// Frames in both directions (see frames.ts): u32 length · u8 kind · u32 id · payload. Standard input and output carry them.
+'use strict'
+const { spawn } = require('node:child_process')
+const fs = require('node:fs')
+const { Socket } = require('node:net')
+const path = require('node:path')
+const { O_RDONLY, O_WRONLY, O_CREAT, O_NONBLOCK } = fs.constants
+
+const message = 1
+const data = 2
+const errorData = 3
+const pieceBytes = 64 * 1024
+const pipes = '/run/longhaul/pipes'
+/** How long output may still come after a command ended, from what it left running. */
+const lingerMs = 250
+
+const settings = JSON.parse(process.argv[2] ?? '{}')
+/** Running commands and transfers by the id of their request. */
+const active = new Map()
+
+/** What the server was itself started with, a log file or a shell's pipe, would be passed on to every command. */
+for (const name of fs.readdirSync('/proc/self/fd')) {
+  const flags = Number(name) > 2 && fs.existsSync(`/proc/self/fdinfo/${name}`) ? /^flags:\s+(\d+)/m.exec(fs.readFileSync(`/proc/self/fdinfo/${name}`, 'utf8'))?.[1] : undefined
+  if (flags !== undefined && (Number.parseInt(flags, 8) & 0o2000000) === 0) fs.closeSync(Number(name))
+}
+
+// ── Frames ──────────────────────────────────────────────────────────────────
+
+const paused = new Set()
+function send(kind, id, payload) {
+  const head = Buffer.allocUnsafe(9)
+  head.writeUInt32BE(5 + payload.length, 0)
+  head.writeUInt8(kind, 4)
+  head.writeUInt32BE(id, 5)
+  process.stdout.write(head)
+  return process.stdout.write(payload)
+}
+const tell = (id, value) => send(message, id, Buffer.from(JSON.stringify(value)))
+process.stdout.on('drain', () => {
+  for (const source of paused) source.resume()
+  paused.clear()
+})
+/** The server went away: so do we, and with us everything. */
+process.stdin.on('end', () => process.exit(0))
+process.stdout.on('error', () => process.exit(0))
+
+let buffered = []
+let bufferedBytes = 0
+let frameBytes = 0
+process.stdin.on('data', (bytes) => {
+  buffered.push(bytes)
+  bufferedBytes += bytes.length
+  while (bufferedBytes >= 4 && bufferedBytes >= (frameBytes || 4)) {
+    let all = buffered.length === 1 ? buffered[0] : Buffer.concat(buffered)
+    frameBytes = 4 + all.readUInt32BE(0)
+    if (all.length >= frameBytes) {
+      const frame = all.subarray(0, frameBytes)
+      all = all.subarray(frameBytes)
+      frameBytes = 0
+      receive(frame[4], frame.readUInt32BE(5), frame.subarray(9))
+    }
+    buffered = [all]
+    bufferedBytes = all.length
+  }
+})
+
+function receive(kind, id, payload) {
+  if (kind !== message) return active.get(id)?.receive(kind, payload)
+  const request = JSON.parse(payload.toString())
+  const handle = { exec, go, kill, close, write, read, list }[request.do]
+  try {
+    Promise.resolve(handle(id, request)).catch((error) => fail(id, error))
+  } catch (error) {
+    fail(id, error)
+  }
+}
+
+function fail(id, error) {
+  active.get(id)?.cleanUp?.()
+  active.delete(id)
+  tell(id, { event: 'failed', code: String(error.code ?? 'unknown').slice(0, 64), message: String(error.message).slice(0, 1000) })
+}
+
+function refuse(code, text) {
+  return Object.assign(new Error(text), { code })
+}
+
+// ── Commands ────────────────────────────────────────────────────────────────
+
+const baseEnv = {
+  PATH: '/opt/longhaul/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  HOME: '/workspace', USER: 'sandbox', LOGNAME: 'sandbox', SHELL: '/bin/sh',
+  LANG: 'C.UTF-8', TZ: 'UTC', TERM: 'dumb', TMPDIR: '/tmp', PYTHONUNBUFFERED: '1',
+}
+const shell = fs.existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
+/** Waits until the server has put it into a control group of its own, offers itself to the kernel before the agent when memory ends, and becomes the command. */
+const gate = 'read -r _ <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec "$@"'
+/** One argument of a program may have this many bytes (`MAX_ARG_STRLEN`, less the closing zero). */
+const argumentBytesMax = 128 * 1024 - 1
+
+function exec(id, request) {
+  const cwd = path.resolve('/workspace', request.cwd ?? '.')
+  if (!fs.statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) throw refuse('ENOENT', `There is no folder ${cwd}.`)
+  const command = commandLine(id, request)
+  const slot = openSlot(id, request.input)
+  const options = { cwd, env: { ...baseEnv, ...request.env }, detached: true }
+  let child
+  try {
+    child = settings.isGated
+      ? spawn('/bin/sh', ['-c', gate, 'sh', ...command.argv], { ...options, stdio: [slot.childIn, slot.childOut, slot.childError, 'pipe'] })
+      : spawn('/usr/bin/prlimit', [`--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], { ...options, stdio: [slot.childIn, slot.childOut, slot.childError] })
+  } catch (error) {
+    slot.close()
+    command.cleanUp()
+    throw error
+  }
+  slot.closeChildEnds()
+  const run = { child, slot, isEnded: false, open: 2 }
+  run.cleanUp = () => { slot.close(); command.cleanUp() }
+  run.receive = () => {}
+  active.set(id, run)
+
+  forward(slot.output, data, id, request.outputBytesMax, run)
+  forward(slot.error, errorData, id, request.outputBytesMax, run)
+  child.on('error', (error) => fail(id, error))
+  child.on('exit', (exitCode, signal) => {
+    run.exit = { event: 'exited', exitCode, signal }
+    if (run.open === 0) finish(id, run)
+    else run.linger = setTimeout(() => finish(id, run), lingerMs)
+  })
+  if (settings.isGated) {
+    child.stdio[3].on('error', () => {}) // It ended before it was let go.
+    if (child.pid) tell(id, { event: 'waiting', pid: child.pid })
+  } else tell(id, { event: 'started' })
+}
+
+/** The server has put the command into its group. */
+function go(id) {
+  active.get(id)?.child.stdio[3]?.end('\n')
+}
+
+function forward(source, kind, id, bytesMax, run) {
+  let left = bytesMax + 1 // One more than is kept tells the server that something was cut off.
+  source.on('data', (bytes) => {
+    const piece = bytes.subarray(0, left)
+    left -= piece.length
+    if (piece.length > 0 && !send(kind, id, piece)) {
+      source.pause()
+      paused.add(source)
+    }
+  })
+  source.on('error', () => {}) // 'close' follows.
+  source.on('close', () => {
+    paused.delete(source)
+    run.open--
+    if (run.open === 0 && run.exit) finish(id, run)
+  })
+}
+
+/** The command ended. Where the server cannot end what it left running, we do. */
+function finish(id, run) {
+  if (run.isEnded) return
+  run.isEnded = true
+  clearTimeout(run.linger)
+  if (!settings.isGated) killAllOf(id)
+  tell(id, run.exit)
+}
+
+function kill(id) {
+  if (active.has(id) && !settings.isGated) killAllOf(id)
+}
+
+/** The server has ended what was left: the slot may serve another command. */
+function close(id) {
+  active.get(id)?.cleanUp()
+  active.delete(id)
+}
+
+function commandLine(id, { script, cmd, args }) {
+  if (script === undefined) return { argv: [cmd, ...args], cleanUp() {} }
+  if (Buffer.byteLength(script) < argumentBytesMax) return { argv: [shell, '-c', script], cleanUp() {} }
+  const file = `/tmp/.script-${id}`
+  fs.writeFileSync(file, script, { flag: 'wx', mode: 0o600 })
+  return { argv: [shell, file], cleanUp: () => fs.rmSync(file, { force: true }) }
+}
+
+/** Real pipes for a command's streams: Node's own are sockets, and programs that open /dev/stdout fail on those. */
+const freeSlots = Array.from({ length: settings.slotCount ?? 0 }, (_, index) => index).reverse()
+function openSlot(id, input) {
+  const index = freeSlots.pop()
+  if (index === undefined) throw refuse('EAGAIN', 'Too many commands at once.')
+  const descriptors = new Set()
+  const open = (file, flags) => {
+    const descriptor = fs.openSync(file, flags)
+    descriptors.add(descriptor)
+    return descriptor
+  }
+  const shut = (descriptor) => {
+    if (descriptors.delete(descriptor)) fs.closeSync(descriptor)
+  }
+  const reader = (name) => {
+    const ours = open(`${pipes}/${index}.${name}`, O_RDONLY | O_NONBLOCK)
+    const theirs = open(`${pipes}/${index}.${name}`, O_WRONLY)
+    const socket = new Socket({ fd: ours, readable: true, writable: false })
+    descriptors.delete(ours)
+    return { socket, theirs }
+  }
+  try {
+    const out = reader('out')
+    const error = reader('err')
+    const childIn = openInput(id, input, open)
+    const childEnds = [childIn, out.theirs, error.theirs]
+    let isClosed = false
+    return {
+      childIn, childOut: out.theirs, childError: error.theirs, output: out.socket, error: error.socket,
+      closeChildEnds: () => childEnds.forEach(shut),
+      close() {
+        if (isClosed) return
+        isClosed = true
+        for (const descriptor of [...descriptors]) shut(descriptor)
+        for (const socket of [out.socket, error.socket]) socket.destroy()
+        setImmediate(() => freeSlots.push(index)) // The sockets close their descriptors in this turn.
+      },
+    }
+  } catch (error) {
+    for (const descriptor of [...descriptors]) shut(descriptor)
+    freeSlots.push(index)
+    throw error
+  }
+}
+
+/** A file rather than a pipe: a named pipe that was written already cannot be opened once more, as readers of /dev/stdin do. */
+function openInput(id, input, open) {
+  if (input === undefined) return open('/dev/null', O_RDONLY)
+  const file = `/tmp/.input-${id}`
+  try {
+    fs.writeFileSync(file, input, { flag: 'wx', mode: 0o600 })
+    return open(file, O_RDONLY)
+  } finally {
+    fs.rmSync(file, { force: true })
+  }
+}
+
+/**
+ * Without control groups: each command carries its id as a limit that nothing enforces (`RLIMIT_LOCKS`), which its
+ * descendants inherit whatever they do to their session, parent or environment. When no other command runs,
+ * one signal to everybody reaches even a fork bomb; else everything goes that no other running command can claim.
+ */
+function killAllOf(id) {
+  const others = [...active].filter(([other, run]) => other !== id && run.child && !run.isEnded).map(([other]) => String(other))
+  if (others.length === 0) {
+    try {
+      process.kill(-1, 'SIGKILL')
+    } catch {} // Nobody is left.
+    return
+  }
+  for (let round = 0; round < 200; round++) {
+    const victims = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== '1' && Number(name) !== process.pid && isVictim(name, others))
+    if (victims.length === 0) return
+    for (const victim of victims) {
+      try {
+        process.kill(Number(victim), 'SIGKILL')
+      } catch {} // It ended by itself.
+    }
+  }
+}
+
+function isVictim(pid, others) {
+  try {
+    if (/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))) return false
+    const limit = /^Max file locks\s+(\S+)/m.exec(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1]
+    return !others.includes(limit)
+  } catch {
+    return false // It ended by itself.
+  }
+}
+
+// ── Files ───────────────────────────────────────────────────────────────────
+
+/** Opens a regular file and nothing else: pipes and devices are not waited for. */
+function openRegular(file, flags) {
+  const descriptor = fs.openSync(file, flags | O_NONBLOCK, 0o644)
+  if (fs.fstatSync(descriptor).isFile()) return descriptor
+  fs.closeSync(descriptor)
+  throw refuse('EINVAL', `${file} is not a regular file.`)
+}
+
+/** One file: its content follows in data frames. */
+function write(id, request) {
+  fs.mkdirSync(path.dirname(request.path), { recursive: true })
+  const descriptor = openRegular(request.path, O_WRONLY | O_CREAT)
+  fs.ftruncateSync(descriptor)
+  const transfer = {
+    cleanUp: () => fs.closeSync(descriptor),
+    receive(kind, payload) {
+      try {
+        if (kind === data) return void writeAll(descriptor, payload)
+        active.delete(id)
+        fs.closeSync(descriptor)
+        tell(id, { event: 'done' })
+      } catch (error) {
+        fail(id, error)
+      }
+    },
+  }
+  active.set(id, transfer)
+}
+
+function writeAll(descriptor, bytes) {
+  for (let at = 0; at < bytes.length; ) at += fs.writeSync(descriptor, bytes, at)
+}
+
+async function read(id, request) {
+  const descriptor = openRegular(request.path, O_RDONLY)
+  try {
+    const { size } = fs.fstatSync(descriptor)
+    let left = request.bytesMax
+    while (left > 0) {
+      const piece = Buffer.allocUnsafe(Math.min(pieceBytes, left))
+      const count = fs.readSync(descriptor, piece)
+      if (count === 0) break
+      left -= count
+      await sendAndWait(id, piece.subarray(0, count))
+    }
+    const isTruncated = left === 0 && fs.readSync(descriptor, Buffer.alloc(1)) === 1
+    tell(id, { event: 'done', bytes: size, isTruncated })
+  } finally {
+    fs.closeSync(descriptor)
+  }
+}
+
+async function list(id, request) {
+  const folder = fs.opendirSync(request.path)
+  let pending = []
+  let pendingBytes = 0
+  const flush = async () => {
+    if (pending.length > 0) await sendAndWait(id, Buffer.from(pending.join('')))
+    pending = []
+    pendingBytes = 0
+  }
+  try {
+    for (let count = 0; count < request.entriesMax; count++) {
+      const entry = folder.readSync()
+      if (!entry) break
+      const info = fs.lstatSync(path.join(request.path, entry.name), { throwIfNoEntry: false })
+      if (!info) continue
+      const line = `${JSON.stringify([entry.name, info.isFile() ? 'file' : info.isDirectory() ? 'directory' : 'other', info.size])}\n`
+      pending.push(line)
+      pendingBytes += line.length
+      if (pendingBytes > 16_384) await flush()
+    }
+    await flush()
+    tell(id, { event: 'done' })
+  } finally {
+    folder.closeSync()
+  }
+}
+
+function sendAndWait(id, piece) {
+  if (send(data, id, piece)) return
+  return new Promise((resolve) => process.stdout.once('drain', resolve))
+}
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`agent: ${error.stack}\n`)
+  process.exit(70)
+})
+tell(0, { event: 'ready' })

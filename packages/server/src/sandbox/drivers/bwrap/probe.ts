@@ -1,0 +1,158 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { toFailure } from '../../../kernel/index.ts'
+import type { Capabilities, CreateOptions, Sandbox } from '../../driver.ts'
+import type { BwrapHost } from './agent-life.ts'
+import type { Tools } from './runtime.ts'
+import { userRange } from './users.ts'
+
+type Missing = Capabilities['missing'][number]
+
+const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
+const find = (name: string) => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+
+/** Which Debian package a tool comes in, for the line that installs it. */
+const packages = { bwrap: 'bubblewrap', prlimit: 'util-linux', mkfifo: 'coreutils', du: 'coreutils', setpriv: 'util-linux', unshare: 'util-linux', mount: 'mount' } as const
+type ToolName = keyof typeof packages
+const always: ToolName[] = ['bwrap', 'prlimit', 'mkfifo', 'du']
+const forRoot: ToolName[] = ['setpriv', 'unshare', 'mount']
+
+export function findTools(isRoot: boolean): Tools {
+  const [bwrap, prlimit, mkfifo, du] = always.map(find)
+  if (!bwrap || !prlimit || !mkfifo || !du) throw new Error(`Missing: ${missingTools(isRoot).join(', ')}.`)
+  const [setpriv, unshare, mount] = isRoot ? forRoot.map(find) : []
+  return { bwrap, prlimit, mkfifo, du, ...(setpriv && { setpriv }), ...(unshare && { unshare }), ...(mount && { mount }) }
+}
+
+const missingTools = (isRoot: boolean): ToolName[] => [...always, ...(isRoot ? forRoot : [])].filter((name) => !find(name))
+
+type ProbeOptions = { isRoot: boolean; host(): Promise<BwrapHost>; create(options: CreateOptions): Promise<Sandbox> }
+
+/** Starts a real sandbox and tries, inside, what must not work. Whatever works nevertheless makes the driver unusable. */
+export async function probeBwrap({ isRoot, host, create }: ProbeOptions): Promise<Capabilities> {
+  const unusable = (missing: Missing[]): Capabilities => ({ driver: 'bwrap', isUsable: false, enforced: [], missing, languages: [] })
+  if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) {
+    return unusable([{ what: `Linux on x64 or arm64 (this is ${process.platform} on ${process.arch})`, remedy: 'Run the server on Linux, or in a Linux virtual machine.' }])
+  }
+  const tools = missingTools(isRoot)
+  if (tools.length > 0) {
+    return unusable(tools.map((name) => ({ what: `the program ${name}`, remedy: `apt-get install ${packages[name]}` })))
+  }
+  if (isRoot && !userRange()) return unusable([{ what: 'user numbers for sandboxes', remedy: 'Give the container at least 2,048 user ids, or run the server as an ordinary user.' }])
+  try {
+    const ready = await host()
+    const sandbox = await create({ id: '\0probe', limits: probeLimits })
+    try {
+      return await tryOut(sandbox, ready)
+    } finally {
+      await sandbox.destroy()
+    }
+  } catch (error) {
+    return unusable([explain(toFailure(error).message)])
+  }
+}
+
+const megabyte = 1024 * 1024
+const probeLimits = { memoryBytesMax: 160 * megabyte, processCountMax: 48, diskBytesMax: 64 * megabyte, fileCountMax: 1_000, outputBytesMax: 16 * 1024 }
+
+const Findings = z.object({
+  canRun: z.boolean(),
+  rights: z.boolean(),
+  filter: z.boolean(),
+  namespaces: z.boolean(),
+  network: z.boolean(),
+  hostFiles: z.boolean(),
+  readOnly: z.boolean(),
+  otherProcesses: z.boolean(),
+  processLimit: z.boolean(),
+  python: z.string().nullable(),
+})
+type Findings = z.infer<typeof Findings>
+
+/** Each finding but `canRun` and `python` is true when the attempt failed, as it must. `canRun` shows that the attempts were made at all. */
+const attempts = `
+const fs = require('node:fs'), os = require('node:os'), { spawn, spawnSync } = require('node:child_process')
+const status = fs.readFileSync('/proc/self/status', 'utf8')
+const fails = (act) => { try { act(); return false } catch { return true } }
+const run = (cmd, ...args) => spawnSync(cmd, args, { encoding: 'utf8' })
+const python = run('python3', '-c', 'import sys; print(sys.version.split()[0])')
+const many = Array.from({ length: 150 }, () => spawn('sleep', ['5'], { stdio: 'ignore' }))
+for (const each of many) each.on('error', () => {})
+console.log(JSON.stringify({
+  canRun: run('sh', '-c', 'exit 7').status === 7 || many.some((each) => each.pid) && run('true').error?.code === 'EAGAIN',
+  rights: /^CapEff:\\s+0+$/m.test(status) && /^CapBnd:\\s+0+$/m.test(status) && /^NoNewPrivs:\\s+1$/m.test(status) && process.getuid() === 1000,
+  filter: /^Seccomp:\\s+2$/m.test(status),
+  namespaces: namespaces !== 0,
+  network: Object.keys(os.networkInterfaces()).every((name) => name === 'lo'),
+  hostFiles: !fs.existsSync(process.argv[1]) && !fs.existsSync('/root') && !fs.existsSync('/home'),
+  readOnly: ['/', '/usr', '/etc', '/opt/longhaul/bin', '/run/longhaul/pipes'].every((folder) => fails(() => fs.writeFileSync(folder + '/probe', ''))),
+  otherProcesses: processes < 10,
+  processLimit: many.some((each) => !each.pid),
+  python: python.status === 0 ? python.stdout.trim() : null,
+}))
+for (const each of many) if (each.pid) each.kill('SIGKILL')
+`.replace('const many', `const namespaces = run('unshare', '-U', 'true').status, processes = fs.readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).length
+const many`)
+
+/** Takes memory and holds it for longer than a watch needs to see it. */
+const hoard = `
+const kept = []
+for (let bytes = 0; bytes < Number(process.argv[1]); bytes += 8e6) kept.push(Buffer.alloc(8e6, 1))
+setTimeout(() => console.log('kept', kept.length), 500)
+`
+
+async function tryOut(sandbox: Sandbox, host: BwrapHost): Promise<Capabilities> {
+  const signal = new AbortController().signal
+  const marker = join(host.root.path, '.lock')
+  if (!existsSync(marker)) throw new Error(`The file ${marker}, by which it is tested that host files are out of reach, is not there.`)
+  const tried = await sandbox.exec({ cmd: 'node', args: ['-e', attempts, marker], timeoutMs: 20_000 }, { signal })
+  if (tried.exitCode !== 0) throw new Error(`The probe inside the sandbox failed: ${tried.stderr.slice(-500) || `exit code ${tried.exitCode}, signal ${tried.signal}`}`)
+  const findings = Findings.parse(JSON.parse(tried.stdout))
+  const bomb = await sandbox.exec({ cmd: 'node', args: ['-e', hoard, String(2 * probeLimits.memoryBytesMax)], timeoutMs: 20_000 }, { signal })
+  return judge(findings, !bomb.stdout.includes('kept'), host)
+}
+
+function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capabilities {
+  const { limits, kill, version } = host.cgroups
+  const must: [boolean, string][] = [
+    [found.canRun, 'commands run'],
+    [found.rights, 'no capabilities, no new privileges, an unprivileged user'],
+    [found.filter, 'system call filter (seccomp)'],
+    [found.namespaces, 'no new namespaces inside'],
+    [found.network, 'no network but loopback'],
+    [found.hostFiles, 'no files of the host but its programs'],
+    [found.readOnly, 'everything read-only but /workspace and /tmp'],
+    [found.otherProcesses, 'no processes of the host in sight'],
+    [found.processLimit, limits.pids ? `process limit (control group ${version})` : 'process limit (RLIMIT_NPROC in the sandbox\'s user namespace)'],
+    [isMemoryLimited, limits.memory ? `memory limit (control group ${limits.memory.version})` : 'memory limit (RLIMIT_DATA for each process, their sum watched ten times a second)'],
+  ]
+  const missing: Missing[] = must.filter(([holds]) => !holds).map(([, what]) => ({ what, remedy: 'This kernel or container does not enforce it. Run the server on a host with unprivileged user namespaces and seccomp.' }))
+  const isUsable = missing.length === 0
+  const enforced = must.filter(([holds]) => holds).map(([, what]) => what)
+  enforced.push(host.runtime.isRoot ? 'a host user of its own for each workspace' : 'the host user of the server, without rights')
+  enforced.push(kill ? 'a control group for each command: nothing outlives its time-out' : 'commands are ended by the agent, in doubt the whole sandbox')
+  enforced.push('disk and file count watched from outside; single files hard-limited')
+  if (limits.cpu) enforced.push(`processor time limit (control group ${limits.cpu.version})`)
+
+  const delegate = 'Run the server as root, or as a systemd service with Delegate=yes.'
+  const whyNot = host.cgroups.whyNot ? ` (${host.cgroups.whyNot})` : ''
+  if (!limits.memory) missing.push({ what: `hard memory limit for a whole sandbox${whyNot}`, remedy: delegate })
+  if (!limits.cpu) missing.push({ what: 'processor time limit', remedy: delegate })
+  missing.push({ what: 'hard disk limit: a workspace can pass its limit for the moment until it is measured again', remedy: 'Put the sandbox folder on a file system of its own.' })
+  if (found.python === null) missing.push({ what: 'python3', remedy: 'apt-get install python3' })
+  return { driver: 'bwrap', isUsable, enforced, missing, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }
+}
+
+/** bubblewrap's complaints, and what to do about each. */
+const remedies: [RegExp, string][] = [
+  [/disable-userns/, 'Install bubblewrap 0.8 or newer, built with support for --disable-userns.'],
+  [/setting up uid map: Permission denied|setting up uid map: Operation not permitted/, 'Allow unprivileged user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for bwrap. In Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined.'],
+  [/No permissions to create new namespace|Creating new namespace failed|unshare failed/, 'Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000. In Docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined.'],
+  [/Can't mount proc|mount proc/i, 'In Docker: --security-opt systempaths=unconfined.'],
+]
+
+function explain(message: string): Missing {
+  const known = remedies.find(([pattern]) => pattern.test(message))
+  return { what: `bubblewrap works on this host: ${message.slice(0, 600)}`, remedy: known?.[1] ?? 'The message names the cause. bwrap --unshare-all --unshare-user --ro-bind / / true shows it by hand.' }
+}

@@ -1,0 +1,195 @@
+import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
+import { join } from 'node:path'
+import { after, monotonicMs, StepFailure } from '../../../kernel/index.ts'
+import type { ExecOptions, Sandbox, SandboxLimits } from '../../driver.ts'
+import { failure } from '../../failures.ts'
+import { commandsAtOnceMax } from '../../limits.ts'
+import { familyOf, memoryBytesOf } from '../../processes.ts'
+import { checkCommand, checkFiles } from '../../requests.ts'
+import { removeTree } from '../../remove-tree.ts'
+import { createTurns } from '../../turns.ts'
+import { type BwrapHost, type LiveAgent, prepareWorkspace, startAgent } from './agent-life.ts'
+import { memoryNote, type RunningCommand, runCommand } from './command.ts'
+import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
+import { transferFiles } from './files.ts'
+
+export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onDestroyed(): void }
+
+const memoryWatchMs = 100
+/** The first look at the disk after a command began. */
+const diskWatchMs = 250
+/** After the last command: late enough not to slow down a series of them. */
+const settleMs = 500
+
+/**
+ * A sandbox whose processes come and go while its workspace stays: they are started for the first request, ended
+ * after `idleMs` without one, and started anew after whatever death.
+ */
+export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onDestroyed }: BwrapSandboxOptions): Promise<Sandbox> {
+  const { isNew, user } = await prepareWorkspace(host, folder, limits, seed)
+  const workspace = join(folder, 'workspace')
+  const turns = createTurns(commandsAtOnceMax)
+  const running = new Set<RunningCommand>()
+  let starting: Promise<LiveAgent> | undefined
+  let current: LiveAgent | undefined
+  let isStopped = false
+  let busyCount = 0
+  let cancelIdle = () => {}
+  /** What still goes on after the last command: it must not outlast the folder. */
+  let resting: Promise<void> = Promise.resolve()
+  let isMeasureDue = false
+  let diskUse: DiskUse | undefined = isNew ? { bytes: 0, files: 0 } : undefined
+
+  function agent(): Promise<LiveAgent> {
+    if (isStopped) return Promise.reject(failure('sandbox_unavailable', 'The sandbox was stopped.'))
+    starting ??= startAgent(host, folder, user, limits).then(
+      (live) => {
+        current = live
+        if (isStopped) live.kill('the sandbox was stopped')
+        void live.gone.finally(() => {
+          if (current === live) current = starting = undefined
+        })
+        return live
+      },
+      (error: unknown) => {
+        starting = undefined
+        throw error
+      })
+    return starting
+  }
+
+  /** Runs `work` on a live agent and keeps it alive meanwhile. An agent that is just dying is waited for and replaced. */
+  async function withAgent<Result>(work: (live: LiveAgent) => Promise<Result>): Promise<Result> {
+    cancelIdle()
+    busyCount++
+    try {
+      let live = await agent()
+      while (live.isEnding()) {
+        await live.gone
+        live = await agent()
+      }
+      return await work(live)
+    } finally {
+      busyCount--
+      if (busyCount === 0) rest()
+    }
+  }
+
+  /** Nothing is asked of it for the moment: first the books are brought up to date, later the processes are given back. */
+  function rest(): void {
+    if (isStopped) return
+    const cancelSettle = after(settleMs, () => (resting = settle()), false)
+    const cancelEnd = after(idleMs, () => current?.kill('it was idle'), false)
+    cancelIdle = () => {
+      cancelSettle()
+      cancelEnd()
+    }
+  }
+
+  async function settle(): Promise<void> {
+    await host.root.touch(folder).catch((error: unknown) => host.log.warn('a workspace could not be marked as used', { folder, error }))
+    if (isMeasureDue) await measure().catch(() => undefined) // The next command's watch measures again.
+  }
+
+  async function exec(request: ExecRequest, options: ExecOptions): Promise<ExecResult> {
+    checkCommand(request)
+    const release = await turns.take(options.signal)
+    try {
+      const attempt = () => withAgent((live) => watched(live, (each) => runCommand(each, request, options)))
+      return await attempt().catch((error: unknown) => {
+        // The agent died before the command began: it did not run, so it may run once more.
+        if (error instanceof StepFailure && error.failure.code === 'sandbox_lost') return attempt()
+        throw error
+      })
+    } finally {
+      release()
+    }
+  }
+
+  async function watched(live: LiveAgent, start: (host: LiveAgent & { limits: SandboxLimits }) => RunningCommand): Promise<ExecResult> {
+    const command = start({ ...live, limits })
+    running.add(command)
+    isMeasureDue = true
+    if (running.size === 1) {
+      watchDisk(live)
+      if (!host.cgroups.limits.memory) watchMemory(live)
+    }
+    try {
+      return await command.result
+    } finally {
+      running.delete(command)
+    }
+  }
+
+  const endAll = (note: string) => {
+    for (const command of running) command.end(note)
+  }
+
+  function watchDisk(live: LiveAgent): void {
+    const look = async () => {
+      if (running.size === 0) return
+      const startedMs = monotonicMs()
+      const before = diskUse
+      const now = await measure()
+      const note = passedLimit(before, now, limits)
+      if (note) endAll(note)
+      after(nextMeasureMs(startedMs), report(look), false)
+    }
+    const report = (work: () => Promise<void>) => () => void work().catch((error: unknown) => {
+      // A limit that cannot be watched is not a limit.
+      host.log.error('the disk use of a sandbox cannot be measured', { folder, error })
+      live.kill('its disk use could not be measured')
+    })
+    after(diskWatchMs, report(look), false)
+  }
+
+  async function measure(): Promise<DiskUse> {
+    const now = await measureDisk(host.runtime.tools, workspace, async () => {
+      const live = await agent()
+      await runCommand({ ...live, limits }, { cmd: 'chmod', args: ['-R', 'u+rwX', '/workspace'], timeoutMs: 10_000 }, { signal: new AbortController().signal }).result
+    })
+    diskUse = now
+    isMeasureDue = false
+    return now
+  }
+
+  /** Where no memory group holds a sandbox, its processes are added up ten times a second. */
+  function watchMemory(live: LiveAgent): void {
+    if (running.size === 0) return
+    if (memoryBytesOf(familyOf(live.outer.pid)) > limits.memoryBytesMax) endAll(memoryNote(limits))
+    after(memoryWatchMs, () => watchMemory(live), false)
+  }
+
+  async function files(request: FilesRequest): Promise<FilesResult> {
+    const checked = checkFiles(request)
+    if (checked.action === 'write') {
+      diskUse ??= await measure()
+      if (diskUse.bytes + checked.bytes > limits.diskBytesMax || diskUse.files + checked.files.length > limits.fileCountMax) {
+        throw failure('over_limit', `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; there is no room for these. Delete files first.`)
+      }
+    }
+    return withAgent((live) => transferFiles(live, checked))
+  }
+
+  async function stop(): Promise<void> {
+    isStopped = true
+    cancelIdle()
+    const live = await starting?.catch(() => undefined) // It did not start: nothing to end.
+    live?.kill('the sandbox was stopped')
+    await live?.gone
+    await resting
+  }
+
+  await withAgent(async () => {})
+  return {
+    driver: 'bwrap',
+    exec,
+    files,
+    stop,
+    async destroy() {
+      await stop()
+      await removeTree(folder)
+      onDestroyed()
+    },
+  }
+}

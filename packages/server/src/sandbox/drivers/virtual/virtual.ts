@@ -1,0 +1,67 @@
+import type { Log } from '../../../kernel/index.ts'
+import type { Capabilities, CreateOptions, Sandbox, SandboxDriver } from '../../driver.ts'
+import { defaultLimits } from '../../limits.ts'
+import { type Root, removeOrphans } from '../../root.ts'
+import { createVirtualSandbox } from './sandbox.ts'
+
+export type VirtualOptions = { root: Root; log: Log; idleMs?: number; orphanAgeMs?: number }
+
+const megabyte = 1024 * 1024
+const day = 24 * 60 * 60 * 1_000
+/** Everything is kept in memory and written whole, so a workspace is smaller than on disk. */
+const virtualLimits = { ...defaultLimits, memoryBytesMax: 256 * megabyte, diskBytesMax: 64 * megabyte, fileCountMax: 10_000 }
+
+/** The just-bash library in a thread that can be ended. For hosts on which no real sandbox can be had. */
+export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day }: VirtualOptions): SandboxDriver {
+  const live = new Map<string, Promise<Sandbox>>()
+
+  async function create({ id, seed, limits }: CreateOptions): Promise<Sandbox> {
+    const folder = root.folderOf(id)
+    const before = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
+    await before?.stop()
+    const asked = { ...virtualLimits, ...limits }
+    const bounded = { ...asked, diskBytesMax: Math.min(asked.diskBytesMax, virtualLimits.diskBytesMax), fileCountMax: Math.min(asked.fileCountMax, virtualLimits.fileCountMax) }
+    const creating = createVirtualSandbox({ root, log, folder, limits: bounded, seed, idleMs })
+    live.set(folder, creating)
+    try {
+      return await creating
+    } catch (error) {
+      live.delete(folder)
+      throw error
+    }
+  }
+
+  async function probe(): Promise<Capabilities> {
+    const sandbox = await create({ id: '\0probe' })
+    try {
+      const { stdout } = await sandbox.exec({ script: 'printf "b\\na\\n" | sort | tr "\\n" " "; cat /etc/hostname /etc/passwd 2>&1 | grep -c "No such file"', timeoutMs: 20_000 }, { signal: new AbortController().signal })
+      const isUsable = stdout === 'a b 2\n'
+      return {
+        driver: 'virtual',
+        isUsable,
+        enforced: isUsable ? ['no real process', 'no host file', 'no network', 'commands run in a thread that is ended at its time-out', 'memory limit of the thread', 'disk and file limit: what would pass it is not kept'] : [],
+        missing: [
+          ...(isUsable ? [] : [{ what: 'the shell interpreter gives the expected answer', remedy: 'npm ci' }]),
+          { what: 'python3, node and every other real program', remedy: process.platform === 'linux' ? 'apt-get install bubblewrap python3' : 'Run the server on Linux with bubblewrap installed.' },
+        ],
+        languages: isUsable ? ['sh'] : [],
+      }
+    } finally {
+      await sandbox.destroy()
+    }
+  }
+
+  return {
+    name: 'virtual',
+    probe,
+    create,
+    async sweep() {
+      const count = await removeOrphans(root, orphanAgeMs)
+      if (count > 0) log.warn('swept workspaces that nobody used', { count })
+    },
+    async stop() {
+      await Promise.all([...live.values()].map(async (each) => (await each.catch(() => undefined))?.stop()))
+      live.clear()
+    },
+  }
+}

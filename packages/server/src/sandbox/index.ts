@@ -1,0 +1,103 @@
+import { AppError, type Log } from '../kernel/index.ts'
+import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
+import { virtualDriver } from './drivers/virtual/virtual.ts'
+import type { Capabilities, Sandbox, SandboxDriver } from './driver.ts'
+import { claimRoot } from './root.ts'
+
+export type { Capabilities, ExecOptions, Sandbox } from './driver.ts'
+
+export type SandboxesOptions = {
+  /** `auto`: bubblewrap where it works, the virtual shell elsewhere. */
+  driver: 'auto' | 'bwrap' | 'virtual'
+  /** Folder for everything that sandboxes keep. One server at a time. */
+  root: string
+  log: Log
+  /** A sandbox without a request for so long gives its processes back. */
+  idleMs?: number
+}
+
+/** All sandboxes of one server. */
+export type Sandboxes = {
+  readonly capabilities: Capabilities
+  /** The live sandbox of this id: created by the first caller, shared with the others. `seed` fills a workspace that is new. */
+  open(id: string, seed?: string): Promise<Sandbox>
+  /** Ends every process of every sandbox. Workspaces stay. */
+  stop(): Promise<void>
+}
+
+/** Finds the driver that works here, removes what an earlier server left, and throws when the one that was asked for cannot be had. */
+export async function openSandboxes({ driver: wanted, root: path, log, idleMs }: SandboxesOptions): Promise<Sandboxes> {
+  const root = claimRoot(path)
+  try {
+    const options = { root, log, ...(idleMs !== undefined && { idleMs }) }
+    const { driver, capabilities } = await choose(wanted, () => bwrapDriver(options), () => virtualDriver(options), log)
+    return shareSandboxes(driver, capabilities, () => root.release())
+  } catch (error) {
+    root.release()
+    throw error
+  }
+}
+
+type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
+
+async function choose(wanted: SandboxesOptions['driver'], bwrap: () => SandboxDriver, virtual: () => SandboxDriver, log: Log): Promise<Chosen> {
+  const tried = wanted === 'virtual' ? undefined : await tryDriver(bwrap())
+  if (tried?.capabilities.isUsable) return tried
+  await tried?.driver.stop()
+  const why = tried?.capabilities.missing ?? []
+  if (wanted === 'bwrap') throw unavailable('bwrap', why)
+  const fallback = await tryDriver(virtual())
+  if (!fallback.capabilities.isUsable) {
+    await fallback.driver.stop()
+    throw unavailable('virtual', fallback.capabilities.missing)
+  }
+  if (tried) log.warn('no real sandbox on this host; commands run in the virtual shell', { missing: why })
+  return { driver: fallback.driver, capabilities: { ...fallback.capabilities, missing: [...why, ...fallback.capabilities.missing] } }
+}
+
+async function tryDriver(driver: SandboxDriver): Promise<Chosen> {
+  const capabilities = await driver.probe()
+  if (capabilities.isUsable) await driver.sweep()
+  return { driver, capabilities }
+}
+
+function unavailable(name: string, missing: Capabilities['missing']): AppError {
+  const list = missing.map(({ what, remedy }) => `  ${what}\n    → ${remedy}`).join('\n')
+  return new AppError('unavailable', `The sandbox driver ${name} cannot work here. Missing:\n${list}`)
+}
+
+function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, release: () => void): Sandboxes {
+  const open = new Map<string, Promise<Sandbox>>()
+  let isStopped = false
+
+  function openOne(id: string, seed: string | undefined): Promise<Sandbox> {
+    if (isStopped) return Promise.reject(new AppError('unavailable', 'The server is stopping.'))
+    const known = open.get(id)
+    if (known) return known
+    const creating = driver.create({ id, ...(seed !== undefined && { seed }) }).then((sandbox) => ({
+      ...sandbox,
+      // Whoever asks for it after that gets a new one.
+      stop: () => forget(id, creating, sandbox.stop),
+      destroy: () => forget(id, creating, sandbox.destroy),
+    }))
+    open.set(id, creating)
+    creating.catch(() => open.delete(id)) // The caller hears of it; the next one tries again.
+    return creating
+  }
+
+  async function forget(id: string, sandbox: Promise<Sandbox>, end: () => Promise<void>): Promise<void> {
+    await end()
+    if (open.get(id) === sandbox) open.delete(id)
+  }
+
+  return {
+    capabilities,
+    open: openOne,
+    async stop() {
+      isStopped = true
+      await Promise.allSettled(open.values())
+      await driver.stop()
+      release()
+    },
+  }
+}

@@ -1,0 +1,208 @@
+/** One worker process of ours: started with a clean environment, spoken to over its connection, ended by its pid. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { type AgentManifest, OpPath, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
+import type { RawData, WebSocket } from 'ws'
+import type { Assignment, RunFrame } from '../engine/index.ts'
+import { type Log, after, monotonicMs, secret } from '../kernel/index.ts'
+
+export type Hello = { manifest: AgentManifest | null; problem: string | null }
+
+export type WorkerOptions = {
+  /** Program and arguments. */
+  command: readonly [string, ...string[]]
+  env: Record<string, string>
+  /** Address that the worker connects to. */
+  url: string
+  /** A worker that is silent for longer is ended: its event loop is blocked. */
+  silenceMsMax: number
+  log: Log
+  onHello(hello: Hello): void
+  /** Called once. `detail` says how it ended, with the end of what it wrote. */
+  onEnd(detail: string): void
+}
+
+type Carried = { assignment: Assignment; isItsTurn: boolean }
+
+/** Messages to the worker are cut here, so that none grows past the protocol's limit. */
+const messageCharacters = 1_000_000
+const startMsMax = 60_000
+const stderrMax = 4_000
+
+export class WorkerProcess {
+  readonly token = secret()
+  readonly #options: WorkerOptions
+  readonly #child: ChildProcess
+  readonly #runs = new Map<string, Carried>()
+  #socket: WebSocket | undefined
+  #outbox: string[] = []
+  #heardAt = monotonicMs()
+  #stderr = ''
+  #isEnded = false
+  #isReady = false
+  #endReason: 'worker_lost' | 'worker_hung' = 'worker_lost'
+  #stopWatching: () => void
+
+  constructor(options: WorkerOptions) {
+    this.#options = options
+    const [program, ...args] = options.command
+    this.#child = spawn(program, args, {
+      env: { ...options.env, LONGHAUL_WORKER_URL: options.url, LONGHAUL_WORKER_TOKEN: this.token },
+      // Its standard input ends with this process, however that ends, and the worker with it.
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own: Ctrl-C in the terminal reaches the server alone, which then stops in order.
+      detached: true,
+    })
+    const keep = (chunk: Buffer) => (this.#stderr = (this.#stderr + chunk.toString()).slice(-stderrMax))
+    this.#child.stdout?.on('data', keep)
+    this.#child.stderr?.on('data', keep)
+    this.#child.on('error', (error) => this.#ended(`it could not be started: ${error.message}`))
+    this.#child.on('exit', (code, signal) => this.#ended(signal ? `it was ended by ${signal}` : `it exited with ${code}`))
+    this.#stopWatching = this.#watch()
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  get isReady(): boolean {
+    return this.#isReady && !this.#isEnded
+  }
+
+  get runCount(): number {
+    return this.#runs.size
+  }
+
+  /** The worker has connected and shown its token. */
+  connect(socket: WebSocket): void {
+    this.#socket = socket
+    socket.on('message', (data: RawData) => this.#receive(data))
+    socket.on('close', () => this.kill())
+    socket.on('error', () => this.kill())
+  }
+
+  assign(assignment: Assignment): void {
+    const carried: Carried = { assignment, isItsTurn: true }
+    this.#runs.set(assignment.id, carried)
+    assignment.attach((frame) => {
+      // Whatever is sent lets the run's code go on.
+      carried.isItsTurn = true
+      this.#send(frame)
+    })
+  }
+
+  /** The run is over here. True when it was this worker's. */
+  release(runId: string): boolean {
+    return this.#runs.delete(runId)
+  }
+
+  kill(): void {
+    if (!this.#isEnded) this.#child.kill('SIGKILL')
+  }
+
+  /** Returns when the process is gone. Its runs have been handed back by then. */
+  async stop(): Promise<void> {
+    if (this.#isEnded) return
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
+    this.kill()
+    await gone
+  }
+
+  #watch(): () => void {
+    let cancel = () => {}
+    const look = () => {
+      const silentMs = monotonicMs() - this.#heardAt
+      if (silentMs > (this.#isReady ? this.#options.silenceMsMax : startMsMax)) {
+        this.#endReason = 'worker_hung'
+        this.kill()
+        return
+      }
+      cancel = after(500, look, false)
+    }
+    cancel = after(500, look, false)
+    return () => cancel()
+  }
+
+  #ended(how: string): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#stopWatching()
+    this.#socket?.terminate()
+    const hung = this.#endReason === 'worker_hung' ? `it did not answer for ${this.#options.silenceMsMax / 1_000} s: code that blocks the event loop, or a machine without time` : how
+    const detail = this.#stderr.trim() ? `${hung}; it wrote: ${this.#stderr.trim()}` : hung
+    const carried = [...this.#runs.values()]
+    this.#runs.clear()
+    for (const { assignment, isItsTurn } of carried) assignment.interrupt(this.#endReason, `The worker process is gone: ${detail}`, isItsTurn)
+    this.#options.onEnd(detail)
+  }
+
+  #receive(data: RawData): void {
+    this.#heardAt = monotonicMs()
+    try {
+      const frames: unknown = JSON.parse(data.toString())
+      if (!Array.isArray(frames)) throw new Error('a message must be an array of frames')
+      for (const frame of frames) this.#take(toFrame(frame))
+    } catch (error) {
+      this.#options.log.error('a worker broke the protocol and was ended', { error, pid: this.pid })
+      this.kill()
+    }
+  }
+
+  #take(frame: WorkerFrame): void {
+    switch (frame.type) {
+      case 'heartbeat':
+        return
+      case 'hello':
+        this.#isReady = frame.problem === null
+        return this.#options.onHello({ manifest: frame.manifest, problem: frame.problem })
+      case 'log':
+        return this.#options.log[frame.level]('agent said', { text: frame.message, ...(frame.run && { runId: frame.run }) })
+      default:
+        return this.#takeRunFrame(frame)
+    }
+  }
+
+  #takeRunFrame(frame: RunFrame): void {
+    const carried = this.#runs.get(frame.run)
+    if (!carried) return // Crossed with its release.
+    // The code waits for us now. A tool that begins, and an error that is tried again, executes on.
+    if (frame.type !== 'op.begin') carried.isItsTurn = false
+    carried.assignment.receive(frame)
+  }
+
+  #send(frame: ServerFrame): void {
+    this.#outbox.push(JSON.stringify(frame))
+    if (this.#outbox.length === 1) queueMicrotask(() => this.#flush())
+  }
+
+  #flush(): void {
+    const outbox = this.#outbox
+    this.#outbox = []
+    let from = 0
+    let size = 0
+    for (let i = 0; i < outbox.length; i++) {
+      size += outbox[i]?.length ?? 0
+      if (size < messageCharacters && i < outbox.length - 1) continue
+      this.#socket?.send(`[${outbox.slice(from, i + 1).join(',')}]`)
+      from = i + 1
+      size = 0
+    }
+  }
+}
+
+
+/** What the worker sent, checked: it runs code that is not ours. Results of steps are by far the most, and checked by hand. */
+function toFrame(value: unknown): WorkerFrame {
+  if (isDone(value)) return value
+  return WorkerFrame.parse(value)
+}
+
+function isDone(value: unknown): value is Extract<WorkerFrame, { type: 'op.done' }> {
+  if (typeof value !== 'object' || value === null || !('type' in value) || value.type !== 'op.done') return false
+  const { run, op, kind, name, attempt, output, durationMs } = value as Record<string, unknown>
+  return (
+    typeof run === 'string' && run.length === 36 && typeof op === 'string' && op.length < 100 && (simplePath.test(op) || OpPath.safeParse(op).success) && (kind === 'step' || kind === 'tool') &&
+    typeof name === 'string' && name.length > 0 && name.length <= 128 && typeof attempt === 'number' && Number.isInteger(attempt) && typeof durationMs === 'number' && output !== undefined
+  )
+}
+
+const simplePath = /^\d{1,7}$/

@@ -1,0 +1,222 @@
+/**
+ * The worker processes of this server, by version. Workers connect to a Unix socket with a token that names them; they get no
+ * database address, no provider key, and nothing of this process's environment but what a program needs to run.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { type Server, createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { messageBytesMax } from '@longhaul/protocol'
+import { WebSocketServer } from 'ws'
+import type { Assignment } from '../engine/index.ts'
+import { type Log, type Service, after } from '../kernel/index.ts'
+import { type Hello, WorkerProcess } from './worker-process.ts'
+
+/** Where a version's code lies. */
+export type VersionPlace = { tenantId: string; agent: string; version: string; folder: string; dataDir: string }
+
+export type WorkersOptions = {
+  log: Log
+  /** Program and arguments of the SDK's worker. */
+  command: readonly [string, ...string[]]
+  /** Environment that workers get. */
+  env: Record<string, string>
+  workersPerVersion: number
+  silenceMsMax?: number
+  findVersion(tenantId: string, agent: string, version: string): Promise<VersionPlace | undefined>
+  /** A worker of the version has loaded its code, or could not. */
+  onLoaded(place: VersionPlace, hello: Hello): void
+}
+
+export type Workers = Service & {
+  /** Finds a worker for the run, starting one when there is none. */
+  execute(assignment: Assignment): void
+  release(runId: string): void
+  /** Starts the version's workers before anybody needs them. */
+  warm(place: VersionPlace): void
+  /** Pids of all worker processes. */
+  pids(): number[]
+}
+
+type Pool = {
+  place: VersionPlace
+  workers: Set<WorkerProcess>
+  /** Runs that wait for a worker. */
+  queue: Assignment[]
+  failureCount: number
+  problem: string | undefined
+  isRestartDue: boolean
+}
+
+/** Workers that each execute one suspect run. More wait. */
+const soloMax = 2
+const startFailuresMax = 3
+
+export function openWorkers(options: WorkersOptions): Workers {
+  const { log, command, env, workersPerVersion, silenceMsMax = 10_000 } = options
+  const pools = new Map<string, Promise<Pool | undefined>>()
+  const byToken = new Map<string, WorkerProcess>()
+  const owners = new Map<string, WorkerProcess>()
+  const solos = new Map<string, WorkerProcess>()
+  let soloQueue: Assignment[] = []
+  let isStopping = false
+  let folder = ''
+  let server: Server | undefined
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: messageBytesMax, perMessageDeflate: false })
+
+  const keyOf = (tenantId: string, agent: string, version: string) => `${tenantId}/${agent}/${version}`
+
+  function launch(place: VersionPlace, on: { onHello(hello: Hello): void; onEnd(detail: string): void }): WorkerProcess {
+    const worker: WorkerProcess = new WorkerProcess({
+      command, silenceMsMax, log: log.child({ agent: place.agent, version: place.version }),
+      env: { ...env, LONGHAUL_AGENT_FOLDER: place.folder, LONGHAUL_AGENT_DATA_DIR: place.dataDir },
+      url: `ws+unix://${join(folder, 'worker.sock')}:/v1/worker`,
+      onHello: on.onHello,
+      onEnd(detail) {
+        byToken.delete(worker.token)
+        for (const [runId, owner] of owners) if (owner === worker) owners.delete(runId)
+        on.onEnd(detail)
+      },
+    })
+    byToken.set(worker.token, worker)
+    return worker
+  }
+
+  function give(worker: WorkerProcess, assignment: Assignment): void {
+    owners.set(assignment.id, worker)
+    worker.assign(assignment)
+  }
+
+  function poolOf(tenantId: string, agent: string, version: string, known?: VersionPlace): Promise<Pool | undefined> {
+    const key = keyOf(tenantId, agent, version)
+    let pool = pools.get(key)
+    if (!pool) {
+      pool = Promise.resolve(known ?? options.findVersion(tenantId, agent, version)).then((place) => place && { place, workers: new Set(), queue: [], failureCount: 0, problem: undefined, isRestartDue: false })
+      pools.set(key, pool)
+      void pool.then((found) => found ?? pools.delete(key), () => pools.delete(key))
+    }
+    return pool
+  }
+
+  function fill(pool: Pool): void {
+    if (isStopping || pool.isRestartDue) return
+    while (pool.workers.size < workersPerVersion) {
+      let isReady = false
+      const worker: WorkerProcess = launch(pool.place, {
+        onHello(hello) {
+          options.onLoaded(pool.place, hello)
+          if (hello.problem !== null) return giveUp(pool, hello.problem)
+          isReady = true
+          pool.failureCount = 0
+          pool.problem = undefined
+          for (const assignment of pool.queue.splice(0)) assign(pool, assignment)
+        },
+        onEnd(detail) {
+          pool.workers.delete(worker)
+          if (isStopping || pool.problem !== undefined) return
+          log.warn('worker ended', { agent: pool.place.agent, version: pool.place.version, pid: worker.pid, detail: detail.slice(0, 2_000) })
+          if (!isReady && ++pool.failureCount >= startFailuresMax) return giveUp(pool, `The worker of ${pool.place.agent} does not start: ${detail}`)
+          restart(pool, isReady ? 0 : 300 * 2 ** pool.failureCount)
+        },
+      })
+      pool.workers.add(worker)
+    }
+  }
+
+  function restart(pool: Pool, ms: number): void {
+    if (ms === 0) return fill(pool)
+    pool.isRestartDue = true
+    after(ms, () => {
+      pool.isRestartDue = false
+      fill(pool)
+    }, false)
+  }
+
+  /** The version's code does not load. Its runs wait for an operator; the next one that comes tries again. */
+  function giveUp(pool: Pool, problem: string): void {
+    pool.problem = problem
+    options.onLoaded(pool.place, { manifest: null, problem })
+    for (const assignment of pool.queue.splice(0)) assignment.park(problem)
+    for (const worker of pool.workers) worker.kill()
+    pool.workers.clear()
+    after(10_000, () => pools.delete(keyOf(pool.place.tenantId, pool.place.agent, pool.place.version)), false)
+  }
+
+  function assign(pool: Pool, assignment: Assignment): void {
+    if (pool.problem !== undefined) return assignment.park(pool.problem)
+    const ready = [...pool.workers].filter((worker) => worker.isReady)
+    const least = ready.reduce<WorkerProcess | undefined>((best, worker) => (best && best.runCount <= worker.runCount ? best : worker), undefined)
+    if (least) return give(least, assignment)
+    pool.queue.push(assignment)
+    fill(pool)
+  }
+
+  async function executeAlone(assignment: Assignment): Promise<void> {
+    if (solos.size >= soloMax) return void soloQueue.push(assignment)
+    const pool = await poolOf(assignment.tenantId, assignment.agent, assignment.version)
+    if (!pool || isStopping) return assignment.handBack()
+    let isGiven = false
+    const worker = launch(pool.place, {
+      onHello(hello) {
+        if (hello.problem !== null) return worker.kill()
+        isGiven = true
+        give(worker, assignment)
+      },
+      onEnd(detail) {
+        solos.delete(assignment.id)
+        if (!isGiven) assignment.interrupt('worker_lost', `The worker process is gone: ${detail}`, true)
+        nextSolo()
+      },
+    })
+    solos.set(assignment.id, worker)
+  }
+
+  function nextSolo(): void {
+    const next = isStopping ? undefined : soloQueue.shift()
+    if (next) void executeAlone(next)
+  }
+
+  async function execute(assignment: Assignment): Promise<void> {
+    if (isStopping) return assignment.handBack()
+    if (assignment.isSuspect) return executeAlone(assignment)
+    const { tenantId, agent, version } = assignment
+    const pool = await poolOf(tenantId, agent, version)
+    if (!pool) return assignment.park(`The code of ${agent} version ${version} is not on this machine. Deploy it again, then retry the run.`)
+    assign(pool, assignment)
+  }
+
+  return {
+    execute: (assignment) =>
+      void execute(assignment).catch((error: unknown) => {
+        log.error('no worker for a run', { error, runId: assignment.id })
+        assignment.handBack()
+      }),
+    release(runId) {
+      owners.get(runId)?.release(runId)
+      owners.delete(runId)
+      soloQueue = soloQueue.filter(({ id }) => id !== runId)
+      solos.get(runId)?.kill()
+      for (const pool of pools.values()) void pool.then((found) => found && (found.queue = found.queue.filter(({ id }) => id !== runId)), () => {})
+    },
+    warm: (place) => void poolOf(place.tenantId, place.agent, place.version, place).then((pool) => pool && fill(pool)),
+    pids: () => [...byToken.values()].flatMap(({ pid }) => pid ?? []),
+    async start() {
+      // Short, since the path of a Unix socket may have only about 100 bytes; only this user may enter.
+      folder = await mkdtemp(join(tmpdir(), 'lh-'))
+      server = createServer((_, response) => response.writeHead(404).end())
+      server.on('upgrade', (request, socket, head) => {
+        const worker = byToken.get(request.headers.authorization?.replace(/^Bearer /, '') ?? '')
+        if (!worker || request.url !== '/v1/worker') return socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
+        sockets.handleUpgrade(request, socket, head, (connection) => worker.connect(connection))
+      })
+      await new Promise<void>((resolve) => server?.listen(join(folder, 'worker.sock'), resolve))
+    },
+    async stop() {
+      isStopping = true
+      await Promise.all([...byToken.values()].map((worker) => worker.stop()))
+      server?.close()
+      server?.closeAllConnections()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
