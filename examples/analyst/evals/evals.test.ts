@@ -11,7 +11,7 @@ beforeAll(async () => {
   cases = await loadCases(join(import.meta.dirname, '..'))
 })
 
-const count = (holds: (test: Case) => boolean) => cases.filter(holds).length
+const count = (holds: (asked: Case) => boolean) => cases.filter(holds).length
 const truthOf = ({ expect: expected }: Case) => (expected.answerable ? expected.truth_sql : undefined)
 
 describe('the questions', () => {
@@ -43,23 +43,23 @@ describe('the questions', () => {
 
 describe('the truth', () => {
   test('has rows for every answerable question, and a value in every cell', async () => {
-    const answerable = cases.filter((test) => truthOf(test) !== undefined)
+    const answerable = cases.filter((asked) => truthOf(asked) !== undefined)
     expect(answerable.length).toBe(count(({ expect }) => expect.answerable))
-    for (const test of answerable) {
-      const { columns, rows } = await truth(truthOf(test) ?? '')
-      expect(rows.length, test.id).toBeGreaterThan(0)
+    for (const asked of answerable) {
+      const { columns, rows } = await truth(truthOf(asked) ?? '')
+      expect(rows.length, asked.id).toBeGreaterThan(0)
       for (const row of rows) {
-        expect(row.length, test.id).toBe(columns.length)
-        expect(row, test.id).not.toContain(null)
+        expect(row.length, asked.id).toBe(columns.length)
+        expect(row, asked.id).not.toContain(null)
       }
     }
   })
   test('is more than a zero where it is a single number', async () => {
-    for (const test of cases) {
-      const sql = truthOf(test)
+    for (const asked of cases) {
+      const sql = truthOf(asked)
       if (sql === undefined) continue
       const { rows } = await truth(sql)
-      if (rows.length === 1 && rows[0]?.length === 1) expect(rows[0][0], test.id).not.toBe(0)
+      if (rows.length === 1 && rows[0]?.length === 1) expect(rows[0][0], asked.id).not.toBe(0)
     }
   })
   test('is sorted in the statement itself where the order counts', () => {
@@ -67,16 +67,16 @@ describe('the truth', () => {
     expect(unsorted.map(({ id }) => id)).toEqual([])
   })
   test('leaves no doubt about the order: no two neighbours of a ranking are equal', async () => {
-    for (const test of cases) {
-      if (!test.expect.answerable || !test.expect.ordered) continue
-      const values = (await truth(test.expect.truth_sql)).rows.map((row) => row.at(-1))
-      values.forEach((value, index) => expect(index > 0 && value === values[index - 1], test.id).toBe(false))
+    for (const asked of cases) {
+      if (!asked.expect.answerable || !asked.expect.ordered) continue
+      const values = (await truth(asked.expect.truth_sql)).rows.map((row) => row.at(-1))
+      values.forEach((value, index) => expect(index > 0 && value === values[index - 1], asked.id).toBe(false))
     }
   })
   test('keeps to the regions of the asker', () => {
-    for (const test of cases) {
-      const sql = truthOf(test)
-      for (const region of sql === undefined ? [] : (test.access?.regions ?? [])) expect(sql, test.id).toContain(`'${region}'`)
+    for (const asked of cases) {
+      const sql = truthOf(asked)
+      for (const region of sql === undefined ? [] : (asked.access?.regions ?? [])) expect(sql, asked.id).toContain(`'${region}'`)
     }
   })
   test('cannot be written to', async () => {
