@@ -34,7 +34,7 @@ export type Context = {
   /** Stores a file for the answer. At most 8 MB. */
   artifact(file: { name: string; mediaType: string; title?: string; content: string | Uint8Array }): Promise<FilePart>
   /** Runs branches side by side, each with a context of its own. Rejects with the first failure, after all have settled. */
-  all<Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(branches: Branches): Promise<{ -readonly [K in keyof Branches]: Awaited<ReturnType<Branches[K]>> }>
+  all<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(branches: Branches): Promise<{ -readonly [K in keyof Branches]: Awaited<ReturnType<Branches[K]>> }>
 }
 
 export type ModelTurn = ModelReply & { readonly op: string }

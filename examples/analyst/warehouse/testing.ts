@@ -1,0 +1,24 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DuckDBInstance } from '@duckdb/node-api'
+import { ensureWarehouse } from './build.ts'
+
+/** A warehouse in a folder of its own, for the tests of one file. */
+export async function temporaryWarehouse() {
+  const dataDir = await mkdtemp(join(tmpdir(), 'analyst-'))
+  const { path, ms } = await ensureWarehouse(dataDir)
+  return { dataDir, path, ms, [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true, force: true }) }
+}
+
+/** All rows of a query, with no guard between. */
+export async function rowsOf(path: string, sql: string): Promise<unknown[][]> {
+  const instance = await DuckDBInstance.create(path, { access_mode: 'READ_ONLY' })
+  const connection = await instance.connect()
+  try {
+    return (await connection.runAndReadAll(sql)).getRowsJson()
+  } finally {
+    connection.closeSync()
+    instance.closeSync()
+  }
+}
