@@ -1,13 +1,14 @@
 // Stage 3b, what is measured: the metrics of a question, and the numbers that limit or count.
-import type { Condition } from './frame.ts'
+import type { Condition, Frame } from './frame.ts'
 import type { Layer } from './layer.ts'
 import { between, isKind, isLight, isOp, itemsOf, neighbour, opsOf, type Item, type Sentence } from './sentence.ts'
 import type { Op } from './words.ts'
 
-export type Measure = { metrics: string[]; per?: string; items: Item[] }
+/** `leans`: taken from the question before. */
+export type Measure = { metrics: string[]; per?: string; items: Item[]; leans?: boolean }
 
 /** The metrics, in order. Two must be joined by a word that joins, or the reading is wrong. */
-export function chooseMetrics(sentence: Sentence, layer: Layer): Measure | undefined {
+export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame): Measure | undefined {
   const named = itemsOf(sentence, 'metric')
   const parts = itemsOf(sentence, 'metric-part')
   const isWhole = named.every(({ atom }) => (atom.needs ?? []).every((at) => parts.some((part) => part.from === at && part.atom.metric === atom.metric)))
@@ -15,8 +16,9 @@ export function chooseMetrics(sentence: Sentence, layer: Layer): Measure | undef
   if (!isWhole || !isOwned) return fail(sentence, { kind: 'no-metric' })
   for (const item of [...named, ...parts]) item.isUsed = true
 
-  const items: Item[] = named.length > 0 ? named : impliedMetrics(sentence)
+  const items: Item[] = named.length > 0 ? named : impliedMetrics(sentence, context !== undefined)
   const metrics = items.map((item) => metricOf(item))
+  if (metrics.length === 0 && context) return { metrics: context.metrics, ...(context.per && { per: context.per }), items: [], leans: true }
   if (metrics.length === 0) return fail(sentence, { kind: 'no-metric' })
   for (const item of named) if (item.atom.isGuess) sentence.penalty += opsOf(sentence, 'count').length > 0 ? 100 : 3
   const first = items[0]
@@ -50,11 +52,12 @@ const isCount = (layer: Layer, name: string | undefined): boolean => name !== un
 const metricOf = (item: Item): string => (isKind(item, 'metric') || isKind(item, 'count-noun') ? item.atom.metric : isKind(item, 'value') ? (item.atom.counts ?? '') : '')
 
 /** Without a named metric, a noun that is counted is meant: "how many users", 有多少大客户. */
-function impliedMetrics(sentence: Sentence): Item[] {
+function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
   const nouns = itemsOf(sentence, 'count-noun')
   const found: Item[] = nouns.length > 0 ? nouns.slice(0, 1) : itemsOf(sentence, 'value').filter((item) => item.atom.counts).slice(0, 1)
+  if (mayLean && opsOf(sentence, 'count').length === 0 && nouns.length === 0) return []
   for (const item of found) if (item.atom.kind === 'count-noun') item.isUsed = true
-  sentence.penalty += 2
+  sentence.penalty += mayLean ? 6 : 2
   return found
 }
 

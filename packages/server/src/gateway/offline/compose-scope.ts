@@ -6,7 +6,7 @@ import type { Layer } from './layer.ts'
 import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, type Item, type Sentence } from './sentence.ts'
 import type { Op } from './words.ts'
 
-export type Scope = { groups: string[]; grain?: NonNullable<Frame['grain']>; average?: Unit; filters: (Filter & { items: Item[] })[]; isPlural: boolean; assumptions: Assumption[] }
+export type Scope = { groups: string[]; grain?: NonNullable<Frame['grain']>; average?: Unit; filters: (Filter & { items: Item[] })[]; isPlural: boolean; assumptions: Assumption[]; /** What the ranking starts anew for: "the top 3 in each region". */ within?: { refs: string[]; isByTime: boolean } }
 
 const rankOps: Op[] = ['top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending']
 
@@ -24,6 +24,7 @@ export function chooseScope(about: About): Scope {
   chooseFilters(about, scope, allowed)
   chooseGroups(about, scope, allowed)
   chooseGrain(about, scope)
+  chooseWithin(about, scope)
   return scope
 }
 
@@ -73,6 +74,16 @@ function isAskedFor(sentence: Sentence, item: Item): boolean {
   const before = neighbour(sentence, item, -1, across)
   const after = neighbour(sentence, item, 1)
   return isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) || isOp(after, 'spread', 'which', 'each', 'respectively', ...rankOps)
+}
+
+/** Of two things to split by, the one next to the word of ranking is ranked, within the other. */
+function chooseWithin({ sentence, isRanked }: About, scope: Scope): void {
+  if (!isRanked || scope.groups.length + (scope.grain ? 1 : 0) !== 2) return
+  const across = (other: Item) => isLight(other) || isKind(other, 'number') || isOp(other, 'count')
+  const isBeside = (item: Item) => isOp(neighbour(sentence, item, -1, across), ...rankOps, 'which') || isOp(neighbour(sentence, item, 1, across), ...rankOps)
+  const dimensions = itemsOf(sentence, 'dimension')
+  const ranked = scope.groups.filter((ref) => dimensions.some((item) => item.atom.refs.includes(ref) && isBeside(item)))
+  if (ranked.length === 1) scope.within = { refs: scope.groups.filter((ref) => !ranked.includes(ref)), isByTime: scope.grain !== undefined }
 }
 
 function chooseGrain({ sentence }: About, scope: Scope): void {

@@ -1,6 +1,6 @@
 // Stage 3b: what the atoms of a reading say together. A reading in which a word has no part is no reading: that is what keeps
 // the planner from answering a question that it has only half understood.
-import { unitAt } from './calendar.ts'
+import { unitAt, type Unit } from './calendar.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
 import { chooseScope, splitsByValues, type Scope } from './compose-scope.ts'
 import { chooseShare } from './compose-share.ts'
@@ -10,18 +10,21 @@ import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, take, type Item, type
 import type { TimePhrase } from './time-reading.ts'
 import type { Op } from './words.ts'
 
-export type Composed = { frame?: Frame; problem?: Problem; penalty: number }
+/** `leans`: the question named no metric of its own. */
+export type Composed = { frame?: Frame; problem?: Problem; penalty: number; leans?: boolean }
 
-export function compose(sentence: Sentence, layer: Layer): Composed {
+export function compose(sentence: Sentence, layer: Layer, context?: Frame): Composed {
   const beyond = whatIsBeyond(sentence)
   if (beyond) return { problem: beyond, penalty: 0 }
-  const measure = chooseMetrics(sentence, layer)
+  const measure = chooseMetrics(sentence, layer, context)
   if (!measure) return { problem: sentence.problems[0] ?? { kind: 'no-metric' }, penalty: sentence.penalty }
   const frame = build(sentence, layer, measure)
   checkMentions(sentence, layer, frame)
   checkRest(sentence)
+  // To lean on the question before, there must be something new to it.
+  if (measure.leans && !addsAnything(frame)) sentence.problems.push({ kind: 'no-metric' })
   const [problem] = sentence.problems
-  return problem ? { problem, penalty: sentence.penalty } : { frame, penalty: sentence.penalty }
+  return problem ? { problem, penalty: sentence.penalty } : { frame, penalty: sentence.penalty, ...(measure.leans && { leans: true }) }
 }
 
 /** What no reading of the other words can make up for. */
@@ -67,7 +70,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const groupCount = scope.groups.length + (scope.grain ? 1 : 0)
   const isSingle = !scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')
   if (direction && groupCount === 0) scope.grain = { unit: 'month' }
-  const rank = direction && { direction, by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'), ...(limit !== undefined ? { limit } : isSingle && !/rank|sort|order|排/u.test(sentence.items.map((item) => item.text).join(' ')) ? { limit: 1 } : {}) }
+  const rank = direction && { direction, by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'), ...(scope.within && { within: scope.within }), ...(limit !== undefined ? { limit } : isSingle && !/rank|sort|order|排/u.test(sentence.items.map((item) => item.text).join(' ')) ? { limit: 1 } : {}) }
   const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
@@ -79,6 +82,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     ...(share && { share: { part: share.part.map(({ ref, values, isNegated }) => ({ ref, values, isNegated })) } }),
     times: compared.times,
     ...(compare && { compare }),
+    ...(compared.compareUnit && { compareUnit: compared.compareUnit }),
     ...(change && { change: change.change }),
     ...(rank && { rank }),
     having,
@@ -116,18 +120,19 @@ function takeChange(sentence: Sentence): Change | undefined {
 }
 
 /** The times that were said, and whether they are set against each other. */
-function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: boolean): { times: TimePhrase[]; compare?: 'times' | 'year-ago' | 'previous'; isVersus: boolean } {
+function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: boolean): { times: TimePhrase[]; compare?: 'times' | 'year-ago' | 'previous'; isVersus: boolean; compareUnit?: Unit } {
   const items = itemsOf(sentence, 'time')
   for (const item of items) item.isUsed = true
+  const compareUnit = unitIn(sentence.items.find((item) => isOp(item, 'previous'))?.text ?? '')
   const isYearAgo = take(sentence, 'year-ago')
   const isPrevious = take(sentence, 'previous')
   const isBetweenValues = scope.filters.some((filter) => filter.values.length > 1)
   const { today } = layer.calendar
   const isNow = (time: TimePhrase) => time.period.from === today && time.period.unit === 'day' && !time.ago
-  const said = items.map((item) => item.atom.time).filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
+  const said = items.map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time)).filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
   const isVersus = hasOp(sentence, 'versus') && !(isBetweenValues && said.length < 2)
   if (isVersus) take(sentence, 'versus')
-  if (isYearAgo || isPrevious) return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus }
+  if (isYearAgo || isPrevious) return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
   const [first, second] = said
   if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain) return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
   if (first && said.length === 1 && isVersus && !isBetweenValues) {
@@ -143,6 +148,8 @@ function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: b
   }
   return { times: said, isVersus }
 }
+
+const unitIn = (text: string): Unit | undefined => (/month|mom|m\/m|逐月/i.test(text) ? 'month' : /quarter|qoq|q\/q/i.test(text) ? 'quarter' : /week|wow/i.test(text) ? 'week' : /year/i.test(text) ? 'year' : undefined)
 
 function after(time: TimePhrase, { calendar }: Layer): TimePhrase {
   const { unit, system } = time.period
@@ -179,6 +186,9 @@ function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
 }
 
 const reach = (layer: Layer, table: string): string[] => (layer.entities.get(table)?.joins ?? []).flatMap((join) => (join.as ? [] : [join.to, ...(layer.entities.get(join.to)?.joins ?? []).flatMap((next) => (next.as ? [] : [next.to]))]))
+
+const addsAnything = (frame: Frame): boolean =>
+  frame.groups.length + frame.filters.length + frame.times.length > 0 || [frame.grain, frame.compare, frame.share, frame.rank].some((part) => part !== undefined)
 
 function checkRest(sentence: Sentence): void {
   for (const item of sentence.items) {

@@ -19,8 +19,10 @@ export type Frame = {
   times: TimePhrase[]
   /** Two times set against each other, or against an earlier one that is only named by its distance. */
   compare?: 'times' | 'year-ago' | 'previous'
+  /** "Month over month" says of which unit the earlier period is. */
+  compareUnit?: Unit
   change?: 'rate' | 'difference'
-  rank?: { direction: 'desc' | 'asc'; limit?: number; by: 'value' | 'change' | 'rate' }
+  rank?: { direction: 'desc' | 'asc'; limit?: number; by: 'value' | 'change' | 'rate'; /** Ranked anew within each of these. */ within?: { refs: string[]; isByTime: boolean } }
   having: Condition[]
   /** How many groups there are, rather than which. */
   isCountOfGroups: boolean
@@ -51,4 +53,5 @@ export type Problem =
   | { kind: 'not-value'; metric: string; said: string }
   | { kind: 'unused'; said: string }
 
-export type Parsed = { frame: Frame } | { problem: Problem }
+/** `suspects`: words read as grammar that are written like parts of a name. */
+export type Parsed = { frame: Frame; suspects?: { from: number; to: number }[] } | { problem: Problem }

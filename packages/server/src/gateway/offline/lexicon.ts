@@ -28,7 +28,7 @@ export type Lexicon = {
 }
 
 /** A value found by looking it up, such as a company's name. */
-export type FoundValue = { ref: string; value: string }
+export type FoundValue = { ref: string; value: string; /** What it was called in the question, if not by its whole name. */ said?: string }
 
 const functionWords = new Set('us in it is as at be by do go he if me my no of on or so to up we an am are can did has her him his its may not our out the was who why how for and'.split(' '))
 const stems = (phrase: string): string[] => tokenize(phrase).filter((token) => !['-', "'", '"', '.'].includes(token.norm)).map((token) => token.stem)
@@ -122,7 +122,7 @@ function valueNames(layer: Layer, looked: readonly FoundValue[]): Map<string, Va
       for (const name of [...namesOf(value), ...codeNames(value.value)]) add(name, { ref: dimension.ref, value: value.value, label: value.label })
     }
   }
-  for (const { ref, value } of looked) add(value, { ref, value })
+  for (const { ref, value, said } of looked) add(said ?? value, { ref, value })
   return found
 }
 

@@ -20,6 +20,8 @@ export type TimePhrase = {
   ago?: { unit: Unit; count: number }
   /** A month or quarter whose year was not said, to be read again in the year of its neighbour. */
   inYear?: (year: Period) => Period
+  /** "today" itself, rather than a word for the present state of things. */
+  saidToday?: boolean
   /** The year that was said, for that neighbour. */
   year?: Period
 }
