@@ -38,8 +38,8 @@ export async function openSandboxes({ driver: wanted, root: path, log, idleMs }:
   }
 }
 
-/** Commands that one sandbox executes at once. More wait for their turn; their time-out begins with it. */
-const commandsAtOnceMax = 8
+/** Commands that one sandbox executes at once, fewer than a driver allows. More wait for their turn; their time-out begins with it. */
+const commandsAtOnceMax = 4
 
 function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
   const waiting: (() => void)[] = []
