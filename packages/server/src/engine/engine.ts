@@ -245,7 +245,7 @@ export function openEngine(options: EngineOptions): Engine {
           onDurable(isNew, nodeId) {
             resolve(isNew)
             if (!isNew || !isHere) return
-            const row: ClaimedRun = { id, epoch: 1, tenantId, agent, version, sessionId: null, input, asker, usage: null, inboxCount: 0, createdAt: new Date(node.clock.nowMs()) }
+            const row: ClaimedRun = { id, epoch: 1, tenantId, agent, version, sessionId: null, input, asker, inboxCount: 0, createdAt: new Date(node.clock.nowMs()) }
             void node.id().then((current) => {
               // Under another id than it was written with the run is not ours: whoever buries that node takes it up.
               if (current !== nodeId || isStopping) return

@@ -11,7 +11,6 @@ export type ClaimedRun = {
   sessionId: string | null
   input: Json
   asker: Asker
-  usage: Usage | null
   inboxCount: number
   createdAt: Date
 }
@@ -28,7 +27,7 @@ export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<
     update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, started_at = coalesce(started_at, clock_timestamp())
     from due
     where runs.id = due.id and exists (select from nodes where id = ${nodeId} and not is_dead)
-    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, usage, inbox_count as "inboxCount", created_at as "createdAt"`)
+    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt"`)
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */

@@ -38,6 +38,25 @@ export async function openSandboxes({ driver: wanted, root: path, log, idleMs }:
   }
 }
 
+/** Commands that one sandbox executes at once, fewer than a driver allows. More wait for their turn; their time-out begins with it. */
+const commandsAtOnceMax = 4
+
+function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
+  const waiting: (() => void)[] = []
+  let count = 0
+  return async (request, options) => {
+    if (count >= commandsAtOnceMax) await new Promise<void>((resolve) => waiting.push(resolve))
+    else count++
+    try {
+      return await exec(request, options)
+    } finally {
+      const next = waiting.shift() // Whoever is next takes over the place.
+      if (next) next()
+      else count--
+    }
+  }
+}
+
 type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
 
 async function choose(wanted: SandboxesOptions['driver'], bwrap: () => SandboxDriver, virtual: () => SandboxDriver, log: Log): Promise<Chosen> {
@@ -76,6 +95,7 @@ function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, relea
     if (known) return known
     const creating = driver.create({ id, ...(seed !== undefined && { seed }) }).then((sandbox) => ({
       ...sandbox,
+      exec: inTurn(sandbox.exec),
       // Whoever asks for it after that gets a new one.
       stop: () => forget(id, creating, sandbox.stop),
       destroy: () => forget(id, creating, sandbox.destroy),
