@@ -87,7 +87,7 @@ test('every source file is reached from an entry point', () => {
   })
   const started = ['packages/server/src/main.ts', 'packages/cli/src/main.ts', ...['packages/console/src/main.tsx', 'packages/console/public/appearance.js'].filter((path) => existsSync(join(root, path)))]
   // An agent's files are found by their place, a test by its name, programs for people by hand.
-  const found = files.map(({ path }) => path).filter((path) => /\.test\.tsx?$/.test(path) || /^examples\/[^/]+\/(agent|evals)\//.test(path) || path.endsWith('.config.ts') || /^(scripts|bench)\/[\w-]+\.ts$/.test(path) || /^packages\/[^/]+\/(test|dev)\//.test(path) || path === 'packages/server/test/support/global-postgres.ts')
+  const found = files.map(({ path }) => path).filter((path) => /\.test\.tsx?$/.test(path) || /^(examples|bench\/agents)\/[^/]+\/(agent|evals)\//.test(path) || path.endsWith('.config.ts') || /^(scripts|bench)\/[\w-]+\.ts$/.test(path) || /^packages\/[^/]+\/(test|dev)\//.test(path) || path === 'packages/server/test/support/global-postgres.ts')
   expect(shown(unreachable(files, [...declared, ...started, ...found]), 'Use it, or delete it.')).toBe('')
   expect(unreachable(example({ 'a/main.ts': "import './b.ts'; new Worker('./c.ts')", 'a/b.ts': '', 'a/c.ts': '', 'a/d.ts': '' }), ['a/main.ts'])).toEqual(['a/d.ts is reached from nowhere'])
 })
