@@ -1,5 +1,5 @@
 /** The HTTP API as OpenAPI 3.1, derived from the operations. What is no operation (files, the pulse) is written here by hand. */
-import { ErrorBody, type Operation, errorCodes, isLiveFrame, LiveFrame, operations, RunEvent } from '@longhaul/protocol'
+import { ErrorBody, type Operation, errorCodes, LiveFrame, operations, RunEvent } from '@longhaul/protocol'
 import { type JsonSchema, type Side, jsonSchema } from './json-schema.ts'
 
 type Content = Record<string, { schema: JsonSchema }>
