@@ -12,7 +12,11 @@ const node = [process.execPath, '--conditions=longhaul-source']
 
 const stages: readonly Stage[] = [
   { name: 'format', command: [bin('oxfmt'), '--check', '--no-error-on-unmatched-pattern', '.'], remedy: 'npx oxfmt' },
-  { name: 'lint', command: [bin('oxlint')], remedy: 'npx oxlint --fix mends part of it; a rule that is in the way of good code is changed in .oxlintrc.json, with its reason' },
+  {
+    name: 'lint',
+    command: [bin('oxlint')],
+    remedy: 'npx oxlint --fix mends part of it; a rule that is in the way of good code is changed in .oxlintrc.json, with its reason',
+  },
   { name: 'types', command: [bin('tsc'), '-p', '.'], remedy: 'mend the types' },
   ...(existsSync(join(root, 'packages/console/tsconfig.json'))
     ? [{ name: 'types of the console', command: [bin('tsc'), '-p', 'packages/console'], remedy: 'mend the types' }]

@@ -3,8 +3,12 @@ import { type JsonSchema, fieldsOf, inWords, markdownTable } from './json-schema
 import type { Endpoint, OpenApi } from './open-api.ts'
 
 export function apiPage({ paths, components }: OpenApi): string {
-  const endpoints = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, endpoint]) => endpointSection(method.toUpperCase(), path, endpoint)))
-  const shapes = Object.entries(components.schemas).toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([name, schema]) => shapeSection(name, schema))
+  const endpoints = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, endpoint]) => endpointSection(method.toUpperCase(), path, endpoint)),
+  )
+  const shapes = Object.entries(components.schemas)
+    .toSorted(([one], [other]) => (one < other ? -1 : 1))
+    .map(([name, schema]) => shapeSection(name, schema))
   return `# HTTP API
 
 Made from the operations in \`packages/protocol\` by \`npm run generate\`; [openapi.json](openapi.json) is the same for programs. Every request but
@@ -22,7 +26,12 @@ ${shapes.join('\n\n')}
 function endpointSection(method: string, path: string, { operationId, summary, description, parameters = [], requestBody, responses }: Endpoint): string {
   const body = requestBody?.content['application/json']?.schema ?? {}
   const rows = [
-    ...parameters.map(({ name, in: place, required, schema, description: note }) => [`\`${name}\``, place, `${inWords(schema)}${note ? `. ${note}` : ''}`, required ? 'required' : whenAbsent(schema.default)]),
+    ...parameters.map(({ name, in: place, required, schema, description: note }) => [
+      `\`${name}\``,
+      place,
+      `${inWords(schema)}${note ? `. ${note}` : ''}`,
+      required ? 'required' : whenAbsent(schema.default),
+    ]),
     ...fieldsOf(body).map((field) => [`\`${field.name}\``, 'body', field.kind, field.isRequired ? 'required' : whenAbsent(field.default)]),
   ]
   return [
@@ -50,5 +59,7 @@ function shapeSection(name: string, schema: JsonSchema): string {
 /** One of several things is a list of them; anything else is said in a line. */
 function choices(schema: JsonSchema): string {
   const each = schema.oneOf ?? schema.anyOf
-  return each ? each.map((choice) => `- ${inWords(choice)}`).join('\n') : `${schema.description ?? inWords(schema)}${schema.pattern ? ` matching \`${schema.pattern}\`` : ''}`
+  return each
+    ? each.map((choice) => `- ${inWords(choice)}`).join('\n')
+    : `${schema.description ?? inWords(schema)}${schema.pattern ? ` matching \`${schema.pattern}\`` : ''}`
 }

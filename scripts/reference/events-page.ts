@@ -20,7 +20,10 @@ never changed. \`GET /v1/runs/{runId}/events\` reads or streams them. Each has
 
 States of a run and where each may lead:
 
-${markdownTable(['State', 'May become'], runStates.map((state) => [`\`${state}\``, isTerminal(state) ? 'nothing else: the run has ended' : moves[state].map((next) => `\`${next}\``).join(', ')]))}
+${markdownTable(
+  ['State', 'May become'],
+  runStates.map((state) => [`\`${state}\``, isTerminal(state) ? 'nothing else: the run has ended' : moves[state].map((next) => `\`${next}\``).join(', ')]),
+)}
 
 ${events.join('\n\n')}
 
@@ -28,9 +31,15 @@ ${events.join('\n\n')}
 
 Sent in the stream between events, without a number, and not repeated after a reconnect: the step's event says it all.
 
-${markdownTable(['Frame', 'Fields'], (jsonSchema(LiveFrame, 'output').oneOf ?? []).map((frame) => [
+${markdownTable(
+  ['Frame', 'Fields'],
+  (jsonSchema(LiveFrame, 'output').oneOf ?? []).map((frame) => [
     `\`${String(frame.properties?.['type']?.const)}\``,
-    Object.entries(frame.properties ?? {}).filter(([name]) => name !== 'type').map(([name, field]) => `\`${name}\`: ${inWords(field)}`).join(', '),
-  ]))}
+    Object.entries(frame.properties ?? {})
+      .filter(([name]) => name !== 'type')
+      .map(([name, field]) => `\`${name}\`: ${inWords(field)}`)
+      .join(', '),
+  ]),
+)}
 `
 }

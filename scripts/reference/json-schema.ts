@@ -72,7 +72,11 @@ export function inWords(schema: JsonSchema): string {
     case 'array':
       return `list of ${schema.items ? inWords(schema.items) : 'anything'}${upTo(schema.maxItems)}`
     case 'object':
-      return schema.properties ? `{ ${Object.entries(schema.properties).map(([name, field]) => `${name}${schema.required?.includes(name) ? '' : '?'}: ${inWords(field)}`).join('; ')} }` : 'object'
+      return schema.properties
+        ? `{ ${Object.entries(schema.properties)
+            .map(([name, field]) => `${name}${schema.required?.includes(name) ? '' : '?'}: ${inWords(field)}`)
+            .join('; ')} }`
+        : 'object'
     case 'boolean':
       return 'true or false'
     default:

@@ -72,17 +72,29 @@ function endpointOf({ id, summary, http: [method, path], permission, input, outp
     .map(([name, schema]) => ({ name, in: inPath.includes(name) ? 'path' : 'query', required: inPath.includes(name) || required.has(name), schema }))
   const inBody = method === 'POST' ? fields.filter(([name]) => !inPath.includes(name)) : []
   const isStream = id === 'runs.events'
-  if (isStream) parameters.push({ name: 'Last-Event-ID', in: 'header', required: false, description: 'Number of the last event received. The stream goes on after it.', schema: { type: 'integer', minimum: 0 } })
+  if (isStream)
+    parameters.push({
+      name: 'Last-Event-ID',
+      in: 'header',
+      required: false,
+      description: 'Number of the last event received. The stream goes on after it.',
+      schema: { type: 'integer', minimum: 0 },
+    })
   return {
     operationId: id,
     summary,
     description: `Permission: \`${permission}\`.${isStream ? ` ${streamNote}` : ''}`,
     ...(parameters.length > 0 && { parameters }),
-    ...(inBody.length > 0 && { requestBody: { required: inBody.some(([name]) => required.has(name)), content: { [json]: { schema: bodyOf(inBody, required) } } } }),
+    ...(inBody.length > 0 && {
+      requestBody: { required: inBody.some(([name]) => required.has(name)), content: { [json]: { schema: bodyOf(inBody, required) } } },
+    }),
     responses: {
       '200': {
         description: 'Done.',
-        content: { [json]: { schema: share(jsonSchema(output, 'output'), 'output', schemas) }, ...(isStream && { 'text/event-stream': { schema: { type: 'string' } } }) },
+        content: {
+          [json]: { schema: share(jsonSchema(output, 'output'), 'output', schemas) },
+          ...(isStream && { 'text/event-stream': { schema: { type: 'string' } } }),
+        },
       },
       ...errors,
     },

@@ -117,5 +117,6 @@ async function assertKnown(db: Db): Promise<void> {
     select 'extension ' || e.extname from pg_extension e where e.extname <> 'plpgsql'
     union all
     select 'table with inheritance or partitions: ' || i.inhrelid::regclass::text from pg_inherits i`)
-  if (unknown.length > 0) throw new Error(`scripts/reference/schema-of-database.ts cannot write down: ${unknown.map(({ what }) => what).join('; ')}. Teach it to.`)
+  if (unknown.length > 0)
+    throw new Error(`scripts/reference/schema-of-database.ts cannot write down: ${unknown.map(({ what }) => what).join('; ')}. Teach it to.`)
 }

@@ -6,7 +6,16 @@ import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { settings } from '../src/config.ts'
 import {
-  badPermissions, looseVersions, missingIn, unboundedInputs, undeclaredImports, undocumentedDependencies, unknownSettings, unreachable, usesOf, wordsNotUsed,
+  badPermissions,
+  looseVersions,
+  missingIn,
+  unboundedInputs,
+  undeclaredImports,
+  undocumentedDependencies,
+  unknownSettings,
+  unreachable,
+  usesOf,
+  wordsNotUsed,
 } from './support/tidy/documents.ts'
 import { rules } from './support/tidy/rules.ts'
 import { isTest, readSource, root, sourceFile, walk } from './support/tidy/source.ts'
@@ -21,7 +30,9 @@ const manifests = ['package.json', ...[...walk('packages'), ...walk('examples')]
 const example = (examples: Record<string, string>) => Object.entries(examples).map(([path, text]) => sourceFile(path, text))
 
 test('the source was found', () => {
-  expect(files.map(({ path }) => path)).toEqual(expect.arrayContaining(['packages/protocol/src/index.ts', 'packages/server/src/main.ts', 'packages/server/test/tidy.test.ts']))
+  expect(files.map(({ path }) => path)).toEqual(
+    expect.arrayContaining(['packages/protocol/src/index.ts', 'packages/server/src/main.ts', 'packages/server/test/tidy.test.ts']),
+  )
   expect(manifests.length).toBeGreaterThan(5)
 })
 
@@ -49,7 +60,14 @@ test('every operation has a permission that keys can have, and an address of its
 
 test('every text and list that an operation takes has a maximum', () => {
   expect(shown(unboundedInputs(operations), '.max(…) in packages/protocol/src.')).toBe('')
-  const careless = operation({ id: 'x', summary: '', http: ['GET', '/x'], permission: 'runs:read', input: z.strictObject({ a: z.string(), b: z.array(z.strictObject({ c: z.string().regex(/^x+$/).optional() })) }), output: z.null() })
+  const careless = operation({
+    id: 'x',
+    summary: '',
+    http: ['GET', '/x'],
+    permission: 'runs:read',
+    input: z.strictObject({ a: z.string(), b: z.array(z.strictObject({ c: z.string().regex(/^x+$/).optional() })) }),
+    output: z.null(),
+  })
   expect(unboundedInputs([careless])).toHaveLength(3)
 })
 
@@ -62,14 +80,30 @@ test('every setting and every error code is documented', () => {
 
 test('every setting that is mentioned exists', () => {
   const elsewhere = [
-    'LONGHAUL_URL', 'LONGHAUL_API_KEY', // The command's.
-    'LONGHAUL_WORKER_URL', 'LONGHAUL_WORKER_TOKEN', 'LONGHAUL_AGENT_FOLDER', 'LONGHAUL_AGENT_DATA_DIR', // A worker's, from the server.
-    'LONGHAUL_TEST_DATABASE_URL', 'LONGHAUL_CONSOLE_API', // For tests and for working on the console.
+    'LONGHAUL_URL',
+    'LONGHAUL_API_KEY', // The command's.
+    'LONGHAUL_WORKER_URL',
+    'LONGHAUL_WORKER_TOKEN',
+    'LONGHAUL_AGENT_FOLDER',
+    'LONGHAUL_AGENT_DATA_DIR', // A worker's, from the server.
+    'LONGHAUL_TEST_DATABASE_URL',
+    'LONGHAUL_CONSOLE_API', // For tests and for working on the console.
   ]
-  const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'Dockerfile', ...walk('docs'), ...walk('deploy'), ...walk('packages').filter((path) => path.endsWith('.md'))]
+  const documents = [
+    'README.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+    'CHANGELOG.md',
+    'Dockerfile',
+    ...walk('docs'),
+    ...walk('deploy'),
+    ...walk('packages').filter((path) => path.endsWith('.md')),
+  ]
   const texts = documents.filter((path) => existsSync(join(root, path))).map((path) => ({ path, text: read(path) }))
   const source = files.filter((file) => !isTest(file)).map(({ path, uncommented }) => ({ path, text: uncommented }))
-  expect(shown(unknownSettings([...texts, ...source], [...Object.keys(settings), ...elsewhere]), 'Add it to `settings` in config.ts, or name one that is there.')).toBe('')
+  expect(
+    shown(unknownSettings([...texts, ...source], [...Object.keys(settings), ...elsewhere]), 'Add it to `settings` in config.ts, or name one that is there.'),
+  ).toBe('')
   expect(unknownSettings([{ path: 'a.md', text: 'Set LONGHAUL_SPEED.' }], ['LONGHAUL_HTTP_PORT'])).toEqual(['a.md:1 names LONGHAUL_SPEED'])
 })
 
@@ -83,18 +117,41 @@ test('words that the glossary gave up are not used', () => {
 test('every source file is reached from an entry point', () => {
   const declared = manifests.flatMap(({ path, exports = {}, bin = {} }) => {
     const folder = path.slice(0, -'package.json'.length)
-    return [...Object.values(exports).flatMap((target) => target['longhaul-source'] ?? []), ...Object.values(bin)].map((target) => `${folder}${target.replace('./', '')}`)
+    return [...Object.values(exports).flatMap((target) => target['longhaul-source'] ?? []), ...Object.values(bin)].map(
+      (target) => `${folder}${target.replace('./', '')}`,
+    )
   })
-  const started = ['packages/server/src/main.ts', 'packages/cli/src/main.ts', ...['packages/console/src/main.tsx', 'packages/console/public/appearance.js'].filter((path) => existsSync(join(root, path)))]
+  const started = [
+    'packages/server/src/main.ts',
+    'packages/cli/src/main.ts',
+    ...['packages/console/src/main.tsx', 'packages/console/public/appearance.js'].filter((path) => existsSync(join(root, path))),
+  ]
   // An agent's files are found by their place, a test by its name, programs for people by hand.
-  const found = files.map(({ path }) => path).filter((path) => /\.test\.tsx?$/.test(path) || /^(examples|bench\/agents)\/[^/]+\/(agent|evals)\//.test(path) || path.endsWith('.config.ts') || /^(scripts|bench)\/[\w-]+\.ts$/.test(path) || /^packages\/[^/]+\/(test|dev)\//.test(path) || path === 'packages/server/test/support/global-postgres.ts')
+  const found = files
+    .map(({ path }) => path)
+    .filter(
+      (path) =>
+        /\.test\.tsx?$/.test(path) ||
+        /^(examples|bench\/agents)\/[^/]+\/(agent|evals)\//.test(path) ||
+        path.endsWith('.config.ts') ||
+        /^(scripts|bench)\/[\w-]+\.ts$/.test(path) ||
+        /^packages\/[^/]+\/(test|dev)\//.test(path) ||
+        path === 'packages/server/test/support/global-postgres.ts',
+    )
   expect(shown(unreachable(files, [...declared, ...started, ...found]), 'Use it, or delete it.')).toBe('')
-  expect(unreachable(example({ 'a/main.ts': "import './b.ts'; new Worker('./c.ts')", 'a/b.ts': '', 'a/c.ts': '', 'a/d.ts': '' }), ['a/main.ts'])).toEqual(['a/d.ts is reached from nowhere'])
+  expect(unreachable(example({ 'a/main.ts': "import './b.ts'; new Worker('./c.ts')", 'a/b.ts': '', 'a/c.ts': '', 'a/d.ts': '' }), ['a/main.ts'])).toEqual([
+    'a/d.ts is reached from nowhere',
+  ])
 })
 
 test('every dependency has its line in docs/dependencies.md, and every line its dependency', () => {
-  expect(shown(undocumentedDependencies(manifests, read('docs/dependencies.md')), 'docs/dependencies.md: what for, why this one, what leaving it would cost.')).toBe('')
-  expect(undocumentedDependencies([{ path: 'package.json', dependencies: { a: '1.0.0', 'b-x64': '1.0.0' } }], '| `b-*` | …\n| `c` | …')).toEqual(['a has no line', 'c has a line and is not used'])
+  expect(
+    shown(undocumentedDependencies(manifests, read('docs/dependencies.md')), 'docs/dependencies.md: what for, why this one, what leaving it would cost.'),
+  ).toBe('')
+  expect(undocumentedDependencies([{ path: 'package.json', dependencies: { a: '1.0.0', 'b-x64': '1.0.0' } }], '| `b-*` | …\n| `c` | …')).toEqual([
+    'a has no line',
+    'c has a line and is not used',
+  ])
 })
 
 test('every dependency is pinned', () => {
@@ -105,5 +162,10 @@ test('every dependency is pinned', () => {
 test('every package that is imported is in the importer’s own package.json', () => {
   expect(shown(undeclaredImports(files, manifests), 'npm install --save-exact -w <package> <name>')).toBe('')
   const careless = example({ 'packages/sdk/src/a.ts': "import { x } from 'pg'\nimport { test } from 'vitest'\nimport fs from 'node:fs'" })
-  expect(undeclaredImports(careless, [{ path: 'package.json', devDependencies: { vitest: '1.0.0' } }, { path: 'packages/sdk/package.json', dependencies: {} }])).toHaveLength(2)
+  expect(
+    undeclaredImports(careless, [
+      { path: 'package.json', devDependencies: { vitest: '1.0.0' } },
+      { path: 'packages/sdk/package.json', dependencies: {} },
+    ]),
+  ).toHaveLength(2)
 })

@@ -3,7 +3,20 @@ import type { Operation } from '@longhaul/protocol'
 import { z } from 'zod'
 import { type SourceFile, importsOf, isTest, lineOf, resolved } from './source.ts'
 
-type Schema = { type?: unknown; enum?: unknown; const?: unknown; format?: unknown; pattern?: string; maxLength?: number; maxItems?: number; properties?: Record<string, Schema>; items?: Schema; anyOf?: Schema[]; oneOf?: Schema[]; $ref?: unknown }
+type Schema = {
+  type?: unknown
+  enum?: unknown
+  const?: unknown
+  format?: unknown
+  pattern?: string
+  maxLength?: number
+  maxItems?: number
+  properties?: Record<string, Schema>
+  items?: Schema
+  anyOf?: Schema[]
+  oneOf?: Schema[]
+  $ref?: unknown
+}
 
 /** Texts and lists of an operation's input that could be of any length. */
 export function unboundedInputs(operations: readonly Pick<Operation, 'id' | 'input'>[]): string[] {
@@ -12,7 +25,12 @@ export function unboundedInputs(operations: readonly Pick<Operation, 'id' | 'inp
 
 function unbounded(schema: Schema, path: string): string[] {
   // A pattern without `+`, `*` and `{n,}` bounds by itself.
-  const isBounded = schema.maxLength !== undefined || schema.enum !== undefined || schema.const !== undefined || schema.format !== undefined || (schema.pattern !== undefined && !/[^\\][+*]|\{\d+,\}/.test(schema.pattern))
+  const isBounded =
+    schema.maxLength !== undefined ||
+    schema.enum !== undefined ||
+    schema.const !== undefined ||
+    schema.format !== undefined ||
+    (schema.pattern !== undefined && !/[^\\][+*]|\{\d+,\}/.test(schema.pattern))
   return [
     ...(schema.type === 'string' && !isBounded ? [`${path} has no maximum`] : []),
     ...(schema.type === 'array' && schema.maxItems === undefined ? [`${path} has no maximum of items`] : []),
@@ -26,23 +44,31 @@ export function badPermissions(operations: readonly Pick<Operation, 'id' | 'perm
   const addresses = operations.map(({ http }) => http.join(' '))
   return [
     ...operations.filter(({ permission }) => !permissions.includes(permission)).map(({ id, permission }) => `${id} needs ${permission}, which no key can have`),
-    ...permissions.filter((permission) => permission !== 'files:read' && !operations.some((operation) => operation.permission === permission)).map((permission) => `${permission} opens nothing`),
+    ...permissions
+      .filter((permission) => permission !== 'files:read' && !operations.some((operation) => operation.permission === permission))
+      .map((permission) => `${permission} opens nothing`),
     ...addresses.filter((address, i) => addresses.indexOf(address) !== i).map((address) => `${address} is there twice`),
   ]
 }
 
-export const missingIn = (document: string, words: readonly string[]): string[] => words.filter((word) => !document.includes(`\`${word}\``)).map((word) => `${word} is not in it`)
+export const missingIn = (document: string, words: readonly string[]): string[] =>
+  words.filter((word) => !document.includes(`\`${word}\``)).map((word) => `${word} is not in it`)
 
 /** Names of settings that are mentioned somewhere and do not exist. */
 export function unknownSettings(files: readonly Pick<SourceFile, 'path' | 'text'>[], known: readonly string[]): string[] {
   return files.flatMap(({ path, text }) =>
-    [...text.matchAll(/\bLONGHAUL_[A-Z][A-Z_]*[A-Z]\b/g)].flatMap(({ 0: name, index }) => (known.includes(name) ? [] : [`${path}:${lineOf(text, index)} names ${name}`])),
+    [...text.matchAll(/\bLONGHAUL_[A-Z][A-Z_]*[A-Z]\b/g)].flatMap(({ 0: name, index }) =>
+      known.includes(name) ? [] : [`${path}:${lineOf(text, index)} names ${name}`],
+    ),
   )
 }
 
 /** The words in `code` in the glossary's last column. */
 export function wordsNotUsed(glossary: string): string[] {
-  const cells = glossary.split('\n').filter((line) => line.startsWith('| **')).map((line) => line.split('|').at(-2) ?? '')
+  const cells = glossary
+    .split('\n')
+    .filter((line) => line.startsWith('| **'))
+    .map((line) => line.split('|').at(-2) ?? '')
   return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, word = '']) => word))
 }
 
@@ -80,8 +106,18 @@ export function unreachable(files: readonly SourceFile[], entries: readonly stri
   ]
 }
 
-type Manifest = { path: string; name?: string; dependencies?: Record<string, string>; optionalDependencies?: Record<string, string>; devDependencies?: Record<string, string> }
-const dependenciesOf = ({ dependencies, optionalDependencies, devDependencies }: Manifest): Record<string, string> => ({ ...devDependencies, ...optionalDependencies, ...dependencies })
+type Manifest = {
+  path: string
+  name?: string
+  dependencies?: Record<string, string>
+  optionalDependencies?: Record<string, string>
+  devDependencies?: Record<string, string>
+}
+const dependenciesOf = ({ dependencies, optionalDependencies, devDependencies }: Manifest): Record<string, string> => ({
+  ...devDependencies,
+  ...optionalDependencies,
+  ...dependencies,
+})
 
 /** Dependencies without their line, and lines without their dependency. The platforms of one program share a line: `name-*`. */
 export function undocumentedDependencies(manifests: readonly Manifest[], document: string): string[] {
@@ -96,7 +132,9 @@ export function undocumentedDependencies(manifests: readonly Manifest[], documen
 
 export function looseVersions(manifests: readonly Manifest[]): string[] {
   return manifests.flatMap((manifest) =>
-    Object.entries(dependenciesOf(manifest)).flatMap(([name, version]) => (/^\d+\.\d+\.\d+([-.]\S+)?$/.test(version) ? [] : [`${manifest.path}: ${name} is ${version}`])),
+    Object.entries(dependenciesOf(manifest)).flatMap(([name, version]) =>
+      /^\d+\.\d+\.\d+([-.]\S+)?$/.test(version) ? [] : [`${manifest.path}: ${name} is ${version}`],
+    ),
   )
 }
 
@@ -106,11 +144,17 @@ export function undeclaredImports(files: readonly SourceFile[], manifests: reado
   return files.flatMap((file) => {
     const own = manifests.find(({ path }) => path !== 'package.json' && file.path.startsWith(path.slice(0, -'package.json'.length)))
     const isShipped = own !== undefined && !isTest(file) && !file.path.endsWith('.config.ts')
-    const declared = { ...(isShipped ? {} : dependenciesOf(root ?? { path: '' })), ...(own && (isShipped ? { ...own.dependencies, ...own.optionalDependencies } : dependenciesOf(own))) }
+    const declared = {
+      ...(isShipped ? {} : dependenciesOf(root ?? { path: '' })),
+      ...(own && (isShipped ? { ...own.dependencies, ...own.optionalDependencies } : dependenciesOf(own))),
+    }
     return importsOf(file).flatMap(({ specifier, target, isType, line }) => {
       if (target !== undefined || specifier.startsWith('node:') || specifier.startsWith('/') || specifier.includes('$')) return []
       if (!own && specifier.startsWith('@longhaul/')) return [] // Scripts and benchmarks belong to no package: the workspace has them all.
-      const name = specifier.split('/').slice(0, specifier.startsWith('@') ? 2 : 1).join('/')
+      const name = specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/')
       return name in declared || name === own?.name || (isType && name in dependenciesOf(own ?? { path: '' })) ? [] : [`${file.path}:${line} imports ${name}`]
     })
   })

@@ -88,7 +88,10 @@ export const rules: readonly Rule[] = [
           return to && to !== folderOf(file.path) && !target.endsWith('/index.ts') ? [`${file.path}:${line} imports ${target}`] : []
         }),
       ),
-    broken: [{ 'packages/server/src/engine/a.ts': "import { x } from '../db/sql.ts'" }, { 'packages/server/src/main.ts': "import type { X } from './db/sql.ts'" }],
+    broken: [
+      { 'packages/server/src/engine/a.ts': "import { x } from '../db/sql.ts'" },
+      { 'packages/server/src/main.ts': "import type { X } from './db/sql.ts'" },
+    ],
   },
   {
     name: 'packages use each other along the arrows, by name',
@@ -135,7 +138,12 @@ export const rules: readonly Rule[] = [
         .filter((file) => !file.path.startsWith('packages/server/src/gateway/offline/'))
         .flatMap((file) => [
           ...places(file, 'code', /\bsql`/g, () => 'makes SQL'),
-          ...places(file, 'uncommented', /['"`]\s*(select\s[^'"`]*\sfrom\s|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|(create|alter|drop)\s+table\s|with\s+\w+\s+as\s*\()/gi, () => 'holds SQL'),
+          ...places(
+            file,
+            'uncommented',
+            /['"`]\s*(select\s[^'"`]*\sfrom\s|insert\s+into\s|update\s+\w+\s+set\s|delete\s+from\s|(create|alter|drop)\s+table\s|with\s+\w+\s+as\s*\()/gi,
+            () => 'holds SQL',
+          ),
         ]),
     broken: [
       { 'packages/server/src/engine/a.ts': 'db.rows(sql`select 1`)' },
@@ -150,8 +158,15 @@ export const rules: readonly Rule[] = [
       files
         .filter((file) => inServer(file) && folderOf(file.path) !== 'kernel' && !programsApart.includes(file.path))
         .flatMap((file) => [
-          ...places(file, 'code', /\b(Date\.now|performance\.now|Math\.random|randomUUID|randomBytes|setTimeout|setInterval)\b|\bnew Date\(\s*\)/g, ([what]) => `uses ${what}`),
-          ...importsOf(file).flatMap(({ specifier, line }) => (/^(node:)?timers(\/promises)?$/.test(specifier) ? [`${file.path}:${line} imports ${specifier}`] : [])),
+          ...places(
+            file,
+            'code',
+            /\b(Date\.now|performance\.now|Math\.random|randomUUID|randomBytes|setTimeout|setInterval)\b|\bnew Date\(\s*\)/g,
+            ([what]) => `uses ${what}`,
+          ),
+          ...importsOf(file).flatMap(({ specifier, line }) =>
+            /^(node:)?timers(\/promises)?$/.test(specifier) ? [`${file.path}:${line} imports ${specifier}`] : [],
+          ),
         ]),
     broken: [
       { 'packages/server/src/engine/a.ts': 'const at = Date.now()' },
@@ -197,7 +212,9 @@ export const rules: readonly Rule[] = [
         .flatMap((file) => [
           ...places(file, 'code', /\b(?:test|it|describe|suite)(?:\.\w+)*\.only\b/g, () => 'runs alone (.only)'),
           // Programs of their own, for the terminal.
-          ...(/\/(bin|dev)\//.test(file.path) || file.path === 'packages/sdk/test/worker-cost.ts' ? [] : places(file, 'code', /\bconsole\.(log|debug|info|warn|error|dir|table|trace)\b/g, ([what]) => `calls ${what}`)),
+          ...(/\/(bin|dev)\//.test(file.path) || file.path === 'packages/sdk/test/worker-cost.ts'
+            ? []
+            : places(file, 'code', /\bconsole\.(log|debug|info|warn|error|dir|table|trace)\b/g, ([what]) => `calls ${what}`)),
           ...places(file, 'code', /\bdebugger\b/g, () => 'stops in a debugger'),
         ]),
     broken: [
@@ -210,7 +227,8 @@ export const rules: readonly Rule[] = [
   {
     name: 'files and folders are named for what they are about',
     remedy: 'utils, helpers, common, misc and types say nothing. Name the noun, or put the function where it is used.',
-    offences: (files) => files.flatMap(({ path }) => (/(^|[/-])(utils?|helpers?|common|misc|types?)(\.[a-z.]+$|\/)/.test(path) ? [`${path} is called so`] : [])),
+    offences: (files) =>
+      files.flatMap(({ path }) => (/(^|[/-])(utils?|helpers?|common|misc|types?)(\.[a-z.]+$|\/)/.test(path) ? [`${path} is called so`] : [])),
     broken: [{ 'packages/sdk/src/utils.ts': '' }, { 'packages/sdk/src/helpers/a.ts': '' }, { 'packages/server/src/run-types.ts': '' }],
   },
 ]
@@ -218,7 +236,9 @@ export const rules: readonly Rule[] = [
 function circles(files: SourceFile[]): string[] {
   const known = new Set(files.map(({ path }) => path))
   // What is imported as a type only is gone when the program runs: `typeof` of a module's table may point back.
-  const edges = new Map(files.map((file) => [file.path, importsOf(file).flatMap(({ target, isType }) => (target && !isType && known.has(target) ? [target] : []))]))
+  const edges = new Map(
+    files.map((file) => [file.path, importsOf(file).flatMap(({ target, isType }) => (target && !isType && known.has(target) ? [target] : []))]),
+  )
   const found = new Set<string>()
   const done = new Set<string>()
   const visit = (path: string, trail: string[]): void => {

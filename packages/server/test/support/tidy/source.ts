@@ -18,7 +18,10 @@ const folders = ['packages', 'examples', 'scripts', 'bench']
 const ignored = new Set(['node_modules', 'dist', '.longhaul', 'out', '.git'])
 
 export function readSource(): SourceFile[] {
-  return folders.flatMap((folder) => walk(folder)).filter((path) => /\.(ts|tsx|js|cjs|mjs)$/.test(path) && !path.endsWith('.d.ts')).map((path) => sourceFile(path, readFileSync(join(root, path), 'utf8')))
+  return folders
+    .flatMap((folder) => walk(folder))
+    .filter((path) => /\.(ts|tsx|js|cjs|mjs)$/.test(path) && !path.endsWith('.d.ts'))
+    .map((path) => sourceFile(path, readFileSync(join(root, path), 'utf8')))
 }
 
 /** All files below a folder, whatever they are. */
@@ -40,7 +43,8 @@ function listIfThere(folder: string) {
 
 export const sourceFile = (path: string, text: string): SourceFile => ({ path, text, uncommented: blank(text, 'comments'), code: blank(text, 'all') })
 
-export const isTest = ({ path }: SourceFile): boolean => /\.test\.tsx?$/.test(path) || /^packages\/[^/]+\/(test|dev)\//.test(path) || path.endsWith('/testing.ts')
+export const isTest = ({ path }: SourceFile): boolean =>
+  /\.test\.tsx?$/.test(path) || /^packages\/[^/]+\/(test|dev)\//.test(path) || path.endsWith('/testing.ts')
 export const lineOf = (text: string, index: number): number => text.slice(0, index).split('\n').length
 
 /** Each place where `pattern` (with flag g) occurs, as `path:line`. */
@@ -55,18 +59,28 @@ export type Import = { specifier: string; line: number; isType: boolean; target:
 
 /** What a file imports, by `import`, `export … from`, `import()` and `require()`. Targets of relative ones are paths from the top. */
 export function importsOf({ path, uncommented, code }: SourceFile): Import[] {
-  const found = [...uncommented.matchAll(/(?:\b(import|export)\b\s*(type\s)?[^'"`;()]*?\bfrom\s*|\bimport\s*|\bimport\s*\(\s*|\brequire\s*\(\s*)(['"`])([^'"`\n]+)\3/g)]
+  const found = [
+    ...uncommented.matchAll(/(?:\b(import|export)\b\s*(type\s)?[^'"`;()]*?\bfrom\s*|\bimport\s*|\bimport\s*\(\s*|\brequire\s*\(\s*)(['"`])([^'"`\n]+)\3/g),
+  ]
   return found
     .filter((match) => code.slice(match.index, match.index + 6).trim() === uncommented.slice(match.index, match.index + 6).trim()) // Not within a string.
     .map((match) => {
       const specifier = match[4] ?? ''
-      return { specifier, line: lineOf(uncommented, match.index), isType: isTypeOnly(match), target: specifier.startsWith('.') ? resolved(path, specifier) : undefined }
+      return {
+        specifier,
+        line: lineOf(uncommented, match.index),
+        isType: isTypeOnly(match),
+        target: specifier.startsWith('.') ? resolved(path, specifier) : undefined,
+      }
     })
 }
 
 /** `import type …`, or braces in which every name is a type. */
 function isTypeOnly([whole, , type]: RegExpExecArray): boolean {
-  const names = /\{([^}]*)\}/.exec(whole)?.[1]?.split(',').filter((name) => name.trim() !== '')
+  const names = /\{([^}]*)\}/
+    .exec(whole)?.[1]
+    ?.split(',')
+    .filter((name) => name.trim() !== '')
   return type !== undefined || (/^import\s*\{/.test(whole) && names !== undefined && names.every((name) => /^\s*type\s/.test(name)))
 }
 
@@ -84,7 +98,7 @@ function blank(text: string, what: 'comments' | 'all'): string {
   const templates: number[] = []
   let depth = 0
   let lastCode = ''
-  for (let i = 0; i < text.length; ) {
+  for (let i = 0; i < text.length;) {
     const letter = text[i] ?? ''
     const two = text.slice(i, i + 2)
     if (two === '//' || two === '/*' || (i === 0 && two === '#!')) {
