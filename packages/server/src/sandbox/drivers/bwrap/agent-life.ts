@@ -42,8 +42,8 @@ export type LiveAgent = {
 }
 
 export const recordName = 'live.json'
-/** What Node reserves and does not use counts towards RLIMIT_DATA as well. The limit only ends what outgrows the watch between two looks. */
-const reservedBytes = 1024 * 1024 * 1024
+/** What Node reserves for its threads and does not use counts towards RLIMIT_DATA as well. The limit is there for what outgrows the watch between two looks. */
+const reservedBytes = 4 * 1024 * 1024 * 1024
 const readyWithinMs = 15_000
 let startCount = 0
 

@@ -38,6 +38,8 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   /** What still goes on after the last command: it must not outlast the folder. */
   let resting: Promise<void> = Promise.resolve()
   let isMeasureDue = false
+  let isWatchingDisk = false
+  let isWatchingMemory = false
   let diskUse: DiskUse | undefined = isNew ? { bytes: 0, files: 0 } : undefined
 
   function agent(): Promise<LiveAgent> {
@@ -110,10 +112,8 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     const command = start({ ...live, limits })
     running.add(command)
     isMeasureDue = true
-    if (running.size === 1) {
-      watchDisk(live)
-      if (!host.cgroups.limits.memory) watchMemory(live)
-    }
+    watchDisk(live)
+    if (!host.cgroups.limits.memory && !isWatchingMemory) watchMemory(live)
     try {
       return await command.result
     } finally {
@@ -125,22 +125,29 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     for (const command of running) command.end(note)
   }
 
+  /** Looks again and again while commands run. One look at a time, whoever started it. */
   function watchDisk(live: LiveAgent): void {
+    if (isWatchingDisk) return
+    isWatchingDisk = true
     const look = async () => {
-      if (running.size === 0) return
+      if (running.size === 0) return void (isWatchingDisk = false)
       const startedMs = monotonicMs()
       const before = diskUse
       const now = await measure()
       const note = passedLimit(before, now, limits)
-      if (note) endAll(note)
-      after(nextMeasureMs(startedMs), report(look), false)
+      if (note) {
+        endAll(note)
+        diskUse = undefined // They write until they are gone: what the next command finds is where it starts from.
+      }
+      wait(nextMeasureMs(startedMs))
     }
-    const report = (work: () => Promise<void>) => () => void work().catch((error: unknown) => {
+    const wait = (ms: number) => after(ms, () => void look().catch((error: unknown) => {
       // A limit that cannot be watched is not a limit.
+      isWatchingDisk = false
       host.log.error('the disk use of a sandbox cannot be measured', { folder, error })
       live.kill('its disk use could not be measured')
-    })
-    after(diskWatchMs, report(look), false)
+    }), false)
+    wait(diskWatchMs)
   }
 
   async function measure(): Promise<DiskUse> {
@@ -155,7 +162,8 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
 
   /** Where no memory group holds a sandbox, its processes are added up ten times a second. */
   function watchMemory(live: LiveAgent): void {
-    if (running.size === 0) return
+    isWatchingMemory = running.size > 0
+    if (!isWatchingMemory) return
     if (memoryBytesOf(familyOf(live.outer.pid)) > limits.memoryBytesMax) endAll(memoryNote(limits))
     after(memoryWatchMs, () => watchMemory(live), false)
   }
