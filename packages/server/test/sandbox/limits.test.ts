@@ -20,7 +20,7 @@ for (const mode of usableModes()) {
 
     test('a fork bomb is contained, ended and leaves nothing; twenty processes are no bomb', async () => {
       const sandbox = await driver.create({ id: freshId(), limits: { processCountMax: 64 } })
-      expect((await sh(sandbox, 'for i in $(seq 20); do sleep 0.2 & done; pgrep -c sleep; wait; echo done')).stdout).toBe('20\ndone\n')
+      expect((await sh(sandbox, 'for i in $(seq 20); do sleep 60 & done; until [ "$(pgrep -c -x sleep)" = 20 ]; do :; done; pkill -x sleep; wait; echo done')).stdout).toBe('done\n')
       const bomb = await sh(sandbox, 'bomb() { bomb | bomb & }; bomb; sleep 30', { timeoutMs: 1_000 })
       expect(bomb).toMatchObject({ isTimedOut: true })
       expect(bomb.durationMs).toBeLessThan(8_000)
@@ -136,7 +136,7 @@ for (const mode of usableModes()) {
         return (await sh(sandbox, 'sleep 0.2; cat beat')).stdout !== first
       }
       // It does beat while its command runs, in its own session, with no environment and no parent.
-      expect((await sh(sandbox, `${daemon}; sleep 0.3; a=$(cat beat); sleep 0.2; [ "$a" != "$(cat beat)" ] && echo beats`)).stdout).toBe('beats\n')
+      expect((await sh(sandbox, `${daemon}; until [ -s beat ]; do sleep 0.02; done; a=$(cat beat); until [ "$a" != "$(cat beat)" ]; do sleep 0.02; done; echo beats`)).stdout).toBe('beats\n')
       expect(await beats()).toBe(false)
       expect(await sh(sandbox, `${daemon}; sleep 30`, { timeoutMs: 400 })).toMatchObject({ isTimedOut: true })
       expect(await beats()).toBe(false)
@@ -160,8 +160,8 @@ for (const mode of usableModes()) {
 
     test('orphans that end are cleared away', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const { stdout } = await sh(sandbox, 'for i in $(seq 50); do (true &); done; sleep 0.2; cat /proc/[0-9]*/status | grep -c "^State:.Z"; true')
-      expect(stdout).toBe('0\n')
+      const { stdout } = await sh(sandbox, 'for i in $(seq 50); do (true &); done; while grep -q "^State:.Z" /proc/[0-9]*/status 2>/dev/null; do sleep 0.02; done; echo cleared')
+      expect(stdout).toBe('cleared\n')
     })
 
     test('a command that kills everything it can gets its sandbox back, files and all', async () => {

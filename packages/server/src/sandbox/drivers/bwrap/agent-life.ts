@@ -42,8 +42,8 @@ export type LiveAgent = {
 }
 
 export const recordName = 'live.json'
-/** What Node reserves for its threads and does not use counts towards RLIMIT_DATA as well. The limit is there for what outgrows the watch between two looks. */
-const reservedBytes = 4 * 1024 * 1024 * 1024
+/** Node reserves half a gigabyte for each of its threads, which counts towards RLIMIT_DATA: the limit can only be a backstop behind the watch. */
+const reservedBytes = 16 * 1024 * 1024 * 1024
 const readyWithinMs = 15_000
 let startCount = 0
 

@@ -15,7 +15,7 @@ import { transferFiles } from './files.ts'
 
 export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onDestroyed(): void }
 
-const memoryWatchMs = 100
+const memoryWatchMs = 50
 /** The first look at the disk after a command began. */
 const diskWatchMs = 250
 /** After the last command: late enough not to slow down a series of them. */
@@ -160,7 +160,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     return now
   }
 
-  /** Where no memory group holds a sandbox, its processes are added up ten times a second. */
+  /** Where no memory group holds a sandbox, its processes are added up twenty times a second. */
   function watchMemory(live: LiveAgent): void {
     isWatchingMemory = running.size > 0
     if (!isWatchingMemory) return
