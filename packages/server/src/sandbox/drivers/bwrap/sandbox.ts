@@ -13,7 +13,7 @@ import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
 import { transferFiles } from './files.ts'
 
-export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onDestroyed(): void }
+export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onStopped(): void; onDestroyed(): void }
 
 const memoryWatchMs = 50
 /** The first look at the disk after a command began. */
@@ -25,7 +25,7 @@ const settleMs = 500
  * A sandbox whose processes come and go while its workspace stays: they are started for the first request, ended
  * after `idleMs` without one, and started anew after whatever death.
  */
-export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onDestroyed }: BwrapSandboxOptions): Promise<Sandbox> {
+export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onStopped, onDestroyed }: BwrapSandboxOptions): Promise<Sandbox> {
   const { isNew, user } = await prepareWorkspace(host, folder, limits, seed)
   const workspace = join(folder, 'workspace')
   const turns = createTurns(commandsAtOnceMax)
@@ -186,6 +186,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     live?.kill('the sandbox was stopped')
     await live?.gone
     await resting
+    onStopped()
   }
 
   await withAgent(async () => {})
