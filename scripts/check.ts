@@ -17,7 +17,7 @@ const stages: readonly Stage[] = [
   ...(existsSync(join(root, 'packages/console/tsconfig.json'))
     ? [{ name: 'types of the console', command: [bin('tsc'), '-p', 'packages/console'], remedy: 'mend the types' }]
     : []),
-  { name: 'tidy', command: [bin('vitest'), 'run', '--config', 'vitest.tidy.config.ts'], remedy: 'each line above names its own' },
+  { name: 'tidy', command: [bin('vitest'), 'run', 'packages/server/test/tidy.test.ts'], remedy: 'each line above names its own' },
   { name: 'generated files', command: [...node, 'scripts/generate.ts', '--check'], remedy: 'npm run generate, and commit what changes' },
 ]
 

@@ -42,6 +42,7 @@ function answerOf(response: Endpoint['responses'][string] | undefined): string {
 }
 
 function shapeSection(name: string, schema: JsonSchema): string {
+  if (name === 'RunEvent' || name === 'LiveFrame') return `## ${name}\n\nSee [events.md](events.md).`
   const rows = fieldsOf(schema).map(({ name: field, kind, isRequired }) => [`\`${field}\``, kind, isRequired ? 'always' : 'sometimes'])
   return `## ${name}\n\n${rows.length > 0 ? markdownTable(['Field', 'Value', 'There'], rows) : choices(schema)}`
 }

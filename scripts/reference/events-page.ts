@@ -16,7 +16,7 @@ never changed. \`GET /v1/runs/{runId}/events\` reads or streams them. Each has
 - \`type\`: one of the names below,
 - \`at\`: the instant of its recording, by the database's clock,
 - \`op\`: where in the run it belongs, for steps and waits. \`"3"\` is the fourth thing that the code asked for, \`"3.0"\` the first thing asked for inside it,
-- \`data\`: what the type says.
+- \`data\`: what the type says. Named shapes are in [api.md](api.md#shapes).
 
 States of a run and where each may lead:
 

@@ -41,7 +41,7 @@ export function jsonSchema(shape: z.ZodType, side: Side): JsonSchema {
     io: side,
     unrepresentable: 'any',
     override({ zodSchema, jsonSchema: made }) {
-      if (zodSchema === protocol.JsonValue) made.description = 'Any JSON value.'
+      if ((zodSchema as unknown) === protocol.JsonValue) made.description = 'Any JSON value.'
       if (made.format) delete made.pattern // The format says it in a word.
       if (made.minimum === Number.MIN_SAFE_INTEGER) delete made.minimum
       if (made.maximum === Number.MAX_SAFE_INTEGER) delete made.maximum
@@ -59,7 +59,7 @@ export const nameOf = (reference: string): string => reference.slice(reference.l
 export function inWords(schema: JsonSchema): string {
   if (schema.$ref) return nameOf(schema.$ref)
   if (schema.const !== undefined) return JSON.stringify(schema.const)
-  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(', ')
+  if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(' or ')
   const choices = schema.anyOf ?? schema.oneOf
   if (choices) return choices.map(inWords).join(' or ')
   if (Array.isArray(schema.type)) return schema.type.map((type) => inWords({ ...schema, type })).join(' or ')
@@ -72,7 +72,7 @@ export function inWords(schema: JsonSchema): string {
     case 'array':
       return `list of ${schema.items ? inWords(schema.items) : 'anything'}${upTo(schema.maxItems)}`
     case 'object':
-      return schema.properties ? `{ ${Object.entries(schema.properties).map(([name, field]) => `${name}: ${inWords(field)}`).join('; ')} }` : 'object'
+      return schema.properties ? `{ ${Object.entries(schema.properties).map(([name, field]) => `${name}${schema.required?.includes(name) ? '' : '?'}: ${inWords(field)}`).join('; ')} }` : 'object'
     case 'boolean':
       return 'true or false'
     default:
