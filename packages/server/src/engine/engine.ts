@@ -1,7 +1,7 @@
 /** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
 import { createHash } from 'node:crypto'
 import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
-import { type Db, sql } from '../db/index.ts'
+import type { Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
@@ -328,7 +328,7 @@ export function openEngine(options: EngineOptions): Engine {
 
     async assertHealthy() {
       if (isStopping) throw new AppError('unavailable', 'The server is stopping.')
-      await withTimeout(3_000, db.rows(sql`select 1`), () => new AppError('unavailable', 'The database does not answer.'))
+      await withTimeout(3_000, nextDueMs(db), () => new AppError('unavailable', 'The database does not answer.'))
     },
 
     stats: () => ({ activeCount: active.size, ...journal.stats }),

@@ -48,9 +48,11 @@ for (const mode of usableModes()) {
     test.skipIf(!hasPython)('many processes together may not have more memory than one', async () => {
       const sandbox = await driver.create({ id: freshId(), limits: { memoryBytesMax: 192 * megabyte } })
       const script = (count: number, each: number) => `for i in $(seq ${count}); do python3 -c "import time; x = b'1' * (${each} << 20); time.sleep(1); print('kept')" & done; wait`
-      expect((await sh(sandbox, script(3, 20))).stdout).toBe('kept\n'.repeat(3))
+      // Side by side they may print into each other's line.
+      const keptCount = (stdout: string) => stdout.match(/kept/g)?.length ?? 0
+      expect(keptCount((await sh(sandbox, script(3, 20))).stdout)).toBe(3)
       const bomb = await sh(sandbox, script(8, 60))
-      expect(bomb.stdout.split('\n').length - 1).toBeLessThan(4)
+      expect(keptCount(bomb.stdout)).toBeLessThan(4)
       expect(bomb.stderr).toContain('192 MB of memory')
     })
 
