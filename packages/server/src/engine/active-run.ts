@@ -35,7 +35,9 @@ export type RunPorts = {
   /** The journal has grown, or a live frame came. */
   onEvents(runId: string): void
   onLive(runId: string, op: string, frame: Parameters<StepContext['live']>[0]): void
-  /** The run is not this node's any more. `isDue` when somebody should look at it at once. */
+  /** The run cannot go on, whoever executes it. It is taken from here and waits for an operator. */
+  onBroken(run: ActiveRun, message: string): void
+  /** The run is not this node's any more. */
   onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back'): void
 }
 
@@ -436,8 +438,7 @@ export class ActiveRun {
         then?.()
       },
       onRefused: (why, error) => {
-        if (why === 'invalid') this.#ports.log.error('the database refused what a run wanted to record', { runId: this.id, error })
-        if (why === 'invalid' && !this.#isLeaving) this.supersede() // Its lease runs on with nobody: the claim after the next start takes it up again.
+        if (why === 'invalid') this.#ports.onBroken(this, `The database refused what it wanted to record: ${error instanceof Error ? error.message : String(error)}`)
       },
     })
   }

@@ -83,6 +83,14 @@ export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: s
   return run
 }
 
+/** Parks a run whose journal this node cannot go on writing: it waits for an operator, with why, and nobody claims it meanwhile. */
+export async function parkRow(db: Tx, runId: string, epoch: number, message: string): Promise<void> {
+  const wait = { kind: 'operator', name: 'operator', until: null, reason: 'broken', detail: { message } }
+  await db.rows(sql`
+    update runs set state = 'waiting', node_id = null, due_at = null, wait = ${JSON.stringify(wait)}
+    where id = ${runId} and epoch = ${epoch} and state = 'running'`)
+}
+
 export type NewRun = {
   id: string
   tenantId: string
