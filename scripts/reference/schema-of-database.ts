@@ -1,11 +1,12 @@
 /**
  * docs/reference/schema.sql: what a migrated database holds, read from PostgreSQL's catalogue (`pg_dump` is not among the
- * embedded programs). Exact for what it knows; a kind of object that it does not know is an error, never left out.
+ * embedded programs). Exact for what it knows: a database made from it must come out the same. A kind of object that it does not know is an
+ * error, never left out.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Db, migrate, openDb, sql, startEmbedded } from '../../packages/server/src/db/index.ts'
+import { type Db, Sql, migrate, openDb, sql, startEmbedded } from '../../packages/server/src/db/index.ts'
 import { silentLog } from '../../packages/server/src/kernel/index.ts'
 
 type Column = { table: string; definition: string }
@@ -17,10 +18,21 @@ export async function schemaOfDatabase(): Promise<string> {
   try {
     const postgres = await startEmbedded({ dataDir, log: silentLog })
     const db = openDb({ url: postgres.url, poolMax: 1, log: silentLog })
+    const place = new URL(postgres.url)
+    place.pathname = '/copy'
+    const copy = openDb({ url: place.href, poolMax: 1, log: silentLog })
     try {
       await migrate(db, { log: silentLog })
-      return await dump(db)
+      const text = await dump(db)
+      await db.rows(sql`create database copy`)
+      await copy.rows(new Sql([text], []))
+      if ((await dump(copy)) !== text)
+        throw new Error(
+          'A database made from the schema that was written down has another schema: scripts/reference/schema-of-database.ts leaves something out.',
+        )
+      return text
     } finally {
+      await copy.stop()
       await db.stop()
       await postgres.stop()
     }
