@@ -1,6 +1,6 @@
 /**
  * docs/reference/schema.sql: what a migrated database holds, read from PostgreSQL's catalogue (`pg_dump` is not among the
- * embedded programs). Exact for what it knows: a database made from it must come out the same. A kind of object that it does not know is an
+ * embedded programs). What is written is tried: a database made from it must read the same. A kind of object that is not known here is an
  * error, never left out.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -28,7 +28,7 @@ export async function schemaOfDatabase(): Promise<string> {
       await copy.rows(new Sql([text], []))
       if ((await dump(copy)) !== text)
         throw new Error(
-          'A database made from the schema that was written down has another schema: scripts/reference/schema-of-database.ts leaves something out.',
+          'A database made from the schema that was written down reads otherwise: scripts/reference/schema-of-database.ts writes something wrong.',
         )
       return text
     } finally {
