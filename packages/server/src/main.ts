@@ -58,10 +58,17 @@ function announce({ url, credentials, phases, sandbox, model, agentNames }: Serv
             ${credentials.isNew ? 'made for this machine, kept in' : 'from'} ${file}, where the CLI finds it
   Agents    ${agentNames.join(', ') || 'none: put a folder with agent/agent.ts into the agents’ folder'}
   Model     ${model.name}${model.isOffline ? '   a rule-based stand-in, not a language model; see docs/guide/models.md' : ''}
-  Sandbox   ${sandbox.driver}${sandbox.missing.length > 0 ? `   ${sandbox.missing.map(({ what, remedy }) => `${what}: ${remedy}`).join('\n            ')}` : ''}
+  Sandbox   ${sandbox.driver}${sandboxNote(sandbox.missing)}
 
   Try       npx longhaul ask analyst "What was our ARR at the end of last quarter, by region?"
 `)
+}
+
+/** One gap is told with its remedy. More are told by `status`, which has the room. */
+function sandboxNote(missing: Server['sandbox']['missing']): string {
+  const [first] = missing
+  if (!first) return ''
+  return missing.length === 1 ? `   ${first.what}: ${first.remedy}` : `   ${missing.length} limits cannot be enforced here; npx longhaul status names them and the remedies`
 }
 
 try {
