@@ -90,10 +90,11 @@ function understand(transcript: Transcript, layer: Layer, asked: string): Unders
     const call = lookupCall(run, layer)
     const result = resultOf(transcript, call.tool, call.input)
     if (!result) return { move: { kind: 'call', calls: [call] } }
-    const looked = readLookup(run, layer, result.output)
+    const looked = readLookup(run, layer, asked, result.output)
     if (looked.kind === 'several') return { parsed, names: looked }
-    // What only looked like a name is left to the first reading.
-    if (looked.kind === 'found') known.push(...looked.values, ...looked.values.map((value) => ({ ...value, said: run.said })))
+    // Half a name read as something else would give the wrong figure, so a name that nobody has is not read at all.
+    if (looked.kind === 'none') return { parsed: { problem: { kind: 'unknown-words', words: [run.said], spans: [run] } } }
+    if (looked.kind === 'found') known.push(...looked.values, ...looked.values.filter((value) => !asked.toLowerCase().includes(value.value.toLowerCase())).map((value) => ({ ...value, said: run.said })))
   }
   return { parsed: known.length > 0 ? parseWith(asked, layer, known, context) : parsed }
 }

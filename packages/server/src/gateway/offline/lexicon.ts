@@ -1,6 +1,6 @@
 // Stage 2b: the semantic layer's names and the planner's own vocabulary, as phrases that can be found in a question.
 import type { Atom, ValueChoice } from './atoms.ts'
-import type { Dimension, Layer, Names } from './layer.ts'
+import type { Dimension, Layer, Metric, Names } from './layer.ts'
 import type { NamedPeriod } from './time.ts'
 import { isChinese, tokenize } from './tokens.ts'
 import { averagePhrases, everPhrases, fillerPhrases, grainPhrases, nowPhrases, opPhrases, type Op } from './words.ts'
@@ -69,7 +69,7 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
   const { today, dataFrom, completeUntil } = layer.calendar
   for (const phrase of nowPhrases) add(phrase, { kind: 'time', time: { period: { from: today, to: nextDay(today), unit: 'day' } } }, 0.8)
   for (const phrase of everPhrases) add(phrase, { kind: 'time', time: { period: { from: dataFrom, to: nextDay(completeUntil) }, open: 'since' } })
-  addGuesses(layer, addDerived)
+  addGuesses(layer, addDerived, add)
 
   const vocabulary = new Set([...phrases.values()].flat().flatMap((phrase) => phrase.words))
   const nouns = new Set([...counters.keys(), ...[...layer.entities.values()].flatMap(namesOf), ...[...layer.metrics.values()].flatMap(namesOf).filter((name) => stems(name).length === 1)].map((name) => key(stems(name))))
@@ -136,18 +136,34 @@ function addAttributes(entity: Layer['entities'] extends Map<string, infer E> ? 
 }
 
 /** What people leave out: "churn" for churn rate, "reason" for reason for leaving. Only where nothing else has that name. */
-function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void): void {
+function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void, addAlways: typeof add): void {
   for (const metric of layer.metrics.values()) {
     for (const name of namesOf(metric)) {
       const short = metric.unit === 'percent' ? (/^(.+) rate$/i.exec(name)?.[1] ?? /^(.{2,})率$/u.exec(name)?.[1]) : undefined
       if (short) add(short, { kind: 'metric', metric: metric.name, isGuess: true }, 0.6)
     }
   }
+  for (const metric of layer.metrics.values()) {
+    for (const [rest, ref] of metricsOfValues(metric, layer)) addAlways(rest, { kind: 'metric', metric: metric.name, requires: ref }, 0.9)
+  }
   const heads = new Map<string, Set<string>>()
   for (const dimension of layer.dimensions.values()) {
     for (const head of dimension.phrases.flatMap((names) => headWords(names, dimension))) heads.set(head, (heads.get(head) ?? new Set()).add(dimension.ref))
   }
   for (const [head, refs] of heads) add(head, { kind: 'dimension', refs: [...refs], isPlural: false, isGuess: true }, 0.6)
+}
+
+/** In "feature usage" a feature's name may take the column's place: "usage of dashboards". */
+function metricsOfValues(metric: Metric, layer: Layer): [string, string][] {
+  return metric.dimensions.flatMap((ref) => {
+    const dimension = layer.dimensions.get(ref)
+    if (!dimension || dimension.values.length === 0) return []
+    return dimension.phrases.flatMap(namesOf).flatMap((column) =>
+      namesOf(metric).flatMap((name): [string, string][] => {
+        const rest = name.toLowerCase().startsWith(column.toLowerCase()) ? name.slice(column.length).trim() : ''
+        return rest.length > 1 && !/^(rate|count|数|率)$/.test(rest) ? [[rest, ref]] : []
+      }))
+  })
 }
 
 function headWords(names: Names, dimension: Dimension): string[] {
@@ -165,7 +181,7 @@ function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scat
     namesOf(metric).flatMap((name) => {
       const words = stems(name)
       if (!isChinese(name)) {
-        const isPlain = words.length >= 2 && words.length <= 3 && words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
+        const isPlain = (words.length >= 2 || /(?:ed|ings)$/.test(name)) && words.length <= 3 && words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
         return isPlain ? [{ words, metric: metric.name, quality: 0.95 }] : []
       }
       return chinesePieces(words, nouns).map((pieces) => ({ words: pieces, metric: metric.name, quality: 0.9 }))

@@ -151,7 +151,7 @@ const relatives: Phrase = (cursor, at) => {
   const deictic = firstOf(cursor, at, relativeWords)
   const unit = deictic && firstOf(cursor, deictic.next, unitNames)
   if (!deictic || !unit || (unit.value[1] === 'half' && deictic.value[0].length === 1) || unit.value[1] === 'day') return []
-  return read(unitAt(calendar.today, unit.value[1], deictic.value[1], unit.value[2] ?? calendar.system, calendar.fiscal), unit.next)
+  return read(unitAt(calendar.today, unit.value[1], deictic.value[1], unit.value[2] ?? calendar.system, calendar.fiscal), unit.next, { isRelative: deictic.value[1] < 0 })
 }
 
 /** 最近90天 · 过去三个完整的月 · 近半年 · 前6个月. */

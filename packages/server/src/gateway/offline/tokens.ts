@@ -71,7 +71,7 @@ export function looseStem(word: string): string {
   if (known) return known
   const base = singular(word)
   const cut = base.replace(/(?:ing|ed)$/, '')
-  const root = cut.length >= 3 && cut !== base ? cut.replace(/([b-df-hj-np-tv-z])\1$/, '$1') : base
+  const root = (cut.length >= 3 ? cut : base).replace(/([b-df-hj-np-tv-z])\1$/, '$1')
   return root.length > 3 ? root.replace(/e$/, '') : root
 }
 
