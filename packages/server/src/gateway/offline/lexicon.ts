@@ -18,8 +18,10 @@ export type Phrase = {
 export type Lexicon = {
   /** By first word. */
   phrases: ReadonlyMap<string, readonly Phrase[]>
+  /** Two words that people write as one: midmarket. */
+  joined: ReadonlyMap<string, readonly Phrase[]>
   /** Names of metrics in several words, which may stand apart in a question. */
-  scattered: readonly { words: readonly string[]; metric: string; quality: number }[]
+  scattered: readonly { words: readonly string[]; metric: string; quality: number; /** Is no name as it stands, so that nothing else finds it when its words stand together. */ isDerived?: boolean }[]
   /** Nouns that head a metric's name. */
   nouns: ReadonlySet<string>
   periods: readonly NamedPeriod[]
@@ -31,7 +33,19 @@ export type Lexicon = {
 export type FoundValue = { ref: string; value: string; /** What it was called in the question, if not by its whole name. */ said?: string }
 
 const functionWords = new Set('us in it is as at be by do go he if me my no of on or so to up we an am are can did has her him his its may not our out the was who why how for and'.split(' '))
-const stems = (phrase: string): string[] => tokenize(phrase).filter((token) => !['-', "'", '"', '.'].includes(token.norm)).map((token) => token.stem)
+const stemsKnown = new Map<string, readonly string[]>()
+const stemsKnownMax = 20_000
+
+/** Most phrases are the planner's own and always the same. */
+function stems(phrase: string): readonly string[] {
+  const known = stemsKnown.get(phrase)
+  if (known) return known
+  const found = stemsOf(phrase)
+  if (stemsKnown.size < stemsKnownMax) stemsKnown.set(phrase, found)
+  return found
+}
+
+const stemsOf = (phrase: string): string[] => tokenize(phrase).filter((token) => !['-', "'", '"', '.'].includes(token.norm)).map((token) => token.stem)
 const namesOf = ({ label, synonyms }: Names): string[] => [label.en, label.zh, ...synonyms.en, ...synonyms.zh].filter((name) => name !== '')
 
 export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): Lexicon {
@@ -73,7 +87,12 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
 
   const vocabulary = new Set([...phrases.values()].flat().flatMap((phrase) => phrase.words))
   const nouns = new Set([...counters.keys(), ...[...layer.entities.values()].flatMap(namesOf), ...[...layer.metrics.values()].flatMap(namesOf).filter((name) => stems(name).length === 1)].map((name) => key(stems(name))))
-  return { phrases, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary }
+  const joined = new Map<string, Phrase[]>()
+  for (const phrase of [...phrases.values()].flat()) {
+    const [first = '', second] = phrase.words
+    if (second !== undefined && phrase.words.length === 2 && first.length > 2 && !isChinese(first)) joined.set(first + second, [...(joined.get(first + second) ?? []), phrase])
+  }
+  return { phrases, joined, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary }
 }
 
 const idle = new Set(fillerPhrases)
@@ -87,7 +106,7 @@ function grammar(): Map<string, Op[]> {
 
 const nextDay = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
 const isTail = (words: readonly string[], tail: readonly string[]): boolean => words.length > tail.length && tail.every((word, i) => words[words.length - tail.length + i] === word)
-const periodsOf = (layer: Layer): NamedPeriod[] => layer.periods.flatMap((named) => namesOf(named).map((name) => ({ words: stems(name), period: named.period })))
+const periodsOf = (layer: Layer): NamedPeriod[] => layer.periods.flatMap((named) => namesOf(named).map((name) => ({ words: stems(name.replace(/^the /i, '')), period: named.period })))
 
 /** "number of customers" and 客户数 say that customers, 客户, are what the metric counts. */
 function countNouns(layer: Layer): Map<string, string> {
@@ -179,6 +198,8 @@ function headWords(names: Names, dimension: Dimension): string[] {
 function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scattered'] {
   return [...layer.metrics.values()].flatMap((metric) =>
     namesOf(metric).flatMap((name) => {
+      const durations = metric.unit === 'hours' || metric.unit === 'days' ? durationQuestions(name) : []
+      if (durations.length > 0) return durations.map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true }))
       const words = stems(name)
       if (!isChinese(name)) {
         const isPlain = (words.length >= 2 || /(?:ed|ings)$/.test(name)) && words.length <= 3 && words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
@@ -186,6 +207,19 @@ function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scat
       }
       return chinesePieces(words, nouns).map((pieces) => ({ words: pieces, metric: metric.name, quality: 0.9 }))
     }))
+}
+
+/** "Time to resolve" is asked for by "how long do tickets take to resolve", 解决时间 by 多久解决. */
+function durationQuestions(name: string): string[][] {
+  const [, rest = ''] = /^(?:(?:average|mean) )?(?:time|days|hours) to (.+)$/i.exec(name) ?? []
+  const verbs = stems(rest)
+  const last = verbs.at(-1)
+  if (last !== undefined) {
+    const forms = [verbs, [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]]
+    return ['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))
+  }
+  const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
+  return chinese === '' ? [] : ['多久', '多长时间', '几天', '多少天', '多少小时'].map((asked) => [asked, chinese])
 }
 
 /** 流失客户 → 流失 + 客户, since 客户 is a noun by itself. Pieces keep their characters together. */

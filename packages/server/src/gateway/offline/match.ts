@@ -4,7 +4,7 @@ import type { Lexicon, Phrase } from './lexicon.ts'
 import { numberAt } from './numerals.ts'
 import { timesAt } from './time.ts'
 import type { Calendar } from './time-reading.ts'
-import { looseStem, type Token } from './tokens.ts'
+import { isPastForm, looseStem, type Token } from './tokens.ts'
 import { likeChinese, likeVerbs } from './words.ts'
 
 /** How much a matched stretch speaks for its reading, for each kind of atom. */
@@ -29,9 +29,20 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
     if (number) spans.push(spanOf(tokens, at, at + number.length, { kind: 'number', value: number.value, ...(number.unit && { unit: number.unit }) }, 1))
     if (token.kind === 'mark' && spans.length === 0) spans.push({ from: at, to: at + 1, atom: { kind: 'filler' }, score: 0 })
     else if (spans.every((span) => span.to > at + 1 || span.atom.kind !== 'filler')) spans.push({ from: at, to: at + 1, atom: { kind: 'unknown' }, score: unknownScore })
-    return spans
+    return distinct(spans)
   })
   return withoutLoopholes(found)
+}
+
+/** The best of those that say the same. */
+function distinct(spans: readonly Span[]): Span[] {
+  const best = new Map<string, Span>()
+  for (const span of spans) {
+    const key = `${span.to} ${JSON.stringify(span.atom)}`
+    const known = best.get(key)
+    if (!known || known.score < span.score) best.set(key, span)
+  }
+  return [...best.values()]
 }
 
 /** "为什么" is no "为" and "什么": what says that a question is beyond us must not fall apart into words that say nothing. */
@@ -56,7 +67,7 @@ function phraseSpans(tokens: readonly Token[], at: number, lexicon: Lexicon): Sp
   if (!token) return []
   const heads = new Set([token.norm, token.stem])
   const candidates = [...heads].flatMap((head) => lexicon.phrases.get(head) ?? [])
-  const joined = [...lexicon.phrases].flatMap(([head, phrases]) => (token.kind === 'word' && head.length > 2 && head.length < token.stem.length && token.stem.startsWith(head) ? phrases.filter((phrase) => phrase.words.length === 2 && phrase.words.join('') === token.stem) : []))
+  const joined = token.kind === 'word' ? (lexicon.joined.get(token.stem) ?? []) : []
   const spans = candidates.flatMap((phrase) => {
     const to = phraseEnd(tokens, at, phrase)
     return to === undefined ? [] : [spanOf(tokens, at, to, withNumber(phrase.atom, tokens[to - 1]), phrase.quality)]
@@ -99,7 +110,7 @@ function withRefs(span: Span, all: readonly Span[], lexicon: Lexicon, tokens: re
 /** Names of metrics whose words stand apart or in another order: "tickets that were resolved", 流失了多少客户. */
 function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
   const isAsked = tokens.some((token) => ['did', 'does', 'do'].includes(token.norm))
-  return lexicon.scattered.flatMap(({ words, metric, quality }) => {
+  return lexicon.scattered.flatMap(({ words, metric, quality, isDerived }) => {
     const places = words.map((word) => withModifiers(placesOf(tokens, word, isAsked), tokens, word, lexicon))
     if (places.some((found) => found.length === 0)) return []
     return combinations(places).flatMap((combination) => {
@@ -107,7 +118,7 @@ function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
       const isExact = combination.every((place) => place.quality === 1)
       const isApart = new Set(combination.map((place) => place.from)).size === combination.length
       const reach = Math.max(...combination.map((place) => place.to)) - Math.min(...combination.map((place) => place.from))
-      if (!isApart || (isInOrder && isExact) || reach > 16) return []
+      if (!isApart || (isInOrder && isExact && !isDerived) || reach > 16) return []
       const nounAt = Math.max(0, words.findIndex((word) => lexicon.nouns.has(word) || lexicon.nouns.has([...word].join(' '))))
       const rate = quality * Math.min(...combination.map((place) => place.quality))
       const needs = combination.filter((_, i) => i !== nounAt).map((place) => place.from)
@@ -140,7 +151,7 @@ function placesOf(tokens: readonly Token[], word: string, isAsked: boolean): Pla
       return alike.filter((other) => other !== word && isHere(other)).map((other) => ({ from: at, to: at + other.length, quality: 0.75 }))
     }
     if (token.kind !== 'word') return []
-    const isVerb = /(?:ed|lost|won|sent|paid|solved|billing)$/.test(word)
+    const isVerb = isPastForm(word)
     // After "did", the plain form of a verb is its past: "did they open" is about what was opened.
     if (token.norm === word || token.stem === word) return [{ from: at, to: at + 1, quality: isAsked && !isVerb && tokens[at - 1]?.kind === 'word' && looseStem(word) === word && at > 1 && isLikelyVerb(tokens, at) ? 0.7 : 1 }]
     if (isVerb && looseStem(token.norm) === looseStem(word)) return [{ from: at, to: at + 1, quality: isAsked ? 0.98 : 0.85 }]

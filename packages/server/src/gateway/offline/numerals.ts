@@ -53,7 +53,7 @@ function plainNumberAt(tokens: readonly Token[], at: number): NumberSpan | undef
     const pair = second === undefined ? undefined : scales[token.norm + second]
     const scale = pair ?? scales[token.norm]
     // A single letter is a scale only when it clings to its number: 5m, but not "5 m".
-    if (scale === undefined || (/^[a-z]{1,2}$/.test(token.norm) && !token.isGlued)) break
+    if (scale === undefined || (/^[a-z]$/.test(token.norm) && !token.isGlued)) break
     value *= scale
     next += pair === undefined ? 1 : 2
   }

@@ -84,7 +84,7 @@ const cases: [question: string, truth: string][] = [
   ['How many enterprise customers churned last quarter?', moved("'churn'", ...q3, 'count(distinct v.account_id)', "and segment = 'enterprise'")],
   ['Churned customers by reason for leaving in 2025', moved("'churn'", ...y25, 'count(distinct v.account_id)', '', 'end_reason')],
   ['按流失原因统计去年的流失客户数', moved("'churn'", ...fy26, 'count(distinct v.account_id)', '', 'end_reason')],
-  ['new customers in the first half of fiscal 2027', moved("'new'", '2026-02-01', '2026-07-31', 'count(distinct account_id)').replaceAll('account_id)', 'v.account_id)').replace('a.v.', 'a.')],
+  ['new customers in the first half of fiscal 2027', moved("'new'", '2026-02-01', '2026-07-31', 'count(distinct v.account_id)')],
   ['How many customers did we lose in fiscal 2026?', moved("'churn'", ...fy26, 'count(distinct v.account_id)')],
   ['net new MRR by movement type last quarter', `select movement, sum(amount_usd) from mrr_movements where moved_on between '${q3[0]}' and '${q3[1]}' group by 1`],
   ['new MRR from the partner channel in Germany last quarter', moved("'new'", ...q3, undefined, "and channel = 'partner' and country = 'Germany'")],
@@ -123,7 +123,7 @@ const cases: [question: string, truth: string][] = [
   // Ratios
   ['What was net revenue retention last quarter?', `with s as (${on('2026-07-31', 'sum(mrr_usd) m')}), f as (select sum(amount_usd) m from mrr_movements where movement in ('expansion', 'contraction', 'churn') and moved_on between '${q3[0]}' and '${q3[1]}') select 100.0 * (s.m + f.m) / s.m from s, f`],
   ['上个季度的净收入留存率是多少？', `with s as (${on('2026-07-31', 'sum(mrr_usd) m')}), f as (select sum(amount_usd) m from mrr_movements where movement in ('expansion', 'contraction', 'churn') and moved_on between '${q3[0]}' and '${q3[1]}') select 100.0 * (s.m + f.m) / s.m from s, f`],
-  ['哪个地区的客户流失率最高?', `with s as (${customers('2026-07-31', '', 'region').replace('count(', 'count(')}), f as (${moved("'churn'", ...q3, 'count(distinct v.account_id) n', '', 'region')}) select s.region, 100.0 * n / s."count(DISTINCT sp.account_id)" r from s join f using (region) order by r desc limit 1`],
+  ['哪个地区的客户流失率最高?', `with s as (${on('2026-07-31', 'count(distinct sp.account_id) c', '', 'region')}), f as (${moved("'churn'", ...q3, 'count(distinct v.account_id) n', '', 'region')}) select s.region, 100.0 * n / c r from s join f using (region) order by r desc limit 1`],
   ['average revenue per account in Europe', on(q3[1], 'sum(mrr_usd) / count(distinct sp.account_id)', "and region = 'Europe'")],
   ['tickets per customer by region last quarter', `with t as (${tickets(...q3, '', 'region', 'count(*) n')}), c as (${on(q3[1], 'count(distinct sp.account_id) n', '', 'region')}) select region, t.n / c.n from t join c using (region)`],
   ['revenue per customer in 2025', `select (${invoiced(...y25)}) / (${customers('2025-12-31')})`],
@@ -154,7 +154,7 @@ const cases: [question: string, truth: string][] = [
   ['ARR growth year over year by region', `select region, o.v, n.v from (${on('2025-11-18', '12 * sum(mrr_usd) v', '', 'region')}) o join (${on(today, '12 * sum(mrr_usd) v', '', 'region')}) n using (region)`],
   ['compare churned MRR in Europe and North America last quarter', moved("'churn'", ...q3, undefined, "and region in ('Europe', 'North America')", 'region')],
   ['欧洲和亚太上季度的新增MRR分别是多少', moved("'new'", ...q3, undefined, "and region in ('Europe', 'Asia Pacific')", 'region')],
-  ['Which segment had the largest increase in MRR since last year?', `select segment, o.v, n.v from (${on('2026-01-31', 'sum(mrr_usd) v', '', 'segment')}) o join (${on(today, 'sum(mrr_usd) v', '', 'segment')}) n using (segment) order by n.v - o.v desc limit 1`.replace('2026-01-31', '2025-01-31').replace('2026-01-31', '2025-01-31')],
+  ['Which segment had the largest increase in MRR since last year?', `select segment, o.v, n.v from (${on('2026-01-31', 'sum(mrr_usd) v', '', 'segment')}) o join (${on(today, 'sum(mrr_usd) v', '', 'segment')}) n using (segment) order by n.v - o.v desc limit 1`],
   ['expansion MRR vs contraction MRR last quarter', side(moved("'expansion'", ...q3), moved("'contraction'", ...q3))],
   // Shares
   ['percentage of ARR from Enterprise', side(arr(today, "and segment = 'enterprise'"), arr(today))],

@@ -115,7 +115,7 @@ function monthAt(cursor: Cursor, at: number): Read<{ month: number; date?: numbe
 
 const years: Phrase = (cursor, at) =>
   yearAt(cursor, at).flatMap(({ value, next }) => [
-    ...read(value.period, next, { year: value.period }),
+    ...read(value.period, next, { year: value.period, isRelative: (value.offset ?? 0) < 0 }),
     ...(cursor.tokens[next]?.norm === '全' && cursor.tokens[next + 1]?.norm === '年' ? read(value.period, next + 2, { year: value.period }) : []),
   ])
 
@@ -176,7 +176,7 @@ const moments: Phrase = (cursor, at) => {
   const number = wholeNumber(cursor, at)
   const unit = number && firstOf(cursor, optional(cursor, number.next, '个'), unitNames)
   const end = unit && optional(cursor, unit.next, '以前', '之前', '前')
-  if (!number || !unit || end === undefined || end === unit.next || (unit.value[1] === 'month' && tokens[number.next]?.norm === '月')) return []
+  if (!number || number.value > 400 || !unit || end === undefined || end === unit.next || (unit.value[1] === 'month' && tokens[number.next]?.norm === '月')) return []
   return read(reading.dayPeriod(addUnits(today, unit.value[1], -number.value)), end, { ago: { unit: unit.value[1], count: number.value } })
 }
 

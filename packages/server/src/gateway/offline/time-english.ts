@@ -65,7 +65,7 @@ function yearAt(cursor: Cursor, at: number): Read<YearRef>[] {
 /** The year after a quarter or month: "Q3 2026", "Q3 of last year", "March, 2026". */
 const yearAfter = (cursor: Cursor, at: number): Read<YearRef>[] => yearAt(cursor, skip(cursor, at, ['of', 'in', ',', '-', 'the']))
 
-const years: Phrase = (cursor, at) => yearAt(cursor, at).flatMap(({ value, next }) => read(value.period, next, { year: value.period }))
+const years: Phrase = (cursor, at) => yearAt(cursor, at).flatMap(({ value, next }) => read(value.period, next, { year: value.period, isRelative: (value.offset ?? 0) < 0 }))
 
 const dates: Phrase = (cursor, at) => {
   const { tokens, calendar } = cursor

@@ -20,7 +20,7 @@ function phrasesAt({ tokens, calendar, named }: TimeReader, at: number): Read<Ti
   const from = tokens[at]?.norm === 'the' ? at + 1 : at
   const known = named.flatMap(({ words, period }) => {
     const isHere = words.every((word, i) => tokens[from + i]?.stem === word || tokens[from + i]?.norm === word)
-    return isHere ? [{ value: { period, ...(period.unit === 'year' && { year: period }) }, next: from + words.length }] : []
+    return isHere ? [{ value: { period, isRelative: period.to <= calendar.today, ...(period.unit === 'year' && { year: period }) }, next: from + words.length }] : []
   })
   // What the layer has worked out comes first: of two readings of the same words, the first is kept.
   return [...known, ...englishPhrases(tokens, at, calendar), ...chinesePhrases(tokens, at, calendar)]
