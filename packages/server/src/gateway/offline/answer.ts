@@ -132,7 +132,14 @@ function manyRows(about: About, result: QueryResult, say: Speech): string {
   const items = rows.slice(0, isNameList ? 40 : rowsInText).map((row) => (isNameList ? label(about, row) : `${label(about, row)} ${figures(about, row, say)}`))
   const left = result.rowCount - items.length
   const lead = isNameList ? `${say.listing(result.rowCount, thingsOf(about), subject.full)} ${items.join('; ')}${left > 0 ? say.more(left) : ''}.` : say.rows(subject.full, items.join('; ') + (left > 0 ? say.more(left) : ''))
-  return lead + totalOf(about, result, say)
+  return lead + (plan.isDifference ? differenceOf(about, result, say) : totalOf(about, result, say))
+}
+
+/** Between the two values that were set side by side. */
+function differenceOf(about: About, result: QueryResult, say: Speech): string {
+  const [first, second] = result.rows.map((row) => cell(about, row, (role) => role.kind === 'figure'))
+  const unit = about.plan.metrics[0]?.unit ?? 'count'
+  return result.rowCount === 2 && typeof first === 'number' && typeof second === 'number' ? say.difference(formatChange(first - second, unit, about.language).replace(/^\+/, '')) : ''
 }
 
 /** The sum of the groups, where adding them up is right and all of them are there. */

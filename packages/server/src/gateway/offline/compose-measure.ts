@@ -1,6 +1,7 @@
 // Stage 3b, what is measured: the metrics of a question, and the numbers that limit or count.
 import type { Condition, Frame } from './frame.ts'
 import type { Layer } from './layer.ts'
+import { tokenize } from './tokens.ts'
 import { between, isKind, isLight, isOp, itemsOf, neighbour, opsOf, type Item, type Sentence } from './sentence.ts'
 import type { Op } from './words.ts'
 
@@ -16,9 +17,14 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   if (!isWhole || !isOwned) return fail(sentence, { kind: 'no-metric' })
   for (const item of [...named, ...parts]) item.isUsed = true
 
-  const items: Item[] = named.length > 0 ? named : impliedMetrics(sentence, context !== undefined)
+  let items: Item[] = named.length > 0 ? named : impliedMetrics(sentence, context !== undefined)
   const metrics = items.map((item) => metricOf(item))
   if (metrics.length === 0 && context) return { metrics: context.metrics, ...(context.per && { per: context.per }), items: [], leans: true }
+  const only = metrics.length === 0 ? onlyMetricOf(sentence, layer) : undefined
+  if (only) {
+    sentence.penalty += 5
+    return { metrics: [only], items: [] }
+  }
   if (metrics.length === 0) return fail(sentence, { kind: 'no-metric' })
   for (const item of named) if (item.atom.isGuess) sentence.penalty += opsOf(sentence, 'count').length > 0 ? 100 : 3
   const first = items[0]
@@ -28,12 +34,21 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     for (const item of joiner) item.isUsed = true
     return { metrics: metrics.slice(0, 1), per: metrics[1] ?? '', items: items.slice(0, 1) }
   }
-  const distinct = [...new Set(metrics)]
+  // "The conversion rate of trials": a noun that the first metric's own name holds is only mentioned.
+  const isEcho = (item: Item, i: number) => i > 0 && first !== undefined && isEchoOf(layer, metricOf(first), item, sentence)
+  const echoes = items.filter(isEcho)
+  if (echoes.length > 0) {
+    sentence.penalty += 4
+    items = items.filter((item) => !echoes.includes(item))
+  }
+  const distinct = [...new Set(items.map(metricOf))]
   const areJoined = items.every((item, i) => {
     const before = items[i - 1]
     if (!before || metricOf(before) === metricOf(item)) return true
     const joiners = between(sentence, before, item).filter((other) => !isLight(other) && !isOp(other, 'count', 'average', 'respectively'))
-    return joiners.every((other) => isOp(other, 'and', 'versus', 'or')) && joiners.length > 0
+    const isJoined = joiners.length > 0 && joiners.every((other) => isOp(other, 'and', 'versus', 'or'))
+    if (isJoined) for (const other of joiners) other.isUsed = true
+    return isJoined
   })
   const ordering = distinct.length > 1 && !areJoined ? items.find((item) => isOp(neighbour(sentence, item, -1), 'by', 'descending', 'ascending')) : undefined
   if (distinct.length > 1 && !areJoined && !ordering) return fail(sentence, { kind: 'several-metrics', metrics: distinct })
@@ -48,6 +63,15 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   return { metrics: distinct, items }
 }
 
+function isEchoOf(layer: Layer, of: string, item: Item, sentence: Sentence): boolean {
+  const metric = layer.metrics.get(of)
+  const other = layer.metrics.get(metricOf(item))
+  const words = sentence.tokens.slice(item.from, item.to).map((token) => token.stem)
+  const names = metric ? [metric.label.en, metric.label.zh, ...metric.synonyms.en, ...metric.synonyms.zh].map((name) => tokenize(name).map((token) => token.stem)) : []
+  const isMentioned = isOp(neighbour(sentence, item, -1, (next) => isKind(next, 'value') || isOp(next, 'and')), 'of', 'from', 'within', 'with')
+  return other?.unit === 'count' && metric?.kind === 'flow' && other.kind === 'flow' && other.table === metric.table && isMentioned && metric.name !== other.name && names.some((name) => words.every((word) => name.includes(word)))
+}
+
 const isCount = (layer: Layer, name: string | undefined): boolean => name !== undefined && layer.metrics.get(name)?.unit === 'count'
 const metricOf = (item: Item): string => (isKind(item, 'metric') || isKind(item, 'count-noun') ? item.atom.metric : isKind(item, 'value') ? (item.atom.counts ?? '') : '')
 
@@ -59,6 +83,13 @@ function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
   for (const item of found) if (item.atom.kind === 'count-noun') item.isUsed = true
   sentence.penalty += mayLean ? 6 : 2
   return found
+}
+
+/** "API calls by month": where only one thing is counted of which there are such values, that is meant. */
+function onlyMetricOf(sentence: Sentence, layer: Layer): string | undefined {
+  const refs = itemsOf(sentence, 'value').flatMap((item) => item.atom.choices.map((choice) => choice.ref))
+  const found = [...layer.metrics.values()].filter((metric) => metric.unit === 'count' && refs.some((ref) => metric.dimensions.includes(ref)))
+  return found.length === 1 ? found[0]?.name : undefined
 }
 
 function fail(sentence: Sentence, problem: Sentence['problems'][number]): undefined {
@@ -116,7 +147,7 @@ function nearestMetric(sentence: Sentence, item: Item, measure: Measure): string
 }
 
 /** Which end of the order is asked for, if any. Two different ends make no sense together. */
-export function chooseDirection(sentence: Sentence, better: 'higher' | 'lower' | 'neutral', isChange: boolean): 'desc' | 'asc' | undefined {
+export function chooseDirection(sentence: Sentence, better: 'higher' | 'lower' | 'neutral', isChange: boolean): { direction: 'desc' | 'asc'; isOrdering: boolean } | undefined {
   const found = opsOf(sentence, ...rankOps, 'descending', 'ascending')
   const directions = found.map((item): 'desc' | 'asc' => {
     if (isOp(item, 'best')) return better === 'lower' && !isChange ? 'asc' : 'desc'
@@ -127,5 +158,6 @@ export function chooseDirection(sentence: Sentence, better: 'higher' | 'lower' |
   })
   for (const item of found) item.isUsed = true
   if (new Set(directions).size > 1) sentence.problems.push({ kind: 'unused', said: found.at(-1)?.text ?? '' })
-  return directions[0]
+  const [direction] = directions
+  return direction && { direction, isOrdering: found.some((item) => isOp(item, 'descending', 'ascending')) }
 }

@@ -53,13 +53,19 @@ function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): v
     if (isOp(neighbour(sentence, item, -1), 'per') && !isOp(neighbour(sentence, item, -1), 'which') && about.layer.dimensions.get(ref)?.values.length === 0 && /^per$/i.test(neighbour(sentence, item, -1)?.text ?? '')) sentence.penalty += 6
     if (item.atom.isGuess) scope.assumptions.push({ kind: 'dimension', said: item.text, ref })
     if (!scope.groups.includes(ref)) scope.groups.push(ref)
-    scope.isPlural = item.atom.isPlural || isPluralAsked(sentence, item)
+    scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)
   }
 }
 
-const isPluralAsked = (sentence: Sentence, item: Item): boolean => {
+/** 哪些 asks for several; "which of our products" for one, plural though the noun is. */
+function isPluralAsked(sentence: Sentence, item: Item, isPlural: boolean): boolean {
   const before = neighbour(sentence, item, -1)
-  return isOp(before, 'which') && /些|几/u.test(before.text)
+  if (isOp(before, 'which')) {
+    const next = sentence.items[sentence.items.indexOf(before) + 1]
+    if (next !== item && isOp(next, 'of') && /of/i.test(next.text)) return false
+    return isPlural || /些|几/u.test(before.text)
+  }
+  return isPlural
 }
 
 function beforeJoin(sentence: Sentence, item: Item): Item | undefined {
@@ -94,9 +100,12 @@ function chooseGrain({ sentence }: About, scope: Scope): void {
   for (const item of itemsOf(sentence, 'grain')) {
     if (item.isUsed) continue
     item.isUsed = true
+    // "Annual plans" are plans, not years.
+    const next = sentence.items[sentence.items.indexOf(item) + 1]
+    if (/ly$|annual$/i.test(item.text) && (isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun'))) sentence.problems.push({ kind: 'unused', said: item.text })
     if (scope.grain && scope.grain.unit !== item.atom.unit) sentence.problems.push({ kind: 'unused', said: item.text })
     scope.grain = { unit: item.atom.unit, ...(item.atom.system && { system: item.atom.system }) }
-    scope.isPlural = item.atom.isPlural || isPluralAsked(sentence, item)
+    scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)
   }
 }
 

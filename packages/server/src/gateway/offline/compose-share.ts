@@ -9,6 +9,8 @@ export function chooseShare(sentence: Sentence, scope: Scope): { part: Scope['fi
   if (!word) return undefined
   for (const item of words) item.isUsed = true
   const kept = scope.filters.filter((filter) => !filter.isNegated)
+  // A share of nothing in particular would be the whole.
+  if (kept.length === 0 && scope.groups.length === 0) sentence.problems.push({ kind: 'unused', said: word.text })
   if (kept.length < 2) return { part: scope.groups.length > 0 && !pointsTo(sentence, kept[0]) ? [] : kept }
   const pointed = kept.filter((filter) => pointsTo(sentence, filter) || standsBefore(sentence, filter, word))
   return { part: pointed.length > 0 ? pointed : kept.slice(0, 1) }

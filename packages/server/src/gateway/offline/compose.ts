@@ -20,9 +20,12 @@ export function compose(sentence: Sentence, layer: Layer, context?: Frame): Comp
   if (!measure) return { problem: sentence.problems[0] ?? { kind: 'no-metric' }, penalty: sentence.penalty }
   const frame = build(sentence, layer, measure)
   checkMentions(sentence, layer, frame)
-  checkRest(sentence)
+  for (const item of itemsOf(sentence, 'metric')) if (item.atom.requires && ![...frame.filters, ...(frame.share?.part ?? [])].some((filter) => filter.ref === item.atom.requires)) sentence.problems.push({ kind: 'unused', said: item.text })
   // To lean on the question before, there must be something new to it.
   if (measure.leans && !addsAnything(frame)) sentence.problems.push({ kind: 'no-metric' })
+  // "How" asks for a way or a reason, unless something is compared, developed or split.
+  if (take(sentence, 'how') && !asksForShape(frame)) sentence.problems.push({ kind: 'beyond', what: 'vague' })
+  checkRest(sentence)
   const [problem] = sentence.problems
   return problem ? { problem, penalty: sentence.penalty } : { frame, penalty: sentence.penalty, ...(measure.leans && { leans: true }) }
 }
@@ -52,25 +55,31 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const all = [...measure.metrics, ...(measure.per ? [measure.per] : []), ...having.map((condition) => condition.metric)]
   const asked = askedNoun(sentence, measure)
   const scope = chooseScope({ sentence, layer, metrics: all, isRanked, isLimited: having.length > 0 })
-  if (asked && scope.groups.length === 0 && !scope.grain) scope.groups.push(...asked.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
+  if (asked && scope.groups.length === 0 && !scope.grain) {
+    scope.groups.push(...asked.refs.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
+    scope.isPlural = asked.isPlural
+  }
   const compared = chooseTimes(sentence, scope, layer, changeWords !== undefined)
   const byValues = splitsByValues(sentence, scope)
   if (byValues) scope.groups.push(byValues)
-  const compareOps: Op[] = byValues ? ['versus', 'difference'] : []
-  take(sentence, ...compareOps)
+  const isDifference = byValues !== undefined && hasOp(sentence, 'difference')
+  if (byValues) take(sentence, 'versus', 'difference', 'between')
   const change = byValues && changeWords?.change === 'difference' && !compared.compare ? undefined : changeWords
   const compare = compared.compare ?? (change || compared.isVersus ? 'previous' : undefined)
   const ranking = chooseDirection(sentence, metric?.better ?? 'neutral', change !== undefined)
-  const direction = ranking && change?.isDecline && ranking === 'desc' ? 'asc' : ranking
+  const direction = ranking?.direction === 'desc' && change?.isDecline ? 'asc' : ranking?.direction
   const by = change ? (change.change === 'rate' ? 'rate' : 'change') : 'value'
   for (const condition of having) if (compare && condition.unit === 'percent') condition.of = 'change'
-  if (take(sentence, 'trend') && !scope.grain) scope.grain = { unit: 'month' }
+  if (take(sentence, 'trend') && !scope.grain) scope.grain = { unit: stepOf(compared.times[0]) }
   const average = chooseAverage(sentence, layer, scope, measure)
   const share = chooseShare(sentence, scope)
   const groupCount = scope.groups.length + (scope.grain ? 1 : 0)
-  const isSingle = !scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')
+  const isSingle = (!scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')) || (hasOp(sentence, 'when') && !limit)
+  const isWhen = direction !== undefined && take(sentence, 'when')
   if (direction && groupCount === 0) scope.grain = { unit: 'month' }
-  const rank = direction && { direction, by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'), ...(scope.within && { within: scope.within }), ...(limit !== undefined ? { limit } : isSingle && !/rank|sort|order|排/u.test(sentence.items.map((item) => item.text).join(' ')) ? { limit: 1 } : {}) }
+  // "The top 3 tickets": of what there is no name, there is no ranking.
+  if (direction && groupCount === 0 && limit) sentence.problems.push({ kind: 'unused', said: String(limit) })
+  const rank = direction && { direction, by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'), ...(scope.within && { within: scope.within }), ...(limit !== undefined ? { limit } : isSingle && !ranking?.isOrdering ? { limit: 1 } : {}) }
   const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
@@ -88,6 +97,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     having,
     isCountOfGroups,
     isList,
+    isDifference,
     ...(average && { average }),
     isCumulative: take(sentence, 'cumulative'),
     isDefinition,
@@ -96,14 +106,24 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
 }
 
 /** "Which customers churned", "list our customers": the noun inside the metric's own name is what is to be listed. */
-function askedNoun(sentence: Sentence, measure: Measure): readonly string[] | undefined {
+function askedNoun(sentence: Sentence, measure: Measure): { refs: readonly string[]; isPlural: boolean } | undefined {
   const [item] = measure.items
   if (!item || !(isKind(item, 'metric') || isKind(item, 'count-noun')) || !item.atom.refs) return undefined
-  const across = (other: Item) => isLight(other) || isKind(other, 'value') || isKind(other, 'number') || isOp(other, 'and')
+  const across = (other: Item) => isLight(other) || isKind(other, 'value') || isKind(other, 'number') || isKind(other, 'metric-part') || isOp(other, 'and')
   const before = neighbour(sentence, item, -1, across)
   const after = neighbour(sentence, item, 1)
-  const isAsked = (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
-  return isAsked ? item.atom.refs : undefined
+  const isScattered = isKind(item, 'metric') && item.atom.needs !== undefined && isOp(before, 'most', 'least', 'top', 'bottom')
+  const isAsked = isScattered || (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
+  const isPlural = sentence.tokens.slice(item.from, item.to).some((token) => token.norm !== token.stem) || /些|几/u.test(before?.text ?? '')
+  return isAsked ? { refs: item.atom.refs, isPlural } : undefined
+}
+
+/** How fine a development is shown when it was not said: by the unit in which its time was given, or the next smaller one. */
+function stepOf(time: TimePhrase | undefined): Unit {
+  const { unit, count = 1 } = time?.period ?? {}
+  if (unit === 'day' && count > 1) return count > 45 ? 'week' : 'day'
+  if ((unit === 'week' || unit === 'quarter' || unit === 'year') && count > 1) return unit
+  return (unit === 'month' && count === 1) || (unit === 'week' && count === 1) ? 'day' : 'month'
 }
 
 type Change = { change: 'rate' | 'difference'; isDecline: boolean }
@@ -133,6 +153,9 @@ function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: b
   const isVersus = hasOp(sentence, 'versus') && !(isBetweenValues && said.length < 2)
   if (isVersus) take(sentence, 'versus')
   if (isYearAgo || isPrevious) return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
+  const isAnaphor = (time: TimePhrase) => items.some((item) => item.atom.time.period === time.period && /same|同/i.test(item.text))
+  const others = said.filter((time) => !isAnaphor(time))
+  if (others.length < said.length && (isVersus || isChange)) return { times: others.slice(0, 1), compare: 'year-ago', isVersus }
   const [first, second] = said
   if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain) return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
   if (first && said.length === 1 && isVersus && !isBetweenValues) {
@@ -187,6 +210,7 @@ function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
 
 const reach = (layer: Layer, table: string): string[] => (layer.entities.get(table)?.joins ?? []).flatMap((join) => (join.as ? [] : [join.to, ...(layer.entities.get(join.to)?.joins ?? []).flatMap((next) => (next.as ? [] : [next.to]))]))
 
+const asksForShape = (frame: Frame): boolean => frame.isDefinition || frame.groups.length > 0 || [frame.grain, frame.compare, frame.change, frame.average, frame.rank].some((part) => part !== undefined)
 const addsAnything = (frame: Frame): boolean =>
   frame.groups.length + frame.filters.length + frame.times.length > 0 || [frame.grain, frame.compare, frame.share, frame.rank].some((part) => part !== undefined)
 

@@ -6,7 +6,7 @@ import { explore } from './explore.ts'
 import { fallback } from './fallback.ts'
 import type { Language } from './format.ts'
 import type { Frame, Parsed } from './frame.ts'
-import { parseLayer, type Layer } from './layer.ts'
+import type { Layer } from './layer.ts'
 import { buildLexicon, type FoundValue, type Lexicon } from './lexicon.ts'
 import { asIf, lookupCall, nameRuns, readLookup, type NameRun } from './lookup.ts'
 import { parseQuestion, readQuestion, type Question } from './parse.ts'
@@ -16,6 +16,7 @@ import { readResult } from './result.ts'
 import { speech, standIn } from './speech.ts'
 import { queryOf } from './sql.ts'
 import { isChinese } from './tokens.ts'
+import { understandFiles, type Understanding } from './understanding.ts'
 import { resultOf, type Transcript } from './transcript.ts'
 
 export type Call = { tool: string; input: Record<string, unknown> }
@@ -31,17 +32,18 @@ export function decide(transcript: Transcript): Move {
   if (explored.kind === 'reading') return { kind: 'call', calls: explored.calls }
   if (explored.kind === 'absent') return fallback(transcript, explored.why)
   const language: Language = isChinese(question) ? 'zh' : 'en'
-  let layer: Layer
+  let understanding: Understanding
   try {
-    layer = parseLayer(explored.files)
+    understanding = understandFiles(explored.files)
   } catch (error) {
     return { kind: 'say', text: refuseText(`The semantic layer cannot be read: ${error instanceof Error ? error.message : String(error)}`, language) }
   }
-  return respond(transcript, layer, question, language)
+  return respond(transcript, understanding, question, language)
 }
 
-function respond(transcript: Transcript, layer: Layer, asked: string, language: Language): Move {
-  const understood = understand(transcript, layer, asked)
+function respond(transcript: Transcript, understanding: Understanding, asked: string, language: Language): Move {
+  const { layer } = understanding
+  const understood = understand(transcript, understanding, asked)
   if ('move' in understood) return understood.move
   const { parsed } = understood
   const say = (text: string): Move => ({ kind: 'say', text })
@@ -77,8 +79,7 @@ function carryOut(transcript: Transcript, about: About): Move {
 type Understood = { move: Move } | { parsed: Parsed; names?: { said: string; names: string[] } }
 
 /** Parses the question; where a name is in the way, looks it up and parses again. */
-function understand(transcript: Transcript, layer: Layer, asked: string): Understood {
-  const plain = buildLexicon(layer)
+function understand(transcript: Transcript, { layer, lexicon: plain }: Understanding, asked: string): Understood {
   const context = earlierFrame(transcript, layer, plain)
   const question = readQuestion(asked, plain)
   const parsed = parseQuestion(question, plain, layer, context)
@@ -90,10 +91,11 @@ function understand(transcript: Transcript, layer: Layer, asked: string): Unders
     const call = lookupCall(run, layer)
     const result = resultOf(transcript, call.tool, call.input)
     if (!result) return { move: { kind: 'call', calls: [call] } }
-    const looked = readLookup(run, layer, result.output)
+    const looked = readLookup(run, layer, asked, result.output)
     if (looked.kind === 'several') return { parsed, names: looked }
-    // What only looked like a name is left to the first reading.
-    if (looked.kind === 'found') known.push(...looked.values, ...looked.values.map((value) => ({ ...value, said: run.said })))
+    // Half a name read as something else would give the wrong figure, so a name that nobody has is not read at all.
+    if (looked.kind === 'none') return { parsed: { problem: { kind: 'unknown-words', words: [run.said], spans: [run] } } }
+    if (looked.kind === 'found') known.push(...looked.values, ...looked.values.filter((value) => !asked.toLowerCase().includes(value.value.toLowerCase())).map((value) => ({ ...value, said: run.said })))
   }
   return { parsed: known.length > 0 ? parseWith(asked, layer, known, context) : parsed }
 }

@@ -27,6 +27,8 @@ export type Frame = {
   /** How many groups there are, rather than which. */
   isCountOfGroups: boolean
   isList: boolean
+  /** The difference of two values set side by side is asked for. */
+  isDifference: boolean
   /** An average over such units of time; `auto` when the unit was not said. */
   average?: Unit | 'auto'
   isCumulative: boolean

@@ -1,6 +1,6 @@
 // Stage 2b: the semantic layer's names and the planner's own vocabulary, as phrases that can be found in a question.
 import type { Atom, ValueChoice } from './atoms.ts'
-import type { Dimension, Layer, Names } from './layer.ts'
+import type { Dimension, Layer, Metric, Names } from './layer.ts'
 import type { NamedPeriod } from './time.ts'
 import { isChinese, tokenize } from './tokens.ts'
 import { averagePhrases, everPhrases, fillerPhrases, grainPhrases, nowPhrases, opPhrases, type Op } from './words.ts'
@@ -18,8 +18,10 @@ export type Phrase = {
 export type Lexicon = {
   /** By first word. */
   phrases: ReadonlyMap<string, readonly Phrase[]>
+  /** Two words that people write as one: midmarket. */
+  joined: ReadonlyMap<string, readonly Phrase[]>
   /** Names of metrics in several words, which may stand apart in a question. */
-  scattered: readonly { words: readonly string[]; metric: string; quality: number }[]
+  scattered: readonly { words: readonly string[]; metric: string; quality: number; /** Is no name as it stands, so that nothing else finds it when its words stand together. */ isDerived?: boolean }[]
   /** Nouns that head a metric's name. */
   nouns: ReadonlySet<string>
   periods: readonly NamedPeriod[]
@@ -31,7 +33,19 @@ export type Lexicon = {
 export type FoundValue = { ref: string; value: string; /** What it was called in the question, if not by its whole name. */ said?: string }
 
 const functionWords = new Set('us in it is as at be by do go he if me my no of on or so to up we an am are can did has her him his its may not our out the was who why how for and'.split(' '))
-const stems = (phrase: string): string[] => tokenize(phrase).filter((token) => !['-', "'", '"', '.'].includes(token.norm)).map((token) => token.stem)
+const stemsKnown = new Map<string, readonly string[]>()
+const stemsKnownMax = 20_000
+
+/** Most phrases are the planner's own and always the same. */
+function stems(phrase: string): readonly string[] {
+  const known = stemsKnown.get(phrase)
+  if (known) return known
+  const found = stemsOf(phrase)
+  if (stemsKnown.size < stemsKnownMax) stemsKnown.set(phrase, found)
+  return found
+}
+
+const stemsOf = (phrase: string): string[] => tokenize(phrase).filter((token) => !['-', "'", '"', '.'].includes(token.norm)).map((token) => token.stem)
 const namesOf = ({ label, synonyms }: Names): string[] => [label.en, label.zh, ...synonyms.en, ...synonyms.zh].filter((name) => name !== '')
 
 export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): Lexicon {
@@ -69,11 +83,16 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
   const { today, dataFrom, completeUntil } = layer.calendar
   for (const phrase of nowPhrases) add(phrase, { kind: 'time', time: { period: { from: today, to: nextDay(today), unit: 'day' } } }, 0.8)
   for (const phrase of everPhrases) add(phrase, { kind: 'time', time: { period: { from: dataFrom, to: nextDay(completeUntil) }, open: 'since' } })
-  addGuesses(layer, addDerived)
+  addGuesses(layer, addDerived, add)
 
   const vocabulary = new Set([...phrases.values()].flat().flatMap((phrase) => phrase.words))
   const nouns = new Set([...counters.keys(), ...[...layer.entities.values()].flatMap(namesOf), ...[...layer.metrics.values()].flatMap(namesOf).filter((name) => stems(name).length === 1)].map((name) => key(stems(name))))
-  return { phrases, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary }
+  const joined = new Map<string, Phrase[]>()
+  for (const phrase of [...phrases.values()].flat()) {
+    const [first = '', second] = phrase.words
+    if (second !== undefined && phrase.words.length === 2 && first.length > 2 && !isChinese(first)) joined.set(first + second, [...(joined.get(first + second) ?? []), phrase])
+  }
+  return { phrases, joined, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary }
 }
 
 const idle = new Set(fillerPhrases)
@@ -87,7 +106,7 @@ function grammar(): Map<string, Op[]> {
 
 const nextDay = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
 const isTail = (words: readonly string[], tail: readonly string[]): boolean => words.length > tail.length && tail.every((word, i) => words[words.length - tail.length + i] === word)
-const periodsOf = (layer: Layer): NamedPeriod[] => layer.periods.flatMap((named) => namesOf(named).map((name) => ({ words: stems(name), period: named.period })))
+const periodsOf = (layer: Layer): NamedPeriod[] => layer.periods.flatMap((named) => namesOf(named).map((name) => ({ words: stems(name.replace(/^the /i, '')), period: named.period })))
 
 /** "number of customers" and 客户数 say that customers, 客户, are what the metric counts. */
 function countNouns(layer: Layer): Map<string, string> {
@@ -136,18 +155,34 @@ function addAttributes(entity: Layer['entities'] extends Map<string, infer E> ? 
 }
 
 /** What people leave out: "churn" for churn rate, "reason" for reason for leaving. Only where nothing else has that name. */
-function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void): void {
+function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void, addAlways: typeof add): void {
   for (const metric of layer.metrics.values()) {
     for (const name of namesOf(metric)) {
       const short = metric.unit === 'percent' ? (/^(.+) rate$/i.exec(name)?.[1] ?? /^(.{2,})率$/u.exec(name)?.[1]) : undefined
       if (short) add(short, { kind: 'metric', metric: metric.name, isGuess: true }, 0.6)
     }
   }
+  for (const metric of layer.metrics.values()) {
+    for (const [rest, ref] of metricsOfValues(metric, layer)) addAlways(rest, { kind: 'metric', metric: metric.name, requires: ref }, 0.9)
+  }
   const heads = new Map<string, Set<string>>()
   for (const dimension of layer.dimensions.values()) {
     for (const head of dimension.phrases.flatMap((names) => headWords(names, dimension))) heads.set(head, (heads.get(head) ?? new Set()).add(dimension.ref))
   }
   for (const [head, refs] of heads) add(head, { kind: 'dimension', refs: [...refs], isPlural: false, isGuess: true }, 0.6)
+}
+
+/** In "feature usage" a feature's name may take the column's place: "usage of dashboards". */
+function metricsOfValues(metric: Metric, layer: Layer): [string, string][] {
+  return metric.dimensions.flatMap((ref) => {
+    const dimension = layer.dimensions.get(ref)
+    if (!dimension || dimension.values.length === 0) return []
+    return dimension.phrases.flatMap(namesOf).flatMap((column) =>
+      namesOf(metric).flatMap((name): [string, string][] => {
+        const rest = name.toLowerCase().startsWith(column.toLowerCase()) ? name.slice(column.length).trim() : ''
+        return rest.length > 1 && !/^(rate|count|数|率)$/.test(rest) ? [[rest, ref]] : []
+      }))
+  })
 }
 
 function headWords(names: Names, dimension: Dimension): string[] {
@@ -163,13 +198,28 @@ function headWords(names: Names, dimension: Dimension): string[] {
 function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scattered'] {
   return [...layer.metrics.values()].flatMap((metric) =>
     namesOf(metric).flatMap((name) => {
+      const durations = metric.unit === 'hours' || metric.unit === 'days' ? durationQuestions(name) : []
+      if (durations.length > 0) return durations.map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true }))
       const words = stems(name)
       if (!isChinese(name)) {
-        const isPlain = words.length >= 2 && words.length <= 3 && words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
+        const isPlain = (words.length >= 2 || /(?:ed|ings)$/.test(name)) && words.length <= 3 && words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
         return isPlain ? [{ words, metric: metric.name, quality: 0.95 }] : []
       }
       return chinesePieces(words, nouns).map((pieces) => ({ words: pieces, metric: metric.name, quality: 0.9 }))
     }))
+}
+
+/** "Time to resolve" is asked for by "how long do tickets take to resolve", 解决时间 by 多久解决. */
+function durationQuestions(name: string): string[][] {
+  const [, rest = ''] = /^(?:(?:average|mean) )?(?:time|days|hours) to (.+)$/i.exec(name) ?? []
+  const verbs = stems(rest)
+  const last = verbs.at(-1)
+  if (last !== undefined) {
+    const forms = [verbs, [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]]
+    return ['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))
+  }
+  const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
+  return chinese === '' ? [] : ['多久', '多长时间', '几天', '多少天', '多少小时'].map((asked) => [asked, chinese])
 }
 
 /** 流失客户 → 流失 + 客户, since 客户 is a noun by itself. Pieces keep their characters together. */

@@ -8,7 +8,8 @@ import { text } from './sql-figures.ts'
 import type { Token } from './tokens.ts'
 
 /** A stretch of the question that may be a name. */
-export type NameRun = { from: number; to: number; said: string; isCertain: boolean }
+/** `isWhole`: nothing that could belong to the name follows it. */
+export type NameRun = { from: number; to: number; said: string; isCertain: boolean; isWhole: boolean }
 export type Looked = { kind: 'found'; values: FoundValue[] } | { kind: 'several'; said: string; names: string[] } | { kind: 'none' }
 
 const namesShown = 8
@@ -36,11 +37,13 @@ export function nameRuns({ text: asked, tokens }: Question, unknown: readonly { 
     while (belongs(tokens, from - 1, from, isHan, unknown)) from--
     while (belongs(tokens, to, to - 1, isHan, unknown)) to++
     const said = asked.slice(tokens[from]?.start, tokens[to - 1]?.end)
-    if (said.length >= 2) runs.push({ from, to, said, isCertain: isHan || isCapital(tokens[start]) })
+    if (said.length >= 2) runs.push({ from, to, said, isCertain: isHan || isCapital(tokens[start]), isWhole: !isHan || isEnd(tokens[to]) })
   }
   return runs
 }
 
+const ends = '的在是有和与及、，。？！了上下本今去最近各每按从到占比这中里时,.?! '
+const isEnd = (token: Token | undefined): boolean => token === undefined || token.kind !== 'han' || ends.includes(token.norm)
 const isCapital = (token: Token | undefined): boolean => token?.kind === 'word' && /^\p{Lu}/u.test(token.text)
 const isJoint = (token: Token | undefined): boolean => token?.norm === '&' || token?.norm === '.' || token?.norm === '-'
 
@@ -63,8 +66,8 @@ export function lookupCall(run: NameRun, layer: Layer): Call {
   return { tool: 'query', input: { sql: `select distinct held_in, name from (\n  ${selects.join('\n  union all\n  ')}\n) as names\norder by name\nlimit ${rowsMax}`, title: run.said } }
 }
 
-/** A whole name as it was said, or the only one that holds what was said. Lower case must be the whole name: it may be any word. */
-export function readLookup(run: NameRun, layer: Layer, output: unknown): Looked {
+/** A whole name that stands in the question, or the only one that holds what was said. Lower case must be the whole name: it may be any word. */
+export function readLookup(run: NameRun, layer: Layer, asked: string, output: unknown): Looked {
   const result = readResult(output)
   if ('error' in result) return { kind: 'none' }
   const columns = nameColumns(layer)
@@ -72,9 +75,11 @@ export function readLookup(run: NameRun, layer: Layer, output: unknown): Looked 
     const column = columns.find(({ table, column: field }) => `${table}.${field}` === heldIn)
     return column && typeof name === 'string' ? [{ name, column }] : []
   })
-  const same = rows.filter(({ name }) => name.toLowerCase() === run.said.toLowerCase())
+  const inQuestion = rows.filter(({ name }) => name.length > 2 && asked.toLowerCase().includes(name.toLowerCase()))
+  const longest = Math.max(0, ...inQuestion.map(({ name }) => name.length))
+  const same = inQuestion.filter(({ name }) => name.length === longest)
   const words = new RegExp(`(^|[^\\p{L}\\p{N}])${run.said.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')}($|[^\\p{L}\\p{N}])`, 'iu')
-  const partly = run.isCertain ? rows.filter(({ name }) => words.test(name) || /\p{Script=Han}/u.test(run.said)) : []
+  const partly = run.isCertain && run.isWhole ? rows.filter(({ name }) => words.test(name) || /\p{Script=Han}/u.test(run.said)) : []
   const fitting = same.length > 0 ? same : partly
   const names = [...new Set(fitting.map(({ name }) => name))]
   if (names.length === 0) return { kind: 'none' }

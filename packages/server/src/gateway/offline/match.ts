@@ -4,8 +4,8 @@ import type { Lexicon, Phrase } from './lexicon.ts'
 import { numberAt } from './numerals.ts'
 import { timesAt } from './time.ts'
 import type { Calendar } from './time-reading.ts'
-import { looseStem, type Token } from './tokens.ts'
-import { likeVerbs } from './words.ts'
+import { isPastForm, looseStem, type Token } from './tokens.ts'
+import { likeChinese, likeVerbs } from './words.ts'
 
 /** How much a matched stretch speaks for its reading, for each kind of atom. */
 const weights: Record<Atom['kind'], number> = {
@@ -19,7 +19,7 @@ const chineseGlue = new Set(['的', '了', '之', '过'])
 export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: Calendar): Span[][] {
   const scattered = scatteredSpans(tokens, lexicon)
   const reader = { tokens, calendar, named: lexicon.periods }
-  return tokens.map((token, at) => {
+  const found = tokens.map((token, at) => {
     const spans: Span[] = [...phraseSpans(tokens, at, lexicon), ...scattered.filter((span) => span.from === at)]
     for (const read of timesAt(reader, at)) {
       if (read.next > tokens.length || spans.some((span) => span.atom.kind === 'time' && span.to === read.next)) continue
@@ -29,8 +29,27 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
     if (number) spans.push(spanOf(tokens, at, at + number.length, { kind: 'number', value: number.value, ...(number.unit && { unit: number.unit }) }, 1))
     if (token.kind === 'mark' && spans.length === 0) spans.push({ from: at, to: at + 1, atom: { kind: 'filler' }, score: 0 })
     else if (spans.every((span) => span.to > at + 1 || span.atom.kind !== 'filler')) spans.push({ from: at, to: at + 1, atom: { kind: 'unknown' }, score: unknownScore })
-    return spans
+    return distinct(spans)
   })
+  return withoutLoopholes(found)
+}
+
+/** The best of those that say the same. */
+function distinct(spans: readonly Span[]): Span[] {
+  const best = new Map<string, Span>()
+  for (const span of spans) {
+    const key = `${span.to} ${JSON.stringify(span.atom)}`
+    const known = best.get(key)
+    if (!known || known.score < span.score) best.set(key, span)
+  }
+  return [...best.values()]
+}
+
+/** "为什么" is no "为" and "什么": what says that a question is beyond us must not fall apart into words that say nothing. */
+function withoutLoopholes(found: readonly Span[][]): Span[][] {
+  const limits = found.flat().filter(({ atom }) => atom.kind === 'unavailable' || (atom.kind === 'op' && atom.ops.some((op) => op.startsWith('refuse-'))))
+  const isInside = (span: Span) => limits.some((limit) => span.from >= limit.from && span.to <= limit.to && span.to - span.from < limit.to - limit.from)
+  return found.map((spans) => spans.filter((span) => !['filler', 'op', 'grain'].includes(span.atom.kind) || !isInside(span)))
 }
 
 const tokenWeight = (token: Token): number => (token.kind === 'han' ? 1 : token.kind === 'mark' ? 0.3 : 2)
@@ -48,7 +67,7 @@ function phraseSpans(tokens: readonly Token[], at: number, lexicon: Lexicon): Sp
   if (!token) return []
   const heads = new Set([token.norm, token.stem])
   const candidates = [...heads].flatMap((head) => lexicon.phrases.get(head) ?? [])
-  const joined = [...lexicon.phrases].flatMap(([head, phrases]) => (token.kind === 'word' && head.length > 2 && head.length < token.stem.length && token.stem.startsWith(head) ? phrases.filter((phrase) => phrase.words.length === 2 && phrase.words.join('') === token.stem) : []))
+  const joined = token.kind === 'word' ? (lexicon.joined.get(token.stem) ?? []) : []
   const spans = candidates.flatMap((phrase) => {
     const to = phraseEnd(tokens, at, phrase)
     return to === undefined ? [] : [spanOf(tokens, at, to, withNumber(phrase.atom, tokens[to - 1]), phrase.quality)]
@@ -82,7 +101,8 @@ function withRefs(span: Span, all: readonly Span[], lexicon: Lexicon, tokens: re
   const { atom } = span
   if (atom.kind !== 'metric' && atom.kind !== 'count-noun') return span
   const same = all.flatMap((other) => (other.atom.kind === 'dimension' && other.from === span.from && other.to === span.to ? other.atom.refs : []))
-  const inside = tokens.slice(span.from, span.to).flatMap((token) => (lexicon.phrases.get(token.stem) ?? []).flatMap((phrase) => (phrase.words.length === 1 && phrase.atom.kind === 'dimension' && !phrase.atom.isGuess ? phrase.atom.refs : [])))
+  const inside = tokens.slice(span.from, span.to).flatMap((token, i) =>
+    (lexicon.phrases.get(token.stem) ?? []).flatMap((phrase) => (phrase.atom.kind === 'dimension' && !phrase.atom.isGuess && (phraseEnd(tokens, span.from + i, phrase) ?? Infinity) <= span.to ? phrase.atom.refs : [])))
   const refs = [...new Set([...same, ...inside])]
   return refs.length > 0 ? { ...span, atom: { ...atom, refs } } : span
 }
@@ -90,15 +110,15 @@ function withRefs(span: Span, all: readonly Span[], lexicon: Lexicon, tokens: re
 /** Names of metrics whose words stand apart or in another order: "tickets that were resolved", 流失了多少客户. */
 function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
   const isAsked = tokens.some((token) => ['did', 'does', 'do'].includes(token.norm))
-  return lexicon.scattered.flatMap(({ words, metric, quality }) => {
-    const places = words.map((word) => placesOf(tokens, word, isAsked))
+  return lexicon.scattered.flatMap(({ words, metric, quality, isDerived }) => {
+    const places = words.map((word) => withModifiers(placesOf(tokens, word, isAsked), tokens, word, lexicon))
     if (places.some((found) => found.length === 0)) return []
     return combinations(places).flatMap((combination) => {
       const isInOrder = combination.every((place, i) => i === 0 || place.from === combination[i - 1]?.to)
       const isExact = combination.every((place) => place.quality === 1)
       const isApart = new Set(combination.map((place) => place.from)).size === combination.length
       const reach = Math.max(...combination.map((place) => place.to)) - Math.min(...combination.map((place) => place.from))
-      if (!isApart || (isInOrder && isExact) || reach > 16) return []
+      if (!isApart || (isInOrder && isExact && !isDerived) || reach > 16) return []
       const nounAt = Math.max(0, words.findIndex((word) => lexicon.nouns.has(word) || lexicon.nouns.has([...word].join(' '))))
       const rate = quality * Math.min(...combination.map((place) => place.quality))
       const needs = combination.filter((_, i) => i !== nounAt).map((place) => place.from)
@@ -110,20 +130,32 @@ function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
   })
 }
 
+/** "Support tickets" for "tickets": a longer name of the same thing, which ends in the noun. */
+function withModifiers(places: readonly Place[], tokens: readonly Token[], word: string, lexicon: Lexicon): Place[] {
+  const longer = places.flatMap((place) =>
+    [1, 2].flatMap((back) =>
+      (lexicon.phrases.get(tokens[place.from - back]?.stem ?? '') ?? []).flatMap((phrase) =>
+        phrase.atom.kind === 'entity' && phrase.words.at(-1) === word && phraseEnd(tokens, place.from - back, phrase) === place.to ? [{ ...place, from: place.from - back }] : [])))
+  return [...places, ...longer]
+}
+
 type Place = { from: number; to: number; quality: number }
 
 function placesOf(tokens: readonly Token[], word: string, isAsked: boolean): Place[] {
   const isChinese = /\p{Script=Han}/u.test(word)
   return tokens.flatMap((token, at): Place[] => {
     if (isChinese) {
-      const chars = [...word]
-      return chars.every((char, i) => tokens[at + i]?.norm === char) ? [{ from: at, to: at + chars.length, quality: 1 }] : []
+      const isHere = (text: string) => [...text].every((char, i) => tokens[at + i]?.norm === char)
+      if (isHere(word)) return [{ from: at, to: at + word.length, quality: 1 }]
+      const alike = likeChinese.find((group) => group.includes(word)) ?? []
+      return alike.filter((other) => other !== word && isHere(other)).map((other) => ({ from: at, to: at + other.length, quality: 0.75 }))
     }
     if (token.kind !== 'word') return []
-    const isVerb = /(?:ed|lost|won|sent|paid|solved)$/.test(word)
+    const isVerb = isPastForm(word)
     // After "did", the plain form of a verb is its past: "did they open" is about what was opened.
     if (token.norm === word || token.stem === word) return [{ from: at, to: at + 1, quality: isAsked && !isVerb && tokens[at - 1]?.kind === 'word' && looseStem(word) === word && at > 1 && isLikelyVerb(tokens, at) ? 0.7 : 1 }]
     if (isVerb && looseStem(token.norm) === looseStem(word)) return [{ from: at, to: at + 1, quality: isAsked ? 0.98 : 0.85 }]
+    if (/ed$/.test(token.norm) && looseStem(token.norm) === word && looseStem(word) === word && word.length < 5) return [{ from: at, to: at + 1, quality: 0.8 }]
     const alike = likeVerbs.find((verbs) => verbs.some((verb) => looseStem(verb) === looseStem(word)))
     if (isVerb && alike?.some((verb) => looseStem(verb) === looseStem(token.norm))) return [{ from: at, to: at + 1, quality: 0.75 }]
     return []

@@ -49,10 +49,11 @@ function plainNumberAt(tokens: readonly Token[], at: number): NumberSpan | undef
   for (;;) {
     const token = tokens[next]
     if (!token) break
-    const pair = scales[token.norm + (tokens[next + 1]?.norm ?? '')]
+    const second = tokens[next + 1]?.kind === 'han' ? tokens[next + 1]?.norm : undefined
+    const pair = second === undefined ? undefined : scales[token.norm + second]
     const scale = pair ?? scales[token.norm]
     // A single letter is a scale only when it clings to its number: 5m, but not "5 m".
-    if (scale === undefined || (/^[a-z]{1,2}$/.test(token.norm) && !token.isGlued)) break
+    if (scale === undefined || (/^[a-z]$/.test(token.norm) && !token.isGlued)) break
     value *= scale
     next += pair === undefined ? 1 : 2
   }

@@ -9,6 +9,7 @@ import { bestReadings } from './readings.ts'
 import type { Span } from './atoms.ts'
 import { layOut } from './sentence.ts'
 import { correctSpelling } from './spelling.ts'
+import type { Op } from './words.ts'
 import { tokenize, type Token } from './tokens.ts'
 
 export type Question = { text: string; tokens: readonly Token[] }
@@ -38,11 +39,17 @@ export function parseQuestion({ text, tokens }: Question, lexicon: Lexicon, laye
 
 const telling = (problem: Problem): number => (problem.kind === 'unavailable' || problem.kind === 'beyond' ? 30 : problem.kind === 'not-by' || problem.kind === 'not-value' ? 5 : 0)
 
+/** Words that join others are capital in titles; they break no name. */
+const joins: ReadonlySet<Op> = new Set(['by', 'and', 'or', 'of', 'within', 'versus', 'per', 'each', 'which', 'to', 'than', 'is', 'from', 'with', 'count', 'total'])
+
 /** Words of grammar with a capital, beside another capital, inside a sentence: more likely "Delta Medical" than a difference. */
 function brokenNames(spans: readonly Span[], tokens: readonly Token[]): { from: number; to: number }[] {
-  const isNameLike = (at: number) => at > 0 && tokens[at]?.kind === 'word' && /^\p{Lu}\p{Ll}/u.test(tokens[at]?.text ?? '')
+  const words = tokens.filter((token) => token.kind === 'word' && !/^\p{Lu}+$/u.test(token.text))
+  const isTitle = words.length > 4 && words.filter((token) => /^\p{Lu}/u.test(token.text)).length > words.length * 0.6
+  if (isTitle) return []
+  const isNameLike = (at: number) => at > 0 && tokens[at]?.kind === 'word' && /^\p{Lu}\p{Ll}{2}/u.test(tokens[at]?.text ?? '')
   return spans.flatMap(({ from, to, atom }) => {
-    const isGrammar = atom.kind === 'op' || atom.kind === 'filler' || atom.kind === 'grain'
+    const isGrammar = (atom.kind === 'op' && !atom.ops.some((op) => joins.has(op))) || atom.kind === 'filler' || atom.kind === 'grain'
     const isCorrected = tokens.slice(from, to).some((token) => token.misspelt !== undefined)
     return (isGrammar || isCorrected) && to - from === 1 && isNameLike(from) && (isNameLike(from + 1) || isNameLike(from - 1)) ? [{ from, to }] : []
   })

@@ -25,6 +25,7 @@ export type Plan = {
   isCountOfGroups: boolean
   isCumulative: boolean
   isList: boolean
+  isDifference: boolean
   assumptions: PlanAssumption[]
 }
 
@@ -57,7 +58,7 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   if (isMonthly && parts.some((part) => part.kind === 'flow') && buckets.some((bucket) => !bucket.isOpen && wholeMonths(bucket.period) === 0)) return { problem: { kind: 'months-only', metric } }
   const plan: Plan = {
     metrics, groups, shape: timed.shape, assumptions,
-    filters: frame.filters, having: frame.having, isCountOfGroups: frame.isCountOfGroups, isCumulative: frame.isCumulative, isList: frame.isList,
+    filters: frame.filters, having: frame.having, isCountOfGroups: frame.isCountOfGroups, isCumulative: frame.isCumulative, isList: frame.isList, isDifference: frame.isDifference,
     ...(per && { per }), ...(frame.share && { share: frame.share }), ...(timed.average && { average: timed.average }), ...(frame.rank && { rank: frame.rank }),
   }
   const open = buckets.find((bucket) => bucket.isOpen)
@@ -87,6 +88,7 @@ function shapeOf(frame: Frame, layer: Layer, isState: boolean, assumptions: Plan
   if (unit) return seriesOf(unit, time, frame, layer, isState, assumptions)
   const period = time ? momentOf(time, isState, layer) : defaultPeriod(frame, layer, isState, assumptions)
   if (!frame.compare) return { shape: { kind: 'total', bucket: bucketOf(period, calendar) } }
+  if (time?.since && frame.compare === 'previous') return isState ? sinceThen(time.since, layer) : { problem: { kind: 'two-times' } }
   return comparison(period, frame.compare, layer, isState, assumptions)
 }
 
@@ -94,7 +96,7 @@ const isSeveral = (period: Period, unit: Unit): boolean => unit !== period.unit 
 
 /** The period that an expression means for this kind of metric. A state at the start of a period is that of the evening before. */
 function momentOf(time: TimePhrase, isState: boolean, { calendar }: Layer): Period {
-  if (time.ago && !isState) return unitAt(calendar.today, time.ago.unit, -time.ago.count, calendar.system, calendar.fiscal)
+  if (time.ago && (!isState || time.ago.unit === 'quarter')) return unitAt(calendar.today, time.ago.unit, -time.ago.count, calendar.system, calendar.fiscal)
   if (isState && time.edge === 'start' && time.period.unit !== 'day') return { from: addDays(time.period.from, -1), to: time.period.from, unit: 'day' }
   return time.period
 }
@@ -105,6 +107,13 @@ function defaultPeriod(frame: Frame, { calendar }: Layer, isState: boolean, assu
   const period: Period = isNow ? { from: calendar.today, to: addDays(calendar.today, 1), unit: 'day' } : unitAt(calendar.today, unit, -1, calendar.system, calendar.fiscal)
   assumptions.push({ kind: 'default-time', period, isNow })
   return period
+}
+
+/** How a state has changed since: from the end of "last month", from the start of March. */
+function sinceThen({ period, isRelative }: NonNullable<TimePhrase['since']>, { calendar }: Layer): Timed {
+  const from = isRelative ? addDays(period.to, -1) : addDays(period.from, -1)
+  const day = (at: string): Period => ({ from: at, to: addDays(at, 1), unit: 'day' })
+  return { shape: { kind: 'compare', earlier: bucketOf(day(from), calendar), later: bucketOf(day(calendar.today), calendar) } }
 }
 
 function comparison(period: Period, compare: 'year-ago' | 'previous', layer: Layer, isState: boolean, assumptions: PlanAssumption[]): Timed {

@@ -22,7 +22,7 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
       return zh ? `我不认识${listed(problem.words.map((word) => `“${word}”`), language)}。` : `I do not know ${listed(problem.words.map((word) => `“${word}”`), language)}.`
     case 'unavailable': {
       const topic = layer.unavailable[problem.topic]
-      return topic ? `${zh ? `这里没有${topic.topic.zh}的数据：` : `There are no data on ${topic.topic.en}: `}${topic.reason}` : ''
+      return topic ? `${zh ? `这里没有${topic.topic.zh}的数据。` : `There are no data on ${topic.topic.en}: ${topic.reason}`}` : ''
     }
     case 'beyond':
       return beyond[problem.what][language]

@@ -10,16 +10,27 @@ const known = new Set(calendarWords.split(' '))
 
 /** Tokens with misspelt English words replaced. A word is only touched when nothing in the vocabulary has its form. */
 export function correctSpelling(tokens: readonly Token[], vocabulary: ReadonlySet<string>): Token[] {
-  const loose = new Set([...vocabulary].map(looseStem))
-  const isKnown = (token: Token) => [token.norm, token.stem].some((form) => vocabulary.has(form) || known.has(form)) || loose.has(looseStem(token.norm))
-  const candidates = [...vocabulary, ...known].filter((word) => /^[a-z]{4,}$/.test(word))
+  const loose = looseOf(vocabulary)
+  const isKnown = (token: Token) => [token.norm, token.stem].some((form) => vocabulary.has(form) || known.has(form)) || (/(?:ed|ing|s|e|t)$/.test(token.norm) && loose.has(looseStem(token.norm)))
+  let candidates: string[] | undefined
   return tokens.map((token) => {
     if (token.kind !== 'word' || token.norm.length < 4 || isKnown(token)) return token
+    const root = /^(.{3,})(?:al|wise|ial)$/.exec(token.norm)?.[1]
+    if (root && vocabulary.has(root)) return { ...token, norm: root, stem: root }
     const joined = splitWord(token, vocabulary)
     if (joined) return joined
+    candidates ??= [...vocabulary, ...known].filter((word) => /^[a-z]{4,}$/.test(word))
     const best = nearest(token.stem, candidates) ?? nearest(token.norm, candidates)
     return best ? { ...token, norm: best, stem: best, misspelt: token.text } : token
   })
+}
+
+const looseSets = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>()
+
+function looseOf(vocabulary: ReadonlySet<string>): ReadonlySet<string> {
+  const loose = looseSets.get(vocabulary) ?? new Set([...vocabulary].map(looseStem))
+  looseSets.set(vocabulary, loose)
+  return loose
 }
 
 /** `midmarket` is what the vocabulary writes in two words: left as it is for the matcher, which joins them. */

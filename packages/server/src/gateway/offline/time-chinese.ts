@@ -115,7 +115,7 @@ function monthAt(cursor: Cursor, at: number): Read<{ month: number; date?: numbe
 
 const years: Phrase = (cursor, at) =>
   yearAt(cursor, at).flatMap(({ value, next }) => [
-    ...read(value.period, next, { year: value.period }),
+    ...read(value.period, next, { year: value.period, isRelative: (value.offset ?? 0) < 0 }),
     ...(cursor.tokens[next]?.norm === '全' && cursor.tokens[next + 1]?.norm === '年' ? read(value.period, next + 2, { year: value.period }) : []),
   ])
 
@@ -151,7 +151,7 @@ const relatives: Phrase = (cursor, at) => {
   const deictic = firstOf(cursor, at, relativeWords)
   const unit = deictic && firstOf(cursor, deictic.next, unitNames)
   if (!deictic || !unit || (unit.value[1] === 'half' && deictic.value[0].length === 1) || unit.value[1] === 'day') return []
-  return read(unitAt(calendar.today, unit.value[1], deictic.value[1], unit.value[2] ?? calendar.system, calendar.fiscal), unit.next)
+  return read(unitAt(calendar.today, unit.value[1], deictic.value[1], unit.value[2] ?? calendar.system, calendar.fiscal), unit.next, { isRelative: deictic.value[1] < 0 })
 }
 
 /** 最近90天 · 过去三个完整的月 · 近半年 · 前6个月. */
@@ -176,7 +176,7 @@ const moments: Phrase = (cursor, at) => {
   const number = wholeNumber(cursor, at)
   const unit = number && firstOf(cursor, optional(cursor, number.next, '个'), unitNames)
   const end = unit && optional(cursor, unit.next, '以前', '之前', '前')
-  if (!number || !unit || end === undefined || end === unit.next || (unit.value[1] === 'month' && tokens[number.next]?.norm === '月')) return []
+  if (!number || number.value > 400 || !unit || end === undefined || end === unit.next || (unit.value[1] === 'month' && tokens[number.next]?.norm === '月')) return []
   return read(reading.dayPeriod(addUnits(today, unit.value[1], -number.value)), end, { ago: { unit: unit.value[1], count: number.value } })
 }
 

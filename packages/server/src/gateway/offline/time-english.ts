@@ -53,7 +53,7 @@ function yearAt(cursor: Cursor, at: number): Read<YearRef>[] {
   if (said && number !== undefined) found.push({ value: said === 'fiscal' ? reading.fiscalYear(calendar, number) : reading.calendarYear(calendar, number), next: named + 1 })
   if (first === 'year' && reading.yearNumber(tokens[from + 1]) !== undefined) return [...found, ...yearAt(cursor, from + 1)]
   const offset = offsets[first]
-  if (offset !== undefined && first !== 'recent') {
+  if (offset !== undefined && first !== 'recent' && first !== 'past') {
     const system = systemWord(cursor, from + 1)
     const noun = from + (system ? 2 : 1)
     const fiscal = word(cursor, noun) === 'fy' ? 'fiscal' : system
@@ -65,7 +65,7 @@ function yearAt(cursor: Cursor, at: number): Read<YearRef>[] {
 /** The year after a quarter or month: "Q3 2026", "Q3 of last year", "March, 2026". */
 const yearAfter = (cursor: Cursor, at: number): Read<YearRef>[] => yearAt(cursor, skip(cursor, at, ['of', 'in', ',', '-', 'the']))
 
-const years: Phrase = (cursor, at) => yearAt(cursor, at).flatMap(({ value, next }) => read(value.period, next, { year: value.period }))
+const years: Phrase = (cursor, at) => yearAt(cursor, at).flatMap(({ value, next }) => read(value.period, next, { year: value.period, isRelative: (value.offset ?? 0) < 0 }))
 
 const dates: Phrase = (cursor, at) => {
   const { tokens, calendar } = cursor
@@ -143,7 +143,7 @@ const parts: Phrase = (cursor, at) => {
 /** this month · last full quarter · the month before last · the same quarter last year. */
 const relatives: Phrase = (cursor, at) => {
   const { calendar } = cursor
-  const make = (unit: Unit, offset: number, said: System | undefined, next: number) => read(unitAt(calendar.today, unit, offset, said ?? calendar.system, calendar.fiscal), next)
+  const make = (unit: Unit, offset: number, said: System | undefined, next: number) => read(unitAt(calendar.today, unit, offset, said ?? calendar.system, calendar.fiscal), next, { isRelative: offset < 0 })
   const first = word(cursor, at)
   const from = first === 'most' && word(cursor, at + 1) === 'recent' ? at + 1 : at
   const offset = offsets[word(cursor, from)]

@@ -20,6 +20,10 @@ export type TimePhrase = {
   ago?: { unit: Unit; count: number }
   /** A month or quarter whose year was not said, to be read again in the year of its neighbour. */
   inYear?: (year: Period) => Period
+  /** Said by its distance from now: last month, 上季度. */
+  isRelative?: boolean
+  /** What "since" was said of. */
+  since?: { period: Period; isRelative: boolean }
   /** "today" itself, rather than a word for the present state of things. */
   saidToday?: boolean
   /** The year that was said, for that neighbour. */

@@ -17,9 +17,10 @@ export function timesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
 }
 
 function phrasesAt({ tokens, calendar, named }: TimeReader, at: number): Read<TimePhrase>[] {
+  const from = tokens[at]?.norm === 'the' ? at + 1 : at
   const known = named.flatMap(({ words, period }) => {
-    const isHere = words.every((word, i) => tokens[at + i]?.stem === word || tokens[at + i]?.norm === word)
-    return isHere ? [{ value: { period, ...(period.unit === 'year' && { year: period }) }, next: at + words.length }] : []
+    const isHere = words.every((word, i) => tokens[from + i]?.stem === word || tokens[from + i]?.norm === word)
+    return isHere ? [{ value: { period, isRelative: period.to <= calendar.today, ...(period.unit === 'year' && { year: period }) }, next: from + words.length }] : []
   })
   // What the layer has worked out comes first: of two readings of the same words, the first is kept.
   return [...known, ...englishPhrases(tokens, at, calendar), ...chinesePhrases(tokens, at, calendar)]
@@ -64,8 +65,9 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   if (edge && norm(reader, from + 1) === 'of') {
     const inner = skip(reader, from + 2, ['the'])
     const named = phrasesAt(reader, inner).map(({ value, next }): Read<TimePhrase> => ({ value: { ...value, edge }, next }))
-    const unit = unitNames[norm(reader, inner)]
-    return unit && named.length === 0 ? [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next: inner + 1 }] : named
+    const noun = skip(reader, inner, ['fiscal', 'financial', 'calendar'])
+    const unit = unitNames[norm(reader, noun)]
+    return unit && named.length === 0 ? [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next: noun + 1 }] : named
   }
   // year-end 2025 · fiscal year end · month-end
   const fiscal = norm(reader, from) === 'fiscal' || norm(reader, from) === 'calendar' ? from + 1 : from
@@ -84,7 +86,9 @@ const lastOver = (calendar: Calendar, unit: Unit, edge: 'start' | 'end'): Period
 
 const untilNow = (calendar: Calendar, from: Period): Period => ({ from: from.from, to: addDays(calendar.completeUntil, 1) })
 const since = (reader: TimeReader, value: TimePhrase): TimePhrase =>
-  value.edge === 'end' ? { period: { from: value.period.to, to: addDays(reader.calendar.completeUntil, 1) }, open: 'since' } : { period: untilNow(reader.calendar, value.period), open: 'since' }
+  value.edge === 'end'
+    ? { period: { from: value.period.to, to: addDays(reader.calendar.completeUntil, 1) }, open: 'since', since: { period: value.period, isRelative: true } }
+    : { period: untilNow(reader.calendar, value.period), open: 'since', since: { period: value.period, isRelative: value.isRelative ?? false } }
 
 /** since March · until the end of 2025 · before Q2 · as of last quarter · 自3月以来 · 截至上季度末. */
 function leading(reader: TimeReader, at: number): Read<TimePhrase>[] {

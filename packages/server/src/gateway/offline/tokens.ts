@@ -52,7 +52,7 @@ function normalize(raw: string, kind: Token['kind']): string {
 
 const markNames: Record<string, string> = { '’': "'", '‘': "'", '–': '-', '—': '-', '~': '-', '～': '-', '，': ',', '。': '.', '？': '?', '“': '"', '”': '"', '＆': '&' }
 
-const irregular: Record<string, string> = { people: 'person', men: 'man', women: 'woman', lives: 'life', indices: 'index', analyses: 'analysis', criteria: 'criterion', data: 'data' }
+const irregular: Record<string, string> = { people: 'person', men: 'man', women: 'woman', lives: 'life', indices: 'index', analyses: 'analysis', criteria: 'criterion', data: 'data', statuses: 'status', bonuses: 'bonus' }
 const notPlural = /(ss|us|is|news|series|sales|always|was|has|does|yes|this|its|his|as|plus|versus|status|basis|vs)$/
 
 /** Good enough for the nouns of business: plurals only, since verb forms tell metrics apart (open, opened). */
@@ -65,20 +65,34 @@ export function singular(word: string): string {
   return word.endsWith('s') ? word.slice(0, -1) : word
 }
 
-/** What a verb's forms have in common, roughly: churned, churning and churns meet at `churn`. */
+const looseStems = new Map<string, string>()
+const looseStemsMax = 20_000
+
+/** What a verb's forms have in common, roughly: churned, churning and churns meet at `churn`. Asked for the same words over and over. */
 export function looseStem(word: string): string {
+  const known = looseStems.get(word)
+  if (known !== undefined) return known
+  const stem = looseStemOf(word)
+  if (looseStems.size < looseStemsMax) looseStems.set(word, stem)
+  return stem
+}
+
+function looseStemOf(word: string): string {
   const known = irregularVerbs[word]
   if (known) return known
   const base = singular(word)
   const cut = base.replace(/(?:ing|ed)$/, '')
-  const root = cut.length >= 3 && cut !== base ? cut.replace(/([b-df-hj-np-tv-z])\1$/, '$1') : base
+  const root = (cut.length >= 3 ? cut : base).replace(/([b-df-hj-np-tv-z])\1$/, '$1')
   return root.length > 3 ? root.replace(/e$/, '') : root
 }
 
 const irregularVerbs: Record<string, string> = {
-  lost: 'los', lose: 'los', loses: 'los', losing: 'los', won: 'win', paid: 'pay', sold: 'sell', sent: 'send', began: 'begin', begun: 'begin', grew: 'grow', grown: 'grow',
+  lost: 'los', lose: 'los', loses: 'los', losing: 'los', won: 'win', paid: 'pay', sold: 'sel', sent: 'send', began: 'begin', begun: 'begin', grew: 'grow', grown: 'grow',
   left: 'leav', came: 'com', spent: 'spend', took: 'tak', taken: 'tak', made: 'mak', given: 'giv', gave: 'giv', bought: 'buy', kept: 'keep', use: 'use', uses: 'use', used: 'use', using: 'use',
 }
+
+/** A form that says that something has happened: opened, sold, lost. */
+export const isPastForm = (word: string): boolean => /ed$|billing$/.test(word) || /^(?:lost|won|paid|sold|sent|began|grew|left|came|spent|took|made|gave|bought|kept)$/.test(word)
 
 export const isHan = (token: Token): boolean => token.kind === 'han'
 export const isChinese = (text: string): boolean => /\p{Script=Han}/u.test(text)

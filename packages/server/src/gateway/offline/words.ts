@@ -8,7 +8,7 @@ export type Op =
   | 'versus' | 'year-ago' | 'previous' | 'growth' | 'growth-rate' | 'difference' | 'decline'
   | 'share' | 'total' | 'combined' | 'average' | 'trend' | 'spread' | 'cumulative' | 'define' | 'respectively' | 'per'
   | 'above' | 'at-least' | 'below' | 'at-most' | 'at-least-behind' | 'at-most-behind' | 'between' | 'some' | 'none'
-  | 'of' | 'is' | 'from' | 'with' | 'within' | 'to' | 'than' | 'verb-by' | 'follow-up'
+  | 'how' | 'when' | 'of' | 'is' | 'from' | 'with' | 'within' | 'to' | 'than' | 'verb-by' | 'follow-up'
   | 'refuse-why' | 'refuse-write' | 'refuse-forecast' | 'refuse-statistics' | 'refuse-vague'
 
 const ops: Record<Op, string> = {
@@ -25,8 +25,8 @@ const ops: Record<Op, string> = {
   only: 'only|just|solely|exclusively|仅|只|只看|仅看|只算|仅限',
   top: 'top|leading|biggest|largest|greatest|best|前|排名前|排行前|排在前|top the|头部|最大的|最高的|最多的',
   bottom: 'bottom|smallest|lowest|least|worst|后|倒数|排名后|末尾|垫底|最小的|最低的|最少的',
-  most: 'highest|most|largest|biggest|greatest|maximum|max|peak|peaked|longest|strongest|largest number of|the most|highest number of|largest amount of|richest|heaviest|best selling|highest value of|最高|最多|最大|最长|最强|第一|峰值|高峰|居首|排名第一|排第一|最厉害',
-  least: 'lowest|least|fewest|smallest|minimum|min|shortest|weakest|the least|the fewest|lowest number of|smallest number of|最低|最少|最小|最短|最弱|最末|垫底|倒数第一',
+  most: 'highest|most|most common|most frequent|most often|commonest|largest|biggest|greatest|maximum|max|peak|peaked|longest|strongest|largest number of|the most|highest number of|largest amount of|richest|heaviest|best selling|highest value of|最高|最多|最大|最长|最强|第一|峰值|高峰|居首|排名第一|排第一|最厉害|最常见|最频繁|最受欢迎',
+  least: 'lowest|least|least common|rarest|least often|fewest|smallest|minimum|min|shortest|weakest|the least|the fewest|lowest number of|smallest number of|最低|最少|最小|最短|最弱|最末|垫底|倒数第一',
   best: 'best|best performing|top performing|strongest performing|最好|最佳|最优|表现最好|表现最佳|最优秀',
   worst: 'worst|worst performing|weakest performing|poorest|最差|最糟|最糟糕|表现最差|最坏|最严重',
   fastest: 'fastest|quickest|most quickly|最快',
@@ -36,7 +36,7 @@ const ops: Record<Op, string> = {
   versus: 'versus|vs|vs.|v.|compared to|compared with|compare to|compare with|comparing|compare|compared|in comparison with|in comparison to|comparison|comparison of|relative to|against|as opposed to|up from|down from|与 相比|相比|相比于|比起|对比|比较|相较|相较于|较|比|同 相比|做对比|作对比|对照',
   'year-ago': 'year over year|year on year|yoy|y/y|y-o-y|year-over-year|year-on-year|over the year before|versus last year\'s|from a year earlier|from a year ago|than a year earlier|than a year ago|compared with a year earlier|compared to a year earlier|compared to a year ago|compared with a year ago|versus a year ago|vs a year ago|vs same period last year|the same period last year|same period last year|the same period a year ago|same period a year ago|the same period of last year|the same time last year|same time last year|from the same period last year|annual growth|annual change|annual growth rate|yearly growth|同比|去年同期|上年同期|与去年同期相比|较去年同期|比去年同期|年同比|同比去年',
   previous: 'month over month|month on month|mom|m/m|month-over-month|quarter over quarter|quarter on quarter|qoq|q/q|q-o-q|quarter-over-quarter|week over week|week on week|wow|day over day|period over period|previous period|the previous period|prior period|the prior period|the period before|the preceding period|from the previous period|over the previous period|sequential|sequentially|the previous one|the one before|the quarter before|the month before|the week before|the year before|quarter before|month before|环比|上期|与上期相比|较上期|上一期|前一期|上一周期|逐月环比',
-  growth: 'growth|grow|grew|grown|growing|growth of|increase|increased|increasing|rise|rose|risen|rising|gain in|change|changed|changes|changing|change in|development of|go up|gone up|went up|improve|improved|improvement|evolve|evolved|增长|增加|增长了|增加了|上升|上涨|提升|提高|变化|变动|涨|涨了|变化了|改善|增减|变了|增长情况|变化情况',
+  growth: 'growth|grow|grows|grew|grown|growing|growth of|increase|increased|increasing|rise|rose|risen|rising|gain in|change|changed|changes|changing|change in|development of|go up|gone up|went up|improve|improved|improvement|evolve|evolved|增长|增加|增长了|增加了|上升|上涨|提升|提高|变化|变动|涨|涨了|变化了|改善|增减|变了|增长情况|变化情况',
   'growth-rate': 'growth rate|rate of growth|percentage change|percent change|% change|percentage growth|percent growth|percentage increase|relative change|in percent terms|增长率|增速|增幅|涨幅|变化率|增长幅度|增长比例|变化幅度|变动率|增长百分比|变化百分比|增长速度',
   difference: 'difference|difference between|difference in|delta|gap|gap between|absolute change|net change|差|差额|差异|差值|相差|差距|差多少|多多少|差别|净变化',
   decline: 'decline|declined|declining|decrease|decreased|decreasing|drop|dropped|dropping|fall|fell|fallen|falling|shrink|shrank|shrunk|reduce|reduced|reduction|worsen|worsened|go down|went down|下降|减少|下滑|下跌|降低|减少了|下降了|跌|降幅|缩水|跌幅|恶化',
@@ -44,7 +44,7 @@ const ops: Record<Op, string> = {
   total: 'total|overall|sum|sum of|in total|all|altogether|grand total|whole|entire|aggregate|total of|total number of|in all|总|总共|一共|共|共计|总计|合计|全部|总的|总体|整体|总额|总量|全|所有|所有的|全部的|累积',
   combined: 'combined|together|taken together|in combination|put together|jointly|加起来|加在一起|合起来|之和|合并|合在一起',
   average: 'average|mean|avg|on average|averaged|the average|typical|average of|平均|均值|平均值|平均数|平均来看|平均下来|平均而言',
-  trend: 'trend|trends|over time|history|historical|evolution|time series|trending|development|trajectory|progression|trended|evolved over|has developed|趋势|走势|变化趋势|历史|时间序列|发展|演变|走向|历史趋势|趋势图|走势图|曲线',
+  trend: 'trend|trends|develop|develops|developed|evolve|evolves|over time|history|historical|evolution|time series|trending|development|trajectory|progression|trended|evolved over|has developed|趋势|走势|变化趋势|历史|时间序列|发展|演变|走向|历史趋势|趋势图|走势图|曲线',
   spread: 'breakdown|distribution|split|broken down|spread|break down|breakdown of|distributed|by category of|detail|detailed|细分|分布|拆分|拆解|划分|明细|分解|分组|维度|统计|分类|归类|分布情况|汇总|维度拆分',
   cumulative: 'cumulative|cumulatively|running total|accumulated|running sum|逐月累计|累计值|累计曲线',
   define: 'what does mean|definition|definition of|define|defined|meaning|meaning of|mean by|how is calculated|calculated|calculate|how do you calculate|computed|什么是|是什么意思|什么意思|定义|含义|怎么算|如何计算|怎么计算|口径|计算方法|计算方式|计算公式|如何定义|怎么定义|怎么算的|指的是什么|是指什么',
@@ -60,28 +60,30 @@ const ops: Record<Op, string> = {
   none: 'no|zero|never|没有|无|从未|从没|未',
   of: 'of|的|之|in terms of',
   is: 'is|are|was|were|be|been|being|equal|equals|=|:|是|为|属于|等于|came|come|comes|belong|belongs',
-  from: 'from|come from|comes from|came from|coming from|due to|stem from|stems from|attributable to|generated by|来自|来自于|出自|由',
-  with: 'with|having|have|has|had|that have|that has|who have|that had|who had|whose|带有|具有|拥有|有',
+  from: 'from|通过|经由|through|via|came through|came via|by way of|come from|comes from|came from|coming from|due to|stem from|stems from|attributable to|generated by|来自|来自于|出自|由',
+  with: 'with|where|pay|pays|having|have|has|had|that have|that has|who have|that had|who had|whose|带有|具有|拥有|有',
   within: 'in|within|among|amongst|for|at|on|into|out of|中|里|内|当中|里面|之中|在|于|对|对于|就|中的|里的|内的',
   to: 'to|到|至',
   than: 'than',
   'verb-by': 'managed by|owned by|handled by|assigned to|looked after by|run by|answered by|resolved by|responsible for|负责的|负责|管理的|处理的|跟进的|名下的|名下',
+  when: 'when|when did|when was|when were|什么时候|何时|哪个时候',
+  how: 'how|how do|how does|how did|how can|how to|怎么|怎样|如何',
   'follow-up': 'what about|how about|and what about|and|now|same for|the same for|那|那么|换成|呢|同样',
   'refuse-why': 'why|how come|what caused|what causes|what is causing|what drove|what drives|what explains|explain|reason why|reasons why|root cause|为什么|为何|原因是什么|是什么原因|什么原因|怎么回事|何以|缘故|为啥',
   'refuse-write': 'delete|update|insert|modify|drop table|truncate|alter|create|overwrite|edit|set all|remove all|write|send|email to|book|schedule|cancel all|删除|修改|更新|写入|插入|清空|发送|新建一个|写一|撰写|改成|改为|删掉',
-  'refuse-forecast': 'forecast|forecasted|predict|predicted|prediction|projected|projection|will|expect|expected|going to|next|upcoming|future|tomorrow|should|预测|预计|将会|未来|下一|明天|会不会|应该|预期|下个|下季|下周|下月',
-  'refuse-statistics': 'median|percentile|quartile|correlation|correlate|correlated|regression|variance|deviation|significant|significance|cohort|cohorts|seasonality|anomaly|anomalies|outlier|outliers|中位数|分位数|相关性|回归|方差|标准差|显著|同期群|异常|季节性|众数',
-  'refuse-vague': 'recommend|advice|advise|suggest|improve our|strategy|opinion|good|bad|healthy|enough|worry|concerned|建议|策略|看法|好不好|怎么办|如何提高|如何改善|如何降低|怎样提高|健康',
+  'refuse-forecast': 'might|may|could|would|if we|if i|what if|forecast|forecasted|predict|predicted|prediction|projected|projection|will|expect|expected|going to|next|upcoming|future|tomorrow|should|预测|预计|将会|未来|下一|明天|会不会|可能|如果|假如|应该|预期|下个|下季|下周|下月',
+  'refuse-statistics': '中位|median|percentile|quartile|correlation|correlate|correlated|regression|variance|deviation|significant|significance|cohort|cohorts|seasonality|anomaly|anomalies|outlier|outliers|中位数|分位数|相关性|回归|方差|标准差|显著|同期群|异常|季节性|众数',
+  'refuse-vague': 'where do|where are|where is|where does|recommend|advice|advise|suggest|improve our|strategy|opinion|good|bad|healthy|enough|worry|concerned|建议|策略|看法|好不好|怎么办|如何提高|如何改善|如何降低|怎样提高|健康',
 }
 
 /** Words that carry nothing: their loss changes no answer. */
 const fillers =
-  'the|a|an|our|ours|we|us|you|your|i|me|my|it|its|they|them|their|theirs|this|that|these|those|there|here|do|does|did|done|can|could|would|may|might|please|kindly|show|tell|give|get|got|let|see|know|need|want|like|look|looking|display|present|provide|find|pull|fetch|return|report|calculate for|' +
-  'so|then|now then|ok|okay|hi|hello|hey|thanks|thank|if|as|also|again|still|yet|already|currently have|exactly|actually|really|roughly|about|approximately|around|just|up|all of|both|' +
-  'value|values|figure|figures|number|numbers|data|level|levels|amount|amounts|metric|metrics|kpi|result|results|quick|quickly|chart|graph|plot|table|visualize|visualise|draw|bar|line|pie|bar chart|line chart|pie chart|view|overview|summary|summarize|' +
-  'have|has|had|having|be|been|being|am|make|made|bring|brought|generate|generated|earn|earned|come in|came in|record|recorded|reach|reached|stand|stood|sit|amount to|amounted to|happen|happened|occur|occurred|exist|existed|perform|performed|performing|account for|accounted for|accounts for|represent|represented|based|located|headquartered|' +
-  'how|what|when|where|much|many|one|ones|who|whom|business|term|terms|case of|regard|regarding|respect|concerning|using|use of|along|per se|dimension|period|period of|time|times|day by day|month by month|it was|ever since|during|throughout|over|in|on|at|for|to|of|by|with|than|more|currency|usd|dollars|dollar|in usd|in dollars|value of|worth|worth of|sized|size of|?|!|.|"|\'|(|)|-|:|…|*|#|[|]|' +
-  '我们|我|你|您|咱们|请|请问|帮我|帮|给我|给|麻烦|想|想知道|想看|想看看|想了解|需要|看|看看|看一下|查|查一下|查询|查看|告诉我|告诉|显示|展示|一下|下|的|了|吗|呢|啊|吧|呀|嘛|是|有|在|为|于|就|都|也|还|又|再|而|则|且|之|其|该|此|这|那|这些|那些|这个|那个|它|它们|他们|什么|怎么|怎样|怎么样|如何|情况|数据|数值|数字|值|金额|总额|额|量|指标|结果|大概|大约|大致|具体|目前为止|到底|究竟|能|能否|可以|可否|是否|会|得|地|着|过|做|作|进行|得到|产生|发生|达到|出现|实现|完成|取得|录得|时|时候|期间|时间|时期|段|内|中|里|上|当中|个|名|家|位|种|条|张|次|件|款|份|人|只|元|美元|美金|图|图表|表|表格|柱状图|折线图|饼图|画|画出|画个|用|以|把|将|被|由|从|对|对于|关于|方面|来看|来说|而言|后|，|。|？|！|；|：|“|”|（|）|《|》|整体情况|水平|表现|公司的|我司|公司目前'
+  'the|a|an|until|can you|could you|can i|can we|could i|could we|would you|would be|would like|i want|we want|i need|we need|need to|want to|like to|to know|curious|wondering|look at|looking at|looking for|look like|which one|our business|of business|the business|how is|how was|how are|how were|how has|how have|this time|i\'d|i\'m|i\'ve|we\'ve|we\'re|we\'d|let\'s|you\'re|they\'ve|they\'re|our|ours|we|us|you|your|i|me|my|it|its|they|them|their|theirs|this|that|these|those|there|here|do|does|did|done|please|kindly|show|tell|give|get|got|let|see|know|display|present|provide|find|pull|fetch|return|report|calculate for|' +
+  'so|then|now then|ok|okay|hi|hello|hey|thanks|thank|if|as|also|again|still|yet|already|currently have|exactly|actually|really|roughly|about|approximately|around|just|all of|both|' +
+  'value|values|figure|figures|number|numbers|data|level|levels|amount|amounts|metric|metrics|kpi|result|results|chart|graph|plot|table|visualize|visualise|draw|bar|line|pie|bar chart|line chart|pie chart|view|overview|summary|summarize|' +
+  'have|has|had|having|be|been|being|am|make|made|bring|brought|generate|generated|earn|earned|come in|came in|record|recorded|reach|reached|stand|stood|sit|amount to|amounted to|happen|happened|occur|occurred|exist|existed|perform|performed|performing|take|takes|took|taken|account for|accounted for|accounts for|represent|represented|based|located|headquartered|' +
+  'what|who|whom|term|terms|case of|regard|regarding|respect|concerning|using|use of|along|per se|dimension|period|period of|day by day|month by month|it was|ever since|during|throughout|over|in|on|at|for|to|of|by|with|than|more|currency|usd|dollars|dollar|in usd|in dollars|value of|worth|worth of|sized|size of|?|!|.|"|\'|(|)|-|:|…|*|#|[|]|' +
+  '我们|我|你|您|咱们|请|请问|帮我|帮|给我|给|麻烦|想|想知道|想看|想看看|想了解|需要|看|看看|看一下|查|查一下|查询|查看|告诉我|告诉|显示|展示|一下|下|的|了|吗|呢|啊|吧|呀|嘛|是|有|在|为|于|就|都|也|还|又|再|而|则|且|之|其|该|此|这|那|这些|那些|这个|那个|它|它们|他们|什么|怎么样|情况|数据|数值|数字|值|金额|总额|额|量|指标|结果|大概|提交|提出|发起|创建|大约|大致|具体|目前为止|到底|究竟|能|能否|可以|可否|是否|得|地|着|过|做|作|进行|得到|产生|发生|达到|出现|实现|完成|取得|录得|时|时候|期间|这段时间|时间段|时期|段|内|中|里|上|当中|个|名|家|位|种|条|张|次|件|款|份|人|只|元|美元|美金|图|图表|表|表格|柱状图|折线图|饼图|画|画出|画个|用|以|把|将|被|由|从|对|对于|关于|方面|来看|来说|而言|后|，|。|？|！|；|：|“|”|（|）|《|》|整体情况|水平|表现|公司的|我司|公司目前|获得|获取|带来|赢得|拿到|收到|给出|贵公司|占用'
 
 /** Grains: what a bucket of time is called. */
 const grains: Record<Unit, string> = {
@@ -128,4 +130,12 @@ export const likeVerbs: readonly (readonly string[])[] = [
   ['resolve', 'solve', 'close', 'fix', 'settle'],
   ['issue', 'send'],
   ['begin', 'start'],
+]
+
+export const likeChinese: readonly (readonly string[])[] = [
+  ['流失', '失去', '丢失', '走掉'],
+  ['新增', '新签', '新来', '新获得'],
+  ['有效', '活跃', '生效', '在用'],
+  ['解决', '已解决', '关闭', '处理完'],
+  ['未解决', '未关闭', '待处理', '没解决'],
 ]
