@@ -1,7 +1,7 @@
 /** Agents and their live versions, and runs as the API knows them. */
 import { join } from 'node:path'
 import { type Agent, type Json, type Run, type RunEvent } from '@longhaul/protocol'
-import type { Db } from '../db/index.ts'
+import type { Audience, Db } from '../db/index.ts'
 import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
@@ -65,24 +65,24 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
         return engine.startRun({ tenantId: caller.tenantId, agent: name, version: agent.version, input, asker, session, idempotencyKey })
       },
-      find: (tenantId: string, runId: string) => findRun(db, tenantId, runId),
-      async list(tenantId: string, { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined }) {
-        return pageBy(limit, cursor, (before, count) => listRuns(db, tenantId, { ...filter, limit: count, before }))
+      find: (audience: Audience, runId: string) => findRun(db, audience, runId),
+      async list(audience: Audience, { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined }) {
+        return pageBy(limit, cursor, (before, count) => listRuns(db, audience, { ...filter, limit: count, before }))
       },
-      findStep: (tenantId: string, runId: string, op: string) => findStep(db, tenantId, runId, op),
-      cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller.tenantId, runId, caller.name, reason),
-      retry: (caller: Caller, runId: string) => engine.retry(caller.tenantId, runId, caller.name),
+      findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
+      cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),
+      retry: (caller: Caller, runId: string) => engine.retry(caller, runId, caller.name),
       signal: (caller: Caller, { runId, name, payload, idempotencyKey }: { runId: string; name: string; payload: Json; idempotencyKey?: string | undefined }) =>
-        engine.signal(caller.tenantId, runId, caller.name, name, payload, idempotencyKey),
+        engine.signal(caller, runId, caller.name, name, payload, idempotencyKey),
     },
     stream: {
       read: engine.readEvents,
       subscribe: (runId: string, onWake: () => void, onLive: Parameters<Engine['watch']>[1]['onLive']) => engine.watch(runId, { onWake, onLive }),
     },
     approvals: {
-      list: (tenantId: string, { limit, cursor, state }: { limit: number; cursor?: string | undefined; state?: Parameters<typeof listApprovals>[2]['state'] }) =>
-        pageBy(limit, cursor, (before, count) => listApprovals(db, tenantId, { limit: count, before, state })),
-      decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) => engine.decide(caller.tenantId, caller.name, approvalId, approved, comment),
+      list: (audience: Audience, { limit, cursor, state }: { limit: number; cursor?: string | undefined; state?: Parameters<typeof listApprovals>[2]['state'] }) =>
+        pageBy(limit, cursor, (before, count) => listApprovals(db, audience, { limit: count, before, state })),
+      decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) => engine.decide(caller, caller.name, approvalId, approved, comment),
     },
   }
 }
@@ -98,9 +98,10 @@ async function pageBy<Item extends { id: string }>(limit: number, cursor: string
 type StepEvent = Extract<RunEvent, { type: 'step.started' | 'step.completed' | 'step.failed' }>
 
 /** A step from its events: the last attempt, and for a model call the prompt as the model saw it. */
-async function findStep(db: Db, tenantId: string, runId: string, op: string) {
-  const run = await findRun(db, tenantId, runId)
+async function findStep(db: Db, audience: Audience, runId: string, op: string) {
+  const run = await findRun(db, audience, runId)
   if (!run) return undefined
+  const { tenantId } = audience
   const events = (await listStepEvents(db, tenantId, runId, op)).filter((event): event is StepEvent => event.type.startsWith('step.'))
   const first = events[0]
   const last = events.at(-1)

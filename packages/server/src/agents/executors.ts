@@ -19,28 +19,47 @@ export type ExecutorPorts = {
 export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorPorts): Executors {
   const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => sandboxes.open(run.id, join(folderOf(run.agent, run.version), 'agent', 'sandbox', 'workspace'))
   return {
-    async model(input, context) {
-      const request = parse(ModelRequest, input, 'model')
-      const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
-      const reply = await gateway.generate(prompt, { signal: context.signal, onText: (text) => context.live({ type: 'text-delta', text }) })
-      return { output: toJson(reply), usage: reply.usage }
+    model: {
+      async execute(input, context) {
+        const request = parse(ModelRequest, input, 'model')
+        const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
+        const reply = await gateway.generate(prompt, { signal: context.signal, onText: (text) => context.live({ type: 'text-delta', text }) })
+        return { output: toJson(reply), usage: reply.usage }
+      },
     },
-    async exec(input, context) {
-      const request = parse(ExecRequest, input, 'exec')
-      const sandbox = await sandboxOf(context)
-      const result = await sandbox.exec(request, { signal: context.signal, onOutput: (stream, text) => context.live({ type: 'output-delta', stream, text }) })
-      return { output: toJson(result) }
+    exec: {
+      async execute(input, context) {
+        const request = parse(ExecRequest, input, 'exec')
+        const sandbox = await sandboxOf(context)
+        const result = await sandbox.exec(request, { signal: context.signal, onOutput: (stream, text) => context.live({ type: 'output-delta', stream, text }) })
+        return { output: toJson(result) }
+      },
     },
-    async files(input, context) {
-      const request = parse(FilesRequest, input, 'files')
-      return { output: toJson(await (await sandboxOf(context)).files(request)) }
+    files: {
+      async execute(input, context) {
+        const request = parse(FilesRequest, input, 'files')
+        return { output: toJson(await (await sandboxOf(context)).files(request)) }
+      },
+      record(input) {
+        const { data: request } = FilesRequest.safeParse(input)
+        return request?.action === 'write' ? toJson({ ...request, files: request.files.map(withoutContent) }) : input
+      },
     },
-    async artifact(input, context) {
-      const request = parse(ArtifactRequest, input, 'artifact')
-      return { output: toJson(await files.store(context.run.tenantId, context.run.id, request)) }
+    artifact: {
+      async execute(input, context) {
+        const request = parse(ArtifactRequest, input, 'artifact')
+        return { output: toJson(await files.store(context.run.tenantId, context.run.id, request)) }
+      },
+      record(input) {
+        const { data: request } = ArtifactRequest.safeParse(input)
+        return request ? toJson(withoutContent(request)) : input
+      },
     },
   }
 }
+
+/** Nothing reads a file's content in the journal: a worker that replays the run sends it again. */
+const withoutContent = ({ base64, ...file }: { base64: string }) => ({ ...file, bytes: Buffer.from(base64, 'base64').length })
 
 /** The exact prompt of a recorded model step, from what the journal holds of it and of the steps before it. */
 export function promptOf(op: string, lookup: (op: string) => { input: Json; output: Json | undefined } | undefined): Prompt {

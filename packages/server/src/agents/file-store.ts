@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ArtifactRequest, FilePart } from '@longhaul/protocol'
-import { type Db, sql } from '../db/index.ts'
+import { type Audience, type Db, isOfRunFor, sql } from '../db/index.ts'
 import { StepFailure, newId } from '../kernel/index.ts'
 
 const bytesMax = 8_000_000
@@ -11,7 +11,7 @@ const bytesMax = 8_000_000
 export type Files = {
   /** Keeps a file for a run's answer. The bytes are on disk before the row that names them. */
   store(tenantId: string, runId: string, request: ArtifactRequest): Promise<FilePart>
-  find(tenantId: string, fileId: string): Promise<{ path: string; mediaType: string; name: string; bytes: number } | undefined>
+  find(audience: Audience, fileId: string): Promise<{ path: string; mediaType: string; name: string; bytes: number } | undefined>
 }
 
 export function openFiles({ db, folder }: { db: Db; folder: string }): Files {
@@ -28,10 +28,10 @@ export function openFiles({ db, folder }: { db: Db; folder: string }): Files {
         values (${id}, ${tenantId}, ${runId}, ${name}, ${mediaType}, ${content.length}, ${digest})`)
       return { type: 'file', fileId: id, name, mediaType, bytes: content.length, ...(title !== undefined && { title }) }
     },
-    async find(tenantId, fileId) {
+    async find(audience, fileId) {
       if (!/^[0-9a-f-]{36}$/.test(fileId)) return undefined
       const [row] = await db.rows<{ name: string; mediaType: string; bytes: number; digest: string }>(sql`
-        select name, media_type as "mediaType", bytes, digest from files where id = ${fileId} and tenant_id = ${tenantId}`)
+        select name, media_type as "mediaType", bytes, digest from files where id = ${fileId} and ${isOfRunFor(audience)}`)
       return row && { path: pathOf(row.digest), mediaType: row.mediaType, name: row.name, bytes: row.bytes }
     },
   }

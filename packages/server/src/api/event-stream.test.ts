@@ -48,7 +48,7 @@ function reader(response: Response) {
 async function open(source: FakeStream, options: { after?: number; pollMs?: number; heartbeatMs?: number } = {}) {
   const stopping = new AbortController()
   onTestFinished(() => stopping.abort())
-  const response = await streamRun({ source, tenantId: 'acme', runId, after: -1, stopping: stopping.signal, log: silentLog, pollMs: 600_000, ...options })
+  const response = await streamRun({ source, audience: { tenantId: 'acme', askerId: undefined }, runId, after: -1, stopping: stopping.signal, log: silentLog, pollMs: 600_000, ...options })
   return { ...reader(response), response, stopping }
 }
 

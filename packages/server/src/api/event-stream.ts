@@ -6,11 +6,12 @@
  * held for a client that reads slowly: events wait in the journal, live frames are dropped.
  */
 import { LiveFrame, RunEvent } from '@longhaul/protocol'
+import type { Audience } from '../db/index.ts'
 import { AppError, type Log, after as callAfter, monotonicMs, sleep } from '../kernel/index.ts'
 
 export type RunStream = {
   /** Events with numbers above `after`, oldest first, `limit` of them unless there are fewer. `isEnded` when the run has ended and no event will ever follow these. Throws `not_found`. */
-  read(tenantId: string, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
+  read(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
   /** `onWake` is called when there may be new events, `onLive` with each live frame, after the wake for the event that it belongs under. Call the result to end it. */
   subscribe(runId: string, onWake: () => void, onLive: (frame: LiveFrame) => void): () => void
 }
@@ -19,7 +20,7 @@ type Page = Awaited<ReturnType<RunStream['read']>>
 
 type StreamOptions = {
   source: RunStream
-  tenantId: string
+  audience: Audience
   runId: string
   /** Number of the last event that the client has; -1 for none. */
   after: number
@@ -39,8 +40,8 @@ const retryMs = 500
 
 /** Rejects, before anything is sent, when there is no such run. */
 export async function streamRun(options: StreamOptions): Promise<Response> {
-  const { source, tenantId, runId, after } = options
-  await source.read(tenantId, runId, after, 1)
+  const { source, audience, runId, after } = options
+  await source.read(audience, runId, after, 1)
   const gone = new AbortController()
   const frames = makeFrames(options, AbortSignal.any([gone.signal, options.stopping]))
   const encoder = new TextEncoder()
@@ -62,7 +63,7 @@ export async function streamRun(options: StreamOptions): Promise<Response> {
   return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
 }
 
-async function* makeFrames({ source, tenantId, runId, after, log, pollMs = 5_000, heartbeatMs = 15_000 }: StreamOptions, end: AbortSignal): AsyncGenerator<string, void> {
+async function* makeFrames({ source, audience, runId, after, log, pollMs = 5_000, heartbeatMs = 15_000 }: StreamOptions, end: AbortSignal): AsyncGenerator<string, void> {
   const live = makeLiveQueue()
   const bell = makeBell(end)
   let isWoken = true
@@ -85,7 +86,7 @@ async function* makeFrames({ source, tenantId, runId, after, log, pollMs = 5_000
       if (isWoken) {
         isWoken = false
         const readable = live.newest() // The events that these and older frames belong under can be read. Of newer ones that is not certain yet.
-        const page = await readPatiently(source, { tenantId, runId, after: last, log, end })
+        const page = await readPatiently(source, { audience, runId, after: last, log, end })
         if (!page) return
         let text = ''
         for (const event of page.events) {
@@ -125,13 +126,13 @@ async function* makeFrames({ source, tenantId, runId, after, log, pollMs = 5_000
   }
 }
 
-type ReadOptions = { tenantId: string; runId: string; after: number; log: Log; end: AbortSignal }
+type ReadOptions = { audience: Audience; runId: string; after: number; log: Log; end: AbortSignal }
 
 /** Outlasts a database that is away for a while. Undefined when the stream ended meanwhile. */
-async function readPatiently(source: RunStream, { tenantId, runId, after, log, end }: ReadOptions): Promise<Page | undefined> {
+async function readPatiently(source: RunStream, { audience, runId, after, log, end }: ReadOptions): Promise<Page | undefined> {
   while (!end.aborted) {
     try {
-      return await source.read(tenantId, runId, after, readLimit)
+      return await source.read(audience, runId, after, readLimit)
     } catch (error) {
       if (!(error instanceof AppError && error.code === 'unavailable')) throw error
       log.debug('event stream waits for the database', { runId })

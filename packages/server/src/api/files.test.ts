@@ -9,7 +9,7 @@ async function makeFile(mediaType: string, name: string, content = 'content') {
   onTestFinished(() => rm(folder, { recursive: true }))
   const path = join(folder, 'stored')
   await writeFile(path, content)
-  return makeApi({ findFile: async (tenantId, id) => (tenantId === 'acme' && id === fileId ? { path, mediaType, name, bytes: content.length } : undefined) })
+  return makeApi({ findFile: async ({ tenantId }, id) => (tenantId === 'acme' && id === fileId ? { path, mediaType, name, bytes: content.length } : undefined) })
 }
 
 test.each([

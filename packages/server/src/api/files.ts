@@ -2,11 +2,12 @@
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import type { Audience } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 import { filePolicy } from './guard.ts'
 
 export type StoredFile = { path: string; mediaType: string; name: string; bytes: number }
-export type FindFile = (tenantId: string, fileId: string) => Promise<StoredFile | undefined>
+export type FindFile = (audience: Audience, fileId: string) => Promise<StoredFile | undefined>
 
 /** Shown in place. Everything else is offered for saving. */
 const shown = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/svg+xml', 'text/plain', 'application/json'])

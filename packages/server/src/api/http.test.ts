@@ -60,7 +60,7 @@ test('the behaviour gets the parsed input with its defaults, and the caller', as
   expect(calls).toEqual([
     ['runs.start', expect.objectContaining({ tenantId: 'acme', keyId }), { agent: 'analyst', input: null }],
     ['runs.signal', expect.anything(), { runId, name: 'go/now', payload: 1 }],
-    ['runs.list', 'acme', { limit: 50 }],
+    ['runs.list', expect.objectContaining({ tenantId: 'acme' }), { limit: 50 }],
   ])
 })
 

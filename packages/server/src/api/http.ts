@@ -42,7 +42,7 @@ export function httpApi(options: ApiOptions): Api {
   }
   app.get('/v1/files/:fileId', async (c) => {
     const caller = await admit(c, 'files:read', options)
-    return sendFile(await options.findFile(caller.tenantId, fileIdOf(c)), fileIdOf(c), c.req.method)
+    return sendFile(await options.findFile(caller, fileIdOf(c)), fileIdOf(c), c.req.method)
   })
   for (const [path, methods] of offered()) {
     app.all(path, (c) => {

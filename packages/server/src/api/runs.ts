@@ -1,5 +1,6 @@
 import { type Run, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, signalRun, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
+import type { Audience } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
 import { type RunStream, streamRun } from './event-stream.ts'
@@ -8,12 +9,12 @@ import { type Implementation, implement } from './implement.ts'
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 type Output<Of extends { output: z.ZodType }> = z.output<Of['output']>
 
-/** What the API asks of whoever runs runs. A run of another tenant does not exist. What is not allowed in the run's state is `conflict`. */
+/** What the API asks of whoever runs runs. A run of another tenant does not exist, nor for a limited key one that another asked for. What is not allowed in the run's state is `conflict`. */
 export type RunService = {
   start(caller: Caller, input: Input<typeof startRun>): Promise<Run>
-  find(tenantId: string, runId: string): Promise<Run | undefined>
-  list(tenantId: string, input: Input<typeof listRuns>): Promise<Output<typeof listRuns>>
-  findStep(tenantId: string, runId: string, op: string): Promise<Output<typeof getStep> | undefined>
+  find(audience: Audience, runId: string): Promise<Run | undefined>
+  list(audience: Audience, input: Input<typeof listRuns>): Promise<Output<typeof listRuns>>
+  findStep(audience: Audience, runId: string, op: string): Promise<Output<typeof getStep> | undefined>
   cancel(caller: Caller, input: Input<typeof cancelRun>): Promise<Run>
   retry(caller: Caller, runId: string): Promise<Run>
   signal(caller: Caller, input: Input<typeof signalRun>): Promise<Run>
@@ -22,19 +23,19 @@ export type RunService = {
 export function runImplementations({ runs, stream, stopping, log }: { runs: RunService; stream: RunStream; stopping: AbortSignal; log: Log }): Implementation[] {
   return [
     implement(startRun, (caller, input) => runs.start(caller, input)),
-    // Another tenant's run is «not found», never «forbidden»: its existence is not ours to reveal.
-    implement(getRun, async ({ tenantId }, { runId }) => found(await runs.find(tenantId, runId), `No run ${runId}.`)),
-    implement(listRuns, ({ tenantId }, input) => runs.list(tenantId, input)),
+    // A run that is not for the caller is «not found», never «forbidden»: its existence is not ours to reveal.
+    implement(getRun, async (caller, { runId }) => found(await runs.find(caller, runId), `No run ${runId}.`)),
+    implement(listRuns, (caller, input) => runs.list(caller, input)),
     implement(
       listRunEvents,
-      async ({ tenantId }, { runId, after, limit }) => {
-        const { events, isEnded } = await stream.read(tenantId, runId, after, limit)
+      async (caller, { runId, after, limit }) => {
+        const { events, isEnded } = await stream.read(caller, runId, after, limit)
         // Null only when nothing will ever follow: whoever asks on with `next` misses nothing.
         return { items: events, next: isEnded && events.length < limit ? null : (events.at(-1)?.seq ?? after) }
       },
-      ({ tenantId }, { runId, after }, request) => streamRun({ source: stream, tenantId, runId, after: lastEventId(request) ?? after, stopping, log }),
+      (caller, { runId, after }, request) => streamRun({ source: stream, audience: caller, runId, after: lastEventId(request) ?? after, stopping, log }),
     ),
-    implement(getStep, async ({ tenantId }, { runId, op }) => found(await runs.findStep(tenantId, runId, op), `Run ${runId} has no step ${op}.`)),
+    implement(getStep, async (caller, { runId, op }) => found(await runs.findStep(caller, runId, op), `Run ${runId} has no step ${op}.`)),
     implement(cancelRun, (caller, input) => runs.cancel(caller, input)),
     implement(retryRun, (caller, { runId }) => runs.retry(caller, runId)),
     implement(signalRun, (caller, input) => runs.signal(caller, input)),

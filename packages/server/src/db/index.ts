@@ -1,3 +1,5 @@
+export { audienceOf, isOfRunFor, isRunFor } from './audience.ts'
+export type { Audience } from './audience.ts'
 export { checkDatabase } from './check-database.ts'
 export { openDb } from './db.ts'
 export type { Connection, ConnectionOptions, Db, DbOptions, Query, Tx } from './db.ts'

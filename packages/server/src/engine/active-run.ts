@@ -23,8 +23,13 @@ export type StepContext = {
   lookup(op: string): { input: Json; output: Json | undefined } | undefined
 }
 
-/** Executes one step that a worker may not. Throw a `StepFailure` to say whether trying again may help. */
-export type Executor = (input: Json, context: StepContext) => Promise<{ output: Json; usage?: Usage }>
+/** Executes one step that a worker may not. */
+export type Executor = {
+  /** Throw a `StepFailure` to say whether trying again may help. The input is the worker's, also after a crash: what was recorded of it is for reading. */
+  execute(input: Json, context: StepContext): Promise<{ output: Json; usage?: Usage }>
+  /** What of the input the journal keeps; all of it when absent. Takes whatever a worker sends. */
+  record?(input: Json): Json
+}
 export type Executors = Partial<Record<StepKind, Executor>>
 
 export type RunPorts = {
@@ -256,8 +261,9 @@ export class ActiveRun {
   /** Records the intent, then executes. */
   #begin(step: ServerStep): void {
     const { op, kind, name, attempt, input } = step
+    const executor = this.#ports.executors[kind]
     this.#executing.set(op, new AbortController())
-    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input } }], { then: () => void this.#execute(step) })
+    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input } }], { then: () => void this.#execute(step) })
   }
 
   async #execute(step: ServerStep): Promise<void> {
@@ -270,7 +276,7 @@ export class ActiveRun {
     try {
       const executor = this.#ports.executors[kind]
       if (!executor) throw new StepFailure({ message: `This server executes no ${kind} steps.`, code: 'unknown_kind', retryable: false })
-      const result = await executor(input, {
+      const result = await executor.execute(input, {
         run: this.row,
         op,
         signal,

@@ -1,5 +1,5 @@
 import type { Approval, Json } from '@longhaul/protocol'
-import { type Tx, sql } from '../db/index.ts'
+import { type Audience, type Tx, isOfRunFor, sql } from '../db/index.ts'
 
 type Row = Omit<Approval, 'createdAt' | 'expiresAt' | 'decidedAt'> & { createdAt: Date; expiresAt: Date | null; decidedAt: Date | null; detail: Json }
 
@@ -14,24 +14,24 @@ const columns = sql`id, run_id as "runId", agent, title, detail,
   case when state = 'pending' and expires_at <= clock_timestamp() then 'expired' else state end as state,
   decided_by as "decidedBy", comment, created_at as "createdAt", expires_at as "expiresAt", decided_at as "decidedAt"`
 
-export async function listApprovals(db: Tx, tenantId: string, { limit, before, state }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined }): Promise<Approval[]> {
+export async function listApprovals(db: Tx, audience: Audience, { limit, before, state }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined }): Promise<Approval[]> {
   const rows = await db.rows<Row>(sql`
-    select * from (select ${columns} from approvals where tenant_id = ${tenantId} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)) as found
+    select * from (select ${columns} from approvals where ${isOfRunFor(audience)} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)) as found
     where ${state ?? null}::text is null or state = ${state ?? null}
     order by id desc limit ${limit}`)
   return rows.map(toApproval)
 }
 
-export async function findApproval(db: Tx, tenantId: string, id: string): Promise<Approval | undefined> {
-  const [row] = await db.rows<Row>(sql`select ${columns} from approvals where tenant_id = ${tenantId} and id = ${id}`)
+export async function findApproval(db: Tx, audience: Audience, id: string): Promise<Approval | undefined> {
+  const [row] = await db.rows<Row>(sql`select ${columns} from approvals where ${isOfRunFor(audience)} and id = ${id}`)
   return row && toApproval(row)
 }
 
 /** The first answer wins: undefined when there has been one, or it is too late for any. */
-export async function recordDecision(tx: Tx, tenantId: string, decision: { id: string; approved: boolean; by: string; comment: string | undefined }): Promise<Approval | undefined> {
+export async function recordDecision(tx: Tx, audience: Audience, decision: { id: string; approved: boolean; by: string; comment: string | undefined }): Promise<Approval | undefined> {
   const [row] = await tx.rows<Row>(sql`
     update approvals set state = ${decision.approved ? 'approved' : 'denied'}, decided_by = ${decision.by}, comment = ${decision.comment ?? null}, decided_at = clock_timestamp()
-    where id = ${decision.id} and tenant_id = ${tenantId} and state = 'pending' and (expires_at is null or expires_at > clock_timestamp())
+    where id = ${decision.id} and ${isOfRunFor(audience)} and state = 'pending' and (expires_at is null or expires_at > clock_timestamp())
     returning ${columns}`)
   return row && toApproval(row)
 }

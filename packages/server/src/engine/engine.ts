@@ -1,7 +1,7 @@
 /** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
 import { createHash } from 'node:crypto'
 import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
-import type { Db } from '../db/index.ts'
+import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
@@ -52,11 +52,11 @@ export type Watcher = { onWake(): void; onLive(frame: LiveFrame): void }
 
 export type Engine = Service & {
   startRun(start: Start): Promise<Run>
-  cancel(tenantId: string, runId: string, by: string, reason?: string): Promise<Run>
-  signal(tenantId: string, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
-  retry(tenantId: string, runId: string, by: string): Promise<Run>
-  decide(tenantId: string, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
-  readEvents(tenantId: string, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
+  cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
+  signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
+  retry(audience: Audience, runId: string, by: string): Promise<Run>
+  decide(audience: Audience, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
+  readEvents(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
   watch(runId: string, watcher: Watcher): () => void
   /** Rejects while the database does not answer or this node is not registered. */
   assertHealthy(): Promise<void>
@@ -193,17 +193,17 @@ export function openEngine(options: EngineOptions): Engine {
     else if (active.has(runId)) await readInbox([runId])
   }
 
-  const load = async (tenantId: string, runId: string): Promise<Run> => {
-    const run = await findRun(db, tenantId, runId)
+  const load = async (audience: Audience, runId: string): Promise<Run> => {
+    const run = await findRun(db, audience, runId)
     if (!run) throw new AppError('not_found', `No run ${runId}.`)
     return run
   }
 
   /** Waits until the run is as `isDone` wants it, or the time is up; returns it either way. */
-  async function until(tenantId: string, runId: string, isDone: (run: Run) => boolean, limitMs = 5_000): Promise<Run> {
+  async function until(audience: Audience, runId: string, isDone: (run: Run) => boolean, limitMs = 5_000): Promise<Run> {
     const from = node.clock.nowMs()
     for (;;) {
-      const run = await load(tenantId, runId)
+      const run = await load(audience, runId)
       if (isDone(run) || node.clock.nowMs() - from > limitMs) return run
       await new Promise<void>((resolve) => {
         const stop = engine.watch(runId, { onWake: done, onLive: () => {} })
@@ -218,11 +218,12 @@ export function openEngine(options: EngineOptions): Engine {
     }
   }
 
-  async function sameRequest(tenantId: string, agent: string, key: string, requestHash: string): Promise<Run> {
-    const found = await findByIdempotencyKey(db, tenantId, agent, key)
+  async function sameRequest(audience: Audience, agent: string, key: string, requestHash: string): Promise<Run> {
+    const found = await findByIdempotencyKey(db, audience.tenantId, agent, key)
     if (!found) throw new AppError('unavailable', 'The run of this idempotency key is being started. Try again.')
-    if (found.requestHash !== requestHash) throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to run ${found.run.id}, which was started with another input. Use a new key for a new request.`)
-    return found.run
+    if (found.requestHash === requestHash) return found.run
+    const owner = (await findRun(db, audience, found.run.id)) ? `run ${found.run.id}, which was started with another input or by another key` : 'another request'
+    throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
   }
 
   const engine: Engine = {
@@ -233,15 +234,17 @@ export function openEngine(options: EngineOptions): Engine {
       const inputText = JSON.stringify(input)
       if (inputText.length > inputBytesMax) throw new AppError('too_large', `The input is ${inputText.length} bytes; at most ${inputBytesMax} are taken.`)
       const id = newId()
-      const requestHash = createHash('sha256').update(JSON.stringify([agent, session ?? null, input])).digest('hex')
+      const audience = audienceOf(tenantId, asker)
+      // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
+      const requestHash = createHash('sha256').update(JSON.stringify([agent, session ?? null, asker.id, input])).digest('hex')
       const isHere = session === undefined && !isBacklogged && active.size < activeMax
       const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
       if (session !== undefined) {
         const run: NewRun = { id, tenantId, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
         const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${first.hash}` })
-        if (!isNew) return sameRequest(tenantId, agent, idempotencyKey ?? '', requestHash)
+        if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
         claims.wake()
-        return load(tenantId, id)
+        return load(audience, id)
       }
       const start = JSON.stringify({ id, tenant: tenantId, agent, version, state: isHere ? 'running' : 'pending', input, asker, key: idempotencyKey ?? null, hash: requestHash })
       const written = new Promise<boolean>((resolve, reject) =>
@@ -263,7 +266,7 @@ export function openEngine(options: EngineOptions): Engine {
         }),
       )
       const isNew = await withTimeout(startTimeoutMs, written, () => new AppError('unavailable', 'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.'))
-      if (!isNew) return sameRequest(tenantId, agent, idempotencyKey ?? '', requestHash)
+      if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
       if (!isHere) claims.wake()
       const at = new Date(node.clock.nowMs()).toISOString()
       return {
@@ -272,38 +275,38 @@ export function openEngine(options: EngineOptions): Engine {
       }
     },
 
-    async cancel(tenantId, runId, by, reason) {
-      const run = await load(tenantId, runId)
+    async cancel(audience, runId, by, reason) {
+      const run = await load(audience, runId)
       if (isTerminal(run.state)) return run
-      await send(tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
-      return until(tenantId, runId, ({ state }) => isTerminal(state))
+      await send(audience.tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
+      return until(audience, runId, ({ state }) => isTerminal(state))
     },
 
-    async signal(tenantId, runId, by, name, payload, idempotencyKey) {
-      const run = await load(tenantId, runId)
+    async signal(audience, runId, by, name, payload, idempotencyKey) {
+      const run = await load(audience, runId)
       if (!may(run.state, 'signal')) throw new AppError('conflict', `Run ${runId} has ended (${run.state}); it takes no signals any more.`)
       const problem = whyNotJson(payload, 'payload')
       if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-      await send(tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
-      return load(tenantId, runId)
+      await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+      return load(audience, runId)
     },
 
-    async retry(tenantId, runId, by) {
-      const run = await load(tenantId, runId)
+    async retry(audience, runId, by) {
+      const run = await load(audience, runId)
       if (run.wait?.kind !== 'operator') throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
-      await send(tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
-      return until(tenantId, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
+      await send(audience.tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
+      return until(audience, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
     },
 
-    async decide(tenantId, by, approvalId, approved, comment) {
+    async decide(audience, by, approvalId, approved, comment) {
       const decided = await db.transaction(async (tx) => {
-        const approval = await recordDecision(tx, tenantId, { id: approvalId, approved, by, comment })
+        const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
         if (!approval) return undefined
-        const sent = await sendMessage(tx, { id: newId(), tenantId, runId: approval.runId, kind: 'approval', name: approvalId, payload: { approved, by, comment: comment ?? null }, sentBy: by })
+        const sent = await sendMessage(tx, { id: newId(), tenantId: audience.tenantId, runId: approval.runId, kind: 'approval', name: approvalId, payload: { approved, by, comment: comment ?? null }, sentBy: by })
         return { approval, nodeId: sent?.nodeId }
       })
       if (!decided) {
-        const found = await findApproval(db, tenantId, approvalId)
+        const found = await findApproval(db, audience, approvalId)
         if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
         throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
       }
@@ -312,9 +315,9 @@ export function openEngine(options: EngineOptions): Engine {
       return decided.approval
     },
 
-    async readEvents(tenantId, runId, after, limit) {
-      const run = await load(tenantId, runId)
-      return { events: await listEvents(db, tenantId, runId, after, limit), isEnded: isTerminal(run.state) }
+    async readEvents(audience, runId, after, limit) {
+      const run = await load(audience, runId)
+      return { events: await listEvents(db, audience.tenantId, runId, after, limit), isEnded: isTerminal(run.state) }
     },
 
     watch(runId, watcher) {

@@ -1,6 +1,6 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
 import type { Asker, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
-import { type Db, type Tx, sql } from '../db/index.ts'
+import { type Audience, type Db, type Tx, audienceOf, isRunFor, sql } from '../db/index.ts'
 
 export type ClaimedRun = {
   id: string
@@ -144,12 +144,12 @@ export async function releaseSessions(db: Tx): Promise<boolean> {
 
 export type SessionTurn = { input: Json; output: Json }
 
-/** What was said before in the session: completed runs that came before this one, oldest first, the last `limit`. */
+/** What was said before in the session, as far as this run's asker may read it: completed runs that came before this one, oldest first, the last `limit`. */
 export async function sessionTurns(db: Tx, run: ClaimedRun, limit: number): Promise<SessionTurn[]> {
   if (run.sessionId === null) return []
   const rows = await db.rows<SessionTurn>(sql`
     select input, output from runs
-    where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and id < ${run.id} and state = 'completed'
+    where ${isRunFor(audienceOf(run.tenantId, run.asker))} and agent = ${run.agent} and session_id = ${run.sessionId} and id < ${run.id} and state = 'completed'
     order by id desc limit ${limit}`)
   return rows.reverse()
 }
@@ -173,11 +173,12 @@ const runColumns = sql`id, agent, version, state, input, output, failure, wait, 
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
-export async function findRun(db: Tx, tenantId: string, runId: string): Promise<Run | undefined> {
-  const [row] = await db.rows<RunRow>(sql`select ${runColumns} from runs where id = ${runId} and tenant_id = ${tenantId}`)
+export async function findRun(db: Tx, audience: Audience, runId: string): Promise<Run | undefined> {
+  const [row] = await db.rows<RunRow>(sql`select ${runColumns} from runs where id = ${runId} and ${isRunFor(audience)}`)
   return row && toRun(row)
 }
 
+/** Whoever asked: whether its request was the same is for the hash to say. */
 export async function findByIdempotencyKey(db: Tx, tenantId: string, agent: string, key: string): Promise<{ run: Run; requestHash: string } | undefined> {
   const [row] = await db.rows<RunRow & { requestHash: string }>(sql`
     select ${runColumns}, request_hash as "requestHash" from runs where tenant_id = ${tenantId} and agent = ${agent} and idempotency_key = ${key}`)
@@ -189,10 +190,10 @@ export async function findByIdempotencyKey(db: Tx, tenantId: string, agent: stri
 export type RunFilter = { limit: number; before?: string | undefined; agent?: string | undefined; state?: RunState | undefined; session?: string | undefined }
 
 /** Newest first. `before` is the id of the last run of the page before. */
-export async function listRuns(db: Tx, tenantId: string, { limit, before, agent, state, session }: RunFilter): Promise<Run[]> {
+export async function listRuns(db: Tx, audience: Audience, { limit, before, agent, state, session }: RunFilter): Promise<Run[]> {
   const rows = await db.rows<RunRow>(sql`
     select ${runColumns} from runs
-    where tenant_id = ${tenantId}
+    where ${isRunFor(audience)}
       and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
       and (${agent ?? null}::text is null or agent = ${agent ?? null})
       and (${state ?? null}::text is null or state = ${state ?? null})

@@ -1,12 +1,12 @@
 /** API keys: who a secret belongs to, and what that caller may do. */
 import { createHash } from 'node:crypto'
 import type { ApiKey, DataAccess, Permission } from '@longhaul/protocol'
-import type { Db } from '../db/index.ts'
+import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, type Log, monotonicMs, newId, secret as makeSecret } from '../kernel/index.ts'
 import { deleteKey, findKeyByHash, insertKey, listKeys, recordKeyUse, toApiKey } from './key-store.ts'
 
-/** Who is calling, for the length of one request. */
-export type Caller = { keyId: string; tenantId: string; name: string; permissions: readonly Permission[]; access: DataAccess }
+/** Who is calling, for the length of one request, and as an audience: what there is for them to read. */
+export type Caller = Audience & { keyId: string; name: string; permissions: readonly Permission[]; access: DataAccess }
 export type NewKey = { name: string; permissions: Permission[]; access: DataAccess }
 
 export type Keys = {
@@ -43,7 +43,7 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
     const found = await findKeyByHash(db, hash, noteEveryMs)
     if (!found) return undefined
     const { id, tenantId, permissions, access } = found.key
-    const caller: Caller = Object.freeze({ keyId: id, tenantId, name: found.key.name, permissions, access })
+    const caller: Caller = Object.freeze({ ...audienceOf(tenantId, { id, access }), keyId: id, name: found.key.name, permissions, access })
     if (found.isLong) note(id)
     // What was read before a revocation must not come back after it.
     if (revocations === revocationsBefore) {

@@ -35,7 +35,7 @@ export async function authenticate(secret: string): Promise<Caller | undefined> 
   const word = secret.slice('lh_'.length)
   const granted = word === 'all' ? permissions : word.startsWith('but-') ? permissions.filter((permission) => permission !== word.slice(4)) : permissions.filter((permission) => permission === word)
   if (!secret.startsWith('lh_') || granted.length === 0) return undefined
-  return { keyId, tenantId: 'acme', name: 'administrator', permissions: granted, access: { personalData: true } }
+  return { keyId, tenantId: 'acme', askerId: undefined, name: 'administrator', permissions: granted, access: { personalData: true } }
 }
 
 export type FakeStream = RunStream & {
@@ -59,7 +59,7 @@ export function makeStream(): FakeStream {
     events: [],
     failures: [],
     reads: 0,
-    async read(tenantId, id, after, limit) {
+    async read({ tenantId }, id, after, limit) {
       stream.reads++
       const failure = stream.failures.shift()
       if (failure) throw failure
@@ -91,7 +91,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     calls.push([name, ...given])
     return result
   }
-  const ofTenant = <Thing>(id: string, thing: Thing) => async (tenantId: string, asked: string) => (tenantId === 'acme' && asked === id ? thing : undefined)
+  const ofTenant = <Thing>(id: string, thing: Thing) => async (reader: string | { tenantId: string }, asked: string) => ((typeof reader === 'string' ? reader : reader.tenantId) === 'acme' && asked === id ? thing : undefined)
   const stream = makeStream()
   const keys: Keys = {
     authenticate,
@@ -103,7 +103,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
   }
   const services: Services = {
     runs: {
-      start: called('runs.start', aRun), find: ofTenant(runId, aRun), list: called('runs.list', { items: [aRun], next: null }), findStep: async (tenantId, id, op) => (id === runId && op === '0' ? aStep : undefined),
+      start: called('runs.start', aRun), find: ofTenant(runId, aRun), list: called('runs.list', { items: [aRun], next: null }), findStep: async (_, id, op) => (id === runId && op === '0' ? aStep : undefined),
       cancel: called('runs.cancel', aRun), retry: called('runs.retry', aRun), signal: called('runs.signal', aRun),
     },
     stream,
