@@ -80,7 +80,7 @@ describe('what is not one SELECT over the tables is refused', () => {
     ] },
     // The inner name is not the with-query's own, so it would be the catalogue's.
     'with-queries that hide another table': { because: /There is no table|may not be called|without a schema/, texts: [
-      'with sqlite_master as (select * from sqlite_master) select * from sqlite_master', 'with x as (select * from y), y as (select 1) select * from x', 'select * from x, (with x as (select 1) select * from x) z',
+      'with sqlite_master as (select * from sqlite_master) select * from sqlite_master', 'with secrets as (select * from secrets) select * from secrets', 'with x as (select * from y), y as (select 1) select * from x', 'select * from x, (with x as (select 1) select * from x) z',
       'with duckdb_settings as (select 1) select * from duckdb_settings', 'with "a.csv" as (select 1) select 1', 'with recursive secrets as (select * from secrets union all select 1) select * from secrets',
       'select (with s as (select 1) select 1 from s) from s', 'with x as (select 1) select * from y.x',
     ] },

@@ -40,6 +40,7 @@ describe('what a query returns', () => {
 })
 
 describe('limits', () => {
+  const endless = 'select count(*) from usage_daily a, usage_daily b where a.events + b.events = 7'
   test('10,000 rows come back whole, the 10,001st is cut and said', async () => {
     expect(await ask('select * from range(10000)')).toMatchObject({ truncated: false, rows: { length: 10_000 } })
     expect(await ask('select * from range(10001)')).toMatchObject({ truncated: true, rows: { length: 10_000 } })
@@ -47,17 +48,25 @@ describe('limits', () => {
   })
   test('a query that takes too long is stopped', async () => {
     const started = performance.now()
-    expect(await ask('select count(*) from usage_daily a, usage_daily b where a.events + b.events = 7', everything, 300)).toMatchObject({ error: { kind: 'timeout' } })
+    expect(await ask(endless, everything, 300)).toMatchObject({ error: { kind: 'timeout' } })
     expect(performance.now() - started).toBeLessThan(5_000)
   })
   test('so is one whose recursion never ends', async () => {
     expect(await ask('with recursive r(n) as (select 1 union all select n + 1 from r) select max(n) from r', everything, 300)).toMatchObject({ error: { kind: 'timeout' } })
   })
-  test('a run that is cancelled stops its query', async () => {
-    const controller = new AbortController()
-    const asked = runQuery({ dataDir: warehouse.dataDir, access: everything, sql: 'select count(*) from usage_daily a, usage_daily b where a.events + b.events = 7', signal: controller.signal })
-    controller.abort(new Error('cancelled'))
-    await expect(asked).rejects.toThrow('cancelled')
+  test('a run that is cancelled stops its query, whenever that happens', async () => {
+    for (const when of ['before', 'at the start', 'in the midst'] as const) {
+      const controller = new AbortController()
+      const { signal } = controller
+      const cancel = () => controller.abort(new Error('cancelled'))
+      const listen = signal.addEventListener.bind(signal)
+      // The query is about to run when it begins to listen.
+      signal.addEventListener = (...event: Parameters<typeof listen>) => (listen(...event), when === 'at the start' ? cancel() : setTimeout(cancel, 200))
+      if (when === 'before') cancel()
+      const started = performance.now()
+      await expect(runQuery({ dataDir: warehouse.dataDir, access: everything, sql: endless, signal })).rejects.toThrow('cancelled')
+      expect(performance.now() - started).toBeLessThan(5_000)
+    }
   })
   test('memory is bounded', async () => {
     const doubling = "with recursive r(n, s) as (select 1, 'aaaaaaaa' union all select n + 1, s || s from r where n < 28) select length(max(s)) from r"

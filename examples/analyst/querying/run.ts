@@ -52,9 +52,15 @@ async function runGuarded(connection: DuckDBConnection, { access, sql, signal, t
   const verdict = await inspect(connection, sql, new Set(entities.map(({ table }) => table)), today)
   if (!verdict.ok) return { error: { kind: verdict.kind, message: verdict.message } }
 
+  signal?.throwIfAborted()
   let isLate = false
-  const timer = setTimeout(() => ((isLate = true), connection.interrupt()), limitMs)
-  const stop = () => connection.interrupt()
+  let again: NodeJS.Timeout | undefined
+  // An interrupt that comes before the engine has begun is lost, so it is repeated until the query has ended.
+  const stop = () => {
+    connection.interrupt()
+    again = setTimeout(stop, 50)
+  }
+  const timer = setTimeout(() => ((isLate = true), stop()), limitMs)
   signal?.addEventListener('abort', stop)
   try {
     return await read(await startSelect(connection, sql))
@@ -67,6 +73,7 @@ async function runGuarded(connection: DuckDBConnection, { access, sql, signal, t
     return { error: { kind: 'sql' as const, message } }
   } finally {
     clearTimeout(timer)
+    clearTimeout(again)
     signal?.removeEventListener('abort', stop)
   }
 }

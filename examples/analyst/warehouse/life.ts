@@ -115,10 +115,10 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
       const annual = first.billing === 'annual'
       const reason = reasonToLeave(company, standing, on, !annual ? 1 : count % 12 === 0 ? 8 : 0)
       if (reason) {
-        for (const item of [...standing]) stop(item, on, reason, 'churn')
+        for (const item of standing.slice()) stop(item, on, reason, 'churn')
         return on
       }
-      for (const item of [...standing]) monthGoesBy(item, on, annual ? (12 - ((count - item.sinceMonth) % 12)) % 12 : 0)
+      for (const item of standing.slice()) monthGoesBy(item, on, annual ? (12 - ((count - item.sinceMonth) % 12)) % 12 : 0)
       const next = anotherProduct(company, standing, on)
       if (next) add(open(next, on), Math.max(2, Math.round(company.seats * random.between(0.4, 0.9))), on, count, 'expansion')
     }

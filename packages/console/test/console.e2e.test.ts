@@ -90,7 +90,7 @@ describe('a run', () => {
     await using v = await visit(browser, server, answered)
     await timeline(v.page).getByRole('treeitem', { name: /^Model call/ }).first().click()
     const detail = v.page.getByRole('complementary', { name: 'Detail' })
-    await detail.getByText('Instructions').waitFor()
+    await detail.getByText('Instructions', { exact: true }).waitFor()
     await detail.getByText(question).first().waitFor()
     expect(new URL(v.page.url()).searchParams.get('step')).toMatch(/^\d/)
     await v.page.reload()

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Failure } from './errors.ts'
-import { JsonValue } from './values.ts'
+import { JsonValue, Usage } from './values.ts'
 
 /**
  * An operation's place in its run: `"3"` is the fourth thing the code asked for, `"3.0"` the first thing asked for inside it
@@ -39,7 +39,7 @@ export const eventData = {
   'run.failed': z.object({ failure: Failure }),
   'run.cancelled': z.object({ reason: z.string().optional(), by: z.string() }),
   'step.started': z.object({ ...stepHead, input: JsonValue.optional() }),
-  'step.completed': z.object({ ...stepHead, output: JsonValue, durationMs: z.number().optional() }),
+  'step.completed': z.object({ ...stepHead, output: JsonValue, usage: Usage.optional(), durationMs: z.number().optional() }),
   'step.failed': z.object({ ...stepHead, failure: Failure, retryInMs: z.number().nullable(), durationMs: z.number().optional() }),
   'wait.created': z.object({
     kind: WaitKind,

@@ -35,7 +35,9 @@ export type RunPorts = {
   /** The journal has grown, or a live frame came. */
   onEvents(runId: string): void
   onLive(runId: string, op: string, frame: Parameters<StepContext['live']>[0]): void
-  /** The run is not this node's any more. `isDue` when somebody should look at it at once. */
+  /** The run cannot go on, whoever executes it. It is taken from here and waits for an operator. */
+  onBroken(run: ActiveRun, message: string): void
+  /** The run is not this node's any more. */
   onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back'): void
 }
 
@@ -48,7 +50,6 @@ const residentMs = 1_000
 /** A run is parked when it has taken this many workers with it. */
 export const interruptionsMax = 3
 const outputBytesMax = 8_000_000
-const zero: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
 
 export class ActiveRun {
   readonly id: string
@@ -60,7 +61,6 @@ export class ActiveRun {
   readonly #timers = new Map<string, () => void>()
   #seq = 0
   #lastHash = ''
-  #usage: Usage
   #inboxSeen = 0
   #takenIds = new Set<string>()
   #send: ((frame: ServerFrame) => void) | undefined
@@ -72,7 +72,6 @@ export class ActiveRun {
     this.epoch = row.epoch
     this.row = row
     this.#ports = ports
-    this.#usage = row.usage ?? zero
   }
 
   get isLeaving(): boolean {
@@ -285,8 +284,7 @@ export class ActiveRun {
       this.#executing.delete(op)
       const problem = whyNotJson(result.output)
       if (problem) throw new StepFailure({ message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
-      if (result.usage) this.#addUsage(result.usage)
-      this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output: result.output, durationMs: elapsed() } }], { frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] })
+      this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() } }], { frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] })
     } catch (error) {
       if (signal.aborted || this.#isLeaving) return
       this.#executing.delete(op)
@@ -298,11 +296,6 @@ export class ActiveRun {
         then: () => this.#arm(op, delayMs, () => this.#begin({ ...step, attempt: attempt + 1 })),
       })
     }
-  }
-
-  #addUsage({ input, cachedInput, output, costUsd }: Usage): void {
-    const sum = this.#usage
-    this.#usage = { input: sum.input + input, cachedInput: sum.cachedInput + cachedInput, output: sum.output + output, costUsd: sum.costUsd === null || costUsd === null ? null : sum.costUsd + costUsd }
   }
 
   #waited({ op, kind, name, timeoutMs, detail }: Extract<RunFrame, { type: 'op.wait' }>): void {
@@ -445,16 +438,14 @@ export class ActiveRun {
         then?.()
       },
       onRefused: (why, error) => {
-        if (why === 'invalid') this.#ports.log.error('the database refused what a run wanted to record', { runId: this.id, error })
-        if (why === 'invalid' && !this.#isLeaving) this.supersede() // Its lease runs on with nobody: the claim after the next start takes it up again.
+        if (why === 'invalid') this.#ports.onBroken(this, `The database refused what it wanted to record: ${error instanceof Error ? error.message : String(error)}`)
       },
     })
   }
 
   #changeRow({ state, output, failure, wait, dueMs }: Change): string {
-    const usage = this.#usage
     return JSON.stringify({
-      id: this.id, epoch: this.epoch, state, output, failure, wait, usage, count: this.#seq, seen: this.#inboxSeen, ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
+      id: this.id, epoch: this.epoch, state, output, failure, wait, usage: this.history.usage, count: this.#seq, seen: this.#inboxSeen, ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
     })
   }
 }

@@ -1,14 +1,14 @@
 /** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
 import { createHash } from 'node:crypto'
 import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
-import { type Db, sql } from '../db/index.ts'
+import type { Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { type Node, openNode } from './node.ts'
 import {
-  type ClaimedRun, type InboxRow, type NewRun, type SessionTurn, claimRuns, findByIdempotencyKey, findRun, insertSessionRun, listEvents, loadInbox, loadJournals, nextDueMs, ownedWithInbox,
+  type ClaimedRun, type InboxRow, type NewRun, type SessionTurn, claimRuns, findByIdempotencyKey, findRun, insertSessionRun, listEvents, loadInbox, loadJournals, nextDueMs, ownedWithInbox, parkRow,
   releaseSessions, sendMessage, sessionTurns,
 } from './run-store.ts'
 
@@ -87,6 +87,11 @@ export function openEngine(options: EngineOptions): Engine {
     journal, clock: node.clock, executors: options.executors, log,
     onEvents: (runId: string) => watchers.get(runId)?.forEach((watcher) => watcher.onWake()),
     onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => watchers.get(runId)?.forEach((watcher) => watcher.onLive({ ...frame, op })),
+    onBroken(run: ActiveRun, message: string) {
+      log.error('a run cannot go on and waits for an operator', { runId: run.id, reason: message })
+      run.supersede()
+      void parkRow(db, run.id, run.epoch, message).catch((error: unknown) => log.error('a broken run could not be parked; it stays with this node until it stops', { error, runId: run.id }))
+    },
     onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
       if (active.get(run.id) === run) active.delete(run.id)
       options.onReleased(run.id)
@@ -134,8 +139,8 @@ export function openEngine(options: EngineOptions): Engine {
           run.load(journals.get(run.id) ?? [])
           if (run.wake(inboxes.get(run.id) ?? [], run.row.inboxCount)) await dispatch(run)
         } catch (error) {
-          log.error('a claimed run could not be taken up', { error, runId: run.id })
-          active.delete(run.id) // One run that cannot be read must not keep the others from being taken up.
+          // One run that cannot be read must not keep the others from being taken up.
+          ports.onBroken(run, `Its journal could not be taken up: ${error instanceof Error ? error.message : String(error)}`)
         }
       }
     } catch (error) {
@@ -247,7 +252,7 @@ export function openEngine(options: EngineOptions): Engine {
           onDurable(isNew, nodeId) {
             resolve(isNew)
             if (!isNew || !isHere) return
-            const row: ClaimedRun = { id, epoch: 1, tenantId, agent, version, sessionId: null, input, asker, usage: null, inboxCount: 0, createdAt: new Date(node.clock.nowMs()) }
+            const row: ClaimedRun = { id, epoch: 1, tenantId, agent, version, sessionId: null, input, asker, inboxCount: 0, createdAt: new Date(node.clock.nowMs()) }
             void node.id().then((current) => {
               // Under another id than it was written with the run is not ours: whoever buries that node takes it up.
               if (current !== nodeId || isStopping) return
@@ -327,7 +332,7 @@ export function openEngine(options: EngineOptions): Engine {
 
     async assertHealthy() {
       if (isStopping) throw new AppError('unavailable', 'The server is stopping.')
-      await withTimeout(3_000, db.rows(sql`select 1`), () => new AppError('unavailable', 'The database does not answer.'))
+      await withTimeout(3_000, nextDueMs(db), () => new AppError('unavailable', 'The database does not answer.'))
     },
 
     stats: () => ({ activeCount: active.size, ...journal.stats }),

@@ -1,5 +1,5 @@
 /** What a run's journal says: a pure fold of its events, and the reading of it that a worker replays. */
-import type { EventType, Failure, HistoryEntry, Json, ParkReason, StepKind, WaitKind } from '@longhaul/protocol'
+import type { EventType, Failure, HistoryEntry, Json, ParkReason, StepKind, Usage, WaitKind } from '@longhaul/protocol'
 
 /** An event to be recorded. `data` has the shape that the protocol gives its type; undefined properties are left out. */
 export type NewEvent = { type: EventType; op?: string | undefined; data: object }
@@ -22,6 +22,8 @@ export class History {
   /** Workers lost while its code was executing, since somebody last took the run up again. */
   interruptionCount = 0
   parked: Parked | undefined
+  /** Of all steps so far. */
+  usage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
   length = 0
 
   apply({ type, op, data }: NewEvent): void {
@@ -34,6 +36,7 @@ export class History {
         this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: d['attempt']!, isStarted: true, input: d['input'] })
         break
       case 'step.completed':
+        if (d['usage']) this.usage = sum(this.usage, d['usage'])
         this.#result(op!, { state: 'completed', kind: d['kind']!, name: d['name']!, output: d['output']!, input: d['kind'] === 'model' ? inputOf(at) : undefined })
         break
       case 'step.failed':
@@ -110,3 +113,11 @@ export class History {
 export const timedOut = (name: string): Failure => ({ message: `Nobody answered ${JSON.stringify(name)} in time.`, code: 'timed_out', retryable: false })
 
 const inputOf = (op: Op | undefined): Json | undefined => (op && 'input' in op ? op.input : undefined)
+
+/** A cost that is not known makes the sum unknown. */
+const sum = (a: Usage, b: Usage): Usage => ({
+  input: a.input + b.input,
+  cachedInput: a.cachedInput + b.cachedInput,
+  output: a.output + b.output,
+  costUsd: a.costUsd === null || b.costUsd === null ? null : a.costUsd + b.costUsd,
+})

@@ -8,8 +8,8 @@
  *   so, and the flush is made again.
  * - The database refuses the values: the flush is cut in half until the guilty run is alone; that one is failed, the others go on.
  */
-import { type Connection, type Db, isConnectionLost, sqlState } from '../db/index.ts'
-import { AppError, type Log, type Service, monotonicMs, probe, sleep } from '../kernel/index.ts'
+import { type Connection, type Db, sqlState } from '../db/index.ts'
+import { type Log, type Service, monotonicMs, probe, sleep } from '../kernel/index.ts'
 import { existingRuns, flush, ownedRuns, readNode } from './flush-store.ts'
 import type { Node } from './node.ts'
 
@@ -39,8 +39,8 @@ export type Journal = Service & {
 
 const rowsMax = 2_000
 const bytesMax = 4_000_000
-/** A value that PostgreSQL cannot take, in whatever way: data exceptions, broken constraints, program limits, undefined conversions. */
-const isRefusal = (error: unknown) => /^(22|23|54|42)/.test(sqlState(error) ?? '')
+/** A value that PostgreSQL cannot take: data exceptions, broken constraints, program limits. Anything else may pass: a full disk, a lost connection, a lock. */
+const isRefusal = (error: unknown) => /^(22|23|54)/.test(sqlState(error) ?? '')
 
 export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log }): Journal {
   let queue: Entry[] = []
@@ -114,7 +114,7 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
         node.clock.set(result.nowMs, askedAt)
         return tell(batch, new Set(result.started), nodeId)
       } catch (error) {
-        if (error instanceof AppError || isConnectionLost(error)) {
+        if (!isRefusal(error)) {
           if (tries % 20 === 0) log.warn('journal cannot write; it keeps trying', { error })
           await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
           if (attempted !== undefined) {
@@ -125,7 +125,6 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
           continue
         }
         if (attempted !== undefined) flushNumber = attempted - 1
-        if (!isRefusal(error)) log.error('a flush failed', { error })
         if (batch.length === 1) return batch[0]?.onRefused('invalid', error)
         const half = splitByRun(batch)
         if (!half) return batch.forEach((entry) => entry.onRefused('invalid', error))

@@ -11,7 +11,6 @@ export type ClaimedRun = {
   sessionId: string | null
   input: Json
   asker: Asker
-  usage: Usage | null
   inboxCount: number
   createdAt: Date
 }
@@ -28,7 +27,7 @@ export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<
     update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, started_at = coalesce(started_at, clock_timestamp())
     from due
     where runs.id = due.id and exists (select from nodes where id = ${nodeId} and not is_dead)
-    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, usage, inbox_count as "inboxCount", created_at as "createdAt"`)
+    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt"`)
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -82,6 +81,14 @@ export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: s
     values (${message.id}, ${message.tenantId}, ${message.runId}, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}, ${message.sentBy}, ${message.idempotencyKey ?? null})
     on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing`)
   return run
+}
+
+/** Parks a run whose journal this node cannot go on writing: it waits for an operator, with why, and nobody claims it meanwhile. */
+export async function parkRow(db: Tx, runId: string, epoch: number, message: string): Promise<void> {
+  const wait = { kind: 'operator', name: 'operator', until: null, reason: 'broken', detail: { message } }
+  await db.rows(sql`
+    update runs set state = 'waiting', node_id = null, due_at = null, wait = ${JSON.stringify(wait)}
+    where id = ${runId} and epoch = ${epoch} and state = 'running'`)
 }
 
 export type NewRun = {

@@ -30,7 +30,7 @@ export async function openSandboxes({ driver: wanted, root: path, log, idleMs }:
   const root = claimRoot(path)
   try {
     const options = { root, log, ...(idleMs !== undefined && { idleMs }) }
-    const { driver, capabilities } = await choose(wanted, () => bwrapDriver(options), () => virtualDriver(options), log)
+    const { driver, capabilities } = await chooseDriver(wanted, { bwrap: () => bwrapDriver(options), virtual: () => virtualDriver(options), log })
     return shareSandboxes(driver, capabilities, () => root.release())
   } catch (error) {
     root.release()
@@ -38,9 +38,31 @@ export async function openSandboxes({ driver: wanted, root: path, log, idleMs }:
   }
 }
 
+/** Commands that one sandbox executes at once, fewer than a driver allows. More wait for their turn; their time-out begins with it. */
+const commandsAtOnceMax = 4
+
+function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
+  const waiting: (() => void)[] = []
+  let count = 0
+  return async (request, options) => {
+    if (count >= commandsAtOnceMax) await new Promise<void>((resolve) => waiting.push(resolve))
+    else count++
+    try {
+      return await exec(request, options)
+    } finally {
+      const next = waiting.shift() // Whoever is next takes over the place.
+      if (next) next()
+      else count--
+    }
+  }
+}
+
 type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
 
-async function choose(wanted: SandboxesOptions['driver'], bwrap: () => SandboxDriver, virtual: () => SandboxDriver, log: Log): Promise<Chosen> {
+type Choice = { bwrap(): SandboxDriver; virtual(): SandboxDriver; log: Log }
+
+/** The driver that works here, swept. Only `auto` may end with another than the one that was wanted first. */
+export async function chooseDriver(wanted: SandboxesOptions['driver'], { bwrap, virtual, log }: Choice): Promise<Chosen> {
   const tried = wanted === 'virtual' ? undefined : await tryDriver(bwrap())
   if (tried?.capabilities.isUsable) return tried
   await tried?.driver.stop()
@@ -66,7 +88,8 @@ function unavailable(name: string, missing: Capabilities['missing']): AppError {
   return new AppError('unavailable', `The sandbox driver ${name} cannot work here. Missing:\n${list}`)
 }
 
-function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, release: () => void): Sandboxes {
+/** One sandbox for each id, however many ask for it. */
+export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, release: () => void): Sandboxes {
   const open = new Map<string, Promise<Sandbox>>()
   let isStopped = false
 
@@ -76,6 +99,7 @@ function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, relea
     if (known) return known
     const creating = driver.create({ id, ...(seed !== undefined && { seed }) }).then((sandbox) => ({
       ...sandbox,
+      exec: inTurn(sandbox.exec),
       // Whoever asks for it after that gets a new one.
       stop: () => forget(id, creating, sandbox.stop),
       destroy: () => forget(id, creating, sandbox.destroy),

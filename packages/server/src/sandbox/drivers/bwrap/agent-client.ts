@@ -14,6 +14,7 @@ const AgentMessage = z.discriminatedUnion('event', [
 ])
 export type AgentMessage = z.infer<typeof AgentMessage>
 
+/** What a request's maker does with what comes for it. Throwing a `FrameError` ends the sandbox: our agent would not have sent that. */
 export type RequestHandler = {
   message(message: AgentMessage): void
   data(stream: 'data' | 'error', bytes: Buffer): void

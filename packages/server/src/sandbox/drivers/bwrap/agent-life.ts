@@ -42,8 +42,8 @@ export type LiveAgent = {
 }
 
 export const recordName = 'live.json'
-/** What Node reserves and does not use counts towards RLIMIT_DATA as well. The limit only ends what outgrows the watch between two looks. */
-const reservedBytes = 1024 * 1024 * 1024
+/** Node reserves half a gigabyte for each of its threads, which counts towards RLIMIT_DATA: the limit can only be a backstop behind the watch. */
+const reservedBytes = 16 * 1024 * 1024 * 1024
 const readyWithinMs = 15_000
 let startCount = 0
 

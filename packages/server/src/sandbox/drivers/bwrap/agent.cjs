@@ -224,7 +224,7 @@ function openSlot(id, input) {
         isClosed = true
         for (const descriptor of [...descriptors]) shut(descriptor)
         for (const socket of [out.socket, error.socket]) socket.destroy()
-        setImmediate(() => freeSlots.push(index)) // The sockets close their descriptors in this turn.
+        freeSlots.push(index)
       },
     }
   } catch (error) {
@@ -252,7 +252,9 @@ function openInput(id, input, open) {
  * one signal to everybody reaches even a fork bomb; else everything goes that no other running command can claim.
  */
 function killAllOf(id) {
-  const others = [...active].filter(([other, run]) => other !== id && run.child && !run.isEnded).map(([other]) => String(other))
+  const others = [...active].filter(([other, run]) => other !== id && run.child && !run.isEnded)
+  // A command's first process does not carry the mark yet while it is still `prlimit`: it is known by its number.
+  const claimed = { marks: new Set(others.map(([other]) => String(other))), pids: new Set(others.map(([, run]) => String(run.child.pid))) }
   if (others.length === 0) {
     try {
       process.kill(-1, 'SIGKILL')
@@ -260,7 +262,7 @@ function killAllOf(id) {
     return
   }
   for (let round = 0; round < 200; round++) {
-    const victims = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== '1' && Number(name) !== process.pid && isVictim(name, others))
+    const victims = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name) && name !== '1' && Number(name) !== process.pid && isVictim(name, claimed))
     if (victims.length === 0) return
     for (const victim of victims) {
       try {
@@ -270,11 +272,12 @@ function killAllOf(id) {
   }
 }
 
-function isVictim(pid, others) {
+function isVictim(pid, claimed) {
+  if (claimed.pids.has(pid)) return false
   try {
     if (/^State:\s+Z/m.test(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))) return false
     const limit = /^Max file locks\s+(\S+)/m.exec(fs.readFileSync(`/proc/${pid}/limits`, 'utf8'))?.[1]
-    return !others.includes(limit)
+    return !claimed.marks.has(limit)
   } catch {
     return false // It ended by itself.
   }

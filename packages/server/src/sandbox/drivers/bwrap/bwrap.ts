@@ -69,7 +69,17 @@ export function bwrapDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day
     const before = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
     await before?.stop()
     const creating = host().then((ready) =>
-      createBwrapSandbox({ host: ready, folder, limits: { ...defaultLimits, ...limits }, seed, idleMs, onDestroyed: () => users.delete(folder) }))
+      createBwrapSandbox({
+        host: ready,
+        folder,
+        limits: { ...defaultLimits, ...limits },
+        seed,
+        idleMs,
+        onStopped() {
+          if (live.get(folder) === creating) live.delete(folder)
+        },
+        onDestroyed: () => users.delete(folder),
+      }))
     live.set(folder, creating)
     try {
       return await creating

@@ -7,6 +7,7 @@ import { withNotes } from '../../requests.ts'
 import { innerPidOf } from '../../processes.ts'
 import type { AgentClient, AgentMessage, AgentRequest } from './agent-client.ts'
 import type { CommandCgroup, SandboxCgroup } from './cgroup.ts'
+import { FrameError } from './frames.ts'
 
 /** What a command needs to know of the sandbox it runs in. */
 export type CommandHost = {
@@ -52,11 +53,11 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
   const agent: AgentRequest = host.client.request(
     { do: 'exec', ...commandOf(request), cwd: request.cwd, env: request.env, input: request.stdin, outputBytesMax },
     {
-      message: (message) => void react(message).catch((error: unknown) => ended.reject(error)),
+      message: react,
       data(stream, bytes) {
         const output = stream === 'data' ? stdout : stderr
         output.push(bytes)
-        if (output.bytesSeen > outputBytesMax + excessBytesMax) host.kill('the agent sent more output than it may')
+        if (output.bytesSeen > outputBytesMax + excessBytesMax) throw new FrameError('More output than the agent sends.')
       },
       lost() {
         if (mayHaveRun) ended.resolve({ exitCode: null, signal: 'SIGKILL', isLost: true })
@@ -65,10 +66,11 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
     },
   )
 
-  async function react(message: AgentMessage): Promise<void> {
+  function react(message: AgentMessage): void {
     switch (message.event) {
       case 'waiting':
-        return group && !isPlaced ? place(group, message.pid) : undefined
+        if (group && !isPlaced) place(group, message.pid).catch(ended.reject)
+        return
       case 'started':
         return
       case 'exited':
@@ -76,7 +78,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
       case 'failed':
         return ended.reject(failure(message.code === 'ENOENT' ? 'not_found' : 'invalid', `The command could not be started: ${message.message}`))
       default:
-        host.kill('the agent sent a message out of turn')
+        throw new FrameError('A message out of turn.')
     }
   }
 

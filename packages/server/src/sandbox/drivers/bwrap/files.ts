@@ -5,6 +5,7 @@ import { failure } from '../../failures.ts'
 import { listEntriesMax } from '../../limits.ts'
 import type { CheckedFilesRequest } from '../../requests.ts'
 import type { AgentClient, AgentMessage } from './agent-client.ts'
+import { FrameError } from './frames.ts'
 
 export type FilesHost = { client: AgentClient; kill(why: string): void }
 
@@ -40,11 +41,11 @@ async function ask(host: FilesHost, message: object, bytesMax: number, content?:
     message(message) {
       if (message.event === 'done') answer.resolve({ bytes: Buffer.concat(pieces), done: message })
       else if (message.event === 'failed') answer.reject(explain(message))
-      else host.kill('the agent sent a message out of turn')
+      else throw new FrameError('A message out of turn.')
     },
     data(_, piece) {
       bytes += piece.length
-      if (bytes > bytesMax) return host.kill('the agent sent more than was asked for')
+      if (bytes > bytesMax) throw new FrameError('More than was asked for.')
       pieces.push(piece)
     },
     lost: () => answer.reject(failure('sandbox_lost', 'The sandbox ended during a file transfer. It starts again with the next request.')),

@@ -125,7 +125,7 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
     [found.readOnly, 'everything read-only but /workspace and /tmp'],
     [found.otherProcesses, 'no processes of the host in sight'],
     [found.processLimit, limits.pids ? `process limit (control group ${version})` : 'process limit (RLIMIT_NPROC in the sandbox\'s user namespace)'],
-    [isMemoryLimited, limits.memory ? `memory limit (control group ${limits.memory.version})` : 'memory limit (RLIMIT_DATA for each process, their sum watched ten times a second)'],
+    [isMemoryLimited, limits.memory ? `memory limit (control group ${limits.memory.version})` : 'memory limit (all processes added up twenty times a second)'],
   ]
   const missing: Missing[] = must.filter(([holds]) => !holds).map(([, what]) => ({ what, remedy: 'This kernel or container does not enforce it. Run the server on a host with unprivileged user namespaces and seccomp.' }))
   const isUsable = missing.length === 0

@@ -13,9 +13,9 @@ import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
 import { transferFiles } from './files.ts'
 
-export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onDestroyed(): void }
+export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onStopped(): void; onDestroyed(): void }
 
-const memoryWatchMs = 100
+const memoryWatchMs = 50
 /** The first look at the disk after a command began. */
 const diskWatchMs = 250
 /** After the last command: late enough not to slow down a series of them. */
@@ -25,7 +25,7 @@ const settleMs = 500
  * A sandbox whose processes come and go while its workspace stays: they are started for the first request, ended
  * after `idleMs` without one, and started anew after whatever death.
  */
-export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onDestroyed }: BwrapSandboxOptions): Promise<Sandbox> {
+export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onStopped, onDestroyed }: BwrapSandboxOptions): Promise<Sandbox> {
   const { isNew, user } = await prepareWorkspace(host, folder, limits, seed)
   const workspace = join(folder, 'workspace')
   const turns = createTurns(commandsAtOnceMax)
@@ -38,6 +38,8 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   /** What still goes on after the last command: it must not outlast the folder. */
   let resting: Promise<void> = Promise.resolve()
   let isMeasureDue = false
+  let isWatchingDisk = false
+  let isWatchingMemory = false
   let diskUse: DiskUse | undefined = isNew ? { bytes: 0, files: 0 } : undefined
 
   function agent(): Promise<LiveAgent> {
@@ -110,10 +112,8 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     const command = start({ ...live, limits })
     running.add(command)
     isMeasureDue = true
-    if (running.size === 1) {
-      watchDisk(live)
-      if (!host.cgroups.limits.memory) watchMemory(live)
-    }
+    watchDisk(live)
+    if (!host.cgroups.limits.memory && !isWatchingMemory) watchMemory(live)
     try {
       return await command.result
     } finally {
@@ -125,22 +125,29 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     for (const command of running) command.end(note)
   }
 
+  /** Looks again and again while commands run. One look at a time, whoever started it. */
   function watchDisk(live: LiveAgent): void {
+    if (isWatchingDisk) return
+    isWatchingDisk = true
     const look = async () => {
-      if (running.size === 0) return
+      if (running.size === 0) return void (isWatchingDisk = false)
       const startedMs = monotonicMs()
       const before = diskUse
       const now = await measure()
       const note = passedLimit(before, now, limits)
-      if (note) endAll(note)
-      after(nextMeasureMs(startedMs), report(look), false)
+      if (note) {
+        endAll(note)
+        diskUse = undefined // They write until they are gone: what the next command finds is where it starts from.
+      }
+      wait(nextMeasureMs(startedMs))
     }
-    const report = (work: () => Promise<void>) => () => void work().catch((error: unknown) => {
+    const wait = (ms: number) => after(ms, () => void look().catch((error: unknown) => {
       // A limit that cannot be watched is not a limit.
+      isWatchingDisk = false
       host.log.error('the disk use of a sandbox cannot be measured', { folder, error })
       live.kill('its disk use could not be measured')
-    })
-    after(diskWatchMs, report(look), false)
+    }), false)
+    wait(diskWatchMs)
   }
 
   async function measure(): Promise<DiskUse> {
@@ -153,9 +160,10 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     return now
   }
 
-  /** Where no memory group holds a sandbox, its processes are added up ten times a second. */
+  /** Where no memory group holds a sandbox, its processes are added up twenty times a second. */
   function watchMemory(live: LiveAgent): void {
-    if (running.size === 0) return
+    isWatchingMemory = running.size > 0
+    if (!isWatchingMemory) return
     if (memoryBytesOf(familyOf(live.outer.pid)) > limits.memoryBytesMax) endAll(memoryNote(limits))
     after(memoryWatchMs, () => watchMemory(live), false)
   }
@@ -178,6 +186,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     live?.kill('the sandbox was stopped')
     await live?.gone
     await resting
+    onStopped()
   }
 
   await withAgent(async () => {})

@@ -15,7 +15,7 @@ import { startThread, type Thread, ThreadEnded } from './thread.ts'
 import { loadTree, saveTree, seedTree, sizeOf, type TreeEntry } from './tree.ts'
 import type { WorkerReply, WorkerRequest } from './worker.ts'
 
-export type VirtualSandboxOptions = { root: Root; log: Log; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number }
+export type VirtualSandboxOptions = { root: Root; log: Log; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onStopped(): void }
 
 /** Of a files request: the interpreter's own work, which no model's code prolongs. */
 const filesTimeoutMs = 60_000
@@ -24,7 +24,7 @@ const filesTimeoutMs = 60_000
  * A workspace that lives in a file and is loaded into an interpreter's thread. After each command that changed it, it is
  * written back whole. A thread that was ended, by a time-out or a limit, leaves the workspace as it was before the command.
  */
-export async function createVirtualSandbox({ root, log, folder, limits, seed, idleMs }: VirtualSandboxOptions): Promise<Sandbox> {
+export async function createVirtualSandbox({ root, log, folder, limits, seed, idleMs, onStopped }: VirtualSandboxOptions): Promise<Sandbox> {
   const file = join(folder, 'virtual.json')
   const turns = createTurns(1)
   let thread: Thread | undefined
@@ -150,6 +150,7 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     cancelIdle()
     await thread?.end()
     ;(await turns.take(new AbortController().signal))() // Whoever was at work has left.
+    onStopped()
   }
 
   return {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { readFile, rename } from 'node:fs/promises'
 import { z } from 'zod'
+import { failure } from '../../failures.ts'
 import { walkSeed, type SeedLimits } from '../../seed.ts'
 
 /** A workspace as data. Paths are relative to it; parents come before what they hold. */
@@ -30,8 +31,16 @@ export async function saveTree(path: string, entries: readonly TreeEntry[]): Pro
 }
 
 export function loadTree(path: string): TreeEntry[] {
-  return StoredTree.parse(JSON.parse(readFileSync(path, 'utf8'))).entries.map((entry) =>
+  return parseTree(path).entries.map((entry) =>
     entry.type === 'file' ? { type: 'file', path: entry.path, mode: entry.mode, bytes: Buffer.from(entry.base64, 'base64') } : entry)
+}
+
+function parseTree(path: string): z.infer<typeof StoredTree> {
+  try {
+    return StoredTree.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch (error) {
+    throw failure('sandbox_unavailable', `The workspace in ${path} cannot be read. Restore the file, or delete it to start with an empty workspace.`, error)
+  }
 }
 
 /** What a new workspace starts with, and what of the seed was left out. */

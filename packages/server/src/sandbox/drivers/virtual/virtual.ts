@@ -21,7 +21,10 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
     await before?.stop()
     const asked = { ...virtualLimits, ...limits }
     const bounded = { ...asked, diskBytesMax: Math.min(asked.diskBytesMax, virtualLimits.diskBytesMax), fileCountMax: Math.min(asked.fileCountMax, virtualLimits.fileCountMax) }
-    const creating = createVirtualSandbox({ root, log, folder, limits: bounded, seed, idleMs })
+    const onStopped = () => {
+      if (live.get(folder) === creating) live.delete(folder)
+    }
+    const creating = createVirtualSandbox({ root, log, folder, limits: bounded, seed, idleMs, onStopped })
     live.set(folder, creating)
     try {
       return await creating

@@ -1,0 +1,216 @@
+/** The durable engine: real PostgreSQL of its own, real worker processes over the worker protocol, full durability. */
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Json } from '@longhaul/protocol'
+import { workerEnvironment } from '../packages/server/src/config.ts'
+import { type Db, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
+import { type Engine, openEngine } from '../packages/server/src/engine/index.ts'
+import { silentLog } from '../packages/server/src/kernel/index.ts'
+import { type Workers, openWorkers } from '../packages/server/src/workers/index.ts'
+import type { Line } from './main.ts'
+
+const stepsPerRun = 10
+const resultBytes = 1_000
+const tenantId = 'default'
+const asker = { id: 'bench', name: 'bench', access: { personalData: true } }
+
+type Bed = { db: Db; engine: Engine; workers: Workers; run(input: Json): Promise<void>; ended: Map<string, () => void> }
+
+export async function engineBench(emit: (line: Line) => void): Promise<void> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-bench-'))
+  const postgres = await startEmbedded({ dataDir, log: silentLog })
+  const db = openDb({ url: postgres.url, log: silentLog })
+  try {
+    await migrate(db, { log: silentLog })
+    let bed = await open(db, dataDir)
+    await many(bed, 200, 100) // Warm: code compiled, catalogue cached, WAL files made.
+    const rawBefore = await rawRows(db)
+    for (const concurrency of [100, 500]) await throughput(bed, concurrency, emit)
+    const raw = (rawBefore + (await rawRows(db))) / 2
+    emit({ figure: 'raw_limit_rows_per_second', value: raw, unit: 'rows/s', n: rawRowCount * 2 })
+    const measured = await throughput(bed, 500, undefined)
+    emit({ figure: 'raw_limit_ratio', value: measured.rowsPerSecond / raw, unit: 'ratio', n: measured.runCount })
+    await latencies(bed, emit)
+    await historyCost(bed, emit)
+    await storage(db, emit)
+    memory(bed, emit)
+    await close(bed)
+    for (const parkedCount of [0, 50_000]) {
+      await park(db, parkedCount)
+      const from = performance.now()
+      bed = await open(db, dataDir)
+      emit({ figure: `boot_ms_${parkedCount}_parked`, value: performance.now() - from, unit: 'ms', n: 1 })
+      await bed.run({ count: 1, bytes: 10, isTimed: false })
+      await close(bed)
+    }
+  } finally {
+    await db.stop()
+    await postgres.stop()
+    await rm(dataDir, { recursive: true, force: true })
+  }
+}
+
+async function open(db: Db, dataDir: string): Promise<Bed> {
+  const ended = new Map<string, () => void>()
+  const folder = join(import.meta.dirname, 'agents/steps')
+  const workers = openWorkers({
+    log: silentLog, workersPerVersion: 1, env: workerEnvironment(),
+    command: [process.execPath, '--conditions=longhaul-source', createRequire(join(import.meta.dirname, '../packages/server/src/server.ts')).resolve('@longhaul/sdk/worker')],
+    findVersion: async () => ({ tenantId, agent: 'steps', version: 'bench', folder, dataDir }),
+    onLoaded: () => {},
+  })
+  const engine = openEngine({
+    db, log: silentLog, leaseMs: 10_000, executors: {}, toMessages: () => [], execute: workers.execute,
+    onReleased(runId) {
+      workers.release(runId)
+      ended.get(runId)?.()
+      ended.delete(runId)
+    },
+  })
+  await workers.start()
+  await engine.start()
+  return {
+    db, engine, workers, ended,
+    async run(input) {
+      const { id } = await engine.startRun({ tenantId, agent: 'steps', version: 'bench', input, asker })
+      await new Promise<void>((resolve) => ended.set(id, resolve))
+    },
+  }
+}
+
+async function close({ engine, workers }: Bed): Promise<void> {
+  await engine.stop()
+  await workers.stop()
+}
+
+/** `count` runs of ten steps, `concurrency` at a time. Returns how long they took. */
+async function many(bed: Bed, count: number, concurrency: number): Promise<number> {
+  let left = count
+  const from = performance.now()
+  await Promise.all(Array.from({ length: concurrency }, async () => {
+    while (left-- > 0) await bed.run({ count: stepsPerRun, bytes: resultBytes, isTimed: false })
+  }))
+  return (performance.now() - from) / 1_000
+}
+
+async function throughput(bed: Bed, concurrency: number, emit: ((line: Line) => void) | undefined) {
+  const runCount = concurrency * 10
+  const rounds: { seconds: number; rows: number; flushes: number }[] = []
+  for (let round = 0; round < 3; round++) {
+    const before = bed.engine.stats()
+    const seconds = await many(bed, runCount, concurrency)
+    const after = bed.engine.stats()
+    rounds.push({ seconds, rows: after.rowCount - before.rowCount, flushes: after.flushCount - before.flushCount })
+  }
+  const median = rounds.toSorted((a, b) => a.seconds - b.seconds)[1] ?? { seconds: NaN, rows: NaN, flushes: NaN }
+  const suffix = concurrency === 100 ? '' : `_${concurrency}`
+  const n = runCount * rounds.length
+  emit?.({ figure: `steps_per_second${suffix}`, value: (runCount * stepsPerRun) / median.seconds, unit: 'steps/s', n })
+  emit?.({ figure: `flushes_per_second${suffix}`, value: median.flushes / median.seconds, unit: 'flushes/s', n })
+  emit?.({ figure: `rows_per_flush${suffix}`, value: median.rows / median.flushes, unit: 'rows', n })
+  return { rowsPerSecond: median.rows / median.seconds, runCount: n }
+}
+
+const rawRowCount = 60_000
+
+/** The same rows with nothing around them: from one connection, five hundred at a time. */
+async function rawRows(db: Db): Promise<number> {
+  const connection = await db.connection('raw')
+  await connection.query(sql`create table if not exists raw_events (like events including all)`)
+  const data = JSON.stringify({ kind: 'step', name: 'work', attempt: 1, output: 'x'.repeat(resultBytes), durationMs: 0.01 })
+  const run = () => crypto.randomUUID()
+  const from = performance.now()
+  for (let done = 0; done < rawRowCount; done += 500) {
+    const rows = `[${Array.from({ length: 50 }, run).flatMap((id) => Array.from({ length: 10 }, (_, seq) => `{"r":"${id}","s":${seq},"d":${data}}`)).join(',')}]`
+    await connection.query({
+      name: 'raw',
+      text: `insert into raw_events select r, s, 'default', 1, clock_timestamp(), 'step.completed', '0', d, '\\x00' from json_to_recordset($1::json) as e(r uuid, s int, d json)`,
+      values: [rows],
+    })
+  }
+  const seconds = (performance.now() - from) / 1_000
+  await connection.query(sql`drop table raw_events`)
+  await connection.end()
+  return rawRowCount / seconds
+}
+
+async function latencies(bed: Bed, emit: (line: Line) => void): Promise<void> {
+  const steps = await timedRun(bed, 2_000)
+  emit({ figure: 'step_p50_ms', value: quantile(steps, 0.5), unit: 'ms', n: steps.length })
+  emit({ figure: 'step_p99_ms', value: quantile(steps, 0.99), unit: 'ms', n: steps.length })
+  const accepted: number[] = []
+  const begun: number[] = []
+  for (let i = 0; i < 500; i++) {
+    const from = performance.now()
+    const { id } = await bed.engine.startRun({ tenantId, agent: 'steps', version: 'bench', input: { count: 1, bytes: resultBytes, isTimed: false }, asker })
+    accepted.push(performance.now() - from)
+    const over = new Promise<void>((resolve) => bed.ended.set(id, resolve))
+    await new Promise<void>((resolve) => {
+      const stop = bed.engine.watch(id, {
+        onWake() {
+          stop()
+          resolve()
+        },
+        onLive() {},
+      })
+    })
+    begun.push(performance.now() - from) // The first wake: its first step is recorded.
+    await over
+  }
+  for (const [figure, times] of [['accept', accepted], ['start', begun]] as const) {
+    emit({ figure: `${figure}_p50_ms`, value: quantile(times, 0.5), unit: 'ms', n: times.length })
+    emit({ figure: `${figure}_p99_ms`, value: quantile(times, 0.99), unit: 'ms', n: times.length })
+  }
+}
+
+async function historyCost(bed: Bed, emit: (line: Line) => void): Promise<void> {
+  const steps = await timedRun(bed, 10_500)
+  for (const length of [10, 1_000, 10_000]) {
+    const around = steps.slice(length, length + 400)
+    emit({ figure: `step_p50_ms_after_${length}`, value: quantile(around, 0.5), unit: 'ms', n: around.length })
+  }
+}
+
+/** The durations that the worker measured. */
+async function timedRun(bed: Bed, count: number): Promise<number[]> {
+  const { id } = await bed.engine.startRun({ tenantId, agent: 'steps', version: 'bench', input: { count, bytes: resultBytes, isTimed: true }, asker })
+  await new Promise<void>((resolve) => bed.ended.set(id, resolve))
+  const [row] = await bed.db.rows<{ output: number[] }>(sql`select output from runs where id = ${id}`)
+  return row?.output ?? []
+}
+
+/** What a ten-step run with 10 KB of results takes on disk, indexes included. */
+async function storage(db: Db, emit: (line: Line) => void): Promise<void> {
+  const [row] = await db.rows<{ bytes: number; events: number }>(sql`
+    select pg_total_relation_size('events')::double precision as bytes, (select count(*)::int from events) as events`)
+  emit({ figure: 'storage_bytes_per_run', value: ((row?.bytes ?? NaN) / (row?.events ?? NaN)) * (stepsPerRun + 2), unit: 'bytes', n: row?.events ?? 0 })
+}
+
+function memory({ workers }: Bed, emit: (line: Line) => void): void {
+  const rss = (pid: number | 'self') => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? NaN) / 1_024
+  emit({ figure: 'server_memory_mb', value: rss('self'), unit: 'MB', n: 1 })
+  for (const pid of workers.pids().slice(0, 1)) emit({ figure: 'worker_memory_mb', value: rss(pid), unit: 'MB', n: 1 })
+}
+
+/** Runs that wait for a signal, as if they had been left by servers long ago. */
+async function park(db: Db, count: number): Promise<void> {
+  if (count === 0) return
+  await db.rows(sql`
+    with parked as (
+      insert into runs (id, tenant_id, agent, version, state, input, asker, epoch, event_count, wait)
+      select gen_random_uuid(), 'default', 'steps', 'bench', 'waiting', 'null', ${JSON.stringify(asker)}, 1, 2, '{"kind":"signal","name":"go","until":null}'
+      from generate_series(1, ${count}) returning id
+    )
+    insert into events (run_id, seq, tenant_id, epoch, at, type, op, data, hash)
+    select id, seq, 'default', 1, clock_timestamp(), case seq when 0 then 'run.started' else 'wait.created' end, case seq when 1 then '0' end,
+      (case seq when 0 then '{"input":null}' else '{"kind":"signal","name":"go","until":null}' end)::json, '\\x00'
+    from parked, generate_series(0, 1) as seq`)
+}
+
+function quantile(values: number[], at: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? NaN
+}

@@ -1,0 +1,26 @@
+/** `npm run bench -- <name> [--json]`: measures a part on this machine and prints its figures. */
+import { cpus, totalmem } from 'node:os'
+import { engineBench } from './engine.ts'
+import { sandboxBench } from './sandbox.ts'
+
+export type Line = { figure: string; value: number; unit: string; n: number }
+type Bench = (emit: (line: Line) => void) => Promise<void>
+
+
+const benches: Record<string, Bench> = { engine: engineBench, sandbox: sandboxBench }
+
+const args = process.argv.slice(2)
+const isJson = args.includes('--json')
+const name = args.find((arg) => !arg.startsWith('-'))
+const bench = name === undefined ? undefined : benches[name]
+if (!bench) {
+  process.stderr.write(`Usage: npm run bench -- <name> [--json]\nNames: ${Object.keys(benches).join(', ')}. What each figure means: bench/README.md\n`)
+  process.exit(2)
+}
+if (!isJson) process.stdout.write(`${name} on ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`)
+await bench(({ figure, value, unit, n }) => {
+  const rounded = Number(value.toPrecision(4))
+  if (isJson) process.stdout.write(`${JSON.stringify({ bench: name, figure, value: rounded, unit, n })}\n`)
+  else process.stdout.write(`  ${figure.padEnd(36)} ${String(rounded).padStart(12)} ${unit.padEnd(10)} n=${n}\n`)
+})
+process.exit(0)

@@ -1,0 +1,141 @@
+/** How fast sandboxes are, beside the bare programs and bare bubblewrap on the same machine in the same run. */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLog } from '../packages/server/src/kernel/index.ts'
+import { openSandboxes, type Sandbox } from '../packages/server/src/sandbox/index.ts'
+import { familyOf } from '../packages/server/src/sandbox/processes.ts'
+
+type Line = { figure: string; value: number; unit: string; n: number }
+type Emit = (line: Line) => void
+
+const never = new AbortController().signal
+const rounds = 40
+const programs: [name: string, cmd: string, args: string[]][] = [
+  ['true', 'true', []],
+  ['python', '/usr/bin/python3', ['-c', '0']],
+  ['node', 'node', ['-e', '0']],
+]
+
+export async function sandboxBench(emit: Emit): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), 'longhaul-bench-'))
+  try {
+    const startedMs = performance.now()
+    const sandboxes = await openSandboxes({ driver: 'auto', root, log: silentLog })
+    const { driver, languages } = sandboxes.capabilities
+    emit({ figure: `${driver}_open_ms`, value: performance.now() - startedMs, unit: 'ms', n: 1 })
+    try {
+      const possible = programs.filter(([name]) => name === 'true' || languages.includes(name === 'python' ? 'python3' : name))
+      await lives(sandboxes.open, driver, emit)
+      await commands(await sandboxes.open('warm'), possible, emit)
+      if (driver === 'bwrap') {
+        await idleMemory(sandboxes.open, emit)
+        await bare(possible, emit)
+      }
+    } finally {
+      await sandboxes.stop()
+    }
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+}
+
+type Open = (id: string) => Promise<Sandbox>
+
+/** From nothing to the first answer, and back to nothing. */
+async function lives(open: Open, driver: string, emit: Emit): Promise<void> {
+  const create: number[] = []
+  const first: number[] = []
+  const stop: number[] = []
+  const again: number[] = []
+  for (let i = 0; i < rounds; i++) {
+    let sandbox: Sandbox | undefined
+    create.push(await timed(async () => (sandbox = await open(`life-${i}`))))
+    first.push(await timed(() => run(sandbox, 'true')))
+    stop.push(await timed(() => sandbox?.stop()))
+    again.push(await timed(async () => (sandbox = await open(`life-${i}`))))
+    await sandbox?.destroy()
+  }
+  percentiles(`${driver}_create_cold`, create, emit)
+  percentiles(`${driver}_first_command`, first, emit)
+  percentiles(`${driver}_create_again`, again, emit)
+  percentiles(`${driver}_stop`, stop, emit)
+  const together = 20
+  const startedMs = performance.now()
+  const all = await Promise.all(Array.from({ length: together }, async (_, i) => {
+    const sandbox = await open(`many-${i}`)
+    await run(sandbox, 'true')
+    return sandbox
+  }))
+  emit({ figure: `${driver}_create_20_at_once_ms`, value: performance.now() - startedMs, unit: 'ms', n: together })
+  await Promise.all(all.map((each) => each.destroy()))
+}
+
+async function commands(sandbox: Sandbox, possible: typeof programs, emit: Emit): Promise<void> {
+  for (const [name, cmd, args] of possible) {
+    await run(sandbox, cmd, args) // What is read from disk once is read.
+    percentiles(`${sandbox.driver}_exec_${name}`, await repeat(() => run(sandbox, cmd, args)), emit)
+  }
+  const content = Buffer.alloc(100_000, 'x').toString('base64')
+  percentiles(`${sandbox.driver}_write_100kb`, await repeat(() => sandbox.files({ action: 'write', files: [{ path: 'file', base64: content }] })), emit)
+  percentiles(`${sandbox.driver}_read_100kb`, await repeat(() => sandbox.files({ action: 'read', path: 'file', bytesMax: 200_000 })), emit)
+  await sandbox.destroy()
+}
+
+/** What an idle sandbox costs that nothing shares with it: its processes' private and proportional memory. */
+async function idleMemory(open: Open, emit: Emit): Promise<void> {
+  const before = new Set(familyOf(process.pid))
+  const count = 8
+  const all = await Promise.all(Array.from({ length: count }, (_, i) => open(`idle-${i}`)))
+  for (const each of all) await run(each, 'true')
+  const ours = familyOf(process.pid).filter((pid) => !before.has(pid))
+  for (const [figure, field] of [['bwrap_idle_pss_mb', 'Pss'], ['bwrap_idle_private_mb', 'Private_Dirty']] as const) {
+    const kilobytes = ours.reduce((sum, pid) => sum + Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0), 0)
+    emit({ figure, value: kilobytes / 1024 / count, unit: 'MB', n: count })
+  }
+  await Promise.all(all.map((each) => each.destroy()))
+}
+
+/** The same programs without us: on the host, and in the least that bubblewrap can do. */
+async function bare(possible: typeof programs, emit: Emit): Promise<void> {
+  const user = process.getuid?.() === 0 ? ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups', '--'] : []
+  const bubblewrap = [...user, 'bwrap', '--unshare-all', '--unshare-user', '--die-with-parent', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--']
+  for (const [name, cmd, args] of possible) {
+    const line = [cmd === 'node' ? process.execPath : cmd, ...args]
+    percentiles(`bare_${name}`, await repeat(() => runBare(line)), emit)
+    if (name === 'true') percentiles(`bare_bwrap_${name}`, await repeat(() => runBare([...bubblewrap, ...line])), emit)
+  }
+}
+
+function runBare([program = '', ...args]: string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+      .on('error', reject)
+      .on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))))
+  })
+}
+
+async function run(sandbox: Sandbox | undefined, cmd: string, args: string[] = []): Promise<void> {
+  const result = await sandbox?.exec({ cmd, args, timeoutMs: 30_000 }, { signal: never })
+  if (result?.exitCode !== 0) throw new Error(`${cmd} ended with ${result?.exitCode}: ${result?.stderr}`)
+}
+
+async function timed(work: () => unknown): Promise<number> {
+  const startedMs = performance.now()
+  await work()
+  return performance.now() - startedMs
+}
+
+async function repeat(work: () => unknown): Promise<number[]> {
+  const times: number[] = []
+  for (let i = 0; i < rounds; i++) times.push(await timed(work))
+  return times
+}
+
+function percentiles(figure: string, times: number[], emit: Emit): void {
+  const sorted = times.toSorted((a, b) => a - b)
+  for (const [name, share] of [['p50', 0.5], ['p99', 0.99]] as const) {
+    emit({ figure: `${figure}_${name}_ms`, value: sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0, unit: 'ms', n: sorted.length })
+  }
+}

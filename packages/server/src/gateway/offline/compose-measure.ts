@@ -1,0 +1,131 @@
+// Stage 3b, what is measured: the metrics of a question, and the numbers that limit or count.
+import type { Condition, Frame } from './frame.ts'
+import type { Layer } from './layer.ts'
+import { between, isKind, isLight, isOp, itemsOf, neighbour, opsOf, type Item, type Sentence } from './sentence.ts'
+import type { Op } from './words.ts'
+
+/** `leans`: taken from the question before. */
+export type Measure = { metrics: string[]; per?: string; items: Item[]; leans?: boolean }
+
+/** The metrics, in order. Two must be joined by a word that joins, or the reading is wrong. */
+export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame): Measure | undefined {
+  const named = itemsOf(sentence, 'metric')
+  const parts = itemsOf(sentence, 'metric-part')
+  const isWhole = named.every(({ atom }) => (atom.needs ?? []).every((at) => parts.some((part) => part.from === at && part.atom.metric === atom.metric)))
+  const isOwned = parts.every((part) => named.some(({ atom }) => atom.metric === part.atom.metric && (atom.needs ?? [part.from]).includes(part.from)))
+  if (!isWhole || !isOwned) return fail(sentence, { kind: 'no-metric' })
+  for (const item of [...named, ...parts]) item.isUsed = true
+
+  const items: Item[] = named.length > 0 ? named : impliedMetrics(sentence, context !== undefined)
+  const metrics = items.map((item) => metricOf(item))
+  if (metrics.length === 0 && context) return { metrics: context.metrics, ...(context.per && { per: context.per }), items: [], leans: true }
+  if (metrics.length === 0) return fail(sentence, { kind: 'no-metric' })
+  for (const item of named) if (item.atom.isGuess) sentence.penalty += opsOf(sentence, 'count').length > 0 ? 100 : 3
+  const first = items[0]
+  const second = items[1]
+  const joiner = first && second && between(sentence, first, second).filter((item) => !isLight(item))
+  if (second && joiner?.length === 1 && isOp(joiner[0], 'per') && metrics[0] !== metrics[1] && isCount(layer, metrics[1])) {
+    for (const item of joiner) item.isUsed = true
+    return { metrics: metrics.slice(0, 1), per: metrics[1] ?? '', items: items.slice(0, 1) }
+  }
+  const distinct = [...new Set(metrics)]
+  const areJoined = items.every((item, i) => {
+    const before = items[i - 1]
+    if (!before || metricOf(before) === metricOf(item)) return true
+    const joiners = between(sentence, before, item).filter((other) => !isLight(other) && !isOp(other, 'count', 'average', 'respectively'))
+    return joiners.every((other) => isOp(other, 'and', 'versus', 'or')) && joiners.length > 0
+  })
+  const ordering = distinct.length > 1 && !areJoined ? items.find((item) => isOp(neighbour(sentence, item, -1), 'by', 'descending', 'ascending')) : undefined
+  if (distinct.length > 1 && !areJoined && !ordering) return fail(sentence, { kind: 'several-metrics', metrics: distinct })
+  if (ordering) return fail(sentence, { kind: 'several-metrics', metrics: distinct })
+  const perNoun = itemsOf(sentence, 'count-noun').find((item) => !item.isUsed && isOp(neighbour(sentence, item, -1), 'per'))
+  if (perNoun && named.length > 0 && distinct.length === 1) {
+    perNoun.isUsed = true
+    const per = neighbour(sentence, perNoun, -1)
+    if (per) per.isUsed = true
+    return { metrics: distinct, per: perNoun.atom.metric, items }
+  }
+  return { metrics: distinct, items }
+}
+
+const isCount = (layer: Layer, name: string | undefined): boolean => name !== undefined && layer.metrics.get(name)?.unit === 'count'
+const metricOf = (item: Item): string => (isKind(item, 'metric') || isKind(item, 'count-noun') ? item.atom.metric : isKind(item, 'value') ? (item.atom.counts ?? '') : '')
+
+/** Without a named metric, a noun that is counted is meant: "how many users", 有多少大客户. */
+function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
+  const nouns = itemsOf(sentence, 'count-noun')
+  const found: Item[] = nouns.length > 0 ? nouns.slice(0, 1) : itemsOf(sentence, 'value').filter((item) => item.atom.counts).slice(0, 1)
+  if (mayLean && opsOf(sentence, 'count').length === 0 && nouns.length === 0) return []
+  for (const item of found) if (item.atom.kind === 'count-noun') item.isUsed = true
+  sentence.penalty += mayLean ? 6 : 2
+  return found
+}
+
+function fail(sentence: Sentence, problem: Sentence['problems'][number]): undefined {
+  sentence.problems.push(problem)
+  return undefined
+}
+
+const rankOps: Op[] = ['top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest']
+const ahead: Partial<Record<Op, Condition['comparison']>> = { above: '>', 'at-least': '>=', below: '<', 'at-most': '<=' }
+const behind: Partial<Record<Op, Condition['comparison']>> = { 'at-least-behind': '>=', 'at-most-behind': '<=' }
+
+/** Gives each number its part: a limit on figures, or how many rows are wanted. */
+export function placeNumbers(sentence: Sentence, measure: Measure): { limit?: number; having: Condition[] } {
+  const having: Condition[] = []
+  let limit: number | undefined
+  for (const item of itemsOf(sentence, 'number')) {
+    if (item.isUsed) continue
+    const before = neighbour(sentence, item, -1)
+    const after = neighbour(sentence, item, 1)
+    const condition = (comparison: Condition['comparison']): Condition => ({
+      comparison, value: item.atom.value, ...(item.atom.unit && { unit: item.atom.unit }), metric: nearestMetric(sentence, item, measure), of: 'value',
+    })
+    const joiner = after && isOp(after, 'and', 'to') ? neighbour(sentence, after, 1) : after
+    if (isOp(before, 'between') && isKind(joiner, 'number')) {
+      having.push(condition('>='), { ...condition('<='), value: joiner.atom.value })
+      for (const done of [item, before, joiner, after]) if (done) done.isUsed = true
+    } else if (before && comparisonOf(before, ahead) && !(isOp(before, 'most') && isKind(after, 'dimension'))) {
+      having.push(condition(comparisonOf(before, ahead) ?? '>'))
+      before.isUsed = item.isUsed = true
+    } else if (after && comparisonOf(after, behind)) {
+      having.push(condition(comparisonOf(after, behind) ?? '>='))
+      after.isUsed = item.isUsed = true
+    } else if (isCountOfRows(sentence, item, before, after) && Number.isInteger(item.atom.value) && item.atom.value > 0 && !item.atom.unit) {
+      limit = item.atom.value
+      item.isUsed = true
+    }
+  }
+  return { having, ...(limit !== undefined && { limit }) }
+}
+
+function comparisonOf(item: Item, table: Partial<Record<Op, Condition['comparison']>>): Condition['comparison'] | undefined {
+  return item.atom.kind === 'op' ? item.atom.ops.flatMap((op) => table[op] ?? [])[0] : undefined
+}
+
+const isCountOfRows = (sentence: Sentence, item: Item, before: Item | undefined, after: Item | undefined): boolean =>
+  isOp(before, ...rankOps, 'which', 'list') || isOp(after, ...rankOps) || ((isKind(after, 'dimension') || isKind(after, 'grain')) && sentence.items.some((other) => isOp(other, ...rankOps, 'descending', 'ascending')))
+
+/** "more than 50 tickets": the metric right behind; "ARR over 100k": the one before. */
+function nearestMetric(sentence: Sentence, item: Item, measure: Measure): string {
+  const after = neighbour(sentence, item, 1)
+  if (after && measure.items.includes(after)) return metricOf(after)
+  const at = sentence.items.indexOf(item)
+  const before = measure.items.filter((other) => sentence.items.indexOf(other) < at).at(-1)
+  return before ? metricOf(before) : (measure.metrics[0] ?? '')
+}
+
+/** Which end of the order is asked for, if any. Two different ends make no sense together. */
+export function chooseDirection(sentence: Sentence, better: 'higher' | 'lower' | 'neutral', isChange: boolean): 'desc' | 'asc' | undefined {
+  const found = opsOf(sentence, ...rankOps, 'descending', 'ascending')
+  const directions = found.map((item): 'desc' | 'asc' => {
+    if (isOp(item, 'best')) return better === 'lower' && !isChange ? 'asc' : 'desc'
+    if (isOp(item, 'worst')) return better === 'lower' && !isChange ? 'desc' : 'asc'
+    if (isOp(item, 'fastest')) return isChange ? 'desc' : 'asc'
+    if (isOp(item, 'slowest')) return isChange ? 'asc' : 'desc'
+    return isOp(item, 'bottom', 'least', 'ascending') ? 'asc' : 'desc'
+  })
+  for (const item of found) item.isUsed = true
+  if (new Set(directions).size > 1) sentence.problems.push({ kind: 'unused', said: found.at(-1)?.text ?? '' })
+  return directions[0]
+}

@@ -1,0 +1,160 @@
+// Stage 3b, of what: the columns to group by, and the values to keep or leave out.
+import type { ValueChoice } from './atoms.ts'
+import type { Unit } from './calendar.ts'
+import type { Assumption, Filter, Frame } from './frame.ts'
+import type { Layer } from './layer.ts'
+import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, type Item, type Sentence } from './sentence.ts'
+import type { Op } from './words.ts'
+
+export type Scope = { groups: string[]; grain?: NonNullable<Frame['grain']>; average?: Unit; filters: (Filter & { items: Item[] })[]; isPlural: boolean; assumptions: Assumption[]; /** What the ranking starts anew for: "the top 3 in each region". */ within?: { refs: string[]; isByTime: boolean } }
+
+const rankOps: Op[] = ['top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending']
+
+/** Columns that every one of the metrics may be split by. */
+export function allowedRefs(layer: Layer, metrics: readonly string[]): string[] {
+  const [first, ...rest] = metrics.map((name) => layer.metrics.get(name)?.dimensions ?? [])
+  return (first ?? []).filter((ref) => rest.every((refs) => refs.includes(ref)) && layer.dimensions.has(ref))
+}
+
+type About = { sentence: Sentence; layer: Layer; metrics: readonly string[]; isRanked: boolean; isLimited: boolean }
+
+export function chooseScope(about: About): Scope {
+  const scope: Scope = { groups: [], filters: [], isPlural: true, assumptions: [] }
+  const allowed = allowedRefs(about.layer, about.metrics)
+  chooseFilters(about, scope, allowed)
+  chooseGroups(about, scope, allowed)
+  chooseGrain(about, scope)
+  chooseWithin(about, scope)
+  return scope
+}
+
+function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): void {
+  const { sentence, metrics } = about
+  const items = itemsOf(sentence, 'dimension').filter((item) => !item.isUsed)
+  const licensed = new Set<Item>()
+  for (const item of items) {
+    const isJoined = isOp(neighbour(sentence, item, -1), 'and') && licensed.has(beforeJoin(sentence, item) as Item) // A set may be asked about anything.
+    if (isJoined || isAskedFor(sentence, item)) licensed.add(item)
+  }
+  const hasMore = sentence.items.some((item) => isKind(item, 'grain') && isOp(neighbour(sentence, item, -1), 'which', 'most', 'least'))
+  for (const item of items) {
+    const refs = item.atom.refs.filter((ref) => allowed.includes(ref))
+    item.isUsed = true
+    const [ref] = refs
+    if (ref === undefined) {
+      sentence.problems.push({ kind: 'not-by', metric: metrics[0] ?? '', ref: item.atom.refs[0] ?? '' })
+      continue
+    }
+    if (!licensed.has(item)) {
+      const isNeeded = (about.isRanked || about.isLimited) && licensed.size === 0 && !hasMore
+      sentence.penalty += isNeeded ? 0 : item.atom.isGuess ? 60 : 8
+    }
+    // "per customer" of a long list means an average, which another reading offers; a list stays the last resort.
+    if (isOp(neighbour(sentence, item, -1), 'per') && !isOp(neighbour(sentence, item, -1), 'which') && about.layer.dimensions.get(ref)?.values.length === 0 && /^per$/i.test(neighbour(sentence, item, -1)?.text ?? '')) sentence.penalty += 6
+    if (item.atom.isGuess) scope.assumptions.push({ kind: 'dimension', said: item.text, ref })
+    if (!scope.groups.includes(ref)) scope.groups.push(ref)
+    scope.isPlural = item.atom.isPlural || isPluralAsked(sentence, item)
+  }
+}
+
+const isPluralAsked = (sentence: Sentence, item: Item): boolean => {
+  const before = neighbour(sentence, item, -1)
+  return isOp(before, 'which') && /些|几/u.test(before.text)
+}
+
+function beforeJoin(sentence: Sentence, item: Item): Item | undefined {
+  const join = neighbour(sentence, item, -1)
+  const before = join && neighbour(sentence, join, -1)
+  return before && isOp(before, 'by', 'each') ? neighbour(sentence, before, -1) : before
+}
+
+/** A word beside the column says that it is to be split by it. */
+function isAskedFor(sentence: Sentence, item: Item): boolean {
+  const across = (other: Item) => isLight(other) || isKind(other, 'number') || isOp(other, 'count')
+  const before = neighbour(sentence, item, -1, across)
+  const after = neighbour(sentence, item, 1)
+  return isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) || isOp(after, 'spread', 'which', 'each', 'respectively', ...rankOps)
+}
+
+/** Of two things to split by, the one next to the word of ranking is ranked, within the other. */
+function chooseWithin({ sentence, isRanked }: About, scope: Scope): void {
+  if (!isRanked || scope.groups.length + (scope.grain ? 1 : 0) !== 2) return
+  const across = (other: Item) => isLight(other) || isKind(other, 'number') || isOp(other, 'count')
+  const isBeside = (item: Item) => isOp(neighbour(sentence, item, -1, across), ...rankOps, 'which') || isOp(neighbour(sentence, item, 1, across), ...rankOps)
+  const dimensions = itemsOf(sentence, 'dimension')
+  const ranked = scope.groups.filter((ref) => dimensions.some((item) => item.atom.refs.includes(ref) && isBeside(item)))
+  if (ranked.length === 1) scope.within = { refs: scope.groups.filter((ref) => !ranked.includes(ref)), isByTime: scope.grain !== undefined }
+}
+
+function chooseGrain({ sentence }: About, scope: Scope): void {
+  for (const item of itemsOf(sentence, 'average-per')) {
+    item.isUsed = true
+    scope.average = item.atom.unit
+  }
+  for (const item of itemsOf(sentence, 'grain')) {
+    if (item.isUsed) continue
+    item.isUsed = true
+    if (scope.grain && scope.grain.unit !== item.atom.unit) sentence.problems.push({ kind: 'unused', said: item.text })
+    scope.grain = { unit: item.atom.unit, ...(item.atom.system && { system: item.atom.system }) }
+    scope.isPlural = item.atom.isPlural || isPluralAsked(sentence, item)
+  }
+}
+
+function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowed: readonly string[]): void {
+  const values = itemsOf(sentence, 'value')
+  for (const item of values) {
+    item.isUsed = true
+    const beside = [neighbour(sentence, item, -1), neighbour(sentence, item, 1)].filter((other) => isKind(other, 'dimension'))
+    const named = beside.find((other) => item.atom.choices.some((choice) => other.atom.refs.includes(choice.ref) && allowed.includes(choice.ref)) && !isOp(neighbour(sentence, other, -1), 'by', 'each', 'which'))
+    const choices = item.atom.choices.filter((choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref)))
+    const choice = preferred(choices, sentence, item, layer, metrics)
+    if (named) named.isUsed = true
+    if (!choice) {
+      sentence.problems.push({ kind: 'not-value', metric: metrics[0] ?? '', said: item.text })
+      continue
+    }
+    if (new Set(choices.map(({ ref }) => ref)).size > 1) scope.assumptions.push({ kind: 'value', said: item.text, ref: choice.ref, value: choice.value })
+    const isNegated = isLeftOut(sentence, item)
+    const known = scope.filters.find((filter) => filter.ref === choice.ref && filter.isNegated === isNegated)
+    if (known) {
+      if (!known.values.includes(choice.value)) known.values.push(choice.value)
+      known.items.push(item)
+    } else scope.filters.push({ ref: choice.ref, values: [choice.value], isNegated, items: [item] })
+  }
+}
+
+/** Of several columns with such a value, the one whose name is said somewhere in the question, else the nearest to the metric's own table. */
+function preferred(choices: readonly ValueChoice[], sentence: Sentence, item: Item, layer: Layer, metrics: readonly string[]): ValueChoice | undefined {
+  if (choices.length < 2) return choices[0]
+  const said = itemsOf(sentence, 'dimension').filter((other) => other !== item).flatMap((other) => other.atom.refs)
+  const metric = layer.metrics.get(metrics[0] ?? '')
+  const own = metric?.kind === 'ratio' ? undefined : layer.entities.get(metric?.table ?? '')
+  const isNear = (ref: string) => ref.startsWith(`${own?.table ?? ''}.`) || own?.joins.some((join) => join.as !== undefined && ref.startsWith(`${join.as}.`))
+  return choices.find((choice) => said.includes(choice.ref)) ?? choices.find((choice) => isNear(choice.ref)) ?? choices[0]
+}
+
+/** Whether "excluding", 除了 … or … 以外 reaches the value, across other values, their columns and the words that join them. */
+function isLeftOut(sentence: Sentence, item: Item): boolean {
+  const joins = (other: Item) => isLight(other) || isKind(other, 'value') || isKind(other, 'dimension') || isOp(other, 'and', 'or')
+  const before = neighbour(sentence, item, -1, joins)
+  const after = neighbour(sentence, item, 1, (other) => isKind(other, 'value') || isOp(other, 'and', 'or'))
+  const at = (other: Item | undefined) => (other ? sentence.items.indexOf(other) : -1)
+  // 除了A以外的B: what is behind 以外 is kept.
+  const closes = sentence.items.slice(at(before) + 1, at(item)).some((other) => isOp(other, 'not-behind'))
+  const reaches = isOp(before, 'not') && !closes
+  if (reaches && before) before.isUsed = true
+  if (isOp(after, 'not-behind') && after) after.isUsed = true
+  return reaches || isOp(after, 'not-behind')
+}
+
+/** Values of one column set side by side are to be shown side by side. */
+export function splitsByValues(sentence: Sentence, scope: Scope): string | undefined {
+  const several = scope.filters.find((filter) => !filter.isNegated && filter.values.length > 1)
+  if (!several || scope.groups.includes(several.ref)) return undefined
+  const [first] = several.items
+  const last = several.items.at(-1)
+  const inside = first && last ? sentence.items.slice(sentence.items.indexOf(first), sentence.items.indexOf(last)) : []
+  const isVersus = inside.some((item) => isOp(item, 'versus')) || hasOp(sentence, 'versus', 'respectively', 'each', 'difference', 'between')
+  const isOr = inside.some((item) => isOp(item, 'or')) || hasOp(sentence, 'combined')
+  return isVersus && !isOr ? several.ref : undefined
+}

@@ -1,0 +1,198 @@
+// Stage 3b: what the atoms of a reading say together. A reading in which a word has no part is no reading: that is what keeps
+// the planner from answering a question that it has only half understood.
+import { unitAt, type Unit } from './calendar.ts'
+import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
+import { chooseScope, splitsByValues, type Scope } from './compose-scope.ts'
+import { chooseShare } from './compose-share.ts'
+import type { Frame, Problem } from './frame.ts'
+import { basicParts, type Layer } from './layer.ts'
+import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, take, type Item, type Sentence } from './sentence.ts'
+import type { TimePhrase } from './time-reading.ts'
+import type { Op } from './words.ts'
+
+/** `leans`: the question named no metric of its own. */
+export type Composed = { frame?: Frame; problem?: Problem; penalty: number; leans?: boolean }
+
+export function compose(sentence: Sentence, layer: Layer, context?: Frame): Composed {
+  const beyond = whatIsBeyond(sentence)
+  if (beyond) return { problem: beyond, penalty: 0 }
+  const measure = chooseMetrics(sentence, layer, context)
+  if (!measure) return { problem: sentence.problems[0] ?? { kind: 'no-metric' }, penalty: sentence.penalty }
+  const frame = build(sentence, layer, measure)
+  checkMentions(sentence, layer, frame)
+  checkRest(sentence)
+  // To lean on the question before, there must be something new to it.
+  if (measure.leans && !addsAnything(frame)) sentence.problems.push({ kind: 'no-metric' })
+  const [problem] = sentence.problems
+  return problem ? { problem, penalty: sentence.penalty } : { frame, penalty: sentence.penalty, ...(measure.leans && { leans: true }) }
+}
+
+/** What no reading of the other words can make up for. */
+function whatIsBeyond(sentence: Sentence): Problem | undefined {
+  const unknown = itemsOf(sentence, 'unknown')
+  const topic = itemsOf(sentence, 'unavailable')[0]
+  if (topic) return { kind: 'unavailable', topic: topic.atom.topic }
+  const refused: [Op, 'why' | 'write' | 'forecast' | 'statistics' | 'vague'][] = [
+    ['refuse-why', 'why'], ['refuse-write', 'write'], ['refuse-forecast', 'forecast'], ['refuse-statistics', 'statistics'], ['refuse-vague', 'vague'],
+  ]
+  const beyond = refused.find(([op]) => sentence.items.some((item) => isOp(item, op)))
+  if (beyond) return { kind: 'beyond', what: beyond[1] }
+  if (unknown.length > 0) return { kind: 'unknown-words', words: unknown.map((item) => item.text), spans: unknown.map(({ from, to }) => ({ from, to })) }
+  return undefined
+}
+
+function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
+  const isDefinition = take(sentence, 'define')
+  const metric = layer.metrics.get(measure.metrics[0] ?? '')
+  const changeWords = takeChange(sentence)
+  const { limit, having } = placeNumbers(sentence, measure)
+  const isCounted = hasOp(sentence, 'count')
+  const isRanked = hasOp(sentence, 'top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending')
+  const isList = hasOp(sentence, 'list')
+  const all = [...measure.metrics, ...(measure.per ? [measure.per] : []), ...having.map((condition) => condition.metric)]
+  const asked = askedNoun(sentence, measure)
+  const scope = chooseScope({ sentence, layer, metrics: all, isRanked, isLimited: having.length > 0 })
+  if (asked && scope.groups.length === 0 && !scope.grain) scope.groups.push(...asked.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
+  const compared = chooseTimes(sentence, scope, layer, changeWords !== undefined)
+  const byValues = splitsByValues(sentence, scope)
+  if (byValues) scope.groups.push(byValues)
+  const compareOps: Op[] = byValues ? ['versus', 'difference'] : []
+  take(sentence, ...compareOps)
+  const change = byValues && changeWords?.change === 'difference' && !compared.compare ? undefined : changeWords
+  const compare = compared.compare ?? (change || compared.isVersus ? 'previous' : undefined)
+  const ranking = chooseDirection(sentence, metric?.better ?? 'neutral', change !== undefined)
+  const direction = ranking && change?.isDecline && ranking === 'desc' ? 'asc' : ranking
+  const by = change ? (change.change === 'rate' ? 'rate' : 'change') : 'value'
+  for (const condition of having) if (compare && condition.unit === 'percent') condition.of = 'change'
+  if (take(sentence, 'trend') && !scope.grain) scope.grain = { unit: 'month' }
+  const average = chooseAverage(sentence, layer, scope, measure)
+  const share = chooseShare(sentence, scope)
+  const groupCount = scope.groups.length + (scope.grain ? 1 : 0)
+  const isSingle = !scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')
+  if (direction && groupCount === 0) scope.grain = { unit: 'month' }
+  const rank = direction && { direction, by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'), ...(scope.within && { within: scope.within }), ...(limit !== undefined ? { limit } : isSingle && !/rank|sort|order|排/u.test(sentence.items.map((item) => item.text).join(' ')) ? { limit: 1 } : {}) }
+  const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
+  take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
+  return {
+    metrics: measure.metrics,
+    ...(measure.per && { per: measure.per }),
+    groups: scope.groups,
+    ...(scope.grain && { grain: scope.grain }),
+    filters: scope.filters.filter((filter) => !share?.part.includes(filter)).map(({ ref, values, isNegated }) => ({ ref, values, isNegated })),
+    ...(share && { share: { part: share.part.map(({ ref, values, isNegated }) => ({ ref, values, isNegated })) } }),
+    times: compared.times,
+    ...(compare && { compare }),
+    ...(compared.compareUnit && { compareUnit: compared.compareUnit }),
+    ...(change && { change: change.change }),
+    ...(rank && { rank }),
+    having,
+    isCountOfGroups,
+    isList,
+    ...(average && { average }),
+    isCumulative: take(sentence, 'cumulative'),
+    isDefinition,
+    assumptions: [...scope.assumptions, ...measure.items.flatMap((item) => (isKind(item, 'metric') && item.atom.isGuess ? [{ kind: 'metric' as const, said: item.text, metric: item.atom.metric }] : []))],
+  }
+}
+
+/** "Which customers churned", "list our customers": the noun inside the metric's own name is what is to be listed. */
+function askedNoun(sentence: Sentence, measure: Measure): readonly string[] | undefined {
+  const [item] = measure.items
+  if (!item || !(isKind(item, 'metric') || isKind(item, 'count-noun')) || !item.atom.refs) return undefined
+  const across = (other: Item) => isLight(other) || isKind(other, 'value') || isKind(other, 'number') || isOp(other, 'and')
+  const before = neighbour(sentence, item, -1, across)
+  const after = neighbour(sentence, item, 1)
+  const isAsked = (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
+  return isAsked ? item.atom.refs : undefined
+}
+
+type Change = { change: 'rate' | 'difference'; isDecline: boolean }
+
+function takeChange(sentence: Sentence): Change | undefined {
+  const isDecline = take(sentence, 'decline')
+  const isRate = take(sentence, 'growth-rate')
+  const isGrowth = take(sentence, 'growth')
+  const isDifference = hasOp(sentence, 'difference') && sentence.items.filter((item) => isKind(item, 'value')).length < 2
+  if (isDifference) take(sentence, 'difference')
+  if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
+  const isFast = hasOp(sentence, 'fastest', 'slowest') || sentence.items.some((item) => isKind(item, 'number') && item.atom.unit === 'percent')
+  return { change: isRate || isFast ? 'rate' : 'difference', isDecline }
+}
+
+/** The times that were said, and whether they are set against each other. */
+function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: boolean): { times: TimePhrase[]; compare?: 'times' | 'year-ago' | 'previous'; isVersus: boolean; compareUnit?: Unit } {
+  const items = itemsOf(sentence, 'time')
+  for (const item of items) item.isUsed = true
+  const compareUnit = unitIn(sentence.items.find((item) => isOp(item, 'previous'))?.text ?? '')
+  const isYearAgo = take(sentence, 'year-ago')
+  const isPrevious = take(sentence, 'previous')
+  const isBetweenValues = scope.filters.some((filter) => filter.values.length > 1)
+  const { today } = layer.calendar
+  const isNow = (time: TimePhrase) => time.period.from === today && time.period.unit === 'day' && !time.ago
+  const said = items.map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time)).filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
+  const isVersus = hasOp(sentence, 'versus') && !(isBetweenValues && said.length < 2)
+  if (isVersus) take(sentence, 'versus')
+  if (isYearAgo || isPrevious) return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
+  const [first, second] = said
+  if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain) return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
+  if (first && said.length === 1 && isVersus && !isBetweenValues) {
+    // "compared to last quarter", with nothing to compare: the period after it.
+    const now = first.ago || isNow(first) ? { period: { from: today, to: first.period.to, unit: 'day' as const } } : after(first, layer)
+    return { times: [first, now], compare: 'times', isVersus }
+  }
+  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second))) return { times: [isNow(first) ? second : first], isVersus }
+  if (said.length === 2 && first && second) {
+    const isWider = first.period.unit !== second.period.unit && second.period.unit === 'year' && !second.edge && first.period.unit !== undefined && first.period.unit !== 'day'
+    if (isWider && (isVersus || isChange)) return { times: [first], compare: 'year-ago', isVersus }
+    return { times: [first, second].sort((a, b) => (a.period.to < b.period.to ? -1 : 1)), compare: 'times', isVersus }
+  }
+  return { times: said, isVersus }
+}
+
+const unitIn = (text: string): Unit | undefined => (/month|mom|m\/m|逐月/i.test(text) ? 'month' : /quarter|qoq|q\/q/i.test(text) ? 'quarter' : /week|wow/i.test(text) ? 'week' : /year/i.test(text) ? 'year' : undefined)
+
+function after(time: TimePhrase, { calendar }: Layer): TimePhrase {
+  const { unit, system } = time.period
+  return { period: unit ? unitAt(time.period.to, unit, 0, system ?? calendar.system, calendar.fiscal) : { from: time.period.to, to: calendar.today } }
+}
+
+/** An average over time, unless the metric is an average already, which is then simply meant. */
+function chooseAverage(sentence: Sentence, layer: Layer, scope: Scope, measure: Measure): Frame['average'] {
+  const isSaid = take(sentence, 'average')
+  if (scope.average) return scope.average
+  if (!isSaid) return undefined
+  const isAverage = measure.metrics.every((name) => {
+    const metric = layer.metrics.get(name)
+    return metric && (metric.kind === 'ratio' || /\bavg\(|\/|\bmean\(/i.test(metric.sql))
+  })
+  if (isAverage || measure.per) return undefined
+  const unit = scope.grain?.unit
+  delete scope.grain
+  return unit ?? 'auto'
+}
+
+/** A thing that is only mentioned must at least be what the figure is about. Never one that was to be split by. */
+function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
+  const metric = layer.metrics.get(frame.metrics[0] ?? '')
+  const tables = metric ? basicParts(layer, metric).flatMap((part) => [part.table, ...reach(layer, part.table)]) : []
+  for (const item of itemsOf(sentence, 'entity')) {
+    item.isUsed = true
+    const before = neighbour(sentence, item, -1)
+    const isAskedFor = isOp(before, 'by', 'which', 'per', 'top', 'bottom', 'most', 'least', 'list') && !isOp(before, 'of', 'count')
+    if (!tables.includes(item.atom.table) || isAskedFor) sentence.problems.push({ kind: 'unused', said: item.text })
+    sentence.penalty += 1
+  }
+  for (const item of [...itemsOf(sentence, 'count-noun'), ...itemsOf(sentence, 'attribute')]) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })
+}
+
+const reach = (layer: Layer, table: string): string[] => (layer.entities.get(table)?.joins ?? []).flatMap((join) => (join.as ? [] : [join.to, ...(layer.entities.get(join.to)?.joins ?? []).flatMap((next) => (next.as ? [] : [next.to]))]))
+
+const addsAnything = (frame: Frame): boolean =>
+  frame.groups.length + frame.filters.length + frame.times.length > 0 || [frame.grain, frame.compare, frame.share, frame.rank].some((part) => part !== undefined)
+
+function checkRest(sentence: Sentence): void {
+  for (const item of sentence.items) {
+    if (item.isUsed || isLight(item) || (item.atom.kind === 'op' && item.atom.isIdle)) continue
+    sentence.problems.push({ kind: 'unused', said: item.text })
+  }
+}

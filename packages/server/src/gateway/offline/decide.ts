@@ -1,0 +1,120 @@
+// The next move, from nothing but the transcript: read the layer, look a name up, query, chart, answer.
+import { answer, subjectOf, type About } from './answer.ts'
+import { chartOf } from './chart.ts'
+import { define } from './define.ts'
+import { explore } from './explore.ts'
+import { fallback } from './fallback.ts'
+import type { Language } from './format.ts'
+import type { Frame, Parsed } from './frame.ts'
+import { parseLayer, type Layer } from './layer.ts'
+import { buildLexicon, type FoundValue, type Lexicon } from './lexicon.ts'
+import { asIf, lookupCall, nameRuns, readLookup, type NameRun } from './lookup.ts'
+import { parseQuestion, readQuestion, type Question } from './parse.ts'
+import { planOf } from './plan.ts'
+import { refuse, refuseText } from './refuse.ts'
+import { readResult } from './result.ts'
+import { speech, standIn } from './speech.ts'
+import { queryOf } from './sql.ts'
+import { isChinese } from './tokens.ts'
+import { resultOf, type Transcript } from './transcript.ts'
+
+export type Call = { tool: string; input: Record<string, unknown> }
+export type Move = { kind: 'call'; calls: Call[] } | { kind: 'say'; text: string }
+
+const triesMax = 2
+
+export function decide(transcript: Transcript): Move {
+  const offered = new Set(transcript.tools.map((tool) => tool.name))
+  const question = transcript.questions.at(-1) ?? ''
+  if (!offered.has('query') || !offered.has('bash')) return fallback(transcript)
+  const explored = explore(transcript)
+  if (explored.kind === 'reading') return { kind: 'call', calls: explored.calls }
+  if (explored.kind === 'absent') return fallback(transcript, explored.why)
+  const language: Language = isChinese(question) ? 'zh' : 'en'
+  let layer: Layer
+  try {
+    layer = parseLayer(explored.files)
+  } catch (error) {
+    return { kind: 'say', text: refuseText(`The semantic layer cannot be read: ${error instanceof Error ? error.message : String(error)}`, language) }
+  }
+  return respond(transcript, layer, question, language)
+}
+
+function respond(transcript: Transcript, layer: Layer, asked: string, language: Language): Move {
+  const understood = understand(transcript, layer, asked)
+  if ('move' in understood) return understood.move
+  const { parsed } = understood
+  const say = (text: string): Move => ({ kind: 'say', text })
+  if ('names' in understood && understood.names) return say(refuseText(language === 'zh' ? `“${understood.names.said}”可能指：${understood.names.names.join('、')}。请写出全名。` : `“${understood.names.said}” may be any of: ${understood.names.names.join('; ')}. Please give the whole name.`, language))
+  if ('problem' in parsed) return say(refuse(parsed.problem, layer, language))
+  if (parsed.frame.isDefinition) return say(define(parsed.frame, layer, language))
+  const planned = planOf(parsed.frame, layer)
+  if ('problem' in planned) return say(refuse(planned.problem, layer, language))
+  const query = queryOf(planned.plan, layer)
+  const about: About = { plan: planned.plan, query, layer, language }
+  return carryOut(transcript, about)
+}
+
+/** Runs the query, draws it where that helps, and answers. A query that ran out of time is tried once more. */
+function carryOut(transcript: Transcript, about: About): Move {
+  const { query, language } = about
+  const title = subjectOf(about, speech[language]).full.slice(0, 200)
+  const input = { sql: query.sql, title }
+  const ran = resultOf(transcript, 'query', input)
+  if (!ran) return { kind: 'call', calls: [{ tool: 'query', input }] }
+  const result = readResult(ran.output)
+  if ('error' in result) {
+    if (result.error.kind === 'timeout' && ran.times < triesMax) return { kind: 'call', calls: [{ tool: 'query', input }] }
+    const text = result.error.kind === 'withheld' ? speech[language].withheld(result.error.message) : speech[language].failed(result.error.kind, result.error.message)
+    return { kind: 'say', text: `${[text, result.access?.note ?? ''].filter((part) => part !== '').join(' ')}\n\n${standIn[language]}` }
+  }
+  const chart = transcript.tools.some((tool) => tool.name === 'chart') ? chartOf(about, result, title) : undefined
+  // A drawing that fails is no reason to keep the answer back.
+  if (chart && !resultOf(transcript, 'chart', chart)) return { kind: 'call', calls: [{ tool: 'chart', input: chart }] }
+  return { kind: 'say', text: answer(about, result) }
+}
+
+type Understood = { move: Move } | { parsed: Parsed; names?: { said: string; names: string[] } }
+
+/** Parses the question; where a name is in the way, looks it up and parses again. */
+function understand(transcript: Transcript, layer: Layer, asked: string): Understood {
+  const plain = buildLexicon(layer)
+  const context = earlierFrame(transcript, layer, plain)
+  const question = readQuestion(asked, plain)
+  const parsed = parseQuestion(question, plain, layer, context)
+  const runs = suspects(question, parsed)
+  const known: FoundValue[] = []
+  for (const run of runs) {
+    const attempt = parseWith(asked, layer, [...known, ...runs.flatMap((other) => asIf(other, layer))], context)
+    if ('problem' in attempt) return { parsed }
+    const call = lookupCall(run, layer)
+    const result = resultOf(transcript, call.tool, call.input)
+    if (!result) return { move: { kind: 'call', calls: [call] } }
+    const looked = readLookup(run, layer, result.output)
+    if (looked.kind === 'several') return { parsed, names: looked }
+    // What only looked like a name is left to the first reading.
+    if (looked.kind === 'found') known.push(...looked.values, ...looked.values.map((value) => ({ ...value, said: run.said })))
+  }
+  return { parsed: known.length > 0 ? parseWith(asked, layer, known, context) : parsed }
+}
+
+/** Stretches to look up: unknown words, and capitals that could be read otherwise only by breaking a name apart. */
+function suspects(question: Question, parsed: Parsed): NameRun[] {
+  if ('problem' in parsed) return parsed.problem.kind === 'unknown-words' ? nameRuns(question, parsed.problem.spans) : []
+  return nameRuns(question, parsed.suspects ?? [])
+}
+
+function parseWith(asked: string, layer: Layer, values: readonly FoundValue[], context: Frame | undefined): Parsed {
+  const lexicon = buildLexicon(layer, values)
+  return parseQuestion(readQuestion(asked, lexicon), lexicon, layer, context)
+}
+
+/** What was asked before in this conversation, for a question that leans on it. */
+function earlierFrame(transcript: Transcript, layer: Layer, lexicon: Lexicon): Frame | undefined {
+  let frame: Frame | undefined
+  for (const text of transcript.questions.slice(-4, -1)) {
+    const parsed = parseQuestion(readQuestion(text, lexicon), lexicon, layer, frame)
+    if ('frame' in parsed) frame = parsed.frame
+  }
+  return frame
+}

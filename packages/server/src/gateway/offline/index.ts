@@ -1,0 +1,1 @@
+export { offlinePlanner } from './model.ts'

@@ -1,0 +1,186 @@
+// Stage 2b: the semantic layer's names and the planner's own vocabulary, as phrases that can be found in a question.
+import type { Atom, ValueChoice } from './atoms.ts'
+import type { Dimension, Layer, Names } from './layer.ts'
+import type { NamedPeriod } from './time.ts'
+import { isChinese, tokenize } from './tokens.ts'
+import { averagePhrases, everPhrases, fillerPhrases, grainPhrases, nowPhrases, opPhrases, type Op } from './words.ts'
+
+export type Phrase = {
+  /** Stems of its words, or its characters. */
+  words: readonly string[]
+  atom: Atom
+  /** 1 for a name as given; less for one that was derived. */
+  quality: number
+  /** Must be written like this: `US` is a country, `us` is not. */
+  exactText?: string
+}
+
+export type Lexicon = {
+  /** By first word. */
+  phrases: ReadonlyMap<string, readonly Phrase[]>
+  /** Names of metrics in several words, which may stand apart in a question. */
+  scattered: readonly { words: readonly string[]; metric: string; quality: number }[]
+  /** Nouns that head a metric's name. */
+  nouns: ReadonlySet<string>
+  periods: readonly NamedPeriod[]
+  /** Every word that means something here, for the correction of spelling. */
+  vocabulary: ReadonlySet<string>
+}
+
+/** A value found by looking it up, such as a company's name. */
+export type FoundValue = { ref: string; value: string; /** What it was called in the question, if not by its whole name. */ said?: string }
+
+const functionWords = new Set('us in it is as at be by do go he if me my no of on or so to up we an am are can did has her him his its may not our out the was who why how for and'.split(' '))
+const stems = (phrase: string): string[] => tokenize(phrase).filter((token) => !['-', "'", '"', '.'].includes(token.norm)).map((token) => token.stem)
+const namesOf = ({ label, synonyms }: Names): string[] => [label.en, label.zh, ...synonyms.en, ...synonyms.zh].filter((name) => name !== '')
+
+export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): Lexicon {
+  const phrases = new Map<string, Phrase[]>()
+  const taken = new Set<string>()
+  const key = (words: readonly string[]) => words.join(' ')
+  const add = (text: string, atom: Atom, quality = 1) => {
+    const words = stems(text)
+    const [first] = words
+    if (first === undefined) return
+    taken.add(key(words))
+    const isRisky = words.length === 1 && functionWords.has(text.toLowerCase()) && text === text.toUpperCase()
+    phrases.set(first, [...(phrases.get(first) ?? []), { words, atom, quality, ...(isRisky && { exactText: text }) }])
+  }
+  const addDerived = (text: string, atom: Atom, quality: number) => {
+    if (!taken.has(key(stems(text)))) add(text, atom, quality)
+  }
+
+  for (const metric of layer.metrics.values()) for (const name of namesOf(metric)) add(name, { kind: 'metric', metric: metric.name })
+  const counters = countNouns(layer)
+  for (const [text, refs] of dimensionNames(layer)) add(text, { kind: 'dimension', refs, isPlural: false })
+  for (const [text, choices] of valueNames(layer, found)) {
+    const counts = [...counters].find(([noun]) => isTail(stems(text), stems(noun)))?.[1]
+    add(text, { kind: 'value', choices, ...(counts && { counts }) })
+  }
+  for (const entity of layer.entities.values()) for (const name of namesOf(entity)) add(name, { kind: 'entity', table: entity.table })
+  for (const [noun, metric] of counters) add(noun, { kind: 'count-noun', metric }, 0.9)
+  for (const entity of layer.entities.values()) addAttributes(entity, add)
+  layer.unavailable.forEach((topic, index) => {
+    for (const name of namesOf({ label: topic.topic, synonyms: topic.synonyms })) add(name, { kind: 'unavailable', topic: index })
+  })
+  for (const [phrase, ops] of grammar()) add(phrase, ops.length > 0 ? { kind: 'op', ops, isIdle: idle.has(phrase) } : { kind: 'filler' })
+  for (const { key: unit, phrase, calendar } of grainPhrases) add(phrase, { kind: 'grain', unit, isPlural: false, ...(calendar && { system: 'calendar' as const }) })
+  for (const { key: unit, phrase } of averagePhrases) add(phrase, { kind: 'average-per', unit })
+  const { today, dataFrom, completeUntil } = layer.calendar
+  for (const phrase of nowPhrases) add(phrase, { kind: 'time', time: { period: { from: today, to: nextDay(today), unit: 'day' } } }, 0.8)
+  for (const phrase of everPhrases) add(phrase, { kind: 'time', time: { period: { from: dataFrom, to: nextDay(completeUntil) }, open: 'since' } })
+  addGuesses(layer, addDerived)
+
+  const vocabulary = new Set([...phrases.values()].flat().flatMap((phrase) => phrase.words))
+  const nouns = new Set([...counters.keys(), ...[...layer.entities.values()].flatMap(namesOf), ...[...layer.metrics.values()].flatMap(namesOf).filter((name) => stems(name).length === 1)].map((name) => key(stems(name))))
+  return { phrases, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary }
+}
+
+const idle = new Set(fillerPhrases)
+
+/** Each word of grammar with all that it may do; fillers do nothing. */
+function grammar(): Map<string, Op[]> {
+  const found = new Map<string, Op[]>(fillerPhrases.map((phrase) => [phrase, []]))
+  for (const { key, phrase } of opPhrases) found.set(phrase, [...(found.get(phrase) ?? []), key])
+  return found
+}
+
+const nextDay = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
+const isTail = (words: readonly string[], tail: readonly string[]): boolean => words.length > tail.length && tail.every((word, i) => words[words.length - tail.length + i] === word)
+const periodsOf = (layer: Layer): NamedPeriod[] => layer.periods.flatMap((named) => namesOf(named).map((name) => ({ words: stems(name), period: named.period })))
+
+/** "number of customers" and 客户数 say that customers, 客户, are what the metric counts. */
+function countNouns(layer: Layer): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const metric of layer.metrics.values()) {
+    if (metric.unit !== 'count' || metric.kind === 'ratio') continue
+    for (const name of namesOf(metric)) {
+      const noun = /^(?:number of|how many) (.+)$/i.exec(name)?.[1] ?? /^(.+) count$/i.exec(name)?.[1] ?? /^(?:有?多少[个家位张条]?)(.{2,})$/u.exec(name)?.[1] ?? /^(.*?)(?:总数|数量|数)$/u.exec(name)?.[1]
+      if (noun && noun.length > 1 && !found.has(noun)) found.set(noun, metric.name)
+    }
+  }
+  return found
+}
+
+/** Names of columns, each with all columns that bear it. */
+function dimensionNames(layer: Layer): Map<string, string[]> {
+  const found = new Map<string, string[]>()
+  for (const dimension of layer.dimensions.values()) {
+    for (const name of dimension.phrases.flatMap(namesOf)) found.set(name, [...new Set([...(found.get(name) ?? []), dimension.ref])])
+  }
+  return found
+}
+
+function valueNames(layer: Layer, looked: readonly FoundValue[]): Map<string, ValueChoice[]> {
+  const found = new Map<string, ValueChoice[]>()
+  const add = (text: string, choice: ValueChoice) => {
+    const known = found.get(text) ?? []
+    if (!known.some((other) => other.ref === choice.ref && other.value === choice.value)) found.set(text, [...known, choice])
+  }
+  for (const dimension of layer.dimensions.values()) {
+    for (const value of dimension.values) {
+      for (const name of [...namesOf(value), ...codeNames(value.value)]) add(name, { ref: dimension.ref, value: value.value, label: value.label })
+    }
+  }
+  for (const { ref, value, said } of looked) add(said ?? value, { ref, value })
+  return found
+}
+
+/** A code is a name as well when it reads like words: `missing_feature`. */
+const codeNames = (value: string): string[] => (/^[a-z][a-z_ -]{2,}$/i.test(value) ? [value.replaceAll('_', ' ')] : [])
+
+/** Columns that nobody groups by, by their own names: `billing_email` is "billing email". Asked for, they are listed or withheld. */
+function addAttributes(entity: Layer['entities'] extends Map<string, infer E> ? E : never, add: (text: string, atom: Atom, quality?: number) => void): void {
+  const personal = entity.columns.filter((column) => column.personal)
+  for (const column of personal) add(column.name.replaceAll('_', ' '), { kind: 'attribute', table: entity.table, columns: [column.name] }, 0.9)
+}
+
+/** What people leave out: "churn" for churn rate, "reason" for reason for leaving. Only where nothing else has that name. */
+function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void): void {
+  for (const metric of layer.metrics.values()) {
+    for (const name of namesOf(metric)) {
+      const short = metric.unit === 'percent' ? (/^(.+) rate$/i.exec(name)?.[1] ?? /^(.{2,})率$/u.exec(name)?.[1]) : undefined
+      if (short) add(short, { kind: 'metric', metric: metric.name, isGuess: true }, 0.6)
+    }
+  }
+  const heads = new Map<string, Set<string>>()
+  for (const dimension of layer.dimensions.values()) {
+    for (const head of dimension.phrases.flatMap((names) => headWords(names, dimension))) heads.set(head, (heads.get(head) ?? new Set()).add(dimension.ref))
+  }
+  for (const [head, refs] of heads) add(head, { kind: 'dimension', refs: [...refs], isPlural: false, isGuess: true }, 0.6)
+}
+
+function headWords(names: Names, dimension: Dimension): string[] {
+  return namesOf(names).flatMap((name) => {
+    if (isChinese(name)) return name.length >= 4 ? [name.slice(-2)] : []
+    const words = name.split(/[ -]/)
+    if (words.length < 2 || dimension.column === words.at(-1)) return []
+    return words.includes('for') ? [words[0] ?? ''] : [words.at(-1) ?? '']
+  }).filter((word) => word.length > 1)
+}
+
+/** Names of two or more words without words of grammar, to be found even when they stand apart. */
+function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scattered'] {
+  return [...layer.metrics.values()].flatMap((metric) =>
+    namesOf(metric).flatMap((name) => {
+      const words = stems(name)
+      if (!isChinese(name)) {
+        const isPlain = words.length >= 2 && words.length <= 3 && words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
+        return isPlain ? [{ words, metric: metric.name, quality: 0.95 }] : []
+      }
+      return chinesePieces(words, nouns).map((pieces) => ({ words: pieces, metric: metric.name, quality: 0.9 }))
+    }))
+}
+
+/** 流失客户 → 流失 + 客户, since 客户 is a noun by itself. Pieces keep their characters together. */
+function chinesePieces(words: readonly string[], nouns: ReadonlySet<string>): string[][] {
+  const bare = ['数', '量'].includes(words.at(-1) ?? '') ? words.slice(0, -1) : words
+  const pieces: string[][] = []
+  for (let cut = 1; cut < bare.length; cut++) {
+    const [left, right] = [bare.slice(0, cut), bare.slice(cut)]
+    if (nouns.has(right.join(' ')) && left.length >= 2) pieces.push([left.join(''), right.join('')])
+    if (nouns.has(left.join(' ')) && right.length >= 2) pieces.push([left.join(''), right.join('')])
+  }
+  return pieces
+}
+
