@@ -64,6 +64,7 @@ export class ActiveRun {
   #inboxSeen = 0
   #takenIds = new Set<string>()
   #send: ((frame: ServerFrame) => void) | undefined
+  #isTakenUp = false
   /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
   #isLeaving = false
 
@@ -80,6 +81,7 @@ export class ActiveRun {
 
   /** A run that this node has just started: its first event is written already. */
   begin(firstHash: string): void {
+    this.#isTakenUp = true
     this.#seq = 1
     this.#lastHash = firstHash
     this.history.length = 1
@@ -97,6 +99,7 @@ export class ActiveRun {
 
   /** What has to happen before a worker sees the run: messages, timers that are due. False when it needs no worker now. */
   wake(inbox: InboxRow[], inboxCount: number): boolean {
+    this.#isTakenUp = true
     this.takeInbox(inbox, inboxCount)
     if (this.#isLeaving) return false
     if (this.history.parked) {
@@ -152,6 +155,8 @@ export class ActiveRun {
 
   /** Takes messages from outside. `count` is how many were ever sent, as read before these. */
   takeInbox(rows: InboxRow[], count: number): void {
+    // Claimed, but its journal is still being read: what the message is for is not known yet. It stays in the inbox for the next look.
+    if (!this.#isTakenUp) return
     this.#inboxSeen = Math.max(this.#inboxSeen, count)
     for (const row of rows) {
       if (this.#isLeaving) return
