@@ -65,6 +65,8 @@ export class ActiveRun {
   #takenIds = new Set<string>()
   #send: ((frame: ServerFrame) => void) | undefined
   #isTakenUp = false
+  #unwrittenCount = 0
+  #whenWritten: (() => void) | undefined
   /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
   #isLeaving = false
 
@@ -122,6 +124,9 @@ export class ActiveRun {
 
   /** A worker is ready for it. `messages` is what was said before in the session. */
   attach(send: (frame: ServerFrame) => void, messages: Extract<ServerFrame, { type: 'run.start' }>['messages']): void {
+    // The history that the worker gets holds all results so far, and none may be told before it is durable.
+    if (this.#unwrittenCount > 0) return void (this.#whenWritten = () => this.attach(send, messages))
+    if (this.#isLeaving) return
     this.#send = send
     const entries = this.history.entries()
     const { id: run, agent, version, input, asker, sessionId: session, createdAt } = this.row
@@ -435,12 +440,19 @@ export class ActiveRun {
     })
     if (bytes > outputBytesMax * 2) this.#ports.log.warn('large journal entry', { runId: this.id, bytes })
     const changeRow = change && this.#changeRow(change)
+    // A worker that comes later gets this with the history. Told again while it replays, it would be a second result of the same operation.
+    const send = this.#send
+    this.#unwrittenCount++
     this.#ports.journal.append({
       runId: this.id, epoch: this.epoch, events: rows, change: changeRow, approvals, taken, bytes: bytes + (changeRow?.length ?? 0),
       onDurable: () => {
         if (rows.length > 0) this.#ports.onEvents(this.id)
-        for (const frame of frames ?? []) this.#send?.(frame)
+        for (const frame of frames ?? []) send?.(frame)
         then?.()
+        if (--this.#unwrittenCount > 0) return
+        const whenWritten = this.#whenWritten
+        this.#whenWritten = undefined
+        whenWritten?.()
       },
       onRefused: (why, error) => {
         if (why === 'invalid') this.#ports.onBroken(this, `The database refused what it wanted to record: ${error instanceof Error ? error.message : String(error)}`)
