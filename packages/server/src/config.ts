@@ -37,6 +37,7 @@ export const settings = {
   OPENAI_API_KEY: secret.optional().describe('Makes OpenAI’s models available.'),
   ANTHROPIC_API_KEY: secret.optional().describe('Makes Anthropic’s models available.'),
   GOOGLE_GENERATIVE_AI_API_KEY: secret.optional().describe('Makes Google’s models available.'),
+  LONGHAUL_TEST_CRASH_FILE: folder.optional().describe('For tests only, refused unless NODE_ENV is `test`: a file in which a test names the point at which the server ends itself.'),
 } as const
 
 /** Settings of the command line and of the tests. They may stand in the same environment, so they are no typing errors. */
@@ -57,7 +58,9 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ''))
   const unknown = Object.keys(given).filter((name) => name.startsWith('LONGHAUL_') && !(name in settings) && !settingsOfOthers.includes(name))
   const parsed = Config.safeParse(given)
+  const isMisused = given['LONGHAUL_TEST_CRASH_FILE'] !== undefined && given['NODE_ENV'] !== 'test'
   const problems = [
+    ...(isMisused ? ['LONGHAUL_TEST_CRASH_FILE: makes the server end itself, so it is taken only with NODE_ENV=test'] : []),
     ...unknown.map((name) => `${name} is not a setting. Did you mean ${nearest(name)}?`),
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`),
   ]

@@ -1,4 +1,5 @@
 /** The steps that the server executes for workers: model calls, commands and files in the run's sandbox, files for the answer. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArtifactRequest, ExecRequest, FilesRequest, type Json, ModelReply, ModelRequest, type Prompt } from '@longhaul/protocol'
 import type { z } from 'zod'
@@ -17,7 +18,10 @@ export type ExecutorPorts = {
 }
 
 export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorPorts): Executors {
-  const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => sandboxes.open(run.id, join(folderOf(run.agent, run.version), 'agent', 'sandbox', 'workspace'))
+  const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
+    const seed = join(folderOf(run.agent, run.version), 'agent', 'sandbox', 'workspace')
+    return sandboxes.open(run.id, existsSync(seed) ? seed : undefined) // Most agents bring no files.
+  }
   return {
     model: {
       async execute(input, context) {

@@ -69,6 +69,9 @@ export class ActiveRun {
   #inboxSeen = 0
   #takenIds = new Set<string>()
   #send: ((frame: ServerFrame) => void) | undefined
+  #isTakenUp = false
+  #unwrittenCount = 0
+  #whenWritten: (() => void) | undefined
   /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
   #isLeaving = false
 
@@ -85,6 +88,7 @@ export class ActiveRun {
 
   /** A run that this node has just started: its first event is written already. */
   begin(firstHash: string): void {
+    this.#isTakenUp = true
     this.#seq = 1
     this.#lastHash = firstHash
     this.history.length = 1
@@ -102,6 +106,7 @@ export class ActiveRun {
 
   /** What has to happen before a worker sees the run: messages, timers that are due. False when it needs no worker now. */
   wake(inbox: InboxRow[], inboxCount: number): boolean {
+    this.#isTakenUp = true
     this.takeInbox(inbox, inboxCount)
     if (this.#isLeaving) return false
     if (this.history.parked) {
@@ -124,6 +129,9 @@ export class ActiveRun {
 
   /** A worker is ready for it. `messages` is what was said before in the session. */
   attach(send: (frame: ServerFrame) => void, messages: Extract<ServerFrame, { type: 'run.start' }>['messages']): void {
+    // The history that the worker gets holds all results so far, and none may be told before it is durable.
+    if (this.#unwrittenCount > 0) return void (this.#whenWritten = () => this.attach(send, messages))
+    if (this.#isLeaving) return
     this.#send = send
     const entries = this.history.entries()
     const { id: run, agent, version, input, asker, sessionId: session, createdAt } = this.row
@@ -157,6 +165,8 @@ export class ActiveRun {
 
   /** Takes messages from outside. `count` is how many were ever sent, as read before these. */
   takeInbox(rows: InboxRow[], count: number): void {
+    // Claimed, but its journal is still being read: what the message is for is not known yet. It stays in the inbox for the next look.
+    if (!this.#isTakenUp) return
     this.#inboxSeen = Math.max(this.#inboxSeen, count)
     for (const row of rows) {
       if (this.#isLeaving) return
@@ -436,12 +446,19 @@ export class ActiveRun {
     })
     if (bytes > outputBytesMax * 2) this.#ports.log.warn('large journal entry', { runId: this.id, bytes })
     const changeRow = change && this.#changeRow(change)
+    // A worker that comes later gets this with the history. Told again while it replays, it would be a second result of the same operation.
+    const send = this.#send
+    this.#unwrittenCount++
     this.#ports.journal.append({
       runId: this.id, epoch: this.epoch, events: rows, change: changeRow, approvals, taken, bytes: bytes + (changeRow?.length ?? 0),
       onDurable: () => {
         if (rows.length > 0) this.#ports.onEvents(this.id)
-        for (const frame of frames ?? []) this.#send?.(frame)
+        for (const frame of frames ?? []) send?.(frame)
         then?.()
+        if (--this.#unwrittenCount > 0) return
+        const whenWritten = this.#whenWritten
+        this.#whenWritten = undefined
+        whenWritten?.()
       },
       onRefused: (why, error) => {
         if (why === 'invalid') this.#ports.onBroken(this, `The database refused what it wanted to record: ${error instanceof Error ? error.message : String(error)}`)

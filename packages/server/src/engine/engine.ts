@@ -127,8 +127,8 @@ export function openEngine(options: EngineOptions): Engine {
     probe('claim.before')
     const nodeId = await node.id()
     const claimed = await claimRuns(db, nodeId, room)
-    probe('claim.after')
     if (claimed.length === 0) return 0
+    probe('claim.after')
     const runs = claimed.map(take)
     const ids = claimed.map((row) => row.id)
     try {
@@ -187,7 +187,9 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   async function send(tenantId: string, runId: string, message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined }): Promise<void> {
+    probe('message.before')
     const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
+    probe('message.after')
     if (!sent) return
     if (sent.nodeId === null) claims.wake()
     else if (active.has(runId)) await readInbox([runId])
@@ -299,12 +301,14 @@ export function openEngine(options: EngineOptions): Engine {
     },
 
     async decide(audience, by, approvalId, approved, comment) {
+      probe('message.before')
       const decided = await db.transaction(async (tx) => {
         const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
         if (!approval) return undefined
         const sent = await sendMessage(tx, { id: newId(), tenantId: audience.tenantId, runId: approval.runId, kind: 'approval', name: approvalId, payload: { approved, by, comment: comment ?? null }, sentBy: by })
         return { approval, nodeId: sent?.nodeId }
       })
+      probe('message.after')
       if (!decided) {
         const found = await findApproval(db, audience, approvalId)
         if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)

@@ -5,7 +5,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Connection, Db } from '../db/index.ts'
-import { type Log, type Service, loop, monotonicMs, newId, sleep } from '../kernel/index.ts'
+import { type Log, type Service, loop, monotonicMs, newId, probe, sleep } from '../kernel/index.ts'
 import { buryNodes, insertNode, nodesOfPlace, readIncarnation, renewLease, retireNode } from './node-store.ts'
 
 /**
@@ -135,7 +135,9 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
       await (registering ??= register())
       const orphans = (await nodesOfPlace(db, place)).filter((node) => node.id !== id && !isAlive(node.pid)).map((node) => node.id)
       if (orphans.length > 0) {
+        probe('burial.before')
         const { runCount } = await buryNodes(db, orphans)
+        probe('burial.after')
         log.info('took over from an earlier process on this machine that has ended', { nodeIds: orphans, runCount })
       }
       await heartbeat.start()

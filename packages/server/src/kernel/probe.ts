@@ -4,7 +4,10 @@ export const crashPoints = [
   'flush.after',
   'claim.before',
   'claim.after',
-  'step.executed',
+  'message.before',
+  'message.after',
+  'burial.before',
+  'burial.after',
 ] as const
 export type CrashPoint = (typeof crashPoints)[number]
 

@@ -22,7 +22,11 @@ const lockName = '.lock'
 const usedName = 'used'
 
 export function claimRoot(path: string): Root {
-  mkdirSync(path, { recursive: true })
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (cause) {
+    throw new AppError('unavailable', `${path} cannot be made: ${cause instanceof Error ? cause.message : cause}. Set LONGHAUL_DATA_DIR to a folder that can be written.`, cause)
+  }
   const real = realpathSync(path)
   // Where sandboxes run as users of their own, those pass through to their own folder and list nothing on the way.
   chmodSync(real, process.getuid?.() === 0 ? 0o711 : 0o700)

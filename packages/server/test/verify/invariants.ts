@@ -1,0 +1,133 @@
+/** What must be true of every run, whatever was killed while it went on. Each finding is a sentence; none is what one wants. */
+import { createHash } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import type { Json, Run, RunEvent } from '@longhaul/protocol'
+import type { Client } from '@longhaul/sdk/client'
+import { type Db, sql } from '../../src/db/index.ts'
+import type { Played } from './person.ts'
+import { type Command, outputOf, stepsOf } from './programs.ts'
+
+/** From now on the database remembers each change of the journal that is no addition. */
+export async function watchJournal(db: Db): Promise<void> {
+  await db.rows(sql`create table if not exists journal_changes (run_id uuid, seq int, what text)`)
+  await db.rows(sql`
+    create or replace function note_journal_change() returns trigger language plpgsql as $body$
+    begin
+      insert into journal_changes values (old.run_id, old.seq, tg_op);
+      return coalesce(new, old);
+    end $body$`)
+  await db.rows(sql`create or replace trigger journal_changed before update or delete on events for each row execute function note_journal_change()`)
+}
+
+export type Ledger = Map<string, number>
+
+/** How often each step of a run has taken effect, by the effects themselves. */
+export function readLedger(file: string): Ledger {
+  const ledger: Ledger = new Map()
+  for (const line of read(file).split('\n').filter(Boolean)) {
+    const step = line.replace(/ \d+$/, '')
+    ledger.set(step, (ledger.get(step) ?? 0) + 1)
+  }
+  return ledger
+}
+
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch {
+    return '' // Nothing has taken effect yet.
+  }
+}
+
+/** `executed` is how often each step had taken effect, and `recorded` of how many attempts the outcome was recorded, when something was killed. */
+export type Cut = { executed: Ledger; recorded: Ledger }
+
+export async function cutOf(db: Db, key: string, ledgerOf: (runId: string) => string): Promise<Cut> {
+  const runs = await db.rows<{ id: string }>(sql`select id from runs where idempotency_key = ${key}`)
+  const runId = runs[0]?.id
+  if (runId === undefined) return { executed: new Map(), recorded: new Map() }
+  const rows = await db.rows<{ name: string; count: number }>(sql`
+    select data ->> 'name' as name, count(*)::int as count from events
+    where run_id = ${runId} and type in ('step.completed', 'step.failed') and data ->> 'kind' = 'step' group by 1`)
+  return { executed: readLedger(ledgerOf(runId)), recorded: new Map(rows.map(({ name, count }) => [name, count])) }
+}
+
+export type Checked = { commands: Command[]; played: Played; ledger: Ledger; cuts: Cut[] }
+
+export async function findViolations(client: Client, db: Db, { commands, played, ledger, cuts }: Checked): Promise<string[]> {
+  const { runId } = played
+  const run = await client.runs.get({ runId })
+  return [
+    ...checkEnd(run, outputOf(commands)),
+    ...(await checkSingle(db, played)),
+    ...(await checkJournal(db, runId)),
+    ...(await checkStream(client, played)),
+    ...checkEffects(stepsOf(commands), ledger, cuts),
+  ]
+}
+
+/** I1: accepted means ended, once, with what the program comes to. */
+function checkEnd({ state, output, failure }: Run, expected: Json): string[] {
+  if (state !== 'completed') return [`I1: the run is ${state}: ${JSON.stringify(failure)}`]
+  return isDeepStrictEqual(output, expected) ? [] : [`I1: the output is ${JSON.stringify(output)} and not ${JSON.stringify(expected)}`]
+}
+
+/** I5: one key, one run. */
+async function checkSingle(db: Db, { key }: Played): Promise<string[]> {
+  const runs = await db.rows(sql`select id from runs where idempotency_key = ${key}`)
+  return runs.length === 1 ? [] : [`I5: the idempotency key has ${runs.length} runs`]
+}
+
+type Row = { seq: number; epoch: number; type: string; op: string | null; text: string; hash: string }
+
+/** I2 and I3: numbered without gaps, chained, written by one owner after the other, never changed, every question answered once. */
+async function checkJournal(db: Db, runId: string): Promise<string[]> {
+  const rows = await db.rows<Row>(sql`select seq, epoch, type, op, data::text as text, encode(hash, 'hex') as hash from events where run_id = ${runId} order by seq`)
+  const changes = await db.rows<{ what: string; seq: number }>(sql`select what, seq from journal_changes where run_id = ${runId}`)
+  const problems = changes.map(({ what, seq }) => `I3: event ${seq} was changed afterwards (${what})`)
+  const results = new Set<string>()
+  let previous = ''
+  let epoch = 0
+  for (const [i, row] of rows.entries()) {
+    if (row.seq !== i) problems.push(`I3: event ${row.seq} stands where ${i} should`)
+    const hash = createHash('sha256').update(`${previous}\n${runId} ${row.seq} ${row.type} ${row.op ?? ''}\n${row.text}`).digest('hex')
+    if (hash !== row.hash) problems.push(`I3: the chain breaks at event ${row.seq}`)
+    previous = row.hash
+    if (row.epoch < epoch) problems.push(`I2: event ${row.seq} is of epoch ${row.epoch} after one of epoch ${epoch}`)
+    epoch = row.epoch
+    if (row.op !== null && isResult(row)) {
+      if (results.has(row.op)) problems.push(`I3: operation ${row.op} has a second result, event ${row.seq}`)
+      results.add(row.op)
+    }
+    if (/^run\.(completed|failed|cancelled)$/.test(row.type) && i !== rows.length - 1) problems.push(`I1: event ${row.seq} (${row.type}) is not the last one`)
+  }
+  if (!/^run\.completed$/.test(rows.at(-1)?.type ?? '')) problems.push(`I1: the journal ends with ${rows.at(-1)?.type}`)
+  return problems
+}
+
+const isResult = ({ type, text }: Row): boolean => type === 'step.completed' || type === 'wait.completed' || (type === 'step.failed' && JSON.parse(text).retryInMs === null)
+
+/** I8: what one client saw, across all reconnects, is the journal. */
+async function checkStream(client: Client, { runId, events }: Played): Promise<string[]> {
+  const journal: RunEvent[] = []
+  for (let next: number | null = -1; next !== null;) {
+    const page: { items: RunEvent[]; next: number | null } = await client.runs.events({ runId, after: next, limit: 1_000 })
+    journal.push(...page.items)
+    next = page.next
+  }
+  if (isDeepStrictEqual(events, journal)) return []
+  return [`I8: the stream had events ${events.map(({ seq }) => seq).join(' ')}, the journal has ${journal.map(({ seq }) => seq).join(' ')}`]
+}
+
+/** I4: nothing is executed less often than it must, nor again after its outcome was recorded, and once more at most for each time that it was not. */
+function checkEffects(expected: Ledger, ledger: Ledger, cuts: Cut[]): string[] {
+  const problems: string[] = []
+  for (const [step, least] of expected) {
+    const count = ledger.get(step) ?? 0
+    const lost = cuts.reduce((sum, { executed, recorded }) => sum + Number((executed.get(step) ?? 0) > (recorded.get(step) ?? 0)), 0)
+    if (count < least || count > least + lost) problems.push(`I4: step ${step} took effect ${count} times; ${least} plus at most ${lost} that were not recorded are right`)
+  }
+  for (const step of ledger.keys()) if (!expected.has(step)) problems.push(`I4: step ${step} is not in the program`)
+  return problems
+}

@@ -1,0 +1,65 @@
+/** Programs for the agent `crash`, and what they must come to. */
+import type { Json } from '@longhaul/protocol'
+import type { Command } from '../fixtures/agents/crash/agent/agent.ts'
+
+export type { Command }
+
+/** One of everything that a run can do. */
+export const everything: Command[] = [
+  { do: 'step', name: 'first' },
+  { do: 'sleep', name: 'nap', ms: 30 },
+  { do: 'all', branches: [[{ do: 'step', name: 'left' }], [{ do: 'sleep', name: 'pause', ms: 20 }, { do: 'step', name: 'right', failures: 1 }]] },
+  { do: 'signal', name: 'word' },
+  { do: 'exec', word: 'inside' },
+  { do: 'approval', name: 'Go on?' },
+  { do: 'step', name: 'last' },
+]
+
+/** What the person answers. */
+export const wordFor = (name: string): string => `the word for ${name}`
+
+/** The output, by what the commands mean and not by executing them. */
+export function outputOf(commands: readonly Command[]): Json {
+  return commands.map((command): Json => {
+    switch (command.do) {
+      case 'step':
+        return `${command.name} done`
+      case 'sleep':
+        return null
+      case 'signal':
+        return wordFor(command.name)
+      case 'approval':
+        return true
+      case 'exec':
+        return command.word
+      case 'all':
+        return command.branches.map(outputOf)
+    }
+  })
+}
+
+/** How often each step must have been executed if nothing was ever in the way. */
+export function stepsOf(commands: readonly Command[]): Map<string, number> {
+  const steps = new Map<string, number>()
+  for (const command of commands) {
+    if (command.do === 'step') steps.set(command.name, 1 + (command.failures ?? 0))
+    if (command.do === 'all') for (const branch of command.branches) for (const [name, count] of stepsOf(branch)) steps.set(name, count)
+  }
+  return steps
+}
+
+/** A program that nobody thought of. `random` returns numbers from 0 up to 1. */
+export function randomProgram(random: () => number, depth = 0, names = { count: 0 }): Command[] {
+  const name = (kind: string) => `${kind} ${names.count++}`
+  const below = (limit: number) => Math.floor(random() * limit)
+  return Array.from({ length: 1 + below(depth === 0 ? 10 : 3) }, (): Command => {
+    const choice = random()
+    if (choice < 0.45) return { do: 'step', name: name('step'), failures: random() < 0.15 ? 1 + below(2) : 0 }
+    if (choice < 0.6) return { do: 'sleep', name: name('sleep'), ms: random() < 0.2 ? 1_100 + below(500) : below(80) }
+    if (choice < 0.7) return { do: 'signal', name: name('signal') }
+    if (choice < 0.78) return { do: 'approval', name: name('approval') }
+    if (choice < 0.86) return { do: 'exec', word: name('word') }
+    if (depth > 1) return { do: 'step', name: name('step') }
+    return { do: 'all', branches: Array.from({ length: 2 + below(2) }, () => randomProgram(random, depth + 1, names)) }
+  })
+}
