@@ -21,6 +21,8 @@ export class History {
   readonly signals: { name: string; payload: Json }[] = []
   /** Workers lost while its code was executing, since somebody last took the run up again. */
   interruptionCount = 0
+  /** Workers lost for whatever reason, since then. */
+  lossCount = 0
   parked: Parked | undefined
   length = 0
 
@@ -53,10 +55,12 @@ export class History {
         this.signals.push({ name: d['name']!, payload: d['payload']! })
         break
       case 'run.interrupted':
+        this.lossCount++
         if (d['isSuspect']) this.interruptionCount++
         break
       case 'run.resumed':
         this.interruptionCount = 0
+        this.lossCount = 0
         this.parked = undefined
         break
     }
