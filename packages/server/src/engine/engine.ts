@@ -92,16 +92,27 @@ export function openEngine(options: EngineOptions): Engine {
   })
   const journal: Journal = openJournal({ db, node, log })
 
+  /** A watcher at fault is its own affair, never the run's. */
+  function tellWatchers(runId: string, tell: (watcher: Watcher) => void): void {
+    for (const watcher of watchers.get(runId) ?? []) {
+      try {
+        tell(watcher)
+      } catch (error) {
+        log.warn('somebody who watches a run failed', { error, runId })
+      }
+    }
+  }
+
   const ports = {
     journal, clock: node.clock, executors: options.executors, log,
-    onEvents: (runId: string) => watchers.get(runId)?.forEach((watcher) => watcher.onWake()),
-    onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => watchers.get(runId)?.forEach((watcher) => watcher.onLive({ ...frame, op })),
+    onEvents: (runId: string) => tellWatchers(runId, (watcher) => watcher.onWake()),
+    onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => tellWatchers(runId, (watcher) => watcher.onLive({ ...frame, op })),
     onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
       if (active.get(run.id) !== run) return // It was superseded before it heard of its own end, and may be here anew.
       active.delete(run.id)
       if (why === 'superseded') areStraysPossible = true
       options.onReleased(run.id)
-      watchers.get(run.id)?.forEach((watcher) => watcher.onWake())
+      tellWatchers(run.id, (watcher) => watcher.onWake())
       if (why === 'ended' && run.row.sessionId !== null) void releaseSessions(db).then((isReleased) => isReleased && claims.wake(), () => {}) // The next look does it again.
       if (why !== 'ended' || isBacklogged) claims.wake()
     },
