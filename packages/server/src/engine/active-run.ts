@@ -4,7 +4,7 @@
  * in the order in which they were recorded.
  */
 import { hash as digest } from 'node:crypto'
-import { type Failure, type Json, type ParkReason, type RetryPolicy, type ServerFrame, type StepKind, type Usage, type WorkerFrame, whyNotJson } from '@longhaul/protocol'
+import { type Failure, type Json, type ParkReason, type RetryPolicy, type ServerFrame, type StepKind, Usage, type WorkerFrame, storableText, whyNotJson } from '@longhaul/protocol'
 import { type Log, StepFailure, after, monotonicMs, newId, random, toFailure } from '../kernel/index.ts'
 import { History, type NewEvent } from './history.ts'
 import type { Journal } from './journal.ts'
@@ -40,8 +40,6 @@ export type RunPorts = {
   /** The journal has grown, or a live frame came. */
   onEvents(runId: string): void
   onLive(runId: string, op: string, frame: Parameters<StepContext['live']>[0]): void
-  /** The run cannot go on, whoever executes it. It is taken from here and waits for an operator. */
-  onBroken(run: ActiveRun, message: string): void
   /** The run is not this node's any more. */
   onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back'): void
 }
@@ -54,18 +52,27 @@ export type RunFrame = Extract<WorkerFrame, { run: string }>
 const residentMs = 1_000
 /** A run is parked when it has taken this many workers with it. */
 export const interruptionsMax = 3
+/** A run that has lost this many workers, though never by its own doing as far as anybody could tell, gets one of its own as well. */
+const lossesMax = 8
 const outputBytesMax = 8_000_000
 
 export class ActiveRun {
   readonly id: string
   readonly epoch: number
   readonly row: ClaimedRun
+  /** The node that it was claimed by: this process under the name that it had then. */
+  readonly nodeId: string
   readonly history = new History()
+  /** A worker has been asked for. */
+  isDispatched = false
   readonly #ports: RunPorts
   readonly #executing = new Map<string, AbortController>()
   readonly #timers = new Map<string, () => void>()
   #seq = 0
   #lastHash = ''
+  /** Where the journal stands in the database. */
+  #durable = { seq: 0, hash: '' }
+  #isRefused = false
   #inboxSeen = 0
   #takenIds = new Set<string>()
   #send: ((frame: ServerFrame) => void) | undefined
@@ -75,8 +82,9 @@ export class ActiveRun {
   /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
   #isLeaving = false
 
-  constructor(row: ClaimedRun, ports: RunPorts) {
+  constructor(row: ClaimedRun, nodeId: string, ports: RunPorts) {
     this.id = row.id
+    this.nodeId = nodeId
     this.epoch = row.epoch
     this.row = row
     this.#ports = ports
@@ -91,6 +99,7 @@ export class ActiveRun {
     this.#isTakenUp = true
     this.#seq = 1
     this.#lastHash = firstHash
+    this.#durable = { seq: 1, hash: firstHash }
     this.history.length = 1
   }
 
@@ -102,6 +111,8 @@ export class ActiveRun {
       this.#lastHash = row.hash.toString('hex')
       this.#seq++
     }
+    if (this.#seq === 0) throw new Error(`Run ${this.id} has no journal.`)
+    this.#durable = { seq: this.#seq, hash: this.#lastHash }
   }
 
   /** What has to happen before a worker sees the run: messages, timers that are due. False when it needs no worker now. */
@@ -124,14 +135,14 @@ export class ActiveRun {
 
   /** A run whose code was executing when two workers ended: the next one it has for itself, so that no other run pays for it. */
   get isSuspect(): boolean {
-    return this.history.interruptionCount > 1
+    return this.history.interruptionCount > 1 || this.history.lossCount >= lossesMax
   }
 
   /** A worker is ready for it. `messages` is what was said before in the session. */
   attach(send: (frame: ServerFrame) => void, messages: Extract<ServerFrame, { type: 'run.start' }>['messages']): void {
     // The history that the worker gets holds all results so far, and none may be told before it is durable.
     if (this.#unwrittenCount > 0) return void (this.#whenWritten = () => this.attach(send, messages))
-    if (this.#isLeaving) return
+    if (this.#isLeaving) return // While a worker was looked for it was cancelled, or went to another.
     this.#send = send
     const entries = this.history.entries()
     const { id: run, agent, version, input, asker, sessionId: session, createdAt } = this.row
@@ -144,7 +155,7 @@ export class ActiveRun {
   /** The worker is gone. The run goes back, to be taken up from the journal; what was executed for it here is stopped. */
   interrupt(reason: 'worker_lost' | 'worker_hung', message: string, isSuspect: boolean): void {
     if (this.#isLeaving) return
-    this.#append([{ type: 'run.interrupted', data: { reason, message: message.slice(0, 2_000), isSuspect } }], { change: { state: 'running' } })
+    this.#append([{ type: 'run.interrupted', data: { reason, message: storableText(message.slice(0, 2_000)), isSuspect } }], { change: { state: 'running' } })
     this.#leave('handed-back')
   }
 
@@ -153,6 +164,13 @@ export class ActiveRun {
     if (this.#isLeaving) return
     this.#append([], { change: { state: 'running' } })
     this.#leave('handed-back')
+  }
+
+  /** Its journal contradicts itself. Nothing may be written after it, but somebody must be told where it stands. */
+  block(message: string): void {
+    if (this.#isLeaving) return
+    this.#append([], { change: { state: 'waiting', wait: { kind: 'operator', name: 'operator', until: null, reason: 'broken', detail: { message: storableText(message) } } } })
+    this.#leave('waiting')
   }
 
   /** It is another's: drop everything, write nothing. */
@@ -223,9 +241,9 @@ export class ActiveRun {
         return this.#end('ended', { type: 'run.completed', data: { output: frame.output } }, { state: 'completed', output: frame.output })
       }
       case 'run.failed':
-        return this.#fail(frame.failure)
+        return this.#fail(storable(frame.failure))
       case 'run.diverged':
-        return this.park('diverged', { op: frame.op, recorded: frame.recorded, asked: frame.asked })
+        return this.park('diverged', { op: frame.op, recorded: storableText(frame.recorded), asked: storableText(frame.asked) })
     }
   }
 
@@ -244,13 +262,22 @@ export class ActiveRun {
   #begun({ op, kind, name, attempt, input }: Extract<RunFrame, { type: 'op.begin' }>): void {
     const known = this.history.ops.get(op)
     const begun: ServerFrame = { type: 'op.begun', run: this.id, op }
+    if (this.#isRefusedInput(op, kind, name, attempt, input)) return
     if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return this.#send?.(begun)
     this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input } }], { frames: [begun] })
   }
 
-  #errored({ op, kind, name, attempt, failure, retry, durationMs }: Extract<RunFrame, { type: 'op.error' }>): void {
+  #errored({ op, kind, name, attempt, failure: found, retry, durationMs }: Extract<RunFrame, { type: 'op.error' }>): void {
+    const failure = storable(found)
     const delayMs = retryDelayMs(attempt, failure, retry ?? { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }, random)
     this.#stepFailed(op, kind, name, attempt, failure, delayMs, durationMs)
+  }
+
+  /** The SDK refuses such an input at the call. Other workers may not. */
+  #isRefusedInput(op: string, kind: StepKind, name: string, attempt: number, input: Json): boolean {
+    const problem = whyNotJson(input)
+    if (problem) this.#stepFailed(op, kind, name, attempt, { message: `The input of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false }, null)
+    return problem !== undefined
   }
 
   #stepFailed(op: string, kind: StepKind, name: string, attempt: number, failure: Failure, retryInMs: number | null, durationMs?: number): void {
@@ -265,6 +292,7 @@ export class ActiveRun {
     const policy = retry ?? defaultRetry
     const execute = (attempt: number) => void this.#execute({ op, kind, name, input, attempt, policy })
     if (known?.isStarted) return execute(known.attempt)
+    if (this.#isRefusedInput(op, kind, name, 1, input)) return
     this.#begin({ op, kind, name, input, attempt: known?.attempt ?? 1, policy })
   }
 
@@ -304,7 +332,7 @@ export class ActiveRun {
     } catch (error) {
       if (signal.aborted || this.#isLeaving) return
       this.#executing.delete(op)
-      const failure = toFailure(error)
+      const failure = storable(toFailure(error))
       const delayMs = retryDelayMs(attempt, failure, policy, random)
       if (delayMs === null) return this.#stepFailed(op, kind, name, attempt, failure, null, elapsed())
       this.#executing.set(op, new AbortController())
@@ -321,6 +349,8 @@ export class ActiveRun {
     if (known?.state === 'failed') return this.#send?.({ type: 'op.failed', run: this.id, op, failure: known.failure })
     const untilMs = timeoutMs === null ? null : this.#ports.clock.latestMs() + timeoutMs
     const until = untilMs === null ? null : new Date(Math.ceil(untilMs)).toISOString()
+    const problem = detail === undefined ? undefined : whyNotJson(detail)
+    if (problem) return this.#fail({ message: `The detail of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
     const approvalId = kind === 'approval' ? newId() : undefined
     const created: NewEvent = { type: 'wait.created', op, data: { kind, name, until, ...(approvalId && { approvalId }), ...(detail !== undefined && { detail }) } }
     const buffered = kind === 'signal' ? this.history.signals.find((signal) => signal.name === name) : undefined
@@ -445,6 +475,7 @@ export class ActiveRun {
       return row.text
     })
     if (bytes > outputBytesMax * 2) this.#ports.log.warn('large journal entry', { runId: this.id, bytes })
+    const durable = { seq: this.#seq, hash: this.#lastHash }
     const changeRow = change && this.#changeRow(change)
     // A worker that comes later gets this with the history. Told again while it replays, it would be a second result of the same operation.
     const send = this.#send
@@ -452,6 +483,7 @@ export class ActiveRun {
     this.#ports.journal.append({
       runId: this.id, epoch: this.epoch, events: rows, change: changeRow, approvals, taken, bytes: bytes + (changeRow?.length ?? 0),
       onDurable: () => {
+        this.#durable = durable
         if (rows.length > 0) this.#ports.onEvents(this.id)
         for (const frame of frames ?? []) send?.(frame)
         then?.()
@@ -461,8 +493,30 @@ export class ActiveRun {
         whenWritten?.()
       },
       onRefused: (why, error) => {
-        if (why === 'invalid') this.#ports.onBroken(this, `The database refused what it wanted to record: ${error instanceof Error ? error.message : String(error)}`)
+        if (why === 'invalid') this.#failRefused(error)
       },
+    })
+  }
+
+  /**
+   * The database takes what the run wanted to record never, however often it is asked. Values are checked before, so this is a fault of
+   * a worker that is not the SDK's, or ours. The run fails, with what is in the journal already as its history.
+   */
+  #failRefused(error: unknown): void {
+    if (this.#isRefused) return
+    this.#isRefused = true
+    this.#ports.log.error('the database refused what a run wanted to record', { runId: this.id, error })
+    this.#stopEverything()
+    this.#isLeaving = true
+    this.#seq = this.#durable.seq
+    this.#lastHash = this.#durable.hash
+    const failure: Failure = { message: 'The database refused what the run wanted to record.', code: 'not_storable', retryable: false }
+    this.#send?.({ type: 'run.release', run: this.id, reason: 'ended' })
+    const row = eventRow({ runId: this.id, tenantId: this.row.tenantId, epoch: this.epoch, seq: this.#seq++, previousHash: this.#lastHash }, { type: 'run.failed', data: { failure } })
+    this.#ports.journal.append({
+      runId: this.id, epoch: this.epoch, events: [row.text], change: this.#changeRow({ state: 'failed', failure }), bytes: row.text.length,
+      onDurable: () => this.#ports.onOver(this, 'ended'),
+      onRefused: () => this.supersede(), // Not even that: its journal is not as we know it. It is claimed and read anew.
     })
   }
 
@@ -474,6 +528,14 @@ export class ActiveRun {
 }
 
 type ServerStep = { op: string; kind: StepKind; name: string; input: Json; attempt: number; policy: RetryPolicy }
+
+/** Texts of others, made such that the database takes them. */
+const storable = (failure: Failure): Failure => ({
+  ...failure,
+  message: storableText(failure.message),
+  ...(failure.code !== undefined && { code: storableText(failure.code) }),
+  ...(failure.stack !== undefined && { stack: storableText(failure.stack) }),
+})
 
 type Place = { runId: string; tenantId: string; epoch: number; seq: number; previousHash: string }
 

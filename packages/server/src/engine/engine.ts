@@ -6,9 +6,10 @@ import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeou
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import { type Journal, openJournal } from './journal.ts'
+import { releaseStrays } from './node-store.ts'
 import { type Node, openNode } from './node.ts'
 import {
-  type ClaimedRun, type InboxRow, type NewRun, type SessionTurn, claimRuns, findByIdempotencyKey, findRun, insertSessionRun, listEvents, loadInbox, loadJournals, nextDueMs, ownedWithInbox, parkRow,
+  type ClaimedRun, type InboxRow, type JournalRow, type NewRun, type SessionTurn, claimRuns, findByIdempotencyKey, findRun, insertSessionRun, listEvents, loadInbox, loadJournals, nextDueMs, ownedWithInbox,
   releaseSessions, sendMessage, sessionTurns,
 } from './run-store.ts'
 
@@ -22,6 +23,8 @@ export type Assignment = {
   readonly version: string
   /** It may have ended a worker before: give it one of its own. */
   readonly isSuspect: boolean
+  /** It was cancelled or went to another node meanwhile: it needs no worker any more. */
+  readonly isOver: boolean
   attach(send: (frame: ServerFrame) => void): void
   receive(frame: RunFrame): void
   /** The worker is gone. */
@@ -73,37 +76,52 @@ export function openEngine(options: EngineOptions): Engine {
   const watchers = new Map<string, Set<Watcher>>()
   let isStopping = false
   let isBacklogged = false
+  /** Being written, to be executed here. */
+  let startingCount = 0
+  /** There may be runs that the database says are ours and that are not here: the answer to a claim was lost. */
+  let areStraysPossible = false
+  const room = () => activeMax - active.size - startingCount
 
   const node: Node = openNode({
     db, log, leaseMs, owned: active,
     onSuperseded(runIds) {
       for (const runId of runIds) active.get(runId)?.supersede()
+      areStraysPossible = true // What was claimed while the database was asked looks as if it were another's.
       claims.wake()
     },
   })
   const journal: Journal = openJournal({ db, node, log })
 
+  /** A watcher at fault is its own affair, never the run's. */
+  function tellWatchers(runId: string, tell: (watcher: Watcher) => void): void {
+    for (const watcher of watchers.get(runId) ?? []) {
+      try {
+        tell(watcher)
+      } catch (error) {
+        log.warn('somebody who watches a run failed', { error, runId })
+      }
+    }
+  }
+
   const ports = {
     journal, clock: node.clock, executors: options.executors, log,
-    onEvents: (runId: string) => watchers.get(runId)?.forEach((watcher) => watcher.onWake()),
-    onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => watchers.get(runId)?.forEach((watcher) => watcher.onLive({ ...frame, op })),
-    onBroken(run: ActiveRun, message: string) {
-      log.error('a run cannot go on and waits for an operator', { runId: run.id, reason: message })
-      run.supersede()
-      void parkRow(db, run.id, run.epoch, message).catch((error: unknown) => log.error('a broken run could not be parked; it stays with this node until it stops', { error, runId: run.id }))
-    },
+    onEvents: (runId: string) => tellWatchers(runId, (watcher) => watcher.onWake()),
+    onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => tellWatchers(runId, (watcher) => watcher.onLive({ ...frame, op })),
     onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
-      if (active.get(run.id) === run) active.delete(run.id)
+      if (active.get(run.id) !== run) return // It was superseded before it heard of its own end, and may be here anew.
+      active.delete(run.id)
+      if (why === 'superseded') areStraysPossible = true
       options.onReleased(run.id)
-      watchers.get(run.id)?.forEach((watcher) => watcher.onWake())
+      tellWatchers(run.id, (watcher) => watcher.onWake())
       if (why === 'ended' && run.row.sessionId !== null) void releaseSessions(db).then((isReleased) => isReleased && claims.wake(), () => {}) // The next look does it again.
       if (why !== 'ended' || isBacklogged) claims.wake()
     },
   }
 
   /** From the database into this process: claimed, or just started here. */
-  function take(row: ClaimedRun): ActiveRun {
-    const run = new ActiveRun(row, ports)
+  function take(row: ClaimedRun, nodeId: string): ActiveRun {
+    active.get(row.id)?.supersede()
+    const run = new ActiveRun(row, nodeId, ports)
     active.set(run.id, run)
     return run
   }
@@ -111,8 +129,12 @@ export function openEngine(options: EngineOptions): Engine {
   async function dispatch(run: ActiveRun): Promise<void> {
     const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db, run.row, sessionTurnsMax))
     if (active.get(run.id) !== run || run.isLeaving) return
+    run.isDispatched = true
     options.execute({
       id: run.id, tenantId: run.row.tenantId, agent: run.row.agent, version: run.row.version, isSuspect: run.isSuspect,
+      get isOver() {
+        return run.isLeaving
+      },
       attach: (send) => run.attach(send, messages),
       receive: (frame) => run.receive(frame),
       interrupt: (reason, message, isSuspect) => run.interrupt(reason, message, isSuspect),
@@ -122,32 +144,47 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   async function claimOnce(): Promise<number> {
-    const room = Math.min(100, activeMax - active.size)
-    if (room <= 0) return 0
+    const nodeId = node.current()
+    if (nodeId === undefined) return 0
+    if (areStraysPossible) {
+      areStraysPossible = false
+      await releaseStrays(db, nodeId, [...active.keys()]).catch(missed)
+    }
+    const limit = Math.min(100, room())
+    if (limit <= 0) return 0
     probe('claim.before')
-    const nodeId = await node.id()
-    const claimed = await claimRuns(db, nodeId, room)
-    if (claimed.length === 0) return 0
+    const claimed = await claimRuns(db, nodeId, limit).catch(missed)
     probe('claim.after')
-    const runs = claimed.map(take)
-    const ids = claimed.map((row) => row.id)
+    if (claimed.length === 0) return 0
+    if (node.current() !== nodeId) return claimed.length // Claimed by a node that is no more: whoever buries it puts them up again.
+    const runs = claimed.map((row) => take(row, nodeId))
     try {
-      const [journals, inboxes] = await Promise.all([loadJournals(db, ids), loadInbox(db, ids)])
-      for (const run of runs) {
-        if (active.get(run.id) !== run) continue
-        try {
-          run.load(journals.get(run.id) ?? [])
-          if (run.wake(inboxes.get(run.id) ?? [], run.row.inboxCount)) await dispatch(run)
-        } catch (error) {
-          // One run that cannot be read must not keep the others from being taken up.
-          ports.onBroken(run, `Its journal could not be taken up: ${error instanceof Error ? error.message : String(error)}`)
-        }
-      }
+      const ids = claimed.map((row) => row.id)
+      const [journals, { messages, isComplete }] = await Promise.all([loadJournals(db, ids), loadInbox(db, ids)])
+      const awake = runs.filter((run) => active.get(run.id) === run && wake(run, journals.get(run.id) ?? [], messages.get(run.id) ?? [], isComplete ? run.row.inboxCount : 0))
+      for (const run of awake) await dispatch(run)
     } catch (error) {
-      for (const run of runs) if (active.get(run.id) === run) run.handBack()
+      for (const run of runs) if (active.get(run.id) === run && !run.isDispatched) run.handBack()
       throw error
     }
     return claimed.length
+  }
+
+  const missed = (error: unknown): never => {
+    areStraysPossible = true
+    throw error
+  }
+
+  /** Whether it needs a worker. One run that cannot be read must not keep the others from being taken up. */
+  function wake(run: ActiveRun, journal: JournalRow[], messages: InboxRow[], inboxCount: number): boolean {
+    try {
+      run.load(journal)
+      return run.wake(messages, inboxCount)
+    } catch (error) {
+      log.error('a claimed run could not be taken up; it waits for an operator', { error, runId: run.id })
+      run.block(`Its journal cannot be read: ${error instanceof Error ? error.message : String(error)}`)
+      return false
+    }
   }
 
   const claims = loop({
@@ -156,7 +193,7 @@ export function openEngine(options: EngineOptions): Engine {
     async work() {
       if (isStopping) return pollMs
       const count = await claimOnce()
-      isBacklogged = active.size >= activeMax
+      isBacklogged = room() <= 0
       if (count > 0 && !isBacklogged) return 0
       await releaseSessions(db)
       const dueMs = await nextDueMs(db)
@@ -168,7 +205,8 @@ export function openEngine(options: EngineOptions): Engine {
     everyMs: pollMs,
     onError: (error) => log.warn('reading messages failed; it is tried again', { error }),
     async work() {
-      const owned = await ownedWithInbox(db, await node.id())
+      const nodeId = node.current()
+      const owned = nodeId === undefined ? [] : await ownedWithInbox(db, nodeId)
       if (owned.length > 0) await readInbox(owned)
     },
   })
@@ -182,17 +220,24 @@ export function openEngine(options: EngineOptions): Engine {
   })
 
   async function readInbox(runIds: string[]): Promise<void> {
-    const rows = await loadInbox(db, runIds)
-    for (const [runId, messages] of rows) active.get(runId)?.takeInbox(messages, 0)
+    const { messages: byRun } = await loadInbox(db, runIds)
+    for (const [runId, messages] of byRun) active.get(runId)?.takeInbox(messages, 0)
   }
 
-  async function send(tenantId: string, runId: string, message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined }): Promise<void> {
+  /** False when the run has ended. */
+  async function send(tenantId: string, runId: string, message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined }): Promise<boolean> {
     probe('message.before')
     const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
     probe('message.after')
-    if (!sent) return
-    if (sent.nodeId === null) claims.wake()
-    else if (active.has(runId)) await readInbox([runId])
+    if (!sent) return false
+    deliver(runId, sent.nodeId)
+    return true
+  }
+
+  /** The message is in the database, so it arrives. This is only to have it arrive at once. */
+  function deliver(runId: string, nodeId: string | null | undefined): void {
+    if (nodeId === null) claims.wake()
+    else if (active.has(runId)) void readInbox([runId]).catch(() => {}) // The next look does it again.
   }
 
   const load = async (audience: Audience, runId: string): Promise<Run> => {
@@ -231,6 +276,7 @@ export function openEngine(options: EngineOptions): Engine {
   const engine: Engine = {
     async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey }) {
       if (isStopping) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
+      assertStorable({ session, idempotencyKey })
       const problem = whyNotJson(input, 'input')
       if (problem) throw new AppError('invalid', `The input cannot be stored: ${problem}.`)
       const inputText = JSON.stringify(input)
@@ -239,7 +285,7 @@ export function openEngine(options: EngineOptions): Engine {
       const audience = audienceOf(tenantId, asker)
       // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
       const requestHash = createHash('sha256').update(JSON.stringify([agent, session ?? null, asker.id, input])).digest('hex')
-      const isHere = session === undefined && !isBacklogged && active.size < activeMax
+      const isHere = session === undefined && !isBacklogged && room() > 0
       const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
       if (session !== undefined) {
         const run: NewRun = { id, tenantId, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
@@ -249,22 +295,27 @@ export function openEngine(options: EngineOptions): Engine {
         return load(audience, id)
       }
       const start = JSON.stringify({ id, tenant: tenantId, agent, version, state: isHere ? 'running' : 'pending', input, asker, key: idempotencyKey ?? null, hash: requestHash })
+      if (isHere) startingCount++
+      const settled = () => {
+        if (isHere) startingCount--
+      }
       const written = new Promise<boolean>((resolve, reject) =>
         journal.append({
           runId: id, epoch: 1, start, events: [first.text], bytes: start.length + first.text.length,
           onDurable(isNew, nodeId) {
+            settled()
             resolve(isNew)
-            if (!isNew || !isHere) return
+            // Under another name of this node than it was written with the run is not ours: whoever buries that node takes it up.
+            if (!isNew || !isHere || isStopping || node.current() !== nodeId || active.has(id)) return
             const row: ClaimedRun = { id, epoch: 1, tenantId, agent, version, sessionId: null, input, asker, inboxCount: 0, createdAt: new Date(node.clock.nowMs()) }
-            void node.id().then((current) => {
-              // Under another id than it was written with the run is not ours: whoever buries that node takes it up.
-              if (current !== nodeId || isStopping) return
-              const run = take(row)
-              run.begin(first.hash)
-              void dispatch(run)
-            })
+            const run = take(row, nodeId)
+            run.begin(first.hash)
+            void dispatch(run)
           },
-          onRefused: (_, error) => reject(new AppError('invalid', 'The run could not be stored.', error)),
+          onRefused(why, error) {
+            settled()
+            reject(why === 'invalid' ? new AppError('invalid', 'The run could not be stored.', error) : new AppError('unavailable', 'The server is stopping. Try again in a moment.'))
+          },
         }),
       )
       const isNew = await withTimeout(startTimeoutMs, written, () => new AppError('unavailable', 'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.'))
@@ -278,6 +329,7 @@ export function openEngine(options: EngineOptions): Engine {
     },
 
     async cancel(audience, runId, by, reason) {
+      assertStorable({ reason })
       const run = await load(audience, runId)
       if (isTerminal(run.state)) return run
       await send(audience.tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
@@ -285,12 +337,16 @@ export function openEngine(options: EngineOptions): Engine {
     },
 
     async signal(audience, runId, by, name, payload, idempotencyKey) {
+      assertStorable({ name, idempotencyKey })
       const run = await load(audience, runId)
-      if (!may(run.state, 'signal')) throw new AppError('conflict', `Run ${runId} has ended (${run.state}); it takes no signals any more.`)
+      const ended = ({ state }: Run) => new AppError('conflict', `Run ${runId} has ended (${state}); it takes no signals any more.`)
+      if (!may(run.state, 'signal')) throw ended(run)
       const problem = whyNotJson(payload, 'payload')
       if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-      await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
-      return load(audience, runId)
+      const isSent = await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+      const now = await load(audience, runId)
+      if (!isSent) throw ended(now)
+      return now
     },
 
     async retry(audience, runId, by) {
@@ -301,6 +357,7 @@ export function openEngine(options: EngineOptions): Engine {
     },
 
     async decide(audience, by, approvalId, approved, comment) {
+      assertStorable({ comment })
       probe('message.before')
       const decided = await db.transaction(async (tx) => {
         const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
@@ -314,8 +371,7 @@ export function openEngine(options: EngineOptions): Engine {
         if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
         throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
       }
-      if (decided.nodeId === null) claims.wake()
-      else if (active.has(decided.approval.runId)) await readInbox([decided.approval.runId])
+      deliver(decided.approval.runId, decided.nodeId)
       return decided.approval
     },
 
@@ -341,6 +397,7 @@ export function openEngine(options: EngineOptions): Engine {
     stats: () => ({ activeCount: active.size, ...journal.stats }),
 
     async start() {
+      isStopping = false
       await node.start()
       await journal.start()
       for (const service of [claims, inboxes, burials]) await service.start()
@@ -352,7 +409,16 @@ export function openEngine(options: EngineOptions): Engine {
       for (const run of [...active.values()]) run.handBack()
       await journal.stop()
       await node.stop()
+      for (const run of [...active.values()]) run.supersede() // Those whose hand-over could not be written. The next start takes them up.
     },
   }
   return engine
+}
+
+/** Texts that go beside values and may hold the same that the database cannot. */
+function assertStorable(texts: Record<string, string | undefined>): void {
+  for (const [what, text] of Object.entries(texts)) {
+    const problem = text === undefined ? undefined : whyNotJson(text, what)
+    if (problem) throw new AppError('invalid', `${problem}.`)
+  }
 }

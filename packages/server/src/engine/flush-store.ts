@@ -14,11 +14,11 @@ with fence as (
   update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
 ), started as (
   insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at)
-  select s.id, s.tenant, s.agent, s.version, s.session, s.state, s.input, s.asker, s.key, s.hash,
+  select s.id, s.tenant, s.agent, s.version, s.session, s.state, coalesce(s.input, 'null'), s.asker, s.key, s.hash,
     case when s.state = 'running' then fence.id end, case when s.state = 'running' then 1 else 0 end,
     case when s.state = 'pending' then clock_timestamp() end, 1, case when s.state = 'running' then clock_timestamp() end
   from fence, json_to_recordset($4::json) as s(id uuid, tenant text, agent text, version text, session text, state text, input json, asker json, key text, hash text)
-  on conflict (tenant_id, agent, idempotency_key) where idempotency_key is not null do nothing
+  on conflict do nothing
   returning id
 ), changed as (
   update runs set
@@ -43,7 +43,7 @@ with fence as (
   from fence, json_to_recordset($7::json) as a(id uuid, tenant text, run uuid, agent text, op text, title text, detail json, expires double precision)
 ), withdrawn as (
   update approvals set state = 'withdrawn' from changed
-  where approvals.run_id = changed.id and approvals.state = 'pending' and changed.state in ('completed', 'failed', 'cancelled')
+  where approvals.run_id = changed.id and approvals.state = 'pending' and (expires_at is null or expires_at > clock_timestamp()) and changed.state in ('completed', 'failed', 'cancelled')
 ), taken as (
   update inbox set is_taken = true from fence where inbox.id = any($8::uuid[])
 )

@@ -21,6 +21,8 @@ export class History {
   readonly signals: { name: string; payload: Json }[] = []
   /** Workers lost while its code was executing, since somebody last took the run up again. */
   interruptionCount = 0
+  /** Workers lost for whatever reason, since then. */
+  lossCount = 0
   parked: Parked | undefined
   /** Of all steps so far. */
   usage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
@@ -56,10 +58,12 @@ export class History {
         this.signals.push({ name: d['name']!, payload: d['payload']! })
         break
       case 'run.interrupted':
+        this.lossCount++
         if (d['isSuspect']) this.interruptionCount++
         break
       case 'run.resumed':
         this.interruptionCount = 0
+        this.lossCount = 0
         this.parked = undefined
         break
     }

@@ -6,10 +6,12 @@
  * - The connection is lost during a flush: it may or may not have been committed. The node's row is read back; its counter says which.
  * - The fence has moved: somebody decided something about our runs. What is still ours is read back, the rest is dropped and told
  *   so, and the flush is made again.
+ * - The lost flush is committed only after that, while it is made again: the second one finds no fence, and the counter says why.
  * - The database refuses the values: the flush is cut in half until the guilty run is alone; that one is failed, the others go on.
+ * - The database can do nothing for now (no space, a deadlock, a shutdown): the flush is made again until it can.
  */
-import { type Connection, type Db, sqlState } from '../db/index.ts'
-import { type Log, type Service, monotonicMs, probe, sleep } from '../kernel/index.ts'
+import { type Connection, type Db, isConnectionLost, sqlState } from '../db/index.ts'
+import { AppError, type Log, type Service, monotonicMs, probe, sleep } from '../kernel/index.ts'
 import { existingRuns, flush, ownedRuns, readNode } from './flush-store.ts'
 import type { Node } from './node.ts'
 
@@ -39,8 +41,8 @@ export type Journal = Service & {
 
 const rowsMax = 2_000
 const bytesMax = 4_000_000
-/** A value that PostgreSQL cannot take: data exceptions, broken constraints, program limits. Anything else may pass: a full disk, a lost connection, a lock. */
-const isRefusal = (error: unknown) => /^(22|23|54)/.test(sqlState(error) ?? '')
+/** No fault of the values: a standby, a deadlock, no space or memory, a lock held too long, an operator, the machine. It will pass. */
+const willPass = (error: unknown) => error instanceof AppError || isConnectionLost(error) || /^(25|40|53|55|57|58)/.test(sqlState(error) ?? '')
 
 export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log }): Journal {
   let queue: Entry[] = []
@@ -48,6 +50,7 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
   let connection: Connection | undefined
   let flushNumber = 0
   let flushedNode = ''
+  let isStopped = false
   const stats = { flushCount: 0, rowCount: 0 }
 
   async function connect(): Promise<Connection> {
@@ -57,7 +60,9 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
       if (connection === opened) connection = undefined
     })
     await node.assertIncarnation(opened)
-    return (connection = opened)
+    if (!isStopped) return (connection = opened)
+    await opened.end()
+    throw new AppError('unavailable', 'The journal is stopped.')
   }
 
   function takeBatch(): Entry[] {
@@ -89,59 +94,65 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
   /** Returns when each entry has been told what became of it, however long the database is away. */
   async function write(batch: Entry[]): Promise<void> {
     for (let tries = 0; ; tries++) {
-      const nodeId = await node.id()
-      const mine = batch.filter((entry) => node.isCurrent(entry.runId, entry.epoch, entry.start !== undefined) || (entry.onRefused('superseded'), false))
-      if (mine.length === 0) return
-      batch = mine
+      if (isStopped) return batch.forEach((entry) => refuse(entry, 'superseded'))
+      const nodeId = node.current()
+      if (nodeId === undefined) {
+        await sleep(20)
+        continue
+      }
+      batch = batch.filter((entry) => node.isCurrent(entry.runId, entry.epoch, entry.start !== undefined) || refuse(entry, 'superseded'))
+      if (batch.length === 0) return
       if (flushedNode !== nodeId) {
         flushedNode = nodeId
         flushNumber = 0
       }
-      let attempted: number | undefined
+      let started: Set<string> | undefined
+      let isAttempted = false
       try {
         const open = await connect()
-        if ((await node.id()) !== nodeId) continue
-        attempted = ++flushNumber
+        if (node.current() !== nodeId) continue
+        isAttempted = true
         probe('flush.before')
         const askedAt = monotonicMs()
-        const result = await flush(open, nodeId, { number: attempted, fence: node.fence(), ...rowsOf(batch) })
+        const result = await flush(open, nodeId, { number: flushNumber + 1, fence: node.fence(), ...rowsOf(batch) })
         probe('flush.after')
-        if (!result.isFenceHeld) {
-          flushNumber--
-          await resolveFence(open, nodeId)
-          continue
-        }
-        node.clock.set(result.nowMs, askedAt)
-        return tell(batch, new Set(result.started), nodeId)
+        if (result.isFenceHeld) {
+          node.clock.set(result.nowMs, askedAt)
+          started = new Set(result.started)
+        } else started = await resolveFence(open, nodeId, flushNumber + 1, batch)
       } catch (error) {
-        if (!isRefusal(error)) {
-          if (tries % 20 === 0) log.warn('journal cannot write; it keeps trying', { error })
-          await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
-          if (attempted !== undefined) {
-            const committed = await readBack(nodeId, attempted, batch)
-            if (committed) return tell(batch, committed, nodeId)
-            flushNumber = attempted - 1
-          }
-          continue
-        }
-        if (attempted !== undefined) flushNumber = attempted - 1
-        if (batch.length === 1) return batch[0]?.onRefused('invalid', error)
-        const half = splitByRun(batch)
-        if (!half) return batch.forEach((entry) => entry.onRefused('invalid', error))
-        await write(half[0])
-        return write(half[1])
+        if (!willPass(error)) return refuseGuilty(batch, error)
+        if (tries % 20 === 0) log.warn('journal cannot write; it keeps trying', { error })
+        await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
+        if (isAttempted) started = await readBack(nodeId, flushNumber + 1, batch)
       }
+      if (!started) continue
+      flushNumber++
+      return tell(batch, started, nodeId)
     }
   }
 
-  /** After an unknown outcome: the new runs of the flush when it was committed, undefined when it was not. */
+  /** The values of one run cannot be stored. Whatever else it wants to write builds on them. */
+  async function refuseGuilty(batch: Entry[], error: unknown): Promise<void> {
+    const half = splitByRun(batch)
+    if (half) {
+      await write(half[0])
+      return write(half[1])
+    }
+    const runId = batch[0]?.runId
+    const later = queue.filter((entry) => entry.runId === runId)
+    queue = queue.filter((entry) => entry.runId !== runId)
+    for (const entry of [...batch, ...later]) refuse(entry, 'invalid', error)
+  }
+
+  /** After an unknown outcome: the new runs of the flush when it was committed, undefined when it was not, or not yet. */
   async function readBack(nodeId: string, attempted: number, batch: Entry[]): Promise<Set<string> | undefined> {
-    for (let tries = 0; ; tries++) {
+    for (let tries = 0; !isStopped; tries++) {
       try {
         const open = await connect()
         const row = await readNode(open, nodeId)
         if (!row || row.flush < attempted) return undefined
-        return new Set(await existingRuns(open, batch.flatMap((entry) => (entry.start ? [entry.runId] : []))))
+        return await startedRuns(open, batch)
       } catch (error) {
         if (tries % 20 === 0) log.warn('journal waits for the database to learn what became of a flush', { error })
         await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
@@ -149,14 +160,33 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
     }
   }
 
-  async function resolveFence(open: Connection, nodeId: string): Promise<void> {
+  /** The flush did nothing. Either the one before it, thought lost, was committed after all: its new runs are returned. Or somebody has decided something about our runs. */
+  async function resolveFence(open: Connection, nodeId: string, attempted: number, batch: Entry[]): Promise<Set<string> | undefined> {
     const row = await readNode(open, nodeId)
-    if (!row || row.isDead) return node.declareDead(nodeId)
-    node.adopt(row.fence, await ownedRuns(open, nodeId))
+    if (row && row.flush >= attempted) return startedRuns(open, batch)
+    if (!row || row.isDead) node.declareDead(nodeId)
+    else node.adopt(row.fence, await ownedRuns(open, nodeId))
+    return undefined
+  }
+
+  const startedRuns = async (open: Connection, batch: Entry[]) => new Set(await existingRuns(open, batch.flatMap((entry) => (entry.start ? [entry.runId] : []))))
+
+  /** What an entry's owner does with the news is its own affair: no fault of it may keep the others from theirs. */
+  function guarded(runId: string, tellIt: () => void): void {
+    try {
+      tellIt()
+    } catch (error) {
+      log.error('whoever was told of a journal entry failed', { error, runId })
+    }
   }
 
   function tell(batch: Entry[], started: Set<string>, nodeId: string): void {
-    for (const entry of batch) entry.onDurable(entry.start === undefined || started.has(entry.runId), nodeId)
+    for (const entry of batch) guarded(entry.runId, () => entry.onDurable(entry.start === undefined || started.has(entry.runId), nodeId))
+  }
+
+  function refuse(entry: Entry, why: 'superseded' | 'invalid', error?: unknown): false {
+    guarded(entry.runId, () => entry.onRefused(why, error))
+    return false
   }
 
   return {
@@ -169,13 +199,17 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
       while (running) await running
     },
     async start() {
+      isStopped = false
       await connect()
     },
     async stop() {
       const from = monotonicMs()
       while (running && monotonicMs() - from < 5_000) await Promise.race([running, sleep(50)])
       if (running) log.warn('journal stopped with entries that are not written; their runs go on from what is', { entryCount: queue.length })
+      isStopped = true
       await connection?.end()
+      connection = undefined
+      await running
     },
   }
 }

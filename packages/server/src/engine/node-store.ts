@@ -43,10 +43,24 @@ export async function buryNodes(db: Db, ids?: string[]): Promise<{ nodeIds: stri
         for update skip locked
       )
       update nodes set is_dead = true, fence = fence + 1 from found where nodes.id = found.id returning nodes.id`)
-    if (dead.length === 0) return { nodeIds: [], runCount: 0 }
-    const nodeIds = dead.map(({ id }) => id)
-    const runs = await tx.rows(sql`update runs set node_id = null, due_at = clock_timestamp() where node_id = any(${nodeIds}) returning id`)
-    return { nodeIds, runCount: runs.length }
+    // Of all dead nodes, not of these alone: a claim that began before the burial and was committed after it was not seen by it.
+    const runs = await tx.rows(sql`
+      update runs set node_id = null, due_at = clock_timestamp()
+      where node_id is not null and not exists (select from nodes where nodes.id = runs.node_id and not nodes.is_dead) returning id`)
+    return { nodeIds: dead.map(({ id }) => id), runCount: runs.length }
+  })
+}
+
+/**
+ * Puts up the runs that the database says are this node's and that it does not have: the answer to their claim was lost. The fence
+ * is raised with them, since one of them may be on its way into this process after all; the journal then finds out which are not its own.
+ */
+export async function releaseStrays(db: Db, nodeId: string, known: string[]): Promise<number> {
+  const isStray = sql`node_id = ${nodeId} and not (id = any(${known}))`
+  return db.transaction(async (tx) => {
+    if ((await tx.rows(sql`select from runs where ${isStray} limit 1`)).length === 0) return 0
+    await tx.rows(sql`update nodes set fence = fence + 1 where id = ${nodeId}`)
+    return (await tx.rows(sql`update runs set node_id = null, due_at = clock_timestamp() where ${isStray} returning id`)).length
   })
 }
 

@@ -23,8 +23,8 @@ export type DbClock = {
 
 export type Node = Service & {
   readonly clock: DbClock
-  /** Waits until the node is registered. */
-  id(): Promise<string>
+  /** Undefined while it is not registered. */
+  current(): string | undefined
   fence(): number
   /** Whether an entry of that run and epoch may still be written. New runs have no owner yet. */
   isCurrent(runId: string, epoch: number, isStart: boolean): boolean
@@ -43,8 +43,8 @@ export type NodeOptions = {
   log: Log
   leaseMs: number
   /** The runs that this process executes, by id. */
-  owned: ReadonlyMap<string, { readonly epoch: number }>
-  /** They are another's now: stop, write nothing. */
+  owned: ReadonlyMap<string, { readonly epoch: number; readonly nodeId: string }>
+  /** They are another's now, as far as this node can tell: stop, write nothing. */
   onSuperseded(runIds: string[]): void
 }
 
@@ -52,7 +52,8 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
   let id = ''
   let fence = 0
   let incarnation = ''
-  let registering: Promise<string> | undefined
+  let registering: Promise<void> | undefined
+  let isStopped = false
   let heart: Connection | undefined
   const place = placeName()
   const clock = makeClock()
@@ -67,8 +68,8 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
   }
 
   /** Registers under a new id, however long the database is away. */
-  async function register(): Promise<string> {
-    for (let tries = 0; ; tries++) {
+  async function register(): Promise<void> {
+    for (let tries = 0; !isStopped; tries++) {
       try {
         const connection = await connectHeart()
         const next = newId()
@@ -78,7 +79,8 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
         incarnation = found
         fence = 0
         registering = undefined
-        return (id = next)
+        id = next
+        return
       } catch (error) {
         if (tries % 20 === 0) log.warn('node cannot register; it keeps trying', { error })
         await sleep(Math.min(1_000, 50 * 2 ** Math.min(tries, 5)))
@@ -111,9 +113,12 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
 
   return {
     clock,
-    id: async () => id || (registering ??= register()),
+    current: () => id || undefined,
     fence: () => fence,
-    isCurrent: (runId, epoch, isStart) => isStart || owned.get(runId)?.epoch === epoch,
+    isCurrent(runId, epoch, isStart) {
+      const run = owned.get(runId)
+      return isStart || (run?.epoch === epoch && run.nodeId === id)
+    },
     async assertIncarnation(connection) {
       const found = await readIncarnation(connection)
       if (incarnation && found !== incarnation) loseAll(`the database is another one than before (${incarnation} → ${found})`)
@@ -132,6 +137,7 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
       return runCount
     },
     async start() {
+      isStopped = false
       await (registering ??= register())
       const orphans = (await nodesOfPlace(db, place)).filter((node) => node.id !== id && !isAlive(node.pid)).map((node) => node.id)
       if (orphans.length > 0) {
@@ -143,9 +149,13 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
       await heartbeat.start()
     },
     async stop() {
+      isStopped = true
       await heartbeat.stop()
+      await registering
+      registering = undefined
       if (id) await retireNode(db, id).catch((error: unknown) => log.warn('node could not say goodbye; its lease will run out', { error }))
       await heart?.end()
+      heart = undefined
       id = ''
     },
   }

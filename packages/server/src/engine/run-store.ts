@@ -22,7 +22,7 @@ export type ClaimedRun = {
 export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<ClaimedRun[]> {
   return db.rows(sql`
     with due as materialized (
-      select id from runs where due_at <= clock_timestamp() order by due_at limit ${limit} for update skip locked
+      select id from runs where due_at <= clock_timestamp() and node_id is null order by due_at limit ${limit} for update skip locked
     )
     update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, started_at = coalesce(started_at, clock_timestamp())
     from due
@@ -47,12 +47,14 @@ export async function loadJournals(db: Tx, runIds: string[]): Promise<Map<string
 
 export type InboxRow = { id: string; runId: string; kind: 'signal' | 'approval' | 'cancel' | 'retry'; name: string; payload: Json; sentBy: string }
 
+const inboxRowsMax = 10_000
+
 /** Messages that the given runs have not taken yet, in the order of their making. */
-export async function loadInbox(db: Tx, runIds: string[]): Promise<Map<string, InboxRow[]>> {
+export async function loadInbox(db: Tx, runIds: string[]): Promise<{ messages: Map<string, InboxRow[]>; isComplete: boolean }> {
   const rows = await db.rows<InboxRow>(sql`
     select id, run_id as "runId", kind, name, payload, sent_by as "sentBy" from inbox
-    where run_id = any(${runIds}) and not is_taken order by run_id, id limit 10000`)
-  return Map.groupBy(rows, (row) => row.runId)
+    where run_id = any(${runIds}) and not is_taken order by run_id, id limit ${inboxRowsMax}`)
+  return { messages: Map.groupBy(rows, (row) => row.runId), isComplete: rows.length < inboxRowsMax }
 }
 
 /** Runs of this node that have messages. The backstop for messages whose news did not get through. */
@@ -68,11 +70,12 @@ export type Message = { id: string; tenantId: string; runId: string; kind: Inbox
 /**
  * Puts a message into a run's inbox, and the run up for claiming when it sleeps. Counting up in the run's row is what makes this
  * safe against the run falling asleep at the same moment: whichever of the two comes second sees the other.
+ * A run that waits for its turn in a session is put up for nothing but its cancellation.
  * Undefined when there is no such run that has not ended.
  */
 export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null } | undefined> {
   const [run] = await tx.rows<{ nodeId: string | null }>(sql`
-    update runs set inbox_count = inbox_count + 1, due_at = case when node_id is null then clock_timestamp() else due_at end
+    update runs set inbox_count = inbox_count + 1, due_at = case when node_id is null and (state <> 'pending' or due_at is not null or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
     where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
     returning node_id as "nodeId"`)
   if (!run) return undefined
@@ -81,14 +84,6 @@ export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: s
     values (${message.id}, ${message.tenantId}, ${message.runId}, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}, ${message.sentBy}, ${message.idempotencyKey ?? null})
     on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing`)
   return run
-}
-
-/** Parks a run whose journal this node cannot go on writing: it waits for an operator, with why, and nobody claims it meanwhile. */
-export async function parkRow(db: Tx, runId: string, epoch: number, message: string): Promise<void> {
-  const wait = { kind: 'operator', name: 'operator', until: null, reason: 'broken', detail: { message } }
-  await db.rows(sql`
-    update runs set state = 'waiting', node_id = null, due_at = null, wait = ${JSON.stringify(wait)}
-    where id = ${runId} and epoch = ${epoch} and state = 'running'`)
 }
 
 export type NewRun = {
@@ -124,11 +119,14 @@ export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoc
   })
 }
 
-/** Puts up the next run of each session in which none is under way. True when there was one. */
+/**
+ * Puts up the next run of each session in which none is under way. True when there was one. Each is looked at again once its row is
+ * locked: another node may have put it up meanwhile, and claimed it.
+ */
 export async function releaseSessions(db: Tx): Promise<boolean> {
   const released = await db.rows(sql`
-    update runs set due_at = clock_timestamp()
-    where id in (
+    with next as materialized (
+      select id from runs where state = 'pending' and due_at is null and node_id is null and id in (
       select distinct on (tenant_id, agent, session_id) id from runs waiting
       where session_id is not null and state = 'pending' and due_at is null and node_id is null
         and not exists (
@@ -137,8 +135,9 @@ export async function releaseSessions(db: Tx): Promise<boolean> {
         )
       order by tenant_id, agent, session_id, id
       limit 100
+      ) order by id for update skip locked
     )
-    returning id`)
+    update runs set due_at = clock_timestamp() from next where runs.id = next.id returning runs.id`)
   return released.length > 0
 }
 

@@ -21,7 +21,8 @@ export type WorkerOptions = {
   onEnd(detail: string): void
 }
 
-type Carried = { assignment: Assignment; isItsTurn: boolean }
+/** `isItsTurn`: its code may be executing. Always so for a run that has the worker to itself: nobody else can be the cause. */
+type Carried = { assignment: Assignment; isItsTurn: boolean; isAlone: boolean }
 
 /** Messages to the worker are cut here, so that none grows past the protocol's limit. */
 const messageCharacters = 1_000_000
@@ -80,8 +81,8 @@ export class WorkerProcess {
     socket.on('error', () => this.kill())
   }
 
-  assign(assignment: Assignment): void {
-    const carried: Carried = { assignment, isItsTurn: true }
+  assign(assignment: Assignment, isAlone = false): void {
+    const carried: Carried = { assignment, isItsTurn: true, isAlone }
     this.#runs.set(assignment.id, carried)
     assignment.attach((frame) => {
       // Whatever is sent lets the run's code go on.
@@ -165,7 +166,7 @@ export class WorkerProcess {
     const carried = this.#runs.get(frame.run)
     if (!carried) return // Crossed with its release.
     // The code waits for us now. A tool that begins, and an error that is tried again, executes on.
-    if (frame.type !== 'op.begin') carried.isItsTurn = false
+    if (frame.type !== 'op.begin' && !carried.isAlone) carried.isItsTurn = false
     carried.assignment.receive(frame)
   }
 

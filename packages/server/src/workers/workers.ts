@@ -51,6 +51,8 @@ type Pool = {
 /** Workers that each execute one suspect run. More wait. */
 const soloMax = 2
 const startFailuresMax = 3
+/** A run for which there was no worker goes back after this long, so that it does not come round at full speed. */
+const retryAfterMs = 1_000
 
 export function openWorkers(options: WorkersOptions): Workers {
   const { log, command, env, workersPerVersion, silenceMsMax = 10_000 } = options
@@ -58,6 +60,8 @@ export function openWorkers(options: WorkersOptions): Workers {
   const byToken = new Map<string, WorkerProcess>()
   const owners = new Map<string, WorkerProcess>()
   const solos = new Map<string, WorkerProcess>()
+  /** Those in `solos` and those being made. */
+  let soloCount = 0
   let soloQueue: Assignment[] = []
   let isStopping = false
   let folder = ''
@@ -82,9 +86,10 @@ export function openWorkers(options: WorkersOptions): Workers {
     return worker
   }
 
-  function give(worker: WorkerProcess, assignment: Assignment): void {
+  function give(worker: WorkerProcess, assignment: Assignment, isAlone = false): void {
+    if (assignment.isOver) return
     owners.set(assignment.id, worker)
-    worker.assign(assignment)
+    worker.assign(assignment, isAlone)
   }
 
   function poolOf(tenantId: string, agent: string, version: string, known?: VersionPlace): Promise<Pool | undefined> {
@@ -143,6 +148,7 @@ export function openWorkers(options: WorkersOptions): Workers {
   }
 
   function assign(pool: Pool, assignment: Assignment): void {
+    if (assignment.isOver) return
     if (pool.problem !== undefined) return assignment.park(pool.problem)
     const ready = [...pool.workers].filter((worker) => worker.isReady)
     const least = ready.reduce<WorkerProcess | undefined>((best, worker) => (best && best.runCount <= worker.runCount ? best : worker), undefined)
@@ -152,18 +158,27 @@ export function openWorkers(options: WorkersOptions): Workers {
   }
 
   async function executeAlone(assignment: Assignment): Promise<void> {
-    if (solos.size >= soloMax) return void soloQueue.push(assignment)
-    const pool = await poolOf(assignment.tenantId, assignment.agent, assignment.version)
-    if (!pool || isStopping) return assignment.handBack()
+    if (soloCount >= soloMax) return void soloQueue.push(assignment)
+    soloCount++
+    const pool = await poolOf(assignment.tenantId, assignment.agent, assignment.version).catch((error: unknown) => {
+      nextSolo()
+      throw error
+    })
+    if (!pool || isStopping || assignment.isOver) {
+      nextSolo()
+      if (pool) return assignment.handBack()
+      return assignment.park(missingCode(assignment))
+    }
     let isGiven = false
     const worker = launch(pool.place, {
       onHello(hello) {
-        if (hello.problem !== null) return worker.kill()
         isGiven = true
-        give(worker, assignment)
+        if (hello.problem === null) return give(worker, assignment, true)
+        assignment.park(hello.problem)
+        worker.kill()
       },
       onEnd(detail) {
-        solos.delete(assignment.id)
+        if (solos.get(assignment.id) === worker) solos.delete(assignment.id)
         if (!isGiven) assignment.interrupt('worker_lost', `The worker process is gone: ${detail}`, true)
         nextSolo()
       },
@@ -171,9 +186,12 @@ export function openWorkers(options: WorkersOptions): Workers {
     solos.set(assignment.id, worker)
   }
 
+  const missingCode = ({ agent, version }: Assignment) => `The code of ${agent} version ${version} is not on this machine. Deploy it again, then retry the run.`
+
   function nextSolo(): void {
+    soloCount--
     const next = isStopping ? undefined : soloQueue.shift()
-    if (next) void executeAlone(next)
+    if (next) executeOrHandBack(next)
   }
 
   async function execute(assignment: Assignment): Promise<void> {
@@ -181,16 +199,19 @@ export function openWorkers(options: WorkersOptions): Workers {
     if (assignment.isSuspect) return executeAlone(assignment)
     const { tenantId, agent, version } = assignment
     const pool = await poolOf(tenantId, agent, version)
-    if (!pool) return assignment.park(`The code of ${agent} version ${version} is not on this machine. Deploy it again, then retry the run.`)
+    if (!pool) return assignment.park(missingCode(assignment))
     assign(pool, assignment)
   }
 
+  function executeOrHandBack(assignment: Assignment): void {
+    execute(assignment).catch((error: unknown) => {
+      log.error('no worker for a run; it is tried again', { error, runId: assignment.id })
+      after(retryAfterMs, () => assignment.handBack(), false)
+    })
+  }
+
   return {
-    execute: (assignment) =>
-      void execute(assignment).catch((error: unknown) => {
-        log.error('no worker for a run', { error, runId: assignment.id })
-        assignment.handBack()
-      }),
+    execute: executeOrHandBack,
     release(runId) {
       owners.get(runId)?.release(runId)
       owners.delete(runId)
@@ -205,6 +226,7 @@ export function openWorkers(options: WorkersOptions): Workers {
       folder = await mkdtemp(join(tmpdir(), 'lh-'))
       server = createServer((_, response) => response.writeHead(404).end())
       server.on('upgrade', (request, socket, head) => {
+        socket.on('error', () => socket.destroy()) // A worker that ends while it connects must not take the server with it.
         const worker = byToken.get(request.headers.authorization?.replace(/^Bearer /, '') ?? '')
         if (!worker || request.url !== '/v1/worker') return socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
         sockets.handleUpgrade(request, socket, head, (connection) => worker.connect(connection))
