@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { type Agent, type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
 import { type Files, makeExecutors, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
 import { httpApi, implementAll } from '../../src/api/index.ts'
-import type { Db } from '../../src/db/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
@@ -55,7 +54,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     authenticate: keys.authenticate, findFile: files.find, health: () => engine.assertHealthy(), consoleFolder: dataDir, host: '127.0.0.1', bodyBytesMax: 1_000_000, log: silentLog,
   })
   return {
-    db: db as Db,
+    db,
     /** The runs as they came to workers, in order. */
     starts,
     /** Somebody who may do everything, with what `access` lets them see. */
