@@ -24,7 +24,7 @@ test('a secret leads to its key, anything else to nobody', async () => {
   await using t = await makeKeys()
   const { secret, ...key } = await t.keys.createFirst('acme', { name: 'reader', permissions: ['runs:read'], access: { regions: ['EMEA'], personalData: false } })
   expect(secret).toMatch(/^lh_[\w-]{43}$/)
-  expect(await t.keys.authenticate(secret)).toEqual({ keyId: key.id, tenantId: 'acme', name: 'reader', permissions: ['runs:read'], access: { regions: ['EMEA'], personalData: false } })
+  expect(await t.keys.authenticate(secret)).toEqual({ keyId: key.id, tenantId: 'acme', askerId: key.id, name: 'reader', permissions: ['runs:read'], access: { regions: ['EMEA'], personalData: false } })
   const other = secret.endsWith('A') ? 'B' : 'A'
   for (const wrong of ['', 'lh_', secret.slice(0, -1) + other, secret.slice(3), `${secret}x`, secret.toLowerCase(), `${secret}\n`]) expect(await t.keys.authenticate(wrong), wrong).toBe(undefined)
 })
