@@ -39,7 +39,10 @@ export async function copyVersion(source: string, versionsDir: string): Promise<
     const modules = nearestModules(source)
     if (modules) await symlink(modules, join(draft, 'node_modules'))
     // Another server on the same folder may have been first: its copy is the same.
-    await rename(draft, folder).catch(() => rm(draft, { recursive: true }))
+    await rename(draft, folder).catch(async (error: unknown) => {
+      await rm(draft, { recursive: true })
+      if (!existsSync(folder)) throw error
+    })
   }
   return { agent, version, folder }
 }

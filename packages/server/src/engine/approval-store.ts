@@ -29,7 +29,7 @@ export async function findApproval(db: Tx, audience: Audience, id: string): Prom
 
 /** The first answer wins: undefined when there has been one, or it is too late for any. Takes the run's row first, as the journal does: two that take two rows in two orders block each other. */
 export async function recordDecision(tx: Tx, audience: Audience, decision: { id: string; approved: boolean; by: string; comment: string | undefined }): Promise<Approval | undefined> {
-  await tx.rows(sql`select from runs where id = (select run_id from approvals where id = ${decision.id} and tenant_id = ${audience.tenantId}) for update`)
+  await tx.rows(sql`select from runs where id = (select run_id from approvals where id = ${decision.id} and ${isOfRunFor(audience)}) for update`)
   const [row] = await tx.rows<Row>(sql`
     update approvals set state = ${decision.approved ? 'approved' : 'denied'}, decided_by = ${decision.by}, comment = ${decision.comment ?? null}, decided_at = clock_timestamp()
     where id = ${decision.id} and ${isOfRunFor(audience)} and state = 'pending' and (expires_at is null or expires_at > clock_timestamp())

@@ -131,9 +131,9 @@ export async function releaseSessions(db: Tx): Promise<boolean> {
       where session_id is not null and state = 'pending' and due_at is null and node_id is null
         and not exists (
           select from runs other where other.tenant_id = waiting.tenant_id and other.agent = waiting.agent and other.session_id = waiting.session_id
-            and other.id <> waiting.id and (other.state in ('running', 'waiting') or other.state = 'pending' and (other.due_at is not null or other.id < waiting.id))
+            and other.id <> waiting.id and (other.state in ('running', 'waiting') or other.state = 'pending' and (other.due_at is not null or (other.created_at, other.id) < (waiting.created_at, waiting.id)))
         )
-      order by tenant_id, agent, session_id, id
+      order by tenant_id, agent, session_id, created_at, id
       limit 100
       ) order by id for update skip locked
     )
@@ -143,13 +143,17 @@ export async function releaseSessions(db: Tx): Promise<boolean> {
 
 export type SessionTurn = { input: Json; output: Json }
 
-/** What was said before in the session, as far as this run's asker may read it: completed runs that came before this one, oldest first, the last `limit`. */
+/**
+ * What was said before in the session, as far as this run's asker may read it: completed runs that came before this one, oldest first, the last `limit`. The order is that of
+ * the database's clock under the session's lock. Ids carry the clock of the node that made them, which may be another's past.
+ */
 export async function sessionTurns(db: Tx, run: ClaimedRun, limit: number): Promise<SessionTurn[]> {
   if (run.sessionId === null) return []
   const rows = await db.rows<SessionTurn>(sql`
     select input, output from runs
-    where ${isRunFor(audienceOf(run.tenantId, run.asker))} and agent = ${run.agent} and session_id = ${run.sessionId} and id < ${run.id} and state = 'completed'
-    order by id desc limit ${limit}`)
+    where ${isRunFor(audienceOf(run.tenantId, run.asker))} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed'
+      and (created_at, id) < (select created_at, id from runs where id = ${run.id})
+    order by created_at desc, id desc limit ${limit}`)
   return rows.reverse()
 }
 

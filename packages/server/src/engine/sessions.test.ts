@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { everyone, fact, startEngine, tenantId } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
@@ -96,4 +96,28 @@ test('two nodes that release a session at the same moment put up no run that one
   await t.db.rows(sql`update runs set state = 'pending', node_id = null, due_at = null`)
   expect(await releaseSessions(t.db)).toBe(true)
   expect(await releaseSessions(t.db)).toBe(false)
+})
+
+test('turns of a session keep their order when they come in over a node whose clock is behind', async () => {
+  await using t = await makeDatabase()
+  const seen: unknown[] = []
+  await using e = await startEngine(t.db, {
+    async code(ctx) {
+      seen.push([ctx.input, ctx.run.messages.length])
+      return ctx.input
+    },
+  }, { toMessages })
+  const ids: string[] = []
+  try {
+    for (const [i, hours] of [0, 2, 1].entries()) {
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() - hours * 3_600_000 })
+      ids.push((await e.start('code', i, { session: 's' })).id)
+      vi.useRealTimers()
+    }
+  } finally {
+    vi.useRealTimers()
+  }
+  expect(ids.toSorted()).not.toEqual(ids)
+  for (const id of ids) await e.ended(id)
+  expect(seen).toEqual([[0, 0], [1, 1], [2, 2]])
 })
