@@ -7,14 +7,14 @@ export type Flush = { number: number; fence: number; starts: string; changes: st
 /**
  * One transaction in one round trip. `fence` is first: without the node's row as the node knows it nothing else happens, and
  * holding its lock keeps takeovers and cancellations out until the commit. `flush` counts, so that after a lost connection
- * the row itself tells whether the commit took place. A start whose idempotency key is taken inserts nothing, its events included.
+ * the row itself tells whether the commit took place. An input that is null comes out of the record set as no value at all. A start whose idempotency key is taken inserts nothing, its events included.
  */
 const flushText = `
 with fence as (
   update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
 ), started as (
   insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at)
-  select s.id, s.tenant, s.agent, s.version, s.session, s.state, s.input, s.asker, s.key, s.hash,
+  select s.id, s.tenant, s.agent, s.version, s.session, s.state, coalesce(s.input, 'null'), s.asker, s.key, s.hash,
     case when s.state = 'running' then fence.id end, case when s.state = 'running' then 1 else 0 end,
     case when s.state = 'pending' then clock_timestamp() end, 1, case when s.state = 'running' then clock_timestamp() end
   from fence, json_to_recordset($4::json) as s(id uuid, tenant text, agent text, version text, session text, state text, input json, asker json, key text, hash text)
