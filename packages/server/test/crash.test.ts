@@ -1,14 +1,16 @@
 /** The crash matrix: one program with everything in it, and a kill -9 before and after each thing that it makes durable. */
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { openDb } from '../src/db/index.ts'
+import { silentLog } from '../src/kernel/index.ts'
 import { makeDatabase } from './support/postgres.ts'
-import { type ServerProcess, openServerProcess, processesOf, until } from './support/server-process.ts'
+import { type ServerProcess, openServerProcess, postgresUrlOf, postmasterPid, processesOf, until } from './support/server-process.ts'
 import { type Cut, cutOf, findViolations, readLedger, watchJournal } from './verify/invariants.ts'
 import { playRun } from './verify/person.ts'
-import { everything } from './verify/programs.ts'
+import { everything, oneOfEach, stepsOf } from './verify/programs.ts'
 
 const makeScratch = () => {
   const folder = mkdtempSync(join(tmpdir(), 'crash-'))
@@ -34,10 +36,10 @@ test('a server killed before or after any of its commits loses nothing and repea
   await watchJournal(t.db)
   await using server = await openServerProcess({ env: { LONGHAUL_DATABASE_URL: t.url, LONGHAUL_TEST_CRASH_FILE: crashFile } })
   await server.start()
-  await playRun(server.client, everything) // Warms it up, so that the start of a worker is not in the count.
+  await playRun(server.client, oneOfEach) // Warms it up, so that the start of a worker is not in the count.
 
   rmSync(`${crashFile}.passed`)
-  await playRun(server.client, everything)
+  await playRun(server.client, oneOfEach, { isSlow: true })
   const passed = countLines(`${crashFile}.passed`)
   expect(passed.get('flush.before')).toBeGreaterThanOrEqual(12)
   expect(passed.get('flush.after')).toBe(passed.get('flush.before'))
@@ -53,7 +55,7 @@ test('a server killed before or after any of its commits loses nothing and repea
       const key = randomUUID()
       const cuts: Cut[] = []
       order(crashFile, `${point} ${n}`)
-      const playing = playRun(server.client, everything, { key })
+      const playing = playRun(server.client, oneOfEach, { key, isSlow: true })
       const end = await Promise.race([server.ended(), playing])
       if (end === 'SIGKILL') {
         await until('the workers to end by themselves', 10_000, () => processesOf(server.dataDir).length === 0 || undefined)
@@ -66,10 +68,89 @@ test('a server killed before or after any of its commits loses nothing and repea
         missed.push(`${point} ${n}`)
       }
       const played = await playing
-      const found = await findViolations(server.client, t.db, { commands: everything, played, ledger: readLedger(ledgerOf(server)(played.runId)), cuts })
+      const found = await findViolations(server.client, t.db, { commands: oneOfEach, played, ledger: readLedger(ledgerOf(server)(played.runId)), cuts })
       problems.push(...found.map((problem) => `${point} ${n}: ${problem}`))
     }
   }
+
   expect(problems).toEqual([])
   expect(missed.length, `not reached: ${missed.join(', ')}`).toBeLessThan(4)
+})
+
+test('a worker killed before or after any of its messages loses nothing and repeats nothing that was recorded', { timeout: 300_000 }, async () => {
+  await using t = await makeDatabase()
+  await watchJournal(t.db)
+  await using server = await openServerProcess({ env: { LONGHAUL_DATABASE_URL: t.url } })
+  await server.start()
+  await playRun(server.client, everything, { isSlow: true })
+  const crashFile = join(server.dataDir, 'data', 'crash', 'crash-worker')
+
+  const problems: string[] = []
+  let killCount = 0
+  for (const side of ['before', 'after']) {
+    for (let n = 1; ; n++) {
+      order(crashFile, `${side} ${n}`)
+      const key = randomUUID()
+      const cuts: Cut[] = []
+      const playing = playRun(server.client, everything, {
+        key, isSlow: true,
+        // What was recorded when it was killed is what comes before: the server writes this event only after it has seen the worker's end.
+        onEvent: (event) => event.type === 'run.interrupted' && cuts.push({ executed: new Map(stepsOf(everything)), recorded: new Map() }),
+      })
+      const played = await playing
+      const ledger = readLedger(ledgerOf(server)(played.runId))
+      const found = await findViolations(server.client, t.db, { commands: everything, played, ledger, cuts })
+      problems.push(...found.map((problem) => `${side} ${n}: ${problem}`))
+      if (existsSync(crashFile)) {
+        rmSync(crashFile) // The run has fewer messages than that.
+        break
+      }
+      killCount++
+      const interrupted = played.events.filter(({ type }) => type === 'run.interrupted')
+      const extra = [...stepsOf(everything)].reduce((sum, [step, count]) => sum + (ledger.get(step) ?? 0) - count, 0)
+      if (interrupted.length > 1) problems.push(`${side} ${n}: one kill, ${interrupted.length} interruptions`)
+      if (extra > 2) problems.push(`${side} ${n}: ${extra} effects more than without the kill, where two steps at most were under way`)
+    }
+  }
+
+  expect(problems).toEqual([])
+  expect(killCount).toBeGreaterThanOrEqual(20)
+  expect(server.life().isRunning(), server.life().output()).toBe(true)
+})
+
+test('PostgreSQL killed at several moments of many runs is back within five seconds, and nothing that was acknowledged is lost', { timeout: 200_000 }, async () => {
+  await using server = await openServerProcess()
+  await server.start()
+  await playRun(server.client, everything, { isSlow: true })
+  const db = openDb({ url: postgresUrlOf(server.dataDir), poolMax: 1, log: silentLog })
+  try {
+    await watchJournal(db)
+    for (const [type, kind] of [['step.completed', 'step'], ['wait.created', 'timer'], ['wait.created', 'signal'], ['step.started', 'exec'], ['wait.created', 'approval']] as const) {
+      const pid = postmasterPid(server.dataDir) ?? Number.NaN
+      let killedAt: number | undefined
+      const playing = Array.from({ length: 5 }, () =>
+        playRun(server.client, everything, {
+          limitMs: 60_000,
+          onEvent(event) {
+            if (killedAt !== undefined || event.type !== type || !('kind' in event.data) || event.data.kind !== kind) return
+            killedAt = performance.now()
+            process.kill(pid, 'SIGKILL')
+          },
+        }),
+      )
+      const recovered = until(`health after the kill at ${type} ${kind}`, 60_000, async () => {
+        if (killedAt === undefined || postmasterPid(server.dataDir) === pid) return undefined
+        return (await fetch(`${server.url()}/healthz`)).status === 200 ? performance.now() - killedAt : undefined
+      })
+      const everyone = await Promise.all(playing)
+      expect(await recovered, `${type} ${kind}`).toBeLessThan(5_000)
+      for (const played of everyone) {
+        // The server's process lived on, so each effect was recorded in the end, and happened once.
+        const found = await findViolations(server.client, db, { commands: everything, played, ledger: readLedger(ledgerOf(server)(played.runId)), cuts: [] })
+        expect(found, `${type} ${kind}`).toEqual([])
+      }
+    }
+  } finally {
+    await db.stop()
+  }
 })

@@ -7,7 +7,7 @@ export type Flush = { number: number; fence: number; starts: string; changes: st
 /**
  * One transaction in one round trip. `fence` is first: without the node's row as the node knows it nothing else happens, and
  * holding its lock keeps takeovers and cancellations out until the commit. `flush` counts, so that after a lost connection
- * the row itself tells whether the commit took place. A start whose idempotency key is taken inserts nothing, its events included.
+ * the row itself tells whether the commit took place. An input that is null comes out of the record set as no value at all. A start whose idempotency key is taken inserts nothing, its events included.
  */
 const flushText = `
 with fence as (

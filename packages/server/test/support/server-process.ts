@@ -23,13 +23,15 @@ export type LaunchOptions = {
   env: Record<string, string | undefined>
   /** In a process group of its own, which a test can signal as a terminal does. */
   ownGroup?: boolean
-  cwd?: string
+  /** A program that starts it, with its arguments. */
+  through?: readonly string[]
 }
 
 /** Starts the program with exactly these settings. */
-export function launch({ env, ownGroup = false, cwd = root }: LaunchOptions): Life {
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=longhaul-source', join(root, 'packages/server/src/main.ts')], {
-    cwd, detached: ownGroup, stdio: ['ignore', 'pipe', 'pipe'],
+export function launch({ env, ownGroup = false, through = [] }: LaunchOptions): Life {
+  const [program = process.execPath, ...args] = [...through, process.execPath, '--conditions=longhaul-source', join(root, 'packages/server/src/main.ts')]
+  const child: ChildProcess = spawn(program, args, {
+    cwd: root, detached: ownGroup, stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', ...env },
   })
   let output = ''
@@ -134,6 +136,20 @@ function belongsTo(pid: number, folder: string): boolean {
   } catch {
     return false // It has just ended.
   }
+}
+
+/** The number of the PostgreSQL that a server has started for itself; undefined while there is none. */
+export function postmasterPid(dataDir: string): number | undefined {
+  try {
+    return Number(readFileSync(join(dataDir, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')[0])
+  } catch {
+    return undefined
+  }
+}
+
+/** Where it is reached. PostgreSQL itself says in which folder its socket is. */
+export function postgresUrlOf(dataDir: string): string {
+  return `postgresql://longhaul@localhost/longhaul?host=${encodeURIComponent(join(dataDir, 'postgres', 'socket'))}`
 }
 
 async function endLeftovers(folder: string): Promise<void> {

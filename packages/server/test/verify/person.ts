@@ -8,17 +8,35 @@ export type Played = { runId: string; key: string; /** What the one stream gave,
 
 const patience = { giveUpAfterMs: 60_000, backoff: { delayMsMin: 20, delayMsMax: 200 } }
 
+export type PlayOptions = {
+  key?: string
+  /** Answers a question only once the run has gone to sleep over it. Not for programs in which something else goes on meanwhile. */
+  isSlow?: boolean
+  /** A run that has not ended by then is stuck. */
+  limitMs?: number
+  onEvent?: (event: RunEvent) => void
+}
+
 /** Returns when the stream has ended, which it does with the run. `onEvent` sees each event before the person acts on it. */
-export async function playRun(client: Client, commands: Command[], { key = randomUUID(), onEvent = () => {} }: { key?: string; onEvent?: (event: RunEvent) => void } = {}): Promise<Played> {
+export async function playRun(client: Client, commands: Command[], { key = randomUUID(), isSlow = false, limitMs = 20_000, onEvent = () => {} }: PlayOptions = {}): Promise<Played> {
   const { id: runId } = await keepTrying(() => client.runs.start({ agent: 'crash', input: { commands }, idempotencyKey: key }), patience)
   const events: RunEvent[] = []
   let reconnectCount = -1
   const onConnection = ({ state }: { state: string }) => void (state === 'connected' && reconnectCount++)
-  for await (const frame of streamRun(client, runId, { ...patience, onConnection })) {
-    if (!('seq' in frame)) continue
-    events.push(frame)
-    onEvent(frame)
-    if (frame.type === 'wait.created') await answer(client, runId, frame)
+  const limit = AbortSignal.timeout(limitMs)
+  try {
+    for await (const frame of streamRun(client, runId, { ...patience, onConnection, signal: limit })) {
+      if (!('seq' in frame)) continue
+      events.push(frame)
+      onEvent(frame)
+      if (frame.type !== 'wait.created' || frame.data.kind === 'timer') continue
+      while (isSlow && (await keepTrying(() => client.runs.get({ runId }), patience)).state === 'running' && !limit.aborted) await new Promise((resolve) => setTimeout(resolve, 5))
+      await answer(client, runId, frame)
+    }
+  } catch (error) {
+    if (error !== limit.reason) throw error
+    const run = await client.runs.get({ runId })
+    throw new Error(`Run ${runId} has not ended within ${limitMs} ms; it is ${run.state}, ${JSON.stringify(run.wait)}, after ${events.map(({ type, op }) => `${type} ${op ?? ''}`).join(', ')}`, { cause: error })
   }
   return { runId, key, events, reconnectCount }
 }

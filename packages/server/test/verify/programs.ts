@@ -15,6 +15,9 @@ export const everything: Command[] = [
   { do: 'step', name: 'last' },
 ]
 
+/** The same without what costs commits and adds no kind of them: in the matrix of the server each commit costs two starts. */
+export const oneOfEach: Command[] = everything.map((command): Command => (command.do === 'all' ? { do: 'all', branches: [[{ do: 'step', name: 'left' }], [{ do: 'step', name: 'right' }]] } : command))
+
 /** What the person answers. */
 export const wordFor = (name: string): string => `the word for ${name}`
 

@@ -1,0 +1,16 @@
+/** `npm run verify -- <name> [--seed N] [--minutes M]`: long searches for faults that no test names. Prints one JSON object per line; exits with 1 when something was found. */
+import { parseArgs } from 'node:util'
+import { verifyCrashes } from '../packages/server/test/verify/crashes.ts'
+
+const searches = { crashes: verifyCrashes }
+
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' }, minutes: { type: 'string', default: '5' } } })
+const search = Object.entries(searches).find(([name]) => name === positionals[0])?.[1]
+const seed = Number(values.seed ?? Date.now() % 1_000_000)
+const minutes = Number(values.minutes)
+if (!search || positionals.length !== 1 || !Number.isInteger(seed) || !(minutes > 0)) {
+  process.stderr.write(`npm run verify -- <${Object.keys(searches).join('|')}> [--seed N] [--minutes M]\n`)
+  process.exit(2)
+}
+const isFine = await search({ seed, minutes }, (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`))
+process.exit(isFine ? 0 : 1)
