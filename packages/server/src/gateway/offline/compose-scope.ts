@@ -167,3 +167,13 @@ export function splitsByValues(sentence: Sentence, scope: Scope): string | undef
   const isOr = inside.some((item) => isOp(item, 'or')) || hasOp(sentence, 'combined')
   return isVersus && !isOr ? several.ref : undefined
 }
+
+/** "In Europe and North America" may ask for each or for both together: such values are shown side by side, with their total. */
+export function listsValues(sentence: Sentence, scope: Scope): string | undefined {
+  const several = scope.filters.filter((filter) => !filter.isNegated && filter.values.length > 1)
+  const [filter] = several
+  if (several.length !== 1 || !filter || hasOp(sentence, 'combined', 'total')) return undefined
+  const at = filter.items.map((item) => sentence.items.indexOf(item))
+  const inside = sentence.items.slice(Math.min(...at), Math.max(...at))
+  return inside.some((item) => isOp(item, 'and')) && !inside.some((item) => isOp(item, 'or')) ? filter.ref : undefined
+}

@@ -2,7 +2,7 @@
 // the planner from answering a question that it has only half understood.
 import { unitAt, type Unit } from './calendar.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
-import { chooseScope, splitsByValues, type Scope } from './compose-scope.ts'
+import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
 import { chooseShare } from './compose-share.ts'
 import type { Frame, Problem } from './frame.ts'
 import { basicParts, type Layer } from './layer.ts'
@@ -45,7 +45,7 @@ function whatIsBeyond(sentence: Sentence): Problem | undefined {
 }
 
 function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
-  const isDefinition = take(sentence, 'define')
+  const isDefinition = take(sentence, 'define') || takeMeaning(sentence)
   const metric = layer.metrics.get(measure.metrics[0] ?? '')
   const changeWords = takeChange(sentence)
   const { limit, having } = placeNumbers(sentence, measure)
@@ -61,7 +61,10 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   }
   const compared = chooseTimes(sentence, scope, layer, changeWords !== undefined)
   const byValues = splitsByValues(sentence, scope)
+  const both = byValues === undefined && scope.groups.length === 0 && !scope.grain && having.length === 0 && !isRanked && !changeWords && !compared.compare && !hasOp(sentence, 'share', 'average') ? listsValues(sentence, scope) : undefined
+  const isBoth = both !== undefined && compared.times.length < 2
   if (byValues) scope.groups.push(byValues)
+  else if (isBoth) scope.groups.push(both)
   const isDifference = byValues !== undefined && hasOp(sentence, 'difference')
   if (byValues) take(sentence, 'versus', 'difference', 'between')
   const change = byValues && changeWords?.change === 'difference' && !compared.compare ? undefined : changeWords
@@ -96,8 +99,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     ...(rank && { rank }),
     having,
     isCountOfGroups,
-    isList,
+    isList: isList || asked !== undefined,
     isDifference,
+    isListedBesideTotal: isBoth,
     ...(average && { average }),
     isCumulative: take(sentence, 'cumulative'),
     isDefinition,
@@ -124,6 +128,14 @@ function stepOf(time: TimePhrase | undefined): Unit {
   if (unit === 'day' && count > 1) return count > 45 ? 'week' : 'day'
   if ((unit === 'week' || unit === 'quarter' || unit === 'year') && count > 1) return unit
   return (unit === 'month' && count === 1) || (unit === 'week' && count === 1) ? 'day' : 'month'
+}
+
+/** "What does NRR mean?": at the end, the word is no average. */
+function takeMeaning(sentence: Sentence): boolean {
+  const last = sentence.items.at(-1)
+  const isMeaning = isOp(last, 'average') && last.text.toLowerCase() === 'mean' && sentence.tokens.some((token) => token.norm === 'what')
+  if (isMeaning) last.isUsed = true
+  return isMeaning
 }
 
 type Change = { change: 'rate' | 'difference'; isDecline: boolean }

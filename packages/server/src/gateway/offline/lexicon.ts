@@ -50,18 +50,20 @@ const namesOf = ({ label, synonyms }: Names): string[] => [label.en, label.zh, .
 
 export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): Lexicon {
   const phrases = new Map<string, Phrase[]>()
-  const taken = new Set<string>()
+  const taken = new Map<string, Set<Atom['kind']>>()
   const key = (words: readonly string[]) => words.join(' ')
   const add = (text: string, atom: Atom, quality = 1) => {
     const words = stems(text)
     const [first] = words
     if (first === undefined) return
-    taken.add(key(words))
+    taken.set(key(words), (taken.get(key(words)) ?? new Set()).add(atom.kind))
     const isRisky = words.length === 1 && functionWords.has(text.toLowerCase()) && text === text.toUpperCase()
     phrases.set(first, [...(phrases.get(first) ?? []), { words, atom, quality, ...(isRisky && { exactText: text }) }])
   }
   const addDerived = (text: string, atom: Atom, quality: number) => {
-    if (!taken.has(key(stems(text)))) add(text, atom, quality)
+    // A value may share its word with a metric: "churn" is a kind of movement, and short for churn rate.
+    const kinds = [...(taken.get(key(stems(text))) ?? [])]
+    if (kinds.every((kind) => atom.kind === 'metric' && kind === 'value')) add(text, atom, quality)
   }
 
   for (const metric of layer.metrics.values()) for (const name of namesOf(metric)) add(name, { kind: 'metric', metric: metric.name })
