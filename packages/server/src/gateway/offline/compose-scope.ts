@@ -45,6 +45,8 @@ function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): v
       sentence.problems.push({ kind: 'not-by', metric: metrics[0] ?? '', ref: item.atom.refs[0] ?? '' })
       continue
     }
+    // "The regions Europe and Asia" names the column of values that are listed anyway.
+    if (!licensed.has(item) && scope.filters.some((filter) => filter.ref === ref && filter.values.length > 1)) continue
     if (!licensed.has(item)) {
       const isNeeded = (about.isRanked || about.isLimited) && licensed.size === 0 && !hasMore
       sentence.penalty += isNeeded ? 0 : item.atom.isGuess ? 60 : 8
@@ -163,7 +165,7 @@ export function splitsByValues(sentence: Sentence, scope: Scope): string | undef
   const [first] = several.items
   const last = several.items.at(-1)
   const inside = first && last ? sentence.items.slice(sentence.items.indexOf(first), sentence.items.indexOf(last)) : []
-  const isVersus = inside.some((item) => isOp(item, 'versus')) || hasOp(sentence, 'versus', 'respectively', 'each', 'difference', 'between')
+  const isVersus = inside.some((item) => isOp(item, 'versus')) || hasOp(sentence, 'versus', 'respectively', 'each', 'difference', 'between', 'comparative')
   const isOr = inside.some((item) => isOp(item, 'or')) || hasOp(sentence, 'combined')
   return isVersus && !isOr ? several.ref : undefined
 }

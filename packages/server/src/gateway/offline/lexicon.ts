@@ -182,6 +182,7 @@ function metricsOfValues(metric: Metric, layer: Layer): [string, string][] {
     return dimension.phrases.flatMap(namesOf).flatMap((column) =>
       namesOf(metric).flatMap((name): [string, string][] => {
         const rest = name.toLowerCase().startsWith(column.toLowerCase()) ? name.slice(column.length).trim() : ''
+        if (rest === 'use') return [['use', ref], ['used', ref]]
         return rest.length > 1 && !/^(rate|count|数|率)$/.test(rest) ? [[rest, ref]] : []
       }))
   })
@@ -192,7 +193,8 @@ function headWords(names: Names, dimension: Dimension): string[] {
     if (isChinese(name)) return name.length >= 4 ? [name.slice(-2)] : []
     const words = name.split(/[ -]/)
     if (words.length < 2 || dimension.column === words.at(-1)) return []
-    return words.includes('for') ? [words[0] ?? ''] : [words.at(-1) ?? '']
+    const last = words.at(-1) ?? ''
+    return words.includes('for') ? [words[0] ?? ''] : last === 'type' ? ['type', 'kind', 'sort'] : [last]
   }).filter((word) => word.length > 1)
 }
 
@@ -217,8 +219,9 @@ function durationQuestions(name: string): string[][] {
   const verbs = stems(rest)
   const last = verbs.at(-1)
   if (last !== undefined) {
+    const taking = [['take', ...verbs]]
     const forms = [verbs, [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]]
-    return ['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))
+    return [...taking, ...['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))]
   }
   const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
   return chinese === '' ? [] : ['多久', '多长时间', '几天', '多少天', '多少小时'].map((asked) => [asked, chinese])
