@@ -5,7 +5,7 @@ import { formatBucket, formatChange, formatFigure, listed, nameOf, type Language
 import type { Filter } from './frame.ts'
 import type { Layer, Metric } from './layer.ts'
 import type { Plan, PlanAssumption } from './plan.ts'
-import type { QueryResult } from './result.ts'
+import type { QueryFailure, QueryResult } from './result.ts'
 import { speech, standIn, type Speech } from './speech.ts'
 import type { Query, Role } from './sql.ts'
 
@@ -14,17 +14,23 @@ type Row = QueryResult['rows'][number]
 
 const rowsInText = 12
 
-export function answer(about: About, result: QueryResult): string {
+/** `together`: the total of values that were listed, where it was asked for besides. */
+export function answer(about: About, result: QueryResult, together?: QueryResult | QueryFailure): string {
   const { plan, layer, language } = about
   const say = speech[language]
   const unseen = unseenValues(plan.filters.concat(plan.share?.part ?? []), layer, result)
   const sentences = [
-    unseen && unseen.isAll ? say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', ')) : statement(about, result, say),
+    unseen && unseen.isAll ? say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', ')) : statement(about, result, say) + togetherOf(about, together, say),
     ...(unseen && !unseen.isAll ? [say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))] : []),
     ...plan.assumptions.map((assumption) => assumed(assumption, about, say)),
     ...(result.access?.note ? [result.access.note] : []),
   ]
   return `${[...new Set(sentences)].filter((sentence) => sentence !== '').join(language === 'zh' ? '' : ' ')}\n\n${standIn[language]}`
+}
+
+function togetherOf({ plan, language }: About, together: QueryResult | QueryFailure | undefined, say: Speech): string {
+  const figures = together && 'rows' in together ? (together.rows[0] ?? []).map((value, i) => formatFigure(value, plan.metrics[i]?.unit ?? 'count', language)) : []
+  return figures.length > 0 ? say.total(listed(figures, language)) : ''
 }
 
 /** Values that were asked for and that this caller is not shown. Silence about them would make a partial figure look whole. */
@@ -60,7 +66,7 @@ function statement(about: About, result: QueryResult, say: Speech): string {
 const isZero = (value: unknown): boolean => value === 0
 
 /** What the figure is, with its scope and its time: `rest` is the part behind the metric's name. */
-export function subjectOf({ plan, layer, language }: About, say: Speech): { full: string; rest: string; bare: string } {
+export function subjectOf({ plan, layer, language }: About, say: Speech): { full: string; rest: string; bare: string; ungrouped: string } {
   const names = plan.metrics.map((metric) => metric.label[language])
   const of = plan.per ? say.per2(listed(names, language), plan.per.label[language].toLowerCase()) : listed(names, language)
   const groups = [...(plan.shape.kind === 'series' && plan.shape.unit !== 'period' ? [say.unitNames[plan.shape.unit]] : []), ...plan.groups.map((group) => group.label[language])]
@@ -69,7 +75,7 @@ export function subjectOf({ plan, layer, language }: About, say: Speech): { full
   const [metric] = plan.metrics
   const isState = metric?.kind === 'snapshot'
   const when = plan.shape.kind === 'total' && metric ? say.on(formatBucket(plan.shape.bucket, metric, language), isState) : plan.shape.kind === 'series' ? seriesSpan(plan, language) : ''
-  return { full: `${of}${by}${scope}${when}`, rest: `${scope}${when}`, bare: `${of}${scope}` }
+  return { full: `${of}${by}${scope}${when}`, rest: `${scope}${when}`, bare: `${of}${scope}`, ungrouped: `${of}${scope}${when}` }
 }
 
 function seriesSpan({ shape }: Plan, language: Language): string {
@@ -131,7 +137,7 @@ function manyRows(about: About, result: QueryResult, say: Speech): string {
   const isNameList = plan.isList && rows.every((row) => cell(about, row, (role) => role.kind === 'figure') === 1)
   const items = rows.slice(0, isNameList ? 40 : rowsInText).map((row) => (isNameList ? label(about, row) : `${label(about, row)} ${figures(about, row, say)}`))
   const left = result.rowCount - items.length
-  const lead = isNameList ? `${say.listing(result.rowCount, thingsOf(about), subject.full)} ${items.join('; ')}${left > 0 ? say.more(left) : ''}.` : say.rows(subject.full, items.join('; ') + (left > 0 ? say.more(left) : ''))
+  const lead = isNameList ? `${say.listing(result.rowCount, subject.ungrouped)} ${items.join(say.semicolon)}${left > 0 ? say.more(left) : ''}${say.stop}` : say.rows(subject.full, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
   return lead + (plan.isDifference ? differenceOf(about, result, say) : totalOf(about, result, say))
 }
 
@@ -146,7 +152,7 @@ function differenceOf(about: About, result: QueryResult, say: Speech): string {
 function totalOf(about: About, result: QueryResult, say: Speech): string {
   const { plan, language } = about
   const [metric] = plan.metrics
-  const isWhole = plan.metrics.length === 1 && !plan.per && metric?.additive && !plan.rank?.limit && plan.having.length === 0 && result.rowCount === result.rows.length && result.rowCount > 1
+  const isWhole = !plan.isListedBesideTotal && plan.metrics.length === 1 && !plan.per && metric?.additive && !plan.rank?.limit && plan.having.length === 0 && result.rowCount === result.rows.length && result.rowCount > 1
   const isAddable = plan.shape.kind === 'total' || (plan.shape.kind === 'series' && metric?.kind === 'flow' && !plan.shape.back && !plan.isCumulative)
   if (!isWhole || !isAddable || !metric) return ''
   const sum = result.rows.reduce((all, row) => all + (Number(cell(about, row, (role) => role.kind === 'figure')) || 0), 0)
@@ -175,7 +181,7 @@ function changes(about: About, result: QueryResult, say: Speech): string {
     return say.pair(label(about, row), before, now, change)
   })
   const left = result.rowCount - items.length
-  return say.rows(`${subject.full}, ${from} → ${to}`, items.join('; ') + (left > 0 ? say.more(left) : ''))
+  return say.rows(`${subject.full}, ${from} → ${to}`, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
 }
 
 function shares(about: About, result: QueryResult, say: Speech): string {
@@ -188,7 +194,7 @@ function shares(about: About, result: QueryResult, say: Speech): string {
   if (result.rows.length === 1 && named.length > 0 && plan.groups.length === 0) return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0], say), text(result.rows[0], 'whole'), subject.full)
   const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${text(row, 'share')} (${figures(about, row, say)})`)
   const left = result.rowCount - items.length
-  return say.rows(`${subjectOf(about, say).full}, ${part ? `${part} ` : ''}${say.shareTitle}`, items.join('; ') + (left > 0 ? say.more(left) : ''))
+  return say.rows(`${subjectOf(about, say).full}, ${part ? `${part} ` : ''}${say.shareTitle}`, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
 }
 
 function averages(about: About, result: QueryResult, say: Speech): string {
@@ -200,7 +206,7 @@ function averages(about: About, result: QueryResult, say: Speech): string {
   const unit = say.per(say.unitNames[average.unit]).trim()
   if (plan.groups.length === 0) return say.averaged(subject.bare, language === 'zh' ? say.unitNames[average.unit] : unit, figures(about, result.rows[0], say), average.buckets.length, when)
   const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${figures(about, row, say)}`)
-  return say.rows(`${subjectOf(about, say).bare} ${unit}, ${when}`, items.join('; ') + (result.rowCount > items.length ? say.more(result.rowCount - items.length) : ''))
+  return say.rows(`${subjectOf(about, say).bare} ${unit}, ${when}`, items.join(say.semicolon) + (result.rowCount > items.length ? say.more(result.rowCount - items.length) : ''))
 }
 
 const thingsOf = ({ plan, language }: About): string => listed(plan.groups.map((group) => group.label[language]), language)

@@ -15,6 +15,7 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   const isWhole = named.every(({ atom }) => (atom.needs ?? []).every((at) => parts.some((part) => part.from === at && part.atom.metric === atom.metric)))
   const isOwned = parts.every((part) => named.some(({ atom }) => atom.metric === part.atom.metric && (atom.needs ?? [part.from]).includes(part.from)))
   if (!isWhole || !isOwned) return fail(sentence, { kind: 'no-metric' })
+  if (named.some((item) => item.atom.noun !== undefined && !hasNounBeside(sentence, layer, item, item.atom.noun))) return fail(sentence, { kind: 'no-metric' })
   for (const item of [...named, ...parts]) item.isUsed = true
 
   let items: Item[] = named.length > 0 ? named : impliedMetrics(sentence, context !== undefined)
@@ -61,6 +62,17 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     return { metrics: distinct, per: perNoun.atom.metric, items }
   }
   return { metrics: distinct, items }
+}
+
+/** Whether the metric joined to this one has the noun that this one leaves out. */
+function hasNounBeside(sentence: Sentence, layer: Layer, item: Item, noun: string): boolean {
+  return ([1, -1] as const).some((step) => {
+    const joiner = neighbour(sentence, item, step)
+    const other = joiner && isOp(joiner, 'and', 'versus', 'or') ? neighbour(sentence, joiner, step) : undefined
+    if (!isKind(other, 'metric') || other.atom.noun !== undefined) return false
+    const metric = layer.metrics.get(other.atom.metric)
+    return metric !== undefined && sentence.tokens.slice(other.from, other.to).some((token) => token.stem === noun || [...noun].includes(token.norm))
+  })
 }
 
 function isEchoOf(layer: Layer, of: string, item: Item, sentence: Sentence): boolean {
@@ -113,21 +125,31 @@ export function placeNumbers(sentence: Sentence, measure: Measure): { limit?: nu
       comparison, value: item.atom.value, ...(item.atom.unit && { unit: item.atom.unit }), metric: nearestMetric(sentence, item, measure), of: 'value',
     })
     const joiner = after && isOp(after, 'and', 'to') ? neighbour(sentence, after, 1) : after
-    if (isOp(before, 'between') && isKind(joiner, 'number')) {
+    const closing = isKind(joiner, 'number') ? neighbour(sentence, joiner, 1) : undefined
+    const fence = isOp(before, 'between') ? before : isOp(closing, 'between') ? closing : undefined
+    if (fence && isKind(joiner, 'number')) {
       having.push(condition('>='), { ...condition('<='), value: joiner.atom.value })
-      for (const done of [item, before, joiner, after]) if (done) done.isUsed = true
+      for (const done of [item, fence, joiner, after]) if (done) done.isUsed = true
     } else if (before && comparisonOf(before, ahead) && !(isOp(before, 'most') && isKind(after, 'dimension'))) {
       having.push(condition(comparisonOf(before, ahead) ?? '>'))
       before.isUsed = item.isUsed = true
     } else if (after && comparisonOf(after, behind)) {
       having.push(condition(comparisonOf(after, behind) ?? '>='))
       after.isUsed = item.isUsed = true
+    } else if (isCountOfValues(sentence, item, after)) {
+      item.isUsed = true
     } else if (isCountOfRows(sentence, item, before, after) && Number.isInteger(item.atom.value) && item.atom.value > 0 && !item.atom.unit) {
       limit = item.atom.value
       item.isUsed = true
     }
   }
   return { having, ...(limit !== undefined && { limit }) }
+}
+
+/** "The two regions Europe and Asia": as many as are named. */
+function isCountOfValues(sentence: Sentence, item: Item, after: Item | undefined): boolean {
+  if (!isKind(after, 'dimension') || !isKind(item, 'number')) return false
+  return itemsOf(sentence, 'value').filter((value) => value.atom.choices.some((choice) => after.atom.refs.includes(choice.ref))).length === item.atom.value
 }
 
 function comparisonOf(item: Item, table: Partial<Record<Op, Condition['comparison']>>): Condition['comparison'] | undefined {

@@ -45,6 +45,8 @@ function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): v
       sentence.problems.push({ kind: 'not-by', metric: metrics[0] ?? '', ref: item.atom.refs[0] ?? '' })
       continue
     }
+    // "The regions Europe and Asia" names the column of values that are listed anyway.
+    if (!licensed.has(item) && scope.filters.some((filter) => filter.ref === ref && filter.values.length > 1)) continue
     if (!licensed.has(item)) {
       const isNeeded = (about.isRanked || about.isLimited) && licensed.size === 0 && !hasMore
       sentence.penalty += isNeeded ? 0 : item.atom.isGuess ? 60 : 8
@@ -163,7 +165,17 @@ export function splitsByValues(sentence: Sentence, scope: Scope): string | undef
   const [first] = several.items
   const last = several.items.at(-1)
   const inside = first && last ? sentence.items.slice(sentence.items.indexOf(first), sentence.items.indexOf(last)) : []
-  const isVersus = inside.some((item) => isOp(item, 'versus')) || hasOp(sentence, 'versus', 'respectively', 'each', 'difference', 'between')
+  const isVersus = inside.some((item) => isOp(item, 'versus')) || hasOp(sentence, 'versus', 'respectively', 'each', 'difference', 'between', 'comparative')
   const isOr = inside.some((item) => isOp(item, 'or')) || hasOp(sentence, 'combined')
   return isVersus && !isOr ? several.ref : undefined
+}
+
+/** "In Europe and North America" may ask for each or for both together: such values are shown side by side, with their total. */
+export function listsValues(sentence: Sentence, scope: Scope): string | undefined {
+  const several = scope.filters.filter((filter) => !filter.isNegated && filter.values.length > 1)
+  const [filter] = several
+  if (several.length !== 1 || !filter || hasOp(sentence, 'combined', 'total')) return undefined
+  const at = filter.items.map((item) => sentence.items.indexOf(item))
+  const inside = sentence.items.slice(Math.min(...at), Math.max(...at))
+  return inside.some((item) => isOp(item, 'and')) && !inside.some((item) => isOp(item, 'or')) ? filter.ref : undefined
 }

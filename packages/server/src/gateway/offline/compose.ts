@@ -1,12 +1,12 @@
 // Stage 3b: what the atoms of a reading say together. A reading in which a word has no part is no reading: that is what keeps
 // the planner from answering a question that it has only half understood.
-import { unitAt, type Unit } from './calendar.ts'
+import { addDays, unitAt, type Unit } from './calendar.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
-import { chooseScope, splitsByValues, type Scope } from './compose-scope.ts'
+import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
 import { chooseShare } from './compose-share.ts'
 import type { Frame, Problem } from './frame.ts'
 import { basicParts, type Layer } from './layer.ts'
-import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, take, type Item, type Sentence } from './sentence.ts'
+import { between, hasOp, isKind, isLight, isOp, itemsOf, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
 import type { Op } from './words.ts'
 
@@ -20,7 +20,7 @@ export function compose(sentence: Sentence, layer: Layer, context?: Frame): Comp
   if (!measure) return { problem: sentence.problems[0] ?? { kind: 'no-metric' }, penalty: sentence.penalty }
   const frame = build(sentence, layer, measure)
   checkMentions(sentence, layer, frame)
-  for (const item of itemsOf(sentence, 'metric')) if (item.atom.requires && ![...frame.filters, ...(frame.share?.part ?? [])].some((filter) => filter.ref === item.atom.requires)) sentence.problems.push({ kind: 'unused', said: item.text })
+  for (const item of itemsOf(sentence, 'metric')) if (item.atom.requires && ![...frame.filters.map((filter) => filter.ref), ...(frame.share?.part ?? []).map((filter) => filter.ref), ...frame.groups].includes(item.atom.requires)) sentence.problems.push({ kind: 'unused', said: item.text })
   // To lean on the question before, there must be something new to it.
   if (measure.leans && !addsAnything(frame)) sentence.problems.push({ kind: 'no-metric' })
   // "How" asks for a way or a reason, unless something is compared, developed or split.
@@ -45,7 +45,7 @@ function whatIsBeyond(sentence: Sentence): Problem | undefined {
 }
 
 function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
-  const isDefinition = take(sentence, 'define')
+  const isDefinition = take(sentence, 'define') || takeMeaning(sentence)
   const metric = layer.metrics.get(measure.metrics[0] ?? '')
   const changeWords = takeChange(sentence)
   const { limit, having } = placeNumbers(sentence, measure)
@@ -59,13 +59,18 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     scope.groups.push(...asked.refs.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
     scope.isPlural = asked.isPlural
   }
-  const compared = chooseTimes(sentence, scope, layer, changeWords !== undefined)
+  const compared = chooseTimes({ sentence, scope, layer, isChange: changeWords !== undefined, isState: metric?.kind === 'snapshot' })
   const byValues = splitsByValues(sentence, scope)
+  const both = byValues === undefined && scope.groups.length === 0 && !scope.grain && having.length === 0 && !isRanked && !changeWords && !compared.compare && !hasOp(sentence, 'share', 'average') ? listsValues(sentence, scope) : undefined
+  const isBoth = both !== undefined && compared.times.length < 2
   if (byValues) scope.groups.push(byValues)
+  else if (isBoth) scope.groups.push(both)
   const isDifference = byValues !== undefined && hasOp(sentence, 'difference')
-  if (byValues) take(sentence, 'versus', 'difference', 'between')
+  if (byValues) take(sentence, 'versus', 'difference', 'between', 'comparative')
   const change = byValues && changeWords?.change === 'difference' && !compared.compare ? undefined : changeWords
   const compare = compared.compare ?? (change || compared.isVersus ? 'previous' : undefined)
+  const isPaced = change !== undefined || metric?.unit === 'hours' || metric?.unit === 'days'
+  for (const item of isPaced ? [] : opsOf(sentence, 'fastest', 'slowest')) sentence.problems.push({ kind: 'unused', said: item.text })
   const ranking = chooseDirection(sentence, metric?.better ?? 'neutral', change !== undefined)
   const direction = ranking?.direction === 'desc' && change?.isDecline ? 'asc' : ranking?.direction
   const by = change ? (change.change === 'rate' ? 'rate' : 'change') : 'value'
@@ -76,6 +81,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const groupCount = scope.groups.length + (scope.grain ? 1 : 0)
   const isSingle = (!scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')) || (hasOp(sentence, 'when') && !limit)
   const isWhen = direction !== undefined && take(sentence, 'when')
+  // "Which kind of tickets …" asks for something else than a month.
+  const isAskedOtherwise = direction !== undefined && groupCount === 0 && sentence.items.some((item) => isOp(item, 'which') && !/^what$/i.test(item.text))
+  if (isAskedOtherwise) sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'which'))?.text ?? '' })
   if (direction && groupCount === 0) scope.grain = { unit: 'month' }
   // "The top 3 tickets": of what there is no name, there is no ranking.
   if (direction && groupCount === 0 && limit) sentence.problems.push({ kind: 'unused', said: String(limit) })
@@ -96,8 +104,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     ...(rank && { rank }),
     having,
     isCountOfGroups,
-    isList,
+    isList: isList || asked !== undefined,
     isDifference,
+    isListedBesideTotal: isBoth,
     ...(average && { average }),
     isCumulative: take(sentence, 'cumulative'),
     isDefinition,
@@ -126,6 +135,14 @@ function stepOf(time: TimePhrase | undefined): Unit {
   return (unit === 'month' && count === 1) || (unit === 'week' && count === 1) ? 'day' : 'month'
 }
 
+/** "What does NRR mean?": at the end, the word is no average. */
+function takeMeaning(sentence: Sentence): boolean {
+  const last = sentence.items.at(-1)
+  const isMeaning = isOp(last, 'average') && last.text.toLowerCase() === 'mean' && sentence.tokens.some((token) => token.norm === 'what')
+  if (isMeaning) last.isUsed = true
+  return isMeaning
+}
+
 type Change = { change: 'rate' | 'difference'; isDecline: boolean }
 
 function takeChange(sentence: Sentence): Change | undefined {
@@ -134,13 +151,16 @@ function takeChange(sentence: Sentence): Change | undefined {
   const isGrowth = take(sentence, 'growth')
   const isDifference = hasOp(sentence, 'difference') && sentence.items.filter((item) => isKind(item, 'value')).length < 2
   if (isDifference) take(sentence, 'difference')
-  if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
+  // "More customers than a year ago", 比去年多: how many more.
+  const isComparative = hasOp(sentence, 'comparative') && hasOp(sentence, 'than', 'versus', 'year-ago', 'previous') && itemsOf(sentence, 'value').length < 2
+  if (isComparative && itemsOf(sentence, 'number').every((item) => item.isUsed)) take(sentence, 'comparative')
+  else if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
   const isFast = hasOp(sentence, 'fastest', 'slowest') || sentence.items.some((item) => isKind(item, 'number') && item.atom.unit === 'percent')
   return { change: isRate || isFast ? 'rate' : 'difference', isDecline }
 }
 
 /** The times that were said, and whether they are set against each other. */
-function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: boolean): { times: TimePhrase[]; compare?: 'times' | 'year-ago' | 'previous'; isVersus: boolean; compareUnit?: Unit } {
+function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: Sentence; scope: Scope; layer: Layer; isChange: boolean; isState: boolean }): { times: TimePhrase[]; compare?: 'times' | 'year-ago' | 'previous'; isVersus: boolean; compareUnit?: Unit | undefined } {
   const items = itemsOf(sentence, 'time')
   for (const item of items) item.isUsed = true
   const compareUnit = unitIn(sentence.items.find((item) => isOp(item, 'previous'))?.text ?? '')
@@ -150,7 +170,7 @@ function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: b
   const { today } = layer.calendar
   const isNow = (time: TimePhrase) => time.period.from === today && time.period.unit === 'day' && !time.ago
   const said = items.map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time)).filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
-  const isVersus = hasOp(sentence, 'versus') && !(isBetweenValues && said.length < 2)
+  const isVersus = (hasOp(sentence, 'versus') || (isChange && hasOp(sentence, 'than'))) && !(isBetweenValues && said.length < 2)
   if (isVersus) take(sentence, 'versus')
   if (isYearAgo || isPrevious) return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
   const isAnaphor = (time: TimePhrase) => items.some((item) => item.atom.time.period === time.period && /same|同/i.test(item.text))
@@ -160,16 +180,27 @@ function chooseTimes(sentence: Sentence, scope: Scope, layer: Layer, isChange: b
   if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain) return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
   if (first && said.length === 1 && isVersus && !isBetweenValues) {
     // "compared to last quarter", with nothing to compare: the period after it.
-    const now = first.ago || isNow(first) ? { period: { from: today, to: first.period.to, unit: 'day' as const } } : after(first, layer)
+    if (first.ago && !isState) return { times: [], compare: first.ago.unit === 'year' ? 'year-ago' : 'previous', isVersus, compareUnit: first.ago.unit === 'year' ? undefined : first.ago.unit }
+    const now = first.ago || isNow(first) ? { period: { from: today, to: addDays(today, 1), unit: 'day' as const } } : after(first, layer)
     return { times: [first, now], compare: 'times', isVersus }
   }
   if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second))) return { times: [isNow(first) ? second : first], isVersus }
   if (said.length === 2 && first && second) {
+    if (!isVersus && !isChange) checkJoined(sentence, items)
     const isWider = first.period.unit !== second.period.unit && second.period.unit === 'year' && !second.edge && first.period.unit !== undefined && first.period.unit !== 'day'
     if (isWider && (isVersus || isChange)) return { times: [first], compare: 'year-ago', isVersus }
     return { times: [first, second].sort((a, b) => (a.period.to < b.period.to ? -1 : 1)), compare: 'times', isVersus }
   }
+  if (said.length > 2) checkJoined(sentence, items)
   return { times: said, isVersus }
+}
+
+/** Times that nothing joins ("in 2025 in March") were not meant side by side. */
+function checkJoined(sentence: Sentence, items: readonly Item[]): void {
+  items.forEach((item, i) => {
+    const before = items[i - 1]
+    if (before && !between(sentence, before, item).some((other) => isOp(other, 'and', 'or', 'versus', 'to', 'than'))) sentence.problems.push({ kind: 'unused', said: item.text })
+  })
 }
 
 const unitIn = (text: string): Unit | undefined => (/month|mom|m\/m|逐月/i.test(text) ? 'month' : /quarter|qoq|q\/q/i.test(text) ? 'quarter' : /week|wow/i.test(text) ? 'week' : /year/i.test(text) ? 'year' : undefined)

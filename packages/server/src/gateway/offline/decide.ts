@@ -59,9 +59,13 @@ function respond(transcript: Transcript, understanding: Understanding, asked: st
 
 /** Runs the query, draws it where that helps, and answers. A query that ran out of time is tried once more. */
 function carryOut(transcript: Transcript, about: About): Move {
-  const { query, language } = about
+  const { plan, query, layer, language } = about
+  const together = plan.isListedBesideTotal ? queryOf({ ...plan, groups: [] }, layer).sql : undefined
   const title = subjectOf(about, speech[language]).full.slice(0, 200)
   const input = { sql: query.sql, title }
+  const total = together === undefined ? undefined : resultOf(transcript, 'query', { sql: together, title })
+  // The total comes first, since the last table is the one that is shown.
+  if (together !== undefined && !total) return { kind: 'call', calls: [{ tool: 'query', input: { sql: together, title } }] }
   const ran = resultOf(transcript, 'query', input)
   if (!ran) return { kind: 'call', calls: [{ tool: 'query', input }] }
   const result = readResult(ran.output)
@@ -73,7 +77,7 @@ function carryOut(transcript: Transcript, about: About): Move {
   const chart = transcript.tools.some((tool) => tool.name === 'chart') ? chartOf(about, result, title) : undefined
   // A drawing that fails is no reason to keep the answer back.
   if (chart && !resultOf(transcript, 'chart', chart)) return { kind: 'call', calls: [{ tool: 'chart', input: chart }] }
-  return { kind: 'say', text: answer(about, result) }
+  return { kind: 'say', text: answer(about, result, total && readResult(total.output)) }
 }
 
 type Understood = { move: Move } | { parsed: Parsed; names?: { said: string; names: string[] } }

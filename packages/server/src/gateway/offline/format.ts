@@ -4,7 +4,7 @@ import type { Dimension, Metric } from './layer.ts'
 
 export type Language = 'en' | 'zh'
 
-const decimals = (value: number): number => (Number.isInteger(value) || Math.abs(value) >= 1_000 ? 0 : Math.abs(value) >= 100 ? 1 : 2)
+const decimals = (value: number): number => (Number.isInteger(value) || Math.abs(value) >= 100_000 ? 0 : Math.abs(value) >= 1_000 ? 1 : 2)
 const plain = (value: number, digits: number): string => new Intl.NumberFormat('en-US', { minimumFractionDigits: 0, maximumFractionDigits: digits }).format(value)
 
 /** `unit` as the metrics have it: usd (or another currency), count, percent, days, hours. */
@@ -40,7 +40,7 @@ export function nameOf(value: unknown, dimension: Dimension | undefined, languag
 /** "2026-08-01 to 2026-10-31 (FY2027 Q3)", or the day of a state. */
 export function formatBucket(bucket: Bucket, metric: Metric, language: Language): string {
   const isNamed = bucket.period.unit === 'quarter' || bucket.period.unit === 'half' || bucket.period.unit === 'year'
-  const name = isNamed && (bucket.period.count ?? 1) === 1 ? ` (${bucket.label})` : ''
+  const name = isNamed && (bucket.period.count ?? 1) === 1 ? (language === 'zh' ? `（${bucket.label}）` : ` (${bucket.label})`) : ''
   if (metric.kind === 'snapshot') return `${bucket.at}${name}`
   if (bucket.first === bucket.last) return bucket.first
   return `${bucket.first} ${language === 'zh' ? '至' : 'to'} ${bucket.last}${name}`

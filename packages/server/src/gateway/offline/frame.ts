@@ -29,6 +29,8 @@ export type Frame = {
   isList: boolean
   /** The difference of two values set side by side is asked for. */
   isDifference: boolean
+  /** Several values of a column, of which the total is wanted as well. */
+  isListedBesideTotal: boolean
   /** An average over such units of time; `auto` when the unit was not said. */
   average?: Unit | 'auto'
   isCumulative: boolean

@@ -27,6 +27,8 @@ const Operations = z.object({
   periods: z.record(z.string(), z.object({ label: Pair, synonyms: Synonyms, from: text, to: text })).default({}),
   not_available: z.array(Topic).default([]),
 })
+/** Its order of the metrics is the business's own. */
+const Catalogue = z.object({ metrics: z.record(z.string(), z.unknown()).default({}) })
 const Thing = z.object({ id: z.coerce.string(), name: text.optional(), label: Pair, synonyms: Synonyms })
 const Things = z.record(z.string(), z.array(Thing.extend({ features: z.array(Thing).default([]) })))
 
@@ -59,7 +61,9 @@ export function parseLayer(files: ReadonlyMap<string, string>): Layer {
   const inFolder = (folder: string) => [...files.keys()].filter((path) => path.startsWith(`${folder}/`) && /\.ya?ml$/.test(path)).sort()
   const operations = read(Operations, 'operations.yaml')
   const entities = new Map(inFolder('entities').map((path) => read(Entity, path)).map((entity) => [entity.table, entity]))
-  const metrics = new Map(inFolder('metrics').map((path) => read(Metric, path)).map((metric) => [metric.name, metric]))
+  const order = files.has('catalogue.yaml') ? Object.keys(read(Catalogue, 'catalogue.yaml').metrics) : []
+  const place = (metric: Metric) => (order.includes(metric.name) ? order.indexOf(metric.name) : order.length)
+  const metrics = new Map(inFolder('metrics').map((path) => read(Metric, path)).sort((a, b) => place(a) - place(b)).map((metric) => [metric.name, metric]))
   const things = files.has('products.yaml') ? Object.values(read(Things, 'products.yaml')).flat() : []
   const fiscal: FiscalYear = { startMonth: operations.fiscal_year.first_month, namedAfter: /\b(start|begin)s?\b/.test(operations.fiscal_year.named_after) ? 'start' : 'end' }
   const calendar: Calendar = { today: operations.today, completeUntil: operations.complete_until, dataFrom: operations.data_from, fiscal, system: 'fiscal' }
@@ -86,7 +90,10 @@ function dimensionsOf(entities: Map<string, Entity>, metrics: Map<string, Metric
     const join = joins.find((candidate) => candidate.as === alias)
     const column = entities.get(join?.to ?? alias)?.columns.find((candidate) => candidate.name === columnName)
     if (!column) continue
-    const label = join?.label ?? column.label ?? { en: columnName.replaceAll('_', ' '), zh: columnName }
+    const entity = entities.get(join?.to ?? alias)
+    // A column that people call by the thing's own name ("account") is best called so in answers too.
+    const isThing = column.values.length === 0 && entity !== undefined && column.synonyms.en.includes(entity.label.en)
+    const label = join?.label ?? (isThing ? entity?.label : column.label) ?? { en: columnName.replaceAll('_', ' '), zh: columnName }
     const own = column.label ? [{ label: column.label, synonyms: column.synonyms }] : []
     const phrases = join?.label ? [{ label: join.label, synonyms: join.synonyms }, ...own] : own
     const values = column.values.map((value) => {

@@ -50,18 +50,20 @@ const namesOf = ({ label, synonyms }: Names): string[] => [label.en, label.zh, .
 
 export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): Lexicon {
   const phrases = new Map<string, Phrase[]>()
-  const taken = new Set<string>()
+  const taken = new Map<string, Set<Atom['kind']>>()
   const key = (words: readonly string[]) => words.join(' ')
   const add = (text: string, atom: Atom, quality = 1) => {
     const words = stems(text)
     const [first] = words
     if (first === undefined) return
-    taken.add(key(words))
+    taken.set(key(words), (taken.get(key(words)) ?? new Set()).add(atom.kind))
     const isRisky = words.length === 1 && functionWords.has(text.toLowerCase()) && text === text.toUpperCase()
     phrases.set(first, [...(phrases.get(first) ?? []), { words, atom, quality, ...(isRisky && { exactText: text }) }])
   }
   const addDerived = (text: string, atom: Atom, quality: number) => {
-    if (!taken.has(key(stems(text)))) add(text, atom, quality)
+    // A value may share its word with a metric: "churn" is a kind of movement, and short for churn rate.
+    const kinds = [...(taken.get(key(stems(text))) ?? [])]
+    if (kinds.every((kind) => atom.kind === 'metric' && kind === 'value')) add(text, atom, quality)
   }
 
   for (const metric of layer.metrics.values()) for (const name of namesOf(metric)) add(name, { kind: 'metric', metric: metric.name })
@@ -180,6 +182,7 @@ function metricsOfValues(metric: Metric, layer: Layer): [string, string][] {
     return dimension.phrases.flatMap(namesOf).flatMap((column) =>
       namesOf(metric).flatMap((name): [string, string][] => {
         const rest = name.toLowerCase().startsWith(column.toLowerCase()) ? name.slice(column.length).trim() : ''
+        if (rest === 'use') return [['use', ref], ['used', ref]]
         return rest.length > 1 && !/^(rate|count|数|率)$/.test(rest) ? [[rest, ref]] : []
       }))
   })
@@ -190,7 +193,8 @@ function headWords(names: Names, dimension: Dimension): string[] {
     if (isChinese(name)) return name.length >= 4 ? [name.slice(-2)] : []
     const words = name.split(/[ -]/)
     if (words.length < 2 || dimension.column === words.at(-1)) return []
-    return words.includes('for') ? [words[0] ?? ''] : [words.at(-1) ?? '']
+    const last = words.at(-1) ?? ''
+    return words.includes('for') ? [words[0] ?? ''] : last === 'type' ? ['type', 'kind', 'sort'] : [last]
   }).filter((word) => word.length > 1)
 }
 
@@ -215,8 +219,9 @@ function durationQuestions(name: string): string[][] {
   const verbs = stems(rest)
   const last = verbs.at(-1)
   if (last !== undefined) {
+    const taking = [['take', ...verbs]]
     const forms = [verbs, [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]]
-    return ['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))
+    return [...taking, ...['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))]
   }
   const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
   return chinese === '' ? [] : ['多久', '多长时间', '几天', '多少天', '多少小时'].map((asked) => [asked, chinese])

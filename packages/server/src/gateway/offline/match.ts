@@ -20,7 +20,7 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
   const scattered = scatteredSpans(tokens, lexicon)
   const reader = { tokens, calendar, named: lexicon.periods }
   const found = tokens.map((token, at) => {
-    const spans: Span[] = [...phraseSpans(tokens, at, lexicon), ...scattered.filter((span) => span.from === at)]
+    const spans: Span[] = [...phraseSpans(tokens, at, lexicon), ...kindSpans(tokens, at, lexicon), ...scattered.filter((span) => span.from === at)]
     for (const read of timesAt(reader, at)) {
       if (read.next > tokens.length || spans.some((span) => span.atom.kind === 'time' && span.to === read.next)) continue
       spans.push(spanOf(tokens, at, read.next, { kind: 'time', time: read.value }, 1))
@@ -76,6 +76,18 @@ function phraseSpans(tokens: readonly Token[], at: number, lexicon: Lexicon): Sp
   return spans.map((span) => withRefs(span, spans, lexicon, tokens))
 }
 
+/** In 各类工单 or 哪类工单 the one character stands for 工单类别, the kind of what follows. */
+function kindSpans(tokens: readonly Token[], at: number, lexicon: Lexicon): Span[] {
+  if (tokens[at]?.norm !== '类' || !['各', '哪', '每', '何', '几'].includes(tokens[at - 1]?.norm ?? '')) return []
+  const next = tokens[at + 1]?.norm === '的' ? at + 2 : at + 1
+  const refs = (lexicon.phrases.get(tokens[next]?.norm ?? '') ?? []).flatMap(({ words, atom }) => {
+    const noun = words.slice(0, -2)
+    const isKind = atom.kind === 'dimension' && !atom.isGuess && ['类别', '类型', '分类', '种类'].includes(words.slice(-2).join(''))
+    return isKind && noun.length > 0 && noun.every((word, i) => tokens[next + i]?.norm === word) ? atom.refs : []
+  })
+  return refs.length > 0 ? [spanOf(tokens, at, at + 1, { kind: 'dimension', refs: [...new Set(refs)], isPlural: false }, 1.5)] : []
+}
+
 /** Where a phrase that begins at `at` ends, or undefined if it is not there. */
 function phraseEnd(tokens: readonly Token[], at: number, { words, exactText, atom }: Phrase): number | undefined {
   if (exactText !== undefined && tokens[at]?.text !== exactText) return undefined
@@ -112,8 +124,9 @@ function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
   const isAsked = tokens.some((token) => ['did', 'does', 'do'].includes(token.norm))
   return lexicon.scattered.flatMap(({ words, metric, quality, isDerived }) => {
     const places = words.map((word) => withModifiers(placesOf(tokens, word, isAsked), tokens, word, lexicon))
-    if (places.some((found) => found.length === 0)) return []
-    return combinations(places).flatMap((combination) => {
+    const elided = words.length === 2 && !isDerived ? elidedSpans(tokens, words, places, metric, lexicon) : []
+    if (places.some((found) => found.length === 0)) return elided
+    return [...elided, ...combinations(places).flatMap((combination) => {
       const isInOrder = combination.every((place, i) => i === 0 || place.from === combination[i - 1]?.to)
       const isExact = combination.every((place) => place.quality === 1)
       const isApart = new Set(combination.map((place) => place.from)).size === combination.length
@@ -126,8 +139,16 @@ function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
         const atom: Atom = i === nounAt ? { kind: 'metric', metric, needs } : { kind: 'metric-part', metric }
         return withRefs(spanOf(tokens, place.from, place.to, atom, rate), [], lexicon, tokens)
       })
-    })
+    })]
   })
+}
+
+/** "Opened and resolved tickets": one of two words alone, whose noun stands with the other metric. */
+function elidedSpans(tokens: readonly Token[], words: readonly string[], places: readonly (readonly Place[])[], metric: string, lexicon: Lexicon): Span[] {
+  const nounAt = words.findIndex((word) => lexicon.nouns.has(word) || lexicon.nouns.has([...word].join(' ')))
+  const noun = words[nounAt]
+  if (noun === undefined) return []
+  return (places[1 - nounAt] ?? []).map((place) => spanOf(tokens, place.from, place.to, { kind: 'metric', metric, noun }, 0.6 * place.quality))
 }
 
 /** "Support tickets" for "tickets": a longer name of the same thing, which ends in the noun. */

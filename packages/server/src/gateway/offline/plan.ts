@@ -26,6 +26,7 @@ export type Plan = {
   isCumulative: boolean
   isList: boolean
   isDifference: boolean
+  isListedBesideTotal: boolean
   assumptions: PlanAssumption[]
 }
 
@@ -58,7 +59,7 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   if (isMonthly && parts.some((part) => part.kind === 'flow') && buckets.some((bucket) => !bucket.isOpen && wholeMonths(bucket.period) === 0)) return { problem: { kind: 'months-only', metric } }
   const plan: Plan = {
     metrics, groups, shape: timed.shape, assumptions,
-    filters: frame.filters, having: frame.having, isCountOfGroups: frame.isCountOfGroups, isCumulative: frame.isCumulative, isList: frame.isList, isDifference: frame.isDifference,
+    filters: frame.filters, having: frame.having, isCountOfGroups: frame.isCountOfGroups, isCumulative: frame.isCumulative, isList: frame.isList, isDifference: frame.isDifference, isListedBesideTotal: frame.isListedBesideTotal,
     ...(per && { per }), ...(frame.share && { share: frame.share }), ...(timed.average && { average: timed.average }), ...(frame.rank && { rank: frame.rank }),
   }
   const open = buckets.find((bucket) => bucket.isOpen)

@@ -63,7 +63,7 @@ const beyond: Record<Extract<Problem, { kind: 'beyond' }>['what'], Record<Langua
 
 /** A few examples of each part of what can be asked. */
 function offer(layer: Layer, language: Language): string {
-  const metrics = [...layer.metrics.values()].slice(0, 40).filter((_, i) => i % 5 === 0).slice(0, 7).map((metric) => metric.label[language])
+  const metrics = [...layer.metrics.values()].slice(0, 6).map((metric) => metric.label[language])
   const columns = [...new Set([...layer.dimensions.values()].map((dimension) => dimension.label[language]))].slice(0, 6)
   if (metrics.length === 0) return ''
   return language === 'zh'

@@ -190,4 +190,37 @@ const sameUnit: Phrase = (cursor, at) => {
   return read({ ...now, from: addMonths(now.from, -12), to: addMonths(now.to, -12) }, unit.next)
 }
 
-const phrases: readonly Phrase[] = [years, partsAndMonths, relatives, rollings, moments, sameUnit]
+/** 2026年前三个月 · 去年最后两个季度: the first or last units of a year. */
+const endsOfYear: Phrase = (cursor, at) =>
+  yearAt(cursor, at).flatMap((year) => {
+    const lead = firstOf(cursor, optional(cursor, year.next, '的'), [['前', 1], ['头', 1], ['最后', -1], ['后', -1]] as const)
+    const number = lead && wholeNumber(cursor, lead.next)
+    const unit = number && firstOf(cursor, optional(cursor, number.next, '个'), unitNames)
+    if (!lead || !number || !unit || number.value < 1 || number.value > 12) return []
+    const { from, to } = year.value.period
+    const period = lead.value[1] === 1 ? { from, to: addUnits(from, unit.value[1], number.value) } : { from: addUnits(to, unit.value[1], -number.value), to }
+    return period.from >= from && period.to <= to ? read(period, unit.next) : []
+  })
+
+/** 2027财年第一到第三季度 · 1至3月: a range whose unit is said once, at its end. */
+const shortRanges: Phrase = (cursor, at) => {
+  const { calendar } = cursor
+  const years = yearAt(cursor, at)
+  return [...years.map((year) => ({ year: year.value, from: optional(cursor, year.next, '的') })), { year: undefined, from: at }].flatMap(({ year, from }) => {
+    const first = wholeNumber(cursor, optional(cursor, from, '第'))
+    const joined = first && firstOf(cursor, first.next, [['到'], ['至'], ['-']] as const)
+    const last = joined && wholeNumber(cursor, optional(cursor, joined.next, '第'))
+    if (!first || !last || last.value <= first.value) return []
+    const isMonth = cursor.tokens[last.next]?.norm === '月'
+    const quarter = after(cursor.tokens, last.next, '季度')
+    const part = (number: number): Period | undefined => {
+      if (isMonth) return number > 12 ? undefined : year ? reading.monthOf(calendar, year, number) : reading.latestMonth(calendar, number)
+      return number > 4 ? undefined : year ? reading.partOf(calendar, year, 'quarter', number) : reading.latestPart(calendar, 'quarter', number, calendar.system)
+    }
+    const [a, b] = [part(first.value), part(last.value)]
+    const next = isMonth ? optional(cursor, last.next + 1, '份') : quarter
+    return a && b && next !== undefined && a.from < b.to ? read({ from: a.from, to: b.to }, next, { pair: [a, b] }) : []
+  })
+}
+
+const phrases: readonly Phrase[] = [years, endsOfYear, shortRanges, partsAndMonths, relatives, rollings, moments, sameUnit]

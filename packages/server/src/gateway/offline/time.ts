@@ -56,7 +56,7 @@ function edgesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
     })
     return [...chinese.slice(0, 1), ...(isEnd ? [{ value: { ...value, edge: 'end' as const }, next: english + 1 }] : [])]
   })
-  return [...phrases, ...suffixed, ...englishEdges(reader, at)]
+  return [...phrases, ...suffixed, ...englishEdges(reader, at), ...bareEdges(reader, at)]
 }
 
 function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
@@ -80,6 +80,15 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   }
   return []
 }
+
+const bare: readonly [string, Unit, 'start' | 'end'][] = [['年初', 'year', 'start'], ['季初', 'quarter', 'start'], ['月初', 'month', 'start'], ['年底', 'year', 'end'], ['年末', 'year', 'end'], ['季末', 'quarter', 'end'], ['季度末', 'quarter', 'end'], ['月底', 'month', 'end'], ['月末', 'month', 'end']]
+
+/** 年初, 月底 with nothing before them. */
+const bareEdges = (reader: TimeReader, at: number): Read<TimePhrase>[] =>
+  bare.flatMap(([text, unit, edge]): Read<TimePhrase>[] => {
+    const next = after(reader.tokens, at, text)
+    return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next }]
+  })
 
 /** "The end of the quarter" with nothing else: the last one there was. Its start: that of the present one. */
 const lastOver = (calendar: Calendar, unit: Unit, edge: 'start' | 'end'): Period => unitAt(calendar.today, unit, edge === 'end' ? -1 : 0, calendar.system, calendar.fiscal)
