@@ -29,7 +29,7 @@ export const en = {
   },
   home: {
     title: 'Ask', lead: 'An agent works on it step by step; you can watch each one.', agents: 'Agents', question: 'Question', placeholder: 'Ask {{agent}} something…', functionPlaceholder: 'Input for {{agent}}: text, or JSON…',
-    submit: 'Ask', start: 'Start', examples: 'Examples', recent: 'Recent runs', allRuns: 'All runs', hint: 'Enter asks, Shift+Enter starts a new line', noRuns: 'No runs yet', noRunsText: 'Ask something: the run appears here and keeps its whole history.',
+    submit: 'Ask', start: 'Start', examples: 'Examples', recent: 'Recent runs', allRuns: 'All runs', hint: 'Enter asks, Shift+Enter starts a new line', jsonHint: 'JSON. Ctrl+Enter starts.', jsonInput: 'Input (JSON)', badJson: 'Not JSON yet: {{message}}', emptyJson: 'Write the input as JSON first.', noRuns: 'No runs yet', noRunsText: 'Ask something: the run appears here and keeps its whole history.',
     noAgents: 'No agents are deployed', noAgentsText: 'An agent is a folder. Put one under the server’s agents directory and start the server again; it deploys what it finds.',
     starting: 'starting', ready: 'ready', broken: 'broken', brokenTitle: '{{agent}} does not load', brokenText: 'Correct the code and start the server again.', notReady: '{{agent}} is still starting. Its code is being loaded.',
     empty: 'Write a question first.', tools_one: '{{count}} tool', tools_other: '{{count}} tools', code: 'code', agentBroken: 'This agent does not load, so it cannot be asked.', pick: 'Choose an agent',
@@ -40,7 +40,7 @@ export const en = {
   },
   state: { pending: 'Pending', running: 'Running', waiting: 'Waiting', completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled' },
   run: {
-    askedBy: 'asked by {{name}}', version: 'version {{version}}', started: 'Started', duration: 'Duration', cost: 'Cost', tokens: 'Tokens', model: 'Model', access: 'Data access', id: 'Run',
+    askedBy: 'asked by {{name}}', version: 'version {{version}}', started: 'Started', duration: 'Duration', waited: '{{duration}} of it waiting', cost: 'Cost', tokens: 'Tokens', model: 'Model', access: 'Data access', id: 'Run',
     tokensValue: '{{input}} in · {{output}} out', tokensCached: '{{cached}} of the input from the cache',
     cancel: 'Cancel run', cancelTitle: 'Cancel this run?', cancelText: 'What has been done stays done. What is going on is stopped, and the run cannot be taken up again.', cancelReason: 'Reason (optional)', keep: 'Keep running',
     cancelEnded: 'The run has ended.', askAgain: 'Ask again', retry: 'Retry', retryBlocked: 'Only a run that waits for an operator can be taken up again.',
@@ -53,6 +53,7 @@ export const en = {
     timer: 'Waiting until {{until}}', timerText: 'A timer of the agent’s own ({{name}}). It costs nothing meanwhile and goes on by itself.', signal: 'Waiting for the signal “{{name}}”', signalText: 'Somebody or something outside has to send it',
     approval: 'Waiting for a decision', operator: 'Waiting for an operator', until: 'until {{until}}', noLimit: 'without a time limit', payload: 'Payload (JSON)', send: 'Send signal', badJson: 'This is not JSON: {{message}}',
     diverged: 'The agent’s code no longer matches this run’s history, so it stopped rather than go on by guess.', poison: 'The run took its worker down several times in a row, so it was set aside.',
+    broken: 'The code of this run’s version does not load any more, so it was set aside.', brokenRemedy: 'Correct what the problem names and retry; or cancel it.',
     divergedRemedy: 'Restore the version that it began with, then retry; or cancel it.', poisonRemedy: 'Find what kills the worker (its log says), then retry; or cancel it.', difference: 'First difference', recorded: 'recorded', asked: 'asked for now',
     approve: 'Approve', deny: 'Deny', comment: 'Comment (optional)', approved: 'Approved', denied: 'Denied', expires: 'expires {{when}}', decided: '{{state}} by {{name}}', pending: 'Pending', expired: 'Expired', withdrawn: 'Withdrawn', detail: 'What is asked',
     signalSent: 'Sent. The run takes it up in a moment.',
@@ -68,7 +69,7 @@ export const en = {
     latest: 'Jump to the latest', skipped: '{{duration}} of waiting, drawn shorter', tries_one: '{{count}} try', tries_other: '{{count}} tries', loading: 'Loading the history',
   },
   entry: {
-    model: 'Model call', tool: 'Tool', exec: 'Command', files: 'Files', artifact: 'File', step: 'Step', timer: 'Timer', signal: 'Signal', approval: 'Approval', operator: 'Operator', branch: 'Branch {{number}}', parallel: 'Side by side',
+    model: 'Model call', tool: 'Tool', exec: 'Command', files: 'Files', artifact: 'File', step: 'Step', timer: 'Timer', signal: 'Signal', approval: 'Approval', operator: 'Operator', branch: 'Branch {{number}}', branches: '{{count}} branches', parallel: 'Side by side',
     started: 'Started', completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled', interrupted: 'Worker lost', hung: 'Worker stopped responding', resumed: 'Taken up again', received: 'Signal received',
     by: 'by {{name}}', exit: 'exit {{code}}', killed: 'killed by {{signal}}', timedOut: 'timed out', wrote_one: 'wrote {{count}} file', wrote_other: 'wrote {{count}} files', read: 'read {{path}}', list: 'list {{path}}', calls: 'calls {{tools}}', thinking: 'thinking…',
     state: { running: 'running', retrying: 'to be retried', waiting: 'waiting', interrupted: 'interrupted, will be taken up again', completed: 'completed', failed: 'failed', abandoned: 'not finished' },

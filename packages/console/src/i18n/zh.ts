@@ -31,7 +31,7 @@ export const zh: Texts = {
   },
   home: {
     title: '提问', lead: '智能体会一步一步完成工作，每一步都可以查看。', agents: '智能体', question: '问题', placeholder: '向 {{agent}} 提问…', functionPlaceholder: '{{agent}} 的输入：文本或 JSON…',
-    submit: '提问', start: '启动', examples: '示例', recent: '最近的运行', allRuns: '全部运行', hint: '回车提问，Shift+回车换行', noRuns: '还没有运行', noRunsText: '提一个问题，运行就会出现在这里，并保留全部经过。',
+    submit: '提问', start: '启动', examples: '示例', recent: '最近的运行', allRuns: '全部运行', hint: '回车提问，Shift+回车换行', jsonHint: 'JSON，Ctrl+回车启动。', jsonInput: '输入（JSON）', badJson: '还不是有效的 JSON：{{message}}', emptyJson: '请先写下 JSON 输入。', noRuns: '还没有运行', noRunsText: '提一个问题，运行就会出现在这里，并保留全部经过。',
     noAgents: '没有部署智能体', noAgentsText: '一个智能体就是一个文件夹。把它放进服务器的智能体目录并重启，服务器会自动部署。',
     starting: '启动中', ready: '就绪', broken: '故障', brokenTitle: '{{agent}} 无法加载', brokenText: '请修正代码后重启服务器。', notReady: '{{agent}} 仍在启动，正在加载代码。',
     empty: '请先写下问题。', tools_other: '{{count}} 个工具', code: '代码', agentBroken: '这个智能体无法加载，不能提问。', pick: '选择智能体',
@@ -42,7 +42,7 @@ export const zh: Texts = {
   },
   state: { pending: '排队中', running: '运行中', waiting: '等待中', completed: '已完成', failed: '失败', cancelled: '已取消' },
   run: {
-    askedBy: '{{name}} 提问', version: '版本 {{version}}', started: '开始时间', duration: '用时', cost: '费用', tokens: '词元', model: '模型', access: '数据权限', id: '运行编号',
+    askedBy: '{{name}} 提问', version: '版本 {{version}}', started: '开始时间', duration: '用时', waited: '其中等待 {{duration}}', cost: '费用', tokens: '词元', model: '模型', access: '数据权限', id: '运行编号',
     tokensValue: '输入 {{input}} · 输出 {{output}}', tokensCached: '其中 {{cached}} 输入来自缓存',
     cancel: '取消运行', cancelTitle: '取消这次运行？', cancelText: '已完成的工作会保留，正在进行的会停止，之后无法继续。', cancelReason: '原因（可选）', keep: '继续运行',
     cancelEnded: '运行已结束。', askAgain: '再问一次', retry: '重新执行', retryBlocked: '只有等待运维人员的运行才能重新执行。',
@@ -55,6 +55,7 @@ export const zh: Texts = {
     timer: '等待至 {{until}}', timerText: '这是智能体自己设定的定时器（{{name}}）。等待期间不产生费用，到时自动继续。', signal: '等待信号“{{name}}”', signalText: '需要由外部发送',
     approval: '等待决定', operator: '等待运维人员', until: '截至 {{until}}', noLimit: '没有时限', payload: '内容（JSON）', send: '发送信号', badJson: '这不是 JSON：{{message}}',
     diverged: '智能体的代码与这次运行的历史不再一致，因此它停了下来，而不是凭猜测继续。', poison: '这次运行连续多次导致工作进程崩溃，因此被搁置。',
+    broken: '这次运行所用版本的代码已无法加载，因此被搁置。', brokenRemedy: '请解决上述问题后重新执行，或取消运行。',
     divergedRemedy: '请恢复它开始时的版本后重新执行，或取消运行。', poisonRemedy: '请查明工作进程崩溃的原因（见其日志）后重新执行，或取消运行。', difference: '第一处差异', recorded: '历史记录', asked: '现在请求',
     approve: '批准', deny: '拒绝', comment: '备注（可选）', approved: '已批准', denied: '已拒绝', expires: '{{when}}到期', decided: '{{name}} {{state}}', pending: '待决定', expired: '已过期', withdrawn: '已撤回', detail: '请求内容',
     signalSent: '已发送，运行稍后就会收到。',
@@ -70,7 +71,7 @@ export const zh: Texts = {
     latest: '跳到最新', skipped: '等待 {{duration}}（已压缩显示）', tries_other: '共 {{count}} 次尝试', loading: '正在加载历史',
   },
   entry: {
-    model: '模型调用', tool: '工具', exec: '命令', files: '文件操作', artifact: '文件', step: '步骤', timer: '定时器', signal: '信号', approval: '审批', operator: '运维', branch: '分支 {{number}}', parallel: '并行',
+    model: '模型调用', tool: '工具', exec: '命令', files: '文件操作', artifact: '文件', step: '步骤', timer: '定时器', signal: '信号', approval: '审批', operator: '运维', branch: '分支 {{number}}', branches: '{{count}} 个分支', parallel: '并行',
     started: '开始', completed: '完成', failed: '失败', cancelled: '已取消', interrupted: '工作进程丢失', hung: '工作进程停止响应', resumed: '继续执行', received: '收到信号',
     by: '由 {{name}}', exit: '退出码 {{code}}', killed: '被 {{signal}} 终止', timedOut: '超时', wrote_other: '写入 {{count}} 个文件', read: '读取 {{path}}', list: '列出 {{path}}', calls: '调用 {{tools}}', thinking: '思考中…',
     state: { running: '进行中', retrying: '即将重试', waiting: '等待中', interrupted: '已中断，将继续执行', completed: '已完成', failed: '失败', abandoned: '未完成' },

@@ -43,7 +43,7 @@ describe('the tree', () => {
   })
 
   test('what has no path of its own gets a line by its number', () => {
-    const timeline = fold(history(['run.started', { input: 'q' }], ['run.interrupted', { reason: 'worker_lost', message: 'gone' }], ['signal.received', { name: 'go', payload: 7, by: 'ann' }]))
+    const timeline = fold(history(['run.started', { input: 'q' }], ['run.interrupted', { reason: 'worker_lost', message: 'gone', isSuspect: false }], ['signal.received', { name: 'go', payload: 7, by: 'ann' }]))
     expect(timeline.roots).toEqual(['e0', 'e1', 'e2'])
     expect(entry(timeline, 'e2')).toMatchObject({ subject: { type: 'mark', event: 'signal.received' }, input: 7, output: 'ann' })
   })
@@ -68,7 +68,7 @@ describe('tries', () => {
   })
 
   test('a lost worker marks what was going on, and the next try shows that the one before was cut off', () => {
-    const events = history(['step.started', tool('t'), '0'], ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL' }], ['step.started', tool('t'), '0'], ['step.completed', { ...tool('t'), output: 1 }, '0'])
+    const events = history(['step.started', tool('t'), '0'], ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL', isSuspect: false }], ['step.started', tool('t'), '0'], ['step.completed', { ...tool('t'), output: 1 }, '0'])
     const cut = fold(events.slice(0, 2))
     expect(entry(cut, '0')).toMatchObject({ state: 'interrupted', endedAt: null })
     const done = fold(events.slice(2), cut)
@@ -77,7 +77,7 @@ describe('tries', () => {
   })
 
   test('a step of the server that outlives the worker is one try, not two', () => {
-    const events = history(['step.started', exec, '0'], ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL' }], ['step.completed', { ...exec, output: 1 }, '0'])
+    const events = history(['step.started', exec, '0'], ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL', isSuspect: false }], ['step.completed', { ...exec, output: 1 }, '0'])
     expect(entry(fold(events), '0').attempts).toMatchObject([{ isInterrupted: false, startedAt: start, endedAt: start + 20 }])
   })
 
@@ -132,7 +132,7 @@ describe('streams', () => {
 
 describe('resuming', () => {
   const events = history(
-    ['run.started', { input: 'q' }], ['step.started', tool('a'), '0'], ['step.failed', { ...tool('a'), failure, retryInMs: 5 }, '0'], ['run.interrupted', { reason: 'worker_hung', message: 'm' }],
+    ['run.started', { input: 'q' }], ['step.started', tool('a'), '0'], ['step.failed', { ...tool('a'), failure, retryInMs: 5 }, '0'], ['run.interrupted', { reason: 'worker_hung', message: 'm', isSuspect: false }],
     ['step.started', tool('a', 2), '0'], ['step.started', exec, '0.0'], ['step.completed', { ...exec, output: 1 }, '0.0'], ['step.completed', { ...tool('a', 2), output: 2 }, '0'], ['run.completed', { output: 'done' }],
   )
 

@@ -153,12 +153,16 @@ function ensure(draft: Draft, key: string, seq: number, at: number, subject: Sub
   if (entry.parent === null) draft.roots.push(key)
   else {
     const parent = ensureBranch(draft, entry.parent, seq, at)
-    draft.entries.set(parent.key, { ...parent, children: [...parent.children, key] })
+    draft.entries.set(parent.key, { ...parent, children: [...parent.children, key].sort(byPlace) })
   }
   return entry
 }
 
 const ensureBranch = (draft: Draft, key: string, seq: number, at: number): Entry => draft.entries.get(key) ?? ensure(draft, key, seq, at, { type: 'branch' }, '')
+
+/** Work done side by side is told in the order in which the code names it, not in the order in which its events happened to come. */
+const byPlace = (a: string, b: string): number => placeOf(a) - placeOf(b)
+const placeOf = (key: string): number => Number(key.slice(key.lastIndexOf('.') + 1))
 
 function parentOf(key: string): string | null {
   const dot = key.lastIndexOf('.')

@@ -5,8 +5,11 @@ export type Row = { entry: Entry; depth: number; state: EntryState; startedAt: n
 /** Which lines to show: everything, one kind of work, or only what went wrong. */
 export type RowFilter = 'all' | 'model' | 'tool' | 'exec' | 'problem'
 
-/** The tree as lines, in the order of the story. What a collapsed entry holds is left out; a filter keeps the parents of what it finds. */
-export function toRows(timeline: Timeline, collapsed: ReadonlySet<string>, filter: RowFilter = 'all'): Row[] {
+/**
+ * The tree as lines, in the order of the story. What a collapsed entry holds is left out; a filter keeps the parents of what it finds. `folds` has
+ * what the reader opened and closed; a tool that is nothing but its one command says the same twice, so it starts closed unless that went wrong.
+ */
+export function toRows(timeline: Timeline, folds: ReadonlyMap<string, boolean>, filter: RowFilter = 'all'): Row[] {
   const rows: Row[] = []
   const visit = (key: string, depth: number): boolean => {
     const entry = timeline.entries.get(key)
@@ -15,7 +18,7 @@ export function toRows(timeline: Timeline, collapsed: ReadonlySet<string>, filte
     const [only] = entry.children
     if (entry.subject.type === 'branch' && entry.children.length === 1 && only !== undefined) return visit(only, depth)
     const place = rows.length
-    const isCollapsed = collapsed.has(key)
+    const isCollapsed = folds.get(key) ?? (filter === 'all' && isOneCommand(timeline, entry))
     const hidden = rows.length
     rows.push({ entry, depth, ...statusOf(timeline, entry), hasChildren: entry.children.length > 0, isCollapsed })
     let isWanted = matches(entry, filter)
@@ -27,6 +30,14 @@ export function toRows(timeline: Timeline, collapsed: ReadonlySet<string>, filte
   for (const root of timeline.roots) visit(root, 0)
   return rows
 }
+
+function isOneCommand(timeline: Timeline, { subject, children }: Entry): boolean {
+  const only = children.length === 1 && children[0] !== undefined ? timeline.entries.get(children[0]) : undefined
+  if (subject.type !== 'step' || subject.kind !== 'tool' || only?.subject.type !== 'step' || only.subject.kind !== 'exec') return false
+  return (only.state === 'running' && !hadProblem(only)) || (only.state === 'completed' && !hadProblem(only) && endedWell(only.output))
+}
+
+const endedWell = (output: Entry['output']): boolean => output !== null && typeof output === 'object' && !Array.isArray(output) && output['exitCode'] === 0
 
 function matches(entry: Entry, filter: RowFilter): boolean {
   if (filter === 'all') return true

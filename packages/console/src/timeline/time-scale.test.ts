@@ -2,7 +2,7 @@ import type { RunEvent } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { advance } from './advance.ts'
 import { emptyTimeline } from './entry.ts'
-import { makeTimeScale } from './time-scale.ts'
+import { makeTimeScale, waitedMs } from './time-scale.ts'
 
 const start = Date.parse('2025-11-21T08:00:00.000Z')
 const at = (ms: number) => new Date(start + ms).toISOString()
@@ -55,4 +55,13 @@ test('positions never leave the scale and never go backwards', () => {
 
 test('a run that has not begun has a scale all the same', () => {
   expect(makeTimeScale(emptyTimeline, start).position(start)).toBe(0)
+})
+
+test('waiting counts once however many waits are open, and until now while one is', () => {
+  const timeline = timelineOf(
+    event(0, 'run.started', { input: null }), event(1_000, 'wait.created', { kind: 'signal', name: 'a', until: null }, '0.0.0'), event(2_000, 'wait.created', { kind: 'timer', name: 'b', until: null }, '0.1.0'),
+    event(4_000, 'wait.completed', { kind: 'timer', name: 'b', output: null }, '0.1.0'), event(5_000, 'wait.completed', { kind: 'signal', name: 'a', output: null }, '0.0.0'),
+    event(7_000, 'wait.created', { kind: 'signal', name: 'c', until: null }, '1'),
+  )
+  expect(waitedMs(timeline, start + 10_000)).toBe(7_000)
 })

@@ -50,6 +50,13 @@ export function makeTimeScale(timeline: Timeline, now: number): TimeScale {
   }
 }
 
+/** For how long the run had a wait open: a person's decision, a timer, a signal. */
+export function waitedMs({ entries, endedAt: end }: Timeline, now: number): number {
+  const stretches: [number, number][] = []
+  for (const { subject, startedAt, endedAt } of entries.values()) if (subject.type === 'wait') stretches.push([startedAt, endedAt ?? end ?? now])
+  return merge(stretches).reduce((sum, [from, to]) => sum + to - from, 0)
+}
+
 /** Stretches in which at least one attempt at a step went on, merged and in order. */
 function busyStretches(timeline: Timeline, from: number, to: number): [number, number][] {
   const stretches: [number, number][] = []
@@ -58,6 +65,10 @@ function busyStretches(timeline: Timeline, from: number, to: number): [number, n
     if (entry.subject.type !== 'step' || hasWaitInside(timeline, entry.key)) continue
     for (const { startedAt, endedAt } of entry.attempts) stretches.push([Math.max(from, startedAt), Math.min(to, endedAt ?? to)])
   }
+  return merge(stretches)
+}
+
+function merge(stretches: [number, number][]): [number, number][] {
   stretches.sort((a, b) => a[0] - b[0])
   const merged: [number, number][] = []
   for (const [start, end] of stretches) {

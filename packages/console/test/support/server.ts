@@ -1,43 +1,90 @@
-import { spawn } from 'node:child_process'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { cp, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export type TestServer = { url: string; key: string; stop(): Promise<void> }
+export type TestServer = {
+  url: string
+  key: string
+  dataDir: string
+  /** `kill -9`, and nothing else. Returns when the process is gone. */
+  crash(): Promise<void>
+  /** The same server again: same data, same port. */
+  restart(): Promise<void>
+  /** The process that executes this agent, to be killed. */
+  workerPid(agent: string): Promise<number>
+  stop(): Promise<void>
+}
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..')
 const readyMsMax = 120_000
 
-/**
- * The real server with a database and a key of its own, in a temporary directory. `E2E_URL` and `E2E_KEY` point the tests at
- * one that is running already.
- */
-export async function startServer(): Promise<TestServer> {
-  const { E2E_URL: url, E2E_KEY: key } = process.env
-  if (url && key) return { url: url.replace(/\/$/, ''), key, stop: async () => {} }
+/** The real server in a temporary folder, with a database and a key of its own, the examples, and the agents of `test/agents` where a test asks for them. */
+export async function startServer({ agents = [] as string[] } = {}): Promise<TestServer> {
+  const dir = await mkdtemp(join(tmpdir(), 'longhaul-console-'))
+  const dataDir = join(dir, 'data')
+  const agentsDir = join(dir, 'agents')
+  await cp(join(root, 'examples'), agentsDir, { recursive: true, filter: (path) => !path.includes('node_modules') })
+  for (const name of agents) await cp(join(root, 'packages/console/test/agents', name), join(agentsDir, name), { recursive: true })
+  await symlink(join(root, 'node_modules'), join(dir, 'node_modules'))
 
-  const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-console-'))
-  const child = spawn(process.execPath, ['--conditions=longhaul-source', 'packages/server/src/main.ts'], {
-    cwd: root,
-    env: { ...process.env, LONGHAUL_HTTP_PORT: '0', LONGHAUL_DATA_DIR: dataDir },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let output = ''
-  child.stdout.on('data', (chunk) => (output += chunk))
-  child.stderr.on('data', (chunk) => (output += chunk))
-  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  const stop = async () => {
-    child.kill('SIGTERM')
-    await ended
-    await rm(dataDir, { recursive: true, force: true })
+  const start = async (port: string): Promise<{ child: ChildProcess; url: string; key: string }> => {
+    const child = spawn(process.execPath, ['--conditions=longhaul-source', 'packages/server/src/main.ts'], {
+      cwd: root,
+      env: { ...withoutSettings(process.env), LONGHAUL_HTTP_PORT: port, LONGHAUL_DATA_DIR: dataDir, LONGHAUL_AGENTS_DIR: agentsDir, LONGHAUL_LEASE_MS: '3000' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let output = ''
+    const keep = (chunk: Buffer) => (output = (output + chunk.toString()).slice(-4_000))
+    child.stdout.on('data', keep)
+    child.stderr.on('data', keep)
+    try {
+      return { child, ...(await readyCredentials(join(dataDir, 'credentials.json'), () => child.exitCode)) }
+    } catch (error) {
+      await end(child, 'SIGKILL')
+      throw new Error(`The server did not become ready: ${error instanceof Error ? error.message : error}\n${output}`)
+    }
   }
-  try {
-    return { ...(await readyCredentials(join(dataDir, 'credentials.json'), () => child.exitCode)), stop }
-  } catch (error) {
-    await stop()
-    throw new Error(`The server did not become ready: ${error instanceof Error ? error.message : error}\n${output.slice(-4_000)}`)
+
+  let { child, url, key } = await start('0')
+  return {
+    url, key, dataDir,
+    crash: () => end(child, 'SIGKILL'),
+    restart: async () => void ({ child } = await start(new URL(url).port)),
+    workerPid: (agent) => workerPid(child.pid, agent),
+    async stop() {
+      await end(child, 'SIGTERM')
+      await rm(dir, { recursive: true, force: true, maxRetries: 5 })
+    },
   }
+}
+
+/** What the tester's shell says of a server and of models is no concern of this one. */
+const withoutSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(env).filter(([name]) => !/^LONGHAUL_|_API_KEY$/.test(name)))
+
+async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.kill(signal)
+  await ended
+}
+
+/** Reads `/proc` for the child of the server that was started for this agent. Linux only, as the sandboxes are. */
+async function workerPid(server: number | undefined, agent: string): Promise<number> {
+  for (const entry of await readdir('/proc')) {
+    if (!/^\d+$/.test(entry)) continue
+    try {
+      const stat = await readFile(`/proc/${entry}/stat`, 'utf8')
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+      if (parent !== server) continue
+      const environment = (await readFile(`/proc/${entry}/environ`, 'utf8')).split('\0')
+      if (environment.some((setting) => setting.startsWith('LONGHAUL_AGENT_FOLDER=') && setting.includes(`/${agent}/`))) return Number(entry)
+    } catch {
+      // It ended while it was looked at.
+    }
+  }
+  throw new Error(`The server ${server} has no worker for ${agent}`)
 }
 
 async function readyCredentials(file: string, exitCode: () => number | null): Promise<{ url: string; key: string }> {

@@ -10,6 +10,7 @@ import { acceptRun } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
 import { Button } from '../../ui/Button.tsx'
+import { cx } from '../../ui/cx.ts'
 import { Tag } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 
@@ -17,11 +18,14 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
   const { t } = useTexts()
   const router = useRouter()
   const mayStart = usePermission('runs:write')
-  const [question, setQuestion] = useState(initialQuestion)
+  const isFunction = agent.manifest?.shape === 'function'
+  const examples = agent.manifest?.examples ?? []
+  // A function says by its examples what it takes. Where all of them are JSON, text would only fail later.
+  const takesJson = isFunction && examples.length > 0 && examples.every((example) => jsonProblem(example) === undefined)
+  const [question, setQuestion] = useState(() => (takesJson ? indented(initialQuestion || (examples[0] ?? '')) : initialQuestion))
   // One key for each question that is being asked: pressing twice, or again after a lost connection, starts one run.
   const attempt = useRef<{ question: string; idempotencyKey: string }>(undefined)
   const box = useRef<HTMLTextAreaElement>(null)
-  const isFunction = agent.manifest?.shape === 'function'
 
   const start = useMutation({
     mutationFn: (text: string) => {
@@ -34,11 +38,14 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
     },
   })
 
+  const problem = takesJson && question.trim() !== '' ? jsonProblem(question) : undefined
   const reason = whyNot()
   function whyNot(): string | undefined {
     if (!mayStart) return t('common.noPermission', { permission: 'runs:write' })
     if (agent.status === 'broken') return t('home.agentBroken')
     if (agent.status === 'starting') return t('home.notReady', { agent: agent.name })
+    if (takesJson && question.trim() === '') return t('home.emptyJson')
+    if (problem !== undefined) return t('home.badJson', { message: problem })
     if (!isFunction && question.trim() === '') return t('home.empty')
     return undefined
   }
@@ -49,11 +56,13 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
   const onKeyDown = (event: KeyboardEvent) => {
     // Enter also ends the choice of a Chinese character; that one is not for us.
     if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
+    // JSON has lines.
+    if (takesJson && !event.ctrlKey && !event.metaKey) return
     event.preventDefault()
     ask()
   }
   const take = (example: string) => {
-    setQuestion(example)
+    setQuestion(takesJson ? indented(example) : example)
     box.current?.focus()
   }
 
@@ -62,12 +71,15 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
       <form onSubmit={submit} className="space-y-3">
         <div className="rounded-lg border border-field bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]">
           <label htmlFor="question" className="sr-only">
-            {t('home.question')}
+            {t(takesJson ? 'home.jsonInput' : 'home.question')}
           </label>
           <textarea
             id="question"
             ref={box}
             rows={3}
+            spellCheck={!takesJson}
+            aria-invalid={problem !== undefined}
+            aria-describedby="question-problem"
             // On a phone the keyboard would cover the page before it was seen.
             autoFocus={matchMedia('(pointer: fine)').matches}
             maxLength={100_000}
@@ -75,11 +87,11 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
             placeholder={t(isFunction ? 'home.functionPlaceholder' : 'home.placeholder', { agent: agent.name })}
             onChange={(event) => setQuestion(event.target.value)}
             onKeyDown={onKeyDown}
-            className="field-sizing-content block max-h-72 min-h-24 w-full resize-none bg-transparent px-4 pt-3 text-lg outline-none"
+            className={cx('field-sizing-content block max-h-72 min-h-24 w-full resize-none bg-transparent px-4 pt-3 outline-none', takesJson ? 'font-mono text-sm' : 'text-lg')}
           />
           <div className="flex items-center justify-between gap-3 p-2 pl-4">
             <p className="flex min-w-0 items-center gap-2 text-xs text-ink-3">
-              {isOffline && !isFunction ? <Tag tone="warn">{t('run.offline')}</Tag> : <span className="hidden sm:inline">{t('home.hint')}</span>}
+              {isOffline && !isFunction ? <Tag tone="warn">{t('run.offline')}</Tag> : <span className="hidden sm:inline">{t(takesJson ? 'home.jsonHint' : 'home.hint')}</span>}
             </p>
             <Button type="submit" look="primary" disabledBecause={reason} isBusy={start.isPending}>
               {t(isFunction ? 'home.start' : 'home.submit')}
@@ -87,19 +99,22 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
             </Button>
           </div>
         </div>
+        <p id="question-problem" role="status" className="text-sm text-bad empty:hidden">
+          {problem !== undefined && t('home.badJson', { message: problem })}
+        </p>
         {start.isError && <RequestError error={start.error} />}
       </form>
-      {agent.manifest && agent.manifest.examples.length > 0 && (
+      {examples.length > 0 && (
         <section aria-labelledby="examples">
           <h2 id="examples" className="mb-1 text-sm font-semibold text-ink-2">
             {t('home.examples')}
           </h2>
           <ul>
-            {agent.manifest.examples.map((example) => (
+            {examples.map((example) => (
               <li key={example}>
                 <button type="button" onClick={() => take(example)} className="group -mx-2 flex w-[calc(100%+1rem)] items-center gap-3 rounded-md px-2 py-2 text-left hover:bg-hover">
                   <ArrowRight size={14} aria-hidden className="shrink-0 text-ink-3 transition-transform group-hover:translate-x-0.5 group-hover:text-accent" />
-                  <span className="min-w-0">{example}</span>
+                  <span className={cx('min-w-0 break-words', takesJson && 'font-mono text-sm')}>{example}</span>
                 </button>
               </li>
             ))}
@@ -112,6 +127,19 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
 
 /** `crypto.randomUUID` exists only in secure contexts; a console on another machine's plain HTTP has none. */
 const randomId = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+
+/** Why a text is no JSON, as the browser words it; undefined when it is. */
+function jsonProblem(text: string): string | undefined {
+  try {
+    JSON.parse(text)
+    return undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** For editing, each field on a line of its own. What is no JSON stays as it is. */
+const indented = (text: string): string => (jsonProblem(text) === undefined ? JSON.stringify(JSON.parse(text), null, 2) : text)
 
 function jsonOrText(text: string): Json {
   try {

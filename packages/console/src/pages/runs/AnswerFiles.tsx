@@ -41,7 +41,8 @@ function Image({ file, alt }: { file: FilePart; alt: string }) {
   }, [blob])
   if (isError) return <p className="p-4 text-sm text-ink-2">{t('answer.chartFailed')}</p>
   // The box keeps its shape while the picture comes, so that nothing below it moves.
-  return <div className="bg-paper">{address ? <img src={address} alt={alt} className="mx-auto aspect-[16/9] max-h-[28rem] w-full object-contain" /> : <Skeleton className="aspect-[16/9] max-h-[28rem] w-full rounded-none" />}</div>
+  const isDrawing = file.mediaType === 'image/svg+xml'
+  return <div className={isDrawing ? 'drawing' : 'bg-paper'}>{address ? <img src={address} alt={alt} className="mx-auto aspect-[16/9] max-h-[28rem] w-full object-contain" /> : <Skeleton className="aspect-[16/9] max-h-[28rem] w-full rounded-none" />}</div>
 }
 
 export function DownloadButton({ file, label }: { file: FilePart; label: string }) {

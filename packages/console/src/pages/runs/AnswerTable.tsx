@@ -10,7 +10,8 @@ import type { Sort } from './answer-table.ts'
 
 const rowsAtFirst = 15
 
-export function AnswerTable({ part }: { part: TablePart }) {
+/** `isTitled` is false beside a picture of the same title, which would only be repeated. */
+export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitled?: boolean }) {
   const { t, locale } = useTexts()
   const [sort, setSort] = useState<Sort | null>(null)
   const [isWhole, setWhole] = useState(false)
@@ -26,7 +27,7 @@ export function AnswerTable({ part }: { part: TablePart }) {
   return (
     <figure className="min-w-0 overflow-hidden rounded-lg border border-line bg-surface">
       <figcaption className="flex min-h-9 items-center justify-between gap-3 border-b border-line pr-1 pl-3 text-sm">
-        <span className="min-w-0 truncate font-medium">{part.title ?? t('answer.table')}</span>
+        <span className="min-w-0 truncate font-medium">{(isTitled && part.title) || t('answer.table')}</span>
         <span className="flex shrink-0 items-center gap-2 text-xs text-ink-3">
           {isCut ? t('answer.cut', { shown: part.rows.length, total: part.rowCount }) : t('answer.rows', { count: part.rowCount })}
           <CopyButton getText={() => toCsv({ columns: part.columns, rows })} words={{ label: t('answer.csv'), done: t('common.copied') }} />

@@ -49,7 +49,7 @@ export function AnswerView({ answer, asker }: { answer: Answer; asker: Asker }) 
           </div>
           <div className={cx('grid min-w-0 gap-4', tables.length === 0 && 'hidden')}>
             {tables.map((part, i) => (
-              <AnswerTable key={i} part={part} />
+              <AnswerTable key={i} part={part} isTitled={!pictures.some((picture) => picture.title === part.title)} />
             ))}
           </div>
         </div>

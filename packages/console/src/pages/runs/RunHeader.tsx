@@ -1,17 +1,21 @@
 import { isTerminal } from '@longhaul/protocol'
 import type { Run } from '@longhaul/protocol'
 import type { ReactNode } from 'react'
+import { serverNow } from '../../api/connection.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
+import { waitedMs } from '../../timeline/index.ts'
+import type { Timeline } from '../../timeline/index.ts'
 import { CopyButton } from '../../ui/CopyButton.tsx'
-import { formatCount, formatUsd } from '../../ui/format.ts'
+import { formatCount, formatDuration, formatUsd } from '../../ui/format.ts'
 import { StateBadge } from '../../ui/State.tsx'
+import { useNow } from '../../ui/use-now.ts'
 import { AppLink } from '../AppLink.tsx'
 import { Ago, Elapsed } from '../Moment.tsx'
 import { accessInWords, answerOf, questionOf, runTones } from './run-facts.ts'
 import { RunActions } from './RunActions.tsx'
 
-export function RunHeader({ run }: { run: Run }) {
+export function RunHeader({ run, timeline }: { run: Run; timeline: Timeline }) {
   const { t, locale } = useTexts()
   const model = answerOf(run)?.model
   const { usage } = run
@@ -35,6 +39,7 @@ export function RunHeader({ run }: { run: Run }) {
         </Fact>
         <Fact name={t('run.duration')}>
           {run.startedAt === null && !isTerminal(run.state) ? '–' : <Elapsed from={Date.parse(run.startedAt ?? run.createdAt)} to={run.endedAt === null ? null : Date.parse(run.endedAt)} />}
+          <Waited timeline={timeline} />
         </Fact>
         {model && <Fact name={t('run.model')}>{model}</Fact>}
         <Fact name={t('run.tokens')} title={usage.cachedInput > 0 ? t('run.tokensCached', { cached: formatCount(usage.cachedInput, locale) }) : undefined}>
@@ -51,6 +56,14 @@ export function RunHeader({ run }: { run: Run }) {
       </dl>
     </header>
   )
+}
+
+/** Part of the duration in which nothing was being done: a refund that took a day took a moment of work. */
+function Waited({ timeline }: { timeline: Timeline }) {
+  const { t, locale } = useTexts()
+  const now = useNow(serverNow, 1_000, timeline.endedAt === null)
+  const ms = waitedMs(timeline, now)
+  return ms < 1_000 ? null : <span className="ml-1.5 text-ink-3">{t('run.waited', { duration: formatDuration(ms, locale) })}</span>
 }
 
 function Fact({ name, title, children }: { name: string; title?: string | undefined; children: ReactNode }) {

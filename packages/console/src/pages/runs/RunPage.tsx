@@ -32,7 +32,7 @@ export function RunPage() {
   }
   return (
     <div className="space-y-8">
-      <RunHeader run={run.data} />
+      <RunHeader run={run.data} timeline={timeline} />
       {run.data.state === 'waiting' && run.data.wait && <WaitPanel run={run.data} wait={run.data.wait} />}
       {isTerminal(run.data.state) ? <Outcome run={run.data} timeline={timeline} /> : <NowView run={run.data} timeline={timeline} isReconnecting={following.state === 'reconnecting'} />}
       {following.state === 'error' && <RequestError error={following.error} title={t('run.streamFailed')} />}

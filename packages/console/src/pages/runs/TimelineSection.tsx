@@ -26,11 +26,11 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
   const search = useSearch({ from: '/shell/runs/$runId' })
   const navigate = useNavigate()
   const isWide = useIsWide()
-  const [collapsed, setCollapsed] = useState<ReadonlySet<string>>(new Set())
+  const [folds, setFolds] = useState<ReadonlyMap<string, boolean>>(new Map())
   const filter = filters.find((one) => one === search.show) ?? 'all'
   const isLive = !isTerminal(run.state)
   const now = useNow(serverNow, run.state === 'waiting' ? 1_000 : 250, isLive)
-  const rows = useMemo(() => toRows(timeline, collapsed, filter), [timeline, collapsed, filter])
+  const rows = useMemo(() => toRows(timeline, folds, filter), [timeline, folds, filter])
   const scale = useMemo(() => makeTimeScale(timeline, now), [timeline, timeline.endedAt === null ? now : 0])
   const chosen = search.step === undefined ? undefined : timeline.entries.get(search.step)
   const params = useMemo(() => ({ runId: run.id }), [run.id])
@@ -40,14 +40,7 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
       void navigate({ to: patterns.run, params, search: { show: search.show, step: key }, replace: key !== undefined && search.step !== undefined, resetScroll: false }),
     [navigate, params, search.step, search.show],
   )
-  const toggle = useCallback((key: string, isCollapsed: boolean) => {
-    setCollapsed((before) => {
-      const next = new Set(before)
-      if (isCollapsed) next.add(key)
-      else next.delete(key)
-      return next
-    })
-  }, [])
+  const toggle = useCallback((key: string, isCollapsed: boolean) => setFolds((before) => new Map(before).set(key, isCollapsed)), [])
 
   const stepCount = useMemo(() => [...timeline.entries.values()].filter((entry) => entry.subject.type === 'step').length, [timeline.entries])
   const counts = [

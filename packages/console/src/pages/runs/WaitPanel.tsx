@@ -72,7 +72,8 @@ function WaitingApproval({ run, wait }: { run: Run; wait: Wait }) {
 function Difference({ detail }: { detail: Json | undefined }) {
   const { t } = useTexts()
   if (detail === undefined || detail === null) return null
-  const { recorded, asked } = typeof detail === 'object' && !Array.isArray(detail) ? detail : {}
+  const { recorded, asked, message } = typeof detail === 'object' && !Array.isArray(detail) ? detail : {}
+  if (typeof message === 'string') return <pre className="max-h-48 overflow-auto text-xs whitespace-pre-wrap">{message}</pre>
   if (typeof recorded !== 'string' || typeof asked !== 'string') return <JsonView value={detail} />
   return (
     <figure className="overflow-hidden rounded-md border border-line bg-surface text-sm">

@@ -54,7 +54,7 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
       if (!reply.success) return { summary: state === 'running' ? t('entry.thinking') : '', isCode: false }
       const calls = reply.data.content.flatMap((part) => (part.type === 'tool-call' ? [part.toolName] : []))
       const said = reply.data.content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join(' ')
-      return { summary: calls.length > 0 ? [t('entry.calls', { tools: calls.join(', ') }), oneLine(said)].filter(Boolean).join(' · ') : oneLine(said), isCode: false }
+      return { summary: calls.length > 0 ? [t('entry.calls', { tools: counted(calls) }), oneLine(said)].filter(Boolean).join(' · ') : oneLine(said), isCode: false }
     }
     case 'exec': {
       const request = ExecRequest.safeParse(input)
@@ -76,8 +76,9 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
   }
 }
 
-function otherSummary({ subject, name, input, output, wait }: Entry, t: Translate): string {
+function otherSummary({ subject, name, input, output, wait, children }: Entry, t: Translate): string {
   if (subject.type === 'wait') return wait?.reason ? t(`wait.${wait.reason}`) : name
+  if (subject.type === 'branch') return children.length > 1 ? t('entry.branches', { count: children.length }) : ''
   if (subject.type !== 'mark') return ''
   switch (subject.event) {
     case 'run.interrupted':
@@ -91,6 +92,13 @@ function otherSummary({ subject, name, input, output, wait }: Entry, t: Translat
     default:
       return ''
   }
+}
+
+/** `bash × 10, query`. */
+function counted(names: readonly string[]): string {
+  const counts = new Map<string, number>()
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1)
+  return [...counts].map(([name, count]) => (count === 1 ? name : `${name} × ${count}`)).join(', ')
 }
 
 /** How a command ended, when not well. */

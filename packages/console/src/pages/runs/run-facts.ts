@@ -11,13 +11,16 @@ export function questionOf(input: Json): string {
   return input === null ? '' : briefJson(input)
 }
 
-/** `{"sql": "select …"}` as `sql: select …`: what a reader looks for first. A text is itself. */
+/** `{"order": "A-1", "amountUsd": 120}` as `order: A-1 · amountUsd: 120`: what a reader looks for first. A text is itself, also when it is the only field. */
 export function briefJson(value: Json): string {
   if (typeof value === 'string') return value
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value).slice(0, 400)
-  return Object.entries(value)
+  const fields = Object.entries(value)
+  const [only] = fields
+  if (fields.length === 1 && typeof only?.[1] === 'string') return only[1].slice(0, 400)
+  return fields
     .map(([name, inner]) => `${name}: ${typeof inner === 'string' ? inner.slice(0, 200) : JSON.stringify(inner).slice(0, 200)}`)
-    .join('  ')
+    .join(' · ')
 }
 
 /** The answer of an LLM agent; undefined when the run returned something else. */

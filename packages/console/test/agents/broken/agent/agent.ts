@@ -1,0 +1,1 @@
+throw new Error('The price list is missing: prices.csv')
