@@ -193,6 +193,21 @@ for (const mode of usableModes()) {
   })
 }
 
+const asRoot = usableModes().find((mode) => mode.user === undefined && !mode.withoutCgroups && process.getuid?.() === 0)
+test.skipIf(!asRoot)('root without the right to mount, as in containers, does without; where its users cannot go it says so', async () => {
+  if (!asRoot) return
+  await using driver = await startDriver({ ...asRoot, mayMount: false })
+  expect(await driver.probe()).toMatchObject({ isUsable: true })
+  const status = readFileSync(`/proc/${driver.pid}/status`, 'utf8')
+  expect(BigInt(`0x${/^CapBnd:\s+(\S+)/m.exec(status)?.[1]}`) & (1n << 21n)).toBe(0n) // CAP_SYS_ADMIN
+  expect((await sh(await driver.create({ id: 'x' }), 'id -u; echo fine > f; cat f')).stdout).toBe('1000\nfine\n')
+  const closed = makeRoot(asRoot)
+  const inner = join(closed, 'inner')
+  await using lost = await startDriver({ ...asRoot, mayMount: false }, { root: inner })
+  expect(await lost.probe()).toMatchObject({ isUsable: false, missing: [{ remedy: expect.stringContaining('where every user can go') }] })
+  rmSync(closed, { recursive: true })
+})
+
 test('what control groups this host has is found without leaving any', () => {
   const host = detectCgroups('not-there')
   const made = [host.limits.memory, host.limits.pids, host.limits.cpu, host.kill].flatMap((each) => each?.base ?? [])

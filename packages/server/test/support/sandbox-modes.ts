@@ -8,7 +8,7 @@ import { detectCgroups, removeBases } from '../../src/sandbox/drivers/bwrap/cgro
 import type { Call, Reply, Request, ServerSettings } from './sandbox-server.ts'
 
 /** A way to run the real driver on this machine. `whyNot` says why it cannot be tried here. */
-export type Mode = { name: string; user: number | undefined; withoutCgroups: boolean; whyNot: string | undefined }
+export type Mode = { name: string; user: number | undefined; withoutCgroups: boolean; /** False: root as containers have it. */ mayMount?: boolean; whyNot: string | undefined }
 
 /** A driver in a process of its own, with the driver's own interface and some more for tests. */
 export type DriverProcess = {
@@ -133,7 +133,7 @@ function launch(mode: Mode, settings: ServerSettings, extraDescriptor: number | 
   if (extraDescriptor !== undefined) for (let at = 4; at <= 40; at++) stdio.push(at === 40 ? extraDescriptor : 'ignore')
   const node = (from: string) => [process.execPath.startsWith(repository) ? join(from, process.execPath.slice(repository.length)) : process.execPath, '--conditions=longhaul-source', join(from, file), JSON.stringify(settings)]
   if (mode.user === undefined) {
-    const [program = '', ...args] = node(repository)
+    const [program = '', ...args] = mode.mayMount === false ? ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin', '--', ...node(repository)] : node(repository)
     return spawn(program, args, { stdio })
   }
   // The repository may lie where an ordinary user cannot go: it is shown elsewhere, in a mount namespace that goes with the process.

@@ -1,4 +1,4 @@
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { type Log, withTimeout } from '../../../kernel/index.ts'
@@ -6,6 +6,7 @@ import type { SandboxLimits } from '../../driver.ts'
 import { failure } from '../../failures.ts'
 import { commandsAtOnceMax } from '../../limits.ts'
 import type { ProcessIdentity } from '../../processes.ts'
+import { forgetProcess, recordProcess } from '../../records.ts'
 import { removeTree } from '../../remove-tree.ts'
 import type { Root } from '../../root.ts'
 import { copySeed } from '../../seed.ts'
@@ -41,7 +42,6 @@ export type LiveAgent = {
   gone: Promise<void>
 }
 
-export const recordName = 'live.json'
 /** Node reserves half a gigabyte for each of its threads, which counts towards RLIMIT_DATA: the limit can only be a backstop behind the watch. */
 const reservedBytes = 16 * 1024 * 1024 * 1024
 const readyWithinMs = 15_000
@@ -91,12 +91,11 @@ export async function startAgent(host: BwrapHost, folder: string, user: number |
     agentSettings: { isGated: host.cgroups.kill !== undefined, dataBytesMax: limits.memoryBytesMax + reservedBytes, slotCount: commandsAtOnceMax },
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
-  const record = join(folder, recordName)
-  writeFileSync(record, JSON.stringify(launched.outer))
-  return waitForAgent(host, launched, cgroup, record)
+  recordProcess(folder, launched.outer)
+  return waitForAgent(host, launched, cgroup, folder)
 }
 
-async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: SandboxCgroup | undefined, record: string): Promise<LiveAgent> {
+async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: SandboxCgroup | undefined, folder: string): Promise<LiveAgent> {
   let why: string | undefined
   let isEnding = false
   const kill = (reason: string) => {
@@ -107,7 +106,7 @@ async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: Sandbox
   const gone = launched.exited.then(async () => {
     isEnding = true
     await cgroup?.remove()
-    rmSync(record, { force: true })
+    forgetProcess(folder)
   })
   const client = createAgentClient(launched, (error) => {
     host.log.warn('agent of a sandbox broke its protocol', { error })

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Log, monotonicMs, sleep } from '../../../kernel/index.ts'
+import type { Log } from '../../../kernel/index.ts'
 import type { CreateOptions, Sandbox, SandboxDriver } from '../../driver.ts'
 import { defaultLimits } from '../../limits.ts'
-import { isAlive, killProcess, parseIdentity } from '../../processes.ts'
+import { killRecorded } from '../../records.ts'
 import { type Root, removeOrphans, sandboxFolders } from '../../root.ts'
-import { type BwrapHost, recordName } from './agent-life.ts'
+import type { BwrapHost } from './agent-life.ts'
 import { sweepCgroups } from './cgroup.ts'
 import { type CgroupHost, detectCgroups, removeBases } from './cgroup-host.ts'
 import { findTools, probeBwrap } from './probe.ts'
@@ -28,7 +28,6 @@ export type BwrapOptions = {
   withoutCgroups?: boolean
 }
 
-const dieWithinMs = 2_000
 const day = 24 * 60 * 60 * 1_000
 
 /** Linux namespaces through bubblewrap. See README.md for what is guaranteed and how. */
@@ -90,8 +89,7 @@ export function bwrapDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day
   }
 
   async function sweep(): Promise<void> {
-    let count = 0
-    for (const folder of sandboxFolders(root)) if (await killRecorded(folder)) count++
+    const count = await killRecorded(root)
     const { cgroups } = await host()
     const groups = await sweepCgroups(cgroups)
     const orphans = await removeOrphans(root, orphanAgeMs)
@@ -108,17 +106,4 @@ export function bwrapDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day
   }
 
   return { name: 'bwrap', probe: () => probeBwrap({ isRoot, host, create }), create, sweep, stop }
-}
-
-/** Ends the process that a folder's record names, and with it the sandbox. It is told from a later one of the same number by when it began. */
-async function killRecorded(folder: string): Promise<boolean> {
-  const record = join(folder, recordName)
-  if (!existsSync(record)) return false // It was stopped in order.
-  const left = parseIdentity(readFileSync(record, 'utf8'))
-  if (left && killProcess(left)) {
-    const deadline = monotonicMs() + dieWithinMs
-    while (isAlive(left) && monotonicMs() < deadline) await sleep(5)
-  }
-  rmSync(record, { force: true })
-  return left !== undefined
 }

@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 
 /** One control group hierarchy in which this server may make groups of its own. */
 export type Hierarchy = { version: 'v1' | 'v2'; base: string }
@@ -17,6 +17,8 @@ export type CgroupHost = {
 }
 
 type Mount = { path: string; version: 'v1' | 'v2'; controllers: string[] }
+/** Where a server whose group hands out controllers keeps itself. */
+const serverLeaf = 'longhaul-server'
 const wanted = ['memory', 'pids', 'cpu'] as const
 
 /** `tag` names our groups, so that a later start finds what a killed server left. */
@@ -93,7 +95,7 @@ function enable(group: string, controllers: readonly string[]): void {
     write()
   } catch (error) {
     if (code(error) !== 'EBUSY') throw error
-    const leaf = join(group, 'longhaul-server')
+    const leaf = join(group, serverLeaf)
     mkdirSync(leaf, { recursive: true })
     for (const pid of readWords(join(group, 'cgroup.procs'))) writeFileSync(join(leaf, 'cgroup.procs'), pid)
     write()
@@ -133,9 +135,10 @@ function cgroupMounts(): Mount[] {
     })
 }
 
-/** This process's place in the unified hierarchy. */
+/** The group in the unified hierarchy that was given to this process: not the leaf that it moved to itself. */
 function ownPath(): string {
-  return /^0::(.*)$/m.exec(readText('/proc/self/cgroup'))?.[1] ?? '/'
+  const path = /^0::(.*)$/m.exec(readText('/proc/self/cgroup'))?.[1] ?? '/'
+  return basename(path) === serverLeaf ? dirname(path) : path
 }
 
 const readControllers = (group: string): string[] => readWords(join(group, 'cgroup.controllers'))

@@ -79,8 +79,9 @@ export function launch(options: LaunchOptions): Launched {
     const limited = [tools.prlimit, '--core=0', `--nofile=${fileDescriptorsMax}`, `--fsize=${limits.diskBytesMax}`, '--']
     const bwrap = [tools.bwrap, '--args', '3', '--', ...agentCommand(options)]
     if (user === undefined) return joined(joinFiles, [...limited, ...bwrap])
-    const { setpriv = '', unshare = '', mount = '' } = tools // Root has all of them, or the probe has refused.
+    const { setpriv = '', unshare = '', mount = '' } = tools // Root has `setpriv`, and the others where there is a stage.
     const asUser = [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--']
+    if (!runtime.stage) return joined(joinFiles, [...limited, ...asUser, ...bwrap])
     const mounting = ['/bin/sh', '-c', '"$1" --all --fstab "$2" && shift 2 && exec "$@"', 'sh', mount, runtime.fstab]
     return joined(joinFiles, [unshare, '--mount', '--propagation', 'private', '--', ...mounting, ...limited, ...asUser, ...bwrap])
   }

@@ -10,18 +10,18 @@ import { userRange } from './users.ts'
 type Missing = Capabilities['missing'][number]
 
 const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
-const find = (name: string) => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+const find = (name: string): string | undefined => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 
 /** Which Debian package a tool comes in, for the line that installs it. */
-const packages = { bwrap: 'bubblewrap', prlimit: 'util-linux', mkfifo: 'coreutils', du: 'coreutils', setpriv: 'util-linux', unshare: 'util-linux', mount: 'mount' } as const
+const packages = { bwrap: 'bubblewrap', prlimit: 'util-linux', mkfifo: 'coreutils', du: 'coreutils', setpriv: 'util-linux' } as const
 type ToolName = keyof typeof packages
 const always: ToolName[] = ['bwrap', 'prlimit', 'mkfifo', 'du']
-const forRoot: ToolName[] = ['setpriv', 'unshare', 'mount']
+const forRoot: ToolName[] = ['setpriv']
 
 export function findTools(isRoot: boolean): Tools {
   const [bwrap, prlimit, mkfifo, du] = always.map(find)
   if (!bwrap || !prlimit || !mkfifo || !du) throw new Error(`Missing: ${missingTools(isRoot).join(', ')}.`)
-  const [setpriv, unshare, mount] = isRoot ? forRoot.map(find) : []
+  const [setpriv, unshare, mount] = isRoot ? [find('setpriv'), find('unshare'), find('mount')] : []
   return { bwrap, prlimit, mkfifo, du, ...(setpriv && { setpriv }), ...(unshare && { unshare }), ...(mount && { mount }) }
 }
 
@@ -54,6 +54,7 @@ export async function probeBwrap({ isRoot, host, create }: ProbeOptions): Promis
 }
 
 const megabyte = 1024 * 1024
+const probeTimeoutMs = 60_000
 const probeLimits = { memoryBytesMax: 160 * megabyte, processCountMax: 48, diskBytesMax: 64 * megabyte, fileCountMax: 1_000, outputBytesMax: 16 * 1024 }
 
 const Findings = z.object({
@@ -77,7 +78,7 @@ const status = fs.readFileSync('/proc/self/status', 'utf8')
 const fails = (act) => { try { act(); return false } catch { return true } }
 const run = (cmd, ...args) => spawnSync(cmd, args, { encoding: 'utf8' })
 const python = run('python3', '-c', 'import sys; print(sys.version.split()[0])')
-const many = Array.from({ length: 150 }, () => spawn('sleep', ['5'], { stdio: 'ignore' }))
+const many = Array.from({ length: 100 }, () => spawn('sleep', ['5'], { stdio: 'ignore' }))
 for (const each of many) each.on('error', () => {})
 console.log(JSON.stringify({
   canRun: run('sh', '-c', 'exit 7').status === 7 || many.some((each) => each.pid) && run('true').error?.code === 'EAGAIN',
@@ -106,10 +107,10 @@ async function tryOut(sandbox: Sandbox, host: BwrapHost): Promise<Capabilities> 
   const signal = new AbortController().signal
   const marker = join(host.root.path, '.lock')
   if (!existsSync(marker)) throw new Error(`The file ${marker}, by which it is tested that host files are out of reach, is not there.`)
-  const tried = await sandbox.exec({ cmd: 'node', args: ['-e', attempts, marker], timeoutMs: 20_000 }, { signal })
+  const tried = await sandbox.exec({ cmd: 'node', args: ['-e', attempts, marker], timeoutMs: probeTimeoutMs }, { signal })
   if (tried.exitCode !== 0) throw new Error(`The probe inside the sandbox failed: ${tried.stderr.slice(-500) || `exit code ${tried.exitCode}, signal ${tried.signal}`}`)
   const findings = Findings.parse(JSON.parse(tried.stdout))
-  const bomb = await sandbox.exec({ cmd: 'node', args: ['-e', hoard, String(2 * probeLimits.memoryBytesMax)], timeoutMs: 20_000 }, { signal })
+  const bomb = await sandbox.exec({ cmd: 'node', args: ['-e', hoard, String(2 * probeLimits.memoryBytesMax)], timeoutMs: probeTimeoutMs }, { signal })
   return judge(findings, !bomb.stdout.includes('kept'), host)
 }
 
@@ -149,6 +150,7 @@ const remedies: [RegExp, string][] = [
   [/disable-userns/, 'Install bubblewrap 0.8 or newer, built with support for --disable-userns.'],
   [/setting up uid map: Permission denied|setting up uid map: Operation not permitted/, 'Allow unprivileged user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for bwrap. In Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined.'],
   [/No permissions to create new namespace|Creating new namespace failed|unshare failed/, 'Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000. In Docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined.'],
+  [/Can't find source path/, 'The sandbox folder and the server\'s Node must lie where every user can go: chmod o+x on each folder above them, or run the server as an ordinary user.'],
   [/Can't mount proc|mount proc/i, 'In Docker: --security-opt systempaths=unconfined.'],
 ]
 

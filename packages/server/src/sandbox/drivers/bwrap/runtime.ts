@@ -17,7 +17,10 @@ export type Runtime = {
   folder: string
   /** Node for commands, as the launching user sees it. */
   node: string
-  /** As root, the sandboxes' users cannot pass through folders like `/root`: the root folder is mounted here, in the launcher's own mount namespace. */
+  /**
+   * As root, the sandboxes' users cannot pass through folders like `/root`: the root folder is mounted here, in the launcher's
+   * own mount namespace. Undefined where the server may not mount, as in most containers: then the folder must be within their reach.
+   */
   stage: string | undefined
   fstab: string
   /** A path below the root folder, as the launching user sees it. */
@@ -35,7 +38,7 @@ export async function prepareRuntime(root: Root, tools: Tools, isRoot: boolean):
   for (const [name, text] of Object.entries(etc)) await replace(join(folder, 'etc', name), async (to) => writeFileSync(to, text), 0o444)
   await replace(join(folder, 'node'), async (to) => writeFileSync(to, ''), 0o444) // A place to mount the host's Node on.
 
-  const stage = isRoot ? makeStage(root.tag) : undefined
+  const stage = isRoot && (await mayMount(tools)) ? makeStage(root.tag) : undefined
   const seen = (path: string) => (stage ? stage + path.slice(root.path.length) : path)
   const fstab = join(folder, 'fstab')
   if (stage) {
@@ -107,6 +110,11 @@ async function replace(path: string, make: (to: string) => Promise<void>, mode: 
   await make(making)
   await chmod(making, mode)
   await rename(making, path)
+}
+
+async function mayMount({ unshare, mount }: Tools): Promise<boolean> {
+  if (!unshare || !mount) return false
+  return run(unshare, ['--mount', '--propagation', 'private', '--', 'true']).then(() => true, () => false)
 }
 
 function makeStage(tag: string): string {

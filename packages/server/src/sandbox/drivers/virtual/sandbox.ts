@@ -8,12 +8,13 @@ import { checkCommand, checkFiles, withNotes } from '../../requests.ts'
 import { listEntriesMax } from '../../limits.ts'
 import { collectOutput } from '../../output.ts'
 import { workspacePath } from '../../paths.ts'
+import { forgetProcess, recordProcess } from '../../records.ts'
 import { removeTree } from '../../remove-tree.ts'
 import type { Root } from '../../root.ts'
 import { createTurns } from '../../turns.ts'
-import { startThread, type Thread, ThreadEnded } from './thread.ts'
+import { type Interpreter, InterpreterEnded, startInterpreter } from './interpreter.ts'
+import type { InterpreterReply, InterpreterRequest } from './interpreter-main.ts'
 import { loadTree, saveTree, seedTree, sizeOf, type TreeEntry } from './tree.ts'
-import type { WorkerReply, WorkerRequest } from './worker.ts'
 
 export type VirtualSandboxOptions = { root: Root; log: Log; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onStopped(): void }
 
@@ -21,13 +22,13 @@ export type VirtualSandboxOptions = { root: Root; log: Log; folder: string; limi
 const filesTimeoutMs = 60_000
 
 /**
- * A workspace that lives in a file and is loaded into an interpreter's thread. After each command that changed it, it is
- * written back whole. A thread that was ended, by a time-out or a limit, leaves the workspace as it was before the command.
+ * A workspace that lives in a file and is loaded into an interpreter's process. After each command that changed it, it is
+ * written back whole. An interpreter that was ended, by a time-out or a limit, leaves the workspace as it was before the command.
  */
 export async function createVirtualSandbox({ root, log, folder, limits, seed, idleMs, onStopped }: VirtualSandboxOptions): Promise<Sandbox> {
   const file = join(folder, 'virtual.json')
   const turns = createTurns(1)
-  let thread: Thread | undefined
+  let interpreter: Interpreter | undefined
   let isStopped = false
   let cancelIdle = () => {}
 
@@ -41,14 +42,13 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     return entries
   }
 
-  /** One request at a time, on a live thread; what it changed is stored before anybody hears that it is done. */
-  async function ask(request: WorkerRequest, signal: AbortSignal, during?: (live: Thread) => () => void): Promise<WorkerReply> {
+  /** One request at a time, on a live interpreter; what it changed is stored before anybody hears that it is done. */
+  async function ask(request: InterpreterRequest, signal: AbortSignal, during?: (live: Interpreter) => () => void): Promise<InterpreterReply> {
     const release = await turns.take(signal)
     try {
       if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
       cancelIdle()
-      if (!thread || thread.isEnded()) thread = await startThread({ ...limits, tree: loadTree(file), entriesMax: listEntriesMax })
-      const live = thread
+      const live = await ready()
       const stopWatching = during?.(live)
       try {
         const reply = await live.ask(request)
@@ -63,7 +63,15 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     }
   }
 
-  async function keep(live: Thread, reply: WorkerReply): Promise<void> {
+  async function ready(): Promise<Interpreter> {
+    if (!interpreter || interpreter.isEnded()) {
+      interpreter = await startInterpreter({ ...limits, tree: loadTree(file), entriesMax: listEntriesMax })
+      recordProcess(folder, interpreter.identity)
+    }
+    return interpreter
+  }
+
+  async function keep(live: Interpreter, reply: InterpreterReply): Promise<void> {
     if (!reply.tree) return
     const { bytes, files } = sizeOf(reply.tree)
     if (bytes > limits.diskBytesMax || files > limits.fileCountMax) {
@@ -74,10 +82,11 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     await root.touch(folder)
   }
 
-  /** The tree is on disk; the thread's memory is given back. */
-  async function rest(live: Thread): Promise<void> {
+  /** The tree is on disk; the process's memory is given back. */
+  async function rest(live: Interpreter): Promise<void> {
     await live.end()
-    if (thread === live) thread = undefined
+    if (interpreter === live) interpreter = undefined
+    forgetProcess(folder)
   }
 
   async function exec(request: ExecRequest, { signal, onOutput }: ExecOptions): Promise<ExecResult> {
@@ -86,7 +95,7 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     const stdout = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stdout', text))
     const stderr = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stderr', text))
     let reason: 'timeout' | 'cancelled' | undefined
-    const watch = (live: Thread) => {
+    const watch = (live: Interpreter) => {
       const end = (why: 'timeout' | 'cancelled') => {
         reason ??= why
         void live.end()
@@ -111,14 +120,14 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
       driver: 'virtual',
     })
     try {
-      const reply = await ask(toWorker(request), signal, watch)
+      const reply = await ask(toInterpreter(request), signal, watch)
       if (reply.is === 'failed') throw failure(reply.code, reply.message)
       if (reply.is !== 'exited') throw new Error(`The interpreter answered ${reply.is}.`)
       stdout.push(Buffer.from(reply.stdout))
       stderr.push(Buffer.from(reply.stderr))
       return result(reply.exitCode, [])
     } catch (error) {
-      if (!(error instanceof ThreadEnded)) throw error
+      if (!(error instanceof InterpreterEnded)) throw error
       if (reason === 'cancelled') throw failure('cancelled', 'The command was cancelled.')
       const kept = 'What it changed in /workspace was not kept.'
       if (reason === 'timeout') return result(null, [`The command took longer than ${request.timeoutMs} ms and was ended. ${kept}`])
@@ -130,13 +139,13 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
   async function files(request: FilesRequest): Promise<FilesResult> {
     const checked = checkFiles(request)
     const never = new AbortController().signal
-    const watch = (live: Thread) => after(filesTimeoutMs, () => void live.end())
+    const watch = (live: Interpreter) => after(filesTimeoutMs, () => void live.end())
     const reply = await ask(
       checked.action === 'write' ? { do: 'write', files: checked.files } : checked.action === 'read' ? { do: 'read', path: checked.path, bytesMax: checked.bytesMax } : { do: 'list', path: checked.path },
       never,
       watch,
     ).catch((error: unknown) => {
-      throw error instanceof ThreadEnded ? failure('sandbox_lost', `The sandbox ended during a file transfer: ${error.message}`, error) : error
+      throw error instanceof InterpreterEnded ? failure('sandbox_lost', `The sandbox ended during a file transfer: ${error.message}`, error) : error
     })
     if (reply.is === 'failed') throw failure(reply.code, reply.message)
     if (checked.action === 'write') return { action: 'write', count: checked.files.length }
@@ -148,8 +157,9 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
   async function stop(): Promise<void> {
     isStopped = true
     cancelIdle()
-    await thread?.end()
+    await interpreter?.end()
     ;(await turns.take(new AbortController().signal))() // Whoever was at work has left.
+    forgetProcess(folder)
     onStopped()
   }
 
@@ -165,9 +175,9 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
   }
 }
 
-function toWorker(request: ExecRequest): WorkerRequest {
+function toInterpreter(request: ExecRequest): InterpreterRequest {
   const cwd = new URL(request.cwd ?? '.', `file://${workspacePath}/`).pathname
-  const shared = { do: 'exec' as const, cwd, env: request.env ?? {}, stdin: request.stdin ?? '' }
+  const shared = { do: 'exec' as const, cwd, env: request.env ?? {}, stdin: request.stdin ?? '', timeoutMs: request.timeoutMs }
   if ('script' in request) return { ...shared, script: request.script }
   return { ...shared, script: quoted(request.cmd), args: request.args }
 }

@@ -1,11 +1,16 @@
 /** What is particular to the virtual shell. What it has in common with the real driver: test/sandbox/drivers.test.ts. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { silentLog } from '../../../kernel/index.ts'
 import type { Sandbox, SandboxDriver } from '../../driver.ts'
+import { identityOf } from '../../processes.ts'
+import { recordProcess } from '../../records.ts'
 import { claimRoot, type Root } from '../../root.ts'
+import { nodeOptions } from './interpreter.ts'
 import { virtualDriver } from './virtual.ts'
 
 const never = new AbortController().signal
@@ -58,7 +63,8 @@ test('nothing of the server is to be seen: neither its files, nor its environmen
 test('a memory bomb ends the command, not the server', async () => {
   const sandbox = await make({ memoryBytesMax: 64 * megabyte })
   expect((await sh(sandbox, 'x=$(seq 1000); echo ${#x}')).stdout).toBe('3892\n')
-  const bomb = await sh(sandbox, 'x=0123456789; while true; do x="$x$x"; done')
+  expect((await sh(sandbox, 'x=0123456789; while true; do x="$x$x"; done')).exitCode).not.toBe(0)
+  const bomb = await sh(sandbox, `awk 'BEGIN { while (1) { a[i++] = sprintf("%01000d", i) } }'`)
   expect(bomb).toMatchObject({ exitCode: null, signal: 'SIGKILL', isTimedOut: false, stderr: expect.stringContaining('64 MB of memory') })
   expect(await sh(sandbox, 'echo alive')).toMatchObject({ stdout: 'alive\n', exitCode: 0 })
 })
@@ -90,6 +96,23 @@ test('reading alone writes nothing; a change is on disk when its command is done
   expect(() => readFileSync(file)).toThrow()
   await sh(sandbox, 'chmod 700 note')
   expect(JSON.parse(readFileSync(file, 'utf8'))).not.toEqual(JSON.parse(written))
+})
+
+test('the interpreter itself may read its own code, and neither other files, nor write, nor start programs', () => {
+  const attempt = (code: string) => spawnSync(process.execPath, [...nodeOptions({ memoryBytesMax: 64 * megabyte }), '-e', code], { encoding: 'utf8', env: {}, cwd: '/' })
+  const library = createRequire(import.meta.url).resolve('just-bash')
+  expect(attempt(`require('node:fs').readFileSync(${JSON.stringify(library)})`)).toMatchObject({ status: 0 })
+  const denied = ["fs.readFileSync('/etc/hostname')", "fs.writeFileSync('/tmp/escaped', '')", "require('node:child_process').execFileSync('/bin/true')", "new (require('node:worker_threads').Worker)('0', { eval: true })", "process.dlopen({ exports: {} }, '/lib/x.node')", `fs.readFileSync(${JSON.stringify(join(root.path, '.lock'))})`]
+  for (const each of denied) expect(attempt(`const fs = require('node:fs'); ${each}`).stderr, each).toMatch(/ERR_ACCESS_DENIED|ERR_DLOPEN_DISABLED/)
+})
+
+test('an interpreter that outlived its server is ended by the sweep', async () => {
+  const orphan = spawn('sleep', ['60'])
+  const ended = new Promise((resolve) => orphan.on('exit', (_, signal) => resolve(signal)))
+  mkdirSync(join(root.path, 'left'))
+  recordProcess(join(root.path, 'left'), identityOf(orphan.pid ?? 0))
+  await driver.sweep()
+  expect(await ended).toBe('SIGKILL')
 })
 
 test('a tree that cannot be read is an error, not an empty workspace', async () => {

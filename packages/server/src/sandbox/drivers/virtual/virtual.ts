@@ -1,6 +1,7 @@
 import type { Log } from '../../../kernel/index.ts'
 import type { Capabilities, CreateOptions, Sandbox, SandboxDriver } from '../../driver.ts'
 import { defaultLimits } from '../../limits.ts'
+import { killRecorded } from '../../records.ts'
 import { type Root, removeOrphans } from '../../root.ts'
 import { createVirtualSandbox } from './sandbox.ts'
 
@@ -11,7 +12,7 @@ const day = 24 * 60 * 60 * 1_000
 /** Everything is kept in memory and written whole, so a workspace is smaller than on disk. */
 const virtualLimits = { ...defaultLimits, memoryBytesMax: 256 * megabyte, diskBytesMax: 64 * megabyte, fileCountMax: 10_000 }
 
-/** The just-bash library in a thread that can be ended. For hosts on which no real sandbox can be had. */
+/** The just-bash library in a process that can be ended. For hosts on which no real sandbox can be had. */
 export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day }: VirtualOptions): SandboxDriver {
   const live = new Map<string, Promise<Sandbox>>()
 
@@ -42,7 +43,7 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
       return {
         driver: 'virtual',
         isUsable,
-        enforced: isUsable ? ['no real process', 'no host file', 'no network', 'commands run in a thread that is ended at its time-out', 'memory limit of the thread', 'disk and file limit: what would pass it is not kept'] : [],
+        enforced: isUsable ? ['no real process', 'no host file', 'no network', 'commands are interpreted in a process that is ended at their time-out', 'that process may start no program and write no file', 'memory limit of that process', 'disk and file limit: what would pass it is not kept'] : [],
         missing: [
           ...(isUsable ? [] : [{ what: 'the shell interpreter gives the expected answer', remedy: 'npm ci' }]),
           { what: 'python3, node and every other real program', remedy: process.platform === 'linux' ? 'apt-get install bubblewrap python3' : 'Run the server on Linux with bubblewrap installed.' },
@@ -59,8 +60,9 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
     probe,
     create,
     async sweep() {
-      const count = await removeOrphans(root, orphanAgeMs)
-      if (count > 0) log.warn('swept workspaces that nobody used', { count })
+      const processes = await killRecorded(root)
+      const workspacesTooOld = await removeOrphans(root, orphanAgeMs)
+      if (processes + workspacesTooOld > 0) log.warn('swept what a killed server left', { processes, workspacesTooOld })
     },
     async stop() {
       await Promise.all([...live.values()].map(async (each) => (await each.catch(() => undefined))?.stop()))

@@ -1,20 +1,20 @@
 /**
- * The thread in which just-bash interprets commands. It has a file system of its own in memory and no way to a process, a
- * host file or the network; the server ends the thread when it hangs, and keeps the last tree that it sent.
+ * The process in which just-bash interprets commands. What it interprets has a file system of its own in memory and no way
+ * to a program, a host file or the network; Node's permission model keeps the process itself from all three but the last,
+ * should the library have a hole. The server ends it when it hangs, and keeps the last tree that it sent.
  */
-import { parentPort, workerData } from 'node:worker_threads'
 import { Bash, type CommandName, defineCommand, getCommandNames } from 'just-bash'
 import type { TreeEntry } from './tree.ts'
 
-export type WorkerData = { tree: TreeEntry[]; memoryBytesMax: number; diskBytesMax: number; outputBytesMax: number; entriesMax: number }
+export type Workspace = { tree: TreeEntry[]; memoryBytesMax: number; diskBytesMax: number; outputBytesMax: number; entriesMax: number }
 
-export type WorkerRequest =
-  | { do: 'exec'; script: string; args?: string[]; cwd: string; env: Record<string, string>; stdin: string }
+export type InterpreterRequest =
+  | { do: 'exec'; script: string; args?: string[]; cwd: string; env: Record<string, string>; stdin: string; timeoutMs: number }
   | { do: 'write'; files: { path: string; bytes: Uint8Array }[] }
   | { do: 'read'; path: string; bytesMax: number }
   | { do: 'list'; path: string }
 
-export type WorkerReply = { tree?: TreeEntry[] } & (
+export type InterpreterReply = { tree?: TreeEntry[] } & (
   | { is: 'ready' }
   | { is: 'failed'; code: 'not_found' | 'invalid' | 'over_limit'; message: string }
   | { is: 'exited'; exitCode: number; stdout: string; stderr: string }
@@ -24,14 +24,14 @@ export type WorkerReply = { tree?: TreeEntry[] } & (
 )
 
 const workspace = '/workspace'
-const data = workerData as WorkerData // The server's own; nothing else starts this thread.
-/** Run WebAssembly, whose memory no limit of a thread counts. */
+/** Run WebAssembly, whose memory no limit of Node counts. */
 const uncounted: readonly string[] = ['sqlite3']
 
 /** What a person or a model most likely tries, with the way to get it. */
 const absent: Record<string, string> = {
   python3: 'Python', python: 'Python', pip: 'Python', pip3: 'Python', node: 'Node.js', npm: 'Node.js', npx: 'Node.js', sqlite3: 'sqlite3',
 }
+const orphanGraceMs = 5_000
 const refusals = Object.entries(absent).map(([name, what]) =>
   defineCommand(name, async () => ({
     stdout: '',
@@ -39,32 +39,38 @@ const refusals = Object.entries(absent).map(([name, what]) =>
     exitCode: 127,
   })))
 
-const bash = new Bash({
-  cwd: workspace,
-  env: { HOME: workspace, USER: 'sandbox', LANG: 'C.UTF-8', TMPDIR: '/tmp' },
-  files: { '/tmp/.keep': '' },
-  commands: getCommandNames().filter((name): name is CommandName => !uncounted.includes(name)),
-  customCommands: refusals,
-  executionLimits: {
-    maxFileSystemBytes: Math.min(data.diskBytesMax, data.memoryBytesMax),
-    maxLiveBytes: data.memoryBytesMax,
-    maxInputBytes: data.memoryBytesMax,
-    maxArchiveBytes: Math.min(data.diskBytesMax, data.memoryBytesMax),
-    maxStringLength: 64 * 1024 * 1024,
-    maxOutputSize: 64 * 1024 * 1024,
-    // Long loops are ended by the command's time-out, not by their count.
-    maxCommandCount: 10_000_000,
-    maxLoopIterations: 100_000_000,
-    maxAwkIterations: 100_000_000,
-    maxSedIterations: 100_000_000,
-    maxJqIterations: 10_000_000,
-    maxWorkUnits: 1_000_000_000,
-  },
-})
+function createBash(data: Workspace): Bash {
+  return new Bash({
+    cwd: workspace,
+    env: { HOME: workspace, USER: 'sandbox', LANG: 'C.UTF-8', TMPDIR: '/tmp' },
+    files: { '/tmp/.keep': '' },
+    commands: getCommandNames().filter((name): name is CommandName => !uncounted.includes(name)),
+    customCommands: refusals,
+    executionLimits: {
+      maxFileSystemBytes: Math.min(data.diskBytesMax, data.memoryBytesMax),
+      maxLiveBytes: data.memoryBytesMax,
+      maxInputBytes: data.memoryBytesMax,
+      maxArchiveBytes: Math.min(data.diskBytesMax, data.memoryBytesMax),
+      maxStringLength: 64 * 1024 * 1024,
+      maxOutputSize: 64 * 1024 * 1024,
+      // Long loops are ended by the command's time-out, not by their count.
+      maxCommandCount: 10_000_000,
+      maxLoopIterations: 100_000_000,
+      maxAwkIterations: 100_000_000,
+      maxSedIterations: 100_000_000,
+      maxJqIterations: 10_000_000,
+      maxWorkUnits: 1_000_000_000,
+    },
+  })
+}
 
+let bash: Bash
+let data: Workspace
 let lastState = ''
 
-async function plant(): Promise<void> {
+async function plant(given: Workspace): Promise<void> {
+  data = given
+  bash = createBash(data)
   await bash.fs.mkdir(workspace, { recursive: true })
   for (const entry of data.tree) {
     const path = `${workspace}/${entry.path}`
@@ -103,7 +109,7 @@ async function changedTree(): Promise<TreeEntry[] | undefined> {
   return tree
 }
 
-async function answer(request: WorkerRequest): Promise<WorkerReply> {
+async function answer(request: InterpreterRequest): Promise<InterpreterReply> {
   switch (request.do) {
     case 'exec':
       return exec(request)
@@ -119,7 +125,7 @@ async function answer(request: WorkerRequest): Promise<WorkerReply> {
       return { is: 'read', bytes: bytes.slice(0, request.bytesMax), size: bytes.length }
     }
     case 'list': {
-      const entries: Extract<WorkerReply, { is: 'listed' }>['entries'] = []
+      const entries: Extract<InterpreterReply, { is: 'listed' }>['entries'] = []
       for (const name of (await bash.fs.readdir(request.path)).toSorted().slice(0, data.entriesMax)) {
         const info = await bash.fs.lstat(`${request.path}/${name}`)
         entries.push({ name, type: info.isFile ? 'file' : info.isDirectory ? 'directory' : 'other', bytes: info.size })
@@ -129,29 +135,33 @@ async function answer(request: WorkerRequest): Promise<WorkerReply> {
   }
 }
 
-async function exec({ script, args, cwd, env, stdin }: Extract<WorkerRequest, { do: 'exec' }>): Promise<WorkerReply> {
+async function exec({ script, args, cwd, env, stdin, timeoutMs }: Extract<InterpreterRequest, { do: 'exec' }>): Promise<InterpreterReply> {
   const folder = await bash.fs.stat(cwd).catch(() => undefined) // Absent.
   if (!folder?.isDirectory) return { is: 'failed', code: 'not_found', message: `The command could not be started: There is no folder ${cwd}.` }
-  const { exitCode, stdout, stderr } = await bash.exec(script, { cwd, env, stdin, rawScript: true, ...(args && { args }) })
+  // The server ends this process at the time-out. Should the server be gone by then, this ends the command.
+  const signal = AbortSignal.timeout(timeoutMs + orphanGraceMs)
+  const { exitCode, stdout, stderr } = await bash.exec(script, { cwd, env, stdin, rawScript: true, signal, ...(args && { args }) })
   // More than is kept need not travel; one character more tells that something was cut off.
   return { is: 'exited', exitCode, stdout: stdout.slice(0, data.outputBytesMax + 1), stderr: stderr.slice(0, data.outputBytesMax + 1) }
 }
 
-function failed(error: unknown): WorkerReply {
+function failed(error: unknown): InterpreterReply {
   const message = error instanceof Error ? error.message : String(error)
   const code = message.includes('ENOENT') || message.includes('ENOTDIR') ? 'not_found' : message.includes('ENOSPC') ? 'over_limit' : 'invalid'
   return { is: 'failed', code, message: message.slice(0, 1_000) }
 }
 
-const port = parentPort
-if (!port) throw new Error('This file runs in a thread of the server.')
-await plant()
-port.on('message', (request: WorkerRequest) => {
-  void answer(request)
-    .catch(failed)
-    .then(async (reply) => {
-      const tree = await changedTree()
-      port.postMessage(tree ? { ...reply, tree } : reply)
-    })
-})
-port.postMessage({ is: 'ready' } satisfies WorkerReply)
+async function reply(request: Workspace | InterpreterRequest): Promise<void> {
+  if (!('do' in request)) {
+    await plant(request)
+    return send({ is: 'ready' })
+  }
+  const answered = await answer(request).catch(failed)
+  const tree = await changedTree()
+  send(tree ? { ...answered, tree } : answered)
+}
+
+const send = (message: InterpreterReply): void => void process.send?.(message)
+
+process.on('message', (request: Workspace | InterpreterRequest) => void reply(request))
+process.on('disconnect', () => process.exit(0))
