@@ -6,7 +6,7 @@ import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-
 import { chooseShare } from './compose-share.ts'
 import type { Frame, Problem } from './frame.ts'
 import { basicParts, type Layer } from './layer.ts'
-import { between, hasOp, isKind, isLight, isOp, itemsOf, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
+import { between, hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
 import type { Op } from './words.ts'
 
@@ -246,6 +246,12 @@ const addsAnything = (frame: Frame): boolean =>
   frame.groups.length + frame.filters.length + frame.times.length > 0 || [frame.grain, frame.compare, frame.share, frame.rank].some((part) => part !== undefined)
 
 function checkRest(sentence: Sentence): void {
+  // 关于数据 or "by value" said something that was not understood.
+  for (const item of sentence.items) {
+    const isBinding = isOp(item, 'about') || (isOp(item, 'by') && /^(?:by|按|按照)$/i.test(item.text))
+    if (isBinding && leadsNowhere(sentence, item)) sentence.problems.push({ kind: 'unused', said: item.text })
+    if (isOp(item, 'about')) item.isUsed = true
+  }
   for (const item of sentence.items) {
     if (item.isUsed || isLight(item) || (item.atom.kind === 'op' && item.atom.isIdle)) continue
     sentence.problems.push({ kind: 'unused', said: item.text })

@@ -158,10 +158,19 @@ function addAttributes(entity: Layer['entities'] extends Map<string, infer E> ? 
 
 /** What people leave out: "churn" for churn rate, "reason" for reason for leaving. Only where nothing else has that name. */
 function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void, addAlways: typeof add): void {
+  // Only words that are short for some rate: others ("resolve") stand for too much.
+  const heard = new Set([...layer.metrics.values()].filter((metric) => metric.unit === 'percent').flatMap(namesOf).map((name) => name.replace(/ rate$|率$/iu, '').toLowerCase()))
   for (const metric of layer.metrics.values()) {
     for (const name of namesOf(metric)) {
       const short = metric.unit === 'percent' ? (/^(.+) rate$/i.exec(name)?.[1] ?? /^(.{2,})率$/u.exec(name)?.[1]) : undefined
       if (short) add(short, { kind: 'metric', metric: metric.name, isGuess: true }, 0.6)
+    }
+  }
+  for (const metric of layer.metrics.values()) {
+    for (const name of namesOf(metric)) {
+      // "Reasons for churn": where the rate cannot be meant, the count may be.
+      const verb = metric.unit === 'count' ? (/^(\w+ed) \w+$/i.exec(name)?.[1]?.slice(0, -2) ?? /^(.{2}).{2}数?$/u.exec(name)?.[1]) : undefined
+      if (verb && heard.has(verb.toLowerCase())) addAlways(verb, { kind: 'metric', metric: metric.name, isGuess: true }, 0.4)
     }
   }
   for (const metric of layer.metrics.values()) {
