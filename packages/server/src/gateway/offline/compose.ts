@@ -35,8 +35,8 @@ function whatIsBeyond(sentence: Sentence): Problem | undefined {
   const unknown = itemsOf(sentence, 'unknown')
   const topic = itemsOf(sentence, 'unavailable')[0]
   if (topic) return { kind: 'unavailable', topic: topic.atom.topic }
-  const refused: [Op, 'why' | 'write' | 'forecast' | 'statistics' | 'vague'][] = [
-    ['refuse-why', 'why'], ['refuse-write', 'write'], ['refuse-forecast', 'forecast'], ['refuse-statistics', 'statistics'], ['refuse-vague', 'vague'],
+  const refused: [Op, 'personal' | 'why' | 'write' | 'forecast' | 'statistics' | 'vague'][] = [
+    ['refuse-personal', 'personal'], ['refuse-why', 'why'], ['refuse-write', 'write'], ['refuse-forecast', 'forecast'], ['refuse-statistics', 'statistics'], ['refuse-vague', 'vague'],
   ]
   const beyond = refused.find(([op]) => sentence.items.some((item) => isOp(item, op)))
   if (beyond) return { kind: 'beyond', what: beyond[1] }
@@ -236,7 +236,7 @@ function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
     if (!tables.includes(item.atom.table) || isAskedFor) sentence.problems.push({ kind: 'unused', said: item.text })
     sentence.penalty += 1
   }
-  for (const item of [...itemsOf(sentence, 'count-noun'), ...itemsOf(sentence, 'attribute')]) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })
+  for (const item of itemsOf(sentence, 'count-noun')) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })
 }
 
 const reach = (layer: Layer, table: string): string[] => (layer.entities.get(table)?.joins ?? []).flatMap((join) => (join.as ? [] : [join.to, ...(layer.entities.get(join.to)?.joins ?? []).flatMap((next) => (next.as ? [] : [next.to]))]))

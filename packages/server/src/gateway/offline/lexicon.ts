@@ -75,7 +75,6 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
   }
   for (const entity of layer.entities.values()) for (const name of namesOf(entity)) add(name, { kind: 'entity', table: entity.table })
   for (const [noun, metric] of counters) add(noun, { kind: 'count-noun', metric }, 0.9)
-  for (const entity of layer.entities.values()) addAttributes(entity, add)
   layer.unavailable.forEach((topic, index) => {
     for (const name of namesOf({ label: topic.topic, synonyms: topic.synonyms })) add(name, { kind: 'unavailable', topic: index })
   })
@@ -149,12 +148,6 @@ function valueNames(layer: Layer, looked: readonly FoundValue[]): Map<string, Va
 
 /** A code is a name as well when it reads like words: `missing_feature`. */
 const codeNames = (value: string): string[] => (/^[a-z][a-z_ -]{2,}$/i.test(value) ? [value.replaceAll('_', ' ')] : [])
-
-/** Columns that nobody groups by, by their own names: `billing_email` is "billing email". Asked for, they are listed or withheld. */
-function addAttributes(entity: Layer['entities'] extends Map<string, infer E> ? E : never, add: (text: string, atom: Atom, quality?: number) => void): void {
-  const personal = entity.columns.filter((column) => column.personal)
-  for (const column of personal) add(column.name.replaceAll('_', ' '), { kind: 'attribute', table: entity.table, columns: [column.name] }, 0.9)
-}
 
 /** What people leave out: "churn" for churn rate, "reason" for reason for leaving. Only where nothing else has that name. */
 function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void, addAlways: typeof add): void {

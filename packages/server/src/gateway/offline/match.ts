@@ -9,7 +9,7 @@ import { likeChinese, likeVerbs } from './words.ts'
 
 /** How much a matched stretch speaks for its reading, for each kind of atom. */
 const weights: Record<Atom['kind'], number> = {
-  metric: 3, 'metric-part': 3, 'count-noun': 2.4, dimension: 2.8, value: 3, entity: 2.3, attribute: 2.7, time: 3.2, grain: 2.6, 'average-per': 3, number: 2.4, op: 2.2, filler: 1, unavailable: 3.1, unknown: 0,
+  metric: 3, 'metric-part': 3, 'count-noun': 2.4, dimension: 2.8, value: 3, entity: 2.3, time: 3.2, grain: 2.6, 'average-per': 3, number: 2.4, op: 2.2, filler: 1, unavailable: 3.1, unknown: 0,
 }
 const unknownScore = -40
 /** How a question may begin; elsewhere these words mean something. */

@@ -9,7 +9,7 @@ export type Op =
   | 'share' | 'total' | 'combined' | 'average' | 'trend' | 'spread' | 'cumulative' | 'define' | 'respectively' | 'per'
   | 'above' | 'at-least' | 'below' | 'at-most' | 'at-least-behind' | 'at-most-behind' | 'between' | 'some' | 'none'
   | 'about' | 'comparative' | 'how' | 'when' | 'of' | 'is' | 'from' | 'with' | 'within' | 'to' | 'than' | 'verb-by' | 'follow-up'
-  | 'refuse-why' | 'refuse-write' | 'refuse-forecast' | 'refuse-statistics' | 'refuse-vague'
+  | 'refuse-personal' | 'refuse-why' | 'refuse-write' | 'refuse-forecast' | 'refuse-statistics' | 'refuse-vague'
 
 const ops: Record<Op, string> = {
   by: 'by|broken down by|break down by|breakdown by|broken out by|split by|grouped by|group by|sliced by|segmented by|across|for each|for every|in each|in every|of each|according to|depending on|by each|split across|separated by|divided by|sorted into|按|按照|分|根据|依据|依|以|从',
@@ -71,6 +71,7 @@ const ops: Record<Op, string> = {
   comparative: 'more|fewer|higher|lower|less|greater|larger|bigger|better|worse|多了|少了|高了|低了|多|少|更多|更少|更高|更低',
   how: 'how|how do|how does|how did|how can|how to|怎么|怎样|如何',
   'follow-up': 'what about|how about|and what about|and|now|same for|the same for|那|那么|换成|呢|同样',
+  'refuse-personal': 'email address|e-mail address|mail address|phone number|telephone number|mobile number|mobile phone|contact details|contact detail|first name|last name|full name|home address|birthday|billing email|邮箱|电子邮箱|邮箱地址|邮件地址|手机号|手机号码|手机|电话号码|联系方式是什么|姓名和电话|生日|住址',
   'refuse-why': 'why|how come|what caused|what causes|what is causing|what drove|what drives|what explains|explain|reason why|reasons why|root cause|为什么|为何|原因是什么|是什么原因|什么原因|怎么回事|何以|缘故|为啥',
   'refuse-write': 'delete|update|insert|modify|drop table|truncate|alter|create|overwrite|edit|set all|remove all|write|send|email to|book|schedule|cancel all|删除|修改|更新|写入|插入|清空|发送|新建一个|写一|撰写|改成|改为|删掉',
   'refuse-forecast': 'might|may|could|would|if we|if i|what if|forecast|forecasted|predict|predicted|prediction|projected|projection|will|expect|expected|going to|next|upcoming|future|tomorrow|should|预测|预计|将会|未来|下一|明天|会不会|可能|如果|假如|应该|预期|下个|下季|下周|下月',
