@@ -16,7 +16,6 @@ export type Atom =
   | { kind: 'value'; choices: readonly ValueChoice[]; counts?: string }
   /** A thing the warehouse is about, mentioned without being asked for ("MRR from customers in …"). */
   | { kind: 'entity'; table: string }
-  | { kind: 'attribute'; table: string; columns: readonly string[] }
   | { kind: 'time'; time: TimePhrase }
   | { kind: 'grain'; unit: Unit; system?: System; isPlural: boolean }
   | { kind: 'average-per'; unit: Unit }

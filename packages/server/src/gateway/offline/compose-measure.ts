@@ -27,7 +27,7 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     return { metrics: [only], items: [] }
   }
   if (metrics.length === 0) return fail(sentence, { kind: 'no-metric' })
-  for (const item of named) if (item.atom.isGuess) sentence.penalty += opsOf(sentence, 'count').length > 0 ? 100 : 3
+  for (const item of named) if (item.atom.isGuess) sentence.penalty += opsOf(sentence, 'count').length > 0 && layer.metrics.get(item.atom.metric)?.unit === 'percent' ? 100 : 3
   const first = items[0]
   const second = items[1]
   const joiner = first && second && between(sentence, first, second).filter((item) => !isLight(item))

@@ -6,7 +6,7 @@ import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-
 import { chooseShare } from './compose-share.ts'
 import type { Frame, Problem } from './frame.ts'
 import { basicParts, type Layer } from './layer.ts'
-import { between, hasOp, isKind, isLight, isOp, itemsOf, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
+import { between, hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
 import type { Op } from './words.ts'
 
@@ -35,8 +35,8 @@ function whatIsBeyond(sentence: Sentence): Problem | undefined {
   const unknown = itemsOf(sentence, 'unknown')
   const topic = itemsOf(sentence, 'unavailable')[0]
   if (topic) return { kind: 'unavailable', topic: topic.atom.topic }
-  const refused: [Op, 'why' | 'write' | 'forecast' | 'statistics' | 'vague'][] = [
-    ['refuse-why', 'why'], ['refuse-write', 'write'], ['refuse-forecast', 'forecast'], ['refuse-statistics', 'statistics'], ['refuse-vague', 'vague'],
+  const refused: [Op, 'personal' | 'why' | 'write' | 'forecast' | 'statistics' | 'vague'][] = [
+    ['refuse-personal', 'personal'], ['refuse-why', 'why'], ['refuse-write', 'write'], ['refuse-forecast', 'forecast'], ['refuse-statistics', 'statistics'], ['refuse-vague', 'vague'],
   ]
   const beyond = refused.find(([op]) => sentence.items.some((item) => isOp(item, op)))
   if (beyond) return { kind: 'beyond', what: beyond[1] }
@@ -236,7 +236,7 @@ function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
     if (!tables.includes(item.atom.table) || isAskedFor) sentence.problems.push({ kind: 'unused', said: item.text })
     sentence.penalty += 1
   }
-  for (const item of [...itemsOf(sentence, 'count-noun'), ...itemsOf(sentence, 'attribute')]) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })
+  for (const item of itemsOf(sentence, 'count-noun')) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })
 }
 
 const reach = (layer: Layer, table: string): string[] => (layer.entities.get(table)?.joins ?? []).flatMap((join) => (join.as ? [] : [join.to, ...(layer.entities.get(join.to)?.joins ?? []).flatMap((next) => (next.as ? [] : [next.to]))]))
@@ -246,6 +246,12 @@ const addsAnything = (frame: Frame): boolean =>
   frame.groups.length + frame.filters.length + frame.times.length > 0 || [frame.grain, frame.compare, frame.share, frame.rank].some((part) => part !== undefined)
 
 function checkRest(sentence: Sentence): void {
+  // 关于数据 or "by value" said something that was not understood.
+  for (const item of sentence.items) {
+    const isBinding = isOp(item, 'about') || (isOp(item, 'by') && /^(?:by|按|按照)$/i.test(item.text))
+    if (isBinding && leadsNowhere(sentence, item)) sentence.problems.push({ kind: 'unused', said: item.text })
+    if (isOp(item, 'about')) item.isUsed = true
+  }
   for (const item of sentence.items) {
     if (item.isUsed || isLight(item) || (item.atom.kind === 'op' && item.atom.isIdle)) continue
     sentence.problems.push({ kind: 'unused', said: item.text })

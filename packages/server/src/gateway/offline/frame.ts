@@ -50,7 +50,7 @@ export type Assumption =
 export type Problem =
   | { kind: 'unknown-words'; words: string[]; spans: { from: number; to: number }[] }
   | { kind: 'unavailable'; topic: number }
-  | { kind: 'beyond'; what: 'why' | 'write' | 'forecast' | 'statistics' | 'vague' }
+  | { kind: 'beyond'; what: 'personal' | 'why' | 'write' | 'forecast' | 'statistics' | 'vague' }
   | { kind: 'no-metric' }
   | { kind: 'several-metrics'; metrics: string[] }
   | { kind: 'not-by'; metric: string; ref: string }

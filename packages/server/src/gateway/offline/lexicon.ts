@@ -75,7 +75,6 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
   }
   for (const entity of layer.entities.values()) for (const name of namesOf(entity)) add(name, { kind: 'entity', table: entity.table })
   for (const [noun, metric] of counters) add(noun, { kind: 'count-noun', metric }, 0.9)
-  for (const entity of layer.entities.values()) addAttributes(entity, add)
   layer.unavailable.forEach((topic, index) => {
     for (const name of namesOf({ label: topic.topic, synonyms: topic.synonyms })) add(name, { kind: 'unavailable', topic: index })
   })
@@ -150,18 +149,21 @@ function valueNames(layer: Layer, looked: readonly FoundValue[]): Map<string, Va
 /** A code is a name as well when it reads like words: `missing_feature`. */
 const codeNames = (value: string): string[] => (/^[a-z][a-z_ -]{2,}$/i.test(value) ? [value.replaceAll('_', ' ')] : [])
 
-/** Columns that nobody groups by, by their own names: `billing_email` is "billing email". Asked for, they are listed or withheld. */
-function addAttributes(entity: Layer['entities'] extends Map<string, infer E> ? E : never, add: (text: string, atom: Atom, quality?: number) => void): void {
-  const personal = entity.columns.filter((column) => column.personal)
-  for (const column of personal) add(column.name.replaceAll('_', ' '), { kind: 'attribute', table: entity.table, columns: [column.name] }, 0.9)
-}
-
 /** What people leave out: "churn" for churn rate, "reason" for reason for leaving. Only where nothing else has that name. */
 function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void, addAlways: typeof add): void {
+  // Only words that are short for some rate: others ("resolve") stand for too much.
+  const heard = new Set([...layer.metrics.values()].filter((metric) => metric.unit === 'percent').flatMap(namesOf).map((name) => name.replace(/ rate$|率$/iu, '').toLowerCase()))
   for (const metric of layer.metrics.values()) {
     for (const name of namesOf(metric)) {
       const short = metric.unit === 'percent' ? (/^(.+) rate$/i.exec(name)?.[1] ?? /^(.{2,})率$/u.exec(name)?.[1]) : undefined
       if (short) add(short, { kind: 'metric', metric: metric.name, isGuess: true }, 0.6)
+    }
+  }
+  for (const metric of layer.metrics.values()) {
+    for (const name of namesOf(metric)) {
+      // "Reasons for churn": where the rate cannot be meant, the count may be.
+      const verb = metric.unit === 'count' ? (/^(\w+ed) \w+$/i.exec(name)?.[1]?.slice(0, -2) ?? /^(.{2}).{2}数?$/u.exec(name)?.[1]) : undefined
+      if (verb && heard.has(verb.toLowerCase())) addAlways(verb, { kind: 'metric', metric: metric.name, isGuess: true }, 0.4)
     }
   }
   for (const metric of layer.metrics.values()) {

@@ -9,9 +9,11 @@ import { likeChinese, likeVerbs } from './words.ts'
 
 /** How much a matched stretch speaks for its reading, for each kind of atom. */
 const weights: Record<Atom['kind'], number> = {
-  metric: 3, 'metric-part': 3, 'count-noun': 2.4, dimension: 2.8, value: 3, entity: 2.3, attribute: 2.7, time: 3.2, grain: 2.6, 'average-per': 3, number: 2.4, op: 2.2, filler: 1, unavailable: 3.1, unknown: 0,
+  metric: 3, 'metric-part': 3, 'count-noun': 2.4, dimension: 2.8, value: 3, entity: 2.3, time: 3.2, grain: 2.6, 'average-per': 3, number: 2.4, op: 2.2, filler: 1, unavailable: 3.1, unknown: 0,
 }
 const unknownScore = -40
+/** How a question may begin; elsewhere these words mean something. */
+const imperatives = new Set(['plot', 'chart', 'graph', 'draw', 'report', 'return', 'view', 'look', 'count', 'calculate', 'compute', 'retrieve', 'summarise', 'get'])
 const glue = new Set(['-', "'", '"', '.'])
 const chineseGlue = new Set(['的', '了', '之', '过'])
 
@@ -25,6 +27,7 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
       if (read.next > tokens.length || spans.some((span) => span.atom.kind === 'time' && span.to === read.next)) continue
       spans.push(spanOf(tokens, at, read.next, { kind: 'time', time: read.value }, 1))
     }
+    if (at === 0 && imperatives.has(token.norm)) spans.push(spanOf(tokens, 0, 1, { kind: 'filler' }, 1))
     const number = numberAt(tokens, at)
     if (number) spans.push(spanOf(tokens, at, at + number.length, { kind: 'number', value: number.value, ...(number.unit && { unit: number.unit }) }, 1))
     if (token.kind === 'mark' && spans.length === 0) spans.push({ from: at, to: at + 1, atom: { kind: 'filler' }, score: 0 })
@@ -178,7 +181,8 @@ function placesOf(tokens: readonly Token[], word: string, isAsked: boolean): Pla
     if (isVerb && looseStem(token.norm) === looseStem(word)) return [{ from: at, to: at + 1, quality: isAsked ? 0.98 : 0.85 }]
     if (/ed$/.test(token.norm) && looseStem(token.norm) === word && looseStem(word) === word && word.length < 5) return [{ from: at, to: at + 1, quality: 0.8 }]
     const alike = likeVerbs.find((verbs) => verbs.some((verb) => looseStem(verb) === looseStem(word)))
-    if (isVerb && alike?.some((verb) => looseStem(verb) === looseStem(token.norm))) return [{ from: at, to: at + 1, quality: 0.75 }]
+    const isActing = isPastForm(token.norm) || (isAsked && token.norm === token.stem)
+    if (isVerb && isActing && alike?.some((verb) => looseStem(verb) === looseStem(token.norm))) return [{ from: at, to: at + 1, quality: 0.75 }]
     return []
   })
 }

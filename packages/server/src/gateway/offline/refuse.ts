@@ -54,6 +54,7 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
 }
 
 const beyond: Record<Extract<Problem, { kind: 'beyond' }>['what'], Record<Language, string>> = {
+  personal: { en: 'I count and compare; I do not give out the details of single people.', zh: '我只做统计和比较，不提供个人的联系方式等信息。' },
   why: { en: 'I have rules for figures, not for causes.', zh: '我的规则只能给出数字，不能解释原因。' },
   write: { en: 'I only read data; I neither change anything nor write texts.', zh: '我只能读取数据，不能修改数据或撰写文字。' },
   forecast: { en: 'I only know what has happened, not what will.', zh: '我只知道已经发生的数据，不做预测。' },

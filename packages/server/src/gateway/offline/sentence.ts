@@ -5,7 +5,8 @@ import type { Token } from './tokens.ts'
 import type { Op } from './words.ts'
 
 export type Item<A extends Atom = Atom> = { atom: A; from: number; to: number; text: string; isUsed: boolean }
-export type Sentence = { items: Item[]; tokens: readonly Token[]; penalty: number; problems: Problem[] }
+/** `silent`: what was taken for words without meaning, by their first token. */
+export type Sentence = { items: Item[]; silent: ReadonlyMap<number, Span>; tokens: readonly Token[]; penalty: number; problems: Problem[] }
 
 /** Words of grammar that other words may look across. */
 const light: ReadonlySet<Op> = new Set(['of', 'is', 'from', 'with', 'within', 'to', 'than', 'verb-by', 'some', 'total', 'only'])
@@ -14,7 +15,8 @@ export function layOut(spans: readonly Span[], tokens: readonly Token[], text: s
   const items = spans
     .filter((span) => span.atom.kind !== 'filler')
     .map(({ atom, from, to }) => ({ atom, from, to, text: text.slice(tokens[from]?.start, tokens[to - 1]?.end), isUsed: false }))
-  return { items, tokens, penalty: 0, problems: [] }
+  const silent = new Map(spans.filter((span) => span.atom.kind === 'filler').map((span) => [span.from, span]))
+  return { items, silent, tokens, penalty: 0, problems: [] }
 }
 
 export const isKind = <K extends Atom['kind']>(item: Item | undefined, kind: K): item is Item<Extract<Atom, { kind: K }>> => item?.atom.kind === kind
@@ -40,3 +42,12 @@ export function neighbour({ items }: Sentence, item: Item, step: 1 | -1, across:
 }
 
 export const between = ({ items }: Sentence, a: Item, b: Item): Item[] => items.slice(items.indexOf(a) + 1, items.indexOf(b))
+
+const determiners = new Set(['the', 'a', 'an', 'our', 'all', 'their', 'its', 'each', 'every', "'", '"', '的', '每', '个', '：', ':'])
+
+/** Whether what a word leads to was taken for nothing: "by value", 关于数据. */
+export function leadsNowhere({ items, silent, tokens }: Sentence, item: Item): boolean {
+  let at = item.to
+  while (silent.has(at) && determiners.has(tokens[at]?.norm ?? '')) at = silent.get(at)?.to ?? at + 1
+  return silent.has(at) || (at >= tokens.length && !items.some((other) => other.from >= item.to))
+}

@@ -8,8 +8,8 @@ export type Op =
   | 'versus' | 'year-ago' | 'previous' | 'growth' | 'growth-rate' | 'difference' | 'decline'
   | 'share' | 'total' | 'combined' | 'average' | 'trend' | 'spread' | 'cumulative' | 'define' | 'respectively' | 'per'
   | 'above' | 'at-least' | 'below' | 'at-most' | 'at-least-behind' | 'at-most-behind' | 'between' | 'some' | 'none'
-  | 'comparative' | 'how' | 'when' | 'of' | 'is' | 'from' | 'with' | 'within' | 'to' | 'than' | 'verb-by' | 'follow-up'
-  | 'refuse-why' | 'refuse-write' | 'refuse-forecast' | 'refuse-statistics' | 'refuse-vague'
+  | 'about' | 'comparative' | 'how' | 'when' | 'of' | 'is' | 'from' | 'with' | 'within' | 'to' | 'than' | 'verb-by' | 'follow-up'
+  | 'refuse-personal' | 'refuse-why' | 'refuse-write' | 'refuse-forecast' | 'refuse-statistics' | 'refuse-vague'
 
 const ops: Record<Op, string> = {
   by: 'by|broken down by|break down by|breakdown by|broken out by|split by|grouped by|group by|sliced by|segmented by|across|for each|for every|in each|in every|of each|according to|depending on|by each|split across|separated by|divided by|sorted into|按|按照|分|根据|依据|依|以|从',
@@ -67,24 +67,26 @@ const ops: Record<Op, string> = {
   than: 'than',
   'verb-by': 'managed by|owned by|handled by|assigned to|looked after by|run by|answered by|resolved by|responsible for|负责的|负责|管理的|处理的|跟进的|名下的|名下',
   when: 'when|when did|when was|when were|什么时候|何时|哪个时候',
+  about: 'about|regarding|concerning|related to|with regard to|with respect to|on the topic of|mentioning|关于|有关|涉及',
   comparative: 'more|fewer|higher|lower|less|greater|larger|bigger|better|worse|多了|少了|高了|低了|多|少|更多|更少|更高|更低',
   how: 'how|how do|how does|how did|how can|how to|怎么|怎样|如何',
   'follow-up': 'what about|how about|and what about|and|now|same for|the same for|那|那么|换成|呢|同样',
+  'refuse-personal': 'email address|e-mail address|mail address|phone number|telephone number|mobile number|mobile phone|contact details|contact detail|first name|last name|full name|home address|birthday|billing email|邮箱|电子邮箱|邮箱地址|邮件地址|手机号|手机号码|手机|电话号码|联系方式是什么|姓名和电话|生日|住址',
   'refuse-why': 'why|how come|what caused|what causes|what is causing|what drove|what drives|what explains|explain|reason why|reasons why|root cause|为什么|为何|原因是什么|是什么原因|什么原因|怎么回事|何以|缘故|为啥',
   'refuse-write': 'delete|update|insert|modify|drop table|truncate|alter|create|overwrite|edit|set all|remove all|write|send|email to|book|schedule|cancel all|删除|修改|更新|写入|插入|清空|发送|新建一个|写一|撰写|改成|改为|删掉',
   'refuse-forecast': 'might|may|could|would|if we|if i|what if|forecast|forecasted|predict|predicted|prediction|projected|projection|will|expect|expected|going to|next|upcoming|future|tomorrow|should|预测|预计|将会|未来|下一|明天|会不会|可能|如果|假如|应该|预期|下个|下季|下周|下月',
   'refuse-statistics': '中位|median|percentile|quartile|correlation|correlate|correlated|regression|variance|deviation|significant|significance|cohort|cohorts|seasonality|anomaly|anomalies|outlier|outliers|中位数|分位数|相关性|回归|方差|标准差|显著|同期群|异常|季节性|众数',
-  'refuse-vague': 'where do|where are|where is|where does|recommend|advice|advise|suggest|improve our|strategy|opinion|good|bad|healthy|enough|worry|concerned|建议|策略|看法|好不好|怎么办|如何提高|如何改善|如何降低|怎样提高|健康',
+  'refuse-vague': '个人|种类|条件|名额|地位|作用|家人|名人|地段|人家|用人|where do|where are|where is|where does|recommend|advice|advise|suggest|improve our|strategy|opinion|good|bad|healthy|enough|worry|concerned|建议|策略|看法|好不好|怎么办|如何提高|如何改善|如何降低|怎样提高|健康',
 }
 
 /** Words that carry nothing: their loss changes no answer. */
 const fillers =
-  'the|a|an|until|can you|could you|can i|can we|could i|could we|would you|would be|would like|i want|we want|i need|we need|need to|want to|like to|to know|curious|wondering|look at|looking at|looking for|look like|which one|our business|of business|the business|how is|how was|how are|how were|how has|how have|this time|i\'d|i\'m|i\'ve|we\'ve|we\'re|we\'d|let\'s|you\'re|they\'ve|they\'re|our|ours|we|us|you|your|i|me|my|it|its|they|them|their|theirs|this|that|these|those|there|here|do|does|did|done|please|kindly|show|tell|give|get|got|let|see|know|display|present|provide|find|pull|fetch|return|report|calculate for|' +
-  'so|then|now then|ok|okay|hi|hello|hey|thanks|thank|if|as|also|again|still|yet|already|currently have|exactly|actually|really|roughly|about|approximately|around|just|all of|both|' +
-  'value|values|figure|figures|number|numbers|data|level|levels|amount|amounts|metric|metrics|kpi|result|results|chart|graph|plot|table|visualize|visualise|draw|bar|line|pie|bar chart|line chart|pie chart|view|overview|summary|summarize|' +
+  'the|a|an|until|can you|could you|can i|can we|could i|could we|would you|would be|would like|i want|we want|i need|we need|need to|want to|like to|to know|curious|wondering|look at|looking at|looking for|look like|which one|our business|of business|the business|how is|how was|how are|how were|how has|how have|this time|i\'d|i\'m|i\'ve|we\'ve|we\'re|we\'d|let\'s|you\'re|they\'ve|they\'re|our|ours|we|us|you|your|i|me|my|it|its|they|them|their|theirs|this|that|these|those|there|here|do|does|did|done|please|kindly|show|tell|give|get|got|let|see|know|display|present|provide|find|pull|fetch|calculate for|' +
+  'so|then|now then|ok|okay|hi|hello|hey|thanks|thank|if|as|also|again|still|yet|already|currently have|exactly|actually|really|roughly|approximately|around|just|all of|both|' +
+  'value|values|figure|figures|number|numbers|data|level|levels|amount|amounts|metric|metrics|kpi|result|results|visualize|visualise|draw|bar chart|line chart|pie chart|as a chart|in a chart|a chart of|chart of|chart for|a chart for|chart showing|a chart|a graph|a graph of|graph of|plot the|plot our|plot a|a plot of|plot of|a table|a table of|table of|as a table|in a table|report on|a report on|a view of|overview|summary|summarize|' +
   'have|has|had|having|be|been|being|am|make|made|bring|brought|generate|generated|earn|earned|come in|came in|record|recorded|reach|reached|stand|stood|sit|amount to|amounted to|happen|happened|occur|occurred|exist|existed|perform|performed|performing|take|takes|took|taken|account for|accounted for|accounts for|represent|represented|based|located|headquartered|' +
-  'what|who|whom|term|terms|case of|regard|regarding|respect|concerning|using|use of|along|per se|dimension|period|period of|day by day|month by month|it was|ever since|during|throughout|over|in|on|at|for|to|of|by|with|than|currency|usd|dollars|dollar|in usd|in dollars|value of|worth|worth of|sized|size of|?|!|.|"|\'|(|)|-|:|…|*|#|[|]|' +
-  '我们|我|你|您|咱们|请|请问|帮我|帮|给我|给|麻烦|想|想知道|想看|想看看|想了解|需要|看|看看|看一下|查|查一下|查询|查看|告诉我|告诉|显示|展示|一下|下|的|了|吗|呢|啊|吧|呀|嘛|是|有|在|为|于|就|都|也|还|又|再|而|则|且|之|其|该|此|这|那|这些|那些|这个|那个|它|它们|他们|什么|怎么样|情况|数据|数值|数字|值|金额|总额|额|量|指标|结果|大概|提交|提出|发起|创建|大约|大致|具体|目前为止|到底|究竟|能|能否|可以|可否|是否|得|地|着|过|做|作|进行|得到|产生|发生|达到|出现|实现|完成|取得|录得|时|时候|期间|这段时间|时间段|时期|段|内|中|里|上|当中|个|名|家|位|种|条|张|次|件|款|份|人|只|元|美元|美金|图|图表|表|表格|柱状图|折线图|饼图|画|画出|画个|用|以|把|将|被|由|从|对|对于|关于|方面|来看|来说|而言|后|，|。|？|！|；|：|“|”|（|）|《|》|整体情况|水平|表现|公司的|我司|公司目前|获得|获取|带来|赢得|拿到|收到|给出|贵公司|占用|使用|类|打开'
+  'what|who|whom|term|terms|case of|using|use of|along|per se|dimension|period|period of|day by day|month by month|it was|ever since|during|throughout|over|in|on|at|for|to|of|by|with|than|currency|usd|dollars|dollar|in usd|in dollars|value of|worth|worth of|sized|size of|?|!|.|"|\'|(|)|-|:|…|*|#|[|]|' +
+  '我们|我|你|您|咱们|请|请问|帮我|帮|给我|给|麻烦|想|想知道|想看|想看看|想了解|需要|看|看看|看一下|查|查一下|查询|查看|告诉我|告诉|显示|展示|一下|下|的|了|吗|呢|啊|吧|呀|嘛|是|有|在|为|于|就|都|也|还|又|再|而|则|且|之|其|该|此|这|那|这些|那些|这个|那个|它|它们|他们|什么|怎么样|情况|数据|数值|数字|值|金额|总额|额|量|指标|结果|大概|提交|提出|发起|创建|大约|大致|具体|目前为止|到底|究竟|能|能否|可以|可否|是否|得|地|着|过|做|作|进行|得到|产生|发生|达到|出现|实现|完成|取得|录得|时|时候|期间|这段时间|时间段|时期|段|内|中|里|上|当中|个|名|家|位|种|条|张|次|件|款|份|人|只|元|美元|美金|图|图表|表|表格|柱状图|折线图|饼图|画|画出|画个|用|以|把|将|被|由|从|对|对于|方面|来看|来说|而言|后|，|。|？|！|；|：|“|”|（|）|《|》|整体情况|水平|表现|公司的|我司|公司目前|获得|获取|带来|赢得|拿到|收到|给出|贵公司|占用|使用|类|打开'
 
 /** Grains: what a bucket of time is called. */
 const grains: Record<Unit, string> = {
