@@ -1,4 +1,4 @@
-import { access, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -19,6 +19,18 @@ afterAll(async () => {
   await server?.stop()
 })
 
+/** Waits for a run to be shown in a state. A failure says what the server has of the run, so that one knows on which side it was lost. */
+async function reaches(page: Page, state: string, timeout = 30_000): Promise<void> {
+  try {
+    await page.locator('header').getByText(state, { exact: true }).first().waitFor({ timeout })
+  } catch (error) {
+    const address = `${server.url}/v1${new URL(page.url()).pathname}`
+    const headers = { authorization: `Bearer ${server.key}` }
+    const [run, events] = await Promise.all([address, `${address}/events`].map(async (url) => (await fetch(url, { headers })).text()))
+    throw new Error(`The page does not show ${state}. The server says: ${run}\n${events}`, { cause: error })
+  }
+}
+
 /** Chooses an agent, gives it `input` as it is, and follows it to its run. */
 async function start(page: Page, agent: string, input: string): Promise<string> {
   await page.goto(`/?agent=${agent}`)
@@ -29,7 +41,6 @@ async function start(page: Page, agent: string, input: string): Promise<string> 
 }
 
 const timeline = (page: Page) => page.getByRole('tree', { name: 'What the run did, in order' })
-const state = (page: Page, name: string) => page.getByText(name, { exact: true }).first()
 const refund = (order: string) => JSON.stringify({ order, amountUsd: 120, reason: 'arrived broken' })
 
 describe('a function that takes JSON', () => {
@@ -70,7 +81,7 @@ describe('a person decides', () => {
     await payload.fill('{"bank": "B-77"}')
     await v.page.getByRole('button', { name: 'Send signal' }).click()
 
-    await state(v.page, 'Completed').waitFor()
+    await reaches(v.page, 'Completed')
     await v.page.getByText('"B-77"').first().waitFor()
     await timeline(v.page).getByRole('treeitem', { name: /^pay out/ }).waitFor()
     expect(v.complaints).toEqual([])
@@ -86,7 +97,7 @@ describe('a person decides', () => {
     await card.getByRole('button', { name: 'Deny' }).click()
     await card.waitFor({ state: 'detached' })
     await v.page.goto(path)
-    await state(v.page, 'Completed').waitFor()
+    await reaches(v.page, 'Completed')
     await v.page.getByText('"refused"').first().waitFor()
     await v.page.getByText('"Not twice."').first().waitFor()
     expect(await timeline(v.page).getByRole('treeitem', { name: /^pay out/ }).count()).toBe(0)
@@ -143,7 +154,7 @@ describe('when something dies', () => {
 async function dataDirOf(page: Page): Promise<string> {
   await timeline(page).getByRole('treeitem', { name: /^take the road/ }).click()
   const text = await page.getByRole('complementary', { name: 'Detail' }).getByText(/^\/.*wandering/).first().innerText()
-  await access(text)
+  await mkdir(text, { recursive: true })
   return text
 }
 
@@ -159,7 +170,7 @@ test('a question asked in Chinese in the Chinese interface is answered in Chines
   await using v = await visit(browser, server, '/', { language: 'zh' })
   await start(v.page, 'analyst', '上个季度末的 ARR 按地区是多少？')
   await v.page.getByRole('heading', { name: '上个季度末的 ARR 按地区是多少？' }).waitFor()
-  await state(v.page, '已完成').waitFor({ timeout: 60_000 })
+  await reaches(v.page, '已完成', 60_000)
   await v.page.locator('.prose').getByText(/年度经常性收入.*北美/).waitFor()
   await v.page.getByRole('columnheader', { name: /arr/ }).waitFor()
   // The language of the reader, through and through: no sentence of the other one is left over.
@@ -172,7 +183,7 @@ describe('what is hard to show', () => {
   test('a wide table scrolls in itself, a failed step says why, a long output can be opened, on a desk and on a phone', async () => {
     await using v = await visit(browser, server, '/')
     path = await start(v.page, 'gallery', 'Show.')
-    await state(v.page, 'Completed').waitFor({ timeout: 60_000 })
+    await reaches(v.page, 'Completed', 60_000)
     await v.page.getByRole('columnheader').nth(19).waitFor({ state: 'attached' })
     await v.page.getByRole('button', { name: 'Show all 200 rows' }).click()
     await expect.poll(() => v.page.getByRole('row').count()).toBeGreaterThan(200)
