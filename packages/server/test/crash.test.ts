@@ -64,7 +64,7 @@ test('a server killed before or after any of its commits loses nothing and repea
       } else {
         // Two commits fell into one this time, so that there was none of that number.
         expect(server.life().isRunning(), server.life().output()).toBe(true)
-        rmSync(crashFile)
+        rmSync(crashFile, { force: true })
         missed.push(`${point} ${n}`)
       }
       const played = await playing
