@@ -57,13 +57,24 @@ async function open(db: Db, dataDir: string): Promise<Bed> {
   const ended = new Map<string, () => void>()
   const folder = join(import.meta.dirname, 'agents/steps')
   const workers = openWorkers({
-    log: silentLog, workersPerVersion: 1, env: workerEnvironment(),
-    command: [process.execPath, '--conditions=longhaul-source', createRequire(join(import.meta.dirname, '../packages/server/src/server.ts')).resolve('@longhaul/sdk/worker')],
+    log: silentLog,
+    workersPerVersion: 1,
+    env: workerEnvironment(),
+    command: [
+      process.execPath,
+      '--conditions=longhaul-source',
+      createRequire(join(import.meta.dirname, '../packages/server/src/server.ts')).resolve('@longhaul/sdk/worker'),
+    ],
     findVersion: async () => ({ tenantId, agent: 'steps', version: 'bench', folder, dataDir }),
     onLoaded: () => {},
   })
   const engine = openEngine({
-    db, log: silentLog, leaseMs: 10_000, executors: {}, toMessages: () => [], execute: workers.execute,
+    db,
+    log: silentLog,
+    leaseMs: 10_000,
+    executors: {},
+    toMessages: () => [],
+    execute: workers.execute,
     onReleased(runId) {
       workers.release(runId)
       ended.get(runId)?.()
@@ -73,7 +84,10 @@ async function open(db: Db, dataDir: string): Promise<Bed> {
   await workers.start()
   await engine.start()
   return {
-    db, engine, workers, ended,
+    db,
+    engine,
+    workers,
+    ended,
     async run(input) {
       const { id } = await engine.startRun({ tenantId, agent: 'steps', version: 'bench', input, asker })
       await new Promise<void>((resolve) => ended.set(id, resolve))
@@ -90,9 +104,11 @@ async function close({ engine, workers }: Bed): Promise<void> {
 async function many(bed: Bed, count: number, concurrency: number): Promise<number> {
   let left = count
   const from = performance.now()
-  await Promise.all(Array.from({ length: concurrency }, async () => {
-    while (left-- > 0) await bed.run({ count: stepsPerRun, bytes: resultBytes, isTimed: false })
-  }))
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (left-- > 0) await bed.run({ count: stepsPerRun, bytes: resultBytes, isTimed: false })
+    }),
+  )
   return (performance.now() - from) / 1_000
 }
 
@@ -124,7 +140,9 @@ async function rawRows(db: Db): Promise<number> {
   const run = () => crypto.randomUUID()
   const from = performance.now()
   for (let done = 0; done < rawRowCount; done += 500) {
-    const rows = `[${Array.from({ length: 50 }, run).flatMap((id) => Array.from({ length: 10 }, (_, seq) => `{"r":"${id}","s":${seq},"d":${data}}`)).join(',')}]`
+    const rows = `[${Array.from({ length: 50 }, run)
+      .flatMap((id) => Array.from({ length: 10 }, (_, seq) => `{"r":"${id}","s":${seq},"d":${data}}`))
+      .join(',')}]`
     await connection.query({
       name: 'raw',
       text: `insert into raw_events select r, s, 'default', 1, clock_timestamp(), 'step.completed', '0', d, '\\x00' from json_to_recordset($1::json) as e(r uuid, s int, d json)`,
@@ -160,7 +178,10 @@ async function latencies(bed: Bed, emit: (line: Line) => void): Promise<void> {
     begun.push(performance.now() - from) // The first wake: its first step is recorded.
     await over
   }
-  for (const [figure, times] of [['accept', accepted], ['start', begun]] as const) {
+  for (const [figure, times] of [
+    ['accept', accepted],
+    ['start', begun],
+  ] as const) {
     emit({ figure: `${figure}_p50_ms`, value: quantile(times, 0.5), unit: 'ms', n: times.length })
     emit({ figure: `${figure}_p99_ms`, value: quantile(times, 0.99), unit: 'ms', n: times.length })
   }

@@ -6,7 +6,6 @@ import { sandboxBench } from './sandbox.ts'
 export type Line = { figure: string; value: number; unit: string; n: number }
 type Bench = (emit: (line: Line) => void) => Promise<void>
 
-
 const benches: Record<string, Bench> = { engine: engineBench, sandbox: sandboxBench }
 
 const args = process.argv.slice(2)
@@ -17,7 +16,10 @@ if (!bench) {
   process.stderr.write(`Usage: npm run bench -- <name> [--json]\nNames: ${Object.keys(benches).join(', ')}. What each figure means: bench/README.md\n`)
   process.exit(2)
 }
-if (!isJson) process.stdout.write(`${name} on ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`)
+if (!isJson)
+  process.stdout.write(
+    `${name} on ${cpus().length} × ${cpus()[0]?.model.trim() ?? 'unknown'}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}\n`,
+  )
 await bench(({ figure, value, unit, n }) => {
   const rounded = Number(value.toPrecision(4))
   if (isJson) process.stdout.write(`${JSON.stringify({ bench: name, figure, value: rounded, unit, n })}\n`)

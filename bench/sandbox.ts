@@ -63,11 +63,13 @@ async function lives(open: Open, driver: string, emit: Emit): Promise<void> {
   percentiles(`${driver}_stop`, stop, emit)
   const together = 20
   const startedMs = performance.now()
-  const all = await Promise.all(Array.from({ length: together }, async (_, i) => {
-    const sandbox = await open(`many-${i}`)
-    await run(sandbox, 'true')
-    return sandbox
-  }))
+  const all = await Promise.all(
+    Array.from({ length: together }, async (_, i) => {
+      const sandbox = await open(`many-${i}`)
+      await run(sandbox, 'true')
+      return sandbox
+    }),
+  )
   emit({ figure: `${driver}_create_20_at_once_ms`, value: performance.now() - startedMs, unit: 'ms', n: together })
   await Promise.all(all.map((each) => each.destroy()))
 }
@@ -90,8 +92,14 @@ async function idleMemory(open: Open, emit: Emit): Promise<void> {
   const all = await Promise.all(Array.from({ length: count }, (_, i) => open(`idle-${i}`)))
   for (const each of all) await run(each, 'true')
   const ours = familyOf(process.pid).filter((pid) => !before.has(pid))
-  for (const [figure, field] of [['bwrap_idle_pss_mb', 'Pss'], ['bwrap_idle_private_mb', 'Private_Dirty']] as const) {
-    const kilobytes = ours.reduce((sum, pid) => sum + Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0), 0)
+  for (const [figure, field] of [
+    ['bwrap_idle_pss_mb', 'Pss'],
+    ['bwrap_idle_private_mb', 'Private_Dirty'],
+  ] as const) {
+    const kilobytes = ours.reduce(
+      (sum, pid) => sum + Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0),
+      0,
+    )
     emit({ figure, value: kilobytes / 1024 / count, unit: 'MB', n: count })
   }
   await Promise.all(all.map((each) => each.destroy()))
@@ -100,7 +108,23 @@ async function idleMemory(open: Open, emit: Emit): Promise<void> {
 /** The same programs without us: on the host, and in the least that bubblewrap can do. */
 async function bare(possible: typeof programs, emit: Emit): Promise<void> {
   const user = process.getuid?.() === 0 ? ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups', '--'] : []
-  const bubblewrap = [...user, 'bwrap', '--unshare-all', '--unshare-user', '--die-with-parent', '--ro-bind', '/', '/', '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp', '--']
+  const bubblewrap = [
+    ...user,
+    'bwrap',
+    '--unshare-all',
+    '--unshare-user',
+    '--die-with-parent',
+    '--ro-bind',
+    '/',
+    '/',
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--tmpfs',
+    '/tmp',
+    '--',
+  ]
   for (const [name, cmd, args] of possible) {
     const line = [cmd === 'node' ? process.execPath : cmd, ...args]
     percentiles(`bare_${name}`, await repeat(() => runBare(line)), emit)
@@ -135,7 +159,10 @@ async function repeat(work: () => unknown): Promise<number[]> {
 
 function percentiles(figure: string, times: number[], emit: Emit): void {
   const sorted = times.toSorted((a, b) => a - b)
-  for (const [name, share] of [['p50', 0.5], ['p99', 0.99]] as const) {
+  for (const [name, share] of [
+    ['p50', 0.5],
+    ['p99', 0.99],
+  ] as const) {
     emit({ figure: `${figure}_${name}_ms`, value: sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0, unit: 'ms', n: sorted.length })
   }
 }

@@ -20,9 +20,23 @@ test('a question is answered with a table, its SQL and a chart, from a warehouse
     input: 'How many customers do we have by channel?',
     dataDir,
     asker: { id: '1', name: 'Ada', access: { regions: ['Europe'], personalData: false } },
-    model: [calls(['query', { sql, title: 'Customers by channel' }]), calls(['chart', { type: 'bar', title: 'Customers by channel', sql, x: 'channel', y: 'customers' }]), says('Most came by themselves.')],
+    model: [
+      calls(['query', { sql, title: 'Customers by channel' }]),
+      calls(['chart', { type: 'bar', title: 'Customers by channel', sql, x: 'channel', y: 'customers' }]),
+      says('Most came by themselves.'),
+    ],
   })
-  expect(run).toMatchObject({ state: 'completed', output: { text: 'Most came by themselves.', parts: [{ type: 'table', sql }, { type: 'file', mediaType: 'image/svg+xml' }, { type: 'file', mediaType: 'image/png' }] } })
+  expect(run).toMatchObject({
+    state: 'completed',
+    output: {
+      text: 'Most came by themselves.',
+      parts: [
+        { type: 'table', sql },
+        { type: 'file', mediaType: 'image/svg+xml' },
+        { type: 'file', mediaType: 'image/png' },
+      ],
+    },
+  })
   expect(run.prompts[0]?.instructions).toContain('2026-11-18')
   expect(JSON.stringify(run.prompts[1]?.messages)).toContain('The caller may see Europe only')
   expect(run.artifacts.map(({ name }) => name)).toEqual(['customers-by-channel.svg', 'customers-by-channel.png'])

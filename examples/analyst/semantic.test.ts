@@ -12,22 +12,55 @@ const Pair = z.strictObject({ en: z.string().min(1), zh: z.string().min(1) })
 const Synonyms = z.strictObject({ en: z.array(z.string()), zh: z.array(z.string()) })
 const Value = z.strictObject({ value: z.string(), label: Pair, synonyms: Synonyms })
 const Column = z.strictObject({
-  name: z.string(), type: z.string(), description: z.string().min(8), personal: z.literal(true).optional(), label: Pair.optional(), synonyms: Synonyms.optional(), values: z.array(Value).optional(),
+  name: z.string(),
+  type: z.string(),
+  description: z.string().min(8),
+  personal: z.literal(true).optional(),
+  label: Pair.optional(),
+  synonyms: Synonyms.optional(),
+  values: z.array(Value).optional(),
 })
-const Join = z.strictObject({ to: z.string(), as: z.string().optional(), on: z.string(), cardinality: z.literal('many_to_one'), label: Pair.optional(), synonyms: Synonyms.optional() })
+const Join = z.strictObject({
+  to: z.string(),
+  as: z.string().optional(),
+  on: z.string(),
+  cardinality: z.literal('many_to_one'),
+  label: Pair.optional(),
+  synonyms: Synonyms.optional(),
+})
 const Entity = z.strictObject({
-  table: z.string(), label: Pair, synonyms: Synonyms, description: z.string(), grain: z.string(), access: z.strictObject({ by: z.enum(['region', 'account', 'shared']) }),
-  key: z.string().nullable(), columns: z.array(Column), joins: z.array(Join),
+  table: z.string(),
+  label: Pair,
+  synonyms: Synonyms,
+  description: z.string(),
+  grain: z.string(),
+  access: z.strictObject({ by: z.enum(['region', 'account', 'shared']) }),
+  key: z.string().nullable(),
+  columns: z.array(Column),
+  joins: z.array(Join),
 })
 type Entity = z.infer<typeof Entity>
 const Term = z.strictObject({ metric: z.string(), at: z.enum(['start', 'end']).optional(), sign: z.literal(-1).optional() })
 const about = {
-  name: z.string(), label: Pair, synonyms: Synonyms, description: z.string().min(20), unit: z.enum(['usd', 'count', 'percent', 'days', 'hours']), better: z.enum(['higher', 'lower', 'neutral']),
-  additive: z.boolean(), dimensions: z.array(z.string()).min(1),
+  name: z.string(),
+  label: Pair,
+  synonyms: Synonyms,
+  description: z.string().min(20),
+  unit: z.enum(['usd', 'count', 'percent', 'days', 'hours']),
+  better: z.enum(['higher', 'lower', 'neutral']),
+  additive: z.boolean(),
+  dimensions: z.array(z.string()).min(1),
 }
 const Metric = z.discriminatedUnion('kind', [
   z.strictObject({ ...about, kind: z.literal('flow'), table: z.string(), sql: z.string(), filter: z.string().optional(), time: z.string() }),
-  z.strictObject({ ...about, kind: z.literal('snapshot'), table: z.string(), sql: z.string(), filter: z.string().optional(), at: z.string().includes('{date}') }),
+  z.strictObject({
+    ...about,
+    kind: z.literal('snapshot'),
+    table: z.string(),
+    sql: z.string(),
+    filter: z.string().optional(),
+    at: z.string().includes('{date}'),
+  }),
   z.strictObject({ ...about, kind: z.literal('ratio'), numerator: z.array(Term).min(1), denominator: z.array(Term).min(1), scale: z.number() }),
 ])
 
@@ -44,7 +77,9 @@ beforeAll(async () => {
 afterAll(() => warehouse[Symbol.asyncDispose]())
 
 test('the catalogue lists every entity and metric, and nothing else', () => {
-  const catalogue = z.object({ entities: z.record(z.string(), z.string()), metrics: z.record(z.string(), z.string()), files: z.record(z.string(), z.string()) }).parse(read('catalogue.yaml'))
+  const catalogue = z
+    .object({ entities: z.record(z.string(), z.string()), metrics: z.record(z.string(), z.string()), files: z.record(z.string(), z.string()) })
+    .parse(read('catalogue.yaml'))
   expect(Object.keys(catalogue.entities).sort()).toEqual([...entities.keys()].sort())
   expect(Object.keys(catalogue.metrics).sort()).toEqual([...metrics.keys()].sort())
   for (const file of Object.keys(catalogue.files)) expect(read(file)).toBeTruthy()
@@ -85,7 +120,10 @@ function queryFor(name: string, dimensions: readonly string[]): string {
   )
   const period = metric.kind === 'flow' ? `${metric.time} between date '2026-08-01' and date '2026-10-31'` : metric.at.replaceAll('{date}', "date '2026-10-31'")
   const shown = dimensions.map((dimension) => `any_value(${dimension}) as "${dimension}"`)
-  return `select ${[...shown, `${metric.sql} as value`].join(', ')} from ${metric.table} ${[...joins].join(' ')} where ${[metric.filter, period].filter(Boolean).map((one) => `(${one})`).join(' and ')}`
+  return `select ${[...shown, `${metric.sql} as value`].join(', ')} from ${metric.table} ${[...joins].join(' ')} where ${[metric.filter, period]
+    .filter(Boolean)
+    .map((one) => `(${one})`)
+    .join(' and ')}`
 }
 
 describe('every metric works as it is written, with all of its dimensions', () => {
@@ -140,5 +178,5 @@ test('the worked-out periods follow from today and the fiscal calendar', () => {
   expect(periods.quarter_before_last).toMatchObject(quarter(-2))
   expect(periods.same_quarter_last_year).toMatchObject(quarter(-4))
   for (const days of [7, 30, 90]) expect(periods[`last_${days}_days`]).toMatchObject({ from: back(days - 1), to: last })
-  for (const [name, { from, to, over }] of Object.entries(periods)) expect(`${name} ${from <= to && (over === false) === (to > today)}`).toBe(`${name} true`)
+  for (const [name, { from, to, over }] of Object.entries(periods)) expect(`${name} ${from <= to && (over === false) === to > today}`).toBe(`${name} true`)
 })

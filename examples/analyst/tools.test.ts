@@ -18,7 +18,14 @@ async function call(tool: Tool, input: Json, access: DataAccess = { personalData
   const files: File[] = []
   const artifact = async (file: File): Promise<FilePart> => {
     files.push(file)
-    return { type: 'file', fileId: '00000000-0000-7000-8000-000000000000', name: file.name, mediaType: file.mediaType, bytes: Buffer.byteLength(file.content), ...(file.title === undefined ? {} : { title: file.title }) }
+    return {
+      type: 'file',
+      fileId: '00000000-0000-7000-8000-000000000000',
+      name: file.name,
+      mediaType: file.mediaType,
+      bytes: Buffer.byteLength(file.content),
+      ...(file.title === undefined ? {} : { title: file.title }),
+    }
   }
   const context = { dataDir: warehouse.dataDir, asker: { id: '1', name: 'Ada', access }, signal: new AbortController().signal, artifact } as unknown as Context
   const result = await tool.run(tool.input.parse(input), context)
@@ -27,11 +34,21 @@ async function call(tool: Tool, input: Json, access: DataAccess = { personalData
   return { output, parts, files }
 }
 
-const arr = "select accounts.region, 12 * sum(subscription_periods.mrr_usd) as arr from subscription_periods left join accounts on subscription_periods.account_id = accounts.account_id where not subscription_periods.is_trial and subscription_periods.valid_to is null group by 1 order by 2 desc"
+const arr =
+  'select accounts.region, 12 * sum(subscription_periods.mrr_usd) as arr from subscription_periods left join accounts on subscription_periods.account_id = accounts.account_id where not subscription_periods.is_trial and subscription_periods.valid_to is null group by 1 order by 2 desc'
 
 test('query tells the model the first 50 rows, and shows the person a table with its SQL', async () => {
   const { output, parts } = await call(query, { sql: arr, title: 'ARR by region' })
-  expect(output).toMatchObject({ columns: [{ name: 'region', type: 'text' }, { name: 'arr', type: 'number' }], rowCount: 4, rows: { length: 4, 0: ['North America', expect.any(Number)] }, truncated: false, access: { limited: false } })
+  expect(output).toMatchObject({
+    columns: [
+      { name: 'region', type: 'text' },
+      { name: 'arr', type: 'number' },
+    ],
+    rowCount: 4,
+    rows: { length: 4, 0: ['North America', expect.any(Number)] },
+    truncated: false,
+    access: { limited: false },
+  })
   expect(parts).toEqual([{ type: 'table', title: 'ARR by region', columns: expect.any(Array), rows: (output as { rows: Json }).rows, rowCount: 4, sql: arr }])
 
   const long = await call(query, { sql: 'select * from tickets limit 800' })
@@ -41,7 +58,10 @@ test('query tells the model the first 50 rows, and shows the person a table with
 
 test('query gives an error back to the model, and shows nothing', async () => {
   expect(await call(query, { sql: 'drop table accounts' })).toMatchObject({ output: { error: { kind: 'refused' }, access: { limited: false } }, parts: [] })
-  expect(await call(query, { sql: 'select email from people' }, { regions: ['Europe'], personalData: false })).toMatchObject({ output: { error: { kind: 'withheld' }, access: { regions: ['Europe'] } }, parts: [] })
+  expect(await call(query, { sql: 'select email from people' }, { regions: ['Europe'], personalData: false })).toMatchObject({
+    output: { error: { kind: 'withheld' }, access: { regions: ['Europe'] } },
+    parts: [],
+  })
 })
 
 test('chart stores an SVG and a PNG, named by the title', async () => {
@@ -60,7 +80,10 @@ test('chart shows no more than the caller may see', async () => {
 })
 
 test('chart refuses what query refuses', async () => {
-  expect(await call(chart, { type: 'bar', title: 'x', sql: "select * from read_csv('/etc/passwd')", x: 'a', y: 'b' })).toMatchObject({ output: { error: { kind: 'refused' } }, files: [] })
+  expect(await call(chart, { type: 'bar', title: 'x', sql: "select * from read_csv('/etc/passwd')", x: 'a', y: 'b' })).toMatchObject({
+    output: { error: { kind: 'refused' } },
+    files: [],
+  })
 })
 
 test('an input that does not fit is refused before anything runs', () => {

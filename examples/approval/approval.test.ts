@@ -24,12 +24,20 @@ async function refund(options: TestOptions) {
 
 test('a refund waits for a person, then for the bank', async () => {
   const run = await refund({ approve: () => ({ approved: true, by: 'Grace' }) })
-  expect(run).toMatchObject({ state: 'completed', output: { state: 'settled', confirmation: { reference: 'B-77' } }, asked: ['Refund $120 for order A-1001?'], paid: [{ order: 'A-1001', amountUsd: 120 }] })
+  expect(run).toMatchObject({
+    state: 'completed',
+    output: { state: 'settled', confirmation: { reference: 'B-77' } },
+    asked: ['Refund $120 for order A-1001?'],
+    paid: [{ order: 'A-1001', amountUsd: 120 }],
+  })
   expect(run.elapsedMs).toBeGreaterThanOrEqual(5_000)
 })
 
 test('a refusal pays nothing, and says whose it was', async () => {
-  expect(await refund({ approve: () => ({ approved: false, by: 'Grace', comment: 'no photo' }) })).toMatchObject({ output: { state: 'refused', by: 'Grace', comment: 'no photo' }, paid: [] })
+  expect(await refund({ approve: () => ({ approved: false, by: 'Grace', comment: 'no photo' }) })).toMatchObject({
+    output: { state: 'refused', by: 'Grace', comment: 'no photo' },
+    paid: [],
+  })
 })
 
 test('when nobody answers for three days, nothing is paid', async () => {
@@ -53,7 +61,11 @@ test('a reason that smells of fraud is looked at, however little it is', async (
 })
 
 test('what is no refund fails at once and is not tried again', async () => {
-  expect(await refund({ input: { order: 'A-1', amountUsd: -5, reason: '' } })).toMatchObject({ state: 'failed', failure: { retryable: false, message: expect.stringContaining('amountUsd') }, paid: [] })
+  expect(await refund({ input: { order: 'A-1', amountUsd: -5, reason: '' } })).toMatchObject({
+    state: 'failed',
+    failure: { retryable: false, message: expect.stringContaining('amountUsd') },
+    paid: [],
+  })
 })
 
 test('killed at any point, it pays exactly once and ends the same', async () => {

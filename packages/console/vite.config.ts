@@ -30,7 +30,8 @@ function fontLicences(...packages: string[]): Plugin {
     name: 'font-licences',
     apply: 'build',
     async generateBundle() {
-      for (const name of packages) this.emitFile({ type: 'asset', fileName: `licences/${name.split('/').at(-1)}.txt`, source: await readFile(require.resolve(`${name}/LICENSE`), 'utf8') })
+      for (const name of packages)
+        this.emitFile({ type: 'asset', fileName: `licences/${name.split('/').at(-1)}.txt`, source: await readFile(require.resolve(`${name}/LICENSE`), 'utf8') })
     },
   }
 }

@@ -8,18 +8,45 @@ import { render } from './render.ts'
 import { typefaceFor } from './typeface.ts'
 import { inWords, limitNote } from './words.ts'
 
-const columns: Column[] = [{ name: 'region', type: 'text' }, { name: 'arr', type: 'number' }, { name: 'kind', type: 'text' }, { name: 'mrr', type: 'number' }]
-const rows: Cell[][] = [['Europe', 9_250_000, 'new', 1], ['Asia Pacific', 7_340_000, 'new', 2], ['Europe', 3, 'old', 3]]
+const columns: Column[] = [
+  { name: 'region', type: 'text' },
+  { name: 'arr', type: 'number' },
+  { name: 'kind', type: 'text' },
+  { name: 'mrr', type: 'number' },
+]
+const rows: Cell[][] = [
+  ['Europe', 9_250_000, 'new', 1],
+  ['Asia Pacific', 7_340_000, 'new', 2],
+  ['Europe', 3, 'old', 3],
+]
 const request = { type: 'bar', title: 'ARR by region', x: 'region', y: 'arr' } as const
 
 function figureOf(title: string, from: Partial<Figure> = {}): Figure {
-  return { type: 'bar', title, note: null, unit: 'usd', stacked: false, isTime: false, categories: ['Europe', 'Asia Pacific'], series: [{ name: 'arr', values: [9_250_000, 7_340_000] }], ...from }
+  return {
+    type: 'bar',
+    title,
+    note: null,
+    unit: 'usd',
+    stacked: false,
+    isTime: false,
+    categories: ['Europe', 'Asia Pacific'],
+    series: [{ name: 'arr', values: [9_250_000, 7_340_000] }],
+    ...from,
+  }
 }
 
 describe('a figure', () => {
   test('has a value for each category of each series, in the order of the rows', () => {
-    expect(makeFigure({ ...request, series: 'kind' }, columns, rows, null)).toMatchObject({ categories: ['Europe', 'Asia Pacific'], series: [{ name: 'new', values: [9_250_000, 7_340_000] }, { name: 'old', values: [3, null] }] })
-    expect(makeFigure({ ...request, y: ['arr', 'mrr'] }, columns, rows.slice(0, 2), null)).toMatchObject({ series: [{ name: 'arr' }, { name: 'mrr', values: [1, 2] }] })
+    expect(makeFigure({ ...request, series: 'kind' }, columns, rows, null)).toMatchObject({
+      categories: ['Europe', 'Asia Pacific'],
+      series: [
+        { name: 'new', values: [9_250_000, 7_340_000] },
+        { name: 'old', values: [3, null] },
+      ],
+    })
+    expect(makeFigure({ ...request, y: ['arr', 'mrr'] }, columns, rows.slice(0, 2), null)).toMatchObject({
+      series: [{ name: 'arr' }, { name: 'mrr', values: [1, 2] }],
+    })
   })
   test.each([
     ['an unknown column', { x: 'area' }, rows, /no column area\. Its columns are: region, arr, kind, mrr/],
@@ -34,20 +61,42 @@ describe('a figure', () => {
     expect(makeFigure({ ...request, ...change }, columns, from, null)).toMatchObject({ problem: expect.stringMatching(problem) })
   })
   test('speaks the language of its title', () => {
-    expect(inWords(figureOf('各地区 ARR', { series: [{ name: 'mid_market', values: [1, 2] }] }))).toMatchObject({ categories: ['欧洲', '亚太'], series: [{ name: '中型企业' }] })
-    expect(inWords(figureOf('ARR', { series: [{ name: 'net_new', values: [1, 2] }] }))).toMatchObject({ categories: ['Europe', 'Asia Pacific'], series: [{ name: 'net new' }] })
+    expect(inWords(figureOf('各地区 ARR', { series: [{ name: 'mid_market', values: [1, 2] }] }))).toMatchObject({
+      categories: ['欧洲', '亚太'],
+      series: [{ name: '中型企业' }],
+    })
+    expect(inWords(figureOf('ARR', { series: [{ name: 'net_new', values: [1, 2] }] }))).toMatchObject({
+      categories: ['Europe', 'Asia Pacific'],
+      series: [{ name: 'net new' }],
+    })
   })
   test('says which regions it is limited to', () => {
-    expect([limitNote(null, 'ARR'), limitNote(['Europe'], 'ARR'), limitNote(['Europe', 'Asia Pacific'], '各地区')]).toEqual([null, 'Europe only', '仅含：欧洲、亚太'])
+    expect([limitNote(null, 'ARR'), limitNote(['Europe'], 'ARR'), limitNote(['Europe', 'Asia Pacific'], '各地区')]).toEqual([
+      null,
+      'Europe only',
+      '仅含：欧洲、亚太',
+    ])
   })
 })
 
 describe('labels', () => {
   test.each([
-    [1_234_567, 'usd', 'en', '$1.23M'], [845_300, 'usd', 'en', '$845K'], [9_999, 'usd', 'en', '$9,999'], [-12_300, 'usd', 'en', '−$12.3K'], [1_234_567, 'usd', 'zh', '$123万'], [123_456_789, 'count', 'zh', '1.23亿'],
-    [12.5, 'percent', 'en', '12.5%'], [100, 'percent', 'en', '100%'], [0, 'count', 'en', '0'], [3.1416, 'days', 'en', '3.14 days'], [9.4, 'hours', 'zh', '9.4 小时'], [2_500_000_000, 'usd', 'en', '$2.5B'], [1_500, 'count', 'zh', '1,500'],
+    [1_234_567, 'usd', 'en', '$1.23M'],
+    [845_300, 'usd', 'en', '$845K'],
+    [9_999, 'usd', 'en', '$9,999'],
+    [-12_300, 'usd', 'en', '−$12.3K'],
+    [1_234_567, 'usd', 'zh', '$123万'],
+    [123_456_789, 'count', 'zh', '1.23亿'],
+    [12.5, 'percent', 'en', '12.5%'],
+    [100, 'percent', 'en', '100%'],
+    [0, 'count', 'en', '0'],
+    [3.1416, 'days', 'en', '3.14 days'],
+    [9.4, 'hours', 'zh', '9.4 小时'],
+    [2_500_000_000, 'usd', 'en', '$2.5B'],
+    [1_500, 'count', 'zh', '1,500'],
   ] as const)('%d %s in %s is %s', (value, unit, language, text) => expect(formatNumber(value, unit, language)).toBe(text))
-  test('numbers of one axis have one step', () => expect([0, 5_000, 10_000].map((value) => formatNumber(value, 'usd', 'en', 10_000))).toEqual(['$0', '$5K', '$10K']))
+  test('numbers of one axis have one step', () =>
+    expect([0, 5_000, 10_000].map((value) => formatNumber(value, 'usd', 'en', 10_000))).toEqual(['$0', '$5K', '$10K']))
   test('months say the year where it begins', () => {
     expect(formatDates(['2025-11-01', '2025-12-01', '2026-01-01'], 'en')).toEqual(['Nov\n2025', 'Dec', 'Jan\n2026'])
     expect(formatDates(['2025-12-31', '2026-01-31'], 'zh')).toEqual(['12月\n2025年', '1月\n2026年'])
@@ -64,9 +113,35 @@ describe('labels', () => {
 describe('a drawing', () => {
   const kinds: [string, Figure][] = [
     ['bars', figureOf('ARR by region')],
-    ['many bars', figureOf('Top customers', { categories: Array.from({ length: 20 }, (_, index) => `Customer number ${index}`), series: [{ name: 'arr', values: Array.from({ length: 20 }, (_, index) => 20 - index) }] })],
-    ['stacked bars in Chinese', figureOf('各地区新增与流失', { stacked: true, series: [{ name: '新增', values: [3, 2] }, { name: '流失', values: [1, null] }] })],
-    ['lines', figureOf('MRR', { type: 'line', isTime: true, categories: ['2025-11-01', '2025-12-01', '2026-01-01'], series: [{ name: 'A', values: [1, 2, 3] }, { name: 'B', values: [3, null, 1] }] })],
+    [
+      'many bars',
+      figureOf('Top customers', {
+        categories: Array.from({ length: 20 }, (_, index) => `Customer number ${index}`),
+        series: [{ name: 'arr', values: Array.from({ length: 20 }, (_, index) => 20 - index) }],
+      }),
+    ],
+    [
+      'stacked bars in Chinese',
+      figureOf('各地区新增与流失', {
+        stacked: true,
+        series: [
+          { name: '新增', values: [3, 2] },
+          { name: '流失', values: [1, null] },
+        ],
+      }),
+    ],
+    [
+      'lines',
+      figureOf('MRR', {
+        type: 'line',
+        isTime: true,
+        categories: ['2025-11-01', '2025-12-01', '2026-01-01'],
+        series: [
+          { name: 'A', values: [1, 2, 3] },
+          { name: 'B', values: [3, null, 1] },
+        ],
+      }),
+    ],
     ['an area', figureOf('Users', { type: 'area', isTime: true, categories: ['2026-11-16', '2026-11-17'], series: [{ name: 'A', values: [1, 2] }] })],
     ['a pie', figureOf('各行业客户数占比', { type: 'pie', unit: 'count', categories: ['物流', '零售'], series: [{ name: 'n', values: [3, 1] }] })],
     ['zeros and gaps', figureOf('Nothing', { series: [{ name: 'A', values: [0, null] }] })],

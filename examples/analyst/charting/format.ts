@@ -4,8 +4,15 @@ export type Language = 'en' | 'zh'
 export const languageOf = (text: string): Language => (/\p{Script=Han}/u.test(text) ? 'zh' : 'en')
 
 const steps = {
-  en: [[1e9, 'B'], [1e6, 'M'], [1e3, 'K']],
-  zh: [[1e8, '亿'], [1e4, '万']],
+  en: [
+    [1e9, 'B'],
+    [1e6, 'M'],
+    [1e3, 'K'],
+  ],
+  zh: [
+    [1e8, '亿'],
+    [1e4, '万'],
+  ],
 } as const
 const suffix = {
   en: { usd: '', count: '', percent: '%', days: ' days', hours: ' h' },
@@ -49,7 +56,10 @@ export function formatDates(dates: readonly string[], language: Language): strin
   return dates.map((date, index) => {
     const [year = '', month = '', day = ''] = date.slice(0, 10).split('-')
     const isNewYear = index === 0 || dates[index - 1]?.slice(0, 4) !== year
-    const name = language === 'zh' ? `${Number(month)}月${firstOrLast ? '' : `${Number(day)}日`}` : `${firstOrLast ? '' : `${Number(day)} `}${months[Number(month) - 1] ?? month}`
+    const name =
+      language === 'zh'
+        ? `${Number(month)}月${firstOrLast ? '' : `${Number(day)}日`}`
+        : `${firstOrLast ? '' : `${Number(day)} `}${months[Number(month) - 1] ?? month}`
     return isNewYear ? `${name}\n${year}${language === 'zh' ? '年' : ''}` : name
   })
 }

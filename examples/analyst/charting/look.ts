@@ -59,19 +59,40 @@ function axes(figure: Figure, measure: Measure): EChartsCoreOption {
     inverse: isSideways,
     axisTick: { show: false },
     axisLine: { lineStyle: { color: ink.axis } },
-    axisLabel: { ...text, margin: 12, lineHeight: 18, hideOverlap: true, ...(isSideways ? { interval: 0, width: Math.min(labelWidth + 1, 220), overflow: 'truncate' } : { interval: interval ?? 'auto' }) },
+    axisLabel: {
+      ...text,
+      margin: 12,
+      lineHeight: 18,
+      hideOverlap: true,
+      ...(isSideways ? { interval: 0, width: Math.min(labelWidth + 1, 220), overflow: 'truncate' } : { interval: interval ?? 'auto' }),
+    },
   }
   const valueAxis = {
     type: 'value',
     splitNumber: 4,
     // Bars and areas are read by their length, so they start at zero; a line may start where it has something to say.
     scale: figure.type === 'line' && Math.min(...values) > 0.7 * Math.max(...values),
-    axisLabel: { ...text, color: ink.faint, margin: 12, formatter: (value: number) => formatNumber(value, figure.unit, language, largest), show: !(withValues && isSideways) },
+    axisLabel: {
+      ...text,
+      color: ink.faint,
+      margin: 12,
+      formatter: (value: number) => formatNumber(value, figure.unit, language, largest),
+      show: !(withValues && isSideways),
+    },
     splitLine: { show: !(withValues && isSideways), lineStyle: { color: ink.grid } },
   }
   return {
-    grid: { left: margin, right: margin + (isSideways ? 34 : 0) + endWidth, top: topOf(figure) + (withLegend ? 34 : 6), bottom: 28, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
-    ...(withLegend ? { legend: { left: margin, top: topOf(figure) - 6, padding: 0, itemWidth: 10, itemHeight: 10, itemGap: 20, icon: 'roundRect', textStyle: text } } : {}),
+    grid: {
+      left: margin,
+      right: margin + (isSideways ? 34 : 0) + endWidth,
+      top: topOf(figure) + (withLegend ? 34 : 6),
+      bottom: 28,
+      outerBoundsMode: 'same',
+      outerBoundsContain: 'axisLabel',
+    },
+    ...(withLegend
+      ? { legend: { left: margin, top: topOf(figure) - 6, padding: 0, itemWidth: 10, itemHeight: 10, itemGap: 20, icon: 'roundRect', textStyle: text } }
+      : {}),
     xAxis: isSideways ? valueAxis : categoryAxis,
     yAxis: isSideways ? categoryAxis : valueAxis,
     series: figure.series.map((one, index) => ({
@@ -91,7 +112,14 @@ function bars(figure: Figure, { isSideways, withValues, format }: { isSideways: 
     barCategoryGap: '32%',
     barGap: '8%',
     itemStyle: { borderRadius: isSideways ? [0, round, round, 0] : [round, round, 0, 0] },
-    label: { show: withValues, position: isSideways ? 'right' : 'top', distance: 7, ...text, textBorderWidth: 0, formatter: ({ value }: { value: unknown }) => (typeof value === 'number' ? format(value) : '') },
+    label: {
+      show: withValues,
+      position: isSideways ? 'right' : 'top',
+      distance: 7,
+      ...text,
+      textBorderWidth: 0,
+      formatter: ({ value }: { value: unknown }) => (typeof value === 'number' ? format(value) : ''),
+    },
   }
 }
 
@@ -104,7 +132,9 @@ function lines(figure: Figure, color: string, namesAtEnd: boolean) {
     showSymbol: figure.categories.length <= 24 && !figure.stacked,
     lineStyle: { width: figure.type === 'area' && figure.stacked ? 1.25 : 2.5, cap: 'round', join: 'round' },
     ...(isFilled ? { areaStyle: { color, opacity: figure.stacked ? 0.7 : 0.1 } } : {}),
-    ...(namesAtEnd ? { endLabel: { show: true, ...text, color, fontWeight: 600, distance: 8, textBorderWidth: 0, formatter: '{a}' }, labelLayout: { moveOverlap: 'shiftY' } } : {}),
+    ...(namesAtEnd
+      ? { endLabel: { show: true, ...text, color, fontWeight: 600, distance: 8, textBorderWidth: 0, formatter: '{a}' }, labelLayout: { moveOverlap: 'shiftY' } }
+      : {}),
   }
 }
 
@@ -113,19 +143,28 @@ const slicesMax = 7
 function pie(figure: Figure): EChartsCoreOption {
   const language = languageOf(figure.title)
   const format = (value: number) => formatNumber(value, figure.unit, language)
-  const slices = figure.categories
-    .map((name, index) => ({ name, value: figure.series[0]?.values[index] ?? 0 }))
-    .sort((a, b) => b.value - a.value)
+  const slices = figure.categories.map((name, index) => ({ name, value: figure.series[0]?.values[index] ?? 0 })).sort((a, b) => b.value - a.value)
   const rest = slices.splice(slices.length > slicesMax ? slicesMax - 1 : slicesMax)
   if (rest.length > 0) slices.push({ name: language === 'zh' ? '其他' : 'Other', value: rest.reduce((sum, { value }) => sum + value, 0) })
   const total = slices.reduce((sum, { value }) => sum + value, 0)
   const share = (value: number) => `${((100 * value) / (total || 1)).toFixed(1)}%`
   const center = [size.width / 2, topOf(figure) + (size.height - topOf(figure)) / 2 - 12]
-  const lineOf = (words: string, style: object, dy: number) => ({ type: 'text', left: 'center', x: 0, y: 0, style: { ...text, text: words, x: center[0], y: (center[1] ?? 0) + dy, align: 'center', verticalAlign: 'middle', ...style } })
+  const lineOf = (words: string, style: object, dy: number) => ({
+    type: 'text',
+    left: 'center',
+    x: 0,
+    y: 0,
+    style: { ...text, text: words, x: center[0], y: (center[1] ?? 0) + dy, align: 'center', verticalAlign: 'middle', ...style },
+  })
   return {
     // A share of percentages has no sum that means anything.
     ...(figure.unit === 'usd' || figure.unit === 'count'
-      ? { graphic: [lineOf(format(total), { fontSize: 24, fontWeight: 600, fill: ink.title }, -8), lineOf(language === 'zh' ? '合计' : 'Total', { fill: ink.faint, fontSize: 13 }, 20)] }
+      ? {
+          graphic: [
+            lineOf(format(total), { fontSize: 24, fontWeight: 600, fill: ink.title }, -8),
+            lineOf(language === 'zh' ? '合计' : 'Total', { fill: ink.faint, fontSize: 13 }, 20),
+          ],
+        }
       : {}),
     series: [
       {
@@ -134,7 +173,12 @@ function pie(figure: Figure): EChartsCoreOption {
         center,
         startAngle: 90,
         itemStyle: { borderColor: ink.paper, borderWidth: 2, borderRadius: 4 },
-        label: { ...text, textBorderWidth: 0, lineHeight: 19, formatter: ({ name, value }: { name: string; value: unknown }) => `${name}\n${typeof value === 'number' ? `${format(value)} (${share(value)})` : ''}` },
+        label: {
+          ...text,
+          textBorderWidth: 0,
+          lineHeight: 19,
+          formatter: ({ name, value }: { name: string; value: unknown }) => `${name}\n${typeof value === 'number' ? `${format(value)} (${share(value)})` : ''}`,
+        },
         labelLine: { length: 14, length2: 16, lineStyle: { color: ink.axis } },
         data: slices,
       },

@@ -24,7 +24,9 @@ function place(line: Line, size: number, attributes: string): string {
   const anchor = attribute(attributes, 'text-anchor')
   const x = Number(attribute(attributes, 'x') ?? 0) - line.width * scale * (anchor === 'middle' ? 0.5 : anchor === 'end' ? 1 : 0)
   const y = Number(attribute(attributes, 'y') ?? 0) + (attribute(attributes, 'dominant-baseline') === 'central' ? middle * size : 0)
-  const keep = ['transform', 'fill', 'fill-opacity', 'opacity'].map((name) => [name, attribute(attributes, name)] as const).filter(([, value]) => value !== undefined)
+  const keep = ['transform', 'fill', 'fill-opacity', 'opacity']
+    .map((name) => [name, attribute(attributes, name)] as const)
+    .filter(([, value]) => value !== undefined)
   const uses = line.glyphs.map(({ key, x: at }) => `<use href="#${key}" x="${round(at)}"/>`).join('')
   return `<g ${keep.map(([name, value]) => `${name}="${value}"`).join(' ')}><g transform="matrix(${scale},0,0,${-scale},${round(x)},${round(y)})">${uses}</g></g>`
 }

@@ -17,7 +17,9 @@ const pngScale = 2
 
 /** Draws a figure. The same figure gives the same bytes. */
 export async function render(figure: Figure): Promise<{ svg: string; png: Uint8Array }> {
-  const typeface = await typefaceFor(alwaysNeeded + figure.title + (figure.note ?? '') + figure.categories.join('') + figure.series.map(({ name }) => name).join(''))
+  const typeface = await typefaceFor(
+    alwaysNeeded + figure.title + (figure.note ?? '') + figure.categories.join('') + figure.series.map(({ name }) => name).join(''),
+  )
   const svg = drawText(toSvg(figure, typeface), typeface, figure.title)
   const png = new Resvg(svg, { fitTo: { mode: 'zoom', value: pngScale }, font: { loadSystemFonts: false } }).render().asPng()
   return { svg, png }

@@ -111,7 +111,10 @@ async function readRanges(): Promise<FindPiece> {
   for (const [key, list] of entries) {
     const name = key.replace(/[[\]]/g, '')
     for (const range of list.split(',')) {
-      const [from = 0, to = from] = range.replace('U+', '').split('-').map((hex) => Number.parseInt(hex, 16))
+      const [from = 0, to = from] = range
+        .replace('U+', '')
+        .split('-')
+        .map((hex) => Number.parseInt(hex, 16))
       for (let code = from; code <= to; code++) if (!pieceOf.has(code)) pieceOf.set(code, name)
     }
   }

@@ -22,6 +22,7 @@ let known: Record<Language, ReadonlyMap<string, string>> | undefined
 
 function readLabels(language: Language): Map<string, string> {
   const found = new Map<string, string>()
-  for (const { columns } of readEntities()) for (const { values = [] } of columns) for (const { value, label } of values) if (!found.has(value)) found.set(value, label[language])
+  for (const { columns } of readEntities())
+    for (const { values = [] } of columns) for (const { value, label } of values) if (!found.has(value)) found.set(value, label[language])
   return found
 }

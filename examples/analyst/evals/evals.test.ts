@@ -29,8 +29,25 @@ describe('the questions', () => {
     expect(count(({ access }) => access !== undefined)).toBeGreaterThanOrEqual(8)
     expect(count(({ access }) => access?.regions?.length === 2)).toBeGreaterThanOrEqual(1)
     expect(count(({ access }) => access?.personalData === false)).toBeGreaterThanOrEqual(2)
-    for (const kind of ['snapshot', 'flow', 'ratio', 'trend', 'growth', 'share', 'top', 'superlative', 'filter', 'fiscal-year', 'quarter', 'calendar-year', 'since']) {
-      expect(count(({ tags }) => tags.includes(kind)), kind).toBeGreaterThanOrEqual(3)
+    for (const kind of [
+      'snapshot',
+      'flow',
+      'ratio',
+      'trend',
+      'growth',
+      'share',
+      'top',
+      'superlative',
+      'filter',
+      'fiscal-year',
+      'quarter',
+      'calendar-year',
+      'since',
+    ]) {
+      expect(
+        count(({ tags }) => tags.includes(kind)),
+        kind,
+      ).toBeGreaterThanOrEqual(3)
     }
   })
   test('ask after every metric of the semantic layer', async () => {

@@ -18,14 +18,20 @@ export function profileOf(access: DataAccess): Profile {
 }
 
 function knownRegions(): string[] {
-  const column = readEntities().find(({ table }) => table === 'accounts')?.columns.find(({ name }) => name === 'region')
+  const column = readEntities()
+    .find(({ table }) => table === 'accounts')
+    ?.columns.find(({ name }) => name === 'region')
   if (!column?.values) throw new Error('The entity accounts does not list the values of its column region.')
   return column.values.map(({ value }) => value).sort()
 }
 
 export function reportAccess({ regions, personalData }: Profile): AccessReport {
   const notes = [
-    regions === null ? null : regions.length === 0 ? 'The caller may see no region, so every result is empty.' : `The caller may see ${regions.join(' and ')} only: all figures are for ${regions.length === 1 ? 'that region' : 'those regions'}.`,
+    regions === null
+      ? null
+      : regions.length === 0
+        ? 'The caller may see no region, so every result is empty.'
+        : `The caller may see ${regions.join(' and ')} only: all figures are for ${regions.length === 1 ? 'that region' : 'those regions'}.`,
     personalData ? null : 'Personal data (names, e-mail addresses and telephone numbers of people) are withheld from the caller.',
   ].filter((note) => note !== null)
   return { limited: notes.length > 0, regions, personalData, note: notes.length > 0 ? notes.join(' ') : null }
@@ -38,7 +44,10 @@ export function reportAccess({ regions, personalData }: Profile): AccessReport {
 export async function databaseFor(dataDir: string, profile: Profile): Promise<string> {
   const { path } = await ensureWarehouse(dataDir)
   if (profile.regions === null && profile.personalData) return path
-  const key = createHash('sha256').update(JSON.stringify([profile.regions, profile.personalData])).digest('hex').slice(0, 16)
+  const key = createHash('sha256')
+    .update(JSON.stringify([profile.regions, profile.personalData]))
+    .digest('hex')
+    .slice(0, 16)
   const limited = join(dataDir, 'warehouse', `${warehouseVersion()}.for.${key}.duckdb`)
   await makeOnce(limited, (unfinished) => copyPermitted(path, unfinished, profile))
   return limited
@@ -52,7 +61,9 @@ async function copyPermitted(from: string, to: string, { regions, personalData }
   for (const region of regions ?? []) await connection.run('insert into permitted values ($1)', [region])
   for (const entity of readEntities()) {
     const columns = columnsOf(entity, personalData).map(({ name }) => name)
-    await connection.run(`create table main.${entity.table} as select ${columns.join(', ')} from whole.main.${entity.table} ${regions === null ? '' : permittedRows(entity)} order by rowid`)
+    await connection.run(
+      `create table main.${entity.table} as select ${columns.join(', ')} from whole.main.${entity.table} ${regions === null ? '' : permittedRows(entity)} order by rowid`,
+    )
   }
   await connection.run('detach whole')
   await connection.run('checkpoint')

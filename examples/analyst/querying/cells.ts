@@ -4,16 +4,39 @@ export type Cell = string | number | boolean | null
 export type Column = { name: string; type: 'text' | 'number' | 'date' | 'boolean' }
 
 const numbers: ReadonlySet<DuckDBTypeId> = new Set([
-  DuckDBTypeId.TINYINT, DuckDBTypeId.SMALLINT, DuckDBTypeId.INTEGER, DuckDBTypeId.BIGINT, DuckDBTypeId.HUGEINT, DuckDBTypeId.UTINYINT, DuckDBTypeId.USMALLINT,
-  DuckDBTypeId.UINTEGER, DuckDBTypeId.UBIGINT, DuckDBTypeId.UHUGEINT, DuckDBTypeId.FLOAT, DuckDBTypeId.DOUBLE, DuckDBTypeId.DECIMAL,
+  DuckDBTypeId.TINYINT,
+  DuckDBTypeId.SMALLINT,
+  DuckDBTypeId.INTEGER,
+  DuckDBTypeId.BIGINT,
+  DuckDBTypeId.HUGEINT,
+  DuckDBTypeId.UTINYINT,
+  DuckDBTypeId.USMALLINT,
+  DuckDBTypeId.UINTEGER,
+  DuckDBTypeId.UBIGINT,
+  DuckDBTypeId.UHUGEINT,
+  DuckDBTypeId.FLOAT,
+  DuckDBTypeId.DOUBLE,
+  DuckDBTypeId.DECIMAL,
 ])
 const timestamps: ReadonlySet<DuckDBTypeId> = new Set([
-  DuckDBTypeId.TIMESTAMP, DuckDBTypeId.TIMESTAMP_S, DuckDBTypeId.TIMESTAMP_MS, DuckDBTypeId.TIMESTAMP_NS, DuckDBTypeId.TIMESTAMP_TZ,
+  DuckDBTypeId.TIMESTAMP,
+  DuckDBTypeId.TIMESTAMP_S,
+  DuckDBTypeId.TIMESTAMP_MS,
+  DuckDBTypeId.TIMESTAMP_NS,
+  DuckDBTypeId.TIMESTAMP_TZ,
 ])
-const texts: ReadonlySet<DuckDBTypeId> = new Set([DuckDBTypeId.VARCHAR, DuckDBTypeId.INTERVAL, DuckDBTypeId.TIME, DuckDBTypeId.UUID, DuckDBTypeId.ENUM, DuckDBTypeId.SQLNULL])
+const texts: ReadonlySet<DuckDBTypeId> = new Set([
+  DuckDBTypeId.VARCHAR,
+  DuckDBTypeId.INTERVAL,
+  DuckDBTypeId.TIME,
+  DuckDBTypeId.UUID,
+  DuckDBTypeId.ENUM,
+  DuckDBTypeId.SQLNULL,
+])
 
 /** Whether a value of this type fits into one cell. */
-export const isTabular = ({ typeId }: DuckDBType): boolean => numbers.has(typeId) || timestamps.has(typeId) || texts.has(typeId) || typeId === DuckDBTypeId.DATE || typeId === DuckDBTypeId.BOOLEAN
+export const isTabular = ({ typeId }: DuckDBType): boolean =>
+  numbers.has(typeId) || timestamps.has(typeId) || texts.has(typeId) || typeId === DuckDBTypeId.DATE || typeId === DuckDBTypeId.BOOLEAN
 
 function typeOf({ typeId }: DuckDBType): Column['type'] {
   if (numbers.has(typeId)) return 'number'

@@ -33,4 +33,13 @@ export const allowedTableFunctions: ReadonlySet<string> = new Set(['generate_ser
 /** Names without brackets that DuckDB takes for functions when no column is called so. */
 export const clockWords: ReadonlySet<string> = new Set(['current_date', 'current_time', 'current_timestamp', 'localtime', 'localtimestamp'])
 export const sessionWords: ReadonlySet<string> = new Set(['current_user', 'current_role', 'current_catalog', 'current_schema', 'session_user', 'user'])
-export const clockFunctions: ReadonlySet<string> = new Set(['now', 'today', 'get_current_time', 'get_current_timestamp', 'transaction_timestamp', 'current_localtime', 'current_localtimestamp', 'clock_timestamp'])
+export const clockFunctions: ReadonlySet<string> = new Set([
+  'now',
+  'today',
+  'get_current_time',
+  'get_current_timestamp',
+  'transaction_timestamp',
+  'current_localtime',
+  'current_localtimestamp',
+  'clock_timestamp',
+])

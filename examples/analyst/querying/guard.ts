@@ -21,7 +21,10 @@ export async function inspect(connection: DuckDBConnection, sql: string, tables:
   // DuckDB is given a C string to run: after a NUL it would run less than was parsed.
   if (/(?![\t\n\r])\p{Cc}/u.test(sql)) return refused('The query contains control characters.')
   const parsed = Parsed.parse(JSON.parse(await serialize(connection, sql)))
-  if (parsed.error) return parsed.error_type === 'parser' ? { ok: false, kind: 'sql', message: parsed.error_message } : refused('Only a SELECT statement may run here. (For a PIVOT, use aggregates with FILTER.)')
+  if (parsed.error)
+    return parsed.error_type === 'parser'
+      ? { ok: false, kind: 'sql', message: parsed.error_message }
+      : refused('Only a SELECT statement may run here. (For a PIVOT, use aggregates with FILTER.)')
   const [statement, second] = parsed.statements
   if (!statement) return refused('There is no statement.')
   if (second) return refused('Only one statement may run at a time.')
@@ -82,7 +85,8 @@ const queryTypes: ReadonlySet<string> = new Set(['SELECT_NODE', 'SET_OPERATION_N
 
 function checkNode(node: Node, walk: Walk, scope: Scope): string | undefined {
   const type = text(node.type)
-  if (typeof node.class === 'string') return expressionClasses.has(node.class) ? checkExpression(node, walk) : `This kind of expression is not allowed here: ${node.class}.`
+  if (typeof node.class === 'string')
+    return expressionClasses.has(node.class) ? checkExpression(node, walk) : `This kind of expression is not allowed here: ${node.class}.`
   if (type === 'BASE_TABLE') return checkTable(node, walk, scope)
   if (type === 'TABLE_FUNCTION') return checkTableFunction(node)
   if (type === 'SHOW_REF') return 'SHOW, DESCRIBE and SUMMARIZE are not allowed here. The tables are described in /workspace/semantic/entities.'
@@ -117,7 +121,10 @@ function checkExpression(node: Node, { columnNames, today }: Walk): string | und
   if (node.class === 'FUNCTION' || node.class === 'WINDOW') return checkFunction(node, today)
   if (node.class === 'OPERATOR' && !operatorTypes.has(text(node.type))) return `This operator is not allowed here: ${text(node.type)}.`
   if (node.class !== 'COLUMN_REF') return undefined
-  const path = z.array(z.string()).parse(node.column_names).map((name) => name.toLowerCase())
+  const path = z
+    .array(z.string())
+    .parse(node.column_names)
+    .map((name) => name.toLowerCase())
   for (const name of path) columnNames.add(name)
   const [only] = path
   if (path.length > 1 || only === undefined) return undefined
@@ -126,7 +133,9 @@ function checkExpression(node: Node, { columnNames, today }: Walk): string | und
 }
 
 const operatorTypes: ReadonlySet<string> = new Set(
-  'OPERATOR_NOT OPERATOR_IS_NULL OPERATOR_IS_NOT_NULL OPERATOR_COALESCE OPERATOR_NULLIF COMPARE_IN COMPARE_NOT_IN GROUPING_FUNCTION ARRAY_EXTRACT ARRAY_SLICE ARRAY_CONSTRUCTOR STRUCT_EXTRACT OPERATOR_TRY'.split(' '),
+  'OPERATOR_NOT OPERATOR_IS_NULL OPERATOR_IS_NOT_NULL OPERATOR_COALESCE OPERATOR_NULLIF COMPARE_IN COMPARE_NOT_IN GROUPING_FUNCTION ARRAY_EXTRACT ARRAY_SLICE ARRAY_CONSTRUCTOR STRUCT_EXTRACT OPERATOR_TRY'.split(
+    ' ',
+  ),
 )
 
 function checkFunction(node: Node, today: string): string | undefined {

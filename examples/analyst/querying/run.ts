@@ -66,10 +66,24 @@ async function runGuarded(connection: DuckDBConnection, { access, sql, signal, t
     return await read(await startSelect(connection, sql))
   } catch (error) {
     signal?.throwIfAborted()
-    if (isLate) return { error: { kind: 'timeout' as const, message: `The query took longer than ${limitMs / 1_000} s and was stopped. Ask for less: a shorter period, fewer joins, an aggregate.` } }
+    if (isLate)
+      return {
+        error: {
+          kind: 'timeout' as const,
+          message: `The query took longer than ${limitMs / 1_000} s and was stopped. Ask for less: a shorter period, fewer joins, an aggregate.`,
+        },
+      }
     const message = error instanceof Error ? error.message : String(error)
-    const withheld = access.personalData ? [] : entities.flatMap(({ columns }) => columns.filter(({ name, personal }) => personal && verdict.columnNames.has(name)).map(({ name }) => name))
-    if (withheld.length > 0) return { error: { kind: 'withheld' as const, message: `Personal data are withheld from this caller: ${[...new Set(withheld)].join(', ')} cannot be queried. Say so in the answer.` } }
+    const withheld = access.personalData
+      ? []
+      : entities.flatMap(({ columns }) => columns.filter(({ name, personal }) => personal && verdict.columnNames.has(name)).map(({ name }) => name))
+    if (withheld.length > 0)
+      return {
+        error: {
+          kind: 'withheld' as const,
+          message: `Personal data are withheld from this caller: ${[...new Set(withheld)].join(', ')} cannot be queried. Say so in the answer.`,
+        },
+      }
     return { error: { kind: 'sql' as const, message } }
   } finally {
     clearTimeout(timer)
@@ -90,7 +104,13 @@ async function read(result: DuckDBResult) {
   const names = result.deduplicatedColumnNames()
   const types = result.columnTypes()
   const nested = types.findIndex((type) => !isTabular(type))
-  if (nested >= 0) return { error: { kind: 'sql' as const, message: `The column "${names[nested]}" holds lists or records, which a table cannot show. Unnest it or turn it into text.` } }
+  if (nested >= 0)
+    return {
+      error: {
+        kind: 'sql' as const,
+        message: `The column "${names[nested]}" holds lists or records, which a table cannot show. Unnest it or turn it into text.`,
+      },
+    }
   const readers = types.map(columnReader)
   const rows: Cell[][] = []
   let characters = 0
@@ -99,7 +119,13 @@ async function read(result: DuckDBResult) {
       if (rows.length === rowsMax) return { columns: showDates(types, names, rows), rows, truncated: true }
       const cells = values.map((value, index) => readers[index]?.(value) ?? null)
       characters += cells.reduce<number>((sum, cell) => sum + (typeof cell === 'string' ? cell.length : 8), 0)
-      if (characters > charactersMax) return { error: { kind: 'sql' as const, message: `The result holds more than ${charactersMax / 1e6} million characters. Ask for fewer rows or shorter texts.` } }
+      if (characters > charactersMax)
+        return {
+          error: {
+            kind: 'sql' as const,
+            message: `The result holds more than ${charactersMax / 1e6} million characters. Ask for fewer rows or shorter texts.`,
+          },
+        }
       rows.push(cells)
     }
   }

@@ -3,7 +3,16 @@ import type { Company } from './company.ts'
 import type { Charge, Life } from './life.ts'
 import { cardTrouble } from './world.ts'
 
-export type Invoice = { accountId: number; issuedOn: Day; dueOn: Day; paidOn: Day | null; status: 'paid' | 'open' | 'void'; cents: number; lines: Charge[]; payments: Payment[] }
+export type Invoice = {
+  accountId: number
+  issuedOn: Day
+  dueOn: Day
+  paidOn: Day | null
+  status: 'paid' | 'open' | 'void'
+  cents: number
+  lines: Charge[]
+  payments: Payment[]
+}
 export type Payment = { on: Day; method: 'card' | 'transfer' | 'direct_debit'; outcome: 'succeeded' | 'failed'; cents: number }
 
 const termDays = { smb: 14, mid_market: 30, enterprise: 45 } as const
@@ -19,7 +28,10 @@ const lateness = { 'North America': 0, Europe: -1, 'Asia Pacific': 4, 'Latin Ame
 export function bill(company: Company, life: Life): Invoice[] {
   const { random } = company
   const method = random.weighted<Payment['method']>(methodMix[company.segment])
-  const byDay = Map.groupBy(life.charges.filter((charge) => charge.on >= dataFrom), (charge) => charge.on)
+  const byDay = Map.groupBy(
+    life.charges.filter((charge) => charge.on >= dataFrom),
+    (charge) => charge.on,
+  )
   const lastDay = Math.max(...byDay.keys())
   return [...byDay].flatMap(([issuedOn, lines]) => {
     const cents = lines.reduce((sum, line) => sum + line.cents, 0)

@@ -42,7 +42,10 @@ function removeOlder(folder: string): void {
 }
 
 function files(folder: string, pattern: RegExp): string[] {
-  return readdirSync(folder).filter((name) => pattern.test(name)).sort().map((name) => join(folder, name))
+  return readdirSync(folder)
+    .filter((name) => pattern.test(name))
+    .sort()
+    .map((name) => join(folder, name))
 }
 
 function digest(paths: readonly string[]): string {

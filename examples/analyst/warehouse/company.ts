@@ -46,17 +46,33 @@ function makeCompany(id: number, at: Day, nameCompany: ReturnType<typeof company
   const industry = random.weighted(industryMix[region])
   const channel = random.weighted(channelMix(at))
   const segment: Segment = random.weighted(
-    channel === 'direct' ? { smb: 30, mid_market: 48, enterprise: 22 } : channel === 'partner' ? { smb: 48, mid_market: 44, enterprise: 8 } : { smb: 86, mid_market: 14, enterprise: 0 },
+    channel === 'direct'
+      ? { smb: 30, mid_market: 48, enterprise: 22 }
+      : channel === 'partner'
+        ? { smb: 48, mid_market: 44, enterprise: 8 }
+        : { smb: 86, mid_market: 14, enterprise: 0 },
   )
   const [low, high] = seatRange[segment]
   const seats = Math.round(low + (high - low) * Math.min(random.next(), random.next()))
   const triesFirst = channel === 'self_serve' || channel === 'marketplace' || random.chance(0.45)
   const cameOn = triesFirst ? at : onBillableDay(at)
-  return { id, name: nameCompany(random, country, industry), region, country, industry, segment, channel, employees: Math.round(seats * random.between(1.3, 6)), seats, cameOn, triesFirst, random }
+  return {
+    id,
+    name: nameCompany(random, country, industry),
+    region,
+    country,
+    industry,
+    segment,
+    channel,
+    employees: Math.round(seats * random.between(1.3, 6)),
+    seats,
+    cameOn,
+    triesFirst,
+    random,
+  }
 }
 
 /** Billing is on the same day of each month, so it starts on one that every month has. */
 export function onBillableDay(at: Day): Day {
   for (let candidate = at; ; candidate++) if (new Date(candidate * 86_400_000).getUTCDate() <= 28) return candidate
 }
-

@@ -7,7 +7,12 @@ import { z } from 'zod'
 export const semanticFolder = join(import.meta.dirname, '../agent/sandbox/workspace/semantic')
 
 const Identifier = z.string().regex(/^[a-z][a-z0-9_]*$/)
-const Column = z.object({ name: Identifier, type: z.string().regex(/^[A-Z]+(\(\d+,\d+\))?$/), personal: z.boolean().default(false), values: z.array(z.object({ value: z.string(), label: z.object({ en: z.string(), zh: z.string() }) })).optional() })
+const Column = z.object({
+  name: Identifier,
+  type: z.string().regex(/^[A-Z]+(\(\d+,\d+\))?$/),
+  personal: z.boolean().default(false),
+  values: z.array(z.object({ value: z.string(), label: z.object({ en: z.string(), zh: z.string() }) })).optional(),
+})
 const Entity = z.object({
   table: Identifier,
   access: z.object({ by: z.enum(['region', 'account', 'shared']) }),

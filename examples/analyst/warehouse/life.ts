@@ -9,7 +9,15 @@ export type Movement = { subscription: Subscription; tier: Tier; on: Day; kind: 
 export type Charge = { subscription: Subscription; tier: Tier; on: Day; cents: number }
 
 /** What a company did: everything that the tables of subscriptions, MRR and invoices are made of. */
-export type Life = { trialStartedOn: Day | null; customerSince: Day | null; churnedOn: Day | null; subscriptions: Subscription[]; periods: Period[]; movements: Movement[]; charges: Charge[] }
+export type Life = {
+  trialStartedOn: Day | null
+  customerSince: Day | null
+  churnedOn: Day | null
+  subscriptions: Subscription[]
+  periods: Period[]
+  movements: Movement[]
+  charges: Charge[]
+}
 
 /** A paid subscription as it stands while the months go by. */
 type Standing = { subscription: Subscription; tier: Tier; seats: number; discount: number; priceOf: Day; cents: number; period: Period; sinceMonth: number }
@@ -39,9 +47,17 @@ export function live(company: Company, nextId: () => number): Life {
     const over = onBillableDay(company.cameOn + (company.channel === 'direct' ? 30 : 14))
     life.trialStartedOn = company.cameOn
     const running = over > completeUntil
-    life.periods.push({ subscription: first, tier, isTrial: true, seats: Math.max(3, Math.round(company.seats / 3)), cents: 0, from: company.cameOn, to: running ? null : over })
+    life.periods.push({
+      subscription: first,
+      tier,
+      isTrial: true,
+      seats: Math.max(3, Math.round(company.seats / 3)),
+      cents: 0,
+      from: company.cameOn,
+      to: running ? null : over,
+    })
     if (running) return life
-    if (!random.chance(convertingShare(company, over))) return end(first, over, 'trial_expired'), life
+    if (!random.chance(convertingShare(company, over))) return (end(first, over, 'trial_expired'), life)
     paysFrom = over
   }
   life.customerSince = paysFrom
@@ -56,14 +72,23 @@ export function live(company: Company, nextId: () => number): Life {
 }
 
 const launch = (id: ProductId) => products.find((product) => product.id === id)?.launchedOn ?? Infinity
-const convertingShare = (company: Company, at: Day) => ({ direct: 0.66, partner: 0.6, self_serve: 0.37, marketplace: 0.46 })[company.channel] * (at >= priceRise && company.segment === 'smb' ? 0.9 : 1)
+const convertingShare = (company: Company, at: Day) =>
+  ({ direct: 0.66, partner: 0.6, self_serve: 0.37, marketplace: 0.46 })[company.channel] * (at >= priceRise && company.segment === 'smb' ? 0.9 : 1)
 
 function end(subscription: Subscription, on: Day, reason: string): void {
   subscription.endedOn = on
   subscription.endReason = reason
 }
 
-type Stay = { company: Company; life: Life; open(product: ProductId, on: Day): Subscription; first: Subscription; tier: Tier; from: Day; kind: 'new' | 'reactivation' }
+type Stay = {
+  company: Company
+  life: Life
+  open(product: ProductId, on: Day): Subscription
+  first: Subscription
+  tier: Tier
+  from: Day
+  kind: 'new' | 'reactivation'
+}
 
 /** One unbroken time as a paying customer, month by month. Returns the day it ended, or null if it still lasts. */
 function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day | null {
@@ -71,7 +96,10 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
   const standing: Standing[] = []
 
   function add(subscription: Subscription, seats: number, on: Day, sinceMonth: number, movement: Movement['kind']): void {
-    const discount = (subscription.billing === 'annual' ? 0.12 : 0) + (company.segment === 'enterprise' ? random.between(0, 0.22) : 0) + (company.channel === 'partner' ? 0.05 : 0)
+    const discount =
+      (subscription.billing === 'annual' ? 0.12 : 0) +
+      (company.segment === 'enterprise' ? random.between(0, 0.22) : 0) +
+      (company.channel === 'partner' ? 0.05 : 0)
     const cents = price(subscription.productId, tier, seats, discount, on)
     const period: Period = { subscription, tier, isTrial: false, seats, cents, from: on, to: null }
     life.periods.push(period)
@@ -94,7 +122,8 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
       life.periods.push(item.period)
     }
     item.cents = cents
-    if (difference !== 0) life.movements.push({ subscription: item.subscription, tier: item.tier, on, kind: difference > 0 ? 'expansion' : 'contraction', cents: difference })
+    if (difference !== 0)
+      life.movements.push({ subscription: item.subscription, tier: item.tier, on, kind: difference > 0 ? 'expansion' : 'contraction', cents: difference })
     if (difference > 0 && monthsLeft > 0) life.charges.push({ subscription: item.subscription, tier: item.tier, on, cents: difference * monthsLeft })
   }
 
@@ -124,7 +153,8 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
     }
     for (const item of standing) {
       const isAnnual = item.subscription.billing === 'annual'
-      if (!isAnnual || (count - item.sinceMonth) % 12 === 0) life.charges.push({ subscription: item.subscription, tier: item.tier, on, cents: item.cents * (isAnnual ? 12 : 1) })
+      if (!isAnnual || (count - item.sinceMonth) % 12 === 0)
+        life.charges.push({ subscription: item.subscription, tier: item.tier, on, cents: item.cents * (isAnnual ? 12 : 1) })
     }
   }
 
@@ -144,7 +174,8 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
   }
 }
 
-const price = (productId: ProductId, tier: Tier, seats: number, discount: number, at: Day): number => Math.round(seats * seatCents[productId][tier][at >= priceRise ? 1 : 0] * (1 - discount))
+const price = (productId: ProductId, tier: Tier, seats: number, discount: number, at: Day): number =>
+  Math.round(seats * seatCents[productId][tier][at >= priceRise ? 1 : 0] * (1 - discount))
 
 function seatFactor({ industry, region, random }: Company, on: Day, mayShrink: boolean): number {
   const inMonth = month(on)

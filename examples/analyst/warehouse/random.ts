@@ -53,7 +53,7 @@ function generator(seed: string): () => number {
     counter = (counter + 1) | 0
     a = b ^ (b >>> 9)
     b = (c + (c << 3)) | 0
-    c = ((c << 21) | (c >>> 11)) + result | 0
+    c = (((c << 21) | (c >>> 11)) + result) | 0
     return (result >>> 0) / 4_294_967_296
   }
   for (const character of seed) {

@@ -6,7 +6,16 @@ import { randomStream, type Random } from './random.ts'
 import { singaporeDesk, type Region } from './world.ts'
 
 export type Employee = { id: number; name: string; team: 'account_management' | 'support'; region: Region; hiredOn: Day; email: string; phone: string }
-export type Person = { id: number; accountId: number; name: string; email: string; phone: string; role: 'admin' | 'dispatcher' | 'field' | 'viewer'; createdOn: Day; deactivatedOn: Day | null }
+export type Person = {
+  id: number
+  accountId: number
+  name: string
+  email: string
+  phone: string
+  role: 'admin' | 'dispatcher' | 'field' | 'viewer'
+  createdOn: Day
+  deactivatedOn: Day | null
+}
 
 const managers: Readonly<Record<Region, number>> = { 'North America': 9, Europe: 8, 'Asia Pacific': 5, 'Latin America': 3 }
 const supporters: Readonly<Record<Region, number>> = { 'North America': 9, Europe: 8, 'Asia Pacific': 5, 'Latin America': 2 }
@@ -21,9 +30,15 @@ export function hireStaff(): Employee[] {
     names.add(name)
     staff.push({ id: staff.length + 1, name, team, region, hiredOn, email: email(name, 'kestrel.example'), phone: phone(random) })
   }
-  for (const [region, count] of Object.entries(managers) as [Region, number][]) for (let index = 0; index < count; index++) hire('account_management', region, random.integer(began, day('2025-12-01')))
+  for (const [region, count] of Object.entries(managers) as [Region, number][])
+    for (let index = 0; index < count; index++) hire('account_management', region, random.integer(began, day('2025-12-01')))
   for (const [region, count] of Object.entries(supporters) as [Region, number][]) {
-    for (let index = 0; index < count; index++) hire('support', region, region === 'Asia Pacific' ? singaporeDesk + index * 9 : index % 4 === 3 ? day('2026-02-02') + index : random.integer(began, day('2023-09-01')))
+    for (let index = 0; index < count; index++)
+      hire(
+        'support',
+        region,
+        region === 'Asia Pacific' ? singaporeDesk + index * 9 : index % 4 === 3 ? day('2026-02-02') + index : random.integer(began, day('2023-09-01')),
+      )
   }
   return staff
 }
@@ -41,7 +56,16 @@ export function makePeople(company: Company, life: Life, nextId: () => number): 
   return Array.from({ length: seats }, (_, index) => {
     const name = personName(random)
     const createdOn = index < seats / 3 ? Math.min(grownUntil, company.cameOn + random.integer(0, 20)) : random.integer(company.cameOn, grownUntil)
-    return { id: nextId(), accountId: company.id, name, email: email(name, host), phone: phone(random), role: index === 0 ? 'admin' : role(random), createdOn, deactivatedOn: leftDay(random, createdOn, leftOn) }
+    return {
+      id: nextId(),
+      accountId: company.id,
+      name,
+      email: email(name, host),
+      phone: phone(random),
+      role: index === 0 ? 'admin' : role(random),
+      createdOn,
+      deactivatedOn: leftDay(random, createdOn, leftOn),
+    }
   })
 }
 

@@ -41,25 +41,48 @@ export function askSupport(company: Company, life: Life, people: readonly number
     const to = Math.min(completeUntil, (subscription.endedOn ?? today) - 1)
     const daily = (0.35 + Math.sqrt(company.seats) * 0.13) / 30 / (productId === 'dispatch' ? 1 : 1.7)
     for (let on = from; on <= to; on++) {
-      const trouble = incidents.find((item) => item.productId === productId && (item.region ?? company.region) === company.region && on >= item.startedOn && on <= item.endedOn + 1)
+      const trouble = incidents.find(
+        (item) => item.productId === productId && (item.region ?? company.region) === company.region && on >= item.startedOn && on <= item.endedOn + 1,
+      )
       const rate = daily * (weekday(on) > 4 ? 0.25 : 1.3) * (on - subscription.startedOn < 30 ? 2.2 : 1)
       for (let left = company.random.around(rate); left > 0; left--) tickets.push(makeTicket(company, productId, on, null, people, employees))
-      for (let left = trouble ? company.random.around(rate * trouble.tickets) : 0; left > 0; left--) tickets.push(makeTicket(company, productId, on, 'outage', people, employees))
+      for (let left = trouble ? company.random.around(rate * trouble.tickets) : 0; left > 0; left--)
+        tickets.push(makeTicket(company, productId, on, 'outage', people, employees))
     }
   }
   return tickets
 }
 
-function makeTicket({ id, random, segment, region }: Company, productId: ProductId, on: Day, because: 'outage' | null, people: readonly number[], employees: readonly Employee[]): Ticket {
+function makeTicket(
+  { id, random, segment, region }: Company,
+  productId: ProductId,
+  on: Day,
+  because: 'outage' | null,
+  people: readonly number[],
+  employees: readonly Employee[],
+): Ticket {
   const category = because ?? random.weighted<Category>(categoryMix[productId])
-  const priority = random.weighted<Priority>(category === 'outage' ? { urgent: 55, high: 45 } : segment === 'enterprise' ? { urgent: 8, high: 28, normal: 48, low: 16 } : { urgent: 3, high: 15, normal: 56, low: 26 })
+  const priority = random.weighted<Priority>(
+    category === 'outage'
+      ? { urgent: 55, high: 45 }
+      : segment === 'enterprise'
+        ? { urgent: 8, high: 28, normal: 48, low: 16 }
+        : { urgent: 3, high: 15, normal: 56, low: 26 },
+  )
   const openedAt = on * 1_440 + random.integer(0, 1_439)
-  const slower = (on >= supportShortage.from && on <= supportShortage.to ? supportShortage.slower : 1) * (region === 'Asia Pacific' && on < singaporeDesk ? 1.9 : 1) * (category === 'outage' ? 1.6 : 1)
+  const slower =
+    (on >= supportShortage.from && on <= supportShortage.to ? supportShortage.slower : 1) *
+    (region === 'Asia Pacific' && on < singaporeDesk ? 1.9 : 1) *
+    (category === 'outage' ? 1.6 : 1)
   const answerHours = hoursToAnswer[priority] * skewed(random) * slower + (weekday(on) > 4 && priority !== 'urgent' ? 14 : 0)
   const solveHours = hoursToSolve[priority] * effort[category] * skewed(random) * (1 + (slower - 1) * 0.5)
   const firstResponseAt = openedAt + Math.max(2, Math.round(answerHours * 60))
   const resolvedAt = firstResponseAt + Math.max(3, Math.round(solveHours * 60))
-  const mood = 4.75 - Math.min(2.2, (slower - 1) * 0.75) - { outage: 1.2, bug: 0.55, how_to: 0, billing: 0.25, integration: 0.35, feature_request: 0.3 }[category] + random.bell() * 0.75
+  const mood =
+    4.75 -
+    Math.min(2.2, (slower - 1) * 0.75) -
+    { outage: 1.2, bug: 0.55, how_to: 0, billing: 0.25, integration: 0.35, feature_request: 0.3 }[category] +
+    random.bell() * 0.75
   const answered = firstResponseAt < endOfData
   const solved = resolvedAt < endOfData
   const desk = employees.filter((employee) => employee.team === 'support' && employee.hiredOn <= on)

@@ -29,7 +29,14 @@ export function makeTables(): Table[] {
     accounts.push(accountRow(company, life, managerOf(company, staff)))
     for (const one of persons) people.push([one.id, one.accountId, one.name, one.email, one.phone, one.role, one.createdOn, one.deactivatedOn])
     useProducts(company, life, daily, monthly)
-    tickets.push(...askSupport(company, life, persons.map((one) => one.id), staff))
+    tickets.push(
+      ...askSupport(
+        company,
+        life,
+        persons.map((one) => one.id),
+        staff,
+      ),
+    )
     invoices.push(...bill(company, life))
     lives.push(life)
   }
@@ -45,17 +52,48 @@ export function makeTables(): Table[] {
       rows: staff.map((one) => [one.id, one.name, one.team, one.region, one.hiredOn, one.email, one.phone]),
     },
     { name: 'products', columns: ['product_id', 'product_name', 'launched_on'], rows: products.map((one) => [one.id, one.name, one.launchedOn]) },
-    { name: 'plans', columns: ['plan_id', 'product_id', 'tier', 'seat_price_usd'], rows: products.flatMap(({ id }) => tiers.map((tier) => [`${id}_${tier}`, id, tier, seatCents[id][tier][1]])) },
+    {
+      name: 'plans',
+      columns: ['plan_id', 'product_id', 'tier', 'seat_price_usd'],
+      rows: products.flatMap(({ id }) => tiers.map((tier) => [`${id}_${tier}`, id, tier, seatCents[id][tier][1]])),
+    },
     ...subscriptionTables(lives),
     ...invoiceTables(invoices),
     { name: 'usage_daily', columns: ['account_id', 'product_id', 'used_on', 'active_users', 'events', 'failed_events'], rows: daily },
     { name: 'feature_usage', columns: ['account_id', 'product_id', 'feature', 'used_in', 'events'], rows: monthly },
     {
       name: 'tickets',
-      columns: ['ticket_id', 'account_id', 'person_id', 'product_id', 'agent_id', 'category', 'priority', 'contact_channel', 'opened_at', 'opened_on', 'first_response_at', 'resolved_at', 'resolved_on', 'satisfaction'],
+      columns: [
+        'ticket_id',
+        'account_id',
+        'person_id',
+        'product_id',
+        'agent_id',
+        'category',
+        'priority',
+        'contact_channel',
+        'opened_at',
+        'opened_on',
+        'first_response_at',
+        'resolved_at',
+        'resolved_on',
+        'satisfaction',
+      ],
       rows: tickets.map((one, index) => [
-        index + 1, one.accountId, one.personId, one.productId, one.agentId, one.category, one.priority, one.contactChannel,
-        one.openedAt, dayOf(one.openedAt), one.firstResponseAt, one.resolvedAt, one.resolvedAt === null ? null : dayOf(one.resolvedAt), one.satisfaction,
+        index + 1,
+        one.accountId,
+        one.personId,
+        one.productId,
+        one.agentId,
+        one.category,
+        one.priority,
+        one.contactChannel,
+        one.openedAt,
+        dayOf(one.openedAt),
+        one.firstResponseAt,
+        one.resolvedAt,
+        one.resolvedAt === null ? null : dayOf(one.resolvedAt),
+        one.satisfaction,
       ]),
     },
     {
@@ -74,15 +112,41 @@ function counter(): () => number {
 }
 
 const accountColumns = [
-  'account_id', 'account_name', 'region', 'country', 'industry', 'segment', 'channel', 'status', 'employees_count', 'account_manager_id', 'trial_started_on', 'customer_since', 'churned_on', 'billing_email',
+  'account_id',
+  'account_name',
+  'region',
+  'country',
+  'industry',
+  'segment',
+  'channel',
+  'status',
+  'employees_count',
+  'account_manager_id',
+  'trial_started_on',
+  'customer_since',
+  'churned_on',
+  'billing_email',
 ]
 
 function accountRow(company: Company, life: Life, managerId: number): Value[] {
-  const status = life.customerSince === null ? (life.subscriptions[0]?.endedOn === null ? 'trial' : 'expired') : life.churnedOn === null ? 'customer' : 'churned'
+  const status =
+    life.customerSince === null ? (life.subscriptions[0]?.endedOn === null ? 'trial' : 'expired') : life.churnedOn === null ? 'customer' : 'churned'
   const billingEmail = email(personName(company.random), domain(company.id, company.name))
   return [
-    company.id, company.name, company.region, company.country, company.industry, company.segment, company.channel, status, company.employees, managerId,
-    life.trialStartedOn, life.customerSince, life.churnedOn, billingEmail,
+    company.id,
+    company.name,
+    company.region,
+    company.country,
+    company.industry,
+    company.segment,
+    company.channel,
+    status,
+    company.employees,
+    managerId,
+    life.trialStartedOn,
+    life.customerSince,
+    life.churnedOn,
+    billingEmail,
   ]
 }
 
@@ -93,12 +157,32 @@ function subscriptionTables(lives: readonly Life[]): Table[] {
   lives.forEach((life, index) => {
     const accountId = index + 1
     for (const one of life.subscriptions) subscriptions.push([one.id, accountId, one.productId, one.billing, one.startedOn, one.endedOn, one.endReason])
-    for (const one of life.periods) periods.push([periods.length + 1, one.subscription.id, accountId, `${one.subscription.productId}_${one.tier}`, one.isTrial, one.seats, one.cents, one.from, one.to])
-    for (const one of life.movements) movements.push([movements.length + 1, accountId, one.subscription.id, `${one.subscription.productId}_${one.tier}`, one.on, one.kind, one.cents])
+    for (const one of life.periods)
+      periods.push([
+        periods.length + 1,
+        one.subscription.id,
+        accountId,
+        `${one.subscription.productId}_${one.tier}`,
+        one.isTrial,
+        one.seats,
+        one.cents,
+        one.from,
+        one.to,
+      ])
+    for (const one of life.movements)
+      movements.push([movements.length + 1, accountId, one.subscription.id, `${one.subscription.productId}_${one.tier}`, one.on, one.kind, one.cents])
   })
   return [
-    { name: 'subscriptions', columns: ['subscription_id', 'account_id', 'product_id', 'billing_cycle', 'started_on', 'ended_on', 'end_reason'], rows: subscriptions },
-    { name: 'subscription_periods', columns: ['period_id', 'subscription_id', 'account_id', 'plan_id', 'is_trial', 'seats', 'mrr_usd', 'valid_from', 'valid_to'], rows: periods },
+    {
+      name: 'subscriptions',
+      columns: ['subscription_id', 'account_id', 'product_id', 'billing_cycle', 'started_on', 'ended_on', 'end_reason'],
+      rows: subscriptions,
+    },
+    {
+      name: 'subscription_periods',
+      columns: ['period_id', 'subscription_id', 'account_id', 'plan_id', 'is_trial', 'seats', 'mrr_usd', 'valid_from', 'valid_to'],
+      rows: periods,
+    },
     { name: 'mrr_movements', columns: ['movement_id', 'account_id', 'subscription_id', 'plan_id', 'moved_on', 'movement', 'amount_usd'], rows: movements },
   ]
 }
@@ -108,7 +192,8 @@ function invoiceTables(all: readonly Invoice[]): Table[] {
   const payments: Value[][] = []
   const invoices = all.map((one, index): Value[] => {
     const id = index + 1
-    for (const line of one.lines) lines.push([lines.length + 1, id, one.accountId, line.subscription.id, `${line.subscription.productId}_${line.tier}`, one.issuedOn, line.cents])
+    for (const line of one.lines)
+      lines.push([lines.length + 1, id, one.accountId, line.subscription.id, `${line.subscription.productId}_${line.tier}`, one.issuedOn, line.cents])
     for (const payment of one.payments) payments.push([payments.length + 1, id, one.accountId, payment.on, payment.method, payment.outcome, payment.cents])
     return [id, one.accountId, one.issuedOn, one.dueOn, one.paidOn, one.status, one.cents]
   })

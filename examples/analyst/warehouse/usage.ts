@@ -54,7 +54,11 @@ function useProduct(company: Company, life: Life, subscription: Subscription, pe
 
 /** Divides a month's events among the product's features, each company in its own proportion. */
 function spread({ id, random }: Company, productId: ProductId, eventsOfMonth: ReadonlyMap<Day, number>, monthly: FeatureUse[]): void {
-  const taste = Object.entries(features[productId]).map(([feature, { share, launchedOn = 0 }]) => ({ feature, launchedOn, weight: random.chance(0.87) ? share * random.between(0.5, 1.6) : 0 }))
+  const taste = Object.entries(features[productId]).map(([feature, { share, launchedOn = 0 }]) => ({
+    feature,
+    launchedOn,
+    weight: random.chance(0.87) ? share * random.between(0.5, 1.6) : 0,
+  }))
   for (const [monthOf, events] of eventsOfMonth) {
     // A new feature takes a year until all know it.
     const weights = taste.map((item) => item.weight * Math.min(1, Math.max(0, (monthOf - item.launchedOn) / 365)))

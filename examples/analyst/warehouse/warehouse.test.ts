@@ -40,7 +40,9 @@ test('its tables and columns are exactly those that the semantic layer declares'
 })
 
 describe('the values of closed lists are those that the semantic layer declares', () => {
-  const lists = readEntities().flatMap(({ table, columns }) => columns.flatMap(({ name, values }) => (values ? [{ table, name, values: values.map(({ value }) => value) }] : [])))
+  const lists = readEntities().flatMap(({ table, columns }) =>
+    columns.flatMap(({ name, values }) => (values ? [{ table, name, values: values.map(({ value }) => value) }] : [])),
+  )
   test.each(lists)('$table.$name', async ({ table, name, values }) => {
     const found = await rows(`select distinct ${name} from ${table} where ${name} is not null`)
     expect(found.flat().sort()).toEqual(values.sort())
@@ -60,26 +62,51 @@ describe('the business adds up', () => {
     expect(await rows('select sum(mrr_usd) > 1000000 from subscription_periods where valid_to is null')).toEqual([[true]])
   })
   test('the periods of a subscription follow each other without gap or overlap', () =>
-    none('select valid_to, lead(valid_from) over (partition by subscription_id order by valid_from) as next from subscription_periods qualify next is not null and valid_to is distinct from next'))
+    none(
+      'select valid_to, lead(valid_from) over (partition by subscription_id order by valid_from) as next from subscription_periods qualify next is not null and valid_to is distinct from next',
+    ))
   test('nobody churns twice without coming back', () =>
-    none(`select account_id from mrr_movements group by 1 having count(distinct moved_on) filter (where movement = 'churn') > 1 + count(distinct moved_on) filter (where movement = 'reactivation')`))
+    none(
+      `select account_id from mrr_movements group by 1 having count(distinct moved_on) filter (where movement = 'churn') > 1 + count(distinct moved_on) filter (where movement = 'reactivation')`,
+    ))
   test('a customer has a paid subscription today, a churned one has not', () =>
-    none(`select account_id from accounts a where (status = 'customer') <> exists (select 1 from subscription_periods p where p.account_id = a.account_id and not is_trial and valid_to is null)`))
+    none(
+      `select account_id from accounts a where (status = 'customer') <> exists (select 1 from subscription_periods p where p.account_id = a.account_id and not is_trial and valid_to is null)`,
+    ))
   test('an invoice is the sum of its lines', () =>
-    none(`select invoice_id from invoices left join (select invoice_id, sum(amount_usd) as total from invoice_lines group by 1) using (invoice_id) where case when status = 'void' then total is not null else total is distinct from amount_usd end`))
+    none(
+      `select invoice_id from invoices left join (select invoice_id, sum(amount_usd) as total from invoice_lines group by 1) using (invoice_id) where case when status = 'void' then total is not null else total is distinct from amount_usd end`,
+    ))
   test('a paid invoice has one payment that succeeded, on its day', () =>
-    none(`select invoice_id from invoices i where (paid_on is not null) <> ((select count(*) from payments p where p.invoice_id = i.invoice_id and outcome = 'succeeded' and attempted_on = i.paid_on) = 1)`))
-  test('tickets are answered after they come in, and solved after that', () => none('select 1 from tickets where not (first_response_at > opened_at) or not (resolved_at > first_response_at)'))
+    none(
+      `select invoice_id from invoices i where (paid_on is not null) <> ((select count(*) from payments p where p.invoice_id = i.invoice_id and outcome = 'succeeded' and attempted_on = i.paid_on) = 1)`,
+    ))
+  test('tickets are answered after they come in, and solved after that', () =>
+    none('select 1 from tickets where not (first_response_at > opened_at) or not (resolved_at > first_response_at)'))
   test('nothing happened after the last full day', async () => {
-    for (const column of ['usage_daily.used_on', 'tickets.opened_on', 'tickets.resolved_on', 'invoices.issued_on', 'invoices.paid_on', 'payments.attempted_on', 'mrr_movements.moved_on', 'accounts.trial_started_on']) {
+    for (const column of [
+      'usage_daily.used_on',
+      'tickets.opened_on',
+      'tickets.resolved_on',
+      'invoices.issued_on',
+      'invoices.paid_on',
+      'payments.attempted_on',
+      'mrr_movements.moved_on',
+      'accounts.trial_started_on',
+    ]) {
       expect(await rows(`select max(${column}) <= date '2026-11-17' from ${column.split('.')[0]}`)).toEqual([[true]])
     }
   })
   test('the four days without positions in Europe show in errors, tickets and churn', async () => {
-    const [[failing, usual]] = (await rows(`select sum(failed_events) filter (where used_on between '2025-09-15' and '2025-09-18') / sum(events) filter (where used_on between '2025-09-15' and '2025-09-18'),
-      sum(failed_events) filter (where used_on < '2025-09-15') / sum(events) filter (where used_on < '2025-09-15') from usage_daily join accounts using (account_id) where product_id = 'track' and region = 'Europe'`)) as [[number, number]]
+    const [[failing, usual]] =
+      (await rows(`select sum(failed_events) filter (where used_on between '2025-09-15' and '2025-09-18') / sum(events) filter (where used_on between '2025-09-15' and '2025-09-18'),
+      sum(failed_events) filter (where used_on < '2025-09-15') / sum(events) filter (where used_on < '2025-09-15') from usage_daily join accounts using (account_id) where product_id = 'track' and region = 'Europe'`)) as [
+        [number, number],
+      ]
     expect(failing).toBeGreaterThan(20 * usual)
-    const [[outages]] = (await rows(`select count(*)::integer from tickets join accounts using (account_id) where category = 'outage' and region = 'Europe' and opened_on between '2025-09-15' and '2025-09-19'`)) as [[number]]
+    const [[outages]] = (await rows(
+      `select count(*)::integer from tickets join accounts using (account_id) where category = 'outage' and region = 'Europe' and opened_on between '2025-09-15' and '2025-09-19'`,
+    )) as [[number]]
     expect(outages).toBeGreaterThan(50)
   })
 })

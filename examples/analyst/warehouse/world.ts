@@ -69,8 +69,25 @@ export type Incident = {
   leaving: number
 }
 
-const incident = (productId: ProductId, region: Region | null, startedOn: string, endedOn: string, title: string, failing: number, tickets: number, leaving: number): Incident => ({
-  productId, region, severity: leaving > 1 ? 'major' : 'minor', title, startedOn: day(startedOn), endedOn: day(endedOn), failing, tickets, leaving,
+const incident = (
+  productId: ProductId,
+  region: Region | null,
+  startedOn: string,
+  endedOn: string,
+  title: string,
+  failing: number,
+  tickets: number,
+  leaving: number,
+): Incident => ({
+  productId,
+  region,
+  severity: leaving > 1 ? 'major' : 'minor',
+  title,
+  startedOn: day(startedOn),
+  endedOn: day(endedOn),
+  failing,
+  tickets,
+  leaving,
 })
 
 export const incidents: readonly Incident[] = [

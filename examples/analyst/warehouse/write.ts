@@ -1,4 +1,12 @@
-import { DuckDBDataChunk, DuckDBDateValue, DuckDBDecimalValue, DuckDBTimestampValue, type DuckDBConnection, type DuckDBType, type DuckDBValue } from '@duckdb/node-api'
+import {
+  DuckDBDataChunk,
+  DuckDBDateValue,
+  DuckDBDecimalValue,
+  DuckDBTimestampValue,
+  type DuckDBConnection,
+  type DuckDBType,
+  type DuckDBValue,
+} from '@duckdb/node-api'
 import type { Entity } from './entities.ts'
 import type { Table, Value } from './tables.ts'
 
@@ -26,7 +34,11 @@ function toChunk(rows: readonly (readonly Value[])[], order: readonly number[], 
   const chunk = DuckDBDataChunk.create(types, rows.length)
   order.forEach((source, column) => {
     const write = writers[column]
-    if (write) chunk.setColumnValues(column, rows.map((row) => write(row[source] ?? null)))
+    if (write)
+      chunk.setColumnValues(
+        column,
+        rows.map((row) => write(row[source] ?? null)),
+      )
   })
   return chunk
 }

@@ -21,7 +21,10 @@ export default durable(
 
     if (earlierUsd + refund.amountUsd > freeUntilUsd || risk === 'high') {
       try {
-        const decision = await ctx.approval(`Refund $${refund.amountUsd} for order ${refund.order}?`, { detail: { ...refund, earlierUsd, risk }, timeoutMs: 3 * day })
+        const decision = await ctx.approval(`Refund $${refund.amountUsd} for order ${refund.order}?`, {
+          detail: { ...refund, earlierUsd, risk },
+          timeoutMs: 3 * day,
+        })
         if (!decision.approved) return { state: 'refused', by: decision.by, comment: decision.comment }
         await ctx.sleep('time to change one’s mind', 5_000)
       } catch (failure) {

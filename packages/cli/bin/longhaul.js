@@ -4,7 +4,9 @@ import module from 'node:module'
 
 const major = Number(process.versions.node.split('.')[0])
 if (major < 24) {
-  console.error(`Longhaul needs Node 24 or newer; this is ${process.version}.\nRun it as "npx longhaul" from the folder where npm install ran: npm has brought the right Node.`)
+  console.error(
+    `Longhaul needs Node 24 or newer; this is ${process.version}.\nRun it as "npx longhaul" from the folder where npm install ran: npm has brought the right Node.`,
+  )
   process.exit(1)
 }
 module.enableCompileCache?.()

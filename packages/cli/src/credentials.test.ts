@@ -14,15 +14,30 @@ async function folderWith(text?: string): Promise<string> {
 const fromServer = '{"url":"http://127.0.0.1:8080","key":"file-key"}'
 
 test('the nearest file upwards is found, and its path is known for messages', async () => {
-  expect(await findCredentials({}, {}, await folderWith(fromServer))).toEqual({ url: 'http://127.0.0.1:8080', key: 'file-key', urlFrom: expect.stringContaining('.longhaul/credentials.json'), keyFrom: expect.stringContaining('.longhaul/credentials.json') })
+  expect(await findCredentials({}, {}, await folderWith(fromServer))).toEqual({
+    url: 'http://127.0.0.1:8080',
+    key: 'file-key',
+    urlFrom: expect.stringContaining('.longhaul/credentials.json'),
+    keyFrom: expect.stringContaining('.longhaul/credentials.json'),
+  })
 })
 
 test('options win over the environment, the environment over the file', async () => {
   const folder = await folderWith(fromServer)
   const env = { LONGHAUL_URL: 'http://env:1', LONGHAUL_API_KEY: 'env-key' }
-  expect(await findCredentials({ url: 'https://option', key: 'option-key' }, env, folder)).toEqual({ url: 'https://option', key: 'option-key', urlFrom: '--url', keyFrom: '--key' })
+  expect(await findCredentials({ url: 'https://option', key: 'option-key' }, env, folder)).toEqual({
+    url: 'https://option',
+    key: 'option-key',
+    urlFrom: '--url',
+    keyFrom: '--key',
+  })
   expect(await findCredentials({}, env, folder)).toEqual({ url: 'http://env:1', key: 'env-key', urlFrom: 'LONGHAUL_URL', keyFrom: 'LONGHAUL_API_KEY' })
-  expect(await findCredentials({ key: 'option-key' }, {}, folder)).toEqual({ url: 'http://127.0.0.1:8080', key: 'option-key', urlFrom: expect.stringContaining('credentials.json'), keyFrom: '--key' })
+  expect(await findCredentials({ key: 'option-key' }, {}, folder)).toEqual({
+    url: 'http://127.0.0.1:8080',
+    key: 'option-key',
+    urlFrom: expect.stringContaining('credentials.json'),
+    keyFrom: '--key',
+  })
   expect(await findCredentials({}, { LONGHAUL_URL: '', LONGHAUL_API_KEY: '' }, folder)).toMatchObject({ key: 'file-key' })
 })
 
@@ -34,7 +49,10 @@ test('the key of the file never goes to another server', async () => {
 })
 
 test('what is wrong is named, with what to do about it', async () => {
-  await expect(findCredentials({}, {}, await folderWith())).rejects.toMatchObject({ message: expect.stringContaining('No server is known here'), remedy: expect.arrayContaining([expect.stringContaining('npm start')]) })
+  await expect(findCredentials({}, {}, await folderWith())).rejects.toMatchObject({
+    message: expect.stringContaining('No server is known here'),
+    remedy: expect.arrayContaining([expect.stringContaining('npm start')]),
+  })
   await expect(findCredentials({}, {}, await folderWith('{'))).rejects.toThrow(/credentials.json is not JSON/)
   await expect(findCredentials({}, {}, await folderWith('{"url":"http://x"}'))).rejects.toThrow(/must hold/)
   await expect(findCredentials({}, {}, await folderWith('null'))).rejects.toThrow(/must hold/)

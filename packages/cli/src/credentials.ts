@@ -32,7 +32,11 @@ export async function findCredentials(options: Given, env: Record<string, string
   }
   if (key !== undefined) return { url: found.url, key, urlFrom: found.path, keyFrom }
   if (url !== undefined && originOf(url) !== originOf(found.url)) {
-    throw new Problem('unauthenticated', `There is no key for ${url}. The one in ${found.path} is for ${found.url} and is not sent elsewhere.`, 'Give one with --key or LONGHAUL_API_KEY.')
+    throw new Problem(
+      'unauthenticated',
+      `There is no key for ${url}. The one in ${found.path} is for ${found.url} and is not sent elsewhere.`,
+      'Give one with --key or LONGHAUL_API_KEY.',
+    )
   }
   return { url: url ?? found.url, key: found.key, urlFrom: url === undefined ? found.path : urlFrom, keyFrom: found.path }
 }
@@ -42,7 +46,11 @@ async function nearest(start: string): Promise<{ url: string; key: string; path:
     const path = join(folder, file)
     const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-      throw new Problem('unauthenticated', `${path} cannot be read: ${error.code}.`, 'It belongs to whoever started the server. Run as the same user, or give --url and --key.')
+      throw new Problem(
+        'unauthenticated',
+        `${path} cannot be read: ${error.code}.`,
+        'It belongs to whoever started the server. Run as the same user, or give --url and --key.',
+      )
     })
     if (text !== undefined) return { ...parse(text, path), path }
     if (dirname(folder) === folder) return undefined
@@ -64,7 +72,8 @@ function parse(text: string, path: string): { url: string; key: string } {
 }
 
 function checkUrl(url: string): void {
-  if (!/^https?:\/\//.test(url) || !URL.canParse(url)) throw new Problem('invalid', `"${url}" is not a server's address.`, 'It must look like http://127.0.0.1:8080.')
+  if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+    throw new Problem('invalid', `"${url}" is not a server's address.`, 'It must look like http://127.0.0.1:8080.')
 }
 
 const originOf = (url: string): string => new URL(url).origin.replace('//localhost', '//127.0.0.1')

@@ -9,7 +9,8 @@ export type Explained = { code: ErrorCode; message: string; remedy: string[]; re
 
 export function explain(error: unknown, credentials: Credentials | undefined): Explained {
   if (error instanceof Problem) return { code: error.code, message: error.message, remedy: error.remedy, exit: errorCodes[error.code].exit }
-  if (error instanceof ApiError) return { code: error.code, message: error.message, remedy: remedyOf(error, credentials), requestId: error.requestId, exit: errorCodes[error.code].exit }
+  if (error instanceof ApiError)
+    return { code: error.code, message: error.message, remedy: remedyOf(error, credentials), requestId: error.requestId, exit: errorCodes[error.code].exit }
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
   return { code: 'internal', message: `A fault in the command itself: ${message}`, remedy: [], exit: errorCodes.internal.exit }
 }
@@ -17,7 +18,10 @@ export function explain(error: unknown, credentials: Credentials | undefined): E
 function remedyOf(error: ApiError, credentials: Credentials | undefined): string[] {
   switch (error.code) {
     case 'unauthenticated':
-      return [`The key came from ${credentials?.keyFrom ?? 'nowhere'}. It may have been deleted, or be another server's.`, 'A restart of the server with npm start writes a fresh .longhaul/credentials.json.']
+      return [
+        `The key came from ${credentials?.keyFrom ?? 'nowhere'}. It may have been deleted, or be another server's.`,
+        'A restart of the server with npm start writes a fresh .longhaul/credentials.json.',
+      ]
     case 'forbidden':
       return ['Someone who may manage keys can make one that may:', 'npx longhaul keys create <name> --permission …']
     case 'unavailable':

@@ -7,7 +7,13 @@ import { Problem } from './problem.ts'
 import type { SavedFile } from './show/answer.ts'
 
 /** Saves the files of an answer under their own names, and a number where two are the same. Paths are relative to `from` when that is shorter. */
-export async function saveFiles(client: Client, parts: FilePart[], folder: string, from: string, signal: AbortSignal): Promise<(SavedFile & { fileId: string })[]> {
+export async function saveFiles(
+  client: Client,
+  parts: FilePart[],
+  folder: string,
+  from: string,
+  signal: AbortSignal,
+): Promise<(SavedFile & { fileId: string })[]> {
   const taken = new Set<string>()
   const saved: (SavedFile & { fileId: string })[] = []
   for (const part of parts) {
@@ -17,7 +23,11 @@ export async function saveFiles(client: Client, parts: FilePart[], folder: strin
       await mkdir(folder, { recursive: true })
       await writeFile(path, bytes)
     } catch (error) {
-      throw new Problem('internal', `${path} cannot be written: ${(error as NodeJS.ErrnoException).code}.`, 'The run is complete. Choose another folder with --out.') // The file system throws nothing else.
+      throw new Problem(
+        'internal',
+        `${path} cannot be written: ${(error as NodeJS.ErrnoException).code}.`,
+        'The run is complete. Choose another folder with --out.',
+      ) // The file system throws nothing else.
     }
     const short = relative(from, path)
     saved.push({ fileId: part.fileId, title: part.title ?? part.name, path: short.startsWith('..') ? path : `./${short}` })
@@ -27,7 +37,10 @@ export async function saveFiles(client: Client, parts: FilePart[], folder: strin
 
 /** A name that a run made up becomes a plain file name: no folders, no hidden file, nothing that a terminal or a shell would act on. */
 export function safeName(name: string): string {
-  const plain = basename(name.replaceAll('\\', '/')).replace(/[\u0000-\u001f\u007f-\u009f<>:"|?*]/g, '').replace(/^[.\s-]+/, '').trim()
+  const plain = basename(name.replaceAll('\\', '/'))
+    .replace(/[\u0000-\u001f\u007f-\u009f<>:"|?*]/g, '')
+    .replace(/^[.\s-]+/, '')
+    .trim()
   return plain || 'file'
 }
 

@@ -40,7 +40,12 @@ export async function follow(invocation: Invocation, run: Run, options: FollowOp
   return end ? show(invocation, client, run, end, options) : exitCodes.failed
 }
 
-async function watch({ terminal, isJson, world, printJson }: Invocation, client: Client, run: Run, { isQuiet = false, giveUpAfterMs }: FollowOptions): Promise<End | undefined> {
+async function watch(
+  { terminal, isJson, world, printJson }: Invocation,
+  client: Client,
+  run: Run,
+  { isQuiet = false, giveUpAfterMs }: FollowOptions,
+): Promise<End | undefined> {
   const story = createStory(terminal, run.id)
   const isTelling = !isJson && !isQuiet
   const connection = connectionTeller(story)
@@ -70,7 +75,8 @@ function connectionTeller(story: Story) {
   let failures = 0
   return {
     wasLost: () => lostAt !== undefined,
-    doing: () => (lostAt === undefined ? story.doing() : `no connection for ${duration(performance.now() - lostAt)}, ${counted(failures, 'try', 'tries')}; the run is kept`),
+    doing: () =>
+      lostAt === undefined ? story.doing() : `no connection for ${duration(performance.now() - lostAt)}, ${counted(failures, 'try', 'tries')}; the run is kept`,
     tell(state: ConnectionState): string | undefined {
       if (state.state === 'lost') {
         failures = state.failures
@@ -112,10 +118,21 @@ async function show(invocation: Invocation, client: Client, run: Run, { event, d
         return exitCodes.done
       }
       const folder = resolve(world.folder, options.out ?? `longhaul-answers/${run.id}`)
-      const saved = await saveFiles(client, answer.parts.filter((part) => part.type === 'file'), folder, world.folder, world.interrupted)
+      const saved = await saveFiles(
+        client,
+        answer.parts.filter((part) => part.type === 'file'),
+        folder,
+        world.folder,
+        world.interrupted,
+      )
       if (isJson) {
         const pathOf = new Map(saved.map(({ fileId, path }) => [fileId, path]))
-        printJson({ ...head, state: 'completed', ...answer, parts: answer.parts.map((part) => (part.type === 'file' ? { ...part, path: pathOf.get(part.fileId) } : part)) })
+        printJson({
+          ...head,
+          state: 'completed',
+          ...answer,
+          parts: answer.parts.map((part) => (part.type === 'file' ? { ...part, path: pathOf.get(part.fileId) } : part)),
+        })
       } else terminal.print(...answerLines(terminal, { answer, saved, turns, durationMs, rowsMax: options.rowsMax }), '')
       return exitCodes.done
     }

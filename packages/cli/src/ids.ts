@@ -7,7 +7,8 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 export const shortId = (id: string): string => id.slice(-8)
 
 /** A run's whole id from what a person typed: the id, its end as lists show it, or `last`. */
-export const runIdFrom = (client: Client, given: string): Promise<string> => idFrom(given, 'run', 'npx longhaul runs list', async () => (await client.runs.list({ limit: 200 })).items.map(({ id }) => id))
+export const runIdFrom = (client: Client, given: string): Promise<string> =>
+  idFrom(given, 'run', 'npx longhaul runs list', async () => (await client.runs.list({ limit: 200 })).items.map(({ id }) => id))
 
 export const approvalIdFrom = (client: Client, given: string): Promise<string> =>
   idFrom(given, 'approval', 'npx longhaul approvals list', async () => (await client.approvals.list({ limit: 200 })).items.map(({ id }) => id))
@@ -17,7 +18,8 @@ export async function keyIdFrom(client: Client, given: string): Promise<string> 
   if (uuid.test(given)) return given.toLowerCase()
   const { items } = await client.keys.list()
   const named = items.filter(({ name }) => name === given)
-  if (named.length > 1) throw new Problem('invalid', `${named.length} keys are called "${given}".`, `Give the id of one: ${named.map(({ id }) => shortId(id)).join(', ')}`)
+  if (named.length > 1)
+    throw new Problem('invalid', `${named.length} keys are called "${given}".`, `Give the id of one: ${named.map(({ id }) => shortId(id)).join(', ')}`)
   return named[0]?.id ?? idFrom(given, 'key', 'npx longhaul keys list', async () => items.map(({ id }) => id))
 }
 

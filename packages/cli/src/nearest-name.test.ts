@@ -2,7 +2,13 @@ import { expect, test } from 'vitest'
 import { editsBetween, nearNames } from './nearest-name.ts'
 
 test('edits are insertions, deletions, replacements and swapped neighbours', () => {
-  expect([editsBetween('analyst', 'analyst'), editsBetween('analist', 'analyst'), editsBetween('anlayst', 'analyst'), editsBetween('', 'abc'), editsBetween('kitten', 'sitting')]).toEqual([0, 1, 1, 3, 3])
+  expect([
+    editsBetween('analyst', 'analyst'),
+    editsBetween('analist', 'analyst'),
+    editsBetween('anlayst', 'analyst'),
+    editsBetween('', 'abc'),
+    editsBetween('kitten', 'sitting'),
+  ]).toEqual([0, 1, 1, 3, 3])
 })
 
 test('near names come best first, and far ones not at all', () => {

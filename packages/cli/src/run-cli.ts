@@ -29,7 +29,12 @@ export async function runCli(args: string[], version: string, world: World): Pro
 
   const program = createProgram(version, act)
   for (const command of [program, ...program.commands, ...program.commands.flatMap((each) => each.commands)]) {
-    command.exitOverride().configureOutput({ writeOut: (text) => void world.stdout.write(text), writeErr: (text) => void world.stderr.write(text), getOutHelpWidth: () => 100, getErrHelpWidth: () => 100 })
+    command.exitOverride().configureOutput({
+      writeOut: (text) => void world.stdout.write(text),
+      writeErr: (text) => void world.stderr.write(text),
+      getOutHelpWidth: () => 100,
+      getErrHelpWidth: () => 100,
+    })
   }
   try {
     if (args.length === 0) program.outputHelp() // What somebody who typed nothing wants: no error.

@@ -17,7 +17,11 @@ async function answering(script: () => Script = () => eventful()): Promise<FakeA
   return api
 }
 const usage = { input: 10, cachedInput: 0, output: 5, costUsd: null }
-const plain = (more: Partial<Answer> = {}): Script => events([{ type: 'run.started', data: { input: 'q' } }, { type: 'run.completed', data: { output: { text: 'Done.', parts: [], model: 'acme/big', usage, ...more } as unknown as Json } }])
+const plain = (more: Partial<Answer> = {}): Script =>
+  events([
+    { type: 'run.started', data: { input: 'q' } },
+    { type: 'run.completed', data: { output: { text: 'Done.', parts: [], model: 'acme/big', usage, ...more } as unknown as Json } },
+  ])
 
 test('a question in 80 columns, with a retry, a lost worker and a lost connection on the way', async () => {
   await using api = await answering()
@@ -57,7 +61,15 @@ test('--json prints every event once, on a line each, and the answer last', asyn
   expect(lines[0]).toMatchObject({ type: 'run', runId: uuid(0), agent: 'analyst' })
   expect(lines.filter((line) => 'seq' in line).map(({ seq }) => seq)).toEqual(Array.from({ length: 30 }, (_, seq) => seq))
   expect(lines.filter(({ type }) => type === 'connection').map(({ state }) => state)).toEqual(['lost', 'connected'])
-  expect(lines.at(-1)).toMatchObject({ type: 'answer', state: 'completed', runId: uuid(0), durationMs: 7_250, text: answer.text, model: 'offline/planner', usage: answer.usage })
+  expect(lines.at(-1)).toMatchObject({
+    type: 'answer',
+    state: 'completed',
+    runId: uuid(0),
+    durationMs: 7_250,
+    text: answer.text,
+    model: 'offline/planner',
+    usage: answer.usage,
+  })
   expect(lines.at(-1)?.['parts']).toMatchObject([{ type: 'table' }, { path: './here/arr-by-region.svg' }, { path: './here/arr-by-region.png' }])
   expect(await readFile(join(ran.folder, 'here/arr-by-region.png'))).toEqual(Buffer.from([137, 80]))
 })
@@ -121,17 +133,30 @@ test('Ctrl-C leaves the run alone and says how to watch or cancel it', async () 
 
 test('a failed run is exit code 1 and says why; a cancelled one is 10', async () => {
   const ending = (end: Parameters<typeof events>[0][number]) => answering(() => events([{ type: 'run.started', data: { input: 'q' } }, end]))
-  await using failing = await ending({ type: 'run.failed', data: { failure: { message: 'The model gave\u001b[31m no answer.', code: 'turns_max', retryable: false } } })
+  await using failing = await ending({
+    type: 'run.failed',
+    data: { failure: { message: 'The model gave\u001b[31m no answer.', code: 'turns_max', retryable: false } },
+  })
   const failed = await command(failing, ['ask', 'analyst', 'q'])
   expect([failed.exit, failed.out.includes('✗ The run failed (turns_max).\n  The model gave no answer.')]).toEqual([1, true])
-  expect((await command(failing, ['ask', 'analyst', 'q', '--json'])).json().at(-1)).toMatchObject({ type: 'answer', state: 'failed', failure: { code: 'turns_max' } })
+  expect((await command(failing, ['ask', 'analyst', 'q', '--json'])).json().at(-1)).toMatchObject({
+    type: 'answer',
+    state: 'failed',
+    failure: { code: 'turns_max' },
+  })
   await using cancelling = await ending({ type: 'run.cancelled', data: { by: 'wei', reason: 'wrong question' } })
   const cancelled = await command(cancelling, ['ask', 'analyst', 'q'])
   expect([cancelled.exit, cancelled.out.includes('Cancelled by wei: wrong question.')]).toEqual([10, true])
 })
 
 test('durable code may return anything', async () => {
-  const returning = (output: never) => answering(() => events([{ type: 'run.started', data: { input: 'q' } }, { type: 'run.completed', data: { output } }]))
+  const returning = (output: never) =>
+    answering(() =>
+      events([
+        { type: 'run.started', data: { input: 'q' } },
+        { type: 'run.completed', data: { output } },
+      ]),
+    )
   await using text = await returning('shipped' as never)
   expect((await command(text, ['ask', 'analyst', 'q', '--quiet'])).out).toContain('\n  shipped\n')
   await using object = await returning({ orders: 2 } as never)
@@ -174,7 +199,9 @@ test('what goes wrong is told with its cause, its remedy and its exit code', asy
   expect(unknown).toMatchObject({ exit: 5, err: '  ✗ There is no agent "analist".\n    Did you mean analyst?\n' })
   const wrongKey = await command(api, ['ask', 'analyst', 'q'], { env: { LONGHAUL_API_KEY: 'nope' } })
   expect(wrongKey).toMatchObject({ exit: 3, err: expect.stringContaining('The key came from LONGHAUL_API_KEY.') })
-  expect((await command(api, ['ask', 'analyst', 'q', '--json', '--key', 'nope'])).json()).toEqual([expect.objectContaining({ type: 'error', code: 'unauthenticated', requestId: expect.any(String) })])
+  expect((await command(api, ['ask', 'analyst', 'q', '--json', '--key', 'nope'])).json()).toEqual([
+    expect.objectContaining({ type: 'error', code: 'unauthenticated', requestId: expect.any(String) }),
+  ])
   expect(await command(undefined, ['ask', 'analyst', 'q'])).toMatchObject({ exit: 3, err: expect.stringContaining('npm start') })
   expect(await command(api, ['ask', 'analyst'])).toMatchObject({ exit: 2, err: expect.stringContaining('question') })
   expect(await command(api, ['ask', 'analyst', 'q', '--rows', 'many'])).toMatchObject({ exit: 2, err: expect.stringContaining('whole number') })
@@ -186,5 +213,7 @@ test('no server at all: the address, the cause and the remedy', async () => {
   await api.stop()
   const { exit, err } = await command(api, ['status'])
   expect(exit).toBe(9)
-  expect(err).toBe(`  ✗ No answer from ${api.url}: connection refused.\n    Is the server running? npm start starts it. The address came from\n    LONGHAUL_URL.\n`)
+  expect(err).toBe(
+    `  ✗ No answer from ${api.url}: connection refused.\n    Is the server running? npm start starts it. The address came from\n    LONGHAUL_URL.\n`,
+  )
 })

@@ -7,14 +7,38 @@ import { events, rootKey, startFakeApi, uuid } from './support/fake-api.ts'
 import { command } from './support/run-command.ts'
 import { agents, eventful, system } from './support/stories.ts'
 
-const approval = (n: number, title: string): Approval => ({ id: uuid(300 + n), runId: uuid(0), agent: 'analyst', title, detail: null, state: 'pending', decidedBy: null, comment: null, createdAt: '2026-11-21T02:00:00.000Z', expiresAt: null, decidedAt: null })
+const approval = (n: number, title: string): Approval => ({
+  id: uuid(300 + n),
+  runId: uuid(0),
+  agent: 'analyst',
+  title,
+  detail: null,
+  state: 'pending',
+  decidedBy: null,
+  comment: null,
+  createdAt: '2026-11-21T02:00:00.000Z',
+  expiresAt: null,
+  decidedAt: null,
+})
 const started = () => startFakeApi({ agents, system, script: () => eventful(), approvals: [approval(1, 'Refund $40?'), approval(2, 'Send 412 reminders?')] })
 const ask = ['ask', 'analyst', 'q', '--quiet', '--out', tmpdir()]
 
 test('a run goes by its id, the end of it, or the word last', async () => {
-  await using api = await startFakeApi({ agents, script: () => events([{ type: 'run.started', data: { input: 'q' } }, { type: 'run.completed', data: { output: 'ok' } }]) })
+  await using api = await startFakeApi({
+    agents,
+    script: () =>
+      events([
+        { type: 'run.started', data: { input: 'q' } },
+        { type: 'run.completed', data: { output: 'ok' } },
+      ]),
+  })
   for (let n = 0; n < 3; n++) await command(api, ask)
-  for (const [given, id] of [[uuid(1), uuid(1)], ['00000001', uuid(1)], ['last', uuid(2)]] as const) expect((await command(api, ['runs', 'get', given, '--json'])).json()).toEqual([expect.objectContaining({ id })])
+  for (const [given, id] of [
+    [uuid(1), uuid(1)],
+    ['00000001', uuid(1)],
+    ['last', uuid(2)],
+  ] as const)
+    expect((await command(api, ['runs', 'get', given, '--json'])).json()).toEqual([expect.objectContaining({ id })])
   expect(await command(api, ['runs', 'get', 'ffff'])).toMatchObject({ exit: 5, err: expect.stringContaining('No run "ffff" among the last 3.') })
 })
 
@@ -55,14 +79,23 @@ test('start takes any JSON from the command line, a file or standard input', asy
   await command(api, ['runs', 'start', 'analyst'])
   expect(api.requests.map(({ body }) => (body as { input: unknown }).input)).toEqual([{ orderId: 7 }, { from: 'file' }, [1], null])
   expect(api.requests[0]?.body).toEqual({ agent: 'analyst', input: { orderId: 7 }, session: 's', idempotencyKey: 'k' })
-  expect(await command(api, ['runs', 'start', 'analyst', '--input', 'hello'])).toMatchObject({ exit: 2, err: expect.stringContaining(`A text needs quotes of its own: '"hello"'`) })
-  expect(await command(api, ['runs', 'start', 'analyst', '--input', '@none.json'])).toMatchObject({ exit: 2, err: expect.stringContaining('none.json cannot be read: ENOENT') })
+  expect(await command(api, ['runs', 'start', 'analyst', '--input', 'hello'])).toMatchObject({
+    exit: 2,
+    err: expect.stringContaining(`A text needs quotes of its own: '"hello"'`),
+  })
+  expect(await command(api, ['runs', 'start', 'analyst', '--input', '@none.json'])).toMatchObject({
+    exit: 2,
+    err: expect.stringContaining('none.json cannot be read: ENOENT'),
+  })
 })
 
 test('cancel, retry and signal say what became of the run', async () => {
   await using api = await startFakeApi({ agents, script: () => events([{ type: 'run.started', data: { input: 'q' } }, { type: 'cut' }]) })
   await command(api, ['runs', 'start', 'analyst'])
-  expect(await command(api, ['runs', 'signal', 'last', 'paid', '{"amount":120}'])).toMatchObject({ exit: 0, out: expect.stringContaining('Signal paid is with run') })
+  expect(await command(api, ['runs', 'signal', 'last', 'paid', '{"amount":120}'])).toMatchObject({
+    exit: 0,
+    out: expect.stringContaining('Signal paid is with run'),
+  })
   expect(api.requests.at(-1)).toMatchObject({ path: `/v1/runs/${uuid(0)}/signals/paid`, body: { payload: { amount: 120 } } })
   expect(await command(api, ['runs', 'retry', 'last'])).toMatchObject({ exit: 6, err: expect.stringContaining('waits for an operator') })
   expect(await command(api, ['runs', 'cancel', 'last', '--reason', 'wrong'])).toMatchObject({ exit: 0, out: `  Run ${uuid(0)} is cancelled.\n` })
@@ -76,7 +109,9 @@ test('approvals are listed, approved and denied; the first answer wins', async (
   expect(await command(api, ['approvals', 'deny', uuid(302)])).toMatchObject({ exit: 0, out: '  Denied: Send 412 reminders?\n' })
   expect(await command(api, ['approvals', 'deny', uuid(301)])).toMatchObject({ exit: 6, err: expect.stringContaining('It was approved before.') })
   expect((await command(api, ['approvals', 'list'])).out).toContain('Nothing waits for a yes or no.')
-  expect((await command(api, ['approvals', 'list', '--all', '--json'])).json()).toEqual([expect.objectContaining({ items: [expect.objectContaining({ comment: 'ok' }), expect.anything()] })])
+  expect((await command(api, ['approvals', 'list', '--all', '--json'])).json()).toEqual([
+    expect.objectContaining({ items: [expect.objectContaining({ comment: 'ok' }), expect.anything()] }),
+  ])
 })
 
 test('agents and status tell what there is', async () => {
@@ -90,12 +125,33 @@ test('agents and status tell what there is', async () => {
 
 test('a key is made with the access and permissions that were asked for, and revoked by name', async () => {
   await using api = await started()
-  const made = await command(api, ['keys', 'create', 'board', '--region', 'EMEA', '--region', 'APAC', '--no-personal-data', '--permission', 'runs:read', '--permission', 'runs:write', '--json'])
-  expect(api.requests.at(-1)?.body).toEqual({ name: 'board', access: { regions: ['EMEA', 'APAC'], personalData: false }, permissions: ['runs:read', 'runs:write'] })
+  const made = await command(api, [
+    'keys',
+    'create',
+    'board',
+    '--region',
+    'EMEA',
+    '--region',
+    'APAC',
+    '--no-personal-data',
+    '--permission',
+    'runs:read',
+    '--permission',
+    'runs:write',
+    '--json',
+  ])
+  expect(api.requests.at(-1)?.body).toEqual({
+    name: 'board',
+    access: { regions: ['EMEA', 'APAC'], personalData: false },
+    permissions: ['runs:read', 'runs:write'],
+  })
   expect(made.json()[0]).toMatchObject({ secret: 'lh_1' })
   await command(api, ['keys', 'create', 'all'])
   expect(api.requests.at(-1)?.body).toEqual({ name: 'all', access: { personalData: true } })
-  expect(await command(api, ['keys', 'create', 'x', '--permission', 'run:read'])).toMatchObject({ exit: 2, err: expect.stringContaining('Did you mean runs:read?') })
+  expect(await command(api, ['keys', 'create', 'x', '--permission', 'run:read'])).toMatchObject({
+    exit: 2,
+    err: expect.stringContaining('Did you mean runs:read?'),
+  })
   expect((await command(api, ['keys', 'list'])).out).toMatch(/board {2}never {2}only EMEA, APAC · no personal data/)
   expect(await command(api, ['keys', 'delete', 'board'])).toMatchObject({ exit: 0, out: expect.stringContaining('Key board') })
   expect(api.keys.map(({ name }) => name)).toEqual(['root', 'all'])
@@ -105,11 +161,40 @@ test('a key is made with the access and permissions that were asked for, and rev
 test('a missing permission is exit code 4 and says who can help', async () => {
   await using api = await started()
   await command(api, ['keys', 'create', 'small', '--permission', 'runs:read'])
-  expect(await command(api, ['keys', 'create', 'more', '--key', 'lh_1'])).toMatchObject({ exit: 4, err: expect.stringContaining('npx longhaul keys create <name> --permission') })
+  expect(await command(api, ['keys', 'create', 'more', '--key', 'lh_1'])).toMatchObject({
+    exit: 4,
+    err: expect.stringContaining('npx longhaul keys create <name> --permission'),
+  })
 })
 
 test('help has examples everywhere, nothing typed is help, and the version is one line', async () => {
-  const topics = ['ask', 'runs', 'runs list', 'runs get', 'runs start', 'runs watch', 'runs cancel', 'runs retry', 'runs events', 'runs step', 'runs signal', 'approvals', 'approvals list', 'approvals approve', 'approvals deny', 'agents', 'agents list', 'agents get', 'keys', 'keys create', 'keys list', 'keys delete', 'eval', 'status', 'version']
+  const topics = [
+    'ask',
+    'runs',
+    'runs list',
+    'runs get',
+    'runs start',
+    'runs watch',
+    'runs cancel',
+    'runs retry',
+    'runs events',
+    'runs step',
+    'runs signal',
+    'approvals',
+    'approvals list',
+    'approvals approve',
+    'approvals deny',
+    'agents',
+    'agents list',
+    'agents get',
+    'keys',
+    'keys create',
+    'keys list',
+    'keys delete',
+    'eval',
+    'status',
+    'version',
+  ]
   for (const topic of topics) {
     const help = await command(undefined, [...topic.split(' '), '--help'])
     expect(help, topic).toMatchObject({ exit: 0, err: '', out: expect.stringContaining('Examples:\n  npx longhaul') })

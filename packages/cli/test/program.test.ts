@@ -11,12 +11,18 @@ const program = new URL('../bin/longhaul.js', import.meta.url).pathname
 /** The program as a process of its own; `onOutput` is called with everything so far. */
 async function run(args: string[], url = 'http://127.0.0.1:9', onOutput: (out: string, process: ReturnType<typeof spawn>) => void = () => {}) {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-program-'))
-  const child = spawn(process.execPath, ['--conditions=longhaul-source', program, ...args], { cwd: folder, env: { PATH: process.env['PATH'], LONGHAUL_URL: url, LONGHAUL_API_KEY: rootKey }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, ['--conditions=longhaul-source', program, ...args], {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], LONGHAUL_URL: url, LONGHAUL_API_KEY: rootKey },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let out = ''
   let err = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => onOutput((out += text), child))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (err += text))
-  const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve) => child.on('close', (code, signal) => resolve({ code, signal })))
+  const { code, signal } = await new Promise<{ code: number | null; signal: string | null }>((resolve) =>
+    child.on('close', (code, signal) => resolve({ code, signal })),
+  )
   return { code, signal, out, err }
 }
 
@@ -27,7 +33,17 @@ test('the program starts, prints its version and help, and sets its exit code', 
 })
 
 test('help loads none of what only commands need', async () => {
-  const child = spawn(process.execPath, ['--conditions=longhaul-source', '--import', `data:text/javascript,import module from 'node:module'; module.registerHooks({ load(url, context, next) { process.stderr.write(url + '\\n'); return next(url, context) } })`, program, '--help'], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(
+    process.execPath,
+    [
+      '--conditions=longhaul-source',
+      '--import',
+      `data:text/javascript,import module from 'node:module'; module.registerHooks({ load(url, context, next) { process.stderr.write(url + '\\n'); return next(url, context) } })`,
+      program,
+      '--help',
+    ],
+    { stdio: ['ignore', 'ignore', 'pipe'] },
+  )
   let loaded = ''
   for await (const chunk of child.stderr) loaded += chunk
   expect(loaded).toContain('cli/src/program.ts')

@@ -40,7 +40,14 @@ test('the map of the console', () => {
 })
 
 test('every path matches the pattern of its name', () => {
-  const examples: Record<keyof typeof paths, string> = { home: paths.home(), signIn: paths.signIn(), runs: paths.runs(), run: paths.run(runId), approvals: paths.approvals(), system: paths.system() }
+  const examples: Record<keyof typeof paths, string> = {
+    home: paths.home(),
+    signIn: paths.signIn(),
+    runs: paths.runs(),
+    run: paths.run(runId),
+    approvals: paths.approvals(),
+    system: paths.system(),
+  }
   for (const [name, pattern] of Object.entries(patterns)) {
     const expected = new RegExp(`^${pattern.replace(/\$\w+/g, '[^/]+')}$`)
     expect(examples[name as keyof typeof paths]).toMatch(expected)

@@ -12,7 +12,14 @@ export const paths = {
 export const apiPaths = { health: () => '/healthz' } as const
 
 /** The patterns that the router matches, under the same names as the paths they match. */
-export const patterns = { home: '/', signIn: '/sign-in', runs: '/runs', run: '/runs/$runId', approvals: '/approvals', system: '/system' } as const satisfies Record<keyof typeof paths, string>
+export const patterns = {
+  home: '/',
+  signIn: '/sign-in',
+  runs: '/runs',
+  run: '/runs/$runId',
+  approvals: '/approvals',
+  system: '/system',
+} as const satisfies Record<keyof typeof paths, string>
 
 function withQuery(path: string, fields: Record<string, string | undefined>): string {
   const query = writeQuery(fields)

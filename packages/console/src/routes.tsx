@@ -15,7 +15,10 @@ const signIn = createRoute({
   getParentRoute: () => root,
   path: patterns.signIn,
   // Only back into this console: an address of elsewhere would make the sign-in page a trap.
-  validateSearch: ({ to, rejected }) => ({ to: text(to)?.match(/^\/(?![/\\])/) ? text(to) : undefined, rejected: rejected === 'yes' ? ('yes' as const) : undefined }),
+  validateSearch: ({ to, rejected }) => ({
+    to: text(to)?.match(/^\/(?![/\\])/) ? text(to) : undefined,
+    rejected: rejected === 'yes' ? ('yes' as const) : undefined,
+  }),
   component: SignInPage,
 })
 

@@ -2,7 +2,9 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 
 /** The console's rules. A rule that gets in the way of good code is changed here, not dodged. */
-const files = readdirSync(new URL('.', import.meta.url), { recursive: true, encoding: 'utf8' }).filter((file) => /\.tsx?$/.test(file) && !file.includes('.test.'))
+const files = readdirSync(new URL('.', import.meta.url), { recursive: true, encoding: 'utf8' }).filter(
+  (file) => /\.tsx?$/.test(file) && !file.includes('.test.'),
+)
 const sources = new Map(files.map((file) => [file, readFileSync(new URL(file, import.meta.url), 'utf8')]))
 
 /** Which of our own folders a folder may import. A file at the top may import all of them. */
@@ -18,7 +20,9 @@ const top = ['paths']
 
 /** `file:what` for each file outside `but` whose source has a match. */
 function found(pattern: RegExp, but: readonly string[] = []): string[] {
-  return [...sources].flatMap(([file, source]) => (but.some((start) => file.startsWith(start)) ? [] : [...source.matchAll(pattern)].map((match) => `${file}: ${match[0].trim()}`)))
+  return [...sources].flatMap(([file, source]) =>
+    but.some((start) => file.startsWith(start)) ? [] : [...source.matchAll(pattern)].map((match) => `${file}: ${match[0].trim()}`),
+  )
 }
 
 function target(file: string, path: string): string {
@@ -31,7 +35,8 @@ test('imports follow the arrows: interface parts know no API and no address, the
     if (inside === undefined) return []
     return [...source.matchAll(/(?:from |import )'(\.[^']+\.tsx?)'/g)].flatMap(([, path = '']) => {
       const to = target(file, path)
-      const allowed = [folder, ...(mayImport[folder] ?? [])].some((one) => to.startsWith(`${one}/`)) || (folder !== 'ui' && folder !== 'timeline' && top.includes(to))
+      const allowed =
+        [folder, ...(mayImport[folder] ?? [])].some((one) => to.startsWith(`${one}/`)) || (folder !== 'ui' && folder !== 'timeline' && top.includes(to))
       return allowed ? [] : [`${file} imports ${to}`]
     })
   })

@@ -74,11 +74,20 @@ describe('a run', () => {
   test('asked, watched and answered: the sentence, the table, its SQL, the chart and the bill', async () => {
     await using v = await visit(browser, server, '/?agent=analyst')
     await ask(v.page, question)
-    await timeline(v.page).getByRole('treeitem', { name: /^Model call/ }).first().waitFor({ timeout: 30_000 }) // Live: before there is an answer.
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^Model call/ })
+      .first()
+      .waitFor({ timeout: 30_000 }) // Live: before there is an answer.
     await v.page.getByRole('heading', { name: 'Answer' }).waitFor({ timeout: 60_000, state: 'attached' })
-    await v.page.getByRole('columnheader', { name: /region/i }).first().waitFor()
+    await v.page
+      .getByRole('columnheader', { name: /region/i })
+      .first()
+      .waitFor()
     await v.page.getByRole('button', { name: 'SQL', exact: false }).first().click()
-    await v.page.getByText(/select/i).first().waitFor()
+    await v.page
+      .getByText(/select/i)
+      .first()
+      .waitFor()
     const chart = v.page.locator('figure img').first()
     await chart.waitFor()
     expect(await chart.evaluate((image: HTMLImageElement) => image.decode().then(() => image.naturalWidth))).toBeGreaterThan(0)
@@ -88,7 +97,10 @@ describe('a run', () => {
 
   test('a click on a model call shows its exact prompt, and the address leads there again', async () => {
     await using v = await visit(browser, server, answered)
-    await timeline(v.page).getByRole('treeitem', { name: /^Model call/ }).first().click()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^Model call/ })
+      .first()
+      .click()
     const detail = v.page.getByRole('complementary', { name: 'Detail' })
     await detail.getByText('Instructions', { exact: true }).waitFor()
     await detail.getByText(question).first().waitFor()
@@ -99,7 +111,10 @@ describe('a run', () => {
 
   test('a command shows its script, what it printed, how it ended and what it ran in', async () => {
     await using v = await visit(browser, server, `${answered}?show=exec`)
-    await timeline(v.page).getByRole('treeitem', { name: /^Command/ }).first().click()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^Command/ })
+      .first()
+      .click()
     const detail = v.page.getByRole('complementary', { name: 'Detail' })
     for (const part of ['Script', 'Standard output', 'Exit code', 'Sandbox']) await detail.getByText(part, { exact: true }).waitFor()
   })
@@ -162,7 +177,10 @@ describe('a run', () => {
 
 test('the list of runs is filtered by its address, and the address by the list', async () => {
   await using v = await visit(browser, server, '/runs')
-  await v.page.getByRole('row', { name: new RegExp(question.slice(0, 20)) }).first().waitFor()
+  await v.page
+    .getByRole('row', { name: new RegExp(question.slice(0, 20)) })
+    .first()
+    .waitFor()
   await v.page.getByRole('combobox', { name: 'State' }).selectOption('completed')
   await expect.poll(() => new URL(v.page.url()).searchParams.get('state')).toBe('completed')
   await v.page.goto('/runs?state=pending&agent=nobody')
@@ -189,7 +207,15 @@ test('language and theme are chosen in the header and remembered', async () => {
 })
 
 describe('every page', () => {
-  const pages: [string, () => string][] = [['ask', () => '/'], ['runs', () => '/runs'], ['run', () => answered], ['an entry of a run', () => `${answered}?step=0`], ['approvals', () => '/approvals'], ['system', () => '/system'], ['sign-in', () => '/sign-in']]
+  const pages: [string, () => string][] = [
+    ['ask', () => '/'],
+    ['runs', () => '/runs'],
+    ['run', () => answered],
+    ['an entry of a run', () => `${answered}?step=0`],
+    ['approvals', () => '/approvals'],
+    ['system', () => '/system'],
+    ['sign-in', () => '/sign-in'],
+  ]
 
   for (const [name, path] of pages) {
     for (const colorScheme of ['light', 'dark'] as const) {

@@ -35,7 +35,10 @@ async function reaches(page: Page, state: string, timeout = 30_000): Promise<voi
 async function start(page: Page, agent: string, input: string): Promise<string> {
   await page.goto(`/?agent=${agent}`)
   await page.getByRole('textbox').fill(input)
-  await page.getByRole('button', { name: /^(Ask|Start|提问|启动)$/, disabled: false }).and(page.locator(':not([aria-disabled="true"])')).click({ timeout: 60_000 }) // The agent may still be starting.
+  await page
+    .getByRole('button', { name: /^(Ask|Start|提问|启动)$/, disabled: false })
+    .and(page.locator(':not([aria-disabled="true"])'))
+    .click({ timeout: 60_000 }) // The agent may still be starting.
   await page.waitForURL('**/runs/*')
   return new URL(page.url()).pathname
 }
@@ -51,7 +54,10 @@ describe('a function that takes JSON', () => {
     await v.page.getByRole('button', { name: 'Start' }).and(v.page.locator(':not([aria-disabled="true"])')).waitFor({ timeout: 60_000 })
 
     await box.fill('{"order": "A-1", ')
-    await v.page.getByText(/^Not JSON yet:/).first().waitFor()
+    await v.page
+      .getByText(/^Not JSON yet:/)
+      .first()
+      .waitFor()
     expect(await v.page.getByRole('button', { name: 'Start' }).getAttribute('aria-disabled')).toBe('true')
     await box.press('Control+Enter')
     expect(new URL(v.page.url()).pathname).toBe('/')
@@ -83,7 +89,9 @@ describe('a person decides', () => {
 
     await reaches(v.page, 'Completed')
     await v.page.getByText('"B-77"').first().waitFor()
-    await timeline(v.page).getByRole('treeitem', { name: /^pay out/ }).waitFor()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^pay out/ })
+      .waitFor()
     expect(v.complaints).toEqual([])
   })
 
@@ -100,7 +108,11 @@ describe('a person decides', () => {
     await reaches(v.page, 'Completed')
     await v.page.getByText('"refused"').first().waitFor()
     await v.page.getByText('"Not twice."').first().waitFor()
-    expect(await timeline(v.page).getByRole('treeitem', { name: /^pay out/ }).count()).toBe(0)
+    expect(
+      await timeline(v.page)
+        .getByRole('treeitem', { name: /^pay out/ })
+        .count(),
+    ).toBe(0)
   })
 })
 
@@ -108,18 +120,29 @@ describe('when something dies', () => {
   test('a worker killed in the middle: the interruption is shown, no finished stage is walked twice, and the answer comes', async () => {
     await using v = await visit(browser, server, '/')
     await start(v.page, 'marathon', 'Go.')
-    await timeline(v.page).getByRole('treeitem', { name: /^stage 3/ }).waitFor()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^stage 3/ })
+      .waitFor()
     process.kill(await server.workerPid('marathon'), 'SIGKILL')
-    await timeline(v.page).getByRole('treeitem', { name: /^Interrupted|worker.*lost/i }).waitFor()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^Interrupted|worker.*lost/i })
+      .waitFor()
     await v.page.getByText('Arrived after 12 stages.').waitFor({ timeout: 40_000 })
     await v.page.getByText('1 interruption').waitFor()
-    expect(await timeline(v.page).getByRole('treeitem', { name: /^stage 1\b/ }).filter({ hasText: 'tries' }).count()).toBe(0)
+    expect(
+      await timeline(v.page)
+        .getByRole('treeitem', { name: /^stage 1\b/ })
+        .filter({ hasText: 'tries' })
+        .count(),
+    ).toBe(0)
   })
 
   test('the server killed with the page open: a banner, then it heals by itself and the answer appears', async () => {
     await using v = await visit(browser, server, '/')
     await start(v.page, 'marathon', 'Go again.')
-    await timeline(v.page).getByRole('treeitem', { name: /^stage 2/ }).waitFor()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^stage 2/ })
+      .waitFor()
     await server.crash()
     await v.page.getByText('The server is not answering').waitFor({ timeout: 20_000 })
     await server.restart()
@@ -152,8 +175,14 @@ describe('when something dies', () => {
 
 /** The folder of the agent's data, which the agent itself recorded. */
 async function dataDirOf(page: Page): Promise<string> {
-  await timeline(page).getByRole('treeitem', { name: /^take the road/ }).click()
-  const text = await page.getByRole('complementary', { name: 'Detail' }).getByText(/^\/.*wandering/).first().innerText()
+  await timeline(page)
+    .getByRole('treeitem', { name: /^take the road/ })
+    .click()
+  const text = await page
+    .getByRole('complementary', { name: 'Detail' })
+    .getByText(/^\/.*wandering/)
+    .first()
+    .innerText()
   await mkdir(text, { recursive: true })
   return text
 }
@@ -171,7 +200,10 @@ test('a question asked in Chinese in the Chinese interface is answered in Chines
   await start(v.page, 'analyst', '上个季度末的 ARR 按地区是多少？')
   await v.page.getByRole('heading', { name: '上个季度末的 ARR 按地区是多少？' }).waitFor()
   await reaches(v.page, '已完成', 60_000)
-  await v.page.locator('.prose').getByText(/年度经常性收入.*北美/).waitFor()
+  await v.page
+    .locator('.prose')
+    .getByText(/年度经常性收入.*北美/)
+    .waitFor()
   await v.page.getByRole('columnheader', { name: /arr/ }).waitFor()
   // The language of the reader, through and through: no sentence of the other one is left over.
   expect(await v.page.getByText(/^(Completed|Timeline|Duration|Tokens|Copy as CSV)$/).count()).toBe(0)
@@ -191,9 +223,13 @@ describe('what is hard to show', () => {
     expect(await axeFindings(v.page)).toEqual([])
     expect(await sidewaysPx(v.page)).toBe(0)
 
-    await timeline(v.page).getByRole('treeitem', { name: /^fail for good/ }).click()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^fail for good/ })
+      .click()
     await v.page.getByRole('complementary', { name: 'Detail' }).getByText('column "regoin" does not exist').first().waitFor()
-    await timeline(v.page).getByRole('treeitem', { name: /^Command/ }).click()
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^Command/ })
+      .click()
     await v.page.getByRole('complementary', { name: 'Detail' }).getByText('disk is nearly full').first().waitFor()
     expect(v.complaints).toEqual([])
   })

@@ -30,11 +30,19 @@ export const Agent = z.object({
 export type Agent = z.infer<typeof Agent>
 
 export const listAgents = operation({
-  id: 'agents.list', summary: 'All agents with their live version.', http: ['GET', '/v1/agents'], permission: 'agents:read',
-  input: z.strictObject({}), output: z.object({ items: z.array(Agent) }),
+  id: 'agents.list',
+  summary: 'All agents with their live version.',
+  http: ['GET', '/v1/agents'],
+  permission: 'agents:read',
+  input: z.strictObject({}),
+  output: z.object({ items: z.array(Agent) }),
 })
 export const getAgent = operation({
-  id: 'agents.get', summary: 'One agent.', http: ['GET', '/v1/agents/{name}'], permission: 'agents:read',
-  input: z.strictObject({ name: Name }), output: Agent,
+  id: 'agents.get',
+  summary: 'One agent.',
+  http: ['GET', '/v1/agents/{name}'],
+  permission: 'agents:read',
+  input: z.strictObject({ name: Name }),
+  output: Agent,
 })
 export const agentOperations = [listAgents, getAgent]

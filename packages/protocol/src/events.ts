@@ -63,9 +63,18 @@ const variant = <Type extends EventType>(type: Type) =>
 
 /** An immutable, numbered fact in a run's history. `seq` counts from 0 without gaps and is the `id` in the event stream. */
 export const RunEvent = z.discriminatedUnion('type', [
-  variant('run.started'), variant('run.interrupted'), variant('run.resumed'), variant('run.completed'), variant('run.failed'), variant('run.cancelled'),
-  variant('step.started'), variant('step.completed'), variant('step.failed'),
-  variant('wait.created'), variant('wait.completed'), variant('signal.received'),
+  variant('run.started'),
+  variant('run.interrupted'),
+  variant('run.resumed'),
+  variant('run.completed'),
+  variant('run.failed'),
+  variant('run.cancelled'),
+  variant('step.started'),
+  variant('step.completed'),
+  variant('step.failed'),
+  variant('wait.created'),
+  variant('wait.completed'),
+  variant('signal.received'),
 ])
 export type RunEvent = z.infer<typeof RunEvent>
 

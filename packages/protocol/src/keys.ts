@@ -25,7 +25,21 @@ export const createKey = operation({
   }),
   output: ApiKey.extend({ secret: z.string() }),
 })
-export const listKeys = operation({ id: 'keys.list', summary: 'All keys.', http: ['GET', '/v1/keys'], permission: 'keys:manage', input: z.strictObject({}), output: z.object({ items: z.array(ApiKey) }) })
-export const deleteKey = operation({ id: 'keys.delete', summary: 'Revoke a key at once.', http: ['DELETE', '/v1/keys/{keyId}'], permission: 'keys:manage', input: z.strictObject({ keyId: z.uuid() }), output: ApiKey })
+export const listKeys = operation({
+  id: 'keys.list',
+  summary: 'All keys.',
+  http: ['GET', '/v1/keys'],
+  permission: 'keys:manage',
+  input: z.strictObject({}),
+  output: z.object({ items: z.array(ApiKey) }),
+})
+export const deleteKey = operation({
+  id: 'keys.delete',
+  summary: 'Revoke a key at once.',
+  http: ['DELETE', '/v1/keys/{keyId}'],
+  permission: 'keys:manage',
+  input: z.strictObject({ keyId: z.uuid() }),
+  output: ApiKey,
+})
 
 export const keyOperations = [createKey, listKeys, deleteKey]

@@ -5,12 +5,22 @@ import { JsonValue, Usage } from './values.ts'
 export const TextContent = z.object({ type: z.literal('text'), text: z.string() })
 export const ToolCallContent = z.object({ type: z.literal('tool-call'), toolCallId: z.string(), toolName: z.string(), input: JsonValue })
 /** `isError`: the tool failed, and `output` is the text that tells the model why. */
-export const ToolResultContent = z.object({ type: z.literal('tool-result'), toolCallId: z.string(), toolName: z.string(), output: JsonValue, isError: z.boolean().default(false) })
+export const ToolResultContent = z.object({
+  type: z.literal('tool-result'),
+  toolCallId: z.string(),
+  toolName: z.string(),
+  output: JsonValue,
+  isError: z.boolean().default(false),
+})
 
 export const Message = z.discriminatedUnion('role', [
   z.object({ role: z.literal('user'), content: z.array(TextContent) }),
   /** `providerData` belongs to the gateway: see `ModelReply`. */
-  z.object({ role: z.literal('assistant'), content: z.array(z.discriminatedUnion('type', [TextContent, ToolCallContent])), providerData: JsonValue.optional() }),
+  z.object({
+    role: z.literal('assistant'),
+    content: z.array(z.discriminatedUnion('type', [TextContent, ToolCallContent])),
+    providerData: JsonValue.optional(),
+  }),
   z.object({ role: z.literal('tool'), content: z.array(ToolResultContent) }),
 ])
 export type Message = z.infer<typeof Message>
@@ -34,7 +44,13 @@ export const ModelRequest = z.object({
 export type ModelRequest = z.infer<typeof ModelRequest>
 
 /** The prompt as the model sees it, rebuilt from the journal. `getStep` answers with it for a model step. */
-export const Prompt = z.object({ model: z.string(), instructions: z.string(), tools: z.array(ToolDefinition), messages: z.array(Message), outputTokensMax: z.number().int().optional() })
+export const Prompt = z.object({
+  model: z.string(),
+  instructions: z.string(),
+  tools: z.array(ToolDefinition),
+  messages: z.array(Message),
+  outputTokensMax: z.number().int().optional(),
+})
 export type Prompt = z.infer<typeof Prompt>
 
 /**

@@ -25,5 +25,12 @@ export const System = z.object({
 })
 export type System = z.infer<typeof System>
 
-export const getSystem = operation({ id: 'system.get', summary: 'What this installation is made of.', http: ['GET', '/v1/system'], permission: 'system:read', input: z.strictObject({}), output: System })
+export const getSystem = operation({
+  id: 'system.get',
+  summary: 'What this installation is made of.',
+  http: ['GET', '/v1/system'],
+  permission: 'system:read',
+  input: z.strictObject({}),
+  output: System,
+})
 export const systemOperations = [getSystem]

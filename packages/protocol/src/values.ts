@@ -4,7 +4,11 @@ import type { Json } from './json.ts'
 /** A JSON value in a schema. Unlike `z.json()` it does not walk the value: bodies are parsed from JSON already, and bounded in bytes. */
 export const JsonValue: z.ZodType<Json> = z.custom<Json>((value) => value !== undefined, 'must be a JSON value')
 
-export const Name = z.string().min(1).max(63).regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be lower-case letters, digits and hyphens')
+export const Name = z
+  .string()
+  .min(1)
+  .max(63)
+  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be lower-case letters, digits and hyphens')
 export const Usd = z.number().min(0)
 
 /** What a model call used. `input` includes `cachedInput`; `output` includes `reasoning`. `costUsd` is null where no price is known. */

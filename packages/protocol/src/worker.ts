@@ -16,7 +16,11 @@ export const messageBytesMax = 16 * 1024 * 1024
 const run = z.uuid()
 
 /** Retries of a step: the n-th failure waits `delayMsMin · 2^(n-1)`, at most `delayMsMax`, times a random 0.5 to 1. */
-export const RetryPolicy = z.object({ attemptsMax: z.number().int().min(1).max(1_000), delayMsMin: z.number().int().min(0), delayMsMax: z.number().int().min(0) })
+export const RetryPolicy = z.object({
+  attemptsMax: z.number().int().min(1).max(1_000),
+  delayMsMin: z.number().int().min(0),
+  delayMsMax: z.number().int().min(0),
+})
 export type RetryPolicy = z.infer<typeof RetryPolicy>
 
 /** A result in the run's history, in the order in which results were recorded. Replay gives results to the code in this order. */
@@ -31,8 +35,16 @@ export type HistoryEntry = z.infer<typeof HistoryEntry>
 export const ServerFrame = z.discriminatedUnion('type', [
   /** Execute the run from the top. `history` follows in `run.history` frames, `historyLength` entries in all. */
   z.object({
-    type: z.literal('run.start'), run, agent: z.string(), version: z.string(), input: JsonValue, asker: Asker,
-    session: z.string().nullable(), messages: z.array(Message), createdAt: z.iso.datetime(), historyLength: z.number().int(),
+    type: z.literal('run.start'),
+    run,
+    agent: z.string(),
+    version: z.string(),
+    input: JsonValue,
+    asker: Asker,
+    session: z.string().nullable(),
+    messages: z.array(Message),
+    createdAt: z.iso.datetime(),
+    historyLength: z.number().int(),
   }),
   z.object({ type: z.literal('run.history'), run, entries: z.array(HistoryEntry) }),
   /** A result of an operation, in the order in which results were recorded. For `step` and `tool` it is the acknowledgement, without the output that the worker has. */
@@ -50,21 +62,60 @@ export const ServerFrame = z.discriminatedUnion('type', [
 export type ServerFrame = z.infer<typeof ServerFrame>
 
 export const WorkerFrame = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('hello'), protocol: z.literal(workerProtocolVersion), manifest: AgentManifest.nullable(), problem: z.string().max(20_000).nullable(), pid: z.number().int() }),
+  z.object({
+    type: z.literal('hello'),
+    protocol: z.literal(workerProtocolVersion),
+    manifest: AgentManifest.nullable(),
+    problem: z.string().max(20_000).nullable(),
+    pid: z.number().int(),
+  }),
   /** Ask for an operation that the server executes: `model`, `exec`, `files`, `artifact`. */
   z.object({ type: z.literal('op'), run, op: OpPath, kind: StepKind, name: z.string().min(1).max(128), input: JsonValue, retry: RetryPolicy.optional() }),
   /** Ask for a wait. `until` is absolute for replay's sake only in the journal; here it is a duration from now. */
   z.object({
-    type: z.literal('op.wait'), run, op: OpPath, kind: z.enum(['timer', 'signal', 'approval']), name: z.string().min(1).max(128),
-    timeoutMs: z.number().min(0).max(10 * 366 * 86_400_000).nullable(), detail: JsonValue.optional(),
+    type: z.literal('op.wait'),
+    run,
+    op: OpPath,
+    kind: z.enum(['timer', 'signal', 'approval']),
+    name: z.string().min(1).max(128),
+    timeoutMs: z
+      .number()
+      .min(0)
+      .max(10 * 366 * 86_400_000)
+      .nullable(),
+    detail: JsonValue.optional(),
   }),
   /** Record the intent to execute a tool here, with its input. Answered by `op.begun`. */
-  z.object({ type: z.literal('op.begin'), run, op: OpPath, kind: z.enum(['step', 'tool']), name: z.string().min(1).max(128), attempt: z.number().int(), input: JsonValue }),
-  /** Record what a step or tool executed here came to. Answered by `op.completed`, or `op.retry` / `op.failed`. */
-  z.object({ type: z.literal('op.done'), run, op: OpPath, kind: z.enum(['step', 'tool']), name: z.string().min(1).max(128), attempt: z.number().int(), output: JsonValue, durationMs: z.number() }),
   z.object({
-    type: z.literal('op.error'), run, op: OpPath, kind: z.enum(['step', 'tool']), name: z.string().min(1).max(128), attempt: z.number().int(),
-    failure: Failure, retry: RetryPolicy.optional(), durationMs: z.number(),
+    type: z.literal('op.begin'),
+    run,
+    op: OpPath,
+    kind: z.enum(['step', 'tool']),
+    name: z.string().min(1).max(128),
+    attempt: z.number().int(),
+    input: JsonValue,
+  }),
+  /** Record what a step or tool executed here came to. Answered by `op.completed`, or `op.retry` / `op.failed`. */
+  z.object({
+    type: z.literal('op.done'),
+    run,
+    op: OpPath,
+    kind: z.enum(['step', 'tool']),
+    name: z.string().min(1).max(128),
+    attempt: z.number().int(),
+    output: JsonValue,
+    durationMs: z.number(),
+  }),
+  z.object({
+    type: z.literal('op.error'),
+    run,
+    op: OpPath,
+    kind: z.enum(['step', 'tool']),
+    name: z.string().min(1).max(128),
+    attempt: z.number().int(),
+    failure: Failure,
+    retry: RetryPolicy.optional(),
+    durationMs: z.number(),
   }),
   /** Nothing of the run executes here: its code waits for `ops`, all of them asked for and unanswered. The server may release it. */
   z.object({ type: z.literal('run.idle'), run, ops: z.array(OpPath) }),

@@ -2,7 +2,12 @@ import type { AnswerPart, Asker, ExecResult, Failure, FilePart, Json, Message, M
 import type { z } from 'zod'
 
 /** A command for the run's sandbox: a shell line, or a program with its arguments. Paths are relative to `/workspace`. */
-export type Command = ({ script: string } | { cmd: string; args?: string[] }) & { cwd?: string; env?: Record<string, string>; stdin?: string; timeoutMs?: number }
+export type Command = ({ script: string } | { cmd: string; args?: string[] }) & {
+  cwd?: string
+  env?: Record<string, string>
+  stdin?: string
+  timeoutMs?: number
+}
 
 export type SandboxHandle = {
   exec(command: Command): Promise<ExecResult>
@@ -22,7 +27,11 @@ export type Context = {
   readonly signal: AbortSignal
   readonly sandbox: SandboxHandle
   /** Runs `work` once and records its result. Tried again by the policy when it throws, except a `TerminalFailure`. */
-  step<Result extends Json | void>(name: string, work: (attempt: number) => Promise<Result> | Result, options?: { retry?: Partial<RetryPolicy> }): Promise<Result>
+  step<Result extends Json | void>(
+    name: string,
+    work: (attempt: number) => Promise<Result> | Result,
+    options?: { retry?: Partial<RetryPolicy> },
+  ): Promise<Result>
   /** Sleeps durably: costs nothing meanwhile, survives everything. */
   sleep(name: string, ms: number): Promise<void>
   /** Waits for data sent by `POST /v1/runs/{id}/signals/{name}`. Throws `TimedOut` when none came in time. */
@@ -30,11 +39,20 @@ export type Context = {
   /** Asks a person. Throws `TimedOut` when nobody answered in time. */
   approval(title: string, options?: { detail?: Json; timeoutMs?: number }): Promise<{ approved: boolean; by: string; comment: string | null }>
   /** One model call. `after` continues the conversation of an earlier call of this run. */
-  model(request: { model?: string; after?: ModelTurn; instructions?: string; tools?: ToolDefinition[]; append: Message[]; outputTokensMax?: number }): Promise<ModelTurn>
+  model(request: {
+    model?: string
+    after?: ModelTurn
+    instructions?: string
+    tools?: ToolDefinition[]
+    append: Message[]
+    outputTokensMax?: number
+  }): Promise<ModelTurn>
   /** Stores a file for the answer. At most 8 MB. */
   artifact(file: { name: string; mediaType: string; title?: string; content: string | Uint8Array }): Promise<FilePart>
   /** Runs branches side by side, each with a context of its own. Rejects with the first failure, after all have settled. */
-  all<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(branches: Branches): Promise<{ -readonly [K in keyof Branches]: Awaited<ReturnType<Branches[K]>> }>
+  all<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(
+    branches: Branches,
+  ): Promise<{ -readonly [K in keyof Branches]: Awaited<ReturnType<Branches[K]>> }>
 }
 
 export type ModelTurn = ModelReply & { readonly op: string }
@@ -90,7 +108,11 @@ export type DurableFunction = {
 }
 
 /** Defines a durable function: the default export of `agent/agent.ts` when the agent is plain code. */
-export function durable(description: string, main: DurableFunction['main'], options: { examples?: string[]; prepare?: NonNullable<AgentDefinition['prepare']> } = {}): DurableFunction {
+export function durable(
+  description: string,
+  main: DurableFunction['main'],
+  options: { examples?: string[]; prepare?: NonNullable<AgentDefinition['prepare']> } = {},
+): DurableFunction {
   return { kind: 'function', description, main, examples: [], ...options }
 }
 

@@ -16,7 +16,12 @@ export type Connection = {
 export type ConnectionOptions = { url: string; token: string; onOpen(): void; onFrame(frame: ServerFrame): void; onClose(reason: string): void }
 
 export function connect({ url, token, onOpen, onFrame, onClose }: ConnectionOptions): Connection {
-  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${token}` }, perMessageDeflate: false, maxPayload: 4 * messageBytesMax, handshakeTimeout: 10_000 })
+  const socket = new WebSocket(url, {
+    headers: { authorization: `Bearer ${token}` },
+    perMessageDeflate: false,
+    maxPayload: 4 * messageBytesMax,
+    handshakeTimeout: 10_000,
+  })
   let queue: string[] = []
   let isFlushDue = false
   let failure = ''
@@ -57,7 +62,8 @@ export function connect({ url, token, onOpen, onFrame, onClose }: ConnectionOpti
     async flush(ms) {
       flushNow()
       const until = performance.now() + ms
-      while (socket.readyState === WebSocket.OPEN && socket.bufferedAmount > 0 && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
+      while (socket.readyState === WebSocket.OPEN && socket.bufferedAmount > 0 && performance.now() < until)
+        await new Promise((resolve) => setTimeout(resolve, 5))
     },
     close: () => socket.close(),
   }

@@ -18,7 +18,12 @@ const nameLengthMax = 128
 const waitMsMax = 10 * 366 * 86_400_000
 const scopeDepthMax = 8
 
-export function createContext({ execution, dataDir, scope = { prefix: '', next: 0, tool: undefined }, signal = () => execution.signal }: ContextOptions): LoopContext {
+export function createContext({
+  execution,
+  dataDir,
+  scope = { prefix: '', next: 0, tool: undefined },
+  signal = () => execution.signal,
+}: ContextOptions): LoopContext {
   const { head } = execution
 
   /** An operation that the server executes. Its result has the shape that the protocol gives its kind. */
@@ -33,7 +38,13 @@ export function createContext({ execution, dataDir, scope = { prefix: '', next: 
     checkDuration(timeoutMs, `${kind} ${JSON.stringify(name)}`)
     const path = execution.takePath(scope)
     const text = detail === undefined ? undefined : encode(detail, `The detail of ${kind} ${JSON.stringify(name)}`)
-    return execution.ask(path, { kind, name, scope, isWait: true, start: () => execution.send(waitFrame({ run: execution.id, op: path, name }, kind, timeoutMs, text)) })
+    return execution.ask(path, {
+      kind,
+      name,
+      scope,
+      isWait: true,
+      start: () => execution.send(waitFrame({ run: execution.id, op: path, name }, kind, timeoutMs, text)),
+    })
   }
 
   return {
@@ -44,7 +55,8 @@ export function createContext({ execution, dataDir, scope = { prefix: '', next: 
       return signal()
     },
     sandbox: {
-      exec: async (command) => askServer<ExecResult>('exec', 'script' in command ? firstLine(command.script) : firstLine([command.cmd, ...(command.args ?? [])].join(' ')), command),
+      exec: async (command) =>
+        askServer<ExecResult>('exec', 'script' in command ? firstLine(command.script) : firstLine([command.cmd, ...(command.args ?? [])].join(' ')), command),
       writeFiles: async (files) => {
         if (files.length === 0) return
         const input = { action: 'write', files: files.map(({ path, content }) => ({ path, base64: Buffer.from(content).toString('base64') })) }
@@ -52,7 +64,8 @@ export function createContext({ execution, dataDir, scope = { prefix: '', next: 
       },
       readFile: async (path, bytesMax) => {
         const found = await askServer<Extract<FilesResult, { action: 'read' }>>('files', firstLine(`read ${path}`), { action: 'read', path, bytesMax })
-        if (found.isTruncated && bytesMax === undefined) throw new StepFailed(failure('too_large', `${path} is longer than the ${found.bytes} bytes that are read by default. Give bytesMax.`))
+        if (found.isTruncated && bytesMax === undefined)
+          throw new StepFailed(failure('too_large', `${path} is longer than the ${found.bytes} bytes that are read by default. Give bytesMax.`))
         return Buffer.from(found.base64, 'base64')
       },
       list: async (path) => (await askServer<Extract<FilesResult, { action: 'list' }>>('files', firstLine(`list ${path}`), { action: 'list', path })).entries,
@@ -67,7 +80,13 @@ export function createContext({ execution, dataDir, scope = { prefix: '', next: 
         return Promise.reject(error)
       }
       // What comes back is what `work` returned, by way of JSON.
-      return execution.ask(execution.takePath(scope), { kind: 'step', name, scope, isWait: false, start: (op) => startStep(execution, op, work, retry) }) as Promise<Result>
+      return execution.ask(execution.takePath(scope), {
+        kind: 'step',
+        name,
+        scope,
+        isWait: false,
+        start: (op) => startStep(execution, op, work, retry),
+      }) as Promise<Result>
     },
     sleep: async (name, ms) => void (await askWait('timer', name, ms)),
     waitForSignal: async (name, options) => askWait('signal', name, options?.timeoutMs ?? null),
@@ -85,11 +104,14 @@ export function createContext({ execution, dataDir, scope = { prefix: '', next: 
 
     all: async (branches) => {
       const step = currentStep(execution.id)
-      if (step !== undefined) throw new TerminalFailure(`all() was called inside the step ${JSON.stringify(step)}. A step is recorded as a whole: use the context outside of it.`)
+      if (step !== undefined)
+        throw new TerminalFailure(`all() was called inside the step ${JSON.stringify(step)}. A step is recorded as a whole: use the context outside of it.`)
       if (execution.isOver) return never()
       const path = execution.takePath(scope)
       const settled = await Promise.allSettled(
-        branches.map(async (branch, index) => branch(createContext({ execution, dataDir, signal, scope: { prefix: nested(`${path}.${index}.`), next: 0, tool: scope.tool } }))),
+        branches.map(async (branch, index) =>
+          branch(createContext({ execution, dataDir, signal, scope: { prefix: nested(`${path}.${index}.`), next: 0, tool: scope.tool } })),
+        ),
       )
       // The first in the order of the branches, so that it does not depend on which came to its end first.
       for (const branch of settled) if (branch.status === 'rejected') throw branch.reason
@@ -98,7 +120,8 @@ export function createContext({ execution, dataDir, scope = { prefix: '', next: 
 
     [runTool]: async ({ name, tool, input, parsed }) => {
       const text = encode(input, `The input of tool ${JSON.stringify(name)}`)
-      const makeContext = (inner: Scope, innerSignal: () => AbortSignal) => createContext({ execution, dataDir, scope: { ...inner, prefix: nested(inner.prefix) }, signal: innerSignal })
+      const makeContext = (inner: Scope, innerSignal: () => AbortSignal) =>
+        createContext({ execution, dataDir, scope: { ...inner, prefix: nested(inner.prefix) }, signal: innerSignal })
       const start = (op: Parameters<typeof startTool>[1]) => startTool(execution, op, { tool, input: text, parsed, makeContext })
       return execution.ask(execution.takePath(scope), { kind: 'tool', name, scope, isWait: false, start }) as Promise<unknown> as Promise<ToolResult> // Made so by `startTool`.
     },
@@ -109,7 +132,9 @@ function checkName(name: unknown, kind: string): void {
   if (typeof name !== 'string' || name.length === 0) throw new TerminalFailure(`A ${kind} needs a name.`)
   if (name.length <= nameLengthMax) return
   const remedy = kind === 'approval' ? ' Put the rest into `detail`.' : ''
-  throw new TerminalFailure(`The name of a ${kind} has at most ${nameLengthMax} characters, not ${name.length}: ${JSON.stringify(name.slice(0, 60))}….${remedy}`)
+  throw new TerminalFailure(
+    `The name of a ${kind} has at most ${nameLengthMax} characters, not ${name.length}: ${JSON.stringify(name.slice(0, 60))}….${remedy}`,
+  )
 }
 
 function checkDuration(ms: number | null, what: string): void {
@@ -125,6 +150,12 @@ function nested(prefix: string): string {
 
 /** A name for what has none: its first line that says something, made short. */
 function firstLine(text: unknown): string {
-  const line = String(text).toWellFormed().replaceAll('\u0000', '').split('\n').find((candidate) => candidate.trim() !== '')?.trim() ?? '(empty)'
+  const line =
+    String(text)
+      .toWellFormed()
+      .replaceAll('\u0000', '')
+      .split('\n')
+      .find((candidate) => candidate.trim() !== '')
+      ?.trim() ?? '(empty)'
   return line.length > 100 ? `${line.slice(0, 99)}…`.toWellFormed() : line
 }

@@ -40,14 +40,22 @@ async function execute(ctx: Context, instructions: Instruction[]): Promise<strin
           if (attempt > instruction.fails) return `done in ${attempt}`
           throw instruction.isTerminal ? new TerminalFailure('terminal') : new Error(`attempt ${attempt}`)
         }
-        seen.push(await ctx.step(`step ${index}`, index % 2 ? work : async (attempt) => work(attempt), { retry: { attemptsMax: 3 } }).catch((error: unknown) => `failed: ${String(error instanceof StepFailed && error.message)}`))
+        seen.push(
+          await ctx
+            .step(`step ${index}`, index % 2 ? work : async (attempt) => work(attempt), { retry: { attemptsMax: 3 } })
+            .catch((error: unknown) => `failed: ${String(error instanceof StepFailed && error.message)}`),
+        )
         break
       }
       case 'sleep':
         await ctx.sleep(`sleep ${index}`, instruction.ms)
         break
       case 'signal':
-        seen.push(await ctx.waitForSignal(instruction.comes ? 'comes' : 'never', { timeoutMs: 100 }).then(String, (error: unknown) => `timed out: ${error instanceof TimedOut}`))
+        seen.push(
+          await ctx
+            .waitForSignal(instruction.comes ? 'comes' : 'never', { timeoutMs: 100 })
+            .then(String, (error: unknown) => `timed out: ${error instanceof TimedOut}`),
+        )
         break
       case 'approval':
         seen.push(JSON.stringify(await ctx.approval(`approve ${index}`)))
@@ -77,19 +85,28 @@ const picker = (seed: number) => {
   let state = seed
   return (count: number) => (state = (state * 1_103_515_245 + 12_345) & 0x7fffffff) % Math.max(1, count)
 }
-const optionsOf = (seed: number) => ({ signals: { comes: Array.from({ length: 50 }, () => 'came') }, exec: () => ({ stdout: 'out' }), pick: picker(seed), releasesWhenIdle: seed % 2 === 0 })
+const optionsOf = (seed: number) => ({
+  signals: { comes: Array.from({ length: 50 }, () => 'came') },
+  exec: () => ({ stdout: 'out' }),
+  pick: picker(seed),
+  releasesWhenIdle: seed % 2 === 0,
+})
 
 test('a run killed around any of its facts ends as it does undisturbed', async () => {
   let pointCount = 0
   await fc.assert(
-    fc.asyncProperty(program.filter((instructions) => !hasRace(instructions)), fc.nat(1_000), async (instructions, seed) => {
-      const { undisturbed, crashed } = await runWithCrashes(agentOf(instructions), () => optionsOf(seed))
-      expect(undisturbed.state).toBe('completed')
-      for (const run of crashed) {
-        pointCount++
-        expect({ crash: run.crash, state: run.state, output: run.output }).toEqual({ crash: run.crash, state: 'completed', output: undisturbed.output })
-      }
-    }),
+    fc.asyncProperty(
+      program.filter((instructions) => !hasRace(instructions)),
+      fc.nat(1_000),
+      async (instructions, seed) => {
+        const { undisturbed, crashed } = await runWithCrashes(agentOf(instructions), () => optionsOf(seed))
+        expect(undisturbed.state).toBe('completed')
+        for (const run of crashed) {
+          pointCount++
+          expect({ crash: run.crash, state: run.state, output: run.output }).toEqual({ crash: run.crash, state: 'completed', output: undisturbed.output })
+        }
+      },
+    ),
     { numRuns: 30 },
   )
   expect(pointCount).toBeGreaterThan(200)
@@ -103,7 +120,11 @@ test('a run whose whole history is replayed comes to the same end without record
       const first = await runAgent(agentOf(instructions), optionsOf(seed))
       expect(first.state).toBe('completed')
       const again = await runAgent(agentOf(instructions), { ...optionsOf(seed + 1), history: first.history })
-      expect({ state: again.state, output: again.output, divergence: again.divergence }).toEqual({ state: 'completed', output: first.output, divergence: undefined })
+      expect({ state: again.state, output: again.output, divergence: again.divergence }).toEqual({
+        state: 'completed',
+        output: first.output,
+        divergence: undefined,
+      })
     }),
     { numRuns: 150 },
   )
@@ -114,7 +135,8 @@ test('a run that is killed with a race in it goes on without diverging', async (
   await fc.assert(
     fc.asyncProperty(program.filter(hasRace), fc.nat(1_000), async (instructions, seed) => {
       const { crashed } = await runWithCrashes(agentOf(instructions), () => optionsOf(seed))
-      for (const run of crashed) expect({ crash: run.crash, state: run.state, divergence: run.divergence }).toEqual({ crash: run.crash, state: 'completed', divergence: undefined })
+      for (const run of crashed)
+        expect({ crash: run.crash, state: run.state, divergence: run.divergence }).toEqual({ crash: run.crash, state: 'completed', divergence: undefined })
     }),
     { numRuns: 20 },
   )

@@ -83,7 +83,11 @@ describe('asking', () => {
       }),
     )
     t.start()
-    expect(await t.next('op.error')).toMatchObject({ attempt: 1, failure: { message: 'no 1', retryable: true }, retry: { attemptsMax: 5, delayMsMin: 200, delayMsMax: 30_000 } })
+    expect(await t.next('op.error')).toMatchObject({
+      attempt: 1,
+      failure: { message: 'no 1', retryable: true },
+      retry: { attemptsMax: 5, delayMsMin: 200, delayMsMax: 30_000 },
+    })
     t.receive({ type: 'op.retry', op: '0', attempt: 2, delayMs: 0 })
     while (attempts.length < 2) await t.settle()
     t.receive({ type: 'op.retry', op: '0', attempt: 3, delayMs: 0 })
@@ -246,7 +250,9 @@ describe('replay', () => {
 
   test('nothing new is started before the whole history has been matched', async () => {
     let executed = 0
-    const t = frameByFrame((ctx) => ctx.all([async (a) => (await a.step('a', () => 1), await a.step('b', () => 2)), async (c) => c.step('new', () => ++executed)]))
+    const t = frameByFrame((ctx) =>
+      ctx.all([async (a) => (await a.step('a', () => 1), await a.step('b', () => 2)), async (c) => c.step('new', () => ++executed)]),
+    )
     t.start([completed('0.0.0', 'step', 'a'), completed('0.0.1', 'step', 'other')])
     expect(await t.next('run.diverged')).toMatchObject({ op: '0.0.1', recorded: 'step "other" (completed)', asked: 'step "b"' })
     expect(executed).toBe(0)
@@ -381,7 +387,9 @@ describe('idle and release', () => {
 
   test('a run is not idle while a step executes, while it is being recorded, or while the server executes something', async () => {
     let finishStep: (result: number) => void = () => {}
-    const t = frameByFrame((ctx) => Promise.all([ctx.waitForSignal('s'), ctx.step('slow', () => new Promise<number>((resolve) => (finishStep = resolve))), ctx.sandbox.exec({ cmd: 'ls' })]))
+    const t = frameByFrame((ctx) =>
+      Promise.all([ctx.waitForSignal('s'), ctx.step('slow', () => new Promise<number>((resolve) => (finishStep = resolve))), ctx.sandbox.exec({ cmd: 'ls' })]),
+    )
     t.start()
     await t.settle()
     finishStep(1)
@@ -395,7 +403,9 @@ describe('idle and release', () => {
   })
 
   test('a run that did something after it was idle says so again', async () => {
-    const t = frameByFrame((ctx) => Promise.all([ctx.waitForSignal('s'), new Promise((resolve) => setTimeout(resolve, 20)).then(() => ctx.step('late', () => 1))]))
+    const t = frameByFrame((ctx) =>
+      Promise.all([ctx.waitForSignal('s'), new Promise((resolve) => setTimeout(resolve, 20)).then(() => ctx.step('late', () => 1))]),
+    )
     t.start()
     await t.next('run.idle')
     await t.next('op.done')
@@ -440,7 +450,11 @@ describe('idle and release', () => {
   })
 
   test('what a tool still waited for when it ended is not waited for any more', async () => {
-    const first = tool({ description: 'f', input: z.strictObject({}), run: (_, ctx) => Promise.race([ctx.waitForSignal('s'), ctx.step('quick', () => 'quick')]) })
+    const first = tool({
+      description: 'f',
+      input: z.strictObject({}),
+      run: (_, ctx) => Promise.race([ctx.waitForSignal('s'), ctx.step('quick', () => 'quick')]),
+    })
     const t = frameByFrame(async (ctx) => {
       await (ctx as LoopContext)[runTool]({ name: 'first', tool: first, input: {}, parsed: {} })
       await ctx.sleep('t', 5)

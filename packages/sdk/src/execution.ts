@@ -102,7 +102,12 @@ export class Execution {
   ask(path: string, asked: Pick<Op, 'kind' | 'name' | 'scope' | 'isWait' | 'start'>): Promise<Json> {
     if (this.#isOver || asked.scope.tool?.isClosed) return never()
     const step = currentStep(this.id)
-    if (step !== undefined) return Promise.reject(new TerminalFailure(`${describeOp(asked.kind, asked.name)} was asked for inside the step ${JSON.stringify(step)}. A step is recorded as a whole: use the context outside of it.`))
+    if (step !== undefined)
+      return Promise.reject(
+        new TerminalFailure(
+          `${describeOp(asked.kind, asked.name)} was asked for inside the step ${JSON.stringify(step)}. A step is recorded as a whole: use the context outside of it.`,
+        ),
+      )
     const recorded = this.#history.take(path)
     if (recorded && (recorded.kind !== asked.kind || recorded.name !== asked.name)) {
       this.#diverge(path, describeEntry(recorded), describeOp(asked.kind, asked.name))
@@ -110,7 +115,19 @@ export class Execution {
     }
     return new Promise((resolve, reject) => {
       const attempt = recorded?.type === 'open' ? recorded.attempt : 1
-      const op: Op = { path, kind: asked.kind, name: asked.name, scope: asked.scope, isWait: asked.isWait, start: asked.start, attempt, output: undefined, begun: undefined, resolve, reject }
+      const op: Op = {
+        path,
+        kind: asked.kind,
+        name: asked.name,
+        scope: asked.scope,
+        isWait: asked.isWait,
+        start: asked.start,
+        attempt,
+        output: undefined,
+        begun: undefined,
+        resolve,
+        reject,
+      }
       this.#askedCount++
       this.#ops.set(path, op)
       this.#activity.asked(op)
@@ -311,7 +328,8 @@ export class Execution {
   }
 }
 
-const isResult = (frame: RunFrame): frame is Extract<RunFrame, { type: 'op.completed' | 'op.failed' }> => frame.type === 'op.completed' || frame.type === 'op.failed'
+const isResult = (frame: RunFrame): frame is Extract<RunFrame, { type: 'op.completed' | 'op.failed' }> =>
+  frame.type === 'op.completed' || frame.type === 'op.failed'
 
 /** A promise that never settles: what the code of a run that is over gets. Nothing refers to it, so it costs nothing. */
 export const never = (): Promise<never> => new Promise(() => {})

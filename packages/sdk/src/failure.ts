@@ -8,7 +8,11 @@ export const valueBytesMax = 8 * 1024 * 1024
 const messageLengthMax = 10_000
 const stackLengthMax = 4_000
 
-export const failure = (code: string, message: string, retryable = false): Failure => ({ message: cut(storableText(message), messageLengthMax), code, retryable })
+export const failure = (code: string, message: string, retryable = false): Failure => ({
+  message: cut(storableText(message), messageLengthMax),
+  code,
+  retryable,
+})
 
 /** What to record for whatever the author's code threw. Unknown errors may be retried. */
 export function toFailure(error: unknown): Failure {
@@ -24,7 +28,8 @@ export function toFailure(error: unknown): Failure {
 }
 
 /** What the author's code is given for a recorded failure. A wait whose time ran out has an error of its own. */
-export const toError = (failure: Failure, isWait: boolean): Error => (isWait && failure.code === 'timed_out' ? new TimedOut(failure.message) : new StepFailed(failure))
+export const toError = (failure: Failure, isWait: boolean): Error =>
+  isWait && failure.code === 'timed_out' ? new TimedOut(failure.message) : new StepFailed(failure)
 
 /** JSON text of a value that is about to be recorded. `undefined` is recorded as null. Throws `StepFailed` naming the culprit. */
 export function encode(value: unknown, what: string): string {
@@ -35,7 +40,9 @@ export function encode(value: unknown, what: string): string {
   // A UTF-16 unit is at most three bytes, so short texts need no measuring.
   if (text.length * 3 > valueBytesMax && Buffer.byteLength(text) > valueBytesMax) {
     const bytes = Buffer.byteLength(text)
-    throw new StepFailed(failure('too_large', `${what} is ${bytes} bytes of JSON; at most ${valueBytesMax} can be recorded. Keep large data in a file or an artifact.`))
+    throw new StepFailed(
+      failure('too_large', `${what} is ${bytes} bytes of JSON; at most ${valueBytesMax} can be recorded. Keep large data in a file or an artifact.`),
+    )
   }
   return text
 }

@@ -18,15 +18,18 @@ async function problemOf(files: Record<string, string>): Promise<string> {
 }
 
 test('a folder becomes an agent: instructions, tools by their file names, skills, stock tools', async () => {
-  await using made = await makeAgentFolder({
-    'agent/agent.ts': agentFile("examples: ['Why?'], stockTools: ['bash'], model: 'some/model'"),
-    'agent/instructions.md': 'Be brief.',
-    'agent/tools/look_up.ts': toolFile(),
-    'agent/tools/look_up.test.ts': 'throw new Error("tests are not tools")',
-    'agent/tools/deep/not-a-tool.ts': 'throw new Error("folders are not tools")',
-    'agent/skills/sums.md': '---\nname: adding\ndescription: "How to add: carefully"\n---\n# Adding\nCarry the one.\n',
-    'agent/skills/plain.md': '# Plain words\nUse few.',
-  }, { isInstalled: true })
+  await using made = await makeAgentFolder(
+    {
+      'agent/agent.ts': agentFile("examples: ['Why?'], stockTools: ['bash'], model: 'some/model'"),
+      'agent/instructions.md': 'Be brief.',
+      'agent/tools/look_up.ts': toolFile(),
+      'agent/tools/look_up.test.ts': 'throw new Error("tests are not tools")',
+      'agent/tools/deep/not-a-tool.ts': 'throw new Error("folders are not tools")',
+      'agent/skills/sums.md': '---\nname: adding\ndescription: "How to add: carefully"\n---\n# Adding\nCarry the one.\n',
+      'agent/skills/plain.md': '# Plain words\nUse few.',
+    },
+    { isInstalled: true },
+  )
   const loaded = await loadAgent(made.folder)
   expect(loaded.manifest).toMatchObject({
     description: 'Answers',
@@ -51,7 +54,10 @@ test('a folder becomes an agent: instructions, tools by their file names, skills
 })
 
 test('a durable function has a manifest, too', async () => {
-  await using made = await makeAgentFolder({ 'agent/agent.ts': "import { durable } from '@longhaul/sdk'\nexport default durable('Greets', async (ctx, input) => 'Hello ' + input)\n" }, { isInstalled: true })
+  await using made = await makeAgentFolder(
+    { 'agent/agent.ts': "import { durable } from '@longhaul/sdk'\nexport default durable('Greets', async (ctx, input) => 'Hello ' + input)\n" },
+    { isInstalled: true },
+  )
   const loaded = await loadAgent(made.folder)
   expect(loaded.manifest).toEqual({ description: 'Greets', shape: 'function', model: null, instructions: null, tools: [], skills: [], examples: [] })
   expect(await runAgent(loaded, { input: 'you' })).toMatchObject({ output: 'Hello you' })
@@ -60,23 +66,59 @@ test('a durable function has a manifest, too', async () => {
 test.each<[string, Record<string, string>, string | RegExp]>([
   ['no agent.ts', {}, 'agent/agent.ts: is missing'],
   ['no default export', { 'agent/agent.ts': 'export const agent = 1' }, 'agent/agent.ts: has no default export.'],
-  ['something else as default export', { 'agent/agent.ts': 'export default { description: 1 }' }, /agent\/agent\.ts: its default export is not what agent\(\) or durable\(\) makes: kind/],
+  [
+    'something else as default export',
+    { 'agent/agent.ts': 'export default { description: 1 }' },
+    /agent\/agent\.ts: its default export is not what agent\(\) or durable\(\) makes: kind/,
+  ],
   ['a stock tool that there is not', { 'agent/agent.ts': agentFile("stockTools: ['perl']") }, /agent\/agent\.ts: .*stockTools\.0: .*bash/],
   ['turnsMax that is no number', { 'agent/agent.ts': agentFile("turnsMax: 'many'") }, 'turnsMax'],
   ['code that throws while it is loaded', { 'agent/agent.ts': 'throw new Error("no database")' }, 'agent/agent.ts: threw while it was loaded: no database'],
   ['an import that is not there', { 'agent/agent.ts': "import './gone.ts'\nexport default 1" }, /agent\/agent\.ts: imports what is not there: .*gone\.ts/],
   ['a tool without default export', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': 'export const a = 1' }, 'agent/tools/a.ts: has no default export.'],
-  ['a tool that is not one', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': 'export default () => 1' }, 'agent/tools/a.ts: its default export is not what tool() makes'],
-  ['a tool name that models refuse', { 'agent/agent.ts': agentFile(), 'agent/tools/a b.ts': toolFile() }, 'agent/tools/a b.ts: its name is the tool\'s, so it must be 1 to 64 letters'],
-  ['two tools of one name', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile(), 'agent/tools/a.mts': toolFile() }, 'agent/tools/a.ts: there is another tool "a".'],
-  ['a tool with the name of a stock tool', { 'agent/agent.ts': agentFile(), 'agent/tools/bash.ts': toolFile() }, 'agent/agent.ts: the folder\'s own tool "bash" has the name of a stock tool'],
-  ['a schema that JSON Schema cannot express', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile('z.strictObject({ q: z.date() })') }, /agent\/tools\/a\.ts: its input cannot be expressed as JSON Schema: .*Date/],
-  ['a schema that is no object', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile('z.string()') }, 'agent/tools/a.ts: its input must be an object schema (z.object or z.strictObject), not "string".'],
+  [
+    'a tool that is not one',
+    { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': 'export default () => 1' },
+    'agent/tools/a.ts: its default export is not what tool() makes',
+  ],
+  [
+    'a tool name that models refuse',
+    { 'agent/agent.ts': agentFile(), 'agent/tools/a b.ts': toolFile() },
+    "agent/tools/a b.ts: its name is the tool's, so it must be 1 to 64 letters",
+  ],
+  [
+    'two tools of one name',
+    { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile(), 'agent/tools/a.mts': toolFile() },
+    'agent/tools/a.ts: there is another tool "a".',
+  ],
+  [
+    'a tool with the name of a stock tool',
+    { 'agent/agent.ts': agentFile(), 'agent/tools/bash.ts': toolFile() },
+    'agent/agent.ts: the folder\'s own tool "bash" has the name of a stock tool',
+  ],
+  [
+    'a schema that JSON Schema cannot express',
+    { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile('z.strictObject({ q: z.date() })') },
+    /agent\/tools\/a\.ts: its input cannot be expressed as JSON Schema: .*Date/,
+  ],
+  [
+    'a schema that is no object',
+    { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile('z.string()') },
+    'agent/tools/a.ts: its input must be an object schema (z.object or z.strictObject), not "string".',
+  ],
   ['a schema that is none', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile('{ q: "string" }') }, 'input: must be a zod 4 schema'],
   ['a time-out that is too long', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile(undefined, 'timeoutMs: 9e9') }, 'timeoutMs'],
-  ['two skills of one name', { 'agent/agent.ts': agentFile(), 'agent/skills/a.md': 'x', 'agent/skills/b.md': '---\nname: a\n---\ny' }, 'agent/skills/b.md: there is another skill "a".'],
+  [
+    'two skills of one name',
+    { 'agent/agent.ts': agentFile(), 'agent/skills/a.md': 'x', 'agent/skills/b.md': '---\nname: a\n---\ny' },
+    'agent/skills/b.md: there is another skill "a".',
+  ],
   ['an empty skill', { 'agent/agent.ts': agentFile(), 'agent/skills/a.md': '---\nname: a\n---\n' }, 'agent/skills/a.md: is empty.'],
-  ['tools beside a durable function', { 'agent/agent.ts': "import { durable } from '@longhaul/sdk'\nexport default durable('x', async () => 1)", 'agent/tools/a.ts': toolFile() }, 'is a durable function, which has no tools'],
+  [
+    'tools beside a durable function',
+    { 'agent/agent.ts': "import { durable } from '@longhaul/sdk'\nexport default durable('x', async () => 1)", 'agent/tools/a.ts': toolFile() },
+    'is a durable function, which has no tools',
+  ],
 ])('%s is named', async (_, files, expected) => {
   expect(await problemOf(files)).toMatch(expected)
 })

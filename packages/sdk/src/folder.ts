@@ -58,7 +58,10 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
   const skills = await loadSkills(inAgent('skills'), report)
   if (definition?.kind === 'agent') addBuiltIn(tools, definition, skills, (problem) => report(inAgent('agent.ts'), problem))
   if (definition?.kind === 'function' && tools.size + skills.length > 0) {
-    report(inAgent('agent.ts'), 'is a durable function, which has no tools and no skills: they belong to agents made by agent(). Keep shared code in a folder of another name.')
+    report(
+      inAgent('agent.ts'),
+      'is a durable function, which has no tools and no skills: they belong to agents made by agent(). Keep shared code in a folder of another name.',
+    )
   }
   if (problems.length > 0 || !definition) throw new FolderProblem(problems.join('\n'))
 
@@ -137,7 +140,10 @@ function addBuiltIn(tools: Map<string, ToolEntry>, { stockTools: names }: AgentD
   const builtIn = new Map<string, Tool>(names.map((name) => [name, stockTools[name]]))
   if (skills.length > 0) builtIn.set('read_skill', readSkillTool(skills))
   for (const [name, tool] of builtIn) {
-    if (tools.has(name)) report(`the folder's own tool ${JSON.stringify(name)} has the name of ${name === 'read_skill' ? 'the tool that reads skills' : 'a stock tool; leave that out of stockTools'}.`)
+    if (tools.has(name))
+      report(
+        `the folder's own tool ${JSON.stringify(name)} has the name of ${name === 'read_skill' ? 'the tool that reads skills' : 'a stock tool; leave that out of stockTools'}.`,
+      )
     else tools.set(name, { tool, definition: defineTool(name, tool) })
   }
 }
@@ -192,4 +198,5 @@ async function readText(path: string): Promise<string | undefined> {
 }
 
 const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
-const describeIssues = (error: z.ZodError): string => error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join('; ')
+const describeIssues = (error: z.ZodError): string =>
+  error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join('; ')

@@ -5,7 +5,8 @@
 import type { AgentManifest, Failure, RetryPolicy, StepKind, WorkerFrame } from '@longhaul/protocol'
 
 type Head = { run: string; op: string; name: string }
-const head = ({ run, op, name }: Head, type: string, kind: string) => `{"type":"${type}","run":"${run}","op":"${op}","kind":"${kind}","name":${JSON.stringify(name)}`
+const head = ({ run, op, name }: Head, type: string, kind: string) =>
+  `{"type":"${type}","run":"${run}","op":"${op}","kind":"${kind}","name":${JSON.stringify(name)}`
 const rounded = (ms: number) => Math.round(ms * 1_000) / 1_000
 
 export const askFrame = (of: Head, kind: StepKind, input: string): string => `${head(of, 'op', kind)},"input":${input}}`
@@ -13,7 +14,8 @@ export const askFrame = (of: Head, kind: StepKind, input: string): string => `${
 export const waitFrame = (of: Head, kind: 'timer' | 'signal' | 'approval', timeoutMs: number | null, detail?: string): string =>
   `${head(of, 'op.wait', kind)},"timeoutMs":${timeoutMs}${detail === undefined ? '' : `,"detail":${detail}`}}`
 
-export const beginFrame = (of: Head, kind: 'step' | 'tool', attempt: number, input: string): string => `${head(of, 'op.begin', kind)},"attempt":${attempt},"input":${input}}`
+export const beginFrame = (of: Head, kind: 'step' | 'tool', attempt: number, input: string): string =>
+  `${head(of, 'op.begin', kind)},"attempt":${attempt},"input":${input}}`
 
 export const doneFrame = (of: Head, kind: 'step' | 'tool', attempt: number, output: string, durationMs: number): string =>
   `${head(of, 'op.done', kind)},"attempt":${attempt},"output":${output},"durationMs":${rounded(durationMs)}}`
@@ -23,7 +25,9 @@ export const errorFrame = (of: Head, kind: 'step' | 'tool', attempt: number, fai
 
 export const completedFrame = (run: string, output: string): string => `{"type":"run.completed","run":"${run}","output":${output}}`
 
-export const helloFrame = (manifest: AgentManifest | null, problem: string | null): string => plainFrame({ type: 'hello', protocol: 1, manifest, problem, pid: process.pid })
+export const helloFrame = (manifest: AgentManifest | null, problem: string | null): string =>
+  plainFrame({ type: 'hello', protocol: 1, manifest, problem, pid: process.pid })
 
 /** Frames that are rare enough to be serialised whole. */
-export const plainFrame = (frame: Extract<WorkerFrame, { type: 'hello' | 'run.idle' | 'run.failed' | 'run.diverged' | 'heartbeat' | 'log' }>): string => JSON.stringify(frame)
+export const plainFrame = (frame: Extract<WorkerFrame, { type: 'hello' | 'run.idle' | 'run.failed' | 'run.diverged' | 'heartbeat' | 'log' }>): string =>
+  JSON.stringify(frame)

@@ -58,7 +58,8 @@ export class History {
 /** `step "charge"`, as a person reads it in a divergence. */
 export const describeOp = (kind: string, name: string): string => `${kind} ${JSON.stringify(name)}`
 
-export const describeEntry = (entry: HistoryEntry): string => `${describeOp(entry.kind, entry.name)} (${entry.type === 'open' ? 'without a result yet' : entry.type})`
+export const describeEntry = (entry: HistoryEntry): string =>
+  `${describeOp(entry.kind, entry.name)} (${entry.type === 'open' ? 'without a result yet' : entry.type})`
 
 function hasAncestorIn(paths: Set<string>, path: string): boolean {
   for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) if (paths.has(path.slice(0, dot))) return true

@@ -30,7 +30,12 @@ const resultText = (prompt: Prompt | undefined, index = 0) => String(lastResults
 
 test('the model calls tools until it answers, and the answer counts what all calls used', async () => {
   const run = await runAgent(makeAgent({ tools: { add } }), { input: 'What is 1 + 2?', model: [calls(['add', { a: 1, b: 2 }]), says('It is 3.')] })
-  expect(run.output).toEqual({ text: 'It is 3.', parts: [], model: 'scripted/model', usage: { input: 200, cachedInput: 0, output: 40, costUsd: 0.002 } } satisfies Answer)
+  expect(run.output).toEqual({
+    text: 'It is 3.',
+    parts: [],
+    model: 'scripted/model',
+    usage: { input: 200, cachedInput: 0, output: 40, costUsd: 0.002 },
+  } satisfies Answer)
   expect(run.prompts[1]?.messages).toEqual([
     { role: 'user', content: [{ type: 'text', text: 'What is 1 + 2?' }] },
     { role: 'assistant', content: [{ type: 'tool-call', toolCallId: 'call-0', toolName: 'add', input: { a: 1, b: 2 } }] },
@@ -46,7 +51,11 @@ test('a later model call sends only what is new', async () => {
   // The in-memory server rebuilt both from the first call; the loop itself does not repeat them.
   const requests: Json[] = []
   const program = makeAgent({ tools: { add } }).program
-  const spied = { ...makeAgent({}), program: ((ctx, head) => program({ ...ctx, model: (request) => (requests.push(request as never), ctx.model(request)) }, head)) satisfies LoadedAgent['program'] }
+  const spied = {
+    ...makeAgent({}),
+    program: ((ctx, head) =>
+      program({ ...ctx, model: (request) => (requests.push(request as never), ctx.model(request)) }, head)) satisfies LoadedAgent['program'],
+  }
   await runAgent(spied, { input: 'x', model: [calls(['add', { a: 1, b: 2 }]), says('3')] })
   expect(requests[1]).not.toHaveProperty('instructions')
   expect(requests[1]).not.toHaveProperty('tools')
@@ -71,7 +80,11 @@ test('what a model did wrong is told to it: unknown tool, arguments that do not 
 
 test('tools called in one turn run side by side, and their results keep the order of the calls', async () => {
   const finished: number[] = []
-  const wait = tool({ description: 'waits', input: z.strictObject({ ms: z.number() }), run: async ({ ms }) => (await new Promise((resolve) => setTimeout(resolve, ms)), finished.push(ms), ms) })
+  const wait = tool({
+    description: 'waits',
+    input: z.strictObject({ ms: z.number() }),
+    run: async ({ ms }) => (await new Promise((resolve) => setTimeout(resolve, ms)), finished.push(ms), ms),
+  })
   const run = await runAgent(makeAgent({ tools: { wait } }), { input: 'x', model: [calls(['wait', { ms: 40 }], ['wait', { ms: 1 }]), says('done')] })
   expect(finished).toEqual([1, 40])
   expect(lastResults(run.prompts[1]).map((result) => result.output)).toEqual([40, 1])
@@ -79,7 +92,12 @@ test('tools called in one turn run side by side, and their results keep the orde
 
 test('a tool that takes too long fails with a time-out, its signal aborts, and the model is told', async () => {
   let isAborted = false
-  const hang = tool({ description: 'hangs', input: z.strictObject({}), timeoutMs: 20, run: (_, ctx) => new Promise(() => ctx.signal.addEventListener('abort', () => (isAborted = true))) })
+  const hang = tool({
+    description: 'hangs',
+    input: z.strictObject({}),
+    timeoutMs: 20,
+    run: (_, ctx) => new Promise(() => ctx.signal.addEventListener('abort', () => (isAborted = true))),
+  })
   const run = await runAgent(makeAgent({ tools: { hang } }), { input: 'x', model: [calls(['hang', {}]), says('sorry')] })
   expect(resultText(run.prompts[1])).toBe('The tool hang failed: The tool hang took longer than 0.02 s.')
   expect(isAborted).toBe(true)
@@ -100,7 +118,12 @@ test('a tool’s clock stands still while it waits for a person, and the run may
       return `${approved} by ${by}`
     },
   })
-  const run = await runAgent(makeAgent({ tools: { careful } }), { input: 'x', model: [calls(['careful', {}]), says('done')], exec: () => ({}), approve: () => ({ approved: true, by: 'ann' }) })
+  const run = await runAgent(makeAgent({ tools: { careful } }), {
+    input: 'x',
+    model: [calls(['careful', {}]), says('done')],
+    exec: () => ({}),
+    approve: () => ({ approved: true, by: 'ann' }),
+  })
   expect(resultText(run.prompts[1])).toBe('true by ann')
   expect(run.elapsedMs).toBe(86_400_000)
   expect(executions).toBe(2) // Once more after it was released for the sleep; what is recorded is not done again.
@@ -133,7 +156,12 @@ test('the instructions are the file, what the agent computes, its skills, who as
     skills: [{ name: 'charts', description: 'How to draw', text: '# Charts\nUse few colours.' }],
   })
   const asker = { id: 'k', name: 'emea-sales', access: { regions: ['EU', 'UK'], personalData: false } }
-  const run = await runAgent(made, { input: 'x', asker, createdAt: new Date('2026-03-04T05:06:07Z'), model: [calls(['read_skill', { name: 'charts' }]), says('ok')] })
+  const run = await runAgent(made, {
+    input: 'x',
+    asker,
+    createdAt: new Date('2026-03-04T05:06:07Z'),
+    model: [calls(['read_skill', { name: 'charts' }]), says('ok')],
+  })
   expect(run.prompts[0]?.instructions).toBe(
     [
       'Be brief.',
@@ -146,7 +174,11 @@ test('the instructions are the file, what the agent computes, its skills, who as
 })
 
 test('the answer shows what each tool last had to show, tables first', async () => {
-  const query = tool({ description: 'q', input: z.strictObject({ n: z.number() }), run: ({ n }) => (n === 9 ? Promise.reject(new Error('bad SQL')) : n === 0 ? 'nothing to show' : shown({ rows: n }, table(`t${n}`))) })
+  const query = tool({
+    description: 'q',
+    input: z.strictObject({ n: z.number() }),
+    run: ({ n }) => (n === 9 ? Promise.reject(new Error('bad SQL')) : n === 0 ? 'nothing to show' : shown({ rows: n }, table(`t${n}`))),
+  })
   const chart = tool({ description: 'c', input: z.strictObject({}), run: () => shown('drawn', file('a.svg'), file('a.png')) })
   const run = await runAgent(makeAgent({ tools: { query, chart } }), {
     input: 'x',
@@ -157,7 +189,11 @@ test('the answer shows what each tool last had to show, tables first', async () 
 })
 
 test('parts that cannot be shown fail the call by the place of the fault', async () => {
-  const broken = tool({ description: 'b', input: z.strictObject({}), run: () => ({ output: 1, parts: [{ type: 'table', columns: [], rows: 'none', rowCount: 0 }] }) as never })
+  const broken = tool({
+    description: 'b',
+    input: z.strictObject({}),
+    run: () => ({ output: 1, parts: [{ type: 'table', columns: [], rows: 'none', rowCount: 0 }] }) as never,
+  })
   const run = await runAgent(makeAgent({ tools: { broken } }), { input: 'x', model: [calls(['broken', {}]), says('ok')] })
   expect(resultText(run.prompts[1])).toMatch(/parts that cannot be shown: parts\.0\.rows/)
 })
@@ -174,7 +210,7 @@ test('a large result reaches the model with both its ends, and the journal whole
 test('a run that has not answered after turnsMax model calls fails and says so', async () => {
   let n = 0
   const run = await runAgent(makeAgent({ tools: { add }, options: { turnsMax: 3 } }), { input: 'x', model: () => calls(['add', { a: n++, b: 1 }]) })
-  expect(run.failure).toMatchObject({ code: 'turns_max', message: 'No answer after 3 model calls, which is this agent\'s limit (turnsMax).' })
+  expect(run.failure).toMatchObject({ code: 'turns_max', message: "No answer after 3 model calls, which is this agent's limit (turnsMax)." })
   expect(run.prompts).toHaveLength(3)
 })
 
@@ -206,8 +242,16 @@ test.each<[string, ModelReply[], object]>([
   ['a reply that is cut off is continued', [says('One, ', { finishReason: 'length' }), says('two.')], { state: 'completed', output: { text: 'One, two.' } }],
   ['one that never ends fails', Array.from({ length: 4 }, () => says('more ', { finishReason: 'length' })), { failure: { code: 'length' } }],
   ['one that is cut off before it says anything fails', [says('', { finishReason: 'length' })], { failure: { code: 'length' } }],
-  ['one that was withheld fails', [says('par', { finishReason: 'content-filter' })], { failure: { code: 'content_filter', message: expect.stringContaining('content filter') } }],
-  ['one without a known price makes the sum unknown', [says('ok', { usage: { input: 1, cachedInput: 0, output: 1, costUsd: null } })], { output: { usage: { costUsd: null } } }],
+  [
+    'one that was withheld fails',
+    [says('par', { finishReason: 'content-filter' })],
+    { failure: { code: 'content_filter', message: expect.stringContaining('content filter') } },
+  ],
+  [
+    'one without a known price makes the sum unknown',
+    [says('ok', { usage: { input: 1, cachedInput: 0, output: 1, costUsd: null } })],
+    { output: { usage: { costUsd: null } } },
+  ],
 ])('%s', async (_, model, expected) => {
   expect(await runAgent(makeAgent({}), { input: 'x', model })).toMatchObject(expected)
 })
@@ -237,7 +281,12 @@ test('an agent killed around any of its facts gives the same answer, and no tool
   }))
   expect((undisturbed.output as Answer).parts).toHaveLength(1)
   expect(crashed.length).toBeGreaterThan(40)
-  for (const run of crashed) expect({ crash: run.crash, state: run.state, text: (run.output as Answer | undefined)?.text }).toEqual({ crash: run.crash, state: 'completed', text: 'Seen.' })
+  for (const run of crashed)
+    expect({ crash: run.crash, state: run.state, text: (run.output as Answer | undefined)?.text }).toEqual({
+      crash: run.crash,
+      state: 'completed',
+      text: 'Seen.',
+    })
   // One execution each and one more where the crash fell between its start and its record, of which there are few.
   const total = [...executed.values()].reduce((sum, count) => sum + count, 0)
   expect(total).toBeLessThan((crashed.length + 1) * 3 + crashed.length)
@@ -257,7 +306,12 @@ test('the stock tools work in the sandbox', async () => {
     ],
   })
   expect(resultText(run.prompts[1])).toBe('Wrote 7 bytes to notes/a.txt.')
-  expect(lastResults(run.prompts[2]).map((result) => result.output)).toEqual(['Grüße', 'The tool read_file failed: No file gone.', 'hi\n[stderr]\ncareful\n[exit code 3]', '4\n[exit code 0]'])
+  expect(lastResults(run.prompts[2]).map((result) => result.output)).toEqual([
+    'Grüße',
+    'The tool read_file failed: No file gone.',
+    'hi\n[stderr]\ncareful\n[exit code 3]',
+    '4\n[exit code 0]',
+  ])
   expect(commands).toEqual([
     { script: 'echo hi', timeoutMs: 120_000 },
     { cmd: 'python3', args: ['-'], stdin: 'print(2 + 2)', timeoutMs: 120_000 },

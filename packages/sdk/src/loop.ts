@@ -44,7 +44,8 @@ export const agentProgram =
       addUsage(usage, reply.usage)
       const text = textOf(reply)
       const calls = reply.content.filter((part) => part.type === 'tool-call')
-      if (reply.finishReason === 'content-filter') throw new StepFailed(failure('content_filter', `${reply.model} withheld its reply because of its content filter.`))
+      if (reply.finishReason === 'content-filter')
+        throw new StepFailed(failure('content_filter', `${reply.model} withheld its reply because of its content filter.`))
 
       if (calls.length > 0) {
         const results = await ctx.all(calls.map((call) => (branch) => callTool(agent, branch as LoopContext, call))) // Contexts of `all` are made by `createContext`.
@@ -60,7 +61,8 @@ export const agentProgram =
         append = [{ role: 'tool', content }]
         isSecondChance = false
       } else if (reply.finishReason === 'length') {
-        if (text === '' || continuationCount++ >= continuationsMax) throw new StepFailed(failure('length', `${reply.model} came to its output limit before its answer was complete.`))
+        if (text === '' || continuationCount++ >= continuationsMax)
+          throw new StepFailed(failure('length', `${reply.model} came to its output limit before its answer was complete.`))
         begunText += text
         turn = reply
         append = [say('Your reply was cut off at the output limit. Continue exactly where it ended, without repeating anything.')]
@@ -83,7 +85,8 @@ async function callTool({ tools }: LoopAgent, ctx: LoopContext, call: Call): Pro
   const tool = tools.get(call.toolName)?.tool
   if (!tool) return wrong(`There is no tool ${JSON.stringify(call.toolName)}. The tools are: ${[...tools.keys()].join(', ') || 'none'}.`)
   const parsed = await tool.input.safeParseAsync(call.input)
-  if (!parsed.success) return wrong(`The arguments do not fit the tool ${call.toolName}, so it was not called:\n${parsed.error.issues.map(describeIssue).join('\n')}`)
+  if (!parsed.success)
+    return wrong(`The arguments do not fit the tool ${call.toolName}, so it was not called:\n${parsed.error.issues.map(describeIssue).join('\n')}`)
   try {
     const { output, parts } = await ctx[runTool]({ name: call.toolName, tool, input: call.input, parsed: parsed.data })
     return { call, output, isError: false, parts }
@@ -93,7 +96,8 @@ async function callTool({ tools }: LoopAgent, ctx: LoopContext, call: Call): Pro
   }
 }
 
-const describeIssue = ({ path, message }: { path: PropertyKey[]; message: string }): string => `- ${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}${message}`
+const describeIssue = ({ path, message }: { path: PropertyKey[]; message: string }): string =>
+  `- ${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}${message}`
 
 /** What the model is given of a result: all of it, or both ends of it when it is too long. */
 function forModel(output: Json): Json {

@@ -2,7 +2,20 @@
  * Runs agents in memory, for their authors' tests: a scripted model, a small sandbox, time that passes at once, and crashes at
  * every point, without a server and without a network.
  */
-import { ArtifactRequest, type Asker, ExecRequest, type ExecResult, type Failure, FilesRequest, type HistoryEntry, type Json, type Message, ModelReply, ModelRequest, type Prompt } from '@longhaul/protocol'
+import {
+  ArtifactRequest,
+  type Asker,
+  ExecRequest,
+  type ExecResult,
+  type Failure,
+  FilesRequest,
+  type HistoryEntry,
+  type Json,
+  type Message,
+  ModelReply,
+  ModelRequest,
+  type Prompt,
+} from '@longhaul/protocol'
 import { type DurableFunction, StepFailed } from './agent.ts'
 import { failure } from './failure.ts'
 import { type LoadedAgent, functionProgram, loadAgent } from './folder.ts'
@@ -86,7 +99,15 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
     ...(options.history ? { history: options.history } : {}),
     ...(options.stuckMs ? { stuckMs: options.stuckMs } : {}),
   })
-  return { ...describeEnd(served.end), history: served.history, prompts: world.prompts, artifacts: world.artifacts, files: world.files, elapsedMs: served.elapsedMs, factCount: served.factCount }
+  return {
+    ...describeEnd(served.end),
+    history: served.history,
+    prompts: world.prompts,
+    artifacts: world.artifacts,
+    files: world.files,
+    elapsedMs: served.elapsedMs,
+    factCount: served.factCount,
+  }
 }
 
 /** A run that was killed around the recording of one fact, and how it ended after it had been taken up again. */
@@ -96,7 +117,10 @@ export type CrashedRun = TestRun & { crash: { fact: number; when: 'before' | 'af
  * Runs an agent once undisturbed, then once for every point at which it can crash: just before and just after each thing is
  * recorded. Options are made anew for each run, since handlers may have a memory.
  */
-export async function runWithCrashes(agent: string | LoadedAgent | DurableFunction, makeOptions: () => TestOptions = () => ({})): Promise<{ undisturbed: TestRun; crashed: CrashedRun[] }> {
+export async function runWithCrashes(
+  agent: string | LoadedAgent | DurableFunction,
+  makeOptions: () => TestOptions = () => ({}),
+): Promise<{ undisturbed: TestRun; crashed: CrashedRun[] }> {
   const loaded = typeof agent === 'string' ? await loadAgent(agent) : agent
   const undisturbed = await runAgent(loaded, makeOptions())
   const crashed: CrashedRun[] = []
@@ -112,7 +136,13 @@ export async function runWithCrashes(agent: string | LoadedAgent | DurableFuncti
 const usage = { input: 100, cachedInput: 0, output: 20, costUsd: 0.001 }
 
 /** A scripted reply that answers. */
-export const says = (text: string, more: Partial<ModelReply> = {}): ModelReply => ({ model: 'scripted/model', content: text === '' ? [] : [{ type: 'text', text }], finishReason: 'stop', usage, ...more })
+export const says = (text: string, more: Partial<ModelReply> = {}): ModelReply => ({
+  model: 'scripted/model',
+  content: text === '' ? [] : [{ type: 'text', text }],
+  finishReason: 'stop',
+  usage,
+  ...more,
+})
 
 /** A scripted reply that calls tools: `calls(['query', { sql }], ['chart', { … }])`. */
 export const calls = (...list: [tool: string, input: Json][]): ModelReply => ({
@@ -134,7 +164,12 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
     const request = ModelRequest.parse(input)
     const before = request.prefix === undefined ? undefined : turns.get(request.prefix)
     const messages = [...(before ? [...before.prompt.messages, { role: 'assistant' as const, content: before.reply?.content ?? [] }] : []), ...request.append]
-    const prompt: Prompt = { model: request.model, instructions: request.instructions ?? before?.prompt.instructions ?? '', tools: request.tools ?? before?.prompt.tools ?? [], messages }
+    const prompt: Prompt = {
+      model: request.model,
+      instructions: request.instructions ?? before?.prompt.instructions ?? '',
+      tools: request.tools ?? before?.prompt.tools ?? [],
+      messages,
+    }
     // A call that is made again after a crash is the same turn of the script.
     const turn = turns.get(op) ?? { number: turns.size, prompt }
     turns.set(op, turn)
@@ -152,7 +187,9 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
     }
     if (request.action === 'list') {
       const prefix = request.path === '.' || request.path === '' ? '' : `${request.path}/`
-      const entries = [...files].filter(([path]) => path.startsWith(prefix)).map(([path, bytes]) => ({ name: path.slice(prefix.length), type: 'file' as const, bytes: bytes.length }))
+      const entries = [...files]
+        .filter(([path]) => path.startsWith(prefix))
+        .map(([path, bytes]) => ({ name: path.slice(prefix.length), type: 'file' as const, bytes: bytes.length }))
       return { action: 'list', entries }
     }
     const bytes = files.get(request.path)
@@ -163,13 +200,30 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
   const callExec = async (input: Json): Promise<Json> => {
     const command = ExecRequest.parse(input)
     if (!exec) throw new StepFailed(failure('no_sandbox', 'This test gives no `exec`, so no command can be executed.'))
-    return { exitCode: 0, signal: null, stdout: '', stderr: '', isTruncated: false, isTimedOut: false, durationMs: 1, driver: 'test', ...(await exec(command, files)) }
+    return {
+      exitCode: 0,
+      signal: null,
+      stdout: '',
+      stderr: '',
+      isTruncated: false,
+      isTimedOut: false,
+      durationMs: 1,
+      driver: 'test',
+      ...(await exec(command, files)),
+    }
   }
   const keepArtifact = (input: Json): Json => {
     const { name, mediaType, title, base64 } = ArtifactRequest.parse(input)
     const bytes = Buffer.from(base64, 'base64')
     artifacts.push({ name, mediaType, bytes })
-    return { type: 'file', fileId: `00000000-0000-7000-8000-${String(artifacts.length).padStart(12, '0')}`, name, mediaType, bytes: bytes.length, ...(title === undefined ? {} : { title }) }
+    return {
+      type: 'file',
+      fileId: `00000000-0000-7000-8000-${String(artifacts.length).padStart(12, '0')}`,
+      name,
+      mediaType,
+      bytes: bytes.length,
+      ...(title === undefined ? {} : { title }),
+    }
   }
 
   const serve: ServerOptions['serve'] = async ({ kind, op, input }) => {
@@ -183,7 +237,10 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
     const before = answered.get(op)
     if (before !== undefined) return before
     const decision = kind === 'approval' ? approve(name, detail ?? null) : undefined
-    const found = kind === 'signal' ? signalsLeft.get(name)?.shift() : decision && { approved: decision.approved, by: decision.by ?? 'tester', comment: decision.comment ?? null }
+    const found =
+      kind === 'signal'
+        ? signalsLeft.get(name)?.shift()
+        : decision && { approved: decision.approved, by: decision.by ?? 'tester', comment: decision.comment ?? null }
     if (found !== undefined) answered.set(op, found)
     return found
   }

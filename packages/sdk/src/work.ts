@@ -94,7 +94,11 @@ async function execute(execution: Execution, op: Op, { tool, parsed, makeContext
   if (failed) stop.abort()
   const ms = performance.now() - startedAt
   op.output = output
-  execution.send(output === undefined ? errorFrame(of, 'tool', op.attempt, failed ?? failure('internal', 'No result.'), toolRetry, ms) : doneFrame(of, 'tool', op.attempt, output, ms))
+  execution.send(
+    output === undefined
+      ? errorFrame(of, 'tool', op.attempt, failed ?? failure('internal', 'No result.'), toolRetry, ms)
+      : doneFrame(of, 'tool', op.attempt, output, ms),
+  )
 }
 
 /** A tool returns plain JSON, or what `shown` made: an object of exactly `output` and `parts`. */
@@ -137,14 +141,17 @@ function stoppableClock(ms: number): { ranOut: Promise<void>; pause(): void; res
   return { ranOut, pause, resume }
 }
 
-const isThenable = (value: unknown): value is PromiseLike<unknown> => typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 
 /** Checks a policy that the author gave, once, where it was given. */
 export function toRetryPolicy(given: Partial<RetryPolicy> | undefined): RetryPolicy {
   if (!given) return stepRetryDefault
   const policy = { ...stepRetryDefault, ...given }
-  const isSound = Number.isInteger(policy.attemptsMax) && policy.attemptsMax >= 1 && policy.attemptsMax <= 1_000 && isDelay(policy.delayMsMin) && isDelay(policy.delayMsMax)
-  if (!isSound) throw new TerminalFailure(`A retry policy needs attemptsMax from 1 to 1000 and delays as whole milliseconds from 0 on, not ${JSON.stringify(given)}.`)
+  const isSound =
+    Number.isInteger(policy.attemptsMax) && policy.attemptsMax >= 1 && policy.attemptsMax <= 1_000 && isDelay(policy.delayMsMin) && isDelay(policy.delayMsMax)
+  if (!isSound)
+    throw new TerminalFailure(`A retry policy needs attemptsMax from 1 to 1000 and delays as whole milliseconds from 0 on, not ${JSON.stringify(given)}.`)
   return policy
 }
 const isDelay = (ms: number) => Number.isInteger(ms) && ms >= 0

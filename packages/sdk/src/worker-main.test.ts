@@ -10,7 +10,10 @@ const durable = (body: string, more = '') => ({
 })
 const run = '00000000-0000-7000-8000-000000000001'
 
-test.each([['TCP', false], ['a Unix socket', true]])('a worker connects over %s with its token, says hello with its manifest, and runs runs', async (_, isUnixSocket) => {
+test.each([
+  ['TCP', false],
+  ['a Unix socket', true],
+])('a worker connects over %s with its token, says hello with its manifest, and runs runs', async (_, isUnixSocket) => {
   await using agent = await makeAgentFolder(durable("return { doubled: await ctx.step('double', () => String(input) + String(input)) }"))
   await using worker = await startWorkerProcess(agent.folder, {
     isUnixSocket,
@@ -68,7 +71,9 @@ test('the author’s code sees no token, and what it logs names its run', async 
 })
 
 test('log lines are bounded in number, and the worker says how many it left out', async () => {
-  await using agent = await makeAgentFolder(durable("for (let i = 0; i < 5000; i++) console.log('line ' + i)\nawait new Promise((r) => setTimeout(r, 1100))\nconsole.log('later')"))
+  await using agent = await makeAgentFolder(
+    durable("for (let i = 0; i < 5000; i++) console.log('line ' + i)\nawait new Promise((r) => setTimeout(r, 1100))\nconsole.log('later')"),
+  )
   await using worker = await startWorkerProcess(agent.folder)
   await worker.next('hello')
   worker.start(run)
@@ -78,7 +83,9 @@ test('log lines are bounded in number, and the worker says how many it left out'
 })
 
 test('stray rejections and exceptions are logged, and the worker lives on', async () => {
-  await using agent = await makeAgentFolder(durable("void Promise.reject(new Error('stray rejection'))\nsetTimeout(() => { throw new Error('stray exception') }, 1)\nawait ctx.sleep('s', 1)"))
+  await using agent = await makeAgentFolder(
+    durable("void Promise.reject(new Error('stray rejection'))\nsetTimeout(() => { throw new Error('stray exception') }, 1)\nawait ctx.sleep('s', 1)"),
+  )
   await using worker = await startWorkerProcess(agent.folder)
   await worker.next('hello')
   worker.start(run)
@@ -90,7 +97,10 @@ test('stray rejections and exceptions are logged, and the worker lives on', asyn
 
 test.each([
   ['a step that throws from a callback', "await ctx.step('s', () => new Promise(() => setTimeout(() => { throw new Error('from a callback') }, 1)))"],
-  ['a step with a rejection that nobody waits for', "await ctx.step('s', async () => { void Promise.reject(new Error('from a callback')); await new Promise(() => {}) })"],
+  [
+    'a step with a rejection that nobody waits for',
+    "await ctx.step('s', async () => { void Promise.reject(new Error('from a callback')); await new Promise(() => {}) })",
+  ],
 ])('%s fails', async (_, body) => {
   await using agent = await makeAgentFolder(durable(body))
   await using worker = await startWorkerProcess(agent.folder)
@@ -108,7 +118,7 @@ test('a worker that cannot make sense of a message ends', async () => {
 })
 
 test('code that blocks the event loop stops the heartbeat', async () => {
-  await using agent = await makeAgentFolder(durable("const until = Date.now() + 2500\nwhile (Date.now() < until);"))
+  await using agent = await makeAgentFolder(durable('const until = Date.now() + 2500\nwhile (Date.now() < until);'))
   await using worker = await startWorkerProcess(agent.folder)
   await worker.next('heartbeat')
   worker.start(run)
@@ -159,7 +169,12 @@ test('a worker whose standard input is /dev/null lives', async () => {
 
 test('a worker that nobody answers ends with the reason', async () => {
   const child = spawn(process.execPath, ['--conditions=longhaul-source', fileURLToPath(new URL('worker-main.ts', import.meta.url))], {
-    env: { LONGHAUL_WORKER_URL: 'ws://127.0.0.1:1/v1/worker', LONGHAUL_WORKER_TOKEN: 't', LONGHAUL_AGENT_FOLDER: '/nonexistent', LONGHAUL_AGENT_DATA_DIR: '/tmp' },
+    env: {
+      LONGHAUL_WORKER_URL: 'ws://127.0.0.1:1/v1/worker',
+      LONGHAUL_WORKER_TOKEN: 't',
+      LONGHAUL_AGENT_FOLDER: '/nonexistent',
+      LONGHAUL_AGENT_DATA_DIR: '/tmp',
+    },
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   let stderr = ''
@@ -169,7 +184,10 @@ test('a worker that nobody answers ends with the reason', async () => {
 })
 
 test('a worker without its settings says which is missing', async () => {
-  const child = spawn(process.execPath, ['--conditions=longhaul-source', fileURLToPath(new URL('worker-main.ts', import.meta.url))], { env: {}, stdio: ['ignore', 'ignore', 'pipe'] })
+  const child = spawn(process.execPath, ['--conditions=longhaul-source', fileURLToPath(new URL('worker-main.ts', import.meta.url))], {
+    env: {},
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let stderr = ''
   child.stderr.on('data', (data) => (stderr += String(data)))
   expect(await once(child, 'exit')).toEqual([1, null])

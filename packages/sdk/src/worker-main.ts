@@ -64,7 +64,12 @@ function takeSettings(): { url: string; token: string; folder: string; dataDir: 
     if (!value) throw new Error(`${name} is not set. Workers are started by the server, see docs/reference/worker-protocol.md.`)
     return value
   }
-  return { url: take('LONGHAUL_WORKER_URL'), token: take('LONGHAUL_WORKER_TOKEN'), folder: take('LONGHAUL_AGENT_FOLDER'), dataDir: take('LONGHAUL_AGENT_DATA_DIR') }
+  return {
+    url: take('LONGHAUL_WORKER_URL'),
+    token: take('LONGHAUL_WORKER_TOKEN'),
+    folder: take('LONGHAUL_AGENT_FOLDER'),
+    dataDir: take('LONGHAUL_AGENT_DATA_DIR'),
+  }
 }
 
 async function load(folder: string): Promise<LoadedAgent | string> {

@@ -22,7 +22,18 @@ async function measure(runCount: number, stepCount: number, program: (ctx: Conte
   const runs = Array.from({ length: runCount }, () => randomUUID())
   const entries = Array.from({ length: historyLength }, (_, i) => ({ type: 'completed', op: `${i}`, kind: 'step', name: 'work', output: payload(1_000) }))
   let incoming: object[] = runs.flatMap((run) => [
-    { type: 'run.start', run, agent: 'bench', version: '1', input: null, asker, session: null, messages: [], createdAt: new Date().toISOString(), historyLength },
+    {
+      type: 'run.start',
+      run,
+      agent: 'bench',
+      version: '1',
+      input: null,
+      asker,
+      session: null,
+      messages: [],
+      createdAt: new Date().toISOString(),
+      historyLength,
+    },
     ...(historyLength ? [{ type: 'run.history', run, entries }] : []),
   ])
   const startedAt = performance.now()
@@ -49,10 +60,15 @@ const steps = (count: number) => async (ctx: Context) => {
   for (let i = 0; i < count; i++) await ctx.step('work', async () => payload(1_000))
   return null
 }
-const report = (figure: string, value: number, unit: string, n: number) => console.log(JSON.stringify({ bench: 'worker', figure, value: Math.round(value * 100) / 100, unit, n }))
+const report = (figure: string, value: number, unit: string, n: number) =>
+  console.log(JSON.stringify({ bench: 'worker', figure, value: Math.round(value * 100) / 100, unit, n }))
 
 await measure(500, 10, steps(10))
-for (const [runs, count] of [[500, 10], [1, 1_000], [1, 10_000]] as const) {
+for (const [runs, count] of [
+  [500, 10],
+  [1, 1_000],
+  [1, 10_000],
+] as const) {
   const rounds = []
   for (let i = 0; i < 5; i++) rounds.push(await measure(runs, count, steps(count)))
   const best = rounds.toSorted((a, b) => a.workerMs - b.workerMs)[2]!

@@ -12,19 +12,35 @@ const messageOf = (env: Record<string, string>) => {
 
 test('an empty environment is a working configuration', () => {
   expect(loadConfig({ PATH: '/bin', HOME: '/root' })).toMatchObject({
-    LONGHAUL_HTTP_PORT: 8080, LONGHAUL_HTTP_HOST: '127.0.0.1', LONGHAUL_DATA_DIR: '.longhaul', LONGHAUL_LEASE_MS: 10_000, LONGHAUL_LOG_FORMAT: 'auto', LONGHAUL_SANDBOX_DRIVER: 'auto',
+    LONGHAUL_HTTP_PORT: 8080,
+    LONGHAUL_HTTP_HOST: '127.0.0.1',
+    LONGHAUL_DATA_DIR: '.longhaul',
+    LONGHAUL_LEASE_MS: 10_000,
+    LONGHAUL_LOG_FORMAT: 'auto',
+    LONGHAUL_SANDBOX_DRIVER: 'auto',
   })
   expect(loadConfig({ LONGHAUL_MODEL: ' ', OPENAI_API_KEY: '' })).toEqual(loadConfig({})) // Set to nothing is not set.
 })
 
 test('what is given is used, and port 0 is a port', () => {
-  expect(loadConfig({ LONGHAUL_HTTP_PORT: '0', LONGHAUL_MODEL: 'openai/gpt-5', OPENAI_API_KEY: 'sk-1', LONGHAUL_DATABASE_URL: 'postgresql://u:p@h:5432/d' })).toMatchObject({
-    LONGHAUL_HTTP_PORT: 0, LONGHAUL_MODEL: 'openai/gpt-5', OPENAI_API_KEY: 'sk-1', LONGHAUL_DATABASE_URL: 'postgresql://u:p@h:5432/d',
+  expect(
+    loadConfig({ LONGHAUL_HTTP_PORT: '0', LONGHAUL_MODEL: 'openai/gpt-5', OPENAI_API_KEY: 'sk-1', LONGHAUL_DATABASE_URL: 'postgresql://u:p@h:5432/d' }),
+  ).toMatchObject({
+    LONGHAUL_HTTP_PORT: 0,
+    LONGHAUL_MODEL: 'openai/gpt-5',
+    OPENAI_API_KEY: 'sk-1',
+    LONGHAUL_DATABASE_URL: 'postgresql://u:p@h:5432/d',
   })
 })
 
 test('all wrong settings are named at once, unknown ones with what was probably meant', () => {
-  const message = messageOf({ LONGHAUL_HTTP_PROT: '1', LONGHAUL_HTTP_PORT: 'eighty', LONGHAUL_LEASE_MS: '10', LONGHAUL_SANDBOX_DRIVER: 'docker', LONGHAUL_DATABASE_URL: 'mysql://secret@h/d' })
+  const message = messageOf({
+    LONGHAUL_HTTP_PROT: '1',
+    LONGHAUL_HTTP_PORT: 'eighty',
+    LONGHAUL_LEASE_MS: '10',
+    LONGHAUL_SANDBOX_DRIVER: 'docker',
+    LONGHAUL_DATABASE_URL: 'mysql://secret@h/d',
+  })
   expect(message).toContain('LONGHAUL_HTTP_PROT is not a setting. Did you mean LONGHAUL_HTTP_PORT?')
   expect(message).toContain('LONGHAUL_HTTP_PORT: must be a whole number')
   expect(message).toMatch(/LONGHAUL_LEASE_MS: .*1000/)

@@ -18,7 +18,10 @@ async function main(): Promise<void> {
   const isText = config.LONGHAUL_LOG_FORMAT === 'text' || (config.LONGHAUL_LOG_FORMAT === 'auto' && process.stdout.isTTY)
   // In a terminal the log is for whoever sits there: one line per request would bury what matters.
   const level = isText && config.LONGHAUL_LOG_LEVEL === 'info' ? 'warn' : config.LONGHAUL_LOG_LEVEL
-  const log = createLog((isText ? textLines : jsonLines)((line) => process.stderr.write(line)), level)
+  const log = createLog(
+    (isText ? textLines : jsonLines)((line) => process.stderr.write(line)),
+    level,
+  )
 
   let server: Server | undefined
   let stoppingSince: number | undefined
@@ -53,7 +56,10 @@ function announce({ url, credentials, phases, sandbox, model, agentNames }: Serv
   const total = phases.reduce((sum, { ms }) => sum + ms, 0)
   const file = relative(process.cwd(), credentials.file)
   say(`
-  Longhaul is ready.  ${(total / 1_000).toFixed(1)} s: ${phases.filter(({ ms }) => ms >= 5).map(({ phase, ms }) => `${phase} ${ms}`).join(' · ')} ms
+  Longhaul is ready.  ${(total / 1_000).toFixed(1)} s: ${phases
+    .filter(({ ms }) => ms >= 5)
+    .map(({ phase, ms }) => `${phase} ${ms}`)
+    .join(' · ')} ms
 
   Console   ${url}/#key=${credentials.key}
   Key       ${credentials.key}
@@ -70,13 +76,16 @@ function announce({ url, credentials, phases, sandbox, model, agentNames }: Serv
 function sandboxNote(missing: Server['sandbox']['missing']): string {
   const [first] = missing
   if (!first) return ''
-  return missing.length === 1 ? `   ${first.what}: ${first.remedy}` : `   ${missing.length} limits cannot be enforced here; npx longhaul status names them and the remedies`
+  return missing.length === 1
+    ? `   ${first.what}: ${first.remedy}`
+    : `   ${missing.length} limits cannot be enforced here; npx longhaul status names them and the remedies`
 }
 
 try {
   await main()
 } catch (error) {
-  if (error instanceof AppError || (error instanceof Error && error.message.startsWith('Bad settings'))) complain(`\nLonghaul cannot start.\n${error.message}\n`)
+  if (error instanceof AppError || (error instanceof Error && error.message.startsWith('Bad settings')))
+    complain(`\nLonghaul cannot start.\n${error.message}\n`)
   else complain(`\nLonghaul cannot start.\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
   process.exit(1)
 }

@@ -79,13 +79,14 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       ...(config.ANTHROPIC_API_KEY !== undefined && { anthropic: config.ANTHROPIC_API_KEY }),
       ...(config.GOOGLE_GENERATIVE_AI_API_KEY !== undefined && { google: config.GOOGLE_GENERATIVE_AI_API_KEY }),
     },
-    ...(config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL !== undefined && config.LONGHAUL_OPENAI_COMPATIBLE_MODEL !== undefined && {
-      compatible: {
-        baseUrl: config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL,
-        model: config.LONGHAUL_OPENAI_COMPATIBLE_MODEL,
-        ...(config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY !== undefined && { apiKey: config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY }),
-      },
-    }),
+    ...(config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL !== undefined &&
+      config.LONGHAUL_OPENAI_COMPATIBLE_MODEL !== undefined && {
+        compatible: {
+          baseUrl: config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL,
+          model: config.LONGHAUL_OPENAI_COMPATIBLE_MODEL,
+          ...(config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY !== undefined && { apiKey: config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY }),
+        },
+      }),
     ...(config.LONGHAUL_MODEL !== undefined && { model: config.LONGHAUL_MODEL }),
     timeoutMs: config.LONGHAUL_MODEL_TIMEOUT_MS,
     offline: offlinePlanner(),
@@ -103,12 +104,18 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       const place = agents.place(tenantId, agent, name)
       return existsSync(place.folder) ? place : undefined
     },
-    onLoaded: (place, loaded) => void agents.recordLoaded(place, loaded).catch((error: unknown) => log.warn('what a version says of itself was not recorded', { error, agent: place.agent })),
+    onLoaded: (place, loaded) =>
+      void agents
+        .recordLoaded(place, loaded)
+        .catch((error: unknown) => log.warn('what a version says of itself was not recorded', { error, agent: place.agent })),
   })
   await workers.start()
   onStop('workers', workers.stop)
   const engine = openEngine({
-    db, log, toMessages, leaseMs: config.LONGHAUL_LEASE_MS,
+    db,
+    log,
+    toMessages,
+    leaseMs: config.LONGHAUL_LEASE_MS,
     executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
     execute: workers.execute,
     onReleased: workers.release,
@@ -121,11 +128,20 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const stopping = new AbortController()
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents }), agents, keys, stopping: stopping.signal, log,
+      ...runServices({ db, engine, agents }),
+      agents,
+      keys,
+      stopping: stopping.signal,
+      log,
       system: {
         describe: async () => ({
           version,
-          sandbox: { driver: sandboxes.capabilities.driver, enforced: sandboxes.capabilities.enforced, missing: sandboxes.capabilities.missing, languages: sandboxes.capabilities.languages },
+          sandbox: {
+            driver: sandboxes.capabilities.driver,
+            enforced: sandboxes.capabilities.enforced,
+            missing: sandboxes.capabilities.missing,
+            languages: sandboxes.capabilities.languages,
+          },
           models: { default: gateway.defaultModel, offline: gateway.isOffline, available: gateway.available },
           database: { kind: embedded ? ('embedded' as const) : ('external' as const), version: database.version },
           startup: phases,
@@ -148,7 +164,11 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   })
   const credentials = await timed('key', () => firstKey({ keys, dataDir, url: listening.url }))
   return {
-    url: listening.url, credentials, phases, sandbox: sandboxes.capabilities,
-    model: { name: gateway.defaultModel, isOffline: gateway.isOffline }, agentNames: places.map((place) => place.agent),
+    url: listening.url,
+    credentials,
+    phases,
+    sandbox: sandboxes.capabilities,
+    model: { name: gateway.defaultModel, isOffline: gateway.isOffline },
+    agentNames: places.map((place) => place.agent),
   }
 }

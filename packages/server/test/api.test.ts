@@ -9,7 +9,9 @@ let database: TestDatabase
 let server: ServerProcess
 beforeAll(async () => {
   database = await makeDatabase()
-  server = await openServerProcess({ env: { LONGHAUL_DATABASE_URL: database.url, LONGHAUL_AGENTS_DIR: join(import.meta.dirname, 'fixtures/start-agents'), LONGHAUL_BODY_BYTES_MAX: '20000' } })
+  server = await openServerProcess({
+    env: { LONGHAUL_DATABASE_URL: database.url, LONGHAUL_AGENTS_DIR: join(import.meta.dirname, 'fixtures/start-agents'), LONGHAUL_BODY_BYTES_MAX: '20000' },
+  })
   await server.start()
 })
 afterAll(async () => {
@@ -17,23 +19,40 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
 })
 
-async function post(body: string, headers: Record<string, string> = {}): Promise<{ status: number; error: { code: string; message: string; requestId: string } | undefined }> {
-  const response = await fetch(`${server.url()}/v1/runs`, { method: 'POST', body, headers: { authorization: `Bearer ${server.key()}`, 'content-type': 'application/json', ...headers } })
+async function post(
+  body: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; error: { code: string; message: string; requestId: string } | undefined }> {
+  const response = await fetch(`${server.url()}/v1/runs`, {
+    method: 'POST',
+    body,
+    headers: { authorization: `Bearer ${server.key()}`, 'content-type': 'application/json', ...headers },
+  })
   const { error } = (await response.json()) as { error?: { code: string; message: string; requestId: string } }
   return { status: response.status, error }
 }
 
-const completed = (runId: string) => until('the run to complete', 10_000, async () => (await server.client.runs.get({ runId })).state === 'completed' || undefined)
+const completed = (runId: string) =>
+  until('the run to complete', 10_000, async () => (await server.client.runs.get({ runId })).state === 'completed' || undefined)
 
 test('bodies that are no JSON, hold what cannot be stored, or are too large are refused with what is wrong; the next one is taken', async () => {
   expect(await post('{"agent": "good", ')).toMatchObject({ status: 400, error: { code: 'invalid', message: expect.stringContaining('not JSON') } })
   expect(await post('[]')).toMatchObject({ status: 400, error: { code: 'invalid' } })
-  expect(await post('{"agent":"good","input":"a\\u0000b"}')).toMatchObject({ status: 400, error: { code: 'invalid', message: expect.stringMatching(/input.*U\+0000/) } })
+  expect(await post('{"agent":"good","input":"a\\u0000b"}')).toMatchObject({
+    status: 400,
+    error: { code: 'invalid', message: expect.stringMatching(/input.*U\+0000/) },
+  })
   expect(await post('{"agent":"good","input":"\\ud800"}')).toMatchObject({ status: 400, error: { code: 'invalid', message: expect.stringContaining('input') } })
   expect(await post('{"agent":"good","inptu":1}')).toMatchObject({ status: 400, error: { code: 'invalid', message: expect.stringContaining('inptu') } })
-  expect(await post(JSON.stringify({ agent: 'good', input: 'x'.repeat(20_001) }))).toMatchObject({ status: 413, error: { code: 'too_large', message: expect.stringContaining('20000') } })
+  expect(await post(JSON.stringify({ agent: 'good', input: 'x'.repeat(20_001) }))).toMatchObject({
+    status: 413,
+    error: { code: 'too_large', message: expect.stringContaining('20000') },
+  })
   expect(await post(`{"agent":"good","input":${'['.repeat(9_000)}${']'.repeat(9_000)}}`)).toMatchObject({ status: 400, error: { code: 'invalid' } })
-  expect(await post(JSON.stringify({ agent: 'good', input: { 'naïve ключ': ['\u{1f600}', -0, 1e-7, { '': null }] } }))).toMatchObject({ status: 200, error: undefined })
+  expect(await post(JSON.stringify({ agent: 'good', input: { 'naïve ключ': ['\u{1f600}', -0, 1e-7, { '': null }] } }))).toMatchObject({
+    status: 200,
+    error: undefined,
+  })
 })
 
 test('an agent that is not there is named beside those that are', async () => {
@@ -78,7 +97,11 @@ test('a stream goes on after any event that a client has, also when the run is l
 })
 
 test('a key does no more than it was made for, and its limits go with the runs that it starts', async () => {
-  const { secret } = await server.client.keys.create({ name: 'north', permissions: ['runs:write', 'runs:read'], access: { regions: ['North'], personalData: false } })
+  const { secret } = await server.client.keys.create({
+    name: 'north',
+    permissions: ['runs:write', 'runs:read'],
+    access: { regions: ['North'], personalData: false },
+  })
   const north = createClient({ url: server.url(), key: secret })
   await expect(north.keys.list({})).rejects.toMatchObject({ code: 'forbidden', status: 403 })
   const { id: runId } = await north.runs.start({ agent: 'good', input: null })

@@ -93,7 +93,8 @@ test('a worker killed before or after any of its messages loses nothing and repe
       const key = randomUUID()
       const cuts: Cut[] = []
       const playing = playRun(server.client, everything, {
-        key, isSlow: true,
+        key,
+        isSlow: true,
         // What was recorded when it was killed is what comes before: the server writes this event only after it has seen the worker's end.
         onEvent: (event) => event.type === 'run.interrupted' && cuts.push({ executed: new Map(stepsOf(everything)), recorded: new Map() }),
       })
@@ -118,39 +119,49 @@ test('a worker killed before or after any of its messages loses nothing and repe
   expect(server.life().isRunning(), server.life().output()).toBe(true)
 })
 
-test('PostgreSQL killed at several moments of many runs is back within five seconds, and nothing that was acknowledged is lost', { timeout: 200_000 }, async () => {
-  await using server = await openServerProcess()
-  await server.start()
-  await playRun(server.client, everything, { isSlow: true })
-  const db = openDb({ url: postgresUrlOf(server.dataDir), poolMax: 1, log: silentLog })
-  try {
-    await watchJournal(db)
-    for (const [type, kind] of [['step.completed', 'step'], ['wait.created', 'timer'], ['wait.created', 'signal'], ['step.started', 'exec'], ['wait.created', 'approval']] as const) {
-      const pid = postmasterPid(server.dataDir) ?? Number.NaN
-      let killedAt: number | undefined
-      const playing = Array.from({ length: 5 }, () =>
-        playRun(server.client, everything, {
-          limitMs: 60_000,
-          onEvent(event) {
-            if (killedAt !== undefined || event.type !== type || !('kind' in event.data) || event.data.kind !== kind) return
-            killedAt = performance.now()
-            process.kill(pid, 'SIGKILL')
-          },
-        }),
-      )
-      const recovered = until(`health after the kill at ${type} ${kind}`, 60_000, async () => {
-        if (killedAt === undefined || postmasterPid(server.dataDir) === pid) return undefined
-        return (await fetch(`${server.url()}/healthz`)).status === 200 ? performance.now() - killedAt : undefined
-      })
-      const everyone = await Promise.all(playing)
-      expect(await recovered, `${type} ${kind}`).toBeLessThan(5_000)
-      for (const played of everyone) {
-        // The server's process lived on, so each effect was recorded in the end, and happened once.
-        const found = await findViolations(server.client, db, { commands: everything, played, ledger: readLedger(ledgerOf(server)(played.runId)), cuts: [] })
-        expect(found, `${type} ${kind}`).toEqual([])
+test(
+  'PostgreSQL killed at several moments of many runs is back within five seconds, and nothing that was acknowledged is lost',
+  { timeout: 200_000 },
+  async () => {
+    await using server = await openServerProcess()
+    await server.start()
+    await playRun(server.client, everything, { isSlow: true })
+    const db = openDb({ url: postgresUrlOf(server.dataDir), poolMax: 1, log: silentLog })
+    try {
+      await watchJournal(db)
+      for (const [type, kind] of [
+        ['step.completed', 'step'],
+        ['wait.created', 'timer'],
+        ['wait.created', 'signal'],
+        ['step.started', 'exec'],
+        ['wait.created', 'approval'],
+      ] as const) {
+        const pid = postmasterPid(server.dataDir) ?? Number.NaN
+        let killedAt: number | undefined
+        const playing = Array.from({ length: 5 }, () =>
+          playRun(server.client, everything, {
+            limitMs: 60_000,
+            onEvent(event) {
+              if (killedAt !== undefined || event.type !== type || !('kind' in event.data) || event.data.kind !== kind) return
+              killedAt = performance.now()
+              process.kill(pid, 'SIGKILL')
+            },
+          }),
+        )
+        const recovered = until(`health after the kill at ${type} ${kind}`, 60_000, async () => {
+          if (killedAt === undefined || postmasterPid(server.dataDir) === pid) return undefined
+          return (await fetch(`${server.url()}/healthz`)).status === 200 ? performance.now() - killedAt : undefined
+        })
+        const everyone = await Promise.all(playing)
+        expect(await recovered, `${type} ${kind}`).toBeLessThan(5_000)
+        for (const played of everyone) {
+          // The server's process lived on, so each effect was recorded in the end, and happened once.
+          const found = await findViolations(server.client, db, { commands: everything, played, ledger: readLedger(ledgerOf(server)(played.runId)), cuts: [] })
+          expect(found, `${type} ${kind}`).toEqual([])
+        }
       }
+    } finally {
+      await db.stop()
     }
-  } finally {
-    await db.stop()
-  }
-})
+  },
+)

@@ -10,10 +10,18 @@ const base64 = Buffer.from(content).toString('base64')
 const bytes = Buffer.byteLength(content)
 const artifact: Json = { name: 'a.txt', mediaType: 'text/plain', title: 'A', base64 }
 
-const opening = (kind: 'artifact' | 'files', input: Json): Opening => ({ run }) => [{ type: 'op', run, op: '0', kind, name: 'it', input }]
+const opening =
+  (kind: 'artifact' | 'files', input: Json): Opening =>
+  ({ run }) => [{ type: 'op', run, op: '0', kind, name: 'it', input }]
 const openings = {
   draws: opening('artifact', artifact),
-  writes: opening('files', { action: 'write', files: [{ path: 'a.txt', base64 }, { path: 'b/c.txt', base64: '' }] }),
+  writes: opening('files', {
+    action: 'write',
+    files: [
+      { path: 'a.txt', base64 },
+      { path: 'b/c.txt', base64: '' },
+    ],
+  }),
   muddles: opening('artifact', { name: 'a.txt', base64: 5 }),
 }
 
@@ -35,8 +43,18 @@ test('of files written to the sandbox the journal tells paths and sizes', async 
   const caller = await t.caller('admin', { personalData: true })
   const run = await caller.start('writes')
   expect(run).toMatchObject({ failure: null, state: 'completed', output: { action: 'write', count: 2 } })
-  expect(await caller.read(`/v1/runs/${run.id}/steps/0`)).toMatchObject({ input: { action: 'write', files: [{ path: 'a.txt', bytes }, { path: 'b/c.txt', bytes: 0 }] } })
-  const [{ found } = { found: -1 }] = await t.db.rows<{ found: number }>(sql`select count(*)::int as found from events where run_id = ${run.id} and data::text like ${'%base64%'}`)
+  expect(await caller.read(`/v1/runs/${run.id}/steps/0`)).toMatchObject({
+    input: {
+      action: 'write',
+      files: [
+        { path: 'a.txt', bytes },
+        { path: 'b/c.txt', bytes: 0 },
+      ],
+    },
+  })
+  const [{ found } = { found: -1 }] = await t.db.rows<{ found: number }>(
+    sql`select count(*)::int as found from events where run_id = ${run.id} and data::text like ${'%base64%'}`,
+  )
   expect(found).toBe(0)
 })
 
@@ -61,12 +79,20 @@ test('a step that is executed again has its whole input: after a failure, and af
   }))
   const caller = await t.caller('admin', { personalData: true })
   const { id } = (await (await caller.ask('POST', '/v1/runs', { agent: 'draws', input: {} })).json()) as { id: string }
-  await until(async () => given.length, (count) => count === 2)
+  await until(
+    async () => given.length,
+    (count) => count === 2,
+  )
   t.loseWorkerOf(id)
-  const run = await until(() => caller.read<{ state: string; output: Json }>(`/v1/runs/${id}`), ({ state }) => state !== 'running' && state !== 'pending')
+  const run = await until(
+    () => caller.read<{ state: string; output: Json }>(`/v1/runs/${id}`),
+    ({ state }) => state !== 'running' && state !== 'pending',
+  )
   expect(run).toMatchObject({ state: 'completed', output: { type: 'file', bytes } })
   expect(given).toEqual([base64, base64, base64])
   const events = await caller.events(id)
-  expect(started(events).map(({ attempt, input }) => [attempt, input])).toEqual([1, 2].map((attempt) => [attempt, { name: 'a.txt', mediaType: 'text/plain', title: 'A', bytes }]))
+  expect(started(events).map(({ attempt, input }) => [attempt, input])).toEqual(
+    [1, 2].map((attempt) => [attempt, { name: 'a.txt', mediaType: 'text/plain', title: 'A', bytes }]),
+  )
   expect(events.map(({ type }) => type)).toContain('run.interrupted')
 })

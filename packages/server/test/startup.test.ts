@@ -17,10 +17,19 @@ function makePlace() {
   const dataDir = join(parent, 'data')
   const lives: Life[] = []
   return {
-    parent, dataDir,
+    parent,
+    dataDir,
     launch(env: Record<string, string | undefined> = {}, options: { ownGroup?: boolean; through?: readonly string[] } = {}): Life {
       const life = launch({
-        env: { LONGHAUL_HTTP_PORT: '0', LONGHAUL_DATA_DIR: dataDir, LONGHAUL_AGENTS_DIR: agentsDir, LONGHAUL_SANDBOX_DRIVER: 'virtual', LONGHAUL_LOG_FORMAT: 'json', ...env }, ...options,
+        env: {
+          LONGHAUL_HTTP_PORT: '0',
+          LONGHAUL_DATA_DIR: dataDir,
+          LONGHAUL_AGENTS_DIR: agentsDir,
+          LONGHAUL_SANDBOX_DRIVER: 'virtual',
+          LONGHAUL_LOG_FORMAT: 'json',
+          ...env,
+        },
+        ...options,
       })
       lives.push(life)
       return life
@@ -55,7 +64,10 @@ test('a taken port is named with the setting that changes it, and nothing is lef
   await using t = await makeDatabase()
   await using place = makePlace()
   using taken = await listenOnFreePort()
-  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: t.url, LONGHAUL_HTTP_PORT: String(taken.port) }), [new RegExp(`Port ${taken.port}.*taken`), /LONGHAUL_HTTP_PORT/])
+  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: t.url, LONGHAUL_HTTP_PORT: String(taken.port) }), [
+    new RegExp(`Port ${taken.port}.*taken`),
+    /LONGHAUL_HTTP_PORT/,
+  ])
   expect(processesOf(place.parent)).toEqual([])
   await untilReady(place.launch({ LONGHAUL_DATABASE_URL: t.url })) // The same place, another port: the state is whole.
 })
@@ -72,15 +84,28 @@ test('a data folder that cannot be made is named with the setting that changes i
 
 test('every wrong setting is named at once, without its value', async () => {
   await using place = makePlace()
-  const life = place.launch({ LONGHAUL_HTTP_PROT: '80', LONGHAUL_LEASE_MS: 'soon-and-secret', LONGHAUL_SANDBOX_DRIVER: 'docker-and-secret', LONGHAUL_DATABASE_URL: 'mysql://me:secret@host/db' })
-  await expectRefusal(life, [/LONGHAUL_HTTP_PROT is not a setting.*LONGHAUL_HTTP_PORT/, /LONGHAUL_LEASE_MS: must be a whole number/, /LONGHAUL_SANDBOX_DRIVER: /, /LONGHAUL_DATABASE_URL: must look like postgresql:/, /docs\/reference\/config\.md/])
+  const life = place.launch({
+    LONGHAUL_HTTP_PROT: '80',
+    LONGHAUL_LEASE_MS: 'soon-and-secret',
+    LONGHAUL_SANDBOX_DRIVER: 'docker-and-secret',
+    LONGHAUL_DATABASE_URL: 'mysql://me:secret@host/db',
+  })
+  await expectRefusal(life, [
+    /LONGHAUL_HTTP_PROT is not a setting.*LONGHAUL_HTTP_PORT/,
+    /LONGHAUL_LEASE_MS: must be a whole number/,
+    /LONGHAUL_SANDBOX_DRIVER: /,
+    /LONGHAUL_DATABASE_URL: must look like postgresql:/,
+    /docs\/reference\/config\.md/,
+  ])
   expect(life.output()).not.toContain('secret')
   expect(existsSync(place.dataDir)).toBe(false)
 })
 
 test('the way in which tests end a server is closed outside of tests', async () => {
   await using place = makePlace()
-  await expectRefusal(place.launch({ LONGHAUL_TEST_CRASH_FILE: join(place.parent, 'crash'), NODE_ENV: 'production' }), [/LONGHAUL_TEST_CRASH_FILE: .*NODE_ENV=test/])
+  await expectRefusal(place.launch({ LONGHAUL_TEST_CRASH_FILE: join(place.parent, 'crash'), NODE_ENV: 'production' }), [
+    /LONGHAUL_TEST_CRASH_FILE: .*NODE_ENV=test/,
+  ])
 })
 
 test('a database that refuses, is another program, or knows no such database or user is named, its password not', async () => {
@@ -90,11 +115,20 @@ test('a database that refuses, is another program, or knows no such database or 
     using free = await listenOnFreePort()
     freed = free.port
   }
-  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: `postgresql://me:secret@127.0.0.1:${freed}/db` }), [/127\.0\.0\.1:\d+, database db, does not answer/, /LONGHAUL_DATABASE_URL/])
+  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: `postgresql://me:secret@127.0.0.1:${freed}/db` }), [
+    /127\.0\.0\.1:\d+, database db, does not answer/,
+    /LONGHAUL_DATABASE_URL/,
+  ])
   using other = await listenOnFreePort((socket) => socket.on('error', () => {}).end('HTTP/1.1 400 Bad Request\r\n\r\n'))
-  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: `postgresql://me:secret@127.0.0.1:${other.port}/db` }), [new RegExp(`127.0.0.1:${other.port}`), /LONGHAUL_DATABASE_URL/])
+  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: `postgresql://me:secret@127.0.0.1:${other.port}/db` }), [
+    new RegExp(`127.0.0.1:${other.port}`),
+    /LONGHAUL_DATABASE_URL/,
+  ])
   using silent = await listenOnFreePort()
-  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: `postgresql://me:secret@127.0.0.1:${silent.port}/db` }), [new RegExp(`127.0.0.1:${silent.port}.*does not answer`), /LONGHAUL_DATABASE_URL/])
+  await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: `postgresql://me:secret@127.0.0.1:${silent.port}/db` }), [
+    new RegExp(`127.0.0.1:${silent.port}.*does not answer`),
+    /LONGHAUL_DATABASE_URL/,
+  ])
   const missing = new URL(inject('postgresUrl'))
   missing.pathname = '/no_such_database'
   await expectRefusal(place.launch({ LONGHAUL_DATABASE_URL: missing.href }), [/no database of that name/, /LONGHAUL_DATABASE_URL/])
@@ -105,7 +139,13 @@ test('a database that wants a password names the setting that holds it', async (
   await using place = makePlace()
   // Speaks as a PostgreSQL does whose user has another password: error, 28P01.
   const field = (code: string, text: string) => Buffer.concat([Buffer.from(code), Buffer.from(text), Buffer.from([0])])
-  const body = Buffer.concat([field('S', 'FATAL'), field('V', 'FATAL'), field('C', '28P01'), field('M', 'password authentication failed for user "me"'), Buffer.from([0])])
+  const body = Buffer.concat([
+    field('S', 'FATAL'),
+    field('V', 'FATAL'),
+    field('C', '28P01'),
+    field('M', 'password authentication failed for user "me"'),
+    Buffer.from([0]),
+  ])
   const refusal = Buffer.concat([Buffer.from('E'), Buffer.from(Uint32Array.of(body.length + 4).buffer).reverse(), body])
   using server = await listenOnFreePort((socket) => socket.on('error', () => {}).once('data', () => socket.end(refusal)))
   const life = place.launch({ LONGHAUL_DATABASE_URL: `postgresql://me:secret@127.0.0.1:${server.port}/db` })
@@ -121,16 +161,27 @@ test('an agents’ folder that is not there is named with the setting that chang
 })
 
 /** In a view of the file system in which `/usr/bin`, and so bubblewrap, is empty. */
-const withoutPrograms = ['unshare', ...(process.getuid?.() === 0 ? [] : ['--map-root-user']), '--mount', 'sh', '-c', 'mount -t tmpfs none /usr/bin && exec "$@"', 'sh']
+const withoutPrograms = [
+  'unshare',
+  ...(process.getuid?.() === 0 ? [] : ['--map-root-user']),
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /usr/bin && exec "$@"',
+  'sh',
+]
 const mayHide = spawnSync(String(withoutPrograms[0]), [...withoutPrograms.slice(1), process.execPath, '--version']).status === 0
 
-test.skipIf(!mayHide)(`a sandbox that was asked for by name and is not installed is no reason for a weaker one${mayHide ? '' : ' (this host lets nobody mount, so bubblewrap cannot be hidden)'}`, async () => {
-  await using t = await makeDatabase()
-  await using place = makePlace()
-  const life = place.launch({ LONGHAUL_DATABASE_URL: t.url, LONGHAUL_SANDBOX_DRIVER: 'bwrap' }, { through: withoutPrograms })
-  await expectRefusal(life, [/sandbox driver bwrap cannot work here/, /the program bwrap\n +→ apt-get install bubblewrap/])
-  expect(processesOf(place.parent)).toEqual([])
-})
+test.skipIf(!mayHide)(
+  `a sandbox that was asked for by name and is not installed is no reason for a weaker one${mayHide ? '' : ' (this host lets nobody mount, so bubblewrap cannot be hidden)'}`,
+  async () => {
+    await using t = await makeDatabase()
+    await using place = makePlace()
+    const life = place.launch({ LONGHAUL_DATABASE_URL: t.url, LONGHAUL_SANDBOX_DRIVER: 'bwrap' }, { through: withoutPrograms })
+    await expectRefusal(life, [/sandbox driver bwrap cannot work here/, /the program bwrap\n +→ apt-get install bubblewrap/])
+    expect(processesOf(place.parent)).toEqual([])
+  },
+)
 
 test('agents whose code does not load are shown with the reason, take no runs, and keep no other from working', async () => {
   await using t = await makeDatabase()
@@ -155,57 +206,61 @@ test('agents whose code does not load are shown with the reason, take no runs, a
   await until('the good one to complete', 10_000, async () => (await client.runs.get({ runId: run.id })).state === 'completed' || undefined)
 })
 
-test('its whole life on its own PostgreSQL: first start, refusal of a second one, Ctrl-C as npm passes it on, kill -9, and the next start', { timeout: 120_000 }, async () => {
-  await using place = makePlace()
-  const from = performance.now()
-  const first = place.launch({}, { ownGroup: true })
-  const { url, key } = await untilReady(first)
-  expect(performance.now() - from).toBeLessThan(15_000)
-  expect(first.output()).toMatch(/ready\. +[\d.]+ s: .*postgres \d+.* ms/)
+test(
+  'its whole life on its own PostgreSQL: first start, refusal of a second one, Ctrl-C as npm passes it on, kill -9, and the next start',
+  { timeout: 120_000 },
+  async () => {
+    await using place = makePlace()
+    const from = performance.now()
+    const first = place.launch({}, { ownGroup: true })
+    const { url, key } = await untilReady(first)
+    expect(performance.now() - from).toBeLessThan(15_000)
+    expect(first.output()).toMatch(/ready\. +[\d.]+ s: .*postgres \d+.* ms/)
 
-  await expectRefusal(place.launch(), [/in use by another server \(process \d+\)/, new RegExp(`process ${first.pid}\\b`), /LONGHAUL_DATA_DIR/])
-  expect((await fetch(`${url}/healthz`)).status).toBe(200) // The first one has taken no notice.
+    await expectRefusal(place.launch(), [/in use by another server \(process \d+\)/, new RegExp(`process ${first.pid}\\b`), /LONGHAUL_DATA_DIR/])
+    expect((await fetch(`${url}/healthz`)).status).toBe(200) // The first one has taken no notice.
 
-  const client = createClient({ url, key })
-  const run = await client.runs.start({ agent: 'good', input: { waits: true } })
-  await until('the run to wait', 10_000, async () => (await client.runs.get({ runId: run.id })).state === 'waiting' || undefined)
-  first.kill('SIGINT')
-  await new Promise((resolve) => setTimeout(resolve, 100)) // npm passes on what the terminal has sent already.
-  first.kill('SIGINT')
-  expect(await first.exited).toBe(0)
-  expect(first.output()).toContain('Stopped. Runs that were under way go on at the next start.')
-  expect(processesOf(place.parent)).toEqual([])
+    const client = createClient({ url, key })
+    const run = await client.runs.start({ agent: 'good', input: { waits: true } })
+    await until('the run to wait', 10_000, async () => (await client.runs.get({ runId: run.id })).state === 'waiting' || undefined)
+    first.kill('SIGINT')
+    await new Promise((resolve) => setTimeout(resolve, 100)) // npm passes on what the terminal has sent already.
+    first.kill('SIGINT')
+    expect(await first.exited).toBe(0)
+    expect(first.output()).toContain('Stopped. Runs that were under way go on at the next start.')
+    expect(processesOf(place.parent)).toEqual([])
 
-  const again = performance.now()
-  const second = place.launch()
-  const place2 = await untilReady(second)
-  expect(performance.now() - again).toBeLessThan(5_000)
-  expect(place2.key).toBe(key)
-  const workers = () => processesOf(place.parent).filter((pid) => /sdk.*worker/.test(cmdline(pid)))
-  await until('workers', 10_000, () => workers().length > 0 || undefined)
-  const postgres = postmasterPid(place.dataDir) ?? Number.NaN
-  second.kill('SIGKILL')
-  expect(await second.exited).toBe('SIGKILL')
-  await until('its workers to end by themselves', 5_000, () => workers().length === 0 || undefined)
-  expect(() => process.kill(postgres, 0)).not.toThrow() // PostgreSQL lives on,
+    const again = performance.now()
+    const second = place.launch()
+    const place2 = await untilReady(second)
+    expect(performance.now() - again).toBeLessThan(5_000)
+    expect(place2.key).toBe(key)
+    const workers = () => processesOf(place.parent).filter((pid) => /sdk.*worker/.test(cmdline(pid)))
+    await until('workers', 10_000, () => workers().length > 0 || undefined)
+    const postgres = postmasterPid(place.dataDir) ?? Number.NaN
+    second.kill('SIGKILL')
+    expect(await second.exited).toBe('SIGKILL')
+    await until('its workers to end by themselves', 5_000, () => workers().length === 0 || undefined)
+    expect(() => process.kill(postgres, 0)).not.toThrow() // PostgreSQL lives on,
 
-  const third = place.launch()
-  const place3 = await untilReady(third)
-  expect(postmasterPid(place.dataDir)).toBe(postgres) // and is taken over.
-  const later = createClient(place3)
-  await later.runs.signal({ runId: run.id, name: 'go' })
-  await until('the run to complete', 10_000, async () => (await later.runs.get({ runId: run.id })).state === 'completed' || undefined)
-  third.kill('SIGTERM')
-  expect(await third.exited).toBe(0)
-  expect(processesOf(place.parent)).toEqual([])
+    const third = place.launch()
+    const place3 = await untilReady(third)
+    expect(postmasterPid(place.dataDir)).toBe(postgres) // and is taken over.
+    const later = createClient(place3)
+    await later.runs.signal({ runId: run.id, name: 'go' })
+    await until('the run to complete', 10_000, async () => (await later.runs.get({ runId: run.id })).state === 'completed' || undefined)
+    third.kill('SIGTERM')
+    expect(await third.exited).toBe(0)
+    expect(processesOf(place.parent)).toEqual([])
 
-  writeFileSync(join(place.dataDir, 'postgres', 'data', 'PG_VERSION'), '9\n')
-  await expectRefusal(place.launch(), [/9/, /version/i])
-  writeFileSync(join(place.dataDir, 'postgres', 'data', 'PG_VERSION'), '18\n')
-  const fourth = place.launch()
-  const { url: url4, key: key4 } = await untilReady(fourth)
-  expect((await createClient({ url: url4, key: key4 }).runs.get({ runId: run.id })).state).toBe('completed')
-})
+    writeFileSync(join(place.dataDir, 'postgres', 'data', 'PG_VERSION'), '9\n')
+    await expectRefusal(place.launch(), [/9/, /version/i])
+    writeFileSync(join(place.dataDir, 'postgres', 'data', 'PG_VERSION'), '18\n')
+    const fourth = place.launch()
+    const { url: url4, key: key4 } = await untilReady(fourth)
+    expect((await createClient({ url: url4, key: key4 }).runs.get({ runId: run.id })).state).toBe('completed')
+  },
+)
 
 const cmdline = (pid: number): string => {
   try {

@@ -7,10 +7,25 @@ import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
 
 const openings: Parameters<typeof openBed>[0] = {
   answers: ({ run, input }) => [{ type: 'run.completed', run, output: { text: `answer to ${JSON.stringify(input)}` } }],
-  listens: ({ run }) => [{ type: 'op.wait', run, op: '0', kind: 'signal', name: 'news', timeoutMs: null }, { type: 'run.idle', run, ops: ['0'] }],
-  asks: ({ run }) => [{ type: 'op.wait', run, op: '0', kind: 'approval', name: 'Send it?', timeoutMs: null }, { type: 'run.idle', run, ops: ['0'] }],
+  listens: ({ run }) => [
+    { type: 'op.wait', run, op: '0', kind: 'signal', name: 'news', timeoutMs: null },
+    { type: 'run.idle', run, ops: ['0'] },
+  ],
+  asks: ({ run }) => [
+    { type: 'op.wait', run, op: '0', kind: 'approval', name: 'Send it?', timeoutMs: null },
+    { type: 'run.idle', run, ops: ['0'] },
+  ],
   diverges: ({ run }) => [{ type: 'run.diverged', run, op: '0', recorded: 'step a', asked: 'step b' }],
-  draws: ({ run }) => [{ type: 'op', run, op: '0', kind: 'artifact', name: 'a.txt', input: { name: 'a.txt', mediaType: 'text/plain', base64: Buffer.from('content').toString('base64') } }],
+  draws: ({ run }) => [
+    {
+      type: 'op',
+      run,
+      op: '0',
+      kind: 'artifact',
+      name: 'a.txt',
+      input: { name: 'a.txt', mediaType: 'text/plain', base64: Buffer.from('content').toString('base64') },
+    },
+  ],
 }
 
 const everything: DataAccess = { personalData: true }
@@ -21,7 +36,9 @@ const anonymous: DataAccess = { personalData: false }
 type Request = { id: string; agent: string; make(caller: BedCaller, run: Run): Promise<Response> }
 
 const about = (id: string, agent: string, method: string, path: (run: Run) => string, body?: Json, headers?: Record<string, string>): Request => ({
-  id, agent, make: (caller, run) => caller.ask(method, path(run), body, headers),
+  id,
+  agent,
+  make: (caller, run) => caller.ask(method, path(run), body, headers),
 })
 const approvalOf = (run: Run): string => run.wait?.approvalId ?? expect.fail('The run waits for no approval.')
 const fileOf = (run: Run): string => (run.output as { fileId: string }).fileId
@@ -41,7 +58,11 @@ const requests: Request[] = [
 async function openHouse() {
   const bed = await openBed(openings)
   const [admin, auditor, north, east, masked] = await Promise.all([
-    bed.caller('admin', everything), bed.caller('auditor', everything), bed.caller('north', emea), bed.caller('east', emea), bed.caller('masked', anonymous),
+    bed.caller('admin', everything),
+    bed.caller('auditor', everything),
+    bed.caller('north', emea),
+    bed.caller('east', emea),
+    bed.caller('masked', anonymous),
   ])
   return { bed, admin, auditor, north, east, masked, [Symbol.asyncDispose]: () => bed[Symbol.asyncDispose]() }
 }
@@ -52,7 +73,7 @@ test('every operation on one run or approval is among those tried here', () => {
   expect(ofOne).toHaveLength(7)
 })
 
-test.each(requests)('$id: a limited key has its own, an unlimited one everybody\'s', async ({ agent, make }) => {
+test.each(requests)("$id: a limited key has its own, an unlimited one everybody's", async ({ agent, make }) => {
   await using t = await openHouse()
   const { admin, auditor, north, east, masked } = t
   const cases: { asker: BedCaller; strangers: BedCaller[]; reader: BedCaller }[] = [
@@ -66,7 +87,11 @@ test.each(requests)('$id: a limited key has its own, an unlimited one everybody\
     const before = await stateOf(t.bed, run.id)
     for (const stranger of strangers) {
       const response = await make(stranger, run)
-      expect({ stranger: stranger.name, status: response.status, body: await response.json() }).toMatchObject({ stranger: stranger.name, status: 404, body: { error: { code: 'not_found' } } })
+      expect({ stranger: stranger.name, status: response.status, body: await response.json() }).toMatchObject({
+        stranger: stranger.name,
+        status: 404,
+        body: { error: { code: 'not_found' } },
+      })
     }
     expect(await stateOf(t.bed, run.id)).toEqual(before)
     const response = await make(reader, run) // The control: the very same request, by somebody who may.
@@ -113,7 +138,7 @@ test('lists leave out what is not there for a limited key, and their pages are f
   expect(waiting.items.map(({ runId }) => runId)).toEqual(runs.filter(({ asker }) => asker.id === masked.id).map(({ id }) => id))
 })
 
-test('earlier turns of a session come along only as far as the new run\'s asker may read them', async () => {
+test("earlier turns of a session come along only as far as the new run's asker may read them", async () => {
   await using t = await openHouse()
   const { admin, north, east } = t
   const say = async (asker: BedCaller, message: string) => {
@@ -128,7 +153,7 @@ test('earlier turns of a session come along only as far as the new run\'s asker 
   expect(await say(admin, 'admin 2')).toEqual(['admin 1', 'north 1', 'east 1', 'north 2'])
 })
 
-test.each([undefined, 's'])('an idempotency key gives nobody another asker\'s run (session %j)', async (session) => {
+test.each([undefined, 's'])("an idempotency key gives nobody another asker's run (session %j)", async (session) => {
   await using t = await openHouse()
   const { admin, north, east } = t
   const request = { agent: 'answers', input: { question: 'why' }, idempotencyKey: 'k', ...(session && { session }) }
@@ -136,7 +161,10 @@ test.each([undefined, 's'])('an idempotency key gives nobody another asker\'s ru
     const response = await caller.ask('POST', '/v1/runs', { ...request, idempotencyKey })
     return { status: response.status, text: await response.text() }
   }
-  for (const [key, asker, strangers] of [['of admin', admin, [north]], ['of north', north, [east]]] as const) {
+  for (const [key, asker, strangers] of [
+    ['of admin', admin, [north]],
+    ['of north', north, [east]],
+  ] as const) {
     const { id } = await asker.start('answers', { ...request, idempotencyKey: key })
     expect((await send(asker, key)).text).toContain(id) // The control: the same request of the same asker is the same run.
     for (const stranger of strangers) {

@@ -9,7 +9,9 @@ export default tool({
   description:
     'Draws a chart of what one SELECT returns, and shows it to the person. The SQL is run here, so a chart shows only what the warehouse holds. Values such as segments or regions are written in words by themselves.',
   input: z.strictObject({
-    type: z.enum(['bar', 'line', 'area', 'pie']).describe('bar to compare, line for a development, area for parts of a total over time, pie for shares of a total.'),
+    type: z
+      .enum(['bar', 'line', 'area', 'pie'])
+      .describe('bar to compare, line for a development, area for parts of a total over time, pie for shares of a total.'),
     title: z.string().min(1).max(120).describe("What the chart shows, in the asker's language."),
     sql: z.string().min(1).max(20_000).describe('One SELECT, as for the tool query, its rows in the order to draw them.'),
     x: Column.describe('Column of the categories or dates.'),
@@ -30,8 +32,17 @@ export default tool({
     const name = fileName(request.title)
     const drawing = await ctx.artifact({ name: `${name}.svg`, mediaType: 'image/svg+xml', title: request.title, content: svg })
     const picture = await ctx.artifact({ name: `${name}.png`, mediaType: 'image/png', title: request.title, content: png })
-    return shown({ charted: { rows: result.rows.length, series: figure.series.map((one) => one.name) }, files: [drawing.name, picture.name], access }, drawing, picture)
+    return shown(
+      { charted: { rows: result.rows.length, series: figure.series.map((one) => one.name) }, files: [drawing.name, picture.name], access },
+      drawing,
+      picture,
+    )
   },
 })
 
-const fileName = (title: string): string => title.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, '-').replace(/^-|-$/g, '').slice(0, 60) || 'chart'
+const fileName = (title: string): string =>
+  title
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}]+/gu, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 60) || 'chart'

@@ -10,7 +10,9 @@ export async function listAgents(invocation: Invocation): Promise<number> {
   if (invocation.isJson) invocation.printJson({ items, ...rest })
   else {
     const rows = items.map(({ name, status, manifest, problem }) => [name, status, manifest?.shape ?? '', problem ?? manifest?.description ?? ''])
-    printList(invocation, [{ name: 'agent', isWhole: true }, { name: 'status', isWhole: true }, { name: 'shape' }, { name: 'what it does' }], rows, ['No agents. The server deploys folders when it starts: see its log.'])
+    printList(invocation, [{ name: 'agent', isWhole: true }, { name: 'status', isWhole: true }, { name: 'shape' }, { name: 'what it does' }], rows, [
+      'No agents. The server deploys folders when it starts: see its log.',
+    ])
   }
   return exitCodes.done
 }

@@ -16,7 +16,12 @@ export async function listApprovals(invocation: Invocation, { state, all, limit 
   else {
     const idOf = (id: string) => (invocation.terminal.isLive ? shortId(id) : id)
     const rows = page.items.map((approval) => [idOf(approval.id), approval.state, approval.agent, ago(approval.createdAt), approval.title])
-    printList(invocation, [{ name: 'approval', isWhole: true }, { name: 'state', isWhole: true }, { name: 'agent' }, { name: 'asked' }, { name: 'title' }], rows, [wanted === 'pending' ? 'Nothing waits for a yes or no.' : 'No approvals.'])
+    printList(
+      invocation,
+      [{ name: 'approval', isWhole: true }, { name: 'state', isWhole: true }, { name: 'agent' }, { name: 'asked' }, { name: 'title' }],
+      rows,
+      [wanted === 'pending' ? 'Nothing waits for a yes or no.' : 'No approvals.'],
+    )
   }
   return exitCodes.done
 }

@@ -19,7 +19,12 @@ export async function ask(invocation: Invocation, agent: string, words: string[]
   if (isJson) printJson({ type: 'run', runId: run.id, agent: run.agent, version: run.version, state: run.state })
   else if (!options.isQuiet) {
     const { paint, width } = terminal
-    terminal.print('', ...wrap(printable(question), width - 4).map((line) => `  ${paint('bold', line)}`), `  ${paint('dim', `${run.agent} · run ${run.id}`)}`, '')
+    terminal.print(
+      '',
+      ...wrap(printable(question), width - 4).map((line) => `  ${paint('bold', line)}`),
+      `  ${paint('dim', `${run.agent} · run ${run.id}`)}`,
+      '',
+    )
   }
   return follow(invocation, run, options)
 }
@@ -28,21 +33,27 @@ export async function ask(invocation: Invocation, agent: string, words: string[]
 const startGiveUpAfterMs = 15_000
 
 /** Starts a run exactly once, however often the request has to be sent: the key tells the server that it is the same request. */
-export async function start(invocation: Invocation, input: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined }): Promise<Run> {
+export async function start(
+  invocation: Invocation,
+  input: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
+): Promise<Run> {
   const client = await invocation.client()
   const { terminal, world } = invocation
   const { session, idempotencyKey = randomUUID(), ...rest } = input
   let hasTold = false
   try {
-    return await keepTrying(() => client.runs.start({ ...rest, ...(session === undefined ? {} : { session }), idempotencyKey }, { signal: world.interrupted }), {
-      giveUpAfterMs: startGiveUpAfterMs,
-      signal: world.interrupted,
-      onRetry(error) {
-        if (!hasTold) world.stderr.write(`${error.message} Trying for ${startGiveUpAfterMs / 1_000} s.\n`)
-        hasTold = true
-        terminal.status(() => 'starting')
+    return await keepTrying(
+      () => client.runs.start({ ...rest, ...(session === undefined ? {} : { session }), idempotencyKey }, { signal: world.interrupted }),
+      {
+        giveUpAfterMs: startGiveUpAfterMs,
+        signal: world.interrupted,
+        onRetry(error) {
+          if (!hasTold) world.stderr.write(`${error.message} Trying for ${startGiveUpAfterMs / 1_000} s.\n`)
+          hasTold = true
+          terminal.status(() => 'starting')
+        },
       },
-    })
+    )
   } catch (error) {
     if (error instanceof ApiError && error.code === 'not_found') throw await unknownAgent(client, input.agent, error)
     throw error
@@ -56,7 +67,12 @@ export async function unknownAgent(client: Client, name: string, error: ApiError
   const agents = await client.agents.list().catch(() => undefined)
   if (!agents || agents.items.some((agent) => agent.name === name)) return error
   const names = agents.items.map((agent) => agent.name)
-  if (names.length === 0) return new Problem('not_found', `There is no agent "${name}", and no other.`, 'Agents are folders that the server deploys when it starts: see its log.')
+  if (names.length === 0)
+    return new Problem('not_found', `There is no agent "${name}", and no other.`, 'Agents are folders that the server deploys when it starts: see its log.')
   const near = nearNames(name, names)
-  return new Problem('not_found', `There is no agent "${name}".`, ...(near.length > 0 ? [`Did you mean ${near.join(' or ')}?`] : [`There is: ${names.join(', ')}`]))
+  return new Problem(
+    'not_found',
+    `There is no agent "${name}".`,
+    ...(near.length > 0 ? [`Did you mean ${near.join(' or ')}?`] : [`There is: ${names.join(', ')}`]),
+  )
 }

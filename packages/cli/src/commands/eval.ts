@@ -48,7 +48,9 @@ export async function evaluate(invocation: Invocation, given: string, options: E
   }
   try {
     if (!isJson) terminal.status(() => `${results.length} of ${cases.length}`)
-    const ends = await Promise.allSettled(Array.from({ length: options.concurrency }, () => work().catch((error) => (failure.abort(error), Promise.reject(error)))))
+    const ends = await Promise.allSettled(
+      Array.from({ length: options.concurrency }, () => work().catch((error) => (failure.abort(error), Promise.reject(error)))),
+    )
     const fatal = ends.find((end) => end.status === 'rejected')
     if (fatal && !(fatal.reason instanceof Interrupted)) throw await explained(failure.signal.reason ?? fatal.reason, client, agent)
   } finally {
@@ -68,8 +70,17 @@ function chosen(cases: Case[], only: string[] | undefined): Case[] {
   if (!only) return cases
   const found = cases.filter(({ id, tags }) => only.some((text) => id.includes(text) || tags.includes(text)))
   if (found.length > 0) return found
-  const near = only.flatMap((text) => nearNames(text, [...cases.map(({ id }) => id), ...cases.flatMap(({ tags }) => tags)].filter((name, at, all) => all.indexOf(name) === at)))
-  throw new Problem('not_found', `No case has ${only.map((text) => `"${text}"`).join(' or ')} in its id or among its tags.`, ...(near.length > 0 ? [`Near: ${near.join(', ')}`] : []))
+  const near = only.flatMap((text) =>
+    nearNames(
+      text,
+      [...cases.map(({ id }) => id), ...cases.flatMap(({ tags }) => tags)].filter((name, at, all) => all.indexOf(name) === at),
+    ),
+  )
+  throw new Problem(
+    'not_found',
+    `No case has ${only.map((text) => `"${text}"`).join(' or ')} in its id or among its tags.`,
+    ...(near.length > 0 ? [`Near: ${near.join(', ')}`] : []),
+  )
 }
 
 /** A truth that cannot be computed fails its case: it must never pass for want of something to compare with. */
@@ -78,19 +89,35 @@ async function judged(test: Case, outcome: Parameters<typeof judge>[1], truth: (
   try {
     return judge(test, outcome, await truth(test.expect.truth_sql))
   } catch (error) {
-    return { isPassed: false, why: `its truth cannot be computed: ${error instanceof Error ? error.message : error}`, expected: 'unknown', got: 'answer' in outcome ? outcome.answer.text : outcome.problem }
+    return {
+      isPassed: false,
+      why: `its truth cannot be computed: ${error instanceof Error ? error.message : error}`,
+      expected: 'unknown',
+      got: 'answer' in outcome ? outcome.answer.text : outcome.problem,
+    }
   }
 }
 
 async function explained(error: unknown, client: Awaited<ReturnType<Invocation['client']>>, agent: string): Promise<unknown> {
   if (!(error instanceof ApiError)) return error
   if (error.code === 'not_found') return unknownAgent(client, agent, error)
-  if (error.code === 'forbidden') return new Problem('forbidden', error.message, 'Cases with access need a key that may manage keys: they are asked with a temporary one.')
+  if (error.code === 'forbidden')
+    return new Problem('forbidden', error.message, 'Cases with access need a key that may manage keys: they are asked with a temporary one.')
   return error
 }
 
 const caseJson = ({ test, verdict, runId, model, durationMs }: Result) => ({
-  id: test.id, isPassed: verdict.isPassed, why: verdict.why || undefined, question: test.question, language: test.language, tags: test.tags, expected: verdict.expected, got: verdict.got, runId, model, durationMs: Math.round(durationMs),
+  id: test.id,
+  isPassed: verdict.isPassed,
+  why: verdict.why || undefined,
+  question: test.question,
+  language: test.language,
+  tags: test.tags,
+  expected: verdict.expected,
+  got: verdict.got,
+  runId,
+  model,
+  durationMs: Math.round(durationMs),
 })
 
 function progressLine({ terminal: { paint, width } }: Invocation, { test, verdict, durationMs }: Result, done: number, total: number): string {
@@ -101,7 +128,12 @@ function progressLine({ terminal: { paint, width } }: Invocation, { test, verdic
   return `  ${verdict.isPassed ? paint('green', '✓') : paint('red', '✗')} ${paint('dim', count)}  ${padEnd(text, space)}  ${paint('dim', took)}`
 }
 
-function printReport({ terminal }: Invocation, results: Result[], scores: Scores, about: { model: string | undefined; min: string | undefined; isOk: boolean; asked: number }): void {
+function printReport(
+  { terminal }: Invocation,
+  results: Result[],
+  scores: Scores,
+  about: { model: string | undefined; min: string | undefined; isOk: boolean; asked: number },
+): void {
   const { paint, print, width } = terminal
   const failed = results.filter(({ verdict }) => !verdict.isPassed)
   const field = (name: string, value: string, linesMax: number) => {
@@ -110,13 +142,28 @@ function printReport({ terminal }: Invocation, results: Result[], scores: Scores
     return shown.map((line, at) => `    ${paint('dim', padEnd(at === 0 ? name : '', 8))}  ${line}`)
   }
   for (const { test, verdict, runId } of failed) {
-    print('', `  ${paint('red', '✗')} ${paint('bold', test.id)}  ${verdict.why}`, ...field('question', test.question, 3), ...field('expected', verdict.expected, 3), ...field('got', verdict.got, 4), ...(runId ? field('run', runId, 1) : []))
+    print(
+      '',
+      `  ${paint('red', '✗')} ${paint('bold', test.id)}  ${verdict.why}`,
+      ...field('question', test.question, 3),
+      ...field('expected', verdict.expected, 3),
+      ...field('got', verdict.got, 4),
+      ...(runId ? field('run', runId, 1) : []),
+    )
   }
-  const rows = (name: string, groups: Record<string, Score>) => Object.entries(groups).map(([group, { passed, total }], at) => [at === 0 ? name : '', group, passed, total, `${share({ passed, total })}`])
-  const { head, rows: lines } = layOut([{ name: '' }, { name: '' }, { name: 'passed', isNumber: true }, { name: 'of', isNumber: true }, { name: '', isNumber: true }], [...rows('language', scores.byLanguage), ...rows('tag', scores.byTag)], width - 4)
+  const rows = (name: string, groups: Record<string, Score>) =>
+    Object.entries(groups).map(([group, { passed, total }], at) => [at === 0 ? name : '', group, passed, total, `${share({ passed, total })}`])
+  const { head, rows: lines } = layOut(
+    [{ name: '' }, { name: '' }, { name: 'passed', isNumber: true }, { name: 'of', isNumber: true }, { name: '', isNumber: true }],
+    [...rows('language', scores.byLanguage), ...rows('tag', scores.byTag)],
+    width - 4,
+  )
   if (lines.length > 0) print('', `  ${paint('dim', head)}`, ...lines.map((line) => `  ${line}`))
   const { model } = about
-  print('', `  ${paint(about.isOk && failed.length === 0 ? 'green' : about.isOk ? 'yellow' : 'red', `${scores.passed} of ${scores.total} passed (${share(scores)})`)}${about.asked > scores.total ? `; ${about.asked - scores.total} not asked` : ''}${about.isOk ? '' : `; the minimum is ${about.min}`}`)
+  print(
+    '',
+    `  ${paint(about.isOk && failed.length === 0 ? 'green' : about.isOk ? 'yellow' : 'red', `${scores.passed} of ${scores.total} passed (${share(scores)})`)}${about.asked > scores.total ? `; ${about.asked - scores.total} not asked` : ''}${about.isOk ? '' : `; the minimum is ${about.min}`}`,
+  )
   if (model) print(`  ${paint('dim', `${model}${isOffline(model) ? ', offline stand-in, not a language model' : ''}`)}`)
   print('')
 }

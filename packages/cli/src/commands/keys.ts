@@ -10,19 +10,31 @@ import { ago } from '../show/values.ts'
 type CreateOptions = { region?: string[]; personalData: boolean; permission?: string[] }
 type Access = { regions?: string[] | undefined; personalData: boolean }
 
-const accessText = ({ regions, personalData }: Access): string => [regions ? `only ${regions.join(', ')}` : 'all regions', ...(personalData ? [] : ['no personal data'])].join(' · ')
+const accessText = ({ regions, personalData }: Access): string =>
+  [regions ? `only ${regions.join(', ')}` : 'all regions', ...(personalData ? [] : ['no personal data'])].join(' · ')
 
 export async function createKey(invocation: Invocation, name: string, { region, personalData, permission }: CreateOptions): Promise<number> {
   const wanted = permission?.map((given) => {
     const known = permissions.find((each) => each === given)
-    if (!known) throw new Problem('invalid', `There is no permission "${given}".`, `Did you mean ${nearNames(given, permissions, 1)[0] ?? 'one of these'}? There are: ${permissions.join(', ')}`)
+    if (!known)
+      throw new Problem(
+        'invalid',
+        `There is no permission "${given}".`,
+        `Did you mean ${nearNames(given, permissions, 1)[0] ?? 'one of these'}? There are: ${permissions.join(', ')}`,
+      )
     return known
   })
   const client = await invocation.client()
   const key = await client.keys.create({ name, access: { personalData, ...(region ? { regions: region } : {}) }, ...(wanted ? { permissions: wanted } : {}) })
   if (invocation.isJson) invocation.printJson(key)
   else {
-    printFields(invocation, [['key', key.name], ['id', key.id], ['may', key.permissions.join(', ')], ['sees', accessText(key.access)], ['secret', key.secret]])
+    printFields(invocation, [
+      ['key', key.name],
+      ['id', key.id],
+      ['may', key.permissions.join(', ')],
+      ['sees', accessText(key.access)],
+      ['secret', key.secret],
+    ])
     invocation.terminal.print('  The secret is shown this once. Use it as LONGHAUL_API_KEY or --key.', '')
   }
   return exitCodes.done
@@ -33,8 +45,16 @@ export async function listKeys(invocation: Invocation): Promise<number> {
   if (invocation.isJson) invocation.printJson(list)
   else {
     const idOf = (id: string) => (invocation.terminal.isLive ? shortId(id) : id)
-    const rows = list.items.map((key) => [idOf(key.id), key.name, key.lastUsedAt ? ago(key.lastUsedAt) : 'never', accessText(key.access), key.permissions.length === permissions.length ? 'everything' : key.permissions.join(', ')])
-    printList(invocation, [{ name: 'key', isWhole: true }, { name: 'name', isWhole: true }, { name: 'used' }, { name: 'sees' }, { name: 'may' }], rows, ['No keys.'])
+    const rows = list.items.map((key) => [
+      idOf(key.id),
+      key.name,
+      key.lastUsedAt ? ago(key.lastUsedAt) : 'never',
+      accessText(key.access),
+      key.permissions.length === permissions.length ? 'everything' : key.permissions.join(', '),
+    ])
+    printList(invocation, [{ name: 'key', isWhole: true }, { name: 'name', isWhole: true }, { name: 'used' }, { name: 'sees' }, { name: 'may' }], rows, [
+      'No keys.',
+    ])
   }
   return exitCodes.done
 }

@@ -24,7 +24,12 @@ export async function listRuns(invocation: Invocation, { agent, state, session, 
     // A person's terminal gets the end of the id, which is enough for every command; a file gets all of it.
     const idOf = ({ id }: Run) => (invocation.terminal.isLive ? shortId(id) : id)
     const rows = page.items.map((run) => [idOf(run), run.agent, run.state, ago(run.createdAt), shortInput(run.input)])
-    printList(invocation, [{ name: 'run', isWhole: true }, { name: 'agent' }, { name: 'state', isWhole: true }, { name: 'started', isWhole: true }, { name: 'input' }], rows, ['No runs yet.', 'npx longhaul ask analyst "What was our revenue last month?"'])
+    printList(
+      invocation,
+      [{ name: 'run', isWhole: true }, { name: 'agent' }, { name: 'state', isWhole: true }, { name: 'started', isWhole: true }, { name: 'input' }],
+      rows,
+      ['No runs yet.', 'npx longhaul ask analyst "What was our revenue last month?"'],
+    )
     if (page.next) invocation.terminal.print(`  More: --cursor ${page.next}`, '')
   }
   return exitCodes.done
@@ -38,8 +43,17 @@ export async function getRun(invocation: Invocation, given: string): Promise<num
   return exitCodes.done
 }
 
-export async function startRun(invocation: Invocation, agent: string, options: FollowOptions & { input?: string; session?: string; idempotencyKey?: string; watch?: boolean }): Promise<number> {
-  const run = await start(invocation, { agent, input: await readJson(invocation, options.input), session: options.session, idempotencyKey: options.idempotencyKey })
+export async function startRun(
+  invocation: Invocation,
+  agent: string,
+  options: FollowOptions & { input?: string; session?: string; idempotencyKey?: string; watch?: boolean },
+): Promise<number> {
+  const run = await start(invocation, {
+    agent,
+    input: await readJson(invocation, options.input),
+    session: options.session,
+    idempotencyKey: options.idempotencyKey,
+  })
   if (options.watch) return follow(invocation, run, options)
   if (invocation.isJson) invocation.printJson(run)
   else printRun(invocation, run)
@@ -51,7 +65,12 @@ export async function watchRun(invocation: Invocation, given: string, options: F
   const run = await client.runs.get({ runId: await runIdFrom(client, given) })
   if (!invocation.isJson && !options.isQuiet) {
     const { paint, width } = invocation.terminal
-    invocation.terminal.print('', `  ${paint('bold', cut(shortInput(run.input), width - 4))}`, `  ${paint('dim', `${run.agent} · run ${run.id} · started ${moment(run.createdAt)}`)}`, '')
+    invocation.terminal.print(
+      '',
+      `  ${paint('bold', cut(shortInput(run.input), width - 4))}`,
+      `  ${paint('dim', `${run.agent} · run ${run.id} · started ${moment(run.createdAt)}`)}`,
+      '',
+    )
   }
   return follow(invocation, run, options)
 }
@@ -72,10 +91,21 @@ export async function retryRun(invocation: Invocation, given: string): Promise<n
   return exitCodes.done
 }
 
-export async function signalRun(invocation: Invocation, given: string, name: string, payload: string | undefined, { idempotencyKey }: { idempotencyKey?: string }): Promise<number> {
+export async function signalRun(
+  invocation: Invocation,
+  given: string,
+  name: string,
+  payload: string | undefined,
+  { idempotencyKey }: { idempotencyKey?: string },
+): Promise<number> {
   const client = await invocation.client()
   const runId = await runIdFrom(client, given)
-  const run = await client.runs.signal({ runId, name, payload: await readJson(invocation, payload), ...(idempotencyKey === undefined ? {} : { idempotencyKey }) })
+  const run = await client.runs.signal({
+    runId,
+    name,
+    payload: await readJson(invocation, payload),
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+  })
   if (invocation.isJson) invocation.printJson(run)
   else invocation.terminal.print(`  Signal ${oneLine(name)} is with run ${run.id}.`)
   return exitCodes.done
@@ -85,7 +115,7 @@ export async function listEvents(invocation: Invocation, given: string, { after 
   const client = await invocation.client()
   const runId = await runIdFrom(client, given)
   const events: RunEvent[] = []
-  for (let from: number | null = after; from !== null; ) {
+  for (let from: number | null = after; from !== null;) {
     const page: { items: RunEvent[]; next: number | null } = await client.runs.events({ runId, after: from })
     if (invocation.isJson) for (const event of page.items) invocation.printJson(event)
     events.push(...page.items)
@@ -93,7 +123,12 @@ export async function listEvents(invocation: Invocation, given: string, { after 
   }
   if (!invocation.isJson) {
     const rows = events.map(({ seq, type, op, at, data }) => [seq, type, op ?? '', timeOfDay(at), summary(data)])
-    printList(invocation, [{ name: '#', isNumber: true }, { name: 'event', isWhole: true }, { name: 'op', isWhole: true }, { name: 'at', isWhole: true }, { name: 'what' }], rows, [`Run ${runId} has no events after ${after}.`])
+    printList(
+      invocation,
+      [{ name: '#', isNumber: true }, { name: 'event', isWhole: true }, { name: 'op', isWhole: true }, { name: 'at', isWhole: true }, { name: 'what' }],
+      rows,
+      [`Run ${runId} has no events after ${after}.`],
+    )
   }
   return exitCodes.done
 }
@@ -117,7 +152,8 @@ export async function getStep(invocation: Invocation, given: string, op: string)
 }
 
 /** Without the fields that were not given: absent is not `undefined` in the contract. */
-const present = <Fields extends object>(fields: Fields) => Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [Field in keyof Fields]?: Exclude<Fields[Field], undefined> } // What the filter leaves.
+const present = <Fields extends object>(fields: Fields) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as { [Field in keyof Fields]?: Exclude<Fields[Field], undefined> } // What the filter leaves.
 
 function printRun(invocation: Invocation, run: Run): void {
   const answer = Answer.safeParse(run.output).data
@@ -127,11 +163,24 @@ function printRun(invocation: Invocation, run: Run): void {
     ['run', run.id],
     ['agent', `${run.agent} · version ${run.version.slice(0, 12)}`],
     ['state', run.state],
-    ['waits', run.wait && `${run.wait.kind} ${run.wait.name}${run.wait.reason ? ` (${run.wait.reason})` : ''}${run.wait.until ? ` until ${moment(run.wait.until)}` : ''}`],
-    ['asked by', run.asker.name + (run.asker.access.regions ? ` · only ${run.asker.access.regions.join(', ')}` : '') + (run.asker.access.personalData ? '' : ' · no personal data')],
+    [
+      'waits',
+      run.wait &&
+        `${run.wait.kind} ${run.wait.name}${run.wait.reason ? ` (${run.wait.reason})` : ''}${run.wait.until ? ` until ${moment(run.wait.until)}` : ''}`,
+    ],
+    [
+      'asked by',
+      run.asker.name +
+        (run.asker.access.regions ? ` · only ${run.asker.access.regions.join(', ')}` : '') +
+        (run.asker.access.personalData ? '' : ' · no personal data'),
+    ],
     ['session', run.session],
     ['started', `${moment(run.createdAt)}${tookMs === undefined ? '' : ` · took ${duration(tookMs)}`}`],
-    ['used', input + output > 0 && `${wholeNumber(input)} tokens in${cachedInput ? ` (${wholeNumber(cachedInput)} cached)` : ''}, ${wholeNumber(output)} out · ${cost(costUsd)}`],
+    [
+      'used',
+      input + output > 0 &&
+        `${wholeNumber(input)} tokens in${cachedInput ? ` (${wholeNumber(cachedInput)} cached)` : ''}, ${wholeNumber(output)} out · ${cost(costUsd)}`,
+    ],
     ['history', counted(run.eventCount, 'event')],
     ['input', shortInput(run.input)],
     ['answer', answer ? answer.text : run.output === null ? null : JSON.stringify(run.output)],
@@ -163,6 +212,10 @@ async function readJson({ world }: Invocation, given: string | undefined): Promi
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new Problem('invalid', `That is not JSON: ${error instanceof Error ? error.message : error}`, `A text needs quotes of its own: '"${cut(oneLine(text), 30).replaceAll("'", '')}"'`)
+    throw new Problem(
+      'invalid',
+      `That is not JSON: ${error instanceof Error ? error.message : error}`,
+      `A text needs quotes of its own: '"${cut(oneLine(text), 30).replaceAll("'", '')}"'`,
+    )
   }
 }

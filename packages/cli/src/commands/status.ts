@@ -12,8 +12,14 @@ export async function status(invocation: Invocation): Promise<number> {
     const startupMs = startup.reduce((sum, { ms }) => sum + ms, 0)
     printFields(invocation, [
       ['server', `${client.url} · version ${system.version}`],
-      ['you', `${caller.name} · ${caller.permissions.length} permissions${caller.access.regions ? ` · only ${caller.access.regions.join(', ')}` : ''}${caller.access.personalData ? '' : ' · no personal data'}`],
-      ['models', `${models.default}${models.offline ? ' (offline stand-in, not a language model)' : ''}${models.available.length > 1 ? `\n${models.available.join(', ')}` : ''}`],
+      [
+        'you',
+        `${caller.name} · ${caller.permissions.length} permissions${caller.access.regions ? ` · only ${caller.access.regions.join(', ')}` : ''}${caller.access.personalData ? '' : ' · no personal data'}`,
+      ],
+      [
+        'models',
+        `${models.default}${models.offline ? ' (offline stand-in, not a language model)' : ''}${models.available.length > 1 ? `\n${models.available.join(', ')}` : ''}`,
+      ],
       ['sandbox', `${sandbox.driver} · ${sandbox.languages.join(', ')}`],
       ['enforces', sandbox.enforced.join(', ')],
       ['missing', sandbox.missing.map(({ what, remedy }) => `${what}\n  ${remedy}`).join('\n')],

@@ -16,7 +16,10 @@ export async function askCase(client: Client, test: Case, options: { agent: stri
   const asked = (outcome: Outcome, model?: string): Asked => ({ outcome, runId, model, durationMs: performance.now() - startedAt })
   try {
     const idempotencyKey = randomUUID()
-    const run = await keepTrying(() => client.runs.start({ agent: test.agent ?? options.agent, input: test.question, idempotencyKey }, { signal }), { giveUpAfterMs: 60_000, signal })
+    const run = await keepTrying(() => client.runs.start({ agent: test.agent ?? options.agent, input: test.question, idempotencyKey }, { signal }), {
+      giveUpAfterMs: 60_000,
+      signal,
+    })
     runId = run.id
     for await (const frame of streamRun(client, run.id, { signal })) {
       if (frame.type === 'run.failed') return asked({ problem: `the run failed: ${frame.data.failure.message}` })
@@ -42,7 +45,10 @@ export async function askCase(client: Client, test: Case, options: { agent: stri
 export function limitedClients(client: Client): { for(access: Access | undefined): Promise<Client>; close(): Promise<void> } {
   const made = new Map<string, Promise<{ keyId: string; client: Client }>>()
   const make = async (access: Access) => {
-    const key = await client.keys.create({ name: `eval-${randomUUID().slice(0, 8)}`, access: { personalData: access.personalData ?? true, ...(access.regions ? { regions: access.regions } : {}) } })
+    const key = await client.keys.create({
+      name: `eval-${randomUUID().slice(0, 8)}`,
+      access: { personalData: access.personalData ?? true, ...(access.regions ? { regions: access.regions } : {}) },
+    })
     return { keyId: key.id, client: createClient({ url: client.url, key: key.secret }) }
   }
   return {
@@ -56,7 +62,11 @@ export function limitedClients(client: Client): { for(access: Access | undefined
     async close() {
       const keys = await Promise.allSettled(made.values())
       made.clear()
-      await Promise.all(keys.map((key) => (key.status === 'fulfilled' ? keepTrying(() => client.keys.delete({ keyId: key.value.keyId }), { giveUpAfterMs: 5_000 }) : undefined)))
+      await Promise.all(
+        keys.map((key) =>
+          key.status === 'fulfilled' ? keepTrying(() => client.keys.delete({ keyId: key.value.keyId }), { giveUpAfterMs: 5_000 }) : undefined,
+        ),
+      )
     },
   }
 }

@@ -12,8 +12,12 @@ test('a case has defaults for what it leaves out', () => {
 })
 
 test('a fault is named with its file and line', () => {
-  expect(() => parseCases('- id: a\n  question: q\n  language: de\n  expect: { answerable: false }\n', 'evals/a.yaml')).toThrow(/evals\/a\.yaml:3 0\.language: Invalid option/)
-  expect(() => parseCases('- id: a\n  question: q\n  language: en\n  expect: { answerable: false }\n  tag: [x]\n', 'a.yaml')).toThrow(/a\.yaml:1 0: Unrecognized key: "tag"/)
+  expect(() => parseCases('- id: a\n  question: q\n  language: de\n  expect: { answerable: false }\n', 'evals/a.yaml')).toThrow(
+    /evals\/a\.yaml:3 0\.language: Invalid option/,
+  )
+  expect(() => parseCases('- id: a\n  question: q\n  language: en\n  expect: { answerable: false }\n  tag: [x]\n', 'a.yaml')).toThrow(
+    /a\.yaml:1 0: Unrecognized key: "tag"/,
+  )
   expect(() => parseCases('- id: a\n  question: q\n  language: en\n  expect: { answerable: true }\n', 'a.yaml')).toThrow(/a\.yaml:4 0\.expect\.truth_sql/)
   expect(() => parseCases('- id: [', 'a.yaml')).toThrow(/a\.yaml:1 is not YAML/)
   expect(() => parseCases('a: 1', 'a.yaml')).toThrow(/expected array/)
@@ -36,7 +40,9 @@ test('truth is computed one statement at a time and each once, and must have its
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-truth-'))
   await expect(loadTruth(folder)).rejects.toThrow(/truth\.ts does not load/)
   await mkdir(join(folder, 'evals'))
-  await writeFile(join(folder, 'evals/truth.ts'), `let calls = 0, open = 0
+  await writeFile(
+    join(folder, 'evals/truth.ts'),
+    `let calls = 0, open = 0
     export async function truth(sql: string) {
       calls++
       if (++open > 1) throw new Error('two at once')
@@ -44,7 +50,8 @@ test('truth is computed one statement at a time and each once, and must have its
       open--
       if (sql === 'bad') throw new Error('no such table')
       return sql === 'odd' ? { rows: [[undefined]] } : { columns: ['n'], rows: [[calls]] }
-    }\n`)
+    }\n`,
+  )
   const truth = await loadTruth(folder)
   const [a, b, again, bad, odd] = await Promise.allSettled([truth('a'), truth('b'), truth('a'), truth('bad'), truth('odd')])
   expect([a, b, again].map((each) => each?.status === 'fulfilled' && each.value.rows)).toEqual([[[1]], [[2]], [[1]]])

@@ -80,7 +80,11 @@ function lineOf(document: ReturnType<typeof parseDocument>, lines: LineCounter, 
 export async function loadTruth(folder: string): Promise<(sql: string) => Promise<Truth>> {
   const path = join(folder, 'evals', 'truth.ts')
   const module: unknown = await import(pathToFileURL(path).href).catch((error: unknown) => {
-    throw new Problem('invalid', `${path} does not load: ${error instanceof Error ? error.message : error}`, 'It must export: async function truth(sql: string): Promise<{ columns, rows }>')
+    throw new Problem(
+      'invalid',
+      `${path} does not load: ${error instanceof Error ? error.message : error}`,
+      'It must export: async function truth(sql: string): Promise<{ columns, rows }>',
+    )
   })
   const run = typeof module === 'object' && module !== null && 'truth' in module ? module.truth : undefined
   if (typeof run !== 'function') throw new Problem('invalid', `${path} does not export a function named truth.`)

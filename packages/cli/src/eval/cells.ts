@@ -22,7 +22,11 @@ const isNothing = (value: CellValue): boolean => value === null || (typeof value
 export function numberOf(value: CellValue): number | undefined {
   if (typeof value === 'number') return value
   if (typeof value !== 'string') return undefined
-  const text = value.trim().replace(/^([-−]?)\s*(?:US\$|[$€£¥￥])\s*/, '$1').replace(/\s*[%％]$/, '').replace('−', '-')
+  const text = value
+    .trim()
+    .replace(/^([-−]?)\s*(?:US\$|[$€£¥￥])\s*/, '$1')
+    .replace(/\s*[%％]$/, '')
+    .replace('−', '-')
   return /^-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?(e[+-]?\d+)?$/i.test(text) ? Number(text.replaceAll(',', '')) : undefined
 }
 
@@ -33,12 +37,17 @@ function normalText(value: CellValue): string {
 
 /** Dates in one form: a midnight is its day, the first of a month its month, and quarters have one spelling. */
 export function normalDate(text: string): string | undefined {
-  const day = /^(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[t ]00:00(?::00(?:\.0+)?)?(?:z|[+-]00:?00)?)?$/i.exec(text) ?? /^(\d{4})年(\d{1,2})月(?:(\d{1,2})日)?$/.exec(text)
+  const day =
+    /^(\d{4})[-/.](\d{1,2})(?:[-/.](\d{1,2}))?(?:[t ]00:00(?::00(?:\.0+)?)?(?:z|[+-]00:?00)?)?$/i.exec(text) ??
+    /^(\d{4})年(\d{1,2})月(?:(\d{1,2})日)?$/.exec(text)
   if (day) {
     const [, year, month = '', date = '1'] = day
     return `${year}-${month.padStart(2, '0')}${Number(date) === 1 ? '' : `-${date.padStart(2, '0')}`}`
   }
-  const quarter = /^(\d{4})[- ]?q([1-4])$/i.exec(text) ?? /^q([1-4])[- ](\d{4})$/i.exec(text)?.map((part, at, all) => [part, all[2], all[1]][at] ?? part) ?? /^(\d{4})年第?([1-4一二三四])季度$/.exec(text)
+  const quarter =
+    /^(\d{4})[- ]?q([1-4])$/i.exec(text) ??
+    /^q([1-4])[- ](\d{4})$/i.exec(text)?.map((part, at, all) => [part, all[2], all[1]][at] ?? part) ??
+    /^(\d{4})年第?([1-4一二三四])季度$/.exec(text)
   if (!quarter) return undefined
   const [, year, number = ''] = quarter
   return `${year}-q${'一二三四'.includes(number) ? '一二三四'.indexOf(number) + 1 : number}`

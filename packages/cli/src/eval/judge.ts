@@ -29,7 +29,8 @@ function whyNotTrue(test: Case, expect: Extract<Case['expect'], { answerable: tr
   const isMatched = tables.some((table) => matchesTable(truth.rows, table.rows, { tolerance, isOrdered })) || saysSingleNumber(truth.rows, answer, tolerance)
   if (!isMatched) {
     if (tables.length === 0) return refuses(answer.text) ? 'it refused' : 'there is no table'
-    if (tables.every(({ rows }) => rows.length !== truth.rows.length)) return `it has ${tables.map(({ rows }) => rows.length).join(' and ')} rows and not ${truth.rows.length}`
+    if (tables.every(({ rows }) => rows.length !== truth.rows.length))
+      return `it has ${tables.map(({ rows }) => rows.length).join(' and ')} rows and not ${truth.rows.length}`
     return isOrdered ? 'the values or their order differ' : 'the values differ'
   }
   return isLimited && test.access && !mentionsLimit(answer.text, test.access) ? 'the text does not mention the limit' : undefined
@@ -40,7 +41,10 @@ function saysSingleNumber(truth: Rows, answer: Given, tolerance: number): boolea
   const only = truth.length === 1 && truth[0]?.length === 1 ? numberOf(truth[0][0] ?? null) : undefined
   if (only === undefined) return false
   const isIt = (value: number | undefined) => value !== undefined && sameNumber(only, value, tolerance)
-  return tablesOf(answer).some(({ rows }) => rows.length === 1 && rows[0]?.some((cell) => isIt(numberOf(cell)))) || numbersIn(answer.text).some(({ value }) => isIt(value))
+  return (
+    tablesOf(answer).some(({ rows }) => rows.length === 1 && rows[0]?.some((cell) => isIt(numberOf(cell)))) ||
+    numbersIn(answer.text).some(({ value }) => isIt(value))
+  )
 }
 
 function whyNotRefused(test: Case, answer: Given): string | undefined {

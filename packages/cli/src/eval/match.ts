@@ -21,7 +21,9 @@ export function matchesTable(truth: Rows, given: Rows, options: MatchOptions): b
     if (options.isOrdered) return cells.every((cell, row) => sameCell(cell, others[row] ?? null, options.tolerance))
     return cells.every((cell) => others.some((other) => sameCell(cell, other, options.tolerance)))
   }
-  const candidates = Array.from({ length: wanted }, (_, column) => Array.from({ length: columns }, (_, candidate) => candidate).filter((candidate) => fits(column, candidate)))
+  const candidates = Array.from({ length: wanted }, (_, column) =>
+    Array.from({ length: columns }, (_, candidate) => candidate).filter((candidate) => fits(column, candidate)),
+  )
 
   const choose = (column: number, chosen: number[]): boolean => {
     if (column === wanted) return matchesRows(truth, given, chosen, options)
@@ -31,7 +33,8 @@ export function matchesTable(truth: Rows, given: Rows, options: MatchOptions): b
 }
 
 function matchesRows(truth: Rows, given: Rows, chosen: readonly number[], { tolerance, isOrdered }: MatchOptions): boolean {
-  const same = (row: number, other: number) => chosen.every((candidate, column) => sameCell(truth[row]?.[column] ?? null, given[other]?.[candidate] ?? null, tolerance))
+  const same = (row: number, other: number) =>
+    chosen.every((candidate, column) => sameCell(truth[row]?.[column] ?? null, given[other]?.[candidate] ?? null, tolerance))
   if (isOrdered) return truth.every((_, row) => same(row, row))
   return pairsUp(truth.length, same)
 }
@@ -60,7 +63,7 @@ function pairsUp(count: number, same: (left: number, right: number) => boolean):
       }
     }
     if (free < 0) return false
-    for (let right = free; ; ) {
+    for (let right = free; ;) {
       const left = cameFrom.get(right) ?? start
       const before = takenBy.indexOf(left)
       takenBy[right] = left

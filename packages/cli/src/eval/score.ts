@@ -13,7 +13,10 @@ export function scoresOf(results: Result[]): Scores {
 const scoreOf = (results: Result[]): Score => ({ passed: results.filter(({ verdict }) => verdict.isPassed).length, total: results.length })
 
 function scoresBy(results: Result[], groupsOf: (result: Result) => string[]): Record<string, Score> {
-  const groups = Map.groupBy(results.flatMap((result) => groupsOf(result).map((group) => ({ group, result }))), ({ group }) => group)
+  const groups = Map.groupBy(
+    results.flatMap((result) => groupsOf(result).map((group) => ({ group, result }))),
+    ({ group }) => group,
+  )
   return Object.fromEntries([...groups].sort(([a], [b]) => a.localeCompare(b)).map(([group, members]) => [group, scoreOf(members.map(({ result }) => result))]))
 }
 

@@ -17,19 +17,38 @@ test('dates, quarters, fiscal years and names are not numbers', () => {
 
 test('a refusal begins with it in English and holds it in Chinese', () => {
   for (const text of [
-    'I can\'t answer that offline.', 'I can’t answer that offline: the warehouse holds no weather.', 'I cannot answer this question.', 'Sorry, I can\'t answer that.', 'I\'m sorry, but I am unable to answer.', 'I am not able to tell.', 'I can\'t reliably answer that.', 'This question cannot be answered from the warehouse.',
-    '离线时我无法回答这个问题。', '抱歉，我不能回答。', '仓库没有天气数据，因此无法给出答案。', '没有办法回答',
-  ]) expect(refuses(text), text).toBe(true)
-  for (const text of ['ARR was $3 million. I can\'t answer for next year.', 'Revenue cannot be compared, but it was 5.', 'We could not have answered faster.', '客户无法登录的工单有12个。', 'The answer is 7.', '']) expect(refuses(text), text).toBe(false)
+    "I can't answer that offline.",
+    'I can’t answer that offline: the warehouse holds no weather.',
+    'I cannot answer this question.',
+    "Sorry, I can't answer that.",
+    "I'm sorry, but I am unable to answer.",
+    'I am not able to tell.',
+    "I can't reliably answer that.",
+    'This question cannot be answered from the warehouse.',
+    '离线时我无法回答这个问题。',
+    '抱歉，我不能回答。',
+    '仓库没有天气数据，因此无法给出答案。',
+    '没有办法回答',
+  ])
+    expect(refuses(text), text).toBe(true)
+  for (const text of [
+    "ARR was $3 million. I can't answer for next year.",
+    'Revenue cannot be compared, but it was 5.',
+    'We could not have answered faster.',
+    '客户无法登录的工单有12个。',
+    'The answer is 7.',
+    '',
+  ])
+    expect(refuses(text), text).toBe(false)
 })
 
 test('a number presented as an answer is seen; dates, years, small counts and what was asked are not', () => {
   const presented = (text: string, question = '') => numbersPresented(text, question).map(({ text: number }) => number)
-  expect(presented('I can\'t answer that, but it is about $5.')).toEqual(['$5'])
+  expect(presented("I can't answer that, but it is about $5.")).toEqual(['$5'])
   expect(presented('无法回答，大约是 3.2 万。')).toEqual(['3.2'])
-  expect(presented('I can\'t answer that; perhaps 1,250 of them.')).toEqual(['1,250'])
-  expect(presented('I can\'t answer that: the data covers 3 years, 2023-11-01 to 2026-11-18, since 2023.')).toEqual([])
-  expect(presented('I can\'t answer what 5000 customers want.', 'What do our 5000 customers want?')).toEqual([])
+  expect(presented("I can't answer that; perhaps 1,250 of them.")).toEqual(['1,250'])
+  expect(presented("I can't answer that: the data covers 3 years, 2023-11-01 to 2026-11-18, since 2023.")).toEqual([])
+  expect(presented("I can't answer what 5000 customers want.", 'What do our 5000 customers want?')).toEqual([])
 })
 
 test('a limit is mentioned by its regions, or in Chinese by its word, and personal data by its name', () => {

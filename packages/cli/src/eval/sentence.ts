@@ -30,7 +30,11 @@ export function numbersIn(text: string): Mention[] {
     const magnitude = magnitudes.find(([pattern]) => pattern.test(/^\s+[kmb]\b/i.test(rest) ? '' : rest.trimStart()))
     const isPercent = /^\s?(%|percent|个百分点)/i.test(rest)
     if (!magnitude && /^[\p{Script=Latin}_]/u.test(rest)) continue // `3rd`, `4xx`: a name, not a number.
-    mentions.push({ value: Number(digits.replaceAll(',', '')) * (magnitude?.[1] ?? 1) * (sign ? -1 : 1), text: whole.trim(), isDressed: currency !== undefined || magnitude !== undefined || isPercent })
+    mentions.push({
+      value: Number(digits.replaceAll(',', '')) * (magnitude?.[1] ?? 1) * (sign ? -1 : 1),
+      text: whole.trim(),
+      isDressed: currency !== undefined || magnitude !== undefined || isPercent,
+    })
   }
   return mentions
 }
@@ -54,7 +58,8 @@ export function numbersPresented(text: string, question: string): Mention[] {
   return numbersIn(text).filter((mention) => !asked.has(mention.value) && !isYear(mention) && (mention.isDressed || Math.abs(mention.value) >= 100))
 }
 
-const limitWords = /\b(limit(ed|s)?|restrict(ed|ion|ions|s)?|access|permission|permitted|allowed|may (only )?see|only|withheld|hidden|excluded)\b|仅|只|限于|限制|受限|权限|无权|范围|不包含|不含|隐去/i
+const limitWords =
+  /\b(limit(ed|s)?|restrict(ed|ion|ions|s)?|access|permission|permitted|allowed|may (only )?see|only|withheld|hidden|excluded)\b|仅|只|限于|限制|受限|权限|无权|范围|不包含|不含|隐去/i
 const personalWords = /\bpersonal(ly)?\b|\bprivate\b|\bPII\b|个人|隐私/i
 
 /**

@@ -39,7 +39,10 @@ export function failureLines(page: Page, failure: Failure): string[] {
 export function tableLines(page: Page, table: TablePart, rowsMax: number): string[] {
   const { paint } = page
   const shown = table.rows.slice(0, rowsMax)
-  const columns = table.columns.map(({ name, type }, at) => ({ name, isNumber: type === 'number' || (shown.length > 0 && shown.every((row) => typeof row[at] === 'number')) }))
+  const columns = table.columns.map(({ name, type }, at) => ({
+    name,
+    isNumber: type === 'number' || (shown.length > 0 && shown.every((row) => typeof row[at] === 'number')),
+  }))
   const { head, rule, rows, isCut, hidden } = layOut(columns, shown, page.width - 4)
   const notes = [
     table.rowCount === 0 && 'no rows',
@@ -53,7 +56,9 @@ export function tableLines(page: Page, table: TablePart, rowsMax: number): strin
     indented(paint('dim', head)),
     indented(paint('dim', rule)),
     ...rows.map(indented),
-    ...(notes.length > 0 ? wrap(`${notes.join('; ')}${isWhole ? '' : ' (--json has everything)'}`, page.width - 4).map((line) => indented(paint('dim', line))) : []),
+    ...(notes.length > 0
+      ? wrap(`${notes.join('; ')}${isWhole ? '' : ' (--json has everything)'}`, page.width - 4).map((line) => indented(paint('dim', line)))
+      : []),
   ]
 }
 
@@ -62,22 +67,41 @@ const indented = (line: string): string => (line ? margin + line : '')
 /** The statement with its own line breaks, so that it can be copied; only lines that are too long are broken. */
 function sqlLines(page: Page, sql: string): string[] {
   const lines = printable(sql).trim().split('\n')
-  const indent = Math.min(...lines.slice(1).filter((line) => line.trim()).map((line) => line.length - line.trimStart().length))
-  return lines.flatMap((line, at) => wrap((at > 0 && Number.isFinite(indent) ? line.slice(indent) : line).trimEnd(), page.width - 4, 4)).map((line) => indented(page.paint('dim', line)))
+  const indent = Math.min(
+    ...lines
+      .slice(1)
+      .filter((line) => line.trim())
+      .map((line) => line.length - line.trimStart().length),
+  )
+  return lines
+    .flatMap((line, at) => wrap((at > 0 && Number.isFinite(indent) ? line.slice(indent) : line).trimEnd(), page.width - 4, 4))
+    .map((line) => indented(page.paint('dim', line)))
 }
 
 function savedLines(page: Page, saved: SavedFile[]): string[] {
-  return saved.flatMap(({ title, path }, at) => [...(title !== saved[at - 1]?.title ? [indented(page.paint('cyan', cut(oneLine(title), page.width - 4)))] : []), indented(path)])
+  return saved.flatMap(({ title, path }, at) => [
+    ...(title !== saved[at - 1]?.title ? [indented(page.paint('cyan', cut(oneLine(title), page.width - 4)))] : []),
+    indented(path),
+  ])
 }
 
 function closingLines(page: Page, model: string, usage: Usage, turns: number, durationMs: number): string[] {
   const cached = usage.cachedInput > 0 ? ` (${wholeNumber(usage.cachedInput)} cached)` : ''
-  const facts = [counted(turns, 'turn'), `${wholeNumber(usage.input)} tokens in${cached}, ${wholeNumber(usage.output)} out`, cost(usage.costUsd), duration(durationMs)]
+  const facts = [
+    counted(turns, 'turn'),
+    `${wholeNumber(usage.input)} tokens in${cached}, ${wholeNumber(usage.output)} out`,
+    cost(usage.costUsd),
+    duration(durationMs),
+  ]
   const name = oneLine(model)
   const note = 'offline stand-in, not a language model'
   const isWide = columnsOf(name) + note.length + 6 <= page.width
   return [
-    ...(!isOffline(model) ? [indented(name)] : isWide ? [indented(`${name}  ${page.paint('yellow', note)}`)] : [indented(name), indented(page.paint('yellow', note))]),
+    ...(!isOffline(model)
+      ? [indented(name)]
+      : isWide
+        ? [indented(`${name}  ${page.paint('yellow', note)}`)]
+        : [indented(name), indented(page.paint('yellow', note))]),
     ...wrap(facts.join(' · '), page.width - 4).map((line) => indented(page.paint('dim', line))),
   ]
 }

@@ -11,11 +11,28 @@ export function printList({ terminal }: Invocation, columns: Column[], rows: Tab
   const { paint, width } = terminal
   if (rows.length === 0) return terminal.print('', ...whenEmpty.map((line) => `  ${line}`), '')
   const { head, rows: lines, hidden } = layOut(columns, rows, terminal.isLive ? width - 4 : Number.MAX_SAFE_INTEGER)
-  terminal.print('', `  ${paint('dim', head)}`, ...lines.map((line) => `  ${paintState(paint, line)}`), ...(hidden.length > 0 ? [`  ${paint('dim', `left out: ${hidden.join(', ')} (--json has everything)`)}`] : []), '')
+  terminal.print(
+    '',
+    `  ${paint('dim', head)}`,
+    ...lines.map((line) => `  ${paintState(paint, line)}`),
+    ...(hidden.length > 0 ? [`  ${paint('dim', `left out: ${hidden.join(', ')} (--json has everything)`)}`] : []),
+    '',
+  )
 }
 
 const states: Record<string, Style> = {
-  completed: 'green', ready: 'green', approved: 'green', failed: 'red', broken: 'red', denied: 'red', waiting: 'yellow', pending: 'yellow', starting: 'yellow', cancelled: 'dim', expired: 'dim', withdrawn: 'dim',
+  completed: 'green',
+  ready: 'green',
+  approved: 'green',
+  failed: 'red',
+  broken: 'red',
+  denied: 'red',
+  waiting: 'yellow',
+  pending: 'yellow',
+  starting: 'yellow',
+  cancelled: 'dim',
+  expired: 'dim',
+  withdrawn: 'dim',
 }
 
 /** Colours the word in a line that is a state; the line's columns stay as they are. */
@@ -32,7 +49,11 @@ export function printFields({ terminal }: Invocation, fields: [name: string, val
   const label = Math.max(...shown.map(([name]) => columnsOf(name)))
   terminal.print(
     '',
-    ...shown.flatMap(([name, value]) => wrap(printable(value), width - label - 6).map((line, at) => `  ${paint('dim', padEnd(at === 0 ? oneLine(name) : '', label))}  ${paintState(paint, `  ${line}`).slice(2)}`.trimEnd())),
+    ...shown.flatMap(([name, value]) =>
+      wrap(printable(value), width - label - 6).map((line, at) =>
+        `  ${paint('dim', padEnd(at === 0 ? oneLine(name) : '', label))}  ${paintState(paint, `  ${line}`).slice(2)}`.trimEnd(),
+      ),
+    ),
     '',
   )
 }

@@ -53,7 +53,8 @@ export function createStory(page: Page, runId: string): Story {
       turns++
       return place(op, modelLines(page, data.output, took))
     }
-    if (data.kind === 'exec') return place(op, [...(isInside ? [] : [headline(page, '●', 'command', shortInput(step?.input), took)]), ...execLines(page, data.output)])
+    if (data.kind === 'exec')
+      return place(op, [...(isInside ? [] : [headline(page, '●', 'command', shortInput(step?.input), took)]), ...execLines(page, data.output)])
     // Files that a tool reads and writes, and pictures that it stores, are its own business; the call says what came of it.
     if (isInside && (data.kind === 'files' || data.kind === 'artifact')) return []
     const inner = step?.lines ?? []
@@ -65,7 +66,15 @@ export function createStory(page: Page, runId: string): Story {
     switch (event.type) {
       case 'step.started':
         waitingFor = undefined
-        open.set(event.op ?? '', { kind: event.data.kind, name: event.data.name, input: event.data.input, startedAt: event.at, seenAt: performance.now(), lines: [], live: '' })
+        open.set(event.op ?? '', {
+          kind: event.data.kind,
+          name: event.data.name,
+          input: event.data.input,
+          startedAt: event.at,
+          seenAt: performance.now(),
+          lines: [],
+          live: '',
+        })
         return []
       case 'step.completed':
         return completed(event.op ?? '', event.at, event.data)
@@ -74,11 +83,21 @@ export function createStory(page: Page, runId: string): Story {
         open.delete(event.op ?? '')
         const what = oneLine(failure.message)
         const label = kind === 'model' ? 'model' : kind === 'exec' ? 'command' : name
-        return place(event.op, retryInMs === null ? notice(page, paint('red', '✗'), label, what) : notice(page, paint('yellow', '▲'), label, what, `again in ${duration(retryInMs)}`))
+        return place(
+          event.op,
+          retryInMs === null
+            ? notice(page, paint('red', '✗'), label, what)
+            : notice(page, paint('yellow', '▲'), label, what, `again in ${duration(retryInMs)}`),
+        )
       }
       case 'run.interrupted':
         open.clear() // What was under way is started anew.
-        return notice(page, paint('yellow', '▲'), 'worker', `${event.data.reason === 'worker_hung' ? 'hung and was stopped' : 'was lost'}; the run is picked up again`)
+        return notice(
+          page,
+          paint('yellow', '▲'),
+          'worker',
+          `${event.data.reason === 'worker_hung' ? 'hung and was stopped' : 'was lost'}; the run is picked up again`,
+        )
       case 'run.resumed':
         waitingFor = undefined
         return notice(page, '↻', 'resumed', `taken up again by ${event.data.by}`)
@@ -135,19 +154,26 @@ export function notice(page: Page, glyph: string, name: string, what: string, ri
 }
 
 function quoted({ width, paint }: Page, text: string, linesMax = outputLinesMax): string[] {
-  const all = printable(text).split('\n').map((line) => line.trimEnd())
+  const all = printable(text)
+    .split('\n')
+    .map((line) => line.trimEnd())
   while (all.length > 0 && all.at(-1) === '') all.pop()
   while (all[0] === '') all.shift()
   // One line more costs no more room than the note that it was left out.
   const shown = all.length <= linesMax + 1 ? all : all.slice(0, linesMax)
   const left = all.length - shown.length
-  return [...shown, ...(left > 0 ? [`… ${wholeNumber(left)} more lines`] : [])].map((line) => ' '.repeat(textColumn) + paint('dim', cut(`│ ${line}`, width - margin - textColumn)))
+  return [...shown, ...(left > 0 ? [`… ${wholeNumber(left)} more lines`] : [])].map(
+    (line) => ' '.repeat(textColumn) + paint('dim', cut(`│ ${line}`, width - margin - textColumn)),
+  )
 }
 
 function modelLines(page: Page, output: Json, took: string): string[] {
   const reply = ModelReply.safeParse(output).data
   if (!reply) return [headline(page, '◇', 'model', '', took)]
-  const said = reply.content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join('\n').trim()
+  const said = reply.content
+    .flatMap((part) => (part.type === 'text' ? [part.text] : []))
+    .join('\n')
+    .trim()
   const { input, output: written } = reply.usage
   const line = headline(page, '◇', 'model', `${reply.model} · ${wholeNumber(input)} tokens in, ${wholeNumber(written)} out`, took, 'dim')
   // The last thing it says is the answer, which has its own place.
@@ -168,12 +194,29 @@ function outputLines(page: Page, output: Json): string[] {
   const result = ToolResult.safeParse(output).data
   const parts = result?.parts ?? []
   if (parts.length > 0) {
-    return quoted(page, parts.map((part) => (part.type === 'table' ? `${counted(part.rowCount, 'row')} of ${part.columns.map(({ name }) => name).join(', ')}` : `${part.name}, ${bytes(part.bytes)}`)).join('\n'))
+    return quoted(
+      page,
+      parts
+        .map((part) =>
+          part.type === 'table'
+            ? `${counted(part.rowCount, 'row')} of ${part.columns.map(({ name }) => name).join(', ')}`
+            : `${part.name}, ${bytes(part.bytes)}`,
+        )
+        .join('\n'),
+    )
   }
   const told = result && typeof output === 'object' && output !== null && 'output' in output ? result.output : output
   if (told === null || told === '') return []
   const error = typeof told === 'object' && 'error' in told ? told['error'] : undefined
-  if (error) return quoted(page, typeof error === 'string' ? error : typeof error === 'object' && !Array.isArray(error) && typeof error['message'] === 'string' ? error['message'] : JSON.stringify(error)).map((line) => page.paint('yellow', line))
+  if (error)
+    return quoted(
+      page,
+      typeof error === 'string'
+        ? error
+        : typeof error === 'object' && !Array.isArray(error) && typeof error['message'] === 'string'
+          ? error['message']
+          : JSON.stringify(error),
+    ).map((line) => page.paint('yellow', line))
   return quoted(page, typeof told === 'string' ? told : JSON.stringify(told))
 }
 
@@ -207,6 +250,7 @@ function waitOutcome({ kind, name, output, timedOut }: EventData<'wait.completed
   if (kind === 'timer') return `${oneLine(name)} is over`
   if (timedOut) return `${oneLine(name)}: nobody answered in time`
   const said = typeof output === 'object' && output !== null && !Array.isArray(output) ? output : {}
-  if (kind === 'approval') return `${said['approved'] === true ? 'approved' : 'denied'}${typeof said['by'] === 'string' ? ` by ${oneLine(said['by'])}` : ''}${typeof said['comment'] === 'string' ? `: ${oneLine(said['comment'])}` : ''}`
+  if (kind === 'approval')
+    return `${said['approved'] === true ? 'approved' : 'denied'}${typeof said['by'] === 'string' ? ` by ${oneLine(said['by'])}` : ''}${typeof said['comment'] === 'string' ? `: ${oneLine(said['comment'])}` : ''}`
   return `${oneLine(name)} came`
 }

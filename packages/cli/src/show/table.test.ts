@@ -8,10 +8,25 @@ const drawn = (...[columns, rows, width]: Parameters<typeof layOut>) => {
   const { head, rule, rows: lines } = layOut(columns, rows, width)
   return `\n${[head, rule, ...lines].join('\n')}\n`
 }
-const numbers = (values: TableValue[]) => layOut([{ name: 'n', isNumber: true }], values.map((value) => [value]), 80).rows.map((row) => row.trim())
+const numbers = (values: TableValue[]) =>
+  layOut(
+    [{ name: 'n', isNumber: true }],
+    values.map((value) => [value]),
+    80,
+  ).rows.map((row) => row.trim())
 
 test('numbers stand right-aligned with thousands separators, whatever alphabet stands beside them', () => {
-  expect(drawn([{ name: '地区' }, { name: 'ARR', isNumber: true }, { name: 'share', isNumber: true }], [['North America', 21_400_120, 44.4], ['亚太地区', 9_702_651, 20], [null, 5_000, null]], 80)).toBe(`
+  expect(
+    drawn(
+      [{ name: '地区' }, { name: 'ARR', isNumber: true }, { name: 'share', isNumber: true }],
+      [
+        ['North America', 21_400_120, 44.4],
+        ['亚太地区', 9_702_651, 20],
+        [null, 5_000, null],
+      ],
+      80,
+    ),
+  ).toBe(`
 地区                  ARR  share
 ────────────────────────────────
 North America  21,400,120   44.4
@@ -38,7 +53,10 @@ test('years and ids keep their plain form', () => {
 
 test('a table too wide for the terminal loses text first, then columns at the right, never a number', () => {
   const columns = [{ name: 'customer' }, { name: 'owner' }, { name: 'revenue', isNumber: true }]
-  const rows = [['Kestrel Logistics and Transport Holding', 'Ann', 1_234_567], ['华东第一运输与仓储有限责任公司', 'Bo', 89]]
+  const rows = [
+    ['Kestrel Logistics and Transport Holding', 'Ann', 1_234_567],
+    ['华东第一运输与仓储有限责任公司', 'Bo', 89],
+  ]
   expect(drawn(columns, rows, 36)).toBe(`
 customer            owner    revenue
 ────────────────────────────────────

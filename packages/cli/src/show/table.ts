@@ -13,7 +13,12 @@ const textColumnsMin = 10
  * as the column needs. When it does not fit, wide text is cut, never a number; when that is not enough, columns at the right are left out.
  */
 export function layOut(columns: Column[], rows: TableValue[][], width: number): LaidOut {
-  const cells = columns.map((column, at) => columnCells(column, rows.map((row) => row[at] ?? null)))
+  const cells = columns.map((column, at) =>
+    columnCells(
+      column,
+      rows.map((row) => row[at] ?? null),
+    ),
+  )
   const natural = columns.map(({ name }, at) => Math.max(1, columnsOf(oneLine(name)), ...(cells[at] ?? []).map(columnsOf)))
   const least = natural.map((wide, at) => (columns[at]?.isNumber || columns[at]?.isWhole ? wide : Math.min(wide, textColumnsMin)))
 
@@ -21,7 +26,11 @@ export function layOut(columns: Column[], rows: TableValue[][], width: number): 
   while (shown > 1 && total(least.slice(0, shown)) > width) shown--
   const widths = fit(natural.slice(0, shown), least.slice(0, shown), width)
 
-  const line = (texts: string[]) => texts.map((text, at) => alignedTo(widths[at] ?? 0, columns[at]?.isNumber ?? false, text, at === shown - 1)).join(gap).trimEnd()
+  const line = (texts: string[]) =>
+    texts
+      .map((text, at) => alignedTo(widths[at] ?? 0, columns[at]?.isNumber ?? false, text, at === shown - 1))
+      .join(gap)
+      .trimEnd()
   const names = columns.map(({ name }) => oneLine(name))
   return {
     head: line(names.slice(0, shown)),

@@ -30,7 +30,11 @@ test('lines break at spaces, between Chinese characters, and never before a clos
 })
 
 test('no line that was wrapped or cut is too wide, and wrapping loses nothing but spaces', () => {
-  const anything = fc.array(fc.oneof(fc.constantFrom(' ', '，', '。', 'a', 'longer-word', '中', '文字', '🚚', '1,234'), fc.string({ unit: 'grapheme', maxLength: 6 })), { maxLength: 30 }).map((parts) => printable(parts.join('')).replaceAll('\n', ''))
+  const anything = fc
+    .array(fc.oneof(fc.constantFrom(' ', '，', '。', 'a', 'longer-word', '中', '文字', '🚚', '1,234'), fc.string({ unit: 'grapheme', maxLength: 6 })), {
+      maxLength: 30,
+    })
+    .map((parts) => printable(parts.join('')).replaceAll('\n', ''))
   fc.assert(
     fc.property(anything, fc.integer({ min: 4, max: 40 }), (text, columns) => {
       expect(columnsOf(cut(text, columns))).toBeLessThanOrEqual(columns)

@@ -65,7 +65,8 @@ function* piecesOf(paragraph: string, columnsMax: number): Generator<string> {
 }
 
 // Colour, cursor and title codes, which a model or a tool could use to draw something that is not there; and what reverses reading order.
-const escapes = /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[PX^_][^\u001b]*(?:\u001b\\)?|[\u001b\u009b][[\]()#;?]*(?:\d{1,4}(?:[;:]\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~]?/g
+const escapes =
+  /\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|\u001b[PX^_][^\u001b]*(?:\u001b\\)?|[\u001b\u009b][[\]()#;?]*(?:\d{1,4}(?:[;:]\d{0,4})*)?[\dA-PR-TZcf-nq-uy=><~]?/g
 const controls = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 /** Text from elsewhere made safe for a terminal: printable characters, tabs as spaces, and line feeds. */

@@ -2,7 +2,18 @@ import { expect, test } from 'vitest'
 import { ago, bytes, cost, counted, duration, wholeNumber } from './values.ts'
 
 test('durations have two figures that matter and carry over properly', () => {
-  expect([0.4, 12.4, 999, 1_000, 59_949, 59_951, 119_600, 3_599_600, 7_260_000, 49 * 3_600_000].map(duration)).toEqual(['<1 ms', '12 ms', '999 ms', '1.0 s', '59.9 s', '1 min 0 s', '2 min 0 s', '1 h 0 min', '2 h 1 min', '2 days'])
+  expect([0.4, 12.4, 999, 1_000, 59_949, 59_951, 119_600, 3_599_600, 7_260_000, 49 * 3_600_000].map(duration)).toEqual([
+    '<1 ms',
+    '12 ms',
+    '999 ms',
+    '1.0 s',
+    '59.9 s',
+    '1 min 0 s',
+    '2 min 0 s',
+    '1 h 0 min',
+    '2 h 1 min',
+    '2 days',
+  ])
 })
 
 test('an unknown price is not zero', () => {
@@ -17,5 +28,10 @@ test('counts agree with their noun', () => {
 
 test('how long ago', () => {
   const now = Date.parse('2026-11-21T12:00:00Z')
-  expect(['2026-11-21T11:59:55Z', '2026-11-21T11:59:00Z', '2026-11-21T10:00:00Z', '2026-11-11T12:00:00Z'].map((iso) => ago(iso, now))).toEqual(['just now', '1 min ago', '2 h ago', '10 days ago'])
+  expect(['2026-11-21T11:59:55Z', '2026-11-21T11:59:00Z', '2026-11-21T10:00:00Z', '2026-11-11T12:00:00Z'].map((iso) => ago(iso, now))).toEqual([
+    'just now',
+    '1 min ago',
+    '2 h ago',
+    '10 days ago',
+  ])
 })

@@ -22,7 +22,9 @@ const firstMoment = Date.parse('2026-11-21T03:00:00.000Z')
 /** Numbers events and gives each a moment, so that scripts name only what matters. */
 export function events(list: (NewEvent<RunEvent> | LiveFrame | { type: 'pause'; until: Promise<unknown> } | { type: 'cut' })[]): Script {
   let seq = 0
-  return list.map((item) => (['pause', 'cut', 'text-delta', 'output-delta'].includes(item.type) ? item : { at: new Date(firstMoment + seq * 250).toISOString(), ...item, seq: seq++ })) as Script // Everything else is an event, which has just got its number.
+  return list.map((item) =>
+    ['pause', 'cut', 'text-delta', 'output-delta'].includes(item.type) ? item : { at: new Date(firstMoment + seq * 250).toISOString(), ...item, seq: seq++ },
+  ) as Script // Everything else is an event, which has just got its number.
 }
 
 class Refusal extends Error {
@@ -44,11 +46,16 @@ export async function startFakeApi(options: FakeOptions = {}) {
   let port = 0
 
   const server = () =>
-    createServer((request, response) => void handle(request, response).catch((error: unknown) => {
-      const code = error instanceof Refusal ? error.code : 'internal'
-      if (!response.headersSent) response.writeHead(errorCodes[code].http, { 'content-type': 'application/json' })
-      response.end(JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error), requestId: `req-${requests.length}` } }))
-    })).on('connection', (socket) => void sockets.add(socket.on('close', () => sockets.delete(socket))))
+    createServer(
+      (request, response) =>
+        void handle(request, response).catch((error: unknown) => {
+          const code = error instanceof Refusal ? error.code : 'internal'
+          if (!response.headersSent) response.writeHead(errorCodes[code].http, { 'content-type': 'application/json' })
+          response.end(
+            JSON.stringify({ error: { code, message: error instanceof Error ? error.message : String(error), requestId: `req-${requests.length}` } }),
+          )
+        }),
+    ).on('connection', (socket) => void sockets.add(socket.on('close', () => sockets.delete(socket))))
   let listening = server()
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -72,10 +79,14 @@ export async function startFakeApi(options: FakeOptions = {}) {
       const names = [...template.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
       const match = new RegExp(`^${template.replace(/\{\w+\}/g, '([^/]+)')}$`).exec(url.pathname)
       if (!match || method !== request.method) continue
-      const given = { ...(text ? JSON.parse(text) : Object.fromEntries(url.searchParams)), ...Object.fromEntries(names.map((name, at) => [name, decodeURIComponent(match[at + 1] ?? '')])) }
+      const given = {
+        ...(text ? JSON.parse(text) : Object.fromEntries(url.searchParams)),
+        ...Object.fromEntries(names.map((name, at) => [name, decodeURIComponent(match[at + 1] ?? '')])),
+      }
       const input = operation.input.safeParse(given)
       if (!input.success) throw new Refusal('invalid', input.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '))
-      if (operation.id === 'runs.events' && request.headers.accept?.includes('text/event-stream')) return stream(request, response, (input.data as { runId: string }).runId) // The operation's own schema, as below.
+      if (operation.id === 'runs.events' && request.headers.accept?.includes('text/event-stream'))
+        return stream(request, response, (input.data as { runId: string }).runId) // The operation's own schema, as below.
       const output = operation.output.parse(answer(operation.id, input.data as Record<string, never>, key))
       if (operation.id === 'runs.start' && faults.loseStartResponses > 0) {
         faults.loseStartResponses--
@@ -99,13 +110,30 @@ export async function startFakeApi(options: FakeOptions = {}) {
       case 'runs.get':
         return stored(input['runId'] ?? '').run
       case 'runs.list':
-        return { items: runs.map(({ run }) => run).reverse().slice(0, input['limit']), next: null }
+        return {
+          items: runs
+            .map(({ run }) => run)
+            .reverse()
+            .slice(0, input['limit']),
+          next: null,
+        }
       case 'runs.events':
         return { items: recorded(stored(input['runId'] ?? '').script).filter(({ seq }) => seq > Number(input['after'])), next: null }
       case 'runs.step': {
         const [started, ended] = recorded(stored(input['runId'] ?? '').script).filter((event) => event.op === input['op'])
         if (started?.type !== 'step.started') throw new Refusal('not_found', `No step ${input['op']}.`)
-        return { op: input['op'], kind: started.data.kind, name: started.data.name, attempt: started.data.attempt, input: started.data.input ?? null, output: ended?.type === 'step.completed' ? ended.data.output : null, failure: null, startedAt: started.at, endedAt: ended?.at ?? null, durationMs: 250 }
+        return {
+          op: input['op'],
+          kind: started.data.kind,
+          name: started.data.name,
+          attempt: started.data.attempt,
+          input: started.data.input ?? null,
+          output: ended?.type === 'step.completed' ? ended.data.output : null,
+          failure: null,
+          startedAt: started.at,
+          endedAt: ended?.at ?? null,
+          durationMs: 250,
+        }
       }
       case 'runs.cancel': {
         const { run } = stored(input['runId'] ?? '')
@@ -154,7 +182,12 @@ export async function startFakeApi(options: FakeOptions = {}) {
   }
 
   function startRun(input: Record<string, never>, key: Key): Run {
-    const { agent, input: question, session, idempotencyKey } = input as unknown as { agent: string; input: Run['input']; session?: string; idempotencyKey?: string } // As the operation's schema has it.
+    const {
+      agent,
+      input: question,
+      session,
+      idempotencyKey,
+    } = input as unknown as { agent: string; input: Run['input']; session?: string; idempotencyKey?: string } // As the operation's schema has it.
     if (options.agents && !options.agents.some(({ name }) => name === agent)) throw new Refusal('not_found', `No agent ${agent}.`)
     const body = JSON.stringify([agent, question, session])
     const before = idempotencyKey === undefined ? undefined : starts.get(idempotencyKey)
@@ -163,13 +196,31 @@ export async function startFakeApi(options: FakeOptions = {}) {
       return before.run
     }
     const run: Run = {
-      id: uuid(runs.length), agent, version: 'v1', state: 'running', input: question, output: null, failure: null, wait: null, session: session ?? null, asker: { id: key.id, name: key.name, access: key.access },
-      usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 }, eventCount: 0, createdAt: new Date(firstMoment).toISOString(), startedAt: new Date(firstMoment).toISOString(), endedAt: null,
+      id: uuid(runs.length),
+      agent,
+      version: 'v1',
+      state: 'running',
+      input: question,
+      output: null,
+      failure: null,
+      wait: null,
+      session: session ?? null,
+      asker: { id: key.id, name: key.name, access: key.access },
+      usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
+      eventCount: 0,
+      createdAt: new Date(firstMoment).toISOString(),
+      startedAt: new Date(firstMoment).toISOString(),
+      endedAt: null,
     }
     const script = options.script?.(run, key) ?? []
     const last = recorded(script).at(-1)
     const ends: Record<string, RunState> = { 'run.completed': 'completed', 'run.failed': 'failed', 'run.cancelled': 'cancelled' }
-    Object.assign(run, { state: ends[last?.type ?? ''] ?? 'running', eventCount: recorded(script).length, ...(last?.type === 'run.completed' ? { output: last.data.output } : {}), ...(last?.type === 'run.failed' ? { failure: last.data.failure } : {}) })
+    Object.assign(run, {
+      state: ends[last?.type ?? ''] ?? 'running',
+      eventCount: recorded(script).length,
+      ...(last?.type === 'run.completed' ? { output: last.data.output } : {}),
+      ...(last?.type === 'run.failed' ? { failure: last.data.failure } : {}),
+    })
     runs.push({ run, script, told: -1 })
     if (idempotencyKey !== undefined) starts.set(idempotencyKey, { body, run })
     return run
@@ -202,7 +253,13 @@ export async function startFakeApi(options: FakeOptions = {}) {
   await listen(0)
   port = (listening.address() as AddressInfo).port // It listens on TCP.
   return {
-    url: `http://127.0.0.1:${port}`, requests, runs, keys, files, faults, stop: close,
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    runs,
+    keys,
+    files,
+    faults,
+    stop: close,
     /** Comes back on the same port with the same data. */
     async restart() {
       listening = server()

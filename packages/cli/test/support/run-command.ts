@@ -7,7 +7,15 @@ import type { FakeApi } from './fake-api.ts'
 import { rootKey } from './fake-api.ts'
 
 export type Ran = { exit: number; out: string; err: string; folder: string; json(): Record<string, unknown>[] }
-export type RunOptions = { env?: Record<string, string>; isTty?: boolean; columns?: number; stdin?: string; folder?: string; onOut?(out: string): void; interrupt?: AbortController }
+export type RunOptions = {
+  env?: Record<string, string>
+  isTty?: boolean
+  columns?: number
+  stdin?: string
+  folder?: string
+  onOut?(out: string): void
+  interrupt?: AbortController
+}
 
 /** One command against the fake, in an empty folder, 80 columns wide. */
 export async function command(api: Pick<FakeApi, 'url'> | undefined, args: string[], options: RunOptions = {}): Promise<Ran> {
@@ -27,7 +35,17 @@ export async function command(api: Pick<FakeApi, 'url'> | undefined, args: strin
     folder,
     interrupted: interrupt.signal,
   })
-  return { exit, out, err, folder, json: () => out.trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>) }
+  return {
+    exit,
+    out,
+    err,
+    folder,
+    json: () =>
+      out
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  }
 }
 
 export const ctrlC = (controller: AbortController): void => controller.abort(new Interrupted())

@@ -6,7 +6,9 @@ export const languages = ['en', 'zh'] as const
 export type Language = (typeof languages)[number]
 
 /** The texts' shape with plain strings, so that another language can fill it. Chinese has no singular. */
-export type Texts<Of = typeof en> = { readonly [Key in keyof Of as Key extends `${string}_one` ? never : Key]: Of[Key] extends string ? string : Texts<Of[Key]> }
+export type Texts<Of = typeof en> = {
+  readonly [Key in keyof Of as Key extends `${string}_one` ? never : Key]: Of[Key] extends string ? string : Texts<Of[Key]>
+}
 
 declare module 'i18next' {
   interface CustomTypeOptions {

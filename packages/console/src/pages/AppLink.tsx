@@ -2,7 +2,13 @@ import { Link } from '@tanstack/react-router'
 import type { ComponentProps } from 'react'
 import { readQuery } from '../paths.ts'
 
-type Props = Pick<ComponentProps<'a'>, 'className' | 'children' | 'id'> & { href: string; replace?: boolean; activeClass?: string; isExact?: boolean; resetScroll?: boolean }
+type Props = Pick<ComponentProps<'a'>, 'className' | 'children' | 'id'> & {
+  href: string
+  replace?: boolean
+  activeClass?: string
+  isExact?: boolean
+  resetScroll?: boolean
+}
 
 /** A link to an address made by `paths`. */
 export function AppLink({ href, activeClass, isExact = false, ...rest }: Props) {

@@ -24,7 +24,12 @@ export function CrashPage({ error }: ErrorComponentProps) {
   const { t } = useTexts()
   return (
     <main className="mx-auto max-w-2xl px-4 py-24">
-      <ErrorNote title={t('error.crash')} cause={toProblem(error).message} remedy={t('error.crashText')} action={<Button onClick={() => location.reload()}>{t('error.reload')}</Button>} />
+      <ErrorNote
+        title={t('error.crash')}
+        cause={toProblem(error).message}
+        remedy={t('error.crashText')}
+        action={<Button onClick={() => location.reload()}>{t('error.reload')}</Button>}
+      />
     </main>
   )
 }

@@ -32,13 +32,20 @@ export function PlainView({ value }: { value: unknown }) {
 export function FieldsView({ value }: { value: unknown }) {
   const { t } = useTexts()
   const fields = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : []
-  if (fields.length === 0 || fields.length > 20 || !fields.some(([, inner]) => typeof inner === 'string' && inner.includes('\n'))) return <JsonView value={value} />
+  if (fields.length === 0 || fields.length > 20 || !fields.some(([, inner]) => typeof inner === 'string' && inner.includes('\n')))
+    return <JsonView value={value} />
   return (
     <dl className="space-y-2">
       {fields.map(([name, inner]) => (
         <div key={name}>
           <dt className="text-xs text-ink-3">{name}</dt>
-          <dd>{typeof inner === 'string' && name === 'sql' ? <Code text={inner} language="sql" words={{ more: (chars) => t('common.more', { chars }) }} /> : <JsonView value={inner} />}</dd>
+          <dd>
+            {typeof inner === 'string' && name === 'sql' ? (
+              <Code text={inner} language="sql" words={{ more: (chars) => t('common.more', { chars }) }} />
+            ) : (
+              <JsonView value={inner} />
+            )}
+          </dd>
         </div>
       ))}
     </dl>

@@ -22,7 +22,12 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
   }
   return (
     <>
-      <Button look="quiet" size="sm" aria-label={`${t('settings.otherLanguage')}: ${t('settings.otherLanguageLabel')}`} onClick={() => void setLanguage(language === 'en' ? 'zh' : 'en')}>
+      <Button
+        look="quiet"
+        size="sm"
+        aria-label={`${t('settings.otherLanguage')}: ${t('settings.otherLanguageLabel')}`}
+        onClick={() => void setLanguage(language === 'en' ? 'zh' : 'en')}
+      >
         <Languages size={15} aria-hidden />
         <span className="hidden sm:inline" lang={language === 'en' ? 'zh' : 'en'}>
           {t('settings.otherLanguage')}
@@ -33,18 +38,39 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
           {isDark ? <Sun size={16} aria-hidden /> : <Moon size={16} aria-hidden />}
         </IconButton>
       </span>
-      <button type="button" popoverTarget="settings" aria-label={t('settings.open')} className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 transition-colors hover:bg-hover hover:text-ink">
+      <button
+        type="button"
+        popoverTarget="settings"
+        aria-label={t('settings.open')}
+        className="inline-flex size-8 items-center justify-center rounded-md text-ink-2 transition-colors hover:bg-hover hover:text-ink"
+      >
         <Settings2 size={16} aria-hidden />
       </button>
-      <div id="settings" popover="auto" role="dialog" aria-label={t('settings.open')} className="fixed inset-auto top-14 right-4 m-0 w-72 animate-appear rounded-lg border border-line bg-raised text-sm text-ink shadow-raised lg:right-8">
+      <div
+        id="settings"
+        popover="auto"
+        role="dialog"
+        aria-label={t('settings.open')}
+        className="fixed inset-auto top-14 right-4 m-0 w-72 animate-appear rounded-lg border border-line bg-raised text-sm text-ink shadow-raised lg:right-8"
+      >
         <div className="space-y-4 p-4">
           <div className="flex items-center justify-between gap-3">
             <span className="text-ink-2">{t('settings.language')}</span>
-            <Segmented label={t('settings.language')} value={language} options={languages.map((value) => ({ value, label: names[value] }))} onChange={(chosen) => void setLanguage(chosen)} />
+            <Segmented
+              label={t('settings.language')}
+              value={language}
+              options={languages.map((value) => ({ value, label: names[value] }))}
+              onChange={(chosen) => void setLanguage(chosen)}
+            />
           </div>
           <div className="flex items-center justify-between gap-3">
             <span className="text-ink-2">{t('settings.theme')}</span>
-            <Segmented label={t('settings.theme')} value={theme} options={themes.map((value) => ({ value, label: t(`settings.${value}`) }))} onChange={setTheme} />
+            <Segmented
+              label={t('settings.theme')}
+              value={theme}
+              options={themes.map((value) => ({ value, label: t(`settings.${value}`) }))}
+              onChange={setTheme}
+            />
           </div>
           {keyName !== undefined && (
             <div className="space-y-2 border-t border-line pt-3">

@@ -52,7 +52,10 @@ function Header() {
           <NavLink href={paths.approvals()}>
             {t('nav.approvals')}
             {count > 0 && (
-              <span aria-label={t('nav.pending', { count })} className="ml-1.5 inline-flex h-4 min-w-4 items-center justify-center rounded-sm bg-warn-soft px-1 text-xs font-medium text-warn">
+              <span
+                aria-label={t('nav.pending', { count })}
+                className="ml-1.5 inline-flex h-4 min-w-4 items-center justify-center rounded-sm bg-warn-soft px-1 text-xs font-medium text-warn"
+              >
                 {count}
                 {pending?.next ? '+' : ''}
               </span>

@@ -8,7 +8,9 @@ const start = Date.parse('2025-11-21T08:00:00.000Z')
 
 /** Writes a history as a run would: numbered without gaps, ten milliseconds apart. */
 function history(...facts: { [Type in EventType]: [Type, EventData<Type>, string?] }[EventType][]): RunEvent[] {
-  return facts.map(([type, data, op], seq) => ({ seq, type, data, at: new Date(start + seq * 10).toISOString(), ...(op === undefined ? {} : { op }) }) as RunEvent)
+  return facts.map(
+    ([type, data, op], seq) => ({ seq, type, data, at: new Date(start + seq * 10).toISOString(), ...(op === undefined ? {} : { op }) }) as RunEvent,
+  )
 }
 const tool = (name: string, attempt = 1) => ({ kind: 'tool' as const, name, attempt })
 const exec = { kind: 'exec' as const, name: 'ls', attempt: 1 }
@@ -23,7 +25,14 @@ const entry = (timeline: Timeline, key: string) => {
 
 describe('the tree', () => {
   test('an operation lies inside the one whose path begins its own', () => {
-    const timeline = fold(history(['step.started', tool('bash'), '3'], ['step.started', exec, '3.0'], ['step.completed', { ...exec, output: 1 }, '3.0'], ['step.completed', { ...tool('bash'), output: 'ok' }, '3']))
+    const timeline = fold(
+      history(
+        ['step.started', tool('bash'), '3'],
+        ['step.started', exec, '3.0'],
+        ['step.completed', { ...exec, output: 1 }, '3.0'],
+        ['step.completed', { ...tool('bash'), output: 'ok' }, '3'],
+      ),
+    )
     expect(timeline.roots).toEqual(['3'])
     expect(entry(timeline, '3').children).toEqual(['3.0'])
     expect(entry(timeline, '3.0')).toMatchObject({ parent: '3', state: 'completed', output: 1 })
@@ -43,7 +52,13 @@ describe('the tree', () => {
   })
 
   test('what has no path of its own gets a line by its number', () => {
-    const timeline = fold(history(['run.started', { input: 'q' }], ['run.interrupted', { reason: 'worker_lost', message: 'gone', isSuspect: false }], ['signal.received', { name: 'go', payload: 7, by: 'ann' }]))
+    const timeline = fold(
+      history(
+        ['run.started', { input: 'q' }],
+        ['run.interrupted', { reason: 'worker_lost', message: 'gone', isSuspect: false }],
+        ['signal.received', { name: 'go', payload: 7, by: 'ann' }],
+      ),
+    )
     expect(timeline.roots).toEqual(['e0', 'e1', 'e2'])
     expect(entry(timeline, 'e2')).toMatchObject({ subject: { type: 'mark', event: 'signal.received' }, input: 7, output: 'ann' })
   })
@@ -53,10 +68,18 @@ describe('tries', () => {
   test('a failure that is retried keeps its reason and stack beside the try that succeeded', () => {
     const timeline = fold(history(['step.started', tool('t'), '0'], ['step.failed', { ...tool('t'), failure, retryInMs: 500 }, '0']))
     expect(entry(timeline, '0')).toMatchObject({ state: 'retrying', failure, endedAt: null })
-    const [, , ...rest] = history(['run.started', { input: null }], ['run.started', { input: null }], ['step.started', tool('t', 2), '0'], ['step.completed', { ...tool('t', 2), output: 'fine' }, '0'])
+    const [, , ...rest] = history(
+      ['run.started', { input: null }],
+      ['run.started', { input: null }],
+      ['step.started', tool('t', 2), '0'],
+      ['step.completed', { ...tool('t', 2), output: 'fine' }, '0'],
+    )
     const after = fold(rest, timeline)
     expect(entry(after, '0')).toMatchObject({ state: 'completed', output: 'fine', failure: null })
-    expect(entry(after, '0').attempts).toMatchObject([{ attempt: 1, failure, retryInMs: 500 }, { attempt: 2, failure: null }])
+    expect(entry(after, '0').attempts).toMatchObject([
+      { attempt: 1, failure, retryInMs: 500 },
+      { attempt: 2, failure: null },
+    ])
     expect(after.retryCount).toBe(1)
   })
 
@@ -68,16 +91,28 @@ describe('tries', () => {
   })
 
   test('a lost worker marks what was going on, and the next try shows that the one before was cut off', () => {
-    const events = history(['step.started', tool('t'), '0'], ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL', isSuspect: false }], ['step.started', tool('t'), '0'], ['step.completed', { ...tool('t'), output: 1 }, '0'])
+    const events = history(
+      ['step.started', tool('t'), '0'],
+      ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL', isSuspect: false }],
+      ['step.started', tool('t'), '0'],
+      ['step.completed', { ...tool('t'), output: 1 }, '0'],
+    )
     const cut = fold(events.slice(0, 2))
     expect(entry(cut, '0')).toMatchObject({ state: 'interrupted', endedAt: null })
     const done = fold(events.slice(2), cut)
-    expect(entry(done, '0').attempts).toMatchObject([{ isInterrupted: true, endedAt: start + 10 }, { isInterrupted: false, endedAt: start + 30 }])
+    expect(entry(done, '0').attempts).toMatchObject([
+      { isInterrupted: true, endedAt: start + 10 },
+      { isInterrupted: false, endedAt: start + 30 },
+    ])
     expect(done.interruptionCount).toBe(1)
   })
 
   test('a step of the server that outlives the worker is one try, not two', () => {
-    const events = history(['step.started', exec, '0'], ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL', isSuspect: false }], ['step.completed', { ...exec, output: 1 }, '0'])
+    const events = history(
+      ['step.started', exec, '0'],
+      ['run.interrupted', { reason: 'worker_lost', message: 'SIGKILL', isSuspect: false }],
+      ['step.completed', { ...exec, output: 1 }, '0'],
+    )
     expect(entry(fold(events), '0').attempts).toMatchObject([{ isInterrupted: false, startedAt: start, endedAt: start + 20 }])
   })
 
@@ -89,13 +124,22 @@ describe('tries', () => {
 
 describe('waits and ends', () => {
   test('a wait is open until its end is recorded', () => {
-    const events = history(['wait.created', { kind: 'approval', name: 'Refund?', until: null, detail: { usd: 5 } }, '4'], ['wait.completed', { kind: 'approval', name: 'Refund?', output: { approved: true } }, '4'])
+    const events = history(
+      ['wait.created', { kind: 'approval', name: 'Refund?', until: null, detail: { usd: 5 } }, '4'],
+      ['wait.completed', { kind: 'approval', name: 'Refund?', output: { approved: true } }, '4'],
+    )
     expect(entry(fold(events.slice(0, 1)), '4')).toMatchObject({ state: 'waiting', input: { usd: 5 }, endedAt: null })
     expect(entry(fold(events), '4')).toMatchObject({ state: 'completed', output: { approved: true }, endedAt: start + 10 })
   })
 
   test('taking a parked run up again ends its wait for an operator and no other', () => {
-    const timeline = fold(history(['wait.created', { kind: 'signal', name: 'go', until: null }, '1'], ['wait.created', { kind: 'operator', name: 'diverged', until: null, reason: 'diverged' }], ['run.resumed', { by: 'ann' }]))
+    const timeline = fold(
+      history(
+        ['wait.created', { kind: 'signal', name: 'go', until: null }, '1'],
+        ['wait.created', { kind: 'operator', name: 'diverged', until: null, reason: 'diverged' }],
+        ['run.resumed', { by: 'ann' }],
+      ),
+    )
     expect(entry(timeline, 'e1').state).toBe('completed')
     expect(entry(timeline, '1').state).toBe('waiting')
   })
@@ -132,8 +176,15 @@ describe('streams', () => {
 
 describe('resuming', () => {
   const events = history(
-    ['run.started', { input: 'q' }], ['step.started', tool('a'), '0'], ['step.failed', { ...tool('a'), failure, retryInMs: 5 }, '0'], ['run.interrupted', { reason: 'worker_hung', message: 'm', isSuspect: false }],
-    ['step.started', tool('a', 2), '0'], ['step.started', exec, '0.0'], ['step.completed', { ...exec, output: 1 }, '0.0'], ['step.completed', { ...tool('a', 2), output: 2 }, '0'], ['run.completed', { output: 'done' }],
+    ['run.started', { input: 'q' }],
+    ['step.started', tool('a'), '0'],
+    ['step.failed', { ...tool('a'), failure, retryInMs: 5 }, '0'],
+    ['run.interrupted', { reason: 'worker_hung', message: 'm', isSuspect: false }],
+    ['step.started', tool('a', 2), '0'],
+    ['step.started', exec, '0.0'],
+    ['step.completed', { ...exec, output: 1 }, '0.0'],
+    ['step.completed', { ...tool('a', 2), output: 2 }, '0'],
+    ['run.completed', { output: 'done' }],
   )
 
   test('cut anywhere and overlapping, the pieces give the same timeline as the whole', () => {

@@ -92,7 +92,14 @@ function stepFailed(draft: Draft, key: string, seq: number, at: number, data: Ev
 }
 
 /** The end of an attempt. A step so short that only its end was recorded began `durationMs` before. */
-function stepEnded(draft: Draft, key: string, seq: number, at: number, data: EventData<'step.completed'> | EventData<'step.failed'>, changes: Partial<Entry>): void {
+function stepEnded(
+  draft: Draft,
+  key: string,
+  seq: number,
+  at: number,
+  data: EventData<'step.completed'> | EventData<'step.failed'>,
+  changes: Partial<Entry>,
+): void {
   const startedAt = at - (data.durationMs ?? 0)
   const entry = ensure(draft, key, seq, startedAt, { type: 'step', kind: data.kind }, data.name)
   const open = entry.attempts.findLast((one) => one.endedAt === null) ?? entry.attempts.findLast((one) => one.isInterrupted && one.attempt === data.attempt)
@@ -147,7 +154,23 @@ function ensure(draft: Draft, key: string, seq: number, at: number, subject: Sub
   if (existing && existing.subject.type !== 'branch') return existing
   const entry: Entry = existing
     ? { ...existing, subject, name } // What looked like a mere branch has turned out to be a step.
-    : { key, parent: parentOf(key), children: [], subject, name, state: 'running', startedAt: at, endedAt: null, attempts: [], input: undefined, output: undefined, failure: null, wait: null, live: null, events: [] }
+    : {
+        key,
+        parent: parentOf(key),
+        children: [],
+        subject,
+        name,
+        state: 'running',
+        startedAt: at,
+        endedAt: null,
+        attempts: [],
+        input: undefined,
+        output: undefined,
+        failure: null,
+        wait: null,
+        live: null,
+        events: [],
+      }
   draft.entries.set(key, entry)
   if (existing) return entry
   if (entry.parent === null) draft.roots.push(key)
@@ -158,7 +181,8 @@ function ensure(draft: Draft, key: string, seq: number, at: number, subject: Sub
   return entry
 }
 
-const ensureBranch = (draft: Draft, key: string, seq: number, at: number): Entry => draft.entries.get(key) ?? ensure(draft, key, seq, at, { type: 'branch' }, '')
+const ensureBranch = (draft: Draft, key: string, seq: number, at: number): Entry =>
+  draft.entries.get(key) ?? ensure(draft, key, seq, at, { type: 'branch' }, '')
 
 /** Work done side by side is told in the order in which the code names it, not in the order in which its events happened to come. */
 const byPlace = (a: string, b: string): number => placeOf(a) - placeOf(b)

@@ -7,19 +7,43 @@ import type { RowFilter } from './rows.ts'
 
 const start = Date.parse('2025-11-21T08:00:00.000Z')
 const at = (seq: number) => new Date(start + seq * 10).toISOString()
-const started = (seq: number, op: string, kind: 'tool' | 'exec' | 'model' | 'step', name: string): RunEvent => ({ seq, type: 'step.started', op, at: at(seq), data: { kind, name, attempt: 1 } })
-const completed = (seq: number, op: string, kind: 'tool' | 'exec' | 'model' | 'step', name: string): RunEvent => ({ seq, type: 'step.completed', op, at: at(seq), data: { kind, name, attempt: 1, output: null } })
+const started = (seq: number, op: string, kind: 'tool' | 'exec' | 'model' | 'step', name: string): RunEvent => ({
+  seq,
+  type: 'step.started',
+  op,
+  at: at(seq),
+  data: { kind, name, attempt: 1 },
+})
+const completed = (seq: number, op: string, kind: 'tool' | 'exec' | 'model' | 'step', name: string): RunEvent => ({
+  seq,
+  type: 'step.completed',
+  op,
+  at: at(seq),
+  data: { kind, name, attempt: 1, output: null },
+})
 
 /** A turn that calls two tools side by side, then one that calls a single tool: every call runs in a branch of its own. */
 const timeline = advance(emptyTimeline, [
-  started(0, '0', 'model', 'm'), completed(1, '0', 'model', 'm'),
-  started(2, '1.0.0', 'tool', 'bash'), started(3, '1.0.0.0', 'exec', 'ls'), started(4, '1.1.0', 'tool', 'query'),
-  completed(5, '1.0.0.0', 'exec', 'ls'), completed(6, '1.0.0', 'tool', 'bash'),
-  { seq: 7, type: 'step.failed', op: '1.1.0', at: at(7), data: { kind: 'tool', name: 'query', attempt: 1, failure: { message: 'x', retryable: false }, retryInMs: null } },
-  started(8, '2', 'model', 'm'), completed(9, '2', 'model', 'm'),
+  started(0, '0', 'model', 'm'),
+  completed(1, '0', 'model', 'm'),
+  started(2, '1.0.0', 'tool', 'bash'),
+  started(3, '1.0.0.0', 'exec', 'ls'),
+  started(4, '1.1.0', 'tool', 'query'),
+  completed(5, '1.0.0.0', 'exec', 'ls'),
+  completed(6, '1.0.0', 'tool', 'bash'),
+  {
+    seq: 7,
+    type: 'step.failed',
+    op: '1.1.0',
+    at: at(7),
+    data: { kind: 'tool', name: 'query', attempt: 1, failure: { message: 'x', retryable: false }, retryInMs: null },
+  },
+  started(8, '2', 'model', 'm'),
+  completed(9, '2', 'model', 'm'),
   started(10, '3.0.0', 'tool', 'chart'),
 ])
-const lines = (filter: RowFilter = 'all', collapsed: string[] = []) => toRows(timeline, new Map(collapsed.map((key) => [key, true])), filter).map((row) => `${' '.repeat(row.depth)}${row.entry.key} ${row.entry.name || 'branch'}`)
+const lines = (filter: RowFilter = 'all', collapsed: string[] = []) =>
+  toRows(timeline, new Map(collapsed.map((key) => [key, true])), filter).map((row) => `${' '.repeat(row.depth)}${row.entry.key} ${row.entry.name || 'branch'}`)
 
 test('side-by-side work is a group; side-by-side work of one is just that work', () => {
   expect(lines()).toEqual(['0 m', '1 branch', ' 1.0.0 bash', '  1.0.0.0 ls', ' 1.1.0 query', '2 m', '3.0.0 chart'])
@@ -32,7 +56,14 @@ test('a collapsed line keeps its place and hides what is inside', () => {
 
 test('a tool that is nothing but its one command starts closed, unless that went wrong; what the reader opened stays open', () => {
   const run = (exitCode: number | null, more: RunEvent[] = []) =>
-    advance(emptyTimeline, [started(0, '0', 'tool', 'bash'), started(1, '0.0', 'exec', 'ls'), ...(exitCode === null ? [] : [{ ...completed(2, '0.0', 'exec', 'ls'), data: { kind: 'exec', name: 'ls', attempt: 1, output: { exitCode } } } as RunEvent]), ...more])
+    advance(emptyTimeline, [
+      started(0, '0', 'tool', 'bash'),
+      started(1, '0.0', 'exec', 'ls'),
+      ...(exitCode === null
+        ? []
+        : [{ ...completed(2, '0.0', 'exec', 'ls'), data: { kind: 'exec', name: 'ls', attempt: 1, output: { exitCode } } } as RunEvent]),
+      ...more,
+    ])
   const keys = (...args: Parameters<typeof toRows>) => toRows(...args).map((row) => row.entry.key)
   expect(keys(run(0), new Map())).toEqual(['0'])
   expect(keys(run(null), new Map())).toEqual(['0'])
@@ -43,7 +74,11 @@ test('a tool that is nothing but its one command starts closed, unless that went
 })
 
 test('side-by-side work is told in the order of the code, whichever part began first', () => {
-  const swapped = advance(emptyTimeline, [started(0, '0.1.0', 'step', 'second'), started(1, '0.0.0', 'step', 'first'), started(2, '0.10.0', 'step', 'eleventh')])
+  const swapped = advance(emptyTimeline, [
+    started(0, '0.1.0', 'step', 'second'),
+    started(1, '0.0.0', 'step', 'first'),
+    started(2, '0.10.0', 'step', 'eleventh'),
+  ])
   expect(toRows(swapped, new Map()).map((row) => row.entry.name)).toEqual(['', 'first', 'second', 'eleventh'])
 })
 
@@ -59,7 +94,9 @@ test('a group lasts from its first to its last part and stands as the worst of t
 })
 
 test('ten thousand steps are folded and laid out in well under a second', () => {
-  const events = Array.from({ length: 20_000 }, (_, seq) => (seq % 2 === 0 ? started(seq, String(seq / 2), 'step', 's') : completed(seq, String((seq - 1) / 2), 'step', 's')))
+  const events = Array.from({ length: 20_000 }, (_, seq) =>
+    seq % 2 === 0 ? started(seq, String(seq / 2), 'step', 's') : completed(seq, String((seq - 1) / 2), 'step', 's'),
+  )
   const from = performance.now()
   const rows = toRows(advance(emptyTimeline, events), new Map())
   expect(rows).toHaveLength(10_000)

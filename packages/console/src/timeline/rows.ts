@@ -46,7 +46,10 @@ function matches(entry: Entry, filter: RowFilter): boolean {
 }
 
 const hadProblem = ({ state, attempts, subject }: Entry): boolean =>
-  state === 'failed' || state === 'retrying' || attempts.some((one) => one.failure || one.isInterrupted) || (subject.type === 'mark' && (subject.event === 'run.interrupted' || subject.event === 'run.failed'))
+  state === 'failed' ||
+  state === 'retrying' ||
+  attempts.some((one) => one.failure || one.isInterrupted) ||
+  (subject.type === 'mark' && (subject.event === 'run.interrupted' || subject.event === 'run.failed'))
 
 /** A branch has no events of its own: it is as its children are. */
 export function statusOf(timeline: Timeline, entry: Entry): { state: EntryState; startedAt: number; endedAt: number | null } {
@@ -56,7 +59,9 @@ export function statusOf(timeline: Timeline, entry: Entry): { state: EntryState;
     return child ? [statusOf(timeline, child)] : []
   })
   const startedAt = Math.min(...inside.map((child) => child.startedAt))
-  const state = (['running', 'retrying', 'interrupted', 'waiting', 'failed', 'abandoned'] as const).find((one) => inside.some((child) => child.state === one)) ?? 'completed'
+  const state =
+    (['running', 'retrying', 'interrupted', 'waiting', 'failed', 'abandoned'] as const).find((one) => inside.some((child) => child.state === one)) ??
+    'completed'
   const isOver = inside.every((child) => child.endedAt !== null)
   return { state, startedAt, endedAt: isOver ? Math.max(...inside.map((child) => child.endedAt ?? 0)) : null }
 }

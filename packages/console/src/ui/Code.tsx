@@ -5,7 +5,13 @@ import type { Token } from './code-tokens.ts'
 import { Button } from './Button.tsx'
 import { cx } from './cx.ts'
 
-const inks: Record<Token['role'], string | undefined> = { plain: undefined, keyword: 'text-code-keyword', string: 'text-code-string', number: 'text-code-number', comment: 'text-ink-3 italic' }
+const inks: Record<Token['role'], string | undefined> = {
+  plain: undefined,
+  keyword: 'text-code-keyword',
+  string: 'text-code-string',
+  number: 'text-code-number',
+  comment: 'text-ink-3 italic',
+}
 
 /** Longer code is first shown up to here: a browser lays out megabytes slowly, and nobody reads them. */
 const charsMax = 20_000
@@ -17,11 +23,24 @@ export type CodeProps = { text: string; language?: 'sql' | 'json' | 'plain'; wra
 export const Code = memo(function Code({ text, language = 'plain', wraps = true, words, className }: CodeProps) {
   const [isWhole, setWhole] = useState(false)
   const shown = isWhole ? text : text.slice(0, charsMax)
-  const tokens = useMemo(() => (language === 'plain' || shown.length > colouredCharsMax ? [] : language === 'sql' ? sqlTokens(shown) : jsonTokens(shown)), [shown, language])
+  const tokens = useMemo(
+    () => (language === 'plain' || shown.length > colouredCharsMax ? [] : language === 'sql' ? sqlTokens(shown) : jsonTokens(shown)),
+    [shown, language],
+  )
   return (
     <div className={cx('min-w-0', className)}>
       <pre tabIndex={0} className={cx('overflow-x-auto text-xs leading-5', wraps ? 'break-words whitespace-pre-wrap' : 'whitespace-pre')}>
-        {tokens.length === 0 ? shown : tokens.map(({ text: piece, role }, i) => (role === 'plain' ? piece : <span key={i} className={inks[role]}>{piece}</span>))}
+        {tokens.length === 0
+          ? shown
+          : tokens.map(({ text: piece, role }, i) =>
+              role === 'plain' ? (
+                piece
+              ) : (
+                <span key={i} className={inks[role]}>
+                  {piece}
+                </span>
+              ),
+            )}
       </pre>
       {shown.length < text.length && (
         <Button size="sm" look="quiet" className="mt-2" onClick={() => setWhole(true)}>

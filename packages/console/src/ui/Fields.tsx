@@ -15,7 +15,17 @@ export function TextArea({ className, ...rest }: ComponentProps<'textarea'>) {
 export type Option<Value extends string> = { value: Value; label: string }
 
 /** The browser's own list: it knows every keyboard and every phone. */
-export function Select<Value extends string>({ label, value, options, onChange }: { label: string; value: Value; options: readonly Option<Value>[]; onChange: (value: Value) => void }) {
+export function Select<Value extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string
+  value: Value
+  options: readonly Option<Value>[]
+  onChange: (value: Value) => void
+}) {
   return (
     <label className="relative inline-flex items-center">
       <span className="sr-only">{label}</span>
@@ -36,7 +46,17 @@ export function Select<Value extends string>({ label, value, options, onChange }
 }
 
 /** A few choices side by side, one of them taken. */
-export function Segmented<Value extends string>({ label, value, options, onChange }: { label: string; value: Value; options: readonly Option<Value>[]; onChange: (value: Value) => void }) {
+export function Segmented<Value extends string>({
+  label,
+  value,
+  options,
+  onChange,
+}: {
+  label: string
+  value: Value
+  options: readonly Option<Value>[]
+  onChange: (value: Value) => void
+}) {
   return (
     <div role="group" aria-label={label} className="inline-flex rounded-md border border-line bg-sunken p-0.5">
       {options.map((option) => (

@@ -51,7 +51,12 @@ function Popup({ text, rect, onGone }: { text: string; rect: DOMRect; onGone: ()
     return () => window.removeEventListener('scroll', onGone, { capture: true })
   }, [rect, onGone])
   return (
-    <span ref={popup} popover="manual" role="tooltip" className="pointer-events-none fixed inset-auto m-0 max-w-72 animate-appear rounded-md bg-ink px-2 py-1 text-xs text-canvas shadow-raised">
+    <span
+      ref={popup}
+      popover="manual"
+      role="tooltip"
+      className="pointer-events-none fixed inset-auto m-0 max-w-72 animate-appear rounded-md bg-ink px-2 py-1 text-xs text-canvas shadow-raised"
+    >
       {text}
     </span>
   )

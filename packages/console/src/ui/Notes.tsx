@@ -3,7 +3,19 @@ import type { ReactNode } from 'react'
 import { cx } from './cx.ts'
 
 /** Something went wrong: what, why as far as known, and what to do. */
-export function ErrorNote({ title, cause, remedy, action, fine }: { title: string; cause: ReactNode; remedy?: ReactNode; action?: ReactNode; fine?: string | undefined }) {
+export function ErrorNote({
+  title,
+  cause,
+  remedy,
+  action,
+  fine,
+}: {
+  title: string
+  cause: ReactNode
+  remedy?: ReactNode
+  action?: ReactNode
+  fine?: string | undefined
+}) {
   return (
     <div role="alert" className="flex gap-3 rounded-lg border border-bad/25 bg-bad-soft p-4">
       <CircleAlert size={18} aria-hidden className="mt-0.5 shrink-0 text-bad" />

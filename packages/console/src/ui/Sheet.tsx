@@ -33,11 +33,13 @@ function Dialog({ onClose, label, className, children }: DialogProps) {
 export function Modal({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
   if (!isOpen) return null
   return (
-    <Dialog onClose={onClose} label={title} className="m-auto w-[min(28rem,calc(100vw-2rem))] animate-appear rounded-lg border border-line bg-raised shadow-raised">
+    <Dialog
+      onClose={onClose}
+      label={title}
+      className="m-auto w-[min(28rem,calc(100vw-2rem))] animate-appear rounded-lg border border-line bg-raised shadow-raised"
+    >
       <div className="p-5">
-        <h2 className="text-lg font-semibold">
-          {title}
-        </h2>
+        <h2 className="text-lg font-semibold">{title}</h2>
         {children}
       </div>
     </Dialog>
@@ -48,7 +50,11 @@ export function Modal({ isOpen, onClose, title, children }: { isOpen: boolean; o
 export function Sheet({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
   if (!isOpen) return null
   return (
-    <Dialog onClose={onClose} label={title} className="fixed top-10 mb-0 h-[calc(100dvh-2.5rem)] max-h-none w-full max-w-none animate-appear rounded-t-lg border-t border-line bg-surface shadow-raised">
+    <Dialog
+      onClose={onClose}
+      label={title}
+      className="fixed top-10 mb-0 h-[calc(100dvh-2.5rem)] max-h-none w-full max-w-none animate-appear rounded-t-lg border-t border-line bg-surface shadow-raised"
+    >
       {/* Takes the focus when the sheet opens; the first button would show a ring that nobody asked for. */}
       <div tabIndex={-1} autoFocus className="flex h-full flex-col outline-none">
         {children}

@@ -33,7 +33,11 @@ export function StateBadge({ tone, children }: { tone: Tone; children: string })
 
 /** A quiet label. */
 export function Tag({ tone = 'plain', children, title }: { tone?: 'plain' | 'warn' | 'accent'; children: string; title?: string }) {
-  const ground = { plain: 'border-line text-ink-2', warn: 'border-transparent bg-warn-soft text-warn', accent: 'border-transparent bg-accent-soft text-accent' }[tone]
+  const ground = {
+    plain: 'border-line text-ink-2',
+    warn: 'border-transparent bg-warn-soft text-warn',
+    accent: 'border-transparent bg-accent-soft text-accent',
+  }[tone]
   return (
     <span title={title} className={cx('inline-flex h-5 shrink-0 items-center rounded-sm border px-1.5 text-xs whitespace-nowrap', ground)}>
       {children}

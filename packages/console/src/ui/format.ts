@@ -11,7 +11,9 @@ function numberFormat(locale: Locale, options: Intl.NumberFormatOptions): Intl.N
 }
 
 export const formatNumber = (value: number, locale: Locale, decimals?: number): string =>
-  numberFormat(locale, decimals === undefined ? { maximumFractionDigits: 6 } : { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value)
+  numberFormat(locale, decimals === undefined ? { maximumFractionDigits: 6 } : { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(
+    value,
+  )
 
 /** `12,408`, `128k`, `1.2M`: counts of tokens are looked at, not added up. */
 export const formatCount = (value: number, locale: Locale): string =>
@@ -19,7 +21,8 @@ export const formatCount = (value: number, locale: Locale): string =>
 
 /** Costs of calls are often fractions of a cent: two significant digits there, cents above. */
 export function formatUsd(value: number, locale: Locale): string {
-  const options = value === 0 || value >= 0.1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { minimumSignificantDigits: 2, maximumSignificantDigits: 2 }
+  const options =
+    value === 0 || value >= 0.1 ? { minimumFractionDigits: 2, maximumFractionDigits: 2 } : { minimumSignificantDigits: 2, maximumSignificantDigits: 2 }
   return numberFormat(locale, { style: 'currency', currency: 'USD', currencyDisplay: 'narrowSymbol', ...options }).format(value)
 }
 
@@ -59,7 +62,8 @@ export function formatRelative(instant: number, now: number, locale: Locale): st
   return new Intl.DateTimeFormat(locale, { dateStyle: 'medium' }).format(instant)
 }
 
-export const formatInstant = (instant: number, locale: Locale): string => new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' }).format(instant)
+export const formatInstant = (instant: number, locale: Locale): string =>
+  new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium' }).format(instant)
 
 /** To the millisecond, for the detail of one step. */
 export const formatClock = (instant: number, locale: Locale): string =>

@@ -4,7 +4,16 @@ import { chromium } from 'playwright-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import type { TestServer } from './server.ts'
 
-const args = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const args = [
+  '--no-sandbox',
+  '--headless',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 
 /** Debian's Chromium, or the one that `E2E_BROWSER` names. */
 export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: process.env['E2E_BROWSER'] ?? '/usr/bin/chromium', args })
@@ -13,8 +22,19 @@ export type Visit = { page: Page; complaints: string[]; [Symbol.asyncDispose]():
 export type VisitOptions = BrowserContextOptions & { isSignedIn?: boolean; language?: 'en' | 'zh' }
 
 /** A visitor with a fresh browser profile. `complaints` gathers what the browser reports: errors of scripts, breaches of the content-security policy. */
-export async function visit(browser: Browser, server: TestServer, path: string, { isSignedIn = true, language = 'en', ...options }: VisitOptions = {}): Promise<Visit> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, baseURL: server.url, locale: language, reducedMotion: 'reduce', ...options })
+export async function visit(
+  browser: Browser,
+  server: TestServer,
+  path: string,
+  { isSignedIn = true, language = 'en', ...options }: VisitOptions = {},
+): Promise<Visit> {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    baseURL: server.url,
+    locale: language,
+    reducedMotion: 'reduce',
+    ...options,
+  })
   await context.addInitScript(
     ([key, chosen]) => {
       if (sessionStorage.getItem('begun')) return
@@ -45,9 +65,12 @@ export async function axeFindings(page: Page): Promise<string[]> {
     type Result = { violations: { id: string; nodes: { target: string[]; failureSummary?: string }[] }[] }
     const { axe } = globalThis as unknown as { axe: { run(options: object): Promise<Result> } }
     const { violations } = await axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary?.split('\n').slice(1, 3).join(' ').trim()}`))
+    return violations.flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary?.split('\n').slice(1, 3).join(' ').trim()}`),
+    )
   })
 }
 
 /** How much wider the page is than the screen; 0 when nothing scrolls sideways. */
-export const sidewaysPx = (page: Page): Promise<number> => page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth))
+export const sidewaysPx = (page: Page): Promise<number> =>
+  page.evaluate(() => Math.max(0, document.documentElement.scrollWidth - document.documentElement.clientWidth))

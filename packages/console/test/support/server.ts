@@ -49,7 +49,9 @@ export async function startServer({ agents = [] as string[] } = {}): Promise<Tes
 
   let { child, url, key } = await start('0')
   return {
-    url, key, dataDir,
+    url,
+    key,
+    dataDir,
     crash: () => end(child, 'SIGKILL'),
     restart: async () => void ({ child } = await start(new URL(url).port)),
     workerPid: (agent) => workerPid(child.pid, agent),
@@ -61,7 +63,8 @@ export async function startServer({ agents = [] as string[] } = {}): Promise<Tes
 }
 
 /** What the tester's shell says of a server and of models is no concern of this one. */
-const withoutSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => Object.fromEntries(Object.entries(env).filter(([name]) => !/^LONGHAUL_|_API_KEY$/.test(name)))
+const withoutSettings = (env: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^LONGHAUL_|_API_KEY$/.test(name)))
 
 async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return

@@ -10,7 +10,11 @@ export class ApiError extends Error {
   /** How long the server asked to be left alone. */
   readonly retryAfterMs: number | undefined
 
-  constructor(code: ErrorCode, message: string, about: { status?: number; requestId?: string | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    about: { status?: number; requestId?: string | undefined; retryAfterMs?: number | undefined; cause?: unknown } = {},
+  ) {
     super(message, { cause: about.cause })
     this.code = code
     this.status = about.status ?? 0

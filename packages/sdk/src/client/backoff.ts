@@ -25,7 +25,10 @@ export type KeepTrying = { giveUpAfterMs: number; signal?: AbortSignal; backoff?
  * Repeats a request until it is answered, however often the connection fails or the server says "not now".
  * Only for what may be repeated: reads, and writes with an idempotency key.
  */
-export async function keepTrying<Result>(work: () => Promise<Result>, { giveUpAfterMs, signal, backoff = defaultBackoff, onRetry }: KeepTrying): Promise<Result> {
+export async function keepTrying<Result>(
+  work: () => Promise<Result>,
+  { giveUpAfterMs, signal, backoff = defaultBackoff, onRetry }: KeepTrying,
+): Promise<Result> {
   const startedAt = performance.now()
   for (let failures = 1; ; failures++) {
     try {

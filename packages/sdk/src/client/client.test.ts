@@ -26,12 +26,22 @@ test('a POST carries its fields as JSON, with the key; undefined fields are left
     return Response.json({ id: runId })
   })
   expect(await client.runs.start({ agent: 'analyst', input: '多少?' })).toEqual({ id: runId })
-  expect(seen).toEqual([['POST', 'http://fake/v1/runs', { agent: 'analyst', input: '多少?' }, { authorization: 'Bearer secret', 'content-type': 'application/json' }]])
+  expect(seen).toEqual([
+    ['POST', 'http://fake/v1/runs', { agent: 'analyst', input: '多少?' }, { authorization: 'Bearer secret', 'content-type': 'application/json' }],
+  ])
 })
 
 test('fields named in the path go there, escaped; the others of a GET are its query', () => {
-  expect(toHttp(contract.runs.signal, { runId, name: 'a/b ü', payload: 1 })).toEqual({ method: 'POST', path: `/v1/runs/${runId}/signals/a%2Fb%20%C3%BC`, body: '{"payload":1}' })
-  expect(toHttp(contract.runs.list, { limit: 3, agent: undefined, cursor: 'a&b' })).toEqual({ method: 'GET', path: '/v1/runs?limit=3&cursor=a%26b', body: undefined })
+  expect(toHttp(contract.runs.signal, { runId, name: 'a/b ü', payload: 1 })).toEqual({
+    method: 'POST',
+    path: `/v1/runs/${runId}/signals/a%2Fb%20%C3%BC`,
+    body: '{"payload":1}',
+  })
+  expect(toHttp(contract.runs.list, { limit: 3, agent: undefined, cursor: 'a&b' })).toEqual({
+    method: 'GET',
+    path: '/v1/runs?limit=3&cursor=a%26b',
+    body: undefined,
+  })
   for (const name of [undefined, '', '.', '..']) expect(() => toHttp(contract.agents.get, { name })).toThrow('agents.get needs name.')
 })
 
@@ -55,10 +65,18 @@ test('what another than our server answers is still an ApiError', async () => {
 
 test('a connection that fails is unavailable with its cause in words; an abort stays an abort', async () => {
   const port = await freePort()
-  await expect(createClient({ url: `http://127.0.0.1:${port}` }).agents.list()).rejects.toMatchObject({ code: 'unavailable', status: 0, message: `No answer from http://127.0.0.1:${port}: connection refused.` })
+  await expect(createClient({ url: `http://127.0.0.1:${port}` }).agents.list()).rejects.toMatchObject({
+    code: 'unavailable',
+    status: 0,
+    message: `No answer from http://127.0.0.1:${port}: connection refused.`,
+  })
   const reason = new Error('mine')
   await expect(createClient({ url: `http://127.0.0.1:${port}` }).agents.list({}, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
-  const never = createClient({ url: 'http://fake', timeoutMs: 10, fetch: (_, init) => new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))) })
+  const never = createClient({
+    url: 'http://fake',
+    timeoutMs: 10,
+    fetch: (_, init) => new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))),
+  })
   await expect(never.agents.list()).rejects.toMatchObject({ code: 'unavailable', message: 'No answer from http://fake: it took too long.' })
 })
 

@@ -35,7 +35,11 @@ export function createClient(options: ClientOptions): Client {
   async function request(path: string, { headers, ...init }: RequestOptions = {}): Promise<Response> {
     const key = typeof options.key === 'function' ? options.key() : options.key
     const response = await unlessLost(url, init.signal, () =>
-      (options.fetch ?? fetch)(`${url}${path}`, { ...init, signal: init.signal ?? null, headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers } }),
+      (options.fetch ?? fetch)(`${url}${path}`, {
+        ...init,
+        signal: init.signal ?? null,
+        headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers },
+      }),
     )
     if (!response.ok) throw await errorFromResponse(response)
     return response
@@ -56,7 +60,9 @@ export function createClient(options: ClientOptions): Client {
   const calls = Object.fromEntries(
     Object.entries(contract).map(([noun, verbs]) => [
       noun,
-      Object.fromEntries(Object.entries(verbs).map(([verb, operation]) => [verb, (input = {}, callOptions?: CallOptions) => call(operation, input, callOptions)])),
+      Object.fromEntries(
+        Object.entries(verbs).map(([verb, operation]) => [verb, (input = {}, callOptions?: CallOptions) => call(operation, input, callOptions)]),
+      ),
     ]),
   ) as unknown as Calls // Made from the contract that the type is made from; `Object.fromEntries` cannot say so.
 

@@ -1,5 +1,20 @@
 import {
-  cancelRun, createKey, decideApproval, deleteKey, getAgent, getRun, getStep, getSystem, listAgents, listApprovals, listKeys, listRunEvents, listRuns, retryRun, signalRun, startRun,
+  cancelRun,
+  createKey,
+  decideApproval,
+  deleteKey,
+  getAgent,
+  getRun,
+  getStep,
+  getSystem,
+  listAgents,
+  listApprovals,
+  listKeys,
+  listRunEvents,
+  listRuns,
+  retryRun,
+  signalRun,
+  startRun,
 } from '@longhaul/protocol'
 import type { Operation } from '@longhaul/protocol'
 import type { z } from 'zod'
@@ -29,4 +44,6 @@ export type Call<Op extends Operation> =
     ? (input?: InputOf<Op>, options?: CallOptions) => Promise<OutputOf<Op>>
     : (input: InputOf<Op>, options?: CallOptions) => Promise<OutputOf<Op>>
 
-export type Calls = { readonly [Noun in keyof Contract]: { readonly [Verb in keyof Contract[Noun]]: Contract[Noun][Verb] extends Operation ? Call<Contract[Noun][Verb]> : never } }
+export type Calls = {
+  readonly [Noun in keyof Contract]: { readonly [Verb in keyof Contract[Noun]]: Contract[Noun][Verb] extends Operation ? Call<Contract[Noun][Verb]> : never }
+}

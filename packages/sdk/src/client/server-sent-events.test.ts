@@ -61,7 +61,11 @@ test('where the bytes are split makes no difference', () => {
 function reference(text: string): ServerSentEvent[] {
   const events: ServerSentEvent[] = []
   let [data, event, id]: [string[], string, string] = [[], '', '']
-  const lines = text.replace(/^\ufeff/, '').replace(/\r\n?/g, '\n').split('\n').slice(0, -1)
+  const lines = text
+    .replace(/^\ufeff/, '')
+    .replace(/\r\n?/g, '\n')
+    .split('\n')
+    .slice(0, -1)
   for (const line of lines) {
     if (line === '') {
       if (data.length > 0) events.push({ event: event || 'message', data: data.join('\n'), id })

@@ -45,7 +45,7 @@ export function eventStreamParser(): { push(bytes: Uint8Array): ServerSentEvent[
         if (text[0] === '\n') start = 1
         isAfterCr = false
       }
-      for (lineEnd.lastIndex = start; ; ) {
+      for (lineEnd.lastIndex = start; ;) {
         const end = lineEnd.exec(text)?.index
         const piece = text.slice(start, end)
         chars += piece.length

@@ -33,13 +33,24 @@ for (const lineEnd of ['\n', '\r\n', '\r']) {
 test('the check above would see a reader that does not resume: it gets events twice', () => {
   const bytes = streamBytes(-1)
   const cut = bytes.slice(0, bytes.length >> 1)
-  const naive = [cut, bytes].flatMap((part) => eventStreamParser().push(part)).map(({ data }): RunEvent => JSON.parse(data)).filter((frame) => 'seq' in frame)
+  const naive = [cut, bytes]
+    .flatMap((part) => eventStreamParser().push(part))
+    .map(({ data }): RunEvent => JSON.parse(data))
+    .filter((frame) => 'seq' in frame)
   expect(naive.length).toBeGreaterThan(history.length)
 })
 
 test('any series of cuts, refusals, restarts and repeats yields each event once and in order', async () => {
   const cut: fc.Arbitrary<Cut> = fc.oneof(
-    { weight: 5, arbitrary: fc.record({ kind: fc.constantFrom('reset' as const, 'end' as const), afterBytes: fc.nat(700), pieces: fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 5 }), repeats: fc.nat(3) }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constantFrom('reset' as const, 'end' as const),
+        afterBytes: fc.nat(700),
+        pieces: fc.array(fc.integer({ min: 1, max: 90 }), { minLength: 1, maxLength: 5 }),
+        repeats: fc.nat(3),
+      }),
+    },
     { weight: 1, arbitrary: fc.constant<Cut>({ kind: 'refused' }) },
     { weight: 1, arbitrary: fc.constantFrom(502, 503, 504, 429).map((status): Cut => ({ kind: 'status', status })) },
   )
@@ -55,7 +66,9 @@ test('any series of cuts, refusals, restarts and repeats yields each event once 
 
 test('each connection asks for what follows the last whole event', async () => {
   const upToEvent = (seq: number) => new TextDecoder().decode(streamBytes(-1, { lineEnd: '\n' })).indexOf(`id: ${seq}\n`)
-  const bytesBefore = new TextEncoder().encode(new TextDecoder('utf-8', { ignoreBOM: true }).decode(streamBytes(-1, { lineEnd: '\n' })).slice(0, upToEvent(3) + 12)).length
+  const bytesBefore = new TextEncoder().encode(
+    new TextDecoder('utf-8', { ignoreBOM: true }).decode(streamBytes(-1, { lineEnd: '\n' })).slice(0, upToEvent(3) + 12),
+  ).length
   const { requests } = await read([{ kind: 'reset', afterBytes: bytesBefore }, { kind: 'refused' }], { lineEnd: '\n' })
   expect(requests).toEqual([{ lastEventId: null }, { lastEventId: '2' }, { lastEventId: '2' }])
 })
@@ -77,7 +90,13 @@ test('an event that the server leaves out is waited for, never skipped', async (
     return new Response(text.join(''), { headers: { 'content-type': 'text/event-stream' } })
   }
   let requests = 0
-  const client = createClient({ url: 'http://fake', fetch: async (_, init) => (requests++ === 0 ? leaky(4) : new Response(streamBytes(Number(new Headers(init?.headers).get('last-event-id'))), { headers: { 'content-type': 'text/event-stream' } })) })
+  const client = createClient({
+    url: 'http://fake',
+    fetch: async (_, init) =>
+      requests++ === 0
+        ? leaky(4)
+        : new Response(streamBytes(Number(new Headers(init?.headers).get('last-event-id'))), { headers: { 'content-type': 'text/event-stream' } }),
+  })
   const events: (RunEvent | LiveFrame)[] = []
   for await (const frame of streamRun(client, runId, fast)) events.push(frame)
   expect(events.filter((frame) => 'seq' in frame)).toEqual(history)
@@ -94,23 +113,40 @@ test('nothing comes after the last event, even if the server goes on', async () 
 })
 
 test('a caller that already has the last event gets an end, not an endless wait', async () => {
-  const client = createClient({ url: 'http://fake', fetch: async () => new Response('retry: 500\n\nevent: end\ndata: {}\n\n', { headers: { 'content-type': 'text/event-stream' } }) })
+  const client = createClient({
+    url: 'http://fake',
+    fetch: async () => new Response('retry: 500\n\nevent: end\ndata: {}\n\n', { headers: { 'content-type': 'text/event-stream' } }),
+  })
   for await (const frame of streamRun(client, runId, { ...fast, after: 6 })) expect.unreachable(JSON.stringify(frame))
 })
 
 test('what repeating does not mend is thrown at once', async () => {
-  for (const [status, code] of [[401, 'unauthenticated'], [403, 'forbidden'], [404, 'not_found'], [400, 'invalid'], [500, 'internal']] as const) {
+  for (const [status, code] of [
+    [401, 'unauthenticated'],
+    [403, 'forbidden'],
+    [404, 'not_found'],
+    [400, 'invalid'],
+    [500, 'internal'],
+  ] as const) {
     let requests = 0
-    const client = createClient({ url: 'http://fake', fetch: async () => (requests++, Response.json({ error: { code, message: 'no', requestId: 'r1' } }, { status })) })
+    const client = createClient({
+      url: 'http://fake',
+      fetch: async () => (requests++, Response.json({ error: { code, message: 'no', requestId: 'r1' } }, { status })),
+    })
     await expect(streamRun(client, runId, fast).next(), String(status)).rejects.toMatchObject({ name: 'ApiError', code, status, requestId: 'r1' })
     expect(requests).toBe(1)
   }
   const html = createClient({ url: 'http://fake', fetch: async () => new Response('<html>', { headers: { 'content-type': 'text/html' } }) })
-  await expect(streamRun(html, runId, fast).next()).rejects.toThrow('http://fake answered with text/html and not with an event stream. Is it a Longhaul server?')
+  await expect(streamRun(html, runId, fast).next()).rejects.toThrow(
+    'http://fake answered with text/html and not with an event stream. Is it a Longhaul server?',
+  )
 })
 
 test('it gives up after the given time without any connection, and says where it was', async () => {
-  const refusing = createClient({ url: 'http://fake', fetch: async () => Promise.reject(Object.assign(new TypeError('fetch failed'), { cause: { code: 'ECONNREFUSED' } })) })
+  const refusing = createClient({
+    url: 'http://fake',
+    fetch: async () => Promise.reject(Object.assign(new TypeError('fetch failed'), { cause: { code: 'ECONNREFUSED' } })),
+  })
   let tries = 0
   const startedAt = performance.now()
   const reading = streamRun(refusing, runId, { after: 4, giveUpAfterMs: 120, backoff: { delayMsMin: 5, delayMsMax: 20 }, onConnection: () => tries++ }).next()
@@ -138,7 +174,9 @@ test('aborting ends it with the reason, also in the middle of a pause, and close
   const reason = new Error('enough')
   const aborter = new AbortController()
   const waiting = streamRun(fakeStreamServer([{ kind: 'refused' }]).client, runId, {
-    signal: aborter.signal, backoff: { delayMsMin: 60_000, delayMsMax: 60_000 }, onConnection: () => queueMicrotask(() => aborter.abort(reason)),
+    signal: aborter.signal,
+    backoff: { delayMsMin: 60_000, delayMsMax: 60_000 },
+    onConnection: () => queueMicrotask(() => aborter.abort(reason)),
   })
   await expect(waiting.next()).rejects.toBe(reason)
 
@@ -148,5 +186,10 @@ test('aborting ends it with the reason, also in the middle of a pause, and close
 })
 
 test('a run that is gone after a reconnect is an error, not a wait', async () => {
-  await expect(read([{ kind: 'reset', afterBytes: 300 }, { kind: 'status', status: 404 }])).rejects.toMatchObject({ code: 'not_found' })
+  await expect(
+    read([
+      { kind: 'reset', afterBytes: 300 },
+      { kind: 'status', status: 404 },
+    ]),
+  ).rejects.toMatchObject({ code: 'not_found' })
 })

@@ -63,7 +63,8 @@ export async function* streamRun(client: Client, runId: string, options: StreamO
     }
     failures++
     const retryInMs = delayMsAfter(failures, backoff, problem)
-    if (performance.now() - lostAt + retryInMs > giveUpAfterMs) throw new ApiError('unavailable', `Lost run ${runId} after event ${last}: ${problem.message}`, { status: problem.status, cause: problem })
+    if (performance.now() - lostAt + retryInMs > giveUpAfterMs)
+      throw new ApiError('unavailable', `Lost run ${runId} after event ${last}: ${problem.message}`, { status: problem.status, cause: problem })
     onConnection?.({ state: 'lost', because: problem.message, failures, retryInMs })
     await pause(retryInMs, signal)
   }
@@ -73,7 +74,13 @@ export async function* streamRun(client: Client, runId: string, options: StreamO
 const end = Symbol('end')
 
 /** One connection: the frames that each chunk of bytes completed. The first batch is empty and says that the server answered. */
-async function* connect(client: Client, runId: string, last: number, silenceMsMax: number, signal: AbortSignal | undefined): AsyncGenerator<(RunEvent | LiveFrame | typeof end)[], void, void> {
+async function* connect(
+  client: Client,
+  runId: string,
+  last: number,
+  silenceMsMax: number,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<(RunEvent | LiveFrame | typeof end)[], void, void> {
   const silence = new AbortController()
   const either = signal ? AbortSignal.any([signal, silence.signal]) : silence.signal
   /** The clock runs only while the server is waited for, not while the caller is busy with what came. */
@@ -89,10 +96,13 @@ async function* connect(client: Client, runId: string, last: number, silenceMsMa
     const headers = { accept: 'text/event-stream', 'cache-control': 'no-cache', ...(last >= 0 ? { 'last-event-id': String(last) } : {}) }
     const response = await inTime(client.request(`/v1/runs/${encodeURIComponent(runId)}/events`, { headers, signal: either }))
     const mediaType = response.headers.get('content-type') ?? 'nothing'
-    if (!mediaType.startsWith('text/event-stream') || !response.body) throw new ApiError('internal', `${client.url} answered with ${mediaType} and not with an event stream. Is it a Longhaul server?`, { status: response.status })
+    if (!mediaType.startsWith('text/event-stream') || !response.body)
+      throw new ApiError('internal', `${client.url} answered with ${mediaType} and not with an event stream. Is it a Longhaul server?`, {
+        status: response.status,
+      })
     yield []
     const parser = eventStreamParser()
-    for (const reader = response.body.getReader(); ; ) {
+    for (const reader = response.body.getReader(); ;) {
       const { done, value } = await inTime(reader.read())
       if (done) return
       yield parser.push(value).flatMap(({ event, data }) => (event === 'end' ? end : (toFrame(data) ?? [])))

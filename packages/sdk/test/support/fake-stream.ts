@@ -17,16 +17,19 @@ export const history: RunEvent[] = [
   { seq: 6, type: 'run.completed', at, data: { output: 'done' } },
 ]
 
-export type Cut = {
-  /** Bytes of the answer that still arrive; undefined: all of it, and the stream ends as it should. */
-  afterBytes?: number
-  /** How it ends: as if the process had died, or politely. */
-  kind: 'reset' | 'end'
-  /** Sizes of the pieces in which the bytes come, repeated. */
-  pieces?: number[]
-  /** Events that the server sends again although the client has them. */
-  repeats?: number
-} | { kind: 'refused' } | { kind: 'status'; status: number }
+export type Cut =
+  | {
+      /** Bytes of the answer that still arrive; undefined: all of it, and the stream ends as it should. */
+      afterBytes?: number
+      /** How it ends: as if the process had died, or politely. */
+      kind: 'reset' | 'end'
+      /** Sizes of the pieces in which the bytes come, repeated. */
+      pieces?: number[]
+      /** Events that the server sends again although the client has them. */
+      repeats?: number
+    }
+  | { kind: 'refused' }
+  | { kind: 'status'; status: number }
 
 const lineEnds = ['\n', '\r\n', '\r']
 
@@ -36,7 +39,16 @@ export function streamBytes(after: number, { lineEnd = '\n' } = {}): Uint8Array 
   for (const event of history.slice(after + 1)) {
     const live: LiveFrame | undefined = event.type === 'step.started' ? { type: 'text-delta', op: event.op ?? '0', text: 'zwölf' } : undefined
     const [head, ...tail] = JSON.stringify(event, null, event.seq % 2 === 0 ? 1 : undefined).split('\n')
-    parts.push(`id: ${event.seq}`, lineEnd, `event: ${event.type}`, lineEnd, `data: ${head}`, lineEnd, ...tail.flatMap((line) => [`data: ${line}`, lineEnd]), lineEnd)
+    parts.push(
+      `id: ${event.seq}`,
+      lineEnd,
+      `event: ${event.type}`,
+      lineEnd,
+      `data: ${head}`,
+      lineEnd,
+      ...tail.flatMap((line) => [`data: ${line}`, lineEnd]),
+      lineEnd,
+    )
     if (live) parts.push(`event: ${live.type}${lineEnd}data:${JSON.stringify(live)}${lineEnd}${lineEnd}: still here${lineEnd}`)
   }
   parts.push(`event: end${lineEnd}data: {}${lineEnd}${lineEnd}`)
@@ -44,18 +56,25 @@ export function streamBytes(after: number, { lineEnd = '\n' } = {}): Uint8Array 
 }
 
 /** Answers the n-th request as `cuts[n]` says, and every one after the last cut as it should be. */
-export function fakeStreamServer(cuts: Cut[], { lineEnd }: { lineEnd?: string } = {}): { client: Client; requests: { lastEventId: string | null }[]; open(): number } {
+export function fakeStreamServer(
+  cuts: Cut[],
+  { lineEnd }: { lineEnd?: string } = {},
+): { client: Client; requests: { lastEventId: string | null }[]; open(): number } {
   const requests: { lastEventId: string | null }[] = []
   let opened = 0
   const answer = (headers: Headers, signal: AbortSignal | null): Response => {
     const cut = cuts[requests.length] ?? { kind: 'end' }
     requests.push({ lastEventId: headers.get('last-event-id') })
     if (cut.kind === 'refused') throw Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }) })
-    if (cut.kind === 'status') return Response.json({ error: { code: cut.status === 404 ? 'not_found' : 'unavailable', message: 'starting' } }, { status: cut.status })
+    if (cut.kind === 'status')
+      return Response.json({ error: { code: cut.status === 404 ? 'not_found' : 'unavailable', message: 'starting' } }, { status: cut.status })
     const after = Number(headers.get('last-event-id') ?? -1) - (cut.repeats ?? 0)
     const bytes = streamBytes(Math.max(-1, after), { lineEnd: lineEnd ?? lineEnds[requests.length % 3] ?? '\n' }).slice(0, cut.afterBytes)
     opened++
-    return new Response(pieces(bytes, cut.pieces ?? [64], cut.kind, signal, () => opened--), { headers: { 'content-type': 'text/event-stream; charset=utf-8' } })
+    return new Response(
+      pieces(bytes, cut.pieces ?? [64], cut.kind, signal, () => opened--),
+      { headers: { 'content-type': 'text/event-stream; charset=utf-8' } },
+    )
   }
   const client = createClient({ url: 'http://fake', key: 'k', fetch: async (_, init) => answer(new Headers(init?.headers), init?.signal ?? null) })
   return { client, requests, open: () => opened }
@@ -66,21 +85,26 @@ function pieces(bytes: Uint8Array, sizes: number[], end: 'reset' | 'end', signal
   let n = 0
   return new ReadableStream({
     start(controller) {
-      signal?.addEventListener('abort', () => {
-        try {
-          controller.error(signal.reason)
-        } catch {
-          // Already closed: then there is nothing to abort.
-        }
-        closed()
-      }, { once: true })
+      signal?.addEventListener(
+        'abort',
+        () => {
+          try {
+            controller.error(signal.reason)
+          } catch {
+            // Already closed: then there is nothing to abort.
+          }
+          closed()
+        },
+        { once: true },
+      )
     },
     pull(controller) {
       if (at < bytes.length) {
         const size = Math.max(1, sizes[n++ % sizes.length] ?? 1)
         controller.enqueue(bytes.slice(at, at + size))
         at += size
-      } else if (end === 'reset') controller.error(Object.assign(new TypeError('terminated'), { cause: Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }) }))
+      } else if (end === 'reset')
+        controller.error(Object.assign(new TypeError('terminated'), { cause: Object.assign(new Error('other side closed'), { code: 'UND_ERR_SOCKET' }) }))
       else controller.close()
     },
   })

@@ -26,7 +26,18 @@ export function frameByFrame(program: Program, options: { stuckMs?: { asking: nu
     start(entries: HistoryEntry[] = [], input: null = null) {
       const asker = { id: 'k', name: 'tester', access: { personalData: true } }
       const createdAt = '2026-01-15T12:00:00.000Z'
-      worker.receive({ type: 'run.start', run, agent: 'test', version: '1', input, asker, session: null, messages: [], createdAt, historyLength: entries.length })
+      worker.receive({
+        type: 'run.start',
+        run,
+        agent: 'test',
+        version: '1',
+        input,
+        asker,
+        session: null,
+        messages: [],
+        createdAt,
+        historyLength: entries.length,
+      })
       history(entries)
     },
     /** Frames that arrive in one message. */
@@ -49,6 +60,18 @@ export function frameByFrame(program: Program, options: { stuckMs?: { asking: nu
   }
 }
 
-export const completed = (op: string, kind: string, name: string, output: unknown = null): HistoryEntry => ({ type: 'completed', op, kind, name, output: output as null })
-export const failed = (op: string, kind: string, name: string, message: string): HistoryEntry => ({ type: 'failed', op, kind, name, failure: { message, retryable: false } })
+export const completed = (op: string, kind: string, name: string, output: unknown = null): HistoryEntry => ({
+  type: 'completed',
+  op,
+  kind,
+  name,
+  output: output as null,
+})
+export const failed = (op: string, kind: string, name: string, message: string): HistoryEntry => ({
+  type: 'failed',
+  op,
+  kind,
+  name,
+  failure: { message, retryable: false },
+})
 export const open = (op: string, kind: string, name: string, attempt = 1): HistoryEntry => ({ type: 'open', op, kind, name, attempt })

@@ -11,7 +11,13 @@ import { type WebSocket, WebSocketServer } from 'ws'
 
 const entry = fileURLToPath(new URL('../../src/worker-main.ts', import.meta.url))
 
-type Options = { isUnixSocket?: boolean; env?: Record<string, string>; stdin?: 'pipe' | 'ignore'; onFrame?: (frame: WorkerFrame, reply: (...frames: ServerFrame[]) => void) => void; isChecked?: boolean }
+type Options = {
+  isUnixSocket?: boolean
+  env?: Record<string, string>
+  stdin?: 'pipe' | 'ignore'
+  onFrame?: (frame: WorkerFrame, reply: (...frames: ServerFrame[]) => void) => void
+  isChecked?: boolean
+}
 
 export async function startWorkerProcess(folder: string, { isUnixSocket = false, env = {}, stdin = 'pipe', onFrame, isChecked = true }: Options = {}) {
   const home = await mkdtemp(join(tmpdir(), 'longhaul-worker-'))
@@ -45,7 +51,14 @@ export async function startWorkerProcess(folder: string, { isUnixSocket = false,
   })
 
   const child: ChildProcess = spawn(process.execPath, ['--conditions=longhaul-source', entry], {
-    env: { PATH: process.env['PATH'], LONGHAUL_WORKER_URL: url, LONGHAUL_WORKER_TOKEN: 'secret-token', LONGHAUL_AGENT_FOLDER: folder, LONGHAUL_AGENT_DATA_DIR: home, ...env },
+    env: {
+      PATH: process.env['PATH'],
+      LONGHAUL_WORKER_URL: url,
+      LONGHAUL_WORKER_TOKEN: 'secret-token',
+      LONGHAUL_AGENT_FOLDER: folder,
+      LONGHAUL_AGENT_DATA_DIR: home,
+      ...env,
+    },
     stdio: [stdin, 'pipe', 'pipe'],
   })
   let stderr = ''
@@ -62,7 +75,10 @@ export async function startWorkerProcess(folder: string, { isUnixSocket = false,
     authorization: () => authorization,
     closeSocket: () => socket?.close(),
     /** The first frame that matches, once there is one; rejects when the worker ends before. */
-    async next<Type extends WorkerFrame['type']>(type: Type, matches: (frame: Extract<WorkerFrame, { type: Type }>) => boolean = () => true): Promise<Extract<WorkerFrame, { type: Type }>> {
+    async next<Type extends WorkerFrame['type']>(
+      type: Type,
+      matches: (frame: Extract<WorkerFrame, { type: Type }>) => boolean = () => true,
+    ): Promise<Extract<WorkerFrame, { type: Type }>> {
       for (;;) {
         const found = frames.find((frame) => frame.type === type && matches(frame as Extract<WorkerFrame, { type: Type }>))
         if (found) return found as Extract<WorkerFrame, { type: Type }>
@@ -72,7 +88,18 @@ export async function startWorkerProcess(folder: string, { isUnixSocket = false,
     },
     start(run: string, input: null | string = null) {
       const asker = { id: 'k', name: 'tester', access: { personalData: true } }
-      send({ type: 'run.start', run, agent: 'test', version: '1', input, asker, session: null, messages: [], createdAt: '2026-01-15T12:00:00.000Z', historyLength: 0 })
+      send({
+        type: 'run.start',
+        run,
+        agent: 'test',
+        version: '1',
+        input,
+        asker,
+        session: null,
+        messages: [],
+        createdAt: '2026-01-15T12:00:00.000Z',
+        historyLength: 0,
+      })
     },
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')

@@ -12,7 +12,9 @@ import { copyVersion } from './deploy.ts'
 import { openFiles } from './file-store.ts'
 import { makeLive } from './version-store.ts'
 
-async function makeFolder(files: Record<string, string> = {}): Promise<AsyncDisposable & { folder: string; write(path: string, content: string): Promise<void> }> {
+async function makeFolder(
+  files: Record<string, string> = {},
+): Promise<AsyncDisposable & { folder: string; write(path: string, content: string): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-agents-'))
   const write = async (path: string, content: string) => {
     await mkdir(dirname(join(folder, path)), { recursive: true })
@@ -71,8 +73,14 @@ test('what a worker says of its version decides its status, whatever characters 
   await using e = await startEngine(t.db, {})
   const { runs } = runServices({ db: t.db, engine: e.engine, agents })
   const caller = { askerId: undefined, keyId: newId(), tenantId, name: 'tester', permissions: [], access: { personalData: true } }
-  await expect(runs.start(caller, { agent: 'one', input: null })).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('does not load') as string })
-  await expect(runs.start(caller, { agent: 'two', input: null })).rejects.toMatchObject({ code: 'not_found', message: expect.stringContaining('There are: one') as string })
+  await expect(runs.start(caller, { agent: 'one', input: null })).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('does not load') as string,
+  })
+  await expect(runs.start(caller, { agent: 'two', input: null })).rejects.toMatchObject({
+    code: 'not_found',
+    message: expect.stringContaining('There are: one') as string,
+  })
 })
 
 test('a step is shown as its last attempt, and a model step with the prompt as the model saw it', async () => {
@@ -80,27 +88,42 @@ test('a step is shown as its last attempt, and a model step with the prompt as t
   let count = 0
   const user = (text: string) => ({ role: 'user', content: [{ type: 'text', text }] })
   const usage = { input: 1, cachedInput: 0, output: 1, costUsd: null }
-  await using e = await startEngine(t.db, {
-    code: async (ctx) => [
-      await ctx.serve('model', 'default', { model: 'default', instructions: 'Be brief.', tools: [], append: [user('one')] }),
-      await ctx.serve('model', 'default', { model: 'default', prefix: '0', append: [user('two')] }, { attemptsMax: 2, delayMsMin: 1, delayMsMax: 1 }),
-    ],
-  }, {
-    executors: {
-      async model() {
-        if (++count === 2) throw new StepFailure({ message: 'busy', retryable: true })
-        return { output: { model: 'm', content: [{ type: 'text', text: `answer ${count}` }], finishReason: 'stop', usage }, usage }
+  await using e = await startEngine(
+    t.db,
+    {
+      code: async (ctx) => [
+        await ctx.serve('model', 'default', { model: 'default', instructions: 'Be brief.', tools: [], append: [user('one')] }),
+        await ctx.serve('model', 'default', { model: 'default', prefix: '0', append: [user('two')] }, { attemptsMax: 2, delayMsMin: 1, delayMsMax: 1 }),
+      ],
+    },
+    {
+      executors: {
+        async model() {
+          if (++count === 2) throw new StepFailure({ message: 'busy', retryable: true })
+          return { output: { model: 'm', content: [{ type: 'text', text: `answer ${count}` }], finishReason: 'stop', usage }, usage }
+        },
       },
     },
-  })
+  )
   const { id } = await e.start('code')
   await e.ended(id)
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
   const { runs } = runServices({ db: t.db, engine: e.engine, agents })
   const step = await runs.findStep(everyone, id, '1')
-  expect(step).toMatchObject({ op: '1', kind: 'model', attempt: 2, failure: null, output: { content: [{ text: 'answer 3' }] }, input: { instructions: 'Be brief.' } })
+  expect(step).toMatchObject({
+    op: '1',
+    kind: 'model',
+    attempt: 2,
+    failure: null,
+    output: { content: [{ text: 'answer 3' }] },
+    input: { instructions: 'Be brief.' },
+  })
   const { messages } = step?.input as { messages: { role: string; content: { text: string }[] }[] }
-  expect(messages.map(({ role, content }) => [role, content[0]?.text])).toEqual([['user', 'one'], ['assistant', 'answer 1'], ['user', 'two']])
+  expect(messages.map(({ role, content }) => [role, content[0]?.text])).toEqual([
+    ['user', 'one'],
+    ['assistant', 'answer 1'],
+    ['user', 'two'],
+  ])
   expect(await runs.findStep({ ...everyone, tenantId: 'another' }, id, '1')).toBeUndefined()
   expect(await runs.findStep(everyone, id, '7')).toBeUndefined()
 })
@@ -137,7 +160,9 @@ test('a file is kept once however often it is stored, found by its tenant alone,
   expect((await readdir(data.folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())).toHaveLength(1)
   expect(await files.find({ ...everyone, tenantId: 'another' }, one?.fileId ?? '')).toBeUndefined()
   expect(await files.find(everyone, '../../etc/passwd')).toBeUndefined()
-  await expect(files.store(tenantId, newId(), { ...request, base64: Buffer.alloc(8_000_001).toString('base64') })).rejects.toMatchObject({ failure: { code: 'too_large', retryable: false } })
+  await expect(files.store(tenantId, newId(), { ...request, base64: Buffer.alloc(8_000_001).toString('base64') })).rejects.toMatchObject({
+    failure: { code: 'too_large', retryable: false },
+  })
 })
 
 test('turns of a session read as what was said: the text where there is one, else the value', () => {

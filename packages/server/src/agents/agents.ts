@@ -16,7 +16,13 @@ export type Place = { tenantId: string; agent: string; version: string; folder: 
 export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; dataDir: string; agentsDir: string }) {
   const versionsDir = join(dataDir, 'versions')
   const folderOf = (agent: string, version: string) => join(versionsDir, agent, version)
-  const place = (tenantId: string, agent: string, version: string): Place => ({ tenantId, agent, version, folder: folderOf(agent, version), dataDir: join(dataDir, 'data', agent) })
+  const place = (tenantId: string, agent: string, version: string): Place => ({
+    tenantId,
+    agent,
+    version,
+    folder: folderOf(agent, version),
+    dataDir: join(dataDir, 'data', agent),
+  })
 
   return {
     folderOf,
@@ -48,25 +54,41 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
 }
 
 const toAgent = ({ agent, version, manifest, problem, deployedAt }: VersionRow): Agent => ({
-  name: agent, version, manifest, problem, status: problem !== null ? 'broken' : manifest ? 'ready' : 'starting', deployedAt: deployedAt.toISOString(),
+  name: agent,
+  version,
+  manifest,
+  problem,
+  status: problem !== null ? 'broken' : manifest ? 'ready' : 'starting',
+  deployedAt: deployedAt.toISOString(),
 })
 
 /** What the API asks for about runs and approvals, over the engine. */
 export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list'> }) {
   return {
     runs: {
-      async start(caller: Caller, { agent: name, input, session, idempotencyKey }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined }): Promise<Run> {
+      async start(
+        caller: Caller,
+        { agent: name, input, session, idempotencyKey }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
+      ): Promise<Run> {
         const agent = await agents.find(caller.tenantId, name)
         if (!agent) {
           const names = (await agents.list(caller.tenantId)).map((known) => known.name)
           throw new AppError('not_found', `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}`)
         }
-        if (agent.status === 'broken') throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
+        if (agent.status === 'broken')
+          throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
         return engine.startRun({ tenantId: caller.tenantId, agent: name, version: agent.version, input, asker, session, idempotencyKey })
       },
       find: (audience: Audience, runId: string) => findRun(db, audience, runId),
-      async list(audience: Audience, { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined }) {
+      async list(
+        audience: Audience,
+        {
+          limit,
+          cursor,
+          ...filter
+        }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined },
+      ) {
         return pageBy(limit, cursor, (before, count) => listRuns(db, audience, { ...filter, limit: count, before }))
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
@@ -80,15 +102,22 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
       subscribe: (runId: string, onWake: () => void, onLive: Parameters<Engine['watch']>[1]['onLive']) => engine.watch(runId, { onWake, onLive }),
     },
     approvals: {
-      list: (audience: Audience, { limit, cursor, state }: { limit: number; cursor?: string | undefined; state?: Parameters<typeof listApprovals>[2]['state'] }) =>
-        pageBy(limit, cursor, (before, count) => listApprovals(db, audience, { limit: count, before, state })),
-      decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) => engine.decide(caller, caller.name, approvalId, approved, comment),
+      list: (
+        audience: Audience,
+        { limit, cursor, state }: { limit: number; cursor?: string | undefined; state?: Parameters<typeof listApprovals>[2]['state'] },
+      ) => pageBy(limit, cursor, (before, count) => listApprovals(db, audience, { limit: count, before, state })),
+      decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) =>
+        engine.decide(caller, caller.name, approvalId, approved, comment),
     },
   }
 }
 
 /** A page and where the next one begins. The cursor is the id of the page's last item: ids sort by their making. */
-async function pageBy<Item extends { id: string }>(limit: number, cursor: string | undefined, read: (before: string | undefined, count: number) => Promise<Item[]>) {
+async function pageBy<Item extends { id: string }>(
+  limit: number,
+  cursor: string | undefined,
+  read: (before: string | undefined, count: number) => Promise<Item[]>,
+) {
   if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
   const found = await read(cursor, limit + 1)
   const items = found.slice(0, limit)
@@ -110,11 +139,15 @@ async function findStep(db: Db, audience: Audience, runId: string, op: string) {
   const ended = last.type === 'step.started' ? undefined : last
   const input = started?.type === 'step.started' ? (started.data.input ?? null) : null
   return {
-    op, kind: first.data.kind, name: first.data.name, attempt: last.data.attempt,
+    op,
+    kind: first.data.kind,
+    name: first.data.name,
+    attempt: last.data.attempt,
     input: first.data.kind === 'model' ? await fullPrompt(db, tenantId, runId, op, input) : input,
     output: ended?.type === 'step.completed' ? ended.data.output : null,
     failure: ended?.type === 'step.failed' ? ended.data.failure : null,
-    startedAt: started?.at ?? null, endedAt: ended?.at ?? null,
+    startedAt: started?.at ?? null,
+    endedAt: ended?.at ?? null,
     durationMs: ended?.data.durationMs ?? null,
   }
 }

@@ -17,7 +17,10 @@ export async function findAgentFolders(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new AppError('invalid', `The agents' folder ${folder} cannot be read. Make it, or set LONGHAUL_AGENTS_DIR to the one you mean.`, cause)
   })
-  return entries.filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'agent', 'agent.ts'))).map((entry) => join(folder, entry.name)).toSorted()
+  return entries
+    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'agent', 'agent.ts')))
+    .map((entry) => join(folder, entry.name))
+    .toSorted()
 }
 
 export type Deployed = { agent: string; version: string; folder: string }
@@ -49,7 +52,11 @@ export async function copyVersion(source: string, versionsDir: string): Promise<
 
 async function listFiles(source: string): Promise<string[]> {
   const entries = await readdir(source, { recursive: true, withFileTypes: true })
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => relative(source, join(entry.parentPath, entry.name))).filter((path) => !isLeftOut(path)).toSorted()
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(source, join(entry.parentPath, entry.name)))
+    .filter((path) => !isLeftOut(path))
+    .toSorted()
   if (files.length > filesMax) throw new AppError('too_large', `${source} has ${files.length} files; at most ${filesMax} are deployed.`)
   return files
 }

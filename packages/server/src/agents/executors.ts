@@ -78,7 +78,12 @@ function recordedModelStep(found: { input: Json; output: Json | undefined } | un
 
 function parse<Schema extends z.ZodType>(schema: Schema, input: Json, kind: string): z.output<Schema> {
   const parsed = schema.safeParse(input)
-  if (!parsed.success) throw new StepFailure({ message: `The input of this ${kind} step is malformed: ${parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}.`, code: 'invalid', retryable: false })
+  if (!parsed.success)
+    throw new StepFailure({
+      message: `The input of this ${kind} step is malformed: ${parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}.`,
+      code: 'invalid',
+      retryable: false,
+    })
   return parsed.data
 }
 

@@ -19,7 +19,8 @@ export function openFiles({ db, folder }: { db: Db; folder: string }): Files {
   return {
     async store(tenantId, runId, { name, mediaType, title, base64 }) {
       const content = Buffer.from(base64, 'base64')
-      if (content.length > bytesMax) throw new StepFailure({ message: `The file ${name} has ${content.length} bytes; at most ${bytesMax} are kept.`, code: 'too_large', retryable: false })
+      if (content.length > bytesMax)
+        throw new StepFailure({ message: `The file ${name} has ${content.length} bytes; at most ${bytesMax} are kept.`, code: 'too_large', retryable: false })
       const digest = createHash('sha256').update(content).digest('hex')
       await writeOnce(pathOf(digest), content)
       const id = newId()

@@ -16,7 +16,13 @@ export async function makeLive(db: Db, tenantId: string, agent: string, version:
   })
 }
 
-export async function recordLoaded(db: Tx, tenantId: string, agent: string, version: string, loaded: { manifest: AgentManifest | null; problem: string | null }): Promise<void> {
+export async function recordLoaded(
+  db: Tx,
+  tenantId: string,
+  agent: string,
+  version: string,
+  loaded: { manifest: AgentManifest | null; problem: string | null },
+): Promise<void> {
   await db.rows(sql`
     update versions set manifest = coalesce(${loaded.manifest && JSON.stringify(loaded.manifest)}, manifest), problem = ${loaded.problem && storableText(loaded.problem)}
     where tenant_id = ${tenantId} and agent = ${agent} and version = ${version}`)

@@ -20,29 +20,45 @@ test.each(['/', '/runs', '/runs/0195e0d6', '/settings?tab=keys', '/index.html'])
   const { app } = await makeConsole()
   const response = await app.request(path)
   expect([response.status, await response.text()]).toEqual([200, '<title>Console</title>'])
-  expect(Object.fromEntries(response.headers)).toMatchObject({ 'content-type': 'text/html; charset=utf-8', 'cache-control': 'no-cache', 'content-security-policy': expect.stringContaining("script-src 'self';") })
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'content-type': 'text/html; charset=utf-8',
+    'cache-control': 'no-cache',
+    'content-security-policy': expect.stringContaining("script-src 'self';"),
+  })
 })
 
 test('files whose name holds a hash are kept for good, others are asked for again', async () => {
   const { app } = await makeConsole()
   const asset = await app.request('/assets/index-Rt4Opp73.js')
-  expect([asset.headers.get('content-type'), asset.headers.get('cache-control'), await asset.text()]).toEqual(['text/javascript; charset=utf-8', 'public, max-age=31536000, immutable', 'run()'])
+  expect([asset.headers.get('content-type'), asset.headers.get('cache-control'), await asset.text()]).toEqual([
+    'text/javascript; charset=utf-8',
+    'public, max-age=31536000, immutable',
+    'run()',
+  ])
   const mark = await app.request('/mark.svg')
   expect([mark.headers.get('content-type'), mark.headers.get('cache-control')]).toEqual(['image/svg+xml', 'no-cache'])
   const again = await app.request('/mark.svg', { headers: { 'if-none-match': String(mark.headers.get('etag')) } })
   expect([again.status, await again.text()]).toEqual([304, ''])
 })
 
-test.each(['/../secret.txt', '/%2e%2e/secret.txt', '/..%2fsecret.txt', '/assets/../../secret.txt', '/assets/..%5c..%5csecret.txt', '/.env', '//etc/passwd', '/assets/missing.js', '/missing.png', '/assets'])(
-  '%s leads nowhere but to the console',
-  async (path) => {
-    const { app } = await makeConsole()
-    const response = await app.request(path)
-    const text = await response.text()
-    expect(text).not.toMatch(/SECRET|root:/)
-    expect([response.status === 404, response.status === 200 && text === '<title>Console</title>']).toContain(true)
-  },
-)
+test.each([
+  '/../secret.txt',
+  '/%2e%2e/secret.txt',
+  '/..%2fsecret.txt',
+  '/assets/../../secret.txt',
+  '/assets/..%5c..%5csecret.txt',
+  '/.env',
+  '//etc/passwd',
+  '/assets/missing.js',
+  '/missing.png',
+  '/assets',
+])('%s leads nowhere but to the console', async (path) => {
+  const { app } = await makeConsole()
+  const response = await app.request(path)
+  const text = await response.text()
+  expect(text).not.toMatch(/SECRET|root:/)
+  expect([response.status === 404, response.status === 200 && text === '<title>Console</title>']).toContain(true)
+})
 
 test('a missing asset is not answered with a page, which would be run as a script', async () => {
   const { app } = await makeConsole()

@@ -21,7 +21,10 @@ function reader(response: Response) {
       text += value
     }
     const end = text.indexOf('\n\n')
-    const lines = text.slice(0, end).split('\n').map((line) => /^(\w*): (.*)$/.exec(line))
+    const lines = text
+      .slice(0, end)
+      .split('\n')
+      .map((line) => /^(\w*): (.*)$/.exec(line))
     text = text.slice(end + 2)
     const frame: Frame = {}
     for (const line of lines) {
@@ -48,7 +51,16 @@ function reader(response: Response) {
 async function open(source: FakeStream, options: { after?: number; pollMs?: number; heartbeatMs?: number } = {}) {
   const stopping = new AbortController()
   onTestFinished(() => stopping.abort())
-  const response = await streamRun({ source, audience: { tenantId: 'acme', askerId: undefined }, runId, after: -1, stopping: stopping.signal, log: silentLog, pollMs: 600_000, ...options })
+  const response = await streamRun({
+    source,
+    audience: { tenantId: 'acme', askerId: undefined },
+    runId,
+    after: -1,
+    stopping: stopping.signal,
+    log: silentLog,
+    pollMs: 600_000,
+    ...options,
+  })
   return { ...reader(response), response, stopping }
 }
 
@@ -57,7 +69,8 @@ const end: Frame = { event: 'end', data: {} }
 const delta = (op: string, text: string): LiveFrame => ({ type: 'text-delta', op, text })
 const deltaFrame = (op: string, text: string): Frame => ({ event: 'text-delta', data: delta(op, text) })
 
-const step = (seq: number, type: 'step.started' | 'step.completed', op: string): RunEvent => ({ seq, type, op, at, data: { kind: 'model', name: 'model', attempt: 1, output: 'text' } }) as RunEvent
+const step = (seq: number, type: 'step.started' | 'step.completed', op: string): RunEvent =>
+  ({ seq, type, op, at, data: { kind: 'model', name: 'model', attempt: 1, output: 'text' } }) as RunEvent
 const nameOf = ({ id, event, data }: Frame) => id ?? (event === 'text-delta' ? (data as { text: string }).text : event)
 
 test('what has happened comes first, then what happens, then the end', async () => {

@@ -63,7 +63,10 @@ export async function streamRun(options: StreamOptions): Promise<Response> {
   return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
 }
 
-async function* makeFrames({ source, audience, runId, after, log, pollMs = 5_000, heartbeatMs = 15_000 }: StreamOptions, end: AbortSignal): AsyncGenerator<string, void> {
+async function* makeFrames(
+  { source, audience, runId, after, log, pollMs = 5_000, heartbeatMs = 15_000 }: StreamOptions,
+  end: AbortSignal,
+): AsyncGenerator<string, void> {
   const live = makeLiveQueue()
   const bell = makeBell(end)
   let isWoken = true

@@ -9,7 +9,9 @@ async function makeFile(mediaType: string, name: string, content = 'content') {
   onTestFinished(() => rm(folder, { recursive: true }))
   const path = join(folder, 'stored')
   await writeFile(path, content)
-  return makeApi({ findFile: async ({ tenantId }, id) => (tenantId === 'acme' && id === fileId ? { path, mediaType, name, bytes: content.length } : undefined) })
+  return makeApi({
+    findFile: async ({ tenantId }, id) => (tenantId === 'acme' && id === fileId ? { path, mediaType, name, bytes: content.length } : undefined),
+  })
 }
 
 test.each([
@@ -17,7 +19,12 @@ test.each([
   ['image/svg+xml', 'chart.svg', 'image/svg+xml', `inline; filename="chart.svg"; filename*=UTF-8''chart.svg`],
   ['text/html', 'page.html', 'text/html; charset=utf-8', `attachment; filename="page.html"; filename*=UTF-8''page.html`],
   ['text/html\r\nx-evil: 1', 'a', 'application/octet-stream', `attachment; filename="a"; filename*=UTF-8''a`],
-  ['text/csv', '收入 "2025"\r\n.csv', 'text/csv; charset=utf-8', `attachment; filename="__ _2025___.csv"; filename*=UTF-8''%E6%94%B6%E5%85%A5%20%222025%22__.csv`],
+  [
+    'text/csv',
+    '收入 "2025"\r\n.csv',
+    'text/csv; charset=utf-8',
+    `attachment; filename="__ _2025___.csv"; filename*=UTF-8''%E6%94%B6%E5%85%A5%20%222025%22__.csv`,
+  ],
   ['text/plain', '../../etc/passwd', 'text/plain; charset=utf-8', `inline; filename=".._.._etc_passwd"; filename*=UTF-8''.._.._etc_passwd`],
   ['text/plain', "it's (1).txt\u0000", 'text/plain; charset=utf-8', `inline; filename="it's (1).txt_"; filename*=UTF-8''it%27s%20%281%29.txt_`],
 ])('a file of type %j named %j is sent without rights or tricks', async (mediaType, name, type, disposition) => {
@@ -25,8 +32,13 @@ test.each([
   const response = await ask('GET', `/v1/files/${fileId}`)
   expect([response.status, await response.text()]).toEqual([200, 'content'])
   expect(Object.fromEntries(response.headers)).toMatchObject({
-    'content-type': type, 'content-length': '7', 'content-disposition': disposition, 'x-content-type-options': 'nosniff',
-    'content-security-policy': expect.stringMatching(/^default-src 'none'.* sandbox$/), 'cache-control': 'private, max-age=3600', vary: 'authorization',
+    'content-type': type,
+    'content-length': '7',
+    'content-disposition': disposition,
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': expect.stringMatching(/^default-src 'none'.* sandbox$/),
+    'cache-control': 'private, max-age=3600',
+    vary: 'authorization',
   })
 })
 

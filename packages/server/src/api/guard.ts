@@ -38,7 +38,10 @@ export function addressCheck(listenHost: string, publicUrl?: string): AddressChe
   return (host, origin) => {
     const name = host && hostname(`http://${host}`)
     if (name === undefined || !isOurs(name)) {
-      throw new AppError('forbidden', `This server answers on this machine only, and not to the name ${JSON.stringify(host ?? '')}. Use http://localhost, or set LONGHAUL_PUBLIC_URL.`)
+      throw new AppError(
+        'forbidden',
+        `This server answers on this machine only, and not to the name ${JSON.stringify(host ?? '')}. Use http://localhost, or set LONGHAUL_PUBLIC_URL.`,
+      )
     }
     const from = origin && hostname(origin)
     if (origin && (from === undefined || !isOurs(from))) throw new AppError('forbidden', `Pages of ${JSON.stringify(origin)} may not use this server.`)

@@ -24,31 +24,38 @@ const good: Record<string, [string, string, unknown?]> = {
   'system.get': ['GET', '/v1/system'],
 }
 
-test.each(operations.map((operation) => [operation.id, operation] as const))('%s works, needs its permission, and shows no field that is not in the contract', async (id, operation) => {
-  const { ask } = makeApi()
-  const [method, path, body] = good[id] ?? ['', '']
-  const response = await ask(method, path, body)
-  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json'])
-  const text = await response.text()
-  expect(text).not.toContain(leak)
-  expect(operation.output.parse(JSON.parse(text))).toEqual(JSON.parse(text))
+test.each(operations.map((operation) => [operation.id, operation] as const))(
+  '%s works, needs its permission, and shows no field that is not in the contract',
+  async (id, operation) => {
+    const { ask } = makeApi()
+    const [method, path, body] = good[id] ?? ['', '']
+    const response = await ask(method, path, body)
+    expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json'])
+    const text = await response.text()
+    expect(text).not.toContain(leak)
+    expect(operation.output.parse(JSON.parse(text))).toEqual(JSON.parse(text))
 
-  expect((await ask(method, path, body, { authorization: `Bearer lh_${operation.permission}` })).status).toBe(200)
-  for (const authorization of ['', 'Bearer ', 'Bearer unknown', 'Basic lh_all', 'lh_all']) {
-    const refused = await ask(method, path, body, { authorization })
-    expect([authorization, refused.status, ErrorBody.parse(await refused.json()).error.code]).toEqual([authorization, 401, 'unauthenticated'])
-    expect(refused.headers.get('www-authenticate')).toBe('Bearer')
-  }
-  const forbidden = await ask(method, path, body, { authorization: `Bearer lh_but-${operation.permission}` })
-  expect([forbidden.status, ErrorBody.parse(await forbidden.json()).error]).toEqual([403, { code: 'forbidden', message: expect.stringContaining(operation.permission), requestId: expect.any(String) }])
-})
+    expect((await ask(method, path, body, { authorization: `Bearer lh_${operation.permission}` })).status).toBe(200)
+    for (const authorization of ['', 'Bearer ', 'Bearer unknown', 'Basic lh_all', 'lh_all']) {
+      const refused = await ask(method, path, body, { authorization })
+      expect([authorization, refused.status, ErrorBody.parse(await refused.json()).error.code]).toEqual([authorization, 401, 'unauthenticated'])
+      expect(refused.headers.get('www-authenticate')).toBe('Bearer')
+    }
+    const forbidden = await ask(method, path, body, { authorization: `Bearer lh_but-${operation.permission}` })
+    expect([forbidden.status, ErrorBody.parse(await forbidden.json()).error]).toEqual([
+      403,
+      { code: 'forbidden', message: expect.stringContaining(operation.permission), requestId: expect.any(String) },
+    ])
+  },
+)
 
 test('nothing is done for a caller who may not, however the request looks', async () => {
   const { ask, calls } = makeApi()
-  for (const [method, path] of Object.values(good)) for (const body of [undefined, 'not json', 'x'.repeat(5_000)]) {
-    if (method !== 'POST' && body) continue
-    expect((await ask(method, path, body, { authorization: 'Bearer lh_files:read' })).status).toBe(403)
-  }
+  for (const [method, path] of Object.values(good))
+    for (const body of [undefined, 'not json', 'x'.repeat(5_000)]) {
+      if (method !== 'POST' && body) continue
+      expect((await ask(method, path, body, { authorization: 'Bearer lh_files:read' })).status).toBe(403)
+    }
   expect(calls).toEqual([])
 })
 
@@ -65,12 +72,24 @@ test('the behaviour gets the parsed input with its defaults, and the caller', as
 })
 
 test.each<[string, [string, string, unknown?], number, string, RegExp]>([
-  ['all mistakes', ['POST', '/v1/runs', { agnet: 'x', agent: 'Bad Name', session: 7 }], 400, 'invalid', /agent: must be lower-case.*session: .*Unrecognized key: "agnet"/],
+  [
+    'all mistakes',
+    ['POST', '/v1/runs', { agnet: 'x', agent: 'Bad Name', session: 7 }],
+    400,
+    'invalid',
+    /agent: must be lower-case.*session: .*Unrecognized key: "agnet"/,
+  ],
   ['a body that is not JSON', ['POST', '/v1/runs', '{"agent": "a",}'], 400, 'invalid', /not JSON: .*position 14/],
   ['a body that is no object', ['POST', '/v1/runs', '[1]'], 400, 'invalid', /must be a JSON object/],
   ['a body of null', ['POST', '/v1/runs', 'null'], 400, 'invalid', /must be a JSON object/],
   ['a body that is too large', ['POST', '/v1/runs', { agent: 'a', input: 'x'.repeat(1_000) }], 413, 'too_large', /larger than 1000 bytes/],
-  ['a character that cannot be stored', ['POST', '/v1/runs', '{"agent":"a","input":{"deep":["\\u0000"]}}'], 400, 'invalid', /\$\.input\.deep\[0\] holds U\+0000/],
+  [
+    'a character that cannot be stored',
+    ['POST', '/v1/runs', '{"agent":"a","input":{"deep":["\\u0000"]}}'],
+    400,
+    'invalid',
+    /\$\.input\.deep\[0\] holds U\+0000/,
+  ],
   ['the same in the path', ['POST', `/v1/runs/${runId}/signals/a%00b`, {}], 400, 'invalid', /name holds U\+0000/],
   ['nesting that overflows', ['POST', '/v1/runs', `{"agent":"a","input":${'['.repeat(300)}${']'.repeat(300)}}`], 400, 'invalid', /nested deeper/],
   ['a prototype', ['POST', '/v1/runs', '{"agent":"a","__proto__":{"session":"x"}}'], 400, 'invalid', /Unrecognized key/],
@@ -105,9 +124,15 @@ test('a body of exactly the limit is taken, with its length announced or not', a
   const { app } = makeApi()
   const body = (bytes: number) => JSON.stringify({ agent: 'a', input: 'ü'.repeat((bytes - 24) / 2) }) // Two bytes each.
   expect(Buffer.byteLength(body(1_000))).toBe(1_000)
-  for (const [bytes, status] of [[1_000, 200], [1_002, 413]] as const) {
+  for (const [bytes, status] of [
+    [1_000, 200],
+    [1_002, 413],
+  ] as const) {
     for (const headers of [{}, { 'content-length': String(bytes) }]) {
-      expect((await app.request('/v1/runs', { method: 'POST', headers: { authorization: 'Bearer lh_all', ...headers }, body: body(bytes) })).status, `${bytes}`).toBe(status)
+      expect(
+        (await app.request('/v1/runs', { method: 'POST', headers: { authorization: 'Bearer lh_all', ...headers }, body: body(bytes) })).status,
+        `${bytes}`,
+      ).toBe(status)
     }
   }
 })
@@ -123,7 +148,10 @@ test('what goes wrong inside is logged whole and shown to nobody', async () => {
   const lines: { level: string; message: string; data: Record<string, unknown> }[] = []
   const log = createLog((level, message, data) => lines.push({ level, message, data }), 'debug')
   const cause = new Error('password of the database is hunter2')
-  const { ask } = makeApi({ log, services: { agents: { list: async () => Promise.reject(cause), find: async () => Promise.reject(new AppError('unavailable', 'Later.')) } } })
+  const { ask } = makeApi({
+    log,
+    services: { agents: { list: async () => Promise.reject(cause), find: async () => Promise.reject(new AppError('unavailable', 'Later.')) } },
+  })
   const response = await ask('GET', '/v1/agents', undefined, { 'x-request-id': 'trace-7' })
   expect([response.status, await response.json()]).toEqual([500, { error: { code: 'internal', message: 'Internal error.', requestId: 'trace-7' } }])
   expect(lines.filter(({ level }) => level === 'error')).toEqual([{ level: 'error', message: 'request failed', data: { requestId: 'trace-7', error: cause } }])
@@ -145,19 +173,52 @@ test('every request leaves one line with who, what and how it went, and no secre
   await ask('GET', '/v1/agents', undefined, { authorization: 'Bearer lh_secret', 'x-request-id': 'bad id\u00e9' })
   await ask('GET', '/healthz')
   expect(lines).toEqual([
-    ['request', { requestId: expect.any(String), method: 'POST', path: '/v1/runs', status: 200, ms: expect.any(Number), operation: 'runs.start', tenantId: 'acme', keyId }],
-    ['request', { requestId: expect.stringMatching(/^[0-9a-f-]{36}$/), method: 'GET', path: '/v1/agents', status: 401, ms: expect.any(Number), operation: 'agents.list', code: 'unauthenticated' }],
+    [
+      'request',
+      {
+        requestId: expect.any(String),
+        method: 'POST',
+        path: '/v1/runs',
+        status: 200,
+        ms: expect.any(Number),
+        operation: 'runs.start',
+        tenantId: 'acme',
+        keyId,
+      },
+    ],
+    [
+      'request',
+      {
+        requestId: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        method: 'GET',
+        path: '/v1/agents',
+        status: 401,
+        ms: expect.any(Number),
+        operation: 'agents.list',
+        code: 'unauthenticated',
+      },
+    ],
   ])
   expect(JSON.stringify(lines)).not.toMatch(/private question|lh_secret|lh_all/)
 })
 
 test('every response protects the browser that shows it', async () => {
   const { ask } = makeApi()
-  for (const [method, path] of [['GET', '/v1/agents'], ['GET', '/v1/nothing'], ['GET', '/'], ['GET', '/healthz'], ['PUT', '/x']] as const) {
+  for (const [method, path] of [
+    ['GET', '/v1/agents'],
+    ['GET', '/v1/nothing'],
+    ['GET', '/'],
+    ['GET', '/healthz'],
+    ['PUT', '/x'],
+  ] as const) {
     const { headers } = await ask(method, path)
-    expect([path, headers.get('x-content-type-options'), headers.get('x-frame-options'), headers.get('content-security-policy'), headers.get('cache-control')]).toEqual([
-      path, 'nosniff', 'DENY', expect.stringMatching(/default-src 'none'.*frame-ancestors 'none'/), expect.any(String),
-    ])
+    expect([
+      path,
+      headers.get('x-content-type-options'),
+      headers.get('x-frame-options'),
+      headers.get('content-security-policy'),
+      headers.get('cache-control'),
+    ]).toEqual([path, 'nosniff', 'DENY', expect.stringMatching(/default-src 'none'.*frame-ancestors 'none'/), expect.any(String)])
     expect(headers.get('access-control-allow-origin')).toBe(null)
   }
 })
@@ -194,7 +255,10 @@ test('healthz needs no key, says whether the server can work, and asks once for 
   expect(checks).toBe(1)
   failure = new AppError('unavailable', 'The database is not answering.')
   const response = await app.request('/healthz')
-  expect([response.status, ErrorBody.parse(await response.json()).error]).toMatchObject([503, { code: 'unavailable', message: 'The database is not answering.' }])
+  expect([response.status, ErrorBody.parse(await response.json()).error]).toMatchObject([
+    503,
+    { code: 'unavailable', message: 'The database is not answering.' },
+  ])
   failure = new Error('secret detail')
   expect(await (await app.request('/healthz')).text()).not.toContain('secret detail')
   failure = undefined

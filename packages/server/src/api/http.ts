@@ -127,7 +127,9 @@ const toPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1')
 
 /** Which methods each path has. */
 function offered(): Map<string, string[]> {
-  const methods = Map.groupBy([...operations.map(({ http }) => http), ['GET', '/v1/files/{fileId}'], ['GET', '/healthz']] as const, ([, path]) => toPattern(path))
+  const methods = Map.groupBy([...operations.map(({ http }) => http), ['GET', '/v1/files/{fileId}'], ['GET', '/healthz']] as const, ([, path]) =>
+    toPattern(path),
+  )
   return new Map([...methods].map(([path, https]) => [path, https.map(([method]) => method)]))
 }
 

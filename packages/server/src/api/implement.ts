@@ -28,6 +28,8 @@ export function assertComplete(operations: readonly Operation[], implementations
     const { length } = implementations.filter((implementation) => implementation.operation.id === id)
     return length === 1 ? [] : [`${id} has ${length} implementations`]
   })
-  const unknown = implementations.filter(({ operation }) => !operations.includes(operation)).map(({ operation }) => `${operation.id} is not in the list of operations`)
+  const unknown = implementations
+    .filter(({ operation }) => !operations.includes(operation))
+    .map(({ operation }) => `${operation.id} is not in the list of operations`)
   if (problems.length + unknown.length > 0) throw new Error(`The API is incomplete: ${[...problems, ...unknown].join('; ')}.`)
 }

@@ -31,7 +31,10 @@ test('port 0 takes a free port, and the address says which', async () => {
 
 test('a port that is taken is named with what to do', async () => {
   await using t = await serve()
-  await expect(listen(t.app, { host: '127.0.0.1', port: Number(new URL(t.url).port) })).rejects.toMatchObject({ code: 'unavailable', message: expect.stringMatching(/is taken.*LONGHAUL_HTTP_PORT/) })
+  await expect(listen(t.app, { host: '127.0.0.1', port: Number(new URL(t.url).port) })).rejects.toMatchObject({
+    code: 'unavailable',
+    message: expect.stringMatching(/is taken.*LONGHAUL_HTTP_PORT/),
+  })
   await expect(listen(t.app, { host: '192.0.2.1', port: 0 })).rejects.toThrow(/no address of this machine.*LONGHAUL_HTTP_HOST/)
 })
 
@@ -52,7 +55,9 @@ test('events come through the socket as they happen, and a client that hangs up 
 
 test('a client that does not read holds neither the stream nor the server up', async () => {
   await using t = await serve()
-  const idle = connect(Number(new URL(t.url).port), '127.0.0.1', () => idle.write(`GET /v1/runs/${runId}/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer lh_all\r\naccept: text/event-stream\r\n\r\n`))
+  const idle = connect(Number(new URL(t.url).port), '127.0.0.1', () =>
+    idle.write(`GET /v1/runs/${runId}/events HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer lh_all\r\naccept: text/event-stream\r\n\r\n`),
+  )
   idle.pause()
   await expect.poll(() => t.stream.subscribers()).toBe(1)
   const payload = 'x'.repeat(50_000)
@@ -91,8 +96,12 @@ test('a body that is announced as too large is refused before it is sent, one th
 test('what is no HTTP, or not for us, is refused', async () => {
   await using t = await serve()
   expect(await raw(t.url, 'nonsense\r\n\r\n')).toContain('HTTP/1.1 400')
-  expect(await raw(t.url, 'GET /v1/agents HTTP/1.1\r\nhost: evil.example\r\nauthorization: Bearer lh_all\r\nconnection: close\r\n\r\n')).toContain('HTTP/1.1 403')
+  expect(await raw(t.url, 'GET /v1/agents HTTP/1.1\r\nhost: evil.example\r\nauthorization: Bearer lh_all\r\nconnection: close\r\n\r\n')).toContain(
+    'HTTP/1.1 403',
+  )
   expect(await raw(t.url, 'GET /v1/agents HTTP/1.0\r\nauthorization: Bearer lh_all\r\n\r\n')).toMatch(/HTTP\/1.1 40[03]/)
-  expect(await raw(t.url, `GET http://evil.example/v1/agents HTTP/1.1\r\nhost: evil.example\r\nauthorization: Bearer lh_all\r\nconnection: close\r\n\r\n`)).toContain('HTTP/1.1 403')
+  expect(
+    await raw(t.url, `GET http://evil.example/v1/agents HTTP/1.1\r\nhost: evil.example\r\nauthorization: Bearer lh_all\r\nconnection: close\r\n\r\n`),
+  ).toContain('HTTP/1.1 403')
   expect(await raw(t.url, 'GET /../../../../etc/passwd HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n')).not.toContain('root:')
 })

@@ -58,9 +58,12 @@ function reachable(host: string): string {
 function explain(cause: Error, host: string, port: number): AppError {
   const code = 'code' in cause ? cause.code : undefined
   const why =
-    code === 'EADDRINUSE' ? `Port ${port} on ${host} is taken, maybe by another Longhaul. Stop that program, or set LONGHAUL_HTTP_PORT to another port (0 takes a free one).`
-    : code === 'EACCES' ? `Port ${port} may not be used by this user. Set LONGHAUL_HTTP_PORT to one above 1023.`
-    : code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' ? `${host} is no address of this machine. Set LONGHAUL_HTTP_HOST to one that is, or to 0.0.0.0 for all.`
-    : `Cannot listen on ${host} port ${port}: ${cause.message}`
+    code === 'EADDRINUSE'
+      ? `Port ${port} on ${host} is taken, maybe by another Longhaul. Stop that program, or set LONGHAUL_HTTP_PORT to another port (0 takes a free one).`
+      : code === 'EACCES'
+        ? `Port ${port} may not be used by this user. Set LONGHAUL_HTTP_PORT to one above 1023.`
+        : code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
+          ? `${host} is no address of this machine. Set LONGHAUL_HTTP_HOST to one that is, or to 0.0.0.0 for all.`
+          : `Cannot listen on ${host} port ${port}: ${cause.message}`
   return new AppError('unavailable', why, cause)
 }

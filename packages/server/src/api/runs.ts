@@ -20,7 +20,17 @@ export type RunService = {
   signal(caller: Caller, input: Input<typeof signalRun>): Promise<Run>
 }
 
-export function runImplementations({ runs, stream, stopping, log }: { runs: RunService; stream: RunStream; stopping: AbortSignal; log: Log }): Implementation[] {
+export function runImplementations({
+  runs,
+  stream,
+  stopping,
+  log,
+}: {
+  runs: RunService
+  stream: RunStream
+  stopping: AbortSignal
+  log: Log
+}): Implementation[] {
   return [
     implement(startRun, (caller, input) => runs.start(caller, input)),
     // A run that is not for the caller is «not found», never «forbidden»: its existence is not ours to reveal.

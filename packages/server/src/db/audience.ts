@@ -17,4 +17,6 @@ export const isRunFor = ({ tenantId, askerId }: Audience): Sql =>
 
 /** A condition on a table whose rows belong to runs: it has `tenant_id` and `run_id`. */
 export const isOfRunFor = (audience: Audience): Sql =>
-  audience.askerId === undefined ? sql`tenant_id = ${audience.tenantId}` : sql`tenant_id = ${audience.tenantId} and exists (select from runs where runs.id = run_id and ${isRunFor(audience)})`
+  audience.askerId === undefined
+    ? sql`tenant_id = ${audience.tenantId}`
+    : sql`tenant_id = ${audience.tenantId} and exists (select from runs where runs.id = run_id and ${isRunFor(audience)})`

@@ -24,7 +24,9 @@ test('a database that serves is told by its version', async () => {
 })
 
 test('a database that does not answer, is not there or lets nobody in is named with what to do, without its password', async () => {
-  expect(await check('postgresql://me:hunter2@127.0.0.1:1/mine')).toMatch(/^PostgreSQL at 127\.0\.0\.1:1, database mine, does not answer\..*LONGHAUL_DATABASE_URL/)
+  expect(await check('postgresql://me:hunter2@127.0.0.1:1/mine')).toMatch(
+    /^PostgreSQL at 127\.0\.0\.1:1, database mine, does not answer\..*LONGHAUL_DATABASE_URL/,
+  )
   expect(await check(withDatabase(inject('postgresUrl'), 'missing'))).toMatch(/database missing, has no database of that name/)
   const stranger = new URL(inject('postgresUrl'))
   stranger.username = 'stranger'

@@ -15,7 +15,10 @@ export async function checkDatabase(db: Db, url: string): Promise<{ version: str
   if (facts.encoding !== 'UTF8') throw cannot(`its encoding is ${facts.encoding}. Create the database with encoding UTF8.`)
   if (facts.isStandby) throw cannot('it is a standby, which takes no writes. Name the primary in LONGHAUL_DATABASE_URL.')
   if (!facts.mayCreate) throw cannot('its user may not create tables there. Grant it CREATE on the schema.')
-  return { version: facts.version, warnings: facts.fsync === 'on' ? [] : ['fsync is off in PostgreSQL: a crash of its machine may lose or damage what was committed.'] }
+  return {
+    version: facts.version,
+    warnings: facts.fsync === 'on' ? [] : ['fsync is off in PostgreSQL: a crash of its machine may lose or damage what was committed.'],
+  }
 }
 
 async function ask(db: Db, name: string): Promise<Facts> {

@@ -1,13 +1,32 @@
 import { AppError } from '../kernel/index.ts'
 
 /** What the system says when PostgreSQL is not there or goes away. */
-const socketCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOENT', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'ENOTFOUND', 'EAI_AGAIN', 'ERR_SOCKET_CLOSED'])
+const socketCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ENOENT',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENETDOWN',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ERR_SOCKET_CLOSED',
+])
 
 /** What PostgreSQL says when it starts, stops, is full or has become a standby. Class 08 is connection exceptions. */
 const sqlStates = new Set(['57P01', '57P02', '57P03', '57P05', '53300', '25006'])
 
 /** The driver gives these no code, so there is nothing but the message to tell them by. A test provokes each with the real driver. */
-const driverMessages = [/^Connection terminated/, /^Client has encountered a connection error/, /^timeout exceeded when trying to connect$/, /^Client was closed/, /^Query read timeout$/, /^timeout expired$/]
+const driverMessages = [
+  /^Connection terminated/,
+  /^Client has encountered a connection error/,
+  /^timeout exceeded when trying to connect$/,
+  /^Client was closed/,
+  /^Query read timeout$/,
+  /^timeout expired$/,
+]
 
 /** True when the database was not there or went away. Of a commit it means that its outcome is unknown: read back before acting on it. */
 export function isConnectionLost(error: unknown): boolean {

@@ -14,9 +14,19 @@ test('values come back as what they are', async () => {
       '{1,2,null}'::int8[] as numbers, ${['a', 'b"c']}::text[] as texts, ${Buffer.from([1, 2])}::bytea as bytes, true as yes, null::int as nothing,
       '0195e0d6-5c1e-7000-8000-000000000000'::uuid as id`)
   expect(row).toEqual({
-    safe: 7, unsafe: '9007199254740993', decimal: 1.25, long: '123456789012345678.5', double: 0.1,
-    data: { a: [1] }, datab: [2], at: new Date('2026-01-02T03:04:05.678Z'),
-    numbers: [1, 2, null], texts: ['a', 'b"c'], bytes: Buffer.from([1, 2]), yes: true, nothing: null,
+    safe: 7,
+    unsafe: '9007199254740993',
+    decimal: 1.25,
+    long: '123456789012345678.5',
+    double: 0.1,
+    data: { a: [1] },
+    datab: [2],
+    at: new Date('2026-01-02T03:04:05.678Z'),
+    numbers: [1, 2, null],
+    texts: ['a', 'b"c'],
+    bytes: Buffer.from([1, 2]),
+    yes: true,
+    nothing: null,
     id: '0195e0d6-5c1e-7000-8000-000000000000',
   })
 })
@@ -64,7 +74,10 @@ test('a dedicated connection tells once that it was lost, also those who ask lat
   connection.onLost((cause) => told.push(cause))
   const [backend] = await connection.query<{ pid: number; name: string }>(sql`select pg_backend_pid() as pid, current_setting('application_name') as name`)
   expect(backend?.name).toBe('longhaul journal')
-  const cut: unknown = await Promise.all([connection.query({ text: 'select pg_sleep(30)' }), t.db.rows(sql`select pg_terminate_backend(${backend?.pid})`)]).catch((thrown: unknown) => thrown)
+  const cut: unknown = await Promise.all([
+    connection.query({ text: 'select pg_sleep(30)' }),
+    t.db.rows(sql`select pg_terminate_backend(${backend?.pid})`),
+  ]).catch((thrown: unknown) => thrown)
   expect(isConnectionLost(cut)).toBe(true)
   expect(told).toHaveLength(1)
   connection.onLost((cause) => told.push(cause))
@@ -115,7 +128,12 @@ test('a database that refuses, is silent or is not there is unavailable', async 
   const closing = createServer((socket) => socket.destroy()).listen(0, '127.0.0.1')
   await Promise.all([silent, closing].map((server) => server.listening || new Promise((resolve) => server.once('listening', resolve))))
   const portOf = (server: typeof silent) => (server.address() as { port: number }).port
-  const urls = [`postgresql://x@127.0.0.1:1/x`, `postgresql://x@localhost/x?host=/nowhere`, `postgresql://x@127.0.0.1:${portOf(silent)}/x`, `postgresql://x@127.0.0.1:${portOf(closing)}/x`]
+  const urls = [
+    `postgresql://x@127.0.0.1:1/x`,
+    `postgresql://x@localhost/x?host=/nowhere`,
+    `postgresql://x@127.0.0.1:${portOf(silent)}/x`,
+    `postgresql://x@127.0.0.1:${portOf(closing)}/x`,
+  ]
   for (const url of urls) {
     const db = openDb({ url, log: silentLog, connectTimeoutMs: 100 })
     for (const attempt of [() => db.rows(sql`select 1`), () => db.transaction(async () => 1), () => db.connection('any')]) {

@@ -30,7 +30,11 @@ export async function findProgram(privateFolder: string, uid: number | undefined
       failures.push(error)
     }
   }
-  throw new AppError('unavailable', `PostgreSQL's programs could not be copied to ${copies.join(' or ')}. Make one of them writable, or use your own PostgreSQL by LONGHAUL_DATABASE_URL.`, new AggregateError(failures))
+  throw new AppError(
+    'unavailable',
+    `PostgreSQL's programs could not be copied to ${copies.join(' or ')}. Make one of them writable, or use your own PostgreSQL by LONGHAUL_DATABASE_URL.`,
+    new AggregateError(failures),
+  )
 }
 
 async function locate(): Promise<Package> {
@@ -39,7 +43,11 @@ async function locate(): Promise<Package> {
   try {
     entry = createRequire(import.meta.url).resolve(name)
   } catch (cause) {
-    throw new AppError('unavailable', `There is no PostgreSQL for this machine: the npm package ${name} is missing. Run npm install without --omit=optional, or use your own PostgreSQL by LONGHAUL_DATABASE_URL.`, cause)
+    throw new AppError(
+      'unavailable',
+      `There is no PostgreSQL for this machine: the npm package ${name} is missing. Run npm install without --omit=optional, or use your own PostgreSQL by LONGHAUL_DATABASE_URL.`,
+      cause,
+    )
   }
   const root = dirname(dirname(entry))
   const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }
@@ -88,4 +96,8 @@ async function isReachable(file: string): Promise<boolean> {
   return true
 }
 
-const exists = (path: string) => access(path).then(() => true, () => false)
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  )

@@ -17,7 +17,8 @@ export function chooseUsers(folder: string): Users {
   const us = process.getuid?.()
   if (us !== 0) {
     const { uid } = statSync(folder)
-    if (us !== undefined && uid !== us) throw new AppError('unavailable', `${folder} belongs to user ${uid}, and this is user ${us}. Start as that user, chown the folder, ${ownPostgres}.`)
+    if (us !== undefined && uid !== us)
+      throw new AppError('unavailable', `${folder} belongs to user ${uid}, and this is user ${us}. Start as that user, chown the folder, ${ownPostgres}.`)
     return assertNamed(us)
   }
   if (process.platform !== 'linux') throw new AppError('unavailable', `PostgreSQL does not run as root. Start as an ordinary user, ${ownPostgres}.`)
@@ -32,7 +33,10 @@ export function chooseUsers(folder: string): Users {
       // A root without the right or without other users: a container with a single user, or without CAP_CHOWN.
     }
   }
-  throw new AppError('unavailable', `PostgreSQL does not run as root, and this root cannot become another user (CAP_CHOWN, CAP_SETUID and CAP_SETGID are needed). Start as an ordinary user, ${ownPostgres}.`)
+  throw new AppError(
+    'unavailable',
+    `PostgreSQL does not run as root, and this root cannot become another user (CAP_CHOWN, CAP_SETUID and CAP_SETGID are needed). Start as an ordinary user, ${ownPostgres}.`,
+  )
 }
 
 /** Gives a folder and all in it to a user. Links are not followed. */
@@ -51,7 +55,10 @@ function assertNamed(uid: number | undefined): Users {
 }
 
 function findNamed(): User {
-  const entries = readFileSync('/etc/passwd', 'utf8').split('\n').map((line) => line.split(':')).filter((entry) => Number(entry[2]) > 0)
+  const entries = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .filter((entry) => Number(entry[2]) > 0)
   const entry = entries.find(([name]) => name === 'nobody') ?? entries[0]
   if (!entry) throw new AppError('unavailable', `/etc/passwd has no user but root, and PostgreSQL does not run as root. Add a user, ${ownPostgres}.`)
   return { uid: Number(entry[2]), gid: Number(entry[3]) }

@@ -40,20 +40,29 @@ const processesOf = (dataDir: string) =>
 
 function startServer(dataDir: string, options: { uid?: number; detached?: boolean } = {}) {
   const script = join(import.meta.dirname, '../../test/support/embedded-process.ts')
-  const child: ChildProcess = spawn(process.execPath, ['--conditions=longhaul-source', script, dataDir], { stdio: ['ignore', 'pipe', 'inherit'], ...options, ...(options.uid && { gid: options.uid }) })
+  const child: ChildProcess = spawn(process.execPath, ['--conditions=longhaul-source', script, dataDir], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    ...options,
+    ...(options.uid && { gid: options.uid }),
+  })
   const lines: string[] = []
   if (child.stdout) createInterface(child.stdout).on('line', (line) => lines.push(line))
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
-  return { child, lines, exited, nextLine: (start: string) => expect.poll(() => lines.find((line) => line.startsWith(start)), { timeout: 20_000 }).toBeTruthy() }
+  return {
+    child,
+    lines,
+    exited,
+    nextLine: (start: string) => expect.poll(() => lines.find((line) => line.startsWith(start)), { timeout: 20_000 }).toBeTruthy(),
+  }
 }
 
 test('the data survives stop and start, and stop leaves no process', async () => {
   using t = makeDataDir()
   const first = await startEmbedded({ dataDir: t.dataDir, log })
   expect(await query(first.url, ['create table kept (n int)'] as never)).toEqual([])
-  expect(await query(first.url, [`select current_setting('fsync') as fsync, current_setting('server_encoding') as encoding, current_database() as name`] as never)).toEqual([
-    { fsync: 'on', encoding: 'UTF8', name: 'longhaul' },
-  ])
+  expect(
+    await query(first.url, [`select current_setting('fsync') as fsync, current_setting('server_encoding') as encoding, current_database() as name`] as never),
+  ).toEqual([{ fsync: 'on', encoding: 'UTF8', name: 'longhaul' }])
   expect(first.phases.map(({ phase }) => phase)).toContain('postgres initdb')
   expect(processesOf(t.dataDir).length).toBeGreaterThan(3)
   await first.stop()
@@ -70,7 +79,11 @@ test('nobody else may enter the data folder or the socket', async () => {
   const postgres = await startEmbedded({ dataDir: t.dataDir, log })
   for (const name of ['.', 'postgres', 'postgres/data', 'postgres/socket']) expect([name, statSync(join(t.dataDir, name)).mode & 0o777]).toEqual([name, 0o700])
   if (isRoot) expect(statSync(join(t.dataDir, 'postgres')).uid).not.toBe(0)
-  expect(readFileSync(`/proc/${postgres.pid()}/environ`, 'utf8').split('\0').filter((entry) => entry && !/^(PATH|LC_ALL|TZ|PG\w+)=/.test(entry))).toEqual([])
+  expect(
+    readFileSync(`/proc/${postgres.pid()}/environ`, 'utf8')
+      .split('\0')
+      .filter((entry) => entry && !/^(PATH|LC_ALL|TZ|PG\w+)=/.test(entry)),
+  ).toEqual([])
   await postgres.stop()
 })
 
@@ -194,7 +207,11 @@ test('what stands in the way is named with its remedy, and nothing is changed', 
   using t = makeDataDir()
   const postgres = await startEmbedded({ dataDir: t.dataDir, log })
   await postgres.stop()
-  const refusal = () => startEmbedded({ dataDir: t.dataDir, log }).then((started) => started.stop(), (error: Error) => error.message)
+  const refusal = () =>
+    startEmbedded({ dataDir: t.dataDir, log }).then(
+      (started) => started.stop(),
+      (error: Error) => error.message,
+    )
   const versionFile = join(t.dataDir, 'postgres/data/PG_VERSION')
 
   writeFileSync(versionFile, '17\n')

@@ -159,7 +159,11 @@ function makeFolder(folder: string): void {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     statSync(join(folder, '.'))
   } catch (cause) {
-    throw new AppError('unavailable', `${folder} cannot be used: ${cause instanceof Error ? cause.message : cause}. Set LONGHAUL_DATA_DIR to a folder that can be written.`, cause)
+    throw new AppError(
+      'unavailable',
+      `${folder} cannot be used: ${cause instanceof Error ? cause.message : cause}. Set LONGHAUL_DATA_DIR to a folder that can be written.`,
+      cause,
+    )
   }
 }
 
@@ -175,7 +179,12 @@ async function initialise(place: Place, { owner, initialiser }: Users): Promise<
     // PostgreSQL's own collation by code point: the same on every system and after every upgrade of it.
     ...['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'],
   ]
-  const child = spawn(join(place.program.folder, 'bin', 'initdb'), args, { cwd: '/', env: environment, stdio: ['ignore', 'pipe', 'pipe', draftFd], ...initialiser })
+  const child = spawn(join(place.program.folder, 'bin', 'initdb'), args, {
+    cwd: '/',
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe', draftFd],
+    ...initialiser,
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const [code, cause] = await new Promise<[number | null, Error?]>((done) => {
@@ -197,10 +206,17 @@ function assertVersion({ folder, program }: Place): void {
   try {
     found = readFileSync(file, 'utf8').trim()
   } catch (cause) {
-    throw new AppError('unavailable', `${join(folder, 'data')} is not PostgreSQL's, or not readable (${cause instanceof Error ? cause.message : cause}). Restore it, or move it away to begin with an empty database.`, cause)
+    throw new AppError(
+      'unavailable',
+      `${join(folder, 'data')} is not PostgreSQL's, or not readable (${cause instanceof Error ? cause.message : cause}). Restore it, or move it away to begin with an empty database.`,
+      cause,
+    )
   }
   if (found !== program.major) {
-    throw new AppError('unavailable', `${folder} holds data of PostgreSQL ${found}, and this is PostgreSQL ${program.major}. Start the version of Longhaul that made it and move the data by pg_dump, or set LONGHAUL_DATA_DIR to an empty folder.`)
+    throw new AppError(
+      'unavailable',
+      `${folder} holds data of PostgreSQL ${found}, and this is PostgreSQL ${program.major}. Start the version of Longhaul that made it and move the data by pg_dump, or set LONGHAUL_DATA_DIR to an empty folder.`,
+    )
   }
 }
 

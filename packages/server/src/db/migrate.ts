@@ -32,7 +32,8 @@ export async function migrate(db: Db, { folder = ownFolder, log }: { folder?: st
 }
 
 async function apply(tx: Tx, { number, name, checksum, isBreaking, text }: Migration): Promise<void> {
-  if (number === 1) await tx.rows(sql`
+  if (number === 1)
+    await tx.rows(sql`
     create table migrations (number int primary key, name text not null, checksum text not null, is_breaking boolean not null, applied_at timestamptz not null default clock_timestamp())`)
   // First, so that of two that got here against all odds one fails before it has done anything.
   await tx.rows(sql`insert into migrations (number, name, checksum, is_breaking) values (${number}, ${name}, ${checksum}, ${isBreaking})`)
@@ -55,7 +56,9 @@ function nextOf(known: Migration[], applied: Applied[], log: Log): Migration | u
   for (const [i, { number, name, checksum, isBreaking }] of applied.entries()) {
     const ours = known[i]
     if (!ours && isBreaking) {
-      throw new Error(`The database is newer than this program: it has migration ${number} (${name}), which older servers cannot work with. Start the version that made it, or a newer one.`)
+      throw new Error(
+        `The database is newer than this program: it has migration ${number} (${name}), which older servers cannot work with. Start the version that made it, or a newer one.`,
+      )
     }
     if (!ours) log.warn('database is newer than this program', { number, name })
     else if (ours.number !== number || ours.checksum !== checksum) {
@@ -75,7 +78,13 @@ async function readMigrations(folder: string): Promise<Migration[]> {
       const parts = /^(\d{4})_([a-z0-9_]+)\.sql$/.exec(file)
       if (!parts) throw new Error(`${file} is not named like a migration: 0001_name.sql.`)
       const text = await readFile(join(folder, file), 'utf8')
-      return { number: Number(parts[1]), name: String(parts[2]), checksum: createHash('sha256').update(text).digest('hex'), isBreaking: /^-- breaking\b/m.test(text), text }
+      return {
+        number: Number(parts[1]),
+        name: String(parts[2]),
+        checksum: createHash('sha256').update(text).digest('hex'),
+        isBreaking: /^-- breaking\b/m.test(text),
+        text,
+      }
     }),
   )
   for (const [i, { number }] of migrations.entries()) {

@@ -7,7 +7,15 @@ import type { Program } from './embedded-program.ts'
 import type { User } from './embedded-user.ts'
 
 /** Where everything of one cluster is. `folder` is how we see it, `folderThere` how PostgreSQL does. */
-export type Place = { program: Program; folder: string; folderThere: string; socketFolder: string; socketFolderThere: string; folderFd: number | undefined; owner: User | undefined }
+export type Place = {
+  program: Program
+  folder: string
+  folderThere: string
+  socketFolder: string
+  socketFolderThere: string
+  folderFd: number | undefined
+  owner: User | undefined
+}
 
 export type Postmaster = { pid: number; /** Resolves when the process has ended, and with it all of its own. */ ended: Promise<void> }
 
@@ -62,7 +70,13 @@ async function start(place: Place, [file, ...args]: string[]): Promise<Postmaste
   const log = openSync(logFile, isLarge(logFile) ? 'w' : 'a', 0o600)
   const logFrom = statSync(logFile).size
   // A session of its own: what the terminal sends to our process group does not reach it.
-  const child = spawn(String(file), args, { detached: true, cwd: '/', env: environment, stdio: ['ignore', log, log, place.folderFd ?? 'ignore'], ...place.owner })
+  const child = spawn(String(file), args, {
+    detached: true,
+    cwd: '/',
+    env: environment,
+    stdio: ['ignore', log, log, place.folderFd ?? 'ignore'],
+    ...place.owner,
+  })
   closeSync(log)
   let failure: Error | undefined
   let hasEnded = false
@@ -92,7 +106,11 @@ async function start(place: Place, [file, ...args]: string[]): Promise<Postmaste
 
 /** Ends it without losing anything: connections are cut, what is committed is written. Harder after `fastStopMs`; also then nothing committed is lost. */
 export async function stopPostmaster({ pid, ended }: Postmaster): Promise<void> {
-  for (const [signal, limitMs] of [['SIGINT', fastStopMs], ['SIGQUIT', 5_000], ['SIGKILL', 5_000]] as const) {
+  for (const [signal, limitMs] of [
+    ['SIGINT', fastStopMs],
+    ['SIGQUIT', 5_000],
+    ['SIGKILL', 5_000],
+  ] as const) {
     if (!send(pid, signal)) break
     const enough = new AbortController()
     const isOver = await Promise.race([ended.then(() => true), sleep(limitMs, enough.signal).then(() => false)])
@@ -175,9 +193,18 @@ const isLarge = (file: string) => existsSync(file) && statSync(file).size > 5_00
 /** Which remedies go with what PostgreSQL says. Its words in English, since `environment` asks for them. */
 const remedies: [RegExp, string][] = [
   [/No space left on device|disk quota exceeded/i, 'The disk is full: free some space and start again. Nothing committed is lost.'],
-  [/pre-existing shared memory|lock file .* already exists|another server might be running/i, 'Another PostgreSQL still uses this data folder: end it and start again.'],
-  [/could not (create|map|resize) (anonymous )?shared memory|out of memory|Cannot allocate memory/i, 'Too little memory, or too little shared memory in the container (--shm-size).'],
-  [/Permission denied|has wrong ownership|has invalid permissions|Operation not permitted/i, 'PostgreSQL may not use a file or folder: give all of the data folder to the user it runs as, with mode 0700.'],
+  [
+    /pre-existing shared memory|lock file .* already exists|another server might be running/i,
+    'Another PostgreSQL still uses this data folder: end it and start again.',
+  ],
+  [
+    /could not (create|map|resize) (anonymous )?shared memory|out of memory|Cannot allocate memory/i,
+    'Too little memory, or too little shared memory in the container (--shm-size).',
+  ],
+  [
+    /Permission denied|has wrong ownership|has invalid permissions|Operation not permitted/i,
+    'PostgreSQL may not use a file or folder: give all of the data folder to the user it runs as, with mode 0700.',
+  ],
   [/Read-only file system/i, 'The file system is read-only: set LONGHAUL_DATA_DIR to a folder that can be written.'],
   [/database files are incompatible/i, 'The data was made by another version of PostgreSQL or for another kind of machine.'],
   [/error while loading shared libraries|GLIBC|not found \(required by/i, "This system's C library does not fit npm's PostgreSQL (musl instead of glibc?)."],

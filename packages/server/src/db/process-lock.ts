@@ -16,7 +16,11 @@ export function lockFolder(folder: string): { release(): void } {
   } catch (cause) {
     lock.close()
     if (!(cause instanceof Error && 'errcode' in cause && cause.errcode === sqliteBusy)) throw cannot(folder, cause)
-    throw new AppError('conflict', `${folder} is in use by another server (process ${readPid(pidFile)}). Stop that one, or give this one a folder of its own by LONGHAUL_DATA_DIR.`, cause)
+    throw new AppError(
+      'conflict',
+      `${folder} is in use by another server (process ${readPid(pidFile)}). Stop that one, or give this one a folder of its own by LONGHAUL_DATA_DIR.`,
+      cause,
+    )
   }
   return { release: () => lock.close() }
 }
@@ -30,7 +34,11 @@ function open(folder: string): DatabaseSync {
 }
 
 const cannot = (folder: string, cause: unknown) =>
-  new AppError('unavailable', `${folder} cannot be locked (${cause instanceof Error ? cause.message : cause}). All of it must belong to the user who starts the server, on a disk with room.`, cause)
+  new AppError(
+    'unavailable',
+    `${folder} cannot be locked (${cause instanceof Error ? cause.message : cause}). All of it must belong to the user who starts the server, on a disk with room.`,
+    cause,
+  )
 
 function readPid(file: string): string {
   try {

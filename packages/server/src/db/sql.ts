@@ -32,7 +32,10 @@ export function identifier(name: string): Sql {
 /** Pieces one after the other: `join([sql`a = 1`, sql`b = 2`], sql` and `)`. */
 export function join(pieces: readonly Sql[], separator: Sql = sql`, `): Sql {
   const values = pieces.flatMap((piece, i) => (i === 0 ? [piece] : [separator, piece]))
-  return new Sql(Array.from({ length: values.length + 1 }, () => ''), values)
+  return new Sql(
+    Array.from({ length: values.length + 1 }, () => ''),
+    values,
+  )
 }
 
 /** The database's clock at this very moment: unlike `now()` it goes on within a transaction. */

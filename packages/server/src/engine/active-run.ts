@@ -4,7 +4,18 @@
  * in the order in which they were recorded.
  */
 import { hash as digest } from 'node:crypto'
-import { type Failure, type Json, type ParkReason, type RetryPolicy, type ServerFrame, type StepKind, Usage, type WorkerFrame, storableText, whyNotJson } from '@longhaul/protocol'
+import {
+  type Failure,
+  type Json,
+  type ParkReason,
+  type RetryPolicy,
+  type ServerFrame,
+  type StepKind,
+  Usage,
+  type WorkerFrame,
+  storableText,
+  whyNotJson,
+} from '@longhaul/protocol'
 import { type Log, StepFailure, after, monotonicMs, newId, random, toFailure } from '../kernel/index.ts'
 import { History, type NewEvent } from './history.ts'
 import type { Journal } from './journal.ts'
@@ -125,7 +136,9 @@ export class ActiveRun {
       return false
     }
     if (this.history.interruptionCount >= interruptionsMax) {
-      const detail = { message: `The run has ended its worker ${this.history.interruptionCount} times. Look at the events run.interrupted, then retry or cancel it.` }
+      const detail = {
+        message: `The run has ended its worker ${this.history.interruptionCount} times. Look at the events run.interrupted, then retry or cancel it.`,
+      }
       this.park('poison', detail)
       return false
     }
@@ -169,7 +182,9 @@ export class ActiveRun {
   /** Its journal contradicts itself. Nothing may be written after it, but somebody must be told where it stands. */
   block(message: string): void {
     if (this.#isLeaving) return
-    this.#append([], { change: { state: 'waiting', wait: { kind: 'operator', name: 'operator', until: null, reason: 'broken', detail: { message: storableText(message) } } } })
+    this.#append([], {
+      change: { state: 'waiting', wait: { kind: 'operator', name: 'operator', until: null, reason: 'broken', detail: { message: storableText(message) } } },
+    })
     this.#leave('waiting')
   }
 
@@ -216,7 +231,10 @@ export class ActiveRun {
   /** Ends an open wait with an output. */
   #complete(op: string, kind: string, name: string, output: Json, taken: string[] = [], before: NewEvent[] = []): void {
     this.#disarm(op)
-    this.#append([...before, { type: 'wait.completed', op, data: { kind, name, output } }], { taken, frames: [{ type: 'op.completed', run: this.id, op, output }] })
+    this.#append([...before, { type: 'wait.completed', op, data: { kind, name, output } }], {
+      taken,
+      frames: [{ type: 'op.completed', run: this.id, op, output }],
+    })
   }
 
   /** A frame of the worker that executes the run. */
@@ -255,7 +273,15 @@ export class ActiveRun {
     const known = this.history.ops.get(op)
     if (known && known.state !== 'open') return
     const problem = whyNotJson(output)
-    if (problem) return this.#stepFailed(op, kind, name, attempt, { message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false }, null)
+    if (problem)
+      return this.#stepFailed(
+        op,
+        kind,
+        name,
+        attempt,
+        { message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false },
+        null,
+      )
     this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output, durationMs } }], { frames: [{ type: 'op.completed', run: this.id, op }] })
   }
 
@@ -276,13 +302,24 @@ export class ActiveRun {
   /** The SDK refuses such an input at the call. Other workers may not. */
   #isRefusedInput(op: string, kind: StepKind, name: string, attempt: number, input: Json): boolean {
     const problem = whyNotJson(input)
-    if (problem) this.#stepFailed(op, kind, name, attempt, { message: `The input of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false }, null)
+    if (problem)
+      this.#stepFailed(
+        op,
+        kind,
+        name,
+        attempt,
+        { message: `The input of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false },
+        null,
+      )
     return problem !== undefined
   }
 
   #stepFailed(op: string, kind: StepKind, name: string, attempt: number, failure: Failure, retryInMs: number | null, durationMs?: number): void {
-    const frame: ServerFrame = retryInMs === null ? { type: 'op.failed', run: this.id, op, failure } : { type: 'op.retry', run: this.id, op, attempt: attempt + 1, delayMs: retryInMs }
-    this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs, ...(durationMs !== undefined && { durationMs }) } }], { frames: [frame] })
+    const frame: ServerFrame =
+      retryInMs === null ? { type: 'op.failed', run: this.id, op, failure } : { type: 'op.retry', run: this.id, op, attempt: attempt + 1, delayMs: retryInMs }
+    this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs, ...(durationMs !== undefined && { durationMs }) } }], {
+      frames: [frame],
+    })
   }
 
   /** A step for the server to execute. */
@@ -301,7 +338,9 @@ export class ActiveRun {
     const { op, kind, name, attempt, input } = step
     const executor = this.#ports.executors[kind]
     this.#executing.set(op, new AbortController())
-    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input } }], { then: () => void this.#execute(step) })
+    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input } }], {
+      then: () => void this.#execute(step),
+    })
   }
 
   async #execute(step: ServerStep): Promise<void> {
@@ -321,14 +360,25 @@ export class ActiveRun {
         live: (frame) => this.#ports.onLive(this.id, op, frame),
         lookup: (path) => {
           const found = this.history.ops.get(path)
-          return found && 'input' in found && found.input !== undefined ? { input: found.input, output: found.state === 'completed' ? found.output : undefined } : undefined
+          return found && 'input' in found && found.input !== undefined
+            ? { input: found.input, output: found.state === 'completed' ? found.output : undefined }
+            : undefined
         },
       })
       if (signal.aborted || this.#isLeaving) return
       this.#executing.delete(op)
       const problem = whyNotJson(result.output)
       if (problem) throw new StepFailure({ message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
-      this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() } }], { frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] })
+      this.#append(
+        [
+          {
+            type: 'step.completed',
+            op,
+            data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() },
+          },
+        ],
+        { frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] },
+      )
     } catch (error) {
       if (signal.aborted || this.#isLeaving) return
       this.#executing.delete(op)
@@ -352,14 +402,22 @@ export class ActiveRun {
     const problem = detail === undefined ? undefined : whyNotJson(detail)
     if (problem) return this.#fail({ message: `The detail of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
     const approvalId = kind === 'approval' ? newId() : undefined
-    const created: NewEvent = { type: 'wait.created', op, data: { kind, name, until, ...(approvalId && { approvalId }), ...(detail !== undefined && { detail }) } }
+    const created: NewEvent = {
+      type: 'wait.created',
+      op,
+      data: { kind, name, until, ...(approvalId && { approvalId }), ...(detail !== undefined && { detail }) },
+    }
     const buffered = kind === 'signal' ? this.history.signals.find((signal) => signal.name === name) : undefined
     if (buffered) {
       const { payload: output } = buffered
-      return this.#append([created, { type: 'wait.completed', op, data: { kind, name, output } }], { frames: [{ type: 'op.completed', run: this.id, op, output }] })
+      return this.#append([created, { type: 'wait.completed', op, data: { kind, name, output } }], {
+        frames: [{ type: 'op.completed', run: this.id, op, output }],
+      })
     }
     const { id: run, row } = this
-    const approvals = approvalId ? [JSON.stringify({ id: approvalId, tenant: row.tenantId, run, agent: row.agent, op, title: name, detail: detail ?? null, expires: untilMs })] : undefined
+    const approvals = approvalId
+      ? [JSON.stringify({ id: approvalId, tenant: row.tenantId, run, agent: row.agent, op, title: name, detail: detail ?? null, expires: untilMs })]
+      : undefined
     this.#append([created], { ...(approvals && { approvals }) })
     this.#armTimers()
   }
@@ -385,7 +443,12 @@ export class ActiveRun {
     const wait: Json = parked
       ? { kind: 'operator', name: 'operator', until: null, reason: parked.reason, detail: parked.detail }
       : first
-        ? { kind: first[1].kind, name: first[1].name, until: first[1].until === null ? null : new Date(first[1].until).toISOString(), ...(first[1].approvalId && { approvalId: first[1].approvalId }) }
+        ? {
+            kind: first[1].kind,
+            name: first[1].name,
+            until: first[1].until === null ? null : new Date(first[1].until).toISOString(),
+            ...(first[1].approvalId && { approvalId: first[1].approvalId }),
+          }
         : null
     this.#append([], { change: { state: 'waiting', wait, dueMs: parked ? null : (first?.[1].until ?? null) } })
     this.#leave('waiting')
@@ -432,7 +495,9 @@ export class ActiveRun {
       else {
         this.#disarm(path)
         const failure: Failure = { message: `Nobody answered ${JSON.stringify(op.name)} in time.`, code: 'timed_out', retryable: false }
-        this.#append([{ type: 'wait.completed', op: path, data: { kind: op.kind, name: op.name, output: null, timedOut: true } }], { frames: [{ type: 'op.failed', run: this.id, op: path, failure }] })
+        this.#append([{ type: 'wait.completed', op: path, data: { kind: op.kind, name: op.name, output: null, timedOut: true } }], {
+          frames: [{ type: 'op.failed', run: this.id, op: path, failure }],
+        })
       }
     }
   }
@@ -465,7 +530,10 @@ export class ActiveRun {
   }
 
   /** Puts events and what belongs to them on their way. `frames` and `then` follow once they are durable. */
-  #append(events: NewEvent[], { change, frames, then, approvals, taken }: { change?: Change; frames?: ServerFrame[]; then?: () => void; approvals?: string[]; taken?: string[] } = {}): void {
+  #append(
+    events: NewEvent[],
+    { change, frames, then, approvals, taken }: { change?: Change; frames?: ServerFrame[]; then?: () => void; approvals?: string[]; taken?: string[] } = {},
+  ): void {
     let bytes = 0
     const rows = events.map((event) => {
       this.history.apply(event)
@@ -481,7 +549,13 @@ export class ActiveRun {
     const send = this.#send
     this.#unwrittenCount++
     this.#ports.journal.append({
-      runId: this.id, epoch: this.epoch, events: rows, change: changeRow, approvals, taken, bytes: bytes + (changeRow?.length ?? 0),
+      runId: this.id,
+      epoch: this.epoch,
+      events: rows,
+      change: changeRow,
+      approvals,
+      taken,
+      bytes: bytes + (changeRow?.length ?? 0),
       onDurable: () => {
         this.#durable = durable
         if (rows.length > 0) this.#ports.onEvents(this.id)
@@ -512,9 +586,16 @@ export class ActiveRun {
     this.#lastHash = this.#durable.hash
     const failure: Failure = { message: 'The database refused what the run wanted to record.', code: 'not_storable', retryable: false }
     this.#send?.({ type: 'run.release', run: this.id, reason: 'ended' })
-    const row = eventRow({ runId: this.id, tenantId: this.row.tenantId, epoch: this.epoch, seq: this.#seq++, previousHash: this.#lastHash }, { type: 'run.failed', data: { failure } })
+    const row = eventRow(
+      { runId: this.id, tenantId: this.row.tenantId, epoch: this.epoch, seq: this.#seq++, previousHash: this.#lastHash },
+      { type: 'run.failed', data: { failure } },
+    )
     this.#ports.journal.append({
-      runId: this.id, epoch: this.epoch, events: [row.text], change: this.#changeRow({ state: 'failed', failure }), bytes: row.text.length,
+      runId: this.id,
+      epoch: this.epoch,
+      events: [row.text],
+      change: this.#changeRow({ state: 'failed', failure }),
+      bytes: row.text.length,
       onDurable: () => this.#ports.onOver(this, 'ended'),
       onRefused: () => this.supersede(), // Not even that: its journal is not as we know it. It is claimed and read anew.
     })
@@ -522,7 +603,16 @@ export class ActiveRun {
 
   #changeRow({ state, output, failure, wait, dueMs }: Change): string {
     return JSON.stringify({
-      id: this.id, epoch: this.epoch, state, output, failure, wait, usage: this.history.usage, count: this.#seq, seen: this.#inboxSeen, ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
+      id: this.id,
+      epoch: this.epoch,
+      state,
+      output,
+      failure,
+      wait,
+      usage: this.history.usage,
+      count: this.#seq,
+      seen: this.#inboxSeen,
+      ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
     })
   }
 }
@@ -543,5 +633,8 @@ type Place = { runId: string; tenantId: string; epoch: number; seq: number; prev
 export function eventRow({ runId, tenantId, epoch, seq, previousHash }: Place, { type, op, data }: NewEvent, isNew = false): { text: string; hash: string } {
   const text = JSON.stringify(data)
   const hash = digest('sha256', `${previousHash}\n${runId} ${seq} ${type} ${op ?? ''}\n${text}`, 'hex')
-  return { text: `{"r":"${runId}","s":${seq},"n":${JSON.stringify(tenantId)},"e":${epoch},"t":"${type}",${op === undefined ? '' : `"o":"${op}",`}${isNew ? '"new":true,' : ''}"h":"\\\\x${hash}","d":${text}}`, hash }
+  return {
+    text: `{"r":"${runId}","s":${seq},"n":${JSON.stringify(tenantId)},"e":${epoch},"t":"${type}",${op === undefined ? '' : `"o":"${op}",`}${isNew ? '"new":true,' : ''}"h":"\\\\x${hash}","d":${text}}`,
+    hash,
+  }
 }

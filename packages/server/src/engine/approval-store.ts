@@ -14,7 +14,11 @@ const columns = sql`id, run_id as "runId", agent, title, detail,
   case when state = 'pending' and expires_at <= clock_timestamp() then 'expired' else state end as state,
   decided_by as "decidedBy", comment, created_at as "createdAt", expires_at as "expiresAt", decided_at as "decidedAt"`
 
-export async function listApprovals(db: Tx, audience: Audience, { limit, before, state }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined }): Promise<Approval[]> {
+export async function listApprovals(
+  db: Tx,
+  audience: Audience,
+  { limit, before, state }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined },
+): Promise<Approval[]> {
   const rows = await db.rows<Row>(sql`
     select * from (select ${columns} from approvals where ${isOfRunFor(audience)} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)) as found
     where ${state ?? null}::text is null or state = ${state ?? null}
@@ -28,7 +32,11 @@ export async function findApproval(db: Tx, audience: Audience, id: string): Prom
 }
 
 /** The first answer wins: undefined when there has been one, or it is too late for any. Takes the run's row first, as the journal does: two that take two rows in two orders block each other. */
-export async function recordDecision(tx: Tx, audience: Audience, decision: { id: string; approved: boolean; by: string; comment: string | undefined }): Promise<Approval | undefined> {
+export async function recordDecision(
+  tx: Tx,
+  audience: Audience,
+  decision: { id: string; approved: boolean; by: string; comment: string | undefined },
+): Promise<Approval | undefined> {
   await tx.rows(sql`select from runs where id = (select run_id from approvals where id = ${decision.id} and ${isOfRunFor(audience)}) for update`)
   const [row] = await tx.rows<Row>(sql`
     update approvals set state = ${decision.approved ? 'approved' : 'denied'}, decided_by = ${decision.by}, comment = ${decision.comment ?? null}, decided_at = clock_timestamp()

@@ -7,23 +7,36 @@ test('a run whose server step is executing is cancelled: the step is told to sto
   await using t = await makeDatabase()
   let aborted = 0
   const { promise: executing, resolve: isExecuting } = Promise.withResolvers<void>()
-  await using e = await startEngine(t.db, { code: (ctx) => ctx.serve('exec', 'long', {}) }, {
-    executors: {
-      exec: (_, { signal }) => new Promise((resolve) => {
-        signal.addEventListener('abort', () => {
-          aborted++
-          resolve({ output: 'too late' })
-        })
-        isExecuting()
-      }),
+  await using e = await startEngine(
+    t.db,
+    { code: (ctx) => ctx.serve('exec', 'long', {}) },
+    {
+      executors: {
+        exec: (_, { signal }) =>
+          new Promise((resolve) => {
+            signal.addEventListener('abort', () => {
+              aborted++
+              resolve({ output: 'too late' })
+            })
+            isExecuting()
+          }),
+      },
     },
-  })
+  )
   const { id } = await e.start('code')
   await executing
   expect(await e.engine.cancel(everyone, id, 'tester', 'not needed')).toMatchObject({ state: 'cancelled', output: null })
   expect(aborted).toBe(1)
-  expect((await e.events(id)).map(({ type, data }) => [type, 'reason' in data ? data.reason : undefined])).toEqual([['run.started', undefined], ['step.started', undefined], ['run.cancelled', 'not needed']])
-  await fact(() => e.executions[0]?.frames.at(-1), (frame) => frame?.type === 'run.release', 'last frame')
+  expect((await e.events(id)).map(({ type, data }) => [type, 'reason' in data ? data.reason : undefined])).toEqual([
+    ['run.started', undefined],
+    ['step.started', undefined],
+    ['run.cancelled', 'not needed'],
+  ])
+  await fact(
+    () => e.executions[0]?.frames.at(-1),
+    (frame) => frame?.type === 'run.release',
+    'last frame',
+  )
   expect(e.engine.stats().activeCount).toBe(0)
   await checkJournals(t.db)
 })
@@ -39,7 +52,11 @@ test('a run is cancelled while its code executes, while it sleeps, while it is p
     },
   })
   const ids: string[] = []
-  for (const [agent, state] of [['busy', 'running'], ['asleep', 'waiting'], ['parked', 'waiting']] as const) {
+  for (const [agent, state] of [
+    ['busy', 'running'],
+    ['asleep', 'waiting'],
+    ['parked', 'waiting'],
+  ] as const) {
     const { id } = await e.start(agent)
     await e.reaches(id, state)
     ids.push(id)
@@ -72,7 +89,10 @@ test('a run that is cancelled before a worker was found for it is never given to
   const asked: { attach(send: (frame: object) => void): void; isOver: boolean; id: string }[] = []
   await using e = await startEngine(t.db, {}, { execute: (assignment) => void asked.push(assignment) })
   const { id } = await e.start('code')
-  await fact(() => asked, (found) => found.length === 1)
+  await fact(
+    () => asked,
+    (found) => found.length === 1,
+  )
   expect(asked[0]?.isOver).toBe(false)
   await e.engine.cancel(everyone, id, 'tester')
   expect(asked[0]?.isOver).toBe(true)

@@ -4,7 +4,8 @@ import { checkJournals, watchJournal } from '../../test/support/journal-checks.t
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { sql } from '../db/index.ts'
 
-const three = async (ctx: { step(name: string, work: () => number): Promise<unknown> }) => [await ctx.step('a', () => 1), await ctx.step('b', () => 2), await ctx.step('c', () => 3)] as number[]
+const three = async (ctx: { step(name: string, work: () => number): Promise<unknown> }) =>
+  [await ctx.step('a', () => 1), await ctx.step('b', () => 2), await ctx.step('c', () => 3)] as number[]
 
 test('a run executes its steps in order, each recorded once, and ends with its output', async () => {
   await using t = await makeDatabase()

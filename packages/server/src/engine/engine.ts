@@ -1,6 +1,18 @@
 /** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
 import { createHash } from 'node:crypto'
-import { type Approval, type Asker, type Json, type LiveFrame, type Message, type Run, type RunEvent, type ServerFrame, isTerminal, may, whyNotJson } from '@longhaul/protocol'
+import {
+  type Approval,
+  type Asker,
+  type Json,
+  type LiveFrame,
+  type Message,
+  type Run,
+  type RunEvent,
+  type ServerFrame,
+  isTerminal,
+  may,
+  whyNotJson,
+} from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
@@ -9,11 +21,34 @@ import { type Journal, openJournal } from './journal.ts'
 import { releaseStrays } from './node-store.ts'
 import { type Node, openNode } from './node.ts'
 import {
-  type ClaimedRun, type InboxRow, type JournalRow, type NewRun, type SessionTurn, claimRuns, findByIdempotencyKey, findRun, insertSessionRun, listEvents, loadInbox, loadJournals, nextDueMs, ownedWithInbox,
-  releaseSessions, sendMessage, sessionTurns,
+  type ClaimedRun,
+  type InboxRow,
+  type JournalRow,
+  type NewRun,
+  type SessionTurn,
+  claimRuns,
+  findByIdempotencyKey,
+  findRun,
+  insertSessionRun,
+  listEvents,
+  loadInbox,
+  loadJournals,
+  nextDueMs,
+  ownedWithInbox,
+  releaseSessions,
+  sendMessage,
+  sessionTurns,
 } from './run-store.ts'
 
-export type Start = { tenantId: string; agent: string; version: string; input: Json; asker: Asker; session?: string | undefined; idempotencyKey?: string | undefined }
+export type Start = {
+  tenantId: string
+  agent: string
+  version: string
+  input: Json
+  asker: Asker
+  session?: string | undefined
+  idempotencyKey?: string | undefined
+}
 
 /** What a worker needs of a run. `send` gives frames to the worker; frames of the worker go to `receive`. */
 export type Assignment = {
@@ -83,7 +118,10 @@ export function openEngine(options: EngineOptions): Engine {
   const room = () => activeMax - active.size - startingCount
 
   const node: Node = openNode({
-    db, log, leaseMs, owned: active,
+    db,
+    log,
+    leaseMs,
+    owned: active,
     onSuperseded(runIds) {
       for (const runId of runIds) active.get(runId)?.supersede()
       areStraysPossible = true // What was claimed while the database was asked looks as if it were another's.
@@ -104,7 +142,10 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   const ports = {
-    journal, clock: node.clock, executors: options.executors, log,
+    journal,
+    clock: node.clock,
+    executors: options.executors,
+    log,
     onEvents: (runId: string) => tellWatchers(runId, (watcher) => watcher.onWake()),
     onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => tellWatchers(runId, (watcher) => watcher.onLive({ ...frame, op })),
     onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
@@ -113,7 +154,11 @@ export function openEngine(options: EngineOptions): Engine {
       if (why === 'superseded') areStraysPossible = true
       options.onReleased(run.id)
       tellWatchers(run.id, (watcher) => watcher.onWake())
-      if (why === 'ended' && run.row.sessionId !== null) void releaseSessions(db).then((isReleased) => isReleased && claims.wake(), () => {}) // The next look does it again.
+      if (why === 'ended' && run.row.sessionId !== null)
+        void releaseSessions(db).then(
+          (isReleased) => isReleased && claims.wake(),
+          () => {},
+        ) // The next look does it again.
       if (why !== 'ended' || isBacklogged) claims.wake()
     },
   }
@@ -131,7 +176,11 @@ export function openEngine(options: EngineOptions): Engine {
     if (active.get(run.id) !== run || run.isLeaving) return
     run.isDispatched = true
     options.execute({
-      id: run.id, tenantId: run.row.tenantId, agent: run.row.agent, version: run.row.version, isSuspect: run.isSuspect,
+      id: run.id,
+      tenantId: run.row.tenantId,
+      agent: run.row.agent,
+      version: run.row.version,
+      isSuspect: run.isSuspect,
       get isOver() {
         return run.isLeaving
       },
@@ -161,7 +210,9 @@ export function openEngine(options: EngineOptions): Engine {
     try {
       const ids = claimed.map((row) => row.id)
       const [journals, { messages, isComplete }] = await Promise.all([loadJournals(db, ids), loadInbox(db, ids)])
-      const awake = runs.filter((run) => active.get(run.id) === run && wake(run, journals.get(run.id) ?? [], messages.get(run.id) ?? [], isComplete ? run.row.inboxCount : 0))
+      const awake = runs.filter(
+        (run) => active.get(run.id) === run && wake(run, journals.get(run.id) ?? [], messages.get(run.id) ?? [], isComplete ? run.row.inboxCount : 0),
+      )
       for (const run of awake) await dispatch(run)
     } catch (error) {
       for (const run of runs) if (active.get(run.id) === run && !run.isDispatched) run.handBack()
@@ -225,7 +276,11 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   /** False when the run has ended. */
-  async function send(tenantId: string, runId: string, message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined }): Promise<boolean> {
+  async function send(
+    tenantId: string,
+    runId: string,
+    message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
+  ): Promise<boolean> {
     probe('message.before')
     const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
     probe('message.after')
@@ -269,7 +324,9 @@ export function openEngine(options: EngineOptions): Engine {
     const found = await findByIdempotencyKey(db, audience.tenantId, agent, key)
     if (!found) throw new AppError('unavailable', 'The run of this idempotency key is being started. Try again.')
     if (found.requestHash === requestHash) return found.run
-    const owner = (await findRun(db, audience, found.run.id)) ? `run ${found.run.id}, which was started with another input or by another key` : 'another request'
+    const owner = (await findRun(db, audience, found.run.id))
+      ? `run ${found.run.id}, which was started with another input or by another key`
+      : 'another request'
     throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
   }
 
@@ -284,7 +341,9 @@ export function openEngine(options: EngineOptions): Engine {
       const id = newId()
       const audience = audienceOf(tenantId, asker)
       // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
-      const requestHash = createHash('sha256').update(JSON.stringify([agent, session ?? null, asker.id, input])).digest('hex')
+      const requestHash = createHash('sha256')
+        .update(JSON.stringify([agent, session ?? null, asker.id, input]))
+        .digest('hex')
       const isHere = session === undefined && !isBacklogged && room() > 0
       const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
       if (session !== undefined) {
@@ -294,37 +353,87 @@ export function openEngine(options: EngineOptions): Engine {
         claims.wake()
         return load(audience, id)
       }
-      const start = JSON.stringify({ id, tenant: tenantId, agent, version, state: isHere ? 'running' : 'pending', input, asker, key: idempotencyKey ?? null, hash: requestHash })
+      const start = JSON.stringify({
+        id,
+        tenant: tenantId,
+        agent,
+        version,
+        state: isHere ? 'running' : 'pending',
+        input,
+        asker,
+        key: idempotencyKey ?? null,
+        hash: requestHash,
+      })
       if (isHere) startingCount++
       const settled = () => {
         if (isHere) startingCount--
       }
       const written = new Promise<boolean>((resolve, reject) =>
         journal.append({
-          runId: id, epoch: 1, start, events: [first.text], bytes: start.length + first.text.length,
+          runId: id,
+          epoch: 1,
+          start,
+          events: [first.text],
+          bytes: start.length + first.text.length,
           onDurable(isNew, nodeId) {
             settled()
             resolve(isNew)
             // Under another name of this node than it was written with the run is not ours: whoever buries that node takes it up.
             if (!isNew || !isHere || isStopping || node.current() !== nodeId || active.has(id)) return
-            const row: ClaimedRun = { id, epoch: 1, tenantId, agent, version, sessionId: null, input, asker, inboxCount: 0, createdAt: new Date(node.clock.nowMs()) }
+            const row: ClaimedRun = {
+              id,
+              epoch: 1,
+              tenantId,
+              agent,
+              version,
+              sessionId: null,
+              input,
+              asker,
+              inboxCount: 0,
+              createdAt: new Date(node.clock.nowMs()),
+            }
             const run = take(row, nodeId)
             run.begin(first.hash)
             void dispatch(run)
           },
           onRefused(why, error) {
             settled()
-            reject(why === 'invalid' ? new AppError('invalid', 'The run could not be stored.', error) : new AppError('unavailable', 'The server is stopping. Try again in a moment.'))
+            reject(
+              why === 'invalid'
+                ? new AppError('invalid', 'The run could not be stored.', error)
+                : new AppError('unavailable', 'The server is stopping. Try again in a moment.'),
+            )
           },
         }),
       )
-      const isNew = await withTimeout(startTimeoutMs, written, () => new AppError('unavailable', 'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.'))
+      const isNew = await withTimeout(
+        startTimeoutMs,
+        written,
+        () =>
+          new AppError(
+            'unavailable',
+            'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.',
+          ),
+      )
       if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
       if (!isHere) claims.wake()
       const at = new Date(node.clock.nowMs()).toISOString()
       return {
-        id, agent, version, state: isHere ? 'running' : 'pending', input, output: null, failure: null, wait: null, session: null, asker,
-        usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 }, eventCount: 1, createdAt: at, startedAt: isHere ? at : null, endedAt: null,
+        id,
+        agent,
+        version,
+        state: isHere ? 'running' : 'pending',
+        input,
+        output: null,
+        failure: null,
+        wait: null,
+        session: null,
+        asker,
+        usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
+        eventCount: 1,
+        createdAt: at,
+        startedAt: isHere ? at : null,
+        endedAt: null,
       }
     },
 
@@ -351,7 +460,8 @@ export function openEngine(options: EngineOptions): Engine {
 
     async retry(audience, runId, by) {
       const run = await load(audience, runId)
-      if (run.wait?.kind !== 'operator') throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
+      if (run.wait?.kind !== 'operator')
+        throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
       await send(audience.tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
       return until(audience, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
     },
@@ -362,7 +472,15 @@ export function openEngine(options: EngineOptions): Engine {
       const decided = await db.transaction(async (tx) => {
         const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
         if (!approval) return undefined
-        const sent = await sendMessage(tx, { id: newId(), tenantId: audience.tenantId, runId: approval.runId, kind: 'approval', name: approvalId, payload: { approved, by, comment: comment ?? null }, sentBy: by })
+        const sent = await sendMessage(tx, {
+          id: newId(),
+          tenantId: audience.tenantId,
+          runId: approval.runId,
+          kind: 'approval',
+          name: approvalId,
+          payload: { approved, by, comment: comment ?? null },
+          sentBy: by,
+        })
         return { approval, nodeId: sent?.nodeId }
       })
       probe('message.after')

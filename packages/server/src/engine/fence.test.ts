@@ -25,20 +25,30 @@ test('a node that was taken for dead writes nothing of the runs that were taken 
   const slow = gates()
   await using a = await startEngine(t.db, { code: slow.code })
   const { id } = await a.start('code')
-  await fact(() => slow.open, (found) => found.length === 1)
+  await fact(
+    () => slow.open,
+    (found) => found.length === 1,
+  )
   await using b = await startEngine(t.db, { code: async (ctx) => ctx.step('held', () => 'by b') }, { leaseMs: 2_000 })
   await expireLease(t.db, await a.nodeId())
   expect(await b.ended(id)).toMatchObject({ state: 'completed', output: 'by b' })
   const before = (await writesOf(t.db, 1)).length
   // The old owner wakes up and wants to record its own result.
   slow.open[0]?.()
-  await fact(() => a.logged, (lines) => lines.some(({ message }) => message.startsWith('node gives up its runs')), 'log')
+  await fact(
+    () => a.logged,
+    (lines) => lines.some(({ message }) => message.startsWith('node gives up its runs')),
+    'log',
+  )
   expect(await writesOf(t.db, 1)).toHaveLength(before)
   expect(await b.load(id)).toMatchObject({ output: 'by b' })
   expect(a.executions[0]?.frames.at(-1)).toMatchObject({ type: 'run.release', reason: 'superseded' })
   expect(a.engine.stats().activeCount).toBe(0)
   const next = await a.start('code')
-  await fact(() => slow.open, (found) => found.length === 2)
+  await fact(
+    () => slow.open,
+    (found) => found.length === 2,
+  )
   slow.open[1]?.()
   expect(await a.ended(next.id)).toMatchObject({ state: 'completed', output: 2 })
   await checkJournals(t.db)
@@ -50,16 +60,26 @@ test('a flush in flight while a takeover commits writes nothing', async () => {
   const slow = gates()
   await using a = await startEngine(t.db, { code: slow.code })
   const { id } = await a.start('code')
-  await fact(() => slow.open, (found) => found.length === 1)
+  await fact(
+    () => slow.open,
+    (found) => found.length === 1,
+  )
   const nodeId = await a.nodeId()
   await t.db.transaction(async (tx) => {
     await tx.rows(sql`update nodes set is_dead = true, fence = fence + 1 where id = ${nodeId}`)
     slow.open[0]?.()
     // PostgreSQL has the flush already, waiting for the row that the takeover holds.
-    await fact(() => waiting(t.db, 'with fence as'), (count) => count === 1, 'number of waiting flushes')
+    await fact(
+      () => waiting(t.db, 'with fence as'),
+      (count) => count === 1,
+      'number of waiting flushes',
+    )
     await tx.rows(sql`update runs set node_id = null, due_at = clock_timestamp() where node_id = ${nodeId}`)
   })
-  await fact(() => slow.open, (found) => found.length === 2)
+  await fact(
+    () => slow.open,
+    (found) => found.length === 2,
+  )
   slow.open[1]?.()
   expect(await a.ended(id)).toMatchObject({ state: 'completed', output: 2 })
   expect(await writesOf(t.db, 1)).toHaveLength(1)
@@ -72,7 +92,10 @@ test('a takeover waits for no flush, and the next look finds what one kept it fr
   const slow = gates()
   await using a = await startEngine(t.db, { code: slow.code })
   const { id } = await a.start('code')
-  await fact(() => slow.open, (found) => found.length === 1)
+  await fact(
+    () => slow.open,
+    (found) => found.length === 1,
+  )
   await using b = await startEngine(t.db, { code: async () => 'by b' }, { leaseMs: 2_000 })
   const nodeId = await a.nodeId()
   await expireLease(t.db, nodeId)
@@ -84,7 +107,8 @@ test('a takeover waits for no flush, and the next look finds what one kept it fr
   expect(await b.ended(id)).toMatchObject({ output: 'by b' })
 })
 
-const waiting = async (db: Db, text: string) => (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and position(${text} in query) > 0`)).length
+const waiting = async (db: Db, text: string) =>
+  (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and position(${text} in query) > 0`)).length
 
 test('of two nodes that claim at the same time each gets other runs, and never more than asked for', async () => {
   await using t = await makeDatabase()
@@ -96,7 +120,12 @@ test('of two nodes that claim at the same time each gets other runs, and never m
     select gen_random_uuid(), 'acme', 'code', 'v1', 'pending', 'null', '{}', clock_timestamp() from generate_series(1, 60)`)
   const nodeId = await a.nodeId()
   // With the plans that made a subquery with `limit` claim many times its limit.
-  for (const setting of [sql`set local enable_hashjoin = off`, sql`set local enable_mergejoin = off`, sql`set local enable_material = off`, sql`set local enable_nestloop = off`]) {
+  for (const setting of [
+    sql`set local enable_hashjoin = off`,
+    sql`set local enable_mergejoin = off`,
+    sql`set local enable_material = off`,
+    sql`set local enable_nestloop = off`,
+  ]) {
     await t.db.transaction(async (one) => {
       await one.rows(setting)
       const first = await claimRuns(one, nodeId, 7)
@@ -119,7 +148,10 @@ test('a run that somebody executes is claimed by nobody, whatever its due time s
   const { id } = await a.start('code')
   await t.db.rows(sql`update runs set due_at = clock_timestamp() where id = ${id}`)
   expect(await claimRuns(t.db, await a.nodeId(), 10)).toEqual([])
-  await fact(() => slow.open, (found) => found.length === 1)
+  await fact(
+    () => slow.open,
+    (found) => found.length === 1,
+  )
   slow.open[0]?.()
   expect(await a.ended(id)).toMatchObject({ output: 1 })
 })
@@ -137,7 +169,11 @@ test('a claim that is committed after its node was buried leaves its runs to the
     expect(await claimRuns(tx, nodeId, 1)).toHaveLength(1)
     const other = stack.use(await startEngine(t.db, { code: async () => 'by b' }, { leaseMs: 2_000 }))
     await expireLease(t.db, nodeId)
-    await fact(() => t.db.rows(sql`select from nodes where id = ${nodeId} and is_dead`), (rows) => rows.length === 1, 'burial')
+    await fact(
+      () => t.db.rows(sql`select from nodes where id = ${nodeId} and is_dead`),
+      (rows) => rows.length === 1,
+      'burial',
+    )
     return other
   })
   expect(await b.ended(id)).toMatchObject({ output: 'by b' })
@@ -147,8 +183,12 @@ test('a claim that is committed after its node was buried leaves its runs to the
 async function insertDue(db: Db): Promise<string> {
   const id = newId()
   const { hash } = eventRow({ runId: id, tenantId: 'acme', epoch: 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input: null } })
-  await db.rows(sql`insert into runs (id, tenant_id, agent, version, state, input, asker, due_at) values (${id}, 'acme', 'code', 'v1', 'pending', 'null', ${JSON.stringify(asker)}, clock_timestamp())`)
-  await db.rows(sql`insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash) values (${id}, 0, 'acme', 0, clock_timestamp(), 'run.started', '{"input":null}', ${`\\x${hash}`})`)
+  await db.rows(
+    sql`insert into runs (id, tenant_id, agent, version, state, input, asker, due_at) values (${id}, 'acme', 'code', 'v1', 'pending', 'null', ${JSON.stringify(asker)}, clock_timestamp())`,
+  )
+  await db.rows(
+    sql`insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash) values (${id}, 0, 'acme', 0, clock_timestamp(), 'run.started', '{"input":null}', ${`\\x${hash}`})`,
+  )
   return id
 }
 
@@ -169,10 +209,18 @@ test('a claim whose answer comes after its node was buried is dropped: the runs 
   await a.reaches(id, 'waiting')
   let release = () => {}
   hold = new Promise((resolve) => (release = resolve))
-  await fact(() => t.db.rows(sql`select from runs where id = ${id} and node_id is not null`), (rows) => rows.length === 1, 'claim')
+  await fact(
+    () => t.db.rows(sql`select from runs where id = ${id} and node_id is not null`),
+    (rows) => rows.length === 1,
+    'claim',
+  )
   await using b = await startEngine(t.db, { code: async (ctx) => (await ctx.sleep('nap', 1_100), ctx.step('s', () => 'by b')) }, { leaseMs: 800 })
   await t.db.rows(sql`update nodes set is_dead = true, fence = fence + 1 where id = ${await a.nodeId()}`)
-  await fact(() => a.logged, (lines) => lines.some(({ message }) => message.startsWith('node gives up its runs')), 'log')
+  await fact(
+    () => a.logged,
+    (lines) => lines.some(({ message }) => message.startsWith('node gives up its runs')),
+    'log',
+  )
   expect(await b.ended(id)).toMatchObject({ output: 'by b' })
   const count = a.executions.length
   release()

@@ -65,7 +65,9 @@ export async function flush(connection: Connection, nodeId: string, { number, fe
 /** What the database knows of this node: after a lost connection `flush` tells whether the last one was committed. */
 export async function readNode(db: Db | Connection, nodeId: string): Promise<{ flush: number; fence: number; isDead: boolean } | undefined> {
   const query = sql`select flush::int, fence::int, is_dead as "isDead" from nodes where id = ${nodeId}`
-  const [row] = await ('rows' in db ? db.rows<{ flush: number; fence: number; isDead: boolean }>(query) : db.query<{ flush: number; fence: number; isDead: boolean }>(query))
+  const [row] = await ('rows' in db
+    ? db.rows<{ flush: number; fence: number; isDead: boolean }>(query)
+    : db.query<{ flush: number; fence: number; isDead: boolean }>(query))
   return row
 }
 

@@ -39,15 +39,29 @@ export class History {
         break
       case 'step.completed':
         if (d['usage']) this.usage = sum(this.usage, d['usage'])
-        this.#result(op!, { state: 'completed', kind: d['kind']!, name: d['name']!, output: d['output']!, input: d['kind'] === 'model' ? inputOf(at) : undefined })
+        this.#result(op!, {
+          state: 'completed',
+          kind: d['kind']!,
+          name: d['name']!,
+          output: d['output']!,
+          input: d['kind'] === 'model' ? inputOf(at) : undefined,
+        })
         break
       case 'step.failed':
-        if (d['retryInMs'] !== null) this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: Number(d['attempt']) + 1, isStarted: false, input: inputOf(at) })
+        if (d['retryInMs'] !== null)
+          this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: Number(d['attempt']) + 1, isStarted: false, input: inputOf(at) })
         else this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: d['failure']!, input: inputOf(at) })
         break
       case 'wait.created':
         if (op === undefined) this.parked = { reason: d['reason']!, detail: d['detail'] ?? null }
-        else this.ops.set(op, { state: 'waiting', kind: d['kind']!, name: d['name']!, until: d['until'] === null ? null : Date.parse(d['until']!), approvalId: d['approvalId'] })
+        else
+          this.ops.set(op, {
+            state: 'waiting',
+            kind: d['kind']!,
+            name: d['name']!,
+            until: d['until'] === null ? null : Date.parse(d['until']!),
+            approvalId: d['approvalId'],
+          })
         break
       case 'wait.completed':
         if (d['timedOut']) this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: timedOut(d['name']!), input: undefined })

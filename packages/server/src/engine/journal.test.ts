@@ -8,10 +8,12 @@ import { type Db, sql } from '../db/index.ts'
 const counting = (counts: Map<string, number>) => async (ctx: { input: unknown; step(name: string, work: () => number): Promise<unknown> }) => {
   const results: unknown[] = []
   for (const name of ['a', 'b', 'c']) {
-    results.push(await ctx.step(name, () => {
-      counts.set(`${String(ctx.input)} ${name}`, (counts.get(`${String(ctx.input)} ${name}`) ?? 0) + 1)
-      return results.length
-    }))
+    results.push(
+      await ctx.step(name, () => {
+        counts.set(`${String(ctx.input)} ${name}`, (counts.get(`${String(ctx.input)} ${name}`) ?? 0) + 1)
+        return results.length
+      }),
+    )
   }
   return results as number[]
 }
@@ -44,7 +46,11 @@ test('a flush that was given up and is committed all the same while it is made a
     db.faults.push('abandoned')
     started = e.start('code', 'during')
     // The first one waits for the row, and so does its repetition.
-    await fact(() => waitingFlushes(t.db), (count) => count === 2, 'number of waiting flushes')
+    await fact(
+      () => waitingFlushes(t.db),
+      (count) => count === 2,
+      'number of waiting flushes',
+    )
   })
   expect(db.abandoned).toHaveLength(1)
   const run = await started
@@ -55,7 +61,8 @@ test('a flush that was given up and is committed all the same while it is made a
   await checkJournals(t.db)
 })
 
-const waitingFlushes = async (db: Db) => (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%with fence as%'`)).length
+const waitingFlushes = async (db: Db) =>
+  (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%with fence as%'`)).length
 
 test('PostgreSQL dropping all connections under load costs no accepted run and no step its being recorded once', async () => {
   await using t = await makeDatabase()
@@ -66,7 +73,9 @@ test('PostgreSQL dropping all connections under load costs no accepted run and n
   let kills = 0
   for (let round = 0; round < 6; round++) {
     const starts = Array.from({ length: 10 }, (_, i) => e.start('code', `${round} ${i}`, { idempotencyKey: `${round} ${i}` }))
-    const killed = await t.db.rows(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`).catch(() => [])
+    const killed = await t.db
+      .rows(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
+      .catch(() => [])
     kills += killed.length
     for (const result of await Promise.allSettled(starts)) {
       // Every error is of the kind that says: try again.
@@ -112,7 +121,8 @@ test('values that PostgreSQL refuses fail their own run and no other of the same
   })
   const good = Array.from({ length: 20 }, () => e.start('good'))
   const bad = Array.from({ length: 3 }, () => e.start('bad'))
-  for (const run of await Promise.all(bad)) expect(await e.ended(run.id)).toMatchObject({ state: 'failed', failure: { code: 'not_storable', retryable: false } })
+  for (const run of await Promise.all(bad))
+    expect(await e.ended(run.id)).toMatchObject({ state: 'failed', failure: { code: 'not_storable', retryable: false } })
   for (const run of await Promise.all(good)) expect(await e.ended(run.id)).toMatchObject({ state: 'completed', output: 1 })
   expect(e.engine.stats().activeCount).toBe(0)
   await checkJournals(t.db)
@@ -124,7 +134,13 @@ test('a database that can do nothing for now, full or in a deadlock, fails no ru
   for (const code of ['53100', '40P01', '57014']) {
     await t.db.rows(sql`create sequence attempts`)
     // `raise` takes no parameters. The code is ours.
-    await t.db.rows({ ...sql``, toQuery: () => ({ text: `create or replace function refuse_twice() returns trigger language plpgsql as $$ begin if nextval('attempts') <= 2 then raise exception 'not now' using errcode = '${code}'; end if; return new; end $$`, values: [] }) } as ReturnType<typeof sql>)
+    await t.db.rows({
+      ...sql``,
+      toQuery: () => ({
+        text: `create or replace function refuse_twice() returns trigger language plpgsql as $$ begin if nextval('attempts') <= 2 then raise exception 'not now' using errcode = '${code}'; end if; return new; end $$`,
+        values: [],
+      }),
+    } as ReturnType<typeof sql>)
     await t.db.rows(sql`create trigger refuse before insert on events for each row when (new.type = 'step.completed') execute function refuse_twice()`)
     const { id } = await e.start('code')
     expect(await e.ended(id)).toMatchObject({ state: 'completed' })
@@ -189,7 +205,11 @@ test('stopping returns though the database is gone, with runs under way and the 
   isGone = true
   await t.db.rows(sql`update nodes set is_dead = true, fence = fence + 1`)
   await t.db.rows(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name ~ 'journal'`)
-  await fact(() => e.logged, (lines) => lines.some(({ message }) => message.startsWith('node gives up')), 'log')
+  await fact(
+    () => e.logged,
+    (lines) => lines.some(({ message }) => message.startsWith('node gives up')),
+    'log',
+  )
   const from = performance.now()
   await e.stop()
   expect(performance.now() - from).toBeLessThan(10_000)

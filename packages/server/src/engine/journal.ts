@@ -169,7 +169,13 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
     return undefined
   }
 
-  const startedRuns = async (open: Connection, batch: Entry[]) => new Set(await existingRuns(open, batch.flatMap((entry) => (entry.start ? [entry.runId] : []))))
+  const startedRuns = async (open: Connection, batch: Entry[]) =>
+    new Set(
+      await existingRuns(
+        open,
+        batch.flatMap((entry) => (entry.start ? [entry.runId] : [])),
+      ),
+    )
 
   /** What an entry's owner does with the news is its own affair: no fault of it may keep the others from theirs. */
   function guarded(runId: string, tellIt: () => void): void {

@@ -7,7 +7,10 @@ export async function readIncarnation(connection: Connection): Promise<string> {
   return row?.incarnation ?? ''
 }
 
-export async function insertNode(connection: Connection, node: { id: string; incarnation: string; place: string; pid: number; leaseMs: number }): Promise<number> {
+export async function insertNode(
+  connection: Connection,
+  node: { id: string; incarnation: string; place: string; pid: number; leaseMs: number },
+): Promise<number> {
   const [row] = await connection.query<{ nowMs: number }>(sql`
     insert into nodes (id, incarnation, place, pid, lease_until)
     values (${node.id}, ${node.incarnation}, ${node.place}, ${node.pid}, clock_timestamp() + ${node.leaseMs} * interval '1 ms')

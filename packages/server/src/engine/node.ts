@@ -183,7 +183,11 @@ function placeName(): string {
       return '' // Not Linux: the host's name has to do.
     }
   }
-  return [hostname(), read('/proc/sys/kernel/random/boot_id', (path) => readFileSync(path, 'utf8')), read('/proc/self/ns/pid', (path) => readlinkSync(path))].join(' ')
+  return [
+    hostname(),
+    read('/proc/sys/kernel/random/boot_id', (path) => readFileSync(path, 'utf8')),
+    read('/proc/self/ns/pid', (path) => readlinkSync(path)),
+  ].join(' ')
 }
 
 function isAlive(pid: number): boolean {

@@ -41,7 +41,9 @@ export type JournalRow = { runId: string; seq: number; epoch: number; type: Even
 
 /** The whole history of each of these runs, oldest event first. */
 export async function loadJournals(db: Tx, runIds: string[]): Promise<Map<string, JournalRow[]>> {
-  const rows = await db.rows<JournalRow>(sql`select run_id as "runId", seq, epoch, type, op, data, hash from events where run_id = any(${runIds}) order by run_id, seq`)
+  const rows = await db.rows<JournalRow>(
+    sql`select run_id as "runId", seq, epoch, type, op, data, hash from events where run_id = any(${runIds}) order by run_id, seq`,
+  )
   return Map.groupBy(rows, (row) => row.runId)
 }
 
@@ -65,7 +67,16 @@ export async function ownedWithInbox(db: Tx, nodeId: string): Promise<string[]> 
   return rows.map(({ id }) => id)
 }
 
-export type Message = { id: string; tenantId: string; runId: string; kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined }
+export type Message = {
+  id: string
+  tenantId: string
+  runId: string
+  kind: InboxRow['kind']
+  name: string
+  payload: Json
+  sentBy: string
+  idempotencyKey?: string | undefined
+}
 
 /**
  * Puts a message into a run's inbox, and the run up for claiming when it sleeps. Counting up in the run's row is what makes this
@@ -160,8 +171,21 @@ export async function sessionTurns(db: Tx, run: ClaimedRun, limit: number): Prom
 const noUsage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
 
 type RunRow = {
-  id: string; agent: string; version: string; state: RunState; input: Json; output: Json; failure: Failure | null; wait: Wait | null; session: string | null
-  asker: Asker; usage: Usage | null; eventCount: number; createdAt: Date; startedAt: Date | null; endedAt: Date | null
+  id: string
+  agent: string
+  version: string
+  state: RunState
+  input: Json
+  output: Json
+  failure: Failure | null
+  wait: Wait | null
+  session: string | null
+  asker: Asker
+  usage: Usage | null
+  eventCount: number
+  createdAt: Date
+  startedAt: Date | null
+  endedAt: Date | null
 }
 
 const toRun = (row: RunRow): Run => ({

@@ -13,20 +13,33 @@ const busy = (more: object = {}) => new StepFailure({ message: 'busy', code: 'bu
 test('a server step that fails is tried again after growing pauses, each attempt recorded before it is made', async () => {
   await using t = await makeDatabase()
   const at: number[] = []
-  await using e = await startEngine(t.db, { code: (ctx) => ctx.serve('exec', 'flaky', { n: 1 }, { attemptsMax: 4, delayMsMin: 100, delayMsMax: 1_000 }) }, {
-    executors: {
-      async exec(input) {
-        if (at.push(monotonicMs()) < 4) throw busy()
-        return { output: input }
+  await using e = await startEngine(
+    t.db,
+    { code: (ctx) => ctx.serve('exec', 'flaky', { n: 1 }, { attemptsMax: 4, delayMsMin: 100, delayMsMax: 1_000 }) },
+    {
+      executors: {
+        async exec(input) {
+          if (at.push(monotonicMs()) < 4) throw busy()
+          return { output: input }
+        },
       },
     },
-  })
+  )
   const { id } = await e.start('code')
   expect(await e.ended(id)).toMatchObject({ output: { n: 1 } })
   const gaps = at.slice(1).map((ms, i) => ms - (at[i] ?? 0))
   for (const [i, least] of [50, 100, 200].entries()) expect(gaps[i]).toBeGreaterThanOrEqual(least)
   expect((await e.events(id)).map(({ type, data }) => [type, 'attempt' in data ? data.attempt : 0])).toEqual([
-    ['run.started', 0], ['step.started', 1], ['step.failed', 1], ['step.started', 2], ['step.failed', 2], ['step.started', 3], ['step.failed', 3], ['step.started', 4], ['step.completed', 4], ['run.completed', 0],
+    ['run.started', 0],
+    ['step.started', 1],
+    ['step.failed', 1],
+    ['step.started', 2],
+    ['step.failed', 2],
+    ['step.started', 3],
+    ['step.failed', 3],
+    ['step.started', 4],
+    ['step.completed', 4],
+    ['run.completed', 0],
   ])
   await checkJournals(t.db)
 })
@@ -34,17 +47,24 @@ test('a server step that fails is tried again after growing pauses, each attempt
 test('attempts end with the policy, and at once with a failure for which trying again is no use', async () => {
   await using t = await makeDatabase()
   let count = 0
-  await using e = await startEngine(t.db, { code: (ctx) => ctx.serve('exec', String(ctx.input), ctx.input, quick), none: (ctx) => ctx.serve('files', 'x', null) }, {
-    executors: {
-      async exec(input) {
-        count++
-        throw input === 'terminal' ? busy({ retryable: false }) : new Error('a \u0000 message with half a pair \ud83d')
+  await using e = await startEngine(
+    t.db,
+    { code: (ctx) => ctx.serve('exec', String(ctx.input), ctx.input, quick), none: (ctx) => ctx.serve('files', 'x', null) },
+    {
+      executors: {
+        async exec(input) {
+          count++
+          throw input === 'terminal' ? busy({ retryable: false }) : new Error('a \u0000 message with half a pair \ud83d')
+        },
       },
     },
-  })
+  )
   expect(await e.ended((await e.start('code', 'terminal')).id)).toMatchObject({ state: 'failed', failure: { code: 'busy', retryable: false } })
   expect(count).toBe(1)
-  expect(await e.ended((await e.start('code', 'again')).id)).toMatchObject({ state: 'failed', failure: { message: 'a \ufffd message with half a pair \ufffd' } })
+  expect(await e.ended((await e.start('code', 'again')).id)).toMatchObject({
+    state: 'failed',
+    failure: { message: 'a \ufffd message with half a pair \ufffd' },
+  })
   expect(count).toBe(4)
   expect(await e.ended((await e.start('none')).id)).toMatchObject({ state: 'failed', failure: { code: 'unknown_kind' } })
   await checkJournals(t.db)
@@ -53,14 +73,18 @@ test('attempts end with the policy, and at once with a failure for which trying 
 test('a pause that whoever refused asks for is kept', async () => {
   await using t = await makeDatabase()
   const at: number[] = []
-  await using e = await startEngine(t.db, { code: (ctx) => ctx.serve('exec', 'limited', null, quick) }, {
-    executors: {
-      async exec() {
-        if (at.push(monotonicMs()) === 1) throw busy({ retryAfterMs: 400 })
-        return { output: 'ok' }
+  await using e = await startEngine(
+    t.db,
+    { code: (ctx) => ctx.serve('exec', 'limited', null, quick) },
+    {
+      executors: {
+        async exec() {
+          if (at.push(monotonicMs()) === 1) throw busy({ retryAfterMs: 400 })
+          return { output: 'ok' }
+        },
       },
     },
-  })
+  )
   expect(await e.ended((await e.start('code')).id)).toMatchObject({ output: 'ok' })
   expect((at[1] ?? 0) - (at[0] ?? 0)).toBeGreaterThanOrEqual(399)
 })
@@ -79,17 +103,24 @@ test('the pause before the next try: half to all of a doubling delay, bounded, n
 test('a server step that was interrupted is executed again under its attempt, and one with a result never', async () => {
   await using t = await makeDatabase()
   const calls: string[] = []
-  await using e = await startEngine(t.db, { code: async (ctx) => [await ctx.serve('exec', 'first', 1), await ctx.serve('exec', 'second', 2)] }, {
-    executors: {
-      async exec(_, { op }) {
-        calls.push(op)
-        if (op === '1' && calls.length === 2) return new Promise<never>(() => {})
-        return { output: op }
+  await using e = await startEngine(
+    t.db,
+    { code: async (ctx) => [await ctx.serve('exec', 'first', 1), await ctx.serve('exec', 'second', 2)] },
+    {
+      executors: {
+        async exec(_, { op }) {
+          calls.push(op)
+          if (op === '1' && calls.length === 2) return new Promise<never>(() => {})
+          return { output: op }
+        },
       },
     },
-  })
+  )
   const { id } = await e.start('code')
-  await fact(() => calls, (found) => found.length === 2)
+  await fact(
+    () => calls,
+    (found) => found.length === 2,
+  )
   e.loseWorker()
   expect(await e.ended(id)).toMatchObject({ output: ['0', '1'] })
   expect(calls).toEqual(['0', '1', '1'])
@@ -102,13 +133,26 @@ test('what a run used is the sum of its model steps, also when its node was lost
   const usage = { input: 10, cachedInput: 1, output: 5, costUsd: 0.5 }
   const { promise: second, resolve: atSecond } = Promise.withResolvers<void>()
   let count = 0
-  await using e = await startEngine(t.db, { code: async (ctx) => [await ctx.serve('model', 'm', 1), await ctx.step('gate', () => (count++ === 0 ? new Promise<never>(() => atSecond()) : 1)), await ctx.serve('model', 'm', 2)] }, {
-    executors: { model: async () => ({ output: { text: 'x', usage }, usage }) },
-  })
+  await using e = await startEngine(
+    t.db,
+    {
+      code: async (ctx) => [
+        await ctx.serve('model', 'm', 1),
+        await ctx.step('gate', () => (count++ === 0 ? new Promise<never>(() => atSecond()) : 1)),
+        await ctx.serve('model', 'm', 2),
+      ],
+    },
+    {
+      executors: { model: async () => ({ output: { text: 'x', usage }, usage }) },
+    },
+  )
   const { id } = await e.start('code')
   await second
   // The row of the run has not been written since its start.
-  await buryNodes(t.db, (await t.db.rows<{ id: string }>(sql`select id from nodes`)).map((node) => node.id))
+  await buryNodes(
+    t.db,
+    (await t.db.rows<{ id: string }>(sql`select id from nodes`)).map((node) => node.id),
+  )
   e.loseWorker()
   expect(await e.ended(id)).toMatchObject({ state: 'completed', usage: { input: 20, cachedInput: 2, output: 10, costUsd: 1 } })
 })
@@ -118,13 +162,17 @@ test('a tool is recorded before it is executed, and is begun anew after an inter
   const seen: string[][] = []
   let id = ''
   await using e = await startEngine(t.db, {
-    code: (ctx) => ctx.tool('charge', { amount: 1 }, async () => {
-      seen.push((await e.events(id)).map(({ type }) => type))
-      return seen.length === 1 ? new Promise<never>(() => {}) : 'done'
-    }),
+    code: (ctx) =>
+      ctx.tool('charge', { amount: 1 }, async () => {
+        seen.push((await e.events(id)).map(({ type }) => type))
+        return seen.length === 1 ? new Promise<never>(() => {}) : 'done'
+      }),
   })
   id = (await e.start('code')).id
-  await fact(() => seen, (found) => found.length === 1)
+  await fact(
+    () => seen,
+    (found) => found.length === 1,
+  )
   e.loseWorker()
   expect(await e.ended(id)).toMatchObject({ output: 'done' })
   expect(seen[0]).toEqual(['run.started', 'step.started'])

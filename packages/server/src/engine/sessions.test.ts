@@ -6,7 +6,8 @@ import { sql } from '../db/index.ts'
 import type { SessionTurn } from './run-store.ts'
 import { releaseSessions } from './run-store.ts'
 
-const toMessages = (turns: SessionTurn[]) => turns.map(({ input, output }) => ({ role: 'user' as const, content: [{ type: 'text' as const, text: JSON.stringify([input, output]) }] }))
+const toMessages = (turns: SessionTurn[]) =>
+  turns.map(({ input, output }) => ({ role: 'user' as const, content: [{ type: 'text' as const, text: JSON.stringify([input, output]) }] }))
 
 test('runs of a session are executed one at a time, in their order, and each knows the turns before it', async () => {
   await using t = await makeDatabase()
@@ -17,7 +18,10 @@ test('runs of a session are executed one at a time, in their order, and each kno
   const script = {
     code: async (ctx: Parameters<Parameters<typeof startEngine>[1][string]>[0]) => {
       order.push(ctx.input)
-      seen.set(ctx.input, ctx.run.messages.map((message) => JSON.parse(message.content[0]?.type === 'text' ? message.content[0].text : 'null') as unknown))
+      seen.set(
+        ctx.input,
+        ctx.run.messages.map((message) => JSON.parse(message.content[0]?.type === 'text' ? message.content[0].text : 'null') as unknown),
+      )
       await ctx.step('s', async () => {
         most = Math.max(most, ++now)
         await new Promise((resolve) => setImmediate(resolve))
@@ -35,7 +39,11 @@ test('runs of a session are executed one at a time, in their order, and each kno
   expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7])
   expect(most).toBe(1)
   expect(seen.get(0)).toEqual([])
-  expect(seen.get(3)).toEqual([[0, 'answer 0'], [1, 'answer 1'], [2, 'answer 2']])
+  expect(seen.get(3)).toEqual([
+    [0, 'answer 0'],
+    [1, 'answer 1'],
+    [2, 'answer 2'],
+  ])
   // Another session is independent of it.
   const other = await a.start('code', 'x', { session: 'other' })
   await a.ended(other.id)
@@ -87,7 +95,14 @@ test('two nodes that release a session at the same moment put up no run that one
   await t.db.transaction(async (tx) => {
     await tx.rows(sql`update runs set due_at = clock_timestamp() where id = ${id}`)
     released = releaseSessions(t.db)
-    await fact(async () => (await Promise.race([released, new Promise((resolve) => setImmediate(resolve, 'waits'))])) === 'waits' ? (await t.db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length > 0 : true, (isSeen) => isSeen, 'the other release')
+    await fact(
+      async () =>
+        (await Promise.race([released, new Promise((resolve) => setImmediate(resolve, 'waits'))])) === 'waits'
+          ? (await t.db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length > 0
+          : true,
+      (isSeen) => isSeen,
+      'the other release',
+    )
     await tx.rows(sql`update runs set state = 'running', node_id = gen_random_uuid(), epoch = 1, due_at = null where id = ${id}`)
   })
   await released
@@ -101,12 +116,16 @@ test('two nodes that release a session at the same moment put up no run that one
 test('turns of a session keep their order when they come in over a node whose clock is behind', async () => {
   await using t = await makeDatabase()
   const seen: unknown[] = []
-  await using e = await startEngine(t.db, {
-    async code(ctx) {
-      seen.push([ctx.input, ctx.run.messages.length])
-      return ctx.input
+  await using e = await startEngine(
+    t.db,
+    {
+      async code(ctx) {
+        seen.push([ctx.input, ctx.run.messages.length])
+        return ctx.input
+      },
     },
-  }, { toMessages })
+    { toMessages },
+  )
   const ids: string[] = []
   try {
     for (const [i, hours] of [0, 2, 1].entries()) {
@@ -119,5 +138,9 @@ test('turns of a session keep their order when they come in over a node whose cl
   }
   expect(ids.toSorted()).not.toEqual(ids)
   for (const id of ids) await e.ended(id)
-  expect(seen).toEqual([[0, 0], [1, 1], [2, 2]])
+  expect(seen).toEqual([
+    [0, 0],
+    [1, 1],
+    [2, 2],
+  ])
 })

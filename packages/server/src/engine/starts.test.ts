@@ -26,7 +26,10 @@ test('the same key with another input or session is a conflict, for another agen
   await expect(e.start('code', { a: 2 }, { idempotencyKey: 'key' })).rejects.toMatchObject({ code: 'conflict' })
   await expect(e.start('code', { a: 1 }, { idempotencyKey: 'key', session: 's' })).rejects.toMatchObject({ code: 'conflict' })
   expect((await e.start('code', { a: 1 }, { idempotencyKey: 'key' })).id).toBe(first.id)
-  const others = [await e.start('other', { a: 1 }, { idempotencyKey: 'key' }), await e.engine.startRun({ tenantId: 'another', agent: 'code', version: 'v1', input: { a: 1 }, asker: first.asker, idempotencyKey: 'key' })]
+  const others = [
+    await e.start('other', { a: 1 }, { idempotencyKey: 'key' }),
+    await e.engine.startRun({ tenantId: 'another', agent: 'code', version: 'v1', input: { a: 1 }, asker: first.asker, idempotencyKey: 'key' }),
+  ]
   expect(new Set([first.id, ...others.map(({ id }) => id)]).size).toBe(3)
 })
 
@@ -53,7 +56,14 @@ test('a start whose connection PostgreSQL ends while the flush waits for a lock 
   await t.db.transaction(async (tx) => {
     await tx.rows(sql`select from nodes for update`)
     started = e.start('code', 1, { idempotencyKey: 'key' })
-    const [found] = await fact(() => t.db.rows<{ pid: number }>(sql`select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%with fence as%'`), (rows) => rows.length === 1, 'waiting flush')
+    const [found] = await fact(
+      () =>
+        t.db.rows<{ pid: number }>(
+          sql`select pid from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%with fence as%'`,
+        ),
+      (rows) => rows.length === 1,
+      'waiting flush',
+    )
     await t.db.rows(sql`select pg_terminate_backend(${found?.pid})`)
   })
   const run = await started
@@ -65,14 +75,19 @@ test('no more runs are here at once than are allowed; the others wait in the dat
   await using t = await makeDatabase()
   let now = 0
   let most = 0
-  await using e = await startEngine(t.db, {
-    code: (ctx) => ctx.step('s', async () => {
-      most = Math.max(most, ++now)
-      await new Promise((resolve) => setImmediate(resolve))
-      now--
-      return 1
-    }),
-  }, { activeMax: 5 })
+  await using e = await startEngine(
+    t.db,
+    {
+      code: (ctx) =>
+        ctx.step('s', async () => {
+          most = Math.max(most, ++now)
+          await new Promise((resolve) => setImmediate(resolve))
+          now--
+          return 1
+        }),
+    },
+    { activeMax: 5 },
+  )
   const runs = await Promise.all(Array.from({ length: 60 }, () => e.start('code')))
   expect(runs.filter(({ state }) => state === 'pending').length).toBe(55)
   expect(e.engine.stats().activeCount).toBeLessThanOrEqual(5)
@@ -88,8 +103,13 @@ test('texts beside values that the database cannot hold are refused where they c
   const { wait } = await e.reaches(id, 'waiting')
   for (const bad of ['a\u0000b', 'half \ud83d']) {
     const calls = [
-      e.start('code', 1, { idempotencyKey: bad }), e.start('code', 1, { session: bad }), e.engine.cancel(everyone, id, 'tester', bad), e.engine.signal(everyone, id, 'tester', bad, 1),
-      e.engine.signal(everyone, id, 'tester', 'ok', 1, bad), e.engine.signal(everyone, id, 'tester', 'ok', bad), e.engine.decide(everyone, 'tester', wait?.approvalId ?? '', true, bad),
+      e.start('code', 1, { idempotencyKey: bad }),
+      e.start('code', 1, { session: bad }),
+      e.engine.cancel(everyone, id, 'tester', bad),
+      e.engine.signal(everyone, id, 'tester', bad, 1),
+      e.engine.signal(everyone, id, 'tester', 'ok', 1, bad),
+      e.engine.signal(everyone, id, 'tester', 'ok', bad),
+      e.engine.decide(everyone, 'tester', wait?.approvalId ?? '', true, bad),
     ]
     for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'invalid' } })
   }

@@ -13,7 +13,10 @@ async function lateness(db: Db, runId: string): Promise<number[]> {
   return rows.map(({ ms }) => ms)
 }
 
-test.each([['resident', [0, 5, 120, 300]], ['asleep', [1_100, 1_300]]] as const)('timers of a run that is %s end once, never early, and soon after they are due', async (where, delays) => {
+test.each([
+  ['resident', [0, 5, 120, 300]],
+  ['asleep', [1_100, 1_300]],
+] as const)('timers of a run that is %s end once, never early, and soon after they are due', async (where, delays) => {
   await using t = await makeDatabase()
   await watchJournal(t.db)
   await using e = await startEngine(t.db, {
@@ -42,7 +45,9 @@ test('a timer of thirty days, and one of ten years, sleeps until then and is due
     const { id } = await e.start('code', days * 86_400_000)
     const run = await e.reaches(id, 'waiting')
     expect((Date.parse(run.wait?.until ?? '') - Date.parse(run.createdAt)) / 86_400_000).toBeCloseTo(days, 2)
-    const [row] = await t.db.rows<{ days: number }>(sql`select (extract(epoch from due_at - clock_timestamp()) / 86400)::double precision as days from runs where id = ${id}`)
+    const [row] = await t.db.rows<{ days: number }>(
+      sql`select (extract(epoch from due_at - clock_timestamp()) / 86400)::double precision as days from runs where id = ${id}`,
+    )
     expect(row?.days).toBeCloseTo(days, 2)
     // One look at it later it still sleeps; when its time has come it goes on.
     await e.ended((await e.start('code', 150)).id)
@@ -59,7 +64,11 @@ test('a signal reaches a run that sleeps, one that is here, and one that has not
   await using e = await startEngine(t.db, {
     sleeping: (ctx) => ctx.signal('news'),
     here: async (ctx) => [await Promise.all([ctx.signal('news'), ctx.step('busy', () => gate.then(() => 1))]).then(([news]) => news)],
-    later: async (ctx) => [await ctx.step('busy', () => new Promise<number>((resolve) => held.push(() => resolve(1)))), await ctx.signal('news'), await ctx.signal('news')],
+    later: async (ctx) => [
+      await ctx.step('busy', () => new Promise<number>((resolve) => held.push(() => resolve(1)))),
+      await ctx.signal('news'),
+      await ctx.signal('news'),
+    ],
   })
   const sleeping = await e.start('sleeping')
   await e.reaches(sleeping.id, 'waiting')
@@ -69,16 +78,28 @@ test('a signal reaches a run that sleeps, one that is here, and one that has not
   expect(performance.now() - from).toBeLessThan(1_500)
 
   const here = await e.start('here')
-  await fact(() => e.events(here.id), (events) => events.some(({ type }) => type === 'wait.created'))
+  await fact(
+    () => e.events(here.id),
+    (events) => events.some(({ type }) => type === 'wait.created'),
+  )
   await e.engine.signal(everyone, here.id, 'tester', 'news', { n: 2 })
-  await fact(() => e.events(here.id), (events) => events.some(({ type }) => type === 'wait.completed'))
+  await fact(
+    () => e.events(here.id),
+    (events) => events.some(({ type }) => type === 'wait.completed'),
+  )
   isPastSignal()
   expect(await e.ended(here.id)).toMatchObject({ output: [{ n: 2 }] })
 
   const later = await e.start('later')
-  await fact(() => held, (found) => found.length === 1)
+  await fact(
+    () => held,
+    (found) => found.length === 1,
+  )
   for (const n of [3, 4]) await e.engine.signal(everyone, later.id, 'tester', 'news', { n })
-  await fact(() => e.events(later.id), (events) => events.filter(({ type }) => type === 'signal.received').length === 2)
+  await fact(
+    () => e.events(later.id),
+    (events) => events.filter(({ type }) => type === 'signal.received').length === 2,
+  )
   held[0]?.()
   expect(await e.ended(later.id)).toMatchObject({ output: [1, { n: 3 }, { n: 4 }] })
   await checkJournals(t.db)
@@ -87,21 +108,32 @@ test('a signal reaches a run that sleeps, one that is here, and one that has not
 test('a signal that finds the row of a run locked by the flush that puts it to sleep wakes it afterwards', async () => {
   await using t = await makeDatabase()
   // The flush stops once it has the row of a run that falls asleep, for as long as this test holds the lock.
-  await t.db.rows(sql`create function wait_for_test() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(77); return new; end $$`)
+  await t.db.rows(
+    sql`create function wait_for_test() returns trigger language plpgsql as $$ begin perform pg_advisory_xact_lock_shared(77); return new; end $$`,
+  )
   await t.db.rows(sql`create trigger hold after update on runs for each row when (new.state = 'waiting') execute function wait_for_test()`)
   await using e = await startEngine(t.db, { code: (ctx) => ctx.signal('news') })
   const held = await t.db.connection('holder')
   await held.query(sql`select pg_advisory_lock(77)`)
   const { id } = await e.start('code')
-  await fact(() => lockWaits(t.db, 'with fence as'), (count) => count === 1, 'number of waiting flushes')
+  await fact(
+    () => lockWaits(t.db, 'with fence as'),
+    (count) => count === 1,
+    'number of waiting flushes',
+  )
   const sent = e.engine.signal(everyone, id, 'tester', 'news', 'second')
-  await fact(() => lockWaits(t.db, 'inbox_count + 1'), (count) => count === 1, 'number of waiting signals')
+  await fact(
+    () => lockWaits(t.db, 'inbox_count + 1'),
+    (count) => count === 1,
+    'number of waiting signals',
+  )
   await held.query(sql`select pg_advisory_unlock(77)`)
   await sent
   expect(await e.ended(id, 5_000)).toMatchObject({ output: 'second' })
 })
 
-const lockWaits = async (db: Db, text: string) => (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and position(${text} in query) > 0`)).length
+const lockWaits = async (db: Db, text: string) =>
+  (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and position(${text} in query) > 0`)).length
 
 test('a signal whose transaction is open while the flush of the sleep waits for it is not slept through', async () => {
   await using t = await makeDatabase()
@@ -109,10 +141,18 @@ test('a signal whose transaction is open while the flush of the sleep waits for 
   const { promise: gate, resolve: go } = Promise.withResolvers<null>()
   const { id } = await e.start('code')
   await t.db.transaction(async (tx) => {
-    await tx.rows(sql`update runs set inbox_count = inbox_count + 1, due_at = case when node_id is null then clock_timestamp() else due_at end where id = ${id}`)
-    await tx.rows(sql`insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by) values (gen_random_uuid(), ${tenantId}, ${id}, 'signal', 'news', '"in time"', 'tester')`)
+    await tx.rows(
+      sql`update runs set inbox_count = inbox_count + 1, due_at = case when node_id is null then clock_timestamp() else due_at end where id = ${id}`,
+    )
+    await tx.rows(
+      sql`insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by) values (gen_random_uuid(), ${tenantId}, ${id}, 'signal', 'news', '"in time"', 'tester')`,
+    )
     go(null)
-    await fact(() => lockWaits(t.db, 'with fence as'), (count) => count === 1, 'number of waiting flushes')
+    await fact(
+      () => lockWaits(t.db, 'with fence as'),
+      (count) => count === 1,
+      'number of waiting flushes',
+    )
   })
   expect(await e.ended(id, 5_000)).toMatchObject({ output: 'in time' })
 })
@@ -120,17 +160,27 @@ test('a signal whose transaction is open while the flush of the sleep waits for 
 test('a signal from another node arrives within the poll interval, to a run that sleeps and to one that does not', async () => {
   await using t = await makeDatabase()
   const { promise: gate, resolve: go } = Promise.withResolvers<null>()
-  await using a = await startEngine(t.db, { code: async (ctx) => ctx.signal('news'), busy: async (ctx) => Promise.all([ctx.signal('news'), ctx.step('s', () => gate)]) }, { pollMs: 200 })
+  await using a = await startEngine(
+    t.db,
+    { code: async (ctx) => ctx.signal('news'), busy: async (ctx) => Promise.all([ctx.signal('news'), ctx.step('s', () => gate)]) },
+    { pollMs: 200 },
+  )
   await using b = await startEngine(t.db, {}, { activeMax: 0 })
   const sleeping = await a.start('code')
   await a.reaches(sleeping.id, 'waiting')
   const busy = await a.start('busy')
-  await fact(() => a.events(busy.id), (events) => events.length === 2)
+  await fact(
+    () => a.events(busy.id),
+    (events) => events.length === 2,
+  )
   const from = performance.now()
   await b.engine.signal(everyone, sleeping.id, 'tester', 'news', 1)
   await b.engine.signal(everyone, busy.id, 'tester', 'news', 2)
   await a.ended(sleeping.id)
-  await fact(() => a.events(busy.id), (events) => events.some(({ type }) => type === 'wait.completed'))
+  await fact(
+    () => a.events(busy.id),
+    (events) => events.some(({ type }) => type === 'wait.completed'),
+  )
   expect(performance.now() - from).toBeLessThan(1_200)
   go(null)
   expect(await a.ended(busy.id)).toMatchObject({ output: [2, null] })
@@ -141,7 +191,10 @@ test('a signal sent twice under one idempotency key arrives once, and under two 
   await using e = await startEngine(t.db, { code: async (ctx) => [await ctx.signal('news'), await ctx.signal('news')] })
   const { id } = await e.start('code')
   await Promise.all([1, 2, 3].map(() => e.engine.signal(everyone, id, 'tester', 'news', 'once', 'key')))
-  await fact(() => e.events(id), (events) => events.some(({ type }) => type === 'wait.completed'))
+  await fact(
+    () => e.events(id),
+    (events) => events.some(({ type }) => type === 'wait.completed'),
+  )
   await e.reaches(id, 'waiting')
   await e.engine.signal(everyone, id, 'tester', 'news', 'other', 'another key')
   expect(await e.ended(id)).toMatchObject({ output: ['once', 'other'] })
@@ -150,12 +203,17 @@ test('a signal sent twice under one idempotency key arrives once, and under two 
   await expect(e.engine.signal({ tenantId: 'another tenant', askerId: undefined }, id, 'tester', 'news', 'x')).rejects.toMatchObject({ code: 'not_found' })
 })
 
-test.each([['here', 100], ['asleep', 1_200]])('a wait for a signal whose time runs out while the run is %s fails as timed out, and only that', async (_, timeoutMs) => {
+test.each([
+  ['here', 100],
+  ['asleep', 1_200],
+])('a wait for a signal whose time runs out while the run is %s fails as timed out, and only that', async (_, timeoutMs) => {
   await using t = await makeDatabase()
-  await using e = await startEngine(t.db, { code: async (ctx) => ctx.signal('news', Number(ctx.input)).catch((error: Error & { failure?: object }) => ({ ...error.failure })) })
+  await using e = await startEngine(t.db, {
+    code: async (ctx) => ctx.signal('news', Number(ctx.input)).catch((error: Error & { failure?: object }) => ({ ...error.failure })),
+  })
   const { id } = await e.start('code', timeoutMs)
   expect(await e.ended(id)).toMatchObject({ state: 'completed', output: { code: 'timed_out', retryable: false } })
-  expect(Math.min(...await lateness(t.db, id))).toBeGreaterThanOrEqual(0)
+  expect(Math.min(...(await lateness(t.db, id)))).toBeGreaterThanOrEqual(0)
   const { id: inTime } = await e.start('code', 20_000)
   await e.reaches(inTime, 'waiting')
   await e.engine.signal(everyone, inTime, 'tester', 'news', 'there')
@@ -179,7 +237,8 @@ test('more messages than are read at once are all taken', async () => {
 })
 
 const approvals = (db: Db) => db.rows<{ id: string; state: string; by: string | null }>(sql`select id, state, decided_by as by from approvals order by id`)
-const asks = (ctx: ScriptContext) => ctx.approval('Send it?', Number(ctx.input) || undefined).catch((error: Error & { failure?: object }) => ({ ...error.failure }))
+const asks = (ctx: ScriptContext) =>
+  ctx.approval('Send it?', Number(ctx.input) || undefined).catch((error: Error & { failure?: object }) => ({ ...error.failure }))
 
 test('of many answers to an approval the first counts, all others are conflicts', async () => {
   await using t = await makeDatabase()
@@ -203,7 +262,10 @@ test('an approval that nobody answered expires, stays expired after the end, and
   const { id } = await e.start('code', 150)
   expect(await e.ended(id)).toMatchObject({ output: { code: 'timed_out' } })
   const [found] = await approvals(t.db)
-  await expect(e.engine.decide(everyone, 'late', found?.id ?? '', true)).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('expired') as string })
+  await expect(e.engine.decide(everyone, 'late', found?.id ?? '', true)).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('expired') as string,
+  })
 })
 
 test('an approval that is open when its run ends is withdrawn', async () => {
@@ -222,7 +284,11 @@ test('a decision and the end of its run at the same moment do not block each oth
   for (let i = 0; i < 10; i++) {
     const { id } = await e.start('code')
     const approvalId = (await e.reaches(id, 'waiting')).wait?.approvalId ?? ''
-    const results = await Promise.allSettled([e.engine.decide(everyone, 'a', approvalId, true), e.engine.cancel(everyone, id, 'b'), e.engine.decide(everyone, 'c', approvalId, false)])
+    const results = await Promise.allSettled([
+      e.engine.decide(everyone, 'a', approvalId, true),
+      e.engine.cancel(everyone, id, 'b'),
+      e.engine.decide(everyone, 'c', approvalId, false),
+    ])
     for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'conflict' })
     await e.ended(id)
   }

@@ -18,7 +18,9 @@ export async function firstKey({ keys, dataDir, url }: { keys: Keys; dataDir: st
   const file = join(dataDir, 'credentials.json')
   const found = await read(file)
   const isGood = found !== undefined && (await keys.authenticate(found.key)) !== undefined
-  const key = isGood ? found.key : (await keys.createFirst(defaultTenantId, { name: 'administrator', permissions: [...permissions], access: { personalData: true } })).secret
+  const key = isGood
+    ? found.key
+    : (await keys.createFirst(defaultTenantId, { name: 'administrator', permissions: [...permissions], access: { personalData: true } })).secret
   await write(file, { url, key })
   return { url, key, file, isNew: !isGood }
 }

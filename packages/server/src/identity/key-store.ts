@@ -50,7 +50,20 @@ export async function deleteKey(db: Tx, tenantId: string, keyId: string): Promis
 }
 
 export const toApiKey = ({ id, name, permissions, access, createdAt, lastUsedAt }: Key): ApiKey => ({
-  id, name, permissions, access, createdAt: createdAt.toISOString(), lastUsedAt: lastUsedAt?.toISOString() ?? null,
+  id,
+  name,
+  permissions,
+  access,
+  createdAt: createdAt.toISOString(),
+  lastUsedAt: lastUsedAt?.toISOString() ?? null,
 })
 
-const toKey = ({ id, tenantId, name, permissions, access, createdAt, lastUsedAt }: Key): Key => ({ id, tenantId, name, permissions, access: DataAccess.parse(access), createdAt, lastUsedAt })
+const toKey = ({ id, tenantId, name, permissions, access, createdAt, lastUsedAt }: Key): Key => ({
+  id,
+  tenantId,
+  name,
+  permissions,
+  access: DataAccess.parse(access),
+  createdAt,
+  lastUsedAt,
+})

@@ -22,11 +22,23 @@ async function makeKeys() {
 
 test('a secret leads to its key, anything else to nobody', async () => {
   await using t = await makeKeys()
-  const { secret, ...key } = await t.keys.createFirst('acme', { name: 'reader', permissions: ['runs:read'], access: { regions: ['EMEA'], personalData: false } })
+  const { secret, ...key } = await t.keys.createFirst('acme', {
+    name: 'reader',
+    permissions: ['runs:read'],
+    access: { regions: ['EMEA'], personalData: false },
+  })
   expect(secret).toMatch(/^lh_[\w-]{43}$/)
-  expect(await t.keys.authenticate(secret)).toEqual({ keyId: key.id, tenantId: 'acme', askerId: key.id, name: 'reader', permissions: ['runs:read'], access: { regions: ['EMEA'], personalData: false } })
+  expect(await t.keys.authenticate(secret)).toEqual({
+    keyId: key.id,
+    tenantId: 'acme',
+    askerId: key.id,
+    name: 'reader',
+    permissions: ['runs:read'],
+    access: { regions: ['EMEA'], personalData: false },
+  })
   const other = secret.endsWith('A') ? 'B' : 'A'
-  for (const wrong of ['', 'lh_', secret.slice(0, -1) + other, secret.slice(3), `${secret}x`, secret.toLowerCase(), `${secret}\n`]) expect(await t.keys.authenticate(wrong), wrong).toBe(undefined)
+  for (const wrong of ['', 'lh_', secret.slice(0, -1) + other, secret.slice(3), `${secret}x`, secret.toLowerCase(), `${secret}\n`])
+    expect(await t.keys.authenticate(wrong), wrong).toBe(undefined)
 })
 
 test('the database holds nothing that could be used as a key', async () => {
@@ -35,7 +47,8 @@ test('the database holds nothing that could be used as a key', async () => {
   await t.keys.authenticate(secret)
   const [row] = await t.db.rows<{ text: string }>(sql`select keys::text as text from keys`)
   expect(row?.text).toContain('everything')
-  for (const form of [secret, secret.slice(3), Buffer.from(secret).toString('hex'), Buffer.from(secret.slice(3), 'base64url').toString('hex')]) expect(row?.text).not.toContain(form)
+  for (const form of [secret, secret.slice(3), Buffer.from(secret).toString('hex'), Buffer.from(secret.slice(3), 'base64url').toString('hex')])
+    expect(row?.text).not.toContain(form)
 })
 
 test('a revoked key is refused at once, also by a look-up that was under way', async () => {
@@ -55,11 +68,14 @@ test('a revoked key is refused at once, also by a look-up that was under way', a
 test('what was read before a revocation does not come back after it', async () => {
   await using t = await makeDatabase()
   let hold = async () => {}
-  const slow = { ...t.db, rows: async <Row>(query: Parameters<typeof t.db.rows>[0]) => {
-    const rows = await t.db.rows<Row>(query)
-    if (query.toQuery().text.includes('where secret_hash')) await hold()
-    return rows
-  } }
+  const slow = {
+    ...t.db,
+    rows: async <Row>(query: Parameters<typeof t.db.rows>[0]) => {
+      const rows = await t.db.rows<Row>(query)
+      if (query.toQuery().text.includes('where secret_hash')) await hold()
+      return rows
+    },
+  }
   const keys = openKeys({ db: slow, log: silentLog })
   const { secret, id } = await keys.createFirst('acme', all)
   const release = Promise.withResolvers<void>()

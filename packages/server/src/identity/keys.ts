@@ -109,7 +109,8 @@ export function whyNotGrant(caller: Pick<Caller, 'permissions' | 'access'>, key:
   const excess = key.permissions.filter((permission) => !caller.permissions.includes(permission))
   if (excess.length > 0) return `A key cannot be given what its maker lacks: ${excess.join(', ')}.`
   const regions = caller.access.regions
-  if (regions && !key.access.regions?.every((region) => regions.includes(region))) return `A key cannot see more than its maker, who is limited to these regions: ${regions.join(', ')}.`
+  if (regions && !key.access.regions?.every((region) => regions.includes(region)))
+    return `A key cannot see more than its maker, who is limited to these regions: ${regions.join(', ')}.`
   if (!caller.access.personalData && key.access.personalData) return 'A key cannot see more than its maker, who is kept from personal data.'
   return undefined
 }

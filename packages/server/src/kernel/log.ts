@@ -11,9 +11,11 @@ export type LogSink = (level: LogLevel, message: string, data: Data) => void
 
 export function createLog(sink: LogSink, level: LogLevel = 'info', bound: Data = {}): Log {
   const least = logLevels.indexOf(level)
-  const at = (of: LogLevel) => (message: string, data: Data = {}) => {
-    if (logLevels.indexOf(of) >= least) sink(of, message, { ...bound, ...data })
-  }
+  const at =
+    (of: LogLevel) =>
+    (message: string, data: Data = {}) => {
+      if (logLevels.indexOf(of) >= least) sink(of, message, { ...bound, ...data })
+    }
   return {
     debug: at('debug'),
     info: at('info'),
@@ -32,8 +34,12 @@ export const jsonLines =
 export const textLines =
   (write: (line: string) => void): LogSink =>
   (level, message, data) => {
-    const facts = Object.entries(plain(data)).filter(([, value]) => value !== undefined).map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
-    write(`${wallClock().toISOString().slice(11, 19)} ${level === 'info' ? '' : `${level.toUpperCase()} `}${message}${facts.length > 0 ? `  ${facts.join(' ')}` : ''}\n`)
+    const facts = Object.entries(plain(data))
+      .filter(([, value]) => value !== undefined)
+      .map(([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+    write(
+      `${wallClock().toISOString().slice(11, 19)} ${level === 'info' ? '' : `${level.toUpperCase()} `}${message}${facts.length > 0 ? `  ${facts.join(' ')}` : ''}\n`,
+    )
   }
 
 export const silentLog: Log = createLog(() => {})

@@ -24,7 +24,13 @@ function fakeDriver(name: string, isUsable: boolean, create: SandboxDriver['crea
 }
 
 function fakeSandbox(): Sandbox {
-  return { driver: 'fake', exec: () => Promise.reject(new Error('not here')), files: () => Promise.reject(new Error('not here')), stop: () => Promise.resolve(), destroy: () => Promise.resolve() }
+  return {
+    driver: 'fake',
+    exec: () => Promise.reject(new Error('not here')),
+    files: () => Promise.reject(new Error('not here')),
+    stop: () => Promise.resolve(),
+    destroy: () => Promise.resolve(),
+  }
 }
 
 test('auto takes bubblewrap where it works, and sweeps before anything else', async () => {
@@ -53,7 +59,11 @@ test('bubblewrap that was asked for and cannot work is an error with the remedy,
 
 test('callers at once share one sandbox; after its end there is a new one', async () => {
   let created = 0
-  const sandboxes = shareSandboxes(fakeDriver('fake', true, () => Promise.resolve((created++, fakeSandbox()))), { driver: 'fake', isUsable: true, enforced: [], missing: [], languages: [] }, () => {})
+  const sandboxes = shareSandboxes(
+    fakeDriver('fake', true, () => Promise.resolve((created++, fakeSandbox()))),
+    { driver: 'fake', isUsable: true, enforced: [], missing: [], languages: [] },
+    () => {},
+  )
   const [first, second] = await Promise.all([sandboxes.open('a'), sandboxes.open('a')])
   expect(first).toBe(second)
   expect(created).toBe(1)

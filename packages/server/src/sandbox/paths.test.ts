@@ -4,17 +4,29 @@ import { folderName, insideWorkspace } from './paths.ts'
 
 test('a path that is accepted never leaves the workspace', () => {
   const part = fc.constantFrom('..', '.', 'a', '', '/', 'workspace', '~', '\\', '%2e%2e', 'ü', '-rf', '/workspace')
-  fc.assert(fc.property(fc.array(part, { maxLength: 8 }).map((parts) => parts.join('/')), (path) => {
-    try {
-      expect(insideWorkspace(path)).toMatch(/^\/workspace($|\/(?!.*(^|\/)\.\.(\/|$)))/)
-    } catch (error) {
-      expect(error).toMatchObject({ failure: { code: 'not_permitted' } })
-    }
-  }), { numRuns: 2_000 })
+  fc.assert(
+    fc.property(
+      fc.array(part, { maxLength: 8 }).map((parts) => parts.join('/')),
+      (path) => {
+        try {
+          expect(insideWorkspace(path)).toMatch(/^\/workspace($|\/(?!.*(^|\/)\.\.(\/|$)))/)
+        } catch (error) {
+          expect(error).toMatchObject({ failure: { code: 'not_permitted' } })
+        }
+      },
+    ),
+    { numRuns: 2_000 },
+  )
 })
 
 test('paths are what they were, where they are fine', () => {
-  expect(['a', './a/', '/workspace/a', 'b/../a', ''].map(insideWorkspace)).toEqual(['/workspace/a', '/workspace/a', '/workspace/a', '/workspace/a', '/workspace'])
+  expect(['a', './a/', '/workspace/a', 'b/../a', ''].map(insideWorkspace)).toEqual([
+    '/workspace/a',
+    '/workspace/a',
+    '/workspace/a',
+    '/workspace/a',
+    '/workspace',
+  ])
 })
 
 test('ids become names of one part each, and different ones stay different', () => {

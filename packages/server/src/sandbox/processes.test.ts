@@ -21,5 +21,6 @@ test.runIf(process.platform === 'linux')('a process is known by its number and i
 test('a record that is not one is not taken for one', () => {
   const good = { pid: 1, startedAt: '5', boot: 'x' }
   expect(parseIdentity(JSON.stringify(good))).toEqual(good)
-  for (const text of ['', '{', 'null', '[]', '{"pid":-1,"startedAt":"5","boot":"x"}', '{"pid":"1","startedAt":"5","boot":"x"}']) expect(parseIdentity(text)).toBeUndefined()
+  for (const text of ['', '{', 'null', '[]', '{"pid":-1,"startedAt":"5","boot":"x"}', '{"pid":"1","startedAt":"5","boot":"x"}'])
+    expect(parseIdentity(text)).toBeUndefined()
 })

@@ -13,7 +13,8 @@ export function checkCommand(request: ExecRequest): void {
   const all = [...strings, ...environment.flat(), request.cwd ?? '']
   if (all.some((text) => text.includes('\0'))) throw failure('invalid', 'A command, its arguments, environment and folder cannot hold U+0000.')
   const bytes = [...all, request.stdin ?? ''].reduce((sum, text) => sum + Buffer.byteLength(text), 0)
-  if (bytes > commandBytesMax) throw failure('over_limit', `The command with its arguments, environment and input has ${bytes} bytes; ${commandBytesMax} are allowed.`)
+  if (bytes > commandBytesMax)
+    throw failure('over_limit', `The command with its arguments, environment and input has ${bytes} bytes; ${commandBytesMax} are allowed.`)
 }
 
 export type CheckedFilesRequest =

@@ -22,7 +22,11 @@ test('a folder has one owner at a time', () => {
 test('the lock of a process that is gone, or of another boot, or cut off, holds nobody up', () => {
   const path = folder()
   const ours = identityOf(process.pid)
-  for (const left of [{ ...ours, startedAt: '1' }, { ...ours, boot: 'another' }, { ...ours, pid: 4_194_303 }]) {
+  for (const left of [
+    { ...ours, startedAt: '1' },
+    { ...ours, boot: 'another' },
+    { ...ours, pid: 4_194_303 },
+  ]) {
     writeFileSync(join(path, '.lock'), JSON.stringify(left))
     claimRoot(path).release()
   }

@@ -25,7 +25,11 @@ export function claimRoot(path: string): Root {
   try {
     mkdirSync(path, { recursive: true })
   } catch (cause) {
-    throw new AppError('unavailable', `${path} cannot be made: ${cause instanceof Error ? cause.message : cause}. Set LONGHAUL_DATA_DIR to a folder that can be written.`, cause)
+    throw new AppError(
+      'unavailable',
+      `${path} cannot be made: ${cause instanceof Error ? cause.message : cause}. Set LONGHAUL_DATA_DIR to a folder that can be written.`,
+      cause,
+    )
   }
   const real = realpathSync(path)
   // Where sandboxes run as users of their own, those pass through to their own folder and list nothing on the way.

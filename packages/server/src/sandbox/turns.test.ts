@@ -20,7 +20,7 @@ test('as many as allowed hold a turn, the others get it in order', async () => {
   expect(order).toEqual([3, 4])
 })
 
-test('whoever gives up waiting leaves the row, and takes nobody\'s turn along', async () => {
+test("whoever gives up waiting leaves the row, and takes nobody's turn along", async () => {
   const turns = createTurns(1)
   const holder = await turns.take(never)
   const abort = new AbortController()

@@ -128,7 +128,10 @@ export class WorkerProcess {
     this.#isEnded = true
     this.#stopWatching()
     this.#socket?.terminate()
-    const hung = this.#endReason === 'worker_hung' ? `it did not answer for ${this.#options.silenceMsMax / 1_000} s: code that blocks the event loop, or a machine without time` : how
+    const hung =
+      this.#endReason === 'worker_hung'
+        ? `it did not answer for ${this.#options.silenceMsMax / 1_000} s: code that blocks the event loop, or a machine without time`
+        : how
     const detail = this.#stderr.trim() ? `${hung}; it wrote: ${this.#stderr.trim()}` : hung
     const carried = [...this.#runs.values()]
     this.#runs.clear()
@@ -190,7 +193,6 @@ export class WorkerProcess {
   }
 }
 
-
 /** What the worker sent, checked: it runs code that is not ours. Results of steps are by far the most, and checked by hand. */
 function toFrame(value: unknown): WorkerFrame {
   if (isDone(value)) return value
@@ -201,8 +203,19 @@ function isDone(value: unknown): value is Extract<WorkerFrame, { type: 'op.done'
   if (typeof value !== 'object' || value === null || !('type' in value) || value.type !== 'op.done') return false
   const { run, op, kind, name, attempt, output, durationMs } = value as Record<string, unknown>
   return (
-    typeof run === 'string' && run.length === 36 && typeof op === 'string' && op.length < 100 && (simplePath.test(op) || OpPath.safeParse(op).success) && (kind === 'step' || kind === 'tool') &&
-    typeof name === 'string' && name.length > 0 && name.length <= 128 && typeof attempt === 'number' && Number.isInteger(attempt) && typeof durationMs === 'number' && output !== undefined
+    typeof run === 'string' &&
+    run.length === 36 &&
+    typeof op === 'string' &&
+    op.length < 100 &&
+    (simplePath.test(op) || OpPath.safeParse(op).success) &&
+    (kind === 'step' || kind === 'tool') &&
+    typeof name === 'string' &&
+    name.length > 0 &&
+    name.length <= 128 &&
+    typeof attempt === 'number' &&
+    Number.isInteger(attempt) &&
+    typeof durationMs === 'number' &&
+    output !== undefined
   )
 }
 

@@ -72,7 +72,9 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   function launch(place: VersionPlace, on: { onHello(hello: Hello): void; onEnd(detail: string): void }): WorkerProcess {
     const worker: WorkerProcess = new WorkerProcess({
-      command, silenceMsMax, log: log.child({ agent: place.agent, version: place.version }),
+      command,
+      silenceMsMax,
+      log: log.child({ agent: place.agent, version: place.version }),
       env: { ...env, LONGHAUL_AGENT_FOLDER: place.folder, LONGHAUL_AGENT_DATA_DIR: place.dataDir },
       url: `ws+unix://${join(folder, 'worker.sock')}:/v1/worker`,
       onHello: on.onHello,
@@ -96,9 +98,14 @@ export function openWorkers(options: WorkersOptions): Workers {
     const key = keyOf(tenantId, agent, version)
     let pool = pools.get(key)
     if (!pool) {
-      pool = Promise.resolve(known ?? options.findVersion(tenantId, agent, version)).then((place) => place && { place, workers: new Set(), queue: [], failureCount: 0, problem: undefined, isRestartDue: false })
+      pool = Promise.resolve(known ?? options.findVersion(tenantId, agent, version)).then(
+        (place) => place && { place, workers: new Set(), queue: [], failureCount: 0, problem: undefined, isRestartDue: false },
+      )
       pools.set(key, pool)
-      void pool.then((found) => found ?? pools.delete(key), () => pools.delete(key))
+      void pool.then(
+        (found) => found ?? pools.delete(key),
+        () => pools.delete(key),
+      )
     }
     return pool
   }
@@ -131,10 +138,14 @@ export function openWorkers(options: WorkersOptions): Workers {
   function restart(pool: Pool, ms: number): void {
     if (ms === 0) return fill(pool)
     pool.isRestartDue = true
-    after(ms, () => {
-      pool.isRestartDue = false
-      fill(pool)
-    }, false)
+    after(
+      ms,
+      () => {
+        pool.isRestartDue = false
+        fill(pool)
+      },
+      false,
+    )
   }
 
   /** The version's code does not load. Its runs wait for an operator; the next one that comes tries again. */
@@ -217,7 +228,11 @@ export function openWorkers(options: WorkersOptions): Workers {
       owners.delete(runId)
       soloQueue = soloQueue.filter(({ id }) => id !== runId)
       solos.get(runId)?.kill()
-      for (const pool of pools.values()) void pool.then((found) => found && (found.queue = found.queue.filter(({ id }) => id !== runId)), () => {})
+      for (const pool of pools.values())
+        void pool.then(
+          (found) => found && (found.queue = found.queue.filter(({ id }) => id !== runId)),
+          () => {},
+        )
     },
     warm: (place) => void poolOf(place.tenantId, place.agent, place.version, place).then((pool) => pool && fill(pool)),
     pids: () => [...byToken.values()].flatMap(({ pid }) => pid ?? []),

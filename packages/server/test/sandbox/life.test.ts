@@ -60,7 +60,9 @@ for (const mode of usableModes()) {
       const driver = await startDriver(mode, { root })
       const mark = `mark-${freshId()}`
       const sandboxes = await Promise.all(['a', 'b', 'c'].map((id) => driver.create({ id })))
-      const running = sandboxes.map((each) => sh(each, `(setsid sh -c 'sleep 61; :' ${mark} &); echo x > kept; sh -c 'sleep 60; :' ${mark}`).catch(() => undefined))
+      const running = sandboxes.map((each) =>
+        sh(each, `(setsid sh -c 'sleep 61; :' ${mark} &); echo x > kept; sh -c 'sleep 60; :' ${mark}`).catch(() => undefined),
+      )
       await until(() => ['a', 'b', 'c'].every((id) => existsSync(join(root, id, 'workspace/kept'))), 'all three ran')
       expect(processesWith(mark)).toBeGreaterThanOrEqual(3)
       if (!mode.withoutCgroups) expect(groupsOf(root).length).toBeGreaterThan(6)
@@ -81,7 +83,10 @@ for (const mode of usableModes()) {
       const mark = `mark-${freshId()}`
       const sandbox = await first.create({ id: 'survivor' })
       const running = sh(sandbox, `(setsid sh -c 'sleep 61; :' ${mark} &); echo written > note; sh -c 'sleep 60; :' ${mark}`).catch(() => undefined)
-      await until(() => existsSync(join(root, 'survivor/workspace/note')) && readFileSync(join(root, 'survivor/workspace/note'), 'utf8') === 'written\n', 'the note is written')
+      await until(
+        () => existsSync(join(root, 'survivor/workspace/note')) && readFileSync(join(root, 'survivor/workspace/note'), 'utf8') === 'written\n',
+        'the note is written',
+      )
       expect(processesWith(mark)).toBeGreaterThan(0)
       await first.crash()
       await running
@@ -157,7 +162,12 @@ for (const mode of usableModes()) {
       await using driver = await startDriver(mode)
       for (let round = 0; round < 3; round++) {
         const sandbox = await driver.create({ id: `race-${round}` })
-        const commands = Array.from({ length: 16 }, (_, i) => sh(sandbox, 'sleep 30', { timeoutMs: 20 + i * 12 }).then((result) => result.isTimedOut || result.signal === 'SIGKILL', () => true))
+        const commands = Array.from({ length: 16 }, (_, i) =>
+          sh(sandbox, 'sleep 30', { timeoutMs: 20 + i * 12 }).then(
+            (result) => result.isTimedOut || result.signal === 'SIGKILL',
+            () => true,
+          ),
+        )
         const abort = new AbortController()
         const cancelled = failureOf(sandbox.exec({ script: 'sleep 30', timeoutMs: 30_000 }, { signal: abort.signal }))
         await Promise.race(commands)
@@ -173,13 +183,15 @@ for (const mode of usableModes()) {
       await using driver = await startDriver(mode)
       const round = async (count: number) => {
         for (let i = 0; i < count; i += 3) {
-          await Promise.all([0, 1, 2].map(async (offset) => {
-            const sandbox = await driver.create({ id: `leak-${i + offset}` })
-            if (offset === 1) await sh(sandbox, '(setsid sleep 60 &); sleep 60', { timeoutMs: 50 })
-            else if (offset === 2) await sh(sandbox, 'kill -9 -1; sleep 1')
-            else await sh(sandbox, 'echo fine')
-            await sandbox.destroy()
-          }))
+          await Promise.all(
+            [0, 1, 2].map(async (offset) => {
+              const sandbox = await driver.create({ id: `leak-${i + offset}` })
+              if (offset === 1) await sh(sandbox, '(setsid sleep 60 &); sleep 60', { timeoutMs: 50 })
+              else if (offset === 2) await sh(sandbox, 'kill -9 -1; sleep 1')
+              else await sh(sandbox, 'echo fine')
+              await sandbox.destroy()
+            }),
+          )
         }
       }
       await round(6) // What is made once is made by now.

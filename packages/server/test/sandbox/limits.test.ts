@@ -20,7 +20,10 @@ for (const mode of usableModes()) {
 
     test('a fork bomb is contained, ended and leaves nothing; twenty processes are no bomb', async () => {
       const sandbox = await driver.create({ id: freshId(), limits: { processCountMax: 64 } })
-      expect((await sh(sandbox, 'for i in $(seq 20); do sleep 60 & done; until [ "$(pgrep -c -x sleep)" = 20 ]; do :; done; pkill -x sleep; wait; echo done')).stdout).toBe('done\n')
+      expect(
+        (await sh(sandbox, 'for i in $(seq 20); do sleep 60 & done; until [ "$(pgrep -c -x sleep)" = 20 ]; do :; done; pkill -x sleep; wait; echo done'))
+          .stdout,
+      ).toBe('done\n')
       const bomb = await sh(sandbox, 'bomb() { bomb | bomb & }; bomb; sleep 30', { timeoutMs: 1_000 })
       expect(bomb).toMatchObject({ isTimedOut: true })
       expect(bomb.durationMs).toBeLessThan(8_000)
@@ -29,7 +32,8 @@ for (const mode of usableModes()) {
 
     test('more processes than allowed cannot be started', async () => {
       const sandbox = await driver.create({ id: freshId(), limits: { processCountMax: 40 } })
-      const script = "const { spawn } = require('node:child_process'); const all = Array.from({ length: 200 }, () => spawn('sleep', ['20'], { stdio: 'ignore' }).on('error', () => {})); console.log(all.filter((each) => each.pid).length)"
+      const script =
+        "const { spawn } = require('node:child_process'); const all = Array.from({ length: 200 }, () => spawn('sleep', ['20'], { stdio: 'ignore' }).on('error', () => {})); console.log(all.filter((each) => each.pid).length)"
       const started = Number((await sandbox.exec({ cmd: 'node', args: ['-e', `${script}; process.exit()`], timeoutMs: 20_000 }, { signal: never })).stdout)
       expect(started).toBeGreaterThan(10)
       expect(started).toBeLessThan(64)
@@ -37,7 +41,15 @@ for (const mode of usableModes()) {
 
     test.skipIf(!hasPython)('a process that wants more memory than allowed is ended; one that wants less is not', async () => {
       const sandbox = await driver.create({ id: freshId(), limits: { memoryBytesMax: 192 * megabyte } })
-      const take = (count: number) => sandbox.exec({ cmd: 'python3', args: ['-c', `import time; x = bytearray(${count * megabyte})\nfor i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(0.5); print('kept')`], timeoutMs: 15_000 }, { signal: never })
+      const take = (count: number) =>
+        sandbox.exec(
+          {
+            cmd: 'python3',
+            args: ['-c', `import time; x = bytearray(${count * megabyte})\nfor i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(0.5); print('kept')`],
+            timeoutMs: 15_000,
+          },
+          { signal: never },
+        )
       expect(await take(64)).toMatchObject({ stdout: 'kept\n', exitCode: 0 })
       const ended = await take(2_000)
       expect(ended.stdout).toBe('')
@@ -47,7 +59,8 @@ for (const mode of usableModes()) {
 
     test.skipIf(!hasPython)('many processes together may not have more memory than one', async () => {
       const sandbox = await driver.create({ id: freshId(), limits: { memoryBytesMax: 192 * megabyte } })
-      const script = (count: number, each: number) => `for i in $(seq ${count}); do python3 -c "import time; x = b'1' * (${each} << 20); time.sleep(1); print('kept')" & done; wait`
+      const script = (count: number, each: number) =>
+        `for i in $(seq ${count}); do python3 -c "import time; x = b'1' * (${each} << 20); time.sleep(1); print('kept')" & done; wait`
       // Side by side they may print into each other's line.
       const keptCount = (stdout: string) => stdout.match(/kept/g)?.length ?? 0
       expect(keptCount((await sh(sandbox, script(3, 20))).stdout)).toBe(3)
@@ -58,7 +71,10 @@ for (const mode of usableModes()) {
 
     test('temporary and shared memory folders have hard limits', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const { stdout } = await sh(sandbox, 'for f in /tmp /dev/shm; do head -c 100M /dev/zero > $f/x 2>/dev/null && echo all; wc -c < $f/x; rm $f/x; head -c 8M /dev/zero > $f/x && echo some; rm $f/x; done')
+      const { stdout } = await sh(
+        sandbox,
+        'for f in /tmp /dev/shm; do head -c 100M /dev/zero > $f/x 2>/dev/null && echo all; wc -c < $f/x; rm $f/x; head -c 8M /dev/zero > $f/x && echo some; rm $f/x; done',
+      )
       const sizes = stdout.split('\n')
       expect(Number(sizes[0])).toBeLessThanOrEqual(64 * megabyte)
       expect(Number(sizes[2])).toBeLessThanOrEqual(16 * megabyte)
@@ -111,7 +127,10 @@ for (const mode of usableModes()) {
       const sandbox = await driver.create({ id: freshId() })
       let hear = (_: string) => {}
       const heard = new Promise<string>((done) => (hear = done))
-      const running = sandbox.exec({ script: 'echo first; until [ -e go ]; do sleep 0.02; done; echo last', timeoutMs: 15_000 }, { signal: never, onOutput: (_, text) => hear(text) })
+      const running = sandbox.exec(
+        { script: 'echo first; until [ -e go ]; do sleep 0.02; done; echo last', timeoutMs: 15_000 },
+        { signal: never, onOutput: (_, text) => hear(text) },
+      )
       expect(await heard).toBe('first\n')
       await sandbox.files({ action: 'write', files: [{ path: 'go', base64: '' }] })
       expect((await running).stdout).toBe('first\nlast\n')
@@ -119,26 +138,47 @@ for (const mode of usableModes()) {
 
     test('standard streams can be opened by name', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const result = await sandbox.exec({ script: 'echo out > /dev/stdout; echo err > /dev/stderr; cat /dev/stdin', stdin: 'in', timeoutMs: 5_000 }, { signal: never })
+      const result = await sandbox.exec(
+        { script: 'echo out > /dev/stdout; echo err > /dev/stderr; cat /dev/stdin', stdin: 'in', timeoutMs: 5_000 },
+        { signal: never },
+      )
       expect(result).toMatchObject({ stdout: 'out\nin', stderr: 'err\n', exitCode: 0 })
     })
 
     test.skipIf(!hasPython)('descriptors run out in the command, not in the agent or the server', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const result = await sandbox.exec({ cmd: 'python3', args: ['-c', 'import os\nopened = []\ntry:\n  while True: opened.append(os.open("/dev/null", 0))\nexcept OSError as error: print(error.errno, len(opened) < 1100, len(opened) > 500)'], timeoutMs: 10_000 }, { signal: never })
+      const result = await sandbox.exec(
+        {
+          cmd: 'python3',
+          args: [
+            '-c',
+            'import os\nopened = []\ntry:\n  while True: opened.append(os.open("/dev/null", 0))\nexcept OSError as error: print(error.errno, len(opened) < 1100, len(opened) > 500)',
+          ],
+          timeoutMs: 10_000,
+        },
+        { signal: never },
+      )
       expect(result.stdout).toBe('24 True True\n')
       expect((await sh(sandbox, 'echo alive')).stdout).toBe('alive\n')
     })
 
-    test('whatever escapes its command\'s session ends with the command, by time-out and otherwise', async () => {
+    test("whatever escapes its command's session ends with the command, by time-out and otherwise", async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const daemon = "(env -i /usr/bin/setsid /bin/sh -c '(while true; do date +%s%N > /workspace/beat; /usr/bin/sleep 0.02; done) &' < /dev/null > /dev/null 2>&1 &)"
+      const daemon =
+        "(env -i /usr/bin/setsid /bin/sh -c '(while true; do date +%s%N > /workspace/beat; /usr/bin/sleep 0.02; done) &' < /dev/null > /dev/null 2>&1 &)"
       const beats = async () => {
         const first = (await sh(sandbox, 'cat beat')).stdout
         return (await sh(sandbox, 'sleep 0.2; cat beat')).stdout !== first
       }
       // It does beat while its command runs, in its own session, with no environment and no parent.
-      expect((await sh(sandbox, `${daemon}; until [ -s beat ]; do sleep 0.02; done; a=$(cat beat); until [ "$a" != "$(cat beat)" ]; do sleep 0.02; done; echo beats`)).stdout).toBe('beats\n')
+      expect(
+        (
+          await sh(
+            sandbox,
+            `${daemon}; until [ -s beat ]; do sleep 0.02; done; a=$(cat beat); until [ "$a" != "$(cat beat)" ]; do sleep 0.02; done; echo beats`,
+          )
+        ).stdout,
+      ).toBe('beats\n')
       expect(await beats()).toBe(false)
       expect(await sh(sandbox, `${daemon}; sleep 30`, { timeoutMs: 400 })).toMatchObject({ isTimedOut: true })
       expect(await beats()).toBe(false)
@@ -146,7 +186,10 @@ for (const mode of usableModes()) {
 
     test('ending one command leaves another, with its daemons, alone', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const stays = sh(sandbox, '(setsid sh -c "while [ ! -e go ]; do sleep 0.02; done; echo daemon > said" < /dev/null > /dev/null 2>&1 &); : > up; until [ -e said ]; do sleep 0.02; done; cat said')
+      const stays = sh(
+        sandbox,
+        '(setsid sh -c "while [ ! -e go ]; do sleep 0.02; done; echo daemon > said" < /dev/null > /dev/null 2>&1 &); : > up; until [ -e said ]; do sleep 0.02; done; cat said',
+      )
       await sh(sandbox, 'until [ -e up ]; do sleep 0.02; done')
       await Promise.all([1, 2, 3].map(() => sh(sandbox, '(setsid sleep 60 &); sleep 60', { timeoutMs: 200 })))
       expect((await sh(sandbox, ': > go; pgrep -fc "sleep [6]0"; true')).stdout.trim()).toBe('0')
@@ -162,7 +205,10 @@ for (const mode of usableModes()) {
 
     test('orphans that end are cleared away', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const { stdout } = await sh(sandbox, 'for i in $(seq 50); do (true &); done; while grep -q "^State:.Z" /proc/[0-9]*/status 2>/dev/null; do sleep 0.02; done; echo cleared')
+      const { stdout } = await sh(
+        sandbox,
+        'for i in $(seq 50); do (true &); done; while grep -q "^State:.Z" /proc/[0-9]*/status 2>/dev/null; do sleep 0.02; done; echo cleared',
+      )
       expect(stdout).toBe('cleared\n')
     })
 
@@ -188,7 +234,8 @@ for (const mode of usableModes()) {
 
     test('the processor time of a sandbox is limited where a group can do it', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      const burn = "const { cpuUsage, hrtime } = process; const threads = require('node:worker_threads'); if (threads.isMainThread) for (let i = 0; i < 8; i++) new threads.Worker(__filename); const end = hrtime.bigint() + 600000000n; while (hrtime.bigint() < end); if (threads.isMainThread) console.log((cpuUsage().user + cpuUsage().system) / 600000)"
+      const burn =
+        "const { cpuUsage, hrtime } = process; const threads = require('node:worker_threads'); if (threads.isMainThread) for (let i = 0; i < 8; i++) new threads.Worker(__filename); const end = hrtime.bigint() + 600000000n; while (hrtime.bigint() < end); if (threads.isMainThread) console.log((cpuUsage().user + cpuUsage().system) / 600000)"
       await sandbox.files({ action: 'write', files: [{ path: 'burn.cjs', base64: Buffer.from(burn).toString('base64') }] })
       const { stdout } = await sandbox.exec({ cmd: 'node', args: ['burn.cjs'], timeoutMs: 20_000 }, { signal: never })
       expect(Number(stdout)).toBeGreaterThan(0.2)

@@ -54,15 +54,46 @@ for (const mode of usableModes()) {
 
     test('the process has no rights, no way to new ones, and the filter', async () => {
       const { stdout } = await sh(sandbox, 'id -u; id -g; grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status /proc/1/status | cut -d: -f2-')
-      const lines = stdout.trim().split('\n').map((line) => line.replace(/\s+/g, ' '))
+      const lines = stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.replace(/\s+/g, ' '))
       expect(lines.slice(0, 2)).toEqual(['1000', '1000'])
-      const each = ['CapInh: 0000000000000000', 'CapPrm: 0000000000000000', 'CapEff: 0000000000000000', 'CapBnd: 0000000000000000', 'CapAmb: 0000000000000000', 'NoNewPrivs: 1', 'Seccomp: 2']
+      const each = [
+        'CapInh: 0000000000000000',
+        'CapPrm: 0000000000000000',
+        'CapEff: 0000000000000000',
+        'CapBnd: 0000000000000000',
+        'CapAmb: 0000000000000000',
+        'NoNewPrivs: 1',
+        'Seccomp: 2',
+      ]
       expect(lines.slice(2)).toEqual([...each, ...each])
     })
 
     test('nothing can be written but /workspace, /tmp and shared memory', async () => {
-      const outside = ['/', '/usr', '/usr/bin', '/etc', '/etc/ssl', '/opt', '/opt/longhaul/bin', '/run', '/run/longhaul', '/run/longhaul/pipes', '/dev', '/proc', '/proc/sys/kernel/hostname', '/home', '/root', '/var']
-      const { stdout } = await sh(sandbox, `for f in ${outside.join(' ')}; do (: > $f/x) 2>/dev/null && echo wrote $f; (: > $f) 2>/dev/null && echo wrote $f; done; for f in /workspace /tmp /dev/shm; do : > $f/x && echo wrote $f; done`)
+      const outside = [
+        '/',
+        '/usr',
+        '/usr/bin',
+        '/etc',
+        '/etc/ssl',
+        '/opt',
+        '/opt/longhaul/bin',
+        '/run',
+        '/run/longhaul',
+        '/run/longhaul/pipes',
+        '/dev',
+        '/proc',
+        '/proc/sys/kernel/hostname',
+        '/home',
+        '/root',
+        '/var',
+      ]
+      const { stdout } = await sh(
+        sandbox,
+        `for f in ${outside.join(' ')}; do (: > $f/x) 2>/dev/null && echo wrote $f; (: > $f) 2>/dev/null && echo wrote $f; done; for f in /workspace /tmp /dev/shm; do : > $f/x && echo wrote $f; done`,
+      )
       expect(stdout).toBe('wrote /workspace\nwrote /tmp\nwrote /dev/shm\n')
       // No mount is writable that the list above did not try.
       const writable = (await sh(sandbox, "awk '$4 ~ /^rw/ { print $2 }' /proc/mounts | sort")).stdout.trim().split('\n')
@@ -70,7 +101,10 @@ for (const mode of usableModes()) {
     })
 
     test('the parts of /proc that tell about the host are covered, the useful ones are there', async () => {
-      const { stdout } = await sh(sandbox, 'for f in cmdline config.gz kallsyms kcore keys key-users kmsg slabinfo timer_list vmallocinfo sysrq-trigger; do head -c 1 /proc/$f 2>/dev/null | wc -c; done | sort -u; ls -A /proc/acpi /proc/bus /proc/fs /proc/irq 2>/dev/null | grep -v :; for f in self/status cpuinfo meminfo version; do head -c 1 /proc/$f | wc -c; done')
+      const { stdout } = await sh(
+        sandbox,
+        'for f in cmdline config.gz kallsyms kcore keys key-users kmsg slabinfo timer_list vmallocinfo sysrq-trigger; do head -c 1 /proc/$f 2>/dev/null | wc -c; done | sort -u; ls -A /proc/acpi /proc/bus /proc/fs /proc/irq 2>/dev/null | grep -v :; for f in self/status cpuinfo meminfo version; do head -c 1 /proc/$f | wc -c; done',
+      )
       expect(stdout.split('\n').filter(Boolean)).toEqual(['0', '1', '1', '1', '1'])
     })
 
@@ -93,17 +127,23 @@ for (const mode of usableModes()) {
       expect(stdout).toBe('HOME LANG LOGNAME MINE PATH PYTHONUNBUFFERED SHELL TERM TMPDIR TZ USER ')
     })
 
-    test('the agent cannot be looked into; a process of the command\'s own can', async () => {
+    test("the agent cannot be looked into; a process of the command's own can", async () => {
       const tries = ['cat /proc/2/mem', 'cat /proc/2/environ', 'cat /proc/2/maps', 'ls /proc/2/fd', 'cat /run/longhaul/node-x', 'chmod +r /run/longhaul/node-x']
       for (const each of tries) expect(await sh(sandbox, `${each} > /dev/null`), each).not.toMatchObject({ exitCode: 0 })
-      expect(await sh(sandbox, 'tr "\\0" " " < /proc/2/cmdline | grep -q node-x && cat /proc/self/maps > /dev/null && ls /proc/self/fd > /dev/null')).toMatchObject({ exitCode: 0 })
+      expect(
+        await sh(sandbox, 'tr "\\0" " " < /proc/2/cmdline | grep -q node-x && cat /proc/self/maps > /dev/null && ls /proc/self/fd > /dev/null'),
+      ).toMatchObject({ exitCode: 0 })
     })
 
     test('links, pipes and devices in the workspace lead the file requests nowhere', async () => {
       await sh(sandbox, 'ln -s /etc/passwd passwd; ln -s /usr/bin usr; mkfifo pipe; ln -s /dev/zero zero; ln -s / root; echo plain > plain; ln -s plain alias')
       const read = (path: string) => sandbox.files({ action: 'read', path, bytesMax: 100_000 })
       // The sandbox's own, which has three lines.
-      expect(Buffer.from((await read('passwd') as { base64: string }).base64, 'base64').toString().split('\n')).toHaveLength(4)
+      expect(
+        Buffer.from(((await read('passwd')) as { base64: string }).base64, 'base64')
+          .toString()
+          .split('\n'),
+      ).toHaveLength(4)
       expect(await failureOf(read('pipe'))).toMatchObject({ code: 'invalid' })
       expect(await failureOf(read('zero'))).toMatchObject({ code: 'invalid' })
       expect(await failureOf(read('root/root/.profile'))).toMatchObject({ code: 'not_found' })
@@ -114,24 +154,38 @@ for (const mode of usableModes()) {
       expect(await read('alias')).toMatchObject({ base64: base64('plain\n') })
     })
 
-    test('hard links to what is not the sandbox\'s cannot be made; its own can', async () => {
-      expect((await sh(sandbox, 'ln /usr/bin/env hard; ln /etc/passwd hard2; ln /run/longhaul/agent.cjs hard3; echo x > own; ln own hard4; ls hard*')).stdout).toBe('hard4\n')
+    test("hard links to what is not the sandbox's cannot be made; its own can", async () => {
+      expect(
+        (await sh(sandbox, 'ln /usr/bin/env hard; ln /etc/passwd hard2; ln /run/longhaul/agent.cjs hard3; echo x > own; ln own hard4; ls hard*')).stdout,
+      ).toBe('hard4\n')
     })
 
     test('an archive with paths that climb out writes nothing outside', async () => {
-      await sh(sandbox, 'mkdir -p in && echo slipped > in/x && tar -cPf slip.tar --transform "s,^in/x,../../../../workspace-slipped," in/x && tar -cPf absolute.tar --transform "s,^in/x,/etc/slipped," in/x && tar -cf good.tar in')
-      const { stdout } = await sh(sandbox, 'mkdir -p out && cd out && tar -xPf ../slip.tar; tar -xPf ../absolute.tar; tar -xf ../good.tar; cat in/x; ls /workspace-slipped /etc/slipped 2>/dev/null')
+      await sh(
+        sandbox,
+        'mkdir -p in && echo slipped > in/x && tar -cPf slip.tar --transform "s,^in/x,../../../../workspace-slipped," in/x && tar -cPf absolute.tar --transform "s,^in/x,/etc/slipped," in/x && tar -cf good.tar in',
+      )
+      const { stdout } = await sh(
+        sandbox,
+        'mkdir -p out && cd out && tar -xPf ../slip.tar; tar -xPf ../absolute.tar; tar -xf ../good.tar; cat in/x; ls /workspace-slipped /etc/slipped 2>/dev/null',
+      )
       expect(stdout).toBe('slipped\n')
       expect(existsSync(join(driver.root, 'workspace-slipped'))).toBe(false)
     })
 
     test('set-user-id programs give nothing', async () => {
-      const { stdout } = await sh(sandbox, 'cp /usr/bin/id ./id; chmod 6755 ./id; ./id -u; find /usr/bin/su /usr/bin/passwd -perm -4000 | wc -l; awk \'$4 !~ /nosuid/ && $2 !~ /^\\/dev\\/pts/ { print $2 }\' /proc/mounts; su -c id -s /bin/sh root </dev/null 2>&1 | grep -c uid=0; ./id -g')
+      const { stdout } = await sh(
+        sandbox,
+        "cp /usr/bin/id ./id; chmod 6755 ./id; ./id -u; find /usr/bin/su /usr/bin/passwd -perm -4000 | wc -l; awk '$4 !~ /nosuid/ && $2 !~ /^\\/dev\\/pts/ { print $2 }' /proc/mounts; su -c id -s /bin/sh root </dev/null 2>&1 | grep -c uid=0; ./id -g",
+      )
       expect(stdout).toBe('1000\n2\n0\n1000\n')
     })
 
     test('devices are the harmless ones, and no others can be made', async () => {
-      const { stdout } = await sh(sandbox, 'ls /dev | tr "\\n" " "; mknod x b 8 0 2>/dev/null && echo made; mknod y c 1 1 2>/dev/null && echo made; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; mkfifo p && echo fifo')
+      const { stdout } = await sh(
+        sandbox,
+        'ls /dev | tr "\\n" " "; mknod x b 8 0 2>/dev/null && echo made; mknod y c 1 1 2>/dev/null && echo made; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; mkfifo p && echo fifo',
+      )
       expect(stdout).toBe('core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero 3\n3\nfifo\n')
     })
 
@@ -141,7 +195,7 @@ for (const mode of usableModes()) {
       expect((await sh(sandbox, 'ls -A | grep core')).stdout).toBe('')
     })
 
-    test('loopback is the sandbox\'s own; the host, its network and metadata services are out of reach', async () => {
+    test("loopback is the sandbox's own; the host, its network and metadata services are out of reach", async () => {
       const server = createServer((socket) => socket.end('host'))
       await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
       const abstract = createServer((socket) => socket.end('host'))
@@ -169,12 +223,18 @@ const own = net.createServer((s) => s.end()).listen(0, '127.0.0.1', async () => 
       abstract.close()
       expect(result.stderr).toBe('')
       expect(JSON.parse(result.stdout)).toEqual({
-        own: 'connected', host: 'ECONNREFUSED', metadata: 'ENETUNREACH', internet: 'ENETUNREACH', internet6: expect.stringMatching(/ENETUNREACH|EADDRNOTAVAIL/), abstract: 'ECONNREFUSED',
-        name: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/), interfaces: ['lo'],
+        own: 'connected',
+        host: 'ECONNREFUSED',
+        metadata: 'ENETUNREACH',
+        internet: 'ENETUNREACH',
+        internet6: expect.stringMatching(/ENETUNREACH|EADDRNOTAVAIL/),
+        abstract: 'ECONNREFUSED',
+        name: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/),
+        interfaces: ['lo'],
       })
     })
 
-    test('sandboxes neither see nor reach each other\'s processes', async () => {
+    test("sandboxes neither see nor reach each other's processes", async () => {
       const other = await driver.create({ id: freshId() })
       const abort = new AbortController()
       let isUp = () => {}
@@ -199,9 +259,16 @@ const own = net.createServer((s) => s.end()).listen(0, '127.0.0.1', async () => 
 
     test.skipIf(!hasPython)('without the filter the same attempts get other answers', async () => {
       // On the host, as a user without rights: so the test above does see the filter.
-      const [keyctl, ioUring, userfaultfd] = ['keyctl', 'io_uring_setup', 'process_madvise'].map((name) => numberOn(architecture, deniedCalls[name] ?? [null, null]))
+      const [keyctl, ioUring, userfaultfd] = ['keyctl', 'io_uring_setup', 'process_madvise'].map((name) =>
+        numberOn(architecture, deniedCalls[name] ?? [null, null]),
+      )
       const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups', '--'] : []
-      const [program = '', ...args] = [...asUser, '/usr/bin/python3', '-c', `${prelude}\nprint([call(number, -1, -1, -1, -1, -1, -1) for number in (${keyctl}, ${ioUring}, ${userfaultfd})])`]
+      const [program = '', ...args] = [
+        ...asUser,
+        '/usr/bin/python3',
+        '-c',
+        `${prelude}\nprint([call(number, -1, -1, -1, -1, -1, -1) for number in (${keyctl}, ${ioUring}, ${userfaultfd})])`,
+      ]
       const { stdout } = await run(program, args)
       expect(stdout).not.toContain('EPERM')
     })
@@ -227,15 +294,38 @@ print({
 })`
       const found = JSON.parse((await python(sandbox, code)).replaceAll("'", '"')) as Record<string, string>
       expect(found).toEqual({
-        newuser: 'EPERM', newnet: 'EPERM', newpid: 'EPERM', fork: 'ok', clone3: 'ENOSYS', unknown: 'ENOSYS', gap: 'ENOSYS',
-        vsock: 'EAFNOSUPPORT', packet: 'EAFNOSUPPORT', raw: 'EPERM', raw6: 'EPERM', bluetooth: 'EAFNOSUPPORT', alg: 'EAFNOSUPPORT', audit: 'EPERM', packet10: 'EPERM',
-        tcp: 'ok', tcp6: 'ok', udp: 'ok', unix: 'ok', route: 'ok', nonblocking: 'ok',
-        tiocsti: 'EPERM', 'high bits': 'EPERM', winsize: 'ok',
+        newuser: 'EPERM',
+        newnet: 'EPERM',
+        newpid: 'EPERM',
+        fork: 'ok',
+        clone3: 'ENOSYS',
+        unknown: 'ENOSYS',
+        gap: 'ENOSYS',
+        vsock: 'EAFNOSUPPORT',
+        packet: 'EAFNOSUPPORT',
+        raw: 'EPERM',
+        raw6: 'EPERM',
+        bluetooth: 'EAFNOSUPPORT',
+        alg: 'EAFNOSUPPORT',
+        audit: 'EPERM',
+        packet10: 'EPERM',
+        tcp: 'ok',
+        tcp6: 'ok',
+        udp: 'ok',
+        unix: 'ok',
+        route: 'ok',
+        nonblocking: 'ok',
+        tiocsti: 'EPERM',
+        'high bits': 'EPERM',
+        winsize: 'ok',
       })
     })
 
     test.skipIf(!hasPython)('memory that no limit would count can be had only where a group counts it', async () => {
-      const found = await python(sandbox, `print(call(${architecture === 'x64' ? 319 : 279}, b'x', 0), call(${architecture === 'x64' ? 29 : 194}, 0, 4096, 0o600))`)
+      const found = await python(
+        sandbox,
+        `print(call(${architecture === 'x64' ? 319 : 279}, b'x', 0), call(${architecture === 'x64' ? 29 : 194}, 0, 4096, 0o600))`,
+      )
       expect(found).toBe(mode.withoutCgroups ? 'EPERM EPERM' : 'ok ok')
     })
 
@@ -251,7 +341,10 @@ print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(
     })
 
     test('mounts, new roots and namespaces cannot be had by tools either', async () => {
-      const { stdout } = await sh(sandbox, 'for c in "mount -t tmpfs x /tmp" "umount /tmp" "mount -o remount,rw /usr" "unshare -U true" "unshare -Urn true" "chroot / true" "nsenter -t 1 -m true" "bwrap --ro-bind / / true" "hostname other" "date -s 2000-01-01" "dmesg"; do $c >/dev/null 2>&1 && echo "$c worked"; done; date > /dev/null && echo control')
+      const { stdout } = await sh(
+        sandbox,
+        'for c in "mount -t tmpfs x /tmp" "umount /tmp" "mount -o remount,rw /usr" "unshare -U true" "unshare -Urn true" "chroot / true" "nsenter -t 1 -m true" "bwrap --ro-bind / / true" "hostname other" "date -s 2000-01-01" "dmesg"; do $c >/dev/null 2>&1 && echo "$c worked"; done; date > /dev/null && echo control',
+      )
       expect(stdout).toBe('control\n')
     })
   })

@@ -18,7 +18,9 @@ export type Opening = (start: RunStart) => RunFrame[]
 export type Bed = Awaited<ReturnType<typeof openBed>>
 
 const gateway: Gateway = {
-  defaultModel: 'none', isOffline: true, available: [],
+  defaultModel: 'none',
+  isOffline: true,
+  available: [],
   generate: () => Promise.reject(new AppError('unavailable', 'No model here.')),
 }
 
@@ -32,7 +34,11 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()
   const engine = openEngine({
-    db, log: silentLog, leaseMs: 60_000, pollMs: 50, toMessages,
+    db,
+    log: silentLog,
+    leaseMs: 60_000,
+    pollMs: 50,
+    toMessages,
     executors: makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
     execute(assignment) {
       assignments.set(assignment.id, assignment)
@@ -48,10 +54,19 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const app = httpApi({
     implementations: implementAll({
       ...runServices({ db, engine, agents: { find, list: async () => [] } }),
-      agents: { find, list: async () => [] }, keys, stopping: new AbortController().signal, log: silentLog,
+      agents: { find, list: async () => [] },
+      keys,
+      stopping: new AbortController().signal,
+      log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
     }),
-    authenticate: keys.authenticate, findFile: files.find, health: () => engine.assertHealthy(), consoleFolder: dataDir, host: '127.0.0.1', bodyBytesMax: 1_000_000, log: silentLog,
+    authenticate: keys.authenticate,
+    findFile: files.find,
+    health: () => engine.assertHealthy(),
+    consoleFolder: dataDir,
+    host: '127.0.0.1',
+    bodyBytesMax: 1_000_000,
+    log: silentLog,
   })
   return {
     db,
@@ -68,13 +83,19 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
         return (await response.json()) as Body
       }
       return {
-        id, name, ask, read,
+        id,
+        name,
+        ask,
+        read,
         /** Starts a run and waits until it ends or waits. */
         async start(agent: string, more: { input?: Json; session?: string; idempotencyKey?: string } = {}): Promise<Run> {
           const response = await ask('POST', '/v1/runs', { agent, input: {}, ...more })
           if (response.status !== 200) throw new Error(await response.text())
           const { id: runId } = (await response.json()) as Run
-          return until(() => read<Run>(`/v1/runs/${runId}`), ({ state }) => state !== 'pending' && state !== 'running')
+          return until(
+            () => read<Run>(`/v1/runs/${runId}`),
+            ({ state }) => state !== 'pending' && state !== 'running',
+          )
         },
         events: async (runId: string) => (await read<{ items: RunEvent[] }>(`/v1/runs/${runId}/events`)).items,
       }

@@ -9,7 +9,12 @@ try {
   const postgres = await startEmbedded({ dataDir, log: silentLog })
   process.once('SIGINT', async () => {
     const db = openDb({ url: postgres.url, log: silentLog })
-    say((await db.rows(sql`select 1`).then(() => 'answers after SIGINT', (error: Error) => `failed after SIGINT: ${error.message}`)))
+    say(
+      await db.rows(sql`select 1`).then(
+        () => 'answers after SIGINT',
+        (error: Error) => `failed after SIGINT: ${error.message}`,
+      ),
+    )
     await db.stop()
     await postgres.stop()
     say('stopped')

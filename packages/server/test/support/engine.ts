@@ -118,13 +118,30 @@ class Execution {
         })
       })
     }
-    const execute = async (op: string, kind: 'step' | 'tool', name: string, attempt: number, work: () => Json | Promise<Json>, retry?: RetryPolicy): Promise<void> => {
+    const execute = async (
+      op: string,
+      kind: 'step' | 'tool',
+      name: string,
+      attempt: number,
+      work: () => Json | Promise<Json>,
+      retry?: RetryPolicy,
+    ): Promise<void> => {
       this.#busyCount++
       try {
         const output = await work()
         this.send({ type: 'op.done', run, op, kind, name, attempt, output, durationMs: 1 })
       } catch (error) {
-        this.send({ type: 'op.error', run, op, kind, name, attempt, failure: { message: String(error), retryable: true }, durationMs: 1, ...(retry && { retry }) })
+        this.send({
+          type: 'op.error',
+          run,
+          op,
+          kind,
+          name,
+          attempt,
+          failure: { message: String(error), retryable: true },
+          durationMs: 1,
+          ...(retry && { retry }),
+        })
       } finally {
         this.#busyCount--
       }
@@ -144,7 +161,9 @@ class Execution {
         let output: Json = null
         let attempt = 1
         const begin = (next: number) => this.send({ type: 'op.begin', run, op, kind: 'tool', name, attempt: (attempt = next), input })
-        return ask(op, begin, { retry: begin, begun: () => void execute(op, 'tool', name, attempt, async () => (output = await work())) }).then((value) => value ?? output)
+        return ask(op, begin, { retry: begin, begun: () => void execute(op, 'tool', name, attempt, async () => (output = await work())) }).then(
+          (value) => value ?? output,
+        )
       },
       serve: (kind, name, input, retry) => {
         const op = String(this.#next++)
@@ -191,7 +210,11 @@ export async function startEngine(db: Db, scripts: Scripts, { executors = {}, ..
   const logged: TestEngine['logged'] = []
   const log: Log = createLog((level, message, data) => void logged.push({ level, message, data }), 'debug')
   const engine = openEngine({
-    db, log, leaseMs: 60_000, pollMs: 50, toMessages: () => [],
+    db,
+    log,
+    leaseMs: 60_000,
+    pollMs: 50,
+    toMessages: () => [],
     execute(assignment) {
       const execution = new Execution(assignment, scripts[assignment.agent])
       executions.push(execution)
@@ -221,7 +244,10 @@ export async function startEngine(db: Db, scripts: Scripts, { executors = {}, ..
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= engine.stop())
   return {
-    engine, executions, logged, load,
+    engine,
+    executions,
+    logged,
+    load,
     nodeId: async () => own,
     start: (agent, input = null, more = {}) => engine.startRun({ tenantId, agent, version: 'v1', input, asker, ...more }),
     ended: (runId, limitMs = 15_000) => waitFor(runId, ({ state }) => isTerminal(state), limitMs),

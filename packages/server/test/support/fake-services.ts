@@ -15,25 +15,78 @@ export const leak = 'INTERNAL-ONLY'
 const hidden = { tenantId: leak, epoch: leak, secretHash: leak }
 
 export const aRun: Run & Record<string, unknown> = {
-  id: runId, agent: 'analyst', version: 'v1', state: 'running', input: { question: 'why' }, output: null, failure: null, wait: null, session: null,
-  asker: { id: keyId, name: 'administrator', access: { personalData: true } }, usage: { input: 1, cachedInput: 0, output: 2, costUsd: null },
-  eventCount: 1, createdAt: at, startedAt: at, endedAt: null, ...hidden,
+  id: runId,
+  agent: 'analyst',
+  version: 'v1',
+  state: 'running',
+  input: { question: 'why' },
+  output: null,
+  failure: null,
+  wait: null,
+  session: null,
+  asker: { id: keyId, name: 'administrator', access: { personalData: true } },
+  usage: { input: 1, cachedInput: 0, output: 2, costUsd: null },
+  eventCount: 1,
+  createdAt: at,
+  startedAt: at,
+  endedAt: null,
+  ...hidden,
 }
 export const anApproval: Approval & Record<string, unknown> = {
-  id: approvalId, runId, agent: 'analyst', title: 'Send it?', detail: null, state: 'approved', decidedBy: 'administrator', comment: null, createdAt: at, expiresAt: null, decidedAt: at, ...hidden,
+  id: approvalId,
+  runId,
+  agent: 'analyst',
+  title: 'Send it?',
+  detail: null,
+  state: 'approved',
+  decidedBy: 'administrator',
+  comment: null,
+  createdAt: at,
+  expiresAt: null,
+  decidedAt: at,
+  ...hidden,
 }
-export const anAgent: Agent & Record<string, unknown> = { name: 'analyst', version: 'v1', status: 'ready', problem: null, manifest: null, deployedAt: at, ...hidden }
+export const anAgent: Agent & Record<string, unknown> = {
+  name: 'analyst',
+  version: 'v1',
+  status: 'ready',
+  problem: null,
+  manifest: null,
+  deployedAt: at,
+  ...hidden,
+}
 const aKey = { id: keyId, name: 'reader', permissions: ['runs:read' as const], access: { personalData: true }, createdAt: at, lastUsedAt: null, ...hidden }
-const aStep = { op: '0', kind: 'model' as const, name: 'model', attempt: 1, input: null, output: null, failure: null, startedAt: at, endedAt: at, durationMs: 1, ...hidden }
+const aStep = {
+  op: '0',
+  kind: 'model' as const,
+  name: 'model',
+  attempt: 1,
+  input: null,
+  output: null,
+  failure: null,
+  startedAt: at,
+  endedAt: at,
+  durationMs: 1,
+  ...hidden,
+}
 const aSystem: Omit<System, 'caller'> = {
-  version: '0.1.0', sandbox: { driver: 'virtual', enforced: [], missing: [], languages: [] }, models: { default: 'offline/planner', offline: true, available: [] },
-  database: { kind: 'embedded', version: '18' }, startup: [], ...hidden,
+  version: '0.1.0',
+  sandbox: { driver: 'virtual', enforced: [], missing: [], languages: [] },
+  models: { default: 'offline/planner', offline: true, available: [] },
+  database: { kind: 'embedded', version: '18' },
+  startup: [],
+  ...hidden,
 }
 
 /** Whoever asks for `lh_all` may do everything, `lh_<permission>` that alone, and `lh_but-<permission>` all but that. */
 export async function authenticate(secret: string): Promise<Caller | undefined> {
   const word = secret.slice('lh_'.length)
-  const granted = word === 'all' ? permissions : word.startsWith('but-') ? permissions.filter((permission) => permission !== word.slice(4)) : permissions.filter((permission) => permission === word)
+  const granted =
+    word === 'all'
+      ? permissions
+      : word.startsWith('but-')
+        ? permissions.filter((permission) => permission !== word.slice(4))
+        : permissions.filter((permission) => permission === word)
   if (!secret.startsWith('lh_') || granted.length === 0) return undefined
   return { keyId, tenantId: 'acme', askerId: undefined, name: 'administrator', permissions: granted, access: { personalData: true } }
 }
@@ -87,11 +140,16 @@ export function makeStream(): FakeStream {
 
 export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Services> } = {}) {
   const calls: unknown[][] = []
-  const called = <Result>(name: string, result: Result) => async (...given: unknown[]): Promise<Result> => {
-    calls.push([name, ...given])
-    return result
-  }
-  const ofTenant = <Thing>(id: string, thing: Thing) => async (reader: string | { tenantId: string }, asked: string) => ((typeof reader === 'string' ? reader : reader.tenantId) === 'acme' && asked === id ? thing : undefined)
+  const called =
+    <Result>(name: string, result: Result) =>
+    async (...given: unknown[]): Promise<Result> => {
+      calls.push([name, ...given])
+      return result
+    }
+  const ofTenant =
+    <Thing>(id: string, thing: Thing) =>
+    async (reader: string | { tenantId: string }, asked: string) =>
+      (typeof reader === 'string' ? reader : reader.tenantId) === 'acme' && asked === id ? thing : undefined
   const stream = makeStream()
   const keys: Keys = {
     authenticate,
@@ -103,8 +161,13 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
   }
   const services: Services = {
     runs: {
-      start: called('runs.start', aRun), find: ofTenant(runId, aRun), list: called('runs.list', { items: [aRun], next: null }), findStep: async (_, id, op) => (id === runId && op === '0' ? aStep : undefined),
-      cancel: called('runs.cancel', aRun), retry: called('runs.retry', aRun), signal: called('runs.signal', aRun),
+      start: called('runs.start', aRun),
+      find: ofTenant(runId, aRun),
+      list: called('runs.list', { items: [aRun], next: null }),
+      findStep: async (_, id, op) => (id === runId && op === '0' ? aStep : undefined),
+      cancel: called('runs.cancel', aRun),
+      retry: called('runs.retry', aRun),
+      signal: called('runs.signal', aRun),
     },
     stream,
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
@@ -116,10 +179,22 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     ...changes.services,
   }
   const app = httpApi({
-    implementations: implementAll(services), authenticate, findFile: async () => undefined, health: async () => {}, consoleFolder: '/nowhere', host: '127.0.0.1', bodyBytesMax: 1_000, log: silentLog, ...changes,
+    implementations: implementAll(services),
+    authenticate,
+    findFile: async () => undefined,
+    health: async () => {},
+    consoleFolder: '/nowhere',
+    host: '127.0.0.1',
+    bodyBytesMax: 1_000,
+    log: silentLog,
+    ...changes,
   })
   /** As a caller who may do everything, unless told otherwise. */
   const ask = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
-    app.request(path, { method, headers: { authorization: 'Bearer lh_all', ...headers }, ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }) })
+    app.request(path, {
+      method,
+      headers: { authorization: 'Bearer lh_all', ...headers },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
   return { app, ask, calls, stream }
 }

@@ -14,7 +14,10 @@ declare module 'vitest' {
   }
 }
 
-const log = createLog(jsonLines((line) => process.stderr.write(line)), 'warn')
+const log = createLog(
+  jsonLines((line) => process.stderr.write(line)),
+  'warn',
+)
 
 /** `LONGHAUL_TEST_DATABASE_URL` names a PostgreSQL to use instead of starting one. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {

@@ -17,12 +17,15 @@ export async function watchJournal(db: Db): Promise<void> {
         return null;
       end $$`,
     sql`create trigger note after insert or update or delete on events for each row execute function note_journal_write()`,
-  ]) await db.rows(statement)
+  ])
+    await db.rows(statement)
 }
 
 /** Dense, chained, epochs never going back, one start, at most one end and nothing after it; nothing ever changed or deleted. */
 export async function checkJournals(db: Db): Promise<{ runCount: number; eventCount: number }> {
-  const rows = await db.rows<Row>(sql`select run_id as run, seq, epoch, type, op, data::text as text, encode(hash, 'hex') as hash from events order by run_id, seq`)
+  const rows = await db.rows<Row>(
+    sql`select run_id as run, seq, epoch, type, op, data::text as text, encode(hash, 'hex') as hash from events order by run_id, seq`,
+  )
   const byRun = Map.groupBy(rows, ({ run }) => run)
   const ends = new Set(['run.completed', 'run.failed', 'run.cancelled'])
   for (const [run, events] of byRun) {
@@ -30,7 +33,11 @@ export async function checkJournals(db: Db): Promise<{ runCount: number; eventCo
     let previous = ''
     let epoch = 0
     for (const { seq, type, op, text, hash, epoch: found } of events) {
-      expect(hash, `hash of event ${seq} of ${run}`).toBe(createHash('sha256').update(`${previous}\n${run} ${seq} ${type} ${op ?? ''}\n${text}`).digest('hex'))
+      expect(hash, `hash of event ${seq} of ${run}`).toBe(
+        createHash('sha256')
+          .update(`${previous}\n${run} ${seq} ${type} ${op ?? ''}\n${text}`)
+          .digest('hex'),
+      )
       expect(found, `epoch of event ${seq} of ${run}`).toBeGreaterThanOrEqual(epoch)
       previous = hash
       epoch = found
@@ -52,9 +59,11 @@ export async function checkJournals(db: Db): Promise<{ runCount: number; eventCo
   if (watched?.exists) {
     expect(await db.rows(sql`select * from journal_writes where action <> 'INSERT' limit 10`)).toEqual([])
     // In the order of writing, not only of numbering.
-    expect(await db.rows(sql`
+    expect(
+      await db.rows(sql`
       select * from (select run_id, seq, epoch, lag(epoch) over (partition by run_id order by n) as before, lag(seq) over (partition by run_id order by n) as seq_before from journal_writes) as writes
-      where epoch < before or seq <> seq_before + 1 limit 10`)).toEqual([])
+      where epoch < before or seq <> seq_before + 1 limit 10`),
+    ).toEqual([])
   }
   return { runCount: byRun.size, eventCount: rows.length }
 }

@@ -8,7 +8,13 @@ import { detectCgroups, removeBases } from '../../src/sandbox/drivers/bwrap/cgro
 import type { Call, Reply, Request, ServerSettings } from './sandbox-server.ts'
 
 /** A way to run the real driver on this machine. `whyNot` says why it cannot be tried here. */
-export type Mode = { name: string; user: number | undefined; withoutCgroups: boolean; /** False: root as containers have it. */ mayMount?: boolean; whyNot: string | undefined }
+export type Mode = {
+  name: string
+  user: number | undefined
+  withoutCgroups: boolean
+  /** False: root as containers have it. */ mayMount?: boolean
+  whyNot: string | undefined
+}
 
 /** A driver in a process of its own, with the driver's own interface and some more for tests. */
 export type DriverProcess = {
@@ -31,7 +37,12 @@ const repository = resolve(import.meta.dirname, '../../../..')
 const isContinuousIntegration = process.env['CI'] === 'true'
 
 export const modes: Mode[] = [
-  { name: 'as root, with control groups', user: undefined, withoutCgroups: false, whyNot: whyNotBubblewrap() ?? (isRoot ? whyNotCgroups() : 'these tests do not run as root') },
+  {
+    name: 'as root, with control groups',
+    user: undefined,
+    withoutCgroups: false,
+    whyNot: whyNotBubblewrap() ?? (isRoot ? whyNotCgroups() : 'these tests do not run as root'),
+  },
   { name: 'as an ordinary user, without control groups', user: isRoot ? ordinaryUser : undefined, withoutCgroups: true, whyNot: whyNotBubblewrap() },
 ]
 
@@ -58,7 +69,10 @@ export async function startDriver(mode: Mode, options: Partial<ServerSettings> &
   const { extraDescriptor, ...rest } = options
   const settings: ServerSettings = { ...rest, root, withoutCgroups: mode.withoutCgroups }
   const child = launch(mode, settings, extraDescriptor)
-  const pending = new Map<number, { resolve(value: unknown): void; reject(error: Error): void; onOutput?: ((stream: 'stdout' | 'stderr', text: string) => void) | undefined }>()
+  const pending = new Map<
+    number,
+    { resolve(value: unknown): void; reject(error: Error): void; onOutput?: ((stream: 'stdout' | 'stderr', text: string) => void) | undefined }
+  >()
   let complaints = ''
   let number = 0
   child.stderr?.on('data', (bytes: Buffer) => (complaints += bytes.toString()))
@@ -131,9 +145,15 @@ function launch(mode: Mode, settings: ServerSettings, extraDescriptor: number | 
   const stdio: ('ignore' | 'pipe' | 'ipc' | number)[] = ['ignore', 'ignore', 'pipe', 'ipc']
   // Node closes nothing that it inherited: such a descriptor is what a careless operator's shell leaves.
   if (extraDescriptor !== undefined) for (let at = 4; at <= 40; at++) stdio.push(at === 40 ? extraDescriptor : 'ignore')
-  const node = (from: string) => [process.execPath.startsWith(repository) ? join(from, process.execPath.slice(repository.length)) : process.execPath, '--conditions=longhaul-source', join(from, file), JSON.stringify(settings)]
+  const node = (from: string) => [
+    process.execPath.startsWith(repository) ? join(from, process.execPath.slice(repository.length)) : process.execPath,
+    '--conditions=longhaul-source',
+    join(from, file),
+    JSON.stringify(settings),
+  ]
   if (mode.user === undefined) {
-    const [program = '', ...args] = mode.mayMount === false ? ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin', '--', ...node(repository)] : node(repository)
+    const [program = '', ...args] =
+      mode.mayMount === false ? ['setpriv', '--bounding-set=-sys_admin', '--inh-caps=-sys_admin', '--', ...node(repository)] : node(repository)
     return spawn(program, args, { stdio })
   }
   // The repository may lie where an ordinary user cannot go: it is shown elsewhere, in a mount namespace that goes with the process.
@@ -141,7 +161,30 @@ function launch(mode: Mode, settings: ServerSettings, extraDescriptor: number | 
   mkdirSync(stage, { recursive: true, mode: 0o755 })
   const user = String(mode.user)
   const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-  return spawn('unshare', ['--mount', '--propagation', 'private', '--', 'sh', '-c', script, 'sh', repository, stage, 'setpriv', '--reuid', user, '--regid', user, '--clear-groups', '--', ...node(stage)], { stdio })
+  return spawn(
+    'unshare',
+    [
+      '--mount',
+      '--propagation',
+      'private',
+      '--',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      repository,
+      stage,
+      'setpriv',
+      '--reuid',
+      user,
+      '--regid',
+      user,
+      '--clear-groups',
+      '--',
+      ...node(stage),
+    ],
+    { stdio },
+  )
 }
 
 function whyNotBubblewrap(): string | undefined {
@@ -153,7 +196,19 @@ function whyNotBubblewrap(): string | undefined {
   }
   const asUser = isRoot ? ['setpriv', '--reuid', String(ordinaryUser), '--regid', String(ordinaryUser), '--clear-groups', '--'] : []
   try {
-    const [program = '', ...args] = [...asUser, 'bwrap', '--unshare-all', '--unshare-user', '--disable-userns', '--ro-bind', '/', '/', '--proc', '/proc', 'true']
+    const [program = '', ...args] = [
+      ...asUser,
+      'bwrap',
+      '--unshare-all',
+      '--unshare-user',
+      '--disable-userns',
+      '--ro-bind',
+      '/',
+      '/',
+      '--proc',
+      '/proc',
+      'true',
+    ]
     execFileSync(program, args, { stdio: 'pipe' })
     return undefined
   } catch (error) {

@@ -16,7 +16,11 @@ export type Call =
   | { do: 'stop' | 'destroy'; id: string }
   | { do: 'measure' }
 export type Request = { number: number; call: Call } | { abort: number }
-export type Reply = { number: number } & ({ output: [stream: 'stdout' | 'stderr', text: string] } | { result: unknown } | { failure: { message: string; code?: string; retryable: boolean } })
+export type Reply = { number: number } & (
+  | { output: [stream: 'stdout' | 'stderr', text: string] }
+  | { result: unknown }
+  | { failure: { message: string; code?: string; retryable: boolean } }
+)
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as ServerSettings
 const driver = bwrapDriver({ ...settings, root: claimRoot(settings.root), log: silentLog })
@@ -34,14 +38,20 @@ async function perform(number: number, call: Call): Promise<unknown> {
       sandboxes.set(call.options.id, await driver.create(call.options))
       return undefined
     case 'measure':
-      return { memoryBytes: process.memoryUsage().rss, resources: process.getActiveResourcesInfo().length, descriptors: (await import('node:fs')).readdirSync('/proc/self/fd').length }
+      return {
+        memoryBytes: process.memoryUsage().rss,
+        resources: process.getActiveResourcesInfo().length,
+        descriptors: (await import('node:fs')).readdirSync('/proc/self/fd').length,
+      }
   }
   const sandbox = sandboxes.get(call.id)
   if (!sandbox) throw new Error(`No sandbox ${call.id}.`)
   if (call.do === 'exec') {
     const abort = new AbortController()
     aborts.set(number, abort)
-    return sandbox.exec(call.request, { signal: abort.signal, onOutput: (stream, text) => send({ number, output: [stream, text] }) }).finally(() => aborts.delete(number))
+    return sandbox
+      .exec(call.request, { signal: abort.signal, onOutput: (stream, text) => send({ number, output: [stream, text] }) })
+      .finally(() => aborts.delete(number))
   }
   return call.do === 'files' ? sandbox.files(call.request) : sandbox[call.do]()
 }
@@ -56,6 +66,7 @@ process.on('message', (request: Request) => {
     (error: unknown) => {
       const failure = error instanceof StepFailure ? error.failure : { message: String(error), retryable: false }
       send({ number, failure: { message: failure.message, retryable: failure.retryable, ...(failure.code !== undefined && { code: failure.code }) } })
-    })
+    },
+  )
 })
 process.on('disconnect', () => process.exit(0))

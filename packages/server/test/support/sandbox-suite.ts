@@ -21,7 +21,10 @@ export const base64 = (text: string): string => Buffer.from(text).toString('base
 
 /** The failure that `work` rejects with. */
 export async function failureOf(work: Promise<unknown>): Promise<StepFailure['failure']> {
-  const error = await work.then(() => undefined, (error: unknown) => error)
+  const error = await work.then(
+    () => undefined,
+    (error: unknown) => error,
+  )
   if (!(error instanceof StepFailure)) throw new Error(`Expected a StepFailure, got ${String(error)}`)
   return error.failure
 }
@@ -48,7 +51,15 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
   })
 
   test('a command gives its output, its errors and its exit code', async () => {
-    expect(await sh(sandbox, 'echo out; echo err >&2; exit 3')).toMatchObject({ exitCode: 3, signal: null, stdout: 'out\n', stderr: 'err\n', isTruncated: false, isTimedOut: false, driver: sandbox.driver })
+    expect(await sh(sandbox, 'echo out; echo err >&2; exit 3')).toMatchObject({
+      exitCode: 3,
+      signal: null,
+      stdout: 'out\n',
+      stderr: 'err\n',
+      isTruncated: false,
+      isTimedOut: false,
+      driver: sandbox.driver,
+    })
   })
 
   test('a program gets its arguments exactly as they were given', async () => {
@@ -61,9 +72,12 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
     expect(await sandbox.exec({ cmd: "no'such program", args: [], timeoutMs: 5_000 }, { signal: never })).toMatchObject({ exitCode: 127 })
   })
 
-  test('environment, folder and input are the command\'s own', async () => {
+  test("environment, folder and input are the command's own", async () => {
     await sh(sandbox, 'mkdir -p sub')
-    const result = await sandbox.exec({ script: 'pwd; echo "$GREETING"; cat', cwd: 'sub', env: { GREETING: 'hello $x' }, stdin: 'input ü\n', timeoutMs: 5_000 }, { signal: never })
+    const result = await sandbox.exec(
+      { script: 'pwd; echo "$GREETING"; cat', cwd: 'sub', env: { GREETING: 'hello $x' }, stdin: 'input ü\n', timeoutMs: 5_000 },
+      { signal: never },
+    )
     expect(result.stdout).toBe('/workspace/sub\nhello $x\ninput ü\n')
     expect((await sh(sandbox, 'echo "[$GREETING]"; pwd')).stdout).toBe('[]\n/workspace\n')
   })
@@ -73,7 +87,8 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
   })
 
   test('the tools that agents explore files with are there', async () => {
-    const script = 'mkdir -p t && printf "b 2\\na 1\\nc 3\\n" > t/x.txt && grep -rn "a 1" t && sed s/b/B/ t/x.txt | head -n 1 && awk "{ s += \\$2 } END { print s }" t/x.txt && sort t/x.txt | cut -d" " -f1 | tr -d "\\n" && find t -name "*.txt" | wc -l'
+    const script =
+      'mkdir -p t && printf "b 2\\na 1\\nc 3\\n" > t/x.txt && grep -rn "a 1" t && sed s/b/B/ t/x.txt | head -n 1 && awk "{ s += \\$2 } END { print s }" t/x.txt && sort t/x.txt | cut -d" " -f1 | tr -d "\\n" && find t -name "*.txt" | wc -l'
     expect((await sh(sandbox, script)).stdout.replace(/ +/g, ' ')).toBe('t/x.txt:2:a 1\nB 2\n6\nabc1\n')
   })
 
@@ -106,7 +121,10 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
 
   test('output is heard of while or after the command runs, all of it and in order', async () => {
     let heard = ''
-    const result = await sandbox.exec({ script: 'for i in 1 2 3; do echo $i; done', timeoutMs: 5_000 }, { signal: never, onOutput: (stream, text) => (heard += stream === 'stdout' ? text : '') })
+    const result = await sandbox.exec(
+      { script: 'for i in 1 2 3; do echo $i; done', timeoutMs: 5_000 },
+      { signal: never, onOutput: (stream, text) => (heard += stream === 'stdout' ? text : '') },
+    )
     expect(heard).toBe('1\n2\n3\n')
     expect(result.stdout).toBe(heard)
   })
@@ -118,13 +136,31 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
 
   test('files are written, listed and read back, byte for byte', async () => {
     const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, i) => (i * 7) % 256))
-    const files = [{ path: 'f/deep/x.bin', base64: bytes.toString('base64') }, { path: '/workspace/f/empty', base64: '' }, { path: 'f/-rf', base64: base64('dash') }]
+    const files = [
+      { path: 'f/deep/x.bin', base64: bytes.toString('base64') },
+      { path: '/workspace/f/empty', base64: '' },
+      { path: 'f/-rf', base64: base64('dash') },
+    ]
     expect(await sandbox.files({ action: 'write', files })).toEqual({ action: 'write', count: 3 })
-    expect(await sandbox.files({ action: 'read', path: 'f/deep/x.bin', bytesMax: 1_000_000 })).toEqual({ action: 'read', base64: bytes.toString('base64'), bytes: 200_000, isTruncated: false })
-    expect(await sandbox.files({ action: 'read', path: 'f/deep/x.bin', bytesMax: 10 })).toEqual({ action: 'read', base64: bytes.subarray(0, 10).toString('base64'), bytes: 200_000, isTruncated: true })
+    expect(await sandbox.files({ action: 'read', path: 'f/deep/x.bin', bytesMax: 1_000_000 })).toEqual({
+      action: 'read',
+      base64: bytes.toString('base64'),
+      bytes: 200_000,
+      isTruncated: false,
+    })
+    expect(await sandbox.files({ action: 'read', path: 'f/deep/x.bin', bytesMax: 10 })).toEqual({
+      action: 'read',
+      base64: bytes.subarray(0, 10).toString('base64'),
+      bytes: 200_000,
+      isTruncated: true,
+    })
     expect(await sandbox.files({ action: 'list', path: 'f' })).toEqual({
       action: 'list',
-      entries: [{ name: '-rf', type: 'file', bytes: 4 }, { name: 'deep', type: 'directory', bytes: expect.any(Number) }, { name: 'empty', type: 'file', bytes: 0 }],
+      entries: [
+        { name: '-rf', type: 'file', bytes: 4 },
+        { name: 'deep', type: 'directory', bytes: expect.any(Number) },
+        { name: 'empty', type: 'file', bytes: 0 },
+      ],
     })
     expect((await sh(sandbox, 'wc -c < f/deep/x.bin; cat f/-rf')).stdout.trim()).toBe('200000\ndash')
     await sandbox.files({ action: 'write', files: [{ path: 'f/deep/x.bin', base64: base64('shorter') }] })
@@ -169,7 +205,9 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
     await sh(first, 'echo kept > note; rm inside; mkdir -p deep/er; ln -s note link; chmod 755 note')
     await first.stop()
     const second = await driver.create({ id, seed })
-    expect((await sh(second, 'cat note link; ls inside 2>/dev/null; ls -d deep/er; test -x note && echo executable')).stdout).toBe('kept\nkept\ndeep/er\nexecutable\n')
+    expect((await sh(second, 'cat note link; ls inside 2>/dev/null; ls -d deep/er; test -x note && echo executable')).stdout).toBe(
+      'kept\nkept\ndeep/er\nexecutable\n',
+    )
   })
 
   test('a destroyed workspace is gone', async () => {
@@ -180,7 +218,7 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
     expect((await sh(await driver.create({ id }), 'ls -A')).stdout).toBe('')
   })
 
-  test('sandboxes do not see each other\'s files', async () => {
+  test("sandboxes do not see each other's files", async () => {
     const [a, b] = await Promise.all([driver.create({ id: freshId() }), driver.create({ id: freshId() })])
     await sh(a, 'echo secret-of-a > /workspace/x; echo secret-of-a > /tmp/x')
     expect((await sh(a, 'cat /workspace/x /tmp/x')).stdout).toBe('secret-of-a\nsecret-of-a\n')
@@ -204,7 +242,12 @@ export function testDriver(start: () => Promise<SuiteDriver>): void {
 
   test('the network cannot be reached', async () => {
     await using server = await countConnections()
-    const tries = ['curl -m 2 http://HERE/', 'wget -T 2 -t 1 -O - http://HERE/', 'exec 3<>/dev/tcp/127.0.0.1/PORT && echo >&3', 'python3 -c "import socket; socket.create_connection((\'127.0.0.1\', PORT), 2)"']
+    const tries = [
+      'curl -m 2 http://HERE/',
+      'wget -T 2 -t 1 -O - http://HERE/',
+      'exec 3<>/dev/tcp/127.0.0.1/PORT && echo >&3',
+      'python3 -c "import socket; socket.create_connection((\'127.0.0.1\', PORT), 2)"',
+    ]
     for (const each of tries) await sh(sandbox, each.replaceAll('HERE', `127.0.0.1:${server.port}`).replaceAll('PORT', String(server.port)))
     expect(server.connections()).toBe(0)
     await new Promise((resolve) => connect(server.port, '127.0.0.1').on('connect', resolve))

@@ -31,7 +31,9 @@ export type LaunchOptions = {
 export function launch({ env, ownGroup = false, through = [] }: LaunchOptions): Life {
   const [program = process.execPath, ...args] = [...through, process.execPath, '--conditions=longhaul-source', join(root, 'packages/server/src/main.ts')]
   const child: ChildProcess = spawn(program, args, {
-    cwd: root, detached: ownGroup, stdio: ['ignore', 'pipe', 'pipe'],
+    cwd: root,
+    detached: ownGroup,
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', ...env },
   })
   let output = ''
@@ -47,7 +49,8 @@ export function launch({ env, ownGroup = false, through = [] }: LaunchOptions): 
   const { pid } = child
   if (pid === undefined) throw new Error('The server could not be started.')
   return {
-    pid, exited,
+    pid,
+    exited,
     output: () => output,
     isRunning: () => !hasExited,
     kill(signal) {
@@ -100,13 +103,21 @@ export async function openServerProcess({ env = {} }: { env?: Record<string, str
     return life
   }
   const server: ServerProcess = {
-    client, dataDir,
+    client,
+    dataDir,
     life: current,
     url: () => place.url,
     key: () => place.key,
     async start() {
       life = launch({
-        env: { LONGHAUL_HTTP_PORT: '0', LONGHAUL_DATA_DIR: dataDir, LONGHAUL_AGENTS_DIR: fixtureAgents, LONGHAUL_SANDBOX_DRIVER: 'virtual', LONGHAUL_LOG_FORMAT: 'json', ...env },
+        env: {
+          LONGHAUL_HTTP_PORT: '0',
+          LONGHAUL_DATA_DIR: dataDir,
+          LONGHAUL_AGENTS_DIR: fixtureAgents,
+          LONGHAUL_SANDBOX_DRIVER: 'virtual',
+          LONGHAUL_LOG_FORMAT: 'json',
+          ...env,
+        },
       })
       place = await untilReady(life)
     },
@@ -126,13 +137,19 @@ export async function openServerProcess({ env = {} }: { env?: Record<string, str
 
 /** Processes that work in or were started for this folder, by number: PostgreSQL, workers, sandboxes. */
 export function processesOf(folder: string): number[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => pid !== process.pid && belongsTo(pid, folder))
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => pid !== process.pid && belongsTo(pid, folder))
 }
 
 function belongsTo(pid: number, folder: string): boolean {
   try {
     if (/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))) return false
-    return readlinkSync(`/proc/${pid}/cwd`).startsWith(folder) || ['environ', 'cmdline'].some((file) => readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(folder))
+    return (
+      readlinkSync(`/proc/${pid}/cwd`).startsWith(folder) ||
+      ['environ', 'cmdline'].some((file) => readFileSync(`/proc/${pid}/${file}`, 'utf8').includes(folder))
+    )
   } catch {
     return false // It has just ended.
   }
@@ -165,7 +182,7 @@ async function endLeftovers(folder: string): Promise<void> {
 
 /** Asks until there is an answer. Throws what `ask` throws, and when the time is up. */
 export async function until<Result>(what: string, limitMs: number, ask: () => Promise<Result | undefined> | Result | undefined): Promise<Result> {
-  for (const from = performance.now(); ; ) {
+  for (const from = performance.now(); ;) {
     const found = await ask()
     if (found !== undefined) return found
     if (performance.now() - from > limitMs) throw new Error(`Waited ${limitMs} ms for ${what}.`)

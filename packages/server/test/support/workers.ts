@@ -21,10 +21,15 @@ export type TestWorkers = TestEngine & {
   folder: string
 }
 
-const source = (body: string) => (body.includes('export default') ? body : `import { durable } from '@longhaul/sdk'\nexport default durable('test', async (ctx, input) => {\n${body}\n})\n`)
+const source = (body: string) =>
+  body.includes('export default') ? body : `import { durable } from '@longhaul/sdk'\nexport default durable('test', async (ctx, input) => {\n${body}\n})\n`
 
 /** `agents`: the bodies of durable functions of `ctx` and `input`, by agent. */
-export async function startWithWorkers(db: Db, agents: Record<string, string>, { engine: options = {}, workers: workerOptions = {} }: { engine?: TestOptions; workers?: Partial<WorkersOptions> } = {}): Promise<TestWorkers> {
+export async function startWithWorkers(
+  db: Db,
+  agents: Record<string, string>,
+  { engine: options = {}, workers: workerOptions = {} }: { engine?: TestOptions; workers?: Partial<WorkersOptions> } = {},
+): Promise<TestWorkers> {
   const folder = await mkdtemp(join(tmpdir(), 'longhaul-workers-'))
   const write = async (agent: string, body: string) => {
     await mkdir(join(folder, agent, 'agent'), { recursive: true })
@@ -40,7 +45,8 @@ export async function startWithWorkers(db: Db, agents: Record<string, string>, {
     command: [process.execPath, '--conditions=longhaul-source', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
     env: { PATH: process.env['PATH'] ?? '', HOME: folder },
     workersPerVersion: 1,
-    findVersion: async (tenantId, agent, version): Promise<VersionPlace | undefined> => (agents[agent] === undefined ? undefined : { tenantId, agent, version, folder: join(folder, agent), dataDir: dirname(folder) }),
+    findVersion: async (tenantId, agent, version): Promise<VersionPlace | undefined> =>
+      agents[agent] === undefined ? undefined : { tenantId, agent, version, folder: join(folder, agent), dataDir: dirname(folder) },
     onLoaded: ({ agent }, hello) => void loaded.push({ agent, hello }),
     ...workerOptions,
   })

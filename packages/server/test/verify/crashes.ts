@@ -93,7 +93,12 @@ function isWorker(pid: number): boolean {
 /** The checks ask the database, which may just have been killed. */
 async function whenUp<Result>(work: () => Promise<Result>): Promise<Result> {
   let failure: unknown
-  const done = await until('the database', 60_000, () => work().then((result) => ({ result }), (error: unknown) => void (failure = error))).catch(() => {
+  const done = await until('the database', 60_000, () =>
+    work().then(
+      (result) => ({ result }),
+      (error: unknown) => void (failure = error),
+    ),
+  ).catch(() => {
     throw failure
   })
   return done.result
@@ -103,7 +108,7 @@ const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 
 /** Numbers from 0 up to 1 that depend on the seed alone (a 32-bit xorshift). */
 function makeRandom(seed: number): () => number {
-  let state = (Math.imul(seed, 2_654_435_761) | 0) || 1
+  let state = Math.imul(seed, 2_654_435_761) | 0 || 1
   return () => {
     state ^= state << 13
     state ^= state >>> 17

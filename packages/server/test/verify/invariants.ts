@@ -83,7 +83,9 @@ type Row = { seq: number; epoch: number; type: string; op: string | null; text: 
 
 /** I2 and I3: numbered without gaps, chained, written by one owner after the other, never changed, every question answered once. */
 async function checkJournal(db: Db, runId: string): Promise<string[]> {
-  const rows = await db.rows<Row>(sql`select seq, epoch, type, op, data::text as text, encode(hash, 'hex') as hash from events where run_id = ${runId} order by seq`)
+  const rows = await db.rows<Row>(
+    sql`select seq, epoch, type, op, data::text as text, encode(hash, 'hex') as hash from events where run_id = ${runId} order by seq`,
+  )
   const changes = await db.rows<{ what: string; seq: number }>(sql`select what, seq from journal_changes where run_id = ${runId}`)
   const problems = changes.map(({ what, seq }) => `I3: event ${seq} was changed afterwards (${what})`)
   const results = new Set<string>()
@@ -91,7 +93,9 @@ async function checkJournal(db: Db, runId: string): Promise<string[]> {
   let epoch = 0
   for (const [i, row] of rows.entries()) {
     if (row.seq !== i) problems.push(`I3: event ${row.seq} stands where ${i} should`)
-    const hash = createHash('sha256').update(`${previous}\n${runId} ${row.seq} ${row.type} ${row.op ?? ''}\n${row.text}`).digest('hex')
+    const hash = createHash('sha256')
+      .update(`${previous}\n${runId} ${row.seq} ${row.type} ${row.op ?? ''}\n${row.text}`)
+      .digest('hex')
     if (hash !== row.hash) problems.push(`I3: the chain breaks at event ${row.seq}`)
     previous = row.hash
     if (row.epoch < epoch) problems.push(`I2: event ${row.seq} is of epoch ${row.epoch} after one of epoch ${epoch}`)
@@ -106,7 +110,8 @@ async function checkJournal(db: Db, runId: string): Promise<string[]> {
   return problems
 }
 
-const isResult = ({ type, text }: Row): boolean => type === 'step.completed' || type === 'wait.completed' || (type === 'step.failed' && JSON.parse(text).retryInMs === null)
+const isResult = ({ type, text }: Row): boolean =>
+  type === 'step.completed' || type === 'wait.completed' || (type === 'step.failed' && JSON.parse(text).retryInMs === null)
 
 /** I8: what one client saw, across all reconnects, is the journal. */
 async function checkStream(client: Client, { runId, events }: Played): Promise<string[]> {
@@ -126,7 +131,8 @@ function checkEffects(expected: Ledger, ledger: Ledger, cuts: Cut[]): string[] {
   for (const [step, least] of expected) {
     const count = ledger.get(step) ?? 0
     const lost = cuts.reduce((sum, { executed, recorded }) => sum + Number((executed.get(step) ?? 0) > (recorded.get(step) ?? 0)), 0)
-    if (count < least || count > least + lost) problems.push(`I4: step ${step} took effect ${count} times; ${least} plus at most ${lost} that were not recorded are right`)
+    if (count < least || count > least + lost)
+      problems.push(`I4: step ${step} took effect ${count} times; ${least} plus at most ${lost} that were not recorded are right`)
   }
   for (const step of ledger.keys()) if (!expected.has(step)) problems.push(`I4: step ${step} is not in the program`)
   return problems

@@ -18,7 +18,11 @@ export type PlayOptions = {
 }
 
 /** Returns when the stream has ended, which it does with the run. `onEvent` sees each event before the person acts on it. */
-export async function playRun(client: Client, commands: Command[], { key = randomUUID(), isSlow = false, limitMs = 20_000, onEvent = () => {} }: PlayOptions = {}): Promise<Played> {
+export async function playRun(
+  client: Client,
+  commands: Command[],
+  { key = randomUUID(), isSlow = false, limitMs = 20_000, onEvent = () => {} }: PlayOptions = {},
+): Promise<Played> {
   const { id: runId } = await keepTrying(() => client.runs.start({ agent: 'crash', input: { commands }, idempotencyKey: key }), patience)
   const events: RunEvent[] = []
   let reconnectCount = -1
@@ -30,13 +34,17 @@ export async function playRun(client: Client, commands: Command[], { key = rando
       events.push(frame)
       onEvent(frame)
       if (frame.type !== 'wait.created' || frame.data.kind === 'timer') continue
-      while (isSlow && (await keepTrying(() => client.runs.get({ runId }), patience)).state === 'running' && !limit.aborted) await new Promise((resolve) => setTimeout(resolve, 5))
+      while (isSlow && (await keepTrying(() => client.runs.get({ runId }), patience)).state === 'running' && !limit.aborted)
+        await new Promise((resolve) => setTimeout(resolve, 5))
       await answer(client, runId, frame)
     }
   } catch (error) {
     if (error !== limit.reason) throw error
     const run = await client.runs.get({ runId })
-    throw new Error(`Run ${runId} has not ended within ${limitMs} ms; it is ${run.state}, ${JSON.stringify(run.wait)}, after ${events.map(({ type, op }) => `${type} ${op ?? ''}`).join(', ')}`, { cause: error })
+    throw new Error(
+      `Run ${runId} has not ended within ${limitMs} ms; it is ${run.state}, ${JSON.stringify(run.wait)}, after ${events.map(({ type, op }) => `${type} ${op ?? ''}`).join(', ')}`,
+      { cause: error },
+    )
   }
   return { runId, key, events, reconnectCount }
 }

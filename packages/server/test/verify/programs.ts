@@ -8,7 +8,16 @@ export type { Command }
 export const everything: Command[] = [
   { do: 'step', name: 'first' },
   { do: 'sleep', name: 'nap', ms: 30 },
-  { do: 'all', branches: [[{ do: 'step', name: 'left' }], [{ do: 'sleep', name: 'pause', ms: 20 }, { do: 'step', name: 'right', failures: 1 }]] },
+  {
+    do: 'all',
+    branches: [
+      [{ do: 'step', name: 'left' }],
+      [
+        { do: 'sleep', name: 'pause', ms: 20 },
+        { do: 'step', name: 'right', failures: 1 },
+      ],
+    ],
+  },
   { do: 'signal', name: 'word' },
   { do: 'exec', word: 'inside' },
   { do: 'approval', name: 'Go on?' },
@@ -16,7 +25,9 @@ export const everything: Command[] = [
 ]
 
 /** The same without what costs commits and adds no kind of them: in the matrix of the server each commit costs two starts. */
-export const oneOfEach: Command[] = everything.map((command): Command => (command.do === 'all' ? { do: 'all', branches: [[{ do: 'step', name: 'left' }], [{ do: 'step', name: 'right' }]] } : command))
+export const oneOfEach: Command[] = everything.map((command): Command =>
+  command.do === 'all' ? { do: 'all', branches: [[{ do: 'step', name: 'left' }], [{ do: 'step', name: 'right' }]] } : command,
+)
 
 /** What the person answers. */
 export const wordFor = (name: string): string => `the word for ${name}`

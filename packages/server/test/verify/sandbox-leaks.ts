@@ -35,7 +35,10 @@ async function perform(sandbox: Sandbox, kind: number): Promise<string> {
   if (kind === 0) return (await sh('(setsid sleep 300 &); sleep 300', 60)).isTimedOut ? 'timed out' : 'wrong: no time-out'
   if (kind === 1) return (await sh('kill -9 -1; sleep 5')).signal === 'SIGKILL' ? 'killed itself' : 'wrong: not killed'
   if (kind === 2) {
-    const running = sh('sleep 300').then((result) => result.signal, () => 'SIGKILL')
+    const running = sh('sleep 300').then(
+      (result) => result.signal,
+      () => 'SIGKILL',
+    )
     await sandbox.stop()
     return (await running) === 'SIGKILL' ? 'stopped in the middle' : 'wrong: went on'
   }
@@ -57,12 +60,14 @@ function measure(): Held {
 
 async function round(from: number, to: number): Promise<void> {
   let next = from
-  await Promise.all(Array.from({ length: atOnce }, async () => {
-    while (next < to) {
-      if (performance.now() - startedMs > withinMs) throw new Error(`Not done within ${withinMs} ms.`)
-      await live(next++)
-    }
-  }))
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (next < to) {
+        if (performance.now() - startedMs > withinMs) throw new Error(`Not done within ${withinMs} ms.`)
+        await live(next++)
+      }
+    }),
+  )
 }
 
 await round(0, 20) // What is made once is made by now.
@@ -75,5 +80,7 @@ rmSync(root, { recursive: true, force: true })
 const leaks = (['descriptors', 'processes', 'groups', 'mounts', 'folders'] as const).filter((name) => after[name] > before[name])
 const wrong = Object.keys(outcomes).filter((outcome) => outcome.startsWith('wrong'))
 const memoryGrowthMb = after.memoryMb - before.memoryMb
-process.stdout.write(`${JSON.stringify({ count, seconds: Math.round((performance.now() - startedMs) / 1_000), outcomes, before, after, leaks, wrong }, undefined, 2)}\n`)
+process.stdout.write(
+  `${JSON.stringify({ count, seconds: Math.round((performance.now() - startedMs) / 1_000), outcomes, before, after, leaks, wrong }, undefined, 2)}\n`,
+)
 process.exitCode = leaks.length > 0 || wrong.length > 0 || memoryGrowthMb > 150 ? 1 : 0

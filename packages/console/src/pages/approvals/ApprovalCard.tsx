@@ -31,12 +31,24 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
             <span>
               {t('approvals.asked')} <Ago at={approval.createdAt} />
             </span>
-            {approval.state === 'pending' && <span>· {approval.expiresAt === null ? t('wait.noLimit') : t('wait.expires', { when: formatInstant(Date.parse(approval.expiresAt), locale) })}</span>}
+            {approval.state === 'pending' && (
+              <span>
+                · {approval.expiresAt === null ? t('wait.noLimit') : t('wait.expires', { when: formatInstant(Date.parse(approval.expiresAt), locale) })}
+              </span>
+            )}
           </p>
         </div>
         <StateBadge tone={tones[approval.state]}>{t(`wait.${approval.state}`)}</StateBadge>
       </header>
-      <div className="px-4 py-3">{approval.detail === null ? <p className="text-sm text-ink-3">{t('approvals.none')}</p> : <div className="rounded-md bg-sunken p-3"><PlainView value={approval.detail} /></div>}</div>
+      <div className="px-4 py-3">
+        {approval.detail === null ? (
+          <p className="text-sm text-ink-3">{t('approvals.none')}</p>
+        ) : (
+          <div className="rounded-md bg-sunken p-3">
+            <PlainView value={approval.detail} />
+          </div>
+        )}
+      </div>
       <footer className="flex flex-wrap items-center gap-3 border-t border-line px-4 py-2.5">
         {approval.state === 'pending' ? <Decision approval={approval} /> : <Decided approval={approval} />}
         {isLinked && (
@@ -72,7 +84,15 @@ function Decision({ approval }: { approval: Approval }) {
   const blocked = mayDecide ? undefined : t('common.noPermission', { permission: 'approvals:decide' })
   return (
     <div className="flex min-w-0 flex-1 flex-wrap items-center gap-2">
-      <TextInput aria-label={t('wait.comment')} placeholder={t('wait.comment')} maxLength={2_000} value={comment} onChange={(event) => setComment(event.target.value)} isSmall className="w-full sm:w-64" />
+      <TextInput
+        aria-label={t('wait.comment')}
+        placeholder={t('wait.comment')}
+        maxLength={2_000}
+        value={comment}
+        onChange={(event) => setComment(event.target.value)}
+        isSmall
+        className="w-full sm:w-64"
+      />
       <Button look="primary" disabledBecause={blocked} isBusy={decide.isPending} onClick={() => decide.mutate(true)}>
         <Check size={14} aria-hidden />
         {t('wait.approve')}

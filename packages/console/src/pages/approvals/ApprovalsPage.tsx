@@ -18,7 +18,12 @@ export function ApprovalsPage() {
   const search = useSearch({ from: '/shell/approvals' })
   const navigate = useNavigate()
   const filter = filters.find((one) => one === search.state) ?? 'pending'
-  const approvals = useQuery(approvalsQuery(approvalStates.find((one) => one === filter), search.cursor))
+  const approvals = useQuery(
+    approvalsQuery(
+      approvalStates.find((one) => one === filter),
+      search.cursor,
+    ),
+  )
   return (
     <div className="mx-auto max-w-3xl">
       <div className="mb-4 flex flex-wrap items-center justify-between gap-3">
@@ -27,14 +32,20 @@ export function ApprovalsPage() {
           label={t('approvals.filter')}
           value={filter}
           options={filters.map((value) => ({ value, label: value === 'all' ? t('common.all') : t(`wait.${value}`) }))}
-          onChange={(state) => void navigate({ to: patterns.approvals, search: { state: state === 'pending' ? undefined : state, cursor: undefined }, replace: true })}
+          onChange={(state) =>
+            void navigate({ to: patterns.approvals, search: { state: state === 'pending' ? undefined : state, cursor: undefined }, replace: true })
+          }
         />
       </div>
       {approvals.isError && !approvals.data && <RequestError error={approvals.error} />}
       {approvals.isPending && <Skeleton className="h-40" />}
       {approvals.data?.items.length === 0 && (
         <div className="rounded-lg border border-line bg-surface">
-          {filter === 'pending' ? <EmptyState title={t('approvals.emptyPending')}>{t('approvals.emptyPendingText')}</EmptyState> : <EmptyState title={t('approvals.empty')} />}
+          {filter === 'pending' ? (
+            <EmptyState title={t('approvals.emptyPending')}>{t('approvals.emptyPendingText')}</EmptyState>
+          ) : (
+            <EmptyState title={t('approvals.empty')} />
+          )}
         </div>
       )}
       <div className="space-y-4">

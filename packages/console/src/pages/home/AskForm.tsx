@@ -87,11 +87,18 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
             placeholder={t(isFunction ? 'home.functionPlaceholder' : 'home.placeholder', { agent: agent.name })}
             onChange={(event) => setQuestion(event.target.value)}
             onKeyDown={onKeyDown}
-            className={cx('field-sizing-content block max-h-72 min-h-24 w-full resize-none bg-transparent px-4 pt-3 outline-none', takesJson ? 'font-mono text-sm' : 'text-lg')}
+            className={cx(
+              'field-sizing-content block max-h-72 min-h-24 w-full resize-none bg-transparent px-4 pt-3 outline-none',
+              takesJson ? 'font-mono text-sm' : 'text-lg',
+            )}
           />
           <div className="flex items-center justify-between gap-3 p-2 pl-4">
             <p className="flex min-w-0 items-center gap-2 text-xs text-ink-3">
-              {isOffline && !isFunction ? <Tag tone="warn">{t('run.offline')}</Tag> : <span className="hidden sm:inline">{t(takesJson ? 'home.jsonHint' : 'home.hint')}</span>}
+              {isOffline && !isFunction ? (
+                <Tag tone="warn">{t('run.offline')}</Tag>
+              ) : (
+                <span className="hidden sm:inline">{t(takesJson ? 'home.jsonHint' : 'home.hint')}</span>
+              )}
             </p>
             <Button type="submit" look="primary" disabledBecause={reason} isBusy={start.isPending}>
               {t(isFunction ? 'home.start' : 'home.submit')}
@@ -112,7 +119,11 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
           <ul>
             {examples.map((example) => (
               <li key={example}>
-                <button type="button" onClick={() => take(example)} className="group -mx-2 flex w-[calc(100%+1rem)] items-center gap-3 rounded-md px-2 py-2 text-left hover:bg-hover">
+                <button
+                  type="button"
+                  onClick={() => take(example)}
+                  className="group -mx-2 flex w-[calc(100%+1rem)] items-center gap-3 rounded-md px-2 py-2 text-left hover:bg-hover"
+                >
                   <ArrowRight size={14} aria-hidden className="shrink-0 text-ink-3 transition-transform group-hover:translate-x-0.5 group-hover:text-accent" />
                   <span className={cx('min-w-0 break-words', takesJson && 'font-mono text-sm')}>{example}</span>
                 </button>

@@ -26,9 +26,7 @@ export function HomePage() {
         </div>
         {agents.isPending && <FormSkeleton />}
         {agents.isError && !agents.data && <RequestError error={agents.error} />}
-        {agents.data?.items.length === 0 && (
-          <EmptyState title={t('home.noAgents')}>{t('home.noAgentsText')}</EmptyState>
-        )}
+        {agents.data?.items.length === 0 && <EmptyState title={t('home.noAgents')}>{t('home.noAgentsText')}</EmptyState>}
         {agents.data && agent && (
           <>
             <AgentCards

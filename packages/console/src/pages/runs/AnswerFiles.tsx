@@ -42,7 +42,15 @@ function Image({ file, alt }: { file: FilePart; alt: string }) {
   if (isError) return <p className="p-4 text-sm text-ink-2">{t('answer.chartFailed')}</p>
   // The box keeps its shape while the picture comes, so that nothing below it moves.
   const isDrawing = file.mediaType === 'image/svg+xml'
-  return <div className={isDrawing ? 'drawing' : 'bg-paper'}>{address ? <img src={address} alt={alt} className="mx-auto aspect-[16/9] max-h-[28rem] w-full object-contain" /> : <Skeleton className="aspect-[16/9] max-h-[28rem] w-full rounded-none" />}</div>
+  return (
+    <div className={isDrawing ? 'drawing' : 'bg-paper'}>
+      {address ? (
+        <img src={address} alt={alt} className="mx-auto aspect-[16/9] max-h-[28rem] w-full object-contain" />
+      ) : (
+        <Skeleton className="aspect-[16/9] max-h-[28rem] w-full rounded-none" />
+      )}
+    </div>
+  )
 }
 
 export function DownloadButton({ file, label }: { file: FilePart; label: string }) {
@@ -58,7 +66,13 @@ export function DownloadButton({ file, label }: { file: FilePart; label: string 
     }
   }
   return (
-    <Button size="sm" look="quiet" isBusy={isBusy} onClick={() => void download()} title={`${t('common.download')} ${file.name}, ${formatBytes(file.bytes, locale)}`}>
+    <Button
+      size="sm"
+      look="quiet"
+      isBusy={isBusy}
+      onClick={() => void download()}
+      title={`${t('common.download')} ${file.name}, ${formatBytes(file.bytes, locale)}`}
+    >
       <Download size={13} aria-hidden />
       {label}
     </Button>

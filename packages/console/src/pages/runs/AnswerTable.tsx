@@ -16,7 +16,16 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
   const [sort, setSort] = useState<Sort | null>(null)
   const [isWhole, setWhole] = useState(false)
   const rows = useMemo(() => sortRows(part.rows, sort, locale), [part.rows, sort, locale])
-  const styles = useMemo(() => part.columns.map((column, i) => numberStyleOf(column, part.rows.map((row) => row[i] ?? null))), [part])
+  const styles = useMemo(
+    () =>
+      part.columns.map((column, i) =>
+        numberStyleOf(
+          column,
+          part.rows.map((row) => row[i] ?? null),
+        ),
+      ),
+    [part],
+  )
   const shown = isWhole ? rows : rows.slice(0, rowsAtFirst)
   const isCut = part.rowCount > part.rows.length
   // Three states in turn: the way the column is read first, the other way, as the query gave it.
@@ -46,7 +55,10 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
                       type="button"
                       title={t('answer.sortBy', { column: column.name })}
                       onClick={() => press(i)}
-                      className={cx('inline-flex w-full items-center gap-1 px-3 py-1.5 text-xs text-ink-2 hover:text-ink focus-visible:outline-offset-[-2px]', column.type === 'number' && 'flex-row-reverse')}
+                      className={cx(
+                        'inline-flex w-full items-center gap-1 px-3 py-1.5 text-xs text-ink-2 hover:text-ink focus-visible:outline-offset-[-2px]',
+                        column.type === 'number' && 'flex-row-reverse',
+                      )}
                     >
                       <span className="whitespace-nowrap">{column.name}</span>
                       <Icon size={12} aria-hidden className={direction === 'none' ? 'opacity-40' : 'text-accent'} />
@@ -63,7 +75,11 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
                   const cell = row[i] ?? null
                   const isNumber = typeof cell === 'number'
                   return (
-                    <td key={i} title={isNumber ? String(cell) : undefined} className={cx('px-3 py-1.5', column.type === 'number' ? 'text-right whitespace-nowrap' : 'max-w-80')}>
+                    <td
+                      key={i}
+                      title={isNumber ? String(cell) : undefined}
+                      className={cx('px-3 py-1.5', column.type === 'number' ? 'text-right whitespace-nowrap' : 'max-w-80')}
+                    >
                       {cell === null ? <span className="text-ink-3">–</span> : isNumber ? styles[i]?.(cell, locale) : String(cell)}
                     </td>
                   )

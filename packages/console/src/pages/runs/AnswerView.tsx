@@ -73,7 +73,13 @@ function Sql({ sql, title }: { sql: NonNullable<TablePart['sql']>; title: string
   return (
     <div className="overflow-hidden rounded-lg border border-line bg-surface">
       <div className="flex min-h-9 items-center pr-1 text-sm">
-        <button type="button" aria-expanded={isOpen} aria-controls={body} onClick={() => setOpen(!isOpen)} className="flex h-9 min-w-0 flex-1 items-center gap-2 pl-3 text-left hover:bg-hover focus-visible:outline-offset-[-2px]">
+        <button
+          type="button"
+          aria-expanded={isOpen}
+          aria-controls={body}
+          onClick={() => setOpen(!isOpen)}
+          className="flex h-9 min-w-0 flex-1 items-center gap-2 pl-3 text-left hover:bg-hover focus-visible:outline-offset-[-2px]"
+        >
           <ChevronRight size={14} aria-hidden className={cx('shrink-0 text-ink-3 transition-transform', isOpen && 'rotate-90')} />
           <span className="font-medium">{t('answer.sql')}</span>
           {!isOpen && <span className="min-w-0 truncate font-mono text-xs text-ink-3">{title ?? sql.replace(/\s+/g, ' ')}</span>}

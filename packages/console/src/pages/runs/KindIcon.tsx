@@ -1,4 +1,21 @@
-import { CircleStop, Clock, CornerDownRight, File, Flag, FolderOpen, GitFork, Hand, Inbox, MessageSquareText, Play, Radio, SquareTerminal, Stamp, Unplug, Wrench } from 'lucide-react'
+import {
+  CircleStop,
+  Clock,
+  CornerDownRight,
+  File,
+  Flag,
+  FolderOpen,
+  GitFork,
+  Hand,
+  Inbox,
+  MessageSquareText,
+  Play,
+  Radio,
+  SquareTerminal,
+  Stamp,
+  Unplug,
+  Wrench,
+} from 'lucide-react'
 import type { LucideIcon } from 'lucide-react'
 import type { Subject } from '../../timeline/index.ts'
 import { cx } from '../../ui/cx.ts'
@@ -6,12 +23,24 @@ import { cx } from '../../ui/cx.ts'
 const stepIcons = { model: MessageSquareText, tool: Wrench, exec: SquareTerminal, files: FolderOpen, artifact: File, step: CornerDownRight } as const
 const waitIcons = { timer: Clock, signal: Radio, approval: Stamp, operator: Hand } as const
 const markIcons = {
-  'run.started': Play, 'run.interrupted': Unplug, 'run.resumed': Play, 'run.completed': Flag, 'run.failed': CircleStop, 'run.cancelled': CircleStop, 'signal.received': Inbox,
+  'run.started': Play,
+  'run.interrupted': Unplug,
+  'run.resumed': Play,
+  'run.completed': Flag,
+  'run.failed': CircleStop,
+  'run.cancelled': CircleStop,
+  'signal.received': Inbox,
 } as const
 
 export function KindIcon({ subject, isBad = false, size = 14 }: { subject: Subject; isBad?: boolean; size?: number }) {
   const Icon = iconOf(subject)
-  const ink = isBad ? 'text-bad' : subject.type === 'step' && subject.kind === 'model' ? 'text-accent' : subject.type === 'mark' && subject.event === 'run.interrupted' ? 'text-warn' : 'text-ink-3'
+  const ink = isBad
+    ? 'text-bad'
+    : subject.type === 'step' && subject.kind === 'model'
+      ? 'text-accent'
+      : subject.type === 'mark' && subject.event === 'run.interrupted'
+        ? 'text-warn'
+        : 'text-ink-3'
   return <Icon size={size} strokeWidth={1.8} aria-hidden className={cx('shrink-0', ink)} />
 }
 

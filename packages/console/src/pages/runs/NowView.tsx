@@ -19,20 +19,37 @@ export function NowView({ run, timeline, isReconnecting }: { run: Run; timeline:
       <h2 id="now" className="flex h-9 items-center gap-2 border-b border-line px-3 text-sm">
         <StateIcon tone={current ? entryTones[current.state] : run.state === 'pending' ? 'idle' : 'active'} />
         <span className="font-medium">{words?.title ?? t(run.state === 'pending' ? 'run.queued' : 'run.working')}</span>
-        <Summary words={current?.live?.text ? undefined : words} isThinking={current?.subject.type === 'step' && current.subject.kind === 'model' && current.state === 'running'} />
+        <Summary
+          words={current?.live?.text ? undefined : words}
+          isThinking={current?.subject.type === 'step' && current.subject.kind === 'model' && current.state === 'running'}
+        />
         {current && (
           <span className="shrink-0 text-xs text-ink-3">
             <Elapsed from={current.attempts.at(-1)?.startedAt ?? current.startedAt} to={null} />
           </span>
         )}
       </h2>
-      <div className="h-32">{isReconnecting ? <p className="p-3 text-warn">{t('run.reconnecting')}</p> : <Streamed key={current?.key} live={current?.live ?? null} />}</div>
+      <div className="h-32">
+        {isReconnecting ? <p className="p-3 text-warn">{t('run.reconnecting')}</p> : <Streamed key={current?.key} live={current?.live ?? null} />}
+      </div>
     </section>
   )
 }
 
 function Summary({ words, isThinking }: { words: EntryWords | undefined; isThinking: boolean }) {
-  return <span className={isThinking ? 'min-w-0 flex-1 animate-pulse-slow truncate text-ink-3' : words?.isCode ? 'min-w-0 flex-1 truncate font-mono text-xs text-ink-3' : 'min-w-0 flex-1 truncate text-ink-3'}>{words?.summary}</span>
+  return (
+    <span
+      className={
+        isThinking
+          ? 'min-w-0 flex-1 animate-pulse-slow truncate text-ink-3'
+          : words?.isCode
+            ? 'min-w-0 flex-1 truncate font-mono text-xs text-ink-3'
+            : 'min-w-0 flex-1 truncate text-ink-3'
+      }
+    >
+      {words?.summary}
+    </span>
+  )
 }
 
 /** The text of a model or the output of a command as it comes, always scrolled to its end. */

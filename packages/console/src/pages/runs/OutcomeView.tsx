@@ -28,7 +28,10 @@ export function OutcomeView({ run, timeline }: { run: Run; timeline: Timeline })
       </div>
     )
   return (
-    <CodeBlock title={t('answer.result')} actions={<CopyButton getText={() => JSON.stringify(run.output, null, 2)} words={{ label: t('common.copy'), done: t('common.copied') }} />}>
+    <CodeBlock
+      title={t('answer.result')}
+      actions={<CopyButton getText={() => JSON.stringify(run.output, null, 2)} words={{ label: t('common.copy'), done: t('common.copied') }} />}
+    >
       <JsonView value={run.output} />
     </CodeBlock>
   )
@@ -49,7 +52,10 @@ export function FailureView({ failure, title }: { failure: Failure; title: strin
         }
       />
       {failure.stack && (
-        <CodeBlock title={t('answer.stack')} actions={<CopyButton getText={() => failure.stack ?? ''} words={{ label: t('common.copy'), done: t('common.copied') }} />}>
+        <CodeBlock
+          title={t('answer.stack')}
+          actions={<CopyButton getText={() => failure.stack ?? ''} words={{ label: t('common.copy'), done: t('common.copied') }} />}
+        >
           <Code text={failure.stack} wraps={false} words={{ more: (chars) => t('common.more', { chars }) }} />
         </CodeBlock>
       )}

@@ -22,7 +22,10 @@ export function RunActions({ run }: { run: Run }) {
   const blocked = !mayWrite ? t('common.noPermission', { permission: 'runs:write' }) : !may(run.state, 'cancel') ? t('run.cancelEnded') : undefined
   return (
     <div className="flex items-center gap-2">
-      <AppLink href={paths.home({ agent: run.agent, question: (typeof run.input === 'string' ? run.input : JSON.stringify(run.input)).slice(0, 1_500) })} className={buttonClass('secondary', 'sm')}>
+      <AppLink
+        href={paths.home({ agent: run.agent, question: (typeof run.input === 'string' ? run.input : JSON.stringify(run.input)).slice(0, 1_500) })}
+        className={buttonClass('secondary', 'sm')}
+      >
         <RotateCw size={13} aria-hidden />
         {t('run.askAgain')}
       </AppLink>

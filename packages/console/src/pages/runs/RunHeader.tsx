@@ -32,20 +32,28 @@ export function RunHeader({ run, timeline }: { run: Run; timeline: Timeline }) {
         </div>
         <RunActions run={run} />
       </div>
-      <h1 className="max-w-[50ch] text-2xl font-semibold tracking-tight break-words whitespace-pre-line">{questionOf(run.input).slice(0, 2_000) || t('runs.noInput')}</h1>
+      <h1 className="max-w-[50ch] text-2xl font-semibold tracking-tight break-words whitespace-pre-line">
+        {questionOf(run.input).slice(0, 2_000) || t('runs.noInput')}
+      </h1>
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 border-y border-line py-3 text-sm sm:grid-cols-3 md:flex md:flex-wrap md:gap-x-10">
         <Fact name={t('run.started')}>
           <Ago at={run.startedAt ?? run.createdAt} />
         </Fact>
         <Fact name={t('run.duration')}>
-          {run.startedAt === null && !isTerminal(run.state) ? '–' : <Elapsed from={Date.parse(run.startedAt ?? run.createdAt)} to={run.endedAt === null ? null : Date.parse(run.endedAt)} />}
+          {run.startedAt === null && !isTerminal(run.state) ? (
+            '–'
+          ) : (
+            <Elapsed from={Date.parse(run.startedAt ?? run.createdAt)} to={run.endedAt === null ? null : Date.parse(run.endedAt)} />
+          )}
           <Waited timeline={timeline} />
         </Fact>
         {model && <Fact name={t('run.model')}>{model}</Fact>}
         <Fact name={t('run.tokens')} title={usage.cachedInput > 0 ? t('run.tokensCached', { cached: formatCount(usage.cachedInput, locale) }) : undefined}>
           {isUsed ? t('run.tokensValue', { input: formatCount(usage.input, locale), output: formatCount(usage.output, locale) }) : '–'}
         </Fact>
-        <Fact name={t('run.cost')}>{!isUsed ? '–' : usage.costUsd === null ? <span className="text-ink-2">{t('common.unpriced')}</span> : formatUsd(usage.costUsd, locale)}</Fact>
+        <Fact name={t('run.cost')}>
+          {!isUsed ? '–' : usage.costUsd === null ? <span className="text-ink-2">{t('common.unpriced')}</span> : formatUsd(usage.costUsd, locale)}
+        </Fact>
         <Fact name={t('run.access')}>{accessInWords(run.asker, t)}</Fact>
         <Fact name={t('run.id')}>
           <span className="flex items-center gap-1 font-mono text-xs leading-5" title={`${run.id} · ${t('run.version', { version: run.version })}`}>

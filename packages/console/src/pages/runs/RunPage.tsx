@@ -34,7 +34,11 @@ export function RunPage() {
     <div className="space-y-8">
       <RunHeader run={run.data} timeline={timeline} />
       {run.data.state === 'waiting' && run.data.wait && <WaitPanel run={run.data} wait={run.data.wait} />}
-      {isTerminal(run.data.state) ? <Outcome run={run.data} timeline={timeline} /> : <NowView run={run.data} timeline={timeline} isReconnecting={following.state === 'reconnecting'} />}
+      {isTerminal(run.data.state) ? (
+        <Outcome run={run.data} timeline={timeline} />
+      ) : (
+        <NowView run={run.data} timeline={timeline} isReconnecting={following.state === 'reconnecting'} />
+      )}
       {following.state === 'error' && <RequestError error={following.error} title={t('run.streamFailed')} />}
       <TimelineSection run={run.data} timeline={timeline} isLoading={following.state === 'connecting' && timeline.lastSeq < 0} />
     </div>

@@ -147,7 +147,10 @@ function RunRow({ run }: { run: Run }) {
       </td>
       <td className={cell}>
         {/* The link covers its whole row. */}
-        <AppLink href={paths.run(run.id)} className="line-clamp-2 font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:rounded-sm focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent md:line-clamp-1">
+        <AppLink
+          href={paths.run(run.id)}
+          className="line-clamp-2 font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:rounded-sm focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent md:line-clamp-1"
+        >
           {questionOf(run.input) || t('runs.noInput')}
         </AppLink>
         <span className="text-xs text-ink-3 md:hidden">{run.agent}</span>
@@ -157,7 +160,9 @@ function RunRow({ run }: { run: Run }) {
       <td className={cx(cell, 'hidden text-right whitespace-nowrap text-ink-2 md:table-cell')}>
         {run.state === 'pending' ? '–' : <Elapsed from={from} to={run.endedAt === null ? null : Date.parse(run.endedAt)} />}
       </td>
-      <td className={cx(cell, 'hidden text-right whitespace-nowrap text-ink-2 lg:table-cell')}>{run.usage.costUsd === null ? '–' : formatUsd(run.usage.costUsd, locale)}</td>
+      <td className={cx(cell, 'hidden text-right whitespace-nowrap text-ink-2 lg:table-cell')}>
+        {run.usage.costUsd === null ? '–' : formatUsd(run.usage.costUsd, locale)}
+      </td>
       <td className={cx(cell, 'text-right text-xs whitespace-nowrap text-ink-3')}>
         <Ago at={run.createdAt} />
       </td>

@@ -8,7 +8,15 @@ import { Button } from '../../ui/Button.tsx'
 import { useMedia } from '../../ui/use-media.ts'
 import { TimelineRow, rowId } from './TimelineRow.tsx'
 
-type Props = { rows: readonly Row[]; scale: TimeScale; now: number; chosen: string | undefined; isLive: boolean; onChoose: (key: string | undefined) => void; onToggle: (key: string, isCollapsed: boolean) => void }
+type Props = {
+  rows: readonly Row[]
+  scale: TimeScale
+  now: number
+  chosen: string | undefined
+  isLive: boolean
+  onChoose: (key: string | undefined) => void
+  onToggle: (key: string, isCollapsed: boolean) => void
+}
 
 /**
  * The lines of the timeline: a tree to assistive technology and keyboards, and only as many elements as fit on the screen, so that ten
@@ -19,7 +27,13 @@ export function TimelineList({ rows, scale, now, chosen, isLive, onChoose, onTog
   const list = useRef<HTMLDivElement>(null)
   const rowHeight = useMedia('(min-width: 52rem)') ? 32 : 44
   const scrollMargin = useOffsetTop(list)
-  const virtualizer = useWindowVirtualizer({ count: rows.length, estimateSize: () => rowHeight, overscan: 12, scrollMargin, getItemKey: (index) => rows[index]?.entry.key ?? index })
+  const virtualizer = useWindowVirtualizer({
+    count: rows.length,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+    scrollMargin,
+    getItemKey: (index) => rows[index]?.entry.key ?? index,
+  })
   useLayoutEffect(() => virtualizer.measure(), [rowHeight, virtualizer])
   const [active, setActive] = useState<string>()
   const current = chosen ?? active
@@ -46,7 +60,8 @@ export function TimelineList({ rows, scale, now, chosen, isLive, onChoose, onTog
       Enter: () => row && onChoose(row.entry.key),
       ' ': () => row && onChoose(row.entry.key),
       Escape: () => onChoose(undefined),
-      ArrowLeft: () => row && (row.hasChildren && !row.isCollapsed ? onToggle(row.entry.key, true) : go(rows.findIndex((one) => one.entry.key === row.entry.parent))),
+      ArrowLeft: () =>
+        row && (row.hasChildren && !row.isCollapsed ? onToggle(row.entry.key, true) : go(rows.findIndex((one) => one.entry.key === row.entry.parent))),
       ArrowRight: () => row?.hasChildren && (row.isCollapsed ? onToggle(row.entry.key, false) : go(index + 1)),
     }
     const action = actions[event.key]

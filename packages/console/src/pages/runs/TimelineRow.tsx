@@ -11,7 +11,17 @@ import { KindIcon } from './KindIcon.tsx'
 
 export const rowId = (key: string): string => `entry-${key.replaceAll('.', '-')}`
 
-type Props = { row: Row; top: number; height: number; scale: TimeScale; now: number; isChosen: boolean; isActive: boolean; onChoose: (key: string | undefined) => void; onToggle: (key: string, isCollapsed: boolean) => void }
+type Props = {
+  row: Row
+  top: number
+  height: number
+  scale: TimeScale
+  now: number
+  isChosen: boolean
+  isActive: boolean
+  onChoose: (key: string | undefined) => void
+  onToggle: (key: string, isCollapsed: boolean) => void
+}
 
 export const TimelineRow = memo(
   function TimelineRow({ row, top, height, scale, now, isChosen, isActive, onChoose, onToggle }: Props) {
@@ -42,12 +52,18 @@ export const TimelineRow = memo(
           <Chevron row={row} onToggle={onToggle} t={t} />
           {state === 'completed' || isMark ? <KindIcon subject={entry.subject} isBad={isBad} /> : <StateIcon tone={entryTones[state]} />}
           <span className={cx('shrink-0 font-medium', isMark && 'text-ink-2', isBad && 'text-bad')}>{title}</span>
-          {badge && <span className={cx('shrink-0 rounded-sm px-1 text-xs', isBad || exitWords(entry, t) ? 'bg-bad-soft text-bad' : 'bg-warn-soft text-warn')}>{badge}</span>}
+          {badge && (
+            <span className={cx('shrink-0 rounded-sm px-1 text-xs', isBad || exitWords(entry, t) ? 'bg-bad-soft text-bad' : 'bg-warn-soft text-warn')}>
+              {badge}
+            </span>
+          )}
           <span className={cx('min-w-0 flex-1 truncate', isBad ? 'text-bad' : 'text-ink-3', isCode && 'font-mono text-xs')}>{summary}</span>
         </div>
         {!isMark && <span className="sr-only">{t(`entry.state.${state}`)}</span>}
         <Bars entry={entry} row={row} scale={scale} now={now} />
-        <span className="w-20 shrink-0 pr-3 text-right text-xs whitespace-nowrap text-ink-3">{isMark ? '' : formatDuration(endedAt - row.startedAt, locale)}</span>
+        <span className="w-20 shrink-0 pr-3 text-right text-xs whitespace-nowrap text-ink-3">
+          {isMark ? '' : formatDuration(endedAt - row.startedAt, locale)}
+        </span>
       </div>
     )
   },
@@ -85,20 +101,45 @@ function Chevron({ row, onToggle, t }: { row: Row; onToggle: Props['onToggle']; 
   )
 }
 
-const barInk: Partial<Record<string, string>> = { model: 'bg-bar-model', tool: 'bg-bar-tool', step: 'bg-bar-tool', exec: 'bg-bar-exec', files: 'bg-bar-exec', artifact: 'bg-bar-exec' }
+const barInk: Partial<Record<string, string>> = {
+  model: 'bg-bar-model',
+  tool: 'bg-bar-tool',
+  step: 'bg-bar-tool',
+  exec: 'bg-bar-exec',
+  files: 'bg-bar-exec',
+  artifact: 'bg-bar-exec',
+}
 
 /** The entry's tries on the run's time: where they began, how long they took, how they ended. */
 function Bars({ entry, row, scale, now }: { entry: Entry; row: Row; scale: TimeScale; now: number }) {
   const { subject } = entry
   const bars =
     subject.type === 'step' && entry.attempts.length > 0
-      ? entry.attempts.map(({ startedAt, endedAt, failure, isInterrupted }) => ({ startedAt, endedAt: endedAt ?? now, ink: failure ? 'bg-bad' : (barInk[subject.kind] ?? 'bg-bar-tool'), isHatched: isInterrupted, isOpen: endedAt === null }))
-      : [{ startedAt: row.startedAt, endedAt: row.endedAt ?? now, ink: subject.type === 'wait' ? 'bg-bar-wait' : 'bg-line-strong', isHatched: subject.type === 'wait', isOpen: row.endedAt === null }]
+      ? entry.attempts.map(({ startedAt, endedAt, failure, isInterrupted }) => ({
+          startedAt,
+          endedAt: endedAt ?? now,
+          ink: failure ? 'bg-bad' : (barInk[subject.kind] ?? 'bg-bar-tool'),
+          isHatched: isInterrupted,
+          isOpen: endedAt === null,
+        }))
+      : [
+          {
+            startedAt: row.startedAt,
+            endedAt: row.endedAt ?? now,
+            ink: subject.type === 'wait' ? 'bg-bar-wait' : 'bg-line-strong',
+            isHatched: subject.type === 'wait',
+            isOpen: row.endedAt === null,
+          },
+        ]
   return (
     <div aria-hidden className="relative hidden h-full w-[34%] shrink-0 border-l border-line/60 md:block">
       <div className="absolute inset-x-2 inset-y-0">
         {scale.breaks.map((gap) => (
-          <span key={gap.from} className="absolute inset-y-0 bg-[repeating-linear-gradient(135deg,transparent_0_3px,var(--color-line)_3px_4px)] opacity-70" style={{ left: `${gap.left * 100}%`, width: `${gap.width * 100}%` }} />
+          <span
+            key={gap.from}
+            className="absolute inset-y-0 bg-[repeating-linear-gradient(135deg,transparent_0_3px,var(--color-line)_3px_4px)] opacity-70"
+            style={{ left: `${gap.left * 100}%`, width: `${gap.width * 100}%` }}
+          />
         ))}
         {subject.type === 'mark' ? (
           <span className="absolute top-1/2 size-1.5 -translate-1/2 rounded-full bg-ink-3" style={{ left: `${scale.position(entry.startedAt) * 100}%` }} />
@@ -108,7 +149,12 @@ function Bars({ entry, row, scale, now }: { entry: Entry; row: Row; scale: TimeS
             return (
               <span
                 key={i}
-                className={cx('absolute top-1/2 h-2 min-w-[3px] -translate-y-1/2 rounded-[2px]', bar.ink, bar.isHatched && 'hatched', bar.isOpen && 'animate-pulse-slow')}
+                className={cx(
+                  'absolute top-1/2 h-2 min-w-[3px] -translate-y-1/2 rounded-[2px]',
+                  bar.ink,
+                  bar.isHatched && 'hatched',
+                  bar.isOpen && 'animate-pulse-slow',
+                )}
                 style={{ left: `min(${left * 100}%, 100% - 3px)`, width: `${(scale.position(bar.endedAt) - left) * 100}%` }}
               />
             )

@@ -37,7 +37,13 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
 
   const choose = useCallback(
     (key: string | undefined) =>
-      void navigate({ to: patterns.run, params, search: { show: search.show, step: key }, replace: key !== undefined && search.step !== undefined, resetScroll: false }),
+      void navigate({
+        to: patterns.run,
+        params,
+        search: { show: search.show, step: key },
+        replace: key !== undefined && search.step !== undefined,
+        resetScroll: false,
+      }),
     [navigate, params, search.step, search.show],
   )
   const toggle = useCallback((key: string, isCollapsed: boolean) => setFolds((before) => new Map(before).set(key, isCollapsed)), [])
@@ -62,13 +68,23 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
           label={t('timeline.filter')}
           value={filter}
           options={filters.map((value) => ({ value, label: t(`timeline.${value}`) }))}
-          onChange={(show) => void navigate({ to: patterns.run, params, search: { step: search.step, show: show === 'all' ? undefined : show }, replace: true, resetScroll: false })}
+          onChange={(show) =>
+            void navigate({
+              to: patterns.run,
+              params,
+              search: { step: search.step, show: show === 'all' ? undefined : show },
+              replace: true,
+              resetScroll: false,
+            })
+          }
         />
       </div>
       <div className={cx('grid items-start gap-4', detail && isWide && 'grid-cols-[minmax(0,1fr)_minmax(26rem,42%)]')}>
         <div className="min-w-0 overflow-clip rounded-lg border border-line bg-surface">
           {isLoading && <ListSkeleton label={t('timeline.loading')} />}
-          {!isLoading && rows.length === 0 && <p className="px-4 py-8 text-center text-sm text-ink-3">{t(filter === 'all' ? 'timeline.empty' : 'timeline.emptyFilter')}</p>}
+          {!isLoading && rows.length === 0 && (
+            <p className="px-4 py-8 text-center text-sm text-ink-3">{t(filter === 'all' ? 'timeline.empty' : 'timeline.emptyFilter')}</p>
+          )}
           {rows.length > 0 && (
             <>
               <div aria-hidden className="hidden h-7 items-center border-b border-line bg-sunken text-xs text-ink-3 md:flex">
@@ -79,12 +95,23 @@ export function TimelineSection({ run, timeline, isLoading }: { run: Run; timeli
                 </span>
                 <span className="w-20" />
               </div>
-              <TimelineList rows={rows} scale={scale} now={now} chosen={search.step} isLive={isLive && run.state !== 'waiting'} onChoose={choose} onToggle={toggle} />
+              <TimelineList
+                rows={rows}
+                scale={scale}
+                now={now}
+                chosen={search.step}
+                isLive={isLive && run.state !== 'waiting'}
+                onChoose={choose}
+                onToggle={toggle}
+              />
             </>
           )}
         </div>
         {isWide && detail && (
-          <aside aria-label={t('detail.label')} className="sticky top-16 flex max-h-[calc(100dvh-5rem)] min-h-80 flex-col overflow-hidden rounded-lg border border-line bg-surface">
+          <aside
+            aria-label={t('detail.label')}
+            className="sticky top-16 flex max-h-[calc(100dvh-5rem)] min-h-80 flex-col overflow-hidden rounded-lg border border-line bg-surface"
+          >
             {detail}
           </aside>
         )}

@@ -61,7 +61,19 @@ function WaitingApproval({ run, wait }: { run: Run; wait: Wait }) {
   // Older than the first page of the list, or already decided while this page was on its way.
   return wait.approvalId ? (
     <ApprovalCard
-      approval={{ id: wait.approvalId, runId: run.id, agent: run.agent, title: wait.name, detail: wait.detail ?? null, state: 'pending', decidedBy: null, comment: null, createdAt: run.createdAt, expiresAt: wait.until, decidedAt: null }}
+      approval={{
+        id: wait.approvalId,
+        runId: run.id,
+        agent: run.agent,
+        title: wait.name,
+        detail: wait.detail ?? null,
+        state: 'pending',
+        decidedBy: null,
+        comment: null,
+        createdAt: run.createdAt,
+        expiresAt: wait.until,
+        decidedAt: null,
+      }}
     />
   ) : (
     <Note tone="warn" title={t('wait.approval')} />
@@ -123,7 +135,15 @@ function SignalForm({ run, name }: { run: Run; name: string }) {
     <form onSubmit={submit} className="max-w-xl space-y-2 pt-1">
       <label className="block space-y-1.5 text-sm">
         <span className="font-medium">{t('wait.payload')}</span>
-        <TextArea rows={3} spellCheck={false} value={text} aria-invalid={wrong !== undefined} aria-describedby="payload-problem" onChange={(event) => setText(event.target.value)} className="font-mono text-xs" />
+        <TextArea
+          rows={3}
+          spellCheck={false}
+          value={text}
+          aria-invalid={wrong !== undefined}
+          aria-describedby="payload-problem"
+          onChange={(event) => setText(event.target.value)}
+          className="font-mono text-xs"
+        />
       </label>
       <p id="payload-problem" role="alert" className="text-sm text-bad empty:hidden">
         {wrong}

@@ -4,7 +4,12 @@ import { numberStyleOf, sortRows, toCsv } from './answer-table.ts'
 const column = (name: string, type: 'text' | 'number' = 'number') => ({ name, type })
 
 describe('sorting a table', () => {
-  const rows = [['b', 2], ['a', null], ['c', 10], ['d', 2]]
+  const rows = [
+    ['b', 2],
+    ['a', null],
+    ['c', 10],
+    ['d', 2],
+  ]
 
   test('numbers sort as numbers, and equal ones keep their order', () => {
     expect(sortRows(rows, { column: 1, isDescending: false }, 'en').map(([name]) => name)).toEqual(['b', 'd', 'c', 'a'])
@@ -36,7 +41,15 @@ describe('writing numbers', () => {
 
 describe('CSV', () => {
   test('quotes what needs it and keeps exact values', () => {
-    expect(toCsv({ columns: [column('name', 'text'), column('n')], rows: [['a "b", c', 0.1], ['line\nbreak', null]] })).toBe('name,n\r\n"a ""b"", c",0.1\r\n"line\nbreak",')
+    expect(
+      toCsv({
+        columns: [column('name', 'text'), column('n')],
+        rows: [
+          ['a "b", c', 0.1],
+          ['line\nbreak', null],
+        ],
+      }),
+    ).toBe('name,n\r\n"a ""b"", c",0.1\r\n"line\nbreak",')
   })
   test('a text that a spreadsheet would run as a formula is defused, a negative number is not touched', () => {
     expect(toCsv({ columns: [column('x', 'text')], rows: [['=HYPERLINK("http://x")'], [-5], ['-5']] })).toBe(`x\r\n"'=HYPERLINK(""http://x"")"\r\n-5\r\n'-5`)

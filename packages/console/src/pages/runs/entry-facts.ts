@@ -8,7 +8,15 @@ import { briefJson } from './run-facts.ts'
 /** What an entry is called and what is worth saying of it in one line. */
 export type EntryWords = { title: string; summary: string; isCode: boolean }
 
-export const entryTones: Record<EntryState, Tone> = { running: 'active', retrying: 'retrying', waiting: 'waiting', interrupted: 'warn', completed: 'good', failed: 'bad', abandoned: 'off' }
+export const entryTones: Record<EntryState, Tone> = {
+  running: 'active',
+  retrying: 'retrying',
+  waiting: 'waiting',
+  interrupted: 'warn',
+  completed: 'good',
+  failed: 'bad',
+  abandoned: 'off',
+}
 
 export function wordsOf(entry: Entry, t: Translate): EntryWords {
   const { subject } = entry
@@ -54,7 +62,10 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
       if (!reply.success) return { summary: state === 'running' ? t('entry.thinking') : '', isCode: false }
       const calls = reply.data.content.flatMap((part) => (part.type === 'tool-call' ? [part.toolName] : []))
       const said = reply.data.content.flatMap((part) => (part.type === 'text' ? [part.text] : [])).join(' ')
-      return { summary: calls.length > 0 ? [t('entry.calls', { tools: counted(calls) }), oneLine(said)].filter(Boolean).join(' · ') : oneLine(said), isCode: false }
+      return {
+        summary: calls.length > 0 ? [t('entry.calls', { tools: counted(calls) }), oneLine(said)].filter(Boolean).join(' · ') : oneLine(said),
+        isCode: false,
+      }
     }
     case 'exec': {
       const request = ExecRequest.safeParse(input)
@@ -65,7 +76,8 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
       const request = FilesRequest.safeParse(input)
       if (!request.success) return { summary: name, isCode: false }
       const { data } = request
-      if (data.action === 'write') return { summary: `${t('entry.wrote', { count: data.files.length })}: ${data.files.map((file) => file.path).join(', ')}`, isCode: false }
+      if (data.action === 'write')
+        return { summary: `${t('entry.wrote', { count: data.files.length })}: ${data.files.map((file) => file.path).join(', ')}`, isCode: false }
       return { summary: t(data.action === 'read' ? 'entry.read' : 'entry.list', { path: data.path }), isCode: false }
     }
     case 'artifact':

@@ -18,9 +18,7 @@ export function briefJson(value: Json): string {
   const fields = Object.entries(value)
   const [only] = fields
   if (fields.length === 1 && typeof only?.[1] === 'string') return only[1].slice(0, 400)
-  return fields
-    .map(([name, inner]) => `${name}: ${typeof inner === 'string' ? inner.slice(0, 200) : JSON.stringify(inner).slice(0, 200)}`)
-    .join(' · ')
+  return fields.map(([name, inner]) => `${name}: ${typeof inner === 'string' ? inner.slice(0, 200) : JSON.stringify(inner).slice(0, 200)}`).join(' · ')
 }
 
 /** The answer of an LLM agent; undefined when the run returned something else. */
@@ -39,7 +37,9 @@ export function durationMsOf(run: Run, now: number): number {
 
 /** What the asker may see of the agent's data, in words. */
 export function accessInWords({ access }: Pick<Asker, 'access'>, t: Translate): string {
-  const limits = [access.regions && t('run.accessRegions', { regions: access.regions.join(', ') }), !access.personalData && t('run.accessNoPersonal')].filter(Boolean)
+  const limits = [access.regions && t('run.accessRegions', { regions: access.regions.join(', ') }), !access.personalData && t('run.accessNoPersonal')].filter(
+    Boolean,
+  )
   return limits.length > 0 ? limits.join(' · ') : t('run.accessAll')
 }
 export const isLimited = ({ access }: Pick<Asker, 'access'>): boolean => access.regions !== undefined || !access.personalData

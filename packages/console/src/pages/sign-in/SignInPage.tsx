@@ -68,7 +68,14 @@ export function SignInPage() {
               </IconButton>
             </div>
           </div>
-          <Button type="submit" look="primary" size="lg" className="w-full" isBusy={signIn.isPending} disabledBecause={key.trim() ? undefined : t('signIn.empty')}>
+          <Button
+            type="submit"
+            look="primary"
+            size="lg"
+            className="w-full"
+            isBusy={signIn.isPending}
+            disabledBecause={key.trim() ? undefined : t('signIn.empty')}
+          >
             {t('signIn.submit')}
           </Button>
           {isWrong && <ErrorNote title={t('signIn.wrong')} cause={t('signIn.wrongText')} />}

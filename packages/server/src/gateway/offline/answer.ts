@@ -20,7 +20,9 @@ export function answer(about: About, result: QueryResult, together?: QueryResult
   const say = speech[language]
   const unseen = unseenValues(plan.filters.concat(plan.share?.part ?? []), layer, result)
   const sentences = [
-    unseen && unseen.isAll ? say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', ')) : statement(about, result, say) + togetherOf(about, together, say),
+    unseen && unseen.isAll
+      ? say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))
+      : statement(about, result, say) + togetherOf(about, together, say),
     ...(unseen && !unseen.isAll ? [say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))] : []),
     ...plan.assumptions.map((assumption) => assumed(assumption, about, say)),
     ...(result.access?.note ? [result.access.note] : []),
@@ -29,7 +31,8 @@ export function answer(about: About, result: QueryResult, together?: QueryResult
 }
 
 function togetherOf({ plan, language }: About, together: QueryResult | QueryFailure | undefined, say: Speech): string {
-  const figures = together && 'rows' in together ? (together.rows[0] ?? []).map((value, i) => formatFigure(value, plan.metrics[i]?.unit ?? 'count', language)) : []
+  const figures =
+    together && 'rows' in together ? (together.rows[0] ?? []).map((value, i) => formatFigure(value, plan.metrics[i]?.unit ?? 'count', language)) : []
   return figures.length > 0 ? say.total(listed(figures, language)) : ''
 }
 
@@ -69,12 +72,20 @@ const isZero = (value: unknown): boolean => value === 0
 export function subjectOf({ plan, layer, language }: About, say: Speech): { full: string; rest: string; bare: string; ungrouped: string } {
   const names = plan.metrics.map((metric) => metric.label[language])
   const of = plan.per ? say.per2(listed(names, language), plan.per.label[language].toLowerCase()) : listed(names, language)
-  const groups = [...(plan.shape.kind === 'series' && plan.shape.unit !== 'period' ? [say.unitNames[plan.shape.unit]] : []), ...plan.groups.map((group) => group.label[language])]
+  const groups = [
+    ...(plan.shape.kind === 'series' && plan.shape.unit !== 'period' ? [say.unitNames[plan.shape.unit]] : []),
+    ...plan.groups.map((group) => group.label[language]),
+  ]
   const by = groups.length > 0 ? say.by(listed(groups, language)) : ''
   const scope = scopeOf(plan.filters, layer, language, say)
   const [metric] = plan.metrics
   const isState = metric?.kind === 'snapshot'
-  const when = plan.shape.kind === 'total' && metric ? say.on(formatBucket(plan.shape.bucket, metric, language), isState) : plan.shape.kind === 'series' ? seriesSpan(plan, language) : ''
+  const when =
+    plan.shape.kind === 'total' && metric
+      ? say.on(formatBucket(plan.shape.bucket, metric, language), isState)
+      : plan.shape.kind === 'series'
+        ? seriesSpan(plan, language)
+        : ''
   return { full: `${of}${by}${scope}${when}`, rest: `${scope}${when}`, bare: `${of}${scope}`, ungrouped: `${of}${scope}${when}` }
 }
 
@@ -86,7 +97,16 @@ function seriesSpan({ shape }: Plan, language: Language): string {
 
 function scopeOf(filters: readonly Filter[], layer: Layer, language: Language, say: Speech): string {
   const names = (isNegated: boolean) =>
-    filters.filter((filter) => filter.isNegated === isNegated).map((filter) => listed(filter.values.map((value) => nameOf(value, layer.dimensions.get(filter.ref), language)), language, 'or')).join(', ')
+    filters
+      .filter((filter) => filter.isNegated === isNegated)
+      .map((filter) =>
+        listed(
+          filter.values.map((value) => nameOf(value, layer.dimensions.get(filter.ref), language)),
+          language,
+          'or',
+        ),
+      )
+      .join(', ')
   return say.scope(names(false), names(true))
 }
 
@@ -120,24 +140,36 @@ function show({ plan, layer, language }: About, row: Row | undefined, index: num
 /** All figures of a row, named when there are several. */
 function figures(about: About, row: Row | undefined, say: Speech): string {
   const { plan, query, language } = about
-  const shown = query.columns.flatMap((column, i) => (column.role.kind === 'figure' ? [{ text: show(about, row, i, column.role), metric: column.role.metric }] : []))
-  const named = shown.length > 1 ? shown.map(({ text, metric }) => `${plan.metrics.find((each) => each.name === metric)?.label[language] ?? metric} ${text}`) : shown.map(({ text }) => text)
-  const extra = query.columns.flatMap((column, i) => (column.role.kind === 'change' || column.role.kind === 'rate' || column.role.kind === 'running' ? [show(about, row, i, column.role)] : []))
+  const shown = query.columns.flatMap((column, i) =>
+    column.role.kind === 'figure' ? [{ text: show(about, row, i, column.role), metric: column.role.metric }] : [],
+  )
+  const named =
+    shown.length > 1
+      ? shown.map(({ text, metric }) => `${plan.metrics.find((each) => each.name === metric)?.label[language] ?? metric} ${text}`)
+      : shown.map(({ text }) => text)
+  const extra = query.columns.flatMap((column, i) =>
+    column.role.kind === 'change' || column.role.kind === 'rate' || column.role.kind === 'running' ? [show(about, row, i, column.role)] : [],
+  )
   return `${listed(named, language)}${extra.filter((text) => text !== '').length > 0 ? ` (${extra.filter((text) => text !== '').join(', ')})` : ''}`
 }
 
 const label = (about: About, row: Row | undefined): string =>
-  about.query.columns.flatMap((column, i) => (column.role.kind === 'period' || column.role.kind === 'group' ? [show(about, row, i, column.role)] : [])).join(', ')
+  about.query.columns
+    .flatMap((column, i) => (column.role.kind === 'period' || column.role.kind === 'group' ? [show(about, row, i, column.role)] : []))
+    .join(', ')
 
 function manyRows(about: About, result: QueryResult, say: Speech): string {
   const { plan } = about
   const subject = subjectOf(about, say)
   const { rows } = result
-  if (plan.rank?.limit === 1 && rows.length === 1) return say.most(label(about, rows[0]), figures(about, rows[0], say), subject.full, plan.rank.direction === 'desc')
+  if (plan.rank?.limit === 1 && rows.length === 1)
+    return say.most(label(about, rows[0]), figures(about, rows[0], say), subject.full, plan.rank.direction === 'desc')
   const isNameList = plan.isList && rows.every((row) => cell(about, row, (role) => role.kind === 'figure') === 1)
   const items = rows.slice(0, isNameList ? 40 : rowsInText).map((row) => (isNameList ? label(about, row) : `${label(about, row)} ${figures(about, row, say)}`))
   const left = result.rowCount - items.length
-  const lead = isNameList ? `${say.listing(result.rowCount, subject.ungrouped)} ${items.join(say.semicolon)}${left > 0 ? say.more(left) : ''}${say.stop}` : say.rows(subject.full, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
+  const lead = isNameList
+    ? `${say.listing(result.rowCount, subject.ungrouped)} ${items.join(say.semicolon)}${left > 0 ? say.more(left) : ''}${say.stop}`
+    : say.rows(subject.full, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
   return lead + (plan.isDifference ? differenceOf(about, result, say) : totalOf(about, result, say))
 }
 
@@ -145,14 +177,24 @@ function manyRows(about: About, result: QueryResult, say: Speech): string {
 function differenceOf(about: About, result: QueryResult, say: Speech): string {
   const [first, second] = result.rows.map((row) => cell(about, row, (role) => role.kind === 'figure'))
   const unit = about.plan.metrics[0]?.unit ?? 'count'
-  return result.rowCount === 2 && typeof first === 'number' && typeof second === 'number' ? say.difference(formatChange(first - second, unit, about.language).replace(/^\+/, '')) : ''
+  return result.rowCount === 2 && typeof first === 'number' && typeof second === 'number'
+    ? say.difference(formatChange(first - second, unit, about.language).replace(/^\+/, ''))
+    : ''
 }
 
 /** The sum of the groups, where adding them up is right and all of them are there. */
 function totalOf(about: About, result: QueryResult, say: Speech): string {
   const { plan, language } = about
   const [metric] = plan.metrics
-  const isWhole = !plan.isListedBesideTotal && plan.metrics.length === 1 && !plan.per && metric?.additive && !plan.rank?.limit && plan.having.length === 0 && result.rowCount === result.rows.length && result.rowCount > 1
+  const isWhole =
+    !plan.isListedBesideTotal &&
+    plan.metrics.length === 1 &&
+    !plan.per &&
+    metric?.additive &&
+    !plan.rank?.limit &&
+    plan.having.length === 0 &&
+    result.rowCount === result.rows.length &&
+    result.rowCount > 1
   const isAddable = plan.shape.kind === 'total' || (plan.shape.kind === 'series' && metric?.kind === 'flow' && !plan.shape.back && !plan.isCumulative)
   if (!isWhole || !isAddable || !metric) return ''
   const sum = result.rows.reduce((all, row) => all + (Number(cell(about, row, (role) => role.kind === 'figure')) || 0), 0)
@@ -166,7 +208,8 @@ function changes(about: About, result: QueryResult, say: Speech): string {
   const { earlier, later } = plan.shape
   const index = (kind: Role['kind']) => at(about, (role) => role.kind === kind)
   const pieces = (row: Row | undefined) => {
-    const text = (kind: 'earlier' | 'figure' | 'change' | 'rate') => (index(kind) < 0 ? '' : show(about, row, index(kind), kind === 'figure' ? { kind, metric: metric.name } : { kind }))
+    const text = (kind: 'earlier' | 'figure' | 'change' | 'rate') =>
+      index(kind) < 0 ? '' : show(about, row, index(kind), kind === 'figure' ? { kind, metric: metric.name } : { kind })
     return { earlier: text('earlier'), later: text('figure'), change: [text('change'), text('rate')].filter((piece) => piece !== '').join(', ') }
   }
   const preposition = language === 'zh' ? '' : metric.kind === 'snapshot' ? 'on ' : 'from '
@@ -191,7 +234,8 @@ function shares(about: About, result: QueryResult, say: Speech): string {
   const text = (row: Row | undefined, kind: 'share' | 'whole') => show(about, row, index(kind), { kind })
   const subject = subjectOf({ ...about, plan: { ...plan, groups: [] } }, say)
   const part = named.flatMap((filter) => filter.values.map((value) => nameOf(value, layer.dimensions.get(filter.ref), language))).join(', ')
-  if (result.rows.length === 1 && named.length > 0 && plan.groups.length === 0) return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0], say), text(result.rows[0], 'whole'), subject.full)
+  if (result.rows.length === 1 && named.length > 0 && plan.groups.length === 0)
+    return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0], say), text(result.rows[0], 'whole'), subject.full)
   const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${text(row, 'share')} (${figures(about, row, say)})`)
   const left = result.rowCount - items.length
   return say.rows(`${subjectOf(about, say).full}, ${part ? `${part} ` : ''}${say.shareTitle}`, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
@@ -204,18 +248,33 @@ function averages(about: About, result: QueryResult, say: Speech): string {
   const subject = subjectOf({ ...about, plan: { ...plan, groups: [] } }, say)
   const when = `${average.buckets[0]?.first} ${language === 'zh' ? '至' : 'to'} ${average.buckets.at(-1)?.last}`
   const unit = say.per(say.unitNames[average.unit]).trim()
-  if (plan.groups.length === 0) return say.averaged(subject.bare, language === 'zh' ? say.unitNames[average.unit] : unit, figures(about, result.rows[0], say), average.buckets.length, when)
+  if (plan.groups.length === 0)
+    return say.averaged(subject.bare, language === 'zh' ? say.unitNames[average.unit] : unit, figures(about, result.rows[0], say), average.buckets.length, when)
   const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${figures(about, row, say)}`)
-  return say.rows(`${subjectOf(about, say).bare} ${unit}, ${when}`, items.join(say.semicolon) + (result.rowCount > items.length ? say.more(result.rowCount - items.length) : ''))
+  return say.rows(
+    `${subjectOf(about, say).bare} ${unit}, ${when}`,
+    items.join(say.semicolon) + (result.rowCount > items.length ? say.more(result.rowCount - items.length) : ''),
+  )
 }
 
-const thingsOf = ({ plan, language }: About): string => listed(plan.groups.map((group) => group.label[language]), language)
+const thingsOf = ({ plan, language }: About): string =>
+  listed(
+    plan.groups.map((group) => group.label[language]),
+    language,
+  )
 
 function conditionsOf({ plan, language }: About, say: Speech): string {
-  return listed(plan.having.map((condition) => {
-    const metric = plan.metrics.find((each) => each.name === condition.metric) ?? plan.metrics[0]
-    return say.condition(metric?.label[language] ?? '', condition.comparison, formatFigure(condition.value, condition.of === 'change' ? 'percent' : (metric?.unit ?? 'count'), language))
-  }), language)
+  return listed(
+    plan.having.map((condition) => {
+      const metric = plan.metrics.find((each) => each.name === condition.metric) ?? plan.metrics[0]
+      return say.condition(
+        metric?.label[language] ?? '',
+        condition.comparison,
+        formatFigure(condition.value, condition.of === 'change' ? 'percent' : (metric?.unit ?? 'count'), language),
+      )
+    }),
+    language,
+  )
 }
 
 function assumed(assumption: PlanAssumption, { plan, layer, language }: About, say: Speech): string {
@@ -235,7 +294,10 @@ function assumed(assumption: PlanAssumption, { plan, layer, language }: About, s
     case 'dimension':
       return say.took(assumption.said, layer.dimensions.get(assumption.ref)?.label[language] ?? assumption.ref)
     case 'value':
-      return say.took(assumption.said, `${layer.dimensions.get(assumption.ref)?.label[language] ?? ''} ${nameOf(assumption.value, layer.dimensions.get(assumption.ref), language)}`)
+      return say.took(
+        assumption.said,
+        `${layer.dimensions.get(assumption.ref)?.label[language] ?? ''} ${nameOf(assumption.value, layer.dimensions.get(assumption.ref), language)}`,
+      )
     case 'follow-up':
       return say.followUp()
   }

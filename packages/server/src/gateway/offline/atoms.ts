@@ -7,7 +7,15 @@ export type ValueChoice = { ref: string; value: string; label?: { en: string; zh
 
 export type Atom =
   /** `needs`: words elsewhere in the question that belong to the same name ("tickets … resolved"). `refs`: columns that its noun names. */
-  | { kind: 'metric'; metric: string; needs?: readonly number[]; isGuess?: boolean; refs?: readonly string[]; /** Only with a value of this column. */ requires?: string; /** Only beside another metric with the same noun: "tickets opened and resolved". */ noun?: string }
+  | {
+      kind: 'metric'
+      metric: string
+      needs?: readonly number[]
+      isGuess?: boolean
+      refs?: readonly string[]
+      /** Only with a value of this column. */ requires?: string
+      /** Only beside another metric with the same noun: "tickets opened and resolved". */ noun?: string
+    }
   | { kind: 'metric-part'; metric: string }
   /** A noun that some metric counts ("customer", 客户). It is that metric only if the question has no other. */
   | { kind: 'count-noun'; metric: string; refs?: readonly string[] }

@@ -8,14 +8,25 @@ export type Bucket = { label: string; period: Period; first: Day; last: Day; at:
 export function bucketOf(period: Period, calendar: Calendar): Bucket {
   const end = addDays(period.to, -1)
   const isOpen = end > calendar.completeUntil && !(period.unit === 'day' && !period.count)
-  return { label: labelOf(period, calendar.fiscal), period, first: period.from, last: end > calendar.completeUntil && period.from <= calendar.completeUntil ? calendar.completeUntil : end, at: end > calendar.today ? calendar.today : end, isOpen }
+  return {
+    label: labelOf(period, calendar.fiscal),
+    period,
+    first: period.from,
+    last: end > calendar.completeUntil && period.from <= calendar.completeUntil ? calendar.completeUntil : end,
+    at: end > calendar.today ? calendar.today : end,
+    isOpen,
+  }
 }
 
 /** The units that a period consists of, as far as they have begun. */
 export function bucketsOf(period: Period, unit: Unit, system: System, calendar: Calendar, isState: boolean): Bucket[] {
   const buckets: Bucket[] = []
   const lastDay = isState ? calendar.today : calendar.completeUntil
-  for (let from = startOf(period.from, unit, system, calendar.fiscal); from < period.to && from <= lastDay && buckets.length < 4_000; from = addUnits(from, unit, 1)) {
+  for (
+    let from = startOf(period.from, unit, system, calendar.fiscal);
+    from < period.to && from <= lastDay && buckets.length < 4_000;
+    from = addUnits(from, unit, 1)
+  ) {
     const whole: Period = { from, to: addUnits(from, unit, 1), unit, system }
     const isCut = whole.from < period.from || whole.to > period.to
     const cut = isCut ? { from: whole.from < period.from ? period.from : whole.from, to: whole.to > period.to ? period.to : whole.to } : whole
@@ -49,7 +60,10 @@ export function labelOf(period: Period, fiscal: FiscalYear): string {
   if ((period.count ?? 1) > 1 || unit === undefined) return `${from} – ${addDays(period.to, -1)}`
   if (unit === 'month') return from.slice(0, 7)
   if (unit === 'day' || unit === 'week') return from
-  const name = system === 'fiscal' ? fiscalName(period, fiscal) : { year: Number(from.slice(0, 4)), part: Math.floor((Number(from.slice(5, 7)) - 1) / (unit === 'half' ? 6 : 3)) + 1 }
+  const name =
+    system === 'fiscal'
+      ? fiscalName(period, fiscal)
+      : { year: Number(from.slice(0, 4)), part: Math.floor((Number(from.slice(5, 7)) - 1) / (unit === 'half' ? 6 : 3)) + 1 }
   const year = system === 'fiscal' && !isPlainYear ? `FY${name.year}` : String(name.year)
   if (unit === 'year') return year
   return `${year} ${unit === 'quarter' ? 'Q' : 'H'}${name.part ?? 1}`

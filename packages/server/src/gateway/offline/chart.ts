@@ -19,7 +19,15 @@ export function chartOf({ plan, query, language }: About, result: QueryResult, t
   const isSameUnit = new Set(plan.metrics.map((metric) => metric.unit)).size === 1
   const y = series || !isSameUnit ? figures.slice(0, 1) : figures
   const unit = plan.share ? 'percent' : plan.metrics[0]?.unit
-  return { type: period ? 'line' : 'bar', title: title.slice(0, language === 'zh' ? 100 : 200), sql: query.sql, x: unquoted(x), y: y.length === 1 ? unquoted(y[0] ?? '') : y.map(unquoted), ...(series && { series: unquoted(series) }), ...(unit && units.has(unit) && { unit }) }
+  return {
+    type: period ? 'line' : 'bar',
+    title: title.slice(0, language === 'zh' ? 100 : 200),
+    sql: query.sql,
+    x: unquoted(x),
+    y: y.length === 1 ? unquoted(y[0] ?? '') : y.map(unquoted),
+    ...(series && { series: unquoted(series) }),
+    ...(unit && units.has(unit) && { unit }),
+  }
 }
 
 const unquoted = (name: string): string => (name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name)

@@ -27,7 +27,8 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     return { metrics: [only], items: [] }
   }
   if (metrics.length === 0) return fail(sentence, { kind: 'no-metric' })
-  for (const item of named) if (item.atom.isGuess) sentence.penalty += opsOf(sentence, 'count').length > 0 && layer.metrics.get(item.atom.metric)?.unit === 'percent' ? 100 : 3
+  for (const item of named)
+    if (item.atom.isGuess) sentence.penalty += opsOf(sentence, 'count').length > 0 && layer.metrics.get(item.atom.metric)?.unit === 'percent' ? 100 : 3
   const first = items[0]
   const second = items[1]
   const joiner = first && second && between(sentence, first, second).filter((item) => !isLight(item))
@@ -79,18 +80,40 @@ function isEchoOf(layer: Layer, of: string, item: Item, sentence: Sentence): boo
   const metric = layer.metrics.get(of)
   const other = layer.metrics.get(metricOf(item))
   const words = sentence.tokens.slice(item.from, item.to).map((token) => token.stem)
-  const names = metric ? [metric.label.en, metric.label.zh, ...metric.synonyms.en, ...metric.synonyms.zh].map((name) => tokenize(name).map((token) => token.stem)) : []
-  const isMentioned = isOp(neighbour(sentence, item, -1, (next) => isKind(next, 'value') || isOp(next, 'and')), 'of', 'from', 'within', 'with')
-  return other?.unit === 'count' && metric?.kind === 'flow' && other.kind === 'flow' && other.table === metric.table && isMentioned && metric.name !== other.name && names.some((name) => words.every((word) => name.includes(word)))
+  const names = metric
+    ? [metric.label.en, metric.label.zh, ...metric.synonyms.en, ...metric.synonyms.zh].map((name) => tokenize(name).map((token) => token.stem))
+    : []
+  const isMentioned = isOp(
+    neighbour(sentence, item, -1, (next) => isKind(next, 'value') || isOp(next, 'and')),
+    'of',
+    'from',
+    'within',
+    'with',
+  )
+  return (
+    other?.unit === 'count' &&
+    metric?.kind === 'flow' &&
+    other.kind === 'flow' &&
+    other.table === metric.table &&
+    isMentioned &&
+    metric.name !== other.name &&
+    names.some((name) => words.every((word) => name.includes(word)))
+  )
 }
 
 const isCount = (layer: Layer, name: string | undefined): boolean => name !== undefined && layer.metrics.get(name)?.unit === 'count'
-const metricOf = (item: Item): string => (isKind(item, 'metric') || isKind(item, 'count-noun') ? item.atom.metric : isKind(item, 'value') ? (item.atom.counts ?? '') : '')
+const metricOf = (item: Item): string =>
+  isKind(item, 'metric') || isKind(item, 'count-noun') ? item.atom.metric : isKind(item, 'value') ? (item.atom.counts ?? '') : ''
 
 /** Without a named metric, a noun that is counted is meant: "how many users", 有多少大客户. */
 function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
   const nouns = itemsOf(sentence, 'count-noun')
-  const found: Item[] = nouns.length > 0 ? nouns.slice(0, 1) : itemsOf(sentence, 'value').filter((item) => item.atom.counts).slice(0, 1)
+  const found: Item[] =
+    nouns.length > 0
+      ? nouns.slice(0, 1)
+      : itemsOf(sentence, 'value')
+          .filter((item) => item.atom.counts)
+          .slice(0, 1)
   if (mayLean && opsOf(sentence, 'count').length === 0 && nouns.length === 0) return []
   for (const item of found) if (item.atom.kind === 'count-noun') item.isUsed = true
   sentence.penalty += mayLean ? 6 : 2
@@ -122,7 +145,11 @@ export function placeNumbers(sentence: Sentence, measure: Measure): { limit?: nu
     const before = neighbour(sentence, item, -1)
     const after = neighbour(sentence, item, 1)
     const condition = (comparison: Condition['comparison']): Condition => ({
-      comparison, value: item.atom.value, ...(item.atom.unit && { unit: item.atom.unit }), metric: nearestMetric(sentence, item, measure), of: 'value',
+      comparison,
+      value: item.atom.value,
+      ...(item.atom.unit && { unit: item.atom.unit }),
+      metric: nearestMetric(sentence, item, measure),
+      of: 'value',
     })
     const joiner = after && isOp(after, 'and', 'to') ? neighbour(sentence, after, 1) : after
     const closing = isKind(joiner, 'number') ? neighbour(sentence, joiner, 1) : undefined
@@ -157,7 +184,9 @@ function comparisonOf(item: Item, table: Partial<Record<Op, Condition['compariso
 }
 
 const isCountOfRows = (sentence: Sentence, item: Item, before: Item | undefined, after: Item | undefined): boolean =>
-  isOp(before, ...rankOps, 'which', 'list') || isOp(after, ...rankOps) || ((isKind(after, 'dimension') || isKind(after, 'grain')) && sentence.items.some((other) => isOp(other, ...rankOps, 'descending', 'ascending')))
+  isOp(before, ...rankOps, 'which', 'list') ||
+  isOp(after, ...rankOps) ||
+  ((isKind(after, 'dimension') || isKind(after, 'grain')) && sentence.items.some((other) => isOp(other, ...rankOps, 'descending', 'ascending')))
 
 /** "more than 50 tickets": the metric right behind; "ARR over 100k": the one before. */
 function nearestMetric(sentence: Sentence, item: Item, measure: Measure): string {
@@ -169,7 +198,11 @@ function nearestMetric(sentence: Sentence, item: Item, measure: Measure): string
 }
 
 /** Which end of the order is asked for, if any. Two different ends make no sense together. */
-export function chooseDirection(sentence: Sentence, better: 'higher' | 'lower' | 'neutral', isChange: boolean): { direction: 'desc' | 'asc'; isOrdering: boolean } | undefined {
+export function chooseDirection(
+  sentence: Sentence,
+  better: 'higher' | 'lower' | 'neutral',
+  isChange: boolean,
+): { direction: 'desc' | 'asc'; isOrdering: boolean } | undefined {
   const found = opsOf(sentence, ...rankOps, 'descending', 'ascending')
   const directions = found.map((item): 'desc' | 'asc' => {
     if (isOp(item, 'best')) return better === 'lower' && !isChange ? 'asc' : 'desc'

@@ -6,7 +6,15 @@ import type { Layer } from './layer.ts'
 import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, type Item, type Sentence } from './sentence.ts'
 import type { Op } from './words.ts'
 
-export type Scope = { groups: string[]; grain?: NonNullable<Frame['grain']>; average?: Unit; filters: (Filter & { items: Item[] })[]; isPlural: boolean; assumptions: Assumption[]; /** What the ranking starts anew for: "the top 3 in each region". */ within?: { refs: string[]; isByTime: boolean } }
+export type Scope = {
+  groups: string[]
+  grain?: NonNullable<Frame['grain']>
+  average?: Unit
+  filters: (Filter & { items: Item[] })[]
+  isPlural: boolean
+  assumptions: Assumption[]
+  /** What the ranking starts anew for: "the top 3 in each region". */ within?: { refs: string[]; isByTime: boolean }
+}
 
 const rankOps: Op[] = ['top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending']
 
@@ -52,7 +60,13 @@ function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): v
       sentence.penalty += isNeeded ? 0 : item.atom.isGuess ? 60 : 8
     }
     // "per customer" of a long list means an average, which another reading offers; a list stays the last resort.
-    if (isOp(neighbour(sentence, item, -1), 'per') && !isOp(neighbour(sentence, item, -1), 'which') && about.layer.dimensions.get(ref)?.values.length === 0 && /^per$/i.test(neighbour(sentence, item, -1)?.text ?? '')) sentence.penalty += 6
+    if (
+      isOp(neighbour(sentence, item, -1), 'per') &&
+      !isOp(neighbour(sentence, item, -1), 'which') &&
+      about.layer.dimensions.get(ref)?.values.length === 0 &&
+      /^per$/i.test(neighbour(sentence, item, -1)?.text ?? '')
+    )
+      sentence.penalty += 6
     if (item.atom.isGuess) scope.assumptions.push({ kind: 'dimension', said: item.text, ref })
     if (!scope.groups.includes(ref)) scope.groups.push(ref)
     scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)
@@ -104,7 +118,8 @@ function chooseGrain({ sentence }: About, scope: Scope): void {
     item.isUsed = true
     // "Annual plans" are plans, not years.
     const next = sentence.items[sentence.items.indexOf(item) + 1]
-    if (/ly$|annual$/i.test(item.text) && (isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun'))) sentence.problems.push({ kind: 'unused', said: item.text })
+    if (/ly$|annual$/i.test(item.text) && (isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun')))
+      sentence.problems.push({ kind: 'unused', said: item.text })
     if (scope.grain && scope.grain.unit !== item.atom.unit) sentence.problems.push({ kind: 'unused', said: item.text })
     scope.grain = { unit: item.atom.unit, ...(item.atom.system && { system: item.atom.system }) }
     scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)
@@ -116,7 +131,11 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
   for (const item of values) {
     item.isUsed = true
     const beside = [neighbour(sentence, item, -1), neighbour(sentence, item, 1)].filter((other) => isKind(other, 'dimension'))
-    const named = beside.find((other) => item.atom.choices.some((choice) => other.atom.refs.includes(choice.ref) && allowed.includes(choice.ref)) && !isOp(neighbour(sentence, other, -1), 'by', 'each', 'which'))
+    const named = beside.find(
+      (other) =>
+        item.atom.choices.some((choice) => other.atom.refs.includes(choice.ref) && allowed.includes(choice.ref)) &&
+        !isOp(neighbour(sentence, other, -1), 'by', 'each', 'which'),
+    )
     const choices = item.atom.choices.filter((choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref)))
     const choice = preferred(choices, sentence, item, layer, metrics)
     if (named) named.isUsed = true
@@ -137,7 +156,9 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
 /** Of several columns with such a value, the one whose name is said somewhere in the question, else the nearest to the metric's own table. */
 function preferred(choices: readonly ValueChoice[], sentence: Sentence, item: Item, layer: Layer, metrics: readonly string[]): ValueChoice | undefined {
   if (choices.length < 2) return choices[0]
-  const said = itemsOf(sentence, 'dimension').filter((other) => other !== item).flatMap((other) => other.atom.refs)
+  const said = itemsOf(sentence, 'dimension')
+    .filter((other) => other !== item)
+    .flatMap((other) => other.atom.refs)
   const metric = layer.metrics.get(metrics[0] ?? '')
   const own = metric?.kind === 'ratio' ? undefined : layer.entities.get(metric?.table ?? '')
   const isNear = (ref: string) => ref.startsWith(`${own?.table ?? ''}.`) || own?.joins.some((join) => join.as !== undefined && ref.startsWith(`${join.as}.`))

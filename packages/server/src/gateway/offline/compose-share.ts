@@ -18,7 +18,8 @@ export function chooseShare(sentence: Sentence, scope: Scope): { part: Scope['fi
 
 /** "from Enterprise", "with high priority", "were urgent": what such a word leads to is the part. */
 function pointsTo(sentence: Sentence, filter: Scope['filters'][number] | undefined): boolean {
-  const before = filter?.items[0] && neighbour(sentence, filter.items[0], -1, (item) => isKind(item, 'dimension') || isKind(item, 'value') || isOp(item, 'and', 'or'))
+  const before =
+    filter?.items[0] && neighbour(sentence, filter.items[0], -1, (item) => isKind(item, 'dimension') || isKind(item, 'value') || isOp(item, 'and', 'or'))
   return isOp(before, 'from', 'with', 'is') && !isOp(before, 'within', 'of')
 }
 

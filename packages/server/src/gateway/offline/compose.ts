@@ -20,7 +20,12 @@ export function compose(sentence: Sentence, layer: Layer, context?: Frame): Comp
   if (!measure) return { problem: sentence.problems[0] ?? { kind: 'no-metric' }, penalty: sentence.penalty }
   const frame = build(sentence, layer, measure)
   checkMentions(sentence, layer, frame)
-  for (const item of itemsOf(sentence, 'metric')) if (item.atom.requires && ![...frame.filters.map((filter) => filter.ref), ...(frame.share?.part ?? []).map((filter) => filter.ref), ...frame.groups].includes(item.atom.requires)) sentence.problems.push({ kind: 'unused', said: item.text })
+  for (const item of itemsOf(sentence, 'metric'))
+    if (
+      item.atom.requires &&
+      ![...frame.filters.map((filter) => filter.ref), ...(frame.share?.part ?? []).map((filter) => filter.ref), ...frame.groups].includes(item.atom.requires)
+    )
+      sentence.problems.push({ kind: 'unused', said: item.text })
   // To lean on the question before, there must be something new to it.
   if (measure.leans && !addsAnything(frame)) sentence.problems.push({ kind: 'no-metric' })
   // "How" asks for a way or a reason, unless something is compared, developed or split.
@@ -36,7 +41,12 @@ function whatIsBeyond(sentence: Sentence): Problem | undefined {
   const topic = itemsOf(sentence, 'unavailable')[0]
   if (topic) return { kind: 'unavailable', topic: topic.atom.topic }
   const refused: [Op, 'personal' | 'why' | 'write' | 'forecast' | 'statistics' | 'vague'][] = [
-    ['refuse-personal', 'personal'], ['refuse-why', 'why'], ['refuse-write', 'write'], ['refuse-forecast', 'forecast'], ['refuse-statistics', 'statistics'], ['refuse-vague', 'vague'],
+    ['refuse-personal', 'personal'],
+    ['refuse-why', 'why'],
+    ['refuse-write', 'write'],
+    ['refuse-forecast', 'forecast'],
+    ['refuse-statistics', 'statistics'],
+    ['refuse-vague', 'vague'],
   ]
   const beyond = refused.find(([op]) => sentence.items.some((item) => isOp(item, op)))
   if (beyond) return { kind: 'beyond', what: beyond[1] }
@@ -61,7 +71,17 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   }
   const compared = chooseTimes({ sentence, scope, layer, isChange: changeWords !== undefined, isState: metric?.kind === 'snapshot' })
   const byValues = splitsByValues(sentence, scope)
-  const both = byValues === undefined && scope.groups.length === 0 && !scope.grain && having.length === 0 && !isRanked && !changeWords && !compared.compare && !hasOp(sentence, 'share', 'average') ? listsValues(sentence, scope) : undefined
+  const both =
+    byValues === undefined &&
+    scope.groups.length === 0 &&
+    !scope.grain &&
+    having.length === 0 &&
+    !isRanked &&
+    !changeWords &&
+    !compared.compare &&
+    !hasOp(sentence, 'share', 'average')
+      ? listsValues(sentence, scope)
+      : undefined
   const isBoth = both !== undefined && compared.times.length < 2
   if (byValues) scope.groups.push(byValues)
   else if (isBoth) scope.groups.push(both)
@@ -87,7 +107,12 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   if (direction && groupCount === 0) scope.grain = { unit: 'month' }
   // "The top 3 tickets": of what there is no name, there is no ranking.
   if (direction && groupCount === 0 && limit) sentence.problems.push({ kind: 'unused', said: String(limit) })
-  const rank = direction && { direction, by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'), ...(scope.within && { within: scope.within }), ...(limit !== undefined ? { limit } : isSingle && !ranking?.isOrdering ? { limit: 1 } : {}) }
+  const rank = direction && {
+    direction,
+    by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'),
+    ...(scope.within && { within: scope.within }),
+    ...(limit !== undefined ? { limit } : isSingle && !ranking?.isOrdering ? { limit: 1 } : {}),
+  }
   const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
@@ -110,7 +135,12 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     ...(average && { average }),
     isCumulative: take(sentence, 'cumulative'),
     isDefinition,
-    assumptions: [...scope.assumptions, ...measure.items.flatMap((item) => (isKind(item, 'metric') && item.atom.isGuess ? [{ kind: 'metric' as const, said: item.text, metric: item.atom.metric }] : []))],
+    assumptions: [
+      ...scope.assumptions,
+      ...measure.items.flatMap((item) =>
+        isKind(item, 'metric') && item.atom.isGuess ? [{ kind: 'metric' as const, said: item.text, metric: item.atom.metric }] : [],
+      ),
+    ],
   }
 }
 
@@ -160,7 +190,12 @@ function takeChange(sentence: Sentence): Change | undefined {
 }
 
 /** The times that were said, and whether they are set against each other. */
-function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: Sentence; scope: Scope; layer: Layer; isChange: boolean; isState: boolean }): { times: TimePhrase[]; compare?: 'times' | 'year-ago' | 'previous'; isVersus: boolean; compareUnit?: Unit | undefined } {
+function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: Sentence; scope: Scope; layer: Layer; isChange: boolean; isState: boolean }): {
+  times: TimePhrase[]
+  compare?: 'times' | 'year-ago' | 'previous'
+  isVersus: boolean
+  compareUnit?: Unit | undefined
+} {
   const items = itemsOf(sentence, 'time')
   for (const item of items) item.isUsed = true
   const compareUnit = unitIn(sentence.items.find((item) => isOp(item, 'previous'))?.text ?? '')
@@ -169,25 +204,41 @@ function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: 
   const isBetweenValues = scope.filters.some((filter) => filter.values.length > 1)
   const { today } = layer.calendar
   const isNow = (time: TimePhrase) => time.period.from === today && time.period.unit === 'day' && !time.ago
-  const said = items.map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time)).filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
+  const said = items
+    .map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time))
+    .filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
   const isVersus = (hasOp(sentence, 'versus') || (isChange && hasOp(sentence, 'than'))) && !(isBetweenValues && said.length < 2)
   if (isVersus) take(sentence, 'versus')
-  if (isYearAgo || isPrevious) return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
+  if (isYearAgo || isPrevious)
+    return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
   const isAnaphor = (time: TimePhrase) => items.some((item) => item.atom.time.period === time.period && /same|同/i.test(item.text))
   const others = said.filter((time) => !isAnaphor(time))
   if (others.length < said.length && (isVersus || isChange)) return { times: others.slice(0, 1), compare: 'year-ago', isVersus }
   const [first, second] = said
-  if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain) return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
+  if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain)
+    return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
   if (first && said.length === 1 && isVersus && !isBetweenValues) {
     // "compared to last quarter", with nothing to compare: the period after it.
-    if (first.ago && !isState) return { times: [], compare: first.ago.unit === 'year' ? 'year-ago' : 'previous', isVersus, compareUnit: first.ago.unit === 'year' ? undefined : first.ago.unit }
+    if (first.ago && !isState)
+      return {
+        times: [],
+        compare: first.ago.unit === 'year' ? 'year-ago' : 'previous',
+        isVersus,
+        compareUnit: first.ago.unit === 'year' ? undefined : first.ago.unit,
+      }
     const now = first.ago || isNow(first) ? { period: { from: today, to: addDays(today, 1), unit: 'day' as const } } : after(first, layer)
     return { times: [first, now], compare: 'times', isVersus }
   }
-  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second))) return { times: [isNow(first) ? second : first], isVersus }
+  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second)))
+    return { times: [isNow(first) ? second : first], isVersus }
   if (said.length === 2 && first && second) {
     if (!isVersus && !isChange) checkJoined(sentence, items)
-    const isWider = first.period.unit !== second.period.unit && second.period.unit === 'year' && !second.edge && first.period.unit !== undefined && first.period.unit !== 'day'
+    const isWider =
+      first.period.unit !== second.period.unit &&
+      second.period.unit === 'year' &&
+      !second.edge &&
+      first.period.unit !== undefined &&
+      first.period.unit !== 'day'
     if (isWider && (isVersus || isChange)) return { times: [first], compare: 'year-ago', isVersus }
     return { times: [first, second].sort((a, b) => (a.period.to < b.period.to ? -1 : 1)), compare: 'times', isVersus }
   }
@@ -199,11 +250,21 @@ function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: 
 function checkJoined(sentence: Sentence, items: readonly Item[]): void {
   items.forEach((item, i) => {
     const before = items[i - 1]
-    if (before && !between(sentence, before, item).some((other) => isOp(other, 'and', 'or', 'versus', 'to', 'than'))) sentence.problems.push({ kind: 'unused', said: item.text })
+    if (before && !between(sentence, before, item).some((other) => isOp(other, 'and', 'or', 'versus', 'to', 'than')))
+      sentence.problems.push({ kind: 'unused', said: item.text })
   })
 }
 
-const unitIn = (text: string): Unit | undefined => (/month|mom|m\/m|逐月/i.test(text) ? 'month' : /quarter|qoq|q\/q/i.test(text) ? 'quarter' : /week|wow/i.test(text) ? 'week' : /year/i.test(text) ? 'year' : undefined)
+const unitIn = (text: string): Unit | undefined =>
+  /month|mom|m\/m|逐月/i.test(text)
+    ? 'month'
+    : /quarter|qoq|q\/q/i.test(text)
+      ? 'quarter'
+      : /week|wow/i.test(text)
+        ? 'week'
+        : /year/i.test(text)
+          ? 'year'
+          : undefined
 
 function after(time: TimePhrase, { calendar }: Layer): TimePhrase {
   const { unit, system } = time.period
@@ -239,11 +300,16 @@ function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
   for (const item of itemsOf(sentence, 'count-noun')) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })
 }
 
-const reach = (layer: Layer, table: string): string[] => (layer.entities.get(table)?.joins ?? []).flatMap((join) => (join.as ? [] : [join.to, ...(layer.entities.get(join.to)?.joins ?? []).flatMap((next) => (next.as ? [] : [next.to]))]))
+const reach = (layer: Layer, table: string): string[] =>
+  (layer.entities.get(table)?.joins ?? []).flatMap((join) =>
+    join.as ? [] : [join.to, ...(layer.entities.get(join.to)?.joins ?? []).flatMap((next) => (next.as ? [] : [next.to]))],
+  )
 
-const asksForShape = (frame: Frame): boolean => frame.isDefinition || frame.groups.length > 0 || [frame.grain, frame.compare, frame.change, frame.average, frame.rank].some((part) => part !== undefined)
+const asksForShape = (frame: Frame): boolean =>
+  frame.isDefinition || frame.groups.length > 0 || [frame.grain, frame.compare, frame.change, frame.average, frame.rank].some((part) => part !== undefined)
 const addsAnything = (frame: Frame): boolean =>
-  frame.groups.length + frame.filters.length + frame.times.length > 0 || [frame.grain, frame.compare, frame.share, frame.rank].some((part) => part !== undefined)
+  frame.groups.length + frame.filters.length + frame.times.length > 0 ||
+  [frame.grain, frame.compare, frame.share, frame.rank].some((part) => part !== undefined)
 
 function checkRest(sentence: Sentence): void {
   // 关于数据 or "by value" said something that was not understood.

@@ -47,7 +47,15 @@ function respond(transcript: Transcript, understanding: Understanding, asked: st
   if ('move' in understood) return understood.move
   const { parsed } = understood
   const say = (text: string): Move => ({ kind: 'say', text })
-  if ('names' in understood && understood.names) return say(refuseText(language === 'zh' ? `“${understood.names.said}”可能指：${understood.names.names.join('、')}。请写出全名。` : `“${understood.names.said}” may be any of: ${understood.names.names.join('; ')}. Please give the whole name.`, language))
+  if ('names' in understood && understood.names)
+    return say(
+      refuseText(
+        language === 'zh'
+          ? `“${understood.names.said}”可能指：${understood.names.names.join('、')}。请写出全名。`
+          : `“${understood.names.said}” may be any of: ${understood.names.names.join('; ')}. Please give the whole name.`,
+        language,
+      ),
+    )
   if ('problem' in parsed) return say(refuse(parsed.problem, layer, language))
   if (parsed.frame.isDefinition) return say(define(parsed.frame, layer, language))
   const planned = planOf(parsed.frame, layer)
@@ -71,7 +79,8 @@ function carryOut(transcript: Transcript, about: About): Move {
   const result = readResult(ran.output)
   if ('error' in result) {
     if (result.error.kind === 'timeout' && ran.times < triesMax) return { kind: 'call', calls: [{ tool: 'query', input }] }
-    const text = result.error.kind === 'withheld' ? speech[language].withheld(result.error.message) : speech[language].failed(result.error.kind, result.error.message)
+    const text =
+      result.error.kind === 'withheld' ? speech[language].withheld(result.error.message) : speech[language].failed(result.error.kind, result.error.message)
     return { kind: 'say', text: `${[text, result.access?.note ?? ''].filter((part) => part !== '').join(' ')}\n\n${standIn[language]}` }
   }
   const chart = transcript.tools.some((tool) => tool.name === 'chart') ? chartOf(about, result, title) : undefined
@@ -99,7 +108,11 @@ function understand(transcript: Transcript, { layer, lexicon: plain }: Understan
     if (looked.kind === 'several') return { parsed, names: looked }
     // Half a name read as something else would give the wrong figure, so a name that nobody has is not read at all.
     if (looked.kind === 'none') return { parsed: { problem: { kind: 'unknown-words', words: [run.said], spans: [run] } } }
-    if (looked.kind === 'found') known.push(...looked.values, ...looked.values.filter((value) => !asked.toLowerCase().includes(value.value.toLowerCase())).map((value) => ({ ...value, said: run.said })))
+    if (looked.kind === 'found')
+      known.push(
+        ...looked.values,
+        ...looked.values.filter((value) => !asked.toLowerCase().includes(value.value.toLowerCase())).map((value) => ({ ...value, said: run.said })),
+      )
   }
   return { parsed: known.length > 0 ? parseWith(asked, layer, known, context) : parsed }
 }

@@ -36,7 +36,11 @@ export function textOf(output: unknown): string {
 }
 
 const readSizes = (text: string): Map<string, number> =>
-  new Map([...text.matchAll(/^\s*(\d+)\s+(\S+\.ya?ml)\s*$/gm)].flatMap(([, bytes, path]) => (bytes !== undefined && path !== undefined && /^[\w./-]+$/.test(path) ? [[path, Number(bytes)] as const] : [])))
+  new Map(
+    [...text.matchAll(/^\s*(\d+)\s+(\S+\.ya?ml)\s*$/gm)].flatMap(([, bytes, path]) =>
+      bytes !== undefined && path !== undefined && /^[\w./-]+$/.test(path) ? [[path, Number(bytes)] as const] : [],
+    ),
+  )
 
 function batches(sizes: ReadonlyMap<string, number>): string[][] {
   const groups: string[][] = []

@@ -15,7 +15,10 @@ export function fallback(transcript: Transcript, why?: string): Move {
 
 /** Its name, or its words in a row: `roll_dice`, "roll dice", "roll the dice". */
 function mentions(question: string, name: string): boolean {
-  const words = name.split(/[_\W]+/).filter((word) => word !== '').map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  const words = name
+    .split(/[_\W]+/)
+    .filter((word) => word !== '')
+    .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
   return words.length > 0 && new RegExp(`(^|[^\\p{L}\\p{N}])${words.join('[\\s_-]+(?:the\\s+|a\\s+)?')}($|[^\\p{L}\\p{N}])`, 'iu').test(question)
 }
 
@@ -29,7 +32,9 @@ function inputFor({ schema, name }: ToolOffer, question: string): Record<string,
   const input: Record<string, unknown> = {}
   for (const [key, property] of Object.entries(properties)) {
     const choice = property.enum?.find((option) => typeof option === 'string' && question.toLowerCase().includes(option.toLowerCase()))
-    const value = choice ?? (property.type === 'integer' || property.type === 'number' ? numbers.shift() : property.type === 'string' && !property.enum ? quoted.shift() : undefined)
+    const value =
+      choice ??
+      (property.type === 'integer' || property.type === 'number' ? numbers.shift() : property.type === 'string' && !property.enum ? quoted.shift() : undefined)
     if (value !== undefined) input[key] = value
     else if (required.includes(key) && property.default === undefined) return undefined
   }

@@ -5,7 +5,8 @@ import type { Dimension, Metric } from './layer.ts'
 export type Language = 'en' | 'zh'
 
 const decimals = (value: number): number => (Number.isInteger(value) || Math.abs(value) >= 100_000 ? 0 : Math.abs(value) >= 1_000 ? 1 : 2)
-const plain = (value: number, digits: number): string => new Intl.NumberFormat('en-US', { minimumFractionDigits: 0, maximumFractionDigits: digits }).format(value)
+const plain = (value: number, digits: number): string =>
+  new Intl.NumberFormat('en-US', { minimumFractionDigits: 0, maximumFractionDigits: digits }).format(value)
 
 /** `unit` as the metrics have it: usd (or another currency), count, percent, days, hours. */
 export function formatFigure(value: unknown, unit: string, language: Language): string {
@@ -18,7 +19,13 @@ export function formatFigure(value: unknown, unit: string, language: Language): 
   }
   if (/^[a-z]{3}$/.test(unit)) {
     const digits = Math.abs(value) < 1_000 && !Number.isInteger(value) ? 2 : 0
-    return new Intl.NumberFormat('en-US', { style: 'currency', currency: unit.toUpperCase(), currencyDisplay: 'narrowSymbol', minimumFractionDigits: 0, maximumFractionDigits: digits }).format(value)
+    return new Intl.NumberFormat('en-US', {
+      style: 'currency',
+      currency: unit.toUpperCase(),
+      currencyDisplay: 'narrowSymbol',
+      minimumFractionDigits: 0,
+      maximumFractionDigits: digits,
+    }).format(value)
   }
   return `${plain(value, decimals(value))} ${unit}`
 }

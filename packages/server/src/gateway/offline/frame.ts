@@ -22,7 +22,12 @@ export type Frame = {
   /** "Month over month" says of which unit the earlier period is. */
   compareUnit?: Unit
   change?: 'rate' | 'difference'
-  rank?: { direction: 'desc' | 'asc'; limit?: number; by: 'value' | 'change' | 'rate'; /** Ranked anew within each of these. */ within?: { refs: string[]; isByTime: boolean } }
+  rank?: {
+    direction: 'desc' | 'asc'
+    limit?: number
+    by: 'value' | 'change' | 'rate'
+    /** Ranked anew within each of these. */ within?: { refs: string[]; isByTime: boolean }
+  }
   having: Condition[]
   /** How many groups there are, rather than which. */
   isCountOfGroups: boolean

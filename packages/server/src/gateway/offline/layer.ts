@@ -8,11 +8,27 @@ const text = z.string().max(20_000)
 const Pair = z.object({ en: text, zh: text })
 const Synonyms = z.object({ en: z.array(text).default([]), zh: z.array(text).default([]) }).default({ en: [], zh: [] })
 const Value = z.object({ value: z.coerce.string(), label: Pair, synonyms: Synonyms })
-const Column = z.object({ name: text, type: text, personal: z.boolean().default(false), label: Pair.optional(), synonyms: Synonyms, values: z.array(Value).default([]) })
+const Column = z.object({
+  name: text,
+  type: text,
+  personal: z.boolean().default(false),
+  label: Pair.optional(),
+  synonyms: Synonyms,
+  values: z.array(Value).default([]),
+})
 const Join = z.object({ to: text, as: text.optional(), on: text, label: Pair.optional(), synonyms: Synonyms })
 const Entity = z.object({ table: text, label: Pair, synonyms: Synonyms, grain: text.default(''), columns: z.array(Column), joins: z.array(Join).default([]) })
 const Term = z.object({ metric: text, at: z.enum(['start', 'end']).default('end'), sign: z.number().default(1) })
-const shared = { name: text, label: Pair, synonyms: Synonyms, description: text.default(''), unit: text, better: z.enum(['higher', 'lower', 'neutral']).default('neutral'), additive: z.boolean(), dimensions: z.array(text) }
+const shared = {
+  name: text,
+  label: Pair,
+  synonyms: Synonyms,
+  description: text.default(''),
+  unit: text,
+  better: z.enum(['higher', 'lower', 'neutral']).default('neutral'),
+  additive: z.boolean(),
+  dimensions: z.array(text),
+}
 const Metric = z.discriminatedUnion('kind', [
   z.object({ ...shared, kind: z.literal('flow'), table: text, sql: text, filter: text.optional(), time: text }),
   z.object({ ...shared, kind: z.literal('snapshot'), table: text, sql: text, filter: text.optional(), at: text }),
@@ -60,15 +76,34 @@ export function parseLayer(files: ReadonlyMap<string, string>): Layer {
   }
   const inFolder = (folder: string) => [...files.keys()].filter((path) => path.startsWith(`${folder}/`) && /\.ya?ml$/.test(path)).sort()
   const operations = read(Operations, 'operations.yaml')
-  const entities = new Map(inFolder('entities').map((path) => read(Entity, path)).map((entity) => [entity.table, entity]))
+  const entities = new Map(
+    inFolder('entities')
+      .map((path) => read(Entity, path))
+      .map((entity) => [entity.table, entity]),
+  )
   const order = files.has('catalogue.yaml') ? Object.keys(read(Catalogue, 'catalogue.yaml').metrics) : []
   const place = (metric: Metric) => (order.includes(metric.name) ? order.indexOf(metric.name) : order.length)
-  const metrics = new Map(inFolder('metrics').map((path) => read(Metric, path)).sort((a, b) => place(a) - place(b)).map((metric) => [metric.name, metric]))
+  const metrics = new Map(
+    inFolder('metrics')
+      .map((path) => read(Metric, path))
+      .sort((a, b) => place(a) - place(b))
+      .map((metric) => [metric.name, metric]),
+  )
   const things = files.has('products.yaml') ? Object.values(read(Things, 'products.yaml')).flat() : []
-  const fiscal: FiscalYear = { startMonth: operations.fiscal_year.first_month, namedAfter: /\b(start|begin)s?\b/.test(operations.fiscal_year.named_after) ? 'start' : 'end' }
+  const fiscal: FiscalYear = {
+    startMonth: operations.fiscal_year.first_month,
+    namedAfter: /\b(start|begin)s?\b/.test(operations.fiscal_year.named_after) ? 'start' : 'end',
+  }
   const calendar: Calendar = { today: operations.today, completeUntil: operations.complete_until, dataFrom: operations.data_from, fiscal, system: 'fiscal' }
   const periods = Object.values(operations.periods).map((named) => ({ ...named, period: describe(named.from, addDays(named.to, 1), calendar) }))
-  return { calendar, periods, unavailable: operations.not_available, entities, metrics, dimensions: dimensionsOf(entities, metrics, [...things, ...things.flatMap((thing) => thing.features)]) }
+  return {
+    calendar,
+    periods,
+    unavailable: operations.not_available,
+    entities,
+    metrics,
+    dimensions: dimensionsOf(entities, metrics, [...things, ...things.flatMap((thing) => thing.features)]),
+  }
 }
 
 /** Names a period's unit where it is exactly one. */

@@ -21,7 +21,12 @@ export type Lexicon = {
   /** Two words that people write as one: midmarket. */
   joined: ReadonlyMap<string, readonly Phrase[]>
   /** Names of metrics in several words, which may stand apart in a question. */
-  scattered: readonly { words: readonly string[]; metric: string; quality: number; /** Is no name as it stands, so that nothing else finds it when its words stand together. */ isDerived?: boolean }[]
+  scattered: readonly {
+    words: readonly string[]
+    metric: string
+    quality: number
+    /** Is no name as it stands, so that nothing else finds it when its words stand together. */ isDerived?: boolean
+  }[]
   /** Nouns that head a metric's name. */
   nouns: ReadonlySet<string>
   periods: readonly NamedPeriod[]
@@ -32,7 +37,11 @@ export type Lexicon = {
 /** A value found by looking it up, such as a company's name. */
 export type FoundValue = { ref: string; value: string; /** What it was called in the question, if not by its whole name. */ said?: string }
 
-const functionWords = new Set('us in it is as at be by do go he if me my no of on or so to up we an am are can did has her him his its may not our out the was who why how for and'.split(' '))
+const functionWords = new Set(
+  'us in it is as at be by do go he if me my no of on or so to up we an am are can did has her him his its may not our out the was who why how for and'.split(
+    ' ',
+  ),
+)
 const stemsKnown = new Map<string, readonly string[]>()
 const stemsKnownMax = 20_000
 
@@ -45,7 +54,10 @@ function stems(phrase: string): readonly string[] {
   return found
 }
 
-const stemsOf = (phrase: string): string[] => tokenize(phrase).filter((token) => !['-', "'", '"', '.'].includes(token.norm)).map((token) => token.stem)
+const stemsOf = (phrase: string): string[] =>
+  tokenize(phrase)
+    .filter((token) => !['-', "'", '"', '.'].includes(token.norm))
+    .map((token) => token.stem)
 const namesOf = ({ label, synonyms }: Names): string[] => [label.en, label.zh, ...synonyms.en, ...synonyms.zh].filter((name) => name !== '')
 
 export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): Lexicon {
@@ -79,7 +91,8 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
     for (const name of namesOf({ label: topic.topic, synonyms: topic.synonyms })) add(name, { kind: 'unavailable', topic: index })
   })
   for (const [phrase, ops] of grammar()) add(phrase, ops.length > 0 ? { kind: 'op', ops, isIdle: idle.has(phrase) } : { kind: 'filler' })
-  for (const { key: unit, phrase, calendar } of grainPhrases) add(phrase, { kind: 'grain', unit, isPlural: false, ...(calendar && { system: 'calendar' as const }) })
+  for (const { key: unit, phrase, calendar } of grainPhrases)
+    add(phrase, { kind: 'grain', unit, isPlural: false, ...(calendar && { system: 'calendar' as const }) })
   for (const { key: unit, phrase } of averagePhrases) add(phrase, { kind: 'average-per', unit })
   const { today, dataFrom, completeUntil } = layer.calendar
   for (const phrase of nowPhrases) add(phrase, { kind: 'time', time: { period: { from: today, to: nextDay(today), unit: 'day' } } }, 0.8)
@@ -87,11 +100,18 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
   addGuesses(layer, addDerived, add)
 
   const vocabulary = new Set([...phrases.values()].flat().flatMap((phrase) => phrase.words))
-  const nouns = new Set([...counters.keys(), ...[...layer.entities.values()].flatMap(namesOf), ...[...layer.metrics.values()].flatMap(namesOf).filter((name) => stems(name).length === 1)].map((name) => key(stems(name))))
+  const nouns = new Set(
+    [
+      ...counters.keys(),
+      ...[...layer.entities.values()].flatMap(namesOf),
+      ...[...layer.metrics.values()].flatMap(namesOf).filter((name) => stems(name).length === 1),
+    ].map((name) => key(stems(name))),
+  )
   const joined = new Map<string, Phrase[]>()
   for (const phrase of [...phrases.values()].flat()) {
     const [first = '', second] = phrase.words
-    if (second !== undefined && phrase.words.length === 2 && first.length > 2 && !isChinese(first)) joined.set(first + second, [...(joined.get(first + second) ?? []), phrase])
+    if (second !== undefined && phrase.words.length === 2 && first.length > 2 && !isChinese(first))
+      joined.set(first + second, [...(joined.get(first + second) ?? []), phrase])
   }
   return { phrases, joined, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary }
 }
@@ -106,8 +126,10 @@ function grammar(): Map<string, Op[]> {
 }
 
 const nextDay = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10)
-const isTail = (words: readonly string[], tail: readonly string[]): boolean => words.length > tail.length && tail.every((word, i) => words[words.length - tail.length + i] === word)
-const periodsOf = (layer: Layer): NamedPeriod[] => layer.periods.flatMap((named) => namesOf(named).map((name) => ({ words: stems(name.replace(/^the /i, '')), period: named.period })))
+const isTail = (words: readonly string[], tail: readonly string[]): boolean =>
+  words.length > tail.length && tail.every((word, i) => words[words.length - tail.length + i] === word)
+const periodsOf = (layer: Layer): NamedPeriod[] =>
+  layer.periods.flatMap((named) => namesOf(named).map((name) => ({ words: stems(name.replace(/^the /i, '')), period: named.period })))
 
 /** "number of customers" and 客户数 say that customers, 客户, are what the metric counts. */
 function countNouns(layer: Layer): Map<string, string> {
@@ -115,7 +137,11 @@ function countNouns(layer: Layer): Map<string, string> {
   for (const metric of layer.metrics.values()) {
     if (metric.unit !== 'count' || metric.kind === 'ratio') continue
     for (const name of namesOf(metric)) {
-      const noun = /^(?:number of|how many) (.+)$/i.exec(name)?.[1] ?? /^(.+) count$/i.exec(name)?.[1] ?? /^(?:有?多少[个家位张条]?)(.{2,})$/u.exec(name)?.[1] ?? /^(.*?)(?:总数|数量|数)$/u.exec(name)?.[1]
+      const noun =
+        /^(?:number of|how many) (.+)$/i.exec(name)?.[1] ??
+        /^(.+) count$/i.exec(name)?.[1] ??
+        /^(?:有?多少[个家位张条]?)(.{2,})$/u.exec(name)?.[1] ??
+        /^(.*?)(?:总数|数量|数)$/u.exec(name)?.[1]
       if (noun && noun.length > 1 && !found.has(noun)) found.set(noun, metric.name)
     }
   }
@@ -152,7 +178,12 @@ const codeNames = (value: string): string[] => (/^[a-z][a-z_ -]{2,}$/i.test(valu
 /** What people leave out: "churn" for churn rate, "reason" for reason for leaving. Only where nothing else has that name. */
 function addGuesses(layer: Layer, add: (text: string, atom: Atom, quality: number) => void, addAlways: typeof add): void {
   // Only words that are short for some rate: others ("resolve") stand for too much.
-  const heard = new Set([...layer.metrics.values()].filter((metric) => metric.unit === 'percent').flatMap(namesOf).map((name) => name.replace(/ rate$|率$/iu, '').toLowerCase()))
+  const heard = new Set(
+    [...layer.metrics.values()]
+      .filter((metric) => metric.unit === 'percent')
+      .flatMap(namesOf)
+      .map((name) => name.replace(/ rate$|率$/iu, '').toLowerCase()),
+  )
   for (const metric of layer.metrics.values()) {
     for (const name of namesOf(metric)) {
       const short = metric.unit === 'percent' ? (/^(.+) rate$/i.exec(name)?.[1] ?? /^(.{2,})率$/u.exec(name)?.[1]) : undefined
@@ -184,20 +215,27 @@ function metricsOfValues(metric: Metric, layer: Layer): [string, string][] {
     return dimension.phrases.flatMap(namesOf).flatMap((column) =>
       namesOf(metric).flatMap((name): [string, string][] => {
         const rest = name.toLowerCase().startsWith(column.toLowerCase()) ? name.slice(column.length).trim() : ''
-        if (rest === 'use') return [['use', ref], ['used', ref]]
+        if (rest === 'use')
+          return [
+            ['use', ref],
+            ['used', ref],
+          ]
         return rest.length > 1 && !/^(rate|count|数|率)$/.test(rest) ? [[rest, ref]] : []
-      }))
+      }),
+    )
   })
 }
 
 function headWords(names: Names, dimension: Dimension): string[] {
-  return namesOf(names).flatMap((name) => {
-    if (isChinese(name)) return name.length >= 4 ? [name.slice(-2)] : []
-    const words = name.split(/[ -]/)
-    if (words.length < 2 || dimension.column === words.at(-1)) return []
-    const last = words.at(-1) ?? ''
-    return words.includes('for') ? [words[0] ?? ''] : last === 'type' ? ['type', 'kind', 'sort'] : [last]
-  }).filter((word) => word.length > 1)
+  return namesOf(names)
+    .flatMap((name) => {
+      if (isChinese(name)) return name.length >= 4 ? [name.slice(-2)] : []
+      const words = name.split(/[ -]/)
+      if (words.length < 2 || dimension.column === words.at(-1)) return []
+      const last = words.at(-1) ?? ''
+      return words.includes('for') ? [words[0] ?? ''] : last === 'type' ? ['type', 'kind', 'sort'] : [last]
+    })
+    .filter((word) => word.length > 1)
 }
 
 /** Names of two or more words without words of grammar, to be found even when they stand apart. */
@@ -208,11 +246,15 @@ function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scat
       if (durations.length > 0) return durations.map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true }))
       const words = stems(name)
       if (!isChinese(name)) {
-        const isPlain = (words.length >= 2 || /(?:ed|ings)$/.test(name)) && words.length <= 3 && words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
+        const isPlain =
+          (words.length >= 2 || /(?:ed|ings)$/.test(name)) &&
+          words.length <= 3 &&
+          words.every((word) => !functionWords.has(word) && !['per', 'from', 'time', 'average', 'number', 'rate', 'total'].includes(word))
         return isPlain ? [{ words, metric: metric.name, quality: 0.95 }] : []
       }
       return chinesePieces(words, nouns).map((pieces) => ({ words: pieces, metric: metric.name, quality: 0.9 }))
-    }))
+    }),
+  )
 }
 
 /** "Time to resolve" is asked for by "how long do tickets take to resolve", 解决时间 by 多久解决. */
@@ -240,4 +282,3 @@ function chinesePieces(words: readonly string[], nouns: ReadonlySet<string>): st
   }
   return pieces
 }
-

@@ -61,9 +61,23 @@ function belongs(tokens: readonly Token[], at: number, inner: number, isHan: boo
 export const asIf = (run: NameRun, layer: Layer): FoundValue[] => nameColumns(layer).flatMap(({ refs }) => refs.map((ref) => ({ ref, value: run.said })))
 
 export function lookupCall(run: NameRun, layer: Layer): Call {
-  const pattern = text(`%${run.said.toLowerCase().replace(/[\\%_]/g, '\\$&').replace(/\s+/g, ' ')}%`)
-  const selects = nameColumns(layer).map(({ table, column }) => `select ${text(`${table}.${column}`)} as held_in, ${column} as name from ${table} where lower(${column}) like ${pattern} escape '\\'`)
-  return { tool: 'query', input: { sql: `select distinct held_in, name from (\n  ${selects.join('\n  union all\n  ')}\n) as names\norder by name\nlimit ${rowsMax}`, title: run.said } }
+  const pattern = text(
+    `%${run.said
+      .toLowerCase()
+      .replace(/[\\%_]/g, '\\$&')
+      .replace(/\s+/g, ' ')}%`,
+  )
+  const selects = nameColumns(layer).map(
+    ({ table, column }) =>
+      `select ${text(`${table}.${column}`)} as held_in, ${column} as name from ${table} where lower(${column}) like ${pattern} escape '\\'`,
+  )
+  return {
+    tool: 'query',
+    input: {
+      sql: `select distinct held_in, name from (\n  ${selects.join('\n  union all\n  ')}\n) as names\norder by name\nlimit ${rowsMax}`,
+      title: run.said,
+    },
+  }
 }
 
 /** A whole name that stands in the question, or the only one that holds what was said. Lower case must be the whole name: it may be any word. */

@@ -9,11 +9,39 @@ import { likeChinese, likeVerbs } from './words.ts'
 
 /** How much a matched stretch speaks for its reading, for each kind of atom. */
 const weights: Record<Atom['kind'], number> = {
-  metric: 3, 'metric-part': 3, 'count-noun': 2.4, dimension: 2.8, value: 3, entity: 2.3, time: 3.2, grain: 2.6, 'average-per': 3, number: 2.4, op: 2.2, filler: 1, unavailable: 3.1, unknown: 0,
+  metric: 3,
+  'metric-part': 3,
+  'count-noun': 2.4,
+  dimension: 2.8,
+  value: 3,
+  entity: 2.3,
+  time: 3.2,
+  grain: 2.6,
+  'average-per': 3,
+  number: 2.4,
+  op: 2.2,
+  filler: 1,
+  unavailable: 3.1,
+  unknown: 0,
 }
 const unknownScore = -40
 /** How a question may begin; elsewhere these words mean something. */
-const imperatives = new Set(['plot', 'chart', 'graph', 'draw', 'report', 'return', 'view', 'look', 'count', 'calculate', 'compute', 'retrieve', 'summarise', 'get'])
+const imperatives = new Set([
+  'plot',
+  'chart',
+  'graph',
+  'draw',
+  'report',
+  'return',
+  'view',
+  'look',
+  'count',
+  'calculate',
+  'compute',
+  'retrieve',
+  'summarise',
+  'get',
+])
 const glue = new Set(['-', "'", '"', '.'])
 const chineseGlue = new Set(['的', '了', '之', '过'])
 
@@ -31,7 +59,8 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
     const number = numberAt(tokens, at)
     if (number) spans.push(spanOf(tokens, at, at + number.length, { kind: 'number', value: number.value, ...(number.unit && { unit: number.unit }) }, 1))
     if (token.kind === 'mark' && spans.length === 0) spans.push({ from: at, to: at + 1, atom: { kind: 'filler' }, score: 0 })
-    else if (spans.every((span) => span.to > at + 1 || span.atom.kind !== 'filler')) spans.push({ from: at, to: at + 1, atom: { kind: 'unknown' }, score: unknownScore })
+    else if (spans.every((span) => span.to > at + 1 || span.atom.kind !== 'filler'))
+      spans.push({ from: at, to: at + 1, atom: { kind: 'unknown' }, score: unknownScore })
     return distinct(spans)
   })
   return withoutLoopholes(found)
@@ -109,15 +138,21 @@ function phraseEnd(tokens: readonly Token[], at: number, { words, exactText, ato
   return next
 }
 
-const withNumber = (atom: Atom, last: Token | undefined): Atom => ((atom.kind === 'dimension' || atom.kind === 'grain') && last && last.norm !== last.stem ? { ...atom, isPlural: true } : atom)
+const withNumber = (atom: Atom, last: Token | undefined): Atom =>
+  (atom.kind === 'dimension' || atom.kind === 'grain') && last && last.norm !== last.stem ? { ...atom, isPlural: true } : atom
 
 /** Notes on a metric which columns its noun names as well: "which customers churned" asks for a list of them. */
 function withRefs(span: Span, all: readonly Span[], lexicon: Lexicon, tokens: readonly Token[]): Span {
   const { atom } = span
   if (atom.kind !== 'metric' && atom.kind !== 'count-noun') return span
   const same = all.flatMap((other) => (other.atom.kind === 'dimension' && other.from === span.from && other.to === span.to ? other.atom.refs : []))
-  const inside = tokens.slice(span.from, span.to).flatMap((token, i) =>
-    (lexicon.phrases.get(token.stem) ?? []).flatMap((phrase) => (phrase.atom.kind === 'dimension' && !phrase.atom.isGuess && (phraseEnd(tokens, span.from + i, phrase) ?? Infinity) <= span.to ? phrase.atom.refs : [])))
+  const inside = tokens
+    .slice(span.from, span.to)
+    .flatMap((token, i) =>
+      (lexicon.phrases.get(token.stem) ?? []).flatMap((phrase) =>
+        phrase.atom.kind === 'dimension' && !phrase.atom.isGuess && (phraseEnd(tokens, span.from + i, phrase) ?? Infinity) <= span.to ? phrase.atom.refs : [],
+      ),
+    )
   const refs = [...new Set([...same, ...inside])]
   return refs.length > 0 ? { ...span, atom: { ...atom, refs } } : span
 }
@@ -129,20 +164,26 @@ function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
     const places = words.map((word) => withModifiers(placesOf(tokens, word, isAsked), tokens, word, lexicon))
     const elided = words.length === 2 && !isDerived ? elidedSpans(tokens, words, places, metric, lexicon) : []
     if (places.some((found) => found.length === 0)) return elided
-    return [...elided, ...combinations(places).flatMap((combination) => {
-      const isInOrder = combination.every((place, i) => i === 0 || place.from === combination[i - 1]?.to)
-      const isExact = combination.every((place) => place.quality === 1)
-      const isApart = new Set(combination.map((place) => place.from)).size === combination.length
-      const reach = Math.max(...combination.map((place) => place.to)) - Math.min(...combination.map((place) => place.from))
-      if (!isApart || (isInOrder && isExact && !isDerived) || reach > 16) return []
-      const nounAt = Math.max(0, words.findIndex((word) => lexicon.nouns.has(word) || lexicon.nouns.has([...word].join(' '))))
-      const rate = quality * Math.min(...combination.map((place) => place.quality))
-      const needs = combination.filter((_, i) => i !== nounAt).map((place) => place.from)
-      return combination.map((place, i): Span => {
-        const atom: Atom = i === nounAt ? { kind: 'metric', metric, needs } : { kind: 'metric-part', metric }
-        return withRefs(spanOf(tokens, place.from, place.to, atom, rate), [], lexicon, tokens)
-      })
-    })]
+    return [
+      ...elided,
+      ...combinations(places).flatMap((combination) => {
+        const isInOrder = combination.every((place, i) => i === 0 || place.from === combination[i - 1]?.to)
+        const isExact = combination.every((place) => place.quality === 1)
+        const isApart = new Set(combination.map((place) => place.from)).size === combination.length
+        const reach = Math.max(...combination.map((place) => place.to)) - Math.min(...combination.map((place) => place.from))
+        if (!isApart || (isInOrder && isExact && !isDerived) || reach > 16) return []
+        const nounAt = Math.max(
+          0,
+          words.findIndex((word) => lexicon.nouns.has(word) || lexicon.nouns.has([...word].join(' '))),
+        )
+        const rate = quality * Math.min(...combination.map((place) => place.quality))
+        const needs = combination.filter((_, i) => i !== nounAt).map((place) => place.from)
+        return combination.map((place, i): Span => {
+          const atom: Atom = i === nounAt ? { kind: 'metric', metric, needs } : { kind: 'metric-part', metric }
+          return withRefs(spanOf(tokens, place.from, place.to, atom, rate), [], lexicon, tokens)
+        })
+      }),
+    ]
   })
 }
 
@@ -159,7 +200,12 @@ function withModifiers(places: readonly Place[], tokens: readonly Token[], word:
   const longer = places.flatMap((place) =>
     [1, 2].flatMap((back) =>
       (lexicon.phrases.get(tokens[place.from - back]?.stem ?? '') ?? []).flatMap((phrase) =>
-        phrase.atom.kind === 'entity' && phrase.words.at(-1) === word && phraseEnd(tokens, place.from - back, phrase) === place.to ? [{ ...place, from: place.from - back }] : [])))
+        phrase.atom.kind === 'entity' && phrase.words.at(-1) === word && phraseEnd(tokens, place.from - back, phrase) === place.to
+          ? [{ ...place, from: place.from - back }]
+          : [],
+      ),
+    ),
+  )
   return [...places, ...longer]
 }
 
@@ -177,7 +223,14 @@ function placesOf(tokens: readonly Token[], word: string, isAsked: boolean): Pla
     if (token.kind !== 'word') return []
     const isVerb = isPastForm(word)
     // After "did", the plain form of a verb is its past: "did they open" is about what was opened.
-    if (token.norm === word || token.stem === word) return [{ from: at, to: at + 1, quality: isAsked && !isVerb && tokens[at - 1]?.kind === 'word' && looseStem(word) === word && at > 1 && isLikelyVerb(tokens, at) ? 0.7 : 1 }]
+    if (token.norm === word || token.stem === word)
+      return [
+        {
+          from: at,
+          to: at + 1,
+          quality: isAsked && !isVerb && tokens[at - 1]?.kind === 'word' && looseStem(word) === word && at > 1 && isLikelyVerb(tokens, at) ? 0.7 : 1,
+        },
+      ]
     if (isVerb && looseStem(token.norm) === looseStem(word)) return [{ from: at, to: at + 1, quality: isAsked ? 0.98 : 0.85 }]
     if (/ed$/.test(token.norm) && looseStem(token.norm) === word && looseStem(word) === word && word.length < 5) return [{ from: at, to: at + 1, quality: 0.8 }]
     const alike = likeVerbs.find((verbs) => verbs.some((verb) => looseStem(verb) === looseStem(word)))
@@ -188,7 +241,8 @@ function placesOf(tokens: readonly Token[], word: string, isAsked: boolean): Pla
 }
 
 /** Behind a pronoun or noun that follows "did". */
-const isLikelyVerb = (tokens: readonly Token[], at: number): boolean => tokens.slice(Math.max(0, at - 4), at).some((token) => token.norm === 'did' || token.norm === 'do' || token.norm === 'does')
+const isLikelyVerb = (tokens: readonly Token[], at: number): boolean =>
+  tokens.slice(Math.max(0, at - 4), at).some((token) => token.norm === 'did' || token.norm === 'do' || token.norm === 'does')
 
 function combinations<T>(lists: readonly (readonly T[])[]): T[][] {
   return lists.reduce<T[][]>((all, list) => all.flatMap((head) => list.map((item) => [...head, item])).slice(0, 40), [[]])

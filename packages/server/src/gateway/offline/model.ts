@@ -1,5 +1,12 @@
 // The planner behind the interface that every model of the AI SDK has, so that nothing else needs to know of it.
-import type { LanguageModelV4, LanguageModelV4CallOptions, LanguageModelV4Content, LanguageModelV4FinishReason, LanguageModelV4StreamPart, LanguageModelV4Usage } from '@ai-sdk/provider'
+import type {
+  LanguageModelV4,
+  LanguageModelV4CallOptions,
+  LanguageModelV4Content,
+  LanguageModelV4FinishReason,
+  LanguageModelV4StreamPart,
+  LanguageModelV4Usage,
+} from '@ai-sdk/provider'
 import { decide, type Move } from './decide.ts'
 import { readTranscript } from './transcript.ts'
 
@@ -34,14 +41,19 @@ function reply(options: LanguageModelV4CallOptions): Reply {
 
 /** Ids count the calls of the conversation, so the same transcript always gets the same ones. */
 const contentOf = (move: Move, callCount: number): LanguageModelV4Content[] =>
-  move.kind === 'say' ? [{ type: 'text', text: move.text }] : move.calls.map(({ tool, input }, i) => ({ type: 'tool-call', toolCallId: `offline_${callCount + i + 1}`, toolName: tool, input: JSON.stringify(input) }))
+  move.kind === 'say'
+    ? [{ type: 'text', text: move.text }]
+    : move.calls.map(({ tool, input }, i) => ({ type: 'tool-call', toolCallId: `offline_${callCount + i + 1}`, toolName: tool, input: JSON.stringify(input) }))
 
 /** Four bytes for a token: nothing is counted more exactly here, and nothing is charged. */
 function usageOf({ prompt, tools }: LanguageModelV4CallOptions, content: readonly LanguageModelV4Content[]): LanguageModelV4Usage {
   const tokens = (value: unknown) => Math.ceil(Buffer.byteLength(JSON.stringify(value ?? '')) / 4)
   const input = tokens(prompt) + tokens(tools)
   const output = tokens(content)
-  return { inputTokens: { total: input, noCache: input, cacheRead: undefined, cacheWrite: undefined }, outputTokens: { total: output, text: output, reasoning: undefined } }
+  return {
+    inputTokens: { total: input, noCache: input, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: { total: output, text: output, reasoning: undefined },
+  }
 }
 
 function* parts({ content, finishReason, usage }: Reply): Generator<LanguageModelV4StreamPart> {

@@ -4,10 +4,52 @@ import { chineseDigit, type Token } from './tokens.ts'
 export type NumberSpan = { value: number; length: number; unit?: 'percent' | 'money' }
 
 const words: Record<string, number> = {
-  zero: 0, one: 1, two: 2, three: 3, four: 4, five: 5, six: 6, seven: 7, eight: 8, nine: 9, ten: 10, eleven: 11, twelve: 12, thirteen: 13, fourteen: 14, fifteen: 15, sixteen: 16,
-  seventeen: 17, eighteen: 18, nineteen: 19, twenty: 20, thirty: 30, forty: 40, fifty: 50, sixty: 60, seventy: 70, eighty: 80, ninety: 90, dozen: 12,
+  zero: 0,
+  one: 1,
+  two: 2,
+  three: 3,
+  four: 4,
+  five: 5,
+  six: 6,
+  seven: 7,
+  eight: 8,
+  nine: 9,
+  ten: 10,
+  eleven: 11,
+  twelve: 12,
+  thirteen: 13,
+  fourteen: 14,
+  fifteen: 15,
+  sixteen: 16,
+  seventeen: 17,
+  eighteen: 18,
+  nineteen: 19,
+  twenty: 20,
+  thirty: 30,
+  forty: 40,
+  fifty: 50,
+  sixty: 60,
+  seventy: 70,
+  eighty: 80,
+  ninety: 90,
+  dozen: 12,
 }
-const scales: Record<string, number> = { hundred: 100, thousand: 1e3, k: 1e3, million: 1e6, mn: 1e6, m: 1e6, billion: 1e9, bn: 1e9, b: 1e9, 千: 1e3, 万: 1e4, 百万: 1e6, 千万: 1e7, 亿: 1e8 }
+const scales: Record<string, number> = {
+  hundred: 100,
+  thousand: 1e3,
+  k: 1e3,
+  million: 1e6,
+  mn: 1e6,
+  m: 1e6,
+  billion: 1e9,
+  bn: 1e9,
+  b: 1e9,
+  千: 1e3,
+  万: 1e4,
+  百万: 1e6,
+  千万: 1e7,
+  亿: 1e8,
+}
 const chineseUnits: Record<string, number> = { 十: 10, 百: 100, 千: 1_000 }
 const money = new Set(['dollar', 'usd', 'euro', 'eur', 'buck', '美元', '美金', '元', '块', '欧元'])
 
@@ -31,7 +73,8 @@ export function numberAt(tokens: readonly Token[], at: number): NumberSpan | und
   return { value: plain.value, length: next - at, ...(unit && { unit }) }
 }
 
-const withPercent = (number: NumberSpan | undefined, more: number): NumberSpan | undefined => number && { value: number.value, length: number.length + more, unit: 'percent' }
+const withPercent = (number: NumberSpan | undefined, more: number): NumberSpan | undefined =>
+  number && { value: number.value, length: number.length + more, unit: 'percent' }
 
 function plainNumberAt(tokens: readonly Token[], at: number): NumberSpan | undefined {
   const first = tokens[at]
@@ -69,7 +112,8 @@ function chineseNumberAt(tokens: readonly Token[], at: number): NumberSpan | und
     chars.push(char)
   }
   if (chars.length === 0 || chars[0] === '万' || chars[0] === '亿') return undefined
-  if (chars.length > 1 && chars.every((char) => chineseDigit(char) !== undefined)) return { value: Number(chars.map(chineseDigit).join('')), length: chars.length }
+  if (chars.length > 1 && chars.every((char) => chineseDigit(char) !== undefined))
+    return { value: Number(chars.map(chineseDigit).join('')), length: chars.length }
   let total = 0
   let section = 0
   let digit: number | undefined

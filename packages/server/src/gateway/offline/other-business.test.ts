@@ -74,14 +74,59 @@ columns: [{ name: oven_id, type: INTEGER }]
 joins:
   - { to: shops, on: ovens.shop_id = shops.shop_id }
 `,
-  'metrics/loaves_sold.yaml': metric('loaves_sold', '{ en: Loaves sold, zh: 面包销量 }', '{ en: [loaves, number of loaves], zh: [卖出的面包] }', 'count', true, 'kind: flow\ntable: sales\nsql: sum(sales.loaves)\ntime: sales.sold_on'),
-  'metrics/takings.yaml': metric('takings', '{ en: Takings, zh: 营业款 }', '{ en: [money taken], zh: [] }', 'eur', true, 'kind: flow\ntable: sales\nsql: sum(sales.euros)\ntime: sales.sold_on'),
-  'metrics/waste_rate.yaml': metric('waste_rate', '{ en: Waste rate, zh: 浪费率 }', '{ en: [], zh: [] }', 'percent', false, 'kind: flow\nbetter: lower\ntable: sales\nsql: 100.0 * sum(sales.thrown_away) / sum(sales.loaves)\ntime: sales.sold_on'),
-  'metrics/ovens_lit.yaml': metric('ovens_lit', '{ en: Ovens in use, zh: 在用烤炉数 }', '{ en: [number of ovens], zh: [烤炉数] }', 'count', true, 'kind: snapshot\ntable: ovens\nsql: count(*)\nat: "ovens.lit_on <= {date} and (ovens.cold_on is null or ovens.cold_on > {date})"', '[shops.town, shops.shop_name]'),
-  'metrics/loaves_per_oven.yaml': metric('loaves_per_oven', '{ en: Oven yield, zh: 单炉产量 }', '{ en: [], zh: [] }', 'count', false, 'kind: ratio\nnumerator: [{ metric: loaves_sold }]\ndenominator: [{ metric: ovens_lit, at: end }]\nscale: 1', '[shops.town]'),
+  'metrics/loaves_sold.yaml': metric(
+    'loaves_sold',
+    '{ en: Loaves sold, zh: 面包销量 }',
+    '{ en: [loaves, number of loaves], zh: [卖出的面包] }',
+    'count',
+    true,
+    'kind: flow\ntable: sales\nsql: sum(sales.loaves)\ntime: sales.sold_on',
+  ),
+  'metrics/takings.yaml': metric(
+    'takings',
+    '{ en: Takings, zh: 营业款 }',
+    '{ en: [money taken], zh: [] }',
+    'eur',
+    true,
+    'kind: flow\ntable: sales\nsql: sum(sales.euros)\ntime: sales.sold_on',
+  ),
+  'metrics/waste_rate.yaml': metric(
+    'waste_rate',
+    '{ en: Waste rate, zh: 浪费率 }',
+    '{ en: [], zh: [] }',
+    'percent',
+    false,
+    'kind: flow\nbetter: lower\ntable: sales\nsql: 100.0 * sum(sales.thrown_away) / sum(sales.loaves)\ntime: sales.sold_on',
+  ),
+  'metrics/ovens_lit.yaml': metric(
+    'ovens_lit',
+    '{ en: Ovens in use, zh: 在用烤炉数 }',
+    '{ en: [number of ovens], zh: [烤炉数] }',
+    'count',
+    true,
+    'kind: snapshot\ntable: ovens\nsql: count(*)\nat: "ovens.lit_on <= {date} and (ovens.cold_on is null or ovens.cold_on > {date})"',
+    '[shops.town, shops.shop_name]',
+  ),
+  'metrics/loaves_per_oven.yaml': metric(
+    'loaves_per_oven',
+    '{ en: Oven yield, zh: 单炉产量 }',
+    '{ en: [], zh: [] }',
+    'count',
+    false,
+    'kind: ratio\nnumerator: [{ metric: loaves_sold }]\ndenominator: [{ metric: ovens_lit, at: end }]\nscale: 1',
+    '[shops.town]',
+  ),
 }
 
-function metric(name: string, label: string, synonyms: string, unit: string, additive: boolean, rest: string, dimensions = '[shops.town, shops.shop_name, sales.dough, night_crews.crew_name]'): string {
+function metric(
+  name: string,
+  label: string,
+  synonyms: string,
+  unit: string,
+  additive: boolean,
+  rest: string,
+  dimensions = '[shops.town, shops.shop_name, sales.dough, night_crews.crew_name]',
+): string {
   return `name: ${name}\nlabel: ${label}\nsynonyms: ${synonyms}\ndescription: Made up.\nunit: ${unit}\nadditive: ${additive}\ndimensions: ${dimensions}\n${rest}\n`
 }
 
@@ -116,8 +161,10 @@ async function rowsOf(sql: string): Promise<unknown[][]> {
   return rows.map((row) => row.map((cell) => (typeof cell === 'bigint' || (typeof cell === 'object' && cell !== null) ? Number(String(cell)) : cell)))
 }
 
-const sales = (what: string, first: string, last: string, more = '', by = '') => `select ${by && `${by}, `}${what} from sales join shops using (shop_id) join crews using (crew_id) where sold_on between '${first}' and '${last}' ${more} ${by && `group by ${by}`}`
-const lit = (day: string, by = '', more = '') => `select ${by && `${by}, `}count(*) from ovens join shops using (shop_id) where lit_on <= '${day}' and coalesce(cold_on, '2999-01-01') > '${day}' ${more} ${by && `group by ${by}`}`
+const sales = (what: string, first: string, last: string, more = '', by = '') =>
+  `select ${by && `${by}, `}${what} from sales join shops using (shop_id) join crews using (crew_id) where sold_on between '${first}' and '${last}' ${more} ${by && `group by ${by}`}`
+const lit = (day: string, by = '', more = '') =>
+  `select ${by && `${by}, `}count(*) from ovens join shops using (shop_id) where lit_on <= '${day}' and coalesce(cold_on, '2999-01-01') > '${day}' ${more} ${by && `group by ${by}`}`
 
 const cases: [string, string][] = [
   ['How many loaves did we sell last quarter by town?', sales('sum(loaves)', '2031-01-01', '2031-03-31', '', 'town')],
@@ -131,9 +178,18 @@ const cases: [string, string][] = [
   ['loaves sold of rye in the harvest weeks', sales('sum(loaves)', '2030-09-02', '2030-09-15', "and dough = 'rye'")],
   ['How many ovens do we have?', lit('2031-05-20')],
   ['number of ovens in Oberdorf at the end of last year', lit('2030-06-30', '', "and town = 'Ober'")],
-  ['oven yield by town last quarter', `with l as (${sales('sum(loaves) n', '2031-01-01', '2031-03-31', '', 'town')}), o as (${lit('2031-03-31', 'town').replace('count(*)', 'count(*) n')}) select town, l.n / o.n from l join o using (town)`],
-  ['which night crew had the lowest waste rate last month?', `${sales('100.0 * sum(thrown_away) / sum(loaves)', '2031-04-01', '2031-04-30', '', 'crew_name')} order by 2 limit 1`],
-  ['share of takings from spelt in Unterdorf last month', `select (${sales('sum(euros)', '2031-04-01', '2031-04-30', "and town = 'Unter' and dough = 'spelt'")}), (${sales('sum(euros)', '2031-04-01', '2031-04-30', "and town = 'Unter'")})`],
+  [
+    'oven yield by town last quarter',
+    `with l as (${sales('sum(loaves) n', '2031-01-01', '2031-03-31', '', 'town')}), o as (${lit('2031-03-31', 'town').replace('count(*)', 'count(*) n')}) select town, l.n / o.n from l join o using (town)`,
+  ],
+  [
+    'which night crew had the lowest waste rate last month?',
+    `${sales('100.0 * sum(thrown_away) / sum(loaves)', '2031-04-01', '2031-04-30', '', 'crew_name')} order by 2 limit 1`,
+  ],
+  [
+    'share of takings from spelt in Unterdorf last month',
+    `select (${sales('sum(euros)', '2031-04-01', '2031-04-30', "and town = 'Unter' and dough = 'spelt'")}), (${sales('sum(euros)', '2031-04-01', '2031-04-30', "and town = 'Unter'")})`,
+  ],
   ['takings of Corner Loaf in April', sales('sum(euros)', '2031-04-01', '2031-04-30', "and shop_name = 'Corner Loaf'")],
   ['takings of Delta Crust in April', sales('sum(euros)', '2031-04-01', '2031-04-30', "and shop_name = 'Delta Crust'")],
   ['ARR by region', 'refused'],
@@ -152,7 +208,8 @@ test.each(cases)('%s', async (question, truth) => {
   const rows = (asked?.output as { rows: unknown[][] } | undefined)?.rows ?? []
   const expected = await rowsOf(truth)
   const width = expected[0]?.length ?? 0
-  const plain = (all: unknown[][]) => all.map((row) => row.slice(0, width).map((cell) => (typeof cell === 'number' ? Number(cell.toPrecision(9)) : cell))).sort()
+  const plain = (all: unknown[][]) =>
+    all.map((row) => row.slice(0, width).map((cell) => (typeof cell === 'number' ? Number(cell.toPrecision(9)) : cell))).sort()
   expect(plain(rows), `${text}\n${String(asked?.input['sql'])}`).toEqual(plain(expected))
   expect(text).toContain('offline/planner')
 })

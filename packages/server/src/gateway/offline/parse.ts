@@ -26,7 +26,8 @@ export function parseQuestion({ text, tokens }: Question, lexicon: Lexicon, laye
     if (best && score <= best.score) break // A penalty only lowers.
     const composed = compose(layOut(spans, tokens, text), layer, context)
     const total = score - composed.penalty
-    if (composed.frame && (!best || total > best.score)) best = { frame: composed.leans && context ? continueFrom(context, composed.frame) : composed.frame, spans, score: total }
+    if (composed.frame && (!best || total > best.score))
+      best = { frame: composed.leans && context ? continueFrom(context, composed.frame) : composed.frame, spans, score: total }
     // The problem to tell is that of the likeliest reading; one that names its subject beats one that does not.
     const worth = composed.problem ? total + telling(composed.problem) : 0
     if (composed.problem && (!problem || worth > problem.score)) problem = { problem: composed.problem, score: worth }
@@ -34,13 +35,37 @@ export function parseQuestion({ text, tokens }: Question, lexicon: Lexicon, laye
   if (!best) return { problem: problem?.problem ?? { kind: 'no-metric' } }
   const used = tokens.filter((token) => token.misspelt)
   const suspects = brokenNames(best.spans, tokens)
-  return { ...(suspects.length > 0 && { suspects }), frame: { ...best.frame, assumptions: [...used.map((token) => ({ kind: 'spelling' as const, written: token.misspelt ?? '', read: token.norm })), ...best.frame.assumptions] } }
+  return {
+    ...(suspects.length > 0 && { suspects }),
+    frame: {
+      ...best.frame,
+      assumptions: [...used.map((token) => ({ kind: 'spelling' as const, written: token.misspelt ?? '', read: token.norm })), ...best.frame.assumptions],
+    },
+  }
 }
 
-const telling = (problem: Problem): number => (problem.kind === 'unavailable' || problem.kind === 'beyond' ? 30 : problem.kind === 'not-by' || problem.kind === 'not-value' ? 5 : 0)
+const telling = (problem: Problem): number =>
+  problem.kind === 'unavailable' || problem.kind === 'beyond' ? 30 : problem.kind === 'not-by' || problem.kind === 'not-value' ? 5 : 0
 
 /** Words that join others are capital in titles; they break no name. */
-const joins: ReadonlySet<Op> = new Set(['by', 'and', 'or', 'of', 'within', 'versus', 'per', 'each', 'which', 'to', 'than', 'is', 'from', 'with', 'count', 'total'])
+const joins: ReadonlySet<Op> = new Set([
+  'by',
+  'and',
+  'or',
+  'of',
+  'within',
+  'versus',
+  'per',
+  'each',
+  'which',
+  'to',
+  'than',
+  'is',
+  'from',
+  'with',
+  'count',
+  'total',
+])
 
 /** Words of grammar with a capital, beside another capital, inside a sentence: more likely "Delta Medical" than a difference. */
 function brokenNames(spans: readonly Span[], tokens: readonly Token[]): { from: number; to: number }[] {

@@ -30,7 +30,12 @@ export type Plan = {
   assumptions: PlanAssumption[]
 }
 
-export type PlanAssumption = Assumption | { kind: 'default-time'; period: Period; isNow: boolean } | { kind: 'open-period'; until: string } | { kind: 'same-days' } | { kind: 'calendar-quarters' }
+export type PlanAssumption =
+  | Assumption
+  | { kind: 'default-time'; period: Period; isNow: boolean }
+  | { kind: 'open-period'; until: string }
+  | { kind: 'same-days' }
+  | { kind: 'calendar-quarters' }
 
 export type PlanProblem =
   | { kind: 'future'; period: Period }
@@ -49,18 +54,34 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   const groups = frame.groups.flatMap((ref) => layer.dimensions.get(ref) ?? [])
   if (frame.having.length > 0 && groups.length === 0 && !frame.grain) return { problem: { kind: 'no-groups' } }
   const parts = [...metrics, ...(per ? [per] : [])].flatMap((each) => basicParts(layer, each))
-  if (frame.share && metrics.some((each) => each.kind === 'ratio' || !['usd', 'count'].includes(each.unit) && !each.additive)) return { problem: { kind: 'no-share', metric } }
+  if (frame.share && metrics.some((each) => each.kind === 'ratio' || (!['usd', 'count'].includes(each.unit) && !each.additive)))
+    return { problem: { kind: 'no-share', metric } }
   const isState = metrics.every((each) => each.kind === 'snapshot') && (per === undefined || per.kind === 'snapshot')
   const assumptions: PlanAssumption[] = [...frame.assumptions]
   const timed = shapeOf(frame, layer, isState, assumptions)
   if ('problem' in timed) return timed
   const buckets = allBuckets(timed.shape, timed.average)
-  const isMonthly = parts.some((part) => /\bmonth\b/.test(layer.entities.get(part.table)?.grain ?? '') && !/\bday\b/.test(layer.entities.get(part.table)?.grain ?? ''))
-  if (isMonthly && parts.some((part) => part.kind === 'flow') && buckets.some((bucket) => !bucket.isOpen && wholeMonths(bucket.period) === 0)) return { problem: { kind: 'months-only', metric } }
+  const isMonthly = parts.some(
+    (part) => /\bmonth\b/.test(layer.entities.get(part.table)?.grain ?? '') && !/\bday\b/.test(layer.entities.get(part.table)?.grain ?? ''),
+  )
+  if (isMonthly && parts.some((part) => part.kind === 'flow') && buckets.some((bucket) => !bucket.isOpen && wholeMonths(bucket.period) === 0))
+    return { problem: { kind: 'months-only', metric } }
   const plan: Plan = {
-    metrics, groups, shape: timed.shape, assumptions,
-    filters: frame.filters, having: frame.having, isCountOfGroups: frame.isCountOfGroups, isCumulative: frame.isCumulative, isList: frame.isList, isDifference: frame.isDifference, isListedBesideTotal: frame.isListedBesideTotal,
-    ...(per && { per }), ...(frame.share && { share: frame.share }), ...(timed.average && { average: timed.average }), ...(frame.rank && { rank: frame.rank }),
+    metrics,
+    groups,
+    shape: timed.shape,
+    assumptions,
+    filters: frame.filters,
+    having: frame.having,
+    isCountOfGroups: frame.isCountOfGroups,
+    isCumulative: frame.isCumulative,
+    isList: frame.isList,
+    isDifference: frame.isDifference,
+    isListedBesideTotal: frame.isListedBesideTotal,
+    ...(per && { per }),
+    ...(frame.share && { share: frame.share }),
+    ...(timed.average && { average: timed.average }),
+    ...(frame.rank && { rank: frame.rank }),
   }
   const open = buckets.find((bucket) => bucket.isOpen)
   if (open) assumptions.push({ kind: 'open-period', until: isState ? open.at : open.last })
@@ -77,12 +98,14 @@ function shapeOf(frame: Frame, layer: Layer, isState: boolean, assumptions: Plan
   const { today, completeUntil } = calendar
   for (const time of frame.times) {
     if (time.period.from > today) return { problem: { kind: 'future', period: time.period } }
-    if (!isState && !time.edge && !time.ago && time.period.from > completeUntil && time.saidToday) return { problem: { kind: 'not-loaded', until: completeUntil } }
+    if (!isState && !time.edge && !time.ago && time.period.from > completeUntil && time.saidToday)
+      return { problem: { kind: 'not-loaded', until: completeUntil } }
   }
   // "Current churn rate": for what happens over time, now says nothing but "the latest".
   const times = frame.times.filter((time) => isState || time.ago || time.period.from <= completeUntil)
   if (frame.compare === 'times') return compareTimes(times, frame, layer, isState, assumptions)
-  if (times.length > 2 || (times.length === 2 && !frame.grain)) return { shape: { kind: 'series', unit: 'period', buckets: times.map((time) => bucketOf(momentOf(time, isState, layer), calendar)) } }
+  if (times.length > 2 || (times.length === 2 && !frame.grain))
+    return { shape: { kind: 'series', unit: 'period', buckets: times.map((time) => bucketOf(momentOf(time, isState, layer), calendar)) } }
   const [time] = times
   const unit = frame.grain?.unit ?? (frame.compareUnit && time && isSeveral(time.period, frame.compareUnit) ? frame.compareUnit : undefined)
   if (frame.average) return averageOver(frame.average, time, layer, isState, assumptions)
@@ -93,7 +116,9 @@ function shapeOf(frame: Frame, layer: Layer, isState: boolean, assumptions: Plan
   return comparison(period, frame.compare, layer, isState, assumptions)
 }
 
-const isSeveral = (period: Period, unit: Unit): boolean => unit !== period.unit && daysIn(period) > 45 && (unit === 'month' || unit === 'week' || daysIn(period) > 120) || (period.unit === unit && (period.count ?? 1) > 1)
+const isSeveral = (period: Period, unit: Unit): boolean =>
+  (unit !== period.unit && daysIn(period) > 45 && (unit === 'month' || unit === 'week' || daysIn(period) > 120)) ||
+  (period.unit === unit && (period.count ?? 1) > 1)
 
 /** The period that an expression means for this kind of metric. A state at the start of a period is that of the evening before. */
 function momentOf(time: TimePhrase, isState: boolean, { calendar }: Layer): Period {
@@ -105,7 +130,9 @@ function momentOf(time: TimePhrase, isState: boolean, { calendar }: Layer): Peri
 function defaultPeriod(frame: Frame, { calendar }: Layer, isState: boolean, assumptions: PlanAssumption[]): Period {
   const unit = frame.compareUnit ?? 'quarter'
   const isNow = isState && !frame.compareUnit && frame.compare !== 'previous'
-  const period: Period = isNow ? { from: calendar.today, to: addDays(calendar.today, 1), unit: 'day' } : unitAt(calendar.today, unit, -1, calendar.system, calendar.fiscal)
+  const period: Period = isNow
+    ? { from: calendar.today, to: addDays(calendar.today, 1), unit: 'day' }
+    : unitAt(calendar.today, unit, -1, calendar.system, calendar.fiscal)
   assumptions.push({ kind: 'default-time', period, isNow })
   return period
 }
@@ -125,7 +152,8 @@ function comparison(period: Period, compare: 'year-ago' | 'previous', layer: Lay
     if (later.isOpen) assumptions.push({ kind: 'same-days' })
     return { shape: { kind: 'compare', later, earlier: bucketOf(same, calendar) } }
   }
-  const before = period.unit === 'day' && !period.count && isState ? unitAt(calendar.today, 'quarter', -1, calendar.system, calendar.fiscal) : previousOf(period)
+  const before =
+    period.unit === 'day' && !period.count && isState ? unitAt(calendar.today, 'quarter', -1, calendar.system, calendar.fiscal) : previousOf(period)
   return { shape: { kind: 'compare', later, earlier: bucketOf(isState ? before : sameDays(before, later, assumptions), calendar) } }
 }
 
@@ -159,13 +187,16 @@ function seriesOf(unit: Unit, time: TimePhrase | undefined, frame: Frame, layer:
   const period = said ?? defaultSpan(unit, calendar, frame.grain?.system)
   if (!said) assumptions.push({ kind: 'default-time', period, isNow: false })
   const system = frame.grain?.system ?? (said?.unit === 'year' && said.system === 'calendar' && unit !== 'month' ? 'calendar' : calendar.system)
-  if (system === 'calendar' && !frame.grain?.system && (unit === 'quarter' || unit === 'year') && calendar.fiscal.startMonth !== 1) assumptions.push({ kind: 'calendar-quarters' })
+  if (system === 'calendar' && !frame.grain?.system && (unit === 'quarter' || unit === 'year') && calendar.fiscal.startMonth !== 1)
+    assumptions.push({ kind: 'calendar-quarters' })
   const buckets = bucketsOf(period, unit, system, calendar, isState)
   if (!frame.compare || frame.compare === 'times') return { shape: { kind: 'series', unit, buckets } }
   const perYear: Record<Unit, number> = { day: 365, week: 52, month: 12, quarter: 4, half: 2, year: 1 }
   const distance = frame.compare === 'year-ago' ? perYear[unit] : 1
   const [first] = buckets
-  const before = first ? Array.from({ length: distance }, (_, i) => bucketOf(unitAt(first.period.from, unit, i - distance, system, calendar.fiscal), calendar)) : []
+  const before = first
+    ? Array.from({ length: distance }, (_, i) => bucketOf(unitAt(first.period.from, unit, i - distance, system, calendar.fiscal), calendar))
+    : []
   return { shape: { kind: 'series', unit, buckets, back: { buckets: before, distance } } }
 }
 
@@ -178,5 +209,8 @@ function averageOver(average: Unit | 'auto', time: TimePhrase | undefined, layer
   const system = period.system === 'calendar' && period.unit === 'year' ? 'calendar' : calendar.system
   const all = bucketsOf(period, unit, system, calendar, isState)
   const full = all.filter((bucket) => !bucket.isOpen)
-  return { shape: { kind: 'total', bucket: bucketOf(clipped(period, full.length > 0 ? full : all), calendar) }, average: { unit, buckets: full.length > 0 ? full : all } }
+  return {
+    shape: { kind: 'total', bucket: bucketOf(clipped(period, full.length > 0 ? full : all), calendar) },
+    average: { unit, buckets: full.length > 0 ? full : all },
+  }
 }

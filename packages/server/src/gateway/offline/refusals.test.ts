@@ -71,13 +71,43 @@ describe.each(pairs)('%s', (refused, problem, answered) => {
 })
 
 // Any content word at all: none of these may be skipped over, wherever it stands.
-const strange = ['quantum', 'banana', 'loyal', 'unhappy', 'blue', 'female', 'startup', 'renewing', 'discounted', 'organic', 'verified', 'seasonal', 'premium', 'inactive', 'offshore']
-const frames = ['ARR of WORD customers', 'How many WORD tickets were opened last month?', 'WORD revenue by region', 'top 5 WORD accounts by ARR', 'churn rate for WORD companies last quarter', 'customers by WORD', 'customers in Europe who are WORD', 'WORD']
+const strange = [
+  'quantum',
+  'banana',
+  'loyal',
+  'unhappy',
+  'blue',
+  'female',
+  'startup',
+  'renewing',
+  'discounted',
+  'organic',
+  'verified',
+  'seasonal',
+  'premium',
+  'inactive',
+  'offshore',
+]
+const frames = [
+  'ARR of WORD customers',
+  'How many WORD tickets were opened last month?',
+  'WORD revenue by region',
+  'top 5 WORD accounts by ARR',
+  'churn rate for WORD companies last quarter',
+  'customers by WORD',
+  'customers in Europe who are WORD',
+  'WORD',
+]
 test.each(strange)('"%s" is never ignored', (word) => {
   expect(frames.map((frame) => outcome(frame.replace('WORD', word)))).toEqual(frames.map(() => 'unknown-words'))
 })
 test('and the same sentences without it are answered', () => {
-  expect(frames.slice(0, -1).map((frame) => outcome(frame.replace('WORD', '').replace(' who are ', '').replace(/ by $/, ''))).filter((each) => each !== 'answered')).toEqual([])
+  expect(
+    frames
+      .slice(0, -1)
+      .map((frame) => outcome(frame.replace('WORD', '').replace(' who are ', '').replace(/ by $/, '')))
+      .filter((each) => each !== 'answered'),
+  ).toEqual([])
 })
 const strangeChinese = ['香蕉', '忠诚', '愤怒', '量子', '女性', '盗版', '环保', '折扣']
 const framesChinese = ['WORD客户的ARR', '上个月WORD工单的数量', '各地区WORD收入', '按WORD划分的ARR', 'WORD']

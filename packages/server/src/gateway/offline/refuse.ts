@@ -6,7 +6,8 @@ import type { PlanProblem } from './plan.ts'
 import { refusal, standIn } from './speech.ts'
 
 export function refuse(problem: Problem | PlanProblem, layer: Layer, language: Language): string {
-  const helps = problem.kind === 'not-by' || problem.kind === 'not-value' ? possible(layer.metrics.get(problem.metric), layer, language) : offer(layer, language)
+  const helps =
+    problem.kind === 'not-by' || problem.kind === 'not-value' ? possible(layer.metrics.get(problem.metric), layer, language) : offer(layer, language)
   const glue = language === 'zh' ? '' : ' '
   return `${[refusal[language], reason(problem, layer, language), helps].filter((part) => part !== '').join(glue)}\n\n${standIn[language]}`
 }
@@ -19,7 +20,15 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
   const column = (ref: string) => layer.dimensions.get(ref)?.label[language] ?? ref
   switch (problem.kind) {
     case 'unknown-words':
-      return zh ? `我不认识${listed(problem.words.map((word) => `“${word}”`), language)}。` : `I do not know ${listed(problem.words.map((word) => `“${word}”`), language)}.`
+      return zh
+        ? `我不认识${listed(
+            problem.words.map((word) => `“${word}”`),
+            language,
+          )}。`
+        : `I do not know ${listed(
+            problem.words.map((word) => `“${word}”`),
+            language,
+          )}.`
     case 'unavailable': {
       const topic = layer.unavailable[problem.topic]
       return topic ? `${zh ? `这里没有${topic.topic.zh}的数据。` : `There are no data on ${topic.topic.en}: ${topic.reason}`}` : ''
@@ -29,9 +38,13 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
     case 'no-metric':
       return zh ? '我没有看出要问的是哪个指标。' : 'I found no metric in the question.'
     case 'several-metrics':
-      return zh ? `问题里有几个指标（${listed(problem.metrics.map(metric), language)}），我看不出它们的关系。` : `It names several metrics (${listed(problem.metrics.map(metric), language)}) and I cannot see how they belong together.`
+      return zh
+        ? `问题里有几个指标（${listed(problem.metrics.map(metric), language)}），我看不出它们的关系。`
+        : `It names several metrics (${listed(problem.metrics.map(metric), language)}) and I cannot see how they belong together.`
     case 'not-by':
-      return zh ? `${metric(problem.metric)}不能按${column(problem.ref)}拆分或筛选。` : `${metric(problem.metric)} cannot be split or narrowed by ${column(problem.ref)}.`
+      return zh
+        ? `${metric(problem.metric)}不能按${column(problem.ref)}拆分或筛选。`
+        : `${metric(problem.metric)} cannot be split or narrowed by ${column(problem.ref)}.`
     case 'not-value':
       return zh ? `${metric(problem.metric)}不能用“${problem.said}”筛选。` : `${metric(problem.metric)} cannot be narrowed to “${problem.said}”.`
     case 'unused':
@@ -41,7 +54,9 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
     case 'not-loaded':
       return zh ? `数据只到 ${problem.until}。` : `The data end with ${problem.until}.`
     case 'months-only':
-      return zh ? `${problem.metric.label.zh}只按自然月记录，期间须由整月组成。` : `${problem.metric.label.en} is known by calendar month only, so the period must consist of whole months.`
+      return zh
+        ? `${problem.metric.label.zh}只按自然月记录，期间须由整月组成。`
+        : `${problem.metric.label.en} is known by calendar month only, so the period must consist of whole months.`
     case 'no-share':
       return zh ? `${problem.metric.label.zh}是比率或平均值，没有占比可言。` : `${problem.metric.label.en} is a rate or an average, of which there is no share.`
     case 'no-groups':

@@ -1,7 +1,12 @@
 // What the tools `query` and `chart` give back, checked once. Unknown fields are left aside, missing ones forgiven where they may be.
 import { z } from 'zod'
 
-const Access = z.object({ limited: z.boolean().default(false), regions: z.array(z.string()).nullish(), personalData: z.boolean().optional(), note: z.string().nullish() })
+const Access = z.object({
+  limited: z.boolean().default(false),
+  regions: z.array(z.string()).nullish(),
+  personalData: z.boolean().optional(),
+  note: z.string().nullish(),
+})
 const Rows = z.object({
   columns: z.array(z.object({ name: z.string(), type: z.string().optional() })),
   rows: z.array(z.array(z.union([z.string(), z.number(), z.boolean(), z.null()]))),

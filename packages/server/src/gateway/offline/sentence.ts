@@ -20,8 +20,12 @@ export function layOut(spans: readonly Span[], tokens: readonly Token[], text: s
 }
 
 export const isKind = <K extends Atom['kind']>(item: Item | undefined, kind: K): item is Item<Extract<Atom, { kind: K }>> => item?.atom.kind === kind
-export const isOp = (item: Item | undefined, ...ops: Op[]): item is Item<Extract<Atom, { kind: 'op' }>> => item?.atom.kind === 'op' && item.atom.ops.some((op) => ops.includes(op))
-export const isLight = (item: Item): boolean => item.atom.kind === 'op' && item.atom.ops.some((op) => light.has(op)) && !item.atom.ops.some((op) => op === 'by' || op === 'each' || op === 'which' || op === 'per')
+export const isOp = (item: Item | undefined, ...ops: Op[]): item is Item<Extract<Atom, { kind: 'op' }>> =>
+  item?.atom.kind === 'op' && item.atom.ops.some((op) => ops.includes(op))
+export const isLight = (item: Item): boolean =>
+  item.atom.kind === 'op' &&
+  item.atom.ops.some((op) => light.has(op)) &&
+  !item.atom.ops.some((op) => op === 'by' || op === 'each' || op === 'which' || op === 'per')
 
 export const itemsOf = <K extends Atom['kind']>({ items }: Sentence, kind: K): Item<Extract<Atom, { kind: K }>>[] => items.filter((item) => isKind(item, kind))
 export const opsOf = ({ items }: Sentence, ...ops: Op[]): Item[] => items.filter((item) => !item.isUsed && isOp(item, ...ops))

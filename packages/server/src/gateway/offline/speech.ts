@@ -20,10 +20,12 @@ export const speech = {
     difference: (value: string) => ` The difference is ${value}.`,
     more: (count: number) => `; and ${count} more in the table`,
     most: (name: string, value: string, subject: string, isMost: boolean) => `${isMost ? 'Highest' : 'Lowest'} ${subject}: **${name}**, with ${value}.`,
-    changed: (subject: string, earlier: string, from: string, later: string, to: string, change: string) => `${subject}: **${later}** ${to}, against ${earlier} ${from}: ${change}.`,
+    changed: (subject: string, earlier: string, from: string, later: string, to: string, change: string) =>
+      `${subject}: **${later}** ${to}, against ${earlier} ${from}: ${change}.`,
     pair: (name: string, earlier: string, later: string, change: string) => `${name} ${earlier} → ${later} (${change})`,
     share: (part: string, share: string, value: string, whole: string, subject: string) => `${part}: **${share}** of ${subject} (${value} of ${whole}).`,
-    averaged: (subject: string, unit: string, value: string, count: number, when: string) => `${subject} ${unit} on average, ${when} (${count} of them): **${value}**.`,
+    averaged: (subject: string, unit: string, value: string, count: number, when: string) =>
+      `${subject} ${unit} on average, ${when} (${count} of them): **${value}**.`,
     counted: (count: string, things: string, condition: string) => `**${count}** ${things} with ${condition}.`,
     condition: (subject: string, comparison: string, value: string) => `${subject} ${comparison} ${value}`,
     listing: (count: number, subject: string) => `${subject}: ${count}, namely`,
@@ -47,7 +49,8 @@ export const speech = {
     changeTitle: 'change',
     unseen: (values: string, regions: string) => `You may only see ${regions}, so I have no figure for ${values}.`,
     withheld: (message: string) => `You may not see what this question asks for, so I have no answer: ${message}`,
-    failed: (kind: string, message: string) => `I can't answer that offline: the query did not run (${kind}: ${message}), and I have no rule that would repair it.`,
+    failed: (kind: string, message: string) =>
+      `I can't answer that offline: the query did not run (${kind}: ${message}), and I have no rule that would repair it.`,
     definition: (label: string, description: string, unit: string) => `**${label}** (in ${unit}): ${description}`,
     dimensions: (names: string) => ` It can be split by ${names}.`,
   },
@@ -62,10 +65,12 @@ export const speech = {
     difference: (value: string) => `相差 ${value}。`,
     more: (count: number) => `；其余 ${count} 行见表`,
     most: (name: string, value: string, subject: string, isMost: boolean) => `${subject}${isMost ? '最高' : '最低'}的是 **${name}**：${value}。`,
-    changed: (subject: string, earlier: string, from: string, later: string, to: string, change: string) => `${subject}：${to}为 **${later}**，${from}为 ${earlier}，变化 ${change}。`,
+    changed: (subject: string, earlier: string, from: string, later: string, to: string, change: string) =>
+      `${subject}：${to}为 **${later}**，${from}为 ${earlier}，变化 ${change}。`,
     pair: (name: string, earlier: string, later: string, change: string) => `${name} ${earlier} → ${later}（${change}）`,
     share: (part: string, share: string, value: string, whole: string, subject: string) => `${part}占${subject}的 **${share}**（${value} / ${whole}）。`,
-    averaged: (subject: string, unit: string, value: string, count: number, when: string) => `${subject}，${unit}平均，${when}（共 ${count} 个）：**${value}**。`,
+    averaged: (subject: string, unit: string, value: string, count: number, when: string) =>
+      `${subject}，${unit}平均，${when}（共 ${count} 个）：**${value}**。`,
     counted: (count: string, things: string, condition: string) => `${condition}的${things}共 **${count}** 个。`,
     condition: (subject: string, comparison: string, value: string) => `${subject} ${comparison} ${value}`,
     listing: (count: number, subject: string) => `${subject}：共 ${count} 个，即`,

@@ -11,7 +11,9 @@ const known = new Set(calendarWords.split(' '))
 /** Tokens with misspelt English words replaced. A word is only touched when nothing in the vocabulary has its form. */
 export function correctSpelling(tokens: readonly Token[], vocabulary: ReadonlySet<string>): Token[] {
   const loose = looseOf(vocabulary)
-  const isKnown = (token: Token) => [token.norm, token.stem].some((form) => vocabulary.has(form) || known.has(form)) || (/(?:ed|ing|s|e|t)$/.test(token.norm) && loose.has(looseStem(token.norm)))
+  const isKnown = (token: Token) =>
+    [token.norm, token.stem].some((form) => vocabulary.has(form) || known.has(form)) ||
+    (/(?:ed|ing|s|e|t)$/.test(token.norm) && loose.has(looseStem(token.norm)))
   let candidates: string[] | undefined
   return tokens.map((token) => {
     if (token.kind !== 'word' || token.norm.length < 4 || isKnown(token)) return token

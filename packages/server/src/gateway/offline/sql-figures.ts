@@ -11,7 +11,11 @@ export type Scope = { layer: Layer; groups: readonly Dimension[]; filters: reado
 export const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
 export const date = (day: string): string => `date '${day}'`
 
-const reserved = new Set('all and any as asc between by case cast check column create cross default delete desc distinct do else end except false fetch for from full group having in inner insert into is join left like limit not null on or order outer over primary right select set some table then to true union unique update user using when where window with'.split(' '))
+const reserved = new Set(
+  'all and any as asc between by case cast check column create cross default delete desc distinct do else end except false fetch for from full group having in inner insert into is join left like limit not null on or order outer over primary right select set some table then to true union unique update user using when where window with'.split(
+    ' ',
+  ),
+)
 
 /** A column's name in a result, quoted only where it must be. */
 export const columnName = (name: string): string => (/^[a-z_][a-z0-9_]*$/.test(name) && !reserved.has(name) ? name : `"${name.replaceAll('"', '""')}"`)
@@ -32,7 +36,17 @@ export function figures(metric: Metric, scope: Scope, name: string): string {
       const basic = scope.layer.metrics.get(part)
       if (!basic || basic.kind === 'ratio') return []
       const signed = sign === 1 ? basic.sql : `${sign} * (${basic.sql})`
-      return [basicFigures(basic, scope, [[isNumerator ? signed : 'null', 'numerator'], [isNumerator ? 'null' : signed, 'denominator']], at)]
+      return [
+        basicFigures(
+          basic,
+          scope,
+          [
+            [isNumerator ? signed : 'null', 'numerator'],
+            [isNumerator ? 'null' : signed, 'denominator'],
+          ],
+          at,
+        ),
+      ]
     })
   const terms = [...term(metric.numerator, true), ...term(metric.denominator, false)]
   const scale = metric.scale === 1 ? '1.0' : `${metric.scale}.0`
@@ -67,7 +81,8 @@ function timeCondition(metric: BasicMetric, over: Over, at: 'start' | 'end'): st
     const [first, last] = over.kind === 'one' ? [date(over.bucket.first), date(over.bucket.last)] : ['periods.first', 'periods.last']
     return `${metric.time} between ${first} and ${last}`
   }
-  const day = over.kind === 'one' ? (at === 'end' ? date(over.bucket.at) : `${date(over.bucket.first)} - 1`) : at === 'end' ? 'periods.state_on' : 'periods.first - 1'
+  const day =
+    over.kind === 'one' ? (at === 'end' ? date(over.bucket.at) : `${date(over.bucket.first)} - 1`) : at === 'end' ? 'periods.state_on' : 'periods.first - 1'
   return metric.at.replaceAll('{date}', day.includes(' - ') ? `(${day})` : day)
 }
 
@@ -79,7 +94,11 @@ export function filterCondition({ ref, values, isNegated }: Filter): string {
 }
 
 const parenthesized = (condition: string): string => (/\bor\b/i.test(condition) ? `(${condition})` : condition)
-export const indent = (sql: string): string => sql.split('\n').map((line) => `  ${line}`).join('\n')
+export const indent = (sql: string): string =>
+  sql
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n')
 
 /** The table `periods` as rows of a `with` clause; `state_on` is the day whose state stands for the period. */
 export function periodsTable(buckets: readonly { n: number; bucket: Bucket }[]): string {

@@ -5,7 +5,11 @@ import type { Layer, Metric } from './layer.ts'
 import type { Plan } from './plan.ts'
 import { columnName, figures, groupName, groupNames, indent, periodsTable, type Scope } from './sql-figures.ts'
 
-export type Role = { kind: 'period' } | { kind: 'group'; ref: string } | { kind: 'figure'; metric: string } | { kind: 'earlier' | 'change' | 'rate' | 'share' | 'whole' | 'count' | 'average' | 'running' | 'groups' }
+export type Role =
+  | { kind: 'period' }
+  | { kind: 'group'; ref: string }
+  | { kind: 'figure'; metric: string }
+  | { kind: 'earlier' | 'change' | 'rate' | 'share' | 'whole' | 'count' | 'average' | 'running' | 'groups' }
 export type Query = { sql: string; columns: { name: string; role: Role }[] }
 
 type Step = { name: string; sql: string }
@@ -17,7 +21,15 @@ export function queryOf(plan: Plan, layer: Layer): Query {
   const over: Scope['over'] = shape.kind === 'total' && !plan.average ? { kind: 'one', bucket: shape.bucket } : { kind: 'many' }
   const scope: Scope = { layer, groups: plan.groups, filters: plan.filters, over }
   if (over.kind === 'many') steps.push({ name: '', sql: periodsTable(numbered(plan)) })
-  const built = plan.share ? shareOf(plan, scope, steps) : plan.average ? averageOf(plan, scope, steps) : shape.kind === 'compare' ? compareOf(plan, scope, steps) : shape.kind === 'series' ? seriesOf(plan, scope, steps) : totalOf(plan, scope)
+  const built = plan.share
+    ? shareOf(plan, scope, steps)
+    : plan.average
+      ? averageOf(plan, scope, steps)
+      : shape.kind === 'compare'
+        ? compareOf(plan, scope, steps)
+        : shape.kind === 'series'
+          ? seriesOf(plan, scope, steps)
+          : totalOf(plan, scope)
   return finish(plan, steps, built)
 }
 
@@ -26,7 +38,11 @@ function numbered(plan: Plan): { n: number; bucket: Bucket }[] {
   const { shape } = plan
   if (plan.average) return plan.average.buckets.map((bucket, i) => ({ n: i + 1, bucket }))
   if (shape.kind === 'total') return [{ n: 1, bucket: shape.bucket }]
-  if (shape.kind === 'compare') return [{ n: 0, bucket: shape.earlier }, { n: 1, bucket: shape.later }]
+  if (shape.kind === 'compare')
+    return [
+      { n: 0, bucket: shape.earlier },
+      { n: 1, bucket: shape.later },
+    ]
   const back = shape.back?.buckets ?? []
   return [...back.map((bucket, i) => ({ n: i + 1 - back.length, bucket })), ...shape.buckets.map((bucket, i) => ({ n: i + 1, bucket }))]
 }
@@ -35,8 +51,10 @@ function numbered(plan: Plan): { n: number; bucket: Bucket }[] {
 type Built = { body: string; columns: Out[]; order: string[]; isGrouped: boolean }
 
 const figureName = (metric: Metric): string => columnName(metric.name)
-const groupColumns = (plan: Plan, prefix = ''): Out[] => plan.groups.map((group) => ({ name: groupName(group), sql: `${prefix}${groupName(group)}`, role: { kind: 'group', ref: group.ref } }))
-const isCounted = (metric: Metric | undefined): boolean => metric !== undefined && metric.kind !== 'ratio' && (metric.additive || metric.unit === 'count') && !metric.sql.includes('/')
+const groupColumns = (plan: Plan, prefix = ''): Out[] =>
+  plan.groups.map((group) => ({ name: groupName(group), sql: `${prefix}${groupName(group)}`, role: { kind: 'group', ref: group.ref } }))
+const isCounted = (metric: Metric | undefined): boolean =>
+  metric !== undefined && metric.kind !== 'ratio' && (metric.additive || metric.unit === 'count') && !metric.sql.includes('/')
 
 /** Figures of all of a plan's metrics in one relation, one column each. */
 function relation(plan: Plan, scope: Scope, names: readonly string[]): string {
@@ -48,7 +66,13 @@ function relation(plan: Plan, scope: Scope, names: readonly string[]): string {
     const columns = names.map((name, j) => (i === j ? name : `null::double as ${name}`))
     return `select ${[...groups, ...columns].join(', ')} from (\n${indent(figures(metric, scope, names[i] ?? 'value'))}\n) as part`
   })
-  return [`select ${[...groups, ...names.map((name) => `max(${name}) as ${name}`)].join(', ')}`, 'from (', indent(branches.join('\nunion all\n')), ') as parts', ...(groups.length > 0 ? [`group by ${groups.join(', ')}`] : [])].join('\n')
+  return [
+    `select ${[...groups, ...names.map((name) => `max(${name}) as ${name}`)].join(', ')}`,
+    'from (',
+    indent(branches.join('\nunion all\n')),
+    ') as parts',
+    ...(groups.length > 0 ? [`group by ${groups.join(', ')}`] : []),
+  ].join('\n')
 }
 
 /** What the plan's first figure is called, and the select that gives it: a quotient when it is "per" something. */
@@ -60,13 +84,21 @@ function measured(plan: Plan, scope: Scope): { sql: string; outs: Out[] } {
   const [of = '', per = ''] = names
   const name = columnName(`${plan.metrics[0]?.name ?? ''}_per_${plan.per.name}`)
   const groups = groupNames(scope)
-  return { sql: `select ${[...groups, `${of}::double / nullif(${per}, 0) as ${name}`].join(', ')} from (\n${indent(sql)}\n) as both_sides`, outs: [{ name, sql: name, role: role(0) }] }
+  return {
+    sql: `select ${[...groups, `${of}::double / nullif(${per}, 0) as ${name}`].join(', ')} from (\n${indent(sql)}\n) as both_sides`,
+    outs: [{ name, sql: name, role: role(0) }],
+  }
 }
 
 function totalOf(plan: Plan, scope: Scope): Built {
   const { sql, outs } = measured(plan, scope)
   const value = outs[0]?.name ?? ''
-  return { body: sql, columns: [...groupColumns(plan), ...outs], order: [`${value} desc nulls last`, ...groupColumns(plan).map((group) => group.name)], isGrouped: plan.groups.length > 0 }
+  return {
+    body: sql,
+    columns: [...groupColumns(plan), ...outs],
+    order: [`${value} desc nulls last`, ...groupColumns(plan).map((group) => group.name)],
+    isGrouped: plan.groups.length > 0,
+  }
 }
 
 function compareOf(plan: Plan, scope: Scope, steps: Step[]): Built {
@@ -75,10 +107,21 @@ function compareOf(plan: Plan, scope: Scope, steps: Step[]): Built {
   const groups = groupColumns(plan)
   const [out] = outs
   const name = out?.name ?? 'value'
-  const pick = (n: number) => (isCounted(plan.metrics[0]) && !plan.per ? `coalesce(max(${name}) filter (where n = ${n}), 0)` : `max(${name}) filter (where n = ${n})`)
+  const pick = (n: number) =>
+    isCounted(plan.metrics[0]) && !plan.per ? `coalesce(max(${name}) filter (where n = ${n}), 0)` : `max(${name}) filter (where n = ${n})`
   const inner = `select ${[...groups.map((group) => group.sql), `${pick(0)} as earlier`, `${pick(1)} as later`].join(', ')} from figures${groups.length > 0 ? ` group by ${groups.map((group) => group.name).join(', ')}` : ''}`
-  const columns: Out[] = [...groups, { name: 'earlier', sql: 'earlier', role: { kind: 'earlier' } }, { name: 'later', sql: 'later', role: out?.role ?? { kind: 'groups' } }, ...changeColumns(plan, 'later', 'earlier')]
-  return { body: select(columns, `(${inner}) as sides`), columns, order: ['later desc nulls last', ...groups.map((group) => group.name)], isGrouped: groups.length > 0 }
+  const columns: Out[] = [
+    ...groups,
+    { name: 'earlier', sql: 'earlier', role: { kind: 'earlier' } },
+    { name: 'later', sql: 'later', role: out?.role ?? { kind: 'groups' } },
+    ...changeColumns(plan, 'later', 'earlier'),
+  ]
+  return {
+    body: select(columns, `(${inner}) as sides`),
+    columns,
+    order: ['later desc nulls last', ...groups.map((group) => group.name)],
+    isGrouped: groups.length > 0,
+  }
 }
 
 /** Percent changes in points; everything else also relatively. */
@@ -101,8 +144,19 @@ function seriesOf(plan: Plan, scope: Scope, steps: Step[]): Built {
   const name = outs[0]?.name ?? ''
   const earlier = isFilled ? `coalesce(earlier.${name}, 0)` : `earlier.${name}`
   const extra: Out[] = shape.back
-    ? [...(shape.back.distance > 1 ? [{ name: 'a_year_before', sql: earlier, role: { kind: 'earlier' as const } }] : []), ...changeColumns(plan, value, earlier)]
-    : plan.isCumulative ? [{ name: 'running_total', sql: `sum(${value}) over (${plan.groups.length > 0 ? `partition by ${groups.map((group) => group.sql).join(', ')} ` : ''}order by periods.n)`, role: { kind: 'running' } }] : []
+    ? [
+        ...(shape.back.distance > 1 ? [{ name: 'a_year_before', sql: earlier, role: { kind: 'earlier' as const } }] : []),
+        ...changeColumns(plan, value, earlier),
+      ]
+    : plan.isCumulative
+      ? [
+          {
+            name: 'running_total',
+            sql: `sum(${value}) over (${plan.groups.length > 0 ? `partition by ${groups.map((group) => group.sql).join(', ')} ` : ''}order by periods.n)`,
+            role: { kind: 'running' },
+          },
+        ]
+      : []
   const same = groups.map((group) => `earlier.${group.name} is not distinct from figures.${group.name}`)
   const from = [
     groups.length > 0 ? 'figures\njoin periods on periods.n = figures.n' : 'periods\nleft join figures on figures.n = periods.n',
@@ -119,9 +173,21 @@ function averageOf(plan: Plan, scope: Scope, steps: Step[]): Built {
   const groups = groupColumns(plan)
   const count = plan.average?.buckets.length ?? 1
   // A unit of time without rows counts as 0 where things are counted or added up; a rate it simply does not have.
-  const columns: Out[] = [...groups, ...outs.map((out, i): Out => ({ name: columnName(`average_${out.name.replaceAll('"', '')}`), sql: isCounted(plan.metrics[i]) ? `coalesce(sum(${out.name}), 0) / ${count}.0` : `avg(${out.name})`, role: out.role }))]
+  const columns: Out[] = [
+    ...groups,
+    ...outs.map((out, i): Out => ({
+      name: columnName(`average_${out.name.replaceAll('"', '')}`),
+      sql: isCounted(plan.metrics[i]) ? `coalesce(sum(${out.name}), 0) / ${count}.0` : `avg(${out.name})`,
+      role: out.role,
+    })),
+  ]
   const by = groups.length > 0 ? ` group by ${groups.map((group) => group.name).join(', ')}` : ''
-  return { body: `${select(columns, 'figures')}${by}`, columns, order: [`${columns[groups.length]?.name ?? ''} desc nulls last`, ...groups.map((group) => group.name)], isGrouped: groups.length > 0 }
+  return {
+    body: `${select(columns, 'figures')}${by}`,
+    columns,
+    order: [`${columns[groups.length]?.name ?? ''} desc nulls last`, ...groups.map((group) => group.name)],
+    isGrouped: groups.length > 0,
+  }
 }
 
 /** The part beside its whole: of the same group if a part was named, else each group beside all. */
@@ -136,12 +202,22 @@ function shareOf(plan: Plan, scope: Scope, steps: Step[]): Built {
   const isMany = scope.over.kind === 'many'
   const from = isNamed ? 'whole' : 'part'
   const groups = groupColumns(plan, `${from}.`)
-  const keys = [...(isMany ? ['whole.n = part.n'] : []), ...(isNamed ? plan.groups.map((group) => `whole.${groupName(group)} is not distinct from part.${groupName(group)}`) : [])]
+  const keys = [
+    ...(isMany ? ['whole.n = part.n'] : []),
+    ...(isNamed ? plan.groups.map((group) => `whole.${groupName(group)} is not distinct from part.${groupName(group)}`) : []),
+  ]
   const join = `${isNamed ? 'whole left join part' : 'part cross join whole'}`
-  const joined = keys.length > 0 ? `${isNamed ? 'whole left join part' : 'part join whole'} on ${keys.join(' and ')}` : isNamed ? 'whole left join part on true' : join
-  const earlier = plan.shape.kind === 'series' ? [{ name: columnName(plan.shape.unit), sql: 'periods.label', role: { kind: 'period' as const } }] : plan.shape.kind === 'compare' ? [{ name: 'period', sql: 'periods.label', role: { kind: 'period' as const } }] : []
+  const joined =
+    keys.length > 0 ? `${isNamed ? 'whole left join part' : 'part join whole'} on ${keys.join(' and ')}` : isNamed ? 'whole left join part on true' : join
+  const earlier =
+    plan.shape.kind === 'series'
+      ? [{ name: columnName(plan.shape.unit), sql: 'periods.label', role: { kind: 'period' as const } }]
+      : plan.shape.kind === 'compare'
+        ? [{ name: 'period', sql: 'periods.label', role: { kind: 'period' as const } }]
+        : []
   const columns: Out[] = [
-    ...earlier, ...groups,
+    ...earlier,
+    ...groups,
     { name: figureName(metric), sql: 'coalesce(part.value, 0)', role: { kind: 'figure', metric: metric.name } },
     { name: 'whole', sql: 'whole.value', role: { kind: 'whole' } },
     { name: 'share_percent', sql: '100.0 * coalesce(part.value, 0) / nullif(whole.value, 0)', role: { kind: 'share' } },
@@ -150,16 +226,27 @@ function shareOf(plan: Plan, scope: Scope, steps: Step[]): Built {
   return { body: select(columns, isMany ? `${joined}\njoin periods on periods.n = whole.n` : joined), columns, order, isGrouped: columns.length > 3 }
 }
 
-const select = (columns: readonly Out[], from: string): string => `select ${columns.map(({ name, sql }) => (sql === name ? name : `${sql} as ${name}`)).join(', ')}\nfrom ${from}`
+const select = (columns: readonly Out[], from: string): string =>
+  `select ${columns.map(({ name, sql }) => (sql === name ? name : `${sql} as ${name}`)).join(', ')}\nfrom ${from}`
 
 /** Limits on figures, order, number of rows, and the steps in front. */
 function finish(plan: Plan, steps: readonly Step[], built: Built): Query {
   const { rank } = plan
   const value = built.columns.find((column) => column.role.kind === 'figure')
-  const measure = rank?.by === 'rate' ? built.columns.find(({ role }) => role.kind === 'rate' || role.kind === 'change' && plan.metrics[0]?.unit === 'percent') : rank?.by === 'change' ? built.columns.find(({ role }) => role.kind === 'change') : plan.share ? built.columns.find(({ role }) => role.kind === 'share') : value
+  const measure =
+    rank?.by === 'rate'
+      ? built.columns.find(({ role }) => role.kind === 'rate' || (role.kind === 'change' && plan.metrics[0]?.unit === 'percent'))
+      : rank?.by === 'change'
+        ? built.columns.find(({ role }) => role.kind === 'change')
+        : plan.share
+          ? built.columns.find(({ role }) => role.kind === 'share')
+          : value
   const ranked = (measure ?? value)?.name ?? ''
   const conditions = plan.having.map((condition) => {
-    const column = condition.of === 'change' ? built.columns.find(({ role }) => role.kind === 'rate') : built.columns.find(({ role }) => role.kind === 'figure' && role.metric === condition.metric)
+    const column =
+      condition.of === 'change'
+        ? built.columns.find(({ role }) => role.kind === 'rate')
+        : built.columns.find(({ role }) => role.kind === 'figure' && role.metric === condition.metric)
     return `${(column ?? value)?.name ?? ''} ${condition.comparison} ${condition.value}`
   })
   const isInner = conditions.length > 0 || (rank?.within && rank.limit !== undefined)
@@ -168,15 +255,29 @@ function finish(plan: Plan, steps: readonly Step[], built: Built): Query {
   if (isInner) {
     const outer = (key: string) => key.replace(/^periods\.n$/, built.columns[0]?.name ?? '').replace(/^(?:figures|part|whole)\./, '')
     order = order.map(outer)
-    const within = rank?.within && [...(rank.within.isByTime ? [built.columns[0]?.name ?? ''] : []), ...plan.groups.filter((group) => rank.within?.refs.includes(group.ref)).map(groupName)]
-    body = [`select ${built.columns.map((column) => column.name).join(', ')}`, 'from (', indent(body), ') as groups', ...(conditions.length > 0 ? [`where ${conditions.join(' and ')}`] : []),
-      ...(within && rank?.limit !== undefined ? [`qualify row_number() over (partition by ${within.join(', ')} order by ${ranked} ${rank.direction} nulls last) <= ${rank.limit}`] : [])].join('\n')
+    const within = rank?.within && [
+      ...(rank.within.isByTime ? [built.columns[0]?.name ?? ''] : []),
+      ...plan.groups.filter((group) => rank.within?.refs.includes(group.ref)).map(groupName),
+    ]
+    body = [
+      `select ${built.columns.map((column) => column.name).join(', ')}`,
+      'from (',
+      indent(body),
+      ') as groups',
+      ...(conditions.length > 0 ? [`where ${conditions.join(' and ')}`] : []),
+      ...(within && rank?.limit !== undefined
+        ? [`qualify row_number() over (partition by ${within.join(', ')} order by ${ranked} ${rank.direction} nulls last) <= ${rank.limit}`]
+        : []),
+    ].join('\n')
     if (within) order = [...within, ...order.filter((key) => !within.includes(key))]
   }
   const prefix = steps.length > 0 ? `with ${steps.map(({ name, sql }) => (name === '' ? sql : `${name} as (\n${indent(sql)}\n)`)).join(',\n')}\n` : ''
-  if (plan.isCountOfGroups) return { sql: `${prefix}select count(*) as ${columnName('count')}\nfrom (\n${indent(body)}\n) as counted`, columns: [{ name: 'count', role: { kind: 'count' } }] }
+  if (plan.isCountOfGroups)
+    return {
+      sql: `${prefix}select count(*) as ${columnName('count')}\nfrom (\n${indent(body)}\n) as counted`,
+      columns: [{ name: 'count', role: { kind: 'count' } }],
+    }
   const tail = built.isGrouped ? `\norder by ${order.join(', ')}` : ''
   const limit = rank?.limit !== undefined && !rank.within ? `\nlimit ${rank.limit}` : ''
   return { sql: `${prefix}${body}${tail}${limit}`, columns: built.columns.map(({ name, role }) => ({ name, role })) }
 }
-

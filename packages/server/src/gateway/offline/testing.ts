@@ -28,26 +28,41 @@ export async function play(question: string, tools: Tools, before: LanguageModel
       return { text, calls, prompt: [...prompt, { role: 'assistant', content: [{ type: 'text', text }] }] }
     }
     prompt.push({ role: 'assistant', content: wanted.map((call) => ({ ...call, input: JSON.parse(call.input) as unknown })) })
-    const results = await Promise.all(wanted.map(async (call) => {
-      const input = JSON.parse(call.input) as Record<string, unknown>
-      const output = await tools[call.toolName]?.(input)
-      calls.push({ tool: call.toolName, input, output })
-      return { type: 'tool-result' as const, toolCallId: call.toolCallId, toolName: call.toolName, output: typeof output === 'string' ? { type: 'text' as const, value: output } : { type: 'json' as const, value: output as null } }
-    }))
+    const results = await Promise.all(
+      wanted.map(async (call) => {
+        const input = JSON.parse(call.input) as Record<string, unknown>
+        const output = await tools[call.toolName]?.(input)
+        calls.push({ tool: call.toolName, input, output })
+        return {
+          type: 'tool-result' as const,
+          toolCallId: call.toolCallId,
+          toolName: call.toolName,
+          output: typeof output === 'string' ? { type: 'text' as const, value: output } : { type: 'json' as const, value: output as null },
+        }
+      }),
+    )
     prompt.push({ role: 'tool', content: results })
   }
   throw new Error(`No answer to ${JSON.stringify(question)} after ${turnsMax} turns.`)
 }
 
 /** The shell of a workspace, with output as the stock tool gives it. */
-export const shellIn = (folder: string) => ({ script }: Record<string, unknown>): string => {
-  const { stdout, status } = spawnSync('sh', ['-c', String(script)], { cwd: folder, encoding: 'utf8' })
-  return `${stdout.trimEnd()}\n[exit code ${status}]`
-}
+export const shellIn =
+  (folder: string) =>
+  ({ script }: Record<string, unknown>): string => {
+    const { stdout, status } = spawnSync('sh', ['-c', String(script)], { cwd: folder, encoding: 'utf8' })
+    return `${stdout.trimEnd()}\n[exit code ${status}]`
+  }
 
 /** The stages without the model around them: question → SQL. */
 export function compilerFor(folder: string) {
-  const files = new Map(['', 'entities/', 'metrics/'].flatMap((below) => readdirSync(`${folder}/${below}`).filter((name) => name.endsWith('.yaml')).map((name) => [below + name, readFileSync(`${folder}/${below}${name}`, 'utf8')] as const)))
+  const files = new Map(
+    ['', 'entities/', 'metrics/'].flatMap((below) =>
+      readdirSync(`${folder}/${below}`)
+        .filter((name) => name.endsWith('.yaml'))
+        .map((name) => [below + name, readFileSync(`${folder}/${below}${name}`, 'utf8')] as const),
+    ),
+  )
   const layer = parseLayer(files)
   const lexicon = buildLexicon(layer)
   const parse = (question: string) => parseQuestion(readQuestion(question, lexicon), lexicon, layer)

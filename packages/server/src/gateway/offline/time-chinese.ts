@@ -6,15 +6,55 @@ import type { Calendar, Read, TimePhrase, YearRef } from './time-reading.ts'
 import type { Token } from './tokens.ts'
 
 const unitNames: readonly [string, Unit, System?][] = [
-  ['自然季度', 'quarter', 'calendar'], ['自然季', 'quarter', 'calendar'], ['财务季度', 'quarter', 'fiscal'], ['财季', 'quarter', 'fiscal'], ['季度', 'quarter'], ['季', 'quarter'],
-  ['自然年度', 'year', 'calendar'], ['自然年', 'year', 'calendar'], ['财务年度', 'year', 'fiscal'], ['财政年度', 'year', 'fiscal'], ['财年', 'year', 'fiscal'], ['年度', 'year'], ['年', 'year'],
-  ['自然月', 'month'], ['月份', 'month'], ['月', 'month'], ['星期', 'week'], ['礼拜', 'week'], ['周', 'week'], ['半年', 'half'], ['天', 'day'], ['日', 'day'],
+  ['自然季度', 'quarter', 'calendar'],
+  ['自然季', 'quarter', 'calendar'],
+  ['财务季度', 'quarter', 'fiscal'],
+  ['财季', 'quarter', 'fiscal'],
+  ['季度', 'quarter'],
+  ['季', 'quarter'],
+  ['自然年度', 'year', 'calendar'],
+  ['自然年', 'year', 'calendar'],
+  ['财务年度', 'year', 'fiscal'],
+  ['财政年度', 'year', 'fiscal'],
+  ['财年', 'year', 'fiscal'],
+  ['年度', 'year'],
+  ['年', 'year'],
+  ['自然月', 'month'],
+  ['月份', 'month'],
+  ['月', 'month'],
+  ['星期', 'week'],
+  ['礼拜', 'week'],
+  ['周', 'week'],
+  ['半年', 'half'],
+  ['天', 'day'],
+  ['日', 'day'],
 ]
 const relativeWords: readonly [string, number][] = [
-  ['上上一个', -2], ['上上个', -2], ['上上', -2], ['前两个', -2], ['上一个', -1], ['上个', -1], ['上一', -1], ['上', -1], ['前一个', -1], ['前一', -1],
-  ['这一个', 0], ['这个', 0], ['这一', 0], ['这', 0], ['本', 0], ['当前', 0], ['当', 0],
+  ['上上一个', -2],
+  ['上上个', -2],
+  ['上上', -2],
+  ['前两个', -2],
+  ['上一个', -1],
+  ['上个', -1],
+  ['上一', -1],
+  ['上', -1],
+  ['前一个', -1],
+  ['前一', -1],
+  ['这一个', 0],
+  ['这个', 0],
+  ['这一', 0],
+  ['这', 0],
+  ['本', 0],
+  ['当前', 0],
+  ['当', 0],
 ]
-const yearWords: readonly [string, number][] = [['今年', 0], ['去年', -1], ['前年', -2], ['上年', -1], ['大前年', -3]]
+const yearWords: readonly [string, number][] = [
+  ['今年', 0],
+  ['去年', -1],
+  ['前年', -2],
+  ['上年', -1],
+  ['大前年', -3],
+]
 
 type Cursor = { tokens: readonly Token[]; calendar: Calendar }
 type Phrase = (cursor: Cursor, at: number) => Read<TimePhrase>[]
@@ -36,7 +76,8 @@ export function after(tokens: readonly Token[], at: number, text: string): numbe
   return next
 }
 
-const read = (period: Period | undefined, next: number, more: Partial<TimePhrase> = {}): Read<TimePhrase>[] => (period ? [{ value: { period, ...more }, next }] : [])
+const read = (period: Period | undefined, next: number, more: Partial<TimePhrase> = {}): Read<TimePhrase>[] =>
+  period ? [{ value: { period, ...more }, next }] : []
 
 function firstOf<T extends readonly [string, ...unknown[]]>(cursor: Cursor, at: number, table: readonly T[]): Read<T> | undefined {
   for (const entry of table) {
@@ -80,7 +121,8 @@ function yearAt(cursor: Cursor, at: number): Read<YearRef>[] {
     return number.value > 99 && tokens[number.next]?.norm === 'q' ? [{ value: reading.bareYear(calendar, year), next: number.next }] : []
   }
   const said = unit.value[2]
-  const value = said === 'fiscal' ? reading.fiscalYear(calendar, year) : said === 'calendar' ? reading.calendarYear(calendar, year) : reading.bareYear(calendar, year)
+  const value =
+    said === 'fiscal' ? reading.fiscalYear(calendar, year) : said === 'calendar' ? reading.calendarYear(calendar, year) : reading.bareYear(calendar, year)
   return [{ value, next: unit.next }]
 }
 
@@ -92,7 +134,10 @@ function partAt(cursor: Cursor, at: number): Read<{ unit: 'quarter' | 'half'; nu
     const number = Number(tokens[at + 1]?.norm)
     return number >= 1 && number <= (unit === 'quarter' ? 4 : 2) ? { value: { unit, number }, next: optional(cursor, at + 2, '季度') } : undefined
   }
-  const half = firstOf(cursor, at, [['上半年', 1], ['下半年', 2]] as const)
+  const half = firstOf(cursor, at, [
+    ['上半年', 1],
+    ['下半年', 2],
+  ] as const)
   if (half) return { value: { unit: 'half', number: half.value[1] }, next: half.next }
   const number = wholeNumber(cursor, optional(cursor, at, '第'))
   const unit = number && firstOf(cursor, optional(cursor, number.next, '个'), unitNames)
@@ -126,9 +171,14 @@ const partsAndMonths: Phrase = (cursor, at) => {
     const part = partAt(cursor, from)
     const months = monthAt(cursor, from).flatMap(({ value, next }) => {
       const month = reading.monthOf(calendar, year.value, value.month)
-      return read(value.date === undefined ? month : reading.numberedDay(Number(month.from.slice(0, 4)), value.month, value.date), next, { year: year.value.period })
+      return read(value.date === undefined ? month : reading.numberedDay(Number(month.from.slice(0, 4)), value.month, value.date), next, {
+        year: year.value.period,
+      })
     })
-    return [...months, ...(part ? read(reading.partOf(calendar, year.value, part.value.unit, part.value.number, part.value.said), part.next, { year: year.value.period }) : [])]
+    return [
+      ...months,
+      ...(part ? read(reading.partOf(calendar, year.value, part.value.unit, part.value.number, part.value.said), part.next, { year: year.value.period }) : []),
+    ]
   })
   const part = partAt(cursor, at)
   const { system } = calendar
@@ -137,9 +187,12 @@ const partsAndMonths: Phrase = (cursor, at) => {
         inYear: (year) => reading.partOf(calendar, { period: year, isBare: year.system === 'calendar' }, part.value.unit, part.value.number, part.value.said),
       })
     : []
-  const behind = part ? yearAt(cursor, part.next).flatMap((year) => read(reading.partOf(calendar, year.value, part.value.unit, part.value.number), year.next)) : []
+  const behind = part
+    ? yearAt(cursor, part.next).flatMap((year) => read(reading.partOf(calendar, year.value, part.value.unit, part.value.number), year.next))
+    : []
   const months = monthAt(cursor, at).flatMap(({ value, next }) => {
-    const place = (month: Period) => (value.date === undefined ? month : (reading.numberedDay(Number(month.from.slice(0, 4)), value.month, value.date) ?? month))
+    const place = (month: Period) =>
+      value.date === undefined ? month : (reading.numberedDay(Number(month.from.slice(0, 4)), value.month, value.date) ?? month)
     return read(place(reading.latestMonth(calendar, value.month)), next, { inYear: (year) => place(reading.monthOf(calendar, { period: year }, value.month)) })
   })
   return [...inYear, ...alone, ...behind, ...months]
@@ -151,7 +204,9 @@ const relatives: Phrase = (cursor, at) => {
   const deictic = firstOf(cursor, at, relativeWords)
   const unit = deictic && firstOf(cursor, deictic.next, unitNames)
   if (!deictic || !unit || (unit.value[1] === 'half' && deictic.value[0].length === 1) || unit.value[1] === 'day') return []
-  return read(unitAt(calendar.today, unit.value[1], deictic.value[1], unit.value[2] ?? calendar.system, calendar.fiscal), unit.next, { isRelative: deictic.value[1] < 0 })
+  return read(unitAt(calendar.today, unit.value[1], deictic.value[1], unit.value[2] ?? calendar.system, calendar.fiscal), unit.next, {
+    isRelative: deictic.value[1] < 0,
+  })
 }
 
 /** 最近90天 · 过去三个完整的月 · 近半年 · 前6个月. */
@@ -171,12 +226,19 @@ const rollings: Phrase = (cursor, at) => {
 const moments: Phrase = (cursor, at) => {
   const { calendar, tokens } = cursor
   const { today } = calendar
-  const days = firstOf(cursor, at, [['今天', 0], ['今日', 0], ['昨天', -1], ['昨日', -1], ['前天', -2]] as const)
+  const days = firstOf(cursor, at, [
+    ['今天', 0],
+    ['今日', 0],
+    ['昨天', -1],
+    ['昨日', -1],
+    ['前天', -2],
+  ] as const)
   if (days) return read(reading.dayPeriod(addDays(today, days.value[1])), days.next)
   const number = wholeNumber(cursor, at)
   const unit = number && firstOf(cursor, optional(cursor, number.next, '个'), unitNames)
   const end = unit && optional(cursor, unit.next, '以前', '之前', '前')
-  if (!number || number.value > 400 || !unit || end === undefined || end === unit.next || (unit.value[1] === 'month' && tokens[number.next]?.norm === '月')) return []
+  if (!number || number.value > 400 || !unit || end === undefined || end === unit.next || (unit.value[1] === 'month' && tokens[number.next]?.norm === '月'))
+    return []
   return read(reading.dayPeriod(addUnits(today, unit.value[1], -number.value)), end, { ago: { unit: unit.value[1], count: number.value } })
 }
 
@@ -193,7 +255,12 @@ const sameUnit: Phrase = (cursor, at) => {
 /** 2026年前三个月 · 去年最后两个季度: the first or last units of a year. */
 const endsOfYear: Phrase = (cursor, at) =>
   yearAt(cursor, at).flatMap((year) => {
-    const lead = firstOf(cursor, optional(cursor, year.next, '的'), [['前', 1], ['头', 1], ['最后', -1], ['后', -1]] as const)
+    const lead = firstOf(cursor, optional(cursor, year.next, '的'), [
+      ['前', 1],
+      ['头', 1],
+      ['最后', -1],
+      ['后', -1],
+    ] as const)
     const number = lead && wholeNumber(cursor, lead.next)
     const unit = number && firstOf(cursor, optional(cursor, number.next, '个'), unitNames)
     if (!lead || !number || !unit || number.value < 1 || number.value > 12) return []
@@ -215,7 +282,11 @@ const shortRanges: Phrase = (cursor, at) => {
     const quarter = after(cursor.tokens, last.next, '季度')
     const part = (number: number): Period | undefined => {
       if (isMonth) return number > 12 ? undefined : year ? reading.monthOf(calendar, year, number) : reading.latestMonth(calendar, number)
-      return number > 4 ? undefined : year ? reading.partOf(calendar, year, 'quarter', number) : reading.latestPart(calendar, 'quarter', number, calendar.system)
+      return number > 4
+        ? undefined
+        : year
+          ? reading.partOf(calendar, year, 'quarter', number)
+          : reading.latestPart(calendar, 'quarter', number, calendar.system)
     }
     const [a, b] = [part(first.value), part(last.value)]
     const next = isMonth ? optional(cursor, last.next + 1, '份') : quarter

@@ -26,7 +26,8 @@ const word = ({ tokens }: Cursor, at: number): string => tokens[at]?.norm ?? ''
 const unitWord = ({ tokens }: Cursor, at: number): Unit | undefined => units[tokens[at]?.stem ?? '']
 const skip = (cursor: Cursor, at: number, words: readonly string[]): number => (words.includes(word(cursor, at)) ? skip(cursor, at + 1, words) : at)
 const systemWord = (cursor: Cursor, at: number): System | undefined => systems[word(cursor, at)]
-const read = (period: Period | undefined, next: number, more: Partial<TimePhrase> = {}): Read<TimePhrase>[] => (period ? [{ value: { period, ...more }, next }] : [])
+const read = (period: Period | undefined, next: number, more: Partial<TimePhrase> = {}): Read<TimePhrase>[] =>
+  period ? [{ value: { period, ...more }, next }] : []
 
 function monthNumber(token: Token | undefined): number {
   if (token?.kind !== 'word') return 0
@@ -50,7 +51,8 @@ function yearAt(cursor: Cursor, at: number): Read<YearRef>[] {
   const said: System | undefined = first === 'fy' ? 'fiscal' : first === 'cy' ? 'calendar' : systemWord(cursor, from)
   const named = skip(cursor, from + 1, ['year', '-', "'"])
   const number = reading.shortYear(tokens[named])
-  if (said && number !== undefined) found.push({ value: said === 'fiscal' ? reading.fiscalYear(calendar, number) : reading.calendarYear(calendar, number), next: named + 1 })
+  if (said && number !== undefined)
+    found.push({ value: said === 'fiscal' ? reading.fiscalYear(calendar, number) : reading.calendarYear(calendar, number), next: named + 1 })
   if (first === 'year' && reading.yearNumber(tokens[from + 1]) !== undefined) return [...found, ...yearAt(cursor, from + 1)]
   const offset = offsets[first]
   if (offset !== undefined && first !== 'recent' && first !== 'past') {
@@ -65,7 +67,8 @@ function yearAt(cursor: Cursor, at: number): Read<YearRef>[] {
 /** The year after a quarter or month: "Q3 2026", "Q3 of last year", "March, 2026". */
 const yearAfter = (cursor: Cursor, at: number): Read<YearRef>[] => yearAt(cursor, skip(cursor, at, ['of', 'in', ',', '-', 'the']))
 
-const years: Phrase = (cursor, at) => yearAt(cursor, at).flatMap(({ value, next }) => read(value.period, next, { year: value.period, isRelative: (value.offset ?? 0) < 0 }))
+const years: Phrase = (cursor, at) =>
+  yearAt(cursor, at).flatMap(({ value, next }) => read(value.period, next, { year: value.period, isRelative: (value.offset ?? 0) < 0 }))
 
 const dates: Phrase = (cursor, at) => {
   const { tokens, calendar } = cursor
@@ -73,7 +76,13 @@ const dates: Phrase = (cursor, at) => {
   if (token?.kind === 'date') return isDay(token.norm) ? read(reading.dayPeriod(token.norm), at + 1) : []
   const year = reading.yearNumber(token)
   const separator = word(cursor, at + 1)
-  if (year !== undefined && (separator === '-' || separator === '/') && tokens[at + 1]?.isGlued && tokens[at + 2]?.isGlued && tokens[at + 2]?.kind === 'number') {
+  if (
+    year !== undefined &&
+    (separator === '-' || separator === '/') &&
+    tokens[at + 1]?.isGlued &&
+    tokens[at + 2]?.isGlued &&
+    tokens[at + 2]?.kind === 'number'
+  ) {
     const month = Number(word(cursor, at + 2))
     if (month < 1 || month > 12) return []
     const date = word(cursor, at + 3) === separator && tokens[at + 4]?.kind === 'number' ? Number(word(cursor, at + 4)) : undefined
@@ -129,21 +138,32 @@ function partAt(cursor: Cursor, at: number): Read<{ unit: 'quarter' | 'half'; nu
 const parts: Phrase = (cursor, at) => {
   const { calendar } = cursor
   const found = partAt(cursor, at).flatMap(({ value: { unit, number, said }, next }) => {
-    const withYear = yearAfter(cursor, next).flatMap((year) => read(reading.partOf(calendar, year.value, unit, number, said), year.next, { year: year.value.period }))
+    const withYear = yearAfter(cursor, next).flatMap((year) =>
+      read(reading.partOf(calendar, year.value, unit, number, said), year.next, { year: year.value.period }),
+    )
     const isLast = word(cursor, next - 2) === 'last' // "the last quarter" is a quarter of its own, not the fourth.
     if (isLast) return withYear
     const system = said ?? calendar.system
-    return [...withYear, ...read(reading.latestPart(calendar, unit, number, system), next, { inYear: (year) => reading.partOf(calendar, { period: year, isBare: year.system === 'calendar' }, unit, number, said) })]
+    return [
+      ...withYear,
+      ...read(reading.latestPart(calendar, unit, number, system), next, {
+        inYear: (year) => reading.partOf(calendar, { period: year, isBare: year.system === 'calendar' }, unit, number, said),
+      }),
+    ]
   })
   const behindYear = yearAt(cursor, at).flatMap((year) =>
-    partAt(cursor, skip(cursor, year.next, ['-', ',', "'"])).flatMap(({ value, next }) => read(reading.partOf(calendar, year.value, value.unit, value.number, value.said), next, { year: year.value.period })))
+    partAt(cursor, skip(cursor, year.next, ['-', ',', "'"])).flatMap(({ value, next }) =>
+      read(reading.partOf(calendar, year.value, value.unit, value.number, value.said), next, { year: year.value.period }),
+    ),
+  )
   return [...found, ...behindYear]
 }
 
 /** this month · last full quarter · the month before last · the same quarter last year. */
 const relatives: Phrase = (cursor, at) => {
   const { calendar } = cursor
-  const make = (unit: Unit, offset: number, said: System | undefined, next: number) => read(unitAt(calendar.today, unit, offset, said ?? calendar.system, calendar.fiscal), next, { isRelative: offset < 0 })
+  const make = (unit: Unit, offset: number, said: System | undefined, next: number) =>
+    read(unitAt(calendar.today, unit, offset, said ?? calendar.system, calendar.fiscal), next, { isRelative: offset < 0 })
   const first = word(cursor, at)
   const from = first === 'most' && word(cursor, at + 1) === 'recent' ? at + 1 : at
   const offset = offsets[word(cursor, from)]
@@ -160,11 +180,14 @@ const relatives: Phrase = (cursor, at) => {
     }
   }
   const unit = unitWord(cursor, at)
-  if (unit && word(cursor, at + 1) === 'before' && (word(cursor, at + 2) === 'last' || word(cursor, at + 2) === 'previous')) return make(unit, -2, undefined, at + 3)
+  if (unit && word(cursor, at + 1) === 'before' && (word(cursor, at + 2) === 'last' || word(cursor, at + 2) === 'previous'))
+    return make(unit, -2, undefined, at + 3)
   if (first === 'same') {
     const noun = unitWord(cursor, at + 1)
     const gap = skip(cursor, at + 2, ['of', 'the', 'in', 'from', 'a'])
-    const isLastYear = (offsets[word(cursor, gap)] === -1 && unitWord(cursor, gap + 1) === 'year') || (unitWord(cursor, gap) === 'year' && ['ago', 'before', 'earlier'].includes(word(cursor, gap + 1)))
+    const isLastYear =
+      (offsets[word(cursor, gap)] === -1 && unitWord(cursor, gap + 1) === 'year') ||
+      (unitWord(cursor, gap) === 'year' && ['ago', 'before', 'earlier'].includes(word(cursor, gap + 1)))
     if (noun && noun !== 'year' && isLastYear) {
       const now = unitAt(calendar.today, noun, 0, calendar.system, calendar.fiscal)
       return read({ ...now, from: addMonths(now.from, -12), to: addMonths(now.to, -12) }, gap + 2)

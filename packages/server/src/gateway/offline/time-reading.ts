@@ -1,5 +1,19 @@
 // What both languages' readers of time share: what a phrase stands for, before it is known what for.
-import { addDays, addMonths, dayOf, monthIn, partOfYear, startOf, unitAt, yearCalled, type Day, type FiscalYear, type Period, type System, type Unit } from './calendar.ts'
+import {
+  addDays,
+  addMonths,
+  dayOf,
+  monthIn,
+  partOfYear,
+  startOf,
+  unitAt,
+  yearCalled,
+  type Day,
+  type FiscalYear,
+  type Period,
+  type System,
+  type Unit,
+} from './calendar.ts'
 import type { Token } from './tokens.ts'
 
 /** What the semantic layer says about time. `system` is what quarter and year mean when nothing is said. */
@@ -46,7 +60,9 @@ export function latestPart(calendar: Calendar, unit: 'quarter' | 'half', number:
 export function latestMonth(calendar: Calendar, month: number): Period {
   const thisYear = unitAt(calendar.today, 'year', 0, 'calendar', calendar.fiscal)
   const candidate = monthIn(thisYear, month)
-  return candidate.to <= addDays(calendar.completeUntil, 1) ? candidate : { ...candidate, from: addMonths(candidate.from, -12), to: addMonths(candidate.to, -12) }
+  return candidate.to <= addDays(calendar.completeUntil, 1)
+    ? candidate
+    : { ...candidate, from: addMonths(candidate.from, -12), to: addMonths(candidate.to, -12) }
 }
 
 /** A month of a year: of the calendar year, unless that year was called fiscal. */

@@ -20,7 +20,9 @@ function phrasesAt({ tokens, calendar, named }: TimeReader, at: number): Read<Ti
   const from = tokens[at]?.norm === 'the' ? at + 1 : at
   const known = named.flatMap(({ words, period }) => {
     const isHere = words.every((word, i) => tokens[from + i]?.stem === word || tokens[from + i]?.norm === word)
-    return isHere ? [{ value: { period, isRelative: period.to <= calendar.today, ...(period.unit === 'year' && { year: period }) }, next: from + words.length }] : []
+    return isHere
+      ? [{ value: { period, isRelative: period.to <= calendar.today, ...(period.unit === 'year' && { year: period }) }, next: from + words.length }]
+      : []
   })
   // What the layer has worked out comes first: of two readings of the same words, the first is kept.
   return [...known, ...englishPhrases(tokens, at, calendar), ...chinesePhrases(tokens, at, calendar)]
@@ -30,8 +32,24 @@ const endWords = ['end', 'close', 'ending']
 const startWords = ['start', 'beginning', 'opening']
 const unitNames: Record<string, Unit> = { year: 'year', quarter: 'quarter', month: 'month', week: 'week' }
 const chineseEnds: readonly [string, 'start' | 'end'][] = [
-  ['年年底', 'end'], ['年底', 'end'], ['年末', 'end'], ['月底', 'end'], ['月末', 'end'], ['季度末', 'end'], ['季末', 'end'], ['结束时', 'end'], ['结束', 'end'], ['末', 'end'], ['底', 'end'],
-  ['年初', 'start'], ['月初', 'start'], ['季初', 'start'], ['开始时', 'start'], ['期初', 'start'], ['期末', 'end'], ['初', 'start'],
+  ['年年底', 'end'],
+  ['年底', 'end'],
+  ['年末', 'end'],
+  ['月底', 'end'],
+  ['月末', 'end'],
+  ['季度末', 'end'],
+  ['季末', 'end'],
+  ['结束时', 'end'],
+  ['结束', 'end'],
+  ['末', 'end'],
+  ['底', 'end'],
+  ['年初', 'start'],
+  ['月初', 'start'],
+  ['季初', 'start'],
+  ['开始时', 'start'],
+  ['期初', 'start'],
+  ['期末', 'end'],
+  ['初', 'start'],
 ]
 
 const norm = (reader: TimeReader, at: number): string => reader.tokens[at]?.norm ?? ''
@@ -81,7 +99,17 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   return []
 }
 
-const bare: readonly [string, Unit, 'start' | 'end'][] = [['年初', 'year', 'start'], ['季初', 'quarter', 'start'], ['月初', 'month', 'start'], ['年底', 'year', 'end'], ['年末', 'year', 'end'], ['季末', 'quarter', 'end'], ['季度末', 'quarter', 'end'], ['月底', 'month', 'end'], ['月末', 'month', 'end']]
+const bare: readonly [string, Unit, 'start' | 'end'][] = [
+  ['年初', 'year', 'start'],
+  ['季初', 'quarter', 'start'],
+  ['月初', 'month', 'start'],
+  ['年底', 'year', 'end'],
+  ['年末', 'year', 'end'],
+  ['季末', 'quarter', 'end'],
+  ['季度末', 'quarter', 'end'],
+  ['月底', 'month', 'end'],
+  ['月末', 'month', 'end'],
+]
 
 /** 年初, 月底 with nothing before them. */
 const bareEdges = (reader: TimeReader, at: number): Read<TimePhrase>[] =>
@@ -91,7 +119,8 @@ const bareEdges = (reader: TimeReader, at: number): Read<TimePhrase>[] =>
   })
 
 /** "The end of the quarter" with nothing else: the last one there was. Its start: that of the present one. */
-const lastOver = (calendar: Calendar, unit: Unit, edge: 'start' | 'end'): Period => unitAt(calendar.today, unit, edge === 'end' ? -1 : 0, calendar.system, calendar.fiscal)
+const lastOver = (calendar: Calendar, unit: Unit, edge: 'start' | 'end'): Period =>
+  unitAt(calendar.today, unit, edge === 'end' ? -1 : 0, calendar.system, calendar.fiscal)
 
 const untilNow = (calendar: Calendar, from: Period): Period => ({ from: from.from, to: addDays(calendar.completeUntil, 1) })
 const since = (reader: TimeReader, value: TimePhrase): TimePhrase =>
@@ -109,13 +138,37 @@ function leading(reader: TimeReader, at: number): Read<TimePhrase>[] {
   }
   inner(['since', 'startingin', 'startingfrom', 'beginningin'], ({ value, next }) => [{ value: since(reader, value), next }])
   inner(['from', '从', '自从', '自'], ({ value, next }) => {
-    const end = literally(reader, next, ['onwards', 'onward', 'on', 'tonow', 'totoday', 'tillnow', 'untilnow', 'untiltoday', '以来', '至今', '到现在', '到目前', '到今天', '开始', '起', '以后', '之后'])
+    const end = literally(reader, next, [
+      'onwards',
+      'onward',
+      'on',
+      'tonow',
+      'totoday',
+      'tillnow',
+      'untilnow',
+      'untiltoday',
+      '以来',
+      '至今',
+      '到现在',
+      '到目前',
+      '到今天',
+      '开始',
+      '起',
+      '以后',
+      '之后',
+    ])
     return end === undefined ? [] : [{ value: since(reader, value), next: end }]
   })
-  inner(['until', 'till', 'through', 'upto', 'upuntil', 'upthrough'], ({ value, next }) => [{ value: { period: { from: calendar.dataFrom, to: value.period.to }, open: 'until', edge: 'end' }, next }])
-  inner(['before', 'priorto'], ({ value, next }) => [{ value: { period: { from: calendar.dataFrom, to: value.period.from }, open: 'until', edge: 'end' }, next }])
+  inner(['until', 'till', 'through', 'upto', 'upuntil', 'upthrough'], ({ value, next }) => [
+    { value: { period: { from: calendar.dataFrom, to: value.period.to }, open: 'until', edge: 'end' }, next },
+  ])
+  inner(['before', 'priorto'], ({ value, next }) => [
+    { value: { period: { from: calendar.dataFrom, to: value.period.from }, open: 'until', edge: 'end' }, next },
+  ])
   inner(['after'], ({ value, next }) => [{ value: { period: { from: value.period.to, to: addDays(calendar.completeUntil, 1) }, open: 'since' }, next }])
-  inner(['asof', 'asat', 'asof the', '截至到', '截止到', '截至', '截止'], ({ value, next }) => [{ value: { ...value, edge: value.edge ?? 'end' }, next: literally(reader, next, ['为止', '止']) ?? next }])
+  inner(['asof', 'asat', 'asof the', '截至到', '截止到', '截至', '截止'], ({ value, next }) => [
+    { value: { ...value, edge: value.edge ?? 'end' }, next: literally(reader, next, ['为止', '止']) ?? next },
+  ])
   inner(['到'], ({ value, next }) => {
     const end = literally(reader, next, ['为止', '止'])
     return end === undefined ? [] : [{ value: { ...value, edge: 'end' }, next: end }]
@@ -134,7 +187,8 @@ function trailing(reader: TimeReader, { value, next }: Read<TimePhrase>): Read<T
   const open = literally(reader, next, ['onwards', 'onward', '以来', '至今', '起', '以后', '之后', '开始'])
   if (open !== undefined) found.push({ value: since(reader, value), next: open })
   const before = literally(reader, next, ['以前', '之前', '前'])
-  if (before !== undefined && !value.ago) found.push({ value: { period: { from: calendar.dataFrom, to: value.period.from }, open: 'until', edge: 'end' }, next: before })
+  if (before !== undefined && !value.ago)
+    found.push({ value: { period: { from: calendar.dataFrom, to: value.period.from }, open: 'until', edge: 'end' }, next: before })
   return found
 }
 
@@ -160,7 +214,8 @@ function rangesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
 
 /** Gives the end without a year that of the other: in "March to May 2026", both months are of 2026. */
 function align(first: TimePhrase, last: TimePhrase): [Period, Period] | undefined {
-  const pick = ({ period, edge }: TimePhrase): Period => (edge === 'end' ? dayPeriod(addDays(period.to, -1)) : edge === 'start' ? dayPeriod(period.from) : period)
+  const pick = ({ period, edge }: TimePhrase): Period =>
+    edge === 'end' ? dayPeriod(addDays(period.to, -1)) : edge === 'start' ? dayPeriod(period.from) : period
   if (first.inYear && !first.year && last.year) {
     const from = first.inYear(last.year)
     return [from.from <= last.period.from ? from : yearsLater(from, -1), pick(last)]

@@ -50,9 +50,33 @@ function normalize(raw: string, kind: Token['kind']): string {
   return folded
 }
 
-const markNames: Record<string, string> = { '’': "'", '‘': "'", '–': '-', '—': '-', '~': '-', '～': '-', '，': ',', '。': '.', '？': '?', '“': '"', '”': '"', '＆': '&' }
+const markNames: Record<string, string> = {
+  '’': "'",
+  '‘': "'",
+  '–': '-',
+  '—': '-',
+  '~': '-',
+  '～': '-',
+  '，': ',',
+  '。': '.',
+  '？': '?',
+  '“': '"',
+  '”': '"',
+  '＆': '&',
+}
 
-const irregular: Record<string, string> = { people: 'person', men: 'man', women: 'woman', lives: 'life', indices: 'index', analyses: 'analysis', criteria: 'criterion', data: 'data', statuses: 'status', bonuses: 'bonus' }
+const irregular: Record<string, string> = {
+  people: 'person',
+  men: 'man',
+  women: 'woman',
+  lives: 'life',
+  indices: 'index',
+  analyses: 'analysis',
+  criteria: 'criterion',
+  data: 'data',
+  statuses: 'status',
+  bonuses: 'bonus',
+}
 const notPlural = /(ss|us|is|news|series|sales|always|was|has|does|yes|this|its|his|as|plus|versus|status|basis|vs)$/
 
 /** Good enough for the nouns of business: plurals only, since verb forms tell metrics apart (open, opened). */
@@ -87,12 +111,37 @@ function looseStemOf(word: string): string {
 }
 
 const irregularVerbs: Record<string, string> = {
-  lost: 'los', lose: 'los', loses: 'los', losing: 'los', won: 'win', paid: 'pay', sold: 'sel', sent: 'send', began: 'begin', begun: 'begin', grew: 'grow', grown: 'grow',
-  left: 'leav', came: 'com', spent: 'spend', took: 'tak', taken: 'tak', made: 'mak', given: 'giv', gave: 'giv', bought: 'buy', kept: 'keep', use: 'use', uses: 'use', used: 'use', using: 'use',
+  lost: 'los',
+  lose: 'los',
+  loses: 'los',
+  losing: 'los',
+  won: 'win',
+  paid: 'pay',
+  sold: 'sel',
+  sent: 'send',
+  began: 'begin',
+  begun: 'begin',
+  grew: 'grow',
+  grown: 'grow',
+  left: 'leav',
+  came: 'com',
+  spent: 'spend',
+  took: 'tak',
+  taken: 'tak',
+  made: 'mak',
+  given: 'giv',
+  gave: 'giv',
+  bought: 'buy',
+  kept: 'keep',
+  use: 'use',
+  uses: 'use',
+  used: 'use',
+  using: 'use',
 }
 
 /** A form that says that something has happened: opened, sold, lost. */
-export const isPastForm = (word: string): boolean => /ed$|billing$/.test(word) || /^(?:lost|won|paid|sold|sent|began|grew|left|came|spent|took|made|gave|bought|kept)$/.test(word)
+export const isPastForm = (word: string): boolean =>
+  /ed$|billing$/.test(word) || /^(?:lost|won|paid|sold|sent|began|grew|left|came|spent|took|made|gave|bought|kept)$/.test(word)
 
 export const isHan = (token: Token): boolean => token.kind === 'han'
 export const isChinese = (text: string): boolean => /\p{Script=Han}/u.test(text)

@@ -16,19 +16,39 @@ export type Transcript = {
 export function readTranscript({ prompt, tools }: Pick<LanguageModelV4CallOptions, 'prompt' | 'tools'>): Transcript {
   const lastQuestion = prompt.findLastIndex((message) => message.role === 'user')
   const results = resultsOf(prompt)
-  const calls = prompt.flatMap((message, at) => (message.role === 'assistant' ? message.content.flatMap((part) => (part.type === 'tool-call' ? [{ ...part, at }] : [])) : []))
+  const calls = prompt.flatMap((message, at) =>
+    message.role === 'assistant' ? message.content.flatMap((part) => (part.type === 'tool-call' ? [{ ...part, at }] : [])) : [],
+  )
   const done = calls.flatMap(({ at, toolCallId, toolName, input }) => {
     const result = results.get(toolCallId)
     return result && at > lastQuestion ? [{ tool: toolName, input: typeof input === 'string' ? fromJson(input) : input, ...result }] : []
   })
-  const offers = (tools ?? []).flatMap((tool) => (tool.type === 'function' ? [{ name: tool.name, description: tool.description ?? '', schema: tool.inputSchema as unknown }] : []))
-  const questions = prompt.flatMap((message) => (message.role === 'user' ? [message.content.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n').trim()] : []))
+  const offers = (tools ?? []).flatMap((tool) =>
+    tool.type === 'function' ? [{ name: tool.name, description: tool.description ?? '', schema: tool.inputSchema as unknown }] : [],
+  )
+  const questions = prompt.flatMap((message) =>
+    message.role === 'user'
+      ? [
+          message.content
+            .flatMap((part) => (part.type === 'text' ? part.text : []))
+            .join('\n')
+            .trim(),
+        ]
+      : [],
+  )
   return { questions: questions.filter((text) => text !== ''), tools: offers, done, callCount: calls.length }
 }
 
 function resultsOf(prompt: LanguageModelV4Prompt): Map<string, { output: unknown; isError: boolean }> {
-  const parts = prompt.flatMap((message) => (message.role === 'tool' || message.role === 'assistant' ? message.content.flatMap((part) => (part.type === 'tool-result' ? [part] : [])) : []))
-  return new Map(parts.map((part) => [part.toolCallId, { output: plain(part.output), isError: part.output.type.startsWith('error') || part.output.type === 'execution-denied' }]))
+  const parts = prompt.flatMap((message) =>
+    message.role === 'tool' || message.role === 'assistant' ? message.content.flatMap((part) => (part.type === 'tool-result' ? [part] : [])) : [],
+  )
+  return new Map(
+    parts.map((part) => [
+      part.toolCallId,
+      { output: plain(part.output), isError: part.output.type.startsWith('error') || part.output.type === 'execution-denied' },
+    ]),
+  )
 }
 
 /** A tool's output as text or JSON, however it was wrapped. Text that is JSON counts as JSON. */

@@ -80,7 +80,11 @@ function ReadableDetail({ run, entry, timeline, onChoose }: Omit<Props, 'onClose
   if (subject.type !== 'mark') facts.push([t('detail.path'), <span className="font-mono text-xs">{entry.key}</span>])
   return (
     <>
-      {subject.type === 'step' ? <StepDetail run={run} entry={entry} timeline={timeline} facts={facts} onChoose={onChoose} /> : <OtherDetail run={run} entry={entry} facts={facts} />}
+      {subject.type === 'step' ? (
+        <StepDetail run={run} entry={entry} timeline={timeline} facts={facts} onChoose={onChoose} />
+      ) : (
+        <OtherDetail run={run} entry={entry} facts={facts} />
+      )}
       {entry.attempts.length > 1 && <Attempts entry={entry} />}
     </>
   )
@@ -103,7 +107,12 @@ function StepDetail({ run, entry, timeline, facts, onChoose }: Omit<Props, 'onCl
 function OtherDetail({ run, entry, facts }: { run: Run; entry: Entry; facts: [string, ReactNode][] }) {
   const { t, locale } = useTexts()
   const { wait } = entry
-  const more: [string, ReactNode][] = wait ? [[titleOf(entry, t), wait.name], ...(wait.until ? ([[t('wait.until', { until: '' }), formatClock(Date.parse(wait.until), locale)]] as [string, ReactNode][]) : [])] : []
+  const more: [string, ReactNode][] = wait
+    ? [
+        [titleOf(entry, t), wait.name],
+        ...(wait.until ? ([[t('wait.until', { until: '' }), formatClock(Date.parse(wait.until), locale)]] as [string, ReactNode][]) : []),
+      ]
+    : []
   return (
     <>
       <Facts facts={[...facts, ...more]} />

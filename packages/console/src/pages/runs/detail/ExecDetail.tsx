@@ -21,7 +21,17 @@ export function ExecDetail({ step, entry, facts }: { step: Step; entry: Entry; f
   )
   return (
     <>
-      <Facts facts={[...facts, ...(done ? ([[t('detail.exitCode'), exit], [t('detail.driver'), <span className="font-mono text-xs">{done.driver}</span>]] as const) : [])].map(([name, value]) => [name, value])} />
+      <Facts
+        facts={[
+          ...facts,
+          ...(done
+            ? ([
+                [t('detail.exitCode'), exit],
+                [t('detail.driver'), <span className="font-mono text-xs">{done.driver}</span>],
+              ] as const)
+            : []),
+        ].map(([name, value]) => [name, value])}
+      />
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
       {done?.isTimedOut && <p className="text-sm text-bad">{t('detail.timedOut')}</p>}
       {request.success ? (
@@ -45,8 +55,16 @@ export function ExecDetail({ step, entry, facts }: { step: Step; entry: Entry; f
 function Text({ title, text, isOutput = false }: { title: string; text: string; isOutput?: boolean }) {
   const { t } = useTexts()
   return (
-    <CodeBlock title={title} isDark={isOutput} actions={<CopyButton isIconOnly getText={() => text} words={{ label: t('common.copy'), done: t('common.copied') }} />}>
-      {text === '' ? <span className="text-xs text-ink-3">{t('detail.empty')}</span> : <Code text={text} words={{ more: (chars) => t('common.more', { chars }) }} />}
+    <CodeBlock
+      title={title}
+      isDark={isOutput}
+      actions={<CopyButton isIconOnly getText={() => text} words={{ label: t('common.copy'), done: t('common.copied') }} />}
+    >
+      {text === '' ? (
+        <span className="text-xs text-ink-3">{t('detail.empty')}</span>
+      ) : (
+        <Code text={text} words={{ more: (chars) => t('common.more', { chars }) }} />
+      )}
     </CodeBlock>
   )
 }

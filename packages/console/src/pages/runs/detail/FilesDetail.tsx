@@ -22,10 +22,16 @@ export function FilesDetail({ step, facts }: Props) {
     <>
       <Facts facts={facts} />
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
-      {request.success && request.data.action === 'write' && request.data.files.map((file) => <FileView key={file.path} path={file.path} base64={file.base64} />)}
-      {request.success && request.data.action === 'read' && result.success && result.data.action === 'read' && <FileView path={request.data.path} base64={result.data.base64} />}
+      {request.success &&
+        request.data.action === 'write' &&
+        request.data.files.map((file) => <FileView key={file.path} path={file.path} base64={file.base64} />)}
+      {request.success && request.data.action === 'read' && result.success && result.data.action === 'read' && (
+        <FileView path={request.data.path} base64={result.data.base64} />
+      )}
       {result.success && result.data.action === 'read' && result.data.isTruncated && <p className="text-sm text-ink-2">{t('detail.truncated')}</p>}
-      {request.success && request.data.action === 'list' && result.success && result.data.action === 'list' && <Listing path={request.data.path} entries={result.data.entries} />}
+      {request.success && request.data.action === 'list' && result.success && result.data.action === 'list' && (
+        <Listing path={request.data.path} entries={result.data.entries} />
+      )}
       {!request.success && step.input !== null && <Value title={t('detail.input')} value={step.input} />}
     </>
   )
@@ -40,7 +46,13 @@ export function ArtifactDetail({ step, facts }: Props) {
   const { pictures, others } = groupFiles(part.success ? [part.data] : [])
   return (
     <>
-      <Facts facts={[...facts, ...(name ? ([[t('entry.artifact'), name]] as const) : []), ...(part.success ? ([[t('detail.size'), formatBytes(part.data.bytes, locale)]] as const) : [])].map(([label, value]) => [label, value])} />
+      <Facts
+        facts={[
+          ...facts,
+          ...(name ? ([[t('entry.artifact'), name]] as const) : []),
+          ...(part.success ? ([[t('detail.size'), formatBytes(part.data.bytes, locale)]] as const) : []),
+        ].map(([label, value]) => [label, value])}
+      />
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
       {pictures.map((picture) => (
         <AnswerPicture key={picture.files[0]?.fileId} picture={picture} />
@@ -60,7 +72,11 @@ function FileView({ path, base64 }: { path: string; base64: string }) {
       title={`${path} · ${formatBytes(bytes, locale)}`}
       actions={text !== undefined && <CopyButton isIconOnly getText={() => text} words={{ label: t('common.copy'), done: t('common.copied') }} />}
     >
-      {text ? <Code text={text} words={{ more: (chars) => t('common.more', { chars }) }} /> : <span className="text-xs text-ink-3">{t(text === '' ? 'detail.empty' : 'detail.binary')}</span>}
+      {text ? (
+        <Code text={text} words={{ more: (chars) => t('common.more', { chars }) }} />
+      ) : (
+        <span className="text-xs text-ink-3">{t(text === '' ? 'detail.empty' : 'detail.binary')}</span>
+      )}
     </CodeBlock>
   )
 }

@@ -25,7 +25,10 @@ export function ModelDetail({ step, entry, facts }: { step: Step; entry: Entry; 
     const asked = prompt.success && prompt.data.model !== done.model ? t('detail.asked', { model: prompt.data.model }) : undefined
     more.push([t('detail.model'), <span title={asked}>{done.model}</span>])
     const cached = done.usage.cachedInput > 0 ? ` (${t('detail.cached', { cached: formatCount(done.usage.cachedInput, locale) })})` : ''
-    more.push([t('detail.tokens'), t('run.tokensValue', { input: formatCount(done.usage.input, locale) + cached, output: formatCount(done.usage.output, locale) })])
+    more.push([
+      t('detail.tokens'),
+      t('run.tokensValue', { input: formatCount(done.usage.input, locale) + cached, output: formatCount(done.usage.output, locale) }),
+    ])
     more.push([t('detail.cost'), done.usage.costUsd === null ? t('common.unpriced') : formatUsd(done.usage.costUsd, locale)])
     more.push([t('detail.finish'), t(`detail.finishReason.${done.finishReason}`)])
   }
@@ -36,9 +39,19 @@ export function ModelDetail({ step, entry, facts }: { step: Step; entry: Entry; 
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
       <section className="space-y-2">
         <h4 className="text-sm font-semibold">{t('detail.response')}</h4>
-        {done ? <MessageView message={{ role: 'assistant', content: done.content }} /> : entry.live?.text ? <p className="whitespace-pre-wrap">{entry.live.text}</p> : <p className="text-sm text-ink-3">{t('detail.notYet')}</p>}
+        {done ? (
+          <MessageView message={{ role: 'assistant', content: done.content }} />
+        ) : entry.live?.text ? (
+          <p className="whitespace-pre-wrap">{entry.live.text}</p>
+        ) : (
+          <p className="text-sm text-ink-3">{t('detail.notYet')}</p>
+        )}
       </section>
-      {prompt.success ? <PromptView prompt={prompt.data} newCount={newCountOf(prompt.data)} /> : step.input !== null && <Value title={t('detail.prompt')} value={step.input} />}
+      {prompt.success ? (
+        <PromptView prompt={prompt.data} newCount={newCountOf(prompt.data)} />
+      ) : (
+        step.input !== null && <Value title={t('detail.prompt')} value={step.input} />
+      )}
     </>
   )
 }
@@ -57,9 +70,14 @@ function PromptView({ prompt, newCount }: { prompt: Prompt; newCount: number }) 
     <section className="space-y-2">
       <h4 className="text-sm font-semibold">
         {t('detail.prompt')}
-        {prompt.outputTokensMax !== undefined && <span className="ml-2 font-normal text-ink-3">{t('detail.outputMax', { tokens: prompt.outputTokensMax })}</span>}
+        {prompt.outputTokensMax !== undefined && (
+          <span className="ml-2 font-normal text-ink-3">{t('detail.outputMax', { tokens: prompt.outputTokensMax })}</span>
+        )}
       </h4>
-      <Fold title={t('detail.instructions')} aside={prompt.instructions ? t('detail.chars', { count: prompt.instructions.length }) : t('detail.noInstructions')}>
+      <Fold
+        title={t('detail.instructions')}
+        aside={prompt.instructions ? t('detail.chars', { count: prompt.instructions.length }) : t('detail.noInstructions')}
+      >
         <p className="text-sm whitespace-pre-wrap">{prompt.instructions}</p>
       </Fold>
       <Fold title={t('detail.tools')} aside={prompt.tools.map((tool) => tool.name).join(', ') || t('common.none')}>
@@ -70,7 +88,11 @@ function PromptView({ prompt, newCount }: { prompt: Prompt; newCount: number }) 
         </div>
       </Fold>
       {!isWhole && earlier > 0 && (
-        <button type="button" onClick={() => setWhole(true)} className="w-full rounded-md border border-dashed border-line-strong px-3 py-1.5 text-left text-sm text-ink-2 hover:bg-hover">
+        <button
+          type="button"
+          onClick={() => setWhole(true)}
+          className="w-full rounded-md border border-dashed border-line-strong px-3 py-1.5 text-left text-sm text-ink-2 hover:bg-hover"
+        >
           {t('detail.earlier', { count: earlier })}
         </button>
       )}
@@ -92,7 +114,12 @@ function MessageView({ message, isNew = false }: { message: Message; isNew?: boo
   const { t } = useTexts()
   return (
     <article className={cx('overflow-hidden rounded-md border', isNew ? 'border-accent/50' : 'border-line')}>
-      <header className={cx('flex items-center justify-between border-b px-3 py-1 text-xs', isNew ? 'border-accent/30 bg-accent-soft text-accent' : 'border-line bg-sunken text-ink-2')}>
+      <header
+        className={cx(
+          'flex items-center justify-between border-b px-3 py-1 text-xs',
+          isNew ? 'border-accent/30 bg-accent-soft text-accent' : 'border-line bg-sunken text-ink-2',
+        )}
+      >
         <span className="font-medium">{t(`detail.role.${message.role}`)}</span>
         {isNew && <span>{t('detail.isNew')}</span>}
       </header>

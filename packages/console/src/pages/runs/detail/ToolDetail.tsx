@@ -50,7 +50,10 @@ function Input({ value }: { value: Json }) {
     const { sql, ...rest } = value
     return (
       <>
-        <CodeBlock title={t('answer.sql')} actions={<CopyButton isIconOnly getText={() => String(sql)} words={{ label: t('common.copy'), done: t('common.copied') }} />}>
+        <CodeBlock
+          title={t('answer.sql')}
+          actions={<CopyButton isIconOnly getText={() => String(sql)} words={{ label: t('common.copy'), done: t('common.copied') }} />}
+        >
           <Code text={String(sql)} language="sql" words={{ more: (chars) => t('common.more', { chars }) }} />
         </CodeBlock>
         {Object.keys(rest).length > 0 && <Value title={t('detail.input')} value={rest} />}

@@ -26,7 +26,16 @@ export function Facts({ facts }: { facts: readonly [string, ReactNode][] }) {
 export function Value({ title, value, isRaw = false }: { title: string; value: unknown; isRaw?: boolean }) {
   const { t } = useTexts()
   return (
-    <CodeBlock title={title} actions={<CopyButton isIconOnly getText={() => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))} words={{ label: t('common.copy'), done: t('common.copied') }} />}>
+    <CodeBlock
+      title={title}
+      actions={
+        <CopyButton
+          isIconOnly
+          getText={() => (typeof value === 'string' ? value : JSON.stringify(value, null, 2))}
+          words={{ label: t('common.copy'), done: t('common.copied') }}
+        />
+      }
+    >
       {value === '' ? <span className="text-xs text-ink-3">{t('detail.empty')}</span> : isRaw ? <JsonView value={value} /> : <FieldsView value={value} />}
     </CodeBlock>
   )

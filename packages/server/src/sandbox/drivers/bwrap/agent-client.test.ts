@@ -62,7 +62,7 @@ test.each<[string, Buffer]>([
   ['no JSON', encodeFrame(kinds.message, 1, Buffer.from('{'))],
   ['JSON that is no object', encodeFrame(kinds.message, 1, Buffer.from('"__proto__"'))],
   ['an end', encodeFrame(kinds.end, 1)],
-  ['a file\'s end to a command', encodeMessage(1, { event: 'done' })],
+  ["a file's end to a command", encodeMessage(1, { event: 'done' })],
   ['a frame that is too large', encodeFrame(kinds.data, 1, Buffer.alloc(200_000))],
 ])('%s ends the sandbox, and the command with it', async (_, frame) => {
   const { host, killed, send } = hostileAgent()
@@ -101,13 +101,32 @@ test('a listing that lies about its form is refused', async () => {
 })
 
 test('whatever comes, the server neither throws nor hangs', async () => {
-  await fc.assert(fc.asyncProperty(fc.array(fc.tuple(fc.constantFrom(1, 2, 3, 4, 5), fc.nat(3), fc.oneof(fc.uint8Array({ maxLength: 100 }), fc.json().map((text) => Buffer.from(text)))), { maxLength: 10 }), async (frames) => {
-    const { host, send } = hostileAgent()
-    const { result, end } = runCommand(host, trueCommand, { signal: never })
-    for (const [kind, id, payload] of frames) send(encodeFrame(kind as 1, id, payload))
-    await tick()
-    end('enough')
-    host.kill('the test is over')
-    await result.then(() => {}, (error: Error) => expect(error.name).toBe('StepFailure'))
-  }), { numRuns: 200 })
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.tuple(
+          fc.constantFrom(1, 2, 3, 4, 5),
+          fc.nat(3),
+          fc.oneof(
+            fc.uint8Array({ maxLength: 100 }),
+            fc.json().map((text) => Buffer.from(text)),
+          ),
+        ),
+        { maxLength: 10 },
+      ),
+      async (frames) => {
+        const { host, send } = hostileAgent()
+        const { result, end } = runCommand(host, trueCommand, { signal: never })
+        for (const [kind, id, payload] of frames) send(encodeFrame(kind as 1, id, payload))
+        await tick()
+        end('enough')
+        host.kill('the test is over')
+        await result.then(
+          () => {},
+          (error: Error) => expect(error.name).toBe('StepFailure'),
+        )
+      },
+    ),
+    { numRuns: 200 },
+  )
 })

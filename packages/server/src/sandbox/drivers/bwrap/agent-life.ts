@@ -48,15 +48,25 @@ const readyWithinMs = 15_000
 let startCount = 0
 
 /** The workspace's folder, seeded when it is new. Returns whether it is new and whose it is. */
-export async function prepareWorkspace(host: BwrapHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<{ isNew: boolean; user: number | undefined }> {
+export async function prepareWorkspace(
+  host: BwrapHost,
+  folder: string,
+  limits: SandboxLimits,
+  seed: string | undefined,
+): Promise<{ isNew: boolean; user: number | undefined }> {
   await host.root.touch(folder)
   const workspace = join(folder, 'workspace')
   const isNew = !existsSync(workspace)
   if (isNew) await makeWorkspace(host, folder, limits, seed)
   await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
   const { uid } = await stat(workspace)
-  if (host.runtime.isRoot && uid === 0) throw failure('sandbox_unavailable', `The workspace ${workspace} belongs to root. Sandboxes never run as root; give it to another user or delete it.`)
-  if (!host.runtime.isRoot && uid !== process.getuid?.()) throw failure('sandbox_unavailable', `The workspace ${workspace} belongs to user ${uid}: the server ran as root before. Run it as root again, or delete the workspace.`)
+  if (host.runtime.isRoot && uid === 0)
+    throw failure('sandbox_unavailable', `The workspace ${workspace} belongs to root. Sandboxes never run as root; give it to another user or delete it.`)
+  if (!host.runtime.isRoot && uid !== process.getuid?.())
+    throw failure(
+      'sandbox_unavailable',
+      `The workspace ${workspace} belongs to user ${uid}: the server ran as root before. Run it as root again, or delete the workspace.`,
+    )
   if (!host.runtime.isRoot) return { isNew, user: undefined }
   // The sandbox's user passes through; other users of this host do not.
   await chown(folder, 0, uid)
@@ -72,7 +82,8 @@ async function makeWorkspace(host: BwrapHost, folder: string, limits: SandboxLim
   const user = host.newUser(basename(folder))
   if (seed !== undefined) {
     const skipped = await copySeed(seed, making, user, limits)
-    if (skipped.length > 0) host.log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
+    if (skipped.length > 0)
+      host.log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
   }
   if (user !== undefined) await chown(making, user, user)
   await rename(making, join(folder, 'workspace'))

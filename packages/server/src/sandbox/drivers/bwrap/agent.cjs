@@ -25,7 +25,10 @@ const active = new Map()
 
 /** What the server was itself started with, a log file or a shell's pipe, would be passed on to every command. */
 for (const name of fs.readdirSync('/proc/self/fd')) {
-  const flags = Number(name) > 2 && fs.existsSync(`/proc/self/fdinfo/${name}`) ? /^flags:\s+(\d+)/m.exec(fs.readFileSync(`/proc/self/fdinfo/${name}`, 'utf8'))?.[1] : undefined
+  const flags =
+    Number(name) > 2 && fs.existsSync(`/proc/self/fdinfo/${name}`)
+      ? /^flags:\s+(\d+)/m.exec(fs.readFileSync(`/proc/self/fdinfo/${name}`, 'utf8'))?.[1]
+      : undefined
   if (flags !== undefined && (Number.parseInt(flags, 8) & 0o2000000) === 0) fs.closeSync(Number(name))
 }
 
@@ -94,8 +97,15 @@ function refuse(code, text) {
 
 const baseEnv = {
   PATH: '/opt/longhaul/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
-  HOME: '/workspace', USER: 'sandbox', LOGNAME: 'sandbox', SHELL: '/bin/sh',
-  LANG: 'C.UTF-8', TZ: 'UTC', TERM: 'dumb', TMPDIR: '/tmp', PYTHONUNBUFFERED: '1',
+  HOME: '/workspace',
+  USER: 'sandbox',
+  LOGNAME: 'sandbox',
+  SHELL: '/bin/sh',
+  LANG: 'C.UTF-8',
+  TZ: 'UTC',
+  TERM: 'dumb',
+  TMPDIR: '/tmp',
+  PYTHONUNBUFFERED: '1',
 }
 const shell = fs.existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
 /** Waits until the server has put it into a control group of its own, offers itself to the kernel before the agent when memory ends, and becomes the command. */
@@ -113,7 +123,10 @@ function exec(id, request) {
   try {
     child = settings.isGated
       ? spawn('/bin/sh', ['-c', gate, 'sh', ...command.argv], { ...options, stdio: [slot.childIn, slot.childOut, slot.childError, 'pipe'] })
-      : spawn('/usr/bin/prlimit', [`--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], { ...options, stdio: [slot.childIn, slot.childOut, slot.childError] })
+      : spawn('/usr/bin/prlimit', [`--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], {
+          ...options,
+          stdio: [slot.childIn, slot.childOut, slot.childError],
+        })
   } catch (error) {
     slot.close()
     command.cleanUp()
@@ -121,7 +134,10 @@ function exec(id, request) {
   }
   slot.closeChildEnds()
   const run = { child, slot, isEnded: false, open: 2 }
-  run.cleanUp = () => { slot.close(); command.cleanUp() }
+  run.cleanUp = () => {
+    slot.close()
+    command.cleanUp()
+  }
   run.receive = () => {}
   active.set(id, run)
 
@@ -217,7 +233,11 @@ function openSlot(id, input) {
     const childEnds = [childIn, out.theirs, error.theirs]
     let isClosed = false
     return {
-      childIn, childOut: out.theirs, childError: error.theirs, output: out.socket, error: error.socket,
+      childIn,
+      childOut: out.theirs,
+      childError: error.theirs,
+      output: out.socket,
+      error: error.socket,
       closeChildEnds: () => childEnds.forEach(shut),
       close() {
         if (isClosed) return
@@ -315,7 +335,7 @@ function write(id, request) {
 }
 
 function writeAll(descriptor, bytes) {
-  for (let at = 0; at < bytes.length; ) at += fs.writeSync(descriptor, bytes, at)
+  for (let at = 0; at < bytes.length;) at += fs.writeSync(descriptor, bytes, at)
 }
 
 async function read(id, request) {

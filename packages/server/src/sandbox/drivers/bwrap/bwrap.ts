@@ -31,7 +31,14 @@ export type BwrapOptions = {
 const day = 24 * 60 * 60 * 1_000
 
 /** Linux namespaces through bubblewrap. See README.md for what is guaranteed and how. */
-export function bwrapDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day, cpuCountMax = Math.max(1, availableParallelism() / 2), withoutCgroups = false }: BwrapOptions): SandboxDriver {
+export function bwrapDriver({
+  root,
+  log,
+  idleMs = 60_000,
+  orphanAgeMs = 30 * day,
+  cpuCountMax = Math.max(1, availableParallelism() / 2),
+  withoutCgroups = false,
+}: BwrapOptions): SandboxDriver {
   const isRoot = process.getuid?.() === 0
   const live = new Map<string, Promise<Sandbox>>()
   const users = new Map<string, number>()
@@ -78,7 +85,8 @@ export function bwrapDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * day
           if (live.get(folder) === creating) live.delete(folder)
         },
         onDestroyed: () => users.delete(folder),
-      }))
+      }),
+    )
     live.set(folder, creating)
     try {
       return await creating

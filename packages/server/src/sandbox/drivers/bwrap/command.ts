@@ -133,7 +133,10 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
     if (reason?.is === 'timeout') notes.push(`The command took longer than ${request.timeoutMs} ms and was ended.`)
     if (reason?.is === 'limit') notes.push(reason.note)
     if ((host.cgroup?.memoryKills() ?? 0) > memoryKillsBefore) notes.push(memoryNote(host.limits))
-    if (isLost && notes.length === 0) notes.push(`The sandbox ended while the command ran${host.whyEnded() ? ` (${host.whyEnded()})` : ''}. It starts again with the next command; files in /workspace are kept.`)
+    if (isLost && notes.length === 0)
+      notes.push(
+        `The sandbox ended while the command ran${host.whyEnded() ? ` (${host.whyEnded()})` : ''}. It starts again with the next command; files in /workspace are kept.`,
+      )
     return {
       exitCode,
       signal,

@@ -94,8 +94,27 @@ function joined(files: readonly string[], rest: string[]): string[] {
 }
 
 /** Parts of /proc that tell about the host and are of no use inside. Those that this kernel lacks cannot be covered. */
-const maskedFiles = ['cmdline', 'config.gz', 'kallsyms', 'kcore', 'key-users', 'keys', 'kmsg', 'kpagecgroup', 'kpagecount', 'kpageflags', 'latency_stats',
-  'locks', 'modules', 'pagetypeinfo', 'sched_debug', 'slabinfo', 'sysrq-trigger', 'timer_list', 'vmallocinfo'].map((name) => `/proc/${name}`)
+const maskedFiles = [
+  'cmdline',
+  'config.gz',
+  'kallsyms',
+  'kcore',
+  'key-users',
+  'keys',
+  'kmsg',
+  'kpagecgroup',
+  'kpagecount',
+  'kpageflags',
+  'latency_stats',
+  'locks',
+  'modules',
+  'pagetypeinfo',
+  'sched_debug',
+  'slabinfo',
+  'sysrq-trigger',
+  'timer_list',
+  'vmallocinfo',
+].map((name) => `/proc/${name}`)
 const maskedFolders = ['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'scsi', 'mtrr'].map((name) => `/proc/${name}`)
 
 function bwrapArguments({ runtime, folder }: LaunchOptions): string[] {
@@ -103,29 +122,91 @@ function bwrapArguments({ runtime, folder }: LaunchOptions): string[] {
   const inFolder = (name: string) => runtime.seen(join(folder, name))
   const { link, bind } = systemFolders()
   return [
-    '--unshare-all', '--unshare-user', '--disable-userns', '--uid', '1000', '--gid', '1000',
-    '--die-with-parent', '--new-session', '--hostname', 'sandbox', '--cap-drop', 'ALL', '--clearenv', '--setenv', 'LANG', 'C.UTF-8', '--setenv', 'UV_THREADPOOL_SIZE', '1',
+    '--unshare-all',
+    '--unshare-user',
+    '--disable-userns',
+    '--uid',
+    '1000',
+    '--gid',
+    '1000',
+    '--die-with-parent',
+    '--new-session',
+    '--hostname',
+    'sandbox',
+    '--cap-drop',
+    'ALL',
+    '--clearenv',
+    '--setenv',
+    'LANG',
+    'C.UTF-8',
+    '--setenv',
+    'UV_THREADPOOL_SIZE',
+    '1',
     ...bind.flatMap((path) => ['--ro-bind', path, path]),
     ...link.flatMap(([target, path]) => ['--symlink', target, path]),
     ...['/etc/ssl/certs', '/etc/ca-certificates', '/etc/ld.so.cache', '/etc/alternatives'].flatMap((path) => ['--ro-bind-try', path, path]),
     ...['passwd', 'group', 'hosts', 'nsswitch.conf'].flatMap((name) => ['--ro-bind', at(`etc/${name}`), `/etc/${name}`]),
-    '--proc', '/proc',
+    '--proc',
+    '/proc',
     ...maskedFiles.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', '/dev/null', path]),
     ...maskedFolders.filter((path) => existsSync(path)).flatMap((path) => mask(path)),
-    '--ro-bind', '/proc/sys', '/proc/sys',
-    '--dev', '/dev', '--size', String(sharedMemoryBytesMax), '--perms', '1777', '--tmpfs', '/dev/shm', '--remount-ro', '/dev',
-    '--size', String(tmpBytesMax), '--perms', '1777', '--tmpfs', '/tmp',
-    '--bind', inFolder('workspace'), '/workspace',
-    '--ro-bind', at('node-x'), '/run/longhaul/node-x', '--ro-bind', at('agent.cjs'), '/run/longhaul/agent.cjs', '--ro-bind', inFolder('pipes'), '/run/longhaul/pipes',
-    '--ro-bind', runtime.node, '/opt/longhaul/bin/node',
-    '--remount-ro', '/', '--chdir', '/workspace', '--seccomp', '4', '--info-fd', '5',
+    '--ro-bind',
+    '/proc/sys',
+    '/proc/sys',
+    '--dev',
+    '/dev',
+    '--size',
+    String(sharedMemoryBytesMax),
+    '--perms',
+    '1777',
+    '--tmpfs',
+    '/dev/shm',
+    '--remount-ro',
+    '/dev',
+    '--size',
+    String(tmpBytesMax),
+    '--perms',
+    '1777',
+    '--tmpfs',
+    '/tmp',
+    '--bind',
+    inFolder('workspace'),
+    '/workspace',
+    '--ro-bind',
+    at('node-x'),
+    '/run/longhaul/node-x',
+    '--ro-bind',
+    at('agent.cjs'),
+    '/run/longhaul/agent.cjs',
+    '--ro-bind',
+    inFolder('pipes'),
+    '/run/longhaul/pipes',
+    '--ro-bind',
+    runtime.node,
+    '/opt/longhaul/bin/node',
+    '--remount-ro',
+    '/',
+    '--chdir',
+    '/workspace',
+    '--seccomp',
+    '4',
+    '--info-fd',
+    '5',
   ]
 }
 
 /** What runs inside. It holds nothing about the host, so it may be seen there. */
 function agentCommand({ hasProcessLimit, limits, agentSettings }: LaunchOptions): string[] {
   const limited = hasProcessLimit ? ['/usr/bin/prlimit', `--nproc=${limits.processCountMax + ownProcessCount}`, '--'] : []
-  return [...limited, '/run/longhaul/node-x', '--no-warnings', '--max-old-space-size=64', '--v8-pool-size=0', '/run/longhaul/agent.cjs', JSON.stringify(agentSettings)]
+  return [
+    ...limited,
+    '/run/longhaul/node-x',
+    '--no-warnings',
+    '--max-old-space-size=64',
+    '--v8-pool-size=0',
+    '/run/longhaul/agent.cjs',
+    JSON.stringify(agentSettings),
+  ]
 }
 
 function mask(path: string): string[] {

@@ -33,13 +33,16 @@ type ProbeOptions = { isRoot: boolean; host(): Promise<BwrapHost>; create(option
 export async function probeBwrap({ isRoot, host, create }: ProbeOptions): Promise<Capabilities> {
   const unusable = (missing: Missing[]): Capabilities => ({ driver: 'bwrap', isUsable: false, enforced: [], missing, languages: [] })
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) {
-    return unusable([{ what: `Linux on x64 or arm64 (this is ${process.platform} on ${process.arch})`, remedy: 'Run the server on Linux, or in a Linux virtual machine.' }])
+    return unusable([
+      { what: `Linux on x64 or arm64 (this is ${process.platform} on ${process.arch})`, remedy: 'Run the server on Linux, or in a Linux virtual machine.' },
+    ])
   }
   const tools = missingTools(isRoot)
   if (tools.length > 0) {
     return unusable(tools.map((name) => ({ what: `the program ${name}`, remedy: `apt-get install ${packages[name]}` })))
   }
-  if (isRoot && !userRange()) return unusable([{ what: 'user numbers for sandboxes', remedy: 'Give the container at least 2,048 user ids, or run the server as an ordinary user.' }])
+  if (isRoot && !userRange())
+    return unusable([{ what: 'user numbers for sandboxes', remedy: 'Give the container at least 2,048 user ids, or run the server as an ordinary user.' }])
   try {
     const ready = await host()
     const sandbox = await create({ id: '\0probe', limits: probeLimits })
@@ -93,8 +96,11 @@ console.log(JSON.stringify({
   python: python.status === 0 ? python.stdout.trim() : null,
 }))
 for (const each of many) if (each.pid) each.kill('SIGKILL')
-`.replace('const many', `const namespaces = run('unshare', '-U', 'true').status, processes = fs.readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).length
-const many`)
+`.replace(
+  'const many',
+  `const namespaces = run('unshare', '-U', 'true').status, processes = fs.readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).length
+const many`,
+)
 
 /** Takes memory and holds it for longer than a watch needs to see it. */
 const hoard = `
@@ -108,7 +114,8 @@ async function tryOut(sandbox: Sandbox, host: BwrapHost): Promise<Capabilities> 
   const marker = join(host.root.path, '.lock')
   if (!existsSync(marker)) throw new Error(`The file ${marker}, by which it is tested that host files are out of reach, is not there.`)
   const tried = await sandbox.exec({ cmd: 'node', args: ['-e', attempts, marker], timeoutMs: probeTimeoutMs }, { signal })
-  if (tried.exitCode !== 0) throw new Error(`The probe inside the sandbox failed: ${tried.stderr.slice(-500) || `exit code ${tried.exitCode}, signal ${tried.signal}`}`)
+  if (tried.exitCode !== 0)
+    throw new Error(`The probe inside the sandbox failed: ${tried.stderr.slice(-500) || `exit code ${tried.exitCode}, signal ${tried.signal}`}`)
   const findings = Findings.parse(JSON.parse(tried.stdout))
   const bomb = await sandbox.exec({ cmd: 'node', args: ['-e', hoard, String(2 * probeLimits.memoryBytesMax)], timeoutMs: probeTimeoutMs }, { signal })
   return judge(findings, !bomb.stdout.includes('kept'), host)
@@ -125,10 +132,15 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
     [found.hostFiles, 'no files of the host but its programs'],
     [found.readOnly, 'everything read-only but /workspace and /tmp'],
     [found.otherProcesses, 'no processes of the host in sight'],
-    [found.processLimit, limits.pids ? `process limit (control group ${version})` : 'process limit (RLIMIT_NPROC in the sandbox\'s user namespace)'],
+    [found.processLimit, limits.pids ? `process limit (control group ${version})` : "process limit (RLIMIT_NPROC in the sandbox's user namespace)"],
     [isMemoryLimited, limits.memory ? `memory limit (control group ${limits.memory.version})` : 'memory limit (all processes added up twenty times a second)'],
   ]
-  const missing: Missing[] = must.filter(([holds]) => !holds).map(([, what]) => ({ what, remedy: 'This kernel or container does not enforce it. Run the server on a host with unprivileged user namespaces and seccomp.' }))
+  const missing: Missing[] = must
+    .filter(([holds]) => !holds)
+    .map(([, what]) => ({
+      what,
+      remedy: 'This kernel or container does not enforce it. Run the server on a host with unprivileged user namespaces and seccomp.',
+    }))
   const isUsable = missing.length === 0
   const enforced = must.filter(([holds]) => holds).map(([, what]) => what)
   enforced.push(host.runtime.isRoot ? 'a host user of its own for each workspace' : 'the host user of the server, without rights')
@@ -140,7 +152,10 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
   const whyNot = host.cgroups.whyNot ? ` (${host.cgroups.whyNot})` : ''
   if (!limits.memory) missing.push({ what: `hard memory limit for a whole sandbox${whyNot}`, remedy: delegate })
   if (!limits.cpu) missing.push({ what: 'processor time limit', remedy: delegate })
-  missing.push({ what: 'hard disk limit: a workspace can pass its limit for the moment until it is measured again', remedy: 'Put the sandbox folder on a file system of its own.' })
+  missing.push({
+    what: 'hard disk limit: a workspace can pass its limit for the moment until it is measured again',
+    remedy: 'Put the sandbox folder on a file system of its own.',
+  })
   if (found.python === null) missing.push({ what: 'python3', remedy: 'apt-get install python3' })
   return { driver: 'bwrap', isUsable, enforced, missing, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }
 }
@@ -148,13 +163,25 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
 /** bubblewrap's complaints, and what to do about each. */
 const remedies: [RegExp, string][] = [
   [/disable-userns/, 'Install bubblewrap 0.8 or newer, built with support for --disable-userns.'],
-  [/setting up uid map: Permission denied|setting up uid map: Operation not permitted/, 'Allow unprivileged user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for bwrap. In Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined.'],
-  [/No permissions to create new namespace|Creating new namespace failed|unshare failed/, 'Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000. In Docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined.'],
-  [/Can't find source path/, 'The sandbox folder and the server\'s Node must lie where every user can go: chmod o+x on each folder above them, or run the server as an ordinary user.'],
+  [
+    /setting up uid map: Permission denied|setting up uid map: Operation not permitted/,
+    'Allow unprivileged user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for bwrap. In Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined --security-opt systempaths=unconfined.',
+  ],
+  [
+    /No permissions to create new namespace|Creating new namespace failed|unshare failed/,
+    'Allow unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000. In Docker: --security-opt seccomp=unconfined --security-opt systempaths=unconfined.',
+  ],
+  [
+    /Can't find source path/,
+    "The sandbox folder and the server's Node must lie where every user can go: chmod o+x on each folder above them, or run the server as an ordinary user.",
+  ],
   [/Can't mount proc|mount proc/i, 'In Docker: --security-opt systempaths=unconfined.'],
 ]
 
 function explain(message: string): Missing {
   const known = remedies.find(([pattern]) => pattern.test(message))
-  return { what: `bubblewrap works on this host: ${message.slice(0, 600)}`, remedy: known?.[1] ?? 'The message names the cause. bwrap --unshare-all --unshare-user --ro-bind / / true shows it by hand.' }
+  return {
+    what: `bubblewrap works on this host: ${message.slice(0, 600)}`,
+    remedy: known?.[1] ?? 'The message names the cause. bwrap --unshare-all --unshare-user --ro-bind / / true shows it by hand.',
+  }
 }

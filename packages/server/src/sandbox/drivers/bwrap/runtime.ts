@@ -82,7 +82,8 @@ export function systemFolders(): { link: [target: string, path: string][]; bind:
 }
 
 const etc: Record<string, string> = {
-  passwd: 'root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/workspace:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
+  passwd:
+    'root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/workspace:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
   group: 'root:x:0:\nsandbox:x:1000:\nnogroup:x:65534:\n',
   hosts: '127.0.0.1 localhost sandbox\n::1 localhost\n',
   'nsswitch.conf': 'passwd: files\ngroup: files\nhosts: files\n',
@@ -114,7 +115,10 @@ async function replace(path: string, make: (to: string) => Promise<void>, mode: 
 
 async function mayMount({ unshare, mount }: Tools): Promise<boolean> {
   if (!unshare || !mount) return false
-  return run(unshare, ['--mount', '--propagation', 'private', '--', 'true']).then(() => true, () => false)
+  return run(unshare, ['--mount', '--propagation', 'private', '--', 'true']).then(
+    () => true,
+    () => false,
+  )
 }
 
 function makeStage(tag: string): string {

@@ -13,7 +13,15 @@ import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
 import { transferFiles } from './files.ts'
 
-export type BwrapSandboxOptions = { host: BwrapHost; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onStopped(): void; onDestroyed(): void }
+export type BwrapSandboxOptions = {
+  host: BwrapHost
+  folder: string
+  limits: SandboxLimits
+  seed: string | undefined
+  idleMs: number
+  onStopped(): void
+  onDestroyed(): void
+}
 
 const memoryWatchMs = 50
 /** The first look at the disk after a command began. */
@@ -56,7 +64,8 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
       (error: unknown) => {
         starting = undefined
         throw error
-      })
+      },
+    )
     return starting
   }
 
@@ -141,19 +150,26 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
       }
       wait(nextMeasureMs(startedMs))
     }
-    const wait = (ms: number) => after(ms, () => void look().catch((error: unknown) => {
-      // A limit that cannot be watched is not a limit.
-      isWatchingDisk = false
-      host.log.error('the disk use of a sandbox cannot be measured', { folder, error })
-      live.kill('its disk use could not be measured')
-    }), false)
+    const wait = (ms: number) =>
+      after(
+        ms,
+        () =>
+          void look().catch((error: unknown) => {
+            // A limit that cannot be watched is not a limit.
+            isWatchingDisk = false
+            host.log.error('the disk use of a sandbox cannot be measured', { folder, error })
+            live.kill('its disk use could not be measured')
+          }),
+        false,
+      )
     wait(diskWatchMs)
   }
 
   async function measure(): Promise<DiskUse> {
     const now = await measureDisk(host.runtime.tools, workspace, async () => {
       const live = await agent()
-      await runCommand({ ...live, limits }, { cmd: 'chmod', args: ['-R', 'u+rwX', '/workspace'], timeoutMs: 10_000 }, { signal: new AbortController().signal }).result
+      await runCommand({ ...live, limits }, { cmd: 'chmod', args: ['-R', 'u+rwX', '/workspace'], timeoutMs: 10_000 }, { signal: new AbortController().signal })
+        .result
     })
     diskUse = now
     isMeasureDue = false
@@ -173,7 +189,10 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     if (checked.action === 'write') {
       diskUse ??= await measure()
       if (diskUse.bytes + checked.bytes > limits.diskBytesMax || diskUse.files + checked.files.length > limits.fileCountMax) {
-        throw failure('over_limit', `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; there is no room for these. Delete files first.`)
+        throw failure(
+          'over_limit',
+          `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; there is no room for these. Delete files first.`,
+        )
       }
     }
     return withAgent((live) => transferFiles(live, checked))

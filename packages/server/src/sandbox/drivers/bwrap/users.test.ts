@@ -11,7 +11,7 @@ test('in a container, they are taken from the upper half of what it has, below n
   expect(userRange('0 1000 1\n')).toBeUndefined()
 })
 
-test('a workspace gets the same user again, and never another\'s', () => {
+test("a workspace gets the same user again, and never another's", () => {
   const range = { first: 100, count: 3 }
   const first = chooseUser(range, 'a', new Set())
   expect(chooseUser(range, 'a', new Set())).toBe(first)

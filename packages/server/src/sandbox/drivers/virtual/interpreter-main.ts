@@ -29,7 +29,14 @@ const uncounted: readonly string[] = ['sqlite3']
 
 /** What a person or a model most likely tries, with the way to get it. */
 const absent: Record<string, string> = {
-  python3: 'Python', python: 'Python', pip: 'Python', pip3: 'Python', node: 'Node.js', npm: 'Node.js', npx: 'Node.js', sqlite3: 'sqlite3',
+  python3: 'Python',
+  python: 'Python',
+  pip: 'Python',
+  pip3: 'Python',
+  node: 'Node.js',
+  npm: 'Node.js',
+  npx: 'Node.js',
+  sqlite3: 'sqlite3',
 }
 const orphanGraceMs = 5_000
 const refusals = Object.entries(absent).map(([name, what]) =>
@@ -37,7 +44,8 @@ const refusals = Object.entries(absent).map(([name, what]) =>
     stdout: '',
     stderr: `${name}: ${what} cannot run in the virtual sandbox. On the server (Linux): apt-get install bubblewrap${what === 'Python' ? ' python3' : what === 'sqlite3' ? ' sqlite3' : ''}, then start it again. The shell and its tools (grep, sed, awk, sort, jq, …) work here.\n`,
     exitCode: 127,
-  })))
+  })),
+)
 
 function createBash(data: Workspace): Bash {
   return new Bash({
@@ -87,12 +95,18 @@ async function state(): Promise<string> {
   const lines: string[] = []
   for (const path of paths()) {
     const info = await bash.fs.lstat(path)
-    lines.push(`${path}\0${info.mode}\0${info.size}\0${info.mtime.getTime()}\0${info.identity ?? ''}\0${info.isSymbolicLink ? await bash.fs.readlink(path) : ''}`)
+    lines.push(
+      `${path}\0${info.mode}\0${info.size}\0${info.mtime.getTime()}\0${info.identity ?? ''}\0${info.isSymbolicLink ? await bash.fs.readlink(path) : ''}`,
+    )
   }
   return lines.join('\n')
 }
 
-const paths = (): string[] => bash.fs.getAllPaths().filter((path) => path.startsWith(`${workspace}/`)).toSorted()
+const paths = (): string[] =>
+  bash.fs
+    .getAllPaths()
+    .filter((path) => path.startsWith(`${workspace}/`))
+    .toSorted()
 
 async function changedTree(): Promise<TreeEntry[] | undefined> {
   const now = await state()

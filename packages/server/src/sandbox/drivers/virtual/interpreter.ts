@@ -57,7 +57,12 @@ export async function startInterpreter(workspace: Workspace): Promise<Interprete
   child.on('close', (code, signal) => {
     isEnded = true
     const isOutOfMemory = complaints.includes('heap out of memory')
-    waiting?.reject(new InterpreterEnded(isOutOfMemory ? 'out of memory' : `it ended with ${signal ?? code}${complaints ? `: ${complaints.slice(0, 500)}` : ''}`, isOutOfMemory))
+    waiting?.reject(
+      new InterpreterEnded(
+        isOutOfMemory ? 'out of memory' : `it ended with ${signal ?? code}${complaints ? `: ${complaints.slice(0, 500)}` : ''}`,
+        isOutOfMemory,
+      ),
+    )
     waiting = undefined
     exited.resolve()
   })

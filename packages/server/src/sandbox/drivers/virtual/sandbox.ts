@@ -38,7 +38,8 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
   async function firstTree(): Promise<TreeEntry[]> {
     if (seed === undefined) return []
     const { entries, skipped } = await seedTree(seed, limits)
-    if (skipped.length > 0) log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
+    if (skipped.length > 0)
+      log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
     return entries
   }
 
@@ -76,7 +77,10 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     const { bytes, files } = sizeOf(reply.tree)
     if (bytes > limits.diskBytesMax || files > limits.fileCountMax) {
       await live.end()
-      throw failure('over_limit', `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files. This would have made it ${bytes} bytes in ${files} files, so nothing of it was kept.`)
+      throw failure(
+        'over_limit',
+        `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files. This would have made it ${bytes} bytes in ${files} files, so nothing of it was kept.`,
+      )
     }
     await saveTree(file, reply.tree)
     await root.touch(folder)
@@ -131,7 +135,10 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
       if (reason === 'cancelled') throw failure('cancelled', 'The command was cancelled.')
       const kept = 'What it changed in /workspace was not kept.'
       if (reason === 'timeout') return result(null, [`The command took longer than ${request.timeoutMs} ms and was ended. ${kept}`])
-      if (error.isOutOfMemory) return result(null, [`The sandbox may use ${Math.round(limits.memoryBytesMax / 1024 / 1024)} MB of memory; the command wanted more and was ended. ${kept}`])
+      if (error.isOutOfMemory)
+        return result(null, [
+          `The sandbox may use ${Math.round(limits.memoryBytesMax / 1024 / 1024)} MB of memory; the command wanted more and was ended. ${kept}`,
+        ])
       return result(null, [`The sandbox ended while the command ran (${error.message}). ${kept}`])
     }
   }
@@ -141,7 +148,11 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     const never = new AbortController().signal
     const watch = (live: Interpreter) => after(filesTimeoutMs, () => void live.end())
     const reply = await ask(
-      checked.action === 'write' ? { do: 'write', files: checked.files } : checked.action === 'read' ? { do: 'read', path: checked.path, bytesMax: checked.bytesMax } : { do: 'list', path: checked.path },
+      checked.action === 'write'
+        ? { do: 'write', files: checked.files }
+        : checked.action === 'read'
+          ? { do: 'read', path: checked.path, bytesMax: checked.bytesMax }
+          : { do: 'list', path: checked.path },
       never,
       watch,
     ).catch((error: unknown) => {
@@ -149,7 +160,8 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     })
     if (reply.is === 'failed') throw failure(reply.code, reply.message)
     if (checked.action === 'write') return { action: 'write', count: checked.files.length }
-    if (reply.is === 'read') return { action: 'read', base64: Buffer.from(reply.bytes).toString('base64'), bytes: reply.size, isTruncated: reply.bytes.length < reply.size }
+    if (reply.is === 'read')
+      return { action: 'read', base64: Buffer.from(reply.bytes).toString('base64'), bytes: reply.size, isTruncated: reply.bytes.length < reply.size }
     if (reply.is === 'listed') return { action: 'list', entries: reply.entries }
     throw new Error(`The interpreter answered ${reply.is}.`)
   }

@@ -12,18 +12,22 @@ export type TreeEntry =
 
 const StoredTree = z.strictObject({
   version: z.literal(1),
-  entries: z.array(z.discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('directory'), path: z.string(), mode: z.number().int() }),
-    z.strictObject({ type: z.literal('file'), path: z.string(), mode: z.number().int(), base64: z.string() }),
-    z.strictObject({ type: z.literal('link'), path: z.string(), target: z.string() }),
-  ])),
+  entries: z.array(
+    z.discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('directory'), path: z.string(), mode: z.number().int() }),
+      z.strictObject({ type: z.literal('file'), path: z.string(), mode: z.number().int(), base64: z.string() }),
+      z.strictObject({ type: z.literal('link'), path: z.string(), target: z.string() }),
+    ]),
+  ),
 })
 
 /** Whole or not at all: a crash in the middle leaves the tree as it was. */
 export async function saveTree(path: string, entries: readonly TreeEntry[]): Promise<void> {
   const stored: z.infer<typeof StoredTree> = {
     version: 1,
-    entries: entries.map((entry) => entry.type === 'file' ? { type: 'file', path: entry.path, mode: entry.mode, base64: Buffer.from(entry.bytes).toString('base64') } : entry),
+    entries: entries.map((entry) =>
+      entry.type === 'file' ? { type: 'file', path: entry.path, mode: entry.mode, base64: Buffer.from(entry.bytes).toString('base64') } : entry,
+    ),
   }
   // Written at once, so that no second save of the same tree can come between.
   writeFileSync(`${path}.new`, JSON.stringify(stored), { mode: 0o600 })
@@ -32,7 +36,8 @@ export async function saveTree(path: string, entries: readonly TreeEntry[]): Pro
 
 export function loadTree(path: string): TreeEntry[] {
   return parseTree(path).entries.map((entry) =>
-    entry.type === 'file' ? { type: 'file', path: entry.path, mode: entry.mode, bytes: Buffer.from(entry.base64, 'base64') } : entry)
+    entry.type === 'file' ? { type: 'file', path: entry.path, mode: entry.mode, bytes: Buffer.from(entry.base64, 'base64') } : entry,
+  )
 }
 
 function parseTree(path: string): z.infer<typeof StoredTree> {

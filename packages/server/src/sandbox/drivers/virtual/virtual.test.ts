@@ -38,22 +38,31 @@ test('it says what it is and what a real sandbox needs', async () => {
   expect(readdirSync(root.path).filter((name) => !name.startsWith('.'))).toEqual([])
 })
 
-test.each(['python3 -c "print(1)"', 'python x.py', 'node -e 1', 'npm install', 'pip install x', 'sqlite3 :memory: "select 1"'])('%s is refused with the line that installs what is missing', async (script) => {
-  const result = await sh(await make(), script)
-  expect(result.exitCode).toBe(127)
-  expect(result.stderr).toContain('apt-get install bubblewrap')
-})
+test.each(['python3 -c "print(1)"', 'python x.py', 'node -e 1', 'npm install', 'pip install x', 'sqlite3 :memory: "select 1"'])(
+  '%s is refused with the line that installs what is missing',
+  async (script) => {
+    const result = await sh(await make(), script)
+    expect(result.exitCode).toBe(127)
+    expect(result.stderr).toContain('apt-get install bubblewrap')
+  },
+)
 
 test('the tools for structured text work', async () => {
   const sandbox = await make()
-  const { stdout } = await sh(sandbox, `echo '[{"a":3},{"a":1}]' > x.json; jq -c 'sort_by(.a) | map(.a)' x.json; printf 'a: 1\\n' | yq .a; printf 'x,y\\n1,2\\n' | cut -d, -f2 | tail -n 1; find . -name '*.json' | xargs wc -c | tr -s ' '`)
+  const { stdout } = await sh(
+    sandbox,
+    `echo '[{"a":3},{"a":1}]' > x.json; jq -c 'sort_by(.a) | map(.a)' x.json; printf 'a: 1\\n' | yq .a; printf 'x,y\\n1,2\\n' | cut -d, -f2 | tail -n 1; find . -name '*.json' | xargs wc -c | tr -s ' '`,
+  )
   expect(stdout).toBe('[1,3]\n1\n2\n18 ./x.json\n')
 })
 
 test('nothing of the server is to be seen: neither its files, nor its environment, nor its processes', async () => {
   process.env['LONGHAUL_TEST_SECRET'] = 'secret-of-the-server'
   writeFileSync(join(root.path, 'canary'), 'secret-of-the-server')
-  const { stdout } = await sh(await make(), `cat ${join(root.path, 'canary')} ${import.meta.filename} /etc/hostname /etc/passwd /proc/self/environ /proc/*/environ; env; printenv LONGHAUL_TEST_SECRET; find / -type f 2>/dev/null | grep -v -e ^/bin -e ^/usr/bin -e ^/proc/ -e ^/dev/; ls /proc`)
+  const { stdout } = await sh(
+    await make(),
+    `cat ${join(root.path, 'canary')} ${import.meta.filename} /etc/hostname /etc/passwd /proc/self/environ /proc/*/environ; env; printenv LONGHAUL_TEST_SECRET; find / -type f 2>/dev/null | grep -v -e ^/bin -e ^/usr/bin -e ^/proc/ -e ^/dev/; ls /proc`,
+  )
   expect(stdout).not.toContain('secret-of-the-server')
   expect(stdout).not.toContain(process.env['USER'] ?? 'no user')
   expect(readFileSync(join(root.path, 'canary'), 'utf8')).toBe('secret-of-the-server')
@@ -72,9 +81,15 @@ test('a memory bomb ends the command, not the server', async () => {
 test('what would pass the limit of the workspace is not kept, and said so', async () => {
   const sandbox = await make({ diskBytesMax: megabyte, fileCountMax: 20 })
   expect(await sh(sandbox, 'printf "%0500000d" 0 > fits; echo ok')).toMatchObject({ exitCode: 0 })
-  const big = await sh(sandbox, 'for i in 1 2 3 4 5; do cat fits fits > big$i; done; echo went on').then((result) => result.stderr, (error: Error) => error.message)
+  const big = await sh(sandbox, 'for i in 1 2 3 4 5; do cat fits fits > big$i; done; echo went on').then(
+    (result) => result.stderr,
+    (error: Error) => error.message,
+  )
   expect(big).toMatch(/memory|limit|ENOSPC|may hold/i)
-  const many = await sh(sandbox, 'for i in $(seq 30); do echo > f$i; done').then(() => 'kept', (error: Error) => error.message)
+  const many = await sh(sandbox, 'for i in $(seq 30); do echo > f$i; done').then(
+    () => 'kept',
+    (error: Error) => error.message,
+  )
   expect(many).toMatch(/20 files/)
   expect((await sh(sandbox, 'ls | grep -c "^f[0-9]"; wc -c < fits')).stdout.replace(/ /g, '')).toBe('0\n500000\n')
 })
@@ -99,10 +114,18 @@ test('reading alone writes nothing; a change is on disk when its command is done
 })
 
 test('the interpreter itself may read its own code, and neither other files, nor write, nor start programs', () => {
-  const attempt = (code: string) => spawnSync(process.execPath, [...nodeOptions({ memoryBytesMax: 64 * megabyte }), '-e', code], { encoding: 'utf8', env: {}, cwd: '/' })
+  const attempt = (code: string) =>
+    spawnSync(process.execPath, [...nodeOptions({ memoryBytesMax: 64 * megabyte }), '-e', code], { encoding: 'utf8', env: {}, cwd: '/' })
   const library = createRequire(import.meta.url).resolve('just-bash')
   expect(attempt(`require('node:fs').readFileSync(${JSON.stringify(library)})`)).toMatchObject({ status: 0 })
-  const denied = ["fs.readFileSync('/etc/hostname')", "fs.writeFileSync('/tmp/escaped', '')", "require('node:child_process').execFileSync('/bin/true')", "new (require('node:worker_threads').Worker)('0', { eval: true })", "process.dlopen({ exports: {} }, '/lib/x.node')", `fs.readFileSync(${JSON.stringify(join(root.path, '.lock'))})`]
+  const denied = [
+    "fs.readFileSync('/etc/hostname')",
+    "fs.writeFileSync('/tmp/escaped', '')",
+    "require('node:child_process').execFileSync('/bin/true')",
+    "new (require('node:worker_threads').Worker)('0', { eval: true })",
+    "process.dlopen({ exports: {} }, '/lib/x.node')",
+    `fs.readFileSync(${JSON.stringify(join(root.path, '.lock'))})`,
+  ]
   for (const each of denied) expect(attempt(`const fs = require('node:fs'); ${each}`).stderr, each).toMatch(/ERR_ACCESS_DENIED|ERR_DLOPEN_DISABLED/)
 })
 

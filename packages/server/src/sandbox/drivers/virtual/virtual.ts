@@ -21,7 +21,11 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
     const before = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
     await before?.stop()
     const asked = { ...virtualLimits, ...limits }
-    const bounded = { ...asked, diskBytesMax: Math.min(asked.diskBytesMax, virtualLimits.diskBytesMax), fileCountMax: Math.min(asked.fileCountMax, virtualLimits.fileCountMax) }
+    const bounded = {
+      ...asked,
+      diskBytesMax: Math.min(asked.diskBytesMax, virtualLimits.diskBytesMax),
+      fileCountMax: Math.min(asked.fileCountMax, virtualLimits.fileCountMax),
+    }
     const onStopped = () => {
       if (live.get(folder) === creating) live.delete(folder)
     }
@@ -38,15 +42,31 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
   async function probe(): Promise<Capabilities> {
     const sandbox = await create({ id: '\0probe' })
     try {
-      const { stdout } = await sandbox.exec({ script: 'printf "b\\na\\n" | sort | tr "\\n" " "; cat /etc/hostname /etc/passwd 2>&1 | grep -c "No such file"', timeoutMs: 20_000 }, { signal: new AbortController().signal })
+      const { stdout } = await sandbox.exec(
+        { script: 'printf "b\\na\\n" | sort | tr "\\n" " "; cat /etc/hostname /etc/passwd 2>&1 | grep -c "No such file"', timeoutMs: 20_000 },
+        { signal: new AbortController().signal },
+      )
       const isUsable = stdout === 'a b 2\n'
       return {
         driver: 'virtual',
         isUsable,
-        enforced: isUsable ? ['no real process', 'no host file', 'no network', 'commands are interpreted in a process that is ended at their time-out', 'that process may start no program and write no file', 'memory limit of that process', 'disk and file limit: what would pass it is not kept'] : [],
+        enforced: isUsable
+          ? [
+              'no real process',
+              'no host file',
+              'no network',
+              'commands are interpreted in a process that is ended at their time-out',
+              'that process may start no program and write no file',
+              'memory limit of that process',
+              'disk and file limit: what would pass it is not kept',
+            ]
+          : [],
         missing: [
           ...(isUsable ? [] : [{ what: 'the shell interpreter gives the expected answer', remedy: 'npm ci' }]),
-          { what: 'python3, node and every other real program', remedy: process.platform === 'linux' ? 'apt-get install bubblewrap python3' : 'Run the server on Linux with bubblewrap installed.' },
+          {
+            what: 'python3, node and every other real program',
+            remedy: process.platform === 'linux' ? 'apt-get install bubblewrap python3' : 'Run the server on Linux with bubblewrap installed.',
+          },
         ],
         languages: isUsable ? ['sh'] : [],
       }

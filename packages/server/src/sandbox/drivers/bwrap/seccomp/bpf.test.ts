@@ -15,7 +15,10 @@ test('instructions take eight bytes each, labels none', () => {
 test('a jump that the kernel could not take is an error here', () => {
   const padding: Instruction[] = Array.from({ length: 256 }, () => ({ do: 'return', value: 0 }))
   const jump: Instruction = { do: 'if', test: 'anyBit', value: 1, then: 'end' }
-  const end: Instruction[] = [{ do: 'label', name: 'end' }, { do: 'return', value: 0 }]
+  const end: Instruction[] = [
+    { do: 'label', name: 'end' },
+    { do: 'return', value: 0 },
+  ]
   expect(() => assemble([jump, ...padding.slice(1), ...end])).not.toThrow()
   expect(() => assemble([jump, ...padding, ...end])).toThrow(/256/)
   expect(() => assemble([{ do: 'go', to: 'end' }, ...padding, ...end])).not.toThrow()

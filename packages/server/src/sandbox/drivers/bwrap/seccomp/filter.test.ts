@@ -42,25 +42,49 @@ describe.each(['x64', 'arm64'] as const)('on %s', (architecture: Architecture) =
     const denied = new Set(Object.values(deniedCalls).map((each) => numberOn(architecture, each)))
     const checked = new Set<number | null>([on('clone'), on('socket'), on('ioctl')])
     for (let number = 0; number < 6000; number++) {
-      const expected = denied.has(number) ? EPERM : number === on('clone3') ? ENOSYS : known.some(([first, last]) => number >= first && number <= last) ? allowed : ENOSYS
+      const expected = denied.has(number)
+        ? EPERM
+        : number === on('clone3')
+          ? ENOSYS
+          : known.some(([first, last]) => number >= first && number <= last)
+            ? allowed
+            : ENOSYS
       if (!checked.has(number)) expect(verdict(number), `number ${number}`).toBe(expected)
     }
   })
 
   test('other architectures are killed, the x32 numbers and negative ones do not exist', () => {
-    for (const other of [0x4000_0003, 0x4000_0028, architecture === 'x64' ? architectures.arm64.audit : architectures.x64.audit, 0]) expect(run(filter, { number: 0, architecture: other }).verdict).toBe(kill)
+    for (const other of [0x4000_0003, 0x4000_0028, architecture === 'x64' ? architectures.arm64.audit : architectures.x64.audit, 0])
+      expect(run(filter, { number: 0, architecture: other }).verdict).toBe(kill)
     for (const number of [0x4000_0000, 0x4000_0000 + 101, 0xffff_ffff, 0x8000_0000]) expect(verdict(number)).toBe(ENOSYS)
   })
 
   test('clone makes processes and threads but no namespaces', () => {
     for (const flags of [17, 0x3d_0f00, 0]) expect(verdict(on('clone'), [flags])).toBe(allowed)
-    for (const flag of [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000]) expect(verdict(on('clone'), [flag | 17]), flag.toString(16)).toBe(EPERM)
+    for (const flag of [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000])
+      expect(verdict(on('clone'), [flag | 17]), flag.toString(16)).toBe(EPERM)
   })
 
-  test('sockets are those of the sandbox\'s own network and of one machine', () => {
+  test("sockets are those of the sandbox's own network and of one machine", () => {
     const socket = (...values: number[]) => verdict(on('socket'), values)
-    for (const values of [[1, 1], [1, 5], [2, 1], [2, 2 | 0o4000], [10, 1 | 0o2000000], [16, 3, 0]]) expect(socket(...values), String(values)).toBe(allowed)
-    for (const values of [[2, 3], [10, 3], [2, 3 | 0o4000], [2, 10], [16, 3, 9], [16, 3, 16]]) expect(socket(...values), String(values)).toBe(EPERM)
+    for (const values of [
+      [1, 1],
+      [1, 5],
+      [2, 1],
+      [2, 2 | 0o4000],
+      [10, 1 | 0o2000000],
+      [16, 3, 0],
+    ])
+      expect(socket(...values), String(values)).toBe(allowed)
+    for (const values of [
+      [2, 3],
+      [10, 3],
+      [2, 3 | 0o4000],
+      [2, 10],
+      [16, 3, 9],
+      [16, 3, 16],
+    ])
+      expect(socket(...values), String(values)).toBe(EPERM)
     for (let family = 0; family < 60; family++) if (![1, 2, 10, 16].includes(family)) expect(socket(family, 1), String(family)).toBe(EAFNOSUPPORT)
   })
 
@@ -91,9 +115,14 @@ const headers: [Architecture, string][] = [
 ]
 for (const [architecture, path] of headers) {
   const isThere = existsSync(path)
-  if (!isThere) process.stderr.write(`SKIPPED: system call numbers of ${architecture} against the kernel's header: ${path} is not there (apt-get install linux-libc-dev).\n`)
+  if (!isThere)
+    process.stderr.write(
+      `SKIPPED: system call numbers of ${architecture} against the kernel's header: ${path} is not there (apt-get install linux-libc-dev).\n`,
+    )
   test.skipIf(!isThere)(`the numbers for ${architecture} are those of the kernel's header`, () => {
-    const numbers = new Map([...readFileSync(path, 'utf8').matchAll(/^#define __NR(?:3264)?_(\w+)\s+(\d+)/gm)].map(([, name, number]) => [name, Number(number)]))
+    const numbers = new Map(
+      [...readFileSync(path, 'utf8').matchAll(/^#define __NR(?:3264)?_(\w+)\s+(\d+)/gm)].map(([, name, number]) => [name, Number(number)]),
+    )
     const ours = Object.entries({ ...deniedCalls, ...unwatchedMemoryCalls, ...checkedCalls })
     let compared = 0
     for (const [name, each] of ours) {

@@ -56,7 +56,8 @@ function actions(architecture: Architecture, isMemoryAccounted: boolean): Action
   const { known } = architectures[architecture]
   const last = Math.max(...known.map(([, end]) => end))
   const table: Action[] = Array.from({ length: last + 2 }, (_, number) =>
-    known.some(([first, end]) => number >= first && number <= end) ? { is: 'allow' } : { is: 'errno', number: ENOSYS })
+    known.some(([first, end]) => number >= first && number <= end) ? { is: 'allow' } : { is: 'errno', number: ENOSYS },
+  )
   const set = (numbers: readonly [number | null, number | null], action: Action) => {
     const number = numberOn(architecture, numbers)
     if (number !== null) table[number] = action

@@ -2,8 +2,21 @@ export type Architecture = 'x64' | 'arm64'
 
 /** How the kernel names an architecture to a filter (`AUDIT_ARCH_*`), and which system call numbers it has. */
 export const architectures: Record<Architecture, { audit: number; known: readonly (readonly [first: number, last: number])[] }> = {
-  x64: { audit: 0xc000_003e, known: [[0, 334], [424, 462]] },
-  arm64: { audit: 0xc000_00b7, known: [[0, 243], [260, 294], [424, 462]] },
+  x64: {
+    audit: 0xc000_003e,
+    known: [
+      [0, 334],
+      [424, 462],
+    ],
+  },
+  arm64: {
+    audit: 0xc000_00b7,
+    known: [
+      [0, 243],
+      [260, 294],
+      [424, 462],
+    ],
+  },
 }
 
 type Numbers = readonly [x64: number | null, arm64: number | null]
