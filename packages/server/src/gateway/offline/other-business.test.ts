@@ -134,7 +134,7 @@ const warehouse = `
   create table crews as select * from (values (1, 'Owls'), (2, 'Bats')) t(crew_id, crew_name);
   create table shops as select * from (values (1, 'Corner Loaf', 'Ober', 1), (2, 'Mill Street', 'Ober', 2), (3, 'Delta Crust', 'Unter', 2)) t(shop_id, shop_name, town, crew_id);
   create table ovens as select * from (values (1, 1, date '2028-07-01', null), (2, 1, date '2030-06-30', date '2031-02-01'), (3, 2, date '2028-07-01', null), (4, 3, date '2030-12-01', null)) t(oven_id, shop_id, lit_on, cold_on);
-  create table sales as select row_number() over () as sale_id, 1 + i % 3 as shop_id, date '2028-07-01' + (i % 1053)::integer as sold_on, 1 + i % 7 as loaves, i % 2 as thrown_away, (3 + i % 11)::decimal(10,2) as euros, case when i % 5 < 2 then 'rye' else 'spelt' end as dough
+  create table sales as select row_number() over () as sale_id, 1 + i % 3 as shop_id, date '2028-07-01' + (i % 1053)::integer as sold_on, 1 + i % 7 as loaves, i % 2 as thrown_away, (3 + i % 11)::decimal(10,2) as euros, case when i % 5 < 2 then 'rye' when i % 5 < 4 then 'spelt' end as dough
     from range(20000) r(i);
 `
 
@@ -176,6 +176,7 @@ const cases: [string, string][] = [
   ['上村2030年10月的营业款', sales('sum(euros)', '2030-10-01', '2030-10-31', "and town = 'Ober'")],
   ['loaves of sourdough', 'refused'],
   ['loaves sold of rye in the harvest weeks', sales('sum(loaves)', '2030-09-02', '2030-09-15', "and dough = 'rye'")],
+  ['loaves sold last month without rye', sales('sum(loaves)', '2031-04-01', '2031-04-30', "and dough is distinct from 'rye'")],
   ['How many ovens do we have?', lit('2031-05-20')],
   ['number of ovens in Oberdorf at the end of last year', lit('2030-06-30', '', "and town = 'Ober'")],
   [

@@ -192,6 +192,24 @@ const cases: [question: string, truth: string][] = [
     `with t as (${tickets(...q3, '', 'region', 'count(*) n')}), c as (${on(q3[1], 'count(distinct sp.account_id) n', '', 'region')}) select region, t.n / c.n from t join c using (region)`,
   ],
   ['revenue per customer in 2025', `select (${invoiced(...y25)}) / (${customers('2025-12-31')})`],
+  [
+    'quarterly logo churn rate in FY2026',
+    `select * from (values ${[
+      ['FY2026 Q1', '2025-02-01', '2025-04-30', '2025-01-31'],
+      ['FY2026 Q2', '2025-05-01', '2025-07-31', '2025-04-30'],
+      ['FY2026 Q3', '2025-08-01', '2025-10-31', '2025-07-31'],
+      ['FY2026 Q4', '2025-11-01', '2026-01-31', '2025-10-31'],
+    ]
+      .map(
+        ([label, first = '', last = '', before = '']) =>
+          `('${label}', 100.0 * (${moved("'churn'", first, last, 'count(distinct v.account_id)')}) / (${customers(before)}))`,
+      )
+      .join(', ')})`,
+  ],
+  [
+    'major incidents by month in 2025',
+    `select strftime(m, '%Y-%m'), (select count(*) from incidents where severity = 'major' and date_trunc('month', started_on) = m) from generate_series(date '2025-01-01', date '2025-12-01', interval 1 month) as s(m)`,
+  ],
   // Rankings
   ['Top 5 accounts by invoiced revenue in 2025', `${invoiced(...y25, '', 'account_name')} order by 2 desc limit 5`],
   ['List the top ten customers in Asia Pacific by ARR', `${arr(today, "and region = 'Asia Pacific'", 'account_name')} order by 2 desc limit 10`],
