@@ -147,18 +147,6 @@ test('a use is noted, and not again within the same minute', async () => {
   expect(row?.isRecent).toBe(true)
 })
 
-test('a check costs less than 0.2 ms at the median', async () => {
-  await using t = await makeKeys()
-  const { secret } = await t.keys.createFirst('acme', all)
-  const times: number[] = []
-  for (let i = 0; i < 2_000; i++) {
-    const from = performance.now()
-    await t.keys.authenticate(secret)
-    times.push(performance.now() - from)
-  }
-  expect(times.sort((a, b) => a - b)[1_000]).toBeLessThan(0.2)
-})
-
 test.each<[string, Partial<Caller>, Partial<NewKey>, RegExp | undefined]>([
   ['the same', {}, {}, undefined],
   ['less', {}, { permissions: ['runs:read'], access: { regions: ['EMEA'], personalData: false } }, undefined],

@@ -33,7 +33,8 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
             </span>
             {approval.state === 'pending' && (
               <span>
-                · {approval.expiresAt === null ? t('wait.noLimit') : t('wait.expires', { when: formatInstant(Date.parse(approval.expiresAt), locale) })}
+                <span className="max-sm:hidden">· </span>
+                {approval.expiresAt === null ? t('wait.noLimit') : t('wait.expires', { when: formatInstant(Date.parse(approval.expiresAt), locale) })}
               </span>
             )}
           </p>
@@ -83,7 +84,7 @@ function Decision({ approval }: { approval: Approval }) {
   })
   const blocked = mayDecide ? undefined : t('common.noPermission', { permission: 'approvals:decide' })
   return (
-    <div className="flex min-w-0 flex-1 flex-wrap items-center gap-2">
+    <div className="flex min-w-0 flex-1 basis-full flex-wrap items-center gap-2 sm:basis-0">
       <TextInput
         aria-label={t('wait.comment')}
         placeholder={t('wait.comment')}

@@ -5,6 +5,7 @@ import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { cx } from '../../ui/cx.ts'
+import { formatNumber } from '../../ui/format.ts'
 import { numberStyleOf, sortRows, toCsv } from './answer-table.ts'
 import type { Sort } from './answer-table.ts'
 
@@ -27,6 +28,8 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
     [part],
   )
   const shown = isWhole ? rows : rows.slice(0, rowsAtFirst)
+  // Scrolled sideways, a row must still say what it is about.
+  const isWide = part.columns.length > 8
   const isCut = part.rowCount > part.rows.length
   // Three states in turn: the way the column is read first, the other way, as the query gave it.
   const press = (column: number) => {
@@ -38,7 +41,9 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
       <figcaption className="flex min-h-9 items-center justify-between gap-3 border-b border-line pr-1 pl-3 text-sm">
         <span className="min-w-0 truncate font-medium">{(isTitled && part.title) || t('answer.table')}</span>
         <span className="flex shrink-0 items-center gap-2 text-xs text-ink-3">
-          {isCut ? t('answer.cut', { shown: part.rows.length, total: part.rowCount }) : t('answer.rows', { count: part.rowCount })}
+          {isCut
+            ? t('answer.cut', { shown: formatNumber(part.rows.length, locale), total: formatNumber(part.rowCount, locale) })
+            : t('answer.rows', { count: part.rowCount })}
           <CopyButton getText={() => toCsv({ columns: part.columns, rows })} words={{ label: t('answer.csv'), done: t('common.copied') }} />
         </span>
       </figcaption>
@@ -50,7 +55,12 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
                 const direction = sort?.column === i ? (sort.isDescending ? 'descending' : 'ascending') : 'none'
                 const Icon = direction === 'none' ? ChevronsUpDown : direction === 'ascending' ? ArrowUp : ArrowDown
                 return (
-                  <th key={i} scope="col" aria-sort={direction} className={cx('p-0 font-medium', column.type === 'number' ? 'text-right' : 'text-left')}>
+                  <th
+                    key={i}
+                    scope="col"
+                    aria-sort={direction}
+                    className={cx('p-0 font-medium', isWide && i === 0 && 'left-0 bg-sunken sm:sticky', column.type === 'number' ? 'text-right' : 'text-left')}
+                  >
                     <button
                       type="button"
                       title={t('answer.sortBy', { column: column.name })}
@@ -78,7 +88,11 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
                     <td
                       key={i}
                       title={isNumber ? String(cell) : undefined}
-                      className={cx('px-3 py-1.5', column.type === 'number' ? 'text-right whitespace-nowrap' : 'max-w-80')}
+                      className={cx(
+                        'px-3 py-1.5',
+                        column.type === 'number' ? 'text-right whitespace-nowrap' : isLong(cell) ? 'max-w-96 min-w-56' : 'whitespace-nowrap',
+                        isWide && i === 0 && 'left-0 bg-surface sm:sticky',
+                      )}
                     >
                       {cell === null ? <span className="text-ink-3">–</span> : isNumber ? styles[i]?.(cell, locale) : String(cell)}
                     </td>
@@ -100,3 +114,6 @@ export function AnswerTable({ part, isTitled = true }: { part: TablePart; isTitl
     </figure>
   )
 }
+
+/** Short texts stay on one line; what does not fit is scrolled to. Long ones are read as paragraphs. */
+const isLong = (cell: TablePart['rows'][number][number]): boolean => typeof cell === 'string' && cell.length > 28

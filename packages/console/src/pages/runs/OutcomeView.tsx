@@ -2,6 +2,7 @@ import type { Failure, Run } from '@longhaul/protocol'
 import { useTexts } from '../../i18n/index.ts'
 import type { Timeline } from '../../timeline/index.ts'
 import { Code, CodeBlock } from '../../ui/Code.tsx'
+import { cx } from '../../ui/cx.ts'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { ErrorNote, Note } from '../../ui/Notes.tsx'
 import { Tag } from '../../ui/State.tsx'
@@ -43,7 +44,7 @@ export function FailureView({ failure, title }: { failure: Failure; title: strin
     <div className="space-y-3">
       <ErrorNote
         title={title}
-        cause={<span className="whitespace-pre-wrap">{failure.message}</span>}
+        cause={<span className={cx('break-words whitespace-pre-wrap', failure.message.includes('\n') && 'font-mono text-xs')}>{failure.message}</span>}
         remedy={
           <span className="flex flex-wrap items-center gap-2 pt-1">
             {failure.code && <Tag>{failure.code}</Tag>}

@@ -161,7 +161,7 @@ function RunRow({ run }: { run: Run }) {
         {run.state === 'pending' ? '–' : <Elapsed from={from} to={run.endedAt === null ? null : Date.parse(run.endedAt)} />}
       </td>
       <td className={cx(cell, 'hidden text-right whitespace-nowrap text-ink-2 lg:table-cell')}>
-        {run.usage.costUsd === null ? '–' : formatUsd(run.usage.costUsd, locale)}
+        {run.usage.costUsd === null || run.usage.input + run.usage.output === 0 ? '–' : formatUsd(run.usage.costUsd, locale)}
       </td>
       <td className={cx(cell, 'text-right text-xs whitespace-nowrap text-ink-3')}>
         <Ago at={run.createdAt} />

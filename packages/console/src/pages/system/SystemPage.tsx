@@ -84,11 +84,7 @@ function SandboxPart({ sandbox }: { sandbox: System['sandbox'] }) {
                     <StateIcon tone="warn" className="mt-1" />
                     {what}
                   </span>
-                  <span className="mt-1 ml-[22px] flex items-center gap-1 rounded-md border border-line bg-sunken pl-3">
-                    <span className="sr-only">{t('system.remedy')}: </span>
-                    <code className="min-w-0 flex-1 py-1 text-xs break-words">{remedy}</code>
-                    <CopyButton isIconOnly size="md" getText={() => remedy} words={{ label: t('common.copy'), done: t('common.copied') }} />
-                  </span>
+                  <Remedy text={remedy} />
                 </li>
               ))}
             </ul>
@@ -189,5 +185,19 @@ function Fact({ name, children }: { name: string; children: ReactNode }) {
       <dt className="text-sm text-ink-3">{name}</dt>
       <dd className="min-w-0">{children}</dd>
     </div>
+  )
+}
+
+/** A command, to be copied; or a sentence, to be read. */
+function Remedy({ text }: { text: string }) {
+  const { t } = useTexts()
+  const isSentence = /^[A-Z].*\s.*\.$/s.test(text)
+  if (isSentence) return <p className="mt-0.5 ml-[22px] text-sm text-ink-2">{text}</p>
+  return (
+    <p className="mt-1 ml-[22px] flex items-center gap-1 rounded-md border border-line bg-sunken pl-3">
+      <span className="sr-only">{t('system.remedy')}: </span>
+      <code className="min-w-0 flex-1 py-1 text-xs break-words">{text}</code>
+      <CopyButton isIconOnly size="md" getText={() => text} words={{ label: t('common.copy'), done: t('common.copied') }} />
+    </p>
   )
 }

@@ -287,6 +287,8 @@ function assumed(assumption: PlanAssumption, { plan, layer, language }: About, s
       return say.sameDays()
     case 'calendar-quarters':
       return say.calendarQuarters()
+    case 'top':
+      return say.top(assumption.count)
     case 'spelling':
       return say.spelling(assumption.written, assumption.read)
     case 'metric':

@@ -167,7 +167,19 @@ function preferred(choices: readonly ValueChoice[], sentence: Sentence, item: It
 
 /** Whether "excluding", 除了 … or … 以外 reaches the value, across other values, their columns and the words that join them. */
 function isLeftOut(sentence: Sentence, item: Item): boolean {
-  const joins = (other: Item) => isLight(other) || isKind(other, 'value') || isKind(other, 'dimension') || isOp(other, 'and', 'or')
+  const refsOf = (other: Item) => (isKind(other, 'value') ? other.atom.choices.map((choice) => choice.ref) : [])
+  // "Excluding A, in B" leaves out A alone: a value of another column ends what is left out, and so does a place behind a value.
+  let last = item
+  const joins = (other: Item) => {
+    const isPlace = isOp(other, 'within') && last !== item
+    if (isKind(other, 'value')) {
+      const inside = sentence.items.slice(sentence.items.indexOf(other) + 1, sentence.items.indexOf(item))
+      const isOther = !refsOf(other).some((ref) => refsOf(item).includes(ref))
+      if (inside.some((each) => isLight(each) && (isOther || (isOp(each, 'within') && /^[a-z]/i.test(each.text))))) return false
+      last = other
+    }
+    return !isPlace && (isLight(other) || isKind(other, 'value') || isKind(other, 'dimension') || isKind(other, 'entity') || isOp(other, 'and', 'or'))
+  }
   const before = neighbour(sentence, item, -1, joins)
   const after = neighbour(sentence, item, 1, (other) => isKind(other, 'value') || isOp(other, 'and', 'or'))
   const at = (other: Item | undefined) => (other ? sentence.items.indexOf(other) : -1)

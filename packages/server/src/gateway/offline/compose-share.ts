@@ -11,9 +11,15 @@ export function chooseShare(sentence: Sentence, scope: Scope): { part: Scope['fi
   const kept = scope.filters.filter((filter) => !filter.isNegated)
   // A share of nothing in particular would be the whole.
   if (kept.length === 0 && scope.groups.length === 0) sentence.problems.push({ kind: 'unused', said: word.text })
-  if (kept.length < 2) return { part: scope.groups.length > 0 && !pointsTo(sentence, kept[0]) ? [] : kept }
+  if (kept.length < 2) return { part: scope.groups.length > 0 && !pointsTo(sentence, kept[0]) && !isWithinEach(sentence, scope, kept[0], word) ? [] : kept }
   const pointed = kept.filter((filter) => pointsTo(sentence, filter) || standsBefore(sentence, filter, word))
   return { part: pointed.length > 0 ? pointed : kept.slice(0, 1) }
+}
+
+/** "For each region, the share of enterprise customers" is a share within each, unlike "… by region". */
+function isWithinEach(sentence: Sentence, scope: Scope, filter: Scope['filters'][number] | undefined, word: Item): boolean {
+  const isEach = sentence.items.some((item) => isOp(item, 'each', 'per') && isKind(neighbour(sentence, item, 1), 'dimension'))
+  return isEach && filter !== undefined && neighbour(sentence, word, 1) === filter.items[0]
 }
 
 /** "from Enterprise", "with high priority", "were urgent": what such a word leads to is the part. */

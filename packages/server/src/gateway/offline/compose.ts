@@ -62,6 +62,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const isCounted = hasOp(sentence, 'count')
   const isRanked = hasOp(sentence, 'top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending')
   const isList = hasOp(sentence, 'list')
+  const countsGroups =
+    sentence.items.some((item) => isOp(item, 'count') && isKind(neighbour(sentence, item, 1), 'dimension') && !isOp(item, 'list')) &&
+    !hasOp(sentence, 'by', 'which')
   const all = [...measure.metrics, ...(measure.per ? [measure.per] : []), ...having.map((condition) => condition.metric)]
   const asked = askedNoun(sentence, measure)
   const scope = chooseScope({ sentence, layer, metrics: all, isRanked, isLimited: having.length > 0 })
@@ -111,8 +114,12 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     direction,
     by: share ? ('value' as const) : (by as 'value' | 'change' | 'rate'),
     ...(scope.within && { within: scope.within }),
+    ...(!ranking?.isOrdering && { isVague: true }),
     ...(limit !== undefined ? { limit } : isSingle && !ranking?.isOrdering ? { limit: 1 } : {}),
   }
+  // "In how many countries do we have customers?"
+  if (having.length === 0 && !direction && scope.groups.length === 1 && !share && !compare && countsGroups)
+    having.push({ comparison: '>', value: 0, metric: measure.metrics[0] ?? '', of: 'value' })
   const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
@@ -182,7 +189,10 @@ function takeChange(sentence: Sentence): Change | undefined {
   const isDifference = hasOp(sentence, 'difference') && sentence.items.filter((item) => isKind(item, 'value')).length < 2
   if (isDifference) take(sentence, 'difference')
   // "More customers than a year ago", 比去年多: how many more.
-  const isComparative = hasOp(sentence, 'comparative') && hasOp(sentence, 'than', 'versus', 'year-ago', 'previous') && itemsOf(sentence, 'value').length < 2
+  const isComparative =
+    hasOp(sentence, 'comparative') &&
+    (hasOp(sentence, 'than', 'versus', 'year-ago', 'previous') || itemsOf(sentence, 'time').length > 1) &&
+    itemsOf(sentence, 'value').length < 2
   if (isComparative && itemsOf(sentence, 'number').every((item) => item.isUsed)) take(sentence, 'comparative')
   else if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
   const isFast = hasOp(sentence, 'fastest', 'slowest') || sentence.items.some((item) => isKind(item, 'number') && item.atom.unit === 'percent')

@@ -26,6 +26,7 @@ export type Frame = {
     direction: 'desc' | 'asc'
     limit?: number
     by: 'value' | 'change' | 'rate'
+    /** "The largest", without saying how many. */ isVague?: boolean
     /** Ranked anew within each of these. */ within?: { refs: string[]; isByTime: boolean }
   }
   having: Condition[]

@@ -36,6 +36,7 @@ export type PlanAssumption =
   | { kind: 'open-period'; until: string }
   | { kind: 'same-days' }
   | { kind: 'calendar-quarters' }
+  | { kind: 'top'; count: number }
 
 export type PlanProblem =
   | { kind: 'future'; period: Period }
@@ -83,10 +84,17 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
     ...(timed.average && { average: timed.average }),
     ...(frame.rank && { rank: frame.rank }),
   }
+  if (plan.rank?.isVague && plan.rank.limit === undefined && !frame.grain && groups.some((group) => group.values.length === 0)) {
+    plan.rank = { ...plan.rank, limit: vagueLimit }
+    assumptions.push({ kind: 'top', count: vagueLimit })
+  }
   const open = buckets.find((bucket) => bucket.isOpen)
   if (open) assumptions.push({ kind: 'open-period', until: isState ? open.at : open.last })
   return { plan }
 }
+
+/** How many "the top customers" are. */
+const vagueLimit = 10
 
 const allBuckets = (shape: Shape, average: Plan['average']): Bucket[] =>
   average ? average.buckets : shape.kind === 'total' ? [shape.bucket] : shape.kind === 'compare' ? [shape.later, shape.earlier] : shape.buckets
@@ -183,6 +191,7 @@ function compareTimes(times: readonly TimePhrase[], frame: Frame, layer: Layer, 
 function seriesOf(unit: Unit, time: TimePhrase | undefined, frame: Frame, layer: Layer, isState: boolean, assumptions: PlanAssumption[]): Timed {
   const { calendar } = layer
   const isMoment = time?.period.unit === 'day' && !time.period.count && unit !== 'day'
+  if (isMoment && time && time.period.from !== calendar.today) return { problem: { kind: 'two-times' } }
   const said = time && !isMoment ? time.period : undefined
   const period = said ?? defaultSpan(unit, calendar, frame.grain?.system)
   if (!said) assumptions.push({ kind: 'default-time', period, isNow: false })

@@ -193,7 +193,9 @@ const partsAndMonths: Phrase = (cursor, at) => {
   const months = monthAt(cursor, at).flatMap(({ value, next }) => {
     const place = (month: Period) =>
       value.date === undefined ? month : (reading.numberedDay(Number(month.from.slice(0, 4)), value.month, value.date) ?? month)
-    return read(place(reading.latestMonth(calendar, value.month)), next, { inYear: (year) => place(reading.monthOf(calendar, { period: year }, value.month)) })
+    return read(value.date === undefined ? reading.latestMonth(calendar, value.month) : reading.latestDay(calendar, value.month, value.date), next, {
+      inYear: (year) => place(reading.monthOf(calendar, { period: year }, value.month)),
+    })
   })
   return [...inYear, ...alone, ...behind, ...months]
 }

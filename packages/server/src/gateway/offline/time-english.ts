@@ -111,7 +111,7 @@ const monthNames: Phrase = (cursor, at) => {
   const relative = word(cursor, at - 1) === 'last' || word(cursor, at - 1) === 'this'
   if (relative) return withYear
   const inYear = (year: Period) => place(reading.monthOf(calendar, { period: year }, month)) ?? year
-  return [...withYear, ...read(place(reading.latestMonth(calendar, month)), next, { inYear })]
+  return [...withYear, ...read(date === undefined ? reading.latestMonth(calendar, month) : reading.latestDay(calendar, month, date), next, { inYear })]
 }
 
 /** Q3 · third quarter · H1 · second half, with or without a year before or behind. */

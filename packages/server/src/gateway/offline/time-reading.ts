@@ -92,6 +92,13 @@ export function rolling(calendar: Calendar, unit: Unit, count: number, said?: Sy
   return { from: unitAt(to, unit, -count, system, calendar.fiscal).from, to, unit, count, system }
 }
 
+/** The last such day that there has been. */
+export function latestDay(calendar: Calendar, month: number, date: number): Period | undefined {
+  const year = Number(calendar.today.slice(0, 4))
+  const day = numberedDay(year, month, date)
+  return day && day.from <= calendar.today ? day : numberedDay(year - 1, month, date)
+}
+
 export const numberedDay = (year: number, month: number, date: number): Period | undefined => {
   if (month < 1 || month > 12 || date < 1 || date > 31) return undefined
   const day = dayOf(year, month, date)

@@ -79,6 +79,22 @@ function edgesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
 
 function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   const from = skip(reader, at, ['the', 'very'])
+  const isLast = ['last', 'final'].includes(norm(reader, from))
+  if ((isLast || norm(reader, from) === 'first') && norm(reader, from + 1) === 'day' && norm(reader, from + 2) === 'of') {
+    return phrasesAt(reader, skip(reader, from + 3, ['the'])).map(({ value: { period }, next }) => ({
+      value: { period: dayPeriod(isLast ? addDays(period.to, -1) : period.from) },
+      next,
+    }))
+  }
+  // The week of 2 November: the unit that holds the day.
+  const holder = unitNames[norm(reader, from)]
+  if (holder && ['of', 'beginning', 'starting'].includes(norm(reader, from + 1))) {
+    const days = phrasesAt(reader, skip(reader, from + 2, ['the', 'on', 'in'])).filter(({ value }) => value.period.unit === 'day' && !value.period.count)
+    return days.map(({ value: { period }, next }) => ({
+      value: { period: unitAt(period.from, holder, 0, reader.calendar.system, reader.calendar.fiscal) },
+      next,
+    }))
+  }
   const edge = endWords.includes(norm(reader, from)) ? 'end' : startWords.includes(norm(reader, from)) ? 'start' : undefined
   if (edge && norm(reader, from + 1) === 'of') {
     const inner = skip(reader, from + 2, ['the'])

@@ -84,7 +84,7 @@ const ops: Record<Op, string> = {
   only: 'only|just|solely|exclusively|仅|只|只看|仅看|只算|仅限',
   top: 'top|leading|biggest|largest|greatest|best|前|排名前|排行前|排在前|top the|头部|最大的|最高的|最多的',
   bottom: 'bottom|smallest|lowest|least|worst|后|倒数|排名后|末尾|垫底|最小的|最低的|最少的',
-  most: 'highest|most|most common|most frequent|most often|commonest|largest|biggest|greatest|maximum|max|peak|peaked|longest|strongest|largest number of|the most|highest number of|largest amount of|richest|heaviest|best selling|highest value of|最高|最多|最大|最长|最强|第一|峰值|高峰|居首|排名第一|排第一|最厉害|最常见|最频繁|最受欢迎',
+  most: 'highest|busiest|most|most common|most frequent|most often|commonest|largest|biggest|greatest|maximum|max|peak|peaked|longest|strongest|largest number of|the most|highest number of|largest amount of|richest|heaviest|best selling|highest value of|最高|最多|最大|最长|最强|第一|峰值|高峰|居首|排名第一|排第一|最厉害|最常见|最频繁|最受欢迎',
   least:
     'lowest|least|least common|rarest|least often|fewest|smallest|minimum|min|shortest|weakest|the least|the fewest|lowest number of|smallest number of|最低|最少|最小|最短|最弱|最末|垫底|倒数第一',
   best: 'best|best performing|top performing|strongest performing|最好|最佳|最优|表现最好|表现最佳|最优秀',
@@ -110,7 +110,7 @@ const ops: Record<Op, string> = {
   decline:
     'decline|declined|declining|decrease|decreased|decreasing|drop|dropped|dropping|fall|fell|fallen|falling|shrink|shrank|shrunk|reduce|reduced|reduction|worsen|worsened|go down|went down|下降|减少|下滑|下跌|降低|减少了|下降了|跌|降幅|缩水|跌幅|恶化',
   share:
-    'share|share of|percentage|percentage of|percent of|percent|proportion|proportion of|fraction|fraction of|% of|%|pct of|what part of|part of|contribution|contribution of|contribute|contributed|contributes|contribution to|relative share|mix|mix of|composition|makeup|占比|占|比例|比重|百分比|份额|占到|所占|所占比例|所占的比例|构成|贡献|贡献度|贡献率|占总|占总体|占全部|占整体|百分之几|百分之多少',
+    'share|share of|portion|portion of|part of the|percentage|percentage of|percent of|percent|proportion|proportion of|fraction|fraction of|% of|%|pct of|what part of|part of|contribution|contribution of|contribute|contributed|contributes|contribution to|relative share|mix|mix of|composition|makeup|占比|占|比例|比重|百分比|份额|占到|所占|所占比例|所占的比例|构成|贡献|贡献度|贡献率|占总|占总体|占全部|占整体|百分之几|百分之多少',
   total:
     'total|overall|sum|sum of|in total|all|altogether|grand total|whole|entire|aggregate|total of|total number of|in all|总|总共|一共|共|共计|总计|合计|全部|总的|总体|整体|总额|总量|全|所有|所有的|全部的|累积',
   combined: 'combined|together|taken together|in combination|put together|jointly|加起来|加在一起|合起来|之和|合并|合在一起',
@@ -163,7 +163,7 @@ const ops: Record<Op, string> = {
 
 /** Words that carry nothing: their loss changes no answer. */
 const fillers =
-  "the|a|an|until|can you|could you|can i|can we|could i|could we|would you|would be|would like|i want|we want|i need|we need|need to|want to|like to|to know|curious|wondering|look at|looking at|looking for|look like|which one|our business|of business|the business|how is|how was|how are|how were|how has|how have|this time|i'd|i'm|i've|we've|we're|we'd|let's|you're|they've|they're|our|ours|we|us|you|your|i|me|my|it|its|they|them|their|theirs|this|that|these|those|there|here|do|does|did|done|please|kindly|show|tell|give|get|got|let|see|know|display|present|provide|find|pull|fetch|calculate for|" +
+  "the|a|an|until|doing on|we doing|doing|distinct|unique|in hours|in days|in percent|in percentage terms|can you|could you|can i|can we|could i|could we|would you|would be|would like|i want|we want|i need|we need|need to|want to|like to|to know|curious|wondering|look at|looking at|looking for|look like|which one|our business|of business|the business|how is|how was|how are|how were|how has|how have|this time|i'd|i'm|i've|we've|we're|we'd|let's|you're|they've|they're|our|ours|we|us|you|your|i|me|my|it|its|they|them|their|theirs|this|that|these|those|there|here|do|does|did|done|please|kindly|show|tell|give|get|got|let|see|know|display|present|provide|find|pull|fetch|calculate for|" +
   'so|then|now then|ok|okay|hi|hello|hey|thanks|thank|if|as|also|again|still|yet|already|currently have|exactly|actually|really|roughly|approximately|around|just|all of|both|' +
   'value|values|figure|figures|number|numbers|data|level|levels|amount|amounts|metric|metrics|kpi|result|results|visualize|visualise|draw|bar chart|line chart|pie chart|as a chart|in a chart|a chart of|chart of|chart for|a chart for|chart showing|a chart|a graph|a graph of|graph of|plot the|plot our|plot a|a plot of|plot of|a table|a table of|table of|as a table|in a table|report on|a report on|a view of|overview|summary|summarize|' +
   'have|has|had|having|be|been|being|am|make|made|bring|brought|generate|generated|earn|earned|come in|came in|record|recorded|reach|reached|stand|stood|sit|amount to|amounted to|happen|happened|occur|occurred|exist|existed|perform|performed|performing|take|takes|took|taken|account for|accounted for|accounts for|represent|represented|based|located|headquartered|' +
@@ -175,11 +175,11 @@ const grains: Record<Unit, string> = {
   day: 'daily|per day|each day|every day|by day|day by day|days|day|on a daily basis|a day|每天|每日|按天|按日|逐日|日|天|各天|日度|分天|哪天|哪一天|哪日|每一天',
   week: 'weekly|per week|each week|every week|by week|week by week|weeks|week|on a weekly basis|a week|每周|按周|逐周|周|各周|周度|分周|每星期|哪周|哪一周|哪个星期|星期',
   month:
-    'monthly|per month|each month|every month|by month|month by month|months|month|on a monthly basis|a month|by calendar month|calendar month|month end|end of each month|end of every month|at the end of each month|at each month end|每月|每个月|按月|逐月|月|月份|各月|月度|分月|按月份|每月末|每月底|各月末|各月底|哪月|哪个月|哪一个月|几月|每个月末|每个月底|各月份|分月份|个月',
+    'monthly|per month|each month|every month|by month|month by month|months|month|on a monthly basis|a month|by calendar month|calendar month|month end|end of each month|end of every month|at the end of each month|at the end of every month|at each month end|每月|每个月|按月|逐月|月|月份|各月|月度|分月|按月份|每月末|每月底|各月末|各月底|哪月|哪个月|哪一个月|几月|每个月末|每个月底|各月份|分月份|个月',
   quarter:
-    'quarterly|per quarter|each quarter|every quarter|by quarter|quarter by quarter|quarters|quarter|on a quarterly basis|a quarter|fiscal quarter|by fiscal quarter|end of each quarter|end of every quarter|at the end of each quarter|quarter end|每季度|每季|每个季度|按季度|按季|逐季|逐季度|季度|季|各季度|各季|分季度|各个季度|哪个季度|哪季度|哪季|哪一个季度|每季末|各季末|每季度末|财季|按财季|各财季|每个财季|哪个财季',
+    'quarterly|per quarter|each quarter|every quarter|by quarter|quarter by quarter|quarters|quarter|on a quarterly basis|a quarter|fiscal quarter|by fiscal quarter|end of each quarter|end of every quarter|at the end of each quarter|at the end of every quarter|at the end of each fiscal quarter|end of each fiscal quarter|quarter end|每季度|每季|每个季度|按季度|按季|逐季|逐季度|季度|季|各季度|各季|分季度|各个季度|哪个季度|哪季度|哪季|哪一个季度|每季末|各季末|每季度末|财季|按财季|各财季|每个财季|哪个财季',
   half: 'half yearly|half-yearly|semiannual|semi-annual|by half|by half year|per half year|half years|每半年|按半年',
-  year: 'yearly|annually|per year|each year|every year|by year|year by year|years|year|annual|a year|fiscal year|by fiscal year|per fiscal year|each fiscal year|end of each year|每年|按年|逐年|年|各年|年度|按年度|分年|各年度|每年度|哪年|哪一年|财年|按财年|各财年|每财年|每个财年|哪个财年|年份',
+  year: 'yearly|annually|per year|each year|every year|by year|year by year|years|year|annual|a year|fiscal year|by fiscal year|per fiscal year|each fiscal year|end of each year|end of every year|at the end of each year|at the end of every year|end of each fiscal year|at the end of each fiscal year|every fiscal year|每年|按年|逐年|年|各年|年度|按年度|分年|各年度|每年度|哪年|哪一年|财年|按财年|各财年|每财年|每个财年|哪个财年|年份',
 }
 
 export type Grain = { unit: Unit; calendar: boolean }

@@ -19,6 +19,9 @@ export function ExecDetail({ step, entry, facts }: { step: Step; entry: Entry; f
   const exit: ReactNode = done && (
     <span className={cx('font-mono text-xs', done.exitCode === 0 ? 'text-good' : 'text-bad')}>{done.exitCode ?? done.signal ?? '?'}</span>
   )
+  // What a failed command says of its failure is what one came for; its output may be long.
+  const hasFailed = done !== undefined && done.exitCode !== 0
+  const errors = (done?.stderr || live?.stderr) && <Text title={t('detail.stderr')} text={done?.stderr ?? live?.stderr ?? ''} isOutput />
   return (
     <>
       <Facts
@@ -45,8 +48,9 @@ export function ExecDetail({ step, entry, facts }: { step: Step; entry: Entry; f
       ) : (
         step.input !== null && <Value title={t('detail.input')} value={step.input} />
       )}
+      {hasFailed && errors}
       <Text title={t('detail.stdout')} text={done?.stdout ?? live?.stdout ?? ''} isOutput />
-      {(done?.stderr || live?.stderr) && <Text title={t('detail.stderr')} text={done?.stderr ?? live?.stderr ?? ''} isOutput />}
+      {!hasFailed && errors}
       {done?.isTruncated && <p className="text-sm text-ink-2">{t('detail.truncated')}</p>}
     </>
   )

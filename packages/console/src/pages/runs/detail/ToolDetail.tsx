@@ -27,7 +27,6 @@ export function ToolDetail({ step, entry, timeline, facts, onChoose }: Props) {
       <Facts facts={facts} />
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
       <Input value={step.input} />
-      {step.output !== null && <Value title={t('detail.output')} value={result.output} />}
       {step.output === null && !step.failure && entry.state === 'running' && <p className="text-sm text-ink-3">{t('detail.notYet')}</p>}
       {result.parts.length > 0 && (
         <section className="space-y-3">
@@ -38,6 +37,7 @@ export function ToolDetail({ step, entry, timeline, facts, onChoose }: Props) {
           ))}
         </section>
       )}
+      {step.output !== null && <Value title={t('detail.output')} value={result.output} />}
       <Inside entry={entry} timeline={timeline} onChoose={onChoose} />
     </>
   )
