@@ -62,7 +62,7 @@ function statement(about: About, result: QueryResult, say: Speech): string {
   if (plan.average) return averages(about, result, say)
   if (plan.shape.kind === 'compare') return changes(about, result, say)
   if (plan.shape.kind === 'series') return manyRows(about, result, say)
-  if (plan.groups.length === 0) return say.is(subject.full, figures(about, rows[0], say)) + (isZero(rows[0]?.[figure]) ? begins : '')
+  if (plan.groups.length === 0) return say.is(subject.full, figures(about, rows[0])) + (isZero(rows[0]?.[figure]) ? begins : '')
   return manyRows(about, result, say)
 }
 
@@ -138,7 +138,7 @@ function show({ plan, layer, language }: About, row: Row | undefined, index: num
 }
 
 /** All figures of a row, named when there are several. */
-function figures(about: About, row: Row | undefined, say: Speech): string {
+function figures(about: About, row: Row | undefined): string {
   const { plan, query, language } = about
   const shown = query.columns.flatMap((column, i) =>
     column.role.kind === 'figure' ? [{ text: show(about, row, i, column.role), metric: column.role.metric }] : [],
@@ -162,10 +162,9 @@ function manyRows(about: About, result: QueryResult, say: Speech): string {
   const { plan } = about
   const subject = subjectOf(about, say)
   const { rows } = result
-  if (plan.rank?.limit === 1 && rows.length === 1)
-    return say.most(label(about, rows[0]), figures(about, rows[0], say), subject.full, plan.rank.direction === 'desc')
+  if (plan.rank?.limit === 1 && rows.length === 1) return say.most(label(about, rows[0]), figures(about, rows[0]), subject.full, plan.rank.direction === 'desc')
   const isNameList = plan.isList && rows.every((row) => cell(about, row, (role) => role.kind === 'figure') === 1)
-  const items = rows.slice(0, isNameList ? 40 : rowsInText).map((row) => (isNameList ? label(about, row) : `${label(about, row)} ${figures(about, row, say)}`))
+  const items = rows.slice(0, isNameList ? 40 : rowsInText).map((row) => (isNameList ? label(about, row) : `${label(about, row)} ${figures(about, row)}`))
   const left = result.rowCount - items.length
   const lead = isNameList
     ? `${say.listing(result.rowCount, subject.ungrouped)} ${items.join(say.semicolon)}${left > 0 ? say.more(left) : ''}${say.stop}`
@@ -235,8 +234,8 @@ function shares(about: About, result: QueryResult, say: Speech): string {
   const subject = subjectOf({ ...about, plan: { ...plan, groups: [] } }, say)
   const part = named.flatMap((filter) => filter.values.map((value) => nameOf(value, layer.dimensions.get(filter.ref), language))).join(', ')
   if (result.rows.length === 1 && named.length > 0 && plan.groups.length === 0)
-    return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0], say), text(result.rows[0], 'whole'), subject.full)
-  const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${text(row, 'share')} (${figures(about, row, say)})`)
+    return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0]), text(result.rows[0], 'whole'), subject.full)
+  const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${text(row, 'share')} (${figures(about, row)})`)
   const left = result.rowCount - items.length
   return say.rows(`${subjectOf(about, say).full}, ${part ? `${part} ` : ''}${say.shareTitle}`, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
 }
@@ -249,8 +248,8 @@ function averages(about: About, result: QueryResult, say: Speech): string {
   const when = `${average.buckets[0]?.first} ${language === 'zh' ? '至' : 'to'} ${average.buckets.at(-1)?.last}`
   const unit = say.per(say.unitNames[average.unit]).trim()
   if (plan.groups.length === 0)
-    return say.averaged(subject.bare, language === 'zh' ? say.unitNames[average.unit] : unit, figures(about, result.rows[0], say), average.buckets.length, when)
-  const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${figures(about, row, say)}`)
+    return say.averaged(subject.bare, language === 'zh' ? say.unitNames[average.unit] : unit, figures(about, result.rows[0]), average.buckets.length, when)
+  const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${figures(about, row)}`)
   return say.rows(
     `${subjectOf(about, say).bare} ${unit}, ${when}`,
     items.join(say.semicolon) + (result.rowCount > items.length ? say.more(result.rowCount - items.length) : ''),

@@ -37,7 +37,7 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     return { metrics: metrics.slice(0, 1), per: metrics[1] ?? '', items: items.slice(0, 1) }
   }
   // "The conversion rate of trials": a noun that the first metric's own name holds is only mentioned.
-  const isEcho = (item: Item, i: number) => i > 0 && first !== undefined && isEchoOf(layer, metricOf(first), item, sentence)
+  const isEcho = (item: Item, i: number) => i > 0 && first !== undefined && isEchoOf(layer, metricOf(first), item, { sentence, i })
   const echoes = items.filter(isEcho)
   if (echoes.length > 0) {
     sentence.penalty += 4
@@ -76,7 +76,7 @@ function hasNounBeside(sentence: Sentence, layer: Layer, item: Item, noun: strin
   })
 }
 
-function isEchoOf(layer: Layer, of: string, item: Item, sentence: Sentence): boolean {
+function isEchoOf(layer: Layer, of: string, item: Item, { sentence, i }: { sentence: Sentence; i: number }): boolean {
   const metric = layer.metrics.get(of)
   const other = layer.metrics.get(metricOf(item))
   const words = sentence.tokens.slice(item.from, item.to).map((token) => token.stem)
@@ -90,6 +90,8 @@ function isEchoOf(layer: Layer, of: string, item: Item, sentence: Sentence): boo
     'within',
     'with',
   )
+  const isTail = i > 0 && names.some((name) => words.every((word) => name.includes(word))) && follows(sentence, item)
+  if (isTail && other?.unit === 'count') return true
   return (
     other?.unit === 'count' &&
     metric?.kind === 'flow' &&
@@ -100,6 +102,10 @@ function isEchoOf(layer: Layer, of: string, item: Item, sentence: Sentence): boo
     names.some((name) => words.every((word) => name.includes(word)))
   )
 }
+
+/** 日活用户数 is 日活: the noun clings to the metric that holds it. */
+const follows = ({ items, tokens }: Sentence, item: Item): boolean =>
+  items.some((other) => isKind(other, 'metric') && other !== item && other.to === item.from && tokens[item.from]?.kind === 'han')
 
 const isCount = (layer: Layer, name: string | undefined): boolean => name !== undefined && layer.metrics.get(name)?.unit === 'count'
 const metricOf = (item: Item): string =>

@@ -88,7 +88,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const isBoth = both !== undefined && compared.times.length < 2
   if (byValues) scope.groups.push(byValues)
   else if (isBoth) scope.groups.push(both)
-  const isDifference = byValues !== undefined && hasOp(sentence, 'difference')
+  const isDifference = byValues !== undefined && hasOp(sentence, 'difference', 'comparative')
   if (byValues) take(sentence, 'versus', 'difference', 'between', 'comparative')
   const change = byValues && changeWords?.change === 'difference' && !compared.compare ? undefined : changeWords
   const compare = compared.compare ?? (change || compared.isVersus ? 'previous' : undefined)
@@ -103,7 +103,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const share = chooseShare(sentence, scope)
   const groupCount = scope.groups.length + (scope.grain ? 1 : 0)
   const isSingle = (!scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')) || (hasOp(sentence, 'when') && !limit)
-  const isWhen = direction !== undefined && take(sentence, 'when')
+  if (direction) take(sentence, 'when')
   // "Which kind of tickets …" asks for something else than a month.
   const isAskedOtherwise = direction !== undefined && groupCount === 0 && sentence.items.some((item) => isOp(item, 'which') && !/^what$/i.test(item.text))
   if (isAskedOtherwise) sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'which'))?.text ?? '' })
@@ -159,7 +159,8 @@ function askedNoun(sentence: Sentence, measure: Measure): { refs: readonly strin
   const before = neighbour(sentence, item, -1, across)
   const after = neighbour(sentence, item, 1)
   const isScattered = isKind(item, 'metric') && item.atom.needs !== undefined && isOp(before, 'most', 'least', 'top', 'bottom')
-  const isAsked = isScattered || (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
+  const isNamed = sentence.items.some((other) => isOp(other, 'which') && /^(?:谁|哪些|哪几家|哪几个)$/u.test(other.text))
+  const isAsked = isScattered || isNamed || (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
   const isPlural = sentence.tokens.slice(item.from, item.to).some((token) => token.norm !== token.stem) || /些|几/u.test(before?.text ?? '')
   return isAsked ? { refs: item.atom.refs, isPlural } : undefined
 }

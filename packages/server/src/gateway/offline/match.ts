@@ -232,7 +232,8 @@ function placesOf(tokens: readonly Token[], word: string, isAsked: boolean): Pla
         },
       ]
     if (isVerb && looseStem(token.norm) === looseStem(word)) return [{ from: at, to: at + 1, quality: isAsked ? 0.98 : 0.85 }]
-    if (/ed$/.test(token.norm) && looseStem(token.norm) === word && looseStem(word) === word && word.length < 5) return [{ from: at, to: at + 1, quality: 0.8 }]
+    if (token.norm.endsWith('ed') && looseStem(token.norm) === word && looseStem(word) === word && word.length < 5)
+      return [{ from: at, to: at + 1, quality: 0.8 }]
     const alike = likeVerbs.find((verbs) => verbs.some((verb) => looseStem(verb) === looseStem(word)))
     const isActing = isPastForm(token.norm) || (isAsked && token.norm === token.stem)
     if (isVerb && isActing && alike?.some((verb) => looseStem(verb) === looseStem(token.norm))) return [{ from: at, to: at + 1, quality: 0.75 }]

@@ -92,7 +92,7 @@ describe('a question on its way', () => {
     const { text, calls } = await play('What was our ARR at the end of last quarter, by region?', toolsFor())
     const order = calls.map((call) => call.tool).filter((tool, i, all) => tool !== all[i - 1])
     expect(order).toEqual(['bash', 'query', 'chart'])
-    const rows = (calls.find((call) => call.tool === 'query')?.output as { rows: [string, number][] }).rows
+    const { rows } = calls.find((call) => call.tool === 'query')!.output as { rows: [string, number][] }
     expect(rows).toHaveLength(4)
     for (const [region, arr] of rows) expect(text).toContain(`${region} $${Math.round(arr).toLocaleString('en-US')}`)
     expect(text).toContain('2026-10-31')
@@ -191,7 +191,7 @@ describe('the limits of who asks', () => {
   test('the note of the tool is passed on, and the figures are those of the caller', async () => {
     const all = await play('ARR at the end of last quarter', toolsFor())
     const { text, calls } = await play('ARR at the end of last quarter', toolsFor(european))
-    const note = (calls.at(-1)?.output as { access: { note: string } }).access.note
+    const { note } = (calls.at(-1)!.output as { access: { note: string } }).access
     expect(note.length).toBeGreaterThan(10)
     expect(text).toContain(note)
     expect(all.text).not.toContain(note)

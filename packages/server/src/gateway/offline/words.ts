@@ -144,7 +144,7 @@ const ops: Record<Op, string> = {
     'managed by|owned by|handled by|assigned to|looked after by|run by|answered by|resolved by|responsible for|负责的|负责|管理的|处理的|跟进的|名下的|名下',
   when: 'when|when did|when was|when were|什么时候|何时|哪个时候',
   about: 'about|regarding|concerning|related to|with regard to|with respect to|on the topic of|mentioning|关于|有关|涉及',
-  comparative: 'more|fewer|higher|lower|less|greater|larger|bigger|better|worse|多了|少了|高了|低了|多|少|更多|更少|更高|更低',
+  comparative: 'more|fewer|higher|lower|less|greater|larger|bigger|better|worse|多了|少了|高了|低了|多|少|高|低|高出|更多|更少|更高|更低',
   how: 'how|how do|how does|how did|how can|how to|怎么|怎样|如何',
   'follow-up': 'what about|how about|and what about|and|now|same for|the same for|那|那么|换成|呢|同样',
   'refuse-personal':
@@ -230,5 +230,5 @@ export const likeChinese: readonly (readonly string[])[] = [
   ['新增', '新签', '新来', '新获得'],
   ['有效', '活跃', '生效', '在用'],
   ['解决', '已解决', '关闭', '处理完'],
-  ['未解决', '未关闭', '待处理', '没解决'],
+  ['未解决', '未关闭', '待处理', '没解决', '没有解决', '还没解决', '没有关闭', '尚未解决'],
 ]
