@@ -45,7 +45,7 @@ describe('the values of closed lists are those that the semantic layer declares'
   )
   test.each(lists)('$table.$name', async ({ table, name, values }) => {
     const found = await rows(`select distinct ${name} from ${table} where ${name} is not null`)
-    expect(found.flat().sort()).toEqual(values.sort())
+    expect(new Set(found.flat())).toEqual(new Set(values))
   })
 })
 

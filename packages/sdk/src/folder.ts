@@ -129,7 +129,7 @@ export function defineTool(name: string, { description, input }: Tool): ToolDefi
   try {
     schema = z.toJSONSchema(input, { io: 'input' })
   } catch (error) {
-    throw new Error(`cannot be expressed as JSON Schema: ${error instanceof Error ? error.message : String(error)}`)
+    throw new Error(`cannot be expressed as JSON Schema: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
   }
   if (schema['type'] !== 'object') throw new Error(`must be an object schema (z.object or z.strictObject), not ${JSON.stringify(schema['type'] ?? 'a union')}.`)
   const { $schema: _, ...inputSchema } = schema

@@ -95,7 +95,6 @@ export function createWorker({ program, dataDir, send, prepared, stuckMs }: Work
           return release(frame.run)
         case 'drain':
           isDraining = true
-          return
       }
     },
     runCount: () => executing.size + arriving.size,

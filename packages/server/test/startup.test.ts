@@ -281,7 +281,7 @@ test('while PostgreSQL is away the server says so at once, and goes on when it i
   expect(await health()).toBe(200)
   process.kill(postgres, 'SIGSTOP')
   // A process that stands still is the worst kind of away: connections stay open and nothing is ever answered.
-  const children = processesOf(place.dataDir).filter((pid) => pid !== postgres && /^postgres: /.test(cmdline(pid)))
+  const children = processesOf(place.dataDir).filter((pid) => pid !== postgres && cmdline(pid).startsWith('postgres: '))
   for (const pid of children) process.kill(pid, 'SIGSTOP')
   try {
     expect(await health()).toBe(503)

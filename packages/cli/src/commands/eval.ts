@@ -152,7 +152,7 @@ function printReport(
     )
   }
   const rows = (name: string, groups: Record<string, Score>) =>
-    Object.entries(groups).map(([group, { passed, total }], at) => [at === 0 ? name : '', group, passed, total, `${share({ passed, total })}`])
+    Object.entries(groups).map(([group, { passed, total }], at) => [at === 0 ? name : '', group, passed, total, share({ passed, total })])
   const { head, rows: lines } = layOut(
     [{ name: '' }, { name: '' }, { name: 'passed', isNumber: true }, { name: 'of', isNumber: true }, { name: '', isNumber: true }],
     [...rows('language', scores.byLanguage), ...rows('tag', scores.byTag)],

@@ -44,7 +44,7 @@ function matchesRows(truth: Rows, given: Rows, chosen: readonly number[], { tole
  * take the one place that a third needs (augmenting paths, the walk kept on a stack of our own so that long tables do not overflow).
  */
 function pairsUp(count: number, same: (left: number, right: number) => boolean): boolean {
-  const takenBy = new Array<number>(count).fill(-1)
+  const takenBy = Array.from({ length: count }, () => -1)
   for (let start = 0; start < count; start++) {
     const cameFrom = new Map<number, number>()
     const queue = [start]

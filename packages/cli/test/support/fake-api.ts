@@ -270,7 +270,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
 }
 
 const recorded = (script: Script): RunEvent[] => script.filter((item) => 'seq' in item)
-const publicKey = ({ secret: _, ...key }: Key) => ({ ...key, createdAt: new Date(firstMoment).toISOString(), lastUsedAt: null })
+const publicKey = ({ secret: _secret, ...key }: Key) => ({ ...key, createdAt: new Date(firstMoment).toISOString(), lastUsedAt: null })
 export const uuid = (n: number): string => `0198c1f2-8a3e-7d41-9c4e-${n.toString(16).padStart(12, '0')}`
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -43,11 +43,12 @@ export async function startServer({ agents = [] as string[] } = {}): Promise<Tes
       return { child, ...(await readyCredentials(join(dataDir, 'credentials.json'), () => child.exitCode)) }
     } catch (error) {
       await end(child, 'SIGKILL')
-      throw new Error(`The server did not become ready: ${error instanceof Error ? error.message : error}\n${output}`)
+      throw new Error(`The server did not become ready: ${error instanceof Error ? error.message : error}\n${output}`, { cause: error })
     }
   }
 
-  let { child, url, key } = await start('0')
+  const { url, key, ...first } = await start('0')
+  let { child } = first
   return {
     url,
     key,

@@ -105,7 +105,7 @@ test('an event that the server leaves out is waited for, never skipped', async (
 
 test('nothing comes after the last event, even if the server goes on', async () => {
   const after = { ...history[6], seq: 7 }
-  const bytes = new TextEncoder().encode(`${[...history, after].map((event) => `data: ${JSON.stringify(event)}\n\n`).join('')}`)
+  const bytes = new TextEncoder().encode([...history, after].map((event) => `data: ${JSON.stringify(event)}\n\n`).join(''))
   const client = createClient({ url: 'http://fake', fetch: async () => new Response(bytes, { headers: { 'content-type': 'text/event-stream' } }) })
   const seen: (RunEvent | LiveFrame)[] = []
   for await (const frame of streamRun(client, runId, fast)) seen.push(frame)

@@ -118,7 +118,7 @@ test('a step is shown as its last attempt, and a model step with the prompt as t
     output: { content: [{ text: 'answer 3' }] },
     input: { instructions: 'Be brief.' },
   })
-  const { messages } = step?.input as { messages: { role: string; content: { text: string }[] }[] }
+  const { messages } = (step?.input ?? {}) as { messages: { role: string; content: { text: string }[] }[] }
   expect(messages.map(({ role, content }) => [role, content[0]?.text])).toEqual([
     ['user', 'one'],
     ['assistant', 'answer 1'],

@@ -1,6 +1,6 @@
 /** Agents and their live versions, and runs as the API knows them. */
 import { join } from 'node:path'
-import { type Agent, type Json, type Run, type RunEvent } from '@longhaul/protocol'
+import type { Agent, Json, Run, RunEvent } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'

@@ -52,7 +52,9 @@ function startServer(dataDir: string, options: { uid?: number; detached?: boolea
     child,
     lines,
     exited,
-    nextLine: (start: string) => expect.poll(() => lines.find((line) => line.startsWith(start)), { timeout: 20_000 }).toBeTruthy(),
+    async nextLine(start: string) {
+      await expect.poll(() => lines.find((line) => line.startsWith(start)), { timeout: 20_000 }).toBeTruthy()
+    },
   }
 }
 

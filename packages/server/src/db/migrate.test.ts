@@ -36,7 +36,7 @@ test('twenty servers that migrate at once apply each migration once', async () =
   const servers = Array.from({ length: 20 }, () => openDb({ url: t.url, poolMax: 1, log }))
   const done = await Promise.all(servers.map((db) => migrate(db, { folder: t.folder, log })))
   await Promise.all(servers.map((db) => db.stop()))
-  expect(done.flat().sort()).toEqual([1, 2])
+  expect(done.flat().toSorted((one, other) => one - other)).toEqual([1, 2])
   expect(await t.db.rows(sql`select n from one order by n`)).toEqual([{ n: 1 }, { n: 2 }])
 })
 

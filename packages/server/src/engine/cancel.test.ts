@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { everyone, fact, startEngine, tenantId } from '../../test/support/engine.ts'
+import { everyone, fact, startEngine } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 

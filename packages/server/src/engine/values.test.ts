@@ -1,7 +1,7 @@
 import { jsonDepthMax } from '@longhaul/protocol'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { everyone, type ScriptContext, startEngine, tenantId } from '../../test/support/engine.ts'
+import { everyone, type ScriptContext, startEngine } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import type { Json } from '@longhaul/protocol'

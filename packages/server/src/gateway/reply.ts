@@ -57,7 +57,6 @@ export function collectReply(model: string, onText: (delta: string) => void): Re
           return
         case 'finish':
           finish = part
-          return
       }
     },
     finish(at) {

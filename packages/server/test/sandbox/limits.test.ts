@@ -125,7 +125,7 @@ for (const mode of usableModes()) {
 
     test('output arrives while the command runs', async () => {
       const sandbox = await driver.create({ id: freshId() })
-      let hear = (_: string) => {}
+      let hear: (text: string) => void = () => {}
       const heard = new Promise<string>((done) => (hear = done))
       const running = sandbox.exec(
         { script: 'echo first; until [ -e go ]; do sleep 0.02; done; echo last', timeoutMs: 15_000 },

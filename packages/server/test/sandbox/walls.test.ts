@@ -263,7 +263,7 @@ const own = net.createServer((s) => s.end()).listen(0, '127.0.0.1', async () => 
         numberOn(architecture, deniedCalls[name] ?? [null, null]),
       )
       const asUser = process.getuid?.() === 0 ? ['setpriv', '--reuid=54321', '--regid=54321', '--clear-groups', '--'] : []
-      const [program = '', ...args] = [
+      const [program, ...args] = [
         ...asUser,
         '/usr/bin/python3',
         '-c',

@@ -196,19 +196,7 @@ function whyNotBubblewrap(): string | undefined {
   }
   const asUser = isRoot ? ['setpriv', '--reuid', String(ordinaryUser), '--regid', String(ordinaryUser), '--clear-groups', '--'] : []
   try {
-    const [program = '', ...args] = [
-      ...asUser,
-      'bwrap',
-      '--unshare-all',
-      '--unshare-user',
-      '--disable-userns',
-      '--ro-bind',
-      '/',
-      '/',
-      '--proc',
-      '/proc',
-      'true',
-    ]
+    const [program, ...args] = [...asUser, 'bwrap', '--unshare-all', '--unshare-user', '--disable-userns', '--ro-bind', '/', '/', '--proc', '/proc', 'true']
     execFileSync(program, args, { stdio: 'pipe' })
     return undefined
   } catch (error) {

@@ -29,7 +29,7 @@ export type LaunchOptions = {
 
 /** Starts the program with exactly these settings. */
 export function launch({ env, ownGroup = false, through = [] }: LaunchOptions): Life {
-  const [program = process.execPath, ...args] = [...through, process.execPath, '--conditions=longhaul-source', join(root, 'packages/server/src/main.ts')]
+  const [program, ...args] = [...through, process.execPath, '--conditions=longhaul-source', join(root, 'packages/server/src/main.ts')]
   const child: ChildProcess = spawn(program, args, {
     cwd: root,
     detached: ownGroup,

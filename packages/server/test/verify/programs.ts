@@ -34,7 +34,7 @@ export const wordFor = (name: string): string => `the word for ${name}`
 
 /** The output, by what the commands mean and not by executing them. */
 export function outputOf(commands: readonly Command[]): Json {
-  return commands.map((command): Json => {
+  const outputOfOne = (command: Command): Json => {
     switch (command.do) {
       case 'step':
         return `${command.name} done`
@@ -49,7 +49,8 @@ export function outputOf(commands: readonly Command[]): Json {
       case 'all':
         return command.branches.map(outputOf)
     }
-  })
+  }
+  return commands.map(outputOfOne)
 }
 
 /** How often each step must have been executed if nothing was ever in the way. */

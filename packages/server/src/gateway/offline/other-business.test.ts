@@ -210,7 +210,9 @@ test.each(cases)('%s', async (question, truth) => {
   const expected = await rowsOf(truth)
   const width = expected[0]?.length ?? 0
   const plain = (all: unknown[][]) =>
-    all.map((row) => row.slice(0, width).map((cell) => (typeof cell === 'number' ? Number(cell.toPrecision(9)) : cell))).sort()
+    all
+      .map((row) => row.slice(0, width).map((cell) => (typeof cell === 'number' ? Number(cell.toPrecision(9)) : cell)))
+      .toSorted((one, other) => (JSON.stringify(one) < JSON.stringify(other) ? -1 : 1))
   expect(plain(rows), `${text}\n${String(asked?.input['sql'])}`).toEqual(plain(expected))
   expect(text).toContain('offline/planner')
 })

@@ -31,7 +31,7 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
           )}.`
     case 'unavailable': {
       const topic = layer.unavailable[problem.topic]
-      return topic ? `${zh ? `这里没有${topic.topic.zh}的数据。` : `There are no data on ${topic.topic.en}: ${topic.reason}`}` : ''
+      return topic ? (zh ? `这里没有${topic.topic.zh}的数据。` : `There are no data on ${topic.topic.en}: ${topic.reason}`) : ''
     }
     case 'beyond':
       return beyond[problem.what][language]

@@ -206,7 +206,7 @@ function shareOf(plan: Plan, scope: Scope, steps: Step[]): Built {
     ...(isMany ? ['whole.n = part.n'] : []),
     ...(isNamed ? plan.groups.map((group) => `whole.${groupName(group)} is not distinct from part.${groupName(group)}`) : []),
   ]
-  const join = `${isNamed ? 'whole left join part' : 'part cross join whole'}`
+  const join = isNamed ? 'whole left join part' : 'part cross join whole'
   const joined =
     keys.length > 0 ? `${isNamed ? 'whole left join part' : 'part join whole'} on ${keys.join(' and ')}` : isNamed ? 'whole left join part on true' : join
   const earlier =

@@ -278,7 +278,9 @@ function killAllOf(id) {
   if (others.length === 0) {
     try {
       process.kill(-1, 'SIGKILL')
-    } catch {} // Nobody is left.
+    } catch {
+      // Nobody is left.
+    }
     return
   }
   for (let round = 0; round < 200; round++) {
@@ -287,7 +289,9 @@ function killAllOf(id) {
     for (const victim of victims) {
       try {
         process.kill(Number(victim), 'SIGKILL')
-      } catch {} // It ended by itself.
+      } catch {
+        // It ended by itself.
+      }
     }
   }
 }

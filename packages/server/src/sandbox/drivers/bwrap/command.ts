@@ -70,9 +70,9 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
     switch (message.event) {
       case 'waiting':
         if (group && !isPlaced) place(group, message.pid).catch(ended.reject)
-        return
+        break
       case 'started':
-        return
+        break
       case 'exited':
         return ended.resolve({ exitCode: message.exitCode, signal: message.signal, isLost: false })
       case 'failed':

@@ -17,6 +17,6 @@ test("a workspace gets the same user again, and never another's", () => {
   expect(chooseUser(range, 'a', new Set())).toBe(first)
   const second = chooseUser(range, 'a', new Set([first]))
   const third = chooseUser(range, 'a', new Set([first, second]))
-  expect([first, second, third].toSorted()).toEqual([100, 101, 102])
+  expect([first, second, third].toSorted((one, other) => one - other)).toEqual([100, 101, 102])
   expect(() => chooseUser(range, 'a', new Set([first, second, third]))).toThrow(/taken/)
 })
