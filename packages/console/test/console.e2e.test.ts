@@ -106,7 +106,7 @@ describe('a run', () => {
     await detail.getByText(question).first().waitFor()
     expect(new URL(v.page.url()).searchParams.get('step')).toMatch(/^\d/)
     await v.page.reload()
-    await v.page.getByRole('complementary', { name: 'Detail' }).getByText('Instructions').waitFor()
+    await v.page.getByRole('complementary', { name: 'Detail' }).getByText('Instructions', { exact: true }).waitFor()
   })
 
   test('a command shows its script, what it printed, how it ended and what it ran in', async () => {

@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { operation } from './operation.ts'
 import { JsonValue, Name } from './values.ts'
 
+export const VersionName = z.string().regex(/^[0-9a-f]{12}$/, 'must be twelve hexadecimal digits')
+
 export const ToolSummary = z.object({ name: z.string(), description: z.string(), inputSchema: JsonValue })
 
 /** What a version says about itself once its code has been loaded. */

@@ -1,6 +1,23 @@
-export { Agent, AgentManifest, ToolSummary, agentOperations, getAgent, listAgents } from './agents.ts'
+export { Agent, AgentManifest, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
+export {
+  CodeFile,
+  Deployment,
+  RollbackGuard,
+  Version,
+  VersionRecord,
+  codeBytesMax,
+  codeFilesMax,
+  createDeployment,
+  createVersion,
+  deploymentOperations,
+  deploymentStates,
+  isNoCode,
+  listDeployments,
+  listVersions,
+  rollBack,
+} from './deployments.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
 export { LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitKind, eventData, eventTypes, isLiveFrame, parkReasons, stepKinds, waitKinds } from './events.ts'
 export type { EventData, EventType } from './events.ts'

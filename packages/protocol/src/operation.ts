@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 
 export type HttpMethod = 'GET' | 'POST' | 'DELETE'
-export const permissions = ['runs:read', 'runs:write', 'approvals:decide', 'agents:read', 'files:read', 'keys:manage', 'system:read'] as const
+export const permissions = ['runs:read', 'runs:write', 'approvals:decide', 'agents:read', 'agents:deploy', 'files:read', 'keys:manage', 'system:read'] as const
 export type Permission = (typeof permissions)[number]
 
 /** One thing that callers can ask for, defined once. HTTP, OpenAPI, the clients and the permission tests derive from it. */
@@ -14,6 +14,8 @@ export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   permission: Permission
   input: Input
   output: Output
+  /** Largest body, where that is not what the server is set to. */
+  bodyBytesMax?: number
 }
 
 export const operation = <Input extends z.ZodType, Output extends z.ZodType>(spec: Operation<Input, Output>): Operation<Input, Output> => spec

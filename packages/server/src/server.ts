@@ -1,8 +1,7 @@
 /** The composition root: database → services → listener. The only file that knows all parts. */
-import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { openAgents, makeExecutors, openFiles, runServices, toMessages } from './agents/index.ts'
+import { makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
 import { httpApi, implementAll, listen } from './api/index.ts'
 import { type Config, workerEnvironment } from './config.ts'
 import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
@@ -100,10 +99,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     command: [process.execPath, '--conditions=longhaul-source', '--enable-source-maps', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
     env: workerEnvironment(),
     workersPerVersion: config.LONGHAUL_WORKERS_PER_VERSION,
-    async findVersion(tenantId, agent, name) {
-      const place = agents.place(tenantId, agent, name)
-      return existsSync(place.folder) ? place : undefined
-    },
+    findVersion: agents.open,
     onLoaded: (place, loaded) =>
       void agents
         .recordLoaded(place, loaded)
@@ -124,12 +120,16 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   await timed('engine', engine.start)
   onStop('engine', engine.stop)
   for (const place of places) workers.warm(place)
+  const deployments = openDeployments({ db, log, agents, warm: workers.warm })
+  await deployments.start()
+  onStop('deployments', deployments.stop)
 
   const stopping = new AbortController()
   const app = httpApi({
     implementations: implementAll({
       ...runServices({ db, engine, agents }),
       agents,
+      deployments,
       keys,
       stopping: stopping.signal,
       log,

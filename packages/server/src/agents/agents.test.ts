@@ -1,69 +1,21 @@
-import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { readFile, readdir } from 'node:fs/promises'
 import type { Json } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { everyone, startEngine, tenantId } from '../../test/support/engine.ts'
+import { makeFolder } from '../../test/support/folders.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { StepFailure, newId, silentLog } from '../kernel/index.ts'
 import { openAgents, runServices } from './agents.ts'
 import { toMessages } from './conversation.ts'
-import { copyVersion } from './deploy.ts'
+import { insertDeployment } from './deployment-store.ts'
 import { openFiles } from './file-store.ts'
-import { makeLive } from './version-store.ts'
-
-async function makeFolder(
-  files: Record<string, string> = {},
-): Promise<AsyncDisposable & { folder: string; write(path: string, content: string): Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'longhaul-agents-'))
-  const write = async (path: string, content: string) => {
-    await mkdir(dirname(join(folder, path)), { recursive: true })
-    await writeFile(join(folder, path), content)
-  }
-  for (const [path, content] of Object.entries(files)) await write(path, content)
-  return { folder, write, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
-}
-
-test('a version is a copy of the code under its digest: the same code is the same version, other code another, and no edit reaches the copy', async () => {
-  await using source = await makeFolder({ 'one/agent/agent.ts': 'export default 1', 'one/evals/big.json': '{}', 'one/agent/agent.test.ts': 'x' })
-  await using versions = await makeFolder()
-  const from = join(source.folder, 'one')
-  const [first, again] = await Promise.all([copyVersion(from, versions.folder), copyVersion(from, versions.folder)])
-  expect(again).toEqual(first)
-  expect(await readdir(join(versions.folder, 'one'))).toEqual([first.version])
-  expect((await readdir(first.folder, { recursive: true })).toSorted()).toEqual(['agent', 'agent/agent.ts'])
-  await source.write('one/evals/big.json', '{"changed":1}')
-  expect((await copyVersion(from, versions.folder)).version).toBe(first.version)
-  await source.write('one/agent/agent.ts', 'export default 2')
-  expect((await copyVersion(from, versions.folder)).version).not.toBe(first.version)
-  expect(await readFile(join(first.folder, 'agent/agent.ts'), 'utf8')).toBe('export default 1')
-})
-
-test('one folder that cannot be deployed does not keep the others from it, and a missing agents’ folder is said with its remedy', async () => {
-  await using t = await makeDatabase()
-  await using source = await makeFolder({ 'good/agent/agent.ts': 'x', 'Bad Name/agent/agent.ts': 'x', 'not-an-agent/readme.md': 'x' })
-  await using data = await makeFolder()
-  const agents = openAgents({ db: t.db, log: silentLog, dataDir: data.folder, agentsDir: source.folder })
-  expect((await agents.deployAll(tenantId)).map(({ agent }) => agent)).toEqual(['good'])
-  expect(await agents.list(tenantId)).toMatchObject([{ name: 'good', status: 'starting', problem: null }])
-  expect(await agents.list('another')).toEqual([])
-  const nowhere = openAgents({ db: t.db, log: silentLog, dataDir: data.folder, agentsDir: join(source.folder, 'nowhere') })
-  await expect(nowhere.deployAll(tenantId)).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('LONGHAUL_AGENTS_DIR') as string })
-})
-
-test('of versions that are made live at the same time one is live in the end, and none fails', async () => {
-  await using t = await makeDatabase({ poolMax: 10 })
-  for (let round = 0; round < 5; round++) {
-    await Promise.all(Array.from({ length: 8 }, (_, i) => makeLive(t.db, tenantId, 'one', `v${i}`)))
-    const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-    expect(await agents.list(tenantId)).toHaveLength(1)
-  }
-})
+import { insertVersion } from './version-store.ts'
 
 test('what a worker says of its version decides its status, whatever characters are in it', async () => {
   await using t = await makeDatabase()
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-  await makeLive(t.db, tenantId, 'one', 'v1')
+  await insertVersion(t.db, tenantId, 'one', 'v1', Buffer.from(''))
+  await insertDeployment(t.db, { id: newId(), tenantId, agent: 'one', version: 'v1', share: 100, guard: null, reason: null, madeBy: 'a test' })
   const place = agents.place(tenantId, 'one', 'v1')
   const manifest = { description: 'd', shape: 'function' as const, model: null, instructions: null, tools: [], skills: [], examples: [] }
   await agents.recordLoaded(place, { manifest, problem: null })

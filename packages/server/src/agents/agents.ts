@@ -1,40 +1,75 @@
 /** Agents and their live versions, and runs as the API knows them. */
+import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Agent, Json, Run, RunEvent } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
-import { AppError, type Log } from '../kernel/index.ts'
-import { copyVersion, findAgentFolders } from './deploy.ts'
+import { AppError, type Log, newId } from '../kernel/index.ts'
+import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
+import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
-import { type VersionRow, findLive, listLive, makeLive, recordLoaded } from './version-store.ts'
+import { pageBy } from './page.ts'
+import { type LiveRow, findBundle, findLive, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
 
 export type Agents = ReturnType<typeof openAgents>
 
 export type Place = { tenantId: string; agent: string; version: string; folder: string; dataDir: string }
+type Loaded = Parameters<typeof recordLoaded>[4]
+
+/** Who deployed, where it was the agents' folder. */
+const fromFolder = 'agents folder'
 
 export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; dataDir: string; agentsDir: string }) {
-  const versionsDir = join(dataDir, 'versions')
-  const folderOf = (agent: string, version: string) => join(versionsDir, agent, version)
   const place = (tenantId: string, agent: string, version: string): Place => ({
     tenantId,
     agent,
     version,
-    folder: folderOf(agent, version),
-    dataDir: join(dataDir, 'data', agent),
+    folder: join(dataDir, 'versions', tenantId, agent, version),
+    dataDir: join(dataDir, 'data', tenantId, agent),
   })
+  const waiting = new Map<string, (() => void)[]>()
+  const ownModules = nearestModules(import.meta.dirname)
+
+  /** Keeps the code in the database, and on this machine for workers. */
+  async function keep(tenantId: string, agent: string, code: Code, modules = ownModules): Promise<Place> {
+    const at = place(tenantId, agent, code.version)
+    await insertVersion(db, tenantId, agent, code.version, await pack(code))
+    await layOut(code, at.folder, modules)
+    return at
+  }
+
+  /** Gives a version from the agents' folder to all runs, unless that was done before and somebody has decided otherwise since. */
+  async function deployFromFolder({ tenantId, agent, version }: Place): Promise<void> {
+    await deciding(db, tenantId, agent, async (tx) => {
+      const { live } = await currentDeployments(tx, tenantId, agent)
+      if (live && (await lastFrom(tx, tenantId, agent, fromFolder)) === version) return
+      await insertDeployment(tx, { id: newId(), tenantId, agent, version, share: 100, guard: null, reason: null, madeBy: fromFolder })
+    })
+  }
 
   return {
-    folderOf,
+    folderOf: (tenantId: string, agent: string, version: string) => place(tenantId, agent, version).folder,
     place,
+    keep,
+    /** Where the version's code lies on this machine, unpacked if it does not yet. Undefined when nobody has it. */
+    async open(tenantId: string, agent: string, version: string): Promise<Place | undefined> {
+      const at = place(tenantId, agent, version)
+      if (existsSync(at.folder)) return at
+      const bundle = await findBundle(db, tenantId, agent, version)
+      if (!bundle) return undefined
+      await layOut(await unpack(bundle), at.folder, ownModules)
+      return at
+    },
     /** Makes what lies in the agents' folder live. One folder that cannot be deployed does not keep the others from it. */
     async deployAll(tenantId: string): Promise<Place[]> {
       const places: Place[] = []
       for (const folder of await findAgentFolders(agentsDir)) {
         try {
-          const { agent, version } = await copyVersion(folder, versionsDir)
-          await makeLive(db, tenantId, agent, version)
-          places.push(place(tenantId, agent, version))
+          const at = await keep(tenantId, agentNameOf(folder), await readCode(folder), nearestModules(folder))
+          await deployFromFolder(at)
+          places.push(at)
         } catch (error) {
           if (!(error instanceof AppError)) throw error
           log.error('an agent was not deployed', { folder, reason: error.message })
@@ -42,7 +77,13 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       }
       return places
     },
-    recordLoaded: (at: Place, loaded: Parameters<typeof recordLoaded>[4]) => recordLoaded(db, at.tenantId, at.agent, at.version, loaded),
+    async recordLoaded(at: Place, loaded: Loaded): Promise<void> {
+      await recordLoaded(db, at.tenantId, at.agent, at.version, loaded)
+      for (const tell of waiting.get(at.folder) ?? []) tell()
+      waiting.delete(at.folder)
+    },
+    /** Resolves when a worker has said how loading the version went, and that is recorded. */
+    whenLoaded: (at: Place) => new Promise<void>((resolve) => waiting.set(at.folder, [...(waiting.get(at.folder) ?? []), resolve])),
     async list(tenantId: string): Promise<Agent[]> {
       return (await listLive(db, tenantId)).map(toAgent)
     },
@@ -50,10 +91,20 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       const row = await findLive(db, tenantId, name)
       return row && toAgent(row)
     },
+    /** The canary for its share of subjects, always the same ones, as long as it loads. Undefined for everybody else. */
+    async canaryFor(tenantId: string, name: string, subject: string): Promise<string | undefined> {
+      const { canary } = await currentDeployments(db, tenantId, name)
+      if (!canary || percentileOf(`${canary.id} ${subject}`) >= canary.share) return undefined
+      const [version] = await listVersions(db, tenantId, name, { limit: 1, version: canary.version })
+      return version && version.status !== 'broken' ? canary.version : undefined
+    },
   }
 }
 
-const toAgent = ({ agent, version, manifest, problem, deployedAt }: VersionRow): Agent => ({
+/** 0 to 99, evenly spread over texts. */
+const percentileOf = (text: string): number => createHash('sha256').update(text).digest().readUInt32BE() % 100
+
+const toAgent = ({ agent, version, manifest, problem, deployedAt }: LiveRow): Agent => ({
   name: agent,
   version,
   manifest,
@@ -63,7 +114,7 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: VersionRow):
 })
 
 /** What the API asks for about runs and approvals, over the engine. */
-export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list'> }) {
+export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list' | 'canaryFor'> }) {
   return {
     runs: {
       async start(
@@ -75,10 +126,11 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
           const names = (await agents.list(caller.tenantId)).map((known) => known.name)
           throw new AppError('not_found', `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}`)
         }
-        if (agent.status === 'broken')
+        const version = (await agents.canaryFor(caller.tenantId, name, session ?? idempotencyKey ?? newId())) ?? agent.version
+        if (agent.status === 'broken' && version === agent.version)
           throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
-        return engine.startRun({ tenantId: caller.tenantId, agent: name, version: agent.version, input, asker, session, idempotencyKey })
+        return engine.startRun({ tenantId: caller.tenantId, agent: name, version, input, asker, session, idempotencyKey })
       },
       find: (audience: Audience, runId: string) => findRun(db, audience, runId),
       async list(
@@ -110,18 +162,6 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
         engine.decide(caller, caller.name, approvalId, approved, comment),
     },
   }
-}
-
-/** A page and where the next one begins. The cursor is the id of the page's last item: ids sort by their making. */
-async function pageBy<Item extends { id: string }>(
-  limit: number,
-  cursor: string | undefined,
-  read: (before: string | undefined, count: number) => Promise<Item[]>,
-) {
-  if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
-  const found = await read(cursor, limit + 1)
-  const items = found.slice(0, limit)
-  return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
 }
 
 type StepEvent = Extract<RunEvent, { type: 'step.started' | 'step.completed' | 'step.failed' }>

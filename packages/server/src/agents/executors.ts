@@ -14,12 +14,12 @@ export type ExecutorPorts = {
   sandboxes: Sandboxes
   files: Files
   /** Folder of a version's code. */
-  folderOf(agent: string, version: string): string
+  folderOf(tenantId: string, agent: string, version: string): string
 }
 
 export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorPorts): Executors {
   const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
-    const seed = join(folderOf(run.agent, run.version), 'agent', 'sandbox', 'workspace')
+    const seed = join(folderOf(run.tenantId, run.agent, run.version), 'agent', 'sandbox', 'workspace')
     return sandboxes.open(run.id, existsSync(seed) ? seed : undefined) // Most agents bring no files.
   }
   return {

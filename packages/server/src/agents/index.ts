@@ -1,6 +1,8 @@
 export { openAgents, runServices } from './agents.ts'
 export type { Agents, Place } from './agents.ts'
 export { toMessages } from './conversation.ts'
+export { openDeployments } from './deployments.ts'
+export type { Deployments } from './deployments.ts'
 export { makeExecutors } from './executors.ts'
 export type { ExecutorPorts } from './executors.ts'
 export { openFiles } from './file-store.ts'

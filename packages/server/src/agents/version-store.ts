@@ -1,21 +1,26 @@
-import { type AgentManifest, storableText } from '@longhaul/protocol'
+import { type AgentManifest, type Version, storableText } from '@longhaul/protocol'
 import { type Db, type Tx, sql } from '../db/index.ts'
 
-export type VersionRow = { agent: string; version: string; manifest: AgentManifest | null; problem: string | null; deployedAt: Date }
+export type LiveRow = { agent: string; version: string; manifest: AgentManifest | null; problem: string | null; deployedAt: Date }
 
-const columns = sql`agent, version, manifest, problem, deployed_at as "deployedAt"`
-
-/** Makes a version the live one of its agent. Deploying the live one again changes nothing. Servers that deploy at the same time do it one after the other: the last one counts. */
-export async function makeLive(db: Db, tenantId: string, agent: string, version: string): Promise<void> {
-  await db.transaction(async (tx) => {
-    await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended(${`deploy ${tenantId}/${agent}`}, 0))`)
-    await tx.rows(sql`update versions set is_live = false where tenant_id = ${tenantId} and agent = ${agent} and is_live and version <> ${version}`)
+/** Keeps a version and its code. False when it is known already. */
+export async function insertVersion(db: Db, tenantId: string, agent: string, version: string, bundle: Buffer): Promise<boolean> {
+  return db.transaction(async (tx) => {
+    const inserted = await tx.rows(
+      sql`insert into versions (tenant_id, agent, version) values (${tenantId}, ${agent}, ${version}) on conflict do nothing returning version`,
+    )
     await tx.rows(sql`
-      insert into versions (tenant_id, agent, version, is_live) values (${tenantId}, ${agent}, ${version}, true)
-      on conflict (tenant_id, agent, version) do update set is_live = true, deployed_at = case when versions.is_live then versions.deployed_at else clock_timestamp() end`)
+      insert into bundles (tenant_id, agent, version, content) values (${tenantId}, ${agent}, ${version}, ${bundle}) on conflict do nothing`)
+    return inserted.length > 0
   })
 }
 
+export async function findBundle(db: Tx, tenantId: string, agent: string, version: string): Promise<Buffer | undefined> {
+  const [row] = await db.rows<{ content: Buffer }>(sql`select content from bundles where tenant_id = ${tenantId} and agent = ${agent} and version = ${version}`)
+  return row?.content
+}
+
+/** What a worker found when it loaded the code. A manifest that was once had stays. */
 export async function recordLoaded(
   db: Tx,
   tenantId: string,
@@ -28,11 +33,41 @@ export async function recordLoaded(
     where tenant_id = ${tenantId} and agent = ${agent} and version = ${version}`)
 }
 
-export async function listLive(db: Tx, tenantId: string): Promise<VersionRow[]> {
-  return db.rows(sql`select ${columns} from versions where tenant_id = ${tenantId} and is_live order by agent limit 1000`)
+const live = sql`
+  select d.agent, d.version, v.manifest, v.problem, d.created_at as "deployedAt"
+  from deployments d join versions v on v.tenant_id = d.tenant_id and v.agent = d.agent and v.version = d.version
+  where d.state = 'live'`
+
+export async function listLive(db: Tx, tenantId: string): Promise<LiveRow[]> {
+  return db.rows(sql`${live} and d.tenant_id = ${tenantId} order by d.agent limit 1000`)
 }
 
-export async function findLive(db: Tx, tenantId: string, agent: string): Promise<VersionRow | undefined> {
-  const [row] = await db.rows<VersionRow>(sql`select ${columns} from versions where tenant_id = ${tenantId} and agent = ${agent} and is_live`)
+export async function findLive(db: Tx, tenantId: string, agent: string): Promise<LiveRow | undefined> {
+  const [row] = await db.rows<LiveRow>(sql`${live} and d.tenant_id = ${tenantId} and d.agent = ${agent}`)
   return row
+}
+
+type VersionRow = Omit<Version, 'status' | 'createdAt'> & { isLoaded: boolean; createdAt: Date }
+
+export async function listVersions(
+  db: Tx,
+  tenantId: string,
+  agent: string,
+  { limit, version }: { limit: number; version?: string | undefined },
+): Promise<Version[]> {
+  const rows = await db.rows<VersionRow>(sql`
+    select v.agent, v.version, v.problem, v.manifest is not null as "isLoaded", v.created_at as "createdAt", d.state as deployment,
+      case d.state when 'canary' then d.share when 'live' then 100 - coalesce(c.share, 0) end as share,
+      (select count(*)::int from runs r where r.tenant_id = v.tenant_id and r.agent = v.agent and r.version = v.version
+        and r.state in ('pending', 'running', 'waiting')) as "activeRunCount"
+    from versions v
+    left join deployments d on d.tenant_id = v.tenant_id and d.agent = v.agent and d.version = v.version and d.state in ('live', 'canary')
+    left join deployments c on c.tenant_id = v.tenant_id and c.agent = v.agent and c.state = 'canary'
+    where v.tenant_id = ${tenantId} and v.agent = ${agent} and (${version ?? null}::text is null or v.version = ${version ?? null})
+    order by v.created_at desc, v.version limit ${limit}`)
+  return rows.map(({ isLoaded, createdAt, ...row }) => ({
+    ...row,
+    status: row.problem !== null ? 'broken' : isLoaded ? 'ready' : 'starting',
+    createdAt: createdAt.toISOString(),
+  }))
 }

@@ -60,7 +60,7 @@ export function httpApi(options: ApiOptions): Api {
 async function answer(c: Ctx, { operation, handle, stream }: Implementation, options: ApiOptions): Promise<Response> {
   c.var.facts['operation'] = operation.id
   const caller = await admit(c, operation.permission, options)
-  const input: unknown = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), options.bodyBytesMax))
+  const input: unknown = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax))
   if (stream && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) return stream(caller, input, c.req.raw)
   const output = operation.output.safeParse(await handle(caller, input))
   if (!output.success) throw new AppError('internal', 'Internal error.', output.error) // Ours, not the caller's: the contract is broken.

@@ -3,6 +3,7 @@ import type { Keys } from '../identity/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
+import { type DeploymentService, deploymentImplementations } from './deployments.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
 import { keyImplementations } from './keys.ts'
@@ -14,6 +15,7 @@ export type Services = {
   stream: RunStream
   approvals: ApprovalService
   agents: AgentService
+  deployments: DeploymentService
   keys: Keys
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
@@ -25,6 +27,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
+  ...deploymentImplementations(services.agents, services.deployments),
   ...keyImplementations(services.keys),
   ...systemImplementations(services.system),
 ]

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Agent, type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
-import { type Files, makeExecutors, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
+import { type Files, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
 import { httpApi, implementAll } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
@@ -53,8 +53,9 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     name in openings ? { name, version: 'v1', status: 'ready', problem: null, manifest: null, deployedAt: '2026-01-02T03:04:05.678Z' } : undefined
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents: { find, list: async () => [] } }),
+      ...runServices({ db, engine, agents: { find, list: async () => [], canaryFor: async () => undefined } }),
       agents: { find, list: async () => [] },
+      deployments: openDeployments({ db, log: silentLog, agents: openAgents({ db, log: silentLog, dataDir, agentsDir: dataDir }), warm: () => {} }),
       keys,
       stopping: new AbortController().signal,
       log: silentLog,

@@ -55,6 +55,32 @@ export const anAgent: Agent & Record<string, unknown> = {
   deployedAt: at,
   ...hidden,
 }
+const aVersion = {
+  agent: 'analyst',
+  version: '0123456789ab',
+  status: 'ready' as const,
+  problem: null,
+  deployment: 'live' as const,
+  share: 100,
+  activeRunCount: 0,
+  createdAt: at,
+  ...hidden,
+}
+const aDeployment = {
+  id: keyId,
+  agent: 'analyst',
+  version: '0123456789ab',
+  share: 100,
+  state: 'live' as const,
+  replaced: null,
+  guard: null,
+  evidence: null,
+  reason: null,
+  madeBy: 'administrator',
+  createdAt: at,
+  endedAt: null,
+  ...hidden,
+}
 const aKey = { id: keyId, name: 'reader', permissions: ['runs:read' as const], access: { personalData: true }, createdAt: at, lastUsedAt: null, ...hidden }
 const aStep = {
   op: '0',
@@ -172,6 +198,13 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     stream,
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
+    deployments: {
+      createVersion: called('versions.create', aVersion),
+      listVersions: called('versions.list', [aVersion]),
+      deploy: called('deployments.create', aDeployment),
+      rollBack: called('deployments.rollback', aDeployment),
+      list: called('deployments.list', { items: [aDeployment], next: null }),
+    },
     keys,
     system: { describe: async () => aSystem },
     stopping: new AbortController().signal,

@@ -1,0 +1,130 @@
+/** Which version new runs get. Who changes it holds the agent's lock, so that decisions come one after the other. */
+import type { Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
+import { type Db, type Tx, sql } from '../db/index.ts'
+
+type Row = Omit<Deployment, 'createdAt' | 'endedAt'> & { createdAt: Date; endedAt: Date | null }
+
+const columns = sql`
+  id, agent, version, share, state, replaced, guard, evidence, reason, made_by as "madeBy", created_at as "createdAt", ended_at as "endedAt"`
+const toDeployment = ({ createdAt, endedAt, ...row }: Row): Deployment => ({
+  ...row,
+  createdAt: createdAt.toISOString(),
+  endedAt: endedAt?.toISOString() ?? null,
+})
+
+export type NewDeployment = {
+  id: string
+  tenantId: string
+  agent: string
+  version: string
+  share: number
+  guard: RollbackGuard | null
+  reason: string | null
+  madeBy: string
+}
+
+/** Makes `work`'s decision the only one about this agent while it is being made. */
+export function deciding<Result>(db: Db, tenantId: string, agent: string, work: (tx: Tx) => Promise<Result>): Promise<Result> {
+  return db.transaction(async (tx) => {
+    await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended(${`deploy ${tenantId}/${agent}`}, 0))`)
+    return work(tx)
+  })
+}
+
+export async function currentDeployments(db: Tx, tenantId: string, agent: string): Promise<{ live: Deployment | undefined; canary: Deployment | undefined }> {
+  const rows = await db.rows<Row>(sql`
+    select ${columns} from deployments where tenant_id = ${tenantId} and agent = ${agent} and state in ('live', 'canary')`)
+  const found = rows.map(toDeployment)
+  return { live: found.find(({ state }) => state === 'live'), canary: found.find(({ state }) => state === 'canary') }
+}
+
+/** The new deployment, live or canary by its share. Whatever it takes the place of is superseded. */
+export async function insertDeployment(tx: Tx, deployment: NewDeployment): Promise<Deployment> {
+  const { id, tenantId, agent, version, share, guard, reason, madeBy } = deployment
+  const state = share === 100 ? 'live' : 'canary'
+  const [before] = await tx.rows<{ version: string }>(sql`
+    select version from deployments where tenant_id = ${tenantId} and agent = ${agent} and state = 'live'`)
+  await tx.rows(sql`
+    update deployments set state = 'superseded', ended_at = clock_timestamp()
+    where tenant_id = ${tenantId} and agent = ${agent} and (state = 'canary' or (state = 'live' and ${state} = 'live'))`)
+  const [row] = await tx.rows<Row>(sql`
+    insert into deployments (id, tenant_id, agent, version, share, state, replaced, guard, reason, made_by)
+    values (${id}, ${tenantId}, ${agent}, ${version}, ${share}, ${state}, ${before && before.version !== version ? before.version : null},
+      ${guard && JSON.stringify(guard)}, ${reason}, ${madeBy})
+    returning ${columns}`)
+  return toDeployment(row!) // An insert without `on conflict` returns its row.
+}
+
+/** Ends a deployment as taken back. Undefined when it was over already. */
+export async function endDeployment(
+  tx: Tx,
+  id: string,
+  { reason, evidence }: { reason: string | null; evidence: Deployment['evidence'] },
+): Promise<Deployment | undefined> {
+  const [row] = await tx.rows<Row>(sql`
+    update deployments set state = 'rolled_back', ended_at = clock_timestamp(), evidence = ${evidence && JSON.stringify(evidence)}, reason = coalesce(${reason}, reason)
+    where id = ${id} and state in ('live', 'canary') returning ${columns}`)
+  return row && toDeployment(row)
+}
+
+/** What was live before this version was, the last time that it became so. */
+export async function predecessorOf(tx: Tx, tenantId: string, agent: string, version: string): Promise<string | null> {
+  const [row] = await tx.rows<{ replaced: string | null }>(sql`
+    select replaced from deployments
+    where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and share = 100 and replaced is not null order by id desc limit 1`)
+  return row?.replaced ?? null
+}
+
+/** The version that the agents' folder gave last. */
+export async function lastFrom(db: Tx, tenantId: string, agent: string, madeBy: string): Promise<string | undefined> {
+  const [row] = await db.rows<{ version: string }>(sql`
+    select version from deployments where tenant_id = ${tenantId} and agent = ${agent} and made_by = ${madeBy} order by created_at desc limit 1`)
+  return row?.version
+}
+
+export async function listDeployments(
+  db: Tx,
+  tenantId: string,
+  agent: string,
+  { limit, before }: { limit: number; before: string | undefined },
+): Promise<Deployment[]> {
+  const rows = await db.rows<Row>(sql`
+    select ${columns} from deployments
+    where tenant_id = ${tenantId} and agent = ${agent} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
+    order by id desc limit ${limit}`)
+  return rows.map(toDeployment)
+}
+
+/** Deployments whose guard still watches. */
+export async function listGuarded(db: Tx): Promise<(Deployment & { tenantId: string; guard: RollbackGuard })[]> {
+  const rows = await db.rows<Row & { tenantId: string; guard: RollbackGuard }>(sql`
+    select ${columns}, tenant_id as "tenantId" from deployments
+    where state in ('live', 'canary') and guard is not null
+      and created_at + (guard ->> 'windowMs')::double precision * interval '1 ms' > clock_timestamp()
+    order by created_at limit 1000`)
+  return rows.map((row) => ({ ...toDeployment(row), tenantId: row.tenantId, guard: row.guard }))
+}
+
+const recordRunsMax = 1_000
+
+/** How the version's newest runs since then fared. A run that waits for an operator has failed, as far as its asker can tell. */
+export async function recordOf(db: Tx, tenantId: string, agent: string, version: string, sinceMs: number): Promise<VersionRecord> {
+  const [row] = await db.rows<Omit<VersionRecord, 'version'>>(sql`
+    with ended as (
+      select state, extract(epoch from ended_at - started_at)::double precision * 1000 as ms, (usage ->> 'costUsd')::double precision as cost
+      from runs
+      where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and created_at >= to_timestamp(${sinceMs / 1_000}::double precision)
+        and (state in ('completed', 'failed') or (state = 'waiting' and wait ->> 'kind' = 'operator'))
+      order by id desc limit ${recordRunsMax}
+    )
+    select count(*)::int as "runCount", (count(*) filter (where state <> 'completed'))::int as "failedCount",
+      percentile_cont(0.5) within group (order by ms) filter (where state = 'completed') as "durationMsMedian", avg(cost) as "costUsdMean"
+    from ended`)
+  return {
+    version,
+    runCount: row?.runCount ?? 0,
+    failedCount: row?.failedCount ?? 0,
+    durationMsMedian: row?.durationMsMedian ?? null,
+    costUsdMean: row?.costUsdMean ?? null,
+  }
+}

@@ -1,0 +1,268 @@
+import { readFile, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type CodeFile, RollbackGuard } from '@longhaul/protocol'
+import { describe, expect, test } from 'vitest'
+import { tenantId } from '../../test/support/engine.ts'
+import { makeFolder } from '../../test/support/folders.ts'
+import { makeDatabase } from '../../test/support/postgres.ts'
+import { type Db, sql } from '../db/index.ts'
+import { newId, silentLog } from '../kernel/index.ts'
+import { type Place, openAgents } from './agents.ts'
+import { codeOf, pack, readCode, unpack } from './code.ts'
+import { openDeployments } from './deployments.ts'
+
+const file = (path: string, content: string): CodeFile => ({ path, base64: Buffer.from(content).toString('base64') })
+const manifest = { description: 'd', shape: 'function' as const, model: null, instructions: null, tools: [], skills: [], examples: [] }
+
+/** Versions and deployments over a real database, where a worker says of code whatever the code says of itself. */
+async function openBed(agentsFiles: Record<string, string> = {}) {
+  const t = await makeDatabase()
+  const source = await makeFolder(agentsFiles)
+  const data = await makeFolder()
+  const agents = openAgents({ db: t.db, log: silentLog, dataDir: data.folder, agentsDir: source.folder })
+  const warm = async (place: Place): Promise<void> => {
+    const content = await readFile(join(place.folder, 'agent/agent.ts'), 'utf8')
+    await agents.recordLoaded(place, content === 'broken' ? { manifest: null, problem: 'agent/agent.ts: broken' } : { manifest, problem: null })
+  }
+  const deployments = openDeployments({ db: t.db, log: silentLog, agents, warm: (place) => void warm(place) })
+  const upload = async (content: string) => (await deployments.createVersion(tenantId, 'one', [file('agent/agent.ts', content)])).version
+  const deploy = (version: string, more: { share?: number; guard?: RollbackGuard } = {}) =>
+    deployments.deploy(tenantId, 'ada', { agent: 'one', version, share: 100, ...more })
+  return {
+    db: t.db,
+    source,
+    data,
+    agents,
+    deployments,
+    upload,
+    deploy,
+    live: async () => (await agents.find(tenantId, 'one'))?.version,
+    async [Symbol.asyncDispose]() {
+      await t[Symbol.asyncDispose]()
+      await source[Symbol.asyncDispose]()
+      await data[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Runs that have ended like this, as the engine leaves them. */
+async function addRuns(db: Db, version: string, count: number, state: 'completed' | 'failed' | 'waiting'): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    await db.rows(sql`
+      insert into runs (id, tenant_id, agent, version, state, input, asker, wait, started_at, ended_at)
+      values (${newId()}, ${tenantId}, 'one', ${version}, ${state}, '1', '{}', ${state === 'waiting' ? '{"kind":"operator"}' : null}, clock_timestamp(),
+        ${state === 'waiting' ? null : new Date().toISOString()})`)
+  }
+}
+
+describe('code', () => {
+  test('is named by what is in it: the same from a folder, a request and a bundle; tests, evals and packages do not count', async () => {
+    await using folder = await makeFolder({ 'agent/agent.ts': 'export default 1', 'agent/tools/b.ts': 'b', 'evals/big.json': '{}', 'agent/agent.test.ts': 'x' })
+    const read = await readCode(folder.folder)
+    const sent = codeOf([file('agent/tools/b.ts', 'b'), file('agent/agent.ts', 'export default 1'), file('agent/agent.test.ts', 'x')])
+    expect(sent.version).toBe(read.version)
+    expect(await unpack(await pack(read))).toEqual(read)
+    await folder.write('evals/big.json', '{"changed":1}')
+    expect((await readCode(folder.folder)).version).toBe(read.version)
+    await folder.write('agent/agent.ts', 'export default 2')
+    expect((await readCode(folder.folder)).version).not.toBe(read.version)
+  })
+
+  test('that cannot be an agent’s is refused, with the file that is in the way', () => {
+    const agent = file('agent/agent.ts', 'x')
+    expect(() => codeOf([file('readme.md', 'x')])).toThrow(/no agent\/agent.ts/)
+    expect(() => codeOf([agent, agent])).toThrow(/agent\/agent.ts comes twice/)
+    expect(() => codeOf([agent, file('agent/agent.ts/x', 'x')])).toThrow(/lies below another file/)
+    expect(codeOf([agent, file('agent/data/x', 'x')]).files).toHaveLength(2)
+  })
+
+  test('is unpacked again where its folder is gone, and found nowhere for another tenant', async () => {
+    await using bed = await openBed()
+    const version = await bed.upload('code')
+    const at = bed.agents.place(tenantId, 'one', version)
+    await rm(at.folder, { recursive: true })
+    expect(await bed.agents.open(tenantId, 'one', version)).toEqual(at)
+    expect(await readFile(join(at.folder, 'agent/agent.ts'), 'utf8')).toBe('code')
+    expect(await bed.agents.open('another', 'one', version)).toBeUndefined()
+  })
+})
+
+describe('the agents’ folder', () => {
+  test('is deployed at the start; one that cannot be does not keep the others from it; a folder that is missing is said with its remedy', async () => {
+    await using bed = await openBed({ 'good/agent/agent.ts': 'x', 'Bad Name/agent/agent.ts': 'x', 'not-an-agent/readme.md': 'x' })
+    expect((await bed.agents.deployAll(tenantId)).map(({ agent }) => agent)).toEqual(['good'])
+    expect(await bed.agents.list(tenantId)).toMatchObject([{ name: 'good', status: 'starting', problem: null }])
+    expect(await bed.agents.list('another')).toEqual([])
+    const nowhere = openAgents({ db: bed.db, log: silentLog, dataDir: bed.data.folder, agentsDir: join(bed.source.folder, 'nowhere') })
+    await expect(nowhere.deployAll(tenantId)).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('LONGHAUL_AGENTS_DIR') as string })
+  })
+
+  test('does not undo at the next start what somebody deployed since; a change of it does', async () => {
+    await using bed = await openBed({ 'one/agent/agent.ts': 'from the folder' })
+    const [place] = await bed.agents.deployAll(tenantId)
+    const version = await bed.upload('uploaded')
+    await bed.deploy(version)
+    await bed.agents.deployAll(tenantId)
+    expect(await bed.live()).toBe(version)
+    await bed.source.write('one/agent/agent.ts', 'changed')
+    await bed.agents.deployAll(tenantId)
+    expect(await bed.live()).not.toBe(version)
+    await bed.source.write('one/agent/agent.ts', 'from the folder')
+    await bed.agents.deployAll(tenantId)
+    expect(await bed.live()).toBe(place?.version)
+  })
+
+  test('deployed by several servers at once ends with one live version and one copy of the code', async () => {
+    await using bed = await openBed({ 'one/agent/agent.ts': 'x' })
+    await Promise.all(Array.from({ length: 6 }, () => bed.agents.deployAll(tenantId)))
+    const list = await bed.deployments.list(tenantId, 'one', { limit: 50, cursor: undefined })
+    expect(list.items.map(({ state }) => state)).toEqual(['live'])
+    expect(await readdir(join(bed.data.folder, 'versions', tenantId, 'one'))).toHaveLength(1)
+  })
+})
+
+describe('a version', () => {
+  test('is loaded before the answer; one that does not load says why and is given to nobody', async () => {
+    await using bed = await openBed()
+    const good = await bed.deployments.createVersion(tenantId, 'one', [file('agent/agent.ts', 'good')])
+    expect(good).toMatchObject({ status: 'ready', deployment: null, share: null, activeRunCount: 0 })
+    const broken = await bed.deployments.createVersion(tenantId, 'one', [file('agent/agent.ts', 'broken')])
+    expect(broken).toMatchObject({ status: 'broken', problem: 'agent/agent.ts: broken' })
+    await expect(bed.deploy(broken.version)).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('does not load') as string })
+    await expect(bed.deploy('0123456789ab')).rejects.toMatchObject({ code: 'not_found' })
+    await bed.deploy(good.version)
+    await addRuns(bed.db, good.version, 2, 'waiting')
+    expect(await bed.deployments.listVersions(tenantId, 'one', 10)).toMatchObject([
+      { version: broken.version, deployment: null },
+      { version: good.version, deployment: 'live', share: 100, activeRunCount: 2 },
+    ])
+    expect(await bed.deployments.listVersions('another', 'one', 10)).toEqual([])
+  })
+
+  test('deployed twice is one deployment; of many deployed at once one is live in the end', async () => {
+    await using bed = await openBed()
+    const versions = await Promise.all(Array.from({ length: 5 }, (_, i) => bed.upload(`code ${i}`)))
+    const [first] = versions
+    expect((await bed.deploy(first!)).id).toBe((await bed.deploy(first!)).id)
+    await Promise.all(versions.map((version) => bed.deploy(version)))
+    const { items } = await bed.deployments.list(tenantId, 'one', { limit: 50, cursor: undefined })
+    expect(items.filter(({ state }) => state === 'live')).toHaveLength(1)
+  })
+
+  test('is rolled back to what was live before, as often as there was something', async () => {
+    await using bed = await openBed()
+    const [a, b, c] = [await bed.upload('a'), await bed.upload('b'), await bed.upload('c')]
+    for (const version of [a, b, c]) await bed.deploy(version)
+    expect(await bed.deployments.rollBack(tenantId, 'bob', 'one', 'slow')).toMatchObject({ version: b, state: 'live', madeBy: 'bob', reason: 'slow' })
+    expect(await bed.live()).toBe(b)
+    expect((await bed.deployments.rollBack(tenantId, 'bob', 'one')).version).toBe(a)
+    await expect(bed.deployments.rollBack(tenantId, 'bob', 'one')).rejects.toMatchObject({ code: 'conflict' })
+    await expect(bed.deployments.rollBack('another', 'bob', 'one')).rejects.toMatchObject({ code: 'not_found' })
+    const { items } = await bed.deployments.list(tenantId, 'one', { limit: 2, cursor: undefined })
+    expect(items.map(({ version, state }) => [version, state])).toEqual([
+      [a, 'live'],
+      [b, 'rolled_back'],
+    ])
+  })
+})
+
+describe('a canary', () => {
+  test('gets its share of subjects, the same ones each time; the rest stays with the live version', async () => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await expect(bed.deploy(b, { share: 20 })).rejects.toMatchObject({ code: 'conflict' })
+    await bed.deploy(a)
+    await expect(bed.deploy(a, { share: 20 })).rejects.toMatchObject({ code: 'conflict' })
+    await bed.deploy(b, { share: 20 })
+    const choose = () => Promise.all(Array.from({ length: 400 }, (_, i) => bed.agents.canaryFor(tenantId, 'one', `session ${i}`)))
+    const chosen = await choose()
+    // 80 expected; six standard deviations are 48.
+    expect(chosen.filter((version) => version === b).length).toBeGreaterThan(32)
+    expect(chosen.filter((version) => version === b).length).toBeLessThan(128)
+    expect(await choose()).toEqual(chosen)
+    expect(await bed.live()).toBe(a)
+    expect(await bed.deployments.listVersions(tenantId, 'one', 10)).toMatchObject([
+      { deployment: 'canary', share: 20 },
+      { deployment: 'live', share: 80 },
+    ])
+    expect(await bed.deployments.rollBack(tenantId, 'bob', 'one')).toMatchObject({ version: b, state: 'rolled_back' })
+    expect(new Set(await choose())).toEqual(new Set([undefined]))
+  })
+
+  test('that becomes live takes all', async () => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await bed.deploy(a)
+    await bed.deploy(b, { share: 1 })
+    expect(await bed.deploy(b)).toMatchObject({ state: 'live', replaced: a })
+    expect(await bed.live()).toBe(b)
+    expect(await bed.agents.canaryFor(tenantId, 'one', 'x')).toBeUndefined()
+  })
+})
+
+describe('a guard', () => {
+  const guard = RollbackGuard.parse({})
+
+  test.each(['failed', 'waiting'] as const)('takes a deployment back whose runs end %s, once, with the evidence', async (state) => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await bed.deploy(a)
+    await addRuns(bed.db, a, 10, 'completed')
+    const { id } = await bed.deploy(b, { guard })
+    await addRuns(bed.db, b, 2, state)
+    await bed.deployments.watch()
+    expect(await bed.live()).toBe(b)
+    await addRuns(bed.db, b, 1, state)
+    await Promise.all([bed.deployments.watch(), bed.deployments.watch(), bed.deployments.watch()])
+    expect(await bed.live()).toBe(a)
+    const { items } = await bed.deployments.list(tenantId, 'one', { limit: 10, cursor: undefined })
+    expect(items).toHaveLength(3)
+    expect(items[0]).toMatchObject({ version: a, madeBy: 'rollback guard', guard: null })
+    expect(items[1]).toMatchObject({
+      id,
+      state: 'rolled_back',
+      evidence: { own: { version: b, runCount: 3, failedCount: 3 }, other: { version: a, runCount: 10, failedCount: 0 } },
+    })
+  })
+
+  test('leaves alone what fares as well as before, and what fails of the old version', async () => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await bed.deploy(a)
+    await bed.deploy(b, { guard })
+    await addRuns(bed.db, b, 5, 'completed')
+    await addRuns(bed.db, a, 5, 'failed')
+    await bed.deployments.watch()
+    expect(await bed.live()).toBe(b)
+  })
+
+  test('watches as long as its window is open, and no longer', async () => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await bed.deploy(a)
+    await bed.deploy(b, { guard })
+    const age = (by: string) => bed.db.rows(sql`update deployments set created_at = created_at - ${by}::interval where state = 'live'`)
+    await addRuns(bed.db, b, 5, 'failed')
+    await age('61 minutes')
+    await bed.deployments.watch()
+    expect(await bed.live()).toBe(b)
+    await age('-2 minutes')
+    await bed.deployments.watch()
+    expect(await bed.live()).toBe(a)
+  })
+
+  test('takes a canary back and leaves the live version as it is', async () => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await bed.deploy(a)
+    await bed.deploy(b, { share: 10, guard })
+    await addRuns(bed.db, b, 3, 'failed')
+    await bed.deployments.watch()
+    expect(await bed.agents.canaryFor(tenantId, 'one', 'x')).toBeUndefined()
+    const { items } = await bed.deployments.list(tenantId, 'one', { limit: 10, cursor: undefined })
+    expect(items.map(({ version, state }) => [version, state])).toEqual([
+      [b, 'rolled_back'],
+      [a, 'live'],
+    ])
+  })
+})

@@ -1,0 +1,131 @@
+/**
+ * Versions and deployments: code comes in, is loaded once to see that it can be, and is given to new runs: all of them, or a
+ * share. A deployment with a guard is taken back by itself when its runs fare worse than those before. Runs that have begun
+ * stay on their version whatever is decided here.
+ */
+import type { CodeFile, Deployment, RollbackGuard, Version } from '@longhaul/protocol'
+import type { Db } from '../db/index.ts'
+import { AppError, type Log, type Service, loop, newId, sleep } from '../kernel/index.ts'
+import type { Agents, Place } from './agents.ts'
+import { codeOf } from './code.ts'
+import { currentDeployments, deciding, endDeployment, insertDeployment, listDeployments, listGuarded, predecessorOf, recordOf } from './deployment-store.ts'
+import { pageBy } from './page.ts'
+import { whyRollBack } from './rollback-guard.ts'
+import { findLive, listVersions } from './version-store.ts'
+
+export type DeploymentsOptions = {
+  db: Db
+  log: Log
+  agents: Pick<Agents, 'keep' | 'whenLoaded'>
+  /** Starts a worker of the version, which says how loading went. */
+  warm(place: Place): void
+  /** How often guarded deployments are looked at. */
+  watchEveryMs?: number
+  loadMsMax?: number
+}
+
+export type DeployRequest = {
+  agent: string
+  version: string
+  share: number
+  guard?: RollbackGuard | null | undefined
+  reason?: string | undefined
+}
+
+export type Deployments = Service & {
+  createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
+  listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
+  deploy(tenantId: string, madeBy: string, request: DeployRequest): Promise<Deployment>
+  rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
+  list(tenantId: string, agent: string, page: { limit: number; cursor: string | undefined }): Promise<{ items: Deployment[]; next: string | null }>
+  /** Looks at all guarded deployments now. The loop does it every few seconds. */
+  watch(): Promise<void>
+}
+
+export function openDeployments({ db, log, agents, warm, watchEveryMs = 2_000, loadMsMax = 30_000 }: DeploymentsOptions): Deployments {
+  async function loadVersion(tenantId: string, agent: string, version: string): Promise<Version> {
+    const [found] = await listVersions(db, tenantId, agent, { limit: 1, version })
+    if (!found) throw new AppError('not_found', `${agent} has no version ${version}. \`longhaul agents versions ${agent}\` lists them.`)
+    return found
+  }
+
+  const watching = loop({
+    everyMs: watchEveryMs,
+    onError: (error) => log.warn('looking at guarded deployments failed; it is tried again', { error }),
+    work: watch,
+  })
+
+  async function watch(): Promise<void> {
+    for (const deployment of await listGuarded(db)) {
+      const { tenantId, agent, version, guard } = deployment
+      const otherVersion = deployment.state === 'canary' ? (await findLive(db, tenantId, agent))?.version : deployment.replaced
+      if (!otherVersion) continue // There is nothing to go back to.
+      const sinceMs = Date.parse(deployment.createdAt)
+      const own = await recordOf(db, tenantId, agent, version, sinceMs)
+      const other = await recordOf(db, tenantId, agent, otherVersion, sinceMs - guard.windowMs)
+      const rule = whyRollBack(guard, own, other)
+      if (rule === undefined) continue
+      const isDone = await deciding(db, tenantId, agent, async (tx) => {
+        const ended = await endDeployment(tx, deployment.id, { reason: `Taken back by its guard: ${rule}.`, evidence: { rule, own, other } })
+        if (!ended) return false // Somebody was faster: a person, or another server.
+        if (deployment.state === 'live') {
+          const reason = `${version} was taken back by its guard.`
+          await insertDeployment(tx, { id: newId(), tenantId, agent, version: otherVersion, share: 100, guard: null, reason, madeBy: 'rollback guard' })
+        }
+        return true
+      })
+      if (isDone) log.warn('a deployment was taken back by its guard', { tenantId, agent, version, rule })
+    }
+  }
+
+  return {
+    async createVersion(tenantId, agent, files) {
+      const place = await agents.keep(tenantId, agent, codeOf(files))
+      const before = await loadVersion(tenantId, agent, place.version)
+      if (before.status === 'ready') return before
+      const enough = new AbortController()
+      const loaded = agents.whenLoaded(place)
+      warm(place)
+      await Promise.race([loaded, sleep(loadMsMax, enough.signal)]) // If it takes longer it is still `starting`, and says so.
+      enough.abort()
+      return loadVersion(tenantId, agent, place.version)
+    },
+    listVersions: (tenantId, agent, limit) => listVersions(db, tenantId, agent, { limit }),
+    async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }) {
+      const { status, problem } = await loadVersion(tenantId, agent, version)
+      if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so no run gets it: ${problem?.slice(0, 2_000)}`)
+      return deciding(db, tenantId, agent, async (tx) => {
+        const { live, canary } = await currentDeployments(tx, tenantId, agent)
+        if (share < 100 && !live) throw new AppError('conflict', `${agent} has no live version that a canary could accompany. Deploy it to all.`)
+        if (share < 100 && live?.version === version) throw new AppError('conflict', `Version ${version} is live already; it cannot be a canary beside itself.`)
+        const isSame = (one: Deployment | undefined) => one?.version === version && one.share === share && JSON.stringify(one.guard) === JSON.stringify(guard)
+        if (share === 100 ? isSame(live) && !canary : isSame(canary)) return (share === 100 ? live : canary)! // `isSame` is true of nothing but a deployment.
+        return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy })
+      })
+    },
+    async rollBack(tenantId, madeBy, agent, reason = undefined) {
+      return deciding(db, tenantId, agent, async (tx) => {
+        const { live, canary } = await currentDeployments(tx, tenantId, agent)
+        if (canary) return (await endDeployment(tx, canary.id, { reason: reason ?? null, evidence: null })) ?? canary
+        if (!live) throw new AppError('not_found', `No agent ${agent}.`)
+        const version = live.replaced ?? (await predecessorOf(tx, tenantId, agent, live.version))
+        if (!version) throw new AppError('conflict', `There was no version of ${agent} before ${live.version}.`)
+        await endDeployment(tx, live.id, { reason: reason ?? null, evidence: null })
+        return insertDeployment(tx, {
+          id: newId(),
+          tenantId,
+          agent,
+          version,
+          share: 100,
+          guard: null,
+          reason: reason ?? `${live.version} was rolled back.`,
+          madeBy,
+        })
+      })
+    },
+    list: (tenantId, agent, { limit, cursor }) => pageBy(limit, cursor, (before, count) => listDeployments(db, tenantId, agent, { limit: count, before })),
+    watch,
+    start: watching.start,
+    stop: watching.stop,
+  }
+}

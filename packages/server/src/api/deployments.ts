@@ -1,0 +1,36 @@
+import { type CodeFile, type Deployment, type Version, createDeployment, createVersion, listDeployments, listVersions, rollBack } from '@longhaul/protocol'
+import { AppError } from '../kernel/index.ts'
+import type { AgentService } from './agents.ts'
+import { type Implementation, implement } from './implement.ts'
+
+export type DeploymentService = {
+  createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
+  listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
+  deploy(
+    tenantId: string,
+    madeBy: string,
+    request: { agent: string; version: string; share: number; guard?: Deployment['guard'] | undefined; reason?: string | undefined },
+  ): Promise<Deployment>
+  rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
+  list(tenantId: string, agent: string, page: { limit: number; cursor: string | undefined }): Promise<{ items: Deployment[]; next: string | null }>
+}
+
+export const deploymentImplementations = (agents: AgentService, deployments: DeploymentService): Implementation[] => [
+  implement(createVersion, ({ tenantId }, { agent, files }) => deployments.createVersion(tenantId, agent, files)),
+  implement(listVersions, async ({ tenantId }, { agent, limit }) => {
+    const items = await deployments.listVersions(tenantId, agent, limit)
+    if (items.length === 0) await assertKnown(agents, tenantId, agent)
+    return { items }
+  }),
+  implement(createDeployment, ({ tenantId, name }, request) => deployments.deploy(tenantId, name, request)),
+  implement(listDeployments, async ({ tenantId }, { agent, limit, cursor }) => {
+    const page = await deployments.list(tenantId, agent, { limit, cursor })
+    if (page.items.length === 0) await assertKnown(agents, tenantId, agent)
+    return page
+  }),
+  implement(rollBack, ({ tenantId, name }, { agent, reason }) => deployments.rollBack(tenantId, name, agent, reason)),
+]
+
+async function assertKnown(agents: AgentService, tenantId: string, agent: string): Promise<void> {
+  if (!(await agents.find(tenantId, agent))) throw new AppError('not_found', `No agent ${agent}.`)
+}
