@@ -6,6 +6,8 @@ export type World = {
   stdout: Stream
   stderr: Stream
   readStdin(): Promise<string>
+  /** Lines as they are typed, for a command that listens to them. */
+  stdin?: NodeJS.ReadableStream | undefined
   env: Record<string, string | undefined>
   folder: string
   /** Aborted by Ctrl-C. */

@@ -27,6 +27,7 @@ process.exitCode = await runCli(process.argv.slice(2), version, {
   stdout: process.stdout,
   stderr: process.stderr,
   readStdin,
+  stdin: process.stdin,
   env: process.env,
   folder: process.cwd(),
   interrupted: interrupt.signal,

@@ -120,7 +120,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   await timed('engine', engine.start)
   onStop('engine', engine.stop)
   for (const place of places) workers.warm(place)
-  const deployments = openDeployments({ db, log, agents, warm: workers.warm })
+  const deployments = openDeployments({ db, log, agents, workers })
   await deployments.start()
   onStop('deployments', deployments.stop)
 

@@ -132,7 +132,7 @@ test('every source file is reached from an entry point', () => {
     .filter(
       (path) =>
         /\.test\.tsx?$/.test(path) ||
-        /^(examples|bench\/agents)\/[^/]+\/(agent|evals)\//.test(path) ||
+        /^(examples|bench\/agents|packages\/cli\/templates)\/[^/]+\/(agent|evals)\//.test(path) ||
         path.endsWith('.config.ts') ||
         /^(scripts|bench)\/[\w-]+\.ts$/.test(path) ||
         /^packages\/[^/]+\/(test|dev)\//.test(path) ||

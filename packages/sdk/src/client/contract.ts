@@ -1,6 +1,8 @@
 import {
   cancelRun,
+  createDeployment,
   createKey,
+  createVersion,
   decideApproval,
   deleteKey,
   getAgent,
@@ -9,10 +11,13 @@ import {
   getSystem,
   listAgents,
   listApprovals,
+  listDeployments,
   listKeys,
   listRunEvents,
   listRuns,
+  listVersions,
   retryRun,
+  rollBack,
   signalRun,
   startRun,
 } from '@longhaul/protocol'
@@ -24,6 +29,8 @@ export const contract = {
   runs: { start: startRun, get: getRun, list: listRuns, events: listRunEvents, step: getStep, cancel: cancelRun, retry: retryRun, signal: signalRun },
   approvals: { list: listApprovals, decide: decideApproval },
   agents: { list: listAgents, get: getAgent },
+  versions: { create: createVersion, list: listVersions },
+  deployments: { create: createDeployment, list: listDeployments, rollback: rollBack },
   keys: { create: createKey, list: listKeys, delete: deleteKey },
   system: { get: getSystem },
 } as const satisfies Record<string, Record<string, Operation>>

@@ -105,6 +105,14 @@ export async function listGuarded(db: Tx): Promise<(Deployment & { tenantId: str
   return rows.map((row) => ({ ...toDeployment(row), tenantId: row.tenantId, guard: row.guard }))
 }
 
+/** Versions that new runs get, as `tenant/agent/version`. */
+export async function listWanted(db: Db): Promise<string[]> {
+  const rows = await db.rows<{ name: string }>(
+    sql`select tenant_id || '/' || agent || '/' || version as name from deployments where state in ('live', 'canary') limit 100000`,
+  )
+  return rows.map(({ name }) => name)
+}
+
 const recordRunsMax = 1_000
 
 /** How the version's newest runs since then fared. A run that waits for an operator has failed, as far as its asker can tell. */

@@ -8,7 +8,17 @@ import type { Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, sleep } from '../kernel/index.ts'
 import type { Agents, Place } from './agents.ts'
 import { codeOf } from './code.ts'
-import { currentDeployments, deciding, endDeployment, insertDeployment, listDeployments, listGuarded, predecessorOf, recordOf } from './deployment-store.ts'
+import {
+  currentDeployments,
+  deciding,
+  endDeployment,
+  insertDeployment,
+  listDeployments,
+  listGuarded,
+  listWanted,
+  predecessorOf,
+  recordOf,
+} from './deployment-store.ts'
 import { pageBy } from './page.ts'
 import { whyRollBack } from './rollback-guard.ts'
 import { findLive, listVersions } from './version-store.ts'
@@ -16,9 +26,13 @@ import { findLive, listVersions } from './version-store.ts'
 export type DeploymentsOptions = {
   db: Db
   log: Log
-  agents: Pick<Agents, 'keep' | 'whenLoaded'>
-  /** Starts a worker of the version, which says how loading went. */
-  warm(place: Place): void
+  agents: Pick<Agents, 'keep' | 'place' | 'whenLoaded'>
+  workers: {
+    /** Starts a worker of the version, which says how loading went. */
+    warm(place: Place): void
+    /** Ends what nobody wants any more. */
+    retire(isWanted: (place: { tenantId: string; agent: string; version: string }) => boolean): Promise<void>
+  }
   /** How often guarded deployments are looked at. */
   watchEveryMs?: number
   loadMsMax?: number
@@ -42,7 +56,7 @@ export type Deployments = Service & {
   watch(): Promise<void>
 }
 
-export function openDeployments({ db, log, agents, warm, watchEveryMs = 2_000, loadMsMax = 30_000 }: DeploymentsOptions): Deployments {
+export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000, loadMsMax = 30_000 }: DeploymentsOptions): Deployments {
   async function loadVersion(tenantId: string, agent: string, version: string): Promise<Version> {
     const [found] = await listVersions(db, tenantId, agent, { limit: 1, version })
     if (!found) throw new AppError('not_found', `${agent} has no version ${version}. \`longhaul agents versions ${agent}\` lists them.`)
@@ -52,7 +66,11 @@ export function openDeployments({ db, log, agents, warm, watchEveryMs = 2_000, l
   const watching = loop({
     everyMs: watchEveryMs,
     onError: (error) => log.warn('looking at guarded deployments failed; it is tried again', { error }),
-    work: watch,
+    async work() {
+      await watch()
+      const wanted = new Set(await listWanted(db))
+      await workers.retire(({ tenantId, agent, version }) => wanted.has(`${tenantId}/${agent}/${version}`))
+    },
   })
 
   async function watch(): Promise<void> {
@@ -85,7 +103,7 @@ export function openDeployments({ db, log, agents, warm, watchEveryMs = 2_000, l
       if (before.status === 'ready') return before
       const enough = new AbortController()
       const loaded = agents.whenLoaded(place)
-      warm(place)
+      workers.warm(place)
       await Promise.race([loaded, sleep(loadMsMax, enough.signal)]) // If it takes longer it is still `starting`, and says so.
       enough.abort()
       return loadVersion(tenantId, agent, place.version)
@@ -94,7 +112,7 @@ export function openDeployments({ db, log, agents, warm, watchEveryMs = 2_000, l
     async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }) {
       const { status, problem } = await loadVersion(tenantId, agent, version)
       if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so no run gets it: ${problem?.slice(0, 2_000)}`)
-      return deciding(db, tenantId, agent, async (tx) => {
+      const deployment = await deciding(db, tenantId, agent, async (tx) => {
         const { live, canary } = await currentDeployments(tx, tenantId, agent)
         if (share < 100 && !live) throw new AppError('conflict', `${agent} has no live version that a canary could accompany. Deploy it to all.`)
         if (share < 100 && live?.version === version) throw new AppError('conflict', `Version ${version} is live already; it cannot be a canary beside itself.`)
@@ -102,9 +120,11 @@ export function openDeployments({ db, log, agents, warm, watchEveryMs = 2_000, l
         if (share === 100 ? isSame(live) && !canary : isSame(canary)) return (share === 100 ? live : canary)! // `isSame` is true of nothing but a deployment.
         return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy })
       })
+      workers.warm(agents.place(tenantId, agent, version))
+      return deployment
     },
-    async rollBack(tenantId, madeBy, agent, reason = undefined) {
-      return deciding(db, tenantId, agent, async (tx) => {
+    async rollBack(tenantId, madeBy, agent, reason) {
+      const deployment = await deciding(db, tenantId, agent, async (tx) => {
         const { live, canary } = await currentDeployments(tx, tenantId, agent)
         if (canary) return (await endDeployment(tx, canary.id, { reason: reason ?? null, evidence: null })) ?? canary
         if (!live) throw new AppError('not_found', `No agent ${agent}.`)
@@ -122,6 +142,8 @@ export function openDeployments({ db, log, agents, warm, watchEveryMs = 2_000, l
           madeBy,
         })
       })
+      if (deployment.state === 'live') workers.warm(agents.place(tenantId, agent, deployment.version))
+      return deployment
     },
     list: (tenantId, agent, { limit, cursor }) => pageBy(limit, cursor, (before, count) => listDeployments(db, tenantId, agent, { limit: count, before })),
     watch,

@@ -256,3 +256,37 @@ test('only a worker that was started here is let in, by a token of its own, and 
   await w.stop()
   expect(existsSync(dirname(socket))).toBe(false)
 })
+
+test('workers of a version that nobody wants end once they are idle, not before; a run that comes later gets new ones', { timeout: 60_000 }, async () => {
+  await using t = await makeDatabase()
+  await using w = await startWithWorkers(
+    t.db,
+    { code: `await ctx.waitForSignal('go', { timeoutMs: 60_000 }); return 1`, wanted: 'return 2' },
+    { workers: { retireAfterMs: 0 }, engine: { pollMs: 20 } },
+  )
+  const unwanted = ({ agent }: { agent: string }) => agent === 'wanted'
+  const first = await w.start('code')
+  await w.ended((await w.start('wanted')).id)
+  await fact(
+    async () => w.workers.pids().length,
+    (count) => count === 2,
+    'two workers',
+  )
+  const before = w.workers.pids()
+  // The one whose run waits in this process still carries it.
+  await w.reaches(first.id, 'waiting')
+  await w.workers.retire(unwanted)
+  await fact(
+    async () => before.filter(isRunning).length,
+    (count) => count === 1,
+    'one worker',
+  )
+  await w.engine.signal(everyone, first.id, 'tester', 'go', null)
+  expect(await w.ended(first.id)).toMatchObject({ output: 1 })
+  expect(await w.ended((await w.start('wanted')).id)).toMatchObject({ output: 2 })
+  // Runs that come in the moment in which the workers end are executed all the same.
+  for (let round = 0; round < 2; round++) {
+    const runs = await Promise.all([w.start('wanted'), w.workers.retire(() => false), w.start('wanted'), w.workers.retire(() => false)])
+    for (const run of runs) if (run) expect(await w.ended(run.id)).toMatchObject({ state: 'completed' })
+  }
+})

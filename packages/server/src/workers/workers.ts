@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { messageBytesMax } from '@longhaul/protocol'
 import { WebSocketServer } from 'ws'
 import type { Assignment } from '../engine/index.ts'
-import { type Log, type Service, after } from '../kernel/index.ts'
+import { type Log, type Service, after, monotonicMs } from '../kernel/index.ts'
 import { type Hello, WorkerProcess } from './worker-process.ts'
 
 /** Where a version's code lies. */
@@ -23,6 +23,8 @@ export type WorkersOptions = {
   env: Record<string, string>
   workersPerVersion: number
   silenceMsMax?: number
+  /** How long the workers of a version that nobody wants are kept for runs that may come. */
+  retireAfterMs?: number
   findVersion(tenantId: string, agent: string, version: string): Promise<VersionPlace | undefined>
   /** A worker of the version has loaded its code, or could not. */
   onLoaded(place: VersionPlace, hello: Hello): void
@@ -34,6 +36,8 @@ export type Workers = Service & {
   release(runId: string): void
   /** Starts the version's workers before anybody needs them. */
   warm(place: VersionPlace): void
+  /** Ends the workers of versions that nobody wants any more, once they have been idle for a while. */
+  retire(isWanted: (place: VersionPlace) => boolean): Promise<void>
   /** Pids of all worker processes. */
   pids(): number[]
 }
@@ -46,6 +50,10 @@ type Pool = {
   failureCount: number
   problem: string | undefined
   isRestartDue: boolean
+  /** Its workers are ended, and no others come in their place. */
+  isRetired: boolean
+  /** When it last had something to do, on the process's clock. */
+  usedAtMs: number
 }
 
 /** Workers that each execute one suspect run. More wait. */
@@ -53,9 +61,10 @@ const soloMax = 2
 const startFailuresMax = 3
 /** A run for which there was no worker goes back after this long, so that it does not come round at full speed. */
 const retryAfterMs = 1_000
+const idleMsMax = 30_000
 
 export function openWorkers(options: WorkersOptions): Workers {
-  const { log, command, env, workersPerVersion, silenceMsMax = 10_000 } = options
+  const { log, command, env, workersPerVersion, silenceMsMax = 10_000, retireAfterMs = idleMsMax } = options
   const pools = new Map<string, Promise<Pool | undefined>>()
   const byToken = new Map<string, WorkerProcess>()
   const owners = new Map<string, WorkerProcess>()
@@ -99,7 +108,17 @@ export function openWorkers(options: WorkersOptions): Workers {
     let pool = pools.get(key)
     if (!pool) {
       pool = Promise.resolve(known ?? options.findVersion(tenantId, agent, version)).then(
-        (place) => place && { place, workers: new Set(), queue: [], failureCount: 0, problem: undefined, isRestartDue: false },
+        (place) =>
+          place && {
+            place,
+            workers: new Set(),
+            queue: [],
+            failureCount: 0,
+            problem: undefined,
+            isRestartDue: false,
+            isRetired: false,
+            usedAtMs: monotonicMs(),
+          },
       )
       pools.set(key, pool)
       void pool.then(
@@ -111,7 +130,7 @@ export function openWorkers(options: WorkersOptions): Workers {
   }
 
   function fill(pool: Pool): void {
-    if (isStopping || pool.isRestartDue) return
+    if (isStopping || pool.isRestartDue || pool.isRetired) return
     while (pool.workers.size < workersPerVersion) {
       let isReady = false
       const worker: WorkerProcess = launch(pool.place, {
@@ -125,7 +144,7 @@ export function openWorkers(options: WorkersOptions): Workers {
         },
         onEnd(detail) {
           pool.workers.delete(worker)
-          if (isStopping || pool.problem !== undefined) return
+          if (isStopping || pool.isRetired || pool.problem !== undefined) return
           log.warn('worker ended', { agent: pool.place.agent, version: pool.place.version, pid: worker.pid, detail: detail.slice(0, 2_000) })
           if (!isReady && ++pool.failureCount >= startFailuresMax) return giveUp(pool, `The worker of ${pool.place.agent} does not start: ${detail}`)
           restart(pool, isReady ? 0 : 300 * 2 ** pool.failureCount)
@@ -163,6 +182,7 @@ export function openWorkers(options: WorkersOptions): Workers {
     if (pool.problem !== undefined) return assignment.park(pool.problem)
     const ready = [...pool.workers].filter((worker) => worker.isReady)
     const least = ready.reduce<WorkerProcess | undefined>((best, worker) => (best && best.runCount <= worker.runCount ? best : worker), undefined)
+    pool.usedAtMs = monotonicMs()
     if (least) return give(least, assignment)
     pool.queue.push(assignment)
     fill(pool)
@@ -211,6 +231,7 @@ export function openWorkers(options: WorkersOptions): Workers {
     const { tenantId, agent, version } = assignment
     const pool = await poolOf(tenantId, agent, version)
     if (!pool) return assignment.park(missingCode(assignment))
+    if (pool.isRetired) return execute(assignment) // Ended in this very moment; the next one is new.
     assign(pool, assignment)
   }
 
@@ -235,6 +256,21 @@ export function openWorkers(options: WorkersOptions): Workers {
         )
     },
     warm: (place) => void poolOf(place.tenantId, place.agent, place.version, place).then((pool) => pool && fill(pool)),
+    async retire(isWanted) {
+      for (const [key, opening] of pools) {
+        const pool = await opening.catch(() => undefined) // It could not be opened: whoever wanted it has been told.
+        if (!pool || isWanted(pool.place)) continue
+        const isBusy = pool.queue.length > 0 || [...pool.workers].some((worker) => worker.runCount > 0)
+        if (isBusy) pool.usedAtMs = monotonicMs()
+        if (isBusy || monotonicMs() - pool.usedAtMs < retireAfterMs) continue
+        pools.delete(key)
+        const workers = [...pool.workers]
+        pool.workers.clear()
+        pool.isRetired = true
+        await Promise.all(workers.map((worker) => worker.stop()))
+        log.info('workers of a version that is not in use were ended', { agent: pool.place.agent, version: pool.place.version, count: workers.length })
+      }
+    },
     pids: () => [...byToken.values()].flatMap(({ pid }) => pid ?? []),
     async start() {
       // Short, since the path of a Unix socket may have only about 100 bytes; only this user may enter.

@@ -55,7 +55,12 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     implementations: implementAll({
       ...runServices({ db, engine, agents: { find, list: async () => [], canaryFor: async () => undefined } }),
       agents: { find, list: async () => [] },
-      deployments: openDeployments({ db, log: silentLog, agents: openAgents({ db, log: silentLog, dataDir, agentsDir: dataDir }), warm: () => {} }),
+      deployments: openDeployments({
+        db,
+        log: silentLog,
+        agents: openAgents({ db, log: silentLog, dataDir, agentsDir: dataDir }),
+        workers: { warm: () => {}, retire: async () => {} },
+      }),
       keys,
       stopping: new AbortController().signal,
       log: silentLog,
