@@ -1,12 +1,15 @@
 /** Agents and their live versions, and runs as the API knows them. */
 import { join } from 'node:path'
-import { type Agent, type Json, type Run, type RunEvent } from '@longhaul/protocol'
+import type { Agent, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
+import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
+import { controlServices } from './control.ts'
 import { copyVersion, findAgentFolders } from './deploy.ts'
 import { promptOf } from './executors.ts'
+import { pageBy } from './page.ts'
 import { type VersionRow, findLive, listLive, makeLive, recordLoaded } from './version-store.ts'
 
 export type Agents = ReturnType<typeof openAgents>
@@ -65,11 +68,9 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: VersionRow):
 /** What the API asks for about runs and approvals, over the engine. */
 export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list'> }) {
   return {
+    ...controlServices({ db, engine, agents }),
     runs: {
-      async start(
-        caller: Caller,
-        { agent: name, input, session, idempotencyKey }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
-      ): Promise<Run> {
+      async start(caller: Caller, { agent: name, startAt, ...input }: z.output<typeof startRun.input>): Promise<Run> {
         const agent = await agents.find(caller.tenantId, name)
         if (!agent) {
           const names = (await agents.list(caller.tenantId)).map((known) => known.name)
@@ -78,7 +79,14 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
         if (agent.status === 'broken')
           throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
-        return engine.startRun({ tenantId: caller.tenantId, agent: name, version: agent.version, input, asker, session, idempotencyKey })
+        return engine.startRun({
+          ...input,
+          tenantId: caller.tenantId,
+          agent: name,
+          version: agent.version,
+          asker,
+          startAt: startAt === undefined ? undefined : new Date(startAt),
+        })
       },
       find: (audience: Audience, runId: string) => findRun(db, audience, runId),
       async list(
@@ -110,18 +118,6 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
         engine.decide(caller, caller.name, approvalId, approved, comment),
     },
   }
-}
-
-/** A page and where the next one begins. The cursor is the id of the page's last item: ids sort by their making. */
-async function pageBy<Item extends { id: string }>(
-  limit: number,
-  cursor: string | undefined,
-  read: (before: string | undefined, count: number) => Promise<Item[]>,
-) {
-  if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
-  const found = await read(cursor, limit + 1)
-  const items = found.slice(0, limit)
-  return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
 }
 
 type StepEvent = Extract<RunEvent, { type: 'step.started' | 'step.completed' | 'step.failed' }>

@@ -6,12 +6,16 @@ import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
 import { keyImplementations } from './keys.ts'
+import { type LimitService, limitImplementations } from './limits.ts'
 import { type RunService, runImplementations } from './runs.ts'
+import { type StopService, stopImplementations } from './stops.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 
 export type Services = {
   runs: RunService
   stream: RunStream
+  limits: LimitService
+  stops: StopService
   approvals: ApprovalService
   agents: AgentService
   keys: Keys
@@ -23,6 +27,8 @@ export type Services = {
 
 export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
+  ...limitImplementations(services.limits),
+  ...stopImplementations(services.stops),
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...keyImplementations(services.keys),

@@ -138,6 +138,20 @@ export function makeStream(): FakeStream {
   return stream
 }
 
+const aLimit = {
+  id: runId,
+  namespace: null,
+  agent: 'analyst',
+  laneKey: null,
+  runningMax: 2,
+  startsPerSecond: null,
+  startsPerMinute: null,
+  setBy: 'ops',
+  setAt: at,
+}
+const aStop = { id: runId, namespace: null, agent: 'analyst', runId: null, reason: null, stoppedBy: 'ops', stoppedAt: at, liftedBy: null, liftedAt: null }
+const aStopped = { stop: aStop, isNew: true, cut: [], cutCount: 0, lastStep: null, heldCount: 0, nodesUnheard: [] }
+
 export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Services> } = {}) {
   const calls: unknown[][] = []
   const called =
@@ -170,6 +184,8 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       signal: called('runs.signal', aRun),
     },
     stream,
+    limits: { set: called('limits.set', aLimit), list: called('limits.list', { items: [aLimit], next: null }), delete: called('limits.delete', aLimit) },
+    stops: { create: called('stops.create', aStopped), list: called('stops.list', { items: [aStop], next: null }), lift: called('stops.lift', aStop) },
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
     keys,
