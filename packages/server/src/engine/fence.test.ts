@@ -11,7 +11,8 @@ import { claimChosen, readLanes, startCursor } from './lane-store.ts'
 async function claimRuns(tx: Tx, nodeId: string, limit: number) {
   const { lanes } = await readLanes(tx, startCursor(), limit)
   const ids = lanes.flatMap(({ waiting }) => waiting.map(({ id }) => id)).slice(0, limit)
-  return (await claimChosen(tx, { nodeId, fence: 0, ids })) ?? []
+  const [node] = await tx.rows<{ fence: number }>(sql`select fence::int from nodes where id = ${nodeId}`)
+  return (await claimChosen(tx, { nodeId, fence: node?.fence ?? 0, ids })) ?? []
 }
 
 /** A step that ends when it is let go, and the same step again that ends at once. */
@@ -120,12 +121,13 @@ const waiting = async (db: Db, text: string) =>
 test('of two nodes that claim at the same time each gets other runs, and never more than asked for', async () => {
   await using t = await makeDatabase()
   await using a = await startEngine(t.db, {})
-  await a.engine.stop()
+  await using b = await startEngine(t.db, {})
+  for (const { engine } of [a, b]) await engine.stop()
   await t.db.rows(sql`update nodes set is_dead = false`)
   await t.db.rows(sql`
     insert into runs (id, tenant_id, agent, version, state, input, asker, due_at)
     select gen_random_uuid(), 'acme', 'code', 'v1', 'pending', 'null', '{}', clock_timestamp() from generate_series(1, 60)`)
-  const nodeId = await a.nodeId()
+  const [nodeId, otherId] = [await a.nodeId(), await b.nodeId()]
   // With the plans that made a subquery with `limit` claim many times its limit.
   for (const setting of [
     sql`set local enable_hashjoin = off`,
@@ -136,7 +138,7 @@ test('of two nodes that claim at the same time each gets other runs, and never m
     await t.db.transaction(async (one) => {
       await one.rows(setting)
       const first = await claimRuns(one, nodeId, 7)
-      const second = await t.db.transaction((other) => claimRuns(other, nodeId, 7))
+      const second = await t.db.transaction((other) => claimRuns(other, otherId, 7))
       expect(first).toHaveLength(7)
       expect(second).toHaveLength(7)
       expect(new Set([...first, ...second].map(({ id }) => id)).size).toBe(14)
