@@ -2,7 +2,10 @@ import { expect, test } from 'vitest'
 import { type ScriptContext, type TestEngine, fact, startEngine, tenantId } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
-import { sql } from '../db/index.ts'
+import { type Db, type Tx, sql } from '../db/index.ts'
+import { claimRuns } from './claims.ts'
+import { startCursor } from './lane-store.ts'
+import { openSlots } from './lanes.ts'
 import { type Limit, covers, fullBucket, refill, refilledInMs, spend, startsIn } from './limits.ts'
 
 const limit = (more: Partial<Limit>): Limit => ({
@@ -59,14 +62,13 @@ function intervals() {
   }
 }
 
-const allEnded = (t: { db: TestDatabaseDb }, count: number) =>
+const allEnded = (t: { db: Db }, count: number) =>
   fact(
     async () => (await t.db.rows<{ count: number }>(sql`select count(*)::int as count from runs where ended_at is not null`))[0]?.count ?? 0,
     (ended) => ended === count,
     'number of ended runs',
     60_000,
   )
-type TestDatabaseDb = Awaited<ReturnType<typeof makeDatabase>>['db']
 
 test('limits of tenant, agent and lane key hold over two nodes that start and claim at the same time', async () => {
   await using t = await makeDatabase({ poolMax: 10 })
@@ -207,3 +209,39 @@ test('runs of a lane begin in the order of their coming, a high priority first',
   await allEnded(t, 6)
   expect(order).toEqual([4, 0, 2, 3, 5, 1])
 })
+
+test('whoever claims under a limit does so alone: the next one counts what was claimed', async () => {
+  await using t = await makeDatabase()
+  await using a = await startEngine(t.db, {})
+  await using b = await startEngine(t.db, {})
+  await a.engine.setLimit(tenantId, 'tester', { runningMax: 3 })
+  for (const { engine } of [a, b]) await engine.stop()
+  await t.db.rows(sql`update nodes set is_dead = false, fence = 0`)
+  await t.db.rows(sql`
+    insert into runs (id, tenant_id, agent, version, state, input, asker, due_at)
+    select gen_random_uuid(), ${tenantId}, 'code' || n % 2, 'v1', 'pending', 'null', '{}', clock_timestamp() from generate_series(1, 600) n`)
+  const claim = async (db: Db, node: TestEngine, room: number) =>
+    claimRuns(db, { nodeId: await node.nodeId(), fence: 0, room, held: openSlots(), cursor: startCursor() })
+  let second: ReturnType<typeof claim> | undefined
+  const held: Db = {
+    ...t.db,
+    transaction: (work) =>
+      t.db.transaction(async (tx: Tx) => {
+        const result = await work(tx)
+        second = claim(t.db, b, 10)
+        // Not committed yet: this is the race, held open.
+        await fact(
+          async () => (await Promise.race([second, new Promise((resolve) => setImmediate(resolve, 'waits'))])) !== 'waits' || waitsForLock(t.db),
+          (isSeen) => isSeen,
+          'the other claim',
+        )
+        return result
+      }),
+  }
+  expect((await claim(held, a, 2)).runs).toHaveLength(2)
+  expect((await second)?.runs).toHaveLength(1)
+  expect((await claim(t.db, b, 10)).runs).toEqual([])
+})
+
+const waitsForLock = async (db: Db) =>
+  (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length > 0

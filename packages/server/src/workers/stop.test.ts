@@ -19,7 +19,8 @@ const code = `
 
 test('a worker that was frozen when its run was stopped is ended, and never wakes; the others in it go on', { timeout: 60_000 }, async () => {
   await using t = await makeDatabase()
-  await using w = await startWithWorkers(t.db, { code })
+  // Its silence alone would not end it before the test is over.
+  await using w = await startWithWorkers(t.db, { code }, { workers: { silenceMsMax: 600_000 } })
   const file = (name: string) => join(w.folder, name)
   const stoppedRun = await w.start('code', 'stopped')
   const other = await w.start('code', 'other')
