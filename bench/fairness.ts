@@ -45,6 +45,7 @@ async function open(db: Db): Promise<Bed> {
     activeMax: 200,
     executors: {},
     toMessages: () => [],
+    versionOf: async () => 'v1',
     execute(assignment: Assignment) {
       counts.most = Math.max(counts.most, ++counts.active)
       call(bed.begun, assignment.id)
@@ -84,7 +85,8 @@ async function newcomers(db: Db, emit: (line: Line) => void): Promise<void> {
 /** All due at the same instant, with two nodes to take them. */
 async function burst(db: Db, emit: (line: Line) => void): Promise<void> {
   const beds = [await open(db), await open(db)]
-  const transactions = async () => (await db.rows<{ n: number }>(sql`select xact_commit::int as n from pg_stat_database where datname = current_database()`))[0]?.n ?? 0
+  const transactions = async () =>
+    (await db.rows<{ n: number }>(sql`select xact_commit::int as n from pg_stat_database where datname = current_database()`))[0]?.n ?? 0
   await insertDue(db, floodCount, 3_000)
   const before = await transactions()
   const from = performance.now()

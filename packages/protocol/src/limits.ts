@@ -6,6 +6,10 @@ import { Name } from './values.ts'
 /** Runs of an agent with the same lane key wait in a lane of their own: a customer, a repository, an account. */
 export const LaneKey = z.string().min(1).max(128)
 
+/** A head start in its lane: each level is worth a minute of waiting, so a low one is delayed and never starved. */
+export const Priority = z.enum(['low', 'normal', 'high'])
+export type Priority = z.infer<typeof Priority>
+
 /** How much may run at once and begin in a time. A scope that is null is all of them; the lane key `*` is each one by itself. */
 export const Limit = z.object({
   id: z.uuid(),

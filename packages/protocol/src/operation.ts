@@ -6,6 +6,7 @@ export const permissions = [
   'runs:write',
   'runs:stop',
   'limits:manage',
+  'schedules:manage',
   'approvals:decide',
   'agents:read',
   'files:read',

@@ -4,6 +4,7 @@ import { keyOperations } from './keys.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { runOperations } from './runs.ts'
+import { scheduleOperations } from './schedules.ts'
 import { stopOperations } from './stops.ts'
 import { systemOperations } from './system.ts'
 
@@ -15,6 +16,7 @@ export const operations: readonly Operation[] = [
   ...runOperations,
   ...limitOperations,
   ...stopOperations,
+  ...scheduleOperations,
   ...approvalOperations,
   ...agentOperations,
   ...keyOperations,

@@ -49,6 +49,11 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     async list(tenantId: string): Promise<Agent[]> {
       return (await listLive(db, tenantId)).map(toAgent)
     },
+    /** What a new run of the agent gets; undefined when there is none, or its code does not load. */
+    async startableVersion(tenantId: string, name: string): Promise<string | undefined> {
+      const row = await findLive(db, tenantId, name)
+      return row && row.problem === null ? row.version : undefined
+    },
     async find(tenantId: string, name: string): Promise<Agent | undefined> {
       const row = await findLive(db, tenantId, name)
       return row && toAgent(row)

@@ -1,5 +1,14 @@
-/** What the API asks for to steer runs from above: limits and stops, over the engine. */
-import { type createStop, isTerminal, type listLimits, type listStops, type setLimit } from '@longhaul/protocol'
+/** What the API asks for to steer runs from above: limits, schedules and stops, over the engine. */
+import {
+  type createStop,
+  isTerminal,
+  type listFires,
+  type listLimits,
+  type listSchedules,
+  type listStops,
+  type setLimit,
+  type setSchedule,
+} from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import { type Engine, findRun } from '../engine/index.ts'
@@ -17,6 +26,26 @@ export function controlServices({ db, engine, agents }: { db: Db; engine: Engine
       list: (tenantId: string, { limit, cursor }: Input<typeof listLimits>) =>
         pageBy(limit, cursor, (after, count) => engine.listLimits(tenantId, { limit: count, after })),
       delete: (tenantId: string, limitId: string) => engine.deleteLimit(tenantId, limitId),
+    },
+    schedules: {
+      async set(caller: Caller, setting: Input<typeof setSchedule>) {
+        if (!(await agents.find(caller.tenantId, setting.agent))) throw new AppError('not_found', `No agent ${setting.agent}.`)
+        return engine.schedules.set(caller, { id: caller.keyId, name: caller.name, access: caller.access }, setting)
+      },
+      list: (caller: Caller, { limit, cursor }: Input<typeof listSchedules>) =>
+        pageBy(limit, cursor, (after, count) => engine.schedules.list(caller, { limit: count, after })),
+      get: (caller: Caller, name: string) => engine.schedules.get(caller, name),
+      pause: (caller: Caller, name: string) => engine.schedules.pause(caller, name),
+      resume: (caller: Caller, name: string) => engine.schedules.resume(caller, name),
+      delete: (caller: Caller, name: string) => engine.schedules.delete(caller, name),
+      fire: (caller: Caller, name: string) => engine.schedules.fire(caller, name),
+      async fires(caller: Caller, { name, limit, cursor }: Input<typeof listFires>) {
+        const before = cursor === undefined ? undefined : Date.parse(cursor)
+        if (Number.isNaN(before)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
+        const found = await engine.schedules.fires(caller, name, { limit: limit + 1, before })
+        const items = found.slice(0, limit)
+        return { items, next: found.length > limit ? (items.at(-1)?.fireAt ?? null) : null }
+      },
     },
     stops: {
       async create(caller: Caller, { runId, agent, namespace, reason }: Input<typeof createStop>) {

@@ -8,6 +8,7 @@ import type { Implementation } from './implement.ts'
 import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
 import { type RunService, runImplementations } from './runs.ts'
+import { type ScheduleService, scheduleImplementations } from './schedules.ts'
 import { type StopService, stopImplementations } from './stops.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 
@@ -16,6 +17,7 @@ export type Services = {
   stream: RunStream
   limits: LimitService
   stops: StopService
+  schedules: ScheduleService
   approvals: ApprovalService
   agents: AgentService
   keys: Keys
@@ -29,6 +31,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
   ...limitImplementations(services.limits),
   ...stopImplementations(services.stops),
+  ...scheduleImplementations(services.schedules),
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...keyImplementations(services.keys),

@@ -6,6 +6,7 @@ import {
   type Json,
   type LiveFrame,
   type Message,
+  type Priority,
   type Run,
   type RunEvent,
   type ServerFrame,
@@ -21,10 +22,11 @@ import { claimRuns } from './claims.ts'
 import { type Decisions, makeDecisions } from './decisions.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { startCursor } from './lane-store.ts'
-import { type Priority, type Scope, agentName, hasRoom, laneName, openSlots, ranks, tenantName } from './lanes.ts'
+import { type Scope, agentName, hasRoom, laneName, openSlots, ranks, tenantName } from './lanes.ts'
 import { releaseStrays } from './node-store.ts'
 import { type Node, openNode } from './node.ts'
 import { isFreeLane, stopOver } from './policies.ts'
+import { type Schedules, openSchedules } from './schedules.ts'
 import type { StopInForce } from './stop-store.ts'
 import {
   type ClaimedRun,
@@ -92,6 +94,8 @@ export type EngineOptions = {
   execute(assignment: Assignment): void
   /** Tells whoever executes it that the run is over here. When it was stopped, what it is doing has to end at once. */
   onReleased(runId: string, isStopped: boolean): void
+  /** The version that a scheduled run of the agent gets, undefined when none can be started. */
+  versionOf(tenantId: string, agent: string): Promise<string | undefined>
   /** How a run's input and output read as words of a conversation. */
   toMessages(turns: SessionTurn[]): Message[]
   /** Runs executed here at once. The others wait in the database. */
@@ -103,6 +107,7 @@ export type Watcher = { onWake(): void; onLive(frame: LiveFrame): void }
 
 export type Engine = Service &
   Decisions & {
+    schedules: Schedules
     startRun(start: Start): Promise<Run>
     cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
     signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
@@ -355,7 +360,10 @@ export function openEngine(options: EngineOptions): Engine {
     throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
   }
 
+  const schedules = openSchedules({ db, log, pollMs, versionOf: options.versionOf, onFired: () => claims.wake() })
+
   const engine: Engine = {
+    schedules,
     ...makeDecisions({
       db,
       async onDecided() {
@@ -586,12 +594,12 @@ export function openEngine(options: EngineOptions): Engine {
       isStopping = false
       await node.start()
       await journal.start()
-      for (const service of [claims, inboxes, burials]) await service.start()
+      for (const service of [claims, inboxes, burials, schedules.service]) await service.start()
     },
 
     async stop() {
       isStopping = true
-      for (const service of [claims, inboxes, burials]) await service.stop()
+      for (const service of [schedules.service, claims, inboxes, burials]) await service.stop()
       for (const run of [...active.values()]) run.handBack()
       await journal.stop()
       await node.stop()

@@ -9,7 +9,6 @@ export type Scope = { tenantId: string; namespace: string; agent: string; laneKe
 
 /** The order within a lane. Those from `begun` on are no first starts any more; `ending` only writes down its cancellation. */
 export const ranks = { low: 0, normal: 1, high: 2, begun: 3, ending: 4 } as const
-export type Priority = 'low' | 'normal' | 'high'
 
 /**
  * A rank is a head start, never a right of way: a run of a lower one that has waited longer by the difference goes first. So a stream

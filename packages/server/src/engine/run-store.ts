@@ -122,6 +122,21 @@ export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoc
   })
 }
 
+/** Puts up a run that becomes due at an instant of the database's clock. False when the idempotency key is taken. */
+export async function insertDueRun(tx: Tx, run: NewRun, startedEvent: { data: string; hash: string }, dueMs: number): Promise<boolean> {
+  const inserted = await tx.rows(sql`
+    insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, state, input, asker, idempotency_key, request_hash, due_at, event_count)
+    values (${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)},
+      ${run.idempotencyKey}, ${run.requestHash}, to_timestamp(${dueMs}::double precision / 1000.0), 1)
+    on conflict (tenant_id, agent, idempotency_key) where idempotency_key is not null do nothing
+    returning id`)
+  if (inserted.length === 0) return false
+  await tx.rows(sql`
+    insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
+    values (${run.id}, 0, ${run.tenantId}, 0, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
+  return true
+}
+
 /**
  * Puts up the next run of each session in which none is under way. True when there was one. Each is looked at again once its row is
  * locked: another node may have put it up meanwhile, and claimed it.
