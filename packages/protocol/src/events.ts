@@ -21,8 +21,8 @@ export const waitKinds = ['timer', 'signal', 'approval', 'operator'] as const
 export const WaitKind = z.enum(waitKinds)
 export type WaitKind = z.infer<typeof WaitKind>
 
-/** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, or its version's code does not load. */
-export const parkReasons = ['diverged', 'poison', 'broken'] as const
+/** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, its version's code does not load, or somebody stopped it. */
+export const parkReasons = ['diverged', 'poison', 'broken', 'stopped'] as const
 export const ParkReason = z.enum(parkReasons)
 export type ParkReason = z.infer<typeof ParkReason>
 

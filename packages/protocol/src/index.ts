@@ -24,6 +24,7 @@ export type { EventData, EventType } from './events.ts'
 export { jsonDepthMax, storableText, whyNotJson } from './json.ts'
 export type { Json } from './json.ts'
 export { ApiKey, createKey, deleteKey, keyOperations, listKeys } from './keys.ts'
+export { LaneKey, Limit, Priority, deleteLimit, limitOperations, listLimits, setLimit } from './limits.ts'
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'
 export { operation, permissions } from './operation.ts'
 export type { HttpMethod, Operation, Permission } from './operation.ts'
@@ -33,6 +34,23 @@ export { RunState, isTerminal, may, moves, runActions, runStates } from './run-s
 export type { RunAction } from './run-state.ts'
 export { Run, Wait, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
+export {
+  Calendar,
+  Fire,
+  Schedule,
+  catchUps,
+  deleteSchedule,
+  fireSchedule,
+  getSchedule,
+  listFires,
+  listSchedules,
+  overlaps,
+  pauseSchedule,
+  resumeSchedule,
+  scheduleOperations,
+  setSchedule,
+} from './schedules.ts'
+export { Stop, StopStep, Stopped, createStop, liftStop, listStops, stopOperations } from './stops.ts'
 export { System, getSystem, systemOperations } from './system.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

@@ -1,7 +1,19 @@
 import type { z } from 'zod'
 
 export type HttpMethod = 'GET' | 'POST' | 'DELETE'
-export const permissions = ['runs:read', 'runs:write', 'approvals:decide', 'agents:read', 'agents:deploy', 'files:read', 'keys:manage', 'system:read'] as const
+export const permissions = [
+  'runs:read',
+  'runs:write',
+  'runs:stop',
+  'limits:manage',
+  'schedules:manage',
+  'approvals:decide',
+  'agents:read',
+  'agents:deploy',
+  'files:read',
+  'keys:manage',
+  'system:read',
+] as const
 export type Permission = (typeof permissions)[number]
 
 /** One thing that callers can ask for, defined once. HTTP, OpenAPI, the clients and the permission tests derive from it. */

@@ -2,8 +2,11 @@ import { agentOperations } from './agents.ts'
 import { approvalOperations } from './approvals.ts'
 import { deploymentOperations } from './deployments.ts'
 import { keyOperations } from './keys.ts'
+import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { runOperations } from './runs.ts'
+import { scheduleOperations } from './schedules.ts'
+import { stopOperations } from './stops.ts'
 import { systemOperations } from './system.ts'
 
 /**
@@ -12,6 +15,9 @@ import { systemOperations } from './system.ts'
  */
 export const operations: readonly Operation[] = [
   ...runOperations,
+  ...limitOperations,
+  ...stopOperations,
+  ...scheduleOperations,
   ...approvalOperations,
   ...agentOperations,
   ...deploymentOperations,

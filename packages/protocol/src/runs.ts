@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Failure } from './errors.ts'
 import { OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
+import { LaneKey, Priority } from './limits.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { RunState } from './run-state.ts'
@@ -49,6 +50,10 @@ export const startRun = operation({
     input: JsonValue.default(null),
     session: z.string().min(1).max(128).optional(),
     idempotencyKey: z.string().min(1).max(128).optional(),
+    laneKey: LaneKey.optional(),
+    priority: Priority.optional(),
+    startAt: z.iso.datetime({ offset: true }).optional(),
+    delayMs: z.number().int().min(0).max(315_360_000_000).optional(),
   }),
   output: Run,
 })

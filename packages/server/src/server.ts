@@ -113,6 +113,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
     executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
+    versionOf: agents.startableVersion,
     execute: workers.execute,
     onReleased: workers.release,
   })

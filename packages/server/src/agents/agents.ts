@@ -2,12 +2,14 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Agent, Json, Run, RunEvent } from '@longhaul/protocol'
+import type { Agent, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
+import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
+import { controlServices } from './control.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
 import { pageBy } from './page.ts'
@@ -87,6 +89,11 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     async list(tenantId: string): Promise<Agent[]> {
       return (await listLive(db, tenantId)).map(toAgent)
     },
+    /** What a new run of the agent gets; undefined when there is none, or its code does not load. */
+    async startableVersion(tenantId: string, name: string): Promise<string | undefined> {
+      const row = await findLive(db, tenantId, name)
+      return row && row.problem === null ? row.version : undefined
+    },
     async find(tenantId: string, name: string): Promise<Agent | undefined> {
       const row = await findLive(db, tenantId, name)
       return row && toAgent(row)
@@ -116,21 +123,26 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: LiveRow): Ag
 /** What the API asks for about runs and approvals, over the engine. */
 export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list' | 'canaryFor'> }) {
   return {
+    ...controlServices({ db, engine, agents }),
     runs: {
-      async start(
-        caller: Caller,
-        { agent: name, input, session, idempotencyKey }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
-      ): Promise<Run> {
+      async start(caller: Caller, { agent: name, startAt, ...input }: z.output<typeof startRun.input>): Promise<Run> {
         const agent = await agents.find(caller.tenantId, name)
         if (!agent) {
           const names = (await agents.list(caller.tenantId)).map((known) => known.name)
           throw new AppError('not_found', `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}`)
         }
-        const version = (await agents.canaryFor(caller.tenantId, name, session ?? idempotencyKey ?? newId())) ?? agent.version
+        const version = (await agents.canaryFor(caller.tenantId, name, input.session ?? input.idempotencyKey ?? newId())) ?? agent.version
         if (agent.status === 'broken' && version === agent.version)
           throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
-        return engine.startRun({ tenantId: caller.tenantId, agent: name, version, input, asker, session, idempotencyKey })
+        return engine.startRun({
+          ...input,
+          tenantId: caller.tenantId,
+          agent: name,
+          version,
+          asker,
+          startAt: startAt === undefined ? undefined : new Date(startAt),
+        })
       },
       find: (audience: Audience, runId: string) => findRun(db, audience, runId),
       async list(

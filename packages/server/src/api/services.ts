@@ -7,12 +7,18 @@ import { type DeploymentService, deploymentImplementations } from './deployments
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
 import { keyImplementations } from './keys.ts'
+import { type LimitService, limitImplementations } from './limits.ts'
 import { type RunService, runImplementations } from './runs.ts'
+import { type ScheduleService, scheduleImplementations } from './schedules.ts'
+import { type StopService, stopImplementations } from './stops.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 
 export type Services = {
   runs: RunService
   stream: RunStream
+  limits: LimitService
+  stops: StopService
+  schedules: ScheduleService
   approvals: ApprovalService
   agents: AgentService
   deployments: DeploymentService
@@ -25,6 +31,9 @@ export type Services = {
 
 export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
+  ...limitImplementations(services.limits),
+  ...stopImplementations(services.stops),
+  ...scheduleImplementations(services.schedules),
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),

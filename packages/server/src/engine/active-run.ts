@@ -328,7 +328,11 @@ export class ActiveRun {
     if (this.#executing.has(op) || (known && known.state !== 'open')) return
     const policy = retry ?? defaultRetry
     const execute = (attempt: number) => void this.#execute({ op, kind, name, input, attempt, policy })
-    if (known?.isStarted) return execute(known.attempt)
+    if (known?.isStarted) {
+      // Its intent is recorded, by another life perhaps. An entry without rows admits it anew under today's fence.
+      this.#executing.set(op, new AbortController())
+      return this.#append([], { then: () => execute(known.attempt) })
+    }
     if (this.#isRefusedInput(op, kind, name, 1, input)) return
     this.#begin({ op, kind, name, input, attempt: known?.attempt ?? 1, policy })
   }
@@ -344,6 +348,7 @@ export class ActiveRun {
   }
 
   async #execute(step: ServerStep): Promise<void> {
+    if (this.#isLeaving) return // What was durable a moment ago was taken away since.
     const { op, kind, name, input, attempt, policy } = step
     const controller = this.#executing.get(op) ?? new AbortController()
     this.#executing.set(op, controller)

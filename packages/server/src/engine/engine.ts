@@ -6,6 +6,7 @@ import {
   type Json,
   type LiveFrame,
   type Message,
+  type Priority,
   type Run,
   type RunEvent,
   type ServerFrame,
@@ -17,16 +18,22 @@ import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
+import { claimRuns } from './claims.ts'
+import { type Decisions, makeDecisions } from './decisions.ts'
 import { type Journal, openJournal } from './journal.ts'
+import { startCursor } from './lane-store.ts'
+import { type Scope, agentName, hasRoom, laneName, openSlots, ranks, tenantName } from './lanes.ts'
 import { releaseStrays } from './node-store.ts'
 import { type Node, openNode } from './node.ts'
+import { isFreeLane, stopOver } from './policies.ts'
+import { type Schedules, openSchedules } from './schedules.ts'
+import type { StopInForce } from './stop-store.ts'
 import {
   type ClaimedRun,
   type InboxRow,
   type JournalRow,
   type NewRun,
   type SessionTurn,
-  claimRuns,
   findByIdempotencyKey,
   findRun,
   insertSessionRun,
@@ -48,6 +55,14 @@ export type Start = {
   asker: Asker
   session?: string | undefined
   idempotencyKey?: string | undefined
+  namespace?: string | undefined
+  /** Runs of an agent with the same lane key wait in a lane of their own. */
+  laneKey?: string | undefined
+  priority?: Priority | undefined
+  /** Not before this instant of the database's clock. */
+  startAt?: Date | undefined
+  /** Not before so long from now. */
+  delayMs?: number | undefined
 }
 
 /** What a worker needs of a run. `send` gives frames to the worker; frames of the worker go to `receive`. */
@@ -77,8 +92,10 @@ export type EngineOptions = {
   executors: Executors
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
-  /** Tells whoever executes it that the run is over here. */
-  onReleased(runId: string): void
+  /** Tells whoever executes it that the run is over here. When it was stopped, what it is doing has to end at once. */
+  onReleased(runId: string, isStopped: boolean): void
+  /** The version that a scheduled run of the agent gets, undefined when none can be started. */
+  versionOf(tenantId: string, agent: string): Promise<string | undefined>
   /** How a run's input and output read as words of a conversation. */
   toMessages(turns: SessionTurn[]): Message[]
   /** Runs executed here at once. The others wait in the database. */
@@ -88,18 +105,20 @@ export type EngineOptions = {
 
 export type Watcher = { onWake(): void; onLive(frame: LiveFrame): void }
 
-export type Engine = Service & {
-  startRun(start: Start): Promise<Run>
-  cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
-  signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
-  retry(audience: Audience, runId: string, by: string): Promise<Run>
-  decide(audience: Audience, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
-  readEvents(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
-  watch(runId: string, watcher: Watcher): () => void
-  /** Rejects while the database does not answer or this node is not registered. */
-  assertHealthy(): Promise<void>
-  stats(): { activeCount: number; flushCount: number; rowCount: number }
-}
+export type Engine = Service &
+  Decisions & {
+    schedules: Schedules
+    startRun(start: Start): Promise<Run>
+    cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
+    signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
+    retry(audience: Audience, runId: string, by: string): Promise<Run>
+    decide(audience: Audience, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
+    readEvents(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
+    watch(runId: string, watcher: Watcher): () => void
+    /** Rejects while the database does not answer or this node is not registered. */
+    assertHealthy(): Promise<void>
+    stats(): { activeCount: number; flushCount: number; rowCount: number }
+  }
 
 const inputBytesMax = 1_000_000
 const sessionTurnsMax = 20
@@ -111,11 +130,14 @@ export function openEngine(options: EngineOptions): Engine {
   const watchers = new Map<string, Set<Watcher>>()
   let isStopping = false
   let isBacklogged = false
-  /** Being written, to be executed here. */
-  let startingCount = 0
+  /** Lanes in which runs were left waiting at the last look. Who starts in one of them waits behind them. */
+  let leftOver = new Set<string>()
+  let cursor = startCursor()
+  /** Those of active runs, and of starts that are being written to be executed here. */
+  const slots = openSlots()
   /** There may be runs that the database says are ours and that are not here: the answer to a claim was lost. */
   let areStraysPossible = false
-  const room = () => activeMax - active.size - startingCount
+  const room = () => activeMax - slots.count()
 
   const node: Node = openNode({
     db,
@@ -151,15 +173,16 @@ export function openEngine(options: EngineOptions): Engine {
     onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
       if (active.get(run.id) !== run) return // It was superseded before it heard of its own end, and may be here anew.
       active.delete(run.id)
+      slots.give(run.row)
       if (why === 'superseded') areStraysPossible = true
-      options.onReleased(run.id)
+      options.onReleased(run.id, why === 'superseded' && stopOver(node.policies(), run.row, run.id) !== undefined)
       tellWatchers(run.id, (watcher) => watcher.onWake())
       if (why === 'ended' && run.row.sessionId !== null)
         void releaseSessions(db).then(
           (isReleased) => isReleased && claims.wake(),
           () => {},
         ) // The next look does it again.
-      if (why !== 'ended' || isBacklogged) claims.wake()
+      if (why !== 'ended' || isBacklogged || leftOver.size > 0) claims.wake()
     },
   }
 
@@ -168,6 +191,7 @@ export function openEngine(options: EngineOptions): Engine {
     active.get(row.id)?.supersede()
     const run = new ActiveRun(row, nodeId, ports)
     active.set(run.id, run)
+    slots.take(row)
     return run
   }
 
@@ -192,20 +216,24 @@ export function openEngine(options: EngineOptions): Engine {
     })
   }
 
-  async function claimOnce(): Promise<number> {
+  /** When to look again: how many were claimed, and when a limit on starts lets one through. */
+  async function claimOnce(): Promise<{ count: number; againMs?: number | undefined }> {
     const nodeId = node.current()
-    if (nodeId === undefined) return 0
+    if (nodeId === undefined) return { count: 0 }
     if (areStraysPossible) {
       areStraysPossible = false
       await releaseStrays(db, nodeId, [...active.keys()]).catch(missed)
     }
-    const limit = Math.min(100, room())
-    if (limit <= 0) return 0
+    if (room() <= 0) return { count: 0 }
     probe('claim.before')
-    const claimed = await claimRuns(db, nodeId, limit).catch(missed)
+    const claim = await claimRuns(db, { nodeId, fence: node.fence(), room: room(), held: slots, cursor }).catch(missed)
     probe('claim.after')
-    if (claimed.length === 0) return 0
-    if (node.current() !== nodeId) return claimed.length // Claimed by a node that is no more: whoever buries it puts them up again.
+    cursor = claim.cursor
+    leftOver = claim.leftOver
+    if (claim.isFenceLost) await node.listen()
+    const { runs: claimed, againMs } = claim
+    if (claimed.length === 0) return { count: 0, againMs: claim.isFenceLost ? 0 : againMs }
+    if (node.current() !== nodeId) return { count: claimed.length } // Claimed by a node that is no more: whoever buries it puts them up again.
     const runs = claimed.map((row) => take(row, nodeId))
     try {
       const ids = claimed.map((row) => row.id)
@@ -218,7 +246,7 @@ export function openEngine(options: EngineOptions): Engine {
       for (const run of runs) if (active.get(run.id) === run && !run.isDispatched) run.handBack()
       throw error
     }
-    return claimed.length
+    return { count: claimed.length, againMs }
   }
 
   const missed = (error: unknown): never => {
@@ -243,12 +271,13 @@ export function openEngine(options: EngineOptions): Engine {
     onError: (error) => log.warn('claiming failed; it is tried again', { error }),
     async work() {
       if (isStopping) return pollMs
-      const count = await claimOnce()
+      const { count, againMs } = await claimOnce()
       isBacklogged = room() <= 0
       if (count > 0 && !isBacklogged) return 0
       await releaseSessions(db)
-      const dueMs = await nextDueMs(db)
-      return dueMs === null || isBacklogged ? pollMs : Math.max(1, Math.min(pollMs, dueMs))
+      if (againMs !== undefined) return Math.min(pollMs, Math.ceil(againMs))
+      const dueMs = isBacklogged ? null : await nextDueMs(db)
+      return dueMs === null ? pollMs : Math.max(1, Math.min(pollMs, dueMs))
     },
   })
 
@@ -256,6 +285,7 @@ export function openEngine(options: EngineOptions): Engine {
     everyMs: pollMs,
     onError: (error) => log.warn('reading messages failed; it is tried again', { error }),
     async work() {
+      await node.listen()
       const nodeId = node.current()
       const owned = nodeId === undefined ? [] : await ownedWithInbox(db, nodeId)
       if (owned.length > 0) await readInbox(owned)
@@ -330,10 +360,28 @@ export function openEngine(options: EngineOptions): Engine {
     throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
   }
 
+  const schedules = openSchedules({ db, log, pollMs, versionOf: options.versionOf, onFired: () => claims.wake() })
+
   const engine: Engine = {
-    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey }) {
+    schedules,
+    ...makeDecisions({
+      db,
+      async onDecided() {
+        await node.listen()
+        claims.wake()
+      },
+    }),
+
+    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, namespace = 'default', laneKey = '', priority, startAt, delayMs }) {
       if (isStopping) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
-      assertStorable({ session, idempotencyKey })
+      assertStorable({ session, idempotencyKey, laneKey })
+      const isDelayed = startAt !== undefined || delayMs !== undefined
+      if (startAt !== undefined && delayMs !== undefined) throw new AppError('invalid', 'startAt and delayMs: give one of them.')
+      if (isDelayed && session !== undefined)
+        throw new AppError('invalid', 'A run of a session starts when the one before it has ended; it takes no startAt or delayMs.')
+      const scope: Scope = { tenantId, namespace, agent, laneKey }
+      const stop = stopOver(node.policies(), scope)
+      if (stop) throw stoppedError(stop)
       const problem = whyNotJson(input, 'input')
       if (problem) throw new AppError('invalid', `The input cannot be stored: ${problem}.`)
       const inputText = JSON.stringify(input)
@@ -342,80 +390,107 @@ export function openEngine(options: EngineOptions): Engine {
       const audience = audienceOf(tenantId, asker)
       // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
       const requestHash = createHash('sha256')
-        .update(JSON.stringify([agent, session ?? null, asker.id, input]))
+        .update(
+          JSON.stringify([
+            agent,
+            session ?? null,
+            asker.id,
+            input,
+            ...(isPlain({ namespace, laneKey, priority, startAt, delayMs }) ? [] : [namespace, laneKey, priority, startAt, delayMs]),
+          ]),
+        )
         .digest('hex')
-      const isHere = session === undefined && !isBacklogged && room() > 0
-      const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
+      const dueMs = startAt?.getTime() ?? (delayMs === undefined ? undefined : Math.ceil(node.clock.latestMs() + delayMs))
+      const until = dueMs !== undefined && dueMs > node.clock.nowMs() ? new Date(dueMs).toISOString() : undefined
+      const wait = until === undefined ? null : { kind: 'timer' as const, name: 'start', until }
+      let isHere =
+        session === undefined &&
+        wait === null &&
+        !isBacklogged &&
+        !leftOver.has(laneName(scope)) &&
+        hasRoom(slots.of(tenantName(scope)), room()) &&
+        hasRoom(slots.of(agentName(scope)), room()) &&
+        isFreeLane(node.policies(), scope)
+      const startedEvent = (isBegun: boolean) =>
+        eventRow({ runId: id, tenantId, epoch: isBegun ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
+      const rank = ranks[priority ?? 'normal']
       if (session !== undefined) {
-        const run: NewRun = { id, tenantId, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
-        const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${first.hash}` })
+        const run: NewRun = { ...scope, id, rank, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
+        const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` })
         if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
         claims.wake()
         return load(audience, id)
       }
-      const start = JSON.stringify({
-        id,
-        tenant: tenantId,
-        agent,
-        version,
-        state: isHere ? 'running' : 'pending',
-        input,
-        asker,
-        key: idempotencyKey ?? null,
-        hash: requestHash,
-      })
-      if (isHere) startingCount++
-      const settled = () => {
-        if (isHere) startingCount--
+      const write = (isHere: boolean) => {
+        const first = startedEvent(isHere)
+        const state = isHere ? 'running' : 'pending'
+        const { namespace: name, laneKey: lane } = scope
+        const key = idempotencyKey ?? null
+        const start = JSON.stringify({
+          id,
+          tenant: tenantId,
+          namespace: name,
+          agent,
+          lane,
+          rank,
+          version,
+          state,
+          wait,
+          input,
+          asker,
+          key,
+          hash: requestHash,
+          due: dueMs,
+        })
+        if (isHere) slots.take(scope)
+        const settled = () => {
+          if (isHere) slots.give(scope)
+        }
+        return new Promise<'new' | 'known' | 'not-free'>((resolve, reject) =>
+          journal.append({
+            runId: id,
+            epoch: 1,
+            start,
+            begins: isHere ? scope : undefined,
+            events: [first.text],
+            bytes: start.length + first.text.length,
+            onDurable(isNew, nodeId) {
+              settled()
+              resolve(isNew ? 'new' : 'known')
+              // Under another name of this node than it was written with the run is not ours: whoever buries that node takes it up.
+              if (!isNew || !isHere || isStopping || node.current() !== nodeId || active.has(id)) return
+              const createdAt = new Date(node.clock.nowMs())
+              const run = take({ ...scope, id, epoch: 1, version, sessionId: null, input, asker, inboxCount: 0, createdAt }, nodeId)
+              run.begin(first.hash)
+              void dispatch(run)
+            },
+            onRefused(why, error) {
+              settled()
+              if (why === 'not-free') resolve(why)
+              else if (why === 'invalid') reject(new AppError('invalid', 'The run could not be stored.', error))
+              else reject(new AppError('unavailable', 'The server is stopping. Try again in a moment.'))
+            },
+          }),
+        )
       }
-      const written = new Promise<boolean>((resolve, reject) =>
-        journal.append({
-          runId: id,
-          epoch: 1,
-          start,
-          events: [first.text],
-          bytes: start.length + first.text.length,
-          onDurable(isNew, nodeId) {
-            settled()
-            resolve(isNew)
-            // Under another name of this node than it was written with the run is not ours: whoever buries that node takes it up.
-            if (!isNew || !isHere || isStopping || node.current() !== nodeId || active.has(id)) return
-            const row: ClaimedRun = {
-              id,
-              epoch: 1,
-              tenantId,
-              agent,
-              version,
-              sessionId: null,
-              input,
-              asker,
-              inboxCount: 0,
-              createdAt: new Date(node.clock.nowMs()),
-            }
-            const run = take(row, nodeId)
-            run.begin(first.hash)
-            void dispatch(run)
-          },
-          onRefused(why, error) {
-            settled()
-            reject(
-              why === 'invalid'
-                ? new AppError('invalid', 'The run could not be stored.', error)
-                : new AppError('unavailable', 'The server is stopping. Try again in a moment.'),
-            )
-          },
-        }),
-      )
-      const isNew = await withTimeout(
-        startTimeoutMs,
-        written,
-        () =>
-          new AppError(
-            'unavailable',
-            'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.',
-          ),
-      )
-      if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
+      const answer = (written: ReturnType<typeof write>) =>
+        withTimeout(
+          startTimeoutMs,
+          written,
+          () =>
+            new AppError(
+              'unavailable',
+              'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.',
+            ),
+        )
+      let outcome = await answer(write(isHere))
+      if (outcome === 'not-free') {
+        const since = stopOver(node.policies(), scope)
+        if (since) throw stoppedError(since)
+        isHere = false // A limit was set a moment ago: it waits for its turn.
+        outcome = await answer(write(isHere))
+      }
+      if (outcome === 'known') return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
       if (!isHere) claims.wake()
       const at = new Date(node.clock.nowMs()).toISOString()
       return {
@@ -426,7 +501,7 @@ export function openEngine(options: EngineOptions): Engine {
         input,
         output: null,
         failure: null,
-        wait: null,
+        wait,
         session: null,
         asker,
         usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
@@ -460,6 +535,7 @@ export function openEngine(options: EngineOptions): Engine {
 
     async retry(audience, runId, by) {
       const run = await load(audience, runId)
+      if (run.wait?.reason === 'stopped') throw new AppError('conflict', `Run ${runId} is stopped. Lift the stop: longhaul stops list names it.`)
       if (run.wait?.kind !== 'operator')
         throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
       await send(audience.tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
@@ -518,12 +594,12 @@ export function openEngine(options: EngineOptions): Engine {
       isStopping = false
       await node.start()
       await journal.start()
-      for (const service of [claims, inboxes, burials]) await service.start()
+      for (const service of [claims, inboxes, burials, schedules.service]) await service.start()
     },
 
     async stop() {
       isStopping = true
-      for (const service of [claims, inboxes, burials]) await service.stop()
+      for (const service of [schedules.service, claims, inboxes, burials]) await service.stop()
       for (const run of [...active.values()]) run.handBack()
       await journal.stop()
       await node.stop()
@@ -532,6 +608,15 @@ export function openEngine(options: EngineOptions): Engine {
   }
   return engine
 }
+
+const stoppedError = ({ id, runId, agent, namespace, stoppedBy, reason }: StopInForce): AppError =>
+  new AppError(
+    'conflict',
+    `${runId ? `Run ${runId}` : agent ? `Agent ${agent}` : namespace ? `Namespace ${namespace}` : 'The tenant'} was stopped by ${stoppedBy}${reason ? ` (${reason})` : ''}. Lift the stop first: longhaul resume ${id}`,
+  )
+
+const isPlain = (options: Record<string, unknown> & { namespace: string; laneKey: string }): boolean =>
+  options.namespace === 'default' && options.laneKey === '' && Object.values(options).filter((value) => value !== undefined).length === 2
 
 /** Texts that go beside values and may hold the same that the database cannot. */
 function assertStorable(texts: Record<string, string | undefined>): void {

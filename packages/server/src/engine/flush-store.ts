@@ -13,11 +13,11 @@ const flushText = `
 with fence as (
   update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
 ), started as (
-  insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at)
-  select s.id, s.tenant, s.agent, s.version, s.session, s.state, coalesce(s.input, 'null'), s.asker, s.key, s.hash,
+  insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, wait, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at)
+  select s.id, s.tenant, s.namespace, s.agent, s.lane, case when s.state = 'running' then 3 else s.rank end, s.version, s.session, s.state, s.wait, coalesce(s.input, 'null'), s.asker, s.key, s.hash,
     case when s.state = 'running' then fence.id end, case when s.state = 'running' then 1 else 0 end,
-    case when s.state = 'pending' then clock_timestamp() end, 1, case when s.state = 'running' then clock_timestamp() end
-  from fence, json_to_recordset($4::json) as s(id uuid, tenant text, agent text, version text, session text, state text, input json, asker json, key text, hash text)
+    case when s.state = 'pending' then greatest(clock_timestamp(), to_timestamp(s.due / 1000.0)) end, 1, case when s.state = 'running' then clock_timestamp() end
+  from fence, json_to_recordset($4::json) as s(id uuid, tenant text, namespace text, agent text, lane text, rank smallint, version text, session text, state text, wait json, input json, asker json, key text, hash text, due double precision)
   on conflict do nothing
   returning id
 ), changed as (
@@ -77,7 +77,8 @@ export async function existingRuns(connection: Connection, ids: string[]): Promi
 }
 
 /** The runs that the database says are this node's, with their epochs. */
-export async function ownedRuns(connection: Connection, nodeId: string): Promise<Map<string, number>> {
-  const rows = await connection.query<{ id: string; epoch: number }>(sql`select id, epoch from runs where node_id = ${nodeId}`)
+export async function ownedRuns(db: Db | Connection, nodeId: string): Promise<Map<string, number>> {
+  const query = sql`select id, epoch from runs where node_id = ${nodeId}`
+  const rows = await ('rows' in db ? db.rows<{ id: string; epoch: number }>(query) : db.query<{ id: string; epoch: number }>(query))
   return new Map(rows.map(({ id, epoch }) => [id, epoch]))
 }

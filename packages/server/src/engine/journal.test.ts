@@ -3,7 +3,7 @@ import { fact, startEngine } from '../../test/support/engine.ts'
 import { makeFaulty } from '../../test/support/faulty-db.ts'
 import { checkJournals, watchJournal } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
-import { type Db, sql } from '../db/index.ts'
+import { type Db, type Tx, sql } from '../db/index.ts'
 
 const counting = (counts: Map<string, number>) => async (ctx: { input: unknown; step(name: string, work: () => number): Promise<unknown> }) => {
   const results: unknown[] = []
@@ -95,13 +95,13 @@ test('a claim whose answer is lost leaves no run behind', async () => {
   let isLosing = true
   const db: Db = {
     ...t.db,
-    async rows<Row>(query: Parameters<Db['rows']>[0]) {
-      const found = await t.db.rows<Row>(query)
-      if (isLosing && query.toQuery().text.includes('with due as') && found.length > 0) {
+    async transaction<Result>(work: (tx: Tx) => Promise<Result>) {
+      const result = await t.db.transaction(work)
+      if (isLosing && typeof result === 'object' && result !== null && 'runs' in result && Array.isArray(result.runs) && result.runs.length > 0) {
         isLosing = false
         throw new Error('Connection terminated unexpectedly')
       }
-      return found
+      return result
     },
   }
   await using e = await startEngine(db, { code: async (ctx) => ctx.sleep('nap', 1_200) })

@@ -13,7 +13,9 @@
 import { type Connection, type Db, isConnectionLost, sqlState } from '../db/index.ts'
 import { AppError, type Log, type Service, monotonicMs, probe, sleep } from '../kernel/index.ts'
 import { existingRuns, flush, ownedRuns, readNode } from './flush-store.ts'
+import type { Scope } from './lanes.ts'
 import type { Node } from './node.ts'
+import { isFreeLane, readPolicies } from './policies.ts'
 
 /** Rows of one run that belong together. JSON texts, as the flush wants them. */
 export type Entry = {
@@ -21,6 +23,8 @@ export type Entry = {
   epoch: number
   /** A new run: `row` for `runs`. Its events are dropped with it when its idempotency key is taken. */
   start?: string | undefined
+  /** Where a new run that begins on this node counts. It is refused when it may not begin there by itself any more. */
+  begins?: Scope | undefined
   events: string[]
   change?: string | undefined
   approvals?: string[] | undefined
@@ -28,8 +32,8 @@ export type Entry = {
   bytes: number
   /** Called once, when it is durable. `isNew` is false for a start whose idempotency key was taken. */
   onDurable(isNew: boolean, nodeId: string): void
-  /** Called once instead: it will never be written. `superseded` when the run is not ours any more. */
-  onRefused(why: 'superseded' | 'invalid', error?: unknown): void
+  /** Called once instead: it will never be written. `superseded` when the run is not ours any more; `not-free` when a limit or a stop came between. */
+  onRefused(why: 'superseded' | 'invalid' | 'not-free', error?: unknown): void
 }
 
 export type Journal = Service & {
@@ -101,6 +105,8 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
         continue
       }
       batch = batch.filter((entry) => node.isCurrent(entry.runId, entry.epoch, entry.start !== undefined) || refuse(entry, 'superseded'))
+      // Under the fence of this flush these hold until its commit.
+      batch = batch.filter((entry) => !entry.begins || isFreeLane(node.policies(), entry.begins) || refuse(entry, 'not-free'))
       if (batch.length === 0) return
       if (flushedNode !== nodeId) {
         flushedNode = nodeId
@@ -165,7 +171,7 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
     const row = await readNode(open, nodeId)
     if (row && row.flush >= attempted) return startedRuns(open, batch)
     if (!row || row.isDead) node.declareDead(nodeId)
-    else node.adopt(row.fence, await ownedRuns(open, nodeId))
+    else node.adopt({ nodeId, fence: row.fence, owned: await ownedRuns(open, nodeId), policies: await readPolicies(open) })
     return undefined
   }
 
@@ -190,7 +196,7 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
     for (const entry of batch) guarded(entry.runId, () => entry.onDurable(entry.start === undefined || started.has(entry.runId), nodeId))
   }
 
-  function refuse(entry: Entry, why: 'superseded' | 'invalid', error?: unknown): false {
+  function refuse(entry: Entry, why: 'superseded' | 'invalid' | 'not-free', error?: unknown): false {
     guarded(entry.runId, () => entry.onRefused(why, error))
     return false
   }

@@ -1,4 +1,5 @@
 import { type Connection, type Db, sql } from '../db/index.ts'
+import { shareNodesLock } from './stop-store.ts'
 
 /** Which history of the database this is: a standby that is promoted, and a restore, begin a new timeline. A new cluster has another identifier. */
 export async function readIncarnation(connection: Connection): Promise<string> {
@@ -12,8 +13,9 @@ export async function insertNode(
   node: { id: string; incarnation: string; place: string; pid: number; leaseMs: number },
 ): Promise<number> {
   const [row] = await connection.query<{ nowMs: number }>(sql`
+    with unchanged as materialized (select ${shareNodesLock})
     insert into nodes (id, incarnation, place, pid, lease_until)
-    values (${node.id}, ${node.incarnation}, ${node.place}, ${node.pid}, clock_timestamp() + ${node.leaseMs} * interval '1 ms')
+    select ${node.id}, ${node.incarnation}, ${node.place}, ${node.pid}, clock_timestamp() + ${node.leaseMs} * interval '1 ms' from unchanged
     returning extract(epoch from clock_timestamp())::double precision * 1000 as "nowMs"`)
   return Number(row?.nowMs)
 }

@@ -6,7 +6,10 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Connection, Db } from '../db/index.ts'
 import { type Log, type Service, loop, monotonicMs, newId, probe, sleep } from '../kernel/index.ts'
+import { ownedRuns, readNode } from './flush-store.ts'
 import { buryNodes, insertNode, nodesOfPlace, readIncarnation, renewLease, retireNode } from './node-store.ts'
+import { type Policies, noPolicies, readPolicies } from './policies.ts'
+import { recordHeard } from './stop-store.ts'
 
 /**
  * The database's clock, carried on by this process's monotonic one since it was last read. The answer took some time to come, so
@@ -26,14 +29,18 @@ export type Node = Service & {
   /** Undefined while it is not registered. */
   current(): string | undefined
   fence(): number
+  /** As of that fence. */
+  policies(): Policies
   /** Whether an entry of that run and epoch may still be written. New runs have no owner yet. */
   isCurrent(runId: string, epoch: number, isStart: boolean): boolean
   /** The database was found to be another one than this node registered with: a standby took over, or a backup was restored. */
   assertIncarnation(connection: Connection): Promise<void>
   /** The journal found the node declared dead: everything it owned is another's. */
   declareDead(nodeId: string): void
-  /** The journal found a raised fence: these are what is still ours. */
-  adopt(fence: number, owned: Map<string, number>): void
+  /** A raised fence was found: these are what is still ours, and what holds from now on. */
+  adopt(found: { nodeId: string; fence: number; owned: Map<string, number>; policies: Policies }): void
+  /** Looks whether somebody has decided over this node's head, acts on it, and says so in the node's row. */
+  listen(): Promise<void>
   /** Runs of nodes whose lease ran out are put up for claiming. */
   buryDead(): Promise<number>
 }
@@ -51,6 +58,8 @@ export type NodeOptions = {
 export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions): Node {
   let id = ''
   let fence = 0
+  let heardFence = 0
+  let policies = noPolicies
   let incarnation = ''
   let registering: Promise<void> | undefined
   let isStopped = false
@@ -76,8 +85,9 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
         const found = await readIncarnation(connection)
         const askedAt = monotonicMs()
         clock.set(await insertNode(connection, { id: next, incarnation: found, place, pid: process.pid, leaseMs }), askedAt)
+        policies = await readPolicies(connection)
         incarnation = found
-        fence = 0
+        fence = heardFence = 0
         registering = undefined
         id = next
         return
@@ -95,6 +105,14 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
     id = ''
     registering ??= register()
     onSuperseded(runIds)
+  }
+
+  function adopt(found: { nodeId: string; fence: number; owned: Map<string, number>; policies: Policies }): void {
+    if (found.nodeId !== id || found.fence < fence) return // Another look was quicker.
+    fence = found.fence
+    policies = found.policies
+    const lost = [...owned].flatMap(([runId, { epoch }]) => (found.owned.get(runId) === epoch ? [] : [runId]))
+    if (lost.length > 0) onSuperseded(lost)
   }
 
   const heartbeat = loop({
@@ -115,6 +133,7 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
     clock,
     current: () => id || undefined,
     fence: () => fence,
+    policies: () => policies,
     isCurrent(runId, epoch, isStart) {
       const run = owned.get(runId)
       return isStart || (run?.epoch === epoch && run.nodeId === id)
@@ -126,10 +145,19 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
     declareDead(nodeId) {
       if (id === nodeId) loseAll('it was declared dead')
     },
-    adopt(found, kept) {
-      fence = found
-      const lost = [...owned].flatMap(([runId, { epoch }]) => (kept.get(runId) === epoch ? [] : [runId]))
-      if (lost.length > 0) onSuperseded(lost)
+    adopt,
+    async listen() {
+      const nodeId = id
+      const row = nodeId ? await readNode(db, nodeId) : undefined
+      if (!row || row.isDead || id !== nodeId) return // The heartbeat finds that out.
+      if (row.fence > fence) {
+        const kept = await ownedRuns(db, nodeId)
+        adopt({ nodeId, fence: row.fence, owned: kept, policies: await readPolicies(db) })
+      }
+      if (fence <= heardFence || id !== nodeId) return
+      const heard = fence
+      await recordHeard(db, nodeId, heard)
+      heardFence = heard
     },
     async buryDead() {
       const { nodeIds, runCount } = await buryNodes(db)

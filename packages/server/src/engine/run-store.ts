@@ -8,26 +8,13 @@ export type ClaimedRun = {
   tenantId: string
   agent: string
   version: string
+  namespace: string
+  laneKey: string
   sessionId: string | null
   input: Json
   asker: Asker
   inboxCount: number
   createdAt: Date
-}
-
-/**
- * Takes runs that are due. Starting, waking and recovering after a crash are this one query. The materialised CTE matters: as a
- * subquery with `limit`, the planner may run it once per row and claim many times as many.
- */
-export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<ClaimedRun[]> {
-  return db.rows(sql`
-    with due as materialized (
-      select id from runs where due_at <= clock_timestamp() and node_id is null order by due_at limit ${limit} for update skip locked
-    )
-    update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, started_at = coalesce(started_at, clock_timestamp())
-    from due
-    where runs.id = due.id and exists (select from nodes where id = ${nodeId} and not is_dead)
-    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt"`)
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -81,12 +68,14 @@ export type Message = {
 /**
  * Puts a message into a run's inbox, and the run up for claiming when it sleeps. Counting up in the run's row is what makes this
  * safe against the run falling asleep at the same moment: whichever of the two comes second sees the other.
- * A run that waits for its turn in a session is put up for nothing but its cancellation.
+ * A run that waits for its turn in a session is put up for nothing but its cancellation, and a delayed start is not brought forward.
+ * A cancellation needs no slot and is held by no stop: it gets the rank that says so.
  * Undefined when there is no such run that has not ended.
  */
 export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null } | undefined> {
   const [run] = await tx.rows<{ nodeId: string | null }>(sql`
-    update runs set inbox_count = inbox_count + 1, due_at = case when node_id is null and (state <> 'pending' or due_at is not null or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
+    update runs set inbox_count = inbox_count + 1, rank = case when ${message.kind} = 'cancel' then 4 else rank end,
+      due_at = case when node_id is null and (state <> 'pending' or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
     where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
     returning node_id as "nodeId"`)
   if (!run) return undefined
@@ -100,7 +89,10 @@ export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: s
 export type NewRun = {
   id: string
   tenantId: string
+  namespace: string
   agent: string
+  laneKey: string
+  rank: number
   version: string
   sessionId: string | null
   input: Json
@@ -115,8 +107,8 @@ export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoc
     await tx.rows(sql`insert into sessions (tenant_id, agent, id) values (${run.tenantId}, ${run.agent}, ${run.sessionId}) on conflict do nothing`)
     await tx.rows(sql`select from sessions where tenant_id = ${run.tenantId} and agent = ${run.agent} and id = ${run.sessionId} for update`)
     const inserted = await tx.rows(sql`
-      insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, due_at, event_count)
-      select ${run.id}, ${run.tenantId}, ${run.agent}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash},
+      insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, input, asker, idempotency_key, request_hash, due_at, event_count)
+      select ${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash},
         case when exists (
           select from runs where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and state in ('pending', 'running', 'waiting')
         ) then null else clock_timestamp() end, 1
@@ -128,6 +120,21 @@ export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoc
       values (${run.id}, 0, ${run.tenantId}, ${startedEvent.epoch}, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
     return true
   })
+}
+
+/** Puts up a run that becomes due at an instant of the database's clock. False when the idempotency key is taken. */
+export async function insertDueRun(tx: Tx, run: NewRun, startedEvent: { data: string; hash: string }, dueMs: number): Promise<boolean> {
+  const inserted = await tx.rows(sql`
+    insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, state, input, asker, idempotency_key, request_hash, due_at, event_count)
+    values (${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)},
+      ${run.idempotencyKey}, ${run.requestHash}, to_timestamp(${dueMs}::double precision / 1000.0), 1)
+    on conflict (tenant_id, agent, idempotency_key) where idempotency_key is not null do nothing
+    returning id`)
+  if (inserted.length === 0) return false
+  await tx.rows(sql`
+    insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
+    values (${run.id}, 0, ${run.tenantId}, 0, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
+  return true
 }
 
 /**

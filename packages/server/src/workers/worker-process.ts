@@ -40,6 +40,8 @@ export class WorkerProcess {
   #stderr = ''
   #isEnded = false
   #isReady = false
+  /** It is ended for a run that was stopped. */
+  #isBlameless = false
   #endReason: 'worker_lost' | 'worker_hung' = 'worker_lost'
   #stopWatching: () => void
 
@@ -91,9 +93,16 @@ export class WorkerProcess {
     })
   }
 
-  /** The run is over here. True when it was this worker's. */
-  release(runId: string): boolean {
-    return this.#runs.delete(runId)
+  /**
+   * The run is over here. When it was stopped the process ends with it: code that is under way cannot be stopped otherwise, and one
+   * that is frozen would go on when it wakes. The other runs in it are taken up again; they are not to blame.
+   */
+  release(runId: string, isStopped = false): void {
+    const carried = this.#runs.get(runId)
+    this.#runs.delete(runId)
+    if (!carried || !isStopped) return
+    this.#isBlameless = true
+    this.kill()
   }
 
   kill(): void {
@@ -135,7 +144,8 @@ export class WorkerProcess {
     const detail = this.#stderr.trim() ? `${hung}; it wrote: ${this.#stderr.trim()}` : hung
     const carried = [...this.#runs.values()]
     this.#runs.clear()
-    for (const { assignment, isItsTurn } of carried) assignment.interrupt(this.#endReason, `The worker process is gone: ${detail}`, isItsTurn)
+    for (const { assignment, isItsTurn } of carried)
+      assignment.interrupt(this.#endReason, `The worker process is gone: ${detail}`, isItsTurn && !this.#isBlameless)
     this.#options.onEnd(detail)
   }
 

@@ -33,7 +33,8 @@ export type WorkersOptions = {
 export type Workers = Service & {
   /** Finds a worker for the run, starting one when there is none. */
   execute(assignment: Assignment): void
-  release(runId: string): void
+  /** `isStopped`: whatever its code is doing must end now, so its process is ended. */
+  release(runId: string, isStopped?: boolean): void
   /** Starts the version's workers before anybody needs them. */
   warm(place: VersionPlace): void
   /** Ends the workers of versions that nobody wants any more, once they have been idle for a while. */
@@ -244,8 +245,8 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   return {
     execute: executeOrHandBack,
-    release(runId) {
-      owners.get(runId)?.release(runId)
+    release(runId, isStopped = false) {
+      owners.get(runId)?.release(runId, isStopped)
       owners.delete(runId)
       soloQueue = soloQueue.filter(({ id }) => id !== runId)
       solos.get(runId)?.kill()

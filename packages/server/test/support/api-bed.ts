@@ -39,6 +39,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     leaseMs: 60_000,
     pollMs: 50,
     toMessages,
+    versionOf: async () => 'v1',
     executors: makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
     execute(assignment) {
       assignments.set(assignment.id, assignment)

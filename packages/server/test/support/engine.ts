@@ -215,6 +215,7 @@ export async function startEngine(db: Db, scripts: Scripts, { executors = {}, ..
     leaseMs: 60_000,
     pollMs: 50,
     toMessages: () => [],
+    versionOf: async () => 'v1',
     execute(assignment) {
       const execution = new Execution(assignment, scripts[assignment.agent])
       executions.push(execution)

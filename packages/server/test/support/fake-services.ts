@@ -164,6 +164,40 @@ export function makeStream(): FakeStream {
   return stream
 }
 
+const aLimit = {
+  id: runId,
+  namespace: null,
+  agent: 'analyst',
+  laneKey: null,
+  runningMax: 2,
+  startsPerSecond: null,
+  startsPerMinute: null,
+  setBy: 'ops',
+  setAt: at,
+}
+const aStop = { id: runId, namespace: null, agent: 'analyst', runId: null, reason: null, stoppedBy: 'ops', stoppedAt: at, liftedBy: null, liftedAt: null }
+const aFire = { fireAt: at, noticedAt: at, outcome: 'started' as const, reason: null, runId }
+const aSchedule = {
+  id: runId,
+  name: 'nightly',
+  agent: 'analyst',
+  input: null,
+  asker: { id: 'k', name: 'ops', access: { personalData: true } },
+  calendar: { kind: 'cron' as const, cron: '0 3 * * *', timeZone: 'UTC' },
+  overlap: 'skip' as const,
+  catchUp: 'one' as const,
+  jitterMs: 0,
+  laneKey: null,
+  priority: 'normal' as const,
+  isPaused: false,
+  nextFires: [at],
+  queuedAt: null,
+  lastRunId: null,
+  setBy: 'ops',
+  setAt: at,
+}
+const aStopped = { stop: aStop, isNew: true, cut: [], cutCount: 0, lastStep: null, heldCount: 0, nodesUnheard: [] }
+
 export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Services> } = {}) {
   const calls: unknown[][] = []
   const called =
@@ -196,6 +230,18 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       signal: called('runs.signal', aRun),
     },
     stream,
+    limits: { set: called('limits.set', aLimit), list: called('limits.list', { items: [aLimit], next: null }), delete: called('limits.delete', aLimit) },
+    schedules: {
+      set: called('schedules.set', aSchedule),
+      list: called('schedules.list', { items: [aSchedule], next: null }),
+      get: called('schedules.get', aSchedule),
+      pause: called('schedules.pause', aSchedule),
+      resume: called('schedules.resume', aSchedule),
+      delete: called('schedules.delete', aSchedule),
+      fire: called('schedules.fire', aFire),
+      fires: called('schedules.fires', { items: [aFire], next: null }),
+    },
+    stops: { create: called('stops.create', aStopped), list: called('stops.list', { items: [aStop], next: null }), lift: called('stops.lift', aStop) },
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
     deployments: {

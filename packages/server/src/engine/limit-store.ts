@@ -1,0 +1,93 @@
+/** Limits and their buckets. Whoever changes a limit raises the fence of every node in the same transaction. */
+import { type Connection, type Db, type Tx, sql } from '../db/index.ts'
+import type { Scope } from './lanes.ts'
+import type { Bucket, Limit } from './limits.ts'
+
+const columns = sql`id, tenant_id as "tenantId", namespace, agent, lane_key as "laneKey", running_max as "runningMax",
+  starts_per_second as "startsPerSecond", starts_per_minute as "startsPerMinute"`
+
+export type LimitRow = Limit & { setBy: string; setAt: Date }
+
+/** Every limit there is, for nodes to know which lanes they may not start in by themselves. */
+export async function readLimits(connection: Connection | Db): Promise<Limit[]> {
+  const query = sql`select ${columns} from limits limit 100000`
+  return 'rows' in connection ? connection.rows<Limit>(query) : connection.query<Limit>(query)
+}
+
+/** In the order of their names. `after` is the id of the last one of the page before. */
+export async function listLimits(db: Tx, tenantId: string, { limit, after }: { limit: number; after?: string | undefined }): Promise<LimitRow[]> {
+  return db.rows(sql`
+    select ${columns}, set_by as "setBy", set_at as "setAt" from limits
+    where tenant_id = ${tenantId}
+      and (${after ?? null}::uuid is null or (namespace, agent, lane_key) > (select namespace, agent, lane_key from limits where id = ${after ?? null}::uuid and tenant_id = ${tenantId}))
+    order by namespace, agent, lane_key limit ${limit}`)
+}
+
+/** One limit for each scope: the one that is there is changed. */
+export async function upsertLimit(tx: Tx, limit: Limit, by: string): Promise<LimitRow> {
+  const [row] = await tx.rows<LimitRow>(sql`
+    insert into limits (id, tenant_id, namespace, agent, lane_key, running_max, starts_per_second, starts_per_minute, set_by)
+    values (${limit.id}, ${limit.tenantId}, ${limit.namespace}, ${limit.agent}, ${limit.laneKey}, ${limit.runningMax}, ${limit.startsPerSecond}, ${limit.startsPerMinute}, ${by})
+    on conflict (tenant_id, namespace, agent, lane_key) do update
+      set running_max = excluded.running_max, starts_per_second = excluded.starts_per_second, starts_per_minute = excluded.starts_per_minute,
+        set_by = excluded.set_by, set_at = clock_timestamp()
+    returning ${columns}, set_by as "setBy", set_at as "setAt"`)
+  if (!row) throw new Error('A limit was neither made nor changed.')
+  return row
+}
+
+export async function deleteLimit(tx: Tx, tenantId: string, limitId: string): Promise<LimitRow | undefined> {
+  const [row] = await tx.rows<LimitRow>(sql`
+    delete from limits where id = ${limitId} and tenant_id = ${tenantId} returning ${columns}, set_by as "setBy", set_at as "setAt"`)
+  return row
+}
+
+/**
+ * The limits that any of these scopes is under, locked: whoever claims under one of them does so alone. What runs must be counted by a
+ * statement after this one, which sees everything that was committed while this one waited.
+ */
+export async function lockLimits(tx: Tx, scopes: Scope[]): Promise<Limit[]> {
+  const tenants = [...new Set(scopes.map(({ tenantId }) => tenantId))]
+  return tx.rows(sql`
+    select ${columns} from limits
+    where tenant_id = any(${tenants}) and exists (
+      select from unnest(${tenants.length === 0 ? [] : scopes.map(({ tenantId }) => tenantId)}::text[], ${scopes.map(({ namespace }) => namespace)}::text[], ${scopes.map(({ agent }) => agent)}::text[], ${scopes.map(({ laneKey }) => laneKey)}::text[])
+        as s(tenant_id, namespace, agent, lane_key)
+      where s.tenant_id = limits.tenant_id and limits.namespace in ('', s.namespace) and limits.agent in ('', s.agent)
+        and (limits.lane_key in ('', s.lane_key) or limits.lane_key = '*' and s.lane_key <> ''))
+    order by id for update`)
+}
+
+export type Use = { limitId: string; group: string; running: number; bucket: Bucket | null }
+
+/** What runs under each of these limits now, and what its buckets held when they were last written. */
+export async function readUses(tx: Tx, limitIds: string[]): Promise<{ uses: Use[]; nowMs: number }> {
+  const [row] = await tx.rows<{ uses: Use[]; nowMs: number }>(sql`
+    with running as (
+      select limits.id, case when limits.lane_key = '*' then runs.lane_key else '' end as lane_key, count(*)::int as count
+      from limits join runs on runs.node_id is not null and runs.tenant_id = limits.tenant_id and limits.namespace in ('', runs.namespace) and limits.agent in ('', runs.agent)
+        and (limits.lane_key in ('', runs.lane_key) or limits.lane_key = '*' and runs.lane_key <> '')
+      where limits.id = any(${limitIds}) group by 1, 2
+    ), bucket as (
+      select limit_id, lane_key, second_tokens, minute_tokens, extract(epoch from at)::double precision * 1000 as at_ms
+      from limit_buckets where limit_id = any(${limitIds})
+    )
+    select extract(epoch from clock_timestamp())::double precision * 1000 as "nowMs", coalesce((
+      select json_agg(json_build_object(
+        'limitId', coalesce(running.id, bucket.limit_id), 'group', coalesce(running.lane_key, bucket.lane_key), 'running', coalesce(count, 0),
+        'bucket', case when bucket.limit_id is not null then json_build_object('second', second_tokens, 'minute', minute_tokens, 'atMs', at_ms) end))
+      from running full join bucket on bucket.limit_id = running.id and bucket.lane_key = running.lane_key), '[]') as uses`)
+  return { uses: row?.uses ?? [], nowMs: row?.nowMs ?? 0 }
+}
+
+export async function writeBuckets(tx: Tx, buckets: { tenantId: string; limitId: string; group: string; bucket: Bucket }[]): Promise<void> {
+  if (buckets.length === 0) return
+  const rows = JSON.stringify(buckets.map(({ bucket, ...row }) => ({ ...row, ...bucket })))
+  await tx.rows(sql`
+    insert into limit_buckets (tenant_id, limit_id, lane_key, second_tokens, minute_tokens, at)
+    select b."tenantId", b."limitId", b."group", b.second, b.minute, to_timestamp(b."atMs" / 1000.0)
+    from json_to_recordset(${rows}::json) as b("tenantId" text, "limitId" uuid, "group" text, second double precision, minute double precision, "atMs" double precision)
+    on conflict (limit_id, lane_key) do update set second_tokens = excluded.second_tokens, minute_tokens = excluded.minute_tokens, at = excluded.at`)
+  // One that has not been drawn from for a minute is full again, and so is one that is not there.
+  await tx.rows(sql`delete from limit_buckets where limit_id = any(${buckets.map(({ limitId }) => limitId)}) and at < clock_timestamp() - interval '2 minutes'`)
+}
