@@ -67,8 +67,8 @@ async function dump(db: Db): Promise<string> {
     where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
     order by c.relname, a.attnum`)
   // Not-null constraints (`n`) stand at their columns already.
-  const constraints = await db.rows<Statement>(sql`
-    select c.relname as table, 'constraint ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid) as text
+  const constraints = await db.rows<Statement & { isForeign: boolean }>(sql`
+    select c.relname as table, 'constraint ' || quote_ident(k.conname) || ' ' || pg_get_constraintdef(k.oid) as text, k.contype = 'f' as "isForeign"
     from pg_constraint k
     join pg_class c on c.oid = k.conrelid
     where k.connamespace = 'public'::regnamespace and k.contype <> 'n'
@@ -100,8 +100,9 @@ async function dump(db: Db): Promise<string> {
     order by p.proname, p.oid::regprocedure::text`)
 
   const of = (list: Statement[], table: string) => list.filter((statement) => statement.table === table).map(({ text }) => text)
+  const inTable = constraints.filter(({ isForeign }) => !isForeign)
   const sections = tables.map(({ name, options, security }) => {
-    const lines = [...columns.filter(({ table }) => table === name).map(({ definition }) => definition), ...of(constraints, name)]
+    const lines = [...columns.filter(({ table }) => table === name).map(({ definition }) => definition), ...of(inTable, name)]
     return [
       `create table ${name} (\n${lines.map((line) => `  ${line}`).join(',\n')}\n)${options ? ` with (${options})` : ''};`,
       ...of(indexes, name),
@@ -111,7 +112,9 @@ async function dump(db: Db): Promise<string> {
     ].join('\n')
   })
   const head = '-- What the migrations in packages/server/src/db/migrations come to. Made by `npm run generate` from the catalogue of a migrated PostgreSQL.'
-  return `${[head, ...functions.map(({ text }) => text), ...sections].join('\n\n')}\n`
+  // Last, since tables are sorted by their names and not by what they refer to.
+  const foreign = constraints.filter(({ isForeign }) => isForeign).map(({ table, text }) => `alter table ${table} add ${text};`)
+  return `${[head, ...functions.map(({ text }) => text), ...sections, ...(foreign.length > 0 ? [foreign.join('\n')] : [])].join('\n\n')}\n`
 }
 
 /** Sequences of identity columns are said with their columns; everything else that is not written above would be missing. */
