@@ -37,6 +37,16 @@ export const settings = {
   LONGHAUL_LEASE_MS: integer(1_000, 3_600_000)
     .default(10_000)
     .describe('How long a server holds a run without renewing. After a crash another one takes over no later than that.'),
+  LONGHAUL_DRAIN_MS: integer(0, 3_600_000)
+    .default(20_000)
+    .describe(
+      'How long a server that was told to stop waits for steps that are under way. Runs are handed over between two steps; a step that takes longer is executed again elsewhere.',
+    ),
+  LONGHAUL_HTTP_GRACE_MS: integer(0, 600_000)
+    .default(0)
+    .describe(
+      'How long it still answers requests then, with `/healthz` at 503, so that a load balancer looks elsewhere. A little more than the interval of its checks.',
+    ),
   LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
   LONGHAUL_SANDBOX_DRIVER: z
     .enum(['auto', 'bwrap', 'virtual'])

@@ -33,7 +33,7 @@ async function main(): Promise<void> {
     }
     stoppingSince = monotonicMs()
     say(`\n${signal === 'SIGINT' ? 'Stopping' : `Stopping (${signal})`} …`)
-    const cancelLimit = after(stopMsMax, () => process.exit(1), false)
+    const cancelLimit = after(stopMsMax + config.LONGHAUL_HTTP_GRACE_MS, () => process.exit(1), false)
     void (server?.stop() ?? Promise.resolve()).finally(() => {
       cancelLimit()
       say('Stopped. Runs that were under way go on at the next start.')

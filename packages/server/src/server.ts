@@ -9,7 +9,7 @@ import { openEngine } from './engine/index.ts'
 import { openGateway } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
-import { type Log, monotonicMs } from './kernel/index.ts'
+import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { type Capabilities, openSandboxes } from './sandbox/index.ts'
 import { openWorkers } from './workers/index.ts'
 
@@ -112,6 +112,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     log,
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
+    drainMs: config.LONGHAUL_DRAIN_MS,
     executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
     versionOf: agents.startableVersion,
     execute: workers.execute,
@@ -151,7 +152,10 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     }),
     authenticate: keys.authenticate,
     findFile: files.find,
-    health: () => engine.assertHealthy(),
+    async health() {
+      if (stopping.signal.aborted) throw new AppError('unavailable', 'The server is stopping.')
+      await engine.assertHealthy()
+    },
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,
     publicUrl: config.LONGHAUL_PUBLIC_URL,
@@ -161,7 +165,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT }))
   onStop('http', async () => {
     stopping.abort()
-    await listening.stop()
+    await listening.stop(config.LONGHAUL_HTTP_GRACE_MS)
   })
   const credentials = await timed('key', () => firstKey({ keys, dataDir, url: listening.url }))
   return {

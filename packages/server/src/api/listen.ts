@@ -1,16 +1,19 @@
 /** The API on a port. */
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
-import { AppError, after } from '../kernel/index.ts'
+import { AppError, after, sleep } from '../kernel/index.ts'
 
 export type Listening = {
   /** For what is not HTTP's question and answer: WebSockets take their `upgrade` event. */
   server: Server
   /** With the real port. */
   url: string
-  /** Takes no new requests, waits for the running ones up to a limit, and returns when no connection is left. End event streams first. */
-  stop(): Promise<void>
+  /**
+   * Takes no new requests, waits for the running ones up to a limit, and returns when no connection is left. End event streams first.
+   * For `graceMs` before that it still answers, and asks for no second request on any connection: whoever balances load has to hear of it first.
+   */
+  stop(graceMs?: number): Promise<void>
 }
 
 const requestTimeoutMs = 60_000
@@ -30,8 +33,10 @@ export async function listen({ fetch }: Pick<Hono, 'fetch'>, { host, port }: { h
   return {
     server,
     url: `http://${reachable(host)}:${realPort}`,
-    stop: () =>
-      new Promise((resolve) => {
+    async stop(graceMs = 0) {
+      server.prependListener('request', (_, response: ServerResponse) => void (response.shouldKeepAlive = false))
+      if (graceMs > 0) await sleep(graceMs)
+      return new Promise((resolve) => {
         const cancelAll = after(stopMs, () => server.closeAllConnections())
         let cancelIdle = () => {}
         // Again and again: a connection is idle only once its last answer has been sent.
@@ -45,7 +50,8 @@ export async function listen({ fetch }: Pick<Hono, 'fetch'>, { host, port }: { h
           resolve()
         })
         closeIdle()
-      }),
+      })
+    },
   }
 }
 

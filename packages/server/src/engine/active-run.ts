@@ -90,6 +90,8 @@ export class ActiveRun {
   #isTakenUp = false
   #unwrittenCount = 0
   #whenWritten: (() => void) | undefined
+  /** The node is stopping: it begins nothing, and goes to another node as soon as nothing is under way. */
+  #isDraining = false
   /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
   #isLeaving = false
 
@@ -170,6 +172,18 @@ export class ActiveRun {
     if (this.#isLeaving) return
     this.#append([{ type: 'run.interrupted', data: { reason, message: storableText(message.slice(0, 2_000)), isSuspect } }], { change: { state: 'running' } })
     this.#leave('handed-back')
+  }
+
+  /** The node is stopping: the run is handed over at its next step boundary, before its code hears of the result. */
+  drain(): void {
+    this.#isDraining = true
+    if (!this.#send) this.handBack() // No worker has it, so nothing is under way.
+  }
+
+  /** A step that the worker executes is known only once it is recorded, so a boundary is looked for when something was. */
+  #handBackAtBoundary(): void {
+    const isUnderWay = this.#executing.size > 0 || [...this.history.ops.values()].some((op) => op.state === 'open' && op.isStarted)
+    if (this.#isDraining && !isUnderWay) this.handBack()
   }
 
   /** Gives the run back untouched: the node is stopping. */
@@ -286,6 +300,7 @@ export class ActiveRun {
   }
 
   #begun({ op, kind, name, attempt, input }: Extract<RunFrame, { type: 'op.begin' }>): void {
+    if (this.#isDraining) return this.#handBackAtBoundary()
     const known = this.history.ops.get(op)
     const begun: ServerFrame = { type: 'op.begun', run: this.id, op }
     if (this.#isRefusedInput(op, kind, name, attempt, input)) return
@@ -324,6 +339,7 @@ export class ActiveRun {
 
   /** A step for the server to execute. */
   #asked({ op, kind, name, input, retry }: Extract<RunFrame, { type: 'op' }>): void {
+    if (this.#isDraining) return this.#handBackAtBoundary()
     const known = this.history.ops.get(op)
     if (this.#executing.has(op) || (known && known.state !== 'open')) return
     const policy = retry ?? defaultRetry
@@ -564,7 +580,8 @@ export class ActiveRun {
       onDurable: () => {
         this.#durable = durable
         if (rows.length > 0) this.#ports.onEvents(this.id)
-        for (const frame of frames ?? []) send?.(frame)
+        if (this.#isDraining && rows.length > 0) this.#handBackAtBoundary()
+        if (!this.#isDraining) for (const frame of frames ?? []) send?.(frame)
         then?.()
         if (--this.#unwrittenCount > 0) return
         const whenWritten = this.#whenWritten

@@ -15,7 +15,7 @@ import {
   whyNotJson,
 } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf } from '../db/index.ts'
-import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
+import { AppError, type Log, type Service, loop, monotonicMs, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import { claimRuns } from './claims.ts'
@@ -101,6 +101,8 @@ export type EngineOptions = {
   /** Runs executed here at once. The others wait in the database. */
   activeMax?: number
   pollMs?: number
+  /** How long `stop` waits for what is under way: a run is handed over at its next step boundary, and as it is when the time is up. */
+  drainMs?: number
 }
 
 export type Watcher = { onWake(): void; onLive(frame: LiveFrame): void }
@@ -125,7 +127,7 @@ const sessionTurnsMax = 20
 const startTimeoutMs = 15_000
 
 export function openEngine(options: EngineOptions): Engine {
-  const { db, log, leaseMs, activeMax = 1_000, pollMs = 500 } = options
+  const { db, log, leaseMs, activeMax = 1_000, pollMs = 500, drainMs = 0 } = options
   const active = new Map<string, ActiveRun>()
   const watchers = new Map<string, Set<Watcher>>()
   let isStopping = false
@@ -599,7 +601,10 @@ export function openEngine(options: EngineOptions): Engine {
 
     async stop() {
       isStopping = true
-      for (const service of [schedules.service, claims, inboxes, burials]) await service.stop()
+      for (const service of [schedules.service, claims]) await service.stop()
+      if (drainMs > 0) for (const run of [...active.values()]) run.drain()
+      for (const from = monotonicMs(); active.size > 0 && monotonicMs() - from < drainMs;) await sleep(20)
+      for (const service of [inboxes, burials]) await service.stop()
       for (const run of [...active.values()]) run.handBack()
       await journal.stop()
       await node.stop()

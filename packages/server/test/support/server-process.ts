@@ -116,6 +116,7 @@ export async function openServerProcess({ env = {} }: { env?: Record<string, str
           LONGHAUL_AGENTS_DIR: fixtureAgents,
           LONGHAUL_SANDBOX_DRIVER: 'virtual',
           LONGHAUL_LOG_FORMAT: 'json',
+          LONGHAUL_DRAIN_MS: '500',
           ...env,
         },
       })
