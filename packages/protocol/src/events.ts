@@ -21,8 +21,25 @@ export const waitKinds = ['timer', 'signal', 'approval', 'operator'] as const
 export const WaitKind = z.enum(waitKinds)
 export type WaitKind = z.infer<typeof WaitKind>
 
-/** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, or its version's code does not load. */
-export const parkReasons = ['diverged', 'poison', 'broken'] as const
+/**
+ * What a step or tool does outside. `none`: it only reads. `idempotent`: its callee honours the key that it is given. Both are executed again
+ * when they were interrupted. `write`: never executed again on a guess. A tool that declares nothing fails when it was interrupted, and the model is told.
+ */
+export const effects = ['none', 'idempotent', 'write'] as const
+export const Effect = z.enum(effects)
+export type Effect = z.infer<typeof Effect>
+
+/** Who decides a write that was interrupted: the check that its author declared, or a person. */
+export const Decider = z.enum(['check', 'person'])
+export type Decider = z.infer<typeof Decider>
+
+/** What was decided: it took effect and came to this; it failed; it did not take effect and is executed again. */
+export const doubtDecisions = ['completed', 'failed', 'execute'] as const
+export const DoubtDecision = z.enum(doubtDecisions)
+export type DoubtDecision = z.infer<typeof DoubtDecision>
+
+/** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, its version's code does not load, or nobody knows whether a write took effect. */
+export const parkReasons = ['diverged', 'poison', 'broken', 'in_doubt'] as const
 export const ParkReason = z.enum(parkReasons)
 export type ParkReason = z.infer<typeof ParkReason>
 
@@ -38,9 +55,14 @@ export const eventData = {
   'run.completed': z.object({ output: JsonValue }),
   'run.failed': z.object({ failure: Failure }),
   'run.cancelled': z.object({ reason: z.string().optional(), by: z.string() }),
-  'step.started': z.object({ ...stepHead, input: JsonValue.optional() }),
+  /** `isChecked`: the author declared how to find out whether it took effect. */
+  'step.started': z.object({ ...stepHead, input: JsonValue.optional(), effect: Effect.optional(), isChecked: z.boolean().optional() }),
   'step.completed': z.object({ ...stepHead, output: JsonValue, usage: Usage.optional(), durationMs: z.number().optional() }),
   'step.failed': z.object({ ...stepHead, failure: Failure, retryInMs: z.number().nullable(), durationMs: z.number().optional() }),
+  /** A write began and how it ended is not known. It is not executed again until `needs` has decided. */
+  'step.doubted': z.object({ ...stepHead, needs: Decider, message: z.string() }),
+  /** The end of a doubt. `by` is `check`, or the name of the operator. `completed` and `failed` are followed by the step's own event. */
+  'step.decided': z.object({ ...stepHead, decision: DoubtDecision, by: z.string() }),
   'wait.created': z.object({
     kind: WaitKind,
     name: z.string(),
@@ -72,6 +94,8 @@ export const RunEvent = z.discriminatedUnion('type', [
   variant('step.started'),
   variant('step.completed'),
   variant('step.failed'),
+  variant('step.doubted'),
+  variant('step.decided'),
   variant('wait.created'),
   variant('wait.completed'),
   variant('signal.received'),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Failure } from './errors.ts'
-import { OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
+import { DoubtDecision, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { RunState } from './run-state.ts'
@@ -13,6 +13,8 @@ export const Wait = z.object({
   until: z.iso.datetime().nullable(),
   approvalId: z.uuid().optional(),
   reason: ParkReason.optional(),
+  /** The step that is in doubt. */
+  op: OpPath.optional(),
   detail: JsonValue.optional(),
 })
 export type Wait = z.infer<typeof Wait>
@@ -111,6 +113,24 @@ export const retryRun = operation({
   output: Run,
 })
 
+export const decideStep = operation({
+  id: 'runs.decide',
+  summary:
+    'Decide a write that is in doubt: `completed` with what it came to, `failed`, or `execute` it again. The first decision counts; another one is a conflict.',
+  http: ['POST', '/v1/runs/{runId}/steps/{op}/decision'],
+  permission: 'runs:write',
+  input: z.strictObject({
+    runId,
+    op: OpPath,
+    decision: DoubtDecision,
+    /** For `completed`: what the step came to, as its code would have returned it. */
+    output: JsonValue.default(null),
+    /** For `failed`: what the code is told. */
+    message: z.string().min(1).max(2_000).optional(),
+  }),
+  output: Run,
+})
+
 export const signalRun = operation({
   id: 'runs.signal',
   summary: 'Send data into a run. Kept until the run asks for a signal of that name.',
@@ -120,4 +140,4 @@ export const signalRun = operation({
   output: Run,
 })
 
-export const runOperations = [startRun, getRun, listRuns, listRunEvents, getStep, cancelRun, retryRun, signalRun]
+export const runOperations = [startRun, getRun, listRuns, listRunEvents, getStep, cancelRun, retryRun, decideStep, signalRun]

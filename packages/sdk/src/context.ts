@@ -1,12 +1,12 @@
 /** The context that durable code is given: each method numbers, names and checks an operation and asks the execution for it. */
-import type { ExecResult, FilePart, FilesResult, Json, ModelReply, StepKind, ToolResult } from '@longhaul/protocol'
-import { type Context, StepFailed, TerminalFailure, type Tool } from './agent.ts'
+import { type ExecResult, type FilePart, type FilesResult, type Json, type ModelReply, type StepKind, type ToolResult, effects } from '@longhaul/protocol'
+import { type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
 import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'
 import { askFrame, waitFrame } from './frames.ts'
 import type { Scope } from './operation.ts'
 import { currentStep } from './surroundings.ts'
-import { startStep, startTool, toRetryPolicy } from './work.ts'
+import { idempotencyKeyOf, startStep, startTool, startWrite, toRetryPolicy } from './work.ts'
 
 /** Executes a tool as an operation. For the agent loop; durable code calls functions instead. */
 export const runTool = Symbol('runTool')
@@ -25,6 +25,7 @@ export function createContext({
   signal = () => execution.signal,
 }: ContextOptions): LoopContext {
   const { head } = execution
+  const toolPath = scope.tool?.path
 
   /** An operation that the server executes. Its result has the shape that the protocol gives its kind. */
   const askServer = <Result>(kind: StepKind, name: string, input: unknown): Promise<Result> => {
@@ -51,6 +52,7 @@ export function createContext({
     run: { id: head.run, agent: head.agent, version: head.version, session: head.session, createdAt: new Date(head.createdAt) },
     asker: head.asker,
     dataDir,
+    idempotencyKey: toolPath === undefined ? head.run : idempotencyKeyOf(head.run, toolPath),
     get signal() {
       return signal()
     },
@@ -71,21 +73,27 @@ export function createContext({
       list: async (path) => (await askServer<Extract<FilesResult, { action: 'list' }>>('files', firstLine(`list ${path}`), { action: 'list', path })).entries,
     },
 
-    step: <Result extends Json | void>(name: string, work: (attempt: number) => Promise<Result> | Result, options?: { retry?: object }): Promise<Result> => {
+    step: <Result extends Json | void>(
+      name: string,
+      work: (attempt: number, about: { idempotencyKey: string }) => Promise<Result> | Result,
+      { retry: policy, effect, check }: StepOptions<Result> = {},
+    ): Promise<Result> => {
       let retry
       try {
         checkName(name, 'step')
-        retry = toRetryPolicy(options?.retry)
+        checkEffect(effect, check, `step ${JSON.stringify(name)}`)
+        retry = toRetryPolicy(policy, effect === 'write' ? 1 : undefined)
       } catch (error) {
         return Promise.reject(error)
       }
+      const step = { work, retry }
       // What comes back is what `work` returned, by way of JSON.
       return execution.ask(execution.takePath(scope), {
         kind: 'step',
         name,
         scope,
         isWait: false,
-        start: (op) => startStep(execution, op, work, retry),
+        start: (op) => (effect === 'write' ? startWrite(execution, op, step, check) : startStep(execution, op, step)),
       }) as Promise<Result>
     },
     sleep: async (name, ms) => void (await askWait('timer', name, ms)),
@@ -126,6 +134,13 @@ export function createContext({
       return execution.ask(execution.takePath(scope), { kind: 'tool', name, scope, isWait: false, start }) as Promise<unknown> as Promise<ToolResult> // Made so by `startTool`.
     },
   }
+}
+
+/** Code that types do not hold back, or that was written without them. */
+function checkEffect(effect: unknown, check: unknown, what: string): void {
+  if (effect !== undefined && !effects.some((known) => known === effect))
+    throw new TerminalFailure(`The effect of ${what} is one of ${effects.join(', ')}, not ${JSON.stringify(effect)}.`)
+  if (check !== undefined && effect !== 'write') throw new TerminalFailure(`Only a write has a check: give ${what} the effect "write", or leave the check out.`)
 }
 
 function checkName(name: unknown, kind: string): void {

@@ -114,15 +114,16 @@ export class Execution {
       return never()
     }
     return new Promise((resolve, reject) => {
-      const attempt = recorded?.type === 'open' ? recorded.attempt : 1
+      const { attempt, doubt } = recorded?.type === 'open' ? recorded : { attempt: 1, doubt: undefined }
       const op: Op = {
         path,
         kind: asked.kind,
         name: asked.name,
         scope: asked.scope,
-        isWait: asked.isWait,
+        isWait: asked.isWait || doubt === 'person',
         start: asked.start,
         attempt,
+        doubt,
         output: undefined,
         begun: undefined,
         resolve,
@@ -133,7 +134,7 @@ export class Execution {
       this.#activity.asked(op)
       this.#checkIdleLater()
       if (recorded && recorded.type !== 'open') this.#pumpLater()
-      else if (this.#isReplaying && !(recorded && op.kind === 'tool')) this.#held.push(op)
+      else if (this.#isReplaying && !(recorded && op.kind === 'tool' && !doubt)) this.#held.push(op)
       else op.start(op)
     })
   }
@@ -158,6 +159,7 @@ export class Execution {
         return op.begun?.()
       case 'op.retry':
         op.attempt = frame.attempt
+        this.undoubt(op)
         return after(frame.delayMs, () => {
           if (this.#ops.get(op.path) === op) op.start(op)
         })
@@ -196,6 +198,30 @@ export class Execution {
       this.#activity.answered(op)
     }
     this.#checkIdleLater()
+  }
+
+  /** A person must decide. The run may sleep over it. */
+  waitForPerson(op: Op): void {
+    op.doubt = 'person'
+    this.#activity.answered(op)
+    op.isWait = true
+    this.#activity.asked(op)
+    this.#checkIdleLater()
+  }
+
+  /** It is decided, and to be executed. */
+  undoubt(op: Op): void {
+    if (op.doubt === 'person') {
+      this.#activity.answered(op)
+      op.isWait = false
+      this.#activity.asked(op)
+    }
+    op.doubt = undefined
+  }
+
+  /** Whether the operation has no answer yet. */
+  isOpen(op: Op): boolean {
+    return !this.#isOver && this.#ops.get(op.path) === op
   }
 
   #touch(): void {

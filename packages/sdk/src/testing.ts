@@ -19,8 +19,9 @@ import {
 import { type DurableFunction, StepFailed } from './agent.ts'
 import { failure } from './failure.ts'
 import { type LoadedAgent, functionProgram, loadAgent } from './folder.ts'
-import { type ServedRun, type ServerOptions, serveRun } from './in-memory-server.ts'
+import { type Decision, type Doubt, type ServedRun, type ServerOptions, serveRun } from './in-memory-server.ts'
 
+export type { Decision, Doubt } from './in-memory-server.ts'
 export { loadAgent } from './folder.ts'
 export type { LoadedAgent } from './folder.ts'
 
@@ -38,6 +39,8 @@ export type TestOptions = {
   signals?: Record<string, Json[]>
   /** Decides approvals; undefined leaves one open. Default: approves. */
   approve?: (title: string, detail: Json) => { approved: boolean; by?: string; comment?: string } | undefined
+  /** What the operator decides about a write that was interrupted. Default: nothing, so that the run waits. */
+  decide?: (doubt: Doubt) => Decision | undefined
   /** Executes commands. Default: every command fails and says so. Files are kept in memory, whoever executes. */
   exec?: (command: ExecRequest, files: Map<string, Uint8Array>) => Partial<ExecResult> | Promise<Partial<ExecResult>>
   files?: Record<string, string>
@@ -63,6 +66,8 @@ export type TestRun = {
   prompts: Prompt[]
   artifacts: { name: string; mediaType: string; bytes: Uint8Array }[]
   files: Map<string, Uint8Array>
+  /** Writes that were put to an operator. */
+  doubts: Doubt[]
   /** Virtual time that passed. */
   elapsedMs: number
   /** What was recorded, in number: the points at which `crash` can strike, and one more for the end. */
@@ -93,6 +98,7 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
     dataDir,
     serve: world.serve,
     answer: world.answer,
+    ...(options.decide ? { decide: options.decide } : {}),
     crash: options.crash,
     releasesWhenIdle: options.releasesWhenIdle ?? true,
     ...(options.pick ? { pick: options.pick } : {}),
@@ -105,6 +111,7 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
     prompts: world.prompts,
     artifacts: world.artifacts,
     files: world.files,
+    doubts: served.doubts,
     elapsedMs: served.elapsedMs,
     factCount: served.factCount,
   }

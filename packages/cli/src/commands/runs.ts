@@ -91,6 +91,32 @@ export async function retryRun(invocation: Invocation, given: string): Promise<n
   return exitCodes.done
 }
 
+export async function decideStep(
+  invocation: Invocation,
+  given: string,
+  op: string | undefined,
+  { completed, failed, execute }: { completed?: string | true; failed?: string; execute?: boolean },
+): Promise<number> {
+  if ([completed, failed, execute].filter((choice) => choice !== undefined).length !== 1)
+    throw new Problem('invalid', 'Give one of --completed, --failed and --execute.', 'npx longhaul runs decide --help')
+  const client = await invocation.client()
+  const runId = await runIdFrom(client, given)
+  const step = op ?? (await client.runs.get({ runId })).wait?.op
+  if (step === undefined) throw new Problem('conflict', `Run ${runId} waits for no decision about a step.`, `npx longhaul runs get ${runId}`)
+  const run = await client.runs.decide({
+    runId,
+    op: step,
+    ...(completed !== undefined
+      ? { decision: 'completed', output: await readJson(invocation, completed === true ? undefined : completed) }
+      : failed !== undefined
+        ? { decision: 'failed', message: failed }
+        : { decision: 'execute' }),
+  })
+  if (invocation.isJson) invocation.printJson(run)
+  else invocation.terminal.print(`  Step ${step} of run ${runId} is decided.`, `  npx longhaul runs watch ${shortId(runId)}`)
+  return exitCodes.done
+}
+
 export async function signalRun(
   invocation: Invocation,
   given: string,
@@ -186,12 +212,14 @@ function printRun(invocation: Invocation, run: Run): void {
     ['answer', answer ? answer.text : run.output === null ? null : JSON.stringify(run.output)],
     ['failure', run.failure && run.failure.message],
   ])
-  const next = may(run.state, 'cancel') ? ['watch', 'cancel', ...(run.wait?.kind === 'operator' ? ['retry'] : [])] : ['watch']
+  const next = may(run.state, 'cancel') ? ['watch', 'cancel', ...(run.wait?.kind === 'operator' ? [run.wait.reason === 'in_doubt' ? 'decide' : 'retry'] : [])] : ['watch']
   invocation.terminal.print(...next.map((verb) => `  npx longhaul runs ${verb} ${run.id}`), '')
 }
 
 function summary(data: RunEvent['data']): string {
   if ('failure' in data) return oneLine(data.failure.message)
+  if ('needs' in data) return `${data.kind} ${data.name} · ${data.needs} decides: ${oneLine(data.message)}`
+  if ('decision' in data) return `${data.kind} ${data.name} · ${data.decision}, by ${oneLine(data.by)}`
   if ('kind' in data) return `${data.kind} ${data.name}${'attempt' in data && data.attempt > 1 ? ` · attempt ${data.attempt}` : ''}`
   if ('message' in data) return oneLine(data.message)
   return shortInput('input' in data ? data.input : 'output' in data ? data.output : 'payload' in data ? data.payload : data)

@@ -42,6 +42,11 @@ function applyEvent(draft: Draft, event: RunEvent): void {
       return stepEnded(draft, key, event.seq, at, event.data, { state: 'completed', output: event.data.output, failure: null, endedAt: at })
     case 'step.failed':
       return stepFailed(draft, key, event.seq, at, event.data)
+    case 'step.doubted':
+      ensure(draft, key, event.seq, at, { type: 'step', kind: event.data.kind }, event.data.name)
+      return change(draft, key, event.seq, { state: 'waiting', failure: { message: event.data.message, retryable: false } })
+    case 'step.decided':
+      return change(draft, key, event.seq, { state: 'running', failure: null })
     case 'wait.created': {
       const { data } = event
       ensure(draft, key, event.seq, at, { type: 'wait', kind: data.kind }, data.name)

@@ -1,5 +1,6 @@
 import {
   cancelRun,
+  decideStep,
   createKey,
   decideApproval,
   deleteKey,
@@ -21,7 +22,7 @@ import type { z } from 'zod'
 
 /** Every operation under its own id, `noun.verb`. A test compares this with the protocol's list, so none can be missing or misnamed. */
 export const contract = {
-  runs: { start: startRun, get: getRun, list: listRuns, events: listRunEvents, step: getStep, cancel: cancelRun, retry: retryRun, signal: signalRun },
+  runs: { start: startRun, get: getRun, list: listRuns, events: listRunEvents, step: getStep, cancel: cancelRun, retry: retryRun, decide: decideStep, signal: signalRun },
   approvals: { list: listApprovals, decide: decideApproval },
   agents: { list: listAgents, get: getAgent },
   keys: { create: createKey, list: listKeys, delete: deleteKey },

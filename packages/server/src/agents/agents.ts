@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { type Agent, type Json, type Run, type RunEvent } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
-import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
+import { type Engine, type StepDecision, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
 import { copyVersion, findAgentFolders } from './deploy.ts'
@@ -93,6 +93,7 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
       cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),
+      decide: (caller: Caller, input: StepDecision) => engine.decideStep(caller, caller.name, input),
       retry: (caller: Caller, runId: string) => engine.retry(caller, runId, caller.name),
       signal: (caller: Caller, { runId, name, payload, idempotencyKey }: { runId: string; name: string; payload: Json; idempotencyKey?: string | undefined }) =>
         engine.signal(caller, runId, caller.name, name, payload, idempotencyKey),
@@ -125,13 +126,14 @@ async function pageBy<Item extends { id: string }>(
 }
 
 type StepEvent = Extract<RunEvent, { type: 'step.started' | 'step.completed' | 'step.failed' }>
+const isStepEvent = (event: RunEvent): event is StepEvent => event.type === 'step.started' || event.type === 'step.completed' || event.type === 'step.failed'
 
 /** A step from its events: the last attempt, and for a model call the prompt as the model saw it. */
 async function findStep(db: Db, audience: Audience, runId: string, op: string) {
   const run = await findRun(db, audience, runId)
   if (!run) return undefined
   const { tenantId } = audience
-  const events = (await listStepEvents(db, tenantId, runId, op)).filter((event): event is StepEvent => event.type.startsWith('step.'))
+  const events = (await listStepEvents(db, tenantId, runId, op)).filter(isStepEvent)
   const first = events[0]
   const last = events.at(-1)
   if (!first || !last) return undefined

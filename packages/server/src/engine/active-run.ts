@@ -5,6 +5,7 @@
  */
 import { hash as digest } from 'node:crypto'
 import {
+  type DoubtDecision,
   type Failure,
   type Json,
   type ParkReason,
@@ -17,7 +18,7 @@ import {
   whyNotJson,
 } from '@longhaul/protocol'
 import { type Log, StepFailure, after, monotonicMs, newId, random, toFailure } from '../kernel/index.ts'
-import { History, type NewEvent } from './history.ts'
+import { History, type NewEvent, type OpenOp } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { DbClock } from './node.ts'
 import { defaultRetry, retryDelayMs } from './retry.ts'
@@ -92,6 +93,8 @@ export class ActiveRun {
   #whenWritten: (() => void) | undefined
   /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
   #isLeaving = false
+  /** The worker lacks a part of the history that it needs now. */
+  #mustReplay = false
 
   constructor(row: ClaimedRun, nodeId: string, ports: RunPorts) {
     this.id = row.id
@@ -129,6 +132,7 @@ export class ActiveRun {
   /** What has to happen before a worker sees the run: messages, timers that are due. False when it needs no worker now. */
   wake(inbox: InboxRow[], inboxCount: number): boolean {
     this.#isTakenUp = true
+    this.#settleInterrupted() // Before the messages: one of them may end the wait that a tool was in.
     this.takeInbox(inbox, inboxCount)
     if (this.#isLeaving) return false
     if (this.history.parked) {
@@ -144,6 +148,15 @@ export class ActiveRun {
     }
     this.#fireTimers()
     return true
+  }
+
+  /** What was interrupted and may have taken effect is not executed again: a write is in doubt, and a tool that declares nothing has failed. */
+  #settleInterrupted(): void {
+    for (const [op, { kind, name, attempt, effect, isChecked }] of this.history.interrupted()) {
+      const head = { kind, name, attempt }
+      if (effect === 'write') this.#append([{ type: 'step.doubted', op, data: { ...head, needs: isChecked ? 'check' : 'person', message: interrupted } }])
+      else this.#append([{ type: 'step.failed', op, data: { ...head, failure: interruptedTool, retryInMs: null } }])
+    }
   }
 
   /** A run whose code was executing when two workers ended: the next one it has for itself, so that no other run pays for it. */
@@ -218,6 +231,12 @@ export class ActiveRun {
     if (row.kind === 'retry') {
       return this.#append(this.history.parked || this.history.interruptionCount > 0 ? [{ type: 'run.resumed', data: { by: row.sentBy } }] : [], { taken })
     }
+    if (row.kind === 'decision') {
+      const { decision, output, message, attempt } = row.payload as { decision: DoubtDecision; output: Json; message?: string; attempt: number }
+      const known = this.history.ops.get(row.name)
+      if (known?.state !== 'open' || !known.doubt || known.attempt !== attempt) return this.#append([], { taken })
+      return this.#decide(row.name, known, { decision, output: known.kind === 'tool' ? { output, parts: [] } : output, message, by: row.sentBy }, taken)
+    }
     if (row.kind === 'approval') {
       const wait = [...this.history.waits()].find(([, op]) => op.approvalId === row.name)
       return wait ? this.#complete(wait[0], 'approval', wait[1].name, row.payload, taken) : this.#append([], { taken })
@@ -226,6 +245,40 @@ export class ActiveRun {
     const received: NewEvent = { type: 'signal.received', data: { name: row.name, payload: row.payload, by: row.sentBy } }
     if (!waiting) return this.#append([received], { taken })
     return this.#complete(waiting[0], 'signal', row.name, row.payload, taken, [received])
+  }
+
+  /** Ends a doubt. */
+  #decide(
+    op: string,
+    { kind, name, attempt }: OpenOp,
+    { decision, output = null, message = 'An operator decided that it failed.', by }: { decision: DoubtDecision; output?: Json; message?: string | undefined; by: string },
+    taken: string[] = [],
+  ): void {
+    const head = { kind, name, attempt }
+    const decided: NewEvent = { type: 'step.decided', op, data: { ...head, decision, by } }
+    const run = this.id
+    if (decision === 'completed') {
+      return this.#append([decided, { type: 'step.completed', op, data: { ...head, output } }], { taken, frames: [{ type: 'op.completed', run, op, output }] })
+    }
+    if (decision === 'failed') {
+      const failure: Failure = { message, code: 'decided', retryable: false }
+      return this.#append([decided, { type: 'step.failed', op, data: { ...head, failure, retryInMs: null } }], {
+        taken,
+        frames: [{ type: 'op.failed', run, op, failure }],
+      })
+    }
+    if (!this.history.hasInside(op)) return this.#append([decided], { taken, frames: [{ type: 'op.retry', run, op, attempt: attempt + 1, delayMs: 0 }] })
+    // What was recorded inside it was kept from the worker, which therefore gets the whole history anew.
+    this.#mustReplay = this.#send !== undefined
+    this.#append([decided], { taken })
+    this.#replayWhenSafe()
+  }
+
+  /** Hands the run back to be replayed, once nothing is under way that this would put in doubt. */
+  #replayWhenSafe(): void {
+    if (!this.#mustReplay || this.#isLeaving || this.history.interrupted().length > 0) return
+    this.#append([], { change: { state: 'running' } })
+    this.#leave('handed-back')
   }
 
   /** Ends an open wait with an output. */
@@ -240,6 +293,11 @@ export class ActiveRun {
   /** A frame of the worker that executes the run. */
   receive(frame: RunFrame): void {
     if (this.#isLeaving) return
+    this.#receive(frame)
+    this.#replayWhenSafe()
+  }
+
+  #receive(frame: RunFrame): void {
     switch (frame.type) {
       case 'op.done':
         return this.#done(frame)
@@ -249,6 +307,8 @@ export class ActiveRun {
         return this.#begun(frame)
       case 'op.error':
         return this.#errored(frame)
+      case 'op.doubt':
+        return this.#doubted(frame)
       case 'op.wait':
         return this.#waited(frame)
       case 'run.idle':
@@ -272,6 +332,11 @@ export class ActiveRun {
   #done({ op, kind, name, attempt, output, durationMs }: Extract<RunFrame, { type: 'op.done' }>): void {
     const known = this.history.ops.get(op)
     if (known && known.state !== 'open') return
+    if (known?.doubt) {
+      // What its check has found. Only an operator may answer what is put to one.
+      if (known.doubt === 'check' && whyNotJson(output) === undefined) this.#decide(op, known, { decision: 'completed', output, by: 'check' })
+      return
+    }
     const problem = whyNotJson(output)
     if (problem)
       return this.#stepFailed(
@@ -285,15 +350,28 @@ export class ActiveRun {
     this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output, durationMs } }], { frames: [{ type: 'op.completed', run: this.id, op }] })
   }
 
-  #begun({ op, kind, name, attempt, input }: Extract<RunFrame, { type: 'op.begin' }>): void {
+  #begun({ op, kind, name, attempt, input, effect, isChecked }: Extract<RunFrame, { type: 'op.begin' }>): void {
     const known = this.history.ops.get(op)
     const begun: ServerFrame = { type: 'op.begun', run: this.id, op }
+    if (known?.state === 'open' && known.doubt) {
+      if (known.doubt !== 'check' || attempt !== known.attempt + 1) return
+      this.#decide(op, known, { decision: 'execute', by: 'check' })
+      return
+    }
     if (this.#isRefusedInput(op, kind, name, attempt, input)) return
     if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return this.#send?.(begun)
-    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input } }], { frames: [begun] })
+    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], { frames: [begun] })
+  }
+
+  #doubted({ op, kind, name, attempt, needs, message }: Extract<RunFrame, { type: 'op.doubt' }>): void {
+    const known = this.history.ops.get(op)
+    if (known?.state !== 'open' || known.attempt !== attempt || known.doubt === needs || known.doubt === 'person') return
+    this.#append([{ type: 'step.doubted', op, data: { kind, name, attempt, needs, message: storableText(message) } }])
   }
 
   #errored({ op, kind, name, attempt, failure: found, retry, durationMs }: Extract<RunFrame, { type: 'op.error' }>): void {
+    const known = this.history.ops.get(op)
+    if (known?.state === 'open' && known.doubt) return
     const failure = storable(found)
     const delayMs = retryDelayMs(attempt, failure, retry ?? { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }, random)
     this.#stepFailed(op, kind, name, attempt, failure, delayMs, durationMs)
@@ -431,6 +509,7 @@ export class ActiveRun {
       count++
       if (op.until !== null) nextMs = Math.min(nextMs, op.until)
     }
+    for (const [path] of this.history.undecided()) if (ops.includes(path)) count++
     if (count < ops.length || this.#executing.size > 0) return // Crossed with a result that is on its way to the worker.
     if (nextMs - this.#ports.clock.nowMs() <= residentMs) return
     this.#sleep()
@@ -440,8 +519,11 @@ export class ActiveRun {
   #sleep(): void {
     const first = [...this.history.waits()].toSorted(([, a], [, b]) => (a.until ?? Infinity) - (b.until ?? Infinity))[0]
     const parked = this.history.parked
+    const [doubt] = this.history.undecided()
     const wait: Json = parked
       ? { kind: 'operator', name: 'operator', until: null, reason: parked.reason, detail: parked.detail }
+      : doubt
+        ? { kind: 'operator', name: doubt[1].name, until: null, reason: 'in_doubt', op: doubt[0] }
       : first
         ? {
             kind: first[1].kind,
@@ -615,6 +697,13 @@ export class ActiveRun {
       ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
     })
   }
+}
+
+const interrupted = 'Its worker or its server was lost while it was under way.'
+const interruptedTool: Failure = {
+  message: 'It was interrupted, and whether it took effect is not known. Find out before you call it again.',
+  code: 'interrupted',
+  retryable: false,
 }
 
 type ServerStep = { op: string; kind: StepKind; name: string; input: Json; attempt: number; policy: RetryPolicy }

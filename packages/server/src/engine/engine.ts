@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import {
   type Approval,
   type Asker,
+  type DoubtDecision,
   type Json,
   type LiveFrame,
   type Message,
@@ -31,6 +32,7 @@ import {
   findRun,
   insertSessionRun,
   listEvents,
+  listStepEvents,
   loadInbox,
   loadJournals,
   nextDueMs,
@@ -49,6 +51,8 @@ export type Start = {
   session?: string | undefined
   idempotencyKey?: string | undefined
 }
+
+export type StepDecision = { runId: string; op: string; decision: DoubtDecision; output: Json; message?: string | undefined }
 
 /** What a worker needs of a run. `send` gives frames to the worker; frames of the worker go to `receive`. */
 export type Assignment = {
@@ -93,6 +97,8 @@ export type Engine = Service & {
   cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
   signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
   retry(audience: Audience, runId: string, by: string): Promise<Run>
+  /** Decides a write that is in doubt. The first decision counts. */
+  decideStep(audience: Audience, by: string, decision: StepDecision): Promise<Run>
   decide(audience: Audience, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
   readEvents(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
   watch(runId: string, watcher: Watcher): () => void
@@ -275,18 +281,18 @@ export function openEngine(options: EngineOptions): Engine {
     for (const [runId, messages] of byRun) active.get(runId)?.takeInbox(messages, 0)
   }
 
-  /** False when the run has ended. */
+  /** `ended` when the run takes nothing more, `repeated` when a message with that key was there before. */
   async function send(
     tenantId: string,
     runId: string,
     message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
-  ): Promise<boolean> {
+  ): Promise<'sent' | 'repeated' | 'ended'> {
     probe('message.before')
     const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
     probe('message.after')
-    if (!sent) return false
+    if (!sent) return 'ended'
     deliver(runId, sent.nodeId)
-    return true
+    return sent.isNew ? 'sent' : 'repeated'
   }
 
   /** The message is in the database, so it arrives. This is only to have it arrive at once. */
@@ -452,9 +458,9 @@ export function openEngine(options: EngineOptions): Engine {
       if (!may(run.state, 'signal')) throw ended(run)
       const problem = whyNotJson(payload, 'payload')
       if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-      const isSent = await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+      const sent = await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
       const now = await load(audience, runId)
-      if (!isSent) throw ended(now)
+      if (sent === 'ended') throw ended(now)
       return now
     },
 
@@ -462,8 +468,25 @@ export function openEngine(options: EngineOptions): Engine {
       const run = await load(audience, runId)
       if (run.wait?.kind !== 'operator')
         throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
+      if (run.wait.reason === 'in_doubt')
+        throw new AppError('conflict', `Step ${run.wait.op} of run ${runId} is in doubt: say what became of it (runs.decide), then the run goes on.`)
       await send(audience.tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
       return until(audience, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
+    },
+
+    async decideStep(audience, by, { runId, op, decision, output, message }) {
+      assertStorable({ message })
+      const problem = whyNotJson(output, 'output')
+      if (problem) throw new AppError('invalid', `The output cannot be stored: ${problem}.`)
+      const run = await load(audience, runId)
+      const last = (await listStepEvents(db, audience.tenantId, runId, op)).findLast(({ type }) => type.startsWith('step.'))
+      if (last?.type !== 'step.doubted' || isTerminal(run.state))
+        throw new AppError('conflict', `Step ${op} of run ${runId} is not in doubt${last ? ` (its last event is ${last.type})` : ''}; there is nothing to decide.`)
+      const { attempt } = last.data
+      const payload: Json = { decision, output, attempt, ...(message !== undefined && { message }) }
+      const sent = await send(audience.tenantId, runId, { kind: 'decision', name: op, payload, sentBy: by, idempotencyKey: `doubt ${op} ${attempt}` })
+      if (sent !== 'sent') throw new AppError('conflict', `Step ${op} of run ${runId} has been decided already, or the run has ended; the first decision counts.`)
+      return until(audience, runId, ({ wait }) => wait?.op !== op, 2_000)
     },
 
     async decide(audience, by, approvalId, approved, comment) {

@@ -47,7 +47,7 @@ export async function loadJournals(db: Tx, runIds: string[]): Promise<Map<string
   return Map.groupBy(rows, (row) => row.runId)
 }
 
-export type InboxRow = { id: string; runId: string; kind: 'signal' | 'approval' | 'cancel' | 'retry'; name: string; payload: Json; sentBy: string }
+export type InboxRow = { id: string; runId: string; kind: 'signal' | 'approval' | 'cancel' | 'retry' | 'decision'; name: string; payload: Json; sentBy: string }
 
 const inboxRowsMax = 10_000
 
@@ -82,19 +82,20 @@ export type Message = {
  * Puts a message into a run's inbox, and the run up for claiming when it sleeps. Counting up in the run's row is what makes this
  * safe against the run falling asleep at the same moment: whichever of the two comes second sees the other.
  * A run that waits for its turn in a session is put up for nothing but its cancellation.
- * Undefined when there is no such run that has not ended.
+ * Undefined when there is no such run that has not ended. `isNew` is false when a message with its idempotency key was there before.
  */
-export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null } | undefined> {
+export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null; isNew: boolean } | undefined> {
   const [run] = await tx.rows<{ nodeId: string | null }>(sql`
     update runs set inbox_count = inbox_count + 1, due_at = case when node_id is null and (state <> 'pending' or due_at is not null or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
     where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
     returning node_id as "nodeId"`)
   if (!run) return undefined
-  await tx.rows(sql`
+  const inserted = await tx.rows(sql`
     insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
     values (${message.id}, ${message.tenantId}, ${message.runId}, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}, ${message.sentBy}, ${message.idempotencyKey ?? null})
-    on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing`)
-  return run
+    on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing
+    returning id`)
+  return { ...run, isNew: inserted.length > 0 }
 }
 
 export type NewRun = {

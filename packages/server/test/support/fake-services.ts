@@ -167,6 +167,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       findStep: async (_, id, op) => (id === runId && op === '0' ? aStep : undefined),
       cancel: called('runs.cancel', aRun),
       retry: called('runs.retry', aRun),
+      decide: called('runs.decide', aRun),
       signal: called('runs.signal', aRun),
     },
     stream,
