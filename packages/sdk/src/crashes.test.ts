@@ -6,6 +6,7 @@ import { runAgent, runWithCrashes } from './testing.ts'
 
 type Instruction =
   | { do: 'step'; fails: number; isTerminal: boolean }
+  | { do: 'write' }
   | { do: 'sleep'; ms: number }
   | { do: 'signal'; comes: boolean }
   | { do: 'approval' }
@@ -20,6 +21,7 @@ const { program } = fc.letrec<{ program: Instruction[]; instruction: Instruction
   instruction: fc.oneof(
     { maxDepth: 3, depthIdentifier: 'program' },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('step' as const), fails: fc.integer({ min: 0, max: 4 }), isTerminal: fc.boolean() }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('write' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('sleep' as const), ms: fc.integer({ min: 0, max: 10_000 }) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('signal' as const), comes: fc.boolean() }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('approval' as const) }) },
@@ -47,6 +49,9 @@ async function execute(ctx: Context, instructions: Instruction[]): Promise<strin
         )
         break
       }
+      case 'write':
+        seen.push(await ctx.step(`write ${index}`, () => 'written', { effect: 'write', check: () => ({ isDone: true, result: 'written' }) }))
+        break
       case 'sleep':
         await ctx.sleep(`sleep ${index}`, instruction.ms)
         break

@@ -95,7 +95,7 @@ test('other branches go on while one of them is in doubt', async () => {
       async (inner) => inner.step('pay', () => 'paid', { effect: 'write' }),
       async (inner) => {
         await inner.sleep('a while', 1_000)
-        return inner.step('other', () => void done.push('other'))
+        return inner.step('other', () => done.push('other'))
       },
     ]),
   )

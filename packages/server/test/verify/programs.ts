@@ -18,7 +18,9 @@ export const everything: Command[] = [
       ],
     ],
   },
+  { do: 'write', name: 'charge', isChecked: true },
   { do: 'signal', name: 'word' },
+  { do: 'write', name: 'mail', isChecked: false },
   { do: 'exec', word: 'inside' },
   { do: 'approval', name: 'Go on?' },
   { do: 'step', name: 'last' },
@@ -37,6 +39,7 @@ export function outputOf(commands: readonly Command[]): Json {
   return commands.map((command): Json => {
     switch (command.do) {
       case 'step':
+      case 'write':
         return `${command.name} done`
       case 'sleep':
         return null
@@ -62,12 +65,23 @@ export function stepsOf(commands: readonly Command[]): Map<string, number> {
   return steps
 }
 
+/** What must take effect once at most, and whether it must exactly once: it has a check. */
+export function writesOf(commands: readonly Command[]): Map<string, boolean> {
+  const writes = new Map<string, boolean>()
+  for (const command of commands) {
+    if (command.do === 'write') writes.set(command.name, command.isChecked)
+    if (command.do === 'all') for (const branch of command.branches) for (const [name, isChecked] of writesOf(branch)) writes.set(name, isChecked)
+  }
+  return writes
+}
+
 /** A program that nobody thought of. `random` returns numbers from 0 up to 1. */
 export function randomProgram(random: () => number, depth = 0, names = { count: 0 }): Command[] {
   const name = (kind: string) => `${kind} ${names.count++}`
   const below = (limit: number) => Math.floor(random() * limit)
   return Array.from({ length: 1 + below(depth === 0 ? 10 : 3) }, (): Command => {
     const choice = random()
+    if (choice < 0.1) return { do: 'write', name: name('write'), isChecked: random() < 0.5 }
     if (choice < 0.45) return { do: 'step', name: name('step'), failures: random() < 0.15 ? 1 + below(2) : 0 }
     if (choice < 0.6) return { do: 'sleep', name: name('sleep'), ms: random() < 0.2 ? 1_100 + below(500) : below(80) }
     if (choice < 0.7) return { do: 'signal', name: name('signal') }
