@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ChildEnd } from './children.ts'
 import { Failure } from './errors.ts'
 import { JsonValue, Usage } from './values.ts'
 
@@ -11,13 +12,13 @@ export type OpPath = z.infer<typeof OpPath>
 
 /**
  * Kinds of steps. The worker executes `step` and `tool`; the server executes the others for it.
- * `exec` is a command in the run's sandbox, `files` reads or writes there, `artifact` stores a file that the answer shows.
+ * `run` starts a child, `exec` is a command in the run's sandbox, `files` reads or writes there, `artifact` stores a file that the answer shows.
  */
-export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact'] as const
+export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact', 'run'] as const
 export const StepKind = z.enum(stepKinds)
 export type StepKind = z.infer<typeof StepKind>
 
-export const waitKinds = ['timer', 'signal', 'approval', 'operator'] as const
+export const waitKinds = ['timer', 'signal', 'approval', 'run', 'operator'] as const
 export const WaitKind = z.enum(waitKinds)
 export type WaitKind = z.infer<typeof WaitKind>
 
@@ -52,7 +53,10 @@ export const eventData = {
   /** The worker that executed it is gone; the run goes on from its journal with another. `isSuspect` when its own code was executing at that moment. */
   'run.interrupted': z.object({ reason: z.enum(['worker_lost', 'worker_hung']), message: z.string(), isSuspect: z.boolean() }),
   'run.resumed': z.object({ by: z.string() }),
-  'run.completed': z.object({ output: JsonValue }),
+  /** With `continuedAs` it went on as that run, and its output is null. */
+  'run.completed': z.object({ output: JsonValue, continuedAs: z.uuid().optional() }),
+  /** Its history comes to what a run may have, and then fails. `continueAs` keeps it short. */
+  'run.warned': z.object({ what: z.enum(['events', 'bytes']), count: z.number(), max: z.number() }),
   'run.failed': z.object({ failure: Failure }),
   'run.cancelled': z.object({ reason: z.string().optional(), by: z.string() }),
   /** `isChecked`: the author declared how to find out whether it took effect. */
@@ -69,10 +73,14 @@ export const eventData = {
     /** Instant at which the wait ends by itself. For `timer` its whole point, for others a time-out. */
     until: z.iso.datetime().nullable(),
     approvalId: z.uuid().optional(),
+    /** The child that is waited for. */
+    runId: z.uuid().optional(),
     reason: ParkReason.optional(),
     detail: JsonValue.optional(),
   }),
   'wait.completed': z.object({ kind: WaitKind, name: z.string(), output: JsonValue, timedOut: z.boolean().optional() }),
+  /** A child has ended that nobody waits for yet. */
+  'child.ended': z.object({ end: ChildEnd }),
   'signal.received': z.object({ name: z.string(), payload: JsonValue, by: z.string() }),
 } as const
 
@@ -99,6 +107,8 @@ export const RunEvent = z.discriminatedUnion('type', [
   variant('wait.created'),
   variant('wait.completed'),
   variant('signal.received'),
+  variant('child.ended'),
+  variant('run.warned'),
 ])
 export type RunEvent = z.infer<typeof RunEvent>
 

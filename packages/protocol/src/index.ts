@@ -1,8 +1,27 @@
 export { Agent, AgentManifest, ToolSummary, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
+export { ChildEnd, ChildRequest, ChildStarted } from './children.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
-export { Decider, DoubtDecision, Effect, LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitKind, doubtDecisions, effects, eventData, eventTypes, isLiveFrame, parkReasons, stepKinds, waitKinds } from './events.ts'
+export {
+  Decider,
+  DoubtDecision,
+  Effect,
+  LiveFrame,
+  OpPath,
+  ParkReason,
+  RunEvent,
+  StepKind,
+  WaitKind,
+  doubtDecisions,
+  effects,
+  eventData,
+  eventTypes,
+  isLiveFrame,
+  parkReasons,
+  stepKinds,
+  waitKinds,
+} from './events.ts'
 export type { EventData, EventType } from './events.ts'
 export { jsonDepthMax, storableText, whyNotJson } from './json.ts'
 export type { Json } from './json.ts'

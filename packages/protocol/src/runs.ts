@@ -12,6 +12,8 @@ export const Wait = z.object({
   name: z.string(),
   until: z.iso.datetime().nullable(),
   approvalId: z.uuid().optional(),
+  /** The child that it waits for. */
+  runId: z.uuid().optional(),
   reason: ParkReason.optional(),
   /** The step that is in doubt. */
   op: OpPath.optional(),
@@ -29,6 +31,10 @@ export const Run = z.object({
   failure: Failure.nullable(),
   wait: Wait.nullable(),
   session: z.string().nullable(),
+  /** The run that started it, and the place of the step that did. */
+  parent: z.object({ runId: z.uuid(), op: OpPath }).nullable(),
+  /** The run that it went on as. */
+  continuedAs: z.uuid().nullable(),
   asker: Asker,
   usage: Usage,
   eventCount: z.number().int(),
@@ -62,7 +68,13 @@ export const listRuns = operation({
   summary: 'Runs, newest first.',
   http: ['GET', '/v1/runs'],
   permission: 'runs:read',
-  input: z.strictObject({ ...PageInput, agent: Name.optional(), state: RunState.optional(), session: z.string().max(128).optional() }),
+  input: z.strictObject({
+    ...PageInput,
+    agent: Name.optional(),
+    state: RunState.optional(),
+    session: z.string().max(128).optional(),
+    parent: z.uuid().optional(),
+  }),
   output: pageOf(Run),
 })
 

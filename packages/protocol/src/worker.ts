@@ -77,14 +77,16 @@ export const WorkerFrame = z.discriminatedUnion('type', [
     problem: z.string().max(20_000).nullable(),
     pid: z.number().int(),
   }),
-  /** Ask for an operation that the server executes: `model`, `exec`, `files`, `artifact`. */
+  /** Ask for an operation that the server executes: `model`, `exec`, `files`, `artifact`, `run`. */
   z.object({ type: z.literal('op'), run, op: OpPath, kind: StepKind, name: z.string().min(1).max(128), input: JsonValue, retry: RetryPolicy.optional() }),
   /** Ask for a wait. `until` is absolute for replay's sake only in the journal; here it is a duration from now. */
   z.object({
     type: z.literal('op.wait'),
     run,
     op: OpPath,
-    kind: z.enum(['timer', 'signal', 'approval']),
+    kind: z.enum(['timer', 'signal', 'approval', 'run']),
+    /** The child that a wait of kind `run` is for. */
+    target: z.uuid().optional(),
     name: z.string().min(1).max(128),
     timeoutMs: z
       .number()
@@ -146,6 +148,8 @@ export const WorkerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run.idle'), run, ops: z.array(OpPath) }),
   z.object({ type: z.literal('run.completed'), run, output: JsonValue }),
   z.object({ type: z.literal('run.failed'), run, failure: Failure }),
+  /** The code goes on as a new run of the same agent, with this input and an empty history. */
+  z.object({ type: z.literal('run.continued'), run, input: JsonValue }),
   /** The code asked for something other than the history says. The run is parked with this as the reason. */
   z.object({ type: z.literal('run.diverged'), run, op: OpPath, recorded: z.string(), asked: z.string() }),
   z.object({ type: z.literal('heartbeat') }),

@@ -66,11 +66,46 @@ export type Context = {
   }): Promise<ModelTurn>
   /** Stores a file for the answer. At most 8 MB. */
   artifact(file: { name: string; mediaType: string; title?: string; content: string | Uint8Array }): Promise<FilePart>
+  /**
+   * Starts a run of another agent as this run's child. It is cancelled when this run ends, whatever the reason, unless it `isDetached`. A child of a
+   * `session` waits for its turn there.
+   */
+  start(agent: string, input?: Json, options?: StartOptions): Promise<Child>
+  /** Waits until a run that `start` gave has ended. Its failure is data, and throws nothing. Throws `TimedOut` when it has not ended in time. */
+  waitForRun(child: Child, options?: { timeoutMs?: number }): Promise<ChildEnd>
+  /** `start`, then `waitForRun`. */
+  call(agent: string, input?: Json, options?: StartOptions & { timeoutMs?: number }): Promise<ChildEnd>
+  /**
+   * Ends this run and goes on as a new one of the same agent, at its live version, with this input, the same session and an empty history: for loops
+   * without an end. Signals that were sent and not asked for go along. Never returns: `return ctx.continueAs(next)`.
+   */
+  continueAs(input?: Json): Promise<never>
   /** Runs branches side by side, each with a context of its own. Rejects with the first failure, after all have settled. */
   all<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(
     branches: Branches,
   ): Promise<{ -readonly [K in keyof Branches]: Awaited<ReturnType<Branches[K]>> }>
+  /** As `all`, and tells of each branch what became of it. */
+  allSettled<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(
+    branches: Branches,
+  ): Promise<{ -readonly [K in keyof Branches]: PromiseSettledResult<Awaited<ReturnType<Branches[K]>>> }>
+  /** The first branch that succeeds. The others are left where they are: nothing that their code asks from then on is done. */
+  any<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(branches: Branches): Promise<Awaited<ReturnType<Branches[number]>>>
+  /** `work` for each item, as many at once as `concurrency` says (default 10). After a failure no other is begun; rejects with the first one by place. */
+  map<Item, Result>(
+    items: readonly Item[],
+    work: (ctx: Context, item: Item, index: number) => Promise<Result>,
+    options?: { concurrency?: number },
+  ): Promise<Result[]>
 }
+
+/** A run that this run has started. Plain data: it may be kept in a step's result. */
+export type Child = { runId: string; agent: string }
+/** How a child ended: data, that may be returned and recorded. `runId` is the run that was started, also when it has gone on as others. */
+export type ChildEnd =
+  | { runId: string; state: 'completed'; output: Json }
+  | { runId: string; state: 'failed'; failure: { message: string; code?: string; retryable: boolean } }
+  | { runId: string; state: 'cancelled' }
+export type StartOptions = { session?: string; isDetached?: boolean }
 
 export type ModelTurn = ModelReply & { readonly op: string }
 

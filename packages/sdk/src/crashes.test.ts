@@ -14,6 +14,10 @@ type Instruction =
   | { do: 'pause' }
   | { do: 'all'; branches: Instruction[][] }
   | { do: 'race'; lanes: Instruction[][] }
+  | { do: 'any'; branches: Instruction[][] }
+  | { do: 'settled'; branches: Instruction[][] }
+  | { do: 'map'; branches: Instruction[][]; concurrency: number }
+  | { do: 'call'; fails: boolean }
 
 const { program } = fc.letrec<{ program: Instruction[]; instruction: Instruction; simple: Instruction[] }>((tie) => ({
   program: fc.array(tie('instruction'), { maxLength: 5 }),
@@ -28,6 +32,17 @@ const { program } = fc.letrec<{ program: Instruction[]; instruction: Instruction
     { weight: 1, arbitrary: fc.record({ do: fc.constant('exec' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('all' as const), branches: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('call' as const), fails: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('any' as const), branches: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('settled' as const), branches: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('map' as const),
+        branches: fc.array(tie('simple'), { maxLength: 5 }),
+        concurrency: fc.integer({ min: 1, max: 3 }),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('race' as const), lanes: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
   ),
 }))
@@ -74,6 +89,20 @@ async function execute(ctx: Context, instructions: Instruction[]): Promise<strin
       case 'all':
         seen.push(...(await ctx.all(instruction.branches.map((branch) => (inner) => execute(inner, branch)))).flat())
         break
+      case 'call': {
+        const end = await ctx.call('child', { fails: instruction.fails, index })
+        seen.push(end.state === 'completed' ? String(end.output) : `child ${end.state}`)
+        break
+      }
+      case 'any':
+        seen.push(...(await ctx.any(instruction.branches.map((branch) => (inner: Context) => execute(inner, branch)))))
+        break
+      case 'settled':
+        seen.push(JSON.stringify(await ctx.allSettled(instruction.branches.map((branch) => (inner: Context) => execute(inner, branch)))))
+        break
+      case 'map':
+        seen.push(...(await ctx.map(instruction.branches, (inner, branch) => execute(inner, branch), { concurrency: instruction.concurrency })).flat())
+        break
       case 'race':
         // Lanes that go on in one scope after the first has won: what they ask must be numbered alike every time.
         seen.push(...(await Promise.race(instruction.lanes.map((lane) => execute(ctx, lane)))))
@@ -82,7 +111,8 @@ async function execute(ctx: Context, instructions: Instruction[]): Promise<strin
   return seen
 }
 
-const hasRace = (instructions: Instruction[]): boolean => instructions.some((one) => one.do === 'race' || (one.do === 'all' && one.branches.some(hasRace)))
+const hasRace = (instructions: Instruction[]): boolean =>
+  instructions.some((one) => one.do === 'race' || one.do === 'any' || ('branches' in one && one.branches.some(hasRace)))
 const agentOf = (instructions: Instruction[]): DurableFunction => durable('random', async (ctx) => execute(ctx, instructions))
 
 /** A small generator of its own per run, so that the order in which operations end is random but can be repeated. */
@@ -93,6 +123,13 @@ const picker = (seed: number) => {
 const optionsOf = (seed: number) => ({
   signals: { comes: Array.from({ length: 50 }, () => 'came') },
   exec: () => ({ stdout: 'out' }),
+  agents: {
+    child(input: unknown) {
+      const { fails, index } = input as { fails: boolean; index: number }
+      if (fails) throw new TerminalFailure('the child has failed')
+      return `child of ${index}`
+    },
+  },
   pick: picker(seed),
   releasesWhenIdle: seed % 2 === 0,
 })

@@ -15,7 +15,7 @@ import { Activity } from './activity.ts'
 import { TerminalFailure } from './agent.ts'
 import { after } from './after.ts'
 import { decode, encode, isStepFailed, toError, toFailure } from './failure.ts'
-import { completedFrame, plainFrame } from './frames.ts'
+import { completedFrame, continuedFrame, plainFrame } from './frames.ts'
 import { History, type RecordedResult, describeEntry, describeOp } from './history.ts'
 import type { Op, Scope, ToolScope } from './operation.ts'
 import { currentStep } from './surroundings.ts'
@@ -100,7 +100,7 @@ export class Execution {
 
   /** The code asks for an operation. The promise settles when the server has recorded what became of it, and never once the run is over. */
   ask(path: string, asked: Pick<Op, 'kind' | 'name' | 'scope' | 'isWait' | 'start'>): Promise<Json> {
-    if (this.#isOver || asked.scope.tool?.isClosed) return never()
+    if (this.#isOver || asked.scope.tool?.isClosed || asked.scope.isClosed()) return never()
     const step = currentStep(this.id)
     if (step !== undefined)
       return Promise.reject(
@@ -164,6 +164,13 @@ export class Execution {
           if (this.#ops.get(op.path) === op) op.start(op)
         })
     }
+  }
+
+  /** The code goes on as a new run. Nothing of it is answered any more. `input` is JSON text. */
+  continueAs(input: string): void {
+    if (this.#isOver || this.#leftOutSomething('nothing: the code went on as a new run')) return
+    this.send(continuedFrame(this.id, input))
+    this.release()
   }
 
   /** Forgets the run without a word. Its promises never settle; nothing here refers to them any more. */

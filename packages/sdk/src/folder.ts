@@ -40,14 +40,14 @@ const Definition = z.discriminatedUnion('kind', [
 ])
 const ToolShape = z
   .object({
-  kind: z.literal('tool'),
-  description: z.string().min(1).max(4_000),
-  input: z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema'),
-  timeoutMs: z.number().int().min(1).max(3_600_000),
-  effect: z.enum(effects).optional(),
-  check: z.custom((value) => value === undefined || typeof value === 'function', 'must be a function').optional(),
-  run: z.custom((value) => typeof value === 'function', 'must be a function'),
-})
+    kind: z.literal('tool'),
+    description: z.string().min(1).max(4_000),
+    input: z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema'),
+    timeoutMs: z.number().int().min(1).max(3_600_000),
+    effect: z.enum(effects).optional(),
+    check: z.custom((value) => value === undefined || typeof value === 'function', 'must be a function').optional(),
+    run: z.custom((value) => typeof value === 'function', 'must be a function'),
+  })
   .refine(({ effect, check }) => check === undefined || effect === 'write', { path: ['check'], error: 'belongs to a tool whose effect is "write"' })
 
 /** `folder` is the one that contains `agent/`. */

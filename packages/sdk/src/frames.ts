@@ -11,8 +11,9 @@ const rounded = (ms: number) => Math.round(ms * 1_000) / 1_000
 
 export const askFrame = (of: Head, kind: StepKind, input: string): string => `${head(of, 'op', kind)},"input":${input}}`
 
-export const waitFrame = (of: Head, kind: 'timer' | 'signal' | 'approval', timeoutMs: number | null, detail?: string): string =>
-  `${head(of, 'op.wait', kind)},"timeoutMs":${timeoutMs}${detail === undefined ? '' : `,"detail":${detail}`}}`
+export type WaitAsked = 'timer' | 'signal' | 'approval' | 'run'
+export const waitFrame = (of: Head, kind: WaitAsked, timeoutMs: number | null, detail?: string, target?: string): string =>
+  `${head(of, 'op.wait', kind)},"timeoutMs":${timeoutMs}${detail === undefined ? '' : `,"detail":${detail}`}${target === undefined ? '' : `,"target":${JSON.stringify(target)}`}}`
 
 export type Intent = { kind: 'step' | 'tool'; attempt: number; input: string; effect: Effect | undefined; isChecked: boolean }
 export const beginFrame = (of: Head, { kind, attempt, input, effect, isChecked }: Intent): string =>
@@ -26,6 +27,8 @@ export const doneFrame = (of: Head, kind: 'step' | 'tool', attempt: number, outp
 
 export const errorFrame = (of: Head, kind: 'step' | 'tool', attempt: number, failure: Failure, retry: RetryPolicy, durationMs: number): string =>
   `${head(of, 'op.error', kind)},"attempt":${attempt},"failure":${JSON.stringify(failure)},"retry":${JSON.stringify(retry)},"durationMs":${rounded(durationMs)}}`
+
+export const continuedFrame = (run: string, input: string): string => `{"type":"run.continued","run":"${run}","input":${input}}`
 
 export const completedFrame = (run: string, output: string): string => `{"type":"run.completed","run":"${run}","output":${output}}`
 

@@ -2,7 +2,20 @@
  * The server's side of the worker protocol for one run, in memory: a journal, and time that passes only when the run waits.
  * What it records is kept across crashes, what it has sent is not. Every frame of the worker is checked against the protocol.
  */
-import { type Decider, type DoubtDecision, type Effect, type Failure, type HistoryEntry, type Json, type RetryPolicy, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
+import { createHash } from 'node:crypto'
+import {
+  type ChildEnd,
+  type ChildRequest,
+  type Decider,
+  type DoubtDecision,
+  type Effect,
+  type Failure,
+  type HistoryEntry,
+  type Json,
+  type RetryPolicy,
+  type ServerFrame,
+  WorkerFrame,
+} from '@longhaul/protocol'
 import { failure } from './failure.ts'
 import { type Program, type Worker, createWorker } from './worker.ts'
 
@@ -22,6 +35,9 @@ type Open = {
 /** A write whose end is not known, and that no check has decided. */
 export type Doubt = { op: string; kind: string; name: string; attempt: number; message: string }
 export type Decision = { decision: DoubtDecision; output?: Json; message?: string }
+type Without<End> = End extends ChildEnd ? Omit<End, 'runId'> : never
+/** How a child ended; which one it was is known. */
+export type EndOf = Without<ChildEnd>
 export type WaitAnswer = Json | undefined
 
 export type ServerOptions = {
@@ -32,6 +48,8 @@ export type ServerOptions = {
   serve(ask: Ask): Promise<Json>
   /** The answer to a signal or approval that is asked for; undefined leaves it open. */
   answer(wait: Wait): WaitAnswer
+  /** How a child ends, once it is waited for; undefined when it never does. */
+  endOf?: (child: ChildRequest) => Promise<EndOf | undefined>
   /** What the operator decides about a write that is in doubt; undefined leaves it so. */
   decide?: (doubt: Doubt) => Decision | undefined
   /** Where to crash: the worker is killed just before or just after the fact of that number (from 1) is recorded. */
@@ -46,7 +64,7 @@ export type ServerOptions = {
 }
 
 export type ServedRun = {
-  end: Extract<WorkerFrame, { type: 'run.completed' | 'run.failed' | 'run.diverged' }> | { type: 'waiting'; ops: string[] }
+  end: Extract<WorkerFrame, { type: 'run.completed' | 'run.failed' | 'run.diverged' | 'run.continued' }> | { type: 'waiting'; ops: string[] }
   history: HistoryEntry[]
   factCount: number
   isCrashed: boolean
@@ -65,6 +83,9 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
   const logs: string[] = []
   const frames: WorkerFrame[] = []
   const doubts: Doubt[] = []
+  const children = new Map<string, { request: ChildRequest; end?: Promise<Json | undefined> }>()
+  let endingCount = 0
+  let idleOps: string[] | undefined
   let nowMs = 0
   let factCount = 0
   let isCrashed = false
@@ -179,7 +200,10 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
     if (decision === 'completed') return complete(op, found.kind === 'tool' ? { output, parts: [] } : output)
     const attempt = found.attempt + 1
     const hasInside = history().some((entry) => entry.op.startsWith(`${op}.`))
-    record(() => open.set(op, { ...found, attempt, isBegun: false, doubt: undefined }), ...(hasInside ? [] : [{ type: 'op.retry' as const, run: head.run, op, attempt, delayMs: 0 }]))
+    record(
+      () => open.set(op, { ...found, attempt, isBegun: false, doubt: undefined }),
+      ...(hasInside ? [] : [{ type: 'op.retry' as const, run: head.run, op, attempt, delayMs: 0 }]),
+    )
     if (hasInside) restart(false)
   }
 
@@ -187,6 +211,7 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
     try {
       const frame = WorkerFrame.parse(JSON.parse(text))
       frames.push(frame)
+      idleOps = undefined
       receive(frame)
     } catch (error) {
       reject(error)
@@ -219,6 +244,7 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
       case 'run.completed':
       case 'run.failed':
       case 'run.diverged':
+      case 'run.continued':
         if (!isCrashed && crash?.fact === factCount + 1) return restart(true)
         return finish(frame)
       case 'log':
@@ -226,7 +252,34 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
     }
   }
 
+  const childIdOf = (op: string) => `00000000-0000-7000-8000-${createHash('sha256').update(op).digest('hex').slice(0, 12)}`
+  /** As the server does: the child and the record of it are one fact. */
+  const startChild = ({ op, kind, name, input }: Ask) => {
+    const runId = childIdOf(op)
+    if (!children.has(runId)) children.set(runId, { request: input as ChildRequest }) // The SDK's own context made it.
+    open.set(op, { kind, name, attempt: 1 })
+    const at = epoch
+    complete(op, { runId })
+    if (at !== epoch) open.delete(op)
+  }
+  /** Comes in a turn of its own, among others that come to their end together. */
+  const awaitChild = (frame: Wait) => {
+    const child = children.get(frame.target ?? '')
+    const at = epoch
+    if (!child) return fail(frame.op, failure('not_found', `Run ${frame.target} was not started by this run.`))
+    child.end ??= (options.endOf ?? noAgents)(child.request).then((end) => end && ({ runId: frame.target ?? '', ...end } as Json))
+    endingCount++
+    void child.end.then((end) => {
+      endingCount--
+      if (at !== epoch) return
+      if (end === undefined) return void (idleOps && idle(idleOps))
+      serving.push({ op: frame.op, done: () => complete(frame.op, end) })
+      setImmediate(() => at === epoch && serving.splice(pick(serving.length), 1)[0]?.done())
+    })
+  }
+
   const asked = (frame: Ask) => {
+    if (frame.kind === 'run') return startChild(frame)
     const start = () => {
       const at = epoch
       const settle = (done: () => void) => {
@@ -253,6 +306,7 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
       record(() => open.set(frame.op, { kind: frame.kind, name: frame.name, attempt: 1, wait: frame, ...(endsAtMs === undefined ? {} : { endsAtMs }) }))
       if (at !== epoch) return
     }
+    if (frame.kind === 'run') return awaitChild(frame)
     const found = frame.kind === 'timer' ? undefined : answer(frame)
     if (found !== undefined) complete(frame.op, found)
   }
@@ -266,11 +320,19 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
     else open.delete(frame.op)
     nowMs += Math.min(delayMsMax, delayMsMin * 2 ** (frame.attempt - 1))
     const attempt = frame.attempt + 1
-    record(() => open.set(frame.op, { ...before, kind: frame.kind, name: frame.name, attempt, isBegun: false }), { type: 'op.retry', run: head.run, op: frame.op, attempt, delayMs: 0 })
+    record(() => open.set(frame.op, { ...before, kind: frame.kind, name: frame.name, attempt, isBegun: false }), {
+      type: 'op.retry',
+      run: head.run,
+      op: frame.op,
+      attempt,
+      delayMs: 0,
+    })
   }
 
   /** Time passes until the first of the waits ends. */
   const idle = (ops: string[]) => {
+    idleOps = ops
+    if (endingCount > 0 || serving.length > 0) return // A child of it is about to end.
     if (ops.some((op) => !open.has(op))) return // Crossed with a result that is on its way: the worker will say so again.
     const due = ops.flatMap((op) => {
       const endsAtMs = open.get(op)?.endsAtMs
@@ -291,6 +353,8 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
   restart(false)
   return ended
 }
+
+const noAgents = async (): Promise<EndOf | undefined> => ({ state: 'failed', failure: failure('script', 'This test gives no `agents`.') })
 
 function toStepFailure(error: unknown): Failure {
   if (error instanceof Error && 'failure' in error) return error.failure as Failure // A `StepFailed`, thrown by the test's own handler.

@@ -2,7 +2,13 @@
 import type { Decider, Json } from '@longhaul/protocol'
 
 /** Where the code asks from. Operations are numbered in each scope; a branch of `all` and a tool call have scopes of their own. */
-export type Scope = { readonly prefix: string; next: number; readonly tool: ToolScope | undefined }
+export type Scope = {
+  readonly prefix: string
+  next: number
+  readonly tool: ToolScope | undefined
+  /** Another branch has won: what is asked here from now on is not answered. */
+  isClosed(): boolean
+}
 
 /** What all scopes inside one tool call share. */
 export type ToolScope = {

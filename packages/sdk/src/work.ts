@@ -93,9 +93,13 @@ export function startTool(execution: Execution, op: Op, call: ToolCall): void {
     check:
       tool.check &&
       (async (attempt) => {
-        const { run, asker, dataDir } = makeContext({ prefix: `${op.path}.`, next: 0, tool: undefined }, () => execution.signal)
+        const { run, asker, dataDir } = makeContext({ prefix: `${op.path}.`, next: 0, tool: undefined, isClosed: op.scope.isClosed }, () => execution.signal)
         const idempotencyKey = idempotencyKeyOf(execution.id, op.path)
-        return encodeChecked((await tool.check?.(parsed, { run, asker, dataDir, idempotencyKey, attempt })) ?? { isDone: false }, toToolResult, `tool ${op.name}`)
+        return encodeChecked(
+          (await tool.check?.(parsed, { run, asker, dataDir, idempotencyKey, attempt })) ?? { isDone: false },
+          toToolResult,
+          `tool ${op.name}`,
+        )
       }),
     execute: () => void execute(execution, op, call, intended),
   }
@@ -116,7 +120,7 @@ async function execute(execution: Execution, op: Op, { tool, parsed, makeContext
   let failed: Failure | undefined
   let doubted: Error | undefined
   try {
-    const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared }, () => stop.signal)
+    const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared, isClosed: op.scope.isClosed }, () => stop.signal)
     const work = inside(surroundings, async () => tool.run(parsed, context))
     const result = await Promise.race([work, stray, clock.ranOut.then(() => Promise.reject(timeout(op.name, tool.timeoutMs)))])
     output = encode(toToolResult(result), `The result of tool ${JSON.stringify(op.name)}`)

@@ -49,7 +49,8 @@ test('a write with a check takes effect exactly once, wherever the run is killed
   }
   const { undisturbed, crashed } = await runWithCrashes(agent, fresh)
   expect(undisturbed.output).toEqual(['ready', 'receipt 1', 'done'])
-  for (const run of crashed) expect({ crash: run.crash, state: run.state, output: run.output }).toEqual({ crash: run.crash, state: 'completed', output: undisturbed.output })
+  for (const run of crashed)
+    expect({ crash: run.crash, state: run.state, output: run.output }).toEqual({ crash: run.crash, state: 'completed', output: undisturbed.output })
   expect(crashed.length).toBe(2 * 5)
   for (const applied of ledgers) expect(applied).toEqual(['00000000-0000-7000-8000-000000000001/1'])
 })
@@ -186,7 +187,13 @@ describe('tools', () => {
 
   test('a write with a check takes effect exactly once, wherever the run is killed', async () => {
     let ledger = openLedger()
-    const pay = tool({ description: 'pays', input, effect: 'write', run: (_, ctx) => ledger.apply(ctx.idempotencyKey), check: (_, about) => ledger.check(about) })
+    const pay = tool({
+      description: 'pays',
+      input,
+      effect: 'write',
+      run: (_, ctx) => ledger.apply(ctx.idempotencyKey),
+      check: (_, about) => ledger.check(about),
+    })
     const ledgers: string[][] = []
     const { undisturbed, crashed } = await runWithCrashes(tooled([pay, pay]), () => {
       ledger = openLedger()
@@ -211,7 +218,12 @@ describe('tools', () => {
     for (const fact of [1, 2]) {
       count = 0
       const run = await runAgent(tooled([pay]), { crash: { fact: fact + 1, when: 'before' } })
-      expect({ fact, state: run.state, doubts: run.doubts.length, count }).toEqual({ fact, state: fact === 1 ? 'waiting' : 'completed', doubts: fact === 1 ? 1 : 0, count: fact === 1 ? 0 : 1 })
+      expect({ fact, state: run.state, doubts: run.doubts.length, count }).toEqual({
+        fact,
+        state: fact === 1 ? 'waiting' : 'completed',
+        doubts: fact === 1 ? 1 : 0,
+        count: fact === 1 ? 0 : 1,
+      })
     }
   })
 

@@ -37,6 +37,10 @@ export const settings = {
   LONGHAUL_LEASE_MS: integer(1_000, 3_600_000)
     .default(10_000)
     .describe('How long a server holds a run without renewing. After a crash another one takes over no later than that.'),
+  LONGHAUL_RUN_EVENTS_MAX: integer(100, 1_000_000)
+    .default(50_000)
+    .describe('Events that a run may have. It is warned at four fifths and fails at all of them: code that loops without an end goes on as a new run.'),
+  LONGHAUL_RUN_BYTES_MAX: integer(100_000, 2_000_000_000).default(200_000_000).describe('Bytes that the history of a run may have, in the same way.'),
   LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
   LONGHAUL_SANDBOX_DRIVER: z
     .enum(['auto', 'bwrap', 'virtual'])

@@ -117,6 +117,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
     executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
+    findVersion: agents.findVersion,
+    bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
     execute: workers.execute,
     onReleased: workers.release,
   })

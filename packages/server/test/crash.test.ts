@@ -27,7 +27,7 @@ function order(file: string, text: string): void {
 }
 
 const ledgerOf = (server: ServerProcess) => (runId: string) => join(server.dataDir, 'data', 'crash', 'ledger', runId)
-const points = ['flush.before', 'flush.after', 'claim.before', 'claim.after', 'message.before', 'message.after'] as const
+const points = ['flush.before', 'flush.after', 'claim.before', 'claim.after', 'message.before', 'message.after', 'ending.after'] as const
 
 test('a server killed before or after any of its commits loses nothing and repeats nothing that it recorded', { timeout: 400_000 }, async () => {
   using scratch = makeScratch()

@@ -66,6 +66,9 @@ function applyEvent(draft: Draft, event: RunEvent): void {
     case 'signal.received':
       mark(draft, key, event.seq, at, event.type, event.data.name)
       return change(draft, key, event.seq, { input: event.data.payload, output: event.data.by })
+    case 'child.ended':
+    case 'run.warned':
+      return
     case 'run.started':
       draft.facts.startedAt ??= at
       mark(draft, key, event.seq, at, event.type, '')

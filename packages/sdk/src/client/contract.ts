@@ -22,7 +22,17 @@ import type { z } from 'zod'
 
 /** Every operation under its own id, `noun.verb`. A test compares this with the protocol's list, so none can be missing or misnamed. */
 export const contract = {
-  runs: { start: startRun, get: getRun, list: listRuns, events: listRunEvents, step: getStep, cancel: cancelRun, retry: retryRun, decide: decideStep, signal: signalRun },
+  runs: {
+    start: startRun,
+    get: getRun,
+    list: listRuns,
+    events: listRunEvents,
+    step: getStep,
+    cancel: cancelRun,
+    retry: retryRun,
+    decide: decideStep,
+    signal: signalRun,
+  },
   approvals: { list: listApprovals, decide: decideApproval },
   agents: { list: listAgents, get: getAgent },
   keys: { create: createKey, list: listKeys, delete: deleteKey },

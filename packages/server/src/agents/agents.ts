@@ -43,6 +43,17 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       return places
     },
     recordLoaded: (at: Place, loaded: Parameters<typeof recordLoaded>[4]) => recordLoaded(db, at.tenantId, at.agent, at.version, loaded),
+    /** The version that new runs of an agent get, or why there is none. */
+    async findVersion(tenantId: string, name: string): Promise<{ version: string } | { problem: string; code: 'not_found' | 'conflict' }> {
+      const row = await findLive(db, tenantId, name)
+      if (!row) {
+        const names = (await listLive(db, tenantId)).map(({ agent }) => agent)
+        return { code: 'not_found', problem: `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}` }
+      }
+      if (row.problem !== null)
+        return { code: 'conflict', problem: `The code of ${name} does not load, so no run can be started: ${row.problem.slice(0, 2_000)}` }
+      return { version: row.version }
+    },
     async list(tenantId: string): Promise<Agent[]> {
       return (await listLive(db, tenantId)).map(toAgent)
     },
@@ -63,22 +74,17 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: VersionRow):
 })
 
 /** What the API asks for about runs and approvals, over the engine. */
-export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list'> }) {
+export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'findVersion'> }) {
   return {
     runs: {
       async start(
         caller: Caller,
         { agent: name, input, session, idempotencyKey }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
       ): Promise<Run> {
-        const agent = await agents.find(caller.tenantId, name)
-        if (!agent) {
-          const names = (await agents.list(caller.tenantId)).map((known) => known.name)
-          throw new AppError('not_found', `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}`)
-        }
-        if (agent.status === 'broken')
-          throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
+        const found = await agents.findVersion(caller.tenantId, name)
+        if ('problem' in found) throw new AppError(found.code, found.problem)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
-        return engine.startRun({ tenantId: caller.tenantId, agent: name, version: agent.version, input, asker, session, idempotencyKey })
+        return engine.startRun({ tenantId: caller.tenantId, agent: name, version: found.version, input, asker, session, idempotencyKey })
       },
       find: (audience: Audience, runId: string) => findRun(db, audience, runId),
       async list(
@@ -87,7 +93,14 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
           limit,
           cursor,
           ...filter
-        }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined },
+        }: {
+          limit: number
+          cursor?: string | undefined
+          agent?: string | undefined
+          state?: Run['state'] | undefined
+          session?: string | undefined
+          parent?: string | undefined
+        },
       ) {
         return pageBy(limit, cursor, (before, count) => listRuns(db, audience, { ...filter, limit: count, before }))
       },

@@ -17,16 +17,18 @@ async function interruptedIn(e: TestEngine, agent = 'pays') {
   e.loseWorker()
   return id
 }
-const pays = (counts: { applied: number }, isHanging = () => counts.applied === 1) => (ctx: ScriptContext) =>
-  ctx.tool(
-    'pay',
-    { amount: 5 },
-    async () => {
-      counts.applied++
-      return isHanging() ? never() : `payment ${counts.applied}`
-    },
-    'write',
-  )
+const pays =
+  (counts: { applied: number }, isHanging = () => counts.applied === 1) =>
+  (ctx: ScriptContext) =>
+    ctx.tool(
+      'pay',
+      { amount: 5 },
+      async () => {
+        counts.applied++
+        return isHanging() ? never() : `payment ${counts.applied}`
+      },
+      'write',
+    )
 const decision = (runId: string, more: object = {}) => ({ runId, op: '0', decision: 'completed' as const, output: 'seen', ...more })
 
 test('an interrupted write is not executed again; the run waits for an operator, who says what it came to', async () => {
@@ -81,7 +83,10 @@ test('of many decisions one counts, and the others are told so; what is not in d
   await expect(e.engine.decideStep(everyone, 'ann', decision(id))).rejects.toMatchObject({ code: 'conflict' })
   const { id: waiting } = await e.start('waits')
   await e.reaches(waiting, 'waiting')
-  await expect(e.engine.decideStep(everyone, 'ann', decision(waiting))).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('not in doubt') })
+  await expect(e.engine.decideStep(everyone, 'ann', decision(waiting))).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('not in doubt'),
+  })
   await expect(e.engine.decideStep({ tenantId: 'other', askerId: undefined }, 'eve', decision(waiting))).rejects.toMatchObject({ code: 'not_found' })
 })
 
@@ -93,7 +98,10 @@ test('an interrupted tool that declares nothing has failed; one that only reads 
     undeclared: (ctx) => ctx.tool('look', {}, hangsOnce, 'undeclared'),
     reads: (ctx) => ctx.tool('look', {}, hangsOnce, 'none'),
   })
-  expect(await e.ended(await interruptedIn(e, 'undeclared'))).toMatchObject({ state: 'failed', failure: { code: 'interrupted', message: expect.stringContaining('not known') } })
+  expect(await e.ended(await interruptedIn(e, 'undeclared'))).toMatchObject({
+    state: 'failed',
+    failure: { code: 'interrupted', message: expect.stringContaining('not known') },
+  })
   expect(count).toBe(1)
   count = 0
   expect(await e.ended(await interruptedIn(e, 'reads'))).toMatchObject({ state: 'completed', output: 'read' })

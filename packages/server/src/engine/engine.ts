@@ -16,8 +16,9 @@ import {
 } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
-import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
+import { ActiveRun, type Bounds, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
+import { settleEndings } from './endings.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { releaseStrays } from './node-store.ts'
 import { type Node, openNode } from './node.ts'
@@ -29,6 +30,7 @@ import {
   type SessionTurn,
   claimRuns,
   findByIdempotencyKey,
+  findContinuation,
   findRun,
   insertSessionRun,
   listEvents,
@@ -79,6 +81,9 @@ export type EngineOptions = {
   log: Log
   leaseMs: number
   executors: Executors
+  /** The version that new runs of an agent get, or why there is none. Absent: no run starts another. */
+  findVersion?(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  bounds?: Bounds
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
   /** Tells whoever executes it that the run is over here. */
@@ -152,6 +157,9 @@ export function openEngine(options: EngineOptions): Engine {
     clock: node.clock,
     executors: options.executors,
     log,
+    findVersion: options.findVersion ?? (async () => ({ problem: 'Runs start no others here.' })),
+    bounds: options.bounds ?? { eventsMax: 50_000, bytesMax: 200_000_000 },
+    onStarted: () => claims.wake(),
     onEvents: (runId: string) => tellWatchers(runId, (watcher) => watcher.onWake()),
     onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => tellWatchers(runId, (watcher) => watcher.onLive({ ...frame, op })),
     onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
@@ -160,6 +168,7 @@ export function openEngine(options: EngineOptions): Engine {
       if (why === 'superseded') areStraysPossible = true
       options.onReleased(run.id)
       tellWatchers(run.id, (watcher) => watcher.onWake())
+      if (why === 'ended' && run.owes) endings.wake()
       if (why === 'ended' && run.row.sessionId !== null)
         void releaseSessions(db).then(
           (isReleased) => isReleased && claims.wake(),
@@ -268,6 +277,18 @@ export function openEngine(options: EngineOptions): Engine {
     },
   })
 
+  const endings = loop({
+    everyMs: pollMs,
+    onError: (error) => log.warn('telling others of the ends of runs failed; it is tried again', { error }),
+    async work() {
+      const count = await settleEndings(db, (runId, nodeId) => {
+        probe('ending.after')
+        deliver(runId, nodeId)
+      })
+      return count > 0 ? 0 : pollMs
+    },
+  })
+
   const burials = loop({
     everyMs: Math.max(500, leaseMs / 4),
     onError: (error) => log.warn('looking for nodes that went away failed; it is tried again', { error }),
@@ -305,6 +326,12 @@ export function openEngine(options: EngineOptions): Engine {
     const run = await findRun(db, audience, runId)
     if (!run) throw new AppError('not_found', `No run ${runId}.`)
     return run
+  }
+
+  /** The run, or the one that it has continued as: whoever talks to the first means the last. */
+  async function loadCurrent(audience: Audience, runId: string): Promise<Run> {
+    const run = await load(audience, runId)
+    return run.continuedAs === null ? run : ((await findContinuation(db, audience, runId)) ?? run)
   }
 
   /** Waits until the run is as `isDone` wants it, or the time is up; returns it either way. */
@@ -397,6 +424,11 @@ export function openEngine(options: EngineOptions): Engine {
               asker,
               inboxCount: 0,
               createdAt: new Date(node.clock.nowMs()),
+              parentId: null,
+              parentOp: null,
+              depth: 0,
+              lineageId: null,
+              isDetached: false,
             }
             const run = take(row, nodeId)
             run.begin(first.hash)
@@ -434,6 +466,8 @@ export function openEngine(options: EngineOptions): Engine {
         failure: null,
         wait: null,
         session: null,
+        parent: null,
+        continuedAs: null,
         asker,
         usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
         eventCount: 1,
@@ -443,25 +477,27 @@ export function openEngine(options: EngineOptions): Engine {
       }
     },
 
-    async cancel(audience, runId, by, reason) {
+    async cancel(audience, given, by, reason) {
       assertStorable({ reason })
-      const run = await load(audience, runId)
+      const run = await loadCurrent(audience, given)
+      const runId = run.id
       if (isTerminal(run.state)) return run
       await send(audience.tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
       return until(audience, runId, ({ state }) => isTerminal(state))
     },
 
-    async signal(audience, runId, by, name, payload, idempotencyKey) {
+    async signal(audience, given, by, name, payload, idempotencyKey) {
       assertStorable({ name, idempotencyKey })
-      const run = await load(audience, runId)
-      const ended = ({ state }: Run) => new AppError('conflict', `Run ${runId} has ended (${state}); it takes no signals any more.`)
-      if (!may(run.state, 'signal')) throw ended(run)
       const problem = whyNotJson(payload, 'payload')
-      if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-      const sent = await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
-      const now = await load(audience, runId)
-      if (sent === 'ended') throw ended(now)
-      return now
+      for (let before = ''; ;) {
+        const run = await loadCurrent(audience, given)
+        if (!may(run.state, 'signal') || run.id === before)
+          throw new AppError('conflict', `Run ${run.id} has ended (${run.state}); it takes no signals any more.`)
+        if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
+        const sent = await send(audience.tenantId, run.id, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+        if (sent !== 'ended') return load(audience, run.id)
+        before = run.id // It ended meanwhile, perhaps to go on as another.
+      }
     },
 
     async retry(audience, runId, by) {
@@ -481,11 +517,15 @@ export function openEngine(options: EngineOptions): Engine {
       const run = await load(audience, runId)
       const last = (await listStepEvents(db, audience.tenantId, runId, op)).findLast(({ type }) => type.startsWith('step.'))
       if (last?.type !== 'step.doubted' || isTerminal(run.state))
-        throw new AppError('conflict', `Step ${op} of run ${runId} is not in doubt${last ? ` (its last event is ${last.type})` : ''}; there is nothing to decide.`)
+        throw new AppError(
+          'conflict',
+          `Step ${op} of run ${runId} is not in doubt${last ? ` (its last event is ${last.type})` : ''}; there is nothing to decide.`,
+        )
       const { attempt } = last.data
       const payload: Json = { decision, output, attempt, ...(message !== undefined && { message }) }
       const sent = await send(audience.tenantId, runId, { kind: 'decision', name: op, payload, sentBy: by, idempotencyKey: `doubt ${op} ${attempt}` })
-      if (sent !== 'sent') throw new AppError('conflict', `Step ${op} of run ${runId} has been decided already, or the run has ended; the first decision counts.`)
+      if (sent !== 'sent')
+        throw new AppError('conflict', `Step ${op} of run ${runId} has been decided already, or the run has ended; the first decision counts.`)
       return until(audience, runId, ({ wait }) => wait?.op !== op, 2_000)
     },
 
@@ -541,12 +581,12 @@ export function openEngine(options: EngineOptions): Engine {
       isStopping = false
       await node.start()
       await journal.start()
-      for (const service of [claims, inboxes, burials]) await service.start()
+      for (const service of [claims, inboxes, endings, burials]) await service.start()
     },
 
     async stop() {
       isStopping = true
-      for (const service of [claims, inboxes, burials]) await service.stop()
+      for (const service of [claims, inboxes, endings, burials]) await service.stop()
       for (const run of [...active.values()]) run.handBack()
       await journal.stop()
       await node.stop()

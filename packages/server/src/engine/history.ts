@@ -4,8 +4,9 @@ import type { Decider, Effect, EventType, Failure, HistoryEntry, Json, ParkReaso
 /** An event to be recorded. `data` has the shape that the protocol gives its type; undefined properties are left out. */
 export type NewEvent = { type: EventType; op?: string | undefined; data: object }
 
-export type Op = OpenOp
-  | { state: 'waiting'; kind: WaitKind; name: string; until: number | null; approvalId: string | undefined }
+export type Op =
+  | OpenOp
+  | { state: 'waiting'; kind: WaitKind; name: string; until: number | null; approvalId: string | undefined; runId: string | undefined }
   | { state: 'completed'; kind: string; name: string; output: Json; input: Json | undefined }
   | { state: 'failed'; kind: string; name: string; failure: Failure; input: Json | undefined }
 
@@ -31,6 +32,12 @@ export class History {
   readonly results: string[] = []
   /** Signals that nobody has waited for yet, oldest first. */
   readonly signals: { name: string; payload: Json }[] = []
+  /** Runs that it has started, by their ids. */
+  readonly children = new Set<string>()
+  /** How children ended, by their ids. */
+  readonly ends = new Map<string, Json>()
+  /** What it has been warned of. */
+  readonly warned = new Set<string>()
   /** Workers lost while its code was executing, since somebody last took the run up again. */
   interruptionCount = 0
   /** Workers lost for whatever reason, since then. */
@@ -47,7 +54,16 @@ export class History {
     const d = data as unknown as Record<string, never>
     switch (type) {
       case 'step.started':
-        this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: d['attempt']!, isStarted: true, input: d['input'], effect: d['effect'], isChecked: d['isChecked'] })
+        this.ops.set(op!, {
+          state: 'open',
+          kind: d['kind']!,
+          name: d['name']!,
+          attempt: d['attempt']!,
+          isStarted: true,
+          input: d['input'],
+          effect: d['effect'],
+          isChecked: d['isChecked'],
+        })
         break
       case 'step.doubted':
         if (at?.state === 'open') at.doubt = d['needs']
@@ -56,6 +72,7 @@ export class History {
         if (at?.state === 'open' && d['decision'] === 'execute') this.ops.set(op!, { ...at, attempt: at.attempt + 1, isStarted: false, doubt: undefined })
         break
       case 'step.completed':
+        if (d['kind'] === 'run') this.children.add(d['output']!['runId'])
         if (d['usage']) this.usage = sum(this.usage, d['usage'])
         this.#result(op!, {
           state: 'completed',
@@ -87,15 +104,23 @@ export class History {
             name: d['name']!,
             until: d['until'] === null ? null : Date.parse(d['until']!),
             approvalId: d['approvalId'],
+            runId: d['runId'],
           })
         break
       case 'wait.completed':
         if (d['timedOut']) this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: timedOut(d['name']!), input: undefined })
         else this.#result(op!, { state: 'completed', kind: d['kind']!, name: d['name']!, output: d['output']!, input: undefined })
+        if (d['kind'] === 'run' && !d['timedOut']) this.ends.set(d['output']!['runId'], d['output']!)
         if (d['kind'] === 'signal' && !d['timedOut']) this.#takeSignal(d['name']!)
         break
       case 'signal.received':
         this.signals.push({ name: d['name']!, payload: d['payload']! })
+        break
+      case 'child.ended':
+        this.ends.set(d['end']!['runId'], d['end']!)
+        break
+      case 'run.warned':
+        this.warned.add(d['what']!)
         break
       case 'run.interrupted':
         this.lossCount++

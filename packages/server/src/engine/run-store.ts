@@ -13,6 +13,11 @@ export type ClaimedRun = {
   asker: Asker
   inboxCount: number
   createdAt: Date
+  parentId: string | null
+  parentOp: string | null
+  depth: number
+  lineageId: string | null
+  isDetached: boolean
 }
 
 /**
@@ -27,7 +32,8 @@ export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<
     update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, started_at = coalesce(started_at, clock_timestamp())
     from due
     where runs.id = due.id and exists (select from nodes where id = ${nodeId} and not is_dead)
-    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt"`)
+    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt",
+      parent_id as "parentId", parent_op as "parentOp", depth, lineage_id as "lineageId", is_detached as "isDetached"`)
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -37,17 +43,24 @@ export async function nextDueMs(db: Tx): Promise<number | null> {
   return row?.ms ?? null
 }
 
-export type JournalRow = { runId: string; seq: number; epoch: number; type: EventType; op: string | null; data: Json; hash: Buffer }
+export type JournalRow = { runId: string; seq: number; epoch: number; type: EventType; op: string | null; data: Json; hash: Buffer; bytes: number }
 
 /** The whole history of each of these runs, oldest event first. */
 export async function loadJournals(db: Tx, runIds: string[]): Promise<Map<string, JournalRow[]>> {
   const rows = await db.rows<JournalRow>(
-    sql`select run_id as "runId", seq, epoch, type, op, data, hash from events where run_id = any(${runIds}) order by run_id, seq`,
+    sql`select run_id as "runId", seq, epoch, type, op, data, hash, octet_length(data::text) as bytes from events where run_id = any(${runIds}) order by run_id, seq`,
   )
   return Map.groupBy(rows, (row) => row.runId)
 }
 
-export type InboxRow = { id: string; runId: string; kind: 'signal' | 'approval' | 'cancel' | 'retry' | 'decision'; name: string; payload: Json; sentBy: string }
+export type InboxRow = {
+  id: string
+  runId: string
+  kind: 'signal' | 'approval' | 'cancel' | 'retry' | 'decision' | 'child'
+  name: string
+  payload: Json
+  sentBy: string
+}
 
 const inboxRowsMax = 10_000
 
@@ -181,6 +194,9 @@ type RunRow = {
   failure: Failure | null
   wait: Wait | null
   session: string | null
+  parentId: string | null
+  parentOp: string | null
+  continuedAs: string | null
   asker: Asker
   usage: Usage | null
   eventCount: number
@@ -189,15 +205,16 @@ type RunRow = {
   endedAt: Date | null
 }
 
-const toRun = (row: RunRow): Run => ({
+const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
   ...row,
+  parent: parentId === null || parentOp === null ? null : { runId: parentId, op: parentOp },
   usage: row.usage ?? noUsage,
   createdAt: row.createdAt.toISOString(),
   startedAt: row.startedAt?.toISOString() ?? null,
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-const runColumns = sql`id, agent, version, state, input, output, failure, wait, session_id as session, asker, usage,
+const runColumns = sql`id, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage,
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
@@ -215,10 +232,17 @@ export async function findByIdempotencyKey(db: Tx, tenantId: string, agent: stri
   return { run: toRun(run), requestHash }
 }
 
-export type RunFilter = { limit: number; before?: string | undefined; agent?: string | undefined; state?: RunState | undefined; session?: string | undefined }
+export type RunFilter = {
+  limit: number
+  before?: string | undefined
+  agent?: string | undefined
+  state?: RunState | undefined
+  session?: string | undefined
+  parent?: string | undefined
+}
 
 /** Newest first. `before` is the id of the last run of the page before. */
-export async function listRuns(db: Tx, audience: Audience, { limit, before, agent, state, session }: RunFilter): Promise<Run[]> {
+export async function listRuns(db: Tx, audience: Audience, { limit, before, agent, state, session, parent }: RunFilter): Promise<Run[]> {
   const rows = await db.rows<RunRow>(sql`
     select ${runColumns} from runs
     where ${isRunFor(audience)}
@@ -226,8 +250,18 @@ export async function listRuns(db: Tx, audience: Audience, { limit, before, agen
       and (${agent ?? null}::text is null or agent = ${agent ?? null})
       and (${state ?? null}::text is null or state = ${state ?? null})
       and (${session ?? null}::text is null or session_id = ${session ?? null})
+      ${parent === undefined ? sql`` : sql`and parent_id = ${parent}`}
     order by id desc limit ${limit}`)
   return rows.map(toRun)
+}
+
+/** The run that one which has continued is now: the last of its lineage. */
+export async function findContinuation(db: Tx, audience: Audience, runId: string): Promise<Run | undefined> {
+  const [row] = await db.rows<RunRow>(sql`
+    select ${runColumns} from runs
+    where ${isRunFor(audience)} and lineage_id = (select coalesce(lineage_id, id) from runs where id = ${runId} and ${isRunFor(audience)})
+    order by id desc limit 1`)
+  return row && toRun(row)
 }
 
 type EventRow = { seq: number; type: EventType; op: string | null; at: Date; data: Json }

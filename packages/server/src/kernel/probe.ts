@@ -6,6 +6,7 @@ export const crashPoints = [
   'claim.after',
   'message.before',
   'message.after',
+  'ending.after',
   'burial.before',
   'burial.after',
 ] as const

@@ -51,9 +51,10 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const keys = openKeys({ db, log: silentLog })
   const find = async (_: string, name: string): Promise<Agent | undefined> =>
     name in openings ? { name, version: 'v1', status: 'ready', problem: null, manifest: null, deployedAt: '2026-01-02T03:04:05.678Z' } : undefined
+  const findVersion = async (_: string, name: string) => (name in openings ? { version: 'v1' } : { code: 'not_found' as const, problem: `No agent ${name}.` })
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents: { find, list: async () => [] } }),
+      ...runServices({ db, engine, agents: { findVersion } }),
       agents: { find, list: async () => [] },
       keys,
       stopping: new AbortController().signal,

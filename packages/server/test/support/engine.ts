@@ -28,6 +28,8 @@ export type ScriptContext = {
   sleep(name: string, ms: number): Promise<Json>
   signal(name: string, timeoutMs?: number): Promise<Json>
   approval(title: string, timeoutMs?: number): Promise<Json>
+  /** The end of a child. */
+  child(runId: string, name: string): Promise<Json>
   /** Anything, as a worker of any make might send it. */
   send(frame: RunFrame): void
 }
@@ -114,11 +116,11 @@ class Execution {
         sayIdle()
       })
     }
-    const wait = (kind: 'timer' | 'signal' | 'approval', name: string, timeoutMs: number | null): Promise<Json> => {
+    const wait = (kind: 'timer' | 'signal' | 'approval' | 'run', name: string, timeoutMs: number | null, target?: string): Promise<Json> => {
       const op = String(this.#next++)
       return ask(op, () => {
         this.#waits.add(op)
-        this.send({ type: 'op.wait', run, op, kind, name, timeoutMs })
+        this.send({ type: 'op.wait', run, op, kind, name, timeoutMs, ...(target !== undefined && { target }) })
         sayIdle()
       })
     }
@@ -164,7 +166,8 @@ class Execution {
         const op = String(this.#next++)
         let output: Json = null
         let attempt = 1
-        const begin = (next: number) => this.send({ type: 'op.begin', run, op, kind: 'tool', name, attempt: (attempt = next), input, ...(effect !== 'undeclared' && { effect }) })
+        const begin = (next: number) =>
+          this.send({ type: 'op.begin', run, op, kind: 'tool', name, attempt: (attempt = next), input, ...(effect !== 'undeclared' && { effect }) })
         return ask(op, begin, { retry: begin, begun: () => void execute(op, 'tool', name, attempt, async () => (output = await work())) }).then(
           (value) => value ?? output,
         )
@@ -175,6 +178,7 @@ class Execution {
       },
       sleep: (name, ms) => wait('timer', name, ms),
       signal: (name, timeoutMs) => wait('signal', name, timeoutMs ?? null),
+      child: (runId, name) => wait('run', name, null, runId),
       approval: (title, timeoutMs) => wait('approval', title, timeoutMs ?? null),
       send: (frame) => this.send(frame),
     }

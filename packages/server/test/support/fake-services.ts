@@ -24,6 +24,8 @@ export const aRun: Run & Record<string, unknown> = {
   failure: null,
   wait: null,
   session: null,
+  parent: null,
+  continuedAs: null,
   asker: { id: keyId, name: 'administrator', access: { personalData: true } },
   usage: { input: 1, cachedInput: 0, output: 2, costUsd: null },
   eventCount: 1,

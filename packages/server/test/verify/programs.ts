@@ -21,6 +21,7 @@ export const everything: Command[] = [
   { do: 'write', name: 'charge', isChecked: true },
   { do: 'signal', name: 'word' },
   { do: 'write', name: 'mail', isChecked: false },
+  { do: 'call', commands: [{ do: 'step', name: 'of the child' }] },
   { do: 'exec', word: 'inside' },
   { do: 'approval', name: 'Go on?' },
   { do: 'step', name: 'last' },
@@ -51,16 +52,28 @@ export function outputOf(commands: readonly Command[]): Json {
         return command.word
       case 'all':
         return command.branches.map(outputOf)
+      case 'map':
+        return command.items.map(outputOf)
+      case 'call':
+        return outputOf(command.commands)
+      case 'any':
+        return command.name
     }
   })
 }
+
+const branchesOf = (command: Command): Command[][] => (command.do === 'all' ? command.branches : command.do === 'map' ? command.items : [])
+
+/** How many children it starts itself. */
+export const childCountOf = (commands: readonly Command[]): number =>
+  commands.reduce((sum, command) => sum + Number(command.do === 'call') + branchesOf(command).reduce((inner, branch) => inner + childCountOf(branch), 0), 0)
 
 /** How often each step must have been executed if nothing was ever in the way. */
 export function stepsOf(commands: readonly Command[]): Map<string, number> {
   const steps = new Map<string, number>()
   for (const command of commands) {
     if (command.do === 'step') steps.set(command.name, 1 + (command.failures ?? 0))
-    if (command.do === 'all') for (const branch of command.branches) for (const [name, count] of stepsOf(branch)) steps.set(name, count)
+    for (const branch of branchesOf(command)) for (const [name, count] of stepsOf(branch)) steps.set(name, count)
   }
   return steps
 }
@@ -70,7 +83,7 @@ export function writesOf(commands: readonly Command[]): Map<string, boolean> {
   const writes = new Map<string, boolean>()
   for (const command of commands) {
     if (command.do === 'write') writes.set(command.name, command.isChecked)
-    if (command.do === 'all') for (const branch of command.branches) for (const [name, isChecked] of writesOf(branch)) writes.set(name, isChecked)
+    for (const branch of branchesOf(command)) for (const [name, isChecked] of writesOf(branch)) writes.set(name, isChecked)
   }
   return writes
 }
@@ -87,7 +100,17 @@ export function randomProgram(random: () => number, depth = 0, names = { count: 
     if (choice < 0.7) return { do: 'signal', name: name('signal') }
     if (choice < 0.78) return { do: 'approval', name: name('approval') }
     if (choice < 0.86) return { do: 'exec', word: name('word') }
+    if (choice < 0.89) return { do: 'any', name: name('any') }
+    if (choice < 0.93 && depth < 2)
+      return {
+        do: 'call',
+        commands: [
+          { do: 'sleep', name: name('sleep'), ms: below(50) },
+          { do: 'step', name: name('step') },
+        ],
+      }
     if (depth > 1) return { do: 'step', name: name('step') }
+    if (choice < 0.96) return { do: 'map', concurrency: 2, items: Array.from({ length: 1 + below(4) }, () => randomProgram(random, 2, names)) }
     return { do: 'all', branches: Array.from({ length: 2 + below(2) }, () => randomProgram(random, depth + 1, names)) }
   })
 }
