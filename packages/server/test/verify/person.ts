@@ -21,7 +21,7 @@ export type PlayOptions = {
 export async function playRun(
   client: Client,
   commands: Command[],
-  { key = randomUUID(), isSlow = false, limitMs = 20_000, onEvent = () => {} }: PlayOptions = {},
+  { key = randomUUID(), isSlow = false, limitMs = 60_000, onEvent = () => {} }: PlayOptions = {},
 ): Promise<Played> {
   const { id: runId } = await keepTrying(() => client.runs.start({ agent: 'crash', input: { commands }, idempotencyKey: key }), patience)
   const events: RunEvent[] = []

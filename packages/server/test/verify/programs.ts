@@ -27,10 +27,14 @@ export const everything: Command[] = [
   { do: 'step', name: 'last' },
 ]
 
-/** The same without what costs commits and adds no kind of them: in the matrix of the server each commit costs two starts. */
-export const oneOfEach: Command[] = everything.map((command): Command =>
-  command.do === 'all' ? { do: 'all', branches: [[{ do: 'step', name: 'left' }], [{ do: 'step', name: 'right' }]] } : command,
-)
+/** The same in two halves, and without what costs commits and adds no kind of them: in the matrix of the server each commit costs two starts. */
+const isEffect = ({ do: what }: Command) => what === 'write' || what === 'call'
+export const oneOfEach: Record<'waits' | 'effects and children', Command[]> = {
+  waits: everything
+    .filter((command) => !isEffect(command))
+    .map((command): Command => (command.do === 'all' ? { do: 'all', branches: [[{ do: 'step', name: 'left' }], [{ do: 'step', name: 'right' }]] } : command)),
+  'effects and children': everything.filter(isEffect),
+}
 
 /** What the person answers. */
 export const wordFor = (name: string): string => `the word for ${name}`
