@@ -1,7 +1,9 @@
 export { Agent, AgentManifest, ToolSummary, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
+export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, ChildStarted } from './children.ts'
+export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
 export {
   Decider,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Destination } from './destinations.ts'
 import { Failure } from './errors.ts'
 import { DoubtDecision, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
 import { operation } from './operation.ts'
@@ -57,6 +58,8 @@ export const startRun = operation({
     input: JsonValue.default(null),
     session: z.string().min(1).max(128).optional(),
     idempotencyKey: z.string().min(1).max(128).optional(),
+    /** Where its end is told. */
+    destinations: z.array(Destination).max(10).default([]),
   }),
   output: Run,
 })

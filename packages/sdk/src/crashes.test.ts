@@ -180,6 +180,6 @@ test('a run that is killed with a race in it goes on without diverging', async (
       for (const run of crashed)
         expect({ crash: run.crash, state: run.state, divergence: run.divergence }).toEqual({ crash: run.crash, state: 'completed', divergence: undefined })
     }),
-    { numRuns: 20 },
+    { numRuns: 8 },
   )
 })

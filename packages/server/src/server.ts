@@ -11,6 +11,7 @@ import { openGateway } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
+import { assertDestinations, openAttention, openDeliveries } from './outcomes/index.ts'
 import { type Capabilities, openSandboxes } from './sandbox/index.ts'
 import { openWorkers } from './workers/index.ts'
 
@@ -119,18 +120,25 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
     findVersion: agents.findVersion,
     bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
+    onEnded: (runIds) => deliveries.announce(runIds),
     execute: workers.execute,
     onReleased: workers.release,
   })
+  const webhooks = { secret: config.LONGHAUL_WEBHOOK_SECRET, reach: config.LONGHAUL_WEBHOOK_REACH }
+  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, webhooks })
+  const attention = openAttention({ db, engine, findVersion: agents.findVersion })
   const places = await timed('agents', () => agents.deployAll(defaultTenantId))
   await timed('engine', engine.start)
   onStop('engine', engine.stop)
+  await deliveries.start()
+  onStop('deliveries', deliveries.stop)
   for (const place of places) workers.warm(place)
 
   const stopping = new AbortController()
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents }),
+      ...runServices({ db, engine, agents, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) }),
+      attention,
       agents,
       keys,
       stopping: stopping.signal,

@@ -1,6 +1,6 @@
 /** Agents and their live versions, and runs as the API knows them. */
 import { join } from 'node:path'
-import { type Agent, type Json, type Run, type RunEvent } from '@longhaul/protocol'
+import { type Agent, type Destination, type Json, type Run, type RunEvent } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, type StepDecision, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
@@ -74,17 +74,29 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: VersionRow):
 })
 
 /** What the API asks for about runs and approvals, over the engine. */
-export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'findVersion'> }) {
+export type RunServicesOptions = {
+  db: Db
+  engine: Engine
+  agents: Pick<Agents, 'findVersion'>
+  /** Throws for destinations that could never be told. */
+  assertDestinations?(destinations: Destination[]): void
+}
+
+export function runServices({ db, engine, agents, assertDestinations = () => {} }: RunServicesOptions) {
   return {
     runs: {
       async start(
         caller: Caller,
-        { agent: name, input, session, idempotencyKey }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
+        {
+          agent: name,
+          ...start
+        }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined; destinations?: Destination[] | undefined },
       ): Promise<Run> {
+        assertDestinations(start.destinations ?? [])
         const found = await agents.findVersion(caller.tenantId, name)
         if ('problem' in found) throw new AppError(found.code, found.problem)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
-        return engine.startRun({ tenantId: caller.tenantId, agent: name, version: found.version, input, asker, session, idempotencyKey })
+        return engine.startRun({ ...start, tenantId: caller.tenantId, agent: name, version: found.version, asker })
       },
       find: (audience: Audience, runId: string) => findRun(db, audience, runId),
       async list(

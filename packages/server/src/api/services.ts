@@ -1,10 +1,12 @@
 /** All operations over the services that do them. */
 import type { Keys } from '../identity/index.ts'
+import type { Attention } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
+import { outcomeImplementations } from './outcomes.ts'
 import { keyImplementations } from './keys.ts'
 import { type RunService, runImplementations } from './runs.ts'
 import { type SystemService, systemImplementations } from './system.ts'
@@ -13,6 +15,7 @@ export type Services = {
   runs: RunService
   stream: RunStream
   approvals: ApprovalService
+  attention: Attention
   agents: AgentService
   keys: Keys
   system: SystemService
@@ -23,6 +26,7 @@ export type Services = {
 
 export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
+  ...outcomeImplementations(services.attention),
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...keyImplementations(services.keys),

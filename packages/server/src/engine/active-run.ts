@@ -408,6 +408,7 @@ export class ActiveRun {
         detached: row.isDetached,
         depth: row.depth,
         lineage: row.lineageId ?? id,
+        ...(row.destinations && { destinations: row.destinations }),
         signals: this.history.signals,
       })
       this.#append([{ type: 'run.completed', data: { output: null, continuedAs: next.id } }], {
@@ -865,7 +866,7 @@ export class ActiveRun {
 
   /** Whether its end is anybody else's business. */
   get owes(): boolean {
-    return this.row.parentId !== null || this.history.children.size > 0
+    return this.row.parentId !== null || this.history.children.size > 0 || (this.row.destinations ?? []).length > 0
   }
 
   #changeRow({ state, output, failure, wait, dueMs, continuedAs }: Change): string {
@@ -916,6 +917,7 @@ type NewRunOf = {
   detached: boolean
   depth: number
   lineage?: string
+  destinations?: Json
   signals: readonly { name: string; payload: Json }[]
 }
 

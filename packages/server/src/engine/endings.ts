@@ -11,7 +11,7 @@ const endingsAtOnce = 200
 const orphansAtOnce = 500
 
 /** Returns how many endings were looked at. Repeating it changes nothing: each message has a key. */
-export async function settleEndings(db: Db, tell: Tell): Promise<number> {
+export async function settleEndings(db: Db, onEnded: (runIds: string[]) => Promise<void>, tell: Tell): Promise<number> {
   const endings = await listEndings(db, endingsAtOnce)
   const tellOf = (runId: string, found: { nodeId: string | null } | undefined) => found && tell(runId, found.nodeId)
   const byParent = Map.groupBy(
@@ -22,6 +22,7 @@ export async function settleEndings(db: Db, tell: Tell): Promise<number> {
     const ended = children.map(({ runId }) => runId)
     if (parentId !== null) tellOf(parentId, await tellParent(db, parentId, ended))
   }
+  if (endings.length > 0) await onEnded(endings.map(({ runId }) => runId))
   const settled: string[] = []
   for (const ending of endings) {
     const { runId, tenantId, continuedAs } = ending

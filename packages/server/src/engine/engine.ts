@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import {
   type Approval,
   type Asker,
+  type Destination,
   type DoubtDecision,
   type Json,
   type LiveFrame,
@@ -52,6 +53,8 @@ export type Start = {
   asker: Asker
   session?: string | undefined
   idempotencyKey?: string | undefined
+  /** Where its end is told. */
+  destinations?: Destination[] | undefined
 }
 
 export type StepDecision = { runId: string; op: string; decision: DoubtDecision; output: Json; message?: string | undefined }
@@ -84,6 +87,8 @@ export type EngineOptions = {
   /** The version that new runs of an agent get, or why there is none. Absent: no run starts another. */
   findVersion?(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
   bounds?: Bounds
+  /** Runs have ended that have destinations, or may have. Called until it resolves, so perhaps more than once for a run. */
+  onEnded?(runIds: string[]): Promise<void>
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
   /** Tells whoever executes it that the run is over here. */
@@ -281,7 +286,7 @@ export function openEngine(options: EngineOptions): Engine {
     everyMs: pollMs,
     onError: (error) => log.warn('telling others of the ends of runs failed; it is tried again', { error }),
     async work() {
-      const count = await settleEndings(db, (runId, nodeId) => {
+      const count = await settleEndings(db, options.onEnded ?? (async () => {}), (runId, nodeId) => {
         probe('ending.after')
         deliver(runId, nodeId)
       })
@@ -364,23 +369,35 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   const engine: Engine = {
-    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey }) {
+    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, destinations: wanted = [] }) {
       if (isStopping) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
       assertStorable({ session, idempotencyKey })
       const problem = whyNotJson(input, 'input')
       if (problem) throw new AppError('invalid', `The input cannot be stored: ${problem}.`)
       const inputText = JSON.stringify(input)
       if (inputText.length > inputBytesMax) throw new AppError('too_large', `The input is ${inputText.length} bytes; at most ${inputBytesMax} are taken.`)
+      const destinations = wanted.length > 0 ? wanted : null
       const id = newId()
       const audience = audienceOf(tenantId, asker)
       // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
       const requestHash = createHash('sha256')
-        .update(JSON.stringify([agent, session ?? null, asker.id, input]))
+        .update(JSON.stringify([agent, session ?? null, asker.id, input, ...(destinations ? [destinations] : [])]))
         .digest('hex')
       const isHere = session === undefined && !isBacklogged && room() > 0
       const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
       if (session !== undefined) {
-        const run: NewRun = { id, tenantId, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
+        const run: NewRun = {
+          id,
+          tenantId,
+          agent,
+          version,
+          sessionId: session,
+          input,
+          asker,
+          idempotencyKey: idempotencyKey ?? null,
+          requestHash,
+          destinations,
+        }
         const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${first.hash}` })
         if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
         claims.wake()
@@ -396,6 +413,7 @@ export function openEngine(options: EngineOptions): Engine {
         asker,
         key: idempotencyKey ?? null,
         hash: requestHash,
+        ...(destinations && { destinations }),
       })
       if (isHere) startingCount++
       const settled = () => {
@@ -429,6 +447,7 @@ export function openEngine(options: EngineOptions): Engine {
               depth: 0,
               lineageId: null,
               isDetached: false,
+              destinations,
             }
             const run = take(row, nodeId)
             run.begin(first.hash)

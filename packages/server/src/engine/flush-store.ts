@@ -14,13 +14,13 @@ with fence as (
   update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
 ), started as (
   insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at,
-    parent_id, parent_op, is_detached, depth, lineage_id)
+    parent_id, parent_op, is_detached, depth, lineage_id, destinations)
   select s.id, s.tenant, s.agent, s.version, s.session, s.state, coalesce(s.input, 'null'), s.asker, s.key, s.hash,
     case when s.state = 'running' then fence.id end, case when s.state = 'running' then 1 else 0 end,
     case when s.state = 'pending' and s.queued is null then clock_timestamp() end, 1, case when s.state = 'running' then clock_timestamp() end,
-    s.parent, s.parent_op, coalesce(s.detached, false), coalesce(s.depth, 0), s.lineage
+    s.parent, s.parent_op, coalesce(s.detached, false), coalesce(s.depth, 0), s.lineage, s.destinations
   from fence, json_to_recordset($4::json) as s(id uuid, tenant text, agent text, version text, session text, state text, input json, asker json, key text, hash text,
-    queued boolean, parent uuid, parent_op text, detached boolean, depth int, lineage uuid)
+    queued boolean, parent uuid, parent_op text, detached boolean, depth int, lineage uuid, destinations json)
   on conflict do nothing
   returning id
 ), changed as (

@@ -1,5 +1,5 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
-import type { Asker, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
+import type { Asker, Destination, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
 import { type Audience, type Db, type Tx, audienceOf, isRunFor, sql } from '../db/index.ts'
 
 export type ClaimedRun = {
@@ -18,6 +18,7 @@ export type ClaimedRun = {
   depth: number
   lineageId: string | null
   isDetached: boolean
+  destinations: Destination[] | null
 }
 
 /**
@@ -33,7 +34,7 @@ export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<
     from due
     where runs.id = due.id and exists (select from nodes where id = ${nodeId} and not is_dead)
     returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt",
-      parent_id as "parentId", parent_op as "parentOp", depth, lineage_id as "lineageId", is_detached as "isDetached"`)
+      parent_id as "parentId", parent_op as "parentOp", depth, lineage_id as "lineageId", is_detached as "isDetached", destinations`)
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -121,6 +122,7 @@ export type NewRun = {
   asker: Asker
   idempotencyKey: string | null
   requestHash: string
+  destinations: Destination[] | null
 }
 
 /** Starts a run of a session. While another one of it is under way the new run waits for it: no `due_at` yet. False when the idempotency key is taken. */
@@ -129,8 +131,8 @@ export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoc
     await tx.rows(sql`insert into sessions (tenant_id, agent, id) values (${run.tenantId}, ${run.agent}, ${run.sessionId}) on conflict do nothing`)
     await tx.rows(sql`select from sessions where tenant_id = ${run.tenantId} and agent = ${run.agent} and id = ${run.sessionId} for update`)
     const inserted = await tx.rows(sql`
-      insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, due_at, event_count)
-      select ${run.id}, ${run.tenantId}, ${run.agent}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash},
+      insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, destinations, due_at, event_count)
+      select ${run.id}, ${run.tenantId}, ${run.agent}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash}, ${run.destinations && JSON.stringify(run.destinations)},
         case when exists (
           select from runs where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and state in ('pending', 'running', 'waiting')
         ) then null else clock_timestamp() end, 1

@@ -7,6 +7,7 @@ export const crashPoints = [
   'message.before',
   'message.after',
   'ending.after',
+  'delivery.after',
   'burial.before',
   'burial.after',
 ] as const

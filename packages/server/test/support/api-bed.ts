@@ -9,6 +9,7 @@ import { type Assignment, type RunFrame, openEngine } from '../../src/engine/ind
 import type { Gateway } from '../../src/gateway/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
 import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
+import { openAttention } from '../../src/outcomes/index.ts'
 import { openSandboxes } from '../../src/sandbox/index.ts'
 import { makeDatabase } from './postgres.ts'
 
@@ -55,6 +56,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const app = httpApi({
     implementations: implementAll({
       ...runServices({ db, engine, agents: { findVersion } }),
+      attention: openAttention({ db, engine, findVersion }),
       agents: { find, list: async () => [] },
       keys,
       stopping: new AbortController().signal,

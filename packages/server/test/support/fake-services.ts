@@ -174,6 +174,12 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     },
     stream,
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
+    attention: {
+      list: called('attention.list', []),
+      deliveries: called('deliveries.list', []),
+      retry: called('attention.retry', { done: [], left: [] }),
+      dismiss: called('attention.dismiss', { done: [], left: [] }),
+    },
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
     keys,
     system: { describe: async () => aSystem },
