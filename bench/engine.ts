@@ -74,7 +74,7 @@ async function open(db: Db, dataDir: string): Promise<Bed> {
     leaseMs: 10_000,
     executors: {},
     toMessages: () => [],
-    versionOf: async () => 'v1',
+    findVersion: async () => ({ version: 'v1' }),
     execute: workers.execute,
     onReleased(runId) {
       workers.release(runId)

@@ -45,7 +45,7 @@ async function open(db: Db): Promise<Bed> {
     activeMax: 200,
     executors: {},
     toMessages: () => [],
-    versionOf: async () => 'v1',
+    findVersion: async () => ({ version: 'v1' }),
     execute(assignment: Assignment) {
       counts.most = Math.max(counts.most, ++counts.active)
       call(bed.begun, assignment.id)

@@ -95,10 +95,11 @@ function runsCommands(program: Command, act: Act): void {
     .option('--agent <name>', 'only of this agent')
     .option('--state <state>', 'pending, running, waiting, completed, failed or cancelled')
     .option('--session <name>', 'only of this session')
+    .option('--parent <run>', 'only those that this run has started')
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul runs list --agent analyst --state failed', 'npx longhaul runs list --json | jq -r ".items[].id"'))
-    .action((options: Shared & { agent?: string; state?: string; session?: string; limit: number; cursor?: string }) =>
+    .action((options: Shared & { agent?: string; state?: string; session?: string; parent?: string; limit: number; cursor?: string }) =>
       act(options, async (invocation) => (await load()).listRuns(invocation, options)),
     )
   withServer(runs.command('get'))
@@ -136,6 +137,17 @@ function runsCommands(program: Command, act: Act): void {
     .argument('<run>')
     .addHelpText('after', examples('npx longhaul runs retry 3b0a6f2d'))
     .action((run: string, options: Shared) => act(options, async (invocation) => (await load()).retryRun(invocation, run)))
+  withServer(runs.command('decide'))
+    .description('say what became of a write that was interrupted, when nobody else can')
+    .argument('<run>')
+    .argument('[op]', 'the step’s place, when several are in doubt')
+    .option('--completed [json]', 'it took effect and came to this: JSON, @file or - for standard input')
+    .option('--failed <message>', 'it did not, and will not: what the agent is told')
+    .option('--execute', 'it did not: execute it')
+    .addHelpText('after', examples(`npx longhaul runs decide 3b0a6f2d --completed '{"receipt": 9}'`, 'npx longhaul runs decide 3b0a6f2d 4.0 --execute'))
+    .action((run: string, op: string | undefined, options: Shared & { completed?: string | true; failed?: string; execute?: boolean }) =>
+      act(options, async (invocation) => (await load()).decideStep(invocation, run, op, options)),
+    )
   withServer(runs.command('events'))
     .description('a run’s history, event by event')
     .argument('<run>')

@@ -177,6 +177,7 @@ test('help has examples everywhere, nothing typed is help, and the version is on
     'runs watch',
     'runs cancel',
     'runs retry',
+    'runs decide',
     'runs events',
     'runs step',
     'runs signal',

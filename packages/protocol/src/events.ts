@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ChildEnd } from './children.ts'
 import { Failure } from './errors.ts'
 import { JsonValue, Usage } from './values.ts'
 
@@ -11,18 +12,35 @@ export type OpPath = z.infer<typeof OpPath>
 
 /**
  * Kinds of steps. The worker executes `step` and `tool`; the server executes the others for it.
- * `exec` is a command in the run's sandbox, `files` reads or writes there, `artifact` stores a file that the answer shows.
+ * `run` starts a child, `exec` is a command in the run's sandbox, `files` reads or writes there, `artifact` stores a file that the answer shows.
  */
-export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact'] as const
+export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact', 'run'] as const
 export const StepKind = z.enum(stepKinds)
 export type StepKind = z.infer<typeof StepKind>
 
-export const waitKinds = ['timer', 'signal', 'approval', 'operator'] as const
+export const waitKinds = ['timer', 'signal', 'approval', 'run', 'operator'] as const
 export const WaitKind = z.enum(waitKinds)
 export type WaitKind = z.infer<typeof WaitKind>
 
-/** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, its version's code does not load, or somebody stopped it. */
-export const parkReasons = ['diverged', 'poison', 'broken', 'stopped'] as const
+/**
+ * What a step or tool does outside. `none`: it only reads. `idempotent`: its callee honours the key that it is given. Both are executed again
+ * when they were interrupted. `write`: never executed again on a guess. A tool that declares nothing fails when it was interrupted, and the model is told.
+ */
+export const effects = ['none', 'idempotent', 'write'] as const
+export const Effect = z.enum(effects)
+export type Effect = z.infer<typeof Effect>
+
+/** Who decides a write that was interrupted: the check that its author declared, or a person. */
+export const Decider = z.enum(['check', 'person'])
+export type Decider = z.infer<typeof Decider>
+
+/** What was decided: it took effect and came to this; it failed; it did not take effect and is executed again. */
+export const doubtDecisions = ['completed', 'failed', 'execute'] as const
+export const DoubtDecision = z.enum(doubtDecisions)
+export type DoubtDecision = z.infer<typeof DoubtDecision>
+
+/** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, its version's code does not load, somebody stopped it, or nobody knows whether a write took effect. */
+export const parkReasons = ['diverged', 'poison', 'broken', 'stopped', 'in_doubt'] as const
 export const ParkReason = z.enum(parkReasons)
 export type ParkReason = z.infer<typeof ParkReason>
 
@@ -35,22 +53,34 @@ export const eventData = {
   /** The worker that executed it is gone; the run goes on from its journal with another. `isSuspect` when its own code was executing at that moment. */
   'run.interrupted': z.object({ reason: z.enum(['worker_lost', 'worker_hung']), message: z.string(), isSuspect: z.boolean() }),
   'run.resumed': z.object({ by: z.string() }),
-  'run.completed': z.object({ output: JsonValue }),
+  /** With `continuedAs` it went on as that run, and its output is null. */
+  'run.completed': z.object({ output: JsonValue, continuedAs: z.uuid().optional() }),
+  /** Its history comes to what a run may have, and then fails. `continueAs` keeps it short. */
+  'run.warned': z.object({ what: z.enum(['events', 'bytes']), count: z.number(), max: z.number() }),
   'run.failed': z.object({ failure: Failure }),
   'run.cancelled': z.object({ reason: z.string().optional(), by: z.string() }),
-  'step.started': z.object({ ...stepHead, input: JsonValue.optional() }),
+  /** `isChecked`: the author declared how to find out whether it took effect. */
+  'step.started': z.object({ ...stepHead, input: JsonValue.optional(), effect: Effect.optional(), isChecked: z.boolean().optional() }),
   'step.completed': z.object({ ...stepHead, output: JsonValue, usage: Usage.optional(), durationMs: z.number().optional() }),
   'step.failed': z.object({ ...stepHead, failure: Failure, retryInMs: z.number().nullable(), durationMs: z.number().optional() }),
+  /** A write began and how it ended is not known. It is not executed again until `needs` has decided. */
+  'step.doubted': z.object({ ...stepHead, needs: Decider, message: z.string() }),
+  /** The end of a doubt. `by` is `check`, or the name of the operator. `completed` and `failed` are followed by the step's own event. */
+  'step.decided': z.object({ ...stepHead, decision: DoubtDecision, by: z.string() }),
   'wait.created': z.object({
     kind: WaitKind,
     name: z.string(),
     /** Instant at which the wait ends by itself. For `timer` its whole point, for others a time-out. */
     until: z.iso.datetime().nullable(),
     approvalId: z.uuid().optional(),
+    /** The child that is waited for. */
+    runId: z.uuid().optional(),
     reason: ParkReason.optional(),
     detail: JsonValue.optional(),
   }),
   'wait.completed': z.object({ kind: WaitKind, name: z.string(), output: JsonValue, timedOut: z.boolean().optional() }),
+  /** A child has ended that nobody waits for yet. */
+  'child.ended': z.object({ end: ChildEnd }),
   'signal.received': z.object({ name: z.string(), payload: JsonValue, by: z.string() }),
 } as const
 
@@ -72,9 +102,13 @@ export const RunEvent = z.discriminatedUnion('type', [
   variant('step.started'),
   variant('step.completed'),
   variant('step.failed'),
+  variant('step.doubted'),
+  variant('step.decided'),
   variant('wait.created'),
   variant('wait.completed'),
   variant('signal.received'),
+  variant('child.ended'),
+  variant('run.warned'),
 ])
 export type RunEvent = z.infer<typeof RunEvent>
 

@@ -1,6 +1,8 @@
 export { Agent, AgentManifest, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
+export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
+export { ChildEnd, ChildRequest, ChildStarted } from './children.ts'
 export {
   CodeFile,
   Deployment,
@@ -18,8 +20,27 @@ export {
   listVersions,
   rollBack,
 } from './deployments.ts'
+export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
-export { LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitKind, eventData, eventTypes, isLiveFrame, parkReasons, stepKinds, waitKinds } from './events.ts'
+export {
+  Decider,
+  DoubtDecision,
+  Effect,
+  LiveFrame,
+  OpPath,
+  ParkReason,
+  RunEvent,
+  StepKind,
+  WaitKind,
+  doubtDecisions,
+  effects,
+  eventData,
+  eventTypes,
+  isLiveFrame,
+  parkReasons,
+  stepKinds,
+  waitKinds,
+} from './events.ts'
 export type { EventData, EventType } from './events.ts'
 export { jsonDepthMax, storableText, whyNotJson } from './json.ts'
 export type { Json } from './json.ts'
@@ -32,7 +53,7 @@ export { operations } from './operations.ts'
 export { PageInput, pageOf } from './page.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
-export { Run, Wait, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
+export { Run, Wait, cancelRun, decideStep, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export {
   Calendar,

@@ -1,6 +1,7 @@
 import { agentOperations } from './agents.ts'
 import { approvalOperations } from './approvals.ts'
 import { deploymentOperations } from './deployments.ts'
+import { outcomeOperations } from './attention.ts'
 import { keyOperations } from './keys.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
@@ -18,6 +19,7 @@ export const operations: readonly Operation[] = [
   ...limitOperations,
   ...stopOperations,
   ...scheduleOperations,
+  ...outcomeOperations,
   ...approvalOperations,
   ...agentOperations,
   ...deploymentOperations,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { Destination } from './destinations.ts'
 import { Failure } from './errors.ts'
-import { OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
+import { DoubtDecision, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
 import { LaneKey, Priority } from './limits.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
@@ -13,7 +14,11 @@ export const Wait = z.object({
   name: z.string(),
   until: z.iso.datetime().nullable(),
   approvalId: z.uuid().optional(),
+  /** The child that it waits for. */
+  runId: z.uuid().optional(),
   reason: ParkReason.optional(),
+  /** The step that is in doubt. */
+  op: OpPath.optional(),
   detail: JsonValue.optional(),
 })
 export type Wait = z.infer<typeof Wait>
@@ -28,6 +33,10 @@ export const Run = z.object({
   failure: Failure.nullable(),
   wait: Wait.nullable(),
   session: z.string().nullable(),
+  /** The run that started it, and the place of the step that did. */
+  parent: z.object({ runId: z.uuid(), op: OpPath }).nullable(),
+  /** The run that it went on as. */
+  continuedAs: z.uuid().nullable(),
   asker: Asker,
   usage: Usage,
   eventCount: z.number().int(),
@@ -54,6 +63,8 @@ export const startRun = operation({
     priority: Priority.optional(),
     startAt: z.iso.datetime({ offset: true }).optional(),
     delayMs: z.number().int().min(0).max(315_360_000_000).optional(),
+    /** Where its end is told. */
+    destinations: z.array(Destination).max(10).default([]),
   }),
   output: Run,
 })
@@ -65,7 +76,13 @@ export const listRuns = operation({
   summary: 'Runs, newest first.',
   http: ['GET', '/v1/runs'],
   permission: 'runs:read',
-  input: z.strictObject({ ...PageInput, agent: Name.optional(), state: RunState.optional(), session: z.string().max(128).optional() }),
+  input: z.strictObject({
+    ...PageInput,
+    agent: Name.optional(),
+    state: RunState.optional(),
+    session: z.string().max(128).optional(),
+    parent: z.uuid().optional(),
+  }),
   output: pageOf(Run),
 })
 
@@ -116,6 +133,24 @@ export const retryRun = operation({
   output: Run,
 })
 
+export const decideStep = operation({
+  id: 'runs.decide',
+  summary:
+    'Decide a write that is in doubt: `completed` with what it came to, `failed`, or `execute` it again. The first decision counts; another one is a conflict.',
+  http: ['POST', '/v1/runs/{runId}/steps/{op}/decision'],
+  permission: 'runs:write',
+  input: z.strictObject({
+    runId,
+    op: OpPath,
+    decision: DoubtDecision,
+    /** For `completed`: what the step came to, as its code would have returned it. */
+    output: JsonValue.default(null),
+    /** For `failed`: what the code is told. */
+    message: z.string().min(1).max(2_000).optional(),
+  }),
+  output: Run,
+})
+
 export const signalRun = operation({
   id: 'runs.signal',
   summary: 'Send data into a run. Kept until the run asks for a signal of that name.',
@@ -125,4 +160,4 @@ export const signalRun = operation({
   output: Run,
 })
 
-export const runOperations = [startRun, getRun, listRuns, listRunEvents, getStep, cancelRun, retryRun, signalRun]
+export const runOperations = [startRun, getRun, listRuns, listRunEvents, getStep, cancelRun, retryRun, decideStep, signalRun]

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AgentManifest } from './agents.ts'
 import { Failure } from './errors.ts'
-import { OpPath, StepKind } from './events.ts'
+import { Decider, Effect, OpPath, StepKind } from './events.ts'
 import { Message } from './models.ts'
 import { Asker, JsonValue } from './values.ts'
 
@@ -28,7 +28,15 @@ export const HistoryEntry = z.discriminatedUnion('type', [
   z.object({ type: z.literal('completed'), op: OpPath, kind: z.string(), name: z.string(), output: JsonValue }),
   z.object({ type: z.literal('failed'), op: OpPath, kind: z.string(), name: z.string(), failure: Failure }),
   /** Asked for before but without a result: started steps (`attempt` is the try to make next) and open waits. Only for the comparison with the code. */
-  z.object({ type: z.literal('open'), op: OpPath, kind: z.string(), name: z.string(), attempt: z.number().int() }),
+  z.object({
+    type: z.literal('open'),
+    op: OpPath,
+    kind: z.string(),
+    name: z.string(),
+    attempt: z.number().int(),
+    /** It is in doubt: not to be executed until this has decided. */
+    doubt: Decider.optional(),
+  }),
 ])
 export type HistoryEntry = z.infer<typeof HistoryEntry>
 
@@ -69,14 +77,16 @@ export const WorkerFrame = z.discriminatedUnion('type', [
     problem: z.string().max(20_000).nullable(),
     pid: z.number().int(),
   }),
-  /** Ask for an operation that the server executes: `model`, `exec`, `files`, `artifact`. */
+  /** Ask for an operation that the server executes: `model`, `exec`, `files`, `artifact`, `run`. */
   z.object({ type: z.literal('op'), run, op: OpPath, kind: StepKind, name: z.string().min(1).max(128), input: JsonValue, retry: RetryPolicy.optional() }),
   /** Ask for a wait. `until` is absolute for replay's sake only in the journal; here it is a duration from now. */
   z.object({
     type: z.literal('op.wait'),
     run,
     op: OpPath,
-    kind: z.enum(['timer', 'signal', 'approval']),
+    kind: z.enum(['timer', 'signal', 'approval', 'run']),
+    /** The child that a wait of kind `run` is for. */
+    target: z.uuid().optional(),
     name: z.string().min(1).max(128),
     timeoutMs: z
       .number()
@@ -85,7 +95,10 @@ export const WorkerFrame = z.discriminatedUnion('type', [
       .nullable(),
     detail: JsonValue.optional(),
   }),
-  /** Record the intent to execute a tool here, with its input. Answered by `op.begun`. */
+  /**
+   * Record the intent to execute a tool or a write here, with its input. Answered by `op.begun`. For a step in doubt whose check has found
+   * that it did not take effect, `attempt` is the next one.
+   */
   z.object({
     type: z.literal('op.begin'),
     run,
@@ -94,8 +107,22 @@ export const WorkerFrame = z.discriminatedUnion('type', [
     name: z.string().min(1).max(128),
     attempt: z.number().int(),
     input: JsonValue,
+    /** Of a tool: absent is not `none`, see `Effect`. */
+    effect: Effect.optional(),
+    isChecked: z.boolean().optional(),
   }),
-  /** Record what a step or tool executed here came to. Answered by `op.completed`, or `op.retry` / `op.failed`. */
+  /** How the write ended is not known here. `needs` says who decides; nothing is executed until then. */
+  z.object({
+    type: z.literal('op.doubt'),
+    run,
+    op: OpPath,
+    kind: z.enum(['step', 'tool']),
+    name: z.string().min(1).max(128),
+    attempt: z.number().int(),
+    needs: Decider,
+    message: z.string().max(20_000),
+  }),
+  /** Record what a step or tool executed here came to. Answered by `op.completed`, or `op.retry` / `op.failed`. For a step in doubt it is what the check found. */
   z.object({
     type: z.literal('op.done'),
     run,
@@ -121,6 +148,8 @@ export const WorkerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run.idle'), run, ops: z.array(OpPath) }),
   z.object({ type: z.literal('run.completed'), run, output: JsonValue }),
   z.object({ type: z.literal('run.failed'), run, failure: Failure }),
+  /** The code goes on as a new run of the same agent, with this input and an empty history. */
+  z.object({ type: z.literal('run.continued'), run, input: JsonValue }),
   /** The code asked for something other than the history says. The run is parked with this as the reason. */
   z.object({ type: z.literal('run.diverged'), run, op: OpPath, recorded: z.string(), asked: z.string() }),
   z.object({ type: z.literal('heartbeat') }),

@@ -1,4 +1,4 @@
-import type { AnswerPart, Asker, ExecResult, Failure, FilePart, Json, Message, ModelReply, RetryPolicy, ToolDefinition } from '@longhaul/protocol'
+import type { AnswerPart, Asker, Effect, ExecResult, Failure, FilePart, Json, Message, ModelReply, RetryPolicy, ToolDefinition } from '@longhaul/protocol'
 import type { z } from 'zod'
 
 /** A command for the run's sandbox: a shell line, or a program with its arguments. Paths are relative to `/workspace`. */
@@ -16,6 +16,18 @@ export type SandboxHandle = {
   list(path: string): Promise<{ name: string; type: 'file' | 'directory' | 'other'; bytes: number }[]>
 }
 
+/** What a check has found out about a write: it took effect and came to `result`, or it did not. */
+export type Checked<Result> = { isDone: true; result: Result } | { isDone: false }
+
+export type StepOptions<Result> = {
+  /** Default: five attempts; one for a `write`, whose error does not say that nothing has happened. */
+  retry?: Partial<RetryPolicy>
+  /** Default `idempotent`: a step that was interrupted is executed again, under the same key. A `write` never is, on a guess. */
+  effect?: Effect
+  /** Of a `write`: finds out whether an attempt took effect whose end is not known. Must only read. Without it a person decides. */
+  check?: (about: { idempotencyKey: string; attempt: number }) => Promise<Checked<Result>> | Checked<Result>
+}
+
 /** What every piece of durable code is given. All of its methods are recorded: after a crash they return what they returned before. */
 export type Context = {
   readonly run: { id: string; agent: string; version: string; session: string | null; createdAt: Date }
@@ -26,11 +38,16 @@ export type Context = {
   /** Aborted when the run is cancelled or taken away. Long work should watch it. */
   readonly signal: AbortSignal
   readonly sandbox: SandboxHandle
-  /** Runs `work` once and records its result. Tried again by the policy when it throws, except a `TerminalFailure`. */
+  /** The same for every attempt at this tool call, and no other's: for callees that honour such keys. Outside of tools, the run's id. */
+  readonly idempotencyKey: string
+  /**
+   * Runs `work` once and records its result. Tried again by the policy when it throws, except a `TerminalFailure`. What was interrupted before its
+   * result was recorded is executed again, with the same `idempotencyKey`, unless `effect` is `write`.
+   */
   step<Result extends Json | void>(
     name: string,
-    work: (attempt: number) => Promise<Result> | Result,
-    options?: { retry?: Partial<RetryPolicy> },
+    work: (attempt: number, about: { idempotencyKey: string }) => Promise<Result> | Result,
+    options?: StepOptions<Result>,
   ): Promise<Result>
   /** Sleeps durably: costs nothing meanwhile, survives everything. */
   sleep(name: string, ms: number): Promise<void>
@@ -49,11 +66,46 @@ export type Context = {
   }): Promise<ModelTurn>
   /** Stores a file for the answer. At most 8 MB. */
   artifact(file: { name: string; mediaType: string; title?: string; content: string | Uint8Array }): Promise<FilePart>
+  /**
+   * Starts a run of another agent as this run's child. It is cancelled when this run ends, whatever the reason, unless it `isDetached`. A child of a
+   * `session` waits for its turn there.
+   */
+  start(agent: string, input?: Json, options?: StartOptions): Promise<Child>
+  /** Waits until a run that `start` gave has ended. Its failure is data, and throws nothing. Throws `TimedOut` when it has not ended in time. */
+  waitForRun(child: Child, options?: { timeoutMs?: number }): Promise<ChildEnd>
+  /** `start`, then `waitForRun`. */
+  call(agent: string, input?: Json, options?: StartOptions & { timeoutMs?: number }): Promise<ChildEnd>
+  /**
+   * Ends this run and goes on as a new one of the same agent, at its live version, with this input, the same session and an empty history: for loops
+   * without an end. Signals that were sent and not asked for go along. Never returns: `return ctx.continueAs(next)`.
+   */
+  continueAs(input?: Json): Promise<never>
   /** Runs branches side by side, each with a context of its own. Rejects with the first failure, after all have settled. */
   all<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(
     branches: Branches,
   ): Promise<{ -readonly [K in keyof Branches]: Awaited<ReturnType<Branches[K]>> }>
+  /** As `all`, and tells of each branch what became of it. */
+  allSettled<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(
+    branches: Branches,
+  ): Promise<{ -readonly [K in keyof Branches]: PromiseSettledResult<Awaited<ReturnType<Branches[K]>>> }>
+  /** The first branch that succeeds. The others are left where they are: nothing that their code asks from then on is done. */
+  any<const Branches extends readonly ((ctx: Context) => Promise<unknown>)[]>(branches: Branches): Promise<Awaited<ReturnType<Branches[number]>>>
+  /** `work` for each item, as many at once as `concurrency` says (default 10). After a failure no other is begun; rejects with the first one by place. */
+  map<Item, Result>(
+    items: readonly Item[],
+    work: (ctx: Context, item: Item, index: number) => Promise<Result>,
+    options?: { concurrency?: number },
+  ): Promise<Result[]>
 }
+
+/** A run that this run has started. Plain data: it may be kept in a step's result. */
+export type Child = { runId: string; agent: string }
+/** How a child ended: data, that may be returned and recorded. `runId` is the run that was started, also when it has gone on as others. */
+export type ChildEnd =
+  | { runId: string; state: 'completed'; output: Json }
+  | { runId: string; state: 'failed'; failure: { message: string; code?: string; retryable: boolean } }
+  | { runId: string; state: 'cancelled' }
+export type StartOptions = { session?: string; isDetached?: boolean }
 
 export type ModelTurn = ModelReply & { readonly op: string }
 
@@ -66,8 +118,18 @@ export type Tool<Input extends z.ZodType = z.ZodType> = {
   input: Input
   /** Default 60 s, at most 1 h. A tool that takes longer fails with `timeout`; the model is told. */
   timeoutMs: number
+  /**
+   * What a call does outside. `none` and `idempotent` are executed again when they were interrupted; a `write` never is, on a guess.
+   * A tool that declares nothing fails when it was interrupted: the model is told that it may have taken effect.
+   */
+  effect?: Effect
+  /** Of a `write`: finds out whether a call took effect whose end is not known. Must only read. Without it a person decides. */
+  check?(input: z.output<Input>, about: CheckContext): Promise<Checked<Json | Shown>> | Checked<Json | Shown>
   run(input: z.output<Input>, ctx: Context): Promise<Json | Shown> | Json | Shown
 }
+
+/** What a tool's check is given of the call's context. */
+export type CheckContext = Pick<Context, 'run' | 'asker' | 'dataDir' | 'idempotencyKey'> & { attempt: number }
 
 /** Defines a tool. In an agent's folder: the default export of `tools/<name>.ts`; the file's name is the tool's. */
 export function tool<Input extends z.ZodType>(options: Omit<Tool<Input>, 'kind' | 'timeoutMs'> & { timeoutMs?: number }): Tool<Input> {
@@ -119,6 +181,11 @@ export function durable(
 /** Thrown by code or tools: retrying will not help. */
 export class TerminalFailure extends Error {
   override readonly name = 'TerminalFailure'
+}
+
+/** Thrown by a `write` that does not know whether it took effect, because the answer to its request was lost, for example. */
+export class InDoubt extends Error {
+  override readonly name = 'InDoubt'
 }
 
 /** A wait whose time ran out. */

@@ -1,12 +1,23 @@
 /** The context that durable code is given: each method numbers, names and checks an operation and asks the execution for it. */
-import type { ExecResult, FilePart, FilesResult, Json, ModelReply, StepKind, ToolResult } from '@longhaul/protocol'
-import { type Context, StepFailed, TerminalFailure, type Tool } from './agent.ts'
+import {
+  type ChildStarted,
+  type ExecResult,
+  type FilePart,
+  type FilesResult,
+  type Json,
+  type ModelReply,
+  type StepKind,
+  type ToolResult,
+  effects,
+} from '@longhaul/protocol'
+import { type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
+import { createBranches, nested } from './branches.ts'
 import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'
-import { askFrame, waitFrame } from './frames.ts'
+import { type WaitAsked, askFrame, waitFrame } from './frames.ts'
 import type { Scope } from './operation.ts'
 import { currentStep } from './surroundings.ts'
-import { startStep, startTool, toRetryPolicy } from './work.ts'
+import { idempotencyKeyOf, startStep, startTool, startWrite, toRetryPolicy } from './work.ts'
 
 /** Executes a tool as an operation. For the agent loop; durable code calls functions instead. */
 export const runTool = Symbol('runTool')
@@ -16,15 +27,15 @@ type ContextOptions = { execution: Execution; dataDir: string; scope?: Scope; si
 
 const nameLengthMax = 128
 const waitMsMax = 10 * 366 * 86_400_000
-const scopeDepthMax = 8
 
 export function createContext({
   execution,
   dataDir,
-  scope = { prefix: '', next: 0, tool: undefined },
+  scope = { prefix: '', next: 0, tool: undefined, isClosed: () => false },
   signal = () => execution.signal,
 }: ContextOptions): LoopContext {
   const { head } = execution
+  const toolPath = scope.tool?.path
 
   /** An operation that the server executes. Its result has the shape that the protocol gives its kind. */
   const askServer = <Result>(kind: StepKind, name: string, input: unknown): Promise<Result> => {
@@ -33,7 +44,7 @@ export function createContext({
     const start = () => execution.send(askFrame({ run: execution.id, op: path, name }, kind, text))
     return execution.ask(path, { kind, name, scope, isWait: false, start }) as Promise<Result> // The server is trusted to keep the protocol.
   }
-  const askWait = (kind: 'timer' | 'signal' | 'approval', name: string, timeoutMs: number | null, detail?: Json): Promise<Json> => {
+  const askWait = (kind: WaitAsked, name: string, timeoutMs: number | null, detail?: Json, target?: string): Promise<Json> => {
     checkName(name, kind)
     checkDuration(timeoutMs, `${kind} ${JSON.stringify(name)}`)
     const path = execution.takePath(scope)
@@ -43,14 +54,20 @@ export function createContext({
       name,
       scope,
       isWait: true,
-      start: () => execution.send(waitFrame({ run: execution.id, op: path, name }, kind, timeoutMs, text)),
+      start: () => execution.send(waitFrame({ run: execution.id, op: path, name }, kind, timeoutMs, text, target)),
     })
   }
 
-  return {
+  const branches = createBranches({
+    execution,
+    scope,
+    makeContext: (inner) => createContext({ execution, dataDir, signal, scope: inner }),
+  })
+  const context: LoopContext = {
     run: { id: head.run, agent: head.agent, version: head.version, session: head.session, createdAt: new Date(head.createdAt) },
     asker: head.asker,
     dataDir,
+    idempotencyKey: toolPath === undefined ? head.run : idempotencyKeyOf(head.run, toolPath),
     get signal() {
       return signal()
     },
@@ -71,21 +88,27 @@ export function createContext({
       list: async (path) => (await askServer<Extract<FilesResult, { action: 'list' }>>('files', firstLine(`list ${path}`), { action: 'list', path })).entries,
     },
 
-    step: <Result extends Json | void>(name: string, work: (attempt: number) => Promise<Result> | Result, options?: { retry?: object }): Promise<Result> => {
+    step: <Result extends Json | void>(
+      name: string,
+      work: (attempt: number, about: { idempotencyKey: string }) => Promise<Result> | Result,
+      { retry: policy, effect, check }: StepOptions<Result> = {},
+    ): Promise<Result> => {
       let retry
       try {
         checkName(name, 'step')
-        retry = toRetryPolicy(options?.retry)
+        checkEffect(effect, check, `step ${JSON.stringify(name)}`)
+        retry = toRetryPolicy(policy, effect === 'write' ? 1 : undefined)
       } catch (error) {
         return Promise.reject(error)
       }
+      const step = { work, retry }
       // What comes back is what `work` returned, by way of JSON.
       return execution.ask(execution.takePath(scope), {
         kind: 'step',
         name,
         scope,
         isWait: false,
-        start: (op) => startStep(execution, op, work, retry),
+        start: (op) => (effect === 'write' ? startWrite(execution, op, step, check) : startStep(execution, op, step)),
       }) as Promise<Result>
     },
     sleep: async (name, ms) => void (await askWait('timer', name, ms)),
@@ -102,21 +125,27 @@ export function createContext({
     artifact: async ({ name, mediaType, title, content }) =>
       askServer<FilePart>('artifact', firstLine(name), { name, mediaType, title, base64: Buffer.from(content).toString('base64') }),
 
-    all: async (branches) => {
-      const step = currentStep(execution.id)
-      if (step !== undefined)
-        throw new TerminalFailure(`all() was called inside the step ${JSON.stringify(step)}. A step is recorded as a whole: use the context outside of it.`)
-      if (execution.isOver) return never()
-      const path = execution.takePath(scope)
-      const settled = await Promise.allSettled(
-        branches.map(async (branch, index) =>
-          branch(createContext({ execution, dataDir, signal, scope: { prefix: nested(`${path}.${index}.`), next: 0, tool: scope.tool } })),
-        ),
-      )
-      // The first in the order of the branches, so that it does not depend on which came to its end first.
-      for (const branch of settled) if (branch.status === 'rejected') throw branch.reason
-      return settled.map((branch) => (branch.status === 'fulfilled' ? branch.value : undefined)) as never // One per branch, in their order.
+    start: async (agent, input = null, { session, isDetached = false } = {}) => {
+      const { runId } = await askServer<ChildStarted>('run', agent, { agent, input, isDetached, ...(session !== undefined && { session }) })
+      return { runId, agent }
     },
+    waitForRun: async (child, options) => (await askWait('run', child.agent, options?.timeoutMs ?? null, undefined, child.runId)) as ChildEnd, // The protocol's shape.
+    call: async (agent, input, { timeoutMs, ...options } = {}) => {
+      const child = await context.start(agent, input, options)
+      return context.waitForRun(child, timeoutMs === undefined ? {} : { timeoutMs })
+    },
+    continueAs: async (input = null) => {
+      const step = currentStep(execution.id)
+      if (step !== undefined) throw new TerminalFailure(`continueAs() was called inside the step ${JSON.stringify(step)}. Return from it first.`)
+      if (!scope.isClosed() && !scope.tool?.isClosed) execution.continueAs(encode(input, 'The input to continue with'))
+      return never()
+    },
+
+    // The types of the results follow from those of the branches.
+    all: branches.all as Context['all'],
+    allSettled: branches.allSettled as Context['allSettled'],
+    any: branches.any as Context['any'],
+    map: branches.map,
 
     [runTool]: async ({ name, tool, input, parsed }) => {
       const text = encode(input, `The input of tool ${JSON.stringify(name)}`)
@@ -126,6 +155,14 @@ export function createContext({
       return execution.ask(execution.takePath(scope), { kind: 'tool', name, scope, isWait: false, start }) as Promise<unknown> as Promise<ToolResult> // Made so by `startTool`.
     },
   }
+  return context
+}
+
+/** Code that types do not hold back, or that was written without them. */
+function checkEffect(effect: unknown, check: unknown, what: string): void {
+  if (effect !== undefined && !effects.some((known) => known === effect))
+    throw new TerminalFailure(`The effect of ${what} is one of ${effects.join(', ')}, not ${JSON.stringify(effect)}.`)
+  if (check !== undefined && effect !== 'write') throw new TerminalFailure(`Only a write has a check: give ${what} the effect "write", or leave the check out.`)
 }
 
 function checkName(name: unknown, kind: string): void {
@@ -140,12 +177,6 @@ function checkName(name: unknown, kind: string): void {
 function checkDuration(ms: number | null, what: string): void {
   if (ms === null || (typeof ms === 'number' && ms >= 0 && ms <= waitMsMax)) return
   throw new TerminalFailure(`The duration of ${what} must be from 0 to ${waitMsMax} ms (ten years), not ${ms}.`)
-}
-
-/** Paths have ten numbers at most. */
-function nested(prefix: string): string {
-  if (prefix.split('.').length - 1 > scopeDepthMax + 1) throw new TerminalFailure('Branches and tool calls are nested too deeply.')
-  return prefix
 }
 
 /** A name for what has none: its first line that says something, made short. */

@@ -6,6 +6,7 @@ import { runAgent, runWithCrashes } from './testing.ts'
 
 type Instruction =
   | { do: 'step'; fails: number; isTerminal: boolean }
+  | { do: 'write' }
   | { do: 'sleep'; ms: number }
   | { do: 'signal'; comes: boolean }
   | { do: 'approval' }
@@ -13,6 +14,10 @@ type Instruction =
   | { do: 'pause' }
   | { do: 'all'; branches: Instruction[][] }
   | { do: 'race'; lanes: Instruction[][] }
+  | { do: 'any'; branches: Instruction[][] }
+  | { do: 'settled'; branches: Instruction[][] }
+  | { do: 'map'; branches: Instruction[][]; concurrency: number }
+  | { do: 'call'; fails: boolean }
 
 const { program } = fc.letrec<{ program: Instruction[]; instruction: Instruction; simple: Instruction[] }>((tie) => ({
   program: fc.array(tie('instruction'), { maxLength: 5 }),
@@ -20,12 +25,24 @@ const { program } = fc.letrec<{ program: Instruction[]; instruction: Instruction
   instruction: fc.oneof(
     { maxDepth: 3, depthIdentifier: 'program' },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('step' as const), fails: fc.integer({ min: 0, max: 4 }), isTerminal: fc.boolean() }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('write' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('sleep' as const), ms: fc.integer({ min: 0, max: 10_000 }) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('signal' as const), comes: fc.boolean() }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('approval' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('exec' as const) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('pause' as const) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('all' as const), branches: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('call' as const), fails: fc.boolean() }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('any' as const), branches: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constant('settled' as const), branches: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: fc.constant('map' as const),
+        branches: fc.array(tie('simple'), { maxLength: 5 }),
+        concurrency: fc.integer({ min: 1, max: 3 }),
+      }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('race' as const), lanes: fc.array(tie('simple'), { minLength: 1, maxLength: 3 }) }) },
   ),
 }))
@@ -47,6 +64,9 @@ async function execute(ctx: Context, instructions: Instruction[]): Promise<strin
         )
         break
       }
+      case 'write':
+        seen.push(await ctx.step(`write ${index}`, () => 'written', { effect: 'write', check: () => ({ isDone: true, result: 'written' }) }))
+        break
       case 'sleep':
         await ctx.sleep(`sleep ${index}`, instruction.ms)
         break
@@ -69,6 +89,20 @@ async function execute(ctx: Context, instructions: Instruction[]): Promise<strin
       case 'all':
         seen.push(...(await ctx.all(instruction.branches.map((branch) => (inner) => execute(inner, branch)))).flat())
         break
+      case 'call': {
+        const end = await ctx.call('child', { fails: instruction.fails, index })
+        seen.push(end.state === 'completed' ? String(end.output) : `child ${end.state}`)
+        break
+      }
+      case 'any':
+        seen.push(...(await ctx.any(instruction.branches.map((branch) => (inner: Context) => execute(inner, branch)))))
+        break
+      case 'settled':
+        seen.push(JSON.stringify(await ctx.allSettled(instruction.branches.map((branch) => (inner: Context) => execute(inner, branch)))))
+        break
+      case 'map':
+        seen.push(...(await ctx.map(instruction.branches, (inner, branch) => execute(inner, branch), { concurrency: instruction.concurrency })).flat())
+        break
       case 'race':
         // Lanes that go on in one scope after the first has won: what they ask must be numbered alike every time.
         seen.push(...(await Promise.race(instruction.lanes.map((lane) => execute(ctx, lane)))))
@@ -77,7 +111,8 @@ async function execute(ctx: Context, instructions: Instruction[]): Promise<strin
   return seen
 }
 
-const hasRace = (instructions: Instruction[]): boolean => instructions.some((one) => one.do === 'race' || (one.do === 'all' && one.branches.some(hasRace)))
+const hasRace = (instructions: Instruction[]): boolean =>
+  instructions.some((one) => one.do === 'race' || one.do === 'any' || ('branches' in one && one.branches.some(hasRace)))
 const agentOf = (instructions: Instruction[]): DurableFunction => durable('random', async (ctx) => execute(ctx, instructions))
 
 /** A small generator of its own per run, so that the order in which operations end is random but can be repeated. */
@@ -88,6 +123,13 @@ const picker = (seed: number) => {
 const optionsOf = (seed: number) => ({
   signals: { comes: Array.from({ length: 50 }, () => 'came') },
   exec: () => ({ stdout: 'out' }),
+  agents: {
+    child(input: unknown) {
+      const { fails, index } = input as { fails: boolean; index: number }
+      if (fails) throw new TerminalFailure('the child has failed')
+      return `child of ${index}`
+    },
+  },
   pick: picker(seed),
   releasesWhenIdle: seed % 2 === 0,
 })
@@ -138,6 +180,6 @@ test('a run that is killed with a race in it goes on without diverging', async (
       for (const run of crashed)
         expect({ crash: run.crash, state: run.state, divergence: run.divergence }).toEqual({ crash: run.crash, state: 'completed', divergence: undefined })
     }),
-    { numRuns: 20 },
+    { numRuns: 8 },
   )
 })

@@ -15,7 +15,7 @@ import { Activity } from './activity.ts'
 import { TerminalFailure } from './agent.ts'
 import { after } from './after.ts'
 import { decode, encode, isStepFailed, toError, toFailure } from './failure.ts'
-import { completedFrame, plainFrame } from './frames.ts'
+import { completedFrame, continuedFrame, plainFrame } from './frames.ts'
 import { History, type RecordedResult, describeEntry, describeOp } from './history.ts'
 import type { Op, Scope, ToolScope } from './operation.ts'
 import { currentStep } from './surroundings.ts'
@@ -100,7 +100,7 @@ export class Execution {
 
   /** The code asks for an operation. The promise settles when the server has recorded what became of it, and never once the run is over. */
   ask(path: string, asked: Pick<Op, 'kind' | 'name' | 'scope' | 'isWait' | 'start'>): Promise<Json> {
-    if (this.#isOver || asked.scope.tool?.isClosed) return never()
+    if (this.#isOver || asked.scope.tool?.isClosed || asked.scope.isClosed()) return never()
     const step = currentStep(this.id)
     if (step !== undefined)
       return Promise.reject(
@@ -114,15 +114,16 @@ export class Execution {
       return never()
     }
     return new Promise((resolve, reject) => {
-      const attempt = recorded?.type === 'open' ? recorded.attempt : 1
+      const { attempt, doubt } = recorded?.type === 'open' ? recorded : { attempt: 1, doubt: undefined }
       const op: Op = {
         path,
         kind: asked.kind,
         name: asked.name,
         scope: asked.scope,
-        isWait: asked.isWait,
+        isWait: asked.isWait || doubt === 'person',
         start: asked.start,
         attempt,
+        doubt,
         output: undefined,
         begun: undefined,
         resolve,
@@ -133,7 +134,7 @@ export class Execution {
       this.#activity.asked(op)
       this.#checkIdleLater()
       if (recorded && recorded.type !== 'open') this.#pumpLater()
-      else if (this.#isReplaying && !(recorded && op.kind === 'tool')) this.#held.push(op)
+      else if (this.#isReplaying && !(recorded && op.kind === 'tool' && !doubt)) this.#held.push(op)
       else op.start(op)
     })
   }
@@ -158,10 +159,18 @@ export class Execution {
         return op.begun?.()
       case 'op.retry':
         op.attempt = frame.attempt
+        this.undoubt(op)
         return after(frame.delayMs, () => {
           if (this.#ops.get(op.path) === op) op.start(op)
         })
     }
+  }
+
+  /** The code goes on as a new run. Nothing of it is answered any more. `input` is JSON text. */
+  continueAs(input: string): void {
+    if (this.#isOver || this.#leftOutSomething('nothing: the code went on as a new run')) return
+    this.send(continuedFrame(this.id, input))
+    this.release()
   }
 
   /** Forgets the run without a word. Its promises never settle; nothing here refers to them any more. */
@@ -196,6 +205,30 @@ export class Execution {
       this.#activity.answered(op)
     }
     this.#checkIdleLater()
+  }
+
+  /** A person must decide. The run may sleep over it. */
+  waitForPerson(op: Op): void {
+    op.doubt = 'person'
+    this.#activity.answered(op)
+    op.isWait = true
+    this.#activity.asked(op)
+    this.#checkIdleLater()
+  }
+
+  /** It is decided, and to be executed. */
+  undoubt(op: Op): void {
+    if (op.doubt === 'person') {
+      this.#activity.answered(op)
+      op.isWait = false
+      this.#activity.asked(op)
+    }
+    op.doubt = undefined
+  }
+
+  /** Whether the operation has no answer yet. */
+  isOpen(op: Op): boolean {
+    return !this.#isOver && this.#ops.get(op.path) === op
   }
 
   #touch(): void {

@@ -1,6 +1,6 @@
 /** Failures as data, and values as text: what crosses between the author's code and the journal is checked here. */
 import { type Failure, type Json, storableText, whyNotJson } from '@longhaul/protocol'
-import { StepFailed, TerminalFailure, TimedOut } from './agent.ts'
+import { InDoubt, StepFailed, TerminalFailure, TimedOut } from './agent.ts'
 
 /** The largest value that an operation may take or give, as UTF-8 bytes of JSON. */
 export const valueBytesMax = 8 * 1024 * 1024
@@ -52,6 +52,8 @@ export const decode = (text: string): Json => JSON.parse(text)
 
 export const isStepFailed = (error: unknown): error is StepFailed => error instanceof Error && error.name === 'StepFailed' && 'failure' in error
 
+export const isInDoubt = (error: unknown): error is InDoubt => error instanceof Error && isNamed(error, InDoubt)
+
 function describe(thrown: unknown): string {
   if (typeof thrown === 'string') return thrown
   try {
@@ -62,5 +64,5 @@ function describe(thrown: unknown): string {
 }
 
 /** By name as well as by class, since an agent may bring its own copy of this package. */
-const isNamed = (error: Error, kind: typeof TerminalFailure | typeof TimedOut): boolean => error instanceof kind || error.name === kind.name
+const isNamed = (error: Error, kind: typeof TerminalFailure | typeof TimedOut | typeof InDoubt): boolean => error instanceof kind || error.name === kind.name
 const cut = (text: string, lengthMax: number) => (text.length > lengthMax ? `${text.slice(0, lengthMax - 1)}…`.toWellFormed() : text)

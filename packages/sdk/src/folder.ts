@@ -5,7 +5,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import type { AgentManifest, ToolDefinition } from '@longhaul/protocol'
+import { type AgentManifest, type ToolDefinition, effects } from '@longhaul/protocol'
 import { z } from 'zod'
 import type { AgentDefinition, DurableFunction, StockTool, Tool } from './agent.ts'
 import type { Skill } from './instructions.ts'
@@ -38,13 +38,17 @@ const Definition = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('function'), ...about, main: z.function() }),
 ])
-const ToolShape = z.object({
-  kind: z.literal('tool'),
-  description: z.string().min(1).max(4_000),
-  input: z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema'),
-  timeoutMs: z.number().int().min(1).max(3_600_000),
-  run: z.custom((value) => typeof value === 'function', 'must be a function'),
-})
+const ToolShape = z
+  .object({
+    kind: z.literal('tool'),
+    description: z.string().min(1).max(4_000),
+    input: z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema'),
+    timeoutMs: z.number().int().min(1).max(3_600_000),
+    effect: z.enum(effects).optional(),
+    check: z.custom((value) => value === undefined || typeof value === 'function', 'must be a function').optional(),
+    run: z.custom((value) => typeof value === 'function', 'must be a function'),
+  })
+  .refine(({ effect, check }) => check === undefined || effect === 'write', { path: ['check'], error: 'belongs to a tool whose effect is "write"' })
 
 /** `folder` is the one that contains `agent/`. */
 export async function loadAgent(folder: string): Promise<LoadedAgent> {

@@ -2,7 +2,7 @@
  * The worker's frames as JSON text. Values come in as text that `encode` has checked and measured, so that nothing is
  * serialised twice; paths, kinds and run ids come from ourselves or the server and hold nothing to escape.
  */
-import type { AgentManifest, Failure, RetryPolicy, StepKind, WorkerFrame } from '@longhaul/protocol'
+import type { AgentManifest, Decider, Effect, Failure, RetryPolicy, StepKind, WorkerFrame } from '@longhaul/protocol'
 
 type Head = { run: string; op: string; name: string }
 const head = ({ run, op, name }: Head, type: string, kind: string) =>
@@ -11,17 +11,24 @@ const rounded = (ms: number) => Math.round(ms * 1_000) / 1_000
 
 export const askFrame = (of: Head, kind: StepKind, input: string): string => `${head(of, 'op', kind)},"input":${input}}`
 
-export const waitFrame = (of: Head, kind: 'timer' | 'signal' | 'approval', timeoutMs: number | null, detail?: string): string =>
-  `${head(of, 'op.wait', kind)},"timeoutMs":${timeoutMs}${detail === undefined ? '' : `,"detail":${detail}`}}`
+export type WaitAsked = 'timer' | 'signal' | 'approval' | 'run'
+export const waitFrame = (of: Head, kind: WaitAsked, timeoutMs: number | null, detail?: string, target?: string): string =>
+  `${head(of, 'op.wait', kind)},"timeoutMs":${timeoutMs}${detail === undefined ? '' : `,"detail":${detail}`}${target === undefined ? '' : `,"target":${JSON.stringify(target)}`}}`
 
-export const beginFrame = (of: Head, kind: 'step' | 'tool', attempt: number, input: string): string =>
-  `${head(of, 'op.begin', kind)},"attempt":${attempt},"input":${input}}`
+export type Intent = { kind: 'step' | 'tool'; attempt: number; input: string; effect: Effect | undefined; isChecked: boolean }
+export const beginFrame = (of: Head, { kind, attempt, input, effect, isChecked }: Intent): string =>
+  `${head(of, 'op.begin', kind)},"attempt":${attempt},"input":${input}${effect === undefined ? '' : `,"effect":"${effect}"`}${isChecked ? ',"isChecked":true' : ''}}`
+
+export const doubtFrame = (of: Head, kind: 'step' | 'tool', attempt: number, needs: Decider, message: string): string =>
+  `${head(of, 'op.doubt', kind)},"attempt":${attempt},"needs":"${needs}","message":${JSON.stringify(message)}}`
 
 export const doneFrame = (of: Head, kind: 'step' | 'tool', attempt: number, output: string, durationMs: number): string =>
   `${head(of, 'op.done', kind)},"attempt":${attempt},"output":${output},"durationMs":${rounded(durationMs)}}`
 
 export const errorFrame = (of: Head, kind: 'step' | 'tool', attempt: number, failure: Failure, retry: RetryPolicy, durationMs: number): string =>
   `${head(of, 'op.error', kind)},"attempt":${attempt},"failure":${JSON.stringify(failure)},"retry":${JSON.stringify(retry)},"durationMs":${rounded(durationMs)}}`
+
+export const continuedFrame = (run: string, input: string): string => `{"type":"run.continued","run":"${run}","input":${input}}`
 
 export const completedFrame = (run: string, output: string): string => `{"type":"run.completed","run":"${run}","output":${output}}`
 

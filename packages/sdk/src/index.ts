@@ -1,3 +1,19 @@
-export { StepFailed, TerminalFailure, TimedOut, agent, durable, shown, tool } from './agent.ts'
-export type { AgentDefinition, Command, Context, DurableFunction, ModelTurn, SandboxHandle, Shown, StockTool, Tool } from './agent.ts'
-export type { AnswerPart, Asker, FilePart, Json, TablePart } from '@longhaul/protocol'
+export { InDoubt, StepFailed, TerminalFailure, TimedOut, agent, durable, shown, tool } from './agent.ts'
+export type {
+  AgentDefinition,
+  CheckContext,
+  Child,
+  ChildEnd,
+  Checked,
+  Command,
+  Context,
+  DurableFunction,
+  ModelTurn,
+  SandboxHandle,
+  Shown,
+  StartOptions,
+  StepOptions,
+  StockTool,
+  Tool,
+} from './agent.ts'
+export type { AnswerPart, Asker, Effect, FilePart, Json, TablePart } from '@longhaul/protocol'

@@ -1,11 +1,18 @@
 /** What the code asks for, and where it asks from. */
-import type { Json } from '@longhaul/protocol'
+import type { Decider, Json } from '@longhaul/protocol'
 
 /** Where the code asks from. Operations are numbered in each scope; a branch of `all` and a tool call have scopes of their own. */
-export type Scope = { readonly prefix: string; next: number; readonly tool: ToolScope | undefined }
+export type Scope = {
+  readonly prefix: string
+  next: number
+  readonly tool: ToolScope | undefined
+  /** Another branch has won: what is asked here from now on is not answered. */
+  isClosed(): boolean
+}
 
 /** What all scopes inside one tool call share. */
 export type ToolScope = {
+  readonly path: string
   isClosed: boolean
   /** Waits that the tool's code is in. While there are any, its clock stands still and the run may be released. */
   readonly waits: Set<Op>
@@ -18,8 +25,11 @@ export type Op = {
   readonly kind: string
   readonly name: string
   readonly scope: Scope
-  readonly isWait: boolean
+  /** It may also become one: a write that a person must decide. */
+  isWait: boolean
   attempt: number
+  /** It must not be executed until this has decided. */
+  doubt: Decider | undefined
   /** JSON text of what was executed here and sent to be recorded. */
   output: string | undefined
   /** Sends what asks the server for it, or executes it. */

@@ -23,6 +23,7 @@ export function readSkillTool(skills: readonly Skill[]): Tool {
   return tool({
     description: 'Reads one of the skills that the instructions list.',
     input: z.strictObject({ name: z.enum([...texts.keys()]) }),
+    effect: 'none',
     run: ({ name }) => texts.get(name) ?? null,
   })
 }

@@ -12,6 +12,7 @@ const path = z.string().min(1).max(4_096).describe('Path below /workspace, for e
 
 const bash = tool({
   description: 'Runs a shell script in the sandbox, in /workspace. Gives its output and exit code. Every call is a shell of its own; files stay.',
+  effect: 'none', // Outside the sandbox.
   input: z.strictObject({ script: z.string().min(1).max(200_000).describe('The script, for example "ls -la && cat notes.txt"') }),
   timeoutMs: execTimeoutMs + 30_000,
   run: async ({ script }, ctx) => describeExec(await ctx.sandbox.exec({ script, timeoutMs: execTimeoutMs })),
@@ -19,6 +20,7 @@ const bash = tool({
 
 const python = tool({
   description: 'Runs Python code in the sandbox, in /workspace. Only what it prints is given back. Every call is an interpreter of its own; files stay.',
+  effect: 'none', // Outside the sandbox.
   input: z.strictObject({ code: z.string().min(1).max(200_000).describe('The code. Print what you need to see.') }),
   timeoutMs: execTimeoutMs + 30_000,
   run: async ({ code }, ctx) => describeExec(await ctx.sandbox.exec({ cmd: 'python3', args: ['-'], stdin: code, timeoutMs: execTimeoutMs })),
@@ -26,6 +28,7 @@ const python = tool({
 
 const readFile = tool({
   description: 'Reads a text file of the sandbox.',
+  effect: 'none', // Outside the sandbox.
   input: z.strictObject({ path }),
   run: async ({ path }, ctx) => {
     const bytes = await ctx.sandbox.readFile(path, readBytesMax + 1)
@@ -37,6 +40,7 @@ const readFile = tool({
 
 const writeFile = tool({
   description: 'Writes a text file in the sandbox, with the folders above it. Replaces what was there.',
+  effect: 'none', // Outside the sandbox.
   input: z.strictObject({ path, content: z.string().max(1_000_000) }),
   run: async ({ path, content }, ctx) => {
     await ctx.sandbox.writeFiles([{ path, content }])

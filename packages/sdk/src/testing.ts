@@ -5,6 +5,7 @@
 import {
   ArtifactRequest,
   type Asker,
+  type ChildRequest,
   ExecRequest,
   type ExecResult,
   type Failure,
@@ -17,10 +18,11 @@ import {
   type Prompt,
 } from '@longhaul/protocol'
 import { type DurableFunction, StepFailed } from './agent.ts'
-import { failure } from './failure.ts'
+import { failure, toFailure } from './failure.ts'
 import { type LoadedAgent, functionProgram, loadAgent } from './folder.ts'
-import { type ServedRun, type ServerOptions, serveRun } from './in-memory-server.ts'
+import { type Decision, type Doubt, type EndOf, type ServedRun, type ServerOptions, serveRun } from './in-memory-server.ts'
 
+export type { Decision, Doubt } from './in-memory-server.ts'
 export { loadAgent } from './folder.ts'
 export type { LoadedAgent } from './folder.ts'
 
@@ -38,6 +40,10 @@ export type TestOptions = {
   signals?: Record<string, Json[]>
   /** Decides approvals; undefined leaves one open. Default: approves. */
   approve?: (title: string, detail: Json) => { approved: boolean; by?: string; comment?: string } | undefined
+  /** The agents that children may be of, each by what it does with its input. One that throws has failed, and one that gives undefined never ends. */
+  agents?: Record<string, (input: Json) => Json | undefined | Promise<Json | undefined>>
+  /** What the operator decides about a write that was interrupted. Default: nothing, so that the run waits. */
+  decide?: (doubt: Doubt) => Decision | undefined
   /** Executes commands. Default: every command fails and says so. Files are kept in memory, whoever executes. */
   exec?: (command: ExecRequest, files: Map<string, Uint8Array>) => Partial<ExecResult> | Promise<Partial<ExecResult>>
   files?: Record<string, string>
@@ -54,7 +60,8 @@ export type TestOptions = {
 }
 
 export type TestRun = {
-  state: 'completed' | 'failed' | 'diverged' | 'waiting'
+  /** `continued`: it went on as a new run, whose input is the output here. */
+  state: 'completed' | 'failed' | 'diverged' | 'waiting' | 'continued'
   output: Json | undefined
   failure: Failure | undefined
   divergence: { op: string; recorded: string; asked: string } | undefined
@@ -63,6 +70,8 @@ export type TestRun = {
   prompts: Prompt[]
   artifacts: { name: string; mediaType: string; bytes: Uint8Array }[]
   files: Map<string, Uint8Array>
+  /** Writes that were put to an operator. */
+  doubts: Doubt[]
   /** Virtual time that passed. */
   elapsedMs: number
   /** What was recorded, in number: the points at which `crash` can strike, and one more for the end. */
@@ -93,6 +102,8 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
     dataDir,
     serve: world.serve,
     answer: world.answer,
+    ...(options.agents ? { endOf: endOfChild(options.agents) } : {}),
+    ...(options.decide ? { decide: options.decide } : {}),
     crash: options.crash,
     releasesWhenIdle: options.releasesWhenIdle ?? true,
     ...(options.pick ? { pick: options.pick } : {}),
@@ -105,6 +116,7 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
     prompts: world.prompts,
     artifacts: world.artifacts,
     files: world.files,
+    doubts: served.doubts,
     elapsedMs: served.elapsedMs,
     factCount: served.factCount,
   }
@@ -132,6 +144,19 @@ export async function runWithCrashes(
   }
   return { undisturbed, crashed }
 }
+
+const endOfChild =
+  (agents: NonNullable<TestOptions['agents']>) =>
+  async ({ agent, input }: ChildRequest): Promise<EndOf | undefined> => {
+    const found = agents[agent]
+    if (!found) return { state: 'failed', failure: failure('script', `This test gives no agent ${JSON.stringify(agent)}.`) }
+    try {
+      const output = await found(input)
+      return output === undefined ? undefined : { state: 'completed', output }
+    } catch (error) {
+      return { state: 'failed', failure: toFailure(error) }
+    }
+  }
 
 const usage = { input: 100, cachedInput: 0, output: 20, costUsd: 0.001 }
 
@@ -252,6 +277,8 @@ function describeEnd(end: ServedRun['end']): Pick<TestRun, 'state' | 'output' | 
   switch (end.type) {
     case 'run.completed':
       return { ...none, state: 'completed', output: end.output }
+    case 'run.continued':
+      return { ...none, state: 'continued', output: end.input }
     case 'run.failed':
       return { ...none, state: 'failed', failure: end.failure }
     case 'run.diverged':

@@ -1,19 +1,47 @@
 /** Steps and tools: the operations that execute in this process. */
 import { type AnswerPart, type Failure, type Json, type RetryPolicy, ToolResult } from '@longhaul/protocol'
-import type { Context, Shown, Tool } from './agent.ts'
+import type { Checked, Context, Shown, StepOptions, Tool } from './agent.ts'
 import { StepFailed, TerminalFailure } from './agent.ts'
 import type { Execution } from './execution.ts'
-import { encode, failure, toFailure } from './failure.ts'
-import { beginFrame, doneFrame, errorFrame } from './frames.ts'
+import { encode, failure, isInDoubt, toFailure } from './failure.ts'
+import { doneFrame, errorFrame } from './frames.ts'
 import type { Op, Scope, ToolScope } from './operation.ts'
 import { type Surroundings, inside } from './surroundings.ts'
+import { type Intended, doubt, startIntended } from './write.ts'
 
 export const stepRetryDefault: RetryPolicy = { attemptsMax: 5, delayMsMin: 200, delayMsMax: 30_000 }
 /** A tool's failure goes to the model, which decides what to do about it. */
 const toolRetry: RetryPolicy = { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }
 
-/** Executes a plain step. Nothing is sent before it is done. */
-export function startStep(execution: Execution, op: Op, work: (attempt: number) => unknown, retry: RetryPolicy): void {
+/** The same for every attempt at the operation, and no other's. */
+export const idempotencyKeyOf = (run: string, path: string): string => `${run}/${path}`
+
+export type StepWork = { work: (attempt: number, about: { idempotencyKey: string }) => unknown; retry: RetryPolicy }
+
+/** A step that writes: executed once its intent is recorded. */
+export function startWrite(execution: Execution, op: Op, step: StepWork, check: StepOptions<Json | void>['check']): void {
+  const idempotencyKey = idempotencyKeyOf(execution.id, op.path)
+  const intended: Intended = {
+    kind: 'step',
+    input: 'null',
+    effect: 'write',
+    check: check && (async (attempt) => encodeChecked(await check({ idempotencyKey, attempt }), (result) => result, `step ${JSON.stringify(op.name)}`)),
+    execute() {
+      execution.stoppedExecuting() // The intent's part of it. The step counts for itself.
+      startStep(execution, op, step, (error) => doubt(execution, op, intended, error))
+    },
+  }
+  startIntended(execution, op, intended)
+}
+
+function encodeChecked<Found>(found: Checked<Found>, toValue: (result: Found) => unknown, what: string): Checked<string> {
+  if (typeof found !== 'object' || found === null || typeof found.isDone !== 'boolean')
+    throw new TerminalFailure(`The check of ${what} must return { isDone: true, result } or { isDone: false }.`)
+  return found.isDone ? { isDone: true, result: encode(toValue(found.result), `What the check of ${what} found`) } : found
+}
+
+/** Executes a plain step. Nothing is sent before it is done. `onDoubt` takes what a write throws that does not know whether it took effect. */
+export function startStep(execution: Execution, op: Op, { work, retry }: StepWork, onDoubt?: (error: unknown) => void): void {
   const of = { run: execution.id, op: op.path, name: op.name }
   const startedAt = performance.now()
   const settled = () => {
@@ -24,7 +52,9 @@ export function startStep(execution: Execution, op: Op, work: (attempt: number) 
   const threw = (error: unknown) => {
     if (surroundings.isOver) return
     const ms = settled()
-    if (!execution.isOver) execution.send(errorFrame(of, 'step', op.attempt, toFailure(error), retry, ms))
+    if (execution.isOver) return
+    if (onDoubt && isInDoubt(error)) return onDoubt(error)
+    execution.send(errorFrame(of, 'step', op.attempt, toFailure(error), retry, ms))
   }
   const returned = (result: unknown) => {
     if (surroundings.isOver) return
@@ -41,7 +71,7 @@ export function startStep(execution: Execution, op: Op, work: (attempt: number) 
   execution.startedExecuting()
   let result: unknown
   try {
-    result = inside(surroundings, () => work(op.attempt))
+    result = inside(surroundings, () => work(op.attempt, { idempotencyKey: idempotencyKeyOf(execution.id, op.path) }))
   } catch (error) {
     return threw(error)
   }
@@ -55,34 +85,48 @@ export type ToolCall = { tool: Tool; input: string; parsed: unknown; makeContext
 
 /** Records the intent to execute a tool, and executes it once that is recorded. */
 export function startTool(execution: Execution, op: Op, call: ToolCall): void {
-  op.begun = () => {
-    op.begun = undefined
-    void execute(execution, op, call)
+  const { tool, input, parsed, makeContext } = call
+  const intended: Intended = {
+    kind: 'tool',
+    input,
+    effect: tool.effect,
+    check:
+      tool.check &&
+      (async (attempt) => {
+        const { run, asker, dataDir } = makeContext({ prefix: `${op.path}.`, next: 0, tool: undefined, isClosed: op.scope.isClosed }, () => execution.signal)
+        const idempotencyKey = idempotencyKeyOf(execution.id, op.path)
+        return encodeChecked(
+          (await tool.check?.(parsed, { run, asker, dataDir, idempotencyKey, attempt })) ?? { isDone: false },
+          toToolResult,
+          `tool ${op.name}`,
+        )
+      }),
+    execute: () => void execute(execution, op, call, intended),
   }
-  // From here on, since the run is not standing still while the server records the intent.
-  execution.startedExecuting()
-  execution.send(beginFrame({ run: execution.id, op: op.path, name: op.name }, 'tool', op.attempt, call.input))
+  startIntended(execution, op, intended)
 }
 
-async function execute(execution: Execution, op: Op, { tool, parsed, makeContext }: ToolCall): Promise<void> {
+async function execute(execution: Execution, op: Op, { tool, parsed, makeContext }: ToolCall, intended: Intended): Promise<void> {
   const of = { run: execution.id, op: op.path, name: op.name }
   const startedAt = performance.now()
   const stop = new AbortController()
   const clock = stoppableClock(tool.timeoutMs)
-  const shared: ToolScope = { isClosed: false, waits: new Set(), onWaiting: (isWaiting) => (isWaiting ? clock.pause() : clock.resume()) }
+  const shared: ToolScope = { path: op.path, isClosed: false, waits: new Set(), onWaiting: (isWaiting) => (isWaiting ? clock.pause() : clock.resume()) }
   const onRelease = () => stop.abort()
   execution.signal.addEventListener('abort', onRelease)
   const { promise: stray, reject: fail } = Promise.withResolvers<never>()
   const surroundings: Surroundings = { run: execution.id, step: undefined, isOver: false, fail }
   let output: string | undefined
   let failed: Failure | undefined
+  let doubted: Error | undefined
   try {
-    const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared }, () => stop.signal)
+    const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared, isClosed: op.scope.isClosed }, () => stop.signal)
     const work = inside(surroundings, async () => tool.run(parsed, context))
     const result = await Promise.race([work, stray, clock.ranOut.then(() => Promise.reject(timeout(op.name, tool.timeoutMs)))])
     output = encode(toToolResult(result), `The result of tool ${JSON.stringify(op.name)}`)
   } catch (error) {
     failed = toFailure(error)
+    if (tool.effect === 'write' && error instanceof Error && (isInDoubt(error) || failed.code === 'timeout')) doubted = error
   }
   surroundings.isOver = true
   clock.pause()
@@ -92,6 +136,7 @@ async function execute(execution: Execution, op: Op, { tool, parsed, makeContext
   execution.stoppedExecuting()
   clock.pause() // Closing ended the tool's waits, which set the clock going again.
   if (failed) stop.abort()
+  if (doubted) return doubt(execution, op, intended, doubted)
   const ms = performance.now() - startedAt
   op.output = output
   execution.send(
@@ -145,9 +190,9 @@ const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
 
 /** Checks a policy that the author gave, once, where it was given. */
-export function toRetryPolicy(given: Partial<RetryPolicy> | undefined): RetryPolicy {
-  if (!given) return stepRetryDefault
-  const policy = { ...stepRetryDefault, ...given }
+export function toRetryPolicy(given: Partial<RetryPolicy> | undefined, attemptsMax = stepRetryDefault.attemptsMax): RetryPolicy {
+  if (!given && attemptsMax === stepRetryDefault.attemptsMax) return stepRetryDefault
+  const policy = { ...stepRetryDefault, attemptsMax, ...given }
   const isSound =
     Number.isInteger(policy.attemptsMax) && policy.attemptsMax >= 1 && policy.attemptsMax <= 1_000 && isDelay(policy.delayMsMin) && isDelay(policy.delayMsMax)
   if (!isSound)

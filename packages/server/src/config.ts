@@ -1,6 +1,7 @@
 /** What this installation was told. The only reader of the environment. */
 import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
+import { webhookReaches } from './outcomes/index.ts'
 
 const integer = (min: number, max: number) =>
   z
@@ -47,6 +48,25 @@ export const settings = {
     .describe(
       'How long it still answers requests then, with `/healthz` at 503, so that a load balancer looks elsewhere. A little more than the interval of its checks.',
     ),
+  LONGHAUL_RUN_EVENTS_MAX: integer(100, 1_000_000)
+    .default(50_000)
+    .describe('Events that a run may have. It is warned at four fifths and fails at all of them: code that loops without an end goes on as a new run.'),
+  LONGHAUL_RUN_BYTES_MAX: integer(100_000, 2_000_000_000).default(200_000_000).describe('Bytes that the history of a run may have, in the same way.'),
+  LONGHAUL_WEBHOOK_SECRET: z
+    .string()
+    .max(200)
+    .refine((text) => {
+      const length = /^whsec_[A-Za-z0-9+/]+={0,2}$/.test(text) ? Buffer.from(text.slice(6), 'base64').length : 0
+      return length >= 24 && length <= 64
+    }, 'must be `whsec_` and the base64 of 24 to 64 random bytes')
+    .optional()
+    .describe(
+      'Signs webhooks, as Standard Webhooks describes it: `whsec_` and the base64 of 24 to 64 random bytes. Absent: runs take no webhooks as destinations.',
+    ),
+  LONGHAUL_WEBHOOK_REACH: z
+    .enum(webhookReaches)
+    .default('public')
+    .describe('Where webhooks may go: `public` addresses, those of `private` networks as well, or of this machine as well (`loopback`).'),
   LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
   LONGHAUL_SANDBOX_DRIVER: z
     .enum(['auto', 'bwrap', 'virtual'])

@@ -10,6 +10,7 @@ import { openGateway } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
+import { assertDestinations, openAttention, openDeliveries } from './outcomes/index.ts'
 import { type Capabilities, openSandboxes } from './sandbox/index.ts'
 import { openWorkers } from './workers/index.ts'
 
@@ -114,13 +115,20 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     leaseMs: config.LONGHAUL_LEASE_MS,
     drainMs: config.LONGHAUL_DRAIN_MS,
     executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
-    versionOf: agents.startableVersion,
+    findVersion: agents.findVersion,
+    bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
+    onEnded: (runIds) => deliveries.announce(runIds),
     execute: workers.execute,
     onReleased: workers.release,
   })
+  const webhooks = { secret: config.LONGHAUL_WEBHOOK_SECRET, reach: config.LONGHAUL_WEBHOOK_REACH }
+  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, webhooks })
+  const attention = openAttention({ db, engine, findVersion: agents.findVersion })
   const places = await timed('agents', () => agents.deployAll(defaultTenantId))
   await timed('engine', engine.start)
   onStop('engine', engine.stop)
+  await deliveries.start()
+  onStop('deliveries', deliveries.stop)
   for (const place of places) workers.warm(place)
   const deployments = openDeployments({ db, log, agents, workers })
   await deployments.start()
@@ -129,7 +137,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const stopping = new AbortController()
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents }),
+      ...runServices({ db, engine, agents, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) }),
+      attention,
       agents,
       deployments,
       keys,

@@ -16,6 +16,11 @@ const openings: Parameters<typeof openBed>[0] = {
     { type: 'run.idle', run, ops: ['0'] },
   ],
   diverges: ({ run }) => [{ type: 'run.diverged', run, op: '0', recorded: 'step a', asked: 'step b' }],
+  doubts: ({ run }) => [
+    { type: 'op.begin', run, op: '0', kind: 'tool', name: 'pay', attempt: 1, input: null, effect: 'write' },
+    { type: 'op.doubt', run, op: '0', kind: 'tool', name: 'pay', attempt: 1, needs: 'person', message: 'The answer was lost.' },
+    { type: 'run.idle', run, ops: ['0'] },
+  ],
   draws: ({ run }) => [
     {
       type: 'op',
@@ -50,6 +55,7 @@ const requests: Request[] = [
   about('runs.step', 'draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   about('runs.cancel', 'listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
   about('runs.retry', 'diverges', 'POST', ({ id }) => `/v1/runs/${id}/retry`, {}),
+  about('runs.decide', 'doubts', 'POST', ({ id }) => `/v1/runs/${id}/steps/0/decision`, { decision: 'execute' }),
   about('runs.signal', 'listens', 'POST', ({ id }) => `/v1/runs/${id}/signals/news`, { payload: 1 }),
   about('approvals.decide', 'asks', 'POST', (run) => `/v1/approvals/${approvalOf(run)}`, { approved: true }),
   about('files', 'draws', 'GET', (run) => `/v1/files/${fileOf(run)}`),
@@ -70,7 +76,7 @@ async function openHouse() {
 test('every operation on one run or approval is among those tried here', () => {
   const ofOne = operations.filter(({ http: [, path] }) => path.includes('{runId}') || path.includes('{approvalId}')).map(({ id }) => id)
   expect(requests.map(({ id }) => id)).toEqual(expect.arrayContaining(ofOne))
-  expect(ofOne).toHaveLength(7)
+  expect(ofOne).toHaveLength(8)
 })
 
 test.each(requests)("$id: a limited key has its own, an unlimited one everybody's", async ({ agent, make }) => {

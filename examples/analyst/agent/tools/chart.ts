@@ -8,6 +8,7 @@ const Column = z.string().min(1).max(200)
 export default tool({
   description:
     'Draws a chart of what one SELECT returns, and shows it to the person. The SQL is run here, so a chart shows only what the warehouse holds. Values such as segments or regions are written in words by themselves.',
+  effect: 'none',
   input: z.strictObject({
     type: z
       .enum(['bar', 'line', 'area', 'pie'])

@@ -9,6 +9,7 @@ const rowsForPerson = 500
 export default tool({
   description:
     'Runs one DuckDB SELECT over the tables of /workspace/semantic/entities and returns up to 50 rows; the person sees a table. When it returns an error, correct the SQL and call again.',
+  effect: 'none',
   input: z.strictObject({
     sql: z.string().min(1).max(20_000).describe('One SELECT statement (WITH is fine). Dates are written, never taken from a clock.'),
     title: z.string().max(300).optional().describe("Heading of the table, in the asker's language."),

@@ -12,13 +12,14 @@ import { cut, oneLine } from '../show/text.ts'
 import { ago, cost, counted, duration, moment, timeOfDay, wholeNumber } from '../show/values.ts'
 import { start } from './ask.ts'
 
-type ListOptions = { agent?: string; state?: string; session?: string; limit: number; cursor?: string }
+type ListOptions = { agent?: string; state?: string; session?: string; parent?: string; limit: number; cursor?: string }
 
-export async function listRuns(invocation: Invocation, { agent, state, session, limit, cursor }: ListOptions): Promise<number> {
+export async function listRuns(invocation: Invocation, { agent, state, session, parent: given, limit, cursor }: ListOptions): Promise<number> {
   const client = await invocation.client()
   const known = RunState.optional().safeParse(state)
   if (!known.success) throw new Problem('invalid', `There is no state "${state}".`, `States: ${RunState.options.join(', ')}`)
-  const page = await client.runs.list(present({ limit, agent, state: known.data, session, cursor }))
+  const parent = given === undefined ? undefined : await runIdFrom(client, given)
+  const page = await client.runs.list(present({ limit, agent, state: known.data, session, parent, cursor }))
   if (invocation.isJson) invocation.printJson(page)
   else {
     // A person's terminal gets the end of the id, which is enough for every command; a file gets all of it.
@@ -88,6 +89,32 @@ export async function retryRun(invocation: Invocation, given: string): Promise<n
   const run = await client.runs.retry({ runId: await runIdFrom(client, given) })
   if (invocation.isJson) invocation.printJson(run)
   else invocation.terminal.print(`  Run ${run.id} is taken up again.`, `  npx longhaul runs watch ${shortId(run.id)}`)
+  return exitCodes.done
+}
+
+export async function decideStep(
+  invocation: Invocation,
+  given: string,
+  op: string | undefined,
+  { completed, failed, execute }: { completed?: string | true; failed?: string; execute?: boolean },
+): Promise<number> {
+  if ([completed, failed, execute].filter((choice) => choice !== undefined).length !== 1)
+    throw new Problem('invalid', 'Give one of --completed, --failed and --execute.', 'npx longhaul runs decide --help')
+  const client = await invocation.client()
+  const runId = await runIdFrom(client, given)
+  const step = op ?? (await client.runs.get({ runId })).wait?.op
+  if (step === undefined) throw new Problem('conflict', `Run ${runId} waits for no decision about a step.`, `npx longhaul runs get ${runId}`)
+  const run = await client.runs.decide({
+    runId,
+    op: step,
+    ...(completed !== undefined
+      ? { decision: 'completed', output: await readJson(invocation, completed === true ? undefined : completed) }
+      : failed !== undefined
+        ? { decision: 'failed', message: failed }
+        : { decision: 'execute' }),
+  })
+  if (invocation.isJson) invocation.printJson(run)
+  else invocation.terminal.print(`  Step ${step} of run ${runId} is decided.`, `  npx longhaul runs watch ${shortId(runId)}`)
   return exitCodes.done
 }
 
@@ -175,6 +202,8 @@ function printRun(invocation: Invocation, run: Run): void {
         (run.asker.access.personalData ? '' : ' · no personal data'),
     ],
     ['session', run.session],
+    ['started by', run.parent && `run ${run.parent.runId}, step ${run.parent.op}`],
+    ['went on as', run.continuedAs && `run ${run.continuedAs}`],
     ['started', `${moment(run.createdAt)}${tookMs === undefined ? '' : ` · took ${duration(tookMs)}`}`],
     [
       'used',
@@ -186,13 +215,19 @@ function printRun(invocation: Invocation, run: Run): void {
     ['answer', answer ? answer.text : run.output === null ? null : JSON.stringify(run.output)],
     ['failure', run.failure && run.failure.message],
   ])
-  const next = may(run.state, 'cancel') ? ['watch', 'cancel', ...(run.wait?.kind === 'operator' ? ['retry'] : [])] : ['watch']
+  const next = may(run.state, 'cancel')
+    ? ['watch', 'cancel', ...(run.wait?.kind === 'operator' ? [run.wait.reason === 'in_doubt' ? 'decide' : 'retry'] : [])]
+    : ['watch']
   invocation.terminal.print(...next.map((verb) => `  npx longhaul runs ${verb} ${run.id}`), '')
 }
 
 function summary(data: RunEvent['data']): string {
   if ('failure' in data) return oneLine(data.failure.message)
+  if ('needs' in data) return `${data.kind} ${data.name} · ${data.needs} decides: ${oneLine(data.message)}`
+  if ('decision' in data) return `${data.kind} ${data.name} · ${data.decision}, by ${oneLine(data.by)}`
   if ('kind' in data) return `${data.kind} ${data.name}${'attempt' in data && data.attempt > 1 ? ` · attempt ${data.attempt}` : ''}`
+  if ('end' in data) return `${data.end.runId} ${data.end.state}`
+  if ('what' in data) return `${data.count} of ${data.max} ${data.what}`
   if ('message' in data) return oneLine(data.message)
   return shortInput('input' in data ? data.input : 'output' in data ? data.output : 'payload' in data ? data.payload : data)
 }

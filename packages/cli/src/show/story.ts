@@ -90,6 +90,18 @@ export function createStory(page: Page, runId: string): Story {
             : notice(page, paint('yellow', '▲'), label, what, `again in ${duration(retryInMs)}`),
         )
       }
+      case 'step.doubted': {
+        const { name, needs, message } = event.data
+        if (needs === 'check') return notice(page, paint('yellow', '▲'), name, `may have taken effect: ${oneLine(message)} Its check is asked.`)
+        waitingFor = `for an operator: nobody knows whether ${oneLine(name)} took effect`
+        return [
+          ...notice(page, paint('yellow', '▲'), name, `may have taken effect: ${oneLine(message)} An operator must decide.`),
+          ' '.repeat(textColumn) + `npx longhaul runs decide ${runId} ${event.op} --help`,
+        ]
+      }
+      case 'step.decided':
+        waitingFor = undefined
+        return notice(page, '●', event.data.name, `${decisions[event.data.decision]}, by ${oneLine(event.data.by)}`)
       case 'run.interrupted':
         open.clear() // What was under way is started anew.
         return notice(
@@ -135,6 +147,8 @@ export function createStory(page: Page, runId: string): Story {
     },
   }
 }
+
+const decisions = { completed: 'had taken effect', failed: 'has failed', execute: 'had not taken effect and is executed again' } as const
 
 /** `● name      what                                  right`, from margin to margin. */
 export function headline({ width, paint }: Page, glyph: string, name: string, what: string, right = '', style?: 'dim'): string {

@@ -205,6 +205,8 @@ export async function startFakeApi(options: FakeOptions = {}) {
       failure: null,
       wait: null,
       session: session ?? null,
+      parent: null,
+      continuedAs: null,
       asker: { id: key.id, name: key.name, access: key.access },
       usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
       eventCount: 0,

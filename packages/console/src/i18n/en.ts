@@ -181,6 +181,8 @@ export const en = {
     diverged: 'The agent’s code no longer matches this run’s history, so it stopped rather than go on by guess.',
     poison: 'The run took its worker down several times in a row, so it was set aside.',
     broken: 'The code of this run’s version does not load any more, so it was set aside.',
+    in_doubt: '“{{name}}” was interrupted, and nobody knows whether it took effect. It is not executed again on a guess.',
+    in_doubtRemedy: 'Look at what it writes to, then decide: npx longhaul runs decide {{run}}',
     brokenRemedy: 'Correct what the problem names and retry; or cancel it.',
     divergedRemedy: 'Restore the version that it began with, then retry; or cancel it.',
     poisonRemedy: 'Find what kills the worker (its log says), then retry; or cancel it.',

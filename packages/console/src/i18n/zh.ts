@@ -173,6 +173,8 @@ export const zh: Texts = {
     diverged: '智能体的代码与这次运行的历史不再一致，因此它停了下来，而不是凭猜测继续。',
     poison: '这次运行连续多次导致工作进程崩溃，因此被搁置。',
     broken: '这次运行所用版本的代码已无法加载，因此被搁置。',
+    in_doubt: '“{{name}}”被中断，无人知道它是否已经生效。它不会凭猜测再次执行。',
+    in_doubtRemedy: '请查看它所写入的系统，然后决定：npx longhaul runs decide {{run}}',
     brokenRemedy: '请解决上述问题后重新执行，或取消运行。',
     divergedRemedy: '请恢复它开始时的版本后重新执行，或取消运行。',
     poisonRemedy: '请查明工作进程崩溃的原因（见其日志）后重新执行，或取消运行。',

@@ -42,6 +42,11 @@ function applyEvent(draft: Draft, event: RunEvent): void {
       return stepEnded(draft, key, event.seq, at, event.data, { state: 'completed', output: event.data.output, failure: null, endedAt: at })
     case 'step.failed':
       return stepFailed(draft, key, event.seq, at, event.data)
+    case 'step.doubted':
+      ensure(draft, key, event.seq, at, { type: 'step', kind: event.data.kind }, event.data.name)
+      return change(draft, key, event.seq, { state: 'waiting', failure: { message: event.data.message, retryable: false } })
+    case 'step.decided':
+      return change(draft, key, event.seq, { state: 'running', failure: null })
     case 'wait.created': {
       const { data } = event
       ensure(draft, key, event.seq, at, { type: 'wait', kind: data.kind }, data.name)
@@ -61,6 +66,9 @@ function applyEvent(draft: Draft, event: RunEvent): void {
     case 'signal.received':
       mark(draft, key, event.seq, at, event.type, event.data.name)
       return change(draft, key, event.seq, { input: event.data.payload, output: event.data.by })
+    case 'child.ended':
+    case 'run.warned':
+      return
     case 'run.started':
       draft.facts.startedAt ??= at
       mark(draft, key, event.seq, at, event.type, '')

@@ -25,11 +25,11 @@ test('what a worker says of its version decides its status, whatever characters 
   await using e = await startEngine(t.db, {})
   const { runs } = runServices({ db: t.db, engine: e.engine, agents })
   const caller = { askerId: undefined, keyId: newId(), tenantId, name: 'tester', permissions: [], access: { personalData: true } }
-  await expect(runs.start(caller, { agent: 'one', input: null })).rejects.toMatchObject({
+  await expect(runs.start(caller, { agent: 'one', input: null, destinations: [] })).rejects.toMatchObject({
     code: 'conflict',
     message: expect.stringContaining('does not load') as string,
   })
-  await expect(runs.start(caller, { agent: 'two', input: null })).rejects.toMatchObject({
+  await expect(runs.start(caller, { agent: 'two', input: null, destinations: [] })).rejects.toMatchObject({
     code: 'not_found',
     message: expect.stringContaining('There are: one') as string,
   })

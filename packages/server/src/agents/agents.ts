@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Agent, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
+import type { Agent, Destination, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
-import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
+import { type Engine, type StepDecision, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
@@ -51,6 +51,14 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     })
   }
 
+  /** The canary for its share of subjects, always the same ones, as long as it loads. Undefined for everybody else. */
+  async function canaryFor(tenantId: string, name: string, subject: string): Promise<string | undefined> {
+    const { canary } = await currentDeployments(db, tenantId, name)
+    if (!canary || percentileOf(`${canary.id} ${subject}`) >= canary.share) return undefined
+    const [version] = await listVersions(db, tenantId, name, { limit: 1, version: canary.version })
+    return version && version.status !== 'broken' ? canary.version : undefined
+  }
+
   return {
     folderOf: (tenantId: string, agent: string, version: string) => place(tenantId, agent, version).folder,
     place,
@@ -86,24 +94,26 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     },
     /** Resolves when a worker has said how loading the version went, and that is recorded. */
     whenLoaded: (at: Place) => new Promise<void>((resolve) => waiting.set(at.folder, [...(waiting.get(at.folder) ?? []), resolve])),
+    canaryFor,
+    /** The version that new runs of an agent get, or why there is none. */
+    async findVersion(tenantId: string, name: string, subject = newId()): Promise<{ version: string } | { problem: string; code: 'not_found' | 'conflict' }> {
+      const row = await findLive(db, tenantId, name)
+      if (!row) {
+        const names = (await listLive(db, tenantId)).map(({ agent }) => agent)
+        return { code: 'not_found', problem: `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}` }
+      }
+      const canary = await canaryFor(tenantId, name, subject)
+      if (canary) return { version: canary }
+      if (row.problem !== null)
+        return { code: 'conflict', problem: `The code of ${name} does not load, so no run can be started: ${row.problem.slice(0, 2_000)}` }
+      return { version: row.version }
+    },
     async list(tenantId: string): Promise<Agent[]> {
       return (await listLive(db, tenantId)).map(toAgent)
-    },
-    /** What a new run of the agent gets; undefined when there is none, or its code does not load. */
-    async startableVersion(tenantId: string, name: string): Promise<string | undefined> {
-      const row = await findLive(db, tenantId, name)
-      return row && row.problem === null ? row.version : undefined
     },
     async find(tenantId: string, name: string): Promise<Agent | undefined> {
       const row = await findLive(db, tenantId, name)
       return row && toAgent(row)
-    },
-    /** The canary for its share of subjects, always the same ones, as long as it loads. Undefined for everybody else. */
-    async canaryFor(tenantId: string, name: string, subject: string): Promise<string | undefined> {
-      const { canary } = await currentDeployments(db, tenantId, name)
-      if (!canary || percentileOf(`${canary.id} ${subject}`) >= canary.share) return undefined
-      const [version] = await listVersions(db, tenantId, name, { limit: 1, version: canary.version })
-      return version && version.status !== 'broken' ? canary.version : undefined
     },
   }
 }
@@ -121,25 +131,28 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: LiveRow): Ag
 })
 
 /** What the API asks for about runs and approvals, over the engine. */
-export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list' | 'canaryFor'> }) {
+export type RunServicesOptions = {
+  db: Db
+  engine: Engine
+  agents: Pick<Agents, 'find' | 'findVersion'>
+  /** Throws for destinations that could never be told. */
+  assertDestinations?(destinations: Destination[]): void
+}
+
+export function runServices({ db, engine, agents, assertDestinations = () => {} }: RunServicesOptions) {
   return {
     ...controlServices({ db, engine, agents }),
     runs: {
-      async start(caller: Caller, { agent: name, startAt, ...input }: z.output<typeof startRun.input>): Promise<Run> {
-        const agent = await agents.find(caller.tenantId, name)
-        if (!agent) {
-          const names = (await agents.list(caller.tenantId)).map((known) => known.name)
-          throw new AppError('not_found', `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}`)
-        }
-        const version = (await agents.canaryFor(caller.tenantId, name, input.session ?? input.idempotencyKey ?? newId())) ?? agent.version
-        if (agent.status === 'broken' && version === agent.version)
-          throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
+      async start(caller: Caller, { agent: name, startAt, ...start }: z.output<typeof startRun.input>): Promise<Run> {
+        assertDestinations(start.destinations)
+        const found = await agents.findVersion(caller.tenantId, name, start.session ?? start.idempotencyKey)
+        if ('problem' in found) throw new AppError(found.code, found.problem)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
         return engine.startRun({
-          ...input,
+          ...start,
           tenantId: caller.tenantId,
           agent: name,
-          version,
+          version: found.version,
           asker,
           startAt: startAt === undefined ? undefined : new Date(startAt),
         })
@@ -151,12 +164,20 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
           limit,
           cursor,
           ...filter
-        }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined },
+        }: {
+          limit: number
+          cursor?: string | undefined
+          agent?: string | undefined
+          state?: Run['state'] | undefined
+          session?: string | undefined
+          parent?: string | undefined
+        },
       ) {
         return pageBy(limit, cursor, (before, count) => listRuns(db, audience, { ...filter, limit: count, before }))
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
       cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),
+      decide: (caller: Caller, input: StepDecision) => engine.decideStep(caller, caller.name, input),
       retry: (caller: Caller, runId: string) => engine.retry(caller, runId, caller.name),
       signal: (caller: Caller, { runId, name, payload, idempotencyKey }: { runId: string; name: string; payload: Json; idempotencyKey?: string | undefined }) =>
         engine.signal(caller, runId, caller.name, name, payload, idempotencyKey),
@@ -177,13 +198,14 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
 }
 
 type StepEvent = Extract<RunEvent, { type: 'step.started' | 'step.completed' | 'step.failed' }>
+const isStepEvent = (event: RunEvent): event is StepEvent => event.type === 'step.started' || event.type === 'step.completed' || event.type === 'step.failed'
 
 /** A step from its events: the last attempt, and for a model call the prompt as the model saw it. */
 async function findStep(db: Db, audience: Audience, runId: string, op: string) {
   const run = await findRun(db, audience, runId)
   if (!run) return undefined
   const { tenantId } = audience
-  const events = (await listStepEvents(db, tenantId, runId, op)).filter((event): event is StepEvent => event.type.startsWith('step.'))
+  const events = (await listStepEvents(db, tenantId, runId, op)).filter(isStepEvent)
   const first = events[0]
   const last = events.at(-1)
   if (!first || !last) return undefined

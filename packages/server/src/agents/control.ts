@@ -19,7 +19,7 @@ import { pageBy } from './page.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 
-export function controlServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list'> }) {
+export function controlServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find'> }) {
   return {
     limits: {
       set: (caller: Caller, input: Input<typeof setLimit>) => engine.setLimit(caller.tenantId, caller.name, input),

@@ -1,4 +1,4 @@
-import { type Run, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, signalRun, startRun } from '@longhaul/protocol'
+import { type Run, cancelRun, decideStep, getRun, getStep, listRunEvents, listRuns, retryRun, signalRun, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
@@ -17,6 +17,7 @@ export type RunService = {
   findStep(audience: Audience, runId: string, op: string): Promise<Output<typeof getStep> | undefined>
   cancel(caller: Caller, input: Input<typeof cancelRun>): Promise<Run>
   retry(caller: Caller, runId: string): Promise<Run>
+  decide(caller: Caller, input: Input<typeof decideStep>): Promise<Run>
   signal(caller: Caller, input: Input<typeof signalRun>): Promise<Run>
 }
 
@@ -48,6 +49,7 @@ export function runImplementations({
     implement(getStep, async (caller, { runId, op }) => found(await runs.findStep(caller, runId, op), `Run ${runId} has no step ${op}.`)),
     implement(cancelRun, (caller, input) => runs.cancel(caller, input)),
     implement(retryRun, (caller, { runId }) => runs.retry(caller, runId)),
+    implement(decideStep, (caller, input) => runs.decide(caller, input)),
     implement(signalRun, (caller, input) => runs.signal(caller, input)),
   ]
 }

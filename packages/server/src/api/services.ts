@@ -1,11 +1,13 @@
 /** All operations over the services that do them. */
 import type { Keys } from '../identity/index.ts'
+import type { Attention } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { type DeploymentService, deploymentImplementations } from './deployments.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
+import { outcomeImplementations } from './outcomes.ts'
 import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
 import { type RunService, runImplementations } from './runs.ts'
@@ -20,6 +22,7 @@ export type Services = {
   stops: StopService
   schedules: ScheduleService
   approvals: ApprovalService
+  attention: Attention
   agents: AgentService
   deployments: DeploymentService
   keys: Keys
@@ -34,6 +37,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...limitImplementations(services.limits),
   ...stopImplementations(services.stops),
   ...scheduleImplementations(services.schedules),
+  ...outcomeImplementations(services.attention),
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),

@@ -5,6 +5,8 @@
  */
 import { hash as digest } from 'node:crypto'
 import {
+  ChildRequest,
+  type DoubtDecision,
   type Failure,
   type Json,
   type ParkReason,
@@ -17,7 +19,7 @@ import {
   whyNotJson,
 } from '@longhaul/protocol'
 import { type Log, StepFailure, after, monotonicMs, newId, random, toFailure } from '../kernel/index.ts'
-import { History, type NewEvent } from './history.ts'
+import { History, type NewEvent, type OpenOp } from './history.ts'
 import type { Journal } from './journal.ts'
 import type { DbClock } from './node.ts'
 import { defaultRetry, retryDelayMs } from './retry.ts'
@@ -47,15 +49,30 @@ export type RunPorts = {
   journal: Journal
   clock: DbClock
   executors: Executors
+  /** The version that new runs of an agent get, or why there is none. */
+  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  bounds: Bounds
   log: Log
   /** The journal has grown, or a live frame came. */
   onEvents(runId: string): void
   onLive(runId: string, op: string, frame: Parameters<StepContext['live']>[0]): void
+  /** Runs were started that anybody may claim. */
+  onStarted(): void
   /** The run is not this node's any more. */
   onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back'): void
 }
 
-type Change = { state: 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled'; output?: Json; failure?: Failure; wait?: Json; dueMs?: number | null }
+/** What one run's history may come to. */
+export type Bounds = { eventsMax: number; bytesMax: number }
+
+type Change = {
+  state: 'running' | 'waiting' | 'completed' | 'failed' | 'cancelled'
+  output?: Json
+  failure?: Failure
+  wait?: Json
+  dueMs?: number | null
+  continuedAs?: string
+}
 /** What a worker says about a run. Its log lines are the workers' folder's business. */
 export type RunFrame = Extract<WorkerFrame, { run: string }>
 
@@ -65,6 +82,12 @@ const residentMs = 1_000
 export const interruptionsMax = 3
 /** A run that has lost this many workers, though never by its own doing as far as anybody could tell, gets one of its own as well. */
 const lossesMax = 8
+/** A run that only waits for children stays with its worker for so long: one of many is likely to end soon. */
+const lingerMs = 1_000
+const depthMax = 20
+const childInputBytesMax = 1_000_000
+/** Of its bounds. From here on a run is warned. */
+const warnedFrom = 0.8
 const outputBytesMax = 8_000_000
 
 export class ActiveRun {
@@ -94,6 +117,14 @@ export class ActiveRun {
   #isDraining = false
   /** Nothing of the worker counts any more: an end, a sleep or a hand-over is on its way to the journal. */
   #isLeaving = false
+  #isSuperseded = false
+  /** The worker lacks a part of the history that it needs now. */
+  #mustReplay = false
+  /** What its code waits for, as long as nothing else has happened since it said so. */
+  #idleOps: string[] | undefined
+  #bytes = 0
+  /** Versions that are being looked up, so that a thousand children cost one question. */
+  readonly #versions = new Map<string, ReturnType<RunPorts['findVersion']>>()
 
   constructor(row: ClaimedRun, nodeId: string, ports: RunPorts) {
     this.id = row.id
@@ -122,6 +153,7 @@ export class ActiveRun {
       if (row.seq !== this.#seq) throw new Error(`Journal of run ${this.id} has event ${row.seq} where ${this.#seq} should be.`)
       this.history.apply({ type: row.type, op: row.op ?? undefined, data: row.data as object })
       this.#lastHash = row.hash.toString('hex')
+      this.#bytes += row.bytes
       this.#seq++
     }
     if (this.#seq === 0) throw new Error(`Run ${this.id} has no journal.`)
@@ -131,6 +163,7 @@ export class ActiveRun {
   /** What has to happen before a worker sees the run: messages, timers that are due. False when it needs no worker now. */
   wake(inbox: InboxRow[], inboxCount: number): boolean {
     this.#isTakenUp = true
+    this.#settleInterrupted() // Before the messages: one of them may end the wait that a tool was in.
     this.takeInbox(inbox, inboxCount)
     if (this.#isLeaving) return false
     if (this.history.parked) {
@@ -146,6 +179,15 @@ export class ActiveRun {
     }
     this.#fireTimers()
     return true
+  }
+
+  /** What was interrupted and may have taken effect is not executed again: a write is in doubt, and a tool that declares nothing has failed. */
+  #settleInterrupted(): void {
+    for (const [op, { kind, name, attempt, effect, isChecked }] of this.history.interrupted()) {
+      const head = { kind, name, attempt }
+      if (effect === 'write') this.#append([{ type: 'step.doubted', op, data: { ...head, needs: isChecked ? 'check' : 'person', message: interrupted } }])
+      else this.#append([{ type: 'step.failed', op, data: { ...head, failure: interruptedTool, retryInMs: null } }])
+    }
   }
 
   /** A run whose code was executing when two workers ended: the next one it has for itself, so that no other run pays for it. */
@@ -204,6 +246,7 @@ export class ActiveRun {
 
   /** It is another's: drop everything, write nothing. */
   supersede(): void {
+    this.#isSuperseded = true
     this.#stopEverything()
     this.#isLeaving = true
     this.#send?.({ type: 'run.release', run: this.id, reason: 'superseded' })
@@ -232,6 +275,20 @@ export class ActiveRun {
     if (row.kind === 'retry') {
       return this.#append(this.history.parked || this.history.interruptionCount > 0 ? [{ type: 'run.resumed', data: { by: row.sentBy } }] : [], { taken })
     }
+    if (row.kind === 'decision') {
+      const { decision, output, message, attempt } = row.payload as { decision: DoubtDecision; output: Json; message?: string; attempt: number }
+      const known = this.history.ops.get(row.name)
+      if (known?.state !== 'open' || !known.doubt || known.attempt !== attempt) return this.#append([], { taken })
+      return this.#decide(row.name, known, { decision, output: known.kind === 'tool' ? { output, parts: [] } : output, message, by: row.sentBy }, taken)
+    }
+    if (row.kind === 'child') {
+      const { name: runId, payload: end } = row
+      if (!this.history.children.has(runId) || this.history.ends.has(runId)) return this.#append([], { taken })
+      const waits = [...this.history.waits()].filter(([, op]) => op.runId === runId)
+      if (waits.length === 0) return this.#append([{ type: 'child.ended', data: { end } }], { taken })
+      for (const [path, op] of waits) this.#complete(path, 'run', op.name, end, taken)
+      return
+    }
     if (row.kind === 'approval') {
       const wait = [...this.history.waits()].find(([, op]) => op.approvalId === row.name)
       return wait ? this.#complete(wait[0], 'approval', wait[1].name, row.payload, taken) : this.#append([], { taken })
@@ -240,6 +297,45 @@ export class ActiveRun {
     const received: NewEvent = { type: 'signal.received', data: { name: row.name, payload: row.payload, by: row.sentBy } }
     if (!waiting) return this.#append([received], { taken })
     return this.#complete(waiting[0], 'signal', row.name, row.payload, taken, [received])
+  }
+
+  /** Ends a doubt. */
+  #decide(
+    op: string,
+    { kind, name, attempt }: OpenOp,
+    {
+      decision,
+      output = null,
+      message = 'An operator decided that it failed.',
+      by,
+    }: { decision: DoubtDecision; output?: Json; message?: string | undefined; by: string },
+    taken: string[] = [],
+  ): void {
+    const head = { kind, name, attempt }
+    const decided: NewEvent = { type: 'step.decided', op, data: { ...head, decision, by } }
+    const run = this.id
+    if (decision === 'completed') {
+      return this.#append([decided, { type: 'step.completed', op, data: { ...head, output } }], { taken, frames: [{ type: 'op.completed', run, op, output }] })
+    }
+    if (decision === 'failed') {
+      const failure: Failure = { message, code: 'decided', retryable: false }
+      return this.#append([decided, { type: 'step.failed', op, data: { ...head, failure, retryInMs: null } }], {
+        taken,
+        frames: [{ type: 'op.failed', run, op, failure }],
+      })
+    }
+    if (!this.history.hasInside(op)) return this.#append([decided], { taken, frames: [{ type: 'op.retry', run, op, attempt: attempt + 1, delayMs: 0 }] })
+    // What was recorded inside it was kept from the worker, which therefore gets the whole history anew.
+    this.#mustReplay = this.#send !== undefined
+    this.#append([decided], { taken })
+    this.#replayWhenSafe()
+  }
+
+  /** Hands the run back to be replayed, once nothing is under way that this would put in doubt. */
+  #replayWhenSafe(): void {
+    if (!this.#mustReplay || this.#isLeaving || this.history.interrupted().length > 0) return
+    this.#append([], { change: { state: 'running' } })
+    this.#leave('handed-back')
   }
 
   /** Ends an open wait with an output. */
@@ -254,6 +350,13 @@ export class ActiveRun {
   /** A frame of the worker that executes the run. */
   receive(frame: RunFrame): void {
     if (this.#isLeaving) return
+    this.#idleOps = undefined
+    this.#receive(frame)
+    this.#replayWhenSafe()
+    this.#checkBounds()
+  }
+
+  #receive(frame: RunFrame): void {
     switch (frame.type) {
       case 'op.done':
         return this.#done(frame)
@@ -263,6 +366,8 @@ export class ActiveRun {
         return this.#begun(frame)
       case 'op.error':
         return this.#errored(frame)
+      case 'op.doubt':
+        return this.#doubted(frame)
       case 'op.wait':
         return this.#waited(frame)
       case 'run.idle':
@@ -274,9 +379,143 @@ export class ActiveRun {
       }
       case 'run.failed':
         return this.#fail(storable(frame.failure))
+      case 'run.continued':
+        return this.#continued(frame.input)
       case 'run.diverged':
         return this.park('diverged', { op: frame.op, recorded: storableText(frame.recorded), asked: storableText(frame.asked) })
     }
+  }
+
+  /** A history without bounds would be read whole at every wake, and one day not at all. */
+  #checkBounds(): void {
+    if (this.#isLeaving) return
+    const { eventsMax, bytesMax } = this.#ports.bounds
+    for (const [what, count, max] of [
+      ['events', this.history.length, eventsMax],
+      ['bytes', this.#bytes, bytesMax],
+    ] as const) {
+      if (count < max * warnedFrom) continue
+      if (!this.history.warned.has(what)) this.#append([{ type: 'run.warned', data: { what, count, max } }])
+      if (count < max) continue
+      const message = `The run's history has come to ${count} ${what}, and may have ${max}. Have its code go on as a new run before (ctx.continueAs), or raise the limit.`
+      return this.#fail({ message, code: 'history_limit', retryable: false })
+    }
+  }
+
+  /** Ends, and goes on as another run in the same flush. What was signalled and not yet asked for goes with it. */
+  #continued(input: Json): void {
+    const problem = whyNotJson(input)
+    if (problem) return this.#fail({ message: `The input to continue with cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
+    this.#stopEverything()
+    this.#isLeaving = true // Nothing of the worker counts any more while the version is looked up.
+    this.#findVersion(this.row.agent, (found) => {
+      this.#isLeaving = false
+      if ('problem' in found) return this.#fail({ message: found.problem, code: 'not_found', retryable: false })
+      const { id, row } = this
+      const next = this.#newRun({
+        agent: row.agent,
+        version: found.version,
+        input,
+        session: row.sessionId,
+        parent: row.parentId,
+        parent_op: row.parentOp,
+        detached: row.isDetached,
+        depth: row.depth,
+        lineage: row.lineageId ?? id,
+        ...(row.destinations && { destinations: row.destinations }),
+        signals: this.history.signals,
+      })
+      this.#append([{ type: 'run.completed', data: { output: null, continuedAs: next.id } }], {
+        change: { state: 'completed', output: null, continuedAs: next.id },
+        ...next.rows,
+        then: () => this.#ports.onStarted(),
+      })
+      this.#leave('ended')
+    })
+  }
+
+  /** Asks until the database answers. */
+  #findVersion(agent: string, then: (found: Awaited<ReturnType<RunPorts['findVersion']>>) => void): void {
+    const known = this.#versions.get(agent)
+    const asked = known ?? this.#ports.findVersion(this.row.tenantId, agent)
+    if (!known) {
+      this.#versions.set(agent, asked)
+      const forget = () => void this.#versions.delete(agent)
+      asked.then(forget, forget)
+    }
+    asked.then(
+      (found) => this.#isSuperseded || then(found),
+      (error: unknown) => {
+        if (this.#isSuperseded) return
+        this.#ports.log.warn('the version of an agent could not be looked up; it is tried again', { error, runId: this.id })
+        after(500, () => this.#isSuperseded || this.#findVersion(agent, then))
+      },
+    )
+  }
+
+  /** Starts a child: its row and its first event are written together with this run's event about it. */
+  #startChild({ op, name, input }: Extract<RunFrame, { type: 'op' }>): void {
+    const kind = 'run'
+    const refuse = (code: string, message: string) => this.#stepFailed(op, kind, name, 1, { message, code, retryable: false }, null)
+    const request = ChildRequest.safeParse(input)
+    if (!request.success) return refuse('invalid', `A child run needs an agent and an input: ${request.error.issues[0]?.message}.`)
+    const { agent, isDetached, session } = request.data
+    const problem = whyNotJson(request.data.input) ?? whyNotJson(session ?? null)
+    if (problem) return refuse('not_json', `The input of the child run cannot be stored: ${problem}.`)
+    if (this.row.depth >= depthMax) return refuse('too_deep', `Runs may start one another ${depthMax} deep, and this one is there already.`)
+    const bytes = Buffer.byteLength(JSON.stringify(request.data.input))
+    if (bytes > childInputBytesMax) return refuse('too_large', `The input of the child run is ${bytes} bytes; at most ${childInputBytesMax} are taken.`)
+    this.#executing.set(op, new AbortController())
+    this.#findVersion(agent, (found) => {
+      if (this.#isLeaving || !this.#executing.delete(op)) return
+      if ('problem' in found) return refuse('not_found', found.problem)
+      const child = this.#newRun({
+        agent,
+        version: found.version,
+        input: request.data.input,
+        session: session ?? null,
+        parent: this.id,
+        parent_op: op,
+        detached: isDetached,
+        depth: this.row.depth + 1,
+        signals: [],
+      })
+      const output: Json = { runId: child.id }
+      this.#append([{ type: 'step.completed', op, data: { kind, name, attempt: 1, output } }], {
+        frames: [{ type: 'op.completed', run: this.id, op, output }],
+        ...child.rows,
+        then: () => this.#ports.onStarted(),
+      })
+      this.#checkBounds()
+    })
+  }
+
+  #newRun({ signals, input, session, ...more }: NewRunOf): { id: string; rows: { children: string[]; childEvents: string[] } } {
+    const id = newId()
+    const { tenantId, asker } = this.row
+    const events: NewEvent[] = [
+      { type: 'run.started', data: { input } },
+      ...signals.map(({ name, payload }): NewEvent => ({ type: 'signal.received', data: { name, payload, by: `run ${this.id}` } })),
+    ]
+    let previousHash = ''
+    const childEvents = events.map((event, seq) => {
+      const row = eventRow({ runId: id, tenantId, epoch: 0, seq, previousHash }, event, true)
+      previousHash = row.hash
+      return row.text
+    })
+    const isQueued = session !== null && more.parent === this.id // It waits for its turn in the session. One that continues has it.
+    const start = JSON.stringify({
+      id,
+      tenant: tenantId,
+      namespace: this.row.namespace,
+      state: 'pending',
+      input,
+      session,
+      asker,
+      ...more,
+      ...(isQueued && { queued: true }),
+    })
+    return { id, rows: { children: [start], childEvents } }
   }
 
   #fail(failure: Failure): void {
@@ -286,6 +525,11 @@ export class ActiveRun {
   #done({ op, kind, name, attempt, output, durationMs }: Extract<RunFrame, { type: 'op.done' }>): void {
     const known = this.history.ops.get(op)
     if (known && known.state !== 'open') return
+    if (known?.doubt) {
+      // What its check has found. Only an operator may answer what is put to one.
+      if (known.doubt === 'check' && whyNotJson(output) === undefined) this.#decide(op, known, { decision: 'completed', output, by: 'check' })
+      return
+    }
     const problem = whyNotJson(output)
     if (problem)
       return this.#stepFailed(
@@ -299,16 +543,29 @@ export class ActiveRun {
     this.#append([{ type: 'step.completed', op, data: { kind, name, attempt, output, durationMs } }], { frames: [{ type: 'op.completed', run: this.id, op }] })
   }
 
-  #begun({ op, kind, name, attempt, input }: Extract<RunFrame, { type: 'op.begin' }>): void {
+  #begun({ op, kind, name, attempt, input, effect, isChecked }: Extract<RunFrame, { type: 'op.begin' }>): void {
     if (this.#isDraining) return this.#handBackAtBoundary()
     const known = this.history.ops.get(op)
     const begun: ServerFrame = { type: 'op.begun', run: this.id, op }
+    if (known?.state === 'open' && known.doubt) {
+      if (known.doubt !== 'check' || attempt !== known.attempt + 1) return
+      this.#decide(op, known, { decision: 'execute', by: 'check' })
+      return
+    }
     if (this.#isRefusedInput(op, kind, name, attempt, input)) return
     if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return this.#send?.(begun)
-    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input } }], { frames: [begun] })
+    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], { frames: [begun] })
+  }
+
+  #doubted({ op, kind, name, attempt, needs, message }: Extract<RunFrame, { type: 'op.doubt' }>): void {
+    const known = this.history.ops.get(op)
+    if (known?.state !== 'open' || known.attempt !== attempt || known.doubt === needs || known.doubt === 'person') return
+    this.#append([{ type: 'step.doubted', op, data: { kind, name, attempt, needs, message: storableText(message) } }])
   }
 
   #errored({ op, kind, name, attempt, failure: found, retry, durationMs }: Extract<RunFrame, { type: 'op.error' }>): void {
+    const known = this.history.ops.get(op)
+    if (known?.state === 'open' && known.doubt) return
     const failure = storable(found)
     const delayMs = retryDelayMs(attempt, failure, retry ?? { attemptsMax: 1, delayMsMin: 0, delayMsMax: 0 }, random)
     this.#stepFailed(op, kind, name, attempt, failure, delayMs, durationMs)
@@ -342,6 +599,7 @@ export class ActiveRun {
     if (this.#isDraining) return this.#handBackAtBoundary()
     const known = this.history.ops.get(op)
     if (this.#executing.has(op) || (known && known.state !== 'open')) return
+    if (kind === 'run') return this.#startChild({ type: 'op', run: this.id, op, kind, name, input })
     const policy = retry ?? defaultRetry
     const execute = (attempt: number) => void this.#execute({ op, kind, name, input, attempt, policy })
     if (known?.isStarted) {
@@ -413,7 +671,7 @@ export class ActiveRun {
     }
   }
 
-  #waited({ op, kind, name, timeoutMs, detail }: Extract<RunFrame, { type: 'op.wait' }>): void {
+  #waited({ op, kind, name, timeoutMs, detail, target }: Extract<RunFrame, { type: 'op.wait' }>): void {
     const known = this.history.ops.get(op)
     if (known?.state === 'waiting') return this.#armTimers()
     if (known?.state === 'completed') return this.#send?.({ type: 'op.completed', run: this.id, op, output: known.output })
@@ -422,15 +680,19 @@ export class ActiveRun {
     const until = untilMs === null ? null : new Date(Math.ceil(untilMs)).toISOString()
     const problem = detail === undefined ? undefined : whyNotJson(detail)
     if (problem) return this.#fail({ message: `The detail of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
+    if (kind === 'run' && (target === undefined || !this.history.children.has(target))) {
+      const message = `Run ${target ?? '(none)'} was not started by this run, so its end cannot be waited for.`
+      return this.#stepFailed(op, kind, name, 1, { message, code: 'not_found', retryable: false }, null)
+    }
     const approvalId = kind === 'approval' ? newId() : undefined
     const created: NewEvent = {
       type: 'wait.created',
       op,
-      data: { kind, name, until, ...(approvalId && { approvalId }), ...(detail !== undefined && { detail }) },
+      data: { kind, name, until, ...(approvalId && { approvalId }), ...(kind === 'run' && { runId: target }), ...(detail !== undefined && { detail }) },
     }
-    const buffered = kind === 'signal' ? this.history.signals.find((signal) => signal.name === name) : undefined
-    if (buffered) {
-      const { payload: output } = buffered
+    const signalled = kind === 'signal' ? this.history.signals.find((signal) => signal.name === name)?.payload : undefined
+    const output: Json | undefined = kind === 'run' ? this.history.ends.get(target ?? '') : signalled
+    if (output !== undefined) {
       return this.#append([created, { type: 'wait.completed', op, data: { kind, name, output } }], {
         frames: [{ type: 'op.completed', run: this.id, op, output }],
       })
@@ -452,25 +714,32 @@ export class ActiveRun {
       count++
       if (op.until !== null) nextMs = Math.min(nextMs, op.until)
     }
+    for (const [path] of this.history.undecided()) if (ops.includes(path)) count++
     if (count < ops.length || this.#executing.size > 0) return // Crossed with a result that is on its way to the worker.
     if (nextMs - this.#ports.clock.nowMs() <= residentMs) return
-    this.#sleep()
+    if (![...this.history.waits()].some(([path, op]) => op.kind === 'run' && ops.includes(path))) return this.#sleep()
+    this.#idleOps = ops
+    this.#arm('linger', lingerMs, () => this.#idleOps && this.#sleep())
   }
 
   /** Gives the run back until a timer or a message. */
   #sleep(): void {
     const first = [...this.history.waits()].toSorted(([, a], [, b]) => (a.until ?? Infinity) - (b.until ?? Infinity))[0]
     const parked = this.history.parked
+    const [doubt] = this.history.undecided()
     const wait: Json = parked
       ? { kind: 'operator', name: 'operator', until: null, reason: parked.reason, detail: parked.detail }
-      : first
-        ? {
-            kind: first[1].kind,
-            name: first[1].name,
-            until: first[1].until === null ? null : new Date(first[1].until).toISOString(),
-            ...(first[1].approvalId && { approvalId: first[1].approvalId }),
-          }
-        : null
+      : doubt
+        ? { kind: 'operator', name: doubt[1].name, until: null, reason: 'in_doubt', op: doubt[0] }
+        : first
+          ? {
+              kind: first[1].kind,
+              name: first[1].name,
+              until: first[1].until === null ? null : new Date(first[1].until).toISOString(),
+              ...(first[1].approvalId && { approvalId: first[1].approvalId }),
+              ...(first[1].runId && { runId: first[1].runId }),
+            }
+          : null
     this.#append([], { change: { state: 'waiting', wait, dueMs: parked ? null : (first?.[1].until ?? null) } })
     this.#leave('waiting')
   }
@@ -551,10 +820,7 @@ export class ActiveRun {
   }
 
   /** Puts events and what belongs to them on their way. `frames` and `then` follow once they are durable. */
-  #append(
-    events: NewEvent[],
-    { change, frames, then, approvals, taken }: { change?: Change; frames?: ServerFrame[]; then?: () => void; approvals?: string[]; taken?: string[] } = {},
-  ): void {
+  #append(events: NewEvent[], { change, frames, then, approvals, taken, children, childEvents }: Belongings = {}): void {
     let bytes = 0
     const rows = events.map((event) => {
       this.history.apply(event)
@@ -563,6 +829,12 @@ export class ActiveRun {
       bytes += row.text.length
       return row.text
     })
+    this.#bytes += bytes
+    if (frames) this.#idleOps = undefined
+    if (childEvents) {
+      rows.push(...childEvents)
+      bytes += [...childEvents, ...(children ?? [])].reduce((sum, text) => sum + text.length, 0)
+    }
     if (bytes > outputBytesMax * 2) this.#ports.log.warn('large journal entry', { runId: this.id, bytes })
     const durable = { seq: this.#seq, hash: this.#lastHash }
     const changeRow = change && this.#changeRow(change)
@@ -576,6 +848,7 @@ export class ActiveRun {
       change: changeRow,
       approvals,
       taken,
+      children,
       bytes: bytes + (changeRow?.length ?? 0),
       onDurable: () => {
         this.#durable = durable
@@ -623,7 +896,13 @@ export class ActiveRun {
     })
   }
 
-  #changeRow({ state, output, failure, wait, dueMs }: Change): string {
+  /** Whether its end is anybody else's business. */
+  get owes(): boolean {
+    return this.row.parentId !== null || this.history.children.size > 0 || (this.row.destinations ?? []).length > 0
+  }
+
+  #changeRow({ state, output, failure, wait, dueMs, continuedAs }: Change): string {
+    const isEnd = state !== 'running' && state !== 'waiting'
     return JSON.stringify({
       id: this.id,
       epoch: this.epoch,
@@ -635,8 +914,43 @@ export class ActiveRun {
       count: this.#seq,
       seen: this.#inboxSeen,
       ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
+      ...(continuedAs !== undefined && { continued: continuedAs }),
+      ...(isEnd && (this.owes || continuedAs !== undefined) && { owes: true }),
     })
   }
+}
+
+const interrupted = 'Its worker or its server was lost while it was under way.'
+const interruptedTool: Failure = {
+  message: 'It was interrupted, and whether it took effect is not known. Find out before you call it again.',
+  code: 'interrupted',
+  retryable: false,
+}
+
+type Belongings = {
+  change?: Change
+  frames?: ServerFrame[]
+  then?: () => void
+  approvals?: string[]
+  taken?: string[]
+  /** Rows of new runs, and their first events. */
+  children?: string[]
+  childEvents?: string[]
+}
+
+/** The columns of `flush-store.ts` for a run that another one starts. */
+type NewRunOf = {
+  agent: string
+  version: string
+  input: Json
+  session: string | null
+  parent: string | null
+  parent_op: string | null
+  detached: boolean
+  depth: number
+  lineage?: string
+  destinations?: Json
+  signals: readonly { name: string; payload: Json }[]
 }
 
 type ServerStep = { op: string; kind: StepKind; name: string; input: Json; attempt: number; policy: RetryPolicy }

@@ -3,6 +3,8 @@ import { createHash } from 'node:crypto'
 import {
   type Approval,
   type Asker,
+  type Destination,
+  type DoubtDecision,
   type Json,
   type LiveFrame,
   type Message,
@@ -16,10 +18,11 @@ import {
 } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, monotonicMs, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
-import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
+import { ActiveRun, type Bounds, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import { claimRuns } from './claims.ts'
 import { type Decisions, makeDecisions } from './decisions.ts'
+import { settleEndings } from './endings.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { startCursor } from './lane-store.ts'
 import { type Scope, agentName, hasRoom, laneName, openSlots, ranks, tenantName } from './lanes.ts'
@@ -35,9 +38,11 @@ import {
   type NewRun,
   type SessionTurn,
   findByIdempotencyKey,
+  findContinuation,
   findRun,
   insertSessionRun,
   listEvents,
+  listStepEvents,
   loadInbox,
   loadJournals,
   nextDueMs,
@@ -63,7 +68,11 @@ export type Start = {
   startAt?: Date | undefined
   /** Not before so long from now. */
   delayMs?: number | undefined
+  /** Where its end is told. */
+  destinations?: Destination[] | undefined
 }
+
+export type StepDecision = { runId: string; op: string; decision: DoubtDecision; output: Json; message?: string | undefined }
 
 /** What a worker needs of a run. `send` gives frames to the worker; frames of the worker go to `receive`. */
 export type Assignment = {
@@ -90,12 +99,15 @@ export type EngineOptions = {
   log: Log
   leaseMs: number
   executors: Executors
+  /** The version that a run gets which another run or a schedule starts, or why there is none. */
+  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  bounds?: Bounds
+  /** Runs have ended that have destinations, or may have. Called until it resolves, so perhaps more than once for a run. */
+  onEnded?(runIds: string[]): Promise<void>
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
   /** Tells whoever executes it that the run is over here. When it was stopped, what it is doing has to end at once. */
   onReleased(runId: string, isStopped: boolean): void
-  /** The version that a scheduled run of the agent gets, undefined when none can be started. */
-  versionOf(tenantId: string, agent: string): Promise<string | undefined>
   /** How a run's input and output read as words of a conversation. */
   toMessages(turns: SessionTurn[]): Message[]
   /** Runs executed here at once. The others wait in the database. */
@@ -114,6 +126,8 @@ export type Engine = Service &
     cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
     signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
     retry(audience: Audience, runId: string, by: string): Promise<Run>
+    /** Decides a write that is in doubt. The first decision counts. */
+    decideStep(audience: Audience, by: string, decision: StepDecision): Promise<Run>
     decide(audience: Audience, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
     readEvents(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
     watch(runId: string, watcher: Watcher): () => void
@@ -170,6 +184,9 @@ export function openEngine(options: EngineOptions): Engine {
     clock: node.clock,
     executors: options.executors,
     log,
+    findVersion: options.findVersion,
+    bounds: options.bounds ?? { eventsMax: 50_000, bytesMax: 200_000_000 },
+    onStarted: () => claims.wake(),
     onEvents: (runId: string) => tellWatchers(runId, (watcher) => watcher.onWake()),
     onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => tellWatchers(runId, (watcher) => watcher.onLive({ ...frame, op })),
     onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back') {
@@ -179,6 +196,7 @@ export function openEngine(options: EngineOptions): Engine {
       if (why === 'superseded') areStraysPossible = true
       options.onReleased(run.id, why === 'superseded' && stopOver(node.policies(), run.row, run.id) !== undefined)
       tellWatchers(run.id, (watcher) => watcher.onWake())
+      if (why === 'ended' && run.owes) endings.wake()
       if (why === 'ended' && run.row.sessionId !== null)
         void releaseSessions(db).then(
           (isReleased) => isReleased && claims.wake(),
@@ -294,6 +312,18 @@ export function openEngine(options: EngineOptions): Engine {
     },
   })
 
+  const endings = loop({
+    everyMs: pollMs,
+    onError: (error) => log.warn('telling others of the ends of runs failed; it is tried again', { error }),
+    async work() {
+      const count = await settleEndings(db, options.onEnded ?? (async () => {}), (runId, nodeId) => {
+        probe('ending.after')
+        deliver(runId, nodeId)
+      })
+      return count > 0 ? 0 : pollMs
+    },
+  })
+
   const burials = loop({
     everyMs: Math.max(500, leaseMs / 4),
     onError: (error) => log.warn('looking for nodes that went away failed; it is tried again', { error }),
@@ -307,18 +337,18 @@ export function openEngine(options: EngineOptions): Engine {
     for (const [runId, messages] of byRun) active.get(runId)?.takeInbox(messages, 0)
   }
 
-  /** False when the run has ended. */
+  /** `ended` when the run takes nothing more, `repeated` when a message with that key was there before. */
   async function send(
     tenantId: string,
     runId: string,
     message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
-  ): Promise<boolean> {
+  ): Promise<'sent' | 'repeated' | 'ended'> {
     probe('message.before')
     const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
     probe('message.after')
-    if (!sent) return false
+    if (!sent) return 'ended'
     deliver(runId, sent.nodeId)
-    return true
+    return sent.isNew ? 'sent' : 'repeated'
   }
 
   /** The message is in the database, so it arrives. This is only to have it arrive at once. */
@@ -331,6 +361,12 @@ export function openEngine(options: EngineOptions): Engine {
     const run = await findRun(db, audience, runId)
     if (!run) throw new AppError('not_found', `No run ${runId}.`)
     return run
+  }
+
+  /** The run, or the one that it has continued as: whoever talks to the first means the last. */
+  async function loadCurrent(audience: Audience, runId: string): Promise<Run> {
+    const run = await load(audience, runId)
+    return run.continuedAs === null ? run : ((await findContinuation(db, audience, runId)) ?? run)
   }
 
   /** Waits until the run is as `isDone` wants it, or the time is up; returns it either way. */
@@ -362,7 +398,7 @@ export function openEngine(options: EngineOptions): Engine {
     throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
   }
 
-  const schedules = openSchedules({ db, log, pollMs, versionOf: options.versionOf, onFired: () => claims.wake() })
+  const schedules = openSchedules({ db, log, pollMs, findVersion: options.findVersion, onFired: () => claims.wake() })
 
   const engine: Engine = {
     schedules,
@@ -374,7 +410,8 @@ export function openEngine(options: EngineOptions): Engine {
       },
     }),
 
-    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, namespace = 'default', laneKey = '', priority, startAt, delayMs }) {
+    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, ...more }) {
+      const { namespace = 'default', laneKey = '', priority, startAt, delayMs, destinations: wanted = [] } = more
       if (isStopping) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
       assertStorable({ session, idempotencyKey, laneKey })
       const isDelayed = startAt !== undefined || delayMs !== undefined
@@ -388,6 +425,7 @@ export function openEngine(options: EngineOptions): Engine {
       if (problem) throw new AppError('invalid', `The input cannot be stored: ${problem}.`)
       const inputText = JSON.stringify(input)
       if (inputText.length > inputBytesMax) throw new AppError('too_large', `The input is ${inputText.length} bytes; at most ${inputBytesMax} are taken.`)
+      const destinations = wanted.length > 0 ? wanted : null
       const id = newId()
       const audience = audienceOf(tenantId, asker)
       // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
@@ -398,6 +436,7 @@ export function openEngine(options: EngineOptions): Engine {
             session ?? null,
             asker.id,
             input,
+            ...(destinations ? [destinations] : []),
             ...(isPlain({ namespace, laneKey, priority, startAt, delayMs }) ? [] : [namespace, laneKey, priority, startAt, delayMs]),
           ]),
         )
@@ -417,7 +456,7 @@ export function openEngine(options: EngineOptions): Engine {
         eventRow({ runId: id, tenantId, epoch: isBegun ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
       const rank = ranks[priority ?? 'normal']
       if (session !== undefined) {
-        const run: NewRun = { ...scope, id, rank, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
+        const run: NewRun = { ...scope, id, rank, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash, destinations }
         const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` })
         if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
         claims.wake()
@@ -443,6 +482,7 @@ export function openEngine(options: EngineOptions): Engine {
           key,
           hash: requestHash,
           due: dueMs,
+          ...(destinations && { destinations }),
         })
         if (isHere) slots.take(scope)
         const settled = () => {
@@ -462,7 +502,8 @@ export function openEngine(options: EngineOptions): Engine {
               // Under another name of this node than it was written with the run is not ours: whoever buries that node takes it up.
               if (!isNew || !isHere || isStopping || node.current() !== nodeId || active.has(id)) return
               const createdAt = new Date(node.clock.nowMs())
-              const run = take({ ...scope, id, epoch: 1, version, sessionId: null, input, asker, inboxCount: 0, createdAt }, nodeId)
+              const apart = { parentId: null, parentOp: null, depth: 0, lineageId: null, isDetached: false, destinations }
+              const run = take({ ...scope, ...apart, id, epoch: 1, version, sessionId: null, input, asker, inboxCount: 0, createdAt }, nodeId)
               run.begin(first.hash)
               void dispatch(run)
             },
@@ -505,6 +546,8 @@ export function openEngine(options: EngineOptions): Engine {
         failure: null,
         wait,
         session: null,
+        parent: null,
+        continuedAs: null,
         asker,
         usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
         eventCount: 1,
@@ -514,25 +557,27 @@ export function openEngine(options: EngineOptions): Engine {
       }
     },
 
-    async cancel(audience, runId, by, reason) {
+    async cancel(audience, given, by, reason) {
       assertStorable({ reason })
-      const run = await load(audience, runId)
+      const run = await loadCurrent(audience, given)
+      const runId = run.id
       if (isTerminal(run.state)) return run
       await send(audience.tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
       return until(audience, runId, ({ state }) => isTerminal(state))
     },
 
-    async signal(audience, runId, by, name, payload, idempotencyKey) {
+    async signal(audience, given, by, name, payload, idempotencyKey) {
       assertStorable({ name, idempotencyKey })
-      const run = await load(audience, runId)
-      const ended = ({ state }: Run) => new AppError('conflict', `Run ${runId} has ended (${state}); it takes no signals any more.`)
-      if (!may(run.state, 'signal')) throw ended(run)
       const problem = whyNotJson(payload, 'payload')
-      if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-      const isSent = await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
-      const now = await load(audience, runId)
-      if (!isSent) throw ended(now)
-      return now
+      for (let before = ''; ;) {
+        const run = await loadCurrent(audience, given)
+        if (!may(run.state, 'signal') || run.id === before)
+          throw new AppError('conflict', `Run ${run.id} has ended (${run.state}); it takes no signals any more.`)
+        if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
+        const sent = await send(audience.tenantId, run.id, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+        if (sent !== 'ended') return load(audience, run.id)
+        before = run.id // It ended meanwhile, perhaps to go on as another.
+      }
     },
 
     async retry(audience, runId, by) {
@@ -540,8 +585,29 @@ export function openEngine(options: EngineOptions): Engine {
       if (run.wait?.reason === 'stopped') throw new AppError('conflict', `Run ${runId} is stopped. Lift the stop: longhaul stops list names it.`)
       if (run.wait?.kind !== 'operator')
         throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
+      if (run.wait.reason === 'in_doubt')
+        throw new AppError('conflict', `Step ${run.wait.op} of run ${runId} is in doubt: say what became of it (runs.decide), then the run goes on.`)
       await send(audience.tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
       return until(audience, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
+    },
+
+    async decideStep(audience, by, { runId, op, decision, output, message }) {
+      assertStorable({ message })
+      const problem = whyNotJson(output, 'output')
+      if (problem) throw new AppError('invalid', `The output cannot be stored: ${problem}.`)
+      const run = await load(audience, runId)
+      const last = (await listStepEvents(db, audience.tenantId, runId, op)).findLast(({ type }) => type.startsWith('step.'))
+      if (last?.type !== 'step.doubted' || isTerminal(run.state))
+        throw new AppError(
+          'conflict',
+          `Step ${op} of run ${runId} is not in doubt${last ? ` (its last event is ${last.type})` : ''}; there is nothing to decide.`,
+        )
+      const { attempt } = last.data
+      const payload: Json = { decision, output, attempt, ...(message !== undefined && { message }) }
+      const sent = await send(audience.tenantId, runId, { kind: 'decision', name: op, payload, sentBy: by, idempotencyKey: `doubt ${op} ${attempt}` })
+      if (sent !== 'sent')
+        throw new AppError('conflict', `Step ${op} of run ${runId} has been decided already, or the run has ended; the first decision counts.`)
+      return until(audience, runId, ({ wait }) => wait?.op !== op, 2_000)
     },
 
     async decide(audience, by, approvalId, approved, comment) {
@@ -596,7 +662,7 @@ export function openEngine(options: EngineOptions): Engine {
       isStopping = false
       await node.start()
       await journal.start()
-      for (const service of [claims, inboxes, burials, schedules.service]) await service.start()
+      for (const service of [claims, inboxes, endings, burials, schedules.service]) await service.start()
     },
 
     async stop() {
@@ -604,7 +670,7 @@ export function openEngine(options: EngineOptions): Engine {
       for (const service of [schedules.service, claims]) await service.stop()
       if (drainMs > 0) for (const run of [...active.values()]) run.drain()
       for (const from = monotonicMs(); active.size > 0 && monotonicMs() - from < drainMs;) await sleep(20)
-      for (const service of [inboxes, burials]) await service.stop()
+      for (const service of [inboxes, endings, burials]) await service.stop()
       for (const run of [...active.values()]) run.handBack()
       await journal.stop()
       await node.stop()

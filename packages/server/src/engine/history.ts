@@ -1,14 +1,27 @@
 /** What a run's journal says: a pure fold of its events, and the reading of it that a worker replays. */
-import type { EventType, Failure, HistoryEntry, Json, ParkReason, StepKind, Usage, WaitKind } from '@longhaul/protocol'
+import type { Decider, Effect, EventType, Failure, HistoryEntry, Json, ParkReason, StepKind, Usage, WaitKind } from '@longhaul/protocol'
 
 /** An event to be recorded. `data` has the shape that the protocol gives its type; undefined properties are left out. */
 export type NewEvent = { type: EventType; op?: string | undefined; data: object }
 
 export type Op =
-  | { state: 'open'; kind: StepKind; name: string; attempt: number; isStarted: boolean; input: Json | undefined }
-  | { state: 'waiting'; kind: WaitKind; name: string; until: number | null; approvalId: string | undefined }
+  | OpenOp
+  | { state: 'waiting'; kind: WaitKind; name: string; until: number | null; approvalId: string | undefined; runId: string | undefined }
   | { state: 'completed'; kind: string; name: string; output: Json; input: Json | undefined }
   | { state: 'failed'; kind: string; name: string; failure: Failure; input: Json | undefined }
+
+/** `attempt` is the one under way, or the next one to make. `doubt`: it was begun, how it ended is not known, and this decides. */
+export type OpenOp = {
+  state: 'open'
+  kind: StepKind
+  name: string
+  attempt: number
+  isStarted: boolean
+  input: Json | undefined
+  effect?: Effect | undefined
+  isChecked?: boolean | undefined
+  doubt?: Decider | undefined
+}
 
 export type Parked = { reason: ParkReason; detail: Json }
 
@@ -19,6 +32,12 @@ export class History {
   readonly results: string[] = []
   /** Signals that nobody has waited for yet, oldest first. */
   readonly signals: { name: string; payload: Json }[] = []
+  /** Runs that it has started, by their ids. */
+  readonly children = new Set<string>()
+  /** How children ended, by their ids. */
+  readonly ends = new Map<string, Json>()
+  /** What it has been warned of. */
+  readonly warned = new Set<string>()
   /** Workers lost while its code was executing, since somebody last took the run up again. */
   interruptionCount = 0
   /** Workers lost for whatever reason, since then. */
@@ -35,9 +54,25 @@ export class History {
     const d = data as unknown as Record<string, never>
     switch (type) {
       case 'step.started':
-        this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: d['attempt']!, isStarted: true, input: d['input'] })
+        this.ops.set(op!, {
+          state: 'open',
+          kind: d['kind']!,
+          name: d['name']!,
+          attempt: d['attempt']!,
+          isStarted: true,
+          input: d['input'],
+          effect: d['effect'],
+          isChecked: d['isChecked'],
+        })
+        break
+      case 'step.doubted':
+        if (at?.state === 'open') at.doubt = d['needs']
+        break
+      case 'step.decided':
+        if (at?.state === 'open' && d['decision'] === 'execute') this.ops.set(op!, { ...at, attempt: at.attempt + 1, isStarted: false, doubt: undefined })
         break
       case 'step.completed':
+        if (d['kind'] === 'run') this.children.add(d['output']!['runId'])
         if (d['usage']) this.usage = sum(this.usage, d['usage'])
         this.#result(op!, {
           state: 'completed',
@@ -49,7 +84,15 @@ export class History {
         break
       case 'step.failed':
         if (d['retryInMs'] !== null)
-          this.ops.set(op!, { state: 'open', kind: d['kind']!, name: d['name']!, attempt: Number(d['attempt']) + 1, isStarted: false, input: inputOf(at) })
+          this.ops.set(op!, {
+            state: 'open',
+            kind: d['kind']!,
+            name: d['name']!,
+            attempt: Number(d['attempt']) + 1,
+            isStarted: false,
+            input: inputOf(at),
+            ...(at?.state === 'open' && { effect: at.effect, isChecked: at.isChecked }),
+          })
         else this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: d['failure']!, input: inputOf(at) })
         break
       case 'wait.created':
@@ -61,15 +104,23 @@ export class History {
             name: d['name']!,
             until: d['until'] === null ? null : Date.parse(d['until']!),
             approvalId: d['approvalId'],
+            runId: d['runId'],
           })
         break
       case 'wait.completed':
         if (d['timedOut']) this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: timedOut(d['name']!), input: undefined })
         else this.#result(op!, { state: 'completed', kind: d['kind']!, name: d['name']!, output: d['output']!, input: undefined })
+        if (d['kind'] === 'run' && !d['timedOut']) this.ends.set(d['output']!['runId'], d['output']!)
         if (d['kind'] === 'signal' && !d['timedOut']) this.#takeSignal(d['name']!)
         break
       case 'signal.received':
         this.signals.push({ name: d['name']!, payload: d['payload']! })
+        break
+      case 'child.ended':
+        this.ends.set(d['end']!['runId'], d['end']!)
+        break
+      case 'run.warned':
+        this.warned.add(d['what']!)
         break
       case 'run.interrupted':
         this.lossCount++
@@ -83,28 +134,49 @@ export class History {
     }
   }
 
-  /** What the worker replays: results in recorded order, then what is open. Inside a tool that has a result nothing executes again. */
+  /** What the worker replays: results in recorded order, then what is open. Inside a tool that has a result, or is in doubt, nothing executes. */
   entries(): HistoryEntry[] {
-    const isInsideResult = (path: string) => {
-      for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
-        const parent = this.ops.get(path.slice(0, dot))
-        if (parent && (parent.state === 'completed' || parent.state === 'failed')) return true
-      }
-      return false
-    }
     const entries: HistoryEntry[] = []
     for (const path of this.results) {
       const op = this.ops.get(path)
-      if (!op || isInsideResult(path)) continue
+      if (!op || this.#isInsideSettled(path)) continue
       if (op.state === 'completed') entries.push({ type: 'completed', op: path, kind: op.kind, name: op.name, output: op.output })
       if (op.state === 'failed') entries.push({ type: 'failed', op: path, kind: op.kind, name: op.name, failure: op.failure })
     }
     for (const [path, op] of this.ops) {
-      if ((op.state === 'open' || op.state === 'waiting') && !isInsideResult(path)) {
-        entries.push({ type: 'open', op: path, kind: op.kind, name: op.name, attempt: op.state === 'open' ? op.attempt : 1 })
+      if ((op.state === 'open' || op.state === 'waiting') && !this.#isInsideSettled(path)) {
+        const doubt = op.state === 'open' ? op.doubt : undefined
+        entries.push({ type: 'open', op: path, kind: op.kind, name: op.name, attempt: op.state === 'open' ? op.attempt : 1, ...(doubt && { doubt }) })
       }
     }
     return entries
+  }
+
+  /**
+   * What was under way when the run was last executed and must not simply be executed again: writes, and tools that do not say what they do.
+   * One whose code was in a wait of its own was not writing.
+   */
+  interrupted(): [string, OpenOp][] {
+    const found: [string, OpenOp][] = []
+    for (const [path, op] of this.ops) {
+      if (op.state !== 'open' || !op.isStarted || op.doubt || (op.effect !== 'write' && !(op.kind === 'tool' && op.effect === undefined))) continue
+      if (!this.#isInsideSettled(path) && !this.hasInside(path, ({ state }) => state === 'waiting')) found.push([path, op])
+    }
+    return found
+  }
+
+  /** Whether anything that `is` picks was asked for inside a tool. */
+  hasInside(tool: string, is: (op: Op) => boolean = () => true): boolean {
+    for (const [path, op] of this.ops) if (path.startsWith(`${tool}.`) && is(op)) return true
+    return false
+  }
+
+  #isInsideSettled(path: string): boolean {
+    for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
+      const parent = this.ops.get(path.slice(0, dot))
+      if (parent && (parent.state === 'completed' || parent.state === 'failed' || (parent.state === 'open' && parent.doubt))) return true
+    }
+    return false
   }
 
   /** Lets go of results that only a replay needs; the journal has them. Models' stay, since later prompts build on them. */
@@ -115,6 +187,11 @@ export class History {
   /** Open waits with their paths. */
   *waits(): Generator<[string, Extract<Op, { state: 'waiting' }>]> {
     for (const [path, op] of this.ops) if (op.state === 'waiting') yield [path, op]
+  }
+
+  /** Steps in doubt that a person must decide. The run may sleep over them. */
+  *undecided(): Generator<[string, OpenOp]> {
+    for (const [path, op] of this.ops) if (op.state === 'open' && op.doubt === 'person') yield [path, op]
   }
 
   #result(path: string, op: Op): void {

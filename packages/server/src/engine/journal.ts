@@ -25,6 +25,8 @@ export type Entry = {
   start?: string | undefined
   /** Where a new run that begins on this node counts. It is refused when it may not begin there by itself any more. */
   begins?: Scope | undefined
+  /** New runs that this one starts. Written only with the entry as a whole, and so only while the run is ours. */
+  children?: string[] | undefined
   events: string[]
   change?: string | undefined
   approvals?: string[] | undefined
@@ -75,7 +77,7 @@ export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log })
     let count = 0
     for (const entry of queue) {
       bytes += entry.bytes
-      rows += entry.events.length + 1
+      rows += entry.events.length + 1 + (entry.children?.length ?? 0)
       if (count > 0 && (bytes > bytesMax || rows > rowsMax)) break
       count++
     }
@@ -234,6 +236,7 @@ function rowsOf(batch: Entry[]) {
   const taken: string[] = []
   for (const entry of batch) {
     if (entry.start) starts.push(entry.start)
+    if (entry.children) starts.push(...entry.children)
     if (entry.change) changes.push(entry.change)
     for (const event of entry.events) events.push(event)
     if (entry.approvals) approvals.push(...entry.approvals)

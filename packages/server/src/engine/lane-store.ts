@@ -94,5 +94,6 @@ export async function claimChosen(tx: Tx, { nodeId, fence, ids }: { nodeId: stri
     update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, rank = greatest(rank, 3), started_at = coalesce(started_at, clock_timestamp())
     where id = any(${ids}) and node_id is null and due_at is not null
     returning id, epoch, tenant_id as "tenantId", namespace, agent, version, lane_key as "laneKey", session_id as "sessionId", input, asker,
-      inbox_count as "inboxCount", created_at as "createdAt"`)
+      inbox_count as "inboxCount", created_at as "createdAt",
+      parent_id as "parentId", parent_op as "parentOp", depth, lineage_id as "lineageId", is_detached as "isDetached", destinations`)
 }

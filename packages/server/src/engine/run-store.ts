@@ -1,5 +1,5 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
-import type { Asker, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
+import type { Asker, Destination, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
 import { type Audience, type Db, type Tx, audienceOf, isRunFor, sql } from '../db/index.ts'
 
 export type ClaimedRun = {
@@ -15,6 +15,12 @@ export type ClaimedRun = {
   asker: Asker
   inboxCount: number
   createdAt: Date
+  parentId: string | null
+  parentOp: string | null
+  depth: number
+  lineageId: string | null
+  isDetached: boolean
+  destinations: Destination[] | null
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -24,17 +30,24 @@ export async function nextDueMs(db: Tx): Promise<number | null> {
   return row?.ms ?? null
 }
 
-export type JournalRow = { runId: string; seq: number; epoch: number; type: EventType; op: string | null; data: Json; hash: Buffer }
+export type JournalRow = { runId: string; seq: number; epoch: number; type: EventType; op: string | null; data: Json; hash: Buffer; bytes: number }
 
 /** The whole history of each of these runs, oldest event first. */
 export async function loadJournals(db: Tx, runIds: string[]): Promise<Map<string, JournalRow[]>> {
   const rows = await db.rows<JournalRow>(
-    sql`select run_id as "runId", seq, epoch, type, op, data, hash from events where run_id = any(${runIds}) order by run_id, seq`,
+    sql`select run_id as "runId", seq, epoch, type, op, data, hash, octet_length(data::text) as bytes from events where run_id = any(${runIds}) order by run_id, seq`,
   )
   return Map.groupBy(rows, (row) => row.runId)
 }
 
-export type InboxRow = { id: string; runId: string; kind: 'signal' | 'approval' | 'cancel' | 'retry'; name: string; payload: Json; sentBy: string }
+export type InboxRow = {
+  id: string
+  runId: string
+  kind: 'signal' | 'approval' | 'cancel' | 'retry' | 'decision' | 'child'
+  name: string
+  payload: Json
+  sentBy: string
+}
 
 const inboxRowsMax = 10_000
 
@@ -70,20 +83,21 @@ export type Message = {
  * safe against the run falling asleep at the same moment: whichever of the two comes second sees the other.
  * A run that waits for its turn in a session is put up for nothing but its cancellation, and a delayed start is not brought forward.
  * A cancellation needs no slot and is held by no stop: it gets the rank that says so.
- * Undefined when there is no such run that has not ended.
+ * Undefined when there is no such run that has not ended. `isNew` is false when a message with its idempotency key was there before.
  */
-export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null } | undefined> {
+export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null; isNew: boolean } | undefined> {
   const [run] = await tx.rows<{ nodeId: string | null }>(sql`
     update runs set inbox_count = inbox_count + 1, rank = case when ${message.kind} = 'cancel' then 4 else rank end,
       due_at = case when node_id is null and (state <> 'pending' or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
     where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
     returning node_id as "nodeId"`)
   if (!run) return undefined
-  await tx.rows(sql`
+  const inserted = await tx.rows(sql`
     insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
     values (${message.id}, ${message.tenantId}, ${message.runId}, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}, ${message.sentBy}, ${message.idempotencyKey ?? null})
-    on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing`)
-  return run
+    on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing
+    returning id`)
+  return { ...run, isNew: inserted.length > 0 }
 }
 
 export type NewRun = {
@@ -99,6 +113,7 @@ export type NewRun = {
   asker: Asker
   idempotencyKey: string | null
   requestHash: string
+  destinations: Destination[] | null
 }
 
 /** Starts a run of a session. While another one of it is under way the new run waits for it: no `due_at` yet. False when the idempotency key is taken. */
@@ -107,8 +122,8 @@ export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoc
     await tx.rows(sql`insert into sessions (tenant_id, agent, id) values (${run.tenantId}, ${run.agent}, ${run.sessionId}) on conflict do nothing`)
     await tx.rows(sql`select from sessions where tenant_id = ${run.tenantId} and agent = ${run.agent} and id = ${run.sessionId} for update`)
     const inserted = await tx.rows(sql`
-      insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, input, asker, idempotency_key, request_hash, due_at, event_count)
-      select ${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash},
+      insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, input, asker, idempotency_key, request_hash, destinations, due_at, event_count)
+      select ${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash}, ${run.destinations && JSON.stringify(run.destinations)},
         case when exists (
           select from runs where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and state in ('pending', 'running', 'waiting')
         ) then null else clock_timestamp() end, 1
@@ -187,6 +202,9 @@ type RunRow = {
   failure: Failure | null
   wait: Wait | null
   session: string | null
+  parentId: string | null
+  parentOp: string | null
+  continuedAs: string | null
   asker: Asker
   usage: Usage | null
   eventCount: number
@@ -195,15 +213,16 @@ type RunRow = {
   endedAt: Date | null
 }
 
-const toRun = (row: RunRow): Run => ({
+const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
   ...row,
+  parent: parentId === null || parentOp === null ? null : { runId: parentId, op: parentOp },
   usage: row.usage ?? noUsage,
   createdAt: row.createdAt.toISOString(),
   startedAt: row.startedAt?.toISOString() ?? null,
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-const runColumns = sql`id, agent, version, state, input, output, failure, wait, session_id as session, asker, usage,
+const runColumns = sql`id, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage,
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
@@ -221,10 +240,17 @@ export async function findByIdempotencyKey(db: Tx, tenantId: string, agent: stri
   return { run: toRun(run), requestHash }
 }
 
-export type RunFilter = { limit: number; before?: string | undefined; agent?: string | undefined; state?: RunState | undefined; session?: string | undefined }
+export type RunFilter = {
+  limit: number
+  before?: string | undefined
+  agent?: string | undefined
+  state?: RunState | undefined
+  session?: string | undefined
+  parent?: string | undefined
+}
 
 /** Newest first. `before` is the id of the last run of the page before. */
-export async function listRuns(db: Tx, audience: Audience, { limit, before, agent, state, session }: RunFilter): Promise<Run[]> {
+export async function listRuns(db: Tx, audience: Audience, { limit, before, agent, state, session, parent }: RunFilter): Promise<Run[]> {
   const rows = await db.rows<RunRow>(sql`
     select ${runColumns} from runs
     where ${isRunFor(audience)}
@@ -232,8 +258,18 @@ export async function listRuns(db: Tx, audience: Audience, { limit, before, agen
       and (${agent ?? null}::text is null or agent = ${agent ?? null})
       and (${state ?? null}::text is null or state = ${state ?? null})
       and (${session ?? null}::text is null or session_id = ${session ?? null})
+      ${parent === undefined ? sql`` : sql`and parent_id = ${parent}`}
     order by id desc limit ${limit}`)
   return rows.map(toRun)
+}
+
+/** The run that one which has continued is now: the last of its lineage. */
+export async function findContinuation(db: Tx, audience: Audience, runId: string): Promise<Run | undefined> {
+  const [row] = await db.rows<RunRow>(sql`
+    select ${runColumns} from runs
+    where ${isRunFor(audience)} and lineage_id = (select coalesce(lineage_id, id) from runs where id = ${runId} and ${isRunFor(audience)})
+    order by id desc limit 1`)
+  return row && toRun(row)
 }
 
 type EventRow = { seq: number; type: EventType; op: string | null; at: Date; data: Json }

@@ -178,7 +178,7 @@ test('what is decided about fires that come while a run is under way', () => {
 test('paused, stopped or without a version it starts nothing, and goes on afterwards', async () => {
   await using t = await makeDatabase()
   let version: string | undefined = 'v1'
-  await using e = await startEngine(t.db, { code: async () => 1 }, { versionOf: async () => version })
+  await using e = await startEngine(t.db, { code: async () => 1 }, { findVersion: async () => (version === undefined ? { problem: 'none' } : { version }) })
   expect(await set(e)).toMatchObject({ nextFires: expect.any(Array) as string[], isPaused: false })
   expect(await e.engine.schedules.pause(everyone, 'every')).toMatchObject({ isPaused: true, nextFires: [] })
   await makeDue(t.db, 0)

@@ -56,8 +56,8 @@ export type SchedulesOptions = {
   db: Db
   log: Log
   pollMs: number
-  /** The version that a new run of the agent gets, undefined when none can be started. */
-  versionOf(tenantId: string, agent: string): Promise<string | undefined>
+  /** The version that a new run of the agent gets, or why there is none. */
+  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
   /** Runs were put up. */
   onFired(): void
 }
@@ -65,7 +65,11 @@ export type SchedulesOptions = {
 const namespace = 'default'
 const dueMax = 50
 
-export function openSchedules({ db, log, pollMs, versionOf, onFired }: SchedulesOptions): Schedules & { service: Service } {
+export function openSchedules({ db, log, pollMs, findVersion, onFired }: SchedulesOptions): Schedules & { service: Service } {
+  const versionOf = async (tenantId: string, agent: string): Promise<string | undefined> => {
+    const found = await findVersion(tenantId, agent)
+    return 'version' in found ? found.version : undefined
+  }
   const service = loop({
     everyMs: pollMs,
     onError: (error) => log.warn('schedules could not be looked at; it is tried again', { error }),
@@ -237,6 +241,7 @@ async function startAt(tx: Tx, schedule: ScheduleRow, version: string, fireMs: n
     input,
     asker,
     requestHash: `schedule ${name}`,
+    destinations: null,
   }
   const isNew = await insertDueRun(
     tx,

@@ -6,6 +6,8 @@ export const crashPoints = [
   'claim.after',
   'message.before',
   'message.after',
+  'ending.after',
+  'delivery.after',
   'burial.before',
   'burial.after',
 ] as const

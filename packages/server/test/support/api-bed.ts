@@ -9,6 +9,7 @@ import { type Assignment, type RunFrame, openEngine } from '../../src/engine/ind
 import type { Gateway } from '../../src/gateway/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
 import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
+import { openAttention } from '../../src/outcomes/index.ts'
 import { openSandboxes } from '../../src/sandbox/index.ts'
 import { makeDatabase } from './postgres.ts'
 
@@ -39,7 +40,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     leaseMs: 60_000,
     pollMs: 50,
     toMessages,
-    versionOf: async () => 'v1',
+    findVersion: async () => ({ version: 'v1' }),
     executors: makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
     execute(assignment) {
       assignments.set(assignment.id, assignment)
@@ -52,9 +53,11 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const keys = openKeys({ db, log: silentLog })
   const find = async (_: string, name: string): Promise<Agent | undefined> =>
     name in openings ? { name, version: 'v1', status: 'ready', problem: null, manifest: null, deployedAt: '2026-01-02T03:04:05.678Z' } : undefined
+  const findVersion = async (_: string, name: string) => (name in openings ? { version: 'v1' } : { code: 'not_found' as const, problem: `No agent ${name}.` })
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents: { find, list: async () => [], canaryFor: async () => undefined } }),
+      ...runServices({ db, engine, agents: { find, findVersion } }),
+      attention: openAttention({ db, engine, findVersion }),
       agents: { find, list: async () => [] },
       deployments: openDeployments({
         db,

@@ -1,5 +1,5 @@
 /** An engine with a worker in this process, which speaks the worker protocol's frames and runs scripts: durable code in its simplest form. */
-import type { Failure, HistoryEntry, Json, RetryPolicy, Run, RunEvent, RunState, ServerFrame, StepKind } from '@longhaul/protocol'
+import type { Effect, Failure, HistoryEntry, Json, RetryPolicy, Run, RunEvent, RunState, ServerFrame, StepKind } from '@longhaul/protocol'
 import { isTerminal } from '@longhaul/protocol'
 import { type Db, sql } from '../../src/db/index.ts'
 import { type Assignment, type Engine, type EngineOptions, type Executor, type RunFrame, findRun, openEngine } from '../../src/engine/index.ts'
@@ -22,12 +22,14 @@ export type ScriptContext = {
   /** Executed here, recorded once. */
   step(name: string, work: () => Json | Promise<Json>, retry?: RetryPolicy): Promise<Json>
   /** Recorded before it is executed. */
-  tool(name: string, input: Json, work: () => Json | Promise<Json>): Promise<Json>
+  tool(name: string, input: Json, work: () => Json | Promise<Json>, effect?: Effect | 'undeclared'): Promise<Json>
   /** Executed by the server. */
   serve(kind: StepKind, name: string, input: Json, retry?: RetryPolicy): Promise<Json>
   sleep(name: string, ms: number): Promise<Json>
   signal(name: string, timeoutMs?: number): Promise<Json>
   approval(title: string, timeoutMs?: number): Promise<Json>
+  /** The end of a child. */
+  child(runId: string, name: string): Promise<Json>
   /** Anything, as a worker of any make might send it. */
   send(frame: RunFrame): void
 }
@@ -90,32 +92,36 @@ class Execution {
     }
   }
 
-  #recorded(op: string): { settled: Promise<Json> } | { attempt: number } {
+  #recorded(op: string): { settled: Promise<Json> } | { attempt: number; isDoubted: boolean } {
     const entry = this.#history.find((candidate) => candidate.op === op)
     if (entry?.type === 'completed') return { settled: Promise.resolve(entry.output) }
     if (entry?.type === 'failed') return { settled: Promise.reject(new OpFailed(entry.failure)) }
-    return { attempt: entry?.attempt ?? 1 }
+    return { attempt: entry?.attempt ?? 1, isDoubted: entry?.doubt === 'person' }
   }
 
   #context(start: RunStart): ScriptContext {
     const run = start.run
+    const sayIdle = () =>
+      setImmediate(() => {
+        if (this.#busyCount === 0 && this.#waits.size > 0 && this.#waits.size === this.#open.size) this.send({ type: 'run.idle', run, ops: [...this.#waits] })
+      })
     const ask = (op: string, then: (attempt: number) => void, more: { retry?: (attempt: number) => void; begun?: () => void } = {}): Promise<Json> => {
       if (this.isOver) return never
       const recorded = this.#recorded(op)
       if ('settled' in recorded) return recorded.settled
       return new Promise<Json>((resolve, reject) => {
         this.#open.set(op, { resolve, reject, ...more })
-        then(recorded.attempt)
+        if (!recorded.isDoubted) return then(recorded.attempt)
+        this.#waits.add(op)
+        sayIdle()
       })
     }
-    const wait = (kind: 'timer' | 'signal' | 'approval', name: string, timeoutMs: number | null): Promise<Json> => {
+    const wait = (kind: 'timer' | 'signal' | 'approval' | 'run', name: string, timeoutMs: number | null, target?: string): Promise<Json> => {
       const op = String(this.#next++)
       return ask(op, () => {
         this.#waits.add(op)
-        this.send({ type: 'op.wait', run, op, kind, name, timeoutMs })
-        setImmediate(() => {
-          if (this.#busyCount === 0 && this.#waits.size > 0 && this.#waits.size === this.#open.size) this.send({ type: 'run.idle', run, ops: [...this.#waits] })
-        })
+        this.send({ type: 'op.wait', run, op, kind, name, timeoutMs, ...(target !== undefined && { target }) })
+        sayIdle()
       })
     }
     const execute = async (
@@ -156,11 +162,12 @@ class Execution {
         const go = (attempt: number) => void execute(op, 'step', name, attempt, async () => (output = await work()), retry)
         return ask(op, go, { retry: go }).then((value) => value ?? output)
       },
-      tool: (name, input, work) => {
+      tool: (name, input, work, effect = 'none') => {
         const op = String(this.#next++)
         let output: Json = null
         let attempt = 1
-        const begin = (next: number) => this.send({ type: 'op.begin', run, op, kind: 'tool', name, attempt: (attempt = next), input })
+        const begin = (next: number) =>
+          this.send({ type: 'op.begin', run, op, kind: 'tool', name, attempt: (attempt = next), input, ...(effect !== 'undeclared' && { effect }) })
         return ask(op, begin, { retry: begin, begun: () => void execute(op, 'tool', name, attempt, async () => (output = await work())) }).then(
           (value) => value ?? output,
         )
@@ -171,6 +178,7 @@ class Execution {
       },
       sleep: (name, ms) => wait('timer', name, ms),
       signal: (name, timeoutMs) => wait('signal', name, timeoutMs ?? null),
+      child: (runId, name) => wait('run', name, null, runId),
       approval: (title, timeoutMs) => wait('approval', title, timeoutMs ?? null),
       send: (frame) => this.send(frame),
     }
@@ -215,7 +223,7 @@ export async function startEngine(db: Db, scripts: Scripts, { executors = {}, ..
     leaseMs: 60_000,
     pollMs: 50,
     toMessages: () => [],
-    versionOf: async () => 'v1',
+    findVersion: async () => ({ version: 'v1' }),
     execute(assignment) {
       const execution = new Execution(assignment, scripts[assignment.agent])
       executions.push(execution)

@@ -6,7 +6,7 @@ import type { Json, Run, RunEvent } from '@longhaul/protocol'
 import type { Client } from '@longhaul/sdk/client'
 import { type Db, sql } from '../../src/db/index.ts'
 import type { Played } from './person.ts'
-import { type Command, outputOf, stepsOf } from './programs.ts'
+import { type Command, childCountOf, outputOf, stepsOf, writesOf } from './programs.ts'
 
 /** From now on the database remembers each change of the journal that is no addition. */
 export async function watchJournal(db: Db): Promise<void> {
@@ -63,7 +63,9 @@ export async function findViolations(client: Client, db: Db, { commands, played,
     ...(await checkSingle(db, played)),
     ...(await checkJournal(db, runId)),
     ...(await checkStream(client, played)),
-    ...checkEffects(stepsOf(commands), ledger, cuts),
+    ...(await checkChildren(db, runId, childCountOf(commands))),
+    ...checkEffects(stepsOf(commands), withoutWrites(ledger, commands), cuts),
+    ...checkWrites(writesOf(commands), ledger, played.events),
   ]
 }
 
@@ -77,6 +79,15 @@ function checkEnd({ state, output, failure }: Run, expected: Json): string[] {
 async function checkSingle(db: Db, { key }: Played): Promise<string[]> {
   const runs = await db.rows(sql`select id from runs where idempotency_key = ${key}`)
   return runs.length === 1 ? [] : [`I5: the idempotency key has ${runs.length} runs`]
+}
+
+/** One child for each time that one was asked for, each of them ended. */
+async function checkChildren(db: Db, runId: string, expected: number): Promise<string[]> {
+  const children = await db.rows<{ id: string; state: string }>(sql`select id, state from runs where parent_id = ${runId}`)
+  return [
+    ...(children.length === expected ? [] : [`I5: the run has ${children.length} children and not ${expected}`]),
+    ...children.flatMap(({ id, state }) => (state === 'completed' ? [] : [`I1: child ${id} is ${state}`])),
+  ]
 }
 
 type Row = { seq: number; epoch: number; type: string; op: string | null; text: string; hash: string }
@@ -134,6 +145,24 @@ function checkEffects(expected: Ledger, ledger: Ledger, cuts: Cut[]): string[] {
     if (count < least || count > least + lost)
       problems.push(`I4: step ${step} took effect ${count} times; ${least} plus at most ${lost} that were not recorded are right`)
   }
-  for (const step of ledger.keys()) if (!expected.has(step)) problems.push(`I4: step ${step} is not in the program`)
+  for (const step of ledger.keys()) if (!expected.has(step) && step !== 'fails') problems.push(`I4: step ${step} is not in the program`)
+  return problems
+}
+
+const withoutWrites = (ledger: Ledger, commands: Command[]): Ledger => {
+  const writes = writesOf(commands)
+  return new Map([...ledger].filter(([step]) => !writes.has(step)))
+}
+
+/** I4 for writes, whatever was killed: with a check exactly once; without one at most once, and if not at all, then a person has been asked. */
+function checkWrites(writes: Map<string, boolean>, ledger: Ledger, events: RunEvent[]): string[] {
+  const problems: string[] = []
+  for (const [name, isChecked] of writes) {
+    const count = ledger.get(name) ?? 0
+    const isAsked = events.some((event) => event.type === 'step.doubted' && event.data.name === name && event.data.needs === 'person')
+    if (count > 1) problems.push(`I4: write ${name} took effect ${count} times`)
+    if (count === 0 && (isChecked || !isAsked)) problems.push(`I4: write ${name} never took effect, and nobody was asked`)
+    if (isChecked && isAsked) problems.push(`I4: a person was asked about write ${name}, which has a check`)
+  }
   return problems
 }

@@ -21,7 +21,7 @@ export type PlayOptions = {
 export async function playRun(
   client: Client,
   commands: Command[],
-  { key = randomUUID(), isSlow = false, limitMs = 20_000, onEvent = () => {} }: PlayOptions = {},
+  { key = randomUUID(), isSlow = false, limitMs = 60_000, onEvent = () => {} }: PlayOptions = {},
 ): Promise<Played> {
   const { id: runId } = await keepTrying(() => client.runs.start({ agent: 'crash', input: { commands }, idempotencyKey: key }), patience)
   const events: RunEvent[] = []
@@ -33,10 +33,12 @@ export async function playRun(
       if (!('seq' in frame)) continue
       events.push(frame)
       onEvent(frame)
-      if (frame.type !== 'wait.created' || frame.data.kind === 'timer') continue
+      const isQuestion = frame.type === 'wait.created' ? frame.data.kind !== 'timer' : frame.type === 'step.doubted' && frame.data.needs === 'person'
+      if (!isQuestion) continue
       while (isSlow && (await keepTrying(() => client.runs.get({ runId }), patience)).state === 'running' && !limit.aborted)
         await new Promise((resolve) => setTimeout(resolve, 5))
-      await answer(client, runId, frame)
+      if (frame.type === 'wait.created') await answer(client, runId, frame)
+      if (frame.type === 'step.doubted') await decide(client, runId, frame)
     }
   } catch (error) {
     if (error !== limit.reason) throw error
@@ -47,6 +49,15 @@ export async function playRun(
     )
   }
   return { runId, key, events, reconnectCount }
+}
+
+/** Takes the person's word for it that a write has taken effect. */
+async function decide(client: Client, runId: string, { op = '', data }: Extract<RunEvent, { type: 'step.doubted' }>): Promise<void> {
+  try {
+    await keepTrying(() => client.runs.decide({ runId, op, decision: 'completed', output: `${data.name} done` }), patience)
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === 'conflict')) throw error // As below.
+  }
 }
 
 async function answer(client: Client, runId: string, { op, data }: Extract<RunEvent, { type: 'wait.created' }>): Promise<void> {

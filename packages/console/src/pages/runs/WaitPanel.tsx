@@ -43,10 +43,10 @@ export function WaitPanel({ run, wait }: { run: Run; wait: Wait }) {
     case 'operator':
       return (
         <Note tone="warn" title={t('wait.operator')}>
-          {wait.reason && <p>{t(`wait.${wait.reason}`)}</p>}
+          {wait.reason && <p>{t(`wait.${wait.reason}`, { name: wait.name })}</p>}
           <Difference detail={wait.detail} />
-          {wait.reason && <p className="text-sm text-ink-2">{t(`wait.${wait.reason}Remedy`)}</p>}
-          <RetryButton run={run} />
+          {wait.reason && <p className="text-sm text-ink-2">{t(`wait.${wait.reason}Remedy`, { run: run.id })}</p>}
+          {wait.reason !== 'in_doubt' && <RetryButton run={run} />}
         </Note>
       )
   }

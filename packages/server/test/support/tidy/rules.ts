@@ -25,7 +25,8 @@ export const mayImport: Record<string, readonly string[]> = {
   sandbox: ['db', 'kernel'],
   agents: ['engine', 'gateway', 'sandbox', 'identity', 'db', 'kernel'],
   workers: ['engine', 'agents', 'db', 'kernel'],
-  api: ['engine', 'identity', 'gateway', 'sandbox', 'agents', 'workers', 'db', 'kernel'],
+  outcomes: ['engine', 'db', 'kernel'],
+  api: ['engine', 'identity', 'gateway', 'sandbox', 'agents', 'workers', 'outcomes', 'db', 'kernel'],
 }
 
 /** Which of our packages the source of a package may import. */

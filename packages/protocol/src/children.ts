@@ -1,0 +1,24 @@
+import { z } from 'zod'
+import { Failure } from './errors.ts'
+import { JsonValue, Name } from './values.ts'
+
+/** Input of a `run` step: starts a run of an agent as this run's child. Its output is a `ChildStarted`. */
+export const ChildRequest = z.strictObject({
+  agent: Name,
+  input: JsonValue.default(null),
+  session: z.string().min(1).max(128).optional(),
+  /** It goes on when its parent has ended. Any other child is cancelled then. */
+  isDetached: z.boolean().default(false),
+})
+export type ChildRequest = z.infer<typeof ChildRequest>
+
+export const ChildStarted = z.object({ runId: z.uuid() })
+export type ChildStarted = z.infer<typeof ChildStarted>
+
+/** How a child ended: data for its parent, whatever it is. `runId` is the run that was started, also when it continued as others. */
+export const ChildEnd = z.discriminatedUnion('state', [
+  z.object({ runId: z.uuid(), state: z.literal('completed'), output: JsonValue }),
+  z.object({ runId: z.uuid(), state: z.literal('failed'), failure: Failure }),
+  z.object({ runId: z.uuid(), state: z.literal('cancelled') }),
+])
+export type ChildEnd = z.infer<typeof ChildEnd>

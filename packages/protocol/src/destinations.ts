@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { operation } from './operation.ts'
+import { PageInput, pageOf } from './page.ts'
+import { Name } from './values.ts'
+
+const on = z
+  .array(z.enum(['completed', 'failed', 'cancelled']))
+  .min(1)
+  .max(3)
+  .default(['completed', 'failed'])
+
+/**
+ * Where a run's end is told. `webhook`: a signed POST (Standard Webhooks). `run`: a run of another agent, with the notice as its input. `signal`: a
+ * signal to another run, with the notice as its payload. Each is told at least once, with an id that stays the same.
+ */
+export const Destination = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('webhook'), url: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).max(2_000), on }),
+  z.strictObject({ type: z.literal('run'), agent: Name, on }),
+  z.strictObject({ type: z.literal('signal'), runId: z.uuid(), name: z.string().min(1).max(128), on }),
+])
+export type Destination = z.infer<typeof Destination>
+
+export const deliveryStates = ['pending', 'delivered', 'failed', 'dismissed'] as const
+
+/** One telling of a run's end. `attempt` counts those made; `failure` is what the last of them came to. */
+export const Delivery = z.object({
+  id: z.uuid(),
+  runId: z.uuid(),
+  agent: z.string(),
+  destination: Destination,
+  state: z.enum(deliveryStates),
+  attempt: z.number().int(),
+  failure: z.string().nullable(),
+  /** When it is tried next. */
+  dueAt: z.iso.datetime().nullable(),
+  createdAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+})
+export type Delivery = z.infer<typeof Delivery>
+
+export const listDeliveries = operation({
+  id: 'deliveries.list',
+  summary: 'Tellings of the ends of runs, newest first.',
+  http: ['GET', '/v1/deliveries'],
+  permission: 'runs:read',
+  input: z.strictObject({ ...PageInput, run: z.uuid().optional(), state: z.enum(deliveryStates).optional() }),
+  output: pageOf(Delivery),
+})

@@ -1,0 +1,139 @@
+/**
+ * Tells the ends of runs where their starter wanted them told: a webhook, another agent's run, a signal. Each delivery is a row that the end itself
+ * has made, tried until it is done or has failed often enough, by any node, with one id through all attempts.
+ */
+import { type Destination, type Json, storableText } from '@longhaul/protocol'
+import { type Db, audienceOf } from '../db/index.ts'
+import type { Engine } from '../engine/index.ts'
+import { AppError, type Log, type Service, loop, newId, probe, random, wallClock } from '../kernel/index.ts'
+import type { WebhookReach } from './addresses.ts'
+import { type DeliveryOutcome, type DueDelivery, claimDeliveries, insertDelivery, listEnded, nextDeliveryMs, recordOutcome } from './delivery-store.ts'
+import { type WebhookAnswer, post } from './webhook.ts'
+
+export type DeliveriesOptions = {
+  db: Db
+  log: Log
+  engine: Pick<Engine, 'startRun' | 'signal'>
+  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  webhooks: { secret: string | undefined; reach: WebhookReach }
+  pollMs?: number
+  backoff?: { attemptsMax: number; delayMsMin: number; delayMsMax: number }
+}
+
+export type Deliveries = Service & {
+  /** These runs have ended: their deliveries are made, if they were not before. */
+  announce(runIds: string[]): Promise<void>
+}
+
+const leaseMs = 60_000
+const atOnce = 20
+/** Twelve attempts within about nine hours. */
+const defaultBackoff = { attemptsMax: 12, delayMsMin: 2_000, delayMsMax: 3_600_000 }
+const outputLengthMax = 1_000_000
+
+export function openDeliveries(options: DeliveriesOptions): Deliveries {
+  const { db, log, engine, webhooks, pollMs = 1_000, backoff = defaultBackoff } = options
+
+  const deliveries = loop({
+    everyMs: pollMs,
+    onError: (error) => log.warn('deliveries could not be looked at; it is tried again', { error }),
+    async work() {
+      const due = await claimDeliveries(db, leaseMs, atOnce)
+      await Promise.all(due.map(deliver))
+      if (due.length === atOnce) return 0
+      const nextMs = await nextDeliveryMs(db)
+      return nextMs === null ? pollMs : Math.max(1, Math.min(pollMs, nextMs))
+    },
+  })
+
+  async function deliver(delivery: DueDelivery): Promise<void> {
+    const answer = await attempt(delivery).catch((error: unknown): WebhookAnswer => ({
+      isDone: false,
+      problem: error instanceof Error ? error.message : String(error),
+      // What is refused for what it is will be refused again.
+      mayRetry: !(error instanceof AppError) || error.code === 'unavailable',
+    }))
+    probe('delivery.after')
+    const outcome = outcomeOf(delivery.attempt, answer)
+    await recordOutcome(db, delivery.id, delivery.attempt, outcome)
+    const about = { deliveryId: delivery.id, runId: delivery.run.id, attempt: delivery.attempt }
+    if (outcome.state === 'failed') log.error('the end of a run could not be told; somebody must look at it', { ...about, problem: outcome.failure })
+    if (outcome.state === 'pending')
+      log.warn('the end of a run could not be told; it is tried again', { ...about, problem: outcome.failure, inMs: outcome.inMs })
+  }
+
+  function outcomeOf(attemptNumber: number, answer: WebhookAnswer): DeliveryOutcome {
+    if (answer.isDone) return { state: 'delivered' }
+    const { problem, mayRetry, retryAfterMs = 0 } = answer
+    if (!mayRetry || attemptNumber >= backoff.attemptsMax) return { state: 'failed', failure: problem }
+    const delayMs = Math.min(backoff.delayMsMax, backoff.delayMsMin * 2 ** (attemptNumber - 1))
+    return { state: 'pending', failure: problem, inMs: Math.max(retryAfterMs, Math.round(delayMs * (0.5 + random() / 2))) }
+  }
+
+  async function attempt(delivery: DueDelivery): Promise<WebhookAnswer> {
+    const { id, tenantId, destination, run } = delivery
+    const idempotencyKey = `delivery ${id}`
+    switch (destination.type) {
+      case 'webhook': {
+        const { secret, reach } = webhooks
+        if (secret === undefined) return { isDone: false, problem: noSecret, mayRetry: true }
+        return post({ url: destination.url, id: `msg_${id}`, body: JSON.stringify(noticeOf(delivery)), secret, reach, nowMs: wallClock().getTime() })
+      }
+      case 'run': {
+        const found = await options.findVersion(tenantId, destination.agent)
+        if ('problem' in found) return { isDone: false, problem: found.problem, mayRetry: true } // It may be deployed yet.
+        await engine.startRun({ tenantId, agent: destination.agent, version: found.version, input: noticeOf(delivery), asker: run.asker, idempotencyKey })
+        return { isDone: true }
+      }
+      case 'signal':
+        await engine.signal(audienceOf(tenantId, run.asker), destination.runId, `run ${run.id}`, destination.name, noticeOf(delivery), idempotencyKey)
+        return { isDone: true }
+    }
+  }
+
+  return {
+    async announce(runIds) {
+      let isNew = false
+      for (const { id: runId, tenantId, agent, state, destinations } of await listEnded(db, runIds)) {
+        for (const [n, destination] of destinations.entries()) {
+          if (!(destination.on as string[]).includes(state)) continue
+          await insertDelivery(db, { tenantId, id: newId(), runId, n, agent, destination })
+          isNew = true
+        }
+      }
+      if (isNew) deliveries.wake()
+    },
+    start: deliveries.start,
+    stop: deliveries.stop,
+  }
+}
+
+const noSecret = 'LONGHAUL_WEBHOOK_SECRET is not set, so webhooks cannot be signed.'
+
+/** What receivers are told. An output that is too large for a message is left out; `runs.get` has it. */
+function noticeOf({ run }: DueDelivery): Json {
+  const { id, agent, version, state, output, failure, session, createdAt, endedAt } = run
+  const isCut = output !== null && JSON.stringify(output).length > outputLengthMax
+  return {
+    type: `run.${state}`,
+    timestamp: (endedAt ?? createdAt).toISOString(),
+    data: {
+      runId: id,
+      agent,
+      version,
+      state,
+      output: isCut ? null : output,
+      ...(isCut && { outputLeftOut: true }),
+      failure: failure && { message: storableText(failure.message), retryable: failure.retryable, ...(failure.code !== undefined && { code: failure.code }) },
+      session,
+      createdAt: createdAt.toISOString(),
+      endedAt: endedAt?.toISOString() ?? null,
+    },
+  }
+}
+
+/** Throws for destinations that could never be told, when the run is started and not when it has ended. */
+export function assertDestinations(destinations: readonly Destination[], { secret }: DeliveriesOptions['webhooks']): void {
+  if (secret === undefined && destinations.some(({ type }) => type === 'webhook'))
+    throw new AppError('invalid', `destinations: ${noSecret} Set it to \`whsec_\` and the base64 of 32 random bytes.`)
+}

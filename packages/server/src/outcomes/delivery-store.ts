@@ -1,0 +1,108 @@
+import { type Asker, type Delivery, type Destination, type Failure, type Json, type RunState, storableText } from '@longhaul/protocol'
+import { type Audience, type Tx, isOfRunFor, sql } from '../db/index.ts'
+
+export type NewDelivery = { tenantId: string; id: string; runId: string; n: number; agent: string; destination: Destination }
+
+export type EndedRun = { id: string; tenantId: string; agent: string; state: RunState; destinations: Destination[] }
+
+/** Of these runs those that have somewhere to tell their end. One that goes on as another has not come to its end. */
+export async function listEnded(db: Tx, runIds: string[]): Promise<EndedRun[]> {
+  return db.rows(sql`
+    select id, tenant_id as "tenantId", agent, state, destinations from runs
+    where id = any(${runIds}) and destinations is not null and continued_as is null and state in ('completed', 'failed', 'cancelled')`)
+}
+
+/** Repeating it changes nothing: a run has one delivery for each of its destinations. */
+export async function insertDelivery(db: Tx, { tenantId, id, runId, n, agent, destination }: NewDelivery): Promise<void> {
+  await db.rows(sql`
+    insert into deliveries (tenant_id, id, run_id, n, agent, destination) values (${tenantId}, ${id}, ${runId}, ${n}, ${agent}, ${JSON.stringify(destination)})
+    on conflict (run_id, n) do nothing`)
+}
+
+/** A delivery with the run that it tells of. `attempt` is the one to make now. */
+export type DueDelivery = {
+  id: string
+  tenantId: string
+  attempt: number
+  destination: Destination
+  run: {
+    id: string
+    agent: string
+    version: string
+    state: RunState
+    input: Json
+    output: Json
+    failure: Failure | null
+    session: string | null
+    asker: Asker
+    createdAt: Date
+    endedAt: Date | null
+  }
+}
+
+/** Takes deliveries that are due. They are due again after `leaseMs`, in case that this process does not live to say what came of them. */
+export async function claimDeliveries(db: Tx, leaseMs: number, limit: number): Promise<DueDelivery[]> {
+  const rows = await db.rows<Omit<DueDelivery, 'run'> & { runId: string } & Omit<DueDelivery['run'], 'id'>>(sql`
+    with due as materialized (
+      select id from deliveries where state = 'pending' and due_at <= clock_timestamp() order by due_at limit ${limit} for update skip locked
+    )
+    update deliveries set attempt = deliveries.attempt + 1, due_at = clock_timestamp() + ${leaseMs} * interval '1 ms'
+    from due, runs
+    where deliveries.id = due.id and runs.id = deliveries.run_id
+    returning deliveries.id, deliveries.tenant_id as "tenantId", deliveries.attempt, deliveries.destination, runs.id as "runId", runs.agent, runs.version, runs.state,
+      runs.input, runs.output, runs.failure, runs.session_id as session, runs.asker, runs.created_at as "createdAt", runs.ended_at as "endedAt"`)
+  return rows.map(({ id, tenantId, attempt, destination, runId, ...run }) => ({ id, tenantId, attempt, destination, run: { id: runId, ...run } }))
+}
+
+export type DeliveryOutcome = { state: 'delivered' } | { state: 'pending'; failure: string; inMs: number } | { state: 'failed'; failure: string }
+
+/** Only for the attempt that was claimed: another one may have been made since. */
+export async function recordOutcome(db: Tx, id: string, attempt: number, outcome: DeliveryOutcome): Promise<void> {
+  const failure = outcome.state === 'delivered' ? null : storableText(outcome.failure).slice(0, 2_000)
+  await db.rows(sql`
+    update deliveries set state = ${outcome.state}, failure = ${failure},
+      due_at = ${outcome.state === 'pending' ? sql`clock_timestamp() + ${outcome.inMs} * interval '1 ms'` : sql`null`},
+      ended_at = ${outcome.state === 'pending' ? sql`null` : sql`clock_timestamp()`}
+    where id = ${id} and attempt = ${attempt} and state = 'pending'`)
+}
+
+/** Puts a delivery that failed up once more, from its first attempt. False when it has not failed. */
+export async function resetDelivery(db: Tx, tenantId: string, id: string): Promise<boolean> {
+  const rows = await db.rows(sql`
+    update deliveries set state = 'pending', attempt = 0, due_at = clock_timestamp(), ended_at = null
+    where id = ${id} and tenant_id = ${tenantId} and state = 'failed' returning id`)
+  return rows.length > 0
+}
+
+export async function dismissDelivery(db: Tx, tenantId: string, id: string): Promise<boolean> {
+  const rows = await db.rows(sql`update deliveries set state = 'dismissed' where id = ${id} and tenant_id = ${tenantId} and state = 'failed' returning id`)
+  return rows.length > 0
+}
+
+/** Milliseconds until the next one is due; null when none is. */
+export async function nextDeliveryMs(db: Tx): Promise<number | null> {
+  const [row] = await db.rows<{ ms: number | null }>(sql`
+    select (extract(epoch from min(due_at) - clock_timestamp()) * 1000)::double precision as ms from deliveries where state = 'pending'`)
+  return row?.ms ?? null
+}
+
+type Row = Omit<Delivery, 'dueAt' | 'createdAt' | 'endedAt'> & { dueAt: Date | null; createdAt: Date; endedAt: Date | null }
+export type DeliveryFilter = { limit: number; before?: string | undefined; run?: string | undefined; state?: Delivery['state'] | undefined }
+
+/** Newest first. */
+export async function listDeliveries(db: Tx, audience: Audience, { limit, before, run, state }: DeliveryFilter): Promise<Delivery[]> {
+  const rows = await db.rows<Row>(sql`
+    select id, run_id as "runId", agent, destination, state, attempt, failure, due_at as "dueAt", created_at as "createdAt", ended_at as "endedAt"
+    from deliveries
+    where ${isOfRunFor(audience)}
+      and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
+      ${run === undefined ? sql`` : sql`and run_id = ${run}`}
+      and (${state ?? null}::text is null or state = ${state ?? null})
+    order by id desc limit ${limit}`)
+  return rows.map(({ dueAt, createdAt, endedAt, ...row }) => ({
+    ...row,
+    dueAt: row.state === 'pending' ? (dueAt?.toISOString() ?? null) : null,
+    createdAt: createdAt.toISOString(),
+    endedAt: endedAt?.toISOString() ?? null,
+  }))
+}

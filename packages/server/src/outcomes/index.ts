@@ -1,0 +1,5 @@
+export { webhookReaches } from './addresses.ts'
+export { openAttention } from './attention.ts'
+export type { Attention, AttentionOutcome, Picked } from './attention.ts'
+export { assertDestinations, openDeliveries } from './deliveries.ts'
+export type { Deliveries } from './deliveries.ts'

@@ -1,0 +1,258 @@
+/** Where the end of a run is told, and what becomes of it when it cannot be; the one place for what does not go on by itself. */
+import type { Destination, Json } from '@longhaul/protocol'
+import { expect, test } from 'vitest'
+import { type Scripts, type TestEngine, type TestOptions, asker, everyone, fact, startEngine, tenantId } from '../../test/support/engine.ts'
+import { makeDatabase } from '../../test/support/postgres.ts'
+import { type Received, openReceiver, secret } from '../../test/support/receiver.ts'
+import { type Db, sql } from '../db/index.ts'
+import { silentLog } from '../kernel/index.ts'
+import { openAttention } from './attention.ts'
+import { assertDestinations, openDeliveries } from './deliveries.ts'
+import { listDeliveries } from './delivery-store.ts'
+
+const quick = { attemptsMax: 4, delayMsMin: 10, delayMsMax: 40 }
+const findVersion = async (_: string, agent: string) => (agent === 'nobody' ? { problem: 'No agent nobody.' } : { version: 'v1' })
+
+type Bed = TestEngine & {
+  deliveries: ReturnType<typeof openDeliveries>
+  attention: ReturnType<typeof openAttention>
+  begin(agent: string, destinations: Destination[], input?: Json): Promise<string>
+}
+
+async function open(
+  db: Db,
+  scripts: Scripts,
+  more: TestOptions & { isTelling?: boolean; webhooks?: Parameters<typeof openDeliveries>[0]['webhooks'] } = {},
+): Promise<Bed> {
+  const { isTelling = true, webhooks = { secret, reach: 'loopback' as const }, ...options } = more
+  let deliveries: ReturnType<typeof openDeliveries> | undefined
+  const e = await startEngine(db, scripts, { findVersion, onEnded: async (runIds) => deliveries?.announce(runIds), ...options })
+  const opened = openDeliveries({ db, log: silentLog, engine: e.engine, findVersion, webhooks, pollMs: 20, backoff: quick })
+  deliveries = opened
+  if (isTelling) await opened.start()
+  const stop = async () => {
+    await opened.stop()
+    await e.stop()
+  }
+  return {
+    ...e,
+    stop,
+    deliveries: opened,
+    attention: openAttention({ db, engine: e.engine, findVersion }),
+    begin: async (agent, destinations, input = null) => (await e.engine.startRun({ tenantId, agent, version: 'v1', input, asker, destinations })).id,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+const ending: Scripts = {
+  fine: async (ctx) => ({ answer: ctx.input }),
+  bad: async () => {
+    throw new Error('no use')
+  },
+}
+const told = (db: Db, run: string) => listDeliveries(db, everyone, { limit: 50, run })
+const settled = (db: Db, run: string, count = 1) =>
+  fact(
+    () => told(db, run),
+    (found) => found.length === count && found.every(({ state }) => state !== 'pending'),
+    `deliveries of ${run}`,
+  )
+
+test('the end of a run is posted, signed, where its starter wanted it, and only for the ends that it named', async () => {
+  await using t = await makeDatabase()
+  await using r = await openReceiver()
+  await using e = await open(t.db, ending)
+  const both: Destination = { type: 'webhook', url: r.url, on: ['completed', 'failed'] }
+  const fine = await e.begin('fine', [both, { ...both, on: ['failed'] }], 42)
+  const bad = await e.begin('bad', [both])
+  const [delivery] = await settled(t.db, fine)
+  await settled(t.db, bad)
+  expect(delivery).toMatchObject({ state: 'delivered', attempt: 1, failure: null })
+  const of = (run: string) => r.received.filter(({ body }) => body.data['runId'] === run)
+  expect(of(fine)).toMatchObject([
+    {
+      id: `msg_${delivery?.id}`,
+      isSigned: true,
+      body: { type: 'run.completed', data: { agent: 'fine', state: 'completed', output: { answer: 42 }, failure: null } },
+    },
+  ])
+  expect(of(bad)).toMatchObject([
+    { isSigned: true, body: { type: 'run.failed', data: { output: null, failure: { message: 'Error: no use', retryable: false } } } },
+  ])
+  expect(JSON.stringify(r.received)).not.toContain('stack')
+})
+
+test('a receiver that fails is asked again under the same id, and one that is gone is not', async () => {
+  await using t = await makeDatabase()
+  await using flaky = await openReceiver((count) => (count === 1 ? { status: 503, text: 'busy' } : count === 2 ? 'hang up' : { status: 200 }))
+  await using gone = await openReceiver(() => ({ status: 410 }))
+  await using moved = await openReceiver(() => ({ status: 302, headers: { location: flaky.url } }))
+  await using e = await open(t.db, ending)
+  const hook = (url: string): Destination => ({ type: 'webhook', url, on: ['completed'] })
+  const run = await e.begin('fine', [hook(flaky.url), hook(gone.url), hook(moved.url)])
+  const found = (await settled(t.db, run, 3)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  expect(found).toMatchObject([
+    { state: 'delivered', attempt: 3 },
+    { state: 'failed', attempt: 1, failure: 'It answered 410' },
+    { state: 'failed', attempt: 4, failure: 'It answered 302' },
+  ])
+  expect(new Set(flaky.received.map(({ id }) => id)).size).toBe(1)
+  expect(flaky.received.every(({ isSigned }) => isSigned)).toBe(true)
+})
+
+test('a webhook to this machine is refused unless it is allowed, whatever name it goes by, and is not tried again', async () => {
+  await using t = await makeDatabase()
+  await using r = await openReceiver()
+  await using e = await open(t.db, ending, { webhooks: { secret, reach: 'public' } })
+  const run = await e.begin(
+    'fine',
+    [r.url, r.url.replace('127.0.0.1', 'localhost')].map((url) => ({ type: 'webhook', url, on: ['completed'] })),
+  )
+  for (const delivery of await settled(t.db, run, 2))
+    expect(delivery).toMatchObject({ state: 'failed', attempt: 1, failure: expect.stringContaining('is this machine') })
+  expect(r.received).toEqual([])
+})
+
+test('an agent is run, and a run is signalled, once each with the notice', async () => {
+  await using t = await makeDatabase()
+  const inputs: Json[] = []
+  await using e = await open(t.db, {
+    ...ending,
+    next: async (ctx) => inputs.push(ctx.input),
+    waits: (ctx) => ctx.signal('done'),
+  })
+  const waiting = await e.begin('waits', [])
+  const run = await e.begin('fine', [
+    { type: 'run', agent: 'next', on: ['completed'] },
+    { type: 'signal', runId: waiting, name: 'done', on: ['completed'] },
+    { type: 'signal', runId: run0, name: 'done', on: ['completed'] },
+    { type: 'run', agent: 'nobody', on: ['completed'] },
+  ])
+  const found = (await settled(t.db, run, 4)).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  expect(found.map(({ state, attempt, failure }) => [state, attempt, failure])).toEqual([
+    ['delivered', 1, null],
+    ['delivered', 1, null],
+    ['failed', 1, `No run ${run0}.`],
+    ['failed', 4, 'No agent nobody.'],
+  ])
+  expect(await e.ended(waiting)).toMatchObject({ output: { type: 'run.completed', data: { runId: run } } })
+  await fact(
+    () => inputs.length,
+    (count) => count === 1,
+  )
+  expect(inputs[0]).toMatchObject({ data: { runId: run, output: { answer: null } } })
+})
+const run0 = '0195e0d6-5c1e-7000-8000-000000000001'
+
+test('a delivery outlives the server that was about to make it: owed with the end, made by the next, at least once under one id', async () => {
+  await using t = await makeDatabase()
+  await using r = await openReceiver()
+  const first = await open(t.db, ending, { isTelling: false })
+  const run = await first.begin('fine', [{ type: 'webhook', url: r.url, on: ['completed'] }])
+  await first.ended(run)
+  await first.stop()
+  expect(r.received).toEqual([])
+  await using second = await open(t.db, ending)
+  const [delivery] = await settled(t.db, run)
+  expect(delivery?.state).toBe('delivered')
+  // Made, and lost before it was recorded: what was claimed is due again when its time is over.
+  await t.db.rows(sql`update deliveries set state = 'pending', due_at = clock_timestamp() where run_id = ${run}`)
+  await fact(
+    () => r.received.length,
+    (count) => count === 2,
+  )
+  expect(new Set(r.received.map(({ id }: Received) => id)).size).toBe(1)
+  expect((await told(t.db, run)).length).toBe(1)
+  await second.deliveries.announce([run])
+  expect((await told(t.db, run)).length).toBe(1)
+})
+
+test('a run that goes on as another is told of when the last of them ends', async () => {
+  await using t = await makeDatabase()
+  await using r = await openReceiver()
+  await using e = await open(t.db, {
+    async loop(ctx) {
+      if (Number(ctx.input) >= 3) return 'the end'
+      ctx.send({ type: 'run.continued', run: ctx.run.run, input: Number(ctx.input) + 1 })
+      return new Promise(() => {})
+    },
+  })
+  await e.begin('loop', [{ type: 'webhook', url: r.url, on: ['completed'] }], 1)
+  await fact(
+    () => r.received.length,
+    (count) => count === 1,
+  )
+  expect(r.received).toMatchObject([{ body: { data: { output: 'the end' } } }])
+  expect((await listDeliveries(t.db, everyone, { limit: 10 })).length).toBe(1)
+})
+
+test('webhooks are refused at the start when they could not be signed', () => {
+  const hook: Destination = { type: 'webhook', url: 'https://example.com', on: ['completed'] }
+  expect(() => assertDestinations([hook], { secret: undefined, reach: 'public' })).toThrow(/LONGHAUL_WEBHOOK_SECRET/)
+  expect(() => assertDestinations([hook], { secret, reach: 'public' })).not.toThrow()
+  expect(() => assertDestinations([{ type: 'run', agent: 'a', on: ['failed'] }], { secret: undefined, reach: 'public' })).not.toThrow()
+})
+
+test('what does not go on by itself is in one place with its reason, and is retried or dismissed there', async () => {
+  await using t = await makeDatabase()
+  let isMended = false
+  await using e = await open(t.db, {
+    async bad() {
+      if (!isMended) throw new Error('no use')
+      return 'mended'
+    },
+    async diverges(ctx) {
+      if (!isMended) ctx.send({ type: 'run.diverged', run: ctx.run.run, op: '0', recorded: 'step a', asked: 'step b' })
+      return isMended ? 'mended' : new Promise(() => {})
+    },
+    async parent(ctx) {
+      const { runId } = (await ctx.serve('run', 'bad', { agent: 'bad' })) as { runId: string }
+      await ctx.child(runId, 'bad')
+      return 'handled'
+    },
+    fine: async () => 1,
+  })
+  const failed = await e.begin('bad', [], { n: 1 })
+  await e.ended(failed)
+  const parked = await e.begin('diverges', [])
+  await e.reaches(parked, 'waiting')
+  const told = await e.begin('fine', [{ type: 'run', agent: 'nobody', on: ['completed'] }])
+  const [delivery] = await settled(t.db, told)
+  const parent = await e.begin('parent', [])
+  await e.ended(parent) // Its child's failure was its own business.
+
+  const list = () => e.attention.list(everyone, { limit: 10 })
+  expect((await list()).map(({ id, kind, runId, reason, message }) => ({ id, kind, runId, reason, message }))).toEqual([
+    { id: delivery?.id, kind: 'delivery', runId: told, reason: 'undelivered', message: 'No agent nobody.' },
+    { id: parked, kind: 'run', runId: parked, reason: 'diverged', message: 'asked for step b where the history has step a' },
+    { id: failed, kind: 'run', runId: failed, reason: 'failed', message: 'Error: no use' },
+  ])
+  expect(await e.attention.list(everyone, { limit: 1, before: parked })).toMatchObject([{ id: failed }])
+  expect(await e.attention.list(everyone, { limit: 5, reason: 'diverged' })).toMatchObject([{ id: parked }])
+  expect(await e.attention.list({ tenantId: 'other', askerId: undefined }, { limit: 5 })).toEqual([])
+
+  expect(await e.attention.dismiss(everyone, { ids: [parked, run0] })).toEqual({
+    done: [],
+    left: [
+      { id: parked, problem: 'It still waits: retry, decide or cancel it.' },
+      { id: run0, problem: 'Nothing of this id needs attention.' },
+    ],
+  })
+  isMended = true
+  const retried = await Promise.all([e.attention.retry(everyone, 'ann', { ids: [failed] }), e.attention.retry(everyone, 'bob', { ids: [failed] })])
+  const again = retried.flatMap(({ done }) => done.map(({ runId }) => runId))
+  expect(new Set(again).size).toBe(1)
+  expect(await e.ended(again[0] ?? '')).toMatchObject({ state: 'completed', output: 'mended', input: { n: 1 }, asker })
+  expect(await e.attention.retry(everyone, 'ann', {})).toMatchObject({
+    done: expect.arrayContaining([
+      { id: parked, runId: parked },
+      { id: delivery?.id, runId: told },
+    ]),
+    left: [],
+  })
+  await e.ended(parked)
+  await settled(t.db, told)
+  expect((await list()).map(({ reason }) => reason)).toEqual(['undelivered'])
+  expect(await e.attention.dismiss(everyone, { reason: 'undelivered' })).toMatchObject({ done: [{ id: delivery?.id }] })
+  expect(await list()).toEqual([])
+})
