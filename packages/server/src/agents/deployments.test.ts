@@ -24,7 +24,13 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
     const content = await readFile(join(place.folder, 'agent/agent.ts'), 'utf8')
     await agents.recordLoaded(place, content === 'broken' ? { manifest: null, problem: 'agent/agent.ts: broken' } : { manifest, problem: null })
   }
-  const deployments = openDeployments({ db: t.db, log: silentLog, agents, workers: { warm: (place) => void warm(place), retire: async () => {} } })
+  const loading: Promise<void>[] = []
+  const deployments = openDeployments({
+    db: t.db,
+    log: silentLog,
+    agents,
+    workers: { warm: (place) => void loading.push(warm(place)), retire: async () => {} },
+  })
   const upload = async (content: string) => (await deployments.createVersion(tenantId, 'one', [file('agent/agent.ts', content)])).version
   const deploy = (version: string, more: { share?: number; guard?: RollbackGuard } = {}) =>
     deployments.deploy(tenantId, 'ada', { agent: 'one', version, share: 100, ...more })
@@ -38,6 +44,7 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
     deploy,
     live: async () => (await agents.find(tenantId, 'one'))?.version,
     async [Symbol.asyncDispose]() {
+      await Promise.all(loading)
       await t[Symbol.asyncDispose]()
       await source[Symbol.asyncDispose]()
       await data[Symbol.asyncDispose]()
