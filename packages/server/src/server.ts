@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { openAgents, makeExecutors, openFiles, runServices, toMessages } from './agents/index.ts'
 import { httpApi, implementAll, listen } from './api/index.ts'
 import { type Config, workerEnvironment } from './config.ts'
-import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
+import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { openGateway } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
@@ -60,14 +60,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const embedded = config.LONGHAUL_DATABASE_URL === undefined ? await timed('postgres', () => startEmbedded({ dataDir, log })) : undefined
   if (embedded) onStop('PostgreSQL', embedded.stop)
   const databaseUrl = config.LONGHAUL_DATABASE_URL ?? embedded?.url ?? ''
-  const db = openDb({ url: databaseUrl, poolMax: config.LONGHAUL_DATABASE_CONNECTIONS, log })
+  const database = await timed('database', () => prepareDatabase(databaseUrl, log))
+  const db = openDb({ url: databaseUrl, poolMax: config.LONGHAUL_DATABASE_CONNECTIONS, role: engineRole, log })
   onStop('database connections', db.stop)
-  const database = await timed('database', async () => {
-    const checked = await checkDatabase(db, databaseUrl)
-    for (const warning of checked.warnings) log.warn(warning)
-    await migrate(db, { log })
-    return checked
-  })
 
   const keys = openKeys({ db, log })
   onStop('keys', keys.stop)

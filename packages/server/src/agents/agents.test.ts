@@ -54,7 +54,7 @@ test('one folder that cannot be deployed does not keep the others from it, and a
 test('of versions that are made live at the same time one is live in the end, and none fails', async () => {
   await using t = await makeDatabase({ poolMax: 10 })
   for (let round = 0; round < 5; round++) {
-    await Promise.all(Array.from({ length: 8 }, (_, i) => makeLive(t.db, tenantId, 'one', `v${i}`)))
+    await Promise.all(Array.from({ length: 8 }, (_, i) => makeLive(t.db.forTenant('acme'), tenantId, 'one', `v${i}`)))
     const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
     expect(await agents.list(tenantId)).toHaveLength(1)
   }
@@ -63,7 +63,7 @@ test('of versions that are made live at the same time one is live in the end, an
 test('what a worker says of its version decides its status, whatever characters are in it', async () => {
   await using t = await makeDatabase()
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-  await makeLive(t.db, tenantId, 'one', 'v1')
+  await makeLive(t.db.forTenant('acme'), tenantId, 'one', 'v1')
   const place = agents.place(tenantId, 'one', 'v1')
   const manifest = { description: 'd', shape: 'function' as const, model: null, instructions: null, tools: [], skills: [], examples: [] }
   await agents.recordLoaded(place, { manifest, problem: null })

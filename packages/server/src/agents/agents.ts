@@ -33,7 +33,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       for (const folder of await findAgentFolders(agentsDir)) {
         try {
           const { agent, version } = await copyVersion(folder, versionsDir)
-          await makeLive(db, tenantId, agent, version)
+          await makeLive(db.forTenant(tenantId), tenantId, agent, version)
           places.push(place(tenantId, agent, version))
         } catch (error) {
           if (!(error instanceof AppError)) throw error
@@ -42,12 +42,12 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       }
       return places
     },
-    recordLoaded: (at: Place, loaded: Parameters<typeof recordLoaded>[4]) => recordLoaded(db, at.tenantId, at.agent, at.version, loaded),
+    recordLoaded: (at: Place, loaded: Parameters<typeof recordLoaded>[4]) => recordLoaded(db.forTenant(at.tenantId), at.tenantId, at.agent, at.version, loaded),
     async list(tenantId: string): Promise<Agent[]> {
-      return (await listLive(db, tenantId)).map(toAgent)
+      return (await listLive(db.forTenant(tenantId), tenantId)).map(toAgent)
     },
     async find(tenantId: string, name: string): Promise<Agent | undefined> {
-      const row = await findLive(db, tenantId, name)
+      const row = await findLive(db.forTenant(tenantId), tenantId, name)
       return row && toAgent(row)
     },
   }
@@ -80,7 +80,7 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
         return engine.startRun({ tenantId: caller.tenantId, agent: name, version: agent.version, input, asker, session, idempotencyKey })
       },
-      find: (audience: Audience, runId: string) => findRun(db, audience, runId),
+      find: (audience: Audience, runId: string) => findRun(db.forTenant(audience.tenantId), audience, runId),
       async list(
         audience: Audience,
         {
@@ -89,7 +89,7 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
           ...filter
         }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined },
       ) {
-        return pageBy(limit, cursor, (before, count) => listRuns(db, audience, { ...filter, limit: count, before }))
+        return pageBy(limit, cursor, (before, count) => listRuns(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before }))
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
       cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),
@@ -105,7 +105,7 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
       list: (
         audience: Audience,
         { limit, cursor, state }: { limit: number; cursor?: string | undefined; state?: Parameters<typeof listApprovals>[2]['state'] },
-      ) => pageBy(limit, cursor, (before, count) => listApprovals(db, audience, { limit: count, before, state })),
+      ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { limit: count, before, state })),
       decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) =>
         engine.decide(caller, caller.name, approvalId, approved, comment),
     },
@@ -128,10 +128,10 @@ type StepEvent = Extract<RunEvent, { type: 'step.started' | 'step.completed' | '
 
 /** A step from its events: the last attempt, and for a model call the prompt as the model saw it. */
 async function findStep(db: Db, audience: Audience, runId: string, op: string) {
-  const run = await findRun(db, audience, runId)
+  const run = await findRun(db.forTenant(audience.tenantId), audience, runId)
   if (!run) return undefined
   const { tenantId } = audience
-  const events = (await listStepEvents(db, tenantId, runId, op)).filter((event): event is StepEvent => event.type.startsWith('step.'))
+  const events = (await listStepEvents(db.forTenant(tenantId), tenantId, runId, op)).filter((event): event is StepEvent => event.type.startsWith('step.'))
   const first = events[0]
   const last = events.at(-1)
   if (!first || !last) return undefined
@@ -156,7 +156,7 @@ async function findStep(db: Db, audience: Audience, runId: string, op: string) {
 async function fullPrompt(db: Db, tenantId: string, runId: string, op: string, input: Json): Promise<Json> {
   const steps = new Map<string, { input: Json; output: Json | undefined }>()
   for (let at: string | undefined = op; at !== undefined && !steps.has(at);) {
-    const events: RunEvent[] = await listStepEvents(db, tenantId, runId, at)
+    const events: RunEvent[] = await listStepEvents(db.forTenant(tenantId), tenantId, runId, at)
     const started = events.findLast((event) => event.type === 'step.started')
     const completed = events.findLast((event) => event.type === 'step.completed')
     const request: Json = at === op ? input : started?.type === 'step.started' ? (started.data.input ?? null) : null

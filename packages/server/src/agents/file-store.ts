@@ -24,14 +24,14 @@ export function openFiles({ db, folder }: { db: Db; folder: string }): Files {
       const digest = createHash('sha256').update(content).digest('hex')
       await writeOnce(pathOf(digest), content)
       const id = newId()
-      await db.rows(sql`
+      await db.forTenant(tenantId).rows(sql`
         insert into files (id, tenant_id, run_id, name, media_type, bytes, digest)
         values (${id}, ${tenantId}, ${runId}, ${name}, ${mediaType}, ${content.length}, ${digest})`)
       return { type: 'file', fileId: id, name, mediaType, bytes: content.length, ...(title !== undefined && { title }) }
     },
     async find(audience, fileId) {
       if (!/^[0-9a-f-]{36}$/.test(fileId)) return undefined
-      const [row] = await db.rows<{ name: string; mediaType: string; bytes: number; digest: string }>(sql`
+      const [row] = await db.forTenant(audience.tenantId).rows<{ name: string; mediaType: string; bytes: number; digest: string }>(sql`
         select name, media_type as "mediaType", bytes, digest from files where id = ${fileId} and ${isOfRunFor(audience)}`)
       return row && { path: pathOf(row.digest), mediaType: row.mediaType, name: row.name, bytes: row.bytes }
     },

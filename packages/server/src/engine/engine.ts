@@ -172,7 +172,7 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   async function dispatch(run: ActiveRun): Promise<void> {
-    const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db, run.row, sessionTurnsMax))
+    const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db.forTenant(run.row.tenantId), run.row, sessionTurnsMax))
     if (active.get(run.id) !== run || run.isLeaving) return
     run.isDispatched = true
     options.execute({
@@ -282,7 +282,7 @@ export function openEngine(options: EngineOptions): Engine {
     message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
   ): Promise<boolean> {
     probe('message.before')
-    const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
+    const sent = await db.forTenant(tenantId).transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
     probe('message.after')
     if (!sent) return false
     deliver(runId, sent.nodeId)
@@ -296,7 +296,7 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   const load = async (audience: Audience, runId: string): Promise<Run> => {
-    const run = await findRun(db, audience, runId)
+    const run = await findRun(db.forTenant(audience.tenantId), audience, runId)
     if (!run) throw new AppError('not_found', `No run ${runId}.`)
     return run
   }
@@ -321,10 +321,10 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   async function sameRequest(audience: Audience, agent: string, key: string, requestHash: string): Promise<Run> {
-    const found = await findByIdempotencyKey(db, audience.tenantId, agent, key)
+    const found = await findByIdempotencyKey(db.forTenant(audience.tenantId), audience.tenantId, agent, key)
     if (!found) throw new AppError('unavailable', 'The run of this idempotency key is being started. Try again.')
     if (found.requestHash === requestHash) return found.run
-    const owner = (await findRun(db, audience, found.run.id))
+    const owner = (await findRun(db.forTenant(audience.tenantId), audience, found.run.id))
       ? `run ${found.run.id}, which was started with another input or by another key`
       : 'another request'
     throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
@@ -348,7 +348,7 @@ export function openEngine(options: EngineOptions): Engine {
       const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
       if (session !== undefined) {
         const run: NewRun = { id, tenantId, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
-        const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${first.hash}` })
+        const isNew = await insertSessionRun(db.forTenant(tenantId), run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${first.hash}` })
         if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
         claims.wake()
         return load(audience, id)
@@ -469,7 +469,7 @@ export function openEngine(options: EngineOptions): Engine {
     async decide(audience, by, approvalId, approved, comment) {
       assertStorable({ comment })
       probe('message.before')
-      const decided = await db.transaction(async (tx) => {
+      const decided = await db.forTenant(audience.tenantId).transaction(async (tx) => {
         const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
         if (!approval) return undefined
         const sent = await sendMessage(tx, {
@@ -485,7 +485,7 @@ export function openEngine(options: EngineOptions): Engine {
       })
       probe('message.after')
       if (!decided) {
-        const found = await findApproval(db, audience, approvalId)
+        const found = await findApproval(db.forTenant(audience.tenantId), audience, approvalId)
         if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
         throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
       }
@@ -495,7 +495,7 @@ export function openEngine(options: EngineOptions): Engine {
 
     async readEvents(audience, runId, after, limit) {
       const run = await load(audience, runId)
-      return { events: await listEvents(db, audience.tenantId, runId, after, limit), isEnded: isTerminal(run.state) }
+      return { events: await listEvents(db.forTenant(audience.tenantId), audience.tenantId, runId, after, limit), isEnded: isTerminal(run.state) }
     },
 
     watch(runId, watcher) {

@@ -1,11 +1,11 @@
 import { type ApiKey, DataAccess, type Permission } from '@longhaul/protocol'
-import { type Tx, sql } from '../db/index.ts'
+import { type TenantTx, type Tx, sql } from '../db/index.ts'
 
 export type Key = { id: string; tenantId: string; name: string; permissions: Permission[]; access: DataAccess; createdAt: Date; lastUsedAt: Date | null }
 
 const columns = sql`id, tenant_id as "tenantId", name, permissions, access, created_at as "createdAt", last_used_at as "lastUsedAt"`
 
-export async function insertKey(db: Tx, key: Pick<Key, 'id' | 'tenantId' | 'name' | 'permissions' | 'access'>, secretHash: Buffer): Promise<Key> {
+export async function insertKey(db: TenantTx, key: Pick<Key, 'id' | 'tenantId' | 'name' | 'permissions' | 'access'>, secretHash: Buffer): Promise<Key> {
   const [row] = await db.rows<Key>(sql`
     insert into keys (id, tenant_id, name, secret_hash, permissions, access, created_at)
     values (${key.id}, ${key.tenantId}, ${key.name}, ${secretHash}, ${key.permissions}, ${JSON.stringify(key.access)}, ${db.now})
@@ -30,7 +30,7 @@ export async function recordKeyUse(db: Tx, keyId: string, noteEveryMs: number): 
     where id = ${keyId} and coalesce(last_used_at < ${db.now} - ${noteEveryMs} * interval '1 ms', true)`)
 }
 
-export async function listKeys(db: Tx, tenantId: string, limit: number): Promise<Key[]> {
+export async function listKeys(db: TenantTx, tenantId: string, limit: number): Promise<Key[]> {
   const rows = await db.rows<Key>(sql`
     select ${columns}
     from keys
@@ -40,7 +40,7 @@ export async function listKeys(db: Tx, tenantId: string, limit: number): Promise
   return rows.map(toKey)
 }
 
-export async function deleteKey(db: Tx, tenantId: string, keyId: string): Promise<Key | undefined> {
+export async function deleteKey(db: TenantTx, tenantId: string, keyId: string): Promise<Key | undefined> {
   const [row] = await db.rows<Key>(sql`
     update keys
     set deleted_at = ${db.now}

@@ -62,7 +62,7 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
 
   async function insert(tenantId: string, key: NewKey): Promise<ApiKey & { secret: string }> {
     const secret = prefix + makeSecret()
-    const inserted = await insertKey(db, { id: newId(), tenantId, ...key }, hashOf(secret))
+    const inserted = await insertKey(db.forTenant(tenantId), { id: newId(), tenantId, ...key }, hashOf(secret))
     log.info('key made', { tenantId, keyId: inserted.id, name: inserted.name })
     return { ...toApiKey(inserted), secret }
   }
@@ -88,9 +88,9 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
       return insert(caller.tenantId, key)
     },
     createFirst: insert,
-    list: async (tenantId) => (await listKeys(db, tenantId, keysMax)).map(toApiKey),
+    list: async (tenantId) => (await listKeys(db.forTenant(tenantId), tenantId, keysMax)).map(toApiKey),
     async delete(tenantId, keyId) {
-      const deleted = await deleteKey(db, tenantId, keyId)
+      const deleted = await deleteKey(db.forTenant(tenantId), tenantId, keyId)
       if (!deleted) throw new AppError('not_found', `No key ${keyId}.`)
       revocations++
       for (const [name, { caller }] of cache) if (caller.keyId === keyId) cache.delete(name)
