@@ -1,21 +1,42 @@
 export { Agent, AgentManifest, ToolSummary, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
+export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
+export type { ChainCheck, Sha256 } from './audit-chain.ts'
+export { AuditEntry, AuditHead, auditOperations, auditOutcomes, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
 export { LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitKind, eventData, eventTypes, isLiveFrame, parkReasons, stepKinds, waitKinds } from './events.ts'
 export type { EventData, EventType } from './events.ts'
 export { jsonDepthMax, storableText, whyNotJson } from './json.ts'
 export type { Json } from './json.ts'
-export { ApiKey, createKey, deleteKey, keyOperations, listKeys } from './keys.ts'
+export { ApiKey, createKey, deleteKey, keyOperations, listKeys, rotateKey, usualPermissions } from './keys.ts'
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'
 export { operation, permissions } from './operation.ts'
 export type { HttpMethod, Operation, Permission } from './operation.ts'
 export { operations } from './operations.ts'
 export { PageInput, pageOf } from './page.ts'
+export { Policy, deletePolicy, getPolicy, listPolicies, policyOperations, putPolicy, testPolicies } from './policies.ts'
+export { roleNames, roles } from './roles.ts'
+export type { Role } from './roles.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
 export { Run, Wait, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
+export { Secret, deleteSecret, getSecret, listSecrets, secretBytesMax, secretOperations, setSecret } from './secrets.ts'
 export { System, getSystem, systemOperations } from './system.ts'
+export {
+  Consumption,
+  Namespace,
+  Quotas,
+  Tenant,
+  createTenant,
+  deleteNamespace,
+  getTenant,
+  listNamespaces,
+  listTenants,
+  putNamespace,
+  tenantOperations,
+  updateTenant,
+} from './tenants.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

@@ -1,12 +1,26 @@
 import { agentOperations } from './agents.ts'
 import { approvalOperations } from './approvals.ts'
+import { auditOperations } from './audit.ts'
 import { keyOperations } from './keys.ts'
 import type { Operation } from './operation.ts'
+import { policyOperations } from './policies.ts'
 import { runOperations } from './runs.ts'
+import { secretOperations } from './secrets.ts'
 import { systemOperations } from './system.ts'
+import { tenantOperations } from './tenants.ts'
 
 /**
  * Every operation there is. Two addresses are not operations, since they speak no JSON: `GET /healthz` and
  * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes.
  */
-export const operations: readonly Operation[] = [...runOperations, ...approvalOperations, ...agentOperations, ...keyOperations, ...systemOperations]
+export const operations: readonly Operation[] = [
+  ...runOperations,
+  ...approvalOperations,
+  ...agentOperations,
+  ...keyOperations,
+  ...tenantOperations,
+  ...policyOperations,
+  ...secretOperations,
+  ...auditOperations,
+  ...systemOperations,
+]

@@ -19,6 +19,7 @@ export type Wait = z.infer<typeof Wait>
 
 export const Run = z.object({
   id: z.uuid(),
+  namespace: z.string(),
   agent: z.string(),
   version: z.string(),
   state: RunState,
@@ -46,6 +47,8 @@ export const startRun = operation({
   permission: 'runs:write',
   input: z.strictObject({
     agent: Name,
+    /** Absent: the key's first namespace, or `default`. */
+    namespace: Name.optional(),
     input: JsonValue.default(null),
     session: z.string().min(1).max(128).optional(),
     idempotencyKey: z.string().min(1).max(128).optional(),
@@ -60,7 +63,13 @@ export const listRuns = operation({
   summary: 'Runs, newest first.',
   http: ['GET', '/v1/runs'],
   permission: 'runs:read',
-  input: z.strictObject({ ...PageInput, agent: Name.optional(), state: RunState.optional(), session: z.string().max(128).optional() }),
+  input: z.strictObject({
+    ...PageInput,
+    namespace: Name.optional(),
+    agent: Name.optional(),
+    state: RunState.optional(),
+    session: z.string().max(128).optional(),
+  }),
   output: pageOf(Run),
 })
 
@@ -97,7 +106,7 @@ export const cancelRun = operation({
   id: 'runs.cancel',
   summary: 'Cancel a run. A run that has ended stays as it is.',
   http: ['POST', '/v1/runs/{runId}/cancel'],
-  permission: 'runs:write',
+  permission: 'runs:operate',
   input: z.strictObject({ runId, reason: z.string().max(500).optional() }),
   output: Run,
 })
@@ -106,7 +115,7 @@ export const retryRun = operation({
   id: 'runs.retry',
   summary: 'Take up a run again that waits for an operator (diverged or poison).',
   http: ['POST', '/v1/runs/{runId}/retry'],
-  permission: 'runs:write',
+  permission: 'runs:operate',
   input: RunRef,
   output: Run,
 })

@@ -2,14 +2,14 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { openAgents, makeExecutors, openFiles, runServices, toMessages } from './agents/index.ts'
+import { guardSteps, openAgents, makeExecutors, openFiles, runServices, toMessages } from './agents/index.ts'
 import { httpApi, implementAll, listen } from './api/index.ts'
 import { type Config, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { openGateway } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
-import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
+import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
 import { type Capabilities, openSandboxes } from './sandbox/index.ts'
 import { openWorkers } from './workers/index.ts'
@@ -66,6 +66,15 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
 
   const keys = openKeys({ db, log })
   onStop('keys', keys.stop)
+  const tenants = openTenants({ db, keys })
+  const policies = openPolicies({ db, log })
+  const masterKeys = await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous: config.LONGHAUL_MASTER_KEY_PREVIOUS })
+  const secrets = openSecrets({ db, masterKeys, log })
+  await secrets.rewrapAll()
+  const audit = openAudit({ db, signer: await openSigner(dataDir), log })
+  await audit.start()
+  onStop('audit log', audit.stop)
+  const { admitTool, guard } = guardSteps({ policies, audit, log })
   const sandboxes = await timed('sandbox', () => openSandboxes({ driver: config.LONGHAUL_SANDBOX_DRIVER, root: join(dataDir, 'sandboxes'), log }))
   onStop('sandboxes', sandboxes.stop)
   const gateway = openGateway({
@@ -87,7 +96,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     offline: offlinePlanner(),
     log,
   })
-  const files = openFiles({ db, folder: join(dataDir, 'blobs') })
+  const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
   const workers = openWorkers({
@@ -111,7 +120,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     log,
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
-    executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
+    executors: guard(makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf })),
+    admitTool,
     execute: workers.execute,
     onReleased: workers.release,
   })
@@ -123,9 +133,13 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const stopping = new AbortController()
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents }),
+      ...runServices({ db, engine, agents, tenants }),
       agents,
       keys,
+      tenants,
+      policies,
+      secrets,
+      audit,
       stopping: stopping.signal,
       log,
       system: {
@@ -144,6 +158,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       },
     }),
     authenticate: keys.authenticate,
+    policies,
+    audit,
+    requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
     findFile: files.find,
     health: () => engine.assertHealthy(),
     consoleFolder: join(root, 'packages/console/dist'),

@@ -197,6 +197,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
     }
     const run: Run = {
       id: uuid(runs.length),
+      namespace: 'default',
       agent,
       version: 'v1',
       state: 'running',

@@ -24,6 +24,9 @@ async function makeFolder(
   return { folder, write, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) }
 }
 
+/** No quotas here. */
+const tenants = { startWithin: <Result>(_: string, __: string, start: () => Promise<Result>) => start() }
+
 test('a version is a copy of the code under its digest: the same code is the same version, other code another, and no edit reaches the copy', async () => {
   await using source = await makeFolder({ 'one/agent/agent.ts': 'export default 1', 'one/evals/big.json': '{}', 'one/agent/agent.test.ts': 'x' })
   await using versions = await makeFolder()
@@ -71,7 +74,7 @@ test('what a worker says of its version decides its status, whatever characters 
   await agents.recordLoaded(place, { manifest: null, problem: 'line \u0000 of \ud83d' })
   expect(await agents.find(tenantId, 'one')).toMatchObject({ status: 'broken', problem: 'line \ufffd of \ufffd', manifest })
   await using e = await startEngine(t.db, {})
-  const { runs } = runServices({ db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ tenants, db: t.db, engine: e.engine, agents })
   const caller = { askerId: undefined, keyId: newId(), tenantId, name: 'tester', permissions: [], access: { personalData: true } }
   await expect(runs.start(caller, { agent: 'one', input: null })).rejects.toMatchObject({
     code: 'conflict',
@@ -108,7 +111,7 @@ test('a step is shown as its last attempt, and a model step with the prompt as t
   const { id } = await e.start('code')
   await e.ended(id)
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-  const { runs } = runServices({ db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ tenants, db: t.db, engine: e.engine, agents })
   const step = await runs.findStep(everyone, id, '1')
   expect(step).toMatchObject({
     op: '1',
@@ -134,7 +137,12 @@ test('runs are listed in pages that neither repeat nor leave out any', async () 
   const ids: string[] = []
   for (let i = 0; i < 7; i++) ids.push((await e.start('code', i)).id)
   for (const id of ids) await e.ended(id)
-  const { runs } = runServices({ db: t.db, engine: e.engine, agents: openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' }) })
+  const { runs } = runServices({
+    tenants,
+    db: t.db,
+    engine: e.engine,
+    agents: openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' }),
+  })
   const seen: string[] = []
   let cursor: string | undefined
   do {

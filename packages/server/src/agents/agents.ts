@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Agent, type Json, type Run, type RunEvent } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
-import type { Caller } from '../identity/index.ts'
+import type { Caller, Tenants } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
 import { copyVersion, findAgentFolders } from './deploy.ts'
 import { promptOf } from './executors.ts'
@@ -63,22 +63,42 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: VersionRow):
 })
 
 /** What the API asks for about runs and approvals, over the engine. */
-export function runServices({ db, engine, agents }: { db: Db; engine: Engine; agents: Pick<Agents, 'find' | 'list'> }) {
+export function runServices({
+  db,
+  engine,
+  agents,
+  tenants,
+}: {
+  db: Db
+  engine: Engine
+  agents: Pick<Agents, 'find' | 'list'>
+  tenants: Pick<Tenants, 'startWithin'>
+}) {
   return {
     runs: {
       async start(
         caller: Caller,
-        { agent: name, input, session, idempotencyKey }: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
+        {
+          agent: name,
+          namespace = caller.namespaces?.[0] ?? 'default',
+          input,
+          session,
+          idempotencyKey,
+        }: { agent: string; namespace?: string | undefined; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
       ): Promise<Run> {
-        const agent = await agents.find(caller.tenantId, name)
+        if (caller.namespaces && !caller.namespaces.includes(namespace))
+          throw new AppError('not_found', `No namespace ${namespace}. This key may use: ${caller.namespaces.join(', ')}.`)
+        const isForCaller = (known: string) => !caller.agents || caller.agents.includes(known)
+        const agent = isForCaller(name) ? await agents.find(caller.tenantId, name) : undefined
         if (!agent) {
-          const names = (await agents.list(caller.tenantId)).map((known) => known.name)
+          const names = (await agents.list(caller.tenantId)).map((known) => known.name).filter(isForCaller)
           throw new AppError('not_found', `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}`)
         }
         if (agent.status === 'broken')
           throw new AppError('conflict', `The code of ${name} does not load, so no run can be started: ${agent.problem?.slice(0, 2_000)}`)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
-        return engine.startRun({ tenantId: caller.tenantId, agent: name, version: agent.version, input, asker, session, idempotencyKey })
+        const start = { tenantId: caller.tenantId, namespace, agent: name, version: agent.version, input, asker, session, idempotencyKey }
+        return tenants.startWithin(caller.tenantId, namespace, () => engine.startRun(start))
       },
       find: (audience: Audience, runId: string) => findRun(db.forTenant(audience.tenantId), audience, runId),
       async list(
@@ -87,7 +107,14 @@ export function runServices({ db, engine, agents }: { db: Db; engine: Engine; ag
           limit,
           cursor,
           ...filter
-        }: { limit: number; cursor?: string | undefined; agent?: string | undefined; state?: Run['state'] | undefined; session?: string | undefined },
+        }: {
+          limit: number
+          cursor?: string | undefined
+          namespace?: string | undefined
+          agent?: string | undefined
+          state?: Run['state'] | undefined
+          session?: string | undefined
+        },
       ) {
         return pageBy(limit, cursor, (before, count) => listRuns(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before }))
       },

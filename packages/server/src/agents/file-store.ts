@@ -4,6 +4,7 @@ import { mkdir, open, rename, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ArtifactRequest, FilePart } from '@longhaul/protocol'
 import { type Audience, type Db, isOfRunFor, sql } from '../db/index.ts'
+import type { Tenants } from '../identity/index.ts'
 import { StepFailure, newId } from '../kernel/index.ts'
 
 const bytesMax = 8_000_000
@@ -14,7 +15,7 @@ export type Files = {
   find(audience: Audience, fileId: string): Promise<{ path: string; mediaType: string; name: string; bytes: number } | undefined>
 }
 
-export function openFiles({ db, folder }: { db: Db; folder: string }): Files {
+export function openFiles({ db, folder, assertStorage = async () => {} }: { db: Db; folder: string; assertStorage?: Tenants['assertStorage'] }): Files {
   const pathOf = (digest: string) => join(folder, digest.slice(0, 2), digest)
   return {
     async store(tenantId, runId, { name, mediaType, title, base64 }) {
@@ -22,6 +23,7 @@ export function openFiles({ db, folder }: { db: Db; folder: string }): Files {
       if (content.length > bytesMax)
         throw new StepFailure({ message: `The file ${name} has ${content.length} bytes; at most ${bytesMax} are kept.`, code: 'too_large', retryable: false })
       const digest = createHash('sha256').update(content).digest('hex')
+      await assertStorage(tenantId, content.length)
       await writeOnce(pathOf(digest), content)
       const id = newId()
       await db.forTenant(tenantId).rows(sql`

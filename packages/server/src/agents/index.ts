@@ -1,5 +1,6 @@
 export { openAgents, runServices } from './agents.ts'
 export type { Agents, Place } from './agents.ts'
+export { guardSteps } from './guard-steps.ts'
 export { toMessages } from './conversation.ts'
 export { makeExecutors } from './executors.ts'
 export type { ExecutorPorts } from './executors.ts'

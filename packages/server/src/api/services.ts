@@ -1,13 +1,17 @@
 /** All operations over the services that do them. */
-import type { Keys } from '../identity/index.ts'
+import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
+import { auditImplementations } from './audit.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
 import { keyImplementations } from './keys.ts'
+import { policyImplementations } from './policies.ts'
 import { type RunService, runImplementations } from './runs.ts'
+import { secretImplementations } from './secrets.ts'
 import { type SystemService, systemImplementations } from './system.ts'
+import { tenantImplementations } from './tenants.ts'
 
 export type Services = {
   runs: RunService
@@ -15,6 +19,10 @@ export type Services = {
   approvals: ApprovalService
   agents: AgentService
   keys: Keys
+  tenants: Tenants
+  policies: Policies
+  secrets: Secrets
+  audit: Audit
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -26,5 +34,9 @@ export const implementAll = (services: Services): Implementation[] => [
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...keyImplementations(services.keys),
+  ...tenantImplementations(services.tenants),
+  ...policyImplementations(services.policies),
+  ...secretImplementations(services.secrets),
+  ...auditImplementations(services.audit),
   ...systemImplementations(services.system),
 ]

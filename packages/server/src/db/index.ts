@@ -1,5 +1,7 @@
 export { audienceOf, isOfRunFor, isRunFor } from './audience.ts'
 export type { Audience } from './audience.ts'
+export { noteAudit } from './audit-note.ts'
+export type { AuditNote } from './audit-note.ts'
 export { checkDatabase } from './check-database.ts'
 export { openDb } from './db.ts'
 export type { Connection, ConnectionOptions, Db, DbOptions, Query, TenantDb, TenantTx, Tx } from './db.ts'

@@ -13,9 +13,9 @@ import {
   may,
   whyNotJson,
 } from '@longhaul/protocol'
-import { type Audience, type Db, audienceOf } from '../db/index.ts'
+import { type Audience, type Db, audienceOf, noteAudit } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
-import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
+import { ActiveRun, type Executors, type RunFrame, type RunPorts, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { releaseStrays } from './node-store.ts'
@@ -42,6 +42,7 @@ import {
 
 export type Start = {
   tenantId: string
+  namespace?: string | undefined
   agent: string
   version: string
   input: Json
@@ -75,6 +76,8 @@ export type EngineOptions = {
   log: Log
   leaseMs: number
   executors: Executors
+  /** Whether a tool call may be made: see `RunPorts`. Absent: all may. */
+  admitTool?: RunPorts['admitTool']
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
   /** Tells whoever executes it that the run is over here. */
@@ -145,6 +148,7 @@ export function openEngine(options: EngineOptions): Engine {
     journal,
     clock: node.clock,
     executors: options.executors,
+    admitTool: options.admitTool,
     log,
     onEvents: (runId: string) => tellWatchers(runId, (watcher) => watcher.onWake()),
     onLive: (runId: string, op: string, frame: Parameters<StepContext['live']>[0]) => tellWatchers(runId, (watcher) => watcher.onLive({ ...frame, op })),
@@ -277,12 +281,17 @@ export function openEngine(options: EngineOptions): Engine {
 
   /** False when the run has ended. */
   async function send(
-    tenantId: string,
+    { tenantId, keyId }: Audience,
     runId: string,
-    message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
+    message: { kind: 'signal' | 'cancel' | 'retry'; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
   ): Promise<boolean> {
     probe('message.before')
-    const sent = await db.forTenant(tenantId).transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
+    const sent = await db.forTenant(tenantId).transaction(async (tx) => {
+      const run = await sendMessage(tx, { id: newId(), tenantId, runId, ...message })
+      if (run)
+        await noteAudit(tx, { who: { id: keyId ?? null, name: message.sentBy }, action: `runs.${message.kind}`, target: runId, detail: { name: message.name } })
+      return run
+    })
     probe('message.after')
     if (!sent) return false
     deliver(runId, sent.nodeId)
@@ -331,7 +340,7 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   const engine: Engine = {
-    async startRun({ tenantId, agent, version, input, asker, session, idempotencyKey }) {
+    async startRun({ tenantId, namespace = 'default', agent, version, input, asker, session, idempotencyKey }) {
       if (isStopping) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
       assertStorable({ session, idempotencyKey })
       const problem = whyNotJson(input, 'input')
@@ -339,15 +348,15 @@ export function openEngine(options: EngineOptions): Engine {
       const inputText = JSON.stringify(input)
       if (inputText.length > inputBytesMax) throw new AppError('too_large', `The input is ${inputText.length} bytes; at most ${inputBytesMax} are taken.`)
       const id = newId()
-      const audience = audienceOf(tenantId, asker)
+      const audience: Audience = { ...audienceOf(tenantId, asker), namespaces: [namespace] }
       // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
       const requestHash = createHash('sha256')
-        .update(JSON.stringify([agent, session ?? null, asker.id, input]))
+        .update(JSON.stringify([agent, session ?? null, asker.id, input, ...(namespace === 'default' ? [] : [namespace])]))
         .digest('hex')
       const isHere = session === undefined && !isBacklogged && room() > 0
       const first = eventRow({ runId: id, tenantId, epoch: isHere ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
       if (session !== undefined) {
-        const run: NewRun = { id, tenantId, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
+        const run: NewRun = { id, tenantId, namespace, agent, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash }
         const isNew = await insertSessionRun(db.forTenant(tenantId), run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${first.hash}` })
         if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
         claims.wake()
@@ -356,6 +365,7 @@ export function openEngine(options: EngineOptions): Engine {
       const start = JSON.stringify({
         id,
         tenant: tenantId,
+        namespace,
         agent,
         version,
         state: isHere ? 'running' : 'pending',
@@ -384,6 +394,7 @@ export function openEngine(options: EngineOptions): Engine {
               id,
               epoch: 1,
               tenantId,
+              namespace,
               agent,
               version,
               sessionId: null,
@@ -420,6 +431,7 @@ export function openEngine(options: EngineOptions): Engine {
       const at = new Date(node.clock.nowMs()).toISOString()
       return {
         id,
+        namespace,
         agent,
         version,
         state: isHere ? 'running' : 'pending',
@@ -441,7 +453,7 @@ export function openEngine(options: EngineOptions): Engine {
       assertStorable({ reason })
       const run = await load(audience, runId)
       if (isTerminal(run.state)) return run
-      await send(audience.tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
+      await send(audience, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
       return until(audience, runId, ({ state }) => isTerminal(state))
     },
 
@@ -452,7 +464,7 @@ export function openEngine(options: EngineOptions): Engine {
       if (!may(run.state, 'signal')) throw ended(run)
       const problem = whyNotJson(payload, 'payload')
       if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-      const isSent = await send(audience.tenantId, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+      const isSent = await send(audience, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
       const now = await load(audience, runId)
       if (!isSent) throw ended(now)
       return now
@@ -462,7 +474,7 @@ export function openEngine(options: EngineOptions): Engine {
       const run = await load(audience, runId)
       if (run.wait?.kind !== 'operator')
         throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
-      await send(audience.tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
+      await send(audience, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
       return until(audience, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
     },
 
@@ -472,6 +484,8 @@ export function openEngine(options: EngineOptions): Engine {
       const decided = await db.forTenant(audience.tenantId).transaction(async (tx) => {
         const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
         if (!approval) return undefined
+        const who = { id: audience.keyId ?? null, name: by }
+        await noteAudit(tx, { who, action: 'approvals.decide', target: approvalId, detail: { approved, runId: approval.runId } })
         const sent = await sendMessage(tx, {
           id: newId(),
           tenantId: audience.tenantId,

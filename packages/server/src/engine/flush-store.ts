@@ -13,13 +13,17 @@ const flushText = `
 with fence as (
   update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
 ), started as (
-  insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at)
-  select s.id, s.tenant, s.agent, s.version, s.session, s.state, coalesce(s.input, 'null'), s.asker, s.key, s.hash,
+  insert into runs (id, tenant_id, namespace, agent, version, session_id, state, input, asker, idempotency_key, request_hash, node_id, epoch, due_at, event_count, started_at)
+  select s.id, s.tenant, s.namespace, s.agent, s.version, s.session, s.state, coalesce(s.input, 'null'), s.asker, s.key, s.hash,
     case when s.state = 'running' then fence.id end, case when s.state = 'running' then 1 else 0 end,
     case when s.state = 'pending' then clock_timestamp() end, 1, case when s.state = 'running' then clock_timestamp() end
-  from fence, json_to_recordset($4::json) as s(id uuid, tenant text, agent text, version text, session text, state text, input json, asker json, key text, hash text)
+  from fence, json_to_recordset($4::json) as s(id uuid, tenant text, namespace text, agent text, version text, session text, state text, input json, asker json, key text, hash text)
   on conflict do nothing
-  returning id
+  returning id, tenant_id, namespace, agent, asker
+), noted as (
+  insert into audit_notes (id, tenant_id, who_id, who_name, action, target, outcome, detail)
+  select gen_random_uuid(), tenant_id, asker ->> 'id', asker ->> 'name', 'runs.start', id::text, 'done', json_build_object('agent', agent, 'namespace', namespace)
+  from started
 ), changed as (
   update runs set
     state = c.state, output = c.output, failure = c.failure, wait = c.wait, usage = coalesce(c.usage, runs.usage), event_count = c.count,

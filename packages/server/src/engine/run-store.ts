@@ -1,11 +1,12 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
 import type { Asker, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
-import { type Audience, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, sql } from '../db/index.ts'
+import { type Audience, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
 
 export type ClaimedRun = {
   id: string
   epoch: number
   tenantId: string
+  namespace: string
   agent: string
   version: string
   sessionId: string | null
@@ -27,7 +28,7 @@ export async function claimRuns(db: Tx, nodeId: string, limit: number): Promise<
     update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, started_at = coalesce(started_at, clock_timestamp())
     from due
     where runs.id = due.id and exists (select from nodes where id = ${nodeId} and not is_dead)
-    returning runs.id, epoch, tenant_id as "tenantId", agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt"`)
+    returning runs.id, epoch, tenant_id as "tenantId", namespace, agent, version, session_id as "sessionId", input, asker, inbox_count as "inboxCount", created_at as "createdAt"`)
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -100,6 +101,7 @@ export async function sendMessage(tx: TenantTx, message: Message): Promise<{ nod
 export type NewRun = {
   id: string
   tenantId: string
+  namespace: string
   agent: string
   version: string
   sessionId: string | null
@@ -115,8 +117,8 @@ export async function insertSessionRun(db: TenantDb, run: NewRun, startedEvent: 
     await tx.rows(sql`insert into sessions (tenant_id, agent, id) values (${run.tenantId}, ${run.agent}, ${run.sessionId}) on conflict do nothing`)
     await tx.rows(sql`select from sessions where tenant_id = ${run.tenantId} and agent = ${run.agent} and id = ${run.sessionId} for update`)
     const inserted = await tx.rows(sql`
-      insert into runs (id, tenant_id, agent, version, session_id, state, input, asker, idempotency_key, request_hash, due_at, event_count)
-      select ${run.id}, ${run.tenantId}, ${run.agent}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash},
+      insert into runs (id, tenant_id, namespace, agent, version, session_id, state, input, asker, idempotency_key, request_hash, due_at, event_count)
+      select ${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash},
         case when exists (
           select from runs where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and state in ('pending', 'running', 'waiting')
         ) then null else clock_timestamp() end, 1
@@ -126,6 +128,12 @@ export async function insertSessionRun(db: TenantDb, run: NewRun, startedEvent: 
     await tx.rows(sql`
       insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
       values (${run.id}, 0, ${run.tenantId}, ${startedEvent.epoch}, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
+    await noteAudit(tx, {
+      who: { id: run.asker.id, name: run.asker.name },
+      action: 'runs.start',
+      target: run.id,
+      detail: { agent: run.agent, namespace: run.namespace },
+    })
     return true
   })
 }
@@ -162,7 +170,7 @@ export async function sessionTurns(db: TenantTx, run: ClaimedRun, limit: number)
   if (run.sessionId === null) return []
   const rows = await db.rows<SessionTurn>(sql`
     select input, output from runs
-    where ${isRunFor(audienceOf(run.tenantId, run.asker))} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed'
+    where ${isRunFor({ ...audienceOf(run.tenantId, run.asker), namespaces: [run.namespace] })} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed'
       and (created_at, id) < (select created_at, id from runs where id = ${run.id})
     order by created_at desc, id desc limit ${limit}`)
   return rows.reverse()
@@ -172,6 +180,7 @@ const noUsage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
 
 type RunRow = {
   id: string
+  namespace: string
   agent: string
   version: string
   state: RunState
@@ -196,7 +205,7 @@ const toRun = (row: RunRow): Run => ({
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-const runColumns = sql`id, agent, version, state, input, output, failure, wait, session_id as session, asker, usage,
+const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, asker, usage,
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
@@ -214,14 +223,22 @@ export async function findByIdempotencyKey(db: TenantTx, tenantId: string, agent
   return { run: toRun(run), requestHash }
 }
 
-export type RunFilter = { limit: number; before?: string | undefined; agent?: string | undefined; state?: RunState | undefined; session?: string | undefined }
+export type RunFilter = {
+  limit: number
+  before?: string | undefined
+  namespace?: string | undefined
+  agent?: string | undefined
+  state?: RunState | undefined
+  session?: string | undefined
+}
 
 /** Newest first. `before` is the id of the last run of the page before. */
-export async function listRuns(db: TenantTx, audience: Audience, { limit, before, agent, state, session }: RunFilter): Promise<Run[]> {
+export async function listRuns(db: TenantTx, audience: Audience, { limit, before, namespace, agent, state, session }: RunFilter): Promise<Run[]> {
   const rows = await db.rows<RunRow>(sql`
     select ${runColumns} from runs
     where ${isRunFor(audience)}
       and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
+      and (${namespace ?? null}::text is null or namespace = ${namespace ?? null})
       and (${agent ?? null}::text is null or agent = ${agent ?? null})
       and (${state ?? null}::text is null or state = ${state ?? null})
       and (${session ?? null}::text is null or session_id = ${session ?? null})
