@@ -60,7 +60,12 @@ export async function noteOutcome({ audit, log }: GateOptions, { isAudited }: Im
 export async function assertRate({ audit, log }: GateOptions, rate: RateLimit, caller: Caller, requestId: string): Promise<Record<string, string>> {
   const { isAllowed, isFirstRefusal, headers, retryAfterS } = rate.take(caller.keyId)
   if (isAllowed) return headers
-  const error = new AppError('over_limit', `The key ${caller.name} makes more than ${rate.perMinute} requests a minute. Try again in ${retryAfterS} s.`)
+  const error = new AppError(
+    'over_limit',
+    `The key ${caller.name} makes more than ${rate.perMinute} requests a minute. Try again in ${retryAfterS} s.`,
+    undefined,
+    retryAfterS,
+  )
   if (isFirstRefusal)
     await audit
       .note(caller.tenantId, { who: whoIs(caller), action: 'requests.limit', outcome: 'refused', detail: { perMinute: rate.perMinute }, requestId })

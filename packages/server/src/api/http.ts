@@ -138,7 +138,12 @@ function refuse(c: Ctx, error: AppError, status: number = errorCodes[error.code]
   c.var.facts['code'] = error.code
   if (error.code === 'internal') c.var.facts['fault'] = error.cause ?? error
   if (error.code === 'unauthenticated') c.header('www-authenticate', 'Bearer')
-  return c.json({ error: { code: error.code, message: error.message, requestId: c.var.requestId } }, status as ContentfulStatusCode)
+  if (error.retryAfterS !== undefined) c.header('retry-after', String(error.retryAfterS))
+  const body = { error: { code: error.code, message: error.message, requestId: c.var.requestId } }
+  if (!c.req.header('accept')?.includes('application/problem+json')) return c.json(body, status as ContentfulStatusCode)
+  // RFC 9457. Our own shape stays in it.
+  const problem = { type: 'about:blank', title: error.code, status, detail: error.message, instance: `urn:request:${c.var.requestId}`, ...body }
+  return c.json(problem, status as ContentfulStatusCode, { 'content-type': 'application/problem+json' })
 }
 
 /** One check at a time, whoever asks: anybody may ask, and each costs a query. */

@@ -2,7 +2,7 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { link, open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError } from '../kernel/index.ts'
+import { AppError, newId } from '../kernel/index.ts'
 
 export type Signer = {
   /** SPKI in base64, for whoever verifies elsewhere. */
@@ -29,7 +29,7 @@ export async function openSigner(dataDir: string): Promise<Signer> {
 export async function readOrMake(file: string, make: () => string): Promise<string> {
   const found = await read(file)
   if (found !== undefined) return found
-  const draft = `${file}.${process.pid}`
+  const draft = `${file}.${newId()}`
   const handle = await open(draft, 'wx', 0o600)
   try {
     await handle.writeFile(make())

@@ -76,6 +76,11 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
     }
   }
 
+  /** In the log of whoever did it, too. Should this one be lost, that of the tenant which it was done to has it still. */
+  const noteOwn = async (caller: Caller, action: string, tenantId: string): Promise<void> => {
+    if (tenantId !== caller.tenantId) await db.forTenant(caller.tenantId).transaction((tx) => noteAudit(tx, { who: whoIs(caller), action, target: tenantId }))
+  }
+
   return {
     async create(caller, { id, description, quotas }) {
       const made = await db.forTenant(id).transaction(async (tx) => {
@@ -86,8 +91,7 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
         const key = await keys.insertFirst(tx, { name: 'administrator', role: 'administrator', access: { personalData: true } }, who)
         return { ...tenant, key }
       })
-      // The creator's own log has it too. Should this one be lost, the new tenant's has it still.
-      await db.forTenant(caller.tenantId).transaction((tx) => noteAudit(tx, { who: whoIs(caller), action: 'tenants.create', target: id }))
+      await noteOwn(caller, 'tenants.create', id)
       return made
     },
     list: (limit, after) => store.listTenants(db, limit, after),
@@ -107,6 +111,7 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
       })
       forget(tenantId)
       keys.forgetTenant(tenantId)
+      await noteOwn(caller, 'tenants.update', tenantId)
       return updated
     },
     async putNamespace(caller, name, change) {

@@ -2,8 +2,9 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Agent, type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
-import { type Files, guardSteps, makeExecutors, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
+import { type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
+import { type Files, guardSteps, makeExecutors, openAgents, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
+import { makeLive } from '../../src/agents/version-store.ts'
 import { httpApi, implementAll } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
@@ -30,9 +31,9 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const dataDir = await mkdtemp(join(tmpdir(), 'bed-'))
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
   const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog })
-  const files = openFiles({ db, folder: join(dataDir, 'blobs') })
   const keys = openKeys({ db, log: silentLog })
   const tenants = openTenants({ db, keys })
+  const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const policies = openPolicies({ db, log: silentLog })
   const masterKeys = { current: secretBytes(32) }
   const secrets = openSecrets({ db, masterKeys, log: silentLog })
@@ -56,12 +57,15 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     onReleased: (runId) => void assignments.delete(runId),
   })
   await engine.start()
-  const find = async (_: string, name: string): Promise<Agent | undefined> =>
-    name in openings ? { name, version: 'v1', status: 'ready', problem: null, manifest: null, deployedAt: '2026-01-02T03:04:05.678Z' } : undefined
+  const agents = openAgents({ db, log: silentLog, dataDir, agentsDir: '/nowhere' })
+  const deploy = async (tenantId: string) => {
+    for (const agent of Object.keys(openings)) await makeLive(db.forTenant(tenantId), tenantId, agent, 'v1')
+  }
+  await deploy('acme')
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, tenants, agents: { find, list: async () => [] } }),
-      agents: { find, list: async () => [] },
+      ...runServices({ db, engine, tenants, agents }),
+      agents,
       keys,
       tenants,
       policies,
@@ -85,6 +89,10 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   return {
     db,
     owner: database.owner,
+    /** Past the API. */
+    startDirectly: (agent: string, input: Json) =>
+      engine.startRun({ tenantId: 'acme', agent, version: 'v1', input, asker: { id: 'k', name: 'k', access: { personalData: true } } }),
+    deploy,
     ...{ keys, tenants, policies, secrets, audit, masterKeys, dataDir, app },
     /** The runs as they came to workers, in order. */
     starts,
@@ -146,6 +154,8 @@ function work(assignment: Assignment, opening: Opening, starts: RunStart[]): voi
       if (frame.historyLength === 0) begin([])
     }
     if (frame.type === 'run.history') begin(frame.entries)
+    if (frame.type === 'op.begun')
+      say({ type: 'op.done', run: assignment.id, op: frame.op, kind: 'tool', name: 'tool', attempt: 1, output: 'executed', durationMs: 1 })
     if (frame.type === 'op.completed') finish(frame.output ?? null)
     if (frame.type === 'op.failed') say({ type: 'run.failed', run: assignment.id, failure: frame.failure })
   })
