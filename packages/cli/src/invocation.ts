@@ -6,6 +6,8 @@ export type World = {
   stdout: Stream
   stderr: Stream
   readStdin(): Promise<string>
+  /** Asked for without echo at a terminal, else standard input. */
+  readSecret(prompt: string): Promise<string>
   env: Record<string, string | undefined>
   folder: string
   /** Aborted by Ctrl-C. */

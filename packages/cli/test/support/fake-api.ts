@@ -162,7 +162,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
       }
       case 'keys.create': {
         if (!key.permissions.includes('keys:manage')) throw new Refusal('forbidden', 'This needs keys:manage.')
-        const made: Key = { ...(input as unknown as Omit<Key, 'id' | 'secret'>), id: uuid(901 + keys.length), secret: `lh_${keys.length}` } // As the operation's schema has it.
+        const made: Key = { permissions: [], ...(input as unknown as Omit<Key, 'id' | 'secret'>), id: uuid(901 + keys.length), secret: `lh_${keys.length}` } // As the operation's schema has it.
         keys.push(made)
         return { ...publicKey(made), secret: made.secret }
       }
@@ -271,7 +271,15 @@ export async function startFakeApi(options: FakeOptions = {}) {
 }
 
 const recorded = (script: Script): RunEvent[] => script.filter((item) => 'seq' in item)
-const publicKey = ({ secret: _, ...key }: Key) => ({ ...key, createdAt: new Date(firstMoment).toISOString(), lastUsedAt: null })
+const publicKey = ({ secret: _, ...key }: Key) => ({
+  ...key,
+  createdAt: new Date(firstMoment).toISOString(),
+  role: null,
+  namespaces: null,
+  agents: null,
+  expiresAt: null,
+  lastUsedAt: null,
+})
 export const uuid = (n: number): string => `0198c1f2-8a3e-7d41-9c4e-${n.toString(16).padStart(12, '0')}`
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
