@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Json } from '@longhaul/protocol'
 import { workerEnvironment } from '../packages/server/src/config.ts'
-import { type Db, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
+import { type Db, engineRole, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
 import { type Engine, openEngine } from '../packages/server/src/engine/index.ts'
 import { silentLog } from '../packages/server/src/kernel/index.ts'
 import { type Workers, openWorkers } from '../packages/server/src/workers/index.ts'
@@ -22,14 +22,15 @@ type Bed = { db: Db; engine: Engine; workers: Workers; run(input: Json): Promise
 export async function engineBench(emit: (line: Line) => void): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-bench-'))
   const postgres = await startEmbedded({ dataDir, log: silentLog })
-  const db = openDb({ url: postgres.url, log: silentLog })
+  const owner = openDb({ url: postgres.url, poolMax: 1, log: silentLog })
+  const db = openDb({ url: postgres.url, role: engineRole, log: silentLog })
   try {
-    await migrate(db, { log: silentLog })
+    await migrate(owner, { log: silentLog })
     let bed = await open(db, dataDir)
     await many(bed, 200, 100) // Warm: code compiled, catalogue cached, WAL files made.
-    const rawBefore = await rawRows(db)
+    const rawBefore = await rawRows(owner)
     for (const concurrency of [100, 500]) await throughput(bed, concurrency, emit)
-    const raw = (rawBefore + (await rawRows(db))) / 2
+    const raw = (rawBefore + (await rawRows(owner))) / 2
     emit({ figure: 'raw_limit_rows_per_second', value: raw, unit: 'rows/s', n: rawRowCount * 2 })
     const measured = await throughput(bed, 500, undefined)
     emit({ figure: 'raw_limit_ratio', value: measured.rowsPerSecond / raw, unit: 'ratio', n: measured.runCount })
@@ -48,6 +49,7 @@ export async function engineBench(emit: (line: Line) => void): Promise<void> {
     }
   } finally {
     await db.stop()
+    await owner.stop()
     await postgres.stop()
     await rm(dataDir, { recursive: true, force: true })
   }

@@ -2,12 +2,13 @@
 import { cpus, totalmem } from 'node:os'
 import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
+import { keysBench } from './keys.ts'
 import { sandboxBench } from './sandbox.ts'
 
 export type Line = { figure: string; value: number; unit: string; n: number }
 type Bench = (emit: (line: Line) => void) => Promise<void>
 
-const benches: Record<string, Bench> = { engine: engineBench, fairness: fairnessBench, sandbox: sandboxBench }
+const benches: Record<string, Bench> = { engine: engineBench, fairness: fairnessBench, keys: keysBench, sandbox: sandboxBench }
 
 const args = process.argv.slice(2)
 const isJson = args.includes('--json')

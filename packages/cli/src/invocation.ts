@@ -8,6 +8,8 @@ export type World = {
   readStdin(): Promise<string>
   /** Lines as they are typed, for a command that listens to them. */
   stdin?: NodeJS.ReadableStream | undefined
+  /** Asked for without echo at a terminal, else standard input. */
+  readSecret(prompt: string): Promise<string>
   env: Record<string, string | undefined>
   folder: string
   /** Aborted by Ctrl-C. */

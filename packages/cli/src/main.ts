@@ -23,11 +23,28 @@ async function readStdin(): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
+async function readSecret(prompt: string): Promise<string> {
+  if (!process.stdin.isTTY) return readStdin()
+  process.stderr.write(prompt)
+  const { createInterface } = await import('node:readline/promises')
+  const { Writable } = await import('node:stream')
+  // A terminal that shows nothing of what is typed.
+  const lines = createInterface({ input: process.stdin, output: new Writable({ write: (_, __, done) => done() }), terminal: true })
+  try {
+    return await lines.question('', { signal: interrupt.signal })
+  } finally {
+    lines.close()
+    process.stderr.write('\n')
+    interrupt.signal.throwIfAborted()
+  }
+}
+
 process.exitCode = await runCli(process.argv.slice(2), version, {
   stdout: process.stdout,
   stderr: process.stderr,
   readStdin,
   stdin: process.stdin,
+  readSecret,
   env: process.env,
   folder: process.cwd(),
   interrupted: interrupt.signal,

@@ -21,6 +21,9 @@ export {
   rollBack,
 } from './deployments.ts'
 export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
+export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
+export type { ChainCheck, Sha256 } from './audit-chain.ts'
+export { AuditEntry, AuditHead, auditOperations, auditOutcomes, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
 export {
   Decider,
@@ -44,13 +47,16 @@ export {
 export type { EventData, EventType } from './events.ts'
 export { jsonDepthMax, storableText, whyNotJson } from './json.ts'
 export type { Json } from './json.ts'
-export { ApiKey, createKey, deleteKey, keyOperations, listKeys } from './keys.ts'
+export { ApiKey, createKey, deleteKey, keyOperations, listKeys, rotateKey, usualPermissions } from './keys.ts'
 export { LaneKey, Limit, Priority, deleteLimit, limitOperations, listLimits, setLimit } from './limits.ts'
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'
 export { operation, permissions } from './operation.ts'
 export type { HttpMethod, Operation, Permission } from './operation.ts'
 export { operations } from './operations.ts'
 export { PageInput, pageOf } from './page.ts'
+export { Policy, deletePolicy, getPolicy, listPolicies, policyOperations, putPolicy, testPolicies } from './policies.ts'
+export { roleNames, roles } from './roles.ts'
+export type { Role } from './roles.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
 export { Run, Wait, cancelRun, decideStep, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
@@ -72,6 +78,21 @@ export {
   setSchedule,
 } from './schedules.ts'
 export { Stop, StopStep, Stopped, createStop, liftStop, listStops, stopOperations } from './stops.ts'
+export { Secret, deleteSecret, getSecret, listSecrets, secretBytesMax, secretOperations, setSecret } from './secrets.ts'
 export { System, getSystem, systemOperations } from './system.ts'
+export {
+  Consumption,
+  Namespace,
+  Quotas,
+  Tenant,
+  createTenant,
+  deleteNamespace,
+  getTenant,
+  listNamespaces,
+  listTenants,
+  putNamespace,
+  tenantOperations,
+  updateTenant,
+} from './tenants.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

@@ -4,6 +4,7 @@ export type HttpMethod = 'GET' | 'POST' | 'DELETE'
 export const permissions = [
   'runs:read',
   'runs:write',
+  'runs:operate',
   'runs:stop',
   'limits:manage',
   'schedules:manage',
@@ -12,6 +13,12 @@ export const permissions = [
   'agents:deploy',
   'files:read',
   'keys:manage',
+  'namespaces:read',
+  'namespaces:manage',
+  'tenants:manage',
+  'policies:manage',
+  'secrets:manage',
+  'audit:read',
   'system:read',
 ] as const
 export type Permission = (typeof permissions)[number]

@@ -2,13 +2,17 @@ import { agentOperations } from './agents.ts'
 import { approvalOperations } from './approvals.ts'
 import { deploymentOperations } from './deployments.ts'
 import { outcomeOperations } from './attention.ts'
+import { auditOperations } from './audit.ts'
 import { keyOperations } from './keys.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
+import { policyOperations } from './policies.ts'
 import { runOperations } from './runs.ts'
 import { scheduleOperations } from './schedules.ts'
 import { stopOperations } from './stops.ts'
+import { secretOperations } from './secrets.ts'
 import { systemOperations } from './system.ts'
+import { tenantOperations } from './tenants.ts'
 
 /**
  * Every operation there is. Two addresses are not operations, since they speak no JSON: `GET /healthz` and
@@ -24,5 +28,9 @@ export const operations: readonly Operation[] = [
   ...agentOperations,
   ...deploymentOperations,
   ...keyOperations,
+  ...tenantOperations,
+  ...policyOperations,
+  ...secretOperations,
+  ...auditOperations,
   ...systemOperations,
 ]

@@ -25,6 +25,7 @@ export type Wait = z.infer<typeof Wait>
 
 export const Run = z.object({
   id: z.uuid(),
+  namespace: z.string(),
   agent: z.string(),
   version: z.string(),
   state: RunState,
@@ -56,6 +57,8 @@ export const startRun = operation({
   permission: 'runs:write',
   input: z.strictObject({
     agent: Name,
+    /** Absent: the key's first namespace, or `default`. */
+    namespace: Name.optional(),
     input: JsonValue.default(null),
     session: z.string().min(1).max(128).optional(),
     idempotencyKey: z.string().min(1).max(128).optional(),
@@ -78,6 +81,7 @@ export const listRuns = operation({
   permission: 'runs:read',
   input: z.strictObject({
     ...PageInput,
+    namespace: Name.optional(),
     agent: Name.optional(),
     state: RunState.optional(),
     session: z.string().max(128).optional(),
@@ -119,7 +123,7 @@ export const cancelRun = operation({
   id: 'runs.cancel',
   summary: 'Cancel a run. A run that has ended stays as it is.',
   http: ['POST', '/v1/runs/{runId}/cancel'],
-  permission: 'runs:write',
+  permission: 'runs:operate',
   input: z.strictObject({ runId, reason: z.string().max(500).optional() }),
   output: Run,
 })
@@ -128,7 +132,7 @@ export const retryRun = operation({
   id: 'runs.retry',
   summary: 'Take up a run again that waits for an operator (diverged or poison).',
   http: ['POST', '/v1/runs/{runId}/retry'],
-  permission: 'runs:write',
+  permission: 'runs:operate',
   input: RunRef,
   output: Run,
 })

@@ -6,7 +6,7 @@ import { DataAccess } from './values.ts'
 export const System = z.object({
   version: z.string(),
   /** Who the caller is, and what it may see of agents' data. */
-  caller: z.object({ id: z.string(), name: z.string(), permissions: z.array(z.string()), access: DataAccess }),
+  caller: z.object({ id: z.string(), tenantId: z.string(), name: z.string(), permissions: z.array(z.string()), access: DataAccess }),
   sandbox: z.object({
     driver: z.string(),
     /** What this host enforces, and what is missing with the line that installs it. */

@@ -82,6 +82,15 @@ export const settings = {
   LONGHAUL_BODY_BYTES_MAX: integer(1_000, 16_000_000).default(1_000_000).describe('Largest request body.'),
   OPENAI_API_KEY: secret.optional().describe('Makes OpenAI’s models available.'),
   ANTHROPIC_API_KEY: secret.optional().describe('Makes Anthropic’s models available.'),
+  LONGHAUL_MASTER_KEY: secret
+    .optional()
+    .describe(
+      '32 bytes in base64, under which stored secrets are encrypted. Absent: one is made in the data folder, in `master.key`. Servers on several machines need the same.',
+    ),
+  LONGHAUL_MASTER_KEY_PREVIOUS: secret
+    .optional()
+    .describe('The master key from before a change of it. While it is set, secrets are taken over from it when the server starts.'),
+  LONGHAUL_REQUESTS_PER_MINUTE: integer(1, 10_000_000).default(6_000).describe('Requests that one key may make on this server.'),
   GOOGLE_GENERATIVE_AI_API_KEY: secret.optional().describe('Makes Google’s models available.'),
   LONGHAUL_TEST_CRASH_FILE: folder
     .optional()

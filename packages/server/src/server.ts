@@ -1,14 +1,14 @@
 /** The composition root: database → services → listener. The only file that knows all parts. */
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
+import { guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
 import { httpApi, implementAll, listen } from './api/index.ts'
 import { type Config, workerEnvironment } from './config.ts'
-import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
+import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { openGateway } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
-import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
+import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries } from './outcomes/index.ts'
 import { type Capabilities, openSandboxes } from './sandbox/index.ts'
@@ -60,17 +60,21 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const embedded = config.LONGHAUL_DATABASE_URL === undefined ? await timed('postgres', () => startEmbedded({ dataDir, log })) : undefined
   if (embedded) onStop('PostgreSQL', embedded.stop)
   const databaseUrl = config.LONGHAUL_DATABASE_URL ?? embedded?.url ?? ''
-  const db = openDb({ url: databaseUrl, poolMax: config.LONGHAUL_DATABASE_CONNECTIONS, log })
+  const database = await timed('database', () => prepareDatabase(databaseUrl, log))
+  const db = openDb({ url: databaseUrl, poolMax: config.LONGHAUL_DATABASE_CONNECTIONS, role: engineRole, log })
   onStop('database connections', db.stop)
-  const database = await timed('database', async () => {
-    const checked = await checkDatabase(db, databaseUrl)
-    for (const warning of checked.warnings) log.warn(warning)
-    await migrate(db, { log })
-    return checked
-  })
 
   const keys = openKeys({ db, log })
   onStop('keys', keys.stop)
+  const tenants = openTenants({ db, keys })
+  const policies = openPolicies({ db, log })
+  const masterKeys = await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous: config.LONGHAUL_MASTER_KEY_PREVIOUS })
+  const secrets = openSecrets({ db, masterKeys, log })
+  await secrets.rewrapAll()
+  const audit = openAudit({ db, signer: await openSigner(dataDir), log })
+  await audit.start()
+  onStop('audit log', audit.stop)
+  const { admitTool, guard } = guardSteps({ policies, audit, log })
   const sandboxes = await timed('sandbox', () => openSandboxes({ driver: config.LONGHAUL_SANDBOX_DRIVER, root: join(dataDir, 'sandboxes'), log }))
   onStop('sandboxes', sandboxes.stop)
   const gateway = openGateway({
@@ -92,7 +96,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     offline: offlinePlanner(),
     log,
   })
-  const files = openFiles({ db, folder: join(dataDir, 'blobs') })
+  const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
   const workers = openWorkers({
@@ -114,7 +118,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
     drainMs: config.LONGHAUL_DRAIN_MS,
-    executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
+    executors: guard(makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf })),
+    admitTool,
     findVersion: agents.findVersion,
     bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
     onEnded: (runIds) => deliveries.announce(runIds),
@@ -137,11 +142,15 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const stopping = new AbortController()
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) }),
+      ...runServices({ db, engine, agents, tenants, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) }),
       attention,
       agents,
       deployments,
       keys,
+      tenants,
+      policies,
+      secrets,
+      audit,
       stopping: stopping.signal,
       log,
       system: {
@@ -160,6 +169,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       },
     }),
     authenticate: keys.authenticate,
+    policies,
+    audit,
+    requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
     findFile: files.find,
     async health() {
       if (stopping.signal.aborted) throw new AppError('unavailable', 'The server is stopping.')

@@ -197,6 +197,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
     }
     const run: Run = {
       id: uuid(runs.length),
+      namespace: 'default',
       agent,
       version: 'v1',
       state: 'running',
@@ -272,7 +273,15 @@ export async function startFakeApi(options: FakeOptions = {}) {
 }
 
 const recorded = (script: Script): RunEvent[] => script.filter((item) => 'seq' in item)
-const publicKey = ({ secret: _secret, ...key }: Key) => ({ ...key, createdAt: new Date(firstMoment).toISOString(), lastUsedAt: null })
+const publicKey = ({ secret: _secret, ...key }: Key) => ({
+  ...key,
+  createdAt: new Date(firstMoment).toISOString(),
+  role: null,
+  namespaces: null,
+  agents: null,
+  expiresAt: null,
+  lastUsedAt: null,
+})
 export const uuid = (n: number): string => `0198c1f2-8a3e-7d41-9c4e-${n.toString(16).padStart(12, '0')}`
 
 async function bodyOf(request: IncomingMessage): Promise<string> {

@@ -31,6 +31,7 @@ export async function command(api: Pick<FakeApi, 'url'> | undefined, args: strin
     stdout: { write, isTTY: options.isTty, columns: options.columns ?? 80 },
     stderr: { write: (text) => ((err += text), true), columns: 80 },
     readStdin: async () => options.stdin ?? '',
+    readSecret: async () => options.stdin ?? '',
     env: { ...(api ? { LONGHAUL_URL: api.url, LONGHAUL_API_KEY: rootKey } : {}), ...options.env },
     folder,
     interrupted: interrupt.signal,

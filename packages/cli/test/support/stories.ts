@@ -200,7 +200,7 @@ export const agents: Agent[] = [
 
 export const system: System = {
   version: '0.1.0',
-  caller: { id: uuid(900), name: 'root', permissions: ['runs:read', 'runs:write'], access: { personalData: true } },
+  caller: { id: uuid(900), tenantId: 'default', name: 'root', permissions: ['runs:read', 'runs:write'], access: { personalData: true } },
   sandbox: {
     driver: 'virtual',
     enforced: ['no network', 'own file system', 'time limit'],

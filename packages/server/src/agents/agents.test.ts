@@ -11,11 +11,23 @@ import { insertDeployment } from './deployment-store.ts'
 import { openFiles } from './file-store.ts'
 import { insertVersion } from './version-store.ts'
 
+/** No quotas here. */
+const tenants = { startWithin: <Result>(_: string, __: string, start: () => Promise<Result>) => start() }
+
 test('what a worker says of its version decides its status, whatever characters are in it', async () => {
   await using t = await makeDatabase()
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-  await insertVersion(t.db, tenantId, 'one', 'v1', Buffer.from(''))
-  await insertDeployment(t.db, { id: newId(), tenantId, agent: 'one', version: 'v1', share: 100, guard: null, reason: null, madeBy: 'a test' })
+  await insertVersion(t.db.forTenant(tenantId), tenantId, 'one', 'v1', Buffer.from(''))
+  await insertDeployment(t.db.forTenant(tenantId), {
+    id: newId(),
+    tenantId,
+    agent: 'one',
+    version: 'v1',
+    share: 100,
+    guard: null,
+    reason: null,
+    madeBy: 'a test',
+  })
   const place = agents.place(tenantId, 'one', 'v1')
   const manifest = { description: 'd', shape: 'function' as const, model: null, instructions: null, tools: [], skills: [], examples: [] }
   await agents.recordLoaded(place, { manifest, problem: null })
@@ -23,7 +35,7 @@ test('what a worker says of its version decides its status, whatever characters 
   await agents.recordLoaded(place, { manifest: null, problem: 'line \u0000 of \ud83d' })
   expect(await agents.find(tenantId, 'one')).toMatchObject({ status: 'broken', problem: 'line \ufffd of \ufffd', manifest })
   await using e = await startEngine(t.db, {})
-  const { runs } = runServices({ db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ tenants, db: t.db, engine: e.engine, agents })
   const caller = { askerId: undefined, keyId: newId(), tenantId, name: 'tester', permissions: [], access: { personalData: true } }
   await expect(runs.start(caller, { agent: 'one', input: null, destinations: [] })).rejects.toMatchObject({
     code: 'conflict',
@@ -60,7 +72,7 @@ test('a step is shown as its last attempt, and a model step with the prompt as t
   const { id } = await e.start('code')
   await e.ended(id)
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-  const { runs } = runServices({ db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ tenants, db: t.db, engine: e.engine, agents })
   const step = await runs.findStep(everyone, id, '1')
   expect(step).toMatchObject({
     op: '1',
@@ -86,7 +98,12 @@ test('runs are listed in pages that neither repeat nor leave out any', async () 
   const ids: string[] = []
   for (let i = 0; i < 7; i++) ids.push((await e.start('code', i)).id)
   for (const id of ids) await e.ended(id)
-  const { runs } = runServices({ db: t.db, engine: e.engine, agents: openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' }) })
+  const { runs } = runServices({
+    tenants,
+    db: t.db,
+    engine: e.engine,
+    agents: openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' }),
+  })
   const seen: string[] = []
   let cursor: string | undefined
   do {

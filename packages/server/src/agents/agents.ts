@@ -6,7 +6,7 @@ import type { Agent, Destination, Json, Run, RunEvent, startRun } from '@longhau
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, type StepDecision, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
-import type { Caller } from '../identity/index.ts'
+import type { Caller, Tenants } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { controlServices } from './control.ts'
@@ -37,14 +37,14 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
   /** Keeps the code in the database, and on this machine for workers. */
   async function keep(tenantId: string, agent: string, code: Code, modules = ownModules): Promise<Place> {
     const at = place(tenantId, agent, code.version)
-    await insertVersion(db, tenantId, agent, code.version, await pack(code))
+    await insertVersion(db.forTenant(tenantId), tenantId, agent, code.version, await pack(code))
     await layOut(code, at.folder, modules)
     return at
   }
 
   /** Gives a version from the agents' folder to all runs, unless that was done before and somebody has decided otherwise since. */
   async function deployFromFolder({ tenantId, agent, version }: Place): Promise<void> {
-    await deciding(db, tenantId, agent, async (tx) => {
+    await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
       const { live } = await currentDeployments(tx, tenantId, agent)
       if (live && (await lastFrom(tx, tenantId, agent, fromFolder)) === version) return
       await insertDeployment(tx, { id: newId(), tenantId, agent, version, share: 100, guard: null, reason: null, madeBy: fromFolder })
@@ -53,9 +53,9 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
 
   /** The canary for its share of subjects, always the same ones, as long as it loads. Undefined for everybody else. */
   async function canaryFor(tenantId: string, name: string, subject: string): Promise<string | undefined> {
-    const { canary } = await currentDeployments(db, tenantId, name)
+    const { canary } = await currentDeployments(db.forTenant(tenantId), tenantId, name)
     if (!canary || percentileOf(`${canary.id} ${subject}`) >= canary.share) return undefined
-    const [version] = await listVersions(db, tenantId, name, { limit: 1, version: canary.version })
+    const [version] = await listVersions(db.forTenant(tenantId), tenantId, name, { limit: 1, version: canary.version })
     return version && version.status !== 'broken' ? canary.version : undefined
   }
 
@@ -67,7 +67,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     async open(tenantId: string, agent: string, version: string): Promise<Place | undefined> {
       const at = place(tenantId, agent, version)
       if (existsSync(at.folder)) return at
-      const bundle = await findBundle(db, tenantId, agent, version)
+      const bundle = await findBundle(db.forTenant(tenantId), tenantId, agent, version)
       if (!bundle) return undefined
       await layOut(await unpack(bundle), at.folder, ownModules)
       return at
@@ -88,7 +88,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       return places
     },
     async recordLoaded(at: Place, loaded: Loaded): Promise<void> {
-      await recordLoaded(db, at.tenantId, at.agent, at.version, loaded)
+      await recordLoaded(db.forTenant(at.tenantId), at.tenantId, at.agent, at.version, loaded)
       for (const tell of waiting.get(at.folder) ?? []) tell()
       waiting.delete(at.folder)
     },
@@ -97,9 +97,9 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     canaryFor,
     /** The version that new runs of an agent get, or why there is none. */
     async findVersion(tenantId: string, name: string, subject = newId()): Promise<{ version: string } | { problem: string; code: 'not_found' | 'conflict' }> {
-      const row = await findLive(db, tenantId, name)
+      const row = await findLive(db.forTenant(tenantId), tenantId, name)
       if (!row) {
-        const names = (await listLive(db, tenantId)).map(({ agent }) => agent)
+        const names = (await listLive(db.forTenant(tenantId), tenantId)).map(({ agent }) => agent)
         return { code: 'not_found', problem: `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}` }
       }
       const canary = await canaryFor(tenantId, name, subject)
@@ -109,10 +109,10 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       return { version: row.version }
     },
     async list(tenantId: string): Promise<Agent[]> {
-      return (await listLive(db, tenantId)).map(toAgent)
+      return (await listLive(db.forTenant(tenantId), tenantId)).map(toAgent)
     },
     async find(tenantId: string, name: string): Promise<Agent | undefined> {
-      const row = await findLive(db, tenantId, name)
+      const row = await findLive(db.forTenant(tenantId), tenantId, name)
       return row && toAgent(row)
     },
   }
@@ -135,29 +135,39 @@ export type RunServicesOptions = {
   db: Db
   engine: Engine
   agents: Pick<Agents, 'find' | 'findVersion'>
+  tenants: Pick<Tenants, 'startWithin'>
   /** Throws for destinations that could never be told. */
   assertDestinations?(destinations: Destination[]): void
 }
 
-export function runServices({ db, engine, agents, assertDestinations = () => {} }: RunServicesOptions) {
+export function runServices({ db, engine, agents, tenants, assertDestinations = () => {} }: RunServicesOptions) {
   return {
     ...controlServices({ db, engine, agents }),
     runs: {
-      async start(caller: Caller, { agent: name, startAt, ...start }: z.output<typeof startRun.input>): Promise<Run> {
+      async start(
+        caller: Caller,
+        { agent: name, startAt, namespace = caller.namespaces?.[0] ?? 'default', ...start }: z.output<typeof startRun.input>,
+      ): Promise<Run> {
+        if (caller.namespaces && !caller.namespaces.includes(namespace))
+          throw new AppError('not_found', `No namespace ${namespace}. This key may use: ${caller.namespaces.join(', ')}.`)
+        if (caller.agents && !caller.agents.includes(name)) throw new AppError('not_found', `No agent ${name}. There are: ${caller.agents.join(', ')}.`)
         assertDestinations(start.destinations)
         const found = await agents.findVersion(caller.tenantId, name, start.session ?? start.idempotencyKey)
         if ('problem' in found) throw new AppError(found.code, found.problem)
         const asker = { id: caller.keyId, name: caller.name, access: caller.access }
-        return engine.startRun({
-          ...start,
-          tenantId: caller.tenantId,
-          agent: name,
-          version: found.version,
-          asker,
-          startAt: startAt === undefined ? undefined : new Date(startAt),
-        })
+        return tenants.startWithin(caller.tenantId, namespace, () =>
+          engine.startRun({
+            ...start,
+            tenantId: caller.tenantId,
+            namespace,
+            agent: name,
+            version: found.version,
+            asker,
+            startAt: startAt === undefined ? undefined : new Date(startAt),
+          }),
+        )
       },
-      find: (audience: Audience, runId: string) => findRun(db, audience, runId),
+      find: (audience: Audience, runId: string) => findRun(db.forTenant(audience.tenantId), audience, runId),
       async list(
         audience: Audience,
         {
@@ -167,13 +177,14 @@ export function runServices({ db, engine, agents, assertDestinations = () => {} 
         }: {
           limit: number
           cursor?: string | undefined
+          namespace?: string | undefined
           agent?: string | undefined
           state?: Run['state'] | undefined
           session?: string | undefined
           parent?: string | undefined
         },
       ) {
-        return pageBy(limit, cursor, (before, count) => listRuns(db, audience, { ...filter, limit: count, before }))
+        return pageBy(limit, cursor, (before, count) => listRuns(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before }))
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
       cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),
@@ -190,7 +201,7 @@ export function runServices({ db, engine, agents, assertDestinations = () => {} 
       list: (
         audience: Audience,
         { limit, cursor, state }: { limit: number; cursor?: string | undefined; state?: Parameters<typeof listApprovals>[2]['state'] },
-      ) => pageBy(limit, cursor, (before, count) => listApprovals(db, audience, { limit: count, before, state })),
+      ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { limit: count, before, state })),
       decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) =>
         engine.decide(caller, caller.name, approvalId, approved, comment),
     },
@@ -202,10 +213,10 @@ const isStepEvent = (event: RunEvent): event is StepEvent => event.type === 'ste
 
 /** A step from its events: the last attempt, and for a model call the prompt as the model saw it. */
 async function findStep(db: Db, audience: Audience, runId: string, op: string) {
-  const run = await findRun(db, audience, runId)
+  const run = await findRun(db.forTenant(audience.tenantId), audience, runId)
   if (!run) return undefined
   const { tenantId } = audience
-  const events = (await listStepEvents(db, tenantId, runId, op)).filter(isStepEvent)
+  const events = (await listStepEvents(db.forTenant(tenantId), tenantId, runId, op)).filter(isStepEvent)
   const first = events[0]
   const last = events.at(-1)
   if (!first || !last) return undefined
@@ -230,7 +241,7 @@ async function findStep(db: Db, audience: Audience, runId: string, op: string) {
 async function fullPrompt(db: Db, tenantId: string, runId: string, op: string, input: Json): Promise<Json> {
   const steps = new Map<string, { input: Json; output: Json | undefined }>()
   for (let at: string | undefined = op; at !== undefined && !steps.has(at);) {
-    const events: RunEvent[] = await listStepEvents(db, tenantId, runId, at)
+    const events: RunEvent[] = await listStepEvents(db.forTenant(tenantId), tenantId, runId, at)
     const started = events.findLast((event) => event.type === 'step.started')
     const completed = events.findLast((event) => event.type === 'step.completed')
     const request: Json = at === op ? input : started?.type === 'step.started' ? (started.data.input ?? null) : null

@@ -51,7 +51,7 @@ export function controlServices({ db, engine, agents }: { db: Db; engine: Engine
       async create(caller: Caller, { runId, agent, namespace, reason }: Input<typeof createStop>) {
         const { tenantId, name } = caller
         if (runId !== undefined) {
-          const run = await findRun(db, caller, runId)
+          const run = await findRun(db.forTenant(tenantId), caller, runId)
           if (!run) throw new AppError('not_found', `No run ${runId}.`)
           if (isTerminal(run.state)) throw new AppError('conflict', `Run ${runId} has ended (${run.state}); there is nothing to stop.`)
         }

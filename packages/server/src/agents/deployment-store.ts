@@ -1,6 +1,6 @@
 /** Which version new runs get. Who changes it holds the agent's lock, so that decisions come one after the other. */
 import type { Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
-import { type Db, type Tx, sql } from '../db/index.ts'
+import { type Db, type TenantDb, type TenantTx, type Tx, sql } from '../db/index.ts'
 
 type Row = Omit<Deployment, 'createdAt' | 'endedAt'> & { createdAt: Date; endedAt: Date | null }
 
@@ -24,14 +24,18 @@ export type NewDeployment = {
 }
 
 /** Makes `work`'s decision the only one about this agent while it is being made. */
-export function deciding<Result>(db: Db, tenantId: string, agent: string, work: (tx: Tx) => Promise<Result>): Promise<Result> {
+export function deciding<Result>(db: TenantDb, tenantId: string, agent: string, work: (tx: TenantTx) => Promise<Result>): Promise<Result> {
   return db.transaction(async (tx) => {
     await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended(${`deploy ${tenantId}/${agent}`}, 0))`)
     return work(tx)
   })
 }
 
-export async function currentDeployments(db: Tx, tenantId: string, agent: string): Promise<{ live: Deployment | undefined; canary: Deployment | undefined }> {
+export async function currentDeployments(
+  db: TenantTx,
+  tenantId: string,
+  agent: string,
+): Promise<{ live: Deployment | undefined; canary: Deployment | undefined }> {
   const rows = await db.rows<Row>(sql`
     select ${columns} from deployments where tenant_id = ${tenantId} and agent = ${agent} and state in ('live', 'canary')`)
   const found = rows.map(toDeployment)
@@ -39,7 +43,7 @@ export async function currentDeployments(db: Tx, tenantId: string, agent: string
 }
 
 /** The new deployment, live or canary by its share. Whatever it takes the place of is superseded. */
-export async function insertDeployment(tx: Tx, deployment: NewDeployment): Promise<Deployment> {
+export async function insertDeployment(tx: TenantTx, deployment: NewDeployment): Promise<Deployment> {
   const { id, tenantId, agent, version, share, guard, reason, madeBy } = deployment
   const state = share === 100 ? 'live' : 'canary'
   const [before] = await tx.rows<{ version: string }>(sql`
@@ -57,7 +61,7 @@ export async function insertDeployment(tx: Tx, deployment: NewDeployment): Promi
 
 /** Ends a deployment as taken back. Undefined when it was over already. */
 export async function endDeployment(
-  tx: Tx,
+  tx: TenantTx,
   id: string,
   { reason, evidence }: { reason: string | null; evidence: Deployment['evidence'] },
 ): Promise<Deployment | undefined> {
@@ -68,7 +72,7 @@ export async function endDeployment(
 }
 
 /** What was live before this version was, the last time that it became so. */
-export async function predecessorOf(tx: Tx, tenantId: string, agent: string, version: string): Promise<string | null> {
+export async function predecessorOf(tx: TenantTx, tenantId: string, agent: string, version: string): Promise<string | null> {
   const [row] = await tx.rows<{ replaced: string | null }>(sql`
     select replaced from deployments
     where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and share = 100 and replaced is not null order by id desc limit 1`)
@@ -76,14 +80,14 @@ export async function predecessorOf(tx: Tx, tenantId: string, agent: string, ver
 }
 
 /** The version that the agents' folder gave last. */
-export async function lastFrom(db: Tx, tenantId: string, agent: string, madeBy: string): Promise<string | undefined> {
+export async function lastFrom(db: TenantTx, tenantId: string, agent: string, madeBy: string): Promise<string | undefined> {
   const [row] = await db.rows<{ version: string }>(sql`
     select version from deployments where tenant_id = ${tenantId} and agent = ${agent} and made_by = ${madeBy} order by created_at desc limit 1`)
   return row?.version
 }
 
 export async function listDeployments(
-  db: Tx,
+  db: TenantTx,
   tenantId: string,
   agent: string,
   { limit, before }: { limit: number; before: string | undefined },
@@ -116,7 +120,7 @@ export async function listWanted(db: Db): Promise<string[]> {
 const recordRunsMax = 1_000
 
 /** How the version's newest runs since then fared. A run that waits for an operator has failed, as far as its asker can tell. */
-export async function recordOf(db: Tx, tenantId: string, agent: string, version: string, sinceMs: number): Promise<VersionRecord> {
+export async function recordOf(db: TenantTx, tenantId: string, agent: string, version: string, sinceMs: number): Promise<VersionRecord> {
   const [row] = await db.rows<Omit<VersionRecord, 'version'>>(sql`
     with ended as (
       select state, extract(epoch from ended_at - started_at)::double precision * 1000 as ms, (usage ->> 'costUsd')::double precision as cost

@@ -58,7 +58,7 @@ export type Deployments = Service & {
 
 export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000, loadMsMax = 30_000 }: DeploymentsOptions): Deployments {
   async function loadVersion(tenantId: string, agent: string, version: string): Promise<Version> {
-    const [found] = await listVersions(db, tenantId, agent, { limit: 1, version })
+    const [found] = await listVersions(db.forTenant(tenantId), tenantId, agent, { limit: 1, version })
     if (!found) throw new AppError('not_found', `${agent} has no version ${version}. \`longhaul agents versions ${agent}\` lists them.`)
     return found
   }
@@ -76,14 +76,14 @@ export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000
   async function watch(): Promise<void> {
     for (const deployment of await listGuarded(db)) {
       const { tenantId, agent, version, guard } = deployment
-      const otherVersion = deployment.state === 'canary' ? (await findLive(db, tenantId, agent))?.version : deployment.replaced
+      const otherVersion = deployment.state === 'canary' ? (await findLive(db.forTenant(tenantId), tenantId, agent))?.version : deployment.replaced
       if (!otherVersion) continue // There is nothing to go back to.
       const sinceMs = Date.parse(deployment.createdAt)
-      const own = await recordOf(db, tenantId, agent, version, sinceMs)
-      const other = await recordOf(db, tenantId, agent, otherVersion, sinceMs - guard.windowMs)
+      const own = await recordOf(db.forTenant(tenantId), tenantId, agent, version, sinceMs)
+      const other = await recordOf(db.forTenant(tenantId), tenantId, agent, otherVersion, sinceMs - guard.windowMs)
       const rule = whyRollBack(guard, own, other)
       if (rule === undefined) continue
-      const isDone = await deciding(db, tenantId, agent, async (tx) => {
+      const isDone = await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
         const ended = await endDeployment(tx, deployment.id, { reason: `Taken back by its guard: ${rule}.`, evidence: { rule, own, other } })
         if (!ended) return false // Somebody was faster: a person, or another server.
         if (deployment.state === 'live') {
@@ -108,11 +108,11 @@ export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000
       enough.abort()
       return loadVersion(tenantId, agent, place.version)
     },
-    listVersions: (tenantId, agent, limit) => listVersions(db, tenantId, agent, { limit }),
+    listVersions: (tenantId, agent, limit) => listVersions(db.forTenant(tenantId), tenantId, agent, { limit }),
     async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }) {
       const { status, problem } = await loadVersion(tenantId, agent, version)
       if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so no run gets it: ${problem?.slice(0, 2_000)}`)
-      const deployment = await deciding(db, tenantId, agent, async (tx) => {
+      const deployment = await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
         const { live, canary } = await currentDeployments(tx, tenantId, agent)
         if (share < 100 && !live) throw new AppError('conflict', `${agent} has no live version that a canary could accompany. Deploy it to all.`)
         if (share < 100 && live?.version === version) throw new AppError('conflict', `Version ${version} is live already; it cannot be a canary beside itself.`)
@@ -124,7 +124,7 @@ export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000
       return deployment
     },
     async rollBack(tenantId, madeBy, agent, reason) {
-      const deployment = await deciding(db, tenantId, agent, async (tx) => {
+      const deployment = await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
         const { live, canary } = await currentDeployments(tx, tenantId, agent)
         if (canary) return (await endDeployment(tx, canary.id, { reason: reason ?? null, evidence: null })) ?? canary
         if (!live) throw new AppError('not_found', `No agent ${agent}.`)
@@ -145,7 +145,8 @@ export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000
       if (deployment.state === 'live') workers.warm(agents.place(tenantId, agent, deployment.version))
       return deployment
     },
-    list: (tenantId, agent, { limit, cursor }) => pageBy(limit, cursor, (before, count) => listDeployments(db, tenantId, agent, { limit: count, before })),
+    list: (tenantId, agent, { limit, cursor }) =>
+      pageBy(limit, cursor, (before, count) => listDeployments(db.forTenant(tenantId), tenantId, agent, { limit: count, before })),
     watch,
     start: watching.start,
     stop: watching.stop,

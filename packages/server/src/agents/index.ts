@@ -1,5 +1,6 @@
 export { openAgents, runServices } from './agents.ts'
 export type { Agents, Place } from './agents.ts'
+export { guardSteps } from './guard-steps.ts'
 export { toMessages } from './conversation.ts'
 export { openDeployments } from './deployments.ts'
 export type { Deployments } from './deployments.ts'

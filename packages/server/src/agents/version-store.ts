@@ -1,10 +1,10 @@
 import { type AgentManifest, type Version, storableText } from '@longhaul/protocol'
-import { type Db, type Tx, sql } from '../db/index.ts'
+import { type TenantDb, type TenantTx, sql } from '../db/index.ts'
 
 export type LiveRow = { agent: string; version: string; manifest: AgentManifest | null; problem: string | null; deployedAt: Date }
 
 /** Keeps a version and its code. False when it is known already. */
-export async function insertVersion(db: Db, tenantId: string, agent: string, version: string, bundle: Buffer): Promise<boolean> {
+export async function insertVersion(db: TenantDb, tenantId: string, agent: string, version: string, bundle: Buffer): Promise<boolean> {
   return db.transaction(async (tx) => {
     const inserted = await tx.rows(
       sql`insert into versions (tenant_id, agent, version) values (${tenantId}, ${agent}, ${version}) on conflict do nothing returning version`,
@@ -15,14 +15,14 @@ export async function insertVersion(db: Db, tenantId: string, agent: string, ver
   })
 }
 
-export async function findBundle(db: Tx, tenantId: string, agent: string, version: string): Promise<Buffer | undefined> {
+export async function findBundle(db: TenantTx, tenantId: string, agent: string, version: string): Promise<Buffer | undefined> {
   const [row] = await db.rows<{ content: Buffer }>(sql`select content from bundles where tenant_id = ${tenantId} and agent = ${agent} and version = ${version}`)
   return row?.content
 }
 
 /** What a worker found when it loaded the code. A manifest that was once had stays. */
 export async function recordLoaded(
-  db: Tx,
+  db: TenantTx,
   tenantId: string,
   agent: string,
   version: string,
@@ -38,11 +38,11 @@ const live = sql`
   from deployments d join versions v on v.tenant_id = d.tenant_id and v.agent = d.agent and v.version = d.version
   where d.state = 'live'`
 
-export async function listLive(db: Tx, tenantId: string): Promise<LiveRow[]> {
+export async function listLive(db: TenantTx, tenantId: string): Promise<LiveRow[]> {
   return db.rows(sql`${live} and d.tenant_id = ${tenantId} order by d.agent limit 1000`)
 }
 
-export async function findLive(db: Tx, tenantId: string, agent: string): Promise<LiveRow | undefined> {
+export async function findLive(db: TenantTx, tenantId: string, agent: string): Promise<LiveRow | undefined> {
   const [row] = await db.rows<LiveRow>(sql`${live} and d.tenant_id = ${tenantId} and d.agent = ${agent}`)
   return row
 }
@@ -50,7 +50,7 @@ export async function findLive(db: Tx, tenantId: string, agent: string): Promise
 type VersionRow = Omit<Version, 'status' | 'createdAt'> & { isLoaded: boolean; createdAt: Date }
 
 export async function listVersions(
-  db: Tx,
+  db: TenantTx,
   tenantId: string,
   agent: string,
   { limit, version }: { limit: number; version?: string | undefined },

@@ -2,7 +2,7 @@ import { type Approval, decideApproval, listApprovals } from '@longhaul/protocol
 import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
-import { type Implementation, implement } from './implement.ts'
+import { type Implementation, audited, implement } from './implement.ts'
 
 export type ApprovalService = {
   list(audience: Audience, input: z.output<(typeof listApprovals)['input']>): Promise<z.output<(typeof listApprovals)['output']>>
@@ -12,5 +12,5 @@ export type ApprovalService = {
 
 export const approvalImplementations = (approvals: ApprovalService): Implementation[] => [
   implement(listApprovals, (caller, input) => approvals.list(caller, input)),
-  implement(decideApproval, (caller, input) => approvals.decide(caller, input)),
+  audited(implement(decideApproval, (caller, input) => approvals.decide(caller, input))),
 ]

@@ -1,6 +1,6 @@
 import { ErrorBody, operations } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
-import { approvalId, keyId, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
+import { approvalId, authenticate, keyId, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
 import { AppError, createLog } from '../kernel/index.ts'
 import { assertComplete } from './implement.ts'
 
@@ -39,7 +39,28 @@ const good: Record<string, [string, string, unknown?]> = {
   'deployments.rollback': ['POST', '/v1/agents/analyst/rollback', {}],
   'keys.create': ['POST', '/v1/keys', { name: 'reader', permissions: ['runs:read'] }],
   'keys.list': ['GET', '/v1/keys'],
+  'keys.rotate': ['POST', `/v1/keys/${keyId}/rotate`, { overlapMs: 1_000 }],
   'keys.delete': ['DELETE', `/v1/keys/${keyId}`],
+  'tenants.create': ['POST', '/v1/tenants', { id: 'globex', quotas: { runsInFlightMax: 3 } }],
+  'tenants.list': ['GET', '/v1/tenants?limit=2'],
+  'tenants.get': ['GET', '/v1/tenants/globex'],
+  'tenants.update': ['POST', '/v1/tenants/globex', { isSuspended: true }],
+  'namespaces.put': ['POST', '/v1/namespaces/dev', { quotas: { startsPerMinuteMax: 60 } }],
+  'namespaces.list': ['GET', '/v1/namespaces'],
+  'namespaces.delete': ['DELETE', '/v1/namespaces/dev'],
+  'policies.put': ['POST', '/v1/policies/no-nights', { text: 'forbid (principal, action, resource);' }],
+  'policies.list': ['GET', '/v1/policies'],
+  'policies.get': ['GET', '/v1/policies/no-nights'],
+  'policies.delete': ['DELETE', '/v1/policies/no-nights'],
+  'policies.test': ['POST', '/v1/policy-tests', { action: 'runs.start', resource: 'analyst' }],
+  'secrets.set': ['POST', '/v1/secrets/crm', { value: 'hunter2' }],
+  'secrets.list': ['GET', '/v1/secrets'],
+  'secrets.get': ['GET', '/v1/secrets/crm'],
+  'secrets.delete': ['DELETE', '/v1/secrets/crm'],
+  'audit.list': ['GET', '/v1/audit?limit=2&outcome=refused'],
+  'audit.export': ['GET', '/v1/audit/export?after=3'],
+  'audit.head': ['GET', '/v1/audit/head'],
+  'audit.verify': ['POST', '/v1/audit/verify', {}],
   'system.get': ['GET', '/v1/system'],
 }
 
@@ -291,4 +312,130 @@ test('an operation without an implementation, with two, or outside the list keep
   expect(() => assertComplete(operations, [...all, ...all.slice(-1)])).toThrow('system.get has 2 implementations')
   expect(() => assertComplete(operations.slice(1), all)).toThrow('runs.start is not in the list')
   expect(() => makeApi({ implementations: all.slice(1) })).toThrow('runs.start has 0 implementations')
+})
+
+test('a refusal is noted with who, what and why; what was done is noted where the service does not do so itself', async () => {
+  const { ask, notes } = makeApi({ policies: { whyNot: async (_, { action }) => (action === 'runs.cancel' ? 'forbidden by the policy p.' : undefined) } })
+  await ask('POST', '/v1/secrets/crm', { value: 'hunter2' }, { authorization: 'Bearer lh_runs:read', 'x-request-id': 'trace-1' })
+  await ask('POST', `/v1/runs/${runId}/cancel`, {})
+  await ask('POST', '/v1/policy-tests', { action: 'x' })
+  await ask('POST', '/v1/policy-tests', {}) // Malformed: nothing was done and nobody refused.
+  await ask('POST', '/v1/runs', { agent: 'analyst' })
+  await ask('GET', '/v1/runs')
+  const who = { id: keyId, name: 'administrator' }
+  expect(notes).toMatchObject([
+    ['acme', { who, action: 'secrets.set', target: 'crm', outcome: 'refused', requestId: 'trace-1', detail: { code: 'forbidden' } }],
+    ['acme', { who, action: 'runs.cancel', target: runId, outcome: 'refused', detail: { message: 'forbidden by the policy p.' } }],
+    ['acme', { who, action: 'policies.test', outcome: 'done' }],
+  ])
+  expect(JSON.stringify(notes)).not.toContain('hunter2')
+})
+
+test('an audit log that cannot take a note is no reason to say that nothing was done', async () => {
+  const errors: string[] = []
+  const { ask } = makeApi({
+    audit: { note: async () => Promise.reject(new Error('full')) },
+    log: createLog((level, message) => level === 'error' && errors.push(message)),
+  })
+  expect((await ask('POST', '/v1/policy-tests', { action: 'x' })).status).toBe(200)
+  expect((await ask('GET', '/v1/runs', undefined, { authorization: 'Bearer lh_files:read' })).status).toBe(403)
+  expect(errors).toEqual(['an audit note was not taken', 'an audit note was not taken'])
+})
+
+test('a key that asks too often is told when to come back, another one is not held up, and the log is not filled', async () => {
+  const { ask, notes } = makeApi({ requestsPerMinute: 60, authenticate: async (secret) => ({ ...(await authenticate('lh_all'))!, keyId: secret }) })
+  const as = (secret: string) => ask('GET', '/v1/agents', undefined, { authorization: `Bearer ${secret}` })
+  const first = await as('lh_busy')
+  expect(['ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset'].map((name) => first.headers.get(name))).toEqual(['60', '9', '1'])
+  const all = await Promise.all(Array.from({ length: 30 }, () => as('lh_busy')))
+  const refused = all.filter(({ status }) => status === 429)
+  expect(refused.length).toBeGreaterThanOrEqual(19)
+  expect(refused[0]?.headers.get('retry-after')).toBe('1')
+  expect(ErrorBody.parse(await refused[0]?.json()).error).toMatchObject({ code: 'over_limit', message: expect.stringContaining('60 requests a minute') })
+  expect((await as('lh_calm')).status).toBe(200)
+  expect(notes.map(([, { action }]) => action)).toEqual(['requests.limit'])
+})
+
+test('a client that wants problem details gets them', async () => {
+  const { ask } = makeApi()
+  const response = await ask('GET', `/v1/runs/${otherTenantsRunId}`, undefined, { accept: 'application/problem+json, application/json' })
+  expect([response.status, response.headers.get('content-type'), await response.json()]).toEqual([
+    404,
+    'application/problem+json',
+    {
+      type: 'about:blank',
+      title: 'not_found',
+      status: 404,
+      detail: expect.stringContaining('No run'),
+      instance: expect.stringContaining(response.headers.get('x-request-id') ?? '?'),
+      error: { code: 'not_found', message: expect.stringContaining('No run'), requestId: expect.any(String) },
+    },
+  ])
+})
+
+/** What JSON parsers disagree about, after the well-known corpora: valid (y), invalid (n), and up to us (i). Each is answered, none of the invalid is taken. */
+const corpus: [kind: 'y' | 'n' | 'i', body: string | Buffer][] = [
+  ...['[]', '{}', '0', '-0', '1e1', '1E-2', 'true', 'null', '""', '"\\u00e9"', '"\\ud83d\\ude00"', '{"a":{"a":[{}]}}', ' [1 , 2 ] ', '{"":0}', '"\\/"'].map(
+    (input): ['y', string] => ['y', `{"agent":"a","input":${input}}`],
+  ),
+  ...[
+    '01',
+    '1.',
+    '.5',
+    '+1',
+    '1e',
+    '0x1',
+    'NaN',
+    'Infinity',
+    '-',
+    "'a'",
+    '[1,]',
+    '{"a":1,}',
+    '{a:1}',
+    '[1 2]',
+    '"\\x"',
+    '"\\u12"',
+    '"	"',
+    '/**/1',
+    'tru',
+    '[',
+    '{"a"',
+    '"',
+    '',
+    '1 1',
+    '﻿1',
+  ].map((input): ['n', string] => ['n', `{"agent":"a","input":${input}}`]),
+  ...[
+    '{"agent":"a"',
+    '{"agent":"a"}}',
+    '{"agent":"a"} x',
+    '[{"agent":"a"}]',
+    '"agent"',
+    'undefined',
+    '{"agent":"a","input":"\\ud800"}',
+    '{"agent":"a","input":"\\u0000"}',
+    '{"__proto__":{"agent":"a"}}',
+    '{"agent":["a"]}',
+  ].map((body): ['n', string] => ['n', body]),
+  ...[
+    [0xff, 0xfe],
+    [0xc0, 0xaf],
+    [0xed, 0xa0, 0x80],
+    [0xf4, 0x90, 0x80, 0x80],
+  ].map((bytes): ['n', Buffer] => ['n', Buffer.concat([Buffer.from('{"agent":"a","input":"'), Buffer.from(bytes), Buffer.from('"}')])]),
+  ['n', '['.repeat(900)],
+  ['n', `{"agent":"a","input":${'['.repeat(400)}${']'.repeat(400)}}`],
+  ['i', '{"agent":"b","agent":"a"}'],
+  ['i', '{"agent":"a","input":1e400}'],
+  ['i', '{"agent":"a","input":123456789012345678901234567890}'],
+]
+
+test('every body that JSON allows is taken, and every other one refused in the one shape', async () => {
+  const { app } = makeApi()
+  for (const [kind, body] of corpus) {
+    const response = await app.request('/v1/runs', { method: 'POST', headers: { authorization: 'Bearer lh_all' }, body })
+    if (kind === 'y') expect([body, response.status]).toEqual([body, 200])
+    if (kind === 'n') expect([body, response.status, ErrorBody.parse(await response.json()).error.code]).toEqual([body, 400, 'invalid'])
+    if (kind === 'i') expect([200, 400]).toContain(response.status)
+  }
 })

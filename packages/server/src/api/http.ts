@@ -6,11 +6,13 @@ import type { Caller } from '../identity/index.ts'
 import { AppError, type Log, monotonicMs, newId, toAppError } from '../kernel/index.ts'
 import { consoleFiles } from './console.ts'
 import { type FindFile, sendFile } from './files.ts'
+import { type GateOptions, assertPolicies, assertRate, noteOutcome } from './gate.ts'
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
+import { type RateLimit, openRateLimit } from './rate-limit.ts'
 
-export type ApiOptions = {
+export type ApiOptions = Omit<GateOptions, 'log'> & {
   implementations: readonly Implementation[]
   /** Whose secret this is; undefined when it is nobody's. */
   authenticate(secret: string): Promise<Caller | undefined>
@@ -23,15 +25,20 @@ export type ApiOptions = {
   host: string
   publicUrl?: string | undefined
   bodyBytesMax: number
+  /** Requests that one key may make. */
+  requestsPerMinute: number
   log: Log
 }
+/** What all requests share. */
+type Shared = ApiOptions & { rate: RateLimit }
 
 /** Facts of a request that its one line in the log tells. */
 type Variables = { requestId: string; facts: Record<string, unknown> }
 type Api = Hono<{ Variables: Variables }>
 type Ctx = Context<{ Variables: Variables }>
 
-export function httpApi(options: ApiOptions): Api {
+export function httpApi(given: ApiOptions): Api {
+  const options: Shared = { ...given, rate: openRateLimit(given.requestsPerMinute) }
   assertComplete(operations, options.implementations)
   const app: Api = new Hono()
   app.use(oneLinePerRequest(options))
@@ -41,7 +48,8 @@ export function httpApi(options: ApiOptions): Api {
     app.on(method, toPattern(path), (c) => answer(c, implementation, options))
   }
   app.get('/v1/files/:fileId', async (c) => {
-    const caller = await admit(c, 'files:read', options)
+    const caller = await admit(c, options)
+    assertPermitted(caller, 'files:read')
     return sendFile(await options.findFile(caller, fileIdOf(c)), fileIdOf(c), c.req.method)
   })
   for (const [path, methods] of offered()) {
@@ -57,24 +65,46 @@ export function httpApi(options: ApiOptions): Api {
   return app
 }
 
-async function answer(c: Ctx, { operation, handle, stream }: Implementation, options: ApiOptions): Promise<Response> {
+async function answer(c: Ctx, implementation: Implementation, options: Shared): Promise<Response> {
+  const { operation } = implementation
   c.var.facts['operation'] = operation.id
-  const caller = await admit(c, operation.permission, options)
-  const input: unknown = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax))
+  const { requestId } = c.var
+  const caller = await admit(c, options)
+  let input: Record<string, unknown> = c.req.param()
+  const asked = () => ({ operation, caller, input, requestId })
+  try {
+    assertPermitted(caller, operation.permission)
+    // Every operation's input is an object.
+    input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax)) as Record<string, unknown>
+    await assertPolicies(options, asked())
+    const response = await carryOut(c, implementation, caller, input)
+    await noteOutcome(options, implementation, asked())
+    return response
+  } catch (error) {
+    await noteOutcome(options, implementation, asked(), error)
+    throw error
+  }
+}
+
+async function carryOut(c: Ctx, { operation, handle, stream }: Implementation, caller: Caller, input: unknown): Promise<Response> {
   if (stream && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) return stream(caller, input, c.req.raw)
   const output = operation.output.safeParse(await handle(caller, input))
   if (!output.success) throw new AppError('internal', 'Internal error.', output.error) // Ours, not the caller's: the contract is broken.
   return c.json(output.data as object)
 }
 
-/** Who is calling, once it is known that they may. */
-async function admit(c: Ctx, permission: Operation['permission'], { authenticate }: ApiOptions): Promise<Caller> {
+function assertPermitted(caller: Caller, permission: Operation['permission']): void {
+  if (!caller.permissions.includes(permission)) throw new AppError('forbidden', `This needs the permission ${permission}, which the key ${caller.name} lacks.`)
+}
+
+/** Who is calling, once it is known that they may call now. */
+async function admit(c: Ctx, options: Shared): Promise<Caller> {
   const [, secret] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
   if (secret === undefined) throw new AppError('unauthenticated', 'A key is needed: Authorization: Bearer lh_…')
-  const caller = await authenticate(secret)
-  if (!caller) throw new AppError('unauthenticated', 'This key is unknown or was revoked.')
+  const caller = await options.authenticate(secret)
+  if (!caller) throw new AppError('unauthenticated', 'This key is unknown, has expired or was revoked.')
   Object.assign(c.var.facts, { tenantId: caller.tenantId, keyId: caller.keyId })
-  if (!caller.permissions.includes(permission)) throw new AppError('forbidden', `This needs the permission ${permission}, which the key ${caller.name} lacks.`)
+  for (const [name, value] of Object.entries(await assertRate(options, options.rate, caller, c.var.requestId))) c.header(name, value)
   return caller
 }
 
@@ -108,7 +138,12 @@ function refuse(c: Ctx, error: AppError, status: number = errorCodes[error.code]
   c.var.facts['code'] = error.code
   if (error.code === 'internal') c.var.facts['fault'] = error.cause ?? error
   if (error.code === 'unauthenticated') c.header('www-authenticate', 'Bearer')
-  return c.json({ error: { code: error.code, message: error.message, requestId: c.var.requestId } }, status as ContentfulStatusCode)
+  if (error.retryAfterS !== undefined) c.header('retry-after', String(error.retryAfterS))
+  const body = { error: { code: error.code, message: error.message, requestId: c.var.requestId } }
+  if (!c.req.header('accept')?.includes('application/problem+json')) return c.json(body, status as ContentfulStatusCode)
+  // RFC 9457. Our own shape stays in it.
+  const problem = { type: 'about:blank', title: error.code, status, detail: error.message, instance: `urn:request:${c.var.requestId}`, ...body }
+  return c.json(problem, status as ContentfulStatusCode, { 'content-type': 'application/problem+json' })
 }
 
 /** One check at a time, whoever asks: anybody may ask, and each costs a query. */

@@ -8,7 +8,11 @@ export type Implementation = {
   handle(caller: Caller, input: unknown): Promise<unknown>
   /** The same as a stream of server-sent events, for whoever accepts that instead. */
   stream?: (caller: Caller, input: unknown, request: Request) => Promise<Response>
+  /** It notes what it did for the audit log in the transaction in which it did it. Otherwise the pipeline does so afterwards. */
+  isAudited?: boolean
 }
+
+export const audited = (implementation: Implementation): Implementation => ({ ...implementation, isAudited: true })
 
 type Behaviour<Input, Output> = (caller: Caller, input: Input) => Promise<Output>
 type Streaming<Input> = (caller: Caller, input: Input, request: Request) => Promise<Response>

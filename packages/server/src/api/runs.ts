@@ -4,7 +4,7 @@ import type { Audience } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
 import { type RunStream, streamRun } from './event-stream.ts'
-import { type Implementation, implement } from './implement.ts'
+import { type Implementation, audited, implement } from './implement.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 type Output<Of extends { output: z.ZodType }> = z.output<Of['output']>
@@ -33,7 +33,7 @@ export function runImplementations({
   log: Log
 }): Implementation[] {
   return [
-    implement(startRun, (caller, input) => runs.start(caller, input)),
+    audited(implement(startRun, (caller, input) => runs.start(caller, input))),
     // A run that is not for the caller is «not found», never «forbidden»: its existence is not ours to reveal.
     implement(getRun, async (caller, { runId }) => found(await runs.find(caller, runId), `No run ${runId}.`)),
     implement(listRuns, (caller, input) => runs.list(caller, input)),
@@ -47,10 +47,10 @@ export function runImplementations({
       (caller, { runId, after }, request) => streamRun({ source: stream, audience: caller, runId, after: lastEventId(request) ?? after, stopping, log }),
     ),
     implement(getStep, async (caller, { runId, op }) => found(await runs.findStep(caller, runId, op), `Run ${runId} has no step ${op}.`)),
-    implement(cancelRun, (caller, input) => runs.cancel(caller, input)),
-    implement(retryRun, (caller, { runId }) => runs.retry(caller, runId)),
+    audited(implement(cancelRun, (caller, input) => runs.cancel(caller, input))),
+    audited(implement(retryRun, (caller, { runId }) => runs.retry(caller, runId))),
     implement(decideStep, (caller, input) => runs.decide(caller, input)),
-    implement(signalRun, (caller, input) => runs.signal(caller, input)),
+    audited(implement(signalRun, (caller, input) => runs.signal(caller, input))),
   ]
 }
 

@@ -1,19 +1,23 @@
 /** All operations over the services that do them. */
-import type { Keys } from '../identity/index.ts'
+import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
+import { auditImplementations } from './audit.ts'
 import { type DeploymentService, deploymentImplementations } from './deployments.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
 import { outcomeImplementations } from './outcomes.ts'
 import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
+import { policyImplementations } from './policies.ts'
 import { type RunService, runImplementations } from './runs.ts'
+import { secretImplementations } from './secrets.ts'
 import { type ScheduleService, scheduleImplementations } from './schedules.ts'
 import { type StopService, stopImplementations } from './stops.ts'
 import { type SystemService, systemImplementations } from './system.ts'
+import { tenantImplementations } from './tenants.ts'
 
 export type Services = {
   runs: RunService
@@ -26,6 +30,10 @@ export type Services = {
   agents: AgentService
   deployments: DeploymentService
   keys: Keys
+  tenants: Tenants
+  policies: Policies
+  secrets: Secrets
+  audit: Audit
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -42,5 +50,9 @@ export const implementAll = (services: Services): Implementation[] => [
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),
   ...keyImplementations(services.keys),
+  ...tenantImplementations(services.tenants),
+  ...policyImplementations(services.policies),
+  ...secretImplementations(services.secrets),
+  ...auditImplementations(services.audit),
   ...systemImplementations(services.system),
 ]

@@ -19,7 +19,7 @@ async function check(url: string) {
 }
 
 test('a database that serves is told by its version', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   expect(await check(t.url)).toEqual({ version: expect.stringMatching(/^\d+/), warnings: [] })
 })
 
@@ -37,7 +37,7 @@ test('a database that does not answer, is not there or lets nobody in is named w
 })
 
 test('a database of another encoding or without the right to create is refused', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   await t.db.rows(sql`create database ascii template template0 encoding 'SQL_ASCII' locale_provider libc locale 'C'`)
   expect(await check(withDatabase(t.url, 'ascii'))).toMatch(/its encoding is SQL_ASCII/)
   await t.db.rows(sql`drop database ascii`)

@@ -7,7 +7,7 @@ import { openDb } from './db.ts'
 import { identifier, sql } from './sql.ts'
 
 test('values come back as what they are', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   const [row] = await t.db.rows(sql`
     select ${7}::int8 as safe, 9007199254740993::int8 as unsafe, 1.25::numeric as decimal, 123456789012345678.5::numeric as long, 0.1::float8 as double,
       ${JSON.stringify({ a: [1] })}::json as data, ${JSON.stringify([2])}::jsonb as datab, '2026-01-02T03:04:05.678Z'::timestamptz as at,
@@ -32,7 +32,7 @@ test('values come back as what they are', async () => {
 })
 
 test('a transaction keeps all or nothing, and its connection is good afterwards', async () => {
-  await using t = await makeDatabase({ poolMax: 1 })
+  await using t = await makeDatabase({ as: 'owner', poolMax: 1 })
   await t.db.rows(sql`create table things (name text unique)`)
   await t.db.transaction((tx) => tx.rows(sql`insert into things values ('a')`))
   const failed = t.db.transaction(async (tx) => {
@@ -46,7 +46,7 @@ test('a transaction keeps all or nothing, and its connection is good afterwards'
 })
 
 test('a transaction whose connection is cut says so, and the pool goes on', async () => {
-  await using t = await makeDatabase({ poolMax: 2 })
+  await using t = await makeDatabase({ as: 'owner', poolMax: 2 })
   const error: unknown = await t.db
     .transaction(async (tx) => {
       const [backend] = await tx.rows<{ pid: number }>(sql`select pg_backend_pid() as pid`)
@@ -60,15 +60,15 @@ test('a transaction whose connection is cut says so, and the pool goes on', asyn
 })
 
 test('an idle pooled connection that is cut does not end the process', async () => {
-  await using t = await makeDatabase({ poolMax: 1 })
-  await using other = await makeDatabase({ poolMax: 1 })
+  await using t = await makeDatabase({ as: 'owner', poolMax: 1 })
+  await using other = await makeDatabase({ as: 'owner', poolMax: 1 })
   const [backend] = await t.db.rows<{ pid: number }>(sql`select pg_backend_pid() as pid`)
   await other.db.rows(sql`select pg_terminate_backend(${backend?.pid}, 5000)`)
   await expect.poll(() => t.db.rows(sql`select 1 as one`).catch(() => []), { timeout: 5_000 }).toEqual([{ one: 1 }])
 })
 
 test('a dedicated connection tells once that it was lost, also those who ask later', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   const connection = await t.db.connection('journal')
   const told: Error[] = []
   connection.onLost((cause) => told.push(cause))
@@ -87,7 +87,7 @@ test('a dedicated connection tells once that it was lost, also those who ask lat
 })
 
 test('a dedicated connection that is ended is not called lost', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   const connection = await t.db.connection('brief')
   let isLost = false
   connection.onLost(() => (isLost = true))
@@ -97,7 +97,7 @@ test('a dedicated connection that is ended is not called lost', async () => {
 })
 
 test('a dedicated connection hears notifications and prepares named statements', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   const connection = await t.db.connection('listener')
   const heard: string[] = []
   connection.onNotification((channel, payload) => heard.push(`${channel}:${payload}`))
@@ -109,7 +109,7 @@ test('a dedicated connection hears notifications and prepares named statements',
 })
 
 test('a statement that takes too long is ended by the database, a silent network by us', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   const strict = await t.db.connection('strict', { statementTimeoutMs: 50 })
   const ended: unknown = await strict.query(sql`select pg_sleep(30)`).catch((thrown: unknown) => thrown)
   expect(sqlState(ended)).toBe('57014')
@@ -148,7 +148,7 @@ test('a database that refuses, is silent or is not there is unavailable', async 
 })
 
 test('stop returns with no connection left', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   const db = openDb({ url: t.url, log: silentLog, applicationName: 'leaver' })
   await Promise.all([db.rows(sql`select 1`), db.rows(sql`select 1`), db.connection('one'), db.connection('two')])
   const count = () => t.db.rows<{ count: number }>(sql`select count(*) from pg_stat_activity where application_name like 'leaver%'`)

@@ -2,7 +2,8 @@
 import pg from 'pg'
 import type { Log } from '../kernel/index.ts'
 import { isConnectionLost, toDbError } from './db-errors.ts'
-import { type Sql, now, sql } from './sql.ts'
+import { tenantRole } from './roles.ts'
+import { Sql, now, sql } from './sql.ts'
 import { parsers } from './values.ts'
 
 export type Tx = {
@@ -11,7 +12,13 @@ export type Tx = {
   readonly now: Sql
 }
 
+/** Statements that see one tenant's rows and no other's, whatever their `where` says. A function of a store that takes this cannot be called without. */
+export type TenantTx = Tx & { readonly tenantId: string }
+export type TenantDb = TenantTx & { transaction<Result>(work: (tx: TenantTx) => Promise<Result>): Promise<Result> }
+
 export type Db = Tx & {
+  /** For everything that somebody asked for: row-level security under the tenant's name, from the transaction's begin to its end. */
+  forTenant(tenantId: string): TenantDb
   /** All of `work`'s statements or none. Whatever `work` throws rolls back and is thrown on. Do not call the network inside. */
   transaction<Result>(work: (tx: Tx) => Promise<Result>): Promise<Result>
   /** A connection outside the pool. It is not restored when lost: make another one. `stop` ends it too. */
@@ -38,10 +45,18 @@ export type Connection = {
   end(): Promise<void>
 }
 
-export type DbOptions = { url: string; poolMax?: number; log: Log; applicationName?: string; connectTimeoutMs?: number }
+export type DbOptions = {
+  url: string
+  poolMax?: number
+  log: Log
+  applicationName?: string
+  connectTimeoutMs?: number
+  /** Put on by every connection. Absent: the user of `url`, which owns the tables. For making the schema and nothing else. */
+  role?: string
+}
 
 /** Opens nothing yet: the first statement connects. So a database that is not there shows as `unavailable` where it is used. */
-export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', connectTimeoutMs = 5_000 }: DbOptions): Db {
+export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', connectTimeoutMs = 5_000, role }: DbOptions): Db {
   const config: pg.ClientConfig = {
     connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -49,7 +64,7 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
     keepAliveInitialDelayMillis: 10_000,
     idle_in_transaction_session_timeout: 60_000,
     // The server drops us when its packets are not acknowledged, so that a dead node's locks and leases do not outlive it for hours.
-    options: '-c tcp_user_timeout=20000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3',
+    options: `-c tcp_user_timeout=20000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3${role === undefined ? '' : ` -c role=${role}`}`,
     types: { getTypeParser: (oid: number, format?: string) => (format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : (parsers[oid] ?? String)) },
   }
   const pool = new pg.Pool({ ...config, max: poolMax, application_name: applicationName, idleTimeoutMillis: 60_000 })
@@ -62,26 +77,37 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
   })
   const dedicated = new Set<Connection>()
 
+  async function inTransaction<Result>(begin: Sql, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+    const client = await pool.connect().catch(rethrow)
+    let broken: Error | undefined
+    const noteLoss = (error: Error) => (broken = error)
+    client.on('error', noteLoss)
+    try {
+      await rows(client, begin)
+      const result = await work(client)
+      await rows(client, sql`commit`)
+      return result
+    } catch (error) {
+      if (isConnectionLost(error)) broken ??= new Error('connection lost')
+      else await rows(client, sql`rollback`).catch((failed: Error) => (broken = failed))
+      throw error
+    } finally {
+      client.off('error', noteLoss)
+      client.release(broken) // A connection in an unknown state is closed, never given to the next one.
+    }
+  }
+
   return {
     now,
     rows: <Row>(query: Sql) => rows<Row>(pool, query),
-    async transaction(work) {
-      const client = await pool.connect().catch(rethrow)
-      let broken: Error | undefined
-      const noteLoss = (error: Error) => (broken = error)
-      client.on('error', noteLoss)
-      try {
-        await rows(client, sql`begin`)
-        const result = await work({ rows: (query) => rows(client, query), now })
-        await rows(client, sql`commit`)
-        return result
-      } catch (error) {
-        if (isConnectionLost(error)) broken ??= new Error('connection lost')
-        else await rows(client, sql`rollback`).catch((failed: Error) => (broken = failed))
-        throw error
-      } finally {
-        client.off('error', noteLoss)
-        client.release(broken) // A connection in an unknown state is closed, never given to the next one.
+    transaction: (work) => inTransaction(sql`begin`, (client) => work({ rows: (query) => rows(client, query), now })),
+    forTenant(tenantId) {
+      const begin = beginFor(tenantId)
+      return {
+        tenantId,
+        now,
+        rows: <Row>(query: Sql) => inTransaction(begin, (client) => rows<Row>(client, query)),
+        transaction: (work) => inTransaction(begin, (client) => work({ rows: (query) => rows(client, query), now, tenantId })),
       }
     },
     async connection(name, options = {}) {
@@ -135,6 +161,12 @@ async function connect(config: pg.ClientConfig, options: ConnectionOptions, open
   await client.connect().catch(rethrow)
   open.add(connection)
   return connection
+}
+
+/** In one message, so that it costs no more than `begin`. `set local` ends with the transaction: nothing of it is left to the connection's next user. */
+const beginFor = (tenantId: string): Sql => {
+  if (tenantId === '') throw new Error('A tenant has a name.') // The name that no transaction outside of a tenant has.
+  return new Sql([`begin; set local role ${tenantRole}; set local longhaul.tenant = ${pg.escapeLiteral(tenantId)}`], [])
 }
 
 async function rows<Row>(client: pg.Pool | pg.ClientBase, query: Query): Promise<Row[]> {

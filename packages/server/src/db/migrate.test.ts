@@ -12,7 +12,7 @@ const log = silentLog
 
 /** An empty database and a folder of migrations. */
 async function makeEmpty(files: Record<string, string>) {
-  const t = await makeDatabase()
+  const t = await makeDatabase({ as: 'owner' })
   await t.db.rows(sql`drop schema public cascade`)
   await t.db.rows(sql`create schema public`)
   const folder = await mkdtemp(join(tmpdir(), 'migrations-'))
@@ -78,7 +78,7 @@ test('a gap or a wrong name among the files is refused before anything is done',
 })
 
 test('every table of the product names its tenant', async () => {
-  await using t = await makeDatabase()
+  await using t = await makeDatabase({ as: 'owner' })
   const tables = await t.db.rows<{ name: string; hasTenant: boolean }>(sql`
     select c.relname as name, exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and a.attnotnull) as "hasTenant"
     from pg_class c

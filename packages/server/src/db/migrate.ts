@@ -4,6 +4,7 @@ import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../kernel/index.ts'
 import type { Db, Tx } from './db.ts'
+import { ensureRoles } from './roles.ts'
 import { Sql, sql } from './sql.ts'
 
 type Migration = { number: number; name: string; checksum: string; isBreaking: boolean; text: string }
@@ -16,6 +17,7 @@ const ownFolder = join(import.meta.dirname, 'migrations')
 /** Returns the numbers it applied itself. Throws, with everything rolled back, when the database and the program do not fit. */
 export async function migrate(db: Db, { folder = ownFolder, log }: { folder?: string; log: Log }): Promise<number[]> {
   const known = await readMigrations(folder)
+  await ensureRoles(db)
   const done: number[] = []
   while (nextOf(known, await readApplied(db), log)) {
     const applied = await db.transaction(async (tx) => {

@@ -5,6 +5,7 @@
  */
 import { hash as digest } from 'node:crypto'
 import {
+  type Asker,
   ChildRequest,
   type DoubtDecision,
   type Failure,
@@ -27,7 +28,7 @@ import type { ClaimedRun, InboxRow, JournalRow } from './run-store.ts'
 
 /** What a server-side step may use while it executes. */
 export type StepContext = {
-  run: { id: string; tenantId: string; agent: string; version: string }
+  run: { id: string; tenantId: string; namespace: string; agent: string; version: string; asker: Asker }
   op: string
   signal: AbortSignal
   /** Passes on what happens meanwhile to whoever watches. Not recorded. */
@@ -45,7 +46,12 @@ export type Executor = {
 }
 export type Executors = Partial<Record<StepKind, Executor>>
 
+/** A tool that a worker is about to execute. */
+export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json }
+
 export type RunPorts = {
+  /** Asked before the intent of a tool call is recorded. The failure is recorded instead, and the tool not executed. Must not reject. */
+  admitTool?: ((call: ToolCall) => Promise<Failure | undefined>) | undefined
   journal: Journal
   clock: DbClock
   executors: Executors
@@ -101,6 +107,7 @@ export class ActiveRun {
   isDispatched = false
   readonly #ports: RunPorts
   readonly #executing = new Map<string, AbortController>()
+  readonly #admitting = new Set<string>()
   readonly #timers = new Map<string, () => void>()
   #seq = 0
   #lastHash = ''
@@ -554,7 +561,18 @@ export class ActiveRun {
     }
     if (this.#isRefusedInput(op, kind, name, attempt, input)) return
     if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return this.#send?.(begun)
-    this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], { frames: [begun] })
+    const record = () =>
+      this.#append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], { frames: [begun] })
+    const { admitTool } = this.#ports
+    if (kind !== 'tool' || !admitTool) return record()
+    if (this.#admitting.has(op)) return
+    this.#admitting.add(op)
+    void admitTool({ run: this.row, name, attempt, input }).then((failure) => {
+      this.#admitting.delete(op)
+      if (this.#isLeaving) return // Whoever takes the run up asks anew.
+      if (failure) this.#stepFailed(op, kind, name, attempt, storable(failure), null)
+      else record()
+    })
   }
 
   #doubted({ op, kind, name, attempt, needs, message }: Extract<RunFrame, { type: 'op.doubt' }>): void {

@@ -1,5 +1,5 @@
 import type { Approval, Json } from '@longhaul/protocol'
-import { type Audience, type Tx, isOfRunFor, sql } from '../db/index.ts'
+import { type Audience, type TenantTx, isOfRunFor, sql } from '../db/index.ts'
 
 type Row = Omit<Approval, 'createdAt' | 'expiresAt' | 'decidedAt'> & { createdAt: Date; expiresAt: Date | null; decidedAt: Date | null; detail: Json }
 
@@ -15,7 +15,7 @@ const columns = sql`id, run_id as "runId", agent, title, detail,
   decided_by as "decidedBy", comment, created_at as "createdAt", expires_at as "expiresAt", decided_at as "decidedAt"`
 
 export async function listApprovals(
-  db: Tx,
+  db: TenantTx,
   audience: Audience,
   { limit, before, state }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined },
 ): Promise<Approval[]> {
@@ -26,14 +26,14 @@ export async function listApprovals(
   return rows.map(toApproval)
 }
 
-export async function findApproval(db: Tx, audience: Audience, id: string): Promise<Approval | undefined> {
+export async function findApproval(db: TenantTx, audience: Audience, id: string): Promise<Approval | undefined> {
   const [row] = await db.rows<Row>(sql`select ${columns} from approvals where ${isOfRunFor(audience)} and id = ${id}`)
   return row && toApproval(row)
 }
 
 /** The first answer wins: undefined when there has been one, or it is too late for any. Takes the run's row first, as the journal does: two that take two rows in two orders block each other. */
 export async function recordDecision(
-  tx: Tx,
+  tx: TenantTx,
   audience: Audience,
   decision: { id: string; approved: boolean; by: string; comment: string | undefined },
 ): Promise<Approval | undefined> {

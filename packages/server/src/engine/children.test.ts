@@ -9,7 +9,7 @@ import { listRuns } from './run-store.ts'
 const findVersion = async (_: string, agent: string) => (agent === 'nobody' ? { problem: 'No agent nobody.' } : { version: 'v1' })
 const start = (db: Db, scripts: Record<string, Script>, more: object = {}): Promise<TestEngine> => startEngine(db, scripts, { findVersion, ...more })
 const openCount = async (db: Db) => (await db.rows(sql`select id from runs where state in ('pending', 'running', 'waiting')`)).length
-const childrenOf = (db: Db, parent: string) => listRuns(db, everyone, { limit: 200, parent })
+const childrenOf = (db: Db, parent: string) => listRuns(db.forTenant(everyone.tenantId), everyone, { limit: 200, parent })
 
 test('a child is started once, runs like any other, and its end reaches its parent as data', async () => {
   await using t = await makeDatabase()
@@ -308,6 +308,6 @@ test('another tenant sees no child', async () => {
   })
   const { id } = await e.start('parent')
   await e.ended(id)
-  expect(await listRuns(t.db, { tenantId: 'other', askerId: undefined }, { limit: 10, parent: id })).toEqual([])
-  expect(await listRuns(t.db, { tenantId, askerId: undefined }, { limit: 10, parent: id })).toHaveLength(1)
+  expect(await listRuns(t.db.forTenant(everyone.tenantId), { tenantId: 'other', askerId: undefined }, { limit: 10, parent: id })).toEqual([])
+  expect(await listRuns(t.db.forTenant(everyone.tenantId), { tenantId, askerId: undefined }, { limit: 10, parent: id })).toHaveLength(1)
 })

@@ -16,9 +16,9 @@ import {
   may,
   whyNotJson,
 } from '@longhaul/protocol'
-import { type Audience, type Db, audienceOf } from '../db/index.ts'
+import { type Audience, type Db, audienceOf, noteAudit } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, monotonicMs, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
-import { ActiveRun, type Bounds, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
+import { ActiveRun, type Bounds, type Executors, type RunFrame, type RunPorts, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import { claimRuns } from './claims.ts'
 import { type Decisions, makeDecisions } from './decisions.ts'
@@ -54,13 +54,13 @@ import {
 
 export type Start = {
   tenantId: string
+  namespace?: string | undefined
   agent: string
   version: string
   input: Json
   asker: Asker
   session?: string | undefined
   idempotencyKey?: string | undefined
-  namespace?: string | undefined
   /** Runs of an agent with the same lane key wait in a lane of their own. */
   laneKey?: string | undefined
   priority?: Priority | undefined
@@ -104,6 +104,8 @@ export type EngineOptions = {
   bounds?: Bounds
   /** Runs have ended that have destinations, or may have. Called until it resolves, so perhaps more than once for a run. */
   onEnded?(runIds: string[]): Promise<void>
+  /** Whether a tool call may be made: see `RunPorts`. Absent: all may. */
+  admitTool?: RunPorts['admitTool']
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
   /** Tells whoever executes it that the run is over here. When it was stopped, what it is doing has to end at once. */
@@ -183,6 +185,7 @@ export function openEngine(options: EngineOptions): Engine {
     journal,
     clock: node.clock,
     executors: options.executors,
+    admitTool: options.admitTool,
     log,
     findVersion: options.findVersion,
     bounds: options.bounds ?? { eventsMax: 50_000, bytesMax: 200_000_000 },
@@ -216,7 +219,7 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   async function dispatch(run: ActiveRun): Promise<void> {
-    const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db, run.row, sessionTurnsMax))
+    const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db.forTenant(run.row.tenantId), run.row, sessionTurnsMax))
     if (active.get(run.id) !== run || run.isLeaving) return
     run.isDispatched = true
     options.execute({
@@ -339,12 +342,17 @@ export function openEngine(options: EngineOptions): Engine {
 
   /** `ended` when the run takes nothing more, `repeated` when a message with that key was there before. */
   async function send(
-    tenantId: string,
+    { tenantId, keyId }: Audience,
     runId: string,
-    message: { kind: InboxRow['kind']; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
+    message: { kind: 'signal' | 'cancel' | 'retry' | 'decision'; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
   ): Promise<'sent' | 'repeated' | 'ended'> {
     probe('message.before')
-    const sent = await db.transaction((tx) => sendMessage(tx, { id: newId(), tenantId, runId, ...message }))
+    const sent = await db.forTenant(tenantId).transaction(async (tx) => {
+      const run = await sendMessage(tx, { id: newId(), tenantId, runId, ...message })
+      if (run)
+        await noteAudit(tx, { who: { id: keyId ?? null, name: message.sentBy }, action: `runs.${message.kind}`, target: runId, detail: { name: message.name } })
+      return run
+    })
     probe('message.after')
     if (!sent) return 'ended'
     deliver(runId, sent.nodeId)
@@ -358,7 +366,7 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   const load = async (audience: Audience, runId: string): Promise<Run> => {
-    const run = await findRun(db, audience, runId)
+    const run = await findRun(db.forTenant(audience.tenantId), audience, runId)
     if (!run) throw new AppError('not_found', `No run ${runId}.`)
     return run
   }
@@ -389,10 +397,10 @@ export function openEngine(options: EngineOptions): Engine {
   }
 
   async function sameRequest(audience: Audience, agent: string, key: string, requestHash: string): Promise<Run> {
-    const found = await findByIdempotencyKey(db, audience.tenantId, agent, key)
+    const found = await findByIdempotencyKey(db.forTenant(audience.tenantId), audience.tenantId, agent, key)
     if (!found) throw new AppError('unavailable', 'The run of this idempotency key is being started. Try again.')
     if (found.requestHash === requestHash) return found.run
-    const owner = (await findRun(db, audience, found.run.id))
+    const owner = (await findRun(db.forTenant(audience.tenantId), audience, found.run.id))
       ? `run ${found.run.id}, which was started with another input or by another key`
       : 'another request'
     throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
@@ -427,7 +435,7 @@ export function openEngine(options: EngineOptions): Engine {
       if (inputText.length > inputBytesMax) throw new AppError('too_large', `The input is ${inputText.length} bytes; at most ${inputBytesMax} are taken.`)
       const destinations = wanted.length > 0 ? wanted : null
       const id = newId()
-      const audience = audienceOf(tenantId, asker)
+      const audience: Audience = { ...audienceOf(tenantId, asker), namespaces: [namespace] }
       // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
       const requestHash = createHash('sha256')
         .update(
@@ -457,7 +465,7 @@ export function openEngine(options: EngineOptions): Engine {
       const rank = ranks[priority ?? 'normal']
       if (session !== undefined) {
         const run: NewRun = { ...scope, id, rank, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash, destinations }
-        const isNew = await insertSessionRun(db, run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` })
+        const isNew = await insertSessionRun(db.forTenant(tenantId), run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` })
         if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
         claims.wake()
         return load(audience, id)
@@ -538,6 +546,7 @@ export function openEngine(options: EngineOptions): Engine {
       const at = new Date(node.clock.nowMs()).toISOString()
       return {
         id,
+        namespace,
         agent,
         version,
         state: isHere ? 'running' : 'pending',
@@ -562,7 +571,7 @@ export function openEngine(options: EngineOptions): Engine {
       const run = await loadCurrent(audience, given)
       const runId = run.id
       if (isTerminal(run.state)) return run
-      await send(audience.tenantId, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
+      await send(audience, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
       return until(audience, runId, ({ state }) => isTerminal(state))
     },
 
@@ -574,7 +583,7 @@ export function openEngine(options: EngineOptions): Engine {
         if (!may(run.state, 'signal') || run.id === before)
           throw new AppError('conflict', `Run ${run.id} has ended (${run.state}); it takes no signals any more.`)
         if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-        const sent = await send(audience.tenantId, run.id, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+        const sent = await send(audience, run.id, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
         if (sent !== 'ended') return load(audience, run.id)
         before = run.id // It ended meanwhile, perhaps to go on as another.
       }
@@ -587,7 +596,7 @@ export function openEngine(options: EngineOptions): Engine {
         throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
       if (run.wait.reason === 'in_doubt')
         throw new AppError('conflict', `Step ${run.wait.op} of run ${runId} is in doubt: say what became of it (runs.decide), then the run goes on.`)
-      await send(audience.tenantId, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
+      await send(audience, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
       return until(audience, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
     },
 
@@ -596,7 +605,7 @@ export function openEngine(options: EngineOptions): Engine {
       const problem = whyNotJson(output, 'output')
       if (problem) throw new AppError('invalid', `The output cannot be stored: ${problem}.`)
       const run = await load(audience, runId)
-      const last = (await listStepEvents(db, audience.tenantId, runId, op)).findLast(({ type }) => type.startsWith('step.'))
+      const last = (await listStepEvents(db.forTenant(audience.tenantId), audience.tenantId, runId, op)).findLast(({ type }) => type.startsWith('step.'))
       if (last?.type !== 'step.doubted' || isTerminal(run.state))
         throw new AppError(
           'conflict',
@@ -604,7 +613,7 @@ export function openEngine(options: EngineOptions): Engine {
         )
       const { attempt } = last.data
       const payload: Json = { decision, output, attempt, ...(message !== undefined && { message }) }
-      const sent = await send(audience.tenantId, runId, { kind: 'decision', name: op, payload, sentBy: by, idempotencyKey: `doubt ${op} ${attempt}` })
+      const sent = await send(audience, runId, { kind: 'decision', name: op, payload, sentBy: by, idempotencyKey: `doubt ${op} ${attempt}` })
       if (sent !== 'sent')
         throw new AppError('conflict', `Step ${op} of run ${runId} has been decided already, or the run has ended; the first decision counts.`)
       return until(audience, runId, ({ wait }) => wait?.op !== op, 2_000)
@@ -613,9 +622,11 @@ export function openEngine(options: EngineOptions): Engine {
     async decide(audience, by, approvalId, approved, comment) {
       assertStorable({ comment })
       probe('message.before')
-      const decided = await db.transaction(async (tx) => {
+      const decided = await db.forTenant(audience.tenantId).transaction(async (tx) => {
         const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
         if (!approval) return undefined
+        const who = { id: audience.keyId ?? null, name: by }
+        await noteAudit(tx, { who, action: 'approvals.decide', target: approvalId, detail: { approved, runId: approval.runId } })
         const sent = await sendMessage(tx, {
           id: newId(),
           tenantId: audience.tenantId,
@@ -629,7 +640,7 @@ export function openEngine(options: EngineOptions): Engine {
       })
       probe('message.after')
       if (!decided) {
-        const found = await findApproval(db, audience, approvalId)
+        const found = await findApproval(db.forTenant(audience.tenantId), audience, approvalId)
         if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
         throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
       }
@@ -639,7 +650,7 @@ export function openEngine(options: EngineOptions): Engine {
 
     async readEvents(audience, runId, after, limit) {
       const run = await load(audience, runId)
-      return { events: await listEvents(db, audience.tenantId, runId, after, limit), isEnded: isTerminal(run.state) }
+      return { events: await listEvents(db.forTenant(audience.tenantId), audience.tenantId, runId, after, limit), isEnded: isTerminal(run.state) }
     },
 
     watch(runId, watcher) {

@@ -23,7 +23,11 @@ with fence as (
   from fence, json_to_recordset($4::json) as s(id uuid, tenant text, namespace text, agent text, lane text, rank smallint, version text, session text, state text, wait json,
     input json, asker json, key text, hash text, due double precision, queued boolean, parent uuid, parent_op text, detached boolean, depth int, lineage uuid, destinations json)
   on conflict do nothing
-  returning id
+  returning id, tenant_id, namespace, agent, asker
+), noted as (
+  insert into audit_notes (id, tenant_id, who_id, who_name, action, target, outcome, detail)
+  select gen_random_uuid(), tenant_id, asker ->> 'id', asker ->> 'name', 'runs.start', id::text, 'done', json_build_object('agent', agent, 'namespace', namespace)
+  from started
 ), changed as (
   update runs set
     state = c.state, output = c.output, failure = c.failure, wait = c.wait, usage = coalesce(c.usage, runs.usage), event_count = c.count, continued_as = c.continued,

@@ -1,5 +1,5 @@
 export { interruptionsMax } from './active-run.ts'
-export type { Executor, Executors, RunFrame, StepContext } from './active-run.ts'
+export type { Executor, Executors, RunFrame, StepContext, ToolCall } from './active-run.ts'
 export { listApprovals } from './approval-store.ts'
 export { openEngine } from './engine.ts'
 export type { Assignment, Engine, EngineOptions, Start, StepDecision } from './engine.ts'

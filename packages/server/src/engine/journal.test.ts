@@ -73,7 +73,7 @@ test('PostgreSQL dropping all connections under load costs no accepted run and n
   let kills = 0
   for (let round = 0; round < 6; round++) {
     const starts = Array.from({ length: 10 }, (_, i) => e.start('code', `${round} ${i}`, { idempotencyKey: `${round} ${i}` }))
-    const killed = await t.db
+    const killed = await t.owner
       .rows(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()`)
       .catch(() => [])
     kills += killed.length
@@ -145,8 +145,8 @@ test('a database that can do nothing for now, full or in a deadlock, fails no ru
     const { id } = await e.start('code')
     expect(await e.ended(id)).toMatchObject({ state: 'completed' })
     expect((await t.db.rows<{ last: number }>(sql`select last_value::int as last from attempts`))[0]?.last).toBeGreaterThan(2)
-    await t.db.rows(sql`drop trigger refuse on events`)
-    await t.db.rows(sql`drop sequence attempts`)
+    await t.owner.rows(sql`drop trigger refuse on events`)
+    await t.owner.rows(sql`drop sequence attempts`)
   }
   await checkJournals(t.db)
 })
@@ -204,7 +204,7 @@ test('stopping returns though the database is gone, with runs under way and the 
   await e.start('code')
   isGone = true
   await t.db.rows(sql`update nodes set is_dead = true, fence = fence + 1`)
-  await t.db.rows(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name ~ 'journal'`)
+  await t.owner.rows(sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name ~ 'journal'`)
   await fact(
     () => e.logged,
     (lines) => lines.some(({ message }) => message.startsWith('node gives up')),

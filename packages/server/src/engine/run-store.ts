@@ -1,14 +1,14 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
 import type { Asker, Destination, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
-import { type Audience, type Db, type Tx, audienceOf, isRunFor, sql } from '../db/index.ts'
+import { type Audience, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
 
 export type ClaimedRun = {
   id: string
   epoch: number
   tenantId: string
+  namespace: string
   agent: string
   version: string
-  namespace: string
   laneKey: string
   sessionId: string | null
   input: Json
@@ -117,7 +117,7 @@ export type NewRun = {
 }
 
 /** Starts a run of a session. While another one of it is under way the new run waits for it: no `due_at` yet. False when the idempotency key is taken. */
-export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoch: number; data: string; hash: string }): Promise<boolean> {
+export async function insertSessionRun(db: TenantDb, run: NewRun, startedEvent: { epoch: number; data: string; hash: string }): Promise<boolean> {
   return db.transaction(async (tx) => {
     await tx.rows(sql`insert into sessions (tenant_id, agent, id) values (${run.tenantId}, ${run.agent}, ${run.sessionId}) on conflict do nothing`)
     await tx.rows(sql`select from sessions where tenant_id = ${run.tenantId} and agent = ${run.agent} and id = ${run.sessionId} for update`)
@@ -133,6 +133,12 @@ export async function insertSessionRun(db: Db, run: NewRun, startedEvent: { epoc
     await tx.rows(sql`
       insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
       values (${run.id}, 0, ${run.tenantId}, ${startedEvent.epoch}, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
+    await noteAudit(tx, {
+      who: { id: run.asker.id, name: run.asker.name },
+      action: 'runs.start',
+      target: run.id,
+      detail: { agent: run.agent, namespace: run.namespace },
+    })
     return true
   })
 }
@@ -180,11 +186,11 @@ export type SessionTurn = { input: Json; output: Json }
  * What was said before in the session, as far as this run's asker may read it: completed runs that came before this one, oldest first, the last `limit`. The order is that of
  * the database's clock under the session's lock. Ids carry the clock of the node that made them, which may be another's past.
  */
-export async function sessionTurns(db: Tx, run: ClaimedRun, limit: number): Promise<SessionTurn[]> {
+export async function sessionTurns(db: TenantTx, run: ClaimedRun, limit: number): Promise<SessionTurn[]> {
   if (run.sessionId === null) return []
   const rows = await db.rows<SessionTurn>(sql`
     select input, output from runs
-    where ${isRunFor(audienceOf(run.tenantId, run.asker))} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed'
+    where ${isRunFor({ ...audienceOf(run.tenantId, run.asker), namespaces: [run.namespace] })} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed'
       and (created_at, id) < (select created_at, id from runs where id = ${run.id})
     order by created_at desc, id desc limit ${limit}`)
   return rows.reverse()
@@ -194,6 +200,7 @@ const noUsage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
 
 type RunRow = {
   id: string
+  namespace: string
   agent: string
   version: string
   state: RunState
@@ -222,17 +229,17 @@ const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-const runColumns = sql`id, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage,
+const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage,
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
-export async function findRun(db: Tx, audience: Audience, runId: string): Promise<Run | undefined> {
+export async function findRun(db: TenantTx, audience: Audience, runId: string): Promise<Run | undefined> {
   const [row] = await db.rows<RunRow>(sql`select ${runColumns} from runs where id = ${runId} and ${isRunFor(audience)}`)
   return row && toRun(row)
 }
 
 /** Whoever asked: whether its request was the same is for the hash to say. */
-export async function findByIdempotencyKey(db: Tx, tenantId: string, agent: string, key: string): Promise<{ run: Run; requestHash: string } | undefined> {
+export async function findByIdempotencyKey(db: TenantTx, tenantId: string, agent: string, key: string): Promise<{ run: Run; requestHash: string } | undefined> {
   const [row] = await db.rows<RunRow & { requestHash: string }>(sql`
     select ${runColumns}, request_hash as "requestHash" from runs where tenant_id = ${tenantId} and agent = ${agent} and idempotency_key = ${key}`)
   if (!row) return undefined
@@ -243,6 +250,7 @@ export async function findByIdempotencyKey(db: Tx, tenantId: string, agent: stri
 export type RunFilter = {
   limit: number
   before?: string | undefined
+  namespace?: string | undefined
   agent?: string | undefined
   state?: RunState | undefined
   session?: string | undefined
@@ -250,11 +258,12 @@ export type RunFilter = {
 }
 
 /** Newest first. `before` is the id of the last run of the page before. */
-export async function listRuns(db: Tx, audience: Audience, { limit, before, agent, state, session, parent }: RunFilter): Promise<Run[]> {
+export async function listRuns(db: TenantTx, audience: Audience, { limit, before, namespace, agent, state, session, parent }: RunFilter): Promise<Run[]> {
   const rows = await db.rows<RunRow>(sql`
     select ${runColumns} from runs
     where ${isRunFor(audience)}
       and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
+      and (${namespace ?? null}::text is null or namespace = ${namespace ?? null})
       and (${agent ?? null}::text is null or agent = ${agent ?? null})
       and (${state ?? null}::text is null or state = ${state ?? null})
       and (${session ?? null}::text is null or session_id = ${session ?? null})
@@ -275,14 +284,14 @@ export async function findContinuation(db: Tx, audience: Audience, runId: string
 type EventRow = { seq: number; type: EventType; op: string | null; at: Date; data: Json }
 
 /** Events of a run after a number, oldest first. They are read by number under the one writer's order, so none can appear behind. */
-export async function listEvents(db: Tx, tenantId: string, runId: string, after: number, limit: number): Promise<RunEvent[]> {
+export async function listEvents(db: TenantTx, tenantId: string, runId: string, after: number, limit: number): Promise<RunEvent[]> {
   const rows = await db.rows<EventRow>(sql`
     select seq, type, op, at, data from events where run_id = ${runId} and seq > ${after} and tenant_id = ${tenantId} order by seq limit ${limit}`)
   // Events were written by this engine, in the shape that the protocol gives their type.
   return rows.map(({ op, at, ...row }) => ({ ...row, ...(op !== null && { op }), at: at.toISOString() }) as RunEvent)
 }
 
-export async function listStepEvents(db: Tx, tenantId: string, runId: string, op: string): Promise<RunEvent[]> {
+export async function listStepEvents(db: TenantTx, tenantId: string, runId: string, op: string): Promise<RunEvent[]> {
   const rows = await db.rows<EventRow>(sql`
     select seq, type, op, at, data from events where run_id = ${runId} and tenant_id = ${tenantId} and op = ${op} order by seq limit 2100`)
   return rows.map(({ op: path, at, ...row }) => ({ ...row, ...(path !== null && { op: path }), at: at.toISOString() }) as RunEvent)

@@ -64,7 +64,7 @@ test('a start whose connection PostgreSQL ends while the flush waits for a lock 
       (rows) => rows.length === 1,
       'waiting flush',
     )
-    await t.db.rows(sql`select pg_terminate_backend(${found?.pid})`)
+    await t.owner.rows(sql`select pg_terminate_backend(${found?.pid})`)
   })
   const run = await started
   expect(await e.ended(run?.id ?? '')).toMatchObject({ output: 1 })

@@ -1,11 +1,14 @@
 import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { permissions } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { silentLog } from '../kernel/index.ts'
 import { firstKey } from './credentials.ts'
-import { openKeys } from './keys.ts'
+import { type Caller, openKeys } from './keys.ts'
+
+const administrator: Caller = { tenantId: 'default', askerId: undefined, keyId: 'k', name: 'boss', permissions, access: { personalData: true } }
 
 async function makeMachine() {
   const t = await makeDatabase()
@@ -41,7 +44,7 @@ test('a later start keeps the key, refreshes the address and mends the mode', as
   expect(await t.start('http://127.0.0.1:9090')).toMatchObject({ key, isNew: false })
   expect(JSON.parse(await readFile(t.file, 'utf8'))).toEqual({ url: 'http://127.0.0.1:9090', key })
   expect((await stat(t.file)).mode & 0o777).toBe(0o600)
-  expect(await t.keys.list('default')).toHaveLength(1)
+  expect(await t.keys.list(administrator)).toHaveLength(1)
 })
 
 test.each<[string, (file: string) => Promise<void>]>([
@@ -61,6 +64,6 @@ test.each<[string, (file: string) => Promise<void>]>([
 test('a revoked key is replaced at the next start', async () => {
   await using t = await makeMachine()
   const { key } = await t.start()
-  await t.keys.delete('default', (await t.keys.authenticate(key))?.keyId ?? '')
+  await t.keys.delete(administrator, (await t.keys.authenticate(key))?.keyId ?? '')
   expect((await t.start()).key).not.toBe(key)
 })

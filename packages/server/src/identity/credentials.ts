@@ -1,7 +1,6 @@
 /** The key of this machine, in a file that only its owner may read. The command line on the same machine finds it there. */
 import { open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { permissions } from '@longhaul/protocol'
 import { z } from 'zod'
 import type { Keys } from './keys.ts'
 
@@ -20,7 +19,14 @@ export async function firstKey({ keys, dataDir, url }: { keys: Keys; dataDir: st
   const isGood = found !== undefined && (await keys.authenticate(found.key)) !== undefined
   const key = isGood
     ? found.key
-    : (await keys.createFirst(defaultTenantId, { name: 'administrator', permissions: [...permissions], access: { personalData: true } })).secret
+    : (
+        await keys.createFirst(defaultTenantId, {
+          name: 'administrator',
+          role: 'administrator',
+          permissions: ['tenants:manage'],
+          access: { personalData: true },
+        })
+      ).secret
   await write(file, { url, key })
   return { url, key, file, isNew: !isGood }
 }

@@ -1,25 +1,48 @@
-import { type ApiKey, DataAccess, type Permission } from '@longhaul/protocol'
-import { type Tx, sql } from '../db/index.ts'
+import { type ApiKey, DataAccess, type Permission, type Role } from '@longhaul/protocol'
+import { type TenantTx, type Tx, sql } from '../db/index.ts'
 
-export type Key = { id: string; tenantId: string; name: string; permissions: Permission[]; access: DataAccess; createdAt: Date; lastUsedAt: Date | null }
+export type Key = {
+  id: string
+  tenantId: string
+  name: string
+  permissions: Permission[]
+  role: Role | null
+  namespaces: string[] | null
+  agents: string[] | null
+  access: DataAccess
+  createdAt: Date
+  expiresAt: Date | null
+  lastUsedAt: Date | null
+}
 
-const columns = sql`id, tenant_id as "tenantId", name, permissions, access, created_at as "createdAt", last_used_at as "lastUsedAt"`
+const columns = sql`id, tenant_id as "tenantId", name, permissions, role, namespaces, agents, access, created_at as "createdAt", expires_at as "expiresAt", last_used_at as "lastUsedAt"`
+/** What there is to list and to use. An expired key is gone for everybody. */
+const isGood = (now: Tx['now']) => sql`deleted_at is null and (expires_at is null or expires_at > ${now})`
 
-export async function insertKey(db: Tx, key: Pick<Key, 'id' | 'tenantId' | 'name' | 'permissions' | 'access'>, secretHash: Buffer): Promise<Key> {
+export type KeyRow = Pick<Key, 'id' | 'tenantId' | 'name' | 'permissions' | 'role' | 'namespaces' | 'agents' | 'access'> & { expiresAt: Date | string | null }
+
+export async function insertKey(db: TenantTx, key: KeyRow, secretHash: Buffer): Promise<Key> {
   const [row] = await db.rows<Key>(sql`
-    insert into keys (id, tenant_id, name, secret_hash, permissions, access, created_at)
-    values (${key.id}, ${key.tenantId}, ${key.name}, ${secretHash}, ${key.permissions}, ${JSON.stringify(key.access)}, ${db.now})
+    insert into keys (id, tenant_id, name, secret_hash, permissions, role, namespaces, agents, access, created_at, expires_at)
+    values (${key.id}, ${key.tenantId}, ${key.name}, ${secretHash}, ${key.permissions}, ${key.role}, ${key.namespaces}, ${key.agents}, ${JSON.stringify(key.access)}, ${db.now}, ${key.expiresAt})
     returning ${columns}`)
   return toKey(row!) // An insert that did not fail returns its row.
 }
 
-/** The key of a secret, across tenants: it is the secret that says whose it is. `isLong` is true when its use was noted long ago or never. */
-export async function findKeyByHash(db: Tx, secretHash: Buffer, noteEveryMs: number): Promise<{ key: Key; isLong: boolean } | undefined> {
-  const [row] = await db.rows<Key & { isLong: boolean }>(sql`
-    select ${columns}, coalesce(last_used_at < ${db.now} - ${noteEveryMs} * interval '1 ms', true) as "isLong"
+export type FoundKey = { key: Key; isLong: boolean; expiresInMs: number | null; isSuspended: boolean }
+
+/**
+ * The key of a secret, across tenants: it is the secret that says whose it is. `isLong` is true when its use was noted long ago or never,
+ * `isSuspended` when its tenant is.
+ */
+export async function findKeyByHash(db: Tx, secretHash: Buffer, noteEveryMs: number): Promise<FoundKey | undefined> {
+  const [row] = await db.rows<Key & Omit<FoundKey, 'key'>>(sql`
+    select ${columns}, coalesce(last_used_at < ${db.now} - ${noteEveryMs} * interval '1 ms', true) as "isLong",
+      (extract(epoch from expires_at - ${db.now}) * 1000)::double precision as "expiresInMs",
+      exists (select from tenants where tenants.id = keys.tenant_id and is_suspended) as "isSuspended"
     from keys
-    where secret_hash = ${secretHash} and deleted_at is null`)
-  return row && { key: toKey(row), isLong: row.isLong }
+    where secret_hash = ${secretHash} and ${isGood(db.now)}`)
+  return row && { key: toKey(row), isLong: row.isLong, expiresInMs: row.expiresInMs, isSuspended: row.isSuspended }
 }
 
 /** Any number of servers may note the same use: only the first one writes. */
@@ -30,40 +53,66 @@ export async function recordKeyUse(db: Tx, keyId: string, noteEveryMs: number): 
     where id = ${keyId} and coalesce(last_used_at < ${db.now} - ${noteEveryMs} * interval '1 ms', true)`)
 }
 
-export async function listKeys(db: Tx, tenantId: string, limit: number): Promise<Key[]> {
+export async function listKeys(db: TenantTx, limit: number): Promise<Key[]> {
   const rows = await db.rows<Key>(sql`
     select ${columns}
     from keys
-    where tenant_id = ${tenantId} and deleted_at is null
+    where tenant_id = ${db.tenantId} and ${isGood(db.now)}
     order by created_at desc, id desc
     limit ${limit}`)
   return rows.map(toKey)
 }
 
-export async function deleteKey(db: Tx, tenantId: string, keyId: string): Promise<Key | undefined> {
+/** Locked until the end of the transaction, so that nobody else decides about it meanwhile. */
+export async function findKey(db: TenantTx, keyId: string): Promise<Key | undefined> {
+  const [row] = await db.rows<Key>(sql`
+    select ${columns}
+    from keys
+    where id = ${keyId} and tenant_id = ${db.tenantId} and ${isGood(db.now)}
+    for update`)
+  return row && toKey(row)
+}
+
+export async function deleteKey(db: TenantTx, keyId: string): Promise<Key | undefined> {
   const [row] = await db.rows<Key>(sql`
     update keys
     set deleted_at = ${db.now}
-    where id = ${keyId} and tenant_id = ${tenantId} and deleted_at is null
+    where id = ${keyId} and tenant_id = ${db.tenantId} and deleted_at is null
     returning ${columns}`)
   return row && toKey(row)
 }
 
-export const toApiKey = ({ id, name, permissions, access, createdAt, lastUsedAt }: Key): ApiKey => ({
+/** Never later than it would have expired anyway. */
+export async function expireKey(db: TenantTx, keyId: string, inMs: number): Promise<void> {
+  await db.rows(sql`
+    update keys
+    set expires_at = least(expires_at, ${db.now} + ${inMs} * interval '1 ms')
+    where id = ${keyId} and tenant_id = ${db.tenantId} and deleted_at is null`)
+}
+
+export const toApiKey = ({ id, name, permissions, role, namespaces, agents, access, createdAt, expiresAt, lastUsedAt }: Key): ApiKey => ({
   id,
   name,
   permissions,
+  role,
+  namespaces,
+  agents,
   access,
   createdAt: createdAt.toISOString(),
+  expiresAt: expiresAt?.toISOString() ?? null,
   lastUsedAt: lastUsedAt?.toISOString() ?? null,
 })
 
-const toKey = ({ id, tenantId, name, permissions, access, createdAt, lastUsedAt }: Key): Key => ({
+const toKey = ({ id, tenantId, name, permissions, role, namespaces, agents, access, createdAt, expiresAt, lastUsedAt }: Key): Key => ({
   id,
   tenantId,
   name,
   permissions,
+  role,
+  namespaces,
+  agents,
   access: DataAccess.parse(access),
   createdAt,
+  expiresAt,
   lastUsedAt,
 })

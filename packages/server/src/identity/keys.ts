@@ -1,23 +1,52 @@
 /** API keys: who a secret belongs to, and what that caller may do. */
 import { createHash } from 'node:crypto'
-import type { ApiKey, DataAccess, Permission } from '@longhaul/protocol'
-import { type Audience, type Db, audienceOf } from '../db/index.ts'
+import { type ApiKey, type DataAccess, type Permission, type Role, roles, usualPermissions } from '@longhaul/protocol'
+import { type Audience, type AuditNote, type Db, type TenantTx, audienceOf, noteAudit } from '../db/index.ts'
 import { AppError, type Log, monotonicMs, newId, secret as makeSecret } from '../kernel/index.ts'
-import { deleteKey, findKeyByHash, insertKey, listKeys, recordKeyUse, toApiKey } from './key-store.ts'
+import { type Scope, isWithin, whyNotGrant } from './grant.ts'
+import { deleteKey, expireKey, findKey, findKeyByHash, insertKey, listKeys, recordKeyUse, toApiKey } from './key-store.ts'
 
 /** Who is calling, for the length of one request, and as an audience: what there is for them to read. */
-export type Caller = Audience & { keyId: string; name: string; permissions: readonly Permission[]; access: DataAccess }
-export type NewKey = { name: string; permissions: Permission[]; access: DataAccess }
+export type Caller = Audience & {
+  readonly keyId: string
+  readonly name: string
+  readonly permissions: readonly Permission[]
+  readonly access: DataAccess
+} & Scope & {
+    readonly role?: Role | undefined
+    /** On the database's clock, as it was when the key was read. */
+    readonly expiresAt?: string | undefined
+  }
+export type NewKey = {
+  name: string
+  permissions?: readonly Permission[] | undefined
+  role?: Role | undefined
+  namespaces?: string[] | undefined
+  agents?: string[] | undefined
+  expiresAt?: string | undefined
+  access: DataAccess
+}
+type Made = ApiKey & { secret: string }
 
 export type Keys = {
-  /** Whose secret this is; undefined when it is nobody's, or was revoked here at any time or elsewhere over a second ago. */
+  /**
+   * Whose secret this is; undefined when it is nobody's, or was revoked here at any time or elsewhere over a second ago.
+   * Throws `forbidden` while its tenant is suspended.
+   */
   authenticate(secret: string): Promise<Caller | undefined>
   /** A key may do and see no more than the caller who makes it. Its secret is in the result and nowhere else. */
-  create(caller: Caller, key: NewKey): Promise<ApiKey & { secret: string }>
+  create(caller: Caller, key: NewKey): Promise<Made>
   /** For the first key of a machine, which nobody is there to make. */
-  createFirst(tenantId: string, key: NewKey): Promise<ApiKey & { secret: string }>
-  list(tenantId: string): Promise<ApiKey[]>
-  delete(tenantId: string, keyId: string): Promise<ApiKey>
+  createFirst(tenantId: string, key: NewKey): Promise<Made>
+  /** For the first key of a tenant, in the transaction that makes the tenant. */
+  insertFirst(tx: TenantTx, key: NewKey, who: AuditNote['who']): Promise<Made>
+  /** A new key like an old one, which goes on for `overlapMs`. */
+  rotate(caller: Caller, keyId: string, overlapMs: number): Promise<Made>
+  /** Those within the caller's own scope. */
+  list(caller: Caller): Promise<ApiKey[]>
+  delete(caller: Caller, keyId: string): Promise<ApiKey>
+  /** Drops what is remembered of a tenant's keys, when something about the tenant has changed. */
+  forgetTenant(tenantId: string): void
   /** Returns once every use that was seen is noted. */
   stop(): Promise<void>
 }
@@ -42,13 +71,24 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
     const from = monotonicMs()
     const found = await findKeyByHash(db, hash, noteEveryMs)
     if (!found) return undefined
-    const { id, tenantId, permissions, access } = found.key
-    const caller: Caller = Object.freeze({ ...audienceOf(tenantId, { id, access }), keyId: id, name: found.key.name, permissions, access })
+    const { id, tenantId, permissions, role, namespaces, agents, access, expiresAt } = found.key
+    if (found.isSuspended) throw new AppError('forbidden', `The tenant ${tenantId} is suspended. Its administrator knows why.`)
+    const caller: Caller = Object.freeze({
+      ...audienceOf(tenantId, { id, access }),
+      keyId: id,
+      name: found.key.name,
+      permissions: permissionsOf(found.key),
+      access,
+      ...(role !== null && { role }),
+      ...(namespaces !== null && { namespaces }),
+      ...(agents !== null && { agents }),
+      ...(expiresAt !== null && { expiresAt: expiresAt.toISOString() }),
+    })
     if (found.isLong) note(id)
     // What was read before a revocation must not come back after it.
     if (revocations === revocationsBefore) {
       if (cache.size >= cachedMax) for (const [oldest] of cache.entries().take(1)) cache.delete(oldest)
-      cache.set(name, { caller, until: from + cacheMs })
+      cache.set(name, { caller, until: from + Math.min(cacheMs, found.expiresInMs ?? cacheMs) })
     }
     return caller
   }
@@ -60,11 +100,22 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
     notes.add(noted)
   }
 
-  async function insert(tenantId: string, key: NewKey): Promise<ApiKey & { secret: string }> {
+  async function insert(tx: TenantTx, key: NewKey, who: AuditNote['who'], action = 'keys.create'): Promise<Made> {
+    const { tenantId } = tx
     const secret = prefix + makeSecret()
-    const inserted = await insertKey(db, { id: newId(), tenantId, ...key }, hashOf(secret))
+    const { role = null, namespaces = null, agents = null, expiresAt = null } = key
+    const permissions = [...listedBy(key)]
+    const row = { id: newId(), tenantId, name: key.name, permissions, role, namespaces, agents, access: key.access, expiresAt }
+    const inserted = await insertKey(tx, row, hashOf(secret))
+    await noteAudit(tx, { who, action, target: inserted.id, detail: { name: key.name, permissions, role, namespaces, agents, expiresAt } })
     log.info('key made', { tenantId, keyId: inserted.id, name: inserted.name })
     return { ...toApiKey(inserted), secret }
+  }
+
+  function forget(is: (caller: Caller) => boolean): void {
+    revocations++
+    for (const [name, { caller }] of cache) if (is(caller)) cache.delete(name)
+    lookups.clear() // Whoever asks from now on reads anew.
   }
 
   return {
@@ -83,37 +134,62 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
       return running
     },
     async create(caller, key) {
-      const excess = whyNotGrant(caller, key)
+      const excess = whyNotGrant(caller, { ...key, permissions: grantedBy(key) })
       if (excess) throw new AppError('forbidden', excess)
-      return insert(caller.tenantId, key)
+      return db.forTenant(caller.tenantId).transaction((tx) => insert(tx, key, whoIs(caller)))
     },
-    createFirst: insert,
-    list: async (tenantId) => (await listKeys(db, tenantId, keysMax)).map(toApiKey),
-    async delete(tenantId, keyId) {
-      const deleted = await deleteKey(db, tenantId, keyId)
-      if (!deleted) throw new AppError('not_found', `No key ${keyId}.`)
-      revocations++
-      for (const [name, { caller }] of cache) if (caller.keyId === keyId) cache.delete(name)
-      lookups.clear() // Whoever asks from now on reads anew.
-      log.info('key revoked', { tenantId, keyId })
+    createFirst: (tenantId, key) => db.forTenant(tenantId).transaction((tx) => insert(tx, key, { id: null, name: 'server' })),
+    insertFirst: (tx, key, who) => insert(tx, key, who),
+    async rotate(caller, keyId, overlapMs) {
+      const made = await db.forTenant(caller.tenantId).transaction(async (tx) => {
+        const old = await findKey(tx, keyId)
+        if (!old || !isWithin(caller, old)) throw new AppError('not_found', `No key ${keyId}.`)
+        const { name, permissions, access } = old
+        const key: NewKey = {
+          ...{ name, permissions, access },
+          ...(old.role !== null && { role: old.role }),
+          ...(old.namespaces !== null && { namespaces: old.namespaces }),
+          ...(old.agents !== null && { agents: old.agents }),
+          ...(old.expiresAt !== null && { expiresAt: old.expiresAt.toISOString() }),
+        }
+        const excess = whyNotGrant(caller, { ...key, permissions: permissionsOf(old) })
+        if (excess) throw new AppError('forbidden', excess)
+        await expireKey(tx, keyId, overlapMs)
+        return insert(tx, key, whoIs(caller), 'keys.rotate')
+      })
+      forget((cached) => cached.keyId === keyId)
+      log.info('key rotated', { tenantId: caller.tenantId, keyId, newKeyId: made.id, overlapMs })
+      return made
+    },
+    list: async (caller) => (await listKeys(db.forTenant(caller.tenantId), keysMax)).filter((key) => isWithin(caller, key)).map(toApiKey),
+    async delete(caller, keyId) {
+      const deleted = await db.forTenant(caller.tenantId).transaction(async (tx) => {
+        const found = await findKey(tx, keyId)
+        if (!found || !isWithin(caller, found)) throw new AppError('not_found', `No key ${keyId}.`)
+        await noteAudit(tx, { who: whoIs(caller), action: 'keys.delete', target: keyId, detail: { name: found.name } })
+        return (await deleteKey(tx, keyId)) ?? found
+      })
+      forget((cached) => cached.keyId === keyId)
+      log.info('key revoked', { tenantId: caller.tenantId, keyId })
       return toApiKey(deleted)
     },
+    forgetTenant: (tenantId) => forget((caller) => caller.tenantId === tenantId),
     async stop() {
       await Promise.all(notes)
     },
   }
 }
 
-/** What `key` would allow that `caller` itself may not. Undefined when there is nothing. */
-export function whyNotGrant(caller: Pick<Caller, 'permissions' | 'access'>, key: Pick<NewKey, 'permissions' | 'access'>): string | undefined {
-  const excess = key.permissions.filter((permission) => !caller.permissions.includes(permission))
-  if (excess.length > 0) return `A key cannot be given what its maker lacks: ${excess.join(', ')}.`
-  const regions = caller.access.regions
-  if (regions && !key.access.regions?.every((region) => regions.includes(region)))
-    return `A key cannot see more than its maker, who is limited to these regions: ${regions.join(', ')}.`
-  if (!caller.access.personalData && key.access.personalData) return 'A key cannot see more than its maker, who is kept from personal data.'
-  return undefined
-}
+/** As the audit log names a caller. */
+export const whoIs = ({ keyId, name }: { keyId: string; name: string }): AuditNote['who'] => ({ id: keyId, name })
+
+/** What a new key lists by itself: with a role nothing, without one what it takes to ask agents. */
+const listedBy = ({ permissions, role }: NewKey): readonly Permission[] => permissions ?? (role ? [] : usualPermissions)
+const grantedBy = (key: NewKey): Permission[] => permissionsOf({ role: key.role, permissions: listedBy(key) })
+
+const permissionsOf = ({ permissions, role }: { permissions?: readonly Permission[] | undefined; role?: Role | null | undefined }): Permission[] => [
+  ...new Set([...(role ? roles[role] : []), ...(permissions ?? [])]),
+]
 
 /** The secret is 256 random bits, so a plain hash cannot be guessed back, and finding it by index tells nothing by its timing. */
 const hashOf = (secret: string): Buffer => createHash('sha256').update(secret).digest()

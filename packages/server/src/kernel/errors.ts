@@ -4,10 +4,13 @@ import { type ErrorCode, type Failure, errorCodes } from '@longhaul/protocol'
 export class AppError extends Error {
   override readonly name = 'AppError'
   readonly code: ErrorCode
+  /** When the same request may succeed, for `over_limit`. */
+  readonly retryAfterS: number | undefined
 
-  constructor(code: ErrorCode, message: string, cause?: unknown) {
+  constructor(code: ErrorCode, message: string, cause?: unknown, retryAfterS?: number) {
     super(message, { cause })
     this.code = code
+    this.retryAfterS = retryAfterS
   }
 }
 

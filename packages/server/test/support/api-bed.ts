@@ -2,13 +2,15 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Agent, type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
-import { type Files, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
+import { type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
+import { type Files, guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
+import { insertDeployment } from '../../src/agents/deployment-store.ts'
+import { insertVersion } from '../../src/agents/version-store.ts'
 import { httpApi, implementAll } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
-import { openKeys } from '../../src/identity/index.ts'
-import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
+import { type NewKey, openAudit, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
+import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAttention } from '../../src/outcomes/index.ts'
 import { openSandboxes } from '../../src/sandbox/index.ts'
 import { makeDatabase } from './postgres.ts'
@@ -31,7 +33,14 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const dataDir = await mkdtemp(join(tmpdir(), 'bed-'))
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
   const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog })
-  const files = openFiles({ db, folder: join(dataDir, 'blobs') })
+  const keys = openKeys({ db, log: silentLog })
+  const tenants = openTenants({ db, keys })
+  const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
+  const policies = openPolicies({ db, log: silentLog })
+  const masterKeys = { current: secretBytes(32) }
+  const secrets = openSecrets({ db, masterKeys, log: silentLog })
+  const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
+  const { admitTool, guard } = guardSteps({ policies, audit, log: silentLog })
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()
   const engine = openEngine({
@@ -41,7 +50,8 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     pollMs: 50,
     toMessages,
     findVersion: async () => ({ version: 'v1' }),
-    executors: makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
+    executors: guard(makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir })),
+    admitTool,
     execute(assignment) {
       assignments.set(assignment.id, assignment)
       const opening = openings[assignment.agent]
@@ -50,27 +60,34 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     onReleased: (runId) => void assignments.delete(runId),
   })
   await engine.start()
-  const keys = openKeys({ db, log: silentLog })
-  const find = async (_: string, name: string): Promise<Agent | undefined> =>
-    name in openings ? { name, version: 'v1', status: 'ready', problem: null, manifest: null, deployedAt: '2026-01-02T03:04:05.678Z' } : undefined
-  const findVersion = async (_: string, name: string) => (name in openings ? { version: 'v1' } : { code: 'not_found' as const, problem: `No agent ${name}.` })
+  const agents = openAgents({ db, log: silentLog, dataDir, agentsDir: '/nowhere' })
+  const deploy = async (tenantId: string) => {
+    const tenant = db.forTenant(tenantId)
+    for (const agent of Object.keys(openings)) {
+      await insertVersion(tenant, tenantId, agent, 'v1', Buffer.from(''))
+      await insertDeployment(tenant, { id: newId(), tenantId, agent, version: 'v1', share: 100, guard: null, reason: null, madeBy: 'a test' })
+    }
+  }
+  await deploy('acme')
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents: { find, findVersion } }),
-      attention: openAttention({ db, engine, findVersion }),
-      agents: { find, list: async () => [] },
-      deployments: openDeployments({
-        db,
-        log: silentLog,
-        agents: openAgents({ db, log: silentLog, dataDir, agentsDir: dataDir }),
-        workers: { warm: () => {}, retire: async () => {} },
-      }),
+      ...runServices({ db, engine, tenants, agents }),
+      attention: openAttention({ db, engine, findVersion: agents.findVersion }),
+      agents,
+      deployments: openDeployments({ db, log: silentLog, agents, workers: { warm: () => {}, retire: async () => {} } }),
       keys,
+      tenants,
+      policies,
+      secrets,
+      audit,
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
     }),
     authenticate: keys.authenticate,
+    policies,
+    audit,
+    requestsPerMinute: 1_000_000,
     findFile: files.find,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,
@@ -80,11 +97,17 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   })
   return {
     db,
+    owner: database.owner,
+    /** Past the API. */
+    startDirectly: (agent: string, input: Json) =>
+      engine.startRun({ tenantId: 'acme', agent, version: 'v1', input, asker: { id: 'k', name: 'k', access: { personalData: true } } }),
+    deploy,
+    ...{ keys, tenants, policies, secrets, audit, masterKeys, dataDir, app },
     /** The runs as they came to workers, in order. */
     starts,
     /** Somebody who may do everything, with what `access` lets them see. */
-    async caller(name: string, access: DataAccess) {
-      const { id, secret } = await keys.createFirst('acme', { name, permissions: [...permissions], access })
+    async caller(name: string, access: DataAccess, { tenantId = 'acme', ...more }: Partial<NewKey> & { tenantId?: string } = {}) {
+      const { id, secret } = await keys.createFirst(tenantId, { name, permissions: [...permissions], access, ...more })
       const ask = async (method: string, path: string, body?: Json, headers: Record<string, string> = {}): Promise<Response> =>
         app.request(path, { method, headers: { authorization: `Bearer ${secret}`, ...headers }, ...(body !== undefined && { body: JSON.stringify(body) }) })
       const read = async <Body>(path: string): Promise<Body> => {
@@ -95,10 +118,11 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       return {
         id,
         name,
+        secret,
         ask,
         read,
         /** Starts a run and waits until it ends or waits. */
-        async start(agent: string, more: { input?: Json; session?: string; idempotencyKey?: string } = {}): Promise<Run> {
+        async start(agent: string, more: { input?: Json; session?: string; namespace?: string; idempotencyKey?: string } = {}): Promise<Run> {
           const response = await ask('POST', '/v1/runs', { agent, input: {}, ...more })
           if (response.status !== 200) throw new Error(await response.text())
           const { id: runId } = (await response.json()) as Run
@@ -139,6 +163,8 @@ function work(assignment: Assignment, opening: Opening, starts: RunStart[]): voi
       if (frame.historyLength === 0) begin([])
     }
     if (frame.type === 'run.history') begin(frame.entries)
+    if (frame.type === 'op.begun')
+      say({ type: 'op.done', run: assignment.id, op: frame.op, kind: 'tool', name: 'tool', attempt: 1, output: 'executed', durationMs: 1 })
     if (frame.type === 'op.completed') finish(frame.output ?? null)
     if (frame.type === 'op.failed') say({ type: 'run.failed', run: assignment.id, failure: frame.failure })
   })

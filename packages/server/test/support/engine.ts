@@ -236,7 +236,7 @@ export async function startEngine(db: Db, scripts: Scripts, { executors = {}, ..
   })
   const nodes = async () => (await db.rows<{ id: string }>(sql`select id from nodes`)).map(({ id }) => id)
   const load = async (runId: string): Promise<Run> => {
-    const found = await findRun(db, everyone, runId)
+    const found = await findRun(db.forTenant(tenantId), everyone, runId)
     if (!found) throw new Error(`No run ${runId}`)
     return found
   }

@@ -1,6 +1,7 @@
 /** Services that hold a few things in memory, to test the API alone. What they return has fields that no caller may ever see. */
 import { type Agent, type Approval, type LiveFrame, type Run, type RunEvent, type System, permissions } from '@longhaul/protocol'
 import { type ApiOptions, type RunStream, type Services, httpApi, implementAll } from '../../src/api/index.ts'
+import type { AuditNote } from '../../src/db/index.ts'
 import type { Caller, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
 
@@ -16,6 +17,7 @@ const hidden = { tenantId: leak, epoch: leak, secretHash: leak }
 
 export const aRun: Run & Record<string, unknown> = {
   id: runId,
+  namespace: 'default',
   agent: 'analyst',
   version: 'v1',
   state: 'running',
@@ -83,7 +85,19 @@ const aDeployment = {
   endedAt: null,
   ...hidden,
 }
-const aKey = { id: keyId, name: 'reader', permissions: ['runs:read' as const], access: { personalData: true }, createdAt: at, lastUsedAt: null, ...hidden }
+const aKey = {
+  id: keyId,
+  name: 'reader',
+  permissions: ['runs:read' as const],
+  role: null,
+  namespaces: null,
+  agents: null,
+  access: { personalData: true },
+  createdAt: at,
+  expiresAt: null,
+  lastUsedAt: null,
+  ...hidden,
+}
 const aStep = {
   op: '0',
   kind: 'model' as const,
@@ -199,9 +213,78 @@ const aSchedule = {
   setAt: at,
 }
 const aStopped = { stop: aStop, isNew: true, cut: [], cutCount: 0, lastStep: null, heldCount: 0, nodesUnheard: [] }
+const aTenant = { id: 'globex', description: '', isSuspended: false, quotas: {}, createdAt: at, ...hidden }
+const aNamespace = { name: 'dev', description: '', quotas: {}, createdAt: at, ...hidden }
+const aPolicy = {
+  name: 'no-nights',
+  version: 1,
+  text: 'forbid (principal, action, resource);',
+  description: '',
+  isActive: true,
+  createdBy: 'boss',
+  createdAt: at,
+  ...hidden,
+}
+const aSecret = { name: 'crm', version: 1, description: '', createdAt: at, createdBy: 'boss', lastUsedAt: null, useCount: 0, ...hidden }
+const aHead = { tenantId: 'acme', seq: 1, hash: '0'.repeat(64), at, publicKey: 'k', signature: 's' }
+const anEntry = {
+  seq: 1,
+  at,
+  who: { id: keyId, name: 'boss' },
+  action: 'runs.start',
+  target: runId,
+  outcome: 'done' as const,
+  detail: {},
+  requestId: null,
+  hash: '0',
+  ...hidden,
+}
+const consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes: 0 }
+
+type Called = <Result>(name: string, result: Result) => (...given: unknown[]) => Promise<Result>
+const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies' | 'secrets' | 'audit'> => ({
+  tenants: {
+    create: called('tenants.create', { ...aTenant, key: { ...aKey, secret: 'lh_new' } }),
+    list: called('tenants.list', [aTenant]),
+    find: called('tenants.get', { ...aTenant, consumption }),
+    update: called('tenants.update', aTenant),
+    putNamespace: called('namespaces.put', aNamespace),
+    listNamespaces: called('namespaces.list', [{ ...aNamespace, consumption }]),
+    deleteNamespace: called('namespaces.delete', aNamespace),
+    startWithin: (_, __, start) => start(),
+    assertStorage: async () => {},
+  },
+  policies: {
+    whyNot: async () => undefined,
+    test: called('policies.test', { isAllowed: true, policies: [], errors: [], ms: 0.1 }),
+    put: called('policies.put', aPolicy),
+    list: called('policies.list', [aPolicy]),
+    versions: called('policies.get', [aPolicy]),
+    delete: called('policies.delete', aPolicy),
+  },
+  secrets: {
+    set: called('secrets.set', aSecret),
+    list: called('secrets.list', [aSecret]),
+    versions: called('secrets.get', [aSecret]),
+    delete: called('secrets.delete', aSecret),
+    use: called('secrets.use', leak),
+    rewrapAll: async () => 0,
+  },
+  audit: {
+    note: async () => {},
+    list: called('audit.list', [anEntry]),
+    read: called('audit.export', [anEntry]),
+    head: called('audit.head', aHead),
+    verify: called('audit.verify', { isIntact: true, entryCount: 1, pendingCount: 0, problem: null, head: aHead }),
+    append: async () => 0,
+    start: async () => {},
+    stop: async () => {},
+  },
+})
 
 export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Services> } = {}) {
   const calls: unknown[][] = []
+  const notes: [string, AuditNote][] = []
   const called =
     <Result>(name: string, result: Result) =>
     async (...given: unknown[]): Promise<Result> => {
@@ -217,8 +300,11 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     authenticate,
     create: called('keys.create', { ...aKey, secret: 'lh_new' }),
     createFirst: called('keys.createFirst', { ...aKey, secret: 'lh_new' }),
+    insertFirst: called('keys.insertFirst', { ...aKey, secret: 'lh_new' }),
+    rotate: called('keys.rotate', { ...aKey, secret: 'lh_new' }),
     list: called('keys.list', [aKey]),
     delete: called('keys.delete', aKey),
+    forgetTenant: () => {},
     stop: async () => {},
   }
   const services: Services = {
@@ -261,6 +347,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       list: called('deployments.list', { items: [aDeployment], next: null }),
     },
     keys,
+    ...identityServices(called),
     system: { describe: async () => aSystem },
     stopping: new AbortController().signal,
     log: silentLog,
@@ -269,6 +356,9 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
   const app = httpApi({
     implementations: implementAll(services),
     authenticate,
+    policies: { whyNot: async () => undefined },
+    audit: { note: async (tenantId, note) => void notes.push([tenantId, note]) },
+    requestsPerMinute: 1_000_000,
     findFile: async () => undefined,
     health: async () => {},
     consoleFolder: '/nowhere',
@@ -284,5 +374,5 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       headers: { authorization: 'Bearer lh_all', ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
-  return { app, ask, calls, stream }
+  return { app, ask, calls, notes, stream }
 }

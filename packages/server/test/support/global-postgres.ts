@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { identifier, migrate, openDb, sql, startEmbedded } from '../../src/db/index.ts'
+import { Sql, engineRole, identifier, migrate, openDb, sql, startEmbedded } from '../../src/db/index.ts'
 import { createLog, jsonLines, newId } from '../../src/kernel/index.ts'
 
 declare module 'vitest' {
@@ -29,6 +29,15 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   await admin.rows(sql`create database ${identifier(templateName)}`)
   const template = openDb({ url: withDatabase(url, templateName), poolMax: 1, log })
   await migrate(template, { log })
+  // What tests do beyond what a server does: watch who waits for whom, and hold or count writes by triggers.
+  await template.rows(
+    new Sql(
+      [
+        `grant pg_read_all_stats to ${engineRole}; grant create on schema public to ${engineRole}; grant trigger on all tables in schema public to ${engineRole}`,
+      ],
+      [],
+    ),
+  )
   await template.stop() // A database can be copied only while nobody is connected to it.
   project.provide('postgresUrl', url)
   project.provide('templateName', templateName)

@@ -43,4 +43,4 @@ create index versions_newest on versions (tenant_id, agent, created_at desc);
 
 -- How a version's runs fare, and how many still hold on to it.
 create index runs_of_version on runs (tenant_id, agent, version, id desc);
-create index runs_in_flight on runs (tenant_id, agent, version) where state in ('pending', 'running', 'waiting');
+create index runs_of_version_in_flight on runs (tenant_id, agent, version) where state in ('pending', 'running', 'waiting');

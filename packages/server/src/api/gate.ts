@@ -1,0 +1,74 @@
+/** What stands between a caller and an operation besides the permission: policies, the rate, and the log of who was let in and who was not. */
+import type { Operation } from '@longhaul/protocol'
+import { type Audit, type Caller, type Policies, whoIs } from '../identity/index.ts'
+import { AppError, type Log } from '../kernel/index.ts'
+import type { Implementation } from './implement.ts'
+import type { RateLimit } from './rate-limit.ts'
+
+export type GateOptions = { policies: Pick<Policies, 'whyNot'>; audit: Pick<Audit, 'note'>; log: Log }
+export type Asked = { operation: Operation; caller: Caller; input: Record<string, unknown>; requestId: string }
+
+/** Throws `forbidden` when a policy says so. */
+export async function assertPolicies({ policies }: GateOptions, { operation, caller, input }: Asked): Promise<void> {
+  const { keyId, name, role, namespaces } = caller
+  const why = await policies.whyNot(caller.tenantId, {
+    principal: { id: keyId, name, role },
+    action: operation.id,
+    resource: { type: resourceType(operation.id), id: targetOf(operation, input) ?? '' },
+    context: { namespace: input['namespace'] ?? namespaces?.[0] ?? 'default', input: withoutSecrets(operation, input) },
+  })
+  if (why) throw new AppError('forbidden', why)
+}
+
+/** `runs.cancel` is about a Run, `tools.call` about a Tool. What starts a run is about its agent. */
+export const resourceType = (action: string): string => {
+  if (action === 'runs.start') return 'Agent'
+  const noun = action.split('.')[0] ?? ''
+  const singular = noun.endsWith('ies') ? `${noun.slice(0, -3)}y` : noun.endsWith('s') ? noun.slice(0, -1) : noun
+  return singular.slice(0, 1).toUpperCase() + singular.slice(1)
+}
+
+/** Which thing it is about: the first parameter of its path, or the agent to start. */
+function targetOf({ id, http: [, path] }: Operation, input: Record<string, unknown>): string | undefined {
+  const name = id === 'runs.start' ? 'agent' : /\{(\w+)\}/.exec(path)?.[1]
+  const target = name === undefined ? undefined : input[name]
+  return typeof target === 'string' ? target : undefined
+}
+
+/** A policy has no business with a secret's value, and its errors could repeat it. */
+const withoutSecrets = ({ id }: Operation, input: Record<string, unknown>): Record<string, unknown> => {
+  if (id !== 'secrets.set') return input
+  const { value: _, ...rest } = input
+  return rest
+}
+
+/** A refusal is noted whatever was asked; what was done only where the doing did not note it itself. A note that fails is no reason to say that nothing was done. */
+export async function noteOutcome({ audit, log }: GateOptions, { isAudited }: Implementation, asked: Asked, error?: unknown): Promise<void> {
+  const { operation, caller, input, requestId } = asked
+  const code = error === undefined ? undefined : error instanceof AppError ? error.code : 'internal'
+  const isRefusal = code === 'forbidden' || code === 'over_limit'
+  const isEffect = operation.http[0] !== 'GET' && !isAudited && (code === undefined || code === 'internal')
+  if (!isRefusal && !isEffect) return
+  const outcome = isRefusal ? 'refused' : code === undefined ? 'done' : 'failed'
+  const detail = error instanceof AppError ? { code, message: error.message.slice(0, 500) } : {}
+  await audit
+    .note(caller.tenantId, { who: whoIs(caller), action: operation.id, target: targetOf(operation, input), outcome, detail, requestId })
+    .catch((failed: unknown) => log.error('an audit note was not taken', { error: failed, operation: operation.id, requestId, keyId: caller.keyId, outcome }))
+}
+
+/** Throws `over_limit`. The first refusal of a key in a minute is noted: all of them would be a way to fill the log. */
+export async function assertRate({ audit, log }: GateOptions, rate: RateLimit, caller: Caller, requestId: string): Promise<Record<string, string>> {
+  const { isAllowed, isFirstRefusal, headers, retryAfterS } = rate.take(caller.keyId)
+  if (isAllowed) return headers
+  const error = new AppError(
+    'over_limit',
+    `The key ${caller.name} makes more than ${rate.perMinute} requests a minute. Try again in ${retryAfterS} s.`,
+    undefined,
+    retryAfterS,
+  )
+  if (isFirstRefusal)
+    await audit
+      .note(caller.tenantId, { who: whoIs(caller), action: 'requests.limit', outcome: 'refused', detail: { perMinute: rate.perMinute }, requestId })
+      .catch((failed: unknown) => log.error('an audit note was not taken', { error: failed, requestId, keyId: caller.keyId }))
+  throw error
+}

@@ -1,0 +1,108 @@
+/** Cedar, the policy language, as this program uses it: requests about anything, decisions that name the policies behind them. No I/O. */
+import {
+  type CedarValueJson,
+  type DetailedError,
+  type EntityJson,
+  isAuthorized,
+  policySetTextToParts,
+  preparsePolicySet,
+  statefulIsAuthorized,
+} from '@cedar-policy/cedar-wasm/nodejs'
+
+/** What is asked: may `principal` do `action` to `resource`, in these circumstances? */
+export type PolicyRequest = {
+  principal: { id: string; name: string; role?: string | undefined }
+  action: string
+  /** `type` is a word such as `Agent`, `Run`, `Tool`. */
+  resource: { type: string; id: string }
+  context: Record<string, unknown>
+}
+export type Decision = { isAllowed: boolean; policies: string[]; errors: string[] }
+export type PolicyText = { name: string; text: string }
+
+/** Permissions were checked before: policies can only forbid. */
+const base = { '': 'permit (principal, action, resource);' }
+
+/** What is wrong with a policy's text; undefined when it can be used. */
+export function whyNotPolicy({ name, text }: PolicyText): string | undefined {
+  try {
+    const statements = statementsOf({ name, text })
+    const checked = preparsePolicySet('check', { staticPolicies: statements })
+    if (checked.type === 'failure') return messagesOf(checked.errors)
+    return Object.values(statements).some((statement) => !/\bforbid\b/.test(statement))
+      ? 'Only `forbid` has an effect here: what is permitted is for permissions and roles to say.'
+      : undefined
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** Kept ready under the id; replaces what was there. */
+export function preparse(id: string, policies: readonly PolicyText[]): void {
+  const parsed = preparsePolicySet(id, { staticPolicies: { ...base, ...Object.assign({}, ...policies.map(statementsOf)) } })
+  if (parsed.type === 'failure') throw new Error(`The policies of ${id} cannot be read: ${messagesOf(parsed.errors)}`)
+}
+
+/** Against policies that `preparse` made ready. */
+export const decide = (id: string, request: PolicyRequest): Decision => answer(statefulIsAuthorized({ preparsedPolicySetId: id, ...toCedar(request) }))
+
+/** Against policies that are given. */
+export const decideWith = (policies: readonly PolicyText[], request: PolicyRequest): Decision =>
+  answer(isAuthorized({ policies: { staticPolicies: { ...base, ...Object.assign({}, ...policies.map(statementsOf)) } }, ...toCedar(request) }))
+
+/** A policy that cannot be evaluated forbids: Cedar would pass over it. */
+function answer(given: ReturnType<typeof isAuthorized>): Decision {
+  if (given.type === 'failure') return { isAllowed: false, policies: [], errors: [messagesOf(given.errors)] }
+  const { decision, diagnostics } = given.response
+  const errors = diagnostics.errors.map(({ policyId, error }) => `${policyId}: ${error.message}`)
+  return {
+    isAllowed: decision === 'allow' && errors.length === 0,
+    policies: [...new Set([...diagnostics.reason, ...diagnostics.errors.map(({ policyId }) => policyId)].filter((id) => id !== ''))],
+    errors,
+  }
+}
+
+/** A text may hold several statements; they go by the policy's name and their number. */
+function statementsOf({ name, text }: PolicyText): Record<string, string> {
+  const parts = policySetTextToParts(text)
+  if (parts.type === 'failure') throw new Error(messagesOf(parts.errors))
+  if (parts.policy_templates.length > 0) throw new Error('Templates (?principal, ?resource) have nobody who fills them in.')
+  const { policies } = parts
+  if (policies.length === 0) throw new Error('There is no policy in it.')
+  return Object.fromEntries(policies.map((statement, at) => [policies.length === 1 ? name : `${name}#${at + 1}`, statement]))
+}
+
+function toCedar({ principal, action, resource, context }: PolicyRequest) {
+  const who = { type: 'Key', id: principal.id }
+  const entities: EntityJson[] = [
+    {
+      uid: who,
+      attrs: { name: principal.name, ...(principal.role !== undefined && { role: principal.role }) },
+      parents: principal.role === undefined ? [] : [{ type: 'Role', id: principal.role }],
+    },
+  ]
+  return { principal: who, action: { type: 'Action', id: action }, resource, context: toRecord(context, 0), entities }
+}
+
+const depthMax = 20
+
+/** Cedar knows no null and no fraction: an absent field is absent, and a fraction is a text that `decimal()` reads. */
+function toValue(value: unknown, depth: number): CedarValueJson | undefined {
+  if (typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? value : String(value)
+  if (typeof value !== 'object' || value === null) return undefined
+  if (depth >= depthMax) throw new Error('nested too deeply for a policy')
+  if (Array.isArray(value)) return value.flatMap((item) => toValue(item, depth + 1) ?? [])
+  return toRecord(value, depth + 1)
+}
+
+/** `__entity` and `__extn` mean something to Cedar. Whoever sends arguments may not speak that language. */
+const toRecord = (value: object, depth: number): Record<string, CedarValueJson> =>
+  Object.fromEntries(
+    Object.entries(value).flatMap(([key, inner]) => {
+      const converted = toValue(inner, depth)
+      return converted === undefined ? [] : [[key.startsWith('__') ? `_${key}` : key, converted]]
+    }),
+  )
+
+const messagesOf = (errors: readonly DetailedError[]): string => errors.map(({ message, help }) => (help ? `${message} (${help})` : message)).join('; ')

@@ -1,0 +1,124 @@
+import type { Permission } from '@longhaul/protocol'
+import { expect, test } from 'vitest'
+import { makeDatabase } from '../../test/support/postgres.ts'
+import { sql } from '../db/index.ts'
+import { silentLog } from '../kernel/index.ts'
+import type { PolicyRequest } from './cedar.ts'
+import type { Caller } from './keys.ts'
+import { openPolicies } from './policies.ts'
+
+const boss: Caller = {
+  tenantId: 'acme',
+  askerId: undefined,
+  keyId: 'k',
+  name: 'boss',
+  permissions: ['policies:manage'] as Permission[],
+  access: { personalData: true },
+}
+const request = (change: Partial<PolicyRequest> = {}): PolicyRequest => ({
+  principal: { id: 'k1', name: 'ann', role: 'operator' },
+  action: 'tools.call',
+  resource: { type: 'Tool', id: 'refund' },
+  context: { agent: 'support', input: { amount: 50, currency: 'EUR' } },
+  ...change,
+})
+const policy = (name: string, text: string) => ({ name, text, description: '' })
+
+async function makePolicies() {
+  const t = await makeDatabase()
+  return { ...t, policies: openPolicies({ db: t.db, log: silentLog }) }
+}
+
+const limit = 'forbid (principal, action == Action::"tools.call", resource == Tool::"refund") when { context.input.amount > 100 };'
+
+test('a policy forbids by arguments, and the refusal names it; everything else stays allowed', async () => {
+  await using t = await makePolicies()
+  expect(await t.policies.whyNot('acme', request())).toBe(undefined)
+  await t.policies.put(boss, policy('refund-limit', limit))
+  expect(await t.policies.whyNot('acme', request())).toBe(undefined)
+  expect(await t.policies.whyNot('acme', request({ context: { input: { amount: 101 } } }))).toBe(
+    'tools.call of Tool "refund" is forbidden by the policy refund-limit.',
+  )
+  expect(await t.policies.whyNot('acme', request({ resource: { type: 'Tool', id: 'search' }, context: {} }))).toBe(undefined)
+  expect(await t.policies.whyNot('globex', request({ context: { input: { amount: 101 } } }))).toBe(undefined)
+})
+
+test.each<[string, string, Partial<PolicyRequest>]>([
+  ['a role', 'forbid (principal in Role::"operator", action, resource);', {}],
+  ['a name', 'forbid (principal, action, resource) when { principal.name like "a*" };', {}],
+  [
+    'an agent',
+    'forbid (principal, action == Action::"runs.start", resource == Agent::"payroll");',
+    { action: 'runs.start', resource: { type: 'Agent', id: 'payroll' } },
+  ],
+  ['who asked', 'forbid (principal, action, resource) when { !context.asker.personalData };', { context: { asker: { personalData: false } } }],
+  ['the second of two statements', 'forbid (principal, action == Action::"x", resource);\nforbid (principal, action, resource);', {}],
+])('a policy can be about %s', async (_, text, change) => {
+  await using t = await makePolicies()
+  await t.policies.put(boss, policy('rule', text))
+  expect(await t.policies.whyNot('acme', request(change))).toMatch(/forbidden by the policy rule(#2)?\.$/)
+  await t.policies.delete(boss, 'rule')
+  expect(await t.policies.whyNot('acme', request(change))).toBe(undefined)
+})
+
+test('a policy that cannot be evaluated forbids, and says so', async () => {
+  await using t = await makePolicies()
+  await t.policies.put(boss, policy('refund-limit', limit))
+  for (const context of [{}, { input: {} }, { input: { amount: 'much' } }, { input: { amount: 1e300 } }, { input: null }])
+    expect(await t.policies.whyNot('acme', request({ context })), JSON.stringify(context)).toMatch(/refused: the policy refund-limit could not be evaluated/)
+})
+
+test('arguments cannot speak Cedar’s own language', async () => {
+  await using t = await makePolicies()
+  await t.policies.put(boss, policy('only-safe', 'forbid (principal, action, resource) unless { context.input.target == "safe" };'))
+  const target = (value: unknown) => t.policies.whyNot('acme', request({ context: { input: { target: value } } }))
+  expect(await target('safe')).toBe(undefined)
+  for (const value of [{ __entity: { type: 'Tool', id: 'safe' } }, { __extn: { fn: 'ip', arg: '::1' } }, { __expr: '"safe"' }, ['safe'], 'safe\u0000', ' safe'])
+    expect(await target(value), JSON.stringify(value)).toMatch(/only-safe/)
+  let deep: unknown = 'safe'
+  for (let i = 0; i < 100; i++) deep = [deep]
+  expect(await target(deep)).toMatch(/nested too deeply/)
+})
+
+test('a text that is no policy, permits, or has slots is refused with the reason', async () => {
+  await using t = await makePolicies()
+  for (const [text, why] of [
+    ['forbid (principal', /text: /],
+    ['permit (principal, action, resource);', /Only `forbid` has an effect/],
+    ['forbid (principal == ?principal, action, resource);', /Templates/],
+    ['// nothing', /no policy in it/],
+  ] as const)
+    await expect(t.policies.put(boss, policy('bad', text))).rejects.toMatchObject({ code: 'invalid', message: expect.stringMatching(why) })
+  expect(await t.policies.list('acme')).toEqual([])
+})
+
+test('every change is a version; the newest is in force, also when two write at once', async () => {
+  await using t = await makePolicies()
+  await Promise.all(Array.from({ length: 5 }, () => t.policies.put(boss, policy('rule', limit))))
+  expect((await t.policies.versions('acme', 'rule')).map(({ version, isActive }) => [version, isActive])).toEqual([5, 4, 3, 2, 1].map((n) => [n, n === 5]))
+  const other = openPolicies({ db: t.db, log: silentLog }) // Another node, which has read already.
+  const over = request({ context: { input: { amount: 101 } } })
+  expect(await other.whyNot('acme', over)).toBeDefined()
+  await t.policies.delete(boss, 'rule')
+  expect(await t.policies.whyNot('acme', over)).toBe(undefined)
+  await expect.poll(() => other.whyNot('acme', over), { timeout: 5_000 }).toBe(undefined)
+  await expect(t.policies.delete(boss, 'rule')).rejects.toMatchObject({ code: 'not_found' })
+  expect((await t.policies.put(boss, policy('rule', limit))).version).toBe(6)
+})
+
+test('what cannot be read is not decided: the question fails, it is not answered with yes', async () => {
+  await using t = await makePolicies()
+  await t.owner.rows(sql`revoke select on policies from longhaul_tenant`)
+  await expect(t.policies.whyNot('acme', request())).rejects.toThrow('permission denied')
+})
+
+test('the tester tells what a draft would do, and changes nothing', async () => {
+  await using t = await makePolicies()
+  const draft = { name: 'draft', text: limit }
+  const over = request({ context: { input: { amount: 101 } } })
+  expect(await t.policies.test('acme', over)).toMatchObject({ isAllowed: true, policies: [] })
+  expect(await t.policies.test('acme', over, draft)).toMatchObject({ isAllowed: false, policies: ['draft'], errors: [] })
+  expect(await t.policies.test('acme', request(), draft)).toMatchObject({ isAllowed: true })
+  await expect(t.policies.test('acme', over, { ...draft, text: 'x' })).rejects.toMatchObject({ code: 'invalid' })
+  expect(await t.policies.list('acme')).toEqual([])
+})

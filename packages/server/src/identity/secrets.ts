@@ -1,0 +1,96 @@
+/** Secrets of tenants: set, used by the server on somebody's behalf, never shown again. */
+import { join } from 'node:path'
+import type { Secret } from '@longhaul/protocol'
+import { type AuditNote, type Db, noteAudit } from '../db/index.ts'
+import { AppError, type Log, secretBytes } from '../kernel/index.ts'
+import { type MasterKeys, keyIdOf, open, rewrap, seal } from './envelope.ts'
+import { type Caller, whoIs } from './keys.ts'
+import * as store from './secret-store.ts'
+import { readOrMake } from './signer.ts'
+
+export type Secrets = {
+  set(caller: Caller, secret: { name: string; value: string; description?: string | undefined }): Promise<Secret>
+  list(tenantId: string): Promise<Secret[]>
+  versions(tenantId: string, name: string): Promise<Secret[]>
+  delete(caller: Caller, name: string): Promise<Secret>
+  /**
+   * The value, for the server's own use in a call that it makes. Every use is in the audit log, with what for, before the value is returned.
+   * It must not get into a prompt, a worker, a sandbox, the journal or the log.
+   */
+  use(tenantId: string, name: string, use: { who: AuditNote['who']; purpose: string; runId?: string | undefined }): Promise<string>
+  /** Puts everything under the current master key. Returns how many there were to do. */
+  rewrapAll(): Promise<number>
+}
+
+const namesMax = 1_000
+const versionsMax = 200
+
+/** From the settings; without them from a file of mode 600 that is made at the first start. Whoever has the database alone has no secret. */
+export async function openMasterKeys(dataDir: string, given: { current?: string | undefined; previous?: string | undefined }): Promise<MasterKeys> {
+  const current = given.current ?? (await readOrMake(join(dataDir, 'master.key'), () => `${secretBytes(32).toString('base64')}\n`)).trim()
+  return {
+    current: toKey(current, 'LONGHAUL_MASTER_KEY or master.key'),
+    previous: given.previous === undefined ? undefined : toKey(given.previous, 'LONGHAUL_MASTER_KEY_PREVIOUS'),
+  }
+}
+
+function toKey(text: string, where: string): Buffer {
+  const key = Buffer.from(text, 'base64')
+  if (key.length !== 32) throw new AppError('unavailable', `${where} must be 32 bytes in base64, such as \`openssl rand -base64 32\` prints.`)
+  return key
+}
+
+export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: MasterKeys; log: Log }): Secrets {
+  const nameOf = (tenantId: string, name: string, version: number) => `${tenantId}/${name}/${version}`
+  return {
+    async set(caller, { name, value, description }) {
+      return db.forTenant(caller.tenantId).transaction(async (tx) => {
+        const next = await store.nextVersion(tx, name)
+        if (next.version === 1 && (await store.countNames(tx)) >= namesMax) throw new AppError('over_limit', `A tenant has at most ${namesMax} secrets.`)
+        const sealed = seal(masterKeys, value, nameOf(caller.tenantId, name, next.version))
+        const secret = { name, version: next.version, description: description ?? next.description, createdBy: caller.name }
+        const set = await store.insertVersion(tx, secret, sealed)
+        await noteAudit(tx, { who: whoIs(caller), action: 'secrets.set', target: name, detail: { version: set.version } })
+        return set
+      })
+    },
+    list: (tenantId) => store.listSecrets(db.forTenant(tenantId), namesMax),
+    async versions(tenantId, name) {
+      const versions = await store.listVersions(db.forTenant(tenantId), name, versionsMax)
+      if (versions.length === 0) throw new AppError('not_found', `No secret ${name}.`)
+      return versions
+    },
+    async delete(caller, name) {
+      return db.forTenant(caller.tenantId).transaction(async (tx) => {
+        const deleted = await store.deleteSecret(tx, name)
+        if (!deleted) throw new AppError('not_found', `No secret ${name}.`)
+        await noteAudit(tx, { who: whoIs(caller), action: 'secrets.delete', target: name, detail: { version: deleted.version } })
+        return deleted
+      })
+    },
+    async use(tenantId, name, { who, purpose, runId }) {
+      const sealed = await db.forTenant(tenantId).transaction(async (tx) => {
+        const found = await store.useNewest(tx, name)
+        const outcome = found ? 'done' : 'failed'
+        await noteAudit(tx, { who, action: 'secrets.use', target: name, outcome, detail: { purpose, version: found?.version, runId } })
+        return found
+      })
+      if (!sealed) throw new AppError('not_found', `No secret ${name}. Set it with: longhaul secrets set ${name}`)
+      return open(masterKeys, sealed, nameOf(tenantId, name, sealed.version))
+    },
+    async rewrapAll() {
+      let count = 0
+      for (;;) {
+        const done = await db.transaction(async (tx) => {
+          const rows = await store.listWrappedOtherwise(tx, keyIdOf(masterKeys.current), 100)
+          for (const row of rows) await store.updateWrapping(tx, { ...row, ...rewrap(masterKeys, row, nameOf(row.tenantId, row.name, row.version)) })
+          return rows.length
+        })
+        count += done
+        if (done === 0) break
+      }
+      if (count > 0) log.info('secrets are under the current master key now', { count, masterKeyId: keyIdOf(masterKeys.current) })
+      return count
+    },
+  }
+}

@@ -1,0 +1,88 @@
+import type { Consumption, Namespace, Quotas, Tenant } from '@longhaul/protocol'
+import { type TenantTx, type Tx, sql } from '../db/index.ts'
+
+type TenantRow = Omit<Tenant, 'createdAt'> & { createdAt: Date }
+type NamespaceRow = Omit<Namespace, 'createdAt'> & { createdAt: Date }
+const dated = <Row extends { createdAt: Date }>(row: Row) => ({ ...row, createdAt: row.createdAt.toISOString() })
+
+const tenantColumns = sql`id, description, is_suspended as "isSuspended", quotas, created_at as "createdAt"`
+const namespaceColumns = sql`name, description, quotas, created_at as "createdAt"`
+
+/** Undefined when there is one of that name. */
+export async function insertTenant(tx: TenantTx, description: string, quotas: Quotas): Promise<Tenant | undefined> {
+  const [row] = await tx.rows<TenantRow>(sql`
+    insert into tenants (id, description, quotas)
+    values (${tx.tenantId}, ${description}, ${JSON.stringify(quotas)})
+    on conflict do nothing
+    returning ${tenantColumns}`)
+  return row && dated(row)
+}
+
+export async function findTenant(db: TenantTx): Promise<Tenant | undefined> {
+  const [row] = await db.rows<TenantRow>(sql`select ${tenantColumns} from tenants where id = ${db.tenantId}`)
+  return row && dated(row)
+}
+
+/** Across tenants: for whoever manages the installation. */
+export async function listTenants(db: Tx, limit: number, after: string): Promise<Tenant[]> {
+  return (await db.rows<TenantRow>(sql`select ${tenantColumns} from tenants where id > ${after} order by id limit ${limit}`)).map(dated)
+}
+
+type Change<Of> = { [Field in keyof Of]?: Of[Field] | undefined }
+
+export async function updateTenant(tx: TenantTx, change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas'>>): Promise<Tenant | undefined> {
+  const [row] = await tx.rows<TenantRow>(sql`
+    update tenants
+    set description = coalesce(${change.description ?? null}, description),
+      is_suspended = coalesce(${change.isSuspended ?? null}, is_suspended),
+      quotas = coalesce(${change.quotas ? JSON.stringify(change.quotas) : null}, quotas)
+    where id = ${tx.tenantId}
+    returning ${tenantColumns}`)
+  return row && dated(row)
+}
+
+export async function putNamespace(tx: TenantTx, name: string, change: Change<Pick<Namespace, 'description' | 'quotas'>>): Promise<Namespace> {
+  const [row] = await tx.rows<NamespaceRow>(sql`
+    insert into namespaces as n (tenant_id, name, description, quotas)
+    values (${tx.tenantId}, ${name}, ${change.description ?? ''}, ${JSON.stringify(change.quotas ?? {})})
+    on conflict (tenant_id, name) do update set
+      description = coalesce(${change.description ?? null}, n.description), quotas = coalesce(${change.quotas ? JSON.stringify(change.quotas) : null}, n.quotas)
+    returning ${namespaceColumns}`)
+  return dated(row!) // An insert that updates instead returns its row either way.
+}
+
+export async function listNamespaces(db: TenantTx, limit: number): Promise<Namespace[]> {
+  return (await db.rows<NamespaceRow>(sql`select ${namespaceColumns} from namespaces where tenant_id = ${db.tenantId} order by name limit ${limit}`)).map(dated)
+}
+
+export async function findNamespace(db: TenantTx, name: string): Promise<Namespace | undefined> {
+  const [row] = await db.rows<NamespaceRow>(sql`select ${namespaceColumns} from namespaces where tenant_id = ${db.tenantId} and name = ${name}`)
+  return row && dated(row)
+}
+
+export async function deleteNamespace(tx: TenantTx, name: string): Promise<Namespace | undefined> {
+  const [row] = await tx.rows<NamespaceRow>(sql`
+    delete from namespaces
+    where tenant_id = ${tx.tenantId} and name = ${name}
+    returning ${namespaceColumns}`)
+  return row && dated(row)
+}
+
+/** Of the tenant, or of one of its namespaces. */
+export async function readConsumption(db: TenantTx, namespace?: string): Promise<Consumption> {
+  const isIn = namespace === undefined ? sql`runs.tenant_id = ${db.tenantId}` : sql`runs.tenant_id = ${db.tenantId} and runs.namespace = ${namespace}`
+  const files =
+    namespace === undefined
+      ? sql`files.tenant_id = ${db.tenantId}`
+      : sql`files.tenant_id = ${db.tenantId} and exists (select from runs where runs.id = files.run_id and ${isIn})`
+  const [row] = await db.rows<Consumption>(sql`
+    select
+      (select count(*)::int from runs where ${isIn} and state in ('pending', 'running', 'waiting')) as "runsInFlight",
+      (select count(*)::int from runs where ${isIn} and id >= ${lowestIdSql(60)} and created_at > clock_timestamp() - interval '1 minute') as "startsInLastMinute",
+      (select coalesce(sum(bytes), 0)::double precision from files where ${files}) as "storageBytes"`)
+  return row! // A select without a from has one row.
+}
+
+/** Ids begin with the millisecond of their making by the clock of a node, which may be some seconds off. */
+const lowestIdSql = (seconds: number) => sql`
+  (lpad(to_hex((extract(epoch from clock_timestamp() - ${seconds + 60} * interval '1 second') * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid`

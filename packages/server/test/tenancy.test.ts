@@ -1,0 +1,208 @@
+/** Every operation, asked by another tenant with this tenant's ids: there is nothing. An operation without a case here fails. */
+import { ErrorBody, type Json, type Run, operations, roles } from '@longhaul/protocol'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
+
+const openings: Parameters<typeof openBed>[0] = {
+  draws: ({ run }) => [
+    {
+      type: 'op',
+      run,
+      op: '0',
+      kind: 'artifact',
+      name: 'canary.txt',
+      input: { name: 'canary.txt', mediaType: 'text/plain', base64: Buffer.from('content').toString('base64') },
+    },
+  ],
+  listens: ({ run }) => [
+    { type: 'op.wait', run, op: '0', kind: 'signal', name: 'news', timeoutMs: null },
+    { type: 'run.idle', run, ops: ['0'] },
+  ],
+  asks: ({ run }) => [
+    { type: 'op.wait', run, op: '0', kind: 'approval', name: 'canary title', timeoutMs: null },
+    { type: 'run.idle', run, ops: ['0'] },
+  ],
+  diverges: ({ run }) => [{ type: 'run.diverged', run, op: '0', recorded: 'step a', asked: 'step b' }],
+}
+
+type Request = [method: string, path: string, body?: Json]
+type Case = {
+  /** May need something of acme's own, made before. */
+  request(acme: BedCaller): Promise<Request>
+  /** What the other tenant gets: nothing of that name, a list without anything of acme's, the same thing of its own, or no permission at all. */
+  foreign: 'not_found' | 'empty' | 'own' | 'forbidden'
+}
+
+const run = async (acme: BedCaller, agent: string): Promise<Run> => acme.start(agent, { input: 'canary input' })
+const about = (agent: string, method: string, path: (run: Run) => string, body?: Json): Case => ({
+  request: async (acme) => [method, path(await run(acme, agent)), ...(body === undefined ? [] : [body])] as Request,
+  foreign: 'not_found',
+})
+const fixed = (foreign: Case['foreign'], ...request: Request): Case => ({ request: async () => request, foreign })
+const idOf = async (response: Response): Promise<string> => ((await response.json()) as { id: string }).id
+const text = 'forbid (principal, action == Action::"canary", resource);'
+
+const cases: Record<string, Case> = {
+  'runs.start': fixed('own', 'POST', '/v1/runs', { agent: 'draws', input: 'canary input', idempotencyKey: 'canary-key' }),
+  'runs.get': about('draws', 'GET', ({ id }) => `/v1/runs/${id}`),
+  'runs.list': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/runs']), foreign: 'own' },
+  'runs.events': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/events`),
+  'runs.step': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
+  'runs.cancel': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
+  'runs.retry': about('diverges', 'POST', ({ id }) => `/v1/runs/${id}/retry`, {}),
+  'runs.signal': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/signals/news`, { payload: 1 }),
+  'approvals.list': { request: async (acme) => (await run(acme, 'asks'), ['GET', '/v1/approvals']), foreign: 'empty' },
+  'approvals.decide': about('asks', 'POST', (waiting) => `/v1/approvals/${waiting.wait?.approvalId}`, { approved: true }),
+  'agents.list': fixed('own', 'GET', '/v1/agents'),
+  'agents.get': fixed('own', 'GET', '/v1/agents/draws'),
+  'keys.create': fixed('own', 'POST', '/v1/keys', { name: 'reader' }),
+  'keys.list': fixed('own', 'GET', '/v1/keys'),
+  'keys.rotate': {
+    request: async (acme) => ['POST', `/v1/keys/${await idOf(await acme.ask('POST', '/v1/keys', { name: 'canary' }))}/rotate`, {}],
+    foreign: 'not_found',
+  },
+  'keys.delete': {
+    request: async (acme) => ['DELETE', `/v1/keys/${await idOf(await acme.ask('POST', '/v1/keys', { name: 'canary' }))}`],
+    foreign: 'not_found',
+  },
+  // Of the installation: nobody but its own tenant's keys may at all.
+  'tenants.create': fixed('forbidden', 'POST', '/v1/tenants', { id: 'canary-new' }),
+  'tenants.list': fixed('forbidden', 'GET', '/v1/tenants'),
+  'tenants.get': fixed('forbidden', 'GET', '/v1/tenants/canary-new'),
+  'tenants.update': fixed('forbidden', 'POST', '/v1/tenants/canary-new', { description: 'x' }),
+  'namespaces.put': fixed('own', 'POST', '/v1/namespaces/canary', { quotas: { runsInFlightMax: 10_000 } }),
+  'namespaces.list': fixed('own', 'GET', '/v1/namespaces'),
+  'namespaces.delete': {
+    request: async (acme) => (await acme.ask('POST', '/v1/namespaces/canary-gone', {}), ['DELETE', '/v1/namespaces/canary-gone']),
+    foreign: 'not_found',
+  },
+  'policies.put': fixed('own', 'POST', '/v1/policies/canary', { text }),
+  'policies.list': fixed('own', 'GET', '/v1/policies'),
+  'policies.get': {
+    request: async (acme) => (await acme.ask('POST', '/v1/policies/canary-seen', { text }), ['GET', '/v1/policies/canary-seen']),
+    foreign: 'not_found',
+  },
+  'policies.delete': {
+    request: async (acme) => (await acme.ask('POST', '/v1/policies/canary-gone', { text }), ['DELETE', '/v1/policies/canary-gone']),
+    foreign: 'not_found',
+  },
+  'policies.test': {
+    request: async (acme) => (await acme.ask('POST', '/v1/policies/canary-test', { text }), ['POST', '/v1/policy-tests', { action: 'canary' }]),
+    foreign: 'own',
+  },
+  'secrets.set': fixed('own', 'POST', '/v1/secrets/canary', { value: 'v' }),
+  'secrets.list': fixed('own', 'GET', '/v1/secrets'),
+  'secrets.get': {
+    request: async (acme) => (await acme.ask('POST', '/v1/secrets/canary-seen', { value: 'v' }), ['GET', '/v1/secrets/canary-seen']),
+    foreign: 'not_found',
+  },
+  'secrets.delete': {
+    request: async (acme) => (await acme.ask('POST', '/v1/secrets/canary-gone', { value: 'v' }), ['DELETE', '/v1/secrets/canary-gone']),
+    foreign: 'not_found',
+  },
+  'audit.list': fixed('own', 'GET', '/v1/audit'),
+  'audit.export': fixed('own', 'GET', '/v1/audit/export'),
+  'audit.head': fixed('own', 'GET', '/v1/audit/head'),
+  'audit.verify': fixed('own', 'POST', '/v1/audit/verify', {}),
+  'system.get': fixed('own', 'GET', '/v1/system'),
+}
+
+let bed: Bed
+let acme: BedCaller
+let globex: BedCaller
+
+beforeAll(async () => {
+  bed = await openBed(openings)
+  await bed.deploy('globex')
+  acme = await bed.caller('acme-canary', { personalData: true })
+  globex = await bed.caller('globex-boss', { personalData: true }, { tenantId: 'globex', permissions: [...roles.administrator] })
+})
+afterAll(() => bed[Symbol.asyncDispose]())
+
+/** Ids of either tenant's things differ from answer to answer; what else differs would tell something. */
+const shape = (body: string): string => body.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}|canary[\w-]*/g, '…')
+
+test.each(operations.map(({ id }) => id))('%s shows another tenant nothing', async (id) => {
+  const found = cases[id] ?? expect.fail(`${id} has no case here. What does another tenant get who asks for the same?`)
+  const [method, path, body] = await found.request(acme)
+  await bed.audit.append()
+  const response = await globex.ask(method, path, body)
+  const answer = await response.text()
+
+  if (found.foreign === 'not_found') {
+    expect([response.status, ErrorBody.parse(JSON.parse(answer)).error.code]).toEqual([404, 'not_found'])
+    // And the same as for what nobody has.
+    const nobodys = path.replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, '00000000-0000-7000-8000-000000000000').replace(/canary[\w-]*/, 'canary-never')
+    const nothing = await globex.ask(method, nobodys, body)
+    expect([nothing.status, shape(await nothing.text())]).toEqual([404, shape(answer)])
+  } else if (found.foreign === 'forbidden') expect(response.status).toBe(403)
+  else {
+    // The system's description is the one thing that has no service behind it here.
+    expect(response.status).toBe(id === 'system.get' ? 503 : 200)
+    expect(answer).not.toContain('acme')
+    if (found.foreign === 'empty') expect(JSON.parse(answer)).toMatchObject({ items: [] })
+  }
+  const refused = (await bed.audit.list('globex', { limit: 1, outcome: 'refused' }))[0]
+  if (found.foreign === 'forbidden') {
+    await bed.audit.append()
+    expect((await bed.audit.list('globex', { limit: 1, action: id }))[0]).toMatchObject({
+      outcome: 'refused',
+      who: { name: 'globex-boss' },
+      requestId: expect.any(String),
+    })
+  } else expect(refused?.action).not.toBe(id)
+
+  // The control: whose it is gets it, and an effect is in the audit log, once.
+  const before = (await bed.audit.head('acme')).seq
+  const own = await acme.ask(method, path, body)
+  expect(own.status).toBe(id === 'system.get' ? 503 : 200)
+  await bed.audit.append()
+  const noted = (await bed.audit.read('acme', before, 100)).filter(({ action, outcome }) => action === id && outcome === 'done')
+  expect(noted.map(({ who }) => who)).toEqual(method === 'GET' ? [] : [{ id: acme.id, name: acme.name }])
+  if (found.foreign === 'empty') expect(((await acme.read(path)) as { items: unknown[] }).items.length).toBeGreaterThan(0)
+})
+
+test('names and keys that one tenant took are free for another, and tell it nothing', async () => {
+  const start = { agent: 'draws', input: 'same', idempotencyKey: 'shared' }
+  const first = (await (await acme.ask('POST', '/v1/runs', start)).json()) as Run
+  const second = (await (await globex.ask('POST', '/v1/runs', { ...start, input: 'other' })).json()) as Run
+  expect(second.id).not.toBe(first.id)
+  expect((await acme.ask('POST', '/v1/runs', { ...start, input: 'other' })).status).toBe(409) // The control.
+  for (const [path, body] of [
+    ['/v1/secrets/shared', { value: 'v' }],
+    ['/v1/policies/shared', { text }],
+  ] as const) {
+    await acme.ask('POST', path, body)
+    expect(await (await acme.ask('POST', path, body)).json()).toMatchObject({ version: 2 })
+    expect(await (await globex.ask('POST', path, body)).json()).toMatchObject({ version: 1 })
+  }
+  const session = { agent: 'draws', input: 's', session: 'shared' }
+  const turns = [await acme.start('draws', session), await globex.start('draws', session)]
+  expect(turns.map(({ state }) => state)).toEqual(['completed', 'completed'])
+  expect(bed.starts.at(-1)?.messages).toEqual([])
+})
+
+test('files of another tenant are not there', async () => {
+  const drawn = await run(acme, 'draws')
+  const path = `/v1/files/${(drawn.output as { fileId: string }).fileId}`
+  expect((await globex.ask('GET', path)).status).toBe(404)
+  expect((await acme.ask('GET', path)).status).toBe(200)
+})
+
+test('a key of one namespace or agent sees and reaches no run of another', async () => {
+  await acme.ask('POST', '/v1/namespaces/dev', {})
+  const dev = await bed.caller('dev', { personalData: true }, { namespaces: ['dev'] })
+  const listener = await bed.caller('listener', { personalData: true }, { agents: ['listens'] })
+  const [inDefault, inDev] = [await acme.start('draws'), await acme.start('draws', { namespace: 'dev' })]
+  expect((await dev.ask('GET', `/v1/runs/${inDefault.id}`)).status).toBe(404)
+  expect((await dev.ask('GET', `/v1/runs/${inDefault.id}/events`)).status).toBe(404)
+  expect((await dev.ask('GET', `/v1/files/${(inDefault.output as { fileId: string }).fileId}`)).status).toBe(404)
+  expect((await dev.ask('GET', `/v1/files/${(inDev.output as { fileId: string }).fileId}`)).status).toBe(200)
+  expect((await dev.read<{ items: Run[] }>('/v1/runs')).items.map(({ namespace }) => namespace)).toEqual(['dev'])
+  expect((await dev.start('draws')).namespace).toBe('dev')
+  expect((await dev.ask('POST', '/v1/runs', { agent: 'draws', namespace: 'default' })).status).toBe(404)
+  expect((await listener.ask('GET', `/v1/runs/${inDefault.id}`)).status).toBe(404)
+  expect((await listener.ask('POST', '/v1/runs', { agent: 'draws' })).status).toBe(404)
+  expect((await listener.read<{ items: unknown[] }>('/v1/agents')).items).toHaveLength(1)
+  expect((await listener.start('listens')).state).toBe('waiting')
+})
