@@ -20,6 +20,35 @@ create table approvals (
 CREATE INDEX approvals_newest ON public.approvals USING btree (tenant_id, id DESC);
 CREATE INDEX approvals_open ON public.approvals USING btree (run_id) WHERE (state = 'pending'::text);
 
+create table deliveries (
+  tenant_id text not null,
+  id uuid not null,
+  run_id uuid not null,
+  n integer not null,
+  agent text not null,
+  destination json not null,
+  state text default 'pending'::text not null,
+  attempt integer default 0 not null,
+  due_at timestamp with time zone default clock_timestamp(),
+  failure text,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  constraint deliveries_pkey PRIMARY KEY (id),
+  constraint deliveries_run_id_n_key UNIQUE (run_id, n),
+  constraint deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'dismissed'::text])))
+);
+CREATE INDEX deliveries_attention ON public.deliveries USING btree (tenant_id, id DESC) WHERE (state = 'failed'::text);
+CREATE INDEX deliveries_due ON public.deliveries USING btree (due_at) WHERE (state = 'pending'::text);
+CREATE INDEX deliveries_newest ON public.deliveries USING btree (tenant_id, id DESC);
+
+create table endings (
+  tenant_id text not null,
+  run_id uuid not null,
+  at timestamp with time zone default clock_timestamp() not null,
+  constraint endings_pkey PRIMARY KEY (run_id)
+);
+CREATE INDEX endings_oldest ON public.endings USING btree (at);
+
 create table events (
   run_id uuid not null,
   seq integer not null,
@@ -57,7 +86,7 @@ create table inbox (
   is_taken boolean default false not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   constraint inbox_pkey PRIMARY KEY (id),
-  constraint inbox_kind_check CHECK ((kind = ANY (ARRAY['signal'::text, 'approval'::text, 'cancel'::text, 'retry'::text])))
+  constraint inbox_kind_check CHECK ((kind = ANY (ARRAY['signal'::text, 'approval'::text, 'cancel'::text, 'retry'::text, 'decision'::text, 'child'::text])))
 );
 CREATE UNIQUE INDEX inbox_by_idempotency_key ON public.inbox USING btree (run_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX inbox_open ON public.inbox USING btree (run_id, id) WHERE (NOT is_taken);
@@ -123,14 +152,25 @@ create table runs (
   created_at timestamp with time zone default clock_timestamp() not null,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
+  parent_id uuid,
+  parent_op text,
+  is_detached boolean default false not null,
+  depth integer default 0 not null,
+  lineage_id uuid,
+  continued_as uuid,
+  destinations json,
+  is_dismissed boolean default false not null,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);
+CREATE INDEX runs_attention ON public.runs USING btree (tenant_id, id DESC) WHERE (((state = 'failed'::text) AND (NOT is_dismissed) AND ((parent_id IS NULL) OR is_detached)) OR ((state = 'waiting'::text) AND ((wait ->> 'kind'::text) = 'operator'::text)));
 CREATE UNIQUE INDEX runs_by_idempotency_key ON public.runs USING btree (tenant_id, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX runs_due ON public.runs USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX runs_newest ON public.runs USING btree (tenant_id, id DESC);
 CREATE INDEX runs_of_asker ON public.runs USING btree (tenant_id, ((asker ->> 'id'::text)), id DESC);
+CREATE INDEX runs_of_lineage ON public.runs USING btree (tenant_id, lineage_id, id DESC) WHERE (lineage_id IS NOT NULL);
 CREATE INDEX runs_of_node ON public.runs USING btree (node_id) WHERE (node_id IS NOT NULL);
+CREATE INDEX runs_of_parent ON public.runs USING btree (tenant_id, parent_id, id DESC) WHERE (parent_id IS NOT NULL);
 CREATE INDEX runs_of_session ON public.runs USING btree (tenant_id, agent, session_id, id) WHERE (session_id IS NOT NULL);
 
 create table sessions (
