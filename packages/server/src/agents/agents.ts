@@ -1,6 +1,6 @@
 /** Agents and their live versions, and runs as the API knows them. */
 import { join } from 'node:path'
-import { type Agent, type Destination, type Json, type Run, type RunEvent } from '@longhaul/protocol'
+import type { Agent, Destination, Json, Run, RunEvent } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, type StepDecision, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
