@@ -178,7 +178,7 @@ export async function sessionTurns(db: Tx, run: ClaimedRun, limit: number): Prom
   if (run.sessionId === null) return []
   const rows = await db.rows<SessionTurn>(sql`
     select input, output from runs
-    where ${isRunFor(audienceOf(run.tenantId, run.asker))} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed'
+    where ${isRunFor(audienceOf(run.tenantId, run.asker))} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed' and continued_as is null
       and (created_at, id) < (select created_at, id from runs where id = ${run.id})
     order by created_at desc, id desc limit ${limit}`)
   return rows.reverse()
