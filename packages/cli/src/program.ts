@@ -154,6 +154,31 @@ function runsCommands(program: Command, act: Act): void {
     .option('--after <n>', 'only events after this number', wholeNumber(-1), -1)
     .addHelpText('after', examples('npx longhaul runs events last', 'npx longhaul runs events last --json | jq -c "select(.type == \\"step.failed\\")"'))
     .action((run: string, options: Shared & { after: number }) => act(options, async (invocation) => (await load()).listEvents(invocation, run, options)))
+  withServer(runs.command('export'))
+    .description('a run and its journal as one file of JSON lines, chained by hashes')
+    .argument('<run>')
+    .option('--out <file>', 'where to write it (default: standard output)')
+    .addHelpText('after', examples('npx longhaul runs export last --out run.jsonl'))
+    .action((run: string, options: Shared & { out?: string }) =>
+      act(options, async (invocation) => (await import('./commands/history.ts')).exportRun(invocation, run, options)),
+    )
+  runs
+    .command('verify')
+    .description('whether an exported run is whole: no event was changed, dropped or moved')
+    .argument('<file>')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples('npx longhaul runs verify run.jsonl'))
+    .action((file: string, options: Shared) => act(options, async (invocation) => (await import('./commands/history.ts')).verifyRun(invocation, file)))
+  runs
+    .command('replay')
+    .description('whether an agent’s code still does what an exported run did; executes nothing')
+    .argument('<file>')
+    .argument('<folder>', 'the agent’s folder, which contains agent/')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples('npx longhaul runs replay run.jsonl my-agents/hello'))
+    .action((file: string, folder: string, options: Shared) =>
+      act(options, async (invocation) => (await import('./commands/history.ts')).replay(invocation, file, folder)),
+    )
   withServer(runs.command('deliveries'))
     .description('where the end of a run was told, and what came of it')
     .argument('<run>')

@@ -35,7 +35,22 @@ export { operations } from './operations.ts'
 export { PageInput, pageOf } from './page.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
-export { Run, Wait, cancelRun, decideStep, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
+export {
+  JournalEntry,
+  Run,
+  Wait,
+  cancelRun,
+  decideStep,
+  exportRun,
+  getRun,
+  getStep,
+  listRunEvents,
+  listRuns,
+  retryRun,
+  runOperations,
+  signalRun,
+  startRun,
+} from './runs.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export { System, getSystem, systemOperations } from './system.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'

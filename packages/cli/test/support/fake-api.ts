@@ -3,7 +3,7 @@
  * against its schema, and streams are real bytes over real connections, which can be cut.
  */
 import { errorCodes, isTerminal, operations } from '@longhaul/protocol'
-import type { Agent, Approval, AttentionItem, Delivery, ErrorCode, LiveFrame, Run, RunEvent, RunState, System } from '@longhaul/protocol'
+import type { Agent, Approval, AttentionItem, Delivery, ErrorCode, JournalEntry, LiveFrame, Run, RunEvent, RunState, System } from '@longhaul/protocol'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -21,6 +21,7 @@ export type FakeOptions = {
   system?: System
   attention?: AttentionItem[]
   deliveries?: Delivery[]
+  journal?: JournalEntry[]
 }
 
 export const rootKey = 'lh_root'
@@ -126,6 +127,8 @@ export async function startFakeApi(options: FakeOptions = {}) {
         }
       case 'runs.events':
         return { items: recorded(stored(input['runId'] ?? '').script).filter(({ seq }) => seq > Number(input['after'])), next: null }
+      case 'runs.export':
+        return { items: (options.journal ?? []).filter(({ seq }) => seq > Number(input['after'])), next: null }
       case 'runs.step': {
         const [started, ended] = recorded(stored(input['runId'] ?? '').script).filter((event) => event.op === input['op'])
         if (started?.type !== 'step.started') throw new Refusal('not_found', `No step ${input['op']}.`)

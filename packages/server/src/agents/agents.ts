@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Agent, Destination, Json, Run, RunEvent } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
-import { type Engine, type StepDecision, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
+import { type Engine, type StepDecision, findRun, listApprovals, listJournal, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
 import { copyVersion, findAgentFolders } from './deploy.ts'
@@ -115,6 +115,11 @@ export function runServices({ db, engine, agents, assertDestinations = () => {} 
         },
       ) {
         return pageBy(limit, cursor, (before, count) => listRuns(db, audience, { ...filter, limit: count, before }))
+      },
+      async journal(audience: Audience, { runId, after, limit }: { runId: string; after: number; limit: number }) {
+        if (!(await findRun(db, audience, runId))) throw new AppError('not_found', `No run ${runId}.`)
+        const items = await listJournal(db, audience.tenantId, runId, after, limit)
+        return { items, next: items.length < limit ? null : (items.at(-1)?.seq ?? null) }
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
       cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),

@@ -14,6 +14,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'runs.cancel': ['POST', `/v1/runs/${runId}/cancel`],
   'runs.retry': ['POST', `/v1/runs/${runId}/retry`],
   'runs.signal': ['POST', `/v1/runs/${runId}/signals/go`, { payload: [1] }],
+  'runs.export': ['GET', `/v1/runs/${runId}/journal?after=3&limit=2`],
   'runs.decide': ['POST', `/v1/runs/${runId}/steps/3.0/decision`, { decision: 'completed', output: { receipt: 9 } }],
   'deliveries.list': ['GET', `/v1/deliveries?run=${runId}&state=failed`],
   'attention.list': ['GET', '/v1/attention?reason=in_doubt&limit=5'],

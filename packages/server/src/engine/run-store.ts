@@ -1,5 +1,5 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
-import type { Asker, Destination, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
+import type { Asker, Destination, EventType, Failure, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
 import { type Audience, type Db, type Tx, audienceOf, isRunFor, sql } from '../db/index.ts'
 
 export type ClaimedRun = {
@@ -274,6 +274,14 @@ export async function listEvents(db: Tx, tenantId: string, runId: string, after:
     select seq, type, op, at, data from events where run_id = ${runId} and seq > ${after} and tenant_id = ${tenantId} order by seq limit ${limit}`)
   // Events were written by this engine, in the shape that the protocol gives their type.
   return rows.map(({ op, at, ...row }) => ({ ...row, ...(op !== null && { op }), at: at.toISOString() }) as RunEvent)
+}
+
+/** The journal as it was written: the text of each event, and its hash. */
+export async function listJournal(db: Tx, tenantId: string, runId: string, after: number, limit: number): Promise<JournalEntry[]> {
+  const rows = await db.rows<Omit<JournalEntry, 'at'> & { at: Date }>(sql`
+    select seq, epoch, at, type, op, data::text as data, encode(hash, 'hex') as hash
+    from events where run_id = ${runId} and seq > ${after} and tenant_id = ${tenantId} order by seq limit ${limit}`)
+  return rows.map(({ at, ...row }) => ({ ...row, at: at.toISOString() }))
 }
 
 export async function listStepEvents(db: Tx, tenantId: string, runId: string, op: string): Promise<RunEvent[]> {
