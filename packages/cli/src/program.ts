@@ -29,6 +29,7 @@ export function createProgram(version: string, act: Act): Command {
   askCommand(program, act)
   authoringCommands(program, act)
   runsCommands(program, act)
+  attentionCommands(program, act)
   approvalsCommands(program, act)
   agentsCommands(program, act)
   keysCommands(program, act)
@@ -117,12 +118,13 @@ function runsCommands(program: Command, act: Act): void {
     .option('--input <json>', 'JSON, @file or - for standard input')
     .option('--session <name>', 'the session it belongs to')
     .option('--idempotency-key <key>', 'the same key never starts a second run')
+    .option('--webhook <url>', 'post its end there, signed; may be given several times', collect)
     .option('--watch', 'follow it to its end')
     .addHelpText(
       'after',
       examples(`npx longhaul runs start order-flow --input '{"orderId": 7}' --watch`, 'npx longhaul runs start analyst --input @question.json'),
     )
-    .action((agent: string, options: Shown & { input?: string; session?: string; idempotencyKey?: string; watch?: boolean }) =>
+    .action((agent: string, options: Shown & { input?: string; session?: string; idempotencyKey?: string; webhook?: string[]; watch?: boolean }) =>
       act(options, async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options) }), 'graceful'),
     )
   withAnswer(withServer(runs.command('watch')))
@@ -158,6 +160,36 @@ function runsCommands(program: Command, act: Act): void {
     .option('--after <n>', 'only events after this number', wholeNumber(-1), -1)
     .addHelpText('after', examples('npx longhaul runs events last', 'npx longhaul runs events last --json | jq -c "select(.type == \\"step.failed\\")"'))
     .action((run: string, options: Shared & { after: number }) => act(options, async (invocation) => (await load()).listEvents(invocation, run, options)))
+  withServer(runs.command('export'))
+    .description('a run and its journal as one file of JSON lines, chained by hashes')
+    .argument('<run>')
+    .option('--out <file>', 'where to write it (default: standard output)')
+    .addHelpText('after', examples('npx longhaul runs export last --out run.jsonl'))
+    .action((run: string, options: Shared & { out?: string }) =>
+      act(options, async (invocation) => (await import('./commands/history.ts')).exportRun(invocation, run, options)),
+    )
+  runs
+    .command('verify')
+    .description('whether an exported run is whole: no event was changed, dropped or moved')
+    .argument('<file>')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples('npx longhaul runs verify run.jsonl'))
+    .action((file: string, options: Shared) => act(options, async (invocation) => (await import('./commands/history.ts')).verifyRun(invocation, file)))
+  runs
+    .command('replay')
+    .description('whether an agent’s code still does what an exported run did; executes nothing')
+    .argument('<file>')
+    .argument('<folder>', 'the agent’s folder, which contains agent/')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples('npx longhaul runs replay run.jsonl my-agents/hello'))
+    .action((file: string, folder: string, options: Shared) =>
+      act(options, async (invocation) => (await import('./commands/history.ts')).replay(invocation, file, folder)),
+    )
+  withServer(runs.command('deliveries'))
+    .description('where the end of a run was told, and what came of it')
+    .argument('<run>')
+    .addHelpText('after', examples('npx longhaul runs deliveries last'))
+    .action((run: string, options: Shared) => act(options, async (invocation) => (await import('./commands/attention.ts')).listDeliveries(invocation, run)))
   withServer(runs.command('step'))
     .description('one step in full; for a model call the exact prompt')
     .argument('<run>')
@@ -174,6 +206,40 @@ function runsCommands(program: Command, act: Act): void {
     .action((run: string, name: string, payload: string | undefined, options: Shared & { idempotencyKey?: string }) =>
       act(options, async (invocation) => (await load()).signalRun(invocation, run, name, payload, options)),
     )
+}
+
+function attentionCommands(program: Command, act: Act): void {
+  const attention = program
+    .command('attention')
+    .description('see what will not go on by itself, and retry or dismiss it')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul attention list', 'npx longhaul attention retry --all --reason failed --agent order-flow'))
+  const load = () => import('./commands/attention.ts')
+  withServer(attention.command('list'))
+    .description('runs that failed, are parked or in doubt, and deliveries that failed')
+    .option('--agent <name>', 'only of this agent')
+    .option('--reason <reason>', 'diverged, poison, broken, in_doubt, failed or undelivered')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
+    .option('--cursor <cursor>', 'go on after an earlier page')
+    .addHelpText('after', examples('npx longhaul attention list', 'npx longhaul attention list --reason in_doubt --json'))
+    .action((options: Shared & { agent?: string; reason?: string; limit: number; cursor?: string }) =>
+      act(options, async (invocation) => (await load()).listAttention(invocation, options)),
+    )
+  for (const [verb, what] of [
+    ['retry', 'take parked runs up again, start failed ones anew with their input, deliver once more'],
+    ['dismiss', 'take failed runs and deliveries off the list'],
+  ] as const) {
+    withServer(attention.command(verb))
+      .description(what)
+      .argument('[id...]', 'ids as the list shows them')
+      .option('--all', 'everything on the list')
+      .option('--agent <name>', 'with --all: only of this agent')
+      .option('--reason <reason>', 'with --all: only for this reason')
+      .addHelpText('after', examples(`npx longhaul attention ${verb} 3b0a6f2d`, `npx longhaul attention ${verb} --all --reason failed`))
+      .action((ids: string[], options: Shared & { all?: boolean; agent?: string; reason?: string }) =>
+        act(options, async (invocation) => (await load()).actOnAttention(invocation, verb, ids, options)),
+      )
+  }
 }
 
 function approvalsCommands(program: Command, act: Act): void {

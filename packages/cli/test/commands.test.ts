@@ -102,6 +102,58 @@ test('cancel, retry and signal say what became of the run', async () => {
   expect(api.requests.at(-1)?.body).toEqual({ reason: 'wrong' })
 })
 
+test('a write in doubt is shown with what to do, and decided', async () => {
+  const script = () =>
+    events([
+      { type: 'run.started', data: { input: 'q' } },
+      { type: 'step.started', op: '3', data: { kind: 'tool', name: 'refund', attempt: 1, input: {}, effect: 'write' } },
+      { type: 'step.doubted', op: '3', data: { kind: 'tool', name: 'refund', attempt: 1, needs: 'person', message: 'Its worker was lost.' } },
+      { type: 'cut' },
+    ])
+  await using api = await startFakeApi({ agents, script })
+  await command(api, ['runs', 'start', 'analyst'])
+  expect((await command(api, ['runs', 'events', 'last'])).out).toContain('tool refund · person decides: Its worker was lost.')
+  expect(await command(api, ['runs', 'decide', 'last', '--execute'])).toMatchObject({ exit: 6, err: expect.stringContaining('waits for no decision') })
+  expect(await command(api, ['runs', 'decide', 'last'])).toMatchObject({ exit: 2, err: expect.stringContaining('one of --completed, --failed and --execute') })
+  const run = api.runs[0]?.run
+  Object.assign(run ?? {}, { state: 'waiting', wait: { kind: 'operator', name: 'refund', until: null, reason: 'in_doubt', op: '3' } })
+  expect((await command(api, ['runs', 'get', 'last'])).out).toMatch(/operator refund \(in_doubt\)[^]*runs decide/)
+  expect(await command(api, ['runs', 'decide', 'last', '--completed', '{"receipt":9}'])).toMatchObject({
+    exit: 0,
+    out: expect.stringContaining('Step 3 of run'),
+  })
+  expect(api.requests.at(-1)).toMatchObject({ path: `/v1/runs/${uuid(0)}/steps/3/decision`, body: { decision: 'completed', output: { receipt: 9 } } })
+})
+
+test('what needs attention is listed, tried again and dismissed, in bulk too', async () => {
+  const item = { kind: 'run' as const, runId: uuid(401), agent: 'analyst', createdAt: '2026-11-21T03:00:00.000Z' }
+  const attention = [
+    { ...item, id: uuid(401), reason: 'failed' as const, message: 'the disk is full' },
+    { ...item, id: uuid(402), reason: 'in_doubt' as const, message: 'whether refund took effect is not known' },
+  ]
+  const delivery = { runId: uuid(401), agent: 'analyst', attempt: 12, dueAt: null, createdAt: item.createdAt, endedAt: item.createdAt }
+  const deliveries = [
+    {
+      ...delivery,
+      id: uuid(501),
+      state: 'failed' as const,
+      failure: 'It answered 500',
+      destination: { type: 'webhook' as const, url: 'https://example.com/hook', on: ['failed' as const] },
+    },
+  ]
+  await using api = await startFakeApi({ agents, attention, deliveries })
+  expect((await command(api, ['attention', 'list'])).out).toMatch(/failed {4}analyst .*the disk is full[^]*in_doubt/)
+  expect(await command(api, ['attention', 'retry'])).toMatchObject({ exit: 2, err: expect.stringContaining('--all') })
+  expect(await command(api, ['attention', 'list', '--reason', 'tired'])).toMatchObject({ exit: 2, err: expect.stringContaining('diverged, poison') })
+  expect(await command(api, ['attention', 'retry', '--all', '--reason', 'failed'])).toMatchObject({ exit: 0, out: '  2 things tried again.\n' })
+  expect(api.requests.at(-1)).toMatchObject({ path: '/v1/attention/retry', body: { ids: [uuid(401), uuid(402)] } })
+  expect(await command(api, ['attention', 'dismiss', uuid(401).slice(-8)])).toMatchObject({ exit: 0, out: '  1 thing dismissed.\n' })
+  expect(await command(api, ['attention', 'dismiss', 'ffffffff'])).toMatchObject({ exit: 5, err: expect.stringContaining('ends in "ffffffff"') })
+  await command(api, ['runs', 'start', 'analyst', '--webhook', 'https://example.com/hook'])
+  expect(api.requests.at(-1)).toMatchObject({ body: { destinations: [{ type: 'webhook', url: 'https://example.com/hook' }] } })
+  expect((await command(api, ['runs', 'deliveries', 'last'])).out).toMatch(/https:\/\/example\.com\/hook +failed +12 +It answered 500/)
+})
+
 test('approvals are listed, approved and denied; the first answer wins', async () => {
   await using api = await started()
   expect((await command(api, ['approvals', 'list'])).out).toMatch(/pending {2}analyst {2}\d.* ago {2}Refund \$40\?/)
@@ -181,6 +233,14 @@ test('help has examples everywhere, nothing typed is help, and the version is on
     'runs events',
     'runs step',
     'runs signal',
+    'runs export',
+    'runs verify',
+    'runs replay',
+    'runs deliveries',
+    'attention',
+    'attention list',
+    'attention retry',
+    'attention dismiss',
     'approvals',
     'approvals list',
     'approvals approve',

@@ -9,12 +9,20 @@ const on = z
   .max(3)
   .default(['completed', 'failed'])
 
+const WebhookUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
+  .max(2_000)
+  .refine(
+    (text) => URL.canParse(text) && new URL(text).username === '' && new URL(text).password === '',
+    'must hold no user and no password: requests are signed instead',
+  )
+
 /**
  * Where a run's end is told. `webhook`: a signed POST (Standard Webhooks). `run`: a run of another agent, with the notice as its input. `signal`: a
  * signal to another run, with the notice as its payload. Each is told at least once, with an id that stays the same.
  */
 export const Destination = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('webhook'), url: z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).max(2_000), on }),
+  z.strictObject({ type: z.literal('webhook'), url: WebhookUrl, on }),
   z.strictObject({ type: z.literal('run'), agent: Name, on }),
   z.strictObject({ type: z.literal('signal'), runId: z.uuid(), name: z.string().min(1).max(128), on }),
 ])

@@ -59,7 +59,22 @@ export { roleNames, roles } from './roles.ts'
 export type { Role } from './roles.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
-export { Run, Wait, cancelRun, decideStep, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
+export {
+  JournalEntry,
+  Run,
+  Wait,
+  cancelRun,
+  decideStep,
+  exportRun,
+  getRun,
+  getStep,
+  listRunEvents,
+  listRuns,
+  retryRun,
+  runOperations,
+  signalRun,
+  startRun,
+} from './runs.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export {
   Calendar,

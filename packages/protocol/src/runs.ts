@@ -99,6 +99,27 @@ export const listRunEvents = operation({
   output: z.object({ items: z.array(RunEvent), next: z.number().int().nullable() }),
 })
 
+/** A row of the journal as it was written: `data` is its very text. `hash` is the SHA-256 of the hash before it (empty for the first) and of this row. */
+export const JournalEntry = z.object({
+  seq: z.number().int(),
+  epoch: z.number().int(),
+  at: z.iso.datetime(),
+  type: z.string(),
+  op: z.string().nullable(),
+  data: z.string(),
+  hash: z.string(),
+})
+export type JournalEntry = z.infer<typeof JournalEntry>
+
+export const exportRun = operation({
+  id: 'runs.export',
+  summary: 'A run’s journal from a number on, with the hashes that chain it, to be kept and verified elsewhere.',
+  http: ['GET', '/v1/runs/{runId}/journal'],
+  permission: 'runs:read',
+  input: z.strictObject({ runId, after: z.coerce.number().int().min(-1).default(-1), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
+  output: z.object({ items: z.array(JournalEntry), next: z.number().int().nullable() }),
+})
+
 export const getStep = operation({
   id: 'runs.step',
   summary: 'One step in full: its input as the callee saw it (for a model call the exact prompt) and what came back.',
@@ -164,4 +185,4 @@ export const signalRun = operation({
   output: Run,
 })
 
-export const runOperations = [startRun, getRun, listRuns, listRunEvents, getStep, cancelRun, retryRun, decideStep, signalRun]
+export const runOperations = [startRun, getRun, listRuns, listRunEvents, exportRun, getStep, cancelRun, retryRun, decideStep, signalRun]

@@ -45,18 +45,16 @@ export function createBranches({ execution, scope, makeContext }: BranchesOption
     return Promise.allSettled(branches.map((branch, index) => start(branching, branch, index)))
   }
 
-  async function any(branches: readonly Branch<unknown>[]): Promise<unknown> {
+  async function anyOf(branches: readonly Branch<unknown>[]): Promise<unknown> {
     if (branches.length === 0) throw new TerminalFailure('any() needs at least one branch.')
     const branching = open('any')
     if (!branching) return never()
     try {
       return await Promise.any(branches.map((branch, index) => start(branching, branch, index).then((value) => (branching.close(), value))))
     } catch (error) {
-      const reasons = error instanceof AggregateError ? error.errors.map((reason: unknown) => (reason instanceof Error ? reason.message : String(reason))) : []
-      throw new AggregateError(
-        error instanceof AggregateError ? error.errors : [error],
-        `Each of ${branches.length} branches has failed: ${reasons.join('; ')}`,
-      )
+      const reasons: unknown[] = error instanceof AggregateError ? error.errors : [error]
+      const said = reasons.map((reason) => (reason instanceof Error ? reason.message : String(reason))).join('; ')
+      throw new AggregateError(reasons, `Each of ${branches.length} branches has failed: ${said}`, { cause: error })
     }
   }
 
@@ -89,7 +87,7 @@ export function createBranches({ execution, scope, makeContext }: BranchesOption
     return valuesOf(settled)
   }
 
-  return { all, allSettled, any, map }
+  return { all, allSettled, anyOf, map }
 }
 
 /** Rejects with the first failure in the order of the branches, so that it does not depend on which came to its end first. */

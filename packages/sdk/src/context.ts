@@ -144,7 +144,7 @@ export function createContext({
     // The types of the results follow from those of the branches.
     all: branches.all as Context['all'],
     allSettled: branches.allSettled as Context['allSettled'],
-    any: branches.any as Context['any'],
+    any: branches.anyOf as Context['any'],
     map: branches.map,
 
     [runTool]: async ({ name, tool, input, parsed }) => {

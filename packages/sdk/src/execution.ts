@@ -33,6 +33,8 @@ export type ExecutionOptions = {
   onOver(): void
   /** How long the code may stand still before it counts as stuck: while it waits for answers, and while it waits for nothing that we know of. */
   stuckMs?: { asking: number; silent: number }
+  /** Nothing beyond the history is started. Called instead, when the history has been matched, with what the code asks for then, and for each thing after. */
+  onHistoryEnd?: ((asked: string[]) => void) | undefined
 }
 
 export class Execution {
@@ -41,6 +43,7 @@ export class Execution {
   readonly send: (frame: string) => void
   readonly #turns: Turns
   readonly #onOver: () => void
+  readonly #onHistoryEnd: ExecutionOptions['onHistoryEnd']
   readonly #stuckMs: { asking: number; silent: number }
   #isOver = false
   #abort: AbortController | undefined
@@ -62,7 +65,7 @@ export class Execution {
   #activity = new Activity()
   #isIdleCheckDue = false
 
-  constructor({ head, history, turns, send, onOver, stuckMs = { asking: 2_000, silent: 120_000 } }: ExecutionOptions) {
+  constructor({ head, history, turns, send, onOver, stuckMs = { asking: 2_000, silent: 120_000 }, onHistoryEnd }: ExecutionOptions) {
     this.id = head.run
     this.head = head
     this.send = send
@@ -70,7 +73,8 @@ export class Execution {
     this.#onOver = onOver
     this.#stuckMs = stuckMs
     this.#history = new History(history)
-    this.#isReplaying = history.length > 0
+    this.#onHistoryEnd = onHistoryEnd
+    this.#isReplaying = history.length > 0 || onHistoryEnd !== undefined
   }
 
   get isOver(): boolean {
@@ -135,6 +139,7 @@ export class Execution {
       this.#checkIdleLater()
       if (recorded && recorded.type !== 'open') this.#pumpLater()
       else if (this.#isReplaying && !(recorded && op.kind === 'tool' && !doubt)) this.#held.push(op)
+      else if (this.#onHistoryEnd) this.#onHistoryEnd([describeOp(op.kind, op.name)])
       else op.start(op)
     })
   }
@@ -276,6 +281,7 @@ export class Execution {
     this.#isReplaying = false
     const held = this.#held
     this.#held = []
+    if (this.#onHistoryEnd) return this.#onHistoryEnd(held.map((op) => describeOp(op.kind, op.name)))
     for (const op of held) if (this.#ops.get(op.path) === op) op.start(op)
     if (this.#arrived.length > 0) this.#pumpLater()
     this.#checkIdleLater()

@@ -24,6 +24,8 @@ import { type Decision, type Doubt, type EndOf, type ServedRun, type ServerOptio
 
 export type { Decision, Doubt } from './in-memory-server.ts'
 export { loadAgent } from './folder.ts'
+export { replayRun } from './replay.ts'
+export type { RecordedRun, Replayed } from './replay.ts'
 export type { LoadedAgent } from './folder.ts'
 
 /** A model's reply, or what makes one of the prompt. `turn` counts the model calls of the run from 0. */

@@ -18,6 +18,7 @@ export type WorkerOptions = {
   /** Runs wait for it. When it rejects, each of them fails with the reason. */
   prepared?: Promise<void>
   stuckMs?: NonNullable<ExecutionOptions['stuckMs']>
+  onHistoryEnd?: ExecutionOptions['onHistoryEnd']
 }
 
 export type Worker = {
@@ -29,7 +30,7 @@ export type Worker = {
   releaseAll(): void
 }
 
-export function createWorker({ program, dataDir, send, prepared, stuckMs }: WorkerOptions): Worker {
+export function createWorker({ program, dataDir, send, prepared, stuckMs, onHistoryEnd }: WorkerOptions): Worker {
   const turns = new Turns()
   const arriving = new Map<string, { head: RunHead; history: HistoryEntry[] }>()
   const executing = new Map<string, Execution>()
@@ -63,7 +64,7 @@ export function createWorker({ program, dataDir, send, prepared, stuckMs }: Work
     const onOver = () => {
       if (executing.get(head.run) === execution) executing.delete(head.run)
     }
-    const execution: Execution = new Execution({ head, history, turns, send, onOver, ...(stuckMs ? { stuckMs } : {}) })
+    const execution: Execution = new Execution({ head, history, turns, send, onOver, onHistoryEnd, ...(stuckMs ? { stuckMs } : {}) })
     executing.set(head.run, execution)
     // `async`, so that what the code throws before its first `await` fails the run like anything later.
     const main = async () => program(createContext({ execution, dataDir }), head)

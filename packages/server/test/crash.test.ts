@@ -37,7 +37,7 @@ const programs = [
 
 test.each(programs)(
   'a server killed before or after any commit of a run with $what loses nothing and repeats nothing that it recorded',
-  { timeout: 600_000 },
+  { timeout: 900_000 },
   async ({ what, ...least }) => {
     const commands = oneOfEach[what]
     using scratch = makeScratch()
@@ -88,7 +88,7 @@ test.each(programs)(
   },
 )
 
-test('a worker killed before or after any of its messages loses nothing and repeats nothing that was recorded', { timeout: 300_000 }, async () => {
+test('a worker killed before or after any of its messages loses nothing and repeats nothing that was recorded', { timeout: 900_000 }, async () => {
   await using t = await makeDatabase()
   await watchJournal(t.db)
   await using server = await openServerProcess({ env: { LONGHAUL_DATABASE_URL: t.url } })

@@ -22,6 +22,11 @@ const openings: Parameters<typeof openBed>[0] = {
     { type: 'op.wait', run, op: '0', kind: 'approval', name: 'canary title', timeoutMs: null },
     { type: 'run.idle', run, ops: ['0'] },
   ],
+  doubts: ({ run }) => [
+    { type: 'op.begin', run, op: '0', kind: 'step', name: 'charge', attempt: 1, input: null, effect: 'write' },
+    { type: 'op.doubt', run, op: '0', kind: 'step', name: 'charge', attempt: 1, needs: 'person', message: 'Nobody knows.' },
+  ],
+  fails: ({ run }) => [{ type: 'run.failed', run, failure: { message: 'canary failure', retryable: false } }],
   diverges: ({ run }) => [{ type: 'run.diverged', run, op: '0', recorded: 'step a', asked: 'step b' }],
 }
 
@@ -42,6 +47,27 @@ const fixed = (foreign: Case['foreign'], ...request: Request): Case => ({ reques
 const idOf = async (response: Response): Promise<string> => ((await response.json()) as { id: string }).id
 const text = 'forbid (principal, action == Action::"canary", resource);'
 
+const files = [{ path: 'agent/agent.ts', base64: Buffer.from('canary code').toString('base64') }]
+/** Two versions of an agent that only acme has, the second one live. */
+const bird = async (acme: BedCaller): Promise<string> => {
+  let version = ''
+  for (const content of ['canary one', 'canary two']) {
+    const code = [{ path: 'agent/agent.ts', base64: Buffer.from(content).toString('base64') }]
+    version = ((await (await acme.ask('POST', '/v1/agents/canary-bird/versions', { files: code })).json()) as { version: string }).version
+    await acme.ask('POST', '/v1/agents/canary-bird/deployments', { version })
+  }
+  return version
+}
+const schedule = { name: 'canary-nightly', agent: 'draws', calendar: { kind: 'cron', cron: '0 3 * * *', timeZone: 'UTC' } }
+const ofSchedule = (method: string, path: string, body?: Json): Case => ({
+  request: async (acme) => (
+    await acme.ask('POST', '/v1/schedules', schedule),
+    [method, `/v1/schedules/canary-nightly${path}`, ...(body === undefined ? [] : [body])] as Request
+  ),
+  foreign: 'not_found',
+})
+const failed = async (acme: BedCaller): Promise<Run> => run(acme, 'fails')
+
 const cases: Record<string, Case> = {
   'runs.start': fixed('own', 'POST', '/v1/runs', { agent: 'draws', input: 'canary input', idempotencyKey: 'canary-key' }),
   'runs.get': about('draws', 'GET', ({ id }) => `/v1/runs/${id}`),
@@ -51,6 +77,44 @@ const cases: Record<string, Case> = {
   'runs.cancel': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
   'runs.retry': about('diverges', 'POST', ({ id }) => `/v1/runs/${id}/retry`, {}),
   'runs.signal': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/signals/news`, { payload: 1 }),
+  'runs.export': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/journal`),
+  'runs.decide': about('doubts', 'POST', ({ id }) => `/v1/runs/${id}/steps/0/decision`, { decision: 'completed', output: 1 }),
+  'limits.set': fixed('own', 'POST', '/v1/limits', { agent: 'canary-limited', runningMax: 3 }),
+  'limits.list': fixed('own', 'GET', '/v1/limits'),
+  'limits.delete': {
+    request: async (acme) => ['DELETE', `/v1/limits/${await idOf(await acme.ask('POST', '/v1/limits', { agent: 'canary-gone', runningMax: 3 }))}`],
+    foreign: 'not_found',
+  },
+  'stops.create': { request: async (acme) => ['POST', '/v1/stops', { runId: (await run(acme, 'listens')).id }], foreign: 'not_found' },
+  'stops.list': fixed('own', 'GET', '/v1/stops'),
+  'stops.lift': {
+    async request(acme) {
+      const { id: runId } = await run(acme, 'listens')
+      const { stop } = (await (await acme.ask('POST', '/v1/stops', { runId })).json()) as { stop: { id: string } }
+      return ['POST', `/v1/stops/${stop.id}/lift`, {}]
+    },
+    foreign: 'not_found',
+  },
+  'schedules.set': fixed('own', 'POST', '/v1/schedules', schedule),
+  'schedules.list': fixed('own', 'GET', '/v1/schedules'),
+  'schedules.get': ofSchedule('GET', ''),
+  'schedules.pause': ofSchedule('POST', '/pause', {}),
+  'schedules.resume': ofSchedule('POST', '/resume', {}),
+  'schedules.fire': ofSchedule('POST', '/fire', {}),
+  'schedules.fires': ofSchedule('GET', '/fires'),
+  'schedules.delete': ofSchedule('DELETE', ''),
+  'attention.list': { request: async (acme) => (await failed(acme), ['GET', '/v1/attention']), foreign: 'empty' },
+  'attention.retry': { request: async (acme) => ['POST', '/v1/attention/retry', { ids: [(await failed(acme)).id] }], foreign: 'own' },
+  'attention.dismiss': { request: async (acme) => ['POST', '/v1/attention/dismiss', { ids: [(await failed(acme)).id] }], foreign: 'own' },
+  'deliveries.list': fixed('own', 'GET', '/v1/deliveries'),
+  'versions.create': fixed('own', 'POST', '/v1/agents/draws/versions', { files }),
+  'versions.list': fixed('own', 'GET', '/v1/agents/draws/versions'),
+  'deployments.create': {
+    request: async (acme) => ['POST', '/v1/agents/canary-bird/deployments', { version: await bird(acme) }],
+    foreign: 'not_found',
+  },
+  'deployments.list': { request: async (acme) => (await bird(acme), ['GET', '/v1/agents/canary-bird/deployments']), foreign: 'not_found' },
+  'deployments.rollback': { request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/rollback', {}]), foreign: 'not_found' },
   'approvals.list': { request: async (acme) => (await run(acme, 'asks'), ['GET', '/v1/approvals']), foreign: 'empty' },
   'approvals.decide': about('asks', 'POST', (waiting) => `/v1/approvals/${waiting.wait?.approvalId}`, { approved: true }),
   'agents.list': fixed('own', 'GET', '/v1/agents'),

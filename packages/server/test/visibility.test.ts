@@ -52,6 +52,7 @@ const requests: Request[] = [
   about('runs.get', 'answers', 'GET', ({ id }) => `/v1/runs/${id}`),
   about('runs.events', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/events`),
   about('runs.events as a stream', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/events`, undefined, { accept: 'text/event-stream' }),
+  about('runs.export', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/journal`),
   about('runs.step', 'draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   about('runs.cancel', 'listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
   about('runs.retry', 'diverges', 'POST', ({ id }) => `/v1/runs/${id}/retry`, {}),
@@ -76,7 +77,7 @@ async function openHouse() {
 test('every operation on one run or approval is among those tried here', () => {
   const ofOne = operations.filter(({ http: [, path] }) => path.includes('{runId}') || path.includes('{approvalId}')).map(({ id }) => id)
   expect(requests.map(({ id }) => id)).toEqual(expect.arrayContaining(ofOne))
-  expect(ofOne).toHaveLength(8)
+  expect(ofOne).toHaveLength(9)
 })
 
 test.each(requests)("$id: a limited key has its own, an unlimited one everybody's", async ({ agent, make }) => {

@@ -47,13 +47,14 @@ export async function getRun(invocation: Invocation, given: string): Promise<num
 export async function startRun(
   invocation: Invocation,
   agent: string,
-  options: FollowOptions & { input?: string; session?: string; idempotencyKey?: string; watch?: boolean },
+  options: FollowOptions & { input?: string; session?: string; idempotencyKey?: string; webhook?: string[]; watch?: boolean },
 ): Promise<number> {
   const run = await start(invocation, {
     agent,
     input: await readJson(invocation, options.input),
     session: options.session,
     idempotencyKey: options.idempotencyKey,
+    ...(options.webhook && { destinations: options.webhook.map((url) => ({ type: 'webhook' as const, url })) }),
   })
   if (options.watch) return follow(invocation, run, options)
   if (invocation.isJson) invocation.printJson(run)

@@ -3,7 +3,7 @@
  * against its schema, and streams are real bytes over real connections, which can be cut.
  */
 import { errorCodes, isTerminal, operations } from '@longhaul/protocol'
-import type { Agent, Approval, ErrorCode, LiveFrame, Run, RunEvent, RunState, System } from '@longhaul/protocol'
+import type { Agent, Approval, AttentionItem, Delivery, ErrorCode, JournalEntry, LiveFrame, Run, RunEvent, RunState, System } from '@longhaul/protocol'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -14,7 +14,15 @@ type Key = { id: string; name: string; secret: string; permissions: string[]; ac
 type StoredRun = { run: Run; script: Script; told: number }
 
 export type FakeApi = Awaited<ReturnType<typeof startFakeApi>>
-export type FakeOptions = { agents?: Agent[]; script?: (run: Run, key: Key) => Script; approvals?: Approval[]; system?: System }
+export type FakeOptions = {
+  agents?: Agent[]
+  script?: (run: Run, key: Key) => Script
+  approvals?: Approval[]
+  system?: System
+  attention?: AttentionItem[]
+  deliveries?: Delivery[]
+  journal?: JournalEntry[]
+}
 
 export const rootKey = 'lh_root'
 const firstMoment = Date.parse('2026-11-21T03:00:00.000Z')
@@ -119,6 +127,8 @@ export async function startFakeApi(options: FakeOptions = {}) {
         }
       case 'runs.events':
         return { items: recorded(stored(input['runId'] ?? '').script).filter(({ seq }) => seq > Number(input['after'])), next: null }
+      case 'runs.export':
+        return { items: (options.journal ?? []).filter(({ seq }) => seq > Number(input['after'])), next: null }
       case 'runs.step': {
         const [started, ended] = recorded(stored(input['runId'] ?? '').script).filter((event) => event.op === input['op'])
         if (started?.type !== 'step.started') throw new Refusal('not_found', `No step ${input['op']}.`)
@@ -143,6 +153,22 @@ export async function startFakeApi(options: FakeOptions = {}) {
       case 'runs.retry':
         if (stored(input['runId'] ?? '').run.state !== 'waiting') throw new Refusal('conflict', 'Only a run that waits for an operator can be retried.')
         return stored(input['runId'] ?? '').run
+      case 'runs.decide': {
+        const { run } = stored(input['runId'] ?? '')
+        if (run.wait?.op !== input['op']) throw new Refusal('conflict', `Step ${input['op']} is not in doubt.`)
+        return Object.assign(run, { state: 'running', wait: null })
+      }
+      case 'attention.list':
+        return { items: options.attention ?? [], next: null }
+      case 'attention.retry':
+      case 'attention.dismiss': {
+        const ids = (input as unknown as { ids: string[] }).ids // As the operation's schema has it.
+        const known = (options.attention ?? []).map((item) => item.id)
+        const done = ids.filter((given) => known.includes(given)).map((given) => ({ id: given, runId: given }))
+        return { done, left: ids.filter((given) => !known.includes(given)).map((given) => ({ id: given, problem: 'Nothing of this id needs attention.' })) }
+      }
+      case 'deliveries.list':
+        return { items: options.deliveries ?? [], next: null }
       case 'runs.signal':
         return stored(input['runId'] ?? '').run
       case 'approvals.list':

@@ -167,6 +167,8 @@ export const en = {
     streamFailed: 'The live view has stopped',
   },
   wait: {
+    run: 'Waiting for another run',
+    runText: 'A run of {{name}} that this run has started. It goes on when that has ended.',
     timer: 'Waiting until {{until}}',
     timerText: 'A timer of the agent’s own ({{name}}). It costs nothing meanwhile and goes on by itself.',
     signal: 'Waiting for the signal “{{name}}”',
@@ -252,6 +254,7 @@ export const en = {
     loading: 'Loading the history',
   },
   entry: {
+    run: 'Run of another agent',
     model: 'Model call',
     tool: 'Tool',
     exec: 'Command',

@@ -159,6 +159,8 @@ export const zh: Texts = {
     streamFailed: '实时视图已停止',
   },
   wait: {
+    run: '等待另一个运行',
+    runText: '本次运行启动的 {{name}} 的运行。它结束后自动继续。',
     timer: '等待至 {{until}}',
     timerText: '这是智能体自己设定的定时器（{{name}}）。等待期间不产生费用，到时自动继续。',
     signal: '等待信号“{{name}}”',
@@ -239,6 +241,7 @@ export const zh: Texts = {
     loading: '正在加载历史',
   },
   entry: {
+    run: '子运行',
     model: '模型调用',
     tool: '工具',
     exec: '命令',

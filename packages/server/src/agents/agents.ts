@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Agent, Destination, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
-import { type Engine, type StepDecision, findRun, listApprovals, listRuns, listStepEvents } from '../engine/index.ts'
+import { type Engine, type StepDecision, findRun, listApprovals, listJournal, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller, Tenants } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
@@ -185,6 +185,11 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
         },
       ) {
         return pageBy(limit, cursor, (before, count) => listRuns(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before }))
+      },
+      async journal(audience: Audience, { runId, after, limit }: { runId: string; after: number; limit: number }) {
+        if (!(await findRun(db.forTenant(audience.tenantId), audience, runId))) throw new AppError('not_found', `No run ${runId}.`)
+        const items = await listJournal(db.forTenant(audience.tenantId), audience.tenantId, runId, after, limit)
+        return { items, next: items.length < limit ? null : (items.at(-1)?.seq ?? null) }
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
       cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),

@@ -14,6 +14,12 @@ const good: Record<string, [string, string, unknown?]> = {
   'runs.cancel': ['POST', `/v1/runs/${runId}/cancel`],
   'runs.retry': ['POST', `/v1/runs/${runId}/retry`],
   'runs.signal': ['POST', `/v1/runs/${runId}/signals/go`, { payload: [1] }],
+  'runs.export': ['GET', `/v1/runs/${runId}/journal?after=3&limit=2`],
+  'runs.decide': ['POST', `/v1/runs/${runId}/steps/3.0/decision`, { decision: 'completed', output: { receipt: 9 } }],
+  'deliveries.list': ['GET', `/v1/deliveries?run=${runId}&state=failed`],
+  'attention.list': ['GET', '/v1/attention?reason=in_doubt&limit=5'],
+  'attention.retry': ['POST', '/v1/attention/retry', { ids: [runId] }],
+  'attention.dismiss': ['POST', '/v1/attention/dismiss', { agent: 'analyst', reason: 'failed' }],
   'approvals.list': ['GET', '/v1/approvals?state=pending'],
   'approvals.decide': ['POST', `/v1/approvals/${approvalId}`, { approved: true }],
   'agents.list': ['GET', '/v1/agents'],
@@ -105,7 +111,7 @@ test('the behaviour gets the parsed input with its defaults, and the caller', as
   await ask('POST', `/v1/runs/${runId}/signals/go%2Fnow`, { payload: 1 })
   await ask('GET', '/v1/runs')
   expect(calls).toEqual([
-    ['runs.start', expect.objectContaining({ tenantId: 'acme', keyId }), { agent: 'analyst', input: null }],
+    ['runs.start', expect.objectContaining({ tenantId: 'acme', keyId }), { agent: 'analyst', input: null, destinations: [] }],
     ['runs.signal', expect.anything(), { runId, name: 'go/now', payload: 1 }],
     ['runs.list', expect.objectContaining({ tenantId: 'acme' }), { limit: 50 }],
   ])

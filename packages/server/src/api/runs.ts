@@ -1,4 +1,4 @@
-import { type Run, cancelRun, decideStep, getRun, getStep, listRunEvents, listRuns, retryRun, signalRun, startRun } from '@longhaul/protocol'
+import { type Run, cancelRun, decideStep, exportRun, getRun, getStep, listRunEvents, listRuns, retryRun, signalRun, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
@@ -14,6 +14,7 @@ export type RunService = {
   start(caller: Caller, input: Input<typeof startRun>): Promise<Run>
   find(audience: Audience, runId: string): Promise<Run | undefined>
   list(audience: Audience, input: Input<typeof listRuns>): Promise<Output<typeof listRuns>>
+  journal(audience: Audience, input: Input<typeof exportRun>): Promise<Output<typeof exportRun>>
   findStep(audience: Audience, runId: string, op: string): Promise<Output<typeof getStep> | undefined>
   cancel(caller: Caller, input: Input<typeof cancelRun>): Promise<Run>
   retry(caller: Caller, runId: string): Promise<Run>
@@ -46,6 +47,7 @@ export function runImplementations({
       },
       (caller, { runId, after }, request) => streamRun({ source: stream, audience: caller, runId, after: lastEventId(request) ?? after, stopping, log }),
     ),
+    implement(exportRun, (caller, input) => runs.journal(caller, input)),
     implement(getStep, async (caller, { runId, op }) => found(await runs.findStep(caller, runId, op), `Run ${runId} has no step ${op}.`)),
     audited(implement(cancelRun, (caller, input) => runs.cancel(caller, input))),
     audited(implement(retryRun, (caller, { runId }) => runs.retry(caller, runId))),

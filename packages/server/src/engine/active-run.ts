@@ -397,6 +397,7 @@ export class ActiveRun {
   #checkBounds(): void {
     if (this.#isLeaving) return
     const { eventsMax, bytesMax } = this.#ports.bounds
+    if (this.history.length < eventsMax * warnedFrom && this.#bytes < bytesMax * warnedFrom) return
     for (const [what, count, max] of [
       ['events', this.history.length, eventsMax],
       ['bytes', this.#bytes, bytesMax],

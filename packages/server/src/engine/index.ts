@@ -3,5 +3,5 @@ export type { Executor, Executors, RunFrame, StepContext, ToolCall } from './act
 export { listApprovals } from './approval-store.ts'
 export { openEngine } from './engine.ts'
 export type { Assignment, Engine, EngineOptions, Start, StepDecision } from './engine.ts'
-export { findRun, listRuns, listStepEvents } from './run-store.ts'
+export { findRun, listJournal, listRuns, listStepEvents } from './run-store.ts'
 export type { RunFilter, SessionTurn } from './run-store.ts'

@@ -1,5 +1,5 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
-import type { Asker, Destination, EventType, Failure, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
+import type { Asker, Destination, EventType, Failure, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
 import { type Audience, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
 
 export type ClaimedRun = {
@@ -190,7 +190,7 @@ export async function sessionTurns(db: TenantTx, run: ClaimedRun, limit: number)
   if (run.sessionId === null) return []
   const rows = await db.rows<SessionTurn>(sql`
     select input, output from runs
-    where ${isRunFor({ ...audienceOf(run.tenantId, run.asker), namespaces: [run.namespace] })} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed'
+    where ${isRunFor({ ...audienceOf(run.tenantId, run.asker), namespaces: [run.namespace] })} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed' and continued_as is null
       and (created_at, id) < (select created_at, id from runs where id = ${run.id})
     order by created_at desc, id desc limit ${limit}`)
   return rows.reverse()
@@ -289,6 +289,14 @@ export async function listEvents(db: TenantTx, tenantId: string, runId: string, 
     select seq, type, op, at, data from events where run_id = ${runId} and seq > ${after} and tenant_id = ${tenantId} order by seq limit ${limit}`)
   // Events were written by this engine, in the shape that the protocol gives their type.
   return rows.map(({ op, at, ...row }) => ({ ...row, ...(op !== null && { op }), at: at.toISOString() }) as RunEvent)
+}
+
+/** The journal as it was written: the text of each event, and its hash. */
+export async function listJournal(db: TenantTx, tenantId: string, runId: string, after: number, limit: number): Promise<JournalEntry[]> {
+  const rows = await db.rows<Omit<JournalEntry, 'at'> & { at: Date }>(sql`
+    select seq, epoch, at, type, op, data::text as data, encode(hash, 'hex') as hash
+    from events where run_id = ${runId} and seq > ${after} and tenant_id = ${tenantId} order by seq limit ${limit}`)
+  return rows.map(({ at, ...row }) => ({ ...row, at: at.toISOString() }))
 }
 
 export async function listStepEvents(db: TenantTx, tenantId: string, runId: string, op: string): Promise<RunEvent[]> {

@@ -74,7 +74,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       ...runServices({ db, engine, tenants, agents }),
       attention: openAttention({ db, engine, findVersion: agents.findVersion }),
       agents,
-      deployments: openDeployments({ db, log: silentLog, agents, workers: { warm: () => {}, retire: async () => {} } }),
+      deployments: openDeployments({ db, log: silentLog, agents, workers: { warm: () => {}, retire: async () => {} }, loadMsMax: 1 }),
       keys,
       tenants,
       policies,

@@ -9,6 +9,7 @@ import {
   Hand,
   Inbox,
   MessageSquareText,
+  Network,
   Play,
   Radio,
   SquareTerminal,
@@ -20,8 +21,16 @@ import type { LucideIcon } from 'lucide-react'
 import type { Subject } from '../../timeline/index.ts'
 import { cx } from '../../ui/cx.ts'
 
-const stepIcons = { model: MessageSquareText, tool: Wrench, exec: SquareTerminal, files: FolderOpen, artifact: File, step: CornerDownRight } as const
-const waitIcons = { timer: Clock, signal: Radio, approval: Stamp, operator: Hand } as const
+const stepIcons = {
+  model: MessageSquareText,
+  tool: Wrench,
+  exec: SquareTerminal,
+  files: FolderOpen,
+  artifact: File,
+  run: Network,
+  step: CornerDownRight,
+} as const
+const waitIcons = { timer: Clock, signal: Radio, approval: Stamp, run: Network, operator: Hand } as const
 const markIcons = {
   'run.started': Play,
   'run.interrupted': Unplug,

@@ -40,6 +40,14 @@ export function WaitPanel({ run, wait }: { run: Run; wait: Wait }) {
       )
     case 'approval':
       return <WaitingApproval run={run} wait={wait} />
+    case 'run':
+      return (
+        <Note tone="warn" title={t('wait.run')}>
+          <p className="text-sm text-ink-2">
+            {t('wait.runText', { name: wait.name })} · {until}
+          </p>
+        </Note>
+      )
     case 'operator':
       return (
         <Note tone="warn" title={t('wait.operator')}>

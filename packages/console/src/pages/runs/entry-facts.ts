@@ -80,6 +80,8 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
         return { summary: `${t('entry.wrote', { count: data.files.length })}: ${data.files.map((file) => file.path).join(', ')}`, isCode: false }
       return { summary: t(data.action === 'read' ? 'entry.read' : 'entry.list', { path: data.path }), isCode: false }
     }
+    case 'run':
+      return { summary: name, isCode: false }
     case 'artifact':
       return { summary: textField(input, 'name') ?? name, isCode: false }
     case 'tool':
@@ -89,7 +91,7 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
 }
 
 function otherSummary({ subject, name, input, output, wait, children }: Entry, t: Translate): string {
-  if (subject.type === 'wait') return wait?.reason ? t(`wait.${wait.reason}`) : name
+  if (subject.type === 'wait') return wait?.reason ? t(`wait.${wait.reason}`, { name }) : name
   if (subject.type === 'branch') return children.length > 1 ? t('entry.branches', { count: children.length }) : ''
   if (subject.type !== 'mark') return ''
   switch (subject.event) {

@@ -21,4 +21,4 @@ create table endings (
 create index endings_oldest on endings (at);
 
 alter table inbox drop constraint inbox_kind_check;
-alter table inbox add constraint inbox_kind_check check (kind in ('signal', 'approval', 'cancel', 'retry', 'decision', 'child')) not valid;
+alter table inbox add constraint inbox_kind_check check (kind in ('signal', 'approval', 'cancel', 'retry', 'decision', 'child'));
