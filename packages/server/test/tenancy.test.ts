@@ -25,6 +25,7 @@ const openings: Parameters<typeof openBed>[0] = {
   doubts: ({ run }) => [
     { type: 'op.begin', run, op: '0', kind: 'step', name: 'charge', attempt: 1, input: null, effect: 'write' },
     { type: 'op.doubt', run, op: '0', kind: 'step', name: 'charge', attempt: 1, needs: 'person', message: 'Nobody knows.' },
+    { type: 'run.idle', run, ops: ['0'] },
   ],
   fails: ({ run }) => [{ type: 'run.failed', run, failure: { message: 'canary failure', retryable: false } }],
   diverges: ({ run }) => [{ type: 'run.diverged', run, op: '0', recorded: 'step a', asked: 'step b' }],
@@ -95,7 +96,7 @@ const cases: Record<string, Case> = {
     },
     foreign: 'not_found',
   },
-  'schedules.set': fixed('own', 'POST', '/v1/schedules', schedule),
+  'schedules.set': fixed('own', 'POST', '/v1/schedules', { ...schedule, name: 'canary-own' }),
   'schedules.list': fixed('own', 'GET', '/v1/schedules'),
   'schedules.get': ofSchedule('GET', ''),
   'schedules.pause': ofSchedule('POST', '/pause', {}),
