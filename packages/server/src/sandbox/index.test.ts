@@ -20,7 +20,7 @@ function fakeDriver(name: string, isUsable: boolean, create: SandboxDriver['crea
   const missing = isUsable ? [] : [{ what: `${name}'s tool`, remedy: `apt-get install ${name}` }]
   const capabilities: Capabilities = { driver: name, isUsable, enforced: [], missing, languages: [] }
   const note = <Result>(call: string, result: Result) => (calls.push(call), Promise.resolve(result))
-  return { name, calls, probe: () => note('probe', capabilities), sweep: () => note('sweep', undefined), stop: () => note('stop', undefined), create }
+  return { name, calls, probe: () => note('probe', capabilities), sweep: () => note('sweep', undefined), stop: () => note('stop', undefined), remove: () => note('remove', undefined), create }
 }
 
 function fakeSandbox(): Sandbox {
@@ -28,6 +28,7 @@ function fakeSandbox(): Sandbox {
     driver: 'fake',
     exec: () => Promise.reject(new Error('not here')),
     files: () => Promise.reject(new Error('not here')),
+    stats: () => Promise.reject(new Error('not here')),
     stop: () => Promise.resolve(),
     destroy: () => Promise.resolve(),
   }

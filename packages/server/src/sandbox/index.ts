@@ -1,7 +1,7 @@
 import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
-import type { Capabilities, Sandbox, SandboxDriver } from './driver.ts'
+import type { Capabilities, Sandbox, SandboxDriver, SandboxLimits } from './driver.ts'
 import { claimRoot } from './root.ts'
 
 export type { Capabilities, ExecOptions, Sandbox } from './driver.ts'
@@ -14,23 +14,27 @@ export type SandboxesOptions = {
   log: Log
   /** A sandbox without a request for so long gives its processes back. */
   idleMs?: number
+  /** Sandboxes that are started ahead of time, where the driver has processes to start. */
+  poolSize?: number
 }
 
 /** All sandboxes of one server. */
 export type Sandboxes = {
   readonly capabilities: Capabilities
   /** The live sandbox of this id: created by the first caller, shared with the others. `seed` fills a workspace that is new. */
-  open(id: string, seed?: string): Promise<Sandbox>
+  open(id: string, seed?: string, limits?: Partial<SandboxLimits>): Promise<Sandbox>
+  /** Ends the sandbox of this id and deletes its workspace, live or not. */
+  remove(id: string): Promise<void>
   /** Ends every process of every sandbox. Workspaces stay. */
   stop(): Promise<void>
 }
 
 /** Finds the driver that works here, removes what an earlier server left, and throws when the one that was asked for cannot be had. */
-export async function openSandboxes({ driver: wanted, root: path, log, idleMs }: SandboxesOptions): Promise<Sandboxes> {
+export async function openSandboxes({ driver: wanted, root: path, log, idleMs, poolSize }: SandboxesOptions): Promise<Sandboxes> {
   const root = claimRoot(path)
   try {
     const options = { root, log, ...(idleMs !== undefined && { idleMs }) }
-    const { driver, capabilities } = await chooseDriver(wanted, { bwrap: () => bwrapDriver(options), virtual: () => virtualDriver(options), log })
+    const { driver, capabilities } = await chooseDriver(wanted, { bwrap: () => bwrapDriver({ ...options, ...(poolSize !== undefined && { poolSize }) }), virtual: () => virtualDriver(options), log })
     return shareSandboxes(driver, capabilities, () => root.release())
   } catch (error) {
     root.release()
@@ -93,11 +97,11 @@ export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities
   const open = new Map<string, Promise<Sandbox>>()
   let isStopped = false
 
-  function openOne(id: string, seed: string | undefined): Promise<Sandbox> {
+  function openOne(id: string, seed?: string, limits?: Partial<SandboxLimits>): Promise<Sandbox> {
     if (isStopped) return Promise.reject(new AppError('unavailable', 'The server is stopping.'))
     const known = open.get(id)
     if (known) return known
-    const creating = driver.create({ id, ...(seed !== undefined && { seed }) }).then((sandbox) => ({
+    const creating = driver.create({ id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }).then((sandbox) => ({
       ...sandbox,
       exec: inTurn(sandbox.exec),
       // Whoever asks for it after that gets a new one.
@@ -117,6 +121,10 @@ export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities
   return {
     capabilities,
     open: openOne,
+    async remove(id) {
+      const known = await open.get(id)?.catch(() => undefined) // Whoever opened it was told why.
+      await (known ? known.destroy() : driver.remove(id))
+    },
     async stop() {
       isStopped = true
       await Promise.allSettled(open.values())

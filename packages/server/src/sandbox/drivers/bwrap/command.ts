@@ -14,6 +14,8 @@ export type CommandHost = {
   client: AgentClient
   cgroup: SandboxCgroup | undefined
   limits: SandboxLimits
+  /** The agent listens where the command expects a proxy. */
+  hasEgress?: boolean
   /** Ends the whole sandbox: the last resort when a command cannot be ended alone, or the agent lies. */
   kill(why: string): void
   /** Why the sandbox ended, when that is known. */
@@ -51,7 +53,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
   let reason: Reason | undefined
 
   const agent: AgentRequest = host.client.request(
-    { do: 'exec', ...commandOf(request), cwd: request.cwd, env: request.env, input: request.stdin, outputBytesMax },
+    { do: 'exec', ...commandOf(request), cwd: request.cwd, env: request.env, input: request.stdin, outputBytesMax, bridge: host.hasEgress ?? false },
     {
       message: react,
       data(stream, bytes) {

@@ -179,6 +179,10 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     driver: 'virtual',
     exec,
     files,
+    async stats() {
+      const { bytes, files: fileCount } = sizeOf(loadTree(file))
+      return { isRunning: interpreter !== undefined, memoryBytes: undefined, cpuMs: undefined, processCount: undefined, diskBytes: bytes, fileCount }
+    },
     stop,
     async destroy() {
       await stop()
