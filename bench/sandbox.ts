@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLog } from '../packages/server/src/kernel/index.ts'
-import { openSandboxes, type Sandbox } from '../packages/server/src/sandbox/index.ts'
+import { gapNames, openSandboxes, type Sandbox } from '../packages/server/src/sandbox/index.ts'
 import { familyOf } from '../packages/server/src/sandbox/processes.ts'
 
 type Line = { figure: string; value: number; unit: string; n: number }
@@ -22,7 +22,7 @@ export async function sandboxBench(emit: Emit): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'longhaul-bench-'))
   try {
     const startedMs = performance.now()
-    const sandboxes = await openSandboxes({ driver: 'auto', root, log: silentLog })
+    const sandboxes = await openSandboxes({ driver: 'auto', root, log: silentLog, accept: gapNames })
     const { driver, languages } = sandboxes.capabilities
     emit({ figure: `${driver}_open_ms`, value: performance.now() - startedMs, unit: 'ms', n: 1 })
     try {

@@ -1,6 +1,7 @@
 export { Agent, AgentManifest, ToolSummary, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
+export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
 export { LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitKind, eventData, eventTypes, isLiveFrame, parkReasons, stepKinds, waitKinds } from './events.ts'
 export type { EventData, EventType } from './events.ts'
@@ -15,6 +16,34 @@ export { PageInput, pageOf } from './page.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
 export { Run, Wait, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
+export {
+  OutputPiece,
+  SandboxInfo,
+  SandboxLimitsInput,
+  SandboxProcess,
+  Snapshot,
+  sandboxOperations,
+  sandboxStates,
+  createSandbox,
+  deleteSnapshot,
+  execInSandbox,
+  forkSandbox,
+  getSandbox,
+  getSandboxStats,
+  killProcess,
+  listConnections,
+  listFiles,
+  listProcesses,
+  listSandboxes,
+  listSnapshots,
+  readFile,
+  readOutput,
+  setSandboxEgress,
+  snapshotSandbox,
+  startProcess,
+  stopSandbox,
+  writeFiles,
+} from './sandbox-service.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export { System, getSystem, systemOperations } from './system.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'

@@ -11,7 +11,7 @@ import { openGateway } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
-import { type Capabilities, openSandboxes } from './sandbox/index.ts'
+import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
@@ -71,8 +71,28 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
 
   const keys = openKeys({ db, log })
   onStop('keys', keys.stop)
-  const sandboxes = await timed('sandbox', () => openSandboxes({ driver: config.LONGHAUL_SANDBOX_DRIVER, root: join(dataDir, 'sandboxes'), log }))
+  const sandboxes = await timed('sandbox', () => 
+    openSandboxes({
+      driver: config.LONGHAUL_SANDBOX_DRIVER,
+      root: join(dataDir, 'sandboxes'),
+      log,
+      poolSize: config.LONGHAUL_SANDBOX_POOL,
+      accept: config.LONGHAUL_SANDBOX_ACCEPT,
+    }),
+  )
   onStop('sandboxes', sandboxes.stop)
+  const managed = openManaged({
+    db,
+    log,
+    sandboxes,
+    blobFolder: join(dataDir, 'blobs'),
+    countMax: config.LONGHAUL_SANDBOXES_PER_TENANT,
+    diskBytesMax: config.LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT,
+    ttlMs: config.LONGHAUL_SANDBOX_TTL_MS,
+    releaseMs: config.LONGHAUL_SANDBOX_RELEASE_MS,
+  })
+  await managed.start()
+  onStop('sandboxes of callers', managed.stop)
   const gateway = openGateway({
     keys: {
       ...(config.OPENAI_API_KEY !== undefined && { openai: config.OPENAI_API_KEY }),
@@ -131,6 +151,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       ...runServices({ db, engine, agents }),
       agents,
       keys,
+      sandboxes: managed.service,
       stopping: stopping.signal,
       log,
       system: {
@@ -150,6 +171,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     }),
     authenticate: keys.authenticate,
     findFile: files.find,
+    trees: managed.service,
     health: () => engine.assertHealthy(),
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,

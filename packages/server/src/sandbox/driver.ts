@@ -1,12 +1,22 @@
 import type { Readable } from 'node:stream'
 import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
 
+/** Limits that not every host can enforce, by the name that an operator accepts their absence with. */
+export const gaps = {
+  memory: 'hard memory limit of a whole sandbox',
+  cpu: 'processor time limit',
+  disk: 'hard disk limit',
+} as const
+export type Gap = keyof typeof gaps
+export const gapNames = Object.keys(gaps) as [Gap, ...Gap[]] // The table has some.
+
 /** What this host can enforce. `missing` names each gap with the line that closes it. */
 export type Capabilities = {
   driver: string
   isUsable: boolean
   enforced: string[]
   missing: { what: string; remedy: string }[]
+  gaps: Gap[]
   /** Programs that commands may count on: `sh`, `node`, `python3`. */
   languages: string[]
 }
@@ -56,6 +66,10 @@ export type ExecOptions = {
   signal: AbortSignal
   /** Output as it comes. */
   onOutput?(stream: 'stdout' | 'stderr', text: string): void
+  /** Of stdout and stderr each, where another limit than the sandbox's is wanted. */
+  outputBytesMax?: number
+  /** False: output goes to `onOutput` alone, and the result holds none of it. */
+  isKept?: boolean
 }
 
 /** One live sandbox. Every method rejects with a `StepFailure` that names cause and remedy. */

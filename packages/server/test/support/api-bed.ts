@@ -9,7 +9,7 @@ import { type Assignment, type RunFrame, openEngine } from '../../src/engine/ind
 import type { Gateway } from '../../src/gateway/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
 import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
-import { openSandboxes } from '../../src/sandbox/index.ts'
+import { openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { makeDatabase } from './postgres.ts'
 
 export type RunStart = Extract<ServerFrame, { type: 'run.start' }>
@@ -29,7 +29,8 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const { db } = database
   const dataDir = await mkdtemp(join(tmpdir(), 'bed-'))
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
-  const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog })
+  const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog, accept: ['cpu'] })
+  const managed = openManaged({ db, log: silentLog, sandboxes, blobFolder: join(dataDir, 'blobs'), countMax: 5, diskBytesMax: 1e9, ttlMs: 3_600_000, releaseMs: 3_600_000 })
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()
@@ -56,12 +57,14 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       ...runServices({ db, engine, agents: { find, list: async () => [] } }),
       agents: { find, list: async () => [] },
       keys,
+      sandboxes: managed.service,
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
     }),
     authenticate: keys.authenticate,
     findFile: files.find,
+    trees: managed.service,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,
     host: '127.0.0.1',
@@ -104,6 +107,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     async [Symbol.asyncDispose]() {
       await engine.stop()
       await keys.stop()
+      await managed.stop()
       await sandboxes.stop()
       await database[Symbol.asyncDispose]()
       await rm(dataDir, { recursive: true })

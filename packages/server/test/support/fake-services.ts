@@ -3,6 +3,7 @@ import { type Agent, type Approval, type LiveFrame, type Run, type RunEvent, typ
 import { type ApiOptions, type RunStream, type Services, httpApi, implementAll } from '../../src/api/index.ts'
 import type { Caller, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
+import type { SandboxService } from '../../src/sandbox/index.ts'
 
 export const runId = '0195e0d6-5c1e-7000-8000-000000000001'
 export const otherTenantsRunId = '0195e0d6-5c1e-7000-8000-000000000002'
@@ -159,6 +160,9 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     delete: called('keys.delete', aKey),
     stop: async () => {},
   }
+  // There is none, whoever asks: what becomes of real ones is tested with a real database.
+  const none = () => Promise.reject(new AppError('not_found', 'No sandbox.'))
+  const noSandboxes = new Proxy({}, { get: () => none }) as SandboxService
   const services: Services = {
     runs: {
       start: called('runs.start', aRun),
@@ -174,6 +178,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
     keys,
     system: { describe: async () => aSystem },
+    sandboxes: noSandboxes,
     stopping: new AbortController().signal,
     log: silentLog,
     ...changes.services,
@@ -182,6 +187,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     implementations: implementAll(services),
     authenticate,
     findFile: async () => undefined,
+    trees: noSandboxes,
     health: async () => {},
     consoleFolder: '/nowhere',
     host: '127.0.0.1',

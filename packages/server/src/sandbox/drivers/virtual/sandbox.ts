@@ -93,11 +93,11 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     forgetProcess(folder)
   }
 
-  async function exec(request: ExecRequest, { signal, onOutput }: ExecOptions): Promise<ExecResult> {
+  async function exec(request: ExecRequest, { signal, onOutput, isKept }: ExecOptions): Promise<ExecResult> {
     checkCommand(request)
     const startedMs = monotonicMs()
-    const stdout = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stdout', text))
-    const stderr = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stderr', text))
+    const stdout = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stdout', text), isKept)
+    const stderr = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stderr', text), isKept)
     let reason: 'timeout' | 'cancelled' | undefined
     const watch = (live: Interpreter) => {
       const end = (why: 'timeout' | 'cancelled') => {
@@ -122,6 +122,7 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
       isTimedOut: reason === 'timeout',
       durationMs: monotonicMs() - startedMs,
       driver: 'virtual',
+      notEnforced: [],
     })
     try {
       const reply = await ask(toInterpreter(request), signal, watch)

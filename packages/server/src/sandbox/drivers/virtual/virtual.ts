@@ -69,6 +69,7 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
             remedy: process.platform === 'linux' ? 'apt-get install bubblewrap python3' : 'Run the server on Linux with bubblewrap installed.',
           },
         ],
+        gaps: ['cpu'],
         languages: isUsable ? ['sh'] : [],
       }
     } finally {
