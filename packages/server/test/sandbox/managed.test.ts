@@ -152,7 +152,7 @@ test.skipIf(!isReal)('an idle sandbox is put away and comes back on use; one in 
   await ageBoth()
   bed.wake()
   await until(() => bed.service.get(caller, idle.id), ({ state }) => state === 'released')
-  expect(existsSync(join(bed.folder, 'sandboxes', idle.id))).toBe(false)
+  await until(async () => existsSync(join(bed.folder, 'sandboxes', idle.id)), (isThere) => !isThere)
   expect((await bed.service.listSnapshots(caller, { limit: 10 })).items).toEqual([]) // It is nobody's but the sandbox's.
   expect(await bed.service.get(caller, busy.id)).toMatchObject({ state: 'active' })
   const both = await Promise.all([1, 2].map(() => script(bed, caller, idle.id, 'cat note; stat -c %a note')))

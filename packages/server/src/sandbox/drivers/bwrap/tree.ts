@@ -18,6 +18,7 @@ export type TreePlace = { host: BwrapHost; folder: string; user: number | undefi
 const withinMs = 10 * 60_000
 /** bubblewrap's word for SIGXFSZ. */
 const endedByFileSize = 128 + 25
+const notPacked = 'The archive could not be made'
 let jailCount = 0
 
 /** What was closed to its own owner is opened first; holes stay holes; whose a file is does not matter; sockets, which nobody can restore, are left out. */
@@ -31,7 +32,7 @@ export function packTree(place: TreePlace, path: string): TreeStream {
   jail.launched.input.end()
   const done = jail.ended.then((code) => {
     // 1: a file changed while it was read, where nothing was stopped.
-    if (code !== 0 && code !== 1) throw explain(jail.launched, 'The archive could not be made')
+    if (code !== 0 && code !== 1) throw explain(jail.launched, notPacked)
   })
   done.catch(() => {}) // Whoever reads the stream to its end waits for it.
   return { stream: jail.launched.output, done, cancel: () => jail.launched.kill() }
@@ -92,6 +93,6 @@ function start({ host, folder, user, limits }: TreePlace, script: string, path: 
 
 function explain(launched: Launched, what: string, cause?: unknown): Error {
   const said = launched.complaints()
-  const code = /No such file|Not a directory/.test(said) ? 'not_found' : /File name too long|No space left|too large/i.test(said) ? 'over_limit' : 'invalid'
+  const code = what === notPacked && /No such file|Not a directory/.test(said) ? 'not_found' : /File name too long|No space left|too large/i.test(said) ? 'over_limit' : 'invalid'
   return failure(code, `${what}: ${said.split('\n').slice(0, 3).join(' ').slice(0, 600) || 'tar was ended'}`, cause)
 }
