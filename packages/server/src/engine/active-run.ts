@@ -5,6 +5,7 @@
  */
 import { hash as digest } from 'node:crypto'
 import {
+  type Asker,
   type Failure,
   type Json,
   type ParkReason,
@@ -25,7 +26,7 @@ import type { ClaimedRun, InboxRow, JournalRow } from './run-store.ts'
 
 /** What a server-side step may use while it executes. */
 export type StepContext = {
-  run: { id: string; tenantId: string; agent: string; version: string }
+  run: { id: string; tenantId: string; agent: string; version: string; sessionId: string | null; asker: Asker }
   op: string
   signal: AbortSignal
   /** Passes on what happens meanwhile to whoever watches. Not recorded. */

@@ -75,7 +75,7 @@ export function sandboxFolders(root: Root): string[] {
 
 function homeOf(root: string): string {
   const file = join(root, homeName)
-  if (!existsSync(file)) writeFileSync(file, newId(), { mode: 0o600 })
+  if (!existsSync(file)) writeFileSync(file, newId(), { mode: 0o644 }) // Whoever runs the server later must be able to read it.
   return readFileSync(file, 'utf8').trim()
 }
 
