@@ -119,7 +119,12 @@ async function trees(open: Open, emit: Emit): Promise<void> {
   percentiles('bwrap_snapshot_50mb', pack, emit)
   percentiles('bwrap_restore_50mb', unpack, emit)
   const folder = mkdtempSync(join(tmpdir(), 'longhaul-bare-'))
-  execFileSync('sh', ['-c', 'mkdir -p "$1/a/t"; for d in $(seq 20); do mkdir "$1/a/t/$d"; head -c 2500000 /dev/urandom | split -b 25000 - "$1/a/t/$d/"; done', 'sh', folder])
+  execFileSync('sh', [
+    '-c',
+    'mkdir -p "$1/a/t"; for d in $(seq 20); do mkdir "$1/a/t/$d"; head -c 2500000 /dev/urandom | split -b 25000 - "$1/a/t/$d/"; done',
+    'sh',
+    folder,
+  ])
   let count = 0
   const copies: number[] = []
   for (let i = 0; i < 8; i++) copies.push(await timed(() => runBare(['cp', '-a', join(folder, 'a'), join(folder, `b${count++}`)])))

@@ -6,7 +6,6 @@ import { Interrupted } from './problem.ts'
 import type { Act } from './command-parts.ts'
 import { createProgram } from './program.ts'
 
-
 /** Runs one command line and returns its exit code. Touches nothing but the `world` it is given, the file system and the server. */
 export async function runCli(args: string[], version: string, world: World): Promise<number> {
   let exit: number = exitCodes.done

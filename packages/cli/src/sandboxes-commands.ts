@@ -1,7 +1,17 @@
 import type { Command } from 'commander'
 import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './command-parts.ts'
 
-type Create = Shared & { name?: string; use?: boolean; snapshot?: string; env?: string[]; allow?: string[]; credential?: string[]; ttl?: number; memory?: number; disk?: number }
+type Create = Shared & {
+  name?: string
+  use?: boolean
+  snapshot?: string
+  env?: string[]
+  allow?: string[]
+  credential?: string[]
+  ttl?: number
+  memory?: number
+  disk?: number
+}
 type Exec = Shared & { env?: string[]; cwd?: string; timeout: number; detach?: boolean; stdin?: boolean }
 
 export function sandboxesCommands(program: Command, act: Act): void {
@@ -41,7 +51,9 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul sandboxes list', 'npx longhaul sandboxes list --json | jq -r ".items[].id"'))
-    .action((options: Shared & { state?: string; limit: number; cursor?: string }) => act(options, async (invocation) => (await load()).listSandboxes(invocation, options)))
+    .action((options: Shared & { state?: string; limit: number; cursor?: string }) =>
+      act(options, async (invocation) => (await load()).listSandboxes(invocation, options)),
+    )
   withServer(sandboxes.command('get'))
     .description('one sandbox: its limits, its ways out, what it uses')
     .argument('<sandbox>')
@@ -58,8 +70,11 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .option('--detach', 'do not wait: print the process, whose output `logs` shows')
     .addHelpText(
       'after',
-      examples('npx longhaul sandboxes exec work -- ls -la', `npx longhaul sandboxes exec work 'seq 3 | tac'`, 'npx longhaul sandboxes exec work --detach -- python3 -m http.server') +
-        "\nExit codes: the command's own; 130 when Ctrl-C ended it, 137 when something else did.",
+      examples(
+        'npx longhaul sandboxes exec work -- ls -la',
+        `npx longhaul sandboxes exec work 'seq 3 | tac'`,
+        'npx longhaul sandboxes exec work --detach -- python3 -m http.server',
+      ) + "\nExit codes: the command's own; 130 when Ctrl-C ended it, 137 when something else did.",
     )
     .action((sandbox: string, command: string[], options: Exec) =>
       act(options, async (invocation) => (await load()).execInSandbox(invocation, sandbox, command, options), 'graceful'),
@@ -88,7 +103,10 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .description('copy a file or a folder into a sandbox, or out of it')
     .argument('<from>', 'a path, or sandbox:path')
     .argument('<to>', 'a path, or sandbox:path')
-    .addHelpText('after', examples('npx longhaul sandboxes cp ./data work:data', 'npx longhaul sandboxes cp work:report.csv .', 'npx longhaul sandboxes cp work:. ./workspace'))
+    .addHelpText(
+      'after',
+      examples('npx longhaul sandboxes cp ./data work:data', 'npx longhaul sandboxes cp work:report.csv .', 'npx longhaul sandboxes cp work:. ./workspace'),
+    )
     .action((from: string, to: string, options: Shared) => act(options, async (invocation) => (await load()).copyFiles(invocation, from, to)))
   withServer(sandboxes.command('ls'))
     .description('what lies in a folder of the workspace')
@@ -100,7 +118,9 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .argument('<sandbox>')
     .option('--name <name>', 'a name to begin others with')
     .addHelpText('after', examples('npx longhaul sandboxes snapshot work --name prepared'))
-    .action((sandbox: string, options: Shared & { name?: string }) => act(options, async (invocation) => (await load()).snapshotSandbox(invocation, sandbox, options)))
+    .action((sandbox: string, options: Shared & { name?: string }) =>
+      act(options, async (invocation) => (await load()).snapshotSandbox(invocation, sandbox, options)),
+    )
   withServer(sandboxes.command('snapshots'))
     .description('snapshots, newest first; --delete deletes one')
     .option('--delete <snapshot>', 'by name or id')
@@ -111,7 +131,9 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .argument('<sandbox>')
     .option('--name <name>', 'a name for the new one')
     .addHelpText('after', examples('npx longhaul sandboxes fork work --name attempt-2'))
-    .action((sandbox: string, options: Shared & { name?: string }) => act(options, async (invocation) => (await load()).forkSandbox(invocation, sandbox, options)))
+    .action((sandbox: string, options: Shared & { name?: string }) =>
+      act(options, async (invocation) => (await load()).forkSandbox(invocation, sandbox, options)),
+    )
   withServer(sandboxes.command('egress'))
     .description('say anew what may leave, or close every way out')
     .argument('<sandbox>')
@@ -119,13 +141,17 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .option('--credential <host=header:value>', '- as the value reads it from standard input', collect)
     .option('--none', 'nothing leaves')
     .addHelpText('after', examples('npx longhaul sandboxes egress work --allow pypi.org', 'npx longhaul sandboxes egress work --none'))
-    .action((sandbox: string, options: Create & { none?: boolean }) => act(options, async (invocation) => (await load()).setEgress(invocation, sandbox, options)))
+    .action((sandbox: string, options: Create & { none?: boolean }) =>
+      act(options, async (invocation) => (await load()).setEgress(invocation, sandbox, options)),
+    )
   withServer(sandboxes.command('connections'))
     .description('every attempt to leave it, newest first')
     .argument('<sandbox>')
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
     .addHelpText('after', examples('npx longhaul sandboxes connections work'))
-    .action((sandbox: string, options: Shared & { limit: number }) => act(options, async (invocation) => (await load()).listConnections(invocation, sandbox, options)))
+    .action((sandbox: string, options: Shared & { limit: number }) =>
+      act(options, async (invocation) => (await load()).listConnections(invocation, sandbox, options)),
+    )
   withServer(sandboxes.command('stop'))
     .description('end it and delete its workspace')
     .argument('<sandbox>')

@@ -31,7 +31,12 @@ const ruleFields = {
     .optional(),
   /** A path, or one that ends in `*` for everything that begins so. */
   paths: z
-    .array(z.string().max(1_000).regex(/^\/[^*?#]*\*?$/, 'must begin with / and may end in *'))
+    .array(
+      z
+        .string()
+        .max(1_000)
+        .regex(/^\/[^*?#]*\*?$/, 'must begin with / and may end in *'),
+    )
     .min(1)
     .max(50)
     .optional(),

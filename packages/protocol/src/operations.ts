@@ -11,4 +11,11 @@ import { systemOperations } from './system.ts'
  * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes; and `GET` and `PUT /v1/sandboxes/{sandboxId}/tree?path=`
  * (permissions `sandboxes:read` and `sandboxes:write`), whose body is a tar archive of a folder in the workspace.
  */
-export const operations: readonly Operation[] = [...runOperations, ...approvalOperations, ...agentOperations, ...keyOperations, ...systemOperations, ...sandboxOperations]
+export const operations: readonly Operation[] = [
+  ...runOperations,
+  ...approvalOperations,
+  ...agentOperations,
+  ...keyOperations,
+  ...systemOperations,
+  ...sandboxOperations,
+]

@@ -74,7 +74,12 @@ const sandboxId = z.string().min(1).max(63)
 const SandboxRef = z.strictObject({ sandboxId })
 const ProcessRef = z.strictObject({ sandboxId, processId: z.uuid() })
 const path = z.string().min(1).max(4_096)
-const ttlMs = z.number().int().min(60_000).max(365 * 24 * 3_600_000).optional()
+const ttlMs = z
+  .number()
+  .int()
+  .min(60_000)
+  .max(365 * 24 * 3_600_000)
+  .optional()
 const env = z.record(z.string().min(1).max(256), z.string().max(32_000)).refine((given) => Object.keys(given).length <= 200, 'at most 200 variables')
 
 const commandFields = {
@@ -141,7 +146,17 @@ export const startProcess = operation({
   summary: 'Start a command and return at once. Its output can be read, and followed, later.',
   http: ['POST', '/v1/sandboxes/{sandboxId}/processes'],
   permission: 'sandboxes:write',
-  input: z.strictObject({ ...commandFields, timeoutMs: z.number().int().min(1).max(7 * 24 * 3_600_000).default(3_600_000) }).refine(hasOneCommand, oneCommand),
+  input: z
+    .strictObject({
+      ...commandFields,
+      timeoutMs: z
+        .number()
+        .int()
+        .min(1)
+        .max(7 * 24 * 3_600_000)
+        .default(3_600_000),
+    })
+    .refine(hasOneCommand, oneCommand),
   output: SandboxProcess,
 })
 
@@ -156,7 +171,8 @@ export const listProcesses = operation({
 
 export const readOutput = operation({
   id: 'sandboxes.output',
-  summary: 'What a command wrote after a piece that the caller has. With `Accept: text/event-stream` it is followed to the command’s end, and goes on after `Last-Event-ID`.',
+  summary:
+    'What a command wrote after a piece that the caller has. With `Accept: text/event-stream` it is followed to the command’s end, and goes on after `Last-Event-ID`.',
   http: ['GET', '/v1/sandboxes/{sandboxId}/processes/{processId}/output'],
   permission: 'sandboxes:read',
   input: z.strictObject({ sandboxId, processId: z.uuid(), after: z.coerce.number().int().min(-1).default(-1) }),
@@ -182,7 +198,13 @@ export const writeFiles = operation({
   summary: 'Write files. Folders above them are made.',
   http: ['POST', '/v1/sandboxes/{sandboxId}/files'],
   permission: 'sandboxes:write',
-  input: z.strictObject({ sandboxId, files: z.array(z.strictObject({ path, base64: z.string().max(12_000_000) })).min(1).max(1_000) }),
+  input: z.strictObject({
+    sandboxId,
+    files: z
+      .array(z.strictObject({ path, base64: z.string().max(12_000_000) }))
+      .min(1)
+      .max(1_000),
+  }),
   output: z.object({ count: z.number().int() }),
 })
 

@@ -47,9 +47,16 @@ export const settings = {
     .string()
     .max(200)
     .default(gapNames.join(','))
-    .transform((text) => text.split(',').map((name) => name.trim()).filter((name) => name !== '' && name !== 'none'))
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '' && name !== 'none'),
+    )
     .pipe(z.array(z.enum(gapNames, `must be some of ${gapNames.join(', ')}, or none`)))
-    .describe('Limits of sandboxes that this host need not enforce: `memory`, `cpu`, `disk`, with commas between them, or `none`. What is missing and not named here keeps the server from starting; what is named is told in the record of each command.'),
+    .describe(
+      'Limits of sandboxes that this host need not enforce: `memory`, `cpu`, `disk`, with commas between them, or `none`. What is missing and not named here keeps the server from starting; what is named is told in the record of each command.',
+    ),
   LONGHAUL_SANDBOX_POOL: integer(0, 100).default(2).describe('Sandboxes that are started ahead of time, so that new ones are there at once. About 12 MB each.'),
   LONGHAUL_SANDBOXES_PER_TENANT: integer(1, 1_000_000).default(200).describe('Sandboxes made through the API that a tenant may have at once.'),
   LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT: integer(1_000_000, 100_000_000_000_000)

@@ -71,7 +71,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
 
   const keys = openKeys({ db, log })
   onStop('keys', keys.stop)
-  const sandboxes = await timed('sandbox', () => 
+  const sandboxes = await timed('sandbox', () =>
     openSandboxes({
       driver: config.LONGHAUL_SANDBOX_DRIVER,
       root: join(dataDir, 'sandboxes'),

@@ -14,7 +14,12 @@ let server: ServerProcess
 beforeAll(async () => {
   database = await makeDatabase()
   server = await openServerProcess({
-    env: { LONGHAUL_DATABASE_URL: database.url, LONGHAUL_AGENTS_DIR: mkdtempSync(join(tmpdir(), 'longhaul-no-agents-')), LONGHAUL_SANDBOX_DRIVER: 'bwrap', LONGHAUL_SANDBOX_POOL: '1' },
+    env: {
+      LONGHAUL_DATABASE_URL: database.url,
+      LONGHAUL_AGENTS_DIR: mkdtempSync(join(tmpdir(), 'longhaul-no-agents-')),
+      LONGHAUL_SANDBOX_DRIVER: 'bwrap',
+      LONGHAUL_SANDBOX_POOL: '1',
+    },
   })
   await server.start()
 })
@@ -27,7 +32,11 @@ test.skipIf(!isReal)('a program makes a sandbox, follows what runs in it, and co
   const { client } = server
   const { id: sandboxId } = await client.sandboxes.create({ name: 'program' })
   const heard: string[] = []
-  const ended = await runCommand(client, { sandboxId, script: 'for i in 1 2 3; do echo $i; sleep 0.05; done; echo oh >&2; exit 4' }, { onOutput: ({ stream, text }) => heard.push(`${stream}:${text.trim()}`) })
+  const ended = await runCommand(
+    client,
+    { sandboxId, script: 'for i in 1 2 3; do echo $i; sleep 0.05; done; echo oh >&2; exit 4' },
+    { onOutput: ({ stream, text }) => heard.push(`${stream}:${text.trim()}`) },
+  )
   expect(ended).toMatchObject({ state: 'exited', exitCode: 4 })
   expect(heard.join(' ').replaceAll('\n', ' stdout:')).toBe('stdout:1 stdout:2 stdout:3 stderr:oh')
   expect(await client.sandboxes.exec({ sandboxId, cmd: 'cat', stdin: 'given', env: { A: 'b' } })).toMatchObject({ stdout: 'given', exitCode: 0 })
@@ -38,7 +47,12 @@ test.skipIf(!isReal)('a program makes a sandbox, follows what runs in it, and co
   const archive = await downloadTree(client, sandboxId, 'tree')
   await uploadTree(client, sandboxId, 'copy', archive) // From one into the other, without being held.
   expect(await client.sandboxes.exec({ sandboxId, script: 'sha256sum < copy/in/big | cmp - copy/sum && echo same' })).toMatchObject({ stdout: 'same\n' })
-  const missing = await downloadTree(client, sandboxId, 'nowhere').then((stream) => new Response(stream).arrayBuffer()).then(() => 'whole', () => 'broke off')
+  const missing = await downloadTree(client, sandboxId, 'nowhere')
+    .then((stream) => new Response(stream).arrayBuffer())
+    .then(
+      () => 'whole',
+      () => 'broke off',
+    )
   expect(missing).toBe('broke off')
 
   const process = await client.sandboxes.start({ sandboxId, script: 'seq 5; sleep 600' })

@@ -3,7 +3,9 @@ import type { Json } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { type Opening, openBed } from './support/api-bed.ts'
 
-const counts: Opening = ({ run }) => [{ type: 'op', run, op: '0', kind: 'exec', name: 'it', input: { script: 'echo turn >> turns; wc -l < turns', timeoutMs: 20_000 } as Json }]
+const counts: Opening = ({ run }) => [
+  { type: 'op', run, op: '0', kind: 'exec', name: 'it', input: { script: 'echo turn >> turns; wc -l < turns', timeoutMs: 20_000 } as Json },
+]
 
 test('the turns of a conversation find what earlier ones left; other conversations, askers and single runs do not', async () => {
   await using t = await openBed({ counts })
@@ -13,5 +15,13 @@ test('the turns of a conversation find what earlier ones left; other conversatio
     expect(run.failure).toBeNull()
     return Number((run.output as { stdout: string }).stdout)
   }
-  expect([await turn(ada, 'one'), await turn(ada, 'one'), await turn(ada, 'two'), await turn(bob, 'one'), await turn(ada), await turn(ada), await turn(ada, 'one')]).toEqual([1, 2, 1, 1, 1, 1, 3])
+  expect([
+    await turn(ada, 'one'),
+    await turn(ada, 'one'),
+    await turn(ada, 'two'),
+    await turn(bob, 'one'),
+    await turn(ada),
+    await turn(ada),
+    await turn(ada, 'one'),
+  ]).toEqual([1, 2, 1, 1, 1, 1, 3])
 })

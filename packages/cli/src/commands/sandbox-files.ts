@@ -19,7 +19,8 @@ function remote(place: string): { sandboxId: string; path: string } | undefined 
 
 export async function copyFiles(invocation: Invocation, from: string, to: string): Promise<number> {
   const [source, target] = [remote(from), remote(to)]
-  if (Boolean(source) === Boolean(target)) throw new Problem('invalid', 'One of the two must be in a sandbox and the other on this machine.', 'npx longhaul sandboxes cp ./data work:data')
+  if (Boolean(source) === Boolean(target))
+    throw new Problem('invalid', 'One of the two must be in a sandbox and the other on this machine.', 'npx longhaul sandboxes cp ./data work:data')
   const client = await invocation.client()
   if (source) await copyOut(client, source, resolve(invocation.world.folder, to))
   else if (target) await copyIn(client, resolve(invocation.world.folder, from), target)
@@ -71,8 +72,12 @@ async function isFolderInside(client: Client, sandboxId: string, path: string): 
 
 function exitOf(tar: ReturnType<typeof spawn>): Promise<void> {
   return new Promise((done, reject) => {
-    tar.on('error', (error) => reject(new Problem('unavailable', `tar could not be started: ${error.message}.`, 'Folders are copied with tar. Install it, or copy single files.')))
-    tar.on('close', (code) => (code === 0 ? done() : reject(new Problem('invalid', `tar ended with ${code}.`, 'It says above what it could not read or write.'))))
+    tar.on('error', (error) =>
+      reject(new Problem('unavailable', `tar could not be started: ${error.message}.`, 'Folders are copied with tar. Install it, or copy single files.')),
+    )
+    tar.on('close', (code) =>
+      code === 0 ? done() : reject(new Problem('invalid', `tar ended with ${code}.`, 'It says above what it could not read or write.')),
+    )
   })
 }
 
@@ -93,11 +98,22 @@ async function* tarOfFile(name: string, size: number, content: AsyncIterable<Buf
     head.writeUInt8(0x80, 124)
     head.writeBigUInt64BE(BigInt(size), 128)
   }
-  put(`${Math.floor(Date.now() / 1_000).toString(8).padStart(11, '0')}\0`, 136)
+  put(
+    `${Math.floor(Date.now() / 1_000)
+      .toString(8)
+      .padStart(11, '0')}\0`,
+    136,
+  )
   put('        ', 148)
   put('0', 156)
   put('ustar\x0000', 257)
-  put(`${head.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\0 `, 148)
+  put(
+    `${head
+      .reduce((sum, byte) => sum + byte, 0)
+      .toString(8)
+      .padStart(6, '0')}\0 `,
+    148,
+  )
   yield head
   for await (const piece of content) yield piece
   yield Buffer.alloc(((block - (size % block)) % block) + 2 * block)

@@ -36,8 +36,24 @@ export async function listSandboxes(invocation: Invocation, { state, limit, curs
   const list = await (await invocation.client()).sandboxes.list({ limit, ...(known && { state: known }), ...(cursor !== undefined && { cursor }) })
   if (invocation.isJson) invocation.printJson(list)
   else {
-    const rows = list.items.map((each) => [idOf(invocation, each.id), each.name, each.state, each.driver, bytes(each.diskBytes), ago(each.usedAt), each.egress ? counted(each.egress.rules.length, 'rule') : 'closed'])
-    const columns = [{ name: 'sandbox', isWhole: true }, { name: 'name', isWhole: true }, { name: 'state' }, { name: 'driver' }, { name: 'disk' }, { name: 'used' }, { name: 'network' }]
+    const rows = list.items.map((each) => [
+      idOf(invocation, each.id),
+      each.name,
+      each.state,
+      each.driver,
+      bytes(each.diskBytes),
+      ago(each.usedAt),
+      each.egress ? counted(each.egress.rules.length, 'rule') : 'closed',
+    ])
+    const columns = [
+      { name: 'sandbox', isWhole: true },
+      { name: 'name', isWhole: true },
+      { name: 'state' },
+      { name: 'driver' },
+      { name: 'disk' },
+      { name: 'used' },
+      { name: 'network' },
+    ]
     printList(invocation, columns, rows, ['No sandboxes yet. Make one:', 'npx longhaul sandboxes create --name work'])
   }
   return exitCodes.done
@@ -49,7 +65,12 @@ export async function getSandbox(invocation: Invocation, sandboxId: string): Pro
 
 type ExecOptions = { env?: string[]; cwd?: string; timeout: number; detach?: boolean; stdin?: boolean }
 
-export async function execInSandbox(invocation: Invocation, sandboxId: string, command: string[], { env, cwd, timeout, detach, stdin }: ExecOptions): Promise<number> {
+export async function execInSandbox(
+  invocation: Invocation,
+  sandboxId: string,
+  command: string[],
+  { env, cwd, timeout, detach, stdin }: ExecOptions,
+): Promise<number> {
   const client = await invocation.client()
   const [cmd = '', ...args] = command
   const request = {
@@ -82,9 +103,12 @@ export async function listProcesses(invocation: Invocation, sandboxId: string): 
   if (invocation.isJson) invocation.printJson(list)
   else {
     const rows = list.items.map((each) => [idOf(invocation, each.id), each.state, each.exitCode, ago(each.startedAt), each.command])
-    printList(invocation, [{ name: 'process', isWhole: true }, { name: 'state' }, { name: 'exit', isNumber: true }, { name: 'started' }, { name: 'command' }], rows, [
-      'Nothing was started in it since the server started.',
-    ])
+    printList(
+      invocation,
+      [{ name: 'process', isWhole: true }, { name: 'state' }, { name: 'exit', isNumber: true }, { name: 'started' }, { name: 'command' }],
+      rows,
+      ['Nothing was started in it since the server started.'],
+    )
   }
   return exitCodes.done
 }
@@ -93,7 +117,8 @@ export async function showLogs(invocation: Invocation, sandboxId: string, given:
   const client = await invocation.client()
   const process = await findProcess(invocation, sandboxId, given)
   const { stdout, stderr } = invocation.world
-  const show = (piece: { stream: 'stdout' | 'stderr'; text: string }) => (invocation.isJson ? invocation.printJson(piece) : void (piece.stream === 'stdout' ? stdout : stderr).write(piece.text))
+  const show = (piece: { stream: 'stdout' | 'stderr'; text: string }) =>
+    invocation.isJson ? invocation.printJson(piece) : void (piece.stream === 'stdout' ? stdout : stderr).write(piece.text)
   if (follow) {
     for await (const piece of followProcess(client, process, { signal: invocation.world.interrupted })) {
       if ('seq' in piece) show(piece)
@@ -119,7 +144,8 @@ export async function killProcess(invocation: Invocation, sandboxId: string, giv
 async function findProcess(invocation: Invocation, sandboxId: string, given: string): Promise<SandboxProcess> {
   const { items } = await (await invocation.client()).sandboxes.processes({ sandboxId })
   const matching = items.filter(({ id }) => id === given || (given.length >= 4 && id.endsWith(given)))
-  if (matching.length > 1) throw new Problem('invalid', `Several processes end in "${given}".`, `npx longhaul sandboxes ps ${sandboxId} --json shows whole ids.`)
+  if (matching.length > 1)
+    throw new Problem('invalid', `Several processes end in "${given}".`, `npx longhaul sandboxes ps ${sandboxId} --json shows whole ids.`)
   if (!matching[0]) throw new Problem('not_found', `No process "${given}".`, `npx longhaul sandboxes ps ${sandboxId}`)
   return matching[0]
 }
@@ -183,8 +209,17 @@ export async function listConnections(invocation: Invocation, sandboxId: string,
   const list = await (await invocation.client()).sandboxes.connections({ sandboxId, limit })
   if (invocation.isJson) invocation.printJson(list)
   else {
-    const rows = list.items.map((each) => [ago(each.startedAt), each.verdict, `${each.method ?? 'TLS'} ${each.host}:${each.port}${each.path ?? ''}`, bytes(each.bytesOut), bytes(each.bytesIn), each.reason])
-    printList(invocation, [{ name: 'when' }, { name: 'verdict' }, { name: 'what' }, { name: 'out' }, { name: 'in' }, { name: 'why' }], rows, ['Nothing has tried to leave it.'])
+    const rows = list.items.map((each) => [
+      ago(each.startedAt),
+      each.verdict,
+      `${each.method ?? 'TLS'} ${each.host}:${each.port}${each.path ?? ''}`,
+      bytes(each.bytesOut),
+      bytes(each.bytesIn),
+      each.reason,
+    ])
+    printList(invocation, [{ name: 'when' }, { name: 'verdict' }, { name: 'what' }, { name: 'out' }, { name: 'in' }, { name: 'why' }], rows, [
+      'Nothing has tried to leave it.',
+    ])
   }
   return exitCodes.done
 }
@@ -243,7 +278,12 @@ async function rulesFrom({ world }: Invocation, { allow, credential = [] }: Egre
   const credentials = new Map<string, { header: string; value: string }>()
   for (const each of credential) {
     const [, host = '', header = '', value = ''] = /^([^=]+)=([^:]+):(.*)$/s.exec(each) ?? []
-    if (!host) throw new Problem('invalid', 'A credential is written as host=header:value.', 'With - as the value it is read from standard input, where no other program sees it.')
+    if (!host)
+      throw new Problem(
+        'invalid',
+        'A credential is written as host=header:value.',
+        'With - as the value it is read from standard input, where no other program sees it.',
+      )
     credentials.set(host, { header, value: value === '-' ? (await world.readStdin()).trim() : value })
   }
   const rules = allow.map((each) => {
@@ -257,7 +297,12 @@ async function rulesFrom({ world }: Invocation, { allow, credential = [] }: Egre
       ...(path !== undefined && { paths: [path] }),
       ...(found && { credential: found }),
     })
-    if (!parsed.success) throw new Problem('invalid', `"${each}" is no rule: ${parsed.error.issues[0]?.message ?? ''}.`, 'Write it as example.com, *.example.com/path* or GET,POST:example.com/path*.')
+    if (!parsed.success)
+      throw new Problem(
+        'invalid',
+        `"${each}" is no rule: ${parsed.error.issues[0]?.message ?? ''}.`,
+        'Write it as example.com, *.example.com/path* or GET,POST:example.com/path*.',
+      )
     return parsed.data
   })
   const [left] = credentials.keys()

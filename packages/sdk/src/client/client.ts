@@ -13,7 +13,12 @@ export type ClientOptions = {
   fetch?: typeof globalThis.fetch
 }
 
-export type RequestOptions = { method?: string; headers?: Record<string, string>; body?: string | Uint8Array | ReadableStream<Uint8Array>; signal?: AbortSignal | undefined }
+export type RequestOptions = {
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array | ReadableStream<Uint8Array>
+  signal?: AbortSignal | undefined
+}
 
 export type Client = Calls & {
   readonly url: string

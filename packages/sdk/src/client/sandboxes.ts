@@ -55,7 +55,12 @@ export async function* followProcess(
 
 type Frame = OutputPiece | { dropped: number } | { end: SandboxProcess }
 
-async function* connect(client: Client, { id, sandboxId }: Pick<SandboxProcess, 'id' | 'sandboxId'>, last: number, signal?: AbortSignal): AsyncGenerator<Frame, void, void> {
+async function* connect(
+  client: Client,
+  { id, sandboxId }: Pick<SandboxProcess, 'id' | 'sandboxId'>,
+  last: number,
+  signal?: AbortSignal,
+): AsyncGenerator<Frame, void, void> {
   const headers = { accept: 'text/event-stream', ...(last >= 0 ? { 'last-event-id': String(last) } : {}) }
   const path = `/v1/sandboxes/${encodeURIComponent(sandboxId)}/processes/${encodeURIComponent(id)}/output`
   const response = await client.request(path, { headers, signal })
@@ -109,7 +114,13 @@ export async function downloadTree(client: Client, sandboxId: string, path = '.'
 }
 
 /** Lays a tar archive out in a folder of the workspace, which is made when it is not there. */
-export async function uploadTree(client: Client, sandboxId: string, path: string, archive: Uint8Array | ReadableStream<Uint8Array>, signal?: AbortSignal): Promise<void> {
+export async function uploadTree(
+  client: Client,
+  sandboxId: string,
+  path: string,
+  archive: Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
   const response = await client.request(treePath(sandboxId, path), { method: 'PUT', body: archive, headers: { 'content-type': 'application/x-tar' }, signal })
   await response.body?.cancel()
 }

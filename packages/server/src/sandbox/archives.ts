@@ -37,7 +37,12 @@ export function openArchives(folder: string): Archives {
         },
       })
       try {
-        await pipeline(tree.stream, createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } }), count, createWriteStream(draft, { flags: 'wx', mode: 0o600, flush: true }))
+        await pipeline(
+          tree.stream,
+          createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+          count,
+          createWriteStream(draft, { flags: 'wx', mode: 0o600, flush: true }),
+        )
         await tree.done
         await rename(draft, pathOf(id))
       } catch (error) {

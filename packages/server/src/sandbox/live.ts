@@ -20,6 +20,8 @@ export type LiveSandboxes = {
   peek(id: string): Promise<Live | undefined>
   /** What may leave from now on, with the values of credentials, which are kept here and nowhere else. */
   setRules(row: SandboxRow, rules: readonly EgressRule[]): Promise<void>
+  /** What may leave, with the values of credentials; those that a restart forgot are empty. */
+  rulesOf(row: SandboxRow): EgressRule[]
   /** Whether the values of this sandbox's credentials are known here. */
   knowsCredential(id: string, at: number): boolean
   /** Puts the workspace into a snapshot and frees the disk, unless it is in use. True when it did. */
@@ -78,7 +80,8 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
 
   async function applyEgress(live: Live, row: SandboxRow): Promise<void> {
     const { egress } = live.sandbox
-    if (row.egress && !egress) throw new AppError('unavailable', 'The virtual shell has no network to let out. Egress needs the driver bwrap: apt-get install bubblewrap.')
+    if (row.egress && !egress)
+      throw new AppError('unavailable', 'The virtual shell has no network to let out. Egress needs the driver bwrap: apt-get install bubblewrap.')
     const rules = rulesOf(row)
     if (!row.egress || !egress) {
       await live.proxy?.stop()
@@ -165,11 +168,12 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
     async setRules(row, rules) {
       credentials.set(
         row.id,
-        rules.map(({ credential }) => credential?.value),
+        rules.map(({ credential }) => credential?.value || undefined),
       )
       const live = await open.get(row.id)?.opening.catch(() => undefined) // It will be told when it opens.
       if (live) await inTurn(row.id, () => applyEgress(live, row))
     },
+    rulesOf,
     knowsCredential: (id, at) => credentials.get(id)?.[at] !== undefined,
     release: (row) =>
       inTurn(row.id, async () => {

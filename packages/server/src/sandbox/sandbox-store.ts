@@ -49,7 +49,8 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox, quota: Quota): 
       return row! // An insert that did not fail returns its row.
     })
   } catch (error) {
-    if (sqlState(error) === uniqueViolation) throw new AppError('conflict', `There is a sandbox ${sandbox.name} already. Stop it, or ask with ifExists "use".`, error)
+    if (sqlState(error) === uniqueViolation)
+      throw new AppError('conflict', `There is a sandbox ${sandbox.name} already. Stop it, or ask with ifExists "use".`, error)
     throw error
   }
 }
@@ -107,7 +108,11 @@ export async function recordDisk(db: Tx, { tenantId, id }: SandboxRow, bytes: nu
   await db.rows(sql`update sandboxes set disk_bytes = ${bytes} where tenant_id = ${tenantId} and id = ${id}`)
 }
 
-export async function recordEgress(db: Tx, { tenantId, id }: Pick<SandboxRow, 'tenantId' | 'id'>, egress: StoredEgress | null): Promise<SandboxRow | undefined> {
+export async function recordEgress(
+  db: Tx,
+  { tenantId, id }: Pick<SandboxRow, 'tenantId' | 'id'>,
+  egress: StoredEgress | null,
+): Promise<SandboxRow | undefined> {
   const [row] = await db.rows<SandboxRow>(sql`
     update sandboxes
     set egress = ${egress && JSON.stringify(egress)}

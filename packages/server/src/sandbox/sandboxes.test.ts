@@ -20,7 +20,15 @@ function fakeDriver(name: string, isUsable: boolean, create: SandboxDriver['crea
   const missing = isUsable ? [] : [{ what: `${name}'s tool`, remedy: `apt-get install ${name}` }]
   const capabilities: Capabilities = { driver: name, isUsable, enforced: [], missing, gaps: [], languages: [] }
   const note = <Result>(call: string, result: Result) => (calls.push(call), Promise.resolve(result))
-  return { name, calls, probe: () => note('probe', capabilities), sweep: () => note('sweep', undefined), stop: () => note('stop', undefined), remove: () => note('remove', undefined), create }
+  return {
+    name,
+    calls,
+    probe: () => note('probe', capabilities),
+    sweep: () => note('sweep', undefined),
+    stop: () => note('stop', undefined),
+    remove: () => note('remove', undefined),
+    create,
+  }
 }
 
 function fakeSandbox(): Sandbox {
@@ -78,7 +86,11 @@ test('callers at once share one sandbox; after its end there is a new one', asyn
 test('a failed creation is not remembered', async () => {
   let isBroken = true
   const create = () => (isBroken ? Promise.reject(new Error('broken')) : Promise.resolve(fakeSandbox()))
-  const sandboxes = shareSandboxes(fakeDriver('fake', true, create), { driver: 'fake', isUsable: true, enforced: [], missing: [], gaps: [], languages: [] }, { home: 'here', release: () => {} })
+  const sandboxes = shareSandboxes(
+    fakeDriver('fake', true, create),
+    { driver: 'fake', isUsable: true, enforced: [], missing: [], gaps: [], languages: [] },
+    { home: 'here', release: () => {} },
+  )
   await expect(sandboxes.open('a')).rejects.toThrow('broken')
   isBroken = false
   await sandboxes.open('a')

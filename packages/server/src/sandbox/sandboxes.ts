@@ -38,7 +38,11 @@ export async function openSandboxes({ driver: wanted, root: path, log, idleMs, p
   const root = claimRoot(path)
   try {
     const options = { root, log, ...(idleMs !== undefined && { idleMs }) }
-    const { driver, capabilities } = await chooseDriver(wanted, { bwrap: () => bwrapDriver({ ...options, ...(poolSize !== undefined && { poolSize }) }), virtual: () => virtualDriver(options), log })
+    const { driver, capabilities } = await chooseDriver(wanted, {
+      bwrap: () => bwrapDriver({ ...options, ...(poolSize !== undefined && { poolSize }) }),
+      virtual: () => virtualDriver(options),
+      log,
+    })
     const refused = capabilities.gaps.filter((gap) => !accept.includes(gap))
     if (refused.length > 0) {
       await driver.stop()

@@ -1,16 +1,16 @@
 /** Sandboxes that callers make, name and keep, over the table that knows them and the driver that has them. */
-import {
-  type Egress,
-  type EgressConnection,
-  type ExecRequest,
-  type ExecResult,
-  type FilesRequest,
-  type FilesResult,
-  type OutputPiece,
-  type SandboxInfo,
-  type SandboxProcess,
-  type Snapshot,
-  type createSandbox,
+import type {
+  Egress,
+  EgressConnection,
+  ExecRequest,
+  ExecResult,
+  FilesRequest,
+  FilesResult,
+  OutputPiece,
+  SandboxInfo,
+  SandboxProcess,
+  Snapshot,
+  createSandbox,
 } from '@longhaul/protocol'
 import type { Readable } from 'node:stream'
 import type { z } from 'zod'
@@ -30,7 +30,16 @@ export type SandboxCaller = Audience & { keyId: string }
 type Page = { limit: number; cursor?: string | undefined }
 type PageOf<Item> = { items: Item[]; next: string | null }
 type CreateInput = z.output<(typeof createSandbox)['input']>
-type Stats = { isRunning: boolean; memoryBytes: number | null; cpuMs: number | null; processCount: number | null; diskBytes: number; fileCount: number; egressBytes: number; egressRequests: number }
+type Stats = {
+  isRunning: boolean
+  memoryBytes: number | null
+  cpuMs: number | null
+  processCount: number | null
+  diskBytes: number
+  fileCount: number
+  egressBytes: number
+  egressRequests: number
+}
 
 /** Each throws `not_found` for a sandbox that is another's, whoever that is. */
 export type SandboxService = {
@@ -40,7 +49,12 @@ export type SandboxService = {
   exec(caller: SandboxCaller, sandbox: string, request: ExecRequest): Promise<ExecResult>
   start(caller: SandboxCaller, sandbox: string, request: ExecRequest): Promise<SandboxProcess>
   processes(caller: SandboxCaller, sandbox: string): Promise<SandboxProcess[]>
-  readOutput(caller: SandboxCaller, sandbox: string, processId: string, after: number): Promise<{ process: SandboxProcess; items: OutputPiece[]; droppedCount: number }>
+  readOutput(
+    caller: SandboxCaller,
+    sandbox: string,
+    processId: string,
+    after: number,
+  ): Promise<{ process: SandboxProcess; items: OutputPiece[]; droppedCount: number }>
   /** Resolves when there is more after `after`, when the command has ended, or when `signal` aborts. */
   waitForOutput(caller: SandboxCaller, sandbox: string, processId: string, after: number, signal: AbortSignal): Promise<void>
   kill(caller: SandboxCaller, sandbox: string, processId: string): Promise<SandboxProcess>
@@ -82,13 +96,31 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
   /** A new sandbox whose workspace `fill` lays out. Nothing of it stays when that fails. */
   async function make(
     caller: SandboxCaller,
-    about: { name: string | undefined; limits: SandboxRow['limits']; env: Record<string, string>; egress: Egress | null; madeFrom: SandboxRow['madeFrom']; ttlMs: number | undefined },
+    about: {
+      name: string | undefined
+      limits: SandboxRow['limits']
+      env: Record<string, string>
+      egress: Egress | null
+      madeFrom: SandboxRow['madeFrom']
+      ttlMs: number | undefined
+    },
     fill: (live: Live) => Promise<void>,
   ): Promise<SandboxInfo> {
     const { name, limits, env, egress, madeFrom, ttlMs = ttlMsDefault } = about
     const row = await insertSandbox(
       db,
-      { tenantId: caller.tenantId, id: newId(), name: name ?? null, ownerId: caller.keyId, home: sandboxes.home, limits, env, egress: withoutValues(egress), madeFrom, ttlMs },
+      {
+        tenantId: caller.tenantId,
+        id: newId(),
+        name: name ?? null,
+        ownerId: caller.keyId,
+        home: sandboxes.home,
+        limits,
+        env,
+        egress: withoutValues(egress),
+        madeFrom,
+        ttlMs,
+      },
       quota,
     )
     try {
@@ -186,11 +218,11 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
           throw error
         }
       }),
-    fork: (caller, sandbox, { name, ttlMs = undefined }) =>
+    fork: (caller, sandbox, { name, ttlMs }) =>
       use(caller, sandbox, async (source, row) => {
         const { limits, env, egress } = row
-        const rules = egress && { ...egress, rules: egress.rules.map(({ credential: _, ...rule }) => rule) }
-        return make(caller, { name, limits, env, egress: rules, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs }, async (target) => {
+        const same = egress && { ...egress, rules: live.rulesOf(row) }
+        return make(caller, { name, limits, env, egress: same, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs }, async (target) => {
           const tree = await treesOf(source).pack('/workspace', true)
           try {
             await treesOf(target).unpack('/workspace', tree.stream)
@@ -248,7 +280,8 @@ const withoutValues = (egress: Egress | null): StoredEgress | null =>
   egress && { ...egress, rules: egress.rules.map(({ credential, ...rule }) => ({ ...rule, ...(credential && { credential: { header: credential.header } }) })) }
 
 function treesOf({ sandbox }: Live): NonNullable<Live['sandbox']['trees']> {
-  if (!sandbox.trees) throw new AppError('unavailable', 'The virtual shell has no archives, snapshots or forks. They need the driver bwrap: apt-get install bubblewrap.')
+  if (!sandbox.trees)
+    throw new AppError('unavailable', 'The virtual shell has no archives, snapshots or forks. They need the driver bwrap: apt-get install bubblewrap.')
   return sandbox.trees
 }
 

@@ -32,7 +32,8 @@ export async function insertSnapshot(db: Db, snapshot: Omit<SnapshotRow, 'create
       return row! // An insert that did not fail returns its row.
     })
   } catch (error) {
-    if (sqlState(error) === uniqueViolation) throw new AppError('conflict', `There is a snapshot ${snapshot.name} already. Delete it first, or give another name.`, error)
+    if (sqlState(error) === uniqueViolation)
+      throw new AppError('conflict', `There is a snapshot ${snapshot.name} already. Delete it first, or give another name.`, error)
     throw error
   }
 }

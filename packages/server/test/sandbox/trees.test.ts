@@ -31,7 +31,10 @@ for (const mode of usableModes()) {
 
     test('a fork has the files, their rights and links, and a life of its own', async () => {
       const { from, to, source, target } = await pair()
-      await sh(source, 'mkdir -p a/b; echo one > a/b/one; chmod 750 a/b/one; ln -s a/b/one link; ln a/b/one hard; echo odd > "$(printf "odd\\nname")"; mkdir empty')
+      await sh(
+        source,
+        'mkdir -p a/b; echo one > a/b/one; chmod 750 a/b/one; ln -s a/b/one link; ln a/b/one hard; echo odd > "$(printf "odd\\nname")"; mkdir empty',
+      )
       await driver.fork(from, to)
       const look = 'find . -printf "%y %m %n %p\\n" | sort; cat link hard odd*'
       expect((await sh(target, look)).stdout).toBe((await sh(source, look)).stdout)
@@ -79,7 +82,9 @@ for (const mode of usableModes()) {
 
     test('nothing moves while an archive is made: two files that are written together are together in it', async () => {
       const { from, to, source, target } = await pair()
-      const counting = sh(source, 'head -c 40M /dev/urandom > ballast; i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >> a; echo $i >> z; done; echo $i', { timeoutMs: 60_000 })
+      const counting = sh(source, 'head -c 40M /dev/urandom > ballast; i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >> a; echo $i >> z; done; echo $i', {
+        timeoutMs: 60_000,
+      })
       await until(() => existsSync(join(driver.root, from, 'workspace/z')), 'it counts')
       const numbers: [number, number][] = []
       for (let round = 0; round < 3; round++) {
@@ -123,7 +128,9 @@ for (const mode of usableModes()) {
       await driver.sweep()
       const warm = () => readdirSync(driver.root).filter((name) => name.startsWith('pool-') && existsSync(join(driver.root, name, 'live.json')))
       await until(() => warm().length === 2, 'the pool is full')
-      const before = new Map(warm().map((name) => [readFileSync(join(driver.root, name, 'live.json'), 'utf8'), statSync(join(driver.root, name, 'workspace')).uid]))
+      const before = new Map(
+        warm().map((name) => [readFileSync(join(driver.root, name, 'live.json'), 'utf8'), statSync(join(driver.root, name, 'workspace')).uid]),
+      )
       const sandbox = await driver.create({ id: 'named', seed: import.meta.dirname })
       const record = readFileSync(join(driver.root, 'named/live.json'), 'utf8')
       expect(before.has(record)).toBe(true) // It is one of those that ran.

@@ -30,7 +30,16 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const dataDir = await mkdtemp(join(tmpdir(), 'bed-'))
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
   const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog, accept: ['cpu'] })
-  const managed = openManaged({ db, log: silentLog, sandboxes, blobFolder: join(dataDir, 'blobs'), countMax: 5, diskBytesMax: 1e9, ttlMs: 3_600_000, releaseMs: 3_600_000 })
+  const managed = openManaged({
+    db,
+    log: silentLog,
+    sandboxes,
+    blobFolder: join(dataDir, 'blobs'),
+    countMax: 5,
+    diskBytesMax: 1e9,
+    ttlMs: 3_600_000,
+    releaseMs: 3_600_000,
+  })
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()

@@ -9,7 +9,16 @@ import { gapNames, openManaged, openSandboxes, type SandboxCaller } from '../../
 import type { Reach } from '../../src/sandbox/egress/index.ts'
 import { makeDatabase } from './postgres.ts'
 
-export type BedOptions = { driver?: 'bwrap' | 'virtual'; reach?: Reach; poolSize?: number; countMax?: number; diskBytesMax?: number; releaseMs?: number; everyMs?: number; root?: string }
+export type BedOptions = {
+  driver?: 'bwrap' | 'virtual'
+  reach?: Reach
+  poolSize?: number
+  countMax?: number
+  diskBytesMax?: number
+  releaseMs?: number
+  everyMs?: number
+  root?: string
+}
 
 export async function openManagedBed(options: BedOptions = {}) {
   const { driver = 'bwrap', reach, poolSize = 0, countMax = 50, diskBytesMax = 1e10, releaseMs = 3_600_000, everyMs = 3_600_000 } = options
@@ -17,7 +26,18 @@ export async function openManagedBed(options: BedOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'longhaul-managed-'))
   const openParts = async () => {
     const sandboxes = await openSandboxes({ driver, root: join(folder, 'sandboxes'), log: silentLog, poolSize, accept: gapNames })
-    const managed = openManaged({ db: database.db, log: silentLog, sandboxes, blobFolder: join(folder, 'blobs'), countMax, diskBytesMax, ttlMs: 3_600_000, releaseMs, everyMs, ...(reach && { reach }) })
+    const managed = openManaged({
+      db: database.db,
+      log: silentLog,
+      sandboxes,
+      blobFolder: join(folder, 'blobs'),
+      countMax,
+      diskBytesMax,
+      ttlMs: 3_600_000,
+      releaseMs,
+      everyMs,
+      ...(reach && { reach }),
+    })
     await managed.start()
     return { sandboxes, managed }
   }

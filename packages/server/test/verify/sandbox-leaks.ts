@@ -15,7 +15,6 @@ const atOnce = 4
 const never = new AbortController().signal
 const megabyte = 1024 * 1024
 
-
 type Tell = (fact: Record<string, unknown>) => void
 
 /** True when nothing was left. Ends early when the minutes are over, with what it has. */

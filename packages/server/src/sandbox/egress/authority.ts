@@ -2,9 +2,9 @@
  * The certificate authority of one sandbox: trusted there and nowhere else, made when its proxy is opened and forgotten with it. Certificates
  * are X.509 (RFC 5280) with P-256 keys, written in DER: a dozen fields, for which no library is needed.
  */
-import { type KeyObject, createHash, generateKeyPairSync, randomBytes, sign } from 'node:crypto'
+import { type KeyObject, createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { type SecureContext, createSecureContext } from 'node:tls'
-import { wallClock } from '../../kernel/index.ts'
+import { newId, wallClock } from '../../kernel/index.ts'
 
 export type Authority = {
   /** Its own certificate, in PEM. */
@@ -20,7 +20,10 @@ const contextsMax = 200
 export function createAuthority(name: string): Authority {
   const own = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const issuer = { name: `Longhaul sandbox ${name}`, key: own.privateKey, keyId: keyIdOf(own.publicKey) }
-  const isAuthority = [extension('2.5.29.19', sequence(der(0x01, Buffer.from([0xff])), integer(Buffer.from([0]))), true), extension('2.5.29.15', bits(0x06, 1), true)]
+  const isAuthority = [
+    extension('2.5.29.19', sequence(der(0x01, Buffer.from([0xff])), integer(Buffer.from([0]))), true),
+    extension('2.5.29.15', bits(0x06, 1), true),
+  ]
   const certificate = certify(issuer, issuer.name, own.publicKey, isAuthority)
   const contexts = new Map<string, SecureContext>()
 
@@ -34,7 +37,10 @@ export function createAuthority(name: string): Authority {
       extension('2.5.29.19', sequence(), true),
       extension('2.5.29.15', bits(0x80, 7), true),
     ]
-    const context = createSecureContext({ key: privateKey.export({ type: 'pkcs8', format: 'pem' }), cert: certify(issuer, host.slice(0, 64), publicKey, isServer) + certificate })
+    const context = createSecureContext({
+      key: privateKey.export({ type: 'pkcs8', format: 'pem' }),
+      cert: certify(issuer, host.slice(0, 64), publicKey, isServer) + certificate,
+    })
     if (contexts.size >= contextsMax) contexts.clear()
     contexts.set(host, context)
     return context
@@ -47,7 +53,7 @@ type Issuer = { name: string; key: KeyObject; keyId: Buffer }
 function certify(issuer: Issuer, subject: string, key: KeyObject, extensions: Buffer[]): string {
   const now = wallClock().getTime()
   const algorithm = sequence(oid('1.2.840.10045.4.3.2')) // ecdsa-with-SHA256
-  const serial = randomBytes(16)
+  const serial = Buffer.from(newId().replaceAll('-', ''), 'hex')
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40 // Positive, and of full length.
   const identifiers = [extension('2.5.29.14', der(0x04, keyIdOf(key))), extension('2.5.29.35', sequence(der(0x80, issuer.keyId)))]
   const body = sequence(
@@ -79,7 +85,8 @@ const sequence = (...parts: Buffer[]) => der(0x30, Buffer.concat(parts))
 const integer = (bytes: Buffer) => der(0x02, bytes)
 const bits = (value: number, unusedCount: number) => der(0x03, Buffer.from([unusedCount, value]))
 const commonName = (text: string) => sequence(der(0x31, sequence(oid('2.5.4.3'), der(0x0c, Buffer.from(text)))))
-const extension = (id: string, value: Buffer, isCritical = false) => sequence(oid(id), ...(isCritical ? [der(0x01, Buffer.from([0xff]))] : []), der(0x04, value))
+const extension = (id: string, value: Buffer, isCritical = false) =>
+  sequence(oid(id), ...(isCritical ? [der(0x01, Buffer.from([0xff]))] : []), der(0x04, value))
 const time = (ms: number) => der(0x18, Buffer.from(`${new Date(ms).toISOString().replaceAll(/[-:T]/g, '').slice(0, 14)}Z`))
 
 function oid(text: string): Buffer {

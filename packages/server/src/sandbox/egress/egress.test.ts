@@ -15,7 +15,10 @@ test('a name has one form; what is no name has none', () => {
   expect(['Example.COM', 'example.com.', 'a-b.c_d.example.com'].map(normalHost)).toEqual(['example.com', 'example.com', 'a-b.c_d.example.com'])
   const noNames = ['127.0.0.1', '127.1', '0x7f.1', '10.0.0.0x1', '2130706433', '0177.0.0.1', '::1', '[::1]', 'localhost', '', '.', 'a..b', 'exämple.com', 'ａ.com', 'a b.com', 'a.com/x', 'a@b.com', 'a.com:80', '127.0.0.1.', `${'a'.repeat(64)}.com`, 'a.com\0.b.com', 'a%2ecom'] // prettier-ignore
   expect(noNames.map(normalHost)).toEqual(noNames.map(() => undefined))
-  expect([splitHost('a.com', 80), splitHost('A.com.:8443', 80)]).toEqual([{ host: 'a.com', port: 80 }, { host: 'a.com', port: 8443 }])
+  expect([splitHost('a.com', 80), splitHost('A.com.:8443', 80)]).toEqual([
+    { host: 'a.com', port: 80 },
+    { host: 'a.com', port: 8443 },
+  ])
   expect(['a.com:0', 'a.com:65536', 'a.com:', 'user@a.com', 'a.com:80:80', '[::1]:80'].map((each) => splitHost(each, 80))).toEqual(Array.from({ length: 6 }))
 })
 
@@ -42,13 +45,18 @@ test('a rule allows its host, ports, methods and paths, and nothing beside them'
   expect([ask('GET', '/v1/x'), ask('GET', '/health'), ask('POST', '/v1/orders')].map(({ isAllowed }) => isAllowed)).toEqual([true, true, true])
   expect([ask('DELETE', '/v1/x'), ask('GET', '/v2'), ask('GET', '/health/x'), ask('POST', '/v1/orders/1'), ask('get', '/v1/x')].map(({ isAllowed }) => isAllowed)).toEqual(Array.from({ length: 5 }, () => false)) // prettier-ignore
   const forgotten = rules.map((rule) => (rule.credential ? { ...rule, credential: { ...rule.credential, value: '' } } : rule))
-  expect(decideRequest(forgotten, 'api.example.com', 443, 'POST', '/v1/orders')).toMatchObject({ isAllowed: false, reason: expect.stringContaining('forgotten') })
+  expect(decideRequest(forgotten, 'api.example.com', 443, 'POST', '/v1/orders')).toMatchObject({
+    isAllowed: false,
+    reason: expect.stringContaining('forgotten'),
+  })
 })
 
 test('paths that climb are what they lead to; those that servers read differently are none', () => {
   const paths = ['/a/../b', '/a/%2e%2e/b', '/a/.%2E/b', '/./a', '/a?x=/../y']
   expect(paths.map((each) => plainPath(each)?.path)).toEqual(['/b', '/b', '/b', '/a', '/a'])
-  expect(['/a%2fb', '/a%2F..%2fb', '/a\\b', '/a%5cb', '//evil.com/x', 'a', '', '/a\nb', '/a%00b', 'http://x/'].map(plainPath)).toEqual(Array.from({ length: 10 }))
+  expect(['/a%2fb', '/a%2F..%2fb', '/a\\b', '/a%5cb', '//evil.com/x', 'a', '', '/a\nb', '/a%00b', 'http://x/'].map(plainPath)).toEqual(
+    Array.from({ length: 10 }),
+  )
 })
 
 test('bytes and requests are counted over the whole life, and end at their limits', () => {
@@ -80,10 +88,12 @@ test('the name in a first message of TLS is found, also when it comes in pieces 
   const split = Buffer.concat([record(body.subarray(0, 50)), record(body.subarray(50))])
   expect(readHello(split)).toEqual({ is: 'hello', serverName: 'api.example.com' })
   expect(readHello(Buffer.from('GET / HTTP/1.1\r\n'))).toEqual({ is: 'other' })
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(hello.length), (noise, at) => {
-    expect(['incomplete', 'hello', 'other']).toContain(readHello(Buffer.concat([hello.subarray(0, at), noise])).is)
-    expect(['incomplete', 'hello', 'other']).toContain(readHello(Buffer.from(noise)).is)
-  }))
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 600 }), fc.nat(hello.length), (noise, at) => {
+      expect(['incomplete', 'hello', 'other']).toContain(readHello(Buffer.concat([hello.subarray(0, at), noise])).is)
+      expect(['incomplete', 'hello', 'other']).toContain(readHello(Buffer.from(noise)).is)
+    }),
+  )
 })
 
 test("a sandbox's authority makes certificates that hold for their name, under it alone", async () => {
@@ -94,7 +104,13 @@ test("a sandbox's authority makes certificates that hold for their name, under i
   const { port } = server.address() as AddressInfo
   const attempt = (ca: string, servername: string, host = servername) =>
     new Promise<string>((resolve) => {
-      const socket = connectTls({ port, host: '127.0.0.1', servername, ca, checkServerIdentity: (_, certificate) => (certificate.subjectaltname === `DNS:${host}` ? undefined : new Error('another name')) })
+      const socket = connectTls({
+        port,
+        host: '127.0.0.1',
+        servername,
+        ca,
+        checkServerIdentity: (_, certificate) => (certificate.subjectaltname === `DNS:${host}` ? undefined : new Error('another name')),
+      })
       socket.on('secureConnect', () => (resolve('trusted'), socket.destroy()))
       socket.on('error', (error) => resolve(error.message))
     })

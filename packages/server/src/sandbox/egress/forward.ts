@@ -27,7 +27,18 @@ type Forwarding = {
 }
 
 /** Said by one hop to the next and to nobody else (RFC 9110), and what only the proxy is told. */
-const hopHeaders = ['connection', 'keep-alive', 'proxy-authenticate', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect']
+const hopHeaders = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'expect',
+]
 const silenceMs = 5 * 60_000
 
 export async function forward({ reach, target, rule, path, request, response, trial, signal }: Forwarding): Promise<void> {

@@ -118,7 +118,8 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
     try {
       await forward({ reach, target, rule: decision.rule, path: plain.path + plain.query, request, response, trial, signal: cutting.signal })
     } catch (error) {
-      const { verdict, message } = error instanceof Unreachable ? error : { verdict: 'failed' as const, message: error instanceof Error ? error.message : String(error) }
+      const { verdict, message } =
+        error instanceof Unreachable ? error : { verdict: 'failed' as const, message: error instanceof Error ? error.message : String(error) }
       refuse(verdict === 'refused' ? 403 : 502, message, verdict)
     } finally {
       open.delete(entry)
@@ -151,7 +152,10 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
     if (!first) return refuse(0, 'Nothing was said, or it broke off in the middle.', 'failed')
     const hello: Hello = readHello(first)
     if (hello.is === 'hello' && hello.serverName?.toLowerCase() !== target.host)
-      return refuse(0, `TLS was asked for ${hello.serverName === undefined ? 'no name' : JSON.stringify(hello.serverName.slice(0, 255))} in a connection to ${target.host}.`)
+      return refuse(
+        0,
+        `TLS was asked for ${hello.serverName === undefined ? 'no name' : JSON.stringify(hello.serverName.slice(0, 255))} in a connection to ${target.host}.`,
+      )
     if (hello.is === 'hello' && !decision.isRead) return passOn(target, trial, socket, first)
     // What is not TLS is plain HTTP, or nothing that we let through: its reader says so.
     const plain = rejoin(first, socket)
@@ -246,7 +250,12 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
 function answer(response: ServerResponse, status: number, reason: string): void {
   if (response.headersSent) return void response.destroy()
   const body = `longhaul: ${reason}\n`
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'content-length': Buffer.byteLength(body), connection: 'close', 'x-longhaul-refused': 'egress' })
+  response.writeHead(status, {
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+    'x-longhaul-refused': 'egress',
+  })
   response.end(body)
 }
 

@@ -1,6 +1,7 @@
 /** From a name to a connection: looked up once, every answer checked, and the address that was checked is the one that is dialled. */
 import { lookup } from 'node:dns/promises'
 import { type Socket, connect } from 'node:net'
+import { after } from '../../kernel/index.ts'
 import { isRefused } from './addresses.ts'
 
 export type Reach = {
@@ -36,17 +37,21 @@ export async function reachHost({ resolve, dial }: Reach, host: string, port: nu
   })
   const [address] = found.filter((each) => !isRefused(each))
   if (address === undefined)
-    throw new Unreachable('refused', found.length === 0 ? `${host} has no address.` : `${host} leads to ${found.slice(0, 3).join(', ')}, which is not a public address.`)
+    throw new Unreachable(
+      'refused',
+      found.length === 0 ? `${host} has no address.` : `${host} leads to ${found.slice(0, 3).join(', ')}, which is not a public address.`,
+    )
   const socket = dial(address, port)
   return new Promise((settle, reject) => {
     const fail = (error: Error) => {
+      cancelLimit()
       socket.destroy()
       reject(new Unreachable('failed', `${host}:${port} does not answer: ${error.message}.`, error))
     }
-    socket.setTimeout(dialMs, () => fail(new Error(`nothing within ${dialMs} ms`)))
+    const cancelLimit = after(dialMs, () => fail(new Error(`nothing within ${dialMs} ms`)))
     socket.once('error', fail)
     socket.once('connect', () => {
-      socket.setTimeout(0)
+      cancelLimit()
       socket.off('error', fail)
       socket.on('error', () => {}) // 'close' follows; whoever uses it listens for that.
       settle(socket)

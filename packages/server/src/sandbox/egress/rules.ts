@@ -25,10 +25,16 @@ export function decideHost(rules: readonly EgressRule[], host: string, port: num
 export function decideRequest(rules: readonly EgressRule[], host: string, port: number, method: string, path: string): Decision<{ rule: EgressRule }> {
   const found = rulesFor(rules, host, port)
   if (found.length === 0) return { isAllowed: false, reason: `No rule allows ${host}:${port}.` }
-  const rule = found.find(({ methods, paths }) => (methods === undefined || methods.some((each) => each === method)) && (paths === undefined || paths.some((each) => matchesPath(each, path))))
+  const rule = found.find(
+    ({ methods, paths }) =>
+      (methods === undefined || methods.some((each) => each === method)) && (paths === undefined || paths.some((each) => matchesPath(each, path))),
+  )
   if (!rule) return { isAllowed: false, reason: `No rule allows ${method} ${path.slice(0, 200)} at ${host}:${port}.` }
   if (rule.credential?.value === '')
-    return { isAllowed: false, reason: `The value of ${rule.credential.header} for ${host} was forgotten when the server restarted. Set the sandbox's egress again.` }
+    return {
+      isAllowed: false,
+      reason: `The value of ${rule.credential.header} for ${host} was forgotten when the server restarted. Set the sandbox's egress again.`,
+    }
   return { isAllowed: true, rule }
 }
 

@@ -1,7 +1,7 @@
 /** Bytes from one connection to another. */
 import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
-import { after } from '../../kernel/index.ts'
+import { after, monotonicMs } from '../../kernel/index.ts'
 import { helloBytesMax } from './client-hello.ts'
 
 const firstWithinMs = 15_000
@@ -65,6 +65,7 @@ export function tunnel(
   spend: (way: 'out' | 'in', bytes: number) => boolean,
 ): { end: Promise<string | undefined>; cut(why: string): void } {
   let why: string | undefined
+  let saidMs = monotonicMs()
   const cut = (reason: string) => {
     why ??= reason
     inner.destroy()
@@ -72,6 +73,7 @@ export function tunnel(
   }
   const pass = (from: Socket, to: Socket, way: 'out' | 'in') => {
     from.on('data', (piece: Buffer) => {
+      saidMs = monotonicMs()
       if (!spend(way, piece.length)) return cut('The sandbox has moved the bytes that it may.')
       if (!to.write(piece)) from.pause()
     })
@@ -79,10 +81,19 @@ export function tunnel(
     from.on('end', () => to.end())
     from.on('error', () => to.destroy())
     from.on('close', () => to.destroy())
-    from.setTimeout(idleMs, () => cut(`Nothing was said for ${idleMs} ms.`))
   }
+  let cancelWatch = () => {}
+  const watch = () => {
+    const leftMs = idleMs - (monotonicMs() - saidMs)
+    if (leftMs <= 0) cut(`Nothing was said for ${idleMs} ms.`)
+    else cancelWatch = after(leftMs, watch, false)
+  }
+  watch()
   const closed = (socket: Socket) => new Promise<void>((resolve) => (socket.closed ? resolve() : socket.once('close', () => resolve())))
-  const end = Promise.all([closed(inner), closed(outer)]).then(() => why)
+  const end = Promise.all([closed(inner), closed(outer)]).then(() => {
+    cancelWatch()
+    return why
+  })
   pass(inner, outer, 'out')
   pass(outer, inner, 'in')
   if (!spend('out', first.length)) cut('The sandbox has moved the bytes that it may.')

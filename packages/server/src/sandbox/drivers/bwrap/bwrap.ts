@@ -165,5 +165,7 @@ export function bwrapDriver({
 /** Whether limits can still be changed to these: what control groups hold can, what processes inherited cannot. */
 function mayBecome({ cgroups }: BwrapHost, limits: SandboxLimits): boolean {
   const isSame = (names: (keyof SandboxLimits)[]) => names.every((name) => limits[name] === defaultLimits[name])
-  return isSame(['diskBytesMax']) && (isSame(['memoryBytesMax', 'processCountMax']) || (cgroups.limits.memory !== undefined && cgroups.limits.pids !== undefined))
+  return (
+    isSame(['diskBytesMax']) && (isSame(['memoryBytesMax', 'processCountMax']) || (cgroups.limits.memory !== undefined && cgroups.limits.pids !== undefined))
+  )
 }

@@ -242,7 +242,10 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     }
     const now = await measure()
     if (now.bytes > limits.diskBytesMax || now.files > limits.fileCountMax)
-      throw failure('over_limit', `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; with this archive it has ${now.bytes} in ${now.files}.`)
+      throw failure(
+        'over_limit',
+        `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; with this archive it has ${now.bytes} in ${now.files}.`,
+      )
   }
 
   async function stats(): Promise<SandboxStats> {

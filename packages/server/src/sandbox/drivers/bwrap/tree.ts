@@ -22,7 +22,8 @@ const notPacked = 'The archive could not be made'
 let jailCount = 0
 
 /** What was closed to its own owner is opened first; holes stay holes; whose a file is does not matter; sockets, which nobody can restore, are left out. */
-const packing = 'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; exec tar --create --file=- --sparse --numeric-owner --owner=0 --group=0 --warning=no-file-changed -- .'
+const packing =
+  'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; exec tar --create --file=- --sparse --numeric-owner --owner=0 --group=0 --warning=no-file-changed -- .'
 /** Paths are taken below the folder, links are made last, owners are not looked at. */
 const unpacking = 'mkdir -p -- "$1" && cd -- "$1" && exec tar --extract --file=- --no-same-owner --same-permissions --delay-directory-restore'
 
@@ -93,6 +94,11 @@ function start({ host, folder, user, limits }: TreePlace, script: string, path: 
 
 function explain(launched: Launched, what: string, cause?: unknown): Error {
   const said = launched.complaints()
-  const code = what === notPacked && /No such file|Not a directory/.test(said) ? 'not_found' : /File name too long|No space left|too large/i.test(said) ? 'over_limit' : 'invalid'
+  const code =
+    what === notPacked && /No such file|Not a directory/.test(said)
+      ? 'not_found'
+      : /File name too long|No space left|too large/i.test(said)
+        ? 'over_limit'
+        : 'invalid'
   return failure(code, `${what}: ${said.split('\n').slice(0, 3).join(' ').slice(0, 600) || 'tar was ended'}`, cause)
 }
