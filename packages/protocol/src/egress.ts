@@ -4,7 +4,7 @@ import { z } from 'zod'
 const HostPattern = z
   .string()
   .max(255)
-  .regex(/^(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)+$/i, 'must be a host name such as api.example.com or *.example.com')
+  .regex(/^(\*\.)?([a-z0-9_-]+\.)+[a-z][a-z0-9-]*$/i, 'must be a host name such as api.example.com or *.example.com')
 
 /** A header that the proxy puts into each request which the rule lets through. Its value stays in the server's memory: no sandbox, row or log holds it. */
 export const EgressCredential = z.strictObject({

@@ -3,7 +3,7 @@ import { type Agent, type Approval, type LiveFrame, type Run, type RunEvent, typ
 import { type ApiOptions, type RunStream, type Services, httpApi, implementAll } from '../../src/api/index.ts'
 import type { Caller, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
-import type { SandboxService } from '../../src/sandbox/index.ts'
+import { fakeSandboxes } from './fake-sandboxes.ts'
 
 export const runId = '0195e0d6-5c1e-7000-8000-000000000001'
 export const otherTenantsRunId = '0195e0d6-5c1e-7000-8000-000000000002'
@@ -160,9 +160,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     delete: called('keys.delete', aKey),
     stop: async () => {},
   }
-  // There is none, whoever asks: what becomes of real ones is tested with a real database.
-  const none = () => Promise.reject(new AppError('not_found', 'No sandbox.'))
-  const noSandboxes = new Proxy({}, { get: () => none }) as SandboxService
+  const sandboxes = fakeSandboxes(called, { ...hidden })
   const services: Services = {
     runs: {
       start: called('runs.start', aRun),
@@ -178,7 +176,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
     keys,
     system: { describe: async () => aSystem },
-    sandboxes: noSandboxes,
+    sandboxes,
     stopping: new AbortController().signal,
     log: silentLog,
     ...changes.services,
@@ -187,7 +185,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     implementations: implementAll(services),
     authenticate,
     findFile: async () => undefined,
-    trees: noSandboxes,
+    trees: sandboxes,
     health: async () => {},
     consoleFolder: '/nowhere',
     host: '127.0.0.1',
