@@ -16,7 +16,7 @@ export type ClientOptions = {
 export type RequestOptions = {
   method?: string
   headers?: Record<string, string>
-  body?: string | Uint8Array | ReadableStream<Uint8Array>
+  body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
   signal?: AbortSignal | undefined
 }
 
