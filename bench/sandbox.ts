@@ -1,10 +1,11 @@
 /** How fast sandboxes are, beside the bare programs and bare bubblewrap on the same machine in the same run. */
-import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { silentLog } from '../packages/server/src/kernel/index.ts'
-import { openSandboxes, type Sandbox } from '../packages/server/src/sandbox/index.ts'
+import { gapNames, openSandboxes, type Sandbox } from '../packages/server/src/sandbox/index.ts'
 import { familyOf } from '../packages/server/src/sandbox/processes.ts'
 
 type Line = { figure: string; value: number; unit: string; n: number }
@@ -22,7 +23,7 @@ export async function sandboxBench(emit: Emit): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'longhaul-bench-'))
   try {
     const startedMs = performance.now()
-    const sandboxes = await openSandboxes({ driver: 'auto', root, log: silentLog })
+    const sandboxes = await openSandboxes({ driver: 'auto', root, log: silentLog, accept: gapNames })
     const { driver, languages } = sandboxes.capabilities
     emit({ figure: `${driver}_open_ms`, value: performance.now() - startedMs, unit: 'ms', n: 1 })
     try {
@@ -32,16 +33,123 @@ export async function sandboxBench(emit: Emit): Promise<void> {
       if (driver === 'bwrap') {
         await idleMemory(sandboxes.open, emit)
         await bare(possible, emit)
+        await trees(sandboxes.open, emit)
+        await throughput(await sandboxes.open('loud'), emit)
       }
     } finally {
       await sandboxes.stop()
     }
+    if (driver === 'bwrap') await pooled(root, emit)
   } finally {
     rmSync(root, { recursive: true, force: true })
   }
 }
 
 type Open = (id: string) => Promise<Sandbox>
+
+/** The same where some are started ahead of time: what a caller waits from asking for a sandbox to its first answer. */
+async function pooled(root: string, emit: Emit): Promise<void> {
+  const size = 4
+  const sandboxes = await openSandboxes({ driver: 'bwrap', root, log: silentLog, accept: gapNames, poolSize: size })
+  const isFull = async () => {
+    const warm = () => readdirSync(root).filter((name) => name.startsWith('pool-') && existsSync(join(root, name, 'live.json'))).length
+    while (warm() < size) await new Promise((resolve) => setTimeout(resolve, 20))
+    await new Promise((resolve) => setTimeout(resolve, 300)) // The last one has run its first command then.
+  }
+  try {
+    const create: number[] = []
+    const both: number[] = []
+    for (let i = 0; i < 20; i++) {
+      await isFull()
+      const startedMs = performance.now()
+      const sandbox = await sandboxes.open(`pooled-${i}`)
+      create.push(performance.now() - startedMs)
+      await run(sandbox, 'true')
+      both.push(performance.now() - startedMs)
+      await sandbox.destroy()
+    }
+    percentiles('bwrap_create_warm', create, emit)
+    percentiles('bwrap_create_warm_and_first_command', both, emit)
+    const startedMs = performance.now()
+    const all = await Promise.all(
+      Array.from({ length: 100 }, async (_, i) => {
+        const sandbox = await sandboxes.open(`hundred-${i}`)
+        await run(sandbox, 'true')
+        return sandbox
+      }),
+    )
+    emit({ figure: 'bwrap_create_100_at_once_ms', value: performance.now() - startedMs, unit: 'ms', n: 100 })
+    await Promise.all(all.map((each) => each.destroy()))
+  } finally {
+    await sandboxes.stop()
+  }
+}
+
+/** 50 MB in 2,000 files: into another sandbox, into an archive, and out of it; beside it what `cp` takes for the same on the host. */
+async function trees(open: Open, emit: Emit): Promise<void> {
+  const source = await open('tree')
+  await run(source, 'sh', ['-c', 'mkdir -p t; for d in $(seq 20); do mkdir t/$d; head -c 2500000 /dev/urandom | split -b 25000 - t/$d/; done'])
+  const fork: number[] = []
+  const pack: number[] = []
+  const unpack: number[] = []
+  for (let i = 0; i < 8; i++) {
+    const target = await open(`tree-${i}`)
+    fork.push(
+      await timed(async () => {
+        const tree = await source.trees?.pack('/workspace', true)
+        if (!tree) throw new Error('This driver has no archives.')
+        await target.trees?.unpack('/workspace', tree.stream)
+        await tree.done
+      }),
+    )
+    await target.destroy()
+    const pieces: Buffer[] = []
+    pack.push(
+      await timed(async () => {
+        const tree = await source.trees?.pack('/workspace', true)
+        for await (const piece of tree?.stream ?? []) pieces.push(piece as Buffer)
+        await tree?.done
+      }),
+    )
+    const other = await open(`restored-${i}`)
+    unpack.push(await timed(() => other.trees?.unpack('/workspace', Readable.from(pieces))))
+    await other.destroy()
+  }
+  percentiles('bwrap_fork_50mb', fork, emit)
+  percentiles('bwrap_snapshot_50mb', pack, emit)
+  percentiles('bwrap_restore_50mb', unpack, emit)
+  const folder = mkdtempSync(join(tmpdir(), 'longhaul-bare-'))
+  execFileSync('sh', [
+    '-c',
+    'mkdir -p "$1/a/t"; for d in $(seq 20); do mkdir "$1/a/t/$d"; head -c 2500000 /dev/urandom | split -b 25000 - "$1/a/t/$d/"; done',
+    'sh',
+    folder,
+  ])
+  let count = 0
+  const copies: number[] = []
+  for (let i = 0; i < 8; i++) copies.push(await timed(() => runBare(['cp', '-a', join(folder, 'a'), join(folder, `b${count++}`)])))
+  percentiles('bare_cp_50mb', copies, emit)
+  rmSync(folder, { recursive: true })
+  await source.destroy()
+}
+
+/** How fast output leaves a sandbox, against a pipe on the host. */
+async function throughput(sandbox: Sandbox, emit: Emit): Promise<void> {
+  const megabytes = 200
+  const script = `head -c ${megabytes}M /dev/zero`
+  const inside = await timed(() => sandbox.exec({ script, timeoutMs: 60_000 }, { signal: never, outputBytesMax: 2 ** 30, isKept: false, onOutput: () => {} }))
+  emit({ figure: 'bwrap_stdout_mb_per_second', value: megabytes / (inside / 1_000), unit: 'MB/s', n: 1 })
+  const bareMs = await timed(
+    () =>
+      new Promise((resolve) => {
+        const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+        child.stdout.on('data', (piece: Buffer) => piece.toString())
+        child.on('close', resolve)
+      }),
+  )
+  emit({ figure: 'bare_stdout_mb_per_second', value: megabytes / (bareMs / 1_000), unit: 'MB/s', n: 1 })
+  await sandbox.destroy()
+}
 
 /** From nothing to the first answer, and back to nothing. */
 async function lives(open: Open, driver: string, emit: Emit): Promise<void> {

@@ -1,8 +1,9 @@
 /** `npm run verify -- <name> [--seed N] [--minutes M]`: long searches for faults that no test names. Prints one JSON object per line; exits with 1 when something was found. */
 import { parseArgs } from 'node:util'
 import { verifyCrashes } from '../packages/server/test/verify/crashes.ts'
+import { verifySandboxes } from '../packages/server/test/verify/sandbox-leaks.ts'
 
-const searches = { crashes: verifyCrashes }
+const searches = { crashes: verifyCrashes, sandbox: verifySandboxes }
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' }, minutes: { type: 'string', default: '5' } } })
 const search = Object.entries(searches).find(([name]) => name === positionals[0])?.[1]

@@ -388,6 +388,58 @@ alter table runs enable row level security, force row level security;
 create policy across_tenants on runs as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on runs as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table sandbox_connections (
+  tenant_id text not null,
+  sandbox_id uuid not null,
+  id uuid not null,
+  host text not null,
+  port integer not null,
+  method text,
+  path text,
+  verdict text not null,
+  reason text,
+  status integer,
+  bytes_out bigint not null,
+  bytes_in bigint not null,
+  started_at timestamp with time zone not null,
+  duration_ms integer not null,
+  constraint sandbox_connections_pkey PRIMARY KEY (tenant_id, sandbox_id, id),
+  constraint sandbox_connections_verdict_check CHECK ((verdict = ANY (ARRAY['allowed'::text, 'refused'::text, 'failed'::text])))
+);
+CREATE INDEX sandbox_connections_old ON public.sandbox_connections USING btree (started_at);
+alter table sandbox_connections enable row level security, force row level security;
+create policy across_tenants on sandbox_connections as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on sandbox_connections as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table sandboxes (
+  tenant_id text not null,
+  id uuid not null,
+  name text,
+  owner_id uuid not null,
+  state text not null,
+  home text,
+  snapshot_id uuid,
+  limits json not null,
+  env json not null,
+  egress json,
+  egress_bytes bigint default 0 not null,
+  egress_requests bigint default 0 not null,
+  made_from json not null,
+  disk_bytes bigint default 0 not null,
+  ttl_ms bigint not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  used_at timestamp with time zone default clock_timestamp() not null,
+  expires_at timestamp with time zone not null,
+  constraint sandboxes_pkey PRIMARY KEY (tenant_id, id),
+  constraint sandboxes_state_check CHECK ((state = ANY (ARRAY['active'::text, 'released'::text, 'stopped'::text])))
+);
+CREATE INDEX sandboxes_at_home ON public.sandboxes USING btree (home, used_at) WHERE (state = 'active'::text);
+CREATE UNIQUE INDEX sandboxes_by_name ON public.sandboxes USING btree (tenant_id, name) WHERE ((name IS NOT NULL) AND (state <> 'stopped'::text));
+CREATE INDEX sandboxes_left ON public.sandboxes USING btree (expires_at) WHERE (state <> 'stopped'::text);
+alter table sandboxes enable row level security, force row level security;
+create policy across_tenants on sandboxes as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on sandboxes as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table schedules (
   id uuid not null,
   tenant_id text not null,
@@ -447,6 +499,24 @@ create table sessions (
 alter table sessions enable row level security, force row level security;
 create policy across_tenants on sessions as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on sessions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table snapshots (
+  tenant_id text not null,
+  id uuid not null,
+  name text,
+  owner_id uuid not null,
+  sandbox_id uuid not null,
+  is_internal boolean not null,
+  limits json not null,
+  bytes bigint not null,
+  digest text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint snapshots_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX snapshots_by_name ON public.snapshots USING btree (tenant_id, name) WHERE (name IS NOT NULL);
+alter table snapshots enable row level security, force row level security;
+create policy across_tenants on snapshots as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on snapshots as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table stops (
   id uuid not null,

@@ -1,11 +1,8 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
+import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './command-parts.ts'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import type { Invocation } from './invocation.ts'
-
-type Shared = { url?: string; key?: string; json?: boolean }
-/** `isGraceful`: it ends by itself after Ctrl-C, and has something to say or to tidy up. Everything else just ends. */
-export type Act = (options: Shared, work: (invocation: Invocation) => Promise<number>, isGraceful?: 'graceful') => Promise<void>
+import { sandboxesCommands } from './sandboxes-commands.ts'
 
 type Shown = Shared & { out?: string; quiet?: boolean; rows: number; giveUpAfter: number }
 const followOptions = ({ out, quiet, rows, giveUpAfter }: Shown) => ({ out, isQuiet: quiet ?? false, rowsMax: rows, giveUpAfterMs: giveUpAfter * 1_000 })
@@ -32,6 +29,7 @@ export function createProgram(version: string, act: Act): Command {
   attentionCommands(program, act)
   approvalsCommands(program, act)
   agentsCommands(program, act)
+  sandboxesCommands(program, act)
   keysCommands(program, act)
   tenantCommands(program, act)
   policyCommands(program, act)
@@ -645,14 +643,6 @@ function evalCommand(program: Command, act: Act): void {
     )
 }
 
-const withServer = (command: Command): Command =>
-  command
-    .option('--json', 'print JSON, one value a line')
-    .optionsGroup('Server:')
-    .option('--url <url>', 'the server’s address')
-    .option('--key <key>', 'the API key')
-    .optionsGroup('Options:')
-
 const withGuard = (command: Command): Command =>
   command
     .option('--canary <percent>', 'only for this share of new runs; a session stays with what it gets', wholeNumber(1, 99))
@@ -668,18 +658,6 @@ const withAnswer = (command: Command): Command =>
     .option('--rows <n>', 'rows of a table to show', wholeNumber(0, 100_000), 40)
     .addOption(new Option('--give-up-after <seconds>', 'how long to go on without any connection').argParser(wholeNumber(1, 86_400)).default(600))
 
-const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
 const connection = `
 The server is found by --url and --key, or LONGHAUL_URL and LONGHAUL_API_KEY, or the nearest
 .longhaul/credentials.json from this folder upwards, which the server writes when it starts.`
-
-const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value]
-
-const wholeNumber =
-  (least: number, most = Number.MAX_SAFE_INTEGER) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (!/^-?\d+$/.test(text) || value < least || value > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}.`)
-    return value
-  }

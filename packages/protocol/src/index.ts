@@ -24,6 +24,7 @@ export { Delivery, Destination, deliveryStates, listDeliveries } from './destina
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
 export { AuditEntry, AuditHead, auditOperations, auditOutcomes, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
+export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
 export {
   Decider,
@@ -75,6 +76,34 @@ export {
   signalRun,
   startRun,
 } from './runs.ts'
+export {
+  OutputPiece,
+  SandboxInfo,
+  SandboxLimitsInput,
+  SandboxProcess,
+  Snapshot,
+  sandboxOperations,
+  sandboxStates,
+  createSandbox,
+  deleteSnapshot,
+  execInSandbox,
+  forkSandbox,
+  getSandbox,
+  getSandboxStats,
+  killProcess,
+  listConnections,
+  listFiles,
+  listProcesses,
+  listSandboxes,
+  listSnapshots,
+  readFile,
+  readOutput,
+  setSandboxEgress,
+  snapshotSandbox,
+  startProcess,
+  stopSandbox,
+  writeFiles,
+} from './sandbox-service.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export {
   Calendar,

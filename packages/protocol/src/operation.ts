@@ -20,6 +20,8 @@ export const permissions = [
   'secrets:manage',
   'audit:read',
   'system:read',
+  'sandboxes:read',
+  'sandboxes:write',
 ] as const
 export type Permission = (typeof permissions)[number]
 

@@ -11,12 +11,14 @@ import { runOperations } from './runs.ts'
 import { scheduleOperations } from './schedules.ts'
 import { stopOperations } from './stops.ts'
 import { secretOperations } from './secrets.ts'
+import { sandboxOperations } from './sandbox-service.ts'
 import { systemOperations } from './system.ts'
 import { tenantOperations } from './tenants.ts'
 
 /**
- * Every operation there is. Two addresses are not operations, since they speak no JSON: `GET /healthz` and
- * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes.
+ * Every operation there is. These addresses are not operations, since they speak no JSON: `GET /healthz`;
+ * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes; and `GET` and `PUT /v1/sandboxes/{sandboxId}/tree?path=`
+ * (permissions `sandboxes:read` and `sandboxes:write`), whose body is a tar archive of a folder in the workspace.
  */
 export const operations: readonly Operation[] = [
   ...runOperations,
@@ -33,4 +35,5 @@ export const operations: readonly Operation[] = [
   ...secretOperations,
   ...auditOperations,
   ...systemOperations,
+  ...sandboxOperations,
 ]

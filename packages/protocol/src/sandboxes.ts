@@ -33,6 +33,8 @@ export const ExecResult = z.object({
   durationMs: z.number(),
   /** Which driver it ran in: `bwrap`, `virtual`, … */
   driver: z.string(),
+  /** What this sandbox's limits ask for and this host could not enforce while the command ran. */
+  notEnforced: z.array(z.string()).default([]),
 })
 export type ExecResult = z.infer<typeof ExecResult>
 

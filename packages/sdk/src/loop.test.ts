@@ -292,7 +292,17 @@ test('an agent killed around any of its facts gives the same answer, and no tool
   expect(total).toBeLessThan((crashed.length + 1) * 3 + crashed.length)
 })
 
-const execResult = { exitCode: 0, signal: null, stdout: 'out\n', stderr: '', isTruncated: false, isTimedOut: false, durationMs: 1, driver: 'test' }
+const execResult = {
+  exitCode: 0,
+  signal: null,
+  stdout: 'out\n',
+  stderr: '',
+  isTruncated: false,
+  isTimedOut: false,
+  durationMs: 1,
+  driver: 'test',
+  notEnforced: [],
+}
 
 test('the stock tools work in the sandbox', async () => {
   const commands: unknown[] = []

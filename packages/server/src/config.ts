@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
 import { webhookReaches } from './outcomes/index.ts'
+import { gapNames } from './sandbox/index.ts'
 
 const integer = (min: number, max: number) =>
   z
@@ -72,6 +73,31 @@ export const settings = {
     .enum(['auto', 'bwrap', 'virtual'])
     .default('auto')
     .describe('Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`.'),
+  LONGHAUL_SANDBOX_ACCEPT: z
+    .string()
+    .max(200)
+    .default(gapNames.join(','))
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '' && name !== 'none'),
+    )
+    .pipe(z.array(z.enum(gapNames, `must be some of ${gapNames.join(', ')}, or none`)))
+    .describe(
+      'Limits of sandboxes that this host need not enforce: `memory`, `cpu`, `disk`, with commas between them, or `none`. What is missing and not named here keeps the server from starting; what is named is told in the record of each command.',
+    ),
+  LONGHAUL_SANDBOX_POOL: integer(0, 100).default(2).describe('Sandboxes that are started ahead of time, so that new ones are there at once. About 12 MB each.'),
+  LONGHAUL_SANDBOXES_PER_TENANT: integer(1, 1_000_000).default(200).describe('Sandboxes made through the API that a tenant may have at once.'),
+  LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT: integer(1_000_000, 100_000_000_000_000)
+    .default(50_000_000_000)
+    .describe('What such sandboxes and their snapshots may hold together, for each tenant.'),
+  LONGHAUL_SANDBOX_TTL_MS: integer(60_000, 31_536_000_000)
+    .default(86_400_000)
+    .describe('A sandbox made through the API ends when it was not used for so long, unless it was given another time.'),
+  LONGHAUL_SANDBOX_RELEASE_MS: integer(60_000, 31_536_000_000)
+    .default(3_600_000)
+    .describe('Unused for so long, such a sandbox’s workspace goes into a snapshot, from which the next use brings it back.'),
   LONGHAUL_MODEL: modelId
     .optional()
     .describe('What an agent gets that names no model, as `provider/model`. Absent: the first provider that has a key, else the offline stand-in.'),

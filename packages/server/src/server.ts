@@ -11,7 +11,7 @@ import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries } from './outcomes/index.ts'
-import { type Capabilities, openSandboxes } from './sandbox/index.ts'
+import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
@@ -75,8 +75,28 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   await audit.start()
   onStop('audit log', audit.stop)
   const { admitTool, guard } = guardSteps({ policies, audit, log })
-  const sandboxes = await timed('sandbox', () => openSandboxes({ driver: config.LONGHAUL_SANDBOX_DRIVER, root: join(dataDir, 'sandboxes'), log }))
+  const sandboxes = await timed('sandbox', () =>
+    openSandboxes({
+      driver: config.LONGHAUL_SANDBOX_DRIVER,
+      root: join(dataDir, 'sandboxes'),
+      log,
+      poolSize: config.LONGHAUL_SANDBOX_POOL,
+      accept: config.LONGHAUL_SANDBOX_ACCEPT,
+    }),
+  )
   onStop('sandboxes', sandboxes.stop)
+  const managed = openManaged({
+    db,
+    log,
+    sandboxes,
+    blobFolder: join(dataDir, 'blobs'),
+    countMax: config.LONGHAUL_SANDBOXES_PER_TENANT,
+    diskBytesMax: config.LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT,
+    ttlMs: config.LONGHAUL_SANDBOX_TTL_MS,
+    releaseMs: config.LONGHAUL_SANDBOX_RELEASE_MS,
+  })
+  await managed.start()
+  onStop('sandboxes of callers', managed.stop)
   const gateway = openGateway({
     keys: {
       ...(config.OPENAI_API_KEY !== undefined && { openai: config.OPENAI_API_KEY }),
@@ -151,6 +171,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       policies,
       secrets,
       audit,
+      sandboxes: managed.service,
       stopping: stopping.signal,
       log,
       system: {
@@ -177,6 +198,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       if (stopping.signal.aborted) throw new AppError('unavailable', 'The server is stopping.')
       await engine.assertHealthy()
     },
+    trees: managed.service,
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,
     publicUrl: config.LONGHAUL_PUBLIC_URL,

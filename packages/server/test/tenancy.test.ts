@@ -67,6 +67,23 @@ const ofSchedule = (method: string, path: string, body?: Json): Case => ({
   ),
   foreign: 'not_found',
 })
+/** A sandbox that only acme has, with a file, a process and a snapshot of its own. */
+const box = async (acme: BedCaller): Promise<{ id: string; process: string }> => {
+  const id = await idOf(await acme.ask('POST', '/v1/sandboxes', {}))
+  await acme.ask('POST', `/v1/sandboxes/${id}/files`, { files: [{ path: 'canary', base64: '' }] })
+  return { id, process: await idOf(await acme.ask('POST', `/v1/sandboxes/${id}/processes`, { script: 'true' })) }
+}
+const ofBox = (method: string, path: (made: { id: string; process: string }) => string, body?: Json): Case => ({
+  async request(acme) {
+    const made = await box(acme)
+    return [method, `/v1/sandboxes/${made.id}${path(made)}`, ...(body === undefined ? [] : [body])] as Request
+  },
+  foreign: 'not_found',
+})
+const snapshotOf = async (acme: BedCaller, name: string): Promise<void> => {
+  const { id } = await box(acme)
+  await acme.ask('POST', `/v1/sandboxes/${id}/snapshots`, { name })
+}
 const failed = async (acme: BedCaller): Promise<Run> => run(acme, 'fails')
 
 const cases: Record<string, Case> = {
@@ -116,6 +133,25 @@ const cases: Record<string, Case> = {
   },
   'deployments.list': { request: async (acme) => (await bird(acme), ['GET', '/v1/agents/canary-bird/deployments']), foreign: 'not_found' },
   'deployments.rollback': { request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/rollback', {}]), foreign: 'not_found' },
+  'sandboxes.create': fixed('own', 'POST', '/v1/sandboxes', {}),
+  'sandboxes.list': { request: async (acme) => (await box(acme), ['GET', '/v1/sandboxes']), foreign: 'own' },
+  'sandboxes.get': ofBox('GET', () => ''),
+  'sandboxes.exec': ofBox('POST', () => '/exec', { script: 'true' }),
+  'sandboxes.start': ofBox('POST', () => '/processes', { script: 'true' }),
+  'sandboxes.processes': ofBox('GET', () => '/processes'),
+  'sandboxes.output': ofBox('GET', (made) => `/processes/${made.process}/output`),
+  'sandboxes.kill': ofBox('POST', (made) => `/processes/${made.process}/kill`, {}),
+  'sandboxes.write': ofBox('POST', () => '/files', { files: [{ path: 'a', base64: '' }] }),
+  'sandboxes.read': ofBox('GET', () => '/files/content?path=canary'),
+  'sandboxes.files': ofBox('GET', () => '/files'),
+  'sandboxes.snapshot': ofBox('POST', () => '/snapshots', {}),
+  'sandboxes.fork': ofBox('POST', () => '/fork', {}),
+  'sandboxes.egress': ofBox('POST', () => '/egress', { egress: null }),
+  'sandboxes.connections': ofBox('GET', () => '/connections'),
+  'sandboxes.stats': ofBox('GET', () => '/stats'),
+  'sandboxes.stop': ofBox('POST', () => '/stop', {}),
+  'snapshots.list': { request: async (acme) => (await snapshotOf(acme, 'canary-listed'), ['GET', '/v1/snapshots']), foreign: 'empty' },
+  'snapshots.delete': { request: async (acme) => (await snapshotOf(acme, 'canary-gone'), ['DELETE', '/v1/snapshots/canary-gone']), foreign: 'not_found' },
   'approvals.list': { request: async (acme) => (await run(acme, 'asks'), ['GET', '/v1/approvals']), foreign: 'empty' },
   'approvals.decide': about('asks', 'POST', (waiting) => `/v1/approvals/${waiting.wait?.approvalId}`, { approved: true }),
   'agents.list': fixed('own', 'GET', '/v1/agents'),

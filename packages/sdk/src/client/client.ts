@@ -13,7 +13,12 @@ export type ClientOptions = {
   fetch?: typeof globalThis.fetch
 }
 
-export type RequestOptions = { method?: string; headers?: Record<string, string>; body?: string; signal?: AbortSignal | undefined }
+export type RequestOptions = {
+  method?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>
+  signal?: AbortSignal | undefined
+}
 
 export type Client = Calls & {
   readonly url: string
@@ -38,6 +43,7 @@ export function createClient(options: ClientOptions): Client {
       (options.fetch ?? fetch)(`${url}${path}`, {
         ...init,
         signal: init.signal ?? null,
+        ...(init.body instanceof ReadableStream && { duplex: 'half' }),
         headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers },
       }),
     )

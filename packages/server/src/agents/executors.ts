@@ -20,7 +20,7 @@ export type ExecutorPorts = {
 export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorPorts): Executors {
   const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
     const seed = join(folderOf(run.tenantId, run.agent, run.version), 'agent', 'sandbox', 'workspace')
-    return sandboxes.open(run.id, existsSync(seed) ? seed : undefined) // Most agents bring no files.
+    return sandboxes.open(sandboxIdOf(run), existsSync(seed) ? seed : undefined) // Most agents bring no files.
   }
   return {
     model: {
@@ -60,6 +60,14 @@ export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorP
       },
     },
   }
+}
+
+/**
+ * A conversation's runs work in one sandbox, one after the other. Another asker has another, for what is in there may be more than that
+ * one may see; and so has another version, whose files began differently.
+ */
+export function sandboxIdOf({ id, tenantId, agent, version, sessionId, asker }: StepContext['run']): string {
+  return sessionId === null ? id : ['session', tenantId, agent, version, asker.id, sessionId].join('\n')
 }
 
 /** Nothing reads a file's content in the journal: a worker that replays the run sends it again. */

@@ -1,6 +1,7 @@
 import { ErrorBody, operations } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { approvalId, authenticate, keyId, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
+import { processId } from '../../test/support/fake-sandboxes.ts'
 import { AppError, createLog } from '../kernel/index.ts'
 import { assertComplete } from './implement.ts'
 
@@ -68,6 +69,25 @@ const good: Record<string, [string, string, unknown?]> = {
   'audit.head': ['GET', '/v1/audit/head'],
   'audit.verify': ['POST', '/v1/audit/verify', {}],
   'system.get': ['GET', '/v1/system'],
+  'sandboxes.create': ['POST', '/v1/sandboxes', { name: 'work', egress: { rules: [{ host: 'example.com' }] } }],
+  'sandboxes.list': ['GET', '/v1/sandboxes?state=active'],
+  'sandboxes.get': ['GET', '/v1/sandboxes/work'],
+  'sandboxes.exec': ['POST', '/v1/sandboxes/work/exec', { script: 'true' }],
+  'sandboxes.start': ['POST', '/v1/sandboxes/work/processes', { cmd: 'true', args: [] }],
+  'sandboxes.processes': ['GET', '/v1/sandboxes/work/processes'],
+  'sandboxes.output': ['GET', `/v1/sandboxes/work/processes/${processId}/output?after=3`],
+  'sandboxes.kill': ['POST', `/v1/sandboxes/work/processes/${processId}/kill`],
+  'sandboxes.write': ['POST', '/v1/sandboxes/work/files', { files: [{ path: 'a', base64: '' }] }],
+  'sandboxes.read': ['GET', '/v1/sandboxes/work/files/content?path=a'],
+  'sandboxes.files': ['GET', '/v1/sandboxes/work/files'],
+  'sandboxes.snapshot': ['POST', '/v1/sandboxes/work/snapshots', { name: 'kept' }],
+  'sandboxes.fork': ['POST', '/v1/sandboxes/work/fork'],
+  'sandboxes.egress': ['POST', '/v1/sandboxes/work/egress', { egress: null }],
+  'sandboxes.connections': ['GET', '/v1/sandboxes/work/connections'],
+  'sandboxes.stats': ['GET', '/v1/sandboxes/work/stats'],
+  'sandboxes.stop': ['POST', '/v1/sandboxes/work/stop'],
+  'snapshots.list': ['GET', '/v1/snapshots'],
+  'snapshots.delete': ['DELETE', '/v1/snapshots/kept'],
 }
 
 test.each(operations.map((operation) => [operation.id, operation] as const))(
@@ -150,6 +170,14 @@ test.each<[string, [string, string, unknown?], number, string, RegExp]>([
   ['an agent that is not there', ['GET', '/v1/agents/nobody'], 404, 'not_found', /No agent nobody/],
   ['a file that is not there', ['GET', `/v1/files/${runId}`], 404, 'not_found', /No file/],
   ['a file id that is none', ['GET', '/v1/files/..%2f..%2fetc'], 400, 'invalid', /fileId: must be a UUID/],
+  [
+    'a rule for an address',
+    ['POST', '/v1/sandboxes', { egress: { rules: [{ host: '10.0.0.1' }] } }],
+    400,
+    'invalid',
+    /egress\.rules\.0\.host: must be a host name/,
+  ],
+  ['neither a script nor a program', ['POST', '/v1/sandboxes/work/exec', {}], 400, 'invalid', /either script, or cmd/],
   ['an address that is not there', ['GET', '/v1/rnus'], 404, 'not_found', /nothing at \/v1\/rnus/],
   ['a method that is not offered', ['DELETE', '/v1/runs'], 405, 'invalid', /DELETE is not offered here. Use POST or GET/],
   ['a method nobody offers', ['PATCH', '/healthz'], 405, 'invalid', /Use GET/],
@@ -315,7 +343,7 @@ test('an operation without an implementation, with two, or outside the list keep
   const all = operations.map((operation) => ({ operation, handle: async () => ({}) }))
   expect(() => assertComplete(operations, all)).not.toThrow()
   expect(() => assertComplete(operations, all.slice(1))).toThrow('runs.start has 0 implementations')
-  expect(() => assertComplete(operations, [...all, ...all.slice(-1)])).toThrow('system.get has 2 implementations')
+  expect(() => assertComplete(operations, [...all, ...all.slice(-1)])).toThrow('snapshots.delete has 2 implementations')
   expect(() => assertComplete(operations.slice(1), all)).toThrow('runs.start is not in the list')
   expect(() => makeApi({ implementations: all.slice(1) })).toThrow('runs.start has 0 implementations')
 })

@@ -11,12 +11,14 @@ import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
 import { type RateLimit, openRateLimit } from './rate-limit.ts'
+import { type TreeService, readTree, writeTree } from './trees.ts'
 
 export type ApiOptions = Omit<GateOptions, 'log'> & {
   implementations: readonly Implementation[]
   /** Whose secret this is; undefined when it is nobody's. */
   authenticate(secret: string): Promise<Caller | undefined>
   findFile: FindFile
+  trees: TreeService
   /** Rejects, with why, while the server cannot do its work. */
   health(): Promise<void>
   /** The built console. */
@@ -51,6 +53,17 @@ export function httpApi(given: ApiOptions): Api {
     const caller = await admit(c, options)
     assertPermitted(caller, 'files:read')
     return sendFile(await options.findFile(caller, fileIdOf(c)), fileIdOf(c), c.req.method)
+  })
+  const tree = '/v1/sandboxes/:sandboxId/tree'
+  app.get(tree, async (c) => {
+    const caller = await admit(c, options)
+    assertPermitted(caller, 'sandboxes:read')
+    return readTree(options.trees, caller, c.req.param('sandboxId'), c.req.query('path'))
+  })
+  app.put(tree, async (c) => {
+    const caller = await admit(c, options)
+    assertPermitted(caller, 'sandboxes:write')
+    return writeTree(options.trees, caller, c.req.param('sandboxId'), c.req.query('path'), c.req.raw)
   })
   for (const [path, methods] of offered()) {
     app.all(path, (c) => {
@@ -162,9 +175,13 @@ const toPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1')
 
 /** Which methods each path has. */
 function offered(): Map<string, string[]> {
-  const methods = Map.groupBy([...operations.map(({ http }) => http), ['GET', '/v1/files/{fileId}'], ['GET', '/healthz']] as const, ([, path]) =>
-    toPattern(path),
-  )
+  const others = [
+    ['GET', '/v1/files/{fileId}'],
+    ['GET', '/v1/sandboxes/{sandboxId}/tree'],
+    ['PUT', '/v1/sandboxes/{sandboxId}/tree'],
+    ['GET', '/healthz'],
+  ] as const
+  const methods = Map.groupBy([...operations.map(({ http }) => http), ...others], ([, path]) => toPattern(path))
   return new Map([...methods].map(([path, https]) => [path, https.map(([method]) => method)]))
 }
 

@@ -2,6 +2,7 @@
 import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
+import type { SandboxService } from '../sandbox/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { auditImplementations } from './audit.ts'
@@ -16,6 +17,7 @@ import { type RunService, runImplementations } from './runs.ts'
 import { secretImplementations } from './secrets.ts'
 import { type ScheduleService, scheduleImplementations } from './schedules.ts'
 import { type StopService, stopImplementations } from './stops.ts'
+import { sandboxImplementations } from './sandboxes.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 import { tenantImplementations } from './tenants.ts'
 
@@ -34,6 +36,7 @@ export type Services = {
   policies: Policies
   secrets: Secrets
   audit: Audit
+  sandboxes: SandboxService
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -54,5 +57,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...policyImplementations(services.policies),
   ...secretImplementations(services.secrets),
   ...auditImplementations(services.audit),
+  ...sandboxImplementations(services),
   ...systemImplementations(services.system),
 ]

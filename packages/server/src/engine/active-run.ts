@@ -28,7 +28,7 @@ import type { ClaimedRun, InboxRow, JournalRow } from './run-store.ts'
 
 /** What a server-side step may use while it executes. */
 export type StepContext = {
-  run: { id: string; tenantId: string; namespace: string; agent: string; version: string; asker: Asker }
+  run: { id: string; tenantId: string; namespace: string; agent: string; version: string; sessionId: string | null; asker: Asker }
   op: string
   signal: AbortSignal
   /** Passes on what happens meanwhile to whoever watches. Not recorded. */

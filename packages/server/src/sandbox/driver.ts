@@ -1,4 +1,14 @@
+import type { Readable } from 'node:stream'
 import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
+
+/** Limits that not every host can enforce, by the name that an operator accepts their absence with. */
+export const gaps = {
+  memory: 'hard memory limit of a whole sandbox',
+  cpu: 'processor time limit',
+  disk: 'hard disk limit',
+} as const
+export type Gap = keyof typeof gaps
+export const gapNames = Object.keys(gaps) as [Gap, ...Gap[]] // The table has some.
 
 /** What this host can enforce. `missing` names each gap with the line that closes it. */
 export type Capabilities = {
@@ -6,6 +16,7 @@ export type Capabilities = {
   isUsable: boolean
   enforced: string[]
   missing: { what: string; remedy: string }[]
+  gaps: Gap[]
   /** Programs that commands may count on: `sh`, `node`, `python3`. */
   languages: string[]
 }
@@ -27,10 +38,38 @@ export type CreateOptions = {
   limits?: Partial<SandboxLimits>
 }
 
+/** An archive on its way. Whoever takes it reads `stream` to its end and then waits for `done`, which rejects when it is not whole. */
+export type TreeStream = { stream: Readable; done: Promise<void>; cancel(): void }
+
+/** Whole trees of a workspace as tar archives. Paths are absolute and inside. */
+export type Trees = {
+  /** With `isFrozen` nothing in the sandbox moves until the archive is made. */
+  pack(path: string, isFrozen: boolean): Promise<TreeStream>
+  /** Laid out over what is there. Throws `over_limit` when the workspace has no room for it. */
+  unpack(path: string, archive: Readable): Promise<void>
+}
+
+/** What a sandbox uses at this moment. Undefined is what this host does not count. */
+export type SandboxStats = {
+  isRunning: boolean
+  memoryBytes: number | undefined
+  cpuMs: number | undefined
+  processCount: number | undefined
+  diskBytes: number
+  fileCount: number
+}
+
+/** A way out: the proxy's socket lies in `folder`, which is shown inside, read-only, at `egressPath`. */
+export type EgressDoor = { folder: string; open(env: Record<string, string>): void; close(): void }
+
 export type ExecOptions = {
   signal: AbortSignal
   /** Output as it comes. */
   onOutput?(stream: 'stdout' | 'stderr', text: string): void
+  /** Of stdout and stderr each, where another limit than the sandbox's is wanted. */
+  outputBytesMax?: number
+  /** False: output goes to `onOutput` alone, and the result holds none of it. */
+  isKept?: boolean
 }
 
 /** One live sandbox. Every method rejects with a `StepFailure` that names cause and remedy. */
@@ -38,16 +77,26 @@ export type Sandbox = {
   readonly driver: string
   exec(request: ExecRequest, options: ExecOptions): Promise<ExecResult>
   files(request: FilesRequest): Promise<FilesResult>
+  stats(): Promise<SandboxStats>
+  /** Absent where the driver has no archives. */
+  readonly trees?: Trees
+  /** Absent where nothing inside could use a network. While it is open, commands get its variables and find the proxy at 127.0.0.1:3128. */
+  readonly egress?: EgressDoor
   /** Ends every process of it. The workspace stays. */
   stop(): Promise<void>
   /** Ends it and deletes its workspace. */
   destroy(): Promise<void>
 }
 
+/** Where the folder of an `EgressDoor` is, seen from inside. */
+export const egressPath = '/run/longhaul/egress'
+
 export type SandboxDriver = {
   readonly name: string
   probe(): Promise<Capabilities>
   create(options: CreateOptions): Promise<Sandbox>
+  /** Deletes the workspace of this id, live or not. */
+  remove(id: string): Promise<void>
   /** Removes what an earlier process that was killed left behind. Called once, before the first `create`. */
   sweep(): Promise<void>
   /** Ends all sandboxes of this process. */

@@ -3,14 +3,14 @@ import { StringDecoder } from 'node:string_decoder'
 /** Collects what one command wrote to one stream, up to a limit, and passes it on as it comes. */
 export type Output = {
   push(bytes: Uint8Array): void
-  /** The whole text, ended: a character that was cut off at the end shows as U+FFFD. */
+  /** The whole text, if it is kept, ended: a character that was cut off at the end shows as U+FFFD. */
   end(): string
   readonly isTruncated: boolean
   /** Everything that arrived, kept or not. */
   readonly bytesSeen: number
 }
 
-export function collectOutput(bytesMax: number, onText?: (text: string) => void): Output {
+export function collectOutput(bytesMax: number, onText?: (text: string) => void, isKept = true): Output {
   const decoder = new StringDecoder('utf8')
   const parts: string[] = []
   let bytesSeen = 0
@@ -18,7 +18,7 @@ export function collectOutput(bytesMax: number, onText?: (text: string) => void)
   const keep = (text: string) => {
     if (text === '') return
     const clean = storable(text)
-    parts.push(clean)
+    if (isKept) parts.push(clean)
     onText?.(clean)
   }
   return {

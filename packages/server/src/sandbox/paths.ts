@@ -15,8 +15,11 @@ export function insideWorkspace(path: string): string {
   return resolved
 }
 
+/** Of folders that belong to no id yet. */
+export const poolPrefix = 'pool-'
+
 /** The name of a sandbox's folder: the id itself where that is a safe and short file name, a digest of it otherwise. */
 export function folderName(id: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(id) && !id.startsWith('id-')) return id
+  if (/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/.test(id) && !id.startsWith('id-') && !id.startsWith(poolPrefix)) return id
   return `id-${createHash('sha256').update(id).digest('hex').slice(0, 40)}`
 }

@@ -1,8 +1,21 @@
 import { createHash } from 'node:crypto'
-import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readFileSync, readdirSync, realpathSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { mkdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { AppError, wallClock } from '../kernel/index.ts'
+import { AppError, newId, wallClock } from '../kernel/index.ts'
 import { folderName } from './paths.ts'
 import { identityOf, isAlive, parseIdentity } from './processes.ts'
 import { removeTree } from './remove-tree.ts'
@@ -12,6 +25,8 @@ export type Root = {
   readonly path: string
   /** Short and stable for this path: names what must be found again outside the folder (control groups, mount points). */
   readonly tag: string
+  /** Names this very folder as no other on any machine: made with it, moved and copied with it. */
+  readonly home: string
   folderOf(id: string): string
   /** Remembers that the workspace was used now, so that it is not taken for an orphan. */
   touch(folder: string): Promise<void>
@@ -19,6 +34,7 @@ export type Root = {
 }
 
 const lockName = '.lock'
+const homeName = '.home'
 const usedName = 'used'
 
 export function claimRoot(path: string): Root {
@@ -37,6 +53,7 @@ export function claimRoot(path: string): Root {
   claimLock(join(real, lockName), real)
   return {
     path: real,
+    home: homeOf(real),
     tag: createHash('sha256').update(real).digest('hex').slice(0, 10),
     folderOf: (id) => join(real, folderName(id)),
     async touch(folder) {
@@ -67,6 +84,12 @@ export function sandboxFolders(root: Root): string[] {
   return readdirSync(root.path, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
     .map((entry) => join(root.path, entry.name))
+}
+
+function homeOf(root: string): string {
+  const file = join(root, homeName)
+  if (!existsSync(file)) writeFileSync(file, newId(), { mode: 0o644 }) // Whoever runs the server later must be able to read it.
+  return readFileSync(file, 'utf8').trim()
 }
 
 function claimLock(lock: string, root: string): void {

@@ -12,7 +12,7 @@ import type { Gateway } from '../../src/gateway/index.ts'
 import { type NewKey, openAudit, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAttention } from '../../src/outcomes/index.ts'
-import { openSandboxes } from '../../src/sandbox/index.ts'
+import { openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { makeDatabase } from './postgres.ts'
 
 export type RunStart = Extract<ServerFrame, { type: 'run.start' }>
@@ -32,7 +32,17 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const { db } = database
   const dataDir = await mkdtemp(join(tmpdir(), 'bed-'))
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
-  const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog })
+  const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog, accept: ['cpu'] })
+  const managed = openManaged({
+    db,
+    log: silentLog,
+    sandboxes,
+    blobFolder: join(dataDir, 'blobs'),
+    countMax: 1_000,
+    diskBytesMax: 1e9,
+    ttlMs: 3_600_000,
+    releaseMs: 3_600_000,
+  })
   const keys = openKeys({ db, log: silentLog })
   const tenants = openTenants({ db, keys })
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
@@ -80,6 +90,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       policies,
       secrets,
       audit,
+      sandboxes: managed.service,
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
@@ -89,6 +100,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     audit,
     requestsPerMinute: 1_000_000,
     findFile: files.find,
+    trees: managed.service,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,
     host: '127.0.0.1',
@@ -138,6 +150,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     async [Symbol.asyncDispose]() {
       await engine.stop()
       await keys.stop()
+      await managed.stop()
       await sandboxes.stop()
       await database[Symbol.asyncDispose]()
       await rm(dataDir, { recursive: true })

@@ -4,6 +4,7 @@ import { type ApiOptions, type RunStream, type Services, httpApi, implementAll }
 import type { AuditNote } from '../../src/db/index.ts'
 import type { Caller, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
+import { fakeSandboxes } from './fake-sandboxes.ts'
 
 export const runId = '0195e0d6-5c1e-7000-8000-000000000001'
 export const otherTenantsRunId = '0195e0d6-5c1e-7000-8000-000000000002'
@@ -307,6 +308,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     forgetTenant: () => {},
     stop: async () => {},
   }
+  const sandboxes = fakeSandboxes(called, { ...hidden })
   const services: Services = {
     runs: {
       start: called('runs.start', aRun),
@@ -353,6 +355,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     keys,
     ...identityServices(called),
     system: { describe: async () => aSystem },
+    sandboxes,
     stopping: new AbortController().signal,
     log: silentLog,
     ...changes.services,
@@ -364,6 +367,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     audit: { note: async (tenantId, note) => void notes.push([tenantId, note]) },
     requestsPerMinute: 1_000_000,
     findFile: async () => undefined,
+    trees: sandboxes,
     health: async () => {},
     consoleFolder: '/nowhere',
     host: '127.0.0.1',

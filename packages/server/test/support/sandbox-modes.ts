@@ -23,6 +23,8 @@ export type DriverProcess = {
   probe(): Promise<Capabilities>
   sweep(): Promise<void>
   create(options: CreateOptions): Promise<Sandbox>
+  /** Lays the workspace of one sandbox out in another. */
+  fork(id: string, to: string): Promise<void>
   measure(): Promise<{ memoryBytes: number; resources: number; descriptors: number }>
   /** SIGKILL, as a crash would be. Resolves when it is gone; the folder stays. */
   crash(): Promise<void>
@@ -110,6 +112,7 @@ export async function startDriver(mode: Mode, options: Partial<ServerSettings> &
     probe: () => ask({ do: 'probe' }),
     sweep: () => ask({ do: 'sweep' }),
     measure: () => ask({ do: 'measure' }),
+    fork: (id, to) => ask({ do: 'fork', id, to }),
     async create(options) {
       await ask({ do: 'create', options })
       const { id } = options
@@ -117,6 +120,7 @@ export async function startDriver(mode: Mode, options: Partial<ServerSettings> &
         driver: 'bwrap',
         exec: (request, { signal, onOutput }) => ask({ do: 'exec', id, request }, { signal, onOutput }),
         files: (request) => ask({ do: 'files', id, request }),
+        stats: () => ask({ do: 'stats', id }),
         stop: () => ask({ do: 'stop', id }),
         destroy: () => ask({ do: 'destroy', id }),
       }

@@ -5,7 +5,7 @@ import type { CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
 import type { ExecRequest, FilesRequest } from '@longhaul/protocol'
 
-export type ServerSettings = { root: string; withoutCgroups: boolean; idleMs?: number; orphanAgeMs?: number }
+export type ServerSettings = { root: string; withoutCgroups: boolean; idleMs?: number; orphanAgeMs?: number; poolSize?: number }
 export type Call =
   | { do: 'probe' }
   | { do: 'sweep' }
@@ -13,7 +13,8 @@ export type Call =
   | { do: 'create'; options: CreateOptions }
   | { do: 'exec'; id: string; request: ExecRequest }
   | { do: 'files'; id: string; request: FilesRequest }
-  | { do: 'stop' | 'destroy'; id: string }
+  | { do: 'stop' | 'destroy' | 'stats'; id: string }
+  | { do: 'fork'; id: string; to: string }
   | { do: 'measure' }
 export type Request = { number: number; call: Call } | { abort: number }
 export type Reply = { number: number } & (
@@ -52,6 +53,13 @@ async function perform(number: number, call: Call): Promise<unknown> {
     return sandbox
       .exec(call.request, { signal: abort.signal, onOutput: (stream, text) => send({ number, output: [stream, text] }) })
       .finally(() => aborts.delete(number))
+  }
+  if (call.do === 'fork') {
+    const target = sandboxes.get(call.to)
+    const tree = await sandbox.trees?.pack('/workspace', true)
+    if (!tree || !target?.trees) throw new Error('This driver has no archives.')
+    await target.trees.unpack('/workspace', tree.stream)
+    return tree.done
   }
   return call.do === 'files' ? sandbox.files(call.request) : sandbox[call.do]()
 }

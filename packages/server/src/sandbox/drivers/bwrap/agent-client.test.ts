@@ -13,7 +13,7 @@ const never = new AbortController().signal
 const tick = () => new Promise((resolve) => setImmediate(resolve))
 
 function hostileAgent() {
-  const exited = Promise.withResolvers<void>()
+  const exited = Promise.withResolvers<number | null>()
   const output = new PassThrough()
   const killed: string[] = []
   const launched: Launched = {
@@ -22,7 +22,7 @@ function hostileAgent() {
     complaints: () => '',
     exited: exited.promise,
     outer: { pid: 0, startedAt: '', boot: '' },
-    kill: () => exited.resolve(),
+    kill: () => exited.resolve(null),
   }
   const client: AgentClient = createAgentClient(launched, (error) => {
     killed.push(error.message)

@@ -13,7 +13,8 @@ import { copySeed } from '../../seed.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
 import { type SandboxCgroup, createSandboxCgroup } from './cgroup.ts'
 import type { CgroupHost } from './cgroup-host.ts'
-import { type Launched, launch } from './launch.ts'
+import { type Freezer, createFreezer } from './freezer.ts'
+import { type Launched, agentCommand, launch } from './launch.ts'
 import { type Runtime, makePipes } from './runtime.ts'
 
 /** What all sandboxes of one server have in common. */
@@ -33,6 +34,8 @@ export type LiveAgent = {
   client: AgentClient
   cgroup: SandboxCgroup | undefined
   outer: ProcessIdentity
+  /** Stops everything in it for as long as `work` takes. */
+  frozen: Freezer
   /** Ends it; `why` goes into the log and into the result of whatever was running. */
   kill(why: string): void
   whyEnded(): string | undefined
@@ -59,6 +62,8 @@ export async function prepareWorkspace(
   const isNew = !existsSync(workspace)
   if (isNew) await makeWorkspace(host, folder, limits, seed)
   await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
+  await mkdir(join(folder, 'egress'), { recursive: true })
+  await chmod(join(folder, 'egress'), 0o755) // Whatever the umask: whoever reaches the folder may use what lies in it.
   const { uid } = await stat(workspace)
   if (host.runtime.isRoot && uid === 0)
     throw failure('sandbox_unavailable', `The workspace ${workspace} belongs to root. Sandboxes never run as root; give it to another user or delete it.`)
@@ -81,32 +86,42 @@ async function makeWorkspace(host: BwrapHost, folder: string, limits: SandboxLim
   await mkdir(making, { mode: 0o700 })
   const user = host.newUser(basename(folder))
   if (seed !== undefined) {
-    const skipped = await copySeed(seed, making, user, limits)
-    if (skipped.length > 0)
-      host.log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
+    warnOfSkipped(host, seed, await copySeed(seed, making, user, limits))
   }
   if (user !== undefined) await chown(making, user, user)
   await rename(making, join(folder, 'workspace'))
 }
 
-export async function startAgent(host: BwrapHost, folder: string, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
-  const cgroup = createSandboxCgroup(host.cgroups, `${basename(folder)}-${++startCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
+export function warnOfSkipped(host: BwrapHost, seed: string, skipped: readonly string[]): void {
+  if (skipped.length === 0) return
+  host.log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
+}
+
+/** Where a sandbox lies. Its folder is renamed once when it comes out of the pool. */
+export type Place = { folder: string }
+
+export async function startAgent(host: BwrapHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+  const cgroup = createSandboxCgroup(host.cgroups, `${basename(place.folder)}-${++startCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
   const launched = launch({
     runtime: host.runtime,
-    folder,
+    folder: place.folder,
     filter: host.filter,
     user,
     joinFiles: cgroup?.joinFiles ?? [],
     limits,
     hasProcessLimit: !host.cgroups.limits.pids,
-    agentSettings: { isGated: host.cgroups.kill !== undefined, dataBytesMax: limits.memoryBytesMax + reservedBytes, slotCount: commandsAtOnceMax },
+    command: agentCommand({
+      isGated: host.cgroups.kill !== undefined,
+      dataBytesMax: limits.memoryBytesMax + reservedBytes,
+      slotCount: commandsAtOnceMax,
+    }),
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
-  recordProcess(folder, launched.outer)
-  return waitForAgent(host, launched, cgroup, folder)
+  recordProcess(place.folder, launched.outer)
+  return waitForAgent(host, launched, cgroup, place)
 }
 
-async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: SandboxCgroup | undefined, folder: string): Promise<LiveAgent> {
+async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: SandboxCgroup | undefined, place: Place): Promise<LiveAgent> {
   let why: string | undefined
   let isEnding = false
   const kill = (reason: string) => {
@@ -117,7 +132,7 @@ async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: Sandbox
   const gone = launched.exited.then(async () => {
     isEnding = true
     await cgroup?.remove()
-    forgetProcess(folder)
+    forgetProcess(place.folder)
   })
   const client = createAgentClient(launched, (error) => {
     host.log.warn('agent of a sandbox broke its protocol', { error })
@@ -131,5 +146,5 @@ async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: Sandbox
     await gone
     throw failure('sandbox_unavailable', `The sandbox did not start: ${error instanceof Error ? error.message : String(error)}`, error)
   }
-  return { client, cgroup, outer: launched.outer, kill, whyEnded: () => why, isEnding: () => isEnding, gone }
+  return { client, cgroup, outer: launched.outer, frozen: createFreezer(cgroup, launched.outer), kill, whyEnded: () => why, isEnding: () => isEnding, gone }
 }

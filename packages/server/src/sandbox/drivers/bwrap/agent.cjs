@@ -7,7 +7,7 @@
 'use strict'
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')
-const { Socket } = require('node:net')
+const { Socket, connect, createServer } = require('node:net')
 const path = require('node:path')
 const { O_RDONLY, O_WRONLY, O_CREAT, O_NONBLOCK } = fs.constants
 
@@ -113,7 +113,8 @@ const gate = 'read -r _ <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc
 /** One argument of a program may have this many bytes (`MAX_ARG_STRLEN`, less the closing zero). */
 const argumentBytesMax = 128 * 1024 - 1
 
-function exec(id, request) {
+async function exec(id, request) {
+  if (request.bridge) await bridge()
   const cwd = path.resolve('/workspace', request.cwd ?? '.')
   if (!fs.statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) throw refuse('ENOENT', `There is no folder ${cwd}.`)
   const command = commandLine(id, request)
@@ -203,6 +204,32 @@ function commandLine(id, { script, cmd, args }) {
   const file = `/tmp/.script-${id}`
   fs.writeFileSync(file, script, { flag: 'wx', mode: 0o600 })
   return { argv: [shell, file], cleanUp: () => fs.rmSync(file, { force: true }) }
+}
+
+/** Programs know proxies by host and port: whoever connects there speaks to the server's proxy, through this sandbox's socket. */
+const bridgePort = 3128
+const bridgedMax = 128
+let bridging
+function bridge() {
+  return (bridging ??= new Promise((resolve, reject) => {
+    const server = createServer({ allowHalfOpen: true }, (inner) => {
+      const outer = connect({ path: '/run/longhaul/egress/proxy.sock', allowHalfOpen: true })
+      for (const [from, to] of [
+        [inner, outer],
+        [outer, inner],
+      ]) {
+        from.pipe(to)
+        from.on('error', () => to.destroy())
+        from.on('close', () => to.destroy())
+      }
+    })
+    server.maxConnections = bridgedMax
+    server.on('error', (error) => {
+      bridging = undefined // Something else has the port: the next command tries again.
+      reject(error)
+    })
+    server.listen(bridgePort, '127.0.0.1', resolve)
+  }))
 }
 
 /** Real pipes for a command's streams: Node's own are sockets, and programs that open /dev/stdout fail on those. */

@@ -1,14 +1,18 @@
 import { availableParallelism } from 'node:os'
-import { statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { Log } from '../../../kernel/index.ts'
-import type { CreateOptions, Sandbox, SandboxDriver } from '../../driver.ts'
+import type { CreateOptions, Sandbox, SandboxDriver, SandboxLimits } from '../../driver.ts'
 import { defaultLimits } from '../../limits.ts'
+import { poolPrefix } from '../../paths.ts'
 import { killRecorded } from '../../records.ts'
+import { removeTree } from '../../remove-tree.ts'
+import { copySeed } from '../../seed.ts'
 import { type Root, removeOrphans, sandboxFolders } from '../../root.ts'
-import type { BwrapHost } from './agent-life.ts'
+import { type BwrapHost, warnOfSkipped } from './agent-life.ts'
 import { sweepCgroups } from './cgroup.ts'
 import { type CgroupHost, detectCgroups, removeBases } from './cgroup-host.ts'
+import { type Pool, type Warm, createPool } from './pool.ts'
 import { findTools, probeBwrap } from './probe.ts'
 import { prepareRuntime, removeStage } from './runtime.ts'
 import { createBwrapSandbox } from './sandbox.ts'
@@ -26,6 +30,8 @@ export type BwrapOptions = {
   cpuCountMax?: number
   /** Does without control groups even where there are some. For tests of what is left then. */
   withoutCgroups?: boolean
+  /** Sandboxes that are started ahead of time, once the driver was swept. */
+  poolSize?: number
 }
 
 const day = 24 * 60 * 60 * 1_000
@@ -38,11 +44,13 @@ export function bwrapDriver({
   orphanAgeMs = 30 * day,
   cpuCountMax = Math.max(1, availableParallelism() / 2),
   withoutCgroups = false,
+  poolSize = 0,
 }: BwrapOptions): SandboxDriver {
   const isRoot = process.getuid?.() === 0
   const live = new Map<string, Promise<Sandbox>>()
   const users = new Map<string, number>()
   let preparing: Promise<BwrapHost> | undefined
+  let pool: Pool | undefined
 
   async function prepare(): Promise<BwrapHost> {
     const tools = findTools(isRoot)
@@ -74,19 +82,22 @@ export function bwrapDriver({
     const folder = root.folderOf(id)
     const before = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
     await before?.stop()
-    const creating = host().then((ready) =>
-      createBwrapSandbox({
+    const asked = { ...defaultLimits, ...limits }
+    const creating = host().then(async (ready) => {
+      const warm = existsSync(folder) ? undefined : await takeWarm(ready, folder, asked, seed)
+      return createBwrapSandbox({
         host: ready,
         folder,
-        limits: { ...defaultLimits, ...limits },
+        limits: asked,
         seed,
         idleMs,
         onStopped() {
           if (live.get(folder) === creating) live.delete(folder)
         },
         onDestroyed: () => users.delete(folder),
-      }),
-    )
+        ...(warm && { warm }),
+      })
+    })
     live.set(folder, creating)
     try {
       return await creating
@@ -96,15 +107,50 @@ export function bwrapDriver({
     }
   }
 
+  /** A sandbox from the pool, made into what was asked for; undefined where there is none, or none could be made so. */
+  async function takeWarm(ready: BwrapHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<Warm | undefined> {
+    if (!pool || !mayBecome(ready, limits)) return undefined
+    const warm = await pool.take(folder)
+    if (!warm) return undefined
+    void pool.fill()
+    if (warm.user !== undefined) users.set(folder, warm.user)
+    try {
+      warm.live.cgroup?.setLimits({ ...limits, cpuCountMax })
+      // Nothing of anybody's has run in there yet, so the server may write into it.
+      if (seed !== undefined) warnOfSkipped(ready, seed, await copySeed(seed, join(folder, 'workspace'), warm.user, limits))
+      return warm
+    } catch (error) {
+      warm.live.kill('it could not be prepared')
+      await warm.live.gone
+      await removeTree(folder)
+      users.delete(folder)
+      throw error
+    }
+  }
+
   async function sweep(): Promise<void> {
     const count = await killRecorded(root)
-    const { cgroups } = await host()
+    const ready = await host()
+    const { cgroups } = ready
+    for (const folder of sandboxFolders(root)) if (basename(folder).startsWith(poolPrefix)) await removeTree(folder)
     const groups = await sweepCgroups(cgroups)
     const orphans = await removeOrphans(root, orphanAgeMs)
     if (count + groups + orphans > 0) log.warn('swept what a killed server left', { processes: count, groups, workspacesTooOld: orphans })
+    if (poolSize === 0) return
+    pool = createPool({ host: ready, size: poolSize, limits: defaultLimits, onDropped: (folder) => users.delete(folder) })
+    void pool.fill()
+  }
+
+  async function remove(id: string): Promise<void> {
+    const folder = root.folderOf(id)
+    const known = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
+    if (known) return known.destroy()
+    await removeTree(folder)
+    users.delete(folder)
   }
 
   async function stop(): Promise<void> {
+    await pool?.stop()
     await Promise.all([...live.values()].map(async (each) => (await each.catch(() => undefined))?.stop()))
     live.clear()
     const ready = await preparing?.catch(() => undefined) // Nothing was prepared; whoever asked for it was told why.
@@ -113,5 +159,13 @@ export function bwrapDriver({
     removeBases(ready.cgroups)
   }
 
-  return { name: 'bwrap', probe: () => probeBwrap({ isRoot, host, create }), create, sweep, stop }
+  return { name: 'bwrap', probe: () => probeBwrap({ isRoot, host, create }), create, remove, sweep, stop }
+}
+
+/** Whether limits can still be changed to these: what control groups hold can, what processes inherited cannot. */
+function mayBecome({ cgroups }: BwrapHost, limits: SandboxLimits): boolean {
+  const isSame = (names: (keyof SandboxLimits)[]) => names.every((name) => limits[name] === defaultLimits[name])
+  return (
+    isSame(['diskBytesMax']) && (isSame(['memoryBytesMax', 'processCountMax']) || (cgroups.limits.memory !== undefined && cgroups.limits.pids !== undefined))
+  )
 }

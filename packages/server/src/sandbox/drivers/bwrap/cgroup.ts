@@ -13,6 +13,12 @@ export type SandboxCgroup = {
   waiting(): number[]
   /** A group for one command, or undefined where commands cannot be kept apart. */
   command(name: string): CommandCgroup | undefined
+  /** New limits for what runs already: what was started ahead of time gets those of whoever takes it. */
+  setLimits(limits: Limits): void
+  /** Stops or continues every process in it. False where these groups cannot. */
+  setFrozen(isFrozen: boolean): Promise<boolean>
+  /** Memory that is held and processor time that was used, where they are counted. */
+  usage(): { memoryBytes: number | undefined; cpuMs: number | undefined; processCount: number | undefined }
   /** How often the kernel ended a process because the memory limit was reached. */
   memoryKills(): number
   /** Ends every process in the sandbox and removes its groups. */
@@ -27,11 +33,12 @@ export type CommandCgroup = {
   remove(): void
 }
 
-type Limits = Pick<SandboxLimits, 'memoryBytesMax' | 'processCountMax'> & { cpuCountMax: number }
+export type Limits = Pick<SandboxLimits, 'memoryBytesMax' | 'processCountMax'> & { cpuCountMax: number }
 /** bwrap's two processes and the agent with its threads. */
 const ownProcessCount = 24
 const agentGroup = 'agent'
 const killWaitMs = 2_000
+const freezeWaitMs = 1_000
 
 export function createSandboxCgroup(host: CgroupHost, name: string, limits: Limits): SandboxCgroup | undefined {
   if (basesOf(host).length === 0) return undefined
@@ -46,6 +53,9 @@ export function createSandboxCgroup(host: CgroupHost, name: string, limits: Limi
     joinFiles: leaves.map((group) => join(group, 'cgroup.procs')),
     waiting: () => (kill ? processesIn(join(kill.base, agentGroup)) : []),
     command: (command) => kill && createCommandCgroup(kill, command),
+    setLimits: (limits) => setLimits(host, name, limits),
+    setFrozen: (isFrozen) => (kill ? setFrozen(kill.base, isFrozen) : Promise.resolve(false)),
+    usage: () => usageOf(host, name),
     memoryKills: () => memoryKills(host.limits.memory, name),
     async remove() {
       for (const group of groups) await removeGroup(group)
@@ -139,6 +149,31 @@ function memoryKills(memory: Hierarchy | undefined, name: string): number {
   if (!memory) return 0
   const text = readText(join(memory.base, name, memory.version === 'v2' ? 'memory.events' : 'memory.oom_control'))
   return Number(/^oom_kill (\d+)$/m.exec(text)?.[1] ?? 0)
+}
+
+/** Version 2 can do it with or without controllers. Resolves once nothing in the group runs any more. */
+async function setFrozen(group: string, isFrozen: boolean): Promise<boolean> {
+  const file = join(group, 'cgroup.freeze')
+  if (!existsSync(file)) return false
+  tryWrite(file, isFrozen ? '1' : '0')
+  const deadline = monotonicMs() + freezeWaitMs
+  while (isFrozen && !/^frozen 1$/m.test(readText(join(group, 'cgroup.events')))) {
+    if (!existsSync(file) || monotonicMs() > deadline) return false
+    await sleep(1)
+  }
+  return true
+}
+
+function usageOf({ limits: at }: CgroupHost, name: string): ReturnType<SandboxCgroup['usage']> {
+  const read = (hierarchy: Hierarchy | undefined, v1: string, v2: string) =>
+    hierarchy && readText(join(hierarchy.base, name, hierarchy.version === 'v2' ? v2 : v1))
+  const number = (text: string | undefined) => (text ? Number(text) : undefined)
+  const cpuUs = /^usage_usec (\d+)$/m.exec(read(at.cpu, 'cpu.stat', 'cpu.stat') ?? '')?.[1]
+  return {
+    memoryBytes: number(read(at.memory, 'memory.usage_in_bytes', 'memory.current')),
+    processCount: number(read(at.pids, 'pids.current', 'pids.current')),
+    cpuMs: cpuUs === undefined ? undefined : Number(cpuUs) / 1_000,
+  }
 }
 
 function processesIn(group: string): number[] {

@@ -14,6 +14,8 @@ export type CommandHost = {
   client: AgentClient
   cgroup: SandboxCgroup | undefined
   limits: SandboxLimits
+  /** The agent listens where the command expects a proxy. */
+  hasEgress?: boolean
   /** Ends the whole sandbox: the last resort when a command cannot be ended alone, or the agent lies. */
   kill(why: string): void
   /** Why the sandbox ended, when that is known. */
@@ -37,11 +39,11 @@ const excessBytesMax = 128 * 1024
 let commandCount = 0
 
 /** Starts one command. Nothing that it started is left when `result` settles, whatever the outcome. */
-export function runCommand(host: CommandHost, request: ExecRequest, { signal, onOutput }: ExecOptions): RunningCommand {
+export function runCommand(host: CommandHost, request: ExecRequest, options: ExecOptions): RunningCommand {
+  const { signal, onOutput, outputBytesMax = host.limits.outputBytesMax, isKept } = options
   const startedMs = monotonicMs()
-  const { outputBytesMax } = host.limits
-  const stdout = collectOutput(outputBytesMax, (text) => onOutput?.('stdout', text))
-  const stderr = collectOutput(outputBytesMax, (text) => onOutput?.('stderr', text))
+  const stdout = collectOutput(outputBytesMax, (text) => onOutput?.('stdout', text), isKept)
+  const stderr = collectOutput(outputBytesMax, (text) => onOutput?.('stderr', text), isKept)
   const group = host.cgroup?.command(`c${++commandCount}`)
   const memoryKillsBefore = host.cgroup?.memoryKills() ?? 0
   const ended = Promise.withResolvers<Ending>()
@@ -51,7 +53,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
   let reason: Reason | undefined
 
   const agent: AgentRequest = host.client.request(
-    { do: 'exec', ...commandOf(request), cwd: request.cwd, env: request.env, input: request.stdin, outputBytesMax },
+    { do: 'exec', ...commandOf(request), cwd: request.cwd, env: request.env, input: request.stdin, outputBytesMax, bridge: host.hasEgress ?? false },
     {
       message: react,
       data(stream, bytes) {
@@ -146,6 +148,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, { signal, on
       isTimedOut: reason?.is === 'timeout',
       durationMs: monotonicMs() - startedMs,
       driver: 'bwrap',
+      notEnforced: [],
     }
   }
 

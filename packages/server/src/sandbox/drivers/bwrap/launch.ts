@@ -16,16 +16,19 @@ export type LaunchOptions = {
   limits: { diskBytesMax: number; processCountMax: number }
   /** Counts processes per sandbox where no control group does. */
   hasProcessLimit: boolean
-  agentSettings: { isGated: boolean; dataBytesMax: number; slotCount: number }
+  /** What runs inside. It holds nothing about the host, so it may be seen there. */
+  command: readonly string[]
 }
+
+export type AgentSettings = { isGated: boolean; dataBytesMax: number; slotCount: number }
 
 export type Launched = {
   input: Writable
   output: Readable
-  /** The first of what bubblewrap or the agent said before it went wrong. */
+  /** The first and the last of what bubblewrap or its command said before it went wrong. */
   complaints(): string
-  /** Resolves when nothing of the sandbox is left. */
-  exited: Promise<void>
+  /** Resolves when nothing of the sandbox is left, with the exit code of its command; null when a signal ended it. */
+  exited: Promise<number | null>
   /** The outermost process, for the record that a later start sweeps by. */
   outer: ProcessIdentity
   /** SIGKILL to the first process of the sandbox's namespace, which takes all others with it. */
@@ -48,7 +51,7 @@ export function launch(options: LaunchOptions): Launched {
   const { runtime } = options
   const [program = '', ...args] = chain(options)
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, cwd: '/' })
-  const complaints = collectHead(stream(child, 2))
+  const complaints = collectEnds(stream(child, 2))
   feed(child, 3, Buffer.from(`${bwrapArguments(options).join('\0')}\0`))
   feed(child, 4, options.filter)
   let first: ProcessIdentity | undefined
@@ -56,9 +59,9 @@ export function launch(options: LaunchOptions): Launched {
     // Only a child of ours can be the sandbox's first process: a number that was passed on meanwhile is not.
     if (parentOf(pid) === child.pid) first = identityOf(pid)
   })
-  const exited = new Promise<void>((resolve) => {
-    child.on('close', () => resolve())
-    child.on('error', () => resolve())
+  const exited = new Promise<number | null>((resolve) => {
+    child.on('close', (code) => resolve(code))
+    child.on('error', () => resolve(null))
   })
   return {
     // With 'pipe' for all of them, these are sockets.
@@ -77,7 +80,8 @@ export function launch(options: LaunchOptions): Launched {
   function chain({ joinFiles, user, limits }: LaunchOptions): string[] {
     const { tools } = runtime
     const limited = [tools.prlimit, '--core=0', `--nofile=${fileDescriptorsMax}`, `--fsize=${limits.diskBytesMax}`, '--']
-    const bwrap = [tools.bwrap, '--args', '3', '--', ...agentCommand(options)]
+    const counted = options.hasProcessLimit ? ['/usr/bin/prlimit', `--nproc=${limits.processCountMax + ownProcessCount}`, '--'] : []
+    const bwrap = [tools.bwrap, '--args', '3', '--', ...counted, ...options.command]
     if (user === undefined) return joined(joinFiles, [...limited, ...bwrap])
     const { setpriv = '', unshare = '', mount = '' } = tools // Root has `setpriv`, and the others where there is a stage.
     const asUser = [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--']
@@ -182,6 +186,9 @@ function bwrapArguments({ runtime, folder }: LaunchOptions): string[] {
     inFolder('pipes'),
     '/run/longhaul/pipes',
     '--ro-bind',
+    inFolder('egress'),
+    '/run/longhaul/egress',
+    '--ro-bind',
     runtime.node,
     '/opt/longhaul/bin/node',
     '--remount-ro',
@@ -195,19 +202,15 @@ function bwrapArguments({ runtime, folder }: LaunchOptions): string[] {
   ]
 }
 
-/** What runs inside. It holds nothing about the host, so it may be seen there. */
-function agentCommand({ hasProcessLimit, limits, agentSettings }: LaunchOptions): string[] {
-  const limited = hasProcessLimit ? ['/usr/bin/prlimit', `--nproc=${limits.processCountMax + ownProcessCount}`, '--'] : []
-  return [
-    ...limited,
-    '/run/longhaul/node-x',
-    '--no-warnings',
-    '--max-old-space-size=64',
-    '--v8-pool-size=0',
-    '/run/longhaul/agent.cjs',
-    JSON.stringify(agentSettings),
-  ]
-}
+/** The agent's own command line. */
+export const agentCommand = (settings: AgentSettings): string[] => [
+  '/run/longhaul/node-x',
+  '--no-warnings',
+  '--max-old-space-size=64',
+  '--v8-pool-size=0',
+  '/run/longhaul/agent.cjs',
+  JSON.stringify(settings),
+]
 
 function mask(path: string): string[] {
   // /proc/mtrr is a file on machines that have it.
@@ -238,12 +241,16 @@ function readInfo(from: Readable, onPid: (pid: number) => void): void {
   })
 }
 
-/** The first complaint is the cause; what follows it may be a page of usage. */
-function collectHead(from: Readable): () => string {
+/** The first complaint is the cause, and the last may say what about it; between them may be a page of usage, or a path of any length. */
+function collectEnds(from: Readable): () => string {
   let head = ''
+  let tail = ''
   from.on('error', () => {}) // It ends with the process.
   from.on('data', (bytes: Buffer) => {
-    if (head.length < complaintBytesMax) head += bytes.toString().slice(0, complaintBytesMax)
+    const text = bytes.toString()
+    const room = complaintBytesMax - head.length
+    head += text.slice(0, room)
+    tail = (tail + text.slice(room)).slice(-complaintBytesMax)
   })
-  return () => head
+  return () => (tail ? `${head} … ${tail}` : head)
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { toFailure } from '../../../kernel/index.ts'
-import type { Capabilities, CreateOptions, Sandbox } from '../../driver.ts'
+import type { Capabilities, CreateOptions, Gap, Sandbox } from '../../driver.ts'
 import type { BwrapHost } from './agent-life.ts'
 import type { Tools } from './runtime.ts'
 import { userRange } from './users.ts'
@@ -31,7 +31,7 @@ type ProbeOptions = { isRoot: boolean; host(): Promise<BwrapHost>; create(option
 
 /** Starts a real sandbox and tries, inside, what must not work. Whatever works nevertheless makes the driver unusable. */
 export async function probeBwrap({ isRoot, host, create }: ProbeOptions): Promise<Capabilities> {
-  const unusable = (missing: Missing[]): Capabilities => ({ driver: 'bwrap', isUsable: false, enforced: [], missing, languages: [] })
+  const unusable = (missing: Missing[]): Capabilities => ({ driver: 'bwrap', isUsable: false, enforced: [], missing, gaps: [], languages: [] })
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) {
     return unusable([
       { what: `Linux on x64 or arm64 (this is ${process.platform} on ${process.arch})`, remedy: 'Run the server on Linux, or in a Linux virtual machine.' },
@@ -157,7 +157,8 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
     remedy: 'Put the sandbox folder on a file system of its own.',
   })
   if (found.python === null) missing.push({ what: 'python3', remedy: 'apt-get install python3' })
-  return { driver: 'bwrap', isUsable, enforced, missing, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }
+  const gaps: Gap[] = [...(limits.memory ? [] : ['memory' as const]), ...(limits.cpu ? [] : ['cpu' as const]), 'disk']
+  return { driver: 'bwrap', isUsable, enforced, missing, gaps, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }
 }
 
 /** bubblewrap's complaints, and what to do about each. */

@@ -1,17 +1,19 @@
 import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
 import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { after, monotonicMs, StepFailure } from '../../../kernel/index.ts'
-import type { ExecOptions, Sandbox, SandboxLimits } from '../../driver.ts'
+import type { ExecOptions, Sandbox, SandboxLimits, SandboxStats, TreeStream } from '../../driver.ts'
 import { failure } from '../../failures.ts'
 import { commandsAtOnceMax } from '../../limits.ts'
 import { familyOf, memoryBytesOf } from '../../processes.ts'
 import { checkCommand, checkFiles } from '../../requests.ts'
 import { removeTree } from '../../remove-tree.ts'
 import { createTurns } from '../../turns.ts'
-import { type BwrapHost, type LiveAgent, prepareWorkspace, startAgent } from './agent-life.ts'
+import { type BwrapHost, type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
 import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
 import { transferFiles } from './files.ts'
+import { packTree, unpackTree } from './tree.ts'
 
 export type BwrapSandboxOptions = {
   host: BwrapHost
@@ -21,11 +23,15 @@ export type BwrapSandboxOptions = {
   idleMs: number
   onStopped(): void
   onDestroyed(): void
+  /** From the pool: its processes run already, in a workspace that nobody has used. */
+  warm?: { place: Place; live: LiveAgent; user: number | undefined }
 }
 
 const memoryWatchMs = 50
 /** The first look at the disk after a command began. */
 const diskWatchMs = 250
+/** Room for an archive's own bookkeeping. */
+const archiveSlackBytes = 8 * 1024 * 1024
 /** After the last command: late enough not to slow down a series of them. */
 const settleMs = 500
 
@@ -33,8 +39,9 @@ const settleMs = 500
  * A sandbox whose processes come and go while its workspace stays: they are started for the first request, ended
  * after `idleMs` without one, and started anew after whatever death.
  */
-export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onStopped, onDestroyed }: BwrapSandboxOptions): Promise<Sandbox> {
-  const { isNew, user } = await prepareWorkspace(host, folder, limits, seed)
+export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onStopped, onDestroyed, warm }: BwrapSandboxOptions): Promise<Sandbox> {
+  const { isNew, user } = warm ? { isNew: true, user: warm.user } : await prepareWorkspace(host, folder, limits, seed)
+  const place = warm?.place ?? { folder }
   const workspace = join(folder, 'workspace')
   const turns = createTurns(commandsAtOnceMax)
   const running = new Set<RunningCommand>()
@@ -50,22 +57,26 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   let isWatchingMemory = false
   let diskUse: DiskUse | undefined = isNew ? { bytes: 0, files: 0 } : undefined
 
+  let egressEnv: Record<string, string> | undefined
+  /** While an archive of a sandbox that rests is made, nothing starts in it. */
+  let halt: Promise<unknown> | undefined
+
+  const adopt = (live: LiveAgent): LiveAgent => {
+    current = live
+    if (isStopped) live.kill('the sandbox was stopped')
+    void live.gone.finally(() => {
+      if (current === live) current = starting = undefined
+    })
+    return live
+  }
+  if (warm) starting = Promise.resolve(adopt(warm.live))
+
   function agent(): Promise<LiveAgent> {
     if (isStopped) return Promise.reject(failure('sandbox_unavailable', 'The sandbox was stopped.'))
-    starting ??= startAgent(host, folder, user, limits).then(
-      (live) => {
-        current = live
-        if (isStopped) live.kill('the sandbox was stopped')
-        void live.gone.finally(() => {
-          if (current === live) current = starting = undefined
-        })
-        return live
-      },
-      (error: unknown) => {
-        starting = undefined
-        throw error
-      },
-    )
+    starting ??= startAgent(host, place, user, limits).then(adopt, (error: unknown) => {
+      starting = undefined
+      throw error
+    })
     return starting
   }
 
@@ -74,6 +85,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     cancelIdle()
     busyCount++
     try {
+      while (halt) await halt
       let live = await agent()
       while (live.isEnding()) {
         await live.gone
@@ -102,11 +114,12 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     if (isMeasureDue) await measure().catch(() => undefined) // The next command's watch measures again.
   }
 
-  async function exec(request: ExecRequest, options: ExecOptions): Promise<ExecResult> {
-    checkCommand(request)
+  async function exec(given: ExecRequest, options: ExecOptions): Promise<ExecResult> {
+    checkCommand(given)
+    const request = egressEnv ? { ...given, env: { ...egressEnv, ...given.env } } : given
     const release = await turns.take(options.signal)
     try {
-      const attempt = () => withAgent((live) => watched(live, (each) => runCommand(each, request, options)))
+      const attempt = () => withAgent((live) => watched(live, (each) => runCommand({ ...each, hasEgress: egressEnv !== undefined }, request, options)))
       return await attempt().catch((error: unknown) => {
         // The agent died before the command began: it did not run, so it may run once more.
         if (error instanceof StepFailure && error.failure.code === 'sandbox_lost') return attempt()
@@ -198,6 +211,58 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     return withAgent((live) => transferFiles(live, checked))
   }
 
+  const treePlace = () => ({ host, folder: place.folder, user, limits })
+
+  async function pack(path: string, isFrozen: boolean): Promise<TreeStream> {
+    if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
+    if (!isFrozen) return packTree(treePlace(), path)
+    const live = current
+    const packing = Promise.withResolvers<TreeStream>()
+    const whole = async () => {
+      const tree = packTree(treePlace(), path)
+      packing.resolve(tree)
+      await tree.done.catch(() => {}) // Whoever reads the archive hears of it.
+    }
+    const held = (live ? live.frozen(whole) : whole()).catch(packing.reject).finally(() => {
+      if (halt === held) halt = undefined
+    })
+    if (!live) halt = held
+    return packing.promise
+  }
+
+  async function unpack(path: string, archive: Readable): Promise<void> {
+    if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
+    diskUse ??= await measure()
+    const roomBytes = limits.diskBytesMax - diskUse.bytes
+    try {
+      // An archive has half a kilobyte more for each file than what it makes.
+      await unpackTree(treePlace(), path, archive, Math.max(0, roomBytes) * 1.05 + archiveSlackBytes)
+    } finally {
+      diskUse = undefined
+    }
+    const now = await measure()
+    if (now.bytes > limits.diskBytesMax || now.files > limits.fileCountMax)
+      throw failure(
+        'over_limit',
+        `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; with this archive it has ${now.bytes} in ${now.files}.`,
+      )
+  }
+
+  async function stats(): Promise<SandboxStats> {
+    const live = current
+    const { bytes, files: fileCount } = await measure()
+    const used = live?.cgroup?.usage()
+    const pids = live && used?.processCount === undefined ? familyOf(live.outer.pid) : []
+    return {
+      isRunning: live !== undefined,
+      memoryBytes: live ? (used?.memoryBytes ?? memoryBytesOf(pids)) : 0,
+      cpuMs: used?.cpuMs,
+      processCount: live ? (used?.processCount ?? pids.length) : 0,
+      diskBytes: bytes,
+      fileCount,
+    }
+  }
+
   async function stop(): Promise<void> {
     isStopped = true
     cancelIdle()
@@ -213,6 +278,9 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     driver: 'bwrap',
     exec,
     files,
+    stats,
+    trees: { pack, unpack },
+    egress: { folder: join(place.folder, 'egress'), open: (env) => (egressEnv = env), close: () => (egressEnv = undefined) },
     stop,
     async destroy() {
       await stop()

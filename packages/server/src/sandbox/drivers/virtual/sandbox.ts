@@ -93,11 +93,11 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     forgetProcess(folder)
   }
 
-  async function exec(request: ExecRequest, { signal, onOutput }: ExecOptions): Promise<ExecResult> {
+  async function exec(request: ExecRequest, { signal, onOutput, isKept }: ExecOptions): Promise<ExecResult> {
     checkCommand(request)
     const startedMs = monotonicMs()
-    const stdout = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stdout', text))
-    const stderr = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stderr', text))
+    const stdout = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stdout', text), isKept)
+    const stderr = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stderr', text), isKept)
     let reason: 'timeout' | 'cancelled' | undefined
     const watch = (live: Interpreter) => {
       const end = (why: 'timeout' | 'cancelled') => {
@@ -122,6 +122,7 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
       isTimedOut: reason === 'timeout',
       durationMs: monotonicMs() - startedMs,
       driver: 'virtual',
+      notEnforced: [],
     })
     try {
       const reply = await ask(toInterpreter(request), signal, watch)
@@ -179,6 +180,10 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     driver: 'virtual',
     exec,
     files,
+    async stats() {
+      const { bytes, files: fileCount } = sizeOf(loadTree(file))
+      return { isRunning: interpreter !== undefined, memoryBytes: undefined, cpuMs: undefined, processCount: undefined, diskBytes: bytes, fileCount }
+    },
     stop,
     async destroy() {
       await stop()

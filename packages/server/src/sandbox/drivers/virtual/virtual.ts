@@ -2,6 +2,7 @@ import type { Log } from '../../../kernel/index.ts'
 import type { Capabilities, CreateOptions, Sandbox, SandboxDriver } from '../../driver.ts'
 import { defaultLimits } from '../../limits.ts'
 import { killRecorded } from '../../records.ts'
+import { removeTree } from '../../remove-tree.ts'
 import { type Root, removeOrphans } from '../../root.ts'
 import { createVirtualSandbox } from './sandbox.ts'
 
@@ -68,6 +69,7 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
             remedy: process.platform === 'linux' ? 'apt-get install bubblewrap python3' : 'Run the server on Linux with bubblewrap installed.',
           },
         ],
+        gaps: ['cpu'],
         languages: isUsable ? ['sh'] : [],
       }
     } finally {
@@ -79,6 +81,11 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
     name: 'virtual',
     probe,
     create,
+    async remove(id) {
+      const folder = root.folderOf(id)
+      const known = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
+      await (known ? known.destroy() : removeTree(folder))
+    },
     async sweep() {
       const processes = await killRecorded(root)
       const workspacesTooOld = await removeOrphans(root, orphanAgeMs)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { createLog, silentLog } from '../kernel/index.ts'
 import type { Capabilities, Sandbox, SandboxDriver } from './driver.ts'
-import { chooseDriver, openSandboxes, shareSandboxes } from './index.ts'
+import { chooseDriver, openSandboxes, shareSandboxes } from './sandboxes.ts'
 
 const never = new AbortController().signal
 
@@ -18,9 +18,17 @@ type Fake = SandboxDriver & { calls: string[] }
 function fakeDriver(name: string, isUsable: boolean, create: SandboxDriver['create'] = () => Promise.reject(new Error('not here'))): Fake {
   const calls: string[] = []
   const missing = isUsable ? [] : [{ what: `${name}'s tool`, remedy: `apt-get install ${name}` }]
-  const capabilities: Capabilities = { driver: name, isUsable, enforced: [], missing, languages: [] }
+  const capabilities: Capabilities = { driver: name, isUsable, enforced: [], missing, gaps: [], languages: [] }
   const note = <Result>(call: string, result: Result) => (calls.push(call), Promise.resolve(result))
-  return { name, calls, probe: () => note('probe', capabilities), sweep: () => note('sweep', undefined), stop: () => note('stop', undefined), create }
+  return {
+    name,
+    calls,
+    probe: () => note('probe', capabilities),
+    sweep: () => note('sweep', undefined),
+    stop: () => note('stop', undefined),
+    remove: () => note('remove', undefined),
+    create,
+  }
 }
 
 function fakeSandbox(): Sandbox {
@@ -28,6 +36,7 @@ function fakeSandbox(): Sandbox {
     driver: 'fake',
     exec: () => Promise.reject(new Error('not here')),
     files: () => Promise.reject(new Error('not here')),
+    stats: () => Promise.reject(new Error('not here')),
     stop: () => Promise.resolve(),
     destroy: () => Promise.resolve(),
   }
@@ -61,8 +70,8 @@ test('callers at once share one sandbox; after its end there is a new one', asyn
   let created = 0
   const sandboxes = shareSandboxes(
     fakeDriver('fake', true, () => Promise.resolve((created++, fakeSandbox()))),
-    { driver: 'fake', isUsable: true, enforced: [], missing: [], languages: [] },
-    () => {},
+    { driver: 'fake', isUsable: true, enforced: [], missing: [], gaps: [], languages: [] },
+    { home: 'here', release: () => {} },
   )
   const [first, second] = await Promise.all([sandboxes.open('a'), sandboxes.open('a')])
   expect(first).toBe(second)
@@ -77,7 +86,11 @@ test('callers at once share one sandbox; after its end there is a new one', asyn
 test('a failed creation is not remembered', async () => {
   let isBroken = true
   const create = () => (isBroken ? Promise.reject(new Error('broken')) : Promise.resolve(fakeSandbox()))
-  const sandboxes = shareSandboxes(fakeDriver('fake', true, create), { driver: 'fake', isUsable: true, enforced: [], missing: [], languages: [] }, () => {})
+  const sandboxes = shareSandboxes(
+    fakeDriver('fake', true, create),
+    { driver: 'fake', isUsable: true, enforced: [], missing: [], gaps: [], languages: [] },
+    { home: 'here', release: () => {} },
+  )
   await expect(sandboxes.open('a')).rejects.toThrow('broken')
   isBroken = false
   await sandboxes.open('a')
@@ -88,14 +101,14 @@ test('the virtual shell works from end to end, and its workspace outlives the se
   const seed = folder()
   mkdirSync(join(seed, 'models'))
   writeFileSync(join(seed, 'models/arr.json'), '{"metric":"arr","tags":["money"]}')
-  const first = await openSandboxes({ driver: 'virtual', root, log: silentLog })
+  const first = await openSandboxes({ driver: 'virtual', root, log: silentLog, accept: ['cpu'] })
   expect(first.capabilities).toMatchObject({ driver: 'virtual', isUsable: true, languages: ['sh'] })
-  await expect(openSandboxes({ driver: 'virtual', root, log: silentLog })).rejects.toMatchObject({ code: 'conflict' })
+  await expect(openSandboxes({ driver: 'virtual', root, log: silentLog, accept: ['cpu'] })).rejects.toMatchObject({ code: 'conflict' })
   const sandbox = await first.open('run-1', seed)
   const { stdout } = await sandbox.exec({ script: 'jq -r .tags[0] models/arr.json | tee found', timeoutMs: 10_000 }, { signal: never })
   expect(stdout).toBe('money\n')
   await first.stop()
-  const second = await openSandboxes({ driver: 'virtual', root, log: silentLog })
+  const second = await openSandboxes({ driver: 'virtual', root, log: silentLog, accept: ['cpu'] })
   expect((await (await second.open('run-1', seed)).exec({ script: 'cat found', timeoutMs: 10_000 }, { signal: never })).stdout).toBe('money\n')
   await second.stop()
 })

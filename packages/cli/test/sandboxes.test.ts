@@ -1,0 +1,72 @@
+/** Sandboxes from the command line, against the real server and real sandboxes. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type TestDatabase, makeDatabase } from '../../server/test/support/postgres.ts'
+import { usableModes } from '../../server/test/support/sandbox-modes.ts'
+import { type ServerProcess, openServerProcess } from '../../server/test/support/server-process.ts'
+import { command } from './support/run-command.ts'
+
+const isReal = usableModes().length > 0
+let database: TestDatabase
+let server: ServerProcess
+const folder = mkdtempSync(join(tmpdir(), 'longhaul-cli-'))
+beforeAll(async () => {
+  mkdirSync(join(folder, 'agents'))
+  database = await makeDatabase()
+  server = await openServerProcess({
+    env: { LONGHAUL_DATABASE_URL: database.url, LONGHAUL_AGENTS_DIR: join(folder, 'agents'), LONGHAUL_SANDBOX_DRIVER: 'bwrap' },
+  })
+  await server.start()
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  await database[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true })
+})
+const cli = async (args: string[], stdin?: string) => {
+  const { exit, out, err } = await command({ url: server.url() }, ['sandboxes', ...args], {
+    env: { LONGHAUL_API_KEY: server.key() },
+    folder,
+    ...(stdin !== undefined && { stdin }),
+  })
+  return { exit, out, err }
+}
+
+test.skipIf(!isReal)('the command line makes, runs, copies, lists, snapshots, forks and stops', async () => {
+  const made = await cli(['create', '--name', 'cli', '--env', 'WHO=me'])
+  expect(made).toMatchObject({ exit: 0, out: expect.stringContaining('npx longhaul sandboxes exec cli -- ls -la') })
+  expect(await cli(['exec', 'cli', '--', 'sh', '-c', 'echo $WHO; echo no >&2; exit 3'])).toEqual({ exit: 3, out: 'me\n', err: 'no\n' })
+  expect(await cli(['exec', 'cli', '--stdin', 'tr a-z A-Z | rev'], 'abc')).toMatchObject({ exit: 0, out: 'CBA' })
+  mkdirSync(join(folder, 'data/deep'), { recursive: true })
+  writeFileSync(join(folder, 'data/deep/x.txt'), 'deep\n')
+  writeFileSync(join(folder, 'one.txt'), 'one\n')
+  expect(await cli(['cp', 'data', 'cli:data'])).toMatchObject({ exit: 0 })
+  expect(await cli(['cp', 'one.txt', 'cli:'])).toMatchObject({ exit: 0 })
+  expect(await cli(['cp', 'one.txt', 'cli:data/renamed.txt'])).toMatchObject({ exit: 0 })
+  expect((await cli(['exec', 'cli', 'cat data/deep/x.txt one.txt data/renamed.txt'])).out).toBe('deep\none\none\n')
+  expect((await cli(['ls', 'cli:data'])).out).toMatch(/deep\/[^]*renamed\.txt +4 B/)
+  expect(await cli(['cp', 'cli:data', 'back'])).toMatchObject({ exit: 0 })
+  expect(await cli(['cp', 'cli:one.txt', 'single.txt'])).toMatchObject({ exit: 0 })
+  expect(readFileSync(join(folder, 'back/deep/x.txt'), 'utf8') + readFileSync(join(folder, 'single.txt'), 'utf8')).toBe('deep\none\n')
+  expect(await cli(['snapshot', 'cli', '--name', 'base'])).toMatchObject({ exit: 0, out: expect.stringContaining('--snapshot base') })
+  expect((await cli(['snapshots'])).out).toContain('base')
+  expect(await cli(['fork', 'cli', '--name', 'cli-2'])).toMatchObject({ exit: 0 })
+  expect((await cli(['exec', 'cli-2', 'cat one.txt'])).out).toBe('one\n')
+  const detached = await cli(['exec', 'cli', '--detach', '--json', 'echo later; sleep 600'])
+  const { id } = JSON.parse(detached.out) as { id: string }
+  expect((await cli(['ps', 'cli'])).out).toContain('running')
+  expect(await cli(['kill', 'cli', id.slice(-8)])).toMatchObject({ exit: 0, out: expect.stringContaining('killed') })
+  expect((await cli(['logs', 'cli', id])).out).toBe('later\n')
+  expect(await cli(['egress', 'cli', '--allow', 'GET:example.com/a*', '--credential', 'example.com=authorization:-'], 'Bearer hidden\n')).toMatchObject({
+    exit: 0,
+    out: expect.stringContaining('example.com · GET · /a* · with authorization'),
+  })
+  expect((await cli(['get', 'cli', '--json'])).out).not.toContain('hidden')
+  expect(await cli(['connections', 'cli'])).toMatchObject({ exit: 0, out: expect.stringContaining('Nothing has tried') })
+  expect(await cli(['stop', 'cli'])).toMatchObject({ exit: 0 })
+  expect(await cli(['exec', 'cli', 'true'])).toMatchObject({ exit: 5, err: expect.stringContaining('No sandbox cli') })
+  expect((await cli(['list', '--json'])).out).toContain('cli-2')
+  expect(await cli(['cp', 'a', 'b'])).toMatchObject({ exit: 2 })
+})

@@ -1,0 +1,86 @@
+import {
+  type ExecRequest,
+  createSandbox,
+  deleteSnapshot,
+  execInSandbox,
+  forkSandbox,
+  getSandbox,
+  getSandboxStats,
+  killProcess,
+  listConnections,
+  listFiles,
+  listProcesses,
+  listSandboxes,
+  listSnapshots,
+  readFile,
+  readOutput,
+  setSandboxEgress,
+  snapshotSandbox,
+  startProcess,
+  stopSandbox,
+  writeFiles,
+} from '@longhaul/protocol'
+import type { z } from 'zod'
+import { AppError, type Log } from '../kernel/index.ts'
+import type { SandboxCaller, SandboxService } from '../sandbox/index.ts'
+import { type Implementation, implement } from './implement.ts'
+import { streamOutput } from './output-stream.ts'
+
+export function sandboxImplementations({ sandboxes, stopping, log }: { sandboxes: SandboxService; stopping: AbortSignal; log: Log }): Implementation[] {
+  return [
+    implement(createSandbox, (caller, input) => sandboxes.create(caller, input)),
+    implement(listSandboxes, (caller, input) => sandboxes.list(caller, input)),
+    implement(getSandbox, (caller, { sandboxId }) => sandboxes.get(caller, sandboxId)),
+    implement(execInSandbox, (caller, { sandboxId, ...command }) => sandboxes.exec(caller, sandboxId, toRequest(command))),
+    implement(startProcess, (caller, { sandboxId, ...command }) => sandboxes.start(caller, sandboxId, toRequest(command))),
+    implement(listProcesses, async (caller, { sandboxId }) => ({ items: await sandboxes.processes(caller, sandboxId) })),
+    implement(
+      readOutput,
+      (caller, { sandboxId, processId, after }) => sandboxes.readOutput(caller, sandboxId, processId, after),
+      (caller, { sandboxId, processId, after }, request) =>
+        streamOutput({
+          read: (from) => sandboxes.readOutput(caller, sandboxId, processId, from),
+          wait: (from, signal) => sandboxes.waitForOutput(caller, sandboxId, processId, from, signal),
+          after: lastPiece(request) ?? after,
+          stopping,
+          log,
+        }),
+    ),
+    implement(killProcess, (caller, { sandboxId, processId }) => sandboxes.kill(caller, sandboxId, processId)),
+    implement(writeFiles, async (caller, { sandboxId, files }) => only(await sandboxes.files(caller, sandboxId, { action: 'write', files }), 'write')),
+    implement(readFile, async (caller, { sandboxId, path, bytesMax }) =>
+      only(await sandboxes.files(caller, sandboxId, { action: 'read', path, bytesMax }), 'read'),
+    ),
+    implement(listFiles, async (caller, { sandboxId, path }) => only(await sandboxes.files(caller, sandboxId, { action: 'list', path }), 'list')),
+    implement(snapshotSandbox, (caller, { sandboxId, name }) => sandboxes.snapshot(caller, sandboxId, name)),
+    implement(forkSandbox, (caller, { sandboxId, ...input }) => sandboxes.fork(caller, sandboxId, input)),
+    implement(setSandboxEgress, (caller, { sandboxId, egress }) => sandboxes.setEgress(caller, sandboxId, egress)),
+    implement(listConnections, (caller, { sandboxId, ...page }) => sandboxes.connections(caller, sandboxId, page)),
+    implement(getSandboxStats, (caller, { sandboxId }) => sandboxes.stats(caller, sandboxId)),
+    implement(stopSandbox, (caller, { sandboxId }) => sandboxes.stop(caller, sandboxId)),
+    implement(listSnapshots, (caller: SandboxCaller, page) => sandboxes.listSnapshots(caller, page)),
+    implement(deleteSnapshot, (caller, { snapshotId }) => sandboxes.deleteSnapshot(caller, snapshotId)),
+  ]
+}
+
+type Command = Omit<z.output<typeof execInSandbox.input>, 'sandboxId'>
+
+/** The contract has seen to it that there is either a script or a program. */
+function toRequest({ script, cmd = '', args = [], cwd, env, stdin, timeoutMs }: Command): ExecRequest {
+  const shared = { timeoutMs, ...(cwd !== undefined && { cwd }), ...(env && { env }), ...(stdin !== undefined && { stdin }) }
+  return script === undefined ? { cmd, args, ...shared } : { script, ...shared }
+}
+
+type FilesResult = Awaited<ReturnType<SandboxService['files']>>
+function only<Action extends FilesResult['action']>(result: FilesResult, action: Action): Extract<FilesResult, { action: Action }> {
+  if (result.action !== action) throw new Error(`A ${action} request was answered with ${result.action}.`)
+  return result as Extract<FilesResult, { action: Action }> // As just checked.
+}
+
+/** Where a client that was cut off goes on. It wins over the address, which is still the one of the first time. */
+function lastPiece(request: Request): number | undefined {
+  const given = request.headers.get('last-event-id')
+  if (given === null || given === '') return undefined
+  if (!/^\d{1,15}$/.test(given)) throw new AppError('invalid', 'Last-Event-ID: must be the number of a piece of output.')
+  return Number(given)
+}

@@ -1,0 +1,92 @@
+import { rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { newId } from '../../../kernel/index.ts'
+import type { SandboxLimits } from '../../driver.ts'
+import { poolPrefix } from '../../paths.ts'
+import { removeTree } from '../../remove-tree.ts'
+import { type BwrapHost, type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
+import { runCommand } from './command.ts'
+
+/** Processes and an empty workspace that nobody has used yet. */
+export type Warm = { place: Place; live: LiveAgent; user: number | undefined }
+
+export type Pool = {
+  /** A warm sandbox in `folder`, which must not exist; undefined when there is none. Another one is started in its place. */
+  take(folder: string): Promise<Warm | undefined>
+  /** Starts what is missing, one after the other. Resolves when the pool is full or could not be filled. */
+  fill(): Promise<void>
+  /** Ends all of it and deletes its folders. */
+  stop(): Promise<void>
+}
+
+export type PoolOptions = { host: BwrapHost; size: number; limits: SandboxLimits; onDropped(folder: string): void }
+
+const warmUpMs = 10_000
+
+/**
+ * Sandboxes started ahead of time. One that is taken gets its name by a rename of its folder: its mounts follow. Each has run one
+ * command, so that everything in its agent which is made at first use is made.
+ */
+export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool {
+  const ready = new Set<Warm>()
+  let filling: Promise<void> | undefined
+  let isStopped = false
+
+  async function makeOne(): Promise<void> {
+    const place = { folder: join(host.root.path, `${poolPrefix}${newId()}`) }
+    try {
+      const { user } = await prepareWorkspace(host, place.folder, limits, undefined)
+      const live = await startAgent(host, place, user, limits)
+      const warm = { place, live, user }
+      await runCommand({ ...live, limits }, { cmd: 'true', args: [], timeoutMs: warmUpMs }, { signal: new AbortController().signal }).result
+      ready.add(warm)
+      void live.gone.finally(() => ready.delete(warm) && drop(place.folder))
+    } catch (error) {
+      await drop(place.folder)
+      throw error
+    }
+  }
+
+  async function drop(folder: string): Promise<void> {
+    onDropped(folder)
+    await removeTree(folder).catch((error: unknown) => host.log.warn('a folder of the pool was not deleted', { folder, error }))
+  }
+
+  function fill(): Promise<void> {
+    filling ??= (async () => {
+      while (!isStopped && ready.size < size) await makeOne()
+    })()
+      .catch((error: unknown) => host.log.warn('the pool of sandboxes could not be filled; new ones start cold', { error }))
+      .finally(() => (filling = undefined))
+    return filling
+  }
+
+  return {
+    fill,
+    async take(folder) {
+      for (const warm of ready) {
+        ready.delete(warm)
+        if (warm.live.isEnding()) continue
+        const from = warm.place.folder
+        await rename(from, folder)
+        warm.place.folder = folder
+        onDropped(from)
+        return warm
+      }
+      return undefined
+    },
+    async stop() {
+      isStopped = true
+      await filling
+      const all = [...ready]
+      ready.clear()
+      await Promise.all(
+        all.map(async ({ live, place }) => {
+          live.kill('the server is stopping')
+          await live.gone
+          await drop(place.folder)
+        }),
+      )
+    },
+  }
+}

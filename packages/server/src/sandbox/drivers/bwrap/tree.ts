@@ -1,0 +1,104 @@
+/**
+ * Whole trees in and out of a workspace, as tar archives. `tar` runs in a sandbox of its own that sees this workspace and nothing
+ * else: no agent, no network, the workspace's own user. So whatever hostile code laid out there (links, pipes, a million files, an archive
+ * with paths that climb) can lead it nowhere, and the server itself reads no entry of any archive.
+ */
+import { basename } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { after } from '../../../kernel/index.ts'
+import type { SandboxLimits, TreeStream } from '../../driver.ts'
+import { failure } from '../../failures.ts'
+import type { BwrapHost } from './agent-life.ts'
+import { createSandboxCgroup } from './cgroup.ts'
+import { type Launched, launch } from './launch.ts'
+
+export type TreePlace = { host: BwrapHost; folder: string; user: number | undefined; limits: SandboxLimits }
+
+/** Of one archive, however slowly its other end takes or gives. */
+const withinMs = 10 * 60_000
+/** bubblewrap's word for SIGXFSZ. */
+const endedByFileSize = 128 + 25
+const notPacked = 'The archive could not be made'
+let jailCount = 0
+
+/** What was closed to its own owner is opened first; holes stay holes; whose a file is does not matter; sockets, which nobody can restore, are left out. */
+const packing =
+  'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; exec tar --create --file=- --sparse --numeric-owner --owner=0 --group=0 --warning=no-file-changed -- .'
+/** Paths are taken below the folder, links are made last, owners are not looked at. */
+const unpacking = 'mkdir -p -- "$1" && cd -- "$1" && exec tar --extract --file=- --no-same-owner --same-permissions --delay-directory-restore'
+
+/** What lies in `path` of the workspace as an archive. The stream fails when the archive could not be made whole. */
+export function packTree(place: TreePlace, path: string): TreeStream {
+  const jail = start(place, packing, path)
+  jail.launched.input.end()
+  const done = jail.ended.then((code) => {
+    // 1: a file changed while it was read, where nothing was stopped.
+    if (code !== 0 && code !== 1) throw explain(jail.launched, notPacked)
+  })
+  done.catch(() => {}) // Whoever reads the stream to its end waits for it.
+  return { stream: jail.launched.output, done, cancel: () => jail.launched.kill() }
+}
+
+/** Lays an archive out in `path`. Stops at `bytesMax` bytes of archive. */
+export async function unpackTree(place: TreePlace, path: string, archive: Readable, bytesMax: number): Promise<void> {
+  const jail = start(place, unpacking, path)
+  jail.launched.output.resume()
+  try {
+    await feed(archive, jail.launched.input, bytesMax)
+  } catch (error) {
+    jail.launched.kill()
+    await jail.ended
+    throw error
+  } finally {
+    archive.destroy()
+  }
+  const code = await jail.ended
+  if (code === endedByFileSize) throw failure('over_limit', 'The archive holds a file that is larger than the workspace may be.')
+  if (code !== 0) throw explain(jail.launched, 'The archive could not be unpacked')
+}
+
+/** Returns also when the other end takes no more: what it says then tells why. */
+async function feed(archive: Readable, input: Writable, bytesMax: number): Promise<void> {
+  let bytes = 0
+  const closed = new Promise<void>((resolve) => input.once('close', resolve))
+  for await (const piece of archive as AsyncIterable<Buffer>) {
+    bytes += piece.length
+    if (bytes > bytesMax) throw failure('over_limit', `The archive is larger than the ${bytesMax} bytes that the workspace has room for.`)
+    if (input.destroyed) return
+    if (!input.write(piece)) await Promise.race([closed, new Promise<void>((resolve) => input.once('drain', resolve))])
+  }
+  input.end()
+}
+
+function start({ host, folder, user, limits }: TreePlace, script: string, path: string): { launched: Launched; ended: Promise<number | null> } {
+  const cgroup = createSandboxCgroup(host.cgroups, `${basename(folder)}-tree-${++jailCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
+  const launched = launch({
+    runtime: host.runtime,
+    folder,
+    filter: host.filter,
+    user,
+    joinFiles: cgroup?.joinFiles ?? [],
+    limits,
+    hasProcessLimit: !host.cgroups.limits.pids,
+    command: ['/bin/sh', '-c', script, 'sh', path],
+  })
+  launched.input.on('error', () => {}) // It ended; its complaint says why.
+  const cancelLimit = after(withinMs, () => launched.kill(), false)
+  const ended = launched.exited.then(async (code) => {
+    cancelLimit()
+    await cgroup?.remove()
+    return code
+  })
+  return { launched, ended }
+}
+
+function explain(launched: Launched, what: string, cause?: unknown): Error {
+  const said = launched.complaints()
+  const code =
+    what === notPacked && /No such file|Not a directory/.test(said)
+      ? 'not_found'
+      : /File name too long|No space left|too large/i.test(said)
+        ? 'over_limit'
+        : 'invalid'
+  return failure(code, `${what}: ${said.split('\n').slice(0, 3).join(' ').slice(0, 600) || 'tar was ended'}`, cause)
+}

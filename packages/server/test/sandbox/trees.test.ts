@@ -1,0 +1,166 @@
+/** Forks, archives and the pool: hostile trees lead nowhere, nothing moves while an archive is made, warm sandboxes are as walled as cold ones. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type DriverProcess, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
+
+const hasPython = isHere('python3', 'hostile trees')
+
+/** Waits for a fact, with a limit. */
+async function until(fact: () => boolean, what: string): Promise<void> {
+  const deadline = performance.now() + 15_000
+  while (!fact()) {
+    if (performance.now() > deadline) throw new Error(`It did not come true that ${what}.`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+for (const mode of usableModes()) {
+  describe(`bwrap ${mode.name}`, () => {
+    let driver: DriverProcess
+    beforeAll(async () => {
+      driver = await startDriver(mode)
+    })
+    afterAll(() => driver[Symbol.asyncDispose]())
+
+    const pair = async () => {
+      const [from, to] = [freshId(), freshId()]
+      return { from, to, source: await driver.create({ id: from }), target: await driver.create({ id: to }) }
+    }
+
+    test('a fork has the files, their rights and links, and a life of its own', async () => {
+      const { from, to, source, target } = await pair()
+      await sh(
+        source,
+        'mkdir -p a/b; echo one > a/b/one; chmod 750 a/b/one; ln -s a/b/one link; ln a/b/one hard; echo odd > "$(printf "odd\\nname")"; mkdir empty',
+      )
+      await driver.fork(from, to)
+      const look = 'find . -printf "%y %m %n %p\\n" | sort; cat link hard odd*'
+      expect((await sh(target, look)).stdout).toBe((await sh(source, look)).stdout)
+      expect((await sh(target, look)).stdout).toContain('one\none\nodd\n')
+      await sh(target, 'echo two > a/b/one')
+      expect((await sh(source, 'cat a/b/one')).stdout).toBe('one\n')
+      expect((await sh(target, 'cat hard; id -u; touch new && echo may')).stdout).toBe('two\n1000\nmay\n')
+    })
+
+    test('what hostile code lays out leads a fork nowhere', async () => {
+      const { from, to, source, target } = await pair()
+      await sh(
+        source,
+        'ln -s /etc/passwd passwd; ln -s / root; ln -s ../../../../etc climbs; mkfifo pipe; mkdir closed; echo in > closed/file; chmod 000 closed/file closed; truncate -s 900M holes; echo fine > "-rf"; ln -s . loop',
+      )
+      await driver.fork(from, to)
+      const { stdout } = await sh(
+        target,
+        'readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; du -m holes | cut -f1; stat -c %s holes; cat ./-rf; find . -xdev | wc -l',
+      )
+      expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\npipe\nin\n0\n${900 * 1024 * 1024}\nfine\n10\n`)
+      expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(statSync(join(driver.root, to, 'workspace/holes')).uid)
+    })
+
+    test.skipIf(!hasPython)('a tree too deep to be copied is refused, and both sandboxes work on', async () => {
+      const { from, to, source, target } = await pair()
+      const code = 'import os\nfor i in range(400):\n  os.mkdir("d" * 20); os.chdir("d" * 20)\nopen("bottom", "w").write("x")\nprint("deep")'
+      expect((await source.exec({ cmd: 'python3', args: ['-c', code], timeoutMs: 20_000 }, { signal: never })).stdout).toBe('deep\n')
+      expect(await failureOf(driver.fork(from, to))).toMatchObject({ code: 'over_limit' })
+      expect((await sh(source, 'echo works')).stdout).toBe('works\n')
+      expect((await sh(target, 'echo works')).stdout).toBe('works\n')
+    })
+
+    test('a fork that does not fit is refused, one that fits is not', async () => {
+      const from = freshId()
+      const source = await driver.create({ id: from })
+      await sh(source, 'head -c 30M /dev/urandom > big')
+      const [small, large] = [freshId(), freshId()]
+      await driver.create({ id: small, limits: { diskBytesMax: 4 * 1024 * 1024 } })
+      const fits = await driver.create({ id: large })
+      expect(await failureOf(driver.fork(from, small))).toMatchObject({ code: 'over_limit' })
+      await driver.fork(from, large)
+      expect((await sh(fits, 'wc -c < big')).stdout).toBe(`${30 * 1024 * 1024}\n`)
+    })
+
+    test('nothing moves while an archive is made: two files that are written together are together in it', async () => {
+      const { from, to, source, target } = await pair()
+      const counting = sh(source, 'head -c 40M /dev/urandom > ballast; i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >> a; echo $i >> z; done; echo $i', {
+        timeoutMs: 60_000,
+      })
+      await until(() => existsSync(join(driver.root, from, 'workspace/z')), 'it counts')
+      const numbers: [number, number][] = []
+      for (let round = 0; round < 3; round++) {
+        await driver.fork(from, to)
+        const { stdout } = await sh(target, 'wc -l < a; wc -l < z')
+        const [a = 0, z = 0] = stdout.trim().split('\n').map(Number)
+        numbers.push([a, z])
+      }
+      await source.files({ action: 'write', files: [{ path: 'stop', base64: '' }] })
+      const { stdout } = await counting
+      for (const [a, z] of numbers) {
+        expect(a - z).toBeGreaterThanOrEqual(0)
+        expect(a - z).toBeLessThanOrEqual(1)
+      }
+      // It went on after each: the last count is beyond the last that was seen.
+      expect(Number(stdout.trim())).toBeGreaterThan(numbers.at(-1)?.[0] ?? Infinity)
+    })
+
+    test('a command that is stopped for an archive still ends at its time-out', async () => {
+      const { from, to, source } = await pair()
+      const running = sh(source, ': > up; sleep 60', { timeoutMs: 1_500 })
+      await until(() => existsSync(join(driver.root, from, 'workspace/up')), 'it runs')
+      await driver.fork(from, to)
+      expect(await running).toMatchObject({ isTimedOut: true })
+      expect((await sh(source, 'pgrep -c sleep')).stdout).toBe('0\n')
+    })
+
+    test('a sandbox tells what it uses', async () => {
+      const sandbox = await driver.create({ id: freshId() })
+      await sh(sandbox, 'head -c 3M /dev/zero > three')
+      const stats = await sandbox.stats()
+      expect(stats).toMatchObject({ isRunning: true, processCount: expect.any(Number), memoryBytes: expect.any(Number) })
+      expect(stats.diskBytes).toBeGreaterThan(3_000_000)
+      expect(stats.fileCount).toBeGreaterThanOrEqual(2)
+    })
+  })
+
+  describe(`pool, bwrap ${mode.name}`, () => {
+    test('a warm sandbox gets its name, its seed and its limits, and another one takes its place', async () => {
+      await using driver = await startDriver(mode, { poolSize: 2 })
+      await driver.sweep()
+      const warm = () => readdirSync(driver.root).filter((name) => name.startsWith('pool-') && existsSync(join(driver.root, name, 'live.json')))
+      await until(() => warm().length === 2, 'the pool is full')
+      const before = new Map(
+        warm().map((name) => [readFileSync(join(driver.root, name, 'live.json'), 'utf8'), statSync(join(driver.root, name, 'workspace')).uid]),
+      )
+      const sandbox = await driver.create({ id: 'named', seed: import.meta.dirname })
+      const record = readFileSync(join(driver.root, 'named/live.json'), 'utf8')
+      expect(before.has(record)).toBe(true) // It is one of those that ran.
+      expect((await sh(sandbox, 'ls trees.test.ts; touch mine; id -u; ls /run/longhaul/egress | wc -l')).stdout).toBe('trees.test.ts\n1000\n0\n')
+      expect(existsSync(join(driver.root, 'named/workspace/mine'))).toBe(true)
+      await until(() => warm().length === 2, 'the pool is full again')
+      if (!mode.withoutCgroups) {
+        const tight = await driver.create({ id: 'tight', limits: { processCountMax: 12 } })
+        const started = await sh(tight, 'for i in $(seq 60); do sleep 30 & done; pgrep -c sleep', { timeoutMs: 5_000 })
+        expect(started.stderr).toMatch(/fork|Resource/)
+      }
+      // No two of them are the same user of the host.
+      if (process.getuid?.() === 0 && mode.user === undefined) expect(new Set(before.values()).size).toBe(2)
+      expect((await sh(sandbox, 'kill -9 -1; sleep 5')).signal).toBe('SIGKILL')
+      expect((await sh(sandbox, 'ls mine')).stdout).toBe('mine\n') // And starts anew in the same place.
+    })
+
+    test('a pool leaves nothing: not at a stop, and not at the start after a crash', async () => {
+      await using driver = await startDriver(mode, { poolSize: 1 })
+      await driver.sweep()
+      const folders = () => readdirSync(driver.root).filter((name) => !name.startsWith('.'))
+      await until(() => folders().some((name) => existsSync(join(driver.root, name, 'live.json'))), 'the pool is full')
+      await driver.crash()
+      expect(folders()).toHaveLength(1)
+      const left = folders()[0]
+      const second = await startDriver(mode, { root: driver.root, poolSize: 1 })
+      await second.sweep()
+      await until(() => folders().length === 1 && folders()[0] !== left, 'the old one went and a new one came')
+      await second.stop()
+      expect(folders()).toEqual([])
+    })
+  })
+}

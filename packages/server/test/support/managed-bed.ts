@@ -1,0 +1,80 @@
+/** Callers' own sandboxes, real ones, on a real database, in this process. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { createSandbox } from '@longhaul/protocol'
+import type { z } from 'zod'
+import { newId, silentLog } from '../../src/kernel/index.ts'
+import { gapNames, openManaged, openSandboxes, type SandboxCaller } from '../../src/sandbox/index.ts'
+import type { Reach } from '../../src/sandbox/egress/index.ts'
+import { makeDatabase } from './postgres.ts'
+
+export type BedOptions = {
+  driver?: 'bwrap' | 'virtual'
+  reach?: Reach
+  poolSize?: number
+  countMax?: number
+  diskBytesMax?: number
+  releaseMs?: number
+  everyMs?: number
+  root?: string
+}
+
+export async function openManagedBed(options: BedOptions = {}) {
+  const { driver = 'bwrap', reach, poolSize = 0, countMax = 50, diskBytesMax = 1e10, releaseMs = 3_600_000, everyMs = 3_600_000 } = options
+  const database = await makeDatabase()
+  const folder = mkdtempSync(join(tmpdir(), 'longhaul-managed-'))
+  const openParts = async () => {
+    const sandboxes = await openSandboxes({ driver, root: join(folder, 'sandboxes'), log: silentLog, poolSize, accept: gapNames })
+    const managed = openManaged({
+      db: database.db,
+      log: silentLog,
+      sandboxes,
+      blobFolder: join(folder, 'blobs'),
+      countMax,
+      diskBytesMax,
+      ttlMs: 3_600_000,
+      releaseMs,
+      everyMs,
+      ...(reach && { reach }),
+    })
+    await managed.start()
+    return { sandboxes, managed }
+  }
+  let parts = await openParts()
+  const close = async () => {
+    await parts.managed.stop()
+    await parts.sandboxes.stop()
+  }
+  return {
+    db: database.db,
+    folder,
+    get service() {
+      return parts.managed.service
+    },
+    wake: () => parts.managed.wake(),
+    /** Stops it and starts it anew, on the same folder and database. */
+    async restart() {
+      await close()
+      parts = await openParts()
+    },
+    async [Symbol.asyncDispose]() {
+      await close()
+      await database[Symbol.asyncDispose]()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+export type ManagedBed = Awaited<ReturnType<typeof openManagedBed>>
+
+export const makeCaller = (tenantId = 'acme', isLimited = false): SandboxCaller => {
+  const keyId = newId()
+  return { tenantId, keyId, askerId: isLimited ? keyId : undefined }
+}
+
+export const create = (bed: ManagedBed, caller: SandboxCaller, input: Partial<z.output<typeof createSandbox.input>> = {}) =>
+  bed.service.create(caller, { ifExists: 'fail', ...input })
+
+export const script = (bed: ManagedBed, caller: SandboxCaller, sandbox: string, text: string, timeoutMs = 30_000) =>
+  bed.service.exec(caller, sandbox, { script: text, timeoutMs })
