@@ -61,6 +61,9 @@ type Phrase = (cursor: Cursor, at: number) => Read<TimePhrase>[]
 
 /** Every way to read a phrase that begins at `at`, without what stands around it (以来, 从…到, 末). */
 export function chinesePhrases(tokens: readonly Token[], at: number, calendar: Calendar): Read<TimePhrase>[] {
+  const first = tokens[at]
+  // English has readers of its own; only numbers and a few letters begin phrases in both.
+  if (!first || (first.kind === 'word' && !['q', 'h', 'fy'].includes(first.norm))) return []
   const cursor = { tokens, calendar }
   return phrases.flatMap((phrase) => phrase(cursor, at))
 }

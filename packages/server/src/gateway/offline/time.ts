@@ -8,7 +8,15 @@ import type { Token } from './tokens.ts'
 /** A phrase that the semantic layer has worked out itself, as the stems of its words. */
 export type NamedPeriod = { words: readonly string[]; period: Period }
 
-export type TimeReader = { tokens: readonly Token[]; calendar: Calendar; named: readonly NamedPeriod[] }
+/** `known`: what begins at a token, since a range, "since" and "until" all ask for it again. */
+export type TimeReader = { tokens: readonly Token[]; calendar: Calendar; named: readonly NamedPeriod[]; known: Map<number, Read<TimePhrase>[]> }
+
+export const timeReader = (tokens: readonly Token[], calendar: Calendar, named: readonly NamedPeriod[]): TimeReader => ({
+  tokens,
+  calendar,
+  named,
+  known: new Map(),
+})
 
 /** All time expressions that begin at `at`. */
 export function timesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
@@ -19,7 +27,8 @@ export function timesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
 function phrasesAt({ tokens, calendar, named }: TimeReader, at: number): Read<TimePhrase>[] {
   const from = tokens[at]?.norm === 'the' ? at + 1 : at
   const known = named.flatMap(({ words, period }) => {
-    const isHere = words.every((word, i) => tokens[from + i]?.stem === word || tokens[from + i]?.norm === word)
+    const isAt = (word: string, i: number) => tokens[from + i]?.stem === word || tokens[from + i]?.norm === word
+    const isHere = isAt(words[0] ?? '', 0) && words.every(isAt)
     return isHere
       ? [{ value: { period, isRelative: period.to <= calendar.today, ...(period.unit === 'year' && { year: period }) }, next: from + words.length }]
       : []
@@ -64,6 +73,12 @@ const literally = (reader: TimeReader, at: number, texts: readonly string[]): nu
 
 /** A phrase, or a moment of it: the end of last quarter, year-end 2025, 上季度末, 2025年底. */
 function edgesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
+  const known = reader.known.get(at) ?? findEdges(reader, at)
+  reader.known.set(at, known)
+  return known
+}
+
+function findEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   const phrases = phrasesAt(reader, at)
   const suffixed = phrases.flatMap(({ value, next }) => {
     const english = skip(reader, next, ['-', "'"])
