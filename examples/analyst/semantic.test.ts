@@ -34,6 +34,7 @@ const Entity = z.strictObject({
   synonyms: Synonyms,
   description: z.string(),
   grain: z.string(),
+  data_from: z.iso.date().optional(),
   access: z.strictObject({ by: z.enum(['region', 'account', 'shared']) }),
   key: z.string().nullable(),
   columns: z.array(Column),

@@ -54,19 +54,16 @@ function statement(about: About, result: QueryResult, say: Speech): string {
   const rows = result.rows
   const subject = subjectOf(about, say)
   const figure = at(about, (role) => role.kind === 'figure')
-  const begins = plan.shape.kind === 'total' && plan.shape.bucket.first < about.layer.calendar.dataFrom ? say.begin(about.layer.calendar.dataFrom) : ''
-  if (result.rowCount === 0 || rows.length === 0) return say.nothing(subject.full) + begins
+  if (result.rowCount === 0 || rows.length === 0) return say.nothing(subject.full)
   if (plan.isCountOfGroups) return say.counted(show(about, rows[0], 0, { kind: 'count' }), thingsOf(about), conditionsOf(about, say) + subject.rest)
-  if (rows.length === 1 && plan.groups.length === 0 && plan.shape.kind === 'total' && rows[0]?.[figure] === null) return say.none(subject.full) + begins
+  if (rows.length === 1 && plan.groups.length === 0 && plan.shape.kind === 'total' && rows[0]?.[figure] === null) return say.none(subject.full)
   if (plan.share) return shares(about, result, say)
   if (plan.average) return averages(about, result, say)
   if (plan.shape.kind === 'compare') return changes(about, result, say)
   if (plan.shape.kind === 'series') return manyRows(about, result, say)
-  if (plan.groups.length === 0) return say.is(subject.full, figures(about, rows[0])) + (isZero(rows[0]?.[figure]) ? begins : '')
+  if (plan.groups.length === 0) return say.is(subject.full, figures(about, rows[0]))
   return manyRows(about, result, say)
 }
-
-const isZero = (value: unknown): boolean => value === 0
 
 /** What the figure is, with its scope and its time: `rest` is the part behind the metric's name. */
 export function subjectOf({ plan, layer, language }: About, say: Speech): { full: string; rest: string; bare: string; ungrouped: string } {
@@ -282,6 +279,8 @@ function assumed(assumption: PlanAssumption, { plan, layer, language }: About, s
       return assumption.isNow ? say.defaultNow() : say.defaultPeriod(assumption.period.from, addDays(assumption.period.to, -1))
     case 'open-period':
       return say.open(assumption.until)
+    case 'begins':
+      return say.begin(assumption.day)
     case 'same-days':
       return say.sameDays()
     case 'calendar-quarters':

@@ -32,6 +32,7 @@ export function chooseScope(about: About): Scope {
   chooseFilters(about, scope, allowed)
   chooseGroups(about, scope, allowed)
   chooseGrain(about, scope)
+  chooseEach(about, scope)
   chooseWithin(about, scope)
   return scope
 }
@@ -123,6 +124,21 @@ function chooseGrain({ sentence }: About, scope: Scope): void {
     if (scope.grain && scope.grain.unit !== item.atom.unit) sentence.problems.push({ kind: 'unused', said: item.text })
     scope.grain = { unit: item.atom.unit, ...(item.atom.system && { system: item.atom.system }) }
     scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)
+  }
+}
+
+/** "In each of the last three months": the units that a length of time was given in. */
+function chooseEach({ sentence, metrics }: About, scope: Scope): void {
+  if (scope.grain) return
+  for (const item of itemsOf(sentence, 'time')) {
+    const { period, years } = item.atom.time
+    const unit = years ? 'year' : (period.count ?? 1) > 1 ? period.unit : undefined
+    const before = neighbour(sentence, item, -1)
+    const isEach = isOp(before, 'each', 'per') || (isOp(before, 'by') && /each|every|每|各/i.test(before.text))
+    const isApart = metrics.length === 1 && scope.groups.length === 0 && !scope.filters.some((filter) => filter.values.length > 1) && hasOp(sentence, 'respectively')
+    if (!unit || !(isEach || isApart)) continue
+    if (isEach && before) before.isUsed = true
+    scope.grain = { unit }
   }
 }
 

@@ -58,6 +58,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const isDefinition = take(sentence, 'define') || takeMeaning(sentence)
   const metric = layer.metrics.get(measure.metrics[0] ?? '')
   const changeWords = takeChange(sentence)
+  if (metric?.unit === 'percent' || changeWords) take(sentence, 'as-rate')
   const { limit, having } = placeNumbers(sentence, measure)
   const isCounted = hasOp(sentence, 'count')
   const isRanked = hasOp(sentence, 'top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending')
@@ -184,8 +185,9 @@ function takeMeaning(sentence: Sentence): boolean {
 type Change = { change: 'rate' | 'difference'; isDecline: boolean }
 
 function takeChange(sentence: Sentence): Change | undefined {
+  const isInPercent = takePercent(sentence)
   const isDecline = take(sentence, 'decline')
-  const isRate = take(sentence, 'growth-rate')
+  const isRate = take(sentence, 'growth-rate') || isInPercent
   const isGrowth = take(sentence, 'growth')
   const isDifference = hasOp(sentence, 'difference') && sentence.items.filter((item) => isKind(item, 'value')).length < 2
   if (isDifference) take(sentence, 'difference')
@@ -198,6 +200,17 @@ function takeChange(sentence: Sentence): Change | undefined {
   else if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
   const isFast = hasOp(sentence, 'fastest', 'slowest') || sentence.items.some((item) => isKind(item, 'number') && item.atom.unit === 'percent')
   return { change: isRate || isFast ? 'rate' : 'difference', isDecline }
+}
+
+/** "By what percentage did … grow", 增长了百分之几: the unit of a change, and no share of anything. */
+function takePercent(sentence: Sentence): boolean {
+  const words = opsOf(sentence, 'share').filter((item) => /^(?:%|percent|percentage|百分之几|百分之多少|百分比|percent of|percentage of)$/i.test(item.text))
+  const isChange =
+    hasOp(sentence, 'growth', 'decline', 'growth-rate', 'difference', 'year-ago', 'previous') || (hasOp(sentence, 'comparative') && hasOp(sentence, 'than', 'versus'))
+  const isPart = (item: Item) => /of$/i.test(item.text) || /占/u.test(sentence.items.map((other) => other.text).join(' '))
+  if (!isChange || words.length === 0 || words.some(isPart)) return false
+  for (const item of words) item.isUsed = true
+  return true
 }
 
 /** The times that were said, and whether they are set against each other. */

@@ -16,7 +16,7 @@ import { speech, standIn } from './speech.ts'
 import { queryOf } from './sql.ts'
 import { isChinese } from './tokens.ts'
 import { readAs, understandFiles, type Understanding } from './understanding.ts'
-import { resultOf, type Transcript } from './transcript.ts'
+import { resultOf, takes, type Transcript } from './transcript.ts'
 
 export type Call = { tool: string; input: Record<string, unknown> }
 export type Move = { kind: 'call'; calls: Call[] } | { kind: 'say'; text: string }
@@ -100,7 +100,7 @@ function understand(transcript: Transcript, understanding: Understanding, asked:
   for (const run of runs) {
     const { parsed: attempt } = readAs(understanding, asked, context, [...known, ...runs.flatMap((other) => asIf(other, layer))])
     if ('problem' in attempt) return { parsed }
-    const call = lookupCall(run, layer)
+    const call = lookupCall(run, layer, takes(transcript, 'query', 'show'))
     const result = resultOf(transcript, call.tool, call.input)
     if (!result) return { move: { kind: 'call', calls: [call] } }
     const looked = readLookup(run, layer, asked, result.output)

@@ -17,7 +17,7 @@ const Column = z.object({
   values: z.array(Value).default([]),
 })
 const Join = z.object({ to: text, as: text.optional(), on: text, label: Pair.optional(), synonyms: Synonyms })
-const Entity = z.object({ table: text, label: Pair, synonyms: Synonyms, grain: text.default(''), columns: z.array(Column), joins: z.array(Join).default([]) })
+const Entity = z.object({ table: text, label: Pair, synonyms: Synonyms, grain: text.default(''), data_from: text.optional(), columns: z.array(Column), joins: z.array(Join).default([]) })
 const Term = z.object({ metric: text, at: z.enum(['start', 'end']).default('end'), sign: z.number().default(1) })
 const shared = {
   name: text,
@@ -148,4 +148,10 @@ export function basicParts(layer: Layer, metric: Metric): BasicMetric[] {
     const part = layer.metrics.get(term.metric)
     return part && part.kind !== 'ratio' ? [part] : []
   })
+}
+
+/** The first day for which a metric can have a figure: that of the table that begins last. */
+export function beginOf(layer: Layer, metric: Metric): Day {
+  const begins = basicParts(layer, metric).map(({ table }) => layer.entities.get(table)?.data_from ?? layer.calendar.dataFrom)
+  return begins.reduce((latest, day) => (day > latest ? day : latest), '')
 }

@@ -60,7 +60,8 @@ function belongs(tokens: readonly Token[], at: number, inner: number, isHan: boo
 /** As if the run were a name: lets the parser say whether the question would make sense with it. */
 export const asIf = (run: NameRun, layer: Layer): FoundValue[] => nameColumns(layer).flatMap(({ refs }) => refs.map((ref) => ({ ref, value: run.said })))
 
-export function lookupCall(run: NameRun, layer: Layer): Call {
+/** `isQuiet`: the tool can keep the table from the person, who asked for something else. */
+export function lookupCall(run: NameRun, layer: Layer, isQuiet: boolean): Call {
   const pattern = text(
     `%${run.said
       .toLowerCase()
@@ -76,6 +77,7 @@ export function lookupCall(run: NameRun, layer: Layer): Call {
     input: {
       sql: `select distinct held_in, name from (\n  ${selects.join('\n  union all\n  ')}\n) as names\norder by name\nlimit ${rowsMax}`,
       title: run.said,
+      ...(isQuiet && { show: false }),
     },
   }
 }

@@ -53,6 +53,8 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
       return zh ? `${problem.period.from} 之后的期间还没有数据。` : `The period from ${problem.period.from} lies ahead; the data are about the past.`
     case 'not-loaded':
       return zh ? `数据只到 ${problem.until}。` : `The data end with ${problem.until}.`
+    case 'before-data':
+      return zh ? `数据自 ${problem.from} 起，之前没有数字。` : `The data begin on ${problem.from}; before that there is no figure.`
     case 'months-only':
       return zh
         ? `${problem.metric.label.zh}只按自然月记录，期间须由整月组成。`

@@ -33,7 +33,7 @@ export const speech = {
     stop: '.',
     nothing: (subject: string) => `${subject}: no rows match, so there is no figure.`,
     none: (subject: string) => `${subject}: there are no data, so there is no figure.`,
-    begin: (day: string) => ` The data begin on ${day}.`,
+    begin: (day: string) => `The data begin on ${day}.`,
     defaultNow: () => 'No time was said, so this is the state of today.',
     defaultPeriod: (from: string, to: string) => `No period was said, so I took ${from} to ${to}.`,
     open: (until: string) => `The period is not over; the data go up to ${until}.`,

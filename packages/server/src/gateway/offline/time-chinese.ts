@@ -224,6 +224,7 @@ const rollings: Phrase = (cursor, at) => {
   if (!number || number.value < 1 || number.value > 4_000) return []
   const unit = firstOf(cursor, optional(cursor, optional(cursor, number.next, '个'), '完整的', '完整', '整'), unitNames)
   if (!unit) return []
+  if (unit.value[1] === 'year') return [{ value: reading.rollingYears(calendar, number.value, unit.value[2]), next: unit.next }]
   return read(reading.rolling(calendar, unit.value[1], number.value, unit.value[2]), unit.next)
 }
 

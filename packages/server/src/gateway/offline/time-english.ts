@@ -215,6 +215,7 @@ const rollings: Phrase = (cursor, at) => {
     const { from: start, to } = year.value.period
     return read(isRolling ? { from: addUnits(to, unit, -count.value), to } : { from: start, to: addUnits(start, unit, count.value) }, year.next)
   })
+  if (isRolling && unit === 'year') return [...inside, { value: reading.rollingYears(calendar, count.value, said), next: next + 1 }]
   return [...inside, ...(isRolling ? read(reading.rolling(calendar, unit, count.value, said), next + 1) : [])]
 }
 

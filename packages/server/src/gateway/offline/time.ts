@@ -112,7 +112,7 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   }
   const edge = endWords.includes(norm(reader, from)) ? 'end' : startWords.includes(norm(reader, from)) ? 'start' : undefined
   if (edge && norm(reader, from + 1) === 'of') {
-    const inner = skip(reader, from + 2, ['the'])
+    const inner = skip(reader, from + 2, ['the', 'each', 'every', 'of'])
     const named = phrasesAt(reader, inner).map(({ value, next }): Read<TimePhrase> => ({ value: { ...value, edge }, next }))
     const noun = skip(reader, inner, ['fiscal', 'financial', 'calendar'])
     const unit = unitNames[norm(reader, noun)]
