@@ -16,6 +16,7 @@ const Column = z.strictObject({
   type: z.string(),
   description: z.string().min(8),
   personal: z.literal(true).optional(),
+  within: z.string().optional(),
   label: Pair.optional(),
   synonyms: Synonyms.optional(),
   values: z.array(Value).optional(),

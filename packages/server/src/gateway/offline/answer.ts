@@ -8,8 +8,10 @@ import type { Plan, PlanAssumption } from './plan.ts'
 import type { QueryFailure, QueryResult } from './result.ts'
 import { speech, standIn, type Speech } from './speech.ts'
 import type { Query, Role } from './sql.ts'
+import type { Hidden } from './visible.ts'
 
-export type About = { plan: Plan; query: Query; layer: Layer; language: Language }
+/** `hidden`: values of the question that this caller is not shown, where that was looked up. */
+export type About = { plan: Plan; query: Query; layer: Layer; language: Language; hidden?: Hidden }
 type Row = QueryResult['rows'][number]
 
 const rowsInText = 12
@@ -18,7 +20,7 @@ const rowsInText = 12
 export function answer(about: About, result: QueryResult, together?: QueryResult | QueryFailure): string {
   const { plan, layer, language } = about
   const say = speech[language]
-  const unseen = unseenValues(plan.filters.concat(plan.share?.part ?? []), layer, result)
+  const unseen = about.hidden ?? unseenValues(plan.filters.concat(plan.share?.part ?? []), layer, result)
   const sentences = [
     unseen && unseen.isAll
       ? say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))

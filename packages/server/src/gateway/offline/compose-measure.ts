@@ -16,6 +16,7 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   const isOwned = parts.every((part) => named.some(({ atom }) => atom.metric === part.atom.metric && (atom.needs ?? [part.from]).includes(part.from)))
   if (!isWhole || !isOwned) return fail(sentence, { kind: 'no-metric' })
   if (named.some((item) => item.atom.noun !== undefined && !hasNounBeside(sentence, layer, item, item.atom.noun))) return fail(sentence, { kind: 'no-metric' })
+  if (named.some((item) => item.atom.isPaced) && !sentence.items.some(isPace)) return fail(sentence, { kind: 'no-metric' })
   for (const item of [...named, ...parts]) item.isUsed = true
 
   let items: Item[] = named.length > 0 ? named : impliedMetrics(sentence, context !== undefined)
@@ -64,6 +65,8 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   }
   return { metrics: distinct, items }
 }
+
+const isPace = (item: Item): boolean => isOp(item, 'fastest', 'slowest') || (isOp(item, 'most', 'least') && /^(?:longest|shortest|最长|最短)$/i.test(item.text))
 
 /** Whether the metric joined to this one has the noun that this one leaves out. */
 function hasNounBeside(sentence: Sentence, layer: Layer, item: Item, noun: string): boolean {
@@ -128,9 +131,10 @@ function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
 
 /** "API calls by month": where only one thing is counted of which there are such values, that is meant. */
 function onlyMetricOf(sentence: Sentence, layer: Layer): string | undefined {
-  const refs = itemsOf(sentence, 'value').flatMap((item) => item.atom.choices.map((choice) => choice.ref))
-  const found = [...layer.metrics.values()].filter((metric) => metric.unit === 'count' && refs.some((ref) => metric.dimensions.includes(ref)))
-  return found.length === 1 ? found[0]?.name : undefined
+  const counts = [...layer.metrics.values()].filter((metric) => metric.unit === 'count')
+  const values = itemsOf(sentence, 'value').map((item) => item.atom.choices.map((choice) => choice.ref))
+  const found = values.map((refs) => counts.filter((metric) => refs.some((ref) => metric.dimensions.includes(ref)))).find(({ length }) => length === 1)?.[0]
+  return found && values.every((refs) => refs.some((ref) => found.dimensions.includes(ref))) ? found.name : undefined
 }
 
 function fail(sentence: Sentence, problem: Sentence['problems'][number]): undefined {

@@ -160,6 +160,7 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
       continue
     }
     if (new Set(choices.map(({ ref }) => ref)).size > 1) scope.assumptions.push({ kind: 'value', said: item.text, ref: choice.ref, value: choice.value })
+    if (asksForIt(sentence, item)) sentence.problems.push({ kind: 'unused', said: item.text })
     const isNegated = isLeftOut(sentence, item)
     const known = scope.filters.find((filter) => filter.ref === choice.ref && filter.isNegated === isNegated)
     if (known) {
@@ -167,6 +168,13 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
       known.items.push(item)
     } else scope.filters.push({ ref: choice.ref, values: [choice.value], isNegated, items: [item] })
   }
+}
+
+/** "Which competitor do we lose to?": a name of a value that is asked for like a thing has no names below it. "Which urgent tickets" has a noun behind. */
+function asksForIt({ items, tokens }: Sentence, item: Item): boolean {
+  const before = items[items.indexOf(item) - 1]
+  if (!isOp(before, 'which') || before.to !== item.from) return false
+  return /^(?:do|does|did|is|are|was|were|has|have|had|causes?|caused|我们|让|导致|使|是)$/i.test(tokens[item.to]?.norm ?? '') || (tokens[item.to]?.norm === '我' && tokens[item.to + 1]?.norm === '们')
 }
 
 /** Of several columns with such a value, the one whose name is said somewhere in the question, else the nearest to the metric's own table. */

@@ -4,6 +4,7 @@ import { addDays, unitAt, type Unit } from './calendar.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
 import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
 import { chooseShare } from './compose-share.ts'
+import type { Atom } from './atoms.ts'
 import type { Frame, Problem } from './frame.ts'
 import { basicParts, type Layer } from './layer.ts'
 import { between, hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
@@ -231,10 +232,12 @@ function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: 
   const said = items
     .map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time))
     .filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
+  const isBefore = isBeforeOther(items)
   const isVersus = (hasOp(sentence, 'versus') || (isChange && hasOp(sentence, 'than'))) && !(isBetweenValues && said.length < 2)
   if (isVersus) take(sentence, 'versus')
   if (isYearAgo || isPrevious)
     return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
+  if (isBefore && (isVersus || isChange)) return { times: said.slice(0, 1), compare: 'previous', isVersus }
   const isAnaphor = (time: TimePhrase) => items.some((item) => item.atom.time.period === time.period && /same|同/i.test(item.text))
   const others = said.filter((time) => !isAnaphor(time))
   if (others.length < said.length && (isVersus || isChange)) return { times: others.slice(0, 1), compare: 'year-ago', isVersus }
@@ -268,6 +271,16 @@ function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: 
   }
   if (said.length > 2) checkJoined(sentence, items)
   return { times: said, isVersus }
+}
+
+/** "FY2026 against the year before", 2026财年比上一财年: of two times, the second is only the one before the first. */
+function isBeforeOther(items: readonly Item<Extract<Atom, { kind: 'time' }>>[]): boolean {
+  const [first, second] = items
+  if (items.length !== 2 || !first || !second) return false
+  const [a, b] = [first.atom.time.period, second.atom.time.period]
+  const isSame = a.from === b.from && a.to === b.to && second.atom.time.isRelative === true
+  const isSaid = /\b(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text) && a.unit !== undefined && a.unit === b.unit && (a.count ?? 1) === 1
+  return isSame || isSaid
 }
 
 /** Times that nothing joins ("in 2025 in March") were not meant side by side. */

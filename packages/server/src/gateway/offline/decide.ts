@@ -10,13 +10,14 @@ import type { FoundValue } from './lexicon.ts'
 import { asIf, lookupCall, nameRuns, readLookup, type NameRun } from './lookup.ts'
 import type { Question } from './parse.ts'
 import { planOf } from './plan.ts'
-import { refuse, refuseText } from './refuse.ts'
+import { refuse, refuseHidden, refuseText } from './refuse.ts'
 import { readResult } from './result.ts'
 import { speech, standIn } from './speech.ts'
 import { queryOf } from './sql.ts'
 import { isChinese } from './tokens.ts'
 import { readAs, understandFiles, type Understanding } from './understanding.ts'
 import { resultOf, takes, type Transcript } from './transcript.ts'
+import { lookForValues } from './visible.ts'
 
 export type Call = { tool: string; input: Record<string, unknown> }
 export type Move = { kind: 'call'; calls: Call[] } | { kind: 'say'; text: string }
@@ -61,7 +62,10 @@ function respond(transcript: Transcript, understanding: Understanding, asked: st
   if ('problem' in planned) return say(refuse(planned.problem, layer, language))
   const query = queryOf(planned.plan, layer)
   const about: About = { plan: planned.plan, query, layer, language }
-  return carryOut(transcript, about)
+  const visible = lookForValues(transcript, [...planned.plan.filters, ...(planned.plan.share?.part ?? [])], layer)
+  if (visible.kind === 'look') return { kind: 'call', calls: [visible.call] }
+  if (visible.hidden?.isAll) return say(refuseHidden(visible.hidden, language))
+  return carryOut(transcript, { ...about, ...(visible.hidden && { hidden: visible.hidden }) })
 }
 
 /** Runs the query, draws it where that helps, and answers. A query that ran out of time is tried once more. */

@@ -25,6 +25,7 @@ export type Lexicon = {
     words: readonly string[]
     metric: string
     quality: number
+    /** Speaks of the metric only beside a word of pace: "resolved fastest". */ isPaced?: boolean
     /** Is no name as it stands, so that nothing else finds it when its words stand together. */ isDerived?: boolean
   }[]
   /** Nouns that head a metric's name. */
@@ -268,7 +269,10 @@ function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scat
   return [...layer.metrics.values()].flatMap((metric) =>
     namesOf(metric).flatMap((name) => {
       const durations = metric.unit === 'hours' || metric.unit === 'days' ? durationQuestions(name) : []
-      if (durations.length > 0) return durations.map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true }))
+      if (durations.length > 0) {
+        const paced = pacedVerbs(name).map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true, isPaced: true }))
+        return [...durations.map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true })), ...paced]
+      }
       const words = stems(name)
       if (!isChinese(name)) {
         const isPlain =
@@ -289,11 +293,23 @@ function durationQuestions(name: string): string[][] {
   const last = verbs.at(-1)
   if (last !== undefined) {
     const taking = [['take', ...verbs]]
-    const forms = [verbs, [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]]
+    const forms = [verbs, pastOf(verbs, last)]
     return [...taking, ...['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))]
   }
   const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
   return chinese === '' ? [] : ['多久', '多长时间', '几天', '多少天', '多少小时'].map((asked) => [asked, chinese])
+}
+
+const pastOf = (verbs: readonly string[], last: string): string[] => [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]
+
+/** "Took longest to resolve", "resolved slowest", "fastest first response", 解决得最慢: what was done, with how fast. */
+function pacedVerbs(name: string): (readonly string[])[] {
+  const [, rest = ''] = /^(?:(?:average|mean) )?(?:time|days|hours) to (.+)$/i.exec(name) ?? []
+  const verbs = stems(rest)
+  const last = verbs.at(-1)
+  if (last !== undefined) return [['took', ...verbs], verbs, pastOf(verbs, last)]
+  const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
+  return chinese === '' ? [] : [[chinese], [`${chinese}得`]]
 }
 
 /** 流失客户 → 流失 + 客户, since 客户 is a noun by itself. Pieces keep their characters together. */

@@ -3,7 +3,8 @@ import type { Problem } from './frame.ts'
 import { listed, type Language } from './format.ts'
 import type { Layer, Metric } from './layer.ts'
 import type { PlanProblem } from './plan.ts'
-import { refusal, standIn } from './speech.ts'
+import { refusal, speech, standIn } from './speech.ts'
+import type { Hidden } from './visible.ts'
 
 export function refuse(problem: Problem | PlanProblem, layer: Layer, language: Language): string {
   const helps =
@@ -13,6 +14,10 @@ export function refuse(problem: Problem | PlanProblem, layer: Layer, language: L
 }
 
 export const refuseText = (why: string, language: Language): string => `${refusal[language]}${language === 'zh' ? '' : ' '}${why}\n\n${standIn[language]}`
+
+/** For values that this caller is not shown, with the tool's own sentence about the limit. */
+export const refuseHidden = ({ values, regions, note }: Hidden, language: Language): string =>
+  refuseText([speech[language].unseen(listed(values, language), regions), note].filter((part) => part !== '').join(' '), language)
 
 function reason(problem: Problem | PlanProblem, layer: Layer, language: Language): string {
   const zh = language === 'zh'

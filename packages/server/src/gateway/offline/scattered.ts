@@ -8,7 +8,7 @@ import { likeChinese, likeVerbs } from './words.ts'
 /** Names of metrics whose words stand apart or in another order: "tickets that were resolved", 流失了多少客户. */
 export function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span[] {
   const find = finderIn(tokens, lexicon)
-  return lexicon.scattered.flatMap(({ words, metric, quality, isDerived }) => {
+  return lexicon.scattered.flatMap(({ words, metric, quality, isDerived, isPaced }) => {
     const places = words.map(find)
     const elided = words.length === 2 && !isDerived ? elidedSpans(tokens, words, places, metric, lexicon) : []
     if (places.some((found) => found.length === 0)) return elided
@@ -27,7 +27,7 @@ export function scatteredSpans(tokens: readonly Token[], lexicon: Lexicon): Span
         const rate = quality * Math.min(...combination.map((place) => place.quality))
         const needs = combination.filter((_, i) => i !== nounAt).map((place) => place.from)
         return combination.map((place, i): Span => {
-          const atom: Atom = i === nounAt ? { kind: 'metric', metric, needs } : { kind: 'metric-part', metric }
+          const atom: Atom = i === nounAt ? { kind: 'metric', metric, needs, ...(isPaced && { isPaced }) } : { kind: 'metric-part', metric }
           return withRefs(spanOf(tokens, place.from, place.to, atom, rate), [], lexicon, tokens)
         })
       }),

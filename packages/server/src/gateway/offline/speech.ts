@@ -94,7 +94,7 @@ export const speech = {
     unitNames: { day: '日', week: '周', month: '月', quarter: '季度', half: '半年', year: '年', period: '期间' },
     shareTitle: '占比',
     changeTitle: '变化',
-    unseen: (values: string, regions: string) => `您只能查看${regions}的数据，因此没有${values}的数字。`,
+    unseen: (values: string, regions: string) => `您只能查看 ${regions} 的数据，因此没有 ${values} 的数字。`,
     withheld: (message: string) => `您无权查看这个问题所涉及的内容，因此没有答案：${message}`,
     failed: (kind: string, message: string) => `离线模式下我无法回答这个问题：查询没有成功（${kind}：${message}），也没有可以修正它的规则。`,
     definition: (label: string, description: string, unit: string) => `**${label}**（单位 ${unit}）：${description}`,

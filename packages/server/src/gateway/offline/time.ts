@@ -144,7 +144,9 @@ const bare: readonly [string, Unit, 'start' | 'end'][] = [
 
 /** 年初, 月底 with nothing before them. */
 const bareEdges = (reader: TimeReader, at: number): Read<TimePhrase>[] =>
-  bare.flatMap(([text, unit, edge]): Read<TimePhrase>[] => {
+  ['每', '各', '个', '逐'].includes(norm(reader, at - 1))
+    ? []
+    : bare.flatMap(([text, unit, edge]): Read<TimePhrase>[] => {
     const next = after(reader.tokens, at, text)
     return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next }]
   })

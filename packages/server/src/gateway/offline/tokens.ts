@@ -141,7 +141,7 @@ const irregularVerbs: Record<string, string> = {
 
 /** A form that says that something has happened: opened, sold, lost. */
 export const isPastForm = (word: string): boolean =>
-  /ed$|billing$/.test(word) || /^(?:lost|won|paid|sold|sent|began|grew|left|came|spent|took|made|gave|bought|kept)$/.test(word)
+  /ed$|billing$/.test(word) || /^(?:lost|won|paid|sold|sent|began|grew|left|came|spent|took|taken|made|gave|given|bought|kept|begun|grown)$/.test(word)
 
 export const isHan = (token: Token): boolean => token.kind === 'han'
 export const isChinese = (text: string): boolean => /\p{Script=Han}/u.test(text)

@@ -90,8 +90,8 @@ const ops: Record<Op, string> = {
     'lowest|least|least common|rarest|least often|fewest|smallest|minimum|min|shortest|weakest|the least|the fewest|lowest number of|smallest number of|最低|最少|最小|最短|最弱|最末|垫底|倒数第一',
   best: 'best|best performing|top performing|strongest performing|最好|最佳|最优|表现最好|表现最佳|最优秀',
   worst: 'worst|worst performing|weakest performing|poorest|最差|最糟|最糟糕|表现最差|最坏|最严重',
-  fastest: 'fastest|quickest|most quickly|最快',
-  slowest: 'slowest|most slowly|最慢',
+  fastest: 'fastest|quickest|most quickly|soonest|最快|最快的',
+  slowest: 'slowest|most slowly|最慢|最慢的',
   descending:
     'ranked|rank|ranking|ranked by|sorted by|sort by|sorted|order by|ordered by|ordered|in descending order|descending|from highest to lowest|highest first|largest first|from high to low|from largest to smallest|highest to lowest|largest to smallest|league table|排名|排行|排序|排列|排行榜|从高到低|从大到小|从多到少|由高到低|由大到小|由多到少|降序|倒序|最多的在前|排个序|排个名',
   ascending:
@@ -242,7 +242,7 @@ export const likeVerbs: readonly (readonly string[])[] = [
 
 export const likeChinese: readonly (readonly string[])[] = [
   ['流失', '失去', '丢失', '走掉'],
-  ['新增', '新签', '新来', '新获得'],
+  ['新增', '新签', '新来', '新获得', '开始', '新开始'],
   ['有效', '活跃', '生效', '在用'],
   ['解决', '已解决', '关闭', '处理完'],
   ['未解决', '未关闭', '待处理', '没解决', '没有解决', '还没解决', '没有关闭', '尚未解决'],
