@@ -1,6 +1,6 @@
 // Stage 3b, what is measured: the metrics of a question, and the numbers that limit or count.
 import type { Condition, Frame } from './frame.ts'
-import type { Layer } from './layer.ts'
+import type { Layer, Metric } from './layer.ts'
 import { tokenize } from './tokens.ts'
 import { between, isKind, isLight, isOp, itemsOf, neighbour, opsOf, type Item, type Sentence } from './sentence.ts'
 import type { Op } from './words.ts'
@@ -38,6 +38,9 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     return { metrics: metrics.slice(0, 1), per: metrics[1] ?? '', items: items.slice(0, 1) }
   }
   // "The conversion rate of trials": a noun that the first metric's own name holds is only mentioned.
+  // 上季度开始试用的客户，试用转化率: what is measured may come behind what it is measured of.
+  const behind = items.at(-1)
+  if (first && behind && items.length === 2 && isMeasuredOf(sentence, layer, behind, first)) items = [behind]
   const isEcho = (item: Item, i: number) => i > 0 && first !== undefined && isEchoOf(layer, metricOf(first), item, { sentence, i })
   const echoes = items.filter(isEcho)
   if (echoes.length > 0) {
@@ -79,13 +82,22 @@ function hasNounBeside(sentence: Sentence, layer: Layer, item: Item, noun: strin
   })
 }
 
+function isMeasuredOf(sentence: Sentence, layer: Layer, behind: Item, first: Item): boolean {
+  const [of, metric] = [layer.metrics.get(metricOf(first)), layer.metrics.get(metricOf(behind))]
+  if (!of || !metric || of === metric || of.unit !== 'count' || metric.unit === 'count' || of.kind !== 'flow' || metric.kind !== 'flow') return false
+  const words = sentence.tokens.slice(first.from, first.to).map((token) => token.stem)
+  const isInName = namesIn(metric).some((name) => words.every((word) => name.includes(word)))
+  return of.table === metric.table && isInName && !between(sentence, first, behind).some((item) => isOp(item, 'and', 'versus', 'or') && /[\p{L}&]/u.test(item.text))
+}
+
+const namesIn = ({ label, synonyms }: Metric): string[][] =>
+  [label.en, label.zh, ...synonyms.en, ...synonyms.zh].map((name) => tokenize(name).map((token) => token.stem))
+
 function isEchoOf(layer: Layer, of: string, item: Item, { sentence, i }: { sentence: Sentence; i: number }): boolean {
   const metric = layer.metrics.get(of)
   const other = layer.metrics.get(metricOf(item))
   const words = sentence.tokens.slice(item.from, item.to).map((token) => token.stem)
-  const names = metric
-    ? [metric.label.en, metric.label.zh, ...metric.synonyms.en, ...metric.synonyms.zh].map((name) => tokenize(name).map((token) => token.stem))
-    : []
+  const names = metric ? namesIn(metric) : []
   const isMentioned = isOp(
     neighbour(sentence, item, -1, (next) => isKind(next, 'value') || isOp(next, 'and')),
     'of',

@@ -217,7 +217,10 @@ function trailing(reader: TimeReader, { value, next }: Read<TimePhrase>): Read<T
   const found: Read<TimePhrase>[] = []
   const soFar = literally(reader, next, ['sofar', 'todate', 'tilldate', 'untilnow', '迄今'])
   if (soFar !== undefined) found.push({ value, next: soFar })
-  const open = literally(reader, next, ['onwards', 'onward', '以来', '至今', '起', '以后', '之后', '开始'])
+  // 上季度开始的 is "from last quarter on", 上季度开始试用 "began a trial last quarter".
+  const begins = literally(reader, next, ['开始'])
+  const isOpen = begins !== undefined && ['', '的', '，', ',', '每', '各', '按', '到', '至', '，'].includes(norm(reader, begins))
+  const open = literally(reader, next, ['onwards', 'onward', '以来', '至今', '起', '以后', '之后']) ?? (isOpen ? begins : undefined)
   if (open !== undefined) found.push({ value: since(reader, value), next: open })
   const before = literally(reader, next, ['以前', '之前', '前'])
   if (before !== undefined && !value.ago)

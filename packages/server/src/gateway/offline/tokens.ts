@@ -77,7 +77,7 @@ const irregular: Record<string, string> = {
   statuses: 'status',
   bonuses: 'bonus',
 }
-const notPlural = /(ss|us|is|news|series|sales|always|was|has|does|yes|this|its|his|as|plus|versus|status|basis|vs)$/
+const notPlural = /(^hows|^whats|^wheres|ss|us|is|news|series|sales|always|was|has|does|yes|this|its|his|as|plus|versus|status|basis|vs)$/
 
 /** Good enough for the nouns of business: plurals only, since verb forms tell metrics apart (open, opened). */
 export function singular(word: string): string {
