@@ -96,7 +96,7 @@ function isAskedFor(sentence: Sentence, item: Item): boolean {
   const across = (other: Item) => isLight(other) || isKind(other, 'number') || isOp(other, 'count')
   const before = neighbour(sentence, item, -1, across)
   const after = neighbour(sentence, item, 1)
-  return isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) || isOp(after, 'spread', 'which', 'each', 'respectively', ...rankOps)
+  return isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) || isOp(after, 'spread', 'each', 'respectively', ...rankOps) || (isOp(after, 'which') && !isKind(neighbour(sentence, after, 1), 'dimension'))
 }
 
 /** Of two things to split by, the one next to the word of ranking is ranked, within the other. */
@@ -146,13 +146,15 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
   const values = itemsOf(sentence, 'value')
   for (const item of values) {
     item.isUsed = true
+    // "MRR lost to churn" says twice what the metric is.
+    if (isInMetric(layer, metrics, item)) continue
     const beside = [neighbour(sentence, item, -1), neighbour(sentence, item, 1)].filter((other) => isKind(other, 'dimension'))
     const named = beside.find(
       (other) =>
-        item.atom.choices.some((choice) => other.atom.refs.includes(choice.ref) && allowed.includes(choice.ref)) &&
+        item.atom.choices.some((choice) => allowed.includes(choice.ref) && (other.atom.refs.includes(choice.ref) || isTailOf(layer, other.text, choice.ref))) &&
         !isOp(neighbour(sentence, other, -1), 'by', 'each', 'which'),
     )
-    const choices = item.atom.choices.filter((choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref)))
+    const choices = item.atom.choices.filter((choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref) || isTailOf(layer, named.text, choice.ref)))
     const choice = preferred(choices, sentence, item, layer, metrics)
     if (named) named.isUsed = true
     if (!choice) {
@@ -169,6 +171,19 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
     } else scope.filters.push({ ref: choice.ref, values: [choice.value], isNegated, items: [item] })
   }
 }
+
+const isInMetric = (layer: Layer, metrics: readonly string[], item: Item): boolean =>
+  isKind(item, 'value') &&
+  metrics.every((name) => {
+    const metric = layer.metrics.get(name)
+    return metric?.kind !== 'ratio' && item.atom.choices.some(({ ref, value }) => metric?.filter === `${ref} = '${value}'`)
+  })
+
+/** 电话渠道: 渠道 is the end of 联系渠道, the column of that value, whatever else bears the name. */
+const isTailOf = (layer: Layer, text: string, ref: string): boolean =>
+  (layer.dimensions.get(ref)?.phrases ?? []).some(({ label, synonyms }) =>
+    [label.en, label.zh, ...synonyms.en, ...synonyms.zh].some((name) => name.length > text.length && name.toLowerCase().endsWith(text.toLowerCase())),
+  )
 
 /** "Which competitor do we lose to?": a name of a value that is asked for like a thing has no names below it. "Which urgent tickets" has a noun behind. */
 function asksForIt({ items, tokens }: Sentence, item: Item): boolean {

@@ -222,7 +222,11 @@ function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: 
   compareUnit?: Unit | undefined
 } {
   const items = itemsOf(sentence, 'time')
-  for (const item of items) item.isUsed = true
+  for (const item of items) {
+    item.isUsed = true
+    // "At month end, last 6 months" speaks of each month, not of two times.
+    if (item.atom.time.isBare && items.length > 1) sentence.problems.push({ kind: 'unused', said: item.text })
+  }
   const compareUnit = unitIn(sentence.items.find((item) => isOp(item, 'previous'))?.text ?? '')
   const isYearAgo = take(sentence, 'year-ago')
   const isPrevious = take(sentence, 'previous')

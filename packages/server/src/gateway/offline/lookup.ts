@@ -54,6 +54,8 @@ function belongs(tokens: readonly Token[], at: number, inner: number, isHan: boo
   if (isHan) return false
   if (isJoint(token)) return isCapital(tokens[at + (at > inner ? 1 : -1)])
   // The first word of a sentence is capital anyway.
+  // "Chloe Jansen's CSAT": nothing behind a possessive belongs to the name, and no abbreviation does.
+  if (tokens[Math.min(at, inner)]?.isPossessive || /^\p{Lu}{2,}$/u.test(token.text)) return false
   return (isCapital(token) && at > 0) || (at > 0 && token.kind === 'number' && isCapital(tokens[inner]))
 }
 

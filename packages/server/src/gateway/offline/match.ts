@@ -31,7 +31,7 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
   const scattered = scatteredSpans(tokens, lexicon)
   const reader = timeReader(tokens, calendar, lexicon.periods)
   const found = tokens.map((token, at) => {
-    const spans: Span[] = [...phraseSpans(tokens, at, lexicon), ...kindSpans(tokens, at, lexicon), ...scattered.filter((span) => span.from === at)]
+    const spans: Span[] = [...phraseSpans(tokens, at, lexicon), ...kindSpans(tokens, at, lexicon), ...shortSpans(tokens, at, lexicon), ...scattered.filter((span) => span.from === at)]
     for (const read of timesAt(reader, at)) {
       if (read.next > tokens.length || spans.some((span) => span.atom.kind === 'time' && span.to === read.next)) continue
       spans.push(spanOf(tokens, at, read.next, { kind: 'time', time: read.value }, 1))
@@ -89,6 +89,15 @@ function kindSpans(tokens: readonly Token[], at: number, lexicon: Lexicon): Span
     return isKind && noun.length > 0 && noun.every((word, i) => tokens[next + i]?.norm === word) ? atom.refs : []
   })
   return refs.length > 0 ? [spanOf(tokens, at, at + 1, { kind: 'dimension', refs: [...new Set(refs)], isPlural: false }, 1.5)] : []
+}
+
+/** 各国, 各地: behind "each", the first character of a column's name of two. */
+function shortSpans(tokens: readonly Token[], at: number, lexicon: Lexicon): Span[] {
+  if (!['各', '每'].includes(tokens[at - 1]?.norm ?? '') || tokens[at]?.kind !== 'han') return []
+  const named = (lexicon.phrases.get(tokens[at].norm) ?? []).flatMap(({ words, atom }) =>
+    words.length === 2 && atom.kind === 'dimension' && !atom.isGuess && tokens[at + 1]?.norm !== words[1] ? [atom] : [],
+  )
+  return named.map((atom) => spanOf(tokens, at, at + 1, atom, 1.2))
 }
 
 const withNumber = (atom: Atom, last: Token | undefined): Atom =>

@@ -59,7 +59,7 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   const parts = [...metrics, ...(per ? [per] : [])].flatMap((each) => basicParts(layer, each))
   if (frame.share && metrics.some((each) => each.kind === 'ratio' || (!['usd', 'count'].includes(each.unit) && !each.additive)))
     return { problem: { kind: 'no-share', metric } }
-  const isState = metrics.every((each) => each.kind === 'snapshot') && (per === undefined || per.kind === 'snapshot')
+  const isState = parts.every((part) => part.kind === 'snapshot') && metrics.every(isOfOneDay)
   const assumptions: PlanAssumption[] = [...frame.assumptions]
   const begin = metrics.map((each) => beginOf(layer, each)).reduce((a, b) => (a > b ? a : b))
   const timed = withinData(shapeOf(frame, layer, isState, assumptions), begin, isState)
@@ -96,6 +96,9 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   if (open) assumptions.push({ kind: 'open-period', until: isState ? open.at : open.last })
   return { plan }
 }
+
+/** A state, or a quotient of states of the same day: seats per account. */
+const isOfOneDay = (metric: Metric): boolean => metric.kind !== 'ratio' || [...metric.numerator, ...metric.denominator].every((term) => term.at === 'end')
 
 /** How many "the top customers" are. */
 const vagueLimit = 10
@@ -136,7 +139,8 @@ function shapeOf(frame: Frame, layer: Layer, isState: boolean, assumptions: Plan
   const unit = frame.grain?.unit ?? eachEnd(time, isState) ?? (frame.compareUnit && time && isSeveral(time.period, frame.compareUnit) ? frame.compareUnit : undefined)
   if (frame.average) return averageOver(frame.average, time, layer, isState, assumptions)
   if (unit) return seriesOf(unit, time, frame, layer, isState, assumptions)
-  const period = time ? momentOf(time, isState, layer) : defaultPeriod(frame, layer, isState, assumptions)
+  const isNow = isState && frame.metrics.every((name) => layer.metrics.get(name)?.kind === 'snapshot')
+  const period = time ? momentOf(time, isState, layer) : defaultPeriod(frame, layer, isNow, assumptions)
   if (!frame.compare) return { shape: { kind: 'total', bucket: bucketOf(period, calendar) } }
   if (time?.since && frame.compare === 'previous') return isState ? sinceThen(time.since, layer) : { problem: { kind: 'two-times' } }
   return comparison(period, frame.compare, layer, isState, assumptions)

@@ -26,6 +26,8 @@ export type TimePhrase = {
   period: Period
   /** A moment of the period was meant: "at the end of", "as of". */
   edge?: 'start' | 'end'
+  /** "Month end" without saying of which. */
+  isBare?: boolean
   /** Both ends of a range, since "from Q1 to Q2" is a range for tickets and a comparison for growth. */
   pair?: [Period, Period]
   /** Open towards one side. */

@@ -116,7 +116,7 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
     const named = phrasesAt(reader, inner).map(({ value, next }): Read<TimePhrase> => ({ value: { ...value, edge }, next }))
     const noun = skip(reader, inner, ['fiscal', 'financial', 'calendar'])
     const unit = unitNames[norm(reader, noun)]
-    return unit && named.length === 0 ? [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next: noun + 1 }] : named
+    return unit && named.length === 0 ? [{ value: { period: lastOver(reader.calendar, unit, edge), edge, isBare: true }, next: noun + 1 }] : named
   }
   // year-end 2025 · fiscal year end · month-end
   const fiscal = norm(reader, from) === 'fiscal' || norm(reader, from) === 'calendar' ? from + 1 : from
@@ -125,7 +125,7 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   if (unit && norm(reader, end) === 'end') {
     const inner = skip(reader, end + 1, ['of', 'in'])
     const named = phrasesAt(reader, inner).map(({ value, next }) => ({ value: { ...value, edge: 'end' as const }, next }))
-    return [...named, { value: { period: lastOver(reader.calendar, unit, 'end'), edge: 'end' as const }, next: end + 1 }]
+    return [...named, { value: { period: lastOver(reader.calendar, unit, 'end'), edge: 'end' as const, isBare: true }, next: end + 1 }]
   }
   return []
 }
@@ -148,7 +148,7 @@ const bareEdges = (reader: TimeReader, at: number): Read<TimePhrase>[] =>
     ? []
     : bare.flatMap(([text, unit, edge]): Read<TimePhrase>[] => {
     const next = after(reader.tokens, at, text)
-    return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next }]
+    return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge, isBare: true }, next }]
   })
 
 /** "The end of the quarter" with nothing else: the last one there was. Its start: that of the present one. */

@@ -13,6 +13,8 @@ export type Token = {
   end: number
   /** Nothing stands between it and the token before it. */
   isGlued: boolean
+  /** Followed by 's. */
+  isPossessive?: boolean
   /** What stood there before spelling was corrected. */
   misspelt?: string
 }
@@ -34,6 +36,8 @@ export function tokenize(text: string): Token[] {
     // A possessive adds nothing that is not said by the words around it.
     if (kind === 'word' && norm === 's' && last?.norm === "'" && last.isGlued) {
       tokens.pop()
+      const owner = tokens.at(-1)
+      if (owner) owner.isPossessive = true
       continue
     }
     tokens.push({ kind, text: raw, norm, stem: kind === 'word' ? singular(norm) : norm, start, end: start + raw.length, isGlued: last?.end === start })

@@ -39,6 +39,8 @@ export type Op =
   | 'cumulative'
   | 'define'
   | 'as-rate'
+  | 'both'
+  | 'as-money'
   | 'respectively'
   | 'per'
   | 'above'
@@ -93,9 +95,9 @@ const ops: Record<Op, string> = {
   fastest: 'fastest|quickest|most quickly|soonest|最快|最快的',
   slowest: 'slowest|most slowly|最慢|最慢的',
   descending:
-    'ranked|rank|ranking|ranked by|sorted by|sort by|sorted|order by|ordered by|ordered|in descending order|descending|from highest to lowest|highest first|largest first|from high to low|from largest to smallest|highest to lowest|largest to smallest|league table|排名|排行|排序|排列|排行榜|从高到低|从大到小|从多到少|由高到低|由大到小|由多到少|降序|倒序|最多的在前|排个序|排个名',
+    'ranked|rank|ranking|ranked by|sorted by|sort by|sorted|order by|ordered by|ordered|in descending order|descending|from highest to lowest|highest first|largest first|from high to low|from largest to smallest|highest to lowest|largest to smallest|league table|排名|排行|排序|排列|排行榜|从高到低|从大到小|从多到少|由高到低|由大到小|由多到少|降序|倒序|最多的在前|排个序|排个名|从高到低排|从高到低排序|从高到低排列|由高到低排|由高到低排序|由高到低排列|从大到小排|从大到小排序|从大到小排列|从多到少排|从多到少排序|从多到少排列|按从高到低|highest to lowest|in decreasing order|decreasing order|biggest first|most first',
   ascending:
-    'in ascending order|ascending|from lowest to highest|lowest first|smallest first|from low to high|lowest to highest|smallest to largest|从低到高|从小到大|从少到多|由低到高|由小到大|升序',
+    'in ascending order|ascending|from lowest to highest|lowest first|smallest first|from low to high|lowest to highest|smallest to largest|从低到高|从小到大|从少到多|由低到高|由小到大|升序|从低到高排|从低到高排序|从低到高排列|由低到高排|从小到大排|从小到大排序|从少到多排|fewest first|least first|in increasing order',
   versus:
     'versus|vs|vs.|v.|compared to|compared with|compare to|compare with|comparing|compare|compared|in comparison with|in comparison to|comparison|comparison of|relative to|against|as opposed to|up from|down from|与 相比|相比|相比于|比起|对比|比较|相较|相较于|较|比|同 相比|做对比|作对比|对照',
   'year-ago':
@@ -111,7 +113,7 @@ const ops: Record<Op, string> = {
   decline:
     'decline|declined|declining|decrease|decreased|decreasing|drop|dropped|dropping|fall|fell|fallen|falling|shrink|shrank|shrunk|reduce|reduced|reduction|worsen|worsened|go down|went down|下降|减少|下滑|下跌|降低|减少了|下降了|跌|降幅|缩水|跌幅|恶化',
   share:
-    'share|share of|portion|portion of|part of the|percentage|percentage of|percent of|percent|proportion|proportion of|fraction|fraction of|% of|%|pct of|what part of|part of|contribution|contribution of|contribute|contributed|contributes|contribution to|relative share|mix|mix of|composition|makeup|占比|占|比例|比重|百分比|份额|占到|所占|所占比例|所占的比例|构成|贡献|贡献度|贡献率|占总|占总体|占全部|占整体|百分之几|百分之多少',
+    'share|share of|portion|portion of|part of the|percentage|percentage of|percent of|percent|proportion|proportion of|fraction|fraction of|% of|%|pct of|what part of|part of|contribution|contribution of|contribute|contributed|contributes|contribution to|relative share|make up|makes up|made up|account for|accounts for|mix|mix of|composition|makeup|占比|占|比例|比重|百分比|份额|占到|所占|所占比例|所占的比例|构成|贡献|贡献度|贡献率|占总|占总体|占全部|占整体|百分之几|百分之多少',
   total:
     'total|overall|sum|sum of|in total|all|altogether|grand total|whole|entire|aggregate|total of|total number of|in all|总|总共|一共|共|共计|总计|合计|全部|总的|总体|整体|总额|总量|全|所有|所有的|全部的|累积',
   combined: 'combined|together|taken together|in combination|put together|jointly|加起来|加在一起|合起来|之和|合并|合在一起',
@@ -123,6 +125,8 @@ const ops: Record<Op, string> = {
   cumulative: 'cumulative|cumulatively|running total|accumulated|running sum|逐月累计|累计值|累计曲线',
   define:
     'what does mean|definition|definition of|define|defined|meaning|meaning of|mean by|how is calculated|calculated|calculate|how do you calculate|computed|什么是|是什么意思|什么意思|定义|含义|怎么算|如何计算|怎么计算|口径|计算方法|计算方式|计算公式|如何定义|怎么定义|怎么算的|指的是什么|是指什么',
+  both: 'both|both of|at the same time|simultaneously|同时|两者都|两个都|都有',
+  'as-money': 'amount|amounts|dollar amount|dollar value|金额|总金额|worth|value of|worth of|size|sizes',
   'as-rate': 'rate|rates|the rate|as a rate|just the rate|比率',
   respectively: 'respectively|separately|individually|each|side by side|分别|各自|分开|各是|各有|各为|分别是',
   above:
@@ -166,11 +170,11 @@ const ops: Record<Op, string> = {
 /** Words that carry nothing: their loss changes no answer. */
 const fillers =
   "the|a|an|until|gimme|pls|plz|thx|btw|hey there|hows|whats|looking|doing on|we doing|doing|distinct|unique|in hours|in days|in percent|in percentage terms|can you|could you|can i|can we|could i|could we|would you|would be|would like|i want|we want|i need|we need|need to|want to|like to|to know|curious|wondering|look at|looking at|looking for|look like|which one|our business|of business|the business|how is|how was|how are|how were|how has|how have|this time|i'd|i'm|i've|we've|we're|we'd|let's|you're|they've|they're|our|ours|we|us|you|your|i|me|my|it|its|they|them|their|theirs|this|that|these|those|there|here|do|does|did|done|please|kindly|show|tell|give|get|got|let|see|know|display|present|provide|find|pull|fetch|calculate for|" +
-  'so|then|now then|ok|okay|hi|hello|hey|thanks|thank|if|as|also|again|still|yet|already|currently have|exactly|actually|really|roughly|approximately|around|just|all of|both|' +
-  'value|values|figure|figures|number|numbers|data|level|levels|amount|amounts|metric|metrics|kpi|result|results|visualize|visualise|draw|bar chart|line chart|pie chart|as a chart|in a chart|a chart of|chart of|chart for|a chart for|chart showing|a chart|a graph|a graph of|graph of|plot the|plot our|plot a|a plot of|plot of|a table|a table of|table of|as a table|in a table|report on|a report on|a view of|overview|summary|summarize|' +
-  'have|has|had|having|be|been|being|am|make|made|bring|brought|generate|generated|earn|earned|come in|came in|record|recorded|reach|reached|stand|stood|sit|amount to|amounted to|happen|happened|occur|occurred|exist|existed|perform|performed|performing|take|takes|took|taken|account for|accounted for|accounts for|represent|represented|based|located|headquartered|' +
-  'what|who|whom|term|terms|case of|using|use of|along|per se|dimension|period|period of|day by day|month by month|it was|ever since|during|throughout|over|in|on|at|for|to|of|by|with|than|currency|usd|dollars|dollar|in usd|in dollars|value of|worth|worth of|sized|size of|?|!|.|"|\'|(|)|-|:|…|*|#|[|]|' +
-  '我们|我|你|您|咱们|请|请问|帮我|帮|给我|给|麻烦|想|想知道|想看|想看看|想了解|需要|看|看看|看一下|查|查一下|查询|查看|告诉我|告诉|显示|展示|一下|下|的|了|吗|呢|啊|吧|呀|嘛|是|有|在|为|于|就|都|也|还|又|再|而|则|且|之|其|该|此|这|那|这些|那些|这个|那个|它|它们|他们|什么|怎么样|情况|数据|数值|数字|值|金额|总额|额|量|指标|结果|大概|提交|提出|发起|创建|大约|大致|具体|目前为止|到底|究竟|能|能否|可以|可否|是否|得|地|着|过|做|作|进行|得到|产生|发生|达到|出现|实现|完成|取得|录得|时|时候|期间|这段时间|时间段|时期|段|内|中|里|上|当中|个|名|家|位|种|条|张|次|件|款|份|人|只|元|美元|美金|图|图表|表|表格|柱状图|折线图|饼图|画|画出|画个|用|以|把|将|被|由|从|对|对于|方面|来看|来说|而言|后|，|。|？|！|；|：|“|”|（|）|《|》|整体情况|水平|表现|公司的|我司|公司目前|获得|获取|带来|赢得|拿到|收到|给出|贵公司|占用|使用|类|打开'
+  'so|then|now then|ok|okay|hi|hello|hey|thanks|thank|if|as|also|again|still|yet|already|currently have|exactly|actually|really|roughly|approximately|around|just|all of|' +
+  'value|values|figure|figures|number|numbers|data|level|levels|metric|metrics|kpi|result|results|visualize|visualise|draw|bar chart|line chart|pie chart|as a chart|in a chart|a chart of|chart of|chart for|a chart for|chart showing|a chart|a graph|a graph of|graph of|plot the|plot our|plot a|a plot of|plot of|a table|a table of|table of|as a table|in a table|report on|a report on|a view of|overview|summary|summarize|' +
+  'have|has|had|having|be|been|being|am|make|made|bring|brought|generate|generated|earn|earned|come in|came in|record|recorded|reach|reached|stand|stood|sit|amount to|amounted to|happen|happened|occur|occurred|exist|existed|perform|performed|performing|take|takes|took|taken|accounted for|represent|represented|based|located|headquartered|' +
+  'what|who|whom|term|terms|case of|using|use of|along|per se|dimension|period|period of|day by day|month by month|it was|ever since|during|throughout|over|in|on|at|for|to|of|by|with|than|currency|usd|dollars|dollar|in usd|in dollars|sized|size of|?|!|.|"|\'|(|)|-|:|…|*|#|[|]|' +
+  '我们|我|你|您|咱们|请|请问|帮我|帮|给我|给|麻烦|想|想知道|想看|想看看|想了解|需要|看|看看|看一下|查|查一下|查询|查看|告诉我|告诉|显示|展示|一下|下|的|了|吗|呢|啊|吧|呀|嘛|是|有|在|为|于|就|都|也|还|又|再|而|则|且|之|其|该|此|这|那|这些|那些|这个|那个|它|它们|他们|什么|怎么样|情况|数据|数值|数字|值|总额|额|量|指标|结果|大概|提交|提出|发起|创建|大约|大致|具体|目前为止|到底|究竟|能|能否|可以|可否|是否|得|地|着|过|做|作|进行|得到|产生|发生|达到|出现|实现|完成|取得|录得|时|时候|期间|这段时间|时间段|时期|段|内|中|里|上|当中|个|名|家|位|种|条|张|次|件|款|份|人|只|元|美元|美金|图|图表|表|表格|柱状图|折线图|饼图|画|画出|画个|用|以|把|将|被|由|从|对|对于|方面|来看|来说|而言|后|，|。|？|！|；|：|“|”|（|）|《|》|整体情况|水平|表现|公司的|我司|公司目前|获得|获取|带来|赢得|拿到|收到|给出|贵公司|占用|使用|类|打开'
 
 /** Grains: what a bucket of time is called. */
 const grains: Record<Unit, string> = {
