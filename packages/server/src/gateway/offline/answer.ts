@@ -59,6 +59,7 @@ function statement(about: About, result: QueryResult, say: Speech): string {
   if (result.rowCount === 0 || rows.length === 0) return say.nothing(subject.full)
   if (plan.isCountOfGroups) return say.counted(show(about, rows[0], 0, { kind: 'count' }), thingsOf(about), conditionsOf(about, say) + subject.rest)
   if (rows.length === 1 && plan.groups.length === 0 && plan.shape.kind === 'total' && rows[0]?.[figure] === null) return say.none(subject.full)
+  if (plan.fold) return foldedText(about, rows[0], say)
   if (plan.share) return shares(about, result, say)
   if (plan.average) return averages(about, result, say)
   if (plan.shape.kind === 'compare') return changes(about, result, say)
@@ -237,6 +238,18 @@ function shares(about: About, result: QueryResult, say: Speech): string {
   const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${text(row, 'share')} (${figures(about, row)})`)
   const left = result.rowCount - items.length
   return say.rows(`${subjectOf(about, say).full}, ${part ? `${part} ` : ''}${say.shareTitle}`, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
+}
+
+/** "ARR of the top 10 accounts together", "customers of an account manager on average". */
+function foldedText(about: About, row: Row | undefined, say: Speech): string {
+  const { plan, language } = about
+  const { ungrouped } = subjectOf(about, say)
+  const things = thingsOf(about)
+  if (plan.fold === 'average') return say.is(say.perThing(ungrouped, things), figures(about, row))
+  const subject = say.together(ungrouped, plan.rank?.limit ?? 0, things, plan.rank?.direction !== 'asc')
+  const share = show(about, row, at(about, (role) => role.kind === 'share'), { kind: 'share' })
+  const whole = show(about, row, at(about, (role) => role.kind === 'whole'), { kind: 'whole' })
+  return plan.share ? say.is(subject, say.shareOf(share, figures(about, row), whole)) : say.is(subject, figures(about, row))
 }
 
 function averages(about: About, result: QueryResult, say: Speech): string {

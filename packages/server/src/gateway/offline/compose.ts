@@ -1,14 +1,17 @@
 // Stage 3b: what the atoms of a reading say together. A reading in which a word has no part is no reading: that is what keeps
 // the planner from answering a question that it has only half understood.
-import { addDays, unitAt, type Unit } from './calendar.ts'
+import type { Unit } from './calendar.ts'
+import { chooseAverage } from './compose-average.ts'
+import { takeChange } from './compose-change.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
 import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
 import { chooseShare } from './compose-share.ts'
-import type { Atom } from './atoms.ts'
+import { chooseTimes } from './compose-time.ts'
 import type { Frame, Problem } from './frame.ts'
-import { basicParts, type Layer } from './layer.ts'
+import { basicParts, type Dimension, type Layer, type Metric } from './layer.ts'
 import { between, hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
+import { isChinese, looseStem } from './tokens.ts'
 import type { Op } from './words.ts'
 
 /** `leans`: the question named no metric of its own. */
@@ -60,6 +63,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const metric = layer.metrics.get(measure.metrics[0] ?? '')
   const changeWords = takeChange(sentence)
   if (metric?.unit === 'percent' || changeWords) take(sentence, 'as-rate')
+  if (measure.metrics.every((name) => /^[a-z]{3}$/.test(layer.metrics.get(name)?.unit ?? ''))) take(sentence, 'as-money')
   const { limit, having } = placeNumbers(sentence, measure)
   const isCounted = hasOp(sentence, 'count')
   const isRanked = hasOp(sentence, 'top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending')
@@ -70,6 +74,10 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const all = [...measure.metrics, ...(measure.per ? [measure.per] : []), ...having.map((condition) => condition.metric)]
   const asked = askedNoun(sentence, measure)
   const scope = chooseScope({ sentence, layer, metrics: all, isRanked, isLimited: having.length > 0 })
+  checkBoth(sentence, scope, layer, metric)
+  const people = isRanked && !asked && scope.groups.length === 0 ? askedPeople(sentence, layer, metric) : undefined
+  if (people) scope.groups.push(people)
+  if (people) scope.isPlural = false
   if (asked && scope.groups.length === 0 && !scope.grain) {
     scope.groups.push(...asked.refs.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
     scope.isPlural = asked.isPlural
@@ -101,7 +109,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const by = change ? (change.change === 'rate' ? 'rate' : 'change') : 'value'
   for (const condition of having) if (compare && condition.unit === 'percent') condition.of = 'change'
   if (take(sentence, 'trend') && !scope.grain) scope.grain = { unit: stepOf(compared.times[0]) }
-  const average = chooseAverage(sentence, layer, scope, measure)
+  const average = chooseAverage({ sentence, layer, scope, measure, times: compared.times })
   const share = chooseShare(sentence, scope)
   const groupCount = scope.groups.length + (scope.grain ? 1 : 0)
   const isSingle = (!scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')) || (hasOp(sentence, 'when') && !limit)
@@ -110,6 +118,8 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const isAskedOtherwise = direction !== undefined && groupCount === 0 && sentence.items.some((item) => isOp(item, 'which') && !/^what$/i.test(item.text))
   if (isAskedOtherwise) sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'which'))?.text ?? '' })
   if (direction && groupCount === 0) scope.grain = { unit: 'month' }
+  // "The largest invoice" is no month either.
+  if (direction && groupCount === 0 && metric?.unit === 'count' && metric.kind === 'flow') sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'most', 'least', 'top', 'bottom'))?.text ?? '' })
   // "The top 3 tickets": of what there is no name, there is no ranking.
   if (direction && groupCount === 0 && limit) sentence.problems.push({ kind: 'unused', said: String(limit) })
   const rank = direction && {
@@ -122,6 +132,10 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   // "In how many countries do we have customers?"
   if (having.length === 0 && !direction && scope.groups.length === 1 && !share && !compare && countsGroups)
     having.push({ comparison: '>', value: 0, metric: measure.metrics[0] ?? '', of: 'value' })
+  // "Which customers shrank": of those that are asked for, only the ones that did.
+  const isFilteredByChange = change !== undefined && !direction && limit === undefined && having.length === 0 && scope.groups.length > 0 && !scope.grain && (asked !== undefined || isWhich(sentence))
+  if (isFilteredByChange) having.push({ comparison: change.isDecline ? '<' : '>', value: 0, metric: measure.metrics[0] ?? '', of: 'difference' })
+  const fold = average === 'groups' ? ('average' as const) : foldsTop({ sentence, metric, limit, isOrdered: ranking !== undefined, hasShare: share !== undefined, groupCount }) ? ('sum' as const) : undefined
   const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
@@ -141,7 +155,8 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     isList: isList || asked !== undefined,
     isDifference,
     isListedBesideTotal: isBoth,
-    ...(average && { average }),
+    ...(average && average !== 'groups' && { average }),
+    ...(fold && { fold }),
     isCumulative: take(sentence, 'cumulative'),
     isDefinition,
     assumptions: [
@@ -167,6 +182,52 @@ function askedNoun(sentence: Sentence, measure: Measure): { refs: readonly strin
   return isAsked ? { refs: item.atom.refs, isPlural } : undefined
 }
 
+/** "Who resolved the most tickets": the people of the metric's own table, or those of whom the verb speaks (manages, account manager). */
+function askedPeople(sentence: Sentence, layer: Layer, metric: Metric | undefined): string | undefined {
+  const who = sentence.items.find((item) => isOp(item, 'which') && /^(?:who|谁)$/i.test(item.text))
+  if (!who || !metric) return undefined
+  const tables = basicParts(layer, metric).map((part) => part.table)
+  const people = metric.dimensions.flatMap((ref) => {
+    const dimension = layer.dimensions.get(ref)
+    return dimension && !ref.startsWith(`${dimension.table}.`) ? [dimension] : []
+  })
+  const verb = sentence.items.find((item) => isOp(item, 'verb-by'))?.text.toLowerCase()
+  const root = verb && (isChinese(verb) ? verb : looseStem(verb.split(' ')[0] ?? ''))
+  const isMeant = (dimension: Dimension) =>
+    root === undefined || root === ''
+      ? tables.some((table) => layer.entities.get(table)?.joins.some((join) => dimension.ref.startsWith(`${join.as}.`)))
+      : dimension.phrases.some(({ label, synonyms }) => [label.en, label.zh, ...synonyms.en, ...synonyms.zh].some((name) => name.toLowerCase().includes(root)))
+  const found = people.filter(isMeant)
+  return found.length === 1 ? found[0]?.ref : undefined
+}
+
+const isWhich = ({ items }: Sentence): boolean => items.some((item) => isOp(item, 'which'))
+
+/** "Customers with both products" are not those with either, and a count of either is no answer. */
+function checkBoth(sentence: Sentence, scope: Scope, layer: Layer, metric: Metric | undefined): void {
+  const words = opsOf(sentence, 'both')
+  take(sentence, 'both')
+  const [word] = words
+  // What is counted has one value in each column of its own table, and may have several everywhere else.
+  const isOwn = (ref: string) => metric !== undefined && layer.entities.get(ref.split('.')[0] ?? '')?.key === countedKey(metric)
+  const isOverlap = metric?.unit === 'count' && !metric.additive && scope.filters.some((filter) => filter.values.length > 1 && !isOwn(filter.ref))
+  if (word && (isOverlap || scope.filters.every((filter) => filter.values.length < 2))) sentence.problems.push({ kind: 'unused', said: word.text })
+}
+
+/** In `count(distinct t.account_id)`, account_id. */
+const countedKey = (metric: Metric): string | undefined => (metric.kind === 'ratio' ? undefined : /^count\(distinct \w+\.(\w+)\)$/i.exec(metric.sql)?.[1])
+
+/** "The total MRR of our ten biggest customers", "what share comes from the top 10": all of them in one figure. */
+function foldsTop(about: { sentence: Sentence; metric: Metric | undefined; limit: number | undefined; isOrdered: boolean; hasShare: boolean; groupCount: number }): boolean {
+  const { sentence, metric, limit = 1, isOrdered, hasShare, groupCount } = about
+  if (!metric?.additive || limit < 2 || !isOrdered || groupCount !== 1) return false
+  if (hasShare) return !hasOp(sentence, 'which', 'list', 'each', 'respectively')
+  const [total] = opsOf(sentence, 'combined', 'total')
+  const isBehind = (item: Item) => isOp(item, ...rankWords) && total !== undefined && item.from > total.from
+  return total !== undefined && (isOp(total, 'combined') || sentence.items.some(isBehind)) && !hasOp(sentence, 'which', 'list')
+}
+const rankWords: Op[] = ['top', 'bottom', 'most', 'least', 'best', 'worst']
+
 /** How fine a development is shown when it was not said: by the unit in which its time was given, or the next smaller one. */
 function stepOf(time: TimePhrase | undefined): Unit {
   const { unit, count = 1 } = time?.period ?? {}
@@ -181,150 +242,6 @@ function takeMeaning(sentence: Sentence): boolean {
   const isMeaning = isOp(last, 'average') && last.text.toLowerCase() === 'mean' && sentence.tokens.some((token) => token.norm === 'what')
   if (isMeaning) last.isUsed = true
   return isMeaning
-}
-
-type Change = { change: 'rate' | 'difference'; isDecline: boolean }
-
-function takeChange(sentence: Sentence): Change | undefined {
-  const isInPercent = takePercent(sentence)
-  const isDecline = take(sentence, 'decline')
-  const isRate = take(sentence, 'growth-rate') || isInPercent
-  const isGrowth = take(sentence, 'growth')
-  const isDifference = hasOp(sentence, 'difference') && sentence.items.filter((item) => isKind(item, 'value')).length < 2
-  if (isDifference) take(sentence, 'difference')
-  // "More customers than a year ago", 比去年多: how many more.
-  const isComparative =
-    hasOp(sentence, 'comparative') &&
-    (hasOp(sentence, 'than', 'versus', 'year-ago', 'previous') || itemsOf(sentence, 'time').length > 1) &&
-    itemsOf(sentence, 'value').length < 2
-  if (isComparative && itemsOf(sentence, 'number').every((item) => item.isUsed)) take(sentence, 'comparative')
-  else if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
-  const isFast = hasOp(sentence, 'fastest', 'slowest') || sentence.items.some((item) => isKind(item, 'number') && item.atom.unit === 'percent')
-  return { change: isRate || isFast ? 'rate' : 'difference', isDecline }
-}
-
-/** "By what percentage did … grow", 增长了百分之几: the unit of a change, and no share of anything. */
-function takePercent(sentence: Sentence): boolean {
-  const words = opsOf(sentence, 'share').filter((item) => /^(?:%|percent|percentage|百分之几|百分之多少|百分比|percent of|percentage of)$/i.test(item.text))
-  const isChange =
-    hasOp(sentence, 'growth', 'decline', 'growth-rate', 'difference', 'year-ago', 'previous') || (hasOp(sentence, 'comparative') && hasOp(sentence, 'than', 'versus'))
-  const isPart = (item: Item) => /of$/i.test(item.text) || /占/u.test(sentence.items.map((other) => other.text).join(' '))
-  if (!isChange || words.length === 0 || words.some(isPart)) return false
-  for (const item of words) item.isUsed = true
-  return true
-}
-
-/** The times that were said, and whether they are set against each other. */
-function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: Sentence; scope: Scope; layer: Layer; isChange: boolean; isState: boolean }): {
-  times: TimePhrase[]
-  compare?: 'times' | 'year-ago' | 'previous'
-  isVersus: boolean
-  compareUnit?: Unit | undefined
-} {
-  const items = itemsOf(sentence, 'time')
-  for (const item of items) {
-    item.isUsed = true
-    // "At month end, last 6 months" speaks of each month, not of two times.
-    if (item.atom.time.isBare && items.length > 1) sentence.problems.push({ kind: 'unused', said: item.text })
-  }
-  const compareUnit = unitIn(sentence.items.find((item) => isOp(item, 'previous'))?.text ?? '')
-  const isYearAgo = take(sentence, 'year-ago')
-  const isPrevious = take(sentence, 'previous')
-  const isBetweenValues = scope.filters.some((filter) => filter.values.length > 1)
-  const { today } = layer.calendar
-  const isNow = (time: TimePhrase) => time.period.from === today && time.period.unit === 'day' && !time.ago
-  const said = items
-    .map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time))
-    .filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
-  const isBefore = isBeforeOther(items)
-  const isVersus = (hasOp(sentence, 'versus') || (isChange && hasOp(sentence, 'than'))) && !(isBetweenValues && said.length < 2)
-  if (isVersus) take(sentence, 'versus')
-  if (isYearAgo || isPrevious)
-    return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
-  if (isBefore && (isVersus || isChange)) return { times: said.slice(0, 1), compare: 'previous', isVersus }
-  const isAnaphor = (time: TimePhrase) => items.some((item) => item.atom.time.period === time.period && /same|同/i.test(item.text))
-  const others = said.filter((time) => !isAnaphor(time))
-  if (others.length < said.length && (isVersus || isChange)) return { times: others.slice(0, 1), compare: 'year-ago', isVersus }
-  const [first, second] = said
-  if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain)
-    return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
-  if (first && said.length === 1 && isVersus && !isBetweenValues) {
-    // "compared to last quarter", with nothing to compare: the period after it.
-    if (first.ago && !isState)
-      return {
-        times: [],
-        compare: first.ago.unit === 'year' ? 'year-ago' : 'previous',
-        isVersus,
-        compareUnit: first.ago.unit === 'year' ? undefined : first.ago.unit,
-      }
-    const now = first.ago || isNow(first) ? { period: { from: today, to: addDays(today, 1), unit: 'day' as const } } : after(first, layer)
-    return { times: [first, now], compare: 'times', isVersus }
-  }
-  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second)))
-    return { times: [isNow(first) ? second : first], isVersus }
-  if (said.length === 2 && first && second) {
-    if (!isVersus && !isChange) checkJoined(sentence, items)
-    const isWider =
-      first.period.unit !== second.period.unit &&
-      second.period.unit === 'year' &&
-      !second.edge &&
-      first.period.unit !== undefined &&
-      first.period.unit !== 'day'
-    if (isWider && (isVersus || isChange)) return { times: [first], compare: 'year-ago', isVersus }
-    return { times: [first, second].sort((a, b) => (a.period.to < b.period.to ? -1 : 1)), compare: 'times', isVersus }
-  }
-  if (said.length > 2) checkJoined(sentence, items)
-  return { times: said, isVersus }
-}
-
-/** "FY2026 against the year before", 2026财年比上一财年: of two times, the second is only the one before the first. */
-function isBeforeOther(items: readonly Item<Extract<Atom, { kind: 'time' }>>[]): boolean {
-  const [first, second] = items
-  if (items.length !== 2 || !first || !second) return false
-  const [a, b] = [first.atom.time.period, second.atom.time.period]
-  const isSame = a.from === b.from && a.to === b.to && second.atom.time.isRelative === true
-  const isSaid = /\b(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text) && a.unit !== undefined && a.unit === b.unit && (a.count ?? 1) === 1
-  return isSame || isSaid
-}
-
-/** Times that nothing joins ("in 2025 in March") were not meant side by side. */
-function checkJoined(sentence: Sentence, items: readonly Item[]): void {
-  items.forEach((item, i) => {
-    const before = items[i - 1]
-    if (before && !between(sentence, before, item).some((other) => isOp(other, 'and', 'or', 'versus', 'to', 'than')))
-      sentence.problems.push({ kind: 'unused', said: item.text })
-  })
-}
-
-const unitIn = (text: string): Unit | undefined =>
-  /month|mom|m\/m|逐月/i.test(text)
-    ? 'month'
-    : /quarter|qoq|q\/q/i.test(text)
-      ? 'quarter'
-      : /week|wow/i.test(text)
-        ? 'week'
-        : /year/i.test(text)
-          ? 'year'
-          : undefined
-
-function after(time: TimePhrase, { calendar }: Layer): TimePhrase {
-  const { unit, system } = time.period
-  return { period: unit ? unitAt(time.period.to, unit, 0, system ?? calendar.system, calendar.fiscal) : { from: time.period.to, to: calendar.today } }
-}
-
-/** An average over time, unless the metric is an average already, which is then simply meant. */
-function chooseAverage(sentence: Sentence, layer: Layer, scope: Scope, measure: Measure): Frame['average'] {
-  const isSaid = take(sentence, 'average')
-  if (scope.average) return scope.average
-  if (!isSaid) return undefined
-  const isAverage = measure.metrics.every((name) => {
-    const metric = layer.metrics.get(name)
-    return metric && (metric.kind === 'ratio' || /\bavg\(|\/|\bmean\(/i.test(metric.sql))
-  })
-  if (isAverage || measure.per) return undefined
-  const unit = scope.grain?.unit
-  delete scope.grain
-  return unit ?? 'auto'
 }
 
 /** A thing that is only mentioned must at least be what the figure is about. Never one that was to be split by. */

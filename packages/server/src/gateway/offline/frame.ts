@@ -5,7 +5,7 @@ import type { TimePhrase } from './time-reading.ts'
 export type Filter = { ref: string; values: string[]; isNegated: boolean }
 export type Comparison = '>' | '>=' | '<' | '<='
 /** A limit on a group's figure. `metric` is the one it was said of. */
-export type Condition = { comparison: Comparison; value: number; unit?: 'percent' | 'money'; metric: string; of: 'value' | 'change' }
+export type Condition = { comparison: Comparison; value: number; unit?: 'percent' | 'money'; metric: string; of: 'value' | 'change' | 'difference' }
 
 export type Frame = {
   metrics: string[]
@@ -38,7 +38,9 @@ export type Frame = {
   /** Several values of a column, of which the total is wanted as well. */
   isListedBesideTotal: boolean
   /** An average over such units of time; `auto` when the unit was not said. */
-  average?: Unit | 'auto'
+  average?: Unit | 'auto' | 'groups'
+  /** All groups in one figure: their sum, or what they are on average. */
+  fold?: 'sum' | 'average'
   isCumulative: boolean
   isDefinition: boolean
   /** Readings that were not certain, for the answer to say. */

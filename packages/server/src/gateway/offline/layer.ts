@@ -18,7 +18,7 @@ const Column = z.object({
   values: z.array(Value).default([]),
 })
 const Join = z.object({ to: text, as: text.optional(), on: text, label: Pair.optional(), synonyms: Synonyms })
-const Entity = z.object({ table: text, label: Pair, synonyms: Synonyms, grain: text.default(''), data_from: text.optional(), access: z.object({ by: text }).optional(), columns: z.array(Column), joins: z.array(Join).default([]) })
+const Entity = z.object({ table: text, label: Pair, synonyms: Synonyms, grain: text.default(''), data_from: text.optional(), access: z.object({ by: text }).optional(), key: text.nullish(), columns: z.array(Column), joins: z.array(Join).default([]) })
 const Term = z.object({ metric: text, at: z.enum(['start', 'end']).default('end'), sign: z.number().default(1) })
 const shared = {
   name: text,

@@ -23,6 +23,7 @@ export type Plan = {
   rank?: NonNullable<Frame['rank']>
   having: Condition[]
   isCountOfGroups: boolean
+  fold?: NonNullable<Frame['fold']>
   isCumulative: boolean
   isList: boolean
   isDifference: boolean
@@ -86,6 +87,7 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
     ...(frame.share && { share: frame.share }),
     ...(timed.average && { average: timed.average }),
     ...(frame.rank && { rank: frame.rank }),
+    ...(frame.fold && { fold: frame.fold }),
   }
   if (plan.rank?.isVague && plan.rank.limit === undefined && !frame.grain && groups.some((group) => group.values.length === 0)) {
     plan.rank = { ...plan.rank, limit: vagueLimit }
@@ -137,7 +139,7 @@ function shapeOf(frame: Frame, layer: Layer, isState: boolean, assumptions: Plan
     return { shape: { kind: 'series', unit: 'period', buckets: times.map((time) => bucketOf(momentOf(time, isState, layer), calendar)) } }
   const [time] = times
   const unit = frame.grain?.unit ?? eachEnd(time, isState) ?? (frame.compareUnit && time && isSeveral(time.period, frame.compareUnit) ? frame.compareUnit : undefined)
-  if (frame.average) return averageOver(frame.average, time, layer, isState, assumptions)
+  if (frame.average && frame.average !== 'groups') return averageOver(frame.average, time, layer, isState, assumptions)
   if (unit) return seriesOf(unit, time, frame, layer, isState, assumptions)
   const isNow = isState && frame.metrics.every((name) => layer.metrics.get(name)?.kind === 'snapshot')
   const period = time ? momentOf(time, isState, layer) : defaultPeriod(frame, layer, isNow, assumptions)
