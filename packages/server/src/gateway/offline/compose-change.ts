@@ -1,13 +1,14 @@
 // Stage 3b, how something changes: grew, fell, by how many percent, more than before.
 import { hasOp, isKind, itemsOf, opsOf, take, type Item, type Sentence } from './sentence.ts'
 
-export type Change = { change: 'rate' | 'difference'; isDecline: boolean }
+export type Change = { change: 'rate' | 'difference'; isDecline: boolean; /** It was said to be upwards. */ isRise: boolean }
 
 /** What kind of change is asked for. Ticks off the words that say so. */
 export function takeChange(sentence: Sentence): Change | undefined {
   const isInPercent = takePercent(sentence)
   const isDecline = take(sentence, 'decline')
   const isRate = take(sentence, 'growth-rate') || isInPercent
+  const isRise = opsOf(sentence, 'growth').some((item) => !/chang|evol|develop|变|增减/i.test(item.text))
   const isGrowth = take(sentence, 'growth')
   const isDifference = hasOp(sentence, 'difference') && sentence.items.filter((item) => isKind(item, 'value')).length < 2
   if (isDifference) take(sentence, 'difference')
@@ -19,7 +20,7 @@ export function takeChange(sentence: Sentence): Change | undefined {
   if (isComparative && itemsOf(sentence, 'number').every((item) => item.isUsed)) take(sentence, 'comparative')
   else if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
   const isFast = hasOp(sentence, 'fastest', 'slowest') || sentence.items.some((item) => isKind(item, 'number') && item.atom.unit === 'percent')
-  return { change: isRate || isFast ? 'rate' : 'difference', isDecline }
+  return { change: isRate || isFast ? 'rate' : 'difference', isDecline, isRise }
 }
 
 /** "By what percentage did … grow", 增长了百分之几: the unit of a change, and no share of anything. */

@@ -2,6 +2,7 @@
 // the planner from answering a question that it has only half understood.
 import type { Unit } from './calendar.ts'
 import { chooseAverage } from './compose-average.ts'
+import { takeBoth, takeBreadth } from './compose-breadth.ts'
 import { takeChange } from './compose-change.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
 import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
@@ -64,6 +65,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const changeWords = takeChange(sentence)
   if (metric?.unit === 'percent' || changeWords) take(sentence, 'as-rate')
   if (measure.metrics.every((name) => /^[a-z]{3}$/.test(layer.metrics.get(name)?.unit ?? ''))) take(sentence, 'as-money')
+  const counted = takeBreadth(sentence, layer, metric)
   const { limit, having } = placeNumbers(sentence, measure)
   const isCounted = hasOp(sentence, 'count')
   const isRanked = hasOp(sentence, 'top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending')
@@ -74,18 +76,19 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const all = [...measure.metrics, ...(measure.per ? [measure.per] : []), ...having.map((condition) => condition.metric)]
   const asked = askedNoun(sentence, measure)
   const scope = chooseScope({ sentence, layer, metrics: all, isRanked, isLimited: having.length > 0 })
-  checkBoth(sentence, scope, layer, metric)
+  const breadth = counted ?? takeBoth(sentence, layer, scope, metric)
   const people = isRanked && !asked && scope.groups.length === 0 ? askedPeople(sentence, layer, metric) : undefined
   if (people) scope.groups.push(people)
   if (people) scope.isPlural = false
-  if (asked && scope.groups.length === 0 && !scope.grain) {
+  if (asked && !breadth && scope.groups.length === 0 && !scope.grain) {
     scope.groups.push(...asked.refs.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
     scope.isPlural = asked.isPlural
   }
   const compared = chooseTimes({ sentence, scope, layer, isChange: changeWords !== undefined, isState: metric?.kind === 'snapshot' })
-  const byValues = splitsByValues(sentence, scope)
+  const byValues = breadth ? undefined : splitsByValues(sentence, scope)
   const both =
     byValues === undefined &&
+    !breadth &&
     scope.groups.length === 0 &&
     !scope.grain &&
     having.length === 0 &&
@@ -133,9 +136,12 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   if (having.length === 0 && !direction && scope.groups.length === 1 && !share && !compare && countsGroups)
     having.push({ comparison: '>', value: 0, metric: measure.metrics[0] ?? '', of: 'value' })
   // "Which customers shrank": of those that are asked for, only the ones that did.
-  const isFilteredByChange = change !== undefined && !direction && limit === undefined && having.length === 0 && scope.groups.length > 0 && !scope.grain && (asked !== undefined || isWhich(sentence))
-  if (isFilteredByChange) having.push({ comparison: change.isDecline ? '<' : '>', value: 0, metric: measure.metrics[0] ?? '', of: 'difference' })
+  const isFilteredByChange = change !== undefined && !direction && limit === undefined && having.length === 0 && scope.groups.length > 0 && !scope.grain && (asked !== undefined || isWhich(sentence)) && !hasOp(sentence, 'difference')
+  if (isFilteredByChange && (change.isDecline || change.isRise)) having.push({ comparison: change.isDecline ? '<' : '>', value: 0, metric: measure.metrics[0] ?? '', of: 'difference' })
   const fold = average === 'groups' ? ('average' as const) : foldsTop({ sentence, metric, limit, isOrdered: ranking !== undefined, hasShare: share !== undefined, groupCount }) ? ('sum' as const) : undefined
+  // One by one they have no groups, no order and no share of anything.
+  if (breadth && (scope.groups.length > 0 || scope.grain || direction || share || average || change || compare || having.length > 0))
+    sentence.problems.push({ kind: 'unused', said: String(breadth.value) })
   const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
@@ -157,6 +163,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     isListedBesideTotal: isBoth,
     ...(average && average !== 'groups' && { average }),
     ...(fold && { fold }),
+    ...(breadth && { breadth: { ...breadth, isCount: (isCounted || !isList) && asked === undefined } }),
     isCumulative: take(sentence, 'cumulative'),
     isDefinition,
     assumptions: [
@@ -201,21 +208,8 @@ function askedPeople(sentence: Sentence, layer: Layer, metric: Metric | undefine
   return found.length === 1 ? found[0]?.ref : undefined
 }
 
-const isWhich = ({ items }: Sentence): boolean => items.some((item) => isOp(item, 'which'))
-
-/** "Customers with both products" are not those with either, and a count of either is no answer. */
-function checkBoth(sentence: Sentence, scope: Scope, layer: Layer, metric: Metric | undefined): void {
-  const words = opsOf(sentence, 'both')
-  take(sentence, 'both')
-  const [word] = words
-  // What is counted has one value in each column of its own table, and may have several everywhere else.
-  const isOwn = (ref: string) => metric !== undefined && layer.entities.get(ref.split('.')[0] ?? '')?.key === countedKey(metric)
-  const isOverlap = metric?.unit === 'count' && !metric.additive && scope.filters.some((filter) => filter.values.length > 1 && !isOwn(filter.ref))
-  if (word && (isOverlap || scope.filters.every((filter) => filter.values.length < 2))) sentence.problems.push({ kind: 'unused', said: word.text })
-}
-
-/** In `count(distinct t.account_id)`, account_id. */
-const countedKey = (metric: Metric): string | undefined => (metric.kind === 'ratio' ? undefined : /^count\(distinct \w+\.(\w+)\)$/i.exec(metric.sql)?.[1])
+const isWhich = (sentence: Sentence): boolean =>
+  sentence.items.some((item) => isOp(item, 'which') && isKind(neighbour(sentence, item, 1), 'dimension') && /which|哪/i.test(item.text))
 
 /** "The total MRR of our ten biggest customers", "what share comes from the top 10": all of them in one figure. */
 function foldsTop(about: { sentence: Sentence; metric: Metric | undefined; limit: number | undefined; isOrdered: boolean; hasShare: boolean; groupCount: number }): boolean {

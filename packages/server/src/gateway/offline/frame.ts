@@ -41,6 +41,8 @@ export type Frame = {
   average?: Unit | 'auto' | 'groups'
   /** All groups in one figure: their sum, or what they are on average. */
   fold?: 'sum' | 'average'
+  /** Only things with so many different values in this column; how many such things there are, or which. */
+  breadth?: { ref: string; comparison: Comparison; value: number; isCount?: boolean }
   isCumulative: boolean
   isDefinition: boolean
   /** Readings that were not certain, for the answer to say. */

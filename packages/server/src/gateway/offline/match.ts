@@ -60,7 +60,7 @@ function distinct(spans: readonly Span[]): Span[] {
 
 /** "为什么" is no "为" and "什么": what says that a question is beyond us must not fall apart into words that say nothing. */
 function withoutLoopholes(found: readonly Span[][]): Span[][] {
-  const limits = found.flat().filter(({ atom }) => atom.kind === 'unavailable' || (atom.kind === 'op' && atom.ops.some((op) => op.startsWith('refuse-'))))
+  const limits = found.flat().filter(({ atom }) => atom.kind === 'unavailable' || (atom.kind === 'op' && atom.ops.some((op) => op.startsWith('refuse-') || op === 'both')))
   const isInside = (span: Span) => limits.some((limit) => span.from >= limit.from && span.to <= limit.to && span.to - span.from < limit.to - limit.from)
   return found.map((spans) => spans.filter((span) => !['filler', 'op', 'grain'].includes(span.atom.kind) || !isInside(span)))
 }

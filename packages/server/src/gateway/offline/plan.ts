@@ -3,6 +3,7 @@
 import { addDays, addMonths, daysIn, previousOf, unitAt, wholeMonths, yearBefore, type Period, type Unit } from './calendar.ts'
 import { bucketOf, bucketsOf, clipped, defaultSpan, type Bucket } from './buckets.ts'
 import type { Assumption, Condition, Filter, Frame } from './frame.ts'
+import { countedEntity } from './compose-breadth.ts'
 import { basicParts, beginOf, type Dimension, type Layer, type Metric } from './layer.ts'
 import type { TimePhrase } from './time-reading.ts'
 
@@ -24,6 +25,8 @@ export type Plan = {
   having: Condition[]
   isCountOfGroups: boolean
   fold?: NonNullable<Frame['fold']>
+  /** Columns that a figure speaks of besides its groups and filters. */
+  needs?: readonly string[]
   isCumulative: boolean
   isList: boolean
   isDifference: boolean
@@ -51,6 +54,7 @@ export type PlanProblem =
   | { kind: 'two-times' }
 
 export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: PlanProblem } {
+  if (frame.breadth) return planOfBreadth(frame, frame.breadth, layer)
   const metrics = frame.metrics.flatMap((name) => layer.metrics.get(name) ?? [])
   const per = frame.per === undefined ? undefined : layer.metrics.get(frame.per)
   const [metric] = metrics
@@ -97,6 +101,21 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   const open = buckets.find((bucket) => bucket.isOpen)
   if (open) assumptions.push({ kind: 'open-period', until: isState ? open.at : open.last })
   return { plan }
+}
+
+/** Things one by one with the number of their values in another column, and of those the ones with so many. */
+function planOfBreadth(frame: Frame, { ref, comparison, value, isCount }: NonNullable<Frame['breadth']>, layer: Layer): ReturnType<typeof planOf> {
+  const { breadth: _, ...plain } = frame
+  const planned = planOf({ ...plain, having: [], groups: [] }, layer)
+  const metric = layer.metrics.get(frame.metrics[0] ?? '')
+  const table = metric && countedEntity(layer, metric)
+  const name = metric?.dimensions.flatMap((each) => layer.dimensions.get(each) ?? []).find((dimension) => dimension.ref.startsWith(`${table}.`) && dimension.values.length === 0)
+  const column = layer.dimensions.get(ref)
+  if ('problem' in planned || !metric || metric.kind === 'ratio' || !name || !column) return 'problem' in planned ? planned : { problem: { kind: 'no-groups' } }
+  const label = { en: `Number of different ${column.label.en}s`, zh: `不同${column.label.zh}数` }
+  const counting: Metric = { ...metric, label, unit: 'count', sql: `count(distinct ${ref})`, additive: false }
+  const having: Condition[] = [{ comparison, value, metric: metric.name, of: 'value' }]
+  return { plan: { ...planned.plan, metrics: [counting], groups: [name], having, isCountOfGroups: isCount ?? false, needs: [ref] } }
 }
 
 /** A state, or a quotient of states of the same day: seats per account. */

@@ -70,7 +70,7 @@ function finderIn(tokens: readonly Token[], lexicon: Lexicon): Finder {
   return (word) => {
     const before = known.get(word)
     if (before) return before
-    const plain = isChinese(word) ? chinesePlaces(norms, characters, word) : englishPlaces(forms, word, isAsked)
+    const plain = isChinese(word) ? chinesePlaces(norms, characters, word) : englishPlaces(forms, word, { isAsked, nouns: lexicon.nouns })
     const places = withModifiers(plain, tokens, word, lexicon)
     known.set(word, places)
     return places
@@ -96,7 +96,7 @@ function isMadeOf(word: string, characters: ReadonlySet<string>): boolean {
 
 type Form = Token & { loose: string; isPast: boolean }
 
-function englishPlaces(forms: readonly Form[], word: string, isAsked: boolean): Place[] {
+function englishPlaces(forms: readonly Form[], word: string, { isAsked, nouns }: { isAsked: boolean; nouns: ReadonlySet<string> }): Place[] {
   const loose = looseStem(word)
   const isVerb = isPastForm(word)
   const alike = isVerb ? verbsLike(loose) : undefined
@@ -104,7 +104,8 @@ function englishPlaces(forms: readonly Form[], word: string, isAsked: boolean): 
     if (kind !== 'word') return undefined
     // After "did", the plain form of a verb is its past: "did they open" is about what was opened.
     if (norm === word || stem === word) return isAsked && !isVerb && at > 1 && forms[at - 1]?.kind === 'word' && loose === word && isLikelyVerb(forms, at) ? 0.7 : 1
-    if (isVerb && root === loose) return isAsked ? 0.98 : 0.85
+    // An invoice is no "invoiced", unless something was asked to have been done.
+    if (isVerb && root === loose) return isAsked ? 0.98 : nouns.has(stem) && !isPast ? undefined : 0.85
     if (word.length < 5 && root === word && loose === word && norm.endsWith('ed')) return 0.8
     const isActing = isPast || (isAsked && norm === stem)
     return alike?.has(root) && isActing ? 0.75 : undefined

@@ -19,7 +19,7 @@ export function queryOf(plan: Plan, layer: Layer): Query {
   const { shape } = plan
   const steps: Step[] = []
   const over: Scope['over'] = shape.kind === 'total' && !plan.average ? { kind: 'one', bucket: shape.bucket } : { kind: 'many' }
-  const scope: Scope = { layer, groups: plan.groups, filters: plan.filters, over }
+  const scope: Scope = { layer, groups: plan.groups, filters: plan.filters, over, ...(plan.needs && { needs: plan.needs }) }
   if (over.kind === 'many') steps.push({ name: '', sql: periodsTable(numbered(plan)) })
   const built = plan.share
     ? shareOf(plan, scope, steps)

@@ -40,6 +40,7 @@ export type Op =
   | 'define'
   | 'as-rate'
   | 'both'
+  | 'several'
   | 'as-money'
   | 'respectively'
   | 'per'
@@ -125,6 +126,7 @@ const ops: Record<Op, string> = {
   cumulative: 'cumulative|cumulatively|running total|accumulated|running sum|逐月累计|累计值|累计曲线',
   define:
     'what does mean|definition|definition of|define|defined|meaning|meaning of|mean by|how is calculated|calculated|calculate|how do you calculate|computed|什么是|是什么意思|什么意思|定义|含义|怎么算|如何计算|怎么计算|口径|计算方法|计算方式|计算公式|如何定义|怎么定义|怎么算的|指的是什么|是指什么',
+  several: 'multiple|several|many different|more than one|多个|多种|多款|多家|不止一个|不止一种|不止一款|一个以上|一款以上|一种以上',
   both: 'both|both of|at the same time|simultaneously|同时|两者都|两个都|都有',
   'as-money': 'amount|amounts|dollar amount|dollar value|金额|总金额|worth|value of|worth of|size|sizes',
   'as-rate': 'rate|rates|the rate|as a rate|just the rate|比率',
