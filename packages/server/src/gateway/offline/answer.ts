@@ -27,9 +27,18 @@ export function answer(about: About, result: QueryResult, together?: QueryResult
       : statement(about, result, say) + togetherOf(about, together, say),
     ...(unseen && !unseen.isAll ? [say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))] : []),
     ...plan.assumptions.map((assumption) => assumed(assumption, about, say)),
-    ...(result.access?.note ? [result.access.note] : []),
+    ...limits(result.access, language),
   ]
   return `${[...new Set(sentences)].filter((sentence) => sentence !== '').join(language === 'zh' ? '' : ' ')}\n\n${standIn[language]}`
+}
+
+/** What the tool said about the caller's part of the data, in the language of the question. */
+export function limits(access: QueryResult['access'], language: Language): string[] {
+  if (!access?.limited) return access?.note ? [access.note] : []
+  const say = speech[language]
+  const regions = access.regions ?? []
+  const said = [...(regions.length > 0 ? [say.limited(listed(regions, language))] : []), ...(access.personalData === false ? [say.personal()] : [])]
+  return said.length > 0 ? said : access.note ? [access.note] : []
 }
 
 function togetherOf({ plan, language }: About, together: QueryResult | QueryFailure | undefined, say: Speech): string {
@@ -60,7 +69,7 @@ function statement(about: About, result: QueryResult, say: Speech): string {
   if (plan.isCountOfGroups) return say.counted(show(about, rows[0], 0, { kind: 'count' }), thingsOf(about), conditionsOf(about, say) + subject.rest)
   if (rows.length === 1 && plan.groups.length === 0 && plan.shape.kind === 'total' && rows[0]?.[figure] === null) return say.none(subject.full)
   if (plan.fold) return foldedText(about, rows[0], say)
-  if (plan.share) return shares(about, result, say)
+  if (plan.share || plan.isShareOfPer) return shares(about, result, say)
   if (plan.average) return averages(about, result, say)
   if (plan.shape.kind === 'compare') return changes(about, result, say)
   if (plan.shape.kind === 'series') return manyRows(about, result, say)
@@ -71,7 +80,7 @@ function statement(about: About, result: QueryResult, say: Speech): string {
 /** What the figure is, with its scope and its time: `rest` is the part behind the metric's name. */
 export function subjectOf({ plan, layer, language }: About, say: Speech): { full: string; rest: string; bare: string; ungrouped: string } {
   const names = plan.metrics.map((metric) => metric.label[language])
-  const of = plan.per ? say.per2(listed(names, language), plan.per.label[language].toLowerCase()) : listed(names, language)
+  const of = plan.per && !plan.isShareOfPer ? say.per2(listed(names, language), plan.per.label[language].toLowerCase()) : listed(names, language)
   const groups = [
     ...(plan.shape.kind === 'series' && plan.shape.unit !== 'period' ? [say.unitNames[plan.shape.unit]] : []),
     ...plan.groups.map((group) => group.label[language]),
@@ -232,6 +241,10 @@ function shares(about: About, result: QueryResult, say: Speech): string {
   const index = (kind: Role['kind']) => query.columns.findIndex((column) => column.role.kind === kind)
   const text = (row: Row | undefined, kind: 'share' | 'whole') => show(about, row, index(kind), { kind })
   const subject = subjectOf({ ...about, plan: { ...plan, groups: [] } }, say)
+  if (plan.isShareOfPer && plan.per && plan.groups.length === 0) {
+    const [row] = result.rows
+    return say.share(plan.metrics[0]?.label[language] ?? '', text(row, 'share'), figures(about, row), text(row, 'whole'), plan.per.label[language] + subject.rest)
+  }
   const part = named.flatMap((filter) => filter.values.map((value) => nameOf(value, layer.dimensions.get(filter.ref), language))).join(', ')
   if (result.rows.length === 1 && named.length > 0 && plan.groups.length === 0)
     return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0]), text(result.rows[0], 'whole'), subject.full)

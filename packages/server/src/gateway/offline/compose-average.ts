@@ -15,12 +15,12 @@ type About = { sentence: Sentence; layer: Layer; scope: Scope; measure: Measure;
 export function chooseAverage({ sentence, layer, scope, measure, times }: About): Frame['average'] {
   const words = opsOf(sentence, 'average')
   take(sentence, 'average')
-  if (scope.average) return scope.average
   const [word] = words
-  if (!word) return undefined
+  if (!word || scope.average) return scope.average
   const metrics = measure.metrics.flatMap((name) => layer.metrics.get(name) ?? [])
   if (measure.per || metrics.every(isAverage)) return undefined
   const refuse = () => void sentence.problems.push({ kind: 'unused', said: word.text })
+  if (isOfNoun(sentence, word, measure)) refuse()
   const unit = scope.grain?.unit
   if (unit) {
     delete scope.grain
@@ -29,7 +29,7 @@ export function chooseAverage({ sentence, layer, scope, measure, times }: About)
   if (scope.groups.length === 1 && isOfEach(sentence, scope)) return 'groups'
   const isState = metrics.every((metric) => metric.kind === 'snapshot')
   const isOverDays = times.length === 1 && times.every((time) => !time.edge && !time.ago && !(time.period.unit === 'day' && !time.period.count))
-  if (!isState || !isOverDays || isOfNoun(sentence, word)) refuse()
+  if (!isState || !isOverDays) refuse()
   return 'auto'
 }
 
@@ -42,7 +42,7 @@ const isOfEach = ({ items }: Sentence, scope: Scope): boolean =>
 const isEach = (item: Item | undefined): boolean => isOp(item, 'each', 'per') && /^(?:per|each|every|每.*|平均每.*)$/iu.test(item.text)
 
 /** "An average enterprise customer": what is average is the thing, not the figure. */
-function isOfNoun(sentence: Sentence, word: Item): boolean {
+function isOfNoun(sentence: Sentence, word: Item, measure: Measure): boolean {
   const next = neighbour(sentence, word, 1, (item) => isKind(item, 'value'))
-  return isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun') || isKind(next, 'metric-part')
+  return next !== undefined && !measure.items.includes(next) && (isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun') || isKind(next, 'metric-part'))
 }

@@ -6,7 +6,7 @@ import { between, isKind, isLight, isOp, itemsOf, neighbour, opsOf, type Item, t
 import type { Op } from './words.ts'
 
 /** `leans`: taken from the question before. */
-export type Measure = { metrics: string[]; per?: string; items: Item[]; leans?: boolean }
+export type Measure = { metrics: string[]; per?: string; /** The first as a share of `per`. */ isShare?: boolean; items: Item[]; leans?: boolean }
 
 /** The metrics, in order. Two must be joined by a word that joins, or the reading is wrong. */
 export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame): Measure | undefined {
@@ -56,6 +56,8 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     if (isJoined) for (const other of joiners) other.isUsed = true
     return isJoined
   })
+  const whole = distinct.length === 2 && !areJoined ? wholeOf(sentence, layer, items) : undefined
+  if (whole) return { metrics: distinct.filter((name) => name !== whole), per: whole, isShare: true, items }
   const ordering = distinct.length > 1 && !areJoined ? items.find((item) => isOp(neighbour(sentence, item, -1), 'by', 'descending', 'ascending')) : undefined
   if (distinct.length > 1 && !areJoined && !ordering) return fail(sentence, { kind: 'several-metrics', metrics: distinct })
   if (ordering) return fail(sentence, { kind: 'several-metrics', metrics: distinct })
@@ -145,8 +147,36 @@ function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
 function onlyMetricOf(sentence: Sentence, layer: Layer): string | undefined {
   const counts = [...layer.metrics.values()].filter((metric) => metric.unit === 'count')
   const values = itemsOf(sentence, 'value').map((item) => item.atom.choices.map((choice) => choice.ref))
-  const found = values.map((refs) => counts.filter((metric) => refs.some((ref) => metric.dimensions.includes(ref)))).find(({ length }) => length === 1)?.[0]
+  const found = values.map((refs) => oneOf(layer, counts.filter((metric) => refs.some((ref) => metric.dimensions.includes(ref))))).find((metric) => metric !== undefined)
+  // 月付客户有多少 counts the customers, not what else there is of which some are paid by the month.
+  const isOther = (item: Item | undefined) => isKind(item, 'entity') && found?.kind !== 'ratio' && item.atom.table !== found?.table
+  if (sentence.items.some((item) => isOp(item, 'count') && (isOther(neighbour(sentence, item, 1)) || isOther(neighbour(sentence, item, -1))))) return undefined
   return found && values.every((refs) => refs.some((ref) => found.dimensions.includes(ref))) ? found.name : undefined
+}
+
+/** "What share of receivables is overdue", 逾期应收账款占应收账款的比例: of two metrics of the same kind and time, the one that is the whole. */
+function wholeOf(sentence: Sentence, layer: Layer, items: readonly Item[]): string | undefined {
+  const [share] = opsOf(sentence, 'share')
+  const metrics = items.map((item) => layer.metrics.get(metricOf(item)))
+  const [first, second] = metrics
+  if (!share || !first || !second || first.kind === 'ratio' || second.kind === 'ratio') return undefined
+  const isAlike = first.table === second.table && first.unit === second.unit && first.kind === second.kind && first.additive && second.additive
+  const isSameTime = first.kind !== 'flow' || second.kind !== 'flow' || first.time === second.time
+  if (!isAlike || !isSameTime) return undefined
+  const whole = items.find((item) => (sentence.tokens[item.from]?.kind === 'han' ? neighbour(sentence, item, -1) === share : /of$/i.test(share.text) && neighbour(sentence, share, 1) === item))
+  if (!whole) return undefined
+  for (const item of opsOf(sentence, 'share')) item.isUsed = true
+  return metricOf(whole)
+}
+
+/** The only metric, or of several over one table the one that is called by the table's own name: "bugs" are tickets, not those resolved. */
+function oneOf(layer: Layer, metrics: readonly Metric[]): Metric | undefined {
+  if (metrics.length < 2) return metrics[0]
+  const tables = new Set(metrics.map((metric) => (metric.kind === 'ratio' ? '' : metric.table)))
+  const entity = tables.size === 1 ? layer.entities.get([...tables][0] ?? '') : undefined
+  const names = new Set(entity && [entity.label.en, ...entity.synonyms.en])
+  const called = metrics.filter(({ label, synonyms }) => [label.en, ...synonyms.en].some((name) => names.has(name)))
+  return called.length === 1 ? called[0] : undefined
 }
 
 function fail(sentence: Sentence, problem: Sentence['problems'][number]): undefined {

@@ -28,6 +28,13 @@ export function chooseTimes({ sentence, scope, layer, isChange, isState }: { sen
   const said = items
     .map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time))
     .filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
+  // "Last quarter against a year earlier": as long before the other time, not before today.
+  const other = said.find((time) => !time.ago)
+  const back = said.find((time) => time.ago)?.ago
+  if (said.length === 2 && other && back && !isNow(other) && (!isState || other.edge || other.period.unit !== 'day')) {
+    if (back.count === 1 && back.unit === 'year') return { times: [other], compare: 'year-ago', isVersus: take(sentence, 'versus') }
+    if (back.count === 1 && back.unit === other.period.unit) return { times: [other], compare: 'previous', isVersus: take(sentence, 'versus') }
+  }
   const isBefore = isBeforeOther(items)
   const isVersus = (hasOp(sentence, 'versus') || (isChange && hasOp(sentence, 'than'))) && !(isBetweenValues && said.length < 2)
   if (isVersus) take(sentence, 'versus')

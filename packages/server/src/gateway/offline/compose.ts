@@ -84,6 +84,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     scope.groups.push(...asked.refs.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
     scope.isPlural = asked.isPlural
   }
+  checkCounted(sentence, layer, scope, metric)
   const compared = chooseTimes({ sentence, scope, layer, isChange: changeWords !== undefined, isState: metric?.kind === 'snapshot' })
   const byValues = breadth ? undefined : splitsByValues(sentence, scope)
   const both =
@@ -147,6 +148,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   return {
     metrics: measure.metrics,
     ...(measure.per && { per: measure.per }),
+    ...(measure.isShare && { isShareOfPer: true }),
     groups: scope.groups,
     ...(scope.grain && { grain: scope.grain }),
     filters: scope.filters.filter((filter) => !share?.part.includes(filter)).map(({ ref, values, isNegated }) => ({ ref, values, isNegated })),
@@ -211,14 +213,26 @@ function askedPeople(sentence: Sentence, layer: Layer, metric: Metric | undefine
 const isWhich = (sentence: Sentence): boolean =>
   sentence.items.some((item) => isOp(item, 'which') && isKind(neighbour(sentence, item, 1), 'dimension') && /which|哪/i.test(item.text))
 
+/** 两个以上的产品: a number belongs to the thing behind it, and is no limit on a figure of something else. */
+function checkCounted(sentence: Sentence, layer: Layer, scope: Scope, metric: Metric | undefined): void {
+  const tables = [...scope.groups.map((ref) => layer.dimensions.get(ref)?.table), ...(metric ? basicParts(layer, metric).map((part) => part.table) : [])]
+  for (const item of itemsOf(sentence, 'number')) {
+    const isComparison = (other: Item) => isLight(other) || isOp(other, 'at-least-behind', 'at-most-behind')
+    const noun = item.isUsed ? neighbour(sentence, item, 1, isComparison) : undefined
+    const isPart = isKind(noun, 'metric-part') && isChinese(noun.text)
+    if (isPart || (isKind(noun, 'entity') && !tables.includes(noun.atom.table))) sentence.problems.push({ kind: 'unused', said: item.text })
+  }
+}
+
 /** "The total MRR of our ten biggest customers", "what share comes from the top 10": all of them in one figure. */
 function foldsTop(about: { sentence: Sentence; metric: Metric | undefined; limit: number | undefined; isOrdered: boolean; hasShare: boolean; groupCount: number }): boolean {
   const { sentence, metric, limit = 1, isOrdered, hasShare, groupCount } = about
   if (!metric?.additive || limit < 2 || !isOrdered || groupCount !== 1) return false
-  if (hasShare) return !hasOp(sentence, 'which', 'list', 'each', 'respectively')
+  const isListed = hasOp(sentence, 'list', 'respectively') || sentence.items.some((item) => isOp(item, 'which') && !/^what/i.test(item.text))
+  if (hasShare) return !isListed && !hasOp(sentence, 'each')
   const [total] = opsOf(sentence, 'combined', 'total')
   const isBehind = (item: Item) => isOp(item, ...rankWords) && total !== undefined && item.from > total.from
-  return total !== undefined && (isOp(total, 'combined') || sentence.items.some(isBehind)) && !hasOp(sentence, 'which', 'list')
+  return total !== undefined && (isOp(total, 'combined') || sentence.items.some(isBehind)) && !isListed
 }
 const rankWords: Op[] = ['top', 'bottom', 'most', 'least', 'best', 'worst']
 

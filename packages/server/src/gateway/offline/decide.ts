@@ -103,7 +103,8 @@ function understand(transcript: Transcript, understanding: Understanding, asked:
   const known: FoundValue[] = []
   for (const run of runs) {
     const { parsed: attempt } = readAs(understanding, asked, context, [...known, ...runs.flatMap((other) => asIf(other, layer))])
-    if ('problem' in attempt) return { parsed }
+    // With a name in its place the question may still lack something else, which is then what there is to say.
+    if ('problem' in attempt) return { parsed: run.isCertain && attempt.problem.kind === 'no-metric' ? attempt : parsed }
     const call = lookupCall(run, layer, takes(transcript, 'query', 'show'))
     const result = resultOf(transcript, call.tool, call.input)
     if (!result) return { move: { kind: 'call', calls: [call] } }

@@ -11,6 +11,8 @@ export type Frame = {
   metrics: string[]
   /** "per customer": the metric that counts what is divided by. */
   per?: string
+  /** The metric as a share of `per`, in percent. */
+  isShareOfPer?: boolean
   groups: string[]
   grain?: { unit: Unit; system?: System }
   filters: Filter[]

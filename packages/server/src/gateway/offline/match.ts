@@ -38,6 +38,9 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
     }
     if (at === 0 && imperatives.has(token.norm)) spans.push(spanOf(tokens, 0, 1, { kind: 'filler' }, 1))
     const number = numberAt(tokens, at)
+    // 前十大客户: the ten largest, not those called large.
+    const isLeading = number !== undefined && tokens[at - 1]?.norm === '前' && tokens[at + number.length]?.norm === '大'
+    if (number && isLeading) spans.push(spanOf(tokens, at, at + number.length + 1, { kind: 'number', value: number.value }, 2))
     if (number) spans.push(spanOf(tokens, at, at + number.length, { kind: 'number', value: number.value, ...(number.unit && { unit: number.unit }) }, 1))
     if (token.kind === 'mark' && spans.length === 0) spans.push({ from: at, to: at + 1, atom: { kind: 'filler' }, score: 0 })
     else if (spans.every((span) => span.to > at + 1 || span.atom.kind !== 'filler'))

@@ -16,6 +16,7 @@ export type Shape =
 export type Plan = {
   metrics: Metric[]
   per?: Metric
+  isShareOfPer?: boolean
   groups: Dimension[]
   filters: Filter[]
   share?: { part: Filter[] }
@@ -61,6 +62,7 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   if (!metric) return { problem: { kind: 'no-groups' } }
   const groups = frame.groups.flatMap((ref) => layer.dimensions.get(ref) ?? [])
   if (frame.having.length > 0 && groups.length === 0 && !frame.grain) return { problem: { kind: 'no-groups' } }
+  if (frame.isShareOfPer && (frame.compare || frame.grain || frame.times.length > 1)) return { problem: { kind: 'no-share', metric } }
   const parts = [...metrics, ...(per ? [per] : [])].flatMap((each) => basicParts(layer, each))
   if (frame.share && metrics.some((each) => each.kind === 'ratio' || (!['usd', 'count'].includes(each.unit) && !each.additive)))
     return { problem: { kind: 'no-share', metric } }
@@ -88,6 +90,7 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
     isDifference: frame.isDifference,
     isListedBesideTotal: frame.isListedBesideTotal,
     ...(per && { per }),
+    ...(frame.isShareOfPer && { isShareOfPer: true }),
     ...(frame.share && { share: frame.share }),
     ...(timed.average && { average: timed.average }),
     ...(frame.rank && { rank: frame.rank }),

@@ -15,9 +15,9 @@ export function refuse(problem: Problem | PlanProblem, layer: Layer, language: L
 
 export const refuseText = (why: string, language: Language): string => `${refusal[language]}${language === 'zh' ? '' : ' '}${why}\n\n${standIn[language]}`
 
-/** For values that this caller is not shown, with the tool's own sentence about the limit. */
-export const refuseHidden = ({ values, regions, note }: Hidden, language: Language): string =>
-  refuseText([speech[language].unseen(listed(values, language), regions), note].filter((part) => part !== '').join(' '), language)
+/** For values that this caller is not shown. */
+export const refuseHidden = ({ values, regions, access }: Hidden, language: Language): string =>
+  refuseText([speech[language].unseen(listed(values, language), regions), ...(access.personalData === false ? [speech[language].personal()] : [])].join(language === 'zh' ? '' : ' '), language)
 
 function reason(problem: Problem | PlanProblem, layer: Layer, language: Language): string {
   const zh = language === 'zh'

@@ -52,6 +52,8 @@ export const speech = {
     shareTitle: 'share',
     changeTitle: 'change',
     unseen: (values: string, regions: string) => `You may only see ${regions}, so I have no figure for ${values}.`,
+    limited: (regions: string) => `You may see ${regions} only, so all figures are for ${regions}.`,
+    personal: () => 'Personal data are withheld from you.',
     withheld: (message: string) => `You may not see what this question asks for, so I have no answer: ${message}`,
     failed: (kind: string, message: string) =>
       `I can't answer that offline: the query did not run (${kind}: ${message}), and I have no rule that would repair it.`,
@@ -101,6 +103,8 @@ export const speech = {
     shareTitle: '占比',
     changeTitle: '变化',
     unseen: (values: string, regions: string) => `您只能查看 ${regions} 的数据，因此没有 ${values} 的数字。`,
+    limited: (regions: string) => `您只能查看 ${regions} 的数据，以上数字仅限这一范围。`,
+    personal: () => '个人信息对您不可见。',
     withheld: (message: string) => `您无权查看这个问题所涉及的内容，因此没有答案：${message}`,
     failed: (kind: string, message: string) => `离线模式下我无法回答这个问题：查询没有成功（${kind}：${message}），也没有可以修正它的规则。`,
     definition: (label: string, description: string, unit: string) => `**${label}**（单位 ${unit}）：${description}`,

@@ -84,6 +84,17 @@ function measured(plan: Plan, scope: Scope): { sql: string; outs: Out[] } {
   const [of = '', per = ''] = names
   const name = columnName(`${plan.metrics[0]?.name ?? ''}_per_${plan.per.name}`)
   const groups = groupNames(scope)
+  if (plan.isShareOfPer) {
+    const columns = [of, per, `100.0 * ${of} / nullif(${per}, 0) as share_percent`]
+    return {
+      sql: `select ${[...groups, ...columns].join(', ')} from (\n${indent(sql)}\n) as both_sides`,
+      outs: [
+        { name: of, sql: of, role: role(0) },
+        { name: per, sql: per, role: { kind: 'whole' } },
+        { name: 'share_percent', sql: 'share_percent', role: { kind: 'share' } },
+      ],
+    }
+  }
   return {
     sql: `select ${[...groups, `${of}::double / nullif(${per}, 0) as ${name}`].join(', ')} from (\n${indent(sql)}\n) as both_sides`,
     outs: [{ name, sql: name, role: role(0) }],

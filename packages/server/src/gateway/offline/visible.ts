@@ -3,12 +3,12 @@
 import type { Call } from './decide.ts'
 import type { Filter } from './frame.ts'
 import type { Layer } from './layer.ts'
-import { readResult } from './result.ts'
+import { readResult, type QueryResult } from './result.ts'
 import { filterCondition } from './sql-figures.ts'
 import { resultOf, takes, type Transcript } from './transcript.ts'
 
 /** Values that are not in the caller's part of the data, and the sentence of the tool about that part. */
-export type Hidden = { values: string[]; isAll: boolean; regions: string; note: string }
+export type Hidden = { values: string[]; isAll: boolean; regions: string; access: NonNullable<QueryResult['access']> }
 export type Visible = { kind: 'look'; call: Call } | { kind: 'seen'; hidden?: Hidden }
 
 /** Only where the tool can look something up without showing it. Columns that are not limited, or within those that are, need no look. */
@@ -28,7 +28,7 @@ export function lookForValues(transcript: Transcript, filters: readonly Filter[]
     if (values.length > 0)
       return {
         kind: 'seen',
-        hidden: { values, isAll: values.length === filter.values.length, regions: (result.access.regions ?? []).join(', '), note: result.access.note ?? '' },
+        hidden: { values, isAll: values.length === filter.values.length, regions: (result.access.regions ?? []).join(', '), access: result.access },
       }
   }
   return { kind: 'seen' }
