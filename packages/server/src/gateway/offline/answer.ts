@@ -27,9 +27,16 @@ export function answer(about: About, result: QueryResult, together?: QueryResult
       : statement(about, result, say) + togetherOf(about, together, say),
     ...(unseen && !unseen.isAll ? [say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))] : []),
     ...plan.assumptions.map((assumption) => assumed(assumption, about, say)),
+    ...notesOn(plan, language),
     ...limits(result.access, language),
   ]
   return `${[...new Set(sentences)].filter((sentence) => sentence !== '').join(language === 'zh' ? '' : ' ')}\n\n${standIn[language]}`
+}
+
+/** What the layer wants said of a metric that is split or narrowed like this. */
+function notesOn({ metrics, groups, filters, share }: Plan, language: Language): string[] {
+  const refs = new Set([...groups, ...filters, ...(share?.part ?? [])].map(({ ref }) => ref))
+  return metrics.flatMap(({ notes }) => notes.filter(({ about }) => about.some((ref) => refs.has(ref))).map((note) => note[language]))
 }
 
 /** What the tool said about the caller's part of the data, in the language of the question. */

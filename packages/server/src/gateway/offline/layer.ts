@@ -29,6 +29,7 @@ const shared = {
   better: z.enum(['higher', 'lower', 'neutral']).default('neutral'),
   additive: z.boolean(),
   dimensions: z.array(text),
+  notes: z.array(z.object({ about: z.array(text), en: text, zh: text })).default([]),
 }
 const Metric = z.discriminatedUnion('kind', [
   z.object({ ...shared, kind: z.literal('flow'), table: text, sql: text, filter: text.optional(), time: text }),

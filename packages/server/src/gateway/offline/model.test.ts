@@ -1,18 +1,17 @@
 // The planner as the rest of the program meets it: behind the AI SDK's interface, with real tools over the example's files and warehouse.
 import type { LanguageModelV4CallOptions, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { runQuery } from '../../../../../examples/analyst/querying/index.ts'
-import { temporaryWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
+import { sharedWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
 import { offlinePlanner } from './index.ts'
 import { play, shellIn, type Tools } from './testing.ts'
 
 const workspace = fileURLToPath(new URL('../../../../../examples/analyst/agent/sandbox/workspace', import.meta.url))
-let warehouse: Awaited<ReturnType<typeof temporaryWarehouse>>
+let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
-  warehouse = await temporaryWarehouse()
+  warehouse = await sharedWarehouse()
 })
-afterAll(() => warehouse[Symbol.asyncDispose]())
 
 type Access = { regions?: string[]; personalData: boolean }
 const toolsFor = (access: Access = { personalData: true }, more: Tools = {}): Tools => ({

@@ -1,16 +1,15 @@
 // Questions over the example's warehouse, each against SQL that was written for it by hand and knows nothing of the semantic layer.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
 import { runQuery } from '../../../../../examples/analyst/querying/index.ts'
-import { temporaryWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
+import { sharedWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
 import { compilerFor } from './testing.ts'
 
 const { compile } = compilerFor(fileURLToPath(new URL('../../../../../examples/analyst/agent/sandbox/workspace/semantic', import.meta.url)))
-let warehouse: Awaited<ReturnType<typeof temporaryWarehouse>>
+let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
-  warehouse = await temporaryWarehouse()
+  warehouse = await sharedWarehouse()
 })
-afterAll(() => warehouse[Symbol.asyncDispose]())
 
 async function rowsOf(sql: string): Promise<unknown[][]> {
   const result = await runQuery({ dataDir: warehouse.dataDir, access: { personalData: true }, sql })
