@@ -70,14 +70,20 @@ describe('the business adds up', () => {
     await none(different)
   })
   test('a change of plan moves what was paid before and changes no total', async () => {
-    await none(`select account_id, moved_on, subscription_id from mrr_movements where movement = 'transfer' group by all having sum(amount_usd) <> 0 or count(*) % 2 <> 0`)
+    await none(
+      `select account_id, moved_on, subscription_id from mrr_movements where movement = 'transfer' group by all having sum(amount_usd) <> 0 or count(*) % 2 <> 0`,
+    )
     expect(await rows(`select count(*) > 100 from mrr_movements where movement = 'transfer'`)).toEqual([[true]])
   })
   test('what a product lost is what its ended subscriptions were worth, which churn alone does not tell', async () => {
     const lost = `select product_id, -sum(amount_usd) as mrr from mrr_movements join plans using (plan_id) where is_cancellation group by 1`
     const ended = `select s.product_id, sum(p.mrr_usd) as mrr from subscriptions s join subscription_periods p on p.subscription_id = s.subscription_id and p.valid_to = s.ended_on where not p.is_trial group by 1`
     await none(`select * from (${lost}) a full join (${ended}) b using (product_id) where a.mrr is distinct from b.mrr`)
-    expect(await rows(`select count(*)::integer from (${lost.replace('is_cancellation', "movement = 'churn'")}) a join (${ended}) b using (product_id) where a.mrr < b.mrr`)).toEqual([[4]])
+    expect(
+      await rows(
+        `select count(*)::integer from (${lost.replace('is_cancellation', "movement = 'churn'")}) a join (${ended}) b using (product_id) where a.mrr < b.mrr`,
+      ),
+    ).toEqual([[4]])
   })
   test('the periods of a subscription follow each other without gap or overlap', () =>
     none(

@@ -250,7 +250,13 @@ function shares(about: About, result: QueryResult, say: Speech): string {
   const subject = subjectOf({ ...about, plan: { ...plan, groups: [] } }, say)
   if (plan.isShareOfPer && plan.per && plan.groups.length === 0) {
     const [row] = result.rows
-    return say.share(plan.metrics[0]?.label[language] ?? '', text(row, 'share'), figures(about, row), text(row, 'whole'), plan.per.label[language] + subject.rest)
+    return say.share(
+      plan.metrics[0]?.label[language] ?? '',
+      text(row, 'share'),
+      figures(about, row),
+      text(row, 'whole'),
+      plan.per.label[language] + subject.rest,
+    )
   }
   const part = named.flatMap((filter) => filter.values.map((value) => nameOf(value, layer.dimensions.get(filter.ref), language))).join(', ')
   if (result.rows.length === 1 && named.length > 0 && plan.groups.length === 0)
@@ -267,8 +273,18 @@ function foldedText(about: About, row: Row | undefined, say: Speech): string {
   const things = thingsOf(about)
   if (plan.fold === 'average') return say.is(say.perThing(ungrouped, things), figures(about, row))
   const subject = say.together(ungrouped, plan.rank?.limit ?? 0, things, plan.rank?.direction !== 'asc')
-  const share = show(about, row, at(about, (role) => role.kind === 'share'), { kind: 'share' })
-  const whole = show(about, row, at(about, (role) => role.kind === 'whole'), { kind: 'whole' })
+  const share = show(
+    about,
+    row,
+    at(about, (role) => role.kind === 'share'),
+    { kind: 'share' },
+  )
+  const whole = show(
+    about,
+    row,
+    at(about, (role) => role.kind === 'whole'),
+    { kind: 'whole' },
+  )
   return plan.share ? say.is(subject, say.shareOf(share, figures(about, row), whole)) : say.is(subject, figures(about, row))
 }
 

@@ -37,12 +37,21 @@ const isAverage = (metric: Metric): boolean => metric.kind === 'ratio' || /\bavg
 
 /** 每个客户经理平均, "average per account manager": the groups are what the average is taken over. */
 const isOfEach = ({ items }: Sentence, scope: Scope): boolean =>
-  items.some((item, i) => isKind(item, 'dimension') && item.atom.refs.some((ref) => scope.groups.includes(ref)) && isEach(items.slice(0, i).findLast((other) => !isOp(other, 'average'))))
+  items.some(
+    (item, i) =>
+      isKind(item, 'dimension') &&
+      item.atom.refs.some((ref) => scope.groups.includes(ref)) &&
+      isEach(items.slice(0, i).findLast((other) => !isOp(other, 'average'))),
+  )
 
 const isEach = (item: Item | undefined): boolean => isOp(item, 'each', 'per') && /^(?:per|each|every|每.*|平均每.*)$/iu.test(item.text)
 
 /** "An average enterprise customer": what is average is the thing, not the figure. */
 function isOfNoun(sentence: Sentence, word: Item, measure: Measure): boolean {
   const next = neighbour(sentence, word, 1, (item) => isKind(item, 'value'))
-  return next !== undefined && !measure.items.includes(next) && (isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun') || isKind(next, 'metric-part'))
+  return (
+    next !== undefined &&
+    !measure.items.includes(next) &&
+    (isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun') || isKind(next, 'metric-part'))
+  )
 }

@@ -27,7 +27,8 @@ export function takeChange(sentence: Sentence): Change | undefined {
 function takePercent(sentence: Sentence): boolean {
   const words = opsOf(sentence, 'share').filter((item) => /^(?:%|percent|percentage|百分之几|百分之多少|百分比|percent of|percentage of)$/i.test(item.text))
   const isChange =
-    hasOp(sentence, 'growth', 'decline', 'growth-rate', 'difference', 'year-ago', 'previous') || (hasOp(sentence, 'comparative') && hasOp(sentence, 'than', 'versus'))
+    hasOp(sentence, 'growth', 'decline', 'growth-rate', 'difference', 'year-ago', 'previous') ||
+    (hasOp(sentence, 'comparative') && hasOp(sentence, 'than', 'versus'))
   const isPart = (item: Item) => /of$/i.test(item.text) || /占/u.test(sentence.items.map((other) => other.text).join(' '))
   if (!isChange || words.length === 0 || words.some(isPart)) return false
   for (const item of words) item.isUsed = true

@@ -89,7 +89,9 @@ function isMeasuredOf(sentence: Sentence, layer: Layer, behind: Item, first: Ite
   if (!of || !metric || of === metric || of.unit !== 'count' || metric.unit === 'count' || of.kind !== 'flow' || metric.kind !== 'flow') return false
   const words = sentence.tokens.slice(first.from, first.to).map((token) => token.stem)
   const isInName = namesIn(metric).some((name) => words.every((word) => name.includes(word)))
-  return of.table === metric.table && isInName && !between(sentence, first, behind).some((item) => isOp(item, 'and', 'versus', 'or') && /[\p{L}&]/u.test(item.text))
+  return (
+    of.table === metric.table && isInName && !between(sentence, first, behind).some((item) => isOp(item, 'and', 'versus', 'or') && /[\p{L}&]/u.test(item.text))
+  )
 }
 
 const namesIn = ({ label, synonyms }: Metric): string[][] =>
@@ -147,7 +149,14 @@ function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
 function onlyMetricOf(sentence: Sentence, layer: Layer): string | undefined {
   const counts = [...layer.metrics.values()].filter((metric) => metric.unit === 'count')
   const values = itemsOf(sentence, 'value').map((item) => item.atom.choices.map((choice) => choice.ref))
-  const found = values.map((refs) => oneOf(layer, counts.filter((metric) => refs.some((ref) => metric.dimensions.includes(ref))))).find((metric) => metric !== undefined)
+  const found = values
+    .map((refs) =>
+      oneOf(
+        layer,
+        counts.filter((metric) => refs.some((ref) => metric.dimensions.includes(ref))),
+      ),
+    )
+    .find((metric) => metric !== undefined)
   // 月付客户有多少 counts the customers, not what else there is of which some are paid by the month.
   const isOther = (item: Item | undefined) => isKind(item, 'entity') && found?.kind !== 'ratio' && item.atom.table !== found?.table
   if (sentence.items.some((item) => isOp(item, 'count') && (isOther(neighbour(sentence, item, 1)) || isOther(neighbour(sentence, item, -1))))) return undefined
@@ -163,7 +172,9 @@ function wholeOf(sentence: Sentence, layer: Layer, items: readonly Item[]): stri
   const isAlike = first.table === second.table && first.unit === second.unit && first.kind === second.kind && first.additive && second.additive
   const isSameTime = first.kind !== 'flow' || second.kind !== 'flow' || first.time === second.time
   if (!isAlike || !isSameTime) return undefined
-  const whole = items.find((item) => (sentence.tokens[item.from]?.kind === 'han' ? neighbour(sentence, item, -1) === share : /of$/i.test(share.text) && neighbour(sentence, share, 1) === item))
+  const whole = items.find((item) =>
+    sentence.tokens[item.from]?.kind === 'han' ? neighbour(sentence, item, -1) === share : /of$/i.test(share.text) && neighbour(sentence, share, 1) === item,
+  )
   if (!whole) return undefined
   for (const item of opsOf(sentence, 'share')) item.isUsed = true
   return metricOf(whole)

@@ -96,7 +96,11 @@ function isAskedFor(sentence: Sentence, item: Item): boolean {
   const across = (other: Item) => isLight(other) || isKind(other, 'number') || isOp(other, 'count')
   const before = neighbour(sentence, item, -1, across)
   const after = neighbour(sentence, item, 1)
-  return isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) || isOp(after, 'spread', 'each', 'respectively', ...rankOps) || (isOp(after, 'which') && !isKind(neighbour(sentence, after, 1), 'dimension'))
+  return (
+    isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) ||
+    isOp(after, 'spread', 'each', 'respectively', ...rankOps) ||
+    (isOp(after, 'which') && !isKind(neighbour(sentence, after, 1), 'dimension'))
+  )
 }
 
 /** Of two things to split by, the one next to the word of ranking is ranked, within the other. */
@@ -135,7 +139,8 @@ function chooseEach({ sentence, metrics }: About, scope: Scope): void {
     const unit = years ? 'year' : (period.count ?? 1) > 1 ? period.unit : undefined
     const before = neighbour(sentence, item, -1)
     const isEach = isOp(before, 'each', 'per') || (isOp(before, 'by') && /each|every|每|各/i.test(before.text))
-    const isApart = metrics.length === 1 && scope.groups.length === 0 && !scope.filters.some((filter) => filter.values.length > 1) && hasOp(sentence, 'respectively')
+    const isApart =
+      metrics.length === 1 && scope.groups.length === 0 && !scope.filters.some((filter) => filter.values.length > 1) && hasOp(sentence, 'respectively')
     if (!unit || !(isEach || isApart)) continue
     if (isEach && before) before.isUsed = true
     scope.grain = { unit }
@@ -154,7 +159,9 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
         item.atom.choices.some((choice) => allowed.includes(choice.ref) && (other.atom.refs.includes(choice.ref) || isTailOf(layer, other.text, choice.ref))) &&
         !isOp(neighbour(sentence, other, -1), 'by', 'each', 'which'),
     )
-    const choices = item.atom.choices.filter((choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref) || isTailOf(layer, named.text, choice.ref)))
+    const choices = item.atom.choices.filter(
+      (choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref) || isTailOf(layer, named.text, choice.ref)),
+    )
     const choice = preferred(choices, sentence, item, layer, metrics)
     if (named) named.isUsed = true
     if (!choice) {
@@ -189,7 +196,10 @@ const isTailOf = (layer: Layer, text: string, ref: string): boolean =>
 function asksForIt({ items, tokens }: Sentence, item: Item): boolean {
   const before = items[items.indexOf(item) - 1]
   if (!isOp(before, 'which') || before.to !== item.from) return false
-  return /^(?:do|does|did|is|are|was|were|has|have|had|causes?|caused|我们|让|导致|使|是)$/i.test(tokens[item.to]?.norm ?? '') || (tokens[item.to]?.norm === '我' && tokens[item.to + 1]?.norm === '们')
+  return (
+    /^(?:do|does|did|is|are|was|were|has|have|had|causes?|caused|我们|让|导致|使|是)$/i.test(tokens[item.to]?.norm ?? '') ||
+    (tokens[item.to]?.norm === '我' && tokens[item.to + 1]?.norm === '们')
+  )
 }
 
 /** Of several columns with such a value, the one whose name is said somewhere in the question, else the nearest to the metric's own table. */

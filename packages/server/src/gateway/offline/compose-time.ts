@@ -7,7 +7,19 @@ import { between, hasOp, isOp, itemsOf, take, type Item, type Sentence } from '.
 import type { TimePhrase } from './time-reading.ts'
 
 /** The times that were said, and whether they are set against each other. */
-export function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: Sentence; scope: Scope; layer: Layer; isChange: boolean; isState: boolean }): {
+export function chooseTimes({
+  sentence,
+  scope,
+  layer,
+  isChange,
+  isState,
+}: {
+  sentence: Sentence
+  scope: Scope
+  layer: Layer
+  isChange: boolean
+  isState: boolean
+}): {
   times: TimePhrase[]
   compare?: 'times' | 'year-ago' | 'previous'
   isVersus: boolean

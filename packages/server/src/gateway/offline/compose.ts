@@ -123,7 +123,8 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   if (isAskedOtherwise) sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'which'))?.text ?? '' })
   if (direction && groupCount === 0) scope.grain = { unit: 'month' }
   // "The largest invoice" is no month either.
-  if (direction && groupCount === 0 && metric?.unit === 'count' && metric.kind === 'flow') sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'most', 'least', 'top', 'bottom'))?.text ?? '' })
+  if (direction && groupCount === 0 && metric?.unit === 'count' && metric.kind === 'flow')
+    sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'most', 'least', 'top', 'bottom'))?.text ?? '' })
   // "The top 3 tickets": of what there is no name, there is no ranking.
   if (direction && groupCount === 0 && limit) sentence.problems.push({ kind: 'unused', said: String(limit) })
   const rank = direction && {
@@ -137,9 +138,23 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   if (having.length === 0 && !direction && scope.groups.length === 1 && !share && !compare && countsGroups)
     having.push({ comparison: '>', value: 0, metric: measure.metrics[0] ?? '', of: 'value' })
   // "Which customers shrank": of those that are asked for, only the ones that did.
-  const isFilteredByChange = change !== undefined && !direction && limit === undefined && having.length === 0 && scope.groups.length > 0 && !scope.grain && (asked !== undefined || isWhich(sentence)) && !hasOp(sentence, 'difference')
-  if (isFilteredByChange && (change.isDecline || change.isRise)) having.push({ comparison: change.isDecline ? '<' : '>', value: 0, metric: measure.metrics[0] ?? '', of: 'difference' })
-  const fold = average === 'groups' ? ('average' as const) : foldsTop({ sentence, metric, limit, isOrdered: ranking !== undefined, hasShare: share !== undefined, groupCount }) ? ('sum' as const) : undefined
+  const isFilteredByChange =
+    change !== undefined &&
+    !direction &&
+    limit === undefined &&
+    having.length === 0 &&
+    scope.groups.length > 0 &&
+    !scope.grain &&
+    (asked !== undefined || isWhich(sentence)) &&
+    !hasOp(sentence, 'difference')
+  if (isFilteredByChange && (change.isDecline || change.isRise))
+    having.push({ comparison: change.isDecline ? '<' : '>', value: 0, metric: measure.metrics[0] ?? '', of: 'difference' })
+  const fold =
+    average === 'groups'
+      ? ('average' as const)
+      : foldsTop({ sentence, metric, limit, isOrdered: ranking !== undefined, hasShare: share !== undefined, groupCount })
+        ? ('sum' as const)
+        : undefined
   // One by one they have no groups, no order and no share of anything.
   if (breadth && (scope.groups.length > 0 || scope.grain || direction || share || average || change || compare || having.length > 0))
     sentence.problems.push({ kind: 'unused', said: String(breadth.value) })
@@ -225,7 +240,14 @@ function checkCounted(sentence: Sentence, layer: Layer, scope: Scope, metric: Me
 }
 
 /** "The total MRR of our ten biggest customers", "what share comes from the top 10": all of them in one figure. */
-function foldsTop(about: { sentence: Sentence; metric: Metric | undefined; limit: number | undefined; isOrdered: boolean; hasShare: boolean; groupCount: number }): boolean {
+function foldsTop(about: {
+  sentence: Sentence
+  metric: Metric | undefined
+  limit: number | undefined
+  isOrdered: boolean
+  hasShare: boolean
+  groupCount: number
+}): boolean {
   const { sentence, metric, limit = 1, isOrdered, hasShare, groupCount } = about
   if (!metric?.additive || limit < 2 || !isOrdered || groupCount !== 1) return false
   const isListed = hasOp(sentence, 'list', 'respectively') || sentence.items.some((item) => isOp(item, 'which') && !/^what/i.test(item.text))

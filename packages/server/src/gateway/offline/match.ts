@@ -31,7 +31,12 @@ export function findSpans(tokens: readonly Token[], lexicon: Lexicon, calendar: 
   const scattered = scatteredSpans(tokens, lexicon)
   const reader = timeReader(tokens, calendar, lexicon.periods)
   const found = tokens.map((token, at) => {
-    const spans: Span[] = [...phraseSpans(tokens, at, lexicon), ...kindSpans(tokens, at, lexicon), ...shortSpans(tokens, at, lexicon), ...scattered.filter((span) => span.from === at)]
+    const spans: Span[] = [
+      ...phraseSpans(tokens, at, lexicon),
+      ...kindSpans(tokens, at, lexicon),
+      ...shortSpans(tokens, at, lexicon),
+      ...scattered.filter((span) => span.from === at),
+    ]
     for (const read of timesAt(reader, at)) {
       if (read.next > tokens.length || spans.some((span) => span.atom.kind === 'time' && span.to === read.next)) continue
       spans.push(spanOf(tokens, at, read.next, { kind: 'time', time: read.value }, 1))
@@ -63,7 +68,9 @@ function distinct(spans: readonly Span[]): Span[] {
 
 /** "为什么" is no "为" and "什么": what says that a question is beyond us must not fall apart into words that say nothing. */
 function withoutLoopholes(found: readonly Span[][]): Span[][] {
-  const limits = found.flat().filter(({ atom }) => atom.kind === 'unavailable' || (atom.kind === 'op' && atom.ops.some((op) => op.startsWith('refuse-') || op === 'both')))
+  const limits = found
+    .flat()
+    .filter(({ atom }) => atom.kind === 'unavailable' || (atom.kind === 'op' && atom.ops.some((op) => op.startsWith('refuse-') || op === 'both')))
   const isInside = (span: Span) => limits.some((limit) => span.from >= limit.from && span.to <= limit.to && span.to - span.from < limit.to - limit.from)
   return found.map((spans) => spans.filter((span) => !['filler', 'op', 'grain'].includes(span.atom.kind) || !isInside(span)))
 }

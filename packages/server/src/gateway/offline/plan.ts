@@ -112,7 +112,9 @@ function planOfBreadth(frame: Frame, { ref, comparison, value, isCount }: NonNul
   const planned = planOf({ ...plain, having: [], groups: [] }, layer)
   const metric = layer.metrics.get(frame.metrics[0] ?? '')
   const table = metric && countedEntity(layer, metric)
-  const name = metric?.dimensions.flatMap((each) => layer.dimensions.get(each) ?? []).find((dimension) => dimension.ref.startsWith(`${table}.`) && dimension.values.length === 0)
+  const name = metric?.dimensions
+    .flatMap((each) => layer.dimensions.get(each) ?? [])
+    .find((dimension) => dimension.ref.startsWith(`${table}.`) && dimension.values.length === 0)
   const column = layer.dimensions.get(ref)
   if ('problem' in planned || !metric || metric.kind === 'ratio' || !name || !column) return 'problem' in planned ? planned : { problem: { kind: 'no-groups' } }
   const label = { en: `Number of different ${column.label.en}s`, zh: `不同${column.label.zh}数` }
@@ -160,7 +162,8 @@ function shapeOf(frame: Frame, layer: Layer, isState: boolean, assumptions: Plan
   if (times.length > 2 || (times.length === 2 && !frame.grain))
     return { shape: { kind: 'series', unit: 'period', buckets: times.map((time) => bucketOf(momentOf(time, isState, layer), calendar)) } }
   const [time] = times
-  const unit = frame.grain?.unit ?? eachEnd(time, isState) ?? (frame.compareUnit && time && isSeveral(time.period, frame.compareUnit) ? frame.compareUnit : undefined)
+  const unit =
+    frame.grain?.unit ?? eachEnd(time, isState) ?? (frame.compareUnit && time && isSeveral(time.period, frame.compareUnit) ? frame.compareUnit : undefined)
   if (frame.average && frame.average !== 'groups') return averageOver(frame.average, time, layer, isState, assumptions)
   if (unit) return seriesOf(unit, time, frame, layer, isState, assumptions)
   const isNow = isState && frame.metrics.every((name) => layer.metrics.get(name)?.kind === 'snapshot')

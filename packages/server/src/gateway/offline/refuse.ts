@@ -17,7 +17,12 @@ export const refuseText = (why: string, language: Language): string => `${refusa
 
 /** For values that this caller is not shown. */
 export const refuseHidden = ({ values, regions, access }: Hidden, language: Language): string =>
-  refuseText([speech[language].unseen(listed(values, language), regions), ...(access.personalData === false ? [speech[language].personal()] : [])].join(language === 'zh' ? '' : ' '), language)
+  refuseText(
+    [speech[language].unseen(listed(values, language), regions), ...(access.personalData === false ? [speech[language].personal()] : [])].join(
+      language === 'zh' ? '' : ' ',
+    ),
+    language,
+  )
 
 function reason(problem: Problem | PlanProblem, layer: Layer, language: Language): string {
   const zh = language === 'zh'

@@ -103,7 +103,8 @@ function englishPlaces(forms: readonly Form[], word: string, { isAsked, nouns }:
   const qualityAt = ({ kind, norm, stem, loose: root, isPast }: Form, at: number): number | undefined => {
     if (kind !== 'word') return undefined
     // After "did", the plain form of a verb is its past: "did they open" is about what was opened.
-    if (norm === word || stem === word) return isAsked && !isVerb && at > 1 && forms[at - 1]?.kind === 'word' && loose === word && isLikelyVerb(forms, at) ? 0.7 : 1
+    if (norm === word || stem === word)
+      return isAsked && !isVerb && at > 1 && forms[at - 1]?.kind === 'word' && loose === word && isLikelyVerb(forms, at) ? 0.7 : 1
     // An invoice is no "invoiced", unless something was asked to have been done.
     if (isVerb && root === loose) return isAsked ? 0.98 : nouns.has(stem) && !isPast ? undefined : 0.85
     if (word.length < 5 && root === word && loose === word && norm.endsWith('ed')) return 0.8

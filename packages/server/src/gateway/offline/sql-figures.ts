@@ -6,7 +6,13 @@ import type { BasicMetric, Dimension, Layer, Metric } from './layer.ts'
 
 /** `many`: the periods are rows of the table `periods`, and each figure says by `n` to which of them it belongs. */
 export type Over = { kind: 'one'; bucket: Bucket } | { kind: 'many' }
-export type Scope = { layer: Layer; groups: readonly Dimension[]; filters: readonly Filter[]; over: Over; /** Columns that the metric's own SQL speaks of. */ needs?: readonly string[] }
+export type Scope = {
+  layer: Layer
+  groups: readonly Dimension[]
+  filters: readonly Filter[]
+  over: Over
+  /** Columns that the metric's own SQL speaks of. */ needs?: readonly string[]
+}
 
 export const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
 export const date = (day: string): string => `date '${day}'`

@@ -300,7 +300,13 @@ function folded(plan: Plan, built: Built, prefix: string, body: string): Query {
   const value = kept.find(({ role }) => role.kind === 'figure')?.name ?? ''
   const whole = kept.find(({ role }) => role.kind === 'whole')?.name ?? ''
   const figureOf = ({ name, role }: Out): string =>
-    role.kind === 'whole' ? `max(${name})` : role.kind === 'share' ? `100.0 * sum(${value}) / nullif(max(${whole}), 0)` : plan.fold === 'sum' ? `sum(${name})` : `avg(${name})`
+    role.kind === 'whole'
+      ? `max(${name})`
+      : role.kind === 'share'
+        ? `100.0 * sum(${value}) / nullif(max(${whole}), 0)`
+        : plan.fold === 'sum'
+          ? `sum(${name})`
+          : `avg(${name})`
   return {
     sql: `${prefix}select ${kept.map((column) => `${figureOf(column)} as ${column.name}`).join(', ')}\nfrom (\n${indent(body)}\n) as groups`,
     columns: kept.map(({ name, role }) => ({ name, role })),

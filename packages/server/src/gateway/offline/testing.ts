@@ -21,7 +21,11 @@ const schemas: Record<string, NonNullable<LanguageModelV4FunctionTool['inputSche
 export async function play(question: string, tools: Tools, before: LanguageModelV4Prompt = []): Promise<Played> {
   const model = offlinePlanner()
   const prompt: LanguageModelV4Prompt = [...before, { role: 'user', content: [{ type: 'text', text: question }] }]
-  const offered: LanguageModelV4CallOptions['tools'] = Object.keys(tools).map((name) => ({ type: 'function', name, inputSchema: schemas[name] ?? { type: 'object' } }))
+  const offered: LanguageModelV4CallOptions['tools'] = Object.keys(tools).map((name) => ({
+    type: 'function',
+    name,
+    inputSchema: schemas[name] ?? { type: 'object' },
+  }))
   const calls: Played['calls'] = []
   for (let turn = 0; turn < turnsMax; turn++) {
     const { content } = await model.doGenerate({ prompt, tools: offered })

@@ -147,9 +147,9 @@ const bareEdges = (reader: TimeReader, at: number): Read<TimePhrase>[] =>
   ['每', '各', '个', '逐'].includes(norm(reader, at - 1))
     ? []
     : bare.flatMap(([text, unit, edge]): Read<TimePhrase>[] => {
-    const next = after(reader.tokens, at, text)
-    return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge, isBare: true }, next }]
-  })
+        const next = after(reader.tokens, at, text)
+        return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge, isBare: true }, next }]
+      })
 
 /** "The end of the quarter" with nothing else: the last one there was. Its start: that of the present one. */
 const lastOver = (calendar: Calendar, unit: Unit, edge: 'start' | 'end'): Period =>

@@ -227,9 +227,18 @@ export const averagePhrases: readonly { key: Unit; phrase: string }[] = entriesO
 /** 每个季度末, 各月月底: the ends of such units are what a state is taken at anyway. */
 function chineseEnds(): { key: Unit; phrase: string }[] {
   const units: Partial<Record<Unit, [names: string[], ends: string[]]>> = {
-    month: [['月', '个月', '月份', '个月份'], ['末', '底', '月末', '月底']],
-    quarter: [['季', '季度', '个季', '个季度', '财季', '个财季'], ['末', '底', '季末', '季度末', '期末', '结束时']],
-    year: [['年', '年度', '财年', '个财年'], ['末', '底', '年末', '年底', '期末', '结束时']],
+    month: [
+      ['月', '个月', '月份', '个月份'],
+      ['末', '底', '月末', '月底'],
+    ],
+    quarter: [
+      ['季', '季度', '个季', '个季度', '财季', '个财季'],
+      ['末', '底', '季末', '季度末', '期末', '结束时'],
+    ],
+    year: [
+      ['年', '年度', '财年', '个财年'],
+      ['末', '底', '年末', '年底', '期末', '结束时'],
+    ],
   }
   return (Object.entries(units) as [Unit, [string[], string[]]][]).flatMap(([key, [names, ends]]) =>
     ['每', '各', '逐'].flatMap((lead) => names.flatMap((name) => ends.map((end) => ({ key, phrase: lead + name + end })))),
