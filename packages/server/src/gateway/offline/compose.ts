@@ -234,10 +234,14 @@ function checkCounted(sentence: Sentence, layer: Layer, scope: Scope, metric: Me
   for (const item of itemsOf(sentence, 'number')) {
     const isComparison = (other: Item) => isLight(other) || isOp(other, 'at-least-behind', 'at-most-behind')
     const noun = item.isUsed ? neighbour(sentence, item, 1, isComparison) : undefined
-    const isPart = isKind(noun, 'metric-part') && isChinese(noun.text)
+    const isPart =
+      (isKind(noun, 'metric-part') && isChinese(noun.text)) || (isKind(noun, 'metric') && noun.atom.needs !== undefined && namesOther(layer, tables, noun.text))
     if (isPart || (isKind(noun, 'entity') && !tables.includes(noun.atom.table))) sentence.problems.push({ kind: 'unused', said: item.text })
   }
 }
+
+const namesOther = (layer: Layer, tables: readonly (string | undefined)[], text: string): boolean =>
+  [...layer.entities.values()].some(({ table, label, synonyms }) => !tables.includes(table) && [label.zh, ...synonyms.zh].includes(text))
 
 /** "The total MRR of our ten biggest customers", "what share comes from the top 10": all of them in one figure. */
 function foldsTop(about: {
