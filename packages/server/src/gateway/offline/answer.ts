@@ -268,7 +268,7 @@ function shares(about: About, result: QueryResult, say: Speech): string {
 
 /** "ARR of the top 10 accounts together", "customers of an account manager on average". */
 function foldedText(about: About, row: Row | undefined, say: Speech): string {
-  const { plan, language } = about
+  const { plan } = about
   const { ungrouped } = subjectOf(about, say)
   const things = thingsOf(about)
   if (plan.fold === 'average') return say.is(say.perThing(ungrouped, things), figures(about, row))

@@ -1,6 +1,7 @@
 // Stage 3b: what the atoms of a reading say together. A reading in which a word has no part is no reading: that is what keeps
 // the planner from answering a question that it has only half understood.
 import type { Unit } from './calendar.ts'
+import { askedNoun, askedPeople } from './compose-asked.ts'
 import { chooseAverage } from './compose-average.ts'
 import { takeBoth, takeBreadth } from './compose-breadth.ts'
 import { takeChange } from './compose-change.ts'
@@ -9,10 +10,10 @@ import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-
 import { chooseShare } from './compose-share.ts'
 import { chooseTimes } from './compose-time.ts'
 import type { Frame, Problem } from './frame.ts'
-import { basicParts, type Dimension, type Layer, type Metric } from './layer.ts'
-import { between, hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
+import { basicParts, type Layer, type Metric } from './layer.ts'
+import { hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
-import { isChinese, looseStem } from './tokens.ts'
+import { isChinese } from './tokens.ts'
 import type { Op } from './words.ts'
 
 /** `leans`: the question named no metric of its own. */
@@ -190,39 +191,6 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
       ),
     ],
   }
-}
-
-/** "Which customers churned", "list our customers": the noun inside the metric's own name is what is to be listed. */
-function askedNoun(sentence: Sentence, measure: Measure): { refs: readonly string[]; isPlural: boolean } | undefined {
-  const [item] = measure.items
-  if (!item || !(isKind(item, 'metric') || isKind(item, 'count-noun')) || !item.atom.refs) return undefined
-  const across = (other: Item) => isLight(other) || isKind(other, 'value') || isKind(other, 'number') || isKind(other, 'metric-part') || isOp(other, 'and')
-  const before = neighbour(sentence, item, -1, across)
-  const after = neighbour(sentence, item, 1)
-  const isScattered = isKind(item, 'metric') && item.atom.needs !== undefined && isOp(before, 'most', 'least', 'top', 'bottom')
-  const isNamed = sentence.items.some((other) => isOp(other, 'which') && /^(?:谁|哪些|哪几家|哪几个)$/u.test(other.text))
-  const isAsked = isScattered || isNamed || (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
-  const isPlural = sentence.tokens.slice(item.from, item.to).some((token) => token.norm !== token.stem) || /些|几/u.test(before?.text ?? '')
-  return isAsked ? { refs: item.atom.refs, isPlural } : undefined
-}
-
-/** "Who resolved the most tickets": the people of the metric's own table, or those of whom the verb speaks (manages, account manager). */
-function askedPeople(sentence: Sentence, layer: Layer, metric: Metric | undefined): string | undefined {
-  const who = sentence.items.find((item) => isOp(item, 'which') && /^(?:who|谁)$/i.test(item.text))
-  if (!who || !metric) return undefined
-  const tables = basicParts(layer, metric).map((part) => part.table)
-  const people = metric.dimensions.flatMap((ref) => {
-    const dimension = layer.dimensions.get(ref)
-    return dimension && !ref.startsWith(`${dimension.table}.`) ? [dimension] : []
-  })
-  const verb = sentence.items.find((item) => isOp(item, 'verb-by'))?.text.toLowerCase()
-  const root = verb && (isChinese(verb) ? verb : looseStem(verb.split(' ')[0] ?? ''))
-  const isMeant = (dimension: Dimension) =>
-    root === undefined || root === ''
-      ? tables.some((table) => layer.entities.get(table)?.joins.some((join) => dimension.ref.startsWith(`${join.as}.`)))
-      : dimension.phrases.some(({ label, synonyms }) => [label.en, label.zh, ...synonyms.en, ...synonyms.zh].some((name) => name.toLowerCase().includes(root)))
-  const found = people.filter(isMeant)
-  return found.length === 1 ? found[0]?.ref : undefined
 }
 
 const isWhich = (sentence: Sentence): boolean =>
