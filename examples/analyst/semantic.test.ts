@@ -76,7 +76,7 @@ const metrics = readAll('metrics', Metric)
 let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
   warehouse = await sharedWarehouse()
-})
+}, 180_000)
 
 test('the catalogue lists every entity and metric, and nothing else', () => {
   const catalogue = z

@@ -7,7 +7,7 @@ import { rowsOf, temporaryWarehouse } from './testing.ts'
 let warehouse: Awaited<ReturnType<typeof temporaryWarehouse>>
 beforeAll(async () => {
   warehouse = await temporaryWarehouse()
-})
+}, 180_000)
 afterAll(() => warehouse[Symbol.asyncDispose]())
 const rows = (sql: string) => rowsOf(warehouse.path, sql)
 

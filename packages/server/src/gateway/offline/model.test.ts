@@ -11,7 +11,7 @@ const workspace = fileURLToPath(new URL('../../../../../examples/analyst/agent/s
 let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
   warehouse = await sharedWarehouse()
-})
+}, 180_000)
 
 type Access = { regions?: string[]; personalData: boolean }
 const toolsFor = (access: Access = { personalData: true }, more: Tools = {}): Tools => ({

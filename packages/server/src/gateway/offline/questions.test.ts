@@ -9,7 +9,7 @@ const { compile } = compilerFor(fileURLToPath(new URL('../../../../../examples/a
 let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
   warehouse = await sharedWarehouse()
-})
+}, 180_000)
 
 async function rowsOf(sql: string): Promise<unknown[][]> {
   const result = await runQuery({ dataDir: warehouse.dataDir, access: { personalData: true }, sql })
