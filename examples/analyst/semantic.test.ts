@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse } from 'yaml'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { runQuery } from './querying/index.ts'
 import { semanticFolder } from './warehouse/index.ts'
-import { temporaryWarehouse } from './warehouse/testing.ts'
+import { sharedWarehouse } from './warehouse/testing.ts'
 
 // The format that semantic-layer.md describes, and that the metrics work as they are written.
 const Pair = z.strictObject({ en: z.string().min(1), zh: z.string().min(1) })
@@ -16,6 +16,7 @@ const Column = z.strictObject({
   type: z.string(),
   description: z.string().min(8),
   personal: z.literal(true).optional(),
+  within: z.string().optional(),
   label: Pair.optional(),
   synonyms: Synonyms.optional(),
   values: z.array(Value).optional(),
@@ -34,6 +35,7 @@ const Entity = z.strictObject({
   synonyms: Synonyms,
   description: z.string(),
   grain: z.string(),
+  data_from: z.iso.date().optional(),
   access: z.strictObject({ by: z.enum(['region', 'account', 'shared']) }),
   key: z.string().nullable(),
   columns: z.array(Column),
@@ -50,6 +52,7 @@ const about = {
   better: z.enum(['higher', 'lower', 'neutral']),
   additive: z.boolean(),
   dimensions: z.array(z.string()).min(1),
+  notes: z.array(z.strictObject({ about: z.array(z.string()).min(1), en: z.string().min(1), zh: z.string().min(1) })).optional(),
 }
 const Metric = z.discriminatedUnion('kind', [
   z.strictObject({ ...about, kind: z.literal('flow'), table: z.string(), sql: z.string(), filter: z.string().optional(), time: z.string() }),
@@ -70,11 +73,10 @@ const readAll = <Item>(folder: string, schema: z.ZodType<Item>) =>
 const entities = readAll('entities', Entity)
 const metrics = readAll('metrics', Metric)
 
-let warehouse: Awaited<ReturnType<typeof temporaryWarehouse>>
+let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
-  warehouse = await temporaryWarehouse()
-})
-afterAll(() => warehouse[Symbol.asyncDispose]())
+  warehouse = await sharedWarehouse()
+}, 180_000)
 
 test('the catalogue lists every entity and metric, and nothing else', () => {
   const catalogue = z

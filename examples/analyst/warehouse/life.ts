@@ -5,7 +5,15 @@ import { incidents, localRival, priceRise, products, seatCents, tiers, type Prod
 
 export type Subscription = { id: number; productId: ProductId; billing: 'monthly' | 'annual'; startedOn: Day; endedOn: Day | null; endReason: string | null }
 export type Period = { subscription: Subscription; tier: Tier; isTrial: boolean; seats: number; cents: number; from: Day; to: Day | null }
-export type Movement = { subscription: Subscription; tier: Tier; on: Day; kind: 'new' | 'expansion' | 'contraction' | 'churn' | 'reactivation'; cents: number }
+export type Movement = {
+  subscription: Subscription
+  tier: Tier
+  on: Day
+  kind: 'new' | 'expansion' | 'contraction' | 'churn' | 'reactivation' | 'transfer'
+  cents: number
+  /** The subscription ended with it. */
+  isEnd?: boolean
+}
 export type Charge = { subscription: Subscription; tier: Tier; on: Day; cents: number }
 
 /** What a company did: everything that the tables of subscriptions, MRR and invoices are made of. */
@@ -109,6 +117,7 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
 
   /** Closes a subscription's period and begins another one with what changed. */
   function change(item: Standing, on: Day, to: { tier?: Tier; seats?: number; reprice?: boolean }, monthsLeft: number): void {
+    const before = item.tier
     item.tier = to.tier ?? item.tier
     item.seats = to.seats ?? item.seats
     if (to.reprice) item.priceOf = on
@@ -121,6 +130,11 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
       item.period = { subscription: item.subscription, tier: item.tier, isTrial: false, seats: item.seats, cents, from: on, to: null }
       life.periods.push(item.period)
     }
+    // What was paid before moves with the plan, so that movements add up to MRR in each plan too.
+    if (item.tier !== before) {
+      life.movements.push({ subscription: item.subscription, tier: before, on, kind: 'transfer', cents: -item.cents })
+      life.movements.push({ subscription: item.subscription, tier: item.tier, on, kind: 'transfer', cents: item.cents })
+    }
     item.cents = cents
     if (difference !== 0)
       life.movements.push({ subscription: item.subscription, tier: item.tier, on, kind: difference > 0 ? 'expansion' : 'contraction', cents: difference })
@@ -130,7 +144,7 @@ function subscribe({ company, life, open, first, tier, from, kind }: Stay): Day 
   function stop(item: Standing, on: Day, reason: string, movement: 'churn' | 'contraction'): void {
     item.period.to = on
     end(item.subscription, on, reason)
-    life.movements.push({ subscription: item.subscription, tier: item.tier, on, kind: movement, cents: -item.cents })
+    life.movements.push({ subscription: item.subscription, tier: item.tier, on, kind: movement, cents: -item.cents, isEnd: true })
     standing.splice(standing.indexOf(item), 1)
   }
 

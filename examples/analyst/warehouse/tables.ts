@@ -170,7 +170,16 @@ function subscriptionTables(lives: readonly Life[]): Table[] {
         one.to,
       ])
     for (const one of life.movements)
-      movements.push([movements.length + 1, accountId, one.subscription.id, `${one.subscription.productId}_${one.tier}`, one.on, one.kind, one.cents])
+      movements.push([
+        movements.length + 1,
+        accountId,
+        one.subscription.id,
+        `${one.subscription.productId}_${one.tier}`,
+        one.on,
+        one.kind,
+        one.cents,
+        one.isEnd ?? false,
+      ])
   })
   return [
     {
@@ -183,7 +192,11 @@ function subscriptionTables(lives: readonly Life[]): Table[] {
       columns: ['period_id', 'subscription_id', 'account_id', 'plan_id', 'is_trial', 'seats', 'mrr_usd', 'valid_from', 'valid_to'],
       rows: periods,
     },
-    { name: 'mrr_movements', columns: ['movement_id', 'account_id', 'subscription_id', 'plan_id', 'moved_on', 'movement', 'amount_usd'], rows: movements },
+    {
+      name: 'mrr_movements',
+      columns: ['movement_id', 'account_id', 'subscription_id', 'plan_id', 'moved_on', 'movement', 'amount_usd', 'is_cancellation'],
+      rows: movements,
+    },
   ]
 }
 

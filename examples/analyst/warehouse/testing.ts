@@ -11,6 +11,13 @@ export async function temporaryWarehouse() {
   return { dataDir, path, ms, [Symbol.asyncDispose]: () => rm(dataDir, { recursive: true, force: true }) }
 }
 
+/** The one warehouse of this version that all tests share which only read it. It is made by the first of them and kept, as that takes longer than they do. */
+export async function sharedWarehouse() {
+  const dataDir = join(import.meta.dirname, '..', '..', '..', 'node_modules', '.cache', 'longhaul-analyst')
+  const { path } = await ensureWarehouse(dataDir)
+  return { dataDir, path }
+}
+
 /** All rows of a query, with no guard between. */
 export async function rowsOf(path: string, sql: string): Promise<unknown[][]> {
   const instance = await DuckDBInstance.create(path, { access_mode: 'READ_ONLY' })

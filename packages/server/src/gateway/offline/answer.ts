@@ -8,8 +8,10 @@ import type { Plan, PlanAssumption } from './plan.ts'
 import type { QueryFailure, QueryResult } from './result.ts'
 import { speech, standIn, type Speech } from './speech.ts'
 import type { Query, Role } from './sql.ts'
+import type { Hidden } from './visible.ts'
 
-export type About = { plan: Plan; query: Query; layer: Layer; language: Language }
+/** `hidden`: values of the question that this caller is not shown, where that was looked up. */
+export type About = { plan: Plan; query: Query; layer: Layer; language: Language; hidden?: Hidden }
 type Row = QueryResult['rows'][number]
 
 const rowsInText = 12
@@ -18,16 +20,32 @@ const rowsInText = 12
 export function answer(about: About, result: QueryResult, together?: QueryResult | QueryFailure): string {
   const { plan, layer, language } = about
   const say = speech[language]
-  const unseen = unseenValues(plan.filters.concat(plan.share?.part ?? []), layer, result)
+  const unseen = about.hidden ?? unseenValues(plan.filters.concat(plan.share?.part ?? []), layer, result)
   const sentences = [
     unseen && unseen.isAll
       ? say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))
       : statement(about, result, say) + togetherOf(about, together, say),
     ...(unseen && !unseen.isAll ? [say.unseen(unseen.values.join(', '), (result.access?.regions ?? []).join(', '))] : []),
     ...plan.assumptions.map((assumption) => assumed(assumption, about, say)),
-    ...(result.access?.note ? [result.access.note] : []),
+    ...notesOn(plan, language),
+    ...limits(result.access, language),
   ]
   return `${[...new Set(sentences)].filter((sentence) => sentence !== '').join(language === 'zh' ? '' : ' ')}\n\n${standIn[language]}`
+}
+
+/** What the layer wants said of a metric that is split or narrowed like this. */
+function notesOn({ metrics, groups, filters, share }: Plan, language: Language): string[] {
+  const refs = new Set([...groups, ...filters, ...(share?.part ?? [])].map(({ ref }) => ref))
+  return metrics.flatMap(({ notes }) => notes.filter(({ about }) => about.some((ref) => refs.has(ref))).map((note) => note[language]))
+}
+
+/** What the tool said about the caller's part of the data, in the language of the question. */
+export function limits(access: QueryResult['access'], language: Language): string[] {
+  if (!access?.limited) return access?.note ? [access.note] : []
+  const say = speech[language]
+  const regions = access.regions ?? []
+  const said = [...(regions.length > 0 ? [say.limited(listed(regions, language))] : []), ...(access.personalData === false ? [say.personal()] : [])]
+  return said.length > 0 ? said : access.note ? [access.note] : []
 }
 
 function togetherOf({ plan, language }: About, together: QueryResult | QueryFailure | undefined, say: Speech): string {
@@ -54,24 +72,22 @@ function statement(about: About, result: QueryResult, say: Speech): string {
   const rows = result.rows
   const subject = subjectOf(about, say)
   const figure = at(about, (role) => role.kind === 'figure')
-  const begins = plan.shape.kind === 'total' && plan.shape.bucket.first < about.layer.calendar.dataFrom ? say.begin(about.layer.calendar.dataFrom) : ''
-  if (result.rowCount === 0 || rows.length === 0) return say.nothing(subject.full) + begins
+  if (result.rowCount === 0 || rows.length === 0) return say.nothing(subject.full)
   if (plan.isCountOfGroups) return say.counted(show(about, rows[0], 0, { kind: 'count' }), thingsOf(about), conditionsOf(about, say) + subject.rest)
-  if (rows.length === 1 && plan.groups.length === 0 && plan.shape.kind === 'total' && rows[0]?.[figure] === null) return say.none(subject.full) + begins
-  if (plan.share) return shares(about, result, say)
+  if (rows.length === 1 && plan.groups.length === 0 && plan.shape.kind === 'total' && rows[0]?.[figure] === null) return say.none(subject.full)
+  if (plan.fold) return foldedText(about, rows[0], say)
+  if (plan.share || plan.isShareOfPer) return shares(about, result, say)
   if (plan.average) return averages(about, result, say)
   if (plan.shape.kind === 'compare') return changes(about, result, say)
   if (plan.shape.kind === 'series') return manyRows(about, result, say)
-  if (plan.groups.length === 0) return say.is(subject.full, figures(about, rows[0])) + (isZero(rows[0]?.[figure]) ? begins : '')
+  if (plan.groups.length === 0) return say.is(subject.full, figures(about, rows[0]))
   return manyRows(about, result, say)
 }
-
-const isZero = (value: unknown): boolean => value === 0
 
 /** What the figure is, with its scope and its time: `rest` is the part behind the metric's name. */
 export function subjectOf({ plan, layer, language }: About, say: Speech): { full: string; rest: string; bare: string; ungrouped: string } {
   const names = plan.metrics.map((metric) => metric.label[language])
-  const of = plan.per ? say.per2(listed(names, language), plan.per.label[language].toLowerCase()) : listed(names, language)
+  const of = plan.per && !plan.isShareOfPer ? say.per2(listed(names, language), plan.per.label[language].toLowerCase()) : listed(names, language)
   const groups = [
     ...(plan.shape.kind === 'series' && plan.shape.unit !== 'period' ? [say.unitNames[plan.shape.unit]] : []),
     ...plan.groups.map((group) => group.label[language]),
@@ -232,12 +248,44 @@ function shares(about: About, result: QueryResult, say: Speech): string {
   const index = (kind: Role['kind']) => query.columns.findIndex((column) => column.role.kind === kind)
   const text = (row: Row | undefined, kind: 'share' | 'whole') => show(about, row, index(kind), { kind })
   const subject = subjectOf({ ...about, plan: { ...plan, groups: [] } }, say)
+  if (plan.isShareOfPer && plan.per && plan.groups.length === 0) {
+    const [row] = result.rows
+    return say.share(
+      plan.metrics[0]?.label[language] ?? '',
+      text(row, 'share'),
+      figures(about, row),
+      text(row, 'whole'),
+      plan.per.label[language] + subject.rest,
+    )
+  }
   const part = named.flatMap((filter) => filter.values.map((value) => nameOf(value, layer.dimensions.get(filter.ref), language))).join(', ')
   if (result.rows.length === 1 && named.length > 0 && plan.groups.length === 0)
     return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0]), text(result.rows[0], 'whole'), subject.full)
   const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${text(row, 'share')} (${figures(about, row)})`)
   const left = result.rowCount - items.length
   return say.rows(`${subjectOf(about, say).full}, ${part ? `${part} ` : ''}${say.shareTitle}`, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
+}
+
+/** "ARR of the top 10 accounts together", "customers of an account manager on average". */
+function foldedText(about: About, row: Row | undefined, say: Speech): string {
+  const { plan } = about
+  const { ungrouped } = subjectOf(about, say)
+  const things = thingsOf(about)
+  if (plan.fold === 'average') return say.is(say.perThing(ungrouped, things), figures(about, row))
+  const subject = say.together(ungrouped, plan.rank?.limit ?? 0, things, plan.rank?.direction !== 'asc')
+  const share = show(
+    about,
+    row,
+    at(about, (role) => role.kind === 'share'),
+    { kind: 'share' },
+  )
+  const whole = show(
+    about,
+    row,
+    at(about, (role) => role.kind === 'whole'),
+    { kind: 'whole' },
+  )
+  return plan.share ? say.is(subject, say.shareOf(share, figures(about, row), whole)) : say.is(subject, figures(about, row))
 }
 
 function averages(about: About, result: QueryResult, say: Speech): string {
@@ -282,6 +330,8 @@ function assumed(assumption: PlanAssumption, { plan, layer, language }: About, s
       return assumption.isNow ? say.defaultNow() : say.defaultPeriod(assumption.period.from, addDays(assumption.period.to, -1))
     case 'open-period':
       return say.open(assumption.until)
+    case 'begins':
+      return say.begin(assumption.day)
     case 'same-days':
       return say.sameDays()
     case 'calendar-quarters':

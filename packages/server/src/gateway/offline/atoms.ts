@@ -12,6 +12,7 @@ export type Atom =
       metric: string
       needs?: readonly number[]
       isGuess?: boolean
+      /** Only beside a word of pace: "resolved fastest". */ isPaced?: boolean
       refs?: readonly string[]
       /** Only with a value of this column. */ requires?: string
       /** Only beside another metric with the same noun: "tickets opened and resolved". */ noun?: string

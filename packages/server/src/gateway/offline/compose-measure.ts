@@ -1,12 +1,12 @@
 // Stage 3b, what is measured: the metrics of a question, and the numbers that limit or count.
 import type { Condition, Frame } from './frame.ts'
-import type { Layer } from './layer.ts'
+import type { Layer, Metric } from './layer.ts'
 import { tokenize } from './tokens.ts'
 import { between, isKind, isLight, isOp, itemsOf, neighbour, opsOf, type Item, type Sentence } from './sentence.ts'
 import type { Op } from './words.ts'
 
 /** `leans`: taken from the question before. */
-export type Measure = { metrics: string[]; per?: string; items: Item[]; leans?: boolean }
+export type Measure = { metrics: string[]; per?: string; /** The first as a share of `per`. */ isShare?: boolean; items: Item[]; leans?: boolean }
 
 /** The metrics, in order. Two must be joined by a word that joins, or the reading is wrong. */
 export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame): Measure | undefined {
@@ -16,6 +16,7 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   const isOwned = parts.every((part) => named.some(({ atom }) => atom.metric === part.atom.metric && (atom.needs ?? [part.from]).includes(part.from)))
   if (!isWhole || !isOwned) return fail(sentence, { kind: 'no-metric' })
   if (named.some((item) => item.atom.noun !== undefined && !hasNounBeside(sentence, layer, item, item.atom.noun))) return fail(sentence, { kind: 'no-metric' })
+  if (named.some((item) => item.atom.isPaced) && !sentence.items.some(isPace)) return fail(sentence, { kind: 'no-metric' })
   for (const item of [...named, ...parts]) item.isUsed = true
 
   let items: Item[] = named.length > 0 ? named : impliedMetrics(sentence, context !== undefined)
@@ -37,6 +38,9 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     return { metrics: metrics.slice(0, 1), per: metrics[1] ?? '', items: items.slice(0, 1) }
   }
   // "The conversion rate of trials": a noun that the first metric's own name holds is only mentioned.
+  // 上季度开始试用的客户，试用转化率: what is measured may come behind what it is measured of.
+  const behind = items.at(-1)
+  if (first && behind && items.length === 2 && isMeasuredOf(sentence, layer, behind, first)) items = [behind]
   const isEcho = (item: Item, i: number) => i > 0 && first !== undefined && isEchoOf(layer, metricOf(first), item, { sentence, i })
   const echoes = items.filter(isEcho)
   if (echoes.length > 0) {
@@ -52,6 +56,8 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
     if (isJoined) for (const other of joiners) other.isUsed = true
     return isJoined
   })
+  const whole = distinct.length === 2 && !areJoined ? wholeOf(sentence, layer, items) : undefined
+  if (whole) return { metrics: distinct.filter((name) => name !== whole), per: whole, isShare: true, items }
   const ordering = distinct.length > 1 && !areJoined ? items.find((item) => isOp(neighbour(sentence, item, -1), 'by', 'descending', 'ascending')) : undefined
   if (distinct.length > 1 && !areJoined && !ordering) return fail(sentence, { kind: 'several-metrics', metrics: distinct })
   if (ordering) return fail(sentence, { kind: 'several-metrics', metrics: distinct })
@@ -65,6 +71,8 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   return { metrics: distinct, items }
 }
 
+const isPace = (item: Item): boolean => isOp(item, 'fastest', 'slowest') || (isOp(item, 'most', 'least') && /^(?:longest|shortest|最长|最短)$/i.test(item.text))
+
 /** Whether the metric joined to this one has the noun that this one leaves out. */
 function hasNounBeside(sentence: Sentence, layer: Layer, item: Item, noun: string): boolean {
   return ([1, -1] as const).some((step) => {
@@ -76,13 +84,24 @@ function hasNounBeside(sentence: Sentence, layer: Layer, item: Item, noun: strin
   })
 }
 
+function isMeasuredOf(sentence: Sentence, layer: Layer, behind: Item, first: Item): boolean {
+  const [of, metric] = [layer.metrics.get(metricOf(first)), layer.metrics.get(metricOf(behind))]
+  if (!of || !metric || of === metric || of.unit !== 'count' || metric.unit === 'count' || of.kind !== 'flow' || metric.kind !== 'flow') return false
+  const words = sentence.tokens.slice(first.from, first.to).map((token) => token.stem)
+  const isInName = namesIn(metric).some((name) => words.every((word) => name.includes(word)))
+  return (
+    of.table === metric.table && isInName && !between(sentence, first, behind).some((item) => isOp(item, 'and', 'versus', 'or') && /[\p{L}&]/u.test(item.text))
+  )
+}
+
+const namesIn = ({ label, synonyms }: Metric): string[][] =>
+  [label.en, label.zh, ...synonyms.en, ...synonyms.zh].map((name) => tokenize(name).map((token) => token.stem))
+
 function isEchoOf(layer: Layer, of: string, item: Item, { sentence, i }: { sentence: Sentence; i: number }): boolean {
   const metric = layer.metrics.get(of)
   const other = layer.metrics.get(metricOf(item))
   const words = sentence.tokens.slice(item.from, item.to).map((token) => token.stem)
-  const names = metric
-    ? [metric.label.en, metric.label.zh, ...metric.synonyms.en, ...metric.synonyms.zh].map((name) => tokenize(name).map((token) => token.stem))
-    : []
+  const names = metric ? namesIn(metric) : []
   const isMentioned = isOp(
     neighbour(sentence, item, -1, (next) => isKind(next, 'value') || isOp(next, 'and')),
     'of',
@@ -128,9 +147,47 @@ function impliedMetrics(sentence: Sentence, mayLean: boolean): Item[] {
 
 /** "API calls by month": where only one thing is counted of which there are such values, that is meant. */
 function onlyMetricOf(sentence: Sentence, layer: Layer): string | undefined {
-  const refs = itemsOf(sentence, 'value').flatMap((item) => item.atom.choices.map((choice) => choice.ref))
-  const found = [...layer.metrics.values()].filter((metric) => metric.unit === 'count' && refs.some((ref) => metric.dimensions.includes(ref)))
-  return found.length === 1 ? found[0]?.name : undefined
+  const counts = [...layer.metrics.values()].filter((metric) => metric.unit === 'count')
+  const values = itemsOf(sentence, 'value').map((item) => item.atom.choices.map((choice) => choice.ref))
+  const found = values
+    .map((refs) =>
+      oneOf(
+        layer,
+        counts.filter((metric) => refs.some((ref) => metric.dimensions.includes(ref))),
+      ),
+    )
+    .find((metric) => metric !== undefined)
+  // 月付客户有多少 counts the customers, not what else there is of which some are paid by the month.
+  const isOther = (item: Item | undefined) => isKind(item, 'entity') && found?.kind !== 'ratio' && item.atom.table !== found?.table
+  if (sentence.items.some((item) => isOp(item, 'count') && (isOther(neighbour(sentence, item, 1)) || isOther(neighbour(sentence, item, -1))))) return undefined
+  return found && values.every((refs) => refs.some((ref) => found.dimensions.includes(ref))) ? found.name : undefined
+}
+
+/** "What share of receivables is overdue", 逾期应收账款占应收账款的比例: of two metrics of the same kind and time, the one that is the whole. */
+function wholeOf(sentence: Sentence, layer: Layer, items: readonly Item[]): string | undefined {
+  const [share] = opsOf(sentence, 'share')
+  const metrics = items.map((item) => layer.metrics.get(metricOf(item)))
+  const [first, second] = metrics
+  if (!share || !first || !second || first.kind === 'ratio' || second.kind === 'ratio') return undefined
+  const isAlike = first.table === second.table && first.unit === second.unit && first.kind === second.kind && first.additive && second.additive
+  const isSameTime = first.kind !== 'flow' || second.kind !== 'flow' || first.time === second.time
+  if (!isAlike || !isSameTime) return undefined
+  const whole = items.find((item) =>
+    sentence.tokens[item.from]?.kind === 'han' ? neighbour(sentence, item, -1) === share : /of$/i.test(share.text) && neighbour(sentence, share, 1) === item,
+  )
+  if (!whole) return undefined
+  for (const item of opsOf(sentence, 'share')) item.isUsed = true
+  return metricOf(whole)
+}
+
+/** The only metric, or of several over one table the one that is called by the table's own name: "bugs" are tickets, not those resolved. */
+function oneOf(layer: Layer, metrics: readonly Metric[]): Metric | undefined {
+  if (metrics.length < 2) return metrics[0]
+  const tables = new Set(metrics.map((metric) => (metric.kind === 'ratio' ? '' : metric.table)))
+  const entity = tables.size === 1 ? layer.entities.get([...tables][0] ?? '') : undefined
+  const names = new Set(entity && [entity.label.en, ...entity.synonyms.en])
+  const called = metrics.filter(({ label, synonyms }) => [label.en, ...synonyms.en].some((name) => names.has(name)))
+  return called.length === 1 ? called[0] : undefined
 }
 
 function fail(sentence: Sentence, problem: Sentence['problems'][number]): undefined {

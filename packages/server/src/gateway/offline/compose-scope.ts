@@ -32,6 +32,7 @@ export function chooseScope(about: About): Scope {
   chooseFilters(about, scope, allowed)
   chooseGroups(about, scope, allowed)
   chooseGrain(about, scope)
+  chooseEach(about, scope)
   chooseWithin(about, scope)
   return scope
 }
@@ -95,7 +96,11 @@ function isAskedFor(sentence: Sentence, item: Item): boolean {
   const across = (other: Item) => isLight(other) || isKind(other, 'number') || isOp(other, 'count')
   const before = neighbour(sentence, item, -1, across)
   const after = neighbour(sentence, item, 1)
-  return isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) || isOp(after, 'spread', 'which', 'each', 'respectively', ...rankOps)
+  return (
+    isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) ||
+    isOp(after, 'spread', 'each', 'respectively', ...rankOps) ||
+    (isOp(after, 'which') && !isKind(neighbour(sentence, after, 1), 'dimension'))
+  )
 }
 
 /** Of two things to split by, the one next to the word of ranking is ranked, within the other. */
@@ -126,17 +131,37 @@ function chooseGrain({ sentence }: About, scope: Scope): void {
   }
 }
 
+/** "In each of the last three months": the units that a length of time was given in. */
+function chooseEach({ sentence, metrics }: About, scope: Scope): void {
+  if (scope.grain) return
+  for (const item of itemsOf(sentence, 'time')) {
+    const { period, years } = item.atom.time
+    const unit = years ? 'year' : (period.count ?? 1) > 1 ? period.unit : undefined
+    const before = neighbour(sentence, item, -1)
+    const isEach = isOp(before, 'each', 'per') || (isOp(before, 'by') && /each|every|每|各/i.test(before.text))
+    const isApart =
+      metrics.length === 1 && scope.groups.length === 0 && !scope.filters.some((filter) => filter.values.length > 1) && hasOp(sentence, 'respectively')
+    if (!unit || !(isEach || isApart)) continue
+    if (isEach && before) before.isUsed = true
+    scope.grain = { unit }
+  }
+}
+
 function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowed: readonly string[]): void {
   const values = itemsOf(sentence, 'value')
   for (const item of values) {
     item.isUsed = true
+    // "MRR lost to churn" says twice what the metric is.
+    if (isInMetric(layer, metrics, item)) continue
     const beside = [neighbour(sentence, item, -1), neighbour(sentence, item, 1)].filter((other) => isKind(other, 'dimension'))
     const named = beside.find(
       (other) =>
-        item.atom.choices.some((choice) => other.atom.refs.includes(choice.ref) && allowed.includes(choice.ref)) &&
+        item.atom.choices.some((choice) => allowed.includes(choice.ref) && (other.atom.refs.includes(choice.ref) || isTailOf(layer, other.text, choice.ref))) &&
         !isOp(neighbour(sentence, other, -1), 'by', 'each', 'which'),
     )
-    const choices = item.atom.choices.filter((choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref)))
+    const choices = item.atom.choices.filter(
+      (choice) => allowed.includes(choice.ref) && (!named || named.atom.refs.includes(choice.ref) || isTailOf(layer, named.text, choice.ref)),
+    )
     const choice = preferred(choices, sentence, item, layer, metrics)
     if (named) named.isUsed = true
     if (!choice) {
@@ -144,6 +169,7 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
       continue
     }
     if (new Set(choices.map(({ ref }) => ref)).size > 1) scope.assumptions.push({ kind: 'value', said: item.text, ref: choice.ref, value: choice.value })
+    if (asksForIt(sentence, item)) sentence.problems.push({ kind: 'unused', said: item.text })
     const isNegated = isLeftOut(sentence, item)
     const known = scope.filters.find((filter) => filter.ref === choice.ref && filter.isNegated === isNegated)
     if (known) {
@@ -151,6 +177,29 @@ function chooseFilters({ sentence, layer, metrics }: About, scope: Scope, allowe
       known.items.push(item)
     } else scope.filters.push({ ref: choice.ref, values: [choice.value], isNegated, items: [item] })
   }
+}
+
+const isInMetric = (layer: Layer, metrics: readonly string[], item: Item): boolean =>
+  isKind(item, 'value') &&
+  metrics.every((name) => {
+    const metric = layer.metrics.get(name)
+    return metric?.kind !== 'ratio' && item.atom.choices.some(({ ref, value }) => metric?.filter === `${ref} = '${value}'`)
+  })
+
+/** 电话渠道: 渠道 is the end of 联系渠道, the column of that value, whatever else bears the name. */
+const isTailOf = (layer: Layer, text: string, ref: string): boolean =>
+  (layer.dimensions.get(ref)?.phrases ?? []).some(({ label, synonyms }) =>
+    [label.en, label.zh, ...synonyms.en, ...synonyms.zh].some((name) => name.length > text.length && name.toLowerCase().endsWith(text.toLowerCase())),
+  )
+
+/** "Which competitor do we lose to?": a name of a value that is asked for like a thing has no names below it. "Which urgent tickets" has a noun behind. */
+function asksForIt({ items, tokens }: Sentence, item: Item): boolean {
+  const before = items[items.indexOf(item) - 1]
+  if (!isOp(before, 'which') || before.to !== item.from) return false
+  return (
+    /^(?:do|does|did|is|are|was|were|has|have|had|causes?|caused|我们|让|导致|使|是)$/i.test(tokens[item.to]?.norm ?? '') ||
+    (tokens[item.to]?.norm === '我' && tokens[item.to + 1]?.norm === '们')
+  )
 }
 
 /** Of several columns with such a value, the one whose name is said somewhere in the question, else the nearest to the metric's own table. */

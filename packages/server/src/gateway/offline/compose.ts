@@ -1,13 +1,19 @@
 // Stage 3b: what the atoms of a reading say together. A reading in which a word has no part is no reading: that is what keeps
 // the planner from answering a question that it has only half understood.
-import { addDays, unitAt, type Unit } from './calendar.ts'
+import type { Unit } from './calendar.ts'
+import { askedNoun, askedPeople } from './compose-asked.ts'
+import { chooseAverage } from './compose-average.ts'
+import { takeBoth, takeBreadth } from './compose-breadth.ts'
+import { takeChange } from './compose-change.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
 import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
 import { chooseShare } from './compose-share.ts'
+import { chooseTimes } from './compose-time.ts'
 import type { Frame, Problem } from './frame.ts'
-import { basicParts, type Layer } from './layer.ts'
-import { between, hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
+import { basicParts, type Layer, type Metric } from './layer.ts'
+import { hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
+import { isChinese } from './tokens.ts'
 import type { Op } from './words.ts'
 
 /** `leans`: the question named no metric of its own. */
@@ -58,6 +64,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const isDefinition = take(sentence, 'define') || takeMeaning(sentence)
   const metric = layer.metrics.get(measure.metrics[0] ?? '')
   const changeWords = takeChange(sentence)
+  if (metric?.unit === 'percent' || changeWords) take(sentence, 'as-rate')
+  if (measure.metrics.every((name) => /^[a-z]{3}$/.test(layer.metrics.get(name)?.unit ?? ''))) take(sentence, 'as-money')
+  const counted = takeBreadth(sentence, layer, metric)
   const { limit, having } = placeNumbers(sentence, measure)
   const isCounted = hasOp(sentence, 'count')
   const isRanked = hasOp(sentence, 'top', 'bottom', 'most', 'least', 'best', 'worst', 'fastest', 'slowest', 'descending', 'ascending')
@@ -68,14 +77,20 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const all = [...measure.metrics, ...(measure.per ? [measure.per] : []), ...having.map((condition) => condition.metric)]
   const asked = askedNoun(sentence, measure)
   const scope = chooseScope({ sentence, layer, metrics: all, isRanked, isLimited: having.length > 0 })
-  if (asked && scope.groups.length === 0 && !scope.grain) {
+  const breadth = counted ?? takeBoth(sentence, layer, scope, metric)
+  const people = isRanked && !asked && scope.groups.length === 0 ? askedPeople(sentence, layer, metric) : undefined
+  if (people) scope.groups.push(people)
+  if (people) scope.isPlural = false
+  if (asked && !breadth && scope.groups.length === 0 && !scope.grain) {
     scope.groups.push(...asked.refs.filter((ref) => metric?.dimensions.includes(ref)).slice(0, 1))
     scope.isPlural = asked.isPlural
   }
+  checkCounted(sentence, layer, scope, metric)
   const compared = chooseTimes({ sentence, scope, layer, isChange: changeWords !== undefined, isState: metric?.kind === 'snapshot' })
-  const byValues = splitsByValues(sentence, scope)
+  const byValues = breadth ? undefined : splitsByValues(sentence, scope)
   const both =
     byValues === undefined &&
+    !breadth &&
     scope.groups.length === 0 &&
     !scope.grain &&
     having.length === 0 &&
@@ -99,7 +114,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const by = change ? (change.change === 'rate' ? 'rate' : 'change') : 'value'
   for (const condition of having) if (compare && condition.unit === 'percent') condition.of = 'change'
   if (take(sentence, 'trend') && !scope.grain) scope.grain = { unit: stepOf(compared.times[0]) }
-  const average = chooseAverage(sentence, layer, scope, measure)
+  const average = chooseAverage({ sentence, layer, scope, measure, times: compared.times })
   const share = chooseShare(sentence, scope)
   const groupCount = scope.groups.length + (scope.grain ? 1 : 0)
   const isSingle = (!scope.isPlural && !limit && groupCount > 0 && !hasOp(sentence, 'list')) || (hasOp(sentence, 'when') && !limit)
@@ -108,6 +123,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   const isAskedOtherwise = direction !== undefined && groupCount === 0 && sentence.items.some((item) => isOp(item, 'which') && !/^what$/i.test(item.text))
   if (isAskedOtherwise) sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'which'))?.text ?? '' })
   if (direction && groupCount === 0) scope.grain = { unit: 'month' }
+  // "The largest invoice" is no month either.
+  if (direction && groupCount === 0 && metric?.unit === 'count' && metric.kind === 'flow')
+    sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'most', 'least', 'top', 'bottom'))?.text ?? '' })
   // "The top 3 tickets": of what there is no name, there is no ranking.
   if (direction && groupCount === 0 && limit) sentence.problems.push({ kind: 'unused', said: String(limit) })
   const rank = direction && {
@@ -120,11 +138,33 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   // "In how many countries do we have customers?"
   if (having.length === 0 && !direction && scope.groups.length === 1 && !share && !compare && countsGroups)
     having.push({ comparison: '>', value: 0, metric: measure.metrics[0] ?? '', of: 'value' })
+  // "Which customers shrank": of those that are asked for, only the ones that did.
+  const isFilteredByChange =
+    change !== undefined &&
+    !direction &&
+    limit === undefined &&
+    having.length === 0 &&
+    scope.groups.length > 0 &&
+    !scope.grain &&
+    (asked !== undefined || isWhich(sentence)) &&
+    !hasOp(sentence, 'difference')
+  if (isFilteredByChange && (change.isDecline || change.isRise))
+    having.push({ comparison: change.isDecline ? '<' : '>', value: 0, metric: measure.metrics[0] ?? '', of: 'difference' })
+  const fold =
+    average === 'groups'
+      ? ('average' as const)
+      : foldsTop({ sentence, metric, limit, isOrdered: ranking !== undefined, hasShare: share !== undefined, groupCount })
+        ? ('sum' as const)
+        : undefined
+  // One by one they have no groups, no order and no share of anything.
+  if (breadth && (scope.groups.length > 0 || scope.grain || direction || share || average || change || compare || having.length > 0))
+    sentence.problems.push({ kind: 'unused', said: String(breadth.value) })
   const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
     metrics: measure.metrics,
     ...(measure.per && { per: measure.per }),
+    ...(measure.isShare && { isShareOfPer: true }),
     groups: scope.groups,
     ...(scope.grain && { grain: scope.grain }),
     filters: scope.filters.filter((filter) => !share?.part.includes(filter)).map(({ ref, values, isNegated }) => ({ ref, values, isNegated })),
@@ -139,7 +179,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     isList: isList || asked !== undefined,
     isDifference,
     isListedBesideTotal: isBoth,
-    ...(average && { average }),
+    ...(average && average !== 'groups' && { average }),
+    ...(fold && { fold }),
+    ...(breadth && { breadth: { ...breadth, isCount: (isCounted || !isList) && asked === undefined } }),
     isCumulative: take(sentence, 'cumulative'),
     isDefinition,
     assumptions: [
@@ -151,19 +193,42 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   }
 }
 
-/** "Which customers churned", "list our customers": the noun inside the metric's own name is what is to be listed. */
-function askedNoun(sentence: Sentence, measure: Measure): { refs: readonly string[]; isPlural: boolean } | undefined {
-  const [item] = measure.items
-  if (!item || !(isKind(item, 'metric') || isKind(item, 'count-noun')) || !item.atom.refs) return undefined
-  const across = (other: Item) => isLight(other) || isKind(other, 'value') || isKind(other, 'number') || isKind(other, 'metric-part') || isOp(other, 'and')
-  const before = neighbour(sentence, item, -1, across)
-  const after = neighbour(sentence, item, 1)
-  const isScattered = isKind(item, 'metric') && item.atom.needs !== undefined && isOp(before, 'most', 'least', 'top', 'bottom')
-  const isNamed = sentence.items.some((other) => isOp(other, 'which') && /^(?:谁|哪些|哪几家|哪几个)$/u.test(other.text))
-  const isAsked = isScattered || isNamed || (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
-  const isPlural = sentence.tokens.slice(item.from, item.to).some((token) => token.norm !== token.stem) || /些|几/u.test(before?.text ?? '')
-  return isAsked ? { refs: item.atom.refs, isPlural } : undefined
+const isWhich = (sentence: Sentence): boolean =>
+  sentence.items.some((item) => isOp(item, 'which') && isKind(neighbour(sentence, item, 1), 'dimension') && /which|哪/i.test(item.text))
+
+/** 两个以上的产品: a number belongs to the thing behind it, and is no limit on a figure of something else. */
+function checkCounted(sentence: Sentence, layer: Layer, scope: Scope, metric: Metric | undefined): void {
+  const tables = [...scope.groups.map((ref) => layer.dimensions.get(ref)?.table), ...(metric ? basicParts(layer, metric).map((part) => part.table) : [])]
+  for (const item of itemsOf(sentence, 'number')) {
+    const isComparison = (other: Item) => isLight(other) || isOp(other, 'at-least-behind', 'at-most-behind')
+    const noun = item.isUsed ? neighbour(sentence, item, 1, isComparison) : undefined
+    const isPart =
+      (isKind(noun, 'metric-part') && isChinese(noun.text)) || (isKind(noun, 'metric') && noun.atom.needs !== undefined && namesOther(layer, tables, noun.text))
+    if (isPart || (isKind(noun, 'entity') && !tables.includes(noun.atom.table))) sentence.problems.push({ kind: 'unused', said: item.text })
+  }
 }
+
+const namesOther = (layer: Layer, tables: readonly (string | undefined)[], text: string): boolean =>
+  [...layer.entities.values()].some(({ table, label, synonyms }) => !tables.includes(table) && [label.zh, ...synonyms.zh].includes(text))
+
+/** "The total MRR of our ten biggest customers", "what share comes from the top 10": all of them in one figure. */
+function foldsTop(about: {
+  sentence: Sentence
+  metric: Metric | undefined
+  limit: number | undefined
+  isOrdered: boolean
+  hasShare: boolean
+  groupCount: number
+}): boolean {
+  const { sentence, metric, limit = 1, isOrdered, hasShare, groupCount } = about
+  if (!metric?.additive || limit < 2 || !isOrdered || groupCount !== 1) return false
+  const isListed = hasOp(sentence, 'list', 'respectively') || sentence.items.some((item) => isOp(item, 'which') && !/^what/i.test(item.text))
+  if (hasShare) return !isListed && !hasOp(sentence, 'each')
+  const [total] = opsOf(sentence, 'combined', 'total')
+  const isBehind = (item: Item) => isOp(item, ...rankWords) && total !== undefined && item.from > total.from
+  return total !== undefined && (isOp(total, 'combined') || sentence.items.some(isBehind)) && !isListed
+}
+const rankWords: Op[] = ['top', 'bottom', 'most', 'least', 'best', 'worst']
 
 /** How fine a development is shown when it was not said: by the unit in which its time was given, or the next smaller one. */
 function stepOf(time: TimePhrase | undefined): Unit {
@@ -179,122 +244,6 @@ function takeMeaning(sentence: Sentence): boolean {
   const isMeaning = isOp(last, 'average') && last.text.toLowerCase() === 'mean' && sentence.tokens.some((token) => token.norm === 'what')
   if (isMeaning) last.isUsed = true
   return isMeaning
-}
-
-type Change = { change: 'rate' | 'difference'; isDecline: boolean }
-
-function takeChange(sentence: Sentence): Change | undefined {
-  const isDecline = take(sentence, 'decline')
-  const isRate = take(sentence, 'growth-rate')
-  const isGrowth = take(sentence, 'growth')
-  const isDifference = hasOp(sentence, 'difference') && sentence.items.filter((item) => isKind(item, 'value')).length < 2
-  if (isDifference) take(sentence, 'difference')
-  // "More customers than a year ago", 比去年多: how many more.
-  const isComparative =
-    hasOp(sentence, 'comparative') &&
-    (hasOp(sentence, 'than', 'versus', 'year-ago', 'previous') || itemsOf(sentence, 'time').length > 1) &&
-    itemsOf(sentence, 'value').length < 2
-  if (isComparative && itemsOf(sentence, 'number').every((item) => item.isUsed)) take(sentence, 'comparative')
-  else if (!isDecline && !isRate && !isGrowth && !isDifference) return undefined
-  const isFast = hasOp(sentence, 'fastest', 'slowest') || sentence.items.some((item) => isKind(item, 'number') && item.atom.unit === 'percent')
-  return { change: isRate || isFast ? 'rate' : 'difference', isDecline }
-}
-
-/** The times that were said, and whether they are set against each other. */
-function chooseTimes({ sentence, scope, layer, isChange, isState }: { sentence: Sentence; scope: Scope; layer: Layer; isChange: boolean; isState: boolean }): {
-  times: TimePhrase[]
-  compare?: 'times' | 'year-ago' | 'previous'
-  isVersus: boolean
-  compareUnit?: Unit | undefined
-} {
-  const items = itemsOf(sentence, 'time')
-  for (const item of items) item.isUsed = true
-  const compareUnit = unitIn(sentence.items.find((item) => isOp(item, 'previous'))?.text ?? '')
-  const isYearAgo = take(sentence, 'year-ago')
-  const isPrevious = take(sentence, 'previous')
-  const isBetweenValues = scope.filters.some((filter) => filter.values.length > 1)
-  const { today } = layer.calendar
-  const isNow = (time: TimePhrase) => time.period.from === today && time.period.unit === 'day' && !time.ago
-  const said = items
-    .map((item) => (/today|今天|今日/i.test(item.text) ? { ...item.atom.time, saidToday: true } : item.atom.time))
-    .filter((time, i, all) => all.findIndex((other) => other.period.from === time.period.from && other.period.to === time.period.to) === i)
-  const isVersus = (hasOp(sentence, 'versus') || (isChange && hasOp(sentence, 'than'))) && !(isBetweenValues && said.length < 2)
-  if (isVersus) take(sentence, 'versus')
-  if (isYearAgo || isPrevious)
-    return { times: said.slice(0, 1), compare: isYearAgo ? 'year-ago' : 'previous', isVersus, ...(compareUnit && !isYearAgo && { compareUnit }) }
-  const isAnaphor = (time: TimePhrase) => items.some((item) => item.atom.time.period === time.period && /same|同/i.test(item.text))
-  const others = said.filter((time) => !isAnaphor(time))
-  if (others.length < said.length && (isVersus || isChange)) return { times: others.slice(0, 1), compare: 'year-ago', isVersus }
-  const [first, second] = said
-  if (said.length === 1 && first?.pair && (isChange || isVersus) && !scope.grain)
-    return { times: first.pair.map((period) => ({ period })), compare: 'times', isVersus }
-  if (first && said.length === 1 && isVersus && !isBetweenValues) {
-    // "compared to last quarter", with nothing to compare: the period after it.
-    if (first.ago && !isState)
-      return {
-        times: [],
-        compare: first.ago.unit === 'year' ? 'year-ago' : 'previous',
-        isVersus,
-        compareUnit: first.ago.unit === 'year' ? undefined : first.ago.unit,
-      }
-    const now = first.ago || isNow(first) ? { period: { from: today, to: addDays(today, 1), unit: 'day' as const } } : after(first, layer)
-    return { times: [first, now], compare: 'times', isVersus }
-  }
-  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second)))
-    return { times: [isNow(first) ? second : first], isVersus }
-  if (said.length === 2 && first && second) {
-    if (!isVersus && !isChange) checkJoined(sentence, items)
-    const isWider =
-      first.period.unit !== second.period.unit &&
-      second.period.unit === 'year' &&
-      !second.edge &&
-      first.period.unit !== undefined &&
-      first.period.unit !== 'day'
-    if (isWider && (isVersus || isChange)) return { times: [first], compare: 'year-ago', isVersus }
-    return { times: [first, second].sort((a, b) => (a.period.to < b.period.to ? -1 : 1)), compare: 'times', isVersus }
-  }
-  if (said.length > 2) checkJoined(sentence, items)
-  return { times: said, isVersus }
-}
-
-/** Times that nothing joins ("in 2025 in March") were not meant side by side. */
-function checkJoined(sentence: Sentence, items: readonly Item[]): void {
-  items.forEach((item, i) => {
-    const before = items[i - 1]
-    if (before && !between(sentence, before, item).some((other) => isOp(other, 'and', 'or', 'versus', 'to', 'than')))
-      sentence.problems.push({ kind: 'unused', said: item.text })
-  })
-}
-
-const unitIn = (text: string): Unit | undefined =>
-  /month|mom|m\/m|逐月/i.test(text)
-    ? 'month'
-    : /quarter|qoq|q\/q/i.test(text)
-      ? 'quarter'
-      : /week|wow/i.test(text)
-        ? 'week'
-        : /year/i.test(text)
-          ? 'year'
-          : undefined
-
-function after(time: TimePhrase, { calendar }: Layer): TimePhrase {
-  const { unit, system } = time.period
-  return { period: unit ? unitAt(time.period.to, unit, 0, system ?? calendar.system, calendar.fiscal) : { from: time.period.to, to: calendar.today } }
-}
-
-/** An average over time, unless the metric is an average already, which is then simply meant. */
-function chooseAverage(sentence: Sentence, layer: Layer, scope: Scope, measure: Measure): Frame['average'] {
-  const isSaid = take(sentence, 'average')
-  if (scope.average) return scope.average
-  if (!isSaid) return undefined
-  const isAverage = measure.metrics.every((name) => {
-    const metric = layer.metrics.get(name)
-    return metric && (metric.kind === 'ratio' || /\bavg\(|\/|\bmean\(/i.test(metric.sql))
-  })
-  if (isAverage || measure.per) return undefined
-  const unit = scope.grain?.unit
-  delete scope.grain
-  return unit ?? 'auto'
 }
 
 /** A thing that is only mentioned must at least be what the figure is about. Never one that was to be split by. */

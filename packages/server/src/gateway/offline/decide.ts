@@ -6,18 +6,18 @@ import { explore } from './explore.ts'
 import { fallback } from './fallback.ts'
 import type { Language } from './format.ts'
 import type { Frame, Parsed } from './frame.ts'
-import type { Layer } from './layer.ts'
-import { buildLexicon, type FoundValue, type Lexicon } from './lexicon.ts'
+import type { FoundValue } from './lexicon.ts'
 import { asIf, lookupCall, nameRuns, readLookup, type NameRun } from './lookup.ts'
-import { parseQuestion, readQuestion, type Question } from './parse.ts'
+import type { Question } from './parse.ts'
 import { planOf } from './plan.ts'
-import { refuse, refuseText } from './refuse.ts'
+import { refuse, refuseHidden, refuseText } from './refuse.ts'
 import { readResult } from './result.ts'
 import { speech, standIn } from './speech.ts'
 import { queryOf } from './sql.ts'
 import { isChinese } from './tokens.ts'
-import { understandFiles, type Understanding } from './understanding.ts'
-import { resultOf, type Transcript } from './transcript.ts'
+import { readAs, understandFiles, type Understanding } from './understanding.ts'
+import { resultOf, takes, type Transcript } from './transcript.ts'
+import { lookForValues } from './visible.ts'
 
 export type Call = { tool: string; input: Record<string, unknown> }
 export type Move = { kind: 'call'; calls: Call[] } | { kind: 'say'; text: string }
@@ -62,7 +62,10 @@ function respond(transcript: Transcript, understanding: Understanding, asked: st
   if ('problem' in planned) return say(refuse(planned.problem, layer, language))
   const query = queryOf(planned.plan, layer)
   const about: About = { plan: planned.plan, query, layer, language }
-  return carryOut(transcript, about)
+  const visible = lookForValues(transcript, [...planned.plan.filters, ...(planned.plan.share?.part ?? [])], layer)
+  if (visible.kind === 'look') return { kind: 'call', calls: [visible.call] }
+  if (visible.hidden?.isAll) return say(refuseHidden(visible.hidden, language))
+  return carryOut(transcript, { ...about, ...(visible.hidden && { hidden: visible.hidden }) })
 }
 
 /** Runs the query, draws it where that helps, and answers. A query that ran out of time is tried once more. */
@@ -92,16 +95,17 @@ function carryOut(transcript: Transcript, about: About): Move {
 type Understood = { move: Move } | { parsed: Parsed; names?: { said: string; names: string[] } }
 
 /** Parses the question; where a name is in the way, looks it up and parses again. */
-function understand(transcript: Transcript, { layer, lexicon: plain }: Understanding, asked: string): Understood {
-  const context = earlierFrame(transcript, layer, plain)
-  const question = readQuestion(asked, plain)
-  const parsed = parseQuestion(question, plain, layer, context)
+function understand(transcript: Transcript, understanding: Understanding, asked: string): Understood {
+  const { layer } = understanding
+  const context = earlierFrame(transcript, understanding)
+  const { question, parsed } = readAs(understanding, asked, context)
   const runs = suspects(question, parsed)
   const known: FoundValue[] = []
   for (const run of runs) {
-    const attempt = parseWith(asked, layer, [...known, ...runs.flatMap((other) => asIf(other, layer))], context)
-    if ('problem' in attempt) return { parsed }
-    const call = lookupCall(run, layer)
+    const { parsed: attempt } = readAs(understanding, asked, context, [...known, ...runs.flatMap((other) => asIf(other, layer))])
+    // With a name in its place the question may still lack something else, which is then what there is to say.
+    if ('problem' in attempt) return { parsed: run.isCertain && attempt.problem.kind === 'no-metric' ? attempt : parsed }
+    const call = lookupCall(run, layer, takes(transcript, 'query', 'show'))
     const result = resultOf(transcript, call.tool, call.input)
     if (!result) return { move: { kind: 'call', calls: [call] } }
     const looked = readLookup(run, layer, asked, result.output)
@@ -114,7 +118,7 @@ function understand(transcript: Transcript, { layer, lexicon: plain }: Understan
         ...looked.values.filter((value) => !asked.toLowerCase().includes(value.value.toLowerCase())).map((value) => ({ ...value, said: run.said })),
       )
   }
-  return { parsed: known.length > 0 ? parseWith(asked, layer, known, context) : parsed }
+  return { parsed: known.length > 0 ? readAs(understanding, asked, context, known).parsed : parsed }
 }
 
 /** Stretches to look up: unknown words, and capitals that could be read otherwise only by breaking a name apart. */
@@ -123,16 +127,11 @@ function suspects(question: Question, parsed: Parsed): NameRun[] {
   return nameRuns(question, parsed.suspects ?? [])
 }
 
-function parseWith(asked: string, layer: Layer, values: readonly FoundValue[], context: Frame | undefined): Parsed {
-  const lexicon = buildLexicon(layer, values)
-  return parseQuestion(readQuestion(asked, lexicon), lexicon, layer, context)
-}
-
 /** What was asked before in this conversation, for a question that leans on it. */
-function earlierFrame(transcript: Transcript, layer: Layer, lexicon: Lexicon): Frame | undefined {
+function earlierFrame(transcript: Transcript, understanding: Understanding): Frame | undefined {
   let frame: Frame | undefined
   for (const text of transcript.questions.slice(-4, -1)) {
-    const parsed = parseQuestion(readQuestion(text, lexicon), lexicon, layer, frame)
+    const { parsed } = readAs(understanding, text, frame)
     if ('frame' in parsed) frame = parsed.frame
   }
   return frame

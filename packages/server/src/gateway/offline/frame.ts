@@ -5,12 +5,14 @@ import type { TimePhrase } from './time-reading.ts'
 export type Filter = { ref: string; values: string[]; isNegated: boolean }
 export type Comparison = '>' | '>=' | '<' | '<='
 /** A limit on a group's figure. `metric` is the one it was said of. */
-export type Condition = { comparison: Comparison; value: number; unit?: 'percent' | 'money'; metric: string; of: 'value' | 'change' }
+export type Condition = { comparison: Comparison; value: number; unit?: 'percent' | 'money'; metric: string; of: 'value' | 'change' | 'difference' }
 
 export type Frame = {
   metrics: string[]
   /** "per customer": the metric that counts what is divided by. */
   per?: string
+  /** The metric as a share of `per`, in percent. */
+  isShareOfPer?: boolean
   groups: string[]
   grain?: { unit: Unit; system?: System }
   filters: Filter[]
@@ -38,7 +40,11 @@ export type Frame = {
   /** Several values of a column, of which the total is wanted as well. */
   isListedBesideTotal: boolean
   /** An average over such units of time; `auto` when the unit was not said. */
-  average?: Unit | 'auto'
+  average?: Unit | 'auto' | 'groups'
+  /** All groups in one figure: their sum, or what they are on average. */
+  fold?: 'sum' | 'average'
+  /** Only things with so many different values in this column; how many such things there are, or which. */
+  breadth?: { ref: string; comparison: Comparison; value: number; isCount?: boolean }
   isCumulative: boolean
   isDefinition: boolean
   /** Readings that were not certain, for the answer to say. */

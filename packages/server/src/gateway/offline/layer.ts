@@ -12,12 +12,23 @@ const Column = z.object({
   name: text,
   type: text,
   personal: z.boolean().default(false),
+  within: text.optional(),
   label: Pair.optional(),
   synonyms: Synonyms,
   values: z.array(Value).default([]),
 })
 const Join = z.object({ to: text, as: text.optional(), on: text, label: Pair.optional(), synonyms: Synonyms })
-const Entity = z.object({ table: text, label: Pair, synonyms: Synonyms, grain: text.default(''), columns: z.array(Column), joins: z.array(Join).default([]) })
+const Entity = z.object({
+  table: text,
+  label: Pair,
+  synonyms: Synonyms,
+  grain: text.default(''),
+  data_from: text.optional(),
+  access: z.object({ by: text }).optional(),
+  key: text.nullish(),
+  columns: z.array(Column),
+  joins: z.array(Join).default([]),
+})
 const Term = z.object({ metric: text, at: z.enum(['start', 'end']).default('end'), sign: z.number().default(1) })
 const shared = {
   name: text,
@@ -28,6 +39,7 @@ const shared = {
   better: z.enum(['higher', 'lower', 'neutral']).default('neutral'),
   additive: z.boolean(),
   dimensions: z.array(text),
+  notes: z.array(z.object({ about: z.array(text), en: text, zh: text })).default([]),
 }
 const Metric = z.discriminatedUnion('kind', [
   z.object({ ...shared, kind: z.literal('flow'), table: text, sql: text, filter: text.optional(), time: text }),
@@ -56,7 +68,15 @@ export type BasicMetric = Exclude<Metric, { kind: 'ratio' }>
 export type Topic = z.output<typeof Topic>
 
 /** A column as one groups and filters by it: through the table, or through a join that has a name of its own. */
-export type Dimension = { ref: string; table: string; column: string; label: Name; phrases: Names[]; values: (Names & { value: string })[] }
+export type Dimension = {
+  ref: string
+  table: string
+  column: string
+  label: Name
+  phrases: Names[]
+  values: (Names & { value: string })[]
+  /** Some callers may see some of its values only. */ isLimited: boolean
+}
 
 export type Layer = {
   calendar: Calendar
@@ -129,14 +149,24 @@ function dimensionsOf(entities: Map<string, Entity>, metrics: Map<string, Metric
     // A column that people call by the thing's own name ("account") is best called so in answers too.
     const isThing = column.values.length === 0 && entity !== undefined && column.synonyms.en.includes(entity.label.en)
     const label = join?.label ?? (isThing ? entity?.label : column.label) ?? { en: columnName.replaceAll('_', ' '), zh: columnName }
-    const own = column.label ? [{ label: column.label, synonyms: column.synonyms }] : []
+    const own = column.label
+      ? [{ label: column.label, synonyms: column.synonyms }, ...(isThing ? [{ label: entity.label, synonyms: entity.synonyms }] : [])]
+      : []
     const phrases = join?.label ? [{ label: join.label, synonyms: join.synonyms }, ...own] : own
     const values = column.values.map((value) => {
       const more = things.filter((thing) => thing.id === value.value || thing.name === value.value)
       const gather = (lang: 'en' | 'zh') => [...value.synonyms[lang], ...more.flatMap((thing) => [thing.label[lang], ...thing.synonyms[lang]])]
       return { ...value, synonyms: { en: gather('en'), zh: gather('zh') } }
     })
-    found.set(ref, { ref, table: join?.to ?? alias, column: columnName, label, phrases, values })
+    found.set(ref, {
+      ref,
+      table: join?.to ?? alias,
+      column: columnName,
+      label,
+      phrases,
+      values,
+      isLimited: entity?.access?.by === 'region' && (columnName === 'region' || column.within === 'region'),
+    })
   }
   return found
 }
@@ -148,4 +178,10 @@ export function basicParts(layer: Layer, metric: Metric): BasicMetric[] {
     const part = layer.metrics.get(term.metric)
     return part && part.kind !== 'ratio' ? [part] : []
   })
+}
+
+/** The first day for which a metric can have a figure: that of the table that begins last. */
+export function beginOf(layer: Layer, metric: Metric): Day {
+  const begins = basicParts(layer, metric).map(({ table }) => layer.entities.get(table)?.data_from ?? layer.calendar.dataFrom)
+  return begins.reduce((latest, day) => (day > latest ? day : latest), '')
 }

@@ -25,11 +25,14 @@ export type Lexicon = {
     words: readonly string[]
     metric: string
     quality: number
+    /** Speaks of the metric only beside a word of pace: "resolved fastest". */ isPaced?: boolean
     /** Is no name as it stands, so that nothing else finds it when its words stand together. */ isDerived?: boolean
   }[]
   /** Nouns that head a metric's name. */
   nouns: ReadonlySet<string>
   periods: readonly NamedPeriod[]
+  /** Nouns with the metrics that count them. */
+  counters: ReadonlyMap<string, string>
   /** Every word that means something here, for the correction of spelling. */
   vocabulary: ReadonlySet<string>
 }
@@ -60,7 +63,7 @@ const stemsOf = (phrase: string): string[] =>
     .map((token) => token.stem)
 const namesOf = ({ label, synonyms }: Names): string[] => [label.en, label.zh, ...synonyms.en, ...synonyms.zh].filter((name) => name !== '')
 
-export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): Lexicon {
+export function buildLexicon(layer: Layer): Lexicon {
   const phrases = new Map<string, Phrase[]>()
   const taken = new Map<string, Set<Atom['kind']>>()
   const key = (words: readonly string[]) => words.join(' ')
@@ -81,10 +84,7 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
   for (const metric of layer.metrics.values()) for (const name of namesOf(metric)) add(name, { kind: 'metric', metric: metric.name })
   const counters = countNouns(layer)
   for (const [text, refs] of dimensionNames(layer)) add(text, { kind: 'dimension', refs, isPlural: false })
-  for (const [text, choices] of valueNames(layer, found)) {
-    const counts = [...counters].find(([noun]) => isTail(stems(text), stems(noun)))?.[1]
-    add(text, { kind: 'value', choices, ...(counts && { counts }) })
-  }
+  for (const [text, choices] of valueNames(layer)) add(text, valuePhrase(text, choices, counters).atom)
   for (const entity of layer.entities.values()) for (const name of namesOf(entity)) add(name, { kind: 'entity', table: entity.table })
   for (const [noun, metric] of counters) add(noun, { kind: 'count-noun', metric }, 0.9)
   layer.unavailable.forEach((topic, index) => {
@@ -99,7 +99,6 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
   for (const phrase of everPhrases) add(phrase, { kind: 'time', time: { period: { from: dataFrom, to: nextDay(completeUntil) }, open: 'since' } })
   addGuesses(layer, addDerived, add)
 
-  const vocabulary = new Set([...phrases.values()].flat().flatMap((phrase) => phrase.words))
   const nouns = new Set(
     [
       ...counters.keys(),
@@ -107,13 +106,41 @@ export function buildLexicon(layer: Layer, found: readonly FoundValue[] = []): L
       ...[...layer.metrics.values()].flatMap(namesOf).filter((name) => stems(name).length === 1),
     ].map((name) => key(stems(name))),
   )
+  const all = [...phrases.values()].flat()
   const joined = new Map<string, Phrase[]>()
-  for (const phrase of [...phrases.values()].flat()) {
-    const [first = '', second] = phrase.words
-    if (second !== undefined && phrase.words.length === 2 && first.length > 2 && !isChinese(first))
-      joined.set(first + second, [...(joined.get(first + second) ?? []), phrase])
+  for (const phrase of all) for (const word of joinedForms(phrase)) joined.set(word, [...(joined.get(word) ?? []), phrase])
+  const vocabulary = new Set(all.flatMap((phrase) => phrase.words))
+  return { phrases, joined, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary, counters }
+}
+
+/** The same with values that were looked up. Only what they add is made anew. */
+export function withValues(lexicon: Lexicon, found: readonly FoundValue[]): Lexicon {
+  const phrases = new Map(lexicon.phrases)
+  const joined = new Map(lexicon.joined)
+  const vocabulary = new Set(lexicon.vocabulary)
+  const choices = new Map<string, ValueChoice[]>()
+  for (const { ref, value, said = value } of found) choices.set(said, [...(choices.get(said) ?? []), { ref, value }])
+  for (const [text, values] of choices) {
+    const phrase = valuePhrase(text, values, lexicon.counters)
+    const [first] = phrase.words
+    if (first === undefined) continue
+    phrases.set(first, [...(phrases.get(first) ?? []), phrase])
+    for (const word of joinedForms(phrase)) joined.set(word, [...(joined.get(word) ?? []), phrase])
+    for (const word of phrase.words) vocabulary.add(word)
   }
-  return { phrases, joined, scattered: scatteredNames(layer, nouns), nouns, periods: periodsOf(layer), vocabulary }
+  return { ...lexicon, phrases, joined, vocabulary }
+}
+
+/** "Enterprise customers" is a value that ends in what some metric counts. */
+function valuePhrase(text: string, choices: readonly ValueChoice[], counters: ReadonlyMap<string, string>): Phrase {
+  const words = stems(text)
+  const counts = [...counters].find(([noun]) => isTail(words, stems(noun)))?.[1]
+  return { words, atom: { kind: 'value', choices, ...(counts && { counts }) }, quality: 1 }
+}
+
+const joinedForms = ({ words }: Phrase): string[] => {
+  const [first = '', second] = words
+  return second !== undefined && words.length === 2 && first.length > 2 && !isChinese(first) ? [first + second] : []
 }
 
 const idle = new Set(fillerPhrases)
@@ -157,7 +184,7 @@ function dimensionNames(layer: Layer): Map<string, string[]> {
   return found
 }
 
-function valueNames(layer: Layer, looked: readonly FoundValue[]): Map<string, ValueChoice[]> {
+function valueNames(layer: Layer): Map<string, ValueChoice[]> {
   const found = new Map<string, ValueChoice[]>()
   const add = (text: string, choice: ValueChoice) => {
     const known = found.get(text) ?? []
@@ -168,7 +195,6 @@ function valueNames(layer: Layer, looked: readonly FoundValue[]): Map<string, Va
       for (const name of [...namesOf(value), ...codeNames(value.value)]) add(name, { ref: dimension.ref, value: value.value, label: value.label })
     }
   }
-  for (const { ref, value, said } of looked) add(said ?? value, { ref, value })
   return found
 }
 
@@ -243,7 +269,10 @@ function scatteredNames(layer: Layer, nouns: ReadonlySet<string>): Lexicon['scat
   return [...layer.metrics.values()].flatMap((metric) =>
     namesOf(metric).flatMap((name) => {
       const durations = metric.unit === 'hours' || metric.unit === 'days' ? durationQuestions(name) : []
-      if (durations.length > 0) return durations.map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true }))
+      if (durations.length > 0) {
+        const paced = pacedVerbs(name).map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true, isPaced: true }))
+        return [...durations.map((words) => ({ words, metric: metric.name, quality: 0.9, isDerived: true })), ...paced]
+      }
       const words = stems(name)
       if (!isChinese(name)) {
         const isPlain =
@@ -264,11 +293,23 @@ function durationQuestions(name: string): string[][] {
   const last = verbs.at(-1)
   if (last !== undefined) {
     const taking = [['take', ...verbs]]
-    const forms = [verbs, [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]]
+    const forms = [verbs, pastOf(verbs, last)]
     return [...taking, ...['long', 'fast', 'quickly', 'soon'].flatMap((adverb) => forms.map((form) => ['how', adverb, ...form]))]
   }
   const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
   return chinese === '' ? [] : ['多久', '多长时间', '几天', '多少天', '多少小时'].map((asked) => [asked, chinese])
+}
+
+const pastOf = (verbs: readonly string[], last: string): string[] => [...verbs.slice(0, -1), last.endsWith('e') ? `${last}d` : `${last}ed`]
+
+/** "Took longest to resolve", "resolved slowest", "fastest first response", 解决得最慢: what was done, with how fast. */
+function pacedVerbs(name: string): (readonly string[])[] {
+  const [, rest = ''] = /^(?:(?:average|mean) )?(?:time|days|hours) to (.+)$/i.exec(name) ?? []
+  const verbs = stems(rest)
+  const last = verbs.at(-1)
+  if (last !== undefined) return [['took', ...verbs], verbs, pastOf(verbs, last)]
+  const [, chinese = ''] = /^(?:平均)?(.{2,})(?:时间|时长|天数)$/u.exec(name) ?? []
+  return chinese === '' ? [] : [[chinese], [`${chinese}得`]]
 }
 
 /** 流失客户 → 流失 + 客户, since 客户 is a noun by itself. Pieces keep their characters together. */

@@ -54,13 +54,16 @@ function belongs(tokens: readonly Token[], at: number, inner: number, isHan: boo
   if (isHan) return false
   if (isJoint(token)) return isCapital(tokens[at + (at > inner ? 1 : -1)])
   // The first word of a sentence is capital anyway.
+  // "Chloe Jansen's CSAT": nothing behind a possessive belongs to the name, and no abbreviation does.
+  if (tokens[Math.min(at, inner)]?.isPossessive || /^\p{Lu}{2,}$/u.test(token.text)) return false
   return (isCapital(token) && at > 0) || (at > 0 && token.kind === 'number' && isCapital(tokens[inner]))
 }
 
 /** As if the run were a name: lets the parser say whether the question would make sense with it. */
 export const asIf = (run: NameRun, layer: Layer): FoundValue[] => nameColumns(layer).flatMap(({ refs }) => refs.map((ref) => ({ ref, value: run.said })))
 
-export function lookupCall(run: NameRun, layer: Layer): Call {
+/** `isQuiet`: the tool can keep the table from the person, who asked for something else. */
+export function lookupCall(run: NameRun, layer: Layer, isQuiet: boolean): Call {
   const pattern = text(
     `%${run.said
       .toLowerCase()
@@ -76,6 +79,7 @@ export function lookupCall(run: NameRun, layer: Layer): Call {
     input: {
       sql: `select distinct held_in, name from (\n  ${selects.join('\n  union all\n  ')}\n) as names\norder by name\nlimit ${rowsMax}`,
       title: run.said,
+      ...(isQuiet && { show: false }),
     },
   }
 }

@@ -1,18 +1,17 @@
 // The planner as the rest of the program meets it: behind the AI SDK's interface, with real tools over the example's files and warehouse.
 import type { LanguageModelV4CallOptions, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { runQuery } from '../../../../../examples/analyst/querying/index.ts'
-import { temporaryWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
+import { sharedWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
 import { offlinePlanner } from './index.ts'
 import { play, shellIn, type Tools } from './testing.ts'
 
 const workspace = fileURLToPath(new URL('../../../../../examples/analyst/agent/sandbox/workspace', import.meta.url))
-let warehouse: Awaited<ReturnType<typeof temporaryWarehouse>>
+let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
-  warehouse = await temporaryWarehouse()
-})
-afterAll(() => warehouse[Symbol.asyncDispose]())
+  warehouse = await sharedWarehouse()
+}, 180_000)
 
 type Access = { regions?: string[]; personalData: boolean }
 const toolsFor = (access: Access = { personalData: true }, more: Tools = {}): Tools => ({
@@ -185,23 +184,55 @@ describe('names', () => {
   })
 })
 
+describe('what is only looked up', () => {
+  const shown = (calls: { tool: string; input: Record<string, unknown> }[]) => calls.filter((call) => call.tool === 'query' && call.input['show'] !== false)
+
+  test('leaves no table in the answer, and what answers does', async () => {
+    expect(shown((await play('How many tickets about the Android app did we get last month?', toolsFor())).calls)).toEqual([])
+    const { calls } = await play('How many tickets did Thistle Bay Contracting open last quarter?', toolsFor())
+    expect(calls.filter((call) => call.tool === 'query')).toHaveLength(2)
+    expect(shown(calls)).toHaveLength(1)
+  })
+  test('a name ends before what is said of it', async () => {
+    for (const question of ["What is Thistle Bay Contracting's MRR?", 'Thistle Bay Contracting MRR'])
+      expect((await play(question, toolsFor())).text, question).toMatch(/MRR for Thistle Bay Contracting .*\*\*\$\d/)
+  })
+})
+
+describe('what the layer wants said', () => {
+  test('of a metric that is split by this column, and only then', async () => {
+    expect((await play('churned MRR by product last quarter', toolsFor())).text).toContain('cancelled MRR')
+    expect((await play('churned MRR by region last quarter', toolsFor())).text).not.toContain('cancelled MRR')
+  })
+})
+
 describe('the limits of who asks', () => {
   const european: Access = { regions: ['Europe'], personalData: false }
 
-  test('the note of the tool is passed on, and the figures are those of the caller', async () => {
+  test('the limit is said in the language of the question, and the figures are those of the caller', async () => {
     const all = await play('ARR at the end of last quarter', toolsFor())
-    const { text, calls } = await play('ARR at the end of last quarter', toolsFor(european))
-    const { note } = (calls.at(-1)!.output as { access: { note: string } }).access
-    expect(note.length).toBeGreaterThan(10)
-    expect(text).toContain(note)
-    expect(all.text).not.toContain(note)
+    const { text } = await play('ARR at the end of last quarter', toolsFor(european))
+    expect(text).toContain('You may see Europe only, so all figures are for Europe. Personal data are withheld from you.')
+    expect(all.text).not.toMatch(/You may|withheld/)
     expect(text).toContain('$9,247,574')
+    const chinese = (await play('上季度末的ARR', toolsFor(european))).text
+    expect(chinese).toContain('您只能查看 Europe 的数据')
+    expect(chinese).toContain('个人信息对您不可见')
+    expect(chinese).not.toContain('caller')
   })
   test('a region out of reach gets no figure, not even 0', async () => {
     const { text } = await play('How many customers do we have in North America?', toolsFor(european))
     expect(text).toContain('You may only see Europe, so I have no figure for North America')
     expect(text).not.toContain('**0**')
     expect((await play('How many customers do we have in Europe?', toolsFor(european))).text).toMatch(/\*\*\d+\*\*/)
+  })
+  test('neither does a country out of reach, and there is no table to show', async () => {
+    const northern: Access = { regions: ['North America'], personalData: true }
+    const { text, calls } = await play('How many customers do we have in Germany?', toolsFor(northern))
+    expect(text).toMatch(/^I can't answer that offline. You may only see North America, so I have no figure for Germany/)
+    expect(calls.filter((call) => call.tool === 'query').map((call) => call.input['show'])).toEqual([false])
+    expect((await play('How many customers do we have in Germany?', toolsFor())).text).toMatch(/\*\*[1-9]\d*\*\*/)
+    expect((await play('How many customers do we have in Canada?', toolsFor(northern))).text).toMatch(/\*\*[1-9]\d*\*\*/)
   })
   test('what is withheld is said to be so', async () => {
     const withheld = toolsFor(undefined, {

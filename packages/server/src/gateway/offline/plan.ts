@@ -3,7 +3,8 @@
 import { addDays, addMonths, daysIn, previousOf, unitAt, wholeMonths, yearBefore, type Period, type Unit } from './calendar.ts'
 import { bucketOf, bucketsOf, clipped, defaultSpan, type Bucket } from './buckets.ts'
 import type { Assumption, Condition, Filter, Frame } from './frame.ts'
-import { basicParts, type Dimension, type Layer, type Metric } from './layer.ts'
+import { countedEntity } from './compose-breadth.ts'
+import { basicParts, beginOf, type Dimension, type Layer, type Metric } from './layer.ts'
 import type { TimePhrase } from './time-reading.ts'
 
 export type Shape =
@@ -15,6 +16,7 @@ export type Shape =
 export type Plan = {
   metrics: Metric[]
   per?: Metric
+  isShareOfPer?: boolean
   groups: Dimension[]
   filters: Filter[]
   share?: { part: Filter[] }
@@ -23,6 +25,9 @@ export type Plan = {
   rank?: NonNullable<Frame['rank']>
   having: Condition[]
   isCountOfGroups: boolean
+  fold?: NonNullable<Frame['fold']>
+  /** Columns that a figure speaks of besides its groups and filters. */
+  needs?: readonly string[]
   isCumulative: boolean
   isList: boolean
   isDifference: boolean
@@ -34,6 +39,7 @@ export type PlanAssumption =
   | Assumption
   | { kind: 'default-time'; period: Period; isNow: boolean }
   | { kind: 'open-period'; until: string }
+  | { kind: 'begins'; day: string }
   | { kind: 'same-days' }
   | { kind: 'calendar-quarters' }
   | { kind: 'top'; count: number }
@@ -41,6 +47,7 @@ export type PlanAssumption =
 export type PlanProblem =
   | { kind: 'future'; period: Period }
   | { kind: 'not-loaded'; until: string }
+  | { kind: 'before-data'; from: string }
   | { kind: 'months-only'; metric: Metric }
   | { kind: 'no-share'; metric: Metric }
   | { kind: 'no-groups' }
@@ -48,18 +55,21 @@ export type PlanProblem =
   | { kind: 'two-times' }
 
 export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: PlanProblem } {
+  if (frame.breadth) return planOfBreadth(frame, frame.breadth, layer)
   const metrics = frame.metrics.flatMap((name) => layer.metrics.get(name) ?? [])
   const per = frame.per === undefined ? undefined : layer.metrics.get(frame.per)
   const [metric] = metrics
   if (!metric) return { problem: { kind: 'no-groups' } }
   const groups = frame.groups.flatMap((ref) => layer.dimensions.get(ref) ?? [])
   if (frame.having.length > 0 && groups.length === 0 && !frame.grain) return { problem: { kind: 'no-groups' } }
+  if (frame.isShareOfPer && (frame.compare || frame.grain || frame.times.length > 1)) return { problem: { kind: 'no-share', metric } }
   const parts = [...metrics, ...(per ? [per] : [])].flatMap((each) => basicParts(layer, each))
   if (frame.share && metrics.some((each) => each.kind === 'ratio' || (!['usd', 'count'].includes(each.unit) && !each.additive)))
     return { problem: { kind: 'no-share', metric } }
-  const isState = metrics.every((each) => each.kind === 'snapshot') && (per === undefined || per.kind === 'snapshot')
+  const isState = parts.every((part) => part.kind === 'snapshot') && metrics.every(isOfOneDay)
   const assumptions: PlanAssumption[] = [...frame.assumptions]
-  const timed = shapeOf(frame, layer, isState, assumptions)
+  const begin = metrics.map((each) => beginOf(layer, each)).reduce((a, b) => (a > b ? a : b))
+  const timed = withinData(shapeOf(frame, layer, isState, assumptions), begin, isState)
   if ('problem' in timed) return timed
   const buckets = allBuckets(timed.shape, timed.average)
   const isMonthly = parts.some(
@@ -80,24 +90,61 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
     isDifference: frame.isDifference,
     isListedBesideTotal: frame.isListedBesideTotal,
     ...(per && { per }),
+    ...(frame.isShareOfPer && { isShareOfPer: true }),
     ...(frame.share && { share: frame.share }),
     ...(timed.average && { average: timed.average }),
     ...(frame.rank && { rank: frame.rank }),
+    ...(frame.fold && { fold: frame.fold }),
   }
   if (plan.rank?.isVague && plan.rank.limit === undefined && !frame.grain && groups.some((group) => group.values.length === 0)) {
     plan.rank = { ...plan.rank, limit: vagueLimit }
     assumptions.push({ kind: 'top', count: vagueLimit })
   }
+  if (!isState && buckets.some((bucket) => bucket.first < begin)) assumptions.push({ kind: 'begins', day: begin })
   const open = buckets.find((bucket) => bucket.isOpen)
   if (open) assumptions.push({ kind: 'open-period', until: isState ? open.at : open.last })
   return { plan }
 }
+
+/** Things one by one with the number of their values in another column, and of those the ones with so many. */
+function planOfBreadth(frame: Frame, { ref, comparison, value, isCount }: NonNullable<Frame['breadth']>, layer: Layer): ReturnType<typeof planOf> {
+  const { breadth: _, ...plain } = frame
+  const planned = planOf({ ...plain, having: [], groups: [] }, layer)
+  const metric = layer.metrics.get(frame.metrics[0] ?? '')
+  const table = metric && countedEntity(layer, metric)
+  const name = metric?.dimensions
+    .flatMap((each) => layer.dimensions.get(each) ?? [])
+    .find((dimension) => dimension.ref.startsWith(`${table}.`) && dimension.values.length === 0)
+  const column = layer.dimensions.get(ref)
+  if ('problem' in planned || !metric || metric.kind === 'ratio' || !name || !column) return 'problem' in planned ? planned : { problem: { kind: 'no-groups' } }
+  const label = { en: `Number of different ${column.label.en}s`, zh: `不同${column.label.zh}数` }
+  const counting: Metric = { ...metric, label, unit: 'count', sql: `count(distinct ${ref})`, additive: false }
+  const having: Condition[] = [{ comparison, value, metric: metric.name, of: 'value' }]
+  return { plan: { ...planned.plan, metrics: [counting], groups: [name], having, isCountOfGroups: isCount ?? false, needs: [ref] } }
+}
+
+/** A state, or a quotient of states of the same day: seats per account. */
+const isOfOneDay = (metric: Metric): boolean => metric.kind !== 'ratio' || [...metric.numerator, ...metric.denominator].every((term) => term.at === 'end')
 
 /** How many "the top customers" are. */
 const vagueLimit = 10
 
 const allBuckets = (shape: Shape, average: Plan['average']): Bucket[] =>
   average ? average.buckets : shape.kind === 'total' ? [shape.bucket] : shape.kind === 'compare' ? [shape.later, shape.earlier] : shape.buckets
+
+/** Before the data begin there is nothing to add up, and a 0 would be a wrong figure. Of a series, only what lies in the data remains. */
+function withinData(timed: Timed, begin: string, isState: boolean): Timed {
+  if ('problem' in timed) return timed
+  const isBefore = (bucket: Bucket) => (isState ? bucket.at : bucket.last) < begin
+  const { shape, average } = timed
+  if (shape.kind === 'series' || average) {
+    const buckets = (average?.buckets ?? (shape.kind === 'series' ? shape.buckets : [])).filter((bucket) => !isBefore(bucket))
+    if (buckets.length === 0) return { problem: { kind: 'before-data', from: begin } }
+    return average ? { shape, average: { ...average, buckets } } : shape.kind === 'series' ? { shape: { ...shape, buckets } } : timed
+  }
+  const isOutside = shape.kind === 'compare' ? isBefore(shape.earlier) || isBefore(shape.later) : isBefore(shape.bucket)
+  return isOutside ? { problem: { kind: 'before-data', from: begin } } : timed
+}
 
 type Timed = { shape: Shape; average?: NonNullable<Plan['average']> } | { problem: PlanProblem }
 
@@ -115,14 +162,20 @@ function shapeOf(frame: Frame, layer: Layer, isState: boolean, assumptions: Plan
   if (times.length > 2 || (times.length === 2 && !frame.grain))
     return { shape: { kind: 'series', unit: 'period', buckets: times.map((time) => bucketOf(momentOf(time, isState, layer), calendar)) } }
   const [time] = times
-  const unit = frame.grain?.unit ?? (frame.compareUnit && time && isSeveral(time.period, frame.compareUnit) ? frame.compareUnit : undefined)
-  if (frame.average) return averageOver(frame.average, time, layer, isState, assumptions)
+  const unit =
+    frame.grain?.unit ?? eachEnd(time, isState) ?? (frame.compareUnit && time && isSeveral(time.period, frame.compareUnit) ? frame.compareUnit : undefined)
+  if (frame.average && frame.average !== 'groups') return averageOver(frame.average, time, layer, isState, assumptions)
   if (unit) return seriesOf(unit, time, frame, layer, isState, assumptions)
-  const period = time ? momentOf(time, isState, layer) : defaultPeriod(frame, layer, isState, assumptions)
+  const isNow = isState && frame.metrics.every((name) => layer.metrics.get(name)?.kind === 'snapshot')
+  const period = time ? momentOf(time, isState, layer) : defaultPeriod(frame, layer, isNow, assumptions)
   if (!frame.compare) return { shape: { kind: 'total', bucket: bucketOf(period, calendar) } }
   if (time?.since && frame.compare === 'previous') return isState ? sinceThen(time.since, layer) : { problem: { kind: 'two-times' } }
   return comparison(period, frame.compare, layer, isState, assumptions)
 }
+
+/** "At the end of the last four quarters" asks for a state at each of these ends. */
+const eachEnd = (time: TimePhrase | undefined, isState: boolean): Unit | undefined =>
+  isState && time?.edge === 'end' && (time.period.count ?? 1) > 1 && time.period.unit !== 'day' ? time.period.unit : undefined
 
 const isSeveral = (period: Period, unit: Unit): boolean =>
   (unit !== period.unit && daysIn(period) > 45 && (unit === 'month' || unit === 'week' || daysIn(period) > 120)) ||
@@ -192,7 +245,7 @@ function seriesOf(unit: Unit, time: TimePhrase | undefined, frame: Frame, layer:
   const { calendar } = layer
   const isMoment = time?.period.unit === 'day' && !time.period.count && unit !== 'day'
   if (isMoment && time && time.period.from !== calendar.today) return { problem: { kind: 'two-times' } }
-  const said = time && !isMoment ? time.period : undefined
+  const said = time && !isMoment ? (unit === 'year' && time.years ? time.years : time.period) : undefined
   const period = said ?? defaultSpan(unit, calendar, frame.grain?.system)
   if (!said) assumptions.push({ kind: 'default-time', period, isNow: false })
   const system = frame.grain?.system ?? (said?.unit === 'year' && said.system === 'calendar' && unit !== 'month' ? 'calendar' : calendar.system)

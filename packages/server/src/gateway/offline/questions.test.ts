@@ -1,16 +1,15 @@
 // Questions over the example's warehouse, each against SQL that was written for it by hand and knows nothing of the semantic layer.
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { fileURLToPath } from 'node:url'
 import { runQuery } from '../../../../../examples/analyst/querying/index.ts'
-import { temporaryWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
+import { sharedWarehouse } from '../../../../../examples/analyst/warehouse/testing.ts'
 import { compilerFor } from './testing.ts'
 
 const { compile } = compilerFor(fileURLToPath(new URL('../../../../../examples/analyst/agent/sandbox/workspace/semantic', import.meta.url)))
-let warehouse: Awaited<ReturnType<typeof temporaryWarehouse>>
+let warehouse: Awaited<ReturnType<typeof sharedWarehouse>>
 beforeAll(async () => {
-  warehouse = await temporaryWarehouse()
-})
-afterAll(() => warehouse[Symbol.asyncDispose]())
+  warehouse = await sharedWarehouse()
+}, 180_000)
 
 async function rowsOf(sql: string): Promise<unknown[][]> {
   const result = await runQuery({ dataDir: warehouse.dataDir, access: { personalData: true }, sql })
@@ -39,7 +38,17 @@ const invoiced = (first: string, last: string, more = '', by = '') =>
 const one = (inner: string) => `(${inner})`
 const side = (...parts: string[]) => `select ${parts.map(one).join(', ')}`
 
+/** Both figures and the change between them, absolute and in percent. */
+const changed = (earlier: string, later: string) => `select a, b, b - a, 100.0 * (b - a) / a from (select (${earlier}) as a, (${later}) as b)`
+const trials = (first: string, last: string) => `select count(*) from accounts where trial_started_on between '${first}' and '${last}'`
+
 const today = '2026-11-18'
+const quarterEnds = [
+  ['FY2026 Q4', '2026-01-31'],
+  ['FY2027 Q1', '2026-04-30'],
+  ['FY2027 Q2', '2026-07-31'],
+  ['FY2027 Q3', '2026-10-31'],
+] as const
 const q3 = ['2026-08-01', '2026-10-31'] as const // The last fiscal quarter that is over.
 const q2 = ['2026-05-01', '2026-07-31'] as const
 const fy26 = ['2025-02-01', '2026-01-31'] as const
@@ -316,6 +325,50 @@ const cases: [question: string, truth: string][] = [
       .map(([label, now, then]) => `('${label}', (${arr(now ?? '')}), (${arr(then ?? '')}))`)
       .join(', ')})`,
   ],
+  // The unit of a change
+  ['By what percentage did ARR increase between the end of FY2025 and the end of FY2026?', changed(arr('2025-01-31'), arr('2026-01-31'))],
+  ['How many percent more tickets did we get in October than in September?', changed(tickets('2026-09-01', '2026-09-30'), tickets('2026-10-01', '2026-10-31'))],
+  ['2026财年的收入比上一财年增长了百分之多少？', changed(invoiced('2024-02-01', '2025-01-31'), invoiced(...fy26))],
+  ['上季度的收入与前一季度相比变化了百分之几？', changed(invoiced(...q2), invoiced(...q3))],
+  ['new trials last quarter versus a year earlier', changed(trials('2025-08-01', '2025-10-31'), trials(...q3))],
+  // Each of several
+  [
+    'What was ARR at the end of each of the last four quarters?',
+    `select * from (values ${quarterEnds.map(([label, day]) => `('${label}', (${arr(day)}))`).join(', ')})`,
+  ],
+  ['最近四个季度末的ARR分别是多少？', `select * from (values ${quarterEnds.map(([label, day]) => `('${label}', (${arr(day)}))`).join(', ')})`],
+  ['各季度末的ARR，最近四个季度', `select * from (values ${quarterEnds.map(([label, day]) => `('${label}', (${arr(day)}))`).join(', ')})`],
+  [
+    'Revenue for each of the past two fiscal years',
+    `select * from (values ('FY2025', (${invoiced('2024-02-01', '2025-01-31')})), ('FY2026', (${invoiced(...fy26)})))`,
+  ],
+  // Several in one figure
+  [
+    "What's the total MRR of our ten biggest customers?",
+    `select sum(v) from (select sum(mrr_usd) v from (${on(today, 'sum(mrr_usd) as mrr_usd', '', 'account_name')}) group by account_name order by 1 desc limit 10)`,
+  ],
+  ['欧洲每个客户经理平均负责多少客户？', `select avg(v) from (${on(today, 'count(distinct sp.account_id) as v', "and region = 'Europe'", 'employee_name')})`],
+  [
+    'How many customers pay for more than one product?',
+    `select count(*) from (${on(today, 'count(distinct product_name) as v', '', 'sp.account_id')}) where v > 1`,
+  ],
+  [
+    '目前同时在用调度和追踪两款产品的付费客户有多少家？',
+    `select count(*) from (${on(today, 'count(distinct product_name) as v', "and p.product_id in ('dispatch', 'track')", 'sp.account_id')}) where v = 2`,
+  ],
+  // Pace, people, short names
+  [
+    'Who resolved the most tickets last quarter?',
+    `select employee_name, n from (${tickets(...q3, '', 'g.employee_name', 'count(*) as n', 'resolved_on')}) order by 2 desc limit 1`,
+  ],
+  [
+    '上季度哪类工单解决得最慢？',
+    `select category, h from (${tickets(...q3, '', 'category', "avg(date_diff('minute', opened_at, resolved_at)) / 60 as h", 'resolved_on')}) order by 2 desc limit 1`,
+  ],
+  ['各国的MRR', on(today, 'sum(mrr_usd)', '', 'country')],
+  ['上个月电话渠道工单的数量', tickets('2026-10-01', '2026-10-31', "and contact_channel = 'phone'")],
+  ['ARPA by plan today, lowest first', on(today, 'sum(mrr_usd) / count(distinct sp.account_id)', '', 'tier')],
+  ['MRR by billing cycle', on(today, 'sum(sp.mrr_usd)', '', '(select billing_cycle from subscriptions s where s.subscription_id = sp.subscription_id)')],
   [
     'new customers per week over the last 8 weeks',
     `select strftime(date_trunc('week', moved_on), '%Y-%m-%d'), count(distinct account_id) from mrr_movements where movement = 'new' and moved_on between '2026-09-21' and '2026-11-15' group by 1`,

@@ -63,6 +63,16 @@ const pairs: [refused: string, problem: string, answered: string][] = [
   ['feature usage in the last 30 days', 'months-only', 'feature usage in the last 3 months'],
   ['share of resolution time by category', 'no-share', 'share of tickets by category'],
   ['ARR more than 5 million', 'no-groups', 'countries with ARR of more than 5 million'],
+  ['What was our ARR in 2018?', 'before-data', 'What was our ARR in 2022?'],
+  ['revenue in March 2022', 'before-data', 'revenue in March 2024'],
+  ['2020年的收入是多少？', 'before-data', '2024年的收入是多少？'],
+  ['average revenue last quarter', 'unused', 'average revenue per month in FY2026'],
+  ['上季度新客户的平均 MRR 是多少？', 'no-metric', '2025年月均新增 MRR'],
+  ['How many tickets does an average enterprise customer open per month?', 'no-metric', 'How many tickets do enterprise customers open per month on average?'],
+  ['What was our largest invoice last quarter?', 'unused', 'Which month had the most invoices?'],
+  ['Which competitor do we lose most customers to?', 'no-metric', 'Which enterprise customers did we lose?'],
+  ['customers in both regions', 'no-metric', 'customers with both Dispatch and Track'],
+  ['rate of tickets', 'unused', 'churn rate'],
 ]
 
 describe.each(pairs)('%s', (refused, problem, answered) => {

@@ -3,7 +3,8 @@ import type { Problem } from './frame.ts'
 import { listed, type Language } from './format.ts'
 import type { Layer, Metric } from './layer.ts'
 import type { PlanProblem } from './plan.ts'
-import { refusal, standIn } from './speech.ts'
+import { refusal, speech, standIn } from './speech.ts'
+import type { Hidden } from './visible.ts'
 
 export function refuse(problem: Problem | PlanProblem, layer: Layer, language: Language): string {
   const helps =
@@ -13,6 +14,15 @@ export function refuse(problem: Problem | PlanProblem, layer: Layer, language: L
 }
 
 export const refuseText = (why: string, language: Language): string => `${refusal[language]}${language === 'zh' ? '' : ' '}${why}\n\n${standIn[language]}`
+
+/** For values that this caller is not shown. */
+export const refuseHidden = ({ values, regions, access }: Hidden, language: Language): string =>
+  refuseText(
+    [speech[language].unseen(listed(values, language), regions), ...(access.personalData === false ? [speech[language].personal()] : [])].join(
+      language === 'zh' ? '' : ' ',
+    ),
+    language,
+  )
 
 function reason(problem: Problem | PlanProblem, layer: Layer, language: Language): string {
   const zh = language === 'zh'
@@ -53,6 +63,8 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
       return zh ? `${problem.period.from} 之后的期间还没有数据。` : `The period from ${problem.period.from} lies ahead; the data are about the past.`
     case 'not-loaded':
       return zh ? `数据只到 ${problem.until}。` : `The data end with ${problem.until}.`
+    case 'before-data':
+      return zh ? `数据自 ${problem.from} 起，之前没有数字。` : `The data begin on ${problem.from}; before that there is no figure.`
     case 'months-only':
       return zh
         ? `${problem.metric.label.zh}只按自然月记录，期间须由整月组成。`

@@ -16,7 +16,8 @@ export function correctSpelling(tokens: readonly Token[], vocabulary: ReadonlySe
     (/(?:ed|ing|s|e|t)$/.test(token.norm) && loose.has(looseStem(token.norm)))
   let candidates: string[] | undefined
   return tokens.map((token) => {
-    if (token.kind !== 'word' || token.norm.length < 4 || isKnown(token)) return token
+    if (token.kind !== 'word' || token.norm.length < 4) return token
+    if (isKnown(token)) return doubled(token, vocabulary)
     const root = /^(.{3,})(?:al|wise|ial)$/.exec(token.norm)?.[1]
     if (root && vocabulary.has(root)) return { ...token, norm: root, stem: root }
     const joined = splitWord(token, vocabulary)
@@ -25,6 +26,13 @@ export function correctSpelling(tokens: readonly Token[], vocabulary: ReadonlySe
     const best = nearest(token.stem, candidates) ?? nearest(token.norm, candidates)
     return best ? { ...token, norm: best, stem: best, misspelt: token.text } : token
   })
+}
+
+/** "Recuring" has the form of a verb that is known, and is one letter short of it all the same. */
+function doubled(token: Token, vocabulary: ReadonlySet<string>): Token {
+  if (vocabulary.has(token.norm) || vocabulary.has(token.stem) || known.has(token.norm)) return token
+  const right = [...token.norm].map((letter, i) => token.norm.slice(0, i) + letter + token.norm.slice(i)).find((word) => vocabulary.has(word))
+  return right === undefined ? token : { ...token, norm: right, stem: right, misspelt: token.text }
 }
 
 const looseSets = new WeakMap<ReadonlySet<string>, ReadonlySet<string>>()

@@ -6,7 +6,13 @@ import type { BasicMetric, Dimension, Layer, Metric } from './layer.ts'
 
 /** `many`: the periods are rows of the table `periods`, and each figure says by `n` to which of them it belongs. */
 export type Over = { kind: 'one'; bucket: Bucket } | { kind: 'many' }
-export type Scope = { layer: Layer; groups: readonly Dimension[]; filters: readonly Filter[]; over: Over }
+export type Scope = {
+  layer: Layer
+  groups: readonly Dimension[]
+  filters: readonly Filter[]
+  over: Over
+  /** Columns that the metric's own SQL speaks of. */ needs?: readonly string[]
+}
 
 export const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
 export const date = (day: string): string => `date '${day}'`
@@ -61,8 +67,8 @@ export function figures(metric: Metric, scope: Scope, name: string): string {
 }
 
 function basicFigures(metric: BasicMetric, scope: Scope, columns: readonly (readonly [string, string])[], at: 'start' | 'end'): string {
-  const { layer, groups, filters, over } = scope
-  const aliases = [...groups.map(({ ref }) => ref), ...filters.map(({ ref }) => ref)].map((ref) => ref.split('.')[0] ?? '')
+  const { layer, groups, filters, over, needs = [] } = scope
+  const aliases = [...groups.map(({ ref }) => ref), ...filters.map(({ ref }) => ref), ...needs].map((ref) => ref.split('.')[0] ?? '')
   const when = timeCondition(metric, over, at)
   const conditions = [...(over.kind === 'one' ? [when] : []), ...(metric.filter ? [parenthesized(metric.filter)] : []), ...filters.map(filterCondition)]
   const names = groupNames(scope)

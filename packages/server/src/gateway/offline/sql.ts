@@ -19,7 +19,7 @@ export function queryOf(plan: Plan, layer: Layer): Query {
   const { shape } = plan
   const steps: Step[] = []
   const over: Scope['over'] = shape.kind === 'total' && !plan.average ? { kind: 'one', bucket: shape.bucket } : { kind: 'many' }
-  const scope: Scope = { layer, groups: plan.groups, filters: plan.filters, over }
+  const scope: Scope = { layer, groups: plan.groups, filters: plan.filters, over, ...(plan.needs && { needs: plan.needs }) }
   if (over.kind === 'many') steps.push({ name: '', sql: periodsTable(numbered(plan)) })
   const built = plan.share
     ? shareOf(plan, scope, steps)
@@ -84,6 +84,17 @@ function measured(plan: Plan, scope: Scope): { sql: string; outs: Out[] } {
   const [of = '', per = ''] = names
   const name = columnName(`${plan.metrics[0]?.name ?? ''}_per_${plan.per.name}`)
   const groups = groupNames(scope)
+  if (plan.isShareOfPer) {
+    const columns = [of, per, `100.0 * ${of} / nullif(${per}, 0) as share_percent`]
+    return {
+      sql: `select ${[...groups, ...columns].join(', ')} from (\n${indent(sql)}\n) as both_sides`,
+      outs: [
+        { name: of, sql: of, role: role(0) },
+        { name: per, sql: per, role: { kind: 'whole' } },
+        { name: 'share_percent', sql: 'share_percent', role: { kind: 'share' } },
+      ],
+    }
+  }
   return {
     sql: `select ${[...groups, `${of}::double / nullif(${per}, 0) as ${name}`].join(', ')} from (\n${indent(sql)}\n) as both_sides`,
     outs: [{ name, sql: name, role: role(0) }],
@@ -244,8 +255,8 @@ function finish(plan: Plan, steps: readonly Step[], built: Built): Query {
   const ranked = (measure ?? value)?.name ?? ''
   const conditions = plan.having.map((condition) => {
     const column =
-      condition.of === 'change'
-        ? built.columns.find(({ role }) => role.kind === 'rate')
+      condition.of !== 'value'
+        ? built.columns.find(({ role }) => role.kind === (condition.of === 'change' ? 'rate' : 'change'))
         : built.columns.find(({ role }) => role.kind === 'figure' && role.metric === condition.metric)
     return `${(column ?? value)?.name ?? ''} ${condition.comparison} ${condition.value}`
   })
@@ -279,5 +290,25 @@ function finish(plan: Plan, steps: readonly Step[], built: Built): Query {
     }
   const tail = built.isGrouped ? `\norder by ${order.join(', ')}` : ''
   const limit = rank?.limit !== undefined && !rank.within ? `\nlimit ${rank.limit}` : ''
+  if (plan.fold) return folded(plan, built, prefix, `${body}${tail}${limit}`)
   return { sql: `${prefix}${body}${tail}${limit}`, columns: built.columns.map(({ name, role }) => ({ name, role })) }
+}
+
+/** The groups in one row: what they come to together, beside the whole if that was asked for, or on average. */
+function folded(plan: Plan, built: Built, prefix: string, body: string): Query {
+  const kept = built.columns.filter(({ role }) => role.kind === 'figure' || role.kind === 'whole' || role.kind === 'share')
+  const value = kept.find(({ role }) => role.kind === 'figure')?.name ?? ''
+  const whole = kept.find(({ role }) => role.kind === 'whole')?.name ?? ''
+  const figureOf = ({ name, role }: Out): string =>
+    role.kind === 'whole'
+      ? `max(${name})`
+      : role.kind === 'share'
+        ? `100.0 * sum(${value}) / nullif(max(${whole}), 0)`
+        : plan.fold === 'sum'
+          ? `sum(${name})`
+          : `avg(${name})`
+  return {
+    sql: `${prefix}select ${kept.map((column) => `${figureOf(column)} as ${column.name}`).join(', ')}\nfrom (\n${indent(body)}\n) as groups`,
+    columns: kept.map(({ name, role }) => ({ name, role })),
+  }
 }

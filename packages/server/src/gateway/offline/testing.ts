@@ -1,7 +1,7 @@
 // For tests: plays the agent loop around the planner, with real tools.
 import { spawnSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
-import type { LanguageModelV4CallOptions, LanguageModelV4Prompt } from '@ai-sdk/provider'
+import type { LanguageModelV4CallOptions, LanguageModelV4FunctionTool, LanguageModelV4Prompt } from '@ai-sdk/provider'
 import { buildLexicon } from './lexicon.ts'
 import { parseLayer } from './layer.ts'
 import { offlinePlanner } from './model.ts'
@@ -13,12 +13,19 @@ export type Tools = Record<string, (input: Record<string, unknown>) => unknown>
 export type Played = { text: string; calls: { tool: string; input: Record<string, unknown>; output: unknown }[]; prompt: LanguageModelV4Prompt }
 
 const turnsMax = 30
+const schemas: Record<string, NonNullable<LanguageModelV4FunctionTool['inputSchema']>> = {
+  query: { type: 'object', properties: { sql: { type: 'string' }, title: { type: 'string' }, show: { type: 'boolean' } } },
+}
 
 /** Asks, executes the tools that are called, and gives back the answer with all that happened on the way. */
 export async function play(question: string, tools: Tools, before: LanguageModelV4Prompt = []): Promise<Played> {
   const model = offlinePlanner()
   const prompt: LanguageModelV4Prompt = [...before, { role: 'user', content: [{ type: 'text', text: question }] }]
-  const offered: LanguageModelV4CallOptions['tools'] = Object.keys(tools).map((name) => ({ type: 'function', name, inputSchema: { type: 'object' } }))
+  const offered: LanguageModelV4CallOptions['tools'] = Object.keys(tools).map((name) => ({
+    type: 'function',
+    name,
+    inputSchema: schemas[name] ?? { type: 'object' },
+  }))
   const calls: Played['calls'] = []
   for (let turn = 0; turn < turnsMax; turn++) {
     const { content } = await model.doGenerate({ prompt, tools: offered })

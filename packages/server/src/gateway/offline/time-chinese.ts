@@ -61,6 +61,9 @@ type Phrase = (cursor: Cursor, at: number) => Read<TimePhrase>[]
 
 /** Every way to read a phrase that begins at `at`, without what stands around it (以来, 从…到, 末). */
 export function chinesePhrases(tokens: readonly Token[], at: number, calendar: Calendar): Read<TimePhrase>[] {
+  const first = tokens[at]
+  // English has readers of its own; only numbers and a few letters begin phrases in both.
+  if (!first || (first.kind === 'word' && !['q', 'h', 'fy'].includes(first.norm))) return []
   const cursor = { tokens, calendar }
   return phrases.flatMap((phrase) => phrase(cursor, at))
 }
@@ -221,6 +224,7 @@ const rollings: Phrase = (cursor, at) => {
   if (!number || number.value < 1 || number.value > 4_000) return []
   const unit = firstOf(cursor, optional(cursor, optional(cursor, number.next, '个'), '完整的', '完整', '整'), unitNames)
   if (!unit) return []
+  if (unit.value[1] === 'year') return [{ value: reading.rollingYears(calendar, number.value, unit.value[2]), next: unit.next }]
   return read(reading.rolling(calendar, unit.value[1], number.value, unit.value[2]), unit.next)
 }
 

@@ -14,6 +14,7 @@ const emphatic = new Set(['full', 'complete', 'completed', 'whole', 'entire', 'c
 
 /** Every way to read a phrase that begins at `at`, without the words that stand around it (since, from … to, end of). */
 export function englishPhrases(tokens: readonly Token[], at: number, calendar: Calendar): Read<TimePhrase>[] {
+  if (tokens[at]?.kind === 'han') return []
   const cursor = { tokens, calendar }
   const start = tokens[at]?.norm === 'the' || tokens[at]?.norm === 'year' ? [at, at + 1] : [at]
   return start.flatMap((from) => phrases.flatMap((phrase) => phrase(cursor, from)))
@@ -214,6 +215,7 @@ const rollings: Phrase = (cursor, at) => {
     const { from: start, to } = year.value.period
     return read(isRolling ? { from: addUnits(to, unit, -count.value), to } : { from: start, to: addUnits(start, unit, count.value) }, year.next)
   })
+  if (isRolling && unit === 'year') return [...inside, { value: reading.rollingYears(calendar, count.value, said), next: next + 1 }]
   return [...inside, ...(isRolling ? read(reading.rolling(calendar, unit, count.value, said), next + 1) : [])]
 }
 

@@ -26,6 +26,8 @@ export type TimePhrase = {
   period: Period
   /** A moment of the period was meant: "at the end of", "as of". */
   edge?: 'start' | 'end'
+  /** "Month end" without saying of which. */
+  isBare?: boolean
   /** Both ends of a range, since "from Q1 to Q2" is a range for tickets and a comparison for growth. */
   pair?: [Period, Period]
   /** Open towards one side. */
@@ -42,6 +44,8 @@ export type TimePhrase = {
   saidToday?: boolean
   /** The year that was said, for that neighbour. */
   year?: Period
+  /** "The last two years": months in a row for a sum, full years where each is asked for. */
+  years?: Period
 }
 
 export type YearRef = { period: Period; /** Years from now, when it was said so. */ offset?: number; isBare?: boolean; saidSystem?: System }
@@ -90,6 +94,14 @@ export function rolling(calendar: Calendar, unit: Unit, count: number, said?: Sy
   const system = said ?? calendar.system
   const to = startOf(calendar.today, unit, system, calendar.fiscal)
   return { from: unitAt(to, unit, -count, system, calendar.fiscal).from, to, unit, count, system }
+}
+
+/** "The last three years": twelve months each, and beside them the full years that are over. */
+export function rollingYears(calendar: Calendar, count: number, said?: System): TimePhrase {
+  const system = said ?? calendar.system
+  const to = startOf(calendar.today, 'year', system, calendar.fiscal)
+  const years: Period = { from: unitAt(to, 'year', -count, system, calendar.fiscal).from, to, unit: 'year', count, system }
+  return { period: said ? years : rolling(calendar, 'year', count), years }
 }
 
 /** The last such day that there has been. */

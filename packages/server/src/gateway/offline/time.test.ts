@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { timesAt, type TimeReader } from './time.ts'
+import { timeReader, timesAt } from './time.ts'
 import type { Calendar } from './time-reading.ts'
 import { tokenize } from './tokens.ts'
 
@@ -14,7 +14,7 @@ const plain: Calendar = { ...fiscal, fiscal: { startMonth: 1, namedAfter: 'end' 
 
 /** The longest reading that begins at the first word, as "first day / day after the last", with its edge. */
 function read(text: string, calendar = fiscal): string {
-  const reader: TimeReader = { tokens: tokenize(text), calendar, named: [] }
+  const reader = timeReader(tokenize(text), calendar, [])
   const [best] = timesAt(reader, 0).sort((a, b) => b.next - a.next)
   if (!best || best.next < reader.tokens.filter((token) => token.norm !== '?').length)
     return best ? `only ${best.next} of ${reader.tokens.length} words` : 'nothing'

@@ -8,7 +8,15 @@ import type { Token } from './tokens.ts'
 /** A phrase that the semantic layer has worked out itself, as the stems of its words. */
 export type NamedPeriod = { words: readonly string[]; period: Period }
 
-export type TimeReader = { tokens: readonly Token[]; calendar: Calendar; named: readonly NamedPeriod[] }
+/** `known`: what begins at a token, since a range, "since" and "until" all ask for it again. */
+export type TimeReader = { tokens: readonly Token[]; calendar: Calendar; named: readonly NamedPeriod[]; known: Map<number, Read<TimePhrase>[]> }
+
+export const timeReader = (tokens: readonly Token[], calendar: Calendar, named: readonly NamedPeriod[]): TimeReader => ({
+  tokens,
+  calendar,
+  named,
+  known: new Map(),
+})
 
 /** All time expressions that begin at `at`. */
 export function timesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
@@ -19,7 +27,8 @@ export function timesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
 function phrasesAt({ tokens, calendar, named }: TimeReader, at: number): Read<TimePhrase>[] {
   const from = tokens[at]?.norm === 'the' ? at + 1 : at
   const known = named.flatMap(({ words, period }) => {
-    const isHere = words.every((word, i) => tokens[from + i]?.stem === word || tokens[from + i]?.norm === word)
+    const isAt = (word: string, i: number) => tokens[from + i]?.stem === word || tokens[from + i]?.norm === word
+    const isHere = isAt(words[0] ?? '', 0) && words.every(isAt)
     return isHere
       ? [{ value: { period, isRelative: period.to <= calendar.today, ...(period.unit === 'year' && { year: period }) }, next: from + words.length }]
       : []
@@ -64,6 +73,12 @@ const literally = (reader: TimeReader, at: number, texts: readonly string[]): nu
 
 /** A phrase, or a moment of it: the end of last quarter, year-end 2025, 上季度末, 2025年底. */
 function edgesAt(reader: TimeReader, at: number): Read<TimePhrase>[] {
+  const known = reader.known.get(at) ?? findEdges(reader, at)
+  reader.known.set(at, known)
+  return known
+}
+
+function findEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   const phrases = phrasesAt(reader, at)
   const suffixed = phrases.flatMap(({ value, next }) => {
     const english = skip(reader, next, ['-', "'"])
@@ -97,11 +112,11 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   }
   const edge = endWords.includes(norm(reader, from)) ? 'end' : startWords.includes(norm(reader, from)) ? 'start' : undefined
   if (edge && norm(reader, from + 1) === 'of') {
-    const inner = skip(reader, from + 2, ['the'])
+    const inner = skip(reader, from + 2, ['the', 'each', 'every', 'of'])
     const named = phrasesAt(reader, inner).map(({ value, next }): Read<TimePhrase> => ({ value: { ...value, edge }, next }))
     const noun = skip(reader, inner, ['fiscal', 'financial', 'calendar'])
     const unit = unitNames[norm(reader, noun)]
-    return unit && named.length === 0 ? [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next: noun + 1 }] : named
+    return unit && named.length === 0 ? [{ value: { period: lastOver(reader.calendar, unit, edge), edge, isBare: true }, next: noun + 1 }] : named
   }
   // year-end 2025 · fiscal year end · month-end
   const fiscal = norm(reader, from) === 'fiscal' || norm(reader, from) === 'calendar' ? from + 1 : from
@@ -110,7 +125,7 @@ function englishEdges(reader: TimeReader, at: number): Read<TimePhrase>[] {
   if (unit && norm(reader, end) === 'end') {
     const inner = skip(reader, end + 1, ['of', 'in'])
     const named = phrasesAt(reader, inner).map(({ value, next }) => ({ value: { ...value, edge: 'end' as const }, next }))
-    return [...named, { value: { period: lastOver(reader.calendar, unit, 'end'), edge: 'end' as const }, next: end + 1 }]
+    return [...named, { value: { period: lastOver(reader.calendar, unit, 'end'), edge: 'end' as const, isBare: true }, next: end + 1 }]
   }
   return []
 }
@@ -129,10 +144,12 @@ const bare: readonly [string, Unit, 'start' | 'end'][] = [
 
 /** 年初, 月底 with nothing before them. */
 const bareEdges = (reader: TimeReader, at: number): Read<TimePhrase>[] =>
-  bare.flatMap(([text, unit, edge]): Read<TimePhrase>[] => {
-    const next = after(reader.tokens, at, text)
-    return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge }, next }]
-  })
+  ['每', '各', '个', '逐'].includes(norm(reader, at - 1))
+    ? []
+    : bare.flatMap(([text, unit, edge]): Read<TimePhrase>[] => {
+        const next = after(reader.tokens, at, text)
+        return next === undefined ? [] : [{ value: { period: lastOver(reader.calendar, unit, edge), edge, isBare: true }, next }]
+      })
 
 /** "The end of the quarter" with nothing else: the last one there was. Its start: that of the present one. */
 const lastOver = (calendar: Calendar, unit: Unit, edge: 'start' | 'end'): Period =>
@@ -200,7 +217,10 @@ function trailing(reader: TimeReader, { value, next }: Read<TimePhrase>): Read<T
   const found: Read<TimePhrase>[] = []
   const soFar = literally(reader, next, ['sofar', 'todate', 'tilldate', 'untilnow', '迄今'])
   if (soFar !== undefined) found.push({ value, next: soFar })
-  const open = literally(reader, next, ['onwards', 'onward', '以来', '至今', '起', '以后', '之后', '开始'])
+  // 上季度开始的 is "from last quarter on", 上季度开始试用 "began a trial last quarter".
+  const begins = literally(reader, next, ['开始'])
+  const isOpen = begins !== undefined && ['', '的', '，', ',', '每', '各', '按', '到', '至', '，'].includes(norm(reader, begins))
+  const open = literally(reader, next, ['onwards', 'onward', '以来', '至今', '起', '以后', '之后']) ?? (isOpen ? begins : undefined)
   if (open !== undefined) found.push({ value: since(reader, value), next: open })
   const before = literally(reader, next, ['以前', '之前', '前'])
   if (before !== undefined && !value.ago)

@@ -13,6 +13,8 @@ export type Token = {
   end: number
   /** Nothing stands between it and the token before it. */
   isGlued: boolean
+  /** Followed by 's. */
+  isPossessive?: boolean
   /** What stood there before spelling was corrected. */
   misspelt?: string
 }
@@ -34,6 +36,8 @@ export function tokenize(text: string): Token[] {
     // A possessive adds nothing that is not said by the words around it.
     if (kind === 'word' && norm === 's' && last?.norm === "'" && last.isGlued) {
       tokens.pop()
+      const owner = tokens.at(-1)
+      if (owner) owner.isPossessive = true
       continue
     }
     tokens.push({ kind, text: raw, norm, stem: kind === 'word' ? singular(norm) : norm, start, end: start + raw.length, isGlued: last?.end === start })
@@ -77,7 +81,7 @@ const irregular: Record<string, string> = {
   statuses: 'status',
   bonuses: 'bonus',
 }
-const notPlural = /(ss|us|is|news|series|sales|always|was|has|does|yes|this|its|his|as|plus|versus|status|basis|vs)$/
+const notPlural = /(^hows|^whats|^wheres|ss|us|is|news|series|sales|always|was|has|does|yes|this|its|his|as|plus|versus|status|basis|vs)$/
 
 /** Good enough for the nouns of business: plurals only, since verb forms tell metrics apart (open, opened). */
 export function singular(word: string): string {
@@ -141,7 +145,7 @@ const irregularVerbs: Record<string, string> = {
 
 /** A form that says that something has happened: opened, sold, lost. */
 export const isPastForm = (word: string): boolean =>
-  /ed$|billing$/.test(word) || /^(?:lost|won|paid|sold|sent|began|grew|left|came|spent|took|made|gave|bought|kept)$/.test(word)
+  /ed$|billing$/.test(word) || /^(?:lost|won|paid|sold|sent|began|grew|left|came|spent|took|taken|made|gave|given|bought|kept|begun|grown)$/.test(word)
 
 export const isHan = (token: Token): boolean => token.kind === 'han'
 export const isChinese = (text: string): boolean => /\p{Script=Han}/u.test(text)

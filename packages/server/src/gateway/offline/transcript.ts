@@ -83,3 +83,10 @@ export function resultOf({ done }: Transcript, tool: string, input: unknown): { 
   const last = found.at(-1)
   return last && { output: last.output, isError: last.isError, times: found.length }
 }
+
+/** Whether a tool that is offered has such an input. */
+export function takes({ tools }: Transcript, tool: string, input: string): boolean {
+  const schema = tools.find(({ name }) => name === tool)?.schema
+  const properties = typeof schema === 'object' && schema !== null && 'properties' in schema ? schema.properties : undefined
+  return typeof properties === 'object' && properties !== null && input in properties
+}
