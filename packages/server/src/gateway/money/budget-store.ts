@@ -1,0 +1,125 @@
+/** Budgets and their events, as tables. Counters are changed in `reserve-store.ts` and `settle-store.ts` alone. */
+import type { Budget, BudgetCounter, BudgetEvent } from '@longhaul/protocol'
+import { type Tx, sql } from '../../db/index.ts'
+import type { OpenBudget } from './budget.ts'
+
+export const budgetsMax = 1_000
+
+/** The tenant's budgets with the windows that are open at this moment. */
+export async function openBudgets(db: Tx, tenantId: string): Promise<{ budgets: OpenBudget[]; nowMs: number }> {
+  const [row] = await db.rows<{ budgets: (Omit<OpenBudget, 'startsAt' | 'endsAt'> & { startsAt: number; endsAt: number | null })[] | null; nowMs: number }>(sql`
+    with clock as materialized (select clock_timestamp() as now)
+    select extract(epoch from clock.now)::double precision * 1000 as "nowMs", (
+      select json_agg(json_build_object(
+        'id', id, 'name', name, 'scope', scope, 'subject', subject, 'per', per, 'unit', unit, 'limit', limit_amount,
+        'startsAt', extract(epoch from case when per in ('run', 'total') then 'epoch' else date_trunc(per, clock.now, time_zone) end) * 1000,
+        'endsAt', case when per not in ('run', 'total')
+          then extract(epoch from (date_trunc(per, clock.now at time zone time_zone) + ('1 ' || per)::interval) at time zone time_zone) * 1000 end
+      ) order by id)
+      from (select * from budgets where tenant_id = ${tenantId} order by id limit ${budgetsMax}) as budget
+    ) as budgets
+    from clock`)
+  const toDate = (ms: number | null) => (ms === null ? null : new Date(ms))
+  return {
+    budgets: (row?.budgets ?? []).map((budget) => ({ ...budget, startsAt: new Date(budget.startsAt), endsAt: toDate(budget.endsAt) })),
+    nowMs: Number(row?.nowMs),
+  }
+}
+
+type BudgetRow = Omit<Budget, 'limit' | 'createdAt' | 'updatedAt'> & { limitAmount: number; createdAt: Date; updatedAt: Date }
+export type NewBudget = Omit<BudgetRow, 'createdAt' | 'updatedAt'> & { tenantId: string }
+
+const columns = sql`id, name, scope, subject, per, time_zone as "timeZone", unit, limit_amount as "limitAmount", set_by as "setBy", created_at as "createdAt", updated_at as "updatedAt"`
+
+export async function listBudgets(db: Tx, tenantId: string, limit: number): Promise<BudgetRow[]> {
+  return db.rows<BudgetRow>(sql`select ${columns} from budgets where tenant_id = ${tenantId} order by name limit ${limit}`)
+}
+
+export async function findBudget(db: Tx, tenantId: string, name: string): Promise<BudgetRow | undefined> {
+  const [row] = await db.rows<BudgetRow>(sql`select ${columns} from budgets where tenant_id = ${tenantId} and name = ${name}`)
+  return row
+}
+
+/** Makes the budget of this name, or sets the limit of the one there is. Undefined when that one is about something else: its counters would mean nothing any more. */
+export async function upsertBudget(db: Tx, budget: NewBudget): Promise<BudgetRow | undefined> {
+  const { tenantId, id, name, scope, subject, per, timeZone, unit, limitAmount, setBy } = budget
+  const [row] = await db.rows<BudgetRow>(sql`
+    insert into budgets (tenant_id, id, name, scope, subject, per, time_zone, unit, limit_amount, set_by)
+    select ${tenantId}, ${id}, ${name}, ${scope}, ${subject}, ${per}, ${timeZone}, ${unit}, ${limitAmount}, ${setBy}
+    where clock_timestamp() at time zone ${timeZone}::text is not null
+    on conflict (tenant_id, name) do update set limit_amount = excluded.limit_amount, set_by = excluded.set_by, updated_at = clock_timestamp()
+    where (budgets.scope, budgets.subject, budgets.per, budgets.time_zone, budgets.unit)
+      = (excluded.scope, excluded.subject, excluded.per, excluded.time_zone, excluded.unit)
+    returning ${columns}`)
+  return row
+}
+
+export async function countBudgets(db: Tx, tenantId: string): Promise<number> {
+  const [row] = await db.rows<{ count: number }>(sql`select count(*)::int as count from budgets where tenant_id = ${tenantId}`)
+  return row?.count ?? 0
+}
+
+/** With its counters. What calls under way hold on them is forgotten; they are recorded all the same. */
+export async function deleteBudget(db: Tx, tenantId: string, name: string): Promise<BudgetRow | undefined> {
+  const [row] = await db.rows<BudgetRow>(sql`delete from budgets where tenant_id = ${tenantId} and name = ${name} returning ${columns}`)
+  return row
+}
+
+type CounterRow = Omit<BudgetCounter, 'startsAt' | 'endsAt' | 'spent' | 'reserved' | 'overrun' | 'left'> & {
+  startsAt: Date
+  endsAt: Date | null
+  spent: number
+  reserved: number
+  overrun: number
+}
+
+/** The counters of a budget, those of open windows first and of them the fullest first. */
+export async function listCounters(db: Tx, budgetId: string, limit: number): Promise<CounterRow[]> {
+  return db.rows<CounterRow>(sql`
+    select subject, run_id as "runId", starts_at as "startsAt", ends_at as "endsAt", spent, reserved, overrun
+    from budget_counters
+    where budget_id = ${budgetId}
+    order by coalesce(ends_at, 'infinity') desc, spent + reserved desc, id
+    limit ${limit}`)
+}
+
+type EventRow = Omit<BudgetEvent, 'at' | 'limit' | 'spent'> & { at: Date; limitAmount: number; spentAmount: number }
+
+/** Newest first. `before` is the instant and id of the last one of the page before. */
+export async function listBudgetEvents(
+  db: Tx,
+  { tenantId, name, before, limit }: { tenantId: string; name: string | undefined; before: { at: string; id: string } | undefined; limit: number },
+): Promise<EventRow[]> {
+  return db.rows<EventRow>(sql`
+    select event.id, budgets.name as budget, budgets.unit, counter.subject, counter.run_id as "runId", event.kind, event.percent,
+      event.limit_amount as "limitAmount", event.spent as "spentAmount", event.at
+    from budget_events event
+    join budgets on budgets.id = event.budget_id
+    join budget_counters counter on counter.id = event.counter_id
+    where event.tenant_id = ${tenantId} and (${name ?? null}::text is null or budgets.name = ${name ?? null})
+      and (${before?.at ?? null}::timestamptz is null or (event.at, event.id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}::uuid))
+    order by event.at desc, event.id desc
+    limit ${limit}`)
+}
+
+/** The first refusal of a window. Later ones are no news. */
+export async function insertRefusal(db: Tx, counterId: number): Promise<void> {
+  await db.rows(sql`
+    insert into budget_events (tenant_id, counter_id, budget_id, kind, percent, limit_amount, spent)
+    select counter.tenant_id, counter.id, budgets.id, 'refused', 100, budgets.limit_amount, counter.spent
+    from budget_counters counter join budgets on budgets.id = counter.budget_id
+    where counter.id = ${counterId}
+    on conflict do nothing`)
+}
+
+/** Counters of windows that ended `keepMs` ago, with their events: what was spent stays in `usage`. Those that still hold something stay. */
+export async function deleteOldCounters(db: Tx, keepMs: number, limit: number): Promise<number> {
+  const rows = await db.rows(sql`
+    with old as materialized (
+      select id from budget_counters
+      where ends_at < clock_timestamp() - ${keepMs} * interval '1 ms' and reserved = 0
+      order by id limit ${limit} for update skip locked
+    )
+    delete from budget_counters using old where budget_counters.id = old.id returning budget_counters.id`)
+  return rows.length
+}
