@@ -50,7 +50,8 @@ test('200 callers at three nodes: every commit is within the limit, and all of i
   )
   for (const node of nodes) await node.stop()
   const [seen] = await watched(t.db)
-  expect(seen?.worst).toBe(0) // The limit was reached to the last nanodollar, and never passed.
+  expect(seen?.worst).toBeLessThanOrEqual(0)
+  expect(seen?.most).toBeGreaterThan(limit - worstOfCall) // It was really at the limit.
   expect(count).toMatchObject({ exhausted: 200 })
   expect(count.admitted).toBeGreaterThan(200)
   expect(count.busy).toBeGreaterThan(0)

@@ -49,6 +49,8 @@ export type HeldCall = { row: unknown; outputTokensMax: number | null; priceId: 
 /**
  * Holds what these calls need, on all counters or on none: one update of each counter for all of them. The counters are locked first,
  * in the order of their numbers, as by everybody who changes them; what is compared is what was locked, whatever this node thought it knew.
+ * The update takes everything from the locked rows: a row that somebody has changed since the statement began is first computed and checked as it was then, and
+ * a check that fails on what is no longer so fails the statement.
  * `isDone` false: it did not fit, or a counter is gone. `states` is how the locked counters were before.
  */
 export async function reserve(
@@ -60,7 +62,7 @@ export async function reserve(
     with wanted as (
       select counter, amount from json_to_recordset(${wanted}::json) as w(counter bigint, amount bigint)
     ), locked as materialized (
-      select counter.id, counter.spent, counter.reserved, budgets.limit_amount as "limit"
+      select counter.id, counter.spent, counter.reserved, counter.overrun, budgets.limit_amount as "limit"
       from budget_counters counter join budgets on budgets.id = counter.budget_id
       where counter.id in (select counter from wanted)
       order by counter.id
@@ -71,7 +73,7 @@ export async function reserve(
       where locked.id is null or locked.spent + locked.reserved + wanted.amount > locked.limit
     ), held as (
       update budget_counters counter
-      set reserved = counter.reserved + wanted.amount, granted = locked.limit
+      set spent = locked.spent, reserved = locked.reserved + wanted.amount, overrun = locked.overrun, granted = locked.limit
       from wanted, locked, verdict
       where counter.id = wanted.counter and locked.id = wanted.counter and verdict.is_fitting
     ), recorded as (
@@ -80,7 +82,7 @@ export async function reserve(
       from json_to_recordset(${JSON.stringify(rows)}::json) as r(tenant text, id uuid, run uuid, op text, attempt int, holds json, call json), verdict
       where verdict.is_fitting
     )
-    select verdict.is_fitting as "isDone", coalesce((select json_agg(locked) from locked), '[]') as states,
+    select verdict.is_fitting as "isDone", coalesce((select json_agg(json_build_object('id', id, 'spent', spent, 'reserved', reserved, 'limit', "limit")) from locked), '[]') as states,
       extract(epoch from clock_timestamp())::double precision * 1000 as "nowMs"
     from verdict`)
   return row ?? { isDone: false, states: [], nowMs: NaN }
