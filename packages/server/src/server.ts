@@ -8,6 +8,7 @@ import { type Config, workerEnvironment } from './config.ts'
 import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { openGateway } from './gateway/index.ts'
+import { bookingSql, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
@@ -92,6 +93,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     offline: offlinePlanner(),
     log,
   })
+  const money = openMoney({ db, log })
+  await money.start()
+  onStop('money', money.stop)
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
@@ -116,7 +120,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     log,
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
-    executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
+    executors: makeExecutors({ gateway, money, sandboxes, files, folderOf: agents.folderOf }),
+    booking: bookingSql,
     execute: workers.execute,
     onReleased: workers.release,
   })

@@ -25,13 +25,18 @@ import type { ClaimedRun, InboxRow, JournalRow } from './run-store.ts'
 
 /** What a server-side step may use while it executes. */
 export type StepContext = {
-  run: { id: string; tenantId: string; agent: string; version: string }
+  run: Pick<ClaimedRun, 'id' | 'tenantId' | 'agent' | 'version' | 'sessionId' | 'asker'>
   op: string
+  attempt: number
+  /** This attempt was begun before, here or at a node that is gone, and nobody recorded how it ended. */
+  isRepeated: boolean
   signal: AbortSignal
   /** Passes on what happens meanwhile to whoever watches. Not recorded. */
   live(frame: { type: 'text-delta'; text: string } | { type: 'output-delta'; stream: 'stdout' | 'stderr'; text: string }): void
   /** A model step of this run: what it was asked, and its answer if there is one yet. */
   lookup(op: string): { input: Json; output: Json | undefined } | undefined
+  /** Has a row for `EngineOptions.booking` written in the transaction that records how this attempt ended, well or not. Not when `signal` is aborted: nothing is recorded then. */
+  book(row: string): void
 }
 
 /** Executes one step that a worker may not. */
@@ -314,10 +319,20 @@ export class ActiveRun {
     return problem !== undefined
   }
 
-  #stepFailed(op: string, kind: StepKind, name: string, attempt: number, failure: Failure, retryInMs: number | null, durationMs?: number): void {
+  #stepFailed(
+    op: string,
+    kind: StepKind,
+    name: string,
+    attempt: number,
+    failure: Failure,
+    retryInMs: number | null,
+    durationMs?: number,
+    booked: string[] = [],
+  ): void {
     const frame: ServerFrame =
       retryInMs === null ? { type: 'op.failed', run: this.id, op, failure } : { type: 'op.retry', run: this.id, op, attempt: attempt + 1, delayMs: retryInMs }
     this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs, ...(durationMs !== undefined && { durationMs }) } }], {
+      booked,
       frames: [frame],
     })
   }
@@ -327,8 +342,7 @@ export class ActiveRun {
     const known = this.history.ops.get(op)
     if (this.#executing.has(op) || (known && known.state !== 'open')) return
     const policy = retry ?? defaultRetry
-    const execute = (attempt: number) => void this.#execute({ op, kind, name, input, attempt, policy })
-    if (known?.isStarted) return execute(known.attempt)
+    if (known?.isStarted) return void this.#execute({ op, kind, name, input, attempt: known.attempt, policy }, true)
     if (this.#isRefusedInput(op, kind, name, 1, input)) return
     this.#begin({ op, kind, name, input, attempt: known?.attempt ?? 1, policy })
   }
@@ -343,11 +357,12 @@ export class ActiveRun {
     })
   }
 
-  async #execute(step: ServerStep): Promise<void> {
+  async #execute(step: ServerStep, isRepeated = false): Promise<void> {
     const { op, kind, name, input, attempt, policy } = step
     const controller = this.#executing.get(op) ?? new AbortController()
     this.#executing.set(op, controller)
     const { signal } = controller
+    const booked: string[] = []
     const from = monotonicMs()
     const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
     try {
@@ -356,7 +371,10 @@ export class ActiveRun {
       const result = await executor.execute(input, {
         run: this.row,
         op,
+        attempt,
+        isRepeated,
         signal,
+        book: (row) => void booked.push(row),
         live: (frame) => this.#ports.onLive(this.id, op, frame),
         lookup: (path) => {
           const found = this.history.ops.get(path)
@@ -377,16 +395,17 @@ export class ActiveRun {
             data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() },
           },
         ],
-        { frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] },
+        { booked, frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] },
       )
     } catch (error) {
       if (signal.aborted || this.#isLeaving) return
       this.#executing.delete(op)
       const failure = storable(toFailure(error))
       const delayMs = retryDelayMs(attempt, failure, policy, random)
-      if (delayMs === null) return this.#stepFailed(op, kind, name, attempt, failure, null, elapsed())
+      if (delayMs === null) return this.#stepFailed(op, kind, name, attempt, failure, null, elapsed(), booked)
       this.#executing.set(op, new AbortController())
       this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs: delayMs, durationMs: elapsed() } }], {
+        booked,
         then: () => this.#arm(op, delayMs, () => this.#begin({ ...step, attempt: attempt + 1 })),
       })
     }
@@ -532,9 +551,16 @@ export class ActiveRun {
   /** Puts events and what belongs to them on their way. `frames` and `then` follow once they are durable. */
   #append(
     events: NewEvent[],
-    { change, frames, then, approvals, taken }: { change?: Change; frames?: ServerFrame[]; then?: () => void; approvals?: string[]; taken?: string[] } = {},
+    {
+      change,
+      frames,
+      then,
+      approvals,
+      taken,
+      booked = [],
+    }: { change?: Change; frames?: ServerFrame[]; then?: () => void; approvals?: string[]; taken?: string[]; booked?: string[] } = {},
   ): void {
-    let bytes = 0
+    let bytes = booked.reduce((sum, row) => sum + row.length, 0)
     const rows = events.map((event) => {
       this.history.apply(event)
       const row = eventRow({ runId: this.id, tenantId: this.row.tenantId, epoch: this.epoch, seq: this.#seq++, previousHash: this.#lastHash }, event)
@@ -555,6 +581,7 @@ export class ActiveRun {
       change: changeRow,
       approvals,
       taken,
+      booked,
       bytes: bytes + (changeRow?.length ?? 0),
       onDurable: () => {
         this.#durable = durable

@@ -17,6 +17,7 @@ import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { ActiveRun, type Executors, type RunFrame, type StepContext, eventRow } from './active-run.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
+import type { Booking } from './flush-store.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { releaseStrays } from './node-store.ts'
 import { type Node, openNode } from './node.ts'
@@ -81,6 +82,8 @@ export type EngineOptions = {
   onReleased(runId: string): void
   /** How a run's input and output read as words of a conversation. */
   toMessages(turns: SessionTurn[]): Message[]
+  /** What executors' `book` writes into, in the flush that records their step. */
+  booking?: Booking
   /** Runs executed here at once. The others wait in the database. */
   activeMax?: number
   pollMs?: number
@@ -128,7 +131,7 @@ export function openEngine(options: EngineOptions): Engine {
       claims.wake()
     },
   })
-  const journal: Journal = openJournal({ db, node, log })
+  const journal: Journal = openJournal({ db, node, log, booking: options.booking })
 
   /** A watcher at fault is its own affair, never the run's. */
   function tellWatchers(runId: string, tell: (watcher: Watcher) => void): void {

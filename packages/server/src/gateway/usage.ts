@@ -1,6 +1,8 @@
 import type { LanguageModelV4Usage } from '@ai-sdk/provider'
 import type { Usage } from '@longhaul/protocol'
+import { type TokenBuckets, type UsageDialect, noTokens, readUsage } from './money/index.ts'
 import { costUsd } from './prices.ts'
+import type { ProviderName } from './providers.ts'
 
 /** More tokens than any call can use: a count above it is a fault of the provider. */
 const tokensMax = 1_000_000_000
@@ -22,6 +24,27 @@ export function toUsage(model: string, reported: LanguageModelV4Usage | undefine
     output: output ?? 0,
     costUsd: isKnown || model.startsWith('offline/') ? costUsd(model, { input: input ?? 0, cachedInput, cacheWrite, output: output ?? 0 }, at) : null,
   }
+}
+
+const dialects: Record<ProviderName, UsageDialect | undefined> = {
+  openai: 'openai-responses',
+  anthropic: 'anthropic',
+  google: 'google',
+  compatible: 'openai-chat',
+  offline: undefined,
+}
+
+/** The provider's own report where it is kept, since it knows more kinds of tokens; else the package's reading of it. */
+export function toBuckets(provider: ProviderName, reported: LanguageModelV4Usage | undefined): TokenBuckets | undefined {
+  const dialect = dialects[provider]
+  const read = dialect && readUsage(dialect, reported?.raw)
+  if (read) return read
+  const [input, output] = [count(reported?.inputTokens.total), count(reported?.outputTokens.total)]
+  if (input === undefined || output === undefined) return provider === 'offline' ? noTokens : undefined
+  const cacheRead = Math.min(input, count(reported?.inputTokens.cacheRead) ?? 0)
+  const cacheWrite = Math.min(input - cacheRead, count(reported?.inputTokens.cacheWrite) ?? 0)
+  const reasoning = Math.min(output, count(reported?.outputTokens.reasoning) ?? 0)
+  return { ...noTokens, input: input - cacheRead - cacheWrite, cacheRead, cacheWrite, output: output - reasoning, reasoning }
 }
 
 const count = (value: number | undefined) => (Number.isSafeInteger(value) && value! >= 0 && value! <= tokensMax ? value : undefined) // A safe integer is a number.

@@ -7,6 +7,7 @@ import { type Files, makeExecutors, openFiles, runServices, toMessages } from '.
 import { httpApi, implementAll } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
+import { bookingSql, openMoney } from '../../src/gateway/money/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
 import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openSandboxes } from '../../src/sandbox/index.ts'
@@ -39,7 +40,8 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     leaseMs: 60_000,
     pollMs: 50,
     toMessages,
-    executors: makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
+    executors: makeExecutors({ gateway, money: openMoney({ db, log: silentLog }), sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
+    booking: bookingSql,
     execute(assignment) {
       assignments.set(assignment.id, assignment)
       const opening = openings[assignment.agent]

@@ -28,6 +28,9 @@ export type Money = Service & {
    * row that `settlement` makes. Resolves when it is durable. Never rejects: what cannot be written now is written by the sweep.
    */
   settle(reservation: Reservation, outcome: Outcome): Promise<void>
-  /** The same as a row for `bookingSql`, for whoever settles in a transaction of their own. This process forgets the reservation. */
-  settlement(reservation: Reservation, outcome: Outcome): { row: string; costUsd: number | null }
+  /**
+   * The same as a row for `bookingSql`, for whoever settles in a transaction of their own. This process forgets the reservation.
+   * No row: there is nothing to book.
+   */
+  settlement(reservation: Reservation, outcome: Outcome): { row: string | undefined; costUsd: number | null }
 }

@@ -141,12 +141,12 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
     },
     async settle(reservation, outcome) {
       const row = close(reservation, outcome)
-      if (row.requests === 0 && reservation.holds.length === 0) return
+      if (isNothing(row, reservation)) return
       await settler.settle(row)
     },
     settlement(reservation, outcome) {
       const row = close(reservation, outcome)
-      return { row: JSON.stringify(row), costUsd: row.cost === undefined ? null : row.cost / 1e9 }
+      return { row: isNothing(row, reservation) ? undefined : JSON.stringify(row), costUsd: row.cost === undefined ? null : row.cost / 1e9 }
     },
     async start() {
       await renewals.start()
@@ -159,6 +159,8 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
     },
   }
 }
+
+const isNothing = ({ requests }: { requests: number }, { holds }: Reservation): boolean => requests === 0 && holds.length === 0
 
 /** The worst case of a call on a budget of this unit. */
 function needOf(unit: Need['unit'], call: Call, priced: PricedModel | undefined): Omit<Need, 'counter'> {
