@@ -125,15 +125,14 @@ test('a run over its budget fails with the reason, is not tried again, and its c
 test('a node that was taken for dead settles nothing: the step is taken over with what it holds, and its call is counted', async () => {
   await using t = await priced()
   await setBudget(t.db, { limit: 1.5 * worst })
-  let answerOfA = () => {}
-  await using a = await openNode(t, (asked, options) => new Promise((resolve) => (answerOfA = () => resolve(answering(asked, options)))))
+  const asked: (() => void)[] = []
+  await using a = await openNode(t, (...args) => new Promise((resolve) => asked.push(() => resolve(answering(...args)))))
   const { id } = await a.start('code')
-  await fact(() => reservationCount(t.db), (count) => count === 1)
-  await fact(() => answerOfA.toString().length > 8, Boolean)
+  await fact(() => asked, (calls) => calls.length === 1)
   await using b = await openNode(t, answering, ask, 2_000)
   await t.db.rows(sql`update nodes set lease_until = clock_timestamp() - interval '1 second' where id = ${await a.nodeId()}`)
   expect(await b.ended(id)).toMatchObject({ state: 'completed' }) // There was no room for a second reservation.
-  answerOfA()
+  asked[0]?.()
   await fact(() => a.logged, (lines) => lines.some(({ message }) => message.startsWith('node gives up its runs')))
   const [interrupted, booked] = await usageRows(t.db)
   expect(interrupted).toMatchObject({ isEstimated: true, isFailed: true })

@@ -1,9 +1,10 @@
 /** A till for tests: a tenant, budgets set by statement, and a log of every state that a counter was ever committed in. */
 import { type Db, sql } from '../../src/db/index.ts'
-import { type Admission, type Call, type Money, openMoney } from '../../src/gateway/money/index.ts'
+import { type Admission, type Money, openMoney } from '../../src/gateway/money/index.ts'
 import { newId, silentLog } from '../../src/kernel/index.ts'
+import { pricedModel, tenantId } from './money-calls.ts'
 
-export const tenantId = 'acme'
+export * from './money-calls.ts'
 
 export type TestBudget = { name?: string; scope?: string; subject?: string; per?: string; unit?: string; timeZone?: string; /** Nanodollars, tokens or requests. */ limit: number }
 
@@ -37,17 +38,11 @@ export type UsageRow = { cost: number | null; isEstimated: boolean; isFailed: bo
 export const usageRows = (db: Db): Promise<UsageRow[]> =>
   db.rows(sql`select cost, is_estimated as "isEstimated", is_failed as "isFailed", op from usage order by at`)
 
-/** Plain input $1, output $10 for a million tokens: 1,000 and 10,000 nanodollars each. */
-export const pricedModel = 'openai/o1-test'
 export async function priceModel(db: Db): Promise<void> {
   await db.rows(sql`
     insert into model_overrides (tenant_id, model, since, facts, set_by)
     values (${tenantId}, ${pricedModel}, '2020-01-01', ${JSON.stringify({ price: { input: 1, output: 10 }, outputMax: 4_000 })}, 'test')`)
 }
-
-/** By default 100 tokens in at most, 100 out: 1,100,000 nanodollars at worst. */
-export const callOf = (call: Partial<Call> = {}): Call => ({ tenantId, model: pricedModel, inputBytes: 300, inputTokensMax: 100, outputTokensMax: 100, ...call })
-export const worstOfCall = 100 * 1_000 + 100 * 10_000
 
 export function openTestMoney(db: Db, options: { leaseMs?: number; sweepMs?: number } = {}): Money & AsyncDisposable {
   const money = openMoney({ db, log: silentLog, sweepMs: 60_000, ...options })
