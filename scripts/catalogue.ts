@@ -11,7 +11,14 @@ import { pathToFileURL } from 'node:url'
 
 type Prices = Record<string, number | { base: number; tiers: { start: number; price: number }[] }>
 type GenaiModel = { id: string; deprecated?: boolean; context_window?: number; prices: Prices | { constraint?: { start_date?: string }; prices: Prices }[] }
-type LensModel = { reasoning?: boolean; tool_call?: boolean; attachment?: boolean; modalities?: { input: string[]; output: string[] }; limit?: { context?: number; output?: number }; cost?: { input: number; output: number; cache_read?: number; cache_write?: number } }
+type LensModel = {
+  reasoning?: boolean
+  tool_call?: boolean
+  attachment?: boolean
+  modalities?: { input: string[]; output: string[] }
+  limit?: { context?: number; output?: number }
+  cost?: { input: number; output: number; cache_read?: number; cache_write?: number }
+}
 type Rates = Record<string, number>
 type Price = { since?: string; long?: Rates & { inputAbove: number } } & { [rate: string]: unknown }
 type Facts = { model: string; prices: Price[]; contextMax?: number; outputMax?: number; capabilities?: string[] }
@@ -108,7 +115,9 @@ for (const [name, genaiName, lensName] of providers) {
     const prices = pricesOf(genai)
     if (prices.length > 0) found.set(`${name}/${id}`, { model: `${name}/${id}`, prices, ...limitsOf(lensModels[id], genai) })
   }
-  for (const [id, model] of Object.entries(lensModels)) if (found.has(`${name}/${id}`) === false && genaiModels.size === 0) found.set(`${name}/${id}`, { model: `${name}/${id}`, prices: lensPrices(model), ...limitsOf(model, undefined) })
+  for (const [id, model] of Object.entries(lensModels))
+    if (found.has(`${name}/${id}`) === false && genaiModels.size === 0)
+      found.set(`${name}/${id}`, { model: `${name}/${id}`, prices: lensPrices(model), ...limitsOf(model, undefined) })
 }
 for (const facts of own) {
   const other = found.get(facts.model)

@@ -1,7 +1,16 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 
-export const modelCapabilities = ['tools', 'reasoning', 'structured-output', 'image-input', 'audio-input', 'file-input', 'image-output', 'audio-output'] as const
+export const modelCapabilities = [
+  'tools',
+  'reasoning',
+  'structured-output',
+  'image-input',
+  'audio-input',
+  'file-input',
+  'image-output',
+  'audio-output',
+] as const
 
 const rate = z.number().min(0).max(100_000)
 /** Dollars for a million tokens. A bucket without a rate of its own costs what plain input or plain output costs. */

@@ -32,17 +32,7 @@ export type { RunAction } from './run-state.ts'
 export { Run, Wait, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export { System, getSystem, systemOperations } from './system.ts'
-export {
-  Tokens,
-  UsageCall,
-  UsageFilters,
-  UsageGroup,
-  listUsage,
-  summarizeUsage,
-  usageDimensions,
-  usageGrains,
-  usageOperations,
-} from './usage.ts'
+export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
 export type { UsageDimension } from './usage.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

@@ -8,7 +8,7 @@ import { type Config, workerEnvironment } from './config.ts'
 import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { openGateway } from './gateway/index.ts'
-import { bookingSql, openMoney } from './gateway/money/index.ts'
+import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
@@ -136,6 +136,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       ...runServices({ db, engine, agents }),
       agents,
       keys,
+      money: openBoard({ db, money }),
       stopping: stopping.signal,
       log,
       system: {

@@ -11,10 +11,21 @@ import { StepFailure } from '../kernel/index.ts'
 import { generateWithinBudget } from './model-step.ts'
 
 const quick = { attemptsMax: 3, delayMsMin: 1, delayMsMax: 2 }
-const prompt: Prompt = { model: pricedModel, instructions: '', tools: [], messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }], outputTokensMax: 100 }
+const prompt: Prompt = {
+  model: pricedModel,
+  instructions: '',
+  tools: [],
+  messages: [{ role: 'user', content: [{ type: 'text', text: 'Hello' }] }],
+  outputTokensMax: 100,
+}
 const worst = (Buffer.byteLength(JSON.stringify(prompt)) + 1_000) * 1_000 + 100 * 10_000
 
-const answer: ModelReply = { model: pricedModel, content: [{ type: 'text', text: 'Hi' }], finishReason: 'stop', usage: { input: 10, cachedInput: 0, output: 5, costUsd: null } }
+const answer: ModelReply = {
+  model: pricedModel,
+  content: [{ type: 'text', text: 'Hi' }],
+  finishReason: 'stop',
+  usage: { input: 10, cachedInput: 0, output: 5, costUsd: null },
+}
 const tokens = { ...noTokens, input: 10, output: 5 }
 const cost = 10 * 1_000 + 5 * 10_000
 
@@ -115,7 +126,13 @@ test('a run over its budget fails with the reason, is not tried again, and its c
   expect(calls).toBe(0)
   const failed = (await node.events(id)).filter(({ type }) => type === 'step.failed')
   expect(failed).toMatchObject([
-    { data: { attempt: 1, retryInMs: null, failure: { code: 'over_budget', retryable: false, detail: { reason: 'exhausted', budget: { name: 'tight' }, spent: 0 } } } },
+    {
+      data: {
+        attempt: 1,
+        retryInMs: null,
+        failure: { code: 'over_budget', retryable: false, detail: { reason: 'exhausted', budget: { name: 'tight' }, spent: 0 } },
+      },
+    },
   ])
   await t.db.rows(sql`update budgets set limit_amount = ${worst}`)
   await node.engine.signal({ tenantId: 'acme', askerId: undefined }, id, 'test', 'budget raised', null)
@@ -128,12 +145,18 @@ test('a node that was taken for dead settles nothing: the step is taken over wit
   const asked: (() => void)[] = []
   await using a = await openNode(t, (...args) => new Promise((resolve) => asked.push(() => resolve(answering(...args)))))
   const { id } = await a.start('code')
-  await fact(() => asked, (calls) => calls.length === 1)
+  await fact(
+    () => asked,
+    (calls) => calls.length === 1,
+  )
   await using b = await openNode(t, answering, ask, 2_000)
   await t.db.rows(sql`update nodes set lease_until = clock_timestamp() - interval '1 second' where id = ${await a.nodeId()}`)
   expect(await b.ended(id)).toMatchObject({ state: 'completed' }) // There was no room for a second reservation.
   asked[0]?.()
-  await fact(() => a.logged, (lines) => lines.some(({ message }) => message.startsWith('node gives up its runs')))
+  await fact(
+    () => a.logged,
+    (lines) => lines.some(({ message }) => message.startsWith('node gives up its runs')),
+  )
   const [interrupted, booked] = await usageRows(t.db)
   expect(interrupted).toMatchObject({ isEstimated: true, isFailed: true })
   expect(booked).toMatchObject({ cost, isEstimated: false })
@@ -153,9 +176,15 @@ test('a run that is cancelled in the middle of a call has it settled at once', a
       }),
   )
   const { id } = await node.start('code')
-  await fact(() => reservationCount(t.db), (count) => count === 1)
+  await fact(
+    () => reservationCount(t.db),
+    (count) => count === 1,
+  )
   await node.engine.cancel({ tenantId: 'acme', askerId: undefined }, id, 'test')
-  await fact(() => reservationCount(t.db), (count) => count === 0)
+  await fact(
+    () => reservationCount(t.db),
+    (count) => count === 0,
+  )
   expect(await usageRows(t.db)).toMatchObject([{ isEstimated: true, isFailed: true }])
 })
 

@@ -2,7 +2,16 @@
 import { type Connection, type Db, sql } from '../db/index.ts'
 
 /** Rows of a flush as JSON text, each array built by the journal. */
-export type Flush = { number: number; fence: number; starts: string; changes: string; events: string; approvals: string; taken: string[]; booked: string | undefined }
+export type Flush = {
+  number: number
+  fence: number
+  starts: string
+  changes: string
+  events: string
+  approvals: string
+  taken: string[]
+  booked: string | undefined
+}
 
 /**
  * What else is written in the flush's transaction: the tail of its `with`, given the placeholder of a JSON array of rows. It takes part only if it reads from `fence`. The engine does not

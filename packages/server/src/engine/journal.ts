@@ -241,7 +241,14 @@ function rowsOf(batch: Entry[]) {
     if (entry.booked) booked.push(...entry.booked)
   }
   const list = (rows: string[]) => `[${rows.join(',')}]`
-  return { starts: list(starts), changes: list(changes), events: list(events), approvals: list(approvals), taken, booked: booked.length === 0 ? undefined : list(booked) }
+  return {
+    starts: list(starts),
+    changes: list(changes),
+    events: list(events),
+    approvals: list(approvals),
+    taken,
+    booked: booked.length === 0 ? undefined : list(booked),
+  }
 }
 
 /** Two parts with no run in both, in order; undefined when all is one run's. */

@@ -7,7 +7,7 @@ import { type Files, makeExecutors, openFiles, runServices, toMessages } from '.
 import { httpApi, implementAll } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
-import { bookingSql, openMoney } from '../../src/gateway/money/index.ts'
+import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
 import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openSandboxes } from '../../src/sandbox/index.ts'
@@ -32,6 +32,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
   const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog })
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
+  const money = openMoney({ db, log: silentLog })
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()
   const engine = openEngine({
@@ -40,7 +41,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     leaseMs: 60_000,
     pollMs: 50,
     toMessages,
-    executors: makeExecutors({ gateway, money: openMoney({ db, log: silentLog }), sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
+    executors: makeExecutors({ gateway, money, sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
     booking: bookingSql,
     execute(assignment) {
       assignments.set(assignment.id, assignment)
@@ -58,6 +59,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       ...runServices({ db, engine, agents: { find, list: async () => [] } }),
       agents: { find, list: async () => [] },
       keys,
+      money: openBoard({ db, money }),
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },

@@ -56,6 +56,21 @@ export const anAgent: Agent & Record<string, unknown> = {
   ...hidden,
 }
 const aKey = { id: keyId, name: 'reader', permissions: ['runs:read' as const], access: { personalData: true }, createdAt: at, lastUsedAt: null, ...hidden }
+const aBudget = {
+  id: keyId,
+  name: 'monthly',
+  scope: 'tenant' as const,
+  subject: '*',
+  per: 'month' as const,
+  timeZone: 'UTC',
+  unit: 'usd' as const,
+  limit: 100,
+  setBy: 'administrator',
+  createdAt: at,
+  updatedAt: at,
+  ...hidden,
+}
+const aModel = { model: 'openai/gpt-5', prices: [], price: null, priceId: null, source: null, isOverridden: false, ...hidden }
 const aStep = {
   op: '0',
   kind: 'model' as const,
@@ -173,6 +188,18 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
     keys,
+    money: {
+      setBudget: called('budgets.set', aBudget),
+      listBudgets: called('budgets.list', [{ ...aBudget, fullest: null }]),
+      getBudget: called('budgets.get', { ...aBudget, counters: [] }),
+      deleteBudget: called('budgets.delete', aBudget),
+      listEvents: called('budgets.events', { items: [], next: null }),
+      summarize: called('usage.summarize', { from: at, to: at, groups: [], isCut: false }),
+      listCalls: called('usage.list', { items: [], next: null }),
+      listModels: called('models.list', { items: [aModel], readOn: '2026-01-02', isCut: false }),
+      setModel: called('models.set', aModel),
+      unsetModel: called('models.unset', { model: aModel.model, count: 1 }),
+    },
     system: { describe: async () => aSystem },
     stopping: new AbortController().signal,
     log: silentLog,

@@ -7,5 +7,12 @@ export const tenantId = 'acme'
 export const pricedModel = 'openai/o1-test'
 
 /** By default 100 tokens in at most, 100 out: 1,100,000 nanodollars at worst. */
-export const callOf = (call: Partial<Call> = {}): Call => ({ tenantId, model: pricedModel, inputBytes: 300, inputTokensMax: 100, outputTokensMax: 100, ...call })
+export const callOf = (call: Partial<Call> = {}): Call => ({
+  tenantId,
+  model: pricedModel,
+  inputBytes: 300,
+  inputTokensMax: 100,
+  outputTokensMax: 100,
+  ...call,
+})
 export const worstOfCall = 100 * 1_000 + 100 * 10_000

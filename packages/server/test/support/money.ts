@@ -6,9 +6,20 @@ import { pricedModel, tenantId } from './money-calls.ts'
 
 export * from './money-calls.ts'
 
-export type TestBudget = { name?: string; scope?: string; subject?: string; per?: string; unit?: string; timeZone?: string; /** Nanodollars, tokens or requests. */ limit: number }
+export type TestBudget = {
+  name?: string
+  scope?: string
+  subject?: string
+  per?: string
+  unit?: string
+  timeZone?: string
+  /** Nanodollars, tokens or requests. */ limit: number
+}
 
-export async function setBudget(db: Db, { name = 'all', scope = 'tenant', subject = '*', per = 'total', unit = 'usd', timeZone = 'UTC', limit }: TestBudget): Promise<string> {
+export async function setBudget(
+  db: Db,
+  { name = 'all', scope = 'tenant', subject = '*', per = 'total', unit = 'usd', timeZone = 'UTC', limit }: TestBudget,
+): Promise<string> {
   const id = newId()
   await db.rows(sql`
     insert into budgets (tenant_id, id, name, scope, subject, per, time_zone, unit, limit_amount, set_by)

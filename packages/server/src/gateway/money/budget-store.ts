@@ -26,13 +26,29 @@ export async function openBudgets(db: Tx, tenantId: string): Promise<{ budgets: 
   }
 }
 
-type BudgetRow = Omit<Budget, 'limit' | 'createdAt' | 'updatedAt'> & { limitAmount: number; createdAt: Date; updatedAt: Date }
+export type BudgetRow = Omit<Budget, 'limit' | 'createdAt' | 'updatedAt'> & { limitAmount: number; createdAt: Date; updatedAt: Date }
 export type NewBudget = Omit<BudgetRow, 'createdAt' | 'updatedAt'> & { tenantId: string }
 
 const columns = sql`id, name, scope, subject, per, time_zone as "timeZone", unit, limit_amount as "limitAmount", set_by as "setBy", created_at as "createdAt", updated_at as "updatedAt"`
 
-export async function listBudgets(db: Tx, tenantId: string, limit: number): Promise<BudgetRow[]> {
-  return db.rows<BudgetRow>(sql`select ${columns} from budgets where tenant_id = ${tenantId} order by name limit ${limit}`)
+/** Each with the counter of an open window that has the least left, in the order of their names. */
+export async function listBudgets(db: Tx, tenantId: string): Promise<(BudgetRow & { fullest: CounterRow | null })[]> {
+  const rows = await db.rows<BudgetRow & { fullest: (Omit<CounterRow, 'startsAt' | 'endsAt'> & { startsAt: string; endsAt: string | null }) | null }>(sql`
+    select ${columns}, (
+      select json_build_object('subject', subject, 'runId', run_id, 'startsAt', starts_at, 'endsAt', ends_at, 'spent', spent, 'reserved', reserved, 'overrun', overrun)
+      from budget_counters
+      where budget_id = budgets.id and (ends_at is null or ends_at > clock_timestamp())
+      order by spent + reserved desc, budget_counters.id
+      limit 1
+    ) as fullest
+    from budgets
+    where tenant_id = ${tenantId}
+    order by name
+    limit ${budgetsMax}`)
+  return rows.map(({ fullest, ...budget }) => ({
+    ...budget,
+    fullest: fullest && { ...fullest, startsAt: new Date(fullest.startsAt), endsAt: fullest.endsAt === null ? null : new Date(fullest.endsAt) },
+  }))
 }
 
 export async function findBudget(db: Tx, tenantId: string, name: string): Promise<BudgetRow | undefined> {
@@ -65,7 +81,7 @@ export async function deleteBudget(db: Tx, tenantId: string, name: string): Prom
   return row
 }
 
-type CounterRow = Omit<BudgetCounter, 'startsAt' | 'endsAt' | 'spent' | 'reserved' | 'overrun' | 'left'> & {
+export type CounterRow = Omit<BudgetCounter, 'startsAt' | 'endsAt' | 'spent' | 'reserved' | 'overrun' | 'left'> & {
   startsAt: Date
   endsAt: Date | null
   spent: number
@@ -83,7 +99,7 @@ export async function listCounters(db: Tx, budgetId: string, limit: number): Pro
     limit ${limit}`)
 }
 
-type EventRow = Omit<BudgetEvent, 'at' | 'limit' | 'spent'> & { at: Date; limitAmount: number; spentAmount: number }
+type EventRow = Omit<BudgetEvent, 'at' | 'limit' | 'spent'> & { at: Date; cursorAt: string; limitAmount: number; spentAmount: number }
 
 /** Newest first. `before` is the instant and id of the last one of the page before. */
 export async function listBudgetEvents(
@@ -92,7 +108,7 @@ export async function listBudgetEvents(
 ): Promise<EventRow[]> {
   return db.rows<EventRow>(sql`
     select event.id, budgets.name as budget, budgets.unit, counter.subject, counter.run_id as "runId", event.kind, event.percent,
-      event.limit_amount as "limitAmount", event.spent as "spentAmount", event.at
+      event.limit_amount as "limitAmount", event.spent as "spentAmount", event.at, to_char(event.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "cursorAt"
     from budget_events event
     join budgets on budgets.id = event.budget_id
     join budget_counters counter on counter.id = event.counter_id

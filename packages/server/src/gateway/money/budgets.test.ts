@@ -1,6 +1,19 @@
 import { expect, test } from 'vitest'
 import { sql } from '../../db/index.ts'
-import { admitted, callOf, counters, openTestMoney, priceModel, refused, reservationCount, setBudget, usageRows, watchCounters, watched, worstOfCall } from '../../../test/support/money.ts'
+import {
+  admitted,
+  callOf,
+  counters,
+  openTestMoney,
+  priceModel,
+  refused,
+  reservationCount,
+  setBudget,
+  usageRows,
+  watchCounters,
+  watched,
+  worstOfCall,
+} from '../../../test/support/money.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { noTokens } from './buckets.ts'
 
@@ -208,7 +221,8 @@ test('a call under way is not swept, however long it takes', async () => {
   const money = openTestMoney(t.db, { leaseMs: 300, sweepMs: 5 })
   await money.start()
   const { reservation } = await admitted(money.admit(callOf()))
-  const lease = async () => (await t.db.rows<{ ms: number }>(sql`select extract(epoch from lease_until)::double precision * 1000 as ms from reservations`))[0]?.ms ?? NaN
+  const lease = async () =>
+    (await t.db.rows<{ ms: number }>(sql`select extract(epoch from lease_until)::double precision * 1000 as ms from reservations`))[0]?.ms ?? NaN
   const first = await lease()
   await expect.poll(lease, { timeout: 5_000 }).toBeGreaterThan(first + 300)
   await money.settle(reservation, used(1, 1))

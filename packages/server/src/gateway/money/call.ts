@@ -54,7 +54,11 @@ export type Unit = 'usd' | 'tokens' | 'requests'
 export type Hold = { counter: number; unit: Unit; amount: number }
 
 export type Admission =
-  | { isAdmitted: true; reservation: Reservation; /** Ask the provider for no more than this. Undefined: no limit of ours. */ outputTokensMax: number | undefined }
+  | {
+      isAdmitted: true
+      reservation: Reservation
+      /** Ask the provider for no more than this. Undefined: no limit of ours. */ outputTokensMax: number | undefined
+    }
   | { isAdmitted: false; refusal: Refusal }
 
 /** Why a call was refused, for people and for machines. Amounts are in dollars, tokens or requests, as `unit` says. */

@@ -26,7 +26,10 @@ export function findModelFacts(model: string, overrides: readonly Override[]): M
   const known = listed(model)
   const own = overrides.filter(applies(model))
   if (own.length === 0) return known
-  const merged = Object.assign({}, ...own.toSorted((a, b) => a.since.localeCompare(b.since)).map(({ facts: { price: _, ...facts } }) => facts)) as Partial<ModelFacts>
+  const merged = Object.assign(
+    {},
+    ...own.toSorted((a, b) => a.since.localeCompare(b.since)).map(({ facts: { price: _, ...facts } }) => facts),
+  ) as Partial<ModelFacts>
   const prices = own.flatMap(({ since, facts: { price } }) => (price ? [{ ...price, since }] : []))
   return { prices: [], ...known, ...merged, model, ...(prices.length > 0 && { prices: [...(known?.prices ?? []), ...prices] }) }
 }
@@ -40,7 +43,9 @@ export function priceOn(model: string, overrides: readonly Override[], day: stri
 }
 
 function latest(prices: readonly Price[], day: string): Price | undefined {
-  return prices.filter(({ since = '' }) => since <= day).reduce<Price | undefined>((last, price) => ((price.since ?? '') >= (last?.since ?? '') ? price : last), undefined)
+  return prices
+    .filter(({ since = '' }) => since <= day)
+    .reduce<Price | undefined>((last, price) => ((price.since ?? '') >= (last?.since ?? '') ? price : last), undefined)
 }
 
 const ids = new WeakMap<Price, string>()
@@ -49,7 +54,10 @@ const ids = new WeakMap<Price, string>()
 function idOf(model: string, price: Price): string {
   const known = ids.get(price)
   if (known) return known
-  const id = createHash('sha256').update(JSON.stringify([model, price])).digest('hex').slice(0, 16)
+  const id = createHash('sha256')
+    .update(JSON.stringify([model, price]))
+    .digest('hex')
+    .slice(0, 16)
   ids.set(price, id)
   return id
 }

@@ -39,7 +39,13 @@ const knownMax = 20_000
 /** Tries of a batch before its calls go one by one. Near a limit that several nodes are at, each may find the counters changed. */
 const batchTries = 3
 
-export type DeskOptions = { db: Db; tenantId: string; leaseMs: number; log: Log; /** These may have been held, or may yet be: the answer was lost, and their calls were refused. */ onOrphans(rows: ReservationRow[]): void }
+export type DeskOptions = {
+  db: Db
+  tenantId: string
+  leaseMs: number
+  log: Log
+  /** These may have been held, or may yet be: the answer was lost, and their calls were refused. */ onOrphans(rows: ReservationRow[]): void
+}
 
 export function openDesk({ db, tenantId, leaseMs, log, onOrphans }: DeskOptions): Desk {
   let queue: Waiting[] = []

@@ -39,7 +39,10 @@ test('nodes killed in the middle of everything never pass a limit, lose no call 
   expect(await Promise.all(nodes.map((node) => node.ended))).toEqual([0, 0, 0])
   // What the last one held when it was killed is swept by those that lived on, or by this one.
   const last = startNode(t.url, 1)
-  await fact(() => reservationCount(t.db), (count) => count === 0)
+  await fact(
+    () => reservationCount(t.db),
+    (count) => count === 0,
+  )
   expect(await last.ended).toBe(0)
 
   const [seen] = await watched(t.db)

@@ -28,6 +28,8 @@ export type Money = Service & {
    * row that `settlement` makes. Resolves when it is durable. Never rejects: what cannot be written now is written by the sweep.
    */
   settle(reservation: Reservation, outcome: Outcome): Promise<void>
+  /** Budgets or prices of this tenant were changed here: the next call is admitted by the new ones. Other nodes notice within a second. */
+  refresh(tenantId: string): void
   /**
    * The same as a row for `bookingSql`, for whoever settles in a transaction of their own. This process forgets the reservation.
    * No row: there is nothing to book.

@@ -56,7 +56,10 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
     knownPrices.add(name)
   }
 
-  function admitted(call: Call, { id, holds, priced, outputTokensMax }: { id: string; holds: Hold[]; priced: PricedModel | undefined; outputTokensMax: number | undefined }): Admission {
+  function admitted(
+    call: Call,
+    { id, holds, priced, outputTokensMax }: { id: string; holds: Hold[]; priced: PricedModel | undefined; outputTokensMax: number | undefined },
+  ): Admission {
     const admittedMs = monotonicMs()
     const priceId = priced?.priceId
     underWay.set(id, { id, call, price: priced?.price, priceId, outputTokensMax: outputTokensMax ?? null, admittedMs, isHeld: holds.length > 0 })
@@ -148,6 +151,7 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
       const row = close(reservation, outcome)
       return { row: isNothing(row, reservation) ? undefined : JSON.stringify(row), costUsd: row.cost === undefined ? null : row.cost / 1e9 }
     },
+    refresh: terms.forget,
     async start() {
       await renewals.start()
       await sweeps.start()

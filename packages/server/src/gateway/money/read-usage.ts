@@ -16,9 +16,19 @@ export function readUsage(dialect: UsageDialect, report: unknown): TokenBuckets 
 const readers: Record<UsageDialect, (report: Report) => TokenBuckets | undefined> = {
   /** `prompt_tokens` and `completion_tokens` include everything; the details say which part of them is what. */
   'openai-chat': (report) =>
-    fromTotals(count(report['prompt_tokens']), count(report['completion_tokens']), detailsOf(report, 'prompt_tokens_details'), detailsOf(report, 'completion_tokens_details')),
+    fromTotals(
+      count(report['prompt_tokens']),
+      count(report['completion_tokens']),
+      detailsOf(report, 'prompt_tokens_details'),
+      detailsOf(report, 'completion_tokens_details'),
+    ),
   'openai-responses': (report) =>
-    fromTotals(count(report['input_tokens']), count(report['output_tokens']), detailsOf(report, 'input_tokens_details'), detailsOf(report, 'output_tokens_details')),
+    fromTotals(
+      count(report['input_tokens']),
+      count(report['output_tokens']),
+      detailsOf(report, 'input_tokens_details'),
+      detailsOf(report, 'output_tokens_details'),
+    ),
   /** `input_tokens` is only what was neither read from nor written to the cache. Output includes thinking, which is reported nowhere apart. */
   anthropic(report) {
     const [input, output] = [count(report['input_tokens']), count(report['output_tokens'])]
@@ -79,7 +89,8 @@ function fromTotals(input: number | undefined, output: number | undefined, input
 
 const isReport = (value: unknown): value is Report => typeof value === 'object' && value !== null
 const detailsOf = (report: Report, name: string): Report => (isReport(report[name]) ? report[name] : {})
-const count = (value: unknown): number | undefined => (Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= tokensMax ? Number(value) : undefined)
+const count = (value: unknown): number | undefined =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= tokensMax ? Number(value) : undefined
 const atMost = (limit: number, value: unknown): number => Math.min(limit, count(value) ?? 0)
 
 /** Google's details: `[{ modality, tokenCount }]`. */

@@ -39,7 +39,8 @@ export function openSettler({ db, log }: { db: Db; log: Log }): Settler {
           for (const row of rows) await bookAll([row]) // One of them is at fault, and no other shall wait for it.
           return
         }
-        if (!willPass || isStopping) return log.error('a settlement was not booked; it will be, as an estimate', { error, reservationIds: rows.map(({ id }) => id) })
+        if (!willPass || isStopping)
+          return log.error('a settlement was not booked; it will be, as an estimate', { error, reservationIds: rows.map(({ id }) => id) })
         if (tries % 20 === 0) log.warn('settlements cannot be booked now; it is tried again', { error })
         await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
       }

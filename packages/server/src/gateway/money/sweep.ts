@@ -15,10 +15,15 @@ const rowOf = ({ row }: { row: unknown }): BookingRow => row as BookingRow // Wr
 export async function sweep(db: Db, log: Log, limit = sweptMax): Promise<boolean> {
   const swept = await db.transaction(async (tx) => {
     const lapsed = await lockLapsedReservations(tx, limit)
-    if (lapsed.length > 0) await book(tx, lapsed.map(({ call }) => rowOf(call)))
+    if (lapsed.length > 0)
+      await book(
+        tx,
+        lapsed.map(({ call }) => rowOf(call)),
+      )
     return lapsed
   })
-  if (swept.length > 0) log.warn('calls whose process is gone were booked as estimates', { reservationIds: swept.slice(0, 20).map(({ id }) => id), callCount: swept.length })
+  if (swept.length > 0)
+    log.warn('calls whose process is gone were booked as estimates', { reservationIds: swept.slice(0, 20).map(({ id }) => id), callCount: swept.length })
   return swept.length === limit
 }
 
@@ -43,13 +48,21 @@ export async function takeOver(db: Db, call: Call, leaseMs: number): Promise<{ i
     const held = await lockReservationsOfStep(tx, tenantId, runId, op)
     const same = held.findLast((reservation) => reservation.attempt === attempt)
     const others = held.filter((reservation) => reservation !== same)
-    if (others.length > 0) await book(tx, others.map((other) => rowOf(other.call)))
+    if (others.length > 0)
+      await book(
+        tx,
+        others.map((other) => rowOf(other.call)),
+      )
     if (!same) return undefined
     const id = newId()
     const row = rowOf(same.call)
     await renameReservation(tx, { id: same.id, newId: id, call: { ...same.call, row: { ...row, id } }, leaseMs })
     const amounts = { usd: row.cost ?? 0, tokens: row.tokens, requests: row.requests }
-    await bookInterrupted(tx, row, same.holds.map(({ counter, unit }) => ({ counter, amount: amounts[unit] })))
+    await bookInterrupted(
+      tx,
+      row,
+      same.holds.map(({ counter, unit }) => ({ counter, amount: amounts[unit] })),
+    )
     return { id, holds: same.holds, outputTokensMax: same.call.outputTokensMax ?? undefined }
   })
 }
