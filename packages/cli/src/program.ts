@@ -1,6 +1,7 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { Invocation } from './invocation.ts'
+import { moneyCommands } from './money-commands.ts'
 
 type Shared = { url?: string; key?: string; json?: boolean }
 /** `isGraceful`: it ends by itself after Ctrl-C, and has something to say or to tidy up. Everything else just ends. */
@@ -30,6 +31,7 @@ export function createProgram(version: string, act: Act): Command {
   approvalsCommands(program, act)
   agentsCommands(program, act)
   keysCommands(program, act)
+  moneyCommands(program, { act, withServer, examples, wholeNumber })
   evalCommand(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')

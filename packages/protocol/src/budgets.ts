@@ -62,11 +62,12 @@ export const setBudget = operation({
   permission: 'money:manage',
   input: z.strictObject({
     name: Name,
-    scope: z.enum(budgetScopes).default('tenant'),
-    subject: z.string().min(1).max(200).default('*'),
-    per: z.enum(budgetWindows).default('month'),
-    timeZone: z.string().min(1).max(64).default('UTC'),
-    unit: z.enum(budgetUnits).default('usd'),
+    /** What is absent here and below is as it was; of a new budget: the tenant's, in dollars, a month of UTC. */
+    scope: z.enum(budgetScopes).optional(),
+    subject: z.string().min(1).max(200).optional(),
+    per: z.enum(budgetWindows).optional(),
+    timeZone: z.string().min(1).max(64).optional(),
+    unit: z.enum(budgetUnits).optional(),
     limit: z.number().min(0).max(9e15),
   }),
   output: Budget,

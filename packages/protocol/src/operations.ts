@@ -17,8 +17,8 @@ export const operations: readonly Operation[] = [
   ...approvalOperations,
   ...agentOperations,
   ...keyOperations,
-  ...systemOperations,
   ...budgetOperations,
   ...usageOperations,
   ...catalogueOperations,
+  ...systemOperations,
 ]

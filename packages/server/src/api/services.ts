@@ -29,6 +29,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...keyImplementations(services.keys),
-  ...systemImplementations(services.system),
   ...moneyImplementations(services.money),
+  ...systemImplementations(services.system),
 ]

@@ -47,6 +47,7 @@ test('what cannot be a budget is refused with the field, and one that counts som
   await using t = await makeDatabase()
   const { board } = await open(t.db)
   await board.setBudget(by, budget)
+  expect(await board.setBudget(by, { name: 'monthly', limit: 7 })).toMatchObject({ ...budget, limit: 7 }) // The limit alone.
   await expect(board.setBudget(by, { ...budget, unit: 'tokens' })).rejects.toMatchObject({ code: 'conflict' })
   await expect(board.setBudget(by, { ...budget, subject: 'x' })).rejects.toThrow(/^subject/)
   await expect(board.setBudget(by, { ...budget, name: 'b', unit: 'tokens', limit: 0.5 })).rejects.toThrow(/^limit/)

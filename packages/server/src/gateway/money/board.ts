@@ -68,16 +68,23 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
   }
 
   return {
-    async setBudget({ tenantId, name: setBy }, { limit, ...input }) {
-      const problem = whyNotBudget({ limit, ...input })
+    async setBudget({ tenantId, name: setBy }, { limit, ...asked }) {
+      const found = await findBudget(db, tenantId, asked.name)
+      const before = found ?? newBudget
+      const input = {
+        name: asked.name,
+        scope: asked.scope ?? before.scope,
+        subject: asked.subject ?? before.subject,
+        per: asked.per ?? before.per,
+        timeZone: asked.timeZone ?? before.timeZone,
+        unit: asked.unit ?? before.unit,
+      }
+      const problem = whyNotBudget({ ...input, limit })
       if (problem) throw new AppError('invalid', problem)
-      if (!(await findBudget(db, tenantId, input.name)) && (await countBudgets(db, tenantId)) >= budgetsMax)
+      if (!found && (await countBudgets(db, tenantId)) >= budgetsMax)
         throw new AppError('over_limit', `There are ${budgetsMax} budgets already. Delete one, or use the subject * for many of a kind.`)
       const limitAmount = input.unit === 'usd' ? nanodollarsOf(limit) : limit
-      const set = await upsertBudget(db, { ...input, tenantId, id: newId(), limitAmount, setBy }).catch((error: unknown) => {
-        if (sqlState(error) === '22023') throw new AppError('invalid', `timeZone: there is no time zone ${JSON.stringify(input.timeZone)}.`)
-        throw error
-      })
+      const set = await upsertBudget(db, { ...input, tenantId, id: newId(), limitAmount, setBy }).catch(refuseTimeZone(input.timeZone))
       if (!set)
         throw new AppError(
           'conflict',
@@ -123,10 +130,7 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
         throw new AppError('invalid', 'from: by run, step, session or tag, at most 32 days can be asked for at once.')
       const range = usesHours ? hourAround(from, to) : { from, to }
       const summary = { tenantId, ...range, groupings, filters, grain, timeZone, limit: limit + 1 }
-      const rows = await (usesHours ? summarizeHours(db, summary) : summarizeCalls(db, summary)).catch((error: unknown) => {
-        if (sqlState(error) === '22023') throw new AppError('invalid', `timeZone: there is no time zone ${JSON.stringify(timeZone)}.`)
-        throw error
-      })
+      const rows = await (usesHours ? summarizeHours(db, summary) : summarizeCalls(db, summary)).catch(refuseTimeZone(timeZone))
       const names = groupings.map(({ dimension, name }) => (dimension === 'tag' ? `tag:${name}` : dimension))
       return {
         from: range.from.toISOString(),
@@ -173,7 +177,14 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
 const today = (): string => wallClock().toISOString().slice(0, 10)
 const shown = (unit: Budget['unit'], amount: number): number => (unit === 'usd' ? usdOf(amount) : amount)
 
-function whyNotBudget({ scope, subject, unit, limit }: Input<typeof setBudget>): string | undefined {
+const newBudget = { scope: 'tenant', subject: '*', per: 'month', timeZone: 'UTC', unit: 'usd' } as const
+
+/** The database knows which time zones there are. */
+const refuseTimeZone = (timeZone: string) => (error: unknown) => {
+  throw sqlState(error) === '22023' ? new AppError('invalid', `timeZone: there is no time zone ${JSON.stringify(timeZone)}.`) : error
+}
+
+function whyNotBudget({ scope, subject, unit, limit }: Pick<Budget, 'scope' | 'subject' | 'unit' | 'limit'>): string | undefined {
   if (scope === 'tenant' && subject !== '*') return 'subject: a budget for the tenant has none.'
   if (unit !== 'usd' && !Number.isSafeInteger(limit)) return `limit: ${unit} are counted in whole numbers.`
   if (unit === 'usd' && limit > limitUsdMax) return `limit: at most ${limitUsdMax} dollars.`
