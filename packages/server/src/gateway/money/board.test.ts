@@ -3,6 +3,7 @@ import { admitted, callOf, openTestMoney, priceModel, pricedModel, refused, tena
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { type Db, sql } from '../../db/index.ts'
 import { openBoard } from './board.ts'
+import { deleteOldCounters } from './budget-store.ts'
 import { type TokenBuckets, noTokens } from './buckets.ts'
 import type { Call } from './call.ts'
 import { rollUp } from './sweep.ts'
@@ -178,4 +179,24 @@ test('an operator’s price counts from its day on, before the catalogue’s, an
   expect(await board.unsetModel(tenantId, { model })).toEqual({ model, count: 2 })
   await use({ model })
   expect((await board.listCalls(tenantId, { limit: 1 })).items).toMatchObject([{ costUsd: 0.000225 }])
+})
+
+test('counters of windows and runs that ended long ago are deleted, others are kept', async () => {
+  await using t = await makeDatabase()
+  await priceModel(t.db)
+  const { use, board } = await open(t.db)
+  const [ended, waiting] = ['01a1fcb9-0960-7a25-9791-15a0d2ed0835', '01a1fcb9-0960-7a25-9791-15a0d2ed0836']
+  await t.db.rows(sql`
+    insert into runs (id, tenant_id, agent, version, state, input, asker, ended_at)
+    values (${ended}, 'acme', 'a', 'v', 'completed', '1', '{}', clock_timestamp() - interval '3 days'), (${waiting}, 'acme', 'a', 'v', 'waiting', '1', '{}', null)`)
+  for (const per of ['run', 'day', 'total'] as const) await board.setBudget(by, { name: per, per, limit: 1 })
+  await use({ runId: ended })
+  await use({ runId: waiting })
+  await t.db.rows(sql`update budget_counters set starts_at = starts_at - interval '5 days', ends_at = ends_at - interval '5 days'`)
+  await use({})
+  expect(await deleteOldCounters(t.db, 2 * 86_400_000, 100)).toBe(2)
+  const left = async (name: string) => (await board.getBudget(tenantId, { name, limit: 10 })).counters
+  expect(await left('run')).toMatchObject([{ runId: waiting }])
+  expect(await left('day')).toHaveLength(1)
+  expect(await left('total')).not.toHaveLength(0)
 })

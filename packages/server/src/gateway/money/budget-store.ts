@@ -128,13 +128,21 @@ export async function insertRefusal(db: Tx, counterId: number): Promise<void> {
     on conflict do nothing`)
 }
 
-/** Counters of windows that ended `keepMs` ago, with their events: what was spent stays in `usage`. Those that still hold something stay. */
+/**
+ * Counters of windows that ended, and of runs that did, `keepMs` ago, with their events: what was spent stays in `usage`. Those that still hold something stay.
+ * It reads all counters: for once an hour.
+ */
 export async function deleteOldCounters(db: Tx, keepMs: number, limit: number): Promise<number> {
   const rows = await db.rows(sql`
-    with old as materialized (
-      select id from budget_counters
-      where ends_at < clock_timestamp() - ${keepMs} * interval '1 ms' and reserved = 0
-      order by id limit ${limit} for update skip locked
+    with clock as materialized (
+      select clock_timestamp() - ${keepMs} * interval '1 ms' as cutoff
+    ), old as materialized (
+      select id from budget_counters, clock
+      where reserved = 0 and starts_at < cutoff and (
+        ends_at < cutoff or run_id is not null and not exists (select from runs where runs.id = run_id and coalesce(ended_at, 'infinity') > cutoff))
+      order by id
+      limit ${limit}
+      for update of budget_counters skip locked
     )
     delete from budget_counters using old where budget_counters.id = old.id returning budget_counters.id`)
   return rows.length

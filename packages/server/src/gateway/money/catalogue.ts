@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { ModelFacts } from '@longhaul/protocol'
 import { catalogue } from './catalogue-data.ts'
-import type { Price } from './rates.ts'
+import type { TokenBuckets } from './buckets.ts'
+import { type Price, costOf, usdOf } from './rates.ts'
 
 export type { ModelFacts } from '@longhaul/protocol'
 
@@ -60,6 +61,12 @@ function idOf(model: string, price: Price): string {
     .slice(0, 16)
   ids.set(price, id)
   return id
+}
+
+/** What a call costs by the catalogue alone, on a day; null where it has no price. */
+export function catalogueCostUsd(model: string, tokens: TokenBuckets, at: Date): number | null {
+  const priced = priceOn(model, [], at.toISOString().slice(0, 10))
+  return priced ? usdOf(costOf(priced.price, tokens)) : null
 }
 
 export { catalogue }

@@ -1,6 +1,7 @@
-export { noTokens, totalOf } from './buckets.ts'
+export { inputOf, noTokens, outputOf, totalOf } from './buckets.ts'
 export type { TokenBuckets } from './buckets.ts'
 export type { Admission, Attribution, Call, Outcome, Refusal, Reservation } from './call.ts'
+export { catalogueCostUsd } from './catalogue.ts'
 export type { Money } from './money.ts'
 export { openMoney } from './open-money.ts'
 export type { MoneyOptions } from './open-money.ts'

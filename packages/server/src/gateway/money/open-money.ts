@@ -1,7 +1,7 @@
 /** Opens the till. The contract is in `money.ts`. */
 import type { Db } from '../../db/index.ts'
 import { AppError, type Log, loop, monotonicMs, newId } from '../../kernel/index.ts'
-import { insertRefusal } from './budget-store.ts'
+import { deleteOldCounters, insertRefusal } from './budget-store.ts'
 import { type CounterKey, countersOf } from './budget.ts'
 import type { Admission, Call, Hold, Outcome, Reservation } from './call.ts'
 import type { PricedModel } from './catalogue.ts'
@@ -30,6 +30,8 @@ const outputTokensUnknown = 32_768
 /** A call is not cut down to less than this. */
 const outputTokensMin = 256
 const staleTries = 5
+/** How long counters of windows and runs that have ended can be looked at. */
+const countersKeptMs = 400 * 86_400_000
 
 export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyOptions): Money {
   const terms = openTerms(db)
@@ -129,6 +131,14 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
     },
   })
 
+  const tidying = loop({
+    everyMs: 3_600_000,
+    onError: (error) => log.warn('old counters of budgets were not deleted; it is tried again', { error }),
+    async work() {
+      while ((await deleteOldCounters(db, countersKeptMs, 1_000)) === 1_000) continue
+    },
+  })
+
   return {
     async admit(call, { isRepeated = false } = {}) {
       if (isRepeated) {
@@ -155,8 +165,10 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
     async start() {
       await renewals.start()
       await sweeps.start()
+      await tidying.start()
     },
     async stop() {
+      await tidying.stop()
       await sweeps.stop()
       await renewals.stop()
       await settler.stop()
