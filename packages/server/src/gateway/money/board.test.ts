@@ -193,7 +193,7 @@ test('counters of windows and runs that ended long ago are deleted, others are k
   await use({ runId: ended })
   await use({ runId: waiting })
   await t.db.rows(sql`update budget_counters set starts_at = starts_at - interval '5 days', ends_at = ends_at - interval '5 days'`)
-  await use({})
+  await (await open(t.db)).use({}) // Of a node that knows no counter yet.
   expect(await deleteOldCounters(t.db, 2 * 86_400_000, 100)).toBe(2)
   const left = async (name: string) => (await board.getBudget(tenantId, { name, limit: 10 })).counters
   expect(await left('run')).toMatchObject([{ runId: waiting }])
