@@ -24,7 +24,7 @@ create unique index budgets_by_name on budgets (tenant_id, name);
 create table budget_counters (
   tenant_id text not null,
   id bigint generated always as identity primary key,
-  budget_id uuid not null references budgets (id) on delete cascade,
+  budget_id uuid not null,
   subject text not null,
   run_id uuid,
   starts_at timestamptz not null,
@@ -56,7 +56,7 @@ create index reservations_lapsed on reservations (lease_until);
 create table budget_events (
   tenant_id text not null,
   id uuid primary key default gen_random_uuid(),
-  counter_id bigint not null references budget_counters (id) on delete cascade,
+  counter_id bigint not null,
   budget_id uuid not null,
   kind text not null check (kind in ('warning', 'refused', 'overrun')),
   percent int not null,

@@ -75,9 +75,19 @@ export async function countBudgets(db: Tx, tenantId: string): Promise<number> {
   return row?.count ?? 0
 }
 
-/** With its counters. What calls under way hold on them is forgotten; they are recorded all the same. */
+/** With its counters and events. What calls under way hold on them is forgotten; they are recorded all the same. */
 export async function deleteBudget(db: Tx, tenantId: string, name: string): Promise<BudgetRow | undefined> {
-  const [row] = await db.rows<BudgetRow>(sql`delete from budgets where tenant_id = ${tenantId} and name = ${name} returning ${columns}`)
+  const [row] = await db.rows<BudgetRow>(sql`
+    with gone as (
+      delete from budgets where tenant_id = ${tenantId} and name = ${name} returning *
+    ), locked as materialized (
+      select counter.id from budget_counters counter join gone on gone.id = counter.budget_id order by counter.id for update of counter
+    ), counters as (
+      delete from budget_counters using locked where budget_counters.id = locked.id
+    ), events as (
+      delete from budget_events using gone where budget_events.budget_id = gone.id
+    )
+    select ${columns} from gone`)
   return row
 }
 
@@ -130,7 +140,7 @@ export async function insertRefusal(db: Tx, counterId: number): Promise<void> {
 
 /**
  * Counters of windows that ended, and of runs that did, `keepMs` ago, with their events: what was spent stays in `usage`. Those that still hold something stay.
- * It reads all counters: for once an hour.
+ * So do those that were made in the moment their budget was deleted. It reads all counters: for once an hour.
  */
 export async function deleteOldCounters(db: Tx, keepMs: number, limit: number): Promise<number> {
   const rows = await db.rows(sql`
@@ -139,10 +149,13 @@ export async function deleteOldCounters(db: Tx, keepMs: number, limit: number): 
     ), old as materialized (
       select id from budget_counters, clock
       where reserved = 0 and starts_at < cutoff and (
-        ends_at < cutoff or run_id is not null and not exists (select from runs where runs.id = run_id and coalesce(ended_at, 'infinity') > cutoff))
+        ends_at < cutoff or not exists (select from budgets where budgets.id = budget_id)
+        or run_id is not null and not exists (select from runs where runs.id = run_id and coalesce(ended_at, 'infinity') > cutoff))
       order by id
       limit ${limit}
       for update of budget_counters skip locked
+    ), events as (
+      delete from budget_events using old where budget_events.counter_id = old.id
     )
     delete from budget_counters using old where budget_counters.id = old.id returning budget_counters.id`)
   return rows.length
