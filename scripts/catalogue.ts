@@ -116,8 +116,7 @@ for (const [name, genaiName, lensName] of providers) {
     if (prices.length > 0) found.set(`${name}/${id}`, { model: `${name}/${id}`, prices, ...limitsOf(lensModels[id], genai) })
   }
   for (const [id, model] of Object.entries(lensModels))
-    if (found.has(`${name}/${id}`) === false && genaiModels.size === 0)
-      found.set(`${name}/${id}`, { model: `${name}/${id}`, prices: lensPrices(model), ...limitsOf(model, undefined) })
+    if (genaiModels.size === 0) found.set(`${name}/${id}`, { model: `${name}/${id}`, prices: lensPrices(model), ...limitsOf(model, undefined) })
 }
 for (const facts of own) {
   const other = found.get(facts.model)

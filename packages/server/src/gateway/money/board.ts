@@ -111,11 +111,17 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
     async listEvents(tenantId, { budget, cursor, limit }) {
       const rows = await readEvents(db, { tenantId, name: budget, before: readCursor(cursor), limit })
       return {
-        items: rows.map(({ limitAmount, spentAmount, cursorAt: _, at, ...event }) => ({
-          ...event,
-          at: at.toISOString(),
-          limit: shown(event.unit, limitAmount),
-          spent: shown(event.unit, spentAmount),
+        items: rows.map((row) => ({
+          id: row.id,
+          at: row.at.toISOString(),
+          budget: row.budget,
+          subject: row.subject,
+          runId: row.runId,
+          kind: row.kind,
+          percent: row.percent,
+          unit: row.unit,
+          limit: shown(row.unit, row.limitAmount),
+          spent: shown(row.unit, row.spentAmount),
         })),
         next: cursorOf(rows, limit),
       }

@@ -27,10 +27,12 @@ export function findModelFacts(model: string, overrides: readonly Override[]): M
   const known = listed(model)
   const own = overrides.filter(applies(model))
   if (own.length === 0) return known
-  const merged = Object.assign(
-    {},
-    ...own.toSorted((a, b) => a.since.localeCompare(b.since)).map(({ facts: { price: _, ...facts } }) => facts),
-  ) as Partial<ModelFacts>
+  const merged: Partial<ModelFacts> = {}
+  for (const { facts } of own.toSorted((a, b) => a.since.localeCompare(b.since))) {
+    if (facts.contextMax !== undefined) merged.contextMax = facts.contextMax
+    if (facts.outputMax !== undefined) merged.outputMax = facts.outputMax
+    if (facts.capabilities !== undefined) merged.capabilities = facts.capabilities
+  }
   const prices = own.flatMap(({ since, facts: { price } }) => (price ? [{ ...price, since }] : []))
   return { prices: [], ...known, ...merged, model, ...(prices.length > 0 && { prices: [...(known?.prices ?? []), ...prices] }) }
 }

@@ -48,7 +48,7 @@ export type DeskOptions = {
 }
 
 export function openDesk({ db, tenantId, leaseMs, log, onOrphans }: DeskOptions): Desk {
-  let queue: Waiting[] = []
+  const queue: Waiting[] = []
   let isServing = false
   const numbers = new Map<string, number>()
   const states = new Map<number, CounterState>()
@@ -146,7 +146,7 @@ export function openDesk({ db, tenantId, leaseMs, log, onOrphans }: DeskOptions)
         return result.isDone
       } catch (error) {
         if (isConnectionLost(error)) return readBack(rows)
-        if (!/^40/.test(sqlState(error) ?? '') || tries >= 5) throw error // A deadlock or a serialization failure: nothing was written, once more.
+        if (!sqlState(error)?.startsWith('40') || tries >= 5) throw error // A deadlock or a serialization failure: nothing was written, once more.
       }
     }
   }

@@ -14,7 +14,7 @@ const batchMax = 500
 const queueMax = 100_000
 
 export function openSettler({ db, log }: { db: Db; log: Log }): Settler {
-  let queue: { row: BookingRow; done(): void }[] = []
+  const queue: { row: BookingRow; done(): void }[] = []
   let running: Promise<void> | undefined
   let isStopping = false
 
