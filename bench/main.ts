@@ -1,14 +1,23 @@
 /** `npm run bench -- <name> [--json]`: measures a part on this machine and prints its figures. */
 import { cpus, totalmem } from 'node:os'
+import { budgetsBench } from './budgets.ts'
 import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
 import { keysBench } from './keys.ts'
 import { sandboxBench } from './sandbox.ts'
+import { usageBench } from './usage.ts'
 
 export type Line = { figure: string; value: number; unit: string; n: number }
 type Bench = (emit: (line: Line) => void) => Promise<void>
 
-const benches: Record<string, Bench> = { engine: engineBench, fairness: fairnessBench, keys: keysBench, sandbox: sandboxBench }
+const benches: Record<string, Bench> = {
+  budgets: budgetsBench,
+  engine: engineBench,
+  fairness: fairnessBench,
+  keys: keysBench,
+  sandbox: sandboxBench,
+  usage: usageBench,
+}
 
 const args = process.argv.slice(2)
 const isJson = args.includes('--json')

@@ -88,6 +88,71 @@ alter table audit_notes enable row level security, force row level security;
 create policy across_tenants on audit_notes as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on audit_notes as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table budget_counters (
+  tenant_id text not null,
+  id bigint generated always as identity not null,
+  budget_id uuid not null,
+  subject text not null,
+  run_id uuid,
+  starts_at timestamp with time zone not null,
+  ends_at timestamp with time zone,
+  spent bigint default 0 not null,
+  reserved bigint default 0 not null,
+  granted bigint default 0 not null,
+  overrun bigint default 0 not null,
+  constraint budget_counters_pkey PRIMARY KEY (id),
+  constraint budget_counters_reserved_check CHECK ((reserved >= 0)),
+  constraint within_limit CHECK (((spent + reserved) <= (granted + overrun)))
+) with (fillfactor=50);
+CREATE UNIQUE INDEX budget_counters_by_window ON public.budget_counters USING btree (budget_id, subject, run_id, starts_at) NULLS NOT DISTINCT;
+CREATE INDEX budget_counters_ended ON public.budget_counters USING btree (ends_at) WHERE (ends_at IS NOT NULL);
+alter table budget_counters enable row level security, force row level security;
+create policy across_tenants on budget_counters as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on budget_counters as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table budget_events (
+  tenant_id text not null,
+  id uuid default gen_random_uuid() not null,
+  counter_id bigint not null,
+  budget_id uuid not null,
+  kind text not null,
+  percent integer not null,
+  limit_amount bigint not null,
+  spent bigint not null,
+  at timestamp with time zone default clock_timestamp() not null,
+  constraint budget_events_pkey PRIMARY KEY (id),
+  constraint budget_events_kind_check CHECK ((kind = ANY (ARRAY['warning'::text, 'refused'::text, 'overrun'::text])))
+);
+CREATE INDEX budget_events_newest ON public.budget_events USING btree (tenant_id, at DESC, id DESC);
+CREATE UNIQUE INDEX budget_events_once ON public.budget_events USING btree (counter_id, kind, percent, limit_amount);
+alter table budget_events enable row level security, force row level security;
+create policy across_tenants on budget_events as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on budget_events as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table budgets (
+  tenant_id text not null,
+  id uuid not null,
+  name text not null,
+  scope text not null,
+  subject text not null,
+  per text not null,
+  time_zone text not null,
+  unit text not null,
+  limit_amount bigint not null,
+  set_by text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  constraint budgets_pkey PRIMARY KEY (id),
+  constraint budgets_limit_amount_check CHECK ((limit_amount >= 0)),
+  constraint budgets_per_check CHECK ((per = ANY (ARRAY['run'::text, 'hour'::text, 'day'::text, 'week'::text, 'month'::text, 'total'::text]))),
+  constraint budgets_scope_check CHECK ((scope = ANY (ARRAY['tenant'::text, 'namespace'::text, 'agent'::text, 'key'::text, 'user'::text, 'session'::text, 'run'::text]))),
+  constraint budgets_unit_check CHECK ((unit = ANY (ARRAY['usd'::text, 'tokens'::text, 'requests'::text])))
+);
+CREATE UNIQUE INDEX budgets_by_name ON public.budgets USING btree (tenant_id, name);
+alter table budgets enable row level security, force row level security;
+create policy across_tenants on budgets as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on budgets as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table bundles (
   tenant_id text not null,
   agent text not null,
@@ -291,6 +356,19 @@ create table migrations (
   constraint migrations_pkey PRIMARY KEY (number)
 );
 
+create table model_overrides (
+  tenant_id text not null,
+  model text not null,
+  since date not null,
+  facts json not null,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint model_overrides_pkey PRIMARY KEY (tenant_id, model, since)
+);
+alter table model_overrides enable row level security, force row level security;
+create policy across_tenants on model_overrides as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on model_overrides as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table namespaces (
   tenant_id text not null,
   name text not null,
@@ -332,6 +410,36 @@ CREATE INDEX policies_active ON public.policies USING btree (tenant_id, name) WH
 alter table policies enable row level security, force row level security;
 create policy across_tenants on policies as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on policies as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table prices (
+  tenant_id text not null,
+  id text not null,
+  model text not null,
+  source text not null,
+  rates json not null,
+  first_used_at timestamp with time zone default clock_timestamp() not null,
+  constraint prices_pkey PRIMARY KEY (tenant_id, id)
+);
+alter table prices enable row level security, force row level security;
+create policy across_tenants on prices as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on prices as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table reservations (
+  tenant_id text not null,
+  id uuid not null,
+  run_id uuid,
+  op text,
+  attempt integer,
+  holds json not null,
+  call json not null,
+  lease_until timestamp with time zone not null,
+  constraint reservations_pkey PRIMARY KEY (id)
+) with (fillfactor=50);
+CREATE INDEX reservations_lapsed ON public.reservations USING btree (lease_until);
+CREATE INDEX reservations_of_step ON public.reservations USING btree (run_id, op) WHERE (run_id IS NOT NULL);
+alter table reservations enable row level security, force row level security;
+create policy across_tenants on reservations as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on reservations as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table runs (
   id uuid not null,
@@ -549,6 +657,87 @@ create table tenants (
 alter table tenants enable row level security, force row level security;
 create policy across_tenants on tenants as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on tenants as permissive for all to longhaul_tenant using ((id = current_tenant())) with check ((id = current_tenant()));
+
+create table usage (
+  tenant_id text not null,
+  id uuid not null,
+  at timestamp with time zone not null,
+  namespace text not null,
+  agent text,
+  version text,
+  run_id uuid,
+  op text,
+  attempt integer,
+  session_id text,
+  user_id text,
+  key_id text,
+  provider text not null,
+  model text not null,
+  price_id text,
+  input bigint not null,
+  cache_read bigint not null,
+  cache_write bigint not null,
+  cache_write_long bigint not null,
+  input_audio bigint not null,
+  input_image bigint not null,
+  output bigint not null,
+  reasoning bigint not null,
+  output_audio bigint not null,
+  output_image bigint not null,
+  cost bigint,
+  is_estimated boolean not null,
+  is_failed boolean not null,
+  duration_ms integer,
+  tags json,
+  constraint usage_pkey PRIMARY KEY (id)
+);
+CREATE INDEX usage_newest ON public.usage USING btree (tenant_id, at DESC, id DESC);
+CREATE INDEX usage_of_run ON public.usage USING btree (run_id, at) WHERE (run_id IS NOT NULL);
+CREATE INDEX usage_of_session ON public.usage USING btree (tenant_id, session_id, at) WHERE (session_id IS NOT NULL);
+CREATE INDEX usage_of_user ON public.usage USING btree (tenant_id, user_id, at) WHERE (user_id IS NOT NULL);
+alter table usage enable row level security, force row level security;
+create policy across_tenants on usage as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on usage as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table usage_fresh (
+  tenant_id text not null,
+  id uuid not null,
+  constraint usage_fresh_pkey PRIMARY KEY (id)
+);
+alter table usage_fresh enable row level security, force row level security;
+create policy across_tenants on usage_fresh as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on usage_fresh as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table usage_hours (
+  tenant_id text not null,
+  hour timestamp with time zone not null,
+  namespace text not null,
+  agent text not null,
+  version text not null,
+  user_id text not null,
+  key_id text not null,
+  provider text not null,
+  model text not null,
+  calls bigint not null,
+  failed_calls bigint not null,
+  estimated_calls bigint not null,
+  unpriced_calls bigint not null,
+  input bigint not null,
+  cache_read bigint not null,
+  cache_write bigint not null,
+  cache_write_long bigint not null,
+  input_audio bigint not null,
+  input_image bigint not null,
+  output bigint not null,
+  reasoning bigint not null,
+  output_audio bigint not null,
+  output_image bigint not null,
+  cost bigint not null,
+  constraint usage_hours_pkey PRIMARY KEY (tenant_id, hour, namespace, agent, version, user_id, key_id, provider, model)
+) with (fillfactor=80);
+alter table usage_hours enable row level security, force row level security;
+create policy across_tenants on usage_hours as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on usage_hours as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table versions (
   tenant_id text not null,

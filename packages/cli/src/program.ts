@@ -3,6 +3,7 @@ import { Command, Option } from 'commander'
 import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './command-parts.ts'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
 import { sandboxesCommands } from './sandboxes-commands.ts'
+import { moneyCommands } from './money-commands.ts'
 
 type Shown = Shared & { out?: string; quiet?: boolean; rows: number; giveUpAfter: number }
 const followOptions = ({ out, quiet, rows, giveUpAfter }: Shown) => ({ out, isQuiet: quiet ?? false, rowsMax: rows, giveUpAfterMs: giveUpAfter * 1_000 })
@@ -35,6 +36,7 @@ export function createProgram(version: string, act: Act): Command {
   policyCommands(program, act)
   secretCommands(program, act)
   auditCommands(program, act)
+  moneyCommands(program, act)
   evalCommand(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')

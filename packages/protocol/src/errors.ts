@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { Json } from './json.ts'
 
 /** Every failure a caller may see: what each transport reports it as, the CLI's exit code, and what to do about it. */
 export const errorCodes = {
@@ -8,7 +9,14 @@ export const errorCodes = {
   not_found: { http: 404, grpc: 5, exit: 5, meaning: 'Nothing of that name that this key may see.' },
   conflict: { http: 409, grpc: 10, exit: 6, meaning: 'The thing is not in a state that allows this, or the same idempotency key came with another body.' },
   too_large: { http: 413, grpc: 11, exit: 7, meaning: 'The body or a value is larger than the limit that the message names.' },
-  over_limit: { http: 429, grpc: 8, exit: 8, meaning: 'A quota, rate or budget is used up. Try again later or raise it.' },
+  over_budget: {
+    http: 402,
+    grpc: 8,
+    exit: 11,
+    meaning:
+      'A budget has not enough left for this call, or the model has no price to count with. Asking again does not help: the message says which budget, and when it begins anew.',
+  },
+  over_limit: { http: 429, grpc: 8, exit: 8, meaning: 'A quota or rate is used up. Try again later or raise it.' },
   internal: { http: 500, grpc: 13, exit: 1, meaning: 'A fault of the server. Its log has the cause under the request id.' },
   unavailable: { http: 503, grpc: 14, exit: 9, meaning: 'The database or another part is not answering. Nothing was lost; try again.' },
 } as const
@@ -22,13 +30,14 @@ export type ErrorBody = z.infer<typeof ErrorBody>
 
 /**
  * Why a step or run failed. Data, not an exception: it is stored, shown and given to models. `code` is the thrower's own word (`timeout`, `not_json`, …).
- * `retryAfterMs`: whoever refused asks for at least this pause before the next attempt.
+ * `retryAfterMs`: whoever refused asks for at least this pause before the next attempt. `detail`: what the message says, for programs.
  */
 export const Failure = z.object({
   message: z.string().max(20_000),
   code: z.string().max(64).optional(),
   retryable: z.boolean(),
   retryAfterMs: z.number().int().min(0).optional(),
+  detail: z.custom<Json>((value) => value !== undefined).optional(),
   stack: z.string().max(20_000).optional(),
 })
 export type Failure = z.infer<typeof Failure>

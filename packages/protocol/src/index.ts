@@ -25,6 +25,21 @@ export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.t
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
 export { AuditEntry, AuditHead, auditOperations, auditOutcomes, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
+export {
+  Budget,
+  BudgetCounter,
+  BudgetEvent,
+  budgetOperations,
+  budgetScopes,
+  budgetUnits,
+  budgetWindows,
+  deleteBudget,
+  getBudget,
+  listBudgetEvents,
+  listBudgets,
+  setBudget,
+} from './budgets.ts'
+export { Model, ModelFacts, catalogueOperations, listModels, modelCapabilities, setModel, unsetModel } from './catalogue.ts'
 export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
 export {
   Decider,
@@ -138,5 +153,7 @@ export {
   tenantOperations,
   updateTenant,
 } from './tenants.ts'
+export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
+export type { UsageDimension } from './usage.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

@@ -22,6 +22,8 @@ export const permissions = [
   'system:read',
   'sandboxes:read',
   'sandboxes:write',
+  'money:read',
+  'money:manage',
 ] as const
 export type Permission = (typeof permissions)[number]
 

@@ -3,6 +3,8 @@ import { approvalOperations } from './approvals.ts'
 import { deploymentOperations } from './deployments.ts'
 import { outcomeOperations } from './attention.ts'
 import { auditOperations } from './audit.ts'
+import { budgetOperations } from './budgets.ts'
+import { catalogueOperations } from './catalogue.ts'
 import { keyOperations } from './keys.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
@@ -14,6 +16,7 @@ import { secretOperations } from './secrets.ts'
 import { sandboxOperations } from './sandbox-service.ts'
 import { systemOperations } from './system.ts'
 import { tenantOperations } from './tenants.ts'
+import { usageOperations } from './usage.ts'
 
 /**
  * Every operation there is. These addresses are not operations, since they speak no JSON: `GET /healthz`;
@@ -36,4 +39,7 @@ export const operations: readonly Operation[] = [
   ...auditOperations,
   ...systemOperations,
   ...sandboxOperations,
+  ...budgetOperations,
+  ...usageOperations,
+  ...catalogueOperations,
 ]

@@ -7,6 +7,7 @@ import { type Config, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { openGateway } from './gateway/index.ts'
+import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
@@ -116,6 +117,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     offline: offlinePlanner(),
     log,
   })
+  const money = openMoney({ db, log })
+  await money.start()
+  onStop('money', money.stop)
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
@@ -138,11 +142,12 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
     drainMs: config.LONGHAUL_DRAIN_MS,
-    executors: guard(makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf })),
+    executors: guard(makeExecutors({ gateway, money, sandboxes, files, folderOf: agents.folderOf })),
     admitTool,
     findVersion: agents.findVersion,
     bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
     onEnded: (runIds) => deliveries.announce(runIds),
+    booking: bookingSql,
     execute: workers.execute,
     onReleased: workers.release,
   })
@@ -172,6 +177,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       secrets,
       audit,
       sandboxes: managed.service,
+      money: openBoard({ db, money }),
       stopping: stopping.signal,
       log,
       system: {

@@ -22,6 +22,7 @@ export type FakeOptions = {
   attention?: AttentionItem[]
   deliveries?: Delivery[]
   journal?: JournalEntry[]
+  /** By operation, for those that the fake keeps nothing of. */ answers?: Record<string, unknown>
 }
 
 export const rootKey = 'lh_root'
@@ -203,6 +204,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
       case 'system.get':
         return options.system
       default:
+        if (options.answers && id in options.answers) return options.answers[id]
         throw new Refusal('internal', `The fake has no ${id}.`)
     }
   }

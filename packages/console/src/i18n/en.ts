@@ -57,6 +57,7 @@ export const en = {
       not_found: 'Check the address. It may be of another server, or this key may not see it.',
       conflict: 'It has changed meanwhile. Look at its present state and decide again.',
       too_large: 'Send less at once.',
+      over_budget: 'A budget is used up. Have it raised, or wait until it begins anew.',
       over_limit: 'Wait a moment and try again, or have the limit raised.',
       internal: 'The server’s log has the cause under the request’s number.',
       unavailable: 'Nothing was lost. This page tries again by itself.',

@@ -5,19 +5,22 @@ import { ArtifactRequest, ExecRequest, FilesRequest, type Json, ModelReply, Mode
 import type { z } from 'zod'
 import type { Executors, StepContext } from '../engine/index.ts'
 import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
+import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
 import type { Sandbox, Sandboxes } from '../sandbox/index.ts'
 import type { Files } from './file-store.ts'
+import { generateWithinBudget } from './model-step.ts'
 
 export type ExecutorPorts = {
   gateway: Gateway
+  money: Money
   sandboxes: Sandboxes
   files: Files
   /** Folder of a version's code. */
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorPorts): Executors {
+export function makeExecutors({ gateway, money, sandboxes, files, folderOf }: ExecutorPorts): Executors {
   const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
     const seed = join(folderOf(run.tenantId, run.agent, run.version), 'agent', 'sandbox', 'workspace')
     return sandboxes.open(sandboxIdOf(run), existsSync(seed) ? seed : undefined) // Most agents bring no files.
@@ -27,7 +30,7 @@ export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorP
       async execute(input, context) {
         const request = parse(ModelRequest, input, 'model')
         const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
-        const reply = await gateway.generate(prompt, { signal: context.signal, onText: (text) => context.live({ type: 'text-delta', text }) })
+        const reply = await generateWithinBudget(prompt, context, { gateway, money })
         return { output: toJson(reply), usage: reply.usage }
       },
     },

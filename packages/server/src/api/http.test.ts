@@ -88,6 +88,16 @@ const good: Record<string, [string, string, unknown?]> = {
   'sandboxes.stop': ['POST', '/v1/sandboxes/work/stop'],
   'snapshots.list': ['GET', '/v1/snapshots'],
   'snapshots.delete': ['DELETE', '/v1/snapshots/kept'],
+  'budgets.set': ['POST', '/v1/budgets', { name: 'monthly', limit: 100 }],
+  'budgets.list': ['GET', '/v1/budgets'],
+  'budgets.get': ['GET', '/v1/budgets/monthly?limit=5'],
+  'budgets.delete': ['DELETE', '/v1/budgets/monthly'],
+  'budgets.events': ['GET', '/v1/budget-events?budget=monthly'],
+  'usage.summarize': ['GET', '/v1/usage?by=agent,model&grain=day&agent=analyst'],
+  'usage.list': ['GET', '/v1/usage/calls?limit=2'],
+  'models.list': ['GET', '/v1/catalogue/models?search=gpt'],
+  'models.set': ['POST', '/v1/catalogue/models', { model: 'openai/gpt-5', price: { input: 1, output: 2 } }],
+  'models.unset': ['POST', '/v1/catalogue/models/unset', { model: 'openai/gpt-5' }],
 }
 
 test.each(operations.map((operation) => [operation.id, operation] as const))(

@@ -1,4 +1,5 @@
 /** All operations over the services that do them. */
+import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
@@ -13,6 +14,7 @@ import { outcomeImplementations } from './outcomes.ts'
 import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
 import { policyImplementations } from './policies.ts'
+import { moneyImplementations } from './money.ts'
 import { type RunService, runImplementations } from './runs.ts'
 import { secretImplementations } from './secrets.ts'
 import { type ScheduleService, scheduleImplementations } from './schedules.ts'
@@ -37,6 +39,7 @@ export type Services = {
   secrets: Secrets
   audit: Audit
   sandboxes: SandboxService
+  money: MoneyBoard
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -58,5 +61,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...secretImplementations(services.secrets),
   ...auditImplementations(services.audit),
   ...sandboxImplementations(services),
+  ...moneyImplementations(services.money),
   ...systemImplementations(services.system),
 ]

@@ -30,11 +30,16 @@ import type { ClaimedRun, InboxRow, JournalRow } from './run-store.ts'
 export type StepContext = {
   run: { id: string; tenantId: string; namespace: string; agent: string; version: string; sessionId: string | null; asker: Asker }
   op: string
+  attempt: number
+  /** This attempt was begun before, here or at a node that is gone, and nobody recorded how it ended. */
+  isRepeated: boolean
   signal: AbortSignal
   /** Passes on what happens meanwhile to whoever watches. Not recorded. */
   live(frame: { type: 'text-delta'; text: string } | { type: 'output-delta'; stream: 'stdout' | 'stderr'; text: string }): void
   /** A model step of this run: what it was asked, and its answer if there is one yet. */
   lookup(op: string): { input: Json; output: Json | undefined } | undefined
+  /** Has a row for `EngineOptions.booking` written in the transaction that records how this attempt ended, well or not. Not when `signal` is aborted: nothing is recorded then. */
+  book(row: string): void
 }
 
 /** Executes one step that a worker may not. */
@@ -605,10 +610,20 @@ export class ActiveRun {
     return problem !== undefined
   }
 
-  #stepFailed(op: string, kind: StepKind, name: string, attempt: number, failure: Failure, retryInMs: number | null, durationMs?: number): void {
+  #stepFailed(
+    op: string,
+    kind: StepKind,
+    name: string,
+    attempt: number,
+    failure: Failure,
+    retryInMs: number | null,
+    durationMs?: number,
+    booked: string[] = [],
+  ): void {
     const frame: ServerFrame =
       retryInMs === null ? { type: 'op.failed', run: this.id, op, failure } : { type: 'op.retry', run: this.id, op, attempt: attempt + 1, delayMs: retryInMs }
     this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs, ...(durationMs !== undefined && { durationMs }) } }], {
+      booked,
       frames: [frame],
     })
   }
@@ -620,7 +635,7 @@ export class ActiveRun {
     if (this.#executing.has(op) || (known && known.state !== 'open')) return
     if (kind === 'run') return this.#startChild({ type: 'op', run: this.id, op, kind, name, input })
     const policy = retry ?? defaultRetry
-    const execute = (attempt: number) => void this.#execute({ op, kind, name, input, attempt, policy })
+    const execute = (attempt: number) => void this.#execute({ op, kind, name, input, attempt, policy }, true)
     if (known?.isStarted) {
       // Its intent is recorded, by another life perhaps. An entry without rows admits it anew under today's fence.
       this.#executing.set(op, new AbortController())
@@ -640,12 +655,13 @@ export class ActiveRun {
     })
   }
 
-  async #execute(step: ServerStep): Promise<void> {
+  async #execute(step: ServerStep, isRepeated = false): Promise<void> {
     if (this.#isLeaving) return // What was durable a moment ago was taken away since.
     const { op, kind, name, input, attempt, policy } = step
     const controller = this.#executing.get(op) ?? new AbortController()
     this.#executing.set(op, controller)
     const { signal } = controller
+    const booked: string[] = []
     const from = monotonicMs()
     const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
     try {
@@ -654,7 +670,10 @@ export class ActiveRun {
       const result = await executor.execute(input, {
         run: this.row,
         op,
+        attempt,
+        isRepeated,
         signal,
+        book: (row) => void booked.push(row),
         live: (frame) => this.#ports.onLive(this.id, op, frame),
         lookup: (path) => {
           const found = this.history.ops.get(path)
@@ -675,16 +694,17 @@ export class ActiveRun {
             data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() },
           },
         ],
-        { frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] },
+        { booked, frames: [{ type: 'op.completed', run: this.id, op, output: result.output }] },
       )
     } catch (error) {
       if (signal.aborted || this.#isLeaving) return
       this.#executing.delete(op)
       const failure = storable(toFailure(error))
       const delayMs = retryDelayMs(attempt, failure, policy, random)
-      if (delayMs === null) return this.#stepFailed(op, kind, name, attempt, failure, null, elapsed())
+      if (delayMs === null) return this.#stepFailed(op, kind, name, attempt, failure, null, elapsed(), booked)
       this.#executing.set(op, new AbortController())
       this.#append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs: delayMs, durationMs: elapsed() } }], {
+        booked,
         then: () => this.#arm(op, delayMs, () => this.#begin({ ...step, attempt: attempt + 1 })),
       })
     }
@@ -839,8 +859,8 @@ export class ActiveRun {
   }
 
   /** Puts events and what belongs to them on their way. `frames` and `then` follow once they are durable. */
-  #append(events: NewEvent[], { change, frames, then, approvals, taken, children, childEvents }: Belongings = {}): void {
-    let bytes = 0
+  #append(events: NewEvent[], { change, frames, then, approvals, taken, children, childEvents, booked = [] }: Belongings = {}): void {
+    let bytes = booked.reduce((sum, row) => sum + row.length, 0)
     const rows = events.map((event) => {
       this.history.apply(event)
       const row = eventRow({ runId: this.id, tenantId: this.row.tenantId, epoch: this.epoch, seq: this.#seq++, previousHash: this.#lastHash }, event)
@@ -868,6 +888,7 @@ export class ActiveRun {
       approvals,
       taken,
       children,
+      booked,
       bytes: bytes + (changeRow?.length ?? 0),
       onDurable: () => {
         this.#durable = durable
@@ -954,6 +975,8 @@ type Belongings = {
   taken?: string[]
   /** Rows of new runs, and their first events. */
   children?: string[]
+  /** What executors book with the step, for the booking of the flush. */
+  booked?: string[]
   childEvents?: string[]
 }
 

@@ -23,6 +23,7 @@ import { findApproval, recordDecision } from './approval-store.ts'
 import { claimRuns } from './claims.ts'
 import { type Decisions, makeDecisions } from './decisions.ts'
 import { settleEndings } from './endings.ts'
+import type { Booking } from './flush-store.ts'
 import { type Journal, openJournal } from './journal.ts'
 import { startCursor } from './lane-store.ts'
 import { type Scope, agentName, hasRoom, laneName, openSlots, ranks, tenantName } from './lanes.ts'
@@ -112,6 +113,8 @@ export type EngineOptions = {
   onReleased(runId: string, isStopped: boolean): void
   /** How a run's input and output read as words of a conversation. */
   toMessages(turns: SessionTurn[]): Message[]
+  /** What executors' `book` writes into, in the flush that records their step. */
+  booking?: Booking
   /** Runs executed here at once. The others wait in the database. */
   activeMax?: number
   pollMs?: number
@@ -168,7 +171,7 @@ export function openEngine(options: EngineOptions): Engine {
       claims.wake()
     },
   })
-  const journal: Journal = openJournal({ db, node, log })
+  const journal: Journal = openJournal({ db, node, log, booking: options.booking })
 
   /** A watcher at fault is its own affair, never the run's. */
   function tellWatchers(runId: string, tell: (watcher: Watcher) => void): void {

@@ -2,14 +2,29 @@
 import { type Connection, type Db, sql } from '../db/index.ts'
 
 /** Rows of a flush as JSON text, each array built by the journal. */
-export type Flush = { number: number; fence: number; starts: string; changes: string; events: string; approvals: string; taken: string[] }
+export type Flush = {
+  number: number
+  fence: number
+  starts: string
+  changes: string
+  events: string
+  approvals: string
+  taken: string[]
+  booked: string | undefined
+}
+
+/**
+ * What else is written in the flush's transaction: the tail of its `with`, given the placeholder of a JSON array of rows. It takes part only if it reads from `fence`. The engine does not
+ * know what it is; whoever owns the tables wrote it.
+ */
+export type Booking = (placeholder: string) => string
 
 /**
  * One transaction in one round trip. `fence` is first: without the node's row as the node knows it nothing else happens, and
  * holding its lock keeps takeovers and cancellations out until the commit. `flush` counts, so that after a lost connection
  * the row itself tells whether the commit took place. An input that is null comes out of the record set as no value at all. A start whose idempotency key is taken inserts nothing, its events included.
  */
-const flushText = `
+const parts = `
 with fence as (
   update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
 ), started as (
@@ -57,20 +72,28 @@ with fence as (
 ), taken as (
   -- What a child came to is in its own row and in this run's journal now.
   update inbox set is_taken = true, payload = case when kind = 'child' then 'null' else payload end from fence where inbox.id = any($8::uuid[])
-)
+)`
+
+const result = `
 select (select count(*)::int from fence) as "isFenceHeld",
   coalesce((select json_agg(id) from started), '[]') as started,
   extract(epoch from clock_timestamp())::double precision * 1000 as "nowMs"`
 
 export type FlushResult = { isFenceHeld: boolean; started: string[]; nowMs: number }
 
-export async function flush(connection: Connection, nodeId: string, { number, fence, starts, changes, events, approvals, taken }: Flush): Promise<FlushResult> {
-  const [row] = await connection.query<{ isFenceHeld: number; started: string[]; nowMs: number }>({
-    name: 'flush',
-    text: flushText,
-    values: [nodeId, number, fence, starts, changes, events, approvals, taken],
-  })
-  return { isFenceHeld: row?.isFenceHeld === 1, started: row?.started ?? [], nowMs: Number(row?.nowMs) }
+/** Two prepared statements, so that a flush with nothing to book costs what it costs without any booking. */
+export function makeFlush(booking: Booking | undefined) {
+  const plain = parts + result
+  const withBooking = booking && `${parts}, ${booking('$9')}${result}`
+  return async (connection: Connection, nodeId: string, { number, fence, starts, changes, events, approvals, taken, booked }: Flush): Promise<FlushResult> => {
+    const values = [nodeId, number, fence, starts, changes, events, approvals, taken]
+    const [row] = await connection.query<{ isFenceHeld: number; started: string[]; nowMs: number }>(
+      withBooking && booked !== undefined
+        ? { name: 'flush with booking', text: withBooking, values: [...values, booked] }
+        : { name: 'flush', text: plain, values },
+    )
+    return { isFenceHeld: row?.isFenceHeld === 1, started: row?.started ?? [], nowMs: Number(row?.nowMs) }
+  }
 }
 
 /** What the database knows of this node: after a lost connection `flush` tells whether the last one was committed. */

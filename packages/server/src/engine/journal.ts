@@ -12,7 +12,7 @@
  */
 import { type Connection, type Db, isConnectionLost, sqlState } from '../db/index.ts'
 import { AppError, type Log, type Service, monotonicMs, probe, sleep } from '../kernel/index.ts'
-import { existingRuns, flush, ownedRuns, readNode } from './flush-store.ts'
+import { type Booking, existingRuns, makeFlush, ownedRuns, readNode } from './flush-store.ts'
 import type { Scope } from './lanes.ts'
 import type { Node } from './node.ts'
 import { isFreeLane, readPolicies } from './policies.ts'
@@ -31,6 +31,8 @@ export type Entry = {
   change?: string | undefined
   approvals?: string[] | undefined
   taken?: string[] | undefined
+  /** Rows for the booking that the engine was given. */
+  booked?: string[] | undefined
   bytes: number
   /** Called once, when it is durable. `isNew` is false for a start whose idempotency key was taken. */
   onDurable(isNew: boolean, nodeId: string): void
@@ -50,7 +52,10 @@ const bytesMax = 4_000_000
 /** No fault of the values: a standby, a deadlock, no space or memory, a lock held too long, an operator, the machine. It will pass. */
 const willPass = (error: unknown) => error instanceof AppError || isConnectionLost(error) || /^(25|40|53|55|57|58)/.test(sqlState(error) ?? '')
 
-export function openJournal({ db, node, log }: { db: Db; node: Node; log: Log }): Journal {
+export type JournalOptions = { db: Db; node: Node; log: Log; booking?: Booking | undefined }
+
+export function openJournal({ db, node, log, booking }: JournalOptions): Journal {
+  const flush = makeFlush(booking)
   let queue: Entry[] = []
   let running: Promise<void> | undefined
   let connection: Connection | undefined
@@ -234,6 +239,7 @@ function rowsOf(batch: Entry[]) {
   const events: string[] = []
   const approvals: string[] = []
   const taken: string[] = []
+  const booked: string[] = []
   for (const entry of batch) {
     if (entry.start) starts.push(entry.start)
     if (entry.children) starts.push(...entry.children)
@@ -241,9 +247,17 @@ function rowsOf(batch: Entry[]) {
     for (const event of entry.events) events.push(event)
     if (entry.approvals) approvals.push(...entry.approvals)
     if (entry.taken) taken.push(...entry.taken)
+    if (entry.booked) booked.push(...entry.booked)
   }
   const list = (rows: string[]) => `[${rows.join(',')}]`
-  return { starts: list(starts), changes: list(changes), events: list(events), approvals: list(approvals), taken }
+  return {
+    starts: list(starts),
+    changes: list(changes),
+    events: list(events),
+    approvals: list(approvals),
+    taken,
+    booked: booked.length === 0 ? undefined : list(booked),
+  }
 }
 
 /** Two parts with no run in both, in order; undefined when all is one run's. */

@@ -1,8 +1,11 @@
 import type { ModelReply, Prompt } from '@longhaul/protocol'
+import type { TokenBuckets } from './money/index.ts'
 
 export type GenerateOptions = {
   signal: AbortSignal
   onText?(delta: string): void
+  /** What the provider says was used, as soon as it does: also of a call that fails after that. Undefined: it said nothing that can be. */
+  onUsage?(tokens: TokenBuckets | undefined): void
 }
 
 /** The one door to all models. */

@@ -6,6 +6,8 @@ import { toStepFailure, whenStopped } from './failures.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
 import { toCallOptions } from './prompt.ts'
 import { type CallContext, type Provider, type ProviderName, type ProviderSettings, cloudProviders, configureProviders, idOf } from './providers.ts'
+import type { TokenBuckets } from './money/index.ts'
+import { toBuckets } from './usage.ts'
 import { type ReplyCollector, collectReply } from './reply.ts'
 import { type Watch, watchCall } from './watch.ts'
 import { answerBytesMax, boundedFetch } from './wire.ts'
@@ -29,11 +31,11 @@ export function openGateway(options: GatewayOptions): Gateway {
   const limits = { silenceMsMax: options.timeoutMs, totalMsMax: options.totalMsMax ?? options.timeoutMs * 10 }
   const fetch = boundedFetch(options.answerBytesMax ?? answerBytesMax)
 
-  async function generate(prompt: Prompt, { signal, onText }: GenerateOptions): Promise<ModelReply> {
+  async function generate(prompt: Prompt, { signal, onText, onUsage }: GenerateOptions): Promise<ModelReply> {
     const context = findModel(providers, prompt.model === 'default' ? defaultModel : prompt.model)
     const startedAt = monotonicMs()
     try {
-      const reply = await callModel(prompt, { context, fetch, limits, signal, onText: onText ?? (() => {}) })
+      const reply = await callModel(prompt, { context, fetch, limits, signal, onText: onText ?? (() => {}), onUsage: onUsage ?? (() => {}) })
       options.log.debug('model answered', {
         model: reply.model,
         durationMs: Math.round(monotonicMs() - startedAt),
@@ -63,6 +65,7 @@ type Call = {
   limits: { silenceMsMax: number; totalMsMax: number }
   signal: AbortSignal
   onText(delta: string): void
+  onUsage(tokens: TokenBuckets | undefined): void
 }
 
 /** One request, streamed. Nothing here tries again: the run's retry policy is the only one. */
@@ -74,7 +77,7 @@ async function callModel(prompt: Prompt, call: Call): Promise<ModelReply> {
   }
   const languageModel = await context.provider.load(idOf(context.model), call.fetch)
   const watch = watchCall({ signal: call.signal, ...limits })
-  const collector = collectReply(context.model, call.onText)
+  const collector = collectReply(context.model, call.onText, ({ usage }) => call.onUsage(toBuckets(context.provider.name, usage)))
   try {
     await streamInto(collector, languageModel, options, watch)
     return collector.finish(wallClock())

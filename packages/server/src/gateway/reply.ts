@@ -18,7 +18,7 @@ export type ReplyCollector = {
   finish(at: Date): ModelReply
 }
 
-export function collectReply(model: string, onText: (delta: string) => void): ReplyCollector {
+export function collectReply(model: string, onText: (delta: string) => void, onFinish: (finish: Finish) => void = () => {}): ReplyCollector {
   const pieces: Piece[] = []
   const open = new Map<string, TextPiece>()
   const emit = wholeCharacters(onText)
@@ -57,6 +57,7 @@ export function collectReply(model: string, onText: (delta: string) => void): Re
           return
         case 'finish':
           finish = part
+          onFinish(part)
       }
     },
     finish(at) {

@@ -9,6 +9,7 @@ import { insertVersion } from '../../src/agents/version-store.ts'
 import { httpApi, implementAll } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
+import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
 import { type NewKey, openAudit, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAttention } from '../../src/outcomes/index.ts'
@@ -51,6 +52,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const secrets = openSecrets({ db, masterKeys, log: silentLog })
   const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
   const { admitTool, guard } = guardSteps({ policies, audit, log: silentLog })
+  const money = openMoney({ db, log: silentLog })
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()
   const engine = openEngine({
@@ -60,8 +62,9 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     pollMs: 50,
     toMessages,
     findVersion: async () => ({ version: 'v1' }),
-    executors: guard(makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir })),
+    executors: guard(makeExecutors({ gateway, money, sandboxes, files: wrapFiles(files), folderOf: () => dataDir })),
     admitTool,
+    booking: bookingSql,
     execute(assignment) {
       assignments.set(assignment.id, assignment)
       const opening = openings[assignment.agent]
@@ -91,6 +94,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       secrets,
       audit,
       sandboxes: managed.service,
+      money: openBoard({ db, money }),
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },

@@ -99,6 +99,21 @@ const aKey = {
   lastUsedAt: null,
   ...hidden,
 }
+const aBudget = {
+  id: keyId,
+  name: 'monthly',
+  scope: 'tenant' as const,
+  subject: '*',
+  per: 'month' as const,
+  timeZone: 'UTC',
+  unit: 'usd' as const,
+  limit: 100,
+  setBy: 'administrator',
+  createdAt: at,
+  updatedAt: at,
+  ...hidden,
+}
+const aModel = { model: 'openai/gpt-5', prices: [], price: null, priceId: null, source: null, isOverridden: false, ...hidden }
 const aStep = {
   op: '0',
   kind: 'model' as const,
@@ -354,6 +369,18 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     },
     keys,
     ...identityServices(called),
+    money: {
+      setBudget: called('budgets.set', aBudget),
+      listBudgets: called('budgets.list', [{ ...aBudget, fullest: null }]),
+      getBudget: called('budgets.get', { ...aBudget, counters: [] }),
+      deleteBudget: called('budgets.delete', aBudget),
+      listEvents: called('budgets.events', { items: [], next: null }),
+      summarize: called('usage.summarize', { from: at, to: at, groups: [], isCut: false }),
+      listCalls: called('usage.list', { items: [], next: null }),
+      listModels: called('models.list', { items: [aModel], readOn: '2026-01-02', isCut: false }),
+      setModel: called('models.set', aModel),
+      unsetModel: called('models.unset', { model: aModel.model, count: 1 }),
+    },
     system: { describe: async () => aSystem },
     sandboxes,
     stopping: new AbortController().signal,

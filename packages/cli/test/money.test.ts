@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { startFakeApi, uuid } from './support/fake-api.ts'
+import { command } from './support/run-command.ts'
+
+const at = '2026-11-21T02:00:00.000Z'
+const budget = {
+  id: uuid(1),
+  name: 'analyst-daily',
+  scope: 'agent',
+  subject: '*',
+  per: 'day',
+  timeZone: 'UTC',
+  unit: 'usd',
+  limit: 20,
+  setBy: 'ada',
+  createdAt: at,
+  updatedAt: at,
+}
+const counter = { subject: 'analyst', runId: null, startsAt: at, endsAt: at, spent: 4.5, reserved: 0.25, overrun: 0, left: 15.25 }
+const tokens = {
+  input: 900,
+  cacheRead: 100,
+  cacheWrite: 0,
+  cacheWriteLong: 0,
+  inputAudio: 0,
+  inputImage: 0,
+  output: 40,
+  reasoning: 10,
+  outputAudio: 0,
+  outputImage: 0,
+}
+const model = {
+  model: 'openai/gpt-5',
+  prices: [],
+  price: { input: 1.25, cacheRead: 0.125, output: 10 },
+  priceId: 'x',
+  source: 'operator',
+  isOverridden: true,
+  contextMax: 400_000,
+  outputMax: 128_000,
+}
+const started = () =>
+  startFakeApi({
+    answers: {
+      'budgets.set': budget,
+      'budgets.list': { items: [{ ...budget, fullest: counter }] },
+      'budgets.get': { ...budget, counters: [counter] },
+      'budgets.delete': budget,
+      'budgets.events': {
+        items: [{ id: uuid(2), at, budget: 'analyst-daily', subject: 'analyst', runId: null, kind: 'warning', percent: 80, unit: 'usd', limit: 20, spent: 16 }],
+        next: null,
+      },
+      'usage.summarize': {
+        from: at,
+        to: at,
+        groups: [
+          { at: null, by: { agent: 'analyst', model: 'openai/gpt-5' }, calls: 3, failedCalls: 1, estimatedCalls: 1, unpricedCalls: 0, tokens, costUsd: 1.5 },
+        ],
+        isCut: false,
+      },
+      'usage.list': { items: [], next: null },
+      'models.list': { items: [model], readOn: '2026-11-01', isCut: false },
+      'models.set': model,
+      'models.unset': { model: 'openai/gpt-5', count: 1 },
+    },
+  })
+
+test('budgets are set, listed, shown and deleted; only what was said is sent', async () => {
+  await using api = await started()
+  expect(await command(api, ['budgets', 'set', 'analyst-daily', '--limit', '20'])).toMatchObject({
+    exit: 0,
+    out: expect.stringContaining('Budget analyst-daily: $20.00 a day for each agent.'),
+  })
+  expect(api.requests.at(-1)?.body).toEqual({ name: 'analyst-daily', limit: 20 })
+  await command(api, [
+    'budgets',
+    'set',
+    'x',
+    '--limit',
+    '0.5',
+    '--scope',
+    'agent',
+    '--subject',
+    'analyst',
+    '--per',
+    'day',
+    '--time-zone',
+    'Asia/Shanghai',
+    '--unit',
+    'usd',
+  ])
+  expect(api.requests.at(-1)?.body).toEqual({ name: 'x', limit: 0.5, scope: 'agent', subject: 'analyst', per: 'day', timeZone: 'Asia/Shanghai', unit: 'usd' })
+  expect(await command(api, ['budgets', 'set', 'x', '--limit', '1', '--per', 'dayly'])).toMatchObject({
+    exit: 2,
+    err: expect.stringContaining('Did you mean day'),
+  })
+  expect(await command(api, ['budgets', 'set', 'x', '--limit', 'much'])).toMatchObject({ exit: 2, err: expect.stringContaining('--limit must be a number') })
+  expect((await command(api, ['budgets', 'list'], { columns: 160 })).out).toMatch(
+    /analyst-daily {2}each agent {2}\$20\.00 a day {2}\$4\.50 {2}\$0\.25 {2}\$15\.25 {2}analyst/,
+  )
+  expect((await command(api, ['budgets', 'list', '--json'])).json()).toEqual([{ items: [expect.objectContaining({ name: 'analyst-daily' })] }])
+  expect((await command(api, ['budgets', 'show', 'analyst-daily'])).out).toContain('each agent')
+  expect((await command(api, ['budgets', 'events'])).out).toContain('80 % reached')
+  expect((await command(api, ['budgets', 'delete', 'analyst-daily'])).out).toContain('is deleted')
+  expect(api.requests.at(-1)).toMatchObject({ method: 'DELETE', path: '/v1/budgets/analyst-daily' })
+})
+
+test('usage is summed by any dimensions, and models are listed and priced', async () => {
+  await using api = await started()
+  const by = await command(api, ['usage', 'by', 'agent,model', '--key-id', 'k1', '--agent', 'analyst', '--from', '2026-11-01'])
+  expect(by.out).toMatch(/analyst {2}openai\/gpt-5 {2}\$1\.50 +3 +1,000 +100 +50 {2}1 estimated, 1 failed/)
+  expect(api.requests.at(-1)?.path).toBe('/v1/usage?agent=analyst&key=k1&by=agent%2Cmodel&grain=total&timeZone=UTC&limit=50&from=2026-11-01T00%3A00%3A00.000Z')
+  expect(await command(api, ['usage', 'by', '--grain', 'decade'])).toMatchObject({ exit: 2, err: expect.stringContaining('total, hour, day') })
+  expect(await command(api, ['usage', 'by', '--from', 'yesterday'])).toMatchObject({ exit: 2, err: expect.stringContaining('--from is no instant') })
+  expect((await command(api, ['usage', 'calls'])).out).toContain('No model was called.')
+  expect((await command(api, ['models', 'list', 'gpt-5'])).out).toMatch(/openai\/gpt-5 +1\.25/)
+  await command(api, ['models', 'set', 'openai/gpt-5', '--input', '1.25', '--output', '10', '--cache-read', '0.125'])
+  expect(api.requests.at(-1)?.body).toEqual({ model: 'openai/gpt-5', price: { input: 1.25, output: 10, cacheRead: 0.125 } })
+  expect(await command(api, ['models', 'set', 'openai/gpt-5', '--input', '1'])).toMatchObject({ exit: 2, err: expect.stringContaining('two sides') })
+  expect((await command(api, ['models', 'unset', 'openai/gpt-5', '--json'])).json()).toEqual([{ model: 'openai/gpt-5', count: 1 }])
+})

@@ -1,0 +1,110 @@
+import { z } from 'zod'
+import { operation } from './operation.ts'
+import { PageInput, pageOf } from './page.ts'
+
+/** Buckets that do not overlap: their sum is the provider's own total. */
+export const Tokens = z.object({
+  input: z.number(),
+  cacheRead: z.number(),
+  cacheWrite: z.number(),
+  cacheWriteLong: z.number(),
+  inputAudio: z.number(),
+  inputImage: z.number(),
+  output: z.number(),
+  reasoning: z.number(),
+  outputAudio: z.number(),
+  outputImage: z.number(),
+})
+export type Tokens = z.infer<typeof Tokens>
+
+export const usageDimensions = ['namespace', 'agent', 'version', 'user', 'key', 'provider', 'model', 'run', 'step', 'session', 'tag'] as const
+export type UsageDimension = (typeof usageDimensions)[number]
+export const usageGrains = ['total', 'hour', 'day', 'week', 'month'] as const
+
+/** One model call. `costUsd` is null where the model has no price. `isEstimated`: the provider did not say what it used. */
+export const UsageCall = z.object({
+  id: z.uuid(),
+  at: z.iso.datetime(),
+  namespace: z.string(),
+  agent: z.string().nullable(),
+  version: z.string().nullable(),
+  runId: z.uuid().nullable(),
+  op: z.string().nullable(),
+  attempt: z.number().nullable(),
+  session: z.string().nullable(),
+  user: z.string().nullable(),
+  keyId: z.string().nullable(),
+  provider: z.string(),
+  model: z.string(),
+  priceId: z.string().nullable(),
+  tokens: Tokens,
+  costUsd: z.number().nullable(),
+  isEstimated: z.boolean(),
+  isFailed: z.boolean(),
+  durationMs: z.number().nullable(),
+  tags: z.record(z.string(), z.string()),
+})
+export type UsageCall = z.infer<typeof UsageCall>
+
+/** What calls of one group used together. */
+export const UsageGroup = z.object({
+  /** Start of the hour, day, week or month; null for the total. */
+  at: z.iso.datetime().nullable(),
+  /** The group's value for each dimension asked for; null where calls have none. */
+  by: z.record(z.string(), z.string().nullable()),
+  calls: z.number(),
+  failedCalls: z.number(),
+  estimatedCalls: z.number(),
+  /** Calls whose model has no price: `costUsd` leaves them out. */
+  unpricedCalls: z.number(),
+  tokens: Tokens,
+  costUsd: z.number(),
+})
+export type UsageGroup = z.infer<typeof UsageGroup>
+
+const text = z.string().min(1).max(200).optional()
+const filters = {
+  namespace: text,
+  agent: text,
+  version: text,
+  user: text,
+  key: text,
+  provider: text,
+  model: text,
+  run: z.uuid().optional(),
+  session: text,
+  /** `name=value`. */
+  tag: z.string().min(3).max(130).includes('=').optional(),
+}
+export const UsageFilters = z.strictObject(filters)
+export type UsageFilters = z.infer<typeof UsageFilters>
+
+export const summarizeUsage = operation({
+  id: 'usage.summarize',
+  summary: 'Calls, tokens and cost by any dimensions and grain of time, the dearest group first.',
+  http: ['GET', '/v1/usage'],
+  permission: 'money:read',
+  input: z.strictObject({
+    ...filters,
+    /** From this instant on. Absent: 30 days ago. */
+    from: z.iso.datetime({ offset: true }).optional(),
+    /** Up to this instant, without it. Absent: now. */
+    to: z.iso.datetime({ offset: true }).optional(),
+    /** Dimensions, separated by commas. With `tag`, the tag's name: `tag:team`. */
+    by: z.string().max(200).default(''),
+    grain: z.enum(usageGrains).default('total'),
+    timeZone: z.string().min(1).max(64).default('UTC'),
+    limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  }),
+  output: z.object({ from: z.iso.datetime(), to: z.iso.datetime(), groups: z.array(UsageGroup), isCut: z.boolean() }),
+})
+export const listUsage = operation({
+  id: 'usage.list',
+  summary: 'Single model calls, newest first.',
+  http: ['GET', '/v1/usage/calls'],
+  permission: 'money:read',
+  input: z.strictObject({ ...filters, ...PageInput }),
+  output: pageOf(UsageCall),
+})
+
+export const usageOperations = [summarizeUsage, listUsage]
