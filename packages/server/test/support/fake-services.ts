@@ -166,7 +166,10 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       start: called('runs.start', aRun),
       find: ofTenant(runId, aRun),
       list: called('runs.list', { items: [aRun], next: null }),
-      journal: called('runs.export', { items: [{ ...hidden, seq: 0, epoch: 1, at, type: 'run.started', op: null, data: '{"input":null}', hash: 'ab' }], next: null }),
+      journal: called('runs.export', {
+        items: [{ ...hidden, seq: 0, epoch: 1, at, type: 'run.started', op: null, data: '{"input":null}', hash: 'ab' }],
+        next: null,
+      }),
       findStep: async (_, id, op) => (id === runId && op === '0' ? aStep : undefined),
       cancel: called('runs.cancel', aRun),
       retry: called('runs.retry', aRun),
