@@ -1,8 +1,10 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command } from 'commander'
+import { controlCommands } from './control-commands.ts'
 import type { Invocation } from './invocation.ts'
+import { collect, connection, duration, examples, wholeNumber, withAnswer, withServer } from './options.ts'
+import type { Shared } from './options.ts'
 
-type Shared = { url?: string; key?: string; json?: boolean }
 /** `isGraceful`: it ends by itself after Ctrl-C, and has something to say or to tidy up. Everything else just ends. */
 export type Act = (options: Shared, work: (invocation: Invocation) => Promise<number>, isGraceful?: 'graceful') => Promise<void>
 
@@ -30,6 +32,7 @@ export function createProgram(version: string, act: Act): Command {
   approvalsCommands(program, act)
   agentsCommands(program, act)
   keysCommands(program, act)
+  controlCommands(program, act)
   evalCommand(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')
@@ -110,13 +113,29 @@ function runsCommands(program: Command, act: Act): void {
     .option('--input <json>', 'JSON, @file or - for standard input')
     .option('--session <name>', 'the session it belongs to')
     .option('--idempotency-key <key>', 'the same key never starts a second run')
+    .option('--lane-key <key>', 'wait in a lane of its own with the runs of this key')
+    .option('--priority <level>', 'low, normal or high: a head start of a minute each')
+    .option('--start-at <instant>', 'not before this instant, such as 2026-12-01T09:00:00Z')
+    .option('--delay <time>', 'not before this time has passed, such as 90s, 15m, 2h or 1d', duration)
     .option('--watch', 'follow it to its end')
     .addHelpText(
       'after',
       examples(`npx longhaul runs start order-flow --input '{"orderId": 7}' --watch`, 'npx longhaul runs start analyst --input @question.json'),
     )
-    .action((agent: string, options: Shown & { input?: string; session?: string; idempotencyKey?: string; watch?: boolean }) =>
-      act(options, async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options) }), 'graceful'),
+    .action(
+      (
+        agent: string,
+        options: Shown & {
+          input?: string
+          session?: string
+          idempotencyKey?: string
+          laneKey?: string
+          priority?: string
+          startAt?: string
+          delay?: number
+          watch?: boolean
+        },
+      ) => act(options, async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options) }), 'graceful'),
     )
   withAnswer(withServer(runs.command('watch')))
     .description('the whole story of a run, live if it has not ended')
@@ -262,34 +281,3 @@ function evalCommand(program: Command, act: Act): void {
       act(options, async (invocation) => (await import('./commands/eval.ts')).evaluate(invocation, folder, options), 'graceful'),
     )
 }
-
-const withServer = (command: Command): Command =>
-  command
-    .option('--json', 'print JSON, one value a line')
-    .optionsGroup('Server:')
-    .option('--url <url>', 'the server’s address')
-    .option('--key <key>', 'the API key')
-    .optionsGroup('Options:')
-
-const withAnswer = (command: Command): Command =>
-  command
-    .option('--out <folder>', 'where to save charts and other files (default: ./longhaul-answers/<run>)')
-    .option('-q, --quiet', 'only the answer')
-    .option('--rows <n>', 'rows of a table to show', wholeNumber(0, 100_000), 40)
-    .addOption(new Option('--give-up-after <seconds>', 'how long to go on without any connection').argParser(wholeNumber(1, 86_400)).default(600))
-
-const examples = (...lines: string[]): string => `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`
-const connection = `
-The server is found by --url and --key, or LONGHAUL_URL and LONGHAUL_API_KEY, or the nearest
-.longhaul/credentials.json from this folder upwards, which the server writes when it starts.`
-
-const collect = (value: string, earlier: string[] = []): string[] => [...earlier, value]
-
-const wholeNumber =
-  (least: number, most = Number.MAX_SAFE_INTEGER) =>
-  (text: string): number => {
-    const value = Number(text)
-    if (!/^-?\d+$/.test(text) || value < least || value > most)
-      throw new InvalidArgumentError(`It must be a whole number from ${least}${most === Number.MAX_SAFE_INTEGER ? '' : ` to ${most}`}.`)
-    return value
-  }

@@ -1,6 +1,6 @@
 import { ApiError, keepTrying } from '@longhaul/sdk/client'
 import type { Client } from '@longhaul/sdk/client'
-import type { Json, Run } from '@longhaul/protocol'
+import type { Json, Priority, Run } from '@longhaul/protocol'
 import { randomUUID } from 'node:crypto'
 import { follow } from '../follow.ts'
 import type { FollowOptions } from '../follow.ts'
@@ -35,7 +35,16 @@ const startGiveUpAfterMs = 15_000
 /** Starts a run exactly once, however often the request has to be sent: the key tells the server that it is the same request. */
 export async function start(
   invocation: Invocation,
-  input: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
+  input: {
+    agent: string
+    input: Json
+    session?: string | undefined
+    idempotencyKey?: string | undefined
+    laneKey?: string
+    priority?: Priority
+    startAt?: string
+    delayMs?: number
+  },
 ): Promise<Run> {
   const client = await invocation.client()
   const { terminal, world } = invocation

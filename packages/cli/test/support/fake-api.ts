@@ -14,7 +14,13 @@ type Key = { id: string; name: string; secret: string; permissions: string[]; ac
 type StoredRun = { run: Run; script: Script; told: number }
 
 export type FakeApi = Awaited<ReturnType<typeof startFakeApi>>
-export type FakeOptions = { agents?: Agent[]; script?: (run: Run, key: Key) => Script; approvals?: Approval[]; system?: System }
+export type FakeOptions = {
+  agents?: Agent[]
+  script?: (run: Run, key: Key) => Script
+  approvals?: Approval[]
+  system?: System
+  /** Of operations that need no memory, by id. */ answers?: Record<string, unknown>
+}
 
 export const rootKey = 'lh_root'
 const firstMoment = Date.parse('2026-11-21T03:00:00.000Z')
@@ -177,6 +183,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
       case 'system.get':
         return options.system
       default:
+        if (options.answers && id in options.answers) return options.answers[id]
         throw new Refusal('internal', `The fake has no ${id}.`)
     }
   }

@@ -46,7 +46,7 @@ export function WaitPanel({ run, wait }: { run: Run; wait: Wait }) {
           {wait.reason && <p>{t(`wait.${wait.reason}`)}</p>}
           <Difference detail={wait.detail} />
           {wait.reason && <p className="text-sm text-ink-2">{t(`wait.${wait.reason}Remedy`)}</p>}
-          <RetryButton run={run} />
+          {wait.reason !== 'stopped' && <RetryButton run={run} />}
         </Note>
       )
   }
