@@ -45,6 +45,18 @@ create table files (
   constraint files_pkey PRIMARY KEY (id)
 );
 
+create table fires (
+  tenant_id text not null,
+  schedule_id uuid not null,
+  fire_at timestamp with time zone not null,
+  outcome text not null,
+  reason text,
+  run_id uuid,
+  noticed_at timestamp with time zone default clock_timestamp() not null,
+  constraint fires_pkey PRIMARY KEY (schedule_id, fire_at),
+  constraint fires_outcome_check CHECK ((outcome = ANY (ARRAY['started'::text, 'queued'::text, 'skipped'::text])))
+);
+
 create table inbox (
   id uuid not null,
   tenant_id text not null,
@@ -77,6 +89,31 @@ create table keys (
 );
 CREATE INDEX keys_by_tenant ON public.keys USING btree (tenant_id, created_at DESC) WHERE (deleted_at IS NULL);
 
+create table limit_buckets (
+  tenant_id text not null,
+  limit_id uuid not null,
+  lane_key text not null,
+  second_tokens double precision not null,
+  minute_tokens double precision not null,
+  at timestamp with time zone not null,
+  constraint limit_buckets_pkey PRIMARY KEY (limit_id, lane_key)
+);
+
+create table limits (
+  id uuid not null,
+  tenant_id text not null,
+  namespace text default ''::text not null,
+  agent text default ''::text not null,
+  lane_key text default ''::text not null,
+  running_max integer,
+  starts_per_second double precision,
+  starts_per_minute double precision,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint limits_pkey PRIMARY KEY (id),
+  constraint limits_tenant_id_namespace_agent_lane_key_key UNIQUE (tenant_id, namespace, agent, lane_key)
+);
+
 create table migrations (
   number integer not null,
   name text not null,
@@ -96,6 +133,7 @@ create table nodes (
   is_dead boolean default false not null,
   fence bigint default 0 not null,
   flush bigint default 0 not null,
+  heard_fence bigint default 0 not null,
   constraint nodes_pkey PRIMARY KEY (id)
 ) with (fillfactor=50);
 
@@ -123,6 +161,8 @@ create table runs (
   created_at timestamp with time zone default clock_timestamp() not null,
   started_at timestamp with time zone,
   ended_at timestamp with time zone,
+  lane_key text default ''::text not null,
+  rank smallint default 1 not null,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);
@@ -132,6 +172,36 @@ CREATE INDEX runs_newest ON public.runs USING btree (tenant_id, id DESC);
 CREATE INDEX runs_of_asker ON public.runs USING btree (tenant_id, ((asker ->> 'id'::text)), id DESC);
 CREATE INDEX runs_of_node ON public.runs USING btree (node_id) WHERE (node_id IS NOT NULL);
 CREATE INDEX runs_of_session ON public.runs USING btree (tenant_id, agent, session_id, id) WHERE (session_id IS NOT NULL);
+CREATE INDEX runs_running_in_lane ON public.runs USING btree (tenant_id, namespace, agent, lane_key) WHERE (node_id IS NOT NULL);
+CREATE INDEX runs_waiting_in_lane ON public.runs USING btree (tenant_id, namespace, agent, lane_key, rank, due_at) WHERE ((node_id IS NULL) AND (due_at IS NOT NULL));
+
+create table schedules (
+  id uuid not null,
+  tenant_id text not null,
+  namespace text default 'default'::text not null,
+  name text not null,
+  agent text not null,
+  input json not null,
+  asker json not null,
+  calendar json not null,
+  overlap text not null,
+  catch_up text not null,
+  jitter_ms integer default 0 not null,
+  lane_key text default ''::text not null,
+  rank smallint default 1 not null,
+  is_paused boolean default false not null,
+  next_at timestamp with time zone,
+  queued_at timestamp with time zone,
+  last_run_id uuid,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint schedules_pkey PRIMARY KEY (id),
+  constraint schedules_catch_up_check CHECK ((catch_up = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text]))),
+  constraint schedules_overlap_check CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'queue'::text, 'cancel'::text]))),
+  constraint schedules_tenant_id_namespace_name_key UNIQUE (tenant_id, namespace, name)
+);
+CREATE INDEX schedules_due ON public.schedules USING btree (next_at) WHERE ((NOT is_paused) AND (next_at IS NOT NULL));
+CREATE INDEX schedules_queued ON public.schedules USING btree (queued_at) WHERE ((NOT is_paused) AND (queued_at IS NOT NULL));
 
 create table sessions (
   tenant_id text not null,
@@ -140,6 +210,23 @@ create table sessions (
   created_at timestamp with time zone default clock_timestamp() not null,
   constraint sessions_pkey PRIMARY KEY (tenant_id, agent, id)
 );
+
+create table stops (
+  id uuid not null,
+  tenant_id text not null,
+  namespace text default ''::text not null,
+  agent text default ''::text not null,
+  run_id uuid,
+  run_ids uuid[] default '{}'::uuid[] not null,
+  reason text,
+  stopped_by text not null,
+  stopped_at timestamp with time zone default clock_timestamp() not null,
+  lifted_by text,
+  lifted_at timestamp with time zone,
+  constraint stops_pkey PRIMARY KEY (id)
+);
+CREATE UNIQUE INDEX stops_in_force ON public.stops USING btree (tenant_id, namespace, agent, COALESCE(run_id, '00000000-0000-0000-0000-000000000000'::uuid)) WHERE (lifted_at IS NULL);
+CREATE INDEX stops_newest ON public.stops USING btree (tenant_id, id DESC);
 
 create table versions (
   tenant_id text not null,
