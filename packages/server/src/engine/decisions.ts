@@ -1,6 +1,6 @@
 /** What is decided over every node's head: limits, and stops. Each is one transaction that raises the fence of all nodes. */
 import type { Json, Limit as LimitOfApi, Stop as StopOfApi, Stopped, StopStep } from '@longhaul/protocol'
-import { type Db, type Tx } from '../db/index.ts'
+import type { Db, Tx } from '../db/index.ts'
 import { AppError, monotonicMs, newId, sleep } from '../kernel/index.ts'
 import { type LimitRow, deleteLimit, listLimits, upsertLimit } from './limit-store.ts'
 import {

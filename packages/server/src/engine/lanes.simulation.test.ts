@@ -3,7 +3,7 @@
  * by the code that decides it in production. A seed that fails is printed; put it alone into `seeds` to look at it.
  */
 import { expect, test } from 'vitest'
-import { type Cap, type Lane, type Scope, chooseRuns, hasRoom, laneName, openSlots, agentName, tenantName, ranks } from './lanes.ts'
+import { type Cap, type Lane, type Scope, chooseRuns, hasRoom, laneName, openSlots, tenantName, ranks } from './lanes.ts'
 import { type Bucket, type Limit, covers, fullBucket, groupOf, refill, spend, startsIn } from './limits.ts'
 
 const seeds = Array.from({ length: 1_000 }, (_, i) => i + 1)
