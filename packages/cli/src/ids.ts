@@ -13,6 +13,20 @@ export const runIdFrom = (client: Client, given: string): Promise<string> =>
 export const approvalIdFrom = (client: Client, given: string): Promise<string> =>
   idFrom(given, 'approval', 'npx longhaul approvals list', async () => (await client.approvals.list({ limit: 200 })).items.map(({ id }) => id))
 
+export const limitIdFrom = (client: Client, given: string): Promise<string> =>
+  idFrom(given, 'limit', 'npx longhaul limits list', async () => (await client.limits.list({ limit: 200 })).items.map(({ id }) => id))
+
+/** A stop may also be called by what it stops. */
+export async function stopIdFrom(client: Client, given: string): Promise<string> {
+  if (uuid.test(given)) return given.toLowerCase()
+  const { items } = await client.stops.list({ limit: 200 })
+  const named = items.filter(({ agent, namespace, runId }) =>
+    runId ? given.length >= 4 && runId.endsWith(given.toLowerCase()) : agent ? agent === given : namespace ? namespace === given : given === 'tenant',
+  )
+  if (named.length === 1 && named[0]) return named[0].id
+  return idFrom(given, 'stop', 'npx longhaul stops list', async () => items.map(({ id }) => id))
+}
+
 /** A key may also be called by its name. */
 export async function keyIdFrom(client: Client, given: string): Promise<string> {
   if (uuid.test(given)) return given.toLowerCase()

@@ -1,6 +1,6 @@
 /** The commands about money, with their help: budgets, usage, models. What they do is loaded when they are called. */
 import type { Command } from 'commander'
-import { type Act, type Shared, examples, wholeNumber, withServer } from './command-parts.ts'
+import { type Act, type Shared, examples, wholeNumber, withServer } from './options.ts'
 
 export function moneyCommands(program: Command, act: Act): void {
   budgetsCommands(program, act)

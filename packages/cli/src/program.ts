@@ -1,9 +1,10 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
-import { Command, Option } from 'commander'
-import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './command-parts.ts'
+import { Command } from 'commander'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import { sandboxesCommands } from './sandboxes-commands.ts'
+import { controlCommands } from './control-commands.ts'
 import { moneyCommands } from './money-commands.ts'
+import { type Act, type Shared, collect, connection, duration, examples, wholeNumber, withAnswer, withServer } from './options.ts'
+import { sandboxesCommands } from './sandboxes-commands.ts'
 
 type Shown = Shared & { out?: string; quiet?: boolean; rows: number; giveUpAfter: number }
 const followOptions = ({ out, quiet, rows, giveUpAfter }: Shown) => ({ out, isQuiet: quiet ?? false, rowsMax: rows, giveUpAfterMs: giveUpAfter * 1_000 })
@@ -37,6 +38,7 @@ export function createProgram(version: string, act: Act): Command {
   secretCommands(program, act)
   auditCommands(program, act)
   moneyCommands(program, act)
+  controlCommands(program, act)
   evalCommand(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')
@@ -119,13 +121,30 @@ function runsCommands(program: Command, act: Act): void {
     .option('--session <name>', 'the session it belongs to')
     .option('--idempotency-key <key>', 'the same key never starts a second run')
     .option('--webhook <url>', 'post its end there, signed; may be given several times', collect)
+    .option('--lane-key <key>', 'wait in a lane of its own with the runs of this key')
+    .option('--priority <level>', 'low, normal or high: a head start of a minute each')
+    .option('--start-at <instant>', 'not before this instant, such as 2026-12-01T09:00:00Z')
+    .option('--delay <time>', 'not before this time has passed, such as 90s, 15m, 2h or 1d', duration)
     .option('--watch', 'follow it to its end')
     .addHelpText(
       'after',
       examples(`npx longhaul runs start order-flow --input '{"orderId": 7}' --watch`, 'npx longhaul runs start analyst --input @question.json'),
     )
-    .action((agent: string, options: Shown & { input?: string; session?: string; idempotencyKey?: string; webhook?: string[]; watch?: boolean }) =>
-      act(options, async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options) }), 'graceful'),
+    .action(
+      (
+        agent: string,
+        options: Shown & {
+          input?: string
+          session?: string
+          idempotencyKey?: string
+          webhook?: string[]
+          laneKey?: string
+          priority?: string
+          startAt?: string
+          delay?: number
+          watch?: boolean
+        },
+      ) => act(options, async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options) }), 'graceful'),
     )
   withAnswer(withServer(runs.command('watch')))
     .description('the whole story of a run, live if it has not ended')
@@ -652,14 +671,3 @@ const withGuard = (command: Command): Command =>
     .option('--window <minutes>', 'how long it is watched', wholeNumber(1, 10_080), 60)
     .option('--failures <percent>', 'how many more of its runs may fail than of the version before', wholeNumber(0, 100), 10)
     .option('--reason <text>', 'kept with the deployment')
-
-const withAnswer = (command: Command): Command =>
-  command
-    .option('--out <folder>', 'where to save charts and other files (default: ./longhaul-answers/<run>)')
-    .option('-q, --quiet', 'only the answer')
-    .option('--rows <n>', 'rows of a table to show', wholeNumber(0, 100_000), 40)
-    .addOption(new Option('--give-up-after <seconds>', 'how long to go on without any connection').argParser(wholeNumber(1, 86_400)).default(600))
-
-const connection = `
-The server is found by --url and --key, or LONGHAUL_URL and LONGHAUL_API_KEY, or the nearest
-.longhaul/credentials.json from this folder upwards, which the server writes when it starts.`

@@ -3,7 +3,7 @@ import type { Credentials } from './credentials.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { World } from './invocation.ts'
 import { Interrupted } from './problem.ts'
-import type { Act } from './command-parts.ts'
+import type { Act } from './options.ts'
 import { createProgram } from './program.ts'
 
 /** Runs one command line and returns its exit code. Touches nothing but the `world` it is given, the file system and the server. */

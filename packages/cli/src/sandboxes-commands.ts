@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './command-parts.ts'
+import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './options.ts'
 
 type Create = Shared & {
   name?: string

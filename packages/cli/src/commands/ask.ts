@@ -1,6 +1,6 @@
 import { ApiError, keepTrying } from '@longhaul/sdk/client'
 import type { Client } from '@longhaul/sdk/client'
-import type { Json, Run } from '@longhaul/protocol'
+import type { Json, Priority, Run } from '@longhaul/protocol'
 import { randomUUID } from 'node:crypto'
 import { follow } from '../follow.ts'
 import type { FollowOptions } from '../follow.ts'
@@ -41,6 +41,10 @@ export async function start(
     session?: string | undefined
     idempotencyKey?: string | undefined
     destinations?: { type: 'webhook'; url: string }[]
+    laneKey?: string
+    priority?: Priority
+    startAt?: string
+    delayMs?: number
   },
 ): Promise<Run> {
   const client = await invocation.client()

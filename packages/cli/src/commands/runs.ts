@@ -1,11 +1,12 @@
 import type { Json, Run, RunEvent } from '@longhaul/protocol'
-import { Answer, RunState, may } from '@longhaul/protocol'
+import { Answer, Priority, RunState, may } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { follow } from '../follow.ts'
 import type { FollowOptions } from '../follow.ts'
 import { runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
+import { readJson } from '../read-json.ts'
 import { printFields, printList } from '../show/records.ts'
 import { shortInput } from '../show/story.ts'
 import { cut, oneLine } from '../show/text.ts'
@@ -47,14 +48,28 @@ export async function getRun(invocation: Invocation, given: string): Promise<num
 export async function startRun(
   invocation: Invocation,
   agent: string,
-  options: FollowOptions & { input?: string; session?: string; idempotencyKey?: string; webhook?: string[]; watch?: boolean },
+  options: FollowOptions & {
+    input?: string
+    session?: string
+    idempotencyKey?: string
+    webhook?: string[]
+    laneKey?: string
+    priority?: string
+    startAt?: string
+    delay?: number
+    watch?: boolean
+  },
 ): Promise<number> {
+  const { laneKey, priority, startAt, delay } = options
+  const level = Priority.optional().safeParse(priority)
+  if (!level.success) throw new Problem('invalid', `There is no priority "${priority}".`, `Priorities: ${Priority.options.join(', ')}`)
   const run = await start(invocation, {
     agent,
     input: await readJson(invocation, options.input),
     session: options.session,
     idempotencyKey: options.idempotencyKey,
     ...(options.webhook && { destinations: options.webhook.map((url) => ({ type: 'webhook' as const, url })) }),
+    ...present({ laneKey, priority: level.data, startAt, delayMs: delay }),
   })
   if (options.watch) return follow(invocation, run, options)
   if (invocation.isJson) invocation.printJson(run)
@@ -231,27 +246,4 @@ function summary(data: RunEvent['data']): string {
   if ('what' in data) return `${data.count} of ${data.max} ${data.what}`
   if ('message' in data) return oneLine(data.message)
   return shortInput('input' in data ? data.input : 'output' in data ? data.output : 'payload' in data ? data.payload : data)
-}
-
-/** JSON from the command line, from a file (`@file`) or from standard input (`-`). */
-async function readJson({ world }: Invocation, given: string | undefined): Promise<Json> {
-  if (given === undefined) return null
-  const { readFile } = await import('node:fs/promises')
-  const { resolve } = await import('node:path')
-  let text = given
-  if (given === '-') text = await world.readStdin()
-  else if (given.startsWith('@')) {
-    text = await readFile(resolve(world.folder, given.slice(1)), 'utf8').catch((error: NodeJS.ErrnoException) => {
-      throw new Problem('invalid', `${given.slice(1)} cannot be read: ${error.code}.`)
-    })
-  }
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new Problem(
-      'invalid',
-      `That is not JSON: ${error instanceof Error ? error.message : error}`,
-      `A text needs quotes of its own: '"${cut(oneLine(text), 30).replaceAll("'", '')}"'`,
-    )
-  }
 }

@@ -251,7 +251,7 @@ function waitText({ kind, name, until, reason }: EventData<'wait.created'>): str
   if (kind === 'timer') return `${oneLine(name)}${limit}`
   if (kind === 'signal') return `for signal ${oneLine(name)}${limit}`
   if (kind === 'approval') return `for a yes or no${limit}: ${oneLine(name)}`
-  return `for an operator: ${reason === 'poison' ? 'it keeps killing its worker' : reason === 'diverged' ? 'its code no longer matches its history' : oneLine(name)}`
+  return `for an operator: ${reason === 'poison' ? 'it keeps killing its worker' : reason === 'diverged' ? 'its code no longer matches its history' : reason === 'stopped' ? 'it was stopped' : oneLine(name)}`
 }
 
 function waitRemedy(runId: string, { kind, name, approvalId }: EventData<'wait.created'>): string[] {

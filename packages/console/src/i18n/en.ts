@@ -189,6 +189,8 @@ export const en = {
     brokenRemedy: 'Correct what the problem names and retry; or cancel it.',
     divergedRemedy: 'Restore the version that it began with, then retry; or cancel it.',
     poisonRemedy: 'Find what kills the worker (its log says), then retry; or cancel it.',
+    stopped: 'Somebody stopped this run, its agent, or everything. Nothing of it takes effect until the stop is lifted.',
+    stoppedRemedy: 'longhaul stops list says who and why; longhaul resume lifts it. Or cancel the run.',
     difference: 'First difference',
     recorded: 'recorded',
     asked: 'asked for now',

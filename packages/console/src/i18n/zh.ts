@@ -181,6 +181,8 @@ export const zh: Texts = {
     brokenRemedy: '请解决上述问题后重新执行，或取消运行。',
     divergedRemedy: '请恢复它开始时的版本后重新执行，或取消运行。',
     poisonRemedy: '请查明工作进程崩溃的原因（见其日志）后重新执行，或取消运行。',
+    stopped: '有人停止了这次运行、其智能体或全部运行。在解除停止之前，它不会产生任何效果。',
+    stoppedRemedy: '用 longhaul stops list 查看由谁、为何停止；用 longhaul resume 解除。也可以取消运行。',
     difference: '第一处差异',
     recorded: '历史记录',
     asked: '现在请求',

@@ -98,7 +98,8 @@ function explain(calendar: Calendar, cause: unknown): string {
 
 function isTimeZone(name: string): boolean {
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined
+    new Intl.DateTimeFormat('en', { timeZone: name }).format(0)
+    return true
   } catch {
     return false // That is how it says so.
   }

@@ -1,6 +1,6 @@
 /** What is decided over every node's head: limits, and stops. Each is one transaction that raises the fence of all nodes. */
 import type { Json, Limit as LimitOfApi, Stop as StopOfApi, Stopped, StopStep } from '@longhaul/protocol'
-import { type Db, type Tx } from '../db/index.ts'
+import type { Db, Tx } from '../db/index.ts'
 import { AppError, monotonicMs, newId, sleep } from '../kernel/index.ts'
 import { type LimitRow, deleteLimit, listLimits, upsertLimit } from './limit-store.ts'
 import {
@@ -8,12 +8,14 @@ import {
   type StopRow,
   type StopScope,
   countHeld,
+  familyOf,
   findStopInForce,
   insertStop,
   lastSteps,
   liftStop,
   listStops,
   raiseAllFences,
+  recordFamily,
   takeRuns,
   unheard,
 } from './stop-store.ts'
@@ -99,11 +101,16 @@ export function makeDecisions({ db, onDecided }: { db: Db; onDecided(): Promise<
       let taken: { runId: string; agent: string; nodeId: string }[] = []
       const { result: made, raised } = await decide(
         (tx) => insertStop(tx, { ...scope, id, reason, by }),
-        async (tx, stop) => void (taken = stop ? await takeRuns(tx, scope, detail) : []),
+        async (tx, stop) => {
+          if (!stop) return
+          const runIds = runId === undefined ? null : await familyOf(tx, tenantId, runId)
+          if (runIds) await recordFamily(tx, id, runIds)
+          taken = await takeRuns(tx, scope, runIds, detail)
+        },
       )
-      const stop = made ?? (await findStopInForce(db, scope))
+      const stop = await findStopInForce(db, scope)
       if (!stop) throw new AppError('conflict', 'This was stopped and lifted at the same moment. Stop it again.')
-      const [cut, heldCount] = await Promise.all([cutOf(db, taken), countHeld(db, scope, heldMax)])
+      const [cut, heldCount] = await Promise.all([cutOf(db, taken), countHeld(db, scope, runId === undefined ? null : stop.runIds, heldMax)])
       return { stop: toStop(stop), isNew: made !== undefined, ...cut, heldCount, nodesUnheard: await unheardAfterAWhile(raised) }
     },
     listStops: async (tenantId, page) => (await listStops(db, tenantId, page)).map(toStop),

@@ -56,7 +56,7 @@ export async function readLanes(tx: Tx, cursor: Cursor, limit: number): Promise<
       select id, due_at from runs
       where node_id is null and due_at <= statement_timestamp() and runs.tenant_id = lanes.tenant_id and runs.namespace = lanes.namespace
         and runs.agent = lanes.agent and runs.lane_key = lanes.lane_key and runs.rank = lanes.rank and lanes.is_open
-        and (runs.rank = 4 or not exists (select from stops where lifted_at is null and stops.tenant_id = runs.tenant_id and stops.run_id = runs.id))
+        and (runs.rank = 4 or not exists (select from stops where lifted_at is null and stops.tenant_id = runs.tenant_id and runs.id = any(stops.run_ids)))
       order by due_at limit least(${limit}, 1 + ceil(2.0 * ${limit} / (select count(*) from lanes)))
       for update skip locked
     ) head on true`)

@@ -52,8 +52,8 @@ export const agentName = ({ tenantId, namespace, agent }: Scope): string => JSON
 export const laneName = ({ tenantId, namespace, agent, laneKey }: Scope): string => JSON.stringify([tenantId, namespace, agent, laneKey])
 
 /**
- * Nobody takes the last slots: a tenant or agent gets another slot only while it holds less than this many times the free ones. Alone
- * it stops at 15 of 16 of a node, beside another at 15 of 31; there is a free slot for whoever comes next.
+ * Who holds many slots leaves the last ones: a tenant or agent gets another one only while it holds less than this many times the free
+ * ones. Alone it stops at 15 of 16 of a node. Where several share one, the last slot may be taken; then whoever comes next gets the first that is given back.
  */
 const shareOfFree = 15
 export const hasRoom = (held: number, free: number): boolean => free > 0 && held < shareOfFree * free

@@ -38,6 +38,7 @@ export async function upsertLimit(tx: Tx, limit: Limit, by: string): Promise<Lim
 
 export async function deleteLimit(tx: Tx, tenantId: string, limitId: string): Promise<LimitRow | undefined> {
   const [row] = await tx.rows<LimitRow>(sql`
+    with emptied as (delete from limit_buckets where limit_id = ${limitId} and tenant_id = ${tenantId})
     delete from limits where id = ${limitId} and tenant_id = ${tenantId} returning ${columns}, set_by as "setBy", set_at as "setAt"`)
   return row
 }

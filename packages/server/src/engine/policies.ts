@@ -18,7 +18,7 @@ export async function readPolicies(connection: Connection | Db): Promise<Policie
 }
 
 export const stopOver = ({ stops }: Policies, scope: Scope, runId?: string): StopInForce | undefined =>
-  stops.find((stop) => (stop.runId === null ? covers({ ...stop, laneKey: '' }, scope) : stop.runId === runId))
+  stops.find((stop) => (stop.runId === null ? covers({ ...stop, laneKey: '' }, scope) : stop.runIds.some((id) => id === runId)))
 
 /** A run may begin on the node that takes its start only where no limit has to be counted, and nothing is stopped. */
 export const isFreeLane = (policies: Policies, scope: Scope): boolean =>

@@ -75,6 +75,7 @@ export async function deleteSchedule(tx: Tx, audience: Audience, namespace: stri
   const [row] = await tx.rows<ScheduleRow>(
     sql`delete from schedules where ${isFor(audience)} and namespace = ${namespace} and name = ${name} returning ${columns}`,
   )
+  if (row) await tx.rows(sql`delete from fires where schedule_id = ${row.id}`)
   return row
 }
 

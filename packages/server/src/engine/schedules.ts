@@ -130,7 +130,7 @@ export function openSchedules({ db, log, pollMs, findVersion, onFired }: Schedul
     get: async (audience, name) => toSchedule(found(await findSchedule(db, audience, namespace, name), name)),
     pause: (audience, name) => setPaused(audience, name, true),
     resume: (audience, name) => setPaused(audience, name, false),
-    delete: async (audience, name) => toSchedule(found(await deleteSchedule(db, audience, namespace, name), name)),
+    delete: async (audience, name) => toSchedule(found(await db.transaction((tx) => deleteSchedule(tx, audience, namespace, name)), name)),
     async fire(audience, name) {
       const { agent } = found(await findSchedule(db, audience, namespace, name), name)
       const version = await versionOf(audience.tenantId, agent)

@@ -9,13 +9,15 @@ export type StopInForce = {
   namespace: string
   agent: string
   runId: string | null
+  /** Of a stopped run: it and all that it had started. */
+  runIds: string[]
   reason: string | null
   stoppedBy: string
   stoppedAt: Date
 }
 export type StopRow = StopInForce & { liftedBy: string | null; liftedAt: Date | null }
 
-const columns = sql`id, tenant_id as "tenantId", namespace, agent, run_id as "runId", reason, stopped_by as "stoppedBy", stopped_at as "stoppedAt"`
+const columns = sql`id, tenant_id as "tenantId", namespace, agent, run_id as "runId", run_ids as "runIds", reason, stopped_by as "stoppedBy", stopped_at as "stoppedAt"`
 const allColumns = sql`${columns}, lifted_by as "liftedBy", lifted_at as "liftedAt"`
 
 export async function readStops(connection: Connection | Db): Promise<StopInForce[]> {
@@ -55,6 +57,19 @@ export async function raiseAllFences(tx: Tx): Promise<{ nodeId: string; fence: n
 
 export type StopScope = { tenantId: string; namespace: string; agent: string; runId: string | null }
 
+/**
+ * A run and all that it had started. Read once no node can write any more: nothing is added to it then. Runs start no runs yet, so it
+ * is the run alone; whatever makes children extends this statement, and every part of a stop follows.
+ */
+export async function familyOf(tx: Tx, tenantId: string, runId: string): Promise<string[]> {
+  const rows = await tx.rows<{ id: string }>(sql`select id from runs where tenant_id = ${tenantId} and id = ${runId}`)
+  return rows.map(({ id }) => id)
+}
+
+export async function recordFamily(tx: Tx, stopId: string, runIds: string[]): Promise<void> {
+  await tx.rows(sql`update stops set run_ids = ${runIds} where id = ${stopId}`)
+}
+
 /** Undefined when the same is stopped already. */
 export async function insertStop(tx: Tx, stop: StopScope & { id: string; reason: string | null; by: string }): Promise<StopRow | undefined> {
   const [row] = await tx.rows<StopRow>(sql`
@@ -73,14 +88,15 @@ export async function findStopInForce(db: Tx, { tenantId, namespace, agent, runI
 /** Takes the runs of the scope away from whoever executes them. Those that nobody executes are held by the claim alone, so a stop costs what runs and not what waits. */
 export async function takeRuns(
   tx: Tx,
-  { tenantId, namespace, agent, runId }: StopScope,
+  { tenantId, namespace, agent }: StopScope,
+  runIds: string[] | null,
   detail: Json,
 ): Promise<{ runId: string; agent: string; nodeId: string }[]> {
   const wait = JSON.stringify({ kind: 'operator', name: 'operator', until: null, reason: 'stopped', detail })
   return tx.rows(sql`
     with taken as materialized (
       select id, node_id from runs
-      where node_id is not null and tenant_id = ${tenantId} and ${namespace} in ('', namespace) and ${agent} in ('', agent) and (${runId}::uuid is null or id = ${runId}::uuid)
+      where node_id is not null and tenant_id = ${tenantId} and ${namespace} in ('', namespace) and ${agent} in ('', agent) and (${runIds === null} or id = any(${runIds ?? []}::uuid[]))
     )
     update runs set node_id = null, state = 'waiting', wait = ${wait}, due_at = clock_timestamp() from taken
     where runs.id = taken.id and runs.node_id is not null
@@ -95,11 +111,11 @@ export async function liftStop(tx: Tx, tenantId: string, stopId: string, by: str
 }
 
 /** How many runs that have not ended wait under this stop, at most `max`. */
-export async function countHeld(db: Tx, { tenantId, namespace, agent, runId }: StopScope, max: number): Promise<number> {
+export async function countHeld(db: Tx, { tenantId, namespace, agent }: StopScope, runIds: string[] | null, max: number): Promise<number> {
   const [row] = await db.rows<{ count: number }>(sql`
     select count(*)::int as count from (
       select from runs where tenant_id = ${tenantId} and node_id is null and due_at is not null
-        and ${namespace} in ('', namespace) and ${agent} in ('', agent) and (${runId}::uuid is null or id = ${runId}::uuid) limit ${max}
+        and ${namespace} in ('', namespace) and ${agent} in ('', agent) and (${runIds === null} or id = any(${runIds ?? []}::uuid[])) limit ${max}
     ) held`)
   return row?.count ?? 0
 }

@@ -220,7 +220,8 @@ test('a step whose intent an earlier life recorded is admitted anew, so a stop c
   }
   // A node that looks so seldom that it hears of nothing by itself.
   await using e = await startEngine(t.db, { code }, { executors: { exec: world.execute }, pollMs: 600_000 })
-  await using other = await startEngine(t.db, {})
+  // One that has no slot, so that it takes none of the runs.
+  await using other = await startEngine(t.db, {}, { activeMax: 0 })
   const { id } = await e.start('code')
   const opened = (count: number) =>
     fact(

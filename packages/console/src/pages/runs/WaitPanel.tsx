@@ -54,7 +54,7 @@ export function WaitPanel({ run, wait }: { run: Run; wait: Wait }) {
           {wait.reason && <p>{t(`wait.${wait.reason}`, { name: wait.name })}</p>}
           <Difference detail={wait.detail} />
           {wait.reason && <p className="text-sm text-ink-2">{t(`wait.${wait.reason}Remedy`, { run: run.id })}</p>}
-          {wait.reason !== 'in_doubt' && <RetryButton run={run} />}
+          {wait.reason !== 'in_doubt' && wait.reason !== 'stopped' && <RetryButton run={run} />}
         </Note>
       )
   }

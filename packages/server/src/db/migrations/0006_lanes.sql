@@ -26,7 +26,7 @@ create table limits (
 -- The token buckets of limits on starts, written under the lock of their limit. A bucket that is not here is full.
 create table limit_buckets (
   tenant_id text not null,
-  limit_id uuid not null references limits on delete cascade,
+  limit_id uuid not null,
   lane_key text not null,
   second_tokens double precision not null,
   minute_tokens double precision not null,
@@ -41,6 +41,8 @@ create table stops (
   namespace text not null default '',
   agent text not null default '',
   run_id uuid,
+  -- Of a stopped run: it and all that it had started.
+  run_ids uuid[] not null default '{}',
   reason text,
   stopped_by text not null,
   stopped_at timestamptz not null default clock_timestamp(),

@@ -28,7 +28,7 @@ create index schedules_queued on schedules (queued_at) where not is_paused and q
 -- What became of each fire. Its key is what makes a fire one, whoever noticed it.
 create table fires (
   tenant_id text not null,
-  schedule_id uuid not null references schedules on delete cascade,
+  schedule_id uuid not null,
   fire_at timestamptz not null,
   outcome text not null check (outcome in ('started', 'queued', 'skipped')),
   reason text,

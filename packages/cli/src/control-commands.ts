@@ -1,0 +1,156 @@
+/** The commands that steer runs from above: limits, schedules, stops. What they do is loaded only when they are called. */
+import type { Command } from 'commander'
+import { type Act, type Shared, duration, examples, positiveNumber, wholeNumber, withServer } from './options.ts'
+
+export function controlCommands(program: Command, act: Act): void {
+  schedulesCommands(program, act)
+  limitsCommands(program, act)
+  stopCommands(program, act)
+}
+
+export type ScheduleOptions = Shared & {
+  agent: string
+  input?: string
+  cron?: string
+  timeZone: string
+  every?: number
+  from?: string
+  at?: string
+  overlap: string
+  catchUp: string
+  jitter: number
+  laneKey?: string
+  priority: string
+}
+
+function schedulesCommands(program: Command, act: Act): void {
+  const schedules = program
+    .command('schedules')
+    .description('start runs by the calendar')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      examples('npx longhaul schedules set nightly --agent analyst --cron "0 3 * * *" --time-zone Europe/Berlin', 'npx longhaul schedules list'),
+    )
+  const load = () => import('./commands/schedules.ts')
+  withServer(schedules.command('set'))
+    .description('make a schedule, or replace the one of that name')
+    .argument('<name>', 'lower-case letters, digits and hyphens')
+    .requiredOption('--agent <name>', 'whose runs it starts')
+    .option('--input <json>', 'JSON, @file or - for standard input')
+    .option('--cron <expression>', 'five fields: minute, hour, day, month, weekday')
+    .option('--time-zone <name>', 'of the cron expression', 'UTC')
+    .option('--every <time>', 'an interval, such as 15m or 1d', duration)
+    .option('--from <instant>', 'where the interval counts from (default: now)')
+    .option('--at <instant>', 'once, such as 2026-12-01T09:00:00Z')
+    .option('--overlap <policy>', 'while the run before is under way: allow, skip, queue or cancel', 'skip')
+    .option('--catch-up <policy>', 'after an outage: skip what was missed, make up for one or all', 'one')
+    .option('--jitter <time>', 'start up to so much later, at random', duration, 0)
+    .option('--lane-key <key>', 'the lane of its runs')
+    .option('--priority <level>', 'low, normal or high', 'normal')
+    .addHelpText(
+      'after',
+      examples(
+        `npx longhaul schedules set weekly --agent analyst --cron "0 8 * * 1" --time-zone Asia/Shanghai --input '{"question": "Revenue last week?"}'`,
+        'npx longhaul schedules set poll --agent inbox --every 5m --overlap queue',
+        'npx longhaul schedules set launch --agent mailer --at 2026-12-01T09:00:00+01:00',
+      ),
+    )
+    .action((name: string, options: ScheduleOptions) => act(options, async (invocation) => (await load()).setSchedule(invocation, name, options)))
+  withServer(schedules.command('list'))
+    .description('all schedules and when they fire next')
+    .addHelpText('after', examples('npx longhaul schedules list', 'npx longhaul schedules list --json | jq -r ".items[].nextFires[0]"'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listSchedules(invocation)))
+  withServer(schedules.command('get'))
+    .description('one schedule with its next fires')
+    .argument('<name>')
+    .addHelpText('after', examples('npx longhaul schedules get nightly'))
+    .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).getSchedule(invocation, name)))
+  withServer(schedules.command('fires'))
+    .description('what became of its fires, newest first')
+    .argument('<name>')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
+    .addHelpText('after', examples('npx longhaul schedules fires nightly'))
+    .action((name: string, options: Shared & { limit: number }) => act(options, async (invocation) => (await load()).listFires(invocation, name, options)))
+  for (const [verb, what] of [
+    ['pause', 'fire no more until it is resumed'],
+    ['resume', 'fire again, from now on'],
+    ['fire', 'fire now, besides its calendar'],
+    ['delete', 'delete it; its runs stay'],
+  ] as const)
+    withServer(schedules.command(verb))
+      .description(what)
+      .argument('<name>')
+      .addHelpText('after', examples(`npx longhaul schedules ${verb} nightly`))
+      .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).changeSchedule(invocation, verb, name)))
+}
+
+export type LimitOptions = Shared & { namespace?: string; agent?: string; laneKey?: string; running?: number; perSecond?: number; perMinute?: number }
+
+function limitsCommands(program: Command, act: Act): void {
+  const limits = program
+    .command('limits')
+    .description('how many runs may execute at once and start in a time')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul limits set --agent analyst --running 10', 'npx longhaul limits list'))
+  const load = () => import('./commands/limits.ts')
+  withServer(limits.command('list'))
+    .description('all limits')
+    .addHelpText('after', examples('npx longhaul limits list'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listLimits(invocation)))
+  withServer(limits.command('set'))
+    .description('set the limit of a scope, or change the one it has; without a scope that of everything')
+    .option('--agent <name>', 'runs of this agent')
+    .option('--namespace <name>', 'runs in this namespace')
+    .option('--lane-key <key>', 'runs with this lane key; * is each lane key by itself')
+    .option('--running <n>', 'at once', wholeNumber(0, 1_000_000))
+    .option('--per-second <n>', 'starts a second', positiveNumber)
+    .option('--per-minute <n>', 'starts a minute', positiveNumber)
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul limits set --running 100',
+        "npx longhaul limits set --agent mailer --lane-key '*' --running 1",
+        'npx longhaul limits set --agent crawler --per-minute 60',
+      ),
+    )
+    .action((options: LimitOptions) => act(options, async (invocation) => (await load()).setLimit(invocation, options)))
+  withServer(limits.command('delete'))
+    .description('take a limit away')
+    .argument('<limit>', 'its id, or the end of it')
+    .addHelpText('after', examples('npx longhaul limits delete 3b0a6f2d'))
+    .action((limit: string, options: Shared) => act(options, async (invocation) => (await load()).deleteLimit(invocation, limit)))
+}
+
+function stopCommands(program: Command, act: Act): void {
+  const load = () => import('./commands/stops.ts')
+  withServer(program.command('stop'))
+    .description('stop a run, an agent, a namespace or everything: nothing of it takes effect from then on')
+    .argument('<what>', 'run, agent, namespace or tenant')
+    .argument('[which]', 'its id or name; for tenant nothing')
+    .option('--reason <text>', 'shown to whoever meets the stop')
+    .option('--yes', 'needed to stop the tenant: that is everything')
+    .addHelpText(
+      'after',
+      examples('npx longhaul stop agent mailer --reason "it writes to the wrong people"', 'npx longhaul stop run last', 'npx longhaul stop tenant --yes') +
+        `
+A stop is one commit. No model call, tool call, command, start or schedule of what is stopped is admitted
+after it, and no result of what was under way is recorded, at any server, also one that was cut off.
+What was cut is listed; what had been admitted before and has no result may have had its effect.
+Lift it with npx longhaul resume <stop>. To end a run for good, use npx longhaul runs cancel.`,
+    )
+    .action((what: string, which: string | undefined, options: Shared & { reason?: string; yes?: boolean }) =>
+      act(options, async (invocation) => (await load()).stop(invocation, what, which, options)),
+    )
+  withServer(program.command('resume'))
+    .description('lift a stop: what it held goes on')
+    .argument('<stop>', 'its id or the end of it, the agent, the end of the run’s id, or the word tenant')
+    .addHelpText('after', examples('npx longhaul resume mailer', 'npx longhaul resume 3b0a6f2d'))
+    .action((stop: string, options: Shared) => act(options, async (invocation) => (await load()).resume(invocation, stop)))
+  const stops = program.command('stops').description('see what is stopped').helpCommand(false).addHelpText('after', examples('npx longhaul stops list'))
+  withServer(stops.command('list'))
+    .description('what is stopped now')
+    .option('--all', 'also what was, and who lifted it')
+    .addHelpText('after', examples('npx longhaul stops list', 'npx longhaul stops list --all --json'))
+    .action((options: Shared & { all?: boolean }) => act(options, async (invocation) => (await load()).listStops(invocation, options)))
+}

@@ -1,0 +1,153 @@
+import type { Fire, Limit, Schedule, Stop, Stopped } from '@longhaul/protocol'
+import { expect, test } from 'vitest'
+import { startFakeApi, uuid } from './support/fake-api.ts'
+import { command } from './support/run-command.ts'
+import { agents } from './support/stories.ts'
+
+const at = '2026-11-21T02:00:00.000Z'
+const limit: Limit = {
+  id: uuid(1),
+  namespace: null,
+  agent: 'analyst',
+  laneKey: '*',
+  runningMax: 2,
+  startsPerSecond: null,
+  startsPerMinute: 60,
+  setBy: 'ops',
+  setAt: at,
+}
+const schedule: Schedule = {
+  id: uuid(2),
+  name: 'nightly',
+  agent: 'analyst',
+  input: null,
+  asker: { id: 'k', name: 'ops', access: { personalData: true } },
+  calendar: { kind: 'cron', cron: '0 3 * * *', timeZone: 'Europe/Berlin' },
+  overlap: 'skip',
+  catchUp: 'one',
+  jitterMs: 90_000,
+  laneKey: null,
+  priority: 'normal',
+  isPaused: false,
+  nextFires: [at],
+  queuedAt: null,
+  lastRunId: null,
+  setBy: 'ops',
+  setAt: at,
+}
+const fire: Fire = { fireAt: at, noticedAt: at, outcome: 'skipped', reason: 'overlap', runId: null }
+const stop: Stop = {
+  id: uuid(3),
+  namespace: null,
+  agent: 'analyst',
+  runId: null,
+  reason: 'it lies',
+  stoppedBy: 'ops',
+  stoppedAt: at,
+  liftedBy: null,
+  liftedAt: null,
+}
+const step = { seq: 4, type: 'step.started', op: '2', kind: 'exec', name: 'send', attempt: 1, at }
+const stopped: Stopped = {
+  stop,
+  isNew: true,
+  cut: [{ runId: uuid(4), agent: 'analyst', lastStep: step, open: [step] }],
+  cutCount: 1,
+  lastStep: { ...step, runId: uuid(4) },
+  heldCount: 3,
+  nodesUnheard: ['n'],
+}
+
+const start = () =>
+  startFakeApi({
+    agents,
+    answers: {
+      'limits.set': limit,
+      'limits.list': { items: [limit], next: null },
+      'limits.delete': limit,
+      'schedules.set': schedule,
+      'schedules.list': { items: [schedule], next: null },
+      'schedules.get': schedule,
+      'schedules.pause': { ...schedule, isPaused: true, nextFires: [] },
+      'schedules.fire': { ...fire, outcome: 'started', reason: null, runId: uuid(5) },
+      'schedules.fires': { items: [fire], next: null },
+      'schedules.delete': schedule,
+      'stops.create': stopped,
+      'stops.list': { items: [stop], next: null },
+      'stops.lift': { ...stop, liftedBy: 'ops', liftedAt: at },
+    },
+  })
+
+test('limits are set, listed and deleted', async () => {
+  await using api = await start()
+  const set = await command(api, ['limits', 'set', '--agent', 'analyst', '--lane-key', '*', '--running', '2', '--per-minute', '60'])
+  expect(set).toMatchObject({ exit: 0, out: expect.stringContaining('agent analyst, each lane key: 2 at once, 60 starts a minute') })
+  expect(api.requests.at(-1)).toMatchObject({
+    method: 'POST',
+    path: '/v1/limits',
+    body: { agent: 'analyst', laneKey: '*', runningMax: 2, startsPerMinute: 60 },
+  })
+  expect((await command(api, ['limits', 'list'])).out).toMatch(/agent analyst, each lane key +2 at once, 60 starts a minute +ops/)
+  expect((await command(api, ['limits', 'list', '--json'])).json()).toEqual([{ items: [limit], next: null }])
+  expect(await command(api, ['limits', 'delete', uuid(1).slice(-6)])).toMatchObject({ exit: 0 })
+  expect(api.requests.at(-1)).toMatchObject({ method: 'DELETE', path: `/v1/limits/${uuid(1)}` })
+  expect(await command(api, ['limits', 'set', '--agent', 'analyst'])).toMatchObject({
+    exit: 2,
+    err: expect.stringContaining('--running, --per-second or --per-minute'),
+  })
+  expect(await command(api, ['limits', 'set', '--running', 'many'])).toMatchObject({ exit: 2 })
+})
+
+test('a stop says what was cut and what may have had its effect, and goes by what it stops', async () => {
+  await using api = await start()
+  const { exit, out } = await command(api, ['stop', 'agent', 'analyst', '--reason', 'it lies'])
+  expect(exit).toBe(0)
+  expect(api.requests.at(-1)).toMatchObject({ path: '/v1/stops', body: { agent: 'analyst', reason: 'it lies' } })
+  expect(out).toMatch(/cut +1 run\n/)
+  expect(out).toMatch(/held +3 runs/)
+  expect(out).toMatch(/not confirmed +1 server/)
+  expect(out).toContain('without a result: these may have had their effect.')
+  expect(out).toContain('exec send')
+  expect((await command(api, ['stop', 'tenant', '--yes', '--json'])).json()).toEqual([stopped])
+  expect(await command(api, ['stop', 'tenant'])).toMatchObject({ exit: 2, err: expect.stringContaining('--yes') })
+  expect(await command(api, ['stop', 'agent'])).toMatchObject({ exit: 2 })
+  expect(await command(api, ['stop', 'world', 'all'])).toMatchObject({ exit: 2, err: expect.stringContaining('run, agent, namespace or tenant') })
+  for (const given of ['analyst', uuid(3), uuid(3).slice(-8)]) {
+    expect(await command(api, ['resume', given])).toMatchObject({ exit: 0, out: expect.stringContaining('The stop of agent analyst is lifted') })
+    expect(api.requests.at(-1)?.path).toBe(`/v1/stops/${uuid(3)}/lift`)
+  }
+  expect((await command(api, ['stops', 'list', '--all'])).out).toMatch(/agent analyst .* in force +it lies/)
+  expect(api.requests.at(-1)?.path).toContain('all=true')
+})
+
+test('schedules are set with a cron expression, an interval or an instant, and shown with their next fires', async () => {
+  await using api = await start()
+  const set = (...more: string[]) => command(api, ['schedules', 'set', 'nightly', '--agent', 'analyst', ...more])
+  expect((await set('--cron', '0 3 * * *', '--time-zone', 'Europe/Berlin')).out).toMatch(/fires +0 3 \* \* \* \(Europe\/Berlin\)\n +next +2026-11-21/)
+  expect(api.requests.at(-1)?.body).toMatchObject({
+    name: 'nightly',
+    calendar: { kind: 'cron', cron: '0 3 * * *', timeZone: 'Europe/Berlin' },
+    overlap: 'skip',
+    catchUp: 'one',
+  })
+  await set('--every', '15m', '--overlap', 'queue', '--jitter', '90s', '--input', '{"a": 1}')
+  expect(api.requests.at(-1)?.body).toMatchObject({ calendar: { kind: 'interval', everyMs: 900_000 }, overlap: 'queue', jitterMs: 90_000, input: { a: 1 } })
+  await set('--at', '2026-12-01T09:00:00Z')
+  expect(api.requests.at(-1)?.body).toMatchObject({ calendar: { kind: 'once', at: '2026-12-01T09:00:00Z' } })
+  expect(await set()).toMatchObject({ exit: 2, err: expect.stringContaining('--cron, --every and --at') })
+  expect(await set('--every', 'soon')).toMatchObject({ exit: 2 })
+  expect(await set('--at', '2026-12-01T09:00:00Z', '--overlap', 'maybe')).toMatchObject({ exit: 2, err: expect.stringContaining('allow, skip, queue, cancel') })
+  expect((await command(api, ['schedules', 'list'])).out).toMatch(/nightly +analyst +0 3/)
+  expect((await command(api, ['schedules', 'pause', 'nightly'])).out).toMatch(/next +paused/)
+  expect((await command(api, ['schedules', 'fires', 'nightly'])).out).toMatch(/skipped +overlap/)
+  expect((await command(api, ['schedules', 'fire', 'nightly'])).out).toContain(uuid(5))
+  expect(await command(api, ['schedules', 'delete', 'nightly'])).toMatchObject({ exit: 0, out: expect.stringContaining('its runs stay') })
+})
+
+test('a run can be started later, in a lane of its own, with a head start', async () => {
+  await using api = await start()
+  const started = await command(api, ['runs', 'start', 'analyst', '--lane-key', 'customer 7', '--priority', 'high', '--delay', '2h'])
+  expect(started.exit).toBe(0)
+  expect(api.requests.at(-1)?.body).toMatchObject({ laneKey: 'customer 7', priority: 'high', delayMs: 7_200_000 })
+  expect(await command(api, ['runs', 'start', 'analyst', '--priority', 'urgent'])).toMatchObject({ exit: 2, err: expect.stringContaining('low, normal, high') })
+})
