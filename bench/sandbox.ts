@@ -193,6 +193,14 @@ async function commands(sandbox: Sandbox, possible: typeof programs, emit: Emit)
   await sandbox.destroy()
 }
 
+function rollupOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+  } catch {
+    return '' // It ended meanwhile.
+  }
+}
+
 /** What an idle sandbox costs that nothing shares with it: its processes' private and proportional memory. */
 async function idleMemory(open: Open, emit: Emit): Promise<void> {
   const before = new Set(familyOf(process.pid))
@@ -204,10 +212,7 @@ async function idleMemory(open: Open, emit: Emit): Promise<void> {
     ['bwrap_idle_pss_mb', 'Pss'],
     ['bwrap_idle_private_mb', 'Private_Dirty'],
   ] as const) {
-    const kilobytes = ours.reduce(
-      (sum, pid) => sum + Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0),
-      0,
-    )
+    const kilobytes = ours.reduce((sum, pid) => sum + Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(rollupOf(pid))?.[1] ?? 0), 0)
     emit({ figure, value: kilobytes / 1024 / count, unit: 'MB', n: count })
   }
   await Promise.all(all.map((each) => each.destroy()))

@@ -144,11 +144,20 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
     live.sandbox.egress?.close()
   }
 
-  async function shutOpen(id: string): Promise<void> {
-    const entry = open.get(id)
-    open.delete(id)
-    const live = await entry?.opening.catch(() => undefined) // It never opened.
-    if (live) await shut(live)
+  /** Whether the workspace is in a snapshot now. The archive is on disk before the row says so, and the folder goes after that. */
+  async function putAway(row: SandboxRow, sandbox: Sandbox): Promise<boolean> {
+    if (!sandbox.trees) return false
+    const id = newId()
+    const { tenantId, ownerId, limits } = row
+    const { bytes, digest } = await archives.keep(id, await sandbox.trees.pack('/workspace', true))
+    await insertSnapshot(db, { tenantId, id, name: null, ownerId, sandboxId: row.id, isInternal: true, limits, bytes, digest }, undefined)
+    if (!(await recordRelease(db, row, id))) {
+      await deleteSnapshot(db, tenantId, id) // It was stopped meanwhile.
+      await archives.remove(id)
+      return false
+    }
+    await sandboxes.remove(row.id)
+    return true
   }
 
   return {
@@ -178,35 +187,31 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
     release: (row) =>
       inTurn(row.id, async () => {
         const entry = open.get(row.id)
+        // Looked at before anything is waited for: an opening that nobody waits for any more is over, others may be queued behind us.
+        if (entry && entry.users > 0) return false
         const live = await entry?.opening.catch(() => undefined) // It never opened: its workspace can still be put away.
-        if (entry && (entry.users > 0 || (live?.processes.runningCount ?? 0) > 0)) {
-          await recordUse(db, row)
-          return false
-        }
+        if (live && (!live.sandbox.trees || live.processes.runningCount > 0 || (entry?.users ?? 0) > 0)) return false
         open.delete(row.id) // Whoever comes from now on waits for our turn to end, and opens it anew.
-        const sandbox = live?.sandbox ?? (await sandboxes.open(row.id, undefined, row.limits))
-        if (!sandbox.trees) return false
-        const id = newId()
-        const { bytes, digest } = await archives.keep(id, await sandbox.trees.pack('/workspace', true))
-        const { tenantId, ownerId, limits } = row
-        await insertSnapshot(db, { tenantId, id, name: null, ownerId, sandboxId: row.id, isInternal: true, limits, bytes, digest }, undefined)
-        if (!(await recordRelease(db, row, id))) {
-          await deleteSnapshot(db, tenantId, id) // It was stopped meanwhile.
-          await archives.remove(id)
-          return false
+        try {
+          return await putAway(row, live?.sandbox ?? (await sandboxes.open(row.id, undefined, row.limits)))
+        } finally {
+          if (live) await shut(live)
         }
-        if (live) await shut(live)
-        await sandboxes.remove(row.id)
-        return true
       }),
-    end: (id) =>
-      inTurn(id, async () => {
-        await shutOpen(id)
+    end(id) {
+      const entry = open.get(id)
+      open.delete(id) // Now: whoever opens it from now on is queued behind us, and finds it stopped.
+      return inTurn(id, async () => {
+        const live = await entry?.opening.catch(() => undefined) // It never opened.
+        if (live) await shut(live)
         credentials.delete(id)
         await sandboxes.remove(id)
-      }),
+      })
+    },
     async stop() {
-      await Promise.all([...open.keys()].map((id) => inTurn(id, () => shutOpen(id))))
+      const all = [...open.values()]
+      open.clear()
+      await Promise.all(all.map(async ({ opening }) => opening.then(shut, () => {}))) // Those that never opened have told their callers.
     },
   }
 }

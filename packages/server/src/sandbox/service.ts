@@ -252,6 +252,8 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
       }),
     async stop(caller, sandbox) {
       const row = await load(caller, sandbox)
+      if (row.state === 'active' && row.home !== sandboxes.home)
+        throw new AppError('unavailable', `Sandbox ${row.id} is on another server, which alone can end what runs in it. Ask that server.`)
       const stopped = await recordStop(db, row)
       if (row.home === sandboxes.home) await live.end(row.id)
       if (stopped && row.snapshotId !== null) {

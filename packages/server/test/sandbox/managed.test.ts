@@ -193,13 +193,16 @@ test.skipIf(!isReal)('a command that comes while its sandbox is put away finds e
   await using bed = await openManagedBed({ releaseMs: 1_000 })
   const caller = makeCaller()
   const { id } = await create(bed, caller)
-  await script(bed, caller, id, 'head -c 20M /dev/urandom > ballast; echo 0 > count')
-  for (let round = 1; round <= 5; round++) {
+  await script(bed, caller, id, 'head -c 25M /dev/urandom > ballast; echo 0 > count')
+  const archives = async () => (existsSync(join(bed.folder, 'blobs/snapshots')) ? readdirSync(join(bed.folder, 'blobs/snapshots')) : [])
+  for (let round = 1; round <= 2; round++) {
     await bed.db.rows(sql`update sandboxes set used_at = used_at - interval '1 hour'`)
     bed.wake()
-    const said = await Promise.all([1, 2].map(() => script(bed, caller, id, 'wc -c < ballast')))
-    expect(said.map(({ stdout }) => stdout)).toEqual(['20971520\n', '20971520\n'])
-    expect((await script(bed, caller, id, `echo ${round} >> count; wc -l < count`)).stdout).toBe(`${round + 1}\n`)
+    await until(archives, (names) => names.length > 0) // It is being put away: now they come.
+    const said = await Promise.all([1, 2].map(() => script(bed, caller, id, `echo ${round} >> count; wc -c < ballast`)))
+    expect(said.map(({ stdout }) => stdout)).toEqual(['26214400\n', '26214400\n'])
+    expect((await script(bed, caller, id, 'wc -l < count')).stdout).toBe(`${2 * round + 1}\n`)
+    expect(await archives()).toEqual([])
   }
 })
 

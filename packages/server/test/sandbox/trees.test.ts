@@ -68,16 +68,18 @@ for (const mode of usableModes()) {
       expect((await sh(target, 'echo works')).stdout).toBe('works\n')
     })
 
-    test('a fork that does not fit is refused, one that fits is not', async () => {
-      const from = freshId()
-      const source = await driver.create({ id: from })
-      await sh(source, 'head -c 30M /dev/urandom > big')
+    test('a fork that does not fit is refused before it fills the disk, one that fits is not', async () => {
+      const [from, whole] = [freshId(), freshId()]
+      await sh(await driver.create({ id: from }), 'for i in $(seq 60); do head -c 1M /dev/urandom > f$i; done')
+      await sh(await driver.create({ id: whole }), 'head -c 30M /dev/urandom > big')
       const [small, large] = [freshId(), freshId()]
-      await driver.create({ id: small, limits: { diskBytesMax: 4 * 1024 * 1024 } })
-      const fits = await driver.create({ id: large })
+      const target = await driver.create({ id: small, limits: { diskBytesMax: 4 * 1024 * 1024 } })
       expect(await failureOf(driver.fork(from, small))).toMatchObject({ code: 'over_limit' })
+      expect((await target.stats()).diskBytes).toBeLessThan(20 * 1024 * 1024)
+      expect(await failureOf(driver.fork(whole, small))).toMatchObject({ code: 'over_limit' })
+      const fits = await driver.create({ id: large })
       await driver.fork(from, large)
-      expect((await sh(fits, 'wc -c < big')).stdout).toBe(`${30 * 1024 * 1024}\n`)
+      expect((await sh(fits, 'cat f* | wc -c')).stdout).toBe(`${60 * 1024 * 1024}\n`)
     })
 
     test('nothing moves while an archive is made: two files that are written together are together in it', async () => {
