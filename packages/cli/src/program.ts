@@ -96,11 +96,12 @@ function runsCommands(program: Command, act: Act): void {
     .description('runs, newest first')
     .option('--agent <name>', 'only of this agent')
     .option('--state <state>', 'pending, running, waiting, completed, failed or cancelled')
+    .option('--namespace <name>', 'only of this namespace')
     .option('--session <name>', 'only of this session')
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul runs list --agent analyst --state failed', 'npx longhaul runs list --json | jq -r ".items[].id"'))
-    .action((options: Shared & { agent?: string; state?: string; session?: string; limit: number; cursor?: string }) =>
+    .action((options: Shared & { namespace?: string; agent?: string; state?: string; session?: string; limit: number; cursor?: string }) =>
       act(options, async (invocation) => (await load()).listRuns(invocation, options)),
     )
   withServer(runs.command('get'))
@@ -112,6 +113,7 @@ function runsCommands(program: Command, act: Act): void {
     .description('start a run with any JSON as input')
     .argument('<agent>')
     .option('--input <json>', 'JSON, @file or - for standard input')
+    .option('--namespace <name>', 'the namespace that it counts to')
     .option('--session <name>', 'the session it belongs to')
     .option('--idempotency-key <key>', 'the same key never starts a second run')
     .option('--watch', 'follow it to its end')
@@ -119,7 +121,7 @@ function runsCommands(program: Command, act: Act): void {
       'after',
       examples(`npx longhaul runs start order-flow --input '{"orderId": 7}' --watch`, 'npx longhaul runs start analyst --input @question.json'),
     )
-    .action((agent: string, options: Shown & { input?: string; session?: string; idempotencyKey?: string; watch?: boolean }) =>
+    .action((agent: string, options: Shown & { input?: string; namespace?: string; session?: string; idempotencyKey?: string; watch?: boolean }) =>
       act(options, async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options) }), 'graceful'),
     )
   withAnswer(withServer(runs.command('watch')))

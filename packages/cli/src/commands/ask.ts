@@ -35,7 +35,7 @@ const startGiveUpAfterMs = 15_000
 /** Starts a run exactly once, however often the request has to be sent: the key tells the server that it is the same request. */
 export async function start(
   invocation: Invocation,
-  input: { agent: string; input: Json; session?: string | undefined; idempotencyKey?: string | undefined },
+  input: { agent: string; input: Json; namespace?: string | undefined; session?: string | undefined; idempotencyKey?: string | undefined },
 ): Promise<Run> {
   const client = await invocation.client()
   const { terminal, world } = invocation

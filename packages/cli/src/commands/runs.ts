@@ -12,13 +12,13 @@ import { cut, oneLine } from '../show/text.ts'
 import { ago, cost, counted, duration, moment, timeOfDay, wholeNumber } from '../show/values.ts'
 import { start } from './ask.ts'
 
-type ListOptions = { agent?: string; state?: string; session?: string; limit: number; cursor?: string }
+type ListOptions = { namespace?: string; agent?: string; state?: string; session?: string; limit: number; cursor?: string }
 
-export async function listRuns(invocation: Invocation, { agent, state, session, limit, cursor }: ListOptions): Promise<number> {
+export async function listRuns(invocation: Invocation, { namespace, agent, state, session, limit, cursor }: ListOptions): Promise<number> {
   const client = await invocation.client()
   const known = RunState.optional().safeParse(state)
   if (!known.success) throw new Problem('invalid', `There is no state "${state}".`, `States: ${RunState.options.join(', ')}`)
-  const page = await client.runs.list(present({ limit, agent, state: known.data, session, cursor }))
+  const page = await client.runs.list(present({ limit, namespace, agent, state: known.data, session, cursor }))
   if (invocation.isJson) invocation.printJson(page)
   else {
     // A person's terminal gets the end of the id, which is enough for every command; a file gets all of it.
@@ -46,11 +46,12 @@ export async function getRun(invocation: Invocation, given: string): Promise<num
 export async function startRun(
   invocation: Invocation,
   agent: string,
-  options: FollowOptions & { input?: string; session?: string; idempotencyKey?: string; watch?: boolean },
+  options: FollowOptions & { input?: string; namespace?: string; session?: string; idempotencyKey?: string; watch?: boolean },
 ): Promise<number> {
   const run = await start(invocation, {
     agent,
     input: await readJson(invocation, options.input),
+    namespace: options.namespace,
     session: options.session,
     idempotencyKey: options.idempotencyKey,
   })
