@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { permissions } from '@longhaul/protocol'
-import { engineRole, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
+import { type Db, engineRole, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
 import { type Caller, openAudit, openKeys, openPolicies, openSigner } from '../packages/server/src/identity/index.ts'
 import { silentLog as log } from '../packages/server/src/kernel/index.ts'
 import type { Line } from './main.ts'
@@ -57,6 +57,8 @@ export async function keysBench(emit: (line: Line) => void): Promise<void> {
     report('query_for_tenant', scoped, emit)
     emit({ figure: 'query_for_tenant_ratio', value: median(scoped) / median(plain), unit: 'ratio', n: 2_000 })
 
+    emit({ figure: 'journal_insert_ratio', value: await journalInsertRatio(owner, db), unit: 'ratio', n: roundCount * 2 })
+
     const audit = openAudit({ db, signer: await openSigner(dataDir), log })
     await audit.append()
     const noteCount = 20_000
@@ -81,6 +83,28 @@ export async function keysBench(emit: (line: Line) => void): Promise<void> {
     await postgres.stop()
     await rm(dataDir, { recursive: true, force: true })
   }
+}
+
+const roundCount = 60
+
+/** The journal's rows under row-level security over the same rows without, by a superuser whom no policy holds; in turns, so that both have the same weather. */
+async function journalInsertRatio(owner: Db, engine: Db): Promise<number> {
+  const data = { kind: 'step', name: 'work', attempt: 1, output: 'x'.repeat(1_000), durationMs: 0.01 }
+  const taken = new Map<Db, number[]>([
+    [owner, []],
+    [engine, []],
+  ])
+  for (let round = 0; round < roundCount + 5; round++)
+    for (const db of [owner, engine]) {
+      const rows = JSON.stringify(Array.from({ length: 500 }, (_, seq) => ({ r: crypto.randomUUID(), s: seq, d: data })))
+      const from = performance.now()
+      await db.rows(sql`
+        insert into events (run_id, seq, tenant_id, epoch, at, type, op, data, hash)
+        select r, s, 'bench', 1, clock_timestamp(), 'step.completed', '0', d, '\\x00' from json_to_recordset(${rows}::json) as e(r uuid, s int, d json)`)
+      if (round >= 5) taken.get(db)?.push(performance.now() - from)
+    }
+  const [without = [], under = []] = taken.values()
+  return median(under.toSorted((a, b) => a - b)) / median(without.toSorted((a, b) => a - b))
 }
 
 async function times(count: number, work: () => Promise<unknown>): Promise<number[]> {

@@ -75,3 +75,20 @@ test('while policies cannot be read nothing is allowed; a tool call waits, and i
   await expect.poll(async () => (await t.boss.ask('GET', `/v1/runs/${waiting}`)).status, { timeout: 15_000 }).toBe(200)
   await expect.poll(async () => (await t.boss.events(waiting)).at(-1)?.type, { timeout: 15_000 }).toBe('run.completed')
 })
+
+test('a policy that forbids everything can be taken back by whoever may write policies, and by nobody else', async () => {
+  await using t = await put('forbid (principal, action, resource);')
+  const viewer = await t.bed.caller('viewer', { personalData: true }, { permissions: ['runs:read'] })
+  expect((await t.boss.ask('GET', '/v1/runs')).status).toBe(403)
+  expect((await viewer.ask('DELETE', '/v1/policies/rule')).status).toBe(403)
+  expect((await t.boss.ask('DELETE', '/v1/policies/rule')).status).toBe(200)
+  expect((await t.boss.ask('GET', '/v1/runs')).status).toBe(200)
+})
+
+test('the tester asks about the same kinds of things as the steps themselves', async () => {
+  await using t = await put('forbid (principal, action == Action::"exec.call", resource == Step::"exec");')
+  const verdict = async (action: string, resource: string) => (await t.boss.ask('POST', '/v1/policy-tests', { action, resource })).json()
+  expect(await verdict('exec.call', 'exec')).toMatchObject({ isAllowed: false, policies: ['rule'] })
+  expect(await verdict('tools.call', 'exec')).toMatchObject({ isAllowed: true })
+  expect(await t.startWith('coder', null)).toMatchObject({ state: 'failed', failure: { code: 'forbidden' } })
+})

@@ -38,6 +38,7 @@ export async function start(
   input: {
     agent: string
     input: Json
+    namespace?: string | undefined
     session?: string | undefined
     idempotencyKey?: string | undefined
     destinations?: { type: 'webhook'; url: string }[]

@@ -13,14 +13,14 @@ import { cut, oneLine } from '../show/text.ts'
 import { ago, cost, counted, duration, moment, timeOfDay, wholeNumber } from '../show/values.ts'
 import { start } from './ask.ts'
 
-type ListOptions = { agent?: string; state?: string; session?: string; parent?: string; limit: number; cursor?: string }
+type ListOptions = { namespace?: string; agent?: string; state?: string; session?: string; parent?: string; limit: number; cursor?: string }
 
-export async function listRuns(invocation: Invocation, { agent, state, session, parent: given, limit, cursor }: ListOptions): Promise<number> {
+export async function listRuns(invocation: Invocation, { namespace, agent, state, session, parent: given, limit, cursor }: ListOptions): Promise<number> {
   const client = await invocation.client()
   const known = RunState.optional().safeParse(state)
   if (!known.success) throw new Problem('invalid', `There is no state "${state}".`, `States: ${RunState.options.join(', ')}`)
   const parent = given === undefined ? undefined : await runIdFrom(client, given)
-  const page = await client.runs.list(present({ limit, agent, state: known.data, session, parent, cursor }))
+  const page = await client.runs.list(present({ limit, namespace, agent, state: known.data, session, parent, cursor }))
   if (invocation.isJson) invocation.printJson(page)
   else {
     // A person's terminal gets the end of the id, which is enough for every command; a file gets all of it.
@@ -50,6 +50,7 @@ export async function startRun(
   agent: string,
   options: FollowOptions & {
     input?: string
+    namespace?: string
     session?: string
     idempotencyKey?: string
     webhook?: string[]
@@ -66,6 +67,7 @@ export async function startRun(
   const run = await start(invocation, {
     agent,
     input: await readJson(invocation, options.input),
+    namespace: options.namespace,
     session: options.session,
     idempotencyKey: options.idempotencyKey,
     ...(options.webhook && { destinations: options.webhook.map((url) => ({ type: 'webhook' as const, url })) }),

@@ -189,7 +189,8 @@ export async function startFakeApi(options: FakeOptions = {}) {
       }
       case 'keys.create': {
         if (!key.permissions.includes('keys:manage')) throw new Refusal('forbidden', 'This needs keys:manage.')
-        const made: Key = { ...(input as unknown as Omit<Key, 'id' | 'secret'>), id: uuid(901 + keys.length), secret: `lh_${keys.length}` } // As the operation's schema has it.
+        const asked = input as unknown as Omit<Key, 'id' | 'secret'>
+        const made: Key = { ...asked, permissions: asked.permissions ?? [], id: uuid(901 + keys.length), secret: `lh_${keys.length}` } // As the operation's schema has it.
         keys.push(made)
         return { ...publicKey(made), secret: made.secret }
       }

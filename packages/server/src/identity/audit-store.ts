@@ -7,7 +7,10 @@ type EntryRow = Omit<NoteRow, 'id' | 'tenantId'> & { seq: number; hash: string }
 /** Any number, the same in every version: whoever holds it appends. */
 const lockNumber = 7_231_060_112
 
-/** False when another node is at it. Held until the end of the transaction. */
+/**
+ * False when another node is at it. Held until the end of the transaction. It only keeps nodes from doing the same work for nothing: that each note is
+ * chained once is due to the transaction that deletes it and inserts its entry, and to the entry's primary key.
+ */
 export async function lockAppending(tx: Tx): Promise<boolean> {
   const [row] = await tx.rows<{ isLocked: boolean }>(sql`select pg_try_advisory_xact_lock(${lockNumber}) as "isLocked"`)
   return row?.isLocked ?? false

@@ -53,7 +53,7 @@ export function openAudit({ db, signer, log }: { db: Db; signer: Signer; log: Lo
       if (notes.length === 0) return 0
       const known = await loadStandings(tx, [...new Set(notes.map(({ tenantId }) => tenantId))])
       const standings = new Map(known.map((standing) => [standing.tenantId, standing]))
-      const entries = notes.map(({ id: _, tenantId, whoId, whoName, at, ...note }) => {
+      const entries = notes.map(({ id: _id, tenantId, whoId, whoName, at, ...note }) => {
         const before = standings.get(tenantId) ?? { tenantId, seq: 0, hash: firstHash }
         const bare = { ...note, seq: before.seq + 1, at: at.toISOString(), who: { id: whoId, name: whoName } }
         const hash = auditHash(sha256, before.hash, tenantId, bare)

@@ -71,7 +71,7 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
     const from = monotonicMs()
     const found = await findKeyByHash(db, hash, noteEveryMs)
     if (!found) return undefined
-    const { id, tenantId, permissions, role, namespaces, agents, access, expiresAt } = found.key
+    const { id, tenantId, role, namespaces, agents, access, expiresAt } = found.key
     if (found.isSuspended) throw new AppError('forbidden', `The tenant ${tenantId} is suspended. Its administrator knows why.`)
     const caller: Caller = Object.freeze({
       ...audienceOf(tenantId, { id, access }),

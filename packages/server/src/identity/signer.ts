@@ -1,7 +1,7 @@
 /** Keys of this installation, in files that only their owner may read, made at the first start. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
-import { link, open, readFile, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { AppError, newId } from '../kernel/index.ts'
 
 export type Signer = {
@@ -29,6 +29,7 @@ export async function openSigner(dataDir: string): Promise<Signer> {
 export async function readOrMake(file: string, make: () => string): Promise<string> {
   const found = await read(file)
   if (found !== undefined) return found
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 }) // With a database elsewhere nobody has made the data folder yet.
   const draft = `${file}.${newId()}`
   const handle = await open(draft, 'wx', 0o600)
   try {

@@ -83,6 +83,24 @@ export async function readConsumption(db: TenantTx, namespace?: string): Promise
   return row! // A select without a from has one row.
 }
 
+/** Of each namespace in which there is anything. */
+export async function readConsumptions(db: TenantTx): Promise<Map<string, Consumption>> {
+  const rows = await db.rows<Consumption & { namespace: string }>(sql`
+    with flying as (
+      select namespace, count(*)::int as count from runs where tenant_id = ${db.tenantId} and state in ('pending', 'running', 'waiting') group by namespace
+    ), recent as (
+      select namespace, count(*)::int as count from runs
+      where tenant_id = ${db.tenantId} and id >= ${lowestIdSql(60)} and created_at > clock_timestamp() - interval '1 minute'
+      group by namespace
+    ), stored as (
+      select namespace, sum(bytes)::double precision as bytes from files join runs on runs.id = files.run_id where files.tenant_id = ${db.tenantId} group by namespace
+    )
+    select namespace, coalesce(flying.count, 0) as "runsInFlight", coalesce(recent.count, 0) as "startsInLastMinute", coalesce(bytes, 0) as "storageBytes"
+    from flying full join recent using (namespace) full join stored using (namespace)
+    limit 10000`)
+  return new Map(rows.map(({ namespace, ...consumption }) => [namespace, consumption]))
+}
+
 /** Ids begin with the millisecond of their making by the clock of a node, which may be some seconds off. */
 const lowestIdSql = (seconds: number) => sql`
   (lpad(to_hex((extract(epoch from clock_timestamp() - ${seconds + 60} * interval '1 second') * 1000)::bigint), 12, '0') || '00000000000000000000')::uuid`

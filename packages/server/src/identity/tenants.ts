@@ -25,6 +25,7 @@ export type Tenants = {
 }
 
 const namespacesMax = 1_000
+const none: Consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes: 0 }
 /** How long another node's change of a quota may go unnoticed. */
 const cacheMs = 1_000
 const cachedMax = 10_000
@@ -133,9 +134,8 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
         const implicit = { name: 'default', description: '', quotas: {}, createdAt: tenant?.createdAt ?? new Date(0).toISOString() }
         const all = made.some(({ name }) => name === 'default') ? made : [implicit, ...made]
         const seen = all.filter(({ name }) => !caller.namespaces || caller.namespaces.includes(name))
-        const items = []
-        for (const namespace of seen) items.push({ ...namespace, consumption: await store.readConsumption(tx, namespace.name) })
-        return items
+        const consumptions = await store.readConsumptions(tx)
+        return seen.map((namespace) => ({ ...namespace, consumption: consumptions.get(namespace.name) ?? none }))
       })
     },
     async deleteNamespace(caller, name) {

@@ -45,7 +45,10 @@ export function badPermissions(operations: readonly Pick<Operation, 'id' | 'perm
   return [
     ...operations.filter(({ permission }) => !permissions.includes(permission)).map(({ id, permission }) => `${id} needs ${permission}, which no key can have`),
     ...permissions
-      .filter((permission) => permission !== 'files:read' && !operations.some((operation) => operation.permission === permission))
+      // The bytes of files are no operation. Deploying is none yet: agents are deployed when a server starts.
+      .filter(
+        (permission) => permission !== 'files:read' && permission !== 'agents:deploy' && !operations.some((operation) => operation.permission === permission),
+      )
       .map((permission) => `${permission} opens nothing`),
     ...addresses.filter((address, i) => addresses.indexOf(address) !== i).map((address) => `${address} is there twice`),
   ]

@@ -153,6 +153,25 @@ export const rules: readonly Rule[] = [
     ],
   },
   {
+    name: 'a statement that knows its tenant runs under it',
+    remedy: 'Take a TenantTx (db.forTenant(tenantId)) instead of a Tx: row-level security holds then, whatever the where says.',
+    offences: (files) =>
+      files
+        .filter((file) => inServer(file) && file.path.endsWith('-store.ts'))
+        .flatMap((file) =>
+          places(
+            file,
+            'code',
+            /\bfunction\s+(\w+)(?:<[^>]*>)?\(\s*\w+:\s*(?:Tx|Db)\b[^()]*\b(?:tenantId:\s*string|:\s*Audience)\b/g,
+            ([, name]) => `${name} knows its tenant`,
+          ),
+        ),
+    broken: [
+      { 'packages/server/src/engine/a-store.ts': 'export async function findRun(db: Tx, tenantId: string, runId: string) {}' },
+      { 'packages/server/src/engine/a-store.ts': 'export async function listRuns(\n  tx: Db,\n  audience: Audience,\n) {}' },
+    ],
+  },
+  {
     name: 'clocks, timers and chance are the kernel’s',
     remedy: 'Use after, sleep, monotonicMs, wallClock, newId, random or secret of the kernel; a durable instant is the database’s.',
     offences: (files) =>
