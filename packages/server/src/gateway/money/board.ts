@@ -1,16 +1,5 @@
 /** What the API asks of money: budgets, what models cost, and what was used (`usage-board.ts`). Dollars outside, whole nanodollars inside. */
-import {
-  type Budget,
-  type BudgetCounter,
-  type Model,
-  type ModelFacts,
-  type getBudget,
-  type listBudgetEvents,
-  type listModels,
-  type setBudget,
-  type setModel,
-  type unsetModel,
-} from '@longhaul/protocol'
+import type { Budget, BudgetCounter, Model, ModelFacts, getBudget, listBudgetEvents, listModels, setBudget, setModel, unsetModel } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../../db/index.ts'
 import { AppError, newId, wallClock } from '../../kernel/index.ts'
