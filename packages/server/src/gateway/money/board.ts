@@ -1,22 +1,7 @@
-/** What the API asks of money: budgets, what was used, and what models cost. Dollars outside, whole nanodollars inside. */
-import {
-  type Budget,
-  type BudgetCounter,
-  type Model,
-  type ModelFacts,
-  type UsageDimension,
-  type getBudget,
-  type listBudgetEvents,
-  type listModels,
-  type listUsage,
-  type setBudget,
-  type setModel,
-  type summarizeUsage,
-  type unsetModel,
-  usageDimensions,
-} from '@longhaul/protocol'
+/** What the API asks of money: budgets, what models cost, and what was used (`usage-board.ts`). Dollars outside, whole nanodollars inside. */
+import type { Budget, BudgetCounter, Model, ModelFacts, getBudget, listBudgetEvents, listModels, setBudget, setModel, unsetModel } from '@longhaul/protocol'
 import type { z } from 'zod'
-import { type Db, sqlState } from '../../db/index.ts'
+import type { Db } from '../../db/index.ts'
 import { AppError, newId, wallClock } from '../../kernel/index.ts'
 import {
   type BudgetRow,
@@ -34,21 +19,19 @@ import { type Override, catalogue, findModelFacts, priceOn } from './catalogue.t
 import { deleteOverrides, listOverrides, upsertOverride } from './model-store.ts'
 import type { Money } from './money.ts'
 import { nanodollarsOf, usdOf } from './rates.ts'
-import { type CallRow, type Grouping, isInHours, listCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
-import { cursorOf, hourAround, isWholeHours, readCursor } from './usage-range.ts'
+import { type UsageBoard, openUsageBoard } from './usage-board.ts'
+import { cursorOf, readCursor, refuseTimeZone } from './usage-range.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
 type By = { tenantId: string; name: string }
 
-export type MoneyBoard = {
+export type MoneyBoard = UsageBoard & {
   setBudget(by: By, input: Input<typeof setBudget>): Promise<Budget>
   listBudgets(tenantId: string): Promise<(Budget & { fullest: BudgetCounter | null })[]>
   getBudget(tenantId: string, input: Input<typeof getBudget>): Promise<Output<typeof getBudget>>
   deleteBudget(tenantId: string, name: string): Promise<Budget>
   listEvents(tenantId: string, input: Input<typeof listBudgetEvents>): Promise<Output<typeof listBudgetEvents>>
-  summarize(tenantId: string, input: Input<typeof summarizeUsage>): Promise<Output<typeof summarizeUsage>>
-  listCalls(tenantId: string, input: Input<typeof listUsage>): Promise<Output<typeof listUsage>>
   listModels(tenantId: string, input: Input<typeof listModels>): Promise<Output<typeof listModels>>
   setModel(by: By, input: Input<typeof setModel>): Promise<Model>
   unsetModel(tenantId: string, input: Input<typeof unsetModel>): Promise<Output<typeof unsetModel>>
@@ -56,9 +39,6 @@ export type MoneyBoard = {
 
 /** The most dollars that a limit may have: more are not exact as a number of nanodollars. */
 const limitUsdMax = 9_000_000
-/** Single calls are counted over no more than this. Whole hours have no such limit. */
-const callsRangeMs = 32 * 86_400_000
-const defaultRangeMs = 30 * 86_400_000
 
 export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'> }): MoneyBoard {
   const noBudget = (name: string) => new AppError('not_found', `No budget ${JSON.stringify(name)}.`)
@@ -68,6 +48,7 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
   }
 
   return {
+    ...openUsageBoard(db),
     async setBudget({ tenantId, name: setBy }, { limit, ...asked }) {
       const found = await findBudget(db, tenantId, asked.name)
       const before = found ?? newBudget
@@ -126,38 +107,6 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
         next: cursorOf(rows, limit),
       }
     },
-    async summarize(tenantId, { from: fromText, to: toText, by, grain, timeZone, limit, ...filters }) {
-      const groupings = readGroupings(by)
-      const to = toText === undefined ? wallClock() : new Date(toText)
-      const from = fromText === undefined ? new Date(to.getTime() - defaultRangeMs) : new Date(fromText)
-      if (from >= to) throw new AppError('invalid', 'from: must be before to.')
-      const usesHours = isInHours({ groupings, filters }) && (grain === 'total' || grain === 'hour' || isWholeHours(timeZone, from))
-      if (!usesHours && to.getTime() - from.getTime() > callsRangeMs)
-        throw new AppError('invalid', 'from: by run, step, session or tag, at most 32 days can be asked for at once.')
-      const range = usesHours ? hourAround(from, to) : { from, to }
-      const summary = { tenantId, ...range, groupings, filters, grain, timeZone, limit: limit + 1 }
-      const rows = await (usesHours ? summarizeHours(db, summary) : summarizeCalls(db, summary)).catch(refuseTimeZone(timeZone))
-      const names = groupings.map(({ dimension, name }) => (dimension === 'tag' ? `tag:${name}` : dimension))
-      return {
-        from: range.from.toISOString(),
-        to: range.to.toISOString(),
-        groups: rows.slice(0, limit).map(({ at, by: values, calls, failedCalls, estimatedCalls, unpricedCalls, cost, ...tokens }) => ({
-          at: at?.toISOString() ?? null,
-          by: Object.fromEntries(names.map((name, n) => [name, values[n] ?? null])),
-          calls,
-          failedCalls,
-          estimatedCalls,
-          unpricedCalls,
-          tokens,
-          costUsd: usdOf(Number(cost)),
-        })),
-        isCut: rows.length > limit,
-      }
-    },
-    async listCalls(tenantId, { cursor, limit, ...filters }) {
-      const rows = await listCalls(db, { tenantId, filters, before: readCursor(cursor), limit })
-      return { items: rows.map(toCall), next: cursorOf(rows, limit) }
-    },
     async listModels(tenantId, { search = '', limit }) {
       const overrides = await listOverrides(db, tenantId)
       const names = [...new Set([...catalogue.models.map(({ model }) => model), ...overrides.map(({ model }) => model)])]
@@ -185,11 +134,6 @@ const shown = (unit: Budget['unit'], amount: number): number => (unit === 'usd' 
 
 const newBudget = { scope: 'tenant', subject: '*', per: 'month', timeZone: 'UTC', unit: 'usd' } as const
 
-/** The database knows which time zones there are. */
-const refuseTimeZone = (timeZone: string) => (error: unknown) => {
-  throw sqlState(error) === '22023' ? new AppError('invalid', `timeZone: there is no time zone ${JSON.stringify(timeZone)}.`) : error
-}
-
 function whyNotBudget({ scope, subject, unit, limit }: Pick<Budget, 'scope' | 'subject' | 'unit' | 'limit'>): string | undefined {
   if (scope === 'tenant' && subject !== '*') return 'subject: a budget for the tenant has none.'
   if (unit !== 'usd' && !Number.isSafeInteger(limit)) return `limit: ${unit} are counted in whole numbers.`
@@ -211,49 +155,6 @@ function toCounter({ unit, limitAmount, per }: BudgetRow, { spent, reserved, ove
     reserved: shown(unit, reserved),
     overrun: shown(unit, overrun),
     left: shown(unit, Math.max(0, limitAmount - spent - reserved)),
-  }
-}
-
-/** `agent,model,tag:team`. */
-function readGroupings(by: string): Grouping[] {
-  const words = by.split(',').filter((word) => word !== '')
-  if (words.length > 5) throw new AppError('invalid', 'by: at most 5 dimensions.')
-  return words.map((word) => {
-    const [dimension = '', name] = word.split(':', 2)
-    const known = usageDimensions.find((candidate): candidate is UsageDimension => candidate === dimension)
-    if (!known || (known === 'tag') !== (name !== undefined && name !== ''))
-      throw new AppError(
-        'invalid',
-        `by: there is no dimension ${JSON.stringify(word)}. There are: ${usageDimensions.map((each) => (each === 'tag' ? 'tag:<name>' : each)).join(', ')}.`,
-      )
-    return { dimension: known, name }
-  })
-}
-
-function toCall(row: CallRow): Output<typeof listUsage>['items'][number] {
-  const {
-    at,
-    cursorAt: _,
-    cost,
-    tags,
-    input,
-    cacheRead,
-    cacheWrite,
-    cacheWriteLong,
-    inputAudio,
-    inputImage,
-    output,
-    reasoning,
-    outputAudio,
-    outputImage,
-    ...call
-  } = row
-  return {
-    ...call,
-    at: at.toISOString(),
-    tokens: { input, cacheRead, cacheWrite, cacheWriteLong, inputAudio, inputImage, output, reasoning, outputAudio, outputImage },
-    costUsd: cost === null ? null : usdOf(cost),
-    tags: tags ?? {},
   }
 }
 

@@ -1,4 +1,5 @@
 /** Ranges and pages of usage. */
+import { sqlState } from '../../db/index.ts'
 import { AppError } from '../../kernel/index.ts'
 
 const hourMs = 3_600_000
@@ -30,4 +31,9 @@ export function readCursor(cursor: string | undefined): { at: string; id: string
   const [at = '', id = ''] = Buffer.from(cursor, 'base64url').toString('utf8').split(' ')
   if (!/^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(at) || !/^[0-9a-f-]{36}$/.test(id)) throw new AppError('invalid', 'cursor: must be the `next` of an earlier page.')
   return { at, id }
+}
+
+/** The database knows which time zones there are. */
+export const refuseTimeZone = (timeZone: string) => (error: unknown) => {
+  throw sqlState(error) === '22023' ? new AppError('invalid', `timeZone: there is no time zone ${JSON.stringify(timeZone)}.`) : error
 }

@@ -1,0 +1,100 @@
+/** What was used, for the API. */
+import { type UsageDimension, type listUsage, type summarizeUsage, usageDimensions } from '@longhaul/protocol'
+import type { z } from 'zod'
+import type { Db } from '../../db/index.ts'
+import { AppError, wallClock } from '../../kernel/index.ts'
+import { usdOf } from './rates.ts'
+import { cursorOf, hourAround, isWholeHours, readCursor, refuseTimeZone } from './usage-range.ts'
+import { type CallRow, type Grouping, isInHours, listCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
+
+type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
+type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
+
+export type UsageBoard = {
+  summarize(tenantId: string, input: Input<typeof summarizeUsage>): Promise<Output<typeof summarizeUsage>>
+  listCalls(tenantId: string, input: Input<typeof listUsage>): Promise<Output<typeof listUsage>>
+}
+
+/** Single calls are counted over no more than this. Whole hours have no such limit. */
+const callsRangeMs = 32 * 86_400_000
+const defaultRangeMs = 30 * 86_400_000
+
+export function openUsageBoard(db: Db): UsageBoard {
+  return {
+    async summarize(tenantId, { from: fromText, to: toText, by, grain, timeZone, limit, ...filters }) {
+      const groupings = readGroupings(by)
+      const to = toText === undefined ? wallClock() : new Date(toText)
+      const from = fromText === undefined ? new Date(to.getTime() - defaultRangeMs) : new Date(fromText)
+      if (from >= to) throw new AppError('invalid', 'from: must be before to.')
+      const usesHours = isInHours({ groupings, filters }) && (grain === 'total' || grain === 'hour' || isWholeHours(timeZone, from))
+      if (!usesHours && to.getTime() - from.getTime() > callsRangeMs)
+        throw new AppError('invalid', 'from: by run, step, session or tag, at most 32 days can be asked for at once.')
+      const range = usesHours ? hourAround(from, to) : { from, to }
+      const summary = { tenantId, ...range, groupings, filters, grain, timeZone, limit: limit + 1 }
+      const rows = await (usesHours ? summarizeHours(db, summary) : summarizeCalls(db, summary)).catch(refuseTimeZone(timeZone))
+      const names = groupings.map(({ dimension, name }) => (dimension === 'tag' ? `tag:${name}` : dimension))
+      return {
+        from: range.from.toISOString(),
+        to: range.to.toISOString(),
+        groups: rows.slice(0, limit).map(({ at, by: values, calls, failedCalls, estimatedCalls, unpricedCalls, cost, ...tokens }) => ({
+          at: at?.toISOString() ?? null,
+          by: Object.fromEntries(names.map((name, n) => [name, values[n] ?? null])),
+          calls,
+          failedCalls,
+          estimatedCalls,
+          unpricedCalls,
+          tokens,
+          costUsd: usdOf(Number(cost)),
+        })),
+        isCut: rows.length > limit,
+      }
+    },
+    async listCalls(tenantId, { cursor, limit, ...filters }) {
+      const rows = await listCalls(db, { tenantId, filters, before: readCursor(cursor), limit })
+      return { items: rows.map(toCall), next: cursorOf(rows, limit) }
+    },
+  }
+}
+
+/** `agent,model,tag:team`. */
+function readGroupings(by: string): Grouping[] {
+  const words = by.split(',').filter((word) => word !== '')
+  if (words.length > 5) throw new AppError('invalid', 'by: at most 5 dimensions.')
+  return words.map((word) => {
+    const [dimension = '', name] = word.split(':', 2)
+    const known = usageDimensions.find((candidate): candidate is UsageDimension => candidate === dimension)
+    if (!known || (known === 'tag') !== (name !== undefined && name !== ''))
+      throw new AppError(
+        'invalid',
+        `by: there is no dimension ${JSON.stringify(word)}. There are: ${usageDimensions.map((each) => (each === 'tag' ? 'tag:<name>' : each)).join(', ')}.`,
+      )
+    return { dimension: known, name }
+  })
+}
+
+function toCall(row: CallRow): Output<typeof listUsage>['items'][number] {
+  const {
+    at,
+    cursorAt: _,
+    cost,
+    tags,
+    input,
+    cacheRead,
+    cacheWrite,
+    cacheWriteLong,
+    inputAudio,
+    inputImage,
+    output,
+    reasoning,
+    outputAudio,
+    outputImage,
+    ...call
+  } = row
+  return {
+    ...call,
+    at: at.toISOString(),
+    tokens: { input, cacheRead, cacheWrite, cacheWriteLong, inputAudio, inputImage, output, reasoning, outputAudio, outputImage },
+    costUsd: cost === null ? null : usdOf(cost),
+    tags: tags ?? {},
+  }
+}
