@@ -3,11 +3,11 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { openAgents, makeExecutors, openFiles, runServices, toMessages } from './agents/index.ts'
-import { httpApi, implementAll, listen } from './api/index.ts'
-import { type Config, workerEnvironment } from './config.ts'
+import { addressCheck, httpApi, implementAll, listen } from './api/index.ts'
+import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
-import { openGateway } from './gateway/index.ts'
+import { gatewayOver, openFaces, openModels } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
@@ -73,25 +73,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('keys', keys.stop)
   const sandboxes = await timed('sandbox', () => openSandboxes({ driver: config.LONGHAUL_SANDBOX_DRIVER, root: join(dataDir, 'sandboxes'), log }))
   onStop('sandboxes', sandboxes.stop)
-  const gateway = openGateway({
-    keys: {
-      ...(config.OPENAI_API_KEY !== undefined && { openai: config.OPENAI_API_KEY }),
-      ...(config.ANTHROPIC_API_KEY !== undefined && { anthropic: config.ANTHROPIC_API_KEY }),
-      ...(config.GOOGLE_GENERATIVE_AI_API_KEY !== undefined && { google: config.GOOGLE_GENERATIVE_AI_API_KEY }),
-    },
-    ...(config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL !== undefined &&
-      config.LONGHAUL_OPENAI_COMPATIBLE_MODEL !== undefined && {
-        compatible: {
-          baseUrl: config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL,
-          model: config.LONGHAUL_OPENAI_COMPATIBLE_MODEL,
-          ...(config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY !== undefined && { apiKey: config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY }),
-        },
-      }),
-    ...(config.LONGHAUL_MODEL !== undefined && { model: config.LONGHAUL_MODEL }),
-    timeoutMs: config.LONGHAUL_MODEL_TIMEOUT_MS,
-    offline: offlinePlanner(),
-    log,
-  })
+  const models = openModels({ ...modelSettings(config), offline: offlinePlanner(), log })
+  const gateway = gatewayOver(models)
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
@@ -157,7 +140,14 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
     log,
   })
-  const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT }))
+  const direct = openFaces({
+    models,
+    authenticate: keys.authenticate,
+    checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
+    bodyBytesMax: config.LONGHAUL_MODEL_BODY_BYTES_MAX,
+    log,
+  })
+  const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT, direct }))
   onStop('http', async () => {
     stopping.abort()
     await listening.stop()

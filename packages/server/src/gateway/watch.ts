@@ -1,7 +1,15 @@
 /** Ends a model call that its caller gave up, that went silent, or that takes too long. */
-import { after } from '../kernel/index.ts'
+import { after, monotonicMs } from '../kernel/index.ts'
 
 export type WhyStopped = 'aborted' | 'silent' | 'overdue'
+
+export type WatchLimits = {
+  /** The longest silence, before the first word and between two. */
+  silenceMsMax: number
+  /** The longest wait for the first word, where it is another. */
+  firstMsMax?: number
+  totalMsMax: number
+}
 
 export type Watch = {
   /** Aborts the request upstream. */
@@ -12,18 +20,22 @@ export type Watch = {
   hasBegun(): boolean
   /** Something came: the silence begins anew. */
   progress(): void
+  /** Nothing comes because nobody takes it: until the next progress, silence is not the model's. */
+  hold(): void
   /** The work's result. Rejects as soon as the call is stopped, even if the work never ends. */
   race<Result>(work: PromiseLike<Result>): Promise<Result>
   /** Closes whatever is still open. Must be called. */
   end(): void
 }
 
-export function watchCall(options: { signal: AbortSignal; silenceMsMax: number; totalMsMax: number }): Watch {
+export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch {
   const controller = new AbortController()
   const stopped = new Promise<never>((_, reject) => controller.signal.addEventListener('abort', () => reject(controller.signal.reason)))
   stopped.catch(() => {}) // Nobody may be racing when it comes.
   let why: WhyStopped | undefined
   let hasBegun = false
+  let isHeld = false
+  let lastAt = monotonicMs()
 
   const stop = (reason: WhyStopped) => {
     why ??= reason
@@ -33,7 +45,14 @@ export function watchCall(options: { signal: AbortSignal; silenceMsMax: number; 
   options.signal.addEventListener('abort', onAbort)
   if (options.signal.aborted) onAbort()
   const cancelTotal = after(options.totalMsMax, () => stop('overdue'))
-  let cancelSilence = after(options.silenceMsMax, () => stop('silent'))
+  // A timer is not set anew for each word: when it rings, it looks how long the silence really was.
+  const listen = (ms: number) => after(ms, () => {
+    const silentMs = isHeld ? 0 : monotonicMs() - lastAt
+    const limit = hasBegun ? options.silenceMsMax : (options.firstMsMax ?? options.silenceMsMax)
+    if (silentMs >= limit - 1) return stop('silent') // Timers may ring a fraction of a millisecond early.
+    cancelSilence = listen(limit - silentMs)
+  })
+  let cancelSilence = listen(Math.min(options.silenceMsMax, options.firstMsMax ?? Infinity))
 
   return {
     signal: controller.signal,
@@ -41,9 +60,10 @@ export function watchCall(options: { signal: AbortSignal; silenceMsMax: number; 
     hasBegun: () => hasBegun,
     progress() {
       hasBegun = true
-      cancelSilence()
-      cancelSilence = after(options.silenceMsMax, () => stop('silent'))
+      isHeld = false
+      lastAt = monotonicMs()
     },
+    hold: () => void (isHeld = true),
     race: (work) => Promise.race([work, stopped]),
     end() {
       options.signal.removeEventListener('abort', onAbort)

@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib'
 import type { Json } from '@longhaul/protocol'
 import { type Dialect, type FakeAnswer, answerEvents, dialectOf, errorBody, errorEvent, keyOf } from './fake-dialects.ts'
 import { whyRefused } from './fake-requests.ts'
+import { wholeAnswer } from './fake-wholes.ts'
 
 /** How the answer travels. Absent: at once and whole. */
 export type FakeFault =
@@ -34,7 +35,8 @@ export type FakeFault =
   /** These bytes instead of the answer. */
   | { type: 'raw'; body: string; contentType?: string }
 
-export type FakeStep = (FakeAnswer & { fault?: FakeFault }) | { status: number; error?: { type: string; message: string }; headers?: Record<string, string> }
+/** `json`: this body, whatever was asked; for embeddings and counts of tokens. */
+export type FakeStep = (FakeAnswer & { fault?: FakeFault }) | { json: Json } | { status: number; error?: { type: string; message: string }; headers?: Record<string, string> }
 
 export type FakeRequest = {
   dialect: Dialect | undefined
@@ -113,9 +115,21 @@ async function answer(request: FakeRequest, response: ServerResponse, step: Fake
   const { dialect } = request
   if (!dialect) return refuse(response, 'compatible', { status: 404, error: { type: 'not_found', message: `Unknown path ${request.path}.` } })
   if ('status' in step) return refuse(response, dialect, step)
+  if ('json' in step) {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    return void response.end(JSON.stringify(step.json))
+  }
   const why = whyRefused(dialect, request.body)
   if (why) return refuse(response, dialect, { status: 400, error: { type: 'invalid_request_error', message: why } })
-  await send(response, dialect, answerEvents[dialect](step, request.model ?? ''), step.fault)
+  const isWhole = dialect !== 'google' && (request.body as Record<string, Json>)['stream'] !== true
+  const events = isWhole ? [JSON.stringify(wholeAnswer(dialect, step, request.model ?? ''))] : answerEvents[dialect](step, request.model ?? '')
+  await send(response, dialect, isWhole || !hidesUsage(request) ? events : events.filter((event) => !event.includes('"choices":[]')), step.fault, isWhole)
+}
+
+/** OpenAI counts tokens in a stream of chat completions only when it is asked to. */
+function hidesUsage({ dialect, body }: FakeRequest): boolean {
+  const options = (body as Record<string, Json>)['stream_options'] as Record<string, Json> | undefined
+  return dialect === 'compatible' && options?.['include_usage'] !== true
 }
 
 function refuse(response: ServerResponse, dialect: Dialect, { status, error, headers }: Extract<FakeStep, { status: number }>): void {
@@ -123,9 +137,9 @@ function refuse(response: ServerResponse, dialect: Dialect, { status, error, hea
   response.end(error ? JSON.stringify(errorBody(dialect, status, error)) : '')
 }
 
-async function send(response: ServerResponse, dialect: Dialect, events: string[], fault: FakeFault | undefined): Promise<void> {
+async function send(response: ServerResponse, dialect: Dialect, events: string[], fault: FakeFault | undefined, isWhole: boolean): Promise<void> {
   if (fault?.type === 'silence') return
-  const contentType = (fault?.type === 'raw' && fault.contentType) || 'text/event-stream'
+  const contentType = (fault?.type === 'raw' && fault.contentType) || (isWhole ? 'application/json' : 'text/event-stream')
   response.writeHead(200, { 'content-type': contentType, ...(fault?.type === 'gzip-bomb' ? { 'content-encoding': 'gzip' } : {}) })
   response.flushHeaders()
   const begin = async (count: number) => {
