@@ -50,7 +50,7 @@ export async function callTargets<Result extends object>(targets: readonly Targe
     for (const target of targets) {
       for (let tries = 0; tries < target.provider.keys.count; tries++) {
         const breaker = health.breakerOf(target.model)
-        const key = breaker.waitMs() > 0 ? undefined : target.provider.keys.next()
+        const key = breaker.waitMs() > 0 ? undefined : target.provider.keys.next(target.model)
         if (key === undefined) break
         if (number > 0 && !budget.spend()) throw last ?? allResting(targets, health)
         breaker.begin()
@@ -71,12 +71,9 @@ export async function callTargets<Result extends object>(targets: readonly Targe
           else breaker.ended()
           options.onFailed?.(attempt, failure)
           if (final.includes(failure.code ?? '') || signal.aborted) throw error
-          last = error
-          if (!restKey(attempt, failure)) {
-            if (failure.retryable) pauseMs = Math.min(pauseMs, failure.retryAfterMs ?? 0)
-            break
-          }
-          pauseMs = Math.min(pauseMs, failure.code === 'rate_limited' ? (failure.retryAfterMs ?? keyRestMs) : Infinity)
+          last = withPause(error)
+          pauseMs = Math.min(pauseMs, pauseAfter(last.failure))
+          if (!restKey(attempt, failure)) break
         }
       }
     }
@@ -88,10 +85,21 @@ export async function callTargets<Result extends object>(targets: readonly Targe
   throw last ?? allResting(targets, health)
 }
 
+/** How long the key rests is how long the caller should, when the provider named no time. */
+function withPause(error: StepFailure): StepFailure {
+  const { failure } = error
+  return failure.code === 'rate_limited' && failure.retryAfterMs === undefined ? new StepFailure({ ...failure, retryAfterMs: keyRestMs }) : error
+}
+
+/** When the same target may be asked again. After a time-out not at all: the caller has waited long enough. */
+function pauseAfter({ code, retryable, retryAfterMs = 0 }: Failure): number {
+  return retryable && code !== 'timeout' ? retryAfterMs : Infinity
+}
+
 /** True when it is the key that was refused, so that another one may do. */
 function restKey({ target, key }: Attempt, { code, retryAfterMs }: Failure): boolean {
   if (code === 'rate_limited') {
-    target.provider.keys.rest(key, Math.min(keyRestMsMax, retryAfterMs ?? keyRestMs))
+    target.provider.keys.rest(key, Math.min(keyRestMsMax, retryAfterMs ?? keyRestMs), target.model)
     return true
   }
   if (!keyFaults.includes(code ?? '')) return false
@@ -102,7 +110,7 @@ function restKey({ target, key }: Attempt, { code, retryAfterMs }: Failure): boo
 function allResting(targets: readonly Target[], health: Health): StepFailure {
   const waits = targets.map((target) => {
     const outage = health.breakerOf(target.model).waitMs()
-    return { target, isOutage: outage > 0, ms: Math.max(outage, target.provider.keys.restingMs()) }
+    return { target, isOutage: outage > 0, ms: Math.max(outage, target.provider.keys.restingMs(target.model)) }
   })
   const soonest = waits.reduce((best, wait) => (wait.ms < best.ms ? wait : best))
   const retryAfterMs = Math.max(1, Math.ceil(soonest.ms))

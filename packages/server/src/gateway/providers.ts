@@ -111,7 +111,7 @@ function keyedProvider(name: KeyedName, row: ProviderRow, secrets: readonly stri
     ...{ name, label, keySetting, model, keyHeader, prefixes, countsUnasked, keys, secrets, speaks },
     isOwnServer: false,
     address: baseUrl,
-    load(id, fetch, key = keys.next() ?? secrets[0]!) {
+    load(id, fetch, key = keys.next(id) ?? secrets[0]!) {
       // The address is always given, so that these packages never read one from the environment.
       if (isCloudName(name)) return loaders[name](id, { apiKey: key, baseURL: baseUrl, fetch })
       return loadCompatible(name, id, speaks['chat'] ?? baseUrl, keyHeader === 'authorization' ? { apiKey: key } : { headers: { [keyHeader]: key } }, fetch)
@@ -157,7 +157,7 @@ function ownServer(name: string, { baseUrl, model, apiKey }: OwnServer, settings
     countsUnasked: false,
     keys,
     secrets,
-    load: (id, fetch, key = keys.next() ?? secrets[0]) => loadCompatible(name, id, address, key ? { apiKey: key } : {}, fetch),
+    load: (id, fetch, key = keys.next(id) ?? secrets[0]) => loadCompatible(name, id, address, key ? { apiKey: key } : {}, fetch),
   }
 }
 

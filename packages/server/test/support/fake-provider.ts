@@ -32,8 +32,8 @@ export type FakeFault =
   | { type: 'gzip-bomb'; bytes: number }
   /** A line that never ends. */
   | { type: 'endless' }
-  /** These bytes instead of the answer. */
-  | { type: 'raw'; body: string; contentType?: string }
+  /** These bytes instead of the answer, in segments of so many or all at once; `length` is what the headers claim. */
+  | { type: 'raw'; body: string; contentType?: string; segmentBytes?: number; length?: number }
 
 /** `json`: this body, whatever was asked; for embeddings and counts of tokens. */
 export type FakeStep = (FakeAnswer & { fault?: FakeFault }) | { json: Json } | { status: number; error?: { type: string; message: string }; headers?: Record<string, string> }
@@ -48,6 +48,8 @@ export type FakeRequest = {
   body: Json
   /** Settles when the connection of this request is closed or the answer was sent whole; tells which. */
   closed: Promise<'sent' | 'cut'>
+  /** Bytes of the connection that the system has taken. */
+  taken(): number
 }
 
 export type FakeProvider = {
@@ -108,7 +110,8 @@ async function readRequest(incoming: IncomingMessage, response: ServerResponse):
   const fields = (body ?? {}) as Record<string, Json>
   const model = dialect === 'google' ? /models\/([^:]+):/.exec(path)?.[1] : (fields['model'] as string | undefined)
   const closed = new Promise<'sent' | 'cut'>((resolve) => response.on('close', () => resolve(response.writableFinished ? 'sent' : 'cut')))
-  return { dialect, path, headers: incoming.headers, key: dialect && keyOf(dialect, incoming.headers), model, body, closed }
+  const { socket } = incoming
+  return { dialect, path, headers: incoming.headers, key: dialect && keyOf(dialect, incoming.headers), model, body, closed, taken: () => socket.bytesWritten - socket.writableLength }
 }
 
 async function answer(request: FakeRequest, response: ServerResponse, step: FakeStep): Promise<void> {
@@ -140,7 +143,9 @@ function refuse(response: ServerResponse, dialect: Dialect, { status, error, hea
 async function send(response: ServerResponse, dialect: Dialect, events: string[], fault: FakeFault | undefined, isWhole: boolean): Promise<void> {
   if (fault?.type === 'silence') return
   const contentType = (fault?.type === 'raw' && fault.contentType) || (isWhole ? 'application/json' : 'text/event-stream')
-  response.writeHead(200, { 'content-type': contentType, ...(fault?.type === 'gzip-bomb' ? { 'content-encoding': 'gzip' } : {}) })
+  response.writeHead(200, { 'content-type': contentType, ...(fault?.type === 'gzip-bomb' ? { 'content-encoding': 'gzip' } : {}),
+    ...(fault?.type === 'raw' && fault.length !== undefined ? { 'content-length': fault.length } : {}),
+  })
   response.flushHeaders()
   const begin = async (count: number) => {
     for (const event of events.slice(0, count)) await write(response, event)
@@ -173,7 +178,10 @@ async function send(response: ServerResponse, dialect: Dialect, events: string[]
       while (!response.destroyed) await write(response, 'x'.repeat(64 * 1024))
       return
     case 'raw':
-      return void response.end(fault.body)
+      if (fault.segmentBytes !== undefined) return inPieces(response, Buffer.from(fault.body), fault.segmentBytes, 0)
+      if (fault.length === undefined) return void response.end(fault.body)
+      await write(response, fault.body)
+      return void response.socket?.end()
   }
 }
 

@@ -8,6 +8,7 @@ export function scanChat({ wantsUsage }: { wantsUsage: boolean }): Scanner {
   let tokens: TokenBuckets | undefined
   let isFinished = false
   let isDone = false
+  let hasWords = false
   const repair = repairToolCalls()
 
   return {
@@ -19,10 +20,13 @@ export function scanChat({ wantsUsage }: { wantsUsage: boolean }): Scanner {
         isDone = true
         return { type: 'content' }
       }
+      // The first chunk says only who speaks.
+      const isOpening = !hasWords && event.includes('"content":""') && !event.includes('"tool_calls"')
+      hasWords ||= !isOpening
       isFinished ||= /"finish_reason" ?: ?"/.test(event.toString('latin1'))
       const hasUsage = event.includes('"usage"') && !event.includes('"usage":null')
       const hasCalls = event.includes('"tool_calls"')
-      if (!hasUsage && !hasCalls && !event.includes('"error"')) return { type: 'content' }
+      if (!hasUsage && !hasCalls && !event.includes('"error"')) return { type: isOpening ? 'preamble' : 'content' }
       const chunk = parseData(dataOf(event))
       if (!chunk) return { type: 'content' }
       if (isError(chunk)) return { type: 'error', error: chunk['error'] }
