@@ -1,12 +1,13 @@
 /** `npm run bench -- <name> [--json]`: measures a part on this machine and prints its figures. */
 import { cpus, totalmem } from 'node:os'
 import { engineBench } from './engine.ts'
+import { gatewayBench } from './gateway.ts'
 import { sandboxBench } from './sandbox.ts'
 
 export type Line = { figure: string; value: number; unit: string; n: number }
 type Bench = (emit: (line: Line) => void) => Promise<void>
 
-const benches: Record<string, Bench> = { engine: engineBench, sandbox: sandboxBench }
+const benches: Record<string, Bench> = { engine: engineBench, gateway: gatewayBench, sandbox: sandboxBench }
 
 const args = process.argv.slice(2)
 const isJson = args.includes('--json')

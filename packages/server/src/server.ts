@@ -7,7 +7,7 @@ import { addressCheck, httpApi, implementAll, listen } from './api/index.ts'
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
-import { gatewayOver, openFaces, openModels } from './gateway/index.ts'
+import { gatewayOver, openFaces, openModels, openRoutes } from './gateway/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
@@ -73,7 +73,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('keys', keys.stop)
   const sandboxes = await timed('sandbox', () => openSandboxes({ driver: config.LONGHAUL_SANDBOX_DRIVER, root: join(dataDir, 'sandboxes'), log }))
   onStop('sandboxes', sandboxes.stop)
-  const models = openModels({ ...modelSettings(config), offline: offlinePlanner(), log })
+  const routes = openRoutes({ db, log })
+  const models = openModels({ ...modelSettings(config), offline: offlinePlanner(), pickTargets: routes.pick, log })
   const gateway = gatewayOver(models)
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
@@ -114,6 +115,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       ...runServices({ db, engine, agents }),
       agents,
       keys,
+      routes,
       stopping: stopping.signal,
       log,
       system: {
@@ -144,6 +146,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     models,
     authenticate: keys.authenticate,
     checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
+    routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name),
     bodyBytesMax: config.LONGHAUL_MODEL_BODY_BYTES_MAX,
     log,
   })

@@ -3,18 +3,23 @@ import {
   createKey,
   decideApproval,
   deleteKey,
+  deleteRoute,
   getAgent,
+  getRoute,
   getRun,
   getStep,
   getSystem,
   listAgents,
   listApprovals,
   listKeys,
+  listRoutes,
   listRunEvents,
   listRuns,
   retryRun,
+  setRoute,
   signalRun,
   startRun,
+  tryRoute,
 } from '@longhaul/protocol'
 import type { Operation } from '@longhaul/protocol'
 import type { z } from 'zod'
@@ -25,6 +30,7 @@ export const contract = {
   approvals: { list: listApprovals, decide: decideApproval },
   agents: { list: listAgents, get: getAgent },
   keys: { create: createKey, list: listKeys, delete: deleteKey },
+  routes: { list: listRoutes, get: getRoute, set: setRoute, delete: deleteRoute, try: tryRoute },
   system: { get: getSystem },
 } as const satisfies Record<string, Record<string, Operation>>
 

@@ -27,7 +27,11 @@ export function makeExecutors({ gateway, sandboxes, files, folderOf }: ExecutorP
       async execute(input, context) {
         const request = parse(ModelRequest, input, 'model')
         const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
-        const reply = await gateway.generate(prompt, { signal: context.signal, onText: (text) => context.live({ type: 'text-delta', text }) })
+        const reply = await gateway.generate(prompt, {
+          signal: context.signal,
+          onText: (text) => context.live({ type: 'text-delta', text }),
+          asked: { tenantId: context.run.tenantId, agent: context.run.agent, session: context.run.id }, // A run stays with its model.
+        })
         return { output: toJson(reply), usage: reply.usage }
       },
     },

@@ -21,6 +21,11 @@ const good: Record<string, [string, string, unknown?]> = {
   'keys.create': ['POST', '/v1/keys', { name: 'reader', permissions: ['runs:read'] }],
   'keys.list': ['GET', '/v1/keys'],
   'keys.delete': ['DELETE', `/v1/keys/${keyId}`],
+  'routes.list': ['GET', '/v1/routes'],
+  'routes.get': ['GET', '/v1/routes/smart'],
+  'routes.set': ['POST', '/v1/routes', { name: 'smart', targets: [{ model: 'openai/gpt-5' }] }],
+  'routes.delete': ['DELETE', '/v1/routes/smart'],
+  'routes.try': ['POST', '/v1/routes/smart/try', { text: 'Hello' }],
   'system.get': ['GET', '/v1/system'],
 }
 

@@ -1,4 +1,5 @@
 /** All operations over the services that do them. */
+import type { Routes } from '../gateway/index.ts'
 import type { Keys } from '../identity/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
@@ -6,6 +7,7 @@ import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
 import { keyImplementations } from './keys.ts'
+import { routeImplementations } from './routes.ts'
 import { type RunService, runImplementations } from './runs.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 
@@ -15,6 +17,7 @@ export type Services = {
   approvals: ApprovalService
   agents: AgentService
   keys: Keys
+  routes: Routes
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -26,5 +29,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...keyImplementations(services.keys),
+  ...routeImplementations(services.routes),
   ...systemImplementations(services.system),
 ]

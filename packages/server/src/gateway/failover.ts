@@ -7,7 +7,8 @@ import type { CallContext } from './providers.ts'
 /** A provider's model that may answer. */
 export type Target = CallContext
 
-export type Attempt = { target: Target; key: string; number: number }
+/** `isLast`: no other target is left to ask. */
+export type Attempt = { target: Target; key: string; number: number; isLast: boolean }
 
 export type FailoverOptions<Result> = {
   health: Health
@@ -47,14 +48,14 @@ export async function callTargets<Result extends object>(targets: readonly Targe
   let last: StepFailure | undefined
   for (let round = 0; round <= (options.mayRepeat ? repeatsMax : 0); round++) {
     let pauseMs = Infinity
-    for (const target of targets) {
+    for (const [place, target] of targets.entries()) {
       for (let tries = 0; tries < target.provider.keys.count; tries++) {
         const breaker = health.breakerOf(target.model)
         const key = breaker.waitMs() > 0 ? undefined : target.provider.keys.next(target.model)
         if (key === undefined) break
         if (number > 0 && !budget.spend()) throw last ?? allResting(targets, health)
         breaker.begin()
-        const attempt = { target, key, number: ++number }
+        const attempt = { target, key, number: ++number, isLast: place === targets.length - 1 }
         try {
           const result = await options.attempt(attempt)
           if (signal.aborted) breaker.ended()

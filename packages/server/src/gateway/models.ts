@@ -32,8 +32,13 @@ export type RequestFacts = {
   text: string
 }
 
-/** The targets of a route in the order in which they are asked; undefined when there is no route of that name. */
-export type PickTargets = (name: string, asked: Asked) => Promise<readonly string[] | undefined>
+/** What a route says of a request: its targets in the order in which they are asked, and whether an answer that does not fit is asked of the next one. */
+export type Picked = { models: readonly string[]; escalates: boolean }
+
+/** Undefined when there is no route of that name. */
+export type PickTargets = (name: string, asked: Asked) => Promise<Picked | undefined>
+
+export type Resolved = { targets: readonly Target[]; escalates: boolean }
 
 export type ModelsOptions = ProviderSettings & {
   /** What `default` stands for, as `provider/model` or the name of a route. Absent: the usual model of the first provider that is configured. */
@@ -56,7 +61,7 @@ export type Models = {
   fetch: typeof globalThis.fetch
   log: Log
   /** At least one. Rejects with a `StepFailure` that names the remedy. */
-  resolve(name: string, asked: Asked): Promise<readonly Target[]>
+  resolve(name: string, asked: Asked): Promise<Resolved>
 }
 
 /** Throws an `AppError` when a setting cannot be right. A model that cannot be had fails its calls, not the start. */
@@ -76,14 +81,14 @@ export function openModels(options: ModelsOptions): Models {
     async resolve(name, asked) {
       const wanted = name === 'default' ? defaultModel : name
       const direct = findModel(providers, wanted)
-      if (direct) return [direct]
+      if (direct) return { targets: [direct], escalates: false }
       const picked = wanted.includes('/') ? undefined : await options.pickTargets?.(wanted, asked)
       // A target whose provider has no key here is left out, as long as another one has.
-      const targets = picked?.flatMap((model) => findModel(providers, model) ?? [])
-      if (targets && targets.length > 0) return targets
-      if (picked) throw unknown(`The route ${JSON.stringify(wanted)} has no target that can be had here. ${whyNoModel(providers, picked[0] ?? '')}`)
+      const targets = picked?.models.flatMap((model) => findModel(providers, model) ?? [])
+      if (picked && targets && targets.length > 0) return { targets, escalates: picked.escalates }
+      if (picked) throw unknown(whyNoTarget(providers, wanted, picked))
       const bare = findBare(providers, wanted)
-      if (bare) return [bare]
+      if (bare) return { targets: [bare], escalates: false }
       throw unknown(whyNoModel(providers, wanted))
     },
   }
@@ -118,6 +123,12 @@ function whyNoModel(providers: ReadonlyMap<string, Provider>, model: string): st
   }
   const usable = usualModels(providers).join(', ')
   return `There is no model and no route ${shown}. A model is written provider/model; here for example: ${usable}.`
+}
+
+function whyNoTarget(providers: ReadonlyMap<string, Provider>, route: string, { models }: Picked): string {
+  const [first] = models
+  if (first === undefined) return `No target of the route ${JSON.stringify(route)} fits this request. Give it one without a condition.`
+  return `The route ${JSON.stringify(route)} has no target that can be had here. ${whyNoModel(providers, first)}`
 }
 
 /** The usual model of each provider. */

@@ -8,6 +8,7 @@ import type { Gateway, GenerateOptions } from './gateway.ts'
 import { type Models, type ModelsOptions, isOffline, openModels, usualModels } from './models.ts'
 import { toCallOptions } from './prompt.ts'
 import { type CallContext, idOf } from './providers.ts'
+import { factsOfPrompt } from './request-facts.ts'
 import { type ReplyCollector, collectReply } from './reply.ts'
 import { type Watch, watchCall } from './watch.ts'
 
@@ -19,7 +20,7 @@ export function gatewayOver(models: Models): Gateway {
   const { providers, health, log } = models
 
   async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {} }: GenerateOptions): Promise<ModelReply> {
-    const targets = await models.resolve(prompt.model, asked)
+    const { targets } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
     let hasSpoken = false
     const speak = (delta: string) => {
       hasSpoken = true

@@ -1,4 +1,5 @@
 /** What a route may look at in a request: bounded, and made only when a route asks. */
+import type { Prompt } from '@longhaul/protocol'
 import type { FaceCall } from './faces/face-call.ts'
 import type { RequestFacts } from './models.ts'
 
@@ -23,6 +24,14 @@ export function factsOf({ face, body, isStream }: Pick<FaceCall, 'face' | 'body'
     isStream,
     text: textOf(typeof content === 'string' ? content : fields(last)['content']).slice(0, textMax),
   }
+}
+
+/** The same of an agent's prompt. */
+export function factsOfPrompt({ messages, tools, instructions }: Prompt): RequestFacts {
+  const last = messages.findLast(({ role }) => role === 'user')
+  const text = last?.role === 'user' ? last.content.map((part) => part.text).join('\n') : ''
+  const bytes = messages.reduce((sum, { content }) => sum + content.reduce((of, part) => of + ('text' in part ? part.text.length : 200), 0), instructions.length)
+  return { face: 'agent', bytes, messageCount: messages.length, toolCount: tools.length, hasImages: false, wantsJson: false, isStream: true, text: text.slice(0, textMax) }
 }
 
 function textOf(content: unknown): string {

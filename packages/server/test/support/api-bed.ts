@@ -6,7 +6,7 @@ import { type Agent, type DataAccess, type HistoryEntry, type Json, type Run, ty
 import { type Files, makeExecutors, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
 import { httpApi, implementAll } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
-import type { Gateway } from '../../src/gateway/index.ts'
+import { type Gateway, openRoutes } from '../../src/gateway/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
 import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openSandboxes } from '../../src/sandbox/index.ts'
@@ -56,6 +56,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       ...runServices({ db, engine, agents: { find, list: async () => [] } }),
       agents: { find, list: async () => [] },
       keys,
+      routes: openRoutes({ db, log: silentLog }),
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },

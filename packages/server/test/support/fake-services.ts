@@ -56,6 +56,7 @@ export const anAgent: Agent & Record<string, unknown> = {
   ...hidden,
 }
 const aKey = { id: keyId, name: 'reader', permissions: ['runs:read' as const], access: { personalData: true }, createdAt: at, lastUsedAt: null, ...hidden }
+const aRoute = { name: 'smart', description: '', pick: 'order' as const, sticky: true, escalate: false, targets: [{ model: 'openai/gpt-5', weight: 1 }], updatedAt: at, ...hidden }
 const aStep = {
   op: '0',
   kind: 'model' as const,
@@ -173,6 +174,14 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },
     keys,
+    routes: {
+      list: called('routes.list', [aRoute]),
+      get: called('routes.get', aRoute),
+      set: called('routes.set', aRoute),
+      delete: called('routes.delete', aRoute),
+      try: called('routes.try', { difficulty: 0.2, targets: [{ model: 'openai/gpt-5', isAsked: true, why: 'always' }] }),
+      pick: async () => undefined,
+    },
     system: { describe: async () => aSystem },
     stopping: new AbortController().signal,
     log: silentLog,

@@ -6,6 +6,7 @@ import type { Client } from './client.ts'
 import type { FaceName } from './face.ts'
 import { type FaceCall, bytesFor, inputTokensMax } from './face-call.ts'
 import type { Ledger } from './ledger.ts'
+import { checkShape } from './check-shape.ts'
 import { type Ended, type RelayCall, relayStream, relayWhole } from './relay.ts'
 import { scanChat } from './scan-chat.ts'
 import { scanMessages } from './scan-messages.ts'
@@ -25,10 +26,12 @@ export type Attempting = {
   /** Of the caller's, those that the provider should see. */
   headers: Record<string, string>
   requestId: string
+  /** An answer that is not of the schema that was asked for is refused here, as long as another target could do better. */
+  escalates: boolean
   onSettled(outcome: Outcome, target: Target): void
 }
 
-export async function makeAttempt({ target, key, number }: Attempt, attempting: Attempting): Promise<Ended> {
+export async function makeAttempt({ target, key, number, isLast }: Attempt, attempting: Attempting): Promise<Ended> {
   const { call, client, ledger, account, onSettled } = attempting
   const admission = await ledger.admit({
     ...account,
@@ -42,7 +45,7 @@ export async function makeAttempt({ target, key, number }: Attempt, attempting: 
   const spent = nothingSpent()
   let isComplete = false
   try {
-    const ended = await answer({ target, key, number, spent, outputTokensMax: admission.outputTokensMax }, attempting)
+    const ended = await answer({ target, key, number, isLast, spent, outputTokensMax: admission.outputTokensMax }, attempting)
     isComplete = !ended.cutBy && !client.signal.aborted
     return ended
   } finally {
@@ -60,11 +63,12 @@ function overBudget({ message, refillsAt }: { message: string; refillsAt: string
 
 type Made = Attempt & { spent: Spent; outputTokensMax: number | undefined }
 
-function answer({ target, key, number, spent, outputTokensMax }: Made, { call, client, models, headers, requestId }: Attempting): Promise<Ended> {
+function answer({ target, key, number, isLast, spent, outputTokensMax }: Made, { call, client, models, headers, requestId, escalates }: Attempting): Promise<Ended> {
   const answerHeaders = { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'x-longhaul-model': encodeURI(target.model), 'x-longhaul-attempts': String(number) }
   const limits = call.isStream ? models.limits : { ...models.limits, firstMsMax: Math.min(models.limits.totalMsMax, models.limits.silenceMsMax * wholeFactor) }
+  const check = escalates && !isLast && !call.isStream ? (whole: Buffer) => checkShape(call, target, whole) : () => {}
   const base = target.provider.speaks[call.face]
-  if (base === undefined) return answerTranslated({ call, target, key, client, models, spent, outputTokensMax, answerHeaders, limits })
+  if (base === undefined) return answerTranslated({ call, target, key, client, models, spent, outputTokensMax, answerHeaders, limits, check })
   const relayed: RelayCall = {
     face: call.face,
     target,
@@ -79,7 +83,14 @@ function answer({ target, key, number, spent, outputTokensMax }: Made, { call, c
     spent,
   }
   if (call.isStream && call.face !== 'embeddings') return relayStream({ ...relayed, scanner: scanners[call.face](call) })
-  return relayWhole({ ...relayed, read: (bytes) => readWhole(call, target, spent, bytes) })
+  return relayWhole({
+    ...relayed,
+    read(bytes) {
+      const whole = readWhole(call, target, spent, bytes)
+      check(whole)
+      return whole
+    },
+  })
 }
 
 /** An answer that comes whole is silent until it is finished. */

@@ -11,7 +11,7 @@ type Counting = { call: FaceCall; asked: Asked; client: Client; models: Models; 
 
 /** Costs nothing, so nothing is reserved. */
 export async function countTokens({ call, asked, client, models, headers, requestId }: Counting): Promise<void> {
-  const targets = (await models.resolve(call.model, asked)).slice(0, 1)
+  const targets = (await models.resolve(call.model, asked)).targets.slice(0, 1)
   const base = targets[0]?.provider.name === 'anthropic' ? targets[0].provider.speaks.messages : undefined
   const common = { 'x-request-id': requestId, 'x-content-type-options': 'nosniff' }
   if (base === undefined) {

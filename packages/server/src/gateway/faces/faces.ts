@@ -78,9 +78,9 @@ async function serve({ request, client, requestId, facts, options }: Serving): P
 
 async function answerCall({ request, client, requestId, facts, options, call, asked, caller }: Serving & { call: FaceCall; asked: Asked; caller: Caller }): Promise<void> {
   const { models, ledger = noLedger, log } = options
-  const targets = await models.resolve(call.model, asked)
+  const { targets, escalates } = await models.resolve(call.model, asked)
   const attempting: Attempting = {
-    ...{ call, client, models, ledger, requestId },
+    ...{ call, client, models, ledger, requestId, escalates },
     account: { tenantId: caller.tenantId, keyId: caller.keyId, session: asked.session, tags: asked.tags },
     headers: forwarded(request, call),
     onSettled: (outcome, target) => Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) }),

@@ -42,7 +42,7 @@ const good: FakeStep = { text: ['Good ', 'day.'], usage: { input: 20, output: 6 
 const openPair = (provider: string, bad: FakeStep, options: Parameters<typeof openFacesBed>[1] = {}) =>
   openFacesBed((request) => (request.model === 'bad' ? bad : good), {
     timeoutMs: 600,
-    pickTargets: async (name) => (name === 'smart' ? [`${provider}/bad`, `${provider}/good`] : undefined),
+    pickTargets: async (name) => (name === 'smart' ? { models: [`${provider}/bad`, `${provider}/good`], escalates: false } : undefined),
     ...options,
   })
 
@@ -165,7 +165,7 @@ describe('a provider that cannot be reached', () => {
     await new Promise((resolve) => server.close(resolve))
     return port
   }
-  const openElsewhere = (baseUrl: string) => openFacesBed([good], { compatible: { baseUrl, model: 'x' }, pickTargets: async () => ['compatible/x', 'openai/good'] })
+  const openElsewhere = (baseUrl: string) => openFacesBed([good], { compatible: { baseUrl, model: 'x' }, pickTargets: async () => ({ models: ['compatible/x', 'openai/good'], escalates: false }) })
 
   test.each<[string, () => Promise<string>, number, RegExp]>([
     ['refuses connections', async () => `http://127.0.0.1:${await closedPort()}/v1`, 503, /connection refused/],

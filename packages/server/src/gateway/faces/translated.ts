@@ -32,6 +32,8 @@ export type Translating = {
   outputTokensMax: number | undefined
   answerHeaders: Record<string, string>
   limits: WatchLimits
+  /** Throws when the whole answer is to be asked of another target. */
+  check(whole: Buffer): void
 }
 
 type Language = { read(call: FaceCall, model: string): LanguageModelV4CallOptions; write(call: FaceCall, naming: Naming): Writer }
@@ -64,7 +66,11 @@ export async function answerTranslated(translating: Translating): Promise<Ended>
     const finish = await stream({ model, options: asked, reader, watch, onEvent: (event) => (call.isStream ? sendEvent(event, writer, translating, watch) : undefined), spent })
     spent.tokens = finish.tokens
     if (call.isStream) client.end()
-    else sendWhole(JSON.stringify(writer.whole(reader.blocks, finish)), translating)
+    else {
+      const whole = Buffer.from(JSON.stringify(writer.whole(reader.blocks, finish)))
+      translating.check(whole)
+      sendWhole(whole, translating)
+    }
   } catch (error) {
     const why = watch.why()
     const failed = why ? whenStopped(why, watch.hasBegun(), target, limits) : toStepFailure(error, target)
@@ -115,7 +121,7 @@ function sendEvent(event: BlockEvent, writer: Writer, { client, answerHeaders }:
   return client.drained()
 }
 
-function sendWhole(text: string, { client, answerHeaders }: Translating): void {
-  client.begin(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), ...answerHeaders })
-  client.end(text)
+function sendWhole(bytes: Buffer, { client, answerHeaders }: Translating): void {
+  client.begin(200, { 'content-type': 'application/json', 'content-length': bytes.length, ...answerHeaders })
+  client.end(bytes)
 }
