@@ -4,8 +4,6 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Agent, type Dispatcher } from 'undici'
 import type { Line } from './main.ts'
@@ -18,13 +16,11 @@ const words = 'lorem ipsum dolor sit amet '
 const prompt = JSON.stringify({ model: 'compatible/m', messages: [{ role: 'system', content: words.repeat(60) }, { role: 'user', content: words.repeat(15) }], temperature: 0.2 })
 const streaming = prompt.replace(/}$/, ',"stream":true,"stream_options":{"include_usage":true}}')
 
-type Way = { name: string; url: string; upstreamUrl: string; process: ChildProcess }
+type Way = { name: string; url: string; process: ChildProcess }
 
 export async function gatewayBench(emit: Emit): Promise<void> {
   const upstream = await start('upstream', [])
   const ways: Way[] = [{ ...upstream, name: 'direct' }, await start('bare', [upstream.url]), await start('longhaul', [upstream.url])]
-  const portkey = process.env['BENCH_PORTKEY']
-  if (portkey) ways.push(await startPortkey(portkey, upstream.url))
   try {
     const samples = new Map<string, number[]>()
     const note = (figure: string, value: number) => samples.set(figure, [...(samples.get(figure) ?? []), value])
@@ -68,26 +64,10 @@ function start(name: string, args: string[]): Promise<Way> {
   return new Promise((resolve, reject) => {
     child.stdout.on('data', (line: Buffer) => {
       const [url] = /^http:\S+$/m.exec(String(line)) ?? []
-      if (url) resolve({ name, url, upstreamUrl: args[0] ?? '', process: child })
+      if (url) resolve({ name, url, process: child })
     })
     child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
   })
-}
-
-/** Another gateway, from the folder into which `npm install @portkey-ai/gateway@1.15.2 @hono/node-server@1.13.8` put it: as installed alone its streams break. */
-async function startPortkey(folder: string, upstreamUrl: string): Promise<Way> {
-  const probe = createServer()
-  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
-  const { port } = probe.address() as AddressInfo
-  await new Promise((resolve) => probe.close(resolve))
-  const program = join(folder, 'node_modules/@portkey-ai/gateway/build/start-server.js')
-  const child = spawn(process.execPath, [program, `--port=${port}`, '--headless'], { stdio: 'ignore' })
-  const url = `http://127.0.0.1:${port}`
-  for (let tries = 0; tries < 100; tries++) {
-    if (await fetch(url).catch(() => undefined)) return { name: 'portkey', url, upstreamUrl, process: child }
-    await new Promise((resolve) => setTimeout(resolve, 100))
-  }
-  throw new Error('portkey does not start')
 }
 
 /** The client: undici's `dispatch`, so that what is measured is not its own cost. */
@@ -96,7 +76,7 @@ const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 })
 function call(way: Way, body: string, onData: (chunk: Buffer) => void): Promise<void> {
   const { origin } = new URL(way.url)
   const path = way.name === 'longhaul' ? '/openai/v1/chat/completions' : '/v1/chat/completions'
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...(way.name === 'portkey' ? { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${way.upstreamUrl}/v1` } : {}) }
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
   return new Promise((resolve, reject) => {
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart() {},

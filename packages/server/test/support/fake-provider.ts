@@ -46,6 +46,8 @@ export type FakeRequest = {
   key: string | undefined
   model: string | undefined
   body: Json
+  /** The body as it came. */
+  text: string
   /** Settles when the connection of this request is closed or the answer was sent whole; tells which. */
   closed: Promise<'sent' | 'cut'>
   /** Bytes of the connection that the system has taken. */
@@ -106,12 +108,13 @@ async function readRequest(incoming: IncomingMessage, response: ServerResponse):
   for await (const chunk of incoming) chunks.push(chunk as Buffer)
   const path = incoming.url ?? ''
   const dialect = dialectOf(incoming.method ?? '', path)
-  const body = JSON.parse(Buffer.concat(chunks).toString('utf8') || 'null') as Json
+  const text = Buffer.concat(chunks).toString('utf8')
+  const body = JSON.parse(text || 'null') as Json
   const fields = (body ?? {}) as Record<string, Json>
   const model = dialect === 'google' ? /models\/([^:]+):/.exec(path)?.[1] : (fields['model'] as string | undefined)
   const closed = new Promise<'sent' | 'cut'>((resolve) => response.on('close', () => resolve(response.writableFinished ? 'sent' : 'cut')))
   const { socket } = incoming
-  return { dialect, path, headers: incoming.headers, key: dialect && keyOf(dialect, incoming.headers), model, body, closed, taken: () => socket.bytesWritten - socket.writableLength }
+  return { dialect, path, headers: incoming.headers, key: dialect && keyOf(dialect, incoming.headers), model, body, text, closed, taken: () => socket.bytesWritten - socket.writableLength }
 }
 
 async function answer(request: FakeRequest, response: ServerResponse, step: FakeStep): Promise<void> {
