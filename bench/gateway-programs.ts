@@ -20,7 +20,8 @@ const whole = JSON.stringify({
   choices: [{ index: 0, message: { role: 'assistant', content: 'word '.repeat(200) }, logprobs: null, finish_reason: 'stop' }],
   usage,
 })
-const chunk = (fields: object) => `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_780_000_000, model: 'm', usage: null, ...fields })}\n\n`
+const chunk = (fields: object) =>
+  `data: ${JSON.stringify({ id: 'chatcmpl-1', object: 'chat.completion.chunk', created: 1_780_000_000, model: 'm', usage: null, ...fields })}\n\n`
 const word = chunk({ choices: [{ index: 0, delta: { content: 'word ' }, logprobs: null, finish_reason: null }] })
 const ending = chunk({ choices: [{ index: 0, delta: {}, logprobs: null, finish_reason: 'stop' }] }) + chunk({ choices: [], usage }) + 'data: [DONE]\n\n'
 

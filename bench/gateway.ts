@@ -13,7 +13,14 @@ type Emit = (line: Line) => void
 const rounds = 3
 const key = 'lh_bench'
 const words = 'lorem ipsum dolor sit amet '
-const prompt = JSON.stringify({ model: 'compatible/m', messages: [{ role: 'system', content: words.repeat(60) }, { role: 'user', content: words.repeat(15) }], temperature: 0.2 })
+const prompt = JSON.stringify({
+  model: 'compatible/m',
+  messages: [
+    { role: 'system', content: words.repeat(60) },
+    { role: 'user', content: words.repeat(15) },
+  ],
+  temperature: 0.2,
+})
 const streaming = prompt.replace(/}$/, ',"stream":true,"stream_options":{"include_usage":true}}')
 
 type Way = { name: string; url: string; process: ChildProcess }
@@ -60,7 +67,9 @@ export async function gatewayBench(emit: Emit): Promise<void> {
 }
 
 function start(name: string, args: string[]): Promise<Way> {
-  const child = spawn(process.execPath, ['--conditions=longhaul-source', join(import.meta.dirname, 'gateway-programs.ts'), name, ...args], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, ['--conditions=longhaul-source', join(import.meta.dirname, 'gateway-programs.ts'), name, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
   return new Promise((resolve, reject) => {
     child.stdout.on('data', (line: Buffer) => {
       const [url] = /^http:\S+$/m.exec(String(line)) ?? []

@@ -99,6 +99,14 @@ create table nodes (
   constraint nodes_pkey PRIMARY KEY (id)
 ) with (fillfactor=50);
 
+create table routes (
+  tenant_id text not null,
+  name text not null,
+  spec json not null,
+  updated_at timestamp with time zone not null,
+  constraint routes_pkey PRIMARY KEY (tenant_id, name)
+);
+
 create table runs (
   id uuid not null,
   tenant_id text not null,

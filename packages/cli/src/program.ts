@@ -278,8 +278,10 @@ function routesCommands(program: Command, act: Act): void {
       ),
     )
     .action(
-      (route: string, options: Shared & { target?: string[]; file?: string; pick?: 'order' | 'weight'; escalate: boolean; sticky: boolean; description?: string }) =>
-        act(options, async (invocation) => (await load()).setRoute(invocation, route, options)),
+      (
+        route: string,
+        options: Shared & { target?: string[]; file?: string; pick?: 'order' | 'weight'; escalate: boolean; sticky: boolean; description?: string },
+      ) => act(options, async (invocation) => (await load()).setRoute(invocation, route, options)),
     )
   withServer(routes.command('delete'))
     .description('take a route away')

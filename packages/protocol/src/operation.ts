@@ -1,7 +1,17 @@
 import type { z } from 'zod'
 
 export type HttpMethod = 'GET' | 'POST' | 'DELETE'
-export const permissions = ['runs:read', 'runs:write', 'approvals:decide', 'agents:read', 'files:read', 'keys:manage', 'system:read', 'models:call', 'routes:manage'] as const
+export const permissions = [
+  'runs:read',
+  'runs:write',
+  'approvals:decide',
+  'agents:read',
+  'files:read',
+  'keys:manage',
+  'system:read',
+  'models:call',
+  'routes:manage',
+] as const
 export type Permission = (typeof permissions)[number]
 
 /** One thing that callers can ask for, defined once. HTTP, OpenAPI, the clients and the permission tests derive from it. */

@@ -16,7 +16,8 @@ const modelId = z
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).max(2_000)
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must look like postgresql://user:password@host:5432/database' }).max(2_000)
 const secret = z.string().max(1_000)
-const providerKey = (label: string) => z.string().max(20_000).optional().describe(`Makes ${label}’s models available. Several keys, with commas between, share the load.`)
+const providerKey = (label: string) =>
+  z.string().max(20_000).optional().describe(`Makes ${label}’s models available. Several keys, with commas between, share the load.`)
 const jsonOf = <Schema extends z.ZodType>(schema: Schema) =>
   z
     .string()
@@ -63,9 +64,13 @@ export const settings = {
   LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: httpUrl.optional().describe('Address of any server that speaks OpenAI’s chat completions: Ollama, vLLM, LM Studio, …'),
   LONGHAUL_OPENAI_COMPATIBLE_MODEL: z.string().max(200).optional().describe('Model to ask for there.'),
   LONGHAUL_OPENAI_COMPATIBLE_API_KEY: secret.optional().describe('Its key, if it wants one.'),
-  LONGHAUL_MODEL_SERVERS: jsonOf(z.record(z.string().max(32), z.strictObject({ baseUrl: httpUrl, model: z.string().min(1).max(200), apiKey: secret.optional() })))
+  LONGHAUL_MODEL_SERVERS: jsonOf(
+    z.record(z.string().max(32), z.strictObject({ baseUrl: httpUrl, model: z.string().min(1).max(200), apiKey: secret.optional() })),
+  )
     .optional()
-    .describe('More servers that speak OpenAI’s chat completions, by name, as JSON: `{"vllm": {"baseUrl": "http://gpu:8000/v1", "model": "Qwen/Qwen3-8B", "apiKey": "…"}}`.'),
+    .describe(
+      'More servers that speak OpenAI’s chat completions, by name, as JSON: `{"vllm": {"baseUrl": "http://gpu:8000/v1", "model": "Qwen/Qwen3-8B", "apiKey": "…"}}`.',
+    ),
   LONGHAUL_PROVIDER_BASE_URLS: jsonOf(z.record(z.string().max(32), httpUrl))
     .optional()
     .describe('Other addresses of providers, as JSON: `{"azure": "https://<resource>.openai.azure.com/openai/v1"}`. For regions and proxies.'),

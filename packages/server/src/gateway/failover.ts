@@ -40,7 +40,10 @@ const faults = ['provider_error', 'unreachable', 'interrupted', 'timeout', 'bad_
 const keyFaults = ['key_refused', 'no_credit']
 
 /** The first answer that begins. Rejects with the failure of the last target, or with how long all of them rest. */
-export async function callTargets<Result extends object>(targets: readonly Target[], options: FailoverOptions<Result>): Promise<Result & { cutBy?: Failure | undefined; target: Target; attempts: number }> {
+export async function callTargets<Result extends object>(
+  targets: readonly Target[],
+  options: FailoverOptions<Result>,
+): Promise<Result & { cutBy?: Failure | undefined; target: Target; attempts: number }> {
   const { health, signal } = options
   const budget = health.budgetOf(options.name)
   budget.earn()
@@ -118,7 +121,12 @@ function allResting(targets: readonly Target[], health: Health): StepFailure {
   const seconds = `${Math.ceil(retryAfterMs / 1000)} s`
   const { label } = soonest.target.provider
   if (!soonest.isOutage) {
-    return new StepFailure({ message: `${label} limits ${soonest.target.model} just now. It is asked again in ${seconds}.`, code: 'rate_limited', retryable: true, retryAfterMs })
+    return new StepFailure({
+      message: `${label} limits ${soonest.target.model} just now. It is asked again in ${seconds}.`,
+      code: 'rate_limited',
+      retryable: true,
+      retryAfterMs,
+    })
   }
   return new StepFailure({
     message: `${soonest.target.model} failed again and again, so it is left alone for a moment. It is tried again in ${seconds}.`,

@@ -49,8 +49,8 @@ function notReached(chain: Error[], { provider }: CallContext): Failure | undefi
   if (!code) return undefined
   const place = placeOf(provider)
   const hint = provider.isOwnServer
-      ? `Is it running? ${provider.name === 'compatible' ? 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL' : 'LONGHAUL_MODEL_SERVERS'} names it.`
-      : 'Is there a way to the internet from here?'
+    ? `Is it running? ${provider.name === 'compatible' ? 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL' : 'LONGHAUL_MODEL_SERVERS'} names it.`
+    : 'Is there a way to the internet from here?'
   switch (code) {
     case 'ECONNREFUSED':
       return { message: `Nobody answers at ${place} (connection refused). ${hint}`, code: 'unreachable', retryable: true }

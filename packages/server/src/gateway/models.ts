@@ -106,7 +106,8 @@ function findModel(providers: ReadonlyMap<string, Provider>, model: string): Tar
 /** Programs that were written for one vendor name their models without it. */
 function findBare(providers: ReadonlyMap<string, Provider>, name: string): Target | undefined {
   const all = [...providers.values()]
-  const provider = all.find(({ model, isOwnServer }) => isOwnServer && model === name) ?? all.find(({ prefixes }) => prefixes.some((prefix) => name.startsWith(prefix)))
+  const provider =
+    all.find(({ model, isOwnServer }) => isOwnServer && model === name) ?? all.find(({ prefixes }) => prefixes.some((prefix) => name.startsWith(prefix)))
   return provider && { provider, model: `${provider.name}/${name}` }
 }
 
@@ -116,7 +117,9 @@ function whyNoModel(providers: ReadonlyMap<string, Provider>, model: string): st
   const name = model.includes('/') ? model.slice(0, model.indexOf('/')) : (bare?.[0] ?? '')
   if (isKeyedName(name)) {
     const { keySetting, label } = keyedProviders[name]
-    return providers.has(name) ? `The model ${shown} has no name after the slash.` : `The model ${shown} needs a key of ${label}. Set ${keySetting} and start again.`
+    return providers.has(name)
+      ? `The model ${shown} has no name after the slash.`
+      : `The model ${shown} needs a key of ${label}. Set ${keySetting} and start again.`
   }
   if (name === 'compatible' && !providers.has('compatible')) {
     return `The model ${shown} needs an OpenAI-compatible server. Set LONGHAUL_OPENAI_COMPATIBLE_BASE_URL and LONGHAUL_OPENAI_COMPATIBLE_MODEL and start again.`
@@ -136,4 +139,3 @@ export const usualModels = (providers: ReadonlyMap<string, Provider>): string[] 
 
 /** Whether everything that could answer is the stand-in. */
 export const isOffline = ({ defaultModel }: Pick<Models, 'defaultModel'>): boolean => defaultModel.startsWith('offline/')
-

@@ -30,8 +30,20 @@ export function factsOf({ face, body, isStream }: Pick<FaceCall, 'face' | 'body'
 export function factsOfPrompt({ messages, tools, instructions }: Prompt): RequestFacts {
   const last = messages.findLast(({ role }) => role === 'user')
   const text = last?.role === 'user' ? last.content.map((part) => part.text).join('\n') : ''
-  const bytes = messages.reduce((sum, { content }) => sum + content.reduce((of, part) => of + ('text' in part ? part.text.length : 200), 0), instructions.length)
-  return { face: 'agent', bytes, messageCount: messages.length, toolCount: tools.length, hasImages: false, wantsJson: false, isStream: true, text: text.slice(0, textMax) }
+  const bytes = messages.reduce(
+    (sum, { content }) => sum + content.reduce((of, part) => of + ('text' in part ? part.text.length : 200), 0),
+    instructions.length,
+  )
+  return {
+    face: 'agent',
+    bytes,
+    messageCount: messages.length,
+    toolCount: tools.length,
+    hasImages: false,
+    wantsJson: false,
+    isStream: true,
+    text: text.slice(0, textMax),
+  }
 }
 
 function textOf(content: unknown): string {

@@ -46,12 +46,13 @@ export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch
   if (options.signal.aborted) onAbort()
   const cancelTotal = after(options.totalMsMax, () => stop('overdue'))
   // A timer is not set anew for each word: when it rings, it looks how long the silence really was.
-  const listen = (ms: number) => after(ms, () => {
-    const silentMs = isHeld ? 0 : monotonicMs() - lastAt
-    const limit = hasBegun ? options.silenceMsMax : (options.firstMsMax ?? options.silenceMsMax)
-    if (silentMs >= limit - 1) return stop('silent') // Timers may ring a fraction of a millisecond early.
-    cancelSilence = listen(limit - silentMs)
-  })
+  const listen = (ms: number) =>
+    after(ms, () => {
+      const silentMs = isHeld ? 0 : monotonicMs() - lastAt
+      const limit = hasBegun ? options.silenceMsMax : (options.firstMsMax ?? options.silenceMsMax)
+      if (silentMs >= limit - 1) return stop('silent') // Timers may ring a fraction of a millisecond early.
+      cancelSilence = listen(limit - silentMs)
+    })
   let cancelSilence = listen(Math.min(options.silenceMsMax, options.firstMsMax ?? Infinity))
 
   return {

@@ -15,13 +15,23 @@ export type Booked = { call: Parameters<Ledger['admit']>[0]; outcome: Parameters
 
 export const callerKey = 'lh_caller'
 
-const callerOf = (name: string, allowed: readonly Permission[]): Caller => ({ tenantId: 'acme', askerId: undefined, keyId: `key-${name}`, name, permissions: allowed, access: { personalData: true } })
+const callerOf = (name: string, allowed: readonly Permission[]): Caller => ({
+  tenantId: 'acme',
+  askerId: undefined,
+  keyId: `key-${name}`,
+  name,
+  permissions: allowed,
+  access: { personalData: true },
+})
 const callers: Record<string, Caller> = {
   [callerKey]: callerOf('caller', permissions),
   lh_reader: callerOf('reader', ['runs:read']),
 }
 
-export async function openFacesBed(script: FakeScript, options: Partial<ModelsOptions> & Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames'>> = {}) {
+export async function openFacesBed(
+  script: FakeScript,
+  options: Partial<ModelsOptions> & Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames'>> = {},
+) {
   const fake = await startFakeProvider(script)
   const lines: { level: LogLevel; message: string; data: Record<string, unknown> }[] = []
   const log = createLog((level, message, data) => lines.push({ level, message, data }), 'debug')

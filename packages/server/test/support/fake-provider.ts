@@ -36,7 +36,10 @@ export type FakeFault =
   | { type: 'raw'; body: string; contentType?: string; segmentBytes?: number; length?: number }
 
 /** `json`: this body, whatever was asked; for embeddings and counts of tokens. */
-export type FakeStep = (FakeAnswer & { fault?: FakeFault }) | { json: Json } | { status: number; error?: { type: string; message: string }; headers?: Record<string, string> }
+export type FakeStep =
+  | (FakeAnswer & { fault?: FakeFault })
+  | { json: Json }
+  | { status: number; error?: { type: string; message: string }; headers?: Record<string, string> }
 
 export type FakeRequest = {
   dialect: Dialect | undefined
@@ -114,7 +117,17 @@ async function readRequest(incoming: IncomingMessage, response: ServerResponse):
   const model = dialect === 'google' ? /models\/([^:]+):/.exec(path)?.[1] : (fields['model'] as string | undefined)
   const closed = new Promise<'sent' | 'cut'>((resolve) => response.on('close', () => resolve(response.writableFinished ? 'sent' : 'cut')))
   const { socket } = incoming
-  return { dialect, path, headers: incoming.headers, key: dialect && keyOf(dialect, incoming.headers), model, body, text, closed, taken: () => socket.bytesWritten - socket.writableLength }
+  return {
+    dialect,
+    path,
+    headers: incoming.headers,
+    key: dialect && keyOf(dialect, incoming.headers),
+    model,
+    body,
+    text,
+    closed,
+    taken: () => socket.bytesWritten - socket.writableLength,
+  }
 }
 
 async function answer(request: FakeRequest, response: ServerResponse, step: FakeStep): Promise<void> {
@@ -146,7 +159,9 @@ function refuse(response: ServerResponse, dialect: Dialect, { status, error, hea
 async function send(response: ServerResponse, dialect: Dialect, events: string[], fault: FakeFault | undefined, isWhole: boolean): Promise<void> {
   if (fault?.type === 'silence') return
   const contentType = (fault?.type === 'raw' && fault.contentType) || (isWhole ? 'application/json' : 'text/event-stream')
-  response.writeHead(200, { 'content-type': contentType, ...(fault?.type === 'gzip-bomb' ? { 'content-encoding': 'gzip' } : {}),
+  response.writeHead(200, {
+    'content-type': contentType,
+    ...(fault?.type === 'gzip-bomb' ? { 'content-encoding': 'gzip' } : {}),
     ...(fault?.type === 'raw' && fault.length !== undefined ? { 'content-length': fault.length } : {}),
   })
   response.flushHeaders()

@@ -56,7 +56,16 @@ export const anAgent: Agent & Record<string, unknown> = {
   ...hidden,
 }
 const aKey = { id: keyId, name: 'reader', permissions: ['runs:read' as const], access: { personalData: true }, createdAt: at, lastUsedAt: null, ...hidden }
-const aRoute = { name: 'smart', description: '', pick: 'order' as const, sticky: true, escalate: false, targets: [{ model: 'openai/gpt-5', weight: 1 }], updatedAt: at, ...hidden }
+const aRoute = {
+  name: 'smart',
+  description: '',
+  pick: 'order' as const,
+  sticky: true,
+  escalate: false,
+  targets: [{ model: 'openai/gpt-5', weight: 1 }],
+  updatedAt: at,
+  ...hidden,
+}
 const aStep = {
   op: '0',
   kind: 'model' as const,

@@ -42,8 +42,21 @@ const wholes: Record<Exclude<Dialect, 'google'>, (answer: FakeAnswer, model: str
 
   openai(answer, model) {
     const usage = usageOf(answer)
-    const calls = (answer.toolCalls ?? []).map((call) => ({ type: 'function_call', id: `fc_${call.id}`, call_id: call.id, name: call.name, arguments: argumentsOf(call), status: 'completed' }))
-    const text = answer.text && { type: 'message', id: 'msg_1', role: 'assistant', status: 'completed', content: [{ type: 'output_text', text: answer.text.join(''), annotations: [] }] }
+    const calls = (answer.toolCalls ?? []).map((call) => ({
+      type: 'function_call',
+      id: `fc_${call.id}`,
+      call_id: call.id,
+      name: call.name,
+      arguments: argumentsOf(call),
+      status: 'completed',
+    }))
+    const text = answer.text && {
+      type: 'message',
+      id: 'msg_1',
+      role: 'assistant',
+      status: 'completed',
+      content: [{ type: 'output_text', text: answer.text.join(''), annotations: [] }],
+    }
     const cut = { length: 'max_output_tokens', 'content-filter': 'content_filter' }[reasonOf(answer) as 'length']
     return {
       id: 'resp_1',
@@ -53,7 +66,11 @@ const wholes: Record<Exclude<Dialect, 'google'>, (answer: FakeAnswer, model: str
       status: cut ? 'incomplete' : 'completed',
       error: null,
       incomplete_details: cut ? { reason: cut } : null,
-      output: [...(answer.reasoning === undefined ? [] : [{ type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: `sealed:${answer.reasoning}` }]), ...(text ? [text] : []), ...calls],
+      output: [
+        ...(answer.reasoning === undefined ? [] : [{ type: 'reasoning', id: 'rs_1', summary: [], encrypted_content: `sealed:${answer.reasoning}` }]),
+        ...(text ? [text] : []),
+        ...calls,
+      ],
       usage: usage && {
         input_tokens: usage.input,
         input_tokens_details: { cached_tokens: usage.cachedInput },
@@ -78,7 +95,14 @@ const wholes: Record<Exclude<Dialect, 'google'>, (answer: FakeAnswer, model: str
       ],
       stop_reason: { stop: 'end_turn', 'tool-calls': 'tool_use', length: 'max_tokens', 'content-filter': 'refusal' }[reasonOf(answer)],
       stop_sequence: null,
-      usage: usage ? { input_tokens: usage.input - usage.cachedInput, cache_read_input_tokens: usage.cachedInput, cache_creation_input_tokens: 0, output_tokens: usage.output } : {},
+      usage: usage
+        ? {
+            input_tokens: usage.input - usage.cachedInput,
+            cache_read_input_tokens: usage.cachedInput,
+            cache_creation_input_tokens: 0,
+            output_tokens: usage.output,
+          }
+        : {},
     }
   },
 }

@@ -63,8 +63,16 @@ function overBudget({ message, refillsAt }: { message: string; refillsAt: string
 
 type Made = Attempt & { spent: Spent; outputTokensMax: number | undefined }
 
-function answer({ target, key, number, isLast, spent, outputTokensMax }: Made, { call, client, models, headers, requestId, escalates }: Attempting): Promise<Ended> {
-  const answerHeaders = { 'x-request-id': requestId, 'x-content-type-options': 'nosniff', 'x-longhaul-model': encodeURI(target.model), 'x-longhaul-attempts': String(number) }
+function answer(
+  { target, key, number, isLast, spent, outputTokensMax }: Made,
+  { call, client, models, headers, requestId, escalates }: Attempting,
+): Promise<Ended> {
+  const answerHeaders = {
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    'x-longhaul-model': encodeURI(target.model),
+    'x-longhaul-attempts': String(number),
+  }
   const limits = call.isStream ? models.limits : { ...models.limits, firstMsMax: Math.min(models.limits.totalMsMax, models.limits.silenceMsMax * wholeFactor) }
   const check = escalates && !isLast && !call.isStream ? (whole: Buffer) => checkShape(call, target, whole) : () => {}
   const base = target.provider.speaks[call.face]

@@ -3,7 +3,12 @@ import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { callerKey, openFacesBed } from '../../../test/support/faces-bed.ts'
 
-const paths = { chat: '/openai/v1/chat/completions', responses: '/openai/v1/responses', messages: '/anthropic/v1/messages', embeddings: '/openai/v1/embeddings' }
+const paths = {
+  chat: '/openai/v1/chat/completions',
+  responses: '/openai/v1/responses',
+  messages: '/anthropic/v1/messages',
+  embeddings: '/openai/v1/embeddings',
+}
 type Face = keyof typeof paths
 const goodBody = (face: Face, more: object = {}) => ({
   model: face === 'messages' ? 'anthropic/m' : face === 'responses' ? 'openai/m' : 'compatible/m',
@@ -41,8 +46,18 @@ describe.each(Object.keys(paths) as Face[])('%s', (face) => {
     ['content that is an object', (each) => JSON.stringify(goodBody(each, { messages: {}, input: {} })), 400, /(messages|input): must be a list/],
     ['an empty list', (each) => JSON.stringify(goodBody(each, { messages: [], input: [] })), 400, /must not be empty/],
     ['a stream that is a text', (each) => JSON.stringify(goodBody(each, { stream: 'yes' })), 400, /^stream: /],
-    ['a tool whose schema is a text', (each) => JSON.stringify(goodBody(each, { tools: [{ type: 'function', name: 'f', function: { name: 'f', parameters: 'none' }, input_schema: 'none' }] })), 400, /^tools\.0: the schema of "f"/],
-    ['a tool whose schema is of type array', (each) => JSON.stringify(goodBody(each, { tools: [{ name: 'f', parameters: { type: 'array' } }] })), 400, /^tools\.0: the schema of "f"/],
+    [
+      'a tool whose schema is a text',
+      (each) => JSON.stringify(goodBody(each, { tools: [{ type: 'function', name: 'f', function: { name: 'f', parameters: 'none' }, input_schema: 'none' }] })),
+      400,
+      /^tools\.0: the schema of "f"/,
+    ],
+    [
+      'a tool whose schema is of type array',
+      (each) => JSON.stringify(goodBody(each, { tools: [{ name: 'f', parameters: { type: 'array' } }] })),
+      400,
+      /^tools\.0: the schema of "f"/,
+    ],
     ['tools that are none', (each) => JSON.stringify(goodBody(each, { tools: 'all' })), 400, /^tools: must be a list/],
     ['nesting 10,000 deep', (each) => wrap(each, deep(10_000)), 400, /nested deeper than 200/],
     ['nesting a million deep', (each) => wrap(each, deep(200_000)), 400, /nested deeper than 200/],

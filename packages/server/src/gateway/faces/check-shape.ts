@@ -20,14 +20,19 @@ export function checkShape({ face, body }: FaceCall, target: Target, whole: Buff
 }
 
 function schemaOf(request: Fields): unknown {
-  const format = fields(request['response_format'] ?? fields(request['text'])['format'] ?? fields(request['output_config'])['format'] ?? request['output_format'])
+  const format = fields(
+    request['response_format'] ?? fields(request['text'])['format'] ?? fields(request['output_config'])['format'] ?? request['output_format'],
+  )
   return format['type'] === 'json_schema' ? (format['schema'] ?? fields(format['json_schema'])['schema']) : undefined
 }
 
 const textOf: Record<FaceCall['face'], (answer: Fields) => string> = {
   chat: (answer) => String(fields(fields(list(answer['choices'])[0])['message'])['content'] ?? ''),
   messages: (answer) => textsOf(answer['content']),
-  responses: (answer) => list(answer['output']).map((item) => textsOf(fields(item)['content'])).join(''),
+  responses: (answer) =>
+    list(answer['output'])
+      .map((item) => textsOf(fields(item)['content']))
+      .join(''),
   embeddings: () => '',
 }
 const textsOf = (content: unknown): string =>

@@ -23,7 +23,12 @@ describe.each(models)('OpenAI’s chat completions of %s', (model) => {
     const answer = await t.openai.chat.completions.create({ model, messages, max_completion_tokens: 50, temperature: 0.5 })
     expect(answer.choices[0]).toMatchObject({ finish_reason: 'stop', message: { role: 'assistant', content: 'Good day.' } })
     expect(answer.usage).toMatchObject({ prompt_tokens: 100, completion_tokens: 12, total_tokens: 112, prompt_tokens_details: { cached_tokens: 40 } })
-    expect(t.booked).toMatchObject([{ call: { tenantId: 'acme', keyId: 'key-caller', model, outputTokensMax: 50 }, outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } } }])
+    expect(t.booked).toMatchObject([
+      {
+        call: { tenantId: 'acme', keyId: 'key-caller', model, outputTokensMax: 50 },
+        outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } },
+      },
+    ])
     expect(t.fake.requests).toMatchObject([{ key: canaryKey }])
   })
 
@@ -41,7 +46,12 @@ describe.each(models)('OpenAI’s chat completions of %s', (model) => {
 
   test('calls of tools, in a stream and back', async () => {
     await using t = await openFacesBed([
-      { toolCalls: [{ id: 'call_1', name: 'weather', input: { city: 'Paris' } }, { id: 'call_2', name: 'weather', input: { city: 'Rome' } }] },
+      {
+        toolCalls: [
+          { id: 'call_1', name: 'weather', input: { city: 'Paris' } },
+          { id: 'call_2', name: 'weather', input: { city: 'Rome' } },
+        ],
+      },
       { text: ['Sunny.'] },
     ])
     const tools: OpenAI.ChatCompletionTool[] = [{ type: 'function', function: { name: 'weather', description: 'Weather', parameters: schema } }]
@@ -62,7 +72,15 @@ describe.each(models)('OpenAI’s chat completions of %s', (model) => {
     await using t = await openFacesBed([{ text: ['{"city":"Oslo"}'] }])
     const answer = await t.openai.chat.completions.create({
       model,
-      messages: [{ role: 'user', content: [{ type: 'text', text: 'Where?' }, { type: 'image_url', image_url: { url: image } }] }],
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'Where?' },
+            { type: 'image_url', image_url: { url: image } },
+          ],
+        },
+      ],
       response_format: { type: 'json_schema', json_schema: { name: 'place', schema, strict: true } },
     })
     expect(JSON.parse(answer.choices[0]?.message.content ?? '')).toEqual({ city: 'Oslo' })
@@ -104,7 +122,13 @@ describe.each(models)('Anthropic’s messages of %s', (model) => {
 
   test('calls of tools, in a stream and back, with an image as a result', async () => {
     await using t = await openFacesBed([
-      { text: ['Looking.'], toolCalls: [{ id: 'toolu_1', name: 'weather', input: { city: 'Paris' } }, { id: 'toolu_2', name: 'weather', input: { city: 'Rome' } }] },
+      {
+        text: ['Looking.'],
+        toolCalls: [
+          { id: 'toolu_1', name: 'weather', input: { city: 'Paris' } },
+          { id: 'toolu_2', name: 'weather', input: { city: 'Rome' } },
+        ],
+      },
       { text: ['Sunny.'] },
     ])
     const tools: Anthropic.Tool[] = [{ name: 'weather', description: 'Weather', input_schema: { ...schema, type: 'object' } }]
@@ -115,15 +139,29 @@ describe.each(models)('Anthropic’s messages of %s', (model) => {
       ['toolu_1', 'weather', { city: 'Paris' }],
       ['toolu_2', 'weather', { city: 'Rome' }],
     ])
-    const results: Anthropic.ToolResultBlockParam[] = calls.map(({ id }, i) => ({ type: 'tool_result', tool_use_id: id, content: i === 0 ? 'sunny' : [{ type: 'text', text: 'hot' }], is_error: i === 1 }))
-    const second = await t.anthropic.messages.create({ model, max_tokens: 50, tools, messages: [...messages, { role: 'assistant', content: first.content }, { role: 'user', content: results }] })
+    const results: Anthropic.ToolResultBlockParam[] = calls.map(({ id }, i) => ({
+      type: 'tool_result',
+      tool_use_id: id,
+      content: i === 0 ? 'sunny' : [{ type: 'text', text: 'hot' }],
+      is_error: i === 1,
+    }))
+    const second = await t.anthropic.messages.create({
+      model,
+      max_tokens: 50,
+      tools,
+      messages: [...messages, { role: 'assistant', content: first.content }, { role: 'user', content: results }],
+    })
     expect(second.content).toMatchObject([{ type: 'text', text: 'Sunny.' }])
   })
 
   test('what a model thought goes back to it, whoever made the signature', async () => {
     await using t = await openFacesBed([{ reasoning: 'Let me think.', text: ['Yes.'] }, { text: ['As I said.'] }])
     const first = await t.anthropic.messages.stream({ model, max_tokens: 5_000, thinking: { type: 'enabled', budget_tokens: 2_000 }, messages }).finalMessage()
-    await t.anthropic.messages.create({ model, max_tokens: 50, messages: [...messages, { role: 'assistant', content: first.content }, { role: 'user', content: 'Really?' }] })
+    await t.anthropic.messages.create({
+      model,
+      max_tokens: 50,
+      messages: [...messages, { role: 'assistant', content: first.content }, { role: 'user', content: 'Really?' }],
+    })
     const sent = JSON.stringify(t.fake.requests[1]?.body)
     if (model.startsWith('openai/')) expect(sent).toContain('sealed:Let me think.')
     if (model.startsWith('anthropic/')) expect(sent).toContain('signed:Let me think.')
@@ -135,7 +173,11 @@ describe.each(models)('OpenAI’s responses of %s', (model) => {
   test('whole', async () => {
     await using t = await openFacesBed([{ text: ['Good ', 'day.'], usage }])
     const answer = await t.openai.responses.create({ model, instructions: 'Be short.', input: 'Hello', max_output_tokens: 50 })
-    expect(answer).toMatchObject({ status: 'completed', output_text: 'Good day.', usage: { input_tokens: 100, output_tokens: 12, input_tokens_details: { cached_tokens: 40 } } })
+    expect(answer).toMatchObject({
+      status: 'completed',
+      output_text: 'Good day.',
+      usage: { input_tokens: 100, output_tokens: 12, input_tokens_details: { cached_tokens: 40 } },
+    })
     expect(t.booked).toMatchObject([{ outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } } }])
   })
 

@@ -24,7 +24,10 @@ export function findEndpoint(method: string, url: string): Endpoint {
   const call = Object.hasOwn(calls, path) ? calls[path] : undefined
   const [, vendor, id] = /^\/(openai|anthropic)\/v1\/models(?:\/(.+))?$/.exec(path) ?? []
   if (!call && vendor === undefined) {
-    throw refuse('no_such_address', `There is nothing at ${path.slice(0, 200)}. Here are: ${Object.keys(calls).join(', ')}, /openai/v1/models, /anthropic/v1/models.`)
+    throw refuse(
+      'no_such_address',
+      `There is nothing at ${path.slice(0, 200)}. Here are: ${Object.keys(calls).join(', ')}, /openai/v1/models, /anthropic/v1/models.`,
+    )
   }
   const expected = call ? 'POST' : 'GET'
   if (method !== expected) throw refuse('no_such_method', `${method} is not offered at ${path.slice(0, 200)}. Use ${expected}.`)

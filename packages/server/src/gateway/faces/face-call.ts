@@ -42,13 +42,16 @@ export function readCall(face: FaceName, body: FaceBody): FaceCall {
   if (typeof isStream !== 'boolean') throw refuse('bad_request', 'stream: must be true or false.')
   const content = fields[contentFields[face]]
   const isGiven = Array.isArray(content) || ((face === 'responses' || face === 'embeddings') && typeof content === 'string')
-  const isElsewhere = face === 'responses' && (fields['prompt'] !== undefined || fields['previous_response_id'] !== undefined || fields['conversation'] !== undefined)
-  if (!isGiven && !(content === undefined && isElsewhere)) throw refuse('bad_request', `${contentFields[face]}: must be a list${face === 'responses' || face === 'embeddings' ? ' or a text' : ''}.`)
+  const isElsewhere =
+    face === 'responses' && (fields['prompt'] !== undefined || fields['previous_response_id'] !== undefined || fields['conversation'] !== undefined)
+  if (!isGiven && !(content === undefined && isElsewhere))
+    throw refuse('bad_request', `${contentFields[face]}: must be a list${face === 'responses' || face === 'embeddings' ? ' or a text' : ''}.`)
   if (Array.isArray(content) && content.length === 0) throw refuse('bad_request', `${contentFields[face]}: must not be empty.`)
   checkTools(fields['tools'])
   const limitField = limitFields[face].find((name) => fields[name] !== undefined && fields[name] !== null)
   const limit = limitField === undefined ? undefined : fields[limitField]
-  if (limit !== undefined && (typeof limit !== 'number' || !Number.isSafeInteger(limit) || limit < 1)) throw refuse('bad_request', `${limitField}: must be a whole number above 0.`)
+  if (limit !== undefined && (typeof limit !== 'number' || !Number.isSafeInteger(limit) || limit < 1))
+    throw refuse('bad_request', `${limitField}: must be a whole number above 0.`)
   const user = fields['user'] ?? fields['safety_identifier'] ?? record(fields['metadata'])?.['user_id']
   return {
     face,
@@ -73,7 +76,10 @@ function checkTools(tools: unknown): void {
     if (schema === undefined || schema === null) continue
     const type = record(schema)?.['type']
     if (!record(schema) || (type !== undefined && type !== 'object')) {
-      throw refuse('bad_request', `tools.${i}: the schema of ${JSON.stringify(String(named['name'] ?? 'the tool').slice(0, 64))} must be a JSON Schema of type "object".`)
+      throw refuse(
+        'bad_request',
+        `tools.${i}: the schema of ${JSON.stringify(String(named['name'] ?? 'the tool').slice(0, 64))} must be a JSON Schema of type "object".`,
+      )
     }
   }
 }

@@ -76,14 +76,24 @@ async function serve({ request, client, requestId, facts, options }: Serving): P
   await answerCall({ request, client, requestId, facts, options, call, asked, caller })
 }
 
-async function answerCall({ request, client, requestId, facts, options, call, asked, caller }: Serving & { call: FaceCall; asked: Asked; caller: Caller }): Promise<void> {
+async function answerCall({
+  request,
+  client,
+  requestId,
+  facts,
+  options,
+  call,
+  asked,
+  caller,
+}: Serving & { call: FaceCall; asked: Asked; caller: Caller }): Promise<void> {
   const { models, ledger = noLedger, log } = options
   const { targets, escalates } = await models.resolve(call.model, asked)
   const attempting: Attempting = {
     ...{ call, client, models, ledger, requestId, escalates },
     account: { tenantId: caller.tenantId, keyId: caller.keyId, session: asked.session, tags: asked.tags },
     headers: forwarded(request, call),
-    onSettled: (outcome, target) => Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) }),
+    onSettled: (outcome, target) =>
+      Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) }),
   }
   const ended = await callTargets(targets, {
     health: models.health,
@@ -110,11 +120,19 @@ async function admit(request: IncomingMessage, { authenticate }: FacesOptions): 
   return caller
 }
 
-function sendModels({ id, vendor }: Extract<Endpoint, { type: 'models' }>, { client, requestId, caller, options }: { client: Client; requestId: string; caller: Caller; options: FacesOptions }): Promise<void> {
+function sendModels(
+  { id, vendor }: Extract<Endpoint, { type: 'models' }>,
+  { client, requestId, caller, options }: { client: Client; requestId: string; caller: Caller; options: FacesOptions },
+): Promise<void> {
   const names = async () => [...((await options.routeNames?.(caller.tenantId)) ?? []), 'default']
   return listModels({ id, vendor, names, models: options.models }).then((answer) => {
     const text = JSON.stringify(answer)
-    client.begin(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text), 'x-request-id': requestId, 'x-content-type-options': 'nosniff' })
+    client.begin(200, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+      'x-request-id': requestId,
+      'x-content-type-options': 'nosniff',
+    })
     client.end(text)
   })
 }
@@ -161,7 +179,16 @@ function header(request: IncomingMessage, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value
 }
 
-type Refusing = { error: unknown; request: IncomingMessage; response: ServerResponse; client: Client; vendor: Vendor; requestId: string; facts: Facts; log: Log }
+type Refusing = {
+  error: unknown
+  request: IncomingMessage
+  response: ServerResponse
+  client: Client
+  vendor: Vendor
+  requestId: string
+  facts: Facts
+  log: Log
+}
 
 /** The error in the caller's own language. After an answer has begun there is nothing more to say here: its last event said it. */
 async function refuseCall({ error, request, response, client, vendor, requestId, facts, log }: Refusing): Promise<void> {

@@ -22,7 +22,10 @@ const asks: Record<string, Ask> = {
     return words.join('')
   },
   async messages(t, model, words = [], signal) {
-    const stream = await t.anthropic.messages.create({ model, stream: true, max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] }, { maxRetries: 0, signal })
+    const stream = await t.anthropic.messages.create(
+      { model, stream: true, max_tokens: 100, messages: [{ role: 'user', content: 'Hello' }] },
+      { maxRetries: 0, signal },
+    )
     for await (const event of stream) if (event.type === 'content_block_delta' && event.delta.type === 'text_delta') words.push(event.delta.text)
     return words.join('')
   },
@@ -139,23 +142,26 @@ describe.each(ways)('%s, %s', (face, _, provider) => {
   })
 })
 
-test.each(Object.entries({ chat: 'compatible', messages: 'anthropic' }))('%s: a whole answer that breaks off is asked of the next target', async (face, provider) => {
-  const body = '{"id":"x","choices":[{"mess'
-  for (const bad of [
-    { ...good, fault: { type: 'raw', body, contentType: 'application/json' } },
-    { ...good, fault: { type: 'raw', body, contentType: 'application/json', length: 5_000 } },
-    { ...good, fault: { type: 'raw', body: '{"error":{"message":"Provider returned error","code":502}}', contentType: 'application/json' } },
-    { ...good, fault: { type: 'raw', body: '{"ok":true}', contentType: 'application/json' } },
-  ] satisfies FakeStep[]) {
-    await using t = await openPair(provider, bad)
-    const answer =
-      face === 'chat'
-        ? await t.openai.chat.completions.create({ model: 'smart', messages: [{ role: 'user', content: 'Hello' }] })
-        : await t.anthropic.messages.create({ model: 'smart', max_tokens: 9, messages: [{ role: 'user', content: 'Hello' }] })
-    expect(JSON.stringify(answer)).toContain('Good day.')
-    expect(t.fake.requests).toHaveLength(2)
-  }
-})
+test.each(Object.entries({ chat: 'compatible', messages: 'anthropic' }))(
+  '%s: a whole answer that breaks off is asked of the next target',
+  async (face, provider) => {
+    const body = '{"id":"x","choices":[{"mess'
+    for (const bad of [
+      { ...good, fault: { type: 'raw', body, contentType: 'application/json' } },
+      { ...good, fault: { type: 'raw', body, contentType: 'application/json', length: 5_000 } },
+      { ...good, fault: { type: 'raw', body: '{"error":{"message":"Provider returned error","code":502}}', contentType: 'application/json' } },
+      { ...good, fault: { type: 'raw', body: '{"ok":true}', contentType: 'application/json' } },
+    ] satisfies FakeStep[]) {
+      await using t = await openPair(provider, bad)
+      const answer =
+        face === 'chat'
+          ? await t.openai.chat.completions.create({ model: 'smart', messages: [{ role: 'user', content: 'Hello' }] })
+          : await t.anthropic.messages.create({ model: 'smart', max_tokens: 9, messages: [{ role: 'user', content: 'Hello' }] })
+      expect(JSON.stringify(answer)).toContain('Good day.')
+      expect(t.fake.requests).toHaveLength(2)
+    }
+  },
+)
 
 describe('a provider that cannot be reached', () => {
   const closedPort = async () => {
@@ -165,7 +171,8 @@ describe('a provider that cannot be reached', () => {
     await new Promise((resolve) => server.close(resolve))
     return port
   }
-  const openElsewhere = (baseUrl: string) => openFacesBed([good], { compatible: { baseUrl, model: 'x' }, pickTargets: async () => ({ models: ['compatible/x', 'openai/good'], escalates: false }) })
+  const openElsewhere = (baseUrl: string) =>
+    openFacesBed([good], { compatible: { baseUrl, model: 'x' }, pickTargets: async () => ({ models: ['compatible/x', 'openai/good'], escalates: false }) })
 
   test.each<[string, () => Promise<string>, number, RegExp]>([
     ['refuses connections', async () => `http://127.0.0.1:${await closedPort()}/v1`, 503, /connection refused/],
@@ -190,10 +197,15 @@ describe('a provider that cannot be reached', () => {
 })
 
 describe('streams as servers really send them', () => {
-  const chunk = (content: string) => `{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":${JSON.stringify(content)}},"finish_reason":null}]}`
-  const last = '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}'
+  const chunk = (content: string) =>
+    `{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":${JSON.stringify(content)}},"finish_reason":null}]}`
+  const last =
+    '{"id":"c1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}'
   const huge = 'x'.repeat(10_000_000)
-  const raw = (body: string, segmentBytes?: number): FakeStep => ({ text: [], fault: { type: 'raw', body, contentType: 'text/event-stream', ...(segmentBytes ? { segmentBytes } : {}) } })
+  const raw = (body: string, segmentBytes?: number): FakeStep => ({
+    text: [],
+    fault: { type: 'raw', body, contentType: 'text/event-stream', ...(segmentBytes ? { segmentBytes } : {}) },
+  })
 
   test.each<[string, string, number?]>([
     ['lines that end with CRLF', `data: ${chunk('Good day.')}\r\n\r\ndata: ${last}\r\n\r\ndata: [DONE]\r\n\r\n`],
@@ -218,9 +230,20 @@ describe('streams as servers really send them', () => {
     ['negative', { prompt_tokens: -1, completion_tokens: 2 }, { type: 'unknown' }],
     ['absurd', { prompt_tokens: 1e15, completion_tokens: 2 }, { type: 'unknown' }],
     ['text', { prompt_tokens: '3', completion_tokens: 2 }, { type: 'unknown' }],
-    ['more cached than there is', { prompt_tokens: 3, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 99 } }, { type: 'used', tokens: { input: 0, cacheRead: 3, output: 2 } }],
+    [
+      'more cached than there is',
+      { prompt_tokens: 3, completion_tokens: 2, prompt_tokens_details: { cached_tokens: 99 } },
+      { type: 'used', tokens: { input: 0, cacheRead: 3, output: 2 } },
+    ],
   ])('usage that is %s', async (_, usage, outcome) => {
-    const end = JSON.stringify({ id: 'c1', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: {}, finish_reason: 'stop' }], usage })
+    const end = JSON.stringify({
+      id: 'c1',
+      object: 'chat.completion.chunk',
+      created: 1,
+      model: 'm',
+      choices: [{ index: 0, delta: {}, finish_reason: 'stop' }],
+      usage,
+    })
     await using t = await openFacesBed([raw(`data: ${chunk('Good day.')}\n\ndata: ${end}\n\ndata: [DONE]\n\n`)])
     expect(await asks['chat']!(t, 'compatible/m')).toBe('Good day.')
     await expect.poll(() => t.booked).toMatchObject([{ outcome }])

@@ -44,7 +44,10 @@ export function patch(bytes: Buffer, places: readonly Place[], changes: Readonly
   const known = new Set(places.map(({ key }) => key))
   const added = Object.entries(changes).filter(([key]) => !known.has(key))
   let from = skipSpace(bytes, 0) + 1
-  pieces.push(bytes.subarray(0, from), added.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',') + (added.length > 0 && places.length > 0 ? ',' : ''))
+  pieces.push(
+    bytes.subarray(0, from),
+    added.map(([key, value]) => `${JSON.stringify(key)}:${value}`).join(',') + (added.length > 0 && places.length > 0 ? ',' : ''),
+  )
   for (const { key, start, end } of places) {
     const value = Object.hasOwn(changes, key) ? changes[key] : undefined
     if (value === undefined) continue

@@ -46,7 +46,9 @@ test('several keys share the load, and one that is limited rests while the other
 })
 
 test('a key that is refused leaves the call to another', async () => {
-  await using t = await openFacesBed((request) => (request.key === 'k1' ? { status: 401, error: { type: 'authentication_error', message: 'No' } } : good), { keys: { openai: 'k1,k2' } })
+  await using t = await openFacesBed((request) => (request.key === 'k1' ? { status: 401, error: { type: 'authentication_error', message: 'No' } } : good), {
+    keys: { openai: 'k1,k2' },
+  })
   for (let i = 0; i < 3; i++) expect((await ask(t, 'openai/gpt-5-mini')).status).toBe(200)
   expect(t.fake.requests.map(({ key }) => key)).toEqual(['k1', 'k2', 'k2', 'k2'])
 })
@@ -80,7 +82,9 @@ test('a storm of failures: attempts stay below 1.2 times the calls and ten, clie
 
 test('while one target is out of service the next one is asked at once, and the first again when it is back', async () => {
   let isDown = true
-  await using t = await openFacesBed((request) => (request.model === 'first' && isDown ? failing : good), { pickTargets: async () => ({ models: ['compatible/first', 'compatible/second'], escalates: false }) })
+  await using t = await openFacesBed((request) => (request.model === 'first' && isDown ? failing : good), {
+    pickTargets: async () => ({ models: ['compatible/first', 'compatible/second'], escalates: false }),
+  })
   for (let i = 0; i < 12; i++) expect((await ask(t, 'smart')).status).toBe(200)
   expect(t.fake.requests.filter(({ model }) => model === 'first')).toHaveLength(5)
   isDown = false
@@ -89,7 +93,10 @@ test('while one target is out of service the next one is asked at once, and the 
 
 test('a refusal by a budget is not tried again, by us or by the client, and names no provider', async () => {
   await using t = await openFacesBed([good], {
-    ledger: { admit: async () => ({ isAdmitted: false, refusal: { message: 'The budget "team" is used up: $0.12 needed, $0.05 left.', refillsAt: null } }), settle: async () => {} },
+    ledger: {
+      admit: async () => ({ isAdmitted: false, refusal: { message: 'The budget "team" is used up: $0.12 needed, $0.05 left.', refillsAt: null } }),
+      settle: async () => {},
+    },
   })
   await expect(t.openai.chat.completions.create({ model: 'compatible/m', messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({
     status: 429,
@@ -97,7 +104,9 @@ test('a refusal by a budget is not tried again, by us or by the client, and name
     code: 'insufficient_quota',
     message: expect.stringContaining('$0.05 left'),
   })
-  await expect(t.anthropic.messages.create({ model: 'compatible/m', max_tokens: 5, messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({ status: 429 })
+  await expect(t.anthropic.messages.create({ model: 'compatible/m', max_tokens: 5, messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({
+    status: 429,
+  })
   expect(t.calls()).toHaveLength(2)
   expect(t.fake.requests).toHaveLength(0)
 })
@@ -120,14 +129,19 @@ test('what a budget has left limits the output: the provider is asked for no mor
 
 test('a caller who reads slowly slows the provider down, and nothing piles up here', async () => {
   const chunk = `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content: 'x'.repeat(16_000) }, finish_reason: null }] })}\n\n`
-  const end = 'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+  const end =
+    'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
   const body = chunk.repeat(2_000) + end // 32 MB: far more than sockets hold.
-  await using t = await openFacesBed([{ text: [], fault: { type: 'raw', body, contentType: 'text/event-stream', segmentBytes: 64 * 1024 } }], { timeoutMs: 2_500 })
+  await using t = await openFacesBed([{ text: [], fault: { type: 'raw', body, contentType: 'text/event-stream', segmentBytes: 64 * 1024 } }], {
+    timeoutMs: 2_500,
+  })
   const request = JSON.stringify({ model: 'compatible/m', stream: true, messages })
   const socket = connect(Number(new URL(t.url).port), '127.0.0.1')
   socket.pause()
   const arriving = t.fake.nextRequest()
-  socket.write(`POST /openai/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${callerKey}\r\ncontent-length: ${request.length}\r\nconnection: close\r\n\r\n${request}`)
+  socket.write(
+    `POST /openai/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${callerKey}\r\ncontent-length: ${request.length}\r\nconnection: close\r\n\r\n${request}`,
+  )
   const { taken } = await arriving
   // Standing still for longer than the provider's time-out, which does not end the call: it is not the provider that is silent.
   let last = { bytes: -1, at: 0 }

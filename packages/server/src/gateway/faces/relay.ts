@@ -63,7 +63,13 @@ export async function relayStream(call: StreamCall): Promise<Ended> {
 
   const send = (events: Buffer[], controller: Dispatcher.DispatchController, watch: Watch) => {
     if (events.length === 0) return
-    if (!client.hasBegun()) client.begin(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', ...call.answerHeaders })
+    if (!client.hasBegun())
+      client.begin(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-cache, no-transform',
+        'x-accel-buffering': 'no',
+        ...call.answerHeaders,
+      })
     const isTaken = client.write(events.length === 1 ? events[0]! : Buffer.concat(events)) // There is one.
     if (isTaken) return
     controller.pause()
@@ -176,7 +182,13 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
       }
       watch.signal.addEventListener('abort', () => reject(stopped(watch, call)))
       agent.dispatch(
-        { origin, path, method: 'POST', headers: { ...call.headers, ...keyHeader(target, call.key), 'content-type': 'application/json', 'accept-encoding': 'identity' }, body: call.body },
+        {
+          origin,
+          path,
+          method: 'POST',
+          headers: { ...call.headers, ...keyHeader(target, call.key), 'content-type': 'application/json', 'accept-encoding': 'identity' },
+          body: call.body,
+        },
         {
           onRequestStart(controller) {
             if (watch.signal.aborted) return controller.abort(new Error('stopped'))
@@ -232,8 +244,10 @@ function whyOdd(headers: Record<string, string>, isStream: boolean): Error | und
   const type = headers['content-type'] ?? ''
   if (type.startsWith('text/html')) return new NotAModelServer('The answer is a web page.')
   const encoding = headers['content-encoding']
-  if (encoding && encoding !== 'identity') return new StepFailure({ message: `The provider sent a compressed answer (${encoding.slice(0, 20)}) unasked.`, code: 'bad_reply', retryable: true })
-  if (isStream && type.startsWith('application/json')) return new StepFailure({ message: 'The provider does not stream although it was asked to.', code: 'bad_reply', retryable: true })
+  if (encoding && encoding !== 'identity')
+    return new StepFailure({ message: `The provider sent a compressed answer (${encoding.slice(0, 20)}) unasked.`, code: 'bad_reply', retryable: true })
+  if (isStream && type.startsWith('application/json'))
+    return new StepFailure({ message: 'The provider does not stream although it was asked to.', code: 'bad_reply', retryable: true })
   return undefined
 }
 
@@ -277,6 +291,8 @@ let loaded: Promise<Agent> | undefined
 
 /** Our own time-outs count, and a connection carries one request at a time: an answer may take minutes. */
 function connections(): Promise<Agent> {
-  loaded ??= import('undici').then(({ Agent: Connections }) => new Connections({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectMsMax }, pipelining: 1, allowH2: false }))
+  loaded ??= import('undici').then(
+    ({ Agent: Connections }) => new Connections({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectMsMax }, pipelining: 1, allowH2: false }),
+  )
   return loaded
 }

@@ -85,5 +85,4 @@ function firstFree(used: ReadonlySet<number>): number {
   return place
 }
 
-const list = (value: unknown): Record<string, unknown>[] =>
-  Array.isArray(value) ? value.filter((item) => typeof item === 'object' && item !== null) : []
+const list = (value: unknown): Record<string, unknown>[] => (Array.isArray(value) ? value.filter((item) => typeof item === 'object' && item !== null) : [])

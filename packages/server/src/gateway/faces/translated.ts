@@ -63,7 +63,14 @@ export async function answerTranslated(translating: Translating): Promise<Ended>
       includeRawChunks: true, // Every event of the stream is a sign of life, whatever it says.
       providerOptions: { openai: { store: false } },
     }
-    const finish = await stream({ model, options: asked, reader, watch, onEvent: (event) => (call.isStream ? sendEvent(event, writer, translating, watch) : undefined), spent })
+    const finish = await stream({
+      model,
+      options: asked,
+      reader,
+      watch,
+      onEvent: (event) => (call.isStream ? sendEvent(event, writer, translating, watch) : undefined),
+      spent,
+    })
     spent.tokens = finish.tokens
     if (call.isStream) client.end()
     else {
@@ -86,7 +93,14 @@ export async function answerTranslated(translating: Translating): Promise<Ended>
   return { cutBy }
 }
 
-type Streaming = { model: LanguageModelV4; options: LanguageModelV4CallOptions; reader: BlockReader; watch: Watch; spent: Spent; onEvent(event: BlockEvent): Promise<void> | undefined }
+type Streaming = {
+  model: LanguageModelV4
+  options: LanguageModelV4CallOptions
+  reader: BlockReader
+  watch: Watch
+  spent: Spent
+  onEvent(event: BlockEvent): Promise<void> | undefined
+}
 
 async function stream({ model, options, reader, watch, spent, onEvent }: Streaming): Promise<Finish> {
   watch.signal.throwIfAborted()
@@ -114,7 +128,13 @@ async function stream({ model, options, reader, watch, spent, onEvent }: Streami
 /** A caller who reads slowly slows the provider down: nothing is read until what was written is taken. */
 function sendEvent(event: BlockEvent, writer: Writer, { client, answerHeaders }: Translating, watch: Watch): Promise<void> | undefined {
   const isFirst = !client.hasBegun()
-  if (isFirst) client.begin(200, { 'content-type': 'text/event-stream; charset=utf-8', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no', ...answerHeaders })
+  if (isFirst)
+    client.begin(200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+      ...answerHeaders,
+    })
   const text = (isFirst ? writer.begin() : '') + writer.write(event)
   if (text === '' || client.write(text)) return undefined
   watch.hold()

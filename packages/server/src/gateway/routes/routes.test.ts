@@ -62,7 +62,11 @@ describe('who is asked first', () => {
   const first = (of: Route, session: string, random: () => number) => judgeTargets(of, facts(session), random).map(({ model }) => model)
 
   test('the order of the list, without those whose condition does not hold or cannot be told', () => {
-    const judged = judgeTargets(route([{ model: 'a/1', when: 'request.tools > 0' }, { model: 'a/2' }, { model: 'a/3', when: 'caller.tags["x"] == "y"' }, { model: 'a/4' }]), facts(''), () => 0)
+    const judged = judgeTargets(
+      route([{ model: 'a/1', when: 'request.tools > 0' }, { model: 'a/2' }, { model: 'a/3', when: 'caller.tags["x"] == "y"' }, { model: 'a/4' }]),
+      facts(''),
+      () => 0,
+    )
     expect(judged.map(({ model, isAsked }) => [model, isAsked])).toEqual([
       ['a/2', true],
       ['a/4', true],
@@ -109,7 +113,15 @@ test('a route is made, listed, used by every face, changed and taken away; anoth
   await using t = await openBedWithRoutes([{ text: ['Hi.'] }])
   await t.routes.set('acme', 'smart', spec([{ model: 'anthropic/one' }, { model: 'compatible/two' }]))
   await t.routes.set('other', 'theirs', spec([{ model: 'anthropic/one' }]))
-  expect((await t.openai.models.list()).data.map(({ id }) => id)).toEqual(['smart', 'default', 'compatible/qwen3:8b', 'openai/gpt-6.1-terra', 'anthropic/claude-sonnet-5-5', 'google/gemini-3.8-flash', 'offline/planner'])
+  expect((await t.openai.models.list()).data.map(({ id }) => id)).toEqual([
+    'smart',
+    'default',
+    'compatible/qwen3:8b',
+    'openai/gpt-6.1-terra',
+    'anthropic/claude-sonnet-5-5',
+    'google/gemini-3.8-flash',
+    'offline/planner',
+  ])
   expect((await t.anthropic.models.retrieve('smart')).id).toBe('smart')
   await t.openai.chat.completions.create({ model: 'smart', messages: [{ role: 'user', content: 'x' }] })
   await t.openai.responses.create({ model: 'smart', input: 'x' })
@@ -123,13 +135,23 @@ test('a route is made, listed, used by every face, changed and taken away; anoth
   await expect(t.routes.get('acme', 'theirs')).rejects.toMatchObject({ code: 'not_found' })
   await expect(t.routes.delete('acme', 'theirs')).rejects.toMatchObject({ code: 'not_found' })
   await t.routes.delete('acme', 'smart')
-  await expect(t.openai.chat.completions.create({ model: 'smart', messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({ status: 404, code: 'model_not_found' })
-  await expect(t.routes.set('acme', 'bad', spec([{ model: 'a/b', when: 'request.tols > 0' }]))).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('targets.0.when') })
+  await expect(t.openai.chat.completions.create({ model: 'smart', messages: [{ role: 'user', content: 'x' }] })).rejects.toMatchObject({
+    status: 404,
+    code: 'model_not_found',
+  })
+  await expect(t.routes.set('acme', 'bad', spec([{ model: 'a/b', when: 'request.tols > 0' }]))).rejects.toMatchObject({
+    code: 'invalid',
+    message: expect.stringContaining('targets.0.when'),
+  })
 })
 
 test('easy requests go to the small model, hard ones to the large one, and a target without a key here is left out', async () => {
   await using t = await openBedWithRoutes([{ text: ['Hi.'] }])
-  await t.routes.set('acme', 'auto', spec([{ model: 'groq/no-key' }, { model: 'compatible/small', when: 'request.difficulty < 0.4' }, { model: 'anthropic/large' }]))
+  await t.routes.set(
+    'acme',
+    'auto',
+    spec([{ model: 'groq/no-key' }, { model: 'compatible/small', when: 'request.difficulty < 0.4' }, { model: 'anthropic/large' }]),
+  )
   const to = async (content: string) => {
     await t.openai.chat.completions.create({ model: 'auto', messages: [{ role: 'user', content }] })
     return t.fake.requests.at(-1)?.model
@@ -143,7 +165,10 @@ test('easy requests go to the small model, hard ones to the large one, and a tar
 })
 
 describe('an answer that is not of the schema that was asked for', () => {
-  const format = { type: 'json_schema' as const, json_schema: { name: 'place', schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } } }
+  const format = {
+    type: 'json_schema' as const,
+    json_schema: { name: 'place', schema: { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] } },
+  }
   const smallIsWrong = (text: string) => (request: { model: string | undefined }) => ({ text: [request.model === 'small' ? text : '{"city":"Oslo"}'] })
   const askFor = async (t: Awaited<ReturnType<typeof openBedWithRoutes>>, model = 'auto') =>
     (await t.openai.chat.completions.create({ model, messages: [{ role: 'user', content: 'Where?' }], response_format: format })).choices[0]?.message.content
@@ -180,7 +205,10 @@ describe('an agent', () => {
   })
 
   test('hears no second model after the first has spoken', async () => {
-    await using t = await openFakeGateway((request) => ({ text: ['One ', 'two.'], ...(request.model === 'bad' ? { fault: { type: 'end' as const, afterEvents: 3 } } : {}) }), { pickTargets: picked })
+    await using t = await openFakeGateway(
+      (request) => ({ text: ['One ', 'two.'], ...(request.model === 'bad' ? { fault: { type: 'end' as const, afterEvents: 3 } } : {}) }),
+      { pickTargets: picked },
+    )
     await expect(ask(t.gateway, promptOf('smart'))).rejects.toMatchObject({ failure: { retryable: true } })
     expect(t.fake.requests).toHaveLength(1)
   })

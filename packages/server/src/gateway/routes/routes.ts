@@ -53,7 +53,8 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
     list: async (tenantId) => [...(await read(tenantId)).values()],
     get,
     async set(tenantId, name, spec) {
-      if (name === 'default') throw new AppError('invalid', 'name: default is what LONGHAUL_MODEL says. Give the route another name and set LONGHAUL_MODEL to it.')
+      if (name === 'default')
+        throw new AppError('invalid', 'name: default is what LONGHAUL_MODEL says. Give the route another name and set LONGHAUL_MODEL to it.')
       for (const [i, { when }] of spec.targets.entries()) if (when !== undefined) checkCondition(when, `targets.${i}.when`)
       const route = await replaceRoute(db, tenantId, name, spec, routesMax)
       if (!route) throw new AppError('over_limit', `There are ${routesMax} routes already. Delete one that is not used.`)
@@ -99,7 +100,13 @@ function factsOf(asked: Asked): Facts {
       text: request.text,
       difficulty: difficultyOf(request),
     },
-    caller: { key: asked.keyName ?? '', user: asked.user ?? '', agent: asked.agent ?? '', session: asked.session ?? '', tags: new Map(Object.entries(asked.tags ?? {})) },
+    caller: {
+      key: asked.keyName ?? '',
+      user: asked.user ?? '',
+      agent: asked.agent ?? '',
+      session: asked.session ?? '',
+      tags: new Map(Object.entries(asked.tags ?? {})),
+    },
     time: { hour: BigInt(at.getUTCHours()), weekday: BigInt(at.getUTCDay()) },
   }
 }

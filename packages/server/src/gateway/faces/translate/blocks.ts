@@ -86,8 +86,10 @@ export function readBlocks(model: string): BlockReader {
       }
       case 'finish': {
         const { unified } = part.finishReason
-        if (unified === 'interrupted') throw new StepFailure({ message: `${model} broke off in the middle of its answer.`, code: 'interrupted', retryable: true })
-        if (unified === 'error') throw new StepFailure({ message: `${model} reported a failure in the middle of its answer.`, code: 'provider_error', retryable: true })
+        if (unified === 'interrupted')
+          throw new StepFailure({ message: `${model} broke off in the middle of its answer.`, code: 'interrupted', retryable: true })
+        if (unified === 'error')
+          throw new StepFailure({ message: `${model} reported a failure in the middle of its answer.`, code: 'provider_error', retryable: true })
         isFinished = true
         const closing = [...open.keys()].flatMap(close)
         const hasCalls = blocks.some(({ kind }) => kind === 'call')

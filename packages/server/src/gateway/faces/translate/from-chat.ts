@@ -28,13 +28,17 @@ function toMessage(message: Fields, where: string, model: string, names: Map<str
     case 'developer':
       return { role: 'system', content: plainText(content, `${where}.content`) }
     case 'user':
-      return { role: 'user', content: typeof content === 'string' ? (content === '' ? [] : [{ type: 'text', text: content }]) : userParts(content, `${where}.content`, model) }
+      return {
+        role: 'user',
+        content: typeof content === 'string' ? (content === '' ? [] : [{ type: 'text', text: content }]) : userParts(content, `${where}.content`, model),
+      }
     case 'assistant':
       return { role: 'assistant', content: assistantParts(message, where, names) }
     case 'tool': {
       const toolCallId = textOf(message['tool_call_id'], `${where}.tool_call_id`)
       const toolName = names.get(toolCallId)
-      if (toolName === undefined) throw refuse('bad_request', `${where}.tool_call_id: no message before it has a call ${JSON.stringify(toolCallId.slice(0, 64))}.`)
+      if (toolName === undefined)
+        throw refuse('bad_request', `${where}.tool_call_id: no message before it has a call ${JSON.stringify(toolCallId.slice(0, 64))}.`)
       return { role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'text', value: plainText(content, `${where}.content`) } }] }
     }
     default:

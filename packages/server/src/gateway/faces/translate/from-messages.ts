@@ -32,7 +32,10 @@ function toMessages(message: Fields, where: string, model: string, names: Map<st
   const { role, content } = message
   if (role !== 'user' && role !== 'assistant' && role !== 'system') throw refuse('bad_request', `${where}.role: must be user or assistant.`)
   if (role === 'system') return [{ role, content: typeof content === 'string' ? content : systemText(content) }]
-  const blocks = typeof content === 'string' ? [{ type: 'text', text: content }] : listOf(content, `${where}.content`).map((block, i) => fieldsOf(block, `${where}.content.${i}`))
+  const blocks =
+    typeof content === 'string'
+      ? [{ type: 'text', text: content }]
+      : listOf(content, `${where}.content`).map((block, i) => fieldsOf(block, `${where}.content.${i}`))
   if (role === 'assistant') return [{ role, content: blocks.flatMap((block, i) => assistantParts(block, `${where}.content.${i}`, model, names)) }]
   // Results of calls are the user's here, and messages of their own elsewhere; they come first.
   const results = blocks.flatMap((block, i) => (block['type'] === 'tool_result' ? [toResult(block, `${where}.content.${i}`, model, names)] : []))
@@ -62,7 +65,11 @@ function sourceOf(block: Fields, mediaType: string, where: string, model: string
   const source = fieldsOf(block['source'], `${where}.source`)
   switch (source['type']) {
     case 'base64':
-      return { type: 'file', mediaType: textOf(source['media_type'], `${where}.source.media_type`), data: { type: 'data', data: textOf(source['data'], `${where}.source.data`) } }
+      return {
+        type: 'file',
+        mediaType: textOf(source['media_type'], `${where}.source.media_type`),
+        data: { type: 'data', data: textOf(source['data'], `${where}.source.data`) },
+      }
     case 'url':
       return fileOf(source['url'], mediaType, `${where}.source.url`)
     case 'text':
@@ -113,7 +120,8 @@ function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'to
   if (fields['tools'] === undefined) return {}
   const tools = listOf(fields['tools'], 'tools').map((each, i) => {
     const tool = fieldsOf(each, `tools.${i}`)
-    if (tool['type'] !== undefined && tool['type'] !== 'custom') throw refuse('unsupported', `tools.${i}: ${String(tool['type']).slice(0, 64)} is a tool of Anthropic’s own and cannot be carried over.`)
+    if (tool['type'] !== undefined && tool['type'] !== 'custom')
+      throw refuse('unsupported', `tools.${i}: ${String(tool['type']).slice(0, 64)} is a tool of Anthropic’s own and cannot be carried over.`)
     return functionTool(tool, tool['input_schema'], `tools.${i}`)
   })
   const choice = fields['tool_choice']

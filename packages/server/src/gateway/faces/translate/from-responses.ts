@@ -36,7 +36,8 @@ function toMessages(item: Fields, where: string, model: string, names: Map<strin
   switch (item['type'] ?? 'message') {
     case 'message': {
       const { role, content } = item
-      const parts = typeof content === 'string' ? (content === '' ? [] : [{ type: 'text' as const, text: content }]) : partsOf(content, `${where}.content`, model)
+      const parts =
+        typeof content === 'string' ? (content === '' ? [] : [{ type: 'text' as const, text: content }]) : partsOf(content, `${where}.content`, model)
       if (role === 'user') return [{ role, content: parts }]
       const texts = parts.flatMap((part) => (part.type === 'text' ? [part] : []))
       if (role === 'assistant') return [{ role, content: texts }]
@@ -54,13 +55,21 @@ function toMessages(item: Fields, where: string, model: string, names: Map<strin
       const toolName = names.get(toolCallId)
       if (toolName === undefined) throw refuse('bad_request', `${where}.call_id: no item before it has a call ${JSON.stringify(toolCallId.slice(0, 64))}.`)
       const { output } = item
-      if (typeof output === 'string') return [{ role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'text', value: output } }] }]
-      return [{ role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'content', value: partsOf(output, `${where}.output`, model) } }] }]
+      if (typeof output === 'string')
+        return [{ role: 'tool', content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'text', value: output } }] }]
+      return [
+        {
+          role: 'tool',
+          content: [{ type: 'tool-result', toolCallId, toolName, output: { type: 'content', value: partsOf(output, `${where}.output`, model) } }],
+        },
+      ]
     }
     case 'reasoning': {
       const providerOptions = unseal(model, item['encrypted_content'])
       if (!providerOptions) return []
-      const summary = Array.isArray(item['summary']) ? item['summary'].map((part, i) => textOf(fieldsOf(part, `${where}.summary.${i}`)['text'], `${where}.summary.${i}.text`)) : []
+      const summary = Array.isArray(item['summary'])
+        ? item['summary'].map((part, i) => textOf(fieldsOf(part, `${where}.summary.${i}`)['text'], `${where}.summary.${i}.text`))
+        : []
       return [{ role: 'assistant', content: [{ type: 'reasoning', text: summary.join('\n\n'), providerOptions }] }]
     }
     default:
@@ -95,7 +104,8 @@ function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'to
   if (fields['tools'] === undefined || fields['tools'] === null) return {}
   const tools = listOf(fields['tools'], 'tools').map((each, i) => {
     const tool = fieldsOf(each, `tools.${i}`)
-    if (tool['type'] !== 'function') throw refuse('unsupported', `tools.${i}: ${String(tool['type']).slice(0, 64)} is a tool of OpenAI’s own and cannot be carried over.`)
+    if (tool['type'] !== 'function')
+      throw refuse('unsupported', `tools.${i}: ${String(tool['type']).slice(0, 64)} is a tool of OpenAI’s own and cannot be carried over.`)
     return functionTool(tool, tool['parameters'], `tools.${i}`)
   })
   const choice = fields['tool_choice']

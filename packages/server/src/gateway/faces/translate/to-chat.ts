@@ -41,7 +41,9 @@ export function toChat({ wantsUsage }: Pick<FaceCall, 'wantsUsage'>, { id, model
     },
     whole(blocks, { reason, tokens }) {
       const text = (kind: 'text' | 'reasoning') => blocks.flatMap((block) => (block.kind === kind ? [block.text] : [])).join('')
-      const calls = blocks.flatMap((block) => (block.kind === 'call' ? [{ id: block.id, type: 'function', function: { name: block.name, arguments: block.text } }] : []))
+      const calls = blocks.flatMap((block) =>
+        block.kind === 'call' ? [{ id: block.id, type: 'function', function: { name: block.name, arguments: block.text } }] : [],
+      )
       const message = {
         role: 'assistant',
         content: blocks.some(({ kind }) => kind === 'text') || calls.length === 0 ? text('text') : null,

@@ -15,7 +15,11 @@ export function toMessages(_: unknown, { id, model }: Naming): Writer {
   }
   return {
     count: () => count,
-    begin: () => named({ type: 'message_start', message: { ...common, content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 0, output_tokens: 0 } } }),
+    begin: () =>
+      named({
+        type: 'message_start',
+        message: { ...common, content: [], stop_reason: null, stop_sequence: null, usage: { input_tokens: 0, output_tokens: 0 } },
+      }),
     write(event) {
       switch (event.type) {
         case 'open':
@@ -24,12 +28,16 @@ export function toMessages(_: unknown, { id, model }: Naming): Writer {
           return named({ type: 'content_block_delta', index: event.block.index, delta: deltaOf(event.block, event.delta) })
         case 'close': {
           const { block } = event
-          const signed = block.kind === 'reasoning' ? named({ type: 'content_block_delta', index: block.index, delta: { type: 'signature_delta', signature: block.seal ?? '' } }) : ''
+          const signed =
+            block.kind === 'reasoning'
+              ? named({ type: 'content_block_delta', index: block.index, delta: { type: 'signature_delta', signature: block.seal ?? '' } })
+              : ''
           return signed + named({ type: 'content_block_stop', index: block.index })
         }
         case 'finish':
           return (
-            named({ type: 'message_delta', delta: { stop_reason: reasons[event.reason], stop_sequence: null }, usage: usageOf(event.tokens) }) + named({ type: 'message_stop' })
+            named({ type: 'message_delta', delta: { stop_reason: reasons[event.reason], stop_sequence: null }, usage: usageOf(event.tokens) }) +
+            named({ type: 'message_stop' })
           )
       }
     },
@@ -60,7 +68,11 @@ function wholeBlock(block: Block, model: string): object {
   try {
     return { type: 'tool_use', id: block.id, name: block.name, input: JSON.parse(block.text) as unknown }
   } catch {
-    throw new StepFailure({ message: `${model} called the tool "${block.name.slice(0, 64)}" with arguments that are not JSON.`, code: 'bad_reply', retryable: true })
+    throw new StepFailure({
+      message: `${model} called the tool "${block.name.slice(0, 64)}" with arguments that are not JSON.`,
+      code: 'bad_reply',
+      retryable: true,
+    })
   }
 }
 

@@ -24,7 +24,8 @@ export function toResponses({ body: { fields } }: Pick<FaceCall, 'body'>, { id, 
   const started = { ...common, status: 'in_progress', incomplete_details: null, output: [], usage: null }
   const done: Block[] = []
   let count = 0
-  const named = (event: { type: string; [field: string]: unknown }): string => `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: count++ })}\n\n`
+  const named = (event: { type: string; [field: string]: unknown }): string =>
+    `event: ${event.type}\ndata: ${JSON.stringify({ ...event, sequence_number: count++ })}\n\n`
   const finished = (blocks: readonly Block[], { reason, tokens }: Finish) => ({
     ...common,
     status: reason === 'length' || reason === 'content-filter' ? 'incomplete' : 'completed',
@@ -38,7 +39,10 @@ export function toResponses({ body: { fields } }: Pick<FaceCall, 'body'>, { id, 
     begin: () => named({ type: 'response.created', response: started }) + named({ type: 'response.in_progress', response: started }),
     write(event) {
       if (event.type === 'finish') {
-        const response = finished(done.toSorted((a, b) => a.index - b.index), event)
+        const response = finished(
+          done.toSorted((a, b) => a.index - b.index),
+          event,
+        )
         return named({ type: `response.${response.status}`, response })
       }
       const { block } = event
@@ -62,7 +66,9 @@ type Place = { item_id: string; output_index: number }
 
 function opened({ kind }: Block, place: Place, named: Named): string {
   if (kind === 'text') return named({ type: 'response.content_part.added', ...place, content_index: 0, part: textPart('') })
-  return kind === 'reasoning' ? named({ type: 'response.reasoning_summary_part.added', ...place, summary_index: 0, part: { type: 'summary_text', text: '' } }) : ''
+  return kind === 'reasoning'
+    ? named({ type: 'response.reasoning_summary_part.added', ...place, summary_index: 0, part: { type: 'summary_text', text: '' } })
+    : ''
 }
 
 function grown({ kind }: Block, delta: string, place: Place, named: Named): string {
@@ -103,7 +109,12 @@ function itemOf(block: Block, id: string): object {
   const { text } = block
   if (block.kind === 'text') return { type: 'message', id: itemId(block, id), role: 'assistant', status: 'completed', content: [textPart(text)] }
   if (block.kind === 'call') return { type: 'function_call', id: itemId(block, id), call_id: block.id, name: block.name, arguments: text, status: 'completed' }
-  return { type: 'reasoning', id: itemId(block, id), summary: text === '' ? [] : [{ type: 'summary_text', text }], ...(block.seal === undefined ? {} : { encrypted_content: block.seal }) }
+  return {
+    type: 'reasoning',
+    id: itemId(block, id),
+    summary: text === '' ? [] : [{ type: 'summary_text', text }],
+    ...(block.seal === undefined ? {} : { encrypted_content: block.seal }),
+  }
 }
 
 const usageOf = (tokens: TokenBuckets) => ({
