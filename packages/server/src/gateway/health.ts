@@ -15,6 +15,7 @@ export type Breaker = {
 const inARowMax = 5
 const windowMs = 30_000
 const windowCallsMin = 10
+const windowCallsMax = 100
 const failedShareMax = 0.5
 const openMsMin = 2_000
 const openMsMax = 60_000
@@ -29,10 +30,12 @@ export function openBreaker(now: () => number = monotonicMs): Breaker {
   const isOpen = () => openMs > 0
 
   const remember = (isGood: boolean) => {
-    const at = now()
-    recent = [...recent.filter((call) => call.at > at - windowMs).slice(-99), { at, isGood }]
+    recent.push({ at: now(), isGood })
+    if (recent.length > windowCallsMax) recent.shift()
   }
   const isFailing = () => {
+    const from = now() - windowMs
+    recent = recent.filter(({ at }) => at > from)
     const failed = recent.filter(({ isGood }) => !isGood).length
     return inARow >= inARowMax || (recent.length >= windowCallsMin && failed >= recent.length * failedShareMax)
   }

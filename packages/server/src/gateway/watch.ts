@@ -24,9 +24,12 @@ export type Watch = {
   hold(): void
   /** The work's result. Rejects as soon as the call is stopped, even if the work never ends. */
   race<Result>(work: PromiseLike<Result>): Promise<Result>
-  /** Closes whatever is still open. Must be called. */
-  end(): void
+  /** Must be called. Closes whatever is still open, unless nothing can be. */
+  end(isAllRead?: boolean): void
 }
+
+/** Given as the reason of every abort: one that is made anew each time, with its stack, costs more than all the rest of a call. */
+const over = new Error('The call is over.')
 
 export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch {
   const controller = new AbortController()
@@ -39,7 +42,7 @@ export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch
 
   const stop = (reason: WhyStopped) => {
     why ??= reason
-    controller.abort()
+    controller.abort(over)
   }
   const onAbort = () => stop('aborted')
   options.signal.addEventListener('abort', onAbort)
@@ -66,11 +69,11 @@ export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch
     },
     hold: () => void (isHeld = true),
     race: (work) => Promise.race([work, stopped]),
-    end() {
+    end(isAllRead = false) {
       options.signal.removeEventListener('abort', onAbort)
       cancelTotal()
       cancelSilence()
-      controller.abort()
+      if (!isAllRead) controller.abort(over)
     },
   }
 }

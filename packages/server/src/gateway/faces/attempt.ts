@@ -93,8 +93,8 @@ function answer(
   if (call.isStream && call.face !== 'embeddings') return relayStream({ ...relayed, scanner: scanners[call.face](call) })
   return relayWhole({
     ...relayed,
-    read(bytes) {
-      const whole = readWhole(call, target, spent, bytes)
+    read(bytes, fields) {
+      const whole = readWhole(call, target, spent, { bytes, fields })
       check(whole)
       return whole
     },

@@ -35,7 +35,7 @@ export type RelayCall = {
 /** A streamed answer whose scanner sees each event. */
 export type StreamCall = RelayCall & { scanner: Scanner }
 /** A whole answer, which `read` sees before it leaves: it throws when this is none, and returns what is sent. */
-export type WholeCall = RelayCall & { read(bytes: Buffer): Buffer }
+export type WholeCall = RelayCall & { read(bytes: Buffer, fields: Record<string, unknown>): Buffer }
 
 export type Ended = { cutBy?: Failure | undefined }
 
@@ -51,13 +51,16 @@ export class ProviderRefusal extends StepFailure {
   }
 }
 
+/** Why we end a request. Nobody reads it: what happened is told by then. */
+const given = new Error('The request was given up.')
+
 const errorBytesMax = 256 * 1024
 
 export async function relayStream(call: StreamCall): Promise<Ended> {
   const { client, scanner, face, target, spent } = call
   const splitter = splitEvents()
   /** What only announces an answer is kept until one begins, so that a provider that fails at once has said nothing yet. */
-  let preamble: Buffer[] = []
+  const preamble: Buffer[] = []
   let cutBy: Failure | undefined
   let eventCount = 0
 
@@ -148,7 +151,7 @@ export async function relayWhole(call: WholeCall): Promise<Ended> {
       const fields = parseData(bytes.toString('utf8'))
       if (!fields) throw new StepFailure({ message: `${target.model} sent an answer that is not JSON.`, code: 'bad_reply', retryable: true })
       if (fields['error'] && fields['object'] !== 'response') throw new StepFailure(failureOf(fields['error'], target))
-      const answer = call.read(bytes)
+      const answer = call.read(bytes, fields)
       client.begin(200, { 'content-type': 'application/json', 'content-length': answer.length, ...call.answerHeaders })
       client.end(answer)
     },
@@ -168,11 +171,14 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
   const agent = await connections()
   const { origin, path } = addressOf(call.url)
   const watch = watchCall({ signal: client.signal, ...limits })
+  let isAllRead = false
   try {
     await new Promise<void>((resolve, reject) => {
       let bytes = 0
+      let isOver = false
       let refused: { status: number; headers: Record<string, string>; chunks: Buffer[] } | undefined
       const settle = (work: () => void) => {
+        isOver = isAllRead = true
         try {
           work()
           resolve()
@@ -180,7 +186,9 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
           reject(error)
         }
       }
-      watch.signal.addEventListener('abort', () => reject(stopped(watch, call)))
+      watch.signal.addEventListener('abort', () => {
+        if (watch.why()) reject(stopped(watch, call)) // Otherwise it has ended by itself.
+      })
       agent.dispatch(
         {
           origin,
@@ -191,9 +199,11 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
         },
         {
           onRequestStart(controller) {
-            if (watch.signal.aborted) return controller.abort(new Error('stopped'))
+            if (watch.signal.aborted) return controller.abort(given)
             spent.isSent = true
-            watch.signal.addEventListener('abort', () => controller.abort(new Error('stopped')))
+            watch.signal.addEventListener('abort', () => {
+              if (!isOver) controller.abort(given)
+            })
           },
           onResponseStart(controller, status, headers) {
             const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
@@ -218,7 +228,7 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
               reader.onData(chunk, controller, watch)
             } catch (error) {
               reject(error)
-              controller.abort(new Error('refused'))
+              controller.abort(given)
             }
           },
           onResponseEnd: () =>
@@ -231,7 +241,7 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
       )
     })
   } finally {
-    watch.end()
+    watch.end(isAllRead)
   }
 }
 

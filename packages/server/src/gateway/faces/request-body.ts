@@ -27,7 +27,10 @@ export function readBytes(request: IncomingMessage, bytesMax: number): Promise<B
     const chunks: Buffer[] = []
     let length = 0
     const cancel = after(readMsMax, () => end(() => reject(refuse('slow_body', `The request did not come within ${readMsMax / 1000} s.`))))
+    let isOver = false
     const end = (then: () => void) => {
+      if (isOver) return // After the end of the body comes the end of the connection.
+      isOver = true
       cancel()
       request.off('data', onData)
       then()
@@ -40,7 +43,7 @@ export function readBytes(request: IncomingMessage, bytesMax: number): Promise<B
     request.on('data', onData)
     request.on('end', () => end(() => resolve(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)))) // There is one.
     request.on('error', () => end(() => reject(refuse('aborted', 'The request broke off.'))))
-    request.on('close', () => end(() => reject(refuse('aborted', 'The request broke off.')))) // After `end` it changes nothing.
+    request.on('close', () => end(() => reject(refuse('aborted', 'The request broke off.'))))
   })
 }
 

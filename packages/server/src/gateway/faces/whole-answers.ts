@@ -6,11 +6,8 @@ import type { FaceCall } from './face-call.ts'
 import type { Spent } from './spent.ts'
 import { type TokenBuckets, bucketsOfChat, bucketsOfMessages, bucketsOfResponses } from './token-buckets.ts'
 
-type Fields = Record<string, unknown>
-
 /** Notes the usage and returns the bytes to send: those that came, unless a client would read them wrongly. */
-export function readWhole(call: FaceCall, target: Target, spent: Spent, bytes: Buffer): Buffer {
-  const fields = JSON.parse(bytes.toString('utf8')) as Fields // Was seen to be an object.
+export function readWhole(call: FaceCall, target: Target, spent: Spent, { bytes, fields }: { bytes: Buffer; fields: Record<string, unknown> }): Buffer {
   spent.tokens = bucketsOf[call.face](fields['usage'])
   spent.outputBytes = call.face === 'embeddings' ? 0 : bytes.length
   if (!Array.isArray(fields[answerFields[call.face]])) {

@@ -1,6 +1,6 @@
 /** A request in OpenAI's responses, as call options for any model. */
 import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV4ToolChoice } from '@ai-sdk/provider'
-import { type FaceCall } from '../face-call.ts'
+import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type Fields, type UserPart, fieldsOf, fileOf, inputOf, joined, listOf, textOf, unknownPart } from './content.ts'
 import { unseal } from './seal.ts'
