@@ -1,6 +1,7 @@
 /** Whatever comes, the caller gets an error in the language that it speaks, with a sentence that helps; never a 500, never nothing. */
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { addressCheck } from '../../api/index.ts'
 import { callerKey, openFacesBed } from '../../../test/support/faces-bed.ts'
 
 const paths = {
@@ -127,11 +128,20 @@ test('a body sent in pieces without a length is bounded as well', async () => {
 })
 
 test('a request under another host, or from another page, is refused', async () => {
+  await using t = await openFacesBed([{ text: ['Hi.'] }], { checkAddress: addressCheck('127.0.0.1') })
+  expect((await t.post(paths.chat, goodBody('chat'))).status).toBe(200)
+  const refused = await t.post(paths.chat, goodBody('chat'), { origin: 'http://evil.example' })
+  expect([refused.status, (await errorOf('chat', refused)).message]).toEqual([403, expect.stringContaining('evil.example')])
+  expect(t.fake.requests).toHaveLength(1)
+})
+
+test('a fault of ours is a 500 in the face’s shape, and says nothing of itself', async () => {
   await using t = await openFacesBed([{ text: ['Hi.'] }], {
-    checkAddress: (_, origin) => {
-      if (origin) throw new (class extends Error {})('not reached as an AppError')
+    checkAddress: () => {
+      throw new Error('password of the database is hunter2')
     },
   })
-  expect((await t.post(paths.chat, goodBody('chat'))).status).toBe(200)
-  expect((await t.post(paths.chat, goodBody('chat'), { origin: 'http://evil.example' })).status).toBe(500)
+  const answer = await t.post(paths.messages, goodBody('messages'))
+  expect([answer.status, await errorOf('messages', answer)]).toEqual([500, { type: 'api_error', message: 'Internal error.' }])
+  expect(t.lines.some(({ level, message }) => level === 'error' && message === 'model request failed')).toBe(true)
 })
