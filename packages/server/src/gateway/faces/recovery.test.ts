@@ -80,6 +80,21 @@ test('a storm of failures: attempts stay below 1.2 times the calls and ten, clie
   expect(t.fake.requests).toHaveLength(before)
 })
 
+test('a target that fails a third of the time is not given up, and repeats stay within their budget', async () => {
+  await using t = await openFacesBed((_, index) => (index % 3 === 0 ? failing : good))
+  const calls = 120
+  let left = calls
+  const statuses: number[] = []
+  await Promise.all(
+    Array.from({ length: 10 }, async () => {
+      while (left-- > 0) statuses.push((await ask(t, 'compatible/m')).status)
+    }),
+  )
+  expect(t.fake.requests.length).toBeLessThanOrEqual(1.2 * calls + 10)
+  expect(t.fake.requests.length).toBeGreaterThan(calls)
+  expect(statuses.filter((status) => status === 200).length).toBeGreaterThan(calls / 2)
+})
+
 test('while one target is out of service the next one is asked at once, and the first again when it is back', async () => {
   let isDown = true
   await using t = await openFacesBed((request) => (request.model === 'first' && isDown ? failing : good), {
