@@ -13,7 +13,7 @@ test('steps are given in order, and the last one ever after', async () => {
   const [first, second, third] = [await ask(), await ask(), await ask()]
   expect([first.status, second.status, third.status]).toEqual([200, 503, 503])
   expect(await first.text()).toMatch(/"content":"one".*\n\ndata: \[DONE\]\n\n$/s)
-  expect(fake.requests.map(({ dialect, model }) => [dialect, model])).toEqual(Array(3).fill(['compatible', 'm']))
+  expect(fake.requests.map(({ dialect, model }) => [dialect, model])).toEqual(Array.from({ length: 3 }, () => ['compatible', 'm']))
 })
 
 test('a path that no provider has is not found', async () => {
