@@ -8,6 +8,7 @@ import { type Db, migrate, openDb, sql, startEmbedded } from '../packages/server
 import { bookingSql, noTokens, openMoney } from '../packages/server/src/gateway/money/index.ts'
 import { newId, silentLog } from '../packages/server/src/kernel/index.ts'
 import { startEngine } from '../packages/server/test/support/engine.ts'
+import { gatewayAnswering } from '../packages/server/test/support/money.ts'
 import type { Line } from './main.ts'
 
 type Emit = (line: Line) => void
@@ -103,15 +104,10 @@ async function steps(db: Db, name: string, emit: Emit): Promise<number> {
     usage: { input: 500, cachedInput: 0, output: 100, costUsd: null },
   }
   const times: number[] = []
-  const gateway = {
-    defaultModel: model,
-    isOffline: false,
-    available: [],
-    async generate(_: Prompt, { onUsage }: { onUsage?: (tokens: typeof noTokens) => void }) {
-      onUsage?.({ ...noTokens, input: 500, output: 100 })
-      return reply
-    },
-  }
+  const gateway = gatewayAnswering(async (_, { onUsage }) => {
+    onUsage?.({ ...noTokens, input: 500, output: 100 })
+    return reply
+  }, model)
   const node = await startEngine(
     db,
     {

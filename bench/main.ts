@@ -4,6 +4,7 @@ import { budgetsBench } from './budgets.ts'
 import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
 import { keysBench } from './keys.ts'
+import { gatewayBench } from './gateway.ts'
 import { sandboxBench } from './sandbox.ts'
 import { usageBench } from './usage.ts'
 
@@ -14,6 +15,7 @@ const benches: Record<string, Bench> = {
   budgets: budgetsBench,
   engine: engineBench,
   fairness: fairnessBench,
+  gateway: gatewayBench,
   keys: keysBench,
   sandbox: sandboxBench,
   usage: usageBench,

@@ -441,6 +441,17 @@ alter table reservations enable row level security, force row level security;
 create policy across_tenants on reservations as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on reservations as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table routes (
+  tenant_id text not null,
+  name text not null,
+  spec json not null,
+  updated_at timestamp with time zone not null,
+  constraint routes_pkey PRIMARY KEY (tenant_id, name)
+);
+alter table routes enable row level security, force row level security;
+create policy across_tenants on routes as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on routes as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table runs (
   id uuid not null,
   tenant_id text not null,
@@ -632,6 +643,7 @@ create table stops (
   namespace text default ''::text not null,
   agent text default ''::text not null,
   run_id uuid,
+  run_ids uuid[] default '{}'::uuid[] not null,
   reason text,
   stopped_by text not null,
   stopped_at timestamp with time zone default clock_timestamp() not null,
@@ -752,6 +764,3 @@ CREATE INDEX versions_newest ON public.versions USING btree (tenant_id, agent, c
 alter table versions enable row level security, force row level security;
 create policy across_tenants on versions as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on versions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
-
-alter table fires add constraint fires_schedule_id_fkey FOREIGN KEY (schedule_id) REFERENCES schedules(id) ON DELETE CASCADE;
-alter table limit_buckets add constraint limit_buckets_limit_id_fkey FOREIGN KEY (limit_id) REFERENCES limits(id) ON DELETE CASCADE;

@@ -5,6 +5,7 @@ import { controlCommands } from './control-commands.ts'
 import { accessCommands } from './access-commands.ts'
 import { moneyCommands } from './money-commands.ts'
 import { type Act, type Shared, collect, connection, duration, examples, wholeNumber, withAnswer, withServer } from './options.ts'
+import { routesCommands } from './routes-commands.ts'
 import { sandboxesCommands } from './sandboxes-commands.ts'
 
 type Shown = Shared & { out?: string; quiet?: boolean; rows: number; giveUpAfter: number }
@@ -37,6 +38,7 @@ export function createProgram(version: string, act: Act): Command {
   accessCommands(program, act)
   moneyCommands(program, act)
   controlCommands(program, act)
+  routesCommands(program, act)
   evalCommand(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')

@@ -24,6 +24,8 @@ export const permissions = [
   'sandboxes:write',
   'money:read',
   'money:manage',
+  'models:call',
+  'routes:manage',
 ] as const
 export type Permission = (typeof permissions)[number]
 

@@ -9,6 +9,7 @@ import { keyOperations } from './keys.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
+import { routeOperations } from './routes.ts'
 import { runOperations } from './runs.ts'
 import { scheduleOperations } from './schedules.ts'
 import { stopOperations } from './stops.ts'
@@ -42,4 +43,5 @@ export const operations: readonly Operation[] = [
   ...budgetOperations,
   ...usageOperations,
   ...catalogueOperations,
+  ...routeOperations,
 ]

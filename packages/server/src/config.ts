@@ -14,10 +14,25 @@ const folder = z.string().max(4_096)
 const modelId = z
   .string()
   .max(200)
-  .regex(/^[^/\s]+\/\S+$/, 'must look like provider/model, for example openai/gpt-5')
+  .regex(/^([^/\s]+\/\S+|[a-z0-9][a-z0-9-]*)$/, 'must look like provider/model, for example openai/gpt-5, or be the name of a route')
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).max(2_000)
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must look like postgresql://user:password@host:5432/database' }).max(2_000)
 const secret = z.string().max(1_000)
+const providerKey = (label: string) =>
+  z.string().max(20_000).optional().describe(`Makes ${label}’s models available. Several keys, with commas between, share the load.`)
+const jsonOf = <Schema extends z.ZodType>(schema: Schema) =>
+  z
+    .string()
+    .max(100_000)
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text)
+      } catch {
+        context.addIssue({ code: 'custom', message: 'must be JSON' }) // The text is not repeated: it may hold keys.
+        return z.NEVER
+      }
+    })
+    .pipe(schema)
 
 /** Every setting there is. `docs/reference/config.md` is made from this table. */
 export const settings = {
@@ -105,9 +120,18 @@ export const settings = {
   LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: httpUrl.optional().describe('Address of any server that speaks OpenAI’s chat completions: Ollama, vLLM, LM Studio, …'),
   LONGHAUL_OPENAI_COMPATIBLE_MODEL: z.string().max(200).optional().describe('Model to ask for there.'),
   LONGHAUL_OPENAI_COMPATIBLE_API_KEY: secret.optional().describe('Its key, if it wants one.'),
+  LONGHAUL_MODEL_SERVERS: jsonOf(
+    z.record(z.string().max(32), z.strictObject({ baseUrl: httpUrl, model: z.string().min(1).max(200), apiKey: secret.optional() })),
+  )
+    .optional()
+    .describe(
+      'More servers that speak OpenAI’s chat completions, by name, as JSON: `{"vllm": {"baseUrl": "http://gpu:8000/v1", "model": "Qwen/Qwen3-8B", "apiKey": "…"}}`.',
+    ),
+  LONGHAUL_PROVIDER_BASE_URLS: jsonOf(z.record(z.string().max(32), httpUrl))
+    .optional()
+    .describe('Other addresses of providers, as JSON: `{"azure": "https://<resource>.openai.azure.com/openai/v1"}`. For regions and proxies.'),
+  LONGHAUL_MODEL_BODY_BYTES_MAX: integer(1_000, 256_000_000).default(32_000_000).describe('Largest body of a model call over HTTP. Images travel in it.'),
   LONGHAUL_BODY_BYTES_MAX: integer(1_000, 16_000_000).default(1_000_000).describe('Largest request body.'),
-  OPENAI_API_KEY: secret.optional().describe('Makes OpenAI’s models available.'),
-  ANTHROPIC_API_KEY: secret.optional().describe('Makes Anthropic’s models available.'),
   LONGHAUL_MASTER_KEY: secret
     .optional()
     .describe(
@@ -117,7 +141,18 @@ export const settings = {
     .optional()
     .describe('The master key from before a change of it. While it is set, secrets are taken over from it when the server starts.'),
   LONGHAUL_REQUESTS_PER_MINUTE: integer(1, 10_000_000).default(6_000).describe('Requests that one key may make on this server.'),
-  GOOGLE_GENERATIVE_AI_API_KEY: secret.optional().describe('Makes Google’s models available.'),
+  OPENAI_API_KEY: providerKey('OpenAI'),
+  ANTHROPIC_API_KEY: providerKey('Anthropic'),
+  GOOGLE_GENERATIVE_AI_API_KEY: providerKey('Google'),
+  AZURE_OPENAI_API_KEY: providerKey('Azure').describe('Makes Azure’s models available. Needs its address in LONGHAUL_PROVIDER_BASE_URLS.'),
+  AWS_BEARER_TOKEN_BEDROCK: providerKey('Amazon Bedrock'),
+  OPENROUTER_API_KEY: providerKey('OpenRouter'),
+  GROQ_API_KEY: providerKey('Groq'),
+  MISTRAL_API_KEY: providerKey('Mistral'),
+  DEEPSEEK_API_KEY: providerKey('DeepSeek'),
+  DASHSCOPE_API_KEY: providerKey('Qwen'),
+  MOONSHOT_API_KEY: providerKey('Moonshot'),
+  ZHIPU_API_KEY: providerKey('Zhipu'),
   LONGHAUL_TEST_CRASH_FILE: folder
     .optional()
     .describe('For tests only, refused unless NODE_ENV is `test`: a file in which a test names the point at which the server ends itself.'),
@@ -153,6 +188,32 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   if (!parsed.success || problems.length > 0)
     throw new Error(`Bad settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}\nAll settings: docs/reference/config.md`)
   return parsed.data
+}
+
+/** What the model gateway wants to know of it. */
+export function modelSettings(config: Config) {
+  const { LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: baseUrl, LONGHAUL_OPENAI_COMPATIBLE_MODEL: model, LONGHAUL_OPENAI_COMPATIBLE_API_KEY: apiKey } = config
+  return {
+    keys: {
+      openai: config.OPENAI_API_KEY,
+      anthropic: config.ANTHROPIC_API_KEY,
+      google: config.GOOGLE_GENERATIVE_AI_API_KEY,
+      azure: config.AZURE_OPENAI_API_KEY,
+      bedrock: config.AWS_BEARER_TOKEN_BEDROCK,
+      openrouter: config.OPENROUTER_API_KEY,
+      groq: config.GROQ_API_KEY,
+      mistral: config.MISTRAL_API_KEY,
+      deepseek: config.DEEPSEEK_API_KEY,
+      qwen: config.DASHSCOPE_API_KEY,
+      moonshot: config.MOONSHOT_API_KEY,
+      zhipu: config.ZHIPU_API_KEY,
+    },
+    compatible: baseUrl !== undefined && model !== undefined ? { baseUrl, model, apiKey } : undefined,
+    servers: config.LONGHAUL_MODEL_SERVERS,
+    baseUrls: config.LONGHAUL_PROVIDER_BASE_URLS,
+    model: config.LONGHAUL_MODEL,
+    timeoutMs: config.LONGHAUL_MODEL_TIMEOUT_MS,
+  }
 }
 
 const nearest = (name: string): string =>

@@ -2,11 +2,11 @@
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
-import { httpApi, implementAll, listen } from './api/index.ts'
-import { type Config, workerEnvironment } from './config.ts'
+import { addressCheck, httpApi, implementAll, listen } from './api/index.ts'
+import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
-import { openGateway } from './gateway/index.ts'
+import { gatewayOver, openFaces, openModels, openRoutes } from './gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
@@ -98,25 +98,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   })
   await managed.start()
   onStop('sandboxes of callers', managed.stop)
-  const gateway = openGateway({
-    keys: {
-      ...(config.OPENAI_API_KEY !== undefined && { openai: config.OPENAI_API_KEY }),
-      ...(config.ANTHROPIC_API_KEY !== undefined && { anthropic: config.ANTHROPIC_API_KEY }),
-      ...(config.GOOGLE_GENERATIVE_AI_API_KEY !== undefined && { google: config.GOOGLE_GENERATIVE_AI_API_KEY }),
-    },
-    ...(config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL !== undefined &&
-      config.LONGHAUL_OPENAI_COMPATIBLE_MODEL !== undefined && {
-        compatible: {
-          baseUrl: config.LONGHAUL_OPENAI_COMPATIBLE_BASE_URL,
-          model: config.LONGHAUL_OPENAI_COMPATIBLE_MODEL,
-          ...(config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY !== undefined && { apiKey: config.LONGHAUL_OPENAI_COMPATIBLE_API_KEY }),
-        },
-      }),
-    ...(config.LONGHAUL_MODEL !== undefined && { model: config.LONGHAUL_MODEL }),
-    timeoutMs: config.LONGHAUL_MODEL_TIMEOUT_MS,
-    offline: offlinePlanner(),
-    log,
-  })
+  const routes = openRoutes({ db, log })
+  const models = openModels({ ...modelSettings(config), offline: offlinePlanner(), pickTargets: routes.pick, log })
+  const gateway = gatewayOver(models)
   const money = openMoney({ db, log })
   await money.start()
   onStop('money', money.stop)
@@ -178,6 +162,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       audit,
       sandboxes: managed.service,
       money: openBoard({ db, money }),
+      routes,
       stopping: stopping.signal,
       log,
       system: {
@@ -211,7 +196,16 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
     log,
   })
-  const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT }))
+  const direct = openFaces({
+    models,
+    ledger: money,
+    authenticate: keys.authenticate,
+    checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
+    routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name),
+    bodyBytesMax: config.LONGHAUL_MODEL_BODY_BYTES_MAX,
+    log,
+  })
+  const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT, direct }))
   onStop('http', async () => {
     stopping.abort()
     await listening.stop(config.LONGHAUL_HTTP_GRACE_MS)

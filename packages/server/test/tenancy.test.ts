@@ -90,6 +90,13 @@ const snapshotOf = async (name: string): Promise<void> => {
 }
 /** What has no service behind it here, so that not even its owner gets it. */
 const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork'])
+const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
+  async request(acme) {
+    await acme.ask('POST', '/v1/routes', { name, targets: [{ model: 'openai/gpt-5' }] })
+    return [method, `/v1/routes/${name}${path}`, ...(body === undefined ? [] : [body])] as Request
+  },
+  foreign: 'not_found',
+})
 const failed = async (acme: BedCaller): Promise<Run> => run(acme, 'fails')
 
 const cases: Record<string, Case> = {
@@ -155,6 +162,11 @@ const cases: Record<string, Case> = {
   'models.list': fixed('own', 'GET', '/v1/catalogue/models?search=gpt'),
   'models.set': fixed('own', 'POST', '/v1/catalogue/models', { model: 'canary/model', price: { input: 1, output: 2 } }),
   'models.unset': fixed('own', 'POST', '/v1/catalogue/models/unset', { model: 'canary/model' }),
+  'routes.set': fixed('own', 'POST', '/v1/routes', { name: 'canary-own', targets: [{ model: 'openai/gpt-5' }] }),
+  'routes.list': fixed('own', 'GET', '/v1/routes'),
+  'routes.get': ofRoute('GET', 'canary-seen', ''),
+  'routes.try': ofRoute('POST', 'canary-tried', '/try', { text: 'Hello' }),
+  'routes.delete': ofRoute('DELETE', 'canary-left', ''),
   'sandboxes.create': fixed('own', 'POST', '/v1/sandboxes', {}),
   'sandboxes.list': { request: async (acme) => (await box(acme), ['GET', '/v1/sandboxes']), foreign: 'own' },
   'sandboxes.get': ofBox('GET', () => ''),

@@ -2,10 +2,19 @@ import type { Json, ModelReply, Prompt } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { type Script, type ScriptContext, fact, startEngine } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
-import { callOf, counters, openTestMoney, pricedModel, reservationCount, setBudget, usageRows } from '../../test/support/money.ts'
+import {
+  type Generate,
+  callOf,
+  counters,
+  gatewayAnswering,
+  openTestMoney,
+  pricedModel,
+  reservationCount,
+  setBudget,
+  usageRows,
+} from '../../test/support/money.ts'
 import { type TestDatabase, makeDatabase } from '../../test/support/postgres.ts'
 import { sql } from '../db/index.ts'
-import type { Gateway, GenerateOptions } from '../gateway/index.ts'
 import { bookingSql, noTokens } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
 import { generateWithinBudget } from './model-step.ts'
@@ -29,7 +38,6 @@ const answer: ModelReply = {
 const tokens = { ...noTokens, input: 10, output: 5 }
 const cost = 10 * 1_000 + 5 * 10_000
 
-type Generate = (prompt: Prompt, options: GenerateOptions) => Promise<ModelReply>
 const answering: Generate = async (_, { onUsage, onText }) => {
   onText?.('Hi')
   onUsage?.(tokens)
@@ -38,7 +46,7 @@ const answering: Generate = async (_, { onUsage, onText }) => {
 
 async function openNode(t: TestDatabase, generate: Generate, code: Script = ask, leaseMs = 60_000) {
   const money = openTestMoney(t.db)
-  const gateway: Gateway = { defaultModel: pricedModel, isOffline: false, available: [], generate }
+  const gateway = gatewayAnswering(generate)
   const e = await startEngine(
     t.db,
     { code },

@@ -2,41 +2,31 @@
 import type { ModelReply, Prompt } from '@longhaul/protocol'
 import type { StepContext } from '../engine/index.ts'
 import type { Gateway } from '../gateway/index.ts'
-import { type Call, type Money, type Outcome, type TokenBuckets, budgetFailure, outcomeOfFailure } from '../gateway/money/index.ts'
-import { toFailure } from '../kernel/index.ts'
+import { type Call, type Money, budgetFailure } from '../gateway/money/index.ts'
 
-export async function generateWithinBudget(prompt: Prompt, context: StepContext, { gateway, money }: { gateway: Gateway; money: Money }): Promise<ModelReply> {
-  const call = callOf(prompt.model === 'default' ? gateway.defaultModel : prompt.model, prompt, context)
-  const admission = await money.admit(call, { isRepeated: context.isRepeated })
-  if (!admission.isAdmitted) throw budgetFailure(admission.refusal)
-  const { reservation, outputTokensMax } = admission
-  let tokens: TokenBuckets | undefined
-  let outputBytes = 0
-
-  /** With the step, in its flush. Nothing is recorded of a step that was given up, so that is settled at once. */
-  function settle(outcome: Outcome): number | null | undefined {
-    if (context.signal.aborted) return void money.settle(reservation, outcome)
-    const { row, costUsd } = money.settlement(reservation, outcome)
-    if (row !== undefined) context.book(row)
-    return costUsd
-  }
-
-  try {
-    const reply = await gateway.generate(outputTokensMax === undefined ? prompt : { ...prompt, outputTokensMax }, {
-      signal: context.signal,
-      onUsage: (found) => (tokens = found),
-      onText(text) {
-        outputBytes += Buffer.byteLength(text)
-        context.live({ type: 'text-delta', text })
-      },
-    })
-    const costUsd = settle(tokens ? { type: 'used', tokens } : { type: 'unknown', outputBytes: Buffer.byteLength(JSON.stringify(reply.content)) })
-    // What is booked and what the journal says are one figure; where nothing was counted the journal keeps to «unknown».
-    return tokens && costUsd !== undefined ? { ...reply, usage: { ...reply.usage, costUsd } } : reply
-  } catch (error) {
-    settle(outcomeOfFailure(toFailure(error).code, { tokens, outputBytes }))
-    throw error
-  }
+export function generateWithinBudget(prompt: Prompt, context: StepContext, { gateway, money }: { gateway: Gateway; money: Money }): Promise<ModelReply> {
+  let isFirst = true
+  return gateway.generate(prompt, {
+    signal: context.signal,
+    onText: (text) => context.live({ type: 'text-delta', text }),
+    asked: { tenantId: context.run.tenantId, agent: context.run.agent, session: context.run.id }, // A run stays with its model.
+    async admit(model) {
+      const admission = await money.admit(callOf(model, prompt, context), { isRepeated: context.isRepeated && isFirst })
+      isFirst = false
+      if (!admission.isAdmitted) throw budgetFailure(admission.refusal)
+      const { reservation, outputTokensMax } = admission
+      return {
+        outputTokensMax,
+        async settle(outcome, isAnswered) {
+          // What did not become the answer is settled at once: another model may be asked in this very step, or the step was given up.
+          if (!isAnswered || context.signal.aborted) return void (await money.settle(reservation, outcome))
+          const { row, costUsd } = money.settlement(reservation, outcome)
+          if (row !== undefined) context.book(row)
+          return costUsd
+        },
+      }
+    },
+  })
 }
 
 function callOf(model: string, prompt: Prompt, { run, op, attempt }: StepContext): Call {

@@ -1,6 +1,6 @@
 /** The API on a port. */
-import type { Server, ServerResponse } from 'node:http'
-import { createAdaptorServer } from '@hono/node-server'
+import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { AppError, after, sleep } from '../kernel/index.ts'
 
@@ -16,12 +16,15 @@ export type Listening = {
   stop(graceMs?: number): Promise<void>
 }
 
+/** Answers some addresses by itself, without the framework. */
+export type Direct = { owns(path: string | undefined): boolean; handle(request: IncomingMessage, response: ServerResponse): Promise<void> }
+
 const requestTimeoutMs = 60_000
 const stopMs = 5_000
 
-export async function listen({ fetch }: Pick<Hono, 'fetch'>, { host, port }: { host: string; port: number }): Promise<Listening> {
-  // A plain HTTP/1 server is what `createAdaptorServer` makes unless it is told otherwise. The global Request and Response stay as they are.
-  const server = createAdaptorServer({ fetch, overrideGlobalObjects: false }) as Server
+export async function listen({ fetch }: Pick<Hono, 'fetch'>, { host, port, direct }: { host: string; port: number; direct?: Direct }): Promise<Listening> {
+  const answer = getRequestListener(fetch, { overrideGlobalObjects: false }) // The global Request and Response stay as they are.
+  const server = createServer((request, response) => void (direct?.owns(request.url) ? direct.handle(request, response) : answer(request, response)))
   server.requestTimeout = requestTimeoutMs
   server.keepAliveTimeout = 65_000 // Longer than proxies keep theirs, so that it is they who close.
   await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 /** All operations over the services that do them. */
+import type { Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention } from '../outcomes/index.ts'
@@ -15,6 +16,7 @@ import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
 import { policyImplementations } from './policies.ts'
 import { moneyImplementations } from './money.ts'
+import { routeImplementations } from './routes.ts'
 import { type RunService, runImplementations } from './runs.ts'
 import { secretImplementations } from './secrets.ts'
 import { type ScheduleService, scheduleImplementations } from './schedules.ts'
@@ -40,6 +42,7 @@ export type Services = {
   audit: Audit
   sandboxes: SandboxService
   money: MoneyBoard
+  routes: Routes
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -62,5 +65,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...auditImplementations(services.audit),
   ...sandboxImplementations(services),
   ...moneyImplementations(services.money),
+  ...routeImplementations(services.routes),
   ...systemImplementations(services.system),
 ]

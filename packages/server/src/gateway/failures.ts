@@ -3,7 +3,7 @@ import type { Failure } from '@longhaul/protocol'
 import { StepFailure } from '../kernel/index.ts'
 import { type CallContext, placeOf } from './providers.ts'
 import { readReported, refusal } from './refusals.ts'
-import type { WhyStopped } from './watch.ts'
+import type { WatchLimits, WhyStopped } from './watch.ts'
 import { AnswerTooLarge, NotAModelServer } from './wire.ts'
 
 /**
@@ -17,15 +17,15 @@ export function toStepFailure(error: unknown, context: CallContext): StepFailure
   return new StepFailure(unusable(chain, context) ?? (reported ? refusal(reported, context) : (notReached(chain, context) ?? malformed(chain, context))))
 }
 
-export function whenStopped(why: WhyStopped, hasBegun: boolean, context: CallContext, limits: { silenceMsMax: number; totalMsMax: number }): StepFailure {
+export function whenStopped(why: WhyStopped, hasBegun: boolean, context: CallContext, limits: WatchLimits): StepFailure {
   if (why === 'aborted') return new StepFailure({ message: 'The model call was given up.', code: 'aborted', retryable: true })
   return new StepFailure({ message: slowness(why, hasBegun, context, limits), code: 'timeout', retryable: true })
 }
 
-function slowness(why: WhyStopped, hasBegun: boolean, { model, provider }: CallContext, limits: { silenceMsMax: number; totalMsMax: number }): string {
+function slowness(why: WhyStopped, hasBegun: boolean, { model, provider }: CallContext, limits: WatchLimits): string {
   if (why === 'overdue') return `${model} did not finish within ${seconds(limits.totalMsMax)}.`
   if (hasBegun) return `${model} went silent for ${seconds(limits.silenceMsMax)} in the middle of its answer.`
-  return `${provider.label} did not answer within ${seconds(limits.silenceMsMax)}.`
+  return `${provider.label} did not answer within ${seconds(limits.firstMsMax ?? limits.silenceMsMax)}.`
 }
 
 /** Our own limits. */
@@ -48,7 +48,9 @@ function notReached(chain: Error[], { provider }: CallContext): Failure | undefi
   const code = chain.flatMap((error) => ('code' in error && typeof error.code === 'string' ? [error.code] : [])).find((word) => networkCode.test(word))
   if (!code) return undefined
   const place = placeOf(provider)
-  const hint = provider.name === 'compatible' ? 'Is it running? LONGHAUL_OPENAI_COMPATIBLE_BASE_URL names it.' : 'Is there a way to the internet from here?'
+  const hint = provider.isOwnServer
+    ? `Is it running? ${provider.name === 'compatible' ? 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL' : 'LONGHAUL_MODEL_SERVERS'} names it.`
+    : 'Is there a way to the internet from here?'
   switch (code) {
     case 'ECONNREFUSED':
       return { message: `Nobody answers at ${place} (connection refused). ${hint}`, code: 'unreachable', retryable: true }

@@ -1,11 +1,22 @@
 import type { ModelReply, Prompt } from '@longhaul/protocol'
-import type { TokenBuckets } from './money/index.ts'
+import type { Asked } from './models.ts'
+import type { Outcome } from './money/index.ts'
+
+/** One request to a provider that may be made. */
+export type Admission = {
+  /** The output that may be asked for, where that is less than the prompt's. */
+  outputTokensMax: number | undefined
+  /** Exactly once, whatever became of it. The price where one is known. */
+  settle(outcome: Outcome, isAnswered: boolean): Promise<number | null | undefined>
+}
 
 export type GenerateOptions = {
   signal: AbortSignal
   onText?(delta: string): void
-  /** What the provider says was used, as soon as it does: also of a call that fails after that. Undefined: it said nothing that can be. */
-  onUsage?(tokens: TokenBuckets | undefined): void
+  /** For whom: routes may look at it. */
+  asked?: Asked
+  /** Before each request, with the model that is about to be asked. Rejects with a `StepFailure` when it may not be; another target may be. */
+  admit?(model: string): Promise<Admission>
 }
 
 /** The one door to all models. */
@@ -15,6 +26,9 @@ export type Gateway = {
   /** True when no provider is configured, so that the rule-based stand-in answers. */
   isOffline: boolean
   available: string[]
-  /** One model call. Rejects with a `StepFailure`; `retryable` says whether the same call may succeed later. */
+  /**
+   * One model call: to one model, or to the targets of a route one after the other until one of them begins to answer. None of them is
+   * asked twice. Rejects with a `StepFailure`; `retryable` says whether the same call may succeed later.
+   */
   generate(prompt: Prompt, options: GenerateOptions): Promise<ModelReply>
 }

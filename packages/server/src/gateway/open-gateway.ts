@@ -1,83 +1,94 @@
-/** Opens the door to all models. The contract is in `gateway.ts`. */
+/** Opens the door to all models for what runs in this process. The contract is in `gateway.ts`. */
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { ModelReply, Prompt } from '@longhaul/protocol'
-import { type Log, StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
+import { StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
 import { toStepFailure, whenStopped } from './failures.ts'
+import { callTargets } from './failover.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
+import { type Models, type ModelsOptions, isOffline, openModels, usualModels } from './models.ts'
 import { toCallOptions } from './prompt.ts'
-import { type CallContext, type Provider, type ProviderName, type ProviderSettings, cloudProviders, configureProviders, idOf } from './providers.ts'
-import type { TokenBuckets } from './money/index.ts'
+import { type CallContext, idOf } from './providers.ts'
+import { factsOfPrompt } from './request-facts.ts'
+import { type TokenBuckets, outcomeOfFailure } from './money/index.ts'
 import { toBuckets } from './usage.ts'
 import { type ReplyCollector, collectReply } from './reply.ts'
 import { type Watch, watchCall } from './watch.ts'
-import { answerBytesMax, boundedFetch } from './wire.ts'
 
-export type GatewayOptions = ProviderSettings & {
-  /** What `default` stands for, as `provider/model`. Absent: the usual model of the first provider that is configured. */
-  model?: string | undefined
-  /** The longest silence: before the first word, and between two. */
-  timeoutMs: number
-  /** The longest a whole call may take. Absent: ten times `timeoutMs`. */
-  totalMsMax?: number
-  answerBytesMax?: number
-  log: Log
-}
+export type GatewayOptions = ModelsOptions
 
-/** Throws an `AppError` when a setting cannot be right. A model that cannot be had fails its calls, not the start. */
-export function openGateway(options: GatewayOptions): Gateway {
-  const providers = configureProviders(options)
-  const first = [...providers.values()][0]! // The offline stand-in is always there.
-  const defaultModel = options.model || `${first.name}/${first.model}`
-  const limits = { silenceMsMax: options.timeoutMs, totalMsMax: options.totalMsMax ?? options.timeoutMs * 10 }
-  const fetch = boundedFetch(options.answerBytesMax ?? answerBytesMax)
+export const openGateway = (options: GatewayOptions): Gateway => gatewayOver(openModels(options))
 
-  async function generate(prompt: Prompt, { signal, onText, onUsage }: GenerateOptions): Promise<ModelReply> {
-    const context = findModel(providers, prompt.model === 'default' ? defaultModel : prompt.model)
-    const startedAt = monotonicMs()
-    try {
-      const reply = await callModel(prompt, { context, fetch, limits, signal, onText: onText ?? (() => {}), onUsage: onUsage ?? (() => {}) })
-      options.log.debug('model answered', {
-        model: reply.model,
-        durationMs: Math.round(monotonicMs() - startedAt),
-        usage: reply.usage,
-        finishReason: reply.finishReason,
-      })
-      return reply
-    } catch (error) {
-      const failed = toStepFailure(error, context)
-      const { code, message, retryable } = failed.failure
-      options.log.debug('model call failed', { model: context.model, durationMs: Math.round(monotonicMs() - startedAt), code, message, retryable })
-      throw failed
+export function gatewayOver(models: Models): Gateway {
+  const { providers, health, log } = models
+
+  async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, admit }: GenerateOptions): Promise<ModelReply> {
+    const { targets } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
+    let hasSpoken = false
+    const speak = (delta: string) => {
+      hasSpoken = true
+      onText(delta)
     }
+    const { reply, broken } = await callTargets<{ reply?: ModelReply; broken?: StepFailure }>(targets, {
+      health,
+      name: prompt.model,
+      mayRepeat: false, // The run's retry policy decides about repeats, and records each attempt.
+      signal,
+      async attempt({ target, key }) {
+        const admission = await admit?.(target.model)
+        const asking = admission?.outputTokensMax === undefined ? prompt : { ...prompt, outputTokensMax: admission.outputTokensMax }
+        const startedAt = monotonicMs()
+        const since = () => Math.round(monotonicMs() - startedAt)
+        let tokens: TokenBuckets | undefined
+        let outputBytes = 0
+        const hear = (delta: string) => {
+          outputBytes += Buffer.byteLength(delta)
+          speak(delta)
+        }
+        let answered: ModelReply
+        try {
+          answered = await callModel(asking, { context: target, key, models, signal, onText: hear, onUsage: (found) => (tokens = found) })
+        } catch (error) {
+          const failed = toStepFailure(error, target)
+          const { code, message, retryable } = failed.failure
+          log.debug('model call failed', { model: target.model, durationMs: since(), code, message, retryable })
+          await admission?.settle(outcomeOfFailure(code, { tokens, outputBytes }), false)
+          // Words that somebody has read cannot be taken back: no other model goes on from here.
+          if (hasSpoken) return { broken: failed, cutBy: failed.failure }
+          throw failed
+        }
+        log.debug('model answered', { model: answered.model, durationMs: since(), usage: answered.usage, finishReason: answered.finishReason })
+        const bytes = () => Buffer.byteLength(JSON.stringify(answered.content))
+        const costUsd = await admission?.settle(tokens ? { type: 'used', tokens } : { type: 'unknown', outputBytes: bytes() }, true)
+        // What is booked and what the journal says are one figure; where nothing was counted the journal keeps to «unknown».
+        return { reply: tokens && costUsd !== undefined ? { ...answered, usage: { ...answered.usage, costUsd } } : answered }
+      },
+    })
+    if (broken) throw broken
+    return reply! // One of the two is there.
   }
 
-  return {
-    defaultModel,
-    isOffline: defaultModel.startsWith('offline/'),
-    available: [...providers.values()].map(({ name, model }) => `${name}/${model}`),
-    generate,
-  }
+  return { defaultModel: models.defaultModel, isOffline: isOffline(models), available: usualModels(providers), generate }
 }
 
 type Call = {
   context: CallContext
-  fetch: typeof globalThis.fetch
-  limits: { silenceMsMax: number; totalMsMax: number }
+  key: string
+  models: Models
   signal: AbortSignal
   onText(delta: string): void
   onUsage(tokens: TokenBuckets | undefined): void
 }
 
-/** One request, streamed. Nothing here tries again: the run's retry policy is the only one. */
-async function callModel(prompt: Prompt, call: Call): Promise<ModelReply> {
-  const { context, limits } = call
+/** One request, streamed. Nothing here tries again. */
+async function callModel(prompt: Prompt, { context, key, models, signal, onText, onUsage }: Call): Promise<ModelReply> {
   const options = toCallOptions(prompt, context.model)
   if (options.prompt.every((message) => message.role === 'system')) {
     throw new StepFailure({ message: 'The prompt has no message.', code: 'empty_prompt', retryable: false })
   }
-  const languageModel = await context.provider.load(idOf(context.model), call.fetch)
-  const watch = watchCall({ signal: call.signal, ...limits })
-  const collector = collectReply(context.model, call.onText, ({ usage }) => call.onUsage(toBuckets(context.provider.name, usage)))
+  const { limits } = models
+  const languageModel = await context.provider.load(idOf(context.model), models.fetch, key)
+  const watch = watchCall({ signal, ...limits })
+  const collector = collectReply(context.model, onText, ({ usage }) => onUsage(toBuckets(context.provider.name, usage)))
   try {
     await streamInto(collector, languageModel, options, watch)
     return collector.finish(wallClock())
@@ -104,27 +115,4 @@ async function streamInto(collector: ReplyCollector, languageModel: LanguageMode
   } finally {
     reader.cancel().catch(() => {}) // Already broken, or already closed: either way nothing is left open.
   }
-}
-
-function findModel(providers: Map<ProviderName, Provider>, model: string): CallContext {
-  const slash = model.indexOf('/')
-  const name = model.slice(0, slash)
-  const provider = providers.get(name as ProviderName) // `get` takes any string; an unknown one finds nothing.
-  if (provider && slash < model.length - 1 && (provider.name !== 'offline' || model === 'offline/planner')) return { provider, model }
-  throw new StepFailure({ message: whyNoModel(providers, model, name), code: 'unknown_model', retryable: false })
-}
-
-function whyNoModel(providers: Map<ProviderName, Provider>, model: string, name: string): string {
-  const shown = JSON.stringify(model.slice(0, 200))
-  if (Object.hasOwn(cloudProviders, name)) {
-    const { keySetting, label } = cloudProviders[name as keyof typeof cloudProviders] // Checked on the line above.
-    return providers.has(name as ProviderName)
-      ? `The model ${shown} has no name after the slash.`
-      : `The model ${shown} needs a key of ${label}. Set ${keySetting} and start again.`
-  }
-  if (name === 'compatible' && !providers.has('compatible')) {
-    return `The model ${shown} needs an OpenAI-compatible server. Set LONGHAUL_OPENAI_COMPATIBLE_BASE_URL and LONGHAUL_OPENAI_COMPATIBLE_MODEL and start again.`
-  }
-  const usable = [...providers.values()].map((provider) => `${provider.name}/${provider.model}`).join(', ')
-  return `There is no model ${shown}. A model is written provider/model; here for example: ${usable}.`
 }

@@ -1,43 +1,49 @@
-/** The providers: how each is configured and made. A provider's package is loaded when its first model is asked for. */
+/** The providers that are configured here, and how a model of each is made. A provider's package is loaded when its first model is asked for. */
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { AppError } from '../kernel/index.ts'
+import { type KeyRing, openKeyRing } from './key-ring.ts'
+import { type CloudName, type Dialect, type KeyedName, type ProviderRow, cloudProviders, isKeyedName, keyedProviders } from './provider-table.ts'
 
-export const cloudProviders = {
-  openai: { label: 'OpenAI', keySetting: 'OPENAI_API_KEY', baseUrl: 'https://api.openai.com/v1', model: 'gpt-6.1-terra' },
-  anthropic: { label: 'Anthropic', keySetting: 'ANTHROPIC_API_KEY', baseUrl: 'https://api.anthropic.com/v1', model: 'claude-sonnet-5-5' },
-  google: {
-    label: 'Google',
-    keySetting: 'GOOGLE_GENERATIVE_AI_API_KEY',
-    baseUrl: 'https://generativelanguage.googleapis.com/v1beta',
-    model: 'gemini-3.8-flash',
-  },
-} as const
+export { cloudProviders } from './provider-table.ts'
+export type { CloudName } from './provider-table.ts'
 
-export type CloudName = keyof typeof cloudProviders
-export type ProviderName = CloudName | 'compatible' | 'offline'
+/** A server that speaks OpenAI's chat completions. `baseUrl` includes the `/v1`. */
+export type OwnServer = { baseUrl: string; model: string; apiKey?: string | undefined }
 
 export type ProviderSettings = {
-  keys: Partial<Record<CloudName, string | undefined>>
-  /** Any server that speaks OpenAI's chat completions. `baseUrl` includes the `/v1`. */
-  compatible?: { baseUrl: string; model: string; apiKey?: string | undefined } | undefined
+  /** Several keys of one provider stand in one text, with commas between. */
+  keys: Partial<Record<KeyedName, string | undefined>>
+  /** The one server that has settings of its own. */
+  compatible?: OwnServer | undefined
+  /** Any number of others, by name. */
+  servers?: Readonly<Record<string, OwnServer>> | undefined
   offline: LanguageModelV4
-  /** Where a provider is, when it is not at its own address: a proxy, or a fake in a test. */
-  baseUrls?: Partial<Record<CloudName, string | undefined>>
+  /** Where a provider is, when it is not at its own address: a region, a proxy, or a fake in a test. */
+  baseUrls?: Partial<Record<string, string | undefined>> | undefined
 }
 
 export type Provider = {
-  name: ProviderName
+  name: string
   /** As people know it. */
   label: string
   /** The setting that holds its key, for remedies. */
   keySetting: string
   /** Its usual model here. */
   model: string
+  /** A server of the operator's: the address is what people know it by. */
+  isOwnServer: boolean
   /** Where it is, without anything secret. Undefined when it is in this process. */
   address: string | undefined
+  /** Where it speaks which dialect itself. */
+  speaks: Partial<Record<Dialect, string>>
+  keyHeader: ProviderRow['keyHeader']
+  prefixes: readonly string[]
+  countsUnasked: boolean
+  keys: KeyRing
   /** Never shown. */
   secrets: readonly string[]
-  load(id: string, fetch: typeof globalThis.fetch): Promise<LanguageModelV4>
+  /** The same model with the next key of the ring, unless one is given. */
+  load(id: string, fetch: typeof globalThis.fetch, key?: string): Promise<LanguageModelV4>
 }
 
 /** `model` is `provider/id`. */
@@ -45,63 +51,130 @@ export type CallContext = { provider: Provider; model: string }
 
 export const idOf = (model: string): string => model.slice(model.indexOf('/') + 1)
 
-/** What a person would look for: a compatible server by its address, others by name. */
-export const placeOf = (provider: Provider): string => (provider.name === 'compatible' && provider.address ? provider.address : provider.label)
+/** What a person would look for: a server of their own by its address, others by name. */
+export const placeOf = (provider: Provider): string => (provider.isOwnServer && provider.address ? provider.address : provider.label)
 
 /** In the order of preference: what was set for Longhaul before what may be in the environment for other programs. */
-export function configureProviders(settings: ProviderSettings): Map<ProviderName, Provider> {
-  const { compatible, offline } = settings
+export function configureProviders(settings: ProviderSettings): Map<string, Provider> {
+  const { compatible, servers = {}, offline, baseUrls = {} } = settings
   const providers: Provider[] = []
-  if (compatible) providers.push(compatibleProvider(compatible))
-  for (const name of ['openai', 'anthropic', 'google'] as const) {
-    const key = cleanKey(cloudProviders[name].keySetting, settings.keys[name])
-    if (key) providers.push(cloudProvider(name, key, settings.baseUrls?.[name] ?? cloudProviders[name].baseUrl))
+  if (compatible) {
+    const names = { base: 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL', key: 'LONGHAUL_OPENAI_COMPATIBLE_API_KEY' }
+    providers.push(ownServer('compatible', compatible, names))
   }
-  const label = 'The offline stand-in'
-  providers.push({ name: 'offline', label, keySetting: '', model: 'planner', address: undefined, secrets: [], load: async () => offline })
+  for (const [name, server] of Object.entries(servers)) {
+    if (!/^[a-z][a-z0-9-]{0,31}$/.test(name) || isKeyedName(name) || name === 'compatible' || name === 'offline' || name === 'default') {
+      throw new AppError(
+        'invalid',
+        `LONGHAUL_MODEL_SERVERS: ${JSON.stringify(name)} cannot be the name of a server. Use lower-case letters, digits and hyphens, and no provider’s name.`,
+      )
+    }
+    providers.push(ownServer(name, server, { base: `LONGHAUL_MODEL_SERVERS (${name})`, key: `LONGHAUL_MODEL_SERVERS (${name})` }))
+  }
+  for (const [name, row] of Object.entries(keyedProviders)) {
+    if (!isKeyedName(name)) continue
+    const keys = cleanKeys(row.keySetting, settings.keys[name])
+    if (keys.length === 0) continue
+    const baseUrl = baseUrls[name] ?? row.baseUrl
+    if (baseUrl === '') {
+      throw new AppError('invalid', `${row.label} has an address of your own: name it in LONGHAUL_PROVIDER_BASE_URLS, as {"${name}": "https://…"}.`)
+    }
+    providers.push(keyedProvider(name, row, keys, checkedUrl(`LONGHAUL_PROVIDER_BASE_URLS (${name})`, row.keySetting, baseUrl)))
+  }
+  providers.push(inProcess(offline))
   return new Map(providers.map((provider) => [provider.name, provider]))
 }
 
-function cloudProvider(name: CloudName, apiKey: string, baseURL: string): Provider {
-  const { label, keySetting, model } = cloudProviders[name]
-  return { name, label, keySetting, model, address: baseURL, secrets: [apiKey], load: (id, fetch) => loaders[name](id, { apiKey, baseURL, fetch }) }
+function inProcess(offline: LanguageModelV4): Provider {
+  return {
+    name: 'offline',
+    label: 'The offline stand-in',
+    keySetting: '',
+    model: 'planner',
+    isOwnServer: false,
+    address: undefined,
+    speaks: {},
+    keyHeader: 'authorization',
+    prefixes: [],
+    countsUnasked: false,
+    keys: openKeyRing([]),
+    secrets: [],
+    load: async () => offline,
+  }
 }
+
+function keyedProvider(name: KeyedName, row: ProviderRow, secrets: readonly string[], baseUrl: string): Provider {
+  const keys = openKeyRing(secrets)
+  const speaks = Object.fromEntries(Object.entries(row.speaks).map(([dialect, path]) => [dialect, baseUrl + path]))
+  const { label, keySetting, model, keyHeader, prefixes, countsUnasked = false } = row
+  return {
+    ...{ name, label, keySetting, model, keyHeader, prefixes, countsUnasked, keys, secrets, speaks },
+    isOwnServer: false,
+    address: baseUrl,
+    load(id, fetch, key = keys.next(id) ?? secrets[0]!) {
+      // The address is always given, so that these packages never read one from the environment.
+      if (isCloudName(name)) return loaders[name](id, { apiKey: key, baseURL: baseUrl, fetch })
+      return loadCompatible(name, id, speaks['chat'] ?? baseUrl, keyHeader === 'authorization' ? { apiKey: key } : { headers: { [keyHeader]: key } }, fetch)
+    },
+  }
+}
+
+const isCloudName = (name: string): name is CloudName => Object.hasOwn(cloudProviders, name)
 
 type Connection = { apiKey: string; baseURL: string; fetch: typeof globalThis.fetch }
 
-/** The address is always given, so that these packages never read one from the environment. */
 const loaders: Record<CloudName, (id: string, connection: Connection) => Promise<LanguageModelV4>> = {
   openai: async (id, connection) => (await import('@ai-sdk/openai')).createOpenAI(connection).responses(id),
   anthropic: async (id, connection) => (await import('@ai-sdk/anthropic')).createAnthropic(connection).languageModel(id),
   google: async (id, connection) => (await import('@ai-sdk/google')).createGoogleGenerativeAI(connection).languageModel(id),
 }
 
-function compatibleProvider({ baseUrl, model, apiKey }: NonNullable<ProviderSettings['compatible']>): Provider {
-  const keySetting = 'LONGHAUL_OPENAI_COMPATIBLE_API_KEY'
-  const url = URL.parse(baseUrl)
-  const setting = 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL'
-  if (!url || !/^https?:$/.test(url.protocol)) throw new AppError('invalid', `${setting} must be an http or https URL, such as http://127.0.0.1:11434/v1.`)
-  if (url.username || url.password || url.search)
-    throw new AppError('invalid', `${setting} must not hold a user, password or query. The key belongs in ${keySetting}.`)
-  const key = cleanKey(keySetting, apiKey)
+async function loadCompatible(
+  name: string,
+  id: string,
+  baseURL: string,
+  credentials: { apiKey?: string; headers?: Record<string, string> },
+  fetch: typeof globalThis.fetch,
+): Promise<LanguageModelV4> {
+  const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
+  return createOpenAICompatible({ name, baseURL, ...credentials, includeUsage: true, supportsStructuredOutputs: true, fetch }).chatModel(id)
+}
+
+function ownServer(name: string, { baseUrl, model, apiKey }: OwnServer, settings: { base: string; key: string }): Provider {
+  const address = checkedUrl(settings.base, settings.key, baseUrl)
+  const secrets = cleanKeys(settings.key, apiKey)
+  const keys = openKeyRing(secrets)
   return {
-    name: 'compatible',
-    label: 'The OpenAI-compatible server',
-    keySetting,
+    name,
+    label: name === 'compatible' ? 'The OpenAI-compatible server' : `The server ${name}`,
+    keySetting: settings.key,
     model,
-    address: baseUrl,
-    secrets: key ? [key] : [],
-    async load(id, fetch) {
-      const { createOpenAICompatible } = await import('@ai-sdk/openai-compatible')
-      return createOpenAICompatible({ name: 'compatible', baseURL: baseUrl, ...(key ? { apiKey: key } : {}), includeUsage: true, fetch }).chatModel(id)
-    },
+    isOwnServer: true,
+    address,
+    speaks: { chat: address, embeddings: address },
+    keyHeader: 'authorization',
+    prefixes: [],
+    countsUnasked: false,
+    keys,
+    secrets,
+    load: (id, fetch, key = keys.next(id) ?? secrets[0]) => loadCompatible(name, id, address, key ? { apiKey: key } : {}, fetch),
   }
 }
 
+function checkedUrl(setting: string, keySetting: string, baseUrl: string): string {
+  const url = URL.parse(baseUrl)
+  if (!url || !/^https?:$/.test(url.protocol)) throw new AppError('invalid', `${setting} must be an http or https URL, such as http://127.0.0.1:11434/v1.`)
+  if (url.username || url.password || url.search)
+    throw new AppError('invalid', `${setting} must not hold a user, password or query. The key belongs in ${keySetting}.`)
+  return baseUrl.replace(/\/+$/, '')
+}
+
 /** Keys are pasted: white space around them is never part of them, and what a header cannot hold never was a key. */
-function cleanKey(setting: string, value: string | undefined): string | undefined {
-  const key = value?.trim()
-  if (!key) return undefined
-  if (!/^[\x21-\x7e]+$/.test(key)) throw new AppError('invalid', `${setting} holds characters that no key has. Copy it again.`)
-  return key
+function cleanKeys(setting: string, value: string | undefined): string[] {
+  const keys = (value ?? '')
+    .split(',')
+    .map((key) => key.trim())
+    .filter((key) => key !== '')
+  if (keys.some((key) => !/^[\x21-\x7e]+$/.test(key))) throw new AppError('invalid', `${setting} holds characters that no key has. Copy it again.`)
+  return [...new Set(keys)]
 }

@@ -39,7 +39,7 @@ const kinds: readonly Kind[] = [
     statuses: [404],
     words: ['not_found_error', 'model_not_found'],
     say: ({ place, model, provider, said }) =>
-      `${place} has no model "${idOf(model)}"${said}. Check the name in LONGHAUL_MODEL or in the agent${provider.name === 'compatible' ? ', and that the base URL ends in /v1' : ''}.`,
+      `${place} has no model "${idOf(model)}"${said}. Check the name in LONGHAUL_MODEL or in the agent${provider.isOwnServer ? ', and that the base URL ends in /v1' : ''}.`,
   },
   {
     code: 'rate_limited',
@@ -115,7 +115,7 @@ export function readReported(error: unknown): Reported | undefined {
 }
 
 /** OpenAI and Anthropic have a type and a code, Google a status and a list of details with reasons. */
-function wordsOf(body: Record<string, unknown> | undefined): string[] {
+export function wordsOf(body: Record<string, unknown> | undefined): string[] {
   const details = Array.isArray(body?.['details']) ? body['details'] : []
   const words = [body?.['code'], body?.['type'], body?.['status'], ...details.map((detail) => record(detail)?.['reason'])]
   return words.filter((word) => typeof word === 'string')

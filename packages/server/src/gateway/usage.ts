@@ -2,12 +2,12 @@
 import type { LanguageModelV4Usage } from '@ai-sdk/provider'
 import type { Usage } from '@longhaul/protocol'
 import { type TokenBuckets, type UsageDialect, catalogueCostUsd, inputOf, noTokens, outputOf, readUsage } from './money/index.ts'
-import type { ProviderName } from './providers.ts'
 
 /** More tokens than any call can use: a count above it is a fault of the provider. */
 const tokensMax = 1_000_000_000
 
-const dialects: Record<ProviderName, UsageDialect | undefined> = {
+/** Providers whose own reports are read. Those of others are read as the package has them. */
+const dialects: Record<string, UsageDialect | undefined> = {
   openai: 'openai-responses',
   anthropic: 'anthropic',
   google: 'google',
@@ -27,7 +27,7 @@ export function toUsage(model: string, reported: LanguageModelV4Usage | undefine
 
 /** The provider's own report where it is kept, since it knows more kinds of tokens; else the package's reading of it. */
 export function toBuckets(provider: string, reported: LanguageModelV4Usage | undefined): TokenBuckets | undefined {
-  const dialect = Object.hasOwn(dialects, provider) ? dialects[provider as ProviderName] : undefined // Checked on this line.
+  const dialect = Object.hasOwn(dialects, provider) ? dialects[provider] : undefined
   const read = dialect && readUsage(dialect, reported?.raw)
   if (read) return read
   const { inputTokens, outputTokens } = reported ?? {}

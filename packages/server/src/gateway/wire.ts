@@ -3,7 +3,7 @@
 /** Larger than any answer: 128,000 tokens streamed one event each are about 40 MB. */
 export const answerBytesMax = 64 * 1024 * 1024
 
-const connectMsMax = 10_000
+export const connectMsMax = 10_000
 
 export class AnswerTooLarge extends Error {
   override readonly name = 'AnswerTooLarge'

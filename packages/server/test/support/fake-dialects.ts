@@ -24,18 +24,18 @@ export type Event = string
 
 const data = (value: unknown): Event => `data: ${JSON.stringify(value)}\n\n`
 const named = (value: { type: string }): Event => `event: ${value.type}\ndata: ${JSON.stringify(value)}\n\n`
-const argumentsOf = (call: FakeToolCall) => ('rawInput' in call ? call.rawInput : JSON.stringify(call.input))
+export const argumentsOf = (call: FakeToolCall) => ('rawInput' in call ? call.rawInput : JSON.stringify(call.input))
 /** Arguments come in pieces, cut where it hurts. */
 const pieces = (text: string) => (text.length > 2 ? [text.slice(0, Math.floor(text.length / 2)), text.slice(Math.floor(text.length / 2))] : [text])
-const reasonOf = (answer: FakeAnswer) => answer.finish ?? (answer.toolCalls?.length ? 'tool-calls' : 'stop')
-const usageOf = (answer: FakeAnswer) =>
+export const reasonOf = (answer: FakeAnswer) => answer.finish ?? (answer.toolCalls?.length ? 'tool-calls' : 'stop')
+export const usageOf = (answer: FakeAnswer) =>
   answer.usage === 'missing' ? undefined : { cachedInput: 0, reasoning: 0, ...(answer.usage ?? { input: 10, output: 5 }) }
 
 export function dialectOf(method: string, path: string): Dialect | undefined {
   if (method !== 'POST') return undefined
   if (path === '/v1/responses') return 'openai'
-  if (path === '/v1/messages') return 'anthropic'
-  if (path === '/v1/chat/completions') return 'compatible'
+  if (path === '/v1/messages' || path === '/v1/messages/count_tokens') return 'anthropic'
+  if (/^\/v1(beta\/openai)?\/(chat\/completions|embeddings)$/.test(path)) return 'compatible'
   return /^\/v1beta\/models\/[^/]+:streamGenerateContent\?alt=sse$/.test(path) ? 'google' : undefined
 }
 

@@ -9,7 +9,7 @@ const call = { role: 'assistant', content: [{ type: 'tool_use', id: 'a', name: '
 
 test('steps are given in order, and the last one ever after', async () => {
   await using fake = await startFakeProvider([{ text: ['one'] }, { status: 503 }])
-  const ask = () => post(`${fake.url}/v1/chat/completions`, { model: 'm', messages: hello })
+  const ask = () => post(`${fake.url}/v1/chat/completions`, { model: 'm', messages: hello, stream: true })
   const [first, second, third] = [await ask(), await ask(), await ask()]
   expect([first.status, second.status, third.status]).toEqual([200, 503, 503])
   expect(await first.text()).toMatch(/"content":"one".*\n\ndata: \[DONE\]\n\n$/s)

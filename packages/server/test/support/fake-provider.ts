@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib'
 import type { Json } from '@longhaul/protocol'
 import { type Dialect, type FakeAnswer, answerEvents, dialectOf, errorBody, errorEvent, keyOf } from './fake-dialects.ts'
 import { whyRefused } from './fake-requests.ts'
+import { wholeAnswer } from './fake-wholes.ts'
 
 /** How the answer travels. Absent: at once and whole. */
 export type FakeFault =
@@ -31,10 +32,14 @@ export type FakeFault =
   | { type: 'gzip-bomb'; bytes: number }
   /** A line that never ends. */
   | { type: 'endless' }
-  /** These bytes instead of the answer. */
-  | { type: 'raw'; body: string; contentType?: string }
+  /** These bytes instead of the answer, in segments of so many or all at once; `length` is what the headers claim. */
+  | { type: 'raw'; body: string; contentType?: string; segmentBytes?: number; length?: number }
 
-export type FakeStep = (FakeAnswer & { fault?: FakeFault }) | { status: number; error?: { type: string; message: string }; headers?: Record<string, string> }
+/** `json`: this body, whatever was asked; for embeddings and counts of tokens. */
+export type FakeStep =
+  | (FakeAnswer & { fault?: FakeFault })
+  | { json: Json }
+  | { status: number; error?: { type: string; message: string }; headers?: Record<string, string> }
 
 export type FakeRequest = {
   dialect: Dialect | undefined
@@ -44,8 +49,12 @@ export type FakeRequest = {
   key: string | undefined
   model: string | undefined
   body: Json
+  /** The body as it came. */
+  text: string
   /** Settles when the connection of this request is closed or the answer was sent whole; tells which. */
   closed: Promise<'sent' | 'cut'>
+  /** Bytes of the connection that the system has taken. */
+  taken(): number
 }
 
 export type FakeProvider = {
@@ -102,20 +111,44 @@ async function readRequest(incoming: IncomingMessage, response: ServerResponse):
   for await (const chunk of incoming) chunks.push(chunk as Buffer)
   const path = incoming.url ?? ''
   const dialect = dialectOf(incoming.method ?? '', path)
-  const body = JSON.parse(Buffer.concat(chunks).toString('utf8') || 'null') as Json
+  const text = Buffer.concat(chunks).toString('utf8')
+  const body = JSON.parse(text || 'null') as Json
   const fields = (body ?? {}) as Record<string, Json>
   const model = dialect === 'google' ? /models\/([^:]+):/.exec(path)?.[1] : (fields['model'] as string | undefined)
   const closed = new Promise<'sent' | 'cut'>((resolve) => response.on('close', () => resolve(response.writableFinished ? 'sent' : 'cut')))
-  return { dialect, path, headers: incoming.headers, key: dialect && keyOf(dialect, incoming.headers), model, body, closed }
+  const { socket } = incoming
+  return {
+    dialect,
+    path,
+    headers: incoming.headers,
+    key: dialect && keyOf(dialect, incoming.headers),
+    model,
+    body,
+    text,
+    closed,
+    taken: () => socket.bytesWritten - socket.writableLength,
+  }
 }
 
 async function answer(request: FakeRequest, response: ServerResponse, step: FakeStep): Promise<void> {
   const { dialect } = request
   if (!dialect) return refuse(response, 'compatible', { status: 404, error: { type: 'not_found', message: `Unknown path ${request.path}.` } })
   if ('status' in step) return refuse(response, dialect, step)
+  if ('json' in step) {
+    response.writeHead(200, { 'content-type': 'application/json' })
+    return void response.end(JSON.stringify(step.json))
+  }
   const why = whyRefused(dialect, request.body)
   if (why) return refuse(response, dialect, { status: 400, error: { type: 'invalid_request_error', message: why } })
-  await send(response, dialect, answerEvents[dialect](step, request.model ?? ''), step.fault)
+  const isWhole = dialect !== 'google' && (request.body as Record<string, Json>)['stream'] !== true
+  const events = isWhole ? [JSON.stringify(wholeAnswer(dialect, step, request.model ?? ''))] : answerEvents[dialect](step, request.model ?? '')
+  await send(response, dialect, isWhole || !hidesUsage(request) ? events : events.filter((event) => !event.includes('"choices":[]')), step.fault, isWhole)
+}
+
+/** OpenAI counts tokens in a stream of chat completions only when it is asked to. */
+function hidesUsage({ dialect, body }: FakeRequest): boolean {
+  const options = (body as Record<string, Json>)['stream_options'] as Record<string, Json> | undefined
+  return dialect === 'compatible' && options?.['include_usage'] !== true
 }
 
 function refuse(response: ServerResponse, dialect: Dialect, { status, error, headers }: Extract<FakeStep, { status: number }>): void {
@@ -123,10 +156,14 @@ function refuse(response: ServerResponse, dialect: Dialect, { status, error, hea
   response.end(error ? JSON.stringify(errorBody(dialect, status, error)) : '')
 }
 
-async function send(response: ServerResponse, dialect: Dialect, events: string[], fault: FakeFault | undefined): Promise<void> {
+async function send(response: ServerResponse, dialect: Dialect, events: string[], fault: FakeFault | undefined, isWhole: boolean): Promise<void> {
   if (fault?.type === 'silence') return
-  const contentType = (fault?.type === 'raw' && fault.contentType) || 'text/event-stream'
-  response.writeHead(200, { 'content-type': contentType, ...(fault?.type === 'gzip-bomb' ? { 'content-encoding': 'gzip' } : {}) })
+  const contentType = (fault?.type === 'raw' && fault.contentType) || (isWhole ? 'application/json' : 'text/event-stream')
+  response.writeHead(200, {
+    'content-type': contentType,
+    ...(fault?.type === 'gzip-bomb' ? { 'content-encoding': 'gzip' } : {}),
+    ...(fault?.type === 'raw' && fault.length !== undefined ? { 'content-length': fault.length } : {}),
+  })
   response.flushHeaders()
   const begin = async (count: number) => {
     for (const event of events.slice(0, count)) await write(response, event)
@@ -159,7 +196,10 @@ async function send(response: ServerResponse, dialect: Dialect, events: string[]
       while (!response.destroyed) await write(response, 'x'.repeat(64 * 1024))
       return
     case 'raw':
-      return void response.end(fault.body)
+      if (fault.segmentBytes !== undefined) return inPieces(response, Buffer.from(fault.body), fault.segmentBytes, 0)
+      if (fault.length === undefined) return void response.end(fault.body)
+      await write(response, fault.body)
+      return void response.socket?.end()
   }
 }
 

@@ -15,6 +15,7 @@ const list = (value: unknown): Fields[] => (Array.isArray(value) ? value.map(asF
 const checks: Record<Dialect, (body: Fields) => string | undefined> = {
   openai(body) {
     if (typeof body['model'] !== 'string') return 'model is required'
+    if (typeof body['input'] === 'string') return undefined
     const items = list(body['input'])
     if (items.length === 0) return 'input is required'
     const calls = items.filter((item) => item['type'] === 'function_call').map((item) => String(item['call_id']))

@@ -114,6 +114,16 @@ const aBudget = {
   ...hidden,
 }
 const aModel = { model: 'openai/gpt-5', prices: [], price: null, priceId: null, source: null, isOverridden: false, ...hidden }
+const aRoute = {
+  name: 'smart',
+  description: '',
+  pick: 'order' as const,
+  sticky: true,
+  escalate: false,
+  targets: [{ model: 'openai/gpt-5', weight: 1 }],
+  updatedAt: at,
+  ...hidden,
+}
 const aStep = {
   op: '0',
   kind: 'model' as const,
@@ -380,6 +390,14 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       listModels: called('models.list', { items: [aModel], readOn: '2026-01-02', isCut: false }),
       setModel: called('models.set', aModel),
       unsetModel: called('models.unset', { model: aModel.model, count: 1 }),
+    },
+    routes: {
+      list: called('routes.list', [aRoute]),
+      get: called('routes.get', aRoute),
+      set: called('routes.set', aRoute),
+      delete: called('routes.delete', aRoute),
+      try: called('routes.try', { difficulty: 0.2, targets: [{ model: 'openai/gpt-5', isAsked: true, why: 'always' }] }),
+      pick: async () => undefined,
     },
     system: { describe: async () => aSystem },
     sandboxes,

@@ -1,7 +1,9 @@
 /** A till for tests: a tenant, budgets set by statement, and a log of every state that a counter was ever committed in. */
+import type { ModelReply, Prompt } from '@longhaul/protocol'
 import { type Db, sql } from '../../src/db/index.ts'
-import { type Admission, type Money, openMoney } from '../../src/gateway/money/index.ts'
-import { newId, silentLog } from '../../src/kernel/index.ts'
+import type { Gateway, GenerateOptions } from '../../src/gateway/index.ts'
+import { type Admission, type Money, type TokenBuckets, openMoney, outcomeOfFailure } from '../../src/gateway/money/index.ts'
+import { newId, silentLog, toFailure } from '../../src/kernel/index.ts'
 import { pricedModel, tenantId } from './money-calls.ts'
 
 export * from './money-calls.ts'
@@ -69,4 +71,35 @@ export async function refused(admission: Promise<Admission>) {
   const found = await admission
   if (found.isAdmitted) throw new Error('It was admitted.')
   return found.refusal
+}
+
+export type Generate = (prompt: Prompt, options: GenerateOptions & { onUsage?(tokens: TokenBuckets): void }) => Promise<ModelReply>
+
+/** A gateway with one model that answers as `generate` says, and asks for each call as the real one does. */
+export function gatewayAnswering(generate: Generate, model = pricedModel): Gateway {
+  return {
+    defaultModel: model,
+    isOffline: false,
+    available: [],
+    async generate(prompt, options) {
+      const admission = await options.admit?.(model)
+      const asking = admission?.outputTokensMax === undefined ? prompt : { ...prompt, outputTokensMax: admission.outputTokensMax }
+      let tokens: TokenBuckets | undefined
+      let outputBytes = 0
+      const onText = (text: string) => {
+        outputBytes += Buffer.byteLength(text)
+        options.onText?.(text)
+      }
+      let reply: ModelReply
+      try {
+        reply = await generate(asking, { ...options, onText, onUsage: (found) => (tokens = found) })
+      } catch (error) {
+        await admission?.settle(outcomeOfFailure(toFailure(error).code, { tokens, outputBytes }), false)
+        throw error
+      }
+      const bytes = Buffer.byteLength(JSON.stringify(reply.content))
+      const costUsd = await admission?.settle(tokens ? { type: 'used', tokens } : { type: 'unknown', outputBytes: bytes }, true)
+      return tokens && costUsd !== undefined ? { ...reply, usage: { ...reply.usage, costUsd } } : reply
+    },
+  }
 }

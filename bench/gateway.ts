@@ -1,0 +1,163 @@
+/**
+ * What the model gateway adds to a call: the same load against a fake provider directly, through a bare pass-through in Node, and through
+ * our gateway with everything on, each in a process of its own, one after the other in rounds.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Agent, type Dispatcher } from 'undici'
+import type { Line } from './main.ts'
+
+type Emit = (line: Line) => void
+
+const rounds = 3
+const key = 'lh_bench'
+const words = 'lorem ipsum dolor sit amet '
+const prompt = JSON.stringify({
+  model: 'compatible/m',
+  messages: [
+    { role: 'system', content: words.repeat(60) },
+    { role: 'user', content: words.repeat(15) },
+  ],
+  temperature: 0.2,
+})
+const streaming = prompt.replace(/}$/, ',"stream":true,"stream_options":{"include_usage":true}}')
+
+type Way = { name: string; url: string; process: ChildProcess }
+
+export async function gatewayBench(emit: Emit): Promise<void> {
+  const upstream = await start('upstream', [])
+  const ways: Way[] = [{ ...upstream, name: 'direct' }, await start('bare', [upstream.url]), await start('longhaul', [upstream.url])]
+  try {
+    const samples = new Map<string, number[]>()
+    const note = (figure: string, value: number) => samples.set(figure, [...(samples.get(figure) ?? []), value])
+    for (const way of ways) await load(way, 8, 400) // Compiled, connected.
+    for (let round = 0; round < rounds; round++) {
+      for (const way of ways) {
+        const one = await load(way, 1, 600)
+        note(`${way.name}_p50_ms_1`, quantile(one.times, 0.5))
+        note(`${way.name}_p99_ms_1`, quantile(one.times, 0.99))
+        const many = await load(way, 50, 3_000)
+        note(`${way.name}_p50_ms_50`, quantile(many.times, 0.5))
+        note(`${way.name}_p99_ms_50`, quantile(many.times, 0.99))
+        note(`${way.name}_requests_per_second`, many.perSecond)
+        note(`${way.name}_cpu_us_per_request`, many.cpuMicros)
+        const first = await streams(way, 40)
+        note(`${way.name}_first_token_ms`, quantile(first, 0.5))
+      }
+    }
+    const medians = new Map([...samples].map(([figure, values]) => [figure, quantile(values, 0.5)]))
+    for (const [figure, value] of medians) emit({ figure, value, unit: figure.includes('_ms') ? 'ms' : figure.includes('cpu') ? 'µs' : '1/s', n: rounds })
+    const of = (figure: string) => medians.get(figure) ?? NaN
+    for (const { name } of ways.slice(1)) {
+      emit({ figure: `${name}_added_p50_ms_1`, value: of(`${name}_p50_ms_1`) - of('direct_p50_ms_1'), unit: 'ms', n: rounds })
+      emit({ figure: `${name}_added_p99_ms_1`, value: of(`${name}_p99_ms_1`) - of('direct_p99_ms_1'), unit: 'ms', n: rounds })
+      emit({ figure: `${name}_added_first_token_ms`, value: of(`${name}_first_token_ms`) - of('direct_first_token_ms'), unit: 'ms', n: rounds })
+    }
+    emit({ figure: 'longhaul_to_bare_requests_ratio', value: of('longhaul_requests_per_second') / of('bare_requests_per_second'), unit: '', n: rounds })
+    for (const way of ways.slice(1)) {
+      const before = memoryMb(way.process.pid)
+      const { during } = await openStreams(way, 500)
+      emit({ figure: `${way.name}_memory_mb_idle`, value: before, unit: 'MB', n: 1 })
+      emit({ figure: `${way.name}_memory_mb_500_streams`, value: during, unit: 'MB', n: 1 })
+    }
+  } finally {
+    for (const way of ways) way.process.kill()
+  }
+}
+
+function start(name: string, args: string[]): Promise<Way> {
+  const child = spawn(process.execPath, ['--conditions=longhaul-source', join(import.meta.dirname, 'gateway-programs.ts'), name, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  return new Promise((resolve, reject) => {
+    child.stdout.on('data', (line: Buffer) => {
+      const [url] = /^http:\S+$/m.exec(String(line)) ?? []
+      if (url) resolve({ name, url, process: child })
+    })
+    child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
+  })
+}
+
+/** The client: undici's `dispatch`, so that what is measured is not its own cost. */
+const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 })
+
+function call(way: Way, body: string, onData: (chunk: Buffer) => void): Promise<void> {
+  const { origin } = new URL(way.url)
+  const path = way.name === 'longhaul' ? '/openai/v1/chat/completions' : '/v1/chat/completions'
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  return new Promise((resolve, reject) => {
+    const handler: Dispatcher.DispatchHandler = {
+      onRequestStart() {},
+      onResponseStart(_, status) {
+        if (status !== 200) reject(new Error(`${way.name}: ${status}`))
+      },
+      onResponseData: (_, chunk) => onData(chunk),
+      onResponseEnd: () => resolve(),
+      onResponseError: (_, error) => reject(error),
+    }
+    agent.dispatch({ origin, path, method: 'POST', headers, body }, handler)
+  })
+}
+
+async function load(way: Way, concurrency: number, total: number): Promise<{ times: number[]; perSecond: number; cpuMicros: number }> {
+  const times: number[] = []
+  let left = total
+  const cpuBefore = cpuSeconds(way.process.pid)
+  const from = performance.now()
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (left-- > 0) {
+        const at = performance.now()
+        await call(way, prompt, () => {})
+        times.push(performance.now() - at)
+      }
+    }),
+  )
+  const seconds = (performance.now() - from) / 1_000
+  return { times, perSecond: total / seconds, cpuMicros: ((cpuSeconds(way.process.pid) - cpuBefore) / total) * 1e6 }
+}
+
+/** From the request to the first byte of an answer in 200 pieces. */
+async function streams(way: Way, count: number): Promise<number[]> {
+  const first: number[] = []
+  for (let i = 0; i < count; i++) {
+    const at = performance.now()
+    let seen = false
+    await call(way, streaming, () => {
+      if (!seen) first.push(performance.now() - at)
+      seen = true
+    })
+  }
+  return first
+}
+
+/** Memory while so many streams are open that say a word every second. */
+async function openStreams(way: Way, count: number): Promise<{ during: number }> {
+  const slow = streaming.replace('"temperature":0.2', '"temperature":0.2,"user":"slow"')
+  let begun = 0
+  let during = 0
+  const all = Array.from({ length: count }, () => {
+    let seen = false
+    return call(way, slow, () => {
+      if (!seen) begun++
+      seen = true
+      if (begun === count) during = Math.max(during, memoryMb(way.process.pid))
+    })
+  })
+  await Promise.all(all)
+  return { during }
+}
+
+const memoryMb = (pid: number | undefined): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) / 1024
+
+/** User and system time, in ticks of a hundredth of a second. */
+function cpuSeconds(pid: number | undefined): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return (Number(fields[11]) + Number(fields[12])) / 100
+}
+
+function quantile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? NaN
+}

@@ -1,0 +1,102 @@
+import { readFile } from 'node:fs/promises'
+import type { Route } from '@longhaul/protocol'
+import { exitCodes } from '../exit-codes.ts'
+import type { Invocation } from '../invocation.ts'
+import { Problem } from '../problem.ts'
+import { printFields, printList } from '../show/records.ts'
+import { ago } from '../show/values.ts'
+
+type SetOptions = { target?: string[]; file?: string; pick?: 'order' | 'weight'; escalate: boolean; sticky: boolean; description?: string }
+type Target = { model: string; weight?: number; when?: string }
+
+export async function listRoutes(invocation: Invocation): Promise<number> {
+  const list = await (await invocation.client()).routes.list()
+  if (invocation.isJson) invocation.printJson(list)
+  else {
+    const rows = list.items.map((route) => [
+      route.name,
+      route.pick,
+      route.targets.map(({ model }) => model).join(', '),
+      ago(route.updatedAt),
+      route.description,
+    ])
+    printList(invocation, [{ name: 'route', isWhole: true }, { name: 'pick' }, { name: 'targets' }, { name: 'changed' }, { name: 'description' }], rows, [
+      'No routes. Make one: npx longhaul routes set smart --target anthropic/claude-sonnet-5-5 --target openai/gpt-6.1-terra',
+    ])
+  }
+  return exitCodes.done
+}
+
+export async function showRoute(invocation: Invocation, name: string): Promise<number> {
+  return show(invocation, await (await invocation.client()).routes.get({ name }))
+}
+
+export async function setRoute(invocation: Invocation, name: string, options: SetOptions): Promise<number> {
+  const targets = options.file === undefined ? (options.target ?? []).map(parseTarget) : await readTargets(options.file)
+  if (targets.length === 0) throw new Problem('invalid', 'A route needs a target.', 'Name one with --target provider/model, or give a file with --file.')
+  const { pick, escalate, sticky, description } = options
+  const client = await invocation.client()
+  return show(
+    invocation,
+    await client.routes.set({ name, targets, escalate, sticky, ...(pick ? { pick } : {}), ...(description === undefined ? {} : { description }) }),
+  )
+}
+
+export async function deleteRoute(invocation: Invocation, name: string): Promise<number> {
+  const route = await (await invocation.client()).routes.delete({ name })
+  if (invocation.isJson) invocation.printJson(route)
+  else invocation.terminal.print(`  Route ${route.name} is deleted.`)
+  return exitCodes.done
+}
+
+export async function tryRoute(invocation: Invocation, name: string, text: string, { session, agent }: { session?: string; agent?: string }): Promise<number> {
+  const judged = await (
+    await invocation.client()
+  ).routes.try({ name, text, ...(session === undefined ? {} : { session }), ...(agent === undefined ? {} : { agent }) })
+  if (invocation.isJson) invocation.printJson(judged)
+  else {
+    const asked = judged.targets.filter(({ isAsked }) => isAsked)
+    const rows = judged.targets.map((target) => [target.isAsked ? String(asked.indexOf(target) + 1) : '–', target.model, target.why])
+    printList(invocation, [{ name: 'asked' }, { name: 'model', isWhole: true }, { name: 'why' }], rows, ['No targets.'])
+    invocation.terminal.print(`  difficulty ${judged.difficulty}`, '')
+  }
+  return exitCodes.done
+}
+
+function show(invocation: Invocation, route: Route): number {
+  if (invocation.isJson) invocation.printJson(route)
+  else {
+    printFields(invocation, [
+      ['route', route.name],
+      ['about', route.description],
+      ['first', route.pick === 'order' ? 'the first target that fits' : `drawn by weight${route.sticky ? ', the same for a session' : ''}`],
+      ['escalates', route.escalate && 'an answer that is not of the schema asked for goes to the next target'],
+      ...route.targets.map(({ model, weight, when }, i): [string, string] => [
+        `target ${i + 1}`,
+        `${model}${route.pick === 'weight' ? ` × ${weight}` : ''}${when === undefined ? '' : ` when ${when}`}`,
+      ]),
+      ['changed', ago(route.updatedAt)],
+    ])
+  }
+  return exitCodes.done
+}
+
+/** `openai/gpt-5`, `openai/gpt-5*3` for a weight, `openai/gpt-5 when request.tools > 0` for a condition. */
+function parseTarget(text: string): Target {
+  const [, model = '', weight, when] = /^(\S+?)(?:\*(\d{1,4}))?(?:\s+when\s+(.+))?$/s.exec(text.trim()) ?? []
+  if (!model.includes('/'))
+    throw new Problem('invalid', `"${text}" is not a target.`, 'A target looks like openai/gpt-5, openai/gpt-5*3, or "openai/gpt-5 when request.tools > 0".')
+  return { model, ...(weight === undefined ? {} : { weight: Number(weight) }), ...(when === undefined ? {} : { when }) }
+}
+
+async function readTargets(file: string): Promise<Target[]> {
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Target[] // The server checks each field.
+  } catch (error) {
+    throw new Problem(
+      'invalid',
+      `${file} cannot be read: ${error instanceof Error ? error.message : error}`,
+      'It holds a list such as [{"model": "openai/gpt-5", "weight": 3}].',
+    )
+  }
+}

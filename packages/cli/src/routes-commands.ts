@@ -1,0 +1,61 @@
+/** The commands about routes, with their help. What they do is loaded when they are called. */
+import { type Command, Option } from 'commander'
+import { type Act, type Shared, collect, examples, withServer } from './options.ts'
+
+export function routesCommands(program: Command, act: Act): void {
+  const routes = program
+    .command('routes')
+    .description('names that stand for models: who is asked first, and who next')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      examples('npx longhaul routes set smart --target anthropic/claude-sonnet-5-5 --target openai/gpt-6.1-terra', 'npx longhaul routes try smart "Prove it"'),
+    )
+  const load = () => import('./commands/routes.ts')
+  withServer(routes.command('list'))
+    .description('all routes')
+    .addHelpText('after', examples('npx longhaul routes list'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listRoutes(invocation)))
+  withServer(routes.command('show'))
+    .description('one route with its targets and conditions')
+    .argument('<route>', 'its name')
+    .addHelpText('after', examples('npx longhaul routes show smart'))
+    .action((route: string, options: Shared) => act(options, async (invocation) => (await load()).showRoute(invocation, route)))
+  withServer(routes.command('set'))
+    .description('make a route, or replace it')
+    .argument('<route>', 'lower-case letters, digits and hyphens')
+    .option('--target <model>', 'provider/model, with *weight and "when <condition>" if wanted; in the order of asking', collect)
+    .option('--file <file>', 'the targets as a JSON list, instead of --target')
+    .addOption(new Option('--pick <way>', 'who is asked first').choices(['order', 'weight']))
+    .option('--escalate', 'ask the next target when an answer is not of the JSON Schema that was asked for', false)
+    .option('--no-sticky', 'with --pick weight: draw anew for each call of a session')
+    .option('--description <text>', 'what it is for')
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul routes set fast --pick weight --target groq/llama-3.3-70b-versatile*3 --target openai/gpt-6-luna',
+        'npx longhaul routes set auto --escalate --target "openai/gpt-6-luna when request.difficulty < 0.4" --target openai/gpt-6.1-sol',
+      ),
+    )
+    .action(
+      (
+        route: string,
+        options: Shared & { target?: string[]; file?: string; pick?: 'order' | 'weight'; escalate: boolean; sticky: boolean; description?: string },
+      ) => act(options, async (invocation) => (await load()).setRoute(invocation, route, options)),
+    )
+  withServer(routes.command('delete'))
+    .description('take a route away')
+    .argument('<route>', 'its name')
+    .addHelpText('after', examples('npx longhaul routes delete fast'))
+    .action((route: string, options: Shared) => act(options, async (invocation) => (await load()).deleteRoute(invocation, route)))
+  withServer(routes.command('try'))
+    .description('who would be asked, and why; nothing is sent')
+    .argument('<route>', 'its name')
+    .argument('[text]', 'what the user would say', '')
+    .option('--session <name>', 'as if in this session')
+    .option('--agent <name>', 'as if for this agent')
+    .addHelpText('after', examples('npx longhaul routes try auto "Translate: good morning"'))
+    .action((route: string, text: string, options: Shared & { session?: string; agent?: string }) =>
+      act(options, async (invocation) => (await load()).tryRoute(invocation, route, text, options)),
+    )
+}

@@ -1,0 +1,108 @@
+/** One attempt at one target: admitted, made in the language that the target speaks, and settled. */
+import { StepFailure, wallClock } from '../../kernel/index.ts'
+import type { Attempt, Target } from '../failover.ts'
+import type { Models } from '../models.ts'
+import type { Client } from './client.ts'
+import type { FaceName } from './face.ts'
+import { type FaceCall, bytesFor, inputTokensMax } from './face-call.ts'
+import type { Ledger } from './ledger.ts'
+import { checkShape } from './check-shape.ts'
+import { type Ended, type RelayCall, relayStream, relayWhole } from './relay.ts'
+import { scanChat } from './scan-chat.ts'
+import { scanMessages } from './scan-messages.ts'
+import { scanResponses } from './scan-responses.ts'
+import type { Scanner } from './scanner.ts'
+import { type Outcome, type Spent, nothingSpent, outcomeOf } from './spent.ts'
+import { answerTranslated } from './translated.ts'
+import { readWhole } from './whole-answers.ts'
+
+export type Attempting = {
+  call: FaceCall
+  client: Client
+  models: Models
+  ledger: Ledger
+  /** Whose call it is. */
+  account: { tenantId: string; keyId: string; session: string | undefined; tags: Record<string, string> | undefined }
+  /** Of the caller's, those that the provider should see. */
+  headers: Record<string, string>
+  requestId: string
+  /** An answer that is not of the schema that was asked for is refused here, as long as another target could do better. */
+  escalates: boolean
+  onSettled(outcome: Outcome, target: Target): void
+}
+
+export async function makeAttempt({ target, key, number, isLast }: Attempt, attempting: Attempting): Promise<Ended> {
+  const { call, client, ledger, account, onSettled } = attempting
+  const admission = await ledger.admit({
+    ...account,
+    user: call.user,
+    model: target.model,
+    inputBytes: call.body.bytes.length,
+    inputTokensMax: inputTokensMax(call),
+    outputTokensMax: call.face === 'embeddings' ? 0 : call.outputTokensMax,
+  })
+  if (!admission.isAdmitted) throw overBudget(admission.refusal)
+  const spent = nothingSpent()
+  let isComplete = false
+  try {
+    const ended = await answer({ target, key, number, isLast, spent, outputTokensMax: admission.outputTokensMax }, attempting)
+    isComplete = !ended.cutBy && !client.signal.aborted
+    return ended
+  } finally {
+    const outcome = outcomeOf(spent, isComplete)
+    onSettled(outcome, target)
+    await ledger.settle(admission.reservation, outcome)
+  }
+}
+
+/** When the budget is full again is told, but not as a time to try again: it may be a month. */
+function overBudget({ message, refillsAt }: { message: string; refillsAt: string | null }): StepFailure {
+  const waitMs = refillsAt === null ? Infinity : Date.parse(refillsAt) - wallClock().getTime()
+  return new StepFailure({ message, code: 'over_budget', retryable: false, ...(waitMs > 0 && waitMs < 60_000 ? { retryAfterMs: waitMs } : {}) })
+}
+
+type Made = Attempt & { spent: Spent; outputTokensMax: number | undefined }
+
+function answer(
+  { target, key, number, isLast, spent, outputTokensMax }: Made,
+  { call, client, models, headers, requestId, escalates }: Attempting,
+): Promise<Ended> {
+  const answerHeaders = {
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    'x-longhaul-model': encodeURI(target.model),
+    'x-longhaul-attempts': String(number),
+  }
+  const limits = call.isStream ? models.limits : { ...models.limits, firstMsMax: Math.min(models.limits.totalMsMax, models.limits.silenceMsMax * wholeFactor) }
+  const check = escalates && !isLast && !call.isStream ? (whole: Buffer) => checkShape(call, target, whole) : () => {}
+  const base = target.provider.speaks[call.face]
+  if (base === undefined) return answerTranslated({ call, target, key, client, models, spent, outputTokensMax, answerHeaders, limits, check })
+  const relayed: RelayCall = {
+    face: call.face,
+    target,
+    key,
+    url: base + paths[call.face],
+    headers,
+    body: bytesFor(call, target, outputTokensMax),
+    client,
+    answerHeaders,
+    limits,
+    answerBytesMax: models.answerBytesMax,
+    spent,
+  }
+  if (call.isStream && call.face !== 'embeddings') return relayStream({ ...relayed, scanner: scanners[call.face](call) })
+  return relayWhole({
+    ...relayed,
+    read(bytes, fields) {
+      const whole = readWhole(call, target, spent, { bytes, fields })
+      check(whole)
+      return whole
+    },
+  })
+}
+
+/** An answer that comes whole is silent until it is finished. */
+const wholeFactor = 5
+
+const paths: Record<FaceName, string> = { chat: '/chat/completions', responses: '/responses', messages: '/messages', embeddings: '/embeddings' }
+const scanners: Record<Exclude<FaceName, 'embeddings'>, (call: FaceCall) => Scanner> = { chat: scanChat, responses: scanResponses, messages: scanMessages }

@@ -1,0 +1,206 @@
+/** The vendors' own clients, unchanged but for their base URL and key, in every combination of face and provider. */
+import type Anthropic from '@anthropic-ai/sdk'
+import type OpenAI from 'openai'
+import { describe, expect, test } from 'vitest'
+import { openFacesBed } from '../../../test/support/faces-bed.ts'
+import { canaryKey } from '../../../test/support/fake-gateway.ts'
+
+const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
+const image = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+
+/** One of each kind of provider: some are passed through, the others translated. */
+const models = ['compatible/qwen3:8b', 'openai/gpt-5-mini', 'anthropic/claude-sonnet-4-5', 'google/gemini-2.5-pro'] as const
+const usage = { input: 100, cachedInput: 40, output: 12 }
+
+describe.each(models)('OpenAI’s chat completions of %s', (model) => {
+  const messages: OpenAI.ChatCompletionMessageParam[] = [
+    { role: 'system', content: 'Be short.' },
+    { role: 'user', content: 'Hello' },
+  ]
+
+  test('whole', async () => {
+    await using t = await openFacesBed([{ text: ['Good ', 'day.'], usage }])
+    const answer = await t.openai.chat.completions.create({ model, messages, max_completion_tokens: 50, temperature: 0.5 })
+    expect(answer.choices[0]).toMatchObject({ finish_reason: 'stop', message: { role: 'assistant', content: 'Good day.' } })
+    expect(answer.usage).toMatchObject({ prompt_tokens: 100, completion_tokens: 12, total_tokens: 112, prompt_tokens_details: { cached_tokens: 40 } })
+    expect(t.booked).toMatchObject([
+      {
+        call: { tenantId: 'acme', keyId: 'key-caller', model, outputTokensMax: 50 },
+        outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } },
+      },
+    ])
+    expect(t.fake.requests).toMatchObject([{ key: canaryKey }])
+  })
+
+  test.each([true, false])('streamed, with usage wanted: %s', async (wanted) => {
+    await using t = await openFacesBed([{ text: ['Good ', 'day.'], usage }])
+    const stream = await t.openai.chat.completions.create({ model, messages, stream: true, ...(wanted ? { stream_options: { include_usage: true } } : {}) })
+    const chunks = await Array.fromAsync(stream)
+    expect(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join('')).toBe('Good day.')
+    expect(chunks.flatMap((chunk) => chunk.choices[0]?.finish_reason ?? [])).toEqual(['stop'])
+    const counted = chunks.filter((chunk) => chunk.usage)
+    expect(counted.map((chunk) => [chunk.choices.length, chunk.usage?.prompt_tokens])).toEqual(wanted ? [[0, 100]] : [])
+    if (!wanted) expect(chunks.every((chunk) => chunk.choices.length > 0)).toBe(true)
+    await expect.poll(() => t.booked).toMatchObject([{ outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } } }])
+  })
+
+  test('calls of tools, in a stream and back', async () => {
+    await using t = await openFacesBed([
+      {
+        toolCalls: [
+          { id: 'call_1', name: 'weather', input: { city: 'Paris' } },
+          { id: 'call_2', name: 'weather', input: { city: 'Rome' } },
+        ],
+      },
+      { text: ['Sunny.'] },
+    ])
+    const tools: OpenAI.ChatCompletionTool[] = [{ type: 'function', function: { name: 'weather', description: 'Weather', parameters: schema } }]
+    const first = await t.openai.chat.completions.stream({ model, messages, tools }).finalChatCompletion()
+    const calls = first.choices[0]?.message.tool_calls ?? []
+    expect(first.choices[0]?.finish_reason).toBe('tool_calls')
+    expect(calls.map((call) => call.type === 'function' && [call.id, call.function.name, JSON.parse(call.function.arguments)])).toEqual([
+      ['call_1', 'weather', { city: 'Paris' }],
+      ['call_2', 'weather', { city: 'Rome' }],
+    ])
+    const results = calls.map((call) => ({ role: 'tool' as const, tool_call_id: call.id, content: 'sunny' }))
+    // The fake refuses calls without results and results without calls, as the real ones do.
+    const second = await t.openai.chat.completions.create({ model, tools, messages: [...messages, first.choices[0]!.message, ...results] })
+    expect(second.choices[0]?.message.content).toBe('Sunny.')
+  })
+
+  test('an image and a JSON Schema reach the provider', async () => {
+    await using t = await openFacesBed([{ text: ['{"city":"Oslo"}'] }])
+    const answer = await t.openai.chat.completions.create({
+      model,
+      messages: [
+        {
+          role: 'user',
+          content: [
+            { type: 'text', text: 'Where?' },
+            { type: 'image_url', image_url: { url: image } },
+          ],
+        },
+      ],
+      response_format: { type: 'json_schema', json_schema: { name: 'place', schema, strict: true } },
+    })
+    expect(JSON.parse(answer.choices[0]?.message.content ?? '')).toEqual({ city: 'Oslo' })
+    const sent = JSON.stringify(t.fake.requests[0]?.body)
+    expect(sent).toContain(image.slice(-40))
+    expect(sent).toContain('"required":["city"]')
+  })
+
+  test('reasoning and the limit of output', async () => {
+    await using t = await openFacesBed([{ reasoning: 'Let me think.', text: ['Half an ans'], finish: 'length' }])
+    const chunks = await Array.fromAsync(await t.openai.chat.completions.create({ model, messages, stream: true, reasoning_effort: 'low' }))
+    expect(chunks.flatMap((chunk) => chunk.choices[0]?.finish_reason ?? [])).toEqual(['length'])
+    const reasoning = chunks.map((chunk) => (chunk.choices[0]?.delta as { reasoning_content?: string } | undefined)?.reasoning_content ?? '').join('')
+    expect(reasoning).toBe('Let me think.')
+  })
+})
+
+describe.each(models)('Anthropic’s messages of %s', (model) => {
+  const messages: Anthropic.MessageParam[] = [{ role: 'user', content: 'Hello' }]
+
+  test('whole', async () => {
+    await using t = await openFacesBed([{ text: ['Good ', 'day.'], usage }])
+    const answer = await t.anthropic.messages.create({ model, max_tokens: 50, system: 'Be short.', messages })
+    expect(answer).toMatchObject({ type: 'message', role: 'assistant', stop_reason: 'end_turn', content: [{ type: 'text', text: 'Good day.' }] })
+    expect(answer.usage).toMatchObject({ input_tokens: 60, cache_read_input_tokens: 40, output_tokens: 12 })
+    expect(t.booked).toMatchObject([{ outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } } }])
+  })
+
+  test('streamed', async () => {
+    await using t = await openFacesBed([{ text: ['Good ', 'day.'], usage }])
+    const stream = t.anthropic.messages.stream({ model, max_tokens: 50, messages })
+    const words: string[] = []
+    stream.on('text', (delta) => words.push(delta))
+    const answer = await stream.finalMessage()
+    expect(words).toEqual(['Good ', 'day.'])
+    expect(answer).toMatchObject({ stop_reason: 'end_turn', usage: { input_tokens: 60, cache_read_input_tokens: 40, output_tokens: 12 } })
+    await expect.poll(() => t.booked).toMatchObject([{ outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } } }])
+  })
+
+  test('calls of tools, in a stream and back, with an image as a result', async () => {
+    await using t = await openFacesBed([
+      {
+        text: ['Looking.'],
+        toolCalls: [
+          { id: 'toolu_1', name: 'weather', input: { city: 'Paris' } },
+          { id: 'toolu_2', name: 'weather', input: { city: 'Rome' } },
+        ],
+      },
+      { text: ['Sunny.'] },
+    ])
+    const tools: Anthropic.Tool[] = [{ name: 'weather', description: 'Weather', input_schema: { ...schema, type: 'object' } }]
+    const first = await t.anthropic.messages.stream({ model, max_tokens: 50, messages, tools }).finalMessage()
+    expect(first.stop_reason).toBe('tool_use')
+    const calls = first.content.filter((block) => block.type === 'tool_use')
+    expect(calls.map(({ id, name, input }) => [id, name, input])).toEqual([
+      ['toolu_1', 'weather', { city: 'Paris' }],
+      ['toolu_2', 'weather', { city: 'Rome' }],
+    ])
+    const results: Anthropic.ToolResultBlockParam[] = calls.map(({ id }, i) => ({
+      type: 'tool_result',
+      tool_use_id: id,
+      content: i === 0 ? 'sunny' : [{ type: 'text', text: 'hot' }],
+      is_error: i === 1,
+    }))
+    const second = await t.anthropic.messages.create({
+      model,
+      max_tokens: 50,
+      tools,
+      messages: [...messages, { role: 'assistant', content: first.content }, { role: 'user', content: results }],
+    })
+    expect(second.content).toMatchObject([{ type: 'text', text: 'Sunny.' }])
+  })
+
+  test('what a model thought goes back to it, whoever made the signature', async () => {
+    await using t = await openFacesBed([{ reasoning: 'Let me think.', text: ['Yes.'] }, { text: ['As I said.'] }])
+    const first = await t.anthropic.messages.stream({ model, max_tokens: 5_000, thinking: { type: 'enabled', budget_tokens: 2_000 }, messages }).finalMessage()
+    await t.anthropic.messages.create({
+      model,
+      max_tokens: 50,
+      messages: [...messages, { role: 'assistant', content: first.content }, { role: 'user', content: 'Really?' }],
+    })
+    const sent = JSON.stringify(t.fake.requests[1]?.body)
+    if (model.startsWith('openai/')) expect(sent).toContain('sealed:Let me think.')
+    if (model.startsWith('anthropic/')) expect(sent).toContain('signed:Let me think.')
+    if (model.startsWith('compatible/')) expect(first.content[0]).toMatchObject({ type: 'thinking', thinking: 'Let me think.' })
+  })
+})
+
+describe.each(models)('OpenAI’s responses of %s', (model) => {
+  test('whole', async () => {
+    await using t = await openFacesBed([{ text: ['Good ', 'day.'], usage }])
+    const answer = await t.openai.responses.create({ model, instructions: 'Be short.', input: 'Hello', max_output_tokens: 50 })
+    expect(answer).toMatchObject({
+      status: 'completed',
+      output_text: 'Good day.',
+      usage: { input_tokens: 100, output_tokens: 12, input_tokens_details: { cached_tokens: 40 } },
+    })
+    expect(t.booked).toMatchObject([{ outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } } }])
+  })
+
+  test('streamed: numbered events, and the last says how it ended', async () => {
+    await using t = await openFacesBed([{ text: ['Good ', 'day.'], usage }])
+    const events = await Array.fromAsync(await t.openai.responses.create({ model, input: 'Hello', stream: true }))
+    expect(events.flatMap((event) => (event.type === 'response.output_text.delta' ? event.delta : [])).join('')).toBe('Good day.')
+    expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, i) => i))
+    expect(events.at(-1)).toMatchObject({ type: 'response.completed', response: { usage: { input_tokens: 100 } } })
+    await expect.poll(() => t.booked).toMatchObject([{ outcome: { type: 'used', tokens: { input: 60, cacheRead: 40, output: 12 } } }])
+  })
+
+  test('calls of tools, in a stream and back', async () => {
+    await using t = await openFacesBed([{ toolCalls: [{ id: 'call_1', name: 'weather', input: { city: 'Paris' } }] }, { text: ['Sunny.'] }])
+    const tools: OpenAI.Responses.Tool[] = [{ type: 'function', name: 'weather', description: 'Weather', parameters: schema, strict: true }]
+    const events = await Array.fromAsync(await t.openai.responses.create({ model, input: 'Hello', tools, stream: true }))
+    const call = events.flatMap((event) => (event.type === 'response.output_item.done' && event.item.type === 'function_call' ? event.item : []))[0]
+    expect([call?.call_id, call?.name, JSON.parse(call?.arguments ?? '')]).toEqual(['call_1', 'weather', { city: 'Paris' }])
+    const second = await t.openai.responses.create({
+      model,
+      tools,
+      input: [{ role: 'user', content: 'Hello' }, call!, { type: 'function_call_output', call_id: 'call_1', output: 'sunny' }],
+    })
+    expect(second.output_text).toBe('Sunny.')
+  })
+})

@@ -1,0 +1,235 @@
+/** The model gateway over HTTP. No framework: between the caller's socket and the provider's stand only the checks. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Caller } from '../../identity/index.ts'
+import { AppError, type Log, StepFailure, monotonicMs, newId, toFailure } from '../../kernel/index.ts'
+import { callTargets } from '../failover.ts'
+import type { Asked, Models } from '../models.ts'
+import { factsOf } from '../request-facts.ts'
+import { type Attempting, makeAttempt } from './attempt.ts'
+import { type Client, clientOf } from './client.ts'
+import { countTokens } from './count-tokens.ts'
+import { type Endpoint, findEndpoint, ownsPath } from './endpoints.ts'
+import { type Refused, type Vendor, errorBody, retryHeaders, toRefused } from './face.ts'
+import { type FaceCall, readCall } from './face-call.ts'
+import { type Ledger, noLedger } from './ledger.ts'
+import { listModels } from './list-models.ts'
+import { ProviderRefusal } from './relay.ts'
+import { drainBytesMax, parseBody, readBytes, refuse } from './request-body.ts'
+
+export type FacesOptions = {
+  models: Models
+  /** Whose secret this is; undefined when it is nobody's. */
+  authenticate(secret: string): Promise<Caller | undefined>
+  /** Throws when the request names a host, or comes from a page, that this server does not answer to. */
+  checkAddress?(host: string | undefined, origin: string | undefined): void
+  /** Names of routes of this tenant, for the list of models. */
+  routeNames?(tenantId: string): Promise<readonly string[]>
+  ledger?: Ledger | undefined
+  bodyBytesMax: number
+  log: Log
+}
+
+export type Faces = {
+  /** Whether the address belongs to the faces. */
+  owns(path: string | undefined): boolean
+  /** Answers, whatever comes. Resolves when the request is over. */
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+}
+
+/** Facts of a call that its one line in the log tells. */
+type Facts = Record<string, unknown>
+
+export function openFaces(options: FacesOptions): Faces {
+  return {
+    owns: (path) => path !== undefined && ownsPath(path),
+    async handle(request, response) {
+      const startedAt = monotonicMs()
+      const requestId = newId()
+      const client = clientOf(response)
+      const facts: Facts = { requestId, method: request.method, path: (request.url ?? '').slice(0, 200) }
+      const vendor: Vendor = request.url?.startsWith('/anthropic/') ? 'anthropic' : 'openai'
+      try {
+        await serve({ request, client, requestId, facts, options })
+      } catch (error) {
+        await refuseCall({ error, request, response, client, vendor, requestId, facts, log: options.log })
+      }
+      facts['status'] = response.statusCode
+      facts['ms'] = Math.round((monotonicMs() - startedAt) * 10) / 10
+      options.log.info('model request', facts)
+    },
+  }
+}
+
+type Serving = { request: IncomingMessage; client: Client; requestId: string; facts: Facts; options: FacesOptions }
+
+async function serve({ request, client, requestId, facts, options }: Serving): Promise<void> {
+  options.checkAddress?.(request.headers.host, header(request, 'origin'))
+  const endpoint = findEndpoint(request.method ?? '', request.url ?? '')
+  const caller = await admit(request, options)
+  Object.assign(facts, { tenantId: caller.tenantId, keyId: caller.keyId })
+  if (endpoint.type === 'models') return sendModels(endpoint, { client, requestId, caller, options })
+  const body = parseBody(await readBytes(request, options.bodyBytesMax))
+  const call = readCall(endpoint.face, body)
+  Object.assign(facts, { model: call.model, isStream: call.isStream })
+  const asked = askedOf(request, call, caller)
+  if (endpoint.type === 'count') return countTokens({ call, asked, client, models: options.models, headers: forwarded(request, call), requestId })
+  await answerCall({ request, client, requestId, facts, options, call, asked, caller })
+}
+
+async function answerCall({
+  request,
+  client,
+  requestId,
+  facts,
+  options,
+  call,
+  asked,
+  caller,
+}: Serving & { call: FaceCall; asked: Asked; caller: Caller }): Promise<void> {
+  const { models, ledger = noLedger, log } = options
+  const { targets, escalates } = await models.resolve(call.model, asked)
+  const attempting: Attempting = {
+    ...{ call, client, models, ledger, requestId, escalates },
+    account: { tenantId: caller.tenantId, keyId: caller.keyId, session: asked.session, tags: asked.tags },
+    headers: forwarded(request, call),
+    onSettled: (outcome, target) =>
+      Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) }),
+  }
+  const ended = await callTargets(targets, {
+    health: models.health,
+    name: call.model,
+    // A client that tries again is a loop already.
+    mayRepeat: !(Number(header(request, 'x-stainless-retry-count')) > 0),
+    signal: client.signal,
+    attempt: (attempt) => makeAttempt(attempt, attempting),
+    onFailed: ({ target, number }, { code, message }) => log.debug('model attempt failed', { requestId, target: target.model, number, code, message }),
+  })
+  Object.assign(facts, { target: ended.target.model, attempts: ended.attempts })
+  if (ended.cutBy) Object.assign(facts, { code: ended.cutBy.code, isCut: true })
+  else if (client.signal.aborted) facts['code'] = 'aborted'
+}
+
+/** `Authorization: Bearer` as OpenAI's clients send it, or `x-api-key` as Anthropic's do. */
+async function admit(request: IncomingMessage, { authenticate }: FacesOptions): Promise<Caller> {
+  const [, bearer] = /^Bearer +(\S+) *$/i.exec(header(request, 'authorization') ?? '') ?? []
+  const secret = header(request, 'x-api-key') ?? bearer
+  if (secret === undefined) throw refuse('unauthenticated', 'A key of Longhaul is needed: Authorization: Bearer lh_… or x-api-key: lh_…')
+  const caller = await authenticate(secret)
+  if (!caller) throw refuse('unauthenticated', 'This key is not one of Longhaul, or it was revoked. Make one with: longhaul keys create.')
+  if (!caller.permissions.includes('models:call')) throw refuse('forbidden', `This needs the permission models:call, which the key ${caller.name} lacks.`)
+  return caller
+}
+
+function sendModels(
+  { id, vendor }: Extract<Endpoint, { type: 'models' }>,
+  { client, requestId, caller, options }: { client: Client; requestId: string; caller: Caller; options: FacesOptions },
+): Promise<void> {
+  const names = async () => [...((await options.routeNames?.(caller.tenantId)) ?? []), 'default']
+  return listModels({ id, vendor, names, models: options.models }).then((answer) => {
+    const text = JSON.stringify(answer)
+    client.begin(200, {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+      'x-request-id': requestId,
+      'x-content-type-options': 'nosniff',
+    })
+    client.end(text)
+  })
+}
+
+function askedOf(request: IncomingMessage, call: FaceCall, caller: Caller): Asked {
+  const session = header(request, 'x-longhaul-session')
+  return {
+    tenantId: caller.tenantId,
+    keyId: caller.keyId,
+    keyName: caller.name,
+    session: session?.slice(0, 200),
+    user: call.user,
+    tags: tagsOf(header(request, 'x-longhaul-tags')),
+    get request() {
+      return factsOf(call) // Only a route looks at it.
+    },
+  }
+}
+
+const tagsMax = 16
+
+/** `team=search, stage=test` */
+function tagsOf(text: string | undefined): Record<string, string> | undefined {
+  if (text === undefined) return undefined
+  const pairs = text.split(',').map((pair) => pair.split('=').map((part) => part.trim()))
+  if (pairs.length > tagsMax || pairs.some(([name, value, ...more]) => !name || !value || more.length > 0 || name.length > 64 || value.length > 64)) {
+    throw refuse('bad_request', `x-longhaul-tags: must be at most ${tagsMax} pairs such as "team=search, stage=test", each part of at most 64 characters.`)
+  }
+  return Object.fromEntries(pairs) as Record<string, string> // Pairs, as was just seen.
+}
+
+/** Nothing of the caller's travels on but what the language needs: no key, no cookie, no address. */
+function forwarded(request: IncomingMessage, { face }: FaceCall): Record<string, string> {
+  const names = face === 'messages' ? ['anthropic-version', 'anthropic-beta'] : ['openai-beta']
+  const given = names.flatMap((name) => {
+    const value = header(request, name)
+    return value === undefined ? [] : [[name, value.slice(0, 1_000)]]
+  })
+  return { 'user-agent': 'longhaul', ...(face === 'messages' ? { 'anthropic-version': '2023-06-01' } : {}), ...Object.fromEntries(given) }
+}
+
+function header(request: IncomingMessage, name: string): string | undefined {
+  const value = request.headers[name]
+  return Array.isArray(value) ? value[0] : value
+}
+
+type Refusing = {
+  error: unknown
+  request: IncomingMessage
+  response: ServerResponse
+  client: Client
+  vendor: Vendor
+  requestId: string
+  facts: Facts
+  log: Log
+}
+
+/** The error in the caller's own language. After an answer has begun there is nothing more to say here: its last event said it. */
+async function refuseCall({ error, request, response, client, vendor, requestId, facts, log }: Refusing): Promise<void> {
+  const isExpected = error instanceof StepFailure || (error instanceof AppError && error.code !== 'internal')
+  const failure = isExpected ? toFailure(error) : { message: 'Internal error.', code: 'internal', retryable: false }
+  facts['code'] = failure.code
+  if (!isExpected) log.error('model request failed', { requestId, error })
+  if (client.hasBegun()) return client.end()
+  if (client.signal.aborted && failure.code === 'aborted') return
+  const refused = inOwnWords(error, toRefused(vendor, failure))
+  const text = JSON.stringify(errorBody(vendor, refused, requestId))
+  // A body that has not been read to its end leaves the connection in the middle of a request.
+  const isUnread = !request.complete
+  client.begin(refused.status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'x-request-id': requestId,
+    'x-content-type-options': 'nosniff',
+    ...(refused.status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+    ...(isUnread ? { connection: 'close' } : {}),
+    ...retryHeaders(refused),
+  })
+  client.end(text)
+  if (isUnread) drain(request, response)
+}
+
+/** OpenAI's errors also name the field, and have codes that programs look at. */
+function inOwnWords(error: unknown, refused: Refused): Refused {
+  if (!(error instanceof ProviderRefusal) || (refused.status !== 400 && refused.status !== 404)) return refused
+  const { param, code } = error.error
+  return { ...refused, status: error.status === 422 ? 422 : refused.status, param: shortText(param) ?? null, code: shortText(code) ?? refused.code }
+}
+
+const shortText = (value: unknown) => (typeof value === 'string' && value.length <= 200 ? value : undefined)
+
+/** Most clients listen only when they have sent all. Bounded in bytes, and in time by the server's own limit for a request. */
+function drain(request: IncomingMessage, response: ServerResponse): void {
+  let bytes = 0
+  request.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    if (bytes > drainBytesMax) response.destroy()
+  })
+  request.resume()
+}

@@ -1,0 +1,32 @@
+/** Where calls are admitted against budgets and booked: what the faces need of it. */
+import type { Outcome } from './spent.ts'
+
+export type LedgerCall = {
+  tenantId: string
+  keyId: string
+  user?: string | undefined
+  session?: string | undefined
+  tags?: Record<string, string> | undefined
+  /** `provider/model`, as it is about to be called. */
+  model: string
+  inputBytes: number
+  inputTokensMax?: number | undefined
+  outputTokensMax?: number | undefined
+}
+
+export type Admitted = { isAdmitted: true; reservation: unknown; outputTokensMax: number | undefined }
+/** `refillsAt` is an instant in ISO 8601, or null when it never does. */
+export type NotAdmitted = { isAdmitted: false; refusal: { message: string; refillsAt: string | null } }
+
+export type Ledger = {
+  /** Before each request to a provider. Rejects when it cannot be known: then nothing may be called. */
+  admit(call: LedgerCall): Promise<Admitted | NotAdmitted>
+  /** Exactly once after it, whatever became of it. Never rejects. */
+  settle(reservation: unknown, outcome: Outcome): Promise<void>
+}
+
+/** Without budgets: everything is admitted, and the log is all that is booked. */
+export const noLedger: Ledger = {
+  admit: async ({ outputTokensMax }) => ({ isAdmitted: true, reservation: undefined, outputTokensMax }),
+  settle: async () => {},
+}

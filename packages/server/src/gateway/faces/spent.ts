@@ -1,0 +1,28 @@
+/** What one attempt used, and what is booked of it. */
+import { type TokenBuckets, outputTotal, tokensOfBytes } from './token-buckets.ts'
+
+export type Spent = {
+  /** The request has reached a provider: from here on it may cost something. */
+  isSent: boolean
+  /** The provider answered with a refusal, which costs nothing. */
+  isRefused: boolean
+  /** As the provider told it, so far. */
+  tokens: TokenBuckets | undefined
+  /** How much of an answer has come, about. */
+  outputBytes: number
+}
+
+export const nothingSpent = (): Spent => ({ isSent: false, isRefused: false, tokens: undefined, outputBytes: 0 })
+
+/** What becomes of the reservation of an attempt. */
+export type Outcome = { type: 'used'; tokens: TokenBuckets; isFailed?: boolean } | { type: 'never-happened' } | { type: 'unknown'; outputBytes: number }
+
+export function outcomeOf(spent: Spent, isComplete: boolean): Outcome {
+  const { tokens, outputBytes } = spent
+  if (tokens && isComplete) return { type: 'used', tokens }
+  if (!spent.isSent || spent.isRefused) return { type: 'never-happened' }
+  if (!tokens) return { type: 'unknown', outputBytes }
+  // Anthropic counts the input when it begins and the output when it ends: of an answer that broke off, the second is missing.
+  const seen = Math.max(0, tokensOfBytes(outputBytes) - outputTotal(tokens))
+  return { type: 'used', tokens: { ...tokens, output: tokens.output + seen }, isFailed: true }
+}

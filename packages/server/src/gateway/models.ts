@@ -1,0 +1,141 @@
+/** The models that can be had here: which targets a name stands for, and what is known of their health. Shared by agents and by the faces over HTTP. */
+import { type Log, StepFailure } from '../kernel/index.ts'
+import type { Target } from './failover.ts'
+import { type Health, openHealth } from './health.ts'
+import { isKeyedName, keyedProviders } from './provider-table.ts'
+import { type Provider, type ProviderSettings, configureProviders } from './providers.ts'
+import type { WatchLimits } from './watch.ts'
+import { answerBytesMax, boundedFetch } from './wire.ts'
+
+/** Who asks and for what, as far as a route may look at it. */
+export type Asked = {
+  tenantId?: string | undefined
+  keyId?: string | undefined
+  keyName?: string | undefined
+  agent?: string | undefined
+  session?: string | undefined
+  user?: string | undefined
+  tags?: Readonly<Record<string, string>> | undefined
+  /** Of the request: what is cheap to know. */
+  request?: Readonly<RequestFacts> | undefined
+}
+
+export type RequestFacts = {
+  face: string
+  bytes: number
+  messageCount: number
+  toolCount: number
+  hasImages: boolean
+  wantsJson: boolean
+  isStream: boolean
+  /** Of the last message of the user: its beginning. */
+  text: string
+}
+
+/** What a route says of a request: its targets in the order in which they are asked, and whether an answer that does not fit is asked of the next one. */
+export type Picked = { models: readonly string[]; escalates: boolean }
+
+/** Undefined when there is no route of that name. */
+export type PickTargets = (name: string, asked: Asked) => Promise<Picked | undefined>
+
+export type Resolved = { targets: readonly Target[]; escalates: boolean }
+
+export type ModelsOptions = ProviderSettings & {
+  /** What `default` stands for, as `provider/model` or the name of a route. Absent: the usual model of the first provider that is configured. */
+  model?: string | undefined
+  /** The longest silence: before the first word, and between two. */
+  timeoutMs: number
+  /** The longest a whole call may take. Absent: ten times `timeoutMs`. */
+  totalMsMax?: number
+  answerBytesMax?: number
+  pickTargets?: PickTargets | undefined
+  log: Log
+}
+
+export type Models = {
+  providers: ReadonlyMap<string, Provider>
+  defaultModel: string
+  health: Health
+  limits: WatchLimits
+  answerBytesMax: number
+  fetch: typeof globalThis.fetch
+  log: Log
+  /** At least one. Rejects with a `StepFailure` that names the remedy. */
+  resolve(name: string, asked: Asked): Promise<Resolved>
+}
+
+/** Throws an `AppError` when a setting cannot be right. A model that cannot be had fails its calls, not the start. */
+export function openModels(options: ModelsOptions): Models {
+  const providers = configureProviders(options)
+  const first = [...providers.values()][0]! // The offline stand-in is always there.
+  const defaultModel = options.model || `${first.name}/${first.model}`
+  const bytesMax = options.answerBytesMax ?? answerBytesMax
+  return {
+    providers,
+    defaultModel,
+    health: openHealth(),
+    limits: { silenceMsMax: options.timeoutMs, totalMsMax: options.totalMsMax ?? options.timeoutMs * 10 },
+    answerBytesMax: bytesMax,
+    fetch: boundedFetch(bytesMax),
+    log: options.log,
+    async resolve(name, asked) {
+      const wanted = name === 'default' ? defaultModel : name
+      const direct = findModel(providers, wanted)
+      if (direct) return { targets: [direct], escalates: false }
+      const picked = wanted.includes('/') ? undefined : await options.pickTargets?.(wanted, asked)
+      // A target whose provider has no key here is left out, as long as another one has.
+      const targets = picked?.models.flatMap((model) => findModel(providers, model) ?? [])
+      if (picked && targets && targets.length > 0) return { targets, escalates: picked.escalates }
+      if (picked) throw unknown(whyNoTarget(providers, wanted, picked))
+      const bare = findBare(providers, wanted)
+      if (bare) return { targets: [bare], escalates: false }
+      throw unknown(whyNoModel(providers, wanted))
+    },
+  }
+}
+
+const unknown = (message: string) => new StepFailure({ message, code: 'unknown_model', retryable: false })
+
+function findModel(providers: ReadonlyMap<string, Provider>, model: string): Target | undefined {
+  const slash = model.indexOf('/')
+  const provider = slash > 0 ? providers.get(model.slice(0, slash)) : undefined
+  if (!provider || slash === model.length - 1) return undefined
+  return provider.name !== 'offline' || model === 'offline/planner' ? { provider, model } : undefined
+}
+
+/** Programs that were written for one vendor name their models without it. */
+function findBare(providers: ReadonlyMap<string, Provider>, name: string): Target | undefined {
+  const all = [...providers.values()]
+  const provider =
+    all.find(({ model, isOwnServer }) => isOwnServer && model === name) ?? all.find(({ prefixes }) => prefixes.some((prefix) => name.startsWith(prefix)))
+  return provider && { provider, model: `${provider.name}/${name}` }
+}
+
+function whyNoModel(providers: ReadonlyMap<string, Provider>, model: string): string {
+  const shown = JSON.stringify(model.slice(0, 200))
+  const bare = Object.entries(keyedProviders).find(([, { prefixes }]) => prefixes.some((prefix) => model.startsWith(prefix)))
+  const name = model.includes('/') ? model.slice(0, model.indexOf('/')) : (bare?.[0] ?? '')
+  if (isKeyedName(name)) {
+    const { keySetting, label } = keyedProviders[name]
+    return providers.has(name)
+      ? `The model ${shown} has no name after the slash.`
+      : `The model ${shown} needs a key of ${label}. Set ${keySetting} and start again.`
+  }
+  if (name === 'compatible' && !providers.has('compatible')) {
+    return `The model ${shown} needs an OpenAI-compatible server. Set LONGHAUL_OPENAI_COMPATIBLE_BASE_URL and LONGHAUL_OPENAI_COMPATIBLE_MODEL and start again.`
+  }
+  const usable = usualModels(providers).join(', ')
+  return `There is no model and no route ${shown}. A model is written provider/model; here for example: ${usable}.`
+}
+
+function whyNoTarget(providers: ReadonlyMap<string, Provider>, route: string, { models }: Picked): string {
+  const [first] = models
+  if (first === undefined) return `No target of the route ${JSON.stringify(route)} fits this request. Give it one without a condition.`
+  return `The route ${JSON.stringify(route)} has no target that can be had here. ${whyNoModel(providers, first)}`
+}
+
+/** The usual model of each provider. */
+export const usualModels = (providers: ReadonlyMap<string, Provider>): string[] => [...providers.values()].map(({ name, model }) => `${name}/${model}`)
+
+/** Whether everything that could answer is the stand-in. */
+export const isOffline = ({ defaultModel }: Pick<Models, 'defaultModel'>): boolean => defaultModel.startsWith('offline/')
