@@ -12,8 +12,9 @@ export type OpPath = z.infer<typeof OpPath>
 /**
  * Kinds of steps. The worker executes `step` and `tool`; the server executes the others for it.
  * `exec` is a command in the run's sandbox, `files` reads or writes there, `artifact` stores a file that the answer shows.
+ * `connect` asks what tools the agent's connections have, `call` calls one of them, or a stock tool that needs the server's network.
  */
-export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact'] as const
+export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact', 'connect', 'call'] as const
 export const StepKind = z.enum(stepKinds)
 export type StepKind = z.infer<typeof StepKind>
 

@@ -2,6 +2,18 @@ export { Agent, AgentManifest, ToolSummary, VersionName, agentOperations, getAge
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export {
+  Connection,
+  ConnectionName,
+  HostPattern,
+  McpConnection,
+  OpenApiConnection,
+  SecretName,
+  SecretRef,
+  ToolLimits,
+  ToolPattern,
+  limitsFor,
+} from './connections.ts'
+export {
   CodeFile,
   Deployment,
   RollbackGuard,
@@ -34,5 +46,8 @@ export type { RunAction } from './run-state.ts'
 export { Run, Wait, cancelRun, getRun, getStep, listRunEvents, listRuns, retryRun, runOperations, signalRun, startRun } from './runs.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export { System, getSystem, systemOperations } from './system.ts'
+export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, resultSources, serverToolNames, serverTools } from './tool-calls.ts'
+export type { ServerTool } from './tool-calls.ts'
+export { DefinitionChange, Tool, approveTool, limitTool, listTools, refreshTools, toolKinds, toolOperations, toolStates } from './tools.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

@@ -1,5 +1,5 @@
 /** The context that durable code is given: each method numbers, names and checks an operation and asks the execution for it. */
-import type { ExecResult, FilePart, FilesResult, Json, ModelReply, StepKind, ToolResult } from '@longhaul/protocol'
+import type { CallResult, ConnectResult, ExecResult, FilePart, FilesResult, Json, ModelReply, StepKind, ToolResult } from '@longhaul/protocol'
 import { type Context, StepFailed, TerminalFailure, type Tool } from './agent.ts'
 import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'
@@ -10,7 +10,12 @@ import { startStep, startTool, toRetryPolicy } from './work.ts'
 
 /** Executes a tool as an operation. For the agent loop; durable code calls functions instead. */
 export const runTool = Symbol('runTool')
-export type LoopContext = Context & { [runTool](call: { name: string; tool: Tool; input: Json; parsed: unknown }): Promise<ToolResult> }
+/** Asks what tools the connections have. */
+export const connectTools = Symbol('connectTools')
+export type LoopContext = Context & {
+  [runTool](call: { name: string; tool: Tool; input: Json; parsed: unknown }): Promise<ToolResult>
+  [connectTools](connections: readonly string[]): Promise<ConnectResult>
+}
 
 type ContextOptions = { execution: Execution; dataDir: string; scope?: Scope; signal?: () => AbortSignal }
 
@@ -99,6 +104,7 @@ export function createContext({
       const reply = await askServer<ModelReply>('model', model, { model, prefix: after?.op, instructions, tools, append, outputTokensMax })
       return { ...reply, op }
     },
+    tool: async (name, input) => askServer<CallResult>('call', firstLine(name), { tool: name, input }),
     artifact: async ({ name, mediaType, title, content }) =>
       askServer<FilePart>('artifact', firstLine(name), { name, mediaType, title, base64: Buffer.from(content).toString('base64') }),
 
@@ -117,6 +123,8 @@ export function createContext({
       for (const branch of settled) if (branch.status === 'rejected') throw branch.reason
       return settled.map((branch) => (branch.status === 'fulfilled' ? branch.value : undefined)) as never // One per branch, in their order.
     },
+
+    [connectTools]: async (connections) => askServer<ConnectResult>('connect', firstLine(connections.join(' ')), { connections }),
 
     [runTool]: async ({ name, tool, input, parsed }) => {
       const text = encode(input, `The input of tool ${JSON.stringify(name)}`)

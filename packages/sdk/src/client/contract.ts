@@ -1,4 +1,5 @@
 import {
+  approveTool,
   cancelRun,
   createKey,
   decideApproval,
@@ -7,11 +8,14 @@ import {
   getRun,
   getStep,
   getSystem,
+  limitTool,
   listAgents,
   listApprovals,
   listKeys,
   listRunEvents,
   listRuns,
+  listTools,
+  refreshTools,
   retryRun,
   signalRun,
   startRun,
@@ -24,6 +28,7 @@ export const contract = {
   runs: { start: startRun, get: getRun, list: listRuns, events: listRunEvents, step: getStep, cancel: cancelRun, retry: retryRun, signal: signalRun },
   approvals: { list: listApprovals, decide: decideApproval },
   agents: { list: listAgents, get: getAgent },
+  tools: { list: listTools, refresh: refreshTools, approve: approveTool, limit: limitTool },
   keys: { create: createKey, list: listKeys, delete: deleteKey },
   system: { get: getSystem },
 } as const satisfies Record<string, Record<string, Operation>>
