@@ -1,6 +1,7 @@
 /** What this installation was told. The only reader of the environment. */
 import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
+import { searchProviders } from './tools/index.ts'
 
 const integer = (min: number, max: number) =>
   z
@@ -50,6 +51,21 @@ export const settings = {
   LONGHAUL_OPENAI_COMPATIBLE_MODEL: z.string().max(200).optional().describe('Model to ask for there.'),
   LONGHAUL_OPENAI_COMPATIBLE_API_KEY: secret.optional().describe('Its key, if it wants one.'),
   LONGHAUL_BODY_BYTES_MAX: integer(1_000, 16_000_000).default(1_000_000).describe('Largest request body.'),
+  LONGHAUL_SECRETS_FILE: folder
+    .optional()
+    .describe(
+      'YAML file with the secrets that tools of connections need: for each its `value`, the `hosts` it may be sent to, and `agents` if not all may use it.',
+    ),
+  LONGHAUL_TOOLS_PRIVATE_HOSTS: z
+    .string()
+    .max(10_000)
+    .default('')
+    .describe(
+      'Hosts that are not on the public internet and that tools may reach, as `host` or `host:port`, separated by commas. Absent: none, this machine included.',
+    ),
+  LONGHAUL_SEARCH_PROVIDER: z.enum(searchProviders).optional().describe('Who answers the stock tool `web_search`.'),
+  LONGHAUL_SEARCH_API_KEY: secret.optional().describe('Its key. SearXNG needs none.'),
+  LONGHAUL_SEARCH_BASE_URL: httpUrl.optional().describe('Its address, when it is another than the provider’s own. SearXNG needs it.'),
   OPENAI_API_KEY: secret.optional().describe('Makes OpenAI’s models available.'),
   ANTHROPIC_API_KEY: secret.optional().describe('Makes Anthropic’s models available.'),
   GOOGLE_GENERATIVE_AI_API_KEY: secret.optional().describe('Makes Google’s models available.'),
@@ -70,6 +86,10 @@ const Config = z
     }
     needs('LONGHAUL_OPENAI_COMPATIBLE_BASE_URL', 'LONGHAUL_OPENAI_COMPATIBLE_MODEL')
     needs('LONGHAUL_OPENAI_COMPATIBLE_MODEL', 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL')
+    needs('LONGHAUL_SEARCH_API_KEY', 'LONGHAUL_SEARCH_PROVIDER')
+    needs('LONGHAUL_SEARCH_BASE_URL', 'LONGHAUL_SEARCH_PROVIDER')
+    if (config.LONGHAUL_SEARCH_PROVIDER === 'searxng') needs('LONGHAUL_SEARCH_PROVIDER', 'LONGHAUL_SEARCH_BASE_URL')
+    else needs('LONGHAUL_SEARCH_PROVIDER', 'LONGHAUL_SEARCH_API_KEY')
     needs('LONGHAUL_OPENAI_COMPATIBLE_API_KEY', 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL')
   })
 export type Config = z.infer<typeof Config>

@@ -11,6 +11,7 @@ import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openKeys } from './identity/index.ts'
 import { type Log, monotonicMs } from './kernel/index.ts'
 import { type Capabilities, openSandboxes } from './sandbox/index.ts'
+import { openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
@@ -94,6 +95,21 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
+  const tools = openTools({
+    db,
+    log,
+    version,
+    secretsFile: config.LONGHAUL_SECRETS_FILE,
+    privateHosts: parseHosts(config.LONGHAUL_TOOLS_PRIVATE_HOSTS),
+    ...(config.LONGHAUL_SEARCH_PROVIDER && {
+      search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },
+    }),
+    manifestOf: agents.manifestOf,
+    liveVersionOf: async (tenantId, agent) => (await agents.find(tenantId, agent))?.version,
+    folderOf: agents.folderOf,
+  })
+  onStop('tools', tools.stop)
+
   const workers = openWorkers({
     log,
     command: [process.execPath, '--conditions=longhaul-source', '--enable-source-maps', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
@@ -112,7 +128,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     log,
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
-    executors: makeExecutors({ gateway, sandboxes, files, folderOf: agents.folderOf }),
+    executors: makeExecutors({ gateway, sandboxes, files, tools, folderOf: agents.folderOf }),
     execute: workers.execute,
     onReleased: workers.release,
   })
@@ -130,6 +146,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       ...runServices({ db, engine, agents }),
       agents,
       deployments,
+      tools,
       keys,
       stopping: stopping.signal,
       log,

@@ -11,7 +11,7 @@ import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack,
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
 import { pageBy } from './page.ts'
-import { type LiveRow, findBundle, findLive, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
+import { type LiveRow, findBundle, findLive, findManifest, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
 
 export type Agents = ReturnType<typeof openAgents>
 
@@ -84,6 +84,8 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     },
     /** Resolves when a worker has said how loading the version went, and that is recorded. */
     whenLoaded: (at: Place) => new Promise<void>((resolve) => waiting.set(at.folder, [...(waiting.get(at.folder) ?? []), resolve])),
+    /** What the version's code says of itself, once a worker has loaded it. */
+    manifestOf: ({ tenantId, agent, version }: Pick<Place, 'tenantId' | 'agent' | 'version'>) => findManifest(db, tenantId, agent, version),
     async list(tenantId: string): Promise<Agent[]> {
       return (await listLive(db, tenantId)).map(toAgent)
     },

@@ -9,6 +9,7 @@ import type { Implementation } from './implement.ts'
 import { keyImplementations } from './keys.ts'
 import { type RunService, runImplementations } from './runs.ts'
 import { type SystemService, systemImplementations } from './system.ts'
+import { type ToolService, toolImplementations } from './tools.ts'
 
 export type Services = {
   runs: RunService
@@ -16,6 +17,7 @@ export type Services = {
   approvals: ApprovalService
   agents: AgentService
   deployments: DeploymentService
+  tools: ToolService
   keys: Keys
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
@@ -28,6 +30,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),
+  ...toolImplementations(services.tools),
   ...keyImplementations(services.keys),
   ...systemImplementations(services.system),
 ]

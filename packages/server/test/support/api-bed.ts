@@ -10,6 +10,7 @@ import type { Gateway } from '../../src/gateway/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
 import { AppError, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openSandboxes } from '../../src/sandbox/index.ts'
+import { openTools } from '../../src/tools/index.ts'
 import { makeDatabase } from './postgres.ts'
 
 export type RunStart = Extract<ServerFrame, { type: 'run.start' }>
@@ -31,6 +32,15 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
   const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog })
   const files = openFiles({ db, folder: join(dataDir, 'blobs') })
+  const tools = openTools({
+    db,
+    log: silentLog,
+    version: 'test',
+    privateHosts: [],
+    manifestOf: async () => undefined,
+    liveVersionOf: async () => undefined,
+    folderOf: () => dataDir,
+  })
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()
   const engine = openEngine({
@@ -39,7 +49,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     leaseMs: 60_000,
     pollMs: 50,
     toMessages,
-    executors: makeExecutors({ gateway, sandboxes, files: wrapFiles(files), folderOf: () => dataDir }),
+    executors: makeExecutors({ gateway, sandboxes, files: wrapFiles(files), tools, folderOf: () => dataDir }),
     execute(assignment) {
       assignments.set(assignment.id, assignment)
       const opening = openings[assignment.agent]
@@ -56,6 +66,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       ...runServices({ db, engine, agents: { find, list: async () => [], canaryFor: async () => undefined } }),
       agents: { find, list: async () => [] },
       deployments: openDeployments({ db, log: silentLog, agents: openAgents({ db, log: silentLog, dataDir, agentsDir: dataDir }), warm: () => {} }),
+      tools,
       keys,
       stopping: new AbortController().signal,
       log: silentLog,
@@ -104,6 +115,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     loseWorkerOf: (runId: string) => assignments.get(runId)?.interrupt('worker_lost', 'The worker process is gone.', true),
     async [Symbol.asyncDispose]() {
       await engine.stop()
+      await tools.stop()
       await keys.stop()
       await sandboxes.stop()
       await database[Symbol.asyncDispose]()
