@@ -2,7 +2,7 @@
 import { type CallToolResult, type Client, ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client'
 import type { Json } from '@longhaul/protocol'
 import { StepFailure } from '../../kernel/index.ts'
-import { failed, httpFailure, networkFailure } from '../failures.ts'
+import { causes, failed, httpFailure, networkFailure } from '../failures.ts'
 import { type McpClients, type McpTarget, SessionGone } from './clients.ts'
 import { type Definition, shorten, toDefinition, visibleText } from './definition.ts'
 
@@ -103,7 +103,14 @@ function toStepFailure(error: unknown, who: string, isRepeatable: boolean): Step
       inner,
     )
   if (inner instanceof SdkError && inner.code === SdkErrorCode.ConnectionClosed) return failed('away', `${who} closed the connection.`, isRepeatable, inner)
-  const said = shorten(visibleText(inner instanceof Error ? inner.message : String(inner)), 1_000)
+  const said = shorten(
+    visibleText(
+      causes(inner)
+        .map(({ message }) => message)
+        .join(': ') || String(inner),
+    ),
+    1_000,
+  )
   if (inner instanceof ProtocolError) return failed('tool_server', `${who} refused: ${said}`, false, inner)
   return failed('bad_answer', `${who} answered what is no MCP: ${said}`, false, inner)
 }
