@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
-import { httpApi, implementAll, listen } from './api/index.ts'
+import { httpApi, implementAll, listen, mcpEndpoint } from './api/index.ts'
 import { type Config, workerEnvironment } from './config.ts'
 import { checkDatabase, migrate, openDb, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
@@ -141,9 +141,12 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('deployments', deployments.stop)
 
   const stopping = new AbortController()
+  const ofRuns = runServices({ db, engine, agents })
+  const mcp = mcpEndpoint({ ...ofRuns, agents, log, version, bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX })
+  onStop('MCP', mcp.stop)
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents }),
+      ...ofRuns,
       agents,
       deployments,
       tools,
@@ -167,6 +170,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     }),
     authenticate: keys.authenticate,
     findFile: files.find,
+    mcp,
     health: () => engine.assertHealthy(),
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,

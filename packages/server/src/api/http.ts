@@ -9,12 +9,14 @@ import { type FindFile, sendFile } from './files.ts'
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
+import type { McpEndpoint } from './mcp.ts'
 
 export type ApiOptions = {
   implementations: readonly Implementation[]
   /** Whose secret this is; undefined when it is nobody's. */
   authenticate(secret: string): Promise<Caller | undefined>
   findFile: FindFile
+  mcp: Pick<McpEndpoint, 'handle'>
   /** Rejects, with why, while the server cannot do its work. */
   health(): Promise<void>
   /** The built console. */
@@ -43,6 +45,10 @@ export function httpApi(options: ApiOptions): Api {
   app.get('/v1/files/:fileId', async (c) => {
     const caller = await admit(c, 'files:read', options)
     return sendFile(await options.findFile(caller, fileIdOf(c)), fileIdOf(c), c.req.method)
+  })
+  app.all('/mcp', async (c) => {
+    c.var.facts['operation'] = 'mcp'
+    return options.mcp.handle(await admit(c, 'agents:read', options), c.req.raw)
   })
   for (const [path, methods] of offered()) {
     app.all(path, (c) => {

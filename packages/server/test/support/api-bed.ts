@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Agent, type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
 import { type Files, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
-import { httpApi, implementAll } from '../../src/api/index.ts'
+import { httpApi, implementAll, mcpEndpoint } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import type { Gateway } from '../../src/gateway/index.ts'
 import { openKeys } from '../../src/identity/index.ts'
@@ -61,10 +61,13 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const keys = openKeys({ db, log: silentLog })
   const find = async (_: string, name: string): Promise<Agent | undefined> =>
     name in openings ? { name, version: 'v1', status: 'ready', problem: null, manifest: null, deployedAt: '2026-01-02T03:04:05.678Z' } : undefined
+  const list = async () => Promise.all(Object.keys(openings).map((name) => find('', name))).then((found) => found.flatMap((agent) => agent ?? []))
+  const ofRuns = runServices({ db, engine, agents: { find, list, canaryFor: async () => undefined } })
+  const mcp = mcpEndpoint({ ...ofRuns, agents: { find, list }, log: silentLog, version: 'test', bodyBytesMax: 1_000_000, patienceMs: 20_000 })
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents: { find, list: async () => [], canaryFor: async () => undefined } }),
-      agents: { find, list: async () => [] },
+      ...ofRuns,
+      agents: { find, list },
       deployments: openDeployments({ db, log: silentLog, agents: openAgents({ db, log: silentLog, dataDir, agentsDir: dataDir }), warm: () => {} }),
       tools,
       keys,
@@ -74,6 +77,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     }),
     authenticate: keys.authenticate,
     findFile: files.find,
+    mcp,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,
     host: '127.0.0.1',
@@ -81,6 +85,8 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     log: silentLog,
   })
   return {
+    app,
+    keys,
     db,
     /** The runs as they came to workers, in order. */
     starts,
@@ -95,6 +101,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
         return (await response.json()) as Body
       }
       return {
+        secret,
         id,
         name,
         ask,

@@ -235,6 +235,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     implementations: implementAll(services),
     authenticate,
     findFile: async () => undefined,
+    mcp: { handle: async () => new Response('mcp') },
     health: async () => {},
     consoleFolder: '/nowhere',
     host: '127.0.0.1',
