@@ -39,7 +39,7 @@ const webUrl = z.string().min(1).max(2_000).describe('Full address, for example 
 export const serverTools = {
   calculator: {
     description:
-      'Calculates exactly, with 40 digits: + - * / % ^, parentheses, comparisons, and abs, ceil, floor, round, sqrt, cbrt, exp, log, log10, log2, sin, cos, tan, asin, acos, atan, min, max, mean, median, sum, gcd, lcm, pi, e.',
+      'Calculates with 15 digits: + - * / % ^, parentheses, comparisons, and abs, ceil, floor, round, sqrt, cbrt, exp, log, log10, log2, sin, cos, tan, asin, acos, atan, min, max, mean, median, sum, gcd, lcm, pi, e.',
     input: z.strictObject({ expression: z.string().min(1).max(1_000).describe('For example "round(1250 * 1.07^5, 2)"') }),
   },
   http_request: {

@@ -1,4 +1,7 @@
-/** Exact arithmetic. An expression is read into a tree, the tree is checked against what is known to end quickly, and only then computed. */
+/**
+ * Arithmetic on numbers of 64 bits. An expression is read into a tree, the tree is checked against what is known to end at once, and only
+ * then computed. Numbers of any length are not offered: an arc cosine of one took half a minute, in which nobody else is served.
+ */
 import { failed } from '../failures.ts'
 
 const functions = new Set(
@@ -21,8 +24,7 @@ type Node = {
 type Mathjs = { parse(text: string): Node; format(value: unknown, options: object): string; typeOf(value: unknown): string }
 
 let loaded: Promise<Mathjs> | undefined
-const load = (): Promise<Mathjs> =>
-  (loaded ??= import('mathjs').then(({ create, all }) => create(all ?? {}, { number: 'BigNumber', precision: 40, matrix: 'Array' }) as unknown as Mathjs)) // Its own types are wider than what is used.
+const load = (): Promise<Mathjs> => (loaded ??= import('mathjs/number').then(({ create, all }) => create(all ?? {}) as unknown as Mathjs)) // Its own types are wider than what is used.
 
 export async function calculate(expression: string): Promise<string> {
   const { parse, format, typeOf } = await load()
@@ -42,8 +44,8 @@ export async function calculate(expression: string): Promise<string> {
     throw wrong(error instanceof Error ? error.message : String(error))
   }
   const kind = typeOf(value)
-  if (kind !== 'BigNumber' && kind !== 'number' && kind !== 'boolean') throw wrong(`the result is no number, but ${kind}`)
-  return format(value, { precision: 30, lowerExp: -9, upperExp: 30 })
+  if (kind !== 'number' && kind !== 'boolean') throw wrong(`the result is no number, but ${kind}`)
+  return format(value, { precision: 15, lowerExp: -9, upperExp: 21 })
 }
 
 function whyNot(tree: Node): string | undefined {
