@@ -255,6 +255,7 @@ export const en = {
     exec: 'Command',
     files: 'Files',
     artifact: 'File',
+    connect: 'Connections',
     step: 'Step',
     timer: 'Timer',
     signal: 'Signal',

@@ -10,6 +10,7 @@ import {
   Inbox,
   MessageSquareText,
   Play,
+  Plug,
   Radio,
   SquareTerminal,
   Stamp,
@@ -20,7 +21,16 @@ import type { LucideIcon } from 'lucide-react'
 import type { Subject } from '../../timeline/index.ts'
 import { cx } from '../../ui/cx.ts'
 
-const stepIcons = { model: MessageSquareText, tool: Wrench, exec: SquareTerminal, files: FolderOpen, artifact: File, step: CornerDownRight } as const
+const stepIcons = {
+  model: MessageSquareText,
+  tool: Wrench,
+  exec: SquareTerminal,
+  files: FolderOpen,
+  artifact: File,
+  step: CornerDownRight,
+  connect: Plug,
+  call: Wrench,
+} as const
 const waitIcons = { timer: Clock, signal: Radio, approval: Stamp, operator: Hand } as const
 const markIcons = {
   'run.started': Play,
