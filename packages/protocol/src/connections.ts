@@ -42,8 +42,8 @@ export const McpConnection = z.strictObject({
   kind: z.literal('mcp'),
   url,
   ...shared,
-  /** Client credentials, where the server asks for OAuth. */
-  oauth: z.strictObject({ clientId: z.string().min(1).max(300), clientSecret: SecretRef, scope: z.string().max(1_000).optional() }).optional(),
+  /** Client credentials, where the server asks for OAuth. The secret goes to no other authority than `issuer`, whatever the server says. */
+  oauth: z.strictObject({ issuer: url, clientId: z.string().min(1).max(300), clientSecret: SecretRef, scope: z.string().max(1_000).optional() }).optional(),
 })
 
 export const OpenApiConnection = z.strictObject({

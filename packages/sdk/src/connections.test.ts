@@ -49,6 +49,14 @@ test('the model gets the tools of connections, calls them through the server, an
   expect(kinds).toEqual(['connect', 'model', 'call', 'call', 'model'])
 })
 
+test('more tools than a model takes are a failure that says what to do', async () => {
+  await using made = await makeAgentFolder({ 'agent/agent.ts': agentFile(), 'agent/connections/crm.json': crm() }, { isInstalled: true })
+  const connected = Array.from({ length: 128 }, (_, i) => ({ ...find, name: `crm__find_${i}` }))
+  const loaded = await loadAgent(made.folder)
+  expect(await runAgent(loaded, { input: 'x', connected, model: [says('ok')] })).toMatchObject({ state: 'failed', failure: { code: 'too_many_tools' } })
+  expect(await runAgent(loaded, { input: 'x', connected: connected.slice(1), model: [says('ok')] })).toMatchObject({ state: 'completed' })
+})
+
 test('a run with connections ends the same wherever it crashes', async () => {
   await using made = await makeAgentFolder({ 'agent/agent.ts': agentFile(), 'agent/connections/crm.json': crm() }, { isInstalled: true })
   const loaded = await loadAgent(made.folder)

@@ -26,6 +26,8 @@ type Called = { call: Call; output: Json; isError: boolean; parts: AnswerPart[] 
 /** Of one tool result, in UTF-16 units. The whole of it is in the journal. */
 const resultLengthMax = 60_000
 const continuationsMax = 2
+/** What a model step takes. */
+const toolsMax = 128
 
 export const agentProgram =
   (agent: LoopAgent): Program =>
@@ -98,7 +100,12 @@ async function allTools({ tools, connections }: LoopAgent, ctx: LoopContext): Pr
   if (connections.length === 0) return new Map(tools)
   const connected = await ctx[connectTools](connections)
   const others = connected.tools.map(({ name, description, inputSchema }): [string, ToolEntry] => [name, { definition: { name, description, inputSchema } }])
-  return new Map([...others, ...tools])
+  const all = new Map([...others, ...tools])
+  if (all.size > toolsMax)
+    throw new StepFailed(
+      failure('too_many_tools', `There are ${all.size} tools, and models take ${toolsMax} at most. Name those that are needed in the connections' \`tools\`.`),
+    )
+  return all
 }
 
 /** Whatever goes wrong becomes a text with which the model can correct itself. */

@@ -58,8 +58,8 @@ export async function getTool(invocation: Invocation, agent: string, name: strin
         pin?.hash ? `${pin.hash}${pin.decidedBy ? `, by ${pin.decidedBy} ${pin.decidedAt ? moment(pin.decidedAt) : ''}` : ', as it was seen first'}` : null,
       ],
       ...(pin?.changes ?? []).map(({ path, from, to }): [string, string] => [`changed`, `${path}\n- ${JSON.stringify(from)}\n+ ${JSON.stringify(to)}`]),
-      ['approve', pin?.offeredHash ? `npx longhaul tools approve ${agent} ${name} --hash ${pin.offeredHash}` : null],
     ])
+    if (pin?.offeredHash) invocation.terminal.print('  If that is right:', `npx longhaul tools approve ${agent} ${name} --hash ${pin.offeredHash}`, '')
   }
   return exitCodes.done
 }

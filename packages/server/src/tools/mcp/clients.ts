@@ -94,7 +94,8 @@ export function openMcpClients({ egress, secrets, log, version }: { egress: Egre
       ...(oauth && {
         authProvider: new ClientCredentialsProvider({
           clientId: oauth.clientId,
-          clientSecret: await secrets.read({ ...oauth.clientSecret, prefix: '' }, { agent, host: tokenHosts[0] ?? url.hostname }),
+          expectedIssuer: oauth.issuer,
+          clientSecret: await secrets.read({ ...oauth.clientSecret, prefix: '' }, { agent, host: new URL(oauth.issuer).hostname }),
           ...(oauth.scope !== undefined && { scope: oauth.scope }),
         }),
       }),
