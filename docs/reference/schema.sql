@@ -20,6 +20,38 @@ create table approvals (
 CREATE INDEX approvals_newest ON public.approvals USING btree (tenant_id, id DESC);
 CREATE INDEX approvals_open ON public.approvals USING btree (run_id) WHERE (state = 'pending'::text);
 
+create table bundles (
+  tenant_id text not null,
+  agent text not null,
+  version text not null,
+  content bytea not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint bundles_pkey PRIMARY KEY (tenant_id, agent, version)
+);
+
+create table deployments (
+  id uuid not null,
+  tenant_id text not null,
+  agent text not null,
+  version text not null,
+  share integer not null,
+  state text not null,
+  replaced text,
+  guard json,
+  evidence json,
+  reason text,
+  made_by text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  constraint deployments_pkey PRIMARY KEY (id),
+  constraint deployments_share_check CHECK (((share >= 1) AND (share <= 100))),
+  constraint deployments_state_check CHECK ((state = ANY (ARRAY['live'::text, 'canary'::text, 'superseded'::text, 'rolled_back'::text])))
+);
+CREATE UNIQUE INDEX deployments_canary ON public.deployments USING btree (tenant_id, agent) WHERE (state = 'canary'::text);
+CREATE INDEX deployments_guarded ON public.deployments USING btree (created_at) WHERE ((state = ANY (ARRAY['live'::text, 'canary'::text])) AND (guard IS NOT NULL));
+CREATE UNIQUE INDEX deployments_live ON public.deployments USING btree (tenant_id, agent) WHERE (state = 'live'::text);
+CREATE INDEX deployments_newest ON public.deployments USING btree (tenant_id, agent, id DESC);
+
 create table events (
   run_id uuid not null,
   seq integer not null,
@@ -128,10 +160,12 @@ create table runs (
 ) with (fillfactor=80);
 CREATE UNIQUE INDEX runs_by_idempotency_key ON public.runs USING btree (tenant_id, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX runs_due ON public.runs USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX runs_in_flight ON public.runs USING btree (tenant_id, agent, version) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text]));
 CREATE INDEX runs_newest ON public.runs USING btree (tenant_id, id DESC);
 CREATE INDEX runs_of_asker ON public.runs USING btree (tenant_id, ((asker ->> 'id'::text)), id DESC);
 CREATE INDEX runs_of_node ON public.runs USING btree (node_id) WHERE (node_id IS NOT NULL);
 CREATE INDEX runs_of_session ON public.runs USING btree (tenant_id, agent, session_id, id) WHERE (session_id IS NOT NULL);
+CREATE INDEX runs_of_version ON public.runs USING btree (tenant_id, agent, version, id DESC);
 
 create table sessions (
   tenant_id text not null,
@@ -141,14 +175,50 @@ create table sessions (
   constraint sessions_pkey PRIMARY KEY (tenant_id, agent, id)
 );
 
+create table tool_limits (
+  tenant_id text not null,
+  agent text not null,
+  pattern text not null,
+  limits json not null,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint tool_limits_pkey PRIMARY KEY (tenant_id, agent, pattern)
+);
+
+create table tool_pins (
+  tenant_id text not null,
+  agent text not null,
+  connection text not null,
+  target text not null,
+  tool text not null,
+  name text not null,
+  hash text,
+  definition json,
+  offered_hash text,
+  offered json,
+  is_gone boolean default false not null,
+  version text not null,
+  decided_by text,
+  decided_at timestamp with time zone,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint tool_pins_pkey PRIMARY KEY (tenant_id, agent, connection, target, tool)
+);
+
+create table tool_rates (
+  tenant_id text not null,
+  agent text not null,
+  tool text not null,
+  paid_until timestamp with time zone not null,
+  constraint tool_rates_pkey PRIMARY KEY (tenant_id, agent, tool)
+);
+
 create table versions (
   tenant_id text not null,
   agent text not null,
   version text not null,
   manifest json,
   problem text,
-  is_live boolean not null,
-  deployed_at timestamp with time zone default clock_timestamp() not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
   constraint versions_pkey PRIMARY KEY (tenant_id, agent, version)
 );
-CREATE UNIQUE INDEX versions_live ON public.versions USING btree (tenant_id, agent) WHERE is_live;
+CREATE INDEX versions_newest ON public.versions USING btree (tenant_id, agent, created_at DESC);
