@@ -89,6 +89,7 @@ export function mcpEndpoint({ runs, stream, agents, log, version, bodyBytesMax, 
       }
     })
     server.setNotificationHandler('notifications/cancelled', ({ params }) => underWay.get(name(params.requestId))?.abort())
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- It is no event target: this is the library's only way.
     server.onerror = (error) => log.debug('an MCP client was refused', { keyId: caller.keyId, reason: error.message.slice(0, 500) })
     return server
   }

@@ -24,11 +24,13 @@ export type Dialect = 'both' | 'old' | 'sessions'
 
 export const text = (said: string): CallToolResult => ({ content: [{ type: 'text', text: said }] })
 
+const nothing = () => undefined
+
 export async function openMcpServer({ dialect = 'both', tools = [], port = 0 }: { dialect?: Dialect; tools?: FakeTool[]; port?: number } = {}) {
   const state = {
     tools,
     /** Before anything else: a response makes an end of the request. */
-    intercept: (_: Request): Response | undefined => undefined,
+    intercept: nothing as (request: Request) => Response | undefined,
     requests: [] as { method: string; headers: Headers; body: string }[],
   }
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()

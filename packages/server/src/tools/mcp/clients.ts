@@ -82,6 +82,7 @@ export function openMcpClients({ egress, secrets, log, version }: { egress: Egre
     const hostsFor = (href: string, method: string | undefined) =>
       href === url.href ? [url.hostname] : method === 'POST' ? tokenHosts : [url.hostname, ...tokenHosts]
     const client = new Client({ name: 'longhaul', version }, { versionNegotiation: { mode: 'auto' }, listMaxPages: 16, inputRequired: { autoFulfill: false } })
+    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- It is no event target: this is the library's only way.
     client.onerror = (error) => log.debug('an MCP connection reports', { connection, reason: error.message.slice(0, 500) })
     const transport = new StreamableHTTPClientTransport(url, {
       requestInit: { headers },

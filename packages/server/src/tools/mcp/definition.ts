@@ -89,12 +89,7 @@ function cleaned(value: Json): Json {
  * variation selectors, private use.
  */
 export function visibleText(text: string): string {
-  return text
-    .toWellFormed()
-    .replaceAll(
-      /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffc\ue000-\uf8ff]|[\u{e0000}-\u{e0fff}\u{f0000}-\u{10ffff}]/gu,
-      '',
-    )
+  return text.toWellFormed().replaceAll(/(?![\t\n])[\p{Cc}\p{Cf}\p{Co}\p{Default_Ignorable_Code_Point}]/gu, '')
 }
 
 export const shorten = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`.toWellFormed())
