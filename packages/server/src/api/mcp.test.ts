@@ -35,7 +35,7 @@ async function connect(secret: string, mode: 'auto' | 'legacy', headers: Record<
     fetch: async (url, init) => bed.app.request(String(url), init as RequestInit),
   })
   await client.connect(transport)
-  return Object.assign(client, { [Symbol.asyncDispose]: () => client.close() })
+  return Object.assign(client, { session: () => transport.sessionId ?? '', [Symbol.asyncDispose]: () => client.close() })
 }
 
 test.each(eras)('a client of %s lists agents as tools, and gets an answer with its progress', async (version, mode) => {
@@ -83,35 +83,30 @@ test('a run that waits for a person is told as that, and asked for later', async
   expect(ended.structuredContent).toMatchObject({ output: { approved: true, by: 'ann' } })
 })
 
-test('one of another key or session does not cancel it', async () => {
+test('one of another key or session does not cancel it; the client’s own does', async () => {
   const eve = await bed.caller('eve', { personalData: true })
   await using client = await connect(ann.secret, 'legacy')
-  const seen = Promise.withResolvers<void>()
-  const stop = new AbortController()
-  const call = client.callTool({ name: 'ask_slow-one', arguments: { message: 'x' } }, { signal: stop.signal, onprogress: () => seen.resolve() })
-  call.catch(() => {})
-  await seen.promise
-  const session = 'another'
-  for (const secret of [eve.secret, ann.secret])
-    for (let requestId = 0; requestId < 10; requestId++)
-      await bed.app.request('/mcp', {
-        method: 'POST',
-        headers: {
-          authorization: `Bearer ${secret}`,
-          'content-type': 'application/json',
-          accept: 'application/json, text/event-stream',
-          'mcp-session-id': session,
-          'mcp-protocol-version': '2025-11-25',
-        },
-        body: JSON.stringify({ jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } }),
-      })
+  const begun = Promise.withResolvers<void>()
+  client
+    .callTool({ name: 'ask_slow-one', arguments: { message: 'x' } }, { onprogress: ({ message }) => message === 'exec: sleep' && begun.resolve() })
+    .catch(() => {}) // Its end is looked at as the run's.
+  await begun.promise
   const [run] = (await ann.read<{ items: Run[] }>('/v1/runs?agent=slow-one')).items
-  expect(run?.state).toBe('running')
-  stop.abort()
-  await until(
-    () => ann.read<Run>(`/v1/runs/${run?.id}`),
-    ({ state }) => state === 'cancelled',
-  )
+  const state = async () => (await ann.read<Run>(`/v1/runs/${run?.id}`)).state
+  const cancelAll = async (secret: string, session: string) => {
+    for (let requestId = 0; requestId < 10; requestId++) {
+      const headers = { authorization: `Bearer ${secret}`, 'mcp-session-id': session, 'mcp-protocol-version': '2025-11-25' }
+      const { status } = await post(headers, { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } })
+      expect(status).toBe(202)
+    }
+  }
+  await cancelAll(eve.secret, client.session())
+  await cancelAll(ann.secret, 'another')
+  await cancelAll(ann.secret, '')
+  await client.callTool({ name: 'ask_helper', arguments: { message: 'time enough for a cancellation' } })
+  expect(await state()).toBe('running')
+  await cancelAll(ann.secret, client.session())
+  await until(state, (found) => found === 'cancelled')
 })
 
 test('permissions are those of the key, and another’s runs are not there', async () => {
