@@ -670,6 +670,52 @@ alter table tenants enable row level security, force row level security;
 create policy across_tenants on tenants as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on tenants as permissive for all to longhaul_tenant using ((id = current_tenant())) with check ((id = current_tenant()));
 
+create table tool_limits (
+  tenant_id text not null,
+  agent text not null,
+  pattern text not null,
+  limits json not null,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint tool_limits_pkey PRIMARY KEY (tenant_id, agent, pattern)
+);
+alter table tool_limits enable row level security, force row level security;
+create policy across_tenants on tool_limits as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on tool_limits as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table tool_pins (
+  tenant_id text not null,
+  agent text not null,
+  connection text not null,
+  target text not null,
+  tool text not null,
+  name text not null,
+  hash text,
+  definition json,
+  offered_hash text,
+  offered json,
+  is_gone boolean default false not null,
+  version text not null,
+  decided_by text,
+  decided_at timestamp with time zone,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint tool_pins_pkey PRIMARY KEY (tenant_id, agent, connection, target, tool)
+);
+alter table tool_pins enable row level security, force row level security;
+create policy across_tenants on tool_pins as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on tool_pins as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table tool_rates (
+  tenant_id text not null,
+  agent text not null,
+  tool text not null,
+  paid_until timestamp with time zone not null,
+  constraint tool_rates_pkey PRIMARY KEY (tenant_id, agent, tool)
+);
+alter table tool_rates enable row level security, force row level security;
+create policy across_tenants on tool_rates as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on tool_rates as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table usage (
   tenant_id text not null,
   id uuid not null,

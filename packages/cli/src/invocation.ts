@@ -1,4 +1,5 @@
 import type { Client } from '@longhaul/sdk/client'
+import type { Credentials } from './credentials.ts'
 import type { Stream, Terminal } from './show/terminal.ts'
 
 /** The world outside, as a process has it and a test makes it. */
@@ -22,6 +23,8 @@ export type Invocation = {
   terminal: Terminal
   isJson: boolean
   client(): Promise<Client>
+  /** Where the server is, and the key for it. */
+  credentials(): Promise<Credentials>
   /** One JSON value on a line of its own. */
   printJson(value: unknown): void
 }

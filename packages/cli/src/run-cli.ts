@@ -13,15 +13,19 @@ export async function runCli(args: string[], version: string, world: World): Pro
 
   const act: Act = async ({ url, key, json: isJson = false }, work, isGraceful) => {
     const { openTerminal } = await import('./show/terminal.ts')
+    const find = async () => {
+      const { findCredentials } = await import('./credentials.ts')
+      return (credentials ??= await findCredentials({ url, key }, world.env, world.folder))
+    }
     const working = work({
       world,
       terminal: openTerminal(world.stdout, world.env),
       isJson,
       printJson: (value) => void world.stdout.write(`${JSON.stringify(value)}\n`),
+      credentials: find,
       async client() {
-        const [{ findCredentials }, { createClient }] = await Promise.all([import('./credentials.ts'), import('@longhaul/sdk/client')])
-        credentials ??= await findCredentials({ url, key }, world.env, world.folder)
-        return createClient(credentials)
+        const [found, { createClient }] = await Promise.all([find(), import('@longhaul/sdk/client')])
+        return createClient(found)
       },
     })
     exit = await (isGraceful ? working : Promise.race([working, whenAborted(world.interrupted)]))

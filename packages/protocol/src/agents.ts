@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { Connection, ConnectionName, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
 import { operation } from './operation.ts'
 import { JsonValue, Name } from './values.ts'
 
@@ -17,6 +18,14 @@ export const AgentManifest = z.object({
   skills: z.array(z.object({ name: z.string(), description: z.string() })),
   /** Questions that show what the agent is for. */
   examples: z.array(z.string().max(300)).max(20),
+  /** Where more tools come from, which only the server knows. */
+  connections: z
+    .array(z.object({ name: ConnectionName, connection: Connection }))
+    .max(32)
+    .optional(),
+  toolLimits: z.record(ToolPattern, ToolLimits).optional(),
+  /** What `http_request` and `fetch_page` may reach. */
+  allowedHosts: z.array(HostPattern).max(200).optional(),
 })
 export type AgentManifest = z.infer<typeof AgentManifest>
 

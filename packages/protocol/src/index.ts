@@ -4,6 +4,18 @@ export { Approval, approvalOperations, approvalStates, decideApproval, listAppro
 export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, ChildStarted } from './children.ts'
 export {
+  Connection,
+  ConnectionName,
+  HostPattern,
+  McpConnection,
+  OpenApiConnection,
+  SecretName,
+  SecretRef,
+  ToolLimits,
+  ToolPattern,
+  limitsFor,
+} from './connections.ts'
+export {
   CodeFile,
   Deployment,
   RollbackGuard,
@@ -156,5 +168,8 @@ export {
 } from './tenants.ts'
 export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
 export type { UsageDimension } from './usage.ts'
+export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, resultSources, serverToolNames, serverTools } from './tool-calls.ts'
+export type { ServerTool } from './tool-calls.ts'
+export { DefinitionChange, Tool, approveTool, limitTool, listTools, refreshTools, toolKinds, toolOperations, toolStates } from './tools.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

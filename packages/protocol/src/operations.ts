@@ -17,12 +17,14 @@ import { secretOperations } from './secrets.ts'
 import { sandboxOperations } from './sandbox-service.ts'
 import { systemOperations } from './system.ts'
 import { tenantOperations } from './tenants.ts'
+import { toolOperations } from './tools.ts'
 import { usageOperations } from './usage.ts'
 
 /**
  * Every operation there is. These addresses are not operations, since they speak no JSON: `GET /healthz`;
  * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes; and `GET` and `PUT /v1/sandboxes/{sandboxId}/tree?path=`
- * (permissions `sandboxes:read` and `sandboxes:write`), whose body is a tar archive of a folder in the workspace.
+ * (permissions `sandboxes:read` and `sandboxes:write`), whose body is a tar archive of a folder in the workspace; and `POST /mcp`, which
+ * speaks MCP.
  */
 export const operations: readonly Operation[] = [
   ...runOperations,
@@ -33,6 +35,7 @@ export const operations: readonly Operation[] = [
   ...approvalOperations,
   ...agentOperations,
   ...deploymentOperations,
+  ...toolOperations,
   ...keyOperations,
   ...tenantOperations,
   ...policyOperations,

@@ -1,4 +1,20 @@
-import type { AnswerPart, Asker, Effect, ExecResult, Failure, FilePart, Json, Message, ModelReply, RetryPolicy, ToolDefinition } from '@longhaul/protocol'
+import type {
+  AnswerPart,
+  Asker,
+  CallResult,
+  Connection,
+  Effect,
+  ExecResult,
+  Failure,
+  FilePart,
+  Json,
+  Message,
+  ModelReply,
+  RetryPolicy,
+  ServerTool,
+  ToolDefinition,
+  ToolLimits,
+} from '@longhaul/protocol'
 import type { z } from 'zod'
 
 /** A command for the run's sandbox: a shell line, or a program with its arguments. Paths are relative to `/workspace`. */
@@ -64,6 +80,11 @@ export type Context = {
     append: Message[]
     outputTokensMax?: number
   }): Promise<ModelTurn>
+  /**
+   * Calls a tool that the server executes: a connection's (`crm__find_customer`) or a stock tool (`http_request`). What comes back from a
+   * tool server or the web (`source`) is written by others. Throws `StepFailed`.
+   */
+  tool(name: string, input: Json): Promise<CallResult>
   /** Stores a file for the answer. At most 8 MB. */
   artifact(file: { name: string; mediaType: string; title?: string; content: string | Uint8Array }): Promise<FilePart>
   /**
@@ -146,8 +167,12 @@ export type AgentDefinition = {
   model: string
   /** Instructions, beside or instead of `instructions.md`. Called at the start of each run; must be deterministic. */
   instructions?: (about: { asker: Asker; createdAt: Date }) => string
-  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `python`. */
-  stockTools: StockTool[]
+  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `python`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`. */
+  stockTools: (StockTool | ServerTool)[]
+  /** Hosts that `http_request` and `fetch_page` may reach: `api.example.com`, `*.example.com`, or `*` for all public ones. Default: none. */
+  allowedHosts: string[]
+  /** Limits of tools by name, or by the beginning of names: `{ 'crm__*': { perMinute: 30 } }`. For tools that the server executes. */
+  toolLimits: Record<string, ToolLimits>
   /** Model calls after which the run fails. Default 30. */
   turnsMax: number
   examples: string[]
@@ -158,13 +183,27 @@ export type StockTool = 'bash' | 'read_file' | 'write_file' | 'python'
 
 /** Defines an LLM agent: the default export of `agent/agent.ts`. Instructions, tools and skills come from the files beside it. */
 export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { description: string }): AgentDefinition {
-  return { kind: 'agent', model: 'default', stockTools: ['bash', 'read_file', 'write_file', 'python'], turnsMax: 30, examples: [], ...options }
+  return {
+    kind: 'agent',
+    model: 'default',
+    stockTools: ['bash', 'read_file', 'write_file', 'python'],
+    allowedHosts: [],
+    toolLimits: {},
+    turnsMax: 30,
+    examples: [],
+    ...options,
+  }
 }
+
+/** Declares where tools come from: the default export of `connections/<name>.ts`. A `.json` file with the same content does as well. */
+export const connection = (declared: z.input<typeof Connection>): z.input<typeof Connection> => declared
 
 export type DurableFunction = {
   readonly kind: 'function'
   description: string
   examples: string[]
+  allowedHosts: string[]
+  toolLimits: Record<string, ToolLimits>
   prepare?: AgentDefinition['prepare']
   main: (ctx: Context, input: Json) => Promise<Json | void>
 }
@@ -173,9 +212,9 @@ export type DurableFunction = {
 export function durable(
   description: string,
   main: DurableFunction['main'],
-  options: { examples?: string[]; prepare?: NonNullable<AgentDefinition['prepare']> } = {},
+  options: { examples?: string[]; prepare?: NonNullable<AgentDefinition['prepare']>; allowedHosts?: string[]; toolLimits?: Record<string, ToolLimits> } = {},
 ): DurableFunction {
-  return { kind: 'function', description, main, examples: [], ...options }
+  return { kind: 'function', description, main, examples: [], allowedHosts: [], toolLimits: {}, ...options }
 }
 
 /** Thrown by code or tools: retrying will not help. */

@@ -1,6 +1,8 @@
 /** The context that durable code is given: each method numbers, names and checks an operation and asks the execution for it. */
 import {
+  type CallResult,
   type ChildStarted,
+  type ConnectResult,
   type ExecResult,
   type FilePart,
   type FilesResult,
@@ -21,7 +23,12 @@ import { idempotencyKeyOf, startStep, startTool, startWrite, toRetryPolicy } fro
 
 /** Executes a tool as an operation. For the agent loop; durable code calls functions instead. */
 export const runTool = Symbol('runTool')
-export type LoopContext = Context & { [runTool](call: { name: string; tool: Tool; input: Json; parsed: unknown }): Promise<ToolResult> }
+/** Asks what tools the connections have. */
+export const connectTools = Symbol('connectTools')
+export type LoopContext = Context & {
+  [runTool](call: { name: string; tool: Tool; input: Json; parsed: unknown }): Promise<ToolResult>
+  [connectTools](connections: readonly string[]): Promise<ConnectResult>
+}
 
 type ContextOptions = { execution: Execution; dataDir: string; scope?: Scope; signal?: () => AbortSignal }
 
@@ -122,6 +129,7 @@ export function createContext({
       const reply = await askServer<ModelReply>('model', model, { model, prefix: after?.op, instructions, tools, append, outputTokensMax })
       return { ...reply, op }
     },
+    tool: async (name, input) => askServer<CallResult>('call', firstLine(name), { tool: name, input }),
     artifact: async ({ name, mediaType, title, content }) =>
       askServer<FilePart>('artifact', firstLine(name), { name, mediaType, title, base64: Buffer.from(content).toString('base64') }),
 
@@ -146,6 +154,8 @@ export function createContext({
     allSettled: branches.allSettled as Context['allSettled'],
     any: branches.anyOf as Context['any'],
     map: branches.map,
+
+    [connectTools]: async (connections) => askServer<ConnectResult>('connect', firstLine(connections.join(' ')), { connections }),
 
     [runTool]: async ({ name, tool, input, parsed }) => {
       const text = encode(input, `The input of tool ${JSON.stringify(name)}`)

@@ -5,12 +5,23 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type AgentManifest, type ToolDefinition, effects } from '@longhaul/protocol'
+import {
+  type AgentManifest,
+  HostPattern,
+  type ServerTool,
+  type ToolDefinition,
+  ToolLimits,
+  ToolPattern,
+  effects,
+  serverToolNames,
+  serverTools,
+} from '@longhaul/protocol'
 import { z } from 'zod'
 import type { AgentDefinition, DurableFunction, StockTool, Tool } from './agent.ts'
 import type { Skill } from './instructions.ts'
+import { type NamedConnection, declarationFile, parseConnection } from './connections.ts'
 import { describeLoadError } from './load-error.ts'
-import { agentProgram } from './loop.ts'
+import { type ToolEntry, agentProgram } from './loop.ts'
 import { parseSkill, readSkillTool } from './skills.ts'
 import { stockTools } from './stock-tools.ts'
 import type { Program } from './worker.ts'
@@ -26,14 +37,20 @@ const toolName = /^[a-zA-Z0-9_-]{1,64}$/
 const codeFile = /(?<!\.d|\.test)\.(ts|js|mts|mjs)$/
 const stockNames = Object.keys(stockTools) as [StockTool, ...StockTool[]] // The record's keys are the names.
 
-const about = { description: z.string().min(1).max(2_000), examples: z.array(z.string().max(300)).max(20), prepare: z.function().optional() }
+const about = {
+  description: z.string().min(1).max(2_000),
+  examples: z.array(z.string().max(300)).max(20),
+  prepare: z.function().optional(),
+  allowedHosts: z.array(HostPattern).max(200),
+  toolLimits: z.record(ToolPattern, ToolLimits),
+}
 const Definition = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('agent'),
     ...about,
     model: z.string().min(1).max(200),
     instructions: z.function().optional(),
-    stockTools: z.array(z.enum(stockNames)),
+    stockTools: z.array(z.enum([...stockNames, ...serverToolNames])),
     turnsMax: z.number().int().min(1).max(1_000),
   }),
   z.object({ kind: z.literal('function'), ...about, main: z.function() }),
@@ -59,8 +76,13 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
   const definition = await loadDefinition(await findCode(inAgent(), 'agent'), inAgent('agent.ts'), report)
   const instructions = await readText(inAgent('instructions.md'))
   const tools = await loadTools(inAgent('tools'), report)
+  const connections = await loadConnections(inAgent('connections'), report)
   const skills = await loadSkills(inAgent('skills'), report)
   if (definition?.kind === 'agent') addBuiltIn(tools, definition, skills, (problem) => report(inAgent('agent.ts'), problem))
+  for (const { name } of connections)
+    for (const own of tools.keys())
+      if (own.startsWith(`${name}__`))
+        report(inAgent('tools', own), `its name is one that the tools of the connection ${name} have, which begin with ${JSON.stringify(`${name}__`)}.`)
   if (definition?.kind === 'function' && tools.size + skills.length > 0) {
     report(
       inAgent('agent.ts'),
@@ -77,8 +99,13 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     tools: [...tools.values()].map((entry) => entry.definition),
     skills: skills.map(({ name, description }) => ({ name, description })),
     examples: definition.examples,
+    ...(connections.length > 0 && { connections }),
+    ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
+    ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
   }
-  const program: Program = definition.kind === 'agent' ? agentProgram({ definition, instructions, tools, skills }) : functionProgram(definition)
+  const connectionNames = connections.map(({ name }) => name)
+  const program: Program =
+    definition.kind === 'agent' ? agentProgram({ definition, instructions, tools, connections: connectionNames, skills }) : functionProgram(definition)
   return { manifest, program, prepare: definition.prepare }
 }
 
@@ -88,7 +115,6 @@ export const functionProgram =
     definition.main(ctx, input)
 
 type Report = (path: string, problem: string) => void
-type ToolEntry = { tool: Tool; definition: ToolDefinition }
 
 async function loadDefinition(path: string | undefined, expected: string, report: Report): Promise<AgentDefinition | DurableFunction | undefined> {
   if (!path) return void report(expected, 'is missing. It must have what agent() or durable() makes as its default export.')
@@ -128,7 +154,7 @@ async function loadTool(name: string, path: string, report: Report): Promise<Too
 }
 
 /** What the model is told about a tool. Throws when its schema has no JSON Schema. */
-export function defineTool(name: string, { description, input }: Tool): ToolDefinition {
+export function defineTool(name: string, { description, input }: Pick<Tool, 'description' | 'input'>): ToolDefinition {
   let schema: Record<string, unknown>
   try {
     schema = z.toJSONSchema(input, { io: 'input' })
@@ -140,15 +166,50 @@ export function defineTool(name: string, { description, input }: Tool): ToolDefi
   return { name, description, inputSchema: JSON.parse(JSON.stringify(inputSchema)) }
 }
 
-function addBuiltIn(tools: Map<string, ToolEntry>, { stockTools: names }: AgentDefinition, skills: Skill[], report: (problem: string) => void): void {
-  const builtIn = new Map<string, Tool>(names.map((name) => [name, stockTools[name]]))
-  if (skills.length > 0) builtIn.set('read_skill', readSkillTool(skills))
-  for (const [name, tool] of builtIn) {
+function addBuiltIn(
+  tools: Map<string, ToolEntry>,
+  { stockTools: names, allowedHosts }: AgentDefinition,
+  skills: Skill[],
+  report: (problem: string) => void,
+): void {
+  const builtIn = new Map<string, ToolEntry>(names.map((name) => [name, isServerTool(name) ? serverEntry(name) : ownEntry(name, stockTools[name])]))
+  if (skills.length > 0) builtIn.set('read_skill', ownEntry('read_skill', readSkillTool(skills)))
+  for (const name of ['http_request', 'fetch_page'])
+    if (builtIn.has(name) && allowedHosts.length === 0)
+      report(`has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ['api.example.com'], or ['*'] for every public host.`)
+  for (const [name, entry] of builtIn) {
     if (tools.has(name))
       report(
         `the folder's own tool ${JSON.stringify(name)} has the name of ${name === 'read_skill' ? 'the tool that reads skills' : 'a stock tool; leave that out of stockTools'}.`,
       )
-    else tools.set(name, { tool, definition: defineTool(name, tool) })
+    else tools.set(name, entry)
+  }
+}
+
+const isServerTool = (name: StockTool | ServerTool): name is ServerTool => name in serverTools
+const ownEntry = (name: string, tool: Tool): ToolEntry => ({ tool, definition: defineTool(name, tool) })
+const serverEntry = (name: ServerTool): ToolEntry => ({ input: serverTools[name].input, definition: defineTool(name, serverTools[name]) })
+
+async function loadConnections(folder: string, report: Report): Promise<NamedConnection[]> {
+  const found: NamedConnection[] = []
+  const files = await list(folder, /./)
+  for (const file of files.filter((name) => declarationFile.test(name))) {
+    const path = join(folder, file)
+    const value = file.endsWith('.json') ? await readJson(path, report) : await loadDefault(path, report)
+    if (value === undefined) continue
+    const parsed = parseConnection(file, value, files)
+    if (typeof parsed === 'string') report(path, parsed)
+    else if (found.some(({ name }) => name === parsed.name)) report(path, `there is another connection ${JSON.stringify(parsed.name)}.`)
+    else found.push(parsed)
+  }
+  return found
+}
+
+async function readJson(path: string, report: Report): Promise<unknown> {
+  try {
+    return JSON.parse((await readText(path)) ?? '')
+  } catch (error) {
+    return void report(path, `is not JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

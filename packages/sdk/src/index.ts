@@ -1,4 +1,4 @@
-export { InDoubt, StepFailed, TerminalFailure, TimedOut, agent, durable, shown, tool } from './agent.ts'
+export { InDoubt, StepFailed, TerminalFailure, TimedOut, agent, connection, durable, shown, tool } from './agent.ts'
 export type {
   AgentDefinition,
   CheckContext,

@@ -16,7 +16,7 @@ function makeAgent({ tools = {}, skills = [], instructions, options = {} }: Part
   const entries = new Map(Object.entries(all).map(([name, one]) => [name, { tool: one, definition: defineTool(name, one) }]))
   const definition = agent({ description: 'test', ...options })
   const manifest: LoadedAgent['manifest'] = { description: 'test', shape: 'agent', model: 'default', instructions: null, tools: [], skills: [], examples: [] }
-  return { manifest, program: agentProgram({ definition, instructions, tools: entries, skills }), prepare: undefined }
+  return { manifest, program: agentProgram({ definition, instructions, tools: entries, connections: [], skills }), prepare: undefined }
 }
 
 const add = tool({ description: 'adds', input: z.strictObject({ a: z.number(), b: z.number() }), run: ({ a, b }) => ({ sum: a + b }) })

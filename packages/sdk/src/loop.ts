@@ -1,34 +1,50 @@
 /** The agent loop: asks the model, executes the tools that it calls, gives it the results, until it answers. */
-import type { Answer, AnswerPart, Json, Message, ModelReply, ToolDefinition, Usage } from '@longhaul/protocol'
+import type { Answer, AnswerPart, CallResult, Json, Message, ModelReply, ToolDefinition, Usage } from '@longhaul/protocol'
 import { type AgentDefinition, type ModelTurn, StepFailed, type Tool } from './agent.ts'
-import { type LoopContext, runTool } from './context.ts'
+import type { z } from 'zod'
+import { type LoopContext, connectTools, runTool } from './context.ts'
 import { failure, isStepFailed } from './failure.ts'
 import { type Skill, systemPrompt, userMessage } from './instructions.ts'
 import { createRepetitions } from './repetitions.ts'
 import type { Program } from './worker.ts'
 
+/** What the model may call: code that executes here, or a tool that the server executes, with the schema of its arguments where that is ours. */
+export type ToolEntry = { definition: ToolDefinition } & ({ tool: Tool } | { tool?: never; input?: z.ZodType })
+
 export type LoopAgent = {
   definition: AgentDefinition
   instructions: string | undefined
-  tools: ReadonlyMap<string, { tool: Tool; definition: ToolDefinition }>
+  tools: ReadonlyMap<string, ToolEntry>
+  /** Names of the connections whose tools come in addition. */
+  connections: readonly string[]
   skills: readonly Skill[]
 }
 
 type Call = Extract<ModelReply['content'][number], { type: 'tool-call' }>
-type CallResult = { call: Call; output: Json; isError: boolean; parts: AnswerPart[] }
+type Called = { call: Call; output: Json; isError: boolean; parts: AnswerPart[] }
 
 /** Of one tool result, in UTF-16 units. The whole of it is in the journal. */
 const resultLengthMax = 60_000
 const continuationsMax = 2
+/** What a model step takes. */
+const toolsMax = 128
 
 export const agentProgram =
   (agent: LoopAgent): Program =>
   async (ctx, { input, messages }) => {
     const { definition } = agent
+    const tools = await allTools(agent, ctx as LoopContext) // The context of a run's own code is made by `createContext`.
     const computed = definition.instructions?.({ asker: ctx.asker, createdAt: ctx.run.createdAt })
     const opening = {
-      instructions: systemPrompt({ instructions: agent.instructions, computed, skills: agent.skills, asker: ctx.asker, createdAt: ctx.run.createdAt }),
-      tools: [...agent.tools.values()].map((entry) => entry.definition),
+      instructions: systemPrompt({
+        instructions: agent.instructions,
+        computed,
+        skills: agent.skills,
+        readsOthers: [...tools.values()].some((entry) => !entry.tool),
+        asker: ctx.asker,
+        createdAt: ctx.run.createdAt,
+      }),
+      tools: [...tools.values()].map((entry) => entry.definition),
     }
     const repetitions = createRepetitions()
     const shownParts = new Map<string, AnswerPart[]>()
@@ -48,7 +64,7 @@ export const agentProgram =
         throw new StepFailed(failure('content_filter', `${reply.model} withheld its reply because of its content filter.`))
 
       if (calls.length > 0) {
-        const results = await ctx.all(calls.map((call) => (branch) => callTool(agent, branch as LoopContext, call))) // Contexts of `all` are made by `createContext`.
+        const results = await ctx.all(calls.map((call) => (branch) => callTool(tools, branch as LoopContext, call))) // Contexts of `all` are made by `createContext`.
         for (const { call, parts } of results) if (parts.length > 0) keepLast(shownParts, call.toolName, parts)
         const content = results.map(({ call, output, isError }) => ({
           type: 'tool-result' as const,
@@ -79,16 +95,31 @@ export const agentProgram =
     throw new StepFailed(failure('turns_max', `No answer after ${limit} model call${limit === 1 ? '' : 's'}, which is this agent's limit (turnsMax).`))
   }
 
+/** The agent's own tools, and what its connections have. A tool of the agent's own goes before one of the same name elsewhere. */
+async function allTools({ tools, connections }: LoopAgent, ctx: LoopContext): Promise<Map<string, ToolEntry>> {
+  if (connections.length === 0) return new Map(tools)
+  const connected = await ctx[connectTools](connections)
+  const others = connected.tools.map(({ name, description, inputSchema }): [string, ToolEntry] => [name, { definition: { name, description, inputSchema } }])
+  const all = new Map([...others, ...tools])
+  if (all.size > toolsMax)
+    throw new StepFailed(
+      failure('too_many_tools', `There are ${all.size} tools, and models take ${toolsMax} at most. Name those that are needed in the connections' \`tools\`.`),
+    )
+  return all
+}
+
 /** Whatever goes wrong becomes a text with which the model can correct itself. */
-async function callTool({ tools }: LoopAgent, ctx: LoopContext, call: Call): Promise<CallResult> {
-  const wrong = (text: string): CallResult => ({ call, output: text, isError: true, parts: [] })
-  const tool = tools.get(call.toolName)?.tool
-  if (!tool) return wrong(`There is no tool ${JSON.stringify(call.toolName)}. The tools are: ${[...tools.keys()].join(', ') || 'none'}.`)
-  const parsed = await tool.input.safeParseAsync(call.input)
-  if (!parsed.success)
+async function callTool(tools: ReadonlyMap<string, ToolEntry>, ctx: LoopContext, call: Call): Promise<Called> {
+  const wrong = (text: string): Called => ({ call, output: text, isError: true, parts: [] })
+  const entry = tools.get(call.toolName)
+  if (!entry) return wrong(`There is no tool ${JSON.stringify(call.toolName)}. The tools are: ${[...tools.keys()].join(', ') || 'none'}.`)
+  const parsed = await (entry.tool ?? entry).input?.safeParseAsync(call.input)
+  if (parsed?.success === false)
     return wrong(`The arguments do not fit the tool ${call.toolName}, so it was not called:\n${parsed.error.issues.map(describeIssue).join('\n')}`)
   try {
-    const { output, parts } = await ctx[runTool]({ name: call.toolName, tool, input: call.input, parsed: parsed.data })
+    const { output, parts }: Pick<CallResult, 'output' | 'parts'> = entry.tool
+      ? await ctx[runTool]({ name: call.toolName, tool: entry.tool, input: call.input, parsed: parsed?.data })
+      : await ctx.tool(call.toolName, call.input)
     return { call, output, isError: false, parts }
   } catch (error) {
     if (!isStepFailed(error)) throw error

@@ -6,6 +6,11 @@ import {
   ArtifactRequest,
   type Asker,
   type ChildRequest,
+  CallRequest,
+  CallResult,
+  ConnectRequest,
+  ConnectResult,
+  type ConnectedTool,
   ExecRequest,
   type ExecResult,
   type Failure,
@@ -49,6 +54,10 @@ export type TestOptions = {
   /** Executes commands. Default: every command fails and says so. Files are kept in memory, whoever executes. */
   exec?: (command: ExecRequest, files: Map<string, Uint8Array>) => Partial<ExecResult> | Promise<Partial<ExecResult>>
   files?: Record<string, string>
+  /** What the agent's connections have. Default: nothing. */
+  connected?: ConnectedTool[]
+  /** Executes what the server would: tools of connections (`crm__find`), and stock tools such as `web_search`. Default: every call fails and says so. */
+  call?: (tool: string, input: Json) => Json | Promise<Json>
   dataDir?: string
   createdAt?: Date
   /** Recorded history to begin with. */
@@ -179,7 +188,7 @@ export const calls = (...list: [tool: string, input: Json][]): ModelReply => ({
   usage,
 })
 
-function createWorld({ model = [], signals = {}, approve = () => ({ approved: true }), exec, files: given = {} }: TestOptions) {
+function createWorld({ model = [], signals = {}, approve = () => ({ approved: true }), exec, files: given = {}, connected = [], call }: TestOptions) {
   const prompts: Prompt[] = []
   const turns = new Map<string, { number: number; prompt: Prompt; reply?: ModelReply }>()
   const files = new Map(Object.entries(given).map(([path, text]) => [path, new TextEncoder().encode(text) as Uint8Array]))
@@ -204,7 +213,7 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
     const reply = typeof model === 'function' ? await model(prompt, turn.number) : model[turn.number]
     if (!reply) throw new StepFailed(failure('script', `The scripted model has no reply for turn ${turn.number}.`))
     turn.reply = ModelReply.parse(reply)
-    return JSON.parse(JSON.stringify(turn.reply)) as Json
+    return toJson(turn.reply)
   }
   const callFiles = (input: Json): Json => {
     const request = FilesRequest.parse(input)
@@ -253,11 +262,23 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
     }
   }
 
+  const connect = (input: Json): Json => {
+    const { connections } = ConnectRequest.parse(input)
+    return toJson(ConnectResult.parse({ tools: connected.filter(({ connection }) => connections.includes(connection)), withheld: [] }))
+  }
+  const callTool = async (input: Json): Promise<Json> => {
+    const { tool, input: given } = CallRequest.parse(input)
+    if (!call) throw new StepFailed(failure('no_tools', `This test gives no \`call\`, so ${tool} cannot be called.`))
+    return toJson(CallResult.parse({ output: await call(tool, given), parts: [], source: 'tool_server', origin: null }))
+  }
+
   const serve: ServerOptions['serve'] = async ({ kind, op, input }) => {
     if (kind === 'model') return callModel(op, input)
     if (kind === 'files') return callFiles(input)
     if (kind === 'exec') return callExec(input)
     if (kind === 'artifact') return keepArtifact(input)
+    if (kind === 'connect') return connect(input)
+    if (kind === 'call') return callTool(input)
     throw new StepFailed(failure('unknown_kind', `The server does not execute ${kind}.`))
   }
   const answer: ServerOptions['answer'] = ({ op, kind, name, detail }) => {
@@ -289,3 +310,6 @@ function describeEnd(end: ServedRun['end']): Pick<TestRun, 'state' | 'output' | 
       return { ...none, state: 'waiting' }
   }
 }
+
+/** Plain data, as it comes out of the journal. */
+const toJson = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
 import { webhookReaches } from './outcomes/index.ts'
 import { gapNames } from './sandbox/index.ts'
+import { searchProviders } from './tools/index.ts'
 
 const integer = (min: number, max: number) =>
   z
@@ -132,6 +133,21 @@ export const settings = {
     .describe('Other addresses of providers, as JSON: `{"azure": "https://<resource>.openai.azure.com/openai/v1"}`. For regions and proxies.'),
   LONGHAUL_MODEL_BODY_BYTES_MAX: integer(1_000, 256_000_000).default(32_000_000).describe('Largest body of a model call over HTTP. Images travel in it.'),
   LONGHAUL_BODY_BYTES_MAX: integer(1_000, 16_000_000).default(1_000_000).describe('Largest request body.'),
+  LONGHAUL_SECRETS_FILE: folder
+    .optional()
+    .describe(
+      'YAML file with the secrets that tools of connections need: for each its `value`, the `hosts` it may be sent to, and `agents` if not all may use it.',
+    ),
+  LONGHAUL_TOOLS_PRIVATE_HOSTS: z
+    .string()
+    .max(10_000)
+    .default('')
+    .describe(
+      'Hosts that are not on the public internet and that tools may reach, as `host` or `host:port`, separated by commas. Absent: none, this machine included.',
+    ),
+  LONGHAUL_SEARCH_PROVIDER: z.enum(searchProviders).optional().describe('Who answers the stock tool `web_search`.'),
+  LONGHAUL_SEARCH_API_KEY: secret.optional().describe('Its key. SearXNG needs none.'),
+  LONGHAUL_SEARCH_BASE_URL: httpUrl.optional().describe('Its address, when it is another than the provider’s own. SearXNG needs it.'),
   LONGHAUL_MASTER_KEY: secret
     .optional()
     .describe(
@@ -170,6 +186,10 @@ const Config = z
     }
     needs('LONGHAUL_OPENAI_COMPATIBLE_BASE_URL', 'LONGHAUL_OPENAI_COMPATIBLE_MODEL')
     needs('LONGHAUL_OPENAI_COMPATIBLE_MODEL', 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL')
+    needs('LONGHAUL_SEARCH_API_KEY', 'LONGHAUL_SEARCH_PROVIDER')
+    needs('LONGHAUL_SEARCH_BASE_URL', 'LONGHAUL_SEARCH_PROVIDER')
+    if (config.LONGHAUL_SEARCH_PROVIDER === 'searxng') needs('LONGHAUL_SEARCH_PROVIDER', 'LONGHAUL_SEARCH_BASE_URL')
+    else needs('LONGHAUL_SEARCH_PROVIDER', 'LONGHAUL_SEARCH_API_KEY')
     needs('LONGHAUL_OPENAI_COMPATIBLE_API_KEY', 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL')
   })
 export type Config = z.infer<typeof Config>

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
-import { addressCheck, httpApi, implementAll, listen } from './api/index.ts'
+import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint } from './api/index.ts'
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
@@ -13,6 +13,7 @@ import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPol
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries } from './outcomes/index.ts'
 import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
+import { openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
@@ -107,6 +108,21 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
+  const tools = openTools({
+    db,
+    log,
+    version,
+    secretsFile: config.LONGHAUL_SECRETS_FILE,
+    privateHosts: parseHosts(config.LONGHAUL_TOOLS_PRIVATE_HOSTS),
+    ...(config.LONGHAUL_SEARCH_PROVIDER && {
+      search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },
+    }),
+    manifestOf: agents.manifestOf,
+    liveVersionOf: async (tenantId, agent) => (await agents.find(tenantId, agent))?.version,
+    folderOf: agents.folderOf,
+  })
+  onStop('tools', tools.stop)
+
   const workers = openWorkers({
     log,
     command: [process.execPath, '--conditions=longhaul-source', '--enable-source-maps', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
@@ -126,7 +142,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
     drainMs: config.LONGHAUL_DRAIN_MS,
-    executors: guard(makeExecutors({ gateway, money, sandboxes, files, folderOf: agents.folderOf })),
+    executors: guard(makeExecutors({ gateway, money, sandboxes, files, tools, folderOf: agents.folderOf })),
     admitTool,
     findVersion: agents.findVersion,
     bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
@@ -149,12 +165,16 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('deployments', deployments.stop)
 
   const stopping = new AbortController()
+  const ofRuns = runServices({ db, engine, agents, tenants, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) })
+  const mcp = mcpEndpoint({ ...ofRuns, agents, assertAllowed: allowedBy({ policies, audit, log }), log, version, bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX })
+  onStop('MCP', mcp.stop)
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, agents, tenants, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) }),
+      ...ofRuns,
       attention,
       agents,
       deployments,
+      tools,
       keys,
       tenants,
       policies,
@@ -190,6 +210,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       await engine.assertHealthy()
     },
     trees: managed.service,
+    mcp,
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,
     publicUrl: config.LONGHAUL_PUBLIC_URL,

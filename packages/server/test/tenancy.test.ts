@@ -89,6 +89,8 @@ const snapshotOf = async (name: string): Promise<void> => {
     values ('acme', ${newId()}, ${name}, ${newId()}, ${newId()}, false, '{}', 1, 'none') on conflict do nothing`)
 }
 /** What has no service behind it here, so that not even its owner gets it. */
+/** What needs a tool server, which the tests of `tools` have. */
+const lacking = new Set(['tools.approve'])
 const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
   async request(acme) {
@@ -167,6 +169,16 @@ const cases: Record<string, Case> = {
   'routes.get': ofRoute('GET', 'canary-seen', ''),
   'routes.try': ofRoute('POST', 'canary-tried', '/try', { text: 'Hello' }),
   'routes.delete': ofRoute('DELETE', 'canary-left', ''),
+  'tools.list': fixed('own', 'GET', '/v1/agents/draws/tools'),
+  'tools.refresh': fixed('own', 'POST', '/v1/agents/draws/tools/refresh', {}),
+  'tools.approve': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tools/crm__find/approve', { hash: 'a'.repeat(64) }]),
+    foreign: 'not_found',
+  },
+  'tools.limit': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tool-limits', { pattern: 'calculator', limits: { perMinute: 3 } }]),
+    foreign: 'not_found',
+  },
   'sandboxes.create': fixed('own', 'POST', '/v1/sandboxes', {}),
   'sandboxes.list': { request: async (acme) => (await box(acme), ['GET', '/v1/sandboxes']), foreign: 'own' },
   'sandboxes.get': ofBox('GET', () => ''),
@@ -289,10 +301,10 @@ test.each(operations.map(({ id }) => id))('%s shows another tenant nothing', asy
   // The control: whose it is gets it, and an effect is in the audit log, once.
   const before = (await bed.audit.head('acme')).seq
   const own = await acme.ask(method, path, body)
-  expect(own.status).toBe(unavailable.has(id) ? 503 : 200)
+  expect(own.status).toBe(unavailable.has(id) ? 503 : lacking.has(id) ? 404 : 200)
   await bed.audit.append()
   const noted = (await bed.audit.read('acme', before, 100)).filter(({ action, outcome }) => action === id && outcome === 'done')
-  expect(noted.map(({ who }) => who)).toEqual(method === 'GET' || unavailable.has(id) ? [] : [{ id: acme.id, name: acme.name }])
+  expect(noted.map(({ who }) => who)).toEqual(method === 'GET' || unavailable.has(id) || lacking.has(id) ? [] : [{ id: acme.id, name: acme.name }])
   if (found.foreign === 'empty') expect(((await acme.read(path)) as { items: unknown[] }).items.length).toBeGreaterThan(0)
 })
 

@@ -55,6 +55,7 @@ export function createStory(page: Page, runId: string): Story {
     }
     if (data.kind === 'exec')
       return place(op, [...(isInside ? [] : [headline(page, '●', 'command', shortInput(step?.input), took)]), ...execLines(page, data.output)])
+    if (data.kind === 'connect') return place(op, [headline(page, '●', 'connect', data.name, took)])
     // Files that a tool reads and writes, and pictures that it stores, are its own business; the call says what came of it.
     if (isInside && (data.kind === 'files' || data.kind === 'artifact')) return []
     const inner = step?.lines ?? []

@@ -3,7 +3,7 @@
  * against its schema, and streams are real bytes over real connections, which can be cut.
  */
 import { errorCodes, isTerminal, operations } from '@longhaul/protocol'
-import type { Agent, Approval, AttentionItem, Delivery, ErrorCode, JournalEntry, LiveFrame, Run, RunEvent, RunState, System } from '@longhaul/protocol'
+import type { Agent, Approval, AttentionItem, Delivery, ErrorCode, JournalEntry, LiveFrame, Run, RunEvent, RunState, System, Tool } from '@longhaul/protocol'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -22,6 +22,7 @@ export type FakeOptions = {
   attention?: AttentionItem[]
   deliveries?: Delivery[]
   journal?: JournalEntry[]
+  tools?: Tool[]
   /** By operation, for those that the fake keeps nothing of. */ answers?: Record<string, unknown>
 }
 
@@ -202,6 +203,17 @@ export async function startFakeApi(options: FakeOptions = {}) {
         if (!deleted) throw new Refusal('not_found', `No key ${input['keyId']}.`)
         return publicKey(deleted)
       }
+      case 'tools.list':
+        return { items: options.tools ?? [] }
+      case 'tools.refresh':
+        return { items: options.tools ?? [], problems: [{ connection: 'shop', message: 'The tool server shop cannot be reached (ECONNREFUSED).' }] }
+      case 'tools.approve': {
+        const tool = options.tools?.find(({ name }) => name === input['tool'])
+        if (!tool?.pin || tool.pin.offeredHash !== input['hash']) throw new Refusal('conflict', 'It has another hash now.')
+        return Object.assign(tool, { state: 'ready', pin: { ...tool.pin, hash: input['hash'], offeredHash: null, changes: [] } })
+      }
+      case 'tools.limit':
+        return { agent: input['agent'], limits: { [String(input['pattern'])]: input['limits'] } }
       case 'system.get':
         return options.system
       default:

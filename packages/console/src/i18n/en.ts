@@ -263,6 +263,7 @@ export const en = {
     exec: 'Command',
     files: 'Files',
     artifact: 'File',
+    connect: 'Connections',
     step: 'Step',
     timer: 'Timer',
     signal: 'Signal',

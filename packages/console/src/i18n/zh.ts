@@ -250,6 +250,7 @@ export const zh: Texts = {
     exec: '命令',
     files: '文件操作',
     artifact: '文件',
+    connect: '连接',
     step: '步骤',
     timer: '定时器',
     signal: '信号',

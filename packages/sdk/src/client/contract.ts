@@ -1,4 +1,5 @@
 import {
+  approveTool,
   cancelRun,
   createDeployment,
   createKey,
@@ -38,6 +39,7 @@ import {
   getTenant,
   killProcess,
   liftStop,
+  limitTool,
   listAgents,
   listApprovals,
   listAttention,
@@ -64,6 +66,7 @@ import {
   listSnapshots,
   listStops,
   listTenants,
+  listTools,
   listUsage,
   listVersions,
   pauseSchedule,
@@ -71,6 +74,7 @@ import {
   putPolicy,
   readFile,
   readOutput,
+  refreshTools,
   resumeSchedule,
   retryAttention,
   retryRun,
@@ -141,6 +145,7 @@ export const contract = {
   usage: { summarize: summarizeUsage, list: listUsage },
   models: { list: listModels, set: setModel, unset: unsetModel },
   routes: { list: listRoutes, get: getRoute, set: setRoute, delete: deleteRoute, try: tryRoute },
+  tools: { list: listTools, refresh: refreshTools, approve: approveTool, limit: limitTool },
   system: { get: getSystem },
   sandboxes: {
     create: createSandbox,

@@ -13,7 +13,7 @@ import { controlServices } from './control.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
 import { pageBy } from './page.ts'
-import { type LiveRow, findBundle, findLive, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
+import { type LiveRow, findBundle, findLive, findManifest, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
 
 export type Agents = ReturnType<typeof openAgents>
 
@@ -108,6 +108,8 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
         return { code: 'conflict', problem: `The code of ${name} does not load, so no run can be started: ${row.problem.slice(0, 2_000)}` }
       return { version: row.version }
     },
+    /** What the version's code says of itself, once a worker has loaded it. */
+    manifestOf: ({ tenantId, agent, version }: Pick<Place, 'tenantId' | 'agent' | 'version'>) => findManifest(db.forTenant(tenantId), tenantId, agent, version),
     async list(tenantId: string): Promise<Agent[]> {
       return (await listLive(db.forTenant(tenantId), tenantId)).map(toAgent)
     },

@@ -1,4 +1,4 @@
-/** The steps that the server executes for workers: model calls, commands and files in the run's sandbox, files for the answer. */
+/** The steps that the server executes for workers: model calls, commands and files in the run's sandbox, files for the answer, tools from elsewhere. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArtifactRequest, ExecRequest, FilesRequest, type Json, ModelReply, ModelRequest, type Prompt } from '@longhaul/protocol'
@@ -8,6 +8,7 @@ import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
 import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
 import type { Sandbox, Sandboxes } from '../sandbox/index.ts'
+import type { Tools } from '../tools/index.ts'
 import type { Files } from './file-store.ts'
 import { generateWithinBudget } from './model-step.ts'
 
@@ -16,11 +17,12 @@ export type ExecutorPorts = {
   money: Money
   sandboxes: Sandboxes
   files: Files
+  tools: Pick<Tools, 'connect' | 'call'>
   /** Folder of a version's code. */
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, money, sandboxes, files, folderOf }: ExecutorPorts): Executors {
+export function makeExecutors({ gateway, money, sandboxes, files, tools, folderOf }: ExecutorPorts): Executors {
   const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
     const seed = join(folderOf(run.tenantId, run.agent, run.version), 'agent', 'sandbox', 'workspace')
     return sandboxes.open(sandboxIdOf(run), existsSync(seed) ? seed : undefined) // Most agents bring no files.
@@ -52,6 +54,8 @@ export function makeExecutors({ gateway, money, sandboxes, files, folderOf }: Ex
         return request?.action === 'write' ? toJson({ ...request, files: request.files.map(withoutContent) }) : input
       },
     },
+    connect: { execute: tools.connect },
+    call: { execute: tools.call },
     artifact: {
       async execute(input, context) {
         const request = parse(ArtifactRequest, input, 'artifact')

@@ -33,6 +33,13 @@ export async function recordLoaded(
     where tenant_id = ${tenantId} and agent = ${agent} and version = ${version}`)
 }
 
+export async function findManifest(db: TenantTx, tenantId: string, agent: string, version: string): Promise<AgentManifest | undefined> {
+  const [row] = await db.rows<{ manifest: AgentManifest | null }>(
+    sql`select manifest from versions where tenant_id = ${tenantId} and agent = ${agent} and version = ${version}`,
+  )
+  return row?.manifest ?? undefined
+}
+
 const live = sql`
   select d.agent, d.version, v.manifest, v.problem, d.created_at as "deployedAt"
   from deployments d join versions v on v.tenant_id = d.tenant_id and v.agent = d.agent and v.version = d.version

@@ -22,6 +22,12 @@ export async function assertPolicies({ policies }: GateOptions, { operation, cal
   if (why) throw new AppError('forbidden', why)
 }
 
+/** The same for what comes another way than by an operation's address. */
+export const allowedBy =
+  (options: GateOptions) =>
+  (caller: Caller, operation: Operation, input: Record<string, unknown>): Promise<void> =>
+    assertPolicies(options, { operation, caller, input, requestId: '' })
+
 /** `runs.cancel` is about a Run, `tools.call` about a Tool, `exec.call` about a Step. What starts a run is about its agent. */
 export const resourceType = (action: string): string => {
   if (action.endsWith('.call') && action !== 'tools.call') return 'Step'

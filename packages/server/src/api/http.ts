@@ -12,6 +12,7 @@ import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
 import { type RateLimit, openRateLimit } from './rate-limit.ts'
 import { type TreeService, readTree, writeTree } from './trees.ts'
+import type { McpEndpoint } from './mcp.ts'
 
 export type ApiOptions = Omit<GateOptions, 'log'> & {
   implementations: readonly Implementation[]
@@ -19,6 +20,7 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   authenticate(secret: string): Promise<Caller | undefined>
   findFile: FindFile
   trees: TreeService
+  mcp: Pick<McpEndpoint, 'handle'>
   /** Rejects, with why, while the server cannot do its work. */
   health(): Promise<void>
   /** The built console. */
@@ -64,6 +66,12 @@ export function httpApi(given: ApiOptions): Api {
     const caller = await admit(c, options)
     assertPermitted(caller, 'sandboxes:write')
     return writeTree(options.trees, caller, c.req.param('sandboxId'), c.req.query('path'), c.req.raw)
+  })
+  app.all('/mcp', async (c) => {
+    c.var.facts['operation'] = 'mcp'
+    const caller = await admit(c, options)
+    assertPermitted(caller, 'agents:read')
+    return options.mcp.handle(caller, c.req.raw)
   })
   for (const [path, methods] of offered()) {
     app.all(path, (c) => {

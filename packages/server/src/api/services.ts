@@ -24,6 +24,7 @@ import { type StopService, stopImplementations } from './stops.ts'
 import { sandboxImplementations } from './sandboxes.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 import { tenantImplementations } from './tenants.ts'
+import { type ToolService, toolImplementations } from './tools.ts'
 
 export type Services = {
   runs: RunService
@@ -35,6 +36,7 @@ export type Services = {
   attention: Attention
   agents: AgentService
   deployments: DeploymentService
+  tools: ToolService
   keys: Keys
   tenants: Tenants
   policies: Policies
@@ -58,6 +60,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),
+  ...toolImplementations(services.tools),
   ...keyImplementations(services.keys),
   ...tenantImplementations(services.tenants),
   ...policyImplementations(services.policies),

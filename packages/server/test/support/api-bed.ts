@@ -6,7 +6,7 @@ import { type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent,
 import { type Files, guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
 import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
-import { httpApi, implementAll } from '../../src/api/index.ts'
+import { allowedBy, httpApi, implementAll, mcpEndpoint } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import { type Gateway, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
@@ -14,6 +14,7 @@ import { type NewKey, openAudit, openKeys, openPolicies, openSecrets, openSigner
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAttention } from '../../src/outcomes/index.ts'
 import { openManaged, openSandboxes } from '../../src/sandbox/index.ts'
+import { openTools } from '../../src/tools/index.ts'
 import { makeDatabase } from './postgres.ts'
 
 export type RunStart = Extract<ServerFrame, { type: 'run.start' }>
@@ -53,6 +54,15 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
   const { admitTool, guard } = guardSteps({ policies, audit, log: silentLog })
   const money = openMoney({ db, log: silentLog })
+  const tools = openTools({
+    db,
+    log: silentLog,
+    version: 'test',
+    privateHosts: [],
+    manifestOf: async () => undefined,
+    liveVersionOf: async () => undefined,
+    folderOf: () => dataDir,
+  })
   const starts: RunStart[] = []
   const assignments = new Map<string, Assignment>()
   const engine = openEngine({
@@ -62,7 +72,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     pollMs: 50,
     toMessages,
     findVersion: async () => ({ version: 'v1' }),
-    executors: guard(makeExecutors({ gateway, money, sandboxes, files: wrapFiles(files), folderOf: () => dataDir })),
+    executors: guard(makeExecutors({ gateway, money, sandboxes, files: wrapFiles(files), tools, folderOf: () => dataDir })),
     admitTool,
     booking: bookingSql,
     execute(assignment) {
@@ -82,12 +92,23 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     }
   }
   await deploy('acme')
+  const ofRuns = runServices({ db, engine, tenants, agents })
+  const mcp = mcpEndpoint({
+    ...ofRuns,
+    agents,
+    assertAllowed: allowedBy({ policies, audit, log: silentLog }),
+    log: silentLog,
+    version: 'test',
+    bodyBytesMax: 1_000_000,
+    patienceMs: 20_000,
+  })
   const app = httpApi({
     implementations: implementAll({
-      ...runServices({ db, engine, tenants, agents }),
+      ...ofRuns,
       attention: openAttention({ db, engine, findVersion: agents.findVersion }),
       agents,
       deployments: openDeployments({ db, log: silentLog, agents, workers: { warm: () => {}, retire: async () => {} }, loadMsMax: 1 }),
+      tools,
       keys,
       tenants,
       policies,
@@ -106,6 +127,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     requestsPerMinute: 1_000_000,
     findFile: files.find,
     trees: managed.service,
+    mcp,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,
     host: '127.0.0.1',
@@ -133,9 +155,9 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
         return (await response.json()) as Body
       }
       return {
+        secret,
         id,
         name,
-        secret,
         ask,
         read,
         /** Starts a run and waits until it ends or waits. */
@@ -154,6 +176,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     loseWorkerOf: (runId: string) => assignments.get(runId)?.interrupt('worker_lost', 'The worker process is gone.', true),
     async [Symbol.asyncDispose]() {
       await engine.stop()
+      await tools.stop()
       await keys.stop()
       await managed.stop()
       await sandboxes.stop()

@@ -137,6 +137,20 @@ const aStep = {
   durationMs: 1,
   ...hidden,
 }
+const aTool = {
+  agent: 'analyst',
+  version: '0123456789ab',
+  name: 'crm__find',
+  kind: 'mcp' as const,
+  connection: 'crm',
+  state: 'ready' as const,
+  description: 'Finds',
+  inputSchema: {},
+  limits: {},
+  calls: { count: 0, errorCount: 0, durationMsP50: null, durationMsP95: null },
+  pin: null,
+  ...hidden,
+}
 const aSystem: Omit<System, 'caller'> = {
   version: '0.1.0',
   sandbox: { driver: 'virtual', enforced: [], missing: [], languages: [] },
@@ -377,6 +391,12 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       rollBack: called('deployments.rollback', aDeployment),
       list: called('deployments.list', { items: [aDeployment], next: null }),
     },
+    tools: {
+      list: called('tools.list', [aTool]),
+      refresh: called('tools.refresh', { items: [aTool], problems: [] }),
+      approve: called('tools.approve', aTool),
+      limit: called('tools.limit', { agent: 'analyst', limits: {} }),
+    },
     keys,
     ...identityServices(called),
     money: {
@@ -413,6 +433,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     requestsPerMinute: 1_000_000,
     findFile: async () => undefined,
     trees: sandboxes,
+    mcp: { handle: async () => new Response('mcp') },
     health: async () => {},
     consoleFolder: '/nowhere',
     host: '127.0.0.1',

@@ -11,6 +11,7 @@ import {
   MessageSquareText,
   Network,
   Play,
+  Plug,
   Radio,
   SquareTerminal,
   Stamp,
@@ -29,6 +30,8 @@ const stepIcons = {
   artifact: File,
   run: Network,
   step: CornerDownRight,
+  connect: Plug,
+  call: Wrench,
 } as const
 const waitIcons = { timer: Clock, signal: Radio, approval: Stamp, run: Network, operator: Hand } as const
 const markIcons = {

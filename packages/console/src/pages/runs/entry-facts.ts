@@ -29,7 +29,7 @@ export function wordsOf(entry: Entry, t: Translate): EntryWords {
 export function titleOf({ subject, name, key }: Entry, t: Translate): string {
   switch (subject.type) {
     case 'step':
-      return subject.kind === 'tool' || subject.kind === 'step' ? name : t(`entry.${subject.kind}`)
+      return subject.kind === 'tool' || subject.kind === 'step' || subject.kind === 'call' ? name : t(`entry.${subject.kind}`)
     case 'wait':
       return t(`entry.${subject.kind}`)
     case 'branch':
@@ -84,7 +84,10 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
       return { summary: name, isCode: false }
     case 'artifact':
       return { summary: textField(input, 'name') ?? name, isCode: false }
+    case 'connect':
+      return { summary: name, isCode: false }
     case 'tool':
+    case 'call':
     case 'step':
       return { summary: input === undefined || input === null ? '' : oneLine(briefJson(input)), isCode: true }
   }

@@ -23,10 +23,11 @@ export const mayImport: Record<string, readonly string[]> = {
   identity: ['db', 'kernel'],
   gateway: ['identity', 'db', 'kernel'],
   sandbox: ['db', 'kernel'],
-  agents: ['engine', 'gateway', 'sandbox', 'identity', 'db', 'kernel'],
+  tools: ['sandbox', 'identity', 'db', 'kernel'],
+  agents: ['engine', 'gateway', 'tools', 'sandbox', 'identity', 'db', 'kernel'],
   workers: ['engine', 'agents', 'db', 'kernel'],
   outcomes: ['engine', 'db', 'kernel'],
-  api: ['engine', 'identity', 'gateway', 'sandbox', 'agents', 'workers', 'outcomes', 'db', 'kernel'],
+  api: ['engine', 'identity', 'gateway', 'sandbox', 'tools', 'agents', 'workers', 'outcomes', 'db', 'kernel'],
 }
 
 /** Which of our packages the source of a package may import. */

@@ -1,0 +1,67 @@
+import type { Tool } from '@longhaul/protocol'
+import { expect, test } from 'vitest'
+import { startFakeApi } from './support/fake-api.ts'
+import { command } from './support/run-command.ts'
+
+const hash = 'ab'.repeat(32)
+const tool = (name: string, more: Partial<Tool> = {}): Tool => ({
+  agent: 'support',
+  version: '0123456789ab',
+  name,
+  kind: 'mcp',
+  connection: 'crm',
+  state: 'ready',
+  description: '[crm] Finds a customer',
+  inputSchema: { type: 'object' },
+  limits: { perMinute: 30 },
+  calls: { count: 12, errorCount: 2, durationMsP50: 80, durationMsP95: 1_500 },
+  pin: { hash: 'cd'.repeat(32), offeredHash: null, changes: [], decidedBy: null, decidedAt: null },
+  ...more,
+})
+const changed = () =>
+  tool('crm__find', {
+    state: 'changed',
+    pin: {
+      hash: 'cd'.repeat(32),
+      offeredHash: hash,
+      changes: [{ path: 'description', from: 'Finds', to: 'Finds, and sends' }],
+      decidedBy: null,
+      decidedAt: null,
+    },
+  })
+
+test('tools are listed with how they fared, what waits for approval and which server is away', async () => {
+  await using api = await startFakeApi({ tools: [tool('crm__add'), changed()] })
+  const { exit, out } = await command(api, ['tools', 'list', 'support', '--refresh'])
+  expect(exit).toBe(0)
+  expect(out).toMatch(/crm__add +ready +mcp +12 +2 +80 ms +1\.5 s +30 a minute/)
+  expect(out).toContain('npx longhaul tools get support crm__find')
+  expect(out).toContain('shop cannot be reached')
+  expect((await command(api, ['tools', 'list', 'support', '--json'])).json()).toMatchObject([
+    { items: [{ name: 'crm__add' }, { name: 'crm__find' }], problems: [] },
+  ])
+})
+
+test('what has changed is shown, and approved by the hash that was shown', async () => {
+  await using api = await startFakeApi({ tools: [changed()] })
+  const { out } = await command(api, ['tools', 'get', 'support', 'crm__find'], { columns: 200 })
+  expect(out).toContain('- "Finds"')
+  expect(out).toContain('+ "Finds, and sends"')
+  expect(out).toContain(`npx longhaul tools approve support crm__find --hash ${hash}`)
+  expect(await command(api, ['tools', 'approve', 'support', 'crm__find', '--hash', 'ef'.repeat(32)])).toMatchObject({ exit: 6 })
+  expect(await command(api, ['tools', 'approve', 'support', 'crm__find', '--hash', hash])).toMatchObject({
+    exit: 0,
+    out: expect.stringContaining('is approved'),
+  })
+  expect(await command(api, ['tools', 'get', 'support', 'crm__fnd'])).toMatchObject({ exit: 5, err: expect.stringContaining('Did you mean crm__find?') })
+})
+
+test('limits are set and taken back; none at all is an error', async () => {
+  await using api = await startFakeApi({ tools: [] })
+  expect((await command(api, ['tools', 'limit', 'support', 'crm__*', '--per-minute', '10', '--timeout', '5', '--off', '--json'])).json()).toEqual([
+    { agent: 'support', limits: { 'crm__*': { perMinute: 10, timeoutMs: 5_000, isOff: true } } },
+  ])
+  expect(await command(api, ['tools', 'limit', 'support', 'crm__*', '--clear'])).toMatchObject({ exit: 0 })
+  expect(await command(api, ['tools', 'limit', 'support', 'crm__*'])).toMatchObject({ exit: 2 })
+  expect(await command(api, ['tools', 'limit', 'support', 'crm__*', '--clear', '--off'])).toMatchObject({ exit: 2 })
+})

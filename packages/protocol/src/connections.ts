@@ -1,0 +1,99 @@
+/** Connections: how an agent's folder declares where tools come from. Secrets are named here and held by the server alone. */
+import { z } from 'zod'
+
+/** Also the beginning of its tools' names: the model sees `<connection>__<tool>`. */
+export const ConnectionName = z
+  .string()
+  .max(32)
+  .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
+
+/** A secret that the operator keeps in the server's secrets file. */
+export const SecretName = z
+  .string()
+  .max(64)
+  .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'must be letters, digits, "_" and "-", and begin with a letter')
+export const SecretRef = z.strictObject({ secret: SecretName, prefix: z.string().max(40).default('') })
+
+const HeaderName = z
+  .string()
+  .max(100)
+  .regex(/^[A-Za-z0-9-]+$/, 'must be the name of a header')
+const headers = z.record(HeaderName, z.union([z.string().max(2_000), SecretRef])).default({})
+
+const url = z
+  .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
+  .max(2_000)
+  .refine(
+    (text) => !URL.canParse(text) || (new URL(text).username === '' && new URL(text).password === ''),
+    'must hold no password: name a secret in `headers` instead',
+  )
+
+const shared = {
+  /** Values are texts, or secrets that the server holds. */
+  headers,
+  /** Names at the tool server. Absent: all it has. */
+  tools: z.array(z.string().min(1).max(128)).min(1).max(128).optional(),
+  timeoutMs: z.number().int().min(100).max(3_600_000).default(60_000),
+  /** Runs go on without its tools while it is away and was never seen. */
+  isOptional: z.boolean().default(false),
+}
+
+export const McpConnection = z.strictObject({
+  kind: z.literal('mcp'),
+  url,
+  ...shared,
+  /** Client credentials, where the server asks for OAuth. The secret goes to no other authority than `issuer`, whatever the server says. */
+  oauth: z.strictObject({ issuer: url, clientId: z.string().min(1).max(300), clientSecret: SecretRef, scope: z.string().max(1_000).optional() }).optional(),
+})
+
+export const OpenApiConnection = z.strictObject({
+  kind: z.literal('openapi'),
+  /** An OpenAPI 3 document beside the declaration, in JSON or YAML. */
+  document: z
+    .string()
+    .max(200)
+    .regex(/^[\w-]+(\.[\w-]+)*\.(json|ya?ml)$/, 'must be the name of a file beside the declaration, such as crm.openapi.json or crm.yaml'),
+  /** Where the API is, when the document does not say or says something else. */
+  url: url.optional(),
+  ...shared,
+})
+
+export const Connection = z.discriminatedUnion('kind', [McpConnection, OpenApiConnection])
+export type Connection = z.infer<typeof Connection>
+export type McpConnection = z.infer<typeof McpConnection>
+export type OpenApiConnection = z.infer<typeof OpenApiConnection>
+
+/** Limits of one tool. Absent: none, or what the tool itself has. */
+export const ToolLimits = z.strictObject({
+  /** Calls of this agent in any minute, over all servers. */
+  perMinute: z.number().int().min(1).max(1_000_000).optional(),
+  /** Calls at once, on each server. */
+  concurrent: z.number().int().min(1).max(10_000).optional(),
+  timeoutMs: z.number().int().min(100).max(3_600_000).optional(),
+  /** Longer results are cut, and say so. */
+  resultCharactersMax: z.number().int().min(100).max(1_000_000).optional(),
+  isOff: z.boolean().optional(),
+})
+export type ToolLimits = z.infer<typeof ToolLimits>
+
+/** A tool's name as the model sees it, or the beginning of some with `*` at its end. */
+export const ToolPattern = z
+  .string()
+  .max(64)
+  .regex(/^([a-zA-Z0-9_-]+\*?|\*)$/, 'must be a tool’s name, or the beginning of names followed by *')
+
+/** `api.example.com`, `*.example.com`, or `*` for every public host. */
+export const HostPattern = z
+  .string()
+  .max(255)
+  .regex(/^(\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$/, 'must be a host such as api.example.com, *.example.com or *')
+
+const globToTest = (pattern: string, text: string): boolean => (pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern)
+
+/** What holds for a tool: the most exact pattern wins, field by field. */
+export function limitsFor(rules: Readonly<Record<string, ToolLimits>>, tool: string): ToolLimits {
+  const matching = Object.entries(rules).filter(([pattern]) => globToTest(pattern, tool))
+  const byExactness = matching.toSorted(([one], [other]) => exactness(one) - exactness(other))
+  return Object.assign({}, ...byExactness.map(([, limits]) => limits))
+}
+const exactness = (pattern: string): number => (pattern.endsWith('*') ? pattern.length : Infinity)

@@ -1,0 +1,75 @@
+/** Tools that the server executes for a run: those of connections, and the stock tools that need its network. */
+import { z } from 'zod'
+import { ToolResult } from './answer.ts'
+import { ConnectionName } from './connections.ts'
+import { ToolDefinition } from './models.ts'
+import { JsonValue } from './values.ts'
+
+/** Input of a `connect` step: which of the version's connections the run wants tools of. */
+export const ConnectRequest = z.strictObject({ connections: z.array(ConnectionName).min(1).max(32) })
+export type ConnectRequest = z.infer<typeof ConnectRequest>
+
+/** A tool of a connection, under the name that the model sees. */
+export const ConnectedTool = ToolDefinition.extend({ connection: ConnectionName })
+export type ConnectedTool = z.infer<typeof ConnectedTool>
+
+/** Output of a `connect` step. `withheld`: what the model is not offered, and why; `tool` is null when it is the whole connection. */
+export const ConnectResult = z.object({
+  tools: z.array(ConnectedTool),
+  withheld: z.array(z.object({ connection: z.string(), tool: z.string().nullable(), why: z.string() })),
+})
+export type ConnectResult = z.infer<typeof ConnectResult>
+
+/** Input of a `call` step. `tool` is the name that the model sees: a stock tool's, or `<connection>__<tool>`. */
+export const CallRequest = z.strictObject({ tool: z.string().min(1).max(64), input: JsonValue })
+export type CallRequest = z.infer<typeof CallRequest>
+
+/** Whose words a result holds: ours, or of somebody whom nobody of ours has checked. */
+export const resultSources = ['own', 'tool_server', 'web'] as const
+export const CallResult = ToolResult.extend({
+  source: z.enum(resultSources),
+  /** The host that it came from. */
+  origin: z.string().nullable(),
+})
+export type CallResult = z.infer<typeof CallResult>
+
+const webUrl = z.string().min(1).max(2_000).describe('Full address, for example "https://example.com/a"')
+
+/** Stock tools that the server executes. The model's arguments are checked against `input` in the worker and again in the server. */
+export const serverTools = {
+  calculator: {
+    description:
+      'Calculates with 15 digits: + - * / % ^, parentheses, comparisons, and abs, ceil, floor, round, sqrt, cbrt, exp, log, log10, log2, sin, cos, tan, asin, acos, atan, min, max, mean, median, sum, gcd, lcm, pi, e.',
+    input: z.strictObject({ expression: z.string().min(1).max(1_000).describe('For example "round(1250 * 1.07^5, 2)"') }),
+  },
+  http_request: {
+    description: 'Sends one HTTP request to a host that this agent may reach, and gives status, headers and body of the response.',
+    input: z.strictObject({
+      method: z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']).default('GET'),
+      url: webUrl,
+      headers: z
+        .record(
+          z
+            .string()
+            .max(100)
+            .regex(/^[A-Za-z0-9-]+$/),
+          z.string().max(2_000),
+        )
+        .optional(),
+      body: z.string().max(200_000).optional().describe('Text, for example JSON'),
+    }),
+  },
+  fetch_page: {
+    description: 'Reads a page of the web as plain text with its links. Long pages come in parts.',
+    input: z.strictObject({
+      url: webUrl,
+      from: z.number().int().min(0).max(10_000_000).default(0).describe('Character to begin at, to read on in a long page'),
+    }),
+  },
+  web_search: {
+    description: 'Searches the web. Gives title, address and an excerpt of each result; read a page with fetch_page.',
+    input: z.strictObject({ query: z.string().min(1).max(400), count: z.number().int().min(1).max(20).default(8) }),
+  },
+} as const
+export type ServerTool = keyof typeof serverTools
+export const serverToolNames = Object.keys(serverTools) as [ServerTool, ...ServerTool[]] // The record's keys are the names.

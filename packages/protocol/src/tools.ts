@@ -1,0 +1,84 @@
+/** What tools an agent has, how they fare, and what an operator decides about them. */
+import { z } from 'zod'
+import { ToolLimits, ToolPattern } from './connections.ts'
+import { operation } from './operation.ts'
+import { JsonValue, Name } from './values.ts'
+
+/** One difference between the definition that was approved and the one that the tool server gives now. Absent on a side: null. */
+export const DefinitionChange = z.object({ path: z.string(), from: JsonValue, to: JsonValue })
+export type DefinitionChange = z.infer<typeof DefinitionChange>
+
+export const toolKinds = ['own', 'stock', 'mcp', 'openapi'] as const
+/**
+ * `ready`; `changed` or `added`: its tool server gives another definition than the approved one, or a tool that was not there at first,
+ * so it is withheld until a person approves; `gone`: its tool server has it no more; `off`: switched off by a limit.
+ */
+export const toolStates = ['ready', 'changed', 'added', 'gone', 'off'] as const
+
+export const Tool = z.object({
+  agent: Name,
+  version: z.string(),
+  name: z.string(),
+  kind: z.enum(toolKinds),
+  connection: z.string().nullable(),
+  state: z.enum(toolStates),
+  description: z.string(),
+  inputSchema: JsonValue,
+  limits: ToolLimits,
+  /** Of this version, in its last 500 runs. Durations are null without a call. */
+  calls: z.object({ count: z.number().int(), errorCount: z.number().int(), durationMsP50: z.number().nullable(), durationMsP95: z.number().nullable() }),
+  /** For tools of MCP connections: what is approved, and what waits for approval. */
+  pin: z
+    .object({
+      hash: z.string().nullable(),
+      offeredHash: z.string().nullable(),
+      changes: z.array(DefinitionChange),
+      decidedBy: z.string().nullable(),
+      decidedAt: z.iso.datetime().nullable(),
+    })
+    .nullable(),
+})
+export type Tool = z.infer<typeof Tool>
+
+const ToolName = z
+  .string()
+  .max(64)
+  .regex(/^[a-zA-Z0-9_-]+$/, 'must be a tool’s name as the model sees it')
+
+export const listTools = operation({
+  id: 'tools.list',
+  summary: 'The tools of an agent’s live version, with their limits and how their calls fared.',
+  http: ['GET', '/v1/agents/{agent}/tools'],
+  permission: 'agents:read',
+  input: z.strictObject({ agent: Name }),
+  output: z.object({ items: z.array(Tool) }),
+})
+
+export const refreshTools = operation({
+  id: 'tools.refresh',
+  summary: 'Asks the agent’s tool servers what they have now, and compares it with what is approved.',
+  http: ['POST', '/v1/agents/{agent}/tools/refresh'],
+  permission: 'agents:deploy',
+  input: z.strictObject({ agent: Name }),
+  output: z.object({ items: z.array(Tool), problems: z.array(z.object({ connection: z.string(), message: z.string() })) }),
+})
+
+export const approveTool = operation({
+  id: 'tools.approve',
+  summary: 'Approve the definition that a tool server gives now. `hash` is that of the definition you have seen: another one is `conflict`.',
+  http: ['POST', '/v1/agents/{agent}/tools/{tool}/approve'],
+  permission: 'approvals:decide',
+  input: z.strictObject({ agent: Name, tool: ToolName, hash: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hexadecimal') }),
+  output: Tool,
+})
+
+export const limitTool = operation({
+  id: 'tools.limit',
+  summary: 'Set an operator’s limits for a tool, or for all whose names begin so. They go before those of the agent’s folder. Empty limits take them back.',
+  http: ['POST', '/v1/agents/{agent}/tool-limits'],
+  permission: 'agents:deploy',
+  input: z.strictObject({ agent: Name, pattern: ToolPattern, limits: ToolLimits }),
+  output: z.object({ agent: Name, limits: z.record(z.string(), ToolLimits) }),
+})
+
+export const toolOperations = [listTools, refreshTools, approveTool, limitTool]

@@ -1,0 +1,136 @@
+/** What the connections of a version have: asked of tool servers, held against the pins, remembered for a minute. */
+import { createHash } from 'node:crypto'
+import type { Connection, Json, McpConnection, OpenApiConnection, ToolDefinition } from '@longhaul/protocol'
+import type { z } from 'zod'
+import type { Db } from '../db/index.ts'
+import { monotonicMs } from '../kernel/index.ts'
+import type { McpClients, McpTarget } from './mcp/clients.ts'
+import { type Definition, shorten, toToolDefinition, visibleName } from './mcp/definition.ts'
+import { type Listing, listMcpTools } from './mcp/mcp.ts'
+import { loadApi } from './openapi/call.ts'
+import type { Api, ApiOperation } from './openapi/operations.ts'
+import { type Pin, type PinScope, listPins } from './pin-store.ts'
+import { reconcile, stateOf } from './pins.ts'
+
+export type VersionOf = { tenantId: string; agent: string; version: string }
+export type Named = { name: string; connection: Connection }
+
+/** A tool that may be called, and how. */
+export type Offered = { name: string; definition: ToolDefinition } & (
+  | { kind: 'mcp'; target: McpTarget; mcp: Definition }
+  | { kind: 'openapi'; connection: string; declared: z.output<typeof OpenApiConnection>; api: Api; operation: ApiOperation }
+)
+export type Withheld = { tool: string | null; why: string }
+export type Offers = { offered: Offered[]; withheld: Withheld[] }
+
+const rememberMs = 60_000
+const rememberedMax = 2_000
+const toolsMax = 100
+
+export type Connections = ReturnType<typeof openConnections>
+
+export function openConnections({
+  db,
+  clients,
+  folderOf,
+}: {
+  db: Db
+  clients: McpClients
+  folderOf(tenantId: string, agent: string, version: string): string
+}) {
+  const listings = new Map<string, { until: number; listing: Promise<Listing> }>()
+  const apis = new Map<string, Promise<Api>>()
+
+  /** One question at a time to each server, whoever wants to know. */
+  function list(target: McpTarget, isFresh: boolean): Promise<Listing> {
+    const key = JSON.stringify([target.tenantId, target.agent, target.connection, target.declared])
+    const known = listings.get(key)
+    if (known && !isFresh && known.until > monotonicMs()) return known.listing
+    // Not the asker's signal: another may wait for the same answer. It is bounded by its own time-out.
+    const listing = listMcpTools(clients, target, new AbortController().signal)
+    remember(listings, key, { until: monotonicMs() + rememberMs, listing })
+    listing.catch(() => listings.get(key)?.listing === listing && listings.delete(key))
+    return listing
+  }
+
+  function apiOf({ tenantId, agent, version }: VersionOf, declared: z.output<typeof OpenApiConnection>): Promise<Api> {
+    const key = `${tenantId}/${agent}/${version}/${declared.document}`
+    let api = apis.get(key)
+    if (!api) {
+      api = loadApi(folderOf(tenantId, agent, version), declared)
+      remember(apis, key, api)
+      api.catch(() => apis.delete(key))
+    }
+    return api
+  }
+
+  async function mcpOffers(of: VersionOf, name: string, declared: z.output<typeof McpConnection>, isFresh: boolean): Promise<Offers> {
+    const target: McpTarget = { tenantId: of.tenantId, agent: of.agent, connection: name, declared }
+    const { definitions, refused } = await list(target, isFresh)
+    const pins = new Map((await reconcile(db, scopeOf(of, name, declared), of.version, definitions)).map((pin) => [pin.tool, pin]))
+    const withheld: Withheld[] = refused.map(({ tool, why }) => ({ tool, why: `It is not offered: ${why}.` }))
+    const offered = definitions.flatMap((mcp): Offered[] => {
+      const pin = pins.get(mcp.name)
+      const state = pin ? stateOf(pin) : 'added'
+      const visible = visibleName(name, mcp.name)
+      if (state === 'ready') return [{ kind: 'mcp', name: visible, definition: toToolDefinition(name, visible, mcp), target, mcp }]
+      withheld.push({ tool: visible, why: whyWithheld(state, of.agent, visible) })
+      return []
+    })
+    return once({ offered, withheld })
+  }
+
+  async function apiOffers(of: VersionOf, name: string, declared: z.output<typeof OpenApiConnection>): Promise<Offers> {
+    const api = await apiOf(of, declared)
+    const offered = api.operations
+      .filter(({ id }) => !declared.tools || declared.tools.includes(id))
+      .map((operation): Offered => {
+        const visible = visibleName(name, operation.id)
+        const definition = { name: visible, description: shorten(`[${name}] ${operation.description}`, 2_000), inputSchema: operation.inputSchema as Json }
+        return { kind: 'openapi', name: visible, definition, connection: name, declared, api, operation }
+      })
+    return once({ offered, withheld: api.refused.map(({ tool, why }) => ({ tool: shorten(tool, 200), why: `It is not offered: ${why}.` })) })
+  }
+
+  return {
+    /** Throws a `StepFailure`, retryable while the tool server is away. `isFresh`: asks it now, whatever is remembered. */
+    offers: (of: VersionOf, { name, connection }: Named, isFresh = false): Promise<Offers> =>
+      connection.kind === 'mcp' ? mcpOffers(of, name, connection, isFresh) : apiOffers(of, name, connection),
+    pins: ({ tenantId, agent }: VersionOf, { name, connection }: Named): Promise<Pin[]> =>
+      connection.kind === 'mcp' ? listPins(db, scopeOf({ tenantId, agent }, name, connection)) : Promise.resolve([]),
+  }
+}
+
+/** Pins belong to an agent, not to one version of it: a new version must not be a way round an approval. */
+export const scopeOf = ({ tenantId, agent }: { tenantId: string; agent: string }, connection: string, { url }: z.output<typeof McpConnection>): PinScope => ({
+  tenantId,
+  agent,
+  connection,
+  target: createHash('sha256').update(url).digest('hex').slice(0, 16),
+})
+
+const whyWithheld = (state: 'changed' | 'added' | 'gone', agent: string, tool: string): string =>
+  `Its tool server ${state === 'added' ? 'has it since later than the others' : 'has changed its definition'}. Look at it with \`longhaul tools get ${agent} ${tool}\`, and approve it there if it is right.`
+
+/** Each name once, and no more than a model can be given. */
+function once({ offered, withheld }: Offers): Offers {
+  const names = new Set<string>()
+  const twice = offered.filter(({ name }) => names.has(name) || !names.add(name))
+  const kept = offered.filter((one) => !twice.includes(one))
+  return {
+    offered: kept.slice(0, toolsMax),
+    withheld: [
+      ...withheld,
+      ...twice.map(({ name }) => ({ tool: name, why: 'There is another tool of this name.' })),
+      ...kept
+        .slice(toolsMax)
+        .map(({ name }) => ({ tool: name, why: `A connection gives at most ${toolsMax} tools. Name those that are needed in its \`tools\`.` })),
+    ],
+  }
+}
+
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key)
+  map.set(key, value)
+  if (map.size > rememberedMax) for (const oldest of map.keys().take(1)) map.delete(oldest)
+}

@@ -1,0 +1,5 @@
+export { parseHosts } from './egress/hosts.ts'
+export { searchProviders } from './stock/web-search.ts'
+export type { SearchSettings } from './stock/web-search.ts'
+export { openTools } from './tools.ts'
+export type { CallContext, Tools, ToolsOptions } from './tools.ts'

@@ -1,0 +1,119 @@
+/** Documents of OpenAPI connections, and one call of an operation. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Json, OpenApiConnection } from '@longhaul/protocol'
+import { parse } from 'yaml'
+import type { z } from 'zod'
+import type { Egress } from '../egress/egress.ts'
+import { failed, httpFailure, networkFailure } from '../failures.ts'
+import { readHeaders } from '../mcp/clients.ts'
+import { visibleText } from '../mcp/definition.ts'
+import type { Secrets } from '../secrets.ts'
+import { type Api, type ApiOperation, readApi } from './operations.ts'
+
+const documentBytesMax = 5_000_000
+const responseBytesMax = 4_000_000
+
+/** Read once per version: its code never changes. Throws a `StepFailure` that names the file. */
+export async function loadApi(codeFolder: string, { document }: z.output<typeof OpenApiConnection>): Promise<Api> {
+  const path = join(codeFolder, 'agent', 'connections', document)
+  try {
+    const text = await readFile(path, 'utf8')
+    if (text.length > documentBytesMax) throw new Error(`has more than ${documentBytesMax} characters`)
+    return readApi(parse(text, { maxAliasCount: 1_000 })) // JSON is YAML.
+  } catch (error) {
+    throw failed('bad_document', `connections/${document}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+export type ApiCall = {
+  connection: string
+  agent: string
+  declared: z.output<typeof OpenApiConnection>
+  api: Api
+  operation: ApiOperation
+  input: Json
+  key: string
+  signal: AbortSignal
+}
+
+export async function callApi(
+  { connection, agent, declared, api, operation, input, key, signal }: ApiCall,
+  { egress, secrets }: { egress: Egress; secrets: Secrets },
+): Promise<{ output: Json; origin: string }> {
+  const base = declared.url ?? api.baseUrl
+  if (base === undefined || !URL.canParse(base)) throw failed('bad_document', `Where the API of ${connection} is, neither its document nor its \`url\` says.`)
+  const { url, headers, body } = requestOf(new URL(base), operation, input)
+  const isSafe = operation.method === 'GET' || operation.method === 'HEAD'
+  const isRepeatable = isSafe || operation.method === 'PUT' || operation.method === 'DELETE'
+  const held = await readHeaders({ agent, declared }, url.hostname, secrets)
+  const who = `The API of ${connection}`
+  try {
+    const init = {
+      method: operation.method,
+      signal,
+      headers: {
+        accept: 'application/json',
+        ...headers,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(!isSafe && { 'idempotency-key': key }),
+        ...held,
+      },
+      ...(body !== undefined && { body }),
+    }
+    const response = await egress.fetch(url, init, { hosts: [url.hostname], bytesMax: responseBytesMax })
+    const text = visibleText(await response.text())
+    if (!response.ok) throw httpFailure(response.status, who, { isRepeatable, detail: text, retryAfter: response.headers.get('retry-after') })
+    return { output: asJson(text), origin: url.host }
+  } catch (error) {
+    if (signal.aborted) throw error
+    throw networkFailure(error, who, isRepeatable) ?? error
+  }
+}
+
+/** Puts the arguments where the document says. What it does not know is refused, not dropped. */
+export function requestOf(
+  base: URL,
+  { path, parameters, body: bodyName }: ApiOperation,
+  input: Json,
+): { url: URL; headers: Record<string, string>; body: string | undefined } {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) throw failed('invalid', 'The arguments must be a JSON object.')
+  const unknown = Object.keys(input).find((name) => name !== bodyName && !parameters.some((parameter) => parameter.name === name))
+  if (unknown !== undefined)
+    throw failed(
+      'invalid',
+      `There is no argument ${unknown}. There are: ${[...parameters.map(({ name }) => name), ...(bodyName ? [bodyName] : [])].join(', ') || 'none'}.`,
+    )
+  const inPath = path.replaceAll(/\{([^}]+)\}/g, (_, name: string) => {
+    const value = plain(input[name])
+    // `..` would lead to another operation than the one that was asked for.
+    if (value === undefined || value === '' || /^\.{1,2}$/.test(value))
+      throw failed('invalid', `${name}: must be a text, a number or a truth that can stand in a path.`)
+    return encodeURIComponent(value)
+  })
+  const url = new URL(base.pathname.replace(/\/$/, '') + inPath, base.origin)
+  const headers: Record<string, string> = {}
+  for (const { name, in: place } of parameters) {
+    const given = input[name]
+    if (given === undefined || given === null || place === 'path') continue
+    for (const one of Array.isArray(given) ? given : [given]) {
+      const value = plain(one) ?? JSON.stringify(one)
+      if (place === 'query') url.searchParams.append(name, value)
+      else headers[name.toLowerCase()] = value
+    }
+  }
+  const body = bodyName === undefined || input[bodyName] === undefined ? undefined : JSON.stringify(input[bodyName])
+  return { url, headers, body }
+}
+
+const plain = (value: Json | undefined): string | undefined =>
+  typeof value === 'string' ? value : typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined
+
+function asJson(text: string): Json {
+  if (text === '') return null
+  try {
+    return JSON.parse(text) as Json
+  } catch {
+    return text // It is what it is.
+  }
+}

@@ -1,0 +1,132 @@
+/** The tools of an agent as people see them: where each comes from, in what state it is, how its calls fared, and what was decided about it. */
+import { type AgentManifest, type Json, type Tool, type ToolLimits, limitsFor, serverTools } from '@longhaul/protocol'
+import type { Db } from '../db/index.ts'
+import { AppError, toFailure } from '../kernel/index.ts'
+import { recordCalls } from './call-store.ts'
+import { type Connections, type Named, type VersionOf, scopeOf } from './connections.ts'
+import { listLimits, setLimits } from './limit-store.ts'
+import { type Definition, changesBetween, toToolDefinition } from './mcp/definition.ts'
+import { type Pin, approvePin } from './pin-store.ts'
+import { stateOf } from './pins.ts'
+
+export type Registry = {
+  list(tenantId: string, agent: string): Promise<Tool[]>
+  /** Asks the tool servers now. `problems` are those that did not answer. */
+  refresh(tenantId: string, agent: string): Promise<{ items: Tool[]; problems: { connection: string; message: string }[] }>
+  approve(tenantId: string, by: string, request: { agent: string; tool: string; hash: string }): Promise<Tool>
+  limit(
+    tenantId: string,
+    by: string,
+    request: { agent: string; pattern: string; limits: ToolLimits },
+  ): Promise<{ agent: string; limits: Record<string, ToolLimits> }>
+}
+
+type RegistryOptions = {
+  db: Db
+  connections: Connections
+  manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
+  liveVersionOf(tenantId: string, agent: string): Promise<string | undefined>
+}
+
+const sandboxTools = ['bash', 'read_file', 'write_file', 'python', 'read_skill']
+
+export function openRegistry({ db, connections, manifestOf, liveVersionOf }: RegistryOptions): Registry {
+  async function live(tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }> {
+    const version = await liveVersionOf(tenantId, agent)
+    if (version === undefined) throw new AppError('not_found', `No agent ${agent}.`)
+    const manifest = await manifestOf({ tenantId, agent, version })
+    if (!manifest) throw new AppError('unavailable', `The code of ${agent} has not been loaded yet. Try again in a moment.`)
+    return { tenantId, agent, version, manifest }
+  }
+
+  async function list(tenantId: string, agent: string): Promise<Tool[]> {
+    const of = await live(tenantId, agent)
+    const { version, manifest } = of
+    const operators = await listLimits(db, tenantId, agent)
+    const records = new Map((await recordCalls(db, tenantId, agent, version)).map((record) => [record.name, record]))
+    const describe = (tool: Pick<Tool, 'name' | 'kind' | 'connection' | 'state' | 'description' | 'inputSchema' | 'pin'>): Tool => {
+      const limits = { ...limitsFor(manifest.toolLimits ?? {}, tool.name), ...limitsFor(operators, tool.name) }
+      const { count = 0, errorCount = 0, durationMsP50 = null, durationMsP95 = null } = records.get(tool.name) ?? {}
+      return {
+        agent,
+        version,
+        ...tool,
+        state: limits.isOff && tool.state === 'ready' ? 'off' : tool.state,
+        limits,
+        calls: { count, errorCount, durationMsP50, durationMsP95 },
+      }
+    }
+    const own = manifest.tools.map(({ name, description, inputSchema }) =>
+      describe({
+        name,
+        kind: name in serverTools || sandboxTools.includes(name) ? 'stock' : 'own',
+        connection: null,
+        state: 'ready',
+        description,
+        inputSchema,
+        pin: null,
+      }),
+    )
+    const others = await Promise.all((manifest.connections ?? []).map((named) => ofConnection(of, named)))
+    return [...own, ...others.flat().map(describe)]
+  }
+
+  async function ofConnection(of: VersionOf, named: Named) {
+    if (named.connection.kind === 'mcp') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
+    const { offered } = await connections.offers(of, named).catch(() => ({ offered: [] })) // A document that cannot be read is told by `refresh`.
+    return offered.map(({ definition }) => ({ ...definition, kind: 'openapi' as const, connection: named.name, state: 'ready' as const, pin: null }))
+  }
+
+  return {
+    list,
+    async refresh(tenantId, agent) {
+      const of = await live(tenantId, agent)
+      const problems: { connection: string; message: string }[] = []
+      const ask = async (named: Named) => {
+        try {
+          await connections.offers(of, named, true)
+        } catch (error) {
+          problems.push({ connection: named.name, message: toFailure(error).message })
+        }
+      }
+      await Promise.all((of.manifest.connections ?? []).map(ask))
+      return { items: await list(tenantId, agent), problems }
+    },
+    async approve(tenantId, by, { agent, tool, hash }) {
+      const { manifest } = await live(tenantId, agent)
+      const named = manifest.connections?.find(({ name }) => tool.startsWith(`${name}__`))
+      if (named?.connection.kind !== 'mcp') throw new AppError('not_found', `${agent} has no tool ${tool} of a tool server.`)
+      const isApproved = await approvePin(db, scopeOf({ tenantId, agent }, named.name, named.connection), tool, hash, by)
+      const found = (await list(tenantId, agent)).find(({ name }) => name === tool)
+      if (!found) throw new AppError('not_found', `${agent} has no tool ${tool}.`)
+      // Asked twice, or by two people: it is approved, which is what was wanted.
+      if (!isApproved && found.pin?.hash !== hash)
+        throw new AppError(
+          'conflict',
+          `What ${tool} is offered as has another hash now: ${found.pin?.offeredHash ?? 'nothing waits for approval'}. Look at it again.`,
+        )
+      return found
+    },
+    async limit(tenantId, by, { agent, pattern, limits }) {
+      await live(tenantId, agent)
+      await setLimits(db, tenantId, agent, pattern, limits, by)
+      return { agent, limits: await listLimits(db, tenantId, agent) }
+    },
+  }
+}
+
+function ofPin(connection: string, pin: Pin) {
+  const shown = (pin.definition ?? pin.offered) as Definition // One of the two is always there, and was made by `toDefinition`.
+  const changes = pin.definition !== null && pin.offered !== null ? changesBetween(pin.definition as Definition, pin.offered as Definition) : [] // As above.
+  const { description, inputSchema } = toToolDefinition(connection, pin.name, shown)
+  const { hash, offeredHash, decidedBy } = pin
+  return {
+    name: pin.name,
+    kind: 'mcp' as const,
+    connection,
+    state: stateOf(pin),
+    description,
+    inputSchema: inputSchema satisfies Json,
+    pin: { hash, offeredHash, changes, decidedBy, decidedAt: pin.decidedAt?.toISOString() ?? null },
+  }
+}

@@ -1,0 +1,206 @@
+/** Everything about tools that the server executes: what agents are offered, calls, and what people decide about them. */
+import {
+  type AgentManifest,
+  CallRequest,
+  type CallResult,
+  ConnectRequest,
+  type ConnectResult,
+  type Json,
+  type ServerTool,
+  type ToolLimits,
+  serverTools,
+} from '@longhaul/protocol'
+import type { z } from 'zod'
+import type { Db } from '../db/index.ts'
+import { type Log, StepFailure, after, toFailure } from '../kernel/index.ts'
+import { type Named, type Offered, type VersionOf, openConnections } from './connections.ts'
+import { openEgress } from './egress/egress.ts'
+import { failed } from './failures.ts'
+import { limitsOf, openGate } from './limits.ts'
+import { openMcpClients } from './mcp/clients.ts'
+import { callMcpTool } from './mcp/mcp.ts'
+import { callApi } from './openapi/call.ts'
+import { type Registry, openRegistry } from './registry.ts'
+import { openSecrets } from './secrets.ts'
+import { calculate } from './stock/calculator.ts'
+import { fetchPage } from './stock/fetch-page.ts'
+import { requestHttp } from './stock/http-request.ts'
+import { type SearchSettings, searchWeb } from './stock/web-search.ts'
+
+export type ToolsOptions = {
+  db: Db
+  log: Log
+  version: string
+  secretsFile?: string | undefined
+  privateHosts: readonly string[]
+  search?: SearchSettings | undefined
+  /** What a version's code said of itself; undefined while nobody has loaded it. */
+  manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
+  /** The version that new runs get. Undefined when there is no such agent. */
+  liveVersionOf(tenantId: string, agent: string): Promise<string | undefined>
+  /** Folder of a version's code. */
+  folderOf(tenantId: string, agent: string, version: string): string
+}
+
+/** What a call needs to know of its run: what the engine gives every step that the server executes. */
+export type CallContext = {
+  run: VersionOf & { id: string }
+  op: string
+  signal: AbortSignal
+  live(frame: { type: 'output-delta'; stream: 'stdout'; text: string }): void
+}
+
+export type Tools = Registry & {
+  connect(input: Json, context: CallContext): Promise<{ output: Json }>
+  call(input: Json, context: CallContext): Promise<{ output: Json }>
+  stop(): Promise<void>
+}
+
+const callMsMax = 60_000
+const resultCharactersMax = 200_000
+
+export function openTools(options: ToolsOptions): Tools {
+  const { db, log } = options
+  const egress = openEgress({ privateHosts: options.privateHosts })
+  const secrets = openSecrets(options.secretsFile)
+  const clients = openMcpClients({ egress, secrets, log, version: options.version })
+  const connections = openConnections({ db, clients, folderOf: options.folderOf })
+  const enter = openGate(db)
+
+  async function manifestOf(of: VersionOf): Promise<AgentManifest> {
+    const manifest = await options.manifestOf(of)
+    if (!manifest) throw failed('not_loaded', `What version ${of.version} of ${of.agent} says of itself is not recorded yet.`, true)
+    return manifest
+  }
+
+  async function connect(input: Json, { run }: CallContext): Promise<{ output: Json }> {
+    const { connections: names } = parse(ConnectRequest, input, 'connect')
+    const declared = (await manifestOf(run)).connections ?? []
+    const result: ConnectResult = { tools: [], withheld: [] }
+    const found = await Promise.all(names.map((name) => offersOf(run, name, declared)))
+    for (const { name, offered, withheld } of found) {
+      result.withheld.push(...withheld.map((one) => ({ connection: name, ...one })))
+      for (const { definition } of offered) {
+        const { isOff } = await limitsOf(db, { ...run, tool: definition.name }, (await manifestOf(run)).toolLimits ?? {})
+        if (isOff) result.withheld.push({ connection: name, tool: definition.name, why: 'It is switched off.' })
+        else result.tools.push({ connection: name, ...definition })
+      }
+    }
+    return { output: toJson(result) }
+  }
+
+  async function offersOf(run: VersionOf, name: string, declared: readonly Named[]) {
+    const named = declared.find((one) => one.name === name)
+    if (!named) throw failed('invalid', `This version declares no connection ${name}.`)
+    try {
+      return { name, ...(await connections.offers(run, named)) }
+    } catch (error) {
+      if (!named.connection.isOptional) throw error
+      return { name, offered: [], withheld: [{ tool: null, why: toFailure(error).message }] }
+    }
+  }
+
+  async function call(input: Json, context: CallContext): Promise<{ output: Json }> {
+    const { tool, input: given } = parse(CallRequest, input, 'call')
+    const { run } = context
+    const manifest = await manifestOf(run)
+    const limits = await limitsOf(db, { ...run, tool }, manifest.toolLimits ?? {})
+    const leave = await enter({ ...run, tool }, limits)
+    try {
+      const result =
+        tool in serverTools
+          ? await callStock(tool as ServerTool, given, manifest, limits, context)
+          : await callConnected(tool, given, manifest, limits, context) // Just looked at.
+      return { output: toJson({ ...result, output: cut(result.output, limits.resultCharactersMax ?? resultCharactersMax) } satisfies CallResult) }
+    } finally {
+      leave()
+    }
+  }
+
+  async function callConnected(tool: string, input: Json, manifest: AgentManifest, limits: ToolLimits, context: CallContext): Promise<CallResult> {
+    const { run, op, signal, live } = context
+    const named = manifest.connections?.find(({ name }) => tool.startsWith(`${name}__`))
+    if (!named) throw failed('not_found', `There is no tool ${tool}. Tools of connections are named <connection>__<tool>.`)
+    // Looked at again at each call: what was approved when the run began may have been changed since.
+    const { offered, withheld } = await connections.offers(run, named)
+    const found = offered.find(({ name }) => name === tool)
+    if (!found) {
+      const why = withheld.find((one) => one.tool === tool)?.why
+      throw failed(why ? 'withheld' : 'not_found', why ? `The tool ${tool} is withheld. ${why}` : `The connection ${named.name} has no tool ${tool} now.`)
+    }
+    const key = `${run.id}/${op}`
+    const timeoutMs = limits.timeoutMs ?? named.connection.timeoutMs
+    return within(timeoutMs, tool, signal, (stop) =>
+      execute(found, { input, key, timeoutMs, signal: stop, agent: run.agent, onProgress: (text) => live({ type: 'output-delta', stream: 'stdout', text }) }),
+    )
+  }
+
+  async function execute(
+    found: Offered,
+    { agent, ...use }: { input: Json; key: string; timeoutMs: number; signal: AbortSignal; agent: string; onProgress(text: string): void },
+  ): Promise<CallResult> {
+    if (found.kind === 'openapi') {
+      const { output, origin } = await callApi({ ...found, agent, ...use }, { egress, secrets })
+      return { output, parts: [], source: 'tool_server', origin }
+    }
+    const output = await callMcpTool(clients, found.target, { definition: found.mcp, ...use })
+    return { output, parts: [], source: 'tool_server', origin: new URL(found.target.declared.url).host }
+  }
+
+  async function callStock(tool: ServerTool, given: Json, manifest: AgentManifest, limits: ToolLimits, { run, op, signal }: CallContext): Promise<CallResult> {
+    const { timeoutMs = callMsMax } = limits
+    return within(timeoutMs, tool, signal, async (stop): Promise<CallResult> => {
+      const use = { egress, hosts: manifest.allowedHosts ?? [], signal: stop, key: `${run.id}/${op}` }
+      const web = ({ output, origin }: { output: Json; origin: string }): CallResult => ({ output, parts: [], source: 'web', origin })
+      switch (tool) {
+        case 'calculator':
+          return { output: await calculate(parse(serverTools.calculator.input, given, tool).expression), parts: [], source: 'own', origin: null }
+        case 'http_request':
+          return web(await requestHttp(parse(serverTools.http_request.input, given, tool), use))
+        case 'fetch_page':
+          return web(await fetchPage(parse(serverTools.fetch_page.input, given, tool), use))
+        case 'web_search':
+          return web(await searchWeb(parse(serverTools.web_search.input, given, tool), { ...use, search: options.search }))
+      }
+    })
+  }
+
+  return {
+    connect,
+    call,
+    ...openRegistry({ db, connections, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
+    async stop() {
+      await clients.stop()
+      await egress.stop()
+    },
+  }
+}
+
+/** Ends the work's signal with the caller's, or when the time is up. */
+async function within<Result>(ms: number, tool: string, signal: AbortSignal, work: (stop: AbortSignal) => Promise<Result>): Promise<Result> {
+  const timeUp = new AbortController()
+  const cancel = after(ms, () => timeUp.abort(failed('timeout', `The tool ${tool} took longer than ${ms / 1_000} s.`)))
+  try {
+    return await work(AbortSignal.any([signal, timeUp.signal]))
+  } catch (error) {
+    throw timeUp.signal.aborted && !signal.aborted ? (timeUp.signal.reason as StepFailure) : error // Set two lines above.
+  } finally {
+    cancel()
+  }
+}
+
+/** A result that is too long loses its end, and says so. A structured one is too long as a whole: half of it would be another. */
+function cut(output: Json, max: number): Json {
+  const text = typeof output === 'string' ? output : JSON.stringify(output)
+  if (text.length <= max) return output
+  return `${text.slice(0, max).toWellFormed()}\n[${text.length - max} of ${text.length} characters are left out. Ask for less, or for a part.]`
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, input: Json, what: string): z.output<Schema> {
+  const parsed = schema.safeParse(input)
+  if (parsed.success) return parsed.data
+  throw failed('invalid', `The input of ${what} is malformed: ${parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}.`)
+}
+
+/** Plain data of ours: undefined properties are left out when it is written. */
+const toJson = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json

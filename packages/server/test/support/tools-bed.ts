@@ -1,0 +1,64 @@
+/** The tools' folder over a real database, for runs of an agent that declares what a test says. Each bed is a tenant of its own. */
+import type { AgentManifest, Connection, Json, ToolLimits } from '@longhaul/protocol'
+import { ConnectResult, CallResult, Connection as ConnectionSchema } from '@longhaul/protocol'
+import type { z } from 'zod'
+import type { Db } from '../../src/db/index.ts'
+import { newId, silentLog } from '../../src/kernel/index.ts'
+import { type ToolsOptions, openTools } from '../../src/tools/index.ts'
+
+export type BedOptions = Partial<ToolsOptions> & {
+  db: Db
+  tenantId?: string
+  connections?: Record<string, z.input<typeof Connection>>
+  allowedHosts?: string[]
+  toolLimits?: Record<string, ToolLimits>
+}
+
+export async function openToolsBed({ connections = {}, allowedHosts = [], toolLimits = {}, tenantId = newId(), db, ...options }: BedOptions) {
+  const manifest: AgentManifest = {
+    description: 'A test',
+    shape: 'agent',
+    model: null,
+    instructions: null,
+    tools: [],
+    skills: [],
+    examples: [],
+    connections: Object.entries(connections).map(([name, declared]) => ({ name, connection: ConnectionSchema.parse(declared) })),
+    toolLimits,
+    allowedHosts,
+  }
+  const tools = openTools({
+    db,
+    log: silentLog,
+    version: 'test',
+    privateHosts: [],
+    manifestOf: async ({ agent }) => (agent === 'helper' ? manifest : undefined),
+    liveVersionOf: async (tenant, agent) => (tenant === tenantId && agent === 'helper' ? 'v1' : undefined),
+    folderOf: () => '/nowhere',
+    ...options,
+  })
+  const run = { id: newId(), tenantId, agent: 'helper', version: 'v1' }
+  const live: string[] = []
+  const contextFor = (signal: AbortSignal) => ({ run, op: '3', signal, live: ({ text }: { text: string }) => void live.push(text) })
+  return {
+    tools,
+    run,
+    live,
+    connect: async (...names: string[]) => ConnectResult.parse((await tools.connect({ connections: names }, contextFor(new AbortController().signal))).output),
+    call: async (tool: string, input: Json = {}, signal = new AbortController().signal) =>
+      CallResult.parse((await tools.call({ tool, input }, contextFor(signal))).output),
+    async [Symbol.asyncDispose]() {
+      await tools.stop()
+    },
+  }
+}
+
+/** What a step failed with. Throws when it did not fail. */
+export async function failureOf(work: Promise<unknown>): Promise<{ code?: string; message: string; retryable: boolean; retryAfterMs?: number }> {
+  const error = await work.then(
+    (value) => new Error(`It did not fail, but gave ${JSON.stringify(value)}`),
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof Error && 'failure' in error) return error.failure as { code?: string; message: string; retryable: boolean }
+  throw error
+}
