@@ -90,7 +90,7 @@ function namespaceCommands(program: Command, act: Act, { withServer, examples, w
     .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).deleteNamespace(invocation, name)))
 }
 
-function policyCommands(program: Command, act: Act, { withServer, examples, wholeNumber }: Forms): void {
+function policyCommands(program: Command, act: Act, { withServer, examples }: Forms): void {
   const load = () => import('./commands/policies.ts')
   const policies = program
     .command('policies')
@@ -134,7 +134,7 @@ function policyCommands(program: Command, act: Act, { withServer, examples, whol
     )
 }
 
-function secretCommands(program: Command, act: Act, { withServer, examples, wholeNumber }: Forms): void {
+function secretCommands(program: Command, act: Act, { withServer, examples }: Forms): void {
   const load = () => import('./commands/secrets.ts')
   const secrets = program
     .command('secrets')
