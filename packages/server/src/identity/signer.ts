@@ -1,6 +1,6 @@
 /** Keys of this installation, in files that only their owner may read, made at the first start. */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
-import { link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { type FileHandle, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AppError, newId } from '../kernel/index.ts'
 
@@ -29,9 +29,8 @@ export async function openSigner(dataDir: string): Promise<Signer> {
 export async function readOrMake(file: string, make: () => string): Promise<string> {
   const found = await read(file)
   if (found !== undefined) return found
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 }) // With a database elsewhere nobody has made the data folder yet.
   const draft = `${file}.${newId()}`
-  const handle = await open(draft, 'wx', 0o600)
+  const handle = await openDraft(draft)
   try {
     await handle.writeFile(make())
     await handle.sync()
@@ -43,6 +42,17 @@ export async function readOrMake(file: string, make: () => string): Promise<stri
   })
   await rm(draft)
   return (await read(file)) ?? ''
+}
+
+/** With a database elsewhere nobody has made the data folder yet. */
+async function openDraft(draft: string): Promise<FileHandle> {
+  try {
+    await mkdir(dirname(draft), { recursive: true, mode: 0o700 })
+    return await open(draft, 'wx', 0o600)
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : cause
+    throw new AppError('unavailable', `${dirname(draft)} cannot be used: ${why}. Set LONGHAUL_DATA_DIR to a folder that can be written.`, cause)
+  }
 }
 
 async function read(file: string): Promise<string | undefined> {
