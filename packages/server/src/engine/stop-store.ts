@@ -58,11 +58,17 @@ export async function raiseAllFences(tx: Tx): Promise<{ nodeId: string; fence: n
 export type StopScope = { tenantId: string; namespace: string; agent: string; runId: string | null }
 
 /**
- * A run and all that it had started. Read once no node can write any more: nothing is added to it then. Runs start no runs yet, so it
- * is the run alone; whatever makes children extends this statement, and every part of a stop follows.
+ * A run and all that it had started, children of children and detached ones too. Read once no node can write any more: nothing is
+ * added to it then.
  */
 export async function familyOf(tx: Tx, tenantId: string, runId: string): Promise<string[]> {
-  const rows = await tx.rows<{ id: string }>(sql`select id from runs where tenant_id = ${tenantId} and id = ${runId}`)
+  const rows = await tx.rows<{ id: string }>(sql`
+    with recursive family as (
+      select id from runs where tenant_id = ${tenantId} and id = ${runId}
+      union
+      select runs.id from family join runs on runs.tenant_id = ${tenantId} and runs.parent_id = family.id
+    )
+    select id from family limit 100000`)
   return rows.map(({ id }) => id)
 }
 

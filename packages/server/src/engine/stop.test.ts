@@ -253,3 +253,40 @@ test('a step whose intent an earlier life recorded is admitted anew, so a stop c
   )
   gates[2]?.()
 })
+
+test('a stop of a run holds its children and theirs, at other nodes too, and lifting it lets all of them go on', async () => {
+  await using t = await makeDatabase({ poolMax: 10 })
+  const world = outside()
+  const scripts = {
+    async parent(ctx: ScriptContext) {
+      const { runId } = (await ctx.serve('run', 'child', { agent: 'child', input: null })) as { runId: string }
+      return ctx.child(runId, 'child')
+    },
+    async child(ctx: ScriptContext) {
+      const { runId } = (await ctx.serve('run', 'grandchild', { agent: 'grandchild', input: null, isDetached: true })) as { runId: string }
+      return ctx.child(runId, 'grandchild')
+    },
+    grandchild: async (ctx: ScriptContext) => [await ctx.serve('exec', 'first', 'held'), await ctx.serve('exec', 'second', 'second')],
+  }
+  await using a = await startEngine(t.db, scripts, { executors: { exec: world.execute } })
+  await using b = await startEngine(t.db, scripts, { executors: { exec: world.execute } })
+  const { id } = await a.start('parent')
+  const other = await b.start('parent')
+  await fact(
+    () => world.holding.length,
+    (count) => count === 2,
+  )
+  const { stop, cut } = await a.engine.stopRuns({ tenantId, runId: id }, 'operator')
+  expect(cut.map(({ agent }) => agent)).toContain('grandchild')
+  for (const go of world.holding.splice(0)) go()
+  // The other family is not held, which shows that the effects were waited for.
+  expect(await b.ended(other.id)).toMatchObject({ state: 'completed' })
+  expect(world.effects).toEqual(['held', 'second'])
+  await a.engine.liftStop(tenantId, stop.id, 'operator')
+  await fact(
+    () => world.holding.length,
+    (count) => count === 1,
+  )
+  world.holding[0]?.()
+  expect(await a.ended(id)).toMatchObject({ state: 'completed' })
+})

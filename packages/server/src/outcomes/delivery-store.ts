@@ -44,7 +44,12 @@ export type DueDelivery = {
 export async function claimDeliveries(db: Tx, leaseMs: number, limit: number): Promise<DueDelivery[]> {
   const rows = await db.rows<Omit<DueDelivery, 'run'> & { runId: string } & Omit<DueDelivery['run'], 'id'>>(sql`
     with due as materialized (
-      select id from deliveries where state = 'pending' and due_at <= clock_timestamp() order by due_at limit ${limit} for update skip locked
+      select deliveries.id from deliveries join runs on runs.id = deliveries.run_id
+      where deliveries.state = 'pending' and deliveries.due_at <= clock_timestamp() and not exists (
+        select from stops where lifted_at is null and stops.tenant_id = runs.tenant_id and stops.namespace in ('', runs.namespace)
+          and stops.agent in ('', runs.agent) and (stops.run_id is null or stops.run_id = runs.id or runs.id = any(stops.run_ids))
+      )
+      order by deliveries.due_at limit ${limit} for update of deliveries skip locked
     )
     update deliveries set attempt = deliveries.attempt + 1, due_at = clock_timestamp() + ${leaseMs} * interval '1 ms'
     from due, runs
