@@ -88,9 +88,9 @@ const snapshotOf = async (name: string): Promise<void> => {
     insert into snapshots (tenant_id, id, name, owner_id, sandbox_id, is_internal, limits, bytes, digest)
     values ('acme', ${newId()}, ${name}, ${newId()}, ${newId()}, false, '{}', 1, 'none') on conflict do nothing`)
 }
-/** What has no service behind it here, so that not even its owner gets it. */
 /** What needs a tool server, which the tests of `tools` have. */
 const lacking = new Set(['tools.approve'])
+/** What has no service behind it here, so that not even its owner gets it. */
 const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
   async request(acme) {

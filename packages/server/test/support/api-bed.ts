@@ -2,7 +2,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
+import { type AgentManifest, type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
 import { type Files, guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
 import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
@@ -21,6 +21,8 @@ export type RunStart = Extract<ServerFrame, { type: 'run.start' }>
 /** What a worker of the agent says first, or again after it is lost, until the operation `0` has a result. Then the run completes with that. */
 export type Opening = (start: RunStart) => RunFrame[]
 export type Bed = Awaited<ReturnType<typeof openBed>>
+
+const manifest: AgentManifest = { description: '', shape: 'agent', model: null, instructions: null, tools: [], skills: [], examples: [] }
 
 const gateway: Gateway = {
   defaultModel: 'none',
@@ -54,13 +56,14 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
   const { admitTool, guard } = guardSteps({ policies, audit, log: silentLog })
   const money = openMoney({ db, log: silentLog })
+  const agents = openAgents({ db, log: silentLog, dataDir, agentsDir: '/nowhere' })
   const tools = openTools({
     db,
     log: silentLog,
     version: 'test',
     privateHosts: [],
-    manifestOf: async () => undefined,
-    liveVersionOf: async () => undefined,
+    manifestOf: async () => manifest, // Nothing is loaded here, so that no version has one of its own.
+    liveVersionOf: async (tenantId, agent) => (await agents.find(tenantId, agent))?.version,
     folderOf: () => dataDir,
   })
   const starts: RunStart[] = []
@@ -83,7 +86,6 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     onReleased: (runId) => void assignments.delete(runId),
   })
   await engine.start()
-  const agents = openAgents({ db, log: silentLog, dataDir, agentsDir: '/nowhere' })
   const deploy = async (tenantId: string) => {
     const tenant = db.forTenant(tenantId)
     for (const agent of Object.keys(openings)) {
