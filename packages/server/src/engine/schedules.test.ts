@@ -232,13 +232,16 @@ test('a delayed start begins when it is due by the database’s clock and not be
   const start = (more: { delayMs?: number; startAt?: Date }) => e.engine.startRun({ tenantId, agent: 'code', version: 'v1', input: 1, asker, ...more })
   try {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })
+    const [before] = await t.db.rows<{ at: Date }>(sql`select clock_timestamp() as at`)
     const soon = await start({ delayMs: 700 })
     expect(soon).toMatchObject({ state: 'pending', wait: { kind: 'timer', name: 'start' } })
     expect(await e.ended(soon.id)).toMatchObject({ state: 'completed', wait: null })
-    const [row] = await t.db.rows<{ waitedMs: number }>(
-      sql`select (extract(epoch from started_at - created_at) * 1000)::int as "waitedMs" from runs where id = ${soon.id}`,
+    const [row] = await t.db.rows<{ lateMs: number; delayMs: number }>(
+      sql`select extract(epoch from started_at - ${soon.wait?.until}::timestamptz)::float8 * 1000 as "lateMs",
+        extract(epoch from ${soon.wait?.until}::timestamptz - ${before?.at})::float8 * 1000 as "delayMs" from runs where id = ${soon.id}`,
     )
-    expect(row?.waitedMs).toBeGreaterThanOrEqual(700)
+    expect(row?.lateMs).toBeGreaterThanOrEqual(0)
+    expect(row?.delayMs).toBeGreaterThanOrEqual(700)
   } finally {
     vi.useRealTimers()
   }
