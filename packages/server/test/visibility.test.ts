@@ -17,8 +17,8 @@ const openings: Parameters<typeof openBed>[0] = {
   ],
   diverges: ({ run }) => [{ type: 'run.diverged', run, op: '0', recorded: 'step a', asked: 'step b' }],
   doubts: ({ run }) => [
-    { type: 'op.begin', run, op: '0', kind: 'tool', name: 'pay', attempt: 1, input: null, effect: 'write' },
-    { type: 'op.doubt', run, op: '0', kind: 'tool', name: 'pay', attempt: 1, needs: 'person', message: 'The answer was lost.' },
+    { type: 'op.begin', run, op: '0', kind: 'step', name: 'pay', attempt: 1, input: null, effect: 'write' },
+    { type: 'op.doubt', run, op: '0', kind: 'step', name: 'pay', attempt: 1, needs: 'person', message: 'The answer was lost.' },
     { type: 'run.idle', run, ops: ['0'] },
   ],
   draws: ({ run }) => [

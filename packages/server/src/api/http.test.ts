@@ -362,7 +362,7 @@ test('an operation without an implementation, with two, or outside the list keep
   const all = operations.map((operation) => ({ operation, handle: async () => ({}) }))
   expect(() => assertComplete(operations, all)).not.toThrow()
   expect(() => assertComplete(operations, all.slice(1))).toThrow('runs.start has 0 implementations')
-  expect(() => assertComplete(operations, [...all, ...all.slice(-1)])).toThrow('snapshots.delete has 2 implementations')
+  expect(() => assertComplete(operations, [...all, ...all.slice(-1)])).toThrow(`${operations.at(-1)?.id} has 2 implementations`)
   expect(() => assertComplete(operations.slice(1), all)).toThrow('runs.start is not in the list')
   expect(() => makeApi({ implementations: all.slice(1) })).toThrow('runs.start has 0 implementations')
 })

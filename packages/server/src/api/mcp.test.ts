@@ -42,7 +42,7 @@ test.each(eras)('a client of %s lists agents as tools, and gets an answer with i
   await using client = await connect(ann.secret, mode)
   expect(client.getNegotiatedProtocolVersion()).toBe(version)
   const { tools } = await client.listTools()
-  expect(tools.map(({ name }) => name)).toEqual(['ask_helper', 'ask_asker', 'ask_slow-one', 'get_run', 'cancel_run'])
+  expect(tools.map(({ name }) => name)).toEqual(['ask_asker', 'ask_helper', 'ask_slow-one', 'get_run', 'cancel_run'])
   const progress: string[] = []
   const result = await client.callTool(
     { name: 'ask_helper', arguments: { message: 'hello', session: 'talk' } },
