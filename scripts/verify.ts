@@ -1,9 +1,19 @@
 /** `npm run verify -- <name> [--seed N] [--minutes M]`: long searches for faults that no test names. Prints one JSON object per line; exits with 1 when something was found. */
+import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { verifyCrashes } from '../packages/server/test/verify/crashes.ts'
 import { verifySandboxes } from '../packages/server/test/verify/sandbox-leaks.ts'
 
-const searches = { crashes: verifyCrashes, sandbox: verifySandboxes }
+/** The whole crash matrix, which takes as long as it takes. */
+async function verifyMatrix(): Promise<boolean> {
+  const { status } = spawnSync('npx', ['vitest', 'run', 'packages/server/test/crash.test.ts'], {
+    stdio: 'inherit',
+    env: { ...process.env, CRASH_POINTS: 'all' },
+  })
+  return status === 0
+}
+
+const searches = { crashes: verifyCrashes, matrix: verifyMatrix, sandbox: verifySandboxes }
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' }, minutes: { type: 'string', default: '5' } } })
 const search = Object.entries(searches).find(([name]) => name === positionals[0])?.[1]
