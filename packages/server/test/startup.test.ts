@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { createClient } from '@longhaul/sdk/client'
 import { expect, inject, test } from 'vitest'
 import { makeDatabase } from './support/postgres.ts'
-import { type Life, launch, postmasterPid, processesOf, until, untilReady } from './support/server-process.ts'
+import { type Life, endLeftovers, launch, postmasterPid, processesOf, until, untilReady } from './support/server-process.ts'
 
 const agentsDir = join(import.meta.dirname, 'fixtures/start-agents')
 
@@ -37,8 +37,7 @@ function makePlace() {
     async [Symbol.asyncDispose]() {
       for (const life of lives) life.kill('SIGKILL')
       await Promise.all(lives.map((life) => life.exited))
-      for (const pid of processesOf(parent)) process.kill(pid, 'SIGKILL')
-      await until('processes to end', 10_000, () => processesOf(parent).length === 0 || undefined)
+      await endLeftovers(parent)
       rmSync(parent, { recursive: true, force: true, maxRetries: 5 })
     },
   }

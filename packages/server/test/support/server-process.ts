@@ -170,7 +170,8 @@ export function postgresUrlOf(dataDir: string): string {
   return `postgresql://longhaul@localhost/longhaul?host=${encodeURIComponent(join(dataDir, 'postgres', 'socket'))}`
 }
 
-async function endLeftovers(folder: string): Promise<void> {
+/** Ends what is still running of a folder. */
+export async function endLeftovers(folder: string): Promise<void> {
   for (const pid of processesOf(folder)) {
     try {
       process.kill(pid, 'SIGKILL')
