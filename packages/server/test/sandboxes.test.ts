@@ -78,12 +78,12 @@ test.skipIf(!isReal)('a key needs the permission, and a key with another is refu
   const { id: sandboxId } = await server.client.sandboxes.create()
   expect(await reader.sandboxes.get({ sandboxId })).toMatchObject({ id: sandboxId })
   for (const attempt of [
-    reader.sandboxes.exec({ sandboxId, script: 'true' }),
-    reader.sandboxes.create(),
-    reader.sandboxes.stop({ sandboxId }),
-    uploadTree(reader, sandboxId, '.', new Uint8Array(1_024)),
+    () => reader.sandboxes.exec({ sandboxId, script: 'true' }),
+    () => reader.sandboxes.create(),
+    () => reader.sandboxes.stop({ sandboxId }),
+    () => uploadTree(reader, sandboxId, '.', new Uint8Array(1_024)),
   ])
-    await expect(attempt).rejects.toMatchObject({ code: 'forbidden' })
+    await expect(attempt()).rejects.toMatchObject({ code: 'forbidden' })
   const none = createClient({ url: server.url(), key: (await server.client.keys.create({ name: 'none', permissions: ['runs:read'] })).secret })
   await expect(downloadTree(none, sandboxId)).rejects.toMatchObject({ code: 'forbidden' })
 })
