@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { type TestDatabase, makeDatabase } from '../../server/test/support/postgres.ts'
 import { usableModes } from '../../server/test/support/sandbox-modes.ts'
 import { type ServerProcess, openServerProcess } from '../../server/test/support/server-process.ts'
@@ -57,6 +57,7 @@ test.skipIf(!isReal)('the command line makes, runs, copies, lists, snapshots, fo
   const detached = await cli(['exec', 'cli', '--detach', '--json', 'echo later; sleep 600'])
   const { id } = JSON.parse(detached.out) as { id: string }
   expect((await cli(['ps', 'cli'])).out).toContain('running')
+  await vi.waitFor(async () => expect((await cli(['logs', 'cli', id])).out).toBe('later\n'), 20_000)
   expect(await cli(['kill', 'cli', id.slice(-8)])).toMatchObject({ exit: 0, out: expect.stringContaining('killed') })
   expect((await cli(['logs', 'cli', id])).out).toBe('later\n')
   expect(await cli(['egress', 'cli', '--allow', 'GET:example.com/a*', '--credential', 'example.com=authorization:-'], 'Bearer hidden\n')).toMatchObject({

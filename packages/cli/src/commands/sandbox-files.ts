@@ -33,9 +33,8 @@ async function copyIn(client: Client, from: string, { sandboxId, path }: { sandb
   if (!info) throw new Problem('not_found', `There is no ${from}.`, 'Give a file or a folder of this machine.')
   if (info.isDirectory()) {
     const tar = spawn('tar', ['-C', from, '-cf', '-', '.'], { stdio: ['ignore', 'pipe', 'inherit'] })
-    const ended = exitOf(tar)
-    await uploadTree(client, sandboxId, path, Readable.toWeb(tar.stdout) as ReadableStream<Uint8Array>)
-    return ended
+    await Promise.all([exitOf(tar), uploadTree(client, sandboxId, path, Readable.toWeb(tar.stdout) as ReadableStream<Uint8Array>)])
+    return
   }
   // Into a folder under its own name, elsewhere under the name that was given, as `cp` does.
   const isFolder = path.endsWith('/') || path === '.' || (await isFolderInside(client, sandboxId, path))
@@ -46,12 +45,13 @@ async function copyIn(client: Client, from: string, { sandboxId, path }: { sandb
 
 async function copyOut(client: Client, { sandboxId, path }: { sandboxId: string; path: string }, to: string): Promise<void> {
   if (await isFolderInside(client, sandboxId, path)) {
+    const archive = (await downloadTree(client, sandboxId, path)) as NodeReadableStream<Uint8Array>
     await mkdir(to, { recursive: true })
     // Names that climb and absolute ones are left out by tar itself, and whose a file is in there does not matter here.
     const tar = spawn('tar', ['-C', to, '-xf', '-', '--no-same-owner'], { stdio: ['pipe', 'inherit', 'inherit'] })
-    const ended = exitOf(tar)
-    await pipeline(Readable.fromWeb((await downloadTree(client, sandboxId, path)) as NodeReadableStream<Uint8Array>), tar.stdin)
-    return ended
+    const sent = pipeline(Readable.fromWeb(archive), tar.stdin)
+    await Promise.all([exitOf(tar), sent.catch(unlessReadToItsEnd)])
+    return
   }
   const file = await client.sandboxes.read({ sandboxId, path, bytesMax: 8_000_000 })
   if (file.isTruncated) throw new Problem('too_large', `${path} is larger than 8 MB.`, 'Copy the folder that it is in.')
@@ -68,6 +68,11 @@ async function isFolderInside(client: Client, sandboxId: string, path: string): 
     if (error instanceof ApiError && (error.code === 'not_found' || error.code === 'invalid')) return false
     throw error
   }
+}
+
+/** tar stops reading at the mark for the end of an archive, whatever padding comes after it. Whether it had everything, its exit code says. */
+function unlessReadToItsEnd(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE' && error.code !== 'EPIPE') throw error
 }
 
 function exitOf(tar: ReturnType<typeof spawn>): Promise<void> {
