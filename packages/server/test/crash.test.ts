@@ -31,7 +31,7 @@ function order(file: string, text: string): void {
 
 const stride = process.env['CRASH_POINTS'] === 'all' ? 1 : 3
 
-const ledgerOf = (server: ServerProcess) => (runId: string) => join(server.dataDir, 'data', 'crash', 'ledger', runId)
+const ledgerOf = (server: ServerProcess) => (runId: string) => join(server.dataDir, 'data', 'default', 'crash', 'ledger', runId)
 const points = ['flush.before', 'flush.after', 'claim.before', 'claim.after', 'message.before', 'message.after', 'ending.after'] as const
 
 const programs = [
@@ -99,7 +99,7 @@ test('a worker killed before or after any of its messages loses nothing and repe
   await using server = await openServerProcess({ env: { LONGHAUL_DATABASE_URL: t.url } })
   await server.start()
   await playRun(server.client, everything, { isSlow: true })
-  const crashFile = join(server.dataDir, 'data', 'crash', 'crash-worker')
+  const crashFile = join(server.dataDir, 'data', 'default', 'crash', 'crash-worker')
 
   const problems: string[] = []
   let killCount = 0

@@ -35,7 +35,7 @@ export async function verifyCrashes({ seed, minutes }: { seed: number; minutes: 
         // Which effects a kill may have cut off is not known here: each kill so far may have hit each step once.
         const kills = killed.server + killed.worker + interruptions
         const cuts = Array.from({ length: kills }, () => ({ executed: new Map([...stepsOf(commands)].map(([step]) => [step, 1])), recorded: new Map() }))
-        const ledger = readLedger(join(server.dataDir, 'data', 'crash', 'ledger', played.runId))
+        const ledger = readLedger(join(server.dataDir, 'data', 'default', 'crash', 'ledger', played.runId))
         const found = await whenUp(() => findViolations(server.client, db, { commands, played, ledger, cuts }))
         violationCount += found.length
         for (const violation of found) emit({ verify: 'crashes', seed, run: number, runId: played.runId, violation })
