@@ -1,7 +1,8 @@
 /** OpenAI's chat completions, streamed. Ends with `[DONE]`; the usage comes in a chunk of its own without choices. */
 import { dataOf } from './event-splitter.ts'
 import { type Scanner, isComment, parseData } from './scanner.ts'
-import { type TokenBuckets, bucketsOfChat } from './token-buckets.ts'
+import type { TokenBuckets } from '../money/index.ts'
+import { bucketsOfChat } from './token-buckets.ts'
 
 /** `wantsUsage`: whether the caller asked for the chunk with the usage. Clients that did not may fall over its empty `choices`. */
 export function scanChat({ wantsUsage }: { wantsUsage: boolean }): Scanner {

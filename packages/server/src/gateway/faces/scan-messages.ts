@@ -1,7 +1,8 @@
 /** Anthropic's messages, streamed. Input is counted at the beginning, output at the end, and the last count is the total. */
 import { dataOf } from './event-splitter.ts'
 import { type Scanner, isComment, parseData } from './scanner.ts'
-import { type TokenBuckets, bucketsOfMessages } from './token-buckets.ts'
+import type { TokenBuckets } from '../money/index.ts'
+import { bucketsOfMessages } from './token-buckets.ts'
 
 export function scanMessages(): Scanner {
   let usage: Record<string, unknown> | undefined

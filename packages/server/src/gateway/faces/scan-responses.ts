@@ -2,7 +2,8 @@
 import { dataOf } from './event-splitter.ts'
 import { nameOf, typeOf } from './scan-messages.ts'
 import { type Scanner, isComment, parseData } from './scanner.ts'
-import { type TokenBuckets, bucketsOfResponses } from './token-buckets.ts'
+import type { TokenBuckets } from '../money/index.ts'
+import { bucketsOfResponses } from './token-buckets.ts'
 
 export function scanResponses(): Scanner {
   let tokens: TokenBuckets | undefined

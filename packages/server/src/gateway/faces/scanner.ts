@@ -1,5 +1,5 @@
 /** Watches a provider's stream as it passes: where it ends, what it used, whether it failed. What it need not understand it does not read. */
-import type { TokenBuckets } from './token-buckets.ts'
+import type { TokenBuckets } from '../money/index.ts'
 
 export type Seen =
   /** Words, calls, or anything unknown: passed on as it is, or as `instead`. */

@@ -1,5 +1,6 @@
 /** What one attempt used, and what is booked of it. */
-import { type TokenBuckets, outputTotal, tokensOfBytes } from './token-buckets.ts'
+import { type TokenBuckets, outputOf } from '../money/index.ts'
+import { tokensOfBytes } from './token-buckets.ts'
 
 export type Spent = {
   /** The request has reached a provider: from here on it may cost something. */
@@ -23,6 +24,6 @@ export function outcomeOf(spent: Spent, isComplete: boolean): Outcome {
   if (!spent.isSent || spent.isRefused) return { type: 'never-happened' }
   if (!tokens) return { type: 'unknown', outputBytes }
   // Anthropic counts the input when it begins and the output when it ends: of an answer that broke off, the second is missing.
-  const seen = Math.max(0, tokensOfBytes(outputBytes) - outputTotal(tokens))
+  const seen = Math.max(0, tokensOfBytes(outputBytes) - outputOf(tokens))
   return { type: 'used', tokens: { ...tokens, output: tokens.output + seen }, isFailed: true }
 }

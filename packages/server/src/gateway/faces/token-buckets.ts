@@ -1,21 +1,6 @@
 /** What each dialect says a call used, in buckets that do not overlap: each token is in exactly one, so their sum is the provider's own total. */
 import type { LanguageModelV4Usage } from '@ai-sdk/provider'
-
-export type TokenBuckets = {
-  /** Text that was neither read from nor written to a cache. */
-  input: number
-  cacheRead: number
-  /** Written to the provider's cache for minutes, and for an hour. */
-  cacheWrite: number
-  cacheWriteLong: number
-  inputAudio: number
-  inputImage: number
-  /** Text that came, calls of tools included. */
-  output: number
-  reasoning: number
-  outputAudio: number
-  outputImage: number
-}
+import type { TokenBuckets } from '../money/index.ts'
 
 /** More tokens than any call can use: a count above it is a fault of the provider. */
 const tokensMax = 1_000_000_000
@@ -103,10 +88,6 @@ function split(told: Told): TokenBuckets | undefined {
   }
   return { ...left, ...parts }
 }
-
-export const inputTotal = (tokens: TokenBuckets): number =>
-  tokens.input + tokens.cacheRead + tokens.cacheWrite + tokens.cacheWriteLong + tokens.inputAudio + tokens.inputImage
-export const outputTotal = (tokens: TokenBuckets): number => tokens.output + tokens.reasoning + tokens.outputAudio + tokens.outputImage
 
 /** About four bytes make a token. Good enough to answer how long a prompt is, and to book a call whose provider said nothing. */
 export const tokensOfBytes = (bytes: number): number => Math.ceil(bytes / 4)

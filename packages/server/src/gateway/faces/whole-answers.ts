@@ -4,7 +4,8 @@ import type { Target } from '../failover.ts'
 import { fitEmbeddings } from './embeddings.ts'
 import type { FaceCall } from './face-call.ts'
 import type { Spent } from './spent.ts'
-import { type TokenBuckets, bucketsOfChat, bucketsOfMessages, bucketsOfResponses } from './token-buckets.ts'
+import type { TokenBuckets } from '../money/index.ts'
+import { bucketsOfChat, bucketsOfMessages, bucketsOfResponses } from './token-buckets.ts'
 
 /** Notes the usage and returns the bytes to send: those that came, unless a client would read them wrongly. */
 export function readWhole(call: FaceCall, target: Target, spent: Spent, { bytes, fields }: { bytes: Buffer; fields: Record<string, unknown> }): Buffer {

@@ -1,7 +1,8 @@
 /** A model's streamed parts as blocks that open, grow and close: what every face's language is written from. */
 import type { LanguageModelV4StreamPart, SharedV4ProviderMetadata } from '@ai-sdk/provider'
 import { StepFailure } from '../../../kernel/index.ts'
-import { type TokenBuckets, bucketsOfParts } from '../token-buckets.ts'
+import type { TokenBuckets } from '../../money/index.ts'
+import { bucketsOfParts } from '../token-buckets.ts'
 import { seal } from './seal.ts'
 import { wireId } from './wire-id.ts'
 

@@ -1,6 +1,6 @@
 /** An answer in OpenAI's chat completions. */
 import type { FaceCall } from '../face-call.ts'
-import { type TokenBuckets, inputTotal, outputTotal } from '../token-buckets.ts'
+import { type TokenBuckets, inputOf, outputOf } from '../../money/index.ts'
 import type { Block, Reason } from './blocks.ts'
 import type { Naming, Writer } from './writer.ts'
 
@@ -59,9 +59,9 @@ export function toChat({ wantsUsage }: Pick<FaceCall, 'wantsUsage'>, { id, model
 
 /** OpenAI's totals include everything. */
 const usageOf = (tokens: TokenBuckets) => ({
-  prompt_tokens: inputTotal(tokens),
-  completion_tokens: outputTotal(tokens),
-  total_tokens: inputTotal(tokens) + outputTotal(tokens),
+  prompt_tokens: inputOf(tokens),
+  completion_tokens: outputOf(tokens),
+  total_tokens: inputOf(tokens) + outputOf(tokens),
   prompt_tokens_details: { cached_tokens: tokens.cacheRead, audio_tokens: tokens.inputAudio },
   completion_tokens_details: { reasoning_tokens: tokens.reasoning, audio_tokens: tokens.outputAudio },
 })

@@ -1,6 +1,6 @@
 /** An answer in Anthropic's messages. Every event is named: the client drops those that are not. */
 import { StepFailure } from '../../../kernel/index.ts'
-import { type TokenBuckets, outputTotal } from '../token-buckets.ts'
+import { type TokenBuckets, outputOf } from '../../money/index.ts'
 import type { Block, Reason } from './blocks.ts'
 import type { Naming, Writer } from './writer.ts'
 
@@ -81,5 +81,5 @@ const usageOf = (tokens: TokenBuckets | undefined) => ({
   input_tokens: tokens ? tokens.input + tokens.inputAudio + tokens.inputImage : 0,
   cache_read_input_tokens: tokens?.cacheRead ?? 0,
   cache_creation_input_tokens: tokens ? tokens.cacheWrite + tokens.cacheWriteLong : 0,
-  output_tokens: tokens ? outputTotal(tokens) : 0,
+  output_tokens: tokens ? outputOf(tokens) : 0,
 })

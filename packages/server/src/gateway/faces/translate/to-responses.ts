@@ -1,6 +1,6 @@
 /** An answer in OpenAI's responses. Events are numbered, and the last one says how it ended; there is no `[DONE]`. */
 import type { FaceCall } from '../face-call.ts'
-import { type TokenBuckets, inputTotal, outputTotal } from '../token-buckets.ts'
+import { type TokenBuckets, inputOf, outputOf } from '../../money/index.ts'
 import type { Block } from './blocks.ts'
 import type { Finish, Naming, Writer } from './writer.ts'
 
@@ -118,9 +118,9 @@ function itemOf(block: Block, id: string): object {
 }
 
 const usageOf = (tokens: TokenBuckets) => ({
-  input_tokens: inputTotal(tokens),
+  input_tokens: inputOf(tokens),
   input_tokens_details: { cached_tokens: tokens.cacheRead },
-  output_tokens: outputTotal(tokens),
+  output_tokens: outputOf(tokens),
   output_tokens_details: { reasoning_tokens: tokens.reasoning },
-  total_tokens: inputTotal(tokens) + outputTotal(tokens),
+  total_tokens: inputOf(tokens) + outputOf(tokens),
 })
