@@ -1,6 +1,8 @@
 /** Forks, archives and the pool: hostile trees lead nowhere, nothing moves while an archive is made, warm sandboxes are as walled as cold ones. */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DriverProcess, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
@@ -148,6 +150,26 @@ for (const mode of usableModes()) {
       if (process.getuid?.() === 0 && mode.user === undefined) expect(new Set(before.values()).size).toBe(2)
       expect((await sh(sandbox, 'kill -9 -1; sleep 5')).signal).toBe('SIGKILL')
       expect((await sh(sandbox, 'ls mine')).stdout).toBe('mine\n') // And starts anew in the same place.
+    })
+
+    test('a warm sandbox has its name only once its seed is whole: a server killed meanwhile leaves no half of it to be taken for the workspace', async () => {
+      const seed = mkdtempSync(join(tmpdir(), 'longhaul-seed-'))
+      chmodSync(seed, 0o755)
+      for (let n = 0; n < 200; n++) writeFileSync(join(seed, `${String(n).padStart(3, '0')}.txt`), 'seed\n')
+      await using driver = await startDriver(mode, { poolSize: 2 })
+      await driver.sweep()
+      await until(() => readdirSync(driver.root).filter((name) => existsSync(join(driver.root, name, 'live.json'))).length === 2, 'the first of the pool is warm')
+      let isDone = false
+      const creating = driver.create({ id: 'named', seed }).finally(() => (isDone = true))
+      let looks = 0
+      while (!isDone) {
+        if (existsSync(join(driver.root, 'named/workspace'))) expect(existsSync(join(driver.root, 'named/workspace/199.txt'))).toBe(true)
+        looks++
+        await setImmediate()
+      }
+      expect(looks).toBeGreaterThan(10)
+      expect((await sh(await creating, 'ls | wc -l')).stdout).toBe('200\n')
+      rmSync(seed, { recursive: true })
     })
 
     test('a pool leaves nothing: not at a stop, and not at the start after a crash', async () => {

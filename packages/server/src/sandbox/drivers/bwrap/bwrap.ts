@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { existsSync, statSync } from 'node:fs'
+import { rename } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Log } from '../../../kernel/index.ts'
 import type { CreateOptions, Sandbox, SandboxDriver, SandboxLimits } from '../../driver.ts'
@@ -107,22 +108,30 @@ export function bwrapDriver({
     }
   }
 
-  /** A sandbox from the pool, made into what was asked for; undefined where there is none, or none could be made so. */
+  /**
+   * A sandbox from the pool, made into what was asked for; undefined where there is none, or none could be made so. It gets its name
+   * last, by a rename of its folder (its mounts follow): a crash before that leaves a folder of the pool's, never half a workspace.
+   */
   async function takeWarm(ready: BwrapHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<Warm | undefined> {
     if (!pool || !mayBecome(ready, limits)) return undefined
-    const warm = await pool.take(folder)
+    const warm = pool.take()
     if (!warm) return undefined
     void pool.fill()
-    if (warm.user !== undefined) users.set(folder, warm.user)
+    const from = warm.place.folder
     try {
       warm.live.cgroup?.setLimits({ ...limits, cpuCountMax })
       // Nothing of anybody's has run in there yet, so the server may write into it.
-      if (seed !== undefined) warnOfSkipped(ready, seed, await copySeed(seed, join(folder, 'workspace'), warm.user, limits))
+      if (seed !== undefined) warnOfSkipped(ready, seed, await copySeed(seed, join(from, 'workspace'), warm.user, limits))
+      if (warm.user !== undefined) users.set(folder, warm.user)
+      await rename(from, folder)
+      warm.place.folder = folder
+      users.delete(from)
       return warm
     } catch (error) {
       warm.live.kill('it could not be prepared')
       await warm.live.gone
-      await removeTree(folder)
+      await removeTree(warm.place.folder)
+      users.delete(from)
       users.delete(folder)
       throw error
     }

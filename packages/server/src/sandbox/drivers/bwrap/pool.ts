@@ -1,4 +1,3 @@
-import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newId } from '../../../kernel/index.ts'
 import type { SandboxLimits } from '../../driver.ts'
@@ -11,8 +10,8 @@ import { runCommand } from './command.ts'
 export type Warm = { place: Place; live: LiveAgent; user: number | undefined }
 
 export type Pool = {
-  /** A warm sandbox in `folder`, which must not exist; undefined when there is none. Another one is started in its place. */
-  take(folder: string): Promise<Warm | undefined>
+  /** A warm sandbox, still in a folder of the pool's, which the sweep after a crash deletes; undefined when there is none. */
+  take(): Warm | undefined
   /** Starts what is missing, one after the other. Resolves when the pool is full or could not be filled. */
   fill(): Promise<void>
   /** Ends all of it and deletes its folders. */
@@ -23,10 +22,7 @@ export type PoolOptions = { host: BwrapHost; size: number; limits: SandboxLimits
 
 const warmUpMs = 10_000
 
-/**
- * Sandboxes started ahead of time. One that is taken gets its name by a rename of its folder: its mounts follow. Each has run one
- * command, so that everything in its agent which is made at first use is made.
- */
+/** Sandboxes started ahead of time. Each has run one command, so that everything in its agent which is made at first use is made. */
 export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool {
   const ready = new Set<Warm>()
   let filling: Promise<void> | undefined
@@ -63,15 +59,10 @@ export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool
 
   return {
     fill,
-    async take(folder) {
+    take() {
       for (const warm of ready) {
         ready.delete(warm)
-        if (warm.live.isEnding()) continue
-        const from = warm.place.folder
-        await rename(from, folder)
-        warm.place.folder = folder
-        onDropped(from)
-        return warm
+        if (!warm.live.isEnding()) return warm
       }
       return undefined
     },
