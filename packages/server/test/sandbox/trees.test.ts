@@ -158,7 +158,10 @@ for (const mode of usableModes()) {
       for (let n = 0; n < 200; n++) writeFileSync(join(seed, `${String(n).padStart(3, '0')}.txt`), 'seed\n')
       await using driver = await startDriver(mode, { poolSize: 2 })
       await driver.sweep()
-      await until(() => readdirSync(driver.root).filter((name) => existsSync(join(driver.root, name, 'live.json'))).length === 2, 'the first of the pool is warm')
+      await until(
+        () => readdirSync(driver.root).filter((name) => existsSync(join(driver.root, name, 'live.json'))).length === 2,
+        'the first of the pool is warm',
+      )
       let isDone = false
       const creating = driver.create({ id: 'named', seed }).finally(() => (isDone = true))
       let looks = 0

@@ -225,7 +225,7 @@ function changes(about: About, result: QueryResult, say: Speech): string {
   const pieces = (row: Row | undefined) => {
     const text = (kind: 'earlier' | 'figure' | 'change' | 'rate') =>
       index(kind) < 0 ? '' : show(about, row, index(kind), kind === 'figure' ? { kind, metric: metric.name } : { kind })
-    return { earlier: text('earlier'), later: text('figure'), change: [text('change'), text('rate')].filter((piece) => piece !== '').join(', ') }
+    return { earlier: text('earlier'), later: text('figure'), change: [text('change'), text('rate')].filter((piece) => piece !== '').join(say.comma) }
   }
   const preposition = language === 'zh' ? '' : metric.kind === 'snapshot' ? 'on ' : 'from '
   const [from, to] = [preposition + formatBucket(earlier, metric, language), preposition + formatBucket(later, metric, language)]
@@ -263,7 +263,10 @@ function shares(about: About, result: QueryResult, say: Speech): string {
     return say.share(part, text(result.rows[0], 'share'), figures(about, result.rows[0]), text(result.rows[0], 'whole'), subject.full)
   const items = result.rows.slice(0, rowsInText).map((row) => `${label(about, row)} ${text(row, 'share')} (${figures(about, row)})`)
   const left = result.rowCount - items.length
-  return say.rows(`${subjectOf(about, say).full}, ${part ? `${part} ` : ''}${say.shareTitle}`, items.join(say.semicolon) + (left > 0 ? say.more(left) : ''))
+  return say.rows(
+    `${subjectOf(about, say).full}${say.comma}${part ? `${part} ` : ''}${say.shareTitle}`,
+    items.join(say.semicolon) + (left > 0 ? say.more(left) : ''),
+  )
 }
 
 /** "ARR of the top 10 accounts together", "customers of an account manager on average". */

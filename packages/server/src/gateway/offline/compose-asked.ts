@@ -13,10 +13,20 @@ export function askedNoun(sentence: Sentence, measure: Measure): { refs: readonl
   const after = neighbour(sentence, item, 1)
   const isScattered = isKind(item, 'metric') && item.atom.needs !== undefined && isOp(before, 'most', 'least', 'top', 'bottom')
   const isNamed = sentence.items.some((other) => isOp(other, 'which') && /^(?:谁|哪些|哪几家|哪几个)$/u.test(other.text))
-  const isAsked = isScattered || isNamed || (isOp(before, 'which', 'list') && !isOp(before, 'count')) || (isOp(after, 'list') && !isOp(after, 'count'))
+  const isAsked =
+    isScattered ||
+    isNamed ||
+    (isOp(before, 'which', 'list') && !isOp(before, 'count') && !isWhatIs(sentence, before)) ||
+    (isOp(after, 'list') && !isOp(after, 'count'))
   const isPlural = sentence.tokens.slice(item.from, item.to).some((token) => token.norm !== token.stem) || /些|几/u.test(before?.text ?? '')
   return isAsked ? { refs: item.atom.refs, isPlural } : undefined
 }
+
+/** "What is our customer satisfaction" asks for the figure, "what customers churned" for them. */
+export const isWhatIs = (sentence: Sentence, item: Item | undefined): boolean =>
+  item !== undefined &&
+  /^what$/i.test(item.text) &&
+  (sentence.tokens[item.from]?.isPossessive === true || /^(?:is|was)$/i.test(sentence.tokens[item.to]?.norm ?? ''))
 
 /** "Who resolved the most tickets": the people of the metric's own table, or those of whom the verb speaks (manages, account manager). */
 export function askedPeople(sentence: Sentence, layer: Layer, metric: Metric | undefined): string | undefined {

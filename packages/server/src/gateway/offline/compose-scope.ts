@@ -1,6 +1,7 @@
 // Stage 3b, of what: the columns to group by, and the values to keep or leave out.
 import type { ValueChoice } from './atoms.ts'
 import type { Unit } from './calendar.ts'
+import { isWhatIs } from './compose-asked.ts'
 import type { Assumption, Filter, Frame } from './frame.ts'
 import type { Layer } from './layer.ts'
 import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, type Item, type Sentence } from './sentence.ts'
@@ -56,6 +57,9 @@ function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): v
     }
     // "The regions Europe and Asia" names the column of values that are listed anyway.
     if (!licensed.has(item) && scope.filters.some((filter) => filter.ref === ref && filter.values.length > 1)) continue
+    if (item.atom.isPlural && isDoer(about, item, ref, licensed)) continue
+    const before = neighbour(sentence, item, -1)
+    if (isOp(before, 'between') && before) before.isUsed = true
     if (!licensed.has(item)) {
       const isNeeded = (about.isRanked || about.isLimited) && licensed.size === 0 && !hasMore
       sentence.penalty += isNeeded ? 0 : item.atom.isGuess ? 60 : 8
@@ -73,6 +77,17 @@ function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): v
     scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)
   }
 }
+
+/** "Features used by customers in Japan", "tickets opened by customers": who does it, not what to split by. */
+function isDoer({ sentence, layer }: About, item: Item, ref: string, licensed: ReadonlySet<Item>): boolean {
+  const by = neighbour(sentence, item, -1)
+  if (!by || !/^by$/i.test(by.text) || layer.dimensions.get(ref)?.values.length !== 0) return false
+  const behind = sentence.items[sentence.items.indexOf(item) + 1]
+  const isDone = participle.test(sentence.tokens[by.from - 1]?.norm ?? '') && isOp(behind, 'within', 'from')
+  const isOtherAsked = [...licensed].some((other) => other !== item && isOp(neighbour(sentence, other, -1), 'which'))
+  return isDone || isOtherAsked
+}
+const participle = /(?:ed|bought|sent|paid|made|lost|won|given|seen|written)$/
 
 /** 哪些 asks for several; "which of our products" for one, plural though the noun is. */
 function isPluralAsked(sentence: Sentence, item: Item, isPlural: boolean): boolean {
@@ -96,8 +111,10 @@ function isAskedFor(sentence: Sentence, item: Item): boolean {
   const across = (other: Item) => isLight(other) || isKind(other, 'number') || isOp(other, 'count')
   const before = neighbour(sentence, item, -1, across)
   const after = neighbour(sentence, item, 1)
+  // "What is our customer satisfaction": the first half of one noun.
+  if (isWhatIs(sentence, before) && isKind(after, 'metric') && after?.from === item.to) return false
   return (
-    isOp(before, 'by', 'each', 'per', 'which', 'list', 'spread', ...rankOps) ||
+    isOp(before, 'by', 'each', 'per', 'between', 'which', 'list', 'spread', ...rankOps) ||
     isOp(after, 'spread', 'each', 'respectively', ...rankOps) ||
     (isOp(after, 'which') && !isKind(neighbour(sentence, after, 1), 'dimension'))
   )

@@ -245,6 +245,38 @@ const cases: [question: string, truth: string][] = [
     'top 3 industries by ARR in each region',
     `select industry, region, v from (select *, row_number() over (partition by region order by v desc) k from (${on(today, '12 * sum(mrr_usd) v', '', 'industry, region')})) where k <= 3`,
   ],
+  // Nouns that are mentioned, and not to be split by
+  [
+    'Which features are used the most by customers in Asia Pacific?',
+    `select feature, sum(events) from feature_usage join accounts using (account_id) where region = 'Asia Pacific' and used_in between '2026-08-01' and '2026-10-31' group by 1`,
+  ],
+  ['How many tickets were opened by customers in Germany last month?', tickets('2026-10-01', '2026-10-31', "and country = 'Germany'")],
+  [
+    "What's our customer satisfaction score for each support channel this year?",
+    tickets(
+      '2026-02-01',
+      '2026-11-17',
+      'and satisfaction is not null',
+      'contact_channel',
+      '100.0 * avg(case when satisfaction > 3 then 1 else 0 end)',
+      'resolved_on',
+    ),
+  ],
+  [
+    'What is our customer satisfaction score?',
+    tickets(...q3, 'and satisfaction is not null', '', '100.0 * avg(case when satisfaction > 3 then 1 else 0 end)', 'resolved_on'),
+  ],
+  [
+    'What percentage of payments failed in September?',
+    `select 100.0 * avg(case when outcome = 'failed' then 1 else 0 end) from payments where attempted_on between '2026-09-01' and '2026-09-30'`,
+  ],
+  [
+    'Trial conversion by acquisition channel over the last year',
+    `select channel, 100.0 * count(customer_since) / count(*) from accounts where trial_started_on between '2025-11-01' and '2026-10-31' group by 1`,
+  ],
+  ['How much did we invoice in total last month?', invoiced('2026-10-01', '2026-10-31')],
+  ['How quickly do we answer urgent tickets?', tickets(...q3, "and priority = 'urgent'", '', "avg(date_diff('minute', opened_at, first_response_at)) / 60.0")],
+  ["What's the split of ARR between regions?", arr(today, '', 'region')],
   // Comparisons
   ['compare ARR Q1 vs Q2', side(arr('2026-04-30'), arr('2026-07-31'))],
   ['Q1和Q2的ARR差多少', side(arr('2026-04-30'), arr('2026-07-31'))],
