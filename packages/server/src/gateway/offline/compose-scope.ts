@@ -142,6 +142,9 @@ function chooseGrain({ sentence }: About, scope: Scope): void {
     const next = sentence.items[sentence.items.indexOf(item) + 1]
     if (/ly$|annual$/i.test(item.text) && (isKind(next, 'entity') || isKind(next, 'dimension') || isKind(next, 'count-noun')))
       sentence.problems.push({ kind: 'unused', said: item.text })
+    // "Overdue by more than 30 days": a length of time, and not by day.
+    const last = sentence.items[sentence.items.indexOf(item) - 1]
+    if (isKind(last, 'number') && last?.to === item.from) sentence.problems.push({ kind: 'unused', said: item.text })
     if (scope.grain && scope.grain.unit !== item.atom.unit) sentence.problems.push({ kind: 'unused', said: item.text })
     scope.grain = { unit: item.atom.unit, ...(item.atom.system && { system: item.atom.system }) }
     scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)

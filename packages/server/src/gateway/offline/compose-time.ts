@@ -93,8 +93,9 @@ function isBeforeOther(items: readonly Item<Extract<Atom, { kind: 'time' }>>[]):
   const [first, second] = items
   if (items.length !== 2 || !first || !second) return false
   const [a, b] = [first.atom.time.period, second.atom.time.period]
-  const isSame = a.from === b.from && a.to === b.to && second.atom.time.isRelative === true
-  const isSaid = /\b(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text) && a.unit !== undefined && a.unit === b.unit && (a.count ?? 1) === 1
+  const isCalled = /\b(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text)
+  const isSame = a.from === b.from && a.to === b.to && (isCalled || second.atom.time.isRelative === true)
+  const isSaid = isCalled && a.unit !== undefined && a.unit === b.unit && (a.count ?? 1) === 1
   return isSame || isSaid
 }
 

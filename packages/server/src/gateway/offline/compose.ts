@@ -126,6 +126,18 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   // "The largest invoice" is no month either.
   if (direction && groupCount === 0 && metric?.unit === 'count' && metric.kind === 'flow')
     sentence.problems.push({ kind: 'unused', said: sentence.items.find((item) => isOp(item, 'most', 'least', 'top', 'bottom'))?.text ?? '' })
+  // "The biggest customer" is one of them, and by what is not said.
+  const ranked = measure.items[0]
+  const rankWord = ranked && neighbour(sentence, ranked, -1)
+  if (
+    direction &&
+    groupCount === 0 &&
+    ranked &&
+    'refs' in ranked.atom &&
+    ranked.atom.refs &&
+    /^(?:the )?(?:biggest|largest|best|top|greatest|smallest|worst)$/i.test(rankWord?.text ?? '')
+  )
+    sentence.problems.push({ kind: 'unused', said: rankWord?.text ?? '' })
   // "The top 3 tickets": of what there is no name, there is no ranking.
   if (direction && groupCount === 0 && limit) sentence.problems.push({ kind: 'unused', said: String(limit) })
   const rank = direction && {

@@ -278,6 +278,9 @@ const cases: [question: string, truth: string][] = [
   ['How quickly do we answer urgent tickets?', tickets(...q3, "and priority = 'urgent'", '', "avg(date_diff('minute', opened_at, first_response_at)) / 60.0")],
   ["What's the split of ARR between regions?", arr(today, '', 'region')],
   // Comparisons
+  ['tickets last 30 days vs previous 30 days', side(tickets('2026-09-19', '2026-10-18'), tickets('2026-10-19', '2026-11-17'))],
+  ['revenue in the first half of 2026', invoiced('2026-01-01', '2026-06-30')],
+  ['2026年上半年的开票收入', invoiced('2026-01-01', '2026-06-30')],
   ['compare ARR Q1 vs Q2', side(arr('2026-04-30'), arr('2026-07-31'))],
   ['Q1和Q2的ARR差多少', side(arr('2026-04-30'), arr('2026-07-31'))],
   ['growth of customers year over year', side(customers('2025-11-18'), customers(today))],

@@ -37,6 +37,8 @@ const pairs: [refused: string, problem: string, answered: string][] = [
   ['tickets about reports', 'not-value', 'tickets about outages'],
   ['tickets about data', 'unused', 'data on tickets'],
   ['个人客户的ARR', 'beyond', '大客户的ARR'],
+  ['How many invoices are overdue by more than 30 days?', 'several-metrics', 'How much is overdue by country?'],
+  ["What's the biggest customer?", 'unused', "What's the biggest customer by ARR?"],
   ['ARR按天气', 'unknown-words', 'ARR按国家'],
   ['customers who like us', 'unknown-words', 'customers in the US'],
   ['number of customers with a dog', 'unknown-words', 'number of customers with a Team plan'],

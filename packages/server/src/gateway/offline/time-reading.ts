@@ -76,9 +76,9 @@ export function monthOf(calendar: Calendar, year: YearRef, month: number): Perio
   return monthIn(year.period, month)
 }
 
-/** A quarter or half of a year. A bare number then means the year as the business counts. */
+/** A quarter or half of a year. A bare number then means the year as the business counts for a quarter, the calendar's for a half. */
 export function partOf(calendar: Calendar, year: YearRef, unit: 'quarter' | 'half', number: number, said?: System): Period {
-  const system = said ?? year.saidSystem ?? calendar.system
+  const system = said ?? year.saidSystem ?? (unit === 'half' && year.isBare ? 'calendar' : calendar.system)
   if (year.offset !== undefined) return partOfYear(unitAt(calendar.today, 'year', year.offset, system, calendar.fiscal), unit, number)
   if (year.isBare) return partOfYear(yearCalled(Number(year.period.from.slice(0, 4)), system, calendar.fiscal), unit, number)
   return partOfYear(year.period, unit, number)
