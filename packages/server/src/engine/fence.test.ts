@@ -4,7 +4,7 @@ import { checkJournals, watchJournal } from '../../test/support/journal-checks.t
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Db, type Tx, sql } from '../db/index.ts'
 import { newId } from '../kernel/index.ts'
-import { eventRow } from './active-run.ts'
+import { eventRow } from './run/event-row.ts'
 import { claimChosen, readLanes, startCursor } from './lane-store.ts'
 
 /** What is due and not locked by another, made the node's. */

@@ -1,6 +1,7 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
 import type { Asker, Destination, EventType, Failure, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
-import { type Audience, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
+import { type Audience, type Db, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
+import { AppError } from '../kernel/index.ts'
 
 export type ClaimedRun = {
   id: string
@@ -236,6 +237,13 @@ const runColumns = sql`id, namespace, agent, version, state, input, output, fail
 export async function findRun(db: TenantTx, audience: Audience, runId: string): Promise<Run | undefined> {
   const [row] = await db.rows<RunRow>(sql`select ${runColumns} from runs where id = ${runId} and ${isRunFor(audience)}`)
   return row && toRun(row)
+}
+
+/** Throws when there is none that this audience may see. */
+export async function loadRun(db: Db, audience: Audience, runId: string): Promise<Run> {
+  const run = await findRun(db.forTenant(audience.tenantId), audience, runId)
+  if (!run) throw new AppError('not_found', `No run ${runId}.`)
+  return run
 }
 
 /** Whoever asked: whether its request was the same is for the hash to say. */

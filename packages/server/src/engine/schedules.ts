@@ -5,7 +5,7 @@
 import type { Asker, Calendar, Fire, Json, Priority, Schedule } from '@longhaul/protocol'
 import type { Audience, Db, Tx } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, random } from '../kernel/index.ts'
-import { eventRow } from './active-run.ts'
+import { eventRow } from './run/event-row.ts'
 import { checkedCalendar, dueFires, firesFrom, nextFire } from './calendar.ts'
 import { ranks } from './lanes.ts'
 import { insertDueRun, sendMessage } from './run-store.ts'

@@ -1,0 +1,160 @@
+/** What is said to runs from outside: signals, cancellation, decisions, answers. Each is in the database before it is acknowledged. */
+import { type Approval, type DoubtDecision, type Json, type Run, isTerminal, may, whyNotJson } from '@longhaul/protocol'
+import { type Audience, type Db, noteAudit } from '../db/index.ts'
+import { AppError, newId, probe, sleep } from '../kernel/index.ts'
+import { findApproval, recordDecision } from './approval-store.ts'
+import type { Node } from './node.ts'
+import { findContinuation, listStepEvents, loadRun, sendMessage } from './run-store.ts'
+import { assertStorable } from './storable.ts'
+import type { Watchers } from './watchers.ts'
+
+export type StepDecision = { runId: string; op: string; decision: DoubtDecision; output: Json; message?: string | undefined }
+
+export type Messages = {
+  cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
+  signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
+  retry(audience: Audience, runId: string, by: string): Promise<Run>
+  /** Decides a write that is in doubt. The first decision counts. */
+  decideStep(audience: Audience, by: string, decision: StepDecision): Promise<Run>
+  decide(audience: Audience, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
+}
+
+export type MessagesOptions = {
+  db: Db
+  node: Node
+  watchers: Watchers
+  /** The message is in the database, so it arrives. This is only to have it arrive at once. */
+  deliver(runId: string, nodeId: string | null | undefined): void
+}
+
+export function openMessages({ db, node, watchers, deliver }: MessagesOptions): Messages {
+  /** `ended` when the run takes nothing more, `repeated` when a message with that key was there before. */
+  async function send(
+    { tenantId, keyId }: Audience,
+    runId: string,
+    message: { kind: 'signal' | 'cancel' | 'retry' | 'decision'; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
+  ): Promise<'sent' | 'repeated' | 'ended'> {
+    probe('message.before')
+    const sent = await db.forTenant(tenantId).transaction(async (tx) => {
+      const run = await sendMessage(tx, { id: newId(), tenantId, runId, ...message })
+      if (run)
+        await noteAudit(tx, { who: { id: keyId ?? null, name: message.sentBy }, action: `runs.${message.kind}`, target: runId, detail: { name: message.name } })
+      return run
+    })
+    probe('message.after')
+    if (!sent) return 'ended'
+    deliver(runId, sent.nodeId)
+    return sent.isNew ? 'sent' : 'repeated'
+  }
+
+  const load = (audience: Audience, runId: string) => loadRun(db, audience, runId)
+
+  /** The run, or the one that it has continued as: whoever talks to the first means the last. */
+  async function loadCurrent(audience: Audience, runId: string): Promise<Run> {
+    const run = await load(audience, runId)
+    return run.continuedAs === null ? run : ((await findContinuation(db, audience, runId)) ?? run)
+  }
+
+  /** Waits until the run is as `isDone` wants it, or the time is up; returns it either way. */
+  async function until(audience: Audience, runId: string, isDone: (run: Run) => boolean, limitMs = 5_000): Promise<Run> {
+    const from = node.clock.nowMs()
+    for (;;) {
+      const run = await load(audience, runId)
+      if (isDone(run) || node.clock.nowMs() - from > limitMs) return run
+      await new Promise<void>((resolve) => {
+        const stop = watchers.watch(runId, { onWake: done, onLive: () => {} })
+        const timer = new AbortController()
+        function done() {
+          stop()
+          timer.abort()
+          resolve()
+        }
+        void sleep(100, timer.signal).then(done)
+      })
+    }
+  }
+
+  return {
+    async cancel(audience, given, by, reason) {
+      assertStorable({ reason })
+      const run = await loadCurrent(audience, given)
+      const runId = run.id
+      if (isTerminal(run.state)) return run
+      await send(audience, runId, { kind: 'cancel', name: 'cancel', payload: reason === undefined ? {} : { reason }, sentBy: by })
+      return until(audience, runId, ({ state }) => isTerminal(state))
+    },
+
+    async signal(audience, given, by, name, payload, idempotencyKey) {
+      assertStorable({ name, idempotencyKey })
+      const problem = whyNotJson(payload, 'payload')
+      for (let before = ''; ;) {
+        const run = await loadCurrent(audience, given)
+        if (!may(run.state, 'signal') || run.id === before)
+          throw new AppError('conflict', `Run ${run.id} has ended (${run.state}); it takes no signals any more.`)
+        if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
+        const sent = await send(audience, run.id, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+        if (sent !== 'ended') return load(audience, run.id)
+        before = run.id // It ended meanwhile, perhaps to go on as another.
+      }
+    },
+
+    async retry(audience, runId, by) {
+      const run = await load(audience, runId)
+      if (run.wait?.reason === 'stopped') throw new AppError('conflict', `Run ${runId} is stopped. Lift the stop: longhaul stops list names it.`)
+      if (run.wait?.kind !== 'operator')
+        throw new AppError('conflict', `Run ${runId} does not wait for an operator (it is ${run.state}); there is nothing to take up again.`)
+      if (run.wait.reason === 'in_doubt')
+        throw new AppError('conflict', `Step ${run.wait.op} of run ${runId} is in doubt: say what became of it (runs.decide), then the run goes on.`)
+      await send(audience, runId, { kind: 'retry', name: 'retry', payload: null, sentBy: by })
+      return until(audience, runId, ({ wait }) => wait?.kind !== 'operator', 2_000)
+    },
+
+    async decideStep(audience, by, { runId, op, decision, output, message }) {
+      assertStorable({ message })
+      const problem = whyNotJson(output, 'output')
+      if (problem) throw new AppError('invalid', `The output cannot be stored: ${problem}.`)
+      const run = await load(audience, runId)
+      const last = (await listStepEvents(db.forTenant(audience.tenantId), audience.tenantId, runId, op)).findLast(({ type }) => type.startsWith('step.'))
+      if (last?.type !== 'step.doubted' || isTerminal(run.state))
+        throw new AppError(
+          'conflict',
+          `Step ${op} of run ${runId} is not in doubt${last ? ` (its last event is ${last.type})` : ''}; there is nothing to decide.`,
+        )
+      const { attempt } = last.data
+      const payload: Json = { decision, output, attempt, ...(message !== undefined && { message }) }
+      const sent = await send(audience, runId, { kind: 'decision', name: op, payload, sentBy: by, idempotencyKey: `doubt ${op} ${attempt}` })
+      if (sent !== 'sent')
+        throw new AppError('conflict', `Step ${op} of run ${runId} has been decided already, or the run has ended; the first decision counts.`)
+      return until(audience, runId, ({ wait }) => wait?.op !== op, 2_000)
+    },
+
+    async decide(audience, by, approvalId, approved, comment) {
+      assertStorable({ comment })
+      probe('message.before')
+      const decided = await db.forTenant(audience.tenantId).transaction(async (tx) => {
+        const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
+        if (!approval) return undefined
+        const who = { id: audience.keyId ?? null, name: by }
+        await noteAudit(tx, { who, action: 'approvals.decide', target: approvalId, detail: { approved, runId: approval.runId } })
+        const sent = await sendMessage(tx, {
+          id: newId(),
+          tenantId: audience.tenantId,
+          runId: approval.runId,
+          kind: 'approval',
+          name: approvalId,
+          payload: { approved, by, comment: comment ?? null },
+          sentBy: by,
+        })
+        return { approval, nodeId: sent?.nodeId }
+      })
+      probe('message.after')
+      if (!decided) {
+        const found = await findApproval(db.forTenant(audience.tenantId), audience, approvalId)
+        if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
+        throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
+      }
+      deliver(decided.approval.runId, decided.nodeId)
+      return decided.approval
+    },
+  }
+}

@@ -1,0 +1,58 @@
+/** What a run needs of the rest of the server, and what the rest gives it. */
+import type { Asker, Failure, Json, StepKind, Usage, WorkerFrame } from '@longhaul/protocol'
+import type { Log } from '../../kernel/index.ts'
+import type { Journal } from '../journal.ts'
+import type { DbClock } from '../node.ts'
+import type { ActiveRun } from './active-run.ts'
+
+/** What a server-side step may use while it executes. */
+export type StepContext = {
+  run: { id: string; tenantId: string; namespace: string; agent: string; version: string; sessionId: string | null; asker: Asker }
+  op: string
+  attempt: number
+  /** This attempt was begun before, here or at a node that is gone, and nobody recorded how it ended. */
+  isRepeated: boolean
+  signal: AbortSignal
+  /** Passes on what happens meanwhile to whoever watches. Not recorded. */
+  live(frame: { type: 'text-delta'; text: string } | { type: 'output-delta'; stream: 'stdout' | 'stderr'; text: string }): void
+  /** A model step of this run: what it was asked, and its answer if there is one yet. */
+  lookup(op: string): { input: Json; output: Json | undefined } | undefined
+  /** Has a row for `EngineOptions.booking` written in the transaction that records how this attempt ended, well or not. Not when `signal` is aborted: nothing is recorded then. */
+  book(row: string): void
+}
+
+/** Executes one step that a worker may not. */
+export type Executor = {
+  /** Throw a `StepFailure` to say whether trying again may help. The input is the worker's, also after a crash: what was recorded of it is for reading. */
+  execute(input: Json, context: StepContext): Promise<{ output: Json; usage?: Usage }>
+  /** What of the input the journal keeps; all of it when absent. Takes whatever a worker sends. */
+  record?(input: Json): Json
+}
+export type Executors = Partial<Record<StepKind, Executor>>
+
+/** A tool that a worker is about to execute. */
+export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json }
+export type RunPorts = {
+  /** Asked before the intent of a tool call is recorded. The failure is recorded instead, and the tool not executed. Must not reject. */
+  admitTool?: ((call: ToolCall) => Promise<Failure | undefined>) | undefined
+  journal: Journal
+  clock: DbClock
+  executors: Executors
+  /** The version that new runs of an agent get, or why there is none. */
+  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  bounds: Bounds
+  log: Log
+  /** The journal has grown, or a live frame came. */
+  onEvents(runId: string): void
+  onLive(runId: string, op: string, frame: Parameters<StepContext['live']>[0]): void
+  /** Runs were started that anybody may claim. */
+  onStarted(): void
+  /** The run is not this node's any more. */
+  onOver(run: ActiveRun, why: 'ended' | 'waiting' | 'superseded' | 'handed-back'): void
+}
+
+/** What one run's history may come to. */
+export type Bounds = { eventsMax: number; bytesMax: number }
+
+/** What a worker says about a run. Its log lines are the workers' folder's business. */
+export type RunFrame = Extract<WorkerFrame, { run: string }>

@@ -1,0 +1,93 @@
+/** Steps that the server executes for a run: intent recorded, executed, outcome recorded, tried again. */
+import { type Json, type RetryPolicy, type StepKind, whyNotJson } from '@longhaul/protocol'
+import { StepFailure, monotonicMs, random, toFailure } from '../../kernel/index.ts'
+import { defaultRetry, retryDelayMs } from '../retry.ts'
+import type { ActiveRun } from './active-run.ts'
+import { storable } from './event-row.ts'
+import { startChild } from './new-runs.ts'
+import type { RunFrame } from './ports.ts'
+import { isRefusedInput } from './worker-steps.ts'
+
+type ServerStep = { op: string; kind: StepKind; name: string; input: Json; attempt: number; policy: RetryPolicy }
+
+/** A step for the server to execute. */
+export function asked(run: ActiveRun, { op, kind, name, input, retry }: Extract<RunFrame, { type: 'op' }>): void {
+  if (run.isDraining) return run.handBackAtBoundary()
+  const known = run.history.ops.get(op)
+  if (run.executing.has(op) || (known && known.state !== 'open')) return
+  if (kind === 'run') return startChild(run, { type: 'op', run: run.id, op, kind, name, input })
+  const policy = retry ?? defaultRetry
+  const again = (attempt: number) => void execute(run, { op, kind, name, input, attempt, policy }, true)
+  if (known?.isStarted) {
+    // Its intent is recorded, by another life perhaps. An entry without rows admits it anew under today's fence.
+    run.executing.set(op, new AbortController())
+    return run.append([], { then: () => again(known.attempt) })
+  }
+  if (isRefusedInput(run, op, kind, name, 1, input)) return
+  begin(run, { op, kind, name, input, attempt: known?.attempt ?? 1, policy })
+}
+
+/** Records the intent, then executes. */
+function begin(run: ActiveRun, step: ServerStep): void {
+  const { op, kind, name, attempt, input } = step
+  const executor = run.ports.executors[kind]
+  run.executing.set(op, new AbortController())
+  run.append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input } }], {
+    then: () => void execute(run, step),
+  })
+}
+
+async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Promise<void> {
+  if (run.isLeaving) return // What was durable a moment ago was taken away since.
+  const { op, kind, name, input, attempt, policy } = step
+  const controller = run.executing.get(op) ?? new AbortController()
+  run.executing.set(op, controller)
+  const { signal } = controller
+  const booked: string[] = []
+  const from = monotonicMs()
+  const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
+  try {
+    const executor = run.ports.executors[kind]
+    if (!executor) throw new StepFailure({ message: `This server executes no ${kind} steps.`, code: 'unknown_kind', retryable: false })
+    const result = await executor.execute(input, {
+      run: run.row,
+      op,
+      attempt,
+      isRepeated,
+      signal,
+      book: (row) => void booked.push(row),
+      live: (frame) => run.ports.onLive(run.id, op, frame),
+      lookup: (path) => {
+        const found = run.history.ops.get(path)
+        return found && 'input' in found && found.input !== undefined
+          ? { input: found.input, output: found.state === 'completed' ? found.output : undefined }
+          : undefined
+      },
+    })
+    if (signal.aborted || run.isLeaving) return
+    run.executing.delete(op)
+    const problem = whyNotJson(result.output)
+    if (problem) throw new StepFailure({ message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
+    run.append(
+      [
+        {
+          type: 'step.completed',
+          op,
+          data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() },
+        },
+      ],
+      { booked, frames: [{ type: 'op.completed', run: run.id, op, output: result.output }] },
+    )
+  } catch (error) {
+    if (signal.aborted || run.isLeaving) return
+    run.executing.delete(op)
+    const failure = storable(toFailure(error))
+    const delayMs = retryDelayMs(attempt, failure, policy, random)
+    if (delayMs === null) return run.stepFailed(op, kind, name, attempt, failure, null, elapsed(), booked)
+    run.executing.set(op, new AbortController())
+    run.append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs: delayMs, durationMs: elapsed() } }], {
+      booked,
+      then: () => run.arm(op, delayMs, () => begin(run, { ...step, attempt: attempt + 1 })),
+    })
+  }
+}

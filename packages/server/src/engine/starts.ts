@@ -1,0 +1,202 @@
+/** Starting a run: checked, made durable under its idempotency key, and begun here at once where it passes nobody. */
+import { createHash } from 'node:crypto'
+import { type Asker, type Destination, type Json, type Priority, type Run, whyNotJson } from '@longhaul/protocol'
+import { type Audience, type Db, audienceOf } from '../db/index.ts'
+import { AppError, newId, withTimeout } from '../kernel/index.ts'
+import type { Journal } from './journal.ts'
+import { type Scope, ranks } from './lanes.ts'
+import type { Node } from './node.ts'
+import type { OwnedRuns } from './owned-runs.ts'
+import { stopOver } from './policies.ts'
+import { type NewRun, findByIdempotencyKey, findRun, insertSessionRun, loadRun } from './run-store.ts'
+import type { ActiveRun } from './run/active-run.ts'
+import { eventRow } from './run/event-row.ts'
+import { assertStorable } from './storable.ts'
+import type { StopInForce } from './stop-store.ts'
+
+export type Start = {
+  tenantId: string
+  namespace?: string | undefined
+  agent: string
+  version: string
+  input: Json
+  asker: Asker
+  session?: string | undefined
+  idempotencyKey?: string | undefined
+  /** Runs of an agent with the same lane key wait in a lane of their own. */
+  laneKey?: string | undefined
+  priority?: Priority | undefined
+  /** Not before this instant of the database's clock. */
+  startAt?: Date | undefined
+  /** Not before so long from now. */
+  delayMs?: number | undefined
+  /** Where its end is told. */
+  destinations?: Destination[] | undefined
+}
+
+export type StartsOptions = { db: Db; node: Node; journal: Journal; active: ReadonlyMap<string, ActiveRun>; owned: OwnedRuns; isStopping(): boolean }
+
+const inputBytesMax = 1_000_000
+const startTimeoutMs = 15_000
+
+export function makeStartRun({ db, node, journal, active, owned, isStopping }: StartsOptions): (start: Start) => Promise<Run> {
+  async function sameRequest(audience: Audience, agent: string, key: string, requestHash: string): Promise<Run> {
+    const found = await findByIdempotencyKey(db.forTenant(audience.tenantId), audience.tenantId, agent, key)
+    if (!found) throw new AppError('unavailable', 'The run of this idempotency key is being started. Try again.')
+    if (found.requestHash === requestHash) return found.run
+    const owner = (await findRun(db.forTenant(audience.tenantId), audience, found.run.id))
+      ? `run ${found.run.id}, which was started with another input or by another key`
+      : 'another request'
+    throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
+  }
+
+  return async function startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, ...more }) {
+    const { namespace = 'default', laneKey = '', priority, startAt, delayMs, destinations: wanted = [] } = more
+    if (isStopping()) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
+    assertStorable({ session, idempotencyKey, laneKey })
+    const isDelayed = startAt !== undefined || delayMs !== undefined
+    if (startAt !== undefined && delayMs !== undefined) throw new AppError('invalid', 'startAt and delayMs: give one of them.')
+    if (isDelayed && session !== undefined)
+      throw new AppError('invalid', 'A run of a session starts when the one before it has ended; it takes no startAt or delayMs.')
+    const scope: Scope = { tenantId, namespace, agent, laneKey }
+    const stop = stopOver(node.policies(), scope)
+    if (stop) throw stoppedError(stop)
+    const problem = whyNotJson(input, 'input')
+    if (problem) throw new AppError('invalid', `The input cannot be stored: ${problem}.`)
+    const inputText = JSON.stringify(input)
+    if (inputText.length > inputBytesMax) throw new AppError('too_large', `The input is ${inputText.length} bytes; at most ${inputBytesMax} are taken.`)
+    const destinations = wanted.length > 0 ? wanted : null
+    const id = newId()
+    const audience: Audience = { ...audienceOf(tenantId, asker), namespaces: [namespace] }
+    // Another key's request is never the same one: its run, and so its answer, may hold what this asker may not see.
+    const requestHash = createHash('sha256')
+      .update(
+        JSON.stringify([
+          agent,
+          session ?? null,
+          asker.id,
+          input,
+          ...(destinations ? [destinations] : []),
+          ...(isPlain({ namespace, laneKey, priority, startAt, delayMs }) ? [] : [namespace, laneKey, priority, startAt, delayMs]),
+        ]),
+      )
+      .digest('hex')
+    const dueMs = startAt?.getTime() ?? (delayMs === undefined ? undefined : Math.ceil(node.clock.latestMs() + delayMs))
+    const until = dueMs !== undefined && dueMs > node.clock.nowMs() ? new Date(dueMs).toISOString() : undefined
+    const wait = until === undefined ? null : { kind: 'timer' as const, name: 'start', until }
+    let isHere = session === undefined && wait === null && owned.mayBegin(scope)
+    const startedEvent = (isBegun: boolean) =>
+      eventRow({ runId: id, tenantId, epoch: isBegun ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
+    const rank = ranks[priority ?? 'normal']
+    if (session !== undefined) {
+      const run: NewRun = { ...scope, id, rank, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash, destinations }
+      const isNew = await insertSessionRun(db.forTenant(tenantId), run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` })
+      if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
+      owned.claims.wake()
+      return loadRun(db, audience, id)
+    }
+    const write = (isHere: boolean) => {
+      const first = startedEvent(isHere)
+      const state = isHere ? 'running' : 'pending'
+      const { namespace: name, laneKey: lane } = scope
+      const key = idempotencyKey ?? null
+      const start = JSON.stringify({
+        id,
+        tenant: tenantId,
+        namespace: name,
+        agent,
+        lane,
+        rank,
+        version,
+        state,
+        wait,
+        input,
+        asker,
+        key,
+        hash: requestHash,
+        due: dueMs,
+        ...(destinations && { destinations }),
+      })
+      if (isHere) owned.slots.take(scope)
+      const settled = () => {
+        if (isHere) owned.slots.give(scope)
+      }
+      return new Promise<'new' | 'known' | 'not-free'>((resolve, reject) =>
+        journal.append({
+          runId: id,
+          epoch: 1,
+          start,
+          begins: isHere ? scope : undefined,
+          events: [first.text],
+          bytes: start.length + first.text.length,
+          onDurable(isNew, nodeId) {
+            settled()
+            resolve(isNew ? 'new' : 'known')
+            // Under another name of this node than it was written with the run is not ours: whoever buries that node takes it up.
+            if (!isNew || !isHere || isStopping() || node.current() !== nodeId || active.has(id)) return
+            const createdAt = new Date(node.clock.nowMs())
+            const apart = { parentId: null, parentOp: null, depth: 0, lineageId: null, isDetached: false, destinations }
+            const run = owned.take({ ...scope, ...apart, id, epoch: 1, version, sessionId: null, input, asker, inboxCount: 0, createdAt }, nodeId)
+            run.begin(first.hash)
+            void owned.dispatch(run)
+          },
+          onRefused(why, error) {
+            settled()
+            if (why === 'not-free') resolve(why)
+            else if (why === 'invalid') reject(new AppError('invalid', 'The run could not be stored.', error))
+            else reject(new AppError('unavailable', 'The server is stopping. Try again in a moment.'))
+          },
+        }),
+      )
+    }
+    const answer = (written: ReturnType<typeof write>) =>
+      withTimeout(
+        startTimeoutMs,
+        written,
+        () =>
+          new AppError(
+            'unavailable',
+            'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.',
+          ),
+      )
+    let outcome = await answer(write(isHere))
+    if (outcome === 'not-free') {
+      const since = stopOver(node.policies(), scope)
+      if (since) throw stoppedError(since)
+      isHere = false // A limit was set a moment ago: it waits for its turn.
+      outcome = await answer(write(isHere))
+    }
+    if (outcome === 'known') return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
+    if (!isHere) owned.claims.wake()
+    const at = new Date(node.clock.nowMs()).toISOString()
+    return {
+      id,
+      namespace,
+      agent,
+      version,
+      state: isHere ? 'running' : 'pending',
+      input,
+      output: null,
+      failure: null,
+      wait,
+      session: null,
+      parent: null,
+      continuedAs: null,
+      asker,
+      usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
+      eventCount: 1,
+      createdAt: at,
+      startedAt: isHere ? at : null,
+      endedAt: null,
+    }
+  }
+}
+
+const stoppedError = ({ id, runId, agent, namespace, stoppedBy, reason }: StopInForce): AppError =>
+  new AppError(
+    'conflict',
+    `${runId ? `Run ${runId}` : agent ? `Agent ${agent}` : namespace ? `Namespace ${namespace}` : 'The tenant'} was stopped by ${stoppedBy}${reason ? ` (${reason})` : ''}. Lift the stop first: longhaul resume ${id}`,
+  )
+
+const isPlain = (options: Record<string, unknown> & { namespace: string; laneKey: string }): boolean =>
+  options.namespace === 'default' && options.laneKey === '' && Object.values(options).filter((value) => value !== undefined).length === 2
