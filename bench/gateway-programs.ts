@@ -82,7 +82,7 @@ async function longhaul(): Promise<void> {
   })
   const caller = { tenantId: 'default', askerId: undefined, keyId: 'bench', name: 'bench', permissions, access: { personalData: true } }
   const direct = openFaces({ models, authenticate: async (secret) => (secret === 'lh_bench' ? caller : undefined), bodyBytesMax: 32_000_000, log })
-  const { url } = await listen({ fetch: () => new Response(null, { status: 404 }) }, { host: '127.0.0.1', port: 0, direct })
+  const { url } = await listen({ fetch: () => new Response(null, { status: 404 }) }, { host: '127.0.0.1', port: 0, direct: [direct] })
   say(url)
 }
 

@@ -66,13 +66,14 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .option('--env <name=value>', 'may be given several times', collect)
     .option('--cwd <folder>', 'in the workspace')
     .option('--timeout <seconds>', 'it is ended after so long', wholeNumber(1, 604_800), 3_600)
-    .option('--stdin', 'pass standard input on')
+    .option('-i, --stdin', 'pass standard input on, as it comes')
     .option('--detach', 'do not wait: print the process, whose output `logs` shows')
     .addHelpText(
       'after',
       examples(
         'npx longhaul sandboxes exec work -- ls -la',
         `npx longhaul sandboxes exec work 'seq 3 | tac'`,
+        'npx longhaul sandboxes exec -i work -- python3 - < script.py',
         'npx longhaul sandboxes exec work --detach -- python3 -m http.server',
       ) + "\nExit codes: the command's own; 130 when Ctrl-C ended it, 137 when something else did.",
     )
@@ -151,6 +152,15 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul sandboxes connections work'))
     .action((sandbox: string, options: Shared & { limit: number }) =>
       act(options, async (invocation) => (await load()).listConnections(invocation, sandbox, options)),
+    )
+  withServer(sandboxes.command('link'))
+    .description('an address that shows what listens on a port inside')
+    .argument('<sandbox>')
+    .argument('<port>', 'on which something listens', wholeNumber(1, 65_535))
+    .option('--minutes <n>', 'good for so long, to whoever has it', wholeNumber(1, 10_080), 60)
+    .addHelpText('after', examples('npx longhaul sandboxes exec work --detach -- python3 -m http.server 8000', 'npx longhaul sandboxes link work 8000'))
+    .action((sandbox: string, port: number, options: Shared & { minutes: number }) =>
+      act(options, async (invocation) => (await load()).linkPort(invocation, sandbox, port, options)),
     )
   withServer(sandboxes.command('stop'))
     .description('end it and delete its workspace')

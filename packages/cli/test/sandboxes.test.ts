@@ -54,6 +54,8 @@ test.skipIf(!isReal)('the command line makes, runs, copies, lists, snapshots, fo
   expect((await cli(['snapshots'])).out).toContain('base')
   expect(await cli(['fork', 'cli', '--name', 'cli-2'])).toMatchObject({ exit: 0 })
   expect((await cli(['exec', 'cli-2', 'cat one.txt'])).out).toBe('one\n')
+  expect(await cli(['exec', '-i', 'cli', '--', 'head', '-c', '3'], 'x'.repeat(3_000_000))).toMatchObject({ exit: 0, out: 'xxx' })
+  expect((await cli(['link', 'cli', '8000'])).out).toMatch(/^http:\/\/.+\/preview\/[\w-]+\.[\w-]+\/\n$/)
   const detached = await cli(['exec', 'cli', '--detach', '--json', 'echo later; sleep 600'])
   const { id } = JSON.parse(detached.out) as { id: string }
   expect((await cli(['ps', 'cli'])).out).toContain('running')

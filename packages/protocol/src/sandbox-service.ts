@@ -155,7 +155,10 @@ export const startProcess = operation({
         .min(1)
         .max(7 * 24 * 3_600_000)
         .default(3_600_000),
+      /** Its input stays open for `sandboxes.input`. */
+      isInputOpen: z.boolean().default(false),
     })
+    .refine(({ stdin, isInputOpen }) => !isInputOpen || stdin === undefined, 'give either stdin or isInputOpen')
     .refine(hasOneCommand, oneCommand),
   output: SandboxProcess,
 })
@@ -182,6 +185,21 @@ export const readOutput = operation({
     /** Pieces between `after` and the first of these that are no longer kept. */
     droppedCount: z.number().int(),
   }),
+})
+
+export const giveInput = operation({
+  id: 'sandboxes.input',
+  summary: 'Give a command that was started with `isInputOpen` more to read, or end its input. Waits while the command has much to read already.',
+  http: ['POST', '/v1/sandboxes/{sandboxId}/processes/{processId}/input'],
+  permission: 'sandboxes:write',
+  input: z.strictObject({
+    sandboxId,
+    processId: z.uuid(),
+    /** At most a million bytes. */
+    base64: z.string().max(1_400_000).default(''),
+    isEnd: z.boolean().default(false),
+  }),
+  output: SandboxProcess,
 })
 
 export const killProcess = operation({
@@ -280,6 +298,24 @@ export const getSandboxStats = operation({
   }),
 })
 
+export const linkPort = operation({
+  id: 'sandboxes.link',
+  summary: 'An address that shows what listens on a port inside, to whoever has it, until it expires or the server is restarted.',
+  http: ['POST', '/v1/sandboxes/{sandboxId}/links'],
+  permission: 'sandboxes:write',
+  input: z.strictObject({
+    sandboxId,
+    port: z.number().int().min(1).max(65_535),
+    expiresInMs: z
+      .number()
+      .int()
+      .min(1_000)
+      .max(7 * 24 * 3_600_000)
+      .default(3_600_000),
+  }),
+  output: z.object({ /** Below the server's own address. */ path: z.string(), expiresAt: z.iso.datetime() }),
+})
+
 export const stopSandbox = operation({
   id: 'sandboxes.stop',
   summary: 'End a sandbox and delete its workspace. Its snapshots stay. One that has ended stays as it is.',
@@ -315,6 +351,7 @@ export const sandboxOperations = [
   startProcess,
   listProcesses,
   readOutput,
+  giveInput,
   killProcess,
   writeFiles,
   readFile,
@@ -324,6 +361,7 @@ export const sandboxOperations = [
   setSandboxEgress,
   listConnections,
   getSandboxStats,
+  linkPort,
   stopSandbox,
   listSnapshots,
   deleteSnapshot,

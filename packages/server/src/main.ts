@@ -77,7 +77,7 @@ function sandboxNote(missing: Server['sandbox']['missing']): string {
   const [first] = missing
   if (!first) return ''
   return missing.length === 1
-    ? `   ${first.what}: ${first.remedy}`
+    ? `   missing: ${first.what}. ${first.remedy}`
     : `   ${missing.length} limits cannot be enforced here; npx longhaul status names them and the remedies`
 }
 

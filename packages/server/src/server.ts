@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
 import { guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
-import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint } from './api/index.ts'
+import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openPreviews } from './api/index.ts'
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
@@ -99,6 +99,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   })
   await managed.start()
   onStop('sandboxes of callers', managed.stop)
+  const links = openLinks()
   const routes = openRoutes({ db, log })
   const models = openModels({ ...modelSettings(config), offline: offlinePlanner(), pickTargets: routes.pick, log })
   const gateway = gatewayOver(models)
@@ -181,6 +182,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       secrets,
       audit,
       sandboxes: managed.service,
+      links,
       money: openBoard({ db, money }),
       routes,
       stopping: stopping.signal,
@@ -217,7 +219,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
     log,
   })
-  const direct = openFaces({
+  const faces = openFaces({
     models,
     ledger: money,
     authenticate: keys.authenticate,
@@ -226,7 +228,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     bodyBytesMax: config.LONGHAUL_MODEL_BODY_BYTES_MAX,
     log,
   })
-  const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT, direct }))
+  const previews = openPreviews({ sandboxes: managed.service, checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL), log }, links)
+  const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT, direct: [faces, previews] }))
   onStop('http', async () => {
     stopping.abort()
     await listening.stop(config.LONGHAUL_HTTP_GRACE_MS)

@@ -186,6 +186,8 @@ const cases: Record<string, Case> = {
   'sandboxes.start': ofBox('POST', () => '/processes', { script: 'true' }),
   'sandboxes.processes': ofBox('GET', () => '/processes'),
   'sandboxes.output': ofBox('GET', (made) => `/processes/${made.process}/output`),
+  'sandboxes.link': ofBox('POST', () => '/links', { port: 80 }),
+  'sandboxes.input': ofBox('POST', (made) => `/processes/${made.process}/input`, {}),
   'sandboxes.kill': ofBox('POST', (made) => `/processes/${made.process}/kill`, {}),
   'sandboxes.write': ofBox('POST', () => '/files', { files: [{ path: 'a', base64: '' }] }),
   'sandboxes.read': ofBox('GET', () => '/files/content?path=canary'),

@@ -79,7 +79,7 @@ export async function execInSandbox(
     ...(command.length === 1 && /\s/.test(cmd) ? { script: cmd } : { cmd, args }),
     ...(env && { env: envFrom(env) }),
     ...(cwd !== undefined && { cwd }),
-    ...(stdin && { stdin: await invocation.world.readStdin() }),
+    ...(stdin && detach && { stdin: await invocation.world.readStdin() }),
     timeoutMs: timeout * 1_000,
   }
   if (detach) {
@@ -89,10 +89,13 @@ export async function execInSandbox(
     return exitCodes.done
   }
   const { stdout, stderr, interrupted } = invocation.world
+  const input = stdin ? invocation.world.stdin : undefined
   const process = await runCommand(client, request, {
     signal: interrupted,
+    ...(input && { input }),
     onOutput: (piece) => (invocation.isJson ? invocation.printJson(piece) : void (piece.stream === 'stdout' ? stdout : stderr).write(piece.text)),
   })
+  if (input && 'destroy' in input && typeof input.destroy === 'function') input.destroy() // The command has ended: a read of more would keep us here.
   if (invocation.isJson) invocation.printJson(process)
   else if (process.message) stderr.write(`${process.message}\n`)
   return process.exitCode ?? (process.state === 'failed' ? exitCodes.failed : 137)
@@ -221,6 +224,15 @@ export async function listConnections(invocation: Invocation, sandboxId: string,
       'Nothing has tried to leave it.',
     ])
   }
+  return exitCodes.done
+}
+
+export async function linkPort(invocation: Invocation, sandboxId: string, port: number, { minutes }: { minutes: number }): Promise<number> {
+  const client = await invocation.client()
+  const link = await client.sandboxes.link({ sandboxId, port, expiresInMs: minutes * 60_000 })
+  const url = new URL(link.path, client.url).href
+  if (invocation.isJson) invocation.printJson({ ...link, url })
+  else invocation.terminal.print(url)
   return exitCodes.done
 }
 

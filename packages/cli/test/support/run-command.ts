@@ -1,6 +1,7 @@
 import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { Interrupted } from '../../src/problem.ts'
 import { runCli } from '../../src/run-cli.ts'
 import type { FakeApi } from './fake-api.ts'
@@ -31,6 +32,7 @@ export async function command(api: Pick<FakeApi, 'url'> | undefined, args: strin
     stdout: { write, isTTY: options.isTty, columns: options.columns ?? 80 },
     stderr: { write: (text) => ((err += text), true), columns: 80 },
     readStdin: async () => options.stdin ?? '',
+    stdin: options.stdin === undefined ? undefined : Readable.from([Buffer.from(options.stdin)]),
     readSecret: async () => options.stdin ?? '',
     env: { ...(api ? { LONGHAUL_URL: api.url, LONGHAUL_API_KEY: rootKey } : {}), ...options.env },
     folder,

@@ -85,23 +85,78 @@ async function* connect(
   }
 }
 
-export type RunOptions = FollowOptions & { onOutput?(piece: OutputPiece): void }
+export type RunOptions = FollowOptions & {
+  onOutput?(piece: OutputPiece): void
+  /** What the command reads, as it comes: each piece is passed on when the command has room for it. */
+  input?: AsyncIterable<Uint8Array | string>
+}
+
+const inputPieceBytes = 1_000_000
 
 /** Starts a command, passes on what it writes, and returns how it ended. When the signal aborts, the command is killed. */
-export async function runCommand(client: Client, command: InputOf<typeof startProcess>, { onOutput, ...options }: RunOptions = {}): Promise<SandboxProcess> {
-  const process = await client.sandboxes.start(command, options.signal ? { signal: options.signal } : {})
+export async function runCommand(
+  client: Client,
+  command: InputOf<typeof startProcess>,
+  { onOutput, input, ...options }: RunOptions = {},
+): Promise<SandboxProcess> {
+  const process = await client.sandboxes.start({ ...command, ...(input && { isInputOpen: true }) }, options.signal ? { signal: options.signal } : {})
   const ref = { sandboxId: process.sandboxId, processId: process.id }
+  const fed = new AbortController()
+  let broken: unknown
   try {
+    if (input) {
+      void passOn(client, ref, input, fed.signal).catch(async (error: unknown) => {
+        if (fed.signal.aborted) return
+        broken = error
+        await client.sandboxes.kill(ref).catch(() => {}) // Its input will never end; what broke is told to the caller.
+      })
+    }
     const pieces = followProcess(client, process, options)
     for (;;) {
       const { done, value } = await pieces.next()
+      if (done && broken !== undefined) throw broken
       if (done) return value
       if ('seq' in value) onOutput?.(value)
     }
   } catch (error) {
     if (options.signal?.aborted) await client.sandboxes.kill(ref)
     throw error
+  } finally {
+    fed.abort()
   }
+}
+
+/** Until the input ends, or the command takes no more. */
+async function passOn(
+  client: Client,
+  ref: { sandboxId: string; processId: string },
+  input: AsyncIterable<Uint8Array | string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const give = async (bytes: Uint8Array, isEnd: boolean) => {
+    for (;;) {
+      try {
+        return await client.sandboxes.input({ ...ref, base64: toBase64(bytes), isEnd }, { signal })
+      } catch (error) {
+        if (!(error instanceof ApiError && error.code === 'over_limit')) throw error // It only has not read yet.
+      }
+    }
+  }
+  try {
+    for await (const piece of input) {
+      const bytes = typeof piece === 'string' ? new TextEncoder().encode(piece) : piece
+      for (let at = 0; at < bytes.length; at += inputPieceBytes) await give(bytes.subarray(at, at + inputPieceBytes), false)
+    }
+    await give(new Uint8Array(), true)
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === 'conflict')) throw error
+  }
+}
+
+function toBase64(bytes: Uint8Array): string {
+  let binary = ''
+  for (let at = 0; at < bytes.length; at += 8_192) binary += String.fromCharCode(...bytes.subarray(at, at + 8_192))
+  return btoa(binary)
 }
 
 const treePath = (sandboxId: string, path: string) => `/v1/sandboxes/${encodeURIComponent(sandboxId)}/tree?path=${encodeURIComponent(path)}`

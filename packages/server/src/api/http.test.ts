@@ -85,6 +85,8 @@ const good: Record<string, [string, string, unknown?]> = {
   'sandboxes.start': ['POST', '/v1/sandboxes/work/processes', { cmd: 'true', args: [] }],
   'sandboxes.processes': ['GET', '/v1/sandboxes/work/processes'],
   'sandboxes.output': ['GET', `/v1/sandboxes/work/processes/${processId}/output?after=3`],
+  'sandboxes.link': ['POST', '/v1/sandboxes/work/links', { port: 80 }],
+  'sandboxes.input': ['POST', `/v1/sandboxes/work/processes/${processId}/input`],
   'sandboxes.kill': ['POST', `/v1/sandboxes/work/processes/${processId}/kill`],
   'sandboxes.write': ['POST', '/v1/sandboxes/work/files', { files: [{ path: 'a', base64: '' }] }],
   'sandboxes.read': ['GET', '/v1/sandboxes/work/files/content?path=a'],

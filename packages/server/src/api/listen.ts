@@ -1,5 +1,6 @@
 /** The API on a port. */
 import { type IncomingMessage, type Server, type ServerResponse, createServer } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
 import { AppError, after, sleep } from '../kernel/index.ts'
@@ -17,14 +18,30 @@ export type Listening = {
 }
 
 /** Answers some addresses by itself, without the framework. */
-export type Direct = { owns(path: string | undefined): boolean; handle(request: IncomingMessage, response: ServerResponse): Promise<void> }
+export type Direct = {
+  owns(path: string | undefined): boolean
+  handle(request: IncomingMessage, response: ServerResponse): Promise<void>
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+}
 
 const requestTimeoutMs = 60_000
 const stopMs = 5_000
 
-export async function listen({ fetch }: Pick<Hono, 'fetch'>, { host, port, direct }: { host: string; port: number; direct?: Direct }): Promise<Listening> {
+export async function listen(
+  { fetch }: Pick<Hono, 'fetch'>,
+  { host, port, direct = [] }: { host: string; port: number; direct?: readonly Direct[] },
+): Promise<Listening> {
   const answer = getRequestListener(fetch, { overrideGlobalObjects: false }) // The global Request and Response stay as they are.
-  const server = createServer((request, response) => void (direct?.owns(request.url) ? direct.handle(request, response) : answer(request, response)))
+  const ownerOf = ({ url }: IncomingMessage) => direct.find((each) => each.owns(url))
+  const server = createServer((request, response) => {
+    const owner = ownerOf(request)
+    void (owner ? owner.handle(request, response) : answer(request, response))
+  })
+  server.on('upgrade', (request, socket, head) => {
+    const owner = ownerOf(request)
+    if (owner?.upgrade) void owner.upgrade(request, socket, head)
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
+  })
   server.requestTimeout = requestTimeoutMs
   server.keepAliveTimeout = 65_000 // Longer than proxies keep theirs, so that it is they who close.
   await new Promise<void>((resolve, reject) => {

@@ -6,7 +6,9 @@ import {
   forkSandbox,
   getSandbox,
   getSandboxStats,
+  giveInput,
   killProcess,
+  linkPort,
   listConnections,
   listFiles,
   listProcesses,
@@ -21,18 +23,32 @@ import {
   writeFiles,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
-import { AppError, type Log } from '../kernel/index.ts'
+import { AppError, type Log, wallClock } from '../kernel/index.ts'
 import type { SandboxCaller, SandboxService } from '../sandbox/index.ts'
 import { type Implementation, implement } from './implement.ts'
 import { streamOutput } from './output-stream.ts'
+import { type Links, previewPath } from './previews.ts'
 
-export function sandboxImplementations({ sandboxes, stopping, log }: { sandboxes: SandboxService; stopping: AbortSignal; log: Log }): Implementation[] {
+export function sandboxImplementations({
+  sandboxes,
+  links,
+  stopping,
+  log,
+}: {
+  sandboxes: SandboxService
+  links: Links
+  stopping: AbortSignal
+  log: Log
+}): Implementation[] {
   return [
     implement(createSandbox, (caller, input) => sandboxes.create(caller, input)),
     implement(listSandboxes, (caller, input) => sandboxes.list(caller, input)),
     implement(getSandbox, (caller, { sandboxId }) => sandboxes.get(caller, sandboxId)),
     implement(execInSandbox, (caller, { sandboxId, ...command }) => sandboxes.exec(caller, sandboxId, toRequest(command))),
-    implement(startProcess, (caller, { sandboxId, ...command }) => sandboxes.start(caller, sandboxId, toRequest(command))),
+    implement(startProcess, (caller, { sandboxId, isInputOpen, ...command }) => sandboxes.start(caller, sandboxId, toRequest(command), isInputOpen)),
+    implement(giveInput, (caller, { sandboxId, processId, base64, isEnd }) =>
+      sandboxes.giveInput(caller, sandboxId, processId, Buffer.from(base64, 'base64'), isEnd),
+    ),
     implement(listProcesses, async (caller, { sandboxId }) => ({ items: await sandboxes.processes(caller, sandboxId) })),
     implement(
       readOutput,
@@ -57,6 +73,12 @@ export function sandboxImplementations({ sandboxes, stopping, log }: { sandboxes
     implement(setSandboxEgress, (caller, { sandboxId, egress }) => sandboxes.setEgress(caller, sandboxId, egress)),
     implement(listConnections, (caller, { sandboxId, ...page }) => sandboxes.connections(caller, sandboxId, page)),
     implement(getSandboxStats, (caller, { sandboxId }) => sandboxes.stats(caller, sandboxId)),
+    implement(linkPort, async (caller, { sandboxId, port, expiresInMs }) => {
+      const { id } = await sandboxes.get(caller, sandboxId)
+      const expiresAt = wallClock().getTime() + expiresInMs
+      const link = links.sign({ tenantId: caller.tenantId, sandboxId: id, port, expiresAt })
+      return { path: previewPath(link), expiresAt: new Date(expiresAt).toISOString() }
+    }),
     implement(stopSandbox, (caller, { sandboxId }) => sandboxes.stop(caller, sandboxId)),
     implement(listSnapshots, (caller: SandboxCaller, page) => sandboxes.listSnapshots(caller, page)),
     implement(deleteSnapshot, (caller, { snapshotId }) => sandboxes.deleteSnapshot(caller, snapshotId)),

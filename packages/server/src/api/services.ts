@@ -21,6 +21,7 @@ import { type RunService, runImplementations } from './runs.ts'
 import { secretImplementations } from './secrets.ts'
 import { type ScheduleService, scheduleImplementations } from './schedules.ts'
 import { type StopService, stopImplementations } from './stops.ts'
+import type { Links } from './previews.ts'
 import { sandboxImplementations } from './sandboxes.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 import { tenantImplementations } from './tenants.ts'
@@ -43,6 +44,7 @@ export type Services = {
   secrets: Secrets
   audit: Audit
   sandboxes: SandboxService
+  links: Links
   money: MoneyBoard
   routes: Routes
   system: SystemService

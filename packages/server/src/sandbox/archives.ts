@@ -20,6 +20,8 @@ export type Archives = {
 }
 
 const ending = '.tar.zst'
+/** Of what is read, compressed and unpacked at once: with Node's 16 KB most of the time goes into handing pieces on. */
+const pieceBytes = 256 * 1024
 
 export function openArchives(folder: string): Archives {
   const pathOf = (id: string) => join(folder, `${id}${ending}`)
@@ -39,7 +41,7 @@ export function openArchives(folder: string): Archives {
       try {
         await pipeline(
           tree.stream,
-          createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
+          createZstdCompress({ chunkSize: pieceBytes, params: { [constants.ZSTD_c_compressionLevel]: 1 } }),
           count,
           createWriteStream(draft, { flags: 'wx', mode: 0o600, flush: true }),
         )
@@ -55,8 +57,8 @@ export function openArchives(folder: string): Archives {
     async open(id) {
       const known = await stat(pathOf(id)).catch(() => undefined) // Absent: told below.
       if (!known) throw failure('sandbox_unavailable', `The archive of snapshot ${id} is not in ${folder}. Restore it there from a backup of the data folder.`)
-      const raw = createReadStream(pathOf(id))
-      const plain = createZstdDecompress()
+      const raw = createReadStream(pathOf(id), { highWaterMark: pieceBytes })
+      const plain = createZstdDecompress({ chunkSize: pieceBytes })
       raw.on('error', (error) => plain.destroy(error))
       return raw.pipe(plain)
     },

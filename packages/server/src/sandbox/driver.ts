@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
 
 /** Limits that not every host can enforce, by the name that an operator accepts their absence with. */
@@ -47,6 +47,8 @@ export type Trees = {
   pack(path: string, isFrozen: boolean): Promise<TreeStream>
   /** Laid out over what is there. Throws `over_limit` when the workspace has no room for it. */
   unpack(path: string, archive: Readable): Promise<void>
+  /** Lays a copy of another sandbox's workspace out in this one, which is new and empty, as it is at one moment. */
+  copyFrom(source: Trees): Promise<void>
 }
 
 /** What a sandbox uses at this moment. Undefined is what this host does not count. */
@@ -68,6 +70,8 @@ export type ExecOptions = {
   onOutput?(stream: 'stdout' | 'stderr', text: string): void
   /** Of stdout and stderr each, where another limit than the sandbox's is wanted. */
   outputBytesMax?: number
+  /** Read as the command takes it, in place of the request's `stdin`; its end is the command's end of input. */
+  input?: AsyncIterable<Uint8Array>
   /** False: output goes to `onOutput` alone, and the result holds none of it. */
   isKept?: boolean
 }
@@ -82,6 +86,8 @@ export type Sandbox = {
   readonly trees?: Trees
   /** Absent where nothing inside could use a network. While it is open, commands get its variables and find the proxy at 127.0.0.1:3128. */
   readonly egress?: EgressDoor
+  /** A connection to what listens on this port inside. Absent where nothing inside could listen. */
+  connect?(port: number): Promise<Duplex>
   /** Ends every process of it. The workspace stays. */
   stop(): Promise<void>
   /** Ends it and deletes its workspace. */

@@ -32,7 +32,7 @@ export function collectOutput(bytesMax: number, onText?: (text: string) => void,
       if (isEnded) return
       const room = Math.max(0, bytesMax - bytesSeen)
       bytesSeen += bytes.length
-      if (room > 0) keep(decoder.write(Buffer.from(bytes.subarray(0, room))))
+      if (room > 0) keep(decoder.write(Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(room, bytes.length))))
     },
     end() {
       if (!isEnded) {
@@ -46,5 +46,7 @@ export function collectOutput(bytesMax: number, onText?: (text: string) => void,
 
 /** The journal holds neither U+0000 nor half of a surrogate pair. */
 export function storable(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\ufffd')
+  const clean = text.toWellFormed()
+  // Whole runs at once: a program that writes nothing but zeros is not to cost more than one that writes text.
+  return clean.includes('\0') ? clean.replace(/\0+/g, (run) => '\ufffd'.repeat(run.length)) : clean
 }

@@ -2,9 +2,13 @@
 import type { ExecRequest, ExecResult, OutputPiece, SandboxProcess } from '@longhaul/protocol'
 import { AppError, newId, toFailure, wallClock } from '../kernel/index.ts'
 import type { ExecOptions, Sandbox } from './driver.ts'
+import { type InputQueue, createInputQueue } from './input-queue.ts'
 
 export type ProcessTable = {
-  start(request: ExecRequest): SandboxProcess
+  /** With `hasInput` its input stays open, and `give` adds to it. */
+  start(request: ExecRequest, hasInput?: boolean): SandboxProcess
+  /** Resolves once there was room for it. Throws `over_limit` when the command does not read; nothing of `bytes` was taken then. */
+  give(processId: string, bytes: Uint8Array, isEnd: boolean): Promise<SandboxProcess>
   list(): SandboxProcess[]
   /** Throws `not_found`. */
   get(processId: string): SandboxProcess
@@ -22,6 +26,9 @@ export const processesAtOnceMax = 5
 const processesMax = 100
 const keptCharactersMax = 1_000_000
 const piecesMax = 10_000
+/** Of input that a command has not read yet. */
+const inputBytesMax = 2 * 1024 * 1024
+const inputWaitMs = 20_000
 /** Of each stream of a command, over its whole life. */
 const outputBytesMax = 1024 * 1024 * 1024
 
@@ -30,6 +37,7 @@ type Entry = {
   pieces: OutputPiece[]
   characters: number
   nextSeq: number
+  input: InputQueue | undefined
   abort: AbortController
   ended: Promise<void>
   waiting: Set<() => void>
@@ -45,7 +53,7 @@ export function createProcessTable(sandboxId: string, exec: Sandbox['exec']): Pr
     return entry
   }
 
-  function start(request: ExecRequest): SandboxProcess {
+  function start(request: ExecRequest, hasInput = false): SandboxProcess {
     if (running().length >= processesAtOnceMax)
       throw new AppError('over_limit', `${processesAtOnceMax} processes run in this sandbox already. Wait for one to end, or kill one.`)
     const process: SandboxProcess = {
@@ -62,7 +70,16 @@ export function createProcessTable(sandboxId: string, exec: Sandbox['exec']): Pr
       endedAt: null,
     }
     const abort = new AbortController()
-    const entry: Entry = { process, pieces: [], characters: 0, nextSeq: 0, abort, ended: Promise.resolve(), waiting: new Set() }
+    const entry: Entry = {
+      process,
+      pieces: [],
+      characters: 0,
+      nextSeq: 0,
+      input: hasInput ? createInputQueue(inputBytesMax) : undefined,
+      abort,
+      ended: Promise.resolve(),
+      waiting: new Set(),
+    }
     entries.set(process.id, entry)
     entry.ended = follow(entry, exec(request, optionsOf(entry)))
     for (const [id, { process: other }] of entries) if (entries.size > processesMax && other.state !== 'running') entries.delete(id)
@@ -73,6 +90,7 @@ export function createProcessTable(sandboxId: string, exec: Sandbox['exec']): Pr
     signal: entry.abort.signal,
     outputBytesMax,
     isKept: false,
+    ...(entry.input && { input: entry.input.pieces }),
     onOutput(stream, text) {
       entry.pieces.push({ seq: entry.nextSeq++, stream, text })
       entry.characters += text.length
@@ -90,6 +108,7 @@ export function createProcessTable(sandboxId: string, exec: Sandbox['exec']): Pr
       const failure = toFailure(error)
       Object.assign(process, failure.code === 'cancelled' ? { state: 'killed', signal: 'SIGKILL' } : { state: 'failed', message: failure.message })
     }
+    entry.input?.close()
     process.endedAt = wallClock().toISOString()
     wake(entry)
   }
@@ -97,6 +116,22 @@ export function createProcessTable(sandboxId: string, exec: Sandbox['exec']): Pr
   const wake = (entry: Entry) => {
     for (const each of entry.waiting) each()
     entry.waiting.clear()
+  }
+
+  async function give(processId: string, bytes: Uint8Array, isEnd: boolean): Promise<SandboxProcess> {
+    const { input, process } = find(processId)
+    if (!input) throw new AppError('invalid', `The input of process ${processId} is not open. Start it with isInputOpen.`)
+    if (input.isOver)
+      throw new AppError('conflict', `Process ${processId} takes no more input: ${process.state === 'running' ? 'its input was ended' : 'it has ended'}.`)
+    if (bytes.length > 0 && !(await input.give(bytes, inputWaitMs))) {
+      if (input.isOver) throw new AppError('conflict', `Process ${processId} takes no more input.`)
+      throw new AppError(
+        'over_limit',
+        `Process ${processId} has not read the ${inputBytesMax} bytes that wait for it. Nothing of this piece was taken; send it again later.`,
+      )
+    }
+    if (isEnd) input.end()
+    return { ...process }
   }
 
   async function kill(processId: string): Promise<SandboxProcess> {
@@ -108,6 +143,7 @@ export function createProcessTable(sandboxId: string, exec: Sandbox['exec']): Pr
 
   return {
     start,
+    give,
     list: () => [...entries.values()].map(({ process }) => ({ ...process })).toReversed(),
     get: (processId) => ({ ...find(processId).process }),
     read(processId, after) {

@@ -12,7 +12,7 @@ import type {
   Snapshot,
   createSandbox,
 } from '@longhaul/protocol'
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import { AppError, type Log, StepFailure, newId } from '../kernel/index.ts'
@@ -47,7 +47,8 @@ export type SandboxService = {
   list(caller: SandboxCaller, input: Page & { state?: SandboxInfo['state'] | undefined }): Promise<PageOf<SandboxInfo>>
   get(caller: SandboxCaller, sandbox: string): Promise<SandboxInfo>
   exec(caller: SandboxCaller, sandbox: string, request: ExecRequest): Promise<ExecResult>
-  start(caller: SandboxCaller, sandbox: string, request: ExecRequest): Promise<SandboxProcess>
+  start(caller: SandboxCaller, sandbox: string, request: ExecRequest, hasInput?: boolean): Promise<SandboxProcess>
+  giveInput(caller: SandboxCaller, sandbox: string, processId: string, bytes: Uint8Array, isEnd: boolean): Promise<SandboxProcess>
   processes(caller: SandboxCaller, sandbox: string): Promise<SandboxProcess[]>
   readOutput(
     caller: SandboxCaller,
@@ -66,6 +67,8 @@ export type SandboxService = {
   setEgress(caller: SandboxCaller, sandbox: string, egress: Egress | null): Promise<SandboxInfo>
   connections(caller: SandboxCaller, sandbox: string, page: Page): Promise<PageOf<EgressConnection>>
   stats(caller: SandboxCaller, sandbox: string): Promise<Stats>
+  /** A connection to a port inside, which keeps the sandbox in use while it is open. */
+  connect(caller: Pick<SandboxCaller, 'tenantId'>, sandbox: string, port: number): Promise<Duplex>
   stop(caller: SandboxCaller, sandbox: string): Promise<SandboxInfo>
   listSnapshots(caller: SandboxCaller, page: Page): Promise<PageOf<Snapshot>>
   deleteSnapshot(caller: SandboxCaller, snapshot: string): Promise<Snapshot>
@@ -186,7 +189,8 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
         noteDiskLater(row, each)
         return result
       }),
-    start: (caller, sandbox, request) => use(caller, sandbox, async ({ processes }, row) => processes.start(withEnv(request, row))),
+    start: (caller, sandbox, request, hasInput) => use(caller, sandbox, async ({ processes }, row) => processes.start(withEnv(request, row), hasInput)),
+    giveInput: (caller, sandbox, processId, bytes, isEnd) => use(caller, sandbox, ({ processes }) => processes.give(processId, bytes, isEnd)),
     async processes(caller, sandbox) {
       return (await live.peek((await load(caller, sandbox)).id))?.processes.list() ?? []
     },
@@ -222,15 +226,9 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
       use(caller, sandbox, async (source, row) => {
         const { limits, env, egress } = row
         const same = egress && { ...egress, rules: live.rulesOf(row) }
-        return make(caller, { name, limits, env, egress: same, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs }, async (target) => {
-          const tree = await treesOf(source).pack('/workspace', true)
-          try {
-            await treesOf(target).unpack('/workspace', tree.stream)
-            await tree.done
-          } finally {
-            tree.cancel()
-          }
-        })
+        return make(caller, { name, limits, env, egress: same, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs }, (target) =>
+          treesOf(target).copyFrom(treesOf(source)),
+        )
       }),
     async setEgress(caller, sandbox, egress) {
       const row = await load(caller, sandbox)
@@ -250,6 +248,17 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
         const egress = each.proxy?.used() ?? { bytes: row.egressBytes, requests: row.egressRequests }
         return { ...rest, memoryBytes, cpuMs, processCount, egressBytes: egress.bytes, egressRequests: egress.requests }
       }),
+    connect(caller, sandbox, port) {
+      const opened = Promise.withResolvers<Duplex>()
+      use({ tenantId: caller.tenantId, askerId: undefined, keyId: '' }, sandbox, async (each) => {
+        if (!each.sandbox.connect)
+          throw new AppError('unavailable', 'In the virtual shell nothing listens on ports. They need the driver bwrap: apt-get install bubblewrap.')
+        const duplex = await each.sandbox.connect(port)
+        opened.resolve(duplex)
+        await new Promise<void>((resolve) => duplex.once('close', resolve))
+      }).catch(opened.reject)
+      return opened.promise
+    },
     async stop(caller, sandbox) {
       const row = await load(caller, sandbox)
       if (row.state === 'active' && row.home !== sandboxes.home)

@@ -1,9 +1,10 @@
 /** What code in a sandbox must not use up, and what must not outlast a command. With positive controls, as in walls.test.ts. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { familyOf } from '../../src/sandbox/processes.ts'
 import { type DriverProcess, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
@@ -28,6 +29,40 @@ for (const mode of usableModes()) {
       expect(bomb).toMatchObject({ isTimedOut: true })
       expect(bomb.durationMs).toBeLessThan(8_000)
       expect((await sh(sandbox, 'ls /proc | grep -cE "^[0-9]+$"')).stdout.trim()).toMatch(/^[4-9]$/)
+    })
+
+    test('a command that comes after a pause is like any other: its words, its folder, its environment, its end', async () => {
+      const sandbox = await driver.create({ id: freshId() })
+      const paused = async (request: Parameters<typeof sandbox.exec>[0]) => {
+        await new Promise((resolve) => setTimeout(resolve, 150)) // A process waits for it by then, where there are control groups.
+        return sandbox.exec(request, { signal: never })
+      }
+      const odd = [`it's`, '$HOME `id`', 'two\nlines', '\\', '', '*', '"', 'é']
+      for (const words of [odd, odd.slice(0, -1)]) {
+        const { stdout } = await paused({ cmd: 'printf', args: ['[%s]', ...words], timeoutMs: 10_000 })
+        expect(stdout).toBe(words.map((word) => `[${word}]`).join(''))
+      }
+      const env = { MY_NAME: `a'b`, 'odd-name': 'x' }
+      expect((await paused({ script: 'mkdir -p deep; echo "$MY_NAME"; cat', env, stdin: 'in', timeoutMs: 10_000 })).stdout).toBe(`a'b\nin`)
+      expect((await paused({ script: 'pwd; env | cut -d= -f1 | sort', cwd: 'deep', timeoutMs: 10_000 })).stdout).toBe(
+        (await sandbox.exec({ script: 'pwd; env | cut -d= -f1 | sort', cwd: 'deep', timeoutMs: 10_000 }, { signal: never })).stdout,
+      )
+      expect(await paused({ cmd: 'not-there', args: [], timeoutMs: 10_000 })).toMatchObject({ exitCode: 127 })
+      expect(await paused({ script: 'setsid sleep 77 & sleep 60', timeoutMs: 500 })).toMatchObject({ isTimedOut: true })
+      expect((await paused({ script: 'pgrep -fc "^sleep 77"', timeoutMs: 10_000 })).stdout).toBe('0\n')
+    })
+
+    test.skipIf(mode.withoutCgroups)('a process waits for the next command, and never while one runs, which could speak to it', async () => {
+      const sandbox = await driver.create({ id: freshId() })
+      const waiting = () =>
+        familyOf(driver.pid).filter((pid) => existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('eval "$c"'))
+      await vi.waitFor(() => expect(waiting().length).toBeGreaterThan(0), 5_000)
+      // The square brackets keep the line from finding itself.
+      const look = `sleep 0.3; for each in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$each; echo; done | grep -c 'ev[a]l "$c"'`
+      expect((await sh(sandbox, look)).stdout).toBe('0\n')
+      // Nor when another one ends beside it.
+      const [beside] = await Promise.all([sh(sandbox, look), sh(sandbox, 'true')])
+      expect(beside.stdout).toBe('0\n')
     })
 
     test('more processes than allowed cannot be started', async () => {

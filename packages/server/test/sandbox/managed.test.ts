@@ -1,4 +1,5 @@
 /** Sandboxes that callers make, name and keep. */
+import { createHash } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -39,6 +40,52 @@ test.skipIf(!isReal)('a sandbox has a name, keeps its files and its environment 
   await expect(script(bed, caller, made.id, 'true')).rejects.toMatchObject({ code: 'conflict' })
   await expect(script(bed, caller, 'work', 'true')).rejects.toMatchObject({ code: 'not_found' })
   expect((await create(bed, caller, { name: 'work' })).id).not.toBe(made.id)
+})
+
+test.skipIf(!isReal)('a command reads what it is given while it runs, at its own pace, and the end of it', async () => {
+  await using bed = await openManagedBed()
+  const [caller, foreign] = [makeCaller(), makeCaller('other')]
+  const { id } = await create(bed, caller)
+  const text = async (processId: string) => (await bed.service.readOutput(caller, id, processId, -1)).items.map((piece) => piece.text).join('')
+  const give = (processId: string, bytes: string | Uint8Array, isEnd = false) => bed.service.giveInput(caller, id, processId, Buffer.from(bytes), isEnd)
+  const asking = await bed.service.start(caller, id, { script: 'while read -r line; do echo "got $line"; done; echo end', timeoutMs: 60_000 }, true)
+  await give(asking.id, 'one\n')
+  await until(
+    () => text(asking.id),
+    (found) => found === 'got one\n',
+  )
+  await expect(bed.service.giveInput(foreign, id, asking.id, Buffer.from('x'), true)).rejects.toMatchObject({ code: 'not_found' })
+  await give(asking.id, 'two\n', true)
+  await until(
+    () => text(asking.id),
+    (found) => found === 'got one\ngot two\nend\n',
+  )
+  await expect(give(asking.id, 'three\n')).rejects.toMatchObject({ code: 'conflict' })
+  // More than pipes and buffers hold, in bytes that are no text: it arrives whole once it is read.
+  const large = Buffer.alloc(900_000, Buffer.from([0, 255, 10, 13, 128]))
+  const late = await bed.service.start(caller, id, { script: 'until [ -e go ]; do sleep 0.02; done; sha256sum', timeoutMs: 60_000 }, true)
+  for (let i = 0; i < 2; i++) await give(late.id, large)
+  const waiting = give(late.id, large).then(() => 'given')
+  expect(await Promise.race([waiting, new Promise((resolve) => setTimeout(() => resolve('waits'), 300))])).toBe('waits')
+  await script(bed, caller, id, ': > go')
+  expect(await waiting).toBe('given')
+  await give(late.id, '', true)
+  const digest = createHash('sha256')
+    .update(Buffer.concat([large, large, large]))
+    .digest('hex')
+  await until(
+    () => text(late.id),
+    (found) => found === `${digest}  -\n`,
+  )
+  // Whoever does not read is not waited for, and closed input is not open.
+  const deaf = await bed.service.start(caller, id, { script: 'exec <&-; sleep 0.2', timeoutMs: 60_000 }, true)
+  await give(deaf.id, large)
+  await until(
+    () => bed.service.processes(caller, id),
+    (all) => all.find((each) => each.id === deaf.id)?.state === 'exited',
+  )
+  const plain = await bed.service.start(caller, id, { script: 'cat', timeoutMs: 60_000 })
+  await expect(give(plain.id, 'x')).rejects.toMatchObject({ code: 'invalid' })
 })
 
 test.skipIf(!isReal)('another tenant, and a limited key beside its own, find nothing', async () => {

@@ -31,90 +31,95 @@ for (const mode of usableModes()) {
       return { from, to, source: await driver.create({ id: from }), target: await driver.create({ id: to }) }
     }
 
-    test('a fork has the files, their rights and links, and a life of its own', async () => {
-      const { from, to, source, target } = await pair()
-      await sh(
-        source,
-        'mkdir -p a/b; echo one > a/b/one; chmod 750 a/b/one; ln -s a/b/one link; ln a/b/one hard; echo odd > "$(printf "odd\\nname")"; mkdir empty',
-      )
-      await driver.fork(from, to)
-      const look = 'find . -printf "%y %m %n %p\\n" | sort; cat link hard odd*'
-      expect((await sh(target, look)).stdout).toBe((await sh(source, look)).stdout)
-      expect((await sh(target, look)).stdout).toContain('one\none\nodd\n')
-      await sh(target, 'echo two > a/b/one')
-      expect((await sh(source, 'cat a/b/one')).stdout).toBe('one\n')
-      expect((await sh(target, 'cat hard; id -u; touch new && echo may')).stdout).toBe('two\n1000\nmay\n')
-    })
-
-    test('what hostile code lays out leads a fork nowhere', async () => {
-      const { from, to, source, target } = await pair()
-      await sh(
-        source,
-        'ln -s /etc/passwd passwd; ln -s / root; ln -s ../../../../etc climbs; mkfifo pipe; mkdir closed; echo in > closed/file; chmod 000 closed/file closed; truncate -s 900M holes; echo fine > "-rf"; ln -s . loop',
-      )
-      await driver.fork(from, to)
-      const { stdout } = await sh(
-        target,
-        'readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; du -m holes | cut -f1; stat -c %s holes; cat ./-rf; find . -xdev | wc -l',
-      )
-      expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\npipe\nin\n0\n${900 * 1024 * 1024}\nfine\n10\n`)
-      expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(statSync(join(driver.root, to, 'workspace/holes')).uid)
-    })
-
-    test.skipIf(!hasPython)('a tree too deep to be copied is refused, and both sandboxes work on', async () => {
-      const { from, to, source, target } = await pair()
-      const code = 'import os\nfor i in range(400):\n  os.mkdir("d" * 20); os.chdir("d" * 20)\nopen("bottom", "w").write("x")\nprint("deep")'
-      expect((await source.exec({ cmd: 'python3', args: ['-c', code], timeoutMs: 20_000 }, { signal: never })).stdout).toBe('deep\n')
-      expect(await failureOf(driver.fork(from, to))).toMatchObject({ code: 'over_limit' })
-      expect((await sh(source, 'echo works')).stdout).toBe('works\n')
-      expect((await sh(target, 'echo works')).stdout).toBe('works\n')
-    })
-
-    test('a fork that does not fit is refused before it fills the disk, one that fits is not', async () => {
-      const [from, whole] = [freshId(), freshId()]
-      await sh(await driver.create({ id: from }), 'for i in $(seq 60); do head -c 1M /dev/urandom > f$i; done')
-      await sh(await driver.create({ id: whole }), 'head -c 30M /dev/urandom > big')
-      const [small, large] = [freshId(), freshId()]
-      const target = await driver.create({ id: small, limits: { diskBytesMax: 4 * 1024 * 1024 } })
-      expect(await failureOf(driver.fork(from, small))).toMatchObject({ code: 'over_limit' })
-      expect((await target.stats()).diskBytes).toBeLessThan(20 * 1024 * 1024)
-      expect(await failureOf(driver.fork(whole, small))).toMatchObject({ code: 'over_limit' })
-      const fits = await driver.create({ id: large })
-      await driver.fork(from, large)
-      expect((await sh(fits, 'cat f* | wc -c')).stdout).toBe(`${60 * 1024 * 1024}\n`)
-    })
-
-    test('nothing moves while an archive is made: two files that are written together are together in it', async () => {
-      const { from, to, source, target } = await pair()
-      const counting = sh(source, 'head -c 40M /dev/urandom > ballast; i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >> a; echo $i >> z; done; echo $i', {
-        timeoutMs: 60_000,
+    for (const how of ['archive', 'copy'] as const) {
+      test(`a fork has the files, their rights and links, and a life of its own (by ${how})`, async () => {
+        const { from, to, source, target } = await pair()
+        await sh(
+          source,
+          'mkdir -p a/b; echo one > a/b/one; chmod 750 a/b/one; ln -s a/b/one link; ln a/b/one hard; echo odd > "$(printf "odd\\nname")"; mkdir empty',
+        )
+        await driver.fork(from, to, how)
+        const look = 'find . -printf "%y %m %n %p\\n" | sort; cat link hard odd*'
+        expect((await sh(target, look)).stdout).toBe((await sh(source, look)).stdout)
+        expect((await sh(target, look)).stdout).toContain('one\none\nodd\n')
+        await sh(target, 'echo two > a/b/one')
+        expect((await sh(source, 'cat a/b/one')).stdout).toBe('one\n')
+        expect((await sh(target, 'cat hard; id -u; touch new && echo may')).stdout).toBe('two\n1000\nmay\n')
       })
-      await until(() => existsSync(join(driver.root, from, 'workspace/z')), 'it counts')
-      const numbers: [number, number][] = []
-      for (let round = 0; round < 3; round++) {
-        await driver.fork(from, to)
-        const { stdout } = await sh(target, 'wc -l < a; wc -l < z')
-        const [a = 0, z = 0] = stdout.trim().split('\n').map(Number)
-        numbers.push([a, z])
-      }
-      await source.files({ action: 'write', files: [{ path: 'stop', base64: '' }] })
-      const { stdout } = await counting
-      for (const [a, z] of numbers) {
-        expect(a - z).toBeGreaterThanOrEqual(0)
-        expect(a - z).toBeLessThanOrEqual(1)
-      }
-      // It went on after each: the last count is beyond the last that was seen.
-      expect(Number(stdout.trim())).toBeGreaterThan(numbers.at(-1)?.[0] ?? Infinity)
-    })
 
-    test('a command that is stopped for an archive still ends at its time-out', async () => {
-      const { from, to, source } = await pair()
-      const running = sh(source, ': > up; sleep 60', { timeoutMs: 1_500 })
-      await until(() => existsSync(join(driver.root, from, 'workspace/up')), 'it runs')
-      await driver.fork(from, to)
-      expect(await running).toMatchObject({ isTimedOut: true })
-      expect((await sh(source, 'pgrep -c sleep')).stdout).toBe('0\n')
-    })
+      test(`what hostile code lays out leads a fork nowhere (by ${how})`, async () => {
+        const { from, to, source, target } = await pair()
+        await sh(
+          source,
+          'ln -s /etc/passwd passwd; ln -s / root; ln -s ../../../../etc climbs; mkfifo pipe; mkdir closed; echo in > closed/file; chmod 000 closed/file closed; truncate -s 900M holes; echo fine > "-rf"; ln -s . loop',
+        )
+        await driver.fork(from, to, how)
+        const { stdout } = await sh(
+          target,
+          'readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; du -m holes | cut -f1; stat -c %s holes; cat ./-rf; find . -xdev | wc -l',
+        )
+        expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\npipe\nin\n0\n${900 * 1024 * 1024}\nfine\n10\n`)
+        expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(statSync(join(driver.root, to, 'workspace/holes')).uid)
+      })
+
+      test.skipIf(!hasPython)(`a tree too deep to be copied is refused, and both sandboxes work on (by ${how})`, async () => {
+        const { from, to, source, target } = await pair()
+        const code = 'import os\nfor i in range(400):\n  os.mkdir("d" * 20); os.chdir("d" * 20)\nopen("bottom", "w").write("x")\nprint("deep")'
+        expect((await source.exec({ cmd: 'python3', args: ['-c', code], timeoutMs: 20_000 }, { signal: never })).stdout).toBe('deep\n')
+        expect(await failureOf(driver.fork(from, to, how))).toMatchObject({ code: 'over_limit' })
+        expect((await sh(source, 'echo works')).stdout).toBe('works\n')
+        expect((await sh(target, 'echo works')).stdout).toBe('works\n')
+      })
+
+      test(`a fork that does not fit is refused before it fills the disk, one that fits is not (by ${how})`, async () => {
+        const [from, whole] = [freshId(), freshId()]
+        await sh(await driver.create({ id: from }), 'for i in $(seq 60); do head -c 1M /dev/urandom > f$i; done')
+        await sh(await driver.create({ id: whole }), 'head -c 30M /dev/urandom > big')
+        const [small, large] = [freshId(), freshId()]
+        const target = await driver.create({ id: small, limits: { diskBytesMax: 4 * 1024 * 1024 } })
+        expect(await failureOf(driver.fork(from, small, how))).toMatchObject({ code: 'over_limit' })
+        expect((await target.stats()).diskBytes).toBeLessThan(20 * 1024 * 1024)
+        expect(await failureOf(driver.fork(whole, small, how))).toMatchObject({ code: 'over_limit' })
+        const fits = await driver.create({ id: large })
+        await driver.fork(from, large, how)
+        expect((await sh(fits, 'cat f* | wc -c')).stdout).toBe(`${60 * 1024 * 1024}\n`)
+      })
+
+      test(`nothing moves while an archive is made: two files that are written together are together in it (by ${how})`, async () => {
+        const { from, source } = await pair()
+        const counting = sh(source, 'head -c 40M /dev/urandom > ballast; i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >> a; echo $i >> z; done; echo $i', {
+          timeoutMs: 60_000,
+        })
+        await until(() => existsSync(join(driver.root, from, 'workspace/z')), 'it counts')
+        const numbers: [number, number][] = []
+        for (let round = 0; round < 3; round++) {
+          const to = freshId()
+          const target = await driver.create({ id: to })
+          await driver.fork(from, to, how)
+          const { stdout } = await sh(target, 'wc -l < a; wc -l < z')
+          await target.destroy()
+          const [a = 0, z = 0] = stdout.trim().split('\n').map(Number)
+          numbers.push([a, z])
+        }
+        await source.files({ action: 'write', files: [{ path: 'stop', base64: '' }] })
+        const { stdout } = await counting
+        for (const [a, z] of numbers) {
+          expect(a - z).toBeGreaterThanOrEqual(0)
+          expect(a - z).toBeLessThanOrEqual(1)
+        }
+        // It went on after each: the last count is beyond the last that was seen.
+        expect(Number(stdout.trim())).toBeGreaterThan(numbers.at(-1)?.[0] ?? Infinity)
+      })
+
+      test(`a command that is stopped for an archive still ends at its time-out (by ${how})`, async () => {
+        const { from, to, source } = await pair()
+        const running = sh(source, ': > up; sleep 60', { timeoutMs: 1_500 })
+        await until(() => existsSync(join(driver.root, from, 'workspace/up')), 'it runs')
+        await driver.fork(from, to, how)
+        expect(await running).toMatchObject({ isTimedOut: true })
+        expect((await sh(source, 'pgrep -c sleep')).stdout).toBe('0\n')
+      })
+    }
 
     test('a sandbox tells what it uses', async () => {
       const sandbox = await driver.create({ id: freshId() })

@@ -6,7 +6,7 @@ import { type AgentManifest, type DataAccess, type HistoryEntry, type Json, type
 import { type Files, guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
 import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
-import { allowedBy, httpApi, implementAll, mcpEndpoint } from '../../src/api/index.ts'
+import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import { type Gateway, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
@@ -117,6 +117,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       secrets,
       audit,
       sandboxes: managed.service,
+      links: openLinks(),
       money: openBoard({ db, money }),
       routes: openRoutes({ db, log: silentLog }),
       stopping: new AbortController().signal,

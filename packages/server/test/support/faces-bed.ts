@@ -50,7 +50,7 @@ export async function openFacesBed(
     ...options,
   })
   const direct = openFaces({ models, authenticate: async (secret) => callers[secret], ledger, bodyBytesMax: 1_000_000, log, ...options })
-  const listening = await listen(new Hono(), { host: '127.0.0.1', port: 0, direct })
+  const listening = await listen(new Hono(), { host: '127.0.0.1', port: 0, direct: [direct] })
   const { url } = listening
   return {
     url,

@@ -86,6 +86,8 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     processes: called('sandboxes.processes', [process]),
     readOutput: called('sandboxes.output', { process, items: [{ seq: 0, stream: 'stdout', text: 'x', ...hidden }], droppedCount: 0, ...hidden }),
     waitForOutput: called('sandboxes.wait', undefined),
+    giveInput: called('sandboxes.input', process),
+    connect: () => Promise.reject(new Error('No sandbox is there.')),
     kill: called('sandboxes.kill', process),
     files: (caller, id, request) => called(`sandboxes.${request.action}`, files[request.action])(caller, id, request),
     packTree: async (...given) => called('sandboxes.tree', { stream: Readable.from([Buffer.from('tar')]), done: Promise.resolve(), cancel() {} })(...given),

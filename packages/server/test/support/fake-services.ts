@@ -1,6 +1,6 @@
 /** Services that hold a few things in memory, to test the API alone. What they return has fields that no caller may ever see. */
 import { type Agent, type Approval, type LiveFrame, type Run, type RunEvent, type System, permissions } from '@longhaul/protocol'
-import { type ApiOptions, type RunStream, type Services, httpApi, implementAll } from '../../src/api/index.ts'
+import { type ApiOptions, type RunStream, type Services, httpApi, implementAll, openLinks } from '../../src/api/index.ts'
 import type { AuditNote } from '../../src/db/index.ts'
 import type { Caller, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
@@ -349,6 +349,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
   }
   const sandboxes = fakeSandboxes(called, { ...hidden })
   const services: Services = {
+    links: openLinks(),
     runs: {
       start: called('runs.start', aRun),
       find: ofTenant(runId, aRun),

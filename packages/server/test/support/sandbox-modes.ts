@@ -24,7 +24,7 @@ export type DriverProcess = {
   sweep(): Promise<void>
   create(options: CreateOptions): Promise<Sandbox>
   /** Lays the workspace of one sandbox out in another. */
-  fork(id: string, to: string): Promise<void>
+  fork(id: string, to: string, how: 'archive' | 'copy'): Promise<void>
   measure(): Promise<{ memoryBytes: number; resources: number; descriptors: number }>
   /** SIGKILL, as a crash would be. Resolves when it is gone; the folder stays. */
   crash(): Promise<void>
@@ -112,7 +112,7 @@ export async function startDriver(mode: Mode, options: Partial<ServerSettings> &
     probe: () => ask({ do: 'probe' }),
     sweep: () => ask({ do: 'sweep' }),
     measure: () => ask({ do: 'measure' }),
-    fork: (id, to) => ask({ do: 'fork', id, to }),
+    fork: (id, to, how) => ask({ do: 'fork', id, to, how }),
     async create(options) {
       await ask({ do: 'create', options })
       const { id } = options

@@ -14,7 +14,7 @@ export type Call =
   | { do: 'exec'; id: string; request: ExecRequest }
   | { do: 'files'; id: string; request: FilesRequest }
   | { do: 'stop' | 'destroy' | 'stats'; id: string }
-  | { do: 'fork'; id: string; to: string }
+  | { do: 'fork'; id: string; to: string; how: 'archive' | 'copy' }
   | { do: 'measure' }
 export type Request = { number: number; call: Call } | { abort: number }
 export type Reply = { number: number } & (
@@ -56,6 +56,7 @@ async function perform(number: number, call: Call): Promise<unknown> {
   }
   if (call.do === 'fork') {
     const target = sandboxes.get(call.to)
+    if (call.how === 'copy' && sandbox.trees) return target?.trees?.copyFrom(sandbox.trees)
     const tree = await sandbox.trees?.pack('/workspace', true)
     if (!tree || !target?.trees) throw new Error('This driver has no archives.')
     await target.trees.unpack('/workspace', tree.stream)

@@ -31,6 +31,7 @@ function hostileAgent() {
   const host = {
     client,
     cgroup: undefined,
+    spare: { take: () => undefined },
     limits: { ...defaultLimits, outputBytesMax: 1_000 },
     kill(why: string) {
       killed.push(why)

@@ -8,6 +8,10 @@ const AgentMessage = z.discriminatedUnion('event', [
   /** The command's process is there and waits to be put into its group. */
   z.strictObject({ event: z.literal('waiting'), pid: z.number().int().min(2).max(4_194_304) }),
   z.strictObject({ event: z.literal('started') }),
+  /** A process waits for the next command, and to be put into that command's group before. */
+  z.strictObject({ event: z.literal('spare'), pid: z.number().int().min(2).max(4_194_304) }),
+  /** A piece of input went to the command, or the command takes no more. */
+  z.strictObject({ event: z.literal('taken') }),
   z.strictObject({ event: z.literal('exited'), exitCode: z.number().int().min(0).max(255).nullable(), signal: Signal.nullable() }),
   z.strictObject({ event: z.literal('done'), bytes: z.number().int().min(0).optional(), isTruncated: z.boolean().optional() }),
   z.strictObject({ event: z.literal('failed'), code: z.string().max(64), message: z.string().max(1_000) }),
@@ -32,6 +36,8 @@ export type AgentRequest = {
 
 export type AgentClient = {
   readonly ready: Promise<void>
+  /** Hears of each process that waits for a command to come, by its number inside. */
+  onSpare: ((innerPid: number) => void) | undefined
   request(message: object, handler: RequestHandler): AgentRequest
 }
 
@@ -55,6 +61,7 @@ export function createAgentClient(launched: Launched, onViolation: (error: Error
     if (kind === kinds.message) {
       const message = parseMessage(payload)
       if (id === 0 && message.event === 'ready') return ready.resolve()
+      if (id === 0 && message.event === 'spare') return client.onSpare?.(message.pid)
       return handler?.message(message)
     }
     if (kind === kinds.end) throw new FrameError('An end that the agent does not send.')
@@ -78,8 +85,9 @@ export function createAgentClient(launched: Launched, onViolation: (error: Error
     handlers.clear()
   })
 
-  return {
+  const client: AgentClient = {
     ready: ready.promise,
+    onSpare: undefined,
     request(message, handler) {
       const id = ++lastId
       const write = (bytes: Buffer) => {
@@ -96,6 +104,7 @@ export function createAgentClient(launched: Launched, onViolation: (error: Error
       }
     },
   }
+  return client
 }
 
 function parseMessage(payload: Buffer): AgentMessage {

@@ -10,12 +10,14 @@ import { forgetProcess, recordProcess } from '../../records.ts'
 import { removeTree } from '../../remove-tree.ts'
 import type { Root } from '../../root.ts'
 import { copySeed } from '../../seed.ts'
+import type { Turns } from '../../turns.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
 import { type SandboxCgroup, createSandboxCgroup } from './cgroup.ts'
 import type { CgroupHost } from './cgroup-host.ts'
 import { type Freezer, createFreezer } from './freezer.ts'
 import { type Launched, agentCommand, launch } from './launch.ts'
 import { type Runtime, makePipes } from './runtime.ts'
+import { type Spare, keepSpare } from './spare.ts'
 
 /** What all sandboxes of one server have in common. */
 export type BwrapHost = {
@@ -24,6 +26,8 @@ export type BwrapHost = {
   cgroups: CgroupHost
   filter: Buffer
   log: Log
+  /** How many sandboxes are started at once: more would only slow each other down, until none is ready in time. */
+  starts: Turns
   cpuCountMax: number
   /** A host user for a new workspace; undefined when the server is not root. */
   newUser(name: string): number | undefined
@@ -34,6 +38,7 @@ export type LiveAgent = {
   client: AgentClient
   cgroup: SandboxCgroup | undefined
   outer: ProcessIdentity
+  spare: Spare
   /** Stops everything in it for as long as `work` takes. */
   frozen: Freezer
   /** Ends it; `why` goes into the log and into the result of whatever was running. */
@@ -101,6 +106,15 @@ export function warnOfSkipped(host: BwrapHost, seed: string, skipped: readonly s
 export type Place = { folder: string }
 
 export async function startAgent(host: BwrapHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+  const release = await host.starts.take(new AbortController().signal)
+  try {
+    return await start(host, place, user, limits)
+  } finally {
+    release()
+  }
+}
+
+function start(host: BwrapHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
   const cgroup = createSandboxCgroup(host.cgroups, `${basename(place.folder)}-${++startCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
   const launched = launch({
     runtime: host.runtime,
@@ -138,6 +152,7 @@ async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: Sandbox
     host.log.warn('agent of a sandbox broke its protocol', { error })
     kill('its agent broke the protocol')
   })
+  const spare = keepSpare(client, cgroup)
   gone.catch((error: unknown) => host.log.error('a sandbox could not be cleaned up', { error }))
   try {
     await withTimeout(readyWithinMs, client.ready, () => new Error(`it was not ready within ${readyWithinMs} ms`))
@@ -146,5 +161,15 @@ async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: Sandbox
     await gone
     throw failure('sandbox_unavailable', `The sandbox did not start: ${error instanceof Error ? error.message : String(error)}`, error)
   }
-  return { client, cgroup, outer: launched.outer, frozen: createFreezer(cgroup, launched.outer), kill, whyEnded: () => why, isEnding: () => isEnding, gone }
+  return {
+    client,
+    cgroup,
+    spare,
+    outer: launched.outer,
+    frozen: createFreezer(cgroup, launched.outer),
+    kill,
+    whyEnded: () => why,
+    isEnding: () => isEnding,
+    gone,
+  }
 }

@@ -9,7 +9,7 @@ const { spawn } = require('node:child_process')
 const fs = require('node:fs')
 const { Socket, connect, createServer } = require('node:net')
 const path = require('node:path')
-const { O_RDONLY, O_WRONLY, O_CREAT, O_NONBLOCK } = fs.constants
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_NONBLOCK } = fs.constants
 
 const message = 1
 const data = 2
@@ -40,8 +40,11 @@ function send(kind, id, payload) {
   head.writeUInt32BE(5 + payload.length, 0)
   head.writeUInt8(kind, 4)
   head.writeUInt32BE(id, 5)
+  process.stdout.cork() // Both in one system call.
   process.stdout.write(head)
-  return process.stdout.write(payload)
+  const isRoomLeft = process.stdout.write(payload)
+  process.stdout.uncork()
+  return isRoomLeft
 }
 const tell = (id, value) => send(message, id, Buffer.from(JSON.stringify(value)))
 process.stdout.on('drain', () => {
@@ -75,7 +78,7 @@ process.stdin.on('data', (bytes) => {
 function receive(kind, id, payload) {
   if (kind !== message) return active.get(id)?.receive(kind, payload)
   const request = JSON.parse(payload.toString())
-  const handle = { exec, go, kill, close, write, read, list }[request.do]
+  const handle = { exec, go, kill, close, dial, more, write, read, list }[request.do]
   try {
     Promise.resolve(handle(id, request)).catch((error) => fail(id, error))
   } catch (error) {
@@ -113,12 +116,81 @@ const gate = 'read -r _ <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc
 /** One argument of a program may have this many bytes (`MAX_ARG_STRLEN`, less the closing zero). */
 const argumentBytesMax = 128 * 1024 - 1
 
+/**
+ * A process that waits in its group already: moving one there takes the kernel some 10 ms after a pause. It takes its command as one line.
+ * There is one only while no command runs, so no code but ours could ever speak to it.
+ */
+const spareGate = `n='
+'; read -r c <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc/self/oom_score_adj; eval "$c"`
+const spareAfterMs = 30
+const spareLineMax = 2048
+let spare
+let spareTimer
+function planSpare() {
+  clearTimeout(spareTimer)
+  if (settings.isGated && !spare && active.size === 0) spareTimer = setTimeout(makeSpare, spareAfterMs)
+}
+
+function makeSpare() {
+  if (active.size > 0 || spare || freeSlots.length === 0) return
+  const slot = openSlot('spare', undefined)
+  try {
+    const child = spawn('/bin/sh', ['-c', spareGate], {
+      cwd: '/workspace',
+      env: baseEnv,
+      detached: true,
+      stdio: [slot.childIn, slot.childOut, slot.childError, 'pipe'],
+    })
+    spare = { child, slot }
+    child.stdio[3].on('error', () => {}) // It ended; the next command starts a process of its own.
+    child.on('error', () => {})
+    child.on('exit', () => spare?.child === child && dropSpare())
+    slot.closeChildEnds()
+    if (child.pid) tell(0, { event: 'spare', pid: child.pid })
+    else dropSpare()
+  } catch {
+    slot.close() // No room for it now.
+  }
+}
+
+function dropSpare() {
+  spare?.child.kill('SIGKILL')
+  spare?.slot.close()
+  spare = undefined
+}
+
+/** The waiting process with its command, when there is one and the command can be told to it in plain ASCII on one short line. */
+function takeSpare(request, cwd, argv) {
+  clearTimeout(spareTimer)
+  if (!spare) return undefined
+  const env = Object.entries(request.env ?? {})
+  const words = [
+    ...(cwd === '/workspace' ? [] : [`cd ${quote(cwd)} || exit; unset OLDPWD`]),
+    ...env.map(([name, value]) => `export ${name}=${quote(value)}`),
+    `exec ${argv.map(quote).join(' ')}`,
+  ]
+  const line = `${words.join('; ')}\n`
+  const isPlain = env.every(([name]) => /^[A-Za-z_]+_[A-Za-z_]+$/.test(name) || /^[a-z]{2,}$/.test(name))
+  if (!request.spare || request.input !== undefined || request.hasInput || !isPlain || line.length > spareLineMax || !/^[\x20-\x7e]*\n$/.test(line))
+    return void dropSpare()
+  const taken = spare
+  spare = undefined
+  taken.child.removeAllListeners('exit')
+  taken.child.stdio[3].end(line)
+  return taken
+}
+
+const quote = (text) => `'${text.replaceAll("'", `'\\''`).replaceAll('\n', `'"$n"'`)}'`
+
 async function exec(id, request) {
+  clearTimeout(spareTimer)
   if (request.bridge) await bridge()
   const cwd = path.resolve('/workspace', request.cwd ?? '.')
   if (!fs.statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) throw refuse('ENOENT', `There is no folder ${cwd}.`)
   const command = commandLine(id, request)
-  const slot = openSlot(id, request.input)
+  const ready = takeSpare(request, cwd, command.argv)
+  if (ready) return follow(id, ready.child, ready.slot, command, request, () => tell(id, { event: 'started' }))
+  const slot = openSlot(id, request.input, request.hasInput)
   const options = { cwd, env: { ...baseEnv, ...request.env }, detached: true }
   let child
   try {
@@ -134,12 +206,23 @@ async function exec(id, request) {
     throw error
   }
   slot.closeChildEnds()
+  follow(id, child, slot, command, request, () => {
+    if (!settings.isGated) return tell(id, { event: 'started' })
+    child.stdio[3].on('error', () => {}) // It ended before it was let go.
+    if (child.pid) tell(id, { event: 'waiting', pid: child.pid })
+  })
+}
+
+function follow(id, child, slot, command, request, announce) {
   const run = { child, slot, isEnded: false, open: 2 }
   run.cleanUp = () => {
     slot.close()
     command.cleanUp()
   }
-  run.receive = () => {}
+  run.receive = (kind, payload) => {
+    if (kind === data) slot.input?.write(payload, () => tell(id, { event: 'taken' }))
+    else slot.input?.end()
+  }
   active.set(id, run)
 
   forward(slot.output, data, id, request.outputBytesMax, run)
@@ -150,10 +233,7 @@ async function exec(id, request) {
     if (run.open === 0) finish(id, run)
     else run.linger = setTimeout(() => finish(id, run), lingerMs)
   })
-  if (settings.isGated) {
-    child.stdio[3].on('error', () => {}) // It ended before it was let go.
-    if (child.pid) tell(id, { event: 'waiting', pid: child.pid })
-  } else tell(id, { event: 'started' })
+  announce()
 }
 
 /** The server has put the command into its group. */
@@ -194,8 +274,49 @@ function kill(id) {
 
 /** The server has ended what was left: the slot may serve another command. */
 function close(id) {
-  active.get(id)?.cleanUp()
+  const ended = active.get(id)
   active.delete(id)
+  ended?.cleanUp()
+  planSpare()
+}
+
+// ── Connections to what listens in here ─────────────────────────────────────
+
+/** What may be on its way to the server before it asks for more. */
+const windowBytes = 256 * 1024
+function dial(id, request) {
+  const socket = connect({ host: 'localhost', port: request.port, allowHalfOpen: true })
+  const dialled = {
+    socket,
+    left: windowBytes,
+    cleanUp: () => socket.destroy(),
+    receive(kind, payload) {
+      if (kind === data) socket.write(payload, () => tell(id, { event: 'taken' }))
+      else socket.end()
+    },
+  }
+  active.set(id, dialled)
+  let isOpen = false
+  socket.on('connect', () => {
+    isOpen = true
+    tell(id, { event: 'started' })
+  })
+  socket.on('data', (bytes) => {
+    for (let at = 0; at < bytes.length; at += pieceBytes) send(data, id, bytes.subarray(at, at + pieceBytes))
+    dialled.left -= bytes.length
+    if (dialled.left <= 0) socket.pause()
+  })
+  socket.on('end', () => tell(id, { event: 'done' }))
+  socket.on('error', (error) => isOpen || fail(id, error))
+  socket.on('close', () => isOpen && active.has(id) && tell(id, { event: 'exited', exitCode: null, signal: null }))
+}
+
+/** The server has passed on so much. */
+function more(id, request) {
+  const dialled = active.get(id)
+  if (!dialled?.socket) return
+  dialled.left += request.bytes
+  if (dialled.left > 0) dialled.socket.resume()
 }
 
 function commandLine(id, { script, cmd, args }) {
@@ -234,7 +355,7 @@ function bridge() {
 
 /** Real pipes for a command's streams: Node's own are sockets, and programs that open /dev/stdout fail on those. */
 const freeSlots = Array.from({ length: settings.slotCount ?? 0 }, (_, index) => index).reverse()
-function openSlot(id, input) {
+function openSlot(id, input, hasInput = false) {
   const index = freeSlots.pop()
   if (index === undefined) throw refuse('EAGAIN', 'Too many commands at once.')
   const descriptors = new Set()
@@ -253,16 +374,28 @@ function openSlot(id, input) {
     descriptors.delete(ours)
     return { socket, theirs }
   }
+  const writer = (name) => {
+    const both = open(`${pipes}/${index}.${name}`, O_RDWR) // With both ends there, neither waits for the other.
+    const theirs = open(`${pipes}/${index}.${name}`, O_RDONLY)
+    const ours = open(`${pipes}/${index}.${name}`, O_WRONLY | O_NONBLOCK)
+    shut(both)
+    const socket = new Socket({ fd: ours, readable: false, writable: true })
+    descriptors.delete(ours)
+    socket.on('error', () => {}) // The command takes no more.
+    return { socket, theirs }
+  }
   try {
     const out = reader('out')
     const error = reader('err')
-    const childIn = openInput(id, input, open)
+    const piped = hasInput ? writer('in') : undefined
+    const childIn = piped?.theirs ?? openInput(id, input, open)
     const childEnds = [childIn, out.theirs, error.theirs]
     let isClosed = false
     return {
       childIn,
       childOut: out.theirs,
       childError: error.theirs,
+      input: piped?.socket,
       output: out.socket,
       error: error.socket,
       closeChildEnds: () => childEnds.forEach(shut),
@@ -270,7 +403,7 @@ function openSlot(id, input) {
         if (isClosed) return
         isClosed = true
         for (const descriptor of [...descriptors]) shut(descriptor)
-        for (const socket of [out.socket, error.socket]) socket.destroy()
+        for (const socket of [out.socket, error.socket, piped?.socket]) socket?.destroy()
         freeSlots.push(index)
       },
     }
@@ -425,3 +558,4 @@ process.on('uncaughtException', (error) => {
   process.exit(70)
 })
 tell(0, { event: 'ready' })
+planSpare()

@@ -18,6 +18,7 @@ import { findTools, probeBwrap } from './probe.ts'
 import { prepareRuntime, removeStage } from './runtime.ts'
 import { createBwrapSandbox } from './sandbox.ts'
 import { seccompFilter } from './seccomp/filter.ts'
+import { createTurns } from '../../turns.ts'
 import { chooseUser, userRange } from './users.ts'
 
 export type BwrapOptions = {
@@ -63,6 +64,7 @@ export function bwrapDriver({
       cgroups,
       filter: seccompFilter({ architecture, isMemoryAccounted: cgroups.limits.memory !== undefined }),
       log,
+      starts: createTurns(2 * availableParallelism()),
       cpuCountMax,
       newUser: (name) => (isRoot ? newUser(name) : undefined),
     }
@@ -116,7 +118,6 @@ export function bwrapDriver({
     if (!pool || !mayBecome(ready, limits)) return undefined
     const warm = pool.take()
     if (!warm) return undefined
-    void pool.fill()
     const from = warm.place.folder
     try {
       warm.live.cgroup?.setLimits({ ...limits, cpuCountMax })

@@ -8,11 +8,13 @@ import { innerPidOf } from '../../processes.ts'
 import type { AgentClient, AgentMessage, AgentRequest } from './agent-client.ts'
 import type { CommandCgroup, SandboxCgroup } from './cgroup.ts'
 import { FrameError } from './frames.ts'
+import type { Spare } from './spare.ts'
 
 /** What a command needs to know of the sandbox it runs in. */
 export type CommandHost = {
   client: AgentClient
   cgroup: SandboxCgroup | undefined
+  spare: Spare
   limits: SandboxLimits
   /** The agent listens where the command expects a proxy. */
   hasEgress?: boolean
@@ -36,24 +38,41 @@ const killGraceMs = 2_500
 /** What a stream may still bring past its limit before we conclude that the agent does not keep to it. */
 const excessBytesMax = 128 * 1024
 
+const inputPieceBytes = 32 * 1024
+
 let commandCount = 0
 
 /** Starts one command. Nothing that it started is left when `result` settles, whatever the outcome. */
 export function runCommand(host: CommandHost, request: ExecRequest, options: ExecOptions): RunningCommand {
-  const { signal, onOutput, outputBytesMax = host.limits.outputBytesMax, isKept } = options
+  const { signal, onOutput, outputBytesMax = host.limits.outputBytesMax, isKept, input } = options
   const startedMs = monotonicMs()
   const stdout = collectOutput(outputBytesMax, (text) => onOutput?.('stdout', text), isKept)
   const stderr = collectOutput(outputBytesMax, (text) => onOutput?.('stderr', text), isKept)
-  const group = host.cgroup?.command(`c${++commandCount}`)
+  const spared = host.spare.take()
+  const group = spared ?? host.cgroup?.command(`c${++commandCount}`)
   const memoryKillsBefore = host.cgroup?.memoryKills() ?? 0
   const ended = Promise.withResolvers<Ending>()
-  let isPlaced = group === undefined
+  let isPlaced = group === undefined || spared !== undefined
   /** Without a gate it may have begun before we hear of it. */
-  let mayHaveRun = group === undefined
+  let mayHaveRun = isPlaced
+  let isWaitedFor = false
+  /** The piece of input that the agent has and the command does not have yet. */
+  let taken: PromiseWithResolvers<void> | undefined
+  let isFed = input === undefined
   let reason: Reason | undefined
 
   const agent: AgentRequest = host.client.request(
-    { do: 'exec', ...commandOf(request), cwd: request.cwd, env: request.env, input: request.stdin, outputBytesMax, bridge: host.hasEgress ?? false },
+    {
+      do: 'exec',
+      ...commandOf(request),
+      cwd: request.cwd,
+      env: request.env,
+      input: request.stdin,
+      hasInput: input !== undefined,
+      outputBytesMax,
+      bridge: host.hasEgress ?? false,
+      spare: spared !== undefined,
+    },
     {
       message: react,
       data(stream, bytes) {
@@ -71,9 +90,17 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
   function react(message: AgentMessage): void {
     switch (message.event) {
       case 'waiting':
-        if (group && !isPlaced) place(group, message.pid).catch(ended.reject)
+        // With a process ready, too: the agent may have had to start another one.
+        if (group && !isWaitedFor) place(group, message.pid).catch(ended.reject)
+        feed()
         break
       case 'started':
+        feed()
+        break
+      case 'taken':
+        if (!taken) throw new FrameError('Input was taken that was not sent.')
+        taken.resolve()
+        taken = undefined
         break
       case 'exited':
         return ended.resolve({ exitCode: message.exitCode, signal: message.signal, isLost: false })
@@ -86,6 +113,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
 
   /** Into its own group before its first instruction. The number came from inside: it is looked for among this sandbox's processes only. */
   async function place(group: CommandCgroup, innerPid: number): Promise<void> {
+    isWaitedFor = true
     const pid = host.cgroup?.waiting().find((each) => innerPidOf(each) === innerPid)
     if (pid === undefined) return // It is gone; its end is on the way.
     isPlaced = true
@@ -93,6 +121,23 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
     if (reason) return void (await group.kill())
     mayHaveRun = true
     agent.send({ do: 'go' })
+  }
+
+  /** Piece by piece, each when the one before was taken: what the command does not read waits with whoever gives it. */
+  function feed(): void {
+    if (isFed || !input) return
+    isFed = true
+    void (async () => {
+      for await (const bytes of input) {
+        for (let at = 0; at < bytes.length; at += inputPieceBytes) {
+          taken = Promise.withResolvers<void>()
+          agent.data(bytes.subarray(at, at + inputPieceBytes))
+          await Promise.race([taken.promise, ended.promise])
+          if (taken) return // It ended before it took this.
+        }
+      }
+      agent.end()
+    })().catch(() => end({ is: 'cancelled' })) // Whoever gave it failed, and knows why; or the command has ended.
   }
 
   const end = (why: Reason) => {

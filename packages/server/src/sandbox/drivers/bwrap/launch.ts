@@ -16,6 +16,8 @@ export type LaunchOptions = {
   limits: { diskBytesMax: number; processCountMax: number }
   /** Counts processes per sandbox where no control group does. */
   hasProcessLimit: boolean
+  /** Another folder, that can be written at `/copy`; as the launching user sees it after `runtime.seen`. */
+  copyTo?: string
   /** What runs inside. It holds nothing about the host, so it may be seen there. */
   command: readonly string[]
 }
@@ -121,7 +123,7 @@ const maskedFiles = [
 ].map((name) => `/proc/${name}`)
 const maskedFolders = ['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'scsi', 'mtrr'].map((name) => `/proc/${name}`)
 
-function bwrapArguments({ runtime, folder }: LaunchOptions): string[] {
+function bwrapArguments({ runtime, folder, copyTo }: LaunchOptions): string[] {
   const at = (name: string) => join(runtime.folder, name)
   const inFolder = (name: string) => runtime.seen(join(folder, name))
   const { link, bind } = systemFolders()
@@ -191,6 +193,7 @@ function bwrapArguments({ runtime, folder }: LaunchOptions): string[] {
     '--ro-bind',
     runtime.node,
     '/opt/longhaul/bin/node',
+    ...(copyTo === undefined ? [] : ['--bind', runtime.seen(copyTo), '/copy']),
     '--remount-ro',
     '/',
     '--chdir',

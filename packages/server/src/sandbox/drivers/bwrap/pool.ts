@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { newId } from '../../../kernel/index.ts'
+import { after, newId } from '../../../kernel/index.ts'
 import type { SandboxLimits } from '../../driver.ts'
 import { poolPrefix } from '../../paths.ts'
 import { removeTree } from '../../remove-tree.ts'
@@ -10,7 +10,7 @@ import { runCommand } from './command.ts'
 export type Warm = { place: Place; live: LiveAgent; user: number | undefined }
 
 export type Pool = {
-  /** A warm sandbox, still in a folder of the pool's, which the sweep after a crash deletes; undefined when there is none. */
+  /** A warm sandbox, still in a folder of the pool's, which the sweep after a crash deletes; undefined when there is none. Its place is filled a little later. */
   take(): Warm | undefined
   /** Starts what is missing, one after the other. Resolves when the pool is full or could not be filled. */
   fill(): Promise<void>
@@ -21,12 +21,15 @@ export type Pool = {
 export type PoolOptions = { host: BwrapHost; size: number; limits: SandboxLimits; onDropped(folder: string): void }
 
 const warmUpMs = 10_000
+/** Whoever took one has its processors for its first command: the next one is started after that. */
+const refillDelayMs = 150
 
 /** Sandboxes started ahead of time. Each has run one command, so that everything in its agent which is made at first use is made. */
 export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool {
   const ready = new Set<Warm>()
   let filling: Promise<void> | undefined
   let isStopped = false
+  let cancelRefill: (() => void) | undefined
 
   async function makeOne(): Promise<void> {
     const place = { folder: join(host.root.path, `${poolPrefix}${newId()}`) }
@@ -60,6 +63,14 @@ export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool
   return {
     fill,
     take() {
+      cancelRefill ??= after(
+        refillDelayMs,
+        () => {
+          cancelRefill = undefined
+          void fill()
+        },
+        false,
+      )
       for (const warm of ready) {
         ready.delete(warm)
         if (!warm.live.isEnding()) return warm
@@ -68,6 +79,7 @@ export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool
     },
     async stop() {
       isStopped = true
+      cancelRefill?.()
       await filling
       const all = [...ready]
       ready.clear()

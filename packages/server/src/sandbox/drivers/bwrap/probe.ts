@@ -153,7 +153,7 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
   if (!limits.memory) missing.push({ what: `hard memory limit for a whole sandbox${whyNot}`, remedy: delegate })
   if (!limits.cpu) missing.push({ what: 'processor time limit', remedy: delegate })
   missing.push({
-    what: 'hard disk limit: a workspace can pass its limit for the moment until it is measured again',
+    what: 'hard disk limit (a workspace can pass its limit until it is measured again)',
     remedy: 'Put the sandbox folder on a file system of its own.',
   })
   if (found.python === null) missing.push({ what: 'python3', remedy: 'apt-get install python3' })

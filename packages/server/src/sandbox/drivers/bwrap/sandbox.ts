@@ -1,8 +1,8 @@
 import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import { after, monotonicMs, StepFailure } from '../../../kernel/index.ts'
-import type { ExecOptions, Sandbox, SandboxLimits, SandboxStats, TreeStream } from '../../driver.ts'
+import type { ExecOptions, Sandbox, SandboxLimits, SandboxStats, TreeStream, Trees } from '../../driver.ts'
 import { failure } from '../../failures.ts'
 import { commandsAtOnceMax } from '../../limits.ts'
 import { familyOf, memoryBytesOf } from '../../processes.ts'
@@ -11,9 +11,10 @@ import { removeTree } from '../../remove-tree.ts'
 import { createTurns } from '../../turns.ts'
 import { type BwrapHost, type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
 import { memoryNote, type RunningCommand, runCommand } from './command.ts'
+import { dial } from './dial.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
 import { transferFiles } from './files.ts'
-import { packTree, unpackTree } from './tree.ts'
+import { type TreePlace, copyTree, packTree, unpackTree } from './tree.ts'
 
 export type BwrapSandboxOptions = {
   host: BwrapHost
@@ -26,6 +27,9 @@ export type BwrapSandboxOptions = {
   /** From the pool: its processes run already, in a workspace that nobody has used. */
   warm?: { place: Place; live: LiveAgent; user: number | undefined }
 }
+
+/** What may be copied from, by what the outside has of it. */
+const sources = new WeakMap<Trees, { place(): TreePlace; held(work: () => Promise<void>): Promise<void>; measure(): Promise<DiskUse> }>()
 
 const memoryWatchMs = 50
 /** The first look at the disk after a command began. */
@@ -216,18 +220,26 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   async function pack(path: string, isFrozen: boolean): Promise<TreeStream> {
     if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
     if (!isFrozen) return packTree(treePlace(), path)
-    const live = current
     const packing = Promise.withResolvers<TreeStream>()
-    const whole = async () => {
+    held(async () => {
       const tree = packTree(treePlace(), path)
       packing.resolve(tree)
       await tree.done.catch(() => {}) // Whoever reads the archive hears of it.
-    }
-    const held = (live ? live.frozen(whole) : whole()).catch(packing.reject).finally(() => {
-      if (halt === held) halt = undefined
-    })
-    if (!live) halt = held
+    }).catch(packing.reject)
     return packing.promise
+  }
+
+  /** Does `work` while nothing in the sandbox moves, and nothing starts in one that rests. */
+  async function held(work: () => Promise<void>): Promise<void> {
+    if (current) return current.frozen(work)
+    const working = work()
+    const over = working.catch(() => {}) // Our caller hears of it; whoever waits for the halt to end does not.
+    halt = over
+    try {
+      await working
+    } finally {
+      if (halt === over) halt = undefined
+    }
   }
 
   async function unpack(path: string, archive: Readable): Promise<void> {
@@ -240,12 +252,35 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     } finally {
       diskUse = undefined
     }
-    const now = await measure()
+    assertWithinLimits(await measure())
+  }
+
+  async function copyFrom(source: Trees): Promise<void> {
+    if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
+    const from = sources.get(source)
+    if (!from) throw failure('invalid', 'A workspace is copied between sandboxes of one driver.')
+    assertWithinLimits(await from.measure())
+    await from.held(() => copyTree(from.place(), treePlace()))
+    assertWithinLimits(await measure())
+  }
+
+  function assertWithinLimits(now: DiskUse): void {
     if (now.bytes > limits.diskBytesMax || now.files > limits.fileCountMax)
       throw failure(
         'over_limit',
-        `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; with this archive it has ${now.bytes} in ${now.files}.`,
+        `The workspace may hold ${limits.diskBytesMax} bytes in ${limits.fileCountMax} files; this makes ${now.bytes} in ${now.files}.`,
       )
+  }
+
+  /** The sandbox is in use, and does not rest, while a connection to it is open. */
+  function connect(port: number): Promise<Duplex> {
+    const opened = Promise.withResolvers<Duplex>()
+    withAgent(async ({ client }) => {
+      const duplex = await dial(client, port)
+      opened.resolve(duplex)
+      await new Promise<void>((resolve) => duplex.once('close', resolve))
+    }).catch(opened.reject)
+    return opened.promise
   }
 
   async function stats(): Promise<SandboxStats> {
@@ -274,12 +309,15 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   }
 
   await withAgent(async () => {})
+  const trees: Trees = { pack, unpack, copyFrom }
+  sources.set(trees, { place: treePlace, held, measure })
   return {
     driver: 'bwrap',
     exec,
     files,
     stats,
-    trees: { pack, unpack },
+    connect,
+    trees,
     egress: { folder: join(place.folder, 'egress'), open: (env) => (egressEnv = env), close: () => (egressEnv = undefined) },
     stop,
     async destroy() {

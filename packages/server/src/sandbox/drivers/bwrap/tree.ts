@@ -3,8 +3,11 @@
  * else: no agent, no network, the workspace's own user. So whatever hostile code laid out there (links, pipes, a million files, an archive
  * with paths that climb) can lead it nowhere, and the server itself reads no entry of any archive.
  */
-import { basename } from 'node:path'
+import { execFile } from 'node:child_process'
+import { chown } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
+import { promisify } from 'node:util'
 import { after } from '../../../kernel/index.ts'
 import type { SandboxLimits, TreeStream } from '../../driver.ts'
 import { failure } from '../../failures.ts'
@@ -25,7 +28,37 @@ let jailCount = 0
 const packing =
   'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; exec tar --create --file=- --sparse --numeric-owner --owner=0 --group=0 --warning=no-file-changed -- .'
 /** Paths are taken below the folder, links are made last, owners are not looked at. */
-const unpacking = 'mkdir -p -- "$1" && cd -- "$1" && exec tar --extract --file=- --no-same-owner --same-permissions --delay-directory-restore'
+const unpacking =
+  'mkdir -p -- "$1" && cd -- "$1" && exec tar --extract --file=- --blocking-factor=512 --no-same-owner --same-permissions --delay-directory-restore'
+
+/** As above, without an archive between; where the file system can share blocks between files, nothing is copied. */
+const copying = 'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; exec cp --archive --reflink=auto --no-target-directory -- . /copy'
+const run = promisify(execFile)
+
+/**
+ * Copies one workspace into another, new and empty, as the first one's user: nothing but `cp` can touch the new one meanwhile. Then it is given to
+ * its own user, from outside, by descriptor and without following a link; no process is there that could change anything meanwhile.
+ */
+export async function copyTree(from: TreePlace, to: TreePlace): Promise<void> {
+  const target = join(to.folder, 'workspace')
+  if (from.user !== undefined) {
+    await chown(to.folder, 0, from.user) // To pass through.
+    await chown(target, from.user, from.user)
+  }
+  try {
+    const jail = start({ ...from, copyTo: target }, copying, '/workspace')
+    jail.launched.input.end()
+    jail.launched.output.resume()
+    const code = await jail.ended
+    if (code === endedByFileSize) throw failure('over_limit', 'The workspace holds a file that is larger than the copy may be.')
+    if (code !== 0) throw explain(jail.launched, 'The workspace could not be copied')
+  } finally {
+    if (to.user !== undefined) {
+      await chown(to.folder, 0, to.user)
+      await run('chown', ['-R', '-P', '-h', '--', `${to.user}:${to.user}`, target])
+    }
+  }
+}
 
 /** What lies in `path` of the workspace as an archive. The stream fails when the archive could not be made whole. */
 export function packTree(place: TreePlace, path: string): TreeStream {
@@ -70,7 +103,11 @@ async function feed(archive: Readable, input: Writable, bytesMax: number): Promi
   input.end()
 }
 
-function start({ host, folder, user, limits }: TreePlace, script: string, path: string): { launched: Launched; ended: Promise<number | null> } {
+function start(
+  { host, folder, user, limits, copyTo }: TreePlace & { copyTo?: string },
+  script: string,
+  path: string,
+): { launched: Launched; ended: Promise<number | null> } {
   const cgroup = createSandboxCgroup(host.cgroups, `${basename(folder)}-tree-${++jailCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
   const launched = launch({
     runtime: host.runtime,
@@ -80,6 +117,7 @@ function start({ host, folder, user, limits }: TreePlace, script: string, path: 
     joinFiles: cgroup?.joinFiles ?? [],
     limits,
     hasProcessLimit: !host.cgroups.limits.pids,
+    ...(copyTo !== undefined && { copyTo }),
     command: ['/bin/sh', '-c', script, 'sh', path],
   })
   launched.input.on('error', () => {}) // It ended; its complaint says why.

@@ -93,7 +93,12 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
     forgetProcess(folder)
   }
 
-  async function exec(request: ExecRequest, { signal, onOutput, isKept }: ExecOptions): Promise<ExecResult> {
+  async function exec(request: ExecRequest, { signal, onOutput, isKept, input }: ExecOptions): Promise<ExecResult> {
+    if (input)
+      throw failure(
+        'invalid',
+        'The virtual shell takes input only as a whole, with the command. Input as it comes needs the driver bwrap: apt-get install bubblewrap.',
+      )
     checkCommand(request)
     const startedMs = monotonicMs()
     const stdout = collectOutput(limits.outputBytesMax, (text) => onOutput?.('stdout', text), isKept)
