@@ -96,10 +96,8 @@ async function trees(open: Open, emit: Emit): Promise<void> {
     const target = await open(`tree-${i}`)
     fork.push(
       await timed(async () => {
-        const tree = await source.trees?.pack('/workspace', true)
-        if (!tree) throw new Error('This driver has no archives.')
-        await target.trees?.unpack('/workspace', tree.stream)
-        await tree.done
+        if (!source.trees) throw new Error('This driver has no archives.')
+        await target.trees?.copyFrom(source.trees)
       }),
     )
     await target.destroy()
@@ -136,7 +134,7 @@ async function trees(open: Open, emit: Emit): Promise<void> {
 /** How fast output leaves a sandbox, against a pipe on the host. */
 async function throughput(sandbox: Sandbox, emit: Emit): Promise<void> {
   const megabytes = 200
-  const script = `head -c ${megabytes}M /dev/zero`
+  const script = `yes 'a line of a log, as programs write them' | head -c ${megabytes}M`
   const inside = await timed(() => sandbox.exec({ script, timeoutMs: 60_000 }, { signal: never, outputBytesMax: 2 ** 30, isKept: false, onOutput: () => {} }))
   emit({ figure: 'bwrap_stdout_mb_per_second', value: megabytes / (inside / 1_000), unit: 'MB/s', n: 1 })
   const bareMs = await timed(
@@ -187,6 +185,12 @@ async function commands(sandbox: Sandbox, possible: typeof programs, emit: Emit)
     await run(sandbox, cmd, args) // What is read from disk once is read.
     percentiles(`${sandbox.driver}_exec_${name}`, await repeat(() => run(sandbox, cmd, args)), emit)
   }
+  const paused: number[] = []
+  for (let i = 0; i < 15; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    paused.push(await timed(() => run(sandbox, 'true')))
+  }
+  percentiles(`${sandbox.driver}_exec_true_after_pause`, paused, emit)
   const content = Buffer.alloc(100_000, 'x').toString('base64')
   percentiles(`${sandbox.driver}_write_100kb`, await repeat(() => sandbox.files({ action: 'write', files: [{ path: 'file', base64: content }] })), emit)
   percentiles(`${sandbox.driver}_read_100kb`, await repeat(() => sandbox.files({ action: 'read', path: 'file', bytesMax: 200_000 })), emit)
