@@ -153,6 +153,11 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .action((sandbox: string, options: Shared & { limit: number }) =>
       act(options, async (invocation) => (await load()).listConnections(invocation, sandbox, options)),
     )
+  withServer(sandboxes.command('watch'))
+    .description('what changes in a folder and below it, until Ctrl-C')
+    .argument('<sandbox>', 'or sandbox:path')
+    .addHelpText('after', examples('npx longhaul sandboxes watch work', 'npx longhaul sandboxes watch work:data --json'))
+    .action((place: string, options: Shared) => act(options, async (invocation) => (await load()).watchFolder(invocation, place), 'graceful'))
   withServer(sandboxes.command('link'))
     .description('an address that shows what listens on a port inside')
     .argument('<sandbox>')

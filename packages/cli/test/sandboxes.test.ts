@@ -25,11 +25,14 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]()
   rmSync(folder, { recursive: true })
 })
-const cli = async (args: string[], stdin?: string) => {
+/** What the last command has printed so far. */
+let seen = ''
+const cli = async (args: string[], stdin?: string, interrupt?: AbortController) => {
   const { exit, out, err } = await command({ url: server.url() }, ['sandboxes', ...args], {
     env: { LONGHAUL_API_KEY: server.key() },
     folder,
     ...(stdin !== undefined && { stdin }),
+    ...(interrupt && { interrupt, onOut: (out) => (seen = out) }),
   })
   return { exit, out, err }
 }
@@ -55,6 +58,14 @@ test.skipIf(!isReal)('the command line makes, runs, copies, lists, snapshots, fo
   expect(await cli(['fork', 'cli', '--name', 'cli-2'])).toMatchObject({ exit: 0 })
   expect((await cli(['exec', 'cli-2', 'cat one.txt'])).out).toBe('one\n')
   expect(await cli(['exec', '-i', 'cli', '--', 'head', '-c', '3'], 'x'.repeat(3_000_000))).toMatchObject({ exit: 0, out: 'xxx' })
+  const watching = new AbortController()
+  const watched = cli(['watch', 'cli', '--json'], undefined, watching)
+  await vi.waitFor(async () => {
+    await cli(['exec', 'cli', 'echo > watched'])
+    expect(seen).toContain('"watched"')
+  }, 20_000)
+  watching.abort()
+  await watched
   expect((await cli(['link', 'cli', '8000'])).out).toMatch(/^http:\/\/.+\/preview\/[\w-]+\.[\w-]+\/\n$/)
   const detached = await cli(['exec', 'cli', '--detach', '--json', 'echo later; sleep 600'])
   const { id } = JSON.parse(detached.out) as { id: string }

@@ -105,6 +105,7 @@ export {
   startRun,
 } from './runs.ts'
 export {
+  FileChanges,
   OutputPiece,
   SandboxInfo,
   SandboxLimitsInput,
@@ -132,6 +133,7 @@ export {
   snapshotSandbox,
   startProcess,
   stopSandbox,
+  watchFiles,
   writeFiles,
 } from './sandbox-service.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'

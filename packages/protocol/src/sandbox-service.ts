@@ -195,8 +195,8 @@ export const giveInput = operation({
   input: z.strictObject({
     sandboxId,
     processId: z.uuid(),
-    /** At most a million bytes. */
-    base64: z.string().max(1_400_000).default(''),
+    /** At most half a million bytes. */
+    base64: z.string().max(700_000).default(''),
     isEnd: z.boolean().default(false),
   }),
   output: SandboxProcess,
@@ -242,6 +242,24 @@ export const listFiles = operation({
   permission: 'sandboxes:read',
   input: z.strictObject({ sandboxId, path: path.default('.') }),
   output: FilesResult.options[2].omit({ action: true }),
+})
+
+export const FileChanges = z.object({
+  /** Paths in the folder. */
+  items: z.array(z.object({ path: z.string(), change: z.enum(['changed', 'removed']) })),
+  /** There was more than could be told: whoever needs to know looks again. */
+  isPartial: z.boolean(),
+})
+export type FileChanges = z.infer<typeof FileChanges>
+
+export const watchFiles = operation({
+  id: 'sandboxes.watch',
+  summary:
+    'What changes in a folder and below it, from now on: the first changes within `waitMs`, if there are any. With `Accept: text/event-stream` all of them, until the connection ends.',
+  http: ['GET', '/v1/sandboxes/{sandboxId}/files/changes'],
+  permission: 'sandboxes:read',
+  input: z.strictObject({ sandboxId, path: path.default('.'), waitMs: z.coerce.number().int().min(1).max(30_000).default(10_000) }),
+  output: FileChanges,
 })
 
 export const snapshotSandbox = operation({
@@ -356,6 +374,7 @@ export const sandboxOperations = [
   writeFiles,
   readFile,
   listFiles,
+  watchFiles,
   snapshotSandbox,
   forkSandbox,
   setSandboxEgress,

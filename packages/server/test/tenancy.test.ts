@@ -88,10 +88,10 @@ const snapshotOf = async (name: string): Promise<void> => {
     insert into snapshots (tenant_id, id, name, owner_id, sandbox_id, is_internal, limits, bytes, digest)
     values ('acme', ${newId()}, ${name}, ${newId()}, ${newId()}, false, '{}', 1, 'none') on conflict do nothing`)
 }
-/** What needs a tool server, which the tests of `tools` have. */
-const lacking = new Set(['tools.approve'])
+/** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
+const lacking = new Set(['tools.approve', 'sandboxes.input'])
 /** What has no service behind it here, so that not even its owner gets it. */
-const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork'])
+const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
   async request(acme) {
     await acme.ask('POST', '/v1/routes', { name, targets: [{ model: 'openai/gpt-5' }] })
@@ -186,8 +186,9 @@ const cases: Record<string, Case> = {
   'sandboxes.start': ofBox('POST', () => '/processes', { script: 'true' }),
   'sandboxes.processes': ofBox('GET', () => '/processes'),
   'sandboxes.output': ofBox('GET', (made) => `/processes/${made.process}/output`),
+  'sandboxes.watch': ofBox('GET', () => '/files/changes?waitMs=1'),
   'sandboxes.link': ofBox('POST', () => '/links', { port: 80 }),
-  'sandboxes.input': ofBox('POST', (made) => `/processes/${made.process}/input`, {}),
+  'sandboxes.input': ofBox('POST', () => `/processes/${newId()}/input`, {}),
   'sandboxes.kill': ofBox('POST', (made) => `/processes/${made.process}/kill`, {}),
   'sandboxes.write': ofBox('POST', () => '/files', { files: [{ path: 'a', base64: '' }] }),
   'sandboxes.read': ofBox('GET', () => '/files/content?path=canary'),

@@ -1,5 +1,5 @@
 import { type EgressRule, EgressRule as EgressRuleSchema, type SandboxInfo, type SandboxProcess, sandboxStates } from '@longhaul/protocol'
-import { followProcess, runCommand } from '@longhaul/sdk/client'
+import { followProcess, runCommand, watchFiles } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
@@ -154,8 +154,7 @@ async function findProcess(invocation: Invocation, sandboxId: string, given: str
 }
 
 export async function listFiles(invocation: Invocation, place: string): Promise<number> {
-  const at = place.indexOf(':')
-  const [sandboxId, path] = at < 0 ? [place, '.'] : [place.slice(0, at), place.slice(at + 1) || '.']
+  const [sandboxId, path] = splitPlace(place)
   const list = await (await invocation.client()).sandboxes.files({ sandboxId, path })
   if (invocation.isJson) invocation.printJson(list)
   else {
@@ -225,6 +224,30 @@ export async function listConnections(invocation: Invocation, sandboxId: string,
     ])
   }
   return exitCodes.done
+}
+
+export async function watchFolder(invocation: Invocation, place: string): Promise<number> {
+  const [sandboxId, path] = splitPlace(place)
+  const { interrupted, stderr } = invocation.world
+  const changes = watchFiles(
+    await invocation.client(),
+    { sandboxId, path },
+    { signal: interrupted, onReady: () => void stderr.write('Watching; Ctrl-C ends it.\n') },
+  )
+  for await (const each of changes) {
+    if (invocation.isJson) {
+      invocation.printJson(each)
+      continue
+    }
+    for (const item of each.items) invocation.terminal.print(`${item.change.padEnd(8)} ${item.path}`)
+    if (each.isPartial) stderr.write('… and more than could be told …\n')
+  }
+  return exitCodes.done
+}
+
+function splitPlace(place: string): [sandboxId: string, path: string] {
+  const at = place.indexOf(':')
+  return at < 0 ? [place, '.'] : [place.slice(0, at), place.slice(at + 1) || '.']
 }
 
 export async function linkPort(invocation: Invocation, sandboxId: string, port: number, { minutes }: { minutes: number }): Promise<number> {

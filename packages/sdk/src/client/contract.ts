@@ -100,6 +100,7 @@ import {
   unsetModel,
   updateTenant,
   verifyAudit,
+  watchFiles,
   writeFiles,
 } from '@longhaul/protocol'
 import type { Operation } from '@longhaul/protocol'
@@ -158,6 +159,7 @@ export const contract = {
     processes: listProcesses,
     output: readOutput,
     input: giveInput,
+    watch: watchFiles,
     link: linkPort,
     kill: killProcess,
     write: writeFiles,

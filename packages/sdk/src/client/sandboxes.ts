@@ -1,5 +1,5 @@
 /** What a sandbox does beyond single requests: output as it comes, and whole folders in and out. */
-import type { OutputPiece, SandboxProcess, startProcess } from '@longhaul/protocol'
+import type { FileChanges, OutputPiece, SandboxProcess, startProcess } from '@longhaul/protocol'
 import { ApiError, isPassing } from './api-error.ts'
 import { type Backoff, defaultBackoff, delayMsAfter, pause } from './backoff.ts'
 import { type Client, whyLost } from './client.ts'
@@ -63,6 +63,20 @@ async function* connect(
 ): AsyncGenerator<Frame, void, void> {
   const headers = { accept: 'text/event-stream', ...(last >= 0 ? { 'last-event-id': String(last) } : {}) }
   const path = `/v1/sandboxes/${encodeURIComponent(sandboxId)}/processes/${encodeURIComponent(id)}/output`
+  // The server checked each against the schema before it sent it.
+  for await (const { event, data } of eventsOf(client, path, headers, signal)) {
+    if (event === 'output') yield JSON.parse(data) as OutputPiece
+    else if (event === 'dropped') yield { dropped: (JSON.parse(data) as { count: number }).count }
+    else if (event === 'end') yield { end: JSON.parse(data) as SandboxProcess }
+  }
+}
+
+async function* eventsOf(
+  client: Client,
+  path: string,
+  headers: Record<string, string>,
+  signal?: AbortSignal,
+): AsyncGenerator<{ event: string; data: string }, void> {
   const response = await client.request(path, { headers, signal })
   if (!response.body) throw new ApiError('internal', `${client.url} did not answer with an event stream. Is it a Longhaul server?`)
   const parser = eventStreamParser()
@@ -73,15 +87,53 @@ async function* connect(
         throw new ApiError('unavailable', whyLost(cause), { cause })
       })
       if (done) return
-      // The server checked each against the schema before it sent it.
-      for (const { event, data } of parser.push(value)) {
-        if (event === 'output') yield JSON.parse(data) as OutputPiece
-        else if (event === 'dropped') yield { dropped: (JSON.parse(data) as { count: number }).count }
-        else if (event === 'end') yield { end: JSON.parse(data) as SandboxProcess }
-      }
+      yield* parser.push(value)
     }
   } finally {
     await reader.cancel().catch(() => {}) // It may have ended by itself.
+  }
+}
+
+export type WatchFilesOptions = Omit<FollowOptions, 'after'> & {
+  /** From now on every change is told. */
+  onReady?(): void
+}
+
+/**
+ * What changes in a folder and below it, without an end of its own. Reconnects by itself; what happened meanwhile is told as `isPartial`. Throws an `ApiError` for what
+ * repeating does not mend and when it gives up, and the signal's reason when aborted.
+ */
+export async function* watchFiles(
+  client: Client,
+  { sandboxId, path = '.' }: { sandboxId: string; path?: string },
+  { signal, giveUpAfterMs = 60_000, backoff = defaultBackoff, onReady }: WatchFilesOptions = {},
+): AsyncGenerator<FileChanges, never, void> {
+  const address = `/v1/sandboxes/${encodeURIComponent(sandboxId)}/files/changes?path=${encodeURIComponent(path)}`
+  let failures = 0
+  let lostAt = performance.now()
+  let wasReady = false
+  for (;;) {
+    let problem: ApiError
+    try {
+      for await (const { event, data } of eventsOf(client, address, { accept: 'text/event-stream' }, signal)) {
+        failures = 0
+        lostAt = performance.now()
+        if (event === 'changes') yield JSON.parse(data) as FileChanges // The server checked it.
+        if (event !== 'ready') continue
+        if (wasReady) yield { items: [], isPartial: true }
+        else onReady?.()
+        wasReady = true
+      }
+      problem = new ApiError('unavailable', 'the server ended the stream')
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!(error instanceof ApiError) || !isPassing(error)) throw error
+      problem = error
+    }
+    signal?.throwIfAborted()
+    const retryInMs = delayMsAfter(++failures, backoff, problem)
+    if (performance.now() - lostAt + retryInMs > giveUpAfterMs) throw problem
+    await pause(retryInMs, signal)
   }
 }
 
@@ -91,7 +143,7 @@ export type RunOptions = FollowOptions & {
   input?: AsyncIterable<Uint8Array | string>
 }
 
-const inputPieceBytes = 1_000_000
+const inputPieceBytes = 500_000
 
 /** Starts a command, passes on what it writes, and returns how it ended. When the signal aborts, the command is killed. */
 export async function runCommand(

@@ -85,6 +85,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'sandboxes.start': ['POST', '/v1/sandboxes/work/processes', { cmd: 'true', args: [] }],
   'sandboxes.processes': ['GET', '/v1/sandboxes/work/processes'],
   'sandboxes.output': ['GET', `/v1/sandboxes/work/processes/${processId}/output?after=3`],
+  'sandboxes.watch': ['GET', '/v1/sandboxes/work/files/changes?waitMs=1'],
   'sandboxes.link': ['POST', '/v1/sandboxes/work/links', { port: 80 }],
   'sandboxes.input': ['POST', `/v1/sandboxes/work/processes/${processId}/input`],
   'sandboxes.kill': ['POST', `/v1/sandboxes/work/processes/${processId}/kill`],

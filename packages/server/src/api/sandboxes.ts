@@ -20,11 +20,13 @@ import {
   snapshotSandbox,
   startProcess,
   stopSandbox,
+  watchFiles,
   writeFiles,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
 import { AppError, type Log, wallClock } from '../kernel/index.ts'
 import type { SandboxCaller, SandboxService } from '../sandbox/index.ts'
+import { firstChanges, streamChanges } from './changes.ts'
 import { type Implementation, implement } from './implement.ts'
 import { streamOutput } from './output-stream.ts'
 import { type Links, previewPath } from './previews.ts'
@@ -68,6 +70,11 @@ export function sandboxImplementations({
       only(await sandboxes.files(caller, sandboxId, { action: 'read', path, bytesMax }), 'read'),
     ),
     implement(listFiles, async (caller, { sandboxId, path }) => only(await sandboxes.files(caller, sandboxId, { action: 'list', path }), 'list')),
+    implement(
+      watchFiles,
+      (caller, { sandboxId, path, waitMs }) => firstChanges((options) => sandboxes.watch(caller, sandboxId, path, options), waitMs),
+      (caller, { sandboxId, path }) => streamChanges((options) => sandboxes.watch(caller, sandboxId, path, options), { stopping, log }),
+    ),
     implement(snapshotSandbox, (caller, { sandboxId, name }) => sandboxes.snapshot(caller, sandboxId, name)),
     implement(forkSandbox, (caller, { sandboxId, ...input }) => sandboxes.fork(caller, sandboxId, input)),
     implement(setSandboxEgress, (caller, { sandboxId, egress }) => sandboxes.setEgress(caller, sandboxId, egress)),

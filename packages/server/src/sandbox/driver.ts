@@ -61,6 +61,10 @@ export type SandboxStats = {
   fileCount: number
 }
 
+/** `isPartial`: there was more than could be told; whoever needs to know looks again. */
+export type Changes = { items: { path: string; change: 'changed' | 'removed' }[]; isPartial: boolean }
+export type WatchOptions = { signal: AbortSignal; onReady(): void; onChanges(changes: Changes): void }
+
 /** A way out: the proxy's socket lies in `folder`, which is shown inside, read-only, at `egressPath`. */
 export type EgressDoor = { folder: string; open(env: Record<string, string>): void; close(): void }
 
@@ -86,6 +90,8 @@ export type Sandbox = {
   readonly trees?: Trees
   /** Absent where nothing inside could use a network. While it is open, commands get its variables and find the proxy at 127.0.0.1:3128. */
   readonly egress?: EgressDoor
+  /** Tells what changes in a folder and below it, by paths in it, until `signal` aborts. Absent where nothing can be heard. */
+  watch?(path: string, options: WatchOptions): Promise<void>
   /** A connection to what listens on this port inside. Absent where nothing inside could listen. */
   connect?(port: number): Promise<Duplex>
   /** Ends every process of it. The workspace stays. */

@@ -18,7 +18,7 @@ import type { Audience, Db } from '../db/index.ts'
 import { AppError, type Log, StepFailure, newId } from '../kernel/index.ts'
 import type { Archives } from './archives.ts'
 import { listConnections } from './connection-store.ts'
-import type { TreeStream } from './driver.ts'
+import type { TreeStream, WatchOptions } from './driver.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import { defaultLimits } from './limits.ts'
 import { type Live, type LiveSandboxes, noteDisk } from './live.ts'
@@ -67,6 +67,8 @@ export type SandboxService = {
   setEgress(caller: SandboxCaller, sandbox: string, egress: Egress | null): Promise<SandboxInfo>
   connections(caller: SandboxCaller, sandbox: string, page: Page): Promise<PageOf<EgressConnection>>
   stats(caller: SandboxCaller, sandbox: string): Promise<Stats>
+  /** Tells what changes in a folder until `signal` aborts. The sandbox is in use meanwhile. */
+  watch(caller: SandboxCaller, sandbox: string, path: string, options: WatchOptions): Promise<void>
   /** A connection to a port inside, which keeps the sandbox in use while it is open. */
   connect(caller: Pick<SandboxCaller, 'tenantId'>, sandbox: string, port: number): Promise<Duplex>
   stop(caller: SandboxCaller, sandbox: string): Promise<SandboxInfo>
@@ -247,6 +249,12 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
         const { memoryBytes = null, cpuMs = null, processCount = null, ...rest } = await each.sandbox.stats()
         const egress = each.proxy?.used() ?? { bytes: row.egressBytes, requests: row.egressRequests }
         return { ...rest, memoryBytes, cpuMs, processCount, egressBytes: egress.bytes, egressRequests: egress.requests }
+      }),
+    watch: (caller, sandbox, path, options) =>
+      use(caller, sandbox, async (each) => {
+        if (!each.sandbox.watch)
+          throw new AppError('unavailable', 'The virtual shell tells nothing of its files. That needs the driver bwrap: apt-get install bubblewrap.')
+        await each.sandbox.watch(insideWorkspace(path), options)
       }),
     connect(caller, sandbox, port) {
       const opened = Promise.withResolvers<Duplex>()

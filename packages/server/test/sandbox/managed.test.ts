@@ -88,6 +88,46 @@ test.skipIf(!isReal)('a command reads what it is given while it runs, at its own
   await expect(give(plain.id, 'x')).rejects.toMatchObject({ code: 'invalid' })
 })
 
+test.skipIf(!isReal)('whoever watches a folder hears what changes in it and below it, and nothing else', async () => {
+  await using bed = await openManagedBed()
+  const [caller, foreign] = [makeCaller(), makeCaller('other')]
+  const { id } = await create(bed, caller)
+  await script(bed, caller, id, 'mkdir -p in/deep out; echo old > in/gone; ln -s /etc in/away')
+  const end = new AbortController()
+  const heard = new Map<string, string>()
+  let isPartial = false
+  const ready = Promise.withResolvers<void>()
+  const onChanges = (changes: { items: { path: string; change: string }[]; isPartial: boolean }) => {
+    for (const { path, change } of changes.items) heard.set(path, change)
+    isPartial ||= changes.isPartial
+  }
+  const watching = bed.service.watch(caller, id, 'in', { signal: end.signal, onReady: ready.resolve, onChanges })
+  await ready.promise
+  await script(bed, caller, id, 'echo x > in/new; echo y > in/deep/file; rm in/gone; echo z > out/file; mkdir in/later; sleep 0.2; echo > "in/later/odd\nname"')
+  await until(
+    async () => Object.fromEntries(heard),
+    (found) => 'later/odd\nname' in found || Object.keys(found).some((path) => path.startsWith('later/odd')),
+  )
+  expect(heard.get('new')).toBe('changed')
+  expect(heard.get('deep/file')).toBe('changed')
+  expect(heard.get('gone')).toBe('removed')
+  expect([...heard.keys()].filter((path) => path.includes('out') || path.startsWith('away/'))).toEqual([])
+  expect(isPartial).toBe(false)
+  // Thousands at once are told, or it is told that there was more.
+  await script(bed, caller, id, 'cd in; seq 5000 | xargs touch')
+  await until(
+    async () => Array.from({ length: 5_000 }, (_, i) => heard.get(String(i + 1))).filter(Boolean).length,
+    (count) => count === 5_000 || isPartial,
+  )
+  expect((await script(bed, caller, id, 'echo works')).stdout).toBe('works\n')
+  end.abort()
+  await watching
+  const options = { signal: new AbortController().signal, onReady() {}, onChanges }
+  await expect(bed.service.watch(caller, id, 'not-there', options)).rejects.toMatchObject({ code: 'not_found' })
+  await expect(bed.service.watch(caller, id, '../..', options)).rejects.toMatchObject({ code: 'invalid' })
+  await expect(bed.service.watch(foreign, id, 'in', options)).rejects.toMatchObject({ code: 'not_found' })
+})
+
 test.skipIf(!isReal)('another tenant, and a limited key beside its own, find nothing', async () => {
   await using bed = await openManagedBed()
   const [owner, limited, foreign] = [makeCaller(), makeCaller('acme', true), makeCaller('other')]

@@ -86,6 +86,7 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     processes: called('sandboxes.processes', [process]),
     readOutput: called('sandboxes.output', { process, items: [{ seq: 0, stream: 'stdout', text: 'x', ...hidden }], droppedCount: 0, ...hidden }),
     waitForOutput: called('sandboxes.wait', undefined),
+    watch: async (caller, sandbox, path) => void (await called('sandboxes.watch', undefined)(caller, sandbox, path)),
     giveInput: called('sandboxes.input', process),
     connect: () => Promise.reject(new Error('No sandbox is there.')),
     kill: called('sandboxes.kill', process),

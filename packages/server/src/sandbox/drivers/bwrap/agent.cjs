@@ -78,7 +78,7 @@ process.stdin.on('data', (bytes) => {
 function receive(kind, id, payload) {
   if (kind !== message) return active.get(id)?.receive(kind, payload)
   const request = JSON.parse(payload.toString())
-  const handle = { exec, go, kill, close, dial, more, write, read, list }[request.do]
+  const handle = { exec, go, kill, close, dial, more, watch, write, read, list }[request.do]
   try {
     Promise.resolve(handle(id, request)).catch((error) => fail(id, error))
   } catch (error) {
@@ -126,13 +126,14 @@ const spareAfterMs = 30
 const spareLineMax = 2048
 let spare
 let spareTimer
+const isCommandRunning = () => [...active.values()].some(({ child }) => child)
 function planSpare() {
   clearTimeout(spareTimer)
-  if (settings.isGated && !spare && active.size === 0) spareTimer = setTimeout(makeSpare, spareAfterMs)
+  if (settings.isGated && !spare && !isCommandRunning()) spareTimer = setTimeout(makeSpare, spareAfterMs)
 }
 
 function makeSpare() {
-  if (active.size > 0 || spare || freeSlots.length === 0) return
+  if (isCommandRunning() || spare || freeSlots.length === 0) return
   const slot = openSlot('spare', undefined)
   try {
     const child = spawn('/bin/sh', ['-c', spareGate], {
@@ -518,6 +519,112 @@ async function read(id, request) {
     tell(id, { event: 'done', bytes: size, isTruncated })
   } finally {
     fs.closeSync(descriptor)
+  }
+}
+
+/** Changes in one message to the server, and in one round; what is more is told as such. */
+const changesMax = 1_000
+const changesBytes = 12_288
+const gatherMs = 50
+const watchesMax = 8
+/** Folders of one watch. Node's own recursive watch opens one for each file, and a thousand files at once hold it up for seconds. */
+const foldersMax = 2_000
+/** What changes in a folder and below it, gathered for a moment, each path once. */
+function watch(id, request) {
+  if (!fs.statSync(request.path).isDirectory()) throw refuse('ENOTDIR', `${request.path} is not a folder.`)
+  if ([...active.values()].filter(({ isWatch }) => isWatch).length >= watchesMax)
+    throw refuse('EMFILE', `${watchesMax} watches are open in this sandbox already.`)
+  const changed = new Set()
+  let isPartial = false
+  let timer
+  const plan = () => (timer ??= setTimeout(tellChanges, gatherMs))
+  const note = (name) => {
+    if (changed.size < changesMax) changed.add(name)
+    else isPartial = true
+    plan()
+  }
+  /** By their paths in the watched folder, which itself is ''. */
+  const folders = new Map()
+  const add = (folder, isNew) => {
+    if (folders.has(folder)) return
+    if (folders.size >= foldersMax) {
+      isPartial = true
+      return plan()
+    }
+    const at = path.join(request.path, folder)
+    const watcher = fs.watch(at, (kind, name) => {
+      const changedPath = path.join(folder, String(name))
+      note(changedPath)
+      if (kind === 'rename') look(changedPath)
+    })
+    watcher.on('error', () => remove(folder)) // It is gone.
+    folders.set(folder, watcher)
+    for (const entry of fs.readdirSync(at, { withFileTypes: true })) {
+      const inside = path.join(folder, entry.name)
+      if (isNew) note(inside) // It may have been there before we listened.
+      if (entry.isDirectory()) tryTo(() => add(inside, isNew))
+    }
+  }
+  const remove = (folder) => {
+    for (const [each, watcher] of folders) {
+      if (each !== folder && !each.startsWith(`${folder}/`)) continue
+      watcher.close()
+      folders.delete(each)
+    }
+  }
+  /** A link is no folder: what it leads to is not watched. */
+  const look = (name) =>
+    tryTo(() => {
+      const info = fs.lstatSync(path.join(request.path, name), { throwIfNoEntry: false })
+      if (info?.isDirectory()) add(name, true)
+      else if (folders.has(name)) remove(name)
+    })
+  add('', false)
+
+  function tellChanges() {
+    timer = undefined
+    if (process.stdout.writableNeedDrain) return plan()
+    let items = []
+    let bytes = 0
+    const flush = (isLast) => {
+      send(data, id, Buffer.from(JSON.stringify({ items, isPartial: isLast && isPartial })))
+      items = []
+      bytes = 0
+    }
+    for (const name of changed) {
+      items.push([name, isThere(path.join(request.path, name)) ? 'changed' : 'removed'])
+      bytes += Buffer.byteLength(name)
+      if (bytes > changesBytes) flush(false)
+    }
+    flush(true)
+    changed.clear()
+    isPartial = false
+  }
+
+  active.set(id, {
+    isWatch: true,
+    receive() {},
+    cleanUp() {
+      clearTimeout(timer)
+      for (const watcher of folders.values()) watcher.close()
+    },
+  })
+  tell(id, { event: 'started' })
+}
+
+function tryTo(act) {
+  try {
+    act()
+  } catch {
+    // It changed again meanwhile, or is closed to us.
+  }
+}
+
+function isThere(file) {
+  try {
+    return fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false // The way to it is gone, or closed.
   }
 }
 

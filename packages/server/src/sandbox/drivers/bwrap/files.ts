@@ -64,7 +64,7 @@ async function ask(host: FilesHost, message: object, bytesMax: number, content?:
   }
 }
 
-function explain({ code, message }: { code: string; message: string }): Error {
+export function explain({ code, message }: { code: string; message: string }): Error {
   if (code === 'ENOENT' || code === 'ENOTDIR') return failure('not_found', message)
   if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG' || code === 'EMFILE') return failure('over_limit', message)
   if (code === 'EACCES' || code === 'EPERM' || code === 'EROFS') return failure('not_permitted', message)

@@ -14,6 +14,7 @@ import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { dial } from './dial.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
 import { transferFiles } from './files.ts'
+import { watch } from './watch.ts'
 import { type TreePlace, copyTree, packTree, unpackTree } from './tree.ts'
 
 export type BwrapSandboxOptions = {
@@ -317,6 +318,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     files,
     stats,
     connect,
+    watch: (path, options) => withAgent(({ client }) => watch(client, path, options)),
     trees,
     egress: { folder: join(place.folder, 'egress'), open: (env) => (egressEnv = env), close: () => (egressEnv = undefined) },
     stop,
