@@ -81,8 +81,7 @@ async function perform(sandboxes: Sandboxes, sandbox: Sandbox, index: number): P
   if (kind === 3) {
     await sh('echo copied > note')
     const target = await sandboxes.open(`leak-${index}-fork`)
-    const tree = await sandbox.trees?.pack('/workspace', true)
-    if (tree) await target.trees?.unpack('/workspace', tree.stream)
+    if (sandbox.trees) await target.trees?.copyFrom(sandbox.trees)
     const { stdout } = await target.exec({ script: 'cat note', timeoutMs: 20_000 }, { signal: never })
     await target.destroy()
     return stdout === 'copied\n' ? 'forked' : 'wrong: no copy'
