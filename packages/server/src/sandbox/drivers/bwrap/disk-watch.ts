@@ -6,6 +6,8 @@ import type { Tools } from './runtime.ts'
 
 const run = promisify(execFile)
 
+const opensMax = 5
+
 export type DiskUse = { bytes: number; files: number }
 
 /** Which limit a workspace has passed and is still growing over, or undefined: whoever cleans up is left in peace. */
@@ -24,13 +26,14 @@ export function passedLimit(before: DiskUse | undefined, now: DiskUse, limits: S
  * `open` opens folders that the sandbox closed to hide what is in them; it runs inside, where links lead nowhere.
  */
 export async function measureDisk(tools: Tools, folder: string, open: () => Promise<void>): Promise<DiskUse> {
-  const measure = async () => ({ bytes: await du(tools, ['-B1', folder]), files: await du(tools, ['--inodes', folder]) })
-  try {
-    return await measure()
-  } catch (error) {
-    if (!(error instanceof ClosedFolder)) throw error
-    await open()
-    return measure()
+  for (let tries = 0; ; tries++) {
+    try {
+      return { bytes: await du(tools, ['-B1', folder]), files: await du(tools, ['--inodes', folder]) }
+    } catch (error) {
+      // A command may close one folder after the other; one that does nothing else cannot be measured.
+      if (!(error instanceof ClosedFolder) || tries === opensMax) throw error
+      await open()
+    }
   }
 }
 
