@@ -30,7 +30,14 @@ export const AnswerPart = z.discriminatedUnion('type', [TablePart, FilePart])
 export type AnswerPart = z.infer<typeof AnswerPart>
 
 /** The output of an LLM agent's run. A durable function may return anything instead. */
-export const Answer = z.object({ text: z.string(), parts: z.array(AnswerPart), model: z.string(), usage: Usage })
+export const Answer = z.object({
+  text: z.string(),
+  /** The answer in the shape that the agent declares (`output`). */
+  output: JsonValue.optional(),
+  parts: z.array(AnswerPart),
+  model: z.string(),
+  usage: Usage,
+})
 export type Answer = z.infer<typeof Answer>
 
 /** What a tool returns: `output` is for the model, `parts` are for the person who asked. */

@@ -2,7 +2,7 @@ export { Agent, AgentManifest, ToolSummary, VersionName, agentOperations, getAge
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
-export { ChildEnd, ChildRequest, ChildStarted } from './children.ts'
+export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
 export {
   Connection,
   ConnectionName,

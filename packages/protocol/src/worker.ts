@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AgentManifest } from './agents.ts'
+import { PartName } from './children.ts'
 import { Failure } from './errors.ts'
 import { Decider, Effect, OpPath, StepKind } from './events.ts'
 import { Message } from './models.ts'
@@ -50,6 +51,10 @@ export const ServerFrame = z.discriminatedUnion('type', [
     input: JsonValue,
     asker: Asker,
     session: z.string().nullable(),
+    /** Which subagent of the version it is a run of. Absent: the agent itself. */
+    part: PartName.optional(),
+    /** What the run's model calls may cost, as the run that started it has it. */
+    costUsdMax: z.number().min(0).optional(),
     messages: z.array(Message),
     createdAt: z.iso.datetime(),
     historyLength: z.number().int(),
