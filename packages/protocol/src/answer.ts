@@ -40,6 +40,14 @@ export const Answer = z.object({
 })
 export type Answer = z.infer<typeof Answer>
 
+/** Whose words a result holds: ours, or of somebody whom nobody of ours has checked. */
+export const resultSources = ['own', 'tool_server', 'web'] as const
+
 /** What a tool returns: `output` is for the model, `parts` are for the person who asked. */
-export const ToolResult = z.object({ output: JsonValue, parts: z.array(AnswerPart).default([]) })
+export const ToolResult = z.object({
+  output: JsonValue,
+  parts: z.array(AnswerPart).default([]),
+  /** Whose words it holds, where those are not our own. */
+  source: z.enum(resultSources).optional(),
+})
 export type ToolResult = z.infer<typeof ToolResult>

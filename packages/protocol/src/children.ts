@@ -25,10 +25,13 @@ export type ChildRequest = z.infer<typeof ChildRequest>
 export const ChildStarted = z.object({ runId: z.uuid() })
 export type ChildStarted = z.infer<typeof ChildStarted>
 
+/** Whose words it has read: its parent has read them with what it comes to. */
+const labels = z.array(z.string()).optional()
+
 /** How a child ended: data for its parent, whatever it is. `runId` is the run that was started, also when it continued as others. */
 export const ChildEnd = z.discriminatedUnion('state', [
-  z.object({ runId: z.uuid(), state: z.literal('completed'), output: JsonValue }),
-  z.object({ runId: z.uuid(), state: z.literal('failed'), failure: Failure }),
+  z.object({ runId: z.uuid(), state: z.literal('completed'), output: JsonValue, labels }),
+  z.object({ runId: z.uuid(), state: z.literal('failed'), failure: Failure, labels }),
   z.object({ runId: z.uuid(), state: z.literal('cancelled') }),
 ])
 export type ChildEnd = z.infer<typeof ChildEnd>

@@ -64,7 +64,14 @@ export const ServerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('op.completed'), run, op: OpPath, output: JsonValue.optional() }),
   z.object({ type: z.literal('op.failed'), run, op: OpPath, failure: Failure }),
   /** The intent is recorded: go ahead and execute the tool. */
-  z.object({ type: z.literal('op.begun'), run, op: OpPath }),
+  z.object({
+    type: z.literal('op.begun'),
+    run,
+    op: OpPath,
+    /** Limits of this call that are narrower than its code's own may be. */
+    timeoutMs: z.number().int().optional(),
+    resultCharactersMax: z.number().int().optional(),
+  }),
   /** The failure is recorded; try again after the delay. */
   z.object({ type: z.literal('op.retry'), run, op: OpPath, attempt: z.number().int(), delayMs: z.number() }),
   /** Forget the run without a word: it waits and gave its place back, or was cancelled, or is another's now. */

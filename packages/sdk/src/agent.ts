@@ -146,6 +146,10 @@ export type Tool<Input extends z.ZodType = z.ZodType> = {
    * A tool that declares nothing fails when it was interrupted: the model is told that it may have taken effect.
    */
   effect?: Effect
+  /** How often a call that failed is tried again before the model is told. Default: never. Not for a `write`, nor for a tool that declares nothing. */
+  retry?: Partial<RetryPolicy>
+  /** Its results hold words of people and programs outside: what the run does afterwards may be held against policies that ask for this. */
+  isOutside?: boolean
   /** Of a `write`: finds out whether a call took effect whose end is not known. Must only read. Without it a person decides. */
   check?(input: z.output<Input>, about: CheckContext): Promise<Checked<Json | Shown>> | Checked<Json | Shown>
   run(input: z.output<Input>, ctx: Context): Promise<Json | Shown> | Json | Shown

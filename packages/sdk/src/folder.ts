@@ -10,6 +10,7 @@ import {
   type AgentManifest,
   HostPattern,
   Name,
+  RetryPolicy,
   type ServerTool,
   type ToolDefinition,
   ToolLimits,
@@ -74,10 +75,16 @@ const ToolShape = z
     input: zodSchema,
     timeoutMs: z.number().int().min(1).max(3_600_000),
     effect: z.enum(effects).optional(),
+    retry: RetryPolicy.partial().optional(),
+    isOutside: z.boolean().optional(),
     check: z.custom((value) => value === undefined || typeof value === 'function', 'must be a function').optional(),
     run: z.custom((value) => typeof value === 'function', 'must be a function'),
   })
   .refine(({ effect, check }) => check === undefined || effect === 'write', { path: ['check'], error: 'belongs to a tool whose effect is "write"' })
+  .refine(({ effect, retry }) => retry === undefined || effect === 'none' || effect === 'idempotent', {
+    path: ['retry'],
+    error: 'belongs to a tool whose effect is "none" or "idempotent": any other may have taken effect when it failed',
+  })
 
 /** `folder` is the one that contains `agent/`. */
 export async function loadAgent(folder: string): Promise<LoadedAgent> {

@@ -202,3 +202,63 @@ test('faults of subagents and of the answer’s shape are told with their files'
   expect(problem).toContain('subagents/two/agent.ts: has allowedHosts')
   expect(problem).toContain('subagents/bad name: its name')
 })
+
+test('an operator’s limits of a call are kept where the code has wider ones, and what is cut is recorded so', async () => {
+  const big = tool({ description: 'b', input: z.strictObject({}), run: () => 'x'.repeat(500) })
+  const slow = tool({ description: 's', input: z.strictObject({}), run: () => new Promise(() => {}) })
+  const run = await runAgent(makeAgent({ tools: { big, slow } }), {
+    input: 'x',
+    callLimits: { timeoutMs: 20, resultCharactersMax: 100 },
+    model: [calls(['big', {}], ['slow', {}]), says('ok')],
+  })
+  expect(lastText(run.prompts[1])).toMatch(/x{100}\\n\[400 of 500 characters are left out.*took longer than 0\.02 s/)
+  expect(run.history.find(({ name }) => name === 'big')).toMatchObject({ output: { output: expect.stringMatching(/^x{100}\n\[400/) } })
+})
+
+test('a tool that may be repeated is tried again before the model is told, and one that declares nothing is not', async () => {
+  let tries = 0
+  const run = () => (++tries < 3 ? Promise.reject(new Error('busy')) : Promise.resolve('there'))
+  const flaky = { description: 'f', input: z.strictObject({}), run }
+  const model = () => [calls(['flaky', {}]), says('ok')]
+  const repeated = await runAgent(makeAgent({ tools: { flaky: tool({ ...flaky, effect: 'none', retry: { attemptsMax: 3, delayMsMin: 1 } }) } }), {
+    input: 'x',
+    model: model(),
+  })
+  expect([tries, lastText(repeated.prompts[1])]).toEqual([3, expect.stringContaining('there')])
+  tries = 0
+  const once = await runAgent(makeAgent({ tools: { flaky: tool(flaky) } }), { input: 'x', model: model() })
+  expect([tries, lastText(once.prompts[1])]).toEqual([1, expect.stringContaining('flaky failed: busy')])
+})
+
+test('what a tool brings from outside is recorded as that', async () => {
+  const inbox = tool({ description: 'i', input: z.strictObject({}), isOutside: true, run: () => 'Dear all' })
+  const run = await runAgent(makeAgent({ tools: { inbox } }), { input: 'x', model: [calls(['inbox', {}]), says('ok')] })
+  expect(run.history.find(({ name }) => name === 'inbox')).toMatchObject({ output: { output: 'Dear all', source: 'tool_server' } })
+})
+
+test.each([
+  [true, 'sent to ann'],
+  [false, 'A person did not allow this call of mail__send. They said: not her'],
+])('a call that a person may allow is put to one with its exact arguments: %s', async (approved, told) => {
+  await using made = await makeAgentFolder(
+    {
+      'agent/agent.ts': `import { agent } from '@longhaul/sdk'\nexport default agent({ description: 'x', stockTools: [] })`,
+      'agent/connections/mail.json': '{ "kind": "mcp", "url": "https://mail.example/mcp" }',
+    },
+    { isInstalled: true },
+  )
+  let isAllowed = false
+  const asked: unknown[] = []
+  const run = await runAgent(made.folder, {
+    input: 'x',
+    connected: [{ connection: 'mail', name: 'mail__send', description: 'sends', inputSchema: { type: 'object' } }],
+    call: (_, input) => {
+      if (!isAllowed) throw new StepFailed(failure('needs_approval', 'forbidden by the policy sending'))
+      return `sent to ${(input as { to: string }).to}`
+    },
+    approve: (title, detail) => (asked.push(title, detail), (isAllowed = approved), { approved, comment: 'not her' }),
+    model: [calls(['mail__send', { to: 'ann' }]), says('ok')],
+  })
+  expect(asked).toEqual(['Call mail__send?', { tool: 'mail__send', input: { to: 'ann' }, why: 'forbidden by the policy sending' }])
+  expect(lastText(run.prompts[1])).toContain(told)
+})

@@ -167,13 +167,25 @@ async function callTool(
   const parsed = await (entry.tool ?? entry).input?.safeParseAsync(call.input)
   if (parsed?.success === false)
     return wrong(`The arguments do not fit the tool ${call.toolName}, so it was not called:\n${parsed.error.issues.map(describeIssue).join('\n')}`)
-  try {
+  const make = async (): Promise<Called> => {
     const { output, parts }: Pick<CallResult, 'output' | 'parts'> = entry.tool
       ? await ctx[runTool]({ name: call.toolName, tool: entry.tool, input: call.input, parsed: parsed?.data })
       : entry.delegate
         ? await callDelegate(ctx, { delegate: entry.delegate, input: call.input, ...share })
         : await ctx.tool(call.toolName, call.input)
     return { call, output, isError: false, parts }
+  }
+  try {
+    return await make().catch(async (error: unknown) => {
+      if (!isStepFailed(error) || error.failure.code !== 'needs_approval') throw error
+      // The server lets through what a person has allowed: this call with these arguments, once.
+      const { approved, comment } = await ctx.approval(`Call ${call.toolName}?`, {
+        detail: { tool: call.toolName, input: call.input, why: error.failure.message },
+      })
+      return approved
+        ? make()
+        : wrong(`A person did not allow this call of ${call.toolName}.${comment ? ` They said: ${comment}` : ''} Do not try it in another way.`)
+    })
   } catch (error) {
     if (!isStepFailed(error)) throw error
     return wrong(`The tool ${call.toolName} failed: ${error.failure.message}`)

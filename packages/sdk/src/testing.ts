@@ -57,6 +57,8 @@ export type TestOptions = {
   costUsdMax?: number
   /** What is said in the session while the run is under way: called before each turn of the model, from 0. */
   steer?: (turn: number) => string[]
+  /** Limits that an operator has set for its own tools. */
+  callLimits?: { timeoutMs?: number; resultCharactersMax?: number }
   /** What the operator decides about a write that was interrupted. Default: nothing, so that the run waits. */
   decide?: (doubt: Doubt) => Decision | undefined
   /** Executes commands. Default: every command fails and says so. Files are kept in memory, whoever executes. */
@@ -126,6 +128,7 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
     ...(options.agents || options.subagents ? { endOf: endOfChild(options, loaded) } : {}),
     ...(options.decide ? { decide: options.decide } : {}),
     crash: options.crash,
+    callLimits: options.callLimits,
     releasesWhenIdle: options.releasesWhenIdle ?? true,
     ...(options.pick ? { pick: options.pick } : {}),
     ...(options.history ? { history: options.history } : {}),
