@@ -12,7 +12,6 @@ import {
   Name,
   RetryPolicy,
   type ServerTool,
-  type ToolDefinition,
   ToolLimits,
   ToolPattern,
   effects,

@@ -1,6 +1,6 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
 import type { Asker, Destination, EventType, Failure, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
-import { type Audience, type Db, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
+import { type Audience, type Db, type TenantTx, type Tx, isRunFor, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
 export type ClaimedRun = {
