@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import type { Json } from '@longhaul/protocol'
 import { workerEnvironment } from '../packages/server/src/config.ts'
 import { type Db, engineRole, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
-import { type Engine, openEngine } from '../packages/server/src/engine/index.ts'
+import { type Engine, type Executors, openEngine } from '../packages/server/src/engine/index.ts'
 import { silentLog } from '../packages/server/src/kernel/index.ts'
 import { type Workers, openWorkers } from '../packages/server/src/workers/index.ts'
 import type { Line } from './main.ts'
@@ -17,7 +17,7 @@ const resultBytes = 1_000
 const tenantId = 'default'
 const asker = { id: 'bench', name: 'bench', access: { personalData: true } }
 
-type Bed = { db: Db; engine: Engine; workers: Workers; run(input: Json): Promise<void>; ended: Map<string, () => void> }
+export type Bed = { db: Db; engine: Engine; workers: Workers; run(input: Json): Promise<void>; ended: Map<string, () => void> }
 
 export async function engineBench(emit: (line: Line) => void): Promise<void> {
   const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-bench-'))
@@ -55,9 +55,10 @@ export async function engineBench(emit: (line: Line) => void): Promise<void> {
   }
 }
 
-async function open(db: Db, dataDir: string): Promise<Bed> {
+/** An engine with its workers, for runs of an agent of `bench/agents`. */
+export async function open(db: Db, dataDir: string, agent = 'steps', executors: Executors = {}): Promise<Bed> {
   const ended = new Map<string, () => void>()
-  const folder = join(import.meta.dirname, 'agents/steps')
+  const folder = join(import.meta.dirname, 'agents', agent)
   const workers = openWorkers({
     log: silentLog,
     workersPerVersion: 1,
@@ -67,14 +68,14 @@ async function open(db: Db, dataDir: string): Promise<Bed> {
       '--conditions=longhaul-source',
       createRequire(join(import.meta.dirname, '../packages/server/src/server.ts')).resolve('@longhaul/sdk/worker'),
     ],
-    findVersion: async () => ({ tenantId, agent: 'steps', version: 'bench', folder, dataDir }),
+    findVersion: async () => ({ tenantId, agent, version: 'bench', folder, dataDir }),
     onLoaded: () => {},
   })
   const engine = openEngine({
     db,
     log: silentLog,
     leaseMs: 10_000,
-    executors: {},
+    executors,
     toMessages: () => [],
     findVersion: async () => ({ version: 'v1' }),
     execute: workers.execute,
@@ -92,13 +93,13 @@ async function open(db: Db, dataDir: string): Promise<Bed> {
     workers,
     ended,
     async run(input) {
-      const { id } = await engine.startRun({ tenantId, agent: 'steps', version: 'bench', input, asker })
+      const { id } = await engine.startRun({ tenantId, agent, version: 'bench', input, asker })
       await new Promise<void>((resolve) => ended.set(id, resolve))
     },
   }
 }
 
-async function close({ engine, workers }: Bed): Promise<void> {
+export async function close({ engine, workers }: Bed): Promise<void> {
   await engine.stop()
   await workers.stop()
 }

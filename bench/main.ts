@@ -1,5 +1,6 @@
 /** `npm run bench -- <name> [--json]`: measures a part on this machine and prints its figures. */
 import { cpus, totalmem } from 'node:os'
+import { agentsBench } from './agents.ts'
 import { budgetsBench } from './budgets.ts'
 import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
@@ -12,6 +13,7 @@ export type Line = { figure: string; value: number; unit: string; n: number }
 type Bench = (emit: (line: Line) => void) => Promise<void>
 
 const benches: Record<string, Bench> = {
+  agents: agentsBench,
   budgets: budgetsBench,
   engine: engineBench,
   fairness: fairnessBench,

@@ -286,7 +286,7 @@ create table inbox (
   is_taken boolean default false not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   constraint inbox_pkey PRIMARY KEY (id),
-  constraint inbox_kind_check CHECK ((kind = ANY (ARRAY['signal'::text, 'approval'::text, 'cancel'::text, 'retry'::text, 'decision'::text, 'child'::text])))
+  constraint inbox_kind_check CHECK ((kind = ANY (ARRAY['signal'::text, 'approval'::text, 'cancel'::text, 'retry'::text, 'decision'::text, 'child'::text, 'steer'::text])))
 );
 CREATE UNIQUE INDEX inbox_by_idempotency_key ON public.inbox USING btree (run_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX inbox_open ON public.inbox USING btree (run_id, id) WHERE (NOT is_taken);
@@ -486,6 +486,9 @@ create table runs (
   continued_as uuid,
   destinations json,
   is_dismissed boolean default false not null,
+  part text,
+  cost_usd_max double precision,
+  labels json,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);

@@ -1,5 +1,6 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
-import { Command } from 'commander'
+import type { WhenBusy } from '@longhaul/protocol'
+import { Command, Option } from 'commander'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
 import type { LimitOptions } from './commands/tools.ts'
 import { controlCommands } from './control-commands.ts'
@@ -68,6 +69,7 @@ function askCommand(program: Command, act: Act): void {
     .argument('<agent>', 'the agent’s name')
     .argument('<question...>', 'the question; - reads it from standard input')
     .option('--session <name>', 'go on with an earlier conversation, or begin one of this name')
+    .addOption(whenBusyOption())
     .addHelpText(
       'after',
       examples(
@@ -83,14 +85,28 @@ Ctrl-C leaves the run alone: it goes on. The text printed then says how to watch
 Exit codes: 0 answered · 1 the run failed · 2 bad request · 3 no or wrong key · 4 not allowed
   5 no such agent · 8 over a limit · 9 no server · 10 cancelled · 130 left by Ctrl-C`,
     )
-    .action((agent: string, question: string[], options: Shown & { session?: string }) =>
+    .action((agent: string, question: string[], options: Shown & { session?: string; whenBusy?: WhenBusy }) =>
       act(
         options,
-        async (invocation) => (await import('./commands/ask.ts')).ask(invocation, agent, question, { ...followOptions(options), session: options.session }),
+        async (invocation) =>
+          (await import('./commands/ask.ts')).ask(invocation, agent, question, {
+            ...followOptions(options),
+            session: options.session,
+            whenBusy: options.whenBusy,
+          }),
         'graceful',
       ),
     )
 }
+
+/** For what is said in a session while a run of it is under way. */
+const whenBusyOption = () =>
+  new Option('--when-busy <way>', 'while a run of the session is under way: wait for it, tell it, cancel it first, or fail').choices([
+    'queue',
+    'steer',
+    'interrupt',
+    'reject',
+  ] satisfies WhenBusy[])
 
 function runsCommands(program: Command, act: Act): void {
   const runs = program
@@ -127,6 +143,7 @@ function runsCommands(program: Command, act: Act): void {
     .option('--input <json>', 'JSON, @file or - for standard input')
     .option('--namespace <name>', 'the namespace that it counts to')
     .option('--session <name>', 'the session it belongs to')
+    .addOption(whenBusyOption())
     .option('--idempotency-key <key>', 'the same key never starts a second run')
     .option('--webhook <url>', 'post its end there, signed; may be given several times', collect)
     .option('--lane-key <key>', 'wait in a lane of its own with the runs of this key')
@@ -145,6 +162,7 @@ function runsCommands(program: Command, act: Act): void {
           input?: string
           namespace?: string
           session?: string
+          whenBusy?: WhenBusy
           idempotencyKey?: string
           webhook?: string[]
           laneKey?: string
@@ -281,9 +299,10 @@ function approvalsCommands(program: Command, act: Act): void {
     .description('what waits for an answer')
     .option('--state <state>', 'pending, approved, denied, expired or withdrawn')
     .option('--all', 'in any state')
+    .option('--run <run>', 'of this run and the runs that it has started')
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
-    .addHelpText('after', examples('npx longhaul approvals list', 'npx longhaul approvals list --all --json'))
-    .action((options: Shared & { state?: string; all?: boolean; limit: number }) =>
+    .addHelpText('after', examples('npx longhaul approvals list', 'npx longhaul approvals list --run last', 'npx longhaul approvals list --all --json'))
+    .action((options: Shared & { state?: string; all?: boolean; run?: string; limit: number }) =>
       act(options, async (invocation) => (await load()).listApprovals(invocation, options)),
     )
   for (const [verb, approved] of [

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Connection, ConnectionName, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
+import { PartName } from './children.ts'
 import { operation } from './operation.ts'
 import { JsonValue, Name } from './values.ts'
 
@@ -16,6 +17,11 @@ export const AgentManifest = z.object({
   instructions: z.string().nullable(),
   tools: z.array(ToolSummary),
   skills: z.array(z.object({ name: z.string(), description: z.string() })),
+  /** Parts of the agent that it hands tasks to, each in a run of its own. */
+  subagents: z
+    .array(z.object({ name: PartName, description: z.string(), tools: z.array(ToolSummary) }))
+    .max(100)
+    .optional(),
   /** Questions that show what the agent is for. */
   examples: z.array(z.string().max(300)).max(20),
   /** Where more tools come from, which only the server knows. */

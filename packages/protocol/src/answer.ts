@@ -30,9 +30,24 @@ export const AnswerPart = z.discriminatedUnion('type', [TablePart, FilePart])
 export type AnswerPart = z.infer<typeof AnswerPart>
 
 /** The output of an LLM agent's run. A durable function may return anything instead. */
-export const Answer = z.object({ text: z.string(), parts: z.array(AnswerPart), model: z.string(), usage: Usage })
+export const Answer = z.object({
+  text: z.string(),
+  /** The answer in the shape that the agent declares (`output`). */
+  output: JsonValue.optional(),
+  parts: z.array(AnswerPart),
+  model: z.string(),
+  usage: Usage,
+})
 export type Answer = z.infer<typeof Answer>
 
+/** Whose words a result holds: ours, or of somebody whom nobody of ours has checked. */
+export const resultSources = ['own', 'tool_server', 'web'] as const
+
 /** What a tool returns: `output` is for the model, `parts` are for the person who asked. */
-export const ToolResult = z.object({ output: JsonValue, parts: z.array(AnswerPart).default([]) })
+export const ToolResult = z.object({
+  output: JsonValue,
+  parts: z.array(AnswerPart).default([]),
+  /** Whose words it holds, where those are not our own. */
+  source: z.enum(resultSources).optional(),
+})
 export type ToolResult = z.infer<typeof ToolResult>

@@ -26,7 +26,12 @@ export const listApprovals = operation({
   summary: 'Approvals, newest first.',
   http: ['GET', '/v1/approvals'],
   permission: 'runs:read',
-  input: z.strictObject({ ...PageInput, state: z.enum(approvalStates).optional() }),
+  input: z.strictObject({
+    ...PageInput,
+    state: z.enum(approvalStates).optional(),
+    /** Of this run, and of all that it has started, and they in turn. */
+    runId: z.uuid().optional(),
+  }),
   output: pageOf(Approval),
 })
 

@@ -1,8 +1,8 @@
 export { Agent, AgentManifest, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
-export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
+export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSources } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
-export { ChildEnd, ChildRequest, ChildStarted } from './children.ts'
+export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
 export {
   Connection,
   ConnectionName,
@@ -92,6 +92,7 @@ export {
   JournalEntry,
   Run,
   Wait,
+  WhenBusy,
   cancelRun,
   decideStep,
   exportRun,
@@ -103,6 +104,7 @@ export {
   runOperations,
   signalRun,
   startRun,
+  whenBusyWays,
 } from './runs.ts'
 export {
   FileChanges,
@@ -172,7 +174,7 @@ export {
 } from './tenants.ts'
 export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
 export type { UsageDimension } from './usage.ts'
-export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, resultSources, serverToolNames, serverTools } from './tool-calls.ts'
+export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, serverToolNames, serverTools } from './tool-calls.ts'
 export type { ServerTool } from './tool-calls.ts'
 export { DefinitionChange, Tool, approveTool, limitTool, listTools, refreshTools, toolKinds, toolOperations, toolStates } from './tools.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'

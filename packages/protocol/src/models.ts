@@ -40,6 +40,8 @@ export const ModelRequest = z.object({
   tools: z.array(ToolDefinition).max(128).optional(),
   append: z.array(Message).max(1_000),
   outputTokensMax: z.number().int().min(1).max(1_000_000).optional(),
+  /** What was said in the session meanwhile, for this run, comes after `append`. The reply says what that was. */
+  mayBeSteered: z.boolean().optional(),
 })
 export type ModelRequest = z.infer<typeof ModelRequest>
 
@@ -63,5 +65,7 @@ export const ModelReply = z.object({
   finishReason: z.enum(['stop', 'tool-calls', 'length', 'content-filter', 'other']),
   usage: Usage,
   providerData: JsonValue.optional(),
+  /** Messages that arrived while the run was under way, and that the model saw at the end of this prompt. */
+  steeredBy: z.array(Message).max(1_000).optional(),
 })
 export type ModelReply = z.infer<typeof ModelReply>

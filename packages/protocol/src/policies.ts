@@ -66,6 +66,13 @@ export const testPolicies = operation({
     /** A policy that is not in force, tried together with the others under this name. */
     draft: z.strictObject({ name, text }).optional(),
   }),
-  output: z.object({ isAllowed: z.boolean(), policies: z.array(z.string()), errors: z.array(z.string()), ms: z.number() }),
+  output: z.object({
+    isAllowed: z.boolean(),
+    policies: z.array(z.string()),
+    errors: z.array(z.string()),
+    /** It is forbidden, and every policy that forbids it says that a person may allow it. */
+    mayBeApproved: z.boolean(),
+    ms: z.number(),
+  }),
 })
 export const policyOperations = [putPolicy, listPolicies, getPolicy, deletePolicy, testPolicies]

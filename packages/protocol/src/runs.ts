@@ -50,6 +50,10 @@ export type Run = z.infer<typeof Run>
 const runId = z.uuid()
 const RunRef = z.strictObject({ runId })
 
+export const whenBusyWays = ['queue', 'steer', 'interrupt', 'reject'] as const
+export const WhenBusy = z.enum(whenBusyWays)
+export type WhenBusy = z.infer<typeof WhenBusy>
+
 export const startRun = operation({
   id: 'runs.start',
   summary: 'Start a run of an agent. With an idempotency key the same request returns the same run.',
@@ -61,6 +65,11 @@ export const startRun = operation({
     namespace: Name.optional(),
     input: JsonValue.default(null),
     session: z.string().min(1).max(128).optional(),
+    /**
+     * When a run of the session is under way: `queue` (the default) waits for it; `steer` gives the input to its next model call, and answers with that run; `interrupt` cancels it
+     * first; `reject` is a conflict. Only runs of the same key are steered or interrupted; another's is waited for.
+     */
+    whenBusy: WhenBusy.optional(),
     idempotencyKey: z.string().min(1).max(128).optional(),
     laneKey: LaneKey.optional(),
     priority: Priority.optional(),

@@ -1,6 +1,6 @@
 /** Tools that the server executes for a run: those of connections, and the stock tools that need its network. */
 import { z } from 'zod'
-import { ToolResult } from './answer.ts'
+import { ToolResult, resultSources } from './answer.ts'
 import { ConnectionName } from './connections.ts'
 import { ToolDefinition } from './models.ts'
 import { JsonValue } from './values.ts'
@@ -24,8 +24,6 @@ export type ConnectResult = z.infer<typeof ConnectResult>
 export const CallRequest = z.strictObject({ tool: z.string().min(1).max(64), input: JsonValue })
 export type CallRequest = z.infer<typeof CallRequest>
 
-/** Whose words a result holds: ours, or of somebody whom nobody of ours has checked. */
-export const resultSources = ['own', 'tool_server', 'web'] as const
 export const CallResult = ToolResult.extend({
   source: z.enum(resultSources),
   /** The host that it came from. */

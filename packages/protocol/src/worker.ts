@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AgentManifest } from './agents.ts'
+import { PartName } from './children.ts'
 import { Failure } from './errors.ts'
 import { Decider, Effect, OpPath, StepKind } from './events.ts'
 import { Message } from './models.ts'
@@ -50,6 +51,10 @@ export const ServerFrame = z.discriminatedUnion('type', [
     input: JsonValue,
     asker: Asker,
     session: z.string().nullable(),
+    /** Which subagent of the version it is a run of. Absent: the agent itself. */
+    part: PartName.optional(),
+    /** What the run's model calls may cost, as the run that started it has it. */
+    costUsdMax: z.number().min(0).optional(),
     messages: z.array(Message),
     createdAt: z.iso.datetime(),
     historyLength: z.number().int(),
@@ -59,7 +64,14 @@ export const ServerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('op.completed'), run, op: OpPath, output: JsonValue.optional() }),
   z.object({ type: z.literal('op.failed'), run, op: OpPath, failure: Failure }),
   /** The intent is recorded: go ahead and execute the tool. */
-  z.object({ type: z.literal('op.begun'), run, op: OpPath }),
+  z.object({
+    type: z.literal('op.begun'),
+    run,
+    op: OpPath,
+    /** Limits of this call that are narrower than its code's own may be. */
+    timeoutMs: z.number().int().optional(),
+    resultCharactersMax: z.number().int().optional(),
+  }),
   /** The failure is recorded; try again after the delay. */
   z.object({ type: z.literal('op.retry'), run, op: OpPath, attempt: z.number().int(), delayMs: z.number() }),
   /** Forget the run without a word: it waits and gave its place back, or was cancelled, or is another's now. */

@@ -79,6 +79,8 @@ export type Context = {
     tools?: ToolDefinition[]
     append: Message[]
     outputTokensMax?: number
+    /** Messages that came into the session for this run meanwhile are added to the prompt. */
+    mayBeSteered?: boolean
   }): Promise<ModelTurn>
   /**
    * Calls a tool that the server executes: a connection's (`crm__find_customer`) or a stock tool (`http_request`). What comes back from a
@@ -144,6 +146,10 @@ export type Tool<Input extends z.ZodType = z.ZodType> = {
    * A tool that declares nothing fails when it was interrupted: the model is told that it may have taken effect.
    */
   effect?: Effect
+  /** How often a call that failed is tried again before the model is told. Default: never. Not for a `write`, nor for a tool that declares nothing. */
+  retry?: Partial<RetryPolicy>
+  /** Its results hold words of people and programs outside: what the run does afterwards may be held against policies that ask for this. */
+  isOutside?: boolean
   /** Of a `write`: finds out whether a call took effect whose end is not known. Must only read. Without it a person decides. */
   check?(input: z.output<Input>, about: CheckContext): Promise<Checked<Json | Shown>> | Checked<Json | Shown>
   run(input: z.output<Input>, ctx: Context): Promise<Json | Shown> | Json | Shown
@@ -175,6 +181,18 @@ export type AgentDefinition = {
   toolLimits: Record<string, ToolLimits>
   /** Model calls after which the run fails. Default 30. */
   turnsMax: number
+  /** Models to ask from then on when one fails, in this order. */
+  fallbackModels: string[]
+  /** What the model calls of one run may cost, those of its subagents included; looked at before each. Default: no limit of its own. */
+  costUsdMax?: number
+  /** From this length on, in tokens as the model counts them, the conversation is summed up by a model call and begun anew. Default 150,000. */
+  contextTokensMax: number
+  /** The shape of the answer, a zod object: the answer's `output` has it. Absent: text. */
+  output?: z.ZodType
+  /** Agents of the same tenant as tools, by name, and what they are for: the model gets `ask_<name>`. */
+  agents: Record<string, string>
+  /** Which of the folder's connections it gets the tools of. Default: all; for a subagent, none. */
+  connections?: string[]
   examples: string[]
   /** Prepares data in `dataDir`, once per worker start, before the first run. Must be safe to repeat. */
   prepare?: (about: { dataDir: string; log(message: string): void }) => Promise<void>
@@ -190,6 +208,9 @@ export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { descri
     allowedHosts: [],
     toolLimits: {},
     turnsMax: 30,
+    fallbackModels: [],
+    contextTokensMax: 150_000,
+    agents: {},
     examples: [],
     ...options,
   }

@@ -12,7 +12,7 @@ import {
   type ToolResult,
   effects,
 } from '@longhaul/protocol'
-import { type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
+import { type Child, type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
 import { createBranches, nested } from './branches.ts'
 import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'
@@ -25,9 +25,12 @@ import { idempotencyKeyOf, startStep, startTool, startWrite, toRetryPolicy } fro
 export const runTool = Symbol('runTool')
 /** Asks what tools the connections have. */
 export const connectTools = Symbol('connectTools')
+/** Starts a run of another agent, or of a part of this one, with a share of what this run may spend. */
+export const startDelegate = Symbol('startDelegate')
 export type LoopContext = Context & {
   [runTool](call: { name: string; tool: Tool; input: Json; parsed: unknown }): Promise<ToolResult>
   [connectTools](connections: readonly string[]): Promise<ConnectResult>
+  [startDelegate](delegate: { agent: string } | { part: string }, input: Json, costUsdMax: number | undefined): Promise<Child>
 }
 
 type ContextOptions = { execution: Execution; dataDir: string; scope?: Scope; signal?: () => AbortSignal }
@@ -124,9 +127,9 @@ export function createContext({
       const answer = await askWait('approval', title, options?.timeoutMs ?? null, options?.detail)
       return answer as { approved: boolean; by: string; comment: string | null } // The protocol's shape for an approval's result.
     },
-    model: async ({ model = 'default', after, instructions, tools, append, outputTokensMax }) => {
+    model: async ({ model = 'default', after, instructions, tools, append, outputTokensMax, mayBeSteered }) => {
       const op = `${scope.prefix}${scope.next}`
-      const reply = await askServer<ModelReply>('model', model, { model, prefix: after?.op, instructions, tools, append, outputTokensMax })
+      const reply = await askServer<ModelReply>('model', model, { model, prefix: after?.op, instructions, tools, append, outputTokensMax, mayBeSteered })
       return { ...reply, op }
     },
     tool: async (name, input) => askServer<CallResult>('call', firstLine(name), { tool: name, input }),
@@ -156,6 +159,13 @@ export function createContext({
     map: branches.map,
 
     [connectTools]: async (connections) => askServer<ConnectResult>('connect', firstLine(connections.join(' ')), { connections }),
+
+    [startDelegate]: async (delegate, input, costUsdMax) => {
+      const { agent = head.agent, part } = 'part' in delegate ? { part: delegate.part } : { agent: delegate.agent, part: undefined }
+      const more = { ...(part !== undefined && { part }), ...(costUsdMax !== undefined && { costUsdMax }) }
+      const { runId } = await askServer<ChildStarted>('run', part ?? agent, { agent, input, isDetached: false, ...more })
+      return { runId, agent: part ?? agent }
+    },
 
     [runTool]: async ({ name, tool, input, parsed }) => {
       const text = encode(input, `The input of tool ${JSON.stringify(name)}`)

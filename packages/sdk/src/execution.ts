@@ -161,7 +161,7 @@ export class Execution {
         return this.#pumpLater()
       case 'op.begun':
         this.#touch()
-        return op.begun?.()
+        return op.begun?.(frame)
       case 'op.retry':
         op.attempt = frame.attempt
         this.undoubt(op)

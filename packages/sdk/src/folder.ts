@@ -2,14 +2,16 @@
  * Loads an agent's folder: `agent/agent.ts`, and beside it `instructions.md`, `tools/*.ts`, `skills/*.md`. Finds every
  * fault that it can before it gives up, so that an author sees all of them at once.
  */
+import type { Dirent } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type AgentManifest,
   HostPattern,
+  Name,
+  RetryPolicy,
   type ServerTool,
-  type ToolDefinition,
   ToolLimits,
   ToolPattern,
   effects,
@@ -17,13 +19,16 @@ import {
   serverTools,
 } from '@longhaul/protocol'
 import { z } from 'zod'
-import type { AgentDefinition, DurableFunction, StockTool, Tool } from './agent.ts'
+import { type AgentDefinition, type DurableFunction, type StockTool, TerminalFailure, type Tool } from './agent.ts'
 import type { Skill } from './instructions.ts'
 import { type NamedConnection, declarationFile, parseConnection } from './connections.ts'
+import { delegateEntry, delegateToolName } from './delegates.ts'
 import { describeLoadError } from './load-error.ts'
 import { type ToolEntry, agentProgram } from './loop.ts'
 import { parseSkill, readSkillTool } from './skills.ts'
 import { stockTools } from './stock-tools.ts'
+import { answerTool, structuredBy } from './structured.ts'
+import { defineTool } from './tool-definition.ts'
 import type { Program } from './worker.ts'
 
 export type LoadedAgent = { manifest: AgentManifest; program: Program; prepare: AgentDefinition['prepare'] }
@@ -37,6 +42,7 @@ const toolName = /^[a-zA-Z0-9_-]{1,64}$/
 const codeFile = /(?<!\.d|\.test)\.(ts|js|mts|mjs)$/
 const stockNames = Object.keys(stockTools) as [StockTool, ...StockTool[]] // The record's keys are the names.
 
+const zodSchema = z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema')
 const about = {
   description: z.string().min(1).max(2_000),
   examples: z.array(z.string().max(300)).max(20),
@@ -52,6 +58,12 @@ const Definition = z.discriminatedUnion('kind', [
     instructions: z.function().optional(),
     stockTools: z.array(z.enum([...stockNames, ...serverToolNames])),
     turnsMax: z.number().int().min(1).max(1_000),
+    fallbackModels: z.array(z.string().min(1).max(200)).max(10),
+    costUsdMax: z.number().positive().optional(),
+    contextTokensMax: z.number().int().min(1_000).max(10_000_000),
+    output: zodSchema.optional(),
+    agents: z.record(Name.max(60), z.string().min(1).max(2_000)),
+    connections: z.array(z.string()).optional(),
   }),
   z.object({ kind: z.literal('function'), ...about, main: z.function() }),
 ])
@@ -59,38 +71,41 @@ const ToolShape = z
   .object({
     kind: z.literal('tool'),
     description: z.string().min(1).max(4_000),
-    input: z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema'),
+    input: zodSchema,
     timeoutMs: z.number().int().min(1).max(3_600_000),
     effect: z.enum(effects).optional(),
+    retry: RetryPolicy.partial().optional(),
+    isOutside: z.boolean().optional(),
     check: z.custom((value) => value === undefined || typeof value === 'function', 'must be a function').optional(),
     run: z.custom((value) => typeof value === 'function', 'must be a function'),
   })
   .refine(({ effect, check }) => check === undefined || effect === 'write', { path: ['check'], error: 'belongs to a tool whose effect is "write"' })
+  .refine(({ effect, retry }) => retry === undefined || effect === 'none' || effect === 'idempotent', {
+    path: ['retry'],
+    error: 'belongs to a tool whose effect is "none" or "idempotent": any other may have taken effect when it failed',
+  })
 
 /** `folder` is the one that contains `agent/`. */
 export async function loadAgent(folder: string): Promise<LoadedAgent> {
   const problems: string[] = []
   const report = (path: string, problem: string) => void problems.push(`${relative(folder, path)}: ${problem}`)
-  const inAgent = (...path: string[]) => join(folder, 'agent', ...path)
+  const root = join(folder, 'agent')
 
-  const definition = await loadDefinition(await findCode(inAgent(), 'agent'), inAgent('agent.ts'), report)
-  const instructions = await readText(inAgent('instructions.md'))
-  const tools = await loadTools(inAgent('tools'), report)
-  const connections = await loadConnections(inAgent('connections'), report)
-  const skills = await loadSkills(inAgent('skills'), report)
-  if (definition?.kind === 'agent') addBuiltIn(tools, definition, skills, (problem) => report(inAgent('agent.ts'), problem))
-  for (const { name } of connections)
-    for (const own of tools.keys())
-      if (own.startsWith(`${name}__`))
-        report(inAgent('tools', own), `its name is one that the tools of the connection ${name} have, which begin with ${JSON.stringify(`${name}__`)}.`)
-  if (definition?.kind === 'function' && tools.size + skills.length > 0) {
+  const connections = await loadConnections(join(root, 'connections'), report)
+  const names = connections.map(({ name }) => name)
+  const main = await loadPart(root, names, report)
+  const subagents = await loadSubagents(join(root, 'subagents'), names, report)
+  const { definition, tools } = main
+  if (definition?.kind === 'agent') addDelegates(tools, definition, subagents, (problem) => report(join(root, 'agent.ts'), problem))
+  if (definition?.kind === 'function' && tools.size + main.skills.length + subagents.length > 0) {
     report(
-      inAgent('agent.ts'),
-      'is a durable function, which has no tools and no skills: they belong to agents made by agent(). Keep shared code in a folder of another name.',
+      join(root, 'agent.ts'),
+      'is a durable function, which has no tools, no skills and no subagents: they belong to agents made by agent(). Keep shared code in a folder of another name.',
     )
   }
   if (problems.length > 0 || !definition) throw new FolderProblem(problems.join('\n'))
 
+  const { instructions, skills } = main
   const manifest: AgentManifest = {
     description: definition.description,
     shape: definition.kind,
@@ -99,14 +114,108 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     tools: [...tools.values()].map((entry) => entry.definition),
     skills: skills.map(({ name, description }) => ({ name, description })),
     examples: definition.examples,
+    ...(subagents.length > 0 && {
+      subagents: subagents.map(({ name, definition: { description }, tools: own }) => ({
+        name,
+        description,
+        tools: [...own.values()].map((entry) => entry.definition),
+      })),
+    }),
     ...(connections.length > 0 && { connections }),
     ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
     ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
   }
-  const connectionNames = connections.map(({ name }) => name)
-  const program: Program =
-    definition.kind === 'agent' ? agentProgram({ definition, instructions, tools, connections: connectionNames, skills }) : functionProgram(definition)
-  return { manifest, program, prepare: definition.prepare }
+  const program =
+    definition.kind === 'function' ? functionProgram(definition) : agentProgram({ connections: definition.connections ?? names, ...main, definition })
+  const parts = new Map(subagents.map((part) => [part.name, agentProgram({ connections: part.definition.connections ?? [], ...part })]))
+  return { manifest, program: parts.size > 0 ? withParts(program, parts) : program, prepare: definition.prepare }
+}
+
+/** A run of a subagent executes that part of the version, and nothing else. */
+const withParts =
+  (program: Program, parts: ReadonlyMap<string, Program>): Program =>
+  async (ctx, head) => {
+    const part = head.part === undefined ? program : parts.get(head.part)
+    if (!part) throw new TerminalFailure(`This version has no subagent ${JSON.stringify(head.part)}.`)
+    return part(ctx, head)
+  }
+
+type Part = {
+  definition: AgentDefinition | DurableFunction | undefined
+  instructions: string | undefined
+  tools: Map<string, ToolEntry>
+  skills: Skill[]
+}
+
+/** An agent without its connections and subagents: those of the folder, or one of its subagents. */
+async function loadPart(folder: string, connections: readonly string[], report: Report): Promise<Part> {
+  const file = join(folder, 'agent.ts')
+  const definition = await loadDefinition(await findCode(folder, 'agent'), file, report)
+  const instructions = await readText(join(folder, 'instructions.md'))
+  const tools = await loadTools(join(folder, 'tools'), report)
+  const skills = await loadSkills(join(folder, 'skills'), report)
+  if (definition?.kind === 'agent') addBuiltIn(tools, definition, skills, (problem) => report(file, problem))
+  for (const name of (definition?.kind === 'agent' && definition.connections) || [])
+    if (!connections.includes(name)) report(file, `names the connection ${JSON.stringify(name)}, and there is none in connections/ of that name.`)
+  for (const name of connections)
+    for (const own of tools.keys())
+      if (own.startsWith(`${name}__`))
+        report(join(folder, 'tools', own), `its name is one that the tools of the connection ${name} have, which begin with ${JSON.stringify(`${name}__`)}.`)
+  return { definition, instructions, tools, skills }
+}
+
+type Subagent = Part & { name: string; definition: AgentDefinition }
+
+async function loadSubagents(folder: string, connections: readonly string[], report: Report): Promise<Subagent[]> {
+  const found: Subagent[] = []
+  for (const name of await listFolders(folder)) {
+    const path = join(folder, name)
+    if (!toolName.test(name)) {
+      report(path, `its name is the tool's, so it must be 1 to 64 letters, digits, "_" and "-", not ${JSON.stringify(name)}.`)
+      continue
+    }
+    const part = await loadPart(path, connections, report)
+    const { definition } = part
+    if (definition?.kind === 'function') report(join(path, 'agent.ts'), 'is a durable function. A subagent is made by agent().')
+    else if (definition) {
+      for (const [what, isGiven] of [
+        ['prepare', definition.prepare !== undefined],
+        ['allowedHosts', definition.allowedHosts.length > 0],
+        ['toolLimits', Object.keys(definition.toolLimits).length > 0],
+      ] as const)
+        if (isGiven) report(join(path, 'agent.ts'), `has ${what}, which holds for the whole agent: it belongs into agent/agent.ts.`)
+      addDelegates(part.tools, definition, [], (problem) => report(join(path, 'agent.ts'), problem))
+      found.push({ ...part, name, definition })
+    }
+  }
+  return found
+}
+
+/** Subagents under the names of their folders, other agents as `ask_<name>`. */
+function addDelegates(
+  tools: Map<string, ToolEntry>,
+  { agents, output }: AgentDefinition,
+  subagents: readonly Subagent[],
+  report: (problem: string) => void,
+): void {
+  const delegates = new Map<string, ToolEntry>([
+    ...subagents.map(({ name, definition }): [string, ToolEntry] => [name, delegateEntry(name, definition.description, { part: name })]),
+    ...Object.entries(agents).map(([agent, description]): [string, ToolEntry] => {
+      const name = delegateToolName(agent)
+      return [name, delegateEntry(name, description, { agent })]
+    }),
+  ])
+  for (const [name, entry] of delegates) {
+    if (tools.has(name)) report(`has a subagent or an agent that the model would know as ${JSON.stringify(name)}, and a tool of that name as well.`)
+    else tools.set(name, entry)
+  }
+  if (!output) return
+  if (tools.has(answerTool)) report(`has an output, which the model gives by the tool ${answerTool}, and a tool of that name as well.`)
+  try {
+    structuredBy(output)
+  } catch (error) {
+    report(`its output ${error instanceof Error ? error.message : String(error)}`)
+  }
 }
 
 export const functionProgram =
@@ -151,19 +260,6 @@ async function loadTool(name: string, path: string, report: Report): Promise<Too
   } catch (error) {
     return void report(path, `its input ${error instanceof Error ? error.message : String(error)}`)
   }
-}
-
-/** What the model is told about a tool. Throws when its schema has no JSON Schema. */
-export function defineTool(name: string, { description, input }: Pick<Tool, 'description' | 'input'>): ToolDefinition {
-  let schema: Record<string, unknown>
-  try {
-    schema = z.toJSONSchema(input, { io: 'input' })
-  } catch (error) {
-    throw new Error(`cannot be expressed as JSON Schema: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
-  }
-  if (schema['type'] !== 'object') throw new Error(`must be an object schema (z.object or z.strictObject), not ${JSON.stringify(schema['type'] ?? 'a union')}.`)
-  const { $schema: _, ...inputSchema } = schema
-  return { name, description, inputSchema: JSON.parse(JSON.stringify(inputSchema)) }
 }
 
 function addBuiltIn(
@@ -242,11 +338,14 @@ async function findCode(folder: string, name: string): Promise<string | undefine
   return found && join(folder, found)
 }
 
+const list = async (folder: string, pattern: RegExp): Promise<string[]> => listOf(folder, (entry) => entry.isFile() && pattern.test(entry.name))
+const listFolders = async (folder: string): Promise<string[]> => listOf(folder, (entry) => entry.isDirectory())
+
 /** Sorted, so that tools come in the same order everywhere. A folder that is not there is empty. */
-async function list(folder: string, pattern: RegExp): Promise<string[]> {
+async function listOf(folder: string, isWanted: (entry: Dirent) => boolean): Promise<string[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true })
-    return entries.flatMap((entry) => (entry.isFile() && pattern.test(entry.name) ? entry.name : [])).toSorted()
+    return entries.flatMap((entry) => (isWanted(entry) ? entry.name : [])).toSorted()
   } catch (error) {
     if (isMissing(error)) return []
     throw error

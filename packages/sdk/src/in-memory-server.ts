@@ -17,6 +17,7 @@ import {
   WorkerFrame,
 } from '@longhaul/protocol'
 import { failure } from './failure.ts'
+import type { CallLimits } from './operation.ts'
 import { type Program, type Worker, createWorker } from './worker.ts'
 
 type Ask = Extract<WorkerFrame, { type: 'op' }>
@@ -54,6 +55,8 @@ export type ServerOptions = {
   decide?: (doubt: Doubt) => Decision | undefined
   /** Where to crash: the worker is killed just before or just after the fact of that number (from 1) is recorded. */
   crash?: { fact: number; when: 'before' | 'after' } | undefined
+  /** What tools are to keep to, as an operator would have it. */
+  callLimits?: CallLimits | undefined
   /** Releases the run whenever it is idle, as a server does whose runs cost nothing while they wait. */
   releasesWhenIdle?: boolean
   /** Which of the operations that are being served comes to its end next. Default: the oldest. */
@@ -226,7 +229,7 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
         return waited(frame)
       case 'op.begin': {
         const found = open.get(frame.op)
-        const begun: ServerFrame = { type: 'op.begun', run: head.run, op: frame.op }
+        const begun: ServerFrame = { type: 'op.begun', run: head.run, op: frame.op, ...options.callLimits }
         if (found?.doubt) return decide(frame.op, { decision: 'execute' })
         if (found?.isBegun && found.attempt === frame.attempt) return void (outbox.push(begun), deliverSoon())
         const { kind, name, attempt, effect, isChecked } = frame

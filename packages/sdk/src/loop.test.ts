@@ -1,23 +1,11 @@
 import type { Answer, Json, Message, ModelReply, Prompt } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
-import { type AgentDefinition, type Tool, TerminalFailure, agent, shown, tool } from './agent.ts'
-import { type LoadedAgent, defineTool } from './folder.ts'
-import type { Skill } from './instructions.ts'
-import { agentProgram } from './loop.ts'
-import { readSkillTool } from './skills.ts'
+import { makeAgent } from '../test/support/loop-agent.ts'
+import { TerminalFailure, shown, tool } from './agent.ts'
+import type { LoadedAgent } from './folder.ts'
 import { describeExec, stockTools } from './stock-tools.ts'
 import { calls, runAgent, runWithCrashes, says } from './testing.ts'
-
-type Parts = { tools?: Record<string, Tool>; skills?: Skill[]; instructions?: string; options?: Partial<AgentDefinition> }
-
-function makeAgent({ tools = {}, skills = [], instructions, options = {} }: Parts): LoadedAgent {
-  const all = { ...tools, ...(skills.length > 0 ? { read_skill: readSkillTool(skills) } : {}) }
-  const entries = new Map(Object.entries(all).map(([name, one]) => [name, { tool: one, definition: defineTool(name, one) }]))
-  const definition = agent({ description: 'test', ...options })
-  const manifest: LoadedAgent['manifest'] = { description: 'test', shape: 'agent', model: 'default', instructions: null, tools: [], skills: [], examples: [] }
-  return { manifest, program: agentProgram({ definition, instructions, tools: entries, connections: [], skills }), prepare: undefined }
-}
 
 const add = tool({ description: 'adds', input: z.strictObject({ a: z.number(), b: z.number() }), run: ({ a, b }) => ({ sum: a + b }) })
 const table = (title: string) => ({ type: 'table' as const, title, columns: [{ name: 'n', type: 'number' as const }], rows: [[1]], rowCount: 1 })

@@ -1,15 +1,22 @@
 /** The agent loop: asks the model, executes the tools that it calls, gives it the results, until it answers. */
-import type { Answer, AnswerPart, CallResult, Json, Message, ModelReply, ToolDefinition, Usage } from '@longhaul/protocol'
-import { type AgentDefinition, type ModelTurn, StepFailed, type Tool } from './agent.ts'
+import type { Answer, AnswerPart, CallResult, Json, Message, ModelReply, ToolDefinition } from '@longhaul/protocol'
+import { type AgentDefinition, StepFailed, type Tool } from './agent.ts'
 import type { z } from 'zod'
+import { createAsking, textOf } from './asking.ts'
 import { type LoopContext, connectTools, runTool } from './context.ts'
+import { type Delegate, callDelegate } from './delegates.ts'
 import { failure, isStepFailed } from './failure.ts'
-import { type Skill, systemPrompt, userMessage } from './instructions.ts'
+import { type Skill, messageOf, systemPrompt, userMessage } from './instructions.ts'
 import { createRepetitions } from './repetitions.ts'
+import { type Spending, createSpending } from './spending.ts'
+import { type Structured, answerTool, describeIssue, structuredBy } from './structured.ts'
 import type { Program } from './worker.ts'
 
-/** What the model may call: code that executes here, or a tool that the server executes, with the schema of its arguments where that is ours. */
-export type ToolEntry = { definition: ToolDefinition } & ({ tool: Tool } | { tool?: never; input?: z.ZodType })
+/** What the model may call: code that executes here, another agent, or a tool that the server executes, with the schema of its arguments where that is ours. */
+export type ToolEntry = { definition: ToolDefinition } & (
+  | { tool: Tool; delegate?: never; input?: never }
+  | { tool?: never; delegate?: Delegate; input?: z.ZodType }
+)
 
 export type LoopAgent = {
   definition: AgentDefinition
@@ -22,17 +29,20 @@ export type LoopAgent = {
 
 type Call = Extract<ModelReply['content'][number], { type: 'tool-call' }>
 type Called = { call: Call; output: Json; isError: boolean; parts: AnswerPart[] }
+type Told = Omit<Answer, 'model' | 'usage' | 'parts'>
 
 /** Of one tool result, in UTF-16 units. The whole of it is in the journal. */
 const resultLengthMax = 60_000
 const continuationsMax = 2
+const remindersMax = 2
 /** What a model step takes. */
 const toolsMax = 128
 
 export const agentProgram =
   (agent: LoopAgent): Program =>
-  async (ctx, { input, messages }) => {
+  async (ctx, { input, messages, costUsdMax }) => {
     const { definition } = agent
+    const structured = definition.output && structuredBy(definition.output)
     const tools = await allTools(agent, ctx as LoopContext) // The context of a run's own code is made by `createContext`.
     const computed = definition.instructions?.({ asker: ctx.asker, createdAt: ctx.run.createdAt })
     const opening = {
@@ -41,30 +51,36 @@ export const agentProgram =
         computed,
         skills: agent.skills,
         readsOthers: [...tools.values()].some((entry) => !entry.tool),
+        isStructured: structured !== undefined,
         asker: ctx.asker,
         createdAt: ctx.run.createdAt,
       }),
-      tools: [...tools.values()].map((entry) => entry.definition),
+      tools: [...[...tools.values()].map((entry) => entry.definition), ...(structured ? [structured.definition] : [])],
     }
+    const { model, fallbackModels, turnsMax, contextTokensMax } = definition
+    const spending = createSpending([definition.costUsdMax, costUsdMax])
+    const request = userMessage(input)
+    const asking = createAsking({ ctx, opening, models: [model, ...fallbackModels], turnsMax, contextTokensMax, spending, request })
     const repetitions = createRepetitions()
     const shownParts = new Map<string, AnswerPart[]>()
-    const usage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
-    let turn: ModelTurn | undefined
-    let append: Message[] = [...messages, userMessage(input)]
+    let append: Message[] = [...messages, request]
     let begunText = ''
     let continuationCount = 0
+    let reminderCount = 0
     let isSecondChance = false
 
-    for (let turnCount = 0; turnCount < definition.turnsMax; turnCount++) {
-      const reply = await ctx.model({ model: definition.model, append, ...(turn ? { after: turn } : opening) })
-      addUsage(usage, reply.usage)
+    for (;;) {
+      const reply = await asking.ask(append)
       const text = textOf(reply)
       const calls = reply.content.filter((part) => part.type === 'tool-call')
+      const answered = (told: Told): Answer => ({ ...told, parts: inOrder(shownParts), model: reply.model, usage: spending.usage })
       if (reply.finishReason === 'content-filter')
         throw new StepFailed(failure('content_filter', `${reply.model} withheld its reply because of its content filter.`))
 
       if (calls.length > 0) {
-        const results = await ctx.all(calls.map((call) => (branch) => callTool(tools, branch as LoopContext, call))) // Contexts of `all` are made by `createContext`.
+        const given = structured && (await readAnswer(structured, calls))
+        if (given && 'output' in given) return answered({ text: text.trim() || JSON.stringify(given.output), output: given.output })
+        const results = await callTools({ tools, ctx: ctx as LoopContext, spending, answerProblem: given?.problem }, calls) // As above.
         for (const { call, parts } of results) if (parts.length > 0) keepLast(shownParts, call.toolName, parts)
         const content = results.map(({ call, output, isError }) => ({
           type: 'tool-result' as const,
@@ -73,27 +89,57 @@ export const agentProgram =
           output: repetitions.judge(call, forModel(output)),
           isError,
         }))
-        turn = reply
+        asking.keep(reply)
         append = [{ role: 'tool', content }]
         isSecondChance = false
       } else if (reply.finishReason === 'length') {
         if (text === '' || continuationCount++ >= continuationsMax)
           throw new StepFailed(failure('length', `${reply.model} came to its output limit before its answer was complete.`))
         begunText += text
-        turn = reply
-        append = [say('Your reply was cut off at the output limit. Continue exactly where it ended, without repeating anything.')]
+        asking.keep(reply)
+        append = [messageOf('Your reply was cut off at the output limit. Continue exactly where it ended, without repeating anything.')]
       } else if (text.trim() === '') {
         if (isSecondChance) throw new StepFailed(failure('empty_reply', `${reply.model} gave an empty reply twice.`))
         isSecondChance = true
         // Asked again without the empty reply, which some providers refuse to take back.
-        append = [...append, say('Your reply was empty. Call a tool, or answer.')]
+        append = [...append, messageOf('Your reply was empty. Call a tool, or answer.')]
+      } else if (structured) {
+        const found = await structured.readText(begunText + text)
+        if (found) return answered({ text: begunText + text, output: found.output })
+        if (reminderCount++ >= remindersMax)
+          throw new StepFailed(
+            failure('no_structured_answer', `${reply.model} answered in prose although it was told ${remindersMax} times to call ${answerTool}.`),
+          )
+        begunText = ''
+        asking.keep(reply)
+        append = [messageOf(`That is no answer in the shape that is asked for. Call the tool ${answerTool} with it.`)]
       } else {
-        return { text: begunText + text, parts: inOrder(shownParts), model: reply.model, usage } satisfies Answer
+        return answered({ text: begunText + text })
       }
     }
-    const limit = definition.turnsMax
-    throw new StepFailed(failure('turns_max', `No answer after ${limit} model call${limit === 1 ? '' : 's'}, which is this agent's limit (turnsMax).`))
   }
+
+/** The answer among the calls, if there is one. With other calls beside it, it was given too early. */
+async function readAnswer(structured: Structured, calls: Call[]): ReturnType<Structured['read']> {
+  const given = calls.find((call) => call.toolName === answerTool)
+  if (!given) return { problem: '' }
+  if (calls.length > 1) return { problem: `${answerTool} ends the work, so it must be called alone, after the results of other tools. It was not taken.` }
+  return structured.read(given.input)
+}
+
+type Calling = { tools: ReadonlyMap<string, ToolEntry>; ctx: LoopContext; spending: Spending; answerProblem: string | undefined }
+
+function callTools({ tools, ctx, spending, answerProblem }: Calling, calls: Call[]): Promise<Called[]> {
+  const costUsdMax = spending.shareAmong(calls.filter(({ toolName }) => tools.get(toolName)?.delegate).length)
+  return ctx.all(
+    calls.map(
+      (call) => async (branch) =>
+        call.toolName === answerTool && answerProblem
+          ? { call, output: answerProblem, isError: true, parts: [] }
+          : callTool(tools, branch as LoopContext, call, { spending, costUsdMax }), // Contexts of `all` are made by `createContext`.
+    ),
+  )
+}
 
 /** The agent's own tools, and what its connections have. A tool of the agent's own goes before one of the same name elsewhere. */
 async function allTools({ tools, connections }: LoopAgent, ctx: LoopContext): Promise<Map<string, ToolEntry>> {
@@ -109,26 +155,42 @@ async function allTools({ tools, connections }: LoopAgent, ctx: LoopContext): Pr
 }
 
 /** Whatever goes wrong becomes a text with which the model can correct itself. */
-async function callTool(tools: ReadonlyMap<string, ToolEntry>, ctx: LoopContext, call: Call): Promise<Called> {
+async function callTool(
+  tools: ReadonlyMap<string, ToolEntry>,
+  ctx: LoopContext,
+  call: Call,
+  share: { spending: Spending; costUsdMax: number | undefined },
+): Promise<Called> {
   const wrong = (text: string): Called => ({ call, output: text, isError: true, parts: [] })
   const entry = tools.get(call.toolName)
   if (!entry) return wrong(`There is no tool ${JSON.stringify(call.toolName)}. The tools are: ${[...tools.keys()].join(', ') || 'none'}.`)
   const parsed = await (entry.tool ?? entry).input?.safeParseAsync(call.input)
   if (parsed?.success === false)
     return wrong(`The arguments do not fit the tool ${call.toolName}, so it was not called:\n${parsed.error.issues.map(describeIssue).join('\n')}`)
-  try {
+  const make = async (): Promise<Called> => {
     const { output, parts }: Pick<CallResult, 'output' | 'parts'> = entry.tool
       ? await ctx[runTool]({ name: call.toolName, tool: entry.tool, input: call.input, parsed: parsed?.data })
-      : await ctx.tool(call.toolName, call.input)
+      : entry.delegate
+        ? await callDelegate(ctx, { delegate: entry.delegate, input: call.input, ...share })
+        : await ctx.tool(call.toolName, call.input)
     return { call, output, isError: false, parts }
+  }
+  try {
+    return await make().catch(async (error: unknown) => {
+      if (!isStepFailed(error) || error.failure.code !== 'needs_approval') throw error
+      // The server lets through what a person has allowed: this call with these arguments, once.
+      const { approved, comment } = await ctx.approval(`Call ${call.toolName}?`, {
+        detail: { tool: call.toolName, input: call.input, why: error.failure.message },
+      })
+      return approved
+        ? make()
+        : wrong(`A person did not allow this call of ${call.toolName}.${comment ? ` They said: ${comment}` : ''} Do not try it in another way.`)
+    })
   } catch (error) {
     if (!isStepFailed(error)) throw error
     return wrong(`The tool ${call.toolName} failed: ${error.failure.message}`)
   }
 }
-
-const describeIssue = ({ path, message }: { path: PropertyKey[]; message: string }): string =>
-  `- ${path.length > 0 ? `${path.map(String).join('.')}: ` : ''}${message}`
 
 /** What the model is given of a result: all of it, or both ends of it when it is too long. */
 function forModel(output: Json): Json {
@@ -137,17 +199,6 @@ function forModel(output: Json): Json {
   const tailLength = resultLengthMax / 3
   const left = text.length - resultLengthMax
   return `${text.slice(0, resultLengthMax - tailLength)}\n\n[${left} of ${text.length} characters are left out here. Ask for less, or for a part.]\n\n${text.slice(-tailLength)}`.toWellFormed()
-}
-
-const say = (text: string): Message => ({ role: 'user', content: [{ type: 'text', text }] })
-const textOf = (reply: ModelReply): string => reply.content.flatMap((part) => (part.type === 'text' ? part.text : [])).join('')
-
-function addUsage(sum: Usage, more: Usage): void {
-  sum.input += more.input
-  sum.cachedInput += more.cachedInput
-  sum.output += more.output
-  // One call without a known price makes the sum unknown.
-  sum.costUsd = sum.costUsd === null || more.costUsd === null ? null : sum.costUsd + more.costUsd
 }
 
 /** A tool's last call that had something to show replaces its earlier ones. */

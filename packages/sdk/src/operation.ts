@@ -19,6 +19,9 @@ export type ToolScope = {
   onWaiting(isWaiting: boolean): void
 }
 
+/** What a call is to keep to, as the server has it. */
+export type CallLimits = { timeoutMs?: number | undefined; resultCharactersMax?: number | undefined }
+
 /** An operation that was asked for and has no answer yet. */
 export type Op = {
   readonly path: string
@@ -35,7 +38,7 @@ export type Op = {
   /** Sends what asks the server for it, or executes it. */
   start(op: Op): void
   /** Called when its intent is recorded. */
-  begun?: (() => void) | undefined
+  begun?: ((limits: CallLimits) => void) | undefined
   resolve(value: Json): void
   reject(error: Error): void
 }

@@ -49,6 +49,16 @@ export type TestOptions = {
   approve?: (title: string, detail: Json) => { approved: boolean; by?: string; comment?: string } | undefined
   /** The agents that children may be of, each by what it does with its input. One that throws has failed, and one that gives undefined never ends. */
   agents?: Record<string, (input: Json) => Json | undefined | Promise<Json | undefined>>
+  /** How the runs of its subagents go, by their names: their scripted models above all. One that is not told of is what `agents` says. */
+  subagents?: Record<string, TestOptions>
+  /** Runs this subagent of the folder instead of the agent itself. */
+  part?: string
+  /** What the run may cost, as the run that started it would have it. */
+  costUsdMax?: number
+  /** What is said in the session while the run is under way: called before each turn of the model, from 0. */
+  steer?: (turn: number) => string[]
+  /** Limits that an operator has set for its own tools. */
+  callLimits?: { timeoutMs?: number; resultCharactersMax?: number }
   /** What the operator decides about a write that was interrupted. Default: nothing, so that the run waits. */
   decide?: (doubt: Doubt) => Decision | undefined
   /** Executes commands. Default: every command fails and says so. Files are kept in memory, whoever executes. */
@@ -107,15 +117,18 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
       asker: options.asker ?? defaultAsker,
       session: options.session ?? null,
       messages: options.messages ?? [],
+      ...(options.part !== undefined && { part: options.part }),
+      ...(options.costUsdMax !== undefined && { costUsdMax: options.costUsdMax }),
       createdAt: (options.createdAt ?? new Date('2026-01-15T12:00:00Z')).toISOString(),
     },
     program,
     dataDir,
     serve: world.serve,
     answer: world.answer,
-    ...(options.agents ? { endOf: endOfChild(options.agents) } : {}),
+    ...(options.agents || options.subagents ? { endOf: endOfChild(options, loaded) } : {}),
     ...(options.decide ? { decide: options.decide } : {}),
     crash: options.crash,
+    callLimits: options.callLimits,
     releasesWhenIdle: options.releasesWhenIdle ?? true,
     ...(options.pick ? { pick: options.pick } : {}),
     ...(options.history ? { history: options.history } : {}),
@@ -157,10 +170,12 @@ export async function runWithCrashes(
 }
 
 const endOfChild =
-  (agents: NonNullable<TestOptions['agents']>) =>
-  async ({ agent, input }: ChildRequest): Promise<EndOf | undefined> => {
-    const found = agents[agent]
-    if (!found) return { state: 'failed', failure: failure('script', `This test gives no agent ${JSON.stringify(agent)}.`) }
+  ({ agents = {}, subagents = {} }: TestOptions, parent: LoadedAgent | DurableFunction) =>
+  async ({ agent, part, input, costUsdMax }: ChildRequest): Promise<EndOf | undefined> => {
+    const script = part === undefined ? undefined : subagents[part]
+    if (script && part !== undefined) return endOfRun(await runAgent(parent, { ...script, part, input, ...(costUsdMax !== undefined && { costUsdMax }) }))
+    const found = agents[part ?? agent]
+    if (!found) return { state: 'failed', failure: failure('script', `This test gives no agent ${JSON.stringify(part ?? agent)}.`) }
     try {
       const output = await found(input)
       return output === undefined ? undefined : { state: 'completed', output }
@@ -168,6 +183,11 @@ const endOfChild =
       return { state: 'failed', failure: toFailure(error) }
     }
   }
+
+function endOfRun({ state, output = null, failure: why }: TestRun): EndOf | undefined {
+  if (state === 'completed') return { state, output }
+  return state === 'failed' && why ? { state, failure: why } : undefined
+}
 
 const usage = { input: 100, cachedInput: 0, output: 20, costUsd: 0.001 }
 
@@ -188,7 +208,16 @@ export const calls = (...list: [tool: string, input: Json][]): ModelReply => ({
   usage,
 })
 
-function createWorld({ model = [], signals = {}, approve = () => ({ approved: true }), exec, files: given = {}, connected = [], call }: TestOptions) {
+function createWorld({
+  model = [],
+  steer = () => [],
+  signals = {},
+  approve = () => ({ approved: true }),
+  exec,
+  files: given = {},
+  connected = [],
+  call,
+}: TestOptions) {
   const prompts: Prompt[] = []
   const turns = new Map<string, { number: number; prompt: Prompt; reply?: ModelReply }>()
   const files = new Map(Object.entries(given).map(([path, text]) => [path, new TextEncoder().encode(text) as Uint8Array]))
@@ -200,19 +229,22 @@ function createWorld({ model = [], signals = {}, approve = () => ({ approved: tr
     const request = ModelRequest.parse(input)
     const before = request.prefix === undefined ? undefined : turns.get(request.prefix)
     const messages = [...(before ? [...before.prompt.messages, { role: 'assistant' as const, content: before.reply?.content ?? [] }] : []), ...request.append]
+    // A call that is made again after a crash is the same turn of the script, and finds the same messages.
+    const number = turns.get(op)?.number ?? turns.size
+    const steeredBy = (request.mayBeSteered ? steer(number) : []).map((text): Message => ({ role: 'user', content: [{ type: 'text', text }] }))
+    messages.push(...steeredBy)
     const prompt: Prompt = {
       model: request.model,
       instructions: request.instructions ?? before?.prompt.instructions ?? '',
       tools: request.tools ?? before?.prompt.tools ?? [],
       messages,
     }
-    // A call that is made again after a crash is the same turn of the script.
-    const turn = turns.get(op) ?? { number: turns.size, prompt }
+    const turn: { number: number; prompt: Prompt; reply?: ModelReply } = { number, prompt }
     turns.set(op, turn)
     prompts.push(prompt)
     const reply = typeof model === 'function' ? await model(prompt, turn.number) : model[turn.number]
     if (!reply) throw new StepFailed(failure('script', `The scripted model has no reply for turn ${turn.number}.`))
-    turn.reply = ModelReply.parse(reply)
+    turn.reply = ModelReply.parse({ ...reply, ...(steeredBy.length > 0 && { steeredBy }) })
     return toJson(turn.reply)
   }
   const callFiles = (input: Json): Json => {

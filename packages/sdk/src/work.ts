@@ -1,11 +1,11 @@
 /** Steps and tools: the operations that execute in this process. */
-import { type AnswerPart, type Failure, type Json, type RetryPolicy, ToolResult } from '@longhaul/protocol'
+import { type Failure, type Json, type RetryPolicy, ToolResult } from '@longhaul/protocol'
 import type { Checked, Context, Shown, StepOptions, Tool } from './agent.ts'
 import { StepFailed, TerminalFailure } from './agent.ts'
 import type { Execution } from './execution.ts'
 import { encode, failure, isInDoubt, toFailure } from './failure.ts'
 import { doneFrame, errorFrame } from './frames.ts'
-import type { Op, Scope, ToolScope } from './operation.ts'
+import type { CallLimits, Op, Scope, ToolScope } from './operation.ts'
 import { type Surroundings, inside } from './surroundings.ts'
 import { type Intended, doubt, startIntended } from './write.ts'
 
@@ -97,20 +97,21 @@ export function startTool(execution: Execution, op: Op, call: ToolCall): void {
         const idempotencyKey = idempotencyKeyOf(execution.id, op.path)
         return encodeChecked(
           (await tool.check?.(parsed, { run, asker, dataDir, idempotencyKey, attempt })) ?? { isDone: false },
-          toToolResult,
+          (found) => toToolResult(found, tool),
           `tool ${op.name}`,
         )
       }),
-    execute: () => void execute(execution, op, call, intended),
+    execute: (limits) => void execute(execution, op, call, intended, limits),
   }
   startIntended(execution, op, intended)
 }
 
-async function execute(execution: Execution, op: Op, { tool, parsed, makeContext }: ToolCall, intended: Intended): Promise<void> {
+async function execute(execution: Execution, op: Op, { tool, parsed, makeContext }: ToolCall, intended: Intended, limits: CallLimits): Promise<void> {
+  const timeoutMs = Math.min(tool.timeoutMs, limits.timeoutMs ?? Infinity)
   const of = { run: execution.id, op: op.path, name: op.name }
   const startedAt = performance.now()
   const stop = new AbortController()
-  const clock = stoppableClock(tool.timeoutMs)
+  const clock = stoppableClock(timeoutMs)
   const shared: ToolScope = { path: op.path, isClosed: false, waits: new Set(), onWaiting: (isWaiting) => (isWaiting ? clock.pause() : clock.resume()) }
   const onRelease = () => stop.abort()
   execution.signal.addEventListener('abort', onRelease)
@@ -122,8 +123,8 @@ async function execute(execution: Execution, op: Op, { tool, parsed, makeContext
   try {
     const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared, isClosed: op.scope.isClosed }, () => stop.signal)
     const work = inside(surroundings, async () => tool.run(parsed, context))
-    const result = await Promise.race([work, stray, clock.ranOut.then(() => Promise.reject(timeout(op.name, tool.timeoutMs)))])
-    output = encode(toToolResult(result), `The result of tool ${JSON.stringify(op.name)}`)
+    const result = await Promise.race([work, stray, clock.ranOut.then(() => Promise.reject(timeout(op.name, timeoutMs)))])
+    output = encode(toToolResult(result, tool, limits.resultCharactersMax), `The result of tool ${JSON.stringify(op.name)}`)
   } catch (error) {
     failed = toFailure(error)
     if (tool.effect === 'write' && error instanceof Error && (isInDoubt(error) || failed.code === 'timeout')) doubted = error
@@ -141,20 +142,29 @@ async function execute(execution: Execution, op: Op, { tool, parsed, makeContext
   op.output = output
   execution.send(
     output === undefined
-      ? errorFrame(of, 'tool', op.attempt, failed ?? failure('internal', 'No result.'), toolRetry, ms)
+      ? errorFrame(of, 'tool', op.attempt, failed ?? failure('internal', 'No result.'), tool.retry ? toRetryPolicy(tool.retry) : toolRetry, ms)
       : doneFrame(of, 'tool', op.attempt, output, ms),
   )
 }
 
 /** A tool returns plain JSON, or what `shown` made: an object of exactly `output` and `parts`. */
-function toToolResult(result: Json | Shown | void): { output: Json; parts: AnswerPart[] } {
-  if (!isShown(result)) return { output: result ?? null, parts: [] }
+function toToolResult(result: Json | Shown | void, { isOutside = false }: Tool, charactersMax = Infinity): ToolResult {
+  const source = isOutside ? { source: 'tool_server' as const } : {}
+  if (!isShown(result)) return { output: cut(result ?? null, charactersMax), parts: [], ...source }
   const parsed = ToolResult.safeParse(result)
   if (!parsed.success) {
     const [issue] = parsed.error.issues
     throw new StepFailed(failure('bad_parts', `The tool returned parts that cannot be shown: ${issue?.path.join('.')}: ${issue?.message}.`))
   }
-  return parsed.data
+  return { ...parsed.data, output: cut(parsed.data.output, charactersMax), ...source }
+}
+
+/** Recorded so, that a replay has what the model was told. */
+function cut(output: Json, max: number): Json {
+  if (max === Infinity) return output
+  const text = typeof output === 'string' ? output : (JSON.stringify(output) ?? 'null')
+  if (text.length <= max) return output
+  return `${text.slice(0, max).toWellFormed()}\n[${text.length - max} of ${text.length} characters are left out. Ask for less, or for a part.]`
 }
 
 function isShown(result: Json | Shown | void): result is Shown {

@@ -8,7 +8,7 @@ import { after } from './after.ts'
 import type { Execution } from './execution.ts'
 import { toFailure } from './failure.ts'
 import { beginFrame, doneFrame, doubtFrame } from './frames.ts'
-import type { Op } from './operation.ts'
+import type { CallLimits, Op } from './operation.ts'
 import { type Surroundings, inside } from './surroundings.ts'
 
 export type Intended = {
@@ -19,7 +19,7 @@ export type Intended = {
   /** What it came to comes as the JSON text that is recorded. */
   check: ((attempt: number) => Promise<Checked<string>>) | undefined
   /** Executes it. Called when its intent is recorded. */
-  execute(): void
+  execute(limits: CallLimits): void
 }
 
 const checkTriesMax = 3
@@ -31,9 +31,9 @@ const attemptsMax = 20
 export function startIntended(execution: Execution, op: Op, intended: Intended): void {
   if (op.doubt === 'person') return
   if (op.doubt === 'check') return checkNext(execution, op, intended)
-  op.begun = () => {
+  op.begun = (limits) => {
     op.begun = undefined
-    intended.execute()
+    intended.execute(limits)
   }
   // From here on, since the run is not standing still while the server records the intent.
   execution.startedExecuting()

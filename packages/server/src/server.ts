@@ -76,7 +76,6 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const audit = openAudit({ db, signer: await openSigner(dataDir), log })
   await audit.start()
   onStop('audit log', audit.stop)
-  const { admitTool, guard } = guardSteps({ policies, audit, log })
   const sandboxes = await timed('sandbox', () =>
     openSandboxes({
       driver: config.LONGHAUL_SANDBOX_DRIVER,
@@ -123,6 +122,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     folderOf: agents.folderOf,
   })
   onStop('tools', tools.stop)
+  const { admitTool, guard } = guardSteps({ policies, audit, log, admit: tools.admit })
 
   const workers = openWorkers({
     log,

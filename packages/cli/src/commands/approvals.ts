@@ -1,17 +1,20 @@
 import { approvalStates } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
-import { approvalIdFrom, shortId } from '../ids.ts'
+import { approvalIdFrom, runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { printList } from '../show/records.ts'
 import { oneLine } from '../show/text.ts'
 import { ago } from '../show/values.ts'
 
-export async function listApprovals(invocation: Invocation, { state, all, limit }: { state?: string; all?: boolean; limit: number }): Promise<number> {
+export async function listApprovals(
+  invocation: Invocation,
+  { state, all, run, limit }: { state?: string; all?: boolean; run?: string; limit: number },
+): Promise<number> {
   const client = await invocation.client()
   const wanted = all ? undefined : approvalStates.find((known) => known === (state ?? 'pending'))
   if (!all && !wanted) throw new Problem('invalid', `There is no state "${state}".`, `States: ${approvalStates.join(', ')}`)
-  const page = await client.approvals.list({ limit, ...(wanted ? { state: wanted } : {}) })
+  const page = await client.approvals.list({ limit, ...(wanted ? { state: wanted } : {}), ...(run !== undefined && { runId: await runIdFrom(client, run) }) })
   if (invocation.isJson) invocation.printJson(page)
   else {
     const idOf = (id: string) => (invocation.terminal.isLive ? shortId(id) : id)

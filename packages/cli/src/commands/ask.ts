@@ -1,6 +1,6 @@
 import { ApiError, keepTrying } from '@longhaul/sdk/client'
 import type { Client } from '@longhaul/sdk/client'
-import type { Json, Priority, Run } from '@longhaul/protocol'
+import type { Json, Priority, Run, WhenBusy } from '@longhaul/protocol'
 import { randomUUID } from 'node:crypto'
 import { follow } from '../follow.ts'
 import type { FollowOptions } from '../follow.ts'
@@ -9,13 +9,13 @@ import { nearNames } from '../nearest-name.ts'
 import { Problem } from '../problem.ts'
 import { printable, wrap } from '../show/text.ts'
 
-export type AskOptions = FollowOptions & { session?: string | undefined }
+export type AskOptions = FollowOptions & { session?: string | undefined; whenBusy?: WhenBusy | undefined }
 
 export async function ask(invocation: Invocation, agent: string, words: string[], options: AskOptions): Promise<number> {
   const { terminal, world, isJson, printJson } = invocation
   const question = (words.length === 1 && words[0] === '-' ? await world.readStdin() : words.join(' ')).trim()
   if (!question) throw new Problem('invalid', 'There is no question.', 'npx longhaul ask analyst "What was our revenue last month?"')
-  const run = await start(invocation, { agent, input: question, session: options.session })
+  const run = await start(invocation, { agent, input: question, session: options.session, whenBusy: options.whenBusy })
   if (isJson) printJson({ type: 'run', runId: run.id, agent: run.agent, version: run.version, state: run.state })
   else if (!options.isQuiet) {
     const { paint, width } = terminal
@@ -40,6 +40,7 @@ export async function start(
     input: Json
     namespace?: string | undefined
     session?: string | undefined
+    whenBusy?: WhenBusy | undefined
     idempotencyKey?: string | undefined
     destinations?: { type: 'webhook'; url: string }[]
     laneKey?: string
@@ -50,11 +51,15 @@ export async function start(
 ): Promise<Run> {
   const client = await invocation.client()
   const { terminal, world } = invocation
-  const { session, idempotencyKey = randomUUID(), ...rest } = input
+  const { session, whenBusy, idempotencyKey = randomUUID(), ...rest } = input
   let hasTold = false
   try {
     return await keepTrying(
-      () => client.runs.start({ ...rest, ...(session === undefined ? {} : { session }), idempotencyKey }, { signal: world.interrupted }),
+      () =>
+        client.runs.start(
+          { ...rest, ...(session !== undefined && { session }), ...(whenBusy !== undefined && { whenBusy }), idempotencyKey },
+          { signal: world.interrupted },
+        ),
       {
         giveUpAfterMs: startGiveUpAfterMs,
         signal: world.interrupted,

@@ -73,7 +73,7 @@ export async function testPolicies(invocation: Invocation, action: string, { res
   if (invocation.isJson) invocation.printJson(verdict)
   else
     printFields(invocation, [
-      ['answer', verdict.isAllowed ? 'allowed' : 'forbidden'],
+      ['answer', verdict.isAllowed ? 'allowed' : verdict.mayBeApproved ? 'a person is asked' : 'forbidden'],
       ['by', verdict.policies.join(', ')],
       ['errors', verdict.errors.join('\n')],
     ])

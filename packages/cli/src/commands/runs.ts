@@ -1,4 +1,4 @@
-import type { Json, Run, RunEvent } from '@longhaul/protocol'
+import type { Json, Run, RunEvent, WhenBusy } from '@longhaul/protocol'
 import { Answer, Priority, RunState, may } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { follow } from '../follow.ts'
@@ -52,6 +52,7 @@ export async function startRun(
     input?: string
     namespace?: string
     session?: string
+    whenBusy?: WhenBusy
     idempotencyKey?: string
     webhook?: string[]
     laneKey?: string
@@ -69,6 +70,7 @@ export async function startRun(
     input: await readJson(invocation, options.input),
     namespace: options.namespace,
     session: options.session,
+    whenBusy: options.whenBusy,
     idempotencyKey: options.idempotencyKey,
     ...(options.webhook && { destinations: options.webhook.map((url) => ({ type: 'webhook' as const, url })) }),
     ...present({ laneKey, priority: level.data, startAt, delayMs: delay }),

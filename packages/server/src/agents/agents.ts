@@ -207,8 +207,8 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
     approvals: {
       list: (
         audience: Audience,
-        { limit, cursor, state }: { limit: number; cursor?: string | undefined; state?: Parameters<typeof listApprovals>[2]['state'] },
-      ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { limit: count, before, state })),
+        { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined } & Pick<Parameters<typeof listApprovals>[2], 'state' | 'runId'>,
+      ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before })),
       decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) =>
         engine.decide(caller, caller.name, approvalId, approved, comment),
     },

@@ -3,10 +3,9 @@ import type { SessionTurn } from '../engine/index.ts'
 
 /** How the turns of a session read to a model: what was asked, what was answered. */
 export const toMessages = (turns: SessionTurn[]): Message[] =>
-  turns.flatMap(({ input, output }): Message[] => [
-    { role: 'user', content: [{ type: 'text', text: wordsOf(input, ['message', 'question']) }] },
-    { role: 'assistant', content: [{ type: 'text', text: wordsOf(output, ['text']) }] },
-  ])
+  turns.flatMap(({ input, output }): Message[] => [toUserMessage(input), { role: 'assistant', content: [{ type: 'text', text: wordsOf(output, ['text']) }] }])
+
+export const toUserMessage = (input: Json): Message => ({ role: 'user', content: [{ type: 'text', text: wordsOf(input, ['message', 'question']) }] })
 
 function wordsOf(value: Json, names: string[]): string {
   if (typeof value === 'string') return value

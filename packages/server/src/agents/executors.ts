@@ -9,6 +9,7 @@ import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
 import type { Sandbox, Sandboxes } from '../sandbox/index.ts'
 import type { Tools } from '../tools/index.ts'
+import { toUserMessage } from './conversation.ts'
 import type { Files } from './file-store.ts'
 import { generateWithinBudget } from './model-step.ts'
 
@@ -32,8 +33,10 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, folderO
       async execute(input, context) {
         const request = parse(ModelRequest, input, 'model')
         const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
+        const steeredBy = request.mayBeSteered ? context.takeSaid().map(toUserMessage) : []
+        prompt.messages.push(...steeredBy)
         const reply = await generateWithinBudget(prompt, context, { gateway, money })
-        return { output: toJson(reply), usage: reply.usage }
+        return { output: toJson({ ...reply, ...(steeredBy.length > 0 && { steeredBy }) }), usage: reply.usage }
       },
     },
     exec: {

@@ -1,29 +1,36 @@
 /** Policies at the place where the server admits steps: a tool call before the worker may execute it, and what the server itself executes. */
-import type { Asker, Failure, Json } from '@longhaul/protocol'
-import type { Executor, Executors, ToolCall } from '../engine/index.ts'
+import { type Asker, CallRequest, type Failure, type Json } from '@longhaul/protocol'
+import type { Admission, Executor, Executors, ToolCall } from '../engine/index.ts'
 import type { Audit, Policies } from '../identity/index.ts'
 import { type Log, StepFailure, sleep } from '../kernel/index.ts'
 
 type Run = { id: string; tenantId: string; namespace: string; agent: string; version: string; asker: Asker }
-export type GuardPorts = { policies: Pick<Policies, 'whyNot'>; audit: Pick<Audit, 'note'>; log: Log }
+export type GuardPorts = {
+  policies: Pick<Policies, 'refusal'>
+  /** Asked for what policies let through: the limits of the tool. */
+  admit?: (call: ToolCall) => Promise<Admission>
+  audit: Pick<Audit, 'note'>
+  log: Log
+}
 
 const retryMs = 500
 
 export function guardSteps(ports: GuardPorts) {
   return {
     /** The failure to record for a call that is forbidden. While policies cannot be read the call waits: it is neither allowed nor lost. */
-    async admitTool({ run, name, input }: ToolCall): Promise<Failure | undefined> {
+    async admitTool(call: ToolCall): Promise<Admission> {
+      const { run, name, input } = call
       for (;;) {
         try {
-          const why = await whyNot(ports, run, 'tools.call', { type: 'Tool', id: name }, input)
-          return why === undefined ? undefined : forbidden(why)
+          const failure = await refusalOf(ports, { ...call, action: 'tools.call', resource: { type: 'Tool', id: name }, input })
+          return failure ? { failure } : ((await ports.admit?.(call)) ?? {})
         } catch (error) {
           ports.log.warn('a tool call waits, since policies cannot be read', { error, runId: run.id, tool: name })
           await sleep(retryMs)
         }
       }
     },
-    /** The same executors, each of which asks first. `model` is about the provider's model, the others about the kind itself. */
+    /** The same executors, each of which asks first. A `call` is a tool call like one that a worker executes; the others are about the kind itself. */
     guard(executors: Executors): Executors {
       return Object.fromEntries(
         Object.entries(executors).map(([kind, executor]): [string, Executor] => [
@@ -31,8 +38,10 @@ export function guardSteps(ports: GuardPorts) {
           {
             ...executor,
             async execute(input, context) {
-              const why = await whyNot(ports, context.run, `${kind}.call`, { type: 'Step', id: kind }, input)
-              if (why !== undefined) throw new StepFailure(forbidden(why))
+              const { run, labels, isGranted } = context
+              const asked = askedOf(kind, input)
+              const failure = await refusalOf(ports, { run, labels, isGranted, ...asked })
+              if (failure) throw new StepFailure(failure)
               return executor.execute(input, context)
             },
           },
@@ -42,30 +51,41 @@ export function guardSteps(ports: GuardPorts) {
   }
 }
 
-const forbidden = (message: string): Failure => ({ message, code: 'forbidden', retryable: false })
+type Asked = { action: string; resource: { type: string; id: string }; input: Json }
 
-async function whyNot(
+function askedOf(kind: string, input: Json): Asked {
+  const call = kind === 'call' ? CallRequest.safeParse(input).data : undefined
+  if (call) return { action: 'tools.call', resource: { type: 'Tool', id: call.tool }, input: call.input }
+  return { action: `${kind}.call`, resource: { type: 'Step', id: kind }, input }
+}
+
+/** What is refused has failed; what a person may allow says so, and is let through once one has. */
+async function refusalOf(
   { policies, audit }: GuardPorts,
-  run: Run,
-  action: string,
-  resource: { type: string; id: string },
-  input: Json,
-): Promise<string | undefined> {
+  { run, labels, isGranted, action, resource, input }: Asked & { run: Run; labels: readonly string[]; isGranted: boolean },
+): Promise<Failure | undefined> {
   const { asker, agent, namespace, version, id } = run
   const { regions, personalData } = asker.access
-  const why = await policies.whyNot(run.tenantId, {
-    principal: { id: asker.id, name: asker.name },
+  const who = { id: asker.id, name: asker.name }
+  const refusal = await policies.refusal(run.tenantId, {
+    principal: who,
     action,
     resource,
-    context: { agent, version, namespace, run: id, asker: { id: asker.id, name: asker.name, personalData, ...(regions && { regions }) }, input },
+    context: {
+      agent,
+      version,
+      namespace,
+      run: id,
+      asker: { ...who, personalData, ...(regions && { regions }) },
+      input,
+      hasReadOutside: labels.length > 0,
+      outside: labels,
+    },
   })
-  if (why !== undefined)
-    await audit.note(run.tenantId, {
-      who: { id: asker.id, name: asker.name },
-      action,
-      target: resource.id,
-      outcome: 'refused',
-      detail: { runId: id, agent, why },
-    })
-  return why
+  if (!refusal) return undefined
+  const { why, mayBeApproved } = refusal
+  if (mayBeApproved && isGranted) return undefined
+  const code = mayBeApproved && action === 'tools.call' ? 'needs_approval' : 'forbidden'
+  await audit.note(run.tenantId, { who, action, target: resource.id, outcome: 'refused', detail: { runId: id, agent, why, code } })
+  return { message: why, code, retryable: false }
 }

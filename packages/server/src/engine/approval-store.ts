@@ -17,14 +17,26 @@ const columns = sql`id, run_id as "runId", agent, title, detail,
 export async function listApprovals(
   db: TenantTx,
   audience: Audience,
-  { limit, before, state }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined },
+  { limit, before, state, runId }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined; runId?: string | undefined },
 ): Promise<Approval[]> {
   const rows = await db.rows<Row>(sql`
-    select * from (select ${columns} from approvals where ${isOfRunFor(audience)} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)) as found
+    select * from (
+      select ${columns} from approvals
+      where ${isOfRunFor(audience)} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
+        ${runId === undefined ? sql`` : sql`and run_id in (${familyOf(audience.tenantId, runId)})`}
+    ) as found
     where ${state ?? null}::text is null or state = ${state ?? null}
     order by id desc limit ${limit}`)
   return rows.map(toApproval)
 }
+
+/** A run and all below it: whoever waits for the one waits for what the others ask. */
+const familyOf = (tenantId: string, runId: string) => sql`
+  with recursive family as (
+    select ${runId}::uuid as id
+    union
+    select runs.id from family join runs on runs.tenant_id = ${tenantId} and runs.parent_id = family.id
+  ) select id from family`
 
 export async function findApproval(db: TenantTx, audience: Audience, id: string): Promise<Approval | undefined> {
   const [row] = await db.rows<Row>(sql`select ${columns} from approvals where ${isOfRunFor(audience)} and id = ${id}`)

@@ -37,8 +37,8 @@ export async function tellParent(db: Db, parentId: string, ended: string[]): Pro
       insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
       select gen_random_uuid(), tenant_id, parent_id, 'child', coalesce(lineage_id, id)::text,
         case state
-          when 'completed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'completed', 'output', coalesce(output, 'null'))
-          when 'failed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'failed', 'failure', failure)
+          when 'completed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'completed', 'output', coalesce(output, 'null'), 'labels', coalesce(labels, '[]'))
+          when 'failed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'failed', 'failure', failure, 'labels', coalesce(labels, '[]'))
           else json_build_object('runId', coalesce(lineage_id, id), 'state', 'cancelled') end,
         'run ' || id, 'ended ' || id
       from runs
@@ -52,7 +52,7 @@ export async function tellParent(db: Db, parentId: string, ended: string[]): Pro
 export async function passOn(db: Db, runId: string, continuedAs: string): Promise<{ nodeId: string | null } | undefined> {
   return db.transaction(async (tx) => {
     const next = await countUp(tx, continuedAs)
-    await tx.rows(sql`update inbox set run_id = ${continuedAs} where run_id = ${runId} and not is_taken and kind in ('signal', 'cancel')`)
+    await tx.rows(sql`update inbox set run_id = ${continuedAs} where run_id = ${runId} and not is_taken and kind in ('signal', 'cancel', 'steer')`)
     return next
   })
 }

@@ -11,7 +11,12 @@ const endingsAtOnce = 200
 const orphansAtOnce = 500
 
 /** Returns how many endings were looked at. Repeating it changes nothing: each message has a key. */
-export async function settleEndings(db: Db, onEnded: (runIds: string[]) => Promise<void>, tell: Tell): Promise<number> {
+export async function settleEndings(
+  db: Db,
+  onEnded: (runIds: string[]) => Promise<void>,
+  tell: Tell,
+  takeUpLeftOver: (runId: string, tenantId: string) => Promise<void>,
+): Promise<number> {
   const endings = await listEndings(db, endingsAtOnce)
   const tellOf = (runId: string, found: { nodeId: string | null } | undefined) => found && tell(runId, found.nodeId)
   const byParent = Map.groupBy(
@@ -27,6 +32,7 @@ export async function settleEndings(db: Db, onEnded: (runIds: string[]) => Promi
   for (const ending of endings) {
     const { runId, tenantId, continuedAs } = ending
     if (continuedAs !== null) tellOf(continuedAs, await passOn(db, runId, continuedAs))
+    else await takeUpLeftOver(runId, tenantId)
     const orphans = await listOrphans(db, ending, orphansAtOnce)
     for (const orphan of orphans) {
       const message = {

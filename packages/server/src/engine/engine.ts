@@ -1,5 +1,5 @@
 /** The durable engine: starts runs, claims due ones, has them executed, and takes them back when they sleep or end. */
-import { type Message, type Run, type RunEvent, isTerminal } from '@longhaul/protocol'
+import { type Json, type Message, type Run, type RunEvent, isTerminal } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, monotonicMs, probe, sleep, withTimeout } from '../kernel/index.ts'
 import { type Decisions, makeDecisions } from './decisions.ts'
@@ -9,11 +9,13 @@ import { openJournal } from './journal.ts'
 import { type Messages, openMessages } from './messages.ts'
 import { type Node, openNode } from './node.ts'
 import { type Assignment, openOwnedRuns, type OwnedRuns } from './owned-runs.ts'
-import { type SessionTurn, listEvents, loadInbox, loadRun, nextDueMs, ownedWithInbox } from './run-store.ts'
+import { findRun, listEvents, loadInbox, loadRun, nextDueMs, ownedWithInbox } from './run-store.ts'
 import type { ActiveRun } from './run/active-run.ts'
+import { eventRow } from './run/event-row.ts'
 import { takeInbox } from './run/inbox.ts'
 import type { Bounds, Executors, RunPorts } from './run/ports.ts'
 import { type Schedules, openSchedules } from './schedules.ts'
+import { type SessionTurn, hasLeftOver, startLeftOver } from './session-store.ts'
 import { type Start, makeStartRun } from './starts.ts'
 import { type Watchers, openWatchers } from './watchers.ts'
 
@@ -76,14 +78,32 @@ export function openEngine(options: EngineOptions): Engine {
     },
   })
 
+  /** What was said to a run that has ended goes to the next run of its session. */
+  async function takeUpLeftOver(runId: string, tenantId: string): Promise<void> {
+    if (!(await hasLeftOver(db, runId))) return
+    const run = await findRun(db.forTenant(tenantId), { tenantId, askerId: undefined }, runId)
+    const found = run && (await options.findVersion(tenantId, run.agent))
+    if (!found || 'problem' in found) return log.error('what was said to a run cannot be taken up: its agent has no version that runs', { runId })
+    const eventOf = (id: string, input: Json) => {
+      const { hash } = eventRow({ runId: id, tenantId, epoch: 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
+      return { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${hash}` }
+    }
+    if ((await startLeftOver(db.forTenant(tenantId), runId, found.version, eventOf)) > 0) owned.claims.wake()
+  }
+
   const endings = loop({
     everyMs: pollMs,
     onError: (error) => log.warn('telling others of the ends of runs failed; it is tried again', { error }),
     async work() {
-      const count = await settleEndings(db, options.onEnded ?? (async () => {}), (runId, nodeId) => {
-        probe('ending.after')
-        deliver(runId, nodeId)
-      })
+      const count = await settleEndings(
+        db,
+        options.onEnded ?? (async () => {}),
+        (runId, nodeId) => {
+          probe('ending.after')
+          deliver(runId, nodeId)
+        },
+        takeUpLeftOver,
+      )
       return count > 0 ? 0 : pollMs
     },
   })
@@ -121,7 +141,7 @@ export function openEngine(options: EngineOptions): Engine {
       },
     }),
     ...openMessages({ db, node, watchers, deliver }),
-    startRun: makeStartRun({ db, node, journal, active, owned, isStopping: () => isStopping }),
+    startRun: makeStartRun({ db, node, journal, active, owned, isStopping: () => isStopping, deliver }),
 
     async readEvents(audience, runId, after, limit) {
       const run = await loadRun(db, audience, runId)

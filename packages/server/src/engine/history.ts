@@ -1,6 +1,8 @@
 /** What a run's journal says: a pure fold of its events, and the reading of it that a worker replays. */
 import type { Decider, Effect, EventType, Failure, HistoryEntry, Json, ParkReason, StepKind, Usage, WaitKind } from '@longhaul/protocol'
 
+import { Trust } from './trust.ts'
+
 /** An event to be recorded. `data` has the shape that the protocol gives its type; undefined properties are left out. */
 export type NewEvent = { type: EventType; op?: string | undefined; data: object }
 
@@ -26,6 +28,7 @@ export type OpenOp = {
 export type Parked = { reason: ParkReason; detail: Json }
 
 export class History {
+  readonly trust = new Trust()
   /** Operations by path, in the order in which they were first recorded. */
   readonly ops = new Map<string, Op>()
   /** Paths in the order in which results were recorded. */
@@ -49,6 +52,7 @@ export class History {
 
   apply({ type, op, data }: NewEvent): void {
     this.length++
+    this.trust.apply({ type, op, data })
     const at = op === undefined ? undefined : this.ops.get(op)
     // The journal was written by this engine: data of a type has the shape that the protocol gives it.
     const d = data as unknown as Record<string, never>

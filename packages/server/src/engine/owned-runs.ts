@@ -9,12 +9,13 @@ import { type Scope, agentName, hasRoom, laneName, openSlots, tenantName } from 
 import { releaseStrays } from './node-store.ts'
 import type { Node } from './node.ts'
 import { isFreeLane, stopOver } from './policies.ts'
-import { type ClaimedRun, type InboxRow, type JournalRow, loadInbox, loadJournals, nextDueMs, releaseSessions, sessionTurns } from './run-store.ts'
+import { type ClaimedRun, type InboxRow, type JournalRow, loadInbox, loadJournals, nextDueMs } from './run-store.ts'
 import { ActiveRun } from './run/active-run.ts'
 import type { RunFrame, RunPorts } from './run/ports.ts'
 import { park } from './run/waits.ts'
 import { isSuspect, wake } from './run/wake.ts'
 import { attach, receive } from './run/worker-frames.ts'
+import { releaseSessions, sessionLabels, sessionTurns } from './session-store.ts'
 import type { Watchers } from './watchers.ts'
 
 /** What a worker needs of a run. `send` gives frames to the worker; frames of the worker go to `receive`. */
@@ -115,6 +116,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
 
   async function dispatch(run: ActiveRun): Promise<void> {
     const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db.forTenant(run.row.tenantId), run.row, sessionTurnsMax))
+    if (run.row.sessionId !== null) run.history.trust.add(await sessionLabels(db.forTenant(run.row.tenantId), run.row))
     if (active.get(run.id) !== run || run.isLeaving) return
     run.isDispatched = true
     options.execute({

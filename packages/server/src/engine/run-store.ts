@@ -1,6 +1,6 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
 import type { Asker, Destination, EventType, Failure, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
-import { type Audience, type Db, type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
+import { type Audience, type Db, type TenantTx, type Tx, isRunFor, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
 export type ClaimedRun = {
@@ -22,6 +22,11 @@ export type ClaimedRun = {
   lineageId: string | null
   isDetached: boolean
   destinations: Destination[] | null
+  /** The subagent of its version that it executes. */
+  part: string | null
+  costUsdMax: number | null
+  /** Whose words it has read, or was given. */
+  labels: string[] | null
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -44,7 +49,7 @@ export async function loadJournals(db: Tx, runIds: string[]): Promise<Map<string
 export type InboxRow = {
   id: string
   runId: string
-  kind: 'signal' | 'approval' | 'cancel' | 'retry' | 'decision' | 'child'
+  kind: 'signal' | 'approval' | 'cancel' | 'retry' | 'decision' | 'child' | 'steer'
   name: string
   payload: Json
   sentBy: string
@@ -117,33 +122,6 @@ export type NewRun = {
   destinations: Destination[] | null
 }
 
-/** Starts a run of a session. While another one of it is under way the new run waits for it: no `due_at` yet. False when the idempotency key is taken. */
-export async function insertSessionRun(db: TenantDb, run: NewRun, startedEvent: { epoch: number; data: string; hash: string }): Promise<boolean> {
-  return db.transaction(async (tx) => {
-    await tx.rows(sql`insert into sessions (tenant_id, agent, id) values (${run.tenantId}, ${run.agent}, ${run.sessionId}) on conflict do nothing`)
-    await tx.rows(sql`select from sessions where tenant_id = ${run.tenantId} and agent = ${run.agent} and id = ${run.sessionId} for update`)
-    const inserted = await tx.rows(sql`
-      insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, input, asker, idempotency_key, request_hash, destinations, due_at, event_count)
-      select ${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash}, ${run.destinations && JSON.stringify(run.destinations)},
-        case when exists (
-          select from runs where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and state in ('pending', 'running', 'waiting')
-        ) then null else clock_timestamp() end, 1
-      on conflict (tenant_id, agent, idempotency_key) where idempotency_key is not null do nothing
-      returning id`)
-    if (inserted.length === 0) return false
-    await tx.rows(sql`
-      insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
-      values (${run.id}, 0, ${run.tenantId}, ${startedEvent.epoch}, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
-    await noteAudit(tx, {
-      who: { id: run.asker.id, name: run.asker.name },
-      action: 'runs.start',
-      target: run.id,
-      detail: { agent: run.agent, namespace: run.namespace },
-    })
-    return true
-  })
-}
-
 /** Puts up a run that becomes due at an instant of the database's clock. False when the idempotency key is taken. */
 export async function insertDueRun(tx: Tx, run: NewRun, startedEvent: { data: string; hash: string }, dueMs: number): Promise<boolean> {
   const inserted = await tx.rows(sql`
@@ -157,44 +135,6 @@ export async function insertDueRun(tx: Tx, run: NewRun, startedEvent: { data: st
     insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
     values (${run.id}, 0, ${run.tenantId}, 0, clock_timestamp(), 'run.started', ${startedEvent.data}, ${startedEvent.hash})`)
   return true
-}
-
-/**
- * Puts up the next run of each session in which none is under way. True when there was one. Each is looked at again once its row is
- * locked: another node may have put it up meanwhile, and claimed it.
- */
-export async function releaseSessions(db: Tx): Promise<boolean> {
-  const released = await db.rows(sql`
-    with next as materialized (
-      select id from runs where state = 'pending' and due_at is null and node_id is null and id in (
-      select distinct on (tenant_id, agent, session_id) id from runs waiting
-      where session_id is not null and state = 'pending' and due_at is null and node_id is null
-        and not exists (
-          select from runs other where other.tenant_id = waiting.tenant_id and other.agent = waiting.agent and other.session_id = waiting.session_id
-            and other.id <> waiting.id and (other.state in ('running', 'waiting') or other.state = 'pending' and (other.due_at is not null or (other.created_at, other.id) < (waiting.created_at, waiting.id)))
-        )
-      order by tenant_id, agent, session_id, created_at, id
-      limit 100
-      ) order by id for update skip locked
-    )
-    update runs set due_at = clock_timestamp() from next where runs.id = next.id returning runs.id`)
-  return released.length > 0
-}
-
-export type SessionTurn = { input: Json; output: Json }
-
-/**
- * What was said before in the session, as far as this run's asker may read it: completed runs that came before this one, oldest first, the last `limit`. The order is that of
- * the database's clock under the session's lock. Ids carry the clock of the node that made them, which may be another's past.
- */
-export async function sessionTurns(db: TenantTx, run: ClaimedRun, limit: number): Promise<SessionTurn[]> {
-  if (run.sessionId === null) return []
-  const rows = await db.rows<SessionTurn>(sql`
-    select input, output from runs
-    where ${isRunFor({ ...audienceOf(run.tenantId, run.asker), namespaces: [run.namespace] })} and agent = ${run.agent} and session_id = ${run.sessionId} and state = 'completed' and continued_as is null
-      and (created_at, id) < (select created_at, id from runs where id = ${run.id})
-    order by created_at desc, id desc limit ${limit}`)
-  return rows.reverse()
 }
 
 const noUsage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }

@@ -3,8 +3,7 @@ import { everyone, fact, startEngine } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { sql } from '../db/index.ts'
-import type { SessionTurn } from './run-store.ts'
-import { releaseSessions } from './run-store.ts'
+import { type SessionTurn, releaseSessions } from './session-store.ts'
 
 const toMessages = (turns: SessionTurn[]) =>
   turns.map(({ input, output }) => ({ role: 'user' as const, content: [{ type: 'text' as const, text: JSON.stringify([input, output]) }] }))

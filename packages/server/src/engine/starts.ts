@@ -1,6 +1,6 @@
 /** Starting a run: checked, made durable under its idempotency key, and begun here at once where it passes nobody. */
 import { createHash } from 'node:crypto'
-import { type Asker, type Destination, type Json, type Priority, type Run, whyNotJson } from '@longhaul/protocol'
+import { type Asker, type Destination, type Json, type Priority, type Run, type WhenBusy, whyNotJson } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, newId, withTimeout } from '../kernel/index.ts'
 import type { Journal } from './journal.ts'
@@ -8,9 +8,10 @@ import { type Scope, ranks } from './lanes.ts'
 import type { Node } from './node.ts'
 import type { OwnedRuns } from './owned-runs.ts'
 import { stopOver } from './policies.ts'
-import { type NewRun, findByIdempotencyKey, findRun, insertSessionRun, loadRun } from './run-store.ts'
+import { type NewRun, findByIdempotencyKey, findRun, loadRun } from './run-store.ts'
 import type { ActiveRun } from './run/active-run.ts'
 import { eventRow } from './run/event-row.ts'
+import { saySomething } from './session-store.ts'
 import { assertStorable } from './storable.ts'
 import type { StopInForce } from './stop-store.ts'
 
@@ -22,6 +23,8 @@ export type Start = {
   input: Json
   asker: Asker
   session?: string | undefined
+  /** What to do when a run of the session is under way. */
+  whenBusy?: WhenBusy | undefined
   idempotencyKey?: string | undefined
   /** Runs of an agent with the same lane key wait in a lane of their own. */
   laneKey?: string | undefined
@@ -34,12 +37,23 @@ export type Start = {
   destinations?: Destination[] | undefined
 }
 
-export type StartsOptions = { db: Db; node: Node; journal: Journal; active: ReadonlyMap<string, ActiveRun>; owned: OwnedRuns; isStopping(): boolean }
+/** A message is in the database, so it arrives. This is only to have it arrive at once. */
+type Deliver = (runId: string, nodeId: string | null) => void
+
+export type StartsOptions = {
+  db: Db
+  node: Node
+  journal: Journal
+  active: ReadonlyMap<string, ActiveRun>
+  owned: OwnedRuns
+  isStopping(): boolean
+  deliver: Deliver
+}
 
 const inputBytesMax = 1_000_000
 const startTimeoutMs = 15_000
 
-export function makeStartRun({ db, node, journal, active, owned, isStopping }: StartsOptions): (start: Start) => Promise<Run> {
+export function makeStartRun({ db, node, journal, active, owned, isStopping, deliver }: StartsOptions): (start: Start) => Promise<Run> {
   async function sameRequest(audience: Audience, agent: string, key: string, requestHash: string): Promise<Run> {
     const found = await findByIdempotencyKey(db.forTenant(audience.tenantId), audience.tenantId, agent, key)
     if (!found) throw new AppError('unavailable', 'The run of this idempotency key is being started. Try again.')
@@ -50,14 +64,24 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping }: S
     throw new AppError('conflict', `The idempotency key ${JSON.stringify(key)} belongs to ${owner}. Use a new one for a new request.`)
   }
 
+  /** Which run it is only those may know who may see it. */
+  async function busyError(audience: Audience, session: string, runId: string): Promise<AppError> {
+    const isSeen = (await findRun(db.forTenant(audience.tenantId), audience, runId)) !== undefined
+    return new AppError(
+      'conflict',
+      `${isSeen ? `Run ${runId}` : 'Another run'} of the session ${JSON.stringify(session)} is under way. Try again when it has ended, or send whenBusy as queue.`,
+    )
+  }
+
   return async function startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, ...more }) {
-    const { namespace = 'default', laneKey = '', priority, startAt, delayMs, destinations: wanted = [] } = more
+    const { namespace = 'default', laneKey = '', priority, startAt, delayMs, whenBusy = 'queue', destinations: wanted = [] } = more
     if (isStopping()) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
     assertStorable({ session, idempotencyKey, laneKey })
     const isDelayed = startAt !== undefined || delayMs !== undefined
     if (startAt !== undefined && delayMs !== undefined) throw new AppError('invalid', 'startAt and delayMs: give one of them.')
     if (isDelayed && session !== undefined)
       throw new AppError('invalid', 'A run of a session starts when the one before it has ended; it takes no startAt or delayMs.')
+    if (whenBusy !== 'queue' && session === undefined) throw new AppError('invalid', 'whenBusy is about the runs of a session: give session as well.')
     const scope: Scope = { tenantId, namespace, agent, laneKey }
     const stop = stopOver(node.policies(), scope)
     if (stop) throw stoppedError(stop)
@@ -77,6 +101,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping }: S
           asker.id,
           input,
           ...(destinations ? [destinations] : []),
+          ...(whenBusy === 'queue' ? [] : [{ whenBusy }]),
           ...(isPlain({ namespace, laneKey, priority, startAt, delayMs }) ? [] : [namespace, laneKey, priority, startAt, delayMs]),
         ]),
       )
@@ -90,8 +115,12 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping }: S
     const rank = ranks[priority ?? 'normal']
     if (session !== undefined) {
       const run: NewRun = { ...scope, id, rank, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash, destinations }
-      const isNew = await insertSessionRun(db.forTenant(tenantId), run, { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` })
-      if (!isNew) return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
+      const event = { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` }
+      const { said, told } = await saySomething(db.forTenant(tenantId), run, event, whenBusy)
+      for (const { runId, nodeId } of told) deliver(runId, nodeId)
+      if (said.outcome === 'known') return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
+      if (said.outcome === 'steered') return loadRun(db, audience, said.runId)
+      if (said.outcome === 'busy') throw await busyError(audience, session, said.runId)
       owned.claims.wake()
       return loadRun(db, audience, id)
     }
@@ -135,7 +164,17 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping }: S
             // Under another name of this node than it was written with the run is not ours: whoever buries that node takes it up.
             if (!isNew || !isHere || isStopping() || node.current() !== nodeId || active.has(id)) return
             const createdAt = new Date(node.clock.nowMs())
-            const apart = { parentId: null, parentOp: null, depth: 0, lineageId: null, isDetached: false, destinations }
+            const apart = {
+              parentId: null,
+              parentOp: null,
+              depth: 0,
+              lineageId: null,
+              isDetached: false,
+              destinations,
+              part: null,
+              costUsdMax: null,
+              labels: null,
+            }
             const run = owned.take({ ...scope, ...apart, id, epoch: 1, version, sessionId: null, input, asker, inboxCount: 0, createdAt }, nodeId)
             run.begin(first.hash)
             void owned.dispatch(run)

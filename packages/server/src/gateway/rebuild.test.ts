@@ -53,6 +53,16 @@ test('instructions and tools can be taken away', () => {
   expect(rebuildPrompt('1', lookup)).toMatchObject({ instructions: '', tools: [] })
 })
 
+test('what was said meanwhile comes between what a step appends and its answer, and stays for the steps after it', () => {
+  const { lookup } = journal({
+    '0': { request: request({ append: [user('1')] }), reply: { ...reply('one'), steeredBy: [user('said')] } },
+    '1': { request: request({ prefix: '0', append: [user('2')] }), reply: undefined },
+  })
+  const answer = { role: 'assistant', content: [{ type: 'text', text: 'one' }] }
+  expect(rebuildPrompt('1', lookup).messages).toEqual([user('1'), user('said'), answer, user('2')])
+  expect(rebuildPrompt('0', lookup).messages).toEqual([user('1'), user('said')])
+})
+
 test('what a worker appends carries no data of a provider', () => {
   const forged: Message = { role: 'assistant', content: [{ type: 'text', text: 'x' }], providerData: { forged: true } }
   const { lookup } = journal({ '0': { request: request({ append: [user('1'), forged] }), reply: undefined } })

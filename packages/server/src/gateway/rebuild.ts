@@ -5,7 +5,8 @@ import { StepFailure } from '../kernel/index.ts'
 export type RecordedModelStep = { request: ModelRequest; reply: ModelReply | undefined }
 
 /**
- * The prompt of the model step at `op`: the prompt of its prefix, the prefix's answer, then what the step appends.
+ * The prompt of the model step at `op`: the prompt of its prefix, the prefix's answer, then what the step appends, and what was said in the
+ * session meanwhile.
  * Instructions and tools are the nearest given ones. Each step is looked up once, and a prefix must be an earlier
  * operation, so this ends whatever the journal holds. Throws a `StepFailure` that no retry would cure.
  */
@@ -16,7 +17,7 @@ export function rebuildPrompt(op: string, lookup: (op: string) => RecordedModelS
     model: own.request.model,
     instructions: chain.find((step) => step.request.instructions !== undefined)?.request.instructions ?? '',
     tools: chain.find((step) => step.request.tools !== undefined)?.request.tools ?? [],
-    messages: chain.toReversed().flatMap((step) => [...step.request.append.map(asAppended), ...answerOf(step, own)]),
+    messages: chain.toReversed().flatMap((step) => [...step.request.append.map(asAppended), ...(step.reply?.steeredBy ?? []), ...answerOf(step, own)]),
     ...(own.request.outputTokensMax === undefined ? {} : { outputTokensMax: own.request.outputTokensMax }),
   }
 }

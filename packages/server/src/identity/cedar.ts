@@ -17,7 +17,8 @@ export type PolicyRequest = {
   resource: { type: string; id: string }
   context: Record<string, unknown>
 }
-export type Decision = { isAllowed: boolean; policies: string[]; errors: string[] }
+/** `mayBeApproved`: every policy that forbids it says that a person may allow it. */
+export type Decision = { isAllowed: boolean; policies: string[]; errors: string[]; mayBeApproved: boolean }
 export type PolicyText = { name: string; text: string }
 
 /** Permissions were checked before: policies can only forbid. */
@@ -37,28 +38,39 @@ export function whyNotPolicy({ name, text }: PolicyText): string | undefined {
   }
 }
 
+/** By what `preparse` keeps ready: the statements that say `@require("approval")`. */
+const approvable = new Map<string, ReadonlySet<string>>()
+const approvableOf = (statements: Record<string, string>): Set<string> =>
+  new Set(Object.entries(statements).flatMap(([id, text]) => (/^\s*(\/\/[^\n]*\n\s*)*(@\w+(\("[^"]*"\))?\s*)*@require\("approval"\)/.test(text) ? id : [])))
+
 /** Kept ready under the id; replaces what was there. */
 export function preparse(id: string, policies: readonly PolicyText[]): void {
-  const parsed = preparsePolicySet(id, { staticPolicies: { ...base, ...Object.assign({}, ...policies.map(statementsOf)) } })
+  const statements: Record<string, string> = Object.assign({}, ...policies.map(statementsOf))
+  const parsed = preparsePolicySet(id, { staticPolicies: { ...base, ...statements } })
   if (parsed.type === 'failure') throw new Error(`The policies of ${id} cannot be read: ${messagesOf(parsed.errors)}`)
+  approvable.set(id, approvableOf(statements))
 }
 
 /** Against policies that `preparse` made ready. */
-export const decide = (id: string, request: PolicyRequest): Decision => answer(statefulIsAuthorized({ preparsedPolicySetId: id, ...toCedar(request) }))
+export const decide = (id: string, request: PolicyRequest): Decision =>
+  answer(statefulIsAuthorized({ preparsedPolicySetId: id, ...toCedar(request) }), approvable.get(id) ?? new Set())
 
 /** Against policies that are given. */
-export const decideWith = (policies: readonly PolicyText[], request: PolicyRequest): Decision =>
-  answer(isAuthorized({ policies: { staticPolicies: { ...base, ...Object.assign({}, ...policies.map(statementsOf)) } }, ...toCedar(request) }))
+export function decideWith(policies: readonly PolicyText[], request: PolicyRequest): Decision {
+  const statements: Record<string, string> = Object.assign({}, ...policies.map(statementsOf))
+  return answer(isAuthorized({ policies: { staticPolicies: { ...base, ...statements } }, ...toCedar(request) }), approvableOf(statements))
+}
 
 /** A policy that cannot be evaluated forbids: Cedar would pass over it. */
-function answer(given: ReturnType<typeof isAuthorized>): Decision {
-  if (given.type === 'failure') return { isAllowed: false, policies: [], errors: [messagesOf(given.errors)] }
+function answer(given: ReturnType<typeof isAuthorized>, approvableIds: ReadonlySet<string>): Decision {
+  if (given.type === 'failure') return { isAllowed: false, policies: [], errors: [messagesOf(given.errors)], mayBeApproved: false }
   const { decision, diagnostics } = given.response
   const errors = diagnostics.errors.map(({ policyId, error }) => `${policyId}: ${error.message}`)
   return {
     isAllowed: decision === 'allow' && errors.length === 0,
     policies: [...new Set([...diagnostics.reason, ...diagnostics.errors.map(({ policyId }) => policyId)].filter((id) => id !== ''))],
     errors,
+    mayBeApproved: decision === 'deny' && errors.length === 0 && diagnostics.reason.length > 0 && diagnostics.reason.every((id) => approvableIds.has(id)),
   }
 }
 

@@ -6,9 +6,13 @@ import { type Decision, type PolicyRequest, type PolicyText, decide, decideWith,
 import { type Caller, whoIs } from './keys.ts'
 import { deactivate, insertVersion, listActive, listVersions } from './policy-store.ts'
 
+export type Refusal = { why: string; mayBeApproved: boolean }
+
 export type Policies = {
   /** Undefined when nothing forbids it; else why not, by the policy's name. What cannot be decided is forbidden. */
   whyNot(tenantId: string, request: PolicyRequest): Promise<string | undefined>
+  /** As `whyNot`, and whether a person may allow it nevertheless. */
+  refusal(tenantId: string, request: PolicyRequest): Promise<Refusal | undefined>
   test(tenantId: string, request: PolicyRequest, draft?: PolicyText): Promise<Decision & { ms: number }>
   put(caller: Caller, policy: Pick<Policy, 'name' | 'text' | 'description'>): Promise<Policy>
   list(tenantId: string): Promise<Policy[]>
@@ -56,19 +60,22 @@ export function openPolicies({ db, log }: { db: Db; log: Log }): Policies {
     loading.delete(tenantId)
   }
 
+  async function refusal(tenantId: string, request: PolicyRequest): Promise<Refusal | undefined> {
+    const { isEmpty } = await current(tenantId)
+    if (isEmpty) return undefined
+    const { isAllowed, policies, errors, mayBeApproved } = guarded(() => decide(tenantId, request))
+    if (isAllowed) return undefined
+    const what = `${request.action} of ${request.resource.type} ${JSON.stringify(request.resource.id)}`
+    if (errors.length > 0) {
+      log.error('a policy could not be evaluated, so it forbids', { tenantId, action: request.action, errors })
+      return { why: `${what} is refused: the policy ${policies.join(', ') || '(none)'} could not be evaluated: ${errors.join('; ')}.`, mayBeApproved: false }
+    }
+    return { why: `${what} is forbidden by the policy ${policies.join(', ')}.`, mayBeApproved }
+  }
+
   return {
-    async whyNot(tenantId, request) {
-      const { isEmpty } = await current(tenantId)
-      if (isEmpty) return undefined
-      const { isAllowed, policies, errors } = guarded(() => decide(tenantId, request))
-      if (isAllowed) return undefined
-      const what = `${request.action} of ${request.resource.type} ${JSON.stringify(request.resource.id)}`
-      if (errors.length > 0) {
-        log.error('a policy could not be evaluated, so it forbids', { tenantId, action: request.action, errors })
-        return `${what} is refused: the policy ${policies.join(', ') || '(none)'} could not be evaluated: ${errors.join('; ')}.`
-      }
-      return `${what} is forbidden by the policy ${policies.join(', ')}.`
-    },
+    refusal,
+    whyNot: async (tenantId, request) => (await refusal(tenantId, request))?.why,
     async test(tenantId, request, draft) {
       const wrong = draft && whyNotPolicy(draft)
       if (wrong) throw new AppError('invalid', `draft: ${wrong}`)
@@ -114,6 +121,6 @@ function guarded(work: () => Decision): Decision {
   try {
     return work()
   } catch (error) {
-    return { isAllowed: false, policies: [], errors: [error instanceof Error ? error.message : String(error)] }
+    return { isAllowed: false, policies: [], errors: [error instanceof Error ? error.message : String(error)], mayBeApproved: false }
   }
 }

@@ -71,3 +71,25 @@ test('a tool that is switched off is not offered', async () => {
     ['crm__b', 'off'],
   ])
 })
+
+test('tools of an agent’s own code are held to the same limits: they wait for room, and are told of a rate that they cannot wait for', async () => {
+  await using bed = await openToolsBed({
+    db: database.db,
+    toolLimits: { refund: { concurrent: 1, timeoutMs: 500 }, mail: { perMinute: 1 }, off: { isOff: true } },
+  })
+  const admit = async (name: string) => {
+    const admission = await bed.tools.admit({ run: bed.run, name })
+    return admission.failure ? { failure: admission.failure } : admission
+  }
+  const first = await admit('refund')
+  expect(first).toMatchObject({ timeoutMs: 500 })
+  let isIn = false
+  const second = admit('refund').then((admission) => ((isIn = true), admission))
+  expect(await admit('free')).toMatchObject({ leave: undefined }) // Nothing holds it, and the one before still waits.
+  expect(isIn).toBe(false)
+  if ('leave' in first) first.leave?.()
+  expect(await second).toMatchObject({ timeoutMs: 500 })
+  await admit('mail')
+  expect(await admit('mail')).toMatchObject({ failure: { code: 'over_limit', retryable: false } })
+  expect(await admit('off')).toMatchObject({ failure: { code: 'off' } })
+})

@@ -1,15 +1,38 @@
 /** Limits of tools: who set them, and the gate that a call passes. */
 import { type ToolLimits, limitsFor } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
+import { monotonicMs } from '../kernel/index.ts'
 import { failed } from './failures.ts'
 import { listLimits, takeCall } from './limit-store.ts'
 
 export type CallOf = { tenantId: string; agent: string; tool: string }
 
-/** What holds: the folder's limits, and over them, field by field, the operator's. */
-export async function limitsOf(db: Db, { tenantId, agent, tool }: CallOf, ofFolder: Readonly<Record<string, ToolLimits>>): Promise<ToolLimits> {
-  return { ...limitsFor(ofFolder, tool), ...limitsFor(await listLimits(db, tenantId, agent), tool) }
+/** How long another server's change may go unnoticed. */
+const rememberMs = 1_000
+const rememberedMax = 10_000
+
+/** What holds for a tool: the folder's limits, and over them, field by field, the operator's. */
+export function rememberLimits(db: Db) {
+  const known = new Map<string, { until: number; limits: Promise<Record<string, ToolLimits>> }>()
+  const operators = (tenantId: string, agent: string): Promise<Record<string, ToolLimits>> => {
+    const key = `${tenantId}/${agent}`
+    const found = known.get(key)
+    if (found && found.until > monotonicMs()) return found.limits
+    const limits = listLimits(db, tenantId, agent)
+    if (known.size >= rememberedMax) known.clear()
+    known.set(key, { until: monotonicMs() + rememberMs, limits })
+    limits.catch(() => known.get(key)?.limits === limits && known.delete(key))
+    return limits
+  }
+  const limitsOf = async ({ tenantId, agent, tool }: CallOf, ofFolder: Readonly<Record<string, ToolLimits>>): Promise<ToolLimits> => ({
+    ...limitsFor(ofFolder, tool),
+    ...limitsFor(await operators(tenantId, agent), tool),
+  })
+  return Object.assign(limitsOf, { forget: (tenantId: string, agent: string) => void known.delete(`${tenantId}/${agent}`) })
 }
+
+/** Whether a call has to pass the gate. */
+export const isGated = ({ perMinute, concurrent, isOff }: ToolLimits): boolean => perMinute !== undefined || concurrent !== undefined || isOff === true
 
 /** Lets a call in, or throws why not. Call the result when it is over. */
 export function openGate(db: Db): (call: CallOf, limits: ToolLimits) => Promise<() => void> {

@@ -24,13 +24,15 @@ export type Registry = {
 type RegistryOptions = {
   db: Db
   connections: Connections
+  /** Limits were set here: they count at once. */
+  onLimits(tenantId: string, agent: string): void
   manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
   liveVersionOf(tenantId: string, agent: string): Promise<string | undefined>
 }
 
 const sandboxTools = ['bash', 'read_file', 'write_file', 'python', 'read_skill']
 
-export function openRegistry({ db, connections, manifestOf, liveVersionOf }: RegistryOptions): Registry {
+export function openRegistry({ db, connections, onLimits, manifestOf, liveVersionOf }: RegistryOptions): Registry {
   async function live(tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }> {
     const version = await liveVersionOf(tenantId, agent)
     if (version === undefined) throw new AppError('not_found', `No agent ${agent}.`)
@@ -110,6 +112,7 @@ export function openRegistry({ db, connections, manifestOf, liveVersionOf }: Reg
     async limit(tenantId, by, { agent, pattern, limits }) {
       await live(tenantId, agent)
       await setLimits(db, tenantId, agent, pattern, limits, by)
+      onLimits(tenantId, agent)
       return { agent, limits: await listLimits(db, tenantId, agent) }
     },
   }

@@ -4,6 +4,7 @@ import {
   CallRequest,
   type CallResult,
   ConnectRequest,
+  type Failure,
   type ConnectResult,
   type Json,
   type ServerTool,
@@ -12,11 +13,11 @@ import {
 } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
-import { type Log, StepFailure, after, toFailure } from '../kernel/index.ts'
+import { type Log, StepFailure, after, monotonicMs, sleep, toFailure } from '../kernel/index.ts'
 import { type Named, type Offered, type VersionOf, openConnections } from './connections.ts'
 import { openEgress } from './egress/egress.ts'
 import { failed } from './failures.ts'
-import { limitsOf, openGate } from './limits.ts'
+import { isGated, openGate, rememberLimits } from './limits.ts'
 import { openMcpClients } from './mcp/clients.ts'
 import { callMcpTool } from './mcp/mcp.ts'
 import { callApi } from './openapi/call.ts'
@@ -53,10 +54,22 @@ export type CallContext = {
 export type Tools = Registry & {
   connect(input: Json, context: CallContext): Promise<{ output: Json }>
   call(input: Json, context: CallContext): Promise<{ output: Json }>
+  /** Whether a tool that a worker executes may be called now, and what it is to keep to. Over a limit it waits a while. Must not reject. */
+  admit(call: OwnCall): Promise<Admitted>
   stop(): Promise<void>
 }
 
+/** A call of a worker's tool, and what is said of it: as the engine has it. */
+export type OwnCall = { run: VersionOf & { id: string }; name: string }
+export type Admitted =
+  | { failure: Failure }
+  | { failure?: undefined; timeoutMs?: number | undefined; resultCharactersMax?: number | undefined; leave?: (() => void) | undefined }
+
 const callMsMax = 60_000
+/** How long a call waits for its limits to let it in. */
+const admitMsMax = 30_000
+const admitPauseMs = 250
+const manifestsMax = 1_000
 const resultCharactersMax = 200_000
 
 export function openTools(options: ToolsOptions): Tools {
@@ -66,10 +79,17 @@ export function openTools(options: ToolsOptions): Tools {
   const clients = openMcpClients({ egress, secrets, log, version: options.version })
   const connections = openConnections({ db, clients, folderOf: options.folderOf })
   const enter = openGate(db)
+  const limits = rememberLimits(db)
+  const manifests = new Map<string, AgentManifest>()
 
   async function manifestOf(of: VersionOf): Promise<AgentManifest> {
+    const key = `${of.tenantId}/${of.agent}/${of.version}`
+    const known = manifests.get(key) // What a version says of itself never changes.
+    if (known) return known
     const manifest = await options.manifestOf(of)
     if (!manifest) throw failed('not_loaded', `What version ${of.version} of ${of.agent} says of itself is not recorded yet.`, true)
+    if (manifests.size >= manifestsMax) manifests.clear()
+    manifests.set(key, manifest)
     return manifest
   }
 
@@ -81,7 +101,7 @@ export function openTools(options: ToolsOptions): Tools {
     for (const { name, offered, withheld } of found) {
       result.withheld.push(...withheld.map((one) => ({ connection: name, ...one })))
       for (const { definition } of offered) {
-        const { isOff } = await limitsOf(db, { ...run, tool: definition.name }, (await manifestOf(run)).toolLimits ?? {})
+        const { isOff } = await limits({ ...run, tool: definition.name }, (await manifestOf(run)).toolLimits ?? {})
         if (isOff) result.withheld.push({ connection: name, tool: definition.name, why: 'It is switched off.' })
         else result.tools.push({ connection: name, ...definition })
       }
@@ -100,18 +120,33 @@ export function openTools(options: ToolsOptions): Tools {
     }
   }
 
+  async function admit({ run, name: tool }: OwnCall): Promise<Admitted> {
+    const until = monotonicMs() + admitMsMax
+    for (;;) {
+      try {
+        const found = await limits({ ...run, tool }, (await manifestOf(run)).toolLimits ?? {})
+        const { timeoutMs, resultCharactersMax } = found
+        return { timeoutMs, resultCharactersMax, leave: isGated(found) ? await enter({ ...run, tool }, found) : undefined }
+      } catch (error) {
+        const failure = toFailure(error)
+        const pauseMs = failure.retryAfterMs ?? admitPauseMs
+        if (failure.code === 'off' || monotonicMs() + pauseMs > until) return { failure: { ...failure, retryable: false } }
+        if (failure.code !== 'over_limit') log.warn('a tool call waits, since its limits cannot be read', { error, runId: run.id, tool })
+        await sleep(pauseMs)
+      }
+    }
+  }
+
   async function call(input: Json, context: CallContext): Promise<{ output: Json }> {
     const { tool, input: given } = parse(CallRequest, input, 'call')
     const { run } = context
     const manifest = await manifestOf(run)
-    const limits = await limitsOf(db, { ...run, tool }, manifest.toolLimits ?? {})
-    const leave = await enter({ ...run, tool }, limits)
+    const found = await limits({ ...run, tool }, manifest.toolLimits ?? {})
+    const leave = await enter({ ...run, tool }, found)
     try {
       const result =
-        tool in serverTools
-          ? await callStock(tool as ServerTool, given, manifest, limits, context)
-          : await callConnected(tool, given, manifest, limits, context) // Just looked at.
-      return { output: toJson({ ...result, output: cut(result.output, limits.resultCharactersMax ?? resultCharactersMax) } satisfies CallResult) }
+        tool in serverTools ? await callStock(tool as ServerTool, given, manifest, found, context) : await callConnected(tool, given, manifest, found, context) // Just looked at.
+      return { output: toJson({ ...result, output: cut(result.output, found.resultCharactersMax ?? resultCharactersMax) } satisfies CallResult) }
     } finally {
       leave()
     }
@@ -168,7 +203,8 @@ export function openTools(options: ToolsOptions): Tools {
   return {
     connect,
     call,
-    ...openRegistry({ db, connections, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
+    admit,
+    ...openRegistry({ db, connections, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
     async stop() {
       await clients.stop()
       await egress.stop()

@@ -1,5 +1,5 @@
 /** An engine with a worker in this process, which speaks the worker protocol's frames and runs scripts: durable code in its simplest form. */
-import type { Effect, Failure, HistoryEntry, Json, RetryPolicy, Run, RunEvent, RunState, ServerFrame, StepKind } from '@longhaul/protocol'
+import type { Asker, Effect, Failure, HistoryEntry, Json, RetryPolicy, Run, RunEvent, RunState, ServerFrame, StepKind, WhenBusy } from '@longhaul/protocol'
 import { isTerminal } from '@longhaul/protocol'
 import { type Db, sql } from '../../src/db/index.ts'
 import { type Assignment, type Engine, type EngineOptions, type Executor, type RunFrame, findRun, openEngine } from '../../src/engine/index.ts'
@@ -191,7 +191,7 @@ export type TestEngine = AsyncDisposable & {
   executions: Execution[]
   logged: { level: string; message: string; data: Record<string, unknown> }[]
   nodeId(): Promise<string>
-  start(agent: string, input?: Json, more?: { session?: string; idempotencyKey?: string; tenantId?: string }): Promise<Run>
+  start(agent: string, input?: Json, more?: { session?: string; whenBusy?: WhenBusy; asker?: Asker; idempotencyKey?: string; tenantId?: string }): Promise<Run>
   /** The run once it has ended. */
   ended(runId: string, limitMs?: number): Promise<Run>
   reaches(runId: string, state: RunState, limitMs?: number): Promise<Run>

@@ -295,8 +295,9 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
     assertStorage: async () => {},
   },
   policies: {
+    refusal: async () => undefined,
     whyNot: async () => undefined,
-    test: called('policies.test', { isAllowed: true, policies: [], errors: [], ms: 0.1 }),
+    test: called('policies.test', { isAllowed: true, policies: [], errors: [], mayBeApproved: false, ms: 0.1 }),
     put: called('policies.put', aPolicy),
     list: called('policies.list', [aPolicy]),
     versions: called('policies.get', [aPolicy]),

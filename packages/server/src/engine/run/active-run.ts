@@ -48,6 +48,10 @@ export class ActiveRun {
   readonly ports: RunPorts
   readonly executing = new Map<string, AbortController>()
   readonly admitting = new Set<string>()
+  /** Of tools that a worker executes: to be called when one is over. */
+  readonly leaves = new Map<string, () => void>()
+  /** What was said for it and no model call has taken yet. */
+  said: { id: string; input: Json }[] = []
   readonly timers = new Map<string, () => void>()
   seq = 0
   lastHash = ''
@@ -78,6 +82,7 @@ export class ActiveRun {
     this.nodeId = nodeId
     this.epoch = row.epoch
     this.row = row
+    this.history.trust.add(row.labels ?? [])
     this.ports = ports
   }
 
@@ -103,9 +108,21 @@ export class ActiveRun {
     this.durable = { seq: this.seq, hash: this.lastHash }
   }
 
+  /** Whose words it has read, for its row and those of the runs that it starts. */
+  get labels(): string[] | null {
+    const { labels } = this.history.trust
+    return labels.size > 0 ? [...labels] : null
+  }
+
+  /** A tool that a worker executed is over. */
+  left(op: string): void {
+    this.leaves.get(op)?.()
+    this.leaves.delete(op)
+  }
+
   /** Whether its end is anybody else's business. */
   get owes(): boolean {
-    return this.row.parentId !== null || this.history.children.size > 0 || (this.row.destinations ?? []).length > 0
+    return this.row.sessionId !== null || this.row.parentId !== null || this.history.children.size > 0 || (this.row.destinations ?? []).length > 0
   }
 
   /** Puts events and what belongs to them on their way. `frames` and `then` follow once they are durable. */
@@ -200,6 +217,7 @@ export class ActiveRun {
       seen: this.inboxSeen,
       ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
       ...(continuedAs !== undefined && { continued: continuedAs }),
+      ...(this.labels !== null && { labels: this.labels }),
       ...(isEnd && (this.owes || continuedAs !== undefined) && { owes: true }),
     })
   }
@@ -309,6 +327,7 @@ export class ActiveRun {
   stopEverything(): void {
     for (const controller of this.executing.values()) controller.abort()
     this.executing.clear()
+    for (const op of [...this.leaves.keys()]) this.left(op)
     for (const cancel of this.timers.values()) cancel()
     this.timers.clear()
   }

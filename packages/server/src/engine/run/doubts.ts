@@ -56,6 +56,7 @@ export function decide(
 }
 
 export function doubted(run: ActiveRun, { op, kind, name, attempt, needs, message }: Extract<RunFrame, { type: 'op.doubt' }>): void {
+  run.left(op)
   const known = run.history.ops.get(op)
   if (known?.state !== 'open' || known.attempt !== attempt || known.doubt === needs || known.doubt === 'person') return
   run.append([{ type: 'step.doubted', op, data: { kind, name, attempt, needs, message: storableText(message) } }])

@@ -25,6 +25,7 @@ function takeMessage(run: ActiveRun, row: InboxRow): void {
     const { reason } = row.payload as { reason?: string }
     return run.end('cancelled', { type: 'run.cancelled', data: { by: row.sentBy, ...(reason !== undefined && { reason }) } }, { state: 'cancelled' }, taken)
   }
+  if (row.kind === 'steer') return void run.said.push({ id: row.id, input: row.payload }) // It stays in the inbox until a model call has taken it.
   if (row.kind === 'retry') {
     return run.append(run.history.parked || run.history.interruptionCount > 0 ? [{ type: 'run.resumed', data: { by: row.sentBy } }] : [], { taken })
   }

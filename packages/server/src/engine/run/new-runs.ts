@@ -21,6 +21,9 @@ type NewRunOf = {
   depth: number
   lineage?: string
   destinations?: Json
+  part?: string
+  cost?: number
+  labels: Json
   signals: readonly { name: string; payload: Json }[]
 }
 
@@ -30,14 +33,15 @@ export function startChild(run: ActiveRun, { op, name, input }: Extract<RunFrame
   const refuse = (code: string, message: string) => run.stepFailed(op, kind, name, 1, { message, code, retryable: false }, null)
   const request = ChildRequest.safeParse(input)
   if (!request.success) return refuse('invalid', `A child run needs an agent and an input: ${request.error.issues[0]?.message}.`)
-  const { agent, isDetached, session } = request.data
+  const { agent, isDetached, session, part, costUsdMax: cost } = request.data
   const problem = whyNotJson(request.data.input) ?? whyNotJson(session ?? null)
   if (problem) return refuse('not_json', `The input of the child run cannot be stored: ${problem}.`)
   if (run.row.depth >= depthMax) return refuse('too_deep', `Runs may start one another ${depthMax} deep, and this one is there already.`)
   const bytes = Buffer.byteLength(JSON.stringify(request.data.input))
   if (bytes > childInputBytesMax) return refuse('too_large', `The input of the child run is ${bytes} bytes; at most ${childInputBytesMax} are taken.`)
+  if (part !== undefined && agent !== run.row.agent) return refuse('invalid', 'A part is one of the agent that the run is of.')
   run.executing.set(op, new AbortController())
-  findVersion(run, agent, (found) => {
+  const start = (found: Awaited<ReturnType<RunPorts['findVersion']>>) => {
     if (run.isLeaving || !run.executing.delete(op)) return
     if ('problem' in found) return refuse('not_found', found.problem)
     const child = newRun(run, {
@@ -49,6 +53,9 @@ export function startChild(run: ActiveRun, { op, name, input }: Extract<RunFrame
       parent_op: op,
       detached: isDetached,
       depth: run.row.depth + 1,
+      ...(part !== undefined && { part }),
+      ...(cost !== undefined && { cost }),
+      labels: run.labels,
       signals: [],
     })
     const output: Json = { runId: child.id }
@@ -58,7 +65,10 @@ export function startChild(run: ActiveRun, { op, name, input }: Extract<RunFrame
       then: () => run.ports.onStarted(),
     })
     run.checkBounds()
-  })
+  }
+  // A part goes with the version that it is a part of.
+  if (part === undefined) findVersion(run, agent, start)
+  else start({ version: run.row.version })
 }
 
 /** Ends, and goes on as another run in the same flush. What was signalled and not yet asked for goes with it. */
@@ -82,6 +92,9 @@ export function continued(run: ActiveRun, input: Json): void {
       depth: row.depth,
       lineage: row.lineageId ?? id,
       ...(row.destinations && { destinations: row.destinations }),
+      ...(row.part !== null && { part: row.part }),
+      ...(row.costUsdMax !== null && { cost: row.costUsdMax }),
+      labels: run.labels,
       signals: run.history.signals,
     })
     run.append([{ type: 'run.completed', data: { output: null, continuedAs: next.id } }], {

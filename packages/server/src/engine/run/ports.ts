@@ -17,6 +17,12 @@ export type StepContext = {
   live(frame: { type: 'text-delta'; text: string } | { type: 'output-delta'; stream: 'stdout' | 'stderr'; text: string }): void
   /** A model step of this run: what it was asked, and its answer if there is one yet. */
   lookup(op: string): { input: Json; output: Json | undefined } | undefined
+  /** Whose words the run has read. */
+  labels: readonly string[]
+  /** Whether a person has allowed this very call. */
+  isGranted: boolean
+  /** Takes what was said in the session for this run meanwhile, oldest first. It is taken for good in the transaction that records this step's success. */
+  takeSaid(): Json[]
   /** Has a row for `EngineOptions.booking` written in the transaction that records how this attempt ended, well or not. Not when `signal` is aborted: nothing is recorded then. */
   book(row: string): void
 }
@@ -30,11 +36,16 @@ export type Executor = {
 }
 export type Executors = Partial<Record<StepKind, Executor>>
 
-/** A tool that a worker is about to execute. */
-export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json }
+/** A tool that a worker is about to execute. `labels`: whose words the run has read. `isGranted`: a person has allowed exactly this call. */
+export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json; labels: readonly string[]; isGranted: boolean }
+/** Why it may not be, or what it is to keep to. `leave` is called once, when it is over. */
+export type Admission =
+  | { failure: Failure }
+  | { failure?: undefined; timeoutMs?: number | undefined; resultCharactersMax?: number | undefined; leave?: (() => void) | undefined }
+
 export type RunPorts = {
   /** Asked before the intent of a tool call is recorded. The failure is recorded instead, and the tool not executed. Must not reject. */
-  admitTool?: ((call: ToolCall) => Promise<Failure | undefined>) | undefined
+  admitTool?: ((call: ToolCall) => Promise<Admission>) | undefined
   journal: Journal
   clock: DbClock
   executors: Executors

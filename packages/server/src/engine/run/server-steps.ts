@@ -2,6 +2,7 @@
 import { type Json, type RetryPolicy, type StepKind, whyNotJson } from '@longhaul/protocol'
 import { StepFailure, monotonicMs, random, toFailure } from '../../kernel/index.ts'
 import { defaultRetry, retryDelayMs } from '../retry.ts'
+import { callOf } from '../trust.ts'
 import type { ActiveRun } from './active-run.ts'
 import { storable } from './event-row.ts'
 import { startChild } from './new-runs.ts'
@@ -44,6 +45,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
   run.executing.set(op, controller)
   const { signal } = controller
   const booked: string[] = []
+  const said: { id: string; input: Json }[] = []
   const from = monotonicMs()
   const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
   try {
@@ -55,6 +57,12 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
       attempt,
       isRepeated,
       signal,
+      labels: run.labels ?? [],
+      isGranted: run.history.trust.isGranted(op, callOf(kind, name, input)),
+      takeSaid: () => {
+        said.push(...run.said.splice(0))
+        return said.map((one) => one.input)
+      },
       book: (row) => void booked.push(row),
       live: (frame) => run.ports.onLive(run.id, op, frame),
       lookup: (path) => {
@@ -76,11 +84,12 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
           data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() },
         },
       ],
-      { booked, frames: [{ type: 'op.completed', run: run.id, op, output: result.output }] },
+      { booked, taken: said.map(({ id }) => id), frames: [{ type: 'op.completed', run: run.id, op, output: result.output }] },
     )
   } catch (error) {
     if (signal.aborted || run.isLeaving) return
     run.executing.delete(op)
+    run.said.unshift(...said)
     const failure = storable(toFailure(error))
     const delayMs = retryDelayMs(attempt, failure, policy, random)
     if (delayMs === null) return run.stepFailed(op, kind, name, attempt, failure, null, elapsed(), booked)

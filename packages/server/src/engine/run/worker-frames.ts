@@ -16,8 +16,10 @@ export function attach(run: ActiveRun, send: (frame: ServerFrame) => void, messa
   if (run.isLeaving) return // While a worker was looked for it was cancelled, or went to another.
   run.send = send
   const entries = run.history.entries()
-  const { id, agent, version, input, asker, sessionId: session, createdAt } = run.row
-  send({ type: 'run.start', run: id, agent, version, input, asker, session, messages, createdAt: createdAt.toISOString(), historyLength: entries.length })
+  const { id, agent, version, input, asker, sessionId: session, part, costUsdMax, createdAt } = run.row
+  const delegated = { ...(part !== null && { part }), ...(costUsdMax !== null && { costUsdMax }) }
+  const head = { run: id, agent, version, input, asker, session, ...delegated, messages, createdAt: createdAt.toISOString() }
+  send({ type: 'run.start', ...head, historyLength: entries.length })
   for (let i = 0; i < entries.length; i += 500) send({ type: 'run.history', run: id, entries: entries.slice(i, i + 500) })
   run.history.forgetResults()
   armTimers(run)

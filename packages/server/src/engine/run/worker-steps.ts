@@ -18,21 +18,27 @@ export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, 
   }
   if (isRefusedInput(run, op, kind, name, attempt, input)) return
   if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return run.send?.(begun)
-  const record = () =>
-    run.append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], { frames: [begun] })
+  const record = (keepTo: { timeoutMs?: number; resultCharactersMax?: number } = {}) =>
+    run.append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], {
+      frames: [{ ...begun, ...keepTo }],
+    })
   const { admitTool } = run.ports
   if (kind !== 'tool' || !admitTool) return record()
   if (run.admitting.has(op)) return
   run.admitting.add(op)
-  void admitTool({ run: run.row, name, attempt, input }).then((failure) => {
+  const isGranted = run.history.trust.isGranted(op, { tool: name, input })
+  void admitTool({ run: run.row, name, attempt, input, labels: run.labels ?? [], isGranted }).then((admission) => {
     run.admitting.delete(op)
-    if (run.isLeaving) return // Whoever takes the run up asks anew.
-    if (failure) run.stepFailed(op, kind, name, attempt, storable(failure), null)
-    else record()
+    if (admission.failure) return run.isLeaving || run.stepFailed(op, kind, name, attempt, storable(admission.failure), null)
+    const { timeoutMs, resultCharactersMax, leave } = admission
+    if (run.isLeaving) return leave?.() // Whoever takes the run up asks anew.
+    if (leave) run.leaves.set(op, leave)
+    record({ ...(timeoutMs !== undefined && { timeoutMs }), ...(resultCharactersMax !== undefined && { resultCharactersMax }) })
   })
 }
 
 export function done(run: ActiveRun, { op, kind, name, attempt, output, durationMs }: Extract<RunFrame, { type: 'op.done' }>): void {
+  run.left(op)
   const known = run.history.ops.get(op)
   if (known && known.state !== 'open') return
   if (known?.doubt) {
@@ -54,6 +60,7 @@ export function done(run: ActiveRun, { op, kind, name, attempt, output, duration
 }
 
 export function errored(run: ActiveRun, { op, kind, name, attempt, failure: found, retry, durationMs }: Extract<RunFrame, { type: 'op.error' }>): void {
+  run.left(op)
   const known = run.history.ops.get(op)
   if (known?.state === 'open' && known.doubt) return
   const failure = storable(found)
