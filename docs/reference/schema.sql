@@ -19,6 +19,24 @@ begin
 end
 $function$;
 
+create table agent_limits (
+  id uuid not null,
+  tenant_id text not null,
+  namespace text default ''::text not null,
+  agent text default ''::text not null,
+  lane_key text default ''::text not null,
+  running_max integer,
+  starts_per_second double precision,
+  starts_per_minute double precision,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint agent_limits_pkey PRIMARY KEY (id),
+  constraint agent_limits_tenant_id_namespace_agent_lane_key_key UNIQUE (tenant_id, namespace, agent, lane_key)
+);
+alter table agent_limits enable row level security, force row level security;
+create policy across_tenants on agent_limits as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on agent_limits as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table approvals (
   id uuid not null,
   tenant_id text not null,

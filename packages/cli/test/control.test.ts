@@ -13,6 +13,7 @@ const limit: Limit = {
   runningMax: 2,
   startsPerSecond: null,
   startsPerMinute: 60,
+  source: 'operator',
   setBy: 'ops',
   setAt: at,
 }

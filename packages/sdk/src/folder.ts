@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import {
   type AgentManifest,
   HostPattern,
+  RunLimits,
   type ServerTool,
   type ToolDefinition,
   ToolLimits,
@@ -43,6 +44,7 @@ const about = {
   prepare: z.function().optional(),
   allowedHosts: z.array(HostPattern).max(200),
   toolLimits: z.record(ToolPattern, ToolLimits),
+  runLimits: RunLimits.optional(),
 }
 const Definition = z.discriminatedUnion('kind', [
   z.object({
@@ -101,6 +103,7 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     examples: definition.examples,
     ...(connections.length > 0 && { connections }),
     ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
+    ...(definition.runLimits && { runLimits: definition.runLimits }),
     ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
   }
   const connectionNames = connections.map(({ name }) => name)

@@ -160,7 +160,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   await deliveries.start()
   onStop('deliveries', deliveries.stop)
   for (const place of places) workers.warm(place)
-  const deployments = openDeployments({ db, log, agents, workers })
+  const deployments = openDeployments({ db, log, setAgentLimits: engine.setAgentLimits, agents, workers })
   await deployments.start()
   onStop('deployments', deployments.stop)
 

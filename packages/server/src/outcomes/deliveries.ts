@@ -4,7 +4,7 @@
  */
 import { type Destination, type Json, storableText } from '@longhaul/protocol'
 import { type Db, audienceOf } from '../db/index.ts'
-import type { Engine } from '../engine/index.ts'
+import type { Engine, FoundVersion } from '../engine/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, random, wallClock } from '../kernel/index.ts'
 import type { WebhookReach } from './addresses.ts'
 import { type DeliveryOutcome, type DueDelivery, claimDeliveries, insertDelivery, listEnded, nextDeliveryMs, recordOutcome } from './delivery-store.ts'
@@ -14,7 +14,7 @@ export type DeliveriesOptions = {
   db: Db
   log: Log
   engine: Pick<Engine, 'startRun' | 'signal'>
-  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
   webhooks: { secret: string | undefined; reach: WebhookReach }
   pollMs?: number
   backoff?: { attemptsMax: number; delayMsMin: number; delayMsMax: number }
@@ -82,7 +82,7 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
       case 'run': {
         const found = await options.findVersion(tenantId, destination.agent)
         if ('problem' in found) return { isDone: false, problem: found.problem, mayRetry: true } // It may be deployed yet.
-        await engine.startRun({ tenantId, agent: destination.agent, version: found.version, input: noticeOf(delivery), asker: run.asker, idempotencyKey })
+        await engine.startRun({ tenantId, agent: destination.agent, ...found, input: noticeOf(delivery), asker: run.asker, idempotencyKey })
         return { isDone: true }
       }
       case 'signal':

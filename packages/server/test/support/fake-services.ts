@@ -228,6 +228,7 @@ const aLimit = {
   runningMax: 2,
   startsPerSecond: null,
   startsPerMinute: null,
+  source: 'operator' as const,
   setBy: 'ops',
   setAt: at,
 }

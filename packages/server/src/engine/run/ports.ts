@@ -32,6 +32,9 @@ export type Executors = Partial<Record<StepKind, Executor>>
 
 /** A tool that a worker is about to execute. */
 export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json }
+/** The version that new runs of an agent get, and where in their input its code says that their lane key is; or why there is none. */
+export type FoundVersion = { version: string; laneKeyFrom?: string | undefined } | { problem: string }
+
 export type RunPorts = {
   /** Asked before the intent of a tool call is recorded. The failure is recorded instead, and the tool not executed. Must not reject. */
   admitTool?: ((call: ToolCall) => Promise<Failure | undefined>) | undefined
@@ -39,7 +42,7 @@ export type RunPorts = {
   clock: DbClock
   executors: Executors
   /** The version that new runs of an agent get, or why there is none. */
-  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
   bounds: Bounds
   log: Log
   /** The journal has grown, or a live frame came. */
@@ -55,4 +58,4 @@ export type RunPorts = {
 export type Bounds = { eventsMax: number; bytesMax: number }
 
 /** What a worker says about a run. Its log lines are the workers' folder's business. */
-export type RunFrame = Extract<WorkerFrame, { run: string }>
+export type RunFrame = Exclude<Extract<WorkerFrame, { run: string }>, { type: 'run.yielded' }>
