@@ -1,6 +1,8 @@
 export { Agent, AgentManifest, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
+export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
+export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'
 export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, ChildStarted } from './children.ts'
 export {

@@ -41,7 +41,7 @@ export async function start(
     namespace?: string | undefined
     session?: string | undefined
     idempotencyKey?: string | undefined
-    destinations?: { type: 'webhook'; url: string }[]
+    destinations?: ({ type: 'webhook'; url: string } | { type: 'queue'; queue: string })[]
     laneKey?: string
     priority?: Priority
     startAt?: string

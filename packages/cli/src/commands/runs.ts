@@ -54,6 +54,7 @@ export async function startRun(
     session?: string
     idempotencyKey?: string
     webhook?: string[]
+    queue?: string[]
     laneKey?: string
     priority?: string
     startAt?: string
@@ -64,13 +65,17 @@ export async function startRun(
   const { laneKey, priority, startAt, delay } = options
   const level = Priority.optional().safeParse(priority)
   if (!level.success) throw new Problem('invalid', `There is no priority "${priority}".`, `Priorities: ${Priority.options.join(', ')}`)
+  const destinations = [
+    ...(options.webhook ?? []).map((url) => ({ type: 'webhook' as const, url })),
+    ...(options.queue ?? []).map((queue) => ({ type: 'queue' as const, queue })),
+  ]
   const run = await start(invocation, {
     agent,
     input: await readJson(invocation, options.input),
     namespace: options.namespace,
     session: options.session,
     idempotencyKey: options.idempotencyKey,
-    ...(options.webhook && { destinations: options.webhook.map((url) => ({ type: 'webhook' as const, url })) }),
+    ...(destinations.length > 0 && { destinations }),
     ...present({ laneKey, priority: level.data, startAt, delayMs: delay }),
   })
   if (options.watch) return follow(invocation, run, options)
