@@ -79,7 +79,7 @@ async function open(db: Db, dataDir: string): Promise<Bed> {
     findVersion: async () => ({ version: 'v1' }),
     execute: workers.execute,
     onReleased(runId) {
-      workers.release(runId)
+      void workers.release(runId)
       ended.get(runId)?.()
       ended.delete(runId)
     },

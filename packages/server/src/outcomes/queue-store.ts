@@ -1,10 +1,10 @@
 import type { Json, Queue, QueueMessage } from '@longhaul/protocol'
-import { type Audience, type TenantDb, type Tx, isOfRunFor, noteAudit, sql } from '../db/index.ts'
+import { type Audience, type TenantDb, type TenantTx, isOfRunFor, noteAudit, sql } from '../db/index.ts'
 
 export type NewMessage = { tenantId: string; id: string; queue: string; runId: string; agent: string; body: Json }
 
 /** Repeating it changes nothing, as long as nobody has acknowledged the message. */
-export async function insertMessage(db: Tx, { tenantId, id, queue, runId, agent, body }: NewMessage): Promise<void> {
+export async function insertMessage(db: TenantTx, { tenantId, id, queue, runId, agent, body }: NewMessage): Promise<void> {
   await db.rows(sql`
     insert into queue_messages (tenant_id, id, queue, run_id, agent, body) values (${tenantId}, ${id}, ${queue}, ${runId}, ${agent}, ${JSON.stringify(body)})
     on conflict (id) do nothing`)
@@ -38,14 +38,18 @@ export async function takeMessages(db: TenantDb, audience: Audience, by: string,
 type Receipts = { queue: string; receipts: string[] }
 export type Settled = { id: string; receipt: string }
 
-export async function deleteMessages(db: Tx, audience: Audience, { queue, receipts }: Receipts): Promise<Settled[]> {
+export async function deleteMessages(db: TenantTx, audience: Audience, { queue, receipts }: Receipts): Promise<Settled[]> {
   return db.rows(
     sql`delete from queue_messages where ${isOfRunFor(audience)} and queue = ${queue} and receipt = any(${receipts}::uuid[]) returning id, receipt`,
   )
 }
 
 /** A message that is given back has no receipt any more. */
-export async function extendMessages(db: Tx, audience: Audience, { queue, receipts, visibilityMs }: Receipts & { visibilityMs: number }): Promise<Settled[]> {
+export async function extendMessages(
+  db: TenantTx,
+  audience: Audience,
+  { queue, receipts, visibilityMs }: Receipts & { visibilityMs: number },
+): Promise<Settled[]> {
   return db.rows(sql`
     with mine as materialized (
       select id, receipt from queue_messages where ${isOfRunFor(audience)} and queue = ${queue} and receipt = any(${receipts}::uuid[]) for update
@@ -55,7 +59,7 @@ export async function extendMessages(db: Tx, audience: Audience, { queue, receip
 }
 
 /** By name, from the one after `after`. */
-export async function listQueues(db: Tx, audience: Audience, { limit, after }: { limit: number; after?: string | undefined }): Promise<Queue[]> {
+export async function listQueues(db: TenantTx, audience: Audience, { limit, after }: { limit: number; after?: string | undefined }): Promise<Queue[]> {
   const rows = await db.rows<Omit<Queue, 'oldestAt'> & { oldestAt: Date }>(sql`
     select queue as name, count(*) filter (where visible_at <= clock_timestamp())::int as "readyCount",
       count(*) filter (where visible_at > clock_timestamp())::int as "takenCount", min(sent_at) as "oldestAt"

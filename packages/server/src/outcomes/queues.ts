@@ -20,7 +20,7 @@ export function openQueues({ db, stopping }: { db: Db; stopping: AbortSignal }) 
   }
   return {
     async put(message: Parameters<typeof insertMessage>[1]): Promise<void> {
-      await insertMessage(db, message)
+      await insertMessage(db.forTenant(message.tenantId), message)
       for (const wake of waiting) wake()
     },
     async receive(audience: Audience, by: string, { waitMs, ...take }: Take & { waitMs: number }): Promise<{ items: QueueMessage[] }> {

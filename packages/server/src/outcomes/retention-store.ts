@@ -1,5 +1,5 @@
 import type { Retention } from '@longhaul/protocol'
-import { type Db, type TenantDb, type Tx, noteAudit, sql } from '../db/index.ts'
+import { type Db, type TenantDb, type TenantTx, noteAudit, sql } from '../db/index.ts'
 
 type Row = { namespace: string; days: number; setBy: string; setAt: Date }
 
@@ -7,13 +7,13 @@ const columns = sql`namespace, days, set_by as "setBy", set_at as "setAt"`
 const toRetention = ({ namespace, setAt, ...row }: Row): Retention => ({ ...row, namespace: namespace === '' ? null : namespace, setAt: setAt.toISOString() })
 
 /** By namespace, what holds for all others first. */
-export async function listRetention(db: Tx, tenantId: string, { limit, after }: { limit: number; after?: string | undefined }): Promise<Retention[]> {
+export async function listRetention(db: TenantTx, tenantId: string, { limit, after }: { limit: number; after?: string | undefined }): Promise<Retention[]> {
   const rows = await db.rows<Row>(sql`
     select ${columns} from retention where tenant_id = ${tenantId} and (${after ?? null}::text is null or namespace > ${after ?? null}) order by namespace limit ${limit}`)
   return rows.map(toRetention)
 }
 
-export async function upsertRetention(db: Tx, tenantId: string, by: string, namespace: string, days: number): Promise<Retention> {
+export async function upsertRetention(db: TenantTx, tenantId: string, by: string, namespace: string, days: number): Promise<Retention> {
   const [row] = await db.rows<Row>(sql`
     insert into retention (tenant_id, namespace, days, set_by) values (${tenantId}, ${namespace}, ${days}, ${by})
     on conflict (tenant_id, namespace) do update set days = excluded.days, set_by = excluded.set_by, set_at = clock_timestamp()
@@ -22,7 +22,7 @@ export async function upsertRetention(db: Tx, tenantId: string, by: string, name
   return toRetention(row)
 }
 
-export async function deleteRetention(db: Tx, tenantId: string, namespace: string): Promise<void> {
+export async function deleteRetention(db: TenantTx, tenantId: string, namespace: string): Promise<void> {
   await db.rows(sql`delete from retention where tenant_id = ${tenantId} and namespace = ${namespace}`)
 }
 
