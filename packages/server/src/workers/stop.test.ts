@@ -20,6 +20,9 @@ const code = `
     return 'done'
   })`
 
+/** A file is there before what is written to it is. */
+const isWritten = (path: string) => existsSync(path) && readFileSync(path, 'utf8') !== ''
+
 test('a worker that was frozen when its run was stopped is ended, and never wakes; the others in it go on', { timeout: 60_000 }, async () => {
   await using t = await makeDatabase()
   // Its silence alone would not end it before the test is over.
@@ -29,7 +32,7 @@ test('a worker that was frozen when its run was stopped is ended, and never wake
   const other = await w.start('code', 'other')
   const begun = (name: string) =>
     fact(
-      () => existsSync(file(`${name}.begun`)),
+      () => isWritten(file(`${name}.begun`)),
       (isThere) => isThere,
       name,
       20_000,
@@ -76,7 +79,7 @@ test(
     const file = (name: string) => join(w.folder, name)
     const there = (name: string) =>
       fact(
-        () => existsSync(file(name)),
+        () => (name.endsWith('.begun') ? isWritten(file(name)) : existsSync(file(name))),
         (isThere) => isThere,
         name,
         20_000,
