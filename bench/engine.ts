@@ -80,7 +80,7 @@ export async function open(db: Db, dataDir: string, agent = 'steps', executors: 
     findVersion: async () => ({ version: 'v1' }),
     execute: workers.execute,
     onReleased(runId) {
-      workers.release(runId)
+      void workers.release(runId)
       ended.get(runId)?.()
       ended.delete(runId)
     },

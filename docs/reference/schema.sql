@@ -19,6 +19,24 @@ begin
 end
 $function$;
 
+create table agent_limits (
+  id uuid not null,
+  tenant_id text not null,
+  namespace text default ''::text not null,
+  agent text default ''::text not null,
+  lane_key text default ''::text not null,
+  running_max integer,
+  starts_per_second double precision,
+  starts_per_minute double precision,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint agent_limits_pkey PRIMARY KEY (id),
+  constraint agent_limits_tenant_id_namespace_agent_lane_key_key UNIQUE (tenant_id, namespace, agent, lane_key)
+);
+alter table agent_limits enable row level security, force row level security;
+create policy across_tenants on agent_limits as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on agent_limits as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table approvals (
   id uuid not null,
   tenant_id text not null,
@@ -424,6 +442,25 @@ alter table prices enable row level security, force row level security;
 create policy across_tenants on prices as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on prices as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table queue_messages (
+  tenant_id text not null,
+  id uuid not null,
+  queue text not null,
+  run_id uuid not null,
+  agent text not null,
+  body json not null,
+  sent_at timestamp with time zone default clock_timestamp() not null,
+  visible_at timestamp with time zone default clock_timestamp() not null,
+  receipt uuid,
+  receive_count integer default 0 not null,
+  constraint queue_messages_pkey PRIMARY KEY (id)
+);
+CREATE INDEX queue_messages_next ON public.queue_messages USING btree (tenant_id, queue, visible_at, id);
+CREATE INDEX queue_messages_of_run ON public.queue_messages USING btree (run_id);
+alter table queue_messages enable row level security, force row level security;
+create policy across_tenants on queue_messages as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on queue_messages as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table reservations (
   tenant_id text not null,
   id uuid not null,
@@ -440,6 +477,19 @@ CREATE INDEX reservations_of_step ON public.reservations USING btree (run_id, op
 alter table reservations enable row level security, force row level security;
 create policy across_tenants on reservations as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on reservations as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table retention (
+  tenant_id text not null,
+  namespace text not null,
+  days integer not null,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint retention_pkey PRIMARY KEY (tenant_id, namespace),
+  constraint retention_days_check CHECK ((days > 0))
+);
+alter table retention enable row level security, force row level security;
+create policy across_tenants on retention as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on retention as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table routes (
   tenant_id text not null,
@@ -495,6 +545,7 @@ create table runs (
 CREATE INDEX runs_attention ON public.runs USING btree (tenant_id, id DESC) WHERE (((state = 'failed'::text) AND (NOT is_dismissed) AND ((parent_id IS NULL) OR is_detached)) OR ((state = 'waiting'::text) AND ((wait ->> 'kind'::text) = 'operator'::text)));
 CREATE UNIQUE INDEX runs_by_idempotency_key ON public.runs USING btree (tenant_id, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 CREATE INDEX runs_due ON public.runs USING btree (due_at) WHERE (due_at IS NOT NULL);
+CREATE INDEX runs_ended ON public.runs USING btree (tenant_id, ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX runs_in_flight ON public.runs USING btree (tenant_id, namespace) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text]));
 CREATE INDEX runs_newest ON public.runs USING btree (tenant_id, id DESC);
 CREATE INDEX runs_of_asker ON public.runs USING btree (tenant_id, ((asker ->> 'id'::text)), id DESC);

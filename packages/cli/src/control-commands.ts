@@ -1,11 +1,14 @@
 /** The commands that steer runs from above: limits, schedules, stops. What they do is loaded only when they are called. */
 import type { Command } from 'commander'
+import type { ReceiveOptions } from './commands/queues.ts'
 import { type Act, type Shared, duration, examples, positiveNumber, wholeNumber, withServer } from './options.ts'
 
 export function controlCommands(program: Command, act: Act): void {
   schedulesCommands(program, act)
   limitsCommands(program, act)
   stopCommands(program, act)
+  queueCommands(program, act)
+  retentionCommands(program, act)
 }
 
 export type ScheduleOptions = Shared & {
@@ -153,4 +156,59 @@ Lift it with npx longhaul resume <stop>. To end a run for good, use npx longhaul
     .option('--all', 'also what was, and who lifted it')
     .addHelpText('after', examples('npx longhaul stops list', 'npx longhaul stops list --all --json'))
     .action((options: Shared & { all?: boolean }) => act(options, async (invocation) => (await load()).listStops(invocation, options)))
+}
+
+function queueCommands(program: Command, act: Act): void {
+  const queues = program
+    .command('queues')
+    .description('fetch what runs put on queues when they end')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul runs start analyst --queue results', 'npx longhaul queues receive results --acknowledge'))
+  const load = () => import('./commands/queues.ts')
+  withServer(queues.command('list'))
+    .description('queues that have messages')
+    .addHelpText('after', examples('npx longhaul queues list'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listQueues(invocation)))
+  withServer(queues.command('receive'))
+    .description('take messages, oldest first, and print each on a line as JSON')
+    .argument('<queue>')
+    .option('--max <n>', 'at most so many', wholeNumber(1, 100), 10)
+    .option('--visibility <time>', 'given out again when it is not acknowledged by then', duration, 30_000)
+    .option('--wait <time>', 'wait so long for a message to come (up to 20s)', duration, 0)
+    .option('--acknowledge', 'once they are printed')
+    .addHelpText(
+      'after',
+      examples('npx longhaul queues receive results --wait 20s', 'npx longhaul queues receive results --acknowledge | jq .body.data.output'),
+    )
+    .action((queue: string, options: Shared & ReceiveOptions) => act(options, async (invocation) => (await load()).receiveMessages(invocation, queue, options)))
+  withServer(queues.command('acknowledge'))
+    .description('messages were dealt with: they are gone')
+    .argument('<queue>')
+    .argument('<receipt...>', 'as receive printed them')
+    .addHelpText('after', examples('npx longhaul queues acknowledge results 0d9f2f6e-…'))
+    .action((queue: string, receipts: string[], options: Shared) =>
+      act(options, async (invocation) => (await load()).acknowledgeMessages(invocation, queue, receipts)),
+    )
+}
+
+function retentionCommands(program: Command, act: Act): void {
+  const retention = program
+    .command('retention')
+    .description('say how long runs are kept')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul retention get', 'npx longhaul retention set 90 --namespace staging --yes'))
+  const load = () => import('./commands/retention.ts')
+  withServer(retention.command('get'))
+    .description('how long runs are kept, by namespace')
+    .addHelpText('after', examples('npx longhaul retention get'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).getRetention(invocation)))
+  withServer(retention.command('set'))
+    .description('delete runs so many days after their end, from now on and for good')
+    .argument('<days>', 'whole days, or forever')
+    .option('--namespace <name>', 'only in this one (default: in all that have no rule of their own)')
+    .option('--yes', 'that runs are deleted is meant')
+    .addHelpText('after', examples('npx longhaul retention set 90 --yes', 'npx longhaul retention set forever --namespace legal'))
+    .action((days: string, options: Shared & { namespace?: string; yes?: boolean }) =>
+      act(options, async (invocation) => (await load()).setRetention(invocation, days, options)),
+    )
 }

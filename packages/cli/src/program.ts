@@ -145,6 +145,7 @@ function runsCommands(program: Command, act: Act): void {
     .option('--session <name>', 'the session it belongs to')
     .addOption(whenBusyOption())
     .option('--idempotency-key <key>', 'the same key never starts a second run')
+    .option('--queue <name>', 'put its end on this queue: queues receive <name>; may be given several times', collect)
     .option('--webhook <url>', 'post its end there, signed; may be given several times', collect)
     .option('--lane-key <key>', 'wait in a lane of its own with the runs of this key')
     .option('--priority <level>', 'low, normal or high: a head start of a minute each')
@@ -165,6 +166,7 @@ function runsCommands(program: Command, act: Act): void {
           whenBusy?: WhenBusy
           idempotencyKey?: string
           webhook?: string[]
+          queue?: string[]
           laneKey?: string
           priority?: string
           startAt?: string

@@ -149,8 +149,15 @@ test('what needs attention is listed, tried again and dismissed, in bulk too', a
   expect(api.requests.at(-1)).toMatchObject({ path: '/v1/attention/retry', body: { ids: [uuid(401), uuid(402)] } })
   expect(await command(api, ['attention', 'dismiss', uuid(401).slice(-8)])).toMatchObject({ exit: 0, out: '  1 thing dismissed.\n' })
   expect(await command(api, ['attention', 'dismiss', 'ffffffff'])).toMatchObject({ exit: 5, err: expect.stringContaining('ends in "ffffffff"') })
-  await command(api, ['runs', 'start', 'analyst', '--webhook', 'https://example.com/hook'])
-  expect(api.requests.at(-1)).toMatchObject({ body: { destinations: [{ type: 'webhook', url: 'https://example.com/hook' }] } })
+  await command(api, ['runs', 'start', 'analyst', '--webhook', 'https://example.com/hook', '--queue', 'results'])
+  expect(api.requests.at(-1)).toMatchObject({
+    body: {
+      destinations: [
+        { type: 'webhook', url: 'https://example.com/hook' },
+        { type: 'queue', queue: 'results' },
+      ],
+    },
+  })
   expect((await command(api, ['runs', 'deliveries', 'last'])).out).toMatch(/https:\/\/example\.com\/hook +failed +12 +It answered 500/)
 })
 

@@ -13,6 +13,7 @@ const limit: Limit = {
   runningMax: 2,
   startsPerSecond: null,
   startsPerMinute: 60,
+  source: 'operator',
   setBy: 'ops',
   setAt: at,
 }
@@ -150,4 +151,40 @@ test('a run can be started later, in a lane of its own, with a head start', asyn
   expect(started.exit).toBe(0)
   expect(api.requests.at(-1)?.body).toMatchObject({ laneKey: 'customer 7', priority: 'high', delayMs: 7_200_000 })
   expect(await command(api, ['runs', 'start', 'analyst', '--priority', 'urgent'])).toMatchObject({ exit: 2, err: expect.stringContaining('low, normal, high') })
+})
+
+test('messages are taken, printed one on a line, and acknowledged once they are', async () => {
+  const message = {
+    id: uuid(1),
+    body: { type: 'run.completed' },
+    runId: uuid(2),
+    agent: 'analyst',
+    sentAt: '2026-11-21T03:00:00.000Z',
+    receiveCount: 1,
+    receipt: uuid(3),
+    visibleAt: '2026-11-21T03:01:00.000Z',
+  }
+  await using api = await startFakeApi({
+    agents: [],
+    answers: { 'queues.receive': { items: [message] }, 'queues.acknowledge': { done: [], left: [uuid(3)] }, 'queues.list': { items: [], next: null } },
+  })
+  expect((await command(api, ['queues', 'list'])).out).toContain('No queue has messages.')
+  const taken = await command(api, ['queues', 'receive', 'results', '--wait', '5s', '--acknowledge'])
+  expect(JSON.parse(taken.out)).toEqual(message)
+  expect(api.requests.at(-2)).toMatchObject({ path: '/v1/queues/results/receive', body: { max: 10, visibilityMs: 30_000, waitMs: 5_000 } })
+  expect(api.requests.at(-1)).toMatchObject({ path: '/v1/queues/results/acknowledge', body: { receipts: [uuid(3)] } })
+  // A receipt that is void is said, and is an error.
+  expect(await command(api, ['queues', 'acknowledge', 'results', uuid(3)])).toMatchObject({ exit: 1, out: expect.stringContaining('left') as string })
+})
+
+test('that runs are deleted has to be meant', async () => {
+  const rule = { namespace: null, days: 90, setBy: 'ada', setAt: '2026-11-21T03:00:00.000Z' }
+  await using api = await startFakeApi({ agents: [], answers: { 'retention.set': rule, 'retention.list': { items: [rule], next: null } } })
+  expect(await command(api, ['retention', 'set', '90'])).toMatchObject({ exit: 2, err: expect.stringContaining('--yes') as string })
+  expect(await command(api, ['retention', 'set', 'soon', '--yes'])).toMatchObject({ exit: 2 })
+  expect(await command(api, ['retention', 'set', '90', '--yes'])).toMatchObject({ exit: 0, out: expect.stringContaining('90 days after their end') as string })
+  expect(api.requests.at(-1)).toMatchObject({ path: '/v1/retention', body: { days: 90 } })
+  await command(api, ['retention', 'set', 'forever', '--namespace', 'legal'])
+  expect(api.requests.at(-1)).toMatchObject({ body: { namespace: 'legal', days: null } })
+  expect((await command(api, ['retention', 'get'])).out).toMatch(/all others +90 +ada/)
 })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Connection, ConnectionName, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
 import { PartName } from './children.ts'
+import { RunLimits } from './limits.ts'
 import { operation } from './operation.ts'
 import { JsonValue, Name } from './values.ts'
 
@@ -30,6 +31,7 @@ export const AgentManifest = z.object({
     .max(32)
     .optional(),
   toolLimits: z.record(ToolPattern, ToolLimits).optional(),
+  runLimits: RunLimits.optional(),
   /** What `http_request` and `fetch_page` may reach. */
   allowedHosts: z.array(HostPattern).max(200).optional(),
 })

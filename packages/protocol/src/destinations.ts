@@ -19,11 +19,12 @@ const WebhookUrl = z
 
 /**
  * Where a run's end is told. `webhook`: a signed POST (Standard Webhooks). `run`: a run of another agent, with the notice as its input. `signal`: a
- * signal to another run, with the notice as its payload. Each is told at least once, with an id that stays the same.
+ * signal to another run, with the notice as its payload. `queue`: a message for whoever fetches it (`queues.receive`). Each is told at least once, with an id that stays the same.
  */
 export const Destination = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('webhook'), url: WebhookUrl, on }),
   z.strictObject({ type: z.literal('run'), agent: Name, on }),
+  z.strictObject({ type: z.literal('queue'), queue: Name, on }),
   z.strictObject({ type: z.literal('signal'), runId: z.uuid(), name: z.string().min(1).max(128), on }),
 ])
 export type Destination = z.infer<typeof Destination>

@@ -19,10 +19,38 @@ export const Limit = z.object({
   runningMax: z.number().int().nullable(),
   startsPerSecond: z.number().nullable(),
   startsPerMinute: z.number().nullable(),
+  /** Who says so: an operator, over the API, or the agent's own code. Where both do, the stricter one decides. */
+  source: z.enum(['operator', 'agent']),
   setBy: z.string(),
   setAt: z.iso.datetime(),
 })
 export type Limit = z.infer<typeof Limit>
+
+/** Where in the input of a run its lane key is: the names of properties, joined by dots. */
+export const InputPath = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^.\s]+(\.[^.\s]+)*$/, 'must be names joined by dots')
+
+const amounts = {
+  runningMax: z.number().int().min(1).max(1_000_000).optional(),
+  startsPerSecond: z.number().positive().max(1_000_000).optional(),
+  startsPerMinute: z.number().positive().max(1_000_000).optional(),
+}
+const hasAmount = (given: { runningMax?: number | undefined; startsPerSecond?: number | undefined; startsPerMinute?: number | undefined }) =>
+  given.runningMax !== undefined || given.startsPerSecond !== undefined || given.startsPerMinute !== undefined
+
+/** What an agent's own code declares of its runs: how many at once and how many starts, in all and for each lane key. */
+export const RunLimits = z
+  .strictObject({
+    ...amounts,
+    /** The lane key of a run that is started without one. */
+    laneKey: InputPath.optional(),
+    perLaneKey: z.strictObject(amounts).refine(hasAmount, 'needs runningMax, startsPerSecond or startsPerMinute').optional(),
+  })
+  .refine((given) => hasAmount(given) || given.perLaneKey !== undefined || given.laneKey !== undefined, 'limits nothing')
+export type RunLimits = z.infer<typeof RunLimits>
 
 const starts = z.number().positive().max(1_000_000)
 

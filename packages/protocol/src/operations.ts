@@ -9,6 +9,8 @@ import { keyOperations } from './keys.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
+import { queueOperations } from './queues.ts'
+import { retentionOperations } from './retention.ts'
 import { routeOperations } from './routes.ts'
 import { runOperations } from './runs.ts'
 import { scheduleOperations } from './schedules.ts'
@@ -32,6 +34,8 @@ export const operations: readonly Operation[] = [
   ...stopOperations,
   ...scheduleOperations,
   ...outcomeOperations,
+  ...queueOperations,
+  ...retentionOperations,
   ...approvalOperations,
   ...agentOperations,
   ...deploymentOperations,

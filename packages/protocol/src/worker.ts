@@ -76,6 +76,13 @@ export const ServerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('op.retry'), run, op: OpPath, attempt: z.number().int(), delayMs: z.number() }),
   /** Forget the run without a word: it waits and gave its place back, or was cancelled, or is another's now. */
   z.object({ type: z.literal('run.release'), run, reason: z.enum(['waiting', 'cancelled', 'superseded', 'ended']) }),
+  /**
+   * Until then code of the author's may begin: steps, tools, checks. In milliseconds of the machine's monotonic clock, which both
+   * processes share. Whoever stops runs waits this time out, so that nothing begins after the stop has been answered.
+   */
+  z.object({ type: z.literal('licence'), untilMs: z.number() }),
+  /** Say when no code of the run, which was released, executes any more. */
+  z.object({ type: z.literal('run.yield'), run }),
   /** Take no more runs, finish nothing new, exit when told by the closing of the connection. */
   z.object({ type: z.literal('drain') }),
 ])
@@ -164,6 +171,10 @@ export const WorkerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run.continued'), run, input: JsonValue }),
   /** The code asked for something other than the history says. The run is parked with this as the reason. */
   z.object({ type: z.literal('run.diverged'), run, op: OpPath, recorded: z.string(), asked: z.string() }),
+  /** Nothing of the run executes here any more. Answers `run.yield`. */
+  z.object({ type: z.literal('run.yielded'), run }),
+  /** Something is to begin, and the licence has run out. Answered by `licence`. */
+  z.object({ type: z.literal('admit') }),
   z.object({ type: z.literal('heartbeat') }),
   z.object({ type: z.literal('log'), run: run.optional(), level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(10_000) }),
 ])

@@ -13,6 +13,7 @@ import type {
   RetryPolicy,
   ServerTool,
   ToolDefinition,
+  RunLimits,
   ToolLimits,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
@@ -179,6 +180,8 @@ export type AgentDefinition = {
   allowedHosts: string[]
   /** Limits of tools by name, or by the beginning of names: `{ 'crm__*': { perMinute: 30 } }`. For tools that the server executes. */
   toolLimits: Record<string, ToolLimits>
+  /** How many of its runs execute at once and start in a time, in all and for each lane key. What operators set applies as well; the stricter one decides. */
+  runLimits?: RunLimits
   /** Model calls after which the run fails. Default 30. */
   turnsMax: number
   /** Models to ask from then on when one fails, in this order. */
@@ -225,6 +228,7 @@ export type DurableFunction = {
   examples: string[]
   allowedHosts: string[]
   toolLimits: Record<string, ToolLimits>
+  runLimits?: RunLimits
   prepare?: AgentDefinition['prepare']
   main: (ctx: Context, input: Json) => Promise<Json | void>
 }
@@ -233,7 +237,13 @@ export type DurableFunction = {
 export function durable(
   description: string,
   main: DurableFunction['main'],
-  options: { examples?: string[]; prepare?: NonNullable<AgentDefinition['prepare']>; allowedHosts?: string[]; toolLimits?: Record<string, ToolLimits> } = {},
+  options: {
+    examples?: string[]
+    prepare?: NonNullable<AgentDefinition['prepare']>
+    allowedHosts?: string[]
+    toolLimits?: Record<string, ToolLimits>
+    runLimits?: RunLimits
+  } = {},
 ): DurableFunction {
   return { kind: 'function', description, main, examples: [], allowedHosts: [], toolLimits: {}, ...options }
 }

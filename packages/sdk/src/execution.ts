@@ -17,6 +17,7 @@ import { after } from './after.ts'
 import { decode, encode, isStepFailed, toError, toFailure } from './failure.ts'
 import { completedFrame, continuedFrame, plainFrame } from './frames.ts'
 import { History, type RecordedResult, describeEntry, describeOp } from './history.ts'
+import type { Licence } from './licence.ts'
 import type { Op, Scope, ToolScope } from './operation.ts'
 import { currentStep } from './surroundings.ts'
 import type { Turns } from './turns.ts'
@@ -28,6 +29,7 @@ export type ExecutionOptions = {
   head: RunHead
   history: HistoryEntry[]
   turns: Turns
+  licence: Licence
   send(frame: string): void
   /** Called once, when nothing more will be sent for the run. */
   onOver(): void
@@ -42,6 +44,7 @@ export class Execution {
   readonly head: RunHead
   readonly send: (frame: string) => void
   readonly #turns: Turns
+  readonly #licence: Licence
   readonly #onOver: () => void
   readonly #onHistoryEnd: ExecutionOptions['onHistoryEnd']
   readonly #stuckMs: { asking: number; silent: number }
@@ -63,13 +66,21 @@ export class Execution {
   #stuckTimer: NodeJS.Timeout | undefined
 
   #activity = new Activity()
+  /** Steps and checks whose code is executing. */
+  #codeCount = 0
+  /** Tools whose code is executing, by path, and the run's own code as the empty one. */
+  readonly #scopes = new Set<string>()
+  /** Of those, the ones that wait for something of ours, which never comes once the run is over. */
+  readonly #halted = new Set<string>()
+  #onYielded = () => {}
   #isIdleCheckDue = false
 
-  constructor({ head, history, turns, send, onOver, stuckMs = { asking: 2_000, silent: 120_000 }, onHistoryEnd }: ExecutionOptions) {
+  constructor({ head, history, turns, licence, send, onOver, stuckMs = { asking: 2_000, silent: 120_000 }, onHistoryEnd }: ExecutionOptions) {
     this.id = head.run
     this.head = head
     this.send = send
     this.#turns = turns
+    this.#licence = licence
     this.#onOver = onOver
     this.#stuckMs = stuckMs
     this.#history = new History(history)
@@ -90,9 +101,16 @@ export class Execution {
   /** Runs the code from its top. */
   run(main: () => Promise<unknown>): void {
     this.#touch()
+    this.scopeBegan('')
     main().then(
-      (output) => this.#finish(output),
-      (error: unknown) => this.#fail(error),
+      (output) => {
+        this.scopeEnded('')
+        this.#finish(output)
+      },
+      (error: unknown) => {
+        this.scopeEnded('')
+        this.#fail(error)
+      },
     )
     if (this.#isReplaying) this.#pumpLater()
   }
@@ -104,7 +122,10 @@ export class Execution {
 
   /** The code asks for an operation. The promise settles when the server has recorded what became of it, and never once the run is over. */
   ask(path: string, asked: Pick<Op, 'kind' | 'name' | 'scope' | 'isWait' | 'start'>): Promise<Json> {
-    if (this.#isOver || asked.scope.tool?.isClosed || asked.scope.isClosed()) return never()
+    if (this.#isOver || asked.scope.tool?.isClosed || asked.scope.isClosed()) {
+      if (this.#isOver) this.#halt(asked.scope)
+      return never()
+    }
     const step = currentStep(this.id)
     if (step !== undefined)
       return Promise.reject(
@@ -183,6 +204,7 @@ export class Execution {
     if (this.#isOver) return
     this.#isOver = true
     clearTimeout(this.#stuckTimer)
+    for (const { scope } of this.#ops.values()) this.#halted.add(scope.tool?.path ?? '')
     this.#history = new History([])
     this.#ops = new Map()
     this.#held = []
@@ -190,6 +212,39 @@ export class Execution {
     this.#activity = new Activity()
     this.#onOver()
     this.#abort?.abort()
+  }
+
+  /** Calls `begin` once code of the author's may begin, unless the run is over by then. */
+  whenAdmitted(begin: () => unknown): void {
+    this.#licence.whenHeld(() => void (this.#isOver || begin()))
+  }
+
+  /** Calls `then` once none of the run's code executes any more, as far as it can be known: what it does beside something of ours that it waits for is its secret. */
+  whenYielded(then: () => void): void {
+    this.#onYielded = then
+    this.#checkYielded()
+  }
+
+  get hasYielded(): boolean {
+    return this.#isOver && this.#codeCount === 0 && [...this.#scopes].every((path) => this.#halted.has(path))
+  }
+
+  codeBegan(): void {
+    this.#codeCount++
+  }
+
+  codeEnded(): void {
+    this.#codeCount--
+    if (this.#isOver) this.#checkYielded()
+  }
+
+  scopeBegan(path: string): void {
+    this.#scopes.add(path)
+  }
+
+  scopeEnded(path: string): void {
+    this.#scopes.delete(path)
+    if (this.#isOver) this.#checkYielded()
   }
 
   /** Code of the author's executes an operation. As long as any does, the run is neither idle nor stuck. */
@@ -234,6 +289,18 @@ export class Execution {
   /** Whether the operation has no answer yet. */
   isOpen(op: Op): boolean {
     return !this.#isOver && this.#ops.get(op.path) === op
+  }
+
+  #halt(scope: Scope): void {
+    this.#halted.add(scope.tool?.path ?? '')
+    this.#checkYielded()
+  }
+
+  #checkYielded(): void {
+    if (!this.hasYielded) return
+    const then = this.#onYielded
+    this.#onYielded = () => {}
+    then()
   }
 
   #touch(): void {

@@ -73,6 +73,8 @@ test.each<[string, Record<string, string>, string | RegExp]>([
   ],
   ['a stock tool that there is not', { 'agent/agent.ts': agentFile("stockTools: ['perl']") }, /agent\/agent\.ts: .*stockTools\.0: .*bash/],
   ['turnsMax that is no number', { 'agent/agent.ts': agentFile("turnsMax: 'many'") }, 'turnsMax'],
+  ['a limit that limits nothing', { 'agent/agent.ts': agentFile('runLimits: {}') }, 'runLimits: limits nothing'],
+  ['a lane key that is no path', { 'agent/agent.ts': agentFile("runLimits: { laneKey: 'a..b' }") }, 'runLimits.laneKey: must be names joined by dots'],
   ['code that throws while it is loaded', { 'agent/agent.ts': 'throw new Error("no database")' }, 'agent/agent.ts: threw while it was loaded: no database'],
   ['an import that is not there', { 'agent/agent.ts': "import './gone.ts'\nexport default 1" }, /agent\/agent\.ts: imports what is not there: .*gone\.ts/],
   ['a tool without default export', { 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': 'export const a = 1' }, 'agent/tools/a.ts: has no default export.'],
@@ -121,6 +123,12 @@ test.each<[string, Record<string, string>, string | RegExp]>([
   ],
 ])('%s is named', async (_, files, expected) => {
   expect(await problemOf(files)).toMatch(expected)
+})
+
+test('limits of its runs are part of what an agent says of itself', async () => {
+  const limits = "runLimits: { runningMax: 3, laneKey: 'customer.id', perLaneKey: { startsPerMinute: 6 } }"
+  await using made = await makeAgentFolder({ 'agent/agent.ts': agentFile(limits) }, { isInstalled: true })
+  expect((await loadAgent(made.folder)).manifest.runLimits).toEqual({ runningMax: 3, laneKey: 'customer.id', perLaneKey: { startsPerMinute: 6 } })
 })
 
 test('all faults are told at once', async () => {

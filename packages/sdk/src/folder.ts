@@ -11,6 +11,7 @@ import {
   HostPattern,
   Name,
   RetryPolicy,
+  RunLimits,
   type ServerTool,
   ToolLimits,
   ToolPattern,
@@ -49,6 +50,7 @@ const about = {
   prepare: z.function().optional(),
   allowedHosts: z.array(HostPattern).max(200),
   toolLimits: z.record(ToolPattern, ToolLimits),
+  runLimits: RunLimits.optional(),
 }
 const Definition = z.discriminatedUnion('kind', [
   z.object({
@@ -123,6 +125,7 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     }),
     ...(connections.length > 0 && { connections }),
     ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
+    ...(definition.runLimits && { runLimits: definition.runLimits }),
     ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
   }
   const program =

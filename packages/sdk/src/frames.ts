@@ -36,5 +36,6 @@ export const helloFrame = (manifest: AgentManifest | null, problem: string | nul
   plainFrame({ type: 'hello', protocol: 1, manifest, problem, pid: process.pid })
 
 /** Frames that are rare enough to be serialised whole. */
-export const plainFrame = (frame: Extract<WorkerFrame, { type: 'hello' | 'run.idle' | 'run.failed' | 'run.diverged' | 'heartbeat' | 'log' }>): string =>
-  JSON.stringify(frame)
+export const plainFrame = (
+  frame: Extract<WorkerFrame, { type: 'hello' | 'run.idle' | 'run.failed' | 'run.diverged' | 'run.yielded' | 'admit' | 'heartbeat' | 'log' }>,
+): string => JSON.stringify(frame)

@@ -167,6 +167,7 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
       // In a turn of its own: a server is never called from within the author's code.
       send: (frame) => setImmediate(() => at === epoch && receiveText(frame)),
     })
+    worker.receive({ type: 'licence', untilMs: Infinity }) // Nobody stops anything here.
     if (asCrash) settleInterrupted()
     const entries = history().filter(({ op }) => !isInsideDoubt(op))
     outbox.push({ type: 'run.start', ...head, historyLength: entries.length })

@@ -69,15 +69,30 @@ export function startStep(execution: Execution, op: Op, { work, retry }: StepWor
   }
   const surroundings: Surroundings = { run: execution.id, step: op.name, isOver: false, fail: threw }
   execution.startedExecuting()
+  execution.codeBegan()
   let result: unknown
   try {
     result = inside(surroundings, () => work(op.attempt, { idempotencyKey: idempotencyKeyOf(execution.id, op.path) }))
   } catch (error) {
+    execution.codeEnded()
     return threw(error)
   }
   // A step that needs no waiting costs no promise.
-  if (isThenable(result)) result.then(returned, threw)
-  else returned(result)
+  if (isThenable(result))
+    result.then(
+      (value) => {
+        execution.codeEnded()
+        returned(value)
+      },
+      (error: unknown) => {
+        execution.codeEnded()
+        threw(error)
+      },
+    )
+  else {
+    execution.codeEnded()
+    returned(result)
+  }
 }
 
 /** `input` is JSON text for the journal, `parsed` what the tool's schema made of it. */
@@ -122,7 +137,10 @@ async function execute(execution: Execution, op: Op, { tool, parsed, makeContext
   let doubted: Error | undefined
   try {
     const context = makeContext({ prefix: `${op.path}.`, next: 0, tool: shared, isClosed: op.scope.isClosed }, () => stop.signal)
+    execution.scopeBegan(op.path)
+    const ended = () => execution.scopeEnded(op.path) // Not when its time is up: its code may go on.
     const work = inside(surroundings, async () => tool.run(parsed, context))
+    work.then(ended, ended)
     const result = await Promise.race([work, stray, clock.ranOut.then(() => Promise.reject(timeout(op.name, timeoutMs)))])
     output = encode(toToolResult(result, tool, limits.resultCharactersMax), `The result of tool ${JSON.stringify(op.name)}`)
   } catch (error) {

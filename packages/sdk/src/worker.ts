@@ -5,6 +5,7 @@ import { createContext } from './context.ts'
 import { Execution, type ExecutionOptions, type RunHead } from './execution.ts'
 import { failure } from './failure.ts'
 import { plainFrame } from './frames.ts'
+import { Licence } from './licence.ts'
 import { inside } from './surroundings.ts'
 import { Turns } from './turns.ts'
 
@@ -32,8 +33,11 @@ export type Worker = {
 
 export function createWorker({ program, dataDir, send, prepared, stuckMs, onHistoryEnd }: WorkerOptions): Worker {
   const turns = new Turns()
+  const licence = new Licence(() => send(plainFrame({ type: 'admit' })))
   const arriving = new Map<string, { head: RunHead; history: HistoryEntry[] }>()
   const executing = new Map<string, Execution>()
+  /** Released, with code that still executes. */
+  const leaving = new Set<Execution>()
   let isDraining = false
   let isPrepared = prepared === undefined
   prepared?.then(
@@ -64,7 +68,7 @@ export function createWorker({ program, dataDir, send, prepared, stuckMs, onHist
     const onOver = () => {
       if (executing.get(head.run) === execution) executing.delete(head.run)
     }
-    const execution: Execution = new Execution({ head, history, turns, send, onOver, onHistoryEnd, ...(stuckMs ? { stuckMs } : {}) })
+    const execution: Execution = new Execution({ head, history, turns, licence, send, onOver, onHistoryEnd, ...(stuckMs ? { stuckMs } : {}) })
     executing.set(head.run, execution)
     // `async`, so that what the code throws before its first `await` fails the run like anything later.
     const main = async () => program(createContext({ execution, dataDir }), head)
@@ -73,7 +77,24 @@ export function createWorker({ program, dataDir, send, prepared, stuckMs, onHist
 
   const release = (run: string) => {
     arriving.delete(run)
-    executing.get(run)?.release()
+    const execution = executing.get(run)
+    if (!execution) return
+    execution.release()
+    if (execution.hasYielded) return
+    leaving.add(execution)
+    execution.whenYielded(() => leaving.delete(execution))
+  }
+
+  const tellYielded = (run: string) => {
+    const left = [...leaving].filter((execution) => execution.id === run)
+    let count = left.length
+    const yielded = () => send(plainFrame({ type: 'run.yielded', run }))
+    if (count === 0) return yielded()
+    for (const execution of left)
+      execution.whenYielded(() => {
+        leaving.delete(execution)
+        if (--count === 0) yielded()
+      })
   }
 
   return {
@@ -94,6 +115,10 @@ export function createWorker({ program, dataDir, send, prepared, stuckMs, onHist
           return arrive(frame.run)
         case 'run.release':
           return release(frame.run)
+        case 'run.yield':
+          return tellYielded(frame.run)
+        case 'licence':
+          return licence.extend(frame.untilMs)
         case 'drain':
           isDraining = true
       }

@@ -30,10 +30,10 @@ const attemptsMax = 20
 /** Does what is next for the operation: its check, its intent, or nothing while a person decides. */
 export function startIntended(execution: Execution, op: Op, intended: Intended): void {
   if (op.doubt === 'person') return
-  if (op.doubt === 'check') return checkNext(execution, op, intended)
+  if (op.doubt === 'check') return execution.whenAdmitted(() => execution.isOpen(op) && op.doubt === 'check' && checkNext(execution, op, intended))
   op.begun = (limits) => {
     op.begun = undefined
-    intended.execute(limits)
+    execution.whenAdmitted(() => intended.execute(limits))
   }
   // From here on, since the run is not standing still while the server records the intent.
   execution.startedExecuting()
@@ -60,8 +60,10 @@ function checkNext(execution: Execution, op: Op, intended: Intended, tries = 1):
   const surroundings: Surroundings = { run: execution.id, step: `${op.name} (its check)`, isOver: false }
   const startedAt = performance.now()
   execution.startedExecuting()
+  execution.codeBegan()
   const ended = () => {
     surroundings.isOver = true
+    execution.codeEnded()
     execution.stoppedExecuting()
     return execution.isOpen(op) && op.doubt === 'check' // An operator may have been quicker.
   }

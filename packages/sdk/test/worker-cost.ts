@@ -19,6 +19,7 @@ async function measure(runCount: number, stepCount: number, program: (ctx: Conte
   let outgoing: string[] = []
   let ended = 0
   const worker = createWorker({ program: (ctx) => program(ctx), dataDir: '/tmp', send: (frame) => outgoing.push(frame) })
+  worker.receive({ type: 'licence', untilMs: Infinity })
   const runs = Array.from({ length: runCount }, () => randomUUID())
   const entries = Array.from({ length: historyLength }, (_, i) => ({ type: 'completed', op: `${i}`, kind: 'step', name: 'work', output: payload(1_000) }))
   let incoming: object[] = runs.flatMap((run) => [

@@ -11,7 +11,7 @@ import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
-import { assertDestinations, openAttention, openDeliveries } from './outcomes/index.ts'
+import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
 import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
@@ -153,19 +153,23 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     onReleased: workers.release,
   })
   const webhooks = { secret: config.LONGHAUL_WEBHOOK_SECRET, reach: config.LONGHAUL_WEBHOOK_REACH }
-  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, webhooks })
+  const stopping = new AbortController()
+  const queues = openQueues({ db, stopping: stopping.signal })
+  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, queues, webhooks })
+  const retention = openRetention({ db, log })
   const attention = openAttention({ db, engine, findVersion: agents.findVersion })
   const places = await timed('agents', () => agents.deployAll(defaultTenantId))
   await timed('engine', engine.start)
   onStop('engine', engine.stop)
   await deliveries.start()
   onStop('deliveries', deliveries.stop)
+  await retention.start()
+  onStop('retention', retention.stop)
   for (const place of places) workers.warm(place)
-  const deployments = openDeployments({ db, log, agents, workers })
+  const deployments = openDeployments({ db, log, setAgentLimits: engine.setAgentLimits, agents, workers })
   await deployments.start()
   onStop('deployments', deployments.stop)
 
-  const stopping = new AbortController()
   const ofRuns = runServices({ db, engine, agents, tenants, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) })
   const mcp = mcpEndpoint({ ...ofRuns, agents, assertAllowed: allowedBy({ policies, audit, log }), log, version, bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX })
   onStop('MCP', mcp.stop)
@@ -173,6 +177,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     implementations: implementAll({
       ...ofRuns,
       attention,
+      queues,
+      retention,
       agents,
       deployments,
       tools,

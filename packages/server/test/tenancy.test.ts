@@ -101,6 +101,17 @@ const ofRoute = (method: string, name: string, path: string, body?: Json): Case 
 })
 const failed = async (acme: BedCaller): Promise<Run> => run(acme, 'fails')
 
+/** A message of acme's on a queue of that name. */
+async function queued(acme: BedCaller): Promise<void> {
+  const { id: runId } = await failed(acme)
+  await bed.queues.put({ tenantId: 'acme', id: newId(), queue: 'canary-queue', runId, agent: 'fails', body: 'canary body' })
+}
+async function taken(acme: BedCaller): Promise<string> {
+  await queued(acme)
+  const { items } = (await (await acme.ask('POST', '/v1/queues/canary-queue/receive', {})).json()) as { items: { receipt: string }[] }
+  return items[0]?.receipt ?? ''
+}
+
 const cases: Record<string, Case> = {
   'runs.start': fixed('own', 'POST', '/v1/runs', { agent: 'draws', input: 'canary input', idempotencyKey: 'canary-key' }),
   'runs.get': about('draws', 'GET', ({ id }) => `/v1/runs/${id}`),
@@ -139,6 +150,15 @@ const cases: Record<string, Case> = {
   'attention.list': { request: async (acme) => (await failed(acme), ['GET', '/v1/attention']), foreign: 'empty' },
   'attention.retry': { request: async (acme) => ['POST', '/v1/attention/retry', { ids: [(await failed(acme)).id] }], foreign: 'own' },
   'attention.dismiss': { request: async (acme) => ['POST', '/v1/attention/dismiss', { ids: [(await failed(acme)).id] }], foreign: 'own' },
+  'retention.list': {
+    request: async (acme) => (await acme.ask('POST', '/v1/retention', { namespace: 'canary-space', days: 36_000 }), ['GET', '/v1/retention']),
+    foreign: 'empty',
+  },
+  'retention.set': fixed('own', 'POST', '/v1/retention', { namespace: 'canary-space', days: 36_000 }),
+  'queues.list': { request: async (acme) => (await queued(acme), ['GET', '/v1/queues']), foreign: 'empty' },
+  'queues.receive': { request: async (acme) => (await queued(acme), ['POST', '/v1/queues/canary-queue/receive', {}]), foreign: 'own' },
+  'queues.acknowledge': { request: async (acme) => ['POST', '/v1/queues/canary-queue/acknowledge', { receipts: [await taken(acme)] }], foreign: 'own' },
+  'queues.extend': { request: async (acme) => ['POST', '/v1/queues/canary-queue/extend', { receipts: [await taken(acme)], visibilityMs: 0 }], foreign: 'own' },
   'deliveries.list': fixed('own', 'GET', '/v1/deliveries'),
   'versions.create': fixed('own', 'POST', '/v1/agents/draws/versions', { files }),
   'versions.list': fixed('own', 'GET', '/v1/agents/draws/versions'),

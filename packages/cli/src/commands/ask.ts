@@ -42,7 +42,7 @@ export async function start(
     session?: string | undefined
     whenBusy?: WhenBusy | undefined
     idempotencyKey?: string | undefined
-    destinations?: { type: 'webhook'; url: string }[]
+    destinations?: ({ type: 'webhook'; url: string } | { type: 'queue'; queue: string })[]
     laneKey?: string
     priority?: Priority
     startAt?: string

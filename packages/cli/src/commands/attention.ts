@@ -109,5 +109,6 @@ export async function listDeliveries(invocation: Invocation, given: string): Pro
 
 function where(destination: Destination): string {
   if (destination.type === 'webhook') return destination.url
+  if (destination.type === 'queue') return `the queue ${destination.queue}`
   return destination.type === 'run' ? `a run of ${destination.agent}` : `signal ${destination.name} to run ${shortId(destination.runId)}`
 }

@@ -29,7 +29,12 @@ export async function listLimits(invocation: Invocation): Promise<number> {
   if (invocation.isJson) invocation.printJson(page)
   else {
     const idOf = (id: string) => (invocation.terminal.isLive ? shortId(id) : id)
-    const rows = page.items.map((limit) => [idOf(limit.id), scopeOf(limit), amountOf(limit), limit.setBy])
+    const rows = page.items.map((limit) => [
+      idOf(limit.id),
+      scopeOf(limit),
+      amountOf(limit),
+      limit.source === 'agent' ? `its code (${limit.setBy})` : limit.setBy,
+    ])
     printList(invocation, [{ name: 'limit', isWhole: true }, { name: 'for' }, { name: 'at most' }, { name: 'set by' }], rows, [
       'No limits.',
       'npx longhaul limits set --agent analyst --running 10',

@@ -55,6 +55,7 @@ export async function startRun(
     whenBusy?: WhenBusy
     idempotencyKey?: string
     webhook?: string[]
+    queue?: string[]
     laneKey?: string
     priority?: string
     startAt?: string
@@ -65,6 +66,10 @@ export async function startRun(
   const { laneKey, priority, startAt, delay } = options
   const level = Priority.optional().safeParse(priority)
   if (!level.success) throw new Problem('invalid', `There is no priority "${priority}".`, `Priorities: ${Priority.options.join(', ')}`)
+  const destinations = [
+    ...(options.webhook ?? []).map((url) => ({ type: 'webhook' as const, url })),
+    ...(options.queue ?? []).map((queue) => ({ type: 'queue' as const, queue })),
+  ]
   const run = await start(invocation, {
     agent,
     input: await readJson(invocation, options.input),
@@ -72,7 +77,7 @@ export async function startRun(
     session: options.session,
     whenBusy: options.whenBusy,
     idempotencyKey: options.idempotencyKey,
-    ...(options.webhook && { destinations: options.webhook.map((url) => ({ type: 'webhook' as const, url })) }),
+    ...(destinations.length > 0 && { destinations }),
     ...present({ laneKey, priority: level.data, startAt, delayMs: delay }),
   })
   if (options.watch) return follow(invocation, run, options)

@@ -6,7 +6,7 @@ import { createWorker } from '../../src/worker.ts'
 const run = '00000000-0000-7000-8000-000000000001'
 type RunFrame = ServerFrame extends infer Frame ? (Frame extends { run: string } ? Omit<Frame, 'run'> : never) : never
 
-export function frameByFrame(program: Program, options: { stuckMs?: { asking: number; silent: number }; prepared?: Promise<void> } = {}) {
+export function frameByFrame(program: Program, options: { stuckMs?: { asking: number; silent: number }; prepared?: Promise<void>; isLicensed?: boolean } = {}) {
   const frames: WorkerFrame[] = []
   let wake = () => {}
   const worker = createWorker({
@@ -18,6 +18,7 @@ export function frameByFrame(program: Program, options: { stuckMs?: { asking: nu
       wake()
     },
   })
+  if (options.isLicensed !== false) worker.receive({ type: 'licence', untilMs: Infinity })
   const history = (entries: HistoryEntry[]) => entries.length > 0 && worker.receive({ type: 'run.history', run, entries })
   return {
     run,

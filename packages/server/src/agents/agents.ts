@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Agent, Destination, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
-import { type Engine, type StepDecision, findRun, listApprovals, listJournal, listRuns, listStepEvents } from '../engine/index.ts'
+import { type Engine, type FoundVersion, type StepDecision, findRun, listApprovals, listJournal, listRuns, listStepEvents } from '../engine/index.ts'
 import type { Caller, Tenants } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
@@ -96,17 +96,22 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     whenLoaded: (at: Place) => new Promise<void>((resolve) => waiting.set(at.folder, [...(waiting.get(at.folder) ?? []), resolve])),
     canaryFor,
     /** The version that new runs of an agent get, or why there is none. */
-    async findVersion(tenantId: string, name: string, subject = newId()): Promise<{ version: string } | { problem: string; code: 'not_found' | 'conflict' }> {
+    async findVersion(
+      tenantId: string,
+      name: string,
+      subject = newId(),
+    ): Promise<Extract<FoundVersion, { version: string }> | { problem: string; code: 'not_found' | 'conflict' }> {
       const row = await findLive(db.forTenant(tenantId), tenantId, name)
       if (!row) {
         const names = (await listLive(db.forTenant(tenantId), tenantId)).map(({ agent }) => agent)
         return { code: 'not_found', problem: `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}` }
       }
       const canary = await canaryFor(tenantId, name, subject)
-      if (canary) return { version: canary }
+      const laneKeyFrom = row.manifest?.runLimits?.laneKey
+      if (canary) return { version: canary, laneKeyFrom }
       if (row.problem !== null)
         return { code: 'conflict', problem: `The code of ${name} does not load, so no run can be started: ${row.problem.slice(0, 2_000)}` }
-      return { version: row.version }
+      return { version: row.version, laneKeyFrom }
     },
     /** What the version's code says of itself, once a worker has loaded it. */
     manifestOf: ({ tenantId, agent, version }: Pick<Place, 'tenantId' | 'agent' | 'version'>) => findManifest(db.forTenant(tenantId), tenantId, agent, version),
@@ -163,7 +168,7 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
             tenantId: caller.tenantId,
             namespace,
             agent: name,
-            version: found.version,
+            ...found,
             asker,
             startAt: startAt === undefined ? undefined : new Date(startAt),
           }),

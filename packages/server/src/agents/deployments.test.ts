@@ -2,7 +2,7 @@ import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type CodeFile, RollbackGuard } from '@longhaul/protocol'
 import { describe, expect, test } from 'vitest'
-import { tenantId } from '../../test/support/engine.ts'
+import { fact, tenantId } from '../../test/support/engine.ts'
 import { makeFolder } from '../../test/support/folders.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Db, sql } from '../db/index.ts'
@@ -22,10 +22,14 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: data.folder, agentsDir: source.folder })
   const warm = async (place: Place): Promise<void> => {
     const content = await readFile(join(place.folder, 'agent/agent.ts'), 'utf8')
-    await agents.recordLoaded(place, content === 'broken' ? { manifest: null, problem: 'agent/agent.ts: broken' } : { manifest, problem: null })
+    const own = content.startsWith('limited') ? { ...manifest, runLimits: { runningMax: Number(content.slice(8)) } } : manifest
+    await agents.recordLoaded(place, content === 'broken' ? { manifest: null, problem: 'agent/agent.ts: broken' } : { manifest: own, problem: null })
   }
   const loading: Promise<void>[] = []
+  /** What was declared, at each look. */
+  const limits: unknown[] = []
   const deployments = openDeployments({
+    setAgentLimits: async (declared) => (limits.push(declared), []),
     db: t.db,
     log: silentLog,
     agents,
@@ -40,6 +44,7 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
     data,
     agents,
     deployments,
+    limits,
     upload,
     deploy,
     live: async () => (await agents.find(tenantId, 'one'))?.version,
@@ -272,4 +277,25 @@ describe('a guard', () => {
       [a, 'live'],
     ])
   })
+})
+
+test('what the live version declares of its runs is put in force when it is deployed, and taken back with it', async () => {
+  await using bed = await openBed()
+  const first = await bed.upload('limited 3')
+  await bed.upload('limited 4') // Not live, so it limits nothing.
+  await bed.deploy(first)
+  await bed.deployments.start()
+  const last = async (expected: unknown) =>
+    fact(
+      () => JSON.stringify(bed.limits.at(-1)),
+      (found) => found === JSON.stringify(expected),
+      'limits',
+    )
+  await last([{ tenantId, agent: 'one', version: first, limits: { runningMax: 3 } }])
+  const plain = await bed.upload('plain')
+  await bed.deploy(plain)
+  await last([])
+  await bed.deployments.rollBack(tenantId, 'ada', 'one')
+  await last([{ tenantId, agent: 'one', version: first, limits: { runningMax: 3 } }])
+  await bed.deployments.stop()
 })

@@ -21,11 +21,13 @@ import {
 } from './deployment-store.ts'
 import { pageBy } from './page.ts'
 import { whyRollBack } from './rollback-guard.ts'
-import { findLive, listVersions } from './version-store.ts'
+import { findLive, listRunLimits, listVersions } from './version-store.ts'
 
 export type DeploymentsOptions = {
   db: Db
   log: Log
+  /** Makes what live versions declare of their runs hold at every node. */
+  setAgentLimits(declared: Awaited<ReturnType<typeof listRunLimits>>): Promise<string[]>
   agents: Pick<Agents, 'keep' | 'place' | 'whenLoaded'>
   workers: {
     /** Starts a worker of the version, which says how loading went. */
@@ -56,7 +58,7 @@ export type Deployments = Service & {
   watch(): Promise<void>
 }
 
-export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000, loadMsMax = 30_000 }: DeploymentsOptions): Deployments {
+export function openDeployments({ db, log, setAgentLimits, agents, workers, watchEveryMs = 2_000, loadMsMax = 30_000 }: DeploymentsOptions): Deployments {
   async function loadVersion(tenantId: string, agent: string, version: string): Promise<Version> {
     const [found] = await listVersions(db.forTenant(tenantId), tenantId, agent, { limit: 1, version })
     if (!found) throw new AppError('not_found', `${agent} has no version ${version}. \`longhaul agents versions ${agent}\` lists them.`)
@@ -67,6 +69,8 @@ export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000
     everyMs: watchEveryMs,
     onError: (error) => log.warn('looking at guarded deployments failed; it is tried again', { error }),
     async work() {
+      const changed = await setAgentLimits(await listRunLimits(db))
+      if (changed.length > 0) log.info('the limits that agents declare have changed', { agents: changed })
       await watch()
       const wanted = new Set(await listWanted(db))
       await workers.retire(({ tenantId, agent, version }) => wanted.has(`${tenantId}/${agent}/${version}`))
@@ -120,6 +124,7 @@ export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000
         if (share === 100 ? isSame(live) && !canary : isSame(canary)) return (share === 100 ? live : canary)! // `isSame` is true of nothing but a deployment.
         return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy })
       })
+      watching.wake()
       workers.warm(agents.place(tenantId, agent, version))
       return deployment
     },
@@ -142,6 +147,7 @@ export function openDeployments({ db, log, agents, workers, watchEveryMs = 2_000
           madeBy,
         })
       })
+      watching.wake()
       if (deployment.state === 'live') workers.warm(agents.place(tenantId, agent, deployment.version))
       return deployment
     },

@@ -1,5 +1,5 @@
-import { type AgentManifest, type Version, storableText } from '@longhaul/protocol'
-import { type TenantDb, type TenantTx, sql } from '../db/index.ts'
+import { type AgentManifest, type RunLimits, type Version, storableText } from '@longhaul/protocol'
+import { type Db, type TenantDb, type TenantTx, sql } from '../db/index.ts'
 
 export type LiveRow = { agent: string; version: string; manifest: AgentManifest | null; problem: string | null; deployedAt: Date }
 
@@ -47,6 +47,14 @@ const live = sql`
 
 export async function listLive(db: TenantTx, tenantId: string): Promise<LiveRow[]> {
   return db.rows(sql`${live} and d.tenant_id = ${tenantId} order by d.agent limit 1000`)
+}
+
+/** What live versions of all tenants declare of their runs. */
+export async function listRunLimits(db: Db): Promise<{ tenantId: string; agent: string; version: string; limits: RunLimits }[]> {
+  return db.rows(sql`
+    select d.tenant_id as "tenantId", d.agent, d.version, v.manifest -> 'runLimits' as limits
+    from deployments d join versions v on v.tenant_id = d.tenant_id and v.agent = d.agent and v.version = d.version
+    where d.state = 'live' and v.manifest -> 'runLimits' is not null limit 100000`)
 }
 
 export async function findLive(db: TenantTx, tenantId: string, agent: string): Promise<LiveRow | undefined> {

@@ -2,7 +2,7 @@
 import type { Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
-import type { Attention } from '../outcomes/index.ts'
+import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import type { SandboxService } from '../sandbox/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
@@ -16,6 +16,8 @@ import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
 import { policyImplementations } from './policies.ts'
 import { moneyImplementations } from './money.ts'
+import { queueImplementations } from './queues.ts'
+import { retentionImplementations } from './retention.ts'
 import { routeImplementations } from './routes.ts'
 import { type RunService, runImplementations } from './runs.ts'
 import { secretImplementations } from './secrets.ts'
@@ -35,6 +37,8 @@ export type Services = {
   schedules: ScheduleService
   approvals: ApprovalService
   attention: Attention
+  queues: Queues
+  retention: Pick<RetentionService, 'set' | 'list'>
   agents: AgentService
   deployments: DeploymentService
   tools: ToolService
@@ -59,6 +63,8 @@ export const implementAll = (services: Services): Implementation[] => [
   ...stopImplementations(services.stops),
   ...scheduleImplementations(services.schedules),
   ...outcomeImplementations(services.attention),
+  ...queueImplementations(services.queues),
+  ...retentionImplementations(services.retention),
   ...approvalImplementations(services.approvals),
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),

@@ -1,8 +1,9 @@
 /** What is decided over every node's head: limits, and stops. Each is one transaction that raises the fence of all nodes. */
-import type { Json, Limit as LimitOfApi, Stop as StopOfApi, Stopped, StopStep } from '@longhaul/protocol'
+import type { Json, Limit as LimitOfApi, RunLimits, Stop as StopOfApi, Stopped, StopStep } from '@longhaul/protocol'
 import type { Db, Tx } from '../db/index.ts'
 import { AppError, monotonicMs, newId, sleep } from '../kernel/index.ts'
-import { type LimitRow, deleteLimit, listLimits, upsertLimit } from './limit-store.ts'
+import { type LimitRow, deleteLimit, isAgentLimit, listLimits, readAgentLimits, replaceAgentLimits, upsertLimit } from './limit-store.ts'
+import type { Limit } from './limits.ts'
 import {
   type StepEvent,
   type StopRow,
@@ -29,6 +30,9 @@ export type LimitSetting = {
   startsPerMinute?: number | undefined
 }
 
+/** What the live version of an agent says of its runs. */
+export type DeclaredLimits = { tenantId: string; agent: string; version: string; limits: RunLimits }
+
 export type StopRequest = {
   tenantId: string
   namespace?: string | undefined
@@ -42,6 +46,8 @@ export type Decisions = {
   setLimit(tenantId: string, by: string, setting: LimitSetting): Promise<LimitOfApi>
   listLimits(tenantId: string, page: { limit: number; after?: string | undefined }): Promise<LimitOfApi[]>
   deleteLimit(tenantId: string, limitId: string): Promise<LimitOfApi>
+  /** Makes the limits that agents' code declares hold, and those that it does not declare any more not. Returns the agents whose limits changed. */
+  setAgentLimits(declared: DeclaredLimits[]): Promise<string[]>
   /**
    * One commit after which nothing in the scope is admitted, claimed or recorded, whoever executes it. Returns what was cut, once every
    * node that answers has ended what it was executing, or has been waited for.
@@ -52,6 +58,7 @@ export type Decisions = {
   liftStop(tenantId: string, stopId: string, by: string): Promise<StopOfApi>
 }
 
+/** Longer than `licenceMs`: what a node that does not answer had let its workers begin has run out by then. */
 const heardMsMax = 3_000
 const shownMax = 200
 const stepsPerRun = 50
@@ -89,8 +96,31 @@ export function makeDecisions({ db, onDecided }: { db: Db; onDecided(): Promise<
     listLimits: async (tenantId, page) => (await listLimits(db, tenantId, page)).map(toLimit),
     async deleteLimit(tenantId, limitId) {
       const { result } = await decide((tx) => deleteLimit(tx, tenantId, limitId))
-      if (!result) throw new AppError('not_found', `No limit ${limitId}.`)
+      if (!result) {
+        if (await isAgentLimit(db, tenantId, limitId))
+          throw new AppError(
+            'conflict',
+            `Limit ${limitId} is declared by the agent's code (runLimits in agent.ts). Deploy a version that does not, or set a stricter one beside it.`,
+          )
+        throw new AppError('not_found', `No limit ${limitId}.`)
+      }
       return toLimit(result)
+    },
+
+    async setAgentLimits(declared) {
+      const wanted = new Map(declared.map((each) => [`${each.tenantId}/${each.agent}`, each]))
+      const known = Map.groupBy(await readAgentLimits(db), ({ tenantId, agent }) => `${tenantId}/${agent}`)
+      const changed: string[] = []
+      for (const name of new Set([...wanted.keys(), ...known.keys()])) {
+        const now = wanted.get(name)
+        const before = known.get(name) ?? []
+        const limits = now ? limitsOf(now) : []
+        if (JSON.stringify(limits.map(amountOf)) === JSON.stringify(before.map(amountOf))) continue
+        const [tenantId, agent] = [now?.tenantId ?? before[0]?.tenantId ?? '', now?.agent ?? before[0]?.agent ?? '']
+        await decide((tx) => replaceAgentLimits(tx, tenantId, agent, limits, `version ${now?.version}`))
+        changed.push(name)
+      }
+      return changed
     },
 
     async stopRuns({ tenantId, namespace = '', agent = '', runId, reason: given }, by) {
@@ -149,9 +179,20 @@ const isOpen = (step: StepEvent, later: StepEvent[]): boolean => step.type === '
 
 const toStep = ({ seq, type, op, kind, name, attempt, at }: StepEvent): StopStep => ({ seq, type, op, kind, name, attempt, at: at.toISOString() })
 
+/** By lane key, as they are read. */
+const limitsOf = ({ tenantId, agent, limits: { perLaneKey, ...all } }: DeclaredLimits): Limit[] =>
+  [{ laneKey: '', ...all }, ...(perLaneKey ? [{ ...perLaneKey, laneKey: '*' }] : [])].flatMap(
+    ({ laneKey, runningMax = null, startsPerSecond = null, startsPerMinute = null }) =>
+      runningMax === null && startsPerSecond === null && startsPerMinute === null
+        ? []
+        : [{ id: newId(), tenantId, namespace: '', agent, laneKey: laneKey === '*' ? '*' : '', runningMax, startsPerSecond, startsPerMinute }],
+  )
+
+const amountOf = ({ laneKey, runningMax, startsPerSecond, startsPerMinute }: Limit) => [laneKey, runningMax, startsPerSecond, startsPerMinute]
+
 const orNull = (text: string): string | null => (text === '' ? null : text)
 
-const toLimit = ({ id, namespace, agent, laneKey, runningMax, startsPerSecond, startsPerMinute, setBy, setAt }: LimitRow): LimitOfApi => ({
+const toLimit = ({ id, namespace, agent, laneKey, runningMax, startsPerSecond, startsPerMinute, source, setBy, setAt }: LimitRow): LimitOfApi => ({
   id,
   namespace: orNull(namespace),
   agent: orNull(agent),
@@ -159,6 +200,7 @@ const toLimit = ({ id, namespace, agent, laneKey, runningMax, startsPerSecond, s
   runningMax,
   startsPerSecond,
   startsPerMinute,
+  source,
   setBy,
   setAt: setAt.toISOString(),
 })

@@ -13,7 +13,7 @@ import { findRun, listEvents, loadInbox, loadRun, nextDueMs, ownedWithInbox } fr
 import type { ActiveRun } from './run/active-run.ts'
 import { eventRow } from './run/event-row.ts'
 import { takeInbox } from './run/inbox.ts'
-import type { Bounds, Executors, RunPorts } from './run/ports.ts'
+import type { Bounds, Executors, FoundVersion, RunPorts } from './run/ports.ts'
 import { type Schedules, openSchedules } from './schedules.ts'
 import { type SessionTurn, hasLeftOver, startLeftOver } from './session-store.ts'
 import { type Start, makeStartRun } from './starts.ts'
@@ -25,7 +25,7 @@ export type EngineOptions = {
   leaseMs: number
   executors: Executors
   /** The version that a run gets which another run or a schedule starts, or why there is none. */
-  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
   bounds?: Bounds
   /** Runs have ended that have destinations, or may have. Called until it resolves, so perhaps more than once for a run. */
   onEnded?(runIds: string[]): Promise<void>
@@ -33,8 +33,8 @@ export type EngineOptions = {
   admitTool?: RunPorts['admitTool']
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
-  /** Tells whoever executes it that the run is over here. When it was stopped, what it is doing has to end at once. */
-  onReleased(runId: string, isStopped: boolean): void
+  /** Tells whoever executes it that the run is over here. When it was stopped, what it is doing has to end at once; resolves when it has. Must not reject. */
+  onReleased(runId: string, isStopped: boolean): Promise<void> | void
   /** How a run's input and output read as words of a conversation. */
   toMessages(turns: SessionTurn[]): Message[]
   /** What executors' `book` writes into, in the flush that records their step. */
@@ -63,7 +63,7 @@ export function openEngine(options: EngineOptions): Engine {
   const active = new Map<string, ActiveRun>()
   const watchers = openWatchers(log)
   let isStopping = false
-  const node: Node = openNode({ db, log, leaseMs, owned: active, onSuperseded: (runIds) => owned.supersede(runIds) })
+  const node: Node = openNode({ db, log, leaseMs, owned: active, onSuperseded: (runIds) => owned.supersede(runIds), ending: () => owned.ending() })
   const journal = openJournal({ db, node, log, booking: options.booking })
   const owned: OwnedRuns = openOwnedRuns({ options, active, node, journal, watchers, isStopping: () => isStopping, onOwed: () => endings.wake() })
 

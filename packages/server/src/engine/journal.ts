@@ -131,6 +131,7 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
         probe('flush.after')
         if (result.isFenceHeld) {
           node.clock.set(result.nowMs, askedAt)
+          node.prove(nodeId, askedAt)
           started = new Set(result.started)
         } else started = await resolveFence(open, nodeId, flushNumber + 1, batch)
       } catch (error) {

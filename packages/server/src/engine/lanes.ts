@@ -4,6 +4,8 @@
  * Pure: the caller brings what waits, what is held and what is left of the limits.
  */
 
+import type { Json } from '@longhaul/protocol'
+
 /** Where a run waits and what it is counted under. A run without a lane key has an empty one. */
 export type Scope = { tenantId: string; namespace: string; agent: string; laneKey: string }
 
@@ -22,6 +24,15 @@ export type Lane = Scope & { rank: number; waiting: readonly Waiting[] }
 
 /** What is left of a limit. `starts` is null when it limits none; begun runs need a place but no start. */
 export type Cap = { running: number; starts: number | null }
+
+/** The lane key of a run that was started without one: what its agent says is one, in the run's input. None where there is no text, number or yes or no. */
+export function laneKeyAt(input: Json, path: string | undefined): string {
+  let found: Json | undefined = path === undefined ? undefined : input
+  for (const name of path?.split('.') ?? [])
+    found = typeof found === 'object' && found !== null && !Array.isArray(found) && Object.hasOwn(found, name) ? found[name] : undefined
+  return typeof found === 'string' || typeof found === 'number' || typeof found === 'boolean' ? String(found).slice(0, laneKeyLengthMax).toWellFormed() : ''
+}
+const laneKeyLengthMax = 128
 
 /** Slots held on this node, by tenant, by agent, by lane. */
 export type Held = { of(name: string): number }

@@ -1,3 +1,4 @@
+import type { RunLimits } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { type ScriptContext, type TestEngine, fact, startEngine, tenantId } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
@@ -5,7 +6,7 @@ import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Db, type Tx, sql } from '../db/index.ts'
 import { claimRuns } from './claims.ts'
 import { startCursor } from './lane-store.ts'
-import { openSlots } from './lanes.ts'
+import { laneKeyAt, openSlots } from './lanes.ts'
 import { type Limit, covers, fullBucket, refill, refilledInMs, spend, startsIn } from './limits.ts'
 
 const limit = (more: Partial<Limit>): Limit => ({
@@ -49,6 +50,7 @@ function intervals() {
   const most = new Map<string, number>()
   return {
     most: (name: string) => most.get(name) ?? 0,
+    forget: () => most.clear(),
     code: (names: (ctx: ScriptContext) => string[]) => (ctx: ScriptContext) =>
       ctx.step('work', async () => {
         for (const name of names(ctx)) {
@@ -245,3 +247,56 @@ test('whoever claims under a limit does so alone: the next one counts what was c
 
 const waitsForLock = async (db: Db) =>
   (await db.rows(sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`)).length > 0
+
+test('what an agent’s code declares holds beside what operators set, the stricter one decides, and goes when the code says so no more', async () => {
+  await using t = await makeDatabase()
+  const seen = intervals()
+  const code = seen.code((ctx) => ['all', String((ctx.input as { customer: { id: number } }).customer.id)])
+  await using e = await startEngine(t.db, { code }, { findVersion: async () => ({ version: 'v1', laneKeyFrom: 'customer.id' }) })
+  const declare = (limits: RunLimits) => e.engine.setAgentLimits([{ tenantId, agent: 'code', version: 'v1', limits }])
+  const most = async (count: number) => {
+    seen.forget()
+    const { asker } = await e.start('code', { customer: { id: 0 } })
+    const runs = await Promise.all(
+      Array.from({ length: count }, (_, i) =>
+        e.engine.startRun({ tenantId, agent: 'code', version: 'v1', input: { customer: { id: (i % 4) + 1 } }, asker, laneKeyFrom: 'customer.id' }),
+      ),
+    )
+    for (const { id } of runs) expect(await e.ended(id, 30_000)).toMatchObject({ state: 'completed' })
+    return { all: seen.most('all'), each: Math.max(...[1, 2, 3, 4].map((id) => seen.most(String(id)))) }
+  }
+  // A positive control: without a limit many execute at once.
+  expect((await most(40)).all).toBeGreaterThan(8)
+  expect(await declare({ runningMax: 5, laneKey: 'customer.id', perLaneKey: { runningMax: 1 } })).toEqual([`${tenantId}/code`])
+  expect(await declare({ runningMax: 5, laneKey: 'customer.id', perLaneKey: { runningMax: 1 } })).toEqual([])
+  const declared = await most(40)
+  expect(declared.each).toBe(1)
+  expect(declared.all).toBeLessThanOrEqual(5)
+  expect(declared.all).toBeGreaterThan(2)
+  await e.engine.setLimit(tenantId, 'operator', { agent: 'code', runningMax: 2 })
+  expect((await most(20)).all).toBeLessThanOrEqual(2)
+  const listed = await e.engine.listLimits(tenantId, { limit: 10 })
+  expect(listed.map(({ laneKey, runningMax, source }) => [laneKey, runningMax, source])).toEqual([
+    [null, 5, 'agent'],
+    [null, 2, 'operator'],
+    ['*', 1, 'agent'],
+  ])
+  const after = await e.engine.listLimits(tenantId, { limit: 10, after: listed[0]?.id })
+  expect(after.map(({ id }) => id)).toEqual(listed.slice(1).map(({ id }) => id))
+  await expect(e.engine.deleteLimit(tenantId, listed[0]?.id ?? '')).rejects.toMatchObject({
+    code: 'conflict',
+    message: expect.stringContaining('agent.ts') as string,
+  })
+  expect(await e.engine.setAgentLimits([])).toEqual([`${tenantId}/code`])
+  expect((await e.engine.listLimits(tenantId, { limit: 10 })).map(({ source }) => source)).toEqual(['operator'])
+  await checkJournals(t.db)
+})
+
+test('a lane key is taken from where the agent says, and only from a text, a number or a yes or no', () => {
+  const input = { customer: { id: 7, name: 'x'.repeat(200) }, list: [1], isTrial: true }
+  expect(laneKeyAt(input, 'customer.id')).toBe('7')
+  expect(laneKeyAt(input, 'isTrial')).toBe('true')
+  expect(laneKeyAt(input, 'customer.name')).toHaveLength(128)
+  for (const path of ['customer', 'list.0', 'nobody.id', 'constructor', 'customer.id.more', undefined]) expect(laneKeyAt(input, path)).toBe('')
+  expect(laneKeyAt(null, 'a')).toBe('')
+})

@@ -5,7 +5,7 @@
 import { readFileSync, readlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { Connection, Db } from '../db/index.ts'
-import { type Log, type Service, loop, monotonicMs, newId, probe, sleep } from '../kernel/index.ts'
+import { type Log, type Service, loop, machineMs, monotonicMs, newId, probe, sleep } from '../kernel/index.ts'
 import { ownedRuns, readNode } from './flush-store.ts'
 import { buryNodes, insertNode, nodesOfPlace, readIncarnation, renewLease, retireNode } from './node-store.ts'
 import { type Policies, noPolicies, readPolicies } from './policies.ts'
@@ -39,11 +39,24 @@ export type Node = Service & {
   declareDead(nodeId: string): void
   /** A raised fence was found: these are what is still ours, and what holds from now on. */
   adopt(found: { nodeId: string; fence: number; owned: Map<string, number>; policies: Policies }): void
+  /** A statement that was sent at `askedAt`, on this process's clock, found the fence as this node knows it: until then nothing was decided over its head. */
+  prove(nodeId: string, askedAt: number): void
+  /** For workers: until when code of theirs may begin, on the machine's clock. */
+  readonly licence: NodeLicence
   /** Looks whether somebody has decided over this node's head, acts on it, and says so in the node's row. */
   listen(): Promise<void>
   /** Runs of nodes whose lease ran out are put up for claiming. */
   buryDead(): Promise<number>
 }
+
+export type NodeLicence = {
+  untilMs(): number
+  /** One that holds for a while yet, asked of the database where need be. It has run out when the database does not answer. */
+  renew(): Promise<number>
+}
+
+/** How long a proof that nothing was decided over this node's head lets its workers begin something. Whoever decides waits longer for nodes that do not answer. */
+export const licenceMs = 1_000
 
 export type NodeOptions = {
   db: Db
@@ -53,13 +66,16 @@ export type NodeOptions = {
   owned: ReadonlyMap<string, { readonly epoch: number; readonly nodeId: string }>
   /** They are another's now, as far as this node can tell: stop, write nothing. */
   onSuperseded(runIds: string[]): void
+  /** Resolves when nothing executes any more of what was taken away because it was stopped. Undefined when nothing does. */
+  ending(): Promise<unknown> | undefined
 }
 
-export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions): Node {
+export function openNode({ db, log, leaseMs, owned, onSuperseded, ending }: NodeOptions): Node {
   let id = ''
   let fence = 0
   let heardFence = 0
   let policies = noPolicies
+  let provenAt = -Infinity
   let incarnation = ''
   let registering: Promise<void> | undefined
   let isStopped = false
@@ -103,6 +119,7 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
     const runIds = [...owned.keys()]
     log.warn('node gives up its runs and registers anew', { why, nodeId: id, runCount: runIds.length })
     id = ''
+    provenAt = -Infinity
     registering ??= register()
     onSuperseded(runIds)
   }
@@ -113,6 +130,41 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
     policies = found.policies
     const lost = [...owned].flatMap(([runId, { epoch }]) => (found.owned.get(runId) === epoch ? [] : [runId]))
     if (lost.length > 0) onSuperseded(lost)
+  }
+
+  async function listen(): Promise<void> {
+    const nodeId = id
+    const askedAt = monotonicMs()
+    const row = nodeId ? await readNode(db, nodeId) : undefined
+    if (!row || row.isDead || id !== nodeId) return // The heartbeat finds that out.
+    if (row.fence > fence) {
+      const kept = await ownedRuns(db, nodeId)
+      adopt({ nodeId, fence: row.fence, owned: kept, policies: await readPolicies(db) })
+    }
+    if (row.fence === fence) prove(nodeId, askedAt)
+    if (fence <= heardFence || id !== nodeId) return
+    const heard = fence
+    const left = ending()
+    if (!left) return hear(nodeId, heard)
+    void left.then(() => hear(nodeId, heard)).catch((error: unknown) => log.warn('it could not be said what was heard; it is tried again', { error }))
+  }
+
+  async function hear(nodeId: string, heard: number): Promise<void> {
+    if (id !== nodeId || heard <= heardFence) return
+    await recordHeard(db, nodeId, heard)
+    heardFence = heard
+  }
+
+  function prove(nodeId: string, askedAt: number): void {
+    if (nodeId === id) provenAt = Math.max(provenAt, askedAt)
+  }
+
+  const licence: NodeLicence = {
+    untilMs: () => machineMs() - monotonicMs() + provenAt + licenceMs,
+    async renew() {
+      if (provenAt + licenceMs / 2 < monotonicMs()) await listen()
+      return licence.untilMs()
+    },
   }
 
   const heartbeat = loop({
@@ -146,19 +198,9 @@ export function openNode({ db, log, leaseMs, owned, onSuperseded }: NodeOptions)
       if (id === nodeId) loseAll('it was declared dead')
     },
     adopt,
-    async listen() {
-      const nodeId = id
-      const row = nodeId ? await readNode(db, nodeId) : undefined
-      if (!row || row.isDead || id !== nodeId) return // The heartbeat finds that out.
-      if (row.fence > fence) {
-        const kept = await ownedRuns(db, nodeId)
-        adopt({ nodeId, fence: row.fence, owned: kept, policies: await readPolicies(db) })
-      }
-      if (fence <= heardFence || id !== nodeId) return
-      const heard = fence
-      await recordHeard(db, nodeId, heard)
-      heardFence = heard
-    },
+    prove,
+    licence,
+    listen,
     async buryDead() {
       const { nodeIds, runCount } = await buryNodes(db)
       if (nodeIds.length > 0) log.warn('took over the runs of nodes that went away', { nodeIds, runCount })

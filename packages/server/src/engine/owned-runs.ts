@@ -7,7 +7,7 @@ import type { Journal } from './journal.ts'
 import { startCursor } from './lane-store.ts'
 import { type Scope, agentName, hasRoom, laneName, openSlots, tenantName } from './lanes.ts'
 import { releaseStrays } from './node-store.ts'
-import type { Node } from './node.ts'
+import type { Node, NodeLicence } from './node.ts'
 import { isFreeLane, stopOver } from './policies.ts'
 import { type ClaimedRun, type InboxRow, type JournalRow, loadInbox, loadJournals, nextDueMs } from './run-store.ts'
 import { ActiveRun } from './run/active-run.ts'
@@ -28,6 +28,8 @@ export type Assignment = {
   readonly isSuspect: boolean
   /** It was cancelled or went to another node meanwhile: it needs no worker any more. */
   readonly isOver: boolean
+  /** Until when the worker's code may begin something. */
+  readonly licence: NodeLicence
   attach(send: (frame: ServerFrame) => void): void
   receive(frame: RunFrame): void
   /** The worker is gone. */
@@ -50,6 +52,8 @@ export type OwnedRuns = {
   dispatch(run: ActiveRun): Promise<void>
   /** These are another's. */
   supersede(runIds: Iterable<string>): void
+  /** Resolves when no worker executes any more of what was stopped. */
+  ending(): Promise<unknown> | undefined
 }
 
 export type OwnedRunsOptions = {
@@ -74,6 +78,8 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
   let leftOver = new Set<string>()
   let cursor = startCursor()
   const slots = openSlots()
+  /** Stopped runs whose code has not ended yet. */
+  const ending = new Set<Promise<void>>()
   /** There may be runs that the database says are ours and that are not here: the answer to a claim was lost. */
   let areStraysPossible = false
   const room = () => activeMax - slots.count()
@@ -94,7 +100,12 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
       active.delete(run.id)
       slots.give(run.row)
       if (why === 'superseded') areStraysPossible = true
-      options.onReleased(run.id, why === 'superseded' && stopOver(node.policies(), run.row, run.id) !== undefined)
+      const isStopped = why === 'superseded' && stopOver(node.policies(), run.row, run.id) !== undefined
+      const ended = options.onReleased(run.id, isStopped)
+      if (ended) {
+        ending.add(ended)
+        void ended.finally(() => ending.delete(ended))
+      }
       watchers.wake(run.id)
       if (why === 'ended' && run.owes) onOwed()
       if (why === 'ended' && run.row.sessionId !== null)
@@ -128,6 +139,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
       get isOver() {
         return run.isLeaving
       },
+      licence: node.licence,
       attach: (send) => attach(run, send, messages),
       receive: (frame) => receive(run, frame),
       interrupt: (reason, message, isSuspect) => run.interrupt(reason, message, isSuspect),
@@ -212,6 +224,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
       hasRoom(slots.of(tenantName(scope)), room()) &&
       hasRoom(slots.of(agentName(scope)), room()) &&
       isFreeLane(node.policies(), scope),
+    ending: () => (ending.size === 0 ? undefined : Promise.all(ending)),
     supersede(runIds) {
       for (const runId of runIds) active.get(runId)?.supersede()
       areStraysPossible = true // What was claimed while the database was asked looks as if it were another's.

@@ -6,8 +6,9 @@ import type { Asker, Calendar, Fire, Json, Priority, Schedule } from '@longhaul/
 import type { Audience, Db, Tx } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, random } from '../kernel/index.ts'
 import { eventRow } from './run/event-row.ts'
+import type { FoundVersion } from './run/ports.ts'
 import { checkedCalendar, dueFires, firesFrom, nextFire } from './calendar.ts'
-import { ranks } from './lanes.ts'
+import { laneKeyAt, ranks } from './lanes.ts'
 import { insertDueRun, sendMessage } from './run-store.ts'
 import {
   type DueSchedule,
@@ -57,7 +58,7 @@ export type SchedulesOptions = {
   log: Log
   pollMs: number
   /** The version that a new run of the agent gets, or why there is none. */
-  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
   /** Runs were put up. */
   onFired(): void
 }
@@ -66,9 +67,9 @@ const namespace = 'default'
 const dueMax = 50
 
 export function openSchedules({ db, log, pollMs, findVersion, onFired }: SchedulesOptions): Schedules & { service: Service } {
-  const versionOf = async (tenantId: string, agent: string): Promise<string | undefined> => {
+  const versionOf = async (tenantId: string, agent: string): Promise<Extract<FoundVersion, { version: string }> | undefined> => {
     const found = await findVersion(tenantId, agent)
-    return 'version' in found ? found.version : undefined
+    return 'version' in found ? found : undefined
   }
   const service = loop({
     everyMs: pollMs,
@@ -160,7 +161,7 @@ export function openSchedules({ db, log, pollMs, findVersion, onFired }: Schedul
 }
 
 /** Makes what is due of a schedule, if it is this node's to make. How many runs were put up. */
-async function fireDue(tx: Tx, id: string, version: string | undefined): Promise<number> {
+async function fireDue(tx: Tx, id: string, version: Extract<FoundVersion, { version: string }> | undefined): Promise<number> {
   const schedule = await lockDue(tx, id)
   if (!schedule) return 0
   const { calendar, nextMs, nowMs, catchUp } = schedule
@@ -225,8 +226,14 @@ export function planFires(
   return plan
 }
 
-async function startAt(tx: Tx, schedule: ScheduleRow, version: string, fireMs: number, nowMs: number): Promise<string> {
-  const { tenantId, agent, laneKey, rank, input, asker, jitterMs, id, name } = schedule
+async function startAt(
+  tx: Tx,
+  schedule: ScheduleRow,
+  { version, laneKeyFrom }: Extract<FoundVersion, { version: string }>,
+  fireMs: number,
+  nowMs: number,
+): Promise<string> {
+  const { tenantId, agent, rank, input, asker, jitterMs, id, name } = schedule
   const runId = newId()
   const { hash } = eventRow({ runId, tenantId, epoch: 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } })
   const run = {
@@ -234,7 +241,7 @@ async function startAt(tx: Tx, schedule: ScheduleRow, version: string, fireMs: n
     tenantId,
     namespace: schedule.namespace,
     agent,
-    laneKey,
+    laneKey: schedule.laneKey || laneKeyAt(input, laneKeyFrom),
     rank,
     version,
     sessionId: null,

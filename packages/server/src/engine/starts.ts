@@ -4,7 +4,7 @@ import { type Asker, type Destination, type Json, type Priority, type Run, type 
 import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, newId, withTimeout } from '../kernel/index.ts'
 import type { Journal } from './journal.ts'
-import { type Scope, ranks } from './lanes.ts'
+import { type Scope, laneKeyAt, ranks } from './lanes.ts'
 import type { Node } from './node.ts'
 import type { OwnedRuns } from './owned-runs.ts'
 import { stopOver } from './policies.ts'
@@ -28,6 +28,8 @@ export type Start = {
   idempotencyKey?: string | undefined
   /** Runs of an agent with the same lane key wait in a lane of their own. */
   laneKey?: string | undefined
+  /** Where the input has the lane key of a run that is given none: what its agent's code says. */
+  laneKeyFrom?: string | undefined
   priority?: Priority | undefined
   /** Not before this instant of the database's clock. */
   startAt?: Date | undefined
@@ -74,7 +76,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
   }
 
   return async function startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, ...more }) {
-    const { namespace = 'default', laneKey = '', priority, startAt, delayMs, whenBusy = 'queue', destinations: wanted = [] } = more
+    const { namespace = 'default', laneKey = '', laneKeyFrom, priority, startAt, delayMs, whenBusy = 'queue', destinations: wanted = [] } = more
     if (isStopping()) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
     assertStorable({ session, idempotencyKey, laneKey })
     const isDelayed = startAt !== undefined || delayMs !== undefined
@@ -82,7 +84,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
     if (isDelayed && session !== undefined)
       throw new AppError('invalid', 'A run of a session starts when the one before it has ended; it takes no startAt or delayMs.')
     if (whenBusy !== 'queue' && session === undefined) throw new AppError('invalid', 'whenBusy is about the runs of a session: give session as well.')
-    const scope: Scope = { tenantId, namespace, agent, laneKey }
+    const scope: Scope = { tenantId, namespace, agent, laneKey: laneKey || laneKeyAt(input, laneKeyFrom) }
     const stop = stopOver(node.policies(), scope)
     if (stop) throw stoppedError(stop)
     const problem = whyNotJson(input, 'input')

@@ -1,5 +1,10 @@
 /** This process's clocks: for time-outs, metrics and logs. Durable facts use the database's clock. */
 export const monotonicMs = (): number => performance.now()
+/** The machine's monotonic clock: the same for this process and its workers, and it goes on while a process is frozen. */
+export function machineMs(): number {
+  const [seconds, nanoseconds] = process.hrtime()
+  return seconds * 1_000 + nanoseconds / 1e6
+}
 export const wallClock = (): Date => new Date()
 
 /** Node fires a longer timer at once. */

@@ -1,4 +1,4 @@
-export { after, monotonicMs, sleep, wallClock, withTimeout } from './clock.ts'
+export { after, machineMs, monotonicMs, sleep, wallClock, withTimeout } from './clock.ts'
 export { AppError, StepFailure, toAppError, toFailure } from './errors.ts'
 export { newId } from './ids.ts'
 export { createLog, jsonLines, logLevels, silentLog, textLines } from './log.ts'

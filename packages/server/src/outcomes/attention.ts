@@ -1,7 +1,7 @@
 /** The one place for what will not go on by itself, and what to do about it, one by one or many at once. */
 import type { AttentionItem } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
-import type { Engine } from '../engine/index.ts'
+import type { Engine, FoundVersion } from '../engine/index.ts'
 import { AppError } from '../kernel/index.ts'
 import { type AttentionFilter, dismissRun, findFailedRun, listAttention } from './attention-store.ts'
 import { dismissDelivery, listDeliveries, resetDelivery } from './delivery-store.ts'
@@ -12,7 +12,7 @@ export type AttentionOutcome = { done: { id: string; runId: string }[]; left: { 
 export type AttentionOptions = {
   db: Db
   engine: Pick<Engine, 'startRun' | 'retry'>
-  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
 }
 
 const pickedMax = 200
@@ -37,7 +37,7 @@ export function openAttention({ db, engine, findVersion }: AttentionOptions) {
     const idempotencyKey = `retry of ${id}`
     const run = await engine.startRun({
       ...start,
-      version: found.version,
+      ...found,
       destinations: destinations ?? [],
       idempotencyKey,
       ...(session !== null && { session }),

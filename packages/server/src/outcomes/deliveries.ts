@@ -1,20 +1,22 @@
 /**
- * Tells the ends of runs where their starter wanted them told: a webhook, another agent's run, a signal. Each delivery is a row that the end itself
+ * Tells the ends of runs where their starter wanted them told: a webhook, another agent's run, a signal, a queue. Each delivery is a row that the end itself
  * has made, tried until it is done or has failed often enough, by any node, with one id through all attempts.
  */
 import { type Destination, type Json, storableText } from '@longhaul/protocol'
 import { type Db, audienceOf } from '../db/index.ts'
-import type { Engine } from '../engine/index.ts'
+import type { Engine, FoundVersion } from '../engine/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, random, wallClock } from '../kernel/index.ts'
 import type { WebhookReach } from './addresses.ts'
 import { type DeliveryOutcome, type DueDelivery, claimDeliveries, insertDelivery, listEnded, nextDeliveryMs, recordOutcome } from './delivery-store.ts'
+import type { Queues } from './queues.ts'
 import { type WebhookAnswer, post } from './webhook.ts'
 
 export type DeliveriesOptions = {
   db: Db
   log: Log
   engine: Pick<Engine, 'startRun' | 'signal'>
-  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  queues: Pick<Queues, 'put'>
   webhooks: { secret: string | undefined; reach: WebhookReach }
   pollMs?: number
   backoff?: { attemptsMax: number; delayMsMin: number; delayMsMax: number }
@@ -82,9 +84,12 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
       case 'run': {
         const found = await options.findVersion(tenantId, destination.agent)
         if ('problem' in found) return { isDone: false, problem: found.problem, mayRetry: true } // It may be deployed yet.
-        await engine.startRun({ tenantId, agent: destination.agent, version: found.version, input: noticeOf(delivery), asker: run.asker, idempotencyKey })
+        await engine.startRun({ tenantId, agent: destination.agent, ...found, input: noticeOf(delivery), asker: run.asker, idempotencyKey })
         return { isDone: true }
       }
+      case 'queue':
+        await options.queues.put({ tenantId, id, queue: destination.queue, runId: run.id, agent: run.agent, body: noticeOf(delivery) })
+        return { isDone: true }
       case 'signal':
         await engine.signal(audienceOf(tenantId, run.asker), destination.runId, `run ${run.id}`, destination.name, noticeOf(delivery), idempotencyKey)
         return { isDone: true }

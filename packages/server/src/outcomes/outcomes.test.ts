@@ -4,16 +4,19 @@ import { expect, test } from 'vitest'
 import { type Scripts, type TestEngine, type TestOptions, asker, everyone, fact, startEngine, tenantId } from '../../test/support/engine.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Received, openReceiver, secret } from '../../test/support/receiver.ts'
-import { type Db, sql } from '../db/index.ts'
+import { type Audience, type Db, sql } from '../db/index.ts'
 import { silentLog } from '../kernel/index.ts'
 import { openAttention } from './attention.ts'
 import { assertDestinations, openDeliveries } from './deliveries.ts'
 import { listDeliveries } from './delivery-store.ts'
+import { type Queues, openQueues } from './queues.ts'
 
 const quick = { attemptsMax: 4, delayMsMin: 10, delayMsMax: 40 }
 const findVersion = async (_: string, agent: string) => (agent === 'nobody' ? { problem: 'No agent nobody.' } : { version: 'v1' })
 
 type Bed = TestEngine & {
+  queues: Queues
+  stopping: AbortController
   deliveries: ReturnType<typeof openDeliveries>
   attention: ReturnType<typeof openAttention>
   begin(agent: string, destinations: Destination[], input?: Json): Promise<string>
@@ -26,8 +29,10 @@ async function open(
 ): Promise<Bed> {
   const { isTelling = true, webhooks = { secret, reach: 'loopback' as const }, ...options } = more
   let deliveries: ReturnType<typeof openDeliveries> | undefined
+  const stopping = new AbortController()
   const e = await startEngine(db, scripts, { findVersion, onEnded: async (runIds) => deliveries?.announce(runIds), ...options })
-  const opened = openDeliveries({ db, log: silentLog, engine: e.engine, findVersion, webhooks, pollMs: 20, backoff: quick })
+  const queues = openQueues({ db, stopping: stopping.signal })
+  const opened = openDeliveries({ db, log: silentLog, engine: e.engine, findVersion, queues, webhooks, pollMs: 20, backoff: quick })
   deliveries = opened
   if (isTelling) await opened.start()
   const stop = async () => {
@@ -37,6 +42,8 @@ async function open(
   return {
     ...e,
     stop,
+    queues,
+    stopping,
     deliveries: opened,
     attention: openAttention({ db, engine: e.engine, findVersion }),
     begin: async (agent, destinations, input = null) => (await e.engine.startRun({ tenantId, agent, version: 'v1', input, asker, destinations })).id,
@@ -255,4 +262,78 @@ test('what does not go on by itself is in one place with its reason, and is retr
   expect((await list()).map(({ reason }) => reason)).toEqual(['undelivered'])
   expect(await e.attention.dismiss(everyone, { reason: 'undelivered' })).toMatchObject({ done: [{ id: delivery?.id }] })
   expect(await list()).toEqual([])
+})
+
+const onQueue: Destination = { type: 'queue', queue: 'results', on: ['completed', 'failed'] }
+const take = { queue: 'results', max: 10, visibilityMs: 60_000, waitMs: 0 }
+const receive = (bed: Bed, more: Partial<typeof take> = {}, who: Audience = everyone) => bed.queues.receive(who, 'consumer', { ...take, ...more })
+
+test('the end of a run is on its queue once, is given out until it is acknowledged, and to one at a time', async () => {
+  await using t = await makeDatabase()
+  await using bed = await open(t.db, ending)
+  const ids = [await bed.begin('fine', [onQueue], 'one'), await bed.begin('bad', [onQueue])]
+  for (const id of ids) await settled(t.db, id)
+  // A server that did not live to say that it had delivered makes the delivery again.
+  const [first] = await told(t.db, ids[0] ?? '')
+  await t.db.rows(sql`update deliveries set state = 'pending', due_at = clock_timestamp(), ended_at = null where id = ${first?.id}`)
+  await settled(t.db, ids[0] ?? '')
+  const { items } = await receive(bed)
+  expect(items.map(({ id }) => id).toSorted()).toEqual((await Promise.all(ids.map(async (id) => (await told(t.db, id))[0]?.id ?? ''))).toSorted())
+  expect(items.find(({ runId }) => runId === ids[0])).toMatchObject({
+    agent: 'fine',
+    receiveCount: 1,
+    body: { type: 'run.completed', data: { output: { answer: 'one' } } },
+  })
+  expect(items.find(({ runId }) => runId === ids[1])).toMatchObject({ body: { type: 'run.failed', data: { failure: { message: 'Error: no use' } } } })
+  expect((await receive(bed)).items).toEqual([])
+  expect(await bed.queues.list(everyone, { limit: 10 })).toMatchObject([{ name: 'results', readyCount: 0, takenCount: 2 }])
+  // One is given back, comes again under the same id, and the receipt of before is void.
+  const [a, b] = items
+  expect(await bed.queues.extend(everyone, { queue: 'results', receipts: [a?.receipt ?? ''], visibilityMs: 0 })).toMatchObject({ left: [] })
+  const again = (await receive(bed)).items
+  expect(again).toMatchObject([{ id: a?.id, receiveCount: 2 }])
+  const outcome = await bed.queues.acknowledge(everyone, { queue: 'results', receipts: [a?.receipt ?? '', b?.receipt ?? ''] })
+  expect(outcome).toEqual({ done: [{ id: b?.id, receipt: b?.receipt }], left: [a?.receipt] })
+  expect(await bed.queues.acknowledge(everyone, { queue: 'other', receipts: [again[0]?.receipt ?? ''] })).toMatchObject({ done: [] })
+  expect(await bed.queues.acknowledge(everyone, { queue: 'results', receipts: [again[0]?.receipt ?? ''] })).toMatchObject({ left: [] })
+  expect(await bed.queues.list(everyone, { limit: 10 })).toEqual([])
+  expect(await t.db.rows(sql`select from audit_notes where action = 'queues.receive'`)).toHaveLength(2)
+})
+
+test('a message that is not acknowledged in time is given to another, and many who take at once take nothing twice', async () => {
+  await using t = await makeDatabase({ poolMax: 10 })
+  await using bed = await open(t.db, ending)
+  const ids = await Promise.all(Array.from({ length: 40 }, () => bed.begin('fine', [onQueue])))
+  for (const id of ids) await settled(t.db, id)
+  const taken = (await Promise.all(Array.from({ length: 8 }, () => receive(bed, { max: 7 })))).flatMap(({ items }) => items.map(({ id }) => id))
+  expect(new Set(taken).size).toBe(taken.length)
+  const rest = (await receive(bed, { max: 100 })).items.map(({ id }) => id)
+  expect(new Set([...taken, ...rest]).size).toBe(40)
+  await t.db.rows(sql`update queue_messages set visible_at = clock_timestamp() - interval '1 ms'`) // Their time is up.
+  expect((await receive(bed, { max: 100 })).items.every(({ receiveCount }) => receiveCount === 2)).toBe(true)
+})
+
+test('whoever waits for a message is given it as it comes, and nothing when the server stops', async () => {
+  await using t = await makeDatabase()
+  await using bed = await open(t.db, ending)
+  const waiting = receive(bed, { waitMs: 20_000 })
+  const id = await bed.begin('fine', [onQueue])
+  expect((await waiting).items).toMatchObject([{ runId: id }])
+  const late = receive(bed, { waitMs: 600_000 })
+  bed.stopping.abort()
+  expect(await late).toEqual({ items: [] })
+})
+
+test('a caller is given only messages of runs that it may see', async () => {
+  await using t = await makeDatabase()
+  await using bed = await open(t.db, ending)
+  const id = await bed.begin('fine', [onQueue])
+  await settled(t.db, id)
+  const elsewhere: Audience = { ...everyone, namespaces: ['elsewhere'] }
+  expect((await receive(bed, {}, elsewhere)).items).toEqual([])
+  expect(await bed.queues.list(elsewhere, { limit: 10 })).toEqual([])
+  const [item] = (await receive(bed)).items
+  expect(await bed.queues.acknowledge(elsewhere, { queue: 'results', receipts: [item?.receipt ?? ''] })).toMatchObject({ done: [] })
+  expect(await bed.queues.extend(elsewhere, { queue: 'results', receipts: [item?.receipt ?? ''], visibilityMs: 0 })).toMatchObject({ done: [] })
+  expect(await bed.queues.acknowledge(everyone, { queue: 'results', receipts: [item?.receipt ?? ''] })).toMatchObject({ left: [] })
 })

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { type AgentManifest, OpPath, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
 import type { RawData, WebSocket } from 'ws'
 import type { Assignment, RunFrame } from '../engine/index.ts'
-import { type Log, after, monotonicMs, secret } from '../kernel/index.ts'
+import { type Log, after, machineMs, monotonicMs, secret, sleep } from '../kernel/index.ts'
 
 export type Hello = { manifest: AgentManifest | null; problem: string | null }
 
@@ -28,6 +28,11 @@ type Carried = { assignment: Assignment; isItsTurn: boolean; isAlone: boolean }
 const messageCharacters = 1_000_000
 const startMsMax = 60_000
 const stderrMax = 4_000
+/** How long the code of a run that was stopped may take to end before its worker is ended. */
+const yieldMsMax = 500
+/** A licence that is worth so much more is told along with whatever else is. */
+const licenceStepMs = 100
+const admitAgainMs = 100
 
 export class WorkerProcess {
   readonly token = secret()
@@ -36,6 +41,9 @@ export class WorkerProcess {
   readonly #runs = new Map<string, Carried>()
   #socket: WebSocket | undefined
   #outbox: string[] = []
+  /** Runs that were stopped and whose code may still execute. */
+  #yielding: { runId: string; ended(): void }[] = []
+  #licensedUntilMs = 0
   #heardAt = monotonicMs()
   #stderr = ''
   #isEnded = false
@@ -94,15 +102,30 @@ export class WorkerProcess {
   }
 
   /**
-   * The run is over here. When it was stopped the process ends with it: code that is under way cannot be stopped otherwise, and one
-   * that is frozen would go on when it wakes. The other runs in it are taken up again; they are not to blame.
+   * The run is over here. When it was stopped, its code has to end: it is asked to, for the sake of the other runs in this process, and
+   * when it does not say in time that it has, the process ends. One that is frozen would go on when it wakes. The other runs are taken
+   * up again then; they are not to blame. Resolves when the code has ended.
    */
-  release(runId: string, isStopped = false): void {
+  release(runId: string, isStopped = false): Promise<void> | void {
     const carried = this.#runs.get(runId)
     this.#runs.delete(runId)
-    if (!carried || !isStopped) return
-    this.#isBlameless = true
-    this.kill()
+    if (!carried || !isStopped || this.#isEnded) return
+    return new Promise((resolve) => {
+      const end = () => {
+        this.#isBlameless = true
+        this.kill()
+      }
+      const cancel = this.#runs.size > 0 ? after(yieldMsMax, end, false) : () => {}
+      this.#yielding.push({
+        runId,
+        ended() {
+          cancel()
+          resolve()
+        },
+      })
+      if (this.#runs.size > 0) this.#send({ type: 'run.yield', run: runId })
+      else end() // Nobody else is in it.
+    })
   }
 
   kill(): void {
@@ -144,6 +167,7 @@ export class WorkerProcess {
     const detail = this.#stderr.trim() ? `${hung}; it wrote: ${this.#stderr.trim()}` : hung
     const carried = [...this.#runs.values()]
     this.#runs.clear()
+    for (const { ended } of this.#yielding.splice(0)) ended()
     for (const { assignment, isItsTurn } of carried)
       assignment.interrupt(this.#endReason, `The worker process is gone: ${detail}`, isItsTurn && !this.#isBlameless)
     this.#options.onEnd(detail)
@@ -165,6 +189,12 @@ export class WorkerProcess {
     switch (frame.type) {
       case 'heartbeat':
         return
+      case 'admit':
+        return void this.#admit()
+      case 'run.yielded':
+        for (const { runId, ended } of this.#yielding) if (runId === frame.run) ended()
+        this.#yielding = this.#yielding.filter(({ runId }) => runId !== frame.run)
+        return
       case 'hello':
         this.#isReady = frame.problem === null
         return this.#options.onHello({ manifest: frame.manifest, problem: frame.problem })
@@ -183,6 +213,18 @@ export class WorkerProcess {
     carried.assignment.receive(frame)
   }
 
+  /** Something is to begin. The licence comes as soon as it can be had, and the worker waits for it. */
+  async #admit(): Promise<void> {
+    while (!this.#isEnded) {
+      const [carried] = this.#runs.values()
+      if (!carried) return // What wanted to begin is over.
+      // A database that does not answer proves nothing.
+      const untilMs = await carried.assignment.licence.renew().catch(() => 0)
+      if (untilMs > machineMs()) return this.#send({ type: 'licence', untilMs })
+      await sleep(admitAgainMs)
+    }
+  }
+
   #send(frame: ServerFrame): void {
     this.#outbox.push(JSON.stringify(frame))
     if (this.#outbox.length === 1) queueMicrotask(() => this.#flush())
@@ -191,6 +233,13 @@ export class WorkerProcess {
   #flush(): void {
     const outbox = this.#outbox
     this.#outbox = []
+    const [carried] = this.#runs.values()
+    const untilMs = carried?.assignment.licence.untilMs() ?? 0
+    if (untilMs > this.#licensedUntilMs + licenceStepMs) {
+      this.#licensedUntilMs = untilMs
+      // Last, behind the releases of runs that were stopped before it was proven.
+      outbox.push(JSON.stringify({ type: 'licence', untilMs } satisfies ServerFrame))
+    }
     let from = 0
     let size = 0
     for (let i = 0; i < outbox.length; i++) {

@@ -33,8 +33,8 @@ export type WorkersOptions = {
 export type Workers = Service & {
   /** Finds a worker for the run, starting one when there is none. */
   execute(assignment: Assignment): void
-  /** `isStopped`: whatever its code is doing must end now, so its process is ended. */
-  release(runId: string, isStopped?: boolean): void
+  /** `isStopped`: whatever its code is doing must end now. Resolves when it has. */
+  release(runId: string, isStopped?: boolean): Promise<void> | void
   /** Starts the version's workers before anybody needs them. */
   warm(place: VersionPlace): void
   /** Ends the workers of versions that nobody wants any more, once they have been idle for a while. */
@@ -246,7 +246,7 @@ export function openWorkers(options: WorkersOptions): Workers {
   return {
     execute: executeOrHandBack,
     release(runId, isStopped = false) {
-      owners.get(runId)?.release(runId, isStopped)
+      const ended = owners.get(runId)?.release(runId, isStopped)
       owners.delete(runId)
       soloQueue = soloQueue.filter(({ id }) => id !== runId)
       solos.get(runId)?.kill()
@@ -255,6 +255,7 @@ export function openWorkers(options: WorkersOptions): Workers {
           (found) => found && (found.queue = found.queue.filter(({ id }) => id !== runId)),
           () => {},
         )
+      return ended
     },
     warm: (place) => void poolOf(place.tenantId, place.agent, place.version, place).then((pool) => pool && fill(pool)),
     async retire(isWanted) {

@@ -12,7 +12,7 @@ import { type Gateway, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
 import { type NewKey, openAudit, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
-import { openAttention } from '../../src/outcomes/index.ts'
+import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
 import { openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { openTools } from '../../src/tools/index.ts'
 import { makeDatabase } from './postgres.ts'
@@ -94,6 +94,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     }
   }
   await deploy('acme')
+  const queues = openQueues({ db, stopping: new AbortController().signal })
   const ofRuns = runServices({ db, engine, tenants, agents })
   const mcp = mcpEndpoint({
     ...ofRuns,
@@ -107,9 +108,18 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const app = httpApi({
     implementations: implementAll({
       ...ofRuns,
+      queues,
+      retention: openRetention({ db, log: silentLog }),
       attention: openAttention({ db, engine, findVersion: agents.findVersion }),
       agents,
-      deployments: openDeployments({ db, log: silentLog, agents, workers: { warm: () => {}, retire: async () => {} }, loadMsMax: 1 }),
+      deployments: openDeployments({
+        db,
+        log: silentLog,
+        setAgentLimits: engine.setAgentLimits,
+        agents,
+        workers: { warm: () => {}, retire: async () => {} },
+        loadMsMax: 1,
+      }),
       tools,
       keys,
       tenants,
@@ -139,6 +149,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   })
   return {
     db,
+    queues,
     owner: database.owner,
     /** Past the API. */
     startDirectly: (agent: string, input: Json) =>

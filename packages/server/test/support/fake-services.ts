@@ -228,6 +228,7 @@ const aLimit = {
   runningMax: 2,
   startsPerSecond: null,
   startsPerMinute: null,
+  source: 'operator' as const,
   setBy: 'ops',
   setAt: at,
 }
@@ -379,6 +380,17 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     },
     stops: { create: called('stops.create', aStopped), list: called('stops.list', { items: [aStop], next: null }), lift: called('stops.lift', aStop) },
     approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
+    retention: {
+      list: called('retention.list', []),
+      set: called('retention.set', { namespace: null, days: 30, setBy: 'k', setAt: '2026-01-15T12:00:00.000Z' }),
+    },
+    queues: {
+      put: called('queues.put', undefined),
+      list: called('queues.list', []),
+      receive: called('queues.receive', { items: [] }),
+      acknowledge: called('queues.acknowledge', { done: [], left: [] }),
+      extend: called('queues.extend', { done: [], left: [] }),
+    },
     attention: {
       list: called('attention.list', []),
       deliveries: called('deliveries.list', []),

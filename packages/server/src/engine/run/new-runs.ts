@@ -2,6 +2,7 @@
 import { ChildRequest, type Json, whyNotJson } from '@longhaul/protocol'
 import { after, newId } from '../../kernel/index.ts'
 import type { NewEvent } from '../history.ts'
+import { laneKeyAt } from '../lanes.ts'
 import type { ActiveRun } from './active-run.ts'
 import { eventRow } from './event-row.ts'
 import type { RunFrame, RunPorts } from './ports.ts'
@@ -12,6 +13,7 @@ const childInputBytesMax = 1_000_000
 /** The columns of `flush-store.ts` for a run that another one starts. */
 type NewRunOf = {
   agent: string
+  lane: string
   version: string
   input: Json
   session: string | null
@@ -46,6 +48,7 @@ export function startChild(run: ActiveRun, { op, name, input }: Extract<RunFrame
     if ('problem' in found) return refuse('not_found', found.problem)
     const child = newRun(run, {
       agent,
+      lane: laneKeyAt(request.data.input, found.laneKeyFrom),
       version: found.version,
       input: request.data.input,
       session: session ?? null,
@@ -83,6 +86,7 @@ export function continued(run: ActiveRun, input: Json): void {
     const { id, row } = run
     const next = newRun(run, {
       agent: row.agent,
+      lane: row.laneKey,
       version: found.version,
       input,
       session: row.sessionId,

@@ -42,6 +42,8 @@ export type ToolCall = { run: StepContext['run']; name: string; attempt: number;
 export type Admission =
   | { failure: Failure }
   | { failure?: undefined; timeoutMs?: number | undefined; resultCharactersMax?: number | undefined; leave?: (() => void) | undefined }
+/** The version that new runs of an agent get, and where in their input its code says that their lane key is; or why there is none. */
+export type FoundVersion = { version: string; laneKeyFrom?: string | undefined } | { problem: string }
 
 export type RunPorts = {
   /** Asked before the intent of a tool call is recorded. The failure is recorded instead, and the tool not executed. Must not reject. */
@@ -50,7 +52,7 @@ export type RunPorts = {
   clock: DbClock
   executors: Executors
   /** The version that new runs of an agent get, or why there is none. */
-  findVersion(tenantId: string, agent: string): Promise<{ version: string } | { problem: string }>
+  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
   bounds: Bounds
   log: Log
   /** The journal has grown, or a live frame came. */
@@ -66,4 +68,4 @@ export type RunPorts = {
 export type Bounds = { eventsMax: number; bytesMax: number }
 
 /** What a worker says about a run. Its log lines are the workers' folder's business. */
-export type RunFrame = Extract<WorkerFrame, { run: string }>
+export type RunFrame = Exclude<Extract<WorkerFrame, { run: string }>, { type: 'run.yielded' }>
