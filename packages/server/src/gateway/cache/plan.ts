@@ -26,8 +26,8 @@ export function planCache({ call, rule, wish, targets, headers }: Planning): Cac
   if (hasMemory(fields)) return undefined
   if (hasTools(fields) && !(wished?.withTools || rule?.withTools)) return undefined
   const hash = createHash('sha256')
-  hash.update(JSON.stringify([call.face, targets.toSorted(), call.isStream, Object.entries(headers).toSorted()]))
-  writeCanonical(relevant(call), (text) => hash.update(text))
+  hash.update(JSON.stringify([call.face, targets.toSorted(), call.isStream]))
+  writeCanonical([headers, relevant(call)], (text) => hash.update(text))
   return { key: hash.digest(), ttlMs: (wished?.ttlSeconds ?? rule?.ttlSeconds ?? ttlSecondsUsual) * 1_000, mayRead: !wished?.isRefresh }
 }
 
