@@ -31,7 +31,7 @@ export async function gatewayBench(emit: Emit): Promise<void> {
   try {
     const samples = new Map<string, number[]>()
     const note = (figure: string, value: number) => samples.set(figure, [...(samples.get(figure) ?? []), value])
-    for (const way of ways) await load(way, 8, 400) // Compiled, connected.
+    for (const way of ways) await load(way, 50, 10_000) // Compiled, connected.
     for (let round = 0; round < rounds; round++) {
       for (const way of ways) {
         const one = await load(way, 1, 600)

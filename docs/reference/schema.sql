@@ -312,6 +312,21 @@ alter table inbox enable row level security, force row level security;
 create policy across_tenants on inbox as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on inbox as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table kept_answers (
+  tenant_id text not null,
+  key bytea not null,
+  model text not null,
+  headers json not null,
+  body bytea not null,
+  kept_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint kept_answers_pkey PRIMARY KEY (tenant_id, key)
+);
+CREATE INDEX kept_answers_expiry ON public.kept_answers USING btree (expires_at);
+alter table kept_answers enable row level security, force row level security;
+create policy across_tenants on kept_answers as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on kept_answers as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table keys (
   id uuid not null,
   tenant_id text not null,

@@ -29,6 +29,8 @@ export function routesCommands(program: Command, act: Act): void {
     .addOption(new Option('--pick <way>', 'who is asked first').choices(['order', 'weight']))
     .option('--escalate', 'ask the next target when an answer is not of the JSON Schema that was asked for', false)
     .option('--no-sticky', 'with --pick weight: draw anew for each call of a session')
+    .option('--cache <seconds>', 'give the same request its answer again for so long, without asking a model')
+    .option('--cache-tools', 'with --cache: requests that offer tools as well', false)
     .option('--description <text>', 'what it is for')
     .addHelpText(
       'after',
@@ -40,7 +42,16 @@ export function routesCommands(program: Command, act: Act): void {
     .action(
       (
         route: string,
-        options: Shared & { target?: string[]; file?: string; pick?: 'order' | 'weight'; escalate: boolean; sticky: boolean; description?: string },
+        options: Shared & {
+          target?: string[]
+          file?: string
+          pick?: 'order' | 'weight'
+          escalate: boolean
+          sticky: boolean
+          description?: string
+          cache?: string
+          cacheTools?: boolean
+        },
       ) => act(options, async (invocation) => (await load()).setRoute(invocation, route, options)),
     )
   withServer(routes.command('delete'))
@@ -48,6 +59,10 @@ export function routesCommands(program: Command, act: Act): void {
     .argument('<route>', 'its name')
     .addHelpText('after', examples('npx longhaul routes delete fast'))
     .action((route: string, options: Shared) => act(options, async (invocation) => (await load()).deleteRoute(invocation, route)))
+  withServer(routes.command('clear-cache'))
+    .description('forget all kept answers')
+    .addHelpText('after', examples('npx longhaul routes clear-cache'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).clearCache(invocation)))
   withServer(routes.command('try'))
     .description('who would be asked, and why; nothing is sent')
     .argument('<route>', 'its name')

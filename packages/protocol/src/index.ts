@@ -87,7 +87,7 @@ export { PageInput, pageOf } from './page.ts'
 export { Policy, deletePolicy, getPolicy, listPolicies, policyOperations, putPolicy, testPolicies } from './policies.ts'
 export { roleNames, roles } from './roles.ts'
 export type { Role } from './roles.ts'
-export { Route, RouteTarget, deleteRoute, getRoute, listRoutes, routeOperations, setRoute, tryRoute } from './routes.ts'
+export { CacheRule, Route, RouteTarget, clearRouteCache, deleteRoute, getRoute, listRoutes, routeOperations, setRoute, tryRoute } from './routes.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
 export {

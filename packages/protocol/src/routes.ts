@@ -17,6 +17,19 @@ export const RouteTarget = z.strictObject({
 })
 export type RouteTarget = z.infer<typeof RouteTarget>
 
+/** Answers of a route that are given again to the same request, without asking a model. */
+export const CacheRule = z.strictObject({
+  ttlSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(30 * 86_400)
+    .default(3_600),
+  /** Also requests that offer tools: their answers may be calls, and whoever gets one again does again what it says. */
+  withTools: z.boolean().default(false),
+})
+export type CacheRule = z.infer<typeof CacheRule>
+
 const routeFields = {
   name: Name,
   description: z.string().max(500).default(''),
@@ -26,6 +39,8 @@ const routeFields = {
   sticky: z.boolean().default(true),
   /** An answer that is not of the JSON Schema that was asked for is asked of the next target. For answers that are not streamed. */
   escalate: z.boolean().default(false),
+  /** Absent: nothing is kept. A call says otherwise with `x-longhaul-cache`. */
+  cache: CacheRule.optional(),
   targets: z.array(RouteTarget).min(1).max(20),
 }
 
@@ -65,6 +80,14 @@ export const deleteRoute = operation({
   input: z.strictObject({ name: Name }),
   output: Route,
 })
+export const clearRouteCache = operation({
+  id: 'routes.clearCache',
+  summary: 'Forget all answers that are kept for the same requests. Other servers may give what they hold in memory for five seconds more.',
+  http: ['DELETE', '/v1/model-cache'],
+  permission: 'routes:manage',
+  input: z.strictObject({}),
+  output: z.object({ deleted: z.number().int() }),
+})
 export const tryRoute = operation({
   id: 'routes.try',
   summary: 'Which targets a request would be sent to, and why. Nothing is sent.',
@@ -86,4 +109,4 @@ export const tryRoute = operation({
     targets: z.array(z.object({ model: z.string(), isAsked: z.boolean(), why: z.string() })),
   }),
 })
-export const routeOperations = [listRoutes, getRoute, setRoute, deleteRoute, tryRoute]
+export const routeOperations = [listRoutes, getRoute, setRoute, deleteRoute, clearRouteCache, tryRoute]

@@ -6,7 +6,7 @@ import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, op
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
-import { gatewayOver, openFaces, openModels, openRoutes } from './gateway/index.ts'
+import { gatewayOver, openAnswers, openFaces, openModels, openRoutes } from './gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
@@ -105,6 +105,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const money = openMoney({ db, log })
   await money.start()
   onStop('money', money.stop)
+  const answers = openAnswers({ db, log })
+  await answers.start()
+  onStop('kept answers', answers.stop)
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
@@ -191,6 +194,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       links,
       money: openBoard({ db, money }),
       routes,
+      answers,
       stopping: stopping.signal,
       log,
       system: {
@@ -228,6 +232,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const faces = openFaces({
     models,
     ledger: money,
+    answers,
     authenticate: keys.authenticate,
     checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
     routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name),

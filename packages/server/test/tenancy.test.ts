@@ -188,6 +188,7 @@ const cases: Record<string, Case> = {
   'routes.list': fixed('own', 'GET', '/v1/routes'),
   'routes.get': ofRoute('GET', 'canary-seen', ''),
   'routes.try': ofRoute('POST', 'canary-tried', '/try', { text: 'Hello' }),
+  'routes.clearCache': fixed('own', 'DELETE', '/v1/model-cache'),
   'routes.delete': ofRoute('DELETE', 'canary-left', ''),
   'tools.list': fixed('own', 'GET', '/v1/agents/draws/tools'),
   'tools.refresh': fixed('own', 'POST', '/v1/agents/draws/tools/refresh', {}),

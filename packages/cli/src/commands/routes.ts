@@ -6,7 +6,16 @@ import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago } from '../show/values.ts'
 
-type SetOptions = { target?: string[]; file?: string; pick?: 'order' | 'weight'; escalate: boolean; sticky: boolean; description?: string }
+type SetOptions = {
+  target?: string[]
+  cache?: string
+  cacheTools?: boolean
+  file?: string
+  pick?: 'order' | 'weight'
+  escalate: boolean
+  sticky: boolean
+  description?: string
+}
 type Target = { model: string; weight?: number; when?: string }
 
 export async function listRoutes(invocation: Invocation): Promise<number> {
@@ -35,10 +44,19 @@ export async function setRoute(invocation: Invocation, name: string, options: Se
   const targets = options.file === undefined ? (options.target ?? []).map(parseTarget) : await readTargets(options.file)
   if (targets.length === 0) throw new Problem('invalid', 'A route needs a target.', 'Name one with --target provider/model, or give a file with --file.')
   const { pick, escalate, sticky, description } = options
+  const cache = parseCache(options)
   const client = await invocation.client()
   return show(
     invocation,
-    await client.routes.set({ name, targets, escalate, sticky, ...(pick ? { pick } : {}), ...(description === undefined ? {} : { description }) }),
+    await client.routes.set({
+      name,
+      targets,
+      escalate,
+      sticky,
+      ...(pick ? { pick } : {}),
+      ...(cache ? { cache } : {}),
+      ...(description === undefined ? {} : { description }),
+    }),
   )
 }
 
@@ -46,6 +64,13 @@ export async function deleteRoute(invocation: Invocation, name: string): Promise
   const route = await (await invocation.client()).routes.delete({ name })
   if (invocation.isJson) invocation.printJson(route)
   else invocation.terminal.print(`  Route ${route.name} is deleted.`)
+  return exitCodes.done
+}
+
+export async function clearCache(invocation: Invocation): Promise<number> {
+  const cleared = await (await invocation.client()).routes.clearCache()
+  if (invocation.isJson) invocation.printJson(cleared)
+  else invocation.terminal.print(`  ${cleared.deleted} kept answer${cleared.deleted === 1 ? ' is' : 's are'} forgotten.`)
   return exitCodes.done
 }
 
@@ -71,6 +96,7 @@ function show(invocation: Invocation, route: Route): number {
       ['about', route.description],
       ['first', route.pick === 'order' ? 'the first target that fits' : `drawn by weight${route.sticky ? ', the same for a session' : ''}`],
       ['escalates', route.escalate && 'an answer that is not of the schema asked for goes to the next target'],
+      ['cache', route.cache && `answers are kept for ${route.cache.ttlSeconds} s${route.cache.withTools ? ', those to requests with tools as well' : ''}`],
       ...route.targets.map(({ model, weight, when }, i): [string, string] => [
         `target ${i + 1}`,
         `${model}${route.pick === 'weight' ? ` × ${weight}` : ''}${when === undefined ? '' : ` when ${when}`}`,
@@ -79,6 +105,14 @@ function show(invocation: Invocation, route: Route): number {
     ])
   }
   return exitCodes.done
+}
+
+function parseCache({ cache, cacheTools = false }: SetOptions): { ttlSeconds: number; withTools: boolean } | undefined {
+  if (cache === undefined && !cacheTools) return undefined
+  const ttlSeconds = Number(cache)
+  if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1)
+    throw new Problem('invalid', `--cache ${cache ?? ''} is no number of seconds.`, 'Say how long answers are kept: --cache 3600.')
+  return { ttlSeconds, withTools: cacheTools }
 }
 
 /** `openai/gpt-5`, `openai/gpt-5*3` for a weight, `openai/gpt-5 when request.tools > 0` for a condition. */

@@ -14,6 +14,7 @@ import {
   deleteLimit,
   deleteNamespace,
   deletePolicy,
+  clearRouteCache,
   deleteRoute,
   deleteSchedule,
   deleteSecret,
@@ -155,7 +156,7 @@ export const contract = {
   budgets: { set: setBudget, list: listBudgets, get: getBudget, delete: deleteBudget, events: listBudgetEvents },
   usage: { summarize: summarizeUsage, list: listUsage },
   models: { list: listModels, set: setModel, unset: unsetModel },
-  routes: { list: listRoutes, get: getRoute, set: setRoute, delete: deleteRoute, try: tryRoute },
+  routes: { list: listRoutes, get: getRoute, set: setRoute, delete: deleteRoute, clearCache: clearRouteCache, try: tryRoute },
   tools: { list: listTools, refresh: refreshTools, approve: approveTool, limit: limitTool },
   system: { get: getSystem },
   sandboxes: {

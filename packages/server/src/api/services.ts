@@ -1,5 +1,5 @@
 /** All operations over the services that do them. */
-import type { Routes } from '../gateway/index.ts'
+import type { Answers, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
@@ -51,6 +51,7 @@ export type Services = {
   links: Links
   money: MoneyBoard
   routes: Routes
+  answers: Pick<Answers, 'clear'>
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -76,6 +77,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...auditImplementations(services.audit),
   ...sandboxImplementations(services),
   ...moneyImplementations(services.money),
-  ...routeImplementations(services.routes),
+  ...routeImplementations(services),
   ...systemImplementations(services.system),
 ]

@@ -106,7 +106,9 @@ export function openHealth(now: () => number = monotonicMs): Health {
 function remembered<Value>(make: () => Value): (name: string) => Value {
   const known = new Map<string, Value>()
   return (name) => {
-    const value = known.get(name) ?? make()
+    const found = known.get(name)
+    if (found && known.size <= namesMax / 2) return found // As long as there is room, nobody counts who was last.
+    const value = found ?? make()
     known.delete(name) // And back at the end.
     known.set(name, value)
     if (known.size > namesMax) for (const oldest of known.keys().take(1)) known.delete(oldest)

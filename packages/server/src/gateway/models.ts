@@ -1,4 +1,5 @@
 /** The models that can be had here: which targets a name stands for, and what is known of their health. Shared by agents and by the faces over HTTP. */
+import type { CacheRule } from '@longhaul/protocol'
 import { type Log, StepFailure } from '../kernel/index.ts'
 import type { Target } from './failover.ts'
 import { type Health, openHealth } from './health.ts'
@@ -33,12 +34,12 @@ export type RequestFacts = {
 }
 
 /** What a route says of a request: its targets in the order in which they are asked, and whether an answer that does not fit is asked of the next one. */
-export type Picked = { models: readonly string[]; escalates: boolean }
+export type Picked = { models: readonly string[]; escalates: boolean; cache?: CacheRule | undefined }
 
 /** Undefined when there is no route of that name. */
 export type PickTargets = (name: string, asked: Asked) => Promise<Picked | undefined>
 
-export type Resolved = { targets: readonly Target[]; escalates: boolean }
+export type Resolved = { targets: readonly Target[]; escalates: boolean; cache?: CacheRule | undefined }
 
 export type ModelsOptions = ProviderSettings & {
   /** What `default` stands for, as `provider/model` or the name of a route. Absent: the usual model of the first provider that is configured. */
@@ -85,7 +86,7 @@ export function openModels(options: ModelsOptions): Models {
       const picked = wanted.includes('/') ? undefined : await options.pickTargets?.(wanted, asked)
       // A target whose provider has no key here is left out, as long as another one has.
       const targets = picked?.models.flatMap((model) => findModel(providers, model) ?? [])
-      if (picked && targets && targets.length > 0) return { targets, escalates: picked.escalates }
+      if (picked && targets && targets.length > 0) return { targets, escalates: picked.escalates, cache: picked.cache }
       if (picked) throw unknown(whyNoTarget(providers, wanted, picked))
       const bare = findBare(providers, wanted)
       if (bare) return { targets: [bare], escalates: false }

@@ -6,14 +6,8 @@ import { type TokenBuckets, type UsageDialect, catalogueCostUsd, inputOf, noToke
 /** More tokens than any call can use: a count above it is a fault of the provider. */
 const tokensMax = 1_000_000_000
 
-/** Providers whose own reports are read. Those of others are read as the package has them. */
-const dialects: Record<string, UsageDialect | undefined> = {
-  openai: 'openai-responses',
-  anthropic: 'anthropic',
-  google: 'google',
-  compatible: 'openai-chat',
-  offline: undefined,
-}
+/** The report of each provider's package. All others answer in OpenAI's chat completions. */
+const dialects: Record<string, UsageDialect> = { openai: 'openai-responses', anthropic: 'anthropic', google: 'google' }
 
 /**
  * `input` includes what came from the cache, `output` includes reasoning. A count that is missing or cannot be is recorded as 0 and makes the cost unknown, so
@@ -27,8 +21,7 @@ export function toUsage(model: string, reported: LanguageModelV4Usage | undefine
 
 /** The provider's own report where it is kept, since it knows more kinds of tokens; else the package's reading of it. */
 export function toBuckets(provider: string, reported: LanguageModelV4Usage | undefined): TokenBuckets | undefined {
-  const dialect = Object.hasOwn(dialects, provider) ? dialects[provider] : undefined
-  const read = dialect && readUsage(dialect, reported?.raw)
+  const read = readUsage((Object.hasOwn(dialects, provider) && dialects[provider]) || 'openai-chat', reported?.raw)
   if (read) return read
   const { inputTokens, outputTokens } = reported ?? {}
   const input = count(inputTokens?.total) ?? sum(inputTokens?.noCache, inputTokens?.cacheRead, inputTokens?.cacheWrite)

@@ -12,8 +12,10 @@ export type WatchLimits = {
 }
 
 export type Watch = {
-  /** Aborts the request upstream. */
-  signal: AbortSignal
+  /** Aborts the request upstream. Made when it is first asked for: it costs more than all else here. */
+  readonly signal: AbortSignal
+  /** Calls back when the request upstream is to be ended: at once, if that was so already. */
+  onStop(then: () => void): void
   /** Why the call was stopped, once it was. */
   why(): WhyStopped | undefined
   /** Whether anything has come yet. */
@@ -32,34 +34,57 @@ export type Watch = {
 const over = new Error('The call is over.')
 
 export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch {
-  const controller = new AbortController()
-  const stopped = new Promise<never>((_, reject) => controller.signal.addEventListener('abort', () => reject(controller.signal.reason)))
-  stopped.catch(() => {}) // Nobody may be racing when it comes.
+  const startedAt = monotonicMs()
+  const { signal, totalMsMax, silenceMsMax, firstMsMax = silenceMsMax } = options
+  let listeners: (() => void)[] = []
+  let controller: AbortController | undefined
+  let stopped: Promise<never> | undefined
+  let isStopped = false
   let why: WhyStopped | undefined
   let hasBegun = false
   let isHeld = false
-  let lastAt = monotonicMs()
+  let lastAt = startedAt
 
+  const close = () => {
+    isStopped = true
+    const told = listeners
+    listeners = []
+    for (const then of told) then()
+  }
   const stop = (reason: WhyStopped) => {
     why ??= reason
-    controller.abort(over)
+    close()
+  }
+  const onStop = (then: () => void) => void (isStopped ? then() : listeners.push(then))
+  const makeController = () => {
+    const made = new AbortController()
+    onStop(() => made.abort(over))
+    return made
+  }
+  const makeStopped = () => {
+    const made = new Promise<never>((_, reject) => onStop(() => reject(over)))
+    made.catch(() => {}) // Nobody may be racing when it comes.
+    return made
   }
   const onAbort = () => stop('aborted')
-  options.signal.addEventListener('abort', onAbort)
-  if (options.signal.aborted) onAbort()
-  const cancelTotal = after(options.totalMsMax, () => stop('overdue'))
-  // A timer is not set anew for each word: when it rings, it looks how long the silence really was.
-  const listen = (ms: number) =>
-    after(ms, () => {
-      const silentMs = isHeld ? 0 : monotonicMs() - lastAt
-      const limit = hasBegun ? options.silenceMsMax : (options.firstMsMax ?? options.silenceMsMax)
-      if (silentMs >= limit - 1) return stop('silent') // Timers may ring a fraction of a millisecond early.
-      cancelSilence = listen(limit - silentMs)
-    })
-  let cancelSilence = listen(Math.min(options.silenceMsMax, options.firstMsMax ?? Infinity))
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
+  // The timer is not set anew for each word: when it rings, it looks how long the silence really was. Timers may ring a fraction of a millisecond early.
+  const look = () => {
+    const now = monotonicMs()
+    const limit = hasBegun ? silenceMsMax : firstMsMax
+    const silentMs = isHeld ? 0 : now - lastAt
+    if (now - startedAt >= totalMsMax - 1) return stop('overdue')
+    if (silentMs >= limit - 1) return stop('silent')
+    cancelTimer = after(Math.min(limit - silentMs, totalMsMax - (now - startedAt)), look)
+  }
+  let cancelTimer = after(Math.min(silenceMsMax, firstMsMax, totalMsMax), look)
 
   return {
-    signal: controller.signal,
+    get signal() {
+      return (controller ??= makeController()).signal
+    },
+    onStop,
     why: () => why,
     hasBegun: () => hasBegun,
     progress() {
@@ -68,12 +93,11 @@ export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch
       lastAt = monotonicMs()
     },
     hold: () => void (isHeld = true),
-    race: (work) => Promise.race([work, stopped]),
+    race: (work) => Promise.race([work, (stopped ??= makeStopped())]),
     end(isAllRead = false) {
-      options.signal.removeEventListener('abort', onAbort)
-      cancelTotal()
-      cancelSilence()
-      if (!isAllRead) controller.abort(over)
+      signal.removeEventListener('abort', onAbort)
+      cancelTimer()
+      if (!isAllRead) close()
     },
   }
 }

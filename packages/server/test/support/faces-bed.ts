@@ -25,20 +25,24 @@ const callerOf = (name: string, allowed: readonly Permission[]): Caller => ({
 })
 const callers: Record<string, Caller> = {
   [callerKey]: callerOf('caller', permissions),
+  lh_second: callerOf('second', permissions),
+  lh_foreign: { ...callerOf('foreign', permissions), tenantId: 'other' },
   lh_reader: callerOf('reader', ['runs:read']),
 }
 
 export async function openFacesBed(
   script: FakeScript,
-  options: Partial<ModelsOptions> & Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames'>> = {},
+  options: Partial<ModelsOptions> & Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames' | 'answers'>> = {},
 ) {
   const fake = await startFakeProvider(script)
   const lines: { level: LogLevel; message: string; data: Record<string, unknown> }[] = []
   const log = createLog((level, message, data) => lines.push({ level, message, data }), 'debug')
   const booked: Booked[] = []
+  const hits: Parameters<Ledger['bookHit']>[0][] = []
   const ledger: Ledger = {
     admit: async (call) => ({ isAdmitted: true, reservation: call, outputTokensMax: call.outputTokensMax }),
     settle: async (reservation, outcome) => void booked.push({ call: reservation as Booked['call'], outcome }),
+    bookHit: async (call) => void hits.push(call),
   }
   const models = openModels({
     keys: { openai: canaryKey, anthropic: canaryKey, google: canaryKey },
@@ -57,6 +61,7 @@ export async function openFacesBed(
     fake,
     models,
     booked,
+    hits,
     lines,
     /** The one line of each call that is over. */
     calls: () => lines.filter(({ message }) => message === 'model request').map(({ data }) => data),

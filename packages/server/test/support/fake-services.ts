@@ -433,6 +433,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       try: called('routes.try', { difficulty: 0.2, targets: [{ model: 'openai/gpt-5', isAsked: true, why: 'always' }] }),
       pick: async () => undefined,
     },
+    answers: { clear: called('routes.clearCache', { deleted: 2 }) },
     system: { describe: async () => aSystem },
     sandboxes,
     stopping: new AbortController().signal,

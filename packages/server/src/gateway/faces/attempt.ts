@@ -28,7 +28,8 @@ export type Attempting = {
   requestId: string
   /** An answer that is not of the schema that was asked for is refused here, as long as another target could do better. */
   escalates: boolean
-  onSettled(outcome: Outcome, target: Target): void
+  /** `outputTokensMax`: what it was admitted with. */
+  onSettled(outcome: Outcome, target: Target, outputTokensMax: number | undefined): void
 }
 
 export async function makeAttempt({ target, key, number, isLast }: Attempt, attempting: Attempting): Promise<Ended> {
@@ -50,7 +51,7 @@ export async function makeAttempt({ target, key, number, isLast }: Attempt, atte
     return ended
   } finally {
     const outcome = outcomeOf(spent, isComplete)
-    onSettled(outcome, target)
+    onSettled(outcome, target, admission.outputTokensMax)
     await ledger.settle(admission.reservation, outcome)
   }
 }

@@ -65,6 +65,7 @@ describe.each(Object.keys(paths) as Face[])('%s', (face) => {
     ['U+0000', (each) => wrap(each, '"a\\u0000b"'), 400, /\$\.extra holds U\+0000/],
     ['half a surrogate pair', (each) => wrap(each, '"\\ud800"'), 400, /\$\.extra holds U\+0000 or half of a surrogate/],
     ['bytes that are no UTF-8', (each) => Buffer.concat([Buffer.from(wrap(each, '"')), Buffer.from([0xff, 0xfe]), Buffer.from('"}')]), 400, /not UTF-8/],
+    ['a byte order mark', (each) => `\ufeff${JSON.stringify(goodBody(each))}`, 400, /not JSON/],
     ['a body of 50 megabytes', (each) => wrap(each, `"${'x'.repeat(50_000_000)}"`), 413, /larger than 1000000 bytes.*LONGHAUL_MODEL_BODY_BYTES_MAX/],
   ])('%s', async (_, body, status, message) => {
     await using t = await openFacesBed([{ text: ['Hi.'] }])

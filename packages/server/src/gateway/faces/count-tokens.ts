@@ -4,8 +4,7 @@ import type { Asked, Models } from '../models.ts'
 import type { Client } from './client.ts'
 import { type FaceCall, bytesFor, inputTokensMax } from './face-call.ts'
 import { relayWhole } from './relay.ts'
-import { nothingSpent } from './spent.ts'
-import { tokensOfBytes } from './token-buckets.ts'
+import { nothingSpent, tokensOfBytes } from './spent.ts'
 
 type Counting = { call: FaceCall; asked: Asked; client: Client; models: Models; headers: Record<string, string>; requestId: string }
 

@@ -2,8 +2,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Caller } from '../../identity/index.ts'
 import { AppError, type Log, StepFailure, monotonicMs, newId, toFailure } from '../../kernel/index.ts'
+import { answerCached } from '../cache/answer-cached.ts'
+import type { Answers } from '../cache/answers.ts'
+import { planCache } from '../cache/plan.ts'
 import { callTargets } from '../failover.ts'
 import type { Asked, Models } from '../models.ts'
+import { type TokenBuckets, outputOf } from '../money/index.ts'
 import { factsOf } from '../request-facts.ts'
 import { type Attempting, makeAttempt } from './attempt.ts'
 import { type Client, clientOf } from './client.ts'
@@ -25,6 +29,8 @@ export type FacesOptions = {
   /** Names of routes of this tenant, for the list of models. */
   routeNames?(tenantId: string): Promise<readonly string[]>
   ledger?: Ledger | undefined
+  /** Without it nothing is kept. */
+  answers?: Answers | undefined
   bodyBytesMax: number
   log: Log
 }
@@ -87,27 +93,46 @@ async function answerCall({
   caller,
 }: Serving & { call: FaceCall; asked: Asked; caller: Caller }): Promise<void> {
   const { models, ledger = noLedger, log } = options
-  const { targets, escalates } = await models.resolve(call.model, asked)
-  const attempting: Attempting = {
-    ...{ call, client, models, ledger, requestId, escalates },
-    account: { tenantId: caller.tenantId, keyId: caller.keyId, session: asked.session, tags: asked.tags },
-    headers: forwarded(request, call),
-    onSettled: (outcome, target) =>
-      Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) }),
+  const { targets, escalates, cache } = await models.resolve(call.model, asked)
+  const account = { tenantId: caller.tenantId, keyId: caller.keyId, session: asked.session, tags: asked.tags }
+  const headers = forwarded(request, call)
+  let isWhole = false
+  /** Resolves with the model that answered, if all of its answer came. */
+  const make = async (to: Client): Promise<string | undefined> => {
+    const attempting: Attempting = {
+      ...{ call, client: to, models, ledger, requestId, escalates, account, headers },
+      onSettled(outcome, target, outputTokensMax) {
+        isWhole = outcome.type === 'used' && !outcome.isFailed && !isAtLimit(outcome.tokens, outputTokensMax)
+        Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) })
+      },
+    }
+    const ended = await callTargets(targets, {
+      health: models.health,
+      name: call.model,
+      // A client that tries again is a loop already.
+      mayRepeat: !(Number(header(request, 'x-stainless-retry-count')) > 0),
+      signal: client.signal,
+      attempt: (attempt) => makeAttempt(attempt, attempting),
+      onFailed: ({ target, number }, { code, message }) => log.debug('model attempt failed', { requestId, target: target.model, number, code, message }),
+    })
+    Object.assign(facts, { target: ended.target.model, attempts: ended.attempts })
+    if (ended.cutBy) Object.assign(facts, { code: ended.cutBy.code, isCut: true })
+    else if (client.signal.aborted) facts['code'] = 'aborted'
+    return isWhole && !ended.cutBy ? ended.target.model : undefined
   }
-  const ended = await callTargets(targets, {
-    health: models.health,
-    name: call.model,
-    // A client that tries again is a loop already.
-    mayRepeat: !(Number(header(request, 'x-stainless-retry-count')) > 0),
-    signal: client.signal,
-    attempt: (attempt) => makeAttempt(attempt, attempting),
-    onFailed: ({ target, number }, { code, message }) => log.debug('model attempt failed', { requestId, target: target.model, number, code, message }),
-  })
-  Object.assign(facts, { target: ended.target.model, attempts: ended.attempts })
-  if (ended.cutBy) Object.assign(facts, { code: ended.cutBy.code, isCut: true })
-  else if (client.signal.aborted) facts['code'] = 'aborted'
+  const names = targets.map(({ model }) => model)
+  const plan = options.answers && planCache({ call, rule: cache, wish: header(request, 'x-longhaul-cache'), targets: names, headers })
+  if (!options.answers || !plan) return void (await make(client))
+  const kept = await answerCached({ plan, answers: options.answers, tenantId: caller.tenantId, client, requestId, call: make })
+  facts['cache'] = kept ? 'hit' : 'miss'
+  if (!kept) return
+  facts['target'] = kept.model
+  await ledger.bookHit({ ...account, user: call.user, model: kept.model, inputBytes: call.body.bytes.length })
 }
+
+/** It may have been cut there, by a limit that was this caller's or this budget's. Embeddings have none. */
+const isAtLimit = (tokens: TokenBuckets, outputTokensMax: number | undefined): boolean =>
+  outputTokensMax !== undefined && outputTokensMax > 0 && outputOf(tokens) >= outputTokensMax
 
 /** `Authorization: Bearer` as OpenAI's clients send it, or `x-api-key` as Anthropic's do. */
 async function admit(request: IncomingMessage, { authenticate }: FacesOptions): Promise<Caller> {

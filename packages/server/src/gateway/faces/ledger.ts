@@ -23,10 +23,13 @@ export type Ledger = {
   admit(call: LedgerCall): Promise<Admitted | NotAdmitted>
   /** Exactly once after it, whatever became of it. Never rejects. */
   settle(reservation: unknown, outcome: Outcome): Promise<void>
+  /** A call that was answered without a model: it costs nothing, and is counted. Never rejects. */
+  bookHit(call: LedgerCall): Promise<void>
 }
 
 /** Without budgets: everything is admitted, and the log is all that is booked. */
 export const noLedger: Ledger = {
   admit: async ({ outputTokensMax }) => ({ isAdmitted: true, reservation: undefined, outputTokensMax }),
   settle: async () => {},
+  bookHit: async () => {},
 }

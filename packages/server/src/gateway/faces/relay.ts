@@ -147,7 +147,7 @@ export async function relayWhole(call: WholeCall): Promise<Ended> {
       chunks.push(chunk)
     },
     onEnd() {
-      const bytes = Buffer.concat(chunks)
+      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) // There is one.
       const fields = parseData(bytes.toString('utf8'))
       if (!fields) throw new StepFailure({ message: `${target.model} sent an answer that is not JSON.`, code: 'bad_reply', retryable: true })
       if (fields['error'] && fields['object'] !== 'response') throw new StepFailure(failureOf(fields['error'], target))
@@ -186,8 +186,10 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
           reject(error)
         }
       }
-      watch.signal.addEventListener('abort', () => {
+      let abort: (() => void) | undefined
+      watch.onStop(() => {
         if (watch.why()) reject(stopped(watch, call)) // Otherwise it has ended by itself.
+        if (!isOver) abort?.()
       })
       agent.dispatch(
         {
@@ -199,20 +201,17 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
         },
         {
           onRequestStart(controller) {
-            if (watch.signal.aborted) return controller.abort(given)
+            if (watch.why()) return controller.abort(given)
             spent.isSent = true
-            watch.signal.addEventListener('abort', () => {
-              if (!isOver) controller.abort(given)
-            })
+            abort = () => controller.abort(given)
           },
           onResponseStart(controller, status, headers) {
-            const flat = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)]))
             if (status >= 300) {
               spent.isRefused = true
-              refused = { status, headers: flat, chunks: [] }
+              refused = { status, headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value)])), chunks: [] }
               return
             }
-            const odd = whyOdd(flat, reader.isStream)
+            const odd = whyOdd(String(headers['content-type'] ?? ''), String(headers['content-encoding'] ?? ''), reader.isStream)
             if (!odd) return
             reject(toStepFailure(odd, target))
             controller.abort(odd)
@@ -250,11 +249,9 @@ function stopped(watch: Watch, { target, limits }: RelayCall): StepFailure {
 }
 
 /** A web page, or something compressed although nobody asked: a small body that unpacks to a large one would be. */
-function whyOdd(headers: Record<string, string>, isStream: boolean): Error | undefined {
-  const type = headers['content-type'] ?? ''
+function whyOdd(type: string, encoding: string, isStream: boolean): Error | undefined {
   if (type.startsWith('text/html')) return new NotAModelServer('The answer is a web page.')
-  const encoding = headers['content-encoding']
-  if (encoding && encoding !== 'identity')
+  if (encoding !== '' && encoding !== 'identity')
     return new StepFailure({ message: `The provider sent a compressed answer (${encoding.slice(0, 20)}) unasked.`, code: 'bad_reply', retryable: true })
   if (isStream && type.startsWith('application/json'))
     return new StepFailure({ message: 'The provider does not stream although it was asked to.', code: 'bad_reply', retryable: true })

@@ -1,8 +1,9 @@
 /** What a caller sent, read within bounds and checked before any of it is used. */
+import { isAscii, isUtf8 } from 'node:buffer'
 import type { IncomingMessage } from 'node:http'
 import { jsonDepthMax, whyNotJson } from '@longhaul/protocol'
 import { StepFailure, after } from '../../kernel/index.ts'
-import { type Place, depthOf, placesOf } from './json-places.ts'
+import { type Place, outlineOf } from './json-places.ts'
 
 export type FaceBody = {
   /** As they came. */
@@ -47,12 +48,12 @@ export function readBytes(request: IncomingMessage, bytesMax: number): Promise<B
   })
 }
 
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 /** Escapes that stand for what no text can hold. Only a body that has one is searched for where. */
 const badEscape = /\\u(?:0000|[dD][89a-fA-F])/
 
 export function parseBody(bytes: Buffer): FaceBody {
-  const text = decode(bytes)
+  const raw = bytes.toString('latin1')
+  const text = isAscii(bytes) ? raw : decode(bytes)
   let value: unknown
   try {
     value = JSON.parse(text)
@@ -60,20 +61,20 @@ export function parseBody(bytes: Buffer): FaceBody {
     throw refuse('bad_request', `The body is not JSON: ${cause instanceof Error ? cause.message.slice(0, 200) : cause}`)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw refuse('bad_request', 'The body must be a JSON object.')
-  if (depthOf(bytes) > jsonDepthMax) throw refuse('bad_request', `The body is nested deeper than ${jsonDepthMax} levels.`)
+  const { places, depth } = outlineOf(raw)
+  if (depth > jsonDepthMax) throw refuse('bad_request', `The body is nested deeper than ${jsonDepthMax} levels.`)
   const why = badEscape.test(text) ? whyNotJson(value) : undefined
   if (why) throw refuse('bad_request', `${why}. Take it out of the text before you send it.`)
-  const places = placesOf(bytes)
-  const twice = places.find(({ key }, i) => places.findIndex((other) => other.key === key) !== i)
-  // Which of the two counts would be decided by each reader for itself, and what we check must be what the provider reads.
-  if (twice) throw refuse('bad_request', `The field ${JSON.stringify(twice.key.slice(0, 100))} is given twice.`)
+  const seen = new Set<string>()
+  for (const { key } of places) {
+    // Which of the two counts would be decided by each reader for itself, and what we check must be what the provider reads.
+    if (seen.has(key)) throw refuse('bad_request', `The field ${JSON.stringify(key.slice(0, 100))} is given twice.`)
+    seen.add(key)
+  }
   return { bytes, fields: value as Record<string, unknown>, places } // An object that is no array.
 }
 
 function decode(bytes: Buffer): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    throw refuse('bad_request', 'The body is not UTF-8.')
-  }
+  if (!isUtf8(bytes)) throw refuse('bad_request', 'The body is not UTF-8.')
+  return bytes.toString('utf8')
 }

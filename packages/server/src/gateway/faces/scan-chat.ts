@@ -1,8 +1,7 @@
 /** OpenAI's chat completions, streamed. Ends with `[DONE]`; the usage comes in a chunk of its own without choices. */
 import { dataOf } from './event-splitter.ts'
 import { type Scanner, isComment, parseData } from './scanner.ts'
-import type { TokenBuckets } from '../money/index.ts'
-import { bucketsOfChat } from './token-buckets.ts'
+import { type TokenBuckets, readUsage } from '../money/index.ts'
 
 /** `wantsUsage`: whether the caller asked for the chunk with the usage. Clients that did not may fall over its empty `choices`. */
 export function scanChat({ wantsUsage }: { wantsUsage: boolean }): Scanner {
@@ -32,7 +31,7 @@ export function scanChat({ wantsUsage }: { wantsUsage: boolean }): Scanner {
       if (!chunk) return { type: 'content' }
       if (isError(chunk)) return { type: 'error', error: chunk['error'] }
       if (hasUsage && chunk['usage']) {
-        tokens = bucketsOfChat(chunk['usage']) ?? tokens
+        tokens = readUsage('openai-chat', chunk['usage']) ?? tokens
         if (!wantsUsage && Array.isArray(chunk['choices']) && chunk['choices'].length === 0) return { type: 'hidden' }
       }
       return hasCalls && repair(chunk) ? { type: 'content', instead: Buffer.from(`data: ${JSON.stringify(chunk)}\n\n`) } : { type: 'content' }

@@ -1,8 +1,7 @@
 /** Anthropic's messages, streamed. Input is counted at the beginning, output at the end, and the last count is the total. */
 import { dataOf } from './event-splitter.ts'
 import { type Scanner, isComment, parseData } from './scanner.ts'
-import type { TokenBuckets } from '../money/index.ts'
-import { bucketsOfMessages } from './token-buckets.ts'
+import { type TokenBuckets, readUsage } from '../money/index.ts'
 
 export function scanMessages(): Scanner {
   let usage: Record<string, unknown> | undefined
@@ -11,7 +10,7 @@ export function scanMessages(): Scanner {
   const add = (more: unknown) => {
     if (typeof more !== 'object' || more === null) return
     usage = { ...usage, ...more }
-    tokens = bucketsOfMessages(usage)
+    tokens = readUsage('anthropic', usage)
   }
 
   return {

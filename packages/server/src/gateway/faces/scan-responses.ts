@@ -2,8 +2,7 @@
 import { dataOf } from './event-splitter.ts'
 import { nameOf, typeOf } from './scan-messages.ts'
 import { type Scanner, isComment, parseData } from './scanner.ts'
-import type { TokenBuckets } from '../money/index.ts'
-import { bucketsOfResponses } from './token-buckets.ts'
+import { type TokenBuckets, readUsage } from '../money/index.ts'
 
 export function scanResponses(): Scanner {
   let tokens: TokenBuckets | undefined
@@ -20,13 +19,13 @@ export function scanResponses(): Scanner {
           return { type: 'preamble' }
         case 'response.completed':
         case 'response.incomplete': {
-          tokens = bucketsOfResponses(responseOf(event)?.['usage']) ?? tokens
+          tokens = readUsage('openai-responses', responseOf(event)?.['usage']) ?? tokens
           isComplete = true
           return { type: 'content' }
         }
         case 'response.failed': {
           const response = responseOf(event)
-          tokens = bucketsOfResponses(response?.['usage']) ?? tokens
+          tokens = readUsage('openai-responses', response?.['usage']) ?? tokens
           return { type: 'error', error: response?.['error'] }
         }
         case 'error':

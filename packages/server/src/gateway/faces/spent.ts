@@ -1,6 +1,8 @@
 /** What one attempt used, and what is booked of it. */
 import { type TokenBuckets, outputOf } from '../money/index.ts'
-import { tokensOfBytes } from './token-buckets.ts'
+
+/** About four bytes make a token. Good enough to answer how long a prompt is, and to book a call whose provider said nothing. */
+export const tokensOfBytes = (bytes: number): number => Math.ceil(bytes / 4)
 
 export type Spent = {
   /** The request has reached a provider: from here on it may cost something. */
@@ -20,8 +22,8 @@ export type Outcome = { type: 'used'; tokens: TokenBuckets; isFailed?: boolean }
 
 export function outcomeOf(spent: Spent, isComplete: boolean): Outcome {
   const { tokens, outputBytes } = spent
-  if (tokens && isComplete) return { type: 'used', tokens }
   if (!spent.isSent || spent.isRefused) return { type: 'never-happened' }
+  if (tokens && isComplete) return { type: 'used', tokens }
   if (!tokens) return { type: 'unknown', outputBytes }
   // Anthropic counts the input when it begins and the output when it ends: of an answer that broke off, the second is missing.
   const seen = Math.max(0, tokensOfBytes(outputBytes) - outputOf(tokens))

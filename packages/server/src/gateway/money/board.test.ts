@@ -99,6 +99,21 @@ test('sums are the same before, during and after the calls are counted into thei
   expect((await ask()).groups).toMatchObject([{ calls: 2 }, { calls: 2 }])
 })
 
+test('an answer from the cache is a call that costs nothing, uses no budget and can be told apart', async () => {
+  await using t = await makeDatabase()
+  await priceModel(t.db)
+  const { use, money, board } = await open(t.db)
+  await board.setBudget(by, { ...budget, name: 'calls', unit: 'requests', limit: 1 })
+  await use({ tags: { team: 'x' } })
+  await refused(money.admit(callOf({})))
+  for (let n = 0; n < 2; n++) await money.bookHit(callOf({ tags: { team: 'x' } }))
+  const [group] = (await board.summarize(tenantId, all)).groups
+  expect(group).toMatchObject({ calls: 3, unpricedCalls: 0, costUsd: 0.0002, tokens: { input: 100, output: 10 } })
+  const hits = (await board.listCalls(tenantId, { limit: 50 })).items.filter(({ tags }) => tags['cache'] === 'hit')
+  expect(hits).toMatchObject([0, 1].map(() => ({ model: pricedModel, costUsd: 0, isEstimated: false, isFailed: false, tags: { team: 'x', cache: 'hit' } })))
+  expect(await board.getBudget(tenantId, { name: 'calls', limit: 5 })).toMatchObject({ counters: [{ spent: 1, reserved: 0 }] })
+})
+
 test('every dimension can be asked for, filtered by, and cut by time', async () => {
   await using t = await makeDatabase()
   await priceModel(t.db)

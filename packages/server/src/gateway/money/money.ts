@@ -28,6 +28,8 @@ export type Money = Service & {
    * row that `settlement` makes. Resolves when it is durable. Never rejects: what cannot be written now is written by the sweep.
    */
   settle(reservation: Reservation, outcome: Outcome): Promise<void>
+  /** Counts a call that was answered from the cache: it uses no budget, costs nothing, and has the tag `cache=hit`. Never rejects. */
+  bookHit(call: Call): Promise<void>
   /** Budgets or prices of this tenant were changed here: the next call is admitted by the new ones. Other nodes notice within a second. */
   refresh(tenantId: string): void
   /**

@@ -2,6 +2,7 @@
 import type { Db } from '../../db/index.ts'
 import { AppError, type Log, loop, monotonicMs, newId } from '../../kernel/index.ts'
 import { deleteOldCounters, insertRefusal } from './budget-store.ts'
+import { noTokens } from './buckets.ts'
 import { type CounterKey, countersOf } from './budget.ts'
 import type { Admission, Call, Hold, Outcome, Reservation } from './call.ts'
 import type { PricedModel } from './catalogue.ts'
@@ -156,6 +157,11 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
       const row = close(reservation, outcome)
       if (isNothing(row, reservation)) return
       await settler.settle(row)
+    },
+    async bookHit(call) {
+      const marked = { ...call, tags: { ...call.tags, cache: 'hit' } }
+      const row = bookingRow({ id: newId(), call: marked, price: undefined, priceId: undefined, outputTokensMax: null }, { type: 'used', tokens: noTokens })
+      await settler.settle({ ...row, cost: 0 })
     },
     settlement(reservation, outcome) {
       const row = close(reservation, outcome)

@@ -19,6 +19,14 @@ const recorded: [string, UsageDialect, object, Partial<TokenBuckets>, number][] 
     2306,
   ],
   ['a compatible server with nothing but totals', 'openai-chat', { prompt_tokens: 12, completion_tokens: 7, total_tokens: 19 }, { input: 12, output: 7 }, 19],
+  ['embeddings, which have no output', 'openai-embeddings', { prompt_tokens: 8, total_tokens: 8 }, { input: 8, output: 0 }, 8],
+  [
+    'DeepSeek, whose cache stands beside the totals',
+    'openai-chat',
+    { prompt_tokens: 100, completion_tokens: 7, total_tokens: 107, prompt_cache_hit_tokens: 64, prompt_cache_miss_tokens: 36 },
+    { input: 36, cacheRead: 64, output: 7 },
+    107,
+  ],
   [
     'one with nulls',
     'openai-chat',

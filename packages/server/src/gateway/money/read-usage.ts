@@ -1,7 +1,7 @@
 /** Providers' own reports of what a call used, in buckets that do not overlap. One function for each shape; each sums to the provider's own total. */
 import { type TokenBuckets, noTokens } from './buckets.ts'
 
-export type UsageDialect = 'openai-chat' | 'openai-responses' | 'anthropic' | 'google'
+export type UsageDialect = 'openai-chat' | 'openai-responses' | 'openai-embeddings' | 'anthropic' | 'google'
 
 /** More tokens than any call can use: a count above it is a fault of the provider. */
 const tokensMax = 1_000_000_000
@@ -19,9 +19,11 @@ const readers: Record<UsageDialect, (report: Report) => TokenBuckets | undefined
     fromTotals(
       count(report['prompt_tokens']),
       count(report['completion_tokens']),
-      detailsOf(report, 'prompt_tokens_details'),
+      { cached_tokens: report['prompt_cache_hit_tokens'], ...detailsOf(report, 'prompt_tokens_details') }, // DeepSeek's name for it stands beside the totals.
       detailsOf(report, 'completion_tokens_details'),
     ),
+  /** What comes out is no text. */
+  'openai-embeddings': (report) => fromTotals(count(report['prompt_tokens']), count(report['completion_tokens'] ?? 0), {}, {}),
   'openai-responses': (report) =>
     fromTotals(
       count(report['input_tokens']),

@@ -78,7 +78,7 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
       const route = asked.tenantId === undefined ? undefined : (await read(asked.tenantId)).get(name)
       if (!route) return undefined
       const judged = judgeTargets(route, factsOf(asked), random)
-      return { models: judged.filter(({ isAsked }) => isAsked).map(({ model }) => model), escalates: route.escalate }
+      return { models: judged.filter(({ isAsked }) => isAsked).map(({ model }) => model), escalates: route.escalate, cache: route.cache }
     },
   }
 }

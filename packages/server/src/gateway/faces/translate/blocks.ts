@@ -2,7 +2,7 @@
 import type { LanguageModelV4StreamPart, SharedV4ProviderMetadata } from '@ai-sdk/provider'
 import { StepFailure } from '../../../kernel/index.ts'
 import type { TokenBuckets } from '../../money/index.ts'
-import { bucketsOfParts } from '../token-buckets.ts'
+import { toBuckets } from '../../usage.ts'
 import { seal } from './seal.ts'
 import { wireId } from './wire-id.ts'
 
@@ -95,7 +95,7 @@ export function readBlocks(model: string): BlockReader {
         const closing = [...open.keys()].flatMap(close)
         const hasCalls = blocks.some(({ kind }) => kind === 'call')
         const reason = unified === 'length' || unified === 'content-filter' ? unified : hasCalls ? 'tool-calls' : 'stop'
-        return [...closing, { type: 'finish', reason, tokens: bucketsOfParts(part.usage) }]
+        return [...closing, { type: 'finish', reason, tokens: toBuckets(model.slice(0, model.indexOf('/')), part.usage) }]
       }
       case 'error':
         throw part.error
