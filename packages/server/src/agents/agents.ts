@@ -6,7 +6,7 @@ import type { Agent, Destination, Json, Run, RunEvent, startRun } from '@longhau
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import { type Engine, type StepDecision, findRun, listApprovals, listJournal, listRuns, listStepEvents } from '../engine/index.ts'
-import type { Caller, Tenants } from '../identity/index.ts'
+import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { controlServices } from './control.ts'
@@ -156,7 +156,7 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
         assertDestinations(start.destinations)
         const found = await agents.findVersion(caller.tenantId, name, start.session ?? start.idempotencyKey)
         if ('problem' in found) throw new AppError(found.code, found.problem)
-        const asker = { id: caller.keyId, name: caller.name, access: caller.access }
+        const asker = askerOf(caller)
         return tenants.startWithin(caller.tenantId, namespace, () =>
           engine.startRun({
             ...start,

@@ -1,7 +1,7 @@
 /** All operations over the services that do them. */
 import type { Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
-import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
+import type { Audit, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import type { SandboxService } from '../sandbox/index.ts'
@@ -14,6 +14,7 @@ import type { Implementation } from './implement.ts'
 import { outcomeImplementations } from './outcomes.ts'
 import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
+import { meImplementations, peopleImplementations, signInImplementations } from './people.ts'
 import { policyImplementations } from './policies.ts'
 import { moneyImplementations } from './money.ts'
 import { routeImplementations } from './routes.ts'
@@ -39,6 +40,7 @@ export type Services = {
   deployments: DeploymentService
   tools: ToolService
   keys: Keys
+  identities: Identities
   tenants: Tenants
   policies: Policies
   secrets: Secrets
@@ -64,6 +66,9 @@ export const implementAll = (services: Services): Implementation[] => [
   ...deploymentImplementations(services.agents, services.deployments),
   ...toolImplementations(services.tools),
   ...keyImplementations(services.keys),
+  ...peopleImplementations(services.identities),
+  ...signInImplementations(services.identities),
+  ...meImplementations(services.identities),
   ...tenantImplementations(services.tenants),
   ...policyImplementations(services.policies),
   ...secretImplementations(services.secrets),
