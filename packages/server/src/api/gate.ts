@@ -3,6 +3,7 @@ import type { Operation } from '@longhaul/protocol'
 import { type Audit, type Caller, type Policies, type PolicyRequest, whoIs } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
 import type { Implementation } from './implement.ts'
+import { assertReach } from './reach.ts'
 import type { RateLimit } from './rate-limit.ts'
 
 export type GateOptions = { policies: Pick<Policies, 'whyNot'>; audit: Pick<Audit, 'note'>; stepUp: StepUp; log: Log }
@@ -60,8 +61,12 @@ export const principalOf = ({ keyId, name, roles, login }: Caller): PolicyReques
 /** The same for what comes another way than by an operation's address. */
 export const allowedBy =
   (options: GateOptions) =>
-  (caller: Caller, operation: Operation, input: Record<string, unknown>): Promise<void> =>
-    assertPolicies(options, { operation, caller, input, requestId: '' })
+  async (caller: Caller, operation: Operation, input: Record<string, unknown>): Promise<void> => {
+    assertReach(caller, operation, input)
+    const asked = { operation, caller, input, requestId: '' }
+    assertSteppedUp(options, asked)
+    await assertPolicies(options, asked)
+  }
 
 /** `runs.cancel` is about a Run, `tools.call` about a Tool, `exec.call` about a Step. What starts a run is about its agent. */
 export const resourceType = (action: string): string => {

@@ -234,6 +234,28 @@ test('what is sensitive asks a person for a second factor, and keys only where t
   expect(notes.filter(([, { outcome }]) => outcome === 'refused')).toHaveLength(sensitive.length)
 })
 
+test('whoever is limited to an agent is refused all others, whatever the operation', async () => {
+  const limitedTo = (agent: string) => makeApi({ authenticate: async () => ({ ...(await authenticate('lh_all'))!, agents: [agent] }) })
+  const other = limitedTo('other')
+  const own = limitedTo('analyst')
+  const held: string[] = []
+  for (const { id } of by(...permissions)) {
+    const [method, path, body] = good[id] ?? ['', '']
+    // Requests here that are about an agent are about the analyst, as the stop, the schedule and the limit are that the services know.
+    if (id === 'policies.test' || (!JSON.stringify(good[id]).includes('analyst') && !/^(schedules\.(?!list)|stops\.lift|limits\.delete)/.test(id))) continue
+    other.calls.length = 0
+    expect([id, (await other.ask(method, path, body)).status]).toEqual([id, 404])
+    expect(other.calls.filter(([name]) => name === id && !['schedules.get', 'stops.list', 'limits.list'].includes(id))).toEqual([])
+    expect([id, (await own.ask(method, path, body)).status]).toEqual([id, 200])
+    held.push(id)
+  }
+  expect(held.length).toBeGreaterThan(20)
+  for (const path of ['/v1/limits', '/v1/stops', '/v1/schedules']) {
+    expect(await (await other.ask('GET', path)).json()).toMatchObject({ items: [] })
+    expect(((await (await own.ask('GET', path)).json()) as { items: unknown[] }).items).toHaveLength(1)
+  }
+})
+
 test('a cookie changes nothing without the token that only our pages know, and nothing from pages of others', async () => {
   const { app, calls } = makeApi()
   const start = (headers: Record<string, string>) =>

@@ -11,6 +11,7 @@ import { type GateOptions, assertPolicies, assertRate, assertSteppedUp, noteOutc
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
+import { assertReach } from './reach.ts'
 import { type RateLimit, openRateLimit } from './rate-limit.ts'
 import { type TreeService, readTree, writeTree } from './trees.ts'
 import type { McpEndpoint } from './mcp.ts'
@@ -104,6 +105,7 @@ async function answer(c: Ctx, implementation: Implementation, options: Shared): 
     assertPermitted(caller, operation.permission)
     // Every operation's input is an object.
     input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax)) as Record<string, unknown>
+    assertReach(caller, operation, input)
     assertSteppedUp(options, asked())
     await assertPolicies(options, asked(), await implementation.about?.(caller, input))
     const response = await carryOut(c, implementation, caller, input, options)

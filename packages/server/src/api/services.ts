@@ -58,7 +58,7 @@ export type Services = {
 export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
   ...limitImplementations(services.limits),
-  ...stopImplementations(services.stops),
+  ...stopImplementations(services.stops, services.runs),
   ...scheduleImplementations(services.schedules),
   ...outcomeImplementations(services.attention),
   ...approvalImplementations(services.approvals),

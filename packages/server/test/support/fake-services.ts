@@ -447,7 +447,11 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       fires: called('schedules.fires', { items: [aFire], next: null }),
     },
     stops: { create: called('stops.create', aStopped), list: called('stops.list', { items: [aStop], next: null }), lift: called('stops.lift', aStop) },
-    approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
+    approvals: {
+      find: async () => undefined,
+      list: called('approvals.list', { items: [anApproval], next: null }),
+      decide: called('approvals.decide', anApproval),
+    },
     attention: {
       list: called('attention.list', []),
       deliveries: called('deliveries.list', []),
