@@ -77,7 +77,7 @@ describe('an invitation', () => {
   test('works once, of two at once for one, and not after its time', async () => {
     const { token, id } = await invite()
     const both = await Promise.all([1, 2].map(() => openVisitor(bed).ask('POST', '/v1/sign-in/join', { token, password })))
-    expect(both.map(({ status }) => status).sort()).toEqual([200, 404])
+    expect(both.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 404])
     const late = await invite()
     expect((await openVisitor(bed).ask('POST', '/v1/sign-in/link', { token: late.token })).body).toMatchObject({
       email: late.email,
@@ -253,7 +253,7 @@ describe('a second factor', () => {
     const [a, b] = [await begin(), await begin()]
     const code = codeNow(ada.secret)
     const statuses = await Promise.all([a, b].map(async ({ visitor, ticket }) => (await visitor.ask('POST', '/v1/sign-in/factor', { ticket, code })).status))
-    expect(statuses.sort()).toEqual([200, 400])
+    expect(statuses.toSorted((a, b) => a - b)).toEqual([200, 400])
     const c = await begin()
     expect((await c.visitor.ask('POST', '/v1/sign-in/factor', { ticket: c.ticket, code })).status).toBe(400) // Used.
     const recovery = ada.recoveryCodes[0] ?? ''
