@@ -3,7 +3,7 @@
  * A source is an address, or a browser in which that person has signed in before (it holds a signed mark), which others cannot use up.
  */
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
-import { type Db } from '../db/index.ts'
+import type { Db } from '../db/index.ts'
 import { AppError, secret } from '../kernel/index.ts'
 import type { Asking } from './logins.ts'
 import { blockedForMs, countGuess, forgetGuesses } from './ticket-store.ts'
