@@ -292,6 +292,20 @@ alter table fires enable row level security, force row level security;
 create policy across_tenants on fires as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on fires as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table guesses (
+  tenant_id text not null,
+  account text not null,
+  source text not null,
+  count integer not null,
+  blocked_until timestamp with time zone not null,
+  at timestamp with time zone not null,
+  constraint guesses_pkey PRIMARY KEY (tenant_id, account, source)
+);
+CREATE INDEX guesses_old ON public.guesses USING btree (at);
+alter table guesses enable row level security, force row level security;
+create policy across_tenants on guesses as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on guesses as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table inbox (
   id uuid not null,
   tenant_id text not null,
@@ -380,6 +394,28 @@ alter table limits enable row level security, force row level security;
 create policy across_tenants on limits as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on limits as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table logins (
+  id uuid not null,
+  tenant_id text not null,
+  person_id uuid not null,
+  kind text not null,
+  secret_hash bytea not null,
+  agent text not null,
+  address text not null,
+  stepped_up_at timestamp with time zone,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  last_used_at timestamp with time zone default clock_timestamp() not null,
+  expires_at timestamp with time zone not null,
+  constraint logins_pkey PRIMARY KEY (id),
+  constraint logins_kind_check CHECK ((kind = ANY (ARRAY['browser'::text, 'program'::text]))),
+  constraint logins_secret_hash_key UNIQUE (secret_hash)
+);
+CREATE INDEX logins_expired ON public.logins USING btree (expires_at);
+CREATE INDEX logins_of_person ON public.logins USING btree (tenant_id, person_id);
+alter table logins enable row level security, force row level security;
+create policy across_tenants on logins as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on logins as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table migrations (
   number integer not null,
   name text not null,
@@ -427,6 +463,36 @@ create table nodes (
   heard_fence bigint default 0 not null,
   constraint nodes_pkey PRIMARY KEY (id)
 ) with (fillfactor=50);
+
+create table people (
+  id uuid not null,
+  tenant_id text not null,
+  email text not null,
+  name text not null,
+  roles text[] not null,
+  namespaces text[],
+  agents text[],
+  access json not null,
+  is_disabled boolean default false not null,
+  password_hash text,
+  link_hash bytea,
+  link_expires_at timestamp with time zone,
+  totp_ciphertext bytea,
+  totp_wrapped_key bytea,
+  totp_master_key_id text,
+  totp_confirmed boolean default false not null,
+  totp_slice bigint,
+  recovery_hashes bytea[] default '{}'::bytea[] not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  last_seen_at timestamp with time zone,
+  constraint people_pkey PRIMARY KEY (id),
+  constraint people_email_check CHECK ((email = lower(email))),
+  constraint people_link_hash_key UNIQUE (link_hash),
+  constraint people_tenant_id_email_key UNIQUE (tenant_id, email)
+);
+alter table people enable row level security, force row level security;
+create policy across_tenants on people as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on people as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table policies (
   tenant_id text not null,
@@ -739,6 +805,24 @@ alter table tenants enable row level security, force row level security;
 create policy across_tenants on tenants as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on tenants as permissive for all to longhaul_tenant using ((id = current_tenant())) with check ((id = current_tenant()));
 
+create table tickets (
+  secret_hash bytea not null,
+  tenant_id text not null,
+  kind text not null,
+  person_id uuid,
+  user_code text,
+  data json not null,
+  tries integer default 0 not null,
+  expires_at timestamp with time zone not null,
+  constraint tickets_pkey PRIMARY KEY (secret_hash),
+  constraint tickets_tenant_id_user_code_key UNIQUE (tenant_id, user_code)
+);
+CREATE INDEX tickets_expired ON public.tickets USING btree (expires_at);
+CREATE INDEX tickets_of_person ON public.tickets USING btree (person_id) WHERE (person_id IS NOT NULL);
+alter table tickets enable row level security, force row level security;
+create policy across_tenants on tickets as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on tickets as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table tool_limits (
   tenant_id text not null,
   agent text not null,
@@ -879,3 +963,6 @@ CREATE INDEX versions_newest ON public.versions USING btree (tenant_id, agent, c
 alter table versions enable row level security, force row level security;
 create policy across_tenants on versions as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on versions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
+alter table tickets add constraint tickets_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;

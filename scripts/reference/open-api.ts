@@ -44,13 +44,14 @@ export function openApi(): OpenApi {
     info: {
       title: 'Longhaul',
       version: '1',
-      description: 'Every operation needs a key with its permission: `Authorization: Bearer lh_…`. Errors have one body, and codes from one list.',
+      description:
+        'Every operation needs its permission, of a key or of a person who is signed in: `Authorization: Bearer lh_…` or `lp_…`, or the console’s cookie. Errors have one body, and codes from one list.',
       license: { name: 'Apache License 2.0', identifier: 'Apache-2.0' },
     },
     security: [{ key: [] }],
     paths: sorted(paths),
     components: {
-      securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key.' } },
+      securitySchemes: { key: { type: 'http', scheme: 'bearer', description: 'An API key, or the token of a person’s program.' } },
       schemas: sorted(schemas),
       responses: Object.fromEntries(
         Object.entries(errorCodes).map(([code, { meaning }]) => [
@@ -62,7 +63,7 @@ export function openApi(): OpenApi {
   }
 }
 
-function endpointOf({ id, summary, http: [method, path], permission, input, output }: Operation, schemas: Record<string, JsonSchema>): Endpoint {
+function endpointOf({ id, summary, http: [method, path], permission, isSensitive, input, output }: Operation, schemas: Record<string, JsonSchema>): Endpoint {
   const asked = share(jsonSchema(input, method === 'POST' ? 'input' : 'output'), 'input', schemas)
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const fields = Object.entries(asked.properties ?? {})
@@ -83,7 +84,8 @@ function endpointOf({ id, summary, http: [method, path], permission, input, outp
   return {
     operationId: id,
     summary,
-    description: `Permission: \`${permission}\`.${isStream ? ` ${streamNote}` : ''}`,
+    description: `${admissionNote(permission)}${isSensitive ? ' Asks people for a second factor.' : ''}${isStream ? ` ${streamNote}` : ''}`,
+    ...(permission === 'anybody' && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(inBody.length > 0 && {
       requestBody: { required: inBody.some(([name]) => required.has(name)), content: { [json]: { schema: bodyOf(inBody, required) } } },
@@ -101,11 +103,16 @@ function endpointOf({ id, summary, http: [method, path], permission, input, outp
   }
 }
 
+const admissionNote = (admission: Operation['permission']): string =>
+  admission === 'anybody' ? 'For anybody.' : admission === 'oneself' ? 'For people who are signed in, about themselves.' : `Permission: \`${admission}\`.`
+
 const streamNote =
   'With `Accept: text/event-stream` the answer is server-sent events: each RunEvent with its `seq` as `id` and its `type` as `event`, LiveFrames in between without an `id`, and `end` when the run has ended.'
 
 const errors: Record<string, Response> = Object.fromEntries(
-  Object.entries(errorCodes).map(([code, { http }]) => [String(http), { $ref: `#/components/responses/${errorResponse(code)}` }]),
+  Object.entries(errorCodes)
+    .toReversed() // Of several codes with one status the first is the usual one.
+    .map(([code, { http }]) => [String(http), { $ref: `#/components/responses/${errorResponse(code)}` }]),
 )
 
 function bodyOf(fields: [string, JsonSchema][], required: ReadonlySet<string>): JsonSchema {

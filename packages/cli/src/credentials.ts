@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Problem } from './problem.ts'
 
@@ -9,8 +9,8 @@ type Given = { url?: string | undefined; key?: string | undefined }
 const file = join('.longhaul', 'credentials.json')
 
 /**
- * Options win over the environment, the environment over the nearest `.longhaul/credentials.json` upwards of the folder.
- * The file's key is only ever sent to the file's own address.
+ * Options win over the environment, the environment over what `longhaul login` kept for that address, and that over the nearest
+ * `.longhaul/credentials.json` upwards of the folder. A kept key is only ever sent to the address that it is kept for.
  */
 export async function findCredentials(options: Given, env: Record<string, string | undefined>, folder: string): Promise<Credentials> {
   const url = options.url ?? (env['LONGHAUL_URL'] || undefined)
@@ -21,13 +21,26 @@ export async function findCredentials(options: Given, env: Record<string, string
   if (url !== undefined && key !== undefined) return { url, key, urlFrom, keyFrom }
 
   const found = await nearest(folder)
+  const kept = await readLogins(env)
+  const at = url ?? found?.url ?? kept.current
+  const login = at === undefined || key !== undefined ? undefined : kept.logins[originOf(at)]
+  if (at !== undefined && login)
+    return { url: at, key: login.token, urlFrom: url !== undefined ? urlFrom : (found?.path ?? kept.path), keyFrom: `longhaul login (${kept.path})` }
+  if (key !== undefined && url === undefined && !found && kept.current !== undefined) return { url: kept.current, key, urlFrom: kept.path, keyFrom }
   if (!found) {
-    if (url !== undefined) throw new Problem('unauthenticated', `There is no key for ${url}.`, 'Give one with --key or LONGHAUL_API_KEY.')
+    if (url !== undefined)
+      throw new Problem(
+        'unauthenticated',
+        `There is no key for ${url}.`,
+        'Give one with --key or LONGHAUL_API_KEY, or sign in:',
+        `npx longhaul login --url ${url}`,
+      )
     throw new Problem(
       'unauthenticated',
       `No server is known here: there is no ${file} in this folder or above it.`,
       'Start a server with npm start; it writes the file. Or name one:',
       'LONGHAUL_URL=http://… LONGHAUL_API_KEY=… npx longhaul …',
+      'Or sign in to one: npx longhaul login --url https://…',
     )
   }
   if (key !== undefined) return { url: found.url, key, urlFrom: found.path, keyFrom }
@@ -39,6 +52,44 @@ export async function findCredentials(options: Given, env: Record<string, string
     )
   }
   return { url: url ?? found.url, key: found.key, urlFrom: url === undefined ? found.path : urlFrom, keyFrom: found.path }
+}
+
+/** Which server to sign in to: as above, without a key. */
+export async function findUrl(given: string | undefined, env: Record<string, string | undefined>, folder: string): Promise<string> {
+  const url = given ?? (env['LONGHAUL_URL'] || undefined) ?? (await nearest(folder))?.url ?? (await readLogins(env)).current
+  if (url === undefined) throw new Problem('invalid', 'Which server?', 'Name it: npx longhaul login --url https://…')
+  checkUrl(url)
+  return url
+}
+
+type Logins = { current?: string | undefined; logins: Record<string, { token: string; name: string }> }
+
+function loginsFile(env: Record<string, string | undefined>): string | undefined {
+  const home = env['HOME'] || env['USERPROFILE']
+  return home && join(home, '.longhaul', 'logins.json')
+}
+
+async function readLogins(env: Record<string, string | undefined>): Promise<Logins & { path: string }> {
+  const path = loginsFile(env)
+  const text = path && (await readFile(path, 'utf8').catch(() => undefined)) // Absent: nobody has signed in here.
+  if (!path || !text) return { path: path ?? '', logins: {} }
+  try {
+    return { ...(JSON.parse(text) as Logins), path } // As `keepLogin` wrote it.
+  } catch {
+    throw new Problem('unauthenticated', `${path} is not JSON.`, 'Remove it and sign in again: npx longhaul login')
+  }
+}
+
+/** Without a login it is forgotten. Only the owner may read the file, which is whole at every moment. */
+export async function keepLogin(env: Record<string, string | undefined>, url: string, login: { token: string; name: string } | undefined): Promise<void> {
+  const { path, current, logins } = await readLogins(env)
+  if (path === '') throw new Problem('invalid', 'There is no home folder to keep the login in.', 'Set HOME.')
+  const { [originOf(url)]: _, ...others } = logins
+  const next: Logins = { current: login ? url : current, logins: login ? { ...others, [originOf(url)]: login } : others }
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const draft = `${path}.${process.pid}`
+  await writeFile(draft, `${JSON.stringify(next, null, 2)}\n`, { mode: 0o600 })
+  await rename(draft, path)
 }
 
 async function nearest(start: string): Promise<{ url: string; key: string; path: string } | undefined> {

@@ -18,12 +18,15 @@ export function explain(error: unknown, credentials: Credentials | undefined): E
 function remedyOf(error: ApiError, credentials: Credentials | undefined): string[] {
   switch (error.code) {
     case 'unauthenticated':
+      if (credentials?.keyFrom.startsWith('longhaul login')) return ['You were signed out. Sign in again: npx longhaul login']
       return [
         `The key came from ${credentials?.keyFrom ?? 'nowhere'}. It may have been deleted, or be another server's.`,
         'A restart of the server with npm start writes a fresh .longhaul/credentials.json.',
       ]
     case 'forbidden':
       return ['Someone who may manage keys can make one that may:', 'npx longhaul keys create <name> --permission …']
+    case 'step_up_required':
+      return ['npx longhaul me step-up', 'Then give this command again.']
     case 'unavailable':
       if (error.status === 0) return [`Is the server running? npm start starts it. The address came from ${credentials?.urlFrom ?? 'nowhere'}.`]
       return ['Try again. Runs that were started are not lost.']

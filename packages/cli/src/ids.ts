@@ -37,6 +37,20 @@ export async function keyIdFrom(client: Client, given: string): Promise<string> 
   return named[0]?.id ?? idFrom(given, 'key', 'npx longhaul keys list', async () => items.map(({ id }) => id))
 }
 
+/** A person goes by the e-mail address, too. */
+export async function personIdFrom(client: Client, given: string): Promise<string> {
+  if (uuid.test(given)) return given.toLowerCase()
+  const ids: string[] = []
+  for (let cursor: string | undefined; ;) {
+    const { items, next } = await client.people.list({ limit: 200, ...(cursor !== undefined && { cursor }) })
+    const named = items.find(({ email }) => email === given.toLowerCase())
+    if (named) return named.id
+    ids.push(...items.map(({ id }) => id))
+    if (next === null) return idFrom(given, 'person', 'npx longhaul people list', async () => ids)
+    cursor = next
+  }
+}
+
 async function idFrom(given: string, noun: string, command: string, list: () => Promise<string[]>): Promise<string> {
   if (uuid.test(given)) return given.toLowerCase()
   const ids = await list()

@@ -4,6 +4,7 @@ import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { config } from 'zod'
 import { onKeyChange, takeKeyFromAddress } from './api/key.ts'
+import { onPersonChange } from './api/login.ts'
 import { queryClient } from './api/queries.ts'
 import { startI18n } from './i18n/index.ts'
 import { router } from './routes.tsx'
@@ -13,10 +14,12 @@ import './ui/app.css'
 config({ jitless: true })
 
 takeKeyFromAddress(location, history)
-onKeyChange(() => {
-  queryClient.clear() // What one key saw is not for the next.
-  void router.invalidate()
-})
+// What one key or person saw is not for the next.
+for (const onChange of [onKeyChange, onPersonChange])
+  onChange(() => {
+    queryClient.clear()
+    void router.invalidate()
+  })
 
 // A page left open over an upgrade asks for parts of itself that are gone: the new page has them. At most once a minute, in case it has not.
 window.addEventListener('vite:preloadError', () => {

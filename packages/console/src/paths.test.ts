@@ -19,6 +19,10 @@ test('the map of the console', () => {
     paths.approvals(),
     paths.approvals({ state: 'pending' }),
     paths.system(),
+    paths.join(),
+    paths.device({ code: 'BCDF-GHJK' }),
+    paths.me(),
+    paths.people(),
   ]).toMatchInlineSnapshot(`
     [
       "/",
@@ -35,6 +39,10 @@ test('the map of the console', () => {
       "/approvals",
       "/approvals?state=pending",
       "/system",
+      "/join",
+      "/device?code=BCDF-GHJK",
+      "/me",
+      "/settings/people",
     ]
   `)
 })
@@ -47,6 +55,10 @@ test('every path matches the pattern of its name', () => {
     run: paths.run(runId),
     approvals: paths.approvals(),
     system: paths.system(),
+    join: paths.join(),
+    device: paths.device(),
+    me: paths.me(),
+    people: paths.people(),
   }
   for (const [name, pattern] of Object.entries(patterns)) {
     const expected = new RegExp(`^${pattern.replace(/\$\w+/g, '[^/]+')}$`)

@@ -6,6 +6,10 @@ export const paths = {
   run: (runId: string, about: { step?: string | undefined; show?: string | undefined } = {}) => withQuery(`/runs/${encodeURIComponent(runId)}`, about),
   approvals: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/approvals', filter),
   system: () => '/system',
+  join: () => '/join',
+  device: (about: { code?: string | undefined } = {}) => withQuery('/device', about),
+  me: () => '/me',
+  people: (about: { cursor?: string | undefined } = {}) => withQuery('/settings/people', about),
 } as const
 
 /** Addresses of the API that are no operations. */
@@ -19,6 +23,10 @@ export const patterns = {
   run: '/runs/$runId',
   approvals: '/approvals',
   system: '/system',
+  join: '/join',
+  device: '/device',
+  me: '/me',
+  people: '/settings/people',
 } as const satisfies Record<keyof typeof paths, string>
 
 function withQuery(path: string, fields: Record<string, string | undefined>): string {

@@ -1,6 +1,7 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
 import { runStates } from '@longhaul/protocol'
 import type { RunState } from '@longhaul/protocol'
+import { loadMe } from './api/client.ts'
 import { readKey } from './api/key.ts'
 import { agentsQuery, approvalsQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
 import { CrashPage, MissingPage } from './pages/ErrorPages.tsx'
@@ -22,12 +23,18 @@ const signIn = createRoute({
   component: SignInPage,
 })
 
+const join = createRoute({
+  getParentRoute: () => root,
+  path: patterns.join,
+  component: lazyRouteComponent(() => import('./pages/sign-in/JoinPage.tsx'), 'JoinPage'),
+})
+
 /** Everything behind the sign-in page. */
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
-  beforeLoad: ({ location }) => {
-    if (readKey() === null) throw redirect({ href: paths.signIn(location.href === '/' ? {} : { to: location.href }) })
+  beforeLoad: async ({ location }) => {
+    if (readKey() === null && !(await loadMe())) throw redirect({ href: paths.signIn(location.href === '/' ? {} : { to: location.href }) })
   },
   loader: () => void queryClient.prefetchQuery(systemQuery()),
   component: Shell,
@@ -72,8 +79,28 @@ const system = createRoute({
   component: lazyRouteComponent(() => import('./pages/system/SystemPage.tsx'), 'SystemPage'),
 })
 
+const device = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.device,
+  validateSearch: ({ code }) => ({ code: text(code) }),
+  component: lazyRouteComponent(() => import('./pages/people/DevicePage.tsx'), 'DevicePage'),
+})
+
+const me = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.me,
+  component: lazyRouteComponent(() => import('./pages/people/MePage.tsx'), 'MePage'),
+})
+
+const people = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.people,
+  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/people/PeoplePage.tsx'), 'PeoplePage'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, shell.addChildren([home, runs, run, approvals, system])]),
+  routeTree: root.addChildren([signIn, join, shell.addChildren([home, runs, run, approvals, system, device, me, people])]),
   parseSearch: readQuery,
   stringifySearch: (fields) => {
     const query = writeQuery(fields)

@@ -48,6 +48,7 @@ describe('signing in', () => {
   test('without a key every page leads to the sign-in page, and from there back to the page that was wanted', async () => {
     await using v = await visit(browser, server, '/system', { isSignedIn: false })
     await v.page.getByRole('heading', { name: 'Sign in' }).waitFor()
+    await v.page.getByRole('button', { name: 'API key' }).click()
     await v.page.getByLabel('API key', { exact: true }).fill(server.key)
     await v.page.getByRole('button', { name: 'Sign in' }).click()
     await v.page.getByRole('heading', { name: 'System', level: 1 }).waitFor()
@@ -55,6 +56,7 @@ describe('signing in', () => {
 
   test('a wrong key is refused and says so', async () => {
     await using v = await visit(browser, server, '/sign-in', { isSignedIn: false })
+    await v.page.getByRole('button', { name: 'API key' }).click()
     await v.page.getByLabel('API key', { exact: true }).fill('lh_wrong')
     await v.page.getByRole('button', { name: 'Sign in' }).click()
     await v.page.getByText('This server does not know that key').waitFor()
@@ -63,6 +65,7 @@ describe('signing in', () => {
 
   test('the sign-in page never sends anybody to another site', async () => {
     await using v = await visit(browser, server, '/sign-in?to=//example.com/', { isSignedIn: false })
+    await v.page.getByRole('button', { name: 'API key' }).click()
     await v.page.getByLabel('API key', { exact: true }).fill(server.key)
     await v.page.getByRole('button', { name: 'Sign in' }).click()
     await v.page.getByRole('heading', { name: 'Ask' }).waitFor()

@@ -81,8 +81,28 @@ export { ApiKey, createKey, deleteKey, keyOperations, listKeys, rotateKey, usual
 export { InputPath, LaneKey, Limit, Priority, RunLimits, deleteLimit, limitOperations, listLimits, setLimit } from './limits.ts'
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'
 export { operation, permissions } from './operation.ts'
-export type { HttpMethod, Operation, Permission } from './operation.ts'
+export type { Admission, HttpMethod, Operation, Permission } from './operation.ts'
 export { operations } from './operations.ts'
+export {
+  Login,
+  Me,
+  changePassword,
+  confirmEnrolment,
+  decideDevice,
+  deleteLogin,
+  endEnrolment,
+  getDevice,
+  getMe,
+  listLogins,
+  meOperations,
+  renewRecoveryCodes,
+  signOut,
+  startEnrolment,
+  stepUp,
+} from './me.ts'
+export { Person, deletePerson, invitePerson, linkPerson, listPeople, peopleOperations, personStates, signOutPerson, updatePerson } from './people.ts'
+export type { PersonWithLink } from './people.ts'
+export { SignedIn, lookAtLink, passwordLengthMin, pollDevice, signInOperations, signInWithFactor, signInWithPassword, startDevice, useLink } from './sign-in.ts'
 export { PageInput, pageOf } from './page.ts'
 export { Policy, deletePolicy, getPolicy, listPolicies, policyOperations, putPolicy, testPolicies } from './policies.ts'
 export { roleNames, roles } from './roles.ts'

@@ -13,6 +13,7 @@ export const permissions = [
   'agents:deploy',
   'files:read',
   'keys:manage',
+  'people:manage',
   'namespaces:read',
   'namespaces:manage',
   'tenants:manage',
@@ -28,6 +29,8 @@ export const permissions = [
   'routes:manage',
 ] as const
 export type Permission = (typeof permissions)[number]
+/** What it takes to be let in: a permission, being a person who is signed in (`oneself`), or nothing (`anybody`). */
+export type Admission = Permission | 'oneself' | 'anybody'
 
 /** One thing that callers can ask for, defined once. HTTP, OpenAPI, the clients and the permission tests derive from it. */
 export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> = {
@@ -36,9 +39,11 @@ export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   summary: string
   /** Path parameters in braces: `/v1/runs/{runId}`. They are fields of `input`. */
   http: readonly [HttpMethod, string]
-  permission: Permission
+  permission: Admission
   input: Input
   output: Output
+  /** A person needs a second factor given a short while ago. A method, so that any operation is an `Operation`. */
+  isSensitive?(input: z.output<Input>): boolean
   /** Largest body, where that is not what the server is set to. */
   bodyBytesMax?: number
 }

@@ -6,6 +6,9 @@ import { auditOperations } from './audit.ts'
 import { budgetOperations } from './budgets.ts'
 import { catalogueOperations } from './catalogue.ts'
 import { keyOperations } from './keys.ts'
+import { meOperations } from './me.ts'
+import { peopleOperations } from './people.ts'
+import { signInOperations } from './sign-in.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
@@ -41,6 +44,9 @@ export const operations: readonly Operation[] = [
   ...deploymentOperations,
   ...toolOperations,
   ...keyOperations,
+  ...peopleOperations,
+  ...signInOperations,
+  ...meOperations,
   ...tenantOperations,
   ...policyOperations,
   ...secretOperations,

@@ -22,6 +22,7 @@ export const putPolicy = operation({
   summary: 'Write a policy. Every change is a new version; the newest is in force at once on this server, and within a second on others.',
   http: ['POST', '/v1/policies/{name}'],
   permission: 'policies:manage',
+  isSensitive: () => true,
   input: z.strictObject({ name, text, description: z.string().max(500).default('') }),
   output: Policy,
 })
@@ -46,6 +47,7 @@ export const deletePolicy = operation({
   summary: 'Put a policy out of force. Its versions stay readable.',
   http: ['DELETE', '/v1/policies/{name}'],
   permission: 'policies:manage',
+  isSensitive: () => true,
   input: z.strictObject({ name }),
   output: Policy,
 })
@@ -58,7 +60,9 @@ export const testPolicies = operation({
     /** An operation’s id, or `tools.call`. */
     action: z.string().min(1).max(100),
     /** Who asks. Absent: the caller. */
-    principal: z.strictObject({ id: z.string().max(64), name: z.string().max(100), role: z.string().max(63).optional() }).optional(),
+    principal: z
+      .strictObject({ type: z.enum(['Key', 'Person']).default('Key'), id: z.string().max(64), name: z.string().max(100), role: z.string().max(63).optional() })
+      .optional(),
     /** The agent, tool, run or other thing that it is about. */
     resource: z.string().max(200).default(''),
     namespace: Name.default('default'),

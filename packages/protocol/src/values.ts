@@ -31,5 +31,5 @@ export const DataAccess = z.strictObject({
 export type DataAccess = z.infer<typeof DataAccess>
 
 /** Who asked for a run, as it was when they asked. */
-export const Asker = z.object({ id: z.string(), name: z.string(), access: DataAccess })
+export const Asker = z.object({ id: z.string(), name: z.string(), access: DataAccess, isPerson: z.boolean().optional() })
 export type Asker = z.infer<typeof Asker>

@@ -133,6 +133,15 @@ export const settings = {
     .describe('Other addresses of providers, as JSON: `{"azure": "https://<resource>.openai.azure.com/openai/v1"}`. For regions and proxies.'),
   LONGHAUL_MODEL_BODY_BYTES_MAX: integer(1_000, 256_000_000).default(32_000_000).describe('Largest body of a model call over HTTP. Images travel in it.'),
   LONGHAUL_BODY_BYTES_MAX: integer(1_000, 16_000_000).default(1_000_000).describe('Largest request body.'),
+  LONGHAUL_LOGIN_MS: integer(60_000, 31_536_000_000).default(2_592_000_000).describe('How long a person stays signed in at most, in a browser or a program.'),
+  LONGHAUL_LOGIN_IDLE_MS: integer(60_000, 31_536_000_000).default(43_200_000).describe('A browser is signed out when it was not used for so long.'),
+  LONGHAUL_STEP_UP_MS: integer(0, 86_400_000)
+    .default(300_000)
+    .describe('Sensitive operations need a second factor that was given within this time. 0 asks nobody for one.'),
+  LONGHAUL_STEP_UP_KEYS: z
+    .enum(['allow', 'refuse'])
+    .default('allow')
+    .describe('Whether API keys, which have no second factor, may do what is sensitive. `refuse` leaves it to people.'),
   LONGHAUL_SECRETS_FILE: folder
     .optional()
     .describe(

@@ -9,7 +9,19 @@ import { openEngine } from './engine/index.ts'
 import { gatewayOver, openAnswers, openFaces, openModels, openRoutes } from './gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
-import { defaultTenantId, firstKey, openAudit, openKeys, openMasterKeys, openPolicies, openSecrets, openSigner, openTenants } from './identity/index.ts'
+import {
+  defaultTenantId,
+  firstKey,
+  isLoginToken,
+  openAudit,
+  openIdentities,
+  openKeys,
+  openMasterKeys,
+  openPolicies,
+  openSecrets,
+  openSigner,
+  openTenants,
+} from './identity/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
 import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
@@ -73,6 +85,14 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const masterKeys = await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous: config.LONGHAUL_MASTER_KEY_PREVIOUS })
   const secrets = openSecrets({ db, masterKeys, log })
   await secrets.rewrapAll()
+  const identities = openIdentities({
+    ...{ db, masterKeys, log },
+    limits: { lifeMs: config.LONGHAUL_LOGIN_MS, idleMs: config.LONGHAUL_LOGIN_IDLE_MS, stepUpMs: config.LONGHAUL_STEP_UP_MS },
+  })
+  await identities.start()
+  onStop('people', identities.stop)
+  const authenticate = (secret: string) => (isLoginToken(secret) ? identities.logins.authenticate(secret, 'program') : keys.authenticate(secret))
+  const stepUp = { ms: config.LONGHAUL_STEP_UP_MS, keys: config.LONGHAUL_STEP_UP_KEYS }
   const audit = openAudit({ db, signer: await openSigner(dataDir), log })
   await audit.start()
   onStop('audit log', audit.stop)
@@ -174,7 +194,14 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('deployments', deployments.stop)
 
   const ofRuns = runServices({ db, engine, agents, tenants, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) })
-  const mcp = mcpEndpoint({ ...ofRuns, agents, assertAllowed: allowedBy({ policies, audit, log }), log, version, bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX })
+  const mcp = mcpEndpoint({
+    ...ofRuns,
+    agents,
+    assertAllowed: allowedBy({ policies, audit, stepUp, log }),
+    log,
+    version,
+    bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
+  })
   onStop('MCP', mcp.stop)
   const app = httpApi({
     implementations: implementAll({
@@ -186,6 +213,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       deployments,
       tools,
       keys,
+      identities,
       tenants,
       policies,
       secrets,
@@ -212,9 +240,11 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
         }),
       },
     }),
-    authenticate: keys.authenticate,
+    authenticate,
+    authenticateCookie: (secret) => identities.logins.authenticate(secret, 'browser'),
     policies,
     audit,
+    stepUp,
     requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
     findFile: files.find,
     async health() {
@@ -233,7 +263,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     models,
     ledger: money,
     answers,
-    authenticate: keys.authenticate,
+    authenticate,
     checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
     routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name),
     bodyBytesMax: config.LONGHAUL_MODEL_BODY_BYTES_MAX,

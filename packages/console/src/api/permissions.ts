@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { systemQuery } from './queries.ts'
 
 /** Whether the visitor's key may do this. A key that may not even read the system page is let try: the server has the last word anyway. */
-export function usePermission(permission: Permission): boolean {
-  const { data } = useQuery(systemQuery())
+export function usePermission(permission: Permission, isSignedIn = true): boolean {
+  const { data } = useQuery({ ...systemQuery(), enabled: isSignedIn })
   return data?.caller.permissions.includes(permission) ?? true
 }

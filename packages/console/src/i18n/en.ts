@@ -1,5 +1,8 @@
+import { people } from './en/people.ts'
+
 /** Every sentence of the console. `zh.ts` has the same shape, which the compiler checks. */
 export const en = {
+  people,
   app: { name: 'Longhaul', skip: 'Skip to content' },
   nav: {
     label: 'Main',
@@ -54,6 +57,7 @@ export const en = {
       invalid: 'Check what was entered; the message names what is wrong.',
       unauthenticated: 'Sign in again with a key of this server.',
       forbidden: 'Use a key that has the permission, or ask whoever manages keys.',
+      step_up_required: 'Give your second factor, then try again.',
       not_found: 'Check the address. It may be of another server, or this key may not see it.',
       conflict: 'It has changed meanwhile. Look at its present state and decide again.',
       too_large: 'Send less at once.',

@@ -1,7 +1,9 @@
+import { people } from './zh/people.ts'
 import type { Texts } from './index.ts'
 
 /** 控制台的全部中文文本。 */
 export const zh: Texts = {
+  people,
   app: { name: 'Longhaul', skip: '跳到正文' },
   nav: { label: '主导航', ask: '提问', runs: '运行', approvals: '审批', system: '系统', pending_other: '{{count}} 项等待决定' },
   settings: {
@@ -48,6 +50,7 @@ export const zh: Texts = {
       invalid: '请检查输入，上面的信息指出了错误之处。',
       unauthenticated: '请用本服务器的密钥重新登录。',
       forbidden: '请换用具备该权限的密钥，或联系密钥管理者。',
+      step_up_required: '请提供第二重验证，然后重试。',
       not_found: '请检查地址。它可能属于另一台服务器，或此密钥无权查看。',
       conflict: '状态已经改变，请查看最新状态后再决定。',
       too_large: '请减少一次发送的内容。',

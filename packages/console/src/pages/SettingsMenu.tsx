@@ -1,11 +1,15 @@
 import { useRouter } from '@tanstack/react-router'
 import { Languages, LogOut, Moon, Settings2, Sun } from 'lucide-react'
-import { storeKey } from '../api/key.ts'
+import { plainClient } from '../api/client.ts'
+import { readKey, storeKey } from '../api/key.ts'
+import { readMe, setMe } from '../api/login.ts'
+import { usePermission } from '../api/permissions.ts'
 import { languages, setLanguage, useTexts } from '../i18n/index.ts'
 import { paths } from '../paths.ts'
 import { Button, IconButton } from '../ui/Button.tsx'
 import { Segmented } from '../ui/Fields.tsx'
 import { useMedia } from '../ui/use-media.ts'
+import { AppLink } from './AppLink.tsx'
 import { themes, useTheme } from './appearance.ts'
 
 /** Language and theme at hand, and who is signed in. `keyName` is absent on the sign-in page. */
@@ -16,8 +20,12 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
   const systemIsDark = useMedia('(prefers-color-scheme: dark)')
   const isDark = theme === 'dark' || (theme === 'system' && systemIsDark)
   const names = { en: 'English', zh: '中文' }
-  const signOut = () => {
+  const me = readMe()
+  const mayManagePeople = usePermission('people:manage', keyName !== undefined)
+  const signOut = async () => {
+    if (readKey() === null) await plainClient.me.signout({})
     storeKey(null)
+    setMe(null)
     void router.navigate({ href: paths.signIn() })
   }
   return (
@@ -75,9 +83,23 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
           {keyName !== undefined && (
             <div className="space-y-2 border-t border-line pt-3">
               <p className="text-ink-2">
-                {t('settings.signedInAs')} <span className="font-medium break-all text-ink">{keyName}</span>
+                {me ? t('people.signedInAs') : t('settings.signedInAs')} <span className="font-medium break-all text-ink">{keyName}</span>
               </p>
-              <Button size="sm" onClick={signOut}>
+              {me && (
+                <p>
+                  <AppLink href={paths.me()} className="rounded-sm text-accent hover:underline">
+                    {t('people.myAccount')}
+                  </AppLink>
+                </p>
+              )}
+              {mayManagePeople && (
+                <p>
+                  <AppLink href={paths.people()} className="rounded-sm text-accent hover:underline">
+                    {t('people.title')}
+                  </AppLink>
+                </p>
+              )}
+              <Button size="sm" onClick={() => void signOut()}>
                 <LogOut size={14} aria-hidden />
                 {t('settings.signOut')}
               </Button>

@@ -5,12 +5,14 @@ import { WifiOff } from 'lucide-react'
 import { useEffect, useRef, useSyncExternalStore } from 'react'
 import { onConnectionChange, readConnection } from '../api/connection.ts'
 import { storeKey } from '../api/key.ts'
+import { setMe } from '../api/login.ts'
 import { approvalsQuery, systemQuery } from '../api/queries.ts'
 import { useTexts } from '../i18n/index.ts'
 import { paths } from '../paths.ts'
 import { cx } from '../ui/cx.ts'
 import { Hint } from '../ui/Hint.tsx'
 import { AppLink } from './AppLink.tsx'
+import { StepUpDialog } from './people/StepUpDialog.tsx'
 import { SettingsMenu } from './SettingsMenu.tsx'
 
 /** What surrounds every page: the way around, the settings, and word of a lost connection. */
@@ -28,6 +30,7 @@ export function Shell() {
       <main id="content" tabIndex={-1} className="mx-auto w-full max-w-[92rem] flex-1 px-4 pt-6 pb-16 outline-none lg:px-8">
         <Outlet />
       </main>
+      <StepUpDialog />
     </div>
   )
 }
@@ -127,6 +130,7 @@ function useSignOutWhenRejected(): void {
     if (!isRejected) return
     const to = router.state.location.href
     storeKey(null)
+    setMe(null)
     void router.navigate({ href: paths.signIn({ to: to === '/' ? undefined : to, rejected: 'yes' }) })
   }, [isRejected, router])
 }

@@ -5,8 +5,18 @@ import { join } from 'node:path'
 import type { Agent, Destination, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
-import { type Engine, type FoundVersion, type StepDecision, findRun, listApprovals, listJournal, listRuns, listStepEvents } from '../engine/index.ts'
-import type { Caller, Tenants } from '../identity/index.ts'
+import {
+  type Engine,
+  type FoundVersion,
+  type StepDecision,
+  findApproval,
+  findRun,
+  listApprovals,
+  listJournal,
+  listRuns,
+  listStepEvents,
+} from '../engine/index.ts'
+import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { controlServices } from './control.ts'
@@ -155,13 +165,10 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
         caller: Caller,
         { agent: name, startAt, namespace = caller.namespaces?.[0] ?? 'default', ...start }: z.output<typeof startRun.input>,
       ): Promise<Run> {
-        if (caller.namespaces && !caller.namespaces.includes(namespace))
-          throw new AppError('not_found', `No namespace ${namespace}. This key may use: ${caller.namespaces.join(', ')}.`)
-        if (caller.agents && !caller.agents.includes(name)) throw new AppError('not_found', `No agent ${name}. There are: ${caller.agents.join(', ')}.`)
         assertDestinations(start.destinations)
         const found = await agents.findVersion(caller.tenantId, name, start.session ?? start.idempotencyKey)
         if ('problem' in found) throw new AppError(found.code, found.problem)
-        const asker = { id: caller.keyId, name: caller.name, access: caller.access }
+        const asker = askerOf(caller)
         return tenants.startWithin(caller.tenantId, namespace, () =>
           engine.startRun({
             ...start,
@@ -214,6 +221,7 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
         audience: Audience,
         { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined } & Pick<Parameters<typeof listApprovals>[2], 'state' | 'runId'>,
       ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before })),
+      find: (audience: Audience, approvalId: string) => findApproval(db.forTenant(audience.tenantId), audience, approvalId),
       decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) =>
         engine.decide(caller, caller.name, approvalId, approved, comment),
     },

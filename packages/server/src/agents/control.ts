@@ -12,7 +12,7 @@ import {
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import { type Engine, findRun } from '../engine/index.ts'
-import type { Caller } from '../identity/index.ts'
+import { type Caller, askerOf } from '../identity/index.ts'
 import { AppError } from '../kernel/index.ts'
 import type { Agents } from './agents.ts'
 import { pageBy } from './page.ts'
@@ -30,7 +30,7 @@ export function controlServices({ db, engine, agents }: { db: Db; engine: Engine
     schedules: {
       async set(caller: Caller, setting: Input<typeof setSchedule>) {
         if (!(await agents.find(caller.tenantId, setting.agent))) throw new AppError('not_found', `No agent ${setting.agent}.`)
-        return engine.schedules.set(caller, { id: caller.keyId, name: caller.name, access: caller.access }, setting)
+        return engine.schedules.set(caller, askerOf(caller), setting)
       },
       list: (caller: Caller, { limit, cursor }: Input<typeof listSchedules>) =>
         pageBy(limit, cursor, (after, count) => engine.schedules.list(caller, { limit: count, after })),

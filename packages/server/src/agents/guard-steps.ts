@@ -68,7 +68,7 @@ async function refusalOf(
   const { regions, personalData } = asker.access
   const who = { id: asker.id, name: asker.name }
   const refusal = await policies.refusal(run.tenantId, {
-    principal: who,
+    principal: { type: asker.isPerson ? 'Person' : 'Key', ...who },
     action,
     resource,
     context: {

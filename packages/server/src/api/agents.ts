@@ -9,8 +9,8 @@ export type AgentService = {
 
 export const agentImplementations = (agents: AgentService): Implementation[] => [
   implement(listAgents, async ({ tenantId, agents: seen }) => ({ items: (await agents.list(tenantId)).filter(({ name }) => !seen || seen.includes(name)) })),
-  implement(getAgent, async ({ tenantId, agents: seen }, { name }) => {
-    const agent = seen && !seen.includes(name) ? undefined : await agents.find(tenantId, name)
+  implement(getAgent, async ({ tenantId }, { name }) => {
+    const agent = await agents.find(tenantId, name)
     if (!agent) throw new AppError('not_found', `No agent ${name}.`)
     return agent
   }),

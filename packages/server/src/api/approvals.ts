@@ -6,11 +6,19 @@ import { type Implementation, audited, implement } from './implement.ts'
 
 export type ApprovalService = {
   list(audience: Audience, input: z.output<(typeof listApprovals)['input']>): Promise<z.output<(typeof listApprovals)['output']>>
+  find(audience: Audience, approvalId: string): Promise<Approval | undefined>
   /** Throws `not_found`, and `conflict` when it has been decided, has expired or was withdrawn. */
   decide(caller: Caller, input: z.output<(typeof decideApproval)['input']>): Promise<Approval>
 }
 
 export const approvalImplementations = (approvals: ApprovalService): Implementation[] => [
   implement(listApprovals, (caller, input) => approvals.list(caller, input)),
-  audited(implement(decideApproval, (caller, input) => approvals.decide(caller, input))),
+  {
+    ...audited(implement(decideApproval, (caller, input) => approvals.decide(caller, input))),
+    /** What would be approved, so that a policy can ask for a second factor above an amount. */
+    async about(caller, input) {
+      const found = await approvals.find(caller, (input as { approvalId: string }).approvalId) // As the operation parsed it.
+      return found ? { approval: { agent: found.agent, title: found.title, detail: found.detail } } : {}
+    },
+  },
 ]

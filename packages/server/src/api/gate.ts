@@ -1,32 +1,72 @@
 /** What stands between a caller and an operation besides the permission: policies, the rate, and the log of who was let in and who was not. */
 import type { Operation } from '@longhaul/protocol'
-import { type Audit, type Caller, type Policies, whoIs } from '../identity/index.ts'
+import { type Audit, type Caller, type Policies, type PolicyRequest, whoIs } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
 import type { Implementation } from './implement.ts'
+import { assertReach } from './reach.ts'
 import type { RateLimit } from './rate-limit.ts'
 
-export type GateOptions = { policies: Pick<Policies, 'whyNot'>; audit: Pick<Audit, 'note'>; log: Log }
+export type GateOptions = { policies: Pick<Policies, 'whyNot'>; audit: Pick<Audit, 'note'>; stepUp: StepUp; log: Log }
+/** For how long a second factor counts as just given, 0 when nobody is asked for one; and what keys, who have none, may do of what is sensitive. */
+export type StepUp = { ms: number; keys: 'allow' | 'refuse' }
 export type Asked = { operation: Operation; caller: Caller; input: Record<string, unknown>; requestId: string }
 
-/** Throws `forbidden` when a policy says so. */
-export async function assertPolicies({ policies }: GateOptions, { operation, caller, input }: Asked): Promise<void> {
+/** Throws `forbidden` when a policy says so, and `step_up_required` when it would not after a second factor. `about`: what else a policy may want to know. */
+export async function assertPolicies(
+  { policies, stepUp }: GateOptions,
+  { operation, caller, input }: Asked,
+  about: Record<string, unknown> = {},
+): Promise<void> {
   // Who may write policies may always take one back. Otherwise one that forbids everything would be for ever.
   if (operation.permission === 'policies:manage') return
-  const { keyId, name, role, namespaces } = caller
-  const why = await policies.whyNot(caller.tenantId, {
-    principal: { id: keyId, name, role },
-    action: operation.id,
-    resource: { type: resourceType(operation.id), id: targetOf(operation, input) ?? '' },
-    context: { namespace: input['namespace'] ?? namespaces?.[0] ?? 'default', input: withoutSecrets(operation, input) },
-  })
-  if (why) throw new AppError('forbidden', why)
+  const whyNot = (isSteppedUp: boolean) =>
+    policies.whyNot(caller.tenantId, {
+      principal: principalOf(caller),
+      action: operation.id,
+      resource: { type: resourceType(operation.id), id: targetOf(operation, input) ?? '' },
+      context: { ...about, namespace: input['namespace'] ?? caller.namespaces?.[0] ?? 'default', isSteppedUp, input: withoutSecrets(operation, input) },
+    })
+  const isSteppedUp = hasSteppedUp(caller, stepUp)
+  const why = await whyNot(isSteppedUp)
+  if (!why) return
+  if (!isSteppedUp && caller.login && !(await whyNot(true))) throw stepUpNeeded(stepUp)
+  throw new AppError('forbidden', why)
 }
+
+/** Throws when the operation is sensitive and no second factor was given lately. */
+export function assertSteppedUp({ stepUp }: GateOptions, { operation, caller, input }: Asked): void {
+  if (!operation.isSensitive?.(input) || hasSteppedUp(caller, stepUp)) return
+  if (caller.login) throw stepUpNeeded(stepUp)
+  throw new AppError(
+    'forbidden',
+    `${operation.id} is for people with a second factor here, not for keys (LONGHAUL_STEP_UP_KEYS). Sign in, in the console or with: longhaul login`,
+  )
+}
+
+const hasSteppedUp = ({ login }: Caller, { ms, keys }: StepUp): boolean => ms === 0 || (login ? login.steppedUpUntil !== undefined : keys === 'allow')
+
+const stepUpNeeded = ({ ms }: StepUp): AppError =>
+  new AppError(
+    'step_up_required',
+    `This needs a second factor within the last ${Math.max(1, Math.round(ms / 60_000))} minutes. Give one in the console or with: longhaul me step-up. Whoever has none yet turns one on first, under their name in the console or with: longhaul me enroll`,
+  )
+
+export const principalOf = ({ keyId, name, roles, login }: Caller): PolicyRequest['principal'] => ({
+  type: login ? 'Person' : 'Key',
+  id: keyId,
+  name,
+  roles,
+})
 
 /** The same for what comes another way than by an operation's address. */
 export const allowedBy =
   (options: GateOptions) =>
-  (caller: Caller, operation: Operation, input: Record<string, unknown>): Promise<void> =>
-    assertPolicies(options, { operation, caller, input, requestId: '' })
+  async (caller: Caller, operation: Operation, input: Record<string, unknown>): Promise<void> => {
+    assertReach(caller, operation, input)
+    const asked = { operation, caller, input, requestId: '' }
+    assertSteppedUp(options, asked)
+    await assertPolicies(options, asked)
+  }
 
 /** `runs.cancel` is about a Run, `tools.call` about a Tool, `exec.call` about a Step. What starts a run is about its agent. */
 export const resourceType = (action: string): string => {
@@ -44,8 +84,9 @@ function targetOf({ id, http: [, path] }: Operation, input: Record<string, unkno
   return typeof target === 'string' ? target : undefined
 }
 
-/** A policy has no business with a secret's value, and its errors could repeat it. */
-const withoutSecrets = ({ id }: Operation, input: Record<string, unknown>): Record<string, unknown> => {
+/** A policy has no business with a secret's value, a password or a code, and its errors could repeat it. */
+const withoutSecrets = ({ id, permission }: Operation, input: Record<string, unknown>): Record<string, unknown> => {
+  if (permission === 'oneself') return {}
   if (id !== 'secrets.set') return input
   const { value: _, ...rest } = input
   return rest
@@ -55,7 +96,7 @@ const withoutSecrets = ({ id }: Operation, input: Record<string, unknown>): Reco
 export async function noteOutcome({ audit, log }: GateOptions, { isAudited }: Implementation, asked: Asked, error?: unknown): Promise<void> {
   const { operation, caller, input, requestId } = asked
   const code = error === undefined ? undefined : error instanceof AppError ? error.code : 'internal'
-  const isRefusal = code === 'forbidden' || code === 'over_limit'
+  const isRefusal = code === 'forbidden' || code === 'step_up_required' || code === 'over_limit'
   const isEffect = operation.http[0] !== 'GET' && !isAudited && (code === undefined || code === 'internal')
   if (!isRefusal && !isEffect) return
   const outcome = isRefusal ? 'refused' : code === undefined ? 'done' : 'failed'
@@ -71,7 +112,7 @@ export async function assertRate({ audit, log }: GateOptions, rate: RateLimit, c
   if (isAllowed) return headers
   const error = new AppError(
     'over_limit',
-    `The key ${caller.name} makes more than ${rate.perMinute} requests a minute. Try again in ${retryAfterS} s.`,
+    `${caller.name} makes more than ${rate.perMinute} requests a minute. Try again in ${retryAfterS} s.`,
     undefined,
     retryAfterS,
   )

@@ -1,6 +1,7 @@
-import { ErrorBody, operations } from '@longhaul/protocol'
+import { createHmac } from 'node:crypto'
+import { ErrorBody, operations, permissions } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
-import { approvalId, authenticate, keyId, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
+import { approvalId, authenticate, cookie, keyId, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
 import { processId } from '../../test/support/fake-sandboxes.ts'
 import { AppError, createLog } from '../kernel/index.ts'
 import { assertComplete } from './implement.ts'
@@ -58,6 +59,30 @@ const good: Record<string, [string, string, unknown?]> = {
   'keys.list': ['GET', '/v1/keys'],
   'keys.rotate': ['POST', `/v1/keys/${keyId}/rotate`, { overlapMs: 1_000 }],
   'keys.delete': ['DELETE', `/v1/keys/${keyId}`],
+  'people.invite': ['POST', '/v1/people', { email: 'Ada@Example.com', roles: ['developer'] }],
+  'people.list': ['GET', '/v1/people?limit=2'],
+  'people.update': ['POST', `/v1/people/${keyId}`, { isDisabled: true }],
+  'people.link': ['POST', `/v1/people/${keyId}/link`, {}],
+  'people.signout': ['POST', `/v1/people/${keyId}/sign-out`],
+  'people.delete': ['DELETE', `/v1/people/${keyId}`],
+  'signin.password': ['POST', '/v1/sign-in/password', { email: 'ada@example.com', password: 'correct horse battery' }],
+  'signin.factor': ['POST', '/v1/sign-in/factor', { ticket: 't', code: '123456' }],
+  'signin.link': ['POST', '/v1/sign-in/link', { token: 't' }],
+  'signin.join': ['POST', '/v1/sign-in/join', { token: 't', password: 'correct horse battery' }],
+  'devices.start': ['POST', '/v1/sign-in/device', { name: 'longhaul on a laptop' }],
+  'devices.poll': ['POST', '/v1/sign-in/device/poll', { deviceCode: 'd' }],
+  'devices.get': ['GET', '/v1/me/devices/BCDF-GHJK'],
+  'devices.decide': ['POST', '/v1/me/devices/BCDF-GHJK', { approved: true }],
+  'me.get': ['GET', '/v1/me'],
+  'me.signout': ['POST', '/v1/me/sign-out'],
+  'me.password': ['POST', '/v1/me/password', { current: 'x', next: 'correct horse battery' }],
+  'me.stepup': ['POST', '/v1/me/step-up', { code: '123456' }],
+  'me.enroll': ['POST', '/v1/me/second-factor', { password: 'x' }],
+  'me.confirm': ['POST', '/v1/me/second-factor/confirm', { code: '123456' }],
+  'me.recovery': ['POST', '/v1/me/second-factor/recovery-codes'],
+  'me.unenroll': ['DELETE', '/v1/me/second-factor'],
+  'logins.list': ['GET', '/v1/me/logins'],
+  'logins.delete': ['DELETE', `/v1/me/logins/${keyId}`],
   'tenants.create': ['POST', '/v1/tenants', { id: 'globex', quotas: { runsInFlightMax: 3 } }],
   'tenants.list': ['GET', '/v1/tenants?limit=2'],
   'tenants.get': ['GET', '/v1/tenants/globex'],
@@ -118,7 +143,9 @@ const good: Record<string, [string, string, unknown?]> = {
   'models.unset': ['POST', '/v1/catalogue/models/unset', { model: 'openai/gpt-5' }],
 }
 
-test.each(operations.map((operation) => [operation.id, operation] as const))(
+const by = (...admissions: string[]) => operations.filter(({ permission }) => admissions.includes(permission))
+
+test.each(by(...permissions).map((operation) => [operation.id, operation] as const))(
   '%s works, needs its permission, and shows no field that is not in the contract',
   async (id, operation) => {
     const { ask } = makeApi()
@@ -143,13 +170,128 @@ test.each(operations.map((operation) => [operation.id, operation] as const))(
   },
 )
 
+test.each(by('oneself', 'anybody').map((operation) => [operation.id, operation] as const))(
+  '%s works for whom it is, and shows no field that is not in the contract',
+  async (id, { permission, output }) => {
+    const { ask, app, calls } = makeApi()
+    const [method, path, body] = good[id] ?? ['', '']
+    const init = { method, ...(body !== undefined && { body: JSON.stringify(body) }) }
+    const isOpen = permission === 'anybody'
+    const response = isOpen ? await app.request(path, init) : await ask(method, path, body)
+    expect(response.status).toBe(200)
+    const text = await response.text()
+    expect(text).not.toContain(leak)
+    expect(output.parse(JSON.parse(text))).toEqual(JSON.parse(text))
+    calls.length = 0
+    if (isOpen) {
+      // Another site's page could sign its visitor in as somebody else, whose secrets the visitor would then fill in.
+      for (const headers of [{ origin: 'https://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' }])
+        expect((await app.request(path, { ...init, headers })).status).toBe(403)
+      expect((await app.request(path, { ...init, headers: { origin: 'http://localhost', 'sec-fetch-site': 'same-origin' } })).status).toBe(200)
+      expect(calls).toHaveLength(1)
+    } else {
+      expect((await app.request(path, init)).status).toBe(401)
+      const ofKey = await ask(method, path, body, { authorization: 'Bearer lh_runs:read' })
+      expect([ofKey.status, ErrorBody.parse(await ofKey.json()).error]).toMatchObject([
+        403,
+        { code: 'forbidden', message: expect.stringContaining('signed in') },
+      ])
+      expect(calls).toEqual([])
+    }
+  },
+)
+
+test('what is sensitive asks a person for a second factor, and keys only where they are told to', async () => {
+  const { ask, notes } = makeApi({ authenticate: async () => ({ ...(await authenticate('lh_all'))!, login: { id: keyId, kind: 'program' } }) })
+  const strict = makeApi({ stepUp: { ms: 300_000, keys: 'refuse' } })
+  const off = makeApi({ stepUp: { ms: 0, keys: 'refuse' } })
+  const sensitive = []
+  for (const { id, permission } of operations) {
+    const [method, path, body] = good[id] ?? ['', '']
+    const response = await ask(method, path, body)
+    const { status } = response
+    const code = ((await response.json()) as { error?: { code: string } }).error?.code
+    if (code !== 'step_up_required') continue
+    expect(status).toBe(403)
+    sensitive.push(id)
+    if (permission === 'oneself') continue
+    const key = { authorization: `Bearer lh_${permission}` }
+    expect((await strict.ask(method, path, body, key)).status).toBe(403)
+    expect((await strict.ask(method, path, body)).status).toBe(200) // A person who did give one.
+    expect((await off.ask(method, path, body, key)).status).toBe(200)
+  }
+  expect(sensitive.sort()).toEqual([
+    'audit.export',
+    'budgets.delete',
+    'budgets.set',
+    'deployments.create',
+    'keys.create',
+    'keys.rotate',
+    'me.recovery',
+    'me.unenroll',
+    'people.delete',
+    'people.invite',
+    'people.link',
+    'people.update',
+    'policies.delete',
+    'policies.put',
+    'runs.export',
+  ])
+  expect(notes.filter(([, { outcome }]) => outcome === 'refused')).toHaveLength(sensitive.length)
+})
+
+test('whoever is limited to an agent is refused all others, whatever the operation', async () => {
+  const limitedTo = (agent: string) => makeApi({ authenticate: async () => ({ ...(await authenticate('lh_all'))!, agents: [agent] }) })
+  const other = limitedTo('other')
+  const own = limitedTo('analyst')
+  const held: string[] = []
+  for (const { id } of by(...permissions)) {
+    const [method, path, body] = good[id] ?? ['', '']
+    // Requests here that are about an agent are about the analyst, as the stop, the schedule and the limit are that the services know.
+    if (id === 'policies.test' || (!JSON.stringify(good[id]).includes('analyst') && !/^(schedules\.(?!list)|stops\.lift|limits\.delete)/.test(id))) continue
+    other.calls.length = 0
+    expect([id, (await other.ask(method, path, body)).status]).toEqual([id, 404])
+    expect(other.calls.filter(([name]) => name === id && !['schedules.get', 'stops.list', 'limits.list'].includes(id))).toEqual([])
+    expect([id, (await own.ask(method, path, body)).status]).toEqual([id, 200])
+    held.push(id)
+  }
+  expect(held.length).toBeGreaterThan(20)
+  for (const path of ['/v1/limits', '/v1/stops', '/v1/schedules']) {
+    expect(await (await other.ask('GET', path)).json()).toMatchObject({ items: [] })
+    expect(((await (await own.ask('GET', path)).json()) as { items: unknown[] }).items).toHaveLength(1)
+  }
+})
+
+test('a cookie changes nothing without the token that only our pages know, and nothing from pages of others', async () => {
+  const { app, calls } = makeApi()
+  const start = (headers: Record<string, string>) =>
+    app.request('/v1/runs', { method: 'POST', body: JSON.stringify({ agent: 'analyst' }), headers: { cookie: `a=b; __Host-longhaul=${cookie}`, ...headers } })
+  const token = createHmac('sha256', cookie).update('longhaul csrf').digest('base64url')
+  for (const headers of [
+    {},
+    { 'x-csrf-token': 'x' },
+    { 'x-csrf-token': token.replace(/./, '~') },
+    { 'x-csrf-token': token, origin: 'https://evil.example' },
+    { 'x-csrf-token': token, origin: 'null' },
+    { 'x-csrf-token': token, 'sec-fetch-site': 'same-site' },
+  ])
+    expect((await start(headers)).status).toBe(403)
+  expect(calls).toEqual([])
+  expect((await start({ 'x-csrf-token': token, origin: 'http://localhost', 'sec-fetch-site': 'same-origin' })).status).toBe(200)
+  expect((await start({ 'x-csrf-token': token, authorization: 'Bearer lh_unknown' })).status).toBe(401) // The cookie does not stand in for a bad key.
+  expect((await app.request('/v1/runs', { headers: { cookie: `__Host-longhaul=${cookie}` } })).status).toBe(200)
+  expect((await app.request('/v1/runs', { headers: { cookie: `__Host-longhaul=${'x'.repeat(43)}` } })).status).toBe(401)
+})
+
 test('nothing is done for a caller who may not, however the request looks', async () => {
   const { ask, calls } = makeApi()
-  for (const [method, path] of Object.values(good))
+  for (const { id } of by(...permissions)) {
+    const [method, path] = good[id] ?? ['', '']
     for (const body of [undefined, 'not json', 'x'.repeat(5_000)]) {
       if (method !== 'POST' && body) continue
       expect((await ask(method, path, body, { authorization: 'Bearer lh_files:read' })).status).toBe(403)
     }
+  }
   expect(calls).toEqual([])
 })
 

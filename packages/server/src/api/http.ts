@@ -2,22 +2,26 @@
 import { type Operation, errorCodes, operations } from '@longhaul/protocol'
 import { type Context, Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import type { Caller } from '../identity/index.ts'
+import { type Caller, isCsrfToken } from '../identity/index.ts'
 import { AppError, type Log, monotonicMs, newId, toAppError } from '../kernel/index.ts'
 import { consoleFiles } from './console.ts'
 import { type FindFile, sendFile } from './files.ts'
-import { type GateOptions, assertPolicies, assertRate, noteOutcome } from './gate.ts'
+import { addressOf, assertOwnPage, openExchange, readCookie } from './exchange.ts'
+import { type GateOptions, assertPolicies, assertRate, assertSteppedUp, noteOutcome } from './gate.ts'
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
+import { assertReach } from './reach.ts'
 import { type RateLimit, openRateLimit } from './rate-limit.ts'
 import { type TreeService, readTree, writeTree } from './trees.ts'
 import type { McpEndpoint } from './mcp.ts'
 
 export type ApiOptions = Omit<GateOptions, 'log'> & {
   implementations: readonly Implementation[]
-  /** Whose secret this is; undefined when it is nobody's. */
+  /** Whose key or token this is; undefined when it is nobody's. */
   authenticate(secret: string): Promise<Caller | undefined>
+  /** Whose cookie. */
+  authenticateCookie(secret: string): Promise<Caller | undefined>
   findFile: FindFile
   trees: TreeService
   mcp: Pick<McpEndpoint, 'handle'>
@@ -34,7 +38,10 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   log: Log
 }
 /** What all requests share. */
-type Shared = ApiOptions & { rate: RateLimit }
+type Shared = ApiOptions & { rate: RateLimit; rateOfUnknown: RateLimit }
+
+/** Requests from one address that come without a key or a login: signing in, and nothing else. */
+const unknownPerMinute = 300
 
 /** Facts of a request that its one line in the log tells. */
 type Variables = { requestId: string; facts: Record<string, unknown> }
@@ -42,7 +49,7 @@ type Api = Hono<{ Variables: Variables }>
 type Ctx = Context<{ Variables: Variables }>
 
 export function httpApi(given: ApiOptions): Api {
-  const options: Shared = { ...given, rate: openRateLimit(given.requestsPerMinute) }
+  const options: Shared = { ...given, rate: openRateLimit(given.requestsPerMinute), rateOfUnknown: openRateLimit(unknownPerMinute) }
   assertComplete(operations, options.implementations)
   const app: Api = new Hono()
   app.use(oneLinePerRequest(options))
@@ -89,6 +96,7 @@ export function httpApi(given: ApiOptions): Api {
 async function answer(c: Ctx, implementation: Implementation, options: Shared): Promise<Response> {
   const { operation } = implementation
   c.var.facts['operation'] = operation.id
+  if (operation.permission === 'anybody') return answerAnybody(c, implementation, options)
   const { requestId } = c.var
   const caller = await admit(c, options)
   let input: Record<string, unknown> = c.req.param()
@@ -97,8 +105,10 @@ async function answer(c: Ctx, implementation: Implementation, options: Shared): 
     assertPermitted(caller, operation.permission)
     // Every operation's input is an object.
     input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax)) as Record<string, unknown>
-    await assertPolicies(options, asked())
-    const response = await carryOut(c, implementation, caller, input)
+    assertReach(caller, operation, input)
+    assertSteppedUp(options, asked())
+    await assertPolicies(options, asked(), await implementation.about?.(caller, input))
+    const response = await carryOut(c, implementation, caller, input, options)
     await noteOutcome(options, implementation, asked())
     return response
   } catch (error) {
@@ -107,25 +117,60 @@ async function answer(c: Ctx, implementation: Implementation, options: Shared): 
   }
 }
 
-async function carryOut(c: Ctx, { operation, handle, stream }: Implementation, caller: Caller, input: unknown): Promise<Response> {
-  if (stream && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) return stream(caller, input, c.req.raw)
-  const output = operation.output.safeParse(await handle(caller, input))
+/** Who asks is not known yet. Pages of others may not sign their visitors in as somebody else. */
+async function answerAnybody(c: Ctx, implementation: Implementation, options: Shared): Promise<Response> {
+  const { operation } = implementation
+  assertOwnPage(c, options.publicUrl)
+  const { isAllowed, retryAfterS } = options.rateOfUnknown.take(addressOf(c, options.publicUrl))
+  if (!isAllowed) throw new AppError('over_limit', `Too many requests from here. Try again in ${retryAfterS} s.`, undefined, retryAfterS)
+  const input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), options.bodyBytesMax))
+  return carryOut(c, implementation, undefined, input, options)
+}
+
+async function carryOut(
+  c: Ctx,
+  { operation, handle, stream }: Implementation,
+  caller: Caller | undefined,
+  input: unknown,
+  { publicUrl }: Shared,
+): Promise<Response> {
+  if (stream && caller && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) return stream(caller, input, c.req.raw)
+  const output = operation.output.safeParse(await handle(caller, input, openExchange(c, publicUrl)))
   if (!output.success) throw new AppError('internal', 'Internal error.', output.error) // Ours, not the caller's: the contract is broken.
   return c.json(output.data as object)
 }
 
 function assertPermitted(caller: Caller, permission: Operation['permission']): void {
-  if (!caller.permissions.includes(permission)) throw new AppError('forbidden', `This needs the permission ${permission}, which the key ${caller.name} lacks.`)
+  if (permission === 'anybody' || permission === 'oneself') return // What is for oneself asks for a login by itself.
+  if (!caller.permissions.includes(permission)) throw new AppError('forbidden', `This needs the permission ${permission}, which ${caller.name} lacks.`)
 }
 
 /** Who is calling, once it is known that they may call now. */
 async function admit(c: Ctx, options: Shared): Promise<Caller> {
-  const [, secret] = /^Bearer +(\S+) *$/i.exec(c.req.header('authorization') ?? '') ?? []
-  if (secret === undefined) throw new AppError('unauthenticated', 'A key is needed: Authorization: Bearer lh_…')
-  const caller = await options.authenticate(secret)
-  if (!caller) throw new AppError('unauthenticated', 'This key is unknown, has expired or was revoked.')
+  const caller = await identify(c, options)
   Object.assign(c.var.facts, { tenantId: caller.tenantId, keyId: caller.keyId })
   for (const [name, value] of Object.entries(await assertRate(options, options.rate, caller, c.var.requestId))) c.header(name, value)
+  return caller
+}
+
+/** By the key or token if there is one, else by the cookie, with which only pages of ours may change anything. */
+async function identify(c: Ctx, options: Shared): Promise<Caller> {
+  const authorization = c.req.header('authorization')
+  const cookie = authorization === undefined ? readCookie(c, 'login') : undefined
+  if (cookie !== undefined) {
+    const caller = await options.authenticateCookie(cookie)
+    if (!caller) throw new AppError('unauthenticated', 'You were signed out. Sign in again.')
+    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
+      assertOwnPage(c, options.publicUrl)
+      if (!isCsrfToken(cookie, c.req.header('x-csrf-token')))
+        throw new AppError('forbidden', 'The header x-csrf-token is missing or wrong. Load the page again.')
+    }
+    return caller
+  }
+  const [, secret] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? []
+  if (secret === undefined) throw new AppError('unauthenticated', 'A key or a login is needed: Authorization: Bearer lh_…')
+  const caller = await options.authenticate(secret)
+  if (!caller) throw new AppError('unauthenticated', 'This key or login is unknown, has expired or was revoked.')
   return caller
 }
 

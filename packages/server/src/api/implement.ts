@@ -1,20 +1,25 @@
 import type { Operation } from '@longhaul/protocol'
 import type { z } from 'zod'
-import type { Caller } from '../identity/index.ts'
+import type { Caller, PersonCaller } from '../identity/index.ts'
+import { AppError } from '../kernel/index.ts'
+import type { Exchange } from './exchange.ts'
 
 /** What an operation does. Its input has been parsed; its output will be, which drops every field that the contract does not name. */
 export type Implementation = {
   operation: Operation
-  handle(caller: Caller, input: unknown): Promise<unknown>
+  /** `caller` is nobody where the operation is for anybody. */
+  handle(caller: Caller | undefined, input: unknown, exchange: Exchange): Promise<unknown>
   /** The same as a stream of server-sent events, for whoever accepts that instead. */
   stream?: (caller: Caller, input: unknown, request: Request) => Promise<Response>
+  /** What else policies may want to know of what is asked. */
+  about?(caller: Caller, input: unknown): Promise<Record<string, unknown>>
   /** It notes what it did for the audit log in the transaction in which it did it. Otherwise the pipeline does so afterwards. */
   isAudited?: boolean
 }
 
 export const audited = (implementation: Implementation): Implementation => ({ ...implementation, isAudited: true })
 
-type Behaviour<Input, Output> = (caller: Caller, input: Input) => Promise<Output>
+type Behaviour<Input, Output, Who = Caller> = (caller: Who, input: Input, exchange: Exchange) => Promise<Output>
 type Streaming<Input> = (caller: Caller, input: Input, request: Request) => Promise<Response>
 
 export function implement<Input extends z.ZodType, Output extends z.ZodType>(
@@ -23,7 +28,28 @@ export function implement<Input extends z.ZodType, Output extends z.ZodType>(
   stream?: Streaming<z.output<Input>>,
 ): Implementation {
   // The pipeline calls both with what `operation.input` parsed and nothing else, so the input is of that type.
-  return { operation, handle: handle as Behaviour<unknown, unknown>, ...(stream && { stream: stream as Streaming<unknown> }) }
+  // Nobody is handed over only where the operation is for anybody.
+  return { operation, handle: handle as Implementation['handle'], ...(stream && { stream: stream as Streaming<unknown> }) }
+}
+
+/** For whoever is signed in, about themselves. */
+export function implementOwn<Input extends z.ZodType, Output extends z.ZodType>(
+  operation: Operation<Input, Output>,
+  handle: Behaviour<z.output<Input>, z.input<Output>, PersonCaller>,
+): Implementation {
+  return implement(operation, async (caller, input, exchange) => {
+    const { login } = caller
+    if (!login) throw new AppError('forbidden', 'This is for people who are signed in. A key has no password, no second factor and no logins.')
+    return handle({ ...caller, login }, input, exchange)
+  })
+}
+
+/** For anybody: nobody is known yet. It notes for the audit log what it does. */
+export function implementOpen<Input extends z.ZodType, Output extends z.ZodType>(
+  operation: Operation<Input, Output>,
+  handle: (input: z.output<Input>, exchange: Exchange) => Promise<z.input<Output>>,
+): Implementation {
+  return audited(implement(operation, (_, input, exchange) => handle(input, exchange)))
 }
 
 /** Throws, at start, when an operation has no implementation or two. */

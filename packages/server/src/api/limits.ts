@@ -2,6 +2,7 @@ import { deleteLimit, listLimits, setLimit } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Caller } from '../identity/index.ts'
 import { type Implementation, implement } from './implement.ts'
+import { findInPages, isReached, reached } from './reach.ts'
 
 type Limit = z.output<(typeof setLimit)['output']>
 
@@ -14,6 +15,13 @@ export type LimitService = {
 
 export const limitImplementations = (limits: LimitService): Implementation[] => [
   implement(setLimit, (caller, input) => limits.set(caller, input)),
-  implement(listLimits, ({ tenantId }, input) => limits.list(tenantId, input)),
-  implement(deleteLimit, ({ tenantId }, { limitId }) => limits.delete(tenantId, limitId)),
+  implement(listLimits, async (caller, input) => {
+    const page = await limits.list(caller.tenantId, input)
+    return { ...page, items: page.items.filter((limit) => isReached(caller, limit)) }
+  }),
+  implement(deleteLimit, async (caller, { limitId }) => {
+    const { tenantId, agents, namespaces } = caller
+    if (agents || namespaces) reached(caller, await findInPages(limitId, (cursor) => limits.list(tenantId, { limit: 200, cursor })), `limit ${limitId}`)
+    return limits.delete(tenantId, limitId)
+  }),
 ]

@@ -1,7 +1,7 @@
 /** All operations over the services that do them. */
 import type { Answers, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
-import type { Audit, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
+import type { Audit, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import type { SandboxService } from '../sandbox/index.ts'
@@ -14,6 +14,7 @@ import type { Implementation } from './implement.ts'
 import { outcomeImplementations } from './outcomes.ts'
 import { keyImplementations } from './keys.ts'
 import { type LimitService, limitImplementations } from './limits.ts'
+import { meImplementations, peopleImplementations, signInImplementations } from './people.ts'
 import { policyImplementations } from './policies.ts'
 import { moneyImplementations } from './money.ts'
 import { queueImplementations } from './queues.ts'
@@ -43,6 +44,7 @@ export type Services = {
   deployments: DeploymentService
   tools: ToolService
   keys: Keys
+  identities: Identities
   tenants: Tenants
   policies: Policies
   secrets: Secrets
@@ -61,7 +63,7 @@ export type Services = {
 export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
   ...limitImplementations(services.limits),
-  ...stopImplementations(services.stops),
+  ...stopImplementations(services.stops, services.runs),
   ...scheduleImplementations(services.schedules),
   ...outcomeImplementations(services.attention),
   ...queueImplementations(services.queues),
@@ -71,6 +73,9 @@ export const implementAll = (services: Services): Implementation[] => [
   ...deploymentImplementations(services.agents, services.deployments),
   ...toolImplementations(services.tools),
   ...keyImplementations(services.keys),
+  ...peopleImplementations(services.identities),
+  ...signInImplementations(services.identities),
+  ...meImplementations(services.identities),
   ...tenantImplementations(services.tenants),
   ...policyImplementations(services.policies),
   ...secretImplementations(services.secrets),

@@ -1,4 +1,4 @@
-export { listApprovals } from './approval-store.ts'
+export { findApproval, listApprovals } from './approval-store.ts'
 export { openEngine } from './engine.ts'
 export type { Engine, EngineOptions } from './engine.ts'
 export type { StepDecision } from './messages.ts'

@@ -11,7 +11,8 @@ import {
 
 /** What is asked: may `principal` do `action` to `resource`, in these circumstances? */
 export type PolicyRequest = {
-  principal: { id: string; name: string; role?: string | undefined }
+  /** A key, or a person who is signed in. `role` is the one role of whoever has one alone. */
+  principal: { type?: 'Key' | 'Person'; id: string; name: string; roles?: readonly string[] | undefined }
   action: string
   /** `type` is a word such as `Agent`, `Run`, `Tool`. */
   resource: { type: string; id: string }
@@ -85,12 +86,13 @@ function statementsOf({ name, text }: PolicyText): Record<string, string> {
 }
 
 function toCedar({ principal, action, resource, context }: PolicyRequest) {
-  const who = { type: 'Key', id: principal.id }
+  const who = { type: principal.type ?? 'Key', id: principal.id }
+  const { name, roles = [] } = principal
   const entities: EntityJson[] = [
     {
       uid: who,
-      attrs: { name: principal.name, ...(principal.role !== undefined && { role: principal.role }) },
-      parents: principal.role === undefined ? [] : [{ type: 'Role', id: principal.role }],
+      attrs: { name, ...(roles.length === 1 && roles[0] !== undefined && { role: roles[0] }) },
+      parents: roles.map((id) => ({ type: 'Role', id })),
     },
   ]
   return { principal: who, action: { type: 'Action', id: action }, resource, context: toRecord(context, 0), entities }

@@ -195,7 +195,7 @@ test('a key with a role may do what the role may, within its namespaces and agen
     access: { personalData: true },
   })
   expect(listed).toEqual([])
-  expect(await t.keys.authenticate(secret)).toMatchObject({ role: 'operator', permissions: [...roles.operator], namespaces: ['prod'], agents: ['analyst'] })
+  expect(await t.keys.authenticate(secret)).toMatchObject({ roles: ['operator'], permissions: [...roles.operator], namespaces: ['prod'], agents: ['analyst'] })
   // Deploying, approving and operating are rights of three.
   const rights = ['agents:deploy', 'approvals:decide', 'runs:operate'] as const
   for (const [role, right] of [
@@ -238,7 +238,7 @@ test('a rotated key and its successor work side by side for the overlap, and no 
   const next = await t.keys.rotate(boss, old.id, 3_600_000)
   expect(next).toMatchObject({ name: old.name, role: 'viewer', namespaces: ['dev'], expiresAt: null })
   const both = await Promise.all([old, next].map(({ secret }) => t.keys.authenticate(secret)))
-  expect(both.map((caller) => caller?.role)).toEqual(['viewer', 'viewer'])
+  expect(both.map((caller) => caller?.roles)).toEqual([['viewer'], ['viewer']])
   expect((await t.keys.list(boss)).find(({ id }) => id === old.id)?.expiresAt).toBeTruthy()
   const last = await t.keys.rotate(boss, next.id, 0)
   expect(await t.keys.authenticate(next.secret)).toBe(undefined)

@@ -1,6 +1,6 @@
 /** API keys: who a secret belongs to, and what that caller may do. */
 import { createHash } from 'node:crypto'
-import { type ApiKey, type DataAccess, type Permission, type Role, roles, usualPermissions } from '@longhaul/protocol'
+import { type ApiKey, type Asker, type DataAccess, type Permission, type Role, roles, usualPermissions } from '@longhaul/protocol'
 import { type Audience, type AuditNote, type Db, type TenantTx, audienceOf, noteAudit } from '../db/index.ts'
 import { AppError, type Log, monotonicMs, newId, secret as makeSecret } from '../kernel/index.ts'
 import { type Scope, isWithin, whyNotGrant } from './grant.ts'
@@ -8,12 +8,17 @@ import { deleteKey, expireKey, findKey, findKeyByHash, insertKey, listKeys, reco
 
 /** Who is calling, for the length of one request, and as an audience: what there is for them to read. */
 export type Caller = Audience & {
+  /** Of the key, or of the person who is signed in. */
   readonly keyId: string
   readonly name: string
   readonly permissions: readonly Permission[]
   readonly access: DataAccess
 } & Scope & {
-    readonly role?: Role | undefined
+    readonly roles?: readonly Role[] | undefined
+    /** Of a person: how they are signed in, and until when a second factor counts as just given. */
+    readonly login?:
+      | { readonly id: string; readonly kind: 'browser' | 'program'; readonly steppedUpUntil?: string | undefined; readonly csrfToken?: string | undefined }
+      | undefined
     /** On the database's clock, as it was when the key was read. */
     readonly expiresAt?: string | undefined
   }
@@ -79,7 +84,7 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
       name: found.key.name,
       permissions: permissionsOf(found.key),
       access,
-      ...(role !== null && { role }),
+      ...(role !== null && { roles: [role] }),
       ...(namespaces !== null && { namespaces }),
       ...(agents !== null && { agents }),
       ...(expiresAt !== null && { expiresAt: expiresAt.toISOString() }),
@@ -179,6 +184,9 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
     },
   }
 }
+
+/** As the runs that a caller starts remember them. */
+export const askerOf = ({ keyId, name, access, login }: Caller): Asker => ({ id: keyId, name, access, ...(login && { isPerson: true }) })
 
 /** As the audit log names a caller. */
 export const whoIs = ({ keyId, name }: { keyId: string; name: string }): AuditNote['who'] => ({ id: keyId, name })

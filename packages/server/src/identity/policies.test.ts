@@ -16,7 +16,7 @@ const boss: Caller = {
   access: { personalData: true },
 }
 const request = (change: Partial<PolicyRequest> = {}): PolicyRequest => ({
-  principal: { id: 'k1', name: 'ann', role: 'operator' },
+  principal: { id: 'k1', name: 'ann', roles: ['operator'] },
   action: 'tools.call',
   resource: { type: 'Tool', id: 'refund' },
   context: { agent: 'support', input: { amount: 50, currency: 'EUR' } },

@@ -10,7 +10,7 @@ import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks } from '../../
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import { type Gateway, openAnswers, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
-import { type NewKey, openAudit, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
+import { type NewKey, isLoginToken, openAudit, openIdentities, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
 import { openManaged, openSandboxes } from '../../src/sandbox/index.ts'
@@ -53,6 +53,9 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const policies = openPolicies({ db, log: silentLog })
   const masterKeys = { current: secretBytes(32) }
   const secrets = openSecrets({ db, masterKeys, log: silentLog })
+  const limits = { lifeMs: 86_400_000, idleMs: 3_600_000, stepUpMs: 300_000 }
+  const identities = openIdentities({ db, masterKeys, log: silentLog, limits })
+  const stepUp = { ms: limits.stepUpMs, keys: 'allow' as const }
   const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
   const { admitTool, guard } = guardSteps({ policies, audit, log: silentLog })
   const money = openMoney({ db, log: silentLog })
@@ -99,7 +102,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
   const mcp = mcpEndpoint({
     ...ofRuns,
     agents,
-    assertAllowed: allowedBy({ policies, audit, log: silentLog }),
+    assertAllowed: allowedBy({ policies, audit, stepUp, log: silentLog }),
     log: silentLog,
     version: 'test',
     bodyBytesMax: 1_000_000,
@@ -122,6 +125,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       }),
       tools,
       keys,
+      identities,
       tenants,
       policies,
       secrets,
@@ -135,9 +139,11 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
     }),
-    authenticate: keys.authenticate,
+    authenticate: (secret) => (isLoginToken(secret) ? identities.logins.authenticate(secret, 'program') : keys.authenticate(secret)),
+    authenticateCookie: (secret) => identities.logins.authenticate(secret, 'browser'),
     policies,
     audit,
+    stepUp,
     requestsPerMinute: 1_000_000,
     findFile: files.find,
     trees: managed.service,
@@ -156,7 +162,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     startDirectly: (agent: string, input: Json) =>
       engine.startRun({ tenantId: 'acme', agent, version: 'v1', input, asker: { id: 'k', name: 'k', access: { personalData: true } } }),
     deploy,
-    ...{ keys, tenants, policies, secrets, audit, masterKeys, dataDir, app },
+    ...{ keys, identities, tenants, policies, secrets, audit, masterKeys, dataDir, app },
     /** The runs as they came to workers, in order. */
     starts,
     /** Somebody who may do everything, with what `access` lets them see. */
@@ -193,6 +199,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       await engine.stop()
       await tools.stop()
       await keys.stop()
+      await identities.stop()
       await managed.stop()
       await sandboxes.stop()
       await database[Symbol.asyncDispose]()

@@ -2,7 +2,7 @@
 import { type Agent, type Approval, type LiveFrame, type Run, type RunEvent, type System, permissions } from '@longhaul/protocol'
 import { type ApiOptions, type RunStream, type Services, httpApi, implementAll, openLinks } from '../../src/api/index.ts'
 import type { AuditNote } from '../../src/db/index.ts'
-import type { Caller, Keys } from '../../src/identity/index.ts'
+import type { Caller, Identities, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
 import { fakeSandboxes } from './fake-sandboxes.ts'
 
@@ -99,6 +99,23 @@ const aKey = {
   lastUsedAt: null,
   ...hidden,
 }
+const aPerson = {
+  ...{ id: keyId, email: 'ada@example.com', name: 'ada', roles: ['viewer' as const], namespaces: null, agents: null, access: { personalData: true } },
+  ...{ state: 'active' as const, hasSecondFactor: true, createdAt: at, lastSeenAt: null },
+  ...hidden,
+}
+const aLogin = {
+  id: keyId,
+  kind: 'browser' as const,
+  agent: 'a browser',
+  address: '127.0.0.1',
+  isThisOne: true,
+  createdAt: at,
+  lastUsedAt: at,
+  expiresAt: at,
+  ...hidden,
+}
+const aMe = { person: aPerson, csrfToken: null, hasPassword: true, recoveryCodesLeft: 10, steppedUpUntil: null, ...hidden, tenantId: 'acme' }
 const aBudget = {
   id: keyId,
   name: 'monthly',
@@ -170,7 +187,11 @@ export async function authenticate(secret: string): Promise<Caller | undefined> 
         ? permissions.filter((permission) => permission !== word.slice(4))
         : permissions.filter((permission) => permission === word)
   if (!secret.startsWith('lh_') || granted.length === 0) return undefined
-  return { keyId, tenantId: 'acme', askerId: undefined, name: 'administrator', permissions: granted, access: { personalData: true } }
+  const login = { id: keyId, kind: 'program' as const }
+  return {
+    ...{ keyId, tenantId: 'acme', askerId: undefined, name: 'administrator', permissions: granted, access: { personalData: true } },
+    ...(word === 'all' && { login: { ...login, steppedUpUntil: at } }),
+  }
 }
 
 export type FakeStream = RunStream & {
@@ -324,6 +345,54 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
   },
 })
 
+export const cookie = 'c'.repeat(43)
+
+function peopleServices(called: Called): Identities {
+  const signedIn = { state: 'signed-in' as const, cookie, device: leak }
+  const aLink = { ...aPerson, link: '/join#token=t', linkExpiresAt: at }
+  return {
+    people: {
+      invite: called('people.invite', aLink),
+      list: called('people.list', { items: [aPerson], next: null }),
+      update: called('people.update', aPerson),
+      link: called('people.link', aLink),
+      signOut: called('people.signout', { count: 1 }),
+      delete: called('people.delete', aPerson),
+    },
+    signIn: {
+      password: called('signin.password', signedIn),
+      factor: called('signin.factor', signedIn),
+      lookAtLink: called('signin.link', { email: 'ada@example.com', name: 'ada', isNew: true, ...hidden, tenantId: 'acme' }),
+      join: called('signin.join', signedIn),
+      changePassword: called('me.password', undefined),
+      signOut: called('me.signout', { count: 1 }),
+      me: called('me.get', aMe),
+      startDevice: called('devices.start', { deviceCode: 'd', userCode: 'BCDF-GHJK', expiresInMs: 1, intervalMs: 1, ...hidden }),
+      pollDevice: called('devices.poll', { state: 'pending', token: null, name: null, ...hidden }),
+      getDevice: called('devices.get', { userCode: 'BCDF-GHJK', name: 'a program', address: '127.0.0.1', expiresAt: at, ...hidden }),
+      decideDevice: called('devices.decide', undefined),
+    },
+    secondFactor: {
+      take: called('factor.take', true),
+      stepUp: called('me.stepup', undefined),
+      enroll: called('me.enroll', { secret: 's', uri: 'otpauth://totp/x', ...hidden }),
+      confirm: called('me.confirm', { recoveryCodes: ['a'], ...hidden }),
+      renewRecoveryCodes: called('me.recovery', { recoveryCodes: ['a'], ...hidden }),
+      unenroll: called('me.unenroll', undefined),
+      rewrapAll: async () => {},
+    },
+    logins: {
+      authenticate: async () => undefined,
+      start: called('logins.start', cookie),
+      list: called('logins.list', [aLogin]),
+      delete: called('logins.delete', aLogin),
+      stop: async () => {},
+    },
+    start: async () => {},
+    stop: async () => {},
+  }
+}
+
 export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Services> } = {}) {
   const calls: unknown[][] = []
   const notes: [string, AuditNote][] = []
@@ -379,7 +448,11 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       fires: called('schedules.fires', { items: [aFire], next: null }),
     },
     stops: { create: called('stops.create', aStopped), list: called('stops.list', { items: [aStop], next: null }), lift: called('stops.lift', aStop) },
-    approvals: { list: called('approvals.list', { items: [anApproval], next: null }), decide: called('approvals.decide', anApproval) },
+    approvals: {
+      find: async () => undefined,
+      list: called('approvals.list', { items: [anApproval], next: null }),
+      decide: called('approvals.decide', anApproval),
+    },
     retention: {
       list: called('retention.list', []),
       set: called('retention.set', { namespace: null, days: 30, setBy: 'k', setAt: '2026-01-15T12:00:00.000Z' }),
@@ -412,6 +485,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       limit: called('tools.limit', { agent: 'analyst', limits: {} }),
     },
     keys,
+    identities: peopleServices(called),
     ...identityServices(called),
     money: {
       setBudget: called('budgets.set', aBudget),
@@ -443,6 +517,8 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
   const app = httpApi({
     implementations: implementAll(services),
     authenticate,
+    authenticateCookie: async (secret) => (secret === cookie ? authenticate('lh_all') : undefined),
+    stepUp: { ms: 300_000, keys: 'allow' },
     policies: { whyNot: async () => undefined },
     audit: { note: async (tenantId, note) => void notes.push([tenantId, note]) },
     requestsPerMinute: 1_000_000,

@@ -43,7 +43,9 @@ function unbounded(schema: Schema, path: string): string[] {
 export function badPermissions(operations: readonly Pick<Operation, 'id' | 'permission' | 'http'>[], permissions: readonly string[]): string[] {
   const addresses = operations.map(({ http }) => http.join(' '))
   return [
-    ...operations.filter(({ permission }) => !permissions.includes(permission)).map(({ id, permission }) => `${id} needs ${permission}, which no key can have`),
+    ...operations
+      .filter(({ permission }) => ![...permissions, 'anybody', 'oneself'].includes(permission))
+      .map(({ id, permission }) => `${id} needs ${permission}, which no key can have`),
     ...permissions
       // The bytes of files are no operation. Deploying is none yet: agents are deployed when a server starts.
       .filter(

@@ -1,0 +1,100 @@
+import type { SignedIn } from '@longhaul/protocol'
+import { useMutation } from '@tanstack/react-query'
+import { useRouter } from '@tanstack/react-router'
+import { useState } from 'react'
+import type { FormEvent } from 'react'
+import { loadMe, plainClient } from '../../api/client.ts'
+import { storeKey } from '../../api/key.ts'
+import { setMe } from '../../api/login.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
+import { Button } from '../../ui/Button.tsx'
+import { ErrorNote } from '../../ui/Notes.tsx'
+import { RequestError } from '../ErrorPages.tsx'
+import { Field } from '../people/Field.tsx'
+
+export function PasswordForm({ to }: { to: string | undefined }) {
+  const { t } = useTexts()
+  const [email, setEmail] = useState('')
+  const [password, setPassword] = useState('')
+  const [tenant, setTenant] = useState('default')
+  const [ticket, setTicket] = useState<string | null>(null)
+  const done = useSignedIn(to)
+  const signIn = useMutation({
+    mutationFn: () => plainClient.signin.password({ tenant: tenant.trim(), email: email.trim(), password }),
+    onSuccess: (answer) => {
+      setPassword('')
+      setTicket(answer.ticket)
+      return done.accept(answer)
+    },
+  })
+  if (ticket !== null) return <FactorForm ticket={ticket} to={to} onRestart={() => setTicket(null)} />
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    signIn.mutate()
+  }
+  const isFilled = email.trim() !== '' && password !== ''
+  return (
+    <form onSubmit={submit} className="space-y-3">
+      <Field label={t('people.email')} type="email" name="email" autoComplete="username webauthn" autoFocus value={email} onText={setEmail} />
+      <Field label={t('people.password')} type="password" name="password" autoComplete="current-password" value={password} onText={setPassword} />
+      <Field label={t('people.tenant')} name="tenant" autoComplete="organization" value={tenant} onText={setTenant} hint={t('people.tenantHint')} />
+      <Button type="submit" look="primary" size="lg" className="w-full" isBusy={signIn.isPending} disabledBecause={isFilled ? undefined : t('people.fillIn')}>
+        {t('signIn.submit')}
+      </Button>
+      {signIn.isError && <RequestError error={signIn.error} />}
+      {done.isLost && <ErrorNote title={t('people.noCookie')} cause={t('people.noCookieText')} />}
+    </form>
+  )
+}
+
+export function FactorForm({ ticket, to, onRestart }: { ticket: string; to: string | undefined; onRestart: () => void }) {
+  const { t } = useTexts()
+  const [code, setCode] = useState('')
+  const done = useSignedIn(to)
+  const give = useMutation({ mutationFn: () => plainClient.signin.factor({ ticket, code: code.trim() }), onSuccess: (answer) => done.accept(answer) })
+  const submit = (event: FormEvent) => {
+    event.preventDefault()
+    give.mutate()
+  }
+  return (
+    <form onSubmit={submit} className="space-y-3">
+      <Field
+        label={t('people.code')}
+        hint={t('people.codeHint')}
+        name="code"
+        autoComplete="one-time-code"
+        inputMode="text"
+        autoFocus
+        value={code}
+        onText={setCode}
+      />
+      <div className="flex gap-2">
+        <Button type="submit" look="primary" isBusy={give.isPending} disabledBecause={code.trim().length >= 6 ? undefined : t('people.fillIn')}>
+          {t('signIn.submit')}
+        </Button>
+        <Button look="quiet" onClick={onRestart}>
+          {t('people.startOver')}
+        </Button>
+      </div>
+      {give.isError && <RequestError error={give.error} />}
+      {done.isLost && <ErrorNote title={t('people.noCookie')} cause={t('people.noCookieText')} />}
+    </form>
+  )
+}
+
+/** After an answer that signs in: the key of before is put away, and the page that was wanted is shown. A browser may refuse the cookie. */
+export function useSignedIn(to: string | undefined) {
+  const router = useRouter()
+  const [isLost, setLost] = useState(false)
+  return {
+    isLost,
+    async accept({ state }: SignedIn): Promise<void> {
+      if (state !== 'signed-in') return
+      setMe(null)
+      if (!(await loadMe())) return setLost(true)
+      storeKey(null)
+      await router.navigate({ href: to ?? paths.home() })
+    },
+  }
+}

@@ -1,0 +1,90 @@
+import {
+  changePassword,
+  confirmEnrolment,
+  decideDevice,
+  deleteLogin,
+  deletePerson,
+  endEnrolment,
+  getDevice,
+  getMe,
+  invitePerson,
+  linkPerson,
+  listLogins,
+  listPeople,
+  lookAtLink,
+  pollDevice,
+  renewRecoveryCodes,
+  signInWithFactor,
+  signInWithPassword,
+  signOut,
+  signOutPerson,
+  startDevice,
+  startEnrolment,
+  stepUp,
+  updatePerson,
+  useLink,
+} from '@longhaul/protocol'
+import type { SignedIn } from '@longhaul/protocol'
+import type { Identities, SignInResult } from '../identity/index.ts'
+import type { Exchange } from './exchange.ts'
+import { type Implementation, audited, implement, implementOpen, implementOwn } from './implement.ts'
+
+export const peopleImplementations = ({ people }: Identities): Implementation[] =>
+  [
+    implement(invitePerson, (caller, input) => people.invite(caller, input)),
+    implement(listPeople, (caller, input) => people.list(caller, input)),
+    implement(updatePerson, (caller, input) => people.update(caller, input)),
+    implement(linkPerson, (caller, { personId, resetSecondFactor }) => people.link(caller, personId, resetSecondFactor)),
+    implement(signOutPerson, (caller, { personId }) => people.signOut(caller, personId)),
+    implement(deletePerson, (caller, { personId }) => people.delete(caller, personId)),
+  ].map(audited)
+
+export const signInImplementations = ({ signIn }: Identities): Implementation[] => [
+  implementOpen(signInWithPassword, async (input, exchange) => settle(await signIn.password(input, exchange.asking), exchange)),
+  implementOpen(signInWithFactor, async (input, exchange) => settle(await signIn.factor(input, exchange.asking), exchange)),
+  implementOpen(lookAtLink, ({ token }) => signIn.lookAtLink(token)),
+  implementOpen(useLink, async (input, exchange) => settle(await signIn.join(input, exchange.asking), exchange)),
+  implementOpen(startDevice, async (input, { asking }) => {
+    const started = await signIn.startDevice(input, asking)
+    return { ...started, address: `/device?code=${started.userCode}` }
+  }),
+  implementOpen(pollDevice, ({ deviceCode }, { asking }) => signIn.pollDevice(deviceCode, asking)),
+]
+
+export const meImplementations = ({ signIn, secondFactor, logins }: Identities): Implementation[] =>
+  [
+    implementOwn(getMe, (caller) => signIn.me(caller)),
+    implementOwn(signOut, async (caller, _, exchange) => {
+      exchange.setCookie('login', undefined)
+      return signIn.signOut(caller)
+    }),
+    implementOwn(changePassword, async (caller, input, { asking }) => {
+      await signIn.changePassword(caller, input, asking)
+      return signIn.me(caller)
+    }),
+    implementOwn(stepUp, async (caller, { code }, { asking }) => {
+      await secondFactor.stepUp(caller, code, asking)
+      return signIn.me(caller)
+    }),
+    implementOwn(startEnrolment, (caller, { password }, { asking }) => secondFactor.enroll(caller, password, asking)),
+    implementOwn(confirmEnrolment, (caller, { code }, { asking }) => secondFactor.confirm(caller, code, asking)),
+    implementOwn(renewRecoveryCodes, (caller) => secondFactor.renewRecoveryCodes(caller)),
+    implementOwn(endEnrolment, async (caller) => {
+      await secondFactor.unenroll(caller)
+      return signIn.me(caller)
+    }),
+    implementOwn(listLogins, async (caller) => ({ items: await logins.list(caller) })),
+    implementOwn(deleteLogin, (caller, { loginId }) => logins.delete(caller, loginId)),
+    implementOwn(getDevice, (caller, { userCode }) => signIn.getDevice(caller, userCode)),
+    implementOwn(decideDevice, async (caller, { userCode, approved }) => {
+      await signIn.decideDevice(caller, userCode, approved)
+      return { userCode, approved }
+    }),
+  ].map(audited)
+
+function settle(result: SignInResult, { setCookie }: Exchange): SignedIn {
+  if (result.state === 'second-factor') return { state: result.state, ticket: result.ticket }
+  setCookie('login', result.cookie)
+  setCookie('device', result.device)
+  return { state: result.state, ticket: null }
+}

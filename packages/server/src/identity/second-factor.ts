@@ -1,0 +1,121 @@
+/** Authenticators and recovery codes: turned on by their owner, asked for at sign-in and before sensitive operations. */
+import type { Db, TenantTx } from '../db/index.ts'
+import { noteAudit } from '../db/index.ts'
+import { AppError, wallClock } from '../kernel/index.ts'
+import { type MasterKeys, keyIdOf, open, rewrap, seal } from './envelope.ts'
+import type { Guesses } from './guesses.ts'
+import { whoIs } from './keys.ts'
+import { stepUpLogin } from './login-store.ts'
+import type { Asking, PersonCaller } from './logins.ts'
+import { isPassword } from './passwords.ts'
+import * as store from './person-store.ts'
+import { hashRecoveryCode, makeRecoveryCodes, makeTotpSecret, totpSlice, totpUri } from './totp.ts'
+
+export type SecondFactor = {
+  /** Whether the code is the person's, once: it is used up. Throws `over_limit` for whoever guesses. */
+  take(person: store.PersonRow, code: string, asking: Asking): Promise<boolean>
+  stepUp(caller: PersonCaller, code: string, asking: Asking): Promise<void>
+  enroll(caller: PersonCaller, password: string | undefined, asking: Asking): Promise<{ secret: string; uri: string }>
+  confirm(caller: PersonCaller, code: string, asking: Asking): Promise<{ recoveryCodes: string[] }>
+  renewRecoveryCodes(caller: PersonCaller): Promise<{ recoveryCodes: string[] }>
+  unenroll(caller: PersonCaller): Promise<void>
+  /** Puts every secret under the current master key. */
+  rewrapAll(): Promise<void>
+}
+
+const sealName = (tenantId: string, personId: string) => `${tenantId}/people/${personId}/totp`
+
+export function openSecondFactor({ db, masterKeys, guesses }: { db: Db; masterKeys: MasterKeys; guesses: Guesses }): SecondFactor {
+  const tenantOf = ({ tenantId }: { tenantId: string }) => db.forTenant(tenantId)
+
+  async function load(tx: TenantTx, personId: string): Promise<store.PersonRow> {
+    const found = await store.findPerson(tx, personId)
+    if (!found) throw new AppError('not_found', 'This person was removed.')
+    return found
+  }
+  function sliceOf({ tenantId, id, totp }: store.PersonRow, code: string): number | undefined {
+    return totp ? totpSlice(open(masterKeys, totp, sealName(tenantId, id)), code, wallClock()) : undefined
+  }
+  async function takeCode(person: store.PersonRow, code: string): Promise<true | undefined> {
+    return tenantOf(person).transaction(async (tx) => {
+      const slice = /^\d{6}$/.test(code) ? sliceOf(person, code) : undefined
+      if (slice !== undefined) return (await store.takeTotpSlice(tx, person.id, slice)) || undefined
+      if (!(await store.takeRecoveryCode(tx, person.id, hashRecoveryCode(code)))) return undefined
+      await noteAudit(tx, { who: { id: person.id, name: person.name }, action: 'me.recovery-code', target: person.id })
+      return true
+    })
+  }
+  const take: SecondFactor['take'] = async (person, code, asking) =>
+    (await guesses.guard({ tenantId: person.tenantId, account: `${person.id} factor`, asking }, () => takeCode(person, code))) ?? false
+
+  async function putCodes(tx: TenantTx, caller: PersonCaller, action: string): Promise<{ recoveryCodes: string[] }> {
+    const recoveryCodes = makeRecoveryCodes()
+    await store.setRecoveryCodes(tx, caller.keyId, recoveryCodes.map(hashRecoveryCode))
+    await noteAudit(tx, { who: whoIs(caller), action, target: caller.keyId })
+    return { recoveryCodes }
+  }
+  return {
+    take,
+    async stepUp(caller, code, asking) {
+      const person = await tenantOf(caller).transaction((tx) => load(tx, caller.keyId))
+      if (!person.isTotpConfirmed)
+        throw new AppError('conflict', 'You have no second factor yet. Turn one on in the console under your name, or with: longhaul me enroll')
+      if (!(await take(person, code, asking))) throw new AppError('invalid', 'code: it is wrong, or was used before. Wait for the next one.')
+      await tenantOf(caller).transaction(async (tx) => {
+        await stepUpLogin(tx, caller.login.id)
+        await noteAudit(tx, { who: whoIs(caller), action: 'me.stepup', target: caller.login.id })
+      })
+    },
+    async enroll(caller, password, asking) {
+      const person = await tenantOf(caller).transaction((tx) => load(tx, caller.keyId))
+      // Whoever found a browser open must not be able to make its owner's second factor theirs.
+      const { passwordHash } = person
+      if (passwordHash !== null) {
+        const isRight = await guesses.guard({ tenantId: caller.tenantId, account: person.email, asking }, async () =>
+          (await isPassword(password ?? '', passwordHash)) ? true : undefined,
+        )
+        if (!isRight) throw new AppError('invalid', 'password: it is not yours.')
+      }
+      const secret = makeTotpSecret()
+      const isSet = await tenantOf(caller).transaction((tx) => store.setTotp(tx, person.id, seal(masterKeys, secret, sealName(person.tenantId, person.id))))
+      if (!isSet) throw new AppError('conflict', 'An authenticator is in force already. Take it away first.')
+      return { secret, uri: totpUri(secret, person.email, 'Longhaul') }
+    },
+    async confirm(caller, code, asking) {
+      const person = await tenantOf(caller).transaction((tx) => load(tx, caller.keyId))
+      if (person.isTotpConfirmed) throw new AppError('conflict', 'An authenticator is in force already.')
+      if (!person.totp) throw new AppError('conflict', 'No authenticator waits to be confirmed. Begin again.')
+      const slice = await guesses.guard({ tenantId: caller.tenantId, account: `${person.id} factor`, asking }, async () => sliceOf(person, code))
+      if (slice === undefined) throw new AppError('invalid', 'code: it is not the authenticator’s. Is the clock of the device right?')
+      return tenantOf(caller).transaction(async (tx) => {
+        const { isTotpConfirmed, totp } = await load(tx, caller.keyId)
+        if (isTotpConfirmed || !totp || !person.totp || !totp.ciphertext.equals(person.totp.ciphertext))
+          throw new AppError('conflict', 'The authenticator was changed meanwhile. Begin again.')
+        await store.takeTotpSlice(tx, person.id, slice)
+        await stepUpLogin(tx, caller.login.id)
+        return putCodes(tx, caller, 'me.confirm')
+      })
+    },
+    renewRecoveryCodes: (caller) =>
+      tenantOf(caller).transaction(async (tx) => {
+        const { isTotpConfirmed } = await load(tx, caller.keyId)
+        if (!isTotpConfirmed) throw new AppError('conflict', 'Recovery codes stand in for an authenticator, and none is in force.')
+        return putCodes(tx, caller, 'me.recovery')
+      }),
+    unenroll: (caller) =>
+      tenantOf(caller).transaction(async (tx) => {
+        await store.setRecoveryCodes(tx, caller.keyId, null)
+        await noteAudit(tx, { who: whoIs(caller), action: 'me.unenroll', target: caller.keyId })
+      }),
+    async rewrapAll() {
+      for (;;) {
+        const count = await db.transaction(async (tx) => {
+          const rows = await store.listTotpWrappedOtherwise(tx, keyIdOf(masterKeys.current), 100)
+          for (const row of rows) if (row.totp) await store.rewrapTotp(tx, row.id, rewrap(masterKeys, row.totp, sealName(row.tenantId, row.id)))
+          return rows.length
+        })
+        if (count === 0) return
+      }
+    },
+  }
+}

@@ -1,0 +1,195 @@
+/** From nobody to somebody: passwords, links, second factors, programs. */
+import type { Me } from '@longhaul/protocol'
+import { type Db, type TenantTx, noteAudit } from '../db/index.ts'
+import { AppError, secret, secretBytes } from '../kernel/index.ts'
+import type { Guesses } from './guesses.ts'
+import { whoIs } from './keys.ts'
+import { deleteLogins } from './login-store.ts'
+import { type Asking, type Logins, type PersonCaller, hashSecret } from './logins.ts'
+import { hashPassword, isPassword, whyNotPassword } from './passwords.ts'
+import * as store from './person-store.ts'
+import type { SecondFactor } from './second-factor.ts'
+import * as tickets from './ticket-store.ts'
+
+/** `cookie` and `device` are for the browser alone. */
+export type SignInResult = { state: 'signed-in'; cookie: string; device: string } | { state: 'second-factor'; ticket: string }
+
+export type SignIn = {
+  password(input: { tenant: string; email: string; password: string }, asking: Asking): Promise<SignInResult>
+  factor(input: { ticket: string; code: string }, asking: Asking): Promise<SignInResult>
+  lookAtLink(token: string): Promise<{ email: string; name: string; tenantId: string; isNew: boolean }>
+  join(input: { token: string; password: string }, asking: Asking): Promise<SignInResult>
+  changePassword(caller: PersonCaller, input: { current: string; next: string }, asking: Asking): Promise<void>
+  signOut(caller: PersonCaller): Promise<{ count: number }>
+  me(caller: PersonCaller): Promise<Me>
+  startDevice(
+    input: { tenant: string; name: string },
+    asking: Asking,
+  ): Promise<{ deviceCode: string; userCode: string; expiresInMs: number; intervalMs: number }>
+  pollDevice(deviceCode: string, asking: Asking): Promise<{ state: 'pending' | 'approved' | 'denied'; token: string | null; name: string | null }>
+  getDevice(caller: PersonCaller, userCode: string): Promise<{ userCode: string; name: string; address: string; expiresAt: string }>
+  decideDevice(caller: PersonCaller, userCode: string, approved: boolean): Promise<void>
+}
+
+const factorMs = 300_000
+const factorTriesMax = 5
+const deviceMs = 600_000
+const deviceIntervalMs = 2_000
+const pollsMax = 1_000
+/** No letters and digits that are taken for each other. */
+const userCodeLetters = 'BCDFGHJKLMNPQRSTVWXZ23456789'
+
+type Device = { name: string; address: string; approved: boolean | null }
+
+export function openSignIn({ db, logins, guesses, secondFactor }: { db: Db; logins: Logins; guesses: Guesses; secondFactor: SecondFactor }): SignIn {
+  const wrong = () => new AppError('unauthenticated', 'The address or the password is wrong.')
+  const badLink = () => new AppError('not_found', 'This link was used, has expired, or was replaced by a newer one. Ask whoever sent it for another.')
+
+  async function finish(tx: TenantTx, person: store.PersonRow, asking: Asking, isSteppedUp: boolean): Promise<SignInResult> {
+    const cookie = await logins.start(tx, person, { kind: 'browser', asking, isSteppedUp })
+    return { state: 'signed-in', cookie, device: guesses.mark(tx.tenantId, person.email) }
+  }
+  async function askForFactor(tx: TenantTx, person: store.PersonRow): Promise<SignInResult> {
+    const ticket = secret()
+    await tickets.insertTicket(tx, hashSecret(ticket), { kind: 'factor', personId: person.id, inMs: factorMs })
+    return { state: 'second-factor', ticket }
+  }
+  /** Whoever may sign in now. What keeps them from it is told only to whoever knew the password. */
+  async function loadAble(tx: TenantTx, personId: string): Promise<store.PersonRow> {
+    const person = await store.findPerson(tx, personId)
+    if (!person || person.isDisabled) throw new AppError('forbidden', 'This person is disabled. Whoever manages people can enable them again.')
+    return person
+  }
+  return {
+    async password({ tenant, email, password }, asking) {
+      const person = await store.findPersonByEmail(db.forTenant(tenant), email)
+      const found = await guesses.guard({ tenantId: tenant, account: email, asking }, async () =>
+        (await isPassword(password, person?.passwordHash ?? null)) ? person : undefined,
+      )
+      if (!found) {
+        if (person)
+          await db
+            .forTenant(tenant)
+            .transaction((tx) => noteAudit(tx, { who: { id: null, name: 'somebody' }, action: 'signin.password', target: person.id, outcome: 'refused' }))
+        throw wrong()
+      }
+      return db.forTenant(tenant).transaction(async (tx) => {
+        const able = await loadAble(tx, found.id)
+        if (able.passwordHash !== found.passwordHash) throw wrong() // It was changed while it was being compared.
+        return able.isTotpConfirmed ? askForFactor(tx, able) : finish(tx, able, asking, false)
+      })
+    },
+    async factor({ ticket, code }, asking) {
+      const hash = hashSecret(ticket)
+      const over = () => new AppError('unauthenticated', 'This sign-in took too long, or too many codes were wrong. Begin again.')
+      const found = await tickets.tryTicket(db, hash, 'factor', factorTriesMax)
+      if (!found || found.personId === null) throw over()
+      const tenant = db.forTenant(found.tenantId)
+      const { personId } = found
+      const person = await tenant.transaction((tx) => loadAble(tx, personId))
+      if (!(await secondFactor.take(person, code, asking))) {
+        await tenant.transaction((tx) => noteAudit(tx, { who: { id: null, name: 'somebody' }, action: 'signin.factor', target: personId, outcome: 'refused' }))
+        throw new AppError('invalid', 'code: it is wrong, or was used before. Wait for the next one.')
+      }
+      return tenant.transaction(async (tx) => {
+        if (!(await tickets.takeTicket(tx, hash, 'factor'))) throw over()
+        return finish(tx, await loadAble(tx, personId), asking, true)
+      })
+    },
+    async lookAtLink(token) {
+      const person = await store.findPersonByLink(db, hashSecret(token))
+      if (!person) throw badLink()
+      return { email: person.email, name: person.name, tenantId: person.tenantId, isNew: person.passwordHash === null }
+    },
+    async join({ token, password }, asking) {
+      const hash = hashSecret(token)
+      const person = await store.findPersonByLink(db, hash)
+      if (!person) throw badLink()
+      const why = whyNotPassword(password, person.email)
+      if (why) throw new AppError('invalid', `password: ${why}`)
+      const passwordHash = await hashPassword(password)
+      return db.forTenant(person.tenantId).transaction(async (tx) => {
+        if (!(await store.takeLink(tx, hash, passwordHash))) throw badLink()
+        await deleteLogins(tx, person.id)
+        await noteAudit(tx, { who: { id: person.id, name: person.name }, action: 'signin.join', target: person.id })
+        // A link is worth a password and no more.
+        return person.isTotpConfirmed ? askForFactor(tx, person) : finish(tx, person, asking, false)
+      })
+    },
+    async changePassword(caller, { current, next }, asking) {
+      const tenant = db.forTenant(caller.tenantId)
+      const person = await tenant.transaction((tx) => loadAble(tx, caller.keyId))
+      const { passwordHash } = person
+      if (passwordHash === null) throw new AppError('conflict', 'You have no password: you sign in otherwise. A link sets one: longhaul people link.')
+      const why = whyNotPassword(next, person.email)
+      if (why) throw new AppError('invalid', `next: ${why}`)
+      const isRight = await guesses.guard({ tenantId: caller.tenantId, account: person.email, asking }, async () =>
+        (await isPassword(current, passwordHash)) ? true : undefined,
+      )
+      if (!isRight) throw new AppError('invalid', 'current: it is not your password.')
+      const nextHash = await hashPassword(next)
+      await tenant.transaction(async (tx) => {
+        if (!(await store.changePassword(tx, person.id, passwordHash, nextHash))) throw new AppError('conflict', 'The password was changed meanwhile.')
+        await deleteLogins(tx, person.id, caller.login.id)
+        await noteAudit(tx, { who: whoIs(caller), action: 'me.password', target: person.id })
+      })
+    },
+    async signOut(caller) {
+      await logins.delete(caller, caller.login.id)
+      return { count: 1 }
+    },
+    async me(caller) {
+      const person = await db.forTenant(caller.tenantId).transaction((tx) => loadAble(tx, caller.keyId))
+      return {
+        tenantId: caller.tenantId,
+        person: store.toPerson(person),
+        csrfToken: caller.login.csrfToken ?? null,
+        hasPassword: person.passwordHash !== null,
+        recoveryCodesLeft: person.recoveryCodesLeft,
+        steppedUpUntil: caller.login.steppedUpUntil ?? null,
+      }
+    },
+    async startDevice({ tenant, name }, { address }) {
+      const deviceCode = secret()
+      const userCode = makeUserCode()
+      const data: Device = { name, address, approved: null }
+      await db.forTenant(tenant).transaction((tx) => tickets.insertTicket(tx, hashSecret(deviceCode), { kind: 'device', userCode, data, inMs: deviceMs }))
+      return { deviceCode, userCode: shown(userCode), expiresInMs: deviceMs, intervalMs: deviceIntervalMs }
+    },
+    async pollDevice(deviceCode, asking) {
+      const hash = hashSecret(deviceCode)
+      const over = () => new AppError('not_found', 'This sign-in took too long or was answered before. Begin again.')
+      const found = await tickets.tryTicket(db, hash, 'device', pollsMax)
+      if (!found) throw over()
+      const { personId } = found
+      const { name, approved } = found.data as Device // As `startDevice` and `decideDevice` wrote it.
+      if (personId === null) return { state: 'pending', token: null, name: null }
+      return db.forTenant(found.tenantId).transaction(async (tx) => {
+        if (!(await tickets.takeTicket(tx, hash, 'device'))) throw over()
+        if (approved !== true) return { state: 'denied' as const, token: null, name: null }
+        const person = await loadAble(tx, personId)
+        const token = await logins.start(tx, person, { kind: 'program', asking: { ...asking, agent: name }, isSteppedUp: false })
+        return { state: 'approved' as const, token, name: person.name }
+      })
+    },
+    async getDevice(caller, userCode) {
+      const found = await tickets.findByUserCode(db.forTenant(caller.tenantId), plain(userCode))
+      if (!found) throw new AppError('not_found', 'No program asks under this code. It may have expired: they are good for ten minutes.')
+      const { name, address } = found.data as Device // As `startDevice` wrote it.
+      return { userCode: shown(plain(userCode)), name, address, expiresAt: found.expiresAt.toISOString() }
+    },
+    async decideDevice(caller, userCode, approved) {
+      await db.forTenant(caller.tenantId).transaction(async (tx) => {
+        const found = await tickets.findByUserCode(tx, plain(userCode))
+        const data = found && { ...(found.data as Device), approved } // As `startDevice` wrote it.
+        if (!data || !(await tickets.answerByUserCode(tx, plain(userCode), caller.keyId, data)))
+          throw new AppError('not_found', 'No program asks under this code. It may have expired: they are good for ten minutes.')
+        await noteAudit(tx, { who: whoIs(caller), action: 'devices.decide', detail: { name: data.name, address: data.address, approved } })
+      })
+    },
+  }
+}
+
+const makeUserCode = (): string => [...secretBytes(8)].map((byte) => userCodeLetters[byte % userCodeLetters.length]).join('')
+const plain = (userCode: string): string => userCode.replace('-', '')
+const shown = (userCode: string): string => `${userCode.slice(0, 4)}-${userCode.slice(4)}`
