@@ -1,50 +1,34 @@
 /** The agent loop: what it costs around a model that takes no time, with a real worker, a real PostgreSQL and full durability. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Json, ModelReply } from '@longhaul/protocol'
-import { engineRole, migrate, openDb, startEmbedded } from '../packages/server/src/db/index.ts'
 import type { Executors } from '../packages/server/src/engine/index.ts'
-import { silentLog } from '../packages/server/src/kernel/index.ts'
-import { close, open } from './engine.ts'
+import { close, open, quantile, withDatabase } from './bed.ts'
 import type { Line } from './main.ts'
 
 const turnsPerRun = 100
 const runCount = 10
 
 export async function agentsBench(emit: (line: Line) => void): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-bench-'))
-  const postgres = await startEmbedded({ dataDir, log: silentLog })
-  const owner = openDb({ url: postgres.url, poolMax: 1, log: silentLog })
-  const db = openDb({ url: postgres.url, role: engineRole, log: silentLog })
-  try {
-    await migrate(owner, { log: silentLog })
+  await withDatabase(async ({ db, dataDir }) => {
     const model = scriptedModel()
-    const bed = await open(db, dataDir, 'loop', model.executors)
+    const bed = await open(db, dataDir, { executors: model.executors })
     const measure = async (tool: string) => {
       for (let i = 0; i <= runCount; i++) {
         if (i === 1) model.gaps.length = 0 // The first run warms up.
-        await bed.run({ message: tool })
+        await bed.run('loop', { message: tool })
       }
-      return model.gaps.splice(0).toSorted((one, other) => one - other)
+      return model.gaps.splice(0)
     }
     const bare = await measure('nothing')
     const withTool = await measure('note')
-    const at = (sorted: number[], share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
     for (const [name, share] of [
       ['p50', 0.5],
       ['p99', 0.99],
     ] as const) {
-      emit({ figure: `model_call_overhead_ms_${name}`, value: at(bare, share), unit: 'ms', n: bare.length })
-      emit({ figure: `model_and_tool_call_overhead_ms_${name}`, value: at(withTool, share), unit: 'ms', n: withTool.length })
+      emit({ figure: `model_call_overhead_ms_${name}`, value: quantile(bare, share), unit: 'ms', n: bare.length })
+      emit({ figure: `model_and_tool_call_overhead_ms_${name}`, value: quantile(withTool, share), unit: 'ms', n: withTool.length })
     }
     await close(bed)
-  } finally {
-    await db.stop()
-    await owner.stop()
-    await postgres.stop()
-    await rm(dataDir, { recursive: true, force: true })
-  }
+  })
 }
 
 /** Answers at once: calls the tool that the run's input names, `turnsPerRun` times. `gaps` are the times from one answer to the next question. */

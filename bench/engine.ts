@@ -1,31 +1,14 @@
 /** The durable engine: real PostgreSQL of its own, real worker processes over the worker protocol, full durability. */
 import { readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Json } from '@longhaul/protocol'
-import { workerEnvironment } from '../packages/server/src/config.ts'
-import { type Db, engineRole, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
-import { type Engine, type Executors, openEngine } from '../packages/server/src/engine/index.ts'
-import { silentLog } from '../packages/server/src/kernel/index.ts'
-import { type Workers, openWorkers } from '../packages/server/src/workers/index.ts'
+import { type Db, sql } from '../packages/server/src/db/index.ts'
+import { type Bed, asker, close, open, quantile, tenantId, withDatabase } from './bed.ts'
 import type { Line } from './main.ts'
 
 const stepsPerRun = 10
 const resultBytes = 1_000
-const tenantId = 'default'
-const asker = { id: 'bench', name: 'bench', access: { personalData: true } }
-
-export type Bed = { db: Db; engine: Engine; workers: Workers; run(input: Json): Promise<void>; ended: Map<string, () => void> }
 
 export async function engineBench(emit: (line: Line) => void): Promise<void> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-bench-'))
-  const postgres = await startEmbedded({ dataDir, log: silentLog })
-  const owner = openDb({ url: postgres.url, poolMax: 1, log: silentLog })
-  const db = openDb({ url: postgres.url, role: engineRole, log: silentLog })
-  try {
-    await migrate(owner, { log: silentLog })
+  await withDatabase(async ({ db, owner, dataDir }) => {
     let bed = await open(db, dataDir)
     await many(bed, 200, 100) // Warm: code compiled, catalogue cached, WAL files made.
     const rawBefore = await rawRows(owner)
@@ -44,64 +27,10 @@ export async function engineBench(emit: (line: Line) => void): Promise<void> {
       const from = performance.now()
       bed = await open(db, dataDir)
       emit({ figure: `boot_ms_${parkedCount}_parked`, value: performance.now() - from, unit: 'ms', n: 1 })
-      await bed.run({ count: 1, bytes: 10, isTimed: false })
+      await bed.run('steps', { count: 1, bytes: 10, isTimed: false })
       await close(bed)
     }
-  } finally {
-    await db.stop()
-    await owner.stop()
-    await postgres.stop()
-    await rm(dataDir, { recursive: true, force: true })
-  }
-}
-
-/** An engine with its workers, for runs of an agent of `bench/agents`. */
-export async function open(db: Db, dataDir: string, agent = 'steps', executors: Executors = {}): Promise<Bed> {
-  const ended = new Map<string, () => void>()
-  const folder = join(import.meta.dirname, 'agents', agent)
-  const workers = openWorkers({
-    log: silentLog,
-    workersPerVersion: 1,
-    env: workerEnvironment(),
-    command: [
-      process.execPath,
-      '--conditions=longhaul-source',
-      createRequire(join(import.meta.dirname, '../packages/server/src/server.ts')).resolve('@longhaul/sdk/worker'),
-    ],
-    findVersion: async () => ({ tenantId, agent, version: 'bench', folder, dataDir }),
-    onLoaded: () => {},
   })
-  const engine = openEngine({
-    db,
-    log: silentLog,
-    leaseMs: 10_000,
-    executors,
-    toMessages: () => [],
-    findVersion: async () => ({ version: 'v1' }),
-    execute: workers.execute,
-    onReleased(runId) {
-      void workers.release(runId)
-      ended.get(runId)?.()
-      ended.delete(runId)
-    },
-  })
-  await workers.start()
-  await engine.start()
-  return {
-    db,
-    engine,
-    workers,
-    ended,
-    async run(input) {
-      const { id } = await engine.startRun({ tenantId, agent, version: 'bench', input, asker })
-      await new Promise<void>((resolve) => ended.set(id, resolve))
-    },
-  }
-}
-
-export async function close({ engine, workers }: Bed): Promise<void> {
-  await engine.stop()
-  await workers.stop()
 }
 
 /** `count` runs of ten steps, `concurrency` at a time. Returns how long they took. */
@@ -110,7 +39,7 @@ async function many(bed: Bed, count: number, concurrency: number): Promise<numbe
   const from = performance.now()
   await Promise.all(
     Array.from({ length: concurrency }, async () => {
-      while (left-- > 0) await bed.run({ count: stepsPerRun, bytes: resultBytes, isTimed: false })
+      while (left-- > 0) await bed.run('steps', { count: stepsPerRun, bytes: resultBytes, isTimed: false })
     }),
   )
   return (performance.now() - from) / 1_000
@@ -233,9 +162,4 @@ async function park(db: Db, count: number): Promise<void> {
     select id, seq, 'default', 1, clock_timestamp(), case seq when 0 then 'run.started' else 'wait.created' end, case seq when 1 then '0' end,
       (case seq when 0 then '{"input":null}' else '{"kind":"signal","name":"go","until":null}' end)::json, '\\x00'
     from parked, generate_series(0, 1) as seq`)
-}
-
-function quantile(values: number[], at: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? NaN
 }

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { type Db, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
 import { type Assignment, type Engine, openEngine } from '../packages/server/src/engine/index.ts'
 import { silentLog, sleep } from '../packages/server/src/kernel/index.ts'
+import { asker, quantile } from './bed.ts'
 import type { Line } from './main.ts'
 
-const asker = { id: 'bench', name: 'bench', access: { personalData: true } }
 const floodCount = 10_000
 const newcomerCount = 100
 /** How long a run takes: a worker that asks a model or waits for an answer. */
@@ -109,9 +109,4 @@ async function insertDue(db: Db, count: number, inMs: number): Promise<void> {
     )
     insert into events (run_id, seq, tenant_id, epoch, at, type, data, hash)
     select id, 0, 'flood', 0, clock_timestamp(), 'run.started', '{"input":null}', '\\x00' from waiting`)
-}
-
-function quantile(values: number[], at: number): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * at))] ?? NaN
 }

@@ -6,6 +6,9 @@ import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
 import { keysBench } from './keys.ts'
 import { gatewayBench } from './gateway.ts'
+import { longBench } from './long.ts'
+import { parkedBench } from './parked.ts'
+import { recoveryBench } from './recovery.ts'
 import { sandboxBench } from './sandbox.ts'
 import { usageBench } from './usage.ts'
 
@@ -19,6 +22,9 @@ const benches: Record<string, Bench> = {
   fairness: fairnessBench,
   gateway: gatewayBench,
   keys: keysBench,
+  long: longBench,
+  parked: parkedBench,
+  recovery: recoveryBench,
   sandbox: sandboxBench,
   usage: usageBench,
 }

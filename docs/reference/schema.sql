@@ -306,6 +306,13 @@ alter table guesses enable row level security, force row level security;
 create policy across_tenants on guesses as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on guesses as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table homes (
+  address text not null,
+  incarnation text not null,
+  adopted_at timestamp with time zone default clock_timestamp() not null,
+  constraint homes_pkey PRIMARY KEY (address)
+);
+
 create table inbox (
   id uuid not null,
   tenant_id text not null,

@@ -47,6 +47,13 @@ export const settings = {
     .optional()
     .describe('Address under which people reach this server when it is another than where it listens: behind a proxy on the same machine, for example.'),
   LONGHAUL_DATABASE_URL: postgresUrl.optional().describe('PostgreSQL to use. Absent: one is started in the data folder.'),
+  LONGHAUL_DATABASE_ADOPT: z
+    .string()
+    .max(2_000)
+    .optional()
+    .describe(
+      'Address of a database that was moved, restored or cloned, on which this server may work although the database was at home elsewhere. The refusal at the start names it; left set it does no harm, since the next copy has another address.',
+    ),
   LONGHAUL_DATABASE_CONNECTIONS: integer(2, 1_000).default(10).describe('Connections in the pool. The engine has four of its own besides.'),
   LONGHAUL_DATA_DIR: folder.default('.longhaul').describe('Folder for the embedded database, files and this machine’s key.'),
   LONGHAUL_AGENTS_DIR: folder.default('examples').describe('Folder whose folders are deployed as agents when the server starts.'),

@@ -60,6 +60,9 @@ export async function openServer(config: Config, log: Log): Promise<Server> {
   }
 }
 
+/** No statement of a running server takes that long; one whose answer got lost on its way would hold its connection for ever. */
+const answerTimeoutMs = 30_000
+
 async function startParts(config: Config, log: Log, onStop: (what: string, undo: () => Promise<unknown>) => void): Promise<Omit<Server, 'stop'>> {
   const phases: { phase: string; ms: number }[] = []
   const timed = async <Result>(phase: string, work: () => Result | Promise<Result>): Promise<Result> => {
@@ -74,8 +77,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const embedded = config.LONGHAUL_DATABASE_URL === undefined ? await timed('postgres', () => startEmbedded({ dataDir, log })) : undefined
   if (embedded) onStop('PostgreSQL', embedded.stop)
   const databaseUrl = config.LONGHAUL_DATABASE_URL ?? embedded?.url ?? ''
-  const database = await timed('database', () => prepareDatabase(databaseUrl, log))
-  const db = openDb({ url: databaseUrl, poolMax: config.LONGHAUL_DATABASE_CONNECTIONS, role: engineRole, log })
+  const database = await timed('database', () => prepareDatabase(databaseUrl, { log, adopted: config.LONGHAUL_DATABASE_ADOPT }))
+  const db = openDb({ url: databaseUrl, poolMax: config.LONGHAUL_DATABASE_CONNECTIONS, role: engineRole, log, answerTimeoutMs })
   onStop('database connections', db.stop)
 
   const keys = openKeys({ db, log })

@@ -51,12 +51,14 @@ export type DbOptions = {
   log: Log
   applicationName?: string
   connectTimeoutMs?: number
+  /** The pool's connections are given up when an answer takes longer, also when the network is silent. */
+  answerTimeoutMs?: number
   /** Put on by every connection. Absent: the user of `url`, which owns the tables. For making the schema and nothing else. */
   role?: string
 }
 
 /** Opens nothing yet: the first statement connects. So a database that is not there shows as `unavailable` where it is used. */
-export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', connectTimeoutMs = 5_000, role }: DbOptions): Db {
+export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', connectTimeoutMs = 5_000, answerTimeoutMs, role }: DbOptions): Db {
   const config: pg.ClientConfig = {
     connectionString: url,
     connectionTimeoutMillis: connectTimeoutMs,
@@ -67,7 +69,13 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
     options: `-c tcp_user_timeout=20000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3${role === undefined ? '' : ` -c role=${role}`}`,
     types: { getTypeParser: (oid: number, format?: string) => (format === 'binary' ? pg.types.getTypeParser(oid, 'binary') : (parsers[oid] ?? String)) },
   }
-  const pool = new pg.Pool({ ...config, max: poolMax, application_name: applicationName, idleTimeoutMillis: 60_000 })
+  const pool = new pg.Pool({
+    ...config,
+    ...(answerTimeoutMs && { query_timeout: answerTimeoutMs }),
+    max: poolMax,
+    application_name: applicationName,
+    idleTimeoutMillis: 60_000,
+  })
   // Without a listener one dropped idle connection would end the process. The pool replaces it by itself.
   pool.on('error', (error) => log.warn('idle database connection lost', { error }))
   const pooled = new Set<Promise<void>>()

@@ -35,7 +35,7 @@ export type Embedded = {
 }
 
 const database = 'longhaul'
-const restartDelaysMs = [50, 200, 500, 1_000, 2_000, 5_000, 10_000]
+const restartDelaysMs = [50, 200, 500, 1_000, 2_000]
 
 export async function startEmbedded({ dataDir, log, onRestart = () => {} }: EmbeddedOptions): Promise<Embedded> {
   const phases: Embedded['phases'] = []

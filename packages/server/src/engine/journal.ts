@@ -42,6 +42,8 @@ export type Entry = {
 
 export type Journal = Service & {
   append(entry: Entry): void
+  /** As much waits to be written as may: the database is away, or slower than what comes. New runs are refused then, with what is under way it goes on. */
+  isFull(): boolean
   /** Resolves when everything appended so far has been told of. */
   settled(): Promise<void>
   stats: { flushCount: number; rowCount: number }
@@ -49,6 +51,8 @@ export type Journal = Service & {
 
 const rowsMax = 2_000
 const bytesMax = 4_000_000
+/** Runs under way add what they add; each waits for its own. */
+const queuedBytesMax = 64_000_000
 /** No fault of the values: a standby, a deadlock, no space or memory, a lock held too long, an operator, the machine. It will pass. */
 const willPass = (error: unknown) => error instanceof AppError || isConnectionLost(error) || /^(25|40|53|55|57|58)/.test(sqlState(error) ?? '')
 
@@ -57,6 +61,7 @@ export type JournalOptions = { db: Db; node: Node; log: Log; booking?: Booking |
 export function openJournal({ db, node, log, booking }: JournalOptions): Journal {
   const flush = makeFlush(booking)
   let queue: Entry[] = []
+  let queuedBytes = 0
   let running: Promise<void> | undefined
   let connection: Connection | undefined
   let flushNumber = 0
@@ -87,6 +92,7 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
       count++
     }
     const batch = count === queue.length ? queue : queue.slice(0, count)
+    for (const entry of batch) queuedBytes -= entry.bytes
     queue = count === queue.length ? [] : queue.slice(count)
     return batch
   }
@@ -156,6 +162,7 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
     const runId = batch[0]?.runId
     const later = queue.filter((entry) => entry.runId === runId)
     queue = queue.filter((entry) => entry.runId !== runId)
+    for (const entry of later) queuedBytes -= entry.bytes
     for (const entry of [...batch, ...later]) refuse(entry, 'invalid', error)
   }
 
@@ -178,7 +185,8 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
   async function resolveFence(open: Connection, nodeId: string, attempted: number, batch: Entry[]): Promise<Set<string> | undefined> {
     const row = await readNode(open, nodeId)
     if (row && row.flush >= attempted) return startedRuns(open, batch)
-    if (!row || row.isDead) node.declareDead(nodeId)
+    // It counts less than what was acknowledged: the database was set back to an earlier state, a backup of its disk.
+    if (!row || row.isDead || row.flush < attempted - 1) node.declareDead(nodeId)
     else node.adopt({ nodeId, fence: row.fence, owned: await ownedRuns(open, nodeId), policies: await readPolicies(open) })
     return undefined
   }
@@ -211,8 +219,10 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
 
   return {
     stats,
+    isFull: () => queuedBytes > queuedBytesMax,
     append(entry) {
       queue.push(entry)
+      queuedBytes += entry.bytes
       running ??= drain()
     },
     async settled() {

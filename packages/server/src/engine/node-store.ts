@@ -1,10 +1,8 @@
-import { type Connection, type Db, sql } from '../db/index.ts'
+import { type Connection, type Db, incarnation, sql } from '../db/index.ts'
 import { shareNodesLock } from './stop-store.ts'
 
-/** Which history of the database this is: a standby that is promoted, and a restore, begin a new timeline. A new cluster has another identifier. */
 export async function readIncarnation(connection: Connection): Promise<string> {
-  const [row] = await connection.query<{ incarnation: string }>(sql`
-    select (select system_identifier::text from pg_control_system()) || ':' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) as incarnation`)
+  const [row] = await connection.query<{ incarnation: string }>(sql`select ${incarnation} as incarnation`)
   return row?.incarnation ?? ''
 }
 

@@ -78,6 +78,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
   return async function startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, ...more }) {
     const { namespace = 'default', laneKey = '', laneKeyFrom, priority, startAt, delayMs, whenBusy = 'queue', destinations: wanted = [] } = more
     if (isStopping()) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
+    if (journal.isFull()) throw new AppError('unavailable', 'The database takes runs more slowly than they come. Nothing was started; try again in a moment.')
     assertStorable({ session, idempotencyKey, laneKey })
     const isDelayed = startAt !== undefined || delayMs !== undefined
     if (startAt !== undefined && delayMs !== undefined) throw new AppError('invalid', 'startAt and delayMs: give one of them.')

@@ -4,25 +4,35 @@ import { type Socket, connect, createServer } from 'node:net'
 export type Cuttable = AsyncDisposable & {
   /** Over this way. */
   url: string
-  /** From now on nothing passes, what is on its way included. New connections are taken and hang. */
-  cut(): void
-  /** Old connections are gone for good; new ones pass. */
-  mend(): void
+  /** From now on nothing passes, what is on its way included; or nothing in one direction. New connections are taken and hang. */
+  cut(way?: 'both' | 'to the database' | 'from the database'): void
+  /** Old connections are gone for good; new ones pass, to another database if one is given. */
+  mend(url?: string): void
+  /** Each piece arrives so much later, in both directions. */
+  slow(ms: number): void
 }
 
 export async function makeCuttable(url: string): Promise<Cuttable> {
-  const target = new URL(url)
-  const folder = target.searchParams.get('host')
-  const port = Number(target.port || 5432)
+  let target = new URL(url)
+  let delayMs = 0
+  const connectTarget = () => {
+    const folder = target.searchParams.get('host')
+    const port = Number(target.port || 5432)
+    return folder?.startsWith('/') ? connect(`${folder}/.s.PGSQL.${port}`) : connect(port, target.hostname)
+  }
   const pairs = new Set<[Socket, Socket]>()
-  let isCut = false
+  const cutWays = { to: false, from: false }
   const server = createServer((near) => {
-    const far = folder?.startsWith('/') ? connect(`${folder}/.s.PGSQL.${port}`) : connect(port, target.hostname)
+    const far = connectTarget()
     const pair: [Socket, Socket] = [near, far]
     pairs.add(pair)
-    for (const [from, to] of [pair, [far, near] as const]) {
-      from.on('data', (chunk) => isCut || to.write(chunk))
-      from.on('close', () => isCut || to.destroy())
+    for (const [from, to, way] of [
+      [near, far, 'to'],
+      [far, near, 'from'],
+    ] as const) {
+      const pass = (chunk: Buffer) => cutWays[way] || to.writableEnded || to.write(chunk)
+      from.on('data', (chunk: Buffer) => (delayMs > 0 ? setTimeout(pass, delayMs, chunk) : pass(chunk)))
+      from.on('close', () => cutWays[way] || to.destroy())
       from.on('error', () => {})
     }
   })
@@ -38,11 +48,16 @@ export async function makeCuttable(url: string): Promise<Cuttable> {
   }
   return {
     url: near.href,
-    cut: () => void (isCut = true),
-    mend() {
-      endAll()
-      isCut = false
+    cut(way = 'both') {
+      if (way !== 'from the database') cutWays.to = true
+      if (way !== 'to the database') cutWays.from = true
     },
+    mend(other) {
+      endAll()
+      if (other !== undefined) target = new URL(other)
+      cutWays.to = cutWays.from = false
+    },
+    slow: (ms) => void (delayMs = ms),
     async [Symbol.asyncDispose]() {
       endAll()
       await new Promise((resolve) => server.close(resolve))

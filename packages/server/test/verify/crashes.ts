@@ -1,93 +1,89 @@
-/** Random programs while server, workers and PostgreSQL are killed at random, for as long as one likes. The same seed gives the same programs and the same order of kills. */
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { openDb } from '../../src/db/index.ts'
-import { silentLog } from '../../src/kernel/index.ts'
-import { type ServerProcess, openServerProcess, postgresUrlOf, postmasterPid, processesOf, until } from '../support/server-process.ts'
+/** Random programs on two servers while servers, workers, PostgreSQL and the ways between them fail at random, for as long as one likes. The same seed gives the same programs and the same order of faults. */
+import { type Act, acts, openWorld, reachablePoints } from './nemesis.ts'
 import { findViolations, readLedger, watchJournal } from './invariants.ts'
 import { playRun } from './person.ts'
-import { randomProgram, stepsOf } from './programs.ts'
+import { randomProgram } from './programs.ts'
+import { sql } from '../../src/db/index.ts'
+import { until } from '../support/server-process.ts'
 
 export type Emit = (fact: Record<string, unknown>) => void
 
-const atOnce = 6
-const victims = ['server', 'worker', 'postgres'] as const
+const atOnce = 16
+/** Less than that proves nothing: something kept the programs from going on. */
+const runsPerMinuteMin = 20
+const overlapMin = 100
 
-/** Returns whether every invariant held. Each violation is emitted, and a summary at the end: a test without kills or runs proves nothing. */
+/** Returns whether every invariant held. Each violation is emitted, and a summary at the end: a search that did too little, or in which a fault or a crash point never came, is void. */
 export async function verifyCrashes({ seed, minutes }: { seed: number; minutes: number }, emit: Emit): Promise<boolean> {
   const programs = makeRandom(seed)
   const chances = makeRandom(seed + 1)
-  await using server = await openServerProcess()
-  await server.start()
-  const db = openDb({ url: postgresUrlOf(server.dataDir), poolMax: 2, log: silentLog })
-  const killed = { server: 0, worker: 0, postgres: 0 }
-  const endsAt = performance.now() + minutes * 60_000
-  let runCount = 0
-  let violationCount = 0
+  await using world = await openWorld()
+  const { client, db } = world
+  const performed = new Map<Act, { count: number; eventCount: number }>(acts.map((act) => [act, { count: 0, eventCount: 0 }]))
+  const from = performance.now()
+  const endsAt = from + minutes * 60_000
+  const counts = { runs: 0, events: 0, cancelled: 0, violations: 0 }
+  let isOver = false
+
+  async function play(number: number): Promise<void> {
+    const commands = randomProgram(programs)
+    const cancelAfter = programs() < 0.15 ? 1 + Math.floor(programs() * 12) : undefined
+    const played = await playRun(client, commands, { limitMs: 180_000, cancelAfter, onEvent: () => counts.events++ })
+    if (played.events.at(-1)?.type === 'run.cancelled') counts.cancelled++
+    const found = await whenUp(async () => {
+      // Each time that it was taken up, what was under way may have taken effect without being recorded.
+      const [run] = await db.rows<{ epoch: number }>(sql`select epoch from runs where id = ${played.runId}`)
+      const epoch = run?.epoch ?? 0
+      const interruptions = played.events.filter(({ type }) => type === 'run.interrupted').length
+      const ledger = readLedger(world.ledgerOf(played.runId))
+      return findViolations(client, db, { commands, played, ledger, cuts: epoch - 1 + interruptions, isCancelled: cancelAfter !== undefined })
+    })
+    counts.violations += found.length
+    for (const violation of found) emit({ verify: 'crashes', seed, run: number, runId: played.runId, violation })
+  }
 
   async function playOn(): Promise<void> {
     while (performance.now() < endsAt) {
-      const commands = randomProgram(programs)
-      const number = runCount++
-      try {
-        const played = await playRun(server.client, commands, { limitMs: 180_000 })
-        const interruptions = played.events.filter(({ type }) => type === 'run.interrupted').length
-        // Which effects a kill may have cut off is not known here: each kill so far may have hit each step once.
-        const kills = killed.server + killed.worker + interruptions
-        const cuts = Array.from({ length: kills }, () => ({ executed: new Map([...stepsOf(commands)].map(([step]) => [step, 1])), recorded: new Map() }))
-        const ledger = readLedger(join(server.dataDir, 'data', 'default', 'crash', 'ledger', played.runId))
-        const found = await whenUp(() => findViolations(server.client, db, { commands, played, ledger, cuts }))
-        violationCount += found.length
-        for (const violation of found) emit({ verify: 'crashes', seed, run: number, runId: played.runId, violation })
-      } catch (error) {
-        violationCount++
+      const number = counts.runs++
+      await play(number).catch((error: unknown) => {
+        counts.violations++
         emit({ verify: 'crashes', seed, run: number, violation: error instanceof Error ? error.message : String(error) })
-      }
+      })
     }
   }
 
-  async function killOn(): Promise<void> {
+  async function failOn(): Promise<void> {
+    const round: Act[] = []
     while (performance.now() < endsAt) {
-      await pause(500 + chances() * 4_000)
-      const victim = victims[Math.floor(chances() * victims.length)] ?? 'server'
-      if (await kill(server, victim)) killed[victim]++
+      if (round.length === 0) round.push(...acts) // Each as often as any other, in an order of chance.
+      const [act] = round.splice(Math.floor(chances() * round.length), 1)
+      if (!act) continue
+      const before = counts.events
+      const isDone = await world.perform(act, chances)
+      await pause(200 + chances() * 2_000)
+      const tally = performed.get(act)
+      if (!tally || !isDone) continue
+      tally.count++
+      tally.eventCount += counts.events - before
     }
+    isOver = true
   }
 
-  try {
-    await whenUp(() => watchJournal(db))
-    await Promise.all([killOn(), ...Array.from({ length: atOnce }, playOn)])
-  } finally {
-    await db.stop()
-  }
-  const isProof = runCount > atOnce && Object.values(killed).some((count) => count > 0)
-  emit({ verify: 'crashes', seed, minutes, runCount, killed, violationCount, isProof })
-  return isProof && violationCount === 0
-}
-
-async function kill(server: ServerProcess, victim: (typeof victims)[number]): Promise<boolean> {
-  if (victim === 'server') {
-    server.life().kill('SIGKILL')
-    await server.ended()
-    await server.start()
-    return true
-  }
-  const pid = victim === 'postgres' ? postmasterPid(server.dataDir) : processesOf(server.dataDir).find(isWorker)
-  if (pid === undefined) return false
-  try {
-    process.kill(pid, 'SIGKILL')
-    return true
-  } catch {
-    return false // It was between two lives.
-  }
-}
-
-function isWorker(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('worker-main')
-  } catch {
-    return false
-  }
+  await whenUp(() => watchJournal(db))
+  await Promise.all([failOn(), ...Array.from({ length: atOnce }, playOn)])
+  const passed = world.passedPoints()
+  const unmet = [
+    ...(counts.runs < runsPerMinuteMin * minutes ? [`${counts.runs} programs are too few`] : []),
+    ...[...performed].flatMap(([act, { count, eventCount }]) =>
+      eventCount < overlapMin ? [`${act}: ${count} times, while ${eventCount} events were told`] : [],
+    ),
+    ...reachablePoints.flatMap((point) => (passed.has(point) ? [] : [`crash point ${point} was never passed`])),
+    ...(isOver ? [] : ['the faults did not go on to the end']),
+  ]
+  const faults = Object.fromEntries([...performed].map(([act, { count, eventCount }]) => [act, `${count} / ${eventCount}`]))
+  const isVoid = unmet.length > 0
+  emit({ verify: 'crashes', seed, minutes, took: Math.round((performance.now() - from) / 1_000), ...counts, faults, isVoid, unmet })
+  return !isVoid && counts.violations === 0
 }
 
 /** The checks ask the database, which may just have been killed. */

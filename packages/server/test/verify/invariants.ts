@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
-import type { Json, Run, RunEvent } from '@longhaul/protocol'
+import { type Json, type Run, type RunEvent, isTerminal } from '@longhaul/protocol'
 import type { Client } from '@longhaul/sdk/client'
 import { type Db, sql } from '../../src/db/index.ts'
 import type { Played } from './person.ts'
@@ -53,19 +53,27 @@ export async function cutOf(db: Db, key: string, ledgerOf: (runId: string) => st
   return { executed: readLedger(ledgerOf(runId)), recorded: new Map(rows.map(({ name, count }) => [name, count])) }
 }
 
-export type Checked = { commands: Command[]; played: Played; ledger: Ledger; cuts: Cut[] }
+export type Checked = {
+  commands: Command[]
+  played: Played
+  ledger: Ledger
+  /** Or how often each step may have taken effect without its being recorded. */
+  cuts: Cut[] | number
+  /** It was told to end early, so it need not have got anywhere. */
+  isCancelled?: boolean
+}
 
-export async function findViolations(client: Client, db: Db, { commands, played, ledger, cuts }: Checked): Promise<string[]> {
+export async function findViolations(client: Client, db: Db, { commands, played, ledger, cuts, isCancelled = false }: Checked): Promise<string[]> {
   const { runId } = played
   const run = await client.runs.get({ runId })
   return [
-    ...checkEnd(run, outputOf(commands)),
+    ...(isCancelled && run.state === 'cancelled' ? [] : checkEnd(run, outputOf(commands))),
     ...(await checkSingle(db, played)),
-    ...(await checkJournal(db, runId)),
+    ...(await checkJournal(db, runId, run.state)),
     ...(await checkStream(client, played)),
-    ...(await checkChildren(db, runId, childCountOf(commands))),
-    ...checkEffects(stepsOf(commands), withoutWrites(ledger, commands), cuts),
-    ...checkWrites(writesOf(commands), ledger, played.events),
+    ...(await checkChildren(db, runId, childCountOf(commands), run.state)),
+    ...checkEffects(stepsOf(commands), withoutWrites(ledger, commands), cuts, run.state === 'cancelled'),
+    ...checkWrites(writesOf(commands), ledger, played.events, run.state === 'cancelled'),
   ]
 }
 
@@ -81,8 +89,9 @@ async function checkSingle(db: Db, { key }: Played): Promise<string[]> {
   return runs.length === 1 ? [] : [`I5: the idempotency key has ${runs.length} runs`]
 }
 
-/** One child for each time that one was asked for, each of them ended. */
-async function checkChildren(db: Db, runId: string, expected: number): Promise<string[]> {
+/** One child for each time that one was asked for, each of them ended. Those of a cancelled run may be hearing of it just now. */
+async function checkChildren(db: Db, runId: string, expected: number, state: Run['state']): Promise<string[]> {
+  if (state === 'cancelled') return checkLeftChildren(db, runId, expected)
   const children = await db.rows<{ id: string; state: string }>(sql`select id, state from runs where parent_id = ${runId}`)
   return [
     ...(children.length === expected ? [] : [`I5: the run has ${children.length} children and not ${expected}`]),
@@ -90,10 +99,21 @@ async function checkChildren(db: Db, runId: string, expected: number): Promise<s
   ]
 }
 
+async function checkLeftChildren(db: Db, runId: string, most: number): Promise<string[]> {
+  for (const from = performance.now(); ;) {
+    const children = await db.rows<{ id: string; state: Run['state'] }>(sql`select id, state from runs where parent_id = ${runId}`)
+    if (children.length > most) return [`I5: the run has ${children.length} children, more than ${most}`]
+    const open = children.filter(({ state }) => !isTerminal(state))
+    if (open.length === 0) return []
+    if (performance.now() - from > 60_000) return open.map(({ id, state }) => `I17: child ${id} of a cancelled run is ${state}`)
+    await new Promise((resolve) => setTimeout(resolve, 200))
+  }
+}
+
 type Row = { seq: number; epoch: number; type: string; op: string | null; text: string; hash: string }
 
 /** I2 and I3: numbered without gaps, chained, written by one owner after the other, never changed, every question answered once. */
-async function checkJournal(db: Db, runId: string): Promise<string[]> {
+async function checkJournal(db: Db, runId: string, state: Run['state']): Promise<string[]> {
   const rows = await db.rows<Row>(
     sql`select seq, epoch, type, op, data::text as text, encode(hash, 'hex') as hash from events where run_id = ${runId} order by seq`,
   )
@@ -117,7 +137,7 @@ async function checkJournal(db: Db, runId: string): Promise<string[]> {
     }
     if (/^run\.(completed|failed|cancelled)$/.test(row.type) && i !== rows.length - 1) problems.push(`I1: event ${row.seq} (${row.type}) is not the last one`)
   }
-  if (!/^run\.completed$/.test(rows.at(-1)?.type ?? '')) problems.push(`I1: the journal ends with ${rows.at(-1)?.type}`)
+  if (rows.at(-1)?.type !== `run.${state}`) problems.push(`I1: the journal ends with ${rows.at(-1)?.type}, and the run is ${state}`)
   return problems
 }
 
@@ -137,12 +157,13 @@ async function checkStream(client: Client, { runId, events }: Played): Promise<s
 }
 
 /** I4: nothing is executed less often than it must, nor again after its outcome was recorded, and once more at most for each time that it was not. */
-function checkEffects(expected: Ledger, ledger: Ledger, cuts: Cut[]): string[] {
+function checkEffects(expected: Ledger, ledger: Ledger, cuts: Cut[] | number, isCancelled: boolean): string[] {
   const problems: string[] = []
   for (const [step, least] of expected) {
     const count = ledger.get(step) ?? 0
-    const lost = cuts.reduce((sum, { executed, recorded }) => sum + Number((executed.get(step) ?? 0) > (recorded.get(step) ?? 0)), 0)
-    if (count < least || count > least + lost)
+    const lost =
+      typeof cuts === 'number' ? cuts : cuts.reduce((sum, { executed, recorded }) => sum + Number((executed.get(step) ?? 0) > (recorded.get(step) ?? 0)), 0)
+    if ((count < least && !isCancelled) || count > least + lost)
       problems.push(`I4: step ${step} took effect ${count} times; ${least} plus at most ${lost} that were not recorded are right`)
   }
   for (const step of ledger.keys()) if (!expected.has(step) && step !== 'fails') problems.push(`I4: step ${step} is not in the program`)
@@ -155,13 +176,13 @@ const withoutWrites = (ledger: Ledger, commands: Command[]): Ledger => {
 }
 
 /** I4 for writes, whatever was killed: with a check exactly once; without one at most once, and if not at all, then a person has been asked. */
-function checkWrites(writes: Map<string, boolean>, ledger: Ledger, events: RunEvent[]): string[] {
+function checkWrites(writes: Map<string, boolean>, ledger: Ledger, events: RunEvent[], isCancelled: boolean): string[] {
   const problems: string[] = []
   for (const [name, isChecked] of writes) {
     const count = ledger.get(name) ?? 0
     const isAsked = events.some((event) => event.type === 'step.doubted' && event.data.name === name && event.data.needs === 'person')
     if (count > 1) problems.push(`I4: write ${name} took effect ${count} times`)
-    if (count === 0 && (isChecked || !isAsked)) problems.push(`I4: write ${name} never took effect, and nobody was asked`)
+    if (count === 0 && !isCancelled && (isChecked || !isAsked)) problems.push(`I4: write ${name} never took effect, and nobody was asked`)
     if (isChecked && isAsked) problems.push(`I4: a person was asked about write ${name}, which has a check`)
   }
   return problems

@@ -14,6 +14,8 @@ export type PlayOptions = {
   isSlow?: boolean
   /** A run that has not ended by then is stuck. */
   limitMs?: number
+  /** Cancels it when it has seen so many events. */
+  cancelAfter?: number | undefined
   onEvent?: (event: RunEvent) => void
 }
 
@@ -21,7 +23,7 @@ export type PlayOptions = {
 export async function playRun(
   client: Client,
   commands: Command[],
-  { key = randomUUID(), isSlow = false, limitMs = 60_000, onEvent = () => {} }: PlayOptions = {},
+  { key = randomUUID(), isSlow = false, limitMs = 60_000, cancelAfter, onEvent = () => {} }: PlayOptions = {},
 ): Promise<Played> {
   const { id: runId } = await keepTrying(() => client.runs.start({ agent: 'crash', input: { commands }, idempotencyKey: key }), patience)
   const events: RunEvent[] = []
@@ -33,6 +35,7 @@ export async function playRun(
       if (!('seq' in frame)) continue
       events.push(frame)
       onEvent(frame)
+      if (events.length === cancelAfter) await keepTrying(() => client.runs.cancel({ runId }), patience)
       const isQuestion = frame.type === 'wait.created' ? frame.data.kind !== 'timer' : frame.type === 'step.doubted' && frame.data.needs === 'person'
       if (!isQuestion) continue
       while (isSlow && (await keepTrying(() => client.runs.get({ runId }), patience)).state === 'running' && !limit.aborted)
