@@ -40,6 +40,8 @@ describe('keys', () => {
     await dialog.getByText('Lower-case letters').waitFor() // Nothing was sent, and nothing is lost.
     await dialog.getByLabel('Name', { exact: true }).fill('journey')
     await dialog.getByRole('radio', { name: /Operator/ }).check()
+    await v.page.mouse.click(5, 5) // Beside it: what is written stays.
+    expect(await dialog.getByLabel('Name', { exact: true }).inputValue()).toBe('journey')
     await dialog.getByRole('checkbox', { name: 'hello' }).check()
     await dialog.getByRole('button', { name: 'New key' }).click()
 

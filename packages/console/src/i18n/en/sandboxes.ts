@@ -66,6 +66,7 @@ export const sandboxesTexts = {
     deleteSnapshotText: 'Sandboxes that were made from it stay.',
     output: 'Output',
     cut: 'The beginning is no longer kept.',
+    unfollowed: 'It runs on. Its output is under Processes.',
     killed: 'killed',
     notStarted: 'could not be started',
     terminalEmpty: 'Commands run in /workspace. They go on when you leave this page.',

@@ -68,6 +68,7 @@ export const sandboxesTextsZh: Texts<typeof sandboxesTexts> = {
     deleteSnapshotText: '由它新建的沙箱不受影响。',
     output: '输出',
     cut: '开头部分已不再保留。',
+    unfollowed: '仍在运行，输出见“进程”。',
     killed: '已终止',
     notStarted: '无法启动',
     terminalEmpty: '命令在 /workspace 中执行，离开此页面后仍会继续。',

@@ -13,6 +13,8 @@ import { OutputView } from './OutputView.tsx'
 
 /** Older commands are on the page of processes. */
 const shownMax = 30
+/** Each one that runs holds a connection, of which a browser has six for all of the page. */
+const followedMax = 3
 const home = '/workspace'
 
 /**
@@ -23,6 +25,8 @@ export function TerminalView({ sandbox }: { sandbox: SandboxInfo }) {
   const { t } = useTexts()
   const processes = useQuery(processesQuery(sandbox.id))
   const shown = processes.data?.items.slice(0, shownMax).toReversed() ?? []
+  const running = processes.data?.items.filter(({ state }) => state === 'running') ?? []
+  const unfollowed = new Set(running.slice(followedMax))
   const scroller = useKeepAtEnd()
   return (
     <section
@@ -46,11 +50,11 @@ export function TerminalView({ sandbox }: { sandbox: SandboxInfo }) {
               </span>
               <span className="whitespace-pre-wrap">{process.command}</span>
             </p>
-            <OutputView process={process} />
+            {unfollowed.has(process) ? <p className="text-ink-3">{t('sandboxes.unfollowed')}</p> : <OutputView process={process} />}
           </div>
         ))}
       </div>
-      <Prompt sandbox={sandbox} running={processes.data?.items.find(({ state }) => state === 'running')} history={shown.map(({ command }) => command)} />
+      <Prompt sandbox={sandbox} running={running[0]} history={shown.map(({ command }) => command)} />
     </section>
   )
 }
