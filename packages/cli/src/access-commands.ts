@@ -1,5 +1,6 @@
 /** The commands about who may do what, with their help: tenants, namespaces, policies, secrets, the audit log. */
 import type { Command } from 'commander'
+import type { ListOptions } from './commands/audit.ts'
 import { type Act, type Shared, examples, wholeNumber, withServer } from './options.ts'
 
 export function accessCommands(program: Command, act: Act): void {
@@ -166,17 +167,21 @@ function auditCommands(program: Command, act: Act): void {
     .option('--action <name>', 'only this operation')
     .option('--outcome <outcome>', 'done, refused or failed')
     .option('--who <key>', 'only of the key with this id')
+    .option('--from <instant>', 'from then on, such as 2026-11-01T00:00:00Z')
+    .option('--to <instant>', 'up to then')
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul audit list --action secrets.use', 'npx longhaul audit list --outcome refused'))
-    .action((options: Shared & { limit: number; cursor?: string; action?: string; who?: string; outcome?: string }) =>
+    .action((options: Shared & ListOptions) =>
       act(options, async (invocation) => {
-        const { limit, cursor, action, who, outcome } = options
+        const { limit, cursor, action, who, outcome, from, to } = options
         const given = {
           ...(cursor === undefined ? {} : { cursor }),
           ...(action === undefined ? {} : { action }),
           ...(who === undefined ? {} : { who }),
           ...(outcome === undefined ? {} : { outcome }),
+          ...(from === undefined ? {} : { from }),
+          ...(to === undefined ? {} : { to }),
         }
         return (await load()).listAudit(invocation, { limit, ...given })
       }),
@@ -184,8 +189,9 @@ function auditCommands(program: Command, act: Act): void {
   withServer(audit.command('export'))
     .description('the whole log as JSON, one entry a line, oldest first')
     .option('--after <n>', 'only entries after this number', wholeNumber(0), 0)
-    .addHelpText('after', examples('npx longhaul audit export > audit.jsonl'))
-    .action((options: Shared & { after: number }) => act(options, async (invocation) => (await load()).exportAudit(invocation, options)))
+    .option('--ocsf', 'as events of the Open Cybersecurity Schema Framework, for security tools')
+    .addHelpText('after', examples('npx longhaul audit export > audit.jsonl', 'npx longhaul audit export --ocsf --after 41000'))
+    .action((options: Shared & { after: number; ocsf?: true }) => act(options, async (invocation) => (await load()).exportAudit(invocation, options)))
   withServer(audit.command('head'))
     .description('where the chain stands now, signed: keep it elsewhere')
     .addHelpText('after', examples('npx longhaul audit head > head.json'))

@@ -10,7 +10,25 @@ export const paths = {
   device: (about: { code?: string | undefined } = {}) => withQuery('/device', about),
   me: () => '/me',
   people: (about: { cursor?: string | undefined } = {}) => withQuery('/settings/people', about),
+  settings: () => '/settings',
+  keys: () => '/settings/keys',
+  policies: () => '/settings/policies',
+  newPolicy: () => '/settings/new-policy',
+  policy: (name: string) => `/settings/policies/${encodeURIComponent(name)}`,
+  secrets: () => '/settings/secrets',
+  limits: () => '/settings/limits',
+  tenants: (filter: { cursor?: string | undefined } = {}) => withQuery('/settings/tenants', filter),
+  deliveries: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/settings/deliveries', filter),
+  audit: (filter: AuditSearch = {}) => withQuery('/audit', filter),
+  sandboxes: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/sandboxes', filter),
+  snapshots: (filter: { cursor?: string | undefined } = {}) => withQuery('/sandboxes/snapshots', filter),
+  sandbox: (sandboxId: string, about: { view?: string | undefined; path?: string | undefined; file?: string | undefined; cursor?: string | undefined } = {}) =>
+    withQuery(`/sandboxes/${encodeURIComponent(sandboxId)}`, about),
+  tools: (about: { agent?: string | undefined; tool?: string | undefined } = {}) => withQuery('/tools', about),
 } as const
+
+/** What the audit log is filtered by. Days are the reader's own. */
+export type AuditSearch = Partial<Record<'who' | 'action' | 'outcome' | 'from' | 'to' | 'cursor', string | undefined>>
 
 /** Addresses of the API that are no operations. */
 export const apiPaths = { health: () => '/healthz' } as const
@@ -27,6 +45,20 @@ export const patterns = {
   device: '/device',
   me: '/me',
   people: '/settings/people',
+  settings: '/settings',
+  keys: '/settings/keys',
+  policies: '/settings/policies',
+  newPolicy: '/settings/new-policy',
+  policy: '/settings/policies/$name',
+  secrets: '/settings/secrets',
+  limits: '/settings/limits',
+  tenants: '/settings/tenants',
+  deliveries: '/settings/deliveries',
+  audit: '/audit',
+  sandboxes: '/sandboxes',
+  snapshots: '/sandboxes/snapshots',
+  sandbox: '/sandboxes/$sandboxId',
+  tools: '/tools',
 } as const satisfies Record<keyof typeof paths, string>
 
 function withQuery(path: string, fields: Record<string, string | undefined>): string {

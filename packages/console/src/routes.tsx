@@ -99,8 +99,100 @@ const people = createRoute({
   component: lazyRouteComponent(() => import('./pages/people/PeoplePage.tsx'), 'PeoplePage'),
 })
 
+const settings = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.settings,
+  component: lazyRouteComponent(() => import('./pages/settings/SettingsFrame.tsx'), 'SettingsPage'),
+})
+const keys = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.keys,
+  component: lazyRouteComponent(() => import('./pages/settings/KeysPage.tsx'), 'KeysPage'),
+})
+const policies = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.policies,
+  component: lazyRouteComponent(() => import('./pages/settings/PoliciesPage.tsx'), 'PoliciesPage'),
+})
+const newPolicy = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.newPolicy,
+  component: lazyRouteComponent(() => import('./pages/settings/PolicyPage.tsx'), 'NewPolicyPage'),
+})
+const policy = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.policy,
+  component: lazyRouteComponent(() => import('./pages/settings/PolicyPage.tsx'), 'PolicyPage'),
+})
+const secrets = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.secrets,
+  component: lazyRouteComponent(() => import('./pages/settings/SecretsPage.tsx'), 'SecretsPage'),
+})
+const limits = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.limits,
+  component: lazyRouteComponent(() => import('./pages/settings/LimitsPage.tsx'), 'LimitsPage'),
+})
+const tenants = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.tenants,
+  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/settings/TenantsPage.tsx'), 'TenantsPage'),
+})
+const deliveries = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.deliveries,
+  validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/settings/DeliveriesPage.tsx'), 'DeliveriesPage'),
+})
+const settingsRoutes = [settings, keys, policies, newPolicy, policy, secrets, limits, tenants, deliveries] as const
+
+const audit = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.audit,
+  validateSearch: ({ who, action, outcome, from, to, cursor }) => ({
+    who: text(who),
+    action: text(action),
+    outcome: text(outcome),
+    from: text(from),
+    to: text(to),
+    cursor: text(cursor),
+  }),
+  component: lazyRouteComponent(() => import('./pages/audit/AuditPage.tsx'), 'AuditPage'),
+})
+
+const sandboxes = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.sandboxes,
+  validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/sandboxes/SandboxesPage.tsx'), 'SandboxesPage'),
+})
+const snapshots = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.snapshots,
+  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/sandboxes/SnapshotsPage.tsx'), 'SnapshotsPage'),
+})
+const sandbox = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.sandbox,
+  validateSearch: ({ view, path, file, cursor }) => ({ view: text(view), path: text(path), file: text(file), cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/sandboxes/SandboxPage.tsx'), 'SandboxPage'),
+})
+const tools = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.tools,
+  validateSearch: ({ agent, tool }) => ({ agent: text(agent), tool: text(tool) }),
+  component: lazyRouteComponent(() => import('./pages/tools/ToolsPage.tsx'), 'ToolsPage'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([signIn, join, shell.addChildren([home, runs, run, approvals, system, device, me, people])]),
+  routeTree: root.addChildren([
+    signIn,
+    join,
+    shell.addChildren([home, runs, run, approvals, system, device, me, people, ...settingsRoutes, audit, sandboxes, snapshots, sandbox, tools]),
+  ]),
   parseSearch: readQuery,
   stringifySearch: (fields) => {
     const query = writeQuery(fields)

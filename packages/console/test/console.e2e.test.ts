@@ -1,6 +1,7 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { axeFindings, openBrowser, sidewaysPx, visit } from './support/browser.ts'
+import { openBrowser, visit } from './support/browser.ts'
+import { testPages } from './support/pages.ts'
 import { startServer } from './support/server.ts'
 import type { TestServer } from './support/server.ts'
 
@@ -220,23 +221,5 @@ describe('every page', () => {
     ['sign-in', () => '/sign-in'],
   ]
 
-  for (const [name, path] of pages) {
-    for (const colorScheme of ['light', 'dark'] as const) {
-      test(`${name}, ${colorScheme}: axe finds nothing, the browser complains of nothing`, async () => {
-        await using v = await visit(browser, server, path(), { colorScheme })
-        await v.page.getByRole('heading').first().waitFor()
-        await v.page.waitForLoadState('networkidle').catch(() => {}) // A live page is never idle; what matters is there by then.
-        expect(await axeFindings(v.page)).toEqual([])
-        expect(v.complaints).toEqual([])
-      })
-    }
-
-    test(`${name}: nothing scrolls sideways on a phone, in either language`, async () => {
-      for (const language of ['en', 'zh'] as const) {
-        await using v = await visit(browser, server, path(), { language, viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true })
-        await v.page.getByRole('heading').first().waitFor()
-        expect([language, await sidewaysPx(v.page)]).toEqual([language, 0])
-      }
-    })
-  }
+  testPages(() => ({ browser, server }), pages)
 })

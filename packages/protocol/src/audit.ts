@@ -46,6 +46,10 @@ export const listAudit = operation({
     outcome: z.enum(auditOutcomes).optional(),
     /** The id of a key. */
     who: z.string().max(64).optional(),
+    /** From this instant on. */
+    from: z.iso.datetime({ offset: true }).optional(),
+    /** Up to this instant, without it. */
+    to: z.iso.datetime({ offset: true }).optional(),
   }),
   output: z.object({ items: z.array(AuditEntry), next: z.string().nullable() }),
 })

@@ -37,6 +37,7 @@ export {
 export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
+export { toOcsf } from './audit-ocsf.ts'
 export { AuditEntry, AuditHead, auditOperations, auditOutcomes, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
 export {

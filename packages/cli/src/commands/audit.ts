@@ -1,4 +1,4 @@
-import { type AuditHead, AuditEntry, AuditHead as AuditHeadSchema, auditHeadText, auditOutcomes, checkChain } from '@longhaul/protocol'
+import { type AuditHead, AuditEntry, AuditHead as AuditHeadSchema, auditHeadText, auditOutcomes, checkChain, toOcsf } from '@longhaul/protocol'
 import type { Client } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
@@ -6,7 +6,7 @@ import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago } from '../show/values.ts'
 
-export type ListOptions = { limit: number; cursor?: string; action?: string; who?: string; outcome?: string }
+export type ListOptions = { limit: number } & Partial<Record<'cursor' | 'action' | 'who' | 'outcome' | 'from' | 'to', string>>
 
 export async function listAudit(invocation: Invocation, { outcome, ...rest }: ListOptions): Promise<number> {
   const known = outcome === undefined ? undefined : auditOutcomes.find((each) => each === outcome)
@@ -34,14 +34,14 @@ export async function listAudit(invocation: Invocation, { outcome, ...rest }: Li
   return exitCodes.done
 }
 
-/** One entry a line, after a line that says whose. */
-export async function exportAudit(invocation: Invocation, { after }: { after: number }): Promise<number> {
+/** One entry a line, after a line that says whose; or one event a line, each of which says so itself. */
+export async function exportAudit(invocation: Invocation, { after, ocsf = false }: { after: number; ocsf?: boolean }): Promise<number> {
   const client = await invocation.client()
   let isFirst = true
   for await (const { tenantId, items } of pages(client, after)) {
-    if (isFirst) invocation.printJson({ type: 'audit', tenantId, after })
+    if (isFirst && !ocsf) invocation.printJson({ type: 'audit', tenantId, after })
     isFirst = false
-    for (const entry of items) invocation.printJson(entry)
+    for (const entry of items) invocation.printJson(ocsf ? toOcsf(entry, tenantId) : entry)
   }
   return exitCodes.done
 }

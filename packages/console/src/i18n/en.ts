@@ -1,4 +1,11 @@
 import { people } from './en/people.ts'
+import { auditTexts } from './en/audit.ts'
+import { limitsTexts } from './en/limits.ts'
+import { policiesTexts } from './en/policies.ts'
+import { sandboxesTexts } from './en/sandboxes.ts'
+import { secretsTexts } from './en/secrets.ts'
+import { settingsTexts } from './en/settings.ts'
+import { toolsTexts } from './en/tools.ts'
 
 /** Every sentence of the console. `zh.ts` has the same shape, which the compiler checks. */
 export const en = {
@@ -401,4 +408,11 @@ export const en = {
     server: 'Server',
     nothingEnforced: 'Nothing is enforced.',
   },
+  ...auditTexts,
+  ...limitsTexts,
+  ...policiesTexts,
+  ...sandboxesTexts,
+  ...secretsTexts,
+  ...settingsTexts,
+  ...toolsTexts,
 } as const

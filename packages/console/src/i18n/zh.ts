@@ -1,5 +1,12 @@
 import { people } from './zh/people.ts'
 import type { Texts } from './index.ts'
+import { auditTextsZh } from './zh/audit.ts'
+import { limitsTextsZh } from './zh/limits.ts'
+import { policiesTextsZh } from './zh/policies.ts'
+import { sandboxesTextsZh } from './zh/sandboxes.ts'
+import { secretsTextsZh } from './zh/secrets.ts'
+import { settingsTextsZh } from './zh/settings.ts'
+import { toolsTextsZh } from './zh/tools.ts'
 
 /** 控制台的全部中文文本。 */
 export const zh: Texts = {
@@ -379,4 +386,11 @@ export const zh: Texts = {
     server: '服务器',
     nothingEnforced: '没有强制执行任何限制。',
   },
+  ...auditTextsZh,
+  ...limitsTextsZh,
+  ...policiesTextsZh,
+  ...sandboxesTextsZh,
+  ...secretsTextsZh,
+  ...settingsTextsZh,
+  ...toolsTextsZh,
 }

@@ -6,6 +6,7 @@ import { useEffect, useRef, useSyncExternalStore } from 'react'
 import { onConnectionChange, readConnection } from '../api/connection.ts'
 import { storeKey } from '../api/key.ts'
 import { setMe } from '../api/login.ts'
+import { useMay } from '../api/permissions.ts'
 import { approvalsQuery, systemQuery } from '../api/queries.ts'
 import { useTexts } from '../i18n/index.ts'
 import { paths } from '../paths.ts'
@@ -13,6 +14,7 @@ import { cx } from '../ui/cx.ts'
 import { Hint } from '../ui/Hint.tsx'
 import { AppLink } from './AppLink.tsx'
 import { StepUpDialog } from './people/StepUpDialog.tsx'
+import { settingsPermissions } from './settings-permissions.ts'
 import { SettingsMenu } from './SettingsMenu.tsx'
 
 /** What surrounds every page: the way around, the settings, and word of a lost connection. */
@@ -40,6 +42,7 @@ function Header() {
   const { data: system } = useQuery(systemQuery())
   const { data: pending } = useQuery(approvalsQuery('pending'))
   const count = pending?.items.length ?? 0
+  const may = useMay()
   return (
     <header className="sticky top-0 z-30 border-b border-line bg-canvas">
       <div className="mx-auto flex h-12 max-w-[92rem] items-center gap-1 px-4 sm:gap-3 lg:px-8">
@@ -47,7 +50,7 @@ function Header() {
           <Mark />
           <span className="hidden sm:inline">{t('app.name')}</span>
         </AppLink>
-        <nav aria-label={t('nav.label')} className="flex h-full items-center">
+        <nav aria-label={t('nav.label')} className="flex h-full min-w-0 items-center overflow-x-auto [scrollbar-width:none]">
           <NavLink href={paths.home()} isExact>
             {t('nav.ask')}
           </NavLink>
@@ -65,8 +68,12 @@ function Header() {
             )}
           </NavLink>
           <NavLink href={paths.system()}>{t('nav.system')}</NavLink>
+          {may('agents:read') && <NavLink href={paths.tools()}>{t('admin.nav.tools')}</NavLink>}
+          {may('sandboxes:read') && <NavLink href={paths.sandboxes()}>{t('admin.nav.sandboxes')}</NavLink>}
+          {may('audit:read') && <NavLink href={paths.audit()}>{t('admin.nav.audit')}</NavLink>}
+          {settingsPermissions.some(may) && <NavLink href={paths.settings()}>{t('admin.nav.settings')}</NavLink>}
         </nav>
-        <div className="ml-auto flex items-center gap-1">
+        <div className="ml-auto flex shrink-0 items-center gap-1">
           {system?.models.offline && (
             <Hint text={t('connection.offlineTitle')}>
               <AppLink href={paths.system()} className="mr-1 hidden h-6 items-center rounded-md bg-warn-soft px-2 text-xs font-medium text-warn md:inline-flex">
@@ -87,7 +94,9 @@ function NavLink({ href, isExact = false, children }: { href: string; isExact?: 
       href={href}
       isExact={isExact}
       activeClass="text-ink font-medium shadow-[inset_0_-2px_0_var(--color-accent)]"
-      className={cx('inline-flex h-full items-center px-1.5 text-sm text-ink-2 transition-colors hover:text-ink focus-visible:outline-offset-[-4px] sm:px-3')}
+      className={cx(
+        'inline-flex h-full shrink-0 items-center px-1.5 text-sm whitespace-nowrap text-ink-2 transition-colors hover:text-ink focus-visible:outline-offset-[-4px] sm:px-3',
+      )}
     >
       {children}
     </AppLink>

@@ -3,7 +3,7 @@ import type { LucideIcon } from 'lucide-react'
 import { cx } from './cx.ts'
 
 /** How something stands. The shape says it as well as the colour. */
-export type Tone = 'idle' | 'active' | 'waiting' | 'retrying' | 'good' | 'bad' | 'warn' | 'off'
+export type Tone = 'idle' | 'active' | 'waiting' | 'retrying' | 'good' | 'usual' | 'bad' | 'warn' | 'off'
 
 const looks: Record<Tone, { icon: LucideIcon; ink: string; ground: string; moves?: boolean }> = {
   idle: { icon: CircleDashed, ink: 'text-ink-3', ground: 'bg-sunken text-ink-2' },
@@ -11,6 +11,8 @@ const looks: Record<Tone, { icon: LucideIcon; ink: string; ground: string; moves
   waiting: { icon: CirclePause, ink: 'text-warn', ground: 'bg-warn-soft text-warn' },
   retrying: { icon: RotateCcw, ink: 'text-warn', ground: 'bg-warn-soft text-warn' },
   good: { icon: Check, ink: 'text-good', ground: 'bg-good-soft text-good' },
+  /** As it should be: nothing to notice. */
+  usual: { icon: Check, ink: 'text-ink-3', ground: 'bg-sunken text-ink-2' },
   bad: { icon: X, ink: 'text-bad', ground: 'bg-bad-soft text-bad' },
   warn: { icon: TriangleAlert, ink: 'text-warn', ground: 'bg-warn-soft text-warn' },
   off: { icon: Ban, ink: 'text-ink-3', ground: 'bg-sunken text-ink-2' },

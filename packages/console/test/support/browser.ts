@@ -19,14 +19,18 @@ const args = [
 export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: process.env['E2E_BROWSER'] ?? '/usr/bin/chromium', args })
 
 export type Visit = { page: Page; complaints: string[]; [Symbol.asyncDispose](): Promise<void> }
-export type VisitOptions = BrowserContextOptions & { isSignedIn?: boolean; language?: 'en' | 'zh' }
+export type VisitOptions = BrowserContextOptions & {
+  isSignedIn?: boolean
+  language?: 'en' | 'zh'
+  /** Another one than the first of the server. */ key?: string
+}
 
 /** A visitor with a fresh browser profile. `complaints` gathers what the browser reports: errors of scripts, breaches of the content-security policy. */
 export async function visit(
   browser: Browser,
   server: TestServer,
   path: string,
-  { isSignedIn = true, language = 'en', ...options }: VisitOptions = {},
+  { isSignedIn = true, language = 'en', key = server.key, ...options }: VisitOptions = {},
 ): Promise<Visit> {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
@@ -36,13 +40,13 @@ export async function visit(
     ...options,
   })
   await context.addInitScript(
-    ([key, chosen]) => {
+    ([given, chosen]) => {
       if (sessionStorage.getItem('begun')) return
       sessionStorage.setItem('begun', 'yes')
-      if (key) localStorage.setItem('longhaul.key', key)
+      if (given) localStorage.setItem('longhaul.key', given)
       localStorage.setItem('longhaul.language', chosen ?? 'en')
     },
-    [isSignedIn ? server.key : '', language],
+    [isSignedIn ? key : '', language],
   )
   const page = await context.newPage()
   const complaints: string[] = []

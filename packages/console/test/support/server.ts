@@ -20,19 +20,34 @@ export type TestServer = {
 const root = join(dirname(fileURLToPath(import.meta.url)), '../../../..')
 const readyMsMax = 120_000
 
+type ServerOptions = {
+  agents?: string[]
+  settings?: Record<string, string>
+  /** Before the server starts: what only this test knows of its agents, such as a port. */
+  prepare?: (agentsDir: string) => Promise<void>
+}
+
 /** The real server in a temporary folder, with a database and a key of its own, the examples, and the agents of `test/agents` where a test asks for them. */
-export async function startServer({ agents = [] as string[] } = {}): Promise<TestServer> {
+export async function startServer({ agents = [], settings = {}, prepare }: ServerOptions = {}): Promise<TestServer> {
   const dir = await mkdtemp(join(tmpdir(), 'longhaul-console-'))
   const dataDir = join(dir, 'data')
   const agentsDir = join(dir, 'agents')
   await cp(join(root, 'examples'), agentsDir, { recursive: true, filter: (path) => !path.includes('node_modules') })
   for (const name of agents) await cp(join(root, 'packages/console/test/agents', name), join(agentsDir, name), { recursive: true })
+  await prepare?.(agentsDir)
   await symlink(join(root, 'node_modules'), join(dir, 'node_modules'))
 
   const start = async (port: string): Promise<{ child: ChildProcess; url: string; key: string }> => {
     const child = spawn(process.execPath, ['--conditions=longhaul-source', 'packages/server/src/main.ts'], {
       cwd: root,
-      env: { ...withoutSettings(process.env), LONGHAUL_HTTP_PORT: port, LONGHAUL_DATA_DIR: dataDir, LONGHAUL_AGENTS_DIR: agentsDir, LONGHAUL_LEASE_MS: '3000' },
+      env: {
+        ...withoutSettings(process.env),
+        LONGHAUL_HTTP_PORT: port,
+        LONGHAUL_DATA_DIR: dataDir,
+        LONGHAUL_AGENTS_DIR: agentsDir,
+        LONGHAUL_LEASE_MS: '3000',
+        ...settings,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     let output = ''

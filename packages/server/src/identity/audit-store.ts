@@ -54,10 +54,10 @@ const columns = sql`seq, at, who_id as "whoId", who_name as "whoName", action, t
 
 const toEntry = ({ whoId, whoName, at, ...row }: EntryRow): AuditEntry => ({ ...row, at: at.toISOString(), who: { id: whoId, name: whoName } })
 
-export type AuditFilter = { limit: number; before?: number | undefined; action?: string | undefined; outcome?: string | undefined; who?: string | undefined }
+export type AuditFilter = { limit: number; before?: number | undefined } & Partial<Record<'action' | 'outcome' | 'who' | 'from' | 'to', string | undefined>>
 
 /** Newest first. */
-export async function listEntries(db: TenantTx, { limit, before, action, outcome, who }: AuditFilter): Promise<AuditEntry[]> {
+export async function listEntries(db: TenantTx, { limit, before, action, outcome, who, from, to }: AuditFilter): Promise<AuditEntry[]> {
   const rows = await db.rows<EntryRow>(sql`
     select ${columns}
     from audit_entries
@@ -65,6 +65,8 @@ export async function listEntries(db: TenantTx, { limit, before, action, outcome
       and (${action ?? null}::text is null or action = ${action ?? null})
       and (${outcome ?? null}::text is null or outcome = ${outcome ?? null})
       and (${who ?? null}::text is null or who_id = ${who ?? null})
+      and (${from ?? null}::timestamptz is null or at >= ${from ?? null}::timestamptz)
+      and (${to ?? null}::timestamptz is null or at < ${to ?? null}::timestamptz)
     order by seq desc
     limit ${limit}`)
   return rows.map(toEntry)

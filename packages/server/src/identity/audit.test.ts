@@ -185,3 +185,18 @@ test('an export verifies offline, entry by entry', async () => {
   expect(checkChain(hash, 'globex').add(exported)).toMatch(/Entry 1 was changed/)
   expect(check([...exported.slice(0, 1), ...exported.slice(2)])).toMatch(/Entry 2 is missing/)
 })
+
+test('is listed by who, what, how it went and when', async () => {
+  await using t = await makeAudit()
+  await t.note(2)
+  await t.audit.note('acme', { who: { id: 'other', name: 'other' }, action: 'keys.list', outcome: 'refused', detail: {} })
+  await t.audit.append()
+  const [last] = await t.audit.list('acme', { limit: 1 })
+  const found = async (filter: Omit<Parameters<typeof t.audit.list>[1], 'limit'>) =>
+    (await t.audit.list('acme', { limit: 10, ...filter })).map(({ seq }) => seq)
+  expect(await found({})).toEqual([3, 2, 1])
+  expect(await found({ who: 'other', action: 'keys.list', outcome: 'refused' })).toEqual([3])
+  expect(await found({ from: last?.at })).toEqual([3])
+  expect(await found({ to: last?.at })).toEqual([2, 1])
+  expect(await found({ from: '2020-01-01T00:00:00Z', to: '2020-02-01T00:00:00Z' })).toEqual([])
+})

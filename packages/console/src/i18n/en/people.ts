@@ -1,6 +1,7 @@
 /** Signing in as a person, one's own account, and the people of a tenant. */
 export const people = {
   title: 'People',
+  lead: 'Who may sign in, and what each of them may do. They come by invitation.',
   way: 'How to sign in',
   withPassword: 'Password',
   signInLead: 'With the address and the password that you chose. Whoever was invited uses the link first.',
@@ -74,8 +75,6 @@ export const people = {
   only: 'only {{what}}',
   change: 'Change',
   changeOf: 'Change {{name}}',
-  first: 'First page',
-  more: 'More',
   name: 'Name',
   namespaces: 'Namespaces',
   agents: 'Agents',

@@ -1,6 +1,7 @@
 /** 以个人身份登录、本人账户，以及租户的成员。 */
 export const people = {
   title: '成员',
+  lead: '谁可以登录，以及每个人的权限。人员通过邀请加入。',
   way: '登录方式',
   withPassword: '密码',
   signInLead: '使用您的邮箱和自设密码。受邀者请先打开邀请链接。',
@@ -73,8 +74,6 @@ export const people = {
   only: '仅限 {{what}}',
   change: '修改',
   changeOf: '修改 {{name}}',
-  first: '第一页',
-  more: '更多',
   name: '名称',
   namespaces: '命名空间',
   agents: '智能体',

@@ -5,6 +5,7 @@ import { useEffect, useState } from 'react'
 import { fileQuery } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
+import { download as save } from '../../ui/download.ts'
 import { formatBytes } from '../../ui/format.ts'
 import { Skeleton } from '../../ui/Notes.tsx'
 import { formatName } from './answer-files.ts'
@@ -77,13 +78,4 @@ export function DownloadButton({ file, label }: { file: FilePart; label: string 
       {label}
     </Button>
   )
-}
-
-function save(blob: Blob, name: string): void {
-  const address = URL.createObjectURL(blob)
-  const link = document.createElement('a')
-  link.href = address
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(address), 10_000)
 }

@@ -1,0 +1,27 @@
+import { queryOptions } from '@tanstack/react-query'
+import type { ToolLimits } from '@longhaul/protocol'
+import { client } from './client.ts'
+import { queryClient } from './queries.ts'
+
+export const toolsQuery = (agent: string) =>
+  queryOptions({ queryKey: ['tools', agent], queryFn: ({ signal }) => client.tools.list({ agent }, { signal }), refetchInterval: 15_000 })
+
+/** Asks the tool servers; what they have now is what the page shows then. */
+export async function refreshTools(agent: string): Promise<{ connection: string; message: string }[]> {
+  const { items, problems } = await client.tools.refresh({ agent })
+  queryClient.setQueryData(toolsQuery(agent).queryKey, { items })
+  return problems
+}
+
+export async function approveTool(agent: string, tool: string, hash: string): Promise<void> {
+  try {
+    await client.tools.approve({ agent, tool, hash })
+  } finally {
+    await queryClient.invalidateQueries({ queryKey: toolsQuery(agent).queryKey }) // Also after a conflict: it was changed again.
+  }
+}
+
+export async function limitTool(agent: string, pattern: string, limits: ToolLimits): Promise<void> {
+  await client.tools.limit({ agent, pattern, limits })
+  await queryClient.invalidateQueries({ queryKey: toolsQuery(agent).queryKey })
+}

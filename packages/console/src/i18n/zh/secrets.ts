@@ -1,0 +1,36 @@
+import type { secretsTexts } from '../en/secrets.ts'
+import type { Texts } from '../index.ts'
+
+export const secretsTextsZh: Texts<typeof secretsTexts> = {
+  secrets: {
+    lead: '加密保存，此后不再显示：这里不显示，智能体看不到，日志也没有。每次使用都记入审计日志。',
+    create: '新建机密',
+    createTitle: '新建机密',
+    store: '保存',
+    name: '名称',
+    nameHint: '使用时所用的名称，例如 crm-token。',
+    value: '值',
+    valueHint: '保存后这里无法再查看。',
+    noValue: '请输入值。',
+    show: '显示输入内容（可多行）',
+    descriptionHint: '用途，以及从哪里取得新值。',
+    version: '版本',
+    uses: '使用次数',
+    lastUsed: '最近使用',
+    setBy: '设置者',
+    usedTimes_other: '使用 {{times}} 次',
+    versionsOf: '{{name}} 的版本',
+    rotate: '保存为第 {{version}} 版',
+    rotateOne: '更换 {{name}} 的值',
+    rotateTitle: '更换“{{name}}”的值',
+    rotateText: '即刻起，使用者得到的是新值。',
+    delete: '销毁',
+    deleteOne: '销毁 {{name}}',
+    deleteTitle: '销毁“{{name}}”？',
+    deleteText_other: '全部 {{count}} 个版本将永久消失，依赖它的工作会立即失败。',
+    typeName: '输入 {{name}} 以继续',
+    typeFirst: '请先在输入框中写下 {{name}}。',
+    empty: '没有机密',
+    emptyText: '智能体工作所需的令牌和密码。由服务器代为使用，智能体自身从不持有。',
+  },
+}

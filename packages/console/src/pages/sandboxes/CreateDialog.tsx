@@ -1,0 +1,118 @@
+import { Name } from '@longhaul/protocol'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { useState } from 'react'
+import { client } from '../../api/client.ts'
+import { snapshotsQuery } from '../../api/sandboxes.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
+import { Field, SelectField } from '../../ui/Field.tsx'
+import { TextArea, TextInput } from '../../ui/Fields.tsx'
+import { formatDuration } from '../../ui/format.ts'
+import { FormDialog } from '../FormDialog.tsx'
+
+const hourMs = 3_600_000
+const lives = [hourMs, 24 * hourMs, 7 * 24 * hourMs, 30 * 24 * hourMs]
+const memories = [256, 512, 1_024, 2_048, 4_096]
+
+export function CreateDialog({ snapshot = '', onClose }: { snapshot?: string; onClose: () => void }) {
+  const { t, locale } = useTexts()
+  const queryClient = useQueryClient()
+  const navigate = useNavigate()
+  const snapshots = useQuery(snapshotsQuery())
+  const [name, setName] = useState('')
+  const [from, setFrom] = useState(snapshot)
+  const [ttlMs, setTtlMs] = useState(24 * hourMs)
+  const [megabytes, setMegabytes] = useState(0)
+  const [hosts, setHosts] = useState('')
+  const [isTried, setTried] = useState(false)
+  const wrongName = name === '' || Name.safeParse(name).success ? undefined : t('admin.badName')
+  const rules = hosts
+    .split(/[\s,，]+/)
+    .filter(Boolean)
+    .map((host) => ({ host }))
+  const create = useMutation({
+    mutationFn: () =>
+      client.sandboxes.create({
+        ttlMs,
+        ...(name && { name }),
+        ...(from && { snapshot: from }),
+        ...(megabytes > 0 && { limits: { memoryBytesMax: megabytes * 1_000_000 } }),
+        ...(rules.length > 0 && { egress: { rules } }),
+      }),
+    onSuccess: async (made) => {
+      void queryClient.invalidateQueries({ queryKey: ['sandboxes', 'list'] })
+      await navigate({ href: paths.sandbox(made.id) })
+    },
+  })
+  // A snapshot that was chosen elsewhere may be older than the first page of the list.
+  const named = (snapshots.data?.items ?? []).map(({ id, name: called }) => called ?? id)
+  const choices = from && !named.includes(from) ? [from, ...named] : named
+  return (
+    <FormDialog
+      title={t('sandboxes.createTitle')}
+      action={t('sandboxes.create')}
+      isBusy={create.isPending}
+      error={create.error}
+      onSubmit={() => {
+        setTried(true)
+        if (wrongName === undefined) create.mutate()
+      }}
+      onClose={onClose}
+    >
+      <Field label={t('sandboxes.name')} hint={t('sandboxes.nameHint')} error={isTried ? wrongName : undefined}>
+        {(ids) => <TextInput {...ids} autoFocus maxLength={63} value={name} onChange={(event) => setName(event.target.value)} />}
+      </Field>
+      <Field label={t('sandboxes.beginWith')}>
+        {(ids) => (
+          <SelectField {...ids} value={from} onChange={(event) => setFrom(event.target.value)}>
+            <option value="">{t('sandboxes.emptyFolder')}</option>
+            {choices.map((each) => (
+              <option key={each} value={each}>
+                {each}
+              </option>
+            ))}
+          </SelectField>
+        )}
+      </Field>
+      <div className="grid gap-4 sm:grid-cols-2">
+        <Field label={t('sandboxes.ttl')}>
+          {(ids) => (
+            <SelectField {...ids} value={ttlMs} onChange={(event) => setTtlMs(Number(event.target.value))}>
+              {lives.map((ms) => (
+                <option key={ms} value={ms}>
+                  {formatDuration(ms, locale)}
+                </option>
+              ))}
+            </SelectField>
+          )}
+        </Field>
+        <Field label={t('sandboxes.memory')}>
+          {(ids) => (
+            <SelectField {...ids} value={megabytes} onChange={(event) => setMegabytes(Number(event.target.value))}>
+              <option value={0}>{t('sandboxes.usual')}</option>
+              {memories.map((each) => (
+                <option key={each} value={each}>
+                  {each} MB
+                </option>
+              ))}
+            </SelectField>
+          )}
+        </Field>
+      </div>
+      <Field label={t('sandboxes.hosts')} hint={t('sandboxes.hostsHint')}>
+        {(ids) => (
+          <TextArea
+            {...ids}
+            rows={2}
+            spellCheck={false}
+            value={hosts}
+            placeholder="registry.npmjs.org"
+            onChange={(event) => setHosts(event.target.value)}
+            className="block font-mono text-xs"
+          />
+        )}
+      </Field>
+    </FormDialog>
+  )
+}
