@@ -91,9 +91,11 @@ export type { RunAction } from './run-state.ts'
 export {
   JournalEntry,
   Run,
+  RunCount,
   Wait,
   WhenBusy,
   cancelRun,
+  countRuns,
   decideStep,
   exportRun,
   getRun,

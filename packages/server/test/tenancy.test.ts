@@ -105,6 +105,7 @@ const cases: Record<string, Case> = {
   'runs.start': fixed('own', 'POST', '/v1/runs', { agent: 'draws', input: 'canary input', idempotencyKey: 'canary-key' }),
   'runs.get': about('draws', 'GET', ({ id }) => `/v1/runs/${id}`),
   'runs.list': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/runs']), foreign: 'own' },
+  'runs.count': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/run-counts?since=2026-01-01T00:00:00Z']), foreign: 'own' },
   'runs.events': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/events`),
   'runs.step': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   'runs.cancel': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),

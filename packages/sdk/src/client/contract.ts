@@ -1,6 +1,7 @@
 import {
   approveTool,
   cancelRun,
+  countRuns,
   createDeployment,
   createKey,
   createSandbox,
@@ -112,6 +113,7 @@ export const contract = {
     start: startRun,
     get: getRun,
     list: listRuns,
+    count: countRuns,
     events: listRunEvents,
     export: exportRun,
     step: getStep,

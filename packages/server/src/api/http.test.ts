@@ -10,6 +10,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'runs.start': ['POST', '/v1/runs', { agent: 'analyst', input: { question: 'why' }, idempotencyKey: 'k' }],
   'runs.get': ['GET', `/v1/runs/${runId}`],
   'runs.list': ['GET', '/v1/runs?limit=2&state=running'],
+  'runs.count': ['GET', '/v1/run-counts?since=2026-01-01T00:00:00Z'],
   'runs.events': ['GET', `/v1/runs/${runId}/events?after=3`],
   'runs.step': ['GET', `/v1/runs/${runId}/steps/0`],
   'runs.cancel': ['POST', `/v1/runs/${runId}/cancel`],

@@ -355,6 +355,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       start: called('runs.start', aRun),
       find: ofTenant(runId, aRun),
       list: called('runs.list', { items: [aRun], next: null }),
+      count: called('runs.count', { items: [{ agent: 'analyst', state: 'running' as const, count: 1, sinceCount: 1 }], isCut: false }),
       journal: called('runs.export', {
         items: [{ ...hidden, seq: 0, epoch: 1, at, type: 'run.started', op: null, data: '{"input":null}', hash: 'ab' }],
         next: null,
