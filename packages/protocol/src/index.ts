@@ -25,6 +25,7 @@ export {
   codeFilesMax,
   createDeployment,
   createVersion,
+  getVersion,
   deploymentOperations,
   deploymentStates,
   isNoCode,

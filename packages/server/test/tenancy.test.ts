@@ -143,6 +143,7 @@ const cases: Record<string, Case> = {
   'deliveries.list': fixed('own', 'GET', '/v1/deliveries'),
   'versions.create': fixed('own', 'POST', '/v1/agents/draws/versions', { files }),
   'versions.list': fixed('own', 'GET', '/v1/agents/draws/versions'),
+  'versions.get': { request: async (acme) => ['GET', `/v1/agents/canary-bird/versions/${await bird(acme)}`], foreign: 'not_found' },
   'deployments.create': {
     request: async (acme) => ['POST', '/v1/agents/canary-bird/deployments', { version: await bird(acme) }],
     foreign: 'not_found',

@@ -390,6 +390,11 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     deployments: {
       createVersion: called('versions.create', aVersion),
       listVersions: called('versions.list', [aVersion]),
+      version: called('versions.get', {
+        ...aVersion,
+        manifest: null,
+        record: { version: aVersion.version, runCount: 3, failedCount: 1, durationMsMedian: 1_200, costUsdMean: 0.02 },
+      }),
       deploy: called('deployments.create', aDeployment),
       rollBack: called('deployments.rollback', aDeployment),
       list: called('deployments.list', { items: [aDeployment], next: null }),
