@@ -1,10 +1,21 @@
+type Fields<Name extends string> = { [Key in Name]?: string | undefined }
+
 /** Every address of the console. Links are made here and nowhere else; `paths.test.ts` shows the whole map. */
 export const paths = {
-  home: (about: { agent?: string | undefined; question?: string | undefined } = {}) => withQuery('/', about),
+  home: (about: Fields<'agent' | 'question'> = {}) => withQuery('/', about),
   signIn: (about: { to?: string | undefined; rejected?: 'yes' | undefined } = {}) => withQuery('/sign-in', about),
-  runs: (filter: { state?: string | undefined; agent?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/runs', filter),
-  run: (runId: string, about: { step?: string | undefined; show?: string | undefined } = {}) => withQuery(`/runs/${encodeURIComponent(runId)}`, about),
-  approvals: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/approvals', filter),
+  chat: (about: Fields<'agent' | 'session'> = {}) => withQuery('/chat', about),
+  runs: (filter: Fields<'state' | 'agent' | 'search' | 'cursor'> = {}) => withQuery('/runs', filter),
+  run: (runId: string, about: Fields<'step' | 'show'> = {}) => withQuery(`/runs/${encodeURIComponent(runId)}`, about),
+  journal: (runId: string) => `/runs/${encodeURIComponent(runId)}/journal`,
+  attention: (filter: Fields<'agent' | 'reason' | 'cursor'> = {}) => withQuery('/attention', filter),
+  approvals: (filter: Fields<'state' | 'cursor'> = {}) => withQuery('/approvals', filter),
+  agents: () => '/agents',
+  agent: (agent: string) => `/agents/${encodeURIComponent(agent)}`,
+  agentDiff: (agent: string, versions: Fields<'from' | 'to'> = {}) => withQuery(`/agents/${encodeURIComponent(agent)}/diff`, versions),
+  schedules: () => '/schedules',
+  models: (filter: Fields<'search'> = {}) => withQuery('/models', filter),
+  budgets: (filter: Fields<'by' | 'span'> = {}) => withQuery('/budgets', filter),
   system: () => '/system',
 } as const
 
@@ -15,9 +26,18 @@ export const apiPaths = { health: () => '/healthz' } as const
 export const patterns = {
   home: '/',
   signIn: '/sign-in',
+  chat: '/chat',
   runs: '/runs',
   run: '/runs/$runId',
+  journal: '/runs/$runId/journal',
+  attention: '/attention',
   approvals: '/approvals',
+  agents: '/agents',
+  agent: '/agents/$agent',
+  agentDiff: '/agents/$agent/diff',
+  schedules: '/schedules',
+  models: '/models',
+  budgets: '/budgets',
   system: '/system',
 } as const satisfies Record<keyof typeof paths, string>
 

@@ -7,3 +7,9 @@ export function usePermission(permission: Permission): boolean {
   const { data } = useQuery(systemQuery())
   return data?.caller.permissions.includes(permission) ?? true
 }
+
+/** The same for what is not shown at all without it. Undefined until it is known. */
+export function useMay(): (permission: Permission) => boolean | undefined {
+  const { data, isPending } = useQuery(systemQuery())
+  return (permission) => (data ? data.caller.permissions.includes(permission) : isPending ? undefined : true)
+}

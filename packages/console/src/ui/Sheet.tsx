@@ -2,10 +2,10 @@ import { useLayoutEffect, useRef } from 'react'
 import type { ReactNode } from 'react'
 import { cx } from './cx.ts'
 
-type DialogProps = { onClose: () => void; label: string; className: string; children: ReactNode }
+type DialogProps = { onClose: () => void; label: string; className: string; isHeld?: boolean; children: ReactNode }
 
 /** The browser's own dialog: it keeps the focus inside, closes on Escape and gives the focus back. Open as long as it is there. */
-function Dialog({ onClose, label, className, children }: DialogProps) {
+function Dialog({ onClose, label, className, isHeld = false, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
   // Before the paint, and closed while still on the page: from a removed dialog the focus does not find its way back.
   useLayoutEffect(() => {
@@ -21,7 +21,7 @@ function Dialog({ onClose, label, className, children }: DialogProps) {
         event.preventDefault()
         onClose()
       }}
-      onClick={(event) => event.target === event.currentTarget && onClose()}
+      onClick={(event) => !isHeld && event.target === event.currentTarget && onClose()}
       className={cx('overscroll-contain text-ink backdrop:bg-veil', className)}
     >
       {children}
@@ -29,14 +29,26 @@ function Dialog({ onClose, label, className, children }: DialogProps) {
   )
 }
 
+type ModalProps = {
+  isOpen: boolean
+  onClose: () => void
+  title: string
+  size?: 'md' | 'lg'
+  /** A click beside it does not close it: something is written in it that should not be lost. */
+  isHeld?: boolean
+  children: ReactNode
+}
+const modalWidths = { md: 'w-[min(28rem,calc(100vw-2rem))]', lg: 'w-[min(40rem,calc(100vw-2rem))]' }
+
 /** A question in the middle of the page that wants an answer. */
-export function Modal({ isOpen, onClose, title, children }: { isOpen: boolean; onClose: () => void; title: string; children: ReactNode }) {
+export function Modal({ isOpen, onClose, title, size = 'md', isHeld = false, children }: ModalProps) {
   if (!isOpen) return null
   return (
     <Dialog
       onClose={onClose}
       label={title}
-      className="m-auto w-[min(28rem,calc(100vw-2rem))] animate-appear rounded-lg border border-line bg-raised shadow-raised"
+      isHeld={isHeld}
+      className={cx('m-auto animate-appear rounded-lg border border-line bg-raised shadow-raised', modalWidths[size])}
     >
       <div className="p-5">
         <h2 className="text-lg font-semibold">{title}</h2>
@@ -59,6 +71,19 @@ export function Sheet({ isOpen, onClose, title, children }: { isOpen: boolean; o
       <div tabIndex={-1} autoFocus className="flex h-full flex-col outline-none">
         {children}
       </div>
+    </Dialog>
+  )
+}
+
+/** A field with what it finds, near the top of the page. */
+export function Palette({ onClose, label, children }: { onClose: () => void; label: string; children: ReactNode }) {
+  return (
+    <Dialog
+      onClose={onClose}
+      label={label}
+      className="mx-auto mt-[12dvh] w-[min(36rem,calc(100vw-2rem))] animate-appear overflow-hidden rounded-lg border border-line bg-raised p-0 shadow-raised"
+    >
+      {children}
     </Dialog>
   )
 }

@@ -1,101 +1,150 @@
 import { Outlet, useRouter, useRouterState } from '@tanstack/react-router'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { ApiError } from '@longhaul/sdk/client'
-import { WifiOff } from 'lucide-react'
-import { useEffect, useRef, useSyncExternalStore } from 'react'
-import { onConnectionChange, readConnection } from '../api/connection.ts'
-import { storeKey } from '../api/key.ts'
-import { approvalsQuery, systemQuery } from '../api/queries.ts'
-import { useTexts } from '../i18n/index.ts'
-import { paths } from '../paths.ts'
-import { cx } from '../ui/cx.ts'
-import { Hint } from '../ui/Hint.tsx'
-import { AppLink } from './AppLink.tsx'
+import { Menu, Search, WifiOff } from 'lucide-react'
+import { Suspense, lazy, useEffect, useRef, useState, useSyncExternalStore } from 'react'
+import { onConnectionChange, readConnection } from '../../api/connection.ts'
+import { storeKey } from '../../api/key.ts'
+import { systemQuery } from '../../api/queries.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
+import { IconButton } from '../../ui/Button.tsx'
+import { Hint } from '../../ui/Hint.tsx'
+import { Sheet } from '../../ui/Sheet.tsx'
+import { useIsWide } from '../../ui/use-media.ts'
+import { AppLink } from '../AppLink.tsx'
+import { Guarded } from '../Guarded.tsx'
+import { placeOf } from './navigation.ts'
+import { Places } from './Places.tsx'
 import { SettingsMenu } from './SettingsMenu.tsx'
+import { useShortcuts } from './use-shortcuts.ts'
+
+const CommandPalette = lazy(async () => ({ default: (await import('../command/CommandPalette.tsx')).CommandPalette }))
+const ShortcutSheet = lazy(async () => ({ default: (await import('../command/ShortcutSheet.tsx')).ShortcutSheet }))
 
 /** What surrounds every page: the way around, the settings, and word of a lost connection. */
 export function Shell() {
   const { t } = useTexts()
+  const isWide = useIsWide()
+  const [open, setOpen] = useState<'palette' | 'shortcuts'>()
   useSignOutWhenRejected()
   useFocusOnNewPage()
+  useShortcuts({ openPalette: () => setOpen('palette'), openHelp: () => setOpen('shortcuts') })
+  const pathname = useRouterState({ select: (state) => state.location.pathname })
+  const place = placeOf(pathname)
   return (
-    <div className="flex min-h-dvh flex-col">
+    <div className="min-h-dvh lg:grid lg:grid-cols-[13.5rem_minmax(0,1fr)]">
       <a href="#content" className="sr-only z-50 rounded-md bg-accent px-3 py-2 text-on-accent focus:not-sr-only focus:fixed focus:top-2 focus:left-2">
         {t('app.skip')}
       </a>
-      <Header />
-      <ConnectionBanner />
-      <main id="content" tabIndex={-1} className="mx-auto w-full max-w-[92rem] flex-1 px-4 pt-6 pb-16 outline-none lg:px-8">
-        <Outlet />
-      </main>
+      {isWide ? <SideBar openPalette={() => setOpen('palette')} /> : <TopBar openPalette={() => setOpen('palette')} />}
+      <div className="flex min-w-0 flex-col">
+        <ConnectionBanner />
+        <main id="content" tabIndex={-1} className="mx-auto w-full max-w-[84rem] flex-1 px-4 pt-5 pb-16 outline-none lg:px-8 lg:pt-7">
+          {place ? (
+            <Guarded permission={place.permission}>
+              <Outlet />
+            </Guarded>
+          ) : (
+            <Outlet />
+          )}
+        </main>
+      </div>
+      <Suspense>
+        {open === 'palette' && <CommandPalette onClose={() => setOpen(undefined)} openHelp={() => setOpen('shortcuts')} />}
+        {open === 'shortcuts' && <ShortcutSheet onClose={() => setOpen(undefined)} />}
+      </Suspense>
     </div>
   )
 }
 
-function Header() {
+function SideBar({ openPalette }: { openPalette: () => void }) {
   const { t } = useTexts()
   const { data: system } = useQuery(systemQuery())
-  const { data: pending } = useQuery(approvalsQuery('pending'))
-  const count = pending?.items.length ?? 0
   return (
-    <header className="sticky top-0 z-30 border-b border-line bg-canvas">
-      <div className="mx-auto flex h-12 max-w-[92rem] items-center gap-1 px-4 sm:gap-3 lg:px-8">
-        <AppLink href={paths.home()} className="mr-1 flex items-center gap-2 rounded-sm font-semibold tracking-tight sm:mr-3">
-          <Mark />
-          <span className="hidden sm:inline">{t('app.name')}</span>
-        </AppLink>
-        <nav aria-label={t('nav.label')} className="flex h-full items-center">
-          <NavLink href={paths.home()} isExact>
-            {t('nav.ask')}
-          </NavLink>
-          <NavLink href={paths.runs()}>{t('nav.runs')}</NavLink>
-          <NavLink href={paths.approvals()}>
-            {t('nav.approvals')}
-            {count > 0 && (
-              <span
-                aria-label={t('nav.pending', { count })}
-                className="ml-1.5 inline-flex h-4 min-w-4 items-center justify-center rounded-sm bg-warn-soft px-1 text-xs font-medium text-warn"
-              >
-                {count}
-                {pending?.next ? '+' : ''}
-              </span>
-            )}
-          </NavLink>
-          <NavLink href={paths.system()}>{t('nav.system')}</NavLink>
-        </nav>
-        <div className="ml-auto flex items-center gap-1">
-          {system?.models.offline && (
-            <Hint text={t('connection.offlineTitle')}>
-              <AppLink href={paths.system()} className="mr-1 hidden h-6 items-center rounded-md bg-warn-soft px-2 text-xs font-medium text-warn md:inline-flex">
-                {t('connection.offlineChip')}
-              </AppLink>
-            </Hint>
-          )}
-          <SettingsMenu keyName={system?.caller.name} />
+    <header className="sticky top-0 flex h-dvh flex-col gap-4 overflow-y-auto border-r border-line px-3 pt-4 pb-3">
+      <Brand />
+      <button
+        type="button"
+        onClick={openPalette}
+        className="flex h-8 shrink-0 items-center gap-2 rounded-md border border-line bg-surface px-2 text-sm text-ink-3 transition-colors hover:border-line-strong"
+      >
+        <Search size={14} aria-hidden />
+        {t('command.open')}
+        <kbd className="ml-auto text-xs" aria-hidden>
+          {isApple ? '⌘K' : 'Ctrl K'}
+        </kbd>
+      </button>
+      <Places />
+      <div className="mt-auto space-y-2 pt-4">
+        {system?.models.offline && <OfflineChip />}
+        <div className="flex items-center gap-1">
+          <span className="min-w-0 flex-1 truncate px-2 text-xs text-ink-3" title={system?.caller.name}>
+            {system?.caller.name}
+          </span>
+          <SettingsMenu keyName={system?.caller.name} place="side" />
         </div>
       </div>
     </header>
   )
 }
 
-function NavLink({ href, isExact = false, children }: { href: string; isExact?: boolean; children: React.ReactNode }) {
+function TopBar({ openPalette }: { openPalette: () => void }) {
+  const { t } = useTexts()
+  const { data: system } = useQuery(systemQuery())
+  const [isOpen, setOpen] = useState(false)
+  const pathname = useRouterState({ select: (state) => state.location.pathname })
+  useEffect(() => setOpen(false), [pathname])
   return (
-    <AppLink
-      href={href}
-      isExact={isExact}
-      activeClass="text-ink font-medium shadow-[inset_0_-2px_0_var(--color-accent)]"
-      className={cx('inline-flex h-full items-center px-1.5 text-sm text-ink-2 transition-colors hover:text-ink focus-visible:outline-offset-[-4px] sm:px-3')}
-    >
-      {children}
+    <header className="sticky top-0 z-30 flex h-12 items-center gap-1 border-b border-line bg-canvas px-2 sm:px-4">
+      <IconButton label={t('shell.menu')} onClick={() => setOpen(true)}>
+        <Menu size={18} aria-hidden />
+      </IconButton>
+      <Brand />
+      <div className="ml-auto flex items-center gap-1">
+        {system?.models.offline && (
+          <span className="hidden sm:block">
+            <OfflineChip />
+          </span>
+        )}
+        <IconButton label={t('command.open')} onClick={openPalette}>
+          <Search size={17} aria-hidden />
+        </IconButton>
+        <SettingsMenu keyName={system?.caller.name} place="top" />
+      </div>
+      <Sheet isOpen={isOpen} onClose={() => setOpen(false)} title={t('shell.menu')}>
+        <div className="overflow-y-auto p-4">
+          <Places size="lg" />
+        </div>
+      </Sheet>
+    </header>
+  )
+}
+
+const isApple = /mac|iphone|ipad/i.test(navigator.userAgent)
+
+const Brand = () => {
+  const { t } = useTexts()
+  return (
+    <AppLink href={paths.home()} className="flex h-8 items-center gap-2 self-start rounded-sm px-2 font-semibold tracking-tight">
+      <svg viewBox="0 0 16 16" className="size-[18px] fill-accent" aria-hidden>
+        <path d="M2 2h3v9h3v3H2zM10 2h4v3h-4zM10 7h4v7h-4z" />
+      </svg>
+      {t('app.name')}
     </AppLink>
   )
 }
 
-const Mark = () => (
-  <svg viewBox="0 0 16 16" className="size-[18px] fill-accent" aria-hidden>
-    <path d="M2 2h3v9h3v3H2zM10 2h4v3h-4zM10 7h4v7h-4z" />
-  </svg>
-)
+function OfflineChip() {
+  const { t } = useTexts()
+  return (
+    <Hint text={t('connection.offlineTitle')}>
+      <AppLink href={paths.system()} className="inline-flex h-6 items-center rounded-md bg-warn-soft px-2 text-xs font-medium text-warn">
+        {t('connection.offlineChip')}
+      </AppLink>
+    </Hint>
+  )
+}
 
 function ConnectionBanner() {
   const { t } = useTexts()
@@ -107,7 +156,7 @@ function ConnectionBanner() {
     wasLost.current = isLost
   }, [isLost, queryClient])
   return (
-    <div role="status" aria-live="polite" className="sticky top-12 z-20">
+    <div role="status" aria-live="polite" className="sticky top-12 z-20 lg:top-0">
       {isLost && (
         <p className="flex animate-appear items-center justify-center gap-2 border-b border-warn/30 bg-warn-soft px-4 py-1.5 text-sm text-warn">
           <WifiOff size={15} aria-hidden className="shrink-0" />

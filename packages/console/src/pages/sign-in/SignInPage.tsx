@@ -13,7 +13,7 @@ import { CopyButton } from '../../ui/CopyButton.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
 import { ErrorNote, Note } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { SettingsMenu } from '../SettingsMenu.tsx'
+import { SettingsMenu } from '../shell/SettingsMenu.tsx'
 
 export function SignInPage() {
   const { t } = useTexts()

@@ -1,0 +1,55 @@
+import type { Permission } from '@longhaul/protocol'
+import { Activity, Bot, CalendarClock, Cpu, House, ListChecks, MessagesSquare, Server, TriangleAlert, Wallet } from 'lucide-react'
+import type { LucideIcon } from 'lucide-react'
+import type { ComponentType } from 'react'
+import type { Translate } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
+import { AttentionCount, PendingCount } from './counts.tsx'
+
+export type Place = {
+  href: string
+  name: (t: Translate) => string
+  icon: LucideIcon
+  /** Without it the place is neither shown nor reached. */
+  permission: Permission
+  /** The letter that leads there after `g`. */
+  key?: string
+  /** What waits there. */
+  Count?: ComponentType
+}
+
+/** Every page that the visitor goes to by name, in the order and the groups in which they are shown. */
+export const navigation: readonly { name: (t: Translate) => string; places: readonly Place[] }[] = [
+  {
+    name: (t) => t('shell.work'),
+    places: [
+      { href: paths.home(), name: (t) => t('overview.title'), icon: House, permission: 'runs:read', key: 'h' },
+      { href: paths.chat(), name: (t) => t('chat.title'), icon: MessagesSquare, permission: 'runs:write', key: 'c' },
+      { href: paths.runs(), name: (t) => t('runs.title'), icon: Activity, permission: 'runs:read', key: 'r' },
+      { href: paths.attention(), name: (t) => t('attention.title'), icon: TriangleAlert, permission: 'runs:read', key: 'n', Count: AttentionCount },
+      { href: paths.approvals(), name: (t) => t('approvals.title'), icon: ListChecks, permission: 'runs:read', key: 'p', Count: PendingCount },
+    ],
+  },
+  {
+    name: (t) => t('shell.build'),
+    places: [
+      { href: paths.agents(), name: (t) => t('agents.title'), icon: Bot, permission: 'agents:read', key: 'a' },
+      { href: paths.schedules(), name: (t) => t('schedules.title'), icon: CalendarClock, permission: 'runs:read', key: 's' },
+    ],
+  },
+  {
+    name: (t) => t('shell.run'),
+    places: [
+      { href: paths.models(), name: (t) => t('models.title'), icon: Cpu, permission: 'system:read', key: 'm' },
+      { href: paths.budgets(), name: (t) => t('money.title'), icon: Wallet, permission: 'money:read', key: 'b' },
+      { href: paths.system(), name: (t) => t('system.title'), icon: Server, permission: 'system:read', key: 'y' },
+    ],
+  },
+]
+
+/** The place that an address belongs to. */
+export function placeOf(pathname: string): Place | undefined {
+  return navigation
+    .flatMap(({ places }) => places)
+    .find(({ href }) => (href === paths.home() ? pathname === href : pathname === href || pathname.startsWith(`${href}/`)))
+}
