@@ -168,6 +168,8 @@ export const en = {
     tokensValue: '{{input}} in · {{output}} out',
     tokensCached: '{{cached}} of the input from the cache',
     cancel: 'Cancel run',
+    again: 'Start anew',
+    againGone: 'It was started anew already, or dismissed.',
     journal: 'Journal',
     export: 'Export',
     signal: 'Signal',

@@ -162,6 +162,8 @@ export const zh: Texts = {
     tokensValue: '输入 {{input}} · 输出 {{output}}',
     tokensCached: '其中 {{cached}} 输入来自缓存',
     cancel: '取消运行',
+    again: '重新开始',
+    againGone: '它已经重新开始过，或已被忽略。',
     journal: '日志',
     export: '导出',
     signal: '信号',

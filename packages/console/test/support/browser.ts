@@ -19,14 +19,15 @@ const args = [
 export const openBrowser = (): Promise<Browser> => chromium.launch({ executablePath: process.env['E2E_BROWSER'] ?? '/usr/bin/chromium', args })
 
 export type Visit = { page: Page; complaints: string[]; [Symbol.asyncDispose](): Promise<void> }
-export type VisitOptions = BrowserContextOptions & { isSignedIn?: boolean; language?: 'en' | 'zh' }
+/** `key`: of somebody else than the administrator. */
+export type VisitOptions = BrowserContextOptions & { isSignedIn?: boolean; language?: 'en' | 'zh'; key?: string }
 
 /** A visitor with a fresh browser profile. `complaints` gathers what the browser reports: errors of scripts, breaches of the content-security policy. */
 export async function visit(
   browser: Browser,
   server: TestServer,
   path: string,
-  { isSignedIn = true, language = 'en', ...options }: VisitOptions = {},
+  { isSignedIn = true, language = 'en', key = server.key, ...options }: VisitOptions = {},
 ): Promise<Visit> {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
@@ -42,7 +43,7 @@ export async function visit(
       if (key) localStorage.setItem('longhaul.key', key)
       localStorage.setItem('longhaul.language', chosen ?? 'en')
     },
-    [isSignedIn ? server.key : '', language],
+    [isSignedIn ? key : '', language],
   )
   const page = await context.newPage()
   const complaints: string[] = []

@@ -58,6 +58,7 @@ export const modelTexts = {
     setPrice: 'Set price',
     priceTitle: 'Price of {{model}}',
     priceText: 'Counts from today (UTC) on, before what the catalogue says.',
-    cut: 'The first {{count}} are shown: search for others.',
+    cut: 'The first {{count}} are shown.',
+    more: 'Show more',
   },
 }

@@ -1,7 +1,7 @@
 export const moneyTexts = {
   money: {
     title: 'Budgets and cost',
-    lead: 'What may be spent on models, what was, and on what. A call that could exceed a budget is refused before it is made.',
+    lead: 'A model call that could exceed a budget is refused before it is made.',
     budgets: 'Budgets',
     budget: 'Budget',
     add: 'New budget',
@@ -10,6 +10,8 @@ export const moneyTexts = {
     name: 'Name',
     who: 'For whom',
     scopes: { tenant: 'All together', namespace: 'Namespace', agent: 'Agent', key: 'Key', user: 'User', session: 'Session', run: 'Run' },
+    each: 'Each {{scope}}',
+    raise: 'Raise the budget',
     subject: 'Which',
     subjectHint: 'A name, or * for each by itself.',
     used: 'Used',

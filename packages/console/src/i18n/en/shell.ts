@@ -1,5 +1,5 @@
 export const shellTexts = {
-  shell: { menu: 'Menu', work: 'Work', build: 'Build', run: 'Run' },
+  shell: { menu: 'Menu', work: 'Work', build: 'Build', run: 'Operate' },
   overview: {
     title: 'Home',
     running: 'Running',

@@ -52,6 +52,7 @@ export const modelTexts = {
     setPrice: '设定价格',
     priceTitle: '{{model}} 的价格',
     priceText: '从今天（UTC）起生效，优先于目录中的价格。',
-    cut: '显示前 {{count}} 个，请搜索其他模型。',
+    cut: '显示前 {{count}} 个。',
+    more: '显示更多',
   },
 }

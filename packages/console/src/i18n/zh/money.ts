@@ -1,7 +1,7 @@
 export const moneyTexts = {
   money: {
     title: '预算与费用',
-    lead: '模型可以花费多少、已经花费多少、花在哪里。可能超出预算的调用会在发出之前被拒绝。',
+    lead: '可能超出预算的模型调用会在发出之前被拒绝。',
     budgets: '预算',
     budget: '预算',
     add: '新建预算',
@@ -10,6 +10,8 @@ export const moneyTexts = {
     name: '名称',
     who: '对象',
     scopes: { tenant: '总计', namespace: '命名空间', agent: '智能体', key: '密钥', user: '用户', session: '会话', run: '运行' },
+    each: '每个{{scope}}',
+    raise: '提高预算',
     subject: '哪一个',
     subjectHint: '名称，或用 * 表示各自单独计算。',
     used: '已用',

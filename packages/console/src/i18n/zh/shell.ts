@@ -1,5 +1,5 @@
 export const shellTexts = {
-  shell: { menu: '菜单', work: '工作', build: '构建', run: '运维' },
+  shell: { menu: '菜单', work: '工作', build: '构建', run: '运营' },
   overview: {
     title: '首页',
     running: '运行中',

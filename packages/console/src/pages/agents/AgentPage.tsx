@@ -14,7 +14,6 @@ import { Button, buttonClass } from '../../ui/Button.tsx'
 import { Field } from '../../ui/Field.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
 import { Note, Skeleton } from '../../ui/Notes.tsx'
-import { Section } from '../../ui/Page.tsx'
 import { StateBadge } from '../../ui/State.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
 import { AppLink } from '../AppLink.tsx'
@@ -52,9 +51,7 @@ export function AgentPage() {
       <Traffic agent={name} />
       <VersionsList agent={name} />
       <DeploymentsList agent={name} />
-      <Section id="schedules" title={t('schedules.title')}>
-        <SchedulesList agent={name} />
-      </Section>
+      <SchedulesList agent={name} />
       {agent.data.manifest && <Definition manifest={agent.data.manifest} />}
     </div>
   )

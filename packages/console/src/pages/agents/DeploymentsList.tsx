@@ -44,7 +44,7 @@ export function DeploymentsList({ agent }: { agent: string }) {
           {
             id: 'version',
             head: t('agents.version'),
-            className: 'w-40',
+            className: 'w-30 sm:w-40',
             cell: ({ version }) => <code className="text-xs">{version}</code>,
           },
           {

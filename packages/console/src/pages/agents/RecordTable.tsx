@@ -39,14 +39,14 @@ export function RecordTable({ records }: { records: readonly { name: string; rec
           head: t('agents.median'),
           isRight: true,
           className: 'w-28 max-sm:hidden',
-          cell: ({ record }) => (record?.durationMsMedian == null ? '–' : formatDuration(record.durationMsMedian, locale)),
+          cell: ({ record }) => (record === undefined || record.durationMsMedian === null ? '–' : formatDuration(record.durationMsMedian, locale)),
         },
         {
           id: 'cost',
           head: t('agents.meanCost'),
           isRight: true,
           className: 'w-28 max-sm:hidden',
-          cell: ({ record }) => (record?.costUsdMean == null ? '–' : formatUsd(record.costUsdMean, locale)),
+          cell: ({ record }) => (record === undefined || record.costUsdMean === null ? '–' : formatUsd(record.costUsdMean, locale)),
         },
       ]}
     />

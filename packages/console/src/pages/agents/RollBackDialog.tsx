@@ -18,7 +18,7 @@ export function RollBackDialog({ agent, onClose }: { agent: string; onClose: () 
   const from = (canary ?? live)?.version
   const to = canary ? live?.version : live?.replaced
   const own = useQuery({ ...versionQuery(agent, from ?? ''), enabled: from !== undefined })
-  const other = useQuery({ ...versionQuery(agent, to ?? ''), enabled: to != null })
+  const other = useQuery({ ...versionQuery(agent, to ?? ''), enabled: Boolean(to) })
   return (
     <ActionDialog
       title={t('agents.rollBackTitle', { agent })}

@@ -23,7 +23,7 @@ export function Traffic({ agent }: { agent: string }) {
   const [open, setOpen] = useState<'promote' | 'weight' | 'back'>()
   const live = versions.data?.items.find(({ deployment }) => deployment === 'live')
   const canary = versions.data?.items.find(({ deployment }) => deployment === 'canary')
-  const isReplacing = deployments.data?.items.find(({ state }) => state === 'live')?.replaced != null
+  const isReplacing = deployments.data?.items.some(({ state, replaced }) => state === 'live' && replaced !== null) ?? false
   const lacking = mayDeploy ? undefined : t('common.noPermission', { permission: 'agents:deploy' })
   const noWayBack = lacking ?? (canary || isReplacing ? undefined : t('agents.noWayBack'))
   return (

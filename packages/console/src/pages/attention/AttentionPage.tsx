@@ -102,7 +102,7 @@ export function AttentionPage() {
           {
             id: 'why',
             head: t('attention.why'),
-            className: 'w-32 max-sm:w-9',
+            className: 'w-14 sm:w-32',
             cell: ({ reason }) => (
               <span className="flex items-center gap-2">
                 <StateIcon tone={reason === 'failed' || reason === 'undelivered' ? 'bad' : 'warn'} />
@@ -114,7 +114,7 @@ export function AttentionPage() {
             id: 'message',
             head: t('attention.cause'),
             cell: ({ runId, message }) => (
-              <AppLink href={paths.run(runId)} className={cx(coversRow, 'block truncate')}>
+              <AppLink href={paths.run(runId)} className={cx(coversRow, 'line-clamp-3 sm:line-clamp-1')}>
                 {message.split('\n')[0] || t('attention.unknown')}
               </AppLink>
             ),

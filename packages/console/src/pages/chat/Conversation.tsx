@@ -28,7 +28,7 @@ export function Conversation({ agent, session, onBegun }: { agent: Agent; sessio
     isLong.current = runs.isSuccess
   }, [count, runs.isSuccess])
   return (
-    <div className="flex min-h-[60dvh] min-w-0 flex-col">
+    <div className="flex min-h-[calc(100dvh-9rem)] min-w-0 flex-col">
       <div className="flex-1 space-y-8 pb-6" aria-label={t('chat.turns')} role="log">
         {runs.isPending && <Skeleton className="h-24" />}
         {runs.isError && !runs.data && <RequestError error={runs.error} />}

@@ -36,7 +36,8 @@ function Catalogue() {
   const { t, locale } = useTexts()
   const { search } = useSearch({ from: '/shell/models' })
   const navigate = useNavigate()
-  const models = useQuery(modelsQuery(search))
+  const [limit, setLimit] = useState(50)
+  const models = useQuery(modelsQuery(search, limit))
   const mayManage = usePermission('money:manage')
   const [text, setText] = useState(search ?? '')
   const [chosen, setChosen] = useState<Model>()
@@ -45,7 +46,8 @@ function Catalogue() {
     const timer = setTimeout(() => void navigate({ to: patterns.models, search: { search: text.trim() || undefined }, replace: true, resetScroll: false }), 300)
     return () => clearTimeout(timer)
   }, [text, search, navigate])
-  const rate = (value: number | undefined) => (value === undefined ? <span className="text-ink-3">–</span> : `$${formatNumber(value, locale)}`)
+  const rate = (value: number | undefined) =>
+    value === undefined ? <span className="text-ink-3">–</span> : `$${formatNumber(value, locale, Number.isInteger(Math.round(value * 1e6) / 1e4) ? 2 : 4)}`
   return (
     <Section
       id="catalogue"
@@ -119,7 +121,14 @@ function Catalogue() {
           },
         ]}
       />
-      {models.data?.isCut && <p className="mt-2 text-sm text-ink-3">{t('models.cut', { count: models.data.items.length })}</p>}
+      {models.data?.isCut && (
+        <div className="mt-3 flex items-center justify-between gap-3 text-sm text-ink-3">
+          {t('models.cut', { count: models.data.items.length })}
+          <Button size="sm" onClick={() => setLimit(1_000)}>
+            {t('models.more')}
+          </Button>
+        </div>
+      )}
       {chosen && <PriceDialog model={chosen} onClose={() => setChosen(undefined)} />}
     </Section>
   )

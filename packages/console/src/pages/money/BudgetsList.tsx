@@ -66,7 +66,13 @@ export function BudgetsList() {
             head: t('money.who'),
             className: 'w-36 max-lg:hidden',
             cell: ({ scope, subject }) => (
-              <span className="block truncate text-ink-2">{scope === 'tenant' ? t('money.scopes.tenant') : `${t(`money.scopes.${scope}`)} ${subject}`}</span>
+              <span className="block truncate text-ink-2">
+                {scope === 'tenant'
+                  ? t('money.scopes.tenant')
+                  : subject === '*'
+                    ? t('money.each', { scope: t(`money.scopes.${scope}`).toLowerCase() })
+                    : `${t(`money.scopes.${scope}`)} ${subject}`}
+              </span>
             ),
           },
           {

@@ -29,11 +29,11 @@ export function UsageChart({ span, groups }: { span: Span; groups: readonly Usag
       </figcaption>
       <ul className="flex h-20 items-end gap-px border-b border-line">
         {slots.map(({ at, group, value }) => (
-          <li key={at.getTime()} title={`${name(at)}: ${format(value)}`} className="flex h-full flex-1 items-end">
+          <li key={at.getTime()} title={`${name(at)}: ${format(value)}`} className="flex h-full flex-1 items-end justify-center">
             <span className="sr-only">{`${name(at)}: ${format(value)}`}</span>
             <span
               aria-hidden
-              className={group ? 'w-full rounded-t-sm bg-bar-model' : 'w-full'}
+              className={group ? 'w-full max-w-8 rounded-t-sm bg-bar-model' : 'w-full'}
               style={{ height: most > 0 && value > 0 ? `${Math.max(3, (value / most) * 100)}%` : 0 }}
             />
           </li>

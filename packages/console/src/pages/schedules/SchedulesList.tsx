@@ -8,10 +8,12 @@ import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
 import { cx } from '../../ui/cx.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
+import { Section } from '../../ui/Page.tsx'
 import { StateIcon } from '../../ui/State.tsx'
 import { coversRow } from '../../ui/Table.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
+import { PageHead } from '../PageHead.tsx'
 import { calendarInWords } from './calendar.ts'
 import { ScheduleDetail } from './ScheduleDetail.tsx'
 import { ScheduleDialog } from './ScheduleDialog.tsx'
@@ -30,9 +32,9 @@ export function SchedulesList({ agent }: { agent?: string }) {
       {t('schedules.add')}
     </Button>
   )
-  return (
+  const isEmpty = rows?.length === 0
+  const list = (
     <>
-      {rows && rows.length > 0 && <div className="mb-2 flex justify-end">{add}</div>}
       <Listing<Schedule>
         label={t('schedules.title')}
         query={schedules}
@@ -93,5 +95,15 @@ export function SchedulesList({ agent }: { agent?: string }) {
       {schedules.data?.isCut && <p className="mt-2 text-sm text-ink-3">{t('schedules.cut')}</p>}
       {isMaking && <ScheduleDialog agent={agent} onClose={() => setMaking(false)} />}
     </>
+  )
+  return agent === undefined ? (
+    <>
+      <PageHead title={t('schedules.title')} lead={t('schedules.lead')} actions={isEmpty ? undefined : add} />
+      {list}
+    </>
+  ) : (
+    <Section id="schedules" title={t('schedules.title')} aside={isEmpty ? undefined : add}>
+      {list}
+    </Section>
   )
 }

@@ -78,10 +78,10 @@ function SideBar({ openPalette }: { openPalette: () => void }) {
       <Places />
       <div className="mt-auto space-y-2 pt-4">
         {system?.models.offline && <OfflineChip />}
+        <p className="truncate px-2 text-xs text-ink-3" title={system?.caller.name}>
+          {system?.caller.name}
+        </p>
         <div className="flex items-center gap-1">
-          <span className="min-w-0 flex-1 truncate px-2 text-xs text-ink-3" title={system?.caller.name}>
-            {system?.caller.name}
-          </span>
           <SettingsMenu keyName={system?.caller.name} place="side" />
         </div>
       </div>
@@ -126,7 +126,7 @@ const isApple = /mac|iphone|ipad/i.test(navigator.userAgent)
 const Brand = () => {
   const { t } = useTexts()
   return (
-    <AppLink href={paths.home()} className="flex h-8 items-center gap-2 self-start rounded-sm px-2 font-semibold tracking-tight">
+    <AppLink href={paths.home()} className="flex h-8 w-fit items-center gap-2 rounded-sm px-2 font-semibold tracking-tight">
       <svg viewBox="0 0 16 16" className="size-[18px] fill-accent" aria-hidden>
         <path d="M2 2h3v9h3v3H2zM10 2h4v3h-4zM10 7h4v7h-4z" />
       </svg>
