@@ -1,7 +1,8 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { isTerminal } from '@longhaul/protocol'
 import { createClient } from '@longhaul/sdk/client'
 import type { Client } from '@longhaul/sdk/client'
 import { axeFindings, openBrowser, sidewaysPx, visit } from './support/browser.ts'
@@ -30,15 +31,20 @@ afterAll(async () => {
   await server?.stop()
 })
 
-async function ready(agent: string): Promise<void> {
-  await expect.poll(async () => (await client.agents.get({ name: agent })).status, { timeout: 60_000 }).toBe('ready')
-}
+const ready = (agent: string) =>
+  vi.waitFor(async () => expect((await client.agents.get({ name: agent })).status).toBe('ready'), { timeout: 60_000, interval: 200 })
 
 /** Asks and waits for the end. */
-async function ask(agent: string, input: string, session?: string) {
-  const { id } = await client.runs.start({ agent, input, ...(session && { session }) })
-  await expect.poll(async () => ['completed', 'failed', 'cancelled'].includes((await client.runs.get({ runId: id })).state), { timeout: 60_000 }).toBe(true)
-  return client.runs.get({ runId: id })
+async function ask(agent: string, input: string) {
+  const { id } = await client.runs.start({ agent, input })
+  return vi.waitFor(
+    async () => {
+      const run = await client.runs.get({ runId: id })
+      expect(isTerminal(run.state)).toBe(true)
+      return run
+    },
+    { timeout: 60_000, interval: 200 },
+  )
 }
 
 /** Another version of an example: its own files, with one of them changed. */
