@@ -114,7 +114,7 @@ test('two versions are compared in what they say about themselves', async () => 
   const before = (await client.agents.get({ name: 'hello' })).version
   const next = await upload('hello', (source) => source.replace(/description: '([^']*)'/, "description: 'Says what time it is, and whether that is late.'"))
   await using v = await visit(browser, server, `/agents/hello/diff?from=${before}&to=${next}`)
-  const part = v.page.getByRole('region', { name: 'What it is for' }).last()
+  const part = v.page.getByRole('group', { name: 'What it is for' })
   await part.getByText('Says what time it is, and whether that is late.').waitFor()
   expect(await part.getByText('Added:').count()).toBe(1)
   expect(await part.getByText('Removed:').count()).toBe(1)

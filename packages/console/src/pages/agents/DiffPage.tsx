@@ -23,7 +23,7 @@ export function DiffPage() {
   const navigate = useNavigate()
   const versions = useQuery(versionsQuery(agent))
   const names = versions.data?.items.map(({ version }) => version) ?? []
-  const to = search.to ?? names[0]
+  const to = search.to ?? versions.data?.items.find(({ status }) => status === 'ready')?.version ?? names[0]
   const from = search.from ?? versions.data?.items.find(({ deployment, version }) => deployment === 'live' && version !== to)?.version ?? names[1] ?? names[0]
   const options = [...new Set([...names, from, to])].filter((name) => name !== undefined).map((value) => ({ value, label: value }))
   const choose = (changes: { from?: string; to?: string }) =>
@@ -86,7 +86,7 @@ function Lines({ before, after, label }: { before: string; after: string; label:
   const { t } = useTexts()
   return (
     <div
-      role="region"
+      role="group"
       aria-label={label}
       tabIndex={0}
       className="max-h-[36rem] overflow-auto rounded-lg border border-line bg-surface py-1 font-mono text-xs leading-5"

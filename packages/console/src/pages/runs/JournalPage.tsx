@@ -35,7 +35,7 @@ export function JournalPage() {
         lead={
           <>
             {t('journal.lead')}{' '}
-            <AppLink href={paths.run(runId)} className="rounded-sm text-accent hover:underline">
+            <AppLink href={paths.run(runId)} className="rounded-sm text-accent underline underline-offset-2">
               {t('approvals.toRun')}
             </AppLink>
           </>
