@@ -34,7 +34,7 @@ export function BudgetEvents() {
               </span>
             ),
           },
-          { id: 'budget', head: t('money.budget'), className: 'w-40', cell: ({ budget }) => <span className="block truncate">{budget}</span> },
+          { id: 'budget', head: t('money.budget'), className: 'w-32 sm:w-40', cell: ({ budget }) => <span className="block truncate">{budget}</span> },
           {
             id: 'subject',
             head: t('money.who'),

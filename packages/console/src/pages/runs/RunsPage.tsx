@@ -162,7 +162,7 @@ function RunsTable({ runs, selection, ...rest }: TableProps) {
         {
           id: 'state',
           head: t('runs.state'),
-          className: 'w-10 md:w-28',
+          className: 'w-14 md:w-28',
           cell: ({ state }) => (
             <span className="flex items-center gap-2">
               <StateIcon tone={runTones[state]} />
