@@ -33,7 +33,7 @@ export function Turn({ run }: { run: Run }) {
       )}
       <p className="flex items-center gap-2 text-xs text-ink-3">
         <StateIcon tone={runTones[run.state]} size={12} />
-        {t(`state.${run.state}`)}
+        <span>{t(`state.${run.state}`)}</span>
         <span aria-hidden>·</span>
         <Ago at={run.createdAt} />
         <span aria-hidden>·</span>
