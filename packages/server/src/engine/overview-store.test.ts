@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { everyone, startEngine } from '../../test/support/engine.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
-import { countRuns, searchRuns } from './run-overview.ts'
+import { countRuns, searchRuns } from './overview-store.ts'
 
 const script = {
   ends: async () => 'done',
