@@ -3,10 +3,14 @@ import { runStates } from '@longhaul/protocol'
 import type { RunState } from '@longhaul/protocol'
 import { loadMe } from './api/client.ts'
 import { readKey } from './api/key.ts'
+import { agentQuery, deploymentsQuery, schedulesQuery, versionsQuery } from './api/agents.ts'
+import { attentionQuery } from './api/attention.ts'
+import { modelsQuery } from './api/models.ts'
+import { runCountsQuery } from './api/overview.ts'
 import { agentsQuery, approvalsQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
 import { CrashPage, MissingPage } from './pages/ErrorPages.tsx'
 import { HomePage } from './pages/home/HomePage.tsx'
-import { Shell } from './pages/Shell.tsx'
+import { Shell } from './pages/shell/Shell.tsx'
 import { SignInPage } from './pages/sign-in/SignInPage.tsx'
 import { paths, patterns, readQuery, writeQuery } from './paths.ts'
 
@@ -44,14 +48,14 @@ const home = createRoute({
   getParentRoute: () => shell,
   path: patterns.home,
   validateSearch: ({ agent, question }) => ({ agent: text(agent), question: text(question) }),
-  loader: () => void (queryClient.prefetchQuery(agentsQuery()), queryClient.prefetchQuery(runsQuery({}, 8))),
+  loader: () => void prefetch(agentsQuery(), runCountsQuery(), runsQuery({}, 8)),
   component: HomePage,
 })
 
 const runs = createRoute({
   getParentRoute: () => shell,
   path: patterns.runs,
-  validateSearch: ({ state, agent, cursor }) => ({ state: runState(state), agent: text(agent), cursor: text(cursor) }),
+  validateSearch: ({ state, agent, search, cursor }) => ({ state: runState(state), agent: text(agent), search: text(search), cursor: text(cursor) }),
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void queryClient.prefetchQuery(runsQuery(deps)),
   component: lazyRouteComponent(() => import('./pages/runs/RunsPage.tsx'), 'RunsPage'),
@@ -63,6 +67,75 @@ const run = createRoute({
   validateSearch: ({ step, show }) => ({ step: text(step), show: text(show) }),
   loader: ({ params }) => void queryClient.prefetchQuery(runQuery(params.runId)),
   component: lazyRouteComponent(() => import('./pages/runs/RunPage.tsx'), 'RunPage'),
+})
+
+const journal = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.journal,
+  validateSearch: ({ after }) => ({ after: typeof after === 'string' && /^\d{1,9}$/.test(after) ? after : undefined }),
+  component: lazyRouteComponent(() => import('./pages/runs/JournalPage.tsx'), 'JournalPage'),
+})
+
+const chat = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.chat,
+  validateSearch: ({ agent, session }) => ({ agent: text(agent), session: text(session) }),
+  loader: () => void prefetch(agentsQuery()),
+  component: lazyRouteComponent(() => import('./pages/chat/ChatPage.tsx'), 'ChatPage'),
+})
+
+const attention = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.attention,
+  validateSearch: ({ agent, reason, cursor }) => ({ agent: text(agent), reason: text(reason), cursor: text(cursor) }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ deps }) => void prefetch(attentionQuery(deps)),
+  component: lazyRouteComponent(() => import('./pages/attention/AttentionPage.tsx'), 'AttentionPage'),
+})
+
+const agents = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.agents,
+  loader: () => void prefetch(agentsQuery(), runCountsQuery()),
+  component: lazyRouteComponent(() => import('./pages/agents/AgentsPage.tsx'), 'AgentsPage'),
+})
+
+const agent = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.agent,
+  loader: ({ params }) => void prefetch(agentQuery(params.agent), versionsQuery(params.agent), deploymentsQuery(params.agent)),
+  component: lazyRouteComponent(() => import('./pages/agents/AgentPage.tsx'), 'AgentPage'),
+})
+
+const agentDiff = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.agentDiff,
+  validateSearch: ({ from, to }) => ({ from: version(from), to: version(to) }),
+  loader: ({ params }) => void prefetch(versionsQuery(params.agent)),
+  component: lazyRouteComponent(() => import('./pages/agents/DiffPage.tsx'), 'DiffPage'),
+})
+
+const schedules = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.schedules,
+  loader: () => void prefetch(schedulesQuery()),
+  component: lazyRouteComponent(() => import('./pages/schedules/SchedulesPage.tsx'), 'SchedulesPage'),
+})
+
+const models = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.models,
+  validateSearch: ({ search }) => ({ search: text(search) }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ deps }) => void prefetch(modelsQuery(deps.search)),
+  component: lazyRouteComponent(() => import('./pages/models/ModelsPage.tsx'), 'ModelsPage'),
+})
+
+const budgets = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.budgets,
+  validateSearch: ({ by, span }) => ({ by: text(by), span: text(span) }),
+  component: lazyRouteComponent(() => import('./pages/money/MoneyPage.tsx'), 'MoneyPage'),
 })
 
 const approvals = createRoute({
@@ -191,7 +264,31 @@ export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
     join,
-    shell.addChildren([home, runs, run, approvals, system, device, me, people, ...settingsRoutes, audit, sandboxes, snapshots, sandbox, tools]),
+    shell.addChildren([
+      home,
+      chat,
+      runs,
+      run,
+      journal,
+      attention,
+      approvals,
+      agents,
+      agent,
+      agentDiff,
+      schedules,
+      models,
+      budgets,
+      system,
+      device,
+      me,
+      people,
+      ...settingsRoutes,
+      audit,
+      sandboxes,
+      snapshots,
+      sandbox,
+      tools,
+    ]),
   ]),
   parseSearch: readQuery,
   stringifySearch: (fields) => {
@@ -208,6 +305,13 @@ declare module '@tanstack/react-router' {
   }
 }
 
+/** Asked for while the page's code is still on its way. */
+function prefetch(...queries: readonly { queryKey: readonly unknown[] }[]): void {
+  for (const query of queries) void queryClient.prefetchQuery(query)
+}
+function version(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[0-9a-f]{12}$/.test(value) ? value : undefined
+}
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }

@@ -44,7 +44,11 @@ test('imports follow the arrows: interface parts know no API and no address, the
 })
 
 test('addresses are made in paths.ts only', () => {
-  expect(found(/href="\/|to="\/|['"`]\/(?:v1|runs|approvals|system|sign-in|settings|audit|sandboxes|tools)\b/g, ['paths.ts'])).toEqual([])
+  expect(
+    found(/href="\/|to="\/|['"`]\/(?:v1|chat|runs|attention|approvals|agents|schedules|models|budgets|system|sign-in|settings|audit|sandboxes|tools)\b/g, [
+      'paths.ts',
+    ]),
+  ).toEqual([])
 })
 
 test('the server is spoken to through the client only, and the key is kept in one place', () => {

@@ -1,6 +1,6 @@
 /** Versions of an agent's code, and which of them new runs get. */
 import { z } from 'zod'
-import { VersionName } from './agents.ts'
+import { AgentManifest, VersionName } from './agents.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { Name } from './values.ts'
@@ -109,6 +109,14 @@ export const listVersions = operation({
   input: z.strictObject({ agent, limit: PageInput.limit }),
   output: z.object({ items: z.array(Version) }),
 })
+export const getVersion = operation({
+  id: 'versions.get',
+  summary: 'One version: what it says about itself, and how its runs of the last seven days fared.',
+  http: ['GET', '/v1/agents/{agent}/versions/{version}'],
+  permission: 'agents:read',
+  input: z.strictObject({ agent, version: VersionName }),
+  output: Version.extend({ manifest: AgentManifest.nullable(), record: VersionRecord }),
+})
 export const createDeployment = operation({
   id: 'deployments.create',
   summary:
@@ -141,4 +149,4 @@ export const rollBack = operation({
   input: z.strictObject({ agent, reason: z.string().max(1_000).optional() }),
   output: Deployment,
 })
-export const deploymentOperations = [createVersion, listVersions, createDeployment, listDeployments, rollBack]
+export const deploymentOperations = [createVersion, listVersions, getVersion, createDeployment, listDeployments, rollBack]

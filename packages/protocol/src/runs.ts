@@ -95,8 +95,23 @@ export const listRuns = operation({
     state: RunState.optional(),
     session: z.string().max(128).optional(),
     parent: z.uuid().optional(),
+    /** Only runs with this in their input. Each page looks through 2,000 runs at most, so one may hold fewer than `limit` and yet have a next. */
+    search: z.string().min(1).max(200).optional(),
   }),
   output: pageOf(Run),
+})
+
+/** Runs of an agent in a state: those under way whenever they began, and those begun since the instant asked for. */
+export const RunCount = z.object({ agent: z.string(), state: RunState, count: z.number().int(), sinceCount: z.number().int() })
+export type RunCount = z.infer<typeof RunCount>
+
+export const countRuns = operation({
+  id: 'runs.count',
+  summary: 'How many runs each agent has in each state: those under way, and those begun since an instant. Counts the newest 100,000 of each.',
+  http: ['GET', '/v1/run-counts'],
+  permission: 'runs:read',
+  input: z.strictObject({ since: z.iso.datetime({ offset: true }), namespace: Name.optional(), agent: Name.optional() }),
+  output: z.object({ items: z.array(RunCount), isCut: z.boolean() }),
 })
 
 export const listRunEvents = operation({
@@ -195,4 +210,4 @@ export const signalRun = operation({
   output: Run,
 })
 
-export const runOperations = [startRun, getRun, listRuns, listRunEvents, exportRun, getStep, cancelRun, retryRun, decideStep, signalRun]
+export const runOperations = [startRun, getRun, listRuns, countRuns, listRunEvents, exportRun, getStep, cancelRun, retryRun, decideStep, signalRun]

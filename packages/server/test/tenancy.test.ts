@@ -118,6 +118,7 @@ const cases: Record<string, Case> = {
   'runs.start': fixed('own', 'POST', '/v1/runs', { agent: 'draws', input: 'canary input', idempotencyKey: 'canary-key' }),
   'runs.get': about('draws', 'GET', ({ id }) => `/v1/runs/${id}`),
   'runs.list': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/runs']), foreign: 'own' },
+  'runs.count': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/run-counts?since=2026-01-01T00:00:00Z']), foreign: 'own' },
   'runs.events': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/events`),
   'runs.step': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   'runs.cancel': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
@@ -164,6 +165,7 @@ const cases: Record<string, Case> = {
   'deliveries.list': fixed('own', 'GET', '/v1/deliveries'),
   'versions.create': fixed('own', 'POST', '/v1/agents/draws/versions', { files }),
   'versions.list': fixed('own', 'GET', '/v1/agents/draws/versions'),
+  'versions.get': { request: async (acme) => ['GET', `/v1/agents/canary-bird/versions/${await bird(acme)}`], foreign: 'not_found' },
   'deployments.create': {
     request: async (acme) => ['POST', '/v1/agents/canary-bird/deployments', { version: await bird(acme) }],
     foreign: 'not_found',

@@ -22,21 +22,25 @@ export const queryClient = new QueryClient({
 
 const page = 25
 
-export type RunFilter = { state?: RunState | undefined; agent?: string | undefined; cursor?: string | undefined }
+export type RunFilter = { state?: RunState | undefined; agent?: string | undefined; search?: string | undefined; cursor?: string | undefined }
 
 export const systemQuery = () => queryOptions({ queryKey: ['system'], queryFn: ({ signal }) => client.system.get({}, { signal }), staleTime: 30_000 })
 
 export const agentsQuery = () =>
   queryOptions({
-    queryKey: ['agents'],
+    queryKey: ['agents', 'list'],
     queryFn: ({ signal }) => client.agents.list({}, { signal }),
     refetchInterval: ({ state }) => (state.data?.items.every((agent) => agent.status !== 'starting') ? 30_000 : 1_500),
   })
 
-export const runsQuery = ({ state, agent, cursor }: RunFilter, limit = page) =>
+export const runsQuery = ({ state, agent, search, cursor }: RunFilter, limit = page) =>
   queryOptions({
-    queryKey: ['runs', 'list', { state, agent, cursor, limit }],
-    queryFn: ({ signal }) => client.runs.list({ limit, ...(state ? { state } : {}), ...(agent ? { agent } : {}), ...(cursor ? { cursor } : {}) }, { signal }),
+    queryKey: ['runs', 'list', { state, agent, search, cursor, limit }],
+    queryFn: ({ signal }) =>
+      client.runs.list(
+        { limit, ...(state ? { state } : {}), ...(agent ? { agent } : {}), ...(search ? { search } : {}), ...(cursor ? { cursor } : {}) },
+        { signal },
+      ),
     placeholderData: keepPreviousData,
     refetchInterval: ({ state: { data } }) => (data?.items.some((run) => !isTerminal(run.state)) ? 2_000 : 5_000),
   })
@@ -93,3 +97,19 @@ export const entryEventsQuery = (runId: string, seqs: readonly number[]) => {
     enabled: seqs.length > 0,
   })
 }
+
+/** Runs that a run started, newest first. */
+export const childrenQuery = (runId: string) =>
+  queryOptions({
+    queryKey: ['runs', 'children', runId],
+    queryFn: ({ signal }) => client.runs.list({ parent: runId, limit: 100 }, { signal }),
+    refetchInterval: ({ state: { data } }) => (data?.items.some((run) => !isTerminal(run.state)) ? 2_000 : 10_000),
+  })
+
+/** A page of the journal as it was written. */
+export const journalQuery = (runId: string, after: number) =>
+  queryOptions({
+    queryKey: ['runs', 'journal', runId, after],
+    queryFn: ({ signal }) => client.runs.export({ runId, after, limit: 200 }, { signal }),
+    placeholderData: keepPreviousData,
+  })

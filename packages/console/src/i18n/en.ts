@@ -1,22 +1,32 @@
-import { people } from './en/people.ts'
+import { agentTexts } from './en/agents.ts'
+import { attentionTexts } from './en/attention.ts'
 import { auditTexts } from './en/audit.ts'
+import { chatTexts } from './en/chat.ts'
+import { commandTexts } from './en/command.ts'
 import { limitsTexts } from './en/limits.ts'
+import { modelTexts } from './en/models.ts'
+import { moneyTexts } from './en/money.ts'
+import { people } from './en/people.ts'
 import { policiesTexts } from './en/policies.ts'
 import { sandboxesTexts } from './en/sandboxes.ts'
 import { secretsTexts } from './en/secrets.ts'
 import { settingsTexts } from './en/settings.ts'
+import { shellTexts } from './en/shell.ts'
 import { toolsTexts } from './en/tools.ts'
 
 /** Every sentence of the console. `zh.ts` has the same shape, which the compiler checks. */
 export const en = {
   people,
+  ...shellTexts,
+  ...agentTexts,
+  ...attentionTexts,
+  ...moneyTexts,
+  ...modelTexts,
+  ...commandTexts,
+  ...chatTexts,
   app: { name: 'Longhaul', skip: 'Skip to content' },
   nav: {
     label: 'Main',
-    ask: 'Ask',
-    runs: 'Runs',
-    approvals: 'Approvals',
-    system: 'System',
     pending_one: '{{count}} waits for a decision',
     pending_other: '{{count}} wait for a decision',
   },
@@ -141,6 +151,14 @@ export const en = {
     emptyFilteredText: 'Nothing matches these filters.',
     clear: 'Clear the filters',
     ask: 'Ask something',
+    search: 'Search in questions and inputs',
+    emptySoFar: 'Not among the newest 2,000',
+    emptySoFarText: 'None of those that were looked through has it. “Older” looks on from there.',
+    allEnded: 'All that are chosen have ended.',
+    cancelMany: 'Cancel',
+    cancelTitle_one: 'Cancel {{count}} run?',
+    cancelTitle_other: 'Cancel {{count}} runs?',
+    cancelLeft: '{{count}} could not be cancelled: {{message}}',
     noInput: 'no input',
   },
   state: { pending: 'Pending', running: 'Running', waiting: 'Waiting', completed: 'Completed', failed: 'Failed', cancelled: 'Cancelled' },
@@ -158,6 +176,19 @@ export const en = {
     tokensValue: '{{input}} in · {{output}} out',
     tokensCached: '{{cached}} of the input from the cache',
     cancel: 'Cancel run',
+    again: 'Start anew',
+    againGone: 'It was started anew already, or dismissed.',
+    journal: 'Journal',
+    export: 'Export',
+    signal: 'Signal',
+    signalName: 'Name',
+    signalText: 'Kept until the run asks for a signal of that name.',
+    signalUnnamed: 'Give the signal its name.',
+    family: 'Parent and children',
+    parent: 'Started by another run',
+    continued: 'It went on as another run',
+    noChildren: 'It started none.',
+    moreChildren: 'The newest {{count}} are shown.',
     cancelTitle: 'Cancel this run?',
     cancelText: 'What has been done stays done. What is going on is stopped, and the run cannot be taken up again.',
     cancelReason: 'Reason (optional)',
@@ -216,6 +247,7 @@ export const en = {
     expired: 'Expired',
     withdrawn: 'Withdrawn',
     detail: 'What is asked',
+    toStop: 'Where it is resumed',
     signalSent: 'Sent. The run takes it up in a moment.',
   },
   answer: {

@@ -1,18 +1,32 @@
 import { people } from './zh/people.ts'
 import type { Texts } from './index.ts'
+import { agentTexts } from './zh/agents.ts'
+import { attentionTexts } from './zh/attention.ts'
 import { auditTextsZh } from './zh/audit.ts'
+import { chatTexts } from './zh/chat.ts'
+import { commandTexts } from './zh/command.ts'
 import { limitsTextsZh } from './zh/limits.ts'
+import { modelTexts } from './zh/models.ts'
+import { moneyTexts } from './zh/money.ts'
 import { policiesTextsZh } from './zh/policies.ts'
 import { sandboxesTextsZh } from './zh/sandboxes.ts'
 import { secretsTextsZh } from './zh/secrets.ts'
 import { settingsTextsZh } from './zh/settings.ts'
+import { shellTexts } from './zh/shell.ts'
 import { toolsTextsZh } from './zh/tools.ts'
 
 /** 控制台的全部中文文本。 */
 export const zh: Texts = {
   people,
+  ...shellTexts,
+  ...agentTexts,
+  ...attentionTexts,
+  ...moneyTexts,
+  ...modelTexts,
+  ...commandTexts,
+  ...chatTexts,
   app: { name: 'Longhaul', skip: '跳到正文' },
-  nav: { label: '主导航', ask: '提问', runs: '运行', approvals: '审批', system: '系统', pending_other: '{{count}} 项等待决定' },
+  nav: { label: '主导航', pending_other: '{{count}} 项等待决定' },
   settings: {
     open: '设置',
     language: '语言',
@@ -132,6 +146,13 @@ export const zh: Texts = {
     emptyFilteredText: '没有任何运行符合这些筛选条件。',
     clear: '清除筛选',
     ask: '去提问',
+    search: '搜索问题和输入',
+    emptySoFar: '最新的 2000 次运行中没有',
+    emptySoFarText: '已查看的运行中没有符合的内容。点击“更早”继续查找。',
+    allEnded: '所选的运行都已结束。',
+    cancelMany: '取消',
+    cancelTitle_other: '取消 {{count}} 次运行？',
+    cancelLeft: '{{count}} 次未能取消：{{message}}',
     noInput: '无输入',
   },
   state: { pending: '排队中', running: '运行中', waiting: '等待中', completed: '已完成', failed: '失败', cancelled: '已取消' },
@@ -149,6 +170,19 @@ export const zh: Texts = {
     tokensValue: '输入 {{input}} · 输出 {{output}}',
     tokensCached: '其中 {{cached}} 输入来自缓存',
     cancel: '取消运行',
+    again: '重新开始',
+    againGone: '它已经重新开始过，或已被忽略。',
+    journal: '日志',
+    export: '导出',
+    signal: '信号',
+    signalName: '名称',
+    signalText: '会一直保留，直到运行请求这个名称的信号。',
+    signalUnnamed: '请填写信号名称。',
+    family: '父运行与子运行',
+    parent: '由另一个运行启动',
+    continued: '以另一个运行继续',
+    noChildren: '没有启动子运行。',
+    moreChildren: '显示最新的 {{count}} 个。',
     cancelTitle: '取消这次运行？',
     cancelText: '已完成的工作会保留，正在进行的会停止，之后无法继续。',
     cancelReason: '原因（可选）',
@@ -207,6 +241,7 @@ export const zh: Texts = {
     expired: '已过期',
     withdrawn: '已撤回',
     detail: '请求内容',
+    toStop: '前往恢复',
     signalSent: '已发送，运行稍后就会收到。',
   },
   answer: {

@@ -14,7 +14,7 @@ export function MissingPage() {
       <h1 className="text-2xl font-semibold">{t('error.missingPage')}</h1>
       <p className="text-ink-2">{t('error.missingPageText')}</p>
       <AppLink href={paths.home()} className={buttonClass('secondary')}>
-        {t('nav.ask')}
+        {t('overview.title')}
       </AppLink>
     </main>
   )

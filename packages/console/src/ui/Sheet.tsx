@@ -74,3 +74,16 @@ export function Sheet({ isOpen, onClose, title, children }: { isOpen: boolean; o
     </Dialog>
   )
 }
+
+/** A field with what it finds, near the top of the page. */
+export function Palette({ onClose, label, children }: { onClose: () => void; label: string; children: ReactNode }) {
+  return (
+    <Dialog
+      onClose={onClose}
+      label={label}
+      className="mx-auto mt-[12dvh] w-[min(36rem,calc(100vw-2rem))] animate-appear overflow-hidden rounded-lg border border-line bg-raised p-0 shadow-raised"
+    >
+      {children}
+    </Dialog>
+  )
+}

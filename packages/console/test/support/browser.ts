@@ -22,7 +22,8 @@ export type Visit = { page: Page; complaints: string[]; [Symbol.asyncDispose]():
 export type VisitOptions = BrowserContextOptions & {
   isSignedIn?: boolean
   language?: 'en' | 'zh'
-  /** Another one than the first of the server. */ key?: string
+  /** Of somebody else than the administrator. */
+  key?: string
 }
 
 /** A visitor with a fresh browser profile. `complaints` gathers what the browser reports: errors of scripts, breaches of the content-security policy. */

@@ -9,12 +9,14 @@ import {
   type Engine,
   type FoundVersion,
   type StepDecision,
+  countRuns,
   findApproval,
   findRun,
   listApprovals,
   listJournal,
   listRuns,
   listStepEvents,
+  searchRuns,
 } from '../engine/index.ts'
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
@@ -22,7 +24,7 @@ import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack,
 import { controlServices } from './control.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
-import { pageBy } from './page.ts'
+import { assertIsCursor, pageBy } from './page.ts'
 import { type LiveRow, findBundle, findLive, findManifest, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
 
 export type Agents = ReturnType<typeof openAgents>
@@ -187,10 +189,12 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
         {
           limit,
           cursor,
+          search,
           ...filter
         }: {
           limit: number
           cursor?: string | undefined
+          search?: string | undefined
           namespace?: string | undefined
           agent?: string | undefined
           state?: Run['state'] | undefined
@@ -198,8 +202,14 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
           parent?: string | undefined
         },
       ) {
+        if (search !== undefined) {
+          assertIsCursor(cursor)
+          return searchRuns(db.forTenant(audience.tenantId), audience, { ...filter, limit, before: cursor, search })
+        }
         return pageBy(limit, cursor, (before, count) => listRuns(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before }))
       },
+      count: (audience: Audience, { since, ...filter }: { since: string; namespace?: string | undefined; agent?: string | undefined }) =>
+        countRuns(db.forTenant(audience.tenantId), audience, { ...filter, since: new Date(since) }),
       async journal(audience: Audience, { runId, after, limit }: { runId: string; after: number; limit: number }) {
         if (!(await findRun(db.forTenant(audience.tenantId), audience, runId))) throw new AppError('not_found', `No run ${runId}.`)
         const items = await listJournal(db.forTenant(audience.tenantId), audience.tenantId, runId, after, limit)

@@ -151,6 +151,22 @@ describe('a version', () => {
     expect(await bed.deployments.listVersions('another', 'one', 10)).toEqual([])
   })
 
+  test('tells what it says about itself and how its runs fared', async () => {
+    await using bed = await openBed()
+    const version = await bed.upload('a')
+    await bed.deploy(version)
+    await addRuns(bed.db, version, 3, 'completed')
+    await addRuns(bed.db, version, 1, 'failed')
+    expect(await bed.deployments.version(tenantId, 'one', version)).toMatchObject({
+      version,
+      deployment: 'live',
+      manifest,
+      record: { version, runCount: 4, failedCount: 1 },
+    })
+    await expect(bed.deployments.version('another', 'one', version)).rejects.toMatchObject({ code: 'not_found' })
+    await expect(bed.deployments.version(tenantId, 'one', '0123456789ab')).rejects.toMatchObject({ code: 'not_found' })
+  })
+
   test('deployed twice is one deployment; of many deployed at once one is live in the end', async () => {
     await using bed = await openBed()
     const versions = await Promise.all(Array.from({ length: 5 }, (_, i) => bed.upload(`code ${i}`)))

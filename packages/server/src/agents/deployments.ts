@@ -3,9 +3,9 @@
  * share. A deployment with a guard is taken back by itself when its runs fare worse than those before. Runs that have begun
  * stay on their version whatever is decided here.
  */
-import type { CodeFile, Deployment, RollbackGuard, Version } from '@longhaul/protocol'
+import type { AgentManifest, CodeFile, Deployment, RollbackGuard, Version, VersionRecord } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
-import { AppError, type Log, type Service, loop, newId, sleep } from '../kernel/index.ts'
+import { AppError, type Log, type Service, loop, newId, sleep, wallClock } from '../kernel/index.ts'
 import type { Agents, Place } from './agents.ts'
 import { codeOf } from './code.ts'
 import {
@@ -21,7 +21,10 @@ import {
 } from './deployment-store.ts'
 import { pageBy } from './page.ts'
 import { whyRollBack } from './rollback-guard.ts'
-import { findLive, listRunLimits, listVersions } from './version-store.ts'
+import { findLive, findManifest, listRunLimits, listVersions } from './version-store.ts'
+
+/** Of how long the record of a version tells. */
+const recordMs = 7 * 86_400_000
 
 export type DeploymentsOptions = {
   db: Db
@@ -51,6 +54,7 @@ export type DeployRequest = {
 export type Deployments = Service & {
   createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
+  version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
   deploy(tenantId: string, madeBy: string, request: DeployRequest): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
   list(tenantId: string, agent: string, page: { limit: number; cursor: string | undefined }): Promise<{ items: Deployment[]; next: string | null }>
@@ -113,6 +117,15 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
       return loadVersion(tenantId, agent, place.version)
     },
     listVersions: (tenantId, agent, limit) => listVersions(db.forTenant(tenantId), tenantId, agent, { limit }),
+    async version(tenantId, agent, version) {
+      const found = await loadVersion(tenantId, agent, version)
+      const scope = db.forTenant(tenantId)
+      const [manifest, record] = await Promise.all([
+        findManifest(scope, tenantId, agent, version),
+        recordOf(scope, tenantId, agent, version, wallClock().getTime() - recordMs),
+      ])
+      return { ...found, manifest: manifest ?? null, record }
+    },
     async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }) {
       const { status, problem } = await loadVersion(tenantId, agent, version)
       if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so no run gets it: ${problem?.slice(0, 2_000)}`)

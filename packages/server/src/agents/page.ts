@@ -6,8 +6,12 @@ export async function pageBy<Item extends { id: string }>(
   cursor: string | undefined,
   read: (before: string | undefined, count: number) => Promise<Item[]>,
 ) {
-  if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
+  assertIsCursor(cursor)
   const found = await read(cursor, limit + 1)
   const items = found.slice(0, limit)
   return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
+}
+
+export function assertIsCursor(cursor: string | undefined): void {
+  if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
 }

@@ -1,4 +1,16 @@
-import { type CodeFile, type Deployment, type Version, createDeployment, createVersion, listDeployments, listVersions, rollBack } from '@longhaul/protocol'
+import {
+  type AgentManifest,
+  type CodeFile,
+  type Deployment,
+  type Version,
+  type VersionRecord,
+  createDeployment,
+  createVersion,
+  getVersion,
+  listDeployments,
+  listVersions,
+  rollBack,
+} from '@longhaul/protocol'
 import { AppError } from '../kernel/index.ts'
 import type { AgentService } from './agents.ts'
 import { type Implementation, implement } from './implement.ts'
@@ -6,6 +18,7 @@ import { type Implementation, implement } from './implement.ts'
 export type DeploymentService = {
   createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
+  version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
   deploy(
     tenantId: string,
     madeBy: string,
@@ -21,6 +34,10 @@ export const deploymentImplementations = (agents: AgentService, deployments: Dep
     const items = await deployments.listVersions(tenantId, agent, limit)
     if (items.length === 0) await assertKnown(agents, tenantId, agent)
     return { items }
+  }),
+  implement(getVersion, ({ tenantId, agents: seen }, { agent, version }) => {
+    if (seen && !seen.includes(agent)) throw new AppError('not_found', `No agent ${agent}.`)
+    return deployments.version(tenantId, agent, version)
   }),
   implement(createDeployment, ({ tenantId, name }, request) => deployments.deploy(tenantId, name, request)),
   implement(listDeployments, async ({ tenantId }, { agent, limit, cursor }) => {

@@ -1,4 +1,17 @@
-import { type Run, cancelRun, decideStep, exportRun, getRun, getStep, listRunEvents, listRuns, retryRun, signalRun, startRun } from '@longhaul/protocol'
+import {
+  type Run,
+  cancelRun,
+  countRuns,
+  decideStep,
+  exportRun,
+  getRun,
+  getStep,
+  listRunEvents,
+  listRuns,
+  retryRun,
+  signalRun,
+  startRun,
+} from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
@@ -14,6 +27,7 @@ export type RunService = {
   start(caller: Caller, input: Input<typeof startRun>): Promise<Run>
   find(audience: Audience, runId: string): Promise<Run | undefined>
   list(audience: Audience, input: Input<typeof listRuns>): Promise<Output<typeof listRuns>>
+  count(audience: Audience, input: Input<typeof countRuns>): Promise<Output<typeof countRuns>>
   journal(audience: Audience, input: Input<typeof exportRun>): Promise<Output<typeof exportRun>>
   findStep(audience: Audience, runId: string, op: string): Promise<Output<typeof getStep> | undefined>
   cancel(caller: Caller, input: Input<typeof cancelRun>): Promise<Run>
@@ -38,6 +52,7 @@ export function runImplementations({
     // A run that is not for the caller is «not found», never «forbidden»: its existence is not ours to reveal.
     implement(getRun, async (caller, { runId }) => found(await runs.find(caller, runId), `No run ${runId}.`)),
     implement(listRuns, (caller, input) => runs.list(caller, input)),
+    implement(countRuns, (caller, input) => runs.count(caller, input)),
     implement(
       listRunEvents,
       async (caller, { runId, after, limit }) => {

@@ -1,6 +1,6 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
 import type { Asker, Destination, EventType, Failure, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
-import { type Audience, type Db, type TenantTx, type Tx, isRunFor, sql } from '../db/index.ts'
+import { type Audience, type Db, type Sql, type TenantTx, type Tx, isRunFor, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
 export type ClaimedRun = {
@@ -139,7 +139,7 @@ export async function insertDueRun(tx: Tx, run: NewRun, startedEvent: { data: st
 
 const noUsage: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }
 
-type RunRow = {
+export type RunRow = {
   id: string
   namespace: string
   agent: string
@@ -161,7 +161,7 @@ type RunRow = {
   endedAt: Date | null
 }
 
-const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
+export const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
   ...row,
   parent: parentId === null || parentOp === null ? null : { runId: parentId, op: parentOp },
   usage: row.usage ?? noUsage,
@@ -170,7 +170,7 @@ const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage,
+export const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage,
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
@@ -205,18 +205,18 @@ export type RunFilter = {
   parent?: string | undefined
 }
 
-/** Newest first. `before` is the id of the last run of the page before. */
-export async function listRuns(db: TenantTx, audience: Audience, { limit, before, namespace, agent, state, session, parent }: RunFilter): Promise<Run[]> {
-  const rows = await db.rows<RunRow>(sql`
-    select ${runColumns} from runs
-    where ${isRunFor(audience)}
+export const isPicked = (audience: Audience, { before, namespace, agent, state, session, parent }: Omit<RunFilter, 'limit'>): Sql => sql`
+    ${isRunFor(audience)}
       and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
       and (${namespace ?? null}::text is null or namespace = ${namespace ?? null})
       and (${agent ?? null}::text is null or agent = ${agent ?? null})
       and (${state ?? null}::text is null or state = ${state ?? null})
       and (${session ?? null}::text is null or session_id = ${session ?? null})
-      ${parent === undefined ? sql`` : sql`and parent_id = ${parent}`}
-    order by id desc limit ${limit}`)
+      ${parent === undefined ? sql`` : sql`and parent_id = ${parent}`}`
+
+/** Newest first. `before` is the id of the last run of the page before. */
+export async function listRuns(db: TenantTx, audience: Audience, { limit, ...filter }: RunFilter): Promise<Run[]> {
+  const rows = await db.rows<RunRow>(sql`select ${runColumns} from runs where ${isPicked(audience, filter)} order by id desc limit ${limit}`)
   return rows.map(toRun)
 }
 

@@ -425,6 +425,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       start: called('runs.start', aRun),
       find: ofTenant(runId, aRun),
       list: called('runs.list', { items: [aRun], next: null }),
+      count: called('runs.count', { items: [{ agent: 'analyst', state: 'running' as const, count: 1, sinceCount: 1 }], isCut: false }),
       journal: called('runs.export', {
         items: [{ ...hidden, seq: 0, epoch: 1, at, type: 'run.started', op: null, data: '{"input":null}', hash: 'ab' }],
         next: null,
@@ -474,6 +475,11 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     deployments: {
       createVersion: called('versions.create', aVersion),
       listVersions: called('versions.list', [aVersion]),
+      version: called('versions.get', {
+        ...aVersion,
+        manifest: null,
+        record: { version: aVersion.version, runCount: 3, failedCount: 1, durationMsMedian: 1_200, costUsdMean: 0.02 },
+      }),
       deploy: called('deployments.create', aDeployment),
       rollBack: called('deployments.rollback', aDeployment),
       list: called('deployments.list', { items: [aDeployment], next: null }),

@@ -13,6 +13,7 @@ import { Button } from '../../ui/Button.tsx'
 import { cx } from '../../ui/cx.ts'
 import { Tag } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { randomId } from '../random-id.ts'
 
 export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; initialQuestion: string; isOffline: boolean }) {
   const { t } = useTexts()
@@ -67,7 +68,7 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
   }
 
   return (
-    <div className="space-y-6">
+    <div className="space-y-4">
       <form onSubmit={submit} className="space-y-3">
         <div className="rounded-lg border border-field bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]">
           <label htmlFor="question" className="sr-only">
@@ -76,7 +77,7 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
           <textarea
             id="question"
             ref={box}
-            rows={3}
+            rows={2}
             spellCheck={!takesJson}
             aria-invalid={problem !== undefined}
             aria-describedby="question-problem"
@@ -88,7 +89,7 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
             onChange={(event) => setQuestion(event.target.value)}
             onKeyDown={onKeyDown}
             className={cx(
-              'field-sizing-content block max-h-72 min-h-24 w-full resize-none bg-transparent px-4 pt-3 outline-none',
+              'field-sizing-content block max-h-72 min-h-18 w-full resize-none bg-transparent px-4 pt-3 outline-none',
               takesJson ? 'font-mono text-sm' : 'text-lg',
             )}
           />
@@ -113,16 +114,16 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
       </form>
       {examples.length > 0 && (
         <section aria-labelledby="examples">
-          <h2 id="examples" className="mb-1 text-sm font-semibold text-ink-2">
+          <h3 id="examples" className="mb-1 text-xs text-ink-3">
             {t('home.examples')}
-          </h2>
+          </h3>
           <ul>
             {examples.map((example) => (
               <li key={example}>
                 <button
                   type="button"
                   onClick={() => take(example)}
-                  className="group -mx-2 flex w-[calc(100%+1rem)] items-center gap-3 rounded-md px-2 py-2 text-left hover:bg-hover"
+                  className="group -mx-2 flex w-[calc(100%+1rem)] items-center gap-2.5 rounded-md px-2 py-1 text-left text-sm hover:bg-hover"
                 >
                   <ArrowRight size={14} aria-hidden className="shrink-0 text-ink-3 transition-transform group-hover:translate-x-0.5 group-hover:text-accent" />
                   <span className={cx('min-w-0 break-words', takesJson && 'font-mono text-sm')}>{example}</span>
@@ -135,9 +136,6 @@ export function AskForm({ agent, initialQuestion, isOffline }: { agent: Agent; i
     </div>
   )
 }
-
-/** `crypto.randomUUID` exists only in secure contexts; a console on another machine's plain HTTP has none. */
-const randomId = (): string => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
 
 /** Why a text is no JSON, as the browser words it; undefined when it is. */
 function jsonProblem(text: string): string | undefined {

@@ -15,12 +15,13 @@ import { accessInWords, isLimited, isOffline } from './run-facts.ts'
 /** What the asker came for: the sentence, then the picture and the numbers side by side, then where they came from. */
 export function AnswerView({ answer, asker }: { answer: Answer; asker: Asker }) {
   const { t } = useTexts()
+  const id = useId()
   const tables = answer.parts.filter((part) => part.type === 'table')
   const { pictures, others } = groupFiles(answer.parts.filter((part) => part.type === 'file'))
   const isPaired = tables.length > 0 && pictures.length > 0
   return (
-    <section aria-labelledby="answer" className="space-y-4">
-      <h2 id="answer" className="sr-only">
+    <section aria-labelledby={id} className="space-y-4">
+      <h2 id={id} className="sr-only">
         {t('answer.title')}
       </h2>
       <div className="flex items-start gap-3">

@@ -1,5 +1,5 @@
 import type { Run } from '@longhaul/protocol'
-import { useLayoutEffect, useRef } from 'react'
+import { useId, useLayoutEffect, useRef } from 'react'
 import { useTexts } from '../../i18n/index.ts'
 import type { Entry, Live, Timeline } from '../../timeline/index.ts'
 import { StateIcon } from '../../ui/State.tsx'
@@ -11,12 +11,13 @@ import type { EntryWords } from './entry-facts.ts'
 /** What a run is doing right now, in the place where its answer will be. Of fixed height, so that streaming moves nothing. */
 export function NowView({ run, timeline, isReconnecting }: { run: Run; timeline: Timeline; isReconnecting: boolean }) {
   const { t } = useTexts()
+  const id = useId()
   const current = latestOpenStep(timeline)
   if (run.state === 'waiting' && !current?.live) return null
   const words = current && wordsOf({ ...current, live: null }, t)
   return (
-    <section aria-labelledby="now" aria-busy className="overflow-hidden rounded-lg border border-line bg-surface">
-      <h2 id="now" className="flex h-9 items-center gap-2 border-b border-line px-3 text-sm">
+    <section aria-labelledby={id} aria-busy className="overflow-hidden rounded-lg border border-line bg-surface">
+      <h2 id={id} className="flex h-9 items-center gap-2 border-b border-line px-3 text-sm">
         <StateIcon tone={current ? entryTones[current.state] : run.state === 'pending' ? 'idle' : 'active'} />
         <span className="font-medium">{words?.title ?? t(run.state === 'pending' ? 'run.queued' : 'run.working')}</span>
         <Summary

@@ -1,4 +1,5 @@
 import type { Failure, Run } from '@longhaul/protocol'
+import type { ReactNode } from 'react'
 import { useTexts } from '../../i18n/index.ts'
 import type { Timeline } from '../../timeline/index.ts'
 import { Code, CodeBlock } from '../../ui/Code.tsx'
@@ -7,12 +8,13 @@ import { CopyButton } from '../../ui/CopyButton.tsx'
 import { ErrorNote, Note } from '../../ui/Notes.tsx'
 import { Tag } from '../../ui/State.tsx'
 import { JsonView } from '../JsonView.tsx'
+import { AfterFailure } from './AfterFailure.tsx'
 import { SafeMarkdown } from './AnswerView.tsx'
 
 /** What became of a run whose output is no agent's answer: a function's return value, a failure, a cancellation. */
 export function OutcomeView({ run, timeline }: { run: Run; timeline: Timeline }) {
   const { t } = useTexts()
-  if (run.state === 'failed') return run.failure ? <FailureView failure={run.failure} title={t('answer.failure')} /> : null
+  if (run.state === 'failed') return run.failure ? <FailureView failure={run.failure} title={t('answer.failure')} action={<AfterFailure run={run} />} /> : null
   if (run.state === 'cancelled') {
     const mark = [...timeline.entries.values()].findLast(({ subject }) => subject.type === 'mark' && subject.event === 'run.cancelled')
     return (
@@ -38,12 +40,13 @@ export function OutcomeView({ run, timeline }: { run: Run; timeline: Timeline })
   )
 }
 
-export function FailureView({ failure, title }: { failure: Failure; title: string }) {
+export function FailureView({ failure, title, action }: { failure: Failure; title: string; action?: ReactNode }) {
   const { t } = useTexts()
   return (
     <div className="space-y-3">
       <ErrorNote
         title={title}
+        action={action}
         cause={<span className={cx('break-words whitespace-pre-wrap', failure.message.includes('\n') && 'font-mono text-xs')}>{failure.message}</span>}
         remedy={
           <span className="flex flex-wrap items-center gap-2 pt-1">

@@ -1,7 +1,7 @@
 import { may } from '@longhaul/protocol'
 import type { Run } from '@longhaul/protocol'
 import { useMutation } from '@tanstack/react-query'
-import { RotateCw, Square } from 'lucide-react'
+import { Radio, RotateCw, ScrollText, Square } from 'lucide-react'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
@@ -13,15 +13,30 @@ import { TextInput } from '../../ui/Fields.tsx'
 import { Modal } from '../../ui/Sheet.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { ExportButton } from './ExportButton.tsx'
+import { SignalDialog } from './SignalDialog.tsx'
 
 /** What can be done to a run as a whole. What cannot be done now stays, and says why. */
 export function RunActions({ run }: { run: Run }) {
   const { t } = useTexts()
+  const mayOperate = usePermission('runs:operate')
   const mayWrite = usePermission('runs:write')
   const [isAsking, setAsking] = useState(false)
-  const blocked = !mayWrite ? t('common.noPermission', { permission: 'runs:write' }) : !may(run.state, 'cancel') ? t('run.cancelEnded') : undefined
+  const [isSignalling, setSignalling] = useState(false)
+  const ended = may(run.state, 'cancel') ? undefined : t('run.cancelEnded')
+  const blocked = mayOperate ? ended : t('common.noPermission', { permission: 'runs:operate' })
+  const signalBlocked = mayWrite ? ended : t('common.noPermission', { permission: 'runs:write' })
   return (
-    <div className="flex items-center gap-2">
+    <div className="flex flex-wrap items-center gap-2">
+      <AppLink href={paths.journal(run.id)} className={buttonClass('secondary', 'sm')}>
+        <ScrollText size={13} aria-hidden />
+        {t('run.journal')}
+      </AppLink>
+      <ExportButton runId={run.id} />
+      <Button size="sm" disabledBecause={signalBlocked} onClick={() => setSignalling(true)}>
+        <Radio size={13} aria-hidden />
+        {t('run.signal')}
+      </Button>
       <AppLink
         href={paths.home({ agent: run.agent, question: (typeof run.input === 'string' ? run.input : JSON.stringify(run.input)).slice(0, 1_500) })}
         className={buttonClass('secondary', 'sm')}
@@ -33,6 +48,7 @@ export function RunActions({ run }: { run: Run }) {
         <Square size={11} aria-hidden fill="currentColor" />
         {t('run.cancel')}
       </Button>
+      {isSignalling && signalBlocked === undefined && <SignalDialog run={run} onClose={() => setSignalling(false)} />}
       <CancelDialog run={run} isOpen={isAsking && blocked === undefined} onClose={() => setAsking(false)} />
     </div>
   )

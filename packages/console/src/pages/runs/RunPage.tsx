@@ -11,6 +11,7 @@ import type { Timeline } from '../../timeline/index.ts'
 import { Skeleton } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { AnswerView } from './AnswerView.tsx'
+import { Family } from './ChildrenTree.tsx'
 import { NowView } from './NowView.tsx'
 import { OutcomeView } from './OutcomeView.tsx'
 import { questionOf, answerOf } from './run-facts.ts'
@@ -40,6 +41,7 @@ export function RunPage() {
         <NowView run={run.data} timeline={timeline} isReconnecting={following.state === 'reconnecting'} />
       )}
       {following.state === 'error' && <RequestError error={following.error} title={t('run.streamFailed')} />}
+      <Family run={run.data} />
       <TimelineSection run={run.data} timeline={timeline} isLoading={following.state === 'connecting' && timeline.lastSeq < 0} />
     </div>
   )

@@ -1,20 +1,30 @@
-import { runStates } from '@longhaul/protocol'
+import { may, runStates } from '@longhaul/protocol'
 import type { Run, RunState } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
+import { Square } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import { usePermission } from '../../api/permissions.ts'
 import { agentsQuery, runsQuery } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths, patterns } from '../../paths.ts'
-import { buttonClass } from '../../ui/Button.tsx'
+import { Button, buttonClass } from '../../ui/Button.tsx'
 import { cx } from '../../ui/cx.ts'
-import { Select } from '../../ui/Fields.tsx'
+import { Select, TextInput } from '../../ui/Fields.tsx'
 import { formatUsd } from '../../ui/format.ts'
-import { EmptyState, Skeleton } from '../../ui/Notes.tsx'
+import { EmptyState } from '../../ui/Notes.tsx'
 import { StateIcon } from '../../ui/State.tsx'
+import { coversRow } from '../../ui/Table.tsx'
 import { AppLink } from '../AppLink.tsx'
-import { RequestError } from '../ErrorPages.tsx'
+import { Listing } from '../Listing.tsx'
 import { Ago, Elapsed } from '../Moment.tsx'
+import { PageHead } from '../PageHead.tsx'
+import { SelectAll, SelectOne, SelectionBar } from '../Selection.tsx'
+import { useSelection } from '../use-selection.ts'
+import { CancelManyDialog } from './CancelManyDialog.tsx'
 import { questionOf, runTones } from './run-facts.ts'
+
+type Changes = { state?: RunState | undefined; agent?: string | undefined; search?: string | undefined }
 
 export function RunsPage() {
   const { t } = useTexts()
@@ -22,43 +32,56 @@ export function RunsPage() {
   const navigate = useNavigate()
   const runs = useQuery(runsQuery(filter))
   const agents = useQuery(agentsQuery())
-  const isFiltered = filter.state !== undefined || filter.agent !== undefined
+  const mayOperate = usePermission('runs:operate')
+  const selection = useSelection(runs.data?.items.map(({ id }) => id))
+  const [isCancelling, setCancelling] = useState(false)
+  const isFiltered = filter.state !== undefined || filter.agent !== undefined || filter.search !== undefined
   // Another filter begins at the newest again: a cursor belongs to the list it came from.
-  const change = (changes: { state?: RunState | undefined; agent?: string | undefined }) =>
-    void navigate({ to: patterns.runs, search: { ...filter, ...changes, cursor: undefined }, replace: true })
+  const change = (changes: Changes) => void navigate({ to: patterns.runs, search: { ...filter, ...changes, cursor: undefined }, replace: true })
+  const open = runs.data?.items.filter(({ id, state }) => selection.chosen.has(id) && may(state, 'cancel')) ?? []
+  const blocked = !mayOperate ? t('common.noPermission', { permission: 'runs:operate' }) : open.length === 0 ? t('runs.allEnded') : undefined
   return (
-    <div>
-      <div className="mb-4 flex flex-wrap items-center justify-between gap-3">
-        <h1 className="text-2xl font-semibold tracking-tight">{t('runs.title')}</h1>
-        <div className="flex flex-wrap gap-2">
-          <Select
-            label={t('runs.state')}
-            value={filter.state ?? 'any'}
-            options={[{ value: 'any', label: t('runs.anyState') }, ...runStates.map((state) => ({ value: state, label: t(`state.${state}`) }))]}
-            onChange={(value) => change({ state: value === 'any' ? undefined : value })}
-          />
-          <Select
-            label={t('runs.agent')}
-            value={filter.agent ?? ''}
-            options={[{ value: '', label: t('runs.anyAgent') }, ...agentNames(agents.data?.items, filter.agent).map((name) => ({ value: name, label: name }))]}
-            onChange={(value) => change({ agent: value || undefined })}
-          />
-        </div>
-      </div>
-      {runs.isError && !runs.data && <RequestError error={runs.error} />}
-      {runs.isPending && <TableSkeleton />}
-      {runs.data?.items.length === 0 && (
-        <div className="rounded-lg border border-line bg-surface">
-          {isFiltered ? (
+    <>
+      <PageHead
+        title={t('runs.title')}
+        actions={
+          <>
+            <SearchField value={filter.search ?? ''} onChange={(search) => change({ search: search || undefined })} />
+            <Select
+              label={t('runs.state')}
+              value={filter.state ?? 'any'}
+              options={[{ value: 'any', label: t('runs.anyState') }, ...runStates.map((state) => ({ value: state, label: t(`state.${state}`) }))]}
+              onChange={(value) => change({ state: value === 'any' ? undefined : value })}
+            />
+            <Select
+              label={t('runs.agent')}
+              value={filter.agent ?? ''}
+              options={[
+                { value: '', label: t('runs.anyAgent') },
+                ...agentNames(agents.data?.items, filter.agent).map((name) => ({ value: name, label: name })),
+              ]}
+              onChange={(value) => change({ agent: value || undefined })}
+            />
+          </>
+        }
+      />
+      <RunsTable
+        query={runs}
+        runs={runs.data?.items}
+        selection={selection}
+        newer={filter.cursor && paths.runs({ ...filter, cursor: undefined })}
+        older={runs.data?.next ? paths.runs({ ...filter, cursor: runs.data.next }) : undefined}
+        empty={
+          isFiltered ? (
             <EmptyState
-              title={t('runs.emptyFiltered')}
+              title={t(filter.search && runs.data?.next ? 'runs.emptySoFar' : 'runs.emptyFiltered')}
               action={
                 <AppLink href={paths.runs()} className={buttonClass('secondary')}>
                   {t('runs.clear')}
                 </AppLink>
               }
             >
-              {t('runs.emptyFilteredText')}
+              {t(filter.search && runs.data?.next ? 'runs.emptySoFarText' : 'runs.emptyFilteredText')}
             </EmptyState>
           ) : (
             <EmptyState
@@ -71,120 +94,144 @@ export function RunsPage() {
             >
               {t('runs.emptyText')}
             </EmptyState>
-          )}
-        </div>
-      )}
-      {runs.data && runs.data.items.length > 0 && <RunsTable runs={runs.data.items} />}
-      <nav aria-label={t('runs.title')} className="mt-4 flex justify-end gap-2">
-        {filter.cursor && (
-          <AppLink href={paths.runs({ ...filter, cursor: undefined })} className={buttonClass('secondary', 'sm')}>
-            {t('common.newer')}
-          </AppLink>
-        )}
-        {runs.data?.next && (
-          <AppLink href={paths.runs({ ...filter, cursor: runs.data.next })} className={buttonClass('secondary', 'sm')}>
-            {t('common.older')}
-          </AppLink>
-        )}
-      </nav>
-    </div>
+          )
+        }
+      />
+      <SelectionBar selection={selection}>
+        <SelectAll selection={selection} />
+        <Button size="sm" look="danger" disabledBecause={blocked} onClick={() => setCancelling(true)}>
+          <Square size={11} aria-hidden fill="currentColor" />
+          {t('runs.cancelMany')}
+        </Button>
+      </SelectionBar>
+      {isCancelling && <CancelManyDialog runs={open} onClose={() => setCancelling(false)} onDone={selection.clear} />}
+    </>
   )
 }
 
-const head = 'px-3 py-2 text-left text-xs font-medium text-ink-3 whitespace-nowrap'
-const cell = 'px-3 py-2 align-middle'
-
-function RunsTable({ runs }: { runs: readonly Run[] }) {
+/** Follows what is typed after a pause, and the address when it changes. */
+function SearchField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
   const { t } = useTexts()
+  const [text, setText] = useState(value)
+  useEffect(() => setText(value), [value])
+  useEffect(() => {
+    if (text.trim() === value) return
+    const timer = setTimeout(() => onChange(text.trim()), 350)
+    return () => clearTimeout(timer)
+  }, [text]) // eslint-disable-line
   return (
-    <div className="overflow-hidden rounded-lg border border-line bg-surface">
-      <table className="w-full table-fixed border-collapse text-sm">
-        <thead className="border-b border-line bg-sunken">
-          <tr>
-            <th scope="col" className={cx(head, 'w-10 md:w-32')}>
-              <span className="sr-only md:not-sr-only">{t('runs.state')}</span>
-            </th>
-            <th scope="col" className={head}>
-              {t('runs.question')}
-            </th>
-            <th scope="col" className={cx(head, 'hidden w-36 md:table-cell')}>
-              {t('runs.agent')}
-            </th>
-            <th scope="col" className={cx(head, 'hidden w-32 lg:table-cell')}>
-              {t('runs.asker')}
-            </th>
-            <th scope="col" className={cx(head, 'hidden w-28 text-right md:table-cell')}>
-              {t('runs.duration')}
-            </th>
-            <th scope="col" className={cx(head, 'hidden w-24 text-right lg:table-cell')}>
-              {t('runs.cost')}
-            </th>
-            <th scope="col" className={cx(head, 'w-28 text-right')}>
-              {t('runs.started')}
-            </th>
-          </tr>
-        </thead>
-        <tbody className="divide-y divide-line">
-          {runs.map((run) => (
-            <RunRow key={run.id} run={run} />
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <TextInput
+      type="search"
+      aria-label={t('runs.search')}
+      placeholder={t('runs.search')}
+      maxLength={200}
+      isSmall
+      value={text}
+      onChange={(event) => setText(event.target.value)}
+      className="w-full sm:w-56"
+    />
   )
 }
 
-function RunRow({ run }: { run: Run }) {
+type TableProps = {
+  query: Parameters<typeof Listing>[0]['query']
+  runs: readonly Run[] | undefined
+  selection: ReturnType<typeof useSelection>
+  empty: React.ReactNode
+  newer: string | undefined
+  older: string | undefined
+}
+
+function RunsTable({ runs, selection, ...rest }: TableProps) {
   const { t, locale } = useTexts()
-  const from = Date.parse(run.startedAt ?? run.createdAt)
   return (
-    <tr className="relative hover:bg-hover">
-      <td className={cell}>
-        <span className="flex items-center gap-2">
-          <StateIcon tone={runTones[run.state]} />
-          <span className="sr-only md:not-sr-only">{t(`state.${run.state}`)}</span>
-        </span>
-      </td>
-      <td className={cell}>
-        {/* The link covers its whole row. */}
-        <AppLink
-          href={paths.run(run.id)}
-          className="line-clamp-2 font-medium after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:rounded-sm focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent md:line-clamp-1"
-        >
-          {questionOf(run.input) || t('runs.noInput')}
-        </AppLink>
-        <span className="text-xs text-ink-3 md:hidden">{run.agent}</span>
-      </td>
-      <td className={cx(cell, 'hidden truncate text-ink-2 md:table-cell')}>{run.agent}</td>
-      <td className={cx(cell, 'hidden truncate text-ink-2 lg:table-cell')}>{run.asker.name}</td>
-      <td className={cx(cell, 'hidden text-right whitespace-nowrap text-ink-2 md:table-cell')}>
-        {run.state === 'pending' ? '–' : <Elapsed from={from} to={run.endedAt === null ? null : Date.parse(run.endedAt)} />}
-      </td>
-      <td className={cx(cell, 'hidden text-right whitespace-nowrap text-ink-2 lg:table-cell')}>
-        {run.usage.costUsd === null || run.usage.input + run.usage.output === 0 ? '–' : formatUsd(run.usage.costUsd, locale)}
-      </td>
-      <td className={cx(cell, 'text-right text-xs whitespace-nowrap text-ink-3')}>
-        <Ago at={run.createdAt} />
-      </td>
-    </tr>
+    <Listing<Run>
+      {...rest}
+      label={t('runs.title')}
+      rows={runs}
+      skeletonRows={10}
+      idOf={({ id }) => id}
+      columns={[
+        {
+          id: 'select',
+          head: t('selection.choose'),
+          isHeadHidden: true,
+          className: 'w-9 max-sm:hidden',
+          cell: (run) => <SelectOne id={run.id} label={t('selection.one', { what: questionOf(run.input).slice(0, 80) || run.id })} selection={selection} />,
+        },
+        {
+          id: 'state',
+          head: t('runs.state'),
+          className: 'w-14 md:w-28',
+          cell: ({ state }) => (
+            <span className="flex items-center gap-2">
+              <StateIcon tone={runTones[state]} />
+              <span className="sr-only md:not-sr-only">{t(`state.${state}`)}</span>
+            </span>
+          ),
+        },
+        {
+          id: 'question',
+          head: t('runs.question'),
+          cell: (run) => (
+            <>
+              {/* The link covers its whole row. */}
+              <AppLink href={paths.run(run.id)} className={cx(coversRow, 'line-clamp-2 font-medium md:line-clamp-1')}>
+                {questionOf(run.input) || t('runs.noInput')}
+              </AppLink>
+              <span className="text-xs text-ink-3 md:hidden">{run.agent}</span>
+            </>
+          ),
+        },
+        {
+          id: 'agent',
+          head: t('runs.agent'),
+          className: 'w-32 max-md:hidden',
+          cell: ({ agent }) => <span className="block truncate text-ink-2">{agent}</span>,
+        },
+        {
+          id: 'asker',
+          head: t('runs.asker'),
+          className: 'w-32 max-xl:hidden',
+          cell: ({ asker }) => <span className="block truncate text-ink-2">{asker.name}</span>,
+        },
+        {
+          id: 'duration',
+          head: t('runs.duration'),
+          isRight: true,
+          className: 'w-28 max-md:hidden',
+          cell: (run) => <span className="text-ink-2">{run.state === 'pending' ? '–' : <DurationOf run={run} />}</span>,
+        },
+        {
+          id: 'cost',
+          head: t('runs.cost'),
+          isRight: true,
+          className: 'w-22 max-lg:hidden',
+          cell: ({ usage }) => (
+            <span className="text-ink-2">{usage.costUsd === null || usage.input + usage.output === 0 ? '–' : formatUsd(usage.costUsd, locale)}</span>
+          ),
+        },
+        {
+          id: 'started',
+          head: t('runs.started'),
+          isRight: true,
+          className: 'w-24',
+          cell: ({ createdAt }) => (
+            <span className="text-xs text-ink-3">
+              <Ago at={createdAt} />
+            </span>
+          ),
+        },
+      ]}
+    />
   )
 }
+
+const DurationOf = ({ run }: { run: Run }) => (
+  <Elapsed from={Date.parse(run.startedAt ?? run.createdAt)} to={run.endedAt === null ? null : Date.parse(run.endedAt)} />
+)
 
 /** Agents of today, and the one in the address even if it is gone. */
 function agentNames(agents: readonly { name: string }[] | undefined, chosen: string | undefined): string[] {
   return [...new Set([...(agents ?? []).map((agent) => agent.name), ...(chosen ? [chosen] : [])])].sort()
-}
-
-function TableSkeleton() {
-  return (
-    <div className="divide-y divide-line rounded-lg border border-line bg-surface">
-      {Array.from({ length: 10 }, (_, i) => (
-        <div key={i} className="flex h-[37px] items-center gap-4 px-3">
-          <Skeleton className="size-3.5" />
-          <Skeleton className="h-3 flex-1" />
-          <Skeleton className="h-3 w-20" />
-        </div>
-      ))}
-    </div>
-  )
 }

@@ -7,14 +7,17 @@ import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { acceptRun, approvalsQuery } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
-import { Button } from '../../ui/Button.tsx'
+import { paths } from '../../paths.ts'
+import { Button, buttonClass } from '../../ui/Button.tsx'
 import { TextArea } from '../../ui/Fields.tsx'
 import { formatInstant } from '../../ui/format.ts'
 import { Note } from '../../ui/Notes.tsx'
+import { AppLink } from '../AppLink.tsx'
 import { ApprovalCard } from '../approvals/ApprovalCard.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { JsonView } from '../JsonView.tsx'
 import { Ago } from '../Moment.tsx'
+import { DoubtForm } from './DoubtForm.tsx'
 
 /** For what a run waits, until when, and what a person can do about it. */
 export function WaitPanel({ run, wait }: { run: Run; wait: Wait }) {
@@ -54,6 +57,12 @@ export function WaitPanel({ run, wait }: { run: Run; wait: Wait }) {
           {wait.reason && <p>{t(`wait.${wait.reason}`, { name: wait.name })}</p>}
           <Difference detail={wait.detail} />
           {wait.reason && <p className="text-sm text-ink-2">{t(`wait.${wait.reason}Remedy`, { run: run.id })}</p>}
+          {wait.reason === 'in_doubt' && wait.op !== undefined && <DoubtForm run={run} op={wait.op} />}
+          {wait.reason === 'stopped' && (
+            <AppLink href={paths.agent(run.agent)} className={buttonClass('secondary')}>
+              {t('wait.toStop')}
+            </AppLink>
+          )}
           {wait.reason !== 'in_doubt' && wait.reason !== 'stopped' && <RetryButton run={run} />}
         </Note>
       )
@@ -110,9 +119,9 @@ function Difference({ detail }: { detail: Json | undefined }) {
 
 function RetryButton({ run }: { run: Run }) {
   const { t } = useTexts()
-  const mayWrite = usePermission('runs:write')
+  const mayOperate = usePermission('runs:operate')
   const retry = useMutation({ mutationFn: () => client.runs.retry({ runId: run.id }), onSuccess: acceptRun })
-  const blocked = !mayWrite ? t('common.noPermission', { permission: 'runs:write' }) : !may(run.state, 'retry') ? t('run.retryBlocked') : undefined
+  const blocked = !mayOperate ? t('common.noPermission', { permission: 'runs:operate' }) : !may(run.state, 'retry') ? t('run.retryBlocked') : undefined
   return (
     <div className="space-y-3 pt-1">
       <Button look="primary" isBusy={retry.isPending} disabledBecause={blocked} onClick={() => retry.mutate()}>

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { SettingsMenu } from '../SettingsMenu.tsx'
+import { SettingsMenu } from '../shell/SettingsMenu.tsx'
 
 /** What surrounds the pages for whoever is not signed in. */
 export function SignInFrame({ title, lead, children }: { title: string; lead: string; children: ReactNode }) {

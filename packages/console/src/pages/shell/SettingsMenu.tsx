@@ -1,19 +1,19 @@
 import { useRouter } from '@tanstack/react-router'
 import { Languages, LogOut, Moon, Settings2, Sun } from 'lucide-react'
-import { plainClient } from '../api/client.ts'
-import { readKey, storeKey } from '../api/key.ts'
-import { readMe, setMe } from '../api/login.ts'
-import { usePermission } from '../api/permissions.ts'
-import { languages, setLanguage, useTexts } from '../i18n/index.ts'
-import { paths } from '../paths.ts'
-import { Button, IconButton } from '../ui/Button.tsx'
-import { Segmented } from '../ui/Fields.tsx'
-import { useMedia } from '../ui/use-media.ts'
-import { AppLink } from './AppLink.tsx'
-import { themes, useTheme } from './appearance.ts'
+import { plainClient } from '../../api/client.ts'
+import { readKey, storeKey } from '../../api/key.ts'
+import { readMe, setMe } from '../../api/login.ts'
+import { languages, setLanguage, useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
+import { Button, IconButton } from '../../ui/Button.tsx'
+import { cx } from '../../ui/cx.ts'
+import { Segmented } from '../../ui/Fields.tsx'
+import { useMedia } from '../../ui/use-media.ts'
+import { AppLink } from '../AppLink.tsx'
+import { themes, useTheme } from '../appearance.ts'
 
 /** Language and theme at hand, and who is signed in. `keyName` is absent on the sign-in page. */
-export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
+export function SettingsMenu({ keyName, place = 'top' }: { keyName?: string | undefined; place?: 'top' | 'side' }) {
   const { t, language } = useTexts()
   const router = useRouter()
   const [theme, setTheme] = useTheme()
@@ -21,7 +21,6 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
   const isDark = theme === 'dark' || (theme === 'system' && systemIsDark)
   const names = { en: 'English', zh: '中文' }
   const me = readMe()
-  const mayManagePeople = usePermission('people:manage', keyName !== undefined)
   const signOut = async () => {
     if (readKey() === null) await plainClient.me.signout({})
     storeKey(null)
@@ -37,7 +36,7 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
         onClick={() => void setLanguage(language === 'en' ? 'zh' : 'en')}
       >
         <Languages size={15} aria-hidden />
-        <span className="hidden sm:inline" lang={language === 'en' ? 'zh' : 'en'}>
+        <span className={place === 'side' ? 'hidden' : 'hidden sm:inline'} lang={language === 'en' ? 'zh' : 'en'}>
           {t('settings.otherLanguage')}
         </span>
       </Button>
@@ -59,7 +58,10 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
         popover="auto"
         role="dialog"
         aria-label={t('settings.open')}
-        className="fixed inset-auto top-14 right-4 m-0 w-72 animate-appear rounded-lg border border-line bg-raised text-sm text-ink shadow-raised lg:right-8"
+        className={cx(
+          'fixed inset-auto m-0 w-72 animate-appear rounded-lg border border-line bg-raised text-sm text-ink shadow-raised',
+          place === 'side' ? 'bottom-14 left-3' : 'top-14 right-4 lg:right-8',
+        )}
       >
         <div className="space-y-4 p-4">
           <div className="flex items-center justify-between gap-3">
@@ -89,13 +91,6 @@ export function SettingsMenu({ keyName }: { keyName?: string | undefined }) {
                 <p>
                   <AppLink href={paths.me()} className="rounded-sm text-accent hover:underline">
                     {t('people.myAccount')}
-                  </AppLink>
-                </p>
-              )}
-              {mayManagePeople && (
-                <p>
-                  <AppLink href={paths.people()} className="rounded-sm text-accent hover:underline">
-                    {t('people.title')}
                   </AppLink>
                 </p>
               )}

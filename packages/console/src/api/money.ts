@@ -1,0 +1,50 @@
+import type { UsageDimension } from '@longhaul/protocol'
+import { keepPreviousData, queryOptions } from '@tanstack/react-query'
+import { client } from './client.ts'
+import { serverNow } from './connection.ts'
+import { startOfToday } from './overview.ts'
+
+export const budgetsQuery = () =>
+  queryOptions({ queryKey: ['budgets', 'list'], queryFn: ({ signal }) => client.budgets.list({}, { signal }), refetchInterval: 5_000 })
+
+export const budgetQuery = (name: string) =>
+  queryOptions({ queryKey: ['budgets', 'one', name], queryFn: ({ signal }) => client.budgets.get({ name, limit: 50 }, { signal }), refetchInterval: 5_000 })
+
+export const budgetEventsQuery = (limit = 20) =>
+  queryOptions({ queryKey: ['budgets', 'events', limit], queryFn: ({ signal }) => client.budgets.events({ limit }, { signal }), refetchInterval: 10_000 })
+
+/** The zone that days and weeks are counted in. */
+export const readerZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
+
+export const spans = { day: { grain: 'hour', days: 1 }, week: { grain: 'day', days: 7 }, month: { grain: 'day', days: 30 } } as const
+export type Span = keyof typeof spans
+
+/** From when a span counts: whole days of the reader, the last of them today. */
+export function startOfSpan(span: Span): Date {
+  const from = startOfToday()
+  from.setDate(from.getDate() - spans[span].days + 1)
+  return from
+}
+
+/** What was used since the start of the span: `by` one dimension, or over time. */
+export const usageQuery = (span: Span, by: UsageDimension | 'time') => {
+  const from = startOfSpan(span).toISOString()
+  return queryOptions({
+    queryKey: ['usage', from, span, by],
+    queryFn: ({ signal }) =>
+      client.usage.summarize(
+        { from, timeZone: readerZone(), ...(by === 'time' ? { grain: spans[span].grain, limit: 200 } : { by: by === 'tag' ? 'tag:team' : by, limit: 100 }) },
+        { signal },
+      ),
+    placeholderData: keepPreviousData,
+    refetchInterval: 15_000,
+  })
+}
+
+/** Calls of the last hour by model: how its provider has been answering. */
+export const modelHealthQuery = () =>
+  queryOptions({
+    queryKey: ['usage', 'health'],
+    queryFn: ({ signal }) => client.usage.summarize({ from: new Date(serverNow() - 3_600_000).toISOString(), by: 'provider,model', limit: 1_000 }, { signal }),
+    refetchInterval: 15_000,
+  })

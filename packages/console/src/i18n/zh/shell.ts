@@ -1,0 +1,22 @@
+export const shellTexts = {
+  shell: { menu: '菜单', work: '工作', build: '构建', run: '运营' },
+  overview: {
+    title: '首页',
+    running: '运行中',
+    waiting: '等待中',
+    queued: '排队中',
+    begun: '今日开始',
+    failed: '今日失败',
+    spent: '今日花费',
+    well: '一切正常',
+    usedUp: '预算 {{budget}} 已用尽',
+    stops_other: '有 {{count}} 项停止生效中',
+    sandbox_other: '沙箱缺少 {{count}} 项防护',
+    waits: '等你处理',
+    waitsEmpty: '没有等待决定的事项。',
+    justFailed: '最近失败',
+    failedEmpty: '没有未处理的失败。',
+    deployments: '最近的部署',
+    all: '全部',
+  },
+}

@@ -1,0 +1,105 @@
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { versionQuery, versionsQuery } from '../../api/agents.ts'
+import { client } from '../../api/client.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { Check, Field, RadioList } from '../../ui/Field.tsx'
+import { TextInput } from '../../ui/Fields.tsx'
+import { ActionDialog } from '../ActionDialog.tsx'
+import { RecordTable } from './RecordTable.tsx'
+
+type Props = { agent: string; version: string; share?: number; onClose: () => void }
+
+/** What is going to happen to new runs, before it does. With `share` it begins as a canary. */
+export function DeployDialog({ agent, version, share: initialShare, onClose }: Props) {
+  const { t } = useTexts()
+  const versions = useQuery(versionsQuery(agent))
+  const own = useQuery(versionQuery(agent, version))
+  const live = versions.data?.items.find(({ deployment }) => deployment === 'live')
+  const canary = versions.data?.items.find(({ deployment }) => deployment === 'canary')
+  const ofLive = useQuery({ ...versionQuery(agent, live?.version ?? ''), enabled: live !== undefined })
+  const [kind, setKind] = useState<'all' | 'canary'>(initialShare === undefined ? 'all' : 'canary')
+  const [share, setShare] = useState(String(initialShare ?? 10))
+  const [isGuarded, setGuarded] = useState(true)
+  const [minutes, setMinutes] = useState('60')
+  const [failures, setFailures] = useState('10')
+  const [reason, setReason] = useState('')
+  const canaryBlocked = !live ? t('agents.noLive') : live.version === version ? t('agents.isLive') : undefined
+  const part = kind === 'all' ? 100 : Number(share)
+  const problem =
+    kind === 'canary' && !(Number.isInteger(part) && part >= 1 && part <= 99)
+      ? t('agents.shareWrong')
+      : isGuarded && !(Number(minutes) >= 1 && Number(minutes) <= 10_080 && Number(failures) >= 0 && Number(failures) <= 100)
+        ? t('agents.guardWrong')
+        : undefined
+  const plan = [
+    kind === 'all' ? t('agents.planAll', { version }) : t('agents.planCanary', { version, share: problem ? '?' : part, live: live?.version ?? '' }),
+    live && live.version !== version && t('agents.planKept', { version: live.version, count: live.activeRunCount }),
+    canary && canary.version !== version && t('agents.planCanaryEnds', { version: canary.version }),
+    isGuarded && !problem && t('agents.planGuard', { minutes, failures }),
+  ].filter(Boolean)
+  return (
+    <ActionDialog
+      title={t('agents.deployTitle', { agent })}
+      action={kind === 'all' ? t('agents.deployAll') : t('agents.deployCanary')}
+      size="lg"
+      changes={['agents']}
+      blockedBecause={problem}
+      act={() =>
+        client.deployments.create({
+          agent,
+          version,
+          share: part,
+          guard: isGuarded ? { windowMs: Math.round(Number(minutes) * 60_000), failureShareMax: Number(failures) / 100 } : null,
+          ...(reason.trim() ? { reason: reason.trim() } : {}),
+        })
+      }
+      onClose={onClose}
+    >
+      <RadioList
+        name="kind"
+        value={kind}
+        onChange={setKind}
+        choices={[
+          { value: 'all', label: t('agents.all'), text: t('agents.allText') },
+          { value: 'canary', label: t('agents.states.canary'), text: t('agents.canaryText'), blockedBecause: canaryBlocked },
+        ]}
+      />
+      {kind === 'canary' && (
+        <Field label={t('agents.share')} error={Number.isInteger(part) && part >= 1 && part <= 99 ? undefined : t('agents.shareWrong')}>
+          {(ids) => <TextInput {...ids} inputMode="numeric" value={share} onChange={(event) => setShare(event.target.value)} className="max-w-28" />}
+        </Field>
+      )}
+      <div className="space-y-2">
+        <Check label={t('agents.guard')} isChecked={isGuarded} onChange={setGuarded} />
+        {isGuarded && (
+          <div className="grid grid-cols-2 gap-3 pl-5">
+            <Field label={t('agents.guardMinutes')}>
+              {(ids) => <TextInput {...ids} inputMode="numeric" value={minutes} onChange={(event) => setMinutes(event.target.value)} />}
+            </Field>
+            <Field label={t('agents.guardFailures')}>
+              {(ids) => <TextInput {...ids} inputMode="numeric" value={failures} onChange={(event) => setFailures(event.target.value)} />}
+            </Field>
+          </div>
+        )}
+      </div>
+      <Field label={t('agents.reason')}>
+        {(ids) => <TextInput {...ids} value={reason} maxLength={1_000} onChange={(event) => setReason(event.target.value)} />}
+      </Field>
+      <div className="space-y-2">
+        <h3 className="text-sm font-medium">{t('agents.plan')}</h3>
+        <ul className="list-disc space-y-0.5 pl-4 text-sm break-words text-ink-2">
+          {plan.map((line) => (
+            <li key={String(line)}>{line}</li>
+          ))}
+        </ul>
+        <RecordTable
+          records={[
+            { name: t('agents.thisOne'), record: own.data?.record },
+            ...(live && live.version !== version ? [{ name: t('agents.states.live'), record: ofLive.data?.record }] : []),
+          ]}
+        />
+      </div>
+    </ActionDialog>
+  )
+}

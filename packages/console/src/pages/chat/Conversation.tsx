@@ -1,0 +1,130 @@
+import { isTerminal } from '@longhaul/protocol'
+import type { Agent, Run } from '@longhaul/protocol'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { CornerDownLeft, Square } from 'lucide-react'
+import { useLayoutEffect, useRef, useState } from 'react'
+import type { FormEvent, KeyboardEvent } from 'react'
+import { sessionQuery, turnsMax } from '../../api/chat.ts'
+import { client } from '../../api/client.ts'
+import { usePermission } from '../../api/permissions.ts'
+import { acceptRun } from '../../api/queries.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { Button } from '../../ui/Button.tsx'
+import { Skeleton } from '../../ui/Notes.tsx'
+import { RequestError } from '../ErrorPages.tsx'
+import { randomId } from '../random-id.ts'
+import { Turn } from './Turn.tsx'
+
+export function Conversation({ agent, session, onBegun }: { agent: Agent; session: string; onBegun: () => void }) {
+  const { t } = useTexts()
+  const runs = useQuery(sessionQuery(agent.name, session))
+  const last = runs.data?.items.at(-1)
+  const end = useRef<HTMLDivElement>(null)
+  const count = runs.data?.items.length ?? 0
+  const isLong = useRef(false)
+  useLayoutEffect(() => {
+    // Down to a turn that was added, not when an old conversation is opened at its top.
+    if (isLong.current) end.current?.scrollIntoView({ block: 'end' })
+    isLong.current = runs.isSuccess
+  }, [count, runs.isSuccess])
+  return (
+    <div className="flex min-h-[calc(100dvh-9rem)] min-w-0 flex-col">
+      <div className="flex-1 space-y-8 pb-6" aria-label={t('chat.turns')} role="log">
+        {runs.isPending && <Skeleton className="h-24" />}
+        {runs.isError && !runs.data && <RequestError error={runs.error} />}
+        {runs.data?.isCut && <p className="text-xs text-ink-3">{t('chat.cut', { count: turnsMax })}</p>}
+        {runs.data?.items.map((run) => (
+          <Turn key={run.id} run={run} />
+        ))}
+        {runs.data && count === 0 && (
+          <div className="space-y-1 pt-2">
+            <p className="text-lg font-medium">{t('chat.begin', { agent: agent.name })}</p>
+            <p className="max-w-[60ch] text-sm text-ink-2">{agent.manifest?.description}</p>
+            <p className="max-w-[60ch] text-sm text-ink-3">{t('chat.beginText')}</p>
+          </div>
+        )}
+        <div ref={end} className="scroll-mb-40" />
+      </div>
+      <Composer agent={agent} session={session} last={last} onBegun={onBegun} />
+    </div>
+  )
+}
+
+function Composer({ agent, session, last, onBegun }: { agent: Agent; session: string; last: Run | undefined; onBegun: () => void }) {
+  const { t } = useTexts()
+  const mayStart = usePermission('runs:write')
+  const mayOperate = usePermission('runs:operate')
+  const queryClient = useQueryClient()
+  const [text, setText] = useState('')
+  // Pressing twice, or again after a lost connection, says one thing once.
+  const attempt = useRef<{ text: string; idempotencyKey: string }>(undefined)
+  const refresh = (run: Run) => {
+    acceptRun(run)
+    return queryClient.invalidateQueries({ queryKey: ['runs'] })
+  }
+  const say = useMutation({
+    mutationFn: (said: string) => {
+      if (attempt.current?.text !== said) attempt.current = { text: said, idempotencyKey: randomId() }
+      return client.runs.start({ agent: agent.name, input: said, session, idempotencyKey: attempt.current.idempotencyKey })
+    },
+    onSuccess: (run) => {
+      attempt.current = undefined
+      setText('')
+      onBegun()
+      return refresh(run)
+    },
+  })
+  const stop = useMutation({ mutationFn: (run: Run) => client.runs.cancel({ runId: run.id }), onSuccess: refresh })
+  const isOpen = last !== undefined && !isTerminal(last.state)
+  const reason = !mayStart
+    ? t('common.noPermission', { permission: 'runs:write' })
+    : agent.status === 'broken'
+      ? t('home.agentBroken')
+      : text.trim() === ''
+        ? t('chat.empty')
+        : undefined
+  const send = () => {
+    if (reason === undefined && !say.isPending) say.mutate(text.trim())
+  }
+  const onKeyDown = (event: KeyboardEvent) => {
+    // Enter also ends the choice of a Chinese character; that one is not for us.
+    if (event.key !== 'Enter' || event.shiftKey || event.nativeEvent.isComposing) return
+    event.preventDefault()
+    send()
+  }
+  return (
+    <form onSubmit={(event: FormEvent) => (event.preventDefault(), send())} className="sticky bottom-0 space-y-2 bg-canvas pb-4">
+      {say.isError && <RequestError error={say.error} />}
+      {stop.isError && <RequestError error={stop.error} />}
+      <div className="rounded-lg border border-field bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]">
+        <textarea
+          rows={1}
+          aria-label={t('chat.message')}
+          placeholder={t('home.placeholder', { agent: agent.name })}
+          maxLength={100_000}
+          autoFocus={matchMedia('(pointer: fine)').matches}
+          value={text}
+          onChange={(event) => setText(event.target.value)}
+          onKeyDown={onKeyDown}
+          className="field-sizing-content block max-h-60 min-h-11 w-full resize-none bg-transparent px-4 pt-3 text-lg outline-none"
+        />
+        <div className="flex items-center justify-end gap-2 p-2">
+          {isOpen && (
+            <Button
+              disabledBecause={mayOperate ? undefined : t('common.noPermission', { permission: 'runs:operate' })}
+              isBusy={stop.isPending}
+              onClick={() => stop.mutate(last)}
+            >
+              <Square size={11} aria-hidden fill="currentColor" />
+              {t('chat.stop')}
+            </Button>
+          )}
+          <Button type="submit" look="primary" disabledBecause={reason} isBusy={say.isPending}>
+            {t('chat.send')}
+            <CornerDownLeft size={14} aria-hidden />
+          </Button>
+        </div>
+      </div>
+    </form>
+  )
+}

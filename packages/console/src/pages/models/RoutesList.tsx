@@ -1,0 +1,159 @@
+import type { Route } from '@longhaul/protocol'
+import { useQuery } from '@tanstack/react-query'
+import { ArrowUpToLine, Pencil, Plus, Trash2 } from 'lucide-react'
+import { useState } from 'react'
+import { client } from '../../api/client.ts'
+import { routesQuery } from '../../api/models.ts'
+import { modelHealthQuery } from '../../api/money.ts'
+import { useMay, usePermission } from '../../api/permissions.ts'
+import { useTexts } from '../../i18n/index.ts'
+import { Button } from '../../ui/Button.tsx'
+import { cx } from '../../ui/cx.ts'
+import { EmptyState } from '../../ui/Notes.tsx'
+import { Section } from '../../ui/Page.tsx'
+import { StateIcon } from '../../ui/State.tsx'
+import { coversRow } from '../../ui/Table.tsx'
+import { ActionDialog } from '../ActionDialog.tsx'
+import { Listing } from '../Listing.tsx'
+import { healthOf } from './health.ts'
+import { RouteDialog } from './RouteDialog.tsx'
+
+/** Names that stand for models: whom each asks, in what order, and how those have been answering. */
+export function RoutesList() {
+  const { t } = useTexts()
+  const routes = useQuery(routesQuery())
+  const mayManage = usePermission('routes:manage')
+  const [open, setOpen] = useState<string>()
+  const [isMaking, setMaking] = useState(false)
+  const add = (
+    <Button size="sm" disabledBecause={mayManage ? undefined : t('common.noPermission', { permission: 'routes:manage' })} onClick={() => setMaking(true)}>
+      <Plus size={13} aria-hidden />
+      {t('models.addRoute')}
+    </Button>
+  )
+  return (
+    <Section id="routes" title={t('models.routes')} aside={routes.data && routes.data.items.length > 0 ? add : undefined}>
+      <Listing<Route>
+        label={t('models.routes')}
+        query={routes}
+        rows={routes.data?.items}
+        skeletonRows={2}
+        idOf={({ name }) => name}
+        empty={
+          <EmptyState title={t('models.noRoutes')} action={add}>
+            {t('models.noRoutesText')}
+          </EmptyState>
+        }
+        detailOf={(route) => route.name === open && <RouteDetail route={route} />}
+        columns={[
+          {
+            id: 'name',
+            head: t('money.name'),
+            className: 'sm:w-44',
+            cell: ({ name }) => (
+              <button
+                type="button"
+                aria-expanded={name === open}
+                onClick={() => setOpen(name === open ? undefined : name)}
+                className={cx(coversRow, 'block max-w-full truncate font-medium')}
+              >
+                {name}
+              </button>
+            ),
+          },
+          {
+            id: 'first',
+            head: t('models.first'),
+            cell: ({ targets, pick }) => <code className="block truncate text-xs">{pick === 'weight' ? t('models.byWeight') : targets[0]?.model}</code>,
+          },
+          { id: 'count', head: t('models.targets'), isRight: true, className: 'w-20', cell: ({ targets }) => targets.length },
+          {
+            id: 'description',
+            head: t('agents.description'),
+            className: 'max-md:hidden',
+            cell: ({ description }) => <span className="block truncate text-ink-2">{description}</span>,
+          },
+        ]}
+      />
+      {isMaking && <RouteDialog onClose={() => setMaking(false)} />}
+    </Section>
+  )
+}
+
+function RouteDetail({ route }: { route: Route }) {
+  const { t } = useTexts()
+  const may = useMay()
+  const mayManage = usePermission('routes:manage')
+  const health = useQuery({ ...modelHealthQuery(), enabled: may('money:read') === true })
+  const [failover, setFailover] = useState<string>()
+  const [open, setOpen] = useState<'edit' | 'delete'>()
+  const blocked = mayManage ? undefined : t('common.noPermission', { permission: 'routes:manage' })
+  const { updatedAt: _updatedAt, ...spec } = route
+  return (
+    <div className="space-y-3">
+      <ol className="divide-y divide-line rounded-md border border-line bg-surface">
+        {route.targets.map((target, i) => {
+          const { tone, calls, failed } = healthOf(health.data?.groups, target.model)
+          return (
+            <li key={`${target.model} ${i}`} className="flex min-h-9 flex-wrap items-center gap-x-3 gap-y-1 px-3 py-1 text-sm">
+              <span className="w-4 text-right text-xs text-ink-3">{i + 1}</span>
+              <StateIcon tone={tone} />
+              <code className="min-w-0 truncate text-xs">{target.model}</code>
+              {route.pick === 'weight' && <span className="text-xs text-ink-3">{t('models.weight', { weight: target.weight })}</span>}
+              {target.when && <code className="min-w-0 truncate text-xs text-ink-3">{target.when}</code>}
+              <span className="ml-auto text-xs text-ink-3">{calls === 0 ? t('models.notAsked') : t('models.asked', { count: calls, failed })}</span>
+              <Button
+                size="sm"
+                disabledBecause={blocked ?? (i === 0 && route.pick === 'order' ? t('models.isFirst') : undefined)}
+                onClick={() => setFailover(target.model)}
+              >
+                <ArrowUpToLine size={13} aria-hidden />
+                {t('models.failover')}
+              </Button>
+            </li>
+          )
+        })}
+      </ol>
+      <div className="flex gap-2">
+        <Button size="sm" disabledBecause={blocked} onClick={() => setOpen('edit')}>
+          <Pencil size={13} aria-hidden />
+          {t('schedules.edit')}
+        </Button>
+        <Button size="sm" look="danger" disabledBecause={blocked} onClick={() => setOpen('delete')}>
+          <Trash2 size={13} aria-hidden />
+          {t('schedules.delete')}
+        </Button>
+      </div>
+      {failover !== undefined && (
+        <ActionDialog
+          title={t('models.failoverTitle', { route: route.name })}
+          action={t('models.failover')}
+          changes={['routes']}
+          act={() =>
+            client.routes.set({
+              ...spec,
+              pick: 'order',
+              targets: [...route.targets.filter(({ model }) => model === failover), ...route.targets.filter(({ model }) => model !== failover)],
+            })
+          }
+          onClose={() => setFailover(undefined)}
+        >
+          <p className="text-sm text-ink-2">{t('models.failoverText', { model: failover })}</p>
+        </ActionDialog>
+      )}
+      {open === 'edit' && <RouteDialog route={route} onClose={() => setOpen(undefined)} />}
+      {open === 'delete' && (
+        <ActionDialog
+          title={t('schedules.deleteTitle', { name: route.name })}
+          action={t('schedules.delete')}
+          isDangerous
+          changes={['routes']}
+          act={() => client.routes.delete({ name: route.name })}
+          onClose={() => setOpen(undefined)}
+        >
+          <p className="text-sm text-ink-2">{t('models.deleteText')}</p>
+        </ActionDialog>
+      )}
+    </div>
+  )
+}

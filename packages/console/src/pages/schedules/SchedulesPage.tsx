@@ -1,0 +1,3 @@
+import { SchedulesList } from './SchedulesList.tsx'
+
+export const SchedulesPage = () => <SchedulesList />
