@@ -109,6 +109,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'routes.get': ['GET', '/v1/routes/smart'],
   'routes.set': ['POST', '/v1/routes', { name: 'smart', targets: [{ model: 'openai/gpt-5' }] }],
   'routes.delete': ['DELETE', '/v1/routes/smart'],
+  'routes.clearCache': ['DELETE', '/v1/model-cache'],
   'routes.try': ['POST', '/v1/routes/smart/try', { text: 'Hello' }],
   'system.get': ['GET', '/v1/system'],
   'sandboxes.create': ['POST', '/v1/sandboxes', { name: 'work', egress: { rules: [{ host: 'example.com' }] } }],
