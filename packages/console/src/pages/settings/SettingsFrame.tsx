@@ -32,7 +32,7 @@ export function SettingsFrame({
     <div className="grid gap-x-10 gap-y-4 md:grid-cols-[9.5rem_minmax(0,1fr)]">
       <nav
         aria-label={t('admin.sections')}
-        className="-mx-4 flex gap-1 overflow-x-auto px-4 md:sticky md:top-18 md:mx-0 md:flex-col md:self-start md:overflow-visible md:px-0"
+        className="-mx-4 flex gap-1 overflow-x-auto px-4 md:sticky md:top-7 md:mx-0 md:flex-col md:self-start md:overflow-visible md:px-0"
       >
         {settingsSections
           .filter(({ permission: needed }) => may(needed))
