@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { tempFolder } from '../test/support/temp-folder.ts'
 import { findCredentials } from './credentials.ts'
 
 async function folderWith(text?: string): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), 'longhaul-credentials-'))
+  const root = await tempFolder()
   await mkdir(join(root, 'a/b'), { recursive: true })
   await mkdir(join(root, '.longhaul'))
   if (text !== undefined) await writeFile(join(root, '.longhaul/credentials.json'), text)

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Answer } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
@@ -7,6 +6,7 @@ import { events, startFakeApi } from './support/fake-api.ts'
 import type { FakeOptions, Script } from './support/fake-api.ts'
 import { command, ctrlC } from './support/run-command.ts'
 import { agents } from './support/stories.ts'
+import { tempFolder } from './support/temp-folder.ts'
 
 const cases = `
 - { id: total-en, question: Total?, language: en, expect: { answerable: true, truth_sql: total }, tags: [arr] }
@@ -23,7 +23,7 @@ export async function truth(sql: string) {
 }`
 
 async function folderWith(yaml = cases): Promise<string> {
-  const root = await mkdtemp(join(tmpdir(), 'longhaul-eval-'))
+  const root = await tempFolder()
   await mkdir(join(root, 'analyst/evals'), { recursive: true })
   await writeFile(join(root, 'analyst/evals/a.yaml'), yaml)
   await writeFile(join(root, 'analyst/evals/truth.ts'), truth)

@@ -1,16 +1,14 @@
 import { spawn } from 'node:child_process'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { rootKey, startFakeApi, uuid } from './support/fake-api.ts'
 import { agents, eventful } from './support/stories.ts'
+import { tempFolder } from './support/temp-folder.ts'
 
 const program = new URL('../bin/longhaul.js', import.meta.url).pathname
 
 /** The program as a process of its own; `onOutput` is called with everything so far. */
 async function run(args: string[], url = 'http://127.0.0.1:9', onOutput: (out: string, process: ReturnType<typeof spawn>) => void = () => {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'longhaul-program-'))
+  const folder = await tempFolder()
   const child = spawn(process.execPath, ['--conditions=longhaul-source', program, ...args], {
     cwd: folder,
     env: { PATH: process.env['PATH'], LONGHAUL_URL: url, LONGHAUL_API_KEY: rootKey },

@@ -1,11 +1,9 @@
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { Interrupted } from '../../src/problem.ts'
 import { runCli } from '../../src/run-cli.ts'
 import type { FakeApi } from './fake-api.ts'
 import { rootKey } from './fake-api.ts'
+import { tempFolder } from './temp-folder.ts'
 
 export type Ran = { exit: number; out: string; err: string; folder: string; json(): Record<string, unknown>[] }
 export type RunOptions = {
@@ -20,7 +18,7 @@ export type RunOptions = {
 
 /** One command against the fake, in an empty folder, 80 columns wide. */
 export async function command(api: Pick<FakeApi, 'url'> | undefined, args: string[], options: RunOptions = {}): Promise<Ran> {
-  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'longhaul-cli-')))
+  const folder = options.folder ?? (await tempFolder())
   let out = ''
   let err = ''
   const interrupt = options.interrupt ?? new AbortController()
