@@ -116,8 +116,10 @@ function notAccepted({ driver, missing }: Capabilities, refused: readonly Gap[])
 /** One sandbox for each id, however many ask for it. */
 export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, root: Pick<Root, 'home' | 'release'>): Sandboxes {
   const notEnforced = capabilities.gaps.map((gap) => gaps[gap])
-  const told = (exec: Sandbox['exec']): Sandbox['exec'] =>
-    notEnforced.length === 0 ? exec : async (request, options) => ({ ...(await exec(request, options)), notEnforced })
+  const told = ({ exec, lacks = [] }: Sandbox): Sandbox['exec'] => {
+    const all = [...notEnforced, ...lacks.map((gap) => gaps[gap])]
+    return all.length === 0 ? exec : async (request, options) => ({ ...(await exec(request, options)), notEnforced: all })
+  }
   const open = new Map<string, Promise<Sandbox>>()
   let isStopped = false
 
@@ -127,7 +129,7 @@ export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities
     if (known) return known
     const creating = driver.create({ id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }).then((sandbox) => ({
       ...sandbox,
-      exec: told(inTurn(sandbox.exec)),
+      exec: inTurn(told(sandbox)),
       // Whoever asks for it after that gets a new one.
       stop: () => forget(id, creating, sandbox.stop),
       destroy: () => forget(id, creating, sandbox.destroy),

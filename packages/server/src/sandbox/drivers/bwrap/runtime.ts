@@ -27,6 +27,9 @@ export type Runtime = {
   seen(path: string): string
 }
 
+const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
+export const findProgram = (name: string): string | undefined => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+
 export type Tools = { bwrap: string; prlimit: string; setpriv?: string; unshare?: string; mount?: string; mkfifo: string; du: string }
 
 export async function prepareRuntime(root: Root, tools: Tools, isRoot: boolean): Promise<Runtime> {
