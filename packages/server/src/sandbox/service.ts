@@ -61,6 +61,7 @@ export type SandboxService = {
   kill(caller: SandboxCaller, sandbox: string, processId: string): Promise<SandboxProcess>
   files(caller: SandboxCaller, sandbox: string, request: FilesRequest): Promise<FilesResult>
   packTree(caller: SandboxCaller, sandbox: string, path: string): Promise<TreeStream>
+  /** With `/` as the path, the archive's own paths must lead into `/workspace`. */
   unpackTree(caller: SandboxCaller, sandbox: string, path: string, archive: Readable): Promise<void>
   snapshot(caller: SandboxCaller, sandbox: string, name: string | undefined): Promise<Snapshot>
   fork(caller: SandboxCaller, sandbox: string, input: { name?: string | undefined; ttlMs?: number | undefined }): Promise<SandboxInfo>
@@ -71,6 +72,8 @@ export type SandboxService = {
   watch(caller: SandboxCaller, sandbox: string, path: string, options: WatchOptions): Promise<void>
   /** A connection to a port inside, which keeps the sandbox in use while it is open. */
   connect(caller: Pick<SandboxCaller, 'tenantId'>, sandbox: string, port: number): Promise<Duplex>
+  /** Ends its processes and puts its workspace into a snapshot, from which the next use brings it back. Throws `conflict` while somebody else uses it. */
+  release(caller: SandboxCaller, sandbox: string): Promise<SandboxInfo>
   stop(caller: SandboxCaller, sandbox: string): Promise<SandboxInfo>
   listSnapshots(caller: SandboxCaller, page: Page): Promise<PageOf<Snapshot>>
   deleteSnapshot(caller: SandboxCaller, snapshot: string): Promise<Snapshot>
@@ -208,7 +211,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
     packTree: (caller, sandbox, path) => use(caller, sandbox, (each) => treesOf(each).pack(insideWorkspace(path), false)),
     unpackTree: (caller, sandbox, path, archive) =>
       use(caller, sandbox, async (each, row) => {
-        await treesOf(each).unpack(insideWorkspace(path), archive)
+        await treesOf(each).unpack(path === '/' ? '/' : insideWorkspace(path), archive)
         noteDiskLater(row, each)
       }),
     snapshot: (caller, sandbox, name) =>
@@ -266,6 +269,19 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
         await new Promise<void>((resolve) => duplex.once('close', resolve))
       }).catch(opened.reject)
       return opened.promise
+    },
+    async release(caller, sandbox) {
+      const row = await load(caller, sandbox)
+      if (row.state === 'released') return toInfo(row)
+      if (row.state === 'stopped') throw new AppError('conflict', `Sandbox ${row.id} was stopped.`)
+      if (row.home !== sandboxes.home)
+        throw new AppError('unavailable', `Sandbox ${row.id} is on another server, which alone can put it away. Ask that server.`)
+      const open = await live.peek(row.id)
+      if (open) treesOf(open)
+      await open?.processes.stop()
+      if (!(await live.release(row).catch(rethrow)))
+        throw new AppError('conflict', `Sandbox ${row.id} is in use: a command, a transfer or a connection goes on in it. Ask again when it is over.`)
+      return toInfo(await load(caller, row.id))
     },
     async stop(caller, sandbox) {
       const row = await load(caller, sandbox)

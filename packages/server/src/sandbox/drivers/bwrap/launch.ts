@@ -21,6 +21,8 @@ export type LaunchOptions = {
   copyTo?: string
   /** File systems that are mounted before anything of the sandbox begins, for it alone. Needs a stage. */
   disks?: readonly DiskMount[]
+  /** Nothing but the workspace, and `copyTo`, can be written. */
+  hasNoTmp?: boolean
   /** What runs inside. It holds nothing about the host, so it may be seen there. */
   command: readonly string[]
 }
@@ -128,7 +130,7 @@ const maskedFiles = [
 ].map((name) => `/proc/${name}`)
 const maskedFolders = ['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'scsi', 'mtrr'].map((name) => `/proc/${name}`)
 
-function bwrapArguments({ runtime, folder, copyTo }: LaunchOptions): string[] {
+function bwrapArguments({ runtime, folder, copyTo, hasNoTmp = false }: LaunchOptions): string[] {
   const at = (name: string) => join(runtime.folder, name)
   const inFolder = (name: string) => runtime.seen(join(folder, name))
   const { link, bind } = systemFolders()
@@ -199,6 +201,7 @@ function bwrapArguments({ runtime, folder, copyTo }: LaunchOptions): string[] {
     runtime.node,
     '/opt/longhaul/bin/node',
     ...(copyTo === undefined ? [] : ['--bind', runtime.seen(copyTo), '/copy']),
+    ...(hasNoTmp ? ['--remount-ro', '/tmp', '--remount-ro', '/dev/shm'] : []),
     '--remount-ro',
     '/',
     '--chdir',

@@ -129,6 +129,7 @@ async function start(
     limits,
     hasProcessLimit: !host.cgroups.limits.pids,
     ...(copyTo !== undefined && { copyTo }),
+    hasNoTmp: true,
     disks: [...(disk ? [disk.mount] : []), ...(copyDisk ? [copyDisk] : [])],
     command: ['/bin/sh', '-c', script, 'sh', path],
   })
