@@ -1,12 +1,13 @@
 import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
+import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
 import { type Capabilities, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
 import { type Root, claimRoot } from './root.ts'
 
 export type SandboxesOptions = {
   /** `auto`: bubblewrap where it works, the virtual shell elsewhere. */
-  driver: 'auto' | 'bwrap' | 'virtual'
+  driver: 'auto' | 'bwrap' | 'gvisor' | 'virtual'
   /** Folder for everything that sandboxes keep. One server at a time. */
   root: string
   log: Log
@@ -40,6 +41,7 @@ export async function openSandboxes({ driver: wanted, root: path, log, idleMs, p
     const options = { root, log, ...(idleMs !== undefined && { idleMs }) }
     const { driver, capabilities } = await chooseDriver(wanted, {
       bwrap: () => bwrapDriver({ ...options, ...(poolSize !== undefined && { poolSize }) }),
+      gvisor: () => gvisorDriver(options),
       virtual: () => virtualDriver(options),
       log,
     })
@@ -76,15 +78,15 @@ function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
 
 type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
 
-type Choice = { bwrap(): SandboxDriver; virtual(): SandboxDriver; log: Log }
+type Choice = { bwrap(): SandboxDriver; gvisor(): SandboxDriver; virtual(): SandboxDriver; log: Log }
 
 /** The driver that works here, swept. Only `auto` may end with another than the one that was wanted first. */
-export async function chooseDriver(wanted: SandboxesOptions['driver'], { bwrap, virtual, log }: Choice): Promise<Chosen> {
-  const tried = wanted === 'virtual' ? undefined : await tryDriver(bwrap())
+export async function chooseDriver(wanted: SandboxesOptions['driver'], { bwrap, gvisor, virtual, log }: Choice): Promise<Chosen> {
+  const tried = wanted === 'virtual' ? undefined : await tryDriver(wanted === 'gvisor' ? gvisor() : bwrap())
   if (tried?.capabilities.isUsable) return tried
   await tried?.driver.stop()
   const why = tried?.capabilities.missing ?? []
-  if (wanted === 'bwrap') throw unavailable('bwrap', why)
+  if (wanted === 'bwrap' || wanted === 'gvisor') throw unavailable(wanted, why)
   const fallback = await tryDriver(virtual())
   if (!fallback.capabilities.isUsable) {
     await fallback.driver.stop()

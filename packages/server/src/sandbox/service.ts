@@ -255,15 +255,13 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
       }),
     watch: (caller, sandbox, path, options) =>
       use(caller, sandbox, async (each) => {
-        if (!each.sandbox.watch)
-          throw new AppError('unavailable', 'The virtual shell tells nothing of its files. That needs the driver bwrap: apt-get install bubblewrap.')
+        if (!each.sandbox.watch) throw new AppError('unavailable', 'Changes of files are told by the driver bwrap alone: apt-get install bubblewrap.')
         await each.sandbox.watch(insideWorkspace(path), options)
       }),
     connect(caller, sandbox, port) {
       const opened = Promise.withResolvers<Duplex>()
       use({ tenantId: caller.tenantId, askerId: undefined, keyId: '' }, sandbox, async (each) => {
-        if (!each.sandbox.connect)
-          throw new AppError('unavailable', 'In the virtual shell nothing listens on ports. They need the driver bwrap: apt-get install bubblewrap.')
+        if (!each.sandbox.connect) throw new AppError('unavailable', 'Ports inside can be reached with the driver bwrap alone: apt-get install bubblewrap.')
         const duplex = await each.sandbox.connect(port)
         opened.resolve(duplex)
         await new Promise<void>((resolve) => duplex.once('close', resolve))
@@ -316,7 +314,10 @@ const withoutValues = (egress: Egress | null): StoredEgress | null =>
 
 function treesOf({ sandbox }: Live): NonNullable<Live['sandbox']['trees']> {
   if (!sandbox.trees)
-    throw new AppError('unavailable', 'The virtual shell has no archives, snapshots or forks. They need the driver bwrap: apt-get install bubblewrap.')
+    throw new AppError(
+      'unavailable',
+      'The virtual shell has no archives, snapshots or forks. They need the driver bwrap, apt-get install bubblewrap, or gvisor.',
+    )
   return sandbox.trees
 }
 

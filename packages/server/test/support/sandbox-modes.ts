@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { StepFailure } from '../../src/kernel/index.ts'
+import { StepFailure, silentLog } from '../../src/kernel/index.ts'
 import type { Capabilities, CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
 import { detectCgroups, removeBases } from '../../src/sandbox/drivers/bwrap/cgroup-host.ts'
+import { gvisorDriver } from '../../src/sandbox/drivers/gvisor/gvisor.ts'
+import { claimRoot } from '../../src/sandbox/root.ts'
 import type { Call, Reply, Request, ServerSettings } from './sandbox-server.ts'
 
 /** A way to run the real driver on this machine. `whyNot` says why it cannot be tried here. */
@@ -242,6 +244,23 @@ function whyNotBubblewrap(): string | undefined {
     return undefined
   } catch (error) {
     return `bubblewrap does not work on this kernel or in this container (${error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : String(error)})`
+  }
+}
+
+/** Why gVisor cannot be tried here, which is said; undefined where it can. It is no part of what everything must be tried with. */
+export async function whyNotGvisor(): Promise<string | undefined> {
+  const root = claimRoot(mkdtempSync(join(tmpdir(), 'longhaul-gvisor-')))
+  const driver = gvisorDriver({ root, log: silentLog })
+  try {
+    const { isUsable, missing } = await driver.probe()
+    if (isUsable) return undefined
+    const why = missing.map(({ what }) => what).join('; ')
+    process.stderr.write(`SKIPPED: the sandbox gvisor: ${why}.\n`)
+    return why
+  } finally {
+    await driver.stop()
+    root.release()
+    rmSync(root.path, { recursive: true })
   }
 }
 
