@@ -313,7 +313,7 @@ export function vercelRoutes(streams: SandboxStreams): VercelRoute[] {
   ]
 }
 
-const withoutQuery = ({ teamId: _, ...given }: Record<string, unknown>) => given
+const withoutQuery = (given: Record<string, unknown>) => Object.fromEntries(Object.entries(given).filter(([name]) => !ignored.has(name)))
 
 /** An archive that is none fails where it is read, as the caller's fault. */
 function unzipped(body: Readable): Readable {

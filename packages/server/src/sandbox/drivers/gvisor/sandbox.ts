@@ -65,7 +65,7 @@ const Answer = z.union([z.object({ result: FilesResult }), z.object({ code: z.st
 type Reason = { is: 'timeout' } | { is: 'cancelled' } | { is: 'limit'; note: string } | { is: 'stopped' }
 
 export async function createGvisorSandbox(options: GvisorSandboxOptions): Promise<Sandbox> {
-  const { host, root, log, folder, limits, seed, du, filesProgram, onStopped, onDestroyed } = options
+  const { host, root, log, folder, limits, du, filesProgram, onStopped, onDestroyed } = options
   const user = await prepare(options)
   const turns = createTurns(commandsAtOnceMax)
   const running = new Map<Container, (reason: Reason) => void>()
