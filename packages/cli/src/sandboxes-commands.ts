@@ -167,6 +167,11 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .action((sandbox: string, port: number, options: Shared & { minutes: number }) =>
       act(options, async (invocation) => (await load()).linkPort(invocation, sandbox, port, options)),
     )
+  withServer(sandboxes.command('release'))
+    .description('end what runs in it and put its files away; the next use brings them back')
+    .argument('<sandbox>')
+    .addHelpText('after', examples('npx longhaul sandboxes release work'))
+    .action((sandbox: string, options: Shared) => act(options, async (invocation) => (await load()).releaseSandbox(invocation, sandbox)))
   withServer(sandboxes.command('stop'))
     .description('end it and delete its workspace')
     .argument('<sandbox>')

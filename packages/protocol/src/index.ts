@@ -160,6 +160,7 @@ export {
   setSandboxEgress,
   snapshotSandbox,
   startProcess,
+  releaseSandbox,
   stopSandbox,
   watchFiles,
   writeFiles,

@@ -334,6 +334,15 @@ export const linkPort = operation({
   output: z.object({ /** Below the server's own address. */ path: z.string(), expiresAt: z.iso.datetime() }),
 })
 
+export const releaseSandbox = operation({
+  id: 'sandboxes.release',
+  summary: 'End what runs in it and put its workspace away in a snapshot. The next use brings it back. One that is put away stays as it is.',
+  http: ['POST', '/v1/sandboxes/{sandboxId}/release'],
+  permission: 'sandboxes:write',
+  input: SandboxRef,
+  output: SandboxInfo,
+})
+
 export const stopSandbox = operation({
   id: 'sandboxes.stop',
   summary: 'End a sandbox and delete its workspace. Its snapshots stay. One that has ended stays as it is.',
@@ -381,6 +390,7 @@ export const sandboxOperations = [
   listConnections,
   getSandboxStats,
   linkPort,
+  releaseSandbox,
   stopSandbox,
   listSnapshots,
   deleteSnapshot,

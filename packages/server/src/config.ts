@@ -93,9 +93,11 @@ export const settings = {
     .describe('Where webhooks may go: `public` addresses, those of `private` networks as well, or of this machine as well (`loopback`).'),
   LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
   LONGHAUL_SANDBOX_DRIVER: z
-    .enum(['auto', 'bwrap', 'virtual'])
+    .enum(['auto', 'bwrap', 'gvisor', 'virtual'])
     .default('auto')
-    .describe('Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`.'),
+    .describe(
+      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers.',
+    ),
   LONGHAUL_SANDBOX_ACCEPT: z
     .string()
     .max(200)

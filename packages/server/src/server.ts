@@ -254,7 +254,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       if (stopping.signal.aborted) throw new AppError('unavailable', 'The server is stopping.')
       await engine.assertHealthy()
     },
-    trees: managed.service,
+    streams: managed.service,
     mcp,
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,

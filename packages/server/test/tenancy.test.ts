@@ -91,7 +91,7 @@ const snapshotOf = async (name: string): Promise<void> => {
 /** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
 const lacking = new Set(['tools.approve', 'sandboxes.input'])
 /** What has no service behind it here, so that not even its owner gets it. */
-const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch'])
+const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch', 'sandboxes.release'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
   async request(acme) {
     await acme.ask('POST', '/v1/routes', { name, targets: [{ model: 'openai/gpt-5' }] })
@@ -223,6 +223,7 @@ const cases: Record<string, Case> = {
   'sandboxes.egress': ofBox('POST', () => '/egress', { egress: null }),
   'sandboxes.connections': ofBox('GET', () => '/connections'),
   'sandboxes.stats': ofBox('GET', () => '/stats'),
+  'sandboxes.release': ofBox('POST', () => '/release', {}),
   'sandboxes.stop': ofBox('POST', () => '/stop', {}),
   'snapshots.list': { request: async () => (await snapshotOf('canary-listed'), ['GET', '/v1/snapshots']), foreign: 'empty' },
   'snapshots.delete': { request: async () => (await snapshotOf('canary-gone'), ['DELETE', '/v1/snapshots/canary-gone']), foreign: 'not_found' },

@@ -259,6 +259,13 @@ export async function linkPort(invocation: Invocation, sandboxId: string, port: 
   return exitCodes.done
 }
 
+export async function releaseSandbox(invocation: Invocation, sandboxId: string): Promise<number> {
+  const released = await (await invocation.client()).sandboxes.release({ sandboxId })
+  if (invocation.isJson) invocation.printJson(released)
+  else invocation.terminal.print(`  Sandbox ${nameOf(released)} is put away. The next use brings it back.`)
+  return exitCodes.done
+}
+
 export async function stopSandbox(invocation: Invocation, sandboxId: string): Promise<number> {
   const stopped = await (await invocation.client()).sandboxes.stop({ sandboxId })
   if (invocation.isJson) invocation.printJson(stopped)

@@ -126,6 +126,7 @@ import {
   snapshotSandbox,
   startProcess,
   startRun,
+  releaseSandbox,
   stopSandbox,
   summarizeUsage,
   testPolicies,
@@ -227,6 +228,7 @@ export const contract = {
     egress: setSandboxEgress,
     connections: listConnections,
     stats: getSandboxStats,
+    release: releaseSandbox,
     stop: stopSandbox,
   },
   snapshots: {

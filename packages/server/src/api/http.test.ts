@@ -131,6 +131,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'sandboxes.egress': ['POST', '/v1/sandboxes/work/egress', { egress: null }],
   'sandboxes.connections': ['GET', '/v1/sandboxes/work/connections'],
   'sandboxes.stats': ['GET', '/v1/sandboxes/work/stats'],
+  'sandboxes.release': ['POST', '/v1/sandboxes/work/release'],
   'sandboxes.stop': ['POST', '/v1/sandboxes/work/stop'],
   'snapshots.list': ['GET', '/v1/snapshots'],
   'snapshots.delete': ['DELETE', '/v1/snapshots/kept'],

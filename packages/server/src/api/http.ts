@@ -1,6 +1,7 @@
 /** The HTTP API: every operation goes through the same steps, defined once. */
-import { type Operation, errorCodes, operations } from '@longhaul/protocol'
+import { type Operation, errorCodes, operations, readFile, writeFiles } from '@longhaul/protocol'
 import { type Context, Hono } from 'hono'
+import type { z } from 'zod'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type Caller, isCsrfToken } from '../identity/index.ts'
 import { AppError, type Log, monotonicMs, newId, toAppError } from '../kernel/index.ts'
@@ -13,7 +14,8 @@ import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
 import { assertReach } from './reach.ts'
 import { type RateLimit, openRateLimit } from './rate-limit.ts'
-import { type TreeService, readTree, writeTree } from './trees.ts'
+import { readTree, writeTree } from './trees.ts'
+import { type SandboxStreams, vercelRoutes } from './vercel/routes.ts'
 import type { McpEndpoint } from './mcp.ts'
 
 export type ApiOptions = Omit<GateOptions, 'log'> & {
@@ -23,7 +25,8 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   /** Whose cookie. */
   authenticateCookie(secret: string): Promise<Caller | undefined>
   findFile: FindFile
-  trees: TreeService
+  /** What of sandboxes is no JSON. */
+  streams: SandboxStreams
   mcp: Pick<McpEndpoint, 'handle'>
   /** Rejects, with why, while the server cannot do its work. */
   health(): Promise<void>
@@ -65,15 +68,31 @@ export function httpApi(given: ApiOptions): Api {
   })
   const tree = '/v1/sandboxes/:sandboxId/tree'
   app.get(tree, async (c) => {
-    const caller = await admit(c, options)
-    assertPermitted(caller, 'sandboxes:read')
-    return readTree(options.trees, caller, c.req.param('sandboxId'), c.req.query('path'))
+    const { sandboxId } = c.req.param()
+    return likeOperation(c, options, await admit(c, options), readFile, { sandboxId }, (caller) =>
+      readTree(options.streams, caller, sandboxId, c.req.query('path')),
+    )
   })
   app.put(tree, async (c) => {
-    const caller = await admit(c, options)
-    assertPermitted(caller, 'sandboxes:write')
-    return writeTree(options.trees, caller, c.req.param('sandboxId'), c.req.query('path'), c.req.raw)
+    const { sandboxId } = c.req.param()
+    return likeOperation(c, options, await admit(c, options), writeFiles, { sandboxId }, (caller) =>
+      writeTree(options.streams, caller, sandboxId, c.req.query('path'), c.req.raw),
+    )
   })
+  for (const { method, path, handle } of vercelRoutes(options.streams)) {
+    app.on(method, `/vercel${path}`, async (c) => {
+      c.var.facts['operation'] = 'vercel'
+      const caller = await admit(c, options)
+      return handle({
+        caller,
+        request: c.req.raw,
+        param: (name) => c.req.param(name) ?? '',
+        readJson: () => readInput(c.req.raw, {}, options.bodyBytesMax),
+        call: (operation, input) => callOperation(c, options, caller, operation, input),
+        like: (operation, input, work) => likeOperation(c, options, caller, operation, input, work),
+      })
+    })
+  }
   app.all('/mcp', async (c) => {
     c.var.facts['operation'] = 'mcp'
     const caller = await admit(c, options)
@@ -86,6 +105,9 @@ export function httpApi(given: ApiOptions): Api {
       return refuse(c, new AppError('invalid', `${c.req.method} is not offered here. Use ${methods.join(' or ')}.`), 405)
     })
   }
+  app.all('/vercel/*', (c) =>
+    refuse(c, new AppError('not_found', `Of Vercel’s API there is nothing at ${c.req.path}. docs/guide/sandbox.md says what there is.`)),
+  )
   app.all('/v1/*', (c) => refuse(c, new AppError('not_found', `There is nothing at ${c.req.path}.`)))
   app.get('*', consoleFiles(options.consoleFolder))
   app.notFound((c) => refuse(c, new AppError('invalid', `${c.req.method} is not offered here.`), 405))
@@ -97,20 +119,34 @@ async function answer(c: Ctx, implementation: Implementation, options: Shared): 
   const { operation } = implementation
   c.var.facts['operation'] = operation.id
   if (operation.permission === 'anybody') return answerAnybody(c, implementation, options)
-  const { requestId } = c.var
   const caller = await admit(c, options)
-  let input: Record<string, unknown> = c.req.param()
+  const read = async () => parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax))
+  return perform(c, options, implementation, caller, c.req.param(), read, (input) => carryOut(c, implementation, caller, input, options))
+}
+
+/** What every operation goes through, whatever the way it was asked for: permission, input, policies, and the note of its outcome. */
+async function perform<Result>(
+  c: Ctx,
+  options: Shared,
+  implementation: Implementation,
+  caller: Caller,
+  named: Record<string, unknown>,
+  read: () => Promise<unknown>,
+  work: (input: unknown) => Promise<Result>,
+): Promise<Result> {
+  const { operation } = implementation
+  const { requestId } = c.var
+  let input = named
   const asked = () => ({ operation, caller, input, requestId })
   try {
     assertPermitted(caller, operation.permission)
-    // Every operation's input is an object.
-    input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax)) as Record<string, unknown>
+    input = (await read()) as Record<string, unknown> // Every operation's input is an object.
     assertReach(caller, operation, input)
     assertSteppedUp(options, asked())
     await assertPolicies(options, asked(), await implementation.about?.(caller, input))
-    const response = await carryOut(c, implementation, caller, input, options)
+    const result = await work(input)
     await noteOutcome(options, implementation, asked())
-    return response
+    return result
   } catch (error) {
     await noteOutcome(options, implementation, asked(), error)
     throw error
@@ -127,6 +163,48 @@ async function answerAnybody(c: Ctx, implementation: Implementation, options: Sh
   return carryOut(c, implementation, undefined, input, options)
 }
 
+function implementationOf({ implementations }: Shared, operation: Operation): Implementation {
+  const found = implementations.find((each) => each.operation === operation)
+  if (!found) throw new Error(`${operation.id} has no implementation.`) // `assertComplete` has seen to it.
+  return found
+}
+
+/** An operation, asked for in another form than its own. */
+async function callOperation<Input extends z.ZodType, Output extends z.ZodType>(
+  c: Ctx,
+  options: Shared,
+  caller: Caller,
+  operation: Operation<Input, Output>,
+  given: z.input<Input>,
+): Promise<z.output<Output>> {
+  const implementation = implementationOf(options, operation)
+  const named = given as Record<string, unknown> // Every operation's input is an object.
+  const read = async () => parseInput(operation.input, given)
+  return perform(c, options, implementation, caller, named, read, async (input) =>
+    checkOutput(operation, await implementation.handle(caller, input, openExchange(c, options.publicUrl))),
+  )
+}
+
+/** What has no form of its own among the operations, but may be done by whoever may do this one. */
+async function likeOperation<Result>(
+  c: Ctx,
+  options: Shared,
+  caller: Caller,
+  operation: Operation,
+  input: Record<string, unknown>,
+  work: (caller: Caller) => Promise<Result>,
+): Promise<Result> {
+  return perform(
+    c,
+    options,
+    implementationOf(options, operation),
+    caller,
+    input,
+    async () => input,
+    () => work(caller),
+  )
+}
+
 async function carryOut(
   c: Ctx,
   { operation, handle, stream }: Implementation,
@@ -135,9 +213,13 @@ async function carryOut(
   { publicUrl }: Shared,
 ): Promise<Response> {
   if (stream && caller && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) return stream(caller, input, c.req.raw)
-  const output = operation.output.safeParse(await handle(caller, input, openExchange(c, publicUrl)))
-  if (!output.success) throw new AppError('internal', 'Internal error.', output.error) // Ours, not the caller's: the contract is broken.
-  return c.json(output.data as object)
+  return c.json(checkOutput(operation, await handle(caller, input, openExchange(c, publicUrl))) as object)
+}
+
+function checkOutput<Output extends z.ZodType>({ output }: Operation<z.ZodType, Output>, result: unknown): z.output<Output> {
+  const checked = output.safeParse(result)
+  if (!checked.success) throw new AppError('internal', 'Internal error.', checked.error) // Ours, not the caller's: the contract is broken.
+  return checked.data
 }
 
 function assertPermitted(caller: Caller, permission: Operation['permission']): void {

@@ -16,6 +16,7 @@ import {
   listSnapshots,
   readFile,
   readOutput,
+  releaseSandbox,
   setSandboxEgress,
   snapshotSandbox,
   startProcess,
@@ -86,6 +87,7 @@ export function sandboxImplementations({
       const link = links.sign({ tenantId: caller.tenantId, sandboxId: id, port, expiresAt })
       return { path: previewPath(link), expiresAt: new Date(expiresAt).toISOString() }
     }),
+    implement(releaseSandbox, (caller, { sandboxId }) => sandboxes.release(caller, sandboxId)),
     implement(stopSandbox, (caller, { sandboxId }) => sandboxes.stop(caller, sandboxId)),
     implement(listSnapshots, (caller: SandboxCaller, page) => sandboxes.listSnapshots(caller, page)),
     implement(deleteSnapshot, (caller, { snapshotId }) => sandboxes.deleteSnapshot(caller, snapshotId)),

@@ -83,6 +83,8 @@ export type ExecOptions = {
 /** One live sandbox. Every method rejects with a `StepFailure` that names cause and remedy. */
 export type Sandbox = {
   readonly driver: string
+  /** Limits that this one lacks although its driver has them: it was made where there were none. */
+  readonly lacks?: readonly Gap[]
   exec(request: ExecRequest, options: ExecOptions): Promise<ExecResult>
   files(request: FilesRequest): Promise<FilesResult>
   stats(): Promise<SandboxStats>

@@ -81,7 +81,7 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
   async function applyEgress(live: Live, row: SandboxRow): Promise<void> {
     const { egress } = live.sandbox
     if (row.egress && !egress)
-      throw new AppError('unavailable', 'The virtual shell has no network to let out. Egress needs the driver bwrap: apt-get install bubblewrap.')
+      throw new AppError('unavailable', 'Nothing can be let out of sandboxes of this driver. Egress needs the driver bwrap: apt-get install bubblewrap.')
     const rules = rulesOf(row)
     if (!row.egress || !egress) {
       await live.proxy?.stop()

@@ -44,7 +44,7 @@ function fakeSandbox(): Sandbox {
 
 test('auto takes bubblewrap where it works, and sweeps before anything else', async () => {
   const [bwrap, virtual] = [fakeDriver('bwrap', true), fakeDriver('virtual', true)]
-  const { driver } = await chooseDriver('auto', { bwrap: () => bwrap, virtual: () => virtual, log: silentLog })
+  const { driver } = await chooseDriver('auto', { bwrap: () => bwrap, gvisor: () => virtual, virtual: () => virtual, log: silentLog })
   expect(driver).toBe(bwrap)
   expect([bwrap.calls, virtual.calls]).toEqual([['probe', 'sweep'], []])
 })
@@ -53,7 +53,7 @@ test('auto falls back to the virtual shell, and says what real sandboxes would n
   const [bwrap, virtual] = [fakeDriver('bwrap', false), fakeDriver('virtual', true)]
   const warnings: string[] = []
   const log = createLog((level, message) => void warnings.push(`${level}: ${message}`))
-  const { driver, capabilities } = await chooseDriver('auto', { bwrap: () => bwrap, virtual: () => virtual, log })
+  const { driver, capabilities } = await chooseDriver('auto', { bwrap: () => bwrap, gvisor: () => virtual, virtual: () => virtual, log })
   expect(driver).toBe(virtual)
   expect(bwrap.calls).toEqual(['probe', 'stop'])
   expect(capabilities).toMatchObject({ driver: 'virtual', missing: [{ remedy: 'apt-get install bwrap' }] })
@@ -62,8 +62,20 @@ test('auto falls back to the virtual shell, and says what real sandboxes would n
 
 test('bubblewrap that was asked for and cannot work is an error with the remedy, never a fallback', async () => {
   const [bwrap, virtual] = [fakeDriver('bwrap', false), fakeDriver('virtual', true)]
-  await expect(chooseDriver('bwrap', { bwrap: () => bwrap, virtual: () => virtual, log: silentLog })).rejects.toThrow(/bwrap's tool[^]*apt-get install bwrap/)
+  await expect(chooseDriver('bwrap', { bwrap: () => bwrap, gvisor: () => virtual, virtual: () => virtual, log: silentLog })).rejects.toThrow(
+    /bwrap's tool[^]*apt-get install bwrap/,
+  )
   expect(virtual.calls).toEqual([])
+})
+
+test('gVisor that was asked for is taken, or is an error: never another, whose kernel would be the host’s', async () => {
+  const [bwrap, virtual] = [fakeDriver('bwrap', true), fakeDriver('virtual', true)]
+  const choose = (gvisor: ReturnType<typeof fakeDriver>) =>
+    chooseDriver('gvisor', { bwrap: () => bwrap, gvisor: () => gvisor, virtual: () => virtual, log: silentLog })
+  const works = fakeDriver('gvisor', true)
+  expect((await choose(works)).driver).toBe(works)
+  await expect(choose(fakeDriver('gvisor', false))).rejects.toThrow(/driver gvisor cannot work here/)
+  expect([bwrap.calls, virtual.calls]).toEqual([[], []])
 })
 
 test('callers at once share one sandbox; after its end there is a new one', async () => {

@@ -1,12 +1,13 @@
 import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
+import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
 import { type Capabilities, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
 import { type Root, claimRoot } from './root.ts'
 
 export type SandboxesOptions = {
   /** `auto`: bubblewrap where it works, the virtual shell elsewhere. */
-  driver: 'auto' | 'bwrap' | 'virtual'
+  driver: 'auto' | 'bwrap' | 'gvisor' | 'virtual'
   /** Folder for everything that sandboxes keep. One server at a time. */
   root: string
   log: Log
@@ -40,6 +41,7 @@ export async function openSandboxes({ driver: wanted, root: path, log, idleMs, p
     const options = { root, log, ...(idleMs !== undefined && { idleMs }) }
     const { driver, capabilities } = await chooseDriver(wanted, {
       bwrap: () => bwrapDriver({ ...options, ...(poolSize !== undefined && { poolSize }) }),
+      gvisor: () => gvisorDriver(options),
       virtual: () => virtualDriver(options),
       log,
     })
@@ -76,15 +78,15 @@ function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
 
 type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
 
-type Choice = { bwrap(): SandboxDriver; virtual(): SandboxDriver; log: Log }
+type Choice = { bwrap(): SandboxDriver; gvisor(): SandboxDriver; virtual(): SandboxDriver; log: Log }
 
 /** The driver that works here, swept. Only `auto` may end with another than the one that was wanted first. */
-export async function chooseDriver(wanted: SandboxesOptions['driver'], { bwrap, virtual, log }: Choice): Promise<Chosen> {
-  const tried = wanted === 'virtual' ? undefined : await tryDriver(bwrap())
+export async function chooseDriver(wanted: SandboxesOptions['driver'], { bwrap, gvisor, virtual, log }: Choice): Promise<Chosen> {
+  const tried = wanted === 'virtual' ? undefined : await tryDriver(wanted === 'gvisor' ? gvisor() : bwrap())
   if (tried?.capabilities.isUsable) return tried
   await tried?.driver.stop()
   const why = tried?.capabilities.missing ?? []
-  if (wanted === 'bwrap') throw unavailable('bwrap', why)
+  if (wanted === 'bwrap' || wanted === 'gvisor') throw unavailable(wanted, why)
   const fallback = await tryDriver(virtual())
   if (!fallback.capabilities.isUsable) {
     await fallback.driver.stop()
@@ -116,8 +118,10 @@ function notAccepted({ driver, missing }: Capabilities, refused: readonly Gap[])
 /** One sandbox for each id, however many ask for it. */
 export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, root: Pick<Root, 'home' | 'release'>): Sandboxes {
   const notEnforced = capabilities.gaps.map((gap) => gaps[gap])
-  const told = (exec: Sandbox['exec']): Sandbox['exec'] =>
-    notEnforced.length === 0 ? exec : async (request, options) => ({ ...(await exec(request, options)), notEnforced })
+  const told = ({ exec, lacks = [] }: Sandbox): Sandbox['exec'] => {
+    const all = [...notEnforced, ...lacks.map((gap) => gaps[gap])]
+    return all.length === 0 ? exec : async (request, options) => ({ ...(await exec(request, options)), notEnforced: all })
+  }
   const open = new Map<string, Promise<Sandbox>>()
   let isStopped = false
 
@@ -127,7 +131,7 @@ export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities
     if (known) return known
     const creating = driver.create({ id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }).then((sandbox) => ({
       ...sandbox,
-      exec: told(inTurn(sandbox.exec)),
+      exec: inTurn(told(sandbox)),
       // Whoever asks for it after that gets a new one.
       stop: () => forget(id, creating, sandbox.stop),
       destroy: () => forget(id, creating, sandbox.destroy),

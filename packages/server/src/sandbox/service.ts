@@ -61,6 +61,7 @@ export type SandboxService = {
   kill(caller: SandboxCaller, sandbox: string, processId: string): Promise<SandboxProcess>
   files(caller: SandboxCaller, sandbox: string, request: FilesRequest): Promise<FilesResult>
   packTree(caller: SandboxCaller, sandbox: string, path: string): Promise<TreeStream>
+  /** With `/` as the path, the archive's own paths must lead into `/workspace`. */
   unpackTree(caller: SandboxCaller, sandbox: string, path: string, archive: Readable): Promise<void>
   snapshot(caller: SandboxCaller, sandbox: string, name: string | undefined): Promise<Snapshot>
   fork(caller: SandboxCaller, sandbox: string, input: { name?: string | undefined; ttlMs?: number | undefined }): Promise<SandboxInfo>
@@ -71,6 +72,8 @@ export type SandboxService = {
   watch(caller: SandboxCaller, sandbox: string, path: string, options: WatchOptions): Promise<void>
   /** A connection to a port inside, which keeps the sandbox in use while it is open. */
   connect(caller: Pick<SandboxCaller, 'tenantId'>, sandbox: string, port: number): Promise<Duplex>
+  /** Ends its processes and puts its workspace into a snapshot, from which the next use brings it back. Throws `conflict` while somebody else uses it. */
+  release(caller: SandboxCaller, sandbox: string): Promise<SandboxInfo>
   stop(caller: SandboxCaller, sandbox: string): Promise<SandboxInfo>
   listSnapshots(caller: SandboxCaller, page: Page): Promise<PageOf<Snapshot>>
   deleteSnapshot(caller: SandboxCaller, snapshot: string): Promise<Snapshot>
@@ -208,7 +211,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
     packTree: (caller, sandbox, path) => use(caller, sandbox, (each) => treesOf(each).pack(insideWorkspace(path), false)),
     unpackTree: (caller, sandbox, path, archive) =>
       use(caller, sandbox, async (each, row) => {
-        await treesOf(each).unpack(insideWorkspace(path), archive)
+        await treesOf(each).unpack(path === '/' ? '/' : insideWorkspace(path), archive)
         noteDiskLater(row, each)
       }),
     snapshot: (caller, sandbox, name) =>
@@ -252,20 +255,31 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
       }),
     watch: (caller, sandbox, path, options) =>
       use(caller, sandbox, async (each) => {
-        if (!each.sandbox.watch)
-          throw new AppError('unavailable', 'The virtual shell tells nothing of its files. That needs the driver bwrap: apt-get install bubblewrap.')
+        if (!each.sandbox.watch) throw new AppError('unavailable', 'Changes of files are told by the driver bwrap alone: apt-get install bubblewrap.')
         await each.sandbox.watch(insideWorkspace(path), options)
       }),
     connect(caller, sandbox, port) {
       const opened = Promise.withResolvers<Duplex>()
       use({ tenantId: caller.tenantId, askerId: undefined, keyId: '' }, sandbox, async (each) => {
-        if (!each.sandbox.connect)
-          throw new AppError('unavailable', 'In the virtual shell nothing listens on ports. They need the driver bwrap: apt-get install bubblewrap.')
+        if (!each.sandbox.connect) throw new AppError('unavailable', 'Ports inside can be reached with the driver bwrap alone: apt-get install bubblewrap.')
         const duplex = await each.sandbox.connect(port)
         opened.resolve(duplex)
         await new Promise<void>((resolve) => duplex.once('close', resolve))
       }).catch(opened.reject)
       return opened.promise
+    },
+    async release(caller, sandbox) {
+      const row = await load(caller, sandbox)
+      if (row.state === 'released') return toInfo(row)
+      if (row.state === 'stopped') throw new AppError('conflict', `Sandbox ${row.id} was stopped.`)
+      if (row.home !== sandboxes.home)
+        throw new AppError('unavailable', `Sandbox ${row.id} is on another server, which alone can put it away. Ask that server.`)
+      const open = await live.peek(row.id)
+      if (open) treesOf(open)
+      await open?.processes.stop()
+      if (!(await live.release(row).catch(rethrow)))
+        throw new AppError('conflict', `Sandbox ${row.id} is in use: a command, a transfer or a connection goes on in it. Ask again when it is over.`)
+      return toInfo(await load(caller, row.id))
     },
     async stop(caller, sandbox) {
       const row = await load(caller, sandbox)
@@ -300,7 +314,10 @@ const withoutValues = (egress: Egress | null): StoredEgress | null =>
 
 function treesOf({ sandbox }: Live): NonNullable<Live['sandbox']['trees']> {
   if (!sandbox.trees)
-    throw new AppError('unavailable', 'The virtual shell has no archives, snapshots or forks. They need the driver bwrap: apt-get install bubblewrap.')
+    throw new AppError(
+      'unavailable',
+      'The virtual shell has no archives, snapshots or forks. They need the driver bwrap, apt-get install bubblewrap, or gvisor.',
+    )
   return sandbox.trees
 }
 

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from 'vitest'
 import { silentLog } from '../../src/kernel/index.ts'
+import { gvisorDriver } from '../../src/sandbox/drivers/gvisor/gvisor.ts'
 import { virtualDriver } from '../../src/sandbox/drivers/virtual/virtual.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
-import { startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { startDriver, usableModes, whyNotGvisor } from '../support/sandbox-modes.ts'
 import { testDriver } from '../support/sandbox-suite.ts'
 
 for (const mode of usableModes()) {
@@ -17,6 +18,21 @@ for (const mode of usableModes()) {
     })
   })
 }
+
+describe.skipIf(await whyNotGvisor())('gvisor', () => {
+  testDriver(async () => {
+    const root = claimRoot(mkdtempSync(join(tmpdir(), 'longhaul-gvisor-')))
+    const driver = gvisorDriver({ root, log: silentLog })
+    return {
+      create: driver.create,
+      async stop() {
+        await driver.stop()
+        root.release()
+        rmSync(root.path, { recursive: true })
+      },
+    }
+  })
+})
 
 describe('virtual', () => {
   testDriver(async () => {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { detectCgroups } from '../../src/sandbox/drivers/bwrap/cgroup-host.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
-import { makeRoot, type Mode, startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { devicesOf, makeRoot, type Mode, seenIn, startDriver, usableModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, sh } from '../support/sandbox-suite.ts'
 
 /** Waits for a fact, with a limit. */
@@ -63,7 +63,7 @@ for (const mode of usableModes()) {
       const running = sandboxes.map((each) =>
         sh(each, `(setsid sh -c 'sleep 61; :' ${mark} &); echo x > kept; sh -c 'sleep 60; :' ${mark}`).catch(() => undefined),
       )
-      await until(() => ['a', 'b', 'c'].every((id) => existsSync(join(root, id, 'workspace/kept'))), 'all three ran')
+      await until(() => ['a', 'b', 'c'].every((id) => existsSync(seenIn(root, id, 'kept'))), 'all three ran')
       expect(processesWith(mark)).toBeGreaterThanOrEqual(3)
       if (!mode.withoutCgroups) expect(groupsOf(root).length).toBeGreaterThan(6)
       await driver.stop()
@@ -73,8 +73,9 @@ for (const mode of usableModes()) {
       expect(groupsOf(root)).toEqual([])
       expect(existsSync(`/run/longhaul-${claimTag(root)}`)).toBe(false)
       expect(readFileSync('/proc/self/mounts', 'utf8')).not.toContain(claimTag(root))
-      expect(readFileSync(join(root, 'b/workspace/kept'), 'utf8')).toBe('x\n')
-      rmSync(root, { recursive: true })
+      await until(() => devicesOf(root).length === 0, 'no loop device is left')
+      await using second = await startDriver(mode, { root })
+      expect((await sh(await second.create({ id: 'b' }), 'cat kept')).stdout).toBe('x\n')
     })
 
     test('after SIGKILL of the server nothing runs on; the next one sweeps, and finds the files', async () => {
@@ -84,13 +85,14 @@ for (const mode of usableModes()) {
       const sandbox = await first.create({ id: 'survivor' })
       const running = sh(sandbox, `(setsid sh -c 'sleep 61; :' ${mark} &); echo written > note; sh -c 'sleep 60; :' ${mark}`).catch(() => undefined)
       await until(
-        () => existsSync(join(root, 'survivor/workspace/note')) && readFileSync(join(root, 'survivor/workspace/note'), 'utf8') === 'written\n',
+        () => existsSync(seenIn(root, 'survivor', 'note')) && readFileSync(seenIn(root, 'survivor', 'note'), 'utf8') === 'written\n',
         'the note is written',
       )
       expect(processesWith(mark)).toBeGreaterThan(0)
       await first.crash()
       await running
       await until(() => processesWith(mark) === 0, 'the sandbox died with its server')
+      await until(() => devicesOf(root).length === 0, 'its disk went with it, before anybody swept')
       if (!mode.withoutCgroups) expect(groupsOf(root).length).toBeGreaterThan(0)
       expect(existsSync(join(root, 'survivor/live.json'))).toBe(true)
 
@@ -106,7 +108,7 @@ for (const mode of usableModes()) {
       const first = await startDriver(mode, { root })
       const sandbox = await first.create({ id: 'stopped' })
       const running = sh(sandbox, 'echo x > up; sleep 60').catch(() => undefined)
-      await until(() => existsSync(join(root, 'stopped/workspace/up')), 'it runs')
+      await until(() => existsSync(seenIn(root, 'stopped', 'up')), 'it runs')
       // Stopped processes do not see their parent die until they are continued or killed.
       const outer = (JSON.parse(readFileSync(join(root, 'stopped/live.json'), 'utf8')) as { pid: number }).pid
       process.kill(outer, 'SIGSTOP')
@@ -179,9 +181,42 @@ for (const mode of usableModes()) {
       expect(processesWith(driver.root)).toBeLessThanOrEqual(4) // The driver's own process and what started it.
     })
 
+    test.skipIf(!mode.hasDisks)('a loop device that a server left when it was killed while it attached goes with the sweep', async () => {
+      const root = prepared(mode)
+      const first = await startDriver(mode, { root })
+      await (await first.create({ id: 'left' })).stop()
+      await first.stop()
+      execFileSync('losetup', ['--find', join(root, 'left/disk.img')])
+      expect(devicesOf(root)).toHaveLength(1)
+      await using second = await startDriver(mode, { root })
+      await second.sweep()
+      await until(() => devicesOf(root).length === 0, 'it went')
+    })
+
+    test.skipIf(!mode.hasDisks)('a workspace without a disk of its own works on and says what it lacks; one that cannot be mounted is refused', async () => {
+      const root = prepared(mode)
+      const first = await startDriver(mode, { root, withoutDisks: true })
+      await sh(await first.create({ id: 'before' }), 'echo kept > note')
+      await first.stop()
+      const second = await startDriver(mode, { root })
+      const before = await second.create({ id: 'before', limits: { diskBytesMax: 32 << 20 } })
+      expect(before.lacks).toEqual(['disk'])
+      expect((await sh(before, 'cat note')).stdout).toBe('kept\n')
+      const filled = await sh(before, 'i=0; while true; do head -c 4M /dev/zero > f$i; i=$((i+1)); sleep 0.02; done', { timeoutMs: 20_000 })
+      expect(filled).toMatchObject({ isTimedOut: false, stderr: expect.stringContaining('may hold 32 MB') })
+      // Copied, it is held by the kernel.
+      const copy = await second.create({ id: 'copy' })
+      expect(copy.lacks).toBeUndefined()
+      await second.fork('before', 'copy', 'copy')
+      expect((await sh(copy, 'cat note; touch mine && id -u')).stdout).toBe('kept\n1000\n')
+      await second.stop()
+      await using third = await startDriver(mode, { root, withoutDisks: true })
+      expect(await failureOf(third.create({ id: 'copy' }))).toMatchObject({ code: 'sandbox_unavailable', message: expect.stringContaining('cannot mount') })
+    })
+
     // Two hundred where they are fastest; the other way of running starts and ends them the same.
     const many = mode.withoutCgroups ? 30 : 200
-    test(`${many} sandboxes with time-outs and kills leave no descriptor, process or group`, { timeout: 240_000 }, async () => {
+    test(`${many} sandboxes with time-outs and kills leave no descriptor, process, group or disk`, { timeout: 240_000 }, async () => {
       await using driver = await startDriver(mode)
       const round = async (count: number) => {
         for (let i = 0; i < count; i += 3) {
@@ -203,6 +238,7 @@ for (const mode of usableModes()) {
       expect(after.descriptors).toBeLessThanOrEqual(before.descriptors)
       expect(after.resources).toBeLessThanOrEqual(before.resources)
       expect(readdirSync(driver.root).filter((name) => !name.startsWith('.'))).toEqual([])
+      await until(() => devicesOf(driver.root).length === 0, 'no loop device is left')
     })
   })
 }

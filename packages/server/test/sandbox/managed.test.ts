@@ -276,6 +276,28 @@ test.skipIf(!isReal)('an idle sandbox is put away and comes back on use; one in 
   expect(readdirSync(join(bed.folder, 'blobs/snapshots'))).toEqual([])
 })
 
+test.skipIf(!isReal)('a sandbox is put away when its caller says so, with an end to its processes, and never under a command that is awaited', async () => {
+  await using bed = await openManagedBed()
+  const caller = makeCaller()
+  const { id } = await create(bed, caller, { name: 'put' })
+  await script(bed, caller, id, 'echo kept > note')
+  await bed.service.start(caller, id, { script: 'sleep 60', timeoutMs: 60_000 })
+  const awaited = script(bed, caller, id, ': > up; sleep 1.5; echo done')
+  await until(
+    () => bed.service.files(caller, id, { action: 'list', path: '.' }),
+    (found) => found.action === 'list' && found.entries.some(({ name }) => name === 'up'),
+  )
+  await expect(bed.service.release(caller, id)).rejects.toMatchObject({ code: 'conflict', message: expect.stringContaining('in use') })
+  expect((await awaited).stdout).toBe('done\n')
+  await expect(bed.service.release(makeCaller('globex'), id)).rejects.toMatchObject({ code: 'not_found' })
+  expect(await bed.service.release(caller, 'put')).toMatchObject({ state: 'released', diskBytes: 0 })
+  expect(await bed.service.release(caller, 'put')).toMatchObject({ state: 'released' })
+  expect((await script(bed, caller, id, 'cat note; pgrep -c sleep')).stdout).toBe('kept\n0\n')
+  expect(await bed.service.get(caller, id)).toMatchObject({ state: 'active' })
+  await bed.service.stop(caller, id)
+  await expect(bed.service.release(caller, id)).rejects.toMatchObject({ code: 'conflict' })
+})
+
 test.skipIf(!isReal)('a command that comes while its sandbox is put away finds every file', async () => {
   await using bed = await openManagedBed({ releaseMs: 1_000 })
   const caller = makeCaller()

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DriverProcess, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { type DriverProcess, isHere, seenIn, startDriver, usableModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
 const hasPython = isHere('python3', 'hostile trees')
@@ -59,7 +59,7 @@ for (const mode of usableModes()) {
           'readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; du -m holes | cut -f1; stat -c %s holes; cat ./-rf; find . -xdev | wc -l',
         )
         expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\npipe\nin\n0\n${900 * 1024 * 1024}\nfine\n10\n`)
-        expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(statSync(join(driver.root, to, 'workspace/holes')).uid)
+        expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(statSync(seenIn(driver.root, to, 'holes')).uid)
       })
 
       test.skipIf(!hasPython)(`a tree too deep to be copied is refused, and both sandboxes work on (by ${how})`, async () => {
@@ -90,7 +90,7 @@ for (const mode of usableModes()) {
         const counting = sh(source, 'head -c 40M /dev/urandom > ballast; i=0; while [ ! -e stop ]; do i=$((i+1)); echo $i >> a; echo $i >> z; done; echo $i', {
           timeoutMs: 60_000,
         })
-        await until(() => existsSync(join(driver.root, from, 'workspace/z')), 'it counts')
+        await until(() => existsSync(seenIn(driver.root, from, 'z')), 'it counts')
         const numbers: [number, number][] = []
         for (let round = 0; round < 3; round++) {
           const to = freshId()
@@ -114,7 +114,7 @@ for (const mode of usableModes()) {
       test(`a command that is stopped for an archive still ends at its time-out (by ${how})`, async () => {
         const { from, to, source } = await pair()
         const running = sh(source, ': > up; sleep 60', { timeoutMs: 1_500 })
-        await until(() => existsSync(join(driver.root, from, 'workspace/up')), 'it runs')
+        await until(() => existsSync(seenIn(driver.root, from, 'up')), 'it runs')
         await driver.fork(from, to, how)
         expect(await running).toMatchObject({ isTimedOut: true })
         expect((await sh(source, 'pgrep -c sleep')).stdout).toBe('0\n')
@@ -144,7 +144,7 @@ for (const mode of usableModes()) {
       const record = readFileSync(join(driver.root, 'named/live.json'), 'utf8')
       expect(before.has(record)).toBe(true) // It is one of those that ran.
       expect((await sh(sandbox, 'ls trees.test.ts; touch mine; id -u; ls /run/longhaul/egress | wc -l')).stdout).toBe('trees.test.ts\n1000\n0\n')
-      expect(existsSync(join(driver.root, 'named/workspace/mine'))).toBe(true)
+      expect(existsSync(seenIn(driver.root, 'named', 'mine'))).toBe(true)
       await until(() => warm().length === 2, 'the pool is full again')
       if (!mode.withoutCgroups) {
         const tight = await driver.create({ id: 'tight', limits: { processCountMax: 12 } })
@@ -171,7 +171,7 @@ for (const mode of usableModes()) {
       const creating = driver.create({ id: 'named', seed }).finally(() => (isDone = true))
       let looks = 0
       while (!isDone) {
-        if (existsSync(join(driver.root, 'named/workspace'))) expect(existsSync(join(driver.root, 'named/workspace/199.txt'))).toBe(true)
+        if (existsSync(join(driver.root, 'named/workspace'))) expect(existsSync(seenIn(driver.root, 'named', '199.txt'))).toBe(true)
         looks++
         await setImmediate()
       }

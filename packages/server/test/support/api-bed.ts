@@ -13,7 +13,7 @@ import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.
 import { type NewKey, isLoginToken, openAudit, openIdentities, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
-import { openManaged, openSandboxes } from '../../src/sandbox/index.ts'
+import { gapNames, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { openTools } from '../../src/tools/index.ts'
 import { makeDatabase } from './postgres.ts'
 
@@ -31,12 +31,16 @@ const gateway: Gateway = {
   generate: () => Promise.reject(new AppError('unavailable', 'No model here.')),
 }
 
-export async function openBed(openings: Record<string, Opening>, wrapFiles: (files: Files) => Files = (files) => files) {
+export async function openBed(
+  openings: Record<string, Opening>,
+  wrapFiles: (files: Files) => Files = (files) => files,
+  driver: 'virtual' | 'bwrap' = 'virtual',
+) {
   const database = await makeDatabase()
   const { db } = database
   const dataDir = await mkdtemp(join(tmpdir(), 'bed-'))
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
-  const sandboxes = await openSandboxes({ driver: 'virtual', root: join(dataDir, 'sandboxes'), log: silentLog, accept: ['cpu'] })
+  const sandboxes = await openSandboxes({ driver, root: join(dataDir, 'sandboxes'), log: silentLog, accept: gapNames })
   const managed = openManaged({
     db,
     log: silentLog,
@@ -146,7 +150,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
     stepUp,
     requestsPerMinute: 1_000_000,
     findFile: files.find,
-    trees: managed.service,
+    streams: managed.service,
     mcp,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,

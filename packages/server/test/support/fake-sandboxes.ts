@@ -98,6 +98,7 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     setEgress: called('sandboxes.egress', sandbox),
     connections: called('sandboxes.connections', page(connection)),
     stats: called('sandboxes.stats', stats),
+    release: called('sandboxes.release', sandbox),
     stop: called('sandboxes.stop', sandbox),
     listSnapshots: called('snapshots.list', page(snapshot)),
     deleteSnapshot: called('snapshots.delete', snapshot),

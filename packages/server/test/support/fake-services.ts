@@ -529,7 +529,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     audit: { note: async (tenantId, note) => void notes.push([tenantId, note]) },
     requestsPerMinute: 1_000_000,
     findFile: async () => undefined,
-    trees: sandboxes,
+    streams: sandboxes,
     mcp: { handle: async () => new Response('mcp') },
     health: async () => {},
     consoleFolder: '/nowhere',

@@ -1,10 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { StepFailure } from '../../src/kernel/index.ts'
+import { StepFailure, silentLog } from '../../src/kernel/index.ts'
 import type { Capabilities, CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
 import { detectCgroups, removeBases } from '../../src/sandbox/drivers/bwrap/cgroup-host.ts'
+import { gvisorDriver } from '../../src/sandbox/drivers/gvisor/gvisor.ts'
+import { claimRoot } from '../../src/sandbox/root.ts'
 import type { Call, Reply, Request, ServerSettings } from './sandbox-server.ts'
 
 /** A way to run the real driver on this machine. `whyNot` says why it cannot be tried here. */
@@ -12,6 +15,8 @@ export type Mode = {
   name: string
   user: number | undefined
   withoutCgroups: boolean
+  /** Whether each workspace must have a file system of its own. */
+  hasDisks: boolean
   /** False: root as containers have it. */ mayMount?: boolean
   whyNot: string | undefined
 }
@@ -43,13 +48,25 @@ export const modes: Mode[] = [
     name: 'as root, with control groups',
     user: undefined,
     withoutCgroups: false,
+    hasDisks: whyNotDisks() === undefined,
     whyNot: whyNotBubblewrap() ?? (isRoot ? whyNotCgroups() : 'these tests do not run as root'),
   },
-  { name: 'as an ordinary user, without control groups', user: isRoot ? ordinaryUser : undefined, withoutCgroups: true, whyNot: whyNotBubblewrap() },
+  {
+    name: 'as an ordinary user, without control groups',
+    user: isRoot ? ordinaryUser : undefined,
+    withoutCgroups: true,
+    hasDisks: false,
+    whyNot: whyNotBubblewrap(),
+  },
 ]
 
 /** Modes that can be tried here. The others are named with their reason; where everything must be tried, they are failures. */
 export function usableModes(): Mode[] {
+  const whyNoDisks = whyNotDisks()
+  if (whyNoDisks !== undefined && isRoot) {
+    if (isContinuousIntegration) throw new Error(`Hard disk limits could not be tested: ${whyNoDisks}.`)
+    process.stderr.write(`SKIPPED: hard disk limits: ${whyNoDisks}.\n`)
+  }
   for (const { name, whyNot } of modes) {
     if (whyNot === undefined) continue
     if (isContinuousIntegration) throw new Error(`The sandbox could not be tested ${name}: ${whyNot}.`)
@@ -116,8 +133,10 @@ export async function startDriver(mode: Mode, options: Partial<ServerSettings> &
     async create(options) {
       await ask({ do: 'create', options })
       const { id } = options
+      const about = await ask<Pick<Sandbox, 'lacks'>>({ do: 'about', id })
       return {
         driver: 'bwrap',
+        ...about,
         exec: (request, { signal, onOutput }) => ask({ do: 'exec', id, request }, { signal, onOutput }),
         files: (request) => ask({ do: 'files', id, request }),
         stats: () => ask({ do: 'stats', id }),
@@ -136,6 +155,26 @@ export async function startDriver(mode: Mode, options: Partial<ServerSettings> &
     },
   }
 }
+
+/** A file in a workspace, seen from outside: where it has a file system of its own, only through a process of the sandbox's that runs. */
+export function seenIn(root: string, id: string, path: string): string {
+  const plain = join(root, id, 'workspace', path)
+  if (!existsSync(join(root, id, 'disk.img')) || !existsSync(join(root, id, 'live.json'))) return plain
+  const { pid } = JSON.parse(readFileSync(join(root, id, 'live.json'), 'utf8')) as { pid: number }
+  const tag = createHash('sha256').update(realpathSync(root)).digest('hex').slice(0, 10)
+  return join(`/proc/${pid}/root/run/longhaul-${tag}`, id, 'workspace', path)
+}
+
+/** Loop devices over files in this folder. */
+export const devicesOf = (root: string): string[] =>
+  readdirSync('/sys/block').filter((name) => {
+    const file = `/sys/block/${name}/loop/backing_file`
+    try {
+      return readFileSync(file, 'utf8').startsWith(`${root}/`)
+    } catch {
+      return false // It is none, or has just gone.
+    }
+  })
 
 /** A folder that the mode's user owns. */
 export function makeRoot(mode: Mode): string {
@@ -206,6 +245,30 @@ function whyNotBubblewrap(): string | undefined {
   } catch (error) {
     return `bubblewrap does not work on this kernel or in this container (${error instanceof Error ? error.message.split('\n').slice(1).join(' ').trim() : String(error)})`
   }
+}
+
+/** Why gVisor cannot be tried here, which is said; undefined where it can. It is no part of what everything must be tried with. */
+export async function whyNotGvisor(): Promise<string | undefined> {
+  const root = claimRoot(mkdtempSync(join(tmpdir(), 'longhaul-gvisor-')))
+  const driver = gvisorDriver({ root, log: silentLog })
+  try {
+    const { isUsable, missing } = await driver.probe()
+    if (isUsable) return undefined
+    const why = missing.map(({ what }) => what).join('; ')
+    process.stderr.write(`SKIPPED: the sandbox gvisor: ${why}.\n`)
+    return why
+  } finally {
+    await driver.stop()
+    root.release()
+    rmSync(root.path, { recursive: true })
+  }
+}
+
+function whyNotDisks(): string | undefined {
+  if (!isRoot) return 'these tests do not run as root'
+  if (!existsSync('/dev/loop-control')) return 'this kernel or container has no loop devices'
+  if (!['/usr/sbin/mkfs.ext4', '/sbin/mkfs.ext4'].some((path) => existsSync(path))) return 'mkfs.ext4 is not installed (apt-get install e2fsprogs)'
+  return undefined
 }
 
 function whyNotCgroups(): string | undefined {

@@ -5,7 +5,7 @@ import type { CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
 import type { ExecRequest, FilesRequest } from '@longhaul/protocol'
 
-export type ServerSettings = { root: string; withoutCgroups: boolean; idleMs?: number; orphanAgeMs?: number; poolSize?: number }
+export type ServerSettings = { root: string; withoutCgroups: boolean; withoutDisks?: boolean; idleMs?: number; orphanAgeMs?: number; poolSize?: number }
 export type Call =
   | { do: 'probe' }
   | { do: 'sweep' }
@@ -13,6 +13,7 @@ export type Call =
   | { do: 'create'; options: CreateOptions }
   | { do: 'exec'; id: string; request: ExecRequest }
   | { do: 'files'; id: string; request: FilesRequest }
+  | { do: 'about'; id: string }
   | { do: 'stop' | 'destroy' | 'stats'; id: string }
   | { do: 'fork'; id: string; to: string; how: 'archive' | 'copy' }
   | { do: 'measure' }
@@ -54,6 +55,7 @@ async function perform(number: number, call: Call): Promise<unknown> {
       .exec(call.request, { signal: abort.signal, onOutput: (stream, text) => send({ number, output: [stream, text] }) })
       .finally(() => aborts.delete(number))
   }
+  if (call.do === 'about') return sandbox.lacks ? { lacks: sandbox.lacks } : {}
   if (call.do === 'fork') {
     const target = sandboxes.get(call.to)
     if (call.how === 'copy' && sandbox.trees) return target?.trees?.copyFrom(sandbox.trees)

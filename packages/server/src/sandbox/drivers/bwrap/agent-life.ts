@@ -14,6 +14,7 @@ import type { Turns } from '../../turns.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
 import { type SandboxCgroup, createSandboxCgroup } from './cgroup.ts'
 import type { CgroupHost } from './cgroup-host.ts'
+import { type AttachedDisk, type DiskHost, type DiskMount, hasImage } from './disk-image.ts'
 import { type Freezer, createFreezer } from './freezer.ts'
 import { type Launched, agentCommand, launch } from './launch.ts'
 import { type Runtime, makePipes } from './runtime.ts'
@@ -24,6 +25,10 @@ export type BwrapHost = {
   root: Root
   runtime: Runtime
   cgroups: CgroupHost
+  /** Makes disk limits hard; undefined where this host cannot. */
+  disks: DiskHost | undefined
+  /** Why it cannot. */
+  whyNoDisks: string | undefined
   filter: Buffer
   log: Log
   /** How many sandboxes are started at once: more would only slow each other down, until none is ready in time. */
@@ -93,8 +98,27 @@ async function makeWorkspace(host: BwrapHost, folder: string, limits: SandboxLim
   if (seed !== undefined) {
     warnOfSkipped(host, seed, await copySeed(seed, making, user, limits))
   }
+  if (user !== undefined && host.disks) {
+    await host.disks.make(folder, limits, user, making)
+    await removeTree(making)
+    await mkdir(making, { mode: 0o700 }) // A place to mount it on.
+  }
   if (user !== undefined) await chown(making, user, user)
   await rename(making, join(folder, 'workspace'))
+}
+
+export type PlacedDisk = { mount: DiskMount; release(): Promise<void> }
+
+/** The disk of a workspace that has one, for a launch. */
+export async function placeDisk(host: BwrapHost, folder: string): Promise<PlacedDisk | undefined> {
+  if (!(await hasImage(folder))) return undefined
+  if (!host.disks)
+    throw failure(
+      'sandbox_unavailable',
+      `The workspace in ${folder} is a disk image, which the server cannot mount now: ${host.whyNoDisks}. Run it as before, or delete the workspace.`,
+    )
+  const disk: AttachedDisk = await host.disks.attach(folder)
+  return { mount: { device: disk.device, path: host.runtime.seen(join(folder, 'workspace')) }, release: disk.release }
 }
 
 export function warnOfSkipped(host: BwrapHost, seed: string, skipped: readonly string[]): void {
@@ -114,7 +138,8 @@ export async function startAgent(host: BwrapHost, place: Place, user: number | u
   }
 }
 
-function start(host: BwrapHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+async function start(host: BwrapHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+  const disk = await placeDisk(host, place.folder)
   const cgroup = createSandboxCgroup(host.cgroups, `${basename(place.folder)}-${++startCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
   const launched = launch({
     runtime: host.runtime,
@@ -124,6 +149,7 @@ function start(host: BwrapHost, place: Place, user: number | undefined, limits: 
     joinFiles: cgroup?.joinFiles ?? [],
     limits,
     hasProcessLimit: !host.cgroups.limits.pids,
+    ...(disk && { disks: [disk.mount] }),
     command: agentCommand({
       isGated: host.cgroups.kill !== undefined,
       dataBytesMax: limits.memoryBytesMax + reservedBytes,
@@ -132,10 +158,16 @@ function start(host: BwrapHost, place: Place, user: number | undefined, limits: 
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
-  return waitForAgent(host, launched, cgroup, place)
+  return waitForAgent(host, launched, cgroup, disk, place)
 }
 
-async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: SandboxCgroup | undefined, place: Place): Promise<LiveAgent> {
+async function waitForAgent(
+  host: BwrapHost,
+  launched: Launched,
+  cgroup: SandboxCgroup | undefined,
+  disk: PlacedDisk | undefined,
+  place: Place,
+): Promise<LiveAgent> {
   let why: string | undefined
   let isEnding = false
   const kill = (reason: string) => {
@@ -145,6 +177,7 @@ async function waitForAgent(host: BwrapHost, launched: Launched, cgroup: Sandbox
   }
   const gone = launched.exited.then(async () => {
     isEnding = true
+    await disk?.release()
     await cgroup?.remove()
     forgetProcess(place.folder)
   })

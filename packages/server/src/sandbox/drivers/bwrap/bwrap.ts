@@ -13,6 +13,7 @@ import { type Root, removeOrphans, sandboxFolders } from '../../root.ts'
 import { type BwrapHost, warnOfSkipped } from './agent-life.ts'
 import { sweepCgroups } from './cgroup.ts'
 import { type CgroupHost, detectCgroups, removeBases } from './cgroup-host.ts'
+import { detectDisks, mountedPath } from './disk-image.ts'
 import { type Pool, type Warm, createPool } from './pool.ts'
 import { findTools, probeBwrap } from './probe.ts'
 import { prepareRuntime, removeStage } from './runtime.ts'
@@ -32,6 +33,8 @@ export type BwrapOptions = {
   cpuCountMax?: number
   /** Does without control groups even where there are some. For tests of what is left then. */
   withoutCgroups?: boolean
+  /** Does without images for workspaces even where there could be some. */
+  withoutDisks?: boolean
   /** Sandboxes that are started ahead of time, once the driver was swept. */
   poolSize?: number
 }
@@ -46,6 +49,7 @@ export function bwrapDriver({
   orphanAgeMs = 30 * day,
   cpuCountMax = Math.max(1, availableParallelism() / 2),
   withoutCgroups = false,
+  withoutDisks = false,
   poolSize = 0,
 }: BwrapOptions): SandboxDriver {
   const isRoot = process.getuid?.() === 0
@@ -58,10 +62,14 @@ export function bwrapDriver({
     const tools = findTools(isRoot)
     const cgroups: CgroupHost = withoutCgroups ? { version: 'none', limits: {}, whyNot: 'switched off' } : detectCgroups(root.tag)
     const architecture = process.arch === 'arm64' ? 'arm64' : 'x64' // The probe refuses others before.
+    const runtime = await prepareRuntime(root, tools, isRoot)
+    const found = withoutDisks ? { whyNot: 'switched off' } : await detectDisks(runtime, root.path)
     return {
       root,
-      runtime: await prepareRuntime(root, tools, isRoot),
+      runtime,
       cgroups,
+      disks: 'disks' in found ? found.disks : undefined,
+      whyNoDisks: 'whyNot' in found ? found.whyNot : undefined,
       filter: seccompFilter({ architecture, isMemoryAccounted: cgroups.limits.memory !== undefined }),
       log,
       starts: createTurns(2 * availableParallelism()),
@@ -122,7 +130,8 @@ export function bwrapDriver({
     try {
       warm.live.cgroup?.setLimits({ ...limits, cpuCountMax })
       // Nothing of anybody's has run in there yet, so the server may write into it.
-      if (seed !== undefined) warnOfSkipped(ready, seed, await copySeed(seed, join(from, 'workspace'), warm.user, limits))
+      const workspace = ready.disks ? mountedPath(ready.runtime, from, warm.live.outer.pid) : join(from, 'workspace')
+      if (seed !== undefined) warnOfSkipped(ready, seed, await copySeed(seed, workspace, warm.user, limits))
       if (warm.user !== undefined) users.set(folder, warm.user)
       await rename(from, folder)
       warm.place.folder = folder
@@ -144,8 +153,9 @@ export function bwrapDriver({
     const { cgroups } = ready
     for (const folder of sandboxFolders(root)) if (basename(folder).startsWith(poolPrefix)) await removeTree(folder)
     const groups = await sweepCgroups(cgroups)
+    const devices = (await ready.disks?.sweep(root.path)) ?? 0
     const orphans = await removeOrphans(root, orphanAgeMs)
-    if (count + groups + orphans > 0) log.warn('swept what a killed server left', { processes: count, groups, workspacesTooOld: orphans })
+    if (count + groups + devices + orphans > 0) log.warn('swept what a killed server left', { processes: count, groups, devices, workspacesTooOld: orphans })
     if (poolSize === 0) return
     pool = createPool({ host: ready, size: poolSize, limits: defaultLimits, onDropped: (folder) => users.delete(folder) })
     void pool.fill()
@@ -173,9 +183,10 @@ export function bwrapDriver({
 }
 
 /** Whether limits can still be changed to these: what control groups hold can, what processes inherited cannot. */
-function mayBecome({ cgroups }: BwrapHost, limits: SandboxLimits): boolean {
+function mayBecome({ cgroups, disks }: BwrapHost, limits: SandboxLimits): boolean {
   const isSame = (names: (keyof SandboxLimits)[]) => names.every((name) => limits[name] === defaultLimits[name])
   return (
-    isSame(['diskBytesMax']) && (isSame(['memoryBytesMax', 'processCountMax']) || (cgroups.limits.memory !== undefined && cgroups.limits.pids !== undefined))
+    isSame(disks ? ['diskBytesMax', 'fileCountMax'] : ['diskBytesMax']) &&
+    (isSame(['memoryBytesMax', 'processCountMax']) || (cgroups.limits.memory !== undefined && cgroups.limits.pids !== undefined))
   )
 }

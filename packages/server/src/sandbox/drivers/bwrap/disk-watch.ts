@@ -25,7 +25,7 @@ export function passedLimit(before: DiskUse | undefined, now: DiskUse, limits: S
  * Measures from outside, with `du`, which walks by descriptor and follows no link, whatever the tree does meanwhile.
  * `open` opens folders that the sandbox closed to hide what is in them; it runs inside, where links lead nowhere.
  */
-export async function measureDisk(tools: Tools, folder: string, open: () => Promise<void>): Promise<DiskUse> {
+export async function measureDisk(tools: Pick<Tools, 'du'>, folder: string, open: () => Promise<void>): Promise<DiskUse> {
   for (let tries = 0; ; tries++) {
     try {
       return { bytes: await du(tools, ['-B1', folder]), files: await du(tools, ['--inodes', folder]) }
@@ -41,7 +41,7 @@ class ClosedFolder extends Error {
   override readonly name = 'ClosedFolder'
 }
 
-async function du(tools: Tools, args: string[]): Promise<number> {
+async function du(tools: Pick<Tools, 'du'>, args: string[]): Promise<number> {
   const options = { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, maxBuffer: 16 * 1024 * 1024 }
   try {
     return Number((await run(tools.du, ['-s', '-x', ...args], options)).stdout.split('\t')[0])

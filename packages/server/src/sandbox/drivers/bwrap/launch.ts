@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { type ProcessIdentity, identityOf, killProcess, parentOf } from '../../processes.ts'
+import { type DiskMount, mountLine } from './disk-image.ts'
 import { type Runtime, systemFolders } from './runtime.ts'
 
 export type LaunchOptions = {
@@ -18,6 +19,10 @@ export type LaunchOptions = {
   hasProcessLimit: boolean
   /** Another folder, that can be written at `/copy`; as the launching user sees it after `runtime.seen`. */
   copyTo?: string
+  /** File systems that are mounted before anything of the sandbox begins, for it alone. Needs a stage. */
+  disks?: readonly DiskMount[]
+  /** Nothing but the workspace, and `copyTo`, can be written. */
+  hasNoTmp?: boolean
   /** What runs inside. It holds nothing about the host, so it may be seen there. */
   command: readonly string[]
 }
@@ -88,7 +93,9 @@ export function launch(options: LaunchOptions): Launched {
     const { setpriv = '', unshare = '', mount = '' } = tools // Root has `setpriv`, and the others where there is a stage.
     const asUser = [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--']
     if (!runtime.stage) return joined(joinFiles, [...limited, ...asUser, ...bwrap])
-    const mounting = ['/bin/sh', '-c', '"$1" --all --fstab "$2" && shift 2 && exec "$@"', 'sh', mount, runtime.fstab]
+    const script = `m=$1; "$m" --all --fstab "$2" || exit; shift 2; while [ "$1" != -- ]; do ${mountLine('"$m"')} "$1" "$2" || exit; shift 2; done; shift; exec "$@"`
+    const disks = options.disks?.flatMap(({ device, path }) => [device, path]) ?? []
+    const mounting = ['/bin/sh', '-c', script, 'sh', mount, runtime.fstab, ...disks, '--']
     return joined(joinFiles, [unshare, '--mount', '--propagation', 'private', '--', ...mounting, ...limited, ...asUser, ...bwrap])
   }
 }
@@ -123,7 +130,7 @@ const maskedFiles = [
 ].map((name) => `/proc/${name}`)
 const maskedFolders = ['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'scsi', 'mtrr'].map((name) => `/proc/${name}`)
 
-function bwrapArguments({ runtime, folder, copyTo }: LaunchOptions): string[] {
+function bwrapArguments({ runtime, folder, copyTo, hasNoTmp = false }: LaunchOptions): string[] {
   const at = (name: string) => join(runtime.folder, name)
   const inFolder = (name: string) => runtime.seen(join(folder, name))
   const { link, bind } = systemFolders()
@@ -194,6 +201,7 @@ function bwrapArguments({ runtime, folder, copyTo }: LaunchOptions): string[] {
     runtime.node,
     '/opt/longhaul/bin/node',
     ...(copyTo === undefined ? [] : ['--bind', runtime.seen(copyTo), '/copy']),
+    ...(hasNoTmp ? ['--remount-ro', '/tmp', '--remount-ro', '/dev/shm'] : []),
     '--remount-ro',
     '/',
     '--chdir',

@@ -4,13 +4,10 @@ import { z } from 'zod'
 import { toFailure } from '../../../kernel/index.ts'
 import type { Capabilities, CreateOptions, Gap, Sandbox } from '../../driver.ts'
 import type { BwrapHost } from './agent-life.ts'
-import type { Tools } from './runtime.ts'
+import { type Tools, findProgram } from './runtime.ts'
 import { userRange } from './users.ts'
 
 type Missing = Capabilities['missing'][number]
-
-const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
-const find = (name: string): string | undefined => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 
 /** Which Debian package a tool comes in, for the line that installs it. */
 const packages = { bwrap: 'bubblewrap', prlimit: 'util-linux', mkfifo: 'coreutils', du: 'coreutils', setpriv: 'util-linux' } as const
@@ -19,13 +16,13 @@ const always: ToolName[] = ['bwrap', 'prlimit', 'mkfifo', 'du']
 const forRoot: ToolName[] = ['setpriv']
 
 export function findTools(isRoot: boolean): Tools {
-  const [bwrap, prlimit, mkfifo, du] = always.map(find)
+  const [bwrap, prlimit, mkfifo, du] = always.map(findProgram)
   if (!bwrap || !prlimit || !mkfifo || !du) throw new Error(`Missing: ${missingTools(isRoot).join(', ')}.`)
-  const [setpriv, unshare, mount] = isRoot ? [find('setpriv'), find('unshare'), find('mount')] : []
+  const [setpriv, unshare, mount] = isRoot ? [findProgram('setpriv'), findProgram('unshare'), findProgram('mount')] : []
   return { bwrap, prlimit, mkfifo, du, ...(setpriv && { setpriv }), ...(unshare && { unshare }), ...(mount && { mount }) }
 }
 
-const missingTools = (isRoot: boolean): ToolName[] => [...always, ...(isRoot ? forRoot : [])].filter((name) => !find(name))
+const missingTools = (isRoot: boolean): ToolName[] => [...always, ...(isRoot ? forRoot : [])].filter((name) => !findProgram(name))
 
 type ProbeOptions = { isRoot: boolean; host(): Promise<BwrapHost>; create(options: CreateOptions): Promise<Sandbox> }
 
@@ -70,6 +67,8 @@ const Findings = z.object({
   readOnly: z.boolean(),
   otherProcesses: z.boolean(),
   processLimit: z.boolean(),
+  diskLimit: z.boolean(),
+  fileLimit: z.boolean(),
   python: z.string().nullable(),
 })
 type Findings = z.infer<typeof Findings>
@@ -93,12 +92,25 @@ console.log(JSON.stringify({
   readOnly: ['/', '/usr', '/etc', '/opt/longhaul/bin', '/run/longhaul/pipes'].every((folder) => fails(() => fs.writeFileSync(folder + '/probe', ''))),
   otherProcesses: processes < 10,
   processLimit: many.some((each) => !each.pid),
+  diskLimit,
+  fileLimit,
   python: python.status === 0 ? python.stdout.trim() : null,
 }))
 for (const each of many) if (each.pid) each.kill('SIGKILL')
 `.replace(
   'const many',
   `const namespaces = run('unshare', '-U', 'true').status, processes = fs.readdirSync('/proc').filter((name) => /^\\d+$/.test(name)).length
+const zeros = Buffer.alloc(4e6)
+let diskLimit = false, fileLimit = false
+if (process.argv[2] === 'disk') {
+  const full = (act) => { try { act(); return false } catch (error) { return error.code === 'ENOSPC' } }
+  fs.mkdirSync('fill')
+  // Two files, each smaller than what one may have.
+  diskLimit = full(() => { for (let i = 0; i < 24; i++) fs.appendFileSync('fill/' + (i % 2), zeros) })
+  fs.rmSync('fill/0'); fs.rmSync('fill/1')
+  fileLimit = full(() => { for (let i = 0; i < 1_100; i++) fs.writeFileSync('fill/' + i, '') })
+  fs.rmSync('fill', { recursive: true })
+}
 const many`,
 )
 
@@ -113,7 +125,7 @@ async function tryOut(sandbox: Sandbox, host: BwrapHost): Promise<Capabilities> 
   const signal = new AbortController().signal
   const marker = join(host.root.path, '.lock')
   if (!existsSync(marker)) throw new Error(`The file ${marker}, by which it is tested that host files are out of reach, is not there.`)
-  const tried = await sandbox.exec({ cmd: 'node', args: ['-e', attempts, marker], timeoutMs: probeTimeoutMs }, { signal })
+  const tried = await sandbox.exec({ cmd: 'node', args: ['-e', attempts, marker, host.disks ? 'disk' : ''], timeoutMs: probeTimeoutMs }, { signal })
   if (tried.exitCode !== 0)
     throw new Error(`The probe inside the sandbox failed: ${tried.stderr.slice(-500) || `exit code ${tried.exitCode}, signal ${tried.signal}`}`)
   const findings = Findings.parse(JSON.parse(tried.stdout))
@@ -145,19 +157,25 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
   const enforced = must.filter(([holds]) => holds).map(([, what]) => what)
   enforced.push(host.runtime.isRoot ? 'a host user of its own for each workspace' : 'the host user of the server, without rights')
   enforced.push(kill ? 'a control group for each command: nothing outlives its time-out' : 'commands are ended by the agent, in doubt the whole sandbox')
-  enforced.push('disk and file count watched from outside; single files hard-limited')
+  const isDiskHard = found.diskLimit && found.fileLimit
+  enforced.push(
+    isDiskHard
+      ? 'disk and file count limit (a file system of its own for each workspace)'
+      : 'disk and file count watched from outside; single files hard-limited',
+  )
   if (limits.cpu) enforced.push(`processor time limit (control group ${limits.cpu.version})`)
 
   const delegate = 'Run the server as root, or as a systemd service with Delegate=yes.'
   const whyNot = host.cgroups.whyNot ? ` (${host.cgroups.whyNot})` : ''
   if (!limits.memory) missing.push({ what: `hard memory limit for a whole sandbox${whyNot}`, remedy: delegate })
   if (!limits.cpu) missing.push({ what: 'processor time limit', remedy: delegate })
-  missing.push({
-    what: 'hard disk limit (a workspace can pass its limit until it is measured again)',
-    remedy: 'Put the sandbox folder on a file system of its own.',
-  })
+  if (!isDiskHard)
+    missing.push({
+      what: `hard disk limit: a workspace can pass its limit until it is measured again (${host.whyNoDisks ?? 'the limit did not hold when it was tried'})`,
+      remedy: 'Run the server as root, with the right to mount and loop devices, and e2fsprogs installed.',
+    })
   if (found.python === null) missing.push({ what: 'python3', remedy: 'apt-get install python3' })
-  const gaps: Gap[] = [...(limits.memory ? [] : ['memory' as const]), ...(limits.cpu ? [] : ['cpu' as const]), 'disk']
+  const gaps: Gap[] = [...(limits.memory ? [] : ['memory' as const]), ...(limits.cpu ? [] : ['cpu' as const]), ...(isDiskHard ? [] : ['disk' as const])]
   return { driver: 'bwrap', isUsable, enforced, missing, gaps, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }
 }
 

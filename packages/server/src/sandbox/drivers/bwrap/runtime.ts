@@ -27,6 +27,9 @@ export type Runtime = {
   seen(path: string): string
 }
 
+const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
+export const findProgram = (name: string): string | undefined => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+
 export type Tools = { bwrap: string; prlimit: string; setpriv?: string; unshare?: string; mount?: string; mkfifo: string; du: string }
 
 export async function prepareRuntime(root: Root, tools: Tools, isRoot: boolean): Promise<Runtime> {
@@ -81,7 +84,7 @@ export function systemFolders(): { link: [target: string, path: string][]; bind:
   return { link, bind }
 }
 
-const etc: Record<string, string> = {
+export const etc: Record<string, string> = {
   passwd:
     'root:x:0:0:root:/nonexistent:/usr/sbin/nologin\nsandbox:x:1000:1000:sandbox:/workspace:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n',
   group: 'root:x:0:\nsandbox:x:1000:\nnogroup:x:65534:\n',

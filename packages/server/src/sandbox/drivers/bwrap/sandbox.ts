@@ -12,6 +12,7 @@ import { createTurns } from '../../turns.ts'
 import { type BwrapHost, type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
 import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { dial } from './dial.ts'
+import { hasImage } from './disk-image.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
 import { transferFiles } from './files.ts'
 import { watch } from './watch.ts'
@@ -47,6 +48,8 @@ const settleMs = 500
 export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onStopped, onDestroyed, warm }: BwrapSandboxOptions): Promise<Sandbox> {
   const { isNew, user } = warm ? { isNew: true, user: warm.user } : await prepareWorkspace(host, folder, limits, seed)
   const place = warm?.place ?? { folder }
+  /** The kernel holds the limits of bytes and files; nobody needs to look. */
+  const disk = (await hasImage(folder)) ? host.disks : undefined
   const workspace = join(folder, 'workspace')
   const turns = createTurns(commandsAtOnceMax)
   const running = new Set<RunningCommand>()
@@ -139,7 +142,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     const command = start({ ...live, limits })
     running.add(command)
     isMeasureDue = true
-    watchDisk(live)
+    if (!disk) watchDisk(live)
     if (!host.cgroups.limits.memory && !isWatchingMemory) watchMemory(live)
     try {
       return await command.result
@@ -184,14 +187,18 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   }
 
   async function measure(): Promise<DiskUse> {
-    const now = await measureDisk(host.runtime.tools, workspace, async () => {
+    const now = disk ? await disk.measure(folder, current?.outer.pid) : await measureFolder()
+    diskUse = now
+    isMeasureDue = false
+    return now
+  }
+
+  function measureFolder(): Promise<DiskUse> {
+    return measureDisk(host.runtime.tools, workspace, async () => {
       const live = await agent()
       await runCommand({ ...live, limits }, { cmd: 'chmod', args: ['-R', 'u+rwX', '/workspace'], timeoutMs: 10_000 }, { signal: new AbortController().signal })
         .result
     })
-    diskUse = now
-    isMeasureDue = false
-    return now
   }
 
   /** Where no memory group holds a sandbox, its processes are added up twenty times a second. */
@@ -223,7 +230,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     if (!isFrozen) return packTree(treePlace(), path)
     const packing = Promise.withResolvers<TreeStream>()
     held(async () => {
-      const tree = packTree(treePlace(), path)
+      const tree = await packTree(treePlace(), path)
       packing.resolve(tree)
       await tree.done.catch(() => {}) // Whoever reads the archive hears of it.
     }).catch(packing.reject)
@@ -314,6 +321,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   sources.set(trees, { place: treePlace, held, measure })
   return {
     driver: 'bwrap',
+    ...(!disk && host.disks && { lacks: ['disk' as const] }),
     exec,
     files,
     stats,

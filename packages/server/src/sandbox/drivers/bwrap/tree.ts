@@ -6,13 +6,14 @@
 import { execFile } from 'node:child_process'
 import { chown } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { Readable, Writable } from 'node:stream'
+import { PassThrough, type Readable, type Writable, pipeline } from 'node:stream'
 import { promisify } from 'node:util'
 import { after } from '../../../kernel/index.ts'
 import type { SandboxLimits, TreeStream } from '../../driver.ts'
 import { failure } from '../../failures.ts'
-import type { BwrapHost } from './agent-life.ts'
+import { type BwrapHost, type PlacedDisk, placeDisk } from './agent-life.ts'
 import { createSandboxCgroup } from './cgroup.ts'
+import type { DiskMount } from './disk-image.ts'
 import { type Launched, launch } from './launch.ts'
 
 export type TreePlace = { host: BwrapHost; folder: string; user: number | undefined; limits: SandboxLimits }
@@ -41,12 +42,17 @@ const run = promisify(execFile)
  */
 export async function copyTree(from: TreePlace, to: TreePlace): Promise<void> {
   const target = join(to.folder, 'workspace')
-  if (from.user !== undefined) {
-    await chown(to.folder, 0, from.user) // To pass through.
-    await chown(target, from.user, from.user)
+  const disk = await placeDisk(to.host, to.folder)
+  const give = async (user: number) => {
+    if (disk) await to.host.disks?.giveTo(to.folder, user)
+    else await run('chown', ['-R', '-P', '-h', '--', `${user}:${user}`, target])
   }
   try {
-    const jail = start({ ...from, copyTo: target }, copying, '/workspace')
+    if (from.user !== undefined) {
+      await chown(to.folder, 0, from.user) // To pass through.
+      await give(from.user)
+    }
+    const jail = await start({ ...from, copyTo: target, ...(disk && { copyDisk: disk.mount }) }, copying, '/workspace')
     jail.launched.input.end()
     jail.launched.output.resume()
     const code = await jail.ended
@@ -55,26 +61,30 @@ export async function copyTree(from: TreePlace, to: TreePlace): Promise<void> {
   } finally {
     if (to.user !== undefined) {
       await chown(to.folder, 0, to.user)
-      await run('chown', ['-R', '-P', '-h', '--', `${to.user}:${to.user}`, target])
+      await give(to.user)
     }
+    await disk?.release()
   }
 }
 
 /** What lies in `path` of the workspace as an archive. The stream fails when the archive could not be made whole. */
-export function packTree(place: TreePlace, path: string): TreeStream {
-  const jail = start(place, packing, path)
+export async function packTree(place: TreePlace, path: string): Promise<TreeStream> {
+  const jail = await start(place, packing, path)
   jail.launched.input.end()
   const done = jail.ended.then((code) => {
     // 1: a file changed while it was read, where nothing was stopped.
     if (code !== 0 && code !== 1) throw explain(jail.launched, notPacked)
   })
   done.catch(() => {}) // Whoever reads the stream to its end waits for it.
-  return { stream: jail.launched.output, done, cancel: () => jail.launched.kill() }
+  // A process that ends before anybody reads takes with it what Node has not read yet.
+  const stream = new PassThrough()
+  pipeline(jail.launched.output, stream, () => {}) // Whoever reads it hears of its failure.
+  return { stream, done, cancel: () => void (stream.readableEnded || jail.launched.kill()) }
 }
 
 /** Lays an archive out in `path`. Stops at `bytesMax` bytes of archive. */
 export async function unpackTree(place: TreePlace, path: string, archive: Readable, bytesMax: number): Promise<void> {
-  const jail = start(place, unpacking, path)
+  const jail = await start(place, unpacking, path)
   jail.launched.output.resume()
   try {
     await feed(archive, jail.launched.input, bytesMax)
@@ -103,11 +113,12 @@ async function feed(archive: Readable, input: Writable, bytesMax: number): Promi
   input.end()
 }
 
-function start(
-  { host, folder, user, limits, copyTo }: TreePlace & { copyTo?: string },
+async function start(
+  { host, folder, user, limits, copyTo, copyDisk }: TreePlace & { copyTo?: string; copyDisk?: DiskMount },
   script: string,
   path: string,
-): { launched: Launched; ended: Promise<number | null> } {
+): Promise<{ launched: Launched; ended: Promise<number | null> }> {
+  const disk: PlacedDisk | undefined = await placeDisk(host, folder)
   const cgroup = createSandboxCgroup(host.cgroups, `${basename(folder)}-tree-${++jailCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
   const launched = launch({
     runtime: host.runtime,
@@ -118,12 +129,15 @@ function start(
     limits,
     hasProcessLimit: !host.cgroups.limits.pids,
     ...(copyTo !== undefined && { copyTo }),
+    hasNoTmp: true,
+    disks: [...(disk ? [disk.mount] : []), ...(copyDisk ? [copyDisk] : [])],
     command: ['/bin/sh', '-c', script, 'sh', path],
   })
   launched.input.on('error', () => {}) // It ended; its complaint says why.
   const cancelLimit = after(withinMs, () => launched.kill(), false)
   const ended = launched.exited.then(async (code) => {
     cancelLimit()
+    await disk?.release()
     await cgroup?.remove()
     return code
   })

@@ -1,0 +1,192 @@
+/**
+ * A file system of its own for each workspace, in a sparse image beside it, so that bytes and files are limited by the kernel.
+ *
+ * It is mounted only in the mount namespaces of the sandbox's own launchers, and its loop device lives as long as somebody has it open: so when the
+ * server and its sandboxes are killed, the kernel unmounts and detaches. Nothing but the server's kernel ever wrote to the image's blocks.
+ */
+import { execFile } from 'node:child_process'
+import { open, readFile, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { promisify } from 'node:util'
+import { sleep } from '../../../kernel/index.ts'
+import type { SandboxLimits } from '../../driver.ts'
+import { failure } from '../../failures.ts'
+import { createTurns } from '../../turns.ts'
+import type { DiskUse } from './disk-watch.ts'
+import { type Runtime, findProgram } from './runtime.ts'
+
+const run = promisify(execFile)
+
+export type DiskLimits = Pick<SandboxLimits, 'diskBytesMax' | 'fileCountMax'>
+/** What is mounted where in a launcher's namespace. */
+export type DiskMount = { device: string; path: string }
+export type AttachedDisk = { device: string; release(): Promise<void> }
+
+export type DiskHost = {
+  /** Makes the image of a workspace, with what lies in `content`. Whole or not there. */
+  make(folder: string, limits: DiskLimits, user: number, content: string): Promise<void>
+  /** A device over the image, for as long as somebody holds it. Whoever asks again meanwhile gets the same. */
+  attach(folder: string): Promise<AttachedDisk>
+  /** What is used, seen from outside. `outer` is a process in whose namespace it is mounted. */
+  measure(folder: string, outer: number | undefined): Promise<DiskUse>
+  /** Gives everything in it to a user, following no link. Nothing of the sandbox may run. */
+  giveTo(folder: string, user: number): Promise<void>
+  /** Detaches what a server left that was killed while it attached. */
+  sweep(root: string): Promise<number>
+}
+
+/** Whole seconds of unwritten data are lost only with the host. What is deleted goes back to the host. */
+const mountOptions = 'nosuid,nodev,noatime,discard'
+export const mountLine = (mount: string): string => `${mount} -t ext4 -o ${mountOptions}`
+
+const blockBytes = 4_096
+const journalBlocks = 1_024
+const groupBlocks = 32_768
+const inodesPerBlock = 16
+/** The file system's own, the first ten of each. */
+const ownInodes = 10
+const ownBlocks = 64
+const smallInodeCount = 32_000
+const attachTriesMax = 50
+
+export const imageOf = (folder: string): string => join(folder, 'disk.img')
+export const hasImage = (folder: string): Promise<boolean> =>
+  stat(imageOf(folder)).then(
+    () => true,
+    () => false,
+  )
+
+/** Bytes of an image that has room for so much: ext4 keeps two hundredths of it, at most 16 MB, for its own needs. */
+export function imageBytes(limits: DiskLimits): number {
+  const wanted = Math.ceil(limits.diskBytesMax / blockBytes)
+  const usable = wanted + Math.min(Math.ceil(wanted / 49), 4_096)
+  const blocks = usable + Math.ceil(inodeCount(limits) / inodesPerBlock) + (hasJournal(limits) ? journalBlocks : 0)
+  const groups = Math.ceil(blocks / groupBlocks)
+  return (blocks + groups * (4 + 8) + ownBlocks) * blockBytes
+}
+
+/** In the smallest a journal would be larger than the rest. */
+const hasJournal = ({ diskBytesMax }: DiskLimits): boolean => diskBytesMax >= 16 * 1024 * 1024
+
+/** ext4 has at most one for each block, which every file that is not empty has anyway; in the smallest there are so many for empty ones. */
+function inodeCount({ diskBytesMax, fileCountMax }: DiskLimits): number {
+  return Math.min(fileCountMax, Math.max(Math.floor(diskBytesMax / blockBytes), smallInodeCount)) + ownInodes
+}
+
+/** Undefined with the reason where this host has no loop devices, no ext4, or no right to mount. */
+export async function detectDisks(runtime: Runtime, root: string): Promise<{ disks: DiskHost } | { whyNot: string }> {
+  if (!runtime.isRoot) return { whyNot: 'the server is not root' }
+  if (!runtime.stage) return { whyNot: 'the server may not mount' }
+  const [mkfs, debugfs, losetup] = ['mkfs.ext4', 'debugfs', 'losetup'].map(findProgram)
+  const { unshare, mount } = runtime.tools
+  if (!mkfs || !debugfs) return { whyNot: 'mkfs.ext4 is not installed: apt-get install e2fsprogs' }
+  if (!losetup || !unshare || !mount) return { whyNot: 'losetup is not installed: apt-get install mount' }
+  const disks = diskHost({ mkfs, debugfs, losetup, unshare, mount }, runtime)
+  const folder = join(root, '.disk-probe')
+  try {
+    await rm(folder, { recursive: true, force: true })
+    await run('mkdir', ['-p', join(folder, 'workspace')])
+    await disks.make(folder, { diskBytesMax: 1_000_000, fileCountMax: 100 }, 65_534, join(folder, 'workspace'))
+    await disks.measure(folder, undefined)
+    return { disks }
+  } catch (error) {
+    return { whyNot: `loop devices or ext4 do not work here: ${(error instanceof Error ? error.message : String(error)).split('\n').slice(0, 3).join(' ')}` }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+type DiskTools = { mkfs: string; debugfs: string; losetup: string; unshare: string; mount: string }
+
+function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime: Runtime): DiskHost {
+  const attaching = createTurns(1) // Two at once would make two devices of one image.
+
+  async function make(folder: string, limits: DiskLimits, user: number, content: string): Promise<void> {
+    const making = join(folder, 'disk.new')
+    await rm(making, { force: true })
+    await writeFile(making, '', { mode: 0o600 })
+    await truncate(making, imageBytes(limits))
+    const shape = ['-b', String(blockBytes), '-N', String(inodeCount(limits)), '-m', '0']
+    const journal = hasJournal(limits)
+      ? ['-O', '^resize_inode', '-J', `size=${(journalBlocks * blockBytes) / 1024 / 1024}`]
+      : ['-O', '^resize_inode,^has_journal']
+    const extended = ['-E', `lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=${user}:${user}`]
+    try {
+      await run(mkfs, ['-q', '-F', ...shape, ...journal, ...extended, '-d', content, making])
+    } catch (error) {
+      if (error instanceof Error && /Could not allocate|No space left/i.test(error.message))
+        throw failure('over_limit', `The seed has no room in a workspace of ${limits.diskBytesMax} bytes and ${limits.fileCountMax} files.`, error)
+      throw error
+    }
+    await run(debugfs, ['-w', '-R', 'rmdir lost+found', making])
+    await rename(making, imageOf(folder))
+  }
+
+  async function attach(folder: string): Promise<AttachedDisk> {
+    const image = imageOf(folder)
+    const leave = await attaching.take(new AbortController().signal)
+    try {
+      for (let tries = 0; tries < attachTriesMax; tries++) {
+        const device = (await run(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
+        const held = await open(device, 'r')
+        // It is open, so this only says: with the last who has it open.
+        await run(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
+        if ((await backingOf(device)) === image) return { device, release: () => held.close() }
+        await held.close()
+        await sleep(20) // We came upon one that was just going.
+      }
+      throw failure('sandbox_unavailable', `No loop device could be had for ${image}.`)
+    } finally {
+      leave()
+    }
+  }
+
+  /** Runs a program of ours as root, with the workspace mounted over its place for this program alone. */
+  async function mounted(folder: string, ...command: string[]): Promise<string> {
+    const disk = await attach(folder)
+    try {
+      const script = `${mountLine('"$1"')} "$2" "$3" && shift 3 && exec "$@"`
+      const args = ['--mount', '--propagation', 'private', '--', '/bin/sh', '-c', script, 'sh', mount, disk.device, join(folder, 'workspace')]
+      return (await run(unshare, [...args, ...command])).stdout
+    } finally {
+      await disk.release()
+    }
+  }
+
+  return {
+    make,
+    attach,
+    async measure(folder, outer) {
+      const seen = outer === undefined ? undefined : await statfs(mountedPath(runtime, folder, outer)).catch(() => undefined) // It ended meanwhile.
+      if (seen) return used(seen.blocks, seen.bfree, seen.files, seen.ffree)
+      const [blocks = 0, bfree = 0, files = 0, ffree = 0] = (await mounted(folder, 'stat', '-f', '-c', '%b %f %c %d', join(folder, 'workspace')))
+        .trim()
+        .split(' ')
+        .map(Number)
+      return used(blocks, bfree, files, ffree)
+    },
+    async giveTo(folder, user) {
+      await mounted(folder, 'chown', '-R', '-P', '-h', '--', `${user}:${user}`, join(folder, 'workspace'))
+    },
+    async sweep(root) {
+      const list = (await run(losetup, ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'])).stdout.split('\n')
+      const left = list.filter((line) => line.slice(line.indexOf(' ') + 1).startsWith(`${root}/`)).map((line) => line.slice(0, line.indexOf(' ')))
+      for (const device of left) await run(losetup, ['--detach', device]).catch(() => {}) // It went by itself.
+      return left.length
+    },
+  }
+}
+
+const used = (blocks: number, bfree: number, files: number, ffree: number): DiskUse => ({
+  bytes: (blocks - bfree) * blockBytes,
+  files: files - ffree - ownInodes + 1, // The workspace itself, as `du` counts it.
+})
+
+/** The mounted workspace, through a process in whose namespace it is. */
+export const mountedPath = (runtime: Runtime, folder: string, outer: number): string => `/proc/${outer}/root${runtime.seen(join(folder, 'workspace'))}`
+
+const backingOf = (device: string): Promise<string | undefined> =>
+  readFile(`/sys/block/${basename(device)}/loop/backing_file`, 'utf8').then(
+    (text) => text.trim(),
+    () => undefined,
+  )
