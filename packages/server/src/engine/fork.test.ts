@@ -86,7 +86,7 @@ test('a live fork writes, and tells its end where the original told it; one that
   await using t = await makeDatabase()
   const { paid, scripts, executors } = makeWorld()
   await using e = await startEngine(t.db, scripts, { executors })
-  const destinations = [{ type: 'queue' as const, queue: 'ends' }]
+  const destinations = [{ type: 'queue' as const, queue: 'ends', on: ['completed' as const] }]
   const { id } = await e.engine.startRun({ tenantId, agent: 'payer', version: 'v1', input: null, asker, destinations })
   await e.ended(id)
   paid.length = 0
