@@ -10,6 +10,7 @@ import { newId, silentLog } from '../kernel/index.ts'
 import { deleteExpired } from '../outcomes/retention-store.ts'
 import { openAgents, runServices } from './agents.ts'
 import { recordOf } from './deployment-store.ts'
+import { type ExecutorPorts, makeExecutors } from './executors.ts'
 import { insertVersion } from './version-store.ts'
 
 const tenants = { startWithin: <Result>(_: string, __: string, start: () => Promise<Result>) => start() }
@@ -175,4 +176,24 @@ test('a live fork takes the right to operate, a version that is here, and a run 
   expect(await w.db.rows(sql`select from runs where id = ${failed.id} and is_dismissed`)).toHaveLength(1)
   const { findFailedRun } = await import('../outcomes/attention-store.ts')
   expect(await findFailedRun(w.db, everyone, failed.id)).toBeUndefined()
+})
+
+test('a fork’s model calls have what was changed, and only what surely reads may be called', () => {
+  const { model, call } = makeExecutors({
+    tools: { connect: async () => ({ output: null }), call: async () => ({ output: null }) },
+  } as unknown as ExecutorPorts) // Nothing of the rest is used here.
+  const request = { model: 'one', prefix: '0', append: [] }
+  expect(model?.change?.(request, { model: 'two', instructions: '', outputTokensMax: 5 })).toEqual({
+    ...request,
+    model: 'two',
+    instructions: '',
+    outputTokensMax: 5,
+  })
+  expect(model?.change?.(request, { input: 1, version: 'v2' })).toEqual(request)
+  expect(['calculator', 'fetch_page', 'web_search'].map((tool) => call?.mayWrite?.({ tool, input: {} }))).toEqual([false, false, false])
+  expect([{ tool: 'http_request', input: { method: 'GET' } }, { tool: 'crm__find', input: {} }, 'nonsense'].map((input) => call?.mayWrite?.(input))).toEqual([
+    true,
+    true,
+    true,
+  ])
 })
