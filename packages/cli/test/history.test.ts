@@ -1,13 +1,13 @@
 /** A run as a file: whole or found out, and replayed against an agent's folder. */
 import { createHash } from 'node:crypto'
 import type { JournalEntry, Json, Run } from '@longhaul/protocol'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { events, startFakeApi, uuid } from './support/fake-api.ts'
 import { command } from './support/run-command.ts'
 import { agents } from './support/stories.ts'
+import { tempFolder } from './support/temp-folder.ts'
 
 const stepsFolder = join(import.meta.dirname, '../../../bench/agents/steps')
 const input = { count: 2, bytes: 3, isTimed: false }
@@ -37,7 +37,7 @@ test('a run is exported, found whole, and replayed; whatever was changed in the 
       { type: 'run.completed', data: { output: [] } },
     ])
   await using api = await startFakeApi({ agents, script, journal })
-  const folder = mkdtempSync(join(tmpdir(), 'longhaul-history-'))
+  const folder = await tempFolder()
   const run = (...args: string[]) => command(api, args, { folder })
   await run('runs', 'start', 'analyst')
   expect(await run('runs', 'export', 'last', '--out', 'run.jsonl')).toMatchObject({ exit: 0, out: expect.stringContaining('with 4 events is in run.jsonl') })
@@ -74,7 +74,7 @@ test('code that does something else than the run is told at the first difference
     ['run.completed', null, { output: [] }],
   ])
   await using api = await startFakeApi({ agents, script, journal: other })
-  const folder = mkdtempSync(join(tmpdir(), 'longhaul-history-'))
+  const folder = await tempFolder()
   await command(api, ['runs', 'start', 'analyst'], { folder })
   await command(api, ['runs', 'export', 'last', '--out', 'run.jsonl'], { folder })
   const replayed = await command(undefined, ['runs', 'replay', 'run.jsonl', stepsFolder, '--json'], { folder })
@@ -84,7 +84,7 @@ test('code that does something else than the run is told at the first difference
 
 /** Two whole histories that the code matches, one that it does not, and one that was changed. */
 async function makeHistories(...journals: Record<string, string>[]) {
-  const folder = mkdtempSync(join(tmpdir(), 'longhaul-histories-'))
+  const folder = await tempFolder()
   for (const files of journals) for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
   return folder
 }
