@@ -627,6 +627,9 @@ create table runs (
   part text,
   cost_usd_max double precision,
   labels json,
+  imported json,
+  fork json,
+  withholds_writes boolean default false not null,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);

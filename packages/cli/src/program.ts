@@ -6,6 +6,7 @@ import type { LimitOptions } from './commands/tools.ts'
 import { controlCommands } from './control-commands.ts'
 import { accessCommands } from './access-commands.ts'
 import { peopleCommands } from './people-commands.ts'
+import { historyCommands, testReplayCommand } from './history-commands.ts'
 import { moneyCommands } from './money-commands.ts'
 import { type Act, type Shared, collect, connection, duration, examples, wholeNumber, withAnswer, withServer } from './options.ts'
 import { routesCommands } from './routes-commands.ts'
@@ -33,6 +34,7 @@ export function createProgram(version: string, act: Act): Command {
   askCommand(program, act)
   authoringCommands(program, act)
   runsCommands(program, act)
+  testReplayCommand(program, act)
   attentionCommands(program, act)
   approvalsCommands(program, act)
   agentsCommands(program, act)
@@ -210,31 +212,7 @@ function runsCommands(program: Command, act: Act): void {
     .option('--after <n>', 'only events after this number', wholeNumber(-1), -1)
     .addHelpText('after', examples('npx longhaul runs events last', 'npx longhaul runs events last --json | jq -c "select(.type == \\"step.failed\\")"'))
     .action((run: string, options: Shared & { after: number }) => act(options, async (invocation) => (await load()).listEvents(invocation, run, options)))
-  withServer(runs.command('export'))
-    .description('a run and its journal as one file of JSON lines, chained by hashes')
-    .argument('<run>')
-    .option('--out <file>', 'where to write it (default: standard output)')
-    .addHelpText('after', examples('npx longhaul runs export last --out run.jsonl'))
-    .action((run: string, options: Shared & { out?: string }) =>
-      act(options, async (invocation) => (await import('./commands/history.ts')).exportRun(invocation, run, options)),
-    )
-  runs
-    .command('verify')
-    .description('whether an exported run is whole: no event was changed, dropped or moved')
-    .argument('<file>')
-    .option('--json', 'print JSON')
-    .addHelpText('after', examples('npx longhaul runs verify run.jsonl'))
-    .action((file: string, options: Shared) => act(options, async (invocation) => (await import('./commands/history.ts')).verifyRun(invocation, file)))
-  runs
-    .command('replay')
-    .description('whether an agent’s code still does what an exported run did; executes nothing')
-    .argument('<file>')
-    .argument('<folder>', 'the agent’s folder, which contains agent/')
-    .option('--json', 'print JSON')
-    .addHelpText('after', examples('npx longhaul runs replay run.jsonl my-agents/hello'))
-    .action((file: string, folder: string, options: Shared) =>
-      act(options, async (invocation) => (await import('./commands/history.ts')).replay(invocation, file, folder)),
-    )
+  historyCommands(runs, act)
   withServer(runs.command('deliveries'))
     .description('where the end of a run was told, and what came of it')
     .argument('<run>')

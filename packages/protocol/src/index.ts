@@ -39,6 +39,7 @@ export { Delivery, Destination, deliveryStates, listDeliveries } from './destina
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
 export { toOcsf } from './audit-ocsf.ts'
+export { journalHash, whyNotChained } from './journal-chain.ts'
 export { AuditEntry, AuditHead, auditOperations, auditOutcomes, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
 export {
@@ -113,6 +114,10 @@ export { CacheRule, Route, RouteTarget, clearRouteCache, deleteRoute, getRoute, 
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
 export {
+  ComparedStep,
+  Fork,
+  ForkChanges,
+  Imported,
   JournalEntry,
   Run,
   RunCount,
@@ -121,8 +126,11 @@ export {
   cancelRun,
   countRuns,
   decideStep,
+  compareRuns,
   exportRun,
+  forkRun,
   getRun,
+  importRun,
   getStep,
   listRunEvents,
   listRuns,

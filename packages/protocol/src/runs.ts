@@ -23,6 +23,33 @@ export const Wait = z.object({
 })
 export type Wait = z.infer<typeof Wait>
 
+/** What is different in a fork from its step on. `model` and `instructions` are those of every model call that it makes itself. */
+export const ForkChanges = z.strictObject({
+  input: JsonValue.optional(),
+  version: z.string().min(1).max(128).optional(),
+  model: z.string().min(1).max(200).optional(),
+  instructions: z.string().max(200_000).optional(),
+  outputTokensMax: z.number().int().min(1).max(1_000_000).optional(),
+})
+export type ForkChanges = z.infer<typeof ForkChanges>
+
+/** Where a fork comes from: the run, and the step that it goes on from. Its first `eventCount` events are the recorded prefix. */
+export const Fork = z.object({
+  runId: z.uuid(),
+  op: OpPath.nullable(),
+  eventCount: z.number().int(),
+  /** Of the other run: its code and its prompts know it, and nothing of the fork gets into it. */
+  session: z.string().nullable(),
+  changes: ForkChanges,
+  /** Its writes take effect. Otherwise they are withheld. */
+  isLive: z.boolean(),
+})
+export type Fork = z.infer<typeof Fork>
+
+/** It was read in from a file and is never executed. `runId` and `hash` are its id and its last hash where it was executed. */
+export const Imported = z.object({ runId: z.uuid(), hash: z.string(), by: z.string(), at: z.iso.datetime() })
+export type Imported = z.infer<typeof Imported>
+
 export const Run = z.object({
   id: z.uuid(),
   namespace: z.string(),
@@ -40,6 +67,11 @@ export const Run = z.object({
   continuedAs: z.uuid().nullable(),
   asker: Asker,
   usage: Usage,
+  /** Absent: it is none. */
+  fork: Fork.optional(),
+  imported: Imported.optional(),
+  /** What it, or a run that it comes from, would write is recorded instead of executed. */
+  withholdsWrites: z.boolean().optional(),
   eventCount: z.number().int(),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
@@ -128,10 +160,10 @@ export const JournalEntry = z.object({
   seq: z.number().int(),
   epoch: z.number().int(),
   at: z.iso.datetime(),
-  type: z.string(),
-  op: z.string().nullable(),
-  data: z.string(),
-  hash: z.string(),
+  type: z.string().max(64),
+  op: OpPath.nullable(),
+  data: z.string().max(40_000_000),
+  hash: z.string().max(128),
 })
 export type JournalEntry = z.infer<typeof JournalEntry>
 
@@ -143,6 +175,24 @@ export const exportRun = operation({
   isSensitive: () => true,
   input: z.strictObject({ runId, after: z.coerce.number().int().min(-1).default(-1), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
   output: z.object({ items: z.array(JournalEntry), next: z.number().int().nullable() }),
+})
+
+export const importRun = operation({
+  id: 'runs.import',
+  summary: 'Take in an exported run that has ended, to be read. It is verified first, gets an id of its own, is marked as imported and never executed.',
+  http: ['POST', '/v1/runs/import'],
+  permission: 'runs:operate',
+  bodyBytesMax: 64 * 1024 * 1024,
+  input: z.strictObject({
+    agent: Name,
+    version: z.string().min(1).max(128),
+    /** Absent: the key's first namespace, or `default`. */
+    namespace: Name.optional(),
+    /** The id under which it was exported. */
+    exportedAs: z.uuid(),
+    journal: z.array(JournalEntry).min(1).max(100_000),
+  }),
+  output: Run,
 })
 
 export const getStep = operation({
@@ -183,6 +233,54 @@ export const retryRun = operation({
   output: Run,
 })
 
+export const forkRun = operation({
+  id: 'runs.fork',
+  summary:
+    'Go on from a step of a run as a new run, with another input, version, model or instructions. What was recorded before is taken over and costs nothing; what it would write is withheld unless it is live.',
+  http: ['POST', '/v1/runs/{runId}/fork'],
+  permission: 'runs:write',
+  input: z.strictObject({
+    runId,
+    /** The first step that is executed anew. Absent: from the beginning. */
+    op: OpPath.optional(),
+    changes: ForkChanges.default({}),
+    /** Its writes take effect. Needs the permission `runs:operate`. */
+    isLive: z.boolean().default(false),
+  }),
+  output: Run,
+})
+
+const compared = z.object({ outcome: z.string(), value: JsonValue, input: JsonValue })
+/** What one of the runs did where the other did something else or nothing. `value` is the result or the failure; input and value are cut where they are long. */
+export const ComparedStep = z.object({ op: OpPath, kind: StepKind, name: z.string(), a: compared.nullable(), b: compared.nullable() })
+const comparedRun = z.object({
+  runId: z.uuid(),
+  state: RunState,
+  usage: Usage,
+  withheldCount: z.number().int(),
+  output: JsonValue.nullable(),
+  failure: Failure.nullable(),
+})
+
+export const compareRuns = operation({
+  id: 'runs.compare',
+  summary: 'What two runs did differently: steps, answer, tokens and money. What a fork took over from the other counts for neither.',
+  http: ['GET', '/v1/runs/{runId}/compare/{with}'],
+  permission: 'runs:read',
+  input: z.strictObject({ runId, with: z.uuid() }),
+  output: z.object({
+    a: comparedRun,
+    b: comparedRun,
+    /** Events that one took over from the other. */
+    prefixCount: z.number().int(),
+    sameCount: z.number().int(),
+    differentCount: z.number().int(),
+    /** The first thousand. */
+    different: z.array(ComparedStep),
+    isSameAnswer: z.boolean(),
+  }),
+})
+
 export const decideStep = operation({
   id: 'runs.decide',
   summary:
@@ -210,4 +308,19 @@ export const signalRun = operation({
   output: Run,
 })
 
-export const runOperations = [startRun, getRun, listRuns, countRuns, listRunEvents, exportRun, getStep, cancelRun, retryRun, decideStep, signalRun]
+export const runOperations = [
+  startRun,
+  getRun,
+  listRuns,
+  countRuns,
+  listRunEvents,
+  exportRun,
+  importRun,
+  forkRun,
+  compareRuns,
+  getStep,
+  cancelRun,
+  retryRun,
+  decideStep,
+  signalRun,
+]

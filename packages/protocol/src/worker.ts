@@ -55,6 +55,8 @@ export const ServerFrame = z.discriminatedUnion('type', [
     part: PartName.optional(),
     /** What the run's model calls may cost, as the run that started it has it. */
     costUsdMax: z.number().min(0).optional(),
+    /** Its writes are withheld: every step and tool that does not declare the effect `none` asks with `op.begin`, and is answered with its failure. */
+    withholdsWrites: z.boolean().optional(),
     messages: z.array(Message),
     createdAt: z.iso.datetime(),
     historyLength: z.number().int(),

@@ -118,7 +118,10 @@ export function createContext({
         name,
         scope,
         isWait: false,
-        start: (op) => (effect === 'write' ? startWrite(execution, op, step, check) : execution.whenAdmitted(() => startStep(execution, op, step))),
+        start: (op) =>
+          effect === 'write' || (head.withholdsWrites && effect !== 'none')
+            ? startWrite(execution, op, step, effect, check)
+            : execution.whenAdmitted(() => startStep(execution, op, step)),
       }) as Promise<Result>
     },
     sleep: async (name, ms) => void (await askWait('timer', name, ms)),

@@ -373,6 +373,37 @@ describe('divergence', () => {
   })
 })
 
+test('of a run whose writes are withheld only what declares that it does nothing is executed unasked', async () => {
+  const executed: string[] = []
+  const t = frameByFrame(async (ctx) => {
+    const outcomes = []
+    for (const effect of ['none', 'idempotent', 'write', undefined] as const)
+      outcomes.push(
+        await ctx
+          .step(`step ${effect}`, () => void executed.push(String(effect)), effect ? { effect } : {})
+          .then(
+            () => 'done',
+            (error: Error) => error.message,
+          ),
+      )
+    await ctx.sleep('long', 60_000)
+    return outcomes
+  })
+  t.start([], { withholdsWrites: true })
+  await t.next('op.done', '0')
+  t.receive({ type: 'op.completed', op: '0' })
+  for (const op of ['1', '2', '3']) {
+    const { effect } = (await t.next('op.begin', op)) as { effect?: string }
+    expect(effect).toBe(['idempotent', 'write', undefined][Number(op) - 1])
+    t.receive({ type: 'op.failed', op, failure: { message: 'withheld', code: 'withheld', retryable: false } })
+  }
+  await t.next('op.wait', '4')
+  await t.next('run.idle')
+  t.receive({ type: 'op.completed', op: '4', output: null })
+  expect(await t.next('run.completed')).toMatchObject({ output: ['done', 'withheld', 'withheld', 'withheld'] })
+  expect(executed).toEqual(['none'])
+})
+
 describe('idle and release', () => {
   test('a run that only waits says so once, with what it waits for', async () => {
     const t = frameByFrame((ctx) => Promise.all([ctx.sleep('t', 1_000), ctx.waitForSignal('s')]))

@@ -314,6 +314,7 @@ export class Execution {
   #give(op: Op, result: RecordedResult): void {
     this.#touch()
     this.#ops.delete(op.path)
+    if (op.begun) this.#activity.stoppedExecuting() // Its intent was refused.
     this.#activity.answered(op)
     this.#checkIdleLater()
     if (result.failure) op.reject(toError(result.failure, op.isWait))

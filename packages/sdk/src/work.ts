@@ -19,12 +19,18 @@ export const idempotencyKeyOf = (run: string, path: string): string => `${run}/$
 export type StepWork = { work: (attempt: number, about: { idempotencyKey: string }) => unknown; retry: RetryPolicy }
 
 /** A step that writes: executed once its intent is recorded. */
-export function startWrite(execution: Execution, op: Op, step: StepWork, check: StepOptions<Json | void>['check']): void {
+export function startWrite(
+  execution: Execution,
+  op: Op,
+  step: StepWork,
+  effect: StepOptions<Json | void>['effect'],
+  check: StepOptions<Json | void>['check'],
+): void {
   const idempotencyKey = idempotencyKeyOf(execution.id, op.path)
   const intended: Intended = {
     kind: 'step',
     input: 'null',
-    effect: 'write',
+    effect,
     check: check && (async (attempt) => encodeChecked(await check({ idempotencyKey, attempt }), (result) => result, `step ${JSON.stringify(op.name)}`)),
     execute() {
       execution.stoppedExecuting() // The intent's part of it. The step counts for itself.

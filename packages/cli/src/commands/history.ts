@@ -1,10 +1,11 @@
-import { createHash } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { JournalEntry, Run, RunEvent } from '@longhaul/protocol'
+import { hash } from 'node:crypto'
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { JournalEntry, Run, RunEvent, whyNotChained } from '@longhaul/protocol'
+import type { Replayed } from '@longhaul/sdk/testing'
 import { z } from 'zod'
 import { exitCodes } from '../exit-codes.ts'
-import { runIdFrom } from '../ids.ts'
+import { runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { counted } from '../show/values.ts'
@@ -44,43 +45,93 @@ export async function verifyRun(invocation: Invocation, file: string): Promise<n
   return problem === undefined ? exitCodes.done : exitCodes.failed
 }
 
+export async function importRun(invocation: Invocation, file: string, { namespace }: { namespace?: string }): Promise<number> {
+  const { run, journal } = await readWhole(invocation, file)
+  const client = await invocation.client()
+  const { agent, version, id: exportedAs } = run
+  const imported = await client.runs.import({ agent, version, exportedAs, journal, ...(namespace !== undefined && { namespace }) })
+  if (invocation.isJson) invocation.printJson(imported)
+  else
+    invocation.terminal.print(
+      `  Run ${exportedAs} is here as ${imported.id}, to be read: ${counted(journal.length, 'event')}.`,
+      `  npx longhaul runs get ${shortId(imported.id)}`,
+    )
+  return exitCodes.done
+}
+
 export async function replay(invocation: Invocation, file: string, folder: string): Promise<number> {
-  const exported = await read(invocation, file)
-  const problem = whyNotWhole(exported)
-  if (problem !== undefined) throw new Problem('invalid', `${file} is not whole: ${problem}`)
-  const { run, journal } = exported
+  const exported = await readWhole(invocation, file)
+  const replayed = await replayIn(invocation, exported, folder)
+  if (invocation.isJson) invocation.printJson({ runId: exported.run.id, ...replayed })
+  else invocation.terminal.print(...told(exported.run.id, replayed).map((line) => `  ${line}`))
+  return replayed.outcome === 'same' ? exitCodes.done : exitCodes.failed
+}
+
+/** Every file of the folder, one after the other; a file that is no whole run fails like one that the code does not match. */
+export async function testReplay(invocation: Invocation, histories: string, folder: string): Promise<number> {
+  const { terminal, world } = invocation
+  const names = await readdir(resolve(world.folder, histories)).catch((error: NodeJS.ErrnoException) => {
+    throw new Problem('invalid', `${histories} cannot be read: ${error.code}.`)
+  })
+  const files = names.filter((name) => name.endsWith('.jsonl')).toSorted()
+  if (files.length === 0)
+    throw new Problem('invalid', `No exported runs (*.jsonl) are in ${histories}.`, `npx longhaul runs export <run> --out ${join(histories, 'run.jsonl')}`)
+  let failedCount = 0
+  for (const file of files) {
+    let result: Replayed | { outcome: 'unreadable'; problem: string; runId?: never }
+    let runId = ''
+    try {
+      const exported = await readWhole(invocation, join(histories, file))
+      runId = exported.run.id
+      result = await replayIn(invocation, exported, folder)
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error
+      result = { outcome: 'unreadable', problem: error.message }
+    }
+    if (result.outcome !== 'same') failedCount++
+    if (invocation.isJson) invocation.printJson({ file, ...(runId && { runId }), ...result })
+    else {
+      const [first = '', ...rest] = result.outcome === 'unreadable' ? [result.problem] : told(runId, result)
+      terminal.print(`  ${result.outcome === 'same' ? 'ok    ' : 'FAILED'} ${file}: ${first}`, ...rest.map((line) => `         ${line}`))
+    }
+  }
+  if (!invocation.isJson) terminal.print('', `  ${counted(files.length, 'run')}, ${failedCount === 0 ? 'all as recorded' : `${failedCount} otherwise`}.`)
+  return failedCount === 0 ? exitCodes.done : exitCodes.failed
+}
+
+async function replayIn({ world }: Invocation, { run, journal }: Exported, folder: string): Promise<Replayed> {
   const events = journal.map(({ seq, at, type, op, data }) => RunEvent.parse({ seq, at, type, ...(op !== null && { op }), data: JSON.parse(data) }))
   const { replayRun } = await import('@longhaul/sdk/testing')
-  const replayed = await replayRun(resolve(invocation.world.folder, folder), { ...run, events })
-  if (invocation.isJson) invocation.printJson({ runId: run.id, ...replayed })
-  else if (replayed.outcome === 'same') invocation.terminal.print(`  The code does what run ${run.id} did: ${counted(replayed.resultCount, 'result')} matched.`)
-  else if (replayed.outcome === 'diverged')
-    invocation.terminal.print(`  The code diverges at ${replayed.op}.`, `  recorded: ${replayed.recorded}`, `  asked:    ${replayed.asked}`)
-  else if (replayed.outcome === 'different')
-    invocation.terminal.print(
-      '  The code asks for the same and ends otherwise.',
-      `  recorded: ${JSON.stringify(replayed.recorded)}`,
-      `  now:      ${JSON.stringify(replayed.now)}`,
-    )
-  else invocation.terminal.print('  The code came to no end, and asked for nothing more.')
-  return replayed.outcome === 'same' ? exitCodes.done : exitCodes.failed
+  return replayRun(resolve(world.folder, folder), { ...run, events })
+}
+
+function told(runId: string, replayed: Replayed): string[] {
+  switch (replayed.outcome) {
+    case 'same':
+      return [`The code does what run ${runId} did: ${counted(replayed.resultCount, 'result')} matched.`]
+    case 'diverged':
+      return [`The code diverges at ${replayed.op}.`, `recorded: ${replayed.recorded}`, `asked:    ${replayed.asked}`]
+    case 'different':
+      return ['The code asks for the same and ends otherwise.', `recorded: ${JSON.stringify(replayed.recorded)}`, `now:      ${JSON.stringify(replayed.now)}`]
+    case 'stuck':
+      return ['The code came to no end, and asked for nothing more.']
+  }
 }
 
 /** Undefined when no event was changed, dropped or moved, and none is missing at the end of a run that has ended. */
 function whyNotWhole({ run, journal }: Exported): string | undefined {
-  let previous = ''
-  for (const [i, { seq, type, op, data, hash }] of journal.entries()) {
-    if (seq !== i) return `event ${seq} stands where ${i} should.`
-    const expected = createHash('sha256')
-      .update(`${previous}\n${run.id} ${seq} ${type} ${op ?? ''}\n${data}`)
-      .digest('hex')
-    if (hash !== expected) return `the chain breaks at event ${seq} (${type}).`
-    previous = hash
-  }
-  if (journal.length === 0) return 'it has no events.'
+  const problem = whyNotChained((text) => hash('sha256', text, 'hex'), run.id, journal)
+  if (problem) return problem
   const isEnded = run.state === 'completed' || run.state === 'failed' || run.state === 'cancelled'
   if (isEnded && journal.at(-1)?.type !== `run.${run.state}`) return `the run is ${run.state}, and its last event is ${journal.at(-1)?.type}.`
   return undefined
+}
+
+async function readWhole(invocation: Invocation, file: string): Promise<Exported> {
+  const exported = await read(invocation, file)
+  const problem = whyNotWhole(exported)
+  if (problem !== undefined) throw new Problem('invalid', `${file} is not whole: ${problem}`)
+  return exported
 }
 
 async function read({ world }: Invocation, file: string): Promise<Exported> {

@@ -24,7 +24,7 @@ export function frameByFrame(program: Program, options: { stuckMs?: { asking: nu
     run,
     worker,
     frames,
-    start(entries: HistoryEntry[] = [], input: null = null) {
+    start(entries: HistoryEntry[] = [], more: { withholdsWrites?: boolean } = {}) {
       const asker = { id: 'k', name: 'tester', access: { personalData: true } }
       const createdAt = '2026-01-15T12:00:00.000Z'
       worker.receive({
@@ -32,10 +32,11 @@ export function frameByFrame(program: Program, options: { stuckMs?: { asking: nu
         run,
         agent: 'test',
         version: '1',
-        input,
+        input: null,
         asker,
         session: null,
         messages: [],
+        ...more,
         createdAt,
         historyLength: entries.length,
       })

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Agent, Destination, Json, Run, RunEvent, startRun } from '@longhaul/protocol'
+import type { Agent, Destination, Json, Run, RunEvent, compareRuns, forkRun, importRun, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import {
@@ -21,6 +21,7 @@ import {
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
+import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
@@ -216,6 +217,24 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
         return { items, next: items.length < limit ? null : (items.at(-1)?.seq ?? null) }
       },
       findStep: (audience: Audience, runId: string, op: string) => findStep(db, audience, runId, op),
+      async import(caller: Caller, { namespace = caller.namespaces?.[0] ?? 'default', ...run }: z.output<typeof importRun.input>): Promise<Run> {
+        return tenants.startWithin(caller.tenantId, namespace, () => engine.importRun({ ...run, tenantId: caller.tenantId, namespace, asker: askerOf(caller) }))
+      },
+      async fork(caller: Caller, { runId, op, changes, isLive }: z.output<typeof forkRun.input>): Promise<Run> {
+        if (isLive && !caller.permissions.includes('runs:operate'))
+          throw new AppError('forbidden', 'A fork whose writes take effect needs the permission runs:operate. Without isLive they are withheld.')
+        const original = await findRun(db.forTenant(caller.tenantId), caller, runId)
+        if (!original) throw new AppError('not_found', `No run ${runId}.`)
+        const version = changes.version ?? original.version
+        const [found] = await listVersions(db.forTenant(caller.tenantId), caller.tenantId, original.agent, { limit: 1, version })
+        if (!found) throw new AppError('not_found', `No version ${version} of ${original.agent} is here. Give changes.version as one that is.`)
+        if (found.problem !== null) throw new AppError('conflict', `The code of version ${version} does not load: ${found.problem.slice(0, 2_000)}`)
+        const mayApprove = caller.permissions.includes('approvals:decide')
+        return tenants.startWithin(caller.tenantId, original.namespace, () =>
+          engine.forkRun({ audience: caller, runId, op, changes, isLive, mayApprove, asker: askerOf(caller) }),
+        )
+      },
+      compare: (audience: Audience, { runId, with: other }: z.output<typeof compareRuns.input>) => compare(db, audience, runId, other),
       cancel: (caller: Caller, { runId, reason }: { runId: string; reason?: string | undefined }) => engine.cancel(caller, runId, caller.name, reason),
       decide: (caller: Caller, input: StepDecision) => engine.decideStep(caller, caller.name, input),
       retry: (caller: Caller, runId: string) => engine.retry(caller, runId, caller.name),

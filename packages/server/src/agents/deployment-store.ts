@@ -125,7 +125,7 @@ export async function recordOf(db: TenantTx, tenantId: string, agent: string, ve
     with ended as (
       select state, extract(epoch from ended_at - started_at)::double precision * 1000 as ms, (usage ->> 'costUsd')::double precision as cost
       from runs
-      where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and created_at >= to_timestamp(${sinceMs / 1_000}::double precision)
+      where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and imported is null and not withholds_writes and created_at >= to_timestamp(${sinceMs / 1_000}::double precision)
         and (state in ('completed', 'failed') or (state = 'waiting' and wait ->> 'kind' = 'operator'))
       order by id desc limit ${recordRunsMax}
     )

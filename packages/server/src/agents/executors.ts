@@ -1,7 +1,7 @@
 /** The steps that the server executes for workers: model calls, commands and files in the run's sandbox, files for the answer, tools from elsewhere. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ArtifactRequest, ExecRequest, FilesRequest, type Json, ModelReply, ModelRequest, type Prompt } from '@longhaul/protocol'
+import { ArtifactRequest, CallRequest, ExecRequest, FilesRequest, type Json, ModelReply, ModelRequest, type Prompt, type serverTools } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Executors, StepContext } from '../engine/index.ts'
 import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
@@ -12,6 +12,9 @@ import type { Tools } from '../tools/index.ts'
 import { toUserMessage } from './conversation.ts'
 import type { Files } from './file-store.ts'
 import { generateWithinBudget } from './model-step.ts'
+
+/** Of what the server calls, all that surely only reads. Commands and files stay in the run's own sandbox, which has no way out. */
+const readingTools = new Set<string>(['calculator', 'fetch_page', 'web_search'] satisfies (keyof typeof serverTools)[])
 
 export type ExecutorPorts = {
   gateway: Gateway
@@ -30,6 +33,12 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, folderO
   }
   return {
     model: {
+      change(input, { model, instructions, outputTokensMax }) {
+        const { data: request } = ModelRequest.safeParse(input)
+        return request
+          ? toJson({ ...request, ...(model && { model }), ...(instructions !== undefined && { instructions }), ...(outputTokensMax && { outputTokensMax }) })
+          : input
+      },
       async execute(input, context) {
         const request = parse(ModelRequest, input, 'model')
         const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
@@ -58,7 +67,7 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, folderO
       },
     },
     connect: { execute: tools.connect },
-    call: { execute: tools.call },
+    call: { execute: tools.call, mayWrite: (input) => !readingTools.has(CallRequest.safeParse(input).data?.tool ?? '') },
     artifact: {
       async execute(input, context) {
         const request = parse(ArtifactRequest, input, 'artifact')

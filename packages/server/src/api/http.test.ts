@@ -7,6 +7,7 @@ import { AppError, createLog } from '../kernel/index.ts'
 import { assertComplete } from './implement.ts'
 
 /** A request for every operation that works. */
+const at = '2026-01-01T00:00:00.000Z'
 const good: Record<string, [string, string, unknown?]> = {
   'runs.start': ['POST', '/v1/runs', { agent: 'analyst', input: { question: 'why' }, idempotencyKey: 'k' }],
   'runs.get': ['GET', `/v1/runs/${runId}`],
@@ -18,6 +19,13 @@ const good: Record<string, [string, string, unknown?]> = {
   'runs.retry': ['POST', `/v1/runs/${runId}/retry`],
   'runs.signal': ['POST', `/v1/runs/${runId}/signals/go`, { payload: [1] }],
   'runs.export': ['GET', `/v1/runs/${runId}/journal?after=3&limit=2`],
+  'runs.import': [
+    'POST',
+    '/v1/runs/import',
+    { agent: 'analyst', version: 'v1', exportedAs: runId, journal: [{ seq: 0, epoch: 1, at, type: 'run.started', op: null, data: '{}', hash: 'ab' }] },
+  ],
+  'runs.fork': ['POST', `/v1/runs/${runId}/fork`, { op: '3', changes: { model: 'two' } }],
+  'runs.compare': ['GET', `/v1/runs/${runId}/compare/${runId}`],
   'runs.decide': ['POST', `/v1/runs/${runId}/steps/3.0/decision`, { decision: 'completed', output: { receipt: 9 } }],
   'queues.list': ['GET', '/v1/queues?limit=2'],
   'queues.receive': ['POST', '/v1/queues/results/receive', { max: 2 }],

@@ -1,11 +1,14 @@
 import {
   type Run,
   cancelRun,
+  compareRuns,
   countRuns,
   decideStep,
   exportRun,
+  forkRun,
   getRun,
   getStep,
+  importRun,
   listRunEvents,
   listRuns,
   retryRun,
@@ -29,6 +32,9 @@ export type RunService = {
   list(audience: Audience, input: Input<typeof listRuns>): Promise<Output<typeof listRuns>>
   count(audience: Audience, input: Input<typeof countRuns>): Promise<Output<typeof countRuns>>
   journal(audience: Audience, input: Input<typeof exportRun>): Promise<Output<typeof exportRun>>
+  import(caller: Caller, input: Input<typeof importRun>): Promise<Run>
+  fork(caller: Caller, input: Input<typeof forkRun>): Promise<Run>
+  compare(audience: Audience, input: Input<typeof compareRuns>): Promise<Output<typeof compareRuns>>
   findStep(audience: Audience, runId: string, op: string): Promise<Output<typeof getStep> | undefined>
   cancel(caller: Caller, input: Input<typeof cancelRun>): Promise<Run>
   retry(caller: Caller, runId: string): Promise<Run>
@@ -63,6 +69,9 @@ export function runImplementations({
       (caller, { runId, after }, request) => streamRun({ source: stream, audience: caller, runId, after: lastEventId(request) ?? after, stopping, log }),
     ),
     implement(exportRun, (caller, input) => runs.journal(caller, input)),
+    audited(implement(importRun, (caller, input) => runs.import(caller, input))),
+    audited(implement(forkRun, (caller, input) => runs.fork(caller, input))),
+    implement(compareRuns, (caller, input) => runs.compare(caller, input)),
     implement(getStep, async (caller, { runId, op }) => found(await runs.findStep(caller, runId, op), `Run ${runId} has no step ${op}.`)),
     audited(implement(cancelRun, (caller, input) => runs.cancel(caller, input))),
     audited(implement(retryRun, (caller, { runId }) => runs.retry(caller, runId))),

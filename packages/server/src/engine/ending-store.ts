@@ -4,6 +4,7 @@
  * of one run: the journal takes rows of many in no order, and two that take two rows in two orders block each other.
  */
 import { type Db, type Tx, sql } from '../db/index.ts'
+import { childEnd } from './run-store.ts'
 
 export type Ending = { runId: string; tenantId: string; parentId: string | null; continuedAs: string | null }
 
@@ -35,11 +36,7 @@ export async function tellParent(db: Db, parentId: string, ended: string[]): Pro
     if (!parent) return undefined
     await tx.rows(sql`
       insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
-      select gen_random_uuid(), tenant_id, parent_id, 'child', coalesce(lineage_id, id)::text,
-        case state
-          when 'completed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'completed', 'output', coalesce(output, 'null'), 'labels', coalesce(labels, '[]'))
-          when 'failed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'failed', 'failure', failure, 'labels', coalesce(labels, '[]'))
-          else json_build_object('runId', coalesce(lineage_id, id), 'state', 'cancelled') end,
+      select gen_random_uuid(), tenant_id, parent_id, 'child', coalesce(lineage_id, id)::text, ${childEnd},
         'run ' || id, 'ended ' || id
       from runs
       where id = any(${ended}) and parent_id = ${parentId}

@@ -2,6 +2,7 @@
 import { type Json, type Message, type Run, type RunEvent, isTerminal } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, monotonicMs, probe, sleep, withTimeout } from '../kernel/index.ts'
+import { type Copies, makeCopies } from './copies.ts'
 import { type Decisions, makeDecisions } from './decisions.ts'
 import { settleEndings } from './endings.ts'
 import type { Booking } from './flush-store.ts'
@@ -16,7 +17,7 @@ import { takeInbox } from './run/inbox.ts'
 import type { Bounds, Executors, FoundVersion, RunPorts } from './run/ports.ts'
 import { type Schedules, openSchedules } from './schedules.ts'
 import { type SessionTurn, hasLeftOver, startLeftOver } from './session-store.ts'
-import { type Start, makeStartRun } from './starts.ts'
+import { type Start, assertNotStopped, makeStartRun } from './starts.ts'
 import { type Watchers, openWatchers } from './watchers.ts'
 
 export type EngineOptions = {
@@ -47,6 +48,7 @@ export type EngineOptions = {
 }
 
 export type Engine = Service &
+  Copies &
   Decisions &
   Messages & {
     schedules: Schedules
@@ -140,6 +142,7 @@ export function openEngine(options: EngineOptions): Engine {
         owned.claims.wake()
       },
     }),
+    ...makeCopies({ db, nowMs: () => node.clock.nowMs(), onStarted: () => owned.claims.wake(), assertMayStart: (scope) => assertNotStopped(node, scope) }),
     ...openMessages({ db, node, watchers, deliver }),
     startRun: makeStartRun({ db, node, journal, active, owned, isStopping: () => isStopping, deliver }),
 

@@ -29,14 +29,14 @@ with fence as (
   update nodes set flush = $2 where id = $1 and fence = $3 and flush = $2 - 1 and not is_dead returning id
 ), started as (
   insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, wait, input, asker, idempotency_key, request_hash, node_id, epoch, due_at,
-    event_count, started_at, parent_id, parent_op, is_detached, depth, lineage_id, destinations, part, cost_usd_max, labels)
+    event_count, started_at, parent_id, parent_op, is_detached, depth, lineage_id, destinations, part, cost_usd_max, labels, withholds_writes)
   select s.id, s.tenant, s.namespace, s.agent, coalesce(s.lane, ''), case when s.state = 'running' then 3 else coalesce(s.rank, 1) end, s.version, s.session, s.state, s.wait,
     coalesce(s.input, 'null'), s.asker, s.key, s.hash,
     case when s.state = 'running' then fence.id end, case when s.state = 'running' then 1 else 0 end,
     case when s.state = 'pending' and s.queued is null then greatest(clock_timestamp(), to_timestamp(s.due / 1000.0)) end, 1, case when s.state = 'running' then clock_timestamp() end,
-    s.parent, s.parent_op, coalesce(s.detached, false), coalesce(s.depth, 0), s.lineage, s.destinations, s.part, s.cost, s.labels
+    s.parent, s.parent_op, coalesce(s.detached, false), coalesce(s.depth, 0), s.lineage, s.destinations, s.part, s.cost, s.labels, coalesce(s.withholds, false)
   from fence, json_to_recordset($4::json) as s(id uuid, tenant text, namespace text, agent text, lane text, rank smallint, version text, session text, state text, wait json,
-    input json, asker json, key text, hash text, due double precision, queued boolean, parent uuid, parent_op text, detached boolean, depth int, lineage uuid, destinations json, part text, cost double precision, labels json)
+    input json, asker json, key text, hash text, due double precision, queued boolean, parent uuid, parent_op text, detached boolean, depth int, lineage uuid, destinations json, part text, cost double precision, labels json, withholds boolean)
   on conflict do nothing
   returning id, tenant_id, namespace, agent, asker
 ), noted as (

@@ -95,5 +95,6 @@ export async function claimChosen(tx: Tx, { nodeId, fence, ids }: { nodeId: stri
     where id = any(${ids}) and node_id is null and due_at is not null
     returning id, epoch, tenant_id as "tenantId", namespace, agent, version, lane_key as "laneKey", session_id as "sessionId", input, asker,
       inbox_count as "inboxCount", created_at as "createdAt",
-      parent_id as "parentId", parent_op as "parentOp", depth, lineage_id as "lineageId", is_detached as "isDetached", destinations, part, cost_usd_max as "costUsdMax", labels`)
+      parent_id as "parentId", parent_op as "parentOp", depth, lineage_id as "lineageId", is_detached as "isDetached", destinations, part, cost_usd_max as "costUsdMax", labels,
+      fork, withholds_writes as "withholdsWrites"`)
 }

@@ -45,7 +45,7 @@ export async function countRuns(
     from (
       (select id, agent, state from runs where ${picked} and state in ('pending', 'running', 'waiting') and id < ${from} limit ${countedMax})
       union all
-      (select id, agent, state from runs where ${picked} and id >= ${from} order by id desc limit ${countedMax})
+      (select id, agent, state from runs where ${picked} and id >= ${from} and imported is null order by id desc limit ${countedMax})
     ) as counted
     group by agent, state order by agent, state`)
   return {

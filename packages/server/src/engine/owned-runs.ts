@@ -126,8 +126,10 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
   }
 
   async function dispatch(run: ActiveRun): Promise<void> {
-    const messages = run.row.sessionId === null ? [] : options.toMessages(await sessionTurns(db.forTenant(run.row.tenantId), run.row, sessionTurnsMax))
-    if (run.row.sessionId !== null) run.history.trust.add(await sessionLabels(db.forTenant(run.row.tenantId), run.row))
+    const { fork } = run.row
+    const spoken = fork ? { ...run.row, id: fork.runId, sessionId: fork.session } : run.row // A fork knows what its original was told, and is no part of the conversation.
+    const messages = spoken.sessionId === null ? [] : options.toMessages(await sessionTurns(db.forTenant(spoken.tenantId), spoken, sessionTurnsMax))
+    if (spoken.sessionId !== null) run.history.trust.add(await sessionLabels(db.forTenant(spoken.tenantId), spoken))
     if (active.get(run.id) !== run || run.isLeaving) return
     run.isDispatched = true
     options.execute({

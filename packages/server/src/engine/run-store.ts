@@ -1,5 +1,5 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
-import type { Asker, Destination, EventType, Failure, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
+import type { Asker, Destination, EventType, Failure, Fork, Imported, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
 import { type Audience, type Db, type Sql, type TenantTx, type Tx, isRunFor, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
@@ -27,6 +27,8 @@ export type ClaimedRun = {
   costUsdMax: number | null
   /** Whose words it has read, or was given. */
   labels: string[] | null
+  fork: Fork | null
+  withholdsWrites: boolean
 }
 
 /** Milliseconds until the next run is due; null when none will be by itself. */
@@ -155,14 +157,20 @@ export type RunRow = {
   continuedAs: string | null
   asker: Asker
   usage: Usage | null
+  fork: Fork | null
+  imported: Imported | null
+  withholdsWrites: boolean
   eventCount: number
   createdAt: Date
   startedAt: Date | null
   endedAt: Date | null
 }
 
-export const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
+export const toRun = ({ parentId, parentOp, fork, imported, withholdsWrites, ...row }: RunRow): Run => ({
   ...row,
+  ...(fork && { fork }),
+  ...(imported && { imported }),
+  ...(withholdsWrites && { withholdsWrites }),
   parent: parentId === null || parentOp === null ? null : { runId: parentId, op: parentOp },
   usage: row.usage ?? noUsage,
   createdAt: row.createdAt.toISOString(),
@@ -170,7 +178,7 @@ export const toRun = ({ parentId, parentOp, ...row }: RunRow): Run => ({
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-export const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage,
+export const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage, fork, imported, withholds_writes as "withholdsWrites",
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
@@ -252,3 +260,27 @@ export async function listStepEvents(db: TenantTx, tenantId: string, runId: stri
     select seq, type, op, at, data from events where run_id = ${runId} and tenant_id = ${tenantId} and op = ${op} order by seq limit 2100`)
   return rows.map(({ op: path, at, ...row }) => ({ ...row, ...(path !== null && { op: path }), at: at.toISOString() }) as RunEvent)
 }
+
+/** What a fork has of its original beside what everybody is shown. */
+export async function findForkable(db: TenantTx, runId: string): Promise<Pick<ClaimedRun, 'part' | 'costUsdMax' | 'labels' | 'destinations'>> {
+  const [row] = await db.rows<Pick<ClaimedRun, 'part' | 'costUsdMax' | 'labels' | 'destinations'>>(
+    sql`select part, cost_usd_max as "costUsdMax", labels, destinations from runs where id = ${runId}`,
+  )
+  if (!row) throw new AppError('not_found', `No run ${runId}.`)
+  return row
+}
+
+export type ChildEndRow = { runId: string; end: Json }
+
+/** How children ended, under the ids that they were started with, whatever they continued as since. Those that have not are left out. */
+export async function findChildEnds(db: TenantTx, audience: Audience, children: string[]): Promise<ChildEndRow[]> {
+  return db.rows<ChildEndRow>(sql`
+    select coalesce(lineage_id, id) as "runId", ${childEnd} as end from runs
+    where ${isRunFor(audience)} and coalesce(lineage_id, id) = any(${children}::uuid[]) and continued_as is null and ended_at is not null`)
+}
+
+/** A child's end as its parent is told it. */
+export const childEnd = sql`case state
+  when 'completed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'completed', 'output', coalesce(output, 'null'), 'labels', coalesce(labels, '[]'))
+  when 'failed' then json_build_object('runId', coalesce(lineage_id, id), 'state', 'failed', 'failure', failure, 'labels', coalesce(labels, '[]'))
+  else json_build_object('runId', coalesce(lineage_id, id), 'state', 'cancelled') end`

@@ -86,8 +86,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       throw new AppError('invalid', 'A run of a session starts when the one before it has ended; it takes no startAt or delayMs.')
     if (whenBusy !== 'queue' && session === undefined) throw new AppError('invalid', 'whenBusy is about the runs of a session: give session as well.')
     const scope: Scope = { tenantId, namespace, agent, laneKey: laneKey || laneKeyAt(input, laneKeyFrom) }
-    const stop = stopOver(node.policies(), scope)
-    if (stop) throw stoppedError(stop)
+    assertNotStopped(node, scope)
     const problem = whyNotJson(input, 'input')
     if (problem) throw new AppError('invalid', `The input cannot be stored: ${problem}.`)
     const inputText = JSON.stringify(input)
@@ -177,6 +176,8 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
               part: null,
               costUsdMax: null,
               labels: null,
+              fork: null,
+              withholdsWrites: false,
             }
             const run = owned.take({ ...scope, ...apart, id, epoch: 1, version, sessionId: null, input, asker, inboxCount: 0, createdAt }, nodeId)
             run.begin(first.hash)
@@ -203,8 +204,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       )
     let outcome = await answer(write(isHere))
     if (outcome === 'not-free') {
-      const since = stopOver(node.policies(), scope)
-      if (since) throw stoppedError(since)
+      assertNotStopped(node, scope)
       isHere = false // A limit was set a moment ago: it waits for its turn.
       outcome = await answer(write(isHere))
     }
@@ -232,6 +232,12 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       endedAt: null,
     }
   }
+}
+
+/** Throws when the scope is stopped. */
+export function assertNotStopped(node: Node, scope: Scope): void {
+  const stop = stopOver(node.policies(), scope)
+  if (stop) throw stoppedError(stop)
 }
 
 const stoppedError = ({ id, runId, agent, namespace, stoppedBy, reason }: StopInForce): AppError =>

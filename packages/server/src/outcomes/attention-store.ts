@@ -44,7 +44,7 @@ export type FailedRun = { tenantId: string; agent: string; input: Json; asker: A
 
 export async function findFailedRun(db: Tx, audience: Audience, id: string): Promise<FailedRun | undefined> {
   const [row] = await db.rows<FailedRun>(sql`
-    select tenant_id as "tenantId", agent, input, asker, session_id as session, destinations from runs where id = ${id} and ${isRunFor(audience)} and state = 'failed'`)
+    select tenant_id as "tenantId", agent, input, asker, session_id as session, destinations from runs where id = ${id} and ${isRunFor(audience)} and state = 'failed' and not withholds_writes`)
   return row
 }
 

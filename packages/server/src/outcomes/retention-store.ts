@@ -40,7 +40,7 @@ export async function deleteExpired(db: TenantDb, tenantId: string, max: number)
       with expired as materialized (
         select runs.id, runs.namespace from runs
         where tenant_id = ${tenantId} and ended_at is not null
-          and ended_at < clock_timestamp() - coalesce(
+          and coalesce((imported ->> 'at')::timestamptz, ended_at) < clock_timestamp() - coalesce(
             (select days from retention where retention.tenant_id = runs.tenant_id and retention.namespace = runs.namespace),
             (select days from retention where retention.tenant_id = runs.tenant_id and retention.namespace = '')) * interval '1 day'
           and not exists (select from endings where endings.run_id = runs.id)

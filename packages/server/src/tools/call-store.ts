@@ -6,7 +6,7 @@ export type CallRecord = { name: string; count: number; errorCount: number; dura
 export async function recordCalls(db: Tx, tenantId: string, agent: string, version: string): Promise<CallRecord[]> {
   return db.rows<CallRecord>(sql`
     with recent as materialized (
-      select id from runs where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} order by id desc limit 500
+      select id from runs where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and imported is null and not withholds_writes order by id desc limit 500
     ), ended as (
       select data ->> 'name' as name, type, (data ->> 'durationMs')::float8 as ms
       from recent join events on events.run_id = recent.id

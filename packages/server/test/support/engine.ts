@@ -209,7 +209,10 @@ export const asker = { id: newId(), name: 'tester', access: { personalData: true
 export const workerLost = 'The worker process is gone.'
 
 /** Executors are given by what they execute; all of the input is recorded. */
-export type TestOptions = Partial<Omit<EngineOptions, 'executors'>> & { isStarted?: boolean; executors?: Partial<Record<StepKind, Executor['execute']>> }
+export type TestOptions = Partial<Omit<EngineOptions, 'executors'>> & {
+  isStarted?: boolean
+  executors?: Partial<Record<StepKind, Executor['execute'] | Executor>>
+}
 
 /** Not started yet when `isStarted` is false. Each engine's node lives at a place of its own, as on machines of their own. */
 export async function startEngine(db: Db, scripts: Scripts, { executors = {}, ...options }: TestOptions = {}): Promise<TestEngine> {
@@ -232,7 +235,7 @@ export async function startEngine(db: Db, scripts: Scripts, { executors = {}, ..
     },
     onReleased: (runId) => void live.delete(runId),
     ...options,
-    executors: Object.fromEntries(Object.entries(executors).map(([kind, execute]) => [kind, { execute }])),
+    executors: Object.fromEntries(Object.entries(executors).map(([kind, execute]) => [kind, typeof execute === 'function' ? { execute } : execute])),
   })
   const nodes = async () => (await db.rows<{ id: string }>(sql`select id from nodes`)).map(({ id }) => id)
   const load = async (runId: string): Promise<Run> => {

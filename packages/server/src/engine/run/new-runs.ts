@@ -51,7 +51,7 @@ export function startChild(run: ActiveRun, { op, name, input }: Extract<RunFrame
       lane: laneKeyAt(request.data.input, found.laneKeyFrom),
       version: found.version,
       input: request.data.input,
-      session: session ?? null,
+      session: run.row.withholdsWrites ? null : (session ?? null), // Nothing that is withheld gets into a conversation.
       parent: run.id,
       parent_op: op,
       detached: isDetached,
@@ -152,6 +152,7 @@ function newRun(run: ActiveRun, { signals, input, session, ...more }: NewRunOf):
     session,
     asker,
     ...more,
+    ...(run.row.withholdsWrites && { withholds: true }),
     ...(isQueued && { queued: true }),
   })
   return { id, rows: { children: [start], childEvents } }

@@ -1,5 +1,5 @@
 /** What a run needs of the rest of the server, and what the rest gives it. */
-import type { Asker, Failure, Json, StepKind, Usage, WorkerFrame } from '@longhaul/protocol'
+import type { Asker, Failure, ForkChanges, Json, StepKind, Usage, WorkerFrame } from '@longhaul/protocol'
 import type { Log } from '../../kernel/index.ts'
 import type { Journal } from '../journal.ts'
 import type { DbClock } from '../node.ts'
@@ -33,6 +33,10 @@ export type Executor = {
   execute(input: Json, context: StepContext): Promise<{ output: Json; usage?: Usage }>
   /** What of the input the journal keeps; all of it when absent. Takes whatever a worker sends. */
   record?(input: Json): Json
+  /** Whether it may write anything outside of the run and its sandbox. A fork withholds it then. Absent: it does not. */
+  mayWrite?(input: Json): boolean
+  /** The input with what is different in a fork. Recorded so, and executed so. */
+  change?(input: Json, changes: ForkChanges): Json
 }
 export type Executors = Partial<Record<StepKind, Executor>>
 

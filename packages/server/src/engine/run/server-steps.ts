@@ -7,6 +7,7 @@ import type { ActiveRun } from './active-run.ts'
 import { storable } from './event-row.ts'
 import { startChild } from './new-runs.ts'
 import type { RunFrame } from './ports.ts'
+import { withhold } from './withhold.ts'
 import { isRefusedInput } from './worker-steps.ts'
 
 type ServerStep = { op: string; kind: StepKind; name: string; input: Json; attempt: number; policy: RetryPolicy }
@@ -25,7 +26,10 @@ export function asked(run: ActiveRun, { op, kind, name, input, retry }: Extract<
     return run.append([], { then: () => again(known.attempt) })
   }
   if (isRefusedInput(run, op, kind, name, 1, input)) return
-  begin(run, { op, kind, name, input, attempt: known?.attempt ?? 1, policy })
+  const executor = run.ports.executors[kind]
+  if (run.row.withholdsWrites && executor?.mayWrite?.(input)) return withhold(run, { op, kind, name, attempt: 1, input })
+  const changed = run.row.fork && executor?.change ? executor.change(input, run.row.fork.changes) : input
+  begin(run, { op, kind, name, input: changed, attempt: known?.attempt ?? 1, policy })
 }
 
 /** Records the intent, then executes. */

@@ -16,8 +16,9 @@ export function attach(run: ActiveRun, send: (frame: ServerFrame) => void, messa
   if (run.isLeaving) return // While a worker was looked for it was cancelled, or went to another.
   run.send = send
   const entries = run.history.entries()
-  const { id, agent, version, input, asker, sessionId: session, part, costUsdMax, createdAt } = run.row
-  const delegated = { ...(part !== null && { part }), ...(costUsdMax !== null && { costUsdMax }) }
+  const { id, agent, version, input, asker, sessionId, part, costUsdMax, createdAt, fork, withholdsWrites } = run.row
+  const session = sessionId ?? fork?.session ?? null
+  const delegated = { ...(part !== null && { part }), ...(costUsdMax !== null && { costUsdMax }), ...(withholdsWrites && { withholdsWrites }) }
   const head = { run: id, agent, version, input, asker, session, ...delegated, messages, createdAt: createdAt.toISOString() }
   send({ type: 'run.start', ...head, historyLength: entries.length })
   for (let i = 0; i < entries.length; i += 500) send({ type: 'run.history', run: id, entries: entries.slice(i, i + 500) })

@@ -6,6 +6,7 @@ import type { ActiveRun } from './active-run.ts'
 import { decide } from './doubts.ts'
 import { storable } from './event-row.ts'
 import type { RunFrame } from './ports.ts'
+import { isWithheld, withhold } from './withhold.ts'
 
 export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, isChecked }: Extract<RunFrame, { type: 'op.begin' }>): void {
   if (run.isDraining) return run.handBackAtBoundary()
@@ -17,6 +18,7 @@ export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, 
     return
   }
   if (isRefusedInput(run, op, kind, name, attempt, input)) return
+  if (isWithheld(run, effect)) return known?.state === 'failed' ? undefined : withhold(run, { op, kind, name, attempt, input, effect })
   if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return run.send?.(begun)
   const record = (keepTo: { timeoutMs?: number; resultCharactersMax?: number } = {}) =>
     run.append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], {
