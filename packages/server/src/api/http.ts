@@ -3,16 +3,16 @@ import { type Operation, errorCodes, operations } from '@longhaul/protocol'
 import { type Context, Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type Caller, isCsrfToken } from '../identity/index.ts'
-import { AppError, type Log, monotonicMs, newId, toAppError } from '../kernel/index.ts'
+import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, toAppError } from '../kernel/index.ts'
 import { consoleFiles } from './console.ts'
 import { type FindFile, sendFile } from './files.ts'
 import { addressOf, assertOwnPage, openExchange, readCookie } from './exchange.ts'
 import { type GateOptions, assertPolicies, assertRate, assertSteppedUp, noteOutcome } from './gate.ts'
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
+import { type ReceiveHook, takeHook } from './hooks.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
 import { assertReach } from './reach.ts'
-import { type RateLimit, openRateLimit } from './rate-limit.ts'
 import { type TreeService, readTree, writeTree } from './trees.ts'
 import type { McpEndpoint } from './mcp.ts'
 
@@ -25,6 +25,7 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   findFile: FindFile
   trees: TreeService
   mcp: Pick<McpEndpoint, 'handle'>
+  receiveHook: ReceiveHook
   /** Rejects, with why, while the server cannot do its work. */
   health(): Promise<void>
   /** The built console. */
@@ -38,7 +39,7 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   log: Log
 }
 /** What all requests share. */
-type Shared = ApiOptions & { rate: RateLimit; rateOfUnknown: RateLimit }
+type Shared = ApiOptions & { rate: RateLimit; rateOfUnknown: RateLimit; rateOfSenders: RateLimit }
 
 /** Requests from one address that come without a key or a login: signing in, and nothing else. */
 const unknownPerMinute = 300
@@ -49,7 +50,12 @@ type Api = Hono<{ Variables: Variables }>
 type Ctx = Context<{ Variables: Variables }>
 
 export function httpApi(given: ApiOptions): Api {
-  const options: Shared = { ...given, rate: openRateLimit(given.requestsPerMinute), rateOfUnknown: openRateLimit(unknownPerMinute) }
+  const options: Shared = {
+    ...given,
+    rate: openRateLimit(given.requestsPerMinute),
+    rateOfUnknown: openRateLimit(unknownPerMinute),
+    rateOfSenders: openRateLimit(given.requestsPerMinute),
+  }
   assertComplete(operations, options.implementations)
   const app: Api = new Hono()
   app.use(oneLinePerRequest(options))
@@ -79,6 +85,12 @@ export function httpApi(given: ApiOptions): Api {
     const caller = await admit(c, options)
     assertPermitted(caller, 'agents:read')
     return options.mcp.handle(caller, c.req.raw)
+  })
+  app.post('/hooks/:tenant/:name', async (c) => {
+    c.var.facts['operation'] = 'hooks.receive'
+    // By address, before anything is looked up: whoever floods one hook leaves the other senders theirs.
+    assertUnknownRate(options.rateOfSenders, c, options.publicUrl)
+    return takeHook(options.receiveHook, c.req.raw, c.req.param(), options.bodyBytesMax)
   })
   for (const [path, methods] of offered()) {
     app.all(path, (c) => {
@@ -121,10 +133,14 @@ async function answer(c: Ctx, implementation: Implementation, options: Shared): 
 async function answerAnybody(c: Ctx, implementation: Implementation, options: Shared): Promise<Response> {
   const { operation } = implementation
   assertOwnPage(c, options.publicUrl)
-  const { isAllowed, retryAfterS } = options.rateOfUnknown.take(addressOf(c, options.publicUrl))
-  if (!isAllowed) throw new AppError('over_limit', `Too many requests from here. Try again in ${retryAfterS} s.`, undefined, retryAfterS)
+  assertUnknownRate(options.rateOfUnknown, c, options.publicUrl)
   const input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), options.bodyBytesMax))
   return carryOut(c, implementation, undefined, input, options)
+}
+
+function assertUnknownRate(rate: RateLimit, c: Ctx, publicUrl: string | undefined): void {
+  const { isAllowed, retryAfterS } = rate.take(addressOf(c, publicUrl))
+  if (!isAllowed) throw new AppError('over_limit', `Too many requests from here. Try again in ${retryAfterS} s.`, undefined, retryAfterS)
 }
 
 async function carryOut(
@@ -233,6 +249,7 @@ function offered(): Map<string, string[]> {
     ['GET', '/v1/sandboxes/{sandboxId}/tree'],
     ['PUT', '/v1/sandboxes/{sandboxId}/tree'],
     ['GET', '/healthz'],
+    ['POST', '/hooks/{tenant}/{name}'],
   ] as const
   const methods = Map.groupBy([...operations.map(({ http }) => http), ...others], ([, path]) => toPattern(path))
   return new Map([...methods].map(([path, https]) => [path, https.map(([method]) => method)]))
