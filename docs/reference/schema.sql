@@ -684,6 +684,7 @@ CREATE INDEX runs_of_lineage ON public.runs USING btree (tenant_id, lineage_id, 
 CREATE INDEX runs_of_node ON public.runs USING btree (node_id) WHERE (node_id IS NOT NULL);
 CREATE INDEX runs_of_parent ON public.runs USING btree (tenant_id, parent_id, id DESC) WHERE (parent_id IS NOT NULL);
 CREATE INDEX runs_of_session ON public.runs USING btree (tenant_id, agent, session_id, id) WHERE (session_id IS NOT NULL);
+CREATE INDEX runs_of_state ON public.runs USING btree (tenant_id, state, id DESC) WHERE (state <> 'completed'::text);
 CREATE INDEX runs_of_version ON public.runs USING btree (tenant_id, agent, version, id DESC);
 CREATE INDEX runs_of_version_in_flight ON public.runs USING btree (tenant_id, agent, version) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text]));
 CREATE INDEX runs_running_in_lane ON public.runs USING btree (tenant_id, namespace, agent, lane_key) WHERE (node_id IS NOT NULL);
