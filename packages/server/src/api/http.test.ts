@@ -50,7 +50,6 @@ const good: Record<string, [string, string, unknown?]> = {
   'hooks.resume': ['POST', '/v1/hooks/github/resume'],
   'hooks.delete': ['DELETE', '/v1/hooks/github'],
   'hooks.deliveries': ['GET', '/v1/hooks/github/deliveries?outcome=refused'],
-  'routes.clearCache': ['DELETE', '/v1/model-cache'],
   'stops.create': ['POST', '/v1/stops', { agent: 'analyst', reason: 'it writes nonsense' }],
   'stops.list': ['GET', '/v1/stops?all=true'],
   'stops.lift': ['POST', `/v1/stops/${runId}/lift`],
