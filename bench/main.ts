@@ -1,6 +1,7 @@
 /** `npm run bench -- <name> [--json]`: measures a part on this machine and prints its figures. */
 import { cpus, totalmem } from 'node:os'
 import { agentsBench } from './agents.ts'
+import { apiBench } from './api.ts'
 import { budgetsBench } from './budgets.ts'
 import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
@@ -17,6 +18,7 @@ type Bench = (emit: (line: Line) => void) => Promise<void>
 
 const benches: Record<string, Bench> = {
   agents: agentsBench,
+  api: apiBench,
   budgets: budgetsBench,
   engine: engineBench,
   fairness: fairnessBench,

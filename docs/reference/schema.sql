@@ -313,6 +313,49 @@ create table homes (
   constraint homes_pkey PRIMARY KEY (address)
 );
 
+create table hook_deliveries (
+  tenant_id text not null,
+  id uuid not null,
+  hook_id uuid not null,
+  event_id text,
+  key text,
+  outcome text not null,
+  reason text,
+  run_id uuid,
+  received_at timestamp with time zone default clock_timestamp() not null,
+  constraint hook_deliveries_pkey PRIMARY KEY (id),
+  constraint hook_deliveries_outcome_check CHECK ((outcome = ANY (ARRAY['started'::text, 'signalled'::text, 'repeated'::text, 'left'::text, 'refused'::text])))
+);
+CREATE INDEX hook_deliveries_newest ON public.hook_deliveries USING btree (hook_id, id DESC);
+CREATE INDEX hook_deliveries_old ON public.hook_deliveries USING btree (received_at);
+CREATE UNIQUE INDEX hook_deliveries_once ON public.hook_deliveries USING btree (hook_id, key) WHERE (outcome = ANY (ARRAY['started'::text, 'signalled'::text]));
+CREATE INDEX hook_deliveries_refused ON public.hook_deliveries USING btree (hook_id, id DESC) WHERE (outcome = 'refused'::text);
+alter table hook_deliveries enable row level security, force row level security;
+create policy across_tenants on hook_deliveries as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on hook_deliveries as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table hooks (
+  tenant_id text not null,
+  id uuid not null,
+  name text not null,
+  agent text not null,
+  namespace text not null,
+  scheme text not null,
+  secret text not null,
+  action json not null,
+  events text[],
+  tolerance_ms integer not null,
+  is_paused boolean default false not null,
+  asker json not null,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint hooks_pkey PRIMARY KEY (id),
+  constraint hooks_tenant_id_name_key UNIQUE (tenant_id, name)
+);
+alter table hooks enable row level security, force row level security;
+create policy across_tenants on hooks as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on hooks as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table inbox (
   id uuid not null,
   tenant_id text not null,
@@ -644,6 +687,7 @@ CREATE INDEX runs_of_lineage ON public.runs USING btree (tenant_id, lineage_id, 
 CREATE INDEX runs_of_node ON public.runs USING btree (node_id) WHERE (node_id IS NOT NULL);
 CREATE INDEX runs_of_parent ON public.runs USING btree (tenant_id, parent_id, id DESC) WHERE (parent_id IS NOT NULL);
 CREATE INDEX runs_of_session ON public.runs USING btree (tenant_id, agent, session_id, id) WHERE (session_id IS NOT NULL);
+CREATE INDEX runs_of_state ON public.runs USING btree (tenant_id, state, id DESC) WHERE (state <> 'completed'::text);
 CREATE INDEX runs_of_version ON public.runs USING btree (tenant_id, agent, version, id DESC);
 CREATE INDEX runs_of_version_in_flight ON public.runs USING btree (tenant_id, agent, version) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text]));
 CREATE INDEX runs_running_in_lane ON public.runs USING btree (tenant_id, namespace, agent, lane_key) WHERE (node_id IS NOT NULL);
@@ -974,5 +1018,6 @@ alter table versions enable row level security, force row level security;
 create policy across_tenants on versions as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on versions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+alter table hook_deliveries add constraint hook_deliveries_hook_id_fkey FOREIGN KEY (hook_id) REFERENCES hooks(id) ON DELETE CASCADE;
 alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table tickets add constraint tickets_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;

@@ -1,10 +1,11 @@
 /** The commands that steer runs from above: limits, schedules, stops. What they do is loaded only when they are called. */
 import type { Command } from 'commander'
 import type { ReceiveOptions } from './commands/queues.ts'
-import { type Act, type Shared, duration, examples, positiveNumber, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, collect, duration, examples, positiveNumber, wholeNumber, withServer } from './options.ts'
 
 export function controlCommands(program: Command, act: Act): void {
   schedulesCommands(program, act)
+  hooksCommands(program, act)
   limitsCommands(program, act)
   stopCommands(program, act)
   queueCommands(program, act)
@@ -86,6 +87,81 @@ function schedulesCommands(program: Command, act: Act): void {
       .argument('<name>')
       .addHelpText('after', examples(`npx longhaul schedules ${verb} nightly`))
       .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).changeSchedule(invocation, verb, name)))
+}
+
+export type HookOptions = Shared & {
+  agent: string
+  namespace?: string
+  scheme: string
+  secret: string
+  input: string[]
+  session?: string
+  signal?: string
+  run?: string
+  event: string[]
+  tolerance: number
+}
+
+function hooksCommands(program: Command, act: Act): void {
+  const hooks = program
+    .command('hooks')
+    .description('take webhooks: they start runs or become signals')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      examples('npx longhaul hooks set issues --agent triage --scheme github --secret github-webhook', 'npx longhaul hooks deliveries issues'),
+    )
+  const load = () => import('./commands/hooks.ts')
+  withServer(hooks.command('set'))
+    .description('make an address that takes webhooks, or replace the one of that name')
+    .argument('<name>', 'lower-case letters, digits and hyphens')
+    .requiredOption('--agent <name>', 'whose runs it starts or signals')
+    .requiredOption('--scheme <scheme>', 'how the sender signs: standard, github, gitlab, slack, stripe or hmac')
+    .requiredOption('--secret <name>', 'the stored secret that the sender signs with')
+    .option('--input <pointer>', 'what the run or the signal gets of the payload; several as name=/pointer (default: all of it)', collect, [])
+    .option('--session <text>', 'the session of its runs: a text, or a pointer')
+    .option('--signal <name>', 'send this signal instead of starting a run: a text, or a pointer')
+    .option('--run <run>', 'to this run: its whole id, or a pointer')
+    .option('--event <type>', 'take events of this type alone; can be repeated', collect, [])
+    .option('--tolerance <time>', 'how far the time of a signature may be from now', duration, 300_000)
+    .option('--namespace <name>', 'of its runs')
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul hooks set issues --agent triage --scheme github --secret github-webhook --event issues --input title=/issue/title --input body=/issue/body',
+        'npx longhaul hooks set chat --agent helper --scheme slack --secret slack-signing --input /event/text --session /event/channel',
+        'npx longhaul hooks set paid --agent orders --scheme stripe --secret stripe-webhook --signal paid --run /data/object/metadata/run',
+      ),
+    )
+    .action((name: string, options: HookOptions) => act(options, async (invocation) => (await load()).setHook(invocation, name, options)))
+  withServer(hooks.command('list'))
+    .description('all hooks and what they do')
+    .addHelpText('after', examples('npx longhaul hooks list'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listHooks(invocation)))
+  withServer(hooks.command('get'))
+    .description('one hook')
+    .argument('<name>')
+    .addHelpText('after', examples('npx longhaul hooks get issues'))
+    .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).getHook(invocation, name)))
+  withServer(hooks.command('deliveries'))
+    .description('what became of what came, newest first')
+    .argument('<name>')
+    .option('--outcome <outcome>', 'started, signalled, repeated, left or refused')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
+    .addHelpText('after', examples('npx longhaul hooks deliveries issues --outcome refused'))
+    .action((name: string, options: Shared & { limit: number; outcome?: string }) =>
+      act(options, async (invocation) => (await load()).listHookDeliveries(invocation, name, options)),
+    )
+  for (const [verb, what] of [
+    ['pause', 'refuse what comes until it is resumed'],
+    ['resume', 'take again what comes'],
+    ['delete', 'delete it; its runs stay'],
+  ] as const)
+    withServer(hooks.command(verb))
+      .description(what)
+      .argument('<name>')
+      .addHelpText('after', examples(`npx longhaul hooks ${verb} issues`))
+      .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).changeHook(invocation, verb, name)))
 }
 
 export type LimitOptions = Shared & { namespace?: string; agent?: string; laneKey?: string; running?: number; perSecond?: number; perMinute?: number }

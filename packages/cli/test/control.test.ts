@@ -1,4 +1,4 @@
-import type { Fire, Limit, Schedule, Stop, Stopped } from '@longhaul/protocol'
+import type { Fire, Hook, HookDelivery, Limit, Schedule, Stop, Stopped } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { startFakeApi, uuid } from './support/fake-api.ts'
 import { command } from './support/run-command.ts'
@@ -37,6 +37,23 @@ const schedule: Schedule = {
   setAt: at,
 }
 const fire: Fire = { fireAt: at, noticedAt: at, outcome: 'skipped', reason: 'overlap', runId: null }
+const hook: Hook = {
+  id: uuid(7),
+  name: 'issues',
+  path: '/hooks/default/issues',
+  agent: 'analyst',
+  namespace: 'default',
+  scheme: 'github',
+  secret: 'github-webhook',
+  action: { type: 'start', input: { title: '/issue/title' } },
+  events: ['issues'],
+  toleranceMs: 300_000,
+  isPaused: false,
+  asker: { id: 'k', name: 'ops', access: { personalData: true } },
+  setBy: 'ops',
+  setAt: at,
+}
+const came: HookDelivery = { id: uuid(8), eventId: null, outcome: 'refused', reason: 'signature', runId: null, receivedAt: at }
 const stop: Stop = {
   id: uuid(3),
   namespace: null,
@@ -73,6 +90,12 @@ const start = () =>
       'schedules.fire': { ...fire, outcome: 'started', reason: null, runId: uuid(5) },
       'schedules.fires': { items: [fire], next: null },
       'schedules.delete': schedule,
+      'hooks.set': hook,
+      'hooks.list': { items: [hook], next: null },
+      'hooks.get': hook,
+      'hooks.pause': { ...hook, isPaused: true },
+      'hooks.delete': hook,
+      'hooks.deliveries': { items: [came], next: null },
       'stops.create': stopped,
       'stops.list': { items: [stop], next: null },
       'stops.lift': { ...stop, liftedBy: 'ops', liftedAt: at },
@@ -143,6 +166,36 @@ test('schedules are set with a cron expression, an interval or an instant, and s
   expect((await command(api, ['schedules', 'fires', 'nightly'])).out).toMatch(/skipped +overlap/)
   expect((await command(api, ['schedules', 'fire', 'nightly'])).out).toContain(uuid(5))
   expect(await command(api, ['schedules', 'delete', 'nightly'])).toMatchObject({ exit: 0, out: expect.stringContaining('its runs stay') })
+})
+
+test('hooks are set with what they take from the payload, and say what came to them', async () => {
+  await using api = await start()
+  const set = (...more: string[]) => command(api, ['hooks', 'set', 'issues', '--agent', 'analyst', '--scheme', 'github', '--secret', 'github-webhook', ...more])
+  const { out } = await set('--event', 'issues', '--input', 'title=/issue/title', '--session', '/issue/number', '--tolerance', '1m')
+  expect(out).toMatch(/address +\/hooks\/default\/issues\n/)
+  expect(out).toMatch(/takes +title=\/issue\/title\n/)
+  expect(api.requests.at(-1)?.body).toEqual({
+    name: 'issues',
+    agent: 'analyst',
+    scheme: 'github',
+    secret: 'github-webhook',
+    action: { type: 'start', input: { title: '/issue/title' }, session: '/issue/number' },
+    events: ['issues'],
+    toleranceMs: 60_000,
+  })
+  await set('--signal', 'paid', '--run', '/data/run', '--input', '/data')
+  expect(api.requests.at(-1)?.body).toMatchObject({ action: { type: 'signal', run: '/data/run', signal: 'paid', payload: '/data' } })
+  await set()
+  expect(api.requests.at(-1)?.body).toMatchObject({ action: { type: 'start', input: '' } })
+  expect(await set('--signal', 'paid')).toMatchObject({ exit: 2, err: expect.stringContaining('--signal and --run') })
+  expect(await set('--input', 'a=/b', '--input', '/c')).toMatchObject({ exit: 2, err: expect.stringContaining('--input is "/c"') })
+  expect(await set('--input', 'issue.title')).toMatchObject({ exit: 2, err: expect.stringContaining('/data/id') })
+  expect(await command(api, ['hooks', 'set', 'issues', '--agent', 'a', '--scheme', 'none', '--secret', 's'])).toMatchObject({ exit: 2 })
+  expect((await command(api, ['hooks', 'list'])).out).toMatch(/issues +github +starts a run of analyst +\/hooks\/default\/issues/)
+  expect((await command(api, ['hooks', 'pause', 'issues'])).out).toMatch(/paused +yes/)
+  expect((await command(api, ['hooks', 'deliveries', 'issues', '--outcome', 'refused'])).out).toMatch(/refused +signature/)
+  expect(api.requests.at(-1)?.path).toContain('outcome=refused')
+  expect(await command(api, ['hooks', 'delete', 'issues'])).toMatchObject({ exit: 0, out: expect.stringContaining('its runs stay') })
 })
 
 test('a run can be started later, in a lane of its own, with a head start', async () => {

@@ -190,6 +190,23 @@ export {
   scheduleOperations,
   setSchedule,
 } from './schedules.ts'
+export {
+  Hook,
+  HookAction,
+  HookDelivery,
+  HookScheme,
+  deleteHook,
+  getHook,
+  hookOperations,
+  hookOutcomes,
+  hookSchemes,
+  listHookDeliveries,
+  listHooks,
+  pauseHook,
+  resumeHook,
+  setHook,
+} from './hooks.ts'
+export type { HookMapping } from './hooks.ts'
 export { Stop, StopStep, Stopped, createStop, liftStop, listStops, stopOperations } from './stops.ts'
 export { Secret, deleteSecret, getSecret, listSecrets, secretBytesMax, secretOperations, setSecret } from './secrets.ts'
 export { System, getSystem, systemOperations } from './system.ts'

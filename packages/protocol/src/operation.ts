@@ -8,6 +8,7 @@ export const permissions = [
   'runs:stop',
   'limits:manage',
   'schedules:manage',
+  'hooks:manage',
   'approvals:decide',
   'agents:read',
   'agents:deploy',

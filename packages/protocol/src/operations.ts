@@ -5,6 +5,7 @@ import { outcomeOperations } from './attention.ts'
 import { auditOperations } from './audit.ts'
 import { budgetOperations } from './budgets.ts'
 import { catalogueOperations } from './catalogue.ts'
+import { hookOperations } from './hooks.ts'
 import { keyOperations } from './keys.ts'
 import { meOperations } from './me.ts'
 import { peopleOperations } from './people.ts'
@@ -28,14 +29,15 @@ import { usageOperations } from './usage.ts'
 /**
  * Every operation there is. These addresses are not operations, since they speak no JSON: `GET /healthz`;
  * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes; and `GET` and `PUT /v1/sandboxes/{sandboxId}/tree?path=`
- * (permissions `sandboxes:read` and `sandboxes:write`), whose body is a tar archive of a folder in the workspace; and `POST /mcp`, which
- * speaks MCP.
+ * (permissions `sandboxes:read` and `sandboxes:write`), whose body is a tar archive of a folder in the workspace; `POST /mcp`, which
+ * speaks MCP; and `POST /hooks/{tenant}/{name}`, at which senders of webhooks are let in by their signature.
  */
 export const operations: readonly Operation[] = [
   ...runOperations,
   ...limitOperations,
   ...stopOperations,
   ...scheduleOperations,
+  ...hookOperations,
   ...outcomeOperations,
   ...queueOperations,
   ...retentionOperations,

@@ -22,6 +22,7 @@ import {
   openSigner,
   openTenants,
 } from './identity/index.ts'
+import { openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
 import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
@@ -197,6 +198,12 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('deployments', deployments.stop)
 
   const ofRuns = runServices({ db, engine, agents, tenants, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) })
+  const hooks = openHooks({
+    ...{ db, log, secrets, engine },
+    hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,
+    start: (tenantId, asker, run) => ofRuns.startAs(tenantId, asker, { destinations: [], ...run }),
+    perMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
+  })
   const mcp = mcpEndpoint({
     ...ofRuns,
     agents,
@@ -209,6 +216,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const app = httpApi({
     implementations: implementAll({
       ...ofRuns,
+      hooks,
       attention,
       queues,
       retention,
@@ -256,6 +264,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     },
     streams: managed.service,
     mcp,
+    receiveHook: hooks.receive,
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,
     publicUrl: config.LONGHAUL_PUBLIC_URL,

@@ -69,6 +69,15 @@ const ofSchedule = (method: string, path: string, body?: Json): Case => ({
   ),
   foreign: 'not_found',
 })
+const ofHook = (method: string, path: string, body?: Json): Case => ({
+  request: async (acme) => (await setHook(acme, 'canary-hook'), [method, `/v1/hooks/canary-hook${path}`, ...(body === undefined ? [] : [body])] as Request),
+  foreign: 'not_found',
+})
+const setHook = async (caller: BedCaller, name: string): Promise<void> => {
+  await caller.ask('POST', '/v1/secrets/canary-token', { value: 'v' })
+  await caller.ask('POST', '/v1/hooks', { ...hook, name })
+}
+const hook = { agent: 'draws', scheme: 'github', secret: 'canary-token' }
 /** A sandbox that only acme has, with a file, a process and a snapshot of its own. */
 const box = async (acme: BedCaller): Promise<{ id: string; process: string }> => {
   const id = await idOf(await acme.ask('POST', '/v1/sandboxes', {}))
@@ -150,6 +159,16 @@ const cases: Record<string, Case> = {
   'schedules.fire': ofSchedule('POST', '/fire', {}),
   'schedules.fires': ofSchedule('GET', '/fires'),
   'schedules.delete': ofSchedule('DELETE', ''),
+  'hooks.set': {
+    request: async (acme) => (await setHook(acme, 'canary-set'), await setHook(globex, 'canary-set'), ['POST', '/v1/hooks', { ...hook, name: 'canary-set' }]),
+    foreign: 'own',
+  },
+  'hooks.list': fixed('own', 'GET', '/v1/hooks'),
+  'hooks.get': ofHook('GET', ''),
+  'hooks.pause': ofHook('POST', '/pause', {}),
+  'hooks.resume': ofHook('POST', '/resume', {}),
+  'hooks.deliveries': ofHook('GET', '/deliveries'),
+  'hooks.delete': ofHook('DELETE', ''),
   'attention.list': { request: async (acme) => (await failed(acme), ['GET', '/v1/attention']), foreign: 'empty' },
   'attention.retry': { request: async (acme) => ['POST', '/v1/attention/retry', { ids: [(await failed(acme)).id] }], foreign: 'own' },
   'attention.dismiss': { request: async (acme) => ['POST', '/v1/attention/dismiss', { ids: [(await failed(acme)).id] }], foreign: 'own' },

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Agent, Destination, Json, Run, RunEvent, compareRuns, forkRun, importRun, startRun } from '@longhaul/protocol'
+import type { Agent, Asker, Destination, Json, Run, RunEvent, compareRuns, forkRun, importRun, startRun } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import {
@@ -19,13 +19,12 @@ import {
   searchRuns,
 } from '../engine/index.ts'
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
-import { AppError, type Log, newId } from '../kernel/index.ts'
+import { AppError, type Log, assertIsCursor, newId, pageBy } from '../kernel/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
-import { assertIsCursor, pageBy } from './page.ts'
 import { type LiveRow, findBundle, findLive, findManifest, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
 
 export type Agents = ReturnType<typeof openAgents>
@@ -161,29 +160,26 @@ export type RunServicesOptions = {
 }
 
 export function runServices({ db, engine, agents, tenants, assertDestinations = () => {} }: RunServicesOptions) {
+  /** With somebody's access, also while they do not ask themselves. */
+  async function startAs(
+    tenantId: string,
+    asker: Asker,
+    { agent: name, startAt, ...start }: Omit<z.output<typeof startRun.input>, 'namespace'> & { namespace: string },
+  ): Promise<Run> {
+    assertDestinations(start.destinations)
+    const found = await agents.findVersion(tenantId, name, start.session ?? start.idempotencyKey)
+    if ('problem' in found) throw new AppError(found.code, found.problem)
+    return tenants.startWithin(tenantId, start.namespace, () =>
+      engine.startRun({ ...start, tenantId, agent: name, ...found, asker, startAt: startAt === undefined ? undefined : new Date(startAt) }),
+    )
+  }
+
   return {
     ...controlServices({ db, engine, agents }),
+    startAs,
     runs: {
-      async start(
-        caller: Caller,
-        { agent: name, startAt, namespace = caller.namespaces?.[0] ?? 'default', ...start }: z.output<typeof startRun.input>,
-      ): Promise<Run> {
-        assertDestinations(start.destinations)
-        const found = await agents.findVersion(caller.tenantId, name, start.session ?? start.idempotencyKey)
-        if ('problem' in found) throw new AppError(found.code, found.problem)
-        const asker = askerOf(caller)
-        return tenants.startWithin(caller.tenantId, namespace, () =>
-          engine.startRun({
-            ...start,
-            tenantId: caller.tenantId,
-            namespace,
-            agent: name,
-            ...found,
-            asker,
-            startAt: startAt === undefined ? undefined : new Date(startAt),
-          }),
-        )
-      },
+      start: (caller: Caller, { namespace = caller.namespaces?.[0] ?? 'default', ...start }: z.output<typeof startRun.input>): Promise<Run> =>
+        startAs(caller.tenantId, askerOf(caller), { ...start, namespace }),
       find: (audience: Audience, runId: string) => findRun(db.forTenant(audience.tenantId), audience, runId),
       async list(
         audience: Audience,

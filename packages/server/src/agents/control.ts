@@ -13,9 +13,8 @@ import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import { type Engine, findRun } from '../engine/index.ts'
 import { type Caller, askerOf } from '../identity/index.ts'
-import { AppError } from '../kernel/index.ts'
+import { AppError, pageBy } from '../kernel/index.ts'
 import type { Agents } from './agents.ts'
-import { pageBy } from './page.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 

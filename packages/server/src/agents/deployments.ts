@@ -5,7 +5,7 @@
  */
 import type { AgentManifest, CodeFile, Deployment, RollbackGuard, Version, VersionRecord } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
-import { AppError, type Log, type Service, loop, newId, sleep, wallClock } from '../kernel/index.ts'
+import { AppError, type Log, type Service, loop, newId, pageBy, sleep, wallClock } from '../kernel/index.ts'
 import type { Agents, Place } from './agents.ts'
 import { codeOf } from './code.ts'
 import {
@@ -19,7 +19,6 @@ import {
   predecessorOf,
   recordOf,
 } from './deployment-store.ts'
-import { pageBy } from './page.ts'
 import { whyRollBack } from './rollback-guard.ts'
 import { findLive, findManifest, listRunLimits, listVersions } from './version-store.ts'
 

@@ -8,6 +8,7 @@
 import { LiveFrame, RunEvent } from '@longhaul/protocol'
 import type { Audience } from '../db/index.ts'
 import { AppError, type Log, after as callAfter, monotonicMs, sleep } from '../kernel/index.ts'
+import { answerWithFrames, retryMs } from './server-sent-events.ts'
 
 export type RunStream = {
   /** Events with numbers above `after`, oldest first, `limit` of them unless there are fewer. `isEnded` when the run has ended and no event will ever follow these. Throws `not_found`. */
@@ -36,31 +37,12 @@ type StreamOptions = {
 const readLimit = 100
 const chunkCharacters = 64 * 1024
 const liveCharactersMax = 256 * 1024
-const retryMs = 500
 
 /** Rejects, before anything is sent, when there is no such run. */
 export async function streamRun(options: StreamOptions): Promise<Response> {
   const { source, audience, runId, after } = options
   await source.read(audience, runId, after, 1)
-  const gone = new AbortController()
-  const frames = makeFrames(options, AbortSignal.any([gone.signal, options.stopping]))
-  const encoder = new TextEncoder()
-  // The next frame is made when the client has taken the last one.
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await frames.next()
-        if (done) controller.close()
-        else controller.enqueue(encoder.encode(value))
-      },
-      async cancel() {
-        gone.abort() // Wakes it when it waits,
-        await frames.return() // and ends it when it does not.
-      },
-    },
-    { highWaterMark: 1 },
-  )
-  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
+  return answerWithFrames((end) => makeFrames(options, end), options.stopping)
 }
 
 async function* makeFrames(

@@ -1,10 +1,9 @@
 /** What stands between a caller and an operation besides the permission: policies, the rate, and the log of who was let in and who was not. */
 import type { Operation } from '@longhaul/protocol'
 import { type Audit, type Caller, type Policies, type PolicyRequest, whoIs } from '../identity/index.ts'
-import { AppError, type Log } from '../kernel/index.ts'
+import { AppError, type Log, type RateLimit } from '../kernel/index.ts'
 import type { Implementation } from './implement.ts'
 import { assertReach } from './reach.ts'
-import type { RateLimit } from './rate-limit.ts'
 
 export type GateOptions = { policies: Pick<Policies, 'whyNot'>; audit: Pick<Audit, 'note'>; stepUp: StepUp; log: Log }
 /** For how long a second factor counts as just given, 0 when nobody is asked for one; and what keys, who have none, may do of what is sensitive. */

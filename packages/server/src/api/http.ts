@@ -4,16 +4,16 @@ import { type Context, Hono } from 'hono'
 import type { z } from 'zod'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type Caller, isCsrfToken } from '../identity/index.ts'
-import { AppError, type Log, monotonicMs, newId, toAppError } from '../kernel/index.ts'
+import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, toAppError } from '../kernel/index.ts'
 import { consoleFiles } from './console.ts'
 import { type FindFile, sendFile } from './files.ts'
 import { addressOf, assertOwnPage, openExchange, readCookie } from './exchange.ts'
 import { type GateOptions, assertPolicies, assertRate, assertSteppedUp, noteOutcome } from './gate.ts'
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
+import { type ReceiveHook, takeHook } from './hooks.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
 import { assertReach } from './reach.ts'
-import { type RateLimit, openRateLimit } from './rate-limit.ts'
 import { readTree, writeTree } from './trees.ts'
 import { type SandboxStreams, vercelRoutes } from './vercel/routes.ts'
 import type { McpEndpoint } from './mcp.ts'
@@ -28,6 +28,7 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   /** What of sandboxes is no JSON. */
   streams: SandboxStreams
   mcp: Pick<McpEndpoint, 'handle'>
+  receiveHook: ReceiveHook
   /** Rejects, with why, while the server cannot do its work. */
   health(): Promise<void>
   /** The built console. */
@@ -41,7 +42,7 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   log: Log
 }
 /** What all requests share. */
-type Shared = ApiOptions & { rate: RateLimit; rateOfUnknown: RateLimit }
+type Shared = ApiOptions & { rate: RateLimit; rateOfUnknown: RateLimit; rateOfSenders: RateLimit }
 
 /** Requests from one address that come without a key or a login: signing in, and nothing else. */
 const unknownPerMinute = 300
@@ -52,7 +53,12 @@ type Api = Hono<{ Variables: Variables }>
 type Ctx = Context<{ Variables: Variables }>
 
 export function httpApi(given: ApiOptions): Api {
-  const options: Shared = { ...given, rate: openRateLimit(given.requestsPerMinute), rateOfUnknown: openRateLimit(unknownPerMinute) }
+  const options: Shared = {
+    ...given,
+    rate: openRateLimit(given.requestsPerMinute),
+    rateOfUnknown: openRateLimit(unknownPerMinute),
+    rateOfSenders: openRateLimit(given.requestsPerMinute),
+  }
   assertComplete(operations, options.implementations)
   const app: Api = new Hono()
   app.use(oneLinePerRequest(options))
@@ -98,6 +104,12 @@ export function httpApi(given: ApiOptions): Api {
     const caller = await admit(c, options)
     assertPermitted(caller, 'agents:read')
     return options.mcp.handle(caller, c.req.raw)
+  })
+  app.post('/hooks/:tenant/:name', async (c) => {
+    c.var.facts['operation'] = 'hooks.receive'
+    // By address, before anything is looked up: whoever floods one hook leaves the other senders theirs.
+    assertUnknownRate(options.rateOfSenders, c, options.publicUrl)
+    return takeHook(options.receiveHook, c.req.raw, c.req.param(), options.bodyBytesMax)
   })
   for (const [path, methods] of offered()) {
     app.all(path, (c) => {
@@ -157,8 +169,7 @@ async function perform<Result>(
 async function answerAnybody(c: Ctx, implementation: Implementation, options: Shared): Promise<Response> {
   const { operation } = implementation
   assertOwnPage(c, options.publicUrl)
-  const { isAllowed, retryAfterS } = options.rateOfUnknown.take(addressOf(c, options.publicUrl))
-  if (!isAllowed) throw new AppError('over_limit', `Too many requests from here. Try again in ${retryAfterS} s.`, undefined, retryAfterS)
+  assertUnknownRate(options.rateOfUnknown, c, options.publicUrl)
   const input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), options.bodyBytesMax))
   return carryOut(c, implementation, undefined, input, options)
 }
@@ -203,6 +214,11 @@ async function likeOperation<Result>(
     async () => input,
     () => work(caller),
   )
+}
+
+function assertUnknownRate(rate: RateLimit, c: Ctx, publicUrl: string | undefined): void {
+  const { isAllowed, retryAfterS } = rate.take(addressOf(c, publicUrl))
+  if (!isAllowed) throw new AppError('over_limit', `Too many requests from here. Try again in ${retryAfterS} s.`, undefined, retryAfterS)
 }
 
 async function carryOut(
@@ -315,6 +331,7 @@ function offered(): Map<string, string[]> {
     ['GET', '/v1/sandboxes/{sandboxId}/tree'],
     ['PUT', '/v1/sandboxes/{sandboxId}/tree'],
     ['GET', '/healthz'],
+    ['POST', '/hooks/{tenant}/{name}'],
   ] as const
   const methods = Map.groupBy([...operations.map(({ http }) => http), ...others], ([, path]) => toPattern(path))
   return new Map([...methods].map(([path, https]) => [path, https.map(([method]) => method)]))

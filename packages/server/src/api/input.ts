@@ -41,7 +41,7 @@ async function readBody(request: Request, bytesMax: number): Promise<Record<stri
   return body as Record<string, unknown> // An object that is no array.
 }
 
-async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
+export async function readBytes(request: Request, bytesMax: number): Promise<Uint8Array> {
   const tooLarge = () => new AppError('too_large', `The body is larger than ${bytesMax} bytes.`)
   const announced = request.headers.get('content-length')
   if (announced !== null) {

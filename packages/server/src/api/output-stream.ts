@@ -1,6 +1,7 @@
 /** What a command writes as server-sent events, from a piece on, to the command's end. */
 import type { OutputPiece, SandboxProcess } from '@longhaul/protocol'
 import { type Log, after as callAfter } from '../kernel/index.ts'
+import { answerWithFrames, retryMs } from './server-sent-events.ts'
 
 type Page = { process: SandboxProcess; items: OutputPiece[]; droppedCount: number }
 type OutputStreamOptions = {
@@ -16,30 +17,13 @@ type OutputStreamOptions = {
 /** Rejects, before anything is sent, when there is no such command. */
 export async function streamOutput(options: OutputStreamOptions): Promise<Response> {
   await options.read(options.after)
-  const gone = new AbortController()
-  const frames = makeFrames(options, AbortSignal.any([gone.signal, options.stopping]))
-  const encoder = new TextEncoder()
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await frames.next()
-        if (done) controller.close()
-        else controller.enqueue(encoder.encode(value))
-      },
-      async cancel() {
-        gone.abort() // Wakes it when it waits,
-        await frames.return() // and ends it when it does not.
-      },
-    },
-    { highWaterMark: 1 },
-  )
-  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
+  return answerWithFrames((end) => makeFrames(options, end), options.stopping)
 }
 
 async function* makeFrames({ read, wait, after, log, heartbeatMs = 15_000 }: OutputStreamOptions, end: AbortSignal): AsyncGenerator<string, void> {
   let last = after
   try {
-    yield 'retry: 500\n\n' // Sends the headers on their way, too.
+    yield `retry: ${retryMs}\n\n` // Sends the headers on their way, too.
     while (!end.aborted) {
       const { process, items, droppedCount } = await read(last)
       if (droppedCount > 0) yield `event: dropped\ndata: ${JSON.stringify({ count: droppedCount })}\n\n`

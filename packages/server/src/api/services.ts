@@ -10,6 +10,7 @@ import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { auditImplementations } from './audit.ts'
 import { type DeploymentService, deploymentImplementations } from './deployments.ts'
 import type { RunStream } from './event-stream.ts'
+import { type HookService, hookImplementations } from './hooks.ts'
 import type { Implementation } from './implement.ts'
 import { outcomeImplementations } from './outcomes.ts'
 import { keyImplementations } from './keys.ts'
@@ -36,6 +37,7 @@ export type Services = {
   limits: LimitService
   stops: StopService
   schedules: ScheduleService
+  hooks: HookService
   approvals: ApprovalService
   attention: Attention
   queues: Queues
@@ -65,6 +67,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...limitImplementations(services.limits),
   ...stopImplementations(services.stops, services.runs),
   ...scheduleImplementations(services.schedules),
+  ...hookImplementations(services.hooks),
   ...outcomeImplementations(services.attention),
   ...queueImplementations(services.queues),
   ...retentionImplementations(services.retention),

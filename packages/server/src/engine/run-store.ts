@@ -218,8 +218,8 @@ export const isPicked = (audience: Audience, { before, namespace, agent, state, 
       and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
       and (${namespace ?? null}::text is null or namespace = ${namespace ?? null})
       and (${agent ?? null}::text is null or agent = ${agent ?? null})
-      and (${state ?? null}::text is null or state = ${state ?? null})
       and (${session ?? null}::text is null or session_id = ${session ?? null})
+      ${state === undefined ? sql`` : sql`and state = ${state}`}
       ${parent === undefined ? sql`` : sql`and parent_id = ${parent}`}`
 
 /** Newest first. `before` is the id of the last run of the page before. */

@@ -10,9 +10,9 @@ const timeoutMs = 15_000
 const answerLengthMax = 300
 
 /** `secret` is `whsec_` and base64. The same id and body are signed anew for each attempt, since the signature covers its time. */
-export function sign(secret: string, id: string, seconds: number, body: string): string {
+export function signStandard(secret: string, id: string, seconds: number, body: string | Uint8Array): string {
   const key = Buffer.from(secret.replace(/^whsec_/, ''), 'base64')
-  return `v1,${createHmac('sha256', key).update(`${id}.${seconds}.${body}`).digest('base64')}`
+  return `v1,${createHmac('sha256', key).update(`${id}.${seconds}.`).update(body).digest('base64')}`
 }
 
 export type WebhookOptions = {
@@ -45,7 +45,7 @@ export function post({ url, id, body, secret, reach, nowMs, lookup = guardedLook
           'user-agent': 'longhaul-webhooks',
           'webhook-id': id,
           'webhook-timestamp': String(seconds),
-          'webhook-signature': sign(secret, id, seconds, body),
+          'webhook-signature': signStandard(secret, id, seconds, body),
         },
       })
       request.on('error', (error) => failed(error.name === 'TimeoutError' ? new Error(`No answer within ${timeoutMs / 1_000} s.`) : error))

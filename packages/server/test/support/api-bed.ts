@@ -8,6 +8,7 @@ import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
 import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
+import { openHooks } from '../../src/hooks/index.ts'
 import { type Gateway, openAnswers, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
 import { type NewKey, isLoginToken, openAudit, openIdentities, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
@@ -103,6 +104,12 @@ export async function openBed(
   await deploy('acme')
   const queues = openQueues({ db, stopping: new AbortController().signal })
   const ofRuns = runServices({ db, engine, tenants, agents })
+  const hooks = openHooks({
+    ...{ db, log: silentLog, secrets, engine },
+    hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,
+    start: (tenantId, asker, run) => ofRuns.startAs(tenantId, asker, { destinations: [], ...run }),
+    perMinute: 600,
+  })
   const mcp = mcpEndpoint({
     ...ofRuns,
     agents,
@@ -115,6 +122,7 @@ export async function openBed(
   const app = httpApi({
     implementations: implementAll({
       ...ofRuns,
+      hooks,
       queues,
       retention: openRetention({ db, log: silentLog }),
       attention: openAttention({ db, engine, findVersion: agents.findVersion }),
@@ -152,6 +160,7 @@ export async function openBed(
     findFile: files.find,
     streams: managed.service,
     mcp,
+    receiveHook: hooks.receive,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,
     host: '127.0.0.1',

@@ -1,5 +1,5 @@
 /** Services that hold a few things in memory, to test the API alone. What they return has fields that no caller may ever see. */
-import { type Agent, type Approval, type LiveFrame, type Run, type RunEvent, type System, permissions } from '@longhaul/protocol'
+import { type Agent, type Approval, type Hook, type LiveFrame, type Run, type RunEvent, type System, permissions } from '@longhaul/protocol'
 import { type ApiOptions, type RunStream, type Services, httpApi, implementAll, openLinks } from '../../src/api/index.ts'
 import type { AuditNote } from '../../src/db/index.ts'
 import type { Caller, Identities, Keys } from '../../src/identity/index.ts'
@@ -49,6 +49,23 @@ export const anApproval: Approval & Record<string, unknown> = {
   createdAt: at,
   expiresAt: null,
   decidedAt: at,
+  ...hidden,
+}
+const aHook: Hook & Record<string, unknown> = {
+  id: runId,
+  name: 'github',
+  path: '/hooks/acme/github',
+  agent: 'analyst',
+  namespace: 'default',
+  scheme: 'github',
+  secret: 'github-webhook',
+  action: { type: 'start', input: '' },
+  events: null,
+  toleranceMs: 300_000,
+  isPaused: false,
+  asker: aRun.asker,
+  setBy: 'administrator',
+  setAt: at,
   ...hidden,
 }
 export const anAgent: Agent & Record<string, unknown> = {
@@ -460,6 +477,15 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       fire: called('schedules.fire', aFire),
       fires: called('schedules.fires', { items: [aFire], next: null }),
     },
+    hooks: {
+      set: called('hooks.set', aHook),
+      list: called('hooks.list', { items: [aHook], next: null }),
+      get: called('hooks.get', aHook),
+      pause: called('hooks.pause', aHook),
+      resume: called('hooks.resume', aHook),
+      delete: called('hooks.delete', aHook),
+      deliveries: called('hooks.deliveries', []),
+    },
     stops: { create: called('stops.create', aStopped), list: called('stops.list', { items: [aStop], next: null }), lift: called('stops.lift', aStop) },
     approvals: {
       find: async () => undefined,
@@ -542,6 +568,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     requestsPerMinute: 1_000_000,
     findFile: async () => undefined,
     streams: sandboxes,
+    receiveHook: async () => ({ outcome: 'started', runId }),
     mcp: { handle: async () => new Response('mcp') },
     health: async () => {},
     consoleFolder: '/nowhere',

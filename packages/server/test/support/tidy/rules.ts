@@ -27,7 +27,8 @@ export const mayImport: Record<string, readonly string[]> = {
   agents: ['engine', 'gateway', 'tools', 'sandbox', 'identity', 'db', 'kernel'],
   workers: ['engine', 'agents', 'db', 'kernel'],
   outcomes: ['engine', 'db', 'kernel'],
-  api: ['engine', 'identity', 'gateway', 'sandbox', 'tools', 'agents', 'workers', 'outcomes', 'db', 'kernel'],
+  hooks: ['outcomes', 'engine', 'identity', 'db', 'kernel'],
+  api: ['engine', 'identity', 'gateway', 'sandbox', 'tools', 'agents', 'workers', 'outcomes', 'hooks', 'db', 'kernel'],
 }
 
 /** Which of our packages the source of a package may import. */

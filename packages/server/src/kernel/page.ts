@@ -1,4 +1,4 @@
-import { AppError } from '../kernel/index.ts'
+import { AppError } from './errors.ts'
 
 /** A page and where the next one begins. The cursor is the id of the page's last item: ids sort by their making. */
 export async function pageBy<Item extends { id: string }>(

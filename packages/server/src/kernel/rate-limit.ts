@@ -1,5 +1,5 @@
 /** How often a key may ask: a bucket that fills evenly and holds ten seconds' worth, so that a page that loads much at once is no offence. */
-import { monotonicMs } from '../kernel/index.ts'
+import { monotonicMs } from './clock.ts'
 
 export type Taken = { isAllowed: boolean; isFirstRefusal: boolean; headers: Record<string, string>; retryAfterS: number }
 export type RateLimit = { perMinute: number; take(keyId: string): Taken }

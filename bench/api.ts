@@ -1,0 +1,151 @@
+/** The HTTP API of a server in a process of its own, over a million runs: starts that are durable before the answer, one run, lists, and a run that a thousand follow. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { get } from 'node:http'
+import { loadavg } from 'node:os'
+import { join } from 'node:path'
+import { Pool } from 'undici'
+import { type Db, sql } from '../packages/server/src/db/index.ts'
+import { sleep } from '../packages/server/src/kernel/index.ts'
+import { quantile, withDatabase } from './bed.ts'
+import type { Line } from './main.ts'
+
+const runCount = 1_000_000
+const subscriberCount = 1_000
+const connections = 50
+
+export async function apiBench(emit: (line: Line) => void): Promise<void> {
+  await withDatabase(async ({ url, dataDir, owner }) => {
+    await fill(owner)
+    const server = await startServer(url, join(dataDir, 'server'))
+    try {
+      const ask = asker(server)
+      emit({ figure: 'load_average', value: loadavg()[0] ?? NaN, unit: '', n: 1 })
+      const day = 86_400_000
+      const later = () => ask('POST', '/v1/runs', { agent: 'steps', input: null, delayMs: day, idempotencyKey: randomUUID() })
+      const now = () => ask('POST', '/v1/runs', { agent: 'steps', input: { count: 0, bytes: 0, isTimed: false, waits: false } })
+      await measure(emit, 'start', 5_000, later)
+      await measure(emit, 'start_executed', 3_000, now)
+      const ids = (await owner.rows<{ id: string }>(sql`select id from runs order by random() limit 2000`)).map(({ id }) => id)
+      let at = 0
+      await measure(emit, 'get', 5_000, () => ask('GET', `/v1/runs/${ids[at++ % ids.length]}`))
+      const middle = ids.toSorted()[1_000]
+      for (const [name, query] of [
+        ['list', ''],
+        ['list_deep', `&cursor=${middle}`],
+        ['list_of_agent', '&agent=rare'],
+        ['list_failed', '&state=failed'],
+        ['list_waiting', '&state=waiting'],
+      ] as const) {
+        await measure(emit, name, 500, () => ask('GET', `/v1/runs?limit=50${query}`), 4)
+      }
+      await fanOut(emit, server, ask)
+    } finally {
+      const ended = new Promise((resolve) => server.process.once('exit', resolve))
+      if (server.process.kill('SIGTERM')) await ended
+    }
+  })
+}
+
+/** As they would be after a month: nearly all have completed, one in 20,000 failed or waits, and one agent of twenty has hardly any. */
+async function fill(owner: Db): Promise<void> {
+  await owner.rows(sql`
+    insert into runs (id, tenant_id, agent, version, state, input, asker, event_count, created_at, started_at, ended_at)
+    select (lpad(to_hex(1760000000000 + n::bigint), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid, 'default',
+      case when n % 20000 = 7 then 'rare' else 'agent-' || n % 19 end, 'v1',
+      case when n % 20000 = 1 then 'failed' when n % 20000 = 2 then 'waiting' else 'completed' end,
+      '{"question":"How many customers did we win last month?"}', '{"id":"bench","name":"bench","access":{"personalData":true}}', 12,
+      now() - interval '30 days', now(), now()
+    from generate_series(1, ${runCount}) n`)
+  await owner.rows(sql`vacuum analyze runs`)
+}
+
+type Server = { url: string; key: string; process: ChildProcess }
+type Ask = (method: 'GET' | 'POST', path: string, body?: unknown) => Promise<unknown>
+
+async function startServer(databaseUrl: string, dataDir: string): Promise<Server> {
+  const child = spawn(process.execPath, ['--conditions=longhaul-source', join(import.meta.dirname, '../packages/server/src/main.ts')], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env['PATH'],
+      LONGHAUL_DATABASE_URL: databaseUrl,
+      LONGHAUL_DATA_DIR: dataDir,
+      LONGHAUL_HTTP_PORT: '0',
+      LONGHAUL_AGENTS_DIR: join(import.meta.dirname, 'agents'),
+      LONGHAUL_REQUESTS_PER_MINUTE: '10000000',
+      LONGHAUL_LOG_LEVEL: 'error',
+    },
+  })
+  let output = ''
+  return new Promise((resolve, reject) => {
+    child.once('exit', () => reject(new Error(`The server ended at its start:\n${output}`)))
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+      const [, url, key] = /Console +(\S+)\/#key=(\S+)/.exec(output) ?? []
+      if (url !== undefined && key !== undefined) resolve({ url, key, process: child })
+    })
+  })
+}
+
+function asker({ url, key }: Server): Ask {
+  const pool = new Pool(url, { connections })
+  return async (method, path, body) => {
+    const response = await pool.request({
+      method,
+      path,
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    const text = await response.body.text()
+    if (response.statusCode !== 200) throw new Error(`${method} ${path}: ${response.statusCode} ${text}`)
+    return JSON.parse(text)
+  }
+}
+
+async function measure(emit: (line: Line) => void, name: string, count: number, work: () => Promise<unknown>, atOnce = connections): Promise<void> {
+  for (let i = 0; i < 20; i++) await work() // Compiled, connected.
+  const times: number[] = []
+  let left = count
+  const from = performance.now()
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (left-- > 0) {
+        const since = performance.now()
+        await work()
+        times.push(performance.now() - since)
+      }
+    }),
+  )
+  emit({ figure: `${name}_per_second`, value: count / ((performance.now() - from) / 1_000), unit: '1/s', n: count })
+  emit({ figure: `${name}_p50_ms`, value: quantile(times, 0.5), unit: 'ms', n: count })
+  emit({ figure: `${name}_p99_ms`, value: quantile(times, 0.99), unit: 'ms', n: count })
+}
+
+/** From the signal's request until each of those who follow the run has heard of its end. */
+async function fanOut(emit: (line: Line) => void, { url, key }: Server, ask: Ask): Promise<void> {
+  const { id } = (await ask('POST', '/v1/runs', { agent: 'steps', input: { count: 0, bytes: 0, isTimed: false, waits: true } })) as { id: string }
+  while (((await ask('GET', `/v1/runs/${id}`)) as { state: string }).state !== 'waiting') await sleep(20)
+  const headers = { authorization: `Bearer ${key}`, accept: 'text/event-stream' }
+  const heard: Promise<number>[] = []
+  const connected = Array.from({ length: subscriberCount }, async () => {
+    const ended = Promise.withResolvers<number>()
+    heard.push(ended.promise)
+    await new Promise<void>((resolve, reject) => {
+      const request = get(`${url}/v1/runs/${id}/events`, { agent: false, headers }, (response) => {
+        let text = ''
+        response.on('data', (chunk: Buffer) => {
+          text += chunk.toString()
+          if (text.includes('event: wait.started') || text.includes('event: run.started')) resolve()
+          if (text.includes('event: run.completed')) ended.resolve(performance.now())
+        })
+      })
+      request.on('error', reject)
+    })
+  })
+  await Promise.all(connected)
+  const from = performance.now()
+  await ask('POST', `/v1/runs/${id}/signals/go`, {})
+  const times = (await Promise.all(heard)).map((at) => at - from)
+  emit({ figure: 'fan_out_p50_ms', value: quantile(times, 0.5), unit: 'ms', n: subscriberCount })
+  emit({ figure: 'fan_out_last_ms', value: Math.max(...times), unit: 'ms', n: subscriberCount })
+}

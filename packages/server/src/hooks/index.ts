@@ -1,0 +1,2 @@
+export { openHooks } from './hooks.ts'
+export type { HookAnswer, Hooks } from './hooks.ts'
