@@ -9,6 +9,7 @@ import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { auditImplementations } from './audit.ts'
 import { type DeploymentService, deploymentImplementations } from './deployments.ts'
+import { type GuardrailService, guardrailImplementations } from './guardrails.ts'
 import type { RunStream } from './event-stream.ts'
 import type { Implementation } from './implement.ts'
 import { outcomeImplementations } from './outcomes.ts'
@@ -54,6 +55,7 @@ export type Services = {
   money: MoneyBoard
   routes: Routes
   answers: Pick<Answers, 'clear'>
+  guardrails: GuardrailService
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -83,5 +85,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...sandboxImplementations(services),
   ...moneyImplementations(services.money),
   ...routeImplementations(services),
+  ...guardrailImplementations(services.guardrails),
   ...systemImplementations(services.system),
 ]

@@ -8,7 +8,7 @@ import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
 import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
-import { type Gateway, openAnswers, openRoutes } from '../../src/gateway/index.ts'
+import { type Gateway, openAnswers, openGuardrails, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
 import { type NewKey, isLoginToken, openAudit, openIdentities, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
@@ -135,6 +135,7 @@ export async function openBed(openings: Record<string, Opening>, wrapFiles: (fil
       money: openBoard({ db, money }),
       routes: openRoutes({ db, log: silentLog }),
       answers: openAnswers({ db, log: silentLog }),
+      guardrails: openGuardrails({ db, log: silentLog, moderate: async () => 'safe' }),
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
