@@ -292,6 +292,42 @@ alter table fires enable row level security, force row level security;
 create policy across_tenants on fires as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on fires as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table guard_decisions (
+  tenant_id text not null,
+  id uuid not null,
+  at timestamp with time zone not null,
+  guardrail text not null,
+  guard text not null,
+  side text not null,
+  action text not null,
+  found json not null,
+  model text not null,
+  request_id text,
+  key_id text,
+  agent text,
+  run_id uuid,
+  constraint guard_decisions_pkey PRIMARY KEY (id),
+  constraint guard_decisions_action_check CHECK ((action = ANY (ARRAY['block'::text, 'mask'::text, 'annotate'::text, 'repair'::text]))),
+  constraint guard_decisions_side_check CHECK ((side = ANY (ARRAY['request'::text, 'answer'::text])))
+);
+CREATE INDEX guard_decisions_age ON public.guard_decisions USING btree (at);
+CREATE INDEX guard_decisions_latest ON public.guard_decisions USING btree (tenant_id, id DESC);
+CREATE INDEX guard_decisions_of_run ON public.guard_decisions USING btree (tenant_id, run_id, id DESC) WHERE (run_id IS NOT NULL);
+alter table guard_decisions enable row level security, force row level security;
+create policy across_tenants on guard_decisions as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on guard_decisions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table guardrails (
+  tenant_id text not null,
+  name text not null,
+  spec json not null,
+  updated_at timestamp with time zone not null,
+  constraint guardrails_pkey PRIMARY KEY (tenant_id, name)
+);
+alter table guardrails enable row level security, force row level security;
+create policy across_tenants on guardrails as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on guardrails as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table guesses (
   tenant_id text not null,
   account text not null,

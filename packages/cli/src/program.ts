@@ -9,6 +9,7 @@ import { peopleCommands } from './people-commands.ts'
 import { historyCommands, testReplayCommand } from './history-commands.ts'
 import { moneyCommands } from './money-commands.ts'
 import { type Act, type Shared, collect, connection, duration, examples, wholeNumber, withAnswer, withServer } from './options.ts'
+import { guardrailsCommands } from './guardrails-commands.ts'
 import { routesCommands } from './routes-commands.ts'
 import { sandboxesCommands } from './sandboxes-commands.ts'
 
@@ -46,6 +47,7 @@ export function createProgram(version: string, act: Act): Command {
   moneyCommands(program, act)
   controlCommands(program, act)
   routesCommands(program, act)
+  guardrailsCommands(program, act)
   evalCommand(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')

@@ -110,6 +110,19 @@ export { PageInput, pageOf } from './page.ts'
 export { Policy, deletePolicy, getPolicy, listPolicies, policyOperations, putPolicy, testPolicies } from './policies.ts'
 export { roleNames, roles } from './roles.ts'
 export type { Role } from './roles.ts'
+export {
+  Guard,
+  GuardDecision,
+  Guardrail,
+  deleteGuardrail,
+  getGuardrail,
+  guardrailOperations,
+  listGuardDecisions,
+  listGuardrails,
+  personalKinds,
+  setGuardrail,
+} from './guardrails.ts'
+export type { PersonalKind } from './guardrails.ts'
 export { CacheRule, Route, RouteTarget, clearRouteCache, deleteRoute, getRoute, listRoutes, routeOperations, setRoute, tryRoute } from './routes.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'

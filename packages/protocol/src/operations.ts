@@ -10,6 +10,7 @@ import { keyOperations } from './keys.ts'
 import { meOperations } from './me.ts'
 import { peopleOperations } from './people.ts'
 import { signInOperations } from './sign-in.ts'
+import { guardrailOperations } from './guardrails.ts'
 import { limitOperations } from './limits.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
@@ -59,4 +60,5 @@ export const operations: readonly Operation[] = [
   ...usageOperations,
   ...catalogueOperations,
   ...routeOperations,
+  ...guardrailOperations,
 ]

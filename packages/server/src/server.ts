@@ -6,7 +6,7 @@ import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, op
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
-import { gatewayOver, openAnswers, openFaces, openModels, openRoutes } from './gateway/index.ts'
+import { gatewayOver, moderateWith, openAnswers, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import {
@@ -125,10 +125,13 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const links = openLinks()
   const routes = openRoutes({ db, log })
   const models = openModels({ ...modelSettings(config), offline: offlinePlanner(), pickTargets: routes.pick, log })
-  const gateway = gatewayOver(models)
   const money = openMoney({ db, log })
   await money.start()
   onStop('money', money.stop)
+  const guardrails = openGuardrails({ db, log, moderate: moderateWith(models, money) })
+  await guardrails.start()
+  onStop('guardrails', guardrails.stop)
+  const gateway = gatewayOver(models, guardrails)
   const answers = openAnswers({ db, log })
   await answers.start()
   onStop('kept answers', answers.stop)
@@ -234,6 +237,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       money: openBoard({ db, money }),
       routes,
       answers,
+      guardrails,
       stopping: stopping.signal,
       log,
       system: {
@@ -275,6 +279,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     models,
     ledger: money,
     answers,
+    guardrails,
     authenticate,
     checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
     routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name),

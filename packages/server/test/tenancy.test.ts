@@ -108,6 +108,13 @@ const ofRoute = (method: string, name: string, path: string, body?: Json): Case 
   },
   foreign: 'not_found',
 })
+const ofGuardrail = (method: string, name: string): Case => ({
+  async request(acme) {
+    await acme.ask('POST', '/v1/guardrails', { name, guards: [{ type: 'secrets' }] })
+    return [method, `/v1/guardrails/${name}`] as Request
+  },
+  foreign: 'not_found',
+})
 const failed = async (acme: BedCaller): Promise<Run> => run(acme, 'fails')
 
 /** A message of acme's on a queue of that name. */
@@ -212,6 +219,11 @@ const cases: Record<string, Case> = {
   'routes.get': ofRoute('GET', 'canary-seen', ''),
   'routes.try': ofRoute('POST', 'canary-tried', '/try', { text: 'Hello' }),
   'routes.clearCache': fixed('own', 'DELETE', '/v1/model-cache'),
+  'guardrails.set': fixed('own', 'POST', '/v1/guardrails', { name: 'canary-guard', guards: [{ type: 'words', words: ['canary'] }] }),
+  'guardrails.list': fixed('own', 'GET', '/v1/guardrails'),
+  'guardrails.get': ofGuardrail('GET', 'canary-guarded'),
+  'guardrails.delete': ofGuardrail('DELETE', 'canary-unguarded'),
+  'guardrails.decisions': fixed('own', 'GET', '/v1/guardrail-decisions'),
   'routes.delete': ofRoute('DELETE', 'canary-left', ''),
   'tools.list': fixed('own', 'GET', '/v1/agents/draws/tools'),
   'tools.refresh': fixed('own', 'POST', '/v1/agents/draws/tools/refresh', {}),

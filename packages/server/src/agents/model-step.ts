@@ -9,7 +9,10 @@ export function generateWithinBudget(prompt: Prompt, context: StepContext, { gat
   return gateway.generate(prompt, {
     signal: context.signal,
     onText: (text) => context.live({ type: 'text-delta', text }),
-    asked: { tenantId: context.run.tenantId, agent: context.run.agent, session: context.run.id }, // A run stays with its model.
+    asked: {
+      ...{ tenantId: context.run.tenantId, namespace: context.run.namespace, agent: context.run.agent, runId: context.run.id, keyId: context.run.asker.id },
+      session: context.run.id, // A run stays with its model.
+    },
     async admit(model) {
       const admission = await money.admit(callOf(model, prompt, context), { isRepeated: context.isRepeated && isFirst })
       isFirst = false

@@ -9,6 +9,7 @@ import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { auditImplementations } from './audit.ts'
 import { type DeploymentService, deploymentImplementations } from './deployments.ts'
+import { type GuardrailService, guardrailImplementations } from './guardrails.ts'
 import type { RunStream } from './event-stream.ts'
 import { type HookService, hookImplementations } from './hooks.ts'
 import type { Implementation } from './implement.ts'
@@ -56,6 +57,7 @@ export type Services = {
   money: MoneyBoard
   routes: Routes
   answers: Pick<Answers, 'clear'>
+  guardrails: GuardrailService
   system: SystemService
   /** Aborted when the server stops: event streams end then. */
   stopping: AbortSignal
@@ -86,5 +88,6 @@ export const implementAll = (services: Services): Implementation[] => [
   ...sandboxImplementations(services),
   ...moneyImplementations(services.money),
   ...routeImplementations(services),
+  ...guardrailImplementations(services.guardrails),
   ...systemImplementations(services.system),
 ]

@@ -14,6 +14,8 @@ export type Asked = {
   keyId?: string | undefined
   keyName?: string | undefined
   agent?: string | undefined
+  namespace?: string | undefined
+  runId?: string | undefined
   session?: string | undefined
   user?: string | undefined
   tags?: Readonly<Record<string, string>> | undefined

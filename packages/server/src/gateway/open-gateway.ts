@@ -5,6 +5,8 @@ import { StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
 import { toStepFailure, whenStopped } from './failures.ts'
 import { callTargets } from './failover.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
+import { guardPrompts } from './guardrails/guard-prompt.ts'
+import type { Guardrails } from './guardrails/guardrails.ts'
 import { type Models, type ModelsOptions, isOffline, openModels, usualModels } from './models.ts'
 import { toCallOptions } from './prompt.ts'
 import { type CallContext, idOf } from './providers.ts'
@@ -18,7 +20,8 @@ export type GatewayOptions = ModelsOptions
 
 export const openGateway = (options: GatewayOptions): Gateway => gatewayOver(openModels(options))
 
-export function gatewayOver(models: Models): Gateway {
+/** Without guardrails nothing is looked at. */
+export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin'>): Gateway {
   const { providers, health, log } = models
 
   async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, admit }: GenerateOptions): Promise<ModelReply> {
@@ -67,7 +70,12 @@ export function gatewayOver(models: Models): Gateway {
     return reply! // One of the two is there.
   }
 
-  return { defaultModel: models.defaultModel, isOffline: isOffline(models), available: usualModels(providers), generate }
+  return {
+    defaultModel: models.defaultModel,
+    isOffline: isOffline(models),
+    available: usualModels(providers),
+    generate: guardrails ? guardPrompts(generate, guardrails) : generate,
+  }
 }
 
 type Call = {

@@ -9,7 +9,7 @@ import { insertVersion } from '../../src/agents/version-store.ts'
 import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import { openHooks } from '../../src/hooks/index.ts'
-import { type Gateway, openAnswers, openRoutes } from '../../src/gateway/index.ts'
+import { type Gateway, openAnswers, openGuardrails, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
 import { type NewKey, isLoginToken, openAudit, openIdentities, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
@@ -147,6 +147,7 @@ export async function openBed(
       money: openBoard({ db, money }),
       routes: openRoutes({ db, log: silentLog }),
       answers: openAnswers({ db, log: silentLog }),
+      guardrails: openGuardrails({ db, log: silentLog, moderate: async () => 'safe' }),
       stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },

@@ -32,7 +32,7 @@ const callers: Record<string, Caller> = {
 
 export async function openFacesBed(
   script: FakeScript,
-  options: Partial<ModelsOptions> & Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames' | 'answers'>> = {},
+  options: Partial<ModelsOptions> & Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames' | 'answers' | 'guardrails'>> = {},
 ) {
   const fake = await startFakeProvider(script)
   const lines: { level: LogLevel; message: string; data: Record<string, unknown> }[] = []

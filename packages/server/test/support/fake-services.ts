@@ -148,6 +148,7 @@ const aBudget = {
   ...hidden,
 }
 const aModel = { model: 'openai/gpt-5', prices: [], price: null, priceId: null, source: null, isOverridden: false, ...hidden }
+const aGuardrail = { name: 'privacy', guards: [{ type: 'secrets' as const, on: 'request' as const, action: 'block' as const }], updatedAt: at }
 const aRoute = {
   name: 'smart',
   description: '',
@@ -552,6 +553,13 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       pick: async () => undefined,
     },
     answers: { clear: called('routes.clearCache', { deleted: 2 }) },
+    guardrails: {
+      list: called('guardrails.list', [aGuardrail]),
+      get: called('guardrails.get', aGuardrail),
+      set: called('guardrails.set', aGuardrail),
+      delete: called('guardrails.delete', aGuardrail),
+      decisions: called('guardrails.decisions', { items: [], next: null }),
+    },
     system: { describe: async () => aSystem },
     sandboxes,
     stopping: new AbortController().signal,

@@ -28,19 +28,22 @@ export type Attempting = {
   requestId: string
   /** An answer that is not of the schema that was asked for is refused here, as long as another target could do better. */
   escalates: boolean
+  /** The most that guards let it ask for. */
+  outputTokensCap: number | undefined
   /** `outputTokensMax`: what it was admitted with. */
   onSettled(outcome: Outcome, target: Target, outputTokensMax: number | undefined): void
 }
 
 export async function makeAttempt({ target, key, number, isLast }: Attempt, attempting: Attempting): Promise<Ended> {
   const { call, client, ledger, account, onSettled } = attempting
+  const wanted = Math.min(call.outputTokensMax ?? Infinity, attempting.outputTokensCap ?? Infinity)
   const admission = await ledger.admit({
     ...account,
     user: call.user,
     model: target.model,
     inputBytes: call.body.bytes.length,
     inputTokensMax: inputTokensMax(call),
-    outputTokensMax: call.face === 'embeddings' ? 0 : call.outputTokensMax,
+    outputTokensMax: call.face === 'embeddings' ? 0 : Number.isFinite(wanted) ? wanted : undefined,
   })
   if (!admission.isAdmitted) throw overBudget(admission.refusal)
   const spent = nothingSpent()

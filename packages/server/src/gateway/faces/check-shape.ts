@@ -1,7 +1,7 @@
 /** Whether an answer is of the JSON Schema that was asked for: a small model's that is not goes to the next target of its route. */
 import { StepFailure } from '../../kernel/index.ts'
-import { z } from 'zod'
 import type { Target } from '../failover.ts'
+import { whyNotShape } from '../shape.ts'
 import type { FaceCall } from './face-call.ts'
 
 type Fields = Record<string, unknown>
@@ -12,9 +12,8 @@ const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 export function checkShape({ face, body }: FaceCall, target: Target, whole: Buffer): void {
   const schema = schemaOf(body.fields)
   if (schema === undefined) return
-  const answer = fields(JSON.parse(whole.toString('utf8')))
-  if (isCall(answer)) return // It wants something first; the schema is for its last word.
-  const why = whyNot(textOf[face](answer), schema)
+  const word = lastWordOf(face, fields(JSON.parse(whole.toString('utf8'))))
+  const why = word === undefined ? undefined : whyNotShape(word, schema)
   if (why === undefined) return
   throw new StepFailure({ message: `The answer of ${target.model} is not of the schema that was asked for: ${why}`, code: 'not_as_asked', retryable: true })
 }
@@ -25,6 +24,9 @@ function schemaOf(request: Fields): unknown {
   )
   return format['type'] === 'json_schema' ? (format['schema'] ?? fields(format['json_schema'])['schema']) : undefined
 }
+
+/** Undefined when the model calls a tool: it wants something first, and a schema is for its last word. */
+export const lastWordOf = (face: FaceCall['face'], answer: Fields): string | undefined => (isCall(answer) ? undefined : textOf[face](answer))
 
 const textOf: Record<FaceCall['face'], (answer: Fields) => string> = {
   chat: (answer) => String(fields(fields(list(answer['choices'])[0])['message'])['content'] ?? ''),
@@ -45,25 +47,3 @@ const isCall = (answer: Fields): boolean =>
   list(fields(fields(list(answer['choices'])[0])['message'])['tool_calls']).length > 0 ||
   list(answer['content']).some((block) => fields(block)['type'] === 'tool_use') ||
   list(answer['output']).some((item) => fields(item)['type'] === 'function_call')
-
-function whyNot(text: string, schema: unknown): string | undefined {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return 'it is not JSON.'
-  }
-  const check = readable(schema)
-  const parsed = check?.safeParse(value)
-  if (!parsed || parsed.success) return undefined
-  const [issue] = parsed.error.issues
-  return `${issue?.path.join('.') || 'the answer'}: ${issue?.message ?? 'does not fit'}.`
-}
-
-function readable(schema: unknown): z.ZodType | undefined {
-  try {
-    return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0]) // It throws at what it cannot read.
-  } catch {
-    return undefined // A schema that only the provider understands: then it judges alone.
-  }
-}

@@ -39,6 +39,8 @@ const kinds: Record<string, Kind> = {
   empty_prompt: wrong,
   cut_off: wrong,
   unsupported: { ...wrong, code: 'unsupported' },
+  request_blocked: { ...wrong, code: 'request_blocked' },
+  answer_blocked: { ...wrong, code: 'answer_blocked' },
   too_long: { ...wrong, code: 'context_length_exceeded' },
   body_too_large: { status: 413, openai: 'invalid_request_error', anthropic: 'request_too_large' },
   slow_body: { status: 408, openai: 'invalid_request_error', anthropic: 'invalid_request_error' },

@@ -6,6 +6,10 @@ import { answerCached } from '../cache/answer-cached.ts'
 import type { Answers } from '../cache/answers.ts'
 import { planCache } from '../cache/plan.ts'
 import { callTargets } from '../failover.ts'
+import { guardClient } from '../guardrails/guard-client.ts'
+import { guardedCall, repairCall } from '../guardrails/guarded-call.ts'
+import type { Guardrails } from '../guardrails/guardrails.ts'
+import type { Guarding } from '../guardrails/guarding.ts'
 import type { Asked, Models } from '../models.ts'
 import { type TokenBuckets, outputOf } from '../money/index.ts'
 import { factsOf } from '../request-facts.ts'
@@ -31,6 +35,7 @@ export type FacesOptions = {
   ledger?: Ledger | undefined
   /** Without it nothing is kept. */
   answers?: Answers | undefined
+  guardrails?: Pick<Guardrails, 'begin'> | undefined
   bodyBytesMax: number
   log: Log
 }
@@ -78,20 +83,32 @@ async function serve({ request, client, requestId, facts, options }: Serving): P
   const call = readCall(endpoint.face, body)
   Object.assign(facts, { model: call.model, isStream: call.isStream })
   const asked = askedOf(request, call, caller)
-  if (endpoint.type === 'count') return countTokens({ call, asked, client, models: options.models, headers: forwarded(request, call), requestId })
-  await answerCall({ request, client, requestId, facts, options, call, asked, caller })
+  const guarding = await options.guardrails?.begin({
+    ...{ tenantId: caller.tenantId, keyId: caller.keyId, model: call.model, namespace: 'default', requestId, signal: client.signal },
+  })
+  const guarded = guarding ? await guardedCall(call, guarding) : call
+  if (endpoint.type === 'count') return countTokens({ call: guarded, asked, client, models: options.models, headers: forwarded(request, call), requestId })
+  const answering: Answering = { request, client, requestId, facts, options, call: guarded, asked, caller, outputTokensCap: guarding?.outputTokensMax }
+  await (guarding ? answerGuarded(answering, guarding) : answerCall(answering))
 }
 
-async function answerCall({
-  request,
-  client,
-  requestId,
-  facts,
-  options,
-  call,
-  asked,
-  caller,
-}: Serving & { call: FaceCall; asked: Asked; caller: Caller }): Promise<void> {
+type Answering = Serving & { call: FaceCall; asked: Asked; caller: Caller; outputTokensCap: number | undefined }
+
+/** The answer goes through the guards on its way to the caller; one that is not of its schema is asked for once more. */
+async function answerGuarded(answering: Answering, guarding: Guarding): Promise<void> {
+  const { client, facts } = answering
+  let { call } = answering
+  for (const isRepaired of [false, true]) {
+    const guarded = guardClient(client, call, guarding)
+    await answerCall({ ...answering, call, client: guarded.client })
+    const again = await guarded.finish(isRepaired)
+    facts['guards'] = guarding.notes()
+    if (!again) return
+    call = repairCall(call, again.said, again.repair)
+  }
+}
+
+async function answerCall({ request, client, requestId, facts, options, call, asked, caller, outputTokensCap }: Answering): Promise<void> {
   const { models, ledger = noLedger, log } = options
   const { targets, escalates, cache } = await models.resolve(call.model, asked)
   const account = { tenantId: caller.tenantId, keyId: caller.keyId, session: asked.session, tags: asked.tags }
@@ -100,7 +117,7 @@ async function answerCall({
   /** Resolves with the model that answered, if all of its answer came. */
   const make = async (to: Client): Promise<string | undefined> => {
     const attempting: Attempting = {
-      ...{ call, client: to, models, ledger, requestId, escalates, account, headers },
+      ...{ call, client: to, models, ledger, requestId, escalates, account, headers, outputTokensCap },
       onSettled(outcome, target, outputTokensMax) {
         isWhole = outcome.type === 'used' && !outcome.isFailed && !isAtLimit(outcome.tokens, outputTokensMax)
         Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) })

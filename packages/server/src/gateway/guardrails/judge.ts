@@ -1,0 +1,82 @@
+/** What guards that look at texts say of a value. Pure. */
+import type { Guard } from '@longhaul/protocol'
+import type { Found } from './found.ts'
+import { findPersonal } from './personal.ts'
+import { findSecrets } from './secrets.ts'
+import { mapTexts } from './texts.ts'
+import { findWords } from './words.ts'
+
+export type TextGuard = Extract<Guard, { type: 'personal' | 'secrets' | 'words' }>
+export type Side = 'request' | 'answer'
+
+export const isTextGuard = (guard: Guard): guard is TextGuard => guard.type === 'personal' || guard.type === 'secrets' || guard.type === 'words'
+
+export type Judged = {
+  /** With what is masked replaced. */
+  value: unknown
+  /** How many different things of each kind. */
+  found: Record<string, number>
+  /** It stands where it cannot be replaced: in a name, or as a key. */
+  isStuck: boolean
+}
+
+type Judging = { side: Side; hide(kind: string, original: string): string }
+
+export function judgeTexts(value: unknown, guard: TextGuard, { side, hide }: Judging): Judged {
+  const things = new Map<string, Set<string>>()
+  let isStuck = false
+  const look = (text: string, isFixed: boolean): string => {
+    // Names in an answer are the provider's or the caller's own.
+    if (isFixed && side === 'answer') return text
+    const found = find(text, guard)
+    if (found.length === 0) return text
+    for (const { kind, start, end } of found) things.set(kind, (things.get(kind) ?? new Set()).add(text.slice(start, end)))
+    if (guard.action !== 'mask') return text
+    if (isFixed) {
+      isStuck = true
+      return text
+    }
+    return replace(text, found, hide)
+  }
+  const visit = (text: string, isFixed: boolean): string => {
+    const inner = isFixed ? undefined : innerJson(text)
+    if (inner === undefined) return look(text, isFixed)
+    // Arguments of tools are JSON within a text: escapes there must not hide anything.
+    const looked = mapTexts(inner, look, { withNumbers: true })
+    const written = JSON.stringify(looked)
+    return written === JSON.stringify(inner) ? text : written
+  }
+  const seen = mapTexts(value, visit)
+  return { value: seen, found: Object.fromEntries([...things].map(([kind, all]) => [kind, all.size])), isStuck }
+}
+
+function find(text: string, guard: TextGuard): Found[] {
+  switch (guard.type) {
+    case 'personal':
+      return findPersonal(text, guard.kinds)
+    case 'secrets':
+      return findSecrets(text)
+    case 'words':
+      return findWords(text, guard.words)
+  }
+}
+
+function replace(text: string, found: readonly Found[], hide: (kind: string, original: string) => string): string {
+  let out = ''
+  let at = 0
+  for (const { kind, start, end } of found) {
+    out += text.slice(at, start) + hide(kind, text.slice(start, end))
+    at = end
+  }
+  return out + text.slice(at)
+}
+
+function innerJson(text: string): object | undefined {
+  if (!/^\s*[{[]/.test(text) || !text.includes('"')) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    return undefined // Only looks like it.
+  }
+}
