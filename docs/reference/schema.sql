@@ -744,6 +744,8 @@ create table secrets (
   created_at timestamp with time zone default clock_timestamp() not null,
   last_used_at timestamp with time zone,
   use_count bigint default 0 not null,
+  hosts text[] default '{}'::text[] not null,
+  agents text[],
   constraint secrets_pkey PRIMARY KEY (tenant_id, name, version)
 );
 alter table secrets enable row level security, force row level security;

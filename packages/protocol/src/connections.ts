@@ -7,11 +7,11 @@ export const ConnectionName = z
   .max(32)
   .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
 
-/** A secret that the operator keeps in the server's secrets file. */
+/** A secret of the tenant, which the server alone can read. */
 export const SecretName = z
   .string()
   .max(64)
-  .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'must be letters, digits, "_" and "-", and begin with a letter')
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'must be letters, digits, "_" and "-", and begin with a letter or digit')
 export const SecretRef = z.strictObject({ secret: SecretName, prefix: z.string().max(40).default('') })
 
 const HeaderName = z

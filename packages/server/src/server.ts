@@ -138,7 +138,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     db,
     log,
     version,
-    secretsFile: config.LONGHAUL_SECRETS_FILE,
+    secrets,
     privateHosts: parseHosts(config.LONGHAUL_TOOLS_PRIVATE_HOSTS),
     ...(config.LONGHAUL_SEARCH_PROVIDER && {
       search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },

@@ -13,6 +13,7 @@ import {
 } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
+import type { Secrets } from '../identity/index.ts'
 import { type Log, StepFailure, after, monotonicMs, sleep, toFailure } from '../kernel/index.ts'
 import { type Named, type Offered, type VersionOf, openConnections } from './connections.ts'
 import { openEgress } from './egress/egress.ts'
@@ -22,7 +23,7 @@ import { openMcpClients } from './mcp/clients.ts'
 import { callMcpTool } from './mcp/mcp.ts'
 import { callApi } from './openapi/call.ts'
 import { type Registry, openRegistry } from './registry.ts'
-import { openSecrets } from './secrets.ts'
+import { type SecretsUser, openToolSecrets } from './secrets.ts'
 import { calculate } from './stock/calculator.ts'
 import { fetchPage } from './stock/fetch-page.ts'
 import { requestHttp } from './stock/http-request.ts'
@@ -32,7 +33,7 @@ export type ToolsOptions = {
   db: Db
   log: Log
   version: string
-  secretsFile?: string | undefined
+  secrets: Pick<Secrets, 'use' | 'find'>
   privateHosts: readonly string[]
   search?: SearchSettings | undefined
   /** What a version's code said of itself; undefined while nobody has loaded it. */
@@ -75,7 +76,7 @@ const resultCharactersMax = 200_000
 export function openTools(options: ToolsOptions): Tools {
   const { db, log } = options
   const egress = openEgress({ privateHosts: options.privateHosts })
-  const secrets = openSecrets(options.secretsFile)
+  const secrets = openToolSecrets(options.secrets)
   const clients = openMcpClients({ egress, secrets, log, version: options.version })
   const connections = openConnections({ db, clients, folderOf: options.folderOf })
   const enter = openGate(db)
@@ -166,19 +167,26 @@ export function openTools(options: ToolsOptions): Tools {
     const key = `${run.id}/${op}`
     const timeoutMs = limits.timeoutMs ?? named.connection.timeoutMs
     return within(timeoutMs, tool, signal, (stop) =>
-      execute(found, { input, key, timeoutMs, signal: stop, agent: run.agent, onProgress: (text) => live({ type: 'output-delta', stream: 'stdout', text }) }),
+      execute(found, {
+        input,
+        key,
+        timeoutMs,
+        signal: stop,
+        user: { tenantId: run.tenantId, agent: run.agent, runId: run.id },
+        onProgress: (text) => live({ type: 'output-delta', stream: 'stdout', text }),
+      }),
     )
   }
 
   async function execute(
     found: Offered,
-    { agent, ...use }: { input: Json; key: string; timeoutMs: number; signal: AbortSignal; agent: string; onProgress(text: string): void },
+    { user, ...use }: { input: Json; key: string; timeoutMs: number; signal: AbortSignal; user: SecretsUser; onProgress(text: string): void },
   ): Promise<CallResult> {
     if (found.kind === 'openapi') {
-      const { output, origin } = await callApi({ ...found, agent, ...use }, { egress, secrets })
+      const { output, origin } = await callApi({ ...found, user, ...use }, { egress, secrets })
       return { output, parts: [], source: 'tool_server', origin }
     }
-    const output = await callMcpTool(clients, found.target, { definition: found.mcp, ...use })
+    const output = await callMcpTool(clients, { ...found.target, runId: user.runId }, { definition: found.mcp, ...use })
     return { output, parts: [], source: 'tool_server', origin: new URL(found.target.declared.url).host }
   }
 

@@ -68,6 +68,7 @@ export async function openBed(
     db,
     log: silentLog,
     version: 'test',
+    secrets,
     privateHosts: [],
     manifestOf: async () => manifest, // Nothing is loaded here, so that no version has one of its own.
     liveVersionOf: async (tenantId, agent) => (await agents.find(tenantId, agent))?.version,

@@ -287,7 +287,18 @@ const aPolicy = {
   createdAt: at,
   ...hidden,
 }
-const aSecret = { name: 'crm', version: 1, description: '', createdAt: at, createdBy: 'boss', lastUsedAt: null, useCount: 0, ...hidden }
+const aSecret = {
+  name: 'crm',
+  version: 1,
+  description: '',
+  hosts: ['crm.example.com'],
+  agents: null,
+  createdAt: at,
+  createdBy: 'boss',
+  lastUsedAt: null,
+  useCount: 0,
+  ...hidden,
+}
 const aHead = { tenantId: 'acme', seq: 1, hash: '0'.repeat(64), at, publicKey: 'k', signature: 's' }
 const anEntry = {
   seq: 1,
@@ -330,6 +341,7 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
     list: called('secrets.list', [aSecret]),
     versions: called('secrets.get', [aSecret]),
     delete: called('secrets.delete', aSecret),
+    find: called('secrets.find', aSecret),
     use: called('secrets.use', leak),
     rewrapAll: async () => 0,
   },

@@ -3,7 +3,8 @@ import type { AgentManifest, Connection, Json, ToolLimits } from '@longhaul/prot
 import { ConnectResult, CallResult, Connection as ConnectionSchema } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../../src/db/index.ts'
-import { newId, silentLog } from '../../src/kernel/index.ts'
+import { openSecrets } from '../../src/identity/index.ts'
+import { newId, secretBytes, silentLog } from '../../src/kernel/index.ts'
 import { type ToolsOptions, openTools } from '../../src/tools/index.ts'
 
 export type BedOptions = Partial<ToolsOptions> & {
@@ -13,6 +14,8 @@ export type BedOptions = Partial<ToolsOptions> & {
   allowedHosts?: string[]
   toolLimits?: Record<string, ToolLimits>
 }
+
+export type BedSecret = { value: string; hosts?: string[]; agents?: string[] | null }
 
 export async function openToolsBed({ connections = {}, allowedHosts = [], toolLimits = {}, tenantId = newId(), db, ...options }: BedOptions) {
   const manifest: AgentManifest = {
@@ -27,10 +30,13 @@ export async function openToolsBed({ connections = {}, allowedHosts = [], toolLi
     toolLimits,
     allowedHosts,
   }
+  const secrets = openSecrets({ db, masterKeys: { current: secretBytes(32) }, log: silentLog })
+  const boss = { tenantId, askerId: undefined, keyId: 'k', name: 'boss', permissions: [], access: { personalData: true } }
   const tools = openTools({
     db,
     log: silentLog,
     version: 'test',
+    secrets,
     privateHosts: [],
     manifestOf: async ({ agent }) => (agent === 'helper' ? manifest : undefined),
     liveVersionOf: async (tenant, agent) => (tenant === tenantId && agent === 'helper' ? 'v1' : undefined),
@@ -42,6 +48,7 @@ export async function openToolsBed({ connections = {}, allowedHosts = [], toolLi
   const contextFor = (signal: AbortSignal) => ({ run, op: '3', signal, live: ({ text }: { text: string }) => void live.push(text) })
   return {
     tools,
+    setSecret: (name: string, secret: BedSecret) => secrets.set(boss, { name, ...secret }),
     run,
     live,
     connect: async (...names: string[]) => ConnectResult.parse((await tools.connect({ connections: names }, contextFor(new AbortController().signal))).output),

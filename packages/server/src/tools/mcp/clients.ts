@@ -5,9 +5,9 @@ import type { McpConnection } from '@longhaul/protocol'
 import type { z } from 'zod'
 import { type Log, after } from '../../kernel/index.ts'
 import type { Egress } from '../egress/egress.ts'
-import type { Secrets } from '../secrets.ts'
+import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 
-export type McpTarget = { tenantId: string; agent: string; connection: string; declared: z.infer<typeof McpConnection> }
+export type McpTarget = SecretsUser & { connection: string; declared: z.infer<typeof McpConnection> }
 export type McpClients = {
   /** `work` with a connected client. After `SessionGone` from `work` it is called once more with a new one. */
   use<Result>(target: McpTarget, signal: AbortSignal, work: (client: Client) => Promise<Result>): Promise<Result>
@@ -27,12 +27,12 @@ const clientsMax = 500
 /** Of one response, a whole event stream included: a server that floods is cut off here. */
 export const responseBytesMax = 8_000_000
 
-export function openMcpClients({ egress, secrets, log, version }: { egress: Egress; secrets: Secrets; log: Log; version: string }): McpClients {
+export function openMcpClients({ egress, secrets, log, version }: { egress: Egress; secrets: ToolSecrets; log: Log; version: string }): McpClients {
   const entries = new Map<string, Entry>()
 
   async function use<Result>(target: McpTarget, signal: AbortSignal, work: (client: Client) => Promise<Result>, mayRepeat = true): Promise<Result> {
     const url = new URL(target.declared.url)
-    const headers = await readHeaders(target, url.hostname, secrets)
+    const headers = await readHeaders(target, target.declared.headers, url.hostname, secrets)
     // Another secret or address is another connection: what was opened with the old one is not used again.
     const key = digest([target.tenantId, target.agent, target.connection, target.declared, headers])
     const entry = enter(key, () => connect(target, url, headers, signal))
@@ -75,9 +75,10 @@ export function openMcpClients({ egress, secrets, log, version }: { egress: Egre
     void entry.client.then((client) => client.close()).catch(() => {}) // It is given up either way.
   }
 
-  async function connect({ declared, agent, connection }: McpTarget, url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Client> {
-    const { oauth } = declared
-    const tokenHosts = oauth ? await secrets.hostsOf(oauth.clientSecret.secret, agent) : []
+  async function connect(target: McpTarget, url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Client> {
+    const { connection } = target
+    const { oauth } = target.declared
+    const tokenHosts = oauth ? await secrets.hostsOf(oauth.clientSecret.secret, target) : []
     /** Where a request may go. Only the hosts of the OAuth secret get what is posted elsewhere than to the server: whom the server names as its authority proves nothing. */
     const hostsFor = (href: string, method: string | undefined) =>
       href === url.href ? [url.hostname] : method === 'POST' ? tokenHosts : [url.hostname, ...tokenHosts]
@@ -96,7 +97,7 @@ export function openMcpClients({ egress, secrets, log, version }: { egress: Egre
         authProvider: new ClientCredentialsProvider({
           clientId: oauth.clientId,
           expectedIssuer: oauth.issuer,
-          clientSecret: await secrets.read({ ...oauth.clientSecret, prefix: '' }, { agent, host: new URL(oauth.issuer).hostname }),
+          clientSecret: await secrets.read({ ...oauth.clientSecret, prefix: '' }, { ...target, host: new URL(oauth.issuer).hostname }),
           ...(oauth.scope !== undefined && { scope: oauth.scope }),
         }),
       }),
@@ -117,15 +118,16 @@ export function openMcpClients({ egress, secrets, log, version }: { egress: Egre
 
 /** The declared headers with their secrets. */
 export async function readHeaders(
-  { agent, declared }: { agent: string; declared: { headers: McpTarget['declared']['headers'] } },
+  user: SecretsUser,
+  headers: McpTarget['declared']['headers'],
   host: string,
-  secrets: Secrets,
+  secrets: ToolSecrets,
 ): Promise<Record<string, string>> {
   const read = async ([name, held]: [string, McpTarget['declared']['headers'][string]]): Promise<[string, string]> => [
     name,
-    typeof held === 'string' ? held : await secrets.read(held, { agent, host }),
+    typeof held === 'string' ? held : await secrets.read(held, { ...user, host }),
   ]
-  return Object.fromEntries(await Promise.all(Object.entries(declared.headers).map(read)))
+  return Object.fromEntries(await Promise.all(Object.entries(headers).map(read)))
 }
 
 const digest = (parts: unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('base64')
