@@ -9,6 +9,7 @@ export {
   Connection,
   ConnectionName,
   HostPattern,
+  CommandConnection,
   McpConnection,
   OpenApiConnection,
   SecretName,

@@ -24,7 +24,7 @@ import {
 } from './identity/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
-import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
+import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
 
@@ -139,6 +139,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     log,
     version,
     secrets,
+    hosted: openHosted({ db, log, sandboxes }),
     privateHosts: parseHosts(config.LONGHAUL_TOOLS_PRIVATE_HOSTS),
     ...(config.LONGHAUL_SEARCH_PROVIDER && {
       search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },

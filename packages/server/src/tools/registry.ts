@@ -74,7 +74,7 @@ export function openRegistry({ db, connections, onLimits, manifestOf, liveVersio
   }
 
   async function ofConnection(of: VersionOf, named: Named) {
-    if (named.connection.kind === 'mcp') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
+    if (named.connection.kind !== 'openapi') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
     const { offered } = await connections.offers(of, named).catch(() => ({ offered: [] })) // A document that cannot be read is told by `refresh`.
     return offered.map(({ definition }) => ({ ...definition, kind: 'openapi' as const, connection: named.name, state: 'ready' as const, pin: null }))
   }
@@ -97,7 +97,7 @@ export function openRegistry({ db, connections, onLimits, manifestOf, liveVersio
     async approve(tenantId, by, { agent, tool, hash }) {
       const { manifest } = await live(tenantId, agent)
       const named = manifest.connections?.find(({ name }) => tool.startsWith(`${name}__`))
-      if (named?.connection.kind !== 'mcp') throw new AppError('not_found', `${agent} has no tool ${tool} of a tool server.`)
+      if (!named || named.connection.kind === 'openapi') throw new AppError('not_found', `${agent} has no tool ${tool} of a tool server.`)
       const isApproved = await approvePin(db, scopeOf({ tenantId, agent }, named.name, named.connection), tool, hash, by)
       const found = (await list(tenantId, agent)).find(({ name }) => name === tool)
       if (!found) throw new AppError('not_found', `${agent} has no tool ${tool}.`)

@@ -15,6 +15,7 @@ import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import type { Secrets } from '../identity/index.ts'
 import { type Log, StepFailure, after, monotonicMs, sleep, toFailure } from '../kernel/index.ts'
+import type { OpenHosted } from '../sandbox/index.ts'
 import { type Named, type Offered, type VersionOf, openConnections } from './connections.ts'
 import { openEgress } from './egress/egress.ts'
 import { failed } from './failures.ts'
@@ -34,6 +35,10 @@ export type ToolsOptions = {
   log: Log
   version: string
   secrets: Pick<Secrets, 'use' | 'find'>
+  /** Sandboxes for tool servers that are programs. */
+  hosted: OpenHosted
+  /** A tool server that is unused for so long is let go. */
+  idleMs?: number | undefined
   privateHosts: readonly string[]
   search?: SearchSettings | undefined
   /** What a version's code said of itself; undefined while nobody has loaded it. */
@@ -77,7 +82,7 @@ export function openTools(options: ToolsOptions): Tools {
   const { db, log } = options
   const egress = openEgress({ privateHosts: options.privateHosts })
   const secrets = openToolSecrets(options.secrets)
-  const clients = openMcpClients({ egress, secrets, log, version: options.version })
+  const clients = openMcpClients({ egress, secrets, hosted: options.hosted, log, version: options.version, idleMs: options.idleMs })
   const connections = openConnections({ db, clients, folderOf: options.folderOf })
   const enter = openGate(db)
   const limits = rememberLimits(db)
@@ -186,8 +191,9 @@ export function openTools(options: ToolsOptions): Tools {
       const { output, origin } = await callApi({ ...found, user, ...use }, { egress, secrets })
       return { output, parts: [], source: 'tool_server', origin }
     }
+    const { declared } = found.target
     const output = await callMcpTool(clients, { ...found.target, runId: user.runId }, { definition: found.mcp, ...use })
-    return { output, parts: [], source: 'tool_server', origin: new URL(found.target.declared.url).host }
+    return { output, parts: [], source: 'tool_server', origin: declared.kind === 'mcp' ? new URL(declared.url).host : found.target.connection }
   }
 
   async function callStock(tool: ServerTool, given: Json, manifest: AgentManifest, limits: ToolLimits, { run, op, signal }: CallContext): Promise<CallResult> {

@@ -37,6 +37,7 @@ export async function openToolsBed({ connections = {}, allowedHosts = [], toolLi
     log: silentLog,
     version: 'test',
     secrets,
+    hosted: () => Promise.reject(new Error('Nothing is started here.')),
     privateHosts: [],
     manifestOf: async ({ agent }) => (agent === 'helper' ? manifest : undefined),
     liveVersionOf: async (tenant, agent) => (tenant === tenantId && agent === 'helper' ? 'v1' : undefined),
