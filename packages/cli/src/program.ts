@@ -5,6 +5,7 @@ import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
 import type { LimitOptions } from './commands/tools.ts'
 import { controlCommands } from './control-commands.ts'
 import { accessCommands } from './access-commands.ts'
+import { memoryCommands } from './memory-commands.ts'
 import { peopleCommands } from './people-commands.ts'
 import { moneyCommands } from './money-commands.ts'
 import { type Act, type Shared, collect, connection, duration, examples, wholeNumber, withAnswer, withServer } from './options.ts'
@@ -38,6 +39,7 @@ export function createProgram(version: string, act: Act): Command {
   agentsCommands(program, act)
   sandboxesCommands(program, act)
   toolsCommands(program, act)
+  memoryCommands(program, act)
   keysCommands(program, act)
   peopleCommands(program, act)
   accessCommands(program, act)

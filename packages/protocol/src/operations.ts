@@ -10,6 +10,7 @@ import { meOperations } from './me.ts'
 import { peopleOperations } from './people.ts'
 import { signInOperations } from './sign-in.ts'
 import { limitOperations } from './limits.ts'
+import { memoryOperations } from './memory.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
 import { queueOperations } from './queues.ts'
@@ -43,6 +44,7 @@ export const operations: readonly Operation[] = [
   ...agentOperations,
   ...deploymentOperations,
   ...toolOperations,
+  ...memoryOperations,
   ...keyOperations,
   ...peopleOperations,
   ...signInOperations,

@@ -158,6 +158,11 @@ export const settings = {
     .describe(
       'Hosts that are not on the public internet and that tools may reach, as `host` or `host:port`, separated by commas. Absent: none, this machine included.',
     ),
+  LONGHAUL_EMBEDDING_MODEL: modelId
+    .optional()
+    .describe(
+      'Finds what agents remember by meaning as well, as `provider/model`. Absent: by words alone. After a change earlier memories are found by words.',
+    ),
   LONGHAUL_SEARCH_PROVIDER: z.enum(searchProviders).optional().describe('Who answers the stock tool `web_search`.'),
   LONGHAUL_SEARCH_API_KEY: secret.optional().describe('Its key. SearXNG needs none.'),
   LONGHAUL_SEARCH_BASE_URL: httpUrl.optional().describe('Its address, when it is another than the provider’s own. SearXNG needs it.'),

@@ -82,6 +82,15 @@ const ofBox = (method: string, path: (made: { id: string; process: string }) => 
   },
   foreign: 'not_found',
 })
+/** As an agent remembers of whoever asks it. */
+const memoryOf = async (acme: BedCaller): Promise<string> => {
+  const id = newId()
+  await bed.db.rows(sql`
+    insert into memories (tenant_id, id, subject_id, agent, kind, text, words, labels, run_id, made_by)
+    values ('acme', ${id}, ${acme.id}, 'draws', 'fact', 'canary text', '', '[]', ${newId()}, ${id})`)
+  return id
+}
+const ofMemory = (method: string): Case => ({ request: async (acme) => [method, `/v1/memories/${await memoryOf(acme)}`], foreign: 'not_found' })
 /** As a sandbox that can be snapshotted leaves it: the virtual one here cannot. */
 const snapshotOf = async (name: string): Promise<void> => {
   await bed.db.rows(sql`
@@ -206,6 +215,10 @@ const cases: Record<string, Case> = {
   },
   'sandboxes.create': fixed('own', 'POST', '/v1/sandboxes', {}),
   'sandboxes.list': { request: async (acme) => (await box(acme), ['GET', '/v1/sandboxes']), foreign: 'own' },
+  'memory.list': { request: async (acme) => (await memoryOf(acme), ['GET', '/v1/memories']), foreign: 'empty' },
+  'memory.get': ofMemory('GET'),
+  'memory.erase': ofMemory('DELETE'),
+  'memory.eraseAll': fixed('own', 'POST', '/v1/memories/erase', {}),
   'sandboxes.get': ofBox('GET', () => ''),
   'sandboxes.exec': ofBox('POST', () => '/exec', { script: 'true' }),
   'sandboxes.start': ofBox('POST', () => '/processes', { script: 'true' }),

@@ -22,6 +22,7 @@ import { failed } from './failures.ts'
 import { isGated, openGate, rememberLimits } from './limits.ts'
 import { openMcpClients } from './mcp/clients.ts'
 import { callMcpTool } from './mcp/mcp.ts'
+import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
 import { callApi } from './openapi/call.ts'
 import { type Registry, openRegistry } from './registry.ts'
 import { type SecretsUser, openToolSecrets } from './secrets.ts'
@@ -39,6 +40,8 @@ export type ToolsOptions = {
   hosted: OpenHosted
   /** A tool server that is unused for so long is let go. */
   idleMs?: number | undefined
+  /** For what agents remember. Absent: it is searched by words alone. */
+  embedding?: Embedding | undefined
   privateHosts: readonly string[]
   search?: SearchSettings | undefined
   /** What a version's code said of itself; undefined while nobody has loaded it. */
@@ -51,13 +54,16 @@ export type ToolsOptions = {
 
 /** What a call needs to know of its run: what the engine gives every step that the server executes. */
 export type CallContext = {
-  run: VersionOf & { id: string }
+  run: VersionOf & { id: string; asker: { id: string } }
   op: string
   signal: AbortSignal
+  /** Whose words the run has read so far. */
+  labels: readonly string[]
   live(frame: { type: 'output-delta'; stream: 'stdout'; text: string }): void
 }
 
 export type Tools = Registry & {
+  memory: MemoryService
   connect(input: Json, context: CallContext): Promise<{ output: Json }>
   call(input: Json, context: CallContext): Promise<{ output: Json }>
   /** Whether a tool that a worker executes may be called now, and what it is to keep to. Over a limit it waits a while. Must not reject. */
@@ -86,6 +92,7 @@ export function openTools(options: ToolsOptions): Tools {
   const connections = openConnections({ db, clients, folderOf: options.folderOf })
   const enter = openGate(db)
   const limits = rememberLimits(db)
+  const memory = openMemory({ db, log, embedding: options.embedding })
   const manifests = new Map<string, AgentManifest>()
 
   async function manifestOf(of: VersionOf): Promise<AgentManifest> {
@@ -196,14 +203,26 @@ export function openTools(options: ToolsOptions): Tools {
     return { output, parts: [], source: 'tool_server', origin: declared.kind === 'mcp' ? new URL(declared.url).host : found.target.connection }
   }
 
-  async function callStock(tool: ServerTool, given: Json, manifest: AgentManifest, limits: ToolLimits, { run, op, signal }: CallContext): Promise<CallResult> {
+  async function callStock(
+    tool: ServerTool,
+    given: Json,
+    manifest: AgentManifest,
+    limits: ToolLimits,
+    { run, op, signal, labels }: CallContext,
+  ): Promise<CallResult> {
     const { timeoutMs = callMsMax } = limits
     return within(timeoutMs, tool, signal, async (stop): Promise<CallResult> => {
       const use = { egress, hosts: manifest.allowedHosts ?? [], signal: stop, key: `${run.id}/${op}` }
       const web = ({ output, origin }: { output: Json; origin: string }): CallResult => ({ output, parts: [], source: 'web', origin })
+      const { tenantId, agent } = run
+      const user = { tenantId, agent, subjectId: run.asker.id, runId: run.id, key: use.key, labels, signal: stop }
       switch (tool) {
+        case 'remember':
+          return own(await memory.remember(parse(serverTools.remember.input, given, tool), user))
+        case 'recall':
+          return recalled(await memory.recall(parse(serverTools.recall.input, given, tool), user))
         case 'calculator':
-          return { output: await calculate(parse(serverTools.calculator.input, given, tool).expression), parts: [], source: 'own', origin: null }
+          return own(await calculate(parse(serverTools.calculator.input, given, tool).expression))
         case 'http_request':
           return web(await requestHttp(parse(serverTools.http_request.input, given, tool), use))
         case 'fetch_page':
@@ -218,12 +237,22 @@ export function openTools(options: ToolsOptions): Tools {
     connect,
     call,
     admit,
+    memory: memory.service,
     ...openRegistry({ db, connections, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
     async stop() {
       await clients.stop()
       await egress.stop()
     },
   }
+}
+
+const own = (output: Json): CallResult => ({ output, parts: [], source: 'own', origin: null })
+
+/** Words that came from outside when they were remembered come from there now. */
+function recalled({ output, labels }: { output: Json; labels: string[] }): CallResult {
+  if (labels.length === 0) return own(output)
+  const [, source, origin] = labels.map((label) => /^(web|tool_server):(.*)$/s.exec(label)).find((found) => found !== null) ?? []
+  return { output, parts: [], source: source === 'web' ? 'web' : 'tool_server', origin: origin ?? 'memory', labels }
 }
 
 /** Ends the work's signal with the caller's, or when the time is up. */

@@ -287,6 +287,18 @@ const aPolicy = {
   createdAt: at,
   ...hidden,
 }
+const aMemory = {
+  id: runId,
+  agent: 'analyst',
+  kind: 'fact' as const,
+  name: 'language',
+  text: 'Speaks German',
+  labels: ['web:example.com'],
+  runId,
+  createdAt: at,
+  recalledAt: null,
+  ...hidden,
+}
 const aSecret = {
   name: 'crm',
   version: 1,
@@ -497,6 +509,12 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       list: called('deployments.list', { items: [aDeployment], next: null }),
     },
     tools: {
+      memory: {
+        list: called('memory.list', { items: [aMemory], next: null }),
+        get: called('memory.get', aMemory),
+        erase: called('memory.erase', { id: runId }),
+        eraseAll: called('memory.eraseAll', { count: 1 }),
+      },
       list: called('tools.list', [aTool]),
       refresh: called('tools.refresh', { items: [aTool], problems: [] }),
       approve: called('tools.approve', aTool),

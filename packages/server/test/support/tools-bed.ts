@@ -10,6 +10,8 @@ import { type ToolsOptions, openTools } from '../../src/tools/index.ts'
 export type BedOptions = Partial<ToolsOptions> & {
   db: Db
   tenantId?: string
+  /** Who asked for the run. */
+  subject?: string
   connections?: Record<string, z.input<typeof Connection>>
   allowedHosts?: string[]
   toolLimits?: Record<string, ToolLimits>
@@ -17,7 +19,15 @@ export type BedOptions = Partial<ToolsOptions> & {
 
 export type BedSecret = { value: string; hosts?: string[]; agents?: string[] | null }
 
-export async function openToolsBed({ connections = {}, allowedHosts = [], toolLimits = {}, tenantId = newId(), db, ...options }: BedOptions) {
+export async function openToolsBed({
+  connections = {},
+  allowedHosts = [],
+  toolLimits = {},
+  tenantId = newId(),
+  subject = newId(),
+  db,
+  ...options
+}: BedOptions) {
   const manifest: AgentManifest = {
     description: 'A test',
     shape: 'agent',
@@ -44,13 +54,16 @@ export async function openToolsBed({ connections = {}, allowedHosts = [], toolLi
     folderOf: () => '/nowhere',
     ...options,
   })
-  const run = { id: newId(), tenantId, agent: 'helper', version: 'v1' }
+  const run = { id: newId(), tenantId, agent: 'helper', version: 'v1', asker: { id: subject } }
   const live: string[] = []
-  const contextFor = (signal: AbortSignal) => ({ run, op: '3', signal, live: ({ text }: { text: string }) => void live.push(text) })
+  /** Which step it is, and whose words the run has read: for the calls that follow. */
+  const where = { op: '3', labels: [] as string[] }
+  const contextFor = (signal: AbortSignal) => ({ run, op: where.op, signal, labels: where.labels, live: ({ text }: { text: string }) => void live.push(text) })
   return {
     tools,
     setSecret: (name: string, secret: BedSecret) => secrets.set(boss, { name, ...secret }),
     run,
+    where,
     live,
     connect: async (...names: string[]) => ConnectResult.parse((await tools.connect({ connections: names }, contextFor(new AbortController().signal))).output),
     call: async (tool: string, input: Json = {}, signal = new AbortController().signal) =>
