@@ -461,6 +461,14 @@ function toolsCommands(program: Command, act: Act): void {
     .action((agent: string, tool: string, options: Shared & { hash: string }) =>
       act(options, async (invocation) => (await load()).approveTool(invocation, agent, tool, options)),
     )
+  withServer(tools.command('authorize'))
+    .description('allow an agent’s connection to an MCP server that asks for OAuth, in a browser')
+    .argument('<agent>')
+    .argument('<connection>')
+    .addHelpText('after', examples('npx longhaul tools authorize support crm'))
+    .action((agent: string, connection: string, options: Shared) =>
+      act(options, async (invocation) => (await import('./commands/authorize.ts')).authorizeConnection(invocation, agent, connection)),
+    )
   withServer(tools.command('limit'))
     .description('set limits of a tool, or of all whose names begin alike')
     .argument('<agent>')

@@ -37,14 +37,27 @@ const shared = {
   isOptional: z.boolean().default(false),
 }
 
+const ClientId = z.string().min(1).max(300)
+const Scope = z.string().max(1_000)
+/** Where the server asks for OAuth and the agent is its own client. The secret goes to no other authority than `issuer`, whatever the server says. */
+const ClientCredentials = z.strictObject({ issuer: url, clientId: ClientId, clientSecret: SecretRef, scope: Scope.optional() })
+/** Where a person has to allow it, once: `longhaul tools authorize`. Without `issuer` the authority is the one that the server names when the person looks; without `clientId` we register there. */
+const AuthorizedByPerson = z.strictObject({
+  flow: z.literal('authorization-code'),
+  issuer: url.optional(),
+  clientId: ClientId.optional(),
+  clientSecret: SecretRef.optional(),
+  scope: Scope.optional(),
+})
+export type AuthorizedByPerson = z.infer<typeof AuthorizedByPerson>
+
 export const McpConnection = z.strictObject({
   kind: z.literal('mcp'),
   url,
   /** Values are texts, or secrets that the server holds. */
   headers,
   ...shared,
-  /** Client credentials, where the server asks for OAuth. The secret goes to no other authority than `issuer`, whatever the server says. */
-  oauth: z.strictObject({ issuer: url, clientId: z.string().min(1).max(300), clientSecret: SecretRef, scope: z.string().max(1_000).optional() }).optional(),
+  oauth: z.union([ClientCredentials, AuthorizedByPerson]).optional(),
 })
 
 /** An MCP server that is a program: it runs in a sandbox of its own, with what lies in `files` as its workspace, and speaks over its input and output. */

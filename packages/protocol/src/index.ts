@@ -5,6 +5,7 @@ export { Retention, listRetention, retentionOperations, setRetention } from './r
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'
 export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
+export type { AuthorizedByPerson } from './connections.ts'
 export {
   Connection,
   ConnectionName,
@@ -205,6 +206,18 @@ export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, summarizeUsage,
 export type { UsageDimension } from './usage.ts'
 export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, serverToolNames, serverTools } from './tool-calls.ts'
 export type { ServerTool } from './tool-calls.ts'
-export { DefinitionChange, Tool, approveTool, limitTool, listTools, refreshTools, toolKinds, toolOperations, toolStates } from './tools.ts'
+export {
+  DefinitionChange,
+  Tool,
+  approveTool,
+  authorizeConnection,
+  finishAuthorization,
+  limitTool,
+  listTools,
+  refreshTools,
+  toolKinds,
+  toolOperations,
+  toolStates,
+} from './tools.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

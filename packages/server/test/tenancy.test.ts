@@ -98,7 +98,7 @@ const snapshotOf = async (name: string): Promise<void> => {
     values ('acme', ${newId()}, ${name}, ${newId()}, ${newId()}, false, '{}', 1, 'none') on conflict do nothing`)
 }
 /** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
-const lacking = new Set(['tools.approve', 'sandboxes.input'])
+const lacking = new Set(['tools.approve', 'connections.authorize', 'connections.finish', 'sandboxes.input'])
 /** What has no service behind it here, so that not even its owner gets it. */
 const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch', 'sandboxes.release'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
@@ -205,6 +205,14 @@ const cases: Record<string, Case> = {
   'routes.delete': ofRoute('DELETE', 'canary-left', ''),
   'tools.list': fixed('own', 'GET', '/v1/agents/draws/tools'),
   'tools.refresh': fixed('own', 'POST', '/v1/agents/draws/tools/refresh', {}),
+  'connections.authorize': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/connections/crm/authorize', { redirectUri: 'http://127.0.0.1:1/callback' }]),
+    foreign: 'not_found',
+  },
+  'connections.finish': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/connections/crm/authorized', { state: 's', code: 'c' }]),
+    foreign: 'not_found',
+  },
   'tools.approve': {
     request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tools/crm__find/approve', { hash: 'a'.repeat(64) }]),
     foreign: 'not_found',

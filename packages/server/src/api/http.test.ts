@@ -57,6 +57,8 @@ const good: Record<string, [string, string, unknown?]> = {
   'tools.refresh': ['POST', '/v1/agents/analyst/tools/refresh'],
   'tools.approve': ['POST', '/v1/agents/analyst/tools/crm__find/approve', { hash: 'ab'.repeat(32) }],
   'tools.limit': ['POST', '/v1/agents/analyst/tool-limits', { pattern: 'crm__*', limits: { perMinute: 3 } }],
+  'connections.authorize': ['POST', '/v1/agents/analyst/connections/crm/authorize', { redirectUri: 'http://127.0.0.1:4711/callback' }],
+  'connections.finish': ['POST', '/v1/agents/analyst/connections/crm/authorized', { state: 's', code: 'c' }],
   'memory.list': ['GET', '/v1/memories?agent=analyst&limit=2'],
   'memory.get': ['GET', `/v1/memories/${runId}`],
   'memory.erase': ['DELETE', `/v1/memories/${runId}`],

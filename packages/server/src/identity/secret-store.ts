@@ -53,6 +53,10 @@ export async function deleteSecret(tx: TenantTx, name: string): Promise<Secret |
   return newest && toSecret(newest)
 }
 
+export async function deleteEarlier(tx: TenantTx, name: string, version: number): Promise<void> {
+  await tx.rows(sql`delete from secrets where tenant_id = ${tx.tenantId} and name = ${name} and version < ${version}`)
+}
+
 /** Notes the use and returns what is needed for it. */
 export async function useNewest(tx: TenantTx, name: string): Promise<(Sealed & { version: number }) | undefined> {
   const [row] = await tx.rows<Sealed & { version: number }>(sql`

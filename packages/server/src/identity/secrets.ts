@@ -11,8 +11,16 @@ import { readOrMake } from './signer.ts'
 export type Secrets = {
   /** What is not said of it stays as it was. */
   set(
-    caller: Caller,
-    secret: { name: string; value: string; description?: string | undefined; hosts?: string[] | undefined; agents?: string[] | null | undefined },
+    caller: Pick<Caller, 'tenantId' | 'name'> & { keyId: string | null },
+    secret: {
+      name: string
+      value: string
+      description?: string | undefined
+      hosts?: string[] | undefined
+      agents?: string[] | null | undefined
+      /** Earlier versions are destroyed: they are worth nothing any more. */
+      isOnly?: boolean
+    },
   ): Promise<Secret>
   /** The newest version, without its value. */
   find(tenantId: string, name: string): Promise<Secret | undefined>
@@ -57,7 +65,7 @@ function toKey(text: string, where: string): Buffer {
 export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: MasterKeys; log: Log }): Secrets {
   const nameOf = (tenantId: string, name: string, version: number) => `${tenantId}/${name}/${version}`
   return {
-    async set(caller, { name, value, description, hosts, agents }) {
+    async set(caller, { name, value, description, hosts, agents, isOnly }) {
       return db.forTenant(caller.tenantId).transaction(async (tx) => {
         const next = await store.nextVersion(tx, name)
         if (next.version === 1 && (await store.countNames(tx)) >= namesMax) throw new AppError('over_limit', `A tenant has at most ${namesMax} secrets.`)
@@ -69,6 +77,7 @@ export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: Maste
         }
         const secret = { name, version: next.version, createdBy: caller.name, ...about }
         const set = await store.insertVersion(tx, secret, sealed)
+        if (isOnly) await store.deleteEarlier(tx, name, set.version)
         await noteAudit(tx, { who: whoIs(caller), action: 'secrets.set', target: name, detail: { version: set.version, hosts: set.hosts, agents: set.agents } })
         return set
       })

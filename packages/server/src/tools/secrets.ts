@@ -42,7 +42,7 @@ export function openToolSecrets(secrets: Pick<Secrets, 'use' | 'find'>): ToolSec
 
 const missing = (name: string) => failed('secret_missing', `There is no secret ${name}. Set it with: longhaul secrets set ${name} --host <host>`)
 
-const whyNotFor = ({ name, agents }: Secret, agent: string): string | undefined =>
+export const whyNotFor = ({ name, agents }: Secret, agent: string): string | undefined =>
   agents && !agents.includes(agent) ? `The secret ${name} is not for the agent ${agent}. It is for: ${agents.join(', ') || 'no agent'}.` : undefined
 
 const whyNotTo = ({ name, hosts }: Secret, host: string): string | undefined =>

@@ -20,6 +20,7 @@ import { type Named, type Offered, type VersionOf, openConnections } from './con
 import { openEgress } from './egress/egress.ts'
 import { failed } from './failures.ts'
 import { isGated, openGate, rememberLimits } from './limits.ts'
+import { openAuthorizations } from './mcp/authorizations.ts'
 import { openMcpClients } from './mcp/clients.ts'
 import { callMcpTool } from './mcp/mcp.ts'
 import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
@@ -35,7 +36,7 @@ export type ToolsOptions = {
   db: Db
   log: Log
   version: string
-  secrets: Pick<Secrets, 'use' | 'find'>
+  secrets: Secrets
   /** Sandboxes for tool servers that are programs. */
   hosted: OpenHosted
   /** A tool server that is unused for so long is let go. */
@@ -88,7 +89,8 @@ export function openTools(options: ToolsOptions): Tools {
   const { db, log } = options
   const egress = openEgress({ privateHosts: options.privateHosts })
   const secrets = openToolSecrets(options.secrets)
-  const clients = openMcpClients({ egress, secrets, hosted: options.hosted, log, version: options.version, idleMs: options.idleMs })
+  const authorizations = openAuthorizations({ egress, secrets: options.secrets, readSecret: secrets.read })
+  const clients = openMcpClients({ egress, secrets, authorizations, hosted: options.hosted, log, version: options.version, idleMs: options.idleMs })
   const connections = openConnections({ db, clients, folderOf: options.folderOf })
   const enter = openGate(db)
   const limits = rememberLimits(db)
@@ -238,7 +240,7 @@ export function openTools(options: ToolsOptions): Tools {
     call,
     admit,
     memory: memory.service,
-    ...openRegistry({ db, connections, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
+    ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
     async stop() {
       await clients.stop()
       await egress.stop()

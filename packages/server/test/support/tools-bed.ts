@@ -61,6 +61,8 @@ export async function openToolsBed({
   const contextFor = (signal: AbortSignal) => ({ run, op: where.op, signal, labels: where.labels, live: ({ text }: { text: string }) => void live.push(text) })
   return {
     tools,
+    boss,
+    secrets,
     setSecret: (name: string, secret: BedSecret) => secrets.set(boss, { name, ...secret }),
     run,
     where,

@@ -8,6 +8,7 @@ import type { OpenHosted } from '../../sandbox/index.ts'
 import { failed } from '../failures.ts'
 import type { Egress } from '../egress/egress.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
+import type { Authorizations } from './authorizations.ts'
 import { type ProgramTransport, ProgramEnded, openPrograms } from './command.ts'
 import { httpTransport, readHeaders, withCredentials } from './transports.ts'
 
@@ -40,6 +41,7 @@ const clientsMax = 500
 export type McpOptions = {
   egress: Egress
   secrets: ToolSecrets
+  authorizations: Authorizations
   /** Where programs run. */
   hosted: OpenHosted
   log: Log
@@ -48,7 +50,7 @@ export type McpOptions = {
   idleMs?: number | undefined
 }
 
-export function openMcpClients({ egress, secrets, hosted, log, version, idleMs = idleMsDefault }: McpOptions): McpClients {
+export function openMcpClients({ egress, secrets, authorizations, hosted, log, version, idleMs = idleMsDefault }: McpOptions): McpClients {
   const programs = openPrograms({ hosted, log })
   const entries = new Map<string, Entry>()
 
@@ -84,7 +86,7 @@ export function openMcpClients({ egress, secrets, hosted, log, version, idleMs =
     }
     const headers = await readHeaders(target, declared.headers, new URL(declared.url).hostname, secrets)
     const key = digest([tenantId, agent, connection, declared, headers])
-    return { key, dial: () => httpTransport(target, declared, headers, { egress, secrets }) }
+    return { key, dial: () => httpTransport(target, declared, headers, { egress, secrets, authorizations }) }
   }
 
   function enter(key: string, open: (onGone: () => void) => Promise<Open>): Entry {

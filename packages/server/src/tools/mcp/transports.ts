@@ -1,22 +1,22 @@
 /** The ways to a tool server: over HTTP, and what a program's sandbox lets out. Secrets are put in here. */
-import { ClientCredentialsProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { ClientCredentialsProvider, type OAuthClientProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import type { CommandConnection, Egress as EgressRules, McpConnection } from '@longhaul/protocol'
 import type { Egress } from '../egress/egress.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
+import type { Authorizations } from './authorizations.ts'
 
 /** Of one response, a whole event stream included: a server that floods is cut off here. */
 export const responseBytesMax = 8_000_000
 
 export async function httpTransport(
-  user: SecretsUser,
+  user: SecretsUser & { connection: string },
   declared: McpConnection,
   headers: Record<string, string>,
-  { egress, secrets }: { egress: Egress; secrets: ToolSecrets },
+  { egress, secrets, authorizations }: { egress: Egress; secrets: ToolSecrets; authorizations: Authorizations },
 ): Promise<StreamableHTTPClientTransport> {
   const url = new URL(declared.url)
-  const { oauth } = declared
-  const tokenHosts = oauth ? await secrets.hostsOf(oauth.clientSecret.secret, user) : []
-  /** Where a request may go. Only the hosts of the OAuth secret get what is posted elsewhere than to the server: whom the server names as its authority proves nothing. */
+  const { authProvider, tokenHosts } = await authorizing(user, declared, { secrets, authorizations })
+  /** Where a request may go. Only the hosts of the OAuth secret, or those whom a person authorized, get what is posted elsewhere than to the server: whom the server names as its authority proves nothing. */
   const hostsFor = (href: string, method: string | undefined) =>
     href === url.href ? [url.hostname] : method === 'POST' ? tokenHosts : [url.hostname, ...tokenHosts]
   return new StreamableHTTPClientTransport(url, {
@@ -27,15 +27,31 @@ export async function httpTransport(
       init.method === 'GET' && String(input) === url.href
         ? new Response(null, { status: 405 })
         : egress.fetch(input, init, { hosts: hostsFor(String(input), init.method), bytesMax: responseBytesMax }),
-    ...(oauth && {
-      authProvider: new ClientCredentialsProvider({
-        clientId: oauth.clientId,
-        expectedIssuer: oauth.issuer,
-        clientSecret: await secrets.read({ ...oauth.clientSecret, prefix: '' }, { ...user, host: new URL(oauth.issuer).hostname }),
-        ...(oauth.scope !== undefined && { scope: oauth.scope }),
-      }),
-    }),
+    ...(authProvider && { authProvider }),
   })
+}
+
+async function authorizing(
+  user: SecretsUser & { connection: string },
+  declared: McpConnection,
+  { secrets, authorizations }: { secrets: ToolSecrets; authorizations: Authorizations },
+): Promise<{ authProvider?: OAuthClientProvider; tokenHosts: readonly string[] }> {
+  const { oauth } = declared
+  if (!oauth) return { tokenHosts: [] }
+  if ('flow' in oauth) {
+    const { provider, hosts } = await authorizations.use(user, { agent: user.agent, connection: user.connection, declared })
+    return { authProvider: provider, tokenHosts: hosts }
+  }
+  const { clientId, clientSecret, issuer, scope } = oauth
+  return {
+    tokenHosts: await secrets.hostsOf(clientSecret.secret, user),
+    authProvider: new ClientCredentialsProvider({
+      clientId,
+      expectedIssuer: issuer,
+      clientSecret: await secrets.read({ ...clientSecret, prefix: '' }, { ...user, host: new URL(issuer).hostname }),
+      ...(scope !== undefined && { scope }),
+    }),
+  }
 }
 
 /** The declared headers with their secrets. */

@@ -55,7 +55,10 @@ test('a fact of the same name takes its place; a step that executes again makes 
   await remember(bed, { text: 'Speaks German', name: 'language' })
   await remember(bed, { text: 'Speaks French', name: 'language' })
   await bed.call('remember', { text: 'Speaks French', name: 'language' })
-  expect(await recall(bed)).toEqual(['Speaks French'])
+  await remember(bed, { text: 'Moved in May', kind: 'episode' })
+  const again = await bed.call('remember', { text: 'Moved in May', kind: 'episode' })
+  expect(again.output).toMatchObject({ kept: 'Moved in May' })
+  expect(await recall(bed)).toEqual(['Moved in May', 'Speaks French'])
   expect(await failureOf(remember(bed, { text: 'x', kind: 'episode', name: 'language' }))).toMatchObject({ code: 'invalid' })
 })
 
