@@ -1,10 +1,9 @@
 /** Texts to vectors, for the server's own use: one request to a model's embeddings, admitted by the budgets and booked like any other. */
 import { z } from 'zod'
 import { StepFailure } from '../kernel/index.ts'
-import { bucketsOfChat } from './faces/token-buckets.ts'
 import { type Attempt, callTargets } from './failover.ts'
 import type { Models } from './models.ts'
-import { type Attribution, type Money, type Outcome, budgetFailure, outcomeOfFailure } from './money/index.ts'
+import { type Attribution, type Money, type Outcome, budgetFailure, outcomeOfFailure, readUsage } from './money/index.ts'
 import { idOf } from './providers.ts'
 
 export type Embedder = (model: string, texts: readonly string[], use: { account: Attribution; signal: AbortSignal }) => Promise<number[][]>
@@ -35,7 +34,7 @@ export function openEmbedder({ models, money }: { models: Models; money: Pick<Mo
     let outcome: Outcome = { type: 'unknown', outputBytes: 0 }
     try {
       const { vectors, usage } = await ask(attempt, body, texts.length, signal)
-      const tokens = bucketsOfChat(usage)
+      const tokens = readUsage('openai-embeddings', usage)
       if (tokens) outcome = { type: 'used', tokens }
       return { vectors }
     } catch (error) {
