@@ -42,7 +42,7 @@ async function openAuthority() {
     host: new URL(issuer).host,
     asked,
     provider,
-    isValid: async (token: string) => ((await provider.AccessToken.find(token))?.isValid ?? false) === true,
+    isValid: async (token: string) => (await provider.AccessToken.find(token))?.isValid ?? false,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
