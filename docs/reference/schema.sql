@@ -502,6 +502,33 @@ alter table logins enable row level security, force row level security;
 create policy across_tenants on logins as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on logins as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table memories (
+  tenant_id text not null,
+  id uuid not null,
+  subject_id text not null,
+  agent text not null,
+  kind text not null,
+  name text,
+  text text not null,
+  words tsvector not null,
+  labels json not null,
+  run_id uuid not null,
+  made_by text not null,
+  embedding bytea,
+  embedding_model text,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  recalled_at timestamp with time zone,
+  constraint memories_pkey PRIMARY KEY (tenant_id, id),
+  constraint memories_kind_check CHECK ((kind = ANY (ARRAY['fact'::text, 'episode'::text]))),
+  constraint memories_tenant_id_made_by_key UNIQUE (tenant_id, made_by)
+);
+CREATE UNIQUE INDEX memories_of_name ON public.memories USING btree (tenant_id, subject_id, agent, name) WHERE (name IS NOT NULL);
+CREATE INDEX memories_of_subject ON public.memories USING btree (tenant_id, subject_id, agent, id);
+alter table memories enable row level security, force row level security;
+create policy across_tenants on memories as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_subject on memories as restrictive for all to longhaul_tenant using ((subject_id = current_setting('longhaul.subject'::text, true))) with check ((subject_id = current_setting('longhaul.subject'::text, true)));
+create policy of_tenant on memories as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table migrations (
   number integer not null,
   name text not null,
@@ -827,6 +854,8 @@ create table secrets (
   created_at timestamp with time zone default clock_timestamp() not null,
   last_used_at timestamp with time zone,
   use_count bigint default 0 not null,
+  hosts text[] default '{}'::text[] not null,
+  agents text[],
   constraint secrets_pkey PRIMARY KEY (tenant_id, name, version)
 );
 alter table secrets enable row level security, force row level security;

@@ -1,7 +1,7 @@
 /** The commands about who may do what, with their help: tenants, namespaces, policies, secrets, the audit log. */
 import type { Command } from 'commander'
 import type { ListOptions } from './commands/audit.ts'
-import { type Act, type Shared, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './options.ts'
 
 export function accessCommands(program: Command, act: Act): void {
   tenantCommands(program, act)
@@ -137,12 +137,20 @@ function secretCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul secrets set crm-token', 'npx longhaul secrets list'))
   withServer(secrets.command('set'))
     .description('store a value, as the next version; it is asked for, or read from standard input')
-    .argument('<secret>', 'lower-case letters, digits and hyphens')
+    .argument('<secret>', 'letters, digits, _ and -')
     .option('--description <text>', 'what it is for')
-    .addHelpText('after', examples('npx longhaul secrets set crm-token', 'npx longhaul secrets set crm-token < token.txt'))
-    .action((name: string, options: Shared & { description?: string }) =>
+    .option('--host <name>', 'tools may send it there and nowhere else; may be given several times. None said: as before', collect)
+    .option('--agent <name>', 'tools of this agent alone may use it; may be given several times. None said: as before, at first every agent', collect)
+    .option('--every-agent', 'tools of every agent may use it')
+    .addHelpText('after', examples('npx longhaul secrets set crm-token --host crm.example.com', 'npx longhaul secrets set crm-token < token.txt'))
+    .action((name: string, options: Shared & { description?: string; host?: string[]; agent?: string[]; everyAgent?: true }) =>
       act(options, async (invocation) => (await load()).setSecret(invocation, name, options)),
     )
+  withServer(secrets.command('import'))
+    .description('store all secrets of a YAML file: for each its value, hosts and agents')
+    .argument('<file>', 'what LONGHAUL_SECRETS_FILE named, or one like it')
+    .addHelpText('after', examples('npx longhaul secrets import secrets.yaml'))
+    .action((file: string, options: Shared) => act(options, async (invocation) => (await load()).importSecrets(invocation, file)))
   withServer(secrets.command('list'))
     .description('all secrets, or all versions of one, without values')
     .argument('[secret]')

@@ -5,6 +5,7 @@ import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
 import type { LimitOptions } from './commands/tools.ts'
 import { controlCommands } from './control-commands.ts'
 import { accessCommands } from './access-commands.ts'
+import { memoryCommands } from './memory-commands.ts'
 import { peopleCommands } from './people-commands.ts'
 import { historyCommands, testReplayCommand } from './history-commands.ts'
 import { moneyCommands } from './money-commands.ts'
@@ -41,6 +42,7 @@ export function createProgram(version: string, act: Act): Command {
   agentsCommands(program, act)
   sandboxesCommands(program, act)
   toolsCommands(program, act)
+  memoryCommands(program, act)
   keysCommands(program, act)
   peopleCommands(program, act)
   accessCommands(program, act)
@@ -438,6 +440,14 @@ function toolsCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul tools approve support crm__find_customer --hash 3f2a…'))
     .action((agent: string, tool: string, options: Shared & { hash: string }) =>
       act(options, async (invocation) => (await load()).approveTool(invocation, agent, tool, options)),
+    )
+  withServer(tools.command('authorize'))
+    .description('allow an agent’s connection to an MCP server that asks for OAuth, in a browser')
+    .argument('<agent>')
+    .argument('<connection>')
+    .addHelpText('after', examples('npx longhaul tools authorize support crm'))
+    .action((agent: string, connection: string, options: Shared) =>
+      act(options, async (invocation) => (await import('./commands/authorize.ts')).authorizeConnection(invocation, agent, connection)),
     )
   withServer(tools.command('limit'))
     .description('set limits of a tool, or of all whose names begin alike')

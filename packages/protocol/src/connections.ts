@@ -1,5 +1,6 @@
 /** Connections: how an agent's folder declares where tools come from. Secrets are named here and held by the server alone. */
 import { z } from 'zod'
+import { egressRuleFields } from './egress.ts'
 
 /** Also the beginning of its tools' names: the model sees `<connection>__<tool>`. */
 export const ConnectionName = z
@@ -7,11 +8,11 @@ export const ConnectionName = z
   .max(32)
   .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
 
-/** A secret that the operator keeps in the server's secrets file. */
+/** A secret of the tenant, which the server alone can read. */
 export const SecretName = z
   .string()
   .max(64)
-  .regex(/^[A-Za-z][A-Za-z0-9_-]*$/, 'must be letters, digits, "_" and "-", and begin with a letter')
+  .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'must be letters, digits, "_" and "-", and begin with a letter or digit')
 export const SecretRef = z.strictObject({ secret: SecretName, prefix: z.string().max(40).default('') })
 
 const HeaderName = z
@@ -29,8 +30,6 @@ const url = z
   )
 
 const shared = {
-  /** Values are texts, or secrets that the server holds. */
-  headers,
   /** Names at the tool server. Absent: all it has. */
   tools: z.array(z.string().min(1).max(128)).min(1).max(128).optional(),
   timeoutMs: z.number().int().min(100).max(3_600_000).default(60_000),
@@ -38,12 +37,60 @@ const shared = {
   isOptional: z.boolean().default(false),
 }
 
+const ClientId = z.string().min(1).max(300)
+const Scope = z.string().max(1_000)
+/** Where the server asks for OAuth and the agent is its own client. The secret goes to no other authority than `issuer`, whatever the server says. */
+const ClientCredentials = z.strictObject({ issuer: url, clientId: ClientId, clientSecret: SecretRef, scope: Scope.optional() })
+/** Where a person has to allow it, once: `longhaul tools authorize`. Without `issuer` the authority is the one that the server names when the person looks; without `clientId` we register there. */
+const AuthorizedByPerson = z.strictObject({
+  flow: z.literal('authorization-code'),
+  issuer: url.optional(),
+  clientId: ClientId.optional(),
+  clientSecret: SecretRef.optional(),
+  scope: Scope.optional(),
+})
+export type AuthorizedByPerson = z.infer<typeof AuthorizedByPerson>
+
 export const McpConnection = z.strictObject({
   kind: z.literal('mcp'),
   url,
+  /** Values are texts, or secrets that the server holds. */
+  headers,
   ...shared,
-  /** Client credentials, where the server asks for OAuth. The secret goes to no other authority than `issuer`, whatever the server says. */
-  oauth: z.strictObject({ issuer: url, clientId: z.string().min(1).max(300), clientSecret: SecretRef, scope: z.string().max(1_000).optional() }).optional(),
+  oauth: z.union([ClientCredentials, AuthorizedByPerson]).optional(),
+})
+
+/** An MCP server that is a program: it runs in a sandbox of its own, with what lies in `files` as its workspace, and speaks over its input and output. */
+export const CommandConnection = z.strictObject({
+  kind: z.literal('command'),
+  /** A program of the sandbox, such as `node` or `python3`, or the path of one in the workspace. */
+  command: z.string().min(1).max(4_096),
+  args: z.array(z.string().max(10_000)).max(100).default([]),
+  env: z.record(z.string().max(200), z.string().max(10_000)).default({}),
+  /** A folder beside the declaration. */
+  files: z
+    .string()
+    .max(100)
+    .regex(/^[\w-]+$/, 'must be the name of a folder beside the declaration')
+    .optional(),
+  /** What may leave its sandbox. A credential is put in on the way out: the program never has it. */
+  egress: z
+    .strictObject({
+      rules: z
+        .array(
+          z.strictObject({
+            ...egressRuleFields,
+            credential: z.strictObject({ header: HeaderName, ...SecretRef.shape }).optional(),
+          }),
+        )
+        .max(100),
+      /** From one start of it to its end. */
+      bytesMax: z.number().int().min(1).max(1e13).default(1_000_000_000),
+      requestsMax: z.number().int().min(1).max(1e9).default(10_000),
+    })
+    .optional(),
+  memoryBytesMax: z.number().int().min(16_777_216).max(8_589_934_592).optional(),
+  ...shared,
 })
 
 export const OpenApiConnection = z.strictObject({
@@ -55,12 +102,14 @@ export const OpenApiConnection = z.strictObject({
     .regex(/^[\w-]+(\.[\w-]+)*\.(json|ya?ml)$/, 'must be the name of a file beside the declaration, such as crm.openapi.json or crm.yaml'),
   /** Where the API is, when the document does not say or says something else. */
   url: url.optional(),
+  headers,
   ...shared,
 })
 
-export const Connection = z.discriminatedUnion('kind', [McpConnection, OpenApiConnection])
+export const Connection = z.discriminatedUnion('kind', [McpConnection, CommandConnection, OpenApiConnection])
 export type Connection = z.infer<typeof Connection>
 export type McpConnection = z.infer<typeof McpConnection>
+export type CommandConnection = z.infer<typeof CommandConnection>
 export type OpenApiConnection = z.infer<typeof OpenApiConnection>
 
 /** Limits of one tool. Absent: none, or what the tool itself has. */

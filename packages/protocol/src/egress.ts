@@ -20,7 +20,8 @@ export const EgressCredential = z.strictObject({
 })
 export type EgressCredential = z.infer<typeof EgressCredential>
 
-const ruleFields = {
+/** A rule without its credential. */
+export const egressRuleFields = {
   host: HostPattern,
   /** 443 and 80 unless given. */
   port: z.number().int().min(1).max(65_535).optional(),
@@ -43,7 +44,7 @@ const ruleFields = {
 }
 
 /** What may leave. With methods, paths or a credential the proxy reads the requests: it then speaks TLS with the sandbox itself, under an authority of that sandbox alone. */
-export const EgressRule = z.strictObject({ ...ruleFields, credential: EgressCredential.optional() })
+export const EgressRule = z.strictObject({ ...egressRuleFields, credential: EgressCredential.optional() })
 export type EgressRule = z.infer<typeof EgressRule>
 
 /** Nothing leaves that no rule names. */
@@ -57,7 +58,7 @@ export type Egress = z.infer<typeof Egress>
 
 /** The same as it is shown: of a credential only which header it sets, and whether the server still has its value, which a restart forgets. */
 export const ShownEgress = z.object({
-  rules: z.array(z.object({ ...ruleFields, credential: z.object({ header: z.string(), isKnown: z.boolean() }).optional() })),
+  rules: z.array(z.object({ ...egressRuleFields, credential: z.object({ header: z.string(), isKnown: z.boolean() }).optional() })),
   bytesMax: z.number(),
   requestsMax: z.number(),
 })

@@ -5,10 +5,12 @@ export { Retention, listRetention, retentionOperations, setRetention } from './r
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'
 export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
+export type { AuthorizedByPerson } from './connections.ts'
 export {
   Connection,
   ConnectionName,
   HostPattern,
+  CommandConnection,
   McpConnection,
   OpenApiConnection,
   SecretName,
@@ -83,6 +85,7 @@ export type { Json } from './json.ts'
 export { ApiKey, createKey, deleteKey, keyOperations, listKeys, rotateKey, usualPermissions } from './keys.ts'
 export { InputPath, LaneKey, Limit, Priority, RunLimits, deleteLimit, limitOperations, listLimits, setLimit } from './limits.ts'
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'
+export { Memory, MemoryName, eraseMemories, eraseMemory, getMemory, listMemories, memoryKinds, memoryOperations, memoryTextMax } from './memory.ts'
 export { operation, permissions } from './operation.ts'
 export type { Admission, HttpMethod, Operation, Permission } from './operation.ts'
 export { operations } from './operations.ts'
@@ -241,6 +244,18 @@ export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, summarizeUsage,
 export type { UsageDimension } from './usage.ts'
 export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, serverToolNames, serverTools } from './tool-calls.ts'
 export type { ServerTool } from './tool-calls.ts'
-export { DefinitionChange, Tool, approveTool, limitTool, listTools, refreshTools, toolKinds, toolOperations, toolStates } from './tools.ts'
+export {
+  DefinitionChange,
+  Tool,
+  approveTool,
+  authorizeConnection,
+  finishAuthorization,
+  limitTool,
+  listTools,
+  refreshTools,
+  toolKinds,
+  toolOperations,
+  toolStates,
+} from './tools.ts'
 export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

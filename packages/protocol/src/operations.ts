@@ -12,6 +12,7 @@ import { peopleOperations } from './people.ts'
 import { signInOperations } from './sign-in.ts'
 import { guardrailOperations } from './guardrails.ts'
 import { limitOperations } from './limits.ts'
+import { memoryOperations } from './memory.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
 import { queueOperations } from './queues.ts'
@@ -46,6 +47,7 @@ export const operations: readonly Operation[] = [
   ...agentOperations,
   ...deploymentOperations,
   ...toolOperations,
+  ...memoryOperations,
   ...keyOperations,
   ...peopleOperations,
   ...signInOperations,

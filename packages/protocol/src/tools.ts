@@ -1,6 +1,6 @@
 /** What tools an agent has, how they fare, and what an operator decides about them. */
 import { z } from 'zod'
-import { ToolLimits, ToolPattern } from './connections.ts'
+import { ConnectionName, ToolLimits, ToolPattern } from './connections.ts'
 import { operation } from './operation.ts'
 import { JsonValue, Name } from './values.ts'
 
@@ -81,4 +81,35 @@ export const limitTool = operation({
   output: z.object({ agent: Name, limits: z.record(z.string(), ToolLimits) }),
 })
 
-export const toolOperations = [listTools, refreshTools, approveTool, limitTool]
+export const authorizeConnection = operation({
+  id: 'connections.authorize',
+  summary: 'Begin to authorize an agent’s connection by OAuth: a person looks at `url`, and is sent back to `redirectUri` on their own machine.',
+  http: ['POST', '/v1/agents/{agent}/connections/{connection}/authorize'],
+  permission: 'secrets:manage',
+  input: z.strictObject({
+    agent: Name,
+    connection: ConnectionName,
+    redirectUri: z
+      .string()
+      .max(200)
+      .regex(/^http:\/\/(127\.0\.0\.1|\[::1\]):\d{1,5}\/[\w/-]*$/, 'must be http://127.0.0.1:<port>/…: a program on the person’s own machine hears it'),
+  }),
+  output: z.object({ url: z.string(), state: z.string(), /** Host of who asks the person. */ authority: z.string() }),
+})
+
+export const finishAuthorization = operation({
+  id: 'connections.finish',
+  summary: 'Finish an authorization with what came back to `redirectUri`. The tokens are kept as a secret, for this agent and this server.',
+  http: ['POST', '/v1/agents/{agent}/connections/{connection}/authorized'],
+  permission: 'secrets:manage',
+  input: z.strictObject({
+    agent: Name,
+    connection: ConnectionName,
+    state: z.string().min(1).max(200),
+    code: z.string().min(1).max(8_000),
+    iss: z.string().max(2_000).optional(),
+  }),
+  output: z.object({ agent: z.string(), connection: z.string(), authority: z.string(), scope: z.string().nullable(), isRefreshable: z.boolean() }),
+})
+
+export const toolOperations = [listTools, refreshTools, approveTool, limitTool, authorizeConnection, finishAuthorization]

@@ -71,6 +71,21 @@ test('a run with connections ends the same wherever it crashes', async () => {
   for (const run of crashed) expect(run.output).toEqual(undisturbed.output)
 })
 
+test('a connection that is a program has its folder beside it, and a credential only by name', async () => {
+  const declared = {
+    kind: 'command',
+    command: 'node',
+    args: ['server.mjs'],
+    files: 'crm',
+    egress: { rules: [{ host: 'api.example.com', credential: { header: 'x-key', secret: 'crm' } }] },
+  }
+  const files = { 'agent/agent.ts': agentFile(), 'agent/connections/crm.json': JSON.stringify(declared), 'agent/connections/crm/server.mjs': '' }
+  await using made = await makeAgentFolder(files, { isInstalled: true })
+  expect((await loadAgent(made.folder)).manifest.connections).toMatchObject([{ name: 'crm', connection: { ...declared, timeoutMs: 60_000 } }])
+  const bare = { ...declared, egress: { rules: [{ host: 'api.example.com', credential: { header: 'x-key', value: 'hush' } }] } }
+  expect(await problemOf({ ...files, 'agent/connections/crm.json': JSON.stringify(bare) })).toMatch(/crm\.json: .*credential/)
+})
+
 test.each([
   [
     'a header with a password in it',
@@ -85,6 +100,11 @@ test.each([
     'a document that is not there',
     { 'agent/connections/crm.json': '{"kind":"openapi","document":"crm.openapi.json"}' },
     /crm\.openapi\.json, which is not beside it/,
+  ],
+  [
+    'a folder of a program that is not there',
+    { 'agent/connections/crm.json': '{"kind":"command","command":"node","args":["server.mjs"],"files":"crm-server"}' },
+    /the folder crm-server, which is not beside it/,
   ],
   [
     'a tool of its own under a connection’s name',

@@ -16,6 +16,10 @@ export function parseConnection(file: string, value: unknown, files: readonly st
     return `is no connection: ${parsed.error.issues.map(({ path, message }) => (path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message)).join('; ')}`
   const connection = parsed.data
   if (connection.kind === 'openapi' && !files.includes(connection.document)) return `names the document ${connection.document}, which is not beside it.`
+  if (connection.kind === 'command') {
+    if (connection.files !== undefined && !files.includes(connection.files)) return `names the folder ${connection.files}, which is not beside it.`
+    return { name: name.data, connection }
+  }
   const bare = Object.entries(connection.headers).find(([header, held]) => /^(authorization|cookie|x-api-key)$/i.test(header) && typeof held === 'string')
   if (bare) return `has the header ${bare[0]} as text, so everybody who sees the code sees it. Name a secret that the server holds: { "secret": "crm" }.`
   return { name: name.data, connection }

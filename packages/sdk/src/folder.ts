@@ -291,7 +291,7 @@ const serverEntry = (name: ServerTool): ToolEntry => ({ input: serverTools[name]
 
 async function loadConnections(folder: string, report: Report): Promise<NamedConnection[]> {
   const found: NamedConnection[] = []
-  const files = await list(folder, /./)
+  const files = await listOf(folder, () => true)
   for (const file of files.filter((name) => declarationFile.test(name))) {
     const path = join(folder, file)
     const value = file.endsWith('.json') ? await readJson(path, report) : await loadDefault(path, report)

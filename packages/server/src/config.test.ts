@@ -49,6 +49,12 @@ test('all wrong settings are named at once, unknown ones with what was probably 
   expect(message).not.toContain('secret')
 })
 
+test('a setting that was is told with what to do instead, and without its value', () => {
+  const message = messageOf({ LONGHAUL_SECRETS_FILE: '/etc/hush.yaml' })
+  expect(message).toContain('longhaul secrets import <file>')
+  expect(message).not.toContain('hush')
+})
+
 test.each(['-1', '65536', '80.5', '1e3', '0x50', ' 80 80'])('port %j is refused', (value) => {
   expect(messageOf({ LONGHAUL_HTTP_PORT: value })).toContain('LONGHAUL_HTTP_PORT')
 })

@@ -151,17 +151,17 @@ export const settings = {
     .enum(['allow', 'refuse'])
     .default('allow')
     .describe('Whether API keys, which have no second factor, may do what is sensitive. `refuse` leaves it to people.'),
-  LONGHAUL_SECRETS_FILE: folder
-    .optional()
-    .describe(
-      'YAML file with the secrets that tools of connections need: for each its `value`, the `hosts` it may be sent to, and `agents` if not all may use it.',
-    ),
   LONGHAUL_TOOLS_PRIVATE_HOSTS: z
     .string()
     .max(10_000)
     .default('')
     .describe(
       'Hosts that are not on the public internet and that tools may reach, as `host` or `host:port`, separated by commas. Absent: none, this machine included.',
+    ),
+  LONGHAUL_EMBEDDING_MODEL: modelId
+    .optional()
+    .describe(
+      'Finds what agents remember by meaning as well, as `provider/model`. Absent: by words alone. After a change earlier memories are found by words.',
     ),
   LONGHAUL_SEARCH_PROVIDER: z.enum(searchProviders).optional().describe('Who answers the stock tool `web_search`.'),
   LONGHAUL_SEARCH_API_KEY: secret.optional().describe('Its key. SearXNG needs none.'),
@@ -192,6 +192,12 @@ export const settings = {
     .describe('For tests only, refused unless NODE_ENV is `test`: a file in which a test names the point at which the server ends itself.'),
 } as const
 
+/** Settings that were, each with what to do instead. */
+export const formerSettings: Readonly<Record<string, string>> = {
+  LONGHAUL_SECRETS_FILE:
+    'is no setting any more: secrets are in the database. Unset it, start the server, and take the file over with: longhaul secrets import <file>',
+}
+
 /** Settings of the command line and of the tests. They may stand in the same environment, so they are no typing errors. */
 const settingsOfOthers = ['LONGHAUL_URL', 'LONGHAUL_API_KEY', 'LONGHAUL_TEST_DATABASE_URL', 'LONGHAUL_CONSOLE_API']
 
@@ -220,7 +226,7 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   const isMisused = given['LONGHAUL_TEST_CRASH_FILE'] !== undefined && given['NODE_ENV'] !== 'test'
   const problems = [
     ...(isMisused ? ['LONGHAUL_TEST_CRASH_FILE: makes the server end itself, so it is taken only with NODE_ENV=test'] : []),
-    ...unknown.map((name) => `${name} is not a setting. Did you mean ${nearest(name)}?`),
+    ...unknown.map((name) => `${name} ${formerSettings[name] ?? `is not a setting. Did you mean ${nearest(name)}?`}`),
     ...(parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`),
   ]
   if (!parsed.success || problems.length > 0)

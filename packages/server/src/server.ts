@@ -6,7 +6,7 @@ import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, op
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
-import { gatewayOver, moderateWith, openAnswers, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
+import { gatewayOver, moderateWith, openAnswers, openEmbedder, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import {
@@ -25,7 +25,7 @@ import {
 import { openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
-import { type Capabilities, openManaged, openSandboxes } from './sandbox/index.ts'
+import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
 
@@ -138,11 +138,21 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
+  const embed = openEmbedder({ models, money })
+  const embeddingModel = config.LONGHAUL_EMBEDDING_MODEL
   const tools = openTools({
     db,
     log,
     version,
-    secretsFile: config.LONGHAUL_SECRETS_FILE,
+    secrets,
+    ...(embeddingModel && {
+      embedding: {
+        model: embeddingModel,
+        embed: (texts, { signal, tenantId, agent, runId, subjectId: keyId }) =>
+          embed(embeddingModel, texts, { signal, account: { tenantId, agent, runId, keyId } }),
+      },
+    }),
+    hosted: openHosted({ db, log, sandboxes }),
     privateHosts: parseHosts(config.LONGHAUL_TOOLS_PRIVATE_HOSTS),
     ...(config.LONGHAUL_SEARCH_PROVIDER && {
       search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },

@@ -91,6 +91,15 @@ const ofBox = (method: string, path: (made: { id: string; process: string }) => 
   },
   foreign: 'not_found',
 })
+/** As an agent remembers of whoever asks it. */
+const memoryOf = async (acme: BedCaller): Promise<string> => {
+  const id = newId()
+  await bed.db.rows(sql`
+    insert into memories (tenant_id, id, subject_id, agent, kind, text, words, labels, run_id, made_by)
+    values ('acme', ${id}, ${acme.id}, 'draws', 'fact', 'canary text', '', '[]', ${newId()}, ${id})`)
+  return id
+}
+const ofMemory = (method: string): Case => ({ request: async (acme) => [method, `/v1/memories/${await memoryOf(acme)}`], foreign: 'not_found' })
 /** As a sandbox that can be snapshotted leaves it: the virtual one here cannot. */
 const snapshotOf = async (name: string): Promise<void> => {
   await bed.db.rows(sql`
@@ -98,7 +107,7 @@ const snapshotOf = async (name: string): Promise<void> => {
     values ('acme', ${newId()}, ${name}, ${newId()}, ${newId()}, false, '{}', 1, 'none') on conflict do nothing`)
 }
 /** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
-const lacking = new Set(['tools.approve', 'sandboxes.input'])
+const lacking = new Set(['tools.approve', 'connections.authorize', 'connections.finish', 'sandboxes.input'])
 /** What has no service behind it here, so that not even its owner gets it. */
 const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch', 'sandboxes.release'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
@@ -227,6 +236,14 @@ const cases: Record<string, Case> = {
   'routes.delete': ofRoute('DELETE', 'canary-left', ''),
   'tools.list': fixed('own', 'GET', '/v1/agents/draws/tools'),
   'tools.refresh': fixed('own', 'POST', '/v1/agents/draws/tools/refresh', {}),
+  'connections.authorize': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/connections/crm/authorize', { redirectUri: 'http://127.0.0.1:1/callback' }]),
+    foreign: 'not_found',
+  },
+  'connections.finish': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/connections/crm/authorized', { state: 's', code: 'c' }]),
+    foreign: 'not_found',
+  },
   'tools.approve': {
     request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tools/crm__find/approve', { hash: 'a'.repeat(64) }]),
     foreign: 'not_found',
@@ -237,6 +254,10 @@ const cases: Record<string, Case> = {
   },
   'sandboxes.create': fixed('own', 'POST', '/v1/sandboxes', {}),
   'sandboxes.list': { request: async (acme) => (await box(acme), ['GET', '/v1/sandboxes']), foreign: 'own' },
+  'memory.list': { request: async (acme) => (await memoryOf(acme), ['GET', '/v1/memories']), foreign: 'empty' },
+  'memory.get': ofMemory('GET'),
+  'memory.erase': ofMemory('DELETE'),
+  'memory.eraseAll': fixed('own', 'POST', '/v1/memories/erase', {}),
   'sandboxes.get': ofBox('GET', () => ''),
   'sandboxes.exec': ofBox('POST', () => '/exec', { script: 'true' }),
   'sandboxes.start': ofBox('POST', () => '/processes', { script: 'true' }),

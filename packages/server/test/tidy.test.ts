@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { errorCodes, operation, operations, permissions } from '@longhaul/protocol'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
-import { settings } from '../src/config.ts'
+import { formerSettings, settings } from '../src/config.ts'
 import {
   badPermissions,
   looseVersions,
@@ -102,7 +102,10 @@ test('every setting that is mentioned exists', () => {
   const texts = documents.filter((path) => existsSync(join(root, path))).map((path) => ({ path, text: read(path) }))
   const source = files.filter((file) => !isTest(file)).map(({ path, uncommented }) => ({ path, text: uncommented }))
   expect(
-    shown(unknownSettings([...texts, ...source], [...Object.keys(settings), ...elsewhere]), 'Add it to `settings` in config.ts, or name one that is there.'),
+    shown(
+      unknownSettings([...texts, ...source], [...Object.keys(settings), ...Object.keys(formerSettings), ...elsewhere]),
+      'Add it to `settings` in config.ts, or name one that is there.',
+    ),
   ).toBe('')
   expect(unknownSettings([{ path: 'a.md', text: 'Set LONGHAUL_SPEED.' }], ['LONGHAUL_HTTP_PORT'])).toEqual(['a.md:1 names LONGHAUL_SPEED'])
 })

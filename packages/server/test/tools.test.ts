@@ -42,12 +42,9 @@ await writeFile(
   join(helper, 'connections', 'crm.json'),
   JSON.stringify({ kind: 'mcp', url: crm.url, headers: { authorization: { secret: 'crm', prefix: 'Bearer ' } } }),
 )
-const secrets = join(agents, 'secrets.yaml')
-await writeFile(secrets, 'crm: { value: hush-hush, hosts: [127.0.0.1] }')
 const server = await openServerProcess({
   env: {
     LONGHAUL_AGENTS_DIR: agents,
-    LONGHAUL_SECRETS_FILE: secrets,
     LONGHAUL_TOOLS_PRIVATE_HOSTS: crm.host,
     LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: provider.compatibleUrl,
     LONGHAUL_OPENAI_COMPATIBLE_MODEL: 'fake',
@@ -55,6 +52,7 @@ const server = await openServerProcess({
   },
 })
 await server.start()
+await server.client.secrets.set({ name: 'crm', value: 'hush-hush', hosts: ['127.0.0.1'] })
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
   await provider[Symbol.asyncDispose]()

@@ -5,6 +5,7 @@ import type { Audit, Identities, Keys, Policies, Secrets, Tenants } from '../ide
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import type { SandboxService } from '../sandbox/index.ts'
+import type { MemoryService } from '../tools/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { auditImplementations } from './audit.ts'
@@ -27,6 +28,7 @@ import { secretImplementations } from './secrets.ts'
 import { type ScheduleService, scheduleImplementations } from './schedules.ts'
 import { type StopService, stopImplementations } from './stops.ts'
 import type { Links } from './previews.ts'
+import { memoryImplementations } from './memory.ts'
 import { sandboxImplementations } from './sandboxes.ts'
 import { type SystemService, systemImplementations } from './system.ts'
 import { tenantImplementations } from './tenants.ts'
@@ -45,7 +47,7 @@ export type Services = {
   retention: Pick<RetentionService, 'set' | 'list'>
   agents: AgentService
   deployments: DeploymentService
-  tools: ToolService
+  tools: ToolService & { memory: MemoryService }
   keys: Keys
   identities: Identities
   tenants: Tenants
@@ -77,6 +79,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),
   ...toolImplementations(services.tools),
+  ...memoryImplementations(services.tools.memory),
   ...keyImplementations(services.keys),
   ...peopleImplementations(services.identities),
   ...signInImplementations(services.identities),

@@ -1,13 +1,15 @@
-import { approveTool, limitTool, listTools, refreshTools } from '@longhaul/protocol'
+import { approveTool, authorizeConnection, finishAuthorization, limitTool, listTools, refreshTools } from '@longhaul/protocol'
 import type { Tools } from '../tools/index.ts'
 import { type Implementation, implement } from './implement.ts'
 
 /** Tools of another tenant's agent are `not_found`, as the agent is. */
-export type ToolService = Pick<Tools, 'list' | 'refresh' | 'approve' | 'limit'>
+export type ToolService = Pick<Tools, 'list' | 'refresh' | 'approve' | 'limit' | 'authorize' | 'finishAuthorization'>
 
 export const toolImplementations = (tools: ToolService): Implementation[] => [
   implement(listTools, async ({ tenantId }, { agent }) => ({ items: await tools.list(tenantId, agent) })),
   implement(refreshTools, ({ tenantId }, { agent }) => tools.refresh(tenantId, agent)),
   implement(approveTool, ({ tenantId, name }, request) => tools.approve(tenantId, name, request)),
+  implement(authorizeConnection, (caller, request) => tools.authorize(caller, request)),
+  implement(finishAuthorization, (caller, request) => tools.finishAuthorization(caller, request)),
   implement(limitTool, ({ tenantId, name }, request) => tools.limit(tenantId, name, request)),
 ]

@@ -35,6 +35,7 @@ export class Trust {
       const asked = this.#asked.get(op)
       if (asked && output?.approved === true) this.#grants.push({ tool: asked.tool, input: asked.input })
     }
+    if (type === 'step.completed' && kind === 'call') this.add(output?.labels ?? [])
     if (type === 'wait.completed' && kind === 'run') this.add(output?.labels ?? [])
     if (type === 'child.ended') this.add(end?.labels ?? [])
   }

@@ -1,3 +1,5 @@
+export { openEmbedder } from './embed.ts'
+export type { Embedder } from './embed.ts'
 export { gatewayOver, openGateway } from './open-gateway.ts'
 export type { GatewayOptions } from './open-gateway.ts'
 export { openFaces } from './faces/faces.ts'

@@ -189,7 +189,7 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
 export const askerOf = ({ keyId, name, access, login }: Caller): Asker => ({ id: keyId, name, access, ...(login && { isPerson: true }) })
 
 /** As the audit log names a caller. */
-export const whoIs = ({ keyId, name }: { keyId: string; name: string }): AuditNote['who'] => ({ id: keyId, name })
+export const whoIs = ({ keyId, name }: { keyId: string | null; name: string }): AuditNote['who'] => ({ id: keyId, name })
 
 /** What a new key lists by itself: with a role nothing, without one what it takes to ask agents. */
 const listedBy = ({ permissions, role }: NewKey): readonly Permission[] => permissions ?? (role ? [] : usualPermissions)

@@ -3,21 +3,29 @@ import { type Tx, type TenantTx, sql } from '../db/index.ts'
 import type { Sealed } from './envelope.ts'
 
 type Row = Omit<Secret, 'createdAt' | 'lastUsedAt'> & { createdAt: Date; lastUsedAt: Date | null }
-const columns = sql`name, version, description, created_at as "createdAt", created_by as "createdBy", last_used_at as "lastUsedAt", use_count as "useCount"`
+const columns = sql`name, version, description, hosts, agents, created_at as "createdAt", created_by as "createdBy", last_used_at as "lastUsedAt", use_count as "useCount"`
 const toSecret = (row: Row): Secret => ({ ...row, createdAt: row.createdAt.toISOString(), lastUsedAt: row.lastUsedAt?.toISOString() ?? null })
 
-/** What the next version will be. Whoever else sets the same secret waits until this transaction ends. */
-export async function nextVersion(tx: TenantTx, name: string): Promise<{ version: number; description: string }> {
+/** What is said of a secret besides its value. */
+export type About = Pick<Secret, 'description' | 'hosts' | 'agents'>
+
+/** What the next version will be, with what is said of the one before. Whoever else sets the same secret waits until this transaction ends. */
+export async function nextVersion(tx: TenantTx, name: string): Promise<{ version: number } & About> {
   await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended(${`secret ${tx.tenantId}/${name}`}, 0))`)
-  const [row] = await tx.rows<{ version: number; description: string }>(sql`
-    select version, description from secrets where tenant_id = ${tx.tenantId} and name = ${name} order by version desc limit 1`)
-  return { version: (row?.version ?? 0) + 1, description: row?.description ?? '' }
+  const newest = await findNewest(tx, name)
+  const { description = '', hosts = [], agents = null } = newest ?? {}
+  return { version: (newest?.version ?? 0) + 1, description, hosts, agents }
 }
 
-export async function insertVersion(tx: TenantTx, secret: Pick<Secret, 'name' | 'version' | 'description' | 'createdBy'>, sealed: Sealed): Promise<Secret> {
+export async function findNewest(tx: TenantTx, name: string): Promise<Secret | undefined> {
+  const [row] = await tx.rows<Row>(sql`select ${columns} from secrets where tenant_id = ${tx.tenantId} and name = ${name} order by version desc limit 1`)
+  return row && toSecret(row)
+}
+
+export async function insertVersion(tx: TenantTx, secret: Pick<Secret, 'name' | 'version' | 'createdBy'> & About, sealed: Sealed): Promise<Secret> {
   const [row] = await tx.rows<Row>(sql`
-    insert into secrets (tenant_id, name, version, description, ciphertext, wrapped_key, master_key_id, created_by)
-    values (${tx.tenantId}, ${secret.name}, ${secret.version}, ${secret.description}, ${sealed.ciphertext}, ${sealed.wrappedKey}, ${sealed.masterKeyId}, ${secret.createdBy})
+    insert into secrets (tenant_id, name, version, description, hosts, agents, ciphertext, wrapped_key, master_key_id, created_by)
+    values (${tx.tenantId}, ${secret.name}, ${secret.version}, ${secret.description}, ${secret.hosts}, ${secret.agents}, ${sealed.ciphertext}, ${sealed.wrappedKey}, ${sealed.masterKeyId}, ${secret.createdBy})
     returning ${columns}`)
   return toSecret(row!) // An insert that did not fail returns its row.
 }
@@ -43,6 +51,10 @@ export async function deleteSecret(tx: TenantTx, name: string): Promise<Secret |
   const rows = await tx.rows<Row>(sql`delete from secrets where tenant_id = ${tx.tenantId} and name = ${name} returning ${columns}`)
   const newest = rows.toSorted((a, b) => b.version - a.version)[0]
   return newest && toSecret(newest)
+}
+
+export async function deleteEarlier(tx: TenantTx, name: string, version: number): Promise<void> {
+  await tx.rows(sql`delete from secrets where tenant_id = ${tx.tenantId} and name = ${name} and version < ${version}`)
 }
 
 /** Notes the use and returns what is needed for it. */

@@ -45,7 +45,7 @@ test('every use is in the audit log with what for, one that failed too', async (
   await t.secrets.use('acme', 'nothing', use).catch(() => {})
   await audit.append()
   expect((await audit.read('acme', 0, 10)).map(({ action, target, outcome, detail }) => [action, target, outcome, detail])).toEqual([
-    ['secrets.set', 'crm', 'done', { version: 1 }],
+    ['secrets.set', 'crm', 'done', { version: 1, hosts: [], agents: null }],
     ['secrets.use', 'crm', 'done', { purpose: 'a test', version: 1, runId: 'run-1' }],
     ['secrets.use', 'nothing', 'failed', { purpose: 'a test' }],
   ])

@@ -9,7 +9,21 @@ import * as store from './secret-store.ts'
 import { readOrMake } from './signer.ts'
 
 export type Secrets = {
-  set(caller: Caller, secret: { name: string; value: string; description?: string | undefined }): Promise<Secret>
+  /** What is not said of it stays as it was. */
+  set(
+    caller: Pick<Caller, 'tenantId' | 'name'> & { keyId: string | null },
+    secret: {
+      name: string
+      value: string
+      description?: string | undefined
+      hosts?: string[] | undefined
+      agents?: string[] | null | undefined
+      /** Earlier versions are destroyed: they are worth nothing any more. */
+      isOnly?: boolean
+    },
+  ): Promise<Secret>
+  /** The newest version, without its value. */
+  find(tenantId: string, name: string): Promise<Secret | undefined>
   list(tenantId: string): Promise<Secret[]>
   versions(tenantId: string, name: string): Promise<Secret[]>
   delete(caller: Caller, name: string): Promise<Secret>
@@ -17,9 +31,17 @@ export type Secrets = {
    * The value, for the server's own use in a call that it makes. Every use is in the audit log, with what for, before the value is returned.
    * It must not get into a prompt, a worker, a sandbox, the journal or the log.
    */
-  use(tenantId: string, name: string, use: { who: AuditNote['who']; purpose: string; runId?: string | undefined }): Promise<string>
+  use(tenantId: string, name: string, use: SecretUse): Promise<string>
   /** Puts everything under the current master key. Returns how many there were to do. */
   rewrapAll(): Promise<number>
+}
+
+export type SecretUse = {
+  who: AuditNote['who']
+  purpose: string
+  runId?: string | undefined
+  /** Why it may not be used so: then it is not, the refusal is in the audit log, and `forbidden` is thrown. */
+  whyNot?(secret: Secret): string | undefined
 }
 
 const namesMax = 1_000
@@ -43,17 +65,24 @@ function toKey(text: string, where: string): Buffer {
 export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: MasterKeys; log: Log }): Secrets {
   const nameOf = (tenantId: string, name: string, version: number) => `${tenantId}/${name}/${version}`
   return {
-    async set(caller, { name, value, description }) {
+    async set(caller, { name, value, description, hosts, agents, isOnly }) {
       return db.forTenant(caller.tenantId).transaction(async (tx) => {
         const next = await store.nextVersion(tx, name)
         if (next.version === 1 && (await store.countNames(tx)) >= namesMax) throw new AppError('over_limit', `A tenant has at most ${namesMax} secrets.`)
         const sealed = seal(masterKeys, value, nameOf(caller.tenantId, name, next.version))
-        const secret = { name, version: next.version, description: description ?? next.description, createdBy: caller.name }
+        const about = {
+          description: description ?? next.description,
+          hosts: hosts ?? next.hosts,
+          agents: agents === undefined ? next.agents : agents,
+        }
+        const secret = { name, version: next.version, createdBy: caller.name, ...about }
         const set = await store.insertVersion(tx, secret, sealed)
-        await noteAudit(tx, { who: whoIs(caller), action: 'secrets.set', target: name, detail: { version: set.version } })
+        if (isOnly) await store.deleteEarlier(tx, name, set.version)
+        await noteAudit(tx, { who: whoIs(caller), action: 'secrets.set', target: name, detail: { version: set.version, hosts: set.hosts, agents: set.agents } })
         return set
       })
     },
+    find: (tenantId, name) => store.findNewest(db.forTenant(tenantId), name),
     list: (tenantId) => store.listSecrets(db.forTenant(tenantId), namesMax),
     async versions(tenantId, name) {
       const versions = await store.listVersions(db.forTenant(tenantId), name, versionsMax)
@@ -68,13 +97,16 @@ export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: Maste
         return deleted
       })
     },
-    async use(tenantId, name, { who, purpose, runId }) {
-      const sealed = await db.forTenant(tenantId).transaction(async (tx) => {
-        const found = await store.useNewest(tx, name)
-        const outcome = found ? 'done' : 'failed'
+    async use(tenantId, name, { who, purpose, runId, whyNot }) {
+      const { sealed, refusal } = await db.forTenant(tenantId).transaction(async (tx) => {
+        const secret = whyNot && (await store.findNewest(tx, name))
+        const why = secret && whyNot?.(secret)
+        const found = why === undefined ? await store.useNewest(tx, name) : undefined
+        const outcome = why !== undefined ? 'refused' : found ? 'done' : 'failed'
         await noteAudit(tx, { who, action: 'secrets.use', target: name, outcome, detail: { purpose, version: found?.version, runId } })
-        return found
+        return { sealed: found, refusal: why }
       })
+      if (refusal !== undefined) throw new AppError('forbidden', refusal)
       if (!sealed) throw new AppError('not_found', `No secret ${name}. Set it with: longhaul secrets set ${name}`)
       return open(masterKeys, sealed, nameOf(tenantId, name, sealed.version))
     },

@@ -1,5 +1,8 @@
 export { gapNames } from './driver.ts'
 export type { Capabilities, ExecOptions, Gap, Sandbox, TreeStream } from './driver.ts'
+export { openHosted } from './hosted.ts'
+export type { Hosted, OpenHosted } from './hosted.ts'
+export { createInputQueue } from './input-queue.ts'
 export { openManaged } from './managed.ts'
 export type { ManagedOptions, ManagedSandboxes } from './managed.ts'
 export { openSandboxes } from './sandboxes.ts'

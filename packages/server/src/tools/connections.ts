@@ -1,10 +1,11 @@
 /** What the connections of a version have: asked of tool servers, held against the pins, remembered for a minute. */
 import { createHash } from 'node:crypto'
-import type { Connection, Json, McpConnection, OpenApiConnection, ToolDefinition } from '@longhaul/protocol'
+import { join } from 'node:path'
+import type { Connection, Json, OpenApiConnection, ToolDefinition } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import { monotonicMs } from '../kernel/index.ts'
-import type { McpClients, McpTarget } from './mcp/clients.ts'
+import type { McpClients, McpTarget, ToolServerConnection } from './mcp/clients.ts'
 import { type Definition, shorten, toToolDefinition, visibleName } from './mcp/definition.ts'
 import { type Listing, listMcpTools } from './mcp/mcp.ts'
 import { loadApi } from './openapi/call.ts'
@@ -43,7 +44,7 @@ export function openConnections({
 
   /** One question at a time to each server, whoever wants to know. */
   function list(target: McpTarget, isFresh: boolean): Promise<Listing> {
-    const key = JSON.stringify([target.tenantId, target.agent, target.connection, target.declared])
+    const key = JSON.stringify([target.tenantId, target.agent, target.connection, target.declared, target.declared.kind === 'command' && target.version])
     const known = listings.get(key)
     if (known && !isFresh && known.until > monotonicMs()) return known.listing
     // Not the asker's signal: another may wait for the same answer. It is bounded by its own time-out.
@@ -64,8 +65,10 @@ export function openConnections({
     return api
   }
 
-  async function mcpOffers(of: VersionOf, name: string, declared: z.output<typeof McpConnection>, isFresh: boolean): Promise<Offers> {
-    const target: McpTarget = { tenantId: of.tenantId, agent: of.agent, connection: name, declared }
+  async function mcpOffers(of: VersionOf, name: string, declared: ToolServerConnection, isFresh: boolean): Promise<Offers> {
+    const { tenantId, agent, version } = of
+    const folder = join(folderOf(tenantId, agent, version), 'agent', 'connections')
+    const target: McpTarget = { tenantId, agent, version, connection: name, declared, folder }
     const { definitions, refused } = await list(target, isFresh)
     const pins = new Map((await reconcile(db, scopeOf(of, name, declared), of.version, definitions)).map((pin) => [pin.tool, pin]))
     const withheld: Withheld[] = refused.map(({ tool, why }) => ({ tool, why: `It is not offered: ${why}.` }))
@@ -95,18 +98,21 @@ export function openConnections({
   return {
     /** Throws a `StepFailure`, retryable while the tool server is away. `isFresh`: asks it now, whatever is remembered. */
     offers: (of: VersionOf, { name, connection }: Named, isFresh = false): Promise<Offers> =>
-      connection.kind === 'mcp' ? mcpOffers(of, name, connection, isFresh) : apiOffers(of, name, connection),
+      connection.kind === 'openapi' ? apiOffers(of, name, connection) : mcpOffers(of, name, connection, isFresh),
     pins: ({ tenantId, agent }: VersionOf, { name, connection }: Named): Promise<Pin[]> =>
-      connection.kind === 'mcp' ? listPins(db, scopeOf({ tenantId, agent }, name, connection)) : Promise.resolve([]),
+      connection.kind === 'openapi' ? Promise.resolve([]) : listPins(db, scopeOf({ tenantId, agent }, name, connection)),
   }
 }
 
 /** Pins belong to an agent, not to one version of it: a new version must not be a way round an approval. */
-export const scopeOf = ({ tenantId, agent }: { tenantId: string; agent: string }, connection: string, { url }: z.output<typeof McpConnection>): PinScope => ({
+export const scopeOf = ({ tenantId, agent }: { tenantId: string; agent: string }, connection: string, declared: ToolServerConnection): PinScope => ({
   tenantId,
   agent,
   connection,
-  target: createHash('sha256').update(url).digest('hex').slice(0, 16),
+  target: createHash('sha256')
+    .update(declared.kind === 'mcp' ? declared.url : JSON.stringify([declared.command, declared.args]))
+    .digest('hex')
+    .slice(0, 16),
 })
 
 const whyWithheld = (state: 'changed' | 'added' | 'gone', agent: string, tool: string): string =>

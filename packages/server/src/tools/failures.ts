@@ -42,7 +42,7 @@ export function causes(error: unknown): Error[] {
   return found
 }
 
-const unknownOutcome = ' Whether it did what was asked is not known, so it is not asked again.'
+export const unknownOutcome = ' Whether it did what was asked is not known, so it is not asked again.'
 
 function pauseMs(retryAfter: string | null): number | undefined {
   const seconds = retryAfter === null ? Number.NaN : Number(retryAfter)

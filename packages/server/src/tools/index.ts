@@ -1,4 +1,5 @@
 export { parseHosts } from './egress/hosts.ts'
+export type { Embedding, MemoryService } from './memory/memory.ts'
 export { searchProviders } from './stock/web-search.ts'
 export type { SearchSettings } from './stock/web-search.ts'
 export { openTools } from './tools.ts'

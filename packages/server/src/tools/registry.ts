@@ -1,10 +1,12 @@
 /** The tools of an agent as people see them: where each comes from, in what state it is, how its calls fared, and what was decided about it. */
 import { type AgentManifest, type Json, type Tool, type ToolLimits, limitsFor, serverTools } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
+import type { Caller } from '../identity/index.ts'
 import { AppError, toFailure } from '../kernel/index.ts'
 import { recordCalls } from './call-store.ts'
 import { type Connections, type Named, type VersionOf, scopeOf } from './connections.ts'
 import { listLimits, setLimits } from './limit-store.ts'
+import type { Authorizations } from './mcp/authorizations.ts'
 import { type Definition, changesBetween, toToolDefinition } from './mcp/definition.ts'
 import { type Pin, approvePin } from './pin-store.ts'
 import { stateOf } from './pins.ts'
@@ -19,11 +21,18 @@ export type Registry = {
     by: string,
     request: { agent: string; pattern: string; limits: ToolLimits },
   ): Promise<{ agent: string; limits: Record<string, ToolLimits> }>
+  /** Of the live version: begins to have a person authorize a connection, and finishes it. */
+  authorize(caller: Caller, request: { agent: string; connection: string; redirectUri: string }): Promise<{ url: string; state: string; authority: string }>
+  finishAuthorization(
+    caller: Caller,
+    request: { agent: string; connection: string; state: string; code: string; iss?: string | undefined },
+  ): Promise<{ agent: string; connection: string; authority: string; scope: string | null; isRefreshable: boolean }>
 }
 
 type RegistryOptions = {
   db: Db
   connections: Connections
+  authorizations: Authorizations
   /** Limits were set here: they count at once. */
   onLimits(tenantId: string, agent: string): void
   manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
@@ -32,7 +41,7 @@ type RegistryOptions = {
 
 const sandboxTools = ['bash', 'read_file', 'write_file', 'python', 'read_skill']
 
-export function openRegistry({ db, connections, onLimits, manifestOf, liveVersionOf }: RegistryOptions): Registry {
+export function openRegistry({ db, connections, authorizations, onLimits, manifestOf, liveVersionOf }: RegistryOptions): Registry {
   async function live(tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }> {
     const version = await liveVersionOf(tenantId, agent)
     if (version === undefined) throw new AppError('not_found', `No agent ${agent}.`)
@@ -74,9 +83,18 @@ export function openRegistry({ db, connections, onLimits, manifestOf, liveVersio
   }
 
   async function ofConnection(of: VersionOf, named: Named) {
-    if (named.connection.kind === 'mcp') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
+    if (named.connection.kind !== 'openapi') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
     const { offered } = await connections.offers(of, named).catch(() => ({ offered: [] })) // A document that cannot be read is told by `refresh`.
     return offered.map(({ definition }) => ({ ...definition, kind: 'openapi' as const, connection: named.name, state: 'ready' as const, pin: null }))
+  }
+
+  async function declaredOf({ tenantId }: Caller, agent: string, name: string) {
+    const { manifest } = await live(tenantId, agent)
+    const declared = manifest.connections?.find((one) => one.name === name)?.connection
+    if (declared?.kind !== 'mcp') throw new AppError('not_found', `${agent} has no connection ${name} to an MCP server over HTTP.`)
+    if (!declared.oauth || !('flow' in declared.oauth))
+      throw new AppError('invalid', `The connection ${name} of ${agent} is not one that a person authorizes: its \`oauth\` needs "flow": "authorization-code".`)
+    return { agent, connection: name, declared }
   }
 
   return {
@@ -97,7 +115,7 @@ export function openRegistry({ db, connections, onLimits, manifestOf, liveVersio
     async approve(tenantId, by, { agent, tool, hash }) {
       const { manifest } = await live(tenantId, agent)
       const named = manifest.connections?.find(({ name }) => tool.startsWith(`${name}__`))
-      if (named?.connection.kind !== 'mcp') throw new AppError('not_found', `${agent} has no tool ${tool} of a tool server.`)
+      if (!named || named.connection.kind === 'openapi') throw new AppError('not_found', `${agent} has no tool ${tool} of a tool server.`)
       const isApproved = await approvePin(db, scopeOf({ tenantId, agent }, named.name, named.connection), tool, hash, by)
       const found = (await list(tenantId, agent)).find(({ name }) => name === tool)
       if (!found) throw new AppError('not_found', `${agent} has no tool ${tool}.`)
@@ -114,6 +132,11 @@ export function openRegistry({ db, connections, onLimits, manifestOf, liveVersio
       await setLimits(db, tenantId, agent, pattern, limits, by)
       onLimits(tenantId, agent)
       return { agent, limits: await listLimits(db, tenantId, agent) }
+    },
+    authorize: async (caller, { agent, connection, redirectUri }) => authorizations.begin(caller, await declaredOf(caller, agent, connection), redirectUri),
+    async finishAuthorization(caller, { agent, connection, ...came }) {
+      const { authority, tokens } = await authorizations.finish(caller, await declaredOf(caller, agent, connection), came)
+      return { agent, connection, authority, scope: tokens.scope ?? null, isRefreshable: tokens.refresh_token !== undefined }
     },
   }
 }

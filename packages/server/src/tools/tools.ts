@@ -13,16 +13,20 @@ import {
 } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
+import type { Secrets } from '../identity/index.ts'
 import { type Log, StepFailure, after, monotonicMs, sleep, toFailure } from '../kernel/index.ts'
+import type { OpenHosted } from '../sandbox/index.ts'
 import { type Named, type Offered, type VersionOf, openConnections } from './connections.ts'
 import { openEgress } from './egress/egress.ts'
 import { failed } from './failures.ts'
 import { isGated, openGate, rememberLimits } from './limits.ts'
+import { openAuthorizations } from './mcp/authorizations.ts'
 import { openMcpClients } from './mcp/clients.ts'
 import { callMcpTool } from './mcp/mcp.ts'
+import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
 import { callApi } from './openapi/call.ts'
 import { type Registry, openRegistry } from './registry.ts'
-import { openSecrets } from './secrets.ts'
+import { type SecretsUser, openToolSecrets } from './secrets.ts'
 import { calculate } from './stock/calculator.ts'
 import { fetchPage } from './stock/fetch-page.ts'
 import { requestHttp } from './stock/http-request.ts'
@@ -32,7 +36,13 @@ export type ToolsOptions = {
   db: Db
   log: Log
   version: string
-  secretsFile?: string | undefined
+  secrets: Secrets
+  /** Sandboxes for tool servers that are programs. */
+  hosted: OpenHosted
+  /** A tool server that is unused for so long is let go. */
+  idleMs?: number | undefined
+  /** For what agents remember. Absent: it is searched by words alone. */
+  embedding?: Embedding | undefined
   privateHosts: readonly string[]
   search?: SearchSettings | undefined
   /** What a version's code said of itself; undefined while nobody has loaded it. */
@@ -45,13 +55,16 @@ export type ToolsOptions = {
 
 /** What a call needs to know of its run: what the engine gives every step that the server executes. */
 export type CallContext = {
-  run: VersionOf & { id: string }
+  run: VersionOf & { id: string; asker: { id: string } }
   op: string
   signal: AbortSignal
+  /** Whose words the run has read so far. */
+  labels: readonly string[]
   live(frame: { type: 'output-delta'; stream: 'stdout'; text: string }): void
 }
 
 export type Tools = Registry & {
+  memory: MemoryService
   connect(input: Json, context: CallContext): Promise<{ output: Json }>
   call(input: Json, context: CallContext): Promise<{ output: Json }>
   /** Whether a tool that a worker executes may be called now, and what it is to keep to. Over a limit it waits a while. Must not reject. */
@@ -75,11 +88,13 @@ const resultCharactersMax = 200_000
 export function openTools(options: ToolsOptions): Tools {
   const { db, log } = options
   const egress = openEgress({ privateHosts: options.privateHosts })
-  const secrets = openSecrets(options.secretsFile)
-  const clients = openMcpClients({ egress, secrets, log, version: options.version })
+  const secrets = openToolSecrets(options.secrets)
+  const authorizations = openAuthorizations({ egress, secrets: options.secrets, readSecret: secrets.read })
+  const clients = openMcpClients({ egress, secrets, authorizations, hosted: options.hosted, log, version: options.version, idleMs: options.idleMs })
   const connections = openConnections({ db, clients, folderOf: options.folderOf })
   const enter = openGate(db)
   const limits = rememberLimits(db)
+  const memory = openMemory({ db, log, embedding: options.embedding })
   const manifests = new Map<string, AgentManifest>()
 
   async function manifestOf(of: VersionOf): Promise<AgentManifest> {
@@ -166,30 +181,50 @@ export function openTools(options: ToolsOptions): Tools {
     const key = `${run.id}/${op}`
     const timeoutMs = limits.timeoutMs ?? named.connection.timeoutMs
     return within(timeoutMs, tool, signal, (stop) =>
-      execute(found, { input, key, timeoutMs, signal: stop, agent: run.agent, onProgress: (text) => live({ type: 'output-delta', stream: 'stdout', text }) }),
+      execute(found, {
+        input,
+        key,
+        timeoutMs,
+        signal: stop,
+        user: { tenantId: run.tenantId, agent: run.agent, runId: run.id },
+        onProgress: (text) => live({ type: 'output-delta', stream: 'stdout', text }),
+      }),
     )
   }
 
   async function execute(
     found: Offered,
-    { agent, ...use }: { input: Json; key: string; timeoutMs: number; signal: AbortSignal; agent: string; onProgress(text: string): void },
+    { user, ...use }: { input: Json; key: string; timeoutMs: number; signal: AbortSignal; user: SecretsUser; onProgress(text: string): void },
   ): Promise<CallResult> {
     if (found.kind === 'openapi') {
-      const { output, origin } = await callApi({ ...found, agent, ...use }, { egress, secrets })
+      const { output, origin } = await callApi({ ...found, user, ...use }, { egress, secrets })
       return { output, parts: [], source: 'tool_server', origin }
     }
-    const output = await callMcpTool(clients, found.target, { definition: found.mcp, ...use })
-    return { output, parts: [], source: 'tool_server', origin: new URL(found.target.declared.url).host }
+    const { declared } = found.target
+    const output = await callMcpTool(clients, { ...found.target, runId: user.runId }, { definition: found.mcp, ...use })
+    return { output, parts: [], source: 'tool_server', origin: declared.kind === 'mcp' ? new URL(declared.url).host : found.target.connection }
   }
 
-  async function callStock(tool: ServerTool, given: Json, manifest: AgentManifest, limits: ToolLimits, { run, op, signal }: CallContext): Promise<CallResult> {
+  async function callStock(
+    tool: ServerTool,
+    given: Json,
+    manifest: AgentManifest,
+    limits: ToolLimits,
+    { run, op, signal, labels }: CallContext,
+  ): Promise<CallResult> {
     const { timeoutMs = callMsMax } = limits
     return within(timeoutMs, tool, signal, async (stop): Promise<CallResult> => {
       const use = { egress, hosts: manifest.allowedHosts ?? [], signal: stop, key: `${run.id}/${op}` }
       const web = ({ output, origin }: { output: Json; origin: string }): CallResult => ({ output, parts: [], source: 'web', origin })
+      const { tenantId, agent } = run
+      const user = { tenantId, agent, subjectId: run.asker.id, runId: run.id, key: use.key, labels, signal: stop }
       switch (tool) {
+        case 'remember':
+          return own(await memory.remember(parse(serverTools.remember.input, given, tool), user))
+        case 'recall':
+          return recalled(await memory.recall(parse(serverTools.recall.input, given, tool), user))
         case 'calculator':
-          return { output: await calculate(parse(serverTools.calculator.input, given, tool).expression), parts: [], source: 'own', origin: null }
+          return own(await calculate(parse(serverTools.calculator.input, given, tool).expression))
         case 'http_request':
           return web(await requestHttp(parse(serverTools.http_request.input, given, tool), use))
         case 'fetch_page':
@@ -204,12 +239,22 @@ export function openTools(options: ToolsOptions): Tools {
     connect,
     call,
     admit,
-    ...openRegistry({ db, connections, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
+    memory: memory.service,
+    ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
     async stop() {
       await clients.stop()
       await egress.stop()
     },
   }
+}
+
+const own = (output: Json): CallResult => ({ output, parts: [], source: 'own', origin: null })
+
+/** Words that came from outside when they were remembered come from there now. */
+function recalled({ output, labels }: { output: Json; labels: string[] }): CallResult {
+  if (labels.length === 0) return own(output)
+  const [, source, origin] = labels.map((label) => /^(web|tool_server):(.*)$/s.exec(label)).find((found) => found !== null) ?? []
+  return { output, parts: [], source: source === 'web' ? 'web' : 'tool_server', origin: origin ?? 'memory', labels }
 }
 
 /** Ends the work's signal with the caller's, or when the time is up. */

@@ -69,6 +69,8 @@ export async function openBed(
     db,
     log: silentLog,
     version: 'test',
+    secrets,
+    hosted: () => Promise.reject(new Error('Nothing is started here.')),
     privateHosts: [],
     manifestOf: async () => manifest, // Nothing is loaded here, so that no version has one of its own.
     liveVersionOf: async (tenantId, agent) => (await agents.find(tenantId, agent))?.version,

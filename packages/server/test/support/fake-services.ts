@@ -305,7 +305,30 @@ const aPolicy = {
   createdAt: at,
   ...hidden,
 }
-const aSecret = { name: 'crm', version: 1, description: '', createdAt: at, createdBy: 'boss', lastUsedAt: null, useCount: 0, ...hidden }
+const aMemory = {
+  id: runId,
+  agent: 'analyst',
+  kind: 'fact' as const,
+  name: 'language',
+  text: 'Speaks German',
+  labels: ['web:example.com'],
+  runId,
+  createdAt: at,
+  recalledAt: null,
+  ...hidden,
+}
+const aSecret = {
+  name: 'crm',
+  version: 1,
+  description: '',
+  hosts: ['crm.example.com'],
+  agents: null,
+  createdAt: at,
+  createdBy: 'boss',
+  lastUsedAt: null,
+  useCount: 0,
+  ...hidden,
+}
 const aHead = { tenantId: 'acme', seq: 1, hash: '0'.repeat(64), at, publicKey: 'k', signature: 's' }
 const anEntry = {
   seq: 1,
@@ -348,6 +371,7 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
     list: called('secrets.list', [aSecret]),
     versions: called('secrets.get', [aSecret]),
     delete: called('secrets.delete', aSecret),
+    find: called('secrets.find', aSecret),
     use: called('secrets.use', leak),
     rewrapAll: async () => 0,
   },
@@ -524,9 +548,23 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       list: called('deployments.list', { items: [aDeployment], next: null }),
     },
     tools: {
+      memory: {
+        list: called('memory.list', { items: [aMemory], next: null }),
+        get: called('memory.get', aMemory),
+        erase: called('memory.erase', { id: runId }),
+        eraseAll: called('memory.eraseAll', { count: 1 }),
+      },
       list: called('tools.list', [aTool]),
       refresh: called('tools.refresh', { items: [aTool], problems: [] }),
       approve: called('tools.approve', aTool),
+      authorize: called('connections.authorize', { url: 'https://login.example.com/authorize', state: 's', authority: 'login.example.com' }),
+      finishAuthorization: called('connections.finish', {
+        agent: 'analyst',
+        connection: 'crm',
+        authority: 'login.example.com',
+        scope: null,
+        isRefreshable: true,
+      }),
       limit: called('tools.limit', { agent: 'analyst', limits: {} }),
     },
     keys,

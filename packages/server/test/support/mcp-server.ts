@@ -30,7 +30,7 @@ export async function openMcpServer({ dialect = 'both', tools = [], port = 0 }: 
   const state = {
     tools,
     /** Before anything else: a response makes an end of the request. */
-    intercept: nothing as (request: Request) => Response | undefined,
+    intercept: nothing as (request: Request) => Response | undefined | Promise<Response | undefined>,
     requests: [] as { method: string; headers: Headers; body: string }[],
   }
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()
@@ -72,7 +72,7 @@ export async function openMcpServer({ dialect = 'both', tools = [], port = 0 }: 
   }
   const fetch = async (request: Request): Promise<Response> => {
     state.requests.push({ method: request.method, headers: request.headers, body: await request.clone().text() })
-    return state.intercept(request) ?? answer(request)
+    return (await state.intercept(request)) ?? answer(request)
   }
   const listening = serve({ fetch, port, hostname: '127.0.0.1' })
   await new Promise<void>((resolve) => listening.once('listening', () => resolve()))

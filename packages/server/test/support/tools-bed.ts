@@ -3,18 +3,31 @@ import type { AgentManifest, Connection, Json, ToolLimits } from '@longhaul/prot
 import { ConnectResult, CallResult, Connection as ConnectionSchema } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../../src/db/index.ts'
-import { newId, silentLog } from '../../src/kernel/index.ts'
+import { openSecrets } from '../../src/identity/index.ts'
+import { newId, secretBytes, silentLog } from '../../src/kernel/index.ts'
 import { type ToolsOptions, openTools } from '../../src/tools/index.ts'
 
 export type BedOptions = Partial<ToolsOptions> & {
   db: Db
   tenantId?: string
+  /** Who asked for the run. */
+  subject?: string
   connections?: Record<string, z.input<typeof Connection>>
   allowedHosts?: string[]
   toolLimits?: Record<string, ToolLimits>
 }
 
-export async function openToolsBed({ connections = {}, allowedHosts = [], toolLimits = {}, tenantId = newId(), db, ...options }: BedOptions) {
+export type BedSecret = { value: string; hosts?: string[]; agents?: string[] | null }
+
+export async function openToolsBed({
+  connections = {},
+  allowedHosts = [],
+  toolLimits = {},
+  tenantId = newId(),
+  subject = newId(),
+  db,
+  ...options
+}: BedOptions) {
   const manifest: AgentManifest = {
     description: 'A test',
     shape: 'agent',
@@ -27,22 +40,32 @@ export async function openToolsBed({ connections = {}, allowedHosts = [], toolLi
     toolLimits,
     allowedHosts,
   }
+  const secrets = openSecrets({ db, masterKeys: { current: secretBytes(32) }, log: silentLog })
+  const boss = { tenantId, askerId: undefined, keyId: 'k', name: 'boss', permissions: [], access: { personalData: true } }
   const tools = openTools({
     db,
     log: silentLog,
     version: 'test',
+    secrets,
+    hosted: () => Promise.reject(new Error('Nothing is started here.')),
     privateHosts: [],
     manifestOf: async ({ agent }) => (agent === 'helper' ? manifest : undefined),
     liveVersionOf: async (tenant, agent) => (tenant === tenantId && agent === 'helper' ? 'v1' : undefined),
     folderOf: () => '/nowhere',
     ...options,
   })
-  const run = { id: newId(), tenantId, agent: 'helper', version: 'v1' }
+  const run = { id: newId(), tenantId, agent: 'helper', version: 'v1', asker: { id: subject } }
   const live: string[] = []
-  const contextFor = (signal: AbortSignal) => ({ run, op: '3', signal, live: ({ text }: { text: string }) => void live.push(text) })
+  /** Which step it is, and whose words the run has read: for the calls that follow. */
+  const where = { op: '3', labels: [] as string[] }
+  const contextFor = (signal: AbortSignal) => ({ run, op: where.op, signal, labels: where.labels, live: ({ text }: { text: string }) => void live.push(text) })
   return {
     tools,
+    boss,
+    secrets,
+    setSecret: (name: string, secret: BedSecret) => secrets.set(boss, { name, ...secret }),
     run,
+    where,
     live,
     connect: async (...names: string[]) => ConnectResult.parse((await tools.connect({ connections: names }, contextFor(new AbortController().signal))).output),
     call: async (tool: string, input: Json = {}, signal = new AbortController().signal) =>

@@ -1,4 +1,4 @@
-import type { Agent, Tool } from '@longhaul/protocol'
+import type { Agent, Connection, Tool } from '@longhaul/protocol'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { RefreshCw } from 'lucide-react'
@@ -117,7 +117,7 @@ function ToolsOf({ agent, connections }: { agent: string; connections: Connectio
       id: `connection ${name}`,
       title: name,
       kind: t(`tools.kinds.${connection.kind}`),
-      about: connection.kind === 'mcp' ? connection.url : connection.document,
+      about: aboutOf(connection),
       rows: items?.filter((tool) => tool.connection === name),
     })),
   ]
@@ -149,4 +149,9 @@ function ToolsOf({ agent, connections }: { agent: string; connections: Connectio
         ))}
     </div>
   )
+}
+
+function aboutOf(connection: Connection): string {
+  if (connection.kind === 'mcp') return connection.url
+  return connection.kind === 'openapi' ? connection.document : [connection.command, ...connection.args].join(' ')
 }

@@ -1,13 +1,25 @@
-/** Connections to MCP servers over streamable HTTP: made when needed, shared by the runs of a version, closed when idle. Speaks 2026-07-28, and 2025-11-25 and older to servers that do not. */
+/** Clients of MCP servers: made when needed, shared by the runs of a version, closed when idle. They speak 2026-07-28, and 2025-11-25 and older to servers that do not. */
 import { createHash } from 'node:crypto'
-import { Client, ClientCredentialsProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import type { McpConnection } from '@longhaul/protocol'
-import type { z } from 'zod'
+import { join } from 'node:path'
+import { Client, type Transport } from '@modelcontextprotocol/client'
+import type { CommandConnection, McpConnection } from '@longhaul/protocol'
 import { type Log, after } from '../../kernel/index.ts'
+import type { OpenHosted } from '../../sandbox/index.ts'
+import { failed } from '../failures.ts'
 import type { Egress } from '../egress/egress.ts'
-import type { Secrets } from '../secrets.ts'
+import type { SecretsUser, ToolSecrets } from '../secrets.ts'
+import type { Authorizations } from './authorizations.ts'
+import { type ProgramTransport, ProgramEnded, openPrograms } from './command.ts'
+import { httpTransport, readHeaders, withCredentials } from './transports.ts'
 
-export type McpTarget = { tenantId: string; agent: string; connection: string; declared: z.infer<typeof McpConnection> }
+export type ToolServerConnection = McpConnection | CommandConnection
+export type McpTarget = SecretsUser & {
+  version: string
+  connection: string
+  declared: ToolServerConnection
+  /** The folder of its declaration in this version's code. */
+  folder: string
+}
 export type McpClients = {
   /** `work` with a connected client. After `SessionGone` from `work` it is called once more with a new one. */
   use<Result>(target: McpTarget, signal: AbortSignal, work: (client: Client) => Promise<Result>): Promise<Result>
@@ -19,25 +31,40 @@ export class SessionGone extends Error {
   override readonly name = 'SessionGone'
 }
 
-type Entry = { client: Promise<Client>; cancelIdle: () => void; useCount: number }
+type Open = { client: Client; transport: Transport }
+type Entry = { open: Promise<Open>; cancelIdle: () => void; useCount: number }
 
-const idleMs = 300_000
+const idleMsDefault = 300_000
 const connectMsMax = 15_000
 const clientsMax = 500
-/** Of one response, a whole event stream included: a server that floods is cut off here. */
-export const responseBytesMax = 8_000_000
 
-export function openMcpClients({ egress, secrets, log, version }: { egress: Egress; secrets: Secrets; log: Log; version: string }): McpClients {
+export type McpOptions = {
+  egress: Egress
+  secrets: ToolSecrets
+  authorizations: Authorizations
+  /** Where programs run. */
+  hosted: OpenHosted
+  log: Log
+  version: string
+  /** Unused for so long, a client is closed, and its program ended. */
+  idleMs?: number | undefined
+}
+
+export function openMcpClients({ egress, secrets, authorizations, hosted, log, version, idleMs = idleMsDefault }: McpOptions): McpClients {
+  const programs = openPrograms({ hosted, log })
   const entries = new Map<string, Entry>()
 
   async function use<Result>(target: McpTarget, signal: AbortSignal, work: (client: Client) => Promise<Result>, mayRepeat = true): Promise<Result> {
-    const url = new URL(target.declared.url)
-    const headers = await readHeaders(target, url.hostname, secrets)
-    // Another secret or address is another connection: what was opened with the old one is not used again.
-    const key = digest([target.tenantId, target.agent, target.connection, target.declared, headers])
-    const entry = enter(key, () => connect(target, url, headers, signal))
+    const { key, dial } = await wayTo(target)
+    const entry = enter(key, (onGone) => connect(target.connection, dial, onGone, signal))
     try {
-      return await work(await entry.client)
+      const { client, transport } = await entry.open
+      try {
+        return await work(client)
+      } catch (error) {
+        const why = whyEnded(transport)
+        throw why === undefined ? error : new ProgramEnded(why, { cause: error })
+      }
     } catch (error) {
       if (!(error instanceof SessionGone)) throw error
       drop(key, entry)
@@ -48,13 +75,27 @@ export function openMcpClients({ egress, secrets, log, version }: { egress: Egre
     }
   }
 
-  function enter(key: string, open: () => Promise<Client>): Entry {
+  /** With another secret, address or command it is another client: what was opened with the old one is not used again. */
+  async function wayTo(target: McpTarget): Promise<{ key: string; dial(): Promise<Transport> }> {
+    const { tenantId, agent, version, connection, declared, folder } = target
+    if (declared.kind === 'command') {
+      const egress = await withCredentials(target, declared.egress, secrets)
+      const key = digest([tenantId, agent, version, connection, declared, egress])
+      const seed = declared.files === undefined ? undefined : join(folder, declared.files)
+      return { key, dial: () => programs.start(key, { tenantId, connection, declared, egress, seed }) }
+    }
+    const headers = await readHeaders(target, declared.headers, new URL(declared.url).hostname, secrets)
+    const key = digest([tenantId, agent, connection, declared, headers])
+    return { key, dial: () => httpTransport(target, declared, headers, { egress, secrets, authorizations }) }
+  }
+
+  function enter(key: string, open: (onGone: () => void) => Promise<Open>): Entry {
     let entry = entries.get(key)
     if (!entry) {
-      entry = { client: open(), cancelIdle: () => {}, useCount: 0 }
-      entries.set(key, entry)
-      const made = entry
-      made.client.catch(() => drop(key, made))
+      const made: Entry = { open: open(() => drop(key, made)), cancelIdle: () => {}, useCount: 0 }
+      entry = made
+      entries.set(key, made)
+      made.open.catch(() => drop(key, made))
       for (const [oldest, idle] of entries) {
         if (entries.size <= clientsMax) break
         if (idle.useCount === 0) drop(oldest, idle)
@@ -72,60 +113,38 @@ export function openMcpClients({ egress, secrets, log, version }: { egress: Egre
   function drop(key: string, entry: Entry): void {
     entry.cancelIdle()
     if (entries.get(key) === entry) entries.delete(key)
-    void entry.client.then((client) => client.close()).catch(() => {}) // It is given up either way.
+    void entry.open.then(({ client }) => client.close()).catch(() => {}) // It is given up either way.
   }
 
-  async function connect({ declared, agent, connection }: McpTarget, url: URL, headers: Record<string, string>, signal: AbortSignal): Promise<Client> {
-    const { oauth } = declared
-    const tokenHosts = oauth ? await secrets.hostsOf(oauth.clientSecret.secret, agent) : []
-    /** Where a request may go. Only the hosts of the OAuth secret get what is posted elsewhere than to the server: whom the server names as its authority proves nothing. */
-    const hostsFor = (href: string, method: string | undefined) =>
-      href === url.href ? [url.hostname] : method === 'POST' ? tokenHosts : [url.hostname, ...tokenHosts]
+  async function connect(connection: string, dial: () => Promise<Transport>, onGone: () => void, signal: AbortSignal): Promise<Open> {
+    const transport = await dial()
     const client = new Client({ name: 'longhaul', version }, { versionNegotiation: { mode: 'auto' }, listMaxPages: 16, inputRequired: { autoFulfill: false } })
-    // oxlint-disable-next-line unicorn/prefer-add-event-listener -- It is no event target: this is the library's only way.
+    /* oxlint-disable unicorn/prefer-add-event-listener -- It is no event target: this is the library's only way. */
     client.onerror = (error) => log.debug('an MCP connection reports', { connection, reason: error.message.slice(0, 500) })
-    const transport = new StreamableHTTPClientTransport(url, {
-      requestInit: { headers },
-      reconnectionOptions: { maxRetries: 0, initialReconnectionDelay: 1_000, maxReconnectionDelay: 1_000, reconnectionDelayGrowFactor: 1 },
-      // A stream of its own, on which a server could send what nobody asked for, is not opened.
-      fetch: async (input, init = {}) =>
-        init.method === 'GET' && String(input) === url.href
-          ? new Response(null, { status: 405 })
-          : egress.fetch(input, init, { hosts: hostsFor(String(input), init.method), bytesMax: responseBytesMax }),
-      ...(oauth && {
-        authProvider: new ClientCredentialsProvider({
-          clientId: oauth.clientId,
-          expectedIssuer: oauth.issuer,
-          clientSecret: await secrets.read({ ...oauth.clientSecret, prefix: '' }, { agent, host: new URL(oauth.issuer).hostname }),
-          ...(oauth.scope !== undefined && { scope: oauth.scope }),
-        }),
-      }),
-    })
-    await client.connect(transport, { timeout: connectMsMax, signal })
-    return client
+    client.onclose = onGone
+    /* oxlint-enable unicorn/prefer-add-event-listener */
+    try {
+      await client.connect(transport, { timeout: connectMsMax, signal })
+      return { client, transport }
+    } catch (error) {
+      await transport.close().catch(() => {}) // What went wrong is told.
+      const why = whyEnded(transport)
+      throw why === undefined ? error : failed('away', `The program of ${connection} does not stay. ${why}`, true, error)
+    }
   }
 
   return {
     use,
     async stop() {
-      const open = [...entries]
-      for (const [key, entry] of open) drop(key, entry)
-      await Promise.all(open.map(([, { client }]) => client.then((one) => one.close()).catch(() => {}))) // Nothing is expected of it any more.
+      const left = [...entries]
+      for (const [key, entry] of left) drop(key, entry)
+      await Promise.all(left.map(([, { open }]) => open.then(({ client }) => client.close()).catch(() => {}))) // Nothing is expected of it any more.
+      await programs.stop()
     },
   }
 }
 
-/** The declared headers with their secrets. */
-export async function readHeaders(
-  { agent, declared }: { agent: string; declared: { headers: McpTarget['declared']['headers'] } },
-  host: string,
-  secrets: Secrets,
-): Promise<Record<string, string>> {
-  const read = async ([name, held]: [string, McpTarget['declared']['headers'][string]]): Promise<[string, string]> => [
-    name,
-    typeof held === 'string' ? held : await secrets.read(held, { agent, host }),
-  ]
-  return Object.fromEntries(await Promise.all(Object.entries(declared.headers).map(read)))
-}
-
 const digest = (parts: unknown[]): string => createHash('sha256').update(JSON.stringify(parts)).digest('base64')
+
+/** Why a program that spoke over this has ended; undefined while it runs, and where there is none. */
+const whyEnded = (transport: Transport): string | undefined => ('whyEnded' in transport ? (transport as ProgramTransport).whyEnded : undefined)

@@ -2,8 +2,9 @@
 import { type CallToolResult, type Client, ProtocolError, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client'
 import type { Json } from '@longhaul/protocol'
 import { StepFailure } from '../../kernel/index.ts'
-import { causes, failed, httpFailure, networkFailure } from '../failures.ts'
+import { causes, failed, httpFailure, networkFailure, unknownOutcome } from '../failures.ts'
 import { type McpClients, type McpTarget, SessionGone } from './clients.ts'
+import { ProgramEnded } from './command.ts'
 import { type Definition, shorten, toDefinition, visibleText } from './definition.ts'
 
 export type Listing = { definitions: Definition[]; refused: { tool: string; why: string }[] }
@@ -92,16 +93,12 @@ async function asking<Result>(
 function toStepFailure(error: unknown, who: string, isRepeatable: boolean): StepFailure {
   for (let at = error; at instanceof Error; at = at.cause) if (at instanceof StepFailure) return at
   const inner = error instanceof SessionGone ? error.cause : error
+  if (inner instanceof ProgramEnded) return failed('away', `${who} has ended. ${inner.message}${isRepeatable ? '' : unknownOutcome}`, isRepeatable, inner)
   if (inner instanceof SdkHttpError) return httpFailure(inner.data.status, who, { isRepeatable })
   const network = networkFailure(inner, who, isRepeatable)
   if (network) return network
   if (inner instanceof SdkError && inner.code === SdkErrorCode.RequestTimeout)
-    return failed(
-      'timeout',
-      `${who} did not answer in time.${isRepeatable ? '' : ' Whether it did what was asked is not known, so it is not asked again.'}`,
-      isRepeatable,
-      inner,
-    )
+    return failed('timeout', `${who} did not answer in time.${isRepeatable ? '' : unknownOutcome}`, isRepeatable, inner)
   if (inner instanceof SdkError && inner.code === SdkErrorCode.ConnectionClosed) return failed('away', `${who} closed the connection.`, isRepeatable, inner)
   const said = shorten(
     visibleText(

@@ -1,21 +1,13 @@
 /** Client credentials against an authority on loopback that speaks OAuth's own documents, and one that is not who it should be. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { openMcpServer, text } from '../../../test/support/mcp-server.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
 
 const database = await makeDatabase()
-const folder = await mkdtemp(join(tmpdir(), 'oauth-'))
-const secretsFile = join(folder, 'secrets.yaml')
-afterAll(async () => {
-  await rm(folder, { recursive: true })
-  await database[Symbol.asyncDispose]()
-})
+afterAll(() => database[Symbol.asyncDispose]())
 
 /** At `host`, which may be a name of this machine, so that it is another host than the tool server's. */
 async function openAuthority(host: string) {
@@ -54,7 +46,7 @@ async function openAuthority(host: string) {
   }
 }
 
-async function openProtected(authority: { issuer: string; host: string }, issuer = authority.issuer) {
+async function openProtected(authority: { issuer: string; host: string }, hosts: string[], issuer = authority.issuer) {
   const server = await openMcpServer({ tools: [{ name: 'find', call: () => text('found') }] })
   server.state.intercept = (request) => {
     const { pathname, origin } = new URL(request.url)
@@ -64,17 +56,16 @@ async function openProtected(authority: { issuer: string; host: string }, issuer
   }
   const bed = await openToolsBed({
     db: database.db,
-    secretsFile,
     privateHosts: [server.host, authority.host],
     connections: { crm: { kind: 'mcp', url: server.url, oauth: { issuer, clientId: 'longhaul', clientSecret: { secret: 'crm' } } } },
   })
+  await bed.setSecret('crm', { value: 'hush', hosts })
   return Object.assign(bed, { server })
 }
 
 test('a token is fetched from the authority with the secret, and opens the server', async () => {
   await using authority = await openAuthority('localhost')
-  await writeFile(secretsFile, 'crm: { value: hush, hosts: [localhost] }')
-  await using bed = await openProtected(authority)
+  await using bed = await openProtected(authority, ['localhost'])
   expect((await bed.call('crm__find')).output).toBe('found')
   const token = authority.asked.find(({ path }) => path === '/token')
   expect(token?.authorization).toBe(`Basic ${Buffer.from('longhaul:hush').toString('base64')}`)
@@ -83,12 +74,11 @@ test('a token is fetched from the authority with the secret, and opens the serve
 })
 
 test.each([
-  ['the declaration does not', 'crm: { value: hush, hosts: [localhost] }', 'http://localhost:1'],
-  ['the secret does not', 'crm: { value: hush, hosts: [login.example.com] }', undefined],
-])('an authority that the tool server names, but %s, does not get the secret', async (_, secrets, issuer) => {
+  ['the declaration does not', ['localhost'], 'http://localhost:1'],
+  ['the secret does not', ['login.example.com'], undefined],
+])('an authority that the tool server names, but %s, does not get the secret', async (_, hosts, issuer) => {
   await using authority = await openAuthority('localhost')
-  await writeFile(secretsFile, secrets)
-  await using bed = await openProtected(authority, issuer)
+  await using bed = await openProtected(authority, hosts, issuer)
   expect(await failureOf(bed.connect('crm'))).toMatchObject({ retryable: false })
   expect(authority.asked.filter(({ path }) => path === '/token')).toEqual([])
   await bed.server[Symbol.asyncDispose]()

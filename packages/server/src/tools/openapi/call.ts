@@ -6,9 +6,9 @@ import { parse } from 'yaml'
 import type { z } from 'zod'
 import type { Egress } from '../egress/egress.ts'
 import { failed, httpFailure, networkFailure } from '../failures.ts'
-import { readHeaders } from '../mcp/clients.ts'
+import { readHeaders } from '../mcp/transports.ts'
 import { visibleText } from '../mcp/definition.ts'
-import type { Secrets } from '../secrets.ts'
+import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 import { type Api, type ApiOperation, readApi } from './operations.ts'
 
 const documentBytesMax = 5_000_000
@@ -28,7 +28,7 @@ export async function loadApi(codeFolder: string, { document }: z.output<typeof 
 
 export type ApiCall = {
   connection: string
-  agent: string
+  user: SecretsUser
   declared: z.output<typeof OpenApiConnection>
   api: Api
   operation: ApiOperation
@@ -38,15 +38,15 @@ export type ApiCall = {
 }
 
 export async function callApi(
-  { connection, agent, declared, api, operation, input, key, signal }: ApiCall,
-  { egress, secrets }: { egress: Egress; secrets: Secrets },
+  { connection, user, declared, api, operation, input, key, signal }: ApiCall,
+  { egress, secrets }: { egress: Egress; secrets: ToolSecrets },
 ): Promise<{ output: Json; origin: string }> {
   const base = declared.url ?? api.baseUrl
   if (base === undefined || !URL.canParse(base)) throw failed('bad_document', `Where the API of ${connection} is, neither its document nor its \`url\` says.`)
   const { url, headers, body } = requestOf(new URL(base), operation, input)
   const isSafe = operation.method === 'GET' || operation.method === 'HEAD'
   const isRepeatable = isSafe || operation.method === 'PUT' || operation.method === 'DELETE'
-  const held = await readHeaders({ agent, declared }, url.hostname, secrets)
+  const held = await readHeaders(user, declared.headers, url.hostname, secrets)
   const who = `The API of ${connection}`
   try {
     const init = {

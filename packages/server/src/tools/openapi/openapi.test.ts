@@ -58,11 +58,8 @@ async function openShop() {
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const host = `127.0.0.1:${(server.address() as AddressInfo).port}`
-  const secretsFile = join(folder, `${host.split(':')[1]}.yaml`)
-  await writeFile(secretsFile, 'shop: { value: hush, hosts: [127.0.0.1] }')
   const bed = await openToolsBed({
     db: database.db,
-    secretsFile,
     privateHosts: [host],
     folderOf: () => folder,
     connections: {
@@ -70,6 +67,7 @@ async function openShop() {
       bad: { kind: 'openapi', document: 'bad.yaml' },
     },
   })
+  await bed.setSecret('shop', { value: 'hush', hosts: ['127.0.0.1'] })
   return {
     bed,
     asked,
