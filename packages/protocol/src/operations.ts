@@ -17,6 +17,7 @@ import { retentionOperations } from './retention.ts'
 import { routeOperations } from './routes.ts'
 import { runOperations } from './runs.ts'
 import { scheduleOperations } from './schedules.ts'
+import { ssoOperations, ssoSignInOperations } from './sso.ts'
 import { stopOperations } from './stops.ts'
 import { secretOperations } from './secrets.ts'
 import { sandboxOperations } from './sandbox-service.ts'
@@ -45,7 +46,9 @@ export const operations: readonly Operation[] = [
   ...toolOperations,
   ...keyOperations,
   ...peopleOperations,
+  ...ssoOperations,
   ...signInOperations,
+  ...ssoSignInOperations,
   ...meOperations,
   ...tenantOperations,
   ...policyOperations,
