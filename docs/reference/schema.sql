@@ -598,10 +598,13 @@ create table people (
   recovery_hashes bytea[] default '{}'::bytea[] not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   last_seen_at timestamp with time zone,
+  sso_issuer text,
+  sso_subject text,
   constraint people_pkey PRIMARY KEY (id),
   constraint people_email_check CHECK ((email = lower(email))),
   constraint people_link_hash_key UNIQUE (link_hash),
-  constraint people_tenant_id_email_key UNIQUE (tenant_id, email)
+  constraint people_tenant_id_email_key UNIQUE (tenant_id, email),
+  constraint people_tenant_id_sso_issuer_sso_subject_key UNIQUE (tenant_id, sso_issuer, sso_subject)
 );
 alter table people enable row level security, force row level security;
 create policy across_tenants on people as permissive for all to longhaul_engine using (true) with check (true);
@@ -872,6 +875,21 @@ create table sessions (
 alter table sessions enable row level security, force row level security;
 create policy across_tenants on sessions as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on sessions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table single_sign_on (
+  tenant_id text not null,
+  issuer text not null,
+  client_id text not null,
+  scopes text[] not null,
+  roles_claim text,
+  roles json not null,
+  creates_people boolean not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  constraint single_sign_on_pkey PRIMARY KEY (tenant_id)
+);
+alter table single_sign_on enable row level security, force row level security;
+create policy across_tenants on single_sign_on as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on single_sign_on as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table snapshots (
   tenant_id text not null,

@@ -1,12 +1,14 @@
 /** The commands about people, with their help: signing in, oneself, and others. */
 import type { Command } from 'commander'
 import type { PersonOptions } from './commands/people.ts'
+import type { SsoOptions } from './commands/sso.ts'
 import { type Act, type Shared, collect, examples, withServer, wholeNumber } from './options.ts'
 
 export function peopleCommands(program: Command, act: Act): void {
   loginCommands(program, act)
   meCommands(program, act)
   peopleCommand(program, act)
+  ssoCommand(program, act)
 }
 
 function loginCommands(program: Command, act: Act): void {
@@ -119,6 +121,40 @@ function peopleCommand(program: Command, act: Act): void {
     .argument('<person>')
     .addHelpText('after', examples('npx longhaul people delete ada@example.com'))
     .action((person: string, options: Shared) => act(options, async (invocation) => (await load()).deletePerson(invocation, person)))
+}
+
+function ssoCommand(program: Command, act: Act): void {
+  const load = () => import('./commands/sso.ts')
+  const sso = program
+    .command('sso')
+    .description('have people sign in at an OpenID provider of yours')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul sso set --issuer https://login.example.com --client-id longhaul', 'npx longhaul sso get'))
+  withServer(sso.command('set'))
+    .description('set it, or change it; the client secret is asked for, and the provider is asked before anything is stored')
+    .requiredOption('--issuer <url>', 'the provider’s address, under which /.well-known/openid-configuration is')
+    .requiredOption('--client-id <id>', 'what the provider calls this server')
+    .option('--keep-secret', 'use the client secret that is stored')
+    .option('--scope <name>', 'what to ask for besides openid (default: email, profile); may be given several times', collect)
+    .option('--claim <name>', 'the claim that says what somebody may do')
+    .option('--map <value=roles>', 'what a value of it comes to; may be given several times', collect)
+    .option('--create-people', 'let in whoever the claim gives a role, not only who was invited')
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul sso set --issuer https://login.example.com --client-id longhaul',
+        'npx longhaul sso set --issuer https://login.example.com --client-id longhaul --scope email --scope groups --claim groups --map platform=developer,approver --create-people',
+      ),
+    )
+    .action((options: Shared & SsoOptions) => act(options, async (invocation) => (await load()).setSso(invocation, options)))
+  withServer(sso.command('get'))
+    .description('how it is set')
+    .addHelpText('after', examples('npx longhaul sso get'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).getSso(invocation)))
+  withServer(sso.command('delete'))
+    .description('end it; who is signed in stays so')
+    .addHelpText('after', examples('npx longhaul sso delete'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).deleteSso(invocation)))
 }
 
 const withRights = (command: Command): Command =>

@@ -11,6 +11,16 @@ const person = {
   ...{ access: { personalData: false }, state: 'active', hasSecondFactor: true, createdAt: at, lastSeenAt: at },
 }
 const me = { tenantId: 'default', person, csrfToken: null, hasPassword: true, recoveryCodesLeft: 9, steppedUpUntil: null }
+const sso = {
+  ...{
+    issuer: 'https://login.example.com',
+    clientId: 'longhaul',
+    scopes: ['email', 'groups'],
+    rolesClaim: 'groups',
+    roles: { platform: ['developer', 'approver'] },
+  },
+  ...{ createsPeople: true, updatedAt: at },
+}
 const answers = {
   'devices.start': { deviceCode: 'd', userCode: 'BCDF-GHJK', address: '/device?code=BCDF-GHJK', expiresInMs: 5_000, intervalMs: 1 },
   'devices.poll': { state: 'approved', token: 'lp_token', name: 'Ada' },
@@ -24,6 +34,9 @@ const answers = {
       { id: uuid(8), kind: 'program', agent: 'longhaul on a laptop', address: '192.0.2.1', isThisOne: false, createdAt: at, lastUsedAt: at, expiresAt: at },
     ],
   },
+  'sso.get': sso,
+  'sso.set': sso,
+  'sso.delete': sso,
   'people.list': { items: [person], next: null },
   'people.invite': { ...person, link: '/join#token=once', linkExpiresAt: at },
   'people.link': { ...person, link: '/join#token=again', linkExpiresAt: at },
@@ -96,4 +109,27 @@ test('oneself: the factor, the codes, the logins', async () => {
   expect((await command(api, ['me', 'enroll'], { stdin: '123456' })).out).toMatch(/otpauth:.*aaaa-bbbb/s)
   expect((await command(api, ['me', 'logins'])).out).toContain('longhaul on a laptop')
   expect((await command(api, ['me', 'step-up'])).exit).toBe(2)
+})
+
+test('single sign-on is set with its secret from standard input, shown without it, and ended', async () => {
+  await using api = await startFakeApi({ answers })
+  const last = () => api.requests.at(-1)
+  const about = ['sso', 'set', '--issuer', sso.issuer, '--client-id', 'longhaul']
+  const set = await command(api, [...about, '--scope', 'groups', '--claim', 'groups', '--map', 'cn=platform=developer,approver', '--create-people'], {
+    stdin: 'hush\n',
+  })
+  expect([set.exit, set.err]).toEqual([0, ''])
+  expect(last()?.body).toEqual({
+    ...{ issuer: sso.issuer, clientId: 'longhaul', clientSecret: 'hush', scopes: ['groups'], rolesClaim: 'groups' },
+    ...{ roles: { 'cn=platform': ['developer', 'approver'] }, createsPeople: true },
+  })
+  expect(set.out).toMatch(/platform → developer, approver/)
+  expect(set.out).not.toContain('hush')
+  expect(set.out).toContain(`${api.url}/sign-in/return`)
+  await command(api, [...about, '--keep-secret'])
+  expect(last()?.body).toEqual({ issuer: sso.issuer, clientId: 'longhaul', rolesClaim: null, roles: {}, createsPeople: false })
+  const wrong = await command(api, [...about, '--claim', 'groups', '--map', 'platform=developr'])
+  expect(wrong.err).toContain('Did you mean developer?')
+  expect((await command(api, ['sso', 'get', '--json'])).out).toContain('"createsPeople":true')
+  expect((await command(api, ['sso', 'delete'])).out).toContain('destroyed')
 })

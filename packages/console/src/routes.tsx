@@ -27,6 +27,12 @@ const signIn = createRoute({
   component: SignInPage,
 })
 
+const signInReturn = createRoute({
+  getParentRoute: () => root,
+  path: patterns.signInReturn,
+  component: lazyRouteComponent(() => import('./pages/sign-in/ReturnPage.tsx'), 'ReturnPage'),
+})
+
 const join = createRoute({
   getParentRoute: () => root,
   path: patterns.join,
@@ -263,6 +269,7 @@ const tools = createRoute({
 export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
+    signInReturn,
     join,
     shell.addChildren([
       home,

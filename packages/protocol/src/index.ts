@@ -224,6 +224,7 @@ export {
 } from './hooks.ts'
 export type { HookMapping } from './hooks.ts'
 export { Stop, StopStep, Stopped, createStop, liftStop, listStops, stopOperations } from './stops.ts'
+export { Sso, deleteSso, finishSso, getSso, setSso, ssoOperations, ssoReturnPath, ssoSignInOperations, startSso } from './sso.ts'
 export { Secret, deleteSecret, getSecret, listSecrets, secretBytesMax, secretOperations, setSecret } from './secrets.ts'
 export { System, getSystem, systemOperations } from './system.ts'
 export {

@@ -20,6 +20,7 @@ import { retentionOperations } from './retention.ts'
 import { routeOperations } from './routes.ts'
 import { runOperations } from './runs.ts'
 import { scheduleOperations } from './schedules.ts'
+import { ssoOperations, ssoSignInOperations } from './sso.ts'
 import { stopOperations } from './stops.ts'
 import { secretOperations } from './secrets.ts'
 import { sandboxOperations } from './sandbox-service.ts'
@@ -50,7 +51,9 @@ export const operations: readonly Operation[] = [
   ...memoryOperations,
   ...keyOperations,
   ...peopleOperations,
+  ...ssoOperations,
   ...signInOperations,
+  ...ssoSignInOperations,
   ...meOperations,
   ...tenantOperations,
   ...policyOperations,

@@ -163,6 +163,11 @@ export const settings = {
     .describe(
       'Finds what agents remember by meaning as well, as `provider/model`. Absent: by words alone. After a change earlier memories are found by words.',
     ),
+  LONGHAUL_SSO_PRIVATE_HOSTS: z
+    .string()
+    .max(10_000)
+    .default('')
+    .describe('Hosts of sign-in providers that are not on the public internet, as `host` or `host:port`, separated by commas. Absent: none.'),
   LONGHAUL_SEARCH_PROVIDER: z.enum(searchProviders).optional().describe('Who answers the stock tool `web_search`.'),
   LONGHAUL_SEARCH_API_KEY: secret.optional().describe('Its key. SearXNG needs none.'),
   LONGHAUL_SEARCH_BASE_URL: httpUrl.optional().describe('Its address, when it is another than the provider’s own. SearXNG needs it.'),

@@ -26,7 +26,7 @@ import { openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
 import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
-import { openTools, parseHosts } from './tools/index.ts'
+import { openEgress, openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
@@ -89,8 +89,11 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const masterKeys = await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous: config.LONGHAUL_MASTER_KEY_PREVIOUS })
   const secrets = openSecrets({ db, masterKeys, log })
   await secrets.rewrapAll()
+  const providers = openEgress({ privateHosts: parseHosts(config.LONGHAUL_SSO_PRIVATE_HOSTS), setting: 'LONGHAUL_SSO_PRIVATE_HOSTS' })
+  onStop('way to sign-in providers', providers.stop)
   const identities = openIdentities({
-    ...{ db, masterKeys, log },
+    ...{ db, masterKeys, secrets, log },
+    fetch: (url, init) => providers.fetch(url, init, { hosts: ['*'], bytesMax: 1_000_000 }),
     limits: { lifeMs: config.LONGHAUL_LOGIN_MS, idleMs: config.LONGHAUL_LOGIN_IDLE_MS, stepUpMs: config.LONGHAUL_STEP_UP_MS },
   })
   await identities.start()

@@ -343,13 +343,14 @@ describe('a second factor', () => {
     const { openIdentities } = await import('../src/identity/index.ts')
     const { secretBytes, silentLog } = await import('../src/kernel/index.ts')
     const limits = { lifeMs: 1e6, idleMs: 1e6, stepUpMs: 1e6 }
+    const ofBed = { db: bed.db, log: silentLog, limits, secrets: bed.secrets, fetch: () => Promise.reject(new Error('No provider here.')) }
     const next = { current: secretBytes(32) }
-    const reopened = openIdentities({ db: bed.db, log: silentLog, limits, masterKeys: { ...next, previous: bed.masterKeys.current } })
+    const reopened = openIdentities({ ...ofBed, masterKeys: { ...next, previous: bed.masterKeys.current } })
     await reopened.secondFactor.rewrapAll()
-    const without = openIdentities({ db: bed.db, log: silentLog, limits, masterKeys: next })
+    const without = openIdentities({ ...ofBed, masterKeys: next })
     const caller = await without.logins.authenticate(ada.login() ?? '', 'browser')
     await without.secondFactor.stepUp(caller!, codeNow(ada.secret), { address: 'x', agent: '' })
-    await openIdentities({ db: bed.db, log: silentLog, limits, masterKeys: { ...bed.masterKeys, previous: next.current } }).secondFactor.rewrapAll()
+    await openIdentities({ ...ofBed, masterKeys: { ...bed.masterKeys, previous: next.current } }).secondFactor.rewrapAll()
   })
 })
 

@@ -2,6 +2,7 @@
 import { ErrorBody, type Json, type Run, operations, permissions, roles } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sql } from '../src/db/index.ts'
+import { putSso } from '../src/identity/sso-store.ts'
 import { newId } from '../src/kernel/index.ts'
 import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
 
@@ -109,7 +110,7 @@ const snapshotOf = async (name: string): Promise<void> => {
 /** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
 const lacking = new Set(['tools.approve', 'connections.authorize', 'connections.finish', 'sandboxes.input'])
 /** What has no service behind it here, so that not even its owner gets it. */
-const unavailable = new Set(['system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch', 'sandboxes.release'])
+const unavailable = new Set(['sso.set', 'system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch', 'sandboxes.release'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
   async request(acme) {
     await acme.ask('POST', '/v1/routes', { name, targets: [{ model: 'openai/gpt-5' }] })
@@ -136,6 +137,8 @@ async function taken(acme: BedCaller): Promise<string> {
   const { items } = (await (await acme.ask('POST', '/v1/queues/canary-queue/receive', {})).json()) as { items: { receipt: string }[] }
   return items[0]?.receipt ?? ''
 }
+const ssoOf = (tenantId: string) =>
+  putSso(bed.db.forTenant(tenantId), { issuer: 'https://login.example.com', clientId: 'canary', scopes: [], rolesClaim: null, roles: {}, createsPeople: false })
 const personOf = async (acme: BedCaller): Promise<string> =>
   idOf(await acme.ask('POST', '/v1/people', { email: `canary-${newId()}@example.com`, roles: ['viewer'] }))
 
@@ -299,6 +302,9 @@ const cases: Record<string, Case> = {
   'people.link': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}/link`, {}], foreign: 'not_found' },
   'people.signout': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}/sign-out`], foreign: 'not_found' },
   'people.delete': { request: async (acme) => ['DELETE', `/v1/people/${await personOf(acme)}`], foreign: 'not_found' },
+  'sso.set': fixed('own', 'POST', '/v1/sso', { issuer: 'https://login.example.com', clientId: 'canary', clientSecret: 's' }),
+  'sso.get': { request: async () => (await ssoOf('acme'), ['GET', '/v1/sso']), foreign: 'not_found' },
+  'sso.delete': { request: async () => (await ssoOf('acme'), ['DELETE', '/v1/sso']), foreign: 'not_found' },
   // Of the installation: nobody but its own tenant's keys may at all.
   'tenants.create': fixed('forbidden', 'POST', '/v1/tenants', { id: 'canary-new' }),
   'tenants.list': fixed('forbidden', 'GET', '/v1/tenants'),

@@ -18,7 +18,7 @@ export const rightsText = ({ roles, namespaces, agents, access }: Pick<Person, '
     ...(access.personalData ? [] : ['no personal data']),
   ].join(' · ')
 
-const toRole = (given: string): Role => {
+export const toRole = (given: string): Role => {
   const role = roleNames.find((each) => each === given)
   if (!role)
     throw new Problem(

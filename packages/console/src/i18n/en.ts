@@ -7,6 +7,7 @@ import { limitsTexts } from './en/limits.ts'
 import { modelTexts } from './en/models.ts'
 import { moneyTexts } from './en/money.ts'
 import { people } from './en/people.ts'
+import { sso } from './en/sso.ts'
 import { policiesTexts } from './en/policies.ts'
 import { sandboxesTexts } from './en/sandboxes.ts'
 import { secretsTexts } from './en/secrets.ts'
@@ -17,6 +18,7 @@ import { toolsTexts } from './en/tools.ts'
 /** Every sentence of the console. `zh.ts` has the same shape, which the compiler checks. */
 export const en = {
   people,
+  sso,
   ...shellTexts,
   ...agentTexts,
   ...attentionTexts,

@@ -1,4 +1,5 @@
 import { people } from './zh/people.ts'
+import { sso } from './zh/sso.ts'
 import type { Texts } from './index.ts'
 import { agentTexts } from './zh/agents.ts'
 import { attentionTexts } from './zh/attention.ts'
@@ -18,6 +19,7 @@ import { toolsTextsZh } from './zh/tools.ts'
 /** 控制台的全部中文文本。 */
 export const zh: Texts = {
   people,
+  sso,
   ...shellTexts,
   ...agentTexts,
   ...attentionTexts,

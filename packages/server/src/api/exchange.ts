@@ -5,15 +5,21 @@ import { AppError } from '../kernel/index.ts'
 import { isLoopback } from './guard.ts'
 
 /** `setCookie` without a value takes it away. */
-export type Exchange = { asking: Asking; setCookie(name: CookieName, value: string | undefined): void }
+export type Exchange = {
+  asking: Asking
+  /** What people see in their browser's address line, without a path. Where a provider sends them back to. */
+  origin: string
+  readCookie(name: CookieName): string | undefined
+  setCookie(name: CookieName, value: string | undefined): void
+}
 
 /**
  * `__Host-`: this host over TLS or on this machine, whole site, set by nobody else. The login is for our own pages only (Strict);
  * the mark of a known browser opens nothing.
  */
-const cookies = { login: '__Host-longhaul', device: '__Host-longhaul-device' } as const
+const cookies = { login: '__Host-longhaul', device: '__Host-longhaul-device', sso: '__Host-longhaul-sso' } as const
 type CookieName = keyof typeof cookies
-const ageS = { login: 400 * 86_400, device: 400 * 86_400 } // The server ends logins, not the browser.
+const ageS = { login: 400 * 86_400, device: 400 * 86_400, sso: 600 } // The server ends logins, not the browser.
 
 export function readCookie(c: Context, name: CookieName): string | undefined {
   const prefix = `${cookies[name]}=`
@@ -24,6 +30,8 @@ export function readCookie(c: Context, name: CookieName): string | undefined {
 export function openExchange(c: Context, publicUrl: string | undefined): Exchange {
   return {
     asking: { address: addressOf(c, publicUrl), agent: c.req.header('user-agent') ?? '', device: readCookie(c, 'device') },
+    origin: publicUrl === undefined ? `http://${c.req.header('host') ?? new URL(c.req.url).host}` : new URL(publicUrl).origin,
+    readCookie: (name) => readCookie(c, name),
     setCookie(name, value) {
       const line = `${cookies[name]}=${value ?? ''}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=${value === undefined ? 0 : ageS[name]}`
       c.header('set-cookie', line, { append: true })

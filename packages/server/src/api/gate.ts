@@ -86,9 +86,8 @@ function targetOf({ id, http: [, path] }: Operation, input: Record<string, unkno
 /** A policy has no business with a secret's value, a password or a code, and its errors could repeat it. */
 const withoutSecrets = ({ id, permission }: Operation, input: Record<string, unknown>): Record<string, unknown> => {
   if (permission === 'oneself') return {}
-  if (id !== 'secrets.set') return input
-  const { value: _, ...rest } = input
-  return rest
+  const hidden = { 'secrets.set': 'value', 'sso.set': 'clientSecret' }[id]
+  return Object.fromEntries(Object.entries(input).filter(([name]) => name !== hidden))
 }
 
 /** A refusal is noted whatever was asked; what was done only where the doing did not note it itself. A note that fails is no reason to say that nothing was done. */

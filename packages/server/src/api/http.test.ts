@@ -91,6 +91,11 @@ const good: Record<string, [string, string, unknown?]> = {
   'signin.password': ['POST', '/v1/sign-in/password', { email: 'ada@example.com', password: 'correct horse battery' }],
   'signin.factor': ['POST', '/v1/sign-in/factor', { ticket: 't', code: '123456' }],
   'signin.link': ['POST', '/v1/sign-in/link', { token: 't' }],
+  'sso.get': ['GET', '/v1/sso'],
+  'sso.set': ['POST', '/v1/sso', { issuer: 'https://login.example.com', clientId: 'longhaul', clientSecret: 's' }],
+  'sso.delete': ['DELETE', '/v1/sso'],
+  'signin.sso': ['POST', '/v1/sign-in/sso', {}],
+  'signin.return': ['POST', '/v1/sign-in/return', { query: 'state=s' }],
   'signin.join': ['POST', '/v1/sign-in/join', { token: 't', password: 'correct horse battery' }],
   'devices.start': ['POST', '/v1/sign-in/device', { name: 'longhaul on a laptop' }],
   'devices.poll': ['POST', '/v1/sign-in/device/poll', { deviceCode: 'd' }],
@@ -266,6 +271,8 @@ test('what is sensitive asks a person for a second factor, and keys only where t
     'policies.delete',
     'policies.put',
     'runs.export',
+    'sso.delete',
+    'sso.set',
   ])
   expect(notes.filter(([, { outcome }]) => outcome === 'refused')).toHaveLength(sensitive.length)
 })

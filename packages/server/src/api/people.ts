@@ -4,9 +4,12 @@ import {
   decideDevice,
   deleteLogin,
   deletePerson,
+  deleteSso,
   endEnrolment,
+  finishSso,
   getDevice,
   getMe,
+  getSso,
   invitePerson,
   linkPerson,
   listLogins,
@@ -14,12 +17,14 @@ import {
   lookAtLink,
   pollDevice,
   renewRecoveryCodes,
+  setSso,
   signInWithFactor,
   signInWithPassword,
   signOut,
   signOutPerson,
   startDevice,
   startEnrolment,
+  startSso,
   stepUp,
   updatePerson,
   useLink,
@@ -29,7 +34,7 @@ import type { Identities, SignInResult } from '../identity/index.ts'
 import type { Exchange } from './exchange.ts'
 import { type Implementation, audited, implement, implementOpen, implementOwn } from './implement.ts'
 
-export const peopleImplementations = ({ people }: Identities): Implementation[] =>
+export const peopleImplementations = ({ people, sso }: Identities): Implementation[] =>
   [
     implement(invitePerson, (caller, input) => people.invite(caller, input)),
     implement(listPeople, (caller, input) => people.list(caller, input)),
@@ -37,13 +42,26 @@ export const peopleImplementations = ({ people }: Identities): Implementation[] 
     implement(linkPerson, (caller, { personId, resetSecondFactor }) => people.link(caller, personId, resetSecondFactor)),
     implement(signOutPerson, (caller, { personId }) => people.signOut(caller, personId)),
     implement(deletePerson, (caller, { personId }) => people.delete(caller, personId)),
+    implement(getSso, (caller) => sso.get(caller)),
+    implement(setSso, (caller, input) => sso.set(caller, input)),
+    implement(deleteSso, (caller) => sso.delete(caller)),
   ].map(audited)
 
-export const signInImplementations = ({ signIn }: Identities): Implementation[] => [
+export const signInImplementations = ({ signIn, sso }: Identities): Implementation[] => [
   implementOpen(signInWithPassword, async (input, exchange) => settle(await signIn.password(input, exchange.asking), exchange)),
   implementOpen(signInWithFactor, async (input, exchange) => settle(await signIn.factor(input, exchange.asking), exchange)),
   implementOpen(lookAtLink, ({ token }) => signIn.lookAtLink(token)),
   implementOpen(useLink, async (input, exchange) => settle(await signIn.join(input, exchange.asking), exchange)),
+  implementOpen(startSso, async ({ tenant }, { origin, setCookie }) => {
+    const { address, state } = await sso.start(tenant, origin)
+    setCookie('sso', state)
+    return { address }
+  }),
+  implementOpen(finishSso, async ({ query }, exchange) => {
+    const state = exchange.readCookie('sso')
+    exchange.setCookie('sso', undefined)
+    return settle(await sso.finish({ query, state }, exchange.asking), exchange)
+  }),
   implementOpen(startDevice, async (input, { asking }) => {
     const started = await signIn.startDevice(input, asking)
     return { ...started, address: `/device?code=${started.userCode}` }

@@ -6,23 +6,38 @@ import { openGuesses } from './guesses.ts'
 import { type LoginLimits, type Logins, openLogins } from './logins.ts'
 import { type People, openPeople } from './people.ts'
 import { type SecondFactor, openSecondFactor } from './second-factor.ts'
+import type { GuardedFetch } from './openid.ts'
+import type { Secrets } from './secrets.ts'
 import { type SignIn, openSignIn } from './sign-in.ts'
+import { type Sso, openSso } from './sso.ts'
 import { sweepSignIns } from './ticket-store.ts'
 
-export type Identities = { people: People; logins: Logins; signIn: SignIn; secondFactor: SecondFactor } & Service
+export type Identities = { people: People; logins: Logins; signIn: SignIn; secondFactor: SecondFactor; sso: Sso } & Service
 
 const sweepEveryMs = 600_000
 
-export function openIdentities({ db, masterKeys, log, limits }: { db: Db; masterKeys: MasterKeys; log: Log; limits: LoginLimits }): Identities {
+type Options = {
+  db: Db
+  masterKeys: MasterKeys
+  secrets: Pick<Secrets, 'set' | 'use' | 'delete'>
+  log: Log
+  limits: LoginLimits
+  /** To providers that tenants have set. */
+  fetch: GuardedFetch
+}
+
+export function openIdentities({ db, masterKeys, secrets, log, limits, fetch }: Options): Identities {
   const logins = openLogins({ db, log, limits })
   const guesses = openGuesses({ db, masterKey: masterKeys.current })
   const secondFactor = openSecondFactor({ db, masterKeys, guesses })
+  const signIn = openSignIn({ db, logins, guesses, secondFactor })
   const sweep = loop({ everyMs: sweepEveryMs, onError: (error) => log.warn('ended logins were not swept', { error }), work: () => sweepSignIns(db) })
   return {
     people: openPeople({ db }),
     logins,
     secondFactor,
-    signIn: openSignIn({ db, logins, guesses, secondFactor }),
+    signIn,
+    sso: openSso({ db, secrets, fetch, enter: signIn.enter }),
     async start() {
       await secondFactor.rewrapAll()
       await sweep.start()

@@ -18,6 +18,8 @@ export type SignIn = {
   password(input: { tenant: string; email: string; password: string }, asking: Asking): Promise<SignInResult>
   factor(input: { ticket: string; code: string }, asking: Asking): Promise<SignInResult>
   lookAtLink(token: string): Promise<{ email: string; name: string; tenantId: string; isNew: boolean }>
+  /** Whoever another has recognised, such as the tenant's provider: that is worth a password and no more. */
+  enter(tx: TenantTx, personId: string, asking: Asking): Promise<SignInResult>
   join(input: { token: string; password: string }, asking: Asking): Promise<SignInResult>
   changePassword(caller: PersonCaller, input: { current: string; next: string }, asking: Asking): Promise<void>
   signOut(caller: PersonCaller): Promise<{ count: number }>
@@ -95,6 +97,10 @@ export function openSignIn({ db, logins, guesses, secondFactor }: { db: Db; logi
         if (!(await tickets.takeTicket(tx, hash, 'factor'))) throw over()
         return finish(tx, await loadAble(tx, personId), asking, true)
       })
+    },
+    async enter(tx, personId, asking) {
+      const person = await loadAble(tx, personId)
+      return person.isTotpConfirmed ? askForFactor(tx, person) : finish(tx, person, asking, false)
     },
     async lookAtLink(token) {
       const person = await store.findPersonByLink(db, hashSecret(token))

@@ -1,3 +1,5 @@
+export { openEgress } from './egress/egress.ts'
+export type { Egress } from './egress/egress.ts'
 export { parseHosts } from './egress/hosts.ts'
 export type { Embedding, MemoryService } from './memory/memory.ts'
 export { searchProviders } from './stock/web-search.ts'

@@ -11,7 +11,18 @@ import { type Assignment, type RunFrame, openEngine } from '../../src/engine/ind
 import { openHooks } from '../../src/hooks/index.ts'
 import { type Gateway, openAnswers, openGuardrails, openRoutes } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
-import { type NewKey, isLoginToken, openAudit, openIdentities, openKeys, openPolicies, openSecrets, openSigner, openTenants } from '../../src/identity/index.ts'
+import {
+  type GuardedFetch,
+  type NewKey,
+  isLoginToken,
+  openAudit,
+  openIdentities,
+  openKeys,
+  openPolicies,
+  openSecrets,
+  openSigner,
+  openTenants,
+} from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
 import { gapNames, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
@@ -32,10 +43,13 @@ const gateway: Gateway = {
   generate: () => Promise.reject(new AppError('unavailable', 'No model here.')),
 }
 
+const noProvider: GuardedFetch = () => Promise.reject(new Error('No provider here.'))
+
 export async function openBed(
   openings: Record<string, Opening>,
   wrapFiles: (files: Files) => Files = (files) => files,
   driver: 'virtual' | 'bwrap' = 'virtual',
+  fetchProvider: GuardedFetch = noProvider,
 ) {
   const database = await makeDatabase()
   const { db } = database
@@ -59,7 +73,7 @@ export async function openBed(
   const masterKeys = { current: secretBytes(32) }
   const secrets = openSecrets({ db, masterKeys, log: silentLog })
   const limits = { lifeMs: 86_400_000, idleMs: 3_600_000, stepUpMs: 300_000 }
-  const identities = openIdentities({ db, masterKeys, log: silentLog, limits })
+  const identities = openIdentities({ db, masterKeys, secrets, log: silentLog, limits, fetch: fetchProvider })
   const stepUp = { ms: limits.stepUpMs, keys: 'allow' as const }
   const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
   const { admitTool, guard } = guardSteps({ policies, audit, log: silentLog })

@@ -391,6 +391,10 @@ export const cookie = 'c'.repeat(43)
 
 function peopleServices(called: Called): Identities {
   const signedIn = { state: 'signed-in' as const, cookie, device: leak }
+  const anSso = {
+    ...{ issuer: 'https://login.example.com', clientId: 'longhaul', scopes: ['email'], rolesClaim: null, roles: {}, createsPeople: false, updatedAt: at },
+    ...hidden,
+  }
   const aLink = { ...aPerson, link: '/join#token=t', linkExpiresAt: at }
   return {
     people: {
@@ -413,6 +417,14 @@ function peopleServices(called: Called): Identities {
       pollDevice: called('devices.poll', { state: 'pending', token: null, name: null, ...hidden }),
       getDevice: called('devices.get', { userCode: 'BCDF-GHJK', name: 'a program', address: '127.0.0.1', expiresAt: at, ...hidden }),
       decideDevice: called('devices.decide', undefined),
+      enter: called('signin.enter', signedIn),
+    },
+    sso: {
+      get: called('sso.get', anSso),
+      set: called('sso.set', anSso),
+      delete: called('sso.delete', anSso),
+      start: called('signin.sso', { address: 'https://login.example.com/auth', state: leak }),
+      finish: called('signin.return', signedIn),
     },
     secondFactor: {
       take: called('factor.take', true),

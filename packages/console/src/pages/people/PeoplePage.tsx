@@ -15,6 +15,7 @@ import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { SettingsFrame } from '../settings/SettingsFrame.tsx'
 import { EditForm, InviteForm } from './PersonForm.tsx'
+import { SsoSection } from './SsoSection.tsx'
 
 const tones = { invited: 'waiting', active: 'good', disabled: 'off' } as const
 
@@ -34,6 +35,9 @@ export function PeoplePage() {
       }
     >
       <PeopleTable onEdit={setEdited} />
+      <div className="mt-8">
+        <SsoSection />
+      </div>
       <Modal isOpen={isInviting} onClose={() => setInviting(false)} title={t('people.invite')}>
         <InviteForm onClose={() => setInviting(false)} />
       </Modal>

@@ -12,6 +12,7 @@ import { Button } from '../../ui/Button.tsx'
 import { ErrorNote } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { Field } from '../people/Field.tsx'
+import { SsoButton } from './SsoButton.tsx'
 
 export function PasswordForm({ to }: { to: string | undefined }) {
   const { t } = useTexts()
@@ -43,6 +44,7 @@ export function PasswordForm({ to }: { to: string | undefined }) {
         {t('signIn.submit')}
       </Button>
       {signIn.isError && <RequestError error={signIn.error} />}
+      <SsoButton tenant={tenant} to={to} />
       {done.isLost && <ErrorNote title={t('people.noCookie')} cause={t('people.noCookieText')} />}
     </form>
   )

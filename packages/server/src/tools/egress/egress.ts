@@ -30,7 +30,17 @@ type Fetch = (url: URL, init: object) => Promise<Response>
 const connectMsMax = 10_000
 const silenceMsMax = 300_000
 
-export function openEgress({ privateHosts, resolve = lookup as LookupFunction }: { privateHosts: readonly string[]; resolve?: LookupFunction }): Egress {
+type Options = {
+  privateHosts: readonly string[]
+  /** Where an operator opens private hosts. */
+  setting?: string
+  resolve?: LookupFunction
+}
+
+export function openEgress({ privateHosts, setting = 'LONGHAUL_TOOLS_PRIVATE_HOSTS', resolve = lookup as LookupFunction }: Options): Egress {
+  const privateAddress = (host: string) =>
+    refused(`${host} is not on the public internet. An operator can open it with ${setting}, if it is meant to be reached.`)
+
   let agents: Promise<{ open: Dispatcher; guarded: Dispatcher; fetch: Fetch }> | undefined
 
   const check: Egress['check'] = (given, hosts) => {
@@ -94,5 +104,3 @@ function bounded(response: Response, bytesMax: number): Response {
 }
 
 const refused = (message: string) => new StepFailure({ message, code: 'host_refused', retryable: false })
-const privateAddress = (host: string) =>
-  refused(`${host} is not on the public internet. An operator can open it with LONGHAUL_TOOLS_PRIVATE_HOSTS, if tools are meant to reach it.`)
