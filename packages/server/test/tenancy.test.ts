@@ -153,6 +153,16 @@ const cases: Record<string, Case> = {
   'runs.retry': about('diverges', 'POST', ({ id }) => `/v1/runs/${id}/retry`, {}),
   'runs.signal': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/signals/news`, { payload: 1 }),
   'runs.export': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/journal`),
+  'runs.import': {
+    async request(acme) {
+      const { id, agent, version } = await run(acme, 'draws')
+      const { items: journal } = await acme.read<{ items: Json[] }>(`/v1/runs/${id}/journal?limit=1000`)
+      return ['POST', '/v1/runs/import', { agent, version, exportedAs: id, journal }]
+    },
+    foreign: 'own',
+  },
+  'runs.fork': about('draws', 'POST', ({ id }) => `/v1/runs/${id}/fork`, { op: '0' }),
+  'runs.compare': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/compare/${id}`),
   'runs.decide': about('doubts', 'POST', ({ id }) => `/v1/runs/${id}/steps/0/decision`, { decision: 'completed', output: 1 }),
   'limits.set': fixed('own', 'POST', '/v1/limits', { agent: 'canary-limited', runningMax: 3 }),
   'limits.list': fixed('own', 'GET', '/v1/limits'),

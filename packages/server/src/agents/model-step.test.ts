@@ -92,6 +92,17 @@ test('a step is held before the call and booked by the very transaction that rec
   await checkJournals(t.db)
 })
 
+test('a budget of a namespace holds for the runs of that namespace and for no others, and they are booked there', async () => {
+  await using t = await priced()
+  await setBudget(t.db, { name: 'lab', scope: 'namespace', subject: 'lab', limit: worst - 1 })
+  await using node = await openNode(t, answering)
+  expect(await node.ended((await node.start('code')).id)).toMatchObject({ state: 'completed' })
+  expect(await node.ended((await node.start('code', null, { namespace: 'lab' })).id)).toMatchObject({ state: 'failed', failure: { code: 'over_budget' } })
+  await t.db.rows(sql`delete from budgets`)
+  expect(await node.ended((await node.start('code', null, { namespace: 'lab' })).id)).toMatchObject({ state: 'completed' })
+  expect(await t.db.rows(sql`select namespace from usage order by at`)).toEqual([{ namespace: 'default' }, { namespace: 'lab' }])
+})
+
 test('each attempt is admitted and booked for itself, also the one that failed half-way', async () => {
   await using t = await priced()
   await setBudget(t.db, { limit: 10 * worst })

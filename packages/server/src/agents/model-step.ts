@@ -35,6 +35,7 @@ export function generateWithinBudget(prompt: Prompt, context: StepContext, { gat
 function callOf(model: string, prompt: Prompt, { run, op, attempt }: StepContext): Call {
   return {
     tenantId: run.tenantId,
+    namespace: run.namespace,
     agent: run.agent,
     version: run.version,
     runId: run.id,

@@ -1,6 +1,6 @@
 /** Runs that are written with a journal, in one transaction. */
 import type { Asker, Destination, Failure, Fork, Imported, Json, RunState, Usage } from '@longhaul/protocol'
-import { type TenantDb, sql } from '../db/index.ts'
+import { type TenantDb, noteAudit, sql } from '../db/index.ts'
 
 export type Copy = {
   id: string
@@ -49,5 +49,11 @@ export async function insertCopy(db: TenantDb, run: Copy, rows: readonly CopiedR
         select ${run.id}, e.seq, ${run.tenantId}, 0, coalesce(e.at, clock_timestamp()), e.type, e.op, e.data::json, decode(e.hash, 'hex')
         from json_to_recordset(${JSON.stringify(some)}::json) as e(seq int, type text, op text, data text, hash text, at timestamptz)`)
     }
+    await noteAudit(tx, {
+      who: { id: run.asker.id, name: run.asker.name },
+      action: run.imported ? 'runs.import' : 'runs.fork',
+      target: run.id,
+      detail: { agent: run.agent, namespace: run.namespace, from: run.imported?.runId ?? run.fork?.runId ?? null, isLive: run.fork?.isLive ?? false },
+    })
   })
 }

@@ -22,7 +22,7 @@ export type Attempting = {
   models: Models
   ledger: Ledger
   /** Whose call it is. */
-  account: { tenantId: string; keyId: string; session: string | undefined; tags: Record<string, string> | undefined }
+  account: { tenantId: string; namespace: string; keyId: string; session: string | undefined; tags: Record<string, string> | undefined }
   /** Of the caller's, those that the provider should see. */
   headers: Record<string, string>
   requestId: string

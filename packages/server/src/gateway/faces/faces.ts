@@ -84,7 +84,7 @@ async function serve({ request, client, requestId, facts, options }: Serving): P
   Object.assign(facts, { model: call.model, isStream: call.isStream })
   const asked = askedOf(request, call, caller)
   const guarding = await options.guardrails?.begin({
-    ...{ tenantId: caller.tenantId, keyId: caller.keyId, model: call.model, namespace: 'default', requestId, signal: client.signal },
+    ...{ tenantId: caller.tenantId, keyId: caller.keyId, model: call.model, namespace: namespaceOf(caller), requestId, signal: client.signal },
   })
   const guarded = guarding ? await guardedCall(call, guarding) : call
   if (endpoint.type === 'count') return countTokens({ call: guarded, asked, client, models: options.models, headers: forwarded(request, call), requestId })
@@ -111,7 +111,7 @@ async function answerGuarded(answering: Answering, guarding: Guarding): Promise<
 async function answerCall({ request, client, requestId, facts, options, call, asked, caller, outputTokensCap }: Answering): Promise<void> {
   const { models, ledger = noLedger, log } = options
   const { targets, escalates, cache } = await models.resolve(call.model, asked)
-  const account = { tenantId: caller.tenantId, keyId: caller.keyId, session: asked.session, tags: asked.tags }
+  const account = { tenantId: caller.tenantId, namespace: namespaceOf(caller), keyId: caller.keyId, session: asked.session, tags: asked.tags }
   const headers = forwarded(request, call)
   let isWhole = false
   /** Resolves with the model that answered, if all of its answer came. */
@@ -183,6 +183,7 @@ function askedOf(request: IncomingMessage, call: FaceCall, caller: Caller): Aske
   const session = header(request, 'x-longhaul-session')
   return {
     tenantId: caller.tenantId,
+    namespace: namespaceOf(caller),
     keyId: caller.keyId,
     keyName: caller.name,
     session: session?.slice(0, 200),
@@ -193,6 +194,9 @@ function askedOf(request: IncomingMessage, call: FaceCall, caller: Caller): Aske
     },
   }
 }
+
+/** The one that the key is limited to. What belongs to several, or to none, is booked in `default`. */
+const namespaceOf = ({ namespaces }: Caller): string => (namespaces?.length === 1 && namespaces[0]) || 'default'
 
 const tagsMax = 16
 

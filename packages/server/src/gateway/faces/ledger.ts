@@ -3,6 +3,7 @@ import type { Outcome } from './spent.ts'
 
 export type LedgerCall = {
   tenantId: string
+  namespace: string
   keyId: string
   user?: string | undefined
   session?: string | undefined

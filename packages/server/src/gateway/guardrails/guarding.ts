@@ -83,7 +83,7 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
   }
 
   async function judgeByModel(entry: Entry, guard: Extract<Guard, { type: 'moderation' }>, side: Side, text: string): Promise<void> {
-    const account = { tenantId: call.tenantId, keyId: call.keyId ?? '' }
+    const account = { tenantId: call.tenantId, namespace: call.namespace, keyId: call.keyId ?? '' }
     const verdict = await moderate({ ...guard, policy: guard.policy, text, account, guardrail: entry.guardrail, signal: call.signal }).catch(
       (error: unknown) => {
         if (call.signal.aborted) throw error

@@ -9,7 +9,7 @@ export type Moderating = {
   policy: string | undefined
   text: string
   /** Whose call it is. The judgement is booked on the same account, with the tag `guardrail`. */
-  account: Pick<LedgerCall, 'tenantId' | 'keyId'>
+  account: Pick<LedgerCall, 'tenantId' | 'namespace' | 'keyId'>
   guardrail: string
   signal: AbortSignal
 }
