@@ -27,6 +27,8 @@ test('a table that a migration forgot to protect is noticed, closed to requests,
   await t.owner.rows(sql`create policy peep on things using (true)`)
   expect(await unprotectedTables(t.owner)).toEqual(['things has a policy of its own, peep'])
   await t.owner.rows(sql`drop policy peep on things`)
+  await t.owner.rows(sql`create policy narrower on things as restrictive using (true)`)
+  expect(await unprotectedTables(t.owner)).toEqual([])
   await t.owner.rows(sql`alter table things no force row level security`)
   expect(await unprotectedTables(t.owner)).toHaveLength(1)
 })
