@@ -51,3 +51,7 @@ export function positiveNumber(text: string): number {
   if (!/^\d+(\.\d+)?$/.test(text) || value <= 0) throw new InvalidArgumentError('It must be a number above 0.')
   return value
 }
+
+/** Of commands that follow a run to its end. */
+export type Shown = Shared & { out?: string; quiet?: boolean; rows: number; giveUpAfter: number }
+export const followOptions = ({ out, quiet, rows, giveUpAfter }: Shown) => ({ out, isQuiet: quiet ?? false, rowsMax: rows, giveUpAfterMs: giveUpAfter * 1_000 })

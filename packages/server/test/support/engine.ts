@@ -191,7 +191,11 @@ export type TestEngine = AsyncDisposable & {
   executions: Execution[]
   logged: { level: string; message: string; data: Record<string, unknown> }[]
   nodeId(): Promise<string>
-  start(agent: string, input?: Json, more?: { session?: string; whenBusy?: WhenBusy; asker?: Asker; idempotencyKey?: string; tenantId?: string }): Promise<Run>
+  start(
+    agent: string,
+    input?: Json,
+    more?: { session?: string; namespace?: string; whenBusy?: WhenBusy; asker?: Asker; idempotencyKey?: string; tenantId?: string },
+  ): Promise<Run>
   /** The run once it has ended. */
   ended(runId: string, limitMs?: number): Promise<Run>
   reaches(runId: string, state: RunState, limitMs?: number): Promise<Run>

@@ -1,0 +1,117 @@
+/** Agents: to write, to deploy, their versions. */
+import type { Command } from 'commander'
+import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
+import { type Act, type Shared, type Shown, examples, wholeNumber, withAnswer, withServer, followOptions } from './options.ts'
+
+export function agentsCommands(program: Command, act: Act): void {
+  const agents = program
+    .command('agents')
+    .description('see which agents there are and what they can do')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul agents list', 'npx longhaul agents get analyst'))
+  const load = () => import('./commands/agents.ts')
+  withServer(agents.command('list'))
+    .description('all agents')
+    .addHelpText('after', examples('npx longhaul agents list'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listAgents(invocation)))
+  withServer(agents.command('get'))
+    .description('one agent: version, tools, questions to try')
+    .argument('<agent>')
+    .addHelpText('after', examples('npx longhaul agents get analyst'))
+    .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).getAgent(invocation, name)))
+  versionCommands(agents, act)
+}
+
+export function authoringCommands(program: Command, act: Act): void {
+  program
+    .command('init')
+    .description('make a folder with an agent to start from')
+    .argument('<folder>', 'its last part is the agent’s name')
+    .option('-t, --template <name>', 'blank, tools, durable or support', 'tools')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      `
+Templates:
+  blank     instructions, and nothing else
+  tools     a model with two tools, one of which asks a person; a skill; an evaluation
+  durable   plain code that survives crashes: steps, an approval, a timer
+  support   answers from a handbook in its sandbox, hands over what that does not settle
+${examples('npx longhaul init my-agent', 'npx longhaul init agents/orders --template durable')}`,
+    )
+    .action((folder: string, options: Shared & { template: string }) =>
+      act(options, async (invocation) => (await import('./commands/init.ts')).init(invocation, folder, options)),
+    )
+  withAnswer(withServer(program.command('dev')))
+    .description('deploy a folder on every change, and ask it what you type')
+    .argument('<folder>', 'the agent’s folder')
+    .option('--agent <name>', 'the agent’s name, if not the folder’s')
+    .addHelpText('after', examples('npx longhaul dev my-agent', 'npx longhaul dev my-agent --quiet --json'))
+    .action((folder: string, options: Shown & { agent?: string }) =>
+      act(
+        options,
+        async (invocation) => (await import('./commands/dev.ts')).dev(invocation, folder, { ...followOptions(options), agent: options.agent }),
+        'graceful',
+      ),
+    )
+  withGuard(withServer(program.command('deploy')))
+    .description('upload an agent’s folder, see that it loads, give it to new runs')
+    .argument('<folder>', 'the agent’s folder')
+    .option('--agent <name>', 'the agent’s name, if not the folder’s')
+    .option('--no-promote', 'only upload and load it; no run gets it')
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul deploy my-agent',
+        'npx longhaul deploy my-agent --canary 10',
+        'npx longhaul deploy my-agent --no-promote --json | jq -r .version.version',
+      ) +
+        `
+Code that does not load is not deployed. Runs that have begun stay on their version to their end. If package.json
+names packages, the code is bundled with them; @longhaul/sdk and zod are the server's.`,
+    )
+    .action((folder: string, options: Shared & DeployOptions) =>
+      act(options, async (invocation) => (await import('./commands/deploy.ts')).deploy(invocation, folder, options)),
+    )
+}
+
+function versionCommands(agents: Command, act: Act): void {
+  const load = () => import('./commands/versions.ts')
+  withServer(agents.command('versions'))
+    .description('versions of an agent: which are live, how many runs each still has')
+    .argument('<agent>')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
+    .addHelpText('after', examples('npx longhaul agents versions analyst'))
+    .action((agent: string, options: Shared & { limit: number }) => act(options, async (invocation) => (await load()).listVersions(invocation, agent, options)))
+  withServer(agents.command('deployments'))
+    .description('what was deployed when, by whom, and how it ended')
+    .argument('<agent>')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
+    .option('--cursor <cursor>', 'go on after an earlier page')
+    .addHelpText('after', examples('npx longhaul agents deployments analyst'))
+    .action((agent: string, options: Shared & { limit: number; cursor?: string }) =>
+      act(options, async (invocation) => (await load()).listDeployments(invocation, agent, options)),
+    )
+  withGuard(withServer(agents.command('promote')))
+    .description('give a version to new runs: to all, or to a share of them')
+    .argument('<agent>')
+    .argument('<version>')
+    .addHelpText('after', examples('npx longhaul agents promote analyst 3f2a9c01b4de', 'npx longhaul agents promote analyst 3f2a9c01b4de --canary 5'))
+    .action((agent: string, version: string, options: Shared & GiveOptions) =>
+      act(options, async (invocation) => (await load()).promote(invocation, agent, version, options)),
+    )
+  withServer(agents.command('rollback'))
+    .description('take back the canary, or else the live version')
+    .argument('<agent>')
+    .option('--reason <text>', 'kept with the deployment')
+    .addHelpText('after', examples('npx longhaul agents rollback analyst --reason "answers in the wrong currency"'))
+    .action((agent: string, options: Shared & { reason?: string }) => act(options, async (invocation) => (await load()).rollBack(invocation, agent, options)))
+}
+
+const withGuard = (command: Command): Command =>
+  command
+    .option('--canary <percent>', 'only for this share of new runs; a session stays with what it gets', wholeNumber(1, 99))
+    .option('--no-guard', 'never take it back by itself')
+    .option('--window <minutes>', 'how long it is watched', wholeNumber(1, 10_080), 60)
+    .option('--failures <percent>', 'how many more of its runs may fail than of the version before', wholeNumber(0, 100), 10)
+    .option('--reason <text>', 'kept with the deployment')
