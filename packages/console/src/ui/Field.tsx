@@ -1,6 +1,7 @@
 import { useId } from 'react'
 import type { ComponentProps, ReactNode } from 'react'
 import { cx } from './cx.ts'
+import { TextInput } from './Fields.tsx'
 
 type FieldProps = {
   label: string
@@ -25,6 +26,17 @@ export function Field({ label, hint, error, children }: FieldProps) {
         </p>
       )}
     </div>
+  )
+}
+
+type TextFieldProps = Omit<ComponentProps<'input'>, 'onChange' | 'value'> & { label: string; hint?: string; value: string; onText(text: string): void }
+
+/** A line to fill in. */
+export function TextField({ label, hint, onText, ...rest }: TextFieldProps) {
+  return (
+    <Field label={label} hint={hint}>
+      {(ids) => <TextInput {...ids} spellCheck={false} onChange={(event) => onText(event.target.value)} {...rest} />}
+    </Field>
   )
 }
 

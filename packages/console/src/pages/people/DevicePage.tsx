@@ -6,10 +6,10 @@ import { client } from '../../api/client.ts'
 import { readMe } from '../../api/login.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { patterns } from '../../paths.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { Note, Skeleton } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from './Field.tsx'
 
 /** Where a person lets a program act for them. */
 export function DevicePage() {
@@ -33,7 +33,7 @@ function CodeForm() {
   }
   return (
     <form onSubmit={submit} className="space-y-3">
-      <Field label={t('people.deviceCode')} autoFocus autoComplete="off" value={code} onText={setCode} />
+      <TextField label={t('people.deviceCode')} autoFocus autoComplete="off" value={code} onText={setCode} />
       <Button type="submit" look="primary" disabledBecause={code.trim() ? undefined : t('people.fillIn')}>
         {t('people.next')}
       </Button>

@@ -5,10 +5,10 @@ import type { FormEvent } from 'react'
 import { client } from '../../api/client.ts'
 import { setMe } from '../../api/login.ts'
 import { useTexts } from '../../i18n/index.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { Note, Skeleton } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from './Field.tsx'
 import { LoginList } from './LoginList.tsx'
 import { Section, useMeChange } from './Section.tsx'
 import { SecondFactor } from './SecondFactor.tsx'
@@ -64,8 +64,8 @@ function PasswordForm() {
   return (
     <Section title={t('people.changePassword')}>
       <form onSubmit={submit} className="space-y-3">
-        <Field label={t('people.currentPassword')} type="password" autoComplete="current-password" value={current} onText={setCurrent} />
-        <Field
+        <TextField label={t('people.currentPassword')} type="password" autoComplete="current-password" value={current} onText={setCurrent} />
+        <TextField
           label={t('people.newPassword')}
           hint={t('people.passwordHint', { count: passwordLengthMin })}
           type="password"

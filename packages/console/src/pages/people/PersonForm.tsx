@@ -5,11 +5,11 @@ import { useState } from 'react'
 import type { FormEvent } from 'react'
 import { client } from '../../api/client.ts'
 import { useTexts } from '../../i18n/index.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { Note } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from './Field.tsx'
 
 type Rights = { name: string; roles: Role[]; namespaces: string; agents: string }
 
@@ -24,7 +24,7 @@ function RightFields({ value, onChange }: { value: Rights; onChange: (next: Righ
   const { t } = useTexts()
   return (
     <>
-      <Field label={t('people.name')} maxLength={100} value={value.name} onText={(name) => onChange({ ...value, name })} />
+      <TextField label={t('people.name')} maxLength={100} value={value.name} onText={(name) => onChange({ ...value, name })} />
       <fieldset>
         <legend className="mb-1.5 text-sm font-medium">{t('people.may')}</legend>
         <div className="grid grid-cols-2 gap-1 text-sm">
@@ -42,13 +42,13 @@ function RightFields({ value, onChange }: { value: Rights; onChange: (next: Righ
           ))}
         </div>
       </fieldset>
-      <Field
+      <TextField
         label={t('people.namespaces')}
         hint={t('people.allIfEmpty')}
         value={value.namespaces}
         onText={(namespaces) => onChange({ ...value, namespaces })}
       />
-      <Field label={t('people.agents')} hint={t('people.allIfEmpty')} value={value.agents} onText={(agents) => onChange({ ...value, agents })} />
+      <TextField label={t('people.agents')} hint={t('people.allIfEmpty')} value={value.agents} onText={(agents) => onChange({ ...value, agents })} />
     </>
   )
 }
@@ -78,7 +78,7 @@ export function InviteForm({ onClose }: { onClose: () => void }) {
   }
   return (
     <form onSubmit={submit} className="mt-3 space-y-3">
-      <Field label={t('people.email')} type="email" autoComplete="off" autoFocus value={email} onText={setEmail} />
+      <TextField label={t('people.email')} type="email" autoComplete="off" autoFocus value={email} onText={setEmail} />
       <RightFields value={rights} onChange={setRights} />
       {invite.isError && <RequestError error={invite.error} />}
       <div className="flex justify-end gap-2">

@@ -4,12 +4,12 @@ import { useState } from 'react'
 import type { FormEvent } from 'react'
 import { client } from '../../api/client.ts'
 import { useTexts } from '../../i18n/index.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { Note } from '../../ui/Notes.tsx'
 import { StateBadge } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from './Field.tsx'
 import { Section, useMeChange } from './Section.tsx'
 
 export function SecondFactor({ me }: { me: Me }) {
@@ -102,7 +102,9 @@ function Enrolment({ hasPassword, onCodes }: { hasPassword: boolean; onCodes: (c
       {!begin.data ? (
         <>
           <p className="text-sm text-ink-2">{t('people.factorText')}</p>
-          {hasPassword && <Field label={t('people.currentPassword')} type="password" autoComplete="current-password" value={password} onText={setPassword} />}
+          {hasPassword && (
+            <TextField label={t('people.currentPassword')} type="password" autoComplete="current-password" value={password} onText={setPassword} />
+          )}
           <Button type="submit" look="primary" isBusy={begin.isPending} disabledBecause={hasPassword && !password ? t('people.fillIn') : undefined}>
             {t('people.turnOn')}
           </Button>
@@ -119,7 +121,7 @@ function Enrolment({ hasPassword, onCodes }: { hasPassword: boolean; onCodes: (c
           <a href={begin.data.uri} className="inline-block rounded-sm text-sm text-accent hover:underline">
             {t('people.openAuthenticator')}
           </a>
-          <Field label={t('people.code')} autoComplete="one-time-code" inputMode="numeric" autoFocus value={code} onText={setCode} />
+          <TextField label={t('people.code')} autoComplete="one-time-code" inputMode="numeric" autoFocus value={code} onText={setCode} />
           <Button type="submit" look="primary" isBusy={confirm.isPending} disabledBecause={code.trim().length >= 6 ? undefined : t('people.fillIn')}>
             {t('people.confirm')}
           </Button>

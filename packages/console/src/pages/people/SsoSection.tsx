@@ -6,13 +6,13 @@ import { useState } from 'react'
 import type { FormEvent } from 'react'
 import { client } from '../../api/client.ts'
 import { useTexts } from '../../i18n/index.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { Skeleton } from '../../ui/Notes.tsx'
 import { Modal } from '../../ui/Sheet.tsx'
 import { StateBadge } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from './Field.tsx'
 import { Section } from './Section.tsx'
 
 /** How the tenant's people sign in at a provider of theirs. */
@@ -86,9 +86,9 @@ function SsoForm({ sso, onClose }: { sso: Sso | null; onClose: () => void }) {
   const why = !isFilled ? t('sso.fillIn') : claim.trim() && !roles ? t('sso.mapWrong') : undefined
   return (
     <form onSubmit={submit} className="mt-3 space-y-3">
-      <Field label={t('sso.issuer')} hint={t('sso.issuerHint')} type="url" autoFocus value={issuer} onText={setIssuer} />
-      <Field label={t('sso.clientId')} autoComplete="off" value={clientId} onText={setClientId} />
-      <Field
+      <TextField label={t('sso.issuer')} hint={t('sso.issuerHint')} type="url" autoFocus value={issuer} onText={setIssuer} />
+      <TextField label={t('sso.clientId')} autoComplete="off" value={clientId} onText={setClientId} />
+      <TextField
         label={t('sso.clientSecret')}
         {...(sso && { hint: t('sso.secretKept') })}
         type="password"
@@ -96,8 +96,8 @@ function SsoForm({ sso, onClose }: { sso: Sso | null; onClose: () => void }) {
         value={clientSecret}
         onText={setClientSecret}
       />
-      <Field label={t('sso.scopes')} hint={t('sso.scopesHint')} value={scopes} onText={setScopes} />
-      <Field label={t('sso.claim')} hint={t('sso.claimHint')} value={claim} onText={setClaim} />
+      <TextField label={t('sso.scopes')} hint={t('sso.scopesHint')} value={scopes} onText={setScopes} />
+      <TextField label={t('sso.claim')} hint={t('sso.claimHint')} value={claim} onText={setClaim} />
       {claim.trim() && (
         <>
           <label className="block text-sm font-medium">

@@ -6,11 +6,11 @@ import { readMe, setMe } from '../../api/login.ts'
 import { answerStepUp, isStepUpAsked, onStepUpChange } from '../../api/step-up.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button, buttonClass } from '../../ui/Button.tsx'
 import { Modal } from '../../ui/Sheet.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from './Field.tsx'
 
 /** Asks for the second factor whenever a request needs one. */
 export function StepUpDialog() {
@@ -40,7 +40,7 @@ function CodeForm() {
   return (
     <form onSubmit={submit} className="mt-3 space-y-4">
       <p className="text-ink-2">{t('people.stepUpText')}</p>
-      <Field label={t('people.code')} hint={t('people.codeHint')} autoComplete="one-time-code" autoFocus value={code} onText={setCode} />
+      <TextField label={t('people.code')} hint={t('people.codeHint')} autoComplete="one-time-code" autoFocus value={code} onText={setCode} />
       {give.isError && <RequestError error={give.error} />}
       <div className="flex justify-end gap-2">
         <Button onClick={() => answerStepUp(false)}>{t('people.cancel')}</Button>

@@ -5,11 +5,11 @@ import type { FormEvent } from 'react'
 import { plainClient } from '../../api/client.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button, buttonClass } from '../../ui/Button.tsx'
 import { ErrorNote, Skeleton } from '../../ui/Notes.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from '../people/Field.tsx'
 import { FactorForm, useSignedIn } from './PasswordForm.tsx'
 import { SignInFrame } from './SignInFrame.tsx'
 
@@ -53,8 +53,8 @@ function JoinForm({ token, email }: { token: string; email: string }) {
     password.length < passwordLengthMin ? t('people.passwordHint', { count: passwordLengthMin }) : password === again ? undefined : t('people.passwordsDiffer')
   return (
     <form onSubmit={submit} className="space-y-3">
-      <Field label={t('people.email')} type="email" autoComplete="username" value={email} readOnly onText={() => {}} />
-      <Field
+      <TextField label={t('people.email')} type="email" autoComplete="username" value={email} readOnly onText={() => {}} />
+      <TextField
         label={t('people.password')}
         hint={t('people.passwordHint', { count: passwordLengthMin })}
         type="password"
@@ -63,7 +63,7 @@ function JoinForm({ token, email }: { token: string; email: string }) {
         value={password}
         onText={setPassword}
       />
-      <Field label={t('people.passwordAgain')} type="password" autoComplete="new-password" value={again} onText={setAgain} />
+      <TextField label={t('people.passwordAgain')} type="password" autoComplete="new-password" value={again} onText={setAgain} />
       <Button type="submit" look="primary" size="lg" className="w-full" isBusy={join.isPending} disabledBecause={why}>
         {t('people.join')}
       </Button>

@@ -8,10 +8,10 @@ import { storeKey } from '../../api/key.ts'
 import { setMe } from '../../api/login.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
+import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { ErrorNote } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
-import { Field } from '../people/Field.tsx'
 import { SsoButton } from './SsoButton.tsx'
 
 export function PasswordForm({ to }: { to: string | undefined }) {
@@ -37,9 +37,9 @@ export function PasswordForm({ to }: { to: string | undefined }) {
   const isFilled = email.trim() !== '' && password !== ''
   return (
     <form onSubmit={submit} className="space-y-3">
-      <Field label={t('people.email')} type="email" name="email" autoComplete="username webauthn" autoFocus value={email} onText={setEmail} />
-      <Field label={t('people.password')} type="password" name="password" autoComplete="current-password" value={password} onText={setPassword} />
-      <Field label={t('people.tenant')} name="tenant" autoComplete="organization" value={tenant} onText={setTenant} hint={t('people.tenantHint')} />
+      <TextField label={t('people.email')} type="email" name="email" autoComplete="username webauthn" autoFocus value={email} onText={setEmail} />
+      <TextField label={t('people.password')} type="password" name="password" autoComplete="current-password" value={password} onText={setPassword} />
+      <TextField label={t('people.tenant')} name="tenant" autoComplete="organization" value={tenant} onText={setTenant} hint={t('people.tenantHint')} />
       <Button type="submit" look="primary" size="lg" className="w-full" isBusy={signIn.isPending} disabledBecause={isFilled ? undefined : t('people.fillIn')}>
         {t('signIn.submit')}
       </Button>
@@ -61,7 +61,7 @@ export function FactorForm({ ticket, to, onRestart }: { ticket: string; to: stri
   }
   return (
     <form onSubmit={submit} className="space-y-3">
-      <Field
+      <TextField
         label={t('people.code')}
         hint={t('people.codeHint')}
         name="code"
