@@ -30,8 +30,8 @@ test('operations name agents and namespaces', () => {
 
 test.each(fields)('%s is held to the caller’s reach', (_, operation, path) => {
   const what = path.at(-1)
-  // What is passed on to a key or a person is held to by `whyNotGrant`, which has tests of its own.
-  if (what === 'agents' || what === 'namespaces') return expect(operation.permission).toMatch(/^(keys|people):manage$/)
+  // What is passed on to a key or a person is held to by `whyNotGrant`, secrets by their own service; both have tests of their own.
+  if (what === 'agents' || what === 'namespaces') return expect(operation.permission).toMatch(/^(keys|people|secrets):manage$/)
   const caller = what === 'agent' ? { agents: ['mine'] } : { namespaces: ['mine'] }
   const input = (value: string) => inputAt([...path], value) as Record<string, unknown>
   expect(() => assertReach(caller, operation, input('other'))).toThrow(/^No (agent|namespace) other/)

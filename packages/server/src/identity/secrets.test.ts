@@ -36,6 +36,30 @@ test('a secret is used by its newest version, and no answer but that use has its
   expect(JSON.stringify(answers)).not.toContain('käse')
 })
 
+test('whoever is limited to agents sets, changes and deletes only secrets that are for those alone', async () => {
+  await using t = await makeSecrets()
+  const limited: Caller = { ...boss, name: 'limited', agents: ['mine', 'mine-too'] }
+  const set = (caller: Caller, name: string, agents?: string[] | null) => t.secrets.set(caller, { name, value: 'v', ...(agents !== undefined && { agents }) })
+  await set(boss, 'of-all', null)
+  await set(boss, 'of-another', ['other'])
+  for (const [name, agents] of [
+    ['new', undefined],
+    ['new', null],
+    ['new', ['mine', 'other']],
+    ['of-all', ['mine']],
+    ['of-another', ['mine']],
+  ] as const)
+    await expect(set(limited, name, agents && [...agents])).rejects.toMatchObject({ code: 'forbidden' })
+  for (const name of ['of-all', 'of-another']) await expect(t.secrets.delete(limited, name)).rejects.toMatchObject({ code: 'forbidden' })
+  expect(await t.secrets.list('acme')).toMatchObject([
+    { name: 'of-all', version: 1, agents: null },
+    { name: 'of-another', version: 1, agents: ['other'] },
+  ])
+  await set(limited, 'own', ['mine'])
+  expect(await set(limited, 'own')).toMatchObject({ version: 2, agents: ['mine'] })
+  expect(await t.secrets.delete(limited, 'own')).toMatchObject({ name: 'own' })
+})
+
 test('every use is in the audit log with what for, one that failed too', async () => {
   await using t = await makeSecrets()
   const dataDir = await mkdtemp(join(tmpdir(), 'secrets-'))

@@ -11,7 +11,7 @@ import { readOrMake } from './signer.ts'
 export type Secrets = {
   /** What is not said of it stays as it was. */
   set(
-    caller: Pick<Caller, 'tenantId' | 'name'> & { keyId: string | null },
+    caller: Pick<Caller, 'tenantId' | 'name' | 'agents'> & { keyId: string | null },
     secret: {
       name: string
       value: string
@@ -42,6 +42,15 @@ export type SecretUse = {
   runId?: string | undefined
   /** Why it may not be used so: then it is not, the refusal is in the audit log, and `forbidden` is thrown. */
   whyNot?(secret: Secret): string | undefined
+}
+
+/** Whoever is limited to agents has only secrets that are for those alone in their hands. */
+function assertWithin({ agents: own }: Pick<Caller, 'agents'>, name: string, agents: readonly string[] | null): void {
+  if (!own || (agents !== null && agents.every((agent) => own.includes(agent)))) return
+  throw new AppError(
+    'forbidden',
+    `The secret ${name} is, or would be, for other agents too, and the caller is limited to these: ${own.join(', ')}. Name agents among them.`,
+  )
 }
 
 const namesMax = 1_000
@@ -75,6 +84,8 @@ export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: Maste
           hosts: hosts ?? next.hosts,
           agents: agents === undefined ? next.agents : agents,
         }
+        if (next.version > 1) assertWithin(caller, name, next.agents)
+        assertWithin(caller, name, about.agents)
         const secret = { name, version: next.version, createdBy: caller.name, ...about }
         const set = await store.insertVersion(tx, secret, sealed)
         if (isOnly) await store.deleteEarlier(tx, name, set.version)
@@ -93,6 +104,7 @@ export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: Maste
       return db.forTenant(caller.tenantId).transaction(async (tx) => {
         const deleted = await store.deleteSecret(tx, name)
         if (!deleted) throw new AppError('not_found', `No secret ${name}.`)
+        assertWithin(caller, name, deleted.agents)
         await noteAudit(tx, { who: whoIs(caller), action: 'secrets.delete', target: name, detail: { version: deleted.version } })
         return deleted
       })
