@@ -1,4 +1,5 @@
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { silentLog } from '../kernel/index.ts'
@@ -65,6 +66,27 @@ test('an idle pooled connection that is cut does not end the process', async () 
   const [backend] = await t.db.rows<{ pid: number }>(sql`select pg_backend_pid() as pid`)
   await other.db.rows(sql`select pg_terminate_backend(${backend?.pid}, 5000)`)
   await expect.poll(() => t.db.rows(sql`select 1 as one`).catch(() => []), { timeout: 5_000 }).toEqual([{ one: 1 }])
+})
+
+test('a connection that is cut in the same packet that opened it does not end the process', async () => {
+  // A real server does this once in many thousand cuts, when nobody listens to the connection yet: it is new and on its way to the one who waits for it.
+  const message = (type: string, body: Buffer) => {
+    const head = Buffer.alloc(5)
+    head.write(type)
+    head.writeInt32BE(body.length + 4, 1)
+    return Buffer.concat([head, body])
+  }
+  const opened = message('R', Buffer.alloc(4)) // AuthenticationOk
+  const ready = message('Z', Buffer.from('I')) // ReadyForQuery, idle
+  const cut = message('E', Buffer.from('SFATAL\0C57P01\0Mterminating connection due to administrator command\0\0'))
+  const server = createServer((socket) => socket.once('data', () => socket.end(Buffer.concat([opened, ready, cut])))).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const db = openDb({ url: `postgresql://user:word@127.0.0.1:${port}/any`, log: silentLog })
+  await expect(db.transaction((tx) => tx.rows(sql`select 1`))).rejects.toMatchObject({ code: 'unavailable' })
+  await expect(db.rows(sql`select 1`)).rejects.toMatchObject({ code: 'unavailable' })
+  await db.stop()
+  server.close()
 })
 
 test('a dedicated connection tells once that it was lost, also those who ask later', async () => {

@@ -80,6 +80,8 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
   pool.on('error', (error) => log.warn('idle database connection lost', { error }))
   const pooled = new Set<Promise<void>>()
   pool.on('connect', (client) => {
+    // Between the pool's handing it out and the first statement nobody else listens, and a loss then would end the process; the statement meets it.
+    client.on('error', () => {})
     const closed = new Promise<void>((resolve) => client.once('end', resolve)).then(() => void pooled.delete(closed))
     pooled.add(closed)
   })
