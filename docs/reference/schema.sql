@@ -244,6 +244,29 @@ alter table endings enable row level security, force row level security;
 create policy across_tenants on endings as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on endings as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table evaluations (
+  id uuid not null,
+  tenant_id text not null,
+  agent text not null,
+  version text not null,
+  suite text not null,
+  passed_count integer not null,
+  case_count integer not null,
+  failed_cases json not null,
+  model text,
+  cost_usd double precision,
+  duration_ms bigint not null,
+  made_by text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint evaluations_pkey PRIMARY KEY (id),
+  constraint evaluations_check CHECK (((case_count >= passed_count) AND (passed_count >= 0)))
+);
+CREATE INDEX evaluations_newest ON public.evaluations USING btree (tenant_id, agent, id DESC);
+CREATE INDEX evaluations_of_version ON public.evaluations USING btree (tenant_id, agent, version, suite, id DESC);
+alter table evaluations enable row level security, force row level security;
+create policy across_tenants on evaluations as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on evaluations as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table events (
   run_id uuid not null,
   seq integer not null,
@@ -625,6 +648,22 @@ CREATE INDEX policies_active ON public.policies USING btree (tenant_id, name) WH
 alter table policies enable row level security, force row level security;
 create policy across_tenants on policies as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on policies as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table previews (
+  tenant_id text not null,
+  agent text not null,
+  name text not null,
+  version text not null,
+  source json not null,
+  made_by text not null,
+  updated_at timestamp with time zone default clock_timestamp() not null,
+  expires_at timestamp with time zone not null,
+  constraint previews_pkey PRIMARY KEY (tenant_id, agent, name)
+);
+CREATE INDEX previews_expired ON public.previews USING btree (expires_at);
+alter table previews enable row level security, force row level security;
+create policy across_tenants on previews as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on previews as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table prices (
   tenant_id text not null,

@@ -1,7 +1,7 @@
 /** Agents: to write, to deploy, their versions. */
 import type { Command } from 'commander'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import { type Act, type Shared, type Shown, examples, wholeNumber, withAnswer, withServer, followOptions } from './options.ts'
+import { type Act, type Shared, type Shown, duration, examples, wholeNumber, withAnswer, withServer, followOptions } from './options.ts'
 
 export function agentsCommands(program: Command, act: Act): void {
   const agents = program
@@ -59,19 +59,101 @@ ${examples('npx longhaul init my-agent', 'npx longhaul init agents/orders --temp
     .argument('<folder>', 'the agent’s folder')
     .option('--agent <name>', 'the agent’s name, if not the folder’s')
     .option('--no-promote', 'only upload and load it; no run gets it')
+    .option('--preview [name]', 'only give it a name that runs can be started on; in CI, by default, the branch’s')
+    .option('--keep-for <time>', 'how long the preview is kept, such as 2d (default: 14d)', duration)
+    .option('--no-replay', 'do not try the code on runs that are under way')
+    .option('--report', 'tell GitHub or GitLab about the commit; in their CI')
     .addHelpText(
       'after',
       examples(
         'npx longhaul deploy my-agent',
         'npx longhaul deploy my-agent --canary 10',
+        'npx longhaul deploy my-agent --preview new-words',
         'npx longhaul deploy my-agent --no-promote --json | jq -r .version.version',
       ) +
         `
-Code that does not load is not deployed. Runs that have begun stay on their version to their end. If package.json
+Code that does not load is not deployed. Runs that have begun stay on their version to their end; the plan says which,
+and where they would diverge in the new code. If package.json
 names packages, the code is bundled with them; @longhaul/sdk and zod are the server's.`,
     )
     .action((folder: string, options: Shared & DeployOptions) =>
       act(options, async (invocation) => (await import('./commands/deploy.ts')).deploy(invocation, folder, options)),
+    )
+}
+
+export function workflowCommand(program: Command, act: Act): void {
+  program
+    .command('workflow')
+    .description('write the file that has GitHub or GitLab deploy an agent on every push')
+    .argument('<forge>', 'github or gitlab')
+    .argument('<folder>', 'the agent’s folder, from the top of the repository')
+    .option('--agent <name>', 'the agent’s name, if not the folder’s')
+    .option('--json', 'print JSON')
+    .addHelpText('after', examples('npx longhaul workflow github agents/orders'))
+    .action((forge: string, folder: string, options: Shared & { agent?: string }) =>
+      act(options, async (invocation) => (await import('./commands/workflow.ts')).writeWorkflow(invocation, forge, folder, options)),
+    )
+}
+
+export function previewCommands(program: Command, act: Act): void {
+  const previews = program
+    .command('previews')
+    .description('versions that runs are started on by name, beside the live one')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul previews list analyst', 'npx longhaul ask analyst --preview new-words "Top 5 customers?"'))
+  const load = () => import('./commands/previews.ts')
+  withServer(previews.command('list'))
+    .description('previews of an agent')
+    .argument('<agent>')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
+    .option('--cursor <cursor>', 'go on after an earlier page')
+    .addHelpText('after', examples('npx longhaul previews list analyst'))
+    .action((agent: string, options: Shared & { limit: number; cursor?: string }) =>
+      act(options, async (invocation) => (await load()).listPreviews(invocation, agent, options)),
+    )
+  withServer(previews.command('set'))
+    .description('give a version a name, or move the name to another version')
+    .argument('<agent>')
+    .argument('<name>', 'lower-case letters, digits and hyphens')
+    .argument('<version>')
+    .option('--branch <name>', 'where the code comes from')
+    .option('--commit <digits>', 'where the code comes from')
+    .option('--keep-for <time>', 'how long it is kept, such as 2d (default: 14d)', duration)
+    .addHelpText('after', examples('npx longhaul previews set analyst new-words 3f2a9c01b4de'))
+    .action(
+      (agent: string, name: string, version: string, { branch, commit, keepFor, ...shared }: Shared & { branch?: string; commit?: string; keepFor?: number }) =>
+        act(shared, async (invocation) =>
+          (await load()).setPreview(invocation, agent, name, version, {
+            keepFor,
+            ...(branch !== undefined && { branch }),
+            ...(commit !== undefined && { commit }),
+          }),
+        ),
+    )
+  withServer(previews.command('delete'))
+    .description('forget a preview; its version and its runs stay')
+    .argument('<agent>')
+    .argument('<name>')
+    .addHelpText('after', examples('npx longhaul previews delete analyst new-words'))
+    .action((agent: string, name: string, options: Shared) => act(options, async (invocation) => (await load()).deletePreview(invocation, agent, name)))
+}
+
+export function evaluationCommands(program: Command, act: Act): void {
+  const evaluations = program
+    .command('evaluations')
+    .description('what evaluations found, version by version')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul eval examples/analyst --record', 'npx longhaul evaluations list analyst'))
+  withServer(evaluations.command('list'))
+    .description('evaluations of an agent, newest first')
+    .argument('<agent>')
+    .option('--suite <name>', 'only of this suite')
+    .option('--agent-version <version>', 'only of this version')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
+    .option('--cursor <cursor>', 'go on after an earlier page')
+    .addHelpText('after', examples('npx longhaul evaluations list analyst --suite analyst'))
+    .action((agent: string, options: Shared & { limit: number; cursor?: string; suite?: string; agentVersion?: string }) =>
+      act(options, async (invocation) => (await import('./commands/evaluations.ts')).listEvaluations(invocation, agent, options)),
     )
 }
 
@@ -114,4 +196,5 @@ const withGuard = (command: Command): Command =>
     .option('--no-guard', 'never take it back by itself')
     .option('--window <minutes>', 'how long it is watched', wholeNumber(1, 10_080), 60)
     .option('--failures <percent>', 'how many more of its runs may fail than of the version before', wholeNumber(0, 100), 10)
+    .option('--score-drop <percent>', 'how many fewer cases of an evaluation may pass than with the version before', wholeNumber(0, 100))
     .option('--reason <text>', 'kept with the deployment')

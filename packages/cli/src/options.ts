@@ -14,6 +14,18 @@ export const withServer = (command: Command): Command =>
     .option('--key <key>', 'the API key')
     .optionsGroup('Options:')
 
+/** Which version runs are started on, if not on what new runs get. */
+export type PickedVersion = { preview?: string; agentVersion?: string }
+export const withVersion = (command: Command): Command =>
+  command
+    .option('--preview <name>', 'start it on the version of this name: previews list <agent>')
+    .option('--agent-version <version>', 'start it on this version: agents versions <agent>')
+/** As the API names it. */
+export const pickedVersion = ({ preview, agentVersion }: PickedVersion): { preview?: string; version?: string } => ({
+  ...(preview !== undefined && { preview }),
+  ...(agentVersion !== undefined && { version: agentVersion }),
+})
+
 export const withAnswer = (command: Command): Command =>
   command
     .option('--out <folder>', 'where to save charts and other files (default: ./longhaul-answers/<run>)')

@@ -1,14 +1,14 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
 import { Command } from 'commander'
 import { accessCommands } from './access-commands.ts'
-import { agentsCommands, authoringCommands } from './agents-commands.ts'
+import { agentsCommands, authoringCommands, evaluationCommands, previewCommands, workflowCommand } from './agents-commands.ts'
 import { controlCommands } from './control-commands.ts'
 import { guardrailsCommands } from './guardrails-commands.ts'
 import { testReplayCommand } from './history-commands.ts'
 import { keysCommands } from './keys-commands.ts'
 import { memoryCommands } from './memory-commands.ts'
 import { moneyCommands } from './money-commands.ts'
-import { type Act, type Shared, collect, connection, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type PickedVersion, type Shared, collect, connection, examples, wholeNumber, withServer, withVersion } from './options.ts'
 import { peopleCommands } from './people-commands.ts'
 import { routesCommands } from './routes-commands.ts'
 import { approvalsCommands, askCommand, attentionCommands, runsCommands } from './runs-commands.ts'
@@ -38,6 +38,8 @@ export function createProgram(version: string, act: Act): Command {
   attentionCommands(program, act)
   approvalsCommands(program, act)
   agentsCommands(program, act)
+  previewCommands(program, act)
+  workflowCommand(program, act)
   sandboxesCommands(program, act)
   toolsCommands(program, act)
   memoryCommands(program, act)
@@ -49,6 +51,7 @@ export function createProgram(version: string, act: Act): Command {
   routesCommands(program, act)
   guardrailsCommands(program, act)
   evalCommand(program, act)
+  evaluationCommands(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')
     .addHelpText('after', examples('npx longhaul status', 'npx longhaul status --json | jq .sandbox'))
@@ -69,10 +72,14 @@ export function createProgram(version: string, act: Act): Command {
   return program
 }
 
+type EvalOptions = { only?: string[]; concurrency: number; timeout: number; min?: string; agent?: string; record?: boolean; suite?: string }
+
 function evalCommand(program: Command, act: Act): void {
-  withServer(program.command('eval'))
+  withVersion(withServer(program.command('eval')))
     .description('ask an agent the questions in its evals/ and score the answers')
     .argument('<folder>', 'the agent’s folder')
+    .option('--record', 'keep the score with the version, where guards of deployments look at it')
+    .option('--suite <name>', 'under which name it is kept (default: the folder’s)')
     .option('--only <text>', 'only cases with this in their id, or with this tag; may be given several times', collect)
     .option('--concurrency <n>', 'cases at once', wholeNumber(1, 50), 2)
     .option('--timeout <seconds>', 'time for one case', wholeNumber(1, 86_400), 300)
@@ -84,9 +91,10 @@ function evalCommand(program: Command, act: Act): void {
         'npx longhaul eval examples/analyst',
         'npx longhaul eval examples/analyst --only arr --concurrency 1',
         'npx longhaul eval examples/analyst --min 57 --json',
+        'npx longhaul eval examples/analyst --preview new-words --record',
       ),
     )
-    .action((folder: string, options: Shared & { only?: string[]; concurrency: number; timeout: number; min?: string; agent?: string }) =>
+    .action((folder: string, options: Shared & PickedVersion & EvalOptions) =>
       act(options, async (invocation) => (await import('./commands/eval.ts')).evaluate(invocation, folder, options), 'graceful'),
     )
 }

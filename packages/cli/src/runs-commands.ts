@@ -2,10 +2,24 @@
 import type { WhenBusy } from '@longhaul/protocol'
 import { type Command, Option } from 'commander'
 import { historyCommands } from './history-commands.ts'
-import { type Act, type Shared, type Shown, collect, duration, examples, wholeNumber, withAnswer, withServer, followOptions } from './options.ts'
+import {
+  type Act,
+  type Shared,
+  type Shown,
+  collect,
+  duration,
+  examples,
+  wholeNumber,
+  withAnswer,
+  withServer,
+  followOptions,
+  type PickedVersion,
+  pickedVersion,
+  withVersion,
+} from './options.ts'
 
 export function askCommand(program: Command, act: Act): void {
-  withAnswer(withServer(program.command('ask')))
+  withAnswer(withVersion(withServer(program.command('ask'))))
     .description('ask an agent, see what it does, get the answer')
     .argument('<agent>', 'the agent’s name')
     .argument('<question...>', 'the question; - reads it from standard input')
@@ -26,7 +40,7 @@ Ctrl-C leaves the run alone: it goes on. The text printed then says how to watch
 Exit codes: 0 answered · 1 the run failed · 2 bad request · 3 no or wrong key · 4 not allowed
   5 no such agent · 8 over a limit · 9 no server · 10 cancelled · 130 left by Ctrl-C`,
     )
-    .action((agent: string, question: string[], options: Shown & { session?: string; whenBusy?: WhenBusy }) =>
+    .action((agent: string, question: string[], options: Shown & PickedVersion & { session?: string; whenBusy?: WhenBusy }) =>
       act(
         options,
         async (invocation) =>
@@ -34,6 +48,7 @@ Exit codes: 0 answered · 1 the run failed · 2 bad request · 3 no or wrong key
             ...followOptions(options),
             session: options.session,
             whenBusy: options.whenBusy,
+            ...pickedVersion(options),
           }),
         'graceful',
       ),
@@ -78,7 +93,7 @@ export function runsCommands(program: Command, act: Act): void {
     .argument('<run>')
     .addHelpText('after', examples('npx longhaul runs get last', 'npx longhaul runs get 3b0a6f2d --json'))
     .action((run: string, options: Shared) => act(options, async (invocation) => (await load()).getRun(invocation, run)))
-  withAnswer(withServer(runs.command('start')))
+  withAnswer(withVersion(withServer(runs.command('start'))))
     .description('start a run with any JSON as input')
     .argument('<agent>')
     .option('--input <json>', 'JSON, @file or - for standard input')
@@ -100,21 +115,27 @@ export function runsCommands(program: Command, act: Act): void {
     .action(
       (
         agent: string,
-        options: Shown & {
-          input?: string
-          namespace?: string
-          session?: string
-          whenBusy?: WhenBusy
-          idempotencyKey?: string
-          webhook?: string[]
-          queue?: string[]
-          laneKey?: string
-          priority?: string
-          startAt?: string
-          delay?: number
-          watch?: boolean
-        },
-      ) => act(options, async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options) }), 'graceful'),
+        options: Shown &
+          PickedVersion & {
+            input?: string
+            namespace?: string
+            session?: string
+            whenBusy?: WhenBusy
+            idempotencyKey?: string
+            webhook?: string[]
+            queue?: string[]
+            laneKey?: string
+            priority?: string
+            startAt?: string
+            delay?: number
+            watch?: boolean
+          },
+      ) =>
+        act(
+          options,
+          async (invocation) => (await load()).startRun(invocation, agent, { ...options, ...followOptions(options), picked: pickedVersion(options) }),
+          'graceful',
+        ),
     )
   withAnswer(withServer(runs.command('watch')))
     .description('the whole story of a run, live if it has not ended')

@@ -57,6 +57,8 @@ export const RollbackGuard = z.strictObject({
   durationRatioMax: z.number().min(1).max(100).optional(),
   /** How many times the other's mean cost its own may be. Looked at from 20 runs of each on. */
   costRatioMax: z.number().min(1).max(100).optional(),
+  /** By how much the share of passed cases of its newest evaluation may be below that of the other's newest of the same suite. */
+  scoreDropMax: z.number().min(0).max(1).optional(),
 })
 export type RollbackGuard = z.infer<typeof RollbackGuard>
 
@@ -67,6 +69,8 @@ export const VersionRecord = z.object({
   failedCount: z.number().int(),
   durationMsMedian: z.number().nullable(),
   costUsdMean: z.number().nullable(),
+  /** The newest evaluation of each suite, by its name. */
+  scores: z.record(z.string(), z.object({ passedCount: z.number().int(), caseCount: z.number().int() })).optional(),
 })
 export type VersionRecord = z.infer<typeof VersionRecord>
 
@@ -149,4 +153,25 @@ export const rollBack = operation({
   input: z.strictObject({ agent, reason: z.string().max(1_000).optional() }),
   output: Deployment,
 })
-export const deploymentOperations = [createVersion, listVersions, getVersion, createDeployment, listDeployments, rollBack]
+/** A version's runs that are under way. They stay on it. */
+const PinnedRuns = z.object({ version: z.string(), runningCount: z.number().int(), waitingCount: z.number().int() })
+export const DeployPlan = z.object({
+  agent: Name,
+  version: z.string(),
+  pinned: z.array(PinnedRuns),
+  /** Sessions that had a run within the last `sessionsWithinMs`: their next one gets the version, once it is live. */
+  sessionCount: z.number().int(),
+  sessionsWithinMs: z.number().int(),
+  /** The newest of the runs under way, to be tried against the new code: 100 at most. */
+  runIds: z.array(z.uuid()),
+})
+export type DeployPlan = z.infer<typeof DeployPlan>
+export const planDeployment = operation({
+  id: 'deployments.plan',
+  summary: 'What giving a version to new runs would mean: which runs stay on which version, and how many sessions move.',
+  http: ['GET', '/v1/agents/{agent}/versions/{version}/plan'],
+  permission: 'agents:read',
+  input: z.strictObject({ agent, version: VersionName }),
+  output: DeployPlan,
+})
+export const deploymentOperations = [planDeployment, createVersion, listVersions, getVersion, createDeployment, listDeployments, rollBack]

@@ -32,11 +32,15 @@ export {
   getVersion,
   deploymentOperations,
   deploymentStates,
+  DeployPlan,
   isNoCode,
+  planDeployment,
   listDeployments,
   listVersions,
   rollBack,
 } from './deployments.ts'
+export { Evaluation, evaluationOperations, failedCasesMax, listEvaluations, recordEvaluation } from './evaluations.ts'
+export { Preview, Source, deletePreview, listPreviews, previewKeptMsDefault, previewOperations, setPreview } from './previews.ts'
 export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'

@@ -10,11 +10,13 @@ import { keyOperations } from './keys.ts'
 import { meOperations } from './me.ts'
 import { peopleOperations } from './people.ts'
 import { signInOperations } from './sign-in.ts'
+import { evaluationOperations } from './evaluations.ts'
 import { guardrailOperations } from './guardrails.ts'
 import { limitOperations } from './limits.ts'
 import { memoryOperations } from './memory.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
+import { previewOperations } from './previews.ts'
 import { queueOperations } from './queues.ts'
 import { retentionOperations } from './retention.ts'
 import { routeOperations } from './routes.ts'
@@ -47,6 +49,8 @@ export const operations: readonly Operation[] = [
   ...approvalOperations,
   ...agentOperations,
   ...deploymentOperations,
+  ...previewOperations,
+  ...evaluationOperations,
   ...toolOperations,
   ...memoryOperations,
   ...keyOperations,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { VersionName } from './agents.ts'
 import { Destination } from './destinations.ts'
 import { Failure } from './errors.ts'
 import { DoubtDecision, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
@@ -93,6 +94,10 @@ export const startRun = operation({
   permission: 'runs:write',
   input: z.strictObject({
     agent: Name,
+    /** Start it on the version of this name, instead of the live one. */
+    preview: Name.optional(),
+    /** Start it on this version. One that is neither live nor a canary takes the permission agents:deploy. */
+    version: VersionName.optional(),
     /** Absent: the key's first namespace, or `default`. */
     namespace: Name.optional(),
     input: JsonValue.default(null),

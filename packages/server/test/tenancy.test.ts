@@ -62,6 +62,8 @@ const bird = async (acme: BedCaller): Promise<string> => {
   }
   return version
 }
+const previewed = async (acme: BedCaller) => acme.ask('POST', '/v1/agents/canary-bird/previews', { name: 'canary-name', version: await bird(acme) })
+const evaluation = (version: string) => ({ version, suite: 'canary-suite', passedCount: 1, caseCount: 2, durationMs: 10 })
 const schedule = { name: 'canary-nightly', agent: 'draws', calendar: { kind: 'cron', cron: '0 3 * * *', timeZone: 'UTC' } }
 const ofSchedule = (method: string, path: string, body?: Json): Case => ({
   request: async (acme) => (
@@ -214,6 +216,24 @@ const cases: Record<string, Case> = {
   'versions.create': fixed('own', 'POST', '/v1/agents/draws/versions', { files }),
   'versions.list': fixed('own', 'GET', '/v1/agents/draws/versions'),
   'versions.get': { request: async (acme) => ['GET', `/v1/agents/canary-bird/versions/${await bird(acme)}`], foreign: 'not_found' },
+  'deployments.plan': { request: async (acme) => ['GET', `/v1/agents/canary-bird/versions/${await bird(acme)}/plan`], foreign: 'not_found' },
+  'previews.set': {
+    request: async (acme) => ['POST', '/v1/agents/canary-bird/previews', { name: 'canary-name', version: await bird(acme) }],
+    foreign: 'not_found',
+  },
+  'previews.list': { request: async (acme) => (await previewed(acme), ['GET', '/v1/agents/canary-bird/previews']), foreign: 'empty' },
+  'previews.delete': { request: async (acme) => (await previewed(acme), ['DELETE', '/v1/agents/canary-bird/previews/canary-name']), foreign: 'not_found' },
+  'evaluations.record': {
+    request: async (acme) => ['POST', '/v1/agents/canary-bird/evaluations', evaluation(await bird(acme))],
+    foreign: 'not_found',
+  },
+  'evaluations.list': {
+    request: async (acme) => (
+      await acme.ask('POST', '/v1/agents/canary-bird/evaluations', evaluation(await bird(acme))),
+      ['GET', '/v1/agents/canary-bird/evaluations']
+    ),
+    foreign: 'empty',
+  },
   'deployments.create': {
     request: async (acme) => ['POST', '/v1/agents/canary-bird/deployments', { version: await bird(acme) }],
     foreign: 'not_found',

@@ -9,13 +9,21 @@ import { nearNames } from '../nearest-name.ts'
 import { Problem } from '../problem.ts'
 import { printable, wrap } from '../show/text.ts'
 
-export type AskOptions = FollowOptions & { session?: string | undefined; whenBusy?: WhenBusy | undefined }
+export type AskOptions = FollowOptions & { session?: string | undefined; whenBusy?: WhenBusy | undefined; preview?: string; version?: string }
 
 export async function ask(invocation: Invocation, agent: string, words: string[], options: AskOptions): Promise<number> {
   const { terminal, world, isJson, printJson } = invocation
   const question = (words.length === 1 && words[0] === '-' ? await world.readStdin() : words.join(' ')).trim()
   if (!question) throw new Problem('invalid', 'There is no question.', 'npx longhaul ask analyst "What was our revenue last month?"')
-  const run = await start(invocation, { agent, input: question, session: options.session, whenBusy: options.whenBusy })
+  const { session, whenBusy, preview, version } = options
+  const run = await start(invocation, {
+    agent,
+    input: question,
+    session,
+    whenBusy,
+    ...(preview !== undefined && { preview }),
+    ...(version !== undefined && { version }),
+  })
   if (isJson) printJson({ type: 'run', runId: run.id, agent: run.agent, version: run.version, state: run.state })
   else if (!options.isQuiet) {
     const { paint, width } = terminal
@@ -47,6 +55,8 @@ export async function start(
     priority?: Priority
     startAt?: string
     delayMs?: number
+    preview?: string
+    version?: string
   },
 ): Promise<Run> {
   const client = await invocation.client()

@@ -1,12 +1,15 @@
 /** From a folder to runs that use it: upload, see that it loads, say what becomes of running runs, give it to new ones. */
 import { resolve } from 'node:path'
-import { type Deployment, RollbackGuard, type Version } from '@longhaul/protocol'
+import { type Deployment, Name, type Preview, RollbackGuard, type Source, type Version } from '@longhaul/protocol'
 import { type Collected, collect } from '../code/collect.ts'
 import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { printFields } from '../show/records.ts'
 import { bytes } from '../show/values.ts'
+import { type Build, findBuild, nameOfBranch, reportStatus, requireBuild } from './commit-status.ts'
+import { type Plan, planDeployment, planLines } from './deploy-plan.ts'
+import { fieldsOf } from './previews.ts'
 
 export type GiveOptions = {
   /** Percent of new runs. */
@@ -16,32 +19,91 @@ export type GiveOptions = {
   window: number
   /** Percent. */
   failures: number
+  /** Percent. */
+  scoreDrop?: number | undefined
   reason?: string | undefined
 }
-export type DeployOptions = GiveOptions & { agent?: string | undefined; promote: boolean }
+export type DeployOptions = GiveOptions & {
+  agent?: string | undefined
+  promote: boolean
+  /** Whether the code is tried on runs under way. */
+  replay: boolean
+  /** True: named like the branch. */
+  preview?: string | true | undefined
+  keepFor?: number | undefined
+  report?: boolean | undefined
+}
 
 export async function deploy(invocation: Invocation, folder: string, options: DeployOptions): Promise<number> {
-  const { isJson, printJson, terminal, world } = invocation
+  const { terminal, world } = invocation
+  const build = options.report ? requireBuild(world.env) : findBuild(world.env)
+  const preview = options.preview === undefined ? undefined : previewName(options.preview, build)
   terminal.status(() => 'reading the code')
   const code = await collect(resolve(world.folder, folder), options).finally(() => terminal.status(undefined))
+  const tell = async (state: 'success' | 'failure', description: string) => {
+    if (!options.report || !build) return
+    const { url } = await invocation.client()
+    const link = preview === undefined ? `${url}/agents/${code.agent}` : `${url}/chat?agent=${code.agent}&preview=${preview}`
+    await reportStatus(invocation, build, { state, agent: code.agent, description, link })
+  }
+  try {
+    const done = await bringOut(invocation, code, options, preview, build)
+    print(invocation, code, done)
+    await tell(
+      'success',
+      `${done.version.version} ${done.preview ? `is the preview ${done.preview.name}` : done.deployment ? `gets ${done.deployment.share} % of new runs` : 'is loaded'}`,
+    )
+    return exitCodes.done
+  } catch (error) {
+    await tell('failure', error instanceof Error ? (error.message.split('\n')[0] ?? '') : 'It failed.')
+    throw error
+  }
+}
+
+type Done = { version: Version; plan: Plan; deployment: Deployment | undefined; preview: Preview | undefined }
+
+async function bringOut(invocation: Invocation, code: Collected, options: DeployOptions, name: string | undefined, build: Build | undefined): Promise<Done> {
   const version = await upload(invocation, code)
   if (version.status === 'broken') {
     throw new Problem('invalid', `The code of ${code.agent} does not load, so nothing was deployed:\n${version.problem ?? ''}`)
   }
-  const versions = await listKnown(invocation, code.agent)
-  const deployment = options.promote ? await give(invocation, code.agent, version.version, options) : undefined
-  if (isJson) printJson({ version, deployment: deployment ?? null })
-  else {
-    printFields(invocation, [
-      ['agent', code.agent],
-      ['version', `${version.version}${version.status === 'starting' ? ', still loading' : ''}`],
-      ['code', `${code.files.length} files, ${bytes(code.bytes)}${code.bundled.length > 0 ? `, bundled with ${code.bundled.join(', ')}` : ''}`],
-      ['plan', planOf(versions, version.version)],
-      ['live', deployment ? describe(deployment) : `not yet: npx longhaul agents promote ${code.agent} ${version.version}`],
-      ['try', `npx longhaul ask ${code.agent} "…"`],
-    ])
-  }
-  return exitCodes.done
+  const plan = await planDeployment(invocation, code.agent, version.version, options.replay ? code.files : undefined)
+  if (name === undefined)
+    return { version, plan, preview: undefined, deployment: options.promote ? await give(invocation, code.agent, version.version, options) : undefined }
+  const source: Source = { ...(build && { commit: build.commit }), ...(build?.branch && { branch: build.branch }) }
+  const client = await invocation.client()
+  const preview = await client.previews.set({
+    agent: code.agent,
+    name,
+    version: version.version,
+    source,
+    ...(options.keepFor !== undefined && { keepForMs: options.keepFor }),
+  })
+  return { version, plan, preview, deployment: undefined }
+}
+
+function previewName(given: string | true, build: Build | undefined): string {
+  if (given === true && build?.branch === undefined)
+    throw new Problem('invalid', 'A preview outside of GitHub Actions and GitLab CI needs a name.', 'npx longhaul deploy my-agent --preview new-words')
+  const name = given === true ? nameOfBranch(build?.branch ?? '') : given
+  if (!Name.safeParse(name).success) throw new Problem('invalid', `"${name}" cannot name a preview: use lower-case letters, digits and hyphens.`)
+  return name
+}
+
+function print(invocation: Invocation, code: Collected, { version, plan, deployment, preview }: Done): void {
+  if (invocation.isJson) return invocation.printJson({ version, plan, deployment: deployment ?? null, preview: preview ?? null })
+  printFields(invocation, [
+    ['agent', code.agent],
+    ...(preview ? [] : [['version', `${version.version}${version.status === 'starting' ? ', still loading' : ''}`] as [string, string]]),
+    ['code', `${code.files.length} files, ${bytes(code.bytes)}${code.bundled.length > 0 ? `, bundled with ${code.bundled.join(', ')}` : ''}`],
+    ['plan', planLines(plan).join('\n')],
+    ...(preview
+      ? fieldsOf(preview)
+      : ([
+          ['live', deployment ? describe(deployment) : `not yet: npx longhaul agents promote ${code.agent} ${version.version}`],
+          ['try', `npx longhaul ask ${code.agent} "…"`],
+        ] satisfies [string, string][])),
+  ])
 }
 
 /** Sends the code; the answer comes when a worker has loaded it. */
@@ -62,20 +124,15 @@ export async function give(invocation: Invocation, agent: string, version: strin
     agent,
     version,
     share: options.canary ?? 100,
-    guard: options.guard ? RollbackGuard.parse({ windowMs: options.window * 60_000, failureShareMax: options.failures / 100 }) : null,
+    guard: options.guard
+      ? RollbackGuard.parse({
+          windowMs: options.window * 60_000,
+          failureShareMax: options.failures / 100,
+          ...(options.scoreDrop !== undefined && { scoreDropMax: options.scoreDrop / 100 }),
+        })
+      : null,
     ...(options.reason !== undefined && { reason: options.reason }),
   })
-}
-
-/** Versions before this deployment. None for an agent that is new. */
-const listKnown = async (invocation: Invocation, agent: string): Promise<Version[]> =>
-  (await (await invocation.client()).versions.list({ agent, limit: 200 })).items
-
-/** What becomes of runs that are under way: they stay where they are. */
-function planOf(versions: Version[], next: string): string {
-  const pinned = versions.filter(({ version, activeRunCount }) => version !== next && activeRunCount > 0)
-  if (pinned.length === 0) return 'no run is under way on another version'
-  return pinned.map(({ version, activeRunCount }) => `${activeRunCount} ${activeRunCount === 1 ? 'run stays' : 'runs stay'} on ${version}`).join('\n')
 }
 
 /** A deployment in a line. */

@@ -1,5 +1,6 @@
-import { ApiError } from '@longhaul/sdk/client'
-import { resolve } from 'node:path'
+import { ApiError, type Client } from '@longhaul/sdk/client'
+import { basename, resolve } from 'node:path'
+import { type Evaluation, Name, failedCasesMax } from '@longhaul/protocol'
 import { askCase, limitedClients } from '../eval/ask-case.ts'
 import { agentOf, loadCases, loadTruth } from '../eval/cases.ts'
 import type { Case, Truth } from '../eval/cases.ts'
@@ -10,13 +11,22 @@ import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
 import { nearNames } from '../nearest-name.ts'
 import { Interrupted, Problem } from '../problem.ts'
+import { type PickedVersion, pickedVersion } from '../options.ts'
 import { isOffline } from '../show/answer.ts'
 import { layOut } from '../show/table.ts'
 import { cut, oneLine, padEnd, padStart, printable, wrap } from '../show/text.ts'
 import { counted, duration } from '../show/values.ts'
 import { unknownAgent } from './ask.ts'
 
-type EvalOptions = { only?: string[]; concurrency: number; timeout: number; min?: string; agent?: string }
+type EvalOptions = PickedVersion & {
+  only?: string[]
+  concurrency: number
+  timeout: number
+  min?: string
+  agent?: string
+  record?: boolean
+  suite?: string
+}
 
 export async function evaluate(invocation: Invocation, given: string, options: EvalOptions): Promise<number> {
   const { terminal, isJson, printJson, world } = invocation
@@ -26,17 +36,27 @@ export async function evaluate(invocation: Invocation, given: string, options: E
   const cases = chosen(await loadCases(folder), options.only)
   const truth = cases.some(({ expect }) => expect.answerable) ? await loadTruth(folder) : undefined
   const agent = options.agent ?? agentOf(folder)
+  const suite = options.suite ?? basename(folder)
+  if (options.record && !Name.safeParse(suite).success)
+    throw new Problem('invalid', `"${suite}" cannot name a suite: use lower-case letters, digits and hyphens.`, 'Give a name with --suite.')
   const client = await invocation.client()
 
   if (!isJson) terminal.print('', `  ${terminal.paint('bold', agent)}  ${terminal.paint('dim', `${counted(cases.length, 'case')} · ${client.url}`)}`, '')
+  const startedAt = performance.now()
   const results: Result[] = []
   const limited = limitedClients(client)
   const pending = [...cases]
   const failure = new AbortController() // The first case that cannot be asked at all ends the others.
   const signal = AbortSignal.any([world.interrupted, failure.signal])
   const askOne = async (test: Case): Promise<Result> => {
-    const asked = await askCase(await limited.for(test.access), test, { agent, timeoutMs: options.timeout * 1_000, signal })
-    return { test, runId: asked.runId, model: asked.model, durationMs: asked.durationMs, verdict: await judged(test, asked.outcome, truth) }
+    const asked = await askCase(await limited.for(test.access), test, {
+      agent,
+      picked: pickedVersion(options),
+      timeoutMs: options.timeout * 1_000,
+      signal,
+    })
+    const { outcome, ...facts } = asked
+    return { test, ...facts, verdict: await judged(test, outcome, truth) }
   }
   const work = async () => {
     for (let test = pending.shift(); test && !signal.aborted; test = pending.shift()) {
@@ -60,8 +80,10 @@ export async function evaluate(invocation: Invocation, given: string, options: E
   const scores = scoresOf(results)
   const model = results.find((result) => result.model)?.model
   const isOk = isEnough(scores)
-  if (isJson) printJson({ type: 'score', ...scores, asked: cases.length, model, isOk })
-  else printReport(invocation, results, scores, { model, min: options.min, isOk, asked: cases.length })
+  const isWhole = results.length === cases.length
+  const evaluation = options.record && isWhole ? await record(client, agent, suite, results, scores, performance.now() - startedAt) : undefined
+  if (isJson) printJson({ type: 'score', ...scores, asked: cases.length, model, isOk, evaluationId: evaluation?.id })
+  else printReport(invocation, results, scores, { model, min: options.min, isOk, asked: cases.length, kept: evaluation })
   if (world.interrupted.aborted) return exitCodes.interrupted
   return isOk ? exitCodes.done : exitCodes.failed
 }
@@ -81,6 +103,31 @@ function chosen(cases: Case[], only: string[] | undefined): Case[] {
     `No case has ${only.map((text) => `"${text}"`).join(' or ')} in its id or among its tags.`,
     ...(near.length > 0 ? [`Near: ${near.join(', ')}`] : []),
   )
+}
+
+/** Keeps the score with the version that answered. Two versions in one score would say nothing of either. */
+async function record(client: Client, agent: string, suite: string, results: Result[], { passed, total }: Score, tookMs: number): Promise<Evaluation> {
+  const versions = [...new Set(results.flatMap(({ version, test }) => (version !== undefined && (test.agent ?? agent) === agent ? [version] : [])))]
+  const [version, other] = versions
+  if (version === undefined) throw new Problem('conflict', 'No case was answered, so there is no version to keep the score with.')
+  if (other !== undefined)
+    throw new Problem(
+      'conflict',
+      `Answers came from ${versions.length} versions (${versions.join(', ')}), so the score is not kept.`,
+      'Ask one of them: --agent-version, or --preview.',
+    )
+  const costs = results.flatMap(({ costUsd }) => (costUsd === null ? [] : [costUsd]))
+  return client.evaluations.record({
+    agent,
+    version,
+    suite,
+    passedCount: passed,
+    caseCount: total,
+    failedCases: results.flatMap(({ test, verdict }) => (verdict.isPassed ? [] : [test.id.slice(0, 200)])).slice(0, failedCasesMax),
+    model: results.find(({ model }) => model)?.model ?? null,
+    costUsd: costs.length > 0 ? costs.reduce((sum, cost) => sum + cost, 0) : null,
+    durationMs: Math.round(tookMs),
+  })
 }
 
 /** A truth that cannot be computed fails its case: it must never pass for want of something to compare with. */
@@ -132,7 +179,7 @@ function printReport(
   { terminal }: Invocation,
   results: Result[],
   scores: Scores,
-  about: { model: string | undefined; min: string | undefined; isOk: boolean; asked: number },
+  about: { model: string | undefined; min: string | undefined; isOk: boolean; asked: number; kept: Evaluation | undefined },
 ): void {
   const { paint, print, width } = terminal
   const failed = results.filter(({ verdict }) => !verdict.isPassed)
@@ -165,6 +212,8 @@ function printReport(
     `  ${paint(about.isOk && failed.length === 0 ? 'green' : about.isOk ? 'yellow' : 'red', `${scores.passed} of ${scores.total} passed (${share(scores)})`)}${about.asked > scores.total ? `; ${about.asked - scores.total} not asked` : ''}${about.isOk ? '' : `; the minimum is ${about.min}`}`,
   )
   if (model) print(`  ${paint('dim', `${model}${isOffline(model) ? ', offline stand-in, not a language model' : ''}`)}`)
+  const { kept } = about
+  if (kept) print(`  ${paint('dim', `kept with version ${kept.version} as ${kept.suite}: npx longhaul evaluations list ${kept.agent}`)}`)
   print('')
 }
 

@@ -2,7 +2,8 @@ import { hash } from 'node:crypto'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { JournalEntry, Run, RunEvent, whyNotChained } from '@longhaul/protocol'
-import type { Replayed } from '@longhaul/sdk/testing'
+import type { Client } from '@longhaul/sdk/client'
+import type { LoadedAgent, Replayed } from '@longhaul/sdk/testing'
 import { z } from 'zod'
 import { exitCodes } from '../exit-codes.ts'
 import { runIdFrom, shortId } from '../ids.ts'
@@ -12,18 +13,26 @@ import { counted } from '../show/values.ts'
 
 /** The first line of an exported run. The others are its journal, oldest event first. */
 const Head = z.object({ format: z.literal('longhaul-run'), version: z.literal(1), run: Run })
-type Exported = { run: Run; journal: JournalEntry[] }
+export type Exported = { run: Run; journal: JournalEntry[] }
+
+/** A run and its journal so far. */
+export async function fetchRun(client: Client, runId: string): Promise<Exported> {
+  const run = await client.runs.get({ runId })
+  const journal: JournalEntry[] = []
+  for (let after: number | null = -1; after !== null;) {
+    const page: { items: JournalEntry[]; next: number | null } = await client.runs.export({ runId, after, limit: 500 })
+    journal.push(...page.items)
+    after = page.next
+  }
+  return { run, journal }
+}
 
 export async function exportRun(invocation: Invocation, given: string, { out }: { out?: string }): Promise<number> {
   const client = await invocation.client()
   const runId = await runIdFrom(client, given)
-  const head: z.input<typeof Head> = { format: 'longhaul-run', version: 1, run: await client.runs.get({ runId }) }
-  const lines: unknown[] = [head]
-  for (let after: number | null = -1; after !== null;) {
-    const page: { items: JournalEntry[]; next: number | null } = await client.runs.export({ runId, after, limit: 500 })
-    lines.push(...page.items)
-    after = page.next
-  }
+  const { run, journal } = await fetchRun(client, runId)
+  const head: z.input<typeof Head> = { format: 'longhaul-run', version: 1, run }
+  const lines: unknown[] = [head, ...journal]
   if (out === undefined) for (const line of lines) invocation.printJson(line)
   else {
     await writeFile(resolve(invocation.world.folder, out), lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
@@ -99,10 +108,11 @@ export async function testReplay(invocation: Invocation, histories: string, fold
   return failedCount === 0 ? exitCodes.done : exitCodes.failed
 }
 
-async function replayIn({ world }: Invocation, { run, journal }: Exported, folder: string): Promise<Replayed> {
+/** Given a folder it is loaded for this run alone. */
+export async function replayIn({ world }: Invocation, { run, journal }: Exported, agent: string | LoadedAgent, limitMs?: number): Promise<Replayed> {
   const events = journal.map(({ seq, at, type, op, data }) => RunEvent.parse({ seq, at, type, ...(op !== null && { op }), data: JSON.parse(data) }))
   const { replayRun } = await import('@longhaul/sdk/testing')
-  return replayRun(resolve(world.folder, folder), { ...run, events })
+  return replayRun(typeof agent === 'string' ? resolve(world.folder, agent) : agent, { ...run, events }, limitMs === undefined ? {} : { limitMs })
 }
 
 function told(runId: string, replayed: Replayed): string[] {

@@ -61,6 +61,7 @@ export async function startRun(
     startAt?: string
     delay?: number
     watch?: boolean
+    picked: { preview?: string; version?: string }
   },
 ): Promise<number> {
   const { laneKey, priority, startAt, delay } = options
@@ -78,6 +79,7 @@ export async function startRun(
     whenBusy: options.whenBusy,
     idempotencyKey: options.idempotencyKey,
     ...(destinations.length > 0 && { destinations }),
+    ...options.picked,
     ...present({ laneKey, priority: level.data, startAt, delayMs: delay }),
   })
   if (options.watch) return follow(invocation, run, options)

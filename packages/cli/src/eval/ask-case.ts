@@ -5,23 +5,39 @@ import { randomUUID } from 'node:crypto'
 import type { Access, Case } from './cases.ts'
 import type { Outcome } from './judge.ts'
 
-export type Asked = { outcome: Outcome; runId: string | undefined; model: string | undefined; durationMs: number }
+export type Asked = {
+  outcome: Outcome
+  runId: string | undefined
+  version: string | undefined
+  costUsd: number | null
+  model: string | undefined
+  durationMs: number
+}
+
+type AskOptions = { agent: string; picked: { preview?: string; version?: string }; timeoutMs: number; signal: AbortSignal }
 
 /** Asks one question and waits for the end of its run. Throws for what would go wrong with every other case too, and when `signal` is aborted. */
-export async function askCase(client: Client, test: Case, options: { agent: string; timeoutMs: number; signal: AbortSignal }): Promise<Asked> {
+export async function askCase(client: Client, test: Case, options: AskOptions): Promise<Asked> {
   const startedAt = performance.now()
   const timeout = AbortSignal.timeout(options.timeoutMs)
   const signal = AbortSignal.any([options.signal, timeout])
   let runId: string | undefined
-  const asked = (outcome: Outcome, model?: string): Asked => ({ outcome, runId, model, durationMs: performance.now() - startedAt })
+  let version: string | undefined
+  let costUsd: number | null = null
+  const asked = (outcome: Outcome, model?: string): Asked => ({ outcome, runId, version, costUsd, model, durationMs: performance.now() - startedAt })
   try {
     const idempotencyKey = randomUUID()
-    const run = await keepTrying(() => client.runs.start({ agent: test.agent ?? options.agent, input: test.question, idempotencyKey }, { signal }), {
-      giveUpAfterMs: 60_000,
-      signal,
-    })
+    const run = await keepTrying(
+      () => client.runs.start({ agent: test.agent ?? options.agent, ...options.picked, input: test.question, idempotencyKey }, { signal }),
+      {
+        giveUpAfterMs: 60_000,
+        signal,
+      },
+    )
     runId = run.id
+    version = run.version
     for await (const frame of streamRun(client, run.id, { signal })) {
+      if (frame.type === 'step.completed' && typeof frame.data.usage?.costUsd === 'number') costUsd = (costUsd ?? 0) + frame.data.usage.costUsd
       if (frame.type === 'run.failed') return asked({ problem: `the run failed: ${frame.data.failure.message}` })
       if (frame.type === 'run.cancelled') return asked({ problem: 'the run was cancelled' })
       if (frame.type !== 'run.completed') continue

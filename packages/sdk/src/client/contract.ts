@@ -1,4 +1,10 @@
 import {
+  listEvaluations,
+  recordEvaluation,
+  deletePreview,
+  listPreviews,
+  setPreview,
+  planDeployment,
   changePassword,
   confirmEnrolment,
   decideDevice,
@@ -191,7 +197,9 @@ export const contract = {
   approvals: { list: listApprovals, decide: decideApproval },
   agents: { list: listAgents, get: getAgent },
   versions: { create: createVersion, list: listVersions, get: getVersion },
-  deployments: { create: createDeployment, list: listDeployments, rollback: rollBack },
+  deployments: { plan: planDeployment, create: createDeployment, list: listDeployments, rollback: rollBack },
+  previews: { set: setPreview, list: listPreviews, delete: deletePreview },
+  evaluations: { record: recordEvaluation, list: listEvaluations },
   limits: { set: setLimit, list: listLimits, delete: deleteLimit },
   stops: { create: createStop, list: listStops, lift: liftStop },
   hooks: {

@@ -25,11 +25,14 @@ import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
+import { findPreview, isPreviewed } from './preview-store.ts'
 import { type LiveRow, findBundle, findLive, findManifest, insertVersion, listLive, listVersions, recordLoaded } from './version-store.ts'
 
 export type Agents = ReturnType<typeof openAgents>
 
 export type Place = { tenantId: string; agent: string; version: string; folder: string; dataDir: string }
+/** One of the two. */
+type PickedVersion = { preview?: string | undefined; version?: string | undefined }
 type Loaded = Parameters<typeof recordLoaded>[4]
 
 /** Who deployed, where it was the agents' folder. */
@@ -125,6 +128,24 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
         return { code: 'conflict', problem: `The code of ${name} does not load, so no run can be started: ${row.problem.slice(0, 2_000)}` }
       return { version: row.version, laneKeyFrom }
     },
+    /** A version that somebody asks for by name or number, however it is deployed. Undeployed ones take `mayAny`. */
+    async findPicked(
+      tenantId: string,
+      name: string,
+      { preview, version: asked }: PickedVersion,
+      mayAny: boolean,
+    ): Promise<Extract<FoundVersion, { version: string }>> {
+      const scope = db.forTenant(tenantId)
+      const version = preview === undefined ? asked : (await findPreview(scope, tenantId, name, preview))?.version
+      const [found] = version === undefined ? [] : await listVersions(scope, tenantId, name, { limit: 1, version })
+      if (!found)
+        throw new AppError('not_found', preview === undefined ? `${name} has no version ${asked}.` : `${name} has no preview ${preview}. It may have ended.`)
+      if (preview === undefined && !mayAny && found.deployment === null && !(await isPreviewed(scope, tenantId, name, found.version)))
+        throw new AppError('forbidden', `Version ${found.version} of ${name} is neither deployed nor a preview; to run it takes the permission agents:deploy.`)
+      if (found.problem !== null) throw new AppError('conflict', `The code of version ${found.version} does not load: ${found.problem.slice(0, 2_000)}`)
+      const manifest = await findManifest(scope, tenantId, name, found.version)
+      return { version: found.version, laneKeyFrom: manifest?.runLimits?.laneKey }
+    },
     /** What the version's code says of itself, once a worker has loaded it. */
     manifestOf: ({ tenantId, agent, version }: Pick<Place, 'tenantId' | 'agent' | 'version'>) => findManifest(db.forTenant(tenantId), tenantId, agent, version),
     async list(tenantId: string): Promise<Agent[]> {
@@ -153,7 +174,7 @@ const toAgent = ({ agent, version, manifest, problem, deployedAt }: LiveRow): Ag
 export type RunServicesOptions = {
   db: Db
   engine: Engine
-  agents: Pick<Agents, 'find' | 'findVersion'>
+  agents: Pick<Agents, 'find' | 'findVersion' | 'findPicked'>
   tenants: Pick<Tenants, 'startWithin'>
   /** Throws for destinations that could never be told. */
   assertDestinations?(destinations: Destination[]): void
@@ -164,13 +185,18 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
   async function startAs(
     tenantId: string,
     asker: Asker,
-    { agent: name, startAt, ...start }: Omit<z.output<typeof startRun.input>, 'namespace'> & { namespace: string },
+    { agent: name, startAt, preview, version, ...start }: Omit<z.output<typeof startRun.input>, 'namespace'> & { namespace: string },
+    mayAnyVersion = false,
   ): Promise<Run> {
     assertDestinations(start.destinations)
-    const found = await agents.findVersion(tenantId, name, start.session ?? start.idempotencyKey)
+    if (preview !== undefined && version !== undefined) throw new AppError('invalid', 'preview and version: give one of them.')
+    const picked = preview === undefined && version === undefined ? undefined : { preview, version }
+    const found = picked
+      ? await agents.findPicked(tenantId, name, picked, mayAnyVersion)
+      : await agents.findVersion(tenantId, name, start.session ?? start.idempotencyKey)
     if ('problem' in found) throw new AppError(found.code, found.problem)
     return tenants.startWithin(tenantId, start.namespace, () =>
-      engine.startRun({ ...start, tenantId, agent: name, ...found, asker, startAt: startAt === undefined ? undefined : new Date(startAt) }),
+      engine.startRun({ ...start, tenantId, agent: name, ...found, picked, asker, startAt: startAt === undefined ? undefined : new Date(startAt) }),
     )
   }
 
@@ -179,7 +205,7 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
     startAs,
     runs: {
       start: (caller: Caller, { namespace = caller.namespaces?.[0] ?? 'default', ...start }: z.output<typeof startRun.input>): Promise<Run> =>
-        startAs(caller.tenantId, askerOf(caller), { ...start, namespace }),
+        startAs(caller.tenantId, askerOf(caller), { ...start, namespace }, caller.permissions.includes('agents:deploy')),
       find: (audience: Audience, runId: string) => findRun(db.forTenant(audience.tenantId), audience, runId),
       async list(
         audience: Audience,

@@ -1,6 +1,7 @@
 /** Which version new runs get. Who changes it holds the agent's lock, so that decisions come one after the other. */
-import type { Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
+import type { DeployPlan, Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
 import { type Db, type TenantDb, type TenantTx, type Tx, sql } from '../db/index.ts'
+import { scoresOf } from './evaluation-store.ts'
 
 type Row = Omit<Deployment, 'createdAt' | 'endedAt'> & { createdAt: Date; endedAt: Date | null }
 
@@ -138,5 +139,28 @@ export async function recordOf(db: TenantTx, tenantId: string, agent: string, ve
     failedCount: row?.failedCount ?? 0,
     durationMsMedian: row?.durationMsMedian ?? null,
     costUsdMean: row?.costUsdMean ?? null,
+    scores: await scoresOf(db, tenantId, agent, version),
   }
+}
+
+/** How many of the runs under way are named in a plan. */
+const plannedRunsMax = 100
+const sessionsWithinMs = 7 * 86_400_000
+
+/** What giving `version` to new runs would mean for those that are under way, and for sessions. */
+export async function planFor(db: TenantTx, tenantId: string, agent: string, version: string): Promise<Omit<DeployPlan, 'agent' | 'version'>> {
+  const pinned = await db.rows<DeployPlan['pinned'][number]>(sql`
+    select version, (count(*) filter (where state <> 'waiting'))::int as "runningCount", (count(*) filter (where state = 'waiting'))::int as "waitingCount"
+    from runs
+    where tenant_id = ${tenantId} and agent = ${agent} and version <> ${version} and state in ('pending', 'running', 'waiting')
+    group by version order by max(id::text) desc limit 100`)
+  const [sessions] = await db.rows<{ count: number }>(sql`
+    select count(distinct session_id)::int as count from runs
+    where tenant_id = ${tenantId} and agent = ${agent} and session_id is not null and version <> ${version}
+      and created_at > clock_timestamp() - ${sessionsWithinMs} * interval '1 ms'`)
+  const runs = await db.rows<{ id: string }>(sql`
+    select id from runs
+    where tenant_id = ${tenantId} and agent = ${agent} and version <> ${version} and state in ('pending', 'running', 'waiting')
+    order by id desc limit ${plannedRunsMax}`)
+  return { pinned, sessionCount: sessions?.count ?? 0, sessionsWithinMs, runIds: runs.map(({ id }) => id) }
 }

@@ -315,3 +315,102 @@ test('what the live version declares of its runs is put in force when it is depl
   await last([{ tenantId, agent: 'one', version: first, limits: { runningMax: 3 } }])
   await bed.deployments.stop()
 })
+
+describe('a preview', () => {
+  const preview = { agent: 'one', name: 'new-words', source: { branch: 'new/words', commit: 'abcdef012' }, keepForMs: 60_000 }
+
+  test('is a version that runs are started on by name; it moves, and nobody else gets it', async () => {
+    await using bed = await openBed()
+    const [live, next, last] = [await bed.upload('live'), await bed.upload('next'), await bed.upload('last')]
+    await bed.deploy(live)
+    expect(await bed.deployments.setPreview(tenantId, 'ada', { ...preview, version: next })).toMatchObject({ name: 'new-words', version: next, madeBy: 'ada' })
+    expect(await bed.agents.findPicked(tenantId, 'one', { preview: 'new-words' }, false)).toMatchObject({ version: next })
+    expect(await bed.agents.findPicked(tenantId, 'one', { version: next }, false)).toMatchObject({ version: next })
+    expect(await bed.live()).toBe(live)
+    await bed.deployments.setPreview(tenantId, 'ada', { ...preview, version: last })
+    expect(await bed.agents.findPicked(tenantId, 'one', { preview: 'new-words' }, false)).toMatchObject({ version: last })
+    const all = { limit: 50, cursor: undefined }
+    expect((await bed.deployments.listPreviews(tenantId, 'one', all)).items).toMatchObject([{ name: 'new-words', source: preview.source, version: last }])
+    expect((await bed.deployments.listPreviews('another', 'one', all)).items).toEqual([])
+    await expect(bed.agents.findPicked('another', 'one', { preview: 'new-words' }, true)).rejects.toMatchObject({ code: 'not_found' })
+    await bed.deployments.deletePreview(tenantId, 'one', 'new-words')
+    await expect(bed.agents.findPicked(tenantId, 'one', { preview: 'new-words' }, true)).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  test('of code that does not load is refused; a version that is nowhere deployed is for those who may deploy', async () => {
+    await using bed = await openBed()
+    const [live, other] = [await bed.upload('live'), await bed.upload('other')]
+    await bed.deploy(live)
+    await expect(bed.deployments.setPreview(tenantId, 'ada', { ...preview, version: await bed.upload('broken') })).rejects.toMatchObject({ code: 'conflict' })
+    await expect(bed.agents.findPicked(tenantId, 'one', { version: other }, false)).rejects.toMatchObject({ code: 'forbidden' })
+    expect(await bed.agents.findPicked(tenantId, 'one', { version: other }, true)).toMatchObject({ version: other })
+    expect(await bed.agents.findPicked(tenantId, 'one', { version: live }, false)).toMatchObject({ version: live })
+  })
+
+  test('is forgotten when its time is over; pages go by name', async () => {
+    await using bed = await openBed()
+    const version = await bed.upload('code')
+    for (const name of ['c', 'a', 'b']) await bed.deployments.setPreview(tenantId, 'ada', { ...preview, name, version })
+    const first = await bed.deployments.listPreviews(tenantId, 'one', { limit: 2, cursor: undefined })
+    expect([first.items.map(({ name }) => name), first.next]).toEqual([['a', 'b'], 'b'])
+    const rest = await bed.deployments.listPreviews(tenantId, 'one', { limit: 2, cursor: first.next ?? undefined })
+    expect([rest.items.map(({ name }) => name), rest.next]).toEqual([['c'], null])
+    await bed.db.rows(sql`update previews set expires_at = clock_timestamp() - interval '1 s' where name = 'a'`)
+    await expect(bed.agents.findPicked(tenantId, 'one', { preview: 'a' }, true)).rejects.toMatchObject({ code: 'not_found' })
+    expect((await bed.deployments.listPreviews(tenantId, 'one', { limit: 50, cursor: undefined })).items).toHaveLength(2)
+  })
+})
+
+test('a plan counts what stays on other versions, and the sessions that move', async () => {
+  await using bed = await openBed()
+  const [live, next] = [await bed.upload('live'), await bed.upload('next')]
+  await bed.deploy(live)
+  await addRuns(bed.db, live, 2, 'waiting')
+  await addRuns(bed.db, live, 1, 'completed')
+  await bed.db.rows(sql`update runs set session_id = 'talk' where state = 'completed'`)
+  const plan = await bed.deployments.plan(tenantId, 'one', next)
+  expect(plan).toMatchObject({ pinned: [{ version: live, runningCount: 0, waitingCount: 2 }], sessionCount: 1 })
+  expect(plan.runIds).toHaveLength(2)
+  expect(await bed.deployments.plan(tenantId, 'one', live)).toMatchObject({ pinned: [], sessionCount: 0, runIds: [] })
+  await expect(bed.deployments.plan('another', 'one', next)).rejects.toMatchObject({ code: 'not_found' })
+})
+
+test('a deployment whose evaluation is worse than the one before is taken back, with both scores as evidence', async () => {
+  await using bed = await openBed()
+  const [good, worse] = [await bed.upload('good'), await bed.upload('worse')]
+  const score = (version: string, passedCount: number) =>
+    bed.deployments.recordEvaluation(tenantId, 'ada', {
+      agent: 'one',
+      version,
+      suite: 'answers',
+      passedCount,
+      caseCount: 20,
+      failedCases: ['revenue'],
+      model: null,
+      costUsd: 0.5,
+      durationMs: 1_000,
+    })
+  await bed.deploy(good)
+  await score(good, 19)
+  await bed.deploy(worse, { guard: RollbackGuard.parse({ scoreDropMax: 0.05 }) })
+  await score(worse, 19)
+  await bed.deployments.watch()
+  expect(await bed.live()).toBe(worse)
+  await score(worse, 15)
+  await bed.deployments.watch()
+  expect(await bed.live()).toBe(good)
+  const { items } = await bed.deployments.list(tenantId, 'one', { limit: 2, cursor: undefined })
+  expect(items[1]).toMatchObject({
+    version: worse,
+    state: 'rolled_back',
+    evidence: { own: { scores: { answers: { passedCount: 15, caseCount: 20 } } }, other: { scores: { answers: { passedCount: 19 } } } },
+  })
+  const all = await bed.deployments.listEvaluations(tenantId, 'one', { limit: 2, cursor: undefined })
+  expect(all.items.map(({ version, passedCount }) => [version, passedCount])).toEqual([
+    [worse, 15],
+    [worse, 19],
+  ])
+  const of = await bed.deployments.listEvaluations(tenantId, 'one', { limit: 50, cursor: undefined, version: good })
+  expect(of.items).toMatchObject([{ suite: 'answers', failedCases: ['revenue'], costUsd: 0.5 }])
+  await expect(score('0123456789ab', 1)).rejects.toMatchObject({ code: 'not_found' })
+})

@@ -3,7 +3,7 @@
  * share. A deployment with a guard is taken back by itself when its runs fare worse than those before. Runs that have begun
  * stay on their version whatever is decided here.
  */
-import type { AgentManifest, CodeFile, Deployment, RollbackGuard, Version, VersionRecord } from '@longhaul/protocol'
+import type { AgentManifest, CodeFile, DeployPlan, Deployment, Evaluation, Preview, RollbackGuard, Source, Version, VersionRecord } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, pageBy, sleep, wallClock } from '../kernel/index.ts'
 import type { Agents, Place } from './agents.ts'
@@ -16,9 +16,12 @@ import {
   listDeployments,
   listGuarded,
   listWanted,
+  planFor,
   predecessorOf,
   recordOf,
 } from './deployment-store.ts'
+import { type NewEvaluation, insertEvaluation, listEvaluations } from './evaluation-store.ts'
+import { deleteExpiredPreviews, deletePreview, listPreviews, putPreview } from './preview-store.ts'
 import { whyRollBack } from './rollback-guard.ts'
 import { findLive, findManifest, listRunLimits, listVersions } from './version-store.ts'
 
@@ -50,13 +53,26 @@ export type DeployRequest = {
   reason?: string | undefined
 }
 
+type Page = { limit: number; cursor: string | undefined }
+export type PreviewRequest = { agent: string; name: string; version: string; source: Source; keepForMs: number }
+
 export type Deployments = Service & {
   createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
   version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
   deploy(tenantId: string, madeBy: string, request: DeployRequest): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
-  list(tenantId: string, agent: string, page: { limit: number; cursor: string | undefined }): Promise<{ items: Deployment[]; next: string | null }>
+  list(tenantId: string, agent: string, page: Page): Promise<{ items: Deployment[]; next: string | null }>
+  plan(tenantId: string, agent: string, version: string): Promise<DeployPlan>
+  setPreview(tenantId: string, madeBy: string, preview: PreviewRequest): Promise<Preview>
+  listPreviews(tenantId: string, agent: string, page: Page): Promise<{ items: Preview[]; next: string | null }>
+  deletePreview(tenantId: string, agent: string, name: string): Promise<Preview>
+  recordEvaluation(tenantId: string, madeBy: string, found: Omit<NewEvaluation, 'id' | 'tenantId' | 'madeBy'>): Promise<Evaluation>
+  listEvaluations(
+    tenantId: string,
+    agent: string,
+    page: Page & { version?: string | undefined; suite?: string | undefined },
+  ): Promise<{ items: Evaluation[]; next: string | null }>
   /** Looks at all guarded deployments now. The loop does it every few seconds. */
   watch(): Promise<void>
 }
@@ -76,6 +92,7 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
       if (changed.length > 0) log.info('the limits that agents declare have changed', { agents: changed })
       await watch()
       const wanted = new Set(await listWanted(db))
+      await deleteExpiredPreviews(db)
       await workers.retire(({ tenantId, agent, version }) => wanted.has(`${tenantId}/${agent}/${version}`))
     },
   })
@@ -165,6 +182,32 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
     },
     list: (tenantId, agent, { limit, cursor }) =>
       pageBy(limit, cursor, (before, count) => listDeployments(db.forTenant(tenantId), tenantId, agent, { limit: count, before })),
+    async plan(tenantId, agent, version) {
+      await loadVersion(tenantId, agent, version)
+      return { agent, version, ...(await planFor(db.forTenant(tenantId), tenantId, agent, version)) }
+    },
+    async setPreview(tenantId, madeBy, { agent, name, version, source, keepForMs }) {
+      const { status, problem } = await loadVersion(tenantId, agent, version)
+      if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so it is no preview: ${problem?.slice(0, 2_000)}`)
+      return putPreview(db.forTenant(tenantId), { tenantId, agent, name, version, source, madeBy, keepForMs })
+    },
+    async listPreviews(tenantId, agent, { limit, cursor }) {
+      const items = await listPreviews(db.forTenant(tenantId), tenantId, agent, { limit: limit + 1, after: cursor })
+      return { items: items.slice(0, limit), next: items.length > limit ? (items[limit - 1]?.name ?? null) : null }
+    },
+    async deletePreview(tenantId, agent, name) {
+      const deleted = await deletePreview(db.forTenant(tenantId), tenantId, agent, name)
+      if (!deleted) throw new AppError('not_found', `${agent} has no preview ${name}.`)
+      return deleted
+    },
+    async recordEvaluation(tenantId, madeBy, found) {
+      await loadVersion(tenantId, found.agent, found.version)
+      const evaluation = await insertEvaluation(db.forTenant(tenantId), { ...found, id: newId(), tenantId, madeBy })
+      watching.wake() // A guard may look at scores.
+      return evaluation
+    },
+    listEvaluations: (tenantId, agent, { limit, cursor, ...filter }) =>
+      pageBy(limit, cursor, (before, count) => listEvaluations(db.forTenant(tenantId), tenantId, agent, { ...filter, limit: count, before })),
     watch,
     start: watching.start,
     stop: watching.stop,

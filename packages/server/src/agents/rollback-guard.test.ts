@@ -53,3 +53,12 @@ test('the least likely share is never above the share itself, rises with failure
   // By hand: 8 of 10 at z = 1.645 gives 0.541.
   expect(leastShare(8, 10)).toBeCloseTo(0.541, 3)
 })
+
+test('a score that falls further than it may decides alone, and only against the same suite', () => {
+  const scored = (passedCount: number, suite = 'answers') => record(0, 0, { scores: { [suite]: { passedCount, caseCount: 20 } } })
+  const strict = { ...guard, scoreDropMax: 0.05 }
+  expect(whyRollBack(strict, scored(17), scored(19))).toBe('17 of 20 cases of answers passed, 19 of 20 with other; at most 5 % fewer are allowed')
+  expect(whyRollBack(strict, scored(18), scored(19))).toBeUndefined()
+  expect(whyRollBack(guard, scored(0), scored(19))).toBeUndefined()
+  expect(whyRollBack(strict, scored(0), scored(19, 'other-questions'))).toBeUndefined()
+})

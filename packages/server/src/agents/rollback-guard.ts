@@ -18,6 +18,21 @@ export function leastShare(failedCount: number, runCount: number): number {
 
 /** Why `own` must go, in words for a person. Undefined while nothing speaks against it. */
 export function whyRollBack(guard: RollbackGuard, own: VersionRecord, other: VersionRecord): string | undefined {
+  return worseScore(guard, own, other) ?? worseRuns(guard, own, other)
+}
+
+/** An evaluation is asked for on purpose and answers at once, so its score decides alone, however few runs there were. */
+function worseScore({ scoreDropMax }: RollbackGuard, own: VersionRecord, other: VersionRecord): string | undefined {
+  if (scoreDropMax === undefined) return undefined
+  for (const [suite, score] of Object.entries(own.scores ?? {})) {
+    const before = other.scores?.[suite]
+    if (!before || score.passedCount / score.caseCount >= before.passedCount / before.caseCount - scoreDropMax) continue
+    return `${score.passedCount} of ${score.caseCount} cases of ${suite} passed, ${before.passedCount} of ${before.caseCount} with ${other.version}; at most ${percent(scoreDropMax)} fewer are allowed`
+  }
+  return undefined
+}
+
+function worseRuns(guard: RollbackGuard, own: VersionRecord, other: VersionRecord): string | undefined {
   if (own.runCount < guard.runsMin) return undefined
   const otherShare = other.runCount === 0 ? 0 : other.failedCount / other.runCount
   if (leastShare(own.failedCount, own.runCount) > otherShare + guard.failureShareMax) {

@@ -1,16 +1,26 @@
 import {
   type AgentManifest,
   type CodeFile,
+  type DeployPlan,
   type Deployment,
+  type Evaluation,
+  type Preview,
   type Version,
   type VersionRecord,
   createDeployment,
   createVersion,
+  deletePreview,
   getVersion,
   listDeployments,
+  listEvaluations,
+  listPreviews,
   listVersions,
+  planDeployment,
+  recordEvaluation,
   rollBack,
+  setPreview,
 } from '@longhaul/protocol'
+import type { z } from 'zod'
 import { AppError } from '../kernel/index.ts'
 import type { AgentService } from './agents.ts'
 import { type Implementation, implement } from './implement.ts'
@@ -25,8 +35,19 @@ export type DeploymentService = {
     request: { agent: string; version: string; share: number; guard?: Deployment['guard'] | undefined; reason?: string | undefined },
   ): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
-  list(tenantId: string, agent: string, page: { limit: number; cursor: string | undefined }): Promise<{ items: Deployment[]; next: string | null }>
+  list(tenantId: string, agent: string, page: Page): Promise<{ items: Deployment[]; next: string | null }>
+  plan(tenantId: string, agent: string, version: string): Promise<DeployPlan>
+  setPreview(tenantId: string, madeBy: string, preview: z.output<typeof setPreview.input>): Promise<Preview>
+  listPreviews(tenantId: string, agent: string, page: Page): Promise<{ items: Preview[]; next: string | null }>
+  deletePreview(tenantId: string, agent: string, name: string): Promise<Preview>
+  recordEvaluation(tenantId: string, madeBy: string, found: z.output<typeof recordEvaluation.input>): Promise<Evaluation>
+  listEvaluations(
+    tenantId: string,
+    agent: string,
+    page: Page & { version?: string | undefined; suite?: string | undefined },
+  ): Promise<{ items: Evaluation[]; next: string | null }>
 }
+type Page = { limit: number; cursor: string | undefined }
 
 export const deploymentImplementations = (agents: AgentService, deployments: DeploymentService): Implementation[] => [
   implement(createVersion, ({ tenantId }, { agent, files }) => deployments.createVersion(tenantId, agent, files)),
@@ -45,6 +66,14 @@ export const deploymentImplementations = (agents: AgentService, deployments: Dep
     if (page.items.length === 0) await assertKnown(agents, tenantId, agent)
     return page
   }),
+  implement(planDeployment, ({ tenantId }, { agent, version }) => deployments.plan(tenantId, agent, version)),
+  implement(setPreview, ({ tenantId, name }, preview) => deployments.setPreview(tenantId, name, preview)),
+  implement(listPreviews, ({ tenantId }, { agent, limit, cursor }) => deployments.listPreviews(tenantId, agent, { limit, cursor })),
+  implement(deletePreview, ({ tenantId }, { agent, name }) => deployments.deletePreview(tenantId, agent, name)),
+  implement(recordEvaluation, ({ tenantId, name }, found) => deployments.recordEvaluation(tenantId, name, found)),
+  implement(listEvaluations, ({ tenantId }, { agent, limit, cursor, version, suite }) =>
+    deployments.listEvaluations(tenantId, agent, { limit, cursor, version, suite }),
+  ),
   implement(rollBack, ({ tenantId, name }, { agent, reason }) => deployments.rollBack(tenantId, name, agent, reason)),
 ]
 

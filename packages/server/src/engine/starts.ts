@@ -20,6 +20,8 @@ export type Start = {
   namespace?: string | undefined
   agent: string
   version: string
+  /** What the request says of the version, if anything: another wish under the same idempotency key is another request. */
+  picked?: { preview?: string | undefined; version?: string | undefined } | undefined
   input: Json
   asker: Asker
   session?: string | undefined
@@ -76,7 +78,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
   }
 
   return async function startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, ...more }) {
-    const { namespace = 'default', laneKey = '', laneKeyFrom, priority, startAt, delayMs, whenBusy = 'queue', destinations: wanted = [] } = more
+    const { namespace = 'default', laneKey = '', laneKeyFrom, priority, startAt, delayMs, whenBusy = 'queue', destinations: wanted = [], picked } = more
     if (isStopping()) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
     if (journal.isFull()) throw new AppError('unavailable', 'The database takes runs more slowly than they come. Nothing was started; try again in a moment.')
     assertStorable({ session, idempotencyKey, laneKey })
@@ -103,6 +105,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
           asker.id,
           input,
           ...(destinations ? [destinations] : []),
+          ...(picked ? [picked] : []),
           ...(whenBusy === 'queue' ? [] : [{ whenBusy }]),
           ...(isPlain({ namespace, laneKey, priority, startAt, delayMs }) ? [] : [namespace, laneKey, priority, startAt, delayMs]),
         ]),

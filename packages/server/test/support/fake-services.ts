@@ -103,6 +103,31 @@ const aDeployment = {
   endedAt: null,
   ...hidden,
 }
+const aPreview = {
+  agent: 'analyst',
+  name: 'new-words',
+  version: '0123456789ab',
+  source: { branch: 'new-words', commit: 'abcdef0123456789' },
+  madeBy: 'administrator',
+  updatedAt: at,
+  expiresAt: at,
+  ...hidden,
+}
+const anEvaluation = {
+  id: keyId,
+  agent: 'analyst',
+  version: '0123456789ab',
+  suite: 'analyst',
+  passedCount: 2,
+  caseCount: 3,
+  failedCases: ['revenue'],
+  model: 'offline/planner',
+  costUsd: null,
+  durationMs: 1_200,
+  madeBy: 'administrator',
+  createdAt: at,
+  ...hidden,
+}
 const aKey = {
   id: keyId,
   name: 'reader',
@@ -558,6 +583,19 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       deploy: called('deployments.create', aDeployment),
       rollBack: called('deployments.rollback', aDeployment),
       list: called('deployments.list', { items: [aDeployment], next: null }),
+      plan: called('deployments.plan', {
+        agent: 'analyst',
+        version: aVersion.version,
+        pinned: [{ version: 'fedcba987654', runningCount: 1, waitingCount: 2 }],
+        sessionCount: 3,
+        sessionsWithinMs: 604_800_000,
+        runIds: [runId],
+      }),
+      setPreview: called('previews.set', aPreview),
+      listPreviews: called('previews.list', { items: [aPreview], next: null }),
+      deletePreview: called('previews.delete', aPreview),
+      recordEvaluation: called('evaluations.record', anEvaluation),
+      listEvaluations: called('evaluations.list', { items: [anEvaluation], next: null }),
     },
     tools: {
       memory: {
