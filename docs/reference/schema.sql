@@ -968,6 +968,39 @@ alter table stops enable row level security, force row level security;
 create policy across_tenants on stops as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on stops as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table templates (
+  tenant_id text not null,
+  id uuid not null,
+  name text not null,
+  version integer not null,
+  owner_id uuid,
+  state text not null,
+  spec json not null,
+  digest text not null,
+  limits json not null,
+  env json not null,
+  home text not null,
+  snapshot_id uuid,
+  bytes bigint default 0 not null,
+  problem text,
+  step text,
+  steps_done integer default 0 not null,
+  step_count integer not null,
+  log text default ''::text not null,
+  is_log_cut boolean default false not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  prepared_at timestamp with time zone,
+  used_at timestamp with time zone default clock_timestamp() not null,
+  constraint templates_pkey PRIMARY KEY (tenant_id, id),
+  constraint templates_state_check CHECK ((state = ANY (ARRAY['preparing'::text, 'ready'::text, 'failed'::text]))),
+  constraint templates_tenant_id_name_version_key UNIQUE (tenant_id, name, version)
+);
+CREATE INDEX templates_by_use ON public.templates USING btree (used_at) WHERE (state <> 'preparing'::text);
+CREATE INDEX templates_preparing ON public.templates USING btree (home) WHERE (state = 'preparing'::text);
+alter table templates enable row level security, force row level security;
+create policy across_tenants on templates as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on templates as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table tenants (
   id text not null,
   description text default ''::text not null,

@@ -13,6 +13,7 @@ import { peopleCommands } from './people-commands.ts'
 import { routesCommands } from './routes-commands.ts'
 import { approvalsCommands, askCommand, attentionCommands, runsCommands } from './runs-commands.ts'
 import { sandboxesCommands } from './sandboxes-commands.ts'
+import { templatesCommands } from './templates-commands.ts'
 import { toolsCommands } from './tools-commands.ts'
 
 export function createProgram(version: string, act: Act): Command {
@@ -41,6 +42,7 @@ export function createProgram(version: string, act: Act): Command {
   previewCommands(program, act)
   workflowCommand(program, act)
   sandboxesCommands(program, act)
+  templatesCommands(program, act)
   toolsCommands(program, act)
   memoryCommands(program, act)
   keysCommands(program, act)

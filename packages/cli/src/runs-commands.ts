@@ -171,6 +171,15 @@ export function runsCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul runs events last', 'npx longhaul runs events last --json | jq -c "select(.type == \\"step.failed\\")"'))
     .action((run: string, options: Shared & { after: number }) => act(options, async (invocation) => (await load()).listEvents(invocation, run, options)))
   historyCommands(runs, act)
+  withServer(runs.command('connections'))
+    .description('every attempt of a run to reach something from its sandbox, newest first')
+    .argument('<run>')
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
+    .option('--cursor <cursor>', 'go on after an earlier page')
+    .addHelpText('after', examples('npx longhaul runs connections last'))
+    .action((run: string, options: Shared & { limit: number; cursor?: string }) =>
+      act(options, async (invocation) => (await load()).listConnections(invocation, run, options)),
+    )
   withServer(runs.command('deliveries'))
     .description('where the end of a run was told, and what came of it')
     .argument('<run>')

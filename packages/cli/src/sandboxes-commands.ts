@@ -5,6 +5,7 @@ type Create = Shared & {
   name?: string
   use?: boolean
   snapshot?: string
+  template?: string
   env?: string[]
   allow?: string[]
   credential?: string[]
@@ -30,6 +31,7 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .option('--name <name>', 'a name to call it by')
     .option('--use', 'take the one of that name if there is one')
     .option('--snapshot <snapshot>', 'begin with a snapshot, by name or id')
+    .option('--template <template>', 'begin with a template: name, or name@version')
     .option('--env <name=value>', 'for every command in it; may be given several times', collect)
     .option('--allow <host>', 'may be reached from inside: a host, or GET,POST:host/path*; may be given several times', collect)
     .option('--credential <host=header:value>', 'put into requests to an allowed host on their way out; - as the value reads it from standard input', collect)

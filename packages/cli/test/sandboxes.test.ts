@@ -84,3 +84,26 @@ test.skipIf(!isReal)('the command line makes, runs, copies, lists, snapshots, fo
   expect((await cli(['list', '--json'])).out).toContain('cli-2')
   expect(await cli(['cp', 'a', 'b'])).toMatchObject({ exit: 2 })
 })
+
+test.skipIf(!isReal)('the command line prepares templates, shows what they write, and begins sandboxes with them', async () => {
+  const templates = async (args: string[]) => command({ url: server.url() }, ['templates', ...args], { env: { LONGHAUL_API_KEY: server.key() }, folder })
+  writeFileSync(join(folder, 'given.txt'), 'given\n')
+  const made = await templates(['create', 'tools', '--file', 'given.txt=in/given.txt', '--run', 'echo preparing; cat in/given.txt', '--env', 'KIND=tools'])
+  expect(made).toMatchObject({ exit: 0, err: expect.stringContaining('preparing\ngiven\n'), out: expect.stringContaining('sandboxes create --template tools') })
+  expect(await templates(['create', 'tools', '--run', 'echo no; exit 3'])).toMatchObject({
+    exit: 1,
+    out: expect.stringMatching(/tools@2[^]*failed[^]*exit code 3/),
+  })
+  expect((await templates(['list'])).out).toMatch(/tools@2 +failed[^]*tools@1 +ready/)
+  expect(await templates(['get', 'tools@1'])).toMatchObject({ exit: 0, err: expect.stringContaining('given\n') })
+  expect(await cli(['create', '--name', 'from-tools', '--template', 'tools'])).toMatchObject({ exit: 0 })
+  expect((await cli(['exec', 'from-tools', 'cat in/given.txt; echo $KIND'])).out).toBe('given\ntools\n')
+  expect(await templates(['create', 'more', '--detach', '--from', 'tools', '--run', 'true'])).toMatchObject({
+    exit: 0,
+    out: expect.stringContaining('templates get more@1'),
+  })
+  expect(await templates(['delete', 'tools'])).toMatchObject({ exit: 2, err: expect.stringContaining('one version') })
+  expect(await templates(['delete', 'tools@1'])).toMatchObject({ exit: 0 })
+  expect(await templates(['get', 'tools@1'])).toMatchObject({ exit: 5 })
+  expect(await templates(['create', 'none', '--file', 'not-there'])).toMatchObject({ exit: 2, err: expect.stringContaining('not-there') })
+})

@@ -1,13 +1,31 @@
 import { z } from 'zod'
-import { Connection, ConnectionName, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
+import { Connection, ConnectionName, DeclaredEgress, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
 import { PartName } from './children.ts'
 import { RunLimits } from './limits.ts'
 import { operation } from './operation.ts'
+import { SandboxLimitsInput } from './sandbox-limits.ts'
+import { templateSteps } from './templates.ts'
 import { JsonValue, Name } from './values.ts'
 
 export const VersionName = z.string().regex(/^[0-9a-f]{12}$/, 'must be twelve hexadecimal digits')
 
 export const ToolSummary = z.object({ name: z.string(), description: z.string(), inputSchema: JsonValue })
+
+/** The sandbox of an agent's runs. */
+export const AgentSandbox = z.strictObject({
+  /** What every workspace begins with: `sandbox/workspace`, then these steps, prepared once for all runs. */
+  template: z
+    .strictObject({
+      ...templateSteps,
+      /** What may leave while it is prepared. */
+      egress: DeclaredEgress.optional(),
+    })
+    .optional(),
+  /** What may leave while a run works in it. Absent: nothing. */
+  egress: DeclaredEgress.optional(),
+  limits: SandboxLimitsInput.optional(),
+})
+export type AgentSandbox = z.infer<typeof AgentSandbox>
 
 /** What a version says about itself once its code has been loaded. */
 export const AgentManifest = z.object({
@@ -34,6 +52,7 @@ export const AgentManifest = z.object({
   runLimits: RunLimits.optional(),
   /** What `http_request` and `fetch_page` may reach. */
   allowedHosts: z.array(HostPattern).max(200).optional(),
+  sandbox: AgentSandbox.optional(),
 })
 export type AgentManifest = z.infer<typeof AgentManifest>
 

@@ -60,6 +60,22 @@ export const McpConnection = z.strictObject({
   oauth: z.union([ClientCredentials, AuthorizedByPerson]).optional(),
 })
 
+/** What may leave a sandbox of an agent's, as its folder declares it: credentials are secrets of the tenant, put in on the way out. */
+export const DeclaredEgress = z.strictObject({
+  rules: z
+    .array(
+      z.strictObject({
+        ...egressRuleFields,
+        credential: z.strictObject({ header: HeaderName, ...SecretRef.shape }).optional(),
+      }),
+    )
+    .max(100),
+  /** From one start to its end: of a program, or of a run. */
+  bytesMax: z.number().int().min(1).max(1e13).default(1_000_000_000),
+  requestsMax: z.number().int().min(1).max(1e9).default(10_000),
+})
+export type DeclaredEgress = z.infer<typeof DeclaredEgress>
+
 /** An MCP server that is a program: it runs in a sandbox of its own, with what lies in `files` as its workspace, and speaks over its input and output. */
 export const CommandConnection = z.strictObject({
   kind: z.literal('command'),
@@ -74,21 +90,7 @@ export const CommandConnection = z.strictObject({
     .regex(/^[\w-]+$/, 'must be the name of a folder beside the declaration')
     .optional(),
   /** What may leave its sandbox. A credential is put in on the way out: the program never has it. */
-  egress: z
-    .strictObject({
-      rules: z
-        .array(
-          z.strictObject({
-            ...egressRuleFields,
-            credential: z.strictObject({ header: HeaderName, ...SecretRef.shape }).optional(),
-          }),
-        )
-        .max(100),
-      /** From one start of it to its end. */
-      bytesMax: z.number().int().min(1).max(1e13).default(1_000_000_000),
-      requestsMax: z.number().int().min(1).max(1e9).default(10_000),
-    })
-    .optional(),
+  egress: DeclaredEgress.optional(),
   memoryBytesMax: z.number().int().min(16_777_216).max(8_589_934_592).optional(),
   ...shared,
 })

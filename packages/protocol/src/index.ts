@@ -1,4 +1,4 @@
-export { Agent, AgentManifest, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
+export { Agent, AgentManifest, AgentSandbox, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSources } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
@@ -11,6 +11,7 @@ export {
   ConnectionName,
   HostPattern,
   CommandConnection,
+  DeclaredEgress,
   McpConnection,
   OpenApiConnection,
   SecretName,
@@ -152,6 +153,7 @@ export {
   getRun,
   importRun,
   getStep,
+  listRunConnections,
   listRunEvents,
   listRuns,
   retryRun,
@@ -164,7 +166,6 @@ export {
   FileChanges,
   OutputPiece,
   SandboxInfo,
-  SandboxLimitsInput,
   SandboxProcess,
   Snapshot,
   sandboxOperations,
@@ -193,6 +194,18 @@ export {
   watchFiles,
   writeFiles,
 } from './sandbox-service.ts'
+export { SandboxLimitsInput } from './sandbox-limits.ts'
+export {
+  Template,
+  TemplateDetail,
+  TemplateRef,
+  createTemplate,
+  deleteTemplate,
+  getTemplate,
+  listTemplates,
+  templateOperations,
+  templateStates,
+} from './templates.ts'
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export {
   Calendar,

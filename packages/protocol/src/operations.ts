@@ -27,6 +27,7 @@ import { stopOperations } from './stops.ts'
 import { secretOperations } from './secrets.ts'
 import { sandboxOperations } from './sandbox-service.ts'
 import { systemOperations } from './system.ts'
+import { templateOperations } from './templates.ts'
 import { tenantOperations } from './tenants.ts'
 import { toolOperations } from './tools.ts'
 import { usageOperations } from './usage.ts'
@@ -65,6 +66,7 @@ export const operations: readonly Operation[] = [
   ...auditOperations,
   ...systemOperations,
   ...sandboxOperations,
+  ...templateOperations,
   ...budgetOperations,
   ...usageOperations,
   ...catalogueOperations,

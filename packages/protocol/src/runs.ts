@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { VersionName } from './agents.ts'
 import { Destination } from './destinations.ts'
+import { EgressConnection } from './egress.ts'
 import { Failure } from './errors.ts'
 import { DoubtDecision, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
 import { LaneKey, Priority } from './limits.ts'
@@ -158,6 +159,15 @@ export const listRunEvents = operation({
   permission: 'runs:read',
   input: z.strictObject({ runId, after: z.coerce.number().int().min(-1).default(-1), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
   output: z.object({ items: z.array(RunEvent), next: z.number().int().nullable() }),
+})
+
+export const listRunConnections = operation({
+  id: 'runs.connections',
+  summary: 'Every attempt of a run to reach something from its sandbox, newest first. Kept for thirty days.',
+  http: ['GET', '/v1/runs/{runId}/connections'],
+  permission: 'runs:read',
+  input: z.strictObject({ runId, ...PageInput }),
+  output: pageOf(EgressConnection),
 })
 
 /** A row of the journal as it was written: `data` is its very text. `hash` is the SHA-256 of the hash before it (empty for the first) and of this row. */
@@ -319,6 +329,7 @@ export const runOperations = [
   listRuns,
   countRuns,
   listRunEvents,
+  listRunConnections,
   exportRun,
   importRun,
   forkRun,

@@ -3,19 +3,12 @@ import { z } from 'zod'
 import { Egress, EgressConnection, ShownEgress } from './egress.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
+import { SandboxLimitsInput } from './sandbox-limits.ts'
 import { ExecResult, FilesResult } from './sandboxes.ts'
+import { TemplateRef } from './templates.ts'
 import { Name } from './values.ts'
 
 export const sandboxStates = ['active', 'released', 'stopped'] as const
-const bytes = (max: number) => z.number().int().min(1_000_000).max(max)
-
-export const SandboxLimitsInput = z.strictObject({
-  memoryBytesMax: bytes(64e9).optional(),
-  processCountMax: z.number().int().min(8).max(10_000).optional(),
-  diskBytesMax: bytes(1e12).optional(),
-  fileCountMax: z.number().int().min(100).max(10_000_000).optional(),
-})
-
 /** `active`: its workspace is on a server's disk. `released`: it was idle, and its workspace is in a snapshot until the next use. `stopped`: gone for good. */
 export const SandboxInfo = z.object({
   id: z.uuid(),
@@ -27,8 +20,8 @@ export const SandboxInfo = z.object({
   limits: z.object({ memoryBytesMax: z.number(), processCountMax: z.number(), diskBytesMax: z.number(), fileCountMax: z.number() }),
   egress: ShownEgress.nullable(),
   env: z.record(z.string(), z.string()),
-  /** The snapshot or sandbox that it began as a copy of. */
-  madeFrom: z.object({ snapshotId: z.uuid().optional(), sandboxId: z.uuid().optional() }),
+  /** The snapshot, sandbox or version of a template that it began as a copy of. */
+  madeFrom: z.object({ snapshotId: z.uuid().optional(), sandboxId: z.uuid().optional(), templateId: z.uuid().optional() }),
   diskBytes: z.number().int(),
   ttlMs: z.number().int(),
   createdAt: z.iso.datetime(),
@@ -101,16 +94,20 @@ export const createSandbox = operation({
   summary: 'Make a sandbox. With `ifExists: "use"` the one of that name is returned when there is one.',
   http: ['POST', '/v1/sandboxes'],
   permission: 'sandboxes:write',
-  input: z.strictObject({
-    name: Name.optional(),
-    ifExists: z.enum(['fail', 'use']).default('fail'),
-    /** A snapshot's id or name to begin with. */
-    snapshot: z.string().min(1).max(63).optional(),
-    limits: SandboxLimitsInput.optional(),
-    env: env.optional(),
-    egress: Egress.optional(),
-    ttlMs,
-  }),
+  input: z
+    .strictObject({
+      name: Name.optional(),
+      ifExists: z.enum(['fail', 'use']).default('fail'),
+      /** A snapshot's id or name to begin with. */
+      snapshot: z.string().min(1).max(63).optional(),
+      /** A template to begin with: its newest version that is ready, or the version after an `@`. */
+      template: TemplateRef.optional(),
+      limits: SandboxLimitsInput.optional(),
+      env: env.optional(),
+      egress: Egress.optional(),
+      ttlMs,
+    })
+    .refine(({ snapshot, template }) => snapshot === undefined || template === undefined, 'give either snapshot or template'),
   output: SandboxInfo,
 })
 
@@ -232,7 +229,7 @@ export const readFile = operation({
   http: ['GET', '/v1/sandboxes/{sandboxId}/files/content'],
   permission: 'sandboxes:read',
   input: z.strictObject({ sandboxId, path, bytesMax: z.coerce.number().int().min(1).max(8_000_000).default(1_000_000) }),
-  output: FilesResult.options[1].omit({ action: true }),
+  output: FilesResult.options[1].omit({ action: true, labels: true }),
 })
 
 export const listFiles = operation({
@@ -241,7 +238,7 @@ export const listFiles = operation({
   http: ['GET', '/v1/sandboxes/{sandboxId}/files'],
   permission: 'sandboxes:read',
   input: z.strictObject({ sandboxId, path: path.default('.') }),
-  output: FilesResult.options[2].omit({ action: true }),
+  output: FilesResult.options[2].omit({ action: true, labels: true }),
 })
 
 export const FileChanges = z.object({
@@ -264,7 +261,7 @@ export const watchFiles = operation({
 
 export const snapshotSandbox = operation({
   id: 'sandboxes.snapshot',
-  summary: 'Keep the workspace as it is at one moment. A snapshot with a name is a template: new sandboxes begin with it.',
+  summary: 'Keep the workspace as it is at one moment. New sandboxes can begin with it.',
   http: ['POST', '/v1/sandboxes/{sandboxId}/snapshots'],
   permission: 'sandboxes:write',
   input: z.strictObject({ sandboxId, name: Name.optional() }),

@@ -22,6 +22,9 @@ export const ExecRequest = z.union([
 ])
 export type ExecRequest = z.infer<typeof ExecRequest>
 
+/** In a run whose sandbox has a way out: the hosts that it has reached so far, as `web:host`. What lies in the sandbox may be their words. */
+const ReadLabels = z.array(z.string().max(300)).max(200)
+
 /** `exitCode` is null when a signal ended it. Output past the limit is dropped and `isTruncated` set. */
 export const ExecResult = z.object({
   exitCode: z.number().int().nullable(),
@@ -35,6 +38,7 @@ export const ExecResult = z.object({
   driver: z.string(),
   /** What this sandbox's limits ask for and this host could not enforce while the command ran. */
   notEnforced: z.array(z.string()).default([]),
+  labels: ReadLabels.exactOptional(),
 })
 export type ExecResult = z.infer<typeof ExecResult>
 
@@ -54,10 +58,11 @@ export type FilesRequest = z.infer<typeof FilesRequest>
 
 export const FilesResult = z.discriminatedUnion('action', [
   z.object({ action: z.literal('write'), count: z.number().int() }),
-  z.object({ action: z.literal('read'), base64: z.string(), bytes: z.number().int(), isTruncated: z.boolean() }),
+  z.object({ action: z.literal('read'), base64: z.string(), bytes: z.number().int(), isTruncated: z.boolean(), labels: ReadLabels.exactOptional() }),
   z.object({
     action: z.literal('list'),
     entries: z.array(z.object({ name: z.string(), type: z.enum(['file', 'directory', 'other']), bytes: z.number().int() })),
+    labels: ReadLabels.exactOptional(),
   }),
 ])
 export type FilesResult = z.infer<typeof FilesResult>

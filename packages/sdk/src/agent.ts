@@ -1,4 +1,5 @@
 import type {
+  AgentSandbox,
   AnswerPart,
   Asker,
   CallResult,
@@ -180,6 +181,8 @@ export type AgentDefinition = {
   allowedHosts: string[]
   /** Limits of tools by name, or by the beginning of names: `{ 'crm__*': { perMinute: 30 } }`. For tools that the server executes. */
   toolLimits: Record<string, ToolLimits>
+  /** What every sandbox of its runs begins with (`template`), what may leave it (`egress`: nothing unless said), and its limits. */
+  sandbox?: z.input<typeof AgentSandbox>
   /** How many of its runs execute at once and start in a time, in all and for each lane key. What operators set applies as well; the stricter one decides. */
   runLimits?: RunLimits
   /** Model calls after which the run fails. Default 30. */
@@ -200,7 +203,7 @@ export type AgentDefinition = {
   /** Prepares data in `dataDir`, once per worker start, before the first run. Must be safe to repeat. */
   prepare?: (about: { dataDir: string; log(message: string): void }) => Promise<void>
 }
-export type StockTool = 'bash' | 'read_file' | 'write_file' | 'python'
+export type StockTool = 'bash' | 'read_file' | 'write_file' | 'python' | 'browser'
 
 /** Defines an LLM agent: the default export of `agent/agent.ts`. Instructions, tools and skills come from the files beside it. */
 export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { description: string }): AgentDefinition {
@@ -228,6 +231,7 @@ export type DurableFunction = {
   examples: string[]
   allowedHosts: string[]
   toolLimits: Record<string, ToolLimits>
+  sandbox?: AgentDefinition['sandbox']
   runLimits?: RunLimits
   prepare?: AgentDefinition['prepare']
   main: (ctx: Context, input: Json) => Promise<Json | void>
@@ -242,6 +246,7 @@ export function durable(
     prepare?: NonNullable<AgentDefinition['prepare']>
     allowedHosts?: string[]
     toolLimits?: Record<string, ToolLimits>
+    sandbox?: NonNullable<AgentDefinition['sandbox']>
     runLimits?: RunLimits
   } = {},
 ): DurableFunction {

@@ -116,6 +116,12 @@ test.each([
     /the tools of the connection crm/,
   ],
   ['http_request without a host', { 'agent/agent.ts': agentFile("stockTools: ['http_request']") }, /agent\.ts: .*allowedHosts/],
+  ['a way out to an address', { 'agent/agent.ts': agentFile("sandbox: { egress: { rules: [{ host: '10.0.0.1' }] } }") }, /agent\.ts: .*host name/],
+  [
+    'a package that is an option',
+    { 'agent/agent.ts': agentFile("sandbox: { template: { packages: { npm: ['--ignore-scripts=false'] } } }") },
+    /agent\.ts: .*must be a package/,
+  ],
   ['a limit that is none', { 'agent/agent.ts': agentFile("toolLimits: { 'crm__*': { perMinut: 3 } }") }, /agent\.ts: .*perMinut/],
 ])('an author hears of %s', async (_, files, wanted) => {
   expect(await problemOf(files)).toMatch(wanted)
@@ -128,7 +134,9 @@ test('and what is right loads: in JSON and in TypeScript, with its document', as
       'agent/connections/crm.json': crm(),
       'agent/connections/shop.ts': declared,
       'agent/connections/shop.openapi.json': '{}',
-      'agent/agent.ts': agentFile("stockTools: ['http_request'], allowedHosts: ['*.example.com'], toolLimits: { 'crm__*': { perMinute: 3 } }"),
+      'agent/agent.ts': agentFile(
+        "stockTools: ['http_request'], allowedHosts: ['*.example.com'], toolLimits: { 'crm__*': { perMinute: 3 } }, sandbox: { template: { packages: { pip: ['pandas==2.2.3', 'uvicorn[standard]>=0.30'] } }, egress: { rules: [{ host: 'api.example.com', credential: { header: 'authorization', secret: 'shop' } }] } }",
+      ),
     }),
   ).toBe('it loaded')
 })

@@ -8,6 +8,7 @@ import { basename, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
   type AgentManifest,
+  AgentSandbox,
   HostPattern,
   Name,
   RetryPolicy,
@@ -51,6 +52,7 @@ const about = {
   allowedHosts: z.array(HostPattern).max(200),
   toolLimits: z.record(ToolPattern, ToolLimits),
   runLimits: RunLimits.optional(),
+  sandbox: AgentSandbox.optional(),
 }
 const Definition = z.discriminatedUnion('kind', [
   z.object({
@@ -127,6 +129,7 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
     ...(definition.runLimits && { runLimits: definition.runLimits }),
     ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
+    ...(definition.sandbox && { sandbox: AgentSandbox.parse(definition.sandbox) }),
   }
   const program =
     definition.kind === 'function' ? functionProgram(definition) : agentProgram({ connections: definition.connections ?? names, ...main, definition })
@@ -185,6 +188,7 @@ async function loadSubagents(folder: string, connections: readonly string[], rep
         ['prepare', definition.prepare !== undefined],
         ['allowedHosts', definition.allowedHosts.length > 0],
         ['toolLimits', Object.keys(definition.toolLimits).length > 0],
+        ['sandbox', definition.sandbox !== undefined],
       ] as const)
         if (isGiven) report(join(path, 'agent.ts'), `has ${what}, which holds for the whole agent: it belongs into agent/agent.ts.`)
       addDelegates(part.tools, definition, [], (problem) => report(join(path, 'agent.ts'), problem))

@@ -123,6 +123,16 @@ export const settings = {
   LONGHAUL_SANDBOX_RELEASE_MS: integer(60_000, 31_536_000_000)
     .default(3_600_000)
     .describe('Unused for so long, such a sandbox’s workspace goes into a snapshot, from which the next use brings it back.'),
+  LONGHAUL_SANDBOX_EGRESS_HOSTS: z
+    .string()
+    .max(10_000)
+    .default('*')
+    .describe(
+      'Hosts that the sandboxes of agents’ runs may reach, of those that an agent declares: `example.com` or `*.example.com`, with commas between them. `*` is every public host, `none` is none.',
+    ),
+  LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS: integer(60_000, 31_536_000_000)
+    .default(2_592_000_000)
+    .describe('A version of a template that no sandbox was made from for so long is deleted, unless it is the newest of its name that is ready.'),
   LONGHAUL_MODEL: modelId
     .optional()
     .describe('What an agent gets that names no model, as `provider/model`. Absent: the first provider that has a key, else the offline stand-in.'),

@@ -122,6 +122,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     diskBytesMax: config.LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT,
     ttlMs: config.LONGHAUL_SANDBOX_TTL_MS,
     releaseMs: config.LONGHAUL_SANDBOX_RELEASE_MS,
+    templateKeepMs: config.LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS,
   })
   await managed.start()
   onStop('sandboxes of callers', managed.stop)
@@ -186,7 +187,17 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     toMessages,
     leaseMs: config.LONGHAUL_LEASE_MS,
     drainMs: config.LONGHAUL_DRAIN_MS,
-    executors: guard(makeExecutors({ gateway, money, sandboxes, files, tools, folderOf: agents.folderOf })),
+    executors: guard(
+      makeExecutors({
+        gateway,
+        money,
+        sandboxes: managed.runs,
+        files,
+        tools,
+        egressHosts: parseHosts(config.LONGHAUL_SANDBOX_EGRESS_HOSTS),
+        folderOf: agents.folderOf,
+      }),
+    ),
     admitTool,
     findVersion: agents.findVersion,
     bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
@@ -213,7 +224,14 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   await deployments.start()
   onStop('deployments', deployments.stop)
 
-  const ofRuns = runServices({ db, engine, agents, tenants, assertDestinations: (destinations) => assertDestinations(destinations, webhooks) })
+  const ofRuns = runServices({
+    db,
+    engine,
+    agents,
+    tenants,
+    sandboxes: managed.runs,
+    assertDestinations: (destinations) => assertDestinations(destinations, webhooks),
+  })
   const hooks = openHooks({
     ...{ db, log, secrets, engine },
     hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,
@@ -246,6 +264,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       secrets,
       audit,
       sandboxes: managed.service,
+      templates: managed.templates.service,
       links,
       money: openBoard({ db, money }),
       routes,

@@ -109,6 +109,12 @@ const snapshotOf = async (name: string): Promise<void> => {
     insert into snapshots (tenant_id, id, name, owner_id, sandbox_id, is_internal, limits, bytes, digest)
     values ('acme', ${newId()}, ${name}, ${newId()}, ${newId()}, false, '{}', 1, 'none') on conflict do nothing`)
 }
+/** As a preparation leaves it, which needs a real sandbox. */
+const templateOf = async (name: string): Promise<void> => {
+  await bed.db.rows(sql`
+    insert into templates (tenant_id, id, name, version, owner_id, state, spec, digest, limits, env, home, step_count, log)
+    values ('acme', ${newId()}, ${name}, 1, ${newId()}, 'failed', '{}', 'none', '{}', '{}', 'none', 1, 'canary log') on conflict do nothing`)
+}
 /** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
 const lacking = new Set(['tools.approve', 'connections.authorize', 'connections.finish', 'sandboxes.input'])
 /** What has no service behind it here, so that not even its owner gets it. */
@@ -150,6 +156,7 @@ const cases: Record<string, Case> = {
   'runs.list': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/runs']), foreign: 'own' },
   'runs.count': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/run-counts?since=2026-01-01T00:00:00Z']), foreign: 'own' },
   'runs.events': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/events`),
+  'runs.connections': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/connections`),
   'runs.step': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   'runs.cancel': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
   'runs.retry': about('diverges', 'POST', ({ id }) => `/v1/runs/${id}/retry`, {}),
@@ -312,6 +319,10 @@ const cases: Record<string, Case> = {
   'sandboxes.stop': ofBox('POST', () => '/stop', {}),
   'snapshots.list': { request: async () => (await snapshotOf('canary-listed'), ['GET', '/v1/snapshots']), foreign: 'empty' },
   'snapshots.delete': { request: async () => (await snapshotOf('canary-gone'), ['DELETE', '/v1/snapshots/canary-gone']), foreign: 'not_found' },
+  'templates.create': fixed('own', 'POST', '/v1/templates', { name: 'canary-prepared', commands: ['true'] }),
+  'templates.list': { request: async () => (await templateOf('canary-listed'), ['GET', '/v1/templates']), foreign: 'own' },
+  'templates.get': { request: async () => (await templateOf('canary-seen'), ['GET', '/v1/templates/canary-seen']), foreign: 'not_found' },
+  'templates.delete': { request: async () => (await templateOf('canary-left'), ['DELETE', '/v1/templates/canary-left@1']), foreign: 'not_found' },
   'approvals.list': { request: async (acme) => (await run(acme, 'asks'), ['GET', '/v1/approvals']), foreign: 'empty' },
   'approvals.decide': about('asks', 'POST', (waiting) => `/v1/approvals/${waiting.wait?.approvalId}`, { approved: true }),
   'agents.list': fixed('own', 'GET', '/v1/agents'),

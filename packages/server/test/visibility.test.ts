@@ -52,6 +52,7 @@ const requests: Request[] = [
   about('runs.get', 'answers', 'GET', ({ id }) => `/v1/runs/${id}`),
   about('runs.events', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/events`),
   about('runs.events as a stream', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/events`, undefined, { accept: 'text/event-stream' }),
+  about('runs.connections', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/connections`),
   about('runs.export', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/journal`),
   about('runs.step', 'draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   about('runs.cancel', 'listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),

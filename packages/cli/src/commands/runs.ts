@@ -7,6 +7,7 @@ import { runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { readJson } from '../read-json.ts'
+import { printConnections } from '../show/connections.ts'
 import { printFields, printList } from '../show/records.ts'
 import { shortInput } from '../show/story.ts'
 import { cut, oneLine } from '../show/text.ts'
@@ -163,6 +164,12 @@ export async function signalRun(
   if (invocation.isJson) invocation.printJson(run)
   else invocation.terminal.print(`  Signal ${oneLine(name)} is with run ${run.id}.`)
   return exitCodes.done
+}
+
+export async function listConnections(invocation: Invocation, given: string, { limit, cursor }: { limit: number; cursor?: string }): Promise<number> {
+  const client = await invocation.client()
+  const runId = await runIdFrom(client, given)
+  return printConnections(invocation, await client.runs.connections({ runId, limit, ...(cursor !== undefined && { cursor }) }))
 }
 
 export async function listEvents(invocation: Invocation, given: string, { after }: { after: number }): Promise<number> {

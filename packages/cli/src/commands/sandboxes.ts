@@ -1,20 +1,30 @@
-import { type EgressRule, EgressRule as EgressRuleSchema, type SandboxInfo, type SandboxProcess, sandboxStates } from '@longhaul/protocol'
+import { type SandboxInfo, type SandboxProcess, sandboxStates } from '@longhaul/protocol'
 import { followProcess, runCommand, watchFiles } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
+import { type EgressOptions, envFrom, rulesFrom } from '../sandbox-options.ts'
+import { printConnections } from '../show/connections.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago, bytes, counted, duration } from '../show/values.ts'
 
-type EgressOptions = { allow?: string[]; credential?: string[] }
-type CreateOptions = EgressOptions & { name?: string; use?: boolean; snapshot?: string; env?: string[]; ttl?: number; memory?: number; disk?: number }
+type CreateOptions = EgressOptions & {
+  name?: string
+  use?: boolean
+  snapshot?: string
+  template?: string
+  env?: string[]
+  ttl?: number
+  memory?: number
+  disk?: number
+}
 
 const nameOf = ({ id, name }: { id: string; name: string | null }) => name ?? id
 const idOf = ({ terminal }: Invocation, id: string) => (terminal.isLive ? shortId(id) : id)
 
 export async function createSandbox(invocation: Invocation, options: CreateOptions): Promise<number> {
-  const { name, use, snapshot, ttl, memory, disk } = options
+  const { name, use, snapshot, template, ttl, memory, disk } = options
   const rules = await rulesFrom(invocation, options)
   const limits = { ...(memory !== undefined && { memoryBytesMax: memory * 1_000_000 }), ...(disk !== undefined && { diskBytesMax: disk * 1_000_000 }) }
   const client = await invocation.client()
@@ -22,6 +32,7 @@ export async function createSandbox(invocation: Invocation, options: CreateOptio
     ...(name !== undefined && { name }),
     ifExists: use ? 'use' : 'fail',
     ...(snapshot !== undefined && { snapshot }),
+    ...(template !== undefined && { template }),
     ...(options.env && { env: envFrom(options.env) }),
     ...(rules && { egress: { rules } }),
     ...(ttl !== undefined && { ttlMs: ttl * 60_000 }),
@@ -208,22 +219,7 @@ export async function setEgress(invocation: Invocation, sandboxId: string, optio
 }
 
 export async function listConnections(invocation: Invocation, sandboxId: string, { limit }: { limit: number }): Promise<number> {
-  const list = await (await invocation.client()).sandboxes.connections({ sandboxId, limit })
-  if (invocation.isJson) invocation.printJson(list)
-  else {
-    const rows = list.items.map((each) => [
-      ago(each.startedAt),
-      each.verdict,
-      `${each.method ?? 'TLS'} ${each.host}:${each.port}${each.path ?? ''}`,
-      bytes(each.bytesOut),
-      bytes(each.bytesIn),
-      each.reason,
-    ])
-    printList(invocation, [{ name: 'when' }, { name: 'verdict' }, { name: 'what' }, { name: 'out' }, { name: 'in' }, { name: 'why' }], rows, [
-      'Nothing has tried to leave it.',
-    ])
-  }
-  return exitCodes.done
+  return printConnections(invocation, await (await invocation.client()).sandboxes.connections({ sandboxId, limit }))
 }
 
 export async function watchFolder(invocation: Invocation, place: string): Promise<number> {
@@ -300,54 +296,3 @@ const ruleText = ({ host, port, methods, paths, credential }: NonNullable<Sandbo
     ...(paths ?? []),
     ...(credential ? [`with ${credential.header}${credential.isKnown ? '' : ' (forgotten at a restart: set it again)'}`] : []),
   ].join(' · ')
-
-function envFrom(given: string[]): Record<string, string> {
-  return Object.fromEntries(
-    given.map((each) => {
-      const at = each.indexOf('=')
-      if (at < 1) throw new Problem('invalid', `"${each}" is no variable.`, 'Write it as NAME=value.')
-      return [each.slice(0, at), each.slice(at + 1)]
-    }),
-  )
-}
-
-/** `host`, `host/path*`, `GET,POST:host/path*`, and credentials for some of them. Undefined when none was given. */
-async function rulesFrom({ world }: Invocation, { allow, credential = [] }: EgressOptions): Promise<EgressRule[] | undefined> {
-  if (!allow) {
-    if (credential.length > 0) throw new Problem('invalid', 'A credential needs a host that is allowed.', 'Give --allow with its host.')
-    return undefined
-  }
-  const credentials = new Map<string, { header: string; value: string }>()
-  for (const each of credential) {
-    const [, host = '', header = '', value = ''] = /^([^=]+)=([^:]+):(.*)$/s.exec(each) ?? []
-    if (!host)
-      throw new Problem(
-        'invalid',
-        'A credential is written as host=header:value.',
-        'With - as the value it is read from standard input, where no other program sees it.',
-      )
-    credentials.set(host, { header, value: value === '-' ? (await world.readStdin()).trim() : value })
-  }
-  const rules = allow.map((each) => {
-    const [, methods, host = '', port, path] = /^(?:([A-Z,]+):)?([^:/]+)(?::(\d+))?(\/.*)?$/.exec(each) ?? []
-    const found = credentials.get(host)
-    credentials.delete(host)
-    const parsed = EgressRuleSchema.safeParse({
-      host,
-      ...(port !== undefined && { port: Number(port) }),
-      ...(methods !== undefined && { methods: methods.split(',') }),
-      ...(path !== undefined && { paths: [path] }),
-      ...(found && { credential: found }),
-    })
-    if (!parsed.success)
-      throw new Problem(
-        'invalid',
-        `"${each}" is no rule: ${parsed.error.issues[0]?.message ?? ''}.`,
-        'Write it as example.com, *.example.com/path* or GET,POST:example.com/path*.',
-      )
-    return parsed.data
-  })
-  const [left] = credentials.keys()
-  if (left !== undefined) throw new Problem('invalid', `There is a credential for ${left}, which is not allowed.`, `Give --allow ${left}.`)
-  return rules
-}

@@ -42,6 +42,7 @@ import {
   createKey,
   createSandbox,
   createStop,
+  createTemplate,
   createTenant,
   createVersion,
   decideApproval,
@@ -56,6 +57,9 @@ import {
   deleteSchedule,
   deleteSecret,
   deleteSnapshot,
+  deleteTemplate,
+  getTemplate,
+  listTemplates,
   dismissAttention,
   eraseMemories,
   eraseMemory,
@@ -118,6 +122,7 @@ import {
   setGuardrail,
   deleteGuardrail,
   listGuardDecisions,
+  listRunConnections,
   listRunEvents,
   listRuns,
   listSandboxes,
@@ -180,6 +185,7 @@ export const contract = {
     list: listRuns,
     count: countRuns,
     events: listRunEvents,
+    connections: listRunConnections,
     export: exportRun,
     import: importRun,
     fork: forkRun,
@@ -284,6 +290,12 @@ export const contract = {
   snapshots: {
     list: listSnapshots,
     delete: deleteSnapshot,
+  },
+  templates: {
+    create: createTemplate,
+    list: listTemplates,
+    get: getTemplate,
+    delete: deleteTemplate,
   },
 } as const satisfies Record<string, Record<string, Operation>>
 

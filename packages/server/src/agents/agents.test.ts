@@ -11,6 +11,8 @@ import { insertDeployment } from './deployment-store.ts'
 import { openFiles } from './file-store.ts'
 import { insertVersion } from './version-store.ts'
 
+const sandboxes = { connections: async () => ({ items: [], next: null }) }
+
 /** No quotas here. */
 const tenants = { startWithin: <Result>(_: string, __: string, start: () => Promise<Result>) => start() }
 
@@ -35,7 +37,7 @@ test('what a worker says of its version decides its status, whatever characters 
   await agents.recordLoaded(place, { manifest: null, problem: 'line \u0000 of \ud83d' })
   expect(await agents.find(tenantId, 'one')).toMatchObject({ status: 'broken', problem: 'line \ufffd of \ufffd', manifest })
   await using e = await startEngine(t.db, {})
-  const { runs } = runServices({ tenants, db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ sandboxes, tenants, db: t.db, engine: e.engine, agents })
   const caller = { askerId: undefined, keyId: newId(), tenantId, name: 'tester', permissions: [], access: { personalData: true } }
   await expect(runs.start(caller, { agent: 'one', input: null, destinations: [] })).rejects.toMatchObject({
     code: 'conflict',
@@ -72,7 +74,7 @@ test('a step is shown as its last attempt, and a model step with the prompt as t
   const { id } = await e.start('code')
   await e.ended(id)
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-  const { runs } = runServices({ tenants, db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ sandboxes, tenants, db: t.db, engine: e.engine, agents })
   const step = await runs.findStep(everyone, id, '1')
   expect(step).toMatchObject({
     op: '1',
@@ -99,6 +101,7 @@ test('runs are listed in pages that neither repeat nor leave out any', async () 
   for (let i = 0; i < 7; i++) ids.push((await e.start('code', i)).id)
   for (const id of ids) await e.ended(id)
   const { runs } = runServices({
+    sandboxes,
     tenants,
     db: t.db,
     engine: e.engine,

@@ -20,6 +20,7 @@ import {
 } from '../engine/index.ts'
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, assertIsCursor, newId, pageBy } from '../kernel/index.ts'
+import type { RunSandboxes } from '../sandbox/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
@@ -176,11 +177,12 @@ export type RunServicesOptions = {
   engine: Engine
   agents: Pick<Agents, 'find' | 'findVersion' | 'findPicked'>
   tenants: Pick<Tenants, 'startWithin'>
+  sandboxes: Pick<RunSandboxes, 'connections'>
   /** Throws for destinations that could never be told. */
   assertDestinations?(destinations: Destination[]): void
 }
 
-export function runServices({ db, engine, agents, tenants, assertDestinations = () => {} }: RunServicesOptions) {
+export function runServices({ db, engine, agents, tenants, sandboxes, assertDestinations = () => {} }: RunServicesOptions) {
   /** With somebody's access, also while they do not ask themselves. */
   async function startAs(
     tenantId: string,
@@ -207,6 +209,11 @@ export function runServices({ db, engine, agents, tenants, assertDestinations = 
       start: (caller: Caller, { namespace = caller.namespaces?.[0] ?? 'default', ...start }: z.output<typeof startRun.input>): Promise<Run> =>
         startAs(caller.tenantId, askerOf(caller), { ...start, namespace }, caller.permissions.includes('agents:deploy')),
       find: (audience: Audience, runId: string) => findRun(db.forTenant(audience.tenantId), audience, runId),
+      async connections(audience: Audience, { runId, ...page }: { runId: string; limit: number; cursor?: string | undefined }) {
+        const run = await findRun(db.forTenant(audience.tenantId), audience, runId)
+        if (!run) throw new AppError('not_found', `No run ${runId}.`)
+        return sandboxes.connections({ tenantId: audience.tenantId, runId: run.id }, page)
+      },
       async list(
         audience: Audience,
         {

@@ -13,6 +13,8 @@ import { recordOf } from './deployment-store.ts'
 import { type ExecutorPorts, makeExecutors } from './executors.ts'
 import { insertVersion } from './version-store.ts'
 
+const sandboxes = { connections: async () => ({ items: [], next: null }) }
+
 const tenants = { startWithin: <Result>(_: string, __: string, start: () => Promise<Result>) => start() }
 const usage = { input: 10, cachedInput: 0, output: 5, costUsd: 0.25 }
 const callerWith = (given: readonly Permission[]) => ({
@@ -41,7 +43,7 @@ async function makeWorld() {
     },
     { executors: { model: async (input) => ({ output: { text: JSON.stringify(input), usage }, usage }) } },
   )
-  const { runs } = runServices({ tenants, db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ sandboxes, tenants, db: t.db, engine: e.engine, agents })
   const exported = async ({ id }: Run): Promise<JournalEntry[]> => (await runs.journal(everyone, { runId: id, after: -1, limit: 1_000 })).items
   return {
     ...t,

@@ -1,35 +1,77 @@
 /** The steps that the server executes for workers: model calls, commands and files in the run's sandbox, files for the answer, tools from elsewhere. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { ArtifactRequest, CallRequest, ExecRequest, FilesRequest, type Json, ModelReply, ModelRequest, type Prompt, type serverTools } from '@longhaul/protocol'
+import {
+  type AgentSandbox,
+  ArtifactRequest,
+  CallRequest,
+  type DeclaredEgress,
+  ExecRequest,
+  FilesRequest,
+  type Json,
+  ModelReply,
+  ModelRequest,
+  type Prompt,
+  type serverTools,
+} from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Executors, StepContext } from '../engine/index.ts'
 import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
 import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
-import type { Sandbox, Sandboxes } from '../sandbox/index.ts'
+import type { RunSandboxes, Sandbox } from '../sandbox/index.ts'
 import type { Tools } from '../tools/index.ts'
 import { toUserMessage } from './conversation.ts'
 import type { Files } from './file-store.ts'
 import { generateWithinBudget } from './model-step.ts'
 
-/** Of what the server calls, all that surely only reads. Commands and files stay in the run's own sandbox, which has no way out. */
+/** Of what the server calls, all that surely only reads. Commands and files stay in the run's own sandbox, which has no way out where writes are withheld. */
 const readingTools = new Set<string>(['calculator', 'fetch_page', 'web_search'] satisfies (keyof typeof serverTools)[])
 
 export type ExecutorPorts = {
   gateway: Gateway
   money: Money
-  sandboxes: Sandboxes
+  sandboxes: Pick<RunSandboxes, 'use'>
   files: Files
-  tools: Pick<Tools, 'connect' | 'call'>
+  tools: Pick<Tools, 'connect' | 'call' | 'manifestOf' | 'egressOf'>
+  /** Hosts that an operator lets runs reach, of those that agents declare. */
+  egressHosts: readonly string[]
   /** Folder of a version's code. */
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, money, sandboxes, files, tools, folderOf }: ExecutorPorts): Executors {
-  const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
-    const seed = join(folderOf(run.tenantId, run.agent, run.version), 'agent', 'sandbox', 'workspace')
-    return sandboxes.open(sandboxIdOf(run), existsSync(seed) ? seed : undefined) // Most agents bring no files.
+export function makeExecutors({ gateway, money, sandboxes, files, tools, egressHosts, folderOf }: ExecutorPorts): Executors {
+  const inSandbox = async <Result extends object>({ run, signal }: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
+    const { tenantId, agent, version, withholdsWrites } = run
+    const seed = join(folderOf(tenantId, agent, version), 'agent', 'sandbox', 'workspace')
+    const seedOrNone = existsSync(seed) ? seed : undefined // Most agents bring no files.
+    const { template, egress, limits } = (await tools.manifestOf(run)).sandbox ?? {}
+    const read = async (declared: DeclaredEgress | undefined) => {
+      assertAllowed(declared, egressHosts)
+      return tools.egressOf({ tenantId, agent, runId: run.id }, declared)
+    }
+    const wayOut = await read(egress)
+    const about = {
+      id: sandboxIdOf(run),
+      runId: run.id,
+      tenantId,
+      seed: seedOrNone,
+      limits: limits && given(limits),
+      template: template && {
+        tenantId,
+        agent,
+        steps: stepsOf(template),
+        limits,
+        egress: template.egress,
+        readEgress: () => read(template.egress),
+        seed: seedOrNone,
+      },
+      // A fork that withholds its writes reaches nothing: no request is known to only read.
+      egress: wayOut && withholdsWrites ? { ...wayOut, rules: [] } : wayOut,
+      signal,
+    }
+    const { result, hosts } = await sandboxes.use(about, work)
+    return toJson({ ...result, ...(hosts.length > 0 && { labels: hosts.slice(0, 200).map((host) => `web:${host}`) }) })
   }
   return {
     model: {
@@ -51,15 +93,14 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, folderO
     exec: {
       async execute(input, context) {
         const request = parse(ExecRequest, input, 'exec')
-        const sandbox = await sandboxOf(context)
-        const result = await sandbox.exec(request, { signal: context.signal, onOutput: (stream, text) => context.live({ type: 'output-delta', stream, text }) })
-        return { output: toJson(result) }
+        const onOutput = (stream: 'stdout' | 'stderr', text: string) => context.live({ type: 'output-delta', stream, text })
+        return { output: await inSandbox(context, (sandbox) => sandbox.exec(request, { signal: context.signal, onOutput })) }
       },
     },
     files: {
       async execute(input, context) {
         const request = parse(FilesRequest, input, 'files')
-        return { output: toJson(await (await sandboxOf(context)).files(request)) }
+        return { output: await inSandbox(context, (sandbox) => sandbox.files(request)) }
       },
       record(input) {
         const { data: request } = FilesRequest.safeParse(input)
@@ -88,6 +129,26 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, folderO
 export function sandboxIdOf({ id, tenantId, agent, version, sessionId, asker }: StepContext['run']): string {
   return sessionId === null ? id : ['session', tenantId, agent, version, asker.id, sessionId].join('\n')
 }
+
+const stepsOf = ({ packages, commands, env, timeoutMs }: NonNullable<AgentSandbox['template']>) => ({ packages, commands, env, timeoutMs })
+
+/** Nothing of a declaration holds that the operator does not allow, and nobody is to wonder why a command gets no answer. */
+function assertAllowed(declared: DeclaredEgress | undefined, allowed: readonly string[]): void {
+  const refused = (declared?.rules ?? []).find(({ host }) => !allowed.some((pattern) => covers(pattern, host.toLowerCase())))
+  if (refused)
+    throw new StepFailure({
+      code: 'not_permitted',
+      message: `This agent's sandbox declares a way out to ${refused.host}, which runs may not reach here. LONGHAUL_SANDBOX_EGRESS_HOSTS allows: ${allowed.join(', ') || 'nothing'}.`,
+      retryable: false,
+    })
+}
+
+/** Whether everything that `host` means, itself a pattern perhaps, is meant by `pattern`. */
+const covers = (pattern: string, host: string): boolean =>
+  pattern === '*' || pattern === host || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)) && host !== pattern.slice(1))
+
+const given = <Limits extends object>(limits: Limits) =>
+  Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined)) as { [Name in keyof Limits]?: NonNullable<Limits[Name]> } // Those that are left are there.
 
 /** Nothing reads a file's content in the journal: a worker that replays the run sends it again. */
 const withoutContent = ({ base64, ...file }: { base64: string }) => ({ ...file, bytes: Buffer.from(base64, 'base64').length })

@@ -18,6 +18,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'runs.cancel': ['POST', `/v1/runs/${runId}/cancel`],
   'runs.retry': ['POST', `/v1/runs/${runId}/retry`],
   'runs.signal': ['POST', `/v1/runs/${runId}/signals/go`, { payload: [1] }],
+  'runs.connections': ['GET', `/v1/runs/${runId}/connections`],
   'runs.export': ['GET', `/v1/runs/${runId}/journal?after=3&limit=2`],
   'runs.import': [
     'POST',
@@ -176,6 +177,10 @@ const good: Record<string, [string, string, unknown?]> = {
   'sandboxes.stop': ['POST', '/v1/sandboxes/work/stop'],
   'snapshots.list': ['GET', '/v1/snapshots'],
   'snapshots.delete': ['DELETE', '/v1/snapshots/kept'],
+  'templates.create': ['POST', '/v1/templates', { name: 'data', commands: ['true'] }],
+  'templates.list': ['GET', '/v1/templates?name=data'],
+  'templates.get': ['GET', '/v1/templates/data@1'],
+  'templates.delete': ['DELETE', '/v1/templates/data@1'],
   'budgets.set': ['POST', '/v1/budgets', { name: 'monthly', limit: 100 }],
   'budgets.list': ['GET', '/v1/budgets'],
   'budgets.get': ['GET', '/v1/budgets/monthly?limit=5'],

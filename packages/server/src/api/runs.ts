@@ -9,6 +9,7 @@ import {
   getRun,
   getStep,
   importRun,
+  listRunConnections,
   listRunEvents,
   listRuns,
   retryRun,
@@ -31,6 +32,7 @@ export type RunService = {
   find(audience: Audience, runId: string): Promise<Run | undefined>
   list(audience: Audience, input: Input<typeof listRuns>): Promise<Output<typeof listRuns>>
   count(audience: Audience, input: Input<typeof countRuns>): Promise<Output<typeof countRuns>>
+  connections(audience: Audience, input: Input<typeof listRunConnections>): Promise<Output<typeof listRunConnections>>
   journal(audience: Audience, input: Input<typeof exportRun>): Promise<Output<typeof exportRun>>
   import(caller: Caller, input: Input<typeof importRun>): Promise<Run>
   fork(caller: Caller, input: Input<typeof forkRun>): Promise<Run>
@@ -68,6 +70,7 @@ export function runImplementations({
       },
       (caller, { runId, after }, request) => streamRun({ source: stream, audience: caller, runId, after: lastEventId(request) ?? after, stopping, log }),
     ),
+    implement(listRunConnections, (caller, input) => runs.connections(caller, input)),
     implement(exportRun, (caller, input) => runs.journal(caller, input)),
     audited(implement(importRun, (caller, input) => runs.import(caller, input))),
     audited(implement(forkRun, (caller, input) => runs.fork(caller, input))),

@@ -4,7 +4,7 @@ import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
-import type { SandboxService } from '../sandbox/index.ts'
+import type { SandboxService, TemplateService } from '../sandbox/index.ts'
 import type { MemoryService } from '../tools/index.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
@@ -31,6 +31,7 @@ import type { Links } from './previews.ts'
 import { memoryImplementations } from './memory.ts'
 import { sandboxImplementations } from './sandboxes.ts'
 import { type SystemService, systemImplementations } from './system.ts'
+import { templateImplementations } from './templates.ts'
 import { tenantImplementations } from './tenants.ts'
 import { type ToolService, toolImplementations } from './tools.ts'
 
@@ -55,6 +56,7 @@ export type Services = {
   secrets: Secrets
   audit: Audit
   sandboxes: SandboxService
+  templates: TemplateService
   links: Links
   money: MoneyBoard
   routes: Routes
@@ -89,6 +91,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...secretImplementations(services.secrets),
   ...auditImplementations(services.audit),
   ...sandboxImplementations(services),
+  ...templateImplementations(services.templates),
   ...moneyImplementations(services.money),
   ...routeImplementations(services),
   ...guardrailImplementations(services.guardrails),

@@ -35,7 +35,8 @@ export class Trust {
       const asked = this.#asked.get(op)
       if (asked && output?.approved === true) this.#grants.push({ tool: asked.tool, input: asked.input })
     }
-    if (type === 'step.completed' && kind === 'call') this.add(output?.labels ?? [])
+    // What the server itself has executed says so in its output: memories that others' words went into, a sandbox that has reached hosts.
+    if (type === 'step.completed' && ['call', 'exec', 'files'].includes(kind)) this.add(output?.labels ?? [])
     if (type === 'wait.completed' && kind === 'run') this.add(output?.labels ?? [])
     if (type === 'child.ended') this.add(end?.labels ?? [])
   }

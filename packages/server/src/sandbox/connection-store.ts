@@ -33,6 +33,18 @@ export async function listConnections(
   return rows.map((row) => ({ ...row, startedAt: row.startedAt.toISOString() }))
 }
 
+/** What was moved so far, and the hosts that were let through. */
+export async function usedBy(
+  db: Tx,
+  { tenantId, sandboxId }: { tenantId: string; sandboxId: string },
+): Promise<{ bytes: number; requests: number; hosts: string[] }> {
+  const [row] = await db.rows<{ bytes: number; requests: number; hosts: string[] | null }>(sql`
+    select coalesce(sum(bytes_out + bytes_in), 0)::bigint as bytes, count(*)::bigint as requests, array_agg(distinct host) filter (where verdict = 'allowed') as hosts
+    from sandbox_connections
+    where tenant_id = ${tenantId} and sandbox_id = ${sandboxId}`)
+  return { bytes: row?.bytes ?? 0, requests: row?.requests ?? 0, hosts: row?.hosts ?? [] }
+}
+
 export async function deleteOldConnections(db: Tx, ageMs: number, limit: number): Promise<number> {
   const rows = await db.rows(sql`
     delete from sandbox_connections

@@ -8,6 +8,8 @@ import type { Sandboxes } from './sandboxes.ts'
 
 export type HostedOptions = {
   tenantId: string
+  /** Whose connections are recorded as its. Absent: nobody's but its own. */
+  id?: string
   /** Folder whose content its workspace starts with. */
   seed?: string | undefined
   limits?: Partial<SandboxLimits>
@@ -15,19 +17,18 @@ export type HostedOptions = {
   egress?: Egress | undefined
 }
 /** `end` ends every process of it and its way out, and deletes its workspace. */
-export type Hosted = { exec: Sandbox['exec']; end(): Promise<void> }
+export type Hosted = { exec: Sandbox['exec']; sandbox: Sandbox; end(): Promise<void> }
 export type OpenHosted = (options: HostedOptions) => Promise<Hosted>
 
 export function openHosted({ db, log, sandboxes, reach }: { db: Db; log: Log; sandboxes: Sandboxes; reach?: Reach }): OpenHosted {
   const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
-  return async ({ tenantId, seed, limits, egress }) => {
+  return async ({ tenantId, id = newId(), seed, limits, egress }) => {
     if (sandboxes.capabilities.driver === 'virtual')
       throw new StepFailure({
         code: 'unavailable',
         message: 'In the virtual shell no program can run. That needs the driver bwrap: apt-get install bubblewrap.',
         retryable: false,
       })
-    const id = newId()
     const sandbox = await sandboxes.open(id, seed, limits)
     let proxy: EgressProxy | undefined
     const end = async () => {
@@ -41,7 +42,7 @@ export function openHosted({ db, log, sandboxes, reach }: { db: Db; log: Log; sa
         proxy = await openProxy({ tenantId, sandboxId: id, folder: door.folder, rules, limits: { bytesMax, requestsMax }, used: { bytes: 0, requests: 0 } })
         door.open(proxy.env)
       }
-      return { exec: sandbox.exec, end }
+      return { exec: sandbox.exec, sandbox, end }
     } catch (error) {
       await end()
       throw error

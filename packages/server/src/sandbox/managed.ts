@@ -1,13 +1,16 @@
-/** Puts the parts of callers' own sandboxes together. */
+/** Puts the parts together that sandboxes have beyond their driver: callers' own, templates, those of runs. */
 import { join } from 'node:path'
 import type { Db } from '../db/index.ts'
 import type { Log } from '../kernel/index.ts'
 import { openArchives } from './archives.ts'
 import { type Reach, egressProxies } from './egress/index.ts'
+import { openHosted } from './hosted.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import { openLive } from './live.ts'
 import { openReaper } from './reaper.ts'
+import { type RunSandboxes, openRunSandboxes } from './run-sandboxes.ts'
 import { type SandboxService, sandboxService } from './service.ts'
+import { type Templates, openTemplates } from './templates.ts'
 
 export type ManagedOptions = {
   db: Db
@@ -22,6 +25,8 @@ export type ManagedOptions = {
   ttlMs: number
   /** Unused for so long, a workspace goes into a snapshot. */
   releaseMs: number
+  /** A version of a template that was not used for so long is deleted, where a newer one is ready or it failed. */
+  templateKeepMs: number
   /** How often that is looked at. */
   everyMs?: number
   /** Another way to the world than the real one: for tests. */
@@ -30,6 +35,8 @@ export type ManagedOptions = {
 
 export type ManagedSandboxes = {
   readonly service: SandboxService
+  readonly templates: Templates
+  readonly runs: RunSandboxes
   start(): Promise<void>
   /** Looks after them at once. */
   wake(): void
@@ -37,17 +44,41 @@ export type ManagedSandboxes = {
   stop(): Promise<void>
 }
 
-export function openManaged({ db, log, sandboxes, blobFolder, countMax, diskBytesMax, ttlMs, releaseMs, everyMs, reach }: ManagedOptions): ManagedSandboxes {
+export function openManaged({
+  db,
+  log,
+  sandboxes,
+  blobFolder,
+  countMax,
+  diskBytesMax,
+  ttlMs,
+  releaseMs,
+  templateKeepMs,
+  everyMs,
+  reach,
+}: ManagedOptions): ManagedSandboxes {
   const archives = openArchives(join(blobFolder, 'snapshots'))
-  const live = openLive({ db, log, sandboxes, archives, openProxy: egressProxies({ db, log, ...(reach && { reach }) }) })
-  const reaper = openReaper({ db, log, live, archives, home: sandboxes.home, releaseMs, ...(everyMs !== undefined && { everyMs }) })
-  const service = sandboxService({ db, log, sandboxes, live, archives, quota: { countMax, diskBytesMax }, ttlMs })
+  const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
+  const live = openLive({ db, log, sandboxes, archives, openProxy })
+  const hosted = openHosted({ db, log, sandboxes, ...(reach && { reach }) })
+  const quota = { countMax, diskBytesMax }
+  const templates = openTemplates({ db, log, hosted, archives, home: sandboxes.home, quota, keepMs: templateKeepMs })
+  const runs = openRunSandboxes({ db, log, sandboxes, templates, openProxy })
+  const reaper = openReaper({ db, log, live, archives, templates, home: sandboxes.home, releaseMs, ...(everyMs !== undefined && { everyMs }) })
+  const service = sandboxService({ db, log, sandboxes, live, archives, templates, quota, ttlMs })
   return {
     service,
-    start: reaper.start,
+    templates,
+    runs,
+    async start() {
+      await templates.start()
+      await reaper.start()
+    },
     wake: reaper.wake,
     async stop() {
       await reaper.stop()
+      await templates.stop()
+      await runs.stop()
       await live.stop()
     },
   }

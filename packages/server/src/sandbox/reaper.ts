@@ -5,12 +5,14 @@ import { deleteOldConnections } from './connection-store.ts'
 import type { LiveSandboxes } from './live.ts'
 import { listExpired, listIdle, recordStop } from './sandbox-store.ts'
 import { deleteSnapshot, knownSnapshots } from './snapshot-store.ts'
+import type { Templates } from './templates.ts'
 
 export type ReaperOptions = {
   db: Db
   log: Log
   live: LiveSandboxes
   archives: Archives
+  templates: Pick<Templates, 'collect'>
   /** Which server's sandboxes. */
   home: string
   /** Unused for so long, a workspace goes into a snapshot. */
@@ -24,7 +26,7 @@ const connectionsKeptMs = 30 * 24 * 3_600_000
 const strayAgeMs = 3_600_000
 
 /** Ends sandboxes whose time is over, puts idle ones away, and deletes what nobody will ask for any more. */
-export function openReaper({ db, log, live, archives, home, releaseMs, everyMs = 15_000 }: ReaperOptions): Service & { wake(): void } {
+export function openReaper({ db, log, live, archives, templates, home, releaseMs, everyMs = 15_000 }: ReaperOptions): Service & { wake(): void } {
   return loop({
     everyMs,
     onError: (error) => log.error('sandboxes could not be looked after', { error }),
@@ -47,6 +49,7 @@ export function openReaper({ db, log, live, archives, home, releaseMs, everyMs =
         })
         if (isReleased) log.info('idle sandbox put away', { tenantId: row.tenantId, sandboxId: row.id })
       }
+      await templates.collect()
       const old = (await archives.old(strayAgeMs)).slice(0, 1_000)
       const known = new Set(old.length > 0 ? await knownSnapshots(db, old) : [])
       for (const id of old) if (!known.has(id)) await archives.remove(id)

@@ -170,3 +170,7 @@ export async function listIdle(db: Tx, home: string, idleMs: number, limit: numb
     order by used_at
     limit ${limit}`)
 }
+
+/** As rules are stored and shown: of credentials only which header they set. */
+export const withoutValues = (egress: Egress | null): StoredEgress | null =>
+  egress && { ...egress, rules: egress.rules.map(({ credential, ...rule }) => ({ ...rule, ...(credential && { credential: { header: credential.header } }) })) }

@@ -83,7 +83,7 @@ test('callers at once share one sandbox; after its end there is a new one', asyn
   const sandboxes = shareSandboxes(
     fakeDriver('fake', true, () => Promise.resolve((created++, fakeSandbox()))),
     { driver: 'fake', isUsable: true, enforced: [], missing: [], gaps: [], languages: [] },
-    { home: 'here', release: () => {} },
+    { home: 'here', release: () => {}, folderOf: (id) => `/nowhere/${id}` },
   )
   const [first, second] = await Promise.all([sandboxes.open('a'), sandboxes.open('a')])
   expect(first).toBe(second)
@@ -101,7 +101,7 @@ test('a failed creation is not remembered', async () => {
   const sandboxes = shareSandboxes(
     fakeDriver('fake', true, create),
     { driver: 'fake', isUsable: true, enforced: [], missing: [], gaps: [], languages: [] },
-    { home: 'here', release: () => {} },
+    { home: 'here', release: () => {}, folderOf: (id) => `/nowhere/${id}` },
   )
   await expect(sandboxes.open('a')).rejects.toThrow('broken')
   isBroken = false

@@ -1,8 +1,11 @@
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
 import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
-import { type Capabilities, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
+import { type Capabilities, type CreateOptions, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
 import { type Root, claimRoot } from './root.ts'
 
 export type SandboxesOptions = {
@@ -19,6 +22,9 @@ export type SandboxesOptions = {
   accept?: readonly Gap[]
 }
 
+/** What a new workspace begins with: called before there is one, and what it returns lays it out. A workspace is whole or begun anew. */
+export type Fill = () => Promise<(sandbox: Sandbox) => Promise<void>>
+
 /** All sandboxes of one server. */
 export type Sandboxes = {
   readonly capabilities: Capabilities
@@ -27,7 +33,7 @@ export type Sandboxes = {
   /** Names the folder that has the workspaces, as no other on any machine. */
   readonly home: string
   /** The live sandbox of this id: created by the first caller, shared with the others. `seed` fills a workspace that is new. */
-  open(id: string, seed?: string, limits?: Partial<SandboxLimits>): Promise<Sandbox>
+  open(id: string, seed?: string, limits?: Partial<SandboxLimits>, fill?: Fill): Promise<Sandbox>
   /** Ends the sandbox of this id and deletes its workspace, live or not. */
   remove(id: string): Promise<void>
   /** Ends every process of every sandbox. Workspaces stay. */
@@ -116,7 +122,7 @@ function notAccepted({ driver, missing }: Capabilities, refused: readonly Gap[])
 }
 
 /** One sandbox for each id, however many ask for it. */
-export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, root: Pick<Root, 'home' | 'release'>): Sandboxes {
+export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, root: Pick<Root, 'home' | 'release' | 'folderOf'>): Sandboxes {
   const notEnforced = capabilities.gaps.map((gap) => gaps[gap])
   const told = ({ exec, lacks = [] }: Sandbox): Sandbox['exec'] => {
     const all = [...notEnforced, ...lacks.map((gap) => gaps[gap])]
@@ -125,11 +131,27 @@ export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities
   const open = new Map<string, Promise<Sandbox>>()
   let isStopped = false
 
-  function openOne(id: string, seed?: string, limits?: Partial<SandboxLimits>): Promise<Sandbox> {
+  async function create(options: CreateOptions, fill: Fill | undefined): Promise<Sandbox> {
+    const marker = join(root.folderOf(options.id), 'filled')
+    if (!fill || existsSync(marker)) return driver.create(options)
+    const layOut = await fill()
+    await driver.remove(options.id) // What an attempt left that did not come to its end.
+    const sandbox = await driver.create(options)
+    try {
+      await layOut(sandbox)
+      await writeFile(marker, '')
+      return sandbox
+    } catch (error) {
+      await sandbox.destroy()
+      throw error
+    }
+  }
+
+  function openOne(id: string, seed?: string, limits?: Partial<SandboxLimits>, fill?: Fill): Promise<Sandbox> {
     if (isStopped) return Promise.reject(new AppError('unavailable', 'The server is stopping.'))
     const known = open.get(id)
     if (known) return known
-    const creating = driver.create({ id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }).then((sandbox) => ({
+    const creating = create({ id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }, fill).then((sandbox) => ({
       ...sandbox,
       exec: inTurn(told(sandbox)),
       // Whoever asks for it after that gets a new one.

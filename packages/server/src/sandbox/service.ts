@@ -15,7 +15,7 @@ import type {
 import type { Duplex, Readable } from 'node:stream'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
-import { AppError, type Log, StepFailure, newId } from '../kernel/index.ts'
+import { AppError, type Log, StepFailure, newId, pageBy } from '../kernel/index.ts'
 import type { Archives } from './archives.ts'
 import { listConnections } from './connection-store.ts'
 import type { TreeStream, WatchOptions } from './driver.ts'
@@ -23,8 +23,9 @@ import type { Sandboxes } from './sandboxes.ts'
 import { defaultLimits } from './limits.ts'
 import { type Live, type LiveSandboxes, noteDisk } from './live.ts'
 import { insideWorkspace } from './paths.ts'
-import { type Quota, type SandboxRow, type StoredEgress, findSandbox, insertSandbox, listSandboxes, recordEgress, recordStop } from './sandbox-store.ts'
+import { type Quota, type SandboxRow, findSandbox, insertSandbox, listSandboxes, recordEgress, recordStop, withoutValues } from './sandbox-store.ts'
 import { type SnapshotRow, deleteSnapshot, findSnapshot, insertSnapshot, listSnapshots, toSnapshot } from './snapshot-store.ts'
+import type { Templates } from './templates.ts'
 
 export type SandboxCaller = Audience & { keyId: string }
 type Page = { limit: number; cursor?: string | undefined }
@@ -79,9 +80,18 @@ export type SandboxService = {
   deleteSnapshot(caller: SandboxCaller, snapshot: string): Promise<Snapshot>
 }
 
-export type ServiceOptions = { db: Db; log: Log; sandboxes: Sandboxes; live: LiveSandboxes; archives: Archives; quota: Quota; ttlMs: number }
+export type ServiceOptions = {
+  db: Db
+  log: Log
+  sandboxes: Sandboxes
+  live: LiveSandboxes
+  archives: Archives
+  templates: Pick<Templates, 'use'>
+  quota: Quota
+  ttlMs: number
+}
 
-export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlMs: ttlMsDefault }: ServiceOptions): SandboxService {
+export function sandboxService({ db, log, sandboxes, live, archives, templates, quota, ttlMs: ttlMsDefault }: ServiceOptions): SandboxService {
   const { outputBytesMax: _, ...storedDefaults } = defaultLimits
 
   async function load(caller: SandboxCaller, idOrName: string): Promise<SandboxRow> {
@@ -173,14 +183,23 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
   const never = new AbortController().signal
 
   return {
-    async create(caller, { name, ifExists, snapshot, limits, env = {}, egress = null, ttlMs }) {
+    async create(caller, { name, ifExists, snapshot, template, limits, env, egress = null, ttlMs }) {
       const known = name !== undefined && ifExists === 'use' ? await findSandbox(db, caller, name) : undefined
       if (known) return toInfo(known)
       const from = snapshot === undefined ? undefined : await loadSnapshot(caller, snapshot)
+      const prepared = template === undefined ? undefined : await templates.use(caller, template)
       const given = Object.fromEntries(Object.entries(limits ?? {}).filter(([, value]) => value !== undefined))
-      const about = { name, limits: { ...storedDefaults, ...from?.limits, ...given }, env, egress, madeFrom: from ? { snapshotId: from.id } : {}, ttlMs }
+      const about = {
+        name,
+        limits: { ...storedDefaults, ...(from ?? prepared)?.limits, ...given },
+        env: { ...prepared?.env, ...env },
+        egress,
+        madeFrom: from ? { snapshotId: from.id } : prepared ? { templateId: prepared.id } : {},
+        ttlMs,
+      }
+      const archive = from?.id ?? prepared?.snapshotId
       return make(caller, about, async (each) => {
-        if (from) await treesOf(each).unpack('/workspace', await archives.open(from.id))
+        if (archive !== undefined) await treesOf(each).unpack('/workspace', await archives.open(archive))
       })
     },
     async list(caller, { limit, cursor, state }) {
@@ -309,9 +328,6 @@ export function sandboxService({ db, log, sandboxes, live, archives, quota, ttlM
 
 const withEnv = (request: ExecRequest, { env }: SandboxRow): ExecRequest => ({ ...request, env: { ...env, ...request.env } })
 
-const withoutValues = (egress: Egress | null): StoredEgress | null =>
-  egress && { ...egress, rules: egress.rules.map(({ credential, ...rule }) => ({ ...rule, ...(credential && { credential: { header: credential.header } }) })) }
-
 function treesOf({ sandbox }: Live): NonNullable<Live['sandbox']['trees']> {
   if (!sandbox.trees)
     throw new AppError(
@@ -328,16 +344,4 @@ function rethrow(error: unknown): never {
   if (!(error instanceof StepFailure)) throw error
   const { code = '', message } = error.failure
   throw new AppError(code in codes ? codes[code as keyof typeof codes] : 'unavailable', message, error) // A key of the table, as just checked.
-}
-
-/** A page and where the next one begins. The cursor is the id of the page's last item: ids sort by their making. */
-async function pageBy<Item extends { id: string }>(
-  limit: number,
-  cursor: string | undefined,
-  read: (before: string | undefined, count: number) => Promise<Item[]>,
-): Promise<PageOf<Item>> {
-  if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
-  const found = await read(cursor, limit + 1)
-  const items = found.slice(0, limit)
-  return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
 }

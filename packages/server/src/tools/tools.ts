@@ -6,6 +6,8 @@ import {
   ConnectRequest,
   type Failure,
   type ConnectResult,
+  type DeclaredEgress,
+  type Egress as EgressRules,
   type Json,
   type ServerTool,
   type ToolLimits,
@@ -23,6 +25,7 @@ import { isGated, openGate, rememberLimits } from './limits.ts'
 import { openAuthorizations } from './mcp/authorizations.ts'
 import { openMcpClients } from './mcp/clients.ts'
 import { callMcpTool } from './mcp/mcp.ts'
+import { withCredentials } from './mcp/transports.ts'
 import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
 import { callApi } from './openapi/call.ts'
 import { type Registry, openRegistry } from './registry.ts'
@@ -67,6 +70,10 @@ export type Tools = Registry & {
   memory: MemoryService
   connect(input: Json, context: CallContext): Promise<{ output: Json }>
   call(input: Json, context: CallContext): Promise<{ output: Json }>
+  /** What a version says of itself. Throws a `StepFailure`, retryable, while nobody has loaded it. */
+  manifestOf(of: VersionOf): Promise<AgentManifest>
+  /** What may leave a sandbox, with the secrets that its proxy puts in. Throws a `StepFailure` for a secret that is not for this agent or host. */
+  egressOf(user: SecretsUser, declared: DeclaredEgress | undefined): Promise<EgressRules | undefined>
   /** Whether a tool that a worker executes may be called now, and what it is to keep to. Over a limit it waits a while. Must not reject. */
   admit(call: OwnCall): Promise<Admitted>
   stop(): Promise<void>
@@ -239,6 +246,8 @@ export function openTools(options: ToolsOptions): Tools {
     connect,
     call,
     admit,
+    manifestOf,
+    egressOf: (user, declared) => withCredentials(user, declared, secrets),
     memory: memory.service,
     ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
     async stop() {

@@ -65,6 +65,7 @@ export async function openBed(
     diskBytesMax: 1e9,
     ttlMs: 3_600_000,
     releaseMs: 3_600_000,
+    templateKeepMs: 3_600_000,
   })
   const keys = openKeys({ db, log: silentLog })
   const tenants = openTenants({ db, keys })
@@ -99,7 +100,7 @@ export async function openBed(
     pollMs: 50,
     toMessages,
     findVersion: async () => ({ version: 'v1' }),
-    executors: guard(makeExecutors({ gateway, money, sandboxes, files: wrapFiles(files), tools, folderOf: () => dataDir })),
+    executors: guard(makeExecutors({ gateway, money, sandboxes: managed.runs, files: wrapFiles(files), tools, egressHosts: ['*'], folderOf: () => dataDir })),
     admitTool,
     booking: bookingSql,
     execute(assignment) {
@@ -119,7 +120,7 @@ export async function openBed(
   }
   await deploy('acme')
   const queues = openQueues({ db, stopping: new AbortController().signal })
-  const ofRuns = runServices({ db, engine, tenants, agents })
+  const ofRuns = runServices({ db, engine, tenants, agents, sandboxes: managed.runs })
   const hooks = openHooks({
     ...{ db, log: silentLog, secrets, engine },
     hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,
@@ -159,6 +160,7 @@ export async function openBed(
       secrets,
       audit,
       sandboxes: managed.service,
+      templates: managed.templates.service,
       links: openLinks(),
       money: openBoard({ db, money }),
       routes: openRoutes({ db, log: silentLog }),

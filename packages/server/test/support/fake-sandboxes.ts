@@ -1,7 +1,7 @@
 /** Sandboxes of callers that are not there, to test the API alone. What they return has fields that no caller may ever see. */
 import { Readable } from 'node:stream'
-import type { EgressConnection, SandboxInfo, SandboxProcess, Snapshot } from '@longhaul/protocol'
-import type { SandboxService } from '../../src/sandbox/index.ts'
+import type { EgressConnection, SandboxInfo, SandboxProcess, Snapshot, Template } from '@longhaul/protocol'
+import type { SandboxService, TemplateService } from '../../src/sandbox/index.ts'
 
 export const sandboxId = '0195e0d6-5c1e-7000-8000-000000000005'
 export const processId = '0195e0d6-5c1e-7000-8000-000000000006'
@@ -102,5 +102,29 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     stop: called('sandboxes.stop', sandbox),
     listSnapshots: called('snapshots.list', page(snapshot)),
     deleteSnapshot: called('snapshots.delete', snapshot),
+  }
+}
+
+export function fakeTemplates(called: Called, hidden: Record<string, string>): TemplateService {
+  const template: Template = {
+    id: sandboxId,
+    name: 'data',
+    version: 1,
+    state: 'ready',
+    problem: null,
+    stepsDone: 1,
+    stepCount: 1,
+    step: null,
+    bytes: 1,
+    createdAt: at,
+    preparedAt: at,
+    usedAt: at,
+    ...hidden,
+  }
+  return {
+    create: called('templates.create', template),
+    list: called('templates.list', { items: [template], next: null }),
+    get: called('templates.get', { ...template, log: '', isLogCut: false }),
+    delete: called('templates.delete', template),
   }
 }

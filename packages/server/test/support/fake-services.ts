@@ -4,7 +4,7 @@ import { type ApiOptions, type RunStream, type Services, httpApi, implementAll, 
 import type { AuditNote } from '../../src/db/index.ts'
 import type { Caller, Identities, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
-import { fakeSandboxes } from './fake-sandboxes.ts'
+import { fakeSandboxes, fakeTemplates } from './fake-sandboxes.ts'
 
 export const runId = '0195e0d6-5c1e-7000-8000-000000000001'
 export const otherTenantsRunId = '0195e0d6-5c1e-7000-8000-000000000002'
@@ -509,6 +509,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
         items: [{ ...hidden, seq: 0, epoch: 1, at, type: 'run.started', op: null, data: '{"input":null}', hash: 'ab' }],
         next: null,
       }),
+      connections: called('runs.connections', { items: [], next: null }),
       findStep: async (_, id, op) => (id === runId && op === '0' ? aStep : undefined),
       import: called('runs.import', aRun),
       fork: called('runs.fork', aRun),
@@ -650,6 +651,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     },
     system: { describe: async () => aSystem },
     sandboxes,
+    templates: fakeTemplates(called, { ...hidden }),
     stopping: new AbortController().signal,
     log: silentLog,
     ...changes.services,

@@ -16,12 +16,22 @@ export type BedOptions = {
   countMax?: number
   diskBytesMax?: number
   releaseMs?: number
+  templateKeepMs?: number
   everyMs?: number
   root?: string
 }
 
 export async function openManagedBed(options: BedOptions = {}) {
-  const { driver = 'bwrap', reach, poolSize = 0, countMax = 50, diskBytesMax = 1e10, releaseMs = 3_600_000, everyMs = 3_600_000 } = options
+  const {
+    driver = 'bwrap',
+    reach,
+    poolSize = 0,
+    countMax = 50,
+    diskBytesMax = 1e10,
+    releaseMs = 3_600_000,
+    templateKeepMs = 3_600_000,
+    everyMs = 3_600_000,
+  } = options
   const database = await makeDatabase()
   const folder = mkdtempSync(join(tmpdir(), 'longhaul-managed-'))
   const openParts = async () => {
@@ -35,6 +45,7 @@ export async function openManagedBed(options: BedOptions = {}) {
       diskBytesMax,
       ttlMs: 3_600_000,
       releaseMs,
+      templateKeepMs,
       everyMs,
       ...(reach && { reach }),
     })
@@ -51,6 +62,12 @@ export async function openManagedBed(options: BedOptions = {}) {
     folder,
     get service() {
       return parts.managed.service
+    },
+    get templates() {
+      return parts.managed.templates
+    },
+    get runs() {
+      return parts.managed.runs
     },
     wake: () => parts.managed.wake(),
     /** Stops it and starts it anew, on the same folder and database. */

@@ -7,7 +7,7 @@ import type { ActiveRun } from './active-run.ts'
 
 /** What a server-side step may use while it executes. */
 export type StepContext = {
-  run: { id: string; tenantId: string; namespace: string; agent: string; version: string; sessionId: string | null; asker: Asker }
+  run: { id: string; tenantId: string; namespace: string; agent: string; version: string; sessionId: string | null; asker: Asker; withholdsWrites?: boolean }
   op: string
   attempt: number
   /** This attempt was begun before, here or at a node that is gone, and nobody recorded how it ended. */

@@ -31,6 +31,8 @@ export type ProxyOptions = {
   rules: readonly EgressRule[]
   limits: Limits
   used: { bytes: number; requests: number }
+  /** Something was let through to this host: what comes back is written by others. */
+  onReached?(host: string): void
 }
 
 export type EgressProxy = {
@@ -115,6 +117,7 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
     const cutting = new AbortController()
     const entry: Open = { target, cut: (reason) => cutting.abort(new Unreachable('refused', reason)) }
     open.add(entry)
+    options.onReached?.(target.host)
     try {
       await forward({ reach, target, rule: decision.rule, path: plain.path + plain.query, request, response, trial, signal: cutting.signal })
     } catch (error) {
@@ -184,6 +187,7 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
     try {
       const outer = await reachHost(reach, target.host, target.port)
       open.add(entry)
+      options.onReached?.(target.host)
       const { end, cut } = tunnel(socket, outer, first, trial.spend)
       entry.cut = cut
       const reason = await end

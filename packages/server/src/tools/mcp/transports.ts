@@ -1,6 +1,6 @@
 /** The ways to a tool server: over HTTP, and what a program's sandbox lets out. Secrets are put in here. */
 import { ClientCredentialsProvider, type OAuthClientProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import type { CommandConnection, Egress as EgressRules, McpConnection } from '@longhaul/protocol'
+import type { DeclaredEgress, Egress as EgressRules, McpConnection } from '@longhaul/protocol'
 import type { Egress } from '../egress/egress.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 import type { Authorizations } from './authorizations.ts'
@@ -64,7 +64,7 @@ export async function readHeaders(user: SecretsUser, headers: McpConnection['hea
 }
 
 /** What may leave a program's sandbox, with the values that its proxy puts in. */
-export async function withCredentials(user: SecretsUser, declared: CommandConnection['egress'], secrets: ToolSecrets): Promise<EgressRules | undefined> {
+export async function withCredentials(user: SecretsUser, declared: DeclaredEgress | undefined, secrets: ToolSecrets): Promise<EgressRules | undefined> {
   if (!declared) return undefined
   const rules = declared.rules.map(async ({ credential, ...rule }) => {
     if (!credential) return rule

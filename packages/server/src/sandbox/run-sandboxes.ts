@@ -1,0 +1,152 @@
+/** The sandboxes of agents' runs: begun from what the agent declares, with the way out that it declares, whose every use is recorded as the run's. */
+import type { Egress, EgressConnection } from '@longhaul/protocol'
+import type { Db } from '../db/index.ts'
+import { type Log, after, pageBy } from '../kernel/index.ts'
+import { listConnections, usedBy } from './connection-store.ts'
+import type { Sandbox, SandboxLimits } from './driver.ts'
+import type { EgressProxy, ProxyOptions } from './egress/index.ts'
+import { failure } from './failures.ts'
+import type { Sandboxes } from './sandboxes.ts'
+import type { Declared, Templates } from './templates.ts'
+
+export type RunUse = {
+  /** Of the sandbox: runs of one session share one. */
+  id: string
+  runId: string
+  tenantId: string
+  /** Folder whose content a new workspace starts with, where no template is declared: a template has begun with it already. */
+  seed: string | undefined
+  limits: Partial<SandboxLimits> | undefined
+  template: Declared | undefined
+  /** With the values of credentials. Undefined: nothing leaves. */
+  egress: Egress | undefined
+  signal: AbortSignal
+}
+
+export type RunSandboxes = {
+  /** `hosts` are those that the run has reached so far: what lies in its sandbox may be their words. */
+  use<Result>(about: RunUse, work: (sandbox: Sandbox) => Promise<Result>): Promise<{ result: Result; hosts: string[] }>
+  /** Every attempt of a run to reach something, newest first. */
+  connections(
+    about: { tenantId: string; runId: string },
+    page: { limit: number; cursor?: string | undefined },
+  ): Promise<{ items: EgressConnection[]; next: string | null }>
+  stop(): Promise<void>
+}
+
+export type RunSandboxesOptions = {
+  db: Db
+  log: Log
+  sandboxes: Sandboxes
+  templates: Pick<Templates, 'useDeclared' | 'unpackTo'>
+  openProxy(options: ProxyOptions): Promise<EgressProxy>
+}
+
+/** A way out that nobody uses is closed after that; the next command opens it anew. */
+const idleMs = 60_000
+
+type Way = { runId: string; rules: string; proxy: EgressProxy; hosts: Set<string>; users: number; cancelIdle(): void; close(): Promise<void> }
+
+export function openRunSandboxes({ db, log, sandboxes, templates, openProxy }: RunSandboxesOptions): RunSandboxes {
+  const ways = new Map<string, Way>()
+  /** Openings and closings of one sandbox's way come one after the other. */
+  const turns = new Map<string, Promise<unknown>>()
+
+  function inTurn<Result>(id: string, work: () => Promise<Result>): Promise<Result> {
+    const mine = (turns.get(id) ?? Promise.resolve()).then(work, work)
+    const settled = mine.catch(() => {}) // Its caller hears of it.
+    turns.set(id, settled)
+    void settled.then(() => turns.get(id) === settled && turns.delete(id))
+    return mine
+  }
+
+  function open({ id, seed, limits, template, signal }: RunUse): Promise<Sandbox> {
+    if (!template) return sandboxes.open(id, seed, limits)
+    return sandboxes.open(id, undefined, limits, async () => {
+      const prepared = await templates.useDeclared(template, signal)
+      return (sandbox) => templates.unpackTo(prepared, sandbox)
+    })
+  }
+
+  /** The run's own: what the run before it in the same sandbox could reach is closed by then. */
+  async function enter({ id, runId, tenantId, egress }: RunUse & { egress: Egress }, sandbox: Sandbox): Promise<Way> {
+    return inTurn(id, async () => {
+      const rules = JSON.stringify(egress)
+      const known = ways.get(id)
+      if (known?.runId === runId && known.rules === rules) {
+        known.cancelIdle()
+        known.users++
+        return known
+      }
+      await known?.close()
+      const door = sandbox.egress
+      if (!door)
+        throw failure(
+          'sandbox_unavailable',
+          'This agent’s sandbox declares ways out, which this driver does not have. They need the driver bwrap: apt-get install bubblewrap.',
+        )
+      const used = await usedBy(db, { tenantId, sandboxId: runId })
+      const hosts = new Set(used.hosts)
+      const { bytesMax, requestsMax } = egress
+      const proxy = await openProxy({
+        tenantId,
+        sandboxId: runId,
+        folder: door.folder,
+        rules: egress.rules,
+        limits: { bytesMax, requestsMax },
+        used,
+        onReached: (host) => hosts.add(host),
+      })
+      door.open(proxy.env)
+      const way: Way = {
+        ...{ runId, rules, proxy, hosts, users: 1, cancelIdle() {} },
+        async close() {
+          way.cancelIdle()
+          if (ways.get(id) === way) ways.delete(id)
+          door.close()
+          await proxy.stop()
+        },
+      }
+      ways.set(id, way)
+      return way
+    })
+  }
+
+  function leave(id: string, way: Way): void {
+    way.users--
+    if (way.users > 0) return
+    way.cancelIdle = after(
+      idleMs,
+      () =>
+        void inTurn(id, async () => {
+          if (way.users === 0) await way.close()
+        }).catch((error: unknown) => log.warn('a way out of a run was not closed in order', { error, runId: way.runId })),
+      false,
+    )
+  }
+
+  return {
+    async use(about, work) {
+      const sandbox = await open(about)
+      const { egress } = about
+      if (!egress) {
+        // A run before this one in the same sandbox may have had one: with other rules, of another version, or none.
+        await inTurn(about.id, async () => ways.get(about.id)?.close())
+        return { result: await work(sandbox), hosts: [] }
+      }
+      const way = await enter({ ...about, egress }, sandbox)
+      try {
+        const result = await work(sandbox)
+        await way.proxy.flush() // What is told of the step is written down before the step is.
+        return { result, hosts: [...way.hosts] }
+      } finally {
+        leave(about.id, way)
+      }
+    },
+    connections: ({ tenantId, runId }, { limit, cursor }) =>
+      pageBy(limit, cursor, (before, count) => listConnections(db, { tenantId, sandboxId: runId, limit: count, before })),
+    async stop() {
+      await Promise.all([...ways.values()].map(({ close }) => close()))
+    },
+  }
+}
