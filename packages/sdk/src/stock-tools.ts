@@ -1,7 +1,8 @@
-/** Tools that every agent may have: a shell, files and Python in the run's sandbox. */
+/** Tools that every agent may have: a shell, files, Python and a browser in the run's sandbox. */
 import type { ExecResult } from '@longhaul/protocol'
 import { z } from 'zod'
 import { type StockTool, type Tool, TerminalFailure, tool } from './agent.ts'
+import { browser } from './browser.ts'
 
 const execTimeoutMs = 120_000
 const readBytesMax = 200_000
@@ -48,7 +49,7 @@ const writeFile = tool({
   },
 })
 
-export const stockTools: Record<StockTool, Tool> = { bash, read_file: readFile, write_file: writeFile, python }
+export const stockTools: Record<StockTool, Tool> = { bash, read_file: readFile, write_file: writeFile, python, browser }
 
 /** What a person would see in a terminal, and how it ended where that is not plain. */
 export function describeExec({ exitCode, signal, stdout, stderr, isTruncated, isTimedOut }: ExecResult): string {
