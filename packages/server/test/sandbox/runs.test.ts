@@ -191,7 +191,7 @@ test.skipIf(!isReal)('a workspace whose template was not laid out to its end is 
   await using t = await open()
   const declared = { template: { commands: ['echo whole > made'] } }
   const runId = newId()
-  await runsOf(t.bed, undefined).run('echo half > made', { runId })
+  await runsOf(t.bed, undefined).run('echo half > left', { runId })
   await t.bed.restart()
-  expect((await runsOf(t.bed, declared).run('cat made', { runId })).stdout).toBe('whole\n')
+  expect((await runsOf(t.bed, declared).run('ls; cat made', { runId })).stdout).toBe('made\nwhole\n')
 })
