@@ -72,7 +72,7 @@ describe('somebody who was invited', () => {
     const id = await invite(ada)
     await bed.db.rows(sql`update people set totp_confirmed = true where id = ${id}`)
     const { body, visitor } = await signIn(ada)
-    expect(body).toEqual({ state: 'second-factor', ticket: expect.any(String) })
+    expect(body).toEqual({ state: 'second-factor', ticket: expect.any(String), factors: ['code'] })
     expect(visitor.login()).toBe(undefined)
   })
 
