@@ -600,6 +600,26 @@ create table nodes (
   constraint nodes_pkey PRIMARY KEY (id)
 ) with (fillfactor=50);
 
+create table passkeys (
+  id uuid not null,
+  tenant_id text not null,
+  person_id uuid not null,
+  credential_id text not null,
+  public_key bytea not null,
+  counter bigint not null,
+  host text not null,
+  name text not null,
+  transports text[] not null,
+  is_synced boolean not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  last_used_at timestamp with time zone,
+  constraint passkeys_pkey PRIMARY KEY (id),
+  constraint passkeys_person_id_credential_id_key UNIQUE (person_id, credential_id)
+);
+alter table passkeys enable row level security, force row level security;
+create policy across_tenants on passkeys as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on passkeys as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table people (
   id uuid not null,
   tenant_id text not null,
@@ -1175,4 +1195,5 @@ create policy of_tenant on versions as permissive for all to longhaul_tenant usi
 
 alter table hook_deliveries add constraint hook_deliveries_hook_id_fkey FOREIGN KEY (hook_id) REFERENCES hooks(id) ON DELETE CASCADE;
 alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
+alter table passkeys add constraint passkeys_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table tickets add constraint tickets_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;

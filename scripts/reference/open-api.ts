@@ -1,5 +1,5 @@
 /** The HTTP API as OpenAPI 3.1, derived from the operations. What is no operation (files, the pulse) is written here by hand. */
-import { ErrorBody, type Operation, errorCodes, LiveFrame, operations, RunEvent } from '@longhaul/protocol'
+import { ErrorBody, type Operation, errorCodes, LiveFrame, operations, RunEvent, sensitiveOperations } from '@longhaul/protocol'
 import { type JsonSchema, type Side, jsonSchema } from './json-schema.ts'
 
 type Content = Record<string, { schema: JsonSchema }>
@@ -63,7 +63,7 @@ export function openApi(): OpenApi {
   }
 }
 
-function endpointOf({ id, summary, http: [method, path], permission, isSensitive, input, output }: Operation, schemas: Record<string, JsonSchema>): Endpoint {
+function endpointOf({ id, summary, http: [method, path], permission, input, output }: Operation, schemas: Record<string, JsonSchema>): Endpoint {
   const asked = share(jsonSchema(input, method === 'POST' ? 'input' : 'output'), 'input', schemas)
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const fields = Object.entries(asked.properties ?? {})
@@ -84,7 +84,7 @@ function endpointOf({ id, summary, http: [method, path], permission, isSensitive
   return {
     operationId: id,
     summary,
-    description: `${admissionNote(permission)}${isSensitive ? ' Asks people for a second factor.' : ''}${isStream ? ` ${streamNote}` : ''}`,
+    description: `${admissionNote(permission)}${sensitiveOperations.has(id) ? ` Asks people for a second factor: it ${sensitiveOperations.get(id)}.` : ''}${isStream ? ` ${streamNote}` : ''}`,
     ...(permission === 'anybody' && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(inBody.length > 0 && {

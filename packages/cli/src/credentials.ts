@@ -80,6 +80,22 @@ async function readLogins(env: Record<string, string | undefined>): Promise<Logi
   }
 }
 
+/** Where somebody is signed in from here. No tokens. */
+export async function listLogins(env: Record<string, string | undefined>): Promise<{ url: string; name: string; isCurrent: boolean }[]> {
+  const { current, logins } = await readLogins(env)
+  return Object.entries(logins).map(([url, { name }]) => ({ url, name, isCurrent: current !== undefined && originOf(current) === url }))
+}
+
+/** Makes it the one that is asked when a command names none. */
+export async function useLogin(env: Record<string, string | undefined>, url: string): Promise<{ url: string; name: string; isCurrent: boolean }> {
+  checkUrl(url)
+  const { logins } = await readLogins(env)
+  const login = logins[originOf(url)]
+  if (!login) throw new Problem('not_found', `You are not signed in to ${url} from here.`, `Sign in: npx longhaul login --url ${url}`)
+  await keepLogin(env, originOf(url), login)
+  return { url: originOf(url), name: login.name, isCurrent: true }
+}
+
 /** Without a login it is forgotten. Only the owner may read the file, which is whole at every moment. */
 export async function keepLogin(env: Record<string, string | undefined>, url: string, login: { token: string; name: string } | undefined): Promise<void> {
   const { path, current, logins } = await readLogins(env)

@@ -60,6 +60,16 @@ function meCommands(program: Command, act: Act): void {
   command('logins', 'where you are signed in', 'npx longhaul me logins').action((options: Shared) =>
     act(options, async (invocation) => (await load()).listLogins(invocation)),
   )
+  command('passkeys', 'your passkeys; the console makes them', 'npx longhaul me passkeys').action((options: Shared) =>
+    act(options, async (invocation) => (await load()).listPasskeys(invocation)),
+  )
+  command('rename-passkey', 'give a passkey another name', 'npx longhaul me rename-passkey 3b0a6f2d "my phone"')
+    .argument('<passkey>', 'its id, or the end of it as the list shows it')
+    .argument('<name>')
+    .action((id: string, name: string, options: Shared) => act(options, async (invocation) => (await load()).renamePasskey(invocation, id, name)))
+  command('delete-passkey', 'take a passkey away: it signs nobody in any more', 'npx longhaul me delete-passkey 3b0a6f2d')
+    .argument('<passkey>', 'its id, or the end of it as the list shows it')
+    .action((id: string, options: Shared) => act(options, async (invocation) => (await load()).deletePasskey(invocation, id)))
   command('end-login', 'sign out somewhere else', 'npx longhaul me end-login 3b0a6f2d')
     .argument('<login>', 'its id, or the end of it as the list shows it')
     .action((id: string, options: Shared) => act(options, async (invocation) => (await load()).endLogin(invocation, id)))

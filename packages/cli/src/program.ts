@@ -1,8 +1,9 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
-import { Command } from 'commander'
+import { Argument, Command } from 'commander'
 import { accessCommands } from './access-commands.ts'
 import { agentsCommands, authoringCommands, evaluationCommands, previewCommands, workflowCommand } from './agents-commands.ts'
 import { controlCommands } from './control-commands.ts'
+import type { Shell } from './commands/completion.ts'
 import { guardrailsCommands } from './guardrails-commands.ts'
 import { testReplayCommand } from './history-commands.ts'
 import { keysCommands } from './keys-commands.ts'
@@ -15,6 +16,8 @@ import { approvalsCommands, askCommand, attentionCommands, runsCommands } from '
 import { sandboxesCommands } from './sandboxes-commands.ts'
 import { templatesCommands } from './templates-commands.ts'
 import { toolsCommands } from './tools-commands.ts'
+
+const shells: readonly Shell[] = ['bash', 'zsh', 'fish']
 
 export function createProgram(version: string, act: Act): Command {
   const program = new Command('longhaul')
@@ -62,6 +65,7 @@ export function createProgram(version: string, act: Act): Command {
     .description('an MCP server on standard input and output, through which desktop programs use the agents')
     .addHelpText('after', examples('claude mcp add longhaul -- npx longhaul mcp', 'LONGHAUL_URL=https://… LONGHAUL_API_KEY=… npx longhaul mcp'))
     .action((options: Shared) => act(options, async (invocation) => (await import('./commands/mcp.ts')).serveMcp(invocation, version), 'graceful'))
+  shellCommands(program, act)
   program
     .command('version')
     .description('the version of this program')
@@ -72,6 +76,40 @@ export function createProgram(version: string, act: Act): Command {
     )
   program.version(version, '-V, --version', 'the version of this program')
   return program
+}
+
+function shellCommands(program: Command, act: Act): void {
+  const contexts = program
+    .command('contexts')
+    .description('the servers that you are signed in to from here, and which one is asked')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul contexts list', 'npx longhaul contexts use https://longhaul.example.com'))
+  const load = () => import('./commands/contexts.ts')
+  contexts
+    .command('list')
+    .description('where you are signed in')
+    .option('--json', 'print JSON, one value a line')
+    .addHelpText('after', examples('npx longhaul contexts list'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listContexts(invocation)))
+  contexts
+    .command('use')
+    .description('ask this server when a command names none')
+    .argument('<url>')
+    .option('--json', 'print JSON, one value a line')
+    .addHelpText('after', examples('npx longhaul contexts use https://longhaul.example.com'))
+    .action((url: string, options: Shared) => act(options, async (invocation) => (await load()).useContext(invocation, url)))
+  program
+    .command('completion')
+    .description('a script that makes your shell complete commands and options')
+    .addArgument(new Argument('<shell>').choices(shells))
+    .addHelpText('after', examples('source <(longhaul completion bash)', 'source <(longhaul completion zsh)', 'longhaul completion fish | source'))
+    .action((shell: Shell, options: Shared) =>
+      act(options, async ({ terminal }) => {
+        const { completionFor } = await import('./commands/completion.ts')
+        terminal.print(...completionFor(shell, program).split('\n').slice(0, -1))
+        return 0
+      }),
+    )
 }
 
 type EvalOptions = { only?: string[]; concurrency: number; timeout: number; min?: string; agent?: string; record?: boolean; suite?: string }

@@ -10,7 +10,8 @@ const person = {
   ...{ id: uuid(7), email: 'ada@example.com', name: 'Ada', roles: ['developer', 'approver'], namespaces: ['prod'], agents: null },
   ...{ access: { personalData: false }, state: 'active', hasSecondFactor: true, createdAt: at, lastSeenAt: at },
 }
-const me = { tenantId: 'default', person, csrfToken: null, hasPassword: true, recoveryCodesLeft: 9, steppedUpUntil: null }
+const me = { tenantId: 'default', person, csrfToken: null, hasPassword: true, factors: ['code'], recoveryCodesLeft: 9, steppedUpUntil: null }
+const passkey = { id: uuid(9), name: 'phone', host: 'longhaul.example.com', isSynced: true, createdAt: at, lastUsedAt: null }
 const sso = {
   ...{
     issuer: 'https://login.example.com',
@@ -29,6 +30,9 @@ const answers = {
   'me.enroll': { secret: 'ABCDEFGH', uri: 'otpauth://totp/x' },
   'me.confirm': { recoveryCodes: ['aaaa-bbbb'] },
   'me.signout': { count: 1 },
+  'passkeys.list': { items: [passkey] },
+  'passkeys.rename': { ...passkey, name: 'my phone' },
+  'passkeys.delete': passkey,
   'logins.list': {
     items: [
       { id: uuid(8), kind: 'program', agent: 'longhaul on a laptop', address: '192.0.2.1', isThisOne: false, createdAt: at, lastUsedAt: at, expiresAt: at },
@@ -103,12 +107,21 @@ test('people are invited, found by their address, and every command says what it
 
 test('oneself: the factor, the codes, the logins', async () => {
   await using api = await startFakeApi({ answers })
-  expect((await command(api, ['me', 'show'])).out).toContain('on, 9 recovery codes left')
+  expect((await command(api, ['me', 'show'])).out).toContain('code, 9 recovery codes left')
   expect((await command(api, ['me', 'step-up'], { stdin: '123456\n' })).out).toContain(`counts until ${at}`)
   expect(api.requests.at(-1)?.body).toEqual({ code: '123456' })
   expect((await command(api, ['me', 'enroll'], { stdin: '123456' })).out).toMatch(/otpauth:.*aaaa-bbbb/s)
   expect((await command(api, ['me', 'logins'])).out).toContain('longhaul on a laptop')
   expect((await command(api, ['me', 'step-up'])).exit).toBe(2)
+})
+
+test('one’s own passkeys are listed, renamed and taken away by the end of their id', async () => {
+  await using api = await startFakeApi({ answers })
+  expect((await command(api, ['me', 'passkeys'])).out).toMatch(/phone +never .*longhaul\.example\.com +several devices/s)
+  await command(api, ['me', 'rename-passkey', uuid(9).slice(-6), 'my phone'])
+  expect(api.requests.at(-1)).toMatchObject({ path: `/v1/me/passkeys/${uuid(9)}`, body: { name: 'my phone' } })
+  expect((await command(api, ['me', 'delete-passkey', uuid(9)])).out).toContain('is taken away')
+  expect(await command(api, ['me', 'delete-passkey', 'ffffff'])).toMatchObject({ exit: 5, err: expect.stringContaining('No passkey ffffff') })
 })
 
 test('single sign-on is set with its secret from standard input, shown without it, and ended', async () => {

@@ -152,7 +152,7 @@ test('an administrator turns on a second factor, gives it where something is sen
   await v.page.getByText('you have none yet').waitFor()
   await v.page.getByRole('link', { name: 'Turn on' }).click()
   await v.page.getByRole('heading', { name: 'Your account' }).waitFor()
-  await v.page.getByLabel('Your password').first().fill(password)
+  await v.page.getByLabel('Your password', { exact: true }).first().fill(password)
   await v.page.getByRole('button', { name: 'Turn on' }).click()
   const secret = (await v.page.getByLabel('Secret of the authenticator').textContent()) ?? ''
   await v.page.getByLabel('Code', { exact: true }).fill(codeOf(secret, -1))
@@ -189,5 +189,65 @@ test('an administrator turns on a second factor, gives it where something is sen
   await v.page.goto('/me')
   await v.page.getByRole('list', { name: 'Where you are signed in' }).getByText('a test').waitFor()
   expect(await sidewaysPx(v.page)).toBe(0)
+  expect(v.complaints).toEqual([])
+})
+
+test('somebody makes a passkey, signs in with it alone and as a second factor, steps up with it, names it and takes it away', async () => {
+  const { email, link } = await invite(['administrator'])
+  const atName = { ...server, url: server.url.replace('127.0.0.1', 'localhost') } // Passkeys are for names.
+  await using v = await visit(browser, atName, link, { isSignedIn: false })
+  const devtools = await v.page.context().newCDPSession(v.page)
+  await devtools.send('WebAuthn.enable')
+  await devtools.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      protocol: 'ctap2',
+      transport: 'internal',
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  })
+  await join(v.page)
+  await v.page.goto('/me')
+  await v.page.getByLabel('Name of the passkey').fill('laptop')
+  await v.page.getByLabel('Your password, to add a passkey').fill(password)
+  await v.page.getByRole('button', { name: 'Add a passkey' }).click()
+  await v.page.getByRole('list', { name: 'Recovery codes' }).getByRole('listitem').first().waitFor()
+  const mine = v.page.getByRole('list', { name: 'Passkeys' })
+  await mine.getByText('laptop').waitFor()
+  expect(await axeFindings(v.page)).toEqual([])
+  expect(await sidewaysPx(v.page)).toBe(0)
+
+  await v.page.context().clearCookies()
+  await v.page.goto('/sign-in')
+  expect(await axeFindings(v.page)).toEqual([])
+  await v.page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+  await v.page.getByRole('heading', { name: 'Ask' }).waitFor()
+
+  await v.page.context().clearCookies()
+  await v.page.goto('/sign-in')
+  await signIn(v.page, email)
+  await v.page.getByRole('button', { name: 'Use a passkey' }).click()
+  await v.page.getByRole('heading', { name: 'Ask' }).waitFor()
+
+  // A login whose second factor was given long ago: the dialog asks, and what was wanted is done.
+  await v.page.goto('/me')
+  await mine.getByRole('button', { name: 'Rename' }).click()
+  await v.page.getByLabel('New name').fill('old laptop')
+  await v.page.getByRole('button', { name: 'Save' }).click()
+  await mine.getByText('old laptop').waitFor()
+  const refusal = { status: 403, json: { error: { code: 'step_up_required', message: 'long ago', requestId: 'r' } } }
+  await v.page.route('**/v1/me/passkeys/*', (route) => route.fulfill(refusal), { times: 1 })
+  await mine.getByRole('button', { name: 'Remove' }).click()
+  await mine.getByRole('button', { name: 'Really remove' }).click()
+  await v.page.getByRole('dialog').getByRole('button', { name: 'Use a passkey' }).click()
+  await mine.waitFor({ state: 'detached' })
+
+  // Taken away: it opens nothing any more, and the page says so.
+  await v.page.context().clearCookies()
+  await v.page.goto('/sign-in')
+  await v.page.getByRole('button', { name: 'Sign in with a passkey' }).click()
+  await v.page.getByText('This passkey is not known here').waitFor()
   expect(v.complaints).toEqual([])
 })

@@ -58,7 +58,6 @@ export const exportAudit = operation({
   summary: 'The audit log from a number on, oldest first: everything that `longhaul audit verify` needs.',
   http: ['GET', '/v1/audit/export'],
   permission: 'audit:read',
-  isSensitive: () => true,
   input: z.strictObject({ after: number.min(0).default(0), limit: number.min(1).max(1_000).default(1_000) }),
   output: z.object({ tenantId: z.string(), items: z.array(AuditEntry), next: z.number().int().nullable() }),
 })

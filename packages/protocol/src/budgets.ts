@@ -60,7 +60,6 @@ export const setBudget = operation({
   summary: 'Make a budget, or change the limit of the one of this name. It counts for the next call.',
   http: ['POST', '/v1/budgets'],
   permission: 'money:manage',
-  isSensitive: () => true,
   input: z.strictObject({
     name: Name,
     /** What is absent here and below is as it was; of a new budget: the tenant's, in dollars, a month of UTC. */
@@ -94,7 +93,6 @@ export const deleteBudget = operation({
   summary: 'Delete a budget and its counters. What was used stays recorded.',
   http: ['DELETE', '/v1/budgets/{name}'],
   permission: 'money:manage',
-  isSensitive: () => true,
   input: z.strictObject({ name: z.string().max(63) }),
   output: Budget,
 })

@@ -127,7 +127,6 @@ export const createDeployment = operation({
     'Give a version to new runs: to all, or as a canary to a share of them. Sessions stay with what they get. Runs that have begun stay on their version.',
   http: ['POST', '/v1/agents/{agent}/deployments'],
   permission: 'agents:deploy',
-  isSensitive: () => true,
   input: z.strictObject({
     agent,
     version: VersionName,

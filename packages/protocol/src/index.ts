@@ -111,9 +111,35 @@ export {
   startEnrolment,
   stepUp,
 } from './me.ts'
+export {
+  NewCredential,
+  Passkey,
+  SignedChallenge,
+  addPasskey,
+  askForPasskey,
+  challengePasskey,
+  deletePasskey,
+  listPasskeys,
+  passkeyOperations,
+  renamePasskey,
+  startPasskey,
+} from './passkeys.ts'
 export { Person, deletePerson, invitePerson, linkPerson, listPeople, peopleOperations, personStates, signOutPerson, updatePerson } from './people.ts'
 export type { PersonWithLink } from './people.ts'
-export { SignedIn, lookAtLink, passwordLengthMin, pollDevice, signInOperations, signInWithFactor, signInWithPassword, startDevice, useLink } from './sign-in.ts'
+export { sensitiveOperations } from './sensitive.ts'
+export type { SensitiveReason } from './sensitive.ts'
+export {
+  SignedIn,
+  lookAtLink,
+  passwordLengthMin,
+  pollDevice,
+  signInOperations,
+  signInWithFactor,
+  signInWithPasskey,
+  signInWithPassword,
+  startDevice,
+  useLink,
+} from './sign-in.ts'
 export { PageInput, pageOf } from './page.ts'
 export { Policy, deletePolicy, getPolicy, listPolicies, policyOperations, putPolicy, testPolicies } from './policies.ts'
 export { roleNames, roles } from './roles.ts'

@@ -25,7 +25,6 @@ export const createKey = operation({
   summary: 'Make a key. Its secret is in the answer and nowhere else.',
   http: ['POST', '/v1/keys'],
   permission: 'keys:manage',
-  isSensitive: () => true,
   input: z.strictObject({
     name: Name,
     /** Absent as well as `role`: what it takes to ask agents and to look after one's own runs. */
@@ -60,7 +59,6 @@ export const rotateKey = operation({
   summary: 'Make a key that may do the same, and let the old one expire after an overlap.',
   http: ['POST', '/v1/keys/{keyId}/rotate'],
   permission: 'keys:manage',
-  isSensitive: () => true,
   input: z.strictObject({
     keyId: z.uuid(),
     overlapMs: z

@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
+import { Factors } from './passkeys.ts'
 import { Person } from './people.ts'
-import { FactorCode, Password } from './sign-in.ts'
+import { FactorCode, Password, oneFactor } from './sign-in.ts'
 
 /** A browser or a program in which a person is signed in. */
 export const Login = z.object({
@@ -23,6 +24,8 @@ export const Me = z.object({
   /** Of a browser’s login alone. */
   csrfToken: z.string().nullable(),
   hasPassword: z.boolean(),
+  /** What they can give as a second factor. */
+  factors: Factors,
   recoveryCodesLeft: z.number().int(),
   /** Until then sensitive operations are let through. */
   steppedUpUntil: z.iso.datetime().nullable(),
@@ -62,7 +65,7 @@ export const stepUp = operation({
   summary: 'Give a second factor, so that sensitive operations are let through for a while.',
   http: ['POST', '/v1/me/step-up'],
   permission: 'oneself',
-  input: z.strictObject({ code: FactorCode }),
+  input: z.strictObject(oneFactor.fields).refine(oneFactor.isOne, oneFactor.why),
   output: Me,
 })
 export const startEnrolment = operation({
@@ -86,7 +89,6 @@ export const renewRecoveryCodes = operation({
   summary: 'New recovery codes in place of the old ones.',
   http: ['POST', '/v1/me/second-factor/recovery-codes'],
   permission: 'oneself',
-  isSensitive: () => true,
   input: none,
   output: RecoveryCodes,
 })
@@ -95,7 +97,6 @@ export const endEnrolment = operation({
   summary: 'Sign in without a second factor from now on.',
   http: ['DELETE', '/v1/me/second-factor'],
   permission: 'oneself',
-  isSensitive: () => true,
   input: none,
   output: Me,
 })

@@ -43,8 +43,6 @@ export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   permission: Admission
   input: Input
   output: Output
-  /** A person needs a second factor given a short while ago. A method, so that any operation is an `Operation`. */
-  isSensitive?(input: z.output<Input>): boolean
   /** Largest body, where that is not what the server is set to. */
   bodyBytesMax?: number
 }

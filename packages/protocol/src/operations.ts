@@ -8,6 +8,7 @@ import { catalogueOperations } from './catalogue.ts'
 import { hookOperations } from './hooks.ts'
 import { keyOperations } from './keys.ts'
 import { meOperations } from './me.ts'
+import { passkeyOperations } from './passkeys.ts'
 import { peopleOperations } from './people.ts'
 import { signInOperations } from './sign-in.ts'
 import { evaluationOperations } from './evaluations.ts'
@@ -60,6 +61,7 @@ export const operations: readonly Operation[] = [
   ...signInOperations,
   ...ssoSignInOperations,
   ...meOperations,
+  ...passkeyOperations,
   ...tenantOperations,
   ...policyOperations,
   ...secretOperations,

@@ -31,14 +31,12 @@ const name = z.string().trim().min(1).max(100)
 const roles = z.array(z.enum(roleNames)).min(1).max(roleNames.length)
 const scope = z.array(Name).min(1).max(100)
 const personId = z.uuid()
-const always = () => true
 
 export const invitePerson = operation({
   id: 'people.invite',
   summary: 'Make a person, with a link under which they set their password. The link is in the answer and nowhere else.',
   http: ['POST', '/v1/people'],
   permission: 'people:manage',
-  isSensitive: always,
   input: z.strictObject({
     email: Email,
     /** Absent: what stands before the @. */
@@ -63,7 +61,6 @@ export const updatePerson = operation({
   summary: 'Change what a person may do, or disable them: all their logins end at once. What is left out stays as it is.',
   http: ['POST', '/v1/people/{personId}'],
   permission: 'people:manage',
-  isSensitive: always,
   input: z.strictObject({
     personId,
     name: name.optional(),
@@ -80,7 +77,6 @@ export const linkPerson = operation({
   summary: 'Make a new link for somebody who lost the last one or the password. The one before stops working.',
   http: ['POST', '/v1/people/{personId}/link'],
   permission: 'people:manage',
-  isSensitive: always,
   /** Without it the second factor is asked for after the link as it was before. */
   input: z.strictObject({ personId, resetSecondFactor: z.boolean().default(false) }),
   output: WithLink,
@@ -98,7 +94,6 @@ export const deletePerson = operation({
   summary: 'Remove a person with their logins. What they did stays in the audit log.',
   http: ['DELETE', '/v1/people/{personId}'],
   permission: 'people:manage',
-  isSensitive: always,
   input: z.strictObject({ personId }),
   output: Person,
 })

@@ -22,7 +22,6 @@ export const putPolicy = operation({
   summary: 'Write a policy. Every change is a new version; the newest is in force at once on this server, and within a second on others.',
   http: ['POST', '/v1/policies/{name}'],
   permission: 'policies:manage',
-  isSensitive: () => true,
   input: z.strictObject({ name, text, description: z.string().max(500).default('') }),
   output: Policy,
 })
@@ -47,7 +46,6 @@ export const deletePolicy = operation({
   summary: 'Put a policy out of force. Its versions stay readable.',
   http: ['DELETE', '/v1/policies/{name}'],
   permission: 'policies:manage',
-  isSensitive: () => true,
   input: z.strictObject({ name }),
   output: Policy,
 })

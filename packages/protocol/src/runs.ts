@@ -187,7 +187,6 @@ export const exportRun = operation({
   summary: 'A run’s journal from a number on, with the hashes that chain it, to be kept and verified elsewhere.',
   http: ['GET', '/v1/runs/{runId}/journal'],
   permission: 'runs:read',
-  isSensitive: () => true,
   input: z.strictObject({ runId, after: z.coerce.number().int().min(-1).default(-1), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
   output: z.object({ items: z.array(JournalEntry), next: z.number().int().nullable() }),
 })

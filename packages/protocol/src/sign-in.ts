@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
+import { Factors, SignedChallenge, askForPasskey } from './passkeys.ts'
 import { Email } from './people.ts'
 import { Name } from './values.ts'
 
@@ -8,6 +9,12 @@ export const passwordLengthMin = 12
 export const Password = z.string().min(passwordLengthMin, `must have at least ${passwordLengthMin} characters`).max(200)
 /** Of an authenticator, or a recovery code. */
 export const FactorCode = z.string().trim().min(6).max(40)
+/** A code or a passkey, and not both. */
+export const oneFactor = {
+  fields: { code: FactorCode.optional(), passkey: SignedChallenge.optional() },
+  isOne: (given: { code?: string | undefined; passkey?: SignedChallenge | undefined }) => (given.code === undefined) !== (given.passkey === undefined),
+  why: 'needs either code or passkey',
+}
 const tenant = Name.default('default')
 const ticket = z.string().max(100)
 
@@ -16,6 +23,8 @@ export const SignedIn = z.object({
   state: z.enum(['signed-in', 'second-factor']),
   /** For `signin.factor`, while a second factor is missing. Good for five minutes and five codes. */
   ticket: z.string().nullable(),
+  /** What may be given as that factor. */
+  factors: Factors,
 })
 export type SignedIn = z.infer<typeof SignedIn>
 
@@ -29,10 +38,18 @@ export const signInWithPassword = operation({
 })
 export const signInWithFactor = operation({
   id: 'signin.factor',
-  summary: 'The second factor of a sign-in that began: a code of an authenticator, or a recovery code.',
+  summary: 'The second factor of a sign-in that began: a code of an authenticator, a recovery code, or a passkey.',
   http: ['POST', '/v1/sign-in/factor'],
   permission: 'anybody',
-  input: z.strictObject({ ticket, code: FactorCode }),
+  input: z.strictObject({ ticket, ...oneFactor.fields }).refine(oneFactor.isOne, oneFactor.why),
+  output: SignedIn,
+})
+export const signInWithPasskey = operation({
+  id: 'signin.passkey',
+  summary: 'Sign in with a passkey alone, which says who its owner is and is worth a second factor as well.',
+  http: ['POST', '/v1/sign-in/passkey'],
+  permission: 'anybody',
+  input: z.strictObject({ passkey: SignedChallenge }),
   output: SignedIn,
 })
 export const lookAtLink = operation({
@@ -68,4 +85,4 @@ export const pollDevice = operation({
   output: z.object({ state: z.enum(['pending', 'approved', 'denied']), token: z.string().nullable(), name: z.string().nullable() }),
 })
 
-export const signInOperations = [signInWithPassword, signInWithFactor, lookAtLink, useLink, startDevice, pollDevice]
+export const signInOperations = [signInWithPassword, signInWithFactor, askForPasskey, signInWithPasskey, lookAtLink, useLink, startDevice, pollDevice]

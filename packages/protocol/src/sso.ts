@@ -37,7 +37,6 @@ export const setSso = operation({
     'Have people sign in at an OpenID provider. It is asked before anything is stored. Whoever sets it decides who may sign in as whom, so it takes an administrator of the whole tenant.',
   http: ['POST', '/v1/sso'],
   permission: 'people:manage',
-  isSensitive: () => true,
   input: z
     .strictObject({
       issuer: z.url({ protocol: /^https?$/, error: 'must be an http or https address' }).max(500),
@@ -65,7 +64,6 @@ export const deleteSso = operation({
   summary: 'End single sign-on and destroy the client secret. Whoever is signed in stays so.',
   http: ['DELETE', '/v1/sso'],
   permission: 'people:manage',
-  isSensitive: () => true,
   input: z.strictObject({}),
   output: Sso,
 })

@@ -166,7 +166,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     folderOf: agents.folderOf,
   })
   onStop('tools', tools.stop)
-  const { admitTool, guard } = guardSteps({ policies, audit, log, admit: tools.admit })
+  const { admitTool, whyNotStart, guard } = guardSteps({ policies, audit, log, admit: tools.admit })
 
   const workers = openWorkers({
     log,
@@ -199,6 +199,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       }),
     ),
     admitTool,
+    whyNotStart,
     findVersion: agents.findVersion,
     bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
     onEnded: (runIds) => deliveries.announce(runIds),
@@ -209,9 +210,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const webhooks = { secret: config.LONGHAUL_WEBHOOK_SECRET, reach: config.LONGHAUL_WEBHOOK_REACH }
   const stopping = new AbortController()
   const queues = openQueues({ db, stopping: stopping.signal })
-  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, queues, webhooks })
+  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, whyNotStart, queues, webhooks })
   const retention = openRetention({ db, log })
-  const attention = openAttention({ db, engine, findVersion: agents.findVersion })
+  const attention = openAttention({ db, engine, findVersion: agents.findVersion, whyNotStart })
   const places = await timed('agents', () => agents.deployAll(defaultTenantId))
   await timed('engine', engine.start)
   onStop('engine', engine.stop)
@@ -233,7 +234,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     assertDestinations: (destinations) => assertDestinations(destinations, webhooks),
   })
   const hooks = openHooks({
-    ...{ db, log, secrets, engine },
+    ...{ db, log, secrets, engine, whyNotStart },
     hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,
     start: (tenantId, asker, run) => ofRuns.startAs(tenantId, asker, { destinations: [], ...run }),
     perMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,

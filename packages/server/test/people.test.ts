@@ -31,7 +31,7 @@ async function invite(more: Record<string, Json> = {}, by = boss): Promise<Invit
 async function joined(more: Record<string, Json> = {}): Promise<Visitor & Invited> {
   const person = await invite(more)
   const visitor = openVisitor(bed)
-  expect((await visitor.ask('POST', '/v1/sign-in/join', { token: person.token, password })).body).toEqual({ state: 'signed-in', ticket: null })
+  expect((await visitor.ask('POST', '/v1/sign-in/join', { token: person.token, password })).body).toEqual({ state: 'signed-in', ticket: null, factors: [] })
   await visitor.load()
   return { ...visitor, ...person }
 }
@@ -246,7 +246,7 @@ describe('a second factor', () => {
     const begin = async () => {
       const visitor = openVisitor(bed, `192.0.2.${Math.trunc(performance.now()) % 200}`)
       const { body } = await signIn(visitor, ada)
-      expect(body).toEqual({ state: 'second-factor', ticket: expect.any(String) })
+      expect(body).toEqual({ state: 'second-factor', ticket: expect.any(String), factors: ['code'] })
       expect(visitor.login()).toBe(undefined) // Half a sign-in is none.
       return { visitor, ticket: String(body['ticket']) }
     }
@@ -349,7 +349,7 @@ describe('a second factor', () => {
     await reopened.secondFactor.rewrapAll()
     const without = openIdentities({ ...ofBed, masterKeys: next })
     const caller = await without.logins.authenticate(ada.login() ?? '', 'browser')
-    await without.secondFactor.stepUp(caller!, codeNow(ada.secret), { address: 'x', agent: '' })
+    await without.secondFactor.stepUp(caller!, { code: codeNow(ada.secret) }, { address: 'x', agent: '', origin: 'http://localhost' })
     await openIdentities({ ...ofBed, masterKeys: { ...bed.masterKeys, previous: next.current } }).secondFactor.rewrapAll()
   })
 })

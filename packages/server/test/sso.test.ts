@@ -1,4 +1,6 @@
 /** Single sign-on over the API, at a real OpenID provider on this machine. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import type { Json } from '@longhaul/protocol'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { sql } from '../src/db/index.ts'
@@ -24,7 +26,10 @@ beforeAll(async () => {
   boss = await bed.caller('boss', { personalData: true })
   await set({})
 })
-afterEach(() => provider.tamper())
+afterEach(() => {
+  provider.tamper()
+  provider.name()
+})
 afterAll(async () => {
   await bed[Symbol.asyncDispose]()
   await egress.stop()
@@ -60,7 +65,7 @@ describe('somebody who was invited', () => {
     const ada = somebody()
     const id = await invite(ada)
     const first = await signIn(ada)
-    expect(first.body).toEqual({ state: 'signed-in', ticket: null })
+    expect(first.body).toEqual({ state: 'signed-in', ticket: null, factors: [] })
     expect((await first.visitor.load()).body).toMatchObject({ tenantId: 'acme', hasPassword: false, person: { id, state: 'active', roles: ['viewer'] } })
     const again = await signIn({ ...ada, email: 'married@example.com' })
     expect((await again.visitor.load()).body).toMatchObject({ person: { id, email: ada.email } })
@@ -72,7 +77,7 @@ describe('somebody who was invited', () => {
     const id = await invite(ada)
     await bed.db.rows(sql`update people set totp_confirmed = true where id = ${id}`)
     const { body, visitor } = await signIn(ada)
-    expect(body).toEqual({ state: 'second-factor', ticket: expect.any(String) })
+    expect(body).toEqual({ state: 'second-factor', ticket: expect.any(String), factors: ['code'] })
     expect(visitor.login()).toBe(undefined)
   })
 
@@ -137,6 +142,31 @@ describe('what is not believed', () => {
     const refused = await signIn(ada)
     expect(refused).toMatchObject({ status: 401, message: expect.stringContaining(word) })
     expect(refused.visitor.login()).toBe(undefined)
+  })
+
+  test.each(['token_endpoint', 'jwks_uri', 'userinfo_endpoint'])('a provider whose discovery names a private %s: nobody is asked there', async (endpoint) => {
+    const ada = somebody()
+    await invite(ada)
+    const asked: string[] = []
+    const inside = createServer((request, response) => {
+      asked.push(request.url ?? '')
+      response.writeHead(200, { 'content-type': 'application/json' }).end('{}')
+    })
+    await new Promise<void>((resolve) => inside.listen(0, '127.0.0.1', resolve))
+    const host = `127.0.0.1:${(inside.address() as AddressInfo).port}`
+    try {
+      provider.name({ [endpoint]: `http://${host}/metadata` })
+      const refused = await signIn(ada)
+      expect([refused.status, refused.message]).toEqual([503, expect.stringContaining('LONGHAUL_SSO_PRIVATE_HOSTS')])
+      expect(refused.visitor.login()).toBe(undefined)
+      expect(asked).toEqual([])
+      opened.push(host) // The control: it is asked once the operator has opened it.
+      expect((await signIn(ada)).status).toBe(401)
+      expect(asked).toEqual(['/metadata'])
+    } finally {
+      opened.splice(opened.indexOf(host), 1)
+      inside.close()
+    }
   })
 
   test('another state, somebody else’s way back, a query that was used, one that took too long', async () => {

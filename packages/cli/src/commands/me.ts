@@ -1,4 +1,4 @@
-import type { Me } from '@longhaul/protocol'
+import type { Me, Passkey } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
@@ -20,7 +20,10 @@ function print(invocation: Invocation, me: Me): number {
       ['you', `${me.person.name} · ${me.person.email}`],
       ['tenant', me.tenantId],
       ['may', rightsText(me.person)],
-      ['factor', me.person.hasSecondFactor ? `on, ${me.recoveryCodesLeft} recovery codes left` : 'none; npx longhaul me enroll turns one on'],
+      [
+        'factor',
+        me.factors.length > 0 ? `${me.factors.join(' and ')}, ${me.recoveryCodesLeft} recovery codes left` : 'none; npx longhaul me enroll turns one on',
+      ],
       ['given', me.steppedUpUntil ? `counts until ${me.steppedUpUntil}` : 'not lately'],
     ])
   return exitCodes.done
@@ -92,12 +95,54 @@ export async function listLogins(invocation: Invocation): Promise<number> {
   return exitCodes.done
 }
 
+export async function listPasskeys(invocation: Invocation): Promise<number> {
+  const list = await (await invocation.client()).passkeys.list()
+  if (invocation.isJson) invocation.printJson(list)
+  else
+    printList(
+      invocation,
+      [{ name: 'passkey', isWhole: true }, { name: 'name' }, { name: 'used' }, { name: 'since' }, { name: 'for' }, { name: 'where' }],
+      list.items.map(({ id, name, lastUsedAt, createdAt, host, isSynced }) => [
+        invocation.terminal.isLive ? shortId(id) : id,
+        name,
+        lastUsedAt ? ago(lastUsedAt) : 'never',
+        createdAt.slice(0, 10),
+        host,
+        isSynced ? 'several devices' : 'one device',
+      ]),
+      ['No passkeys. The console makes them, under your name.'],
+    )
+  return exitCodes.done
+}
+
+export async function renamePasskey(invocation: Invocation, given: string, name: string): Promise<number> {
+  const client = await invocation.client()
+  const { id } = onlyOne((await client.passkeys.list()).items, given, 'passkey', 'npx longhaul me passkeys')
+  return printPasskey(invocation, await client.passkeys.rename({ passkeyId: id, name }), 'has that name now')
+}
+
+export async function deletePasskey(invocation: Invocation, given: string): Promise<number> {
+  const client = await invocation.client()
+  const { id } = onlyOne((await client.passkeys.list()).items, given, 'passkey', 'npx longhaul me passkeys')
+  return printPasskey(invocation, await client.passkeys.delete({ passkeyId: id }), 'is taken away')
+}
+
+function printPasskey(invocation: Invocation, passkey: Passkey, what: string): number {
+  if (invocation.isJson) invocation.printJson(passkey)
+  else invocation.terminal.print(`  The passkey ${shortId(passkey.id)} (${passkey.name}) ${what}.`)
+  return exitCodes.done
+}
+
+function onlyOne<Item extends { id: string }>(items: readonly Item[], given: string, what: string, list: string): Item {
+  const found = items.filter(({ id }) => id === given || (given.length >= 4 && id.endsWith(given.toLowerCase())))
+  const [only] = found
+  if (!only || found.length > 1) throw new Problem('not_found', `${found.length === 0 ? `No ${what}` : `Several ${what}s`} ${given}.`, `${list} shows them.`)
+  return only
+}
+
 export async function endLogin(invocation: Invocation, given: string): Promise<number> {
   const client = await invocation.client()
-  const found = (await client.logins.list()).items.filter(({ id }) => id === given || (given.length >= 4 && id.endsWith(given.toLowerCase())))
-  const [only] = found
-  if (!only || found.length > 1)
-    throw new Problem('not_found', `${found.length === 0 ? 'No login' : 'Several logins'} ${given}.`, 'npx longhaul me logins shows them.')
+  const only = onlyOne((await client.logins.list()).items, given, 'login', 'npx longhaul me logins')
   const login = await client.logins.delete({ loginId: only.id })
   if (invocation.isJson) invocation.printJson(login)
   else invocation.terminal.print(`  The login ${shortId(login.id)} (${login.agent}) has ended.`)

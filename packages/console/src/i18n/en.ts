@@ -6,6 +6,7 @@ import { commandTexts } from './en/command.ts'
 import { limitsTexts } from './en/limits.ts'
 import { modelTexts } from './en/models.ts'
 import { moneyTexts } from './en/money.ts'
+import { passkeys } from './en/passkeys.ts'
 import { people } from './en/people.ts'
 import { sso } from './en/sso.ts'
 import { policiesTexts } from './en/policies.ts'
@@ -17,6 +18,7 @@ import { toolsTexts } from './en/tools.ts'
 
 /** Every sentence of the console. `zh.ts` has the same shape, which the compiler checks. */
 export const en = {
+  passkeys,
   people,
   sso,
   ...shellTexts,

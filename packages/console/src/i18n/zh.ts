@@ -1,3 +1,4 @@
+import { passkeys } from './zh/passkeys.ts'
 import { people } from './zh/people.ts'
 import { sso } from './zh/sso.ts'
 import type { Texts } from './index.ts'
@@ -18,6 +19,7 @@ import { toolsTextsZh } from './zh/tools.ts'
 
 /** 控制台的全部中文文本。 */
 export const zh: Texts = {
+  passkeys,
   people,
   sso,
   ...shellTexts,

@@ -1,12 +1,12 @@
 /** Policies at the place where the server admits steps: a tool call before the worker may execute it, and what the server itself executes. */
 import { type Asker, CallRequest, type Failure, type Json } from '@longhaul/protocol'
-import type { Admission, Executor, Executors, ToolCall } from '../engine/index.ts'
+import type { Admission, Executor, Executors, ToolCall, UnaskedStart } from '../engine/index.ts'
 import type { Audit, Policies } from '../identity/index.ts'
 import { type Log, StepFailure, sleep } from '../kernel/index.ts'
 
 type Run = { id: string; tenantId: string; namespace: string; agent: string; version: string; asker: Asker }
 export type GuardPorts = {
-  policies: Pick<Policies, 'refusal'>
+  policies: Pick<Policies, 'refusal' | 'whyNot'>
   /** Asked for what policies let through: the limits of the tool. */
   admit?: (call: ToolCall) => Promise<Admission>
   audit: Pick<Audit, 'note'>
@@ -29,6 +29,21 @@ export function guardSteps(ports: GuardPorts) {
           await sleep(retryMs)
         }
       }
+    },
+    /**
+     * Policies on `runs.start` for a run that nobody asks for now. The principal is whoever it is in the name of: who set the schedule or the hook, or
+     * asked for the run before it. No second factor was given. Why not, and that in the audit log; undefined when it may be started.
+     */
+    async whyNotStart({ tenantId, namespace, agent, input, asker, startedBy }: UnaskedStart): Promise<string | undefined> {
+      const who = { id: asker.id, name: asker.name }
+      const why = await ports.policies.whyNot(tenantId, {
+        principal: { type: asker.isPerson ? 'Person' : 'Key', ...who },
+        action: 'runs.start',
+        resource: { type: 'Agent', id: agent },
+        context: { namespace, isSteppedUp: false, startedBy, input: { agent, namespace, input, destinations: [] } },
+      })
+      if (why !== undefined) await ports.audit.note(tenantId, { who, action: 'runs.start', target: agent, outcome: 'refused', detail: { why, startedBy } })
+      return why
     },
     /** The same executors, each of which asks first. A `call` is a tool call like one that a worker executes; the others are about the kind itself. */
     guard(executors: Executors): Executors {

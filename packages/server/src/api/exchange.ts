@@ -7,8 +7,6 @@ import { isLoopback } from './guard.ts'
 /** `setCookie` without a value takes it away. */
 export type Exchange = {
   asking: Asking
-  /** What people see in their browser's address line, without a path. Where a provider sends them back to. */
-  origin: string
   readCookie(name: CookieName): string | undefined
   setCookie(name: CookieName, value: string | undefined): void
 }
@@ -29,8 +27,7 @@ export function readCookie(c: Context, name: CookieName): string | undefined {
 
 export function openExchange(c: Context, publicUrl: string | undefined): Exchange {
   return {
-    asking: { address: addressOf(c, publicUrl), agent: c.req.header('user-agent') ?? '', device: readCookie(c, 'device') },
-    origin: publicUrl === undefined ? `http://${c.req.header('host') ?? new URL(c.req.url).host}` : new URL(publicUrl).origin,
+    asking: { address: addressOf(c, publicUrl), agent: c.req.header('user-agent') ?? '', device: readCookie(c, 'device'), origin: originOf(c, publicUrl) },
     readCookie: (name) => readCookie(c, name),
     setCookie(name, value) {
       const line = `${cookies[name]}=${value ?? ''}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=${value === undefined ? 0 : ageS[name]}`
@@ -38,6 +35,10 @@ export function openExchange(c: Context, publicUrl: string | undefined): Exchang
     },
   }
 }
+
+/** What people see in their browser's address line: where a provider sends them back to, and what their passkeys are for. */
+const originOf = (c: Context, publicUrl: string | undefined): string =>
+  publicUrl === undefined ? `http://${c.req.header('host') ?? new URL(c.req.url).host}` : new URL(publicUrl).origin
 
 /** The other end of the connection. Of a proxy on this machine, in front of `publicUrl`, the one that it names last. */
 export function addressOf(c: Context, publicUrl: string | undefined): string {

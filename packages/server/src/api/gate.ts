@@ -1,6 +1,6 @@
 /** What stands between a caller and an operation besides the permission: policies, the rate, and the log of who was let in and who was not. */
-import type { Operation } from '@longhaul/protocol'
-import { type Audit, type Caller, type Policies, type PolicyRequest, whoIs } from '../identity/index.ts'
+import { type Operation, sensitiveOperations } from '@longhaul/protocol'
+import { type Audit, type Caller, type Policies, type PolicyRequest, stepUpNeeded, whoIs } from '../identity/index.ts'
 import { AppError, type Log, type RateLimit } from '../kernel/index.ts'
 import type { Implementation } from './implement.ts'
 import { assertReach } from './reach.ts'
@@ -28,14 +28,14 @@ export async function assertPolicies(
   const isSteppedUp = hasSteppedUp(caller, stepUp)
   const why = await whyNot(isSteppedUp)
   if (!why) return
-  if (!isSteppedUp && caller.login && !(await whyNot(true))) throw stepUpNeeded(stepUp)
+  if (!isSteppedUp && caller.login && !(await whyNot(true))) throw stepUpNeeded(stepUp.ms)
   throw new AppError('forbidden', why)
 }
 
 /** Throws when the operation is sensitive and no second factor was given lately. */
-export function assertSteppedUp({ stepUp }: GateOptions, { operation, caller, input }: Asked): void {
-  if (!operation.isSensitive?.(input) || hasSteppedUp(caller, stepUp)) return
-  if (caller.login) throw stepUpNeeded(stepUp)
+export function assertSteppedUp({ stepUp }: GateOptions, { operation, caller }: Asked): void {
+  if (!sensitiveOperations.has(operation.id) || hasSteppedUp(caller, stepUp)) return
+  if (caller.login) throw stepUpNeeded(stepUp.ms)
   throw new AppError(
     'forbidden',
     `${operation.id} is for people with a second factor here, not for keys (LONGHAUL_STEP_UP_KEYS). Sign in, in the console or with: longhaul login`,
@@ -43,12 +43,6 @@ export function assertSteppedUp({ stepUp }: GateOptions, { operation, caller, in
 }
 
 const hasSteppedUp = ({ login }: Caller, { ms, keys }: StepUp): boolean => ms === 0 || (login ? login.steppedUpUntil !== undefined : keys === 'allow')
-
-const stepUpNeeded = ({ ms }: StepUp): AppError =>
-  new AppError(
-    'step_up_required',
-    `This needs a second factor within the last ${Math.max(1, Math.round(ms / 60_000))} minutes. Give one in the console or with: longhaul me step-up. Whoever has none yet turns one on first, under their name in the console or with: longhaul me enroll`,
-  )
 
 export const principalOf = ({ keyId, name, roles, login }: Caller): PolicyRequest['principal'] => ({
   type: login ? 'Person' : 'Key',

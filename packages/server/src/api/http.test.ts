@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import { ErrorBody, operations, permissions } from '@longhaul/protocol'
+import { ErrorBody, operations, permissions, sensitiveOperations } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { approvalId, authenticate, cookie, keyId, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
 import { processId } from '../../test/support/fake-sandboxes.ts'
@@ -8,6 +8,10 @@ import { assertComplete } from './implement.ts'
 
 /** A request for every operation that works. */
 const at = '2026-01-01T00:00:00.000Z'
+const signed = {
+  ...{ id: 'aWQ', rawId: 'aWQ', type: 'public-key' },
+  response: { clientDataJSON: 'e30', authenticatorData: 'YQ', signature: 'cw', userHandle: 'aA' },
+}
 const good: Record<string, [string, string, unknown?]> = {
   'runs.start': ['POST', '/v1/runs', { agent: 'analyst', input: { question: 'why' }, idempotencyKey: 'k' }],
   'runs.get': ['GET', `/v1/runs/${runId}`],
@@ -101,6 +105,8 @@ const good: Record<string, [string, string, unknown?]> = {
   'people.delete': ['DELETE', `/v1/people/${keyId}`],
   'signin.password': ['POST', '/v1/sign-in/password', { email: 'ada@example.com', password: 'correct horse battery' }],
   'signin.factor': ['POST', '/v1/sign-in/factor', { ticket: 't', code: '123456' }],
+  'passkeys.ask': ['POST', '/v1/sign-in/passkey/start', {}],
+  'signin.passkey': ['POST', '/v1/sign-in/passkey', { passkey: signed }],
   'signin.link': ['POST', '/v1/sign-in/link', { token: 't' }],
   'sso.get': ['GET', '/v1/sso'],
   'sso.set': ['POST', '/v1/sso', { issuer: 'https://login.example.com', clientId: 'longhaul', clientSecret: 's' }],
@@ -120,6 +126,12 @@ const good: Record<string, [string, string, unknown?]> = {
   'me.confirm': ['POST', '/v1/me/second-factor/confirm', { code: '123456' }],
   'me.recovery': ['POST', '/v1/me/second-factor/recovery-codes'],
   'me.unenroll': ['DELETE', '/v1/me/second-factor'],
+  'passkeys.list': ['GET', '/v1/me/passkeys'],
+  'passkeys.start': ['POST', '/v1/me/passkeys/start', { password: 'x' }],
+  'passkeys.add': ['POST', '/v1/me/passkeys', { name: 'a phone', credential: { ...signed, response: { clientDataJSON: 'e30', attestationObject: 'oA' } } }],
+  'passkeys.rename': ['POST', `/v1/me/passkeys/${keyId}`, { name: 'my phone' }],
+  'passkeys.delete': ['DELETE', `/v1/me/passkeys/${keyId}`],
+  'passkeys.challenge': ['POST', '/v1/me/step-up/passkey'],
   'logins.list': ['GET', '/v1/me/logins'],
   'logins.delete': ['DELETE', `/v1/me/logins/${keyId}`],
   'tenants.create': ['POST', '/v1/tenants', { id: 'globex', quotas: { runsInFlightMax: 3 } }],
@@ -270,25 +282,11 @@ test('what is sensitive asks a person for a second factor, and keys only where t
     expect((await strict.ask(method, path, body)).status).toBe(200) // A person who did give one.
     expect((await off.ask(method, path, body, key)).status).toBe(200)
   }
-  expect(sensitive.sort()).toEqual([
-    'audit.export',
-    'budgets.delete',
-    'budgets.set',
-    'deployments.create',
-    'keys.create',
-    'keys.rotate',
-    'me.recovery',
-    'me.unenroll',
-    'people.delete',
-    'people.invite',
-    'people.link',
-    'people.update',
-    'policies.delete',
-    'policies.put',
-    'runs.export',
-    'sso.delete',
-    'sso.set',
-  ])
+  expect(sensitive.sort()).toEqual([...sensitiveOperations.keys()].sort())
+  // What must not be forgotten in that table, whatever else comes into it.
+  const promotingMoneyAndData = ['deployments.create', 'budgets.set', 'audit.export', 'runs.export', 'secrets.set', 'connections.authorize', 'memory.eraseAll']
+  const rights = ['keys.create', 'keys.rotate', 'people.invite', 'people.update', 'people.link', 'policies.put', 'policies.delete', 'sso.set', 'me.unenroll']
+  expect(sensitive).toEqual(expect.arrayContaining([...promotingMoneyAndData, ...rights]))
   expect(notes.filter(([, { outcome }]) => outcome === 'refused')).toHaveLength(sensitive.length)
 })
 

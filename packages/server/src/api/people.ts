@@ -1,8 +1,12 @@
 import {
+  addPasskey,
+  askForPasskey,
+  challengePasskey,
   changePassword,
   confirmEnrolment,
   decideDevice,
   deleteLogin,
+  deletePasskey,
   deletePerson,
   deleteSso,
   endEnrolment,
@@ -13,17 +17,21 @@ import {
   invitePerson,
   linkPerson,
   listLogins,
+  listPasskeys,
   listPeople,
   lookAtLink,
   pollDevice,
+  renamePasskey,
   renewRecoveryCodes,
   setSso,
   signInWithFactor,
+  signInWithPasskey,
   signInWithPassword,
   signOut,
   signOutPerson,
   startDevice,
   startEnrolment,
+  startPasskey,
   startSso,
   stepUp,
   updatePerson,
@@ -50,10 +58,12 @@ export const peopleImplementations = ({ people, sso }: Identities): Implementati
 export const signInImplementations = ({ signIn, sso }: Identities): Implementation[] => [
   implementOpen(signInWithPassword, async (input, exchange) => settle(await signIn.password(input, exchange.asking), exchange)),
   implementOpen(signInWithFactor, async (input, exchange) => settle(await signIn.factor(input, exchange.asking), exchange)),
+  implementOpen(askForPasskey, async ({ ticket }, { asking }) => ({ options: await signIn.askForPasskey(ticket, asking) })),
+  implementOpen(signInWithPasskey, async ({ passkey }, exchange) => settle(await signIn.passkey(passkey, exchange.asking), exchange)),
   implementOpen(lookAtLink, ({ token }) => signIn.lookAtLink(token)),
   implementOpen(useLink, async (input, exchange) => settle(await signIn.join(input, exchange.asking), exchange)),
-  implementOpen(startSso, async ({ tenant }, { origin, setCookie }) => {
-    const { address, state } = await sso.start(tenant, origin)
+  implementOpen(startSso, async ({ tenant }, { asking, setCookie }) => {
+    const { address, state } = await sso.start(tenant, asking.origin)
     setCookie('sso', state)
     return { address }
   }),
@@ -69,7 +79,7 @@ export const signInImplementations = ({ signIn, sso }: Identities): Implementati
   implementOpen(pollDevice, ({ deviceCode }, { asking }) => signIn.pollDevice(deviceCode, asking)),
 ]
 
-export const meImplementations = ({ signIn, secondFactor, logins }: Identities): Implementation[] =>
+export const meImplementations = ({ signIn, secondFactor, passkeys, logins }: Identities): Implementation[] =>
   [
     implementOwn(getMe, (caller) => signIn.me(caller)),
     implementOwn(signOut, async (caller, _, exchange) => {
@@ -80,8 +90,8 @@ export const meImplementations = ({ signIn, secondFactor, logins }: Identities):
       await signIn.changePassword(caller, input, asking)
       return signIn.me(caller)
     }),
-    implementOwn(stepUp, async (caller, { code }, { asking }) => {
-      await secondFactor.stepUp(caller, code, asking)
+    implementOwn(stepUp, async (caller, given, { asking }) => {
+      await secondFactor.stepUp(caller, given, asking)
       return signIn.me(caller)
     }),
     implementOwn(startEnrolment, (caller, { password }, { asking }) => secondFactor.enroll(caller, password, asking)),
@@ -91,6 +101,14 @@ export const meImplementations = ({ signIn, secondFactor, logins }: Identities):
       await secondFactor.unenroll(caller)
       return signIn.me(caller)
     }),
+    implementOwn(listPasskeys, async (caller) => ({ items: await passkeys.list(caller) })),
+    implementOwn(startPasskey, async (caller, { password }, { asking }) => ({ options: await passkeys.start(caller, password, asking) })),
+    implementOwn(addPasskey, (caller, input, { asking }) => passkeys.add(caller, input, asking)),
+    implementOwn(renamePasskey, (caller, { passkeyId, name }) => passkeys.rename(caller, passkeyId, name)),
+    implementOwn(deletePasskey, (caller, { passkeyId }) => passkeys.delete(caller, passkeyId)),
+    implementOwn(challengePasskey, async (caller, _, { asking }) => ({
+      options: await passkeys.ask('step-up', { id: caller.keyId, tenantId: caller.tenantId }, asking),
+    })),
     implementOwn(listLogins, async (caller) => ({ items: await logins.list(caller) })),
     implementOwn(deleteLogin, (caller, { loginId }) => logins.delete(caller, loginId)),
     implementOwn(getDevice, (caller, { userCode }) => signIn.getDevice(caller, userCode)),
@@ -101,8 +119,8 @@ export const meImplementations = ({ signIn, secondFactor, logins }: Identities):
   ].map(audited)
 
 function settle(result: SignInResult, { setCookie }: Exchange): SignedIn {
-  if (result.state === 'second-factor') return { state: result.state, ticket: result.ticket }
+  if (result.state === 'second-factor') return result
   setCookie('login', result.cookie)
   setCookie('device', result.device)
-  return { state: result.state, ticket: null }
+  return { state: result.state, ticket: null, factors: [] }
 }

@@ -50,6 +50,15 @@ test('what would hold everywhere is refused to whoever is limited', () => {
   expect(() => assertReach({}, of('limits.set'), { runningMax: 0 })).not.toThrow()
 })
 
+test('what is about the whole tenant is refused to whoever is limited, whatever it names', () => {
+  const ofTenant = ['policies.put', 'policies.delete', 'routes.set', 'routes.delete', 'models.set', 'models.unset']
+  for (const id of [...ofTenant, 'namespaces.put', 'namespaces.delete', 'sso.set', 'sso.delete', 'audit.list', 'audit.export', 'routes.clearCache']) {
+    const operation = operations.find((each) => each.id === id) ?? expect.fail(id)
+    for (const caller of [{ agents: ['mine'] }, { namespaces: ['mine'] }]) expect(() => assertReach(caller, operation, {}), id).toThrow(/whole tenant/)
+    expect(() => assertReach({}, operation, {})).not.toThrow()
+  }
+})
+
 test('what belongs to all is within nobody’s limits', () => {
   expect([{ agent: null }, { agent: 'other' }, {}, { agent: 'mine' }].map((place) => isReached({ agents: ['mine'] }, place))).toEqual([
     false,

@@ -8,19 +8,28 @@ type Reach = Pick<Caller, 'agents' | 'namespaces'>
 type Place = { agent?: string | null | undefined; namespace?: string | null | undefined }
 
 /** Where an operation takes effect everywhere unless it names a place. */
-const everywhere = new Set(['limits.set', 'stops.create'])
+const everywhere = new Set(['limits.set', 'stops.create', 'retention.set', 'guardrails.set'])
+/** What is about the whole tenant whatever it names: all agents are held by it, or seen in it. */
+const ofTenant = new Set([
+  ...['policies.put', 'policies.delete', 'routes.set', 'routes.delete', 'routes.clearCache'],
+  ...['models.set', 'models.unset', 'namespaces.put', 'namespaces.delete', 'sso.set', 'sso.delete'],
+  ...['audit.list', 'audit.export'],
+])
 
 /** Throws `not_found`, as for what is not there, when the input names an agent or a namespace beyond the caller's. */
 export function assertReach(caller: Reach, { id }: Operation, input: Record<string, unknown>): void {
-  if (!caller.agents && !caller.namespaces) return
+  if (!isLimited(caller)) return
   const { agent, namespace } = placeIn(input)
   const named = [agent, id === 'agents.get' ? text(input['name']) : undefined, ...listOf(input['destinations']).map(({ agent: to }) => text(to))]
   for (const name of named) if (name !== undefined) assertIn(caller.agents, name, 'agent')
   if (namespace !== undefined) assertIn(caller.namespaces, namespace, 'namespace')
+  if (ofTenant.has(id)) throw ofTheTenant(caller)
   if (!everywhere.has(id) || text(input['runId']) !== undefined) return // Of a run the audience decides.
   if (caller.agents && agent === undefined) throw tooWide('agents', caller.agents)
   if (caller.namespaces && namespace === undefined) throw tooWide('namespaces', caller.namespaces)
 }
+
+export const isLimited = ({ agents, namespaces }: Reach): boolean => !!agents || !!namespaces
 
 /** Whether something of this place is within the caller's reach. What holds in all places is not. */
 export const isReached = ({ agents, namespaces }: Reach, { agent, namespace }: Place): boolean =>
@@ -51,6 +60,9 @@ function assertIn(names: readonly string[] | undefined, name: string, what: stri
 
 const tooWide = (what: string, names: readonly string[]): AppError =>
   new AppError('forbidden', `This would hold for all ${what}, and the caller is limited to these: ${names.join(', ')}. Name one.`)
+
+const ofTheTenant = ({ agents, namespaces }: Reach): AppError =>
+  new AppError('forbidden', `This is about the whole tenant, and the caller is limited to these: ${[...(agents ?? []), ...(namespaces ?? [])].join(', ')}.`)
 
 const placeIn = (input: Record<string, unknown>) => ({ agent: text(input['agent']), namespace: text(input['namespace']) })
 const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined)

@@ -32,6 +32,8 @@ export type EngineOptions = {
   onEnded?(runIds: string[]): Promise<void>
   /** Whether a tool call may be made: see `RunPorts`. Absent: all may. */
   admitTool?: RunPorts['admitTool']
+  /** Whether a schedule or a run may start another one: see `RunPorts`. Absent: all may. */
+  whyNotStart?: RunPorts['whyNotStart']
   /** Finds a worker for the run. Must not throw. */
   execute(assignment: Assignment): void
   /** Tells whoever executes it that the run is over here. When it was stopped, what it is doing has to end at once; resolves when it has. Must not reject. */
@@ -131,7 +133,10 @@ export function openEngine(options: EngineOptions): Engine {
     else if (active.has(runId)) void readInbox([runId]).catch(() => {}) // The next look does it again.
   }
 
-  const schedules = openSchedules({ db, log, pollMs, findVersion: options.findVersion, onFired: () => owned.claims.wake() })
+  const schedules = openSchedules({
+    ...{ db, log, pollMs, findVersion: options.findVersion, whyNotStart: options.whyNotStart ?? (async () => undefined) },
+    onFired: () => owned.claims.wake(),
+  })
 
   return {
     schedules,

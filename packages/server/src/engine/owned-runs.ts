@@ -89,6 +89,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
     clock: node.clock,
     executors: options.executors,
     admitTool: options.admitTool,
+    whyNotStart: options.whyNotStart ?? (async () => undefined),
     log,
     findVersion: options.findVersion,
     bounds: options.bounds ?? defaultBounds,

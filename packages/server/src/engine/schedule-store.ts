@@ -89,11 +89,12 @@ const isUnderWay = sql`exists (select from runs where runs.id = schedules.last_r
 const isDue = sql`not is_paused and (next_at <= statement_timestamp() or queued_at is not null and not ${isUnderWay})`
 
 /** Those that somebody must look at now. */
-export async function listDue(db: Tx, limit: number): Promise<{ id: string; tenantId: string; agent: string }[]> {
+export async function listDue(db: Tx, limit: number): Promise<ScheduleRow[]> {
   return db.rows(sql`
-    (select id, tenant_id as "tenantId", agent from schedules where not is_paused and next_at <= statement_timestamp() order by next_at limit ${limit})
-    union
-    (select id, tenant_id as "tenantId", agent from schedules where not is_paused and queued_at is not null and not ${isUnderWay} order by queued_at limit ${limit})`)
+    select ${columns} from schedules where id in (
+      (select id from schedules where not is_paused and next_at <= statement_timestamp() order by next_at limit ${limit})
+      union
+      (select id from schedules where not is_paused and queued_at is not null and not ${isUnderWay} order by queued_at limit ${limit}))`)
 }
 
 /** Milliseconds until the next fire of any; null when none will come by itself. */

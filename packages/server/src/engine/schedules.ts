@@ -6,7 +6,7 @@ import type { Asker, Calendar, Fire, Json, Priority, Schedule } from '@longhaul/
 import type { Audience, Db, Tx } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, random } from '../kernel/index.ts'
 import { eventRow } from './run/event-row.ts'
-import type { FoundVersion } from './run/ports.ts'
+import type { FoundVersion, WhyNotStart } from './run/ports.ts'
 import { checkedCalendar, dueFires, firesFrom, nextFire } from './calendar.ts'
 import { laneKeyAt, ranks } from './lanes.ts'
 import { insertDueRun, sendMessage } from './run-store.ts'
@@ -59,6 +59,7 @@ export type SchedulesOptions = {
   pollMs: number
   /** The version that a new run of the agent gets, or why there is none. */
   findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  whyNotStart: WhyNotStart
   /** Runs were put up. */
   onFired(): void
 }
@@ -66,23 +67,28 @@ export type SchedulesOptions = {
 const namespace = 'default'
 const dueMax = 50
 
-export function openSchedules({ db, log, pollMs, findVersion, onFired }: SchedulesOptions): Schedules & { service: Service } {
+export function openSchedules({ db, log, pollMs, findVersion, whyNotStart, onFired }: SchedulesOptions): Schedules & { service: Service } {
   const versionOf = async (tenantId: string, agent: string): Promise<Extract<FoundVersion, { version: string }> | undefined> => {
     const found = await findVersion(tenantId, agent)
     return 'version' in found ? found : undefined
   }
+  /** Policies are asked about whoever set it, at each fire anew. */
+  const whyNot = ({ tenantId, namespace: space, agent, input, asker, name }: ScheduleRow) =>
+    whyNotStart({ tenantId, namespace: space, agent, input, asker, startedBy: { type: 'schedule', name } })
   const service = loop({
     everyMs: pollMs,
     onError: (error) => log.warn('schedules could not be looked at; it is tried again', { error }),
     async work() {
       const due = await listDue(db, dueMax)
       let firedCount = 0
-      for (const { id, tenantId, agent } of due) {
+      for (const schedule of due) {
+        const { id, tenantId, agent } = schedule
         try {
           const version = await versionOf(tenantId, agent)
-          firedCount += await db.transaction(async (tx) => fireDue(tx, id, version))
+          const why = await whyNot(schedule)
+          firedCount += await db.transaction(async (tx) => fireDue(tx, id, version, why))
         } catch (error) {
-          log.error('a schedule could not fire; it is tried again', { error, scheduleId: id }) // It must not keep the others from it.
+          log.error('a schedule could not fire; it is tried again', { error, scheduleId: schedule.id }) // It must not keep the others from it.
         }
       }
       if (firedCount > 0) onFired()
@@ -133,9 +139,12 @@ export function openSchedules({ db, log, pollMs, findVersion, onFired }: Schedul
     resume: (audience, name) => setPaused(audience, name, false),
     delete: async (audience, name) => toSchedule(found(await db.transaction((tx) => deleteSchedule(tx, audience, namespace, name)), name)),
     async fire(audience, name) {
-      const { agent } = found(await findSchedule(db, audience, namespace, name), name)
+      const known = found(await findSchedule(db, audience, namespace, name), name)
+      const { agent } = known
       const version = await versionOf(audience.tenantId, agent)
       if (version === undefined) throw new AppError('conflict', `No run of ${agent} can be started: it is not deployed, or its code does not load.`)
+      const why = await whyNot(known)
+      if (why !== undefined) throw new AppError('forbidden', why)
       const fire = await db.transaction(async (tx) => {
         const schedule = found(await findSchedule(tx, audience, namespace, name, true), name)
         const nowMs = Math.floor(await readNowMs(tx))
@@ -161,12 +170,13 @@ export function openSchedules({ db, log, pollMs, findVersion, onFired }: Schedul
 }
 
 /** Makes what is due of a schedule, if it is this node's to make. How many runs were put up. */
-async function fireDue(tx: Tx, id: string, version: Extract<FoundVersion, { version: string }> | undefined): Promise<number> {
+async function fireDue(tx: Tx, id: string, version: Extract<FoundVersion, { version: string }> | undefined, whyNot: string | undefined): Promise<number> {
   const schedule = await lockDue(tx, id)
   if (!schedule) return 0
   const { calendar, nextMs, nowMs, catchUp } = schedule
   const due = nextMs === null ? { fires: [], missed: null, nextMs: null } : dueFires(calendar, { nextMs, nowMs, catchUp })
-  const plan = planFires(schedule, due.fires, version === undefined ? 'no_version' : schedule.isStopped ? 'stopped' : undefined)
+  const refusal = version === undefined ? 'no_version' : schedule.isStopped ? 'stopped' : whyNot?.slice(0, 500)
+  const plan = planFires(schedule, due.fires, refusal)
   const rows: FireRow[] = [...plan.rows]
   let { lastRunId } = schedule
   if (version !== undefined)
@@ -195,7 +205,7 @@ export type Plan = { starts: number[]; queuedMs: number | null; cancels: boolean
 export function planFires(
   { overlap, queuedMs, isUnderWay }: Pick<DueSchedule, 'overlap' | 'queuedMs' | 'isUnderWay'>,
   fires: readonly number[],
-  refusal: 'stopped' | 'no_version' | undefined,
+  refusal: string | undefined,
 ): Plan {
   const plan: Plan = { starts: [], queuedMs, cancels: false, rows: [] }
   const skip = (fireMs: number, reason: string) => void plan.rows.push({ fireMs, outcome: 'skipped', reason, runId: null })

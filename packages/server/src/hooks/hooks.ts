@@ -4,7 +4,7 @@
  */
 import type { Asker, Hook, HookAction, HookDelivery, HookScheme, Json } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf, noteAudit } from '../db/index.ts'
-import type { Engine } from '../engine/index.ts'
+import type { Engine, WhyNotStart } from '../engine/index.ts'
 import { type Caller, type Secrets, askerOf, sha256, whoIs } from '../identity/index.ts'
 import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, wallClock } from '../kernel/index.ts'
 import * as store from './hook-store.ts'
@@ -34,6 +34,8 @@ export type HooksOptions = {
     asker: Asker,
     run: { agent: string; namespace: string; input: Json; session?: string | undefined; idempotencyKey: string },
   ): Promise<{ id: string }>
+  /** Asked before an event starts a run. Absent: all may. */
+  whyNotStart?: WhyNotStart
   /** Events that one hook takes on this server. */
   perMinute: number
   now?: () => number
@@ -115,6 +117,8 @@ export function openHooks(options: HooksOptions) {
     const idempotencyKey = `hook ${hook.id} ${key}`
     const { agent, namespace, asker } = hook
     if (mapped.type === 'start') {
+      const why = await options.whyNotStart?.({ tenantId, namespace, agent, input: mapped.input, asker, startedBy: { type: 'hook', name: hook.name } })
+      if (why !== undefined) throw new AppError('forbidden', why)
       const run = await options.start(tenantId, asker, { agent, namespace, input: mapped.input, session: mapped.session, idempotencyKey })
       return { outcome: 'started', runId: run.id }
     }

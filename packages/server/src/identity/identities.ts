@@ -4,6 +4,8 @@ import { type Log, type Service, loop } from '../kernel/index.ts'
 import type { MasterKeys } from './envelope.ts'
 import { openGuesses } from './guesses.ts'
 import { type LoginLimits, type Logins, openLogins } from './logins.ts'
+import { ownerCheck } from './owner.ts'
+import { type Passkeys, openPasskeys } from './passkeys.ts'
 import { type People, openPeople } from './people.ts'
 import { type SecondFactor, openSecondFactor } from './second-factor.ts'
 import type { GuardedFetch } from './openid.ts'
@@ -12,7 +14,7 @@ import { type SignIn, openSignIn } from './sign-in.ts'
 import { type Sso, openSso } from './sso.ts'
 import { sweepSignIns } from './ticket-store.ts'
 
-export type Identities = { people: People; logins: Logins; signIn: SignIn; secondFactor: SecondFactor; sso: Sso } & Service
+export type Identities = { people: People; logins: Logins; signIn: SignIn; secondFactor: SecondFactor; passkeys: Passkeys; sso: Sso } & Service
 
 const sweepEveryMs = 600_000
 
@@ -29,13 +31,16 @@ type Options = {
 export function openIdentities({ db, masterKeys, secrets, log, limits, fetch }: Options): Identities {
   const logins = openLogins({ db, log, limits })
   const guesses = openGuesses({ db, masterKey: masterKeys.current })
-  const secondFactor = openSecondFactor({ db, masterKeys, guesses })
-  const signIn = openSignIn({ db, logins, guesses, secondFactor })
+  const assertOwner = ownerCheck({ guesses, stepUpMs: limits.stepUpMs })
+  const passkeys = openPasskeys({ db, assertOwner })
+  const secondFactor = openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwner })
+  const signIn = openSignIn({ db, logins, guesses, secondFactor, passkeys })
   const sweep = loop({ everyMs: sweepEveryMs, onError: (error) => log.warn('ended logins were not swept', { error }), work: () => sweepSignIns(db) })
   return {
     people: openPeople({ db }),
     logins,
     secondFactor,
+    passkeys,
     signIn,
     sso: openSso({ db, secrets, fetch, enter: signIn.enter }),
     async start() {

@@ -12,6 +12,8 @@ export type Asking = {
   address: string
   /** What the browser says it is. */
   agent: string
+  /** What is in its address line, without a path. */
+  origin: string
   /** What this browser was given when somebody signed in with it. */
   device?: string | undefined
 }

@@ -8,6 +8,7 @@ import { isWithin, whyNotGrant } from './grant.ts'
 import { type Caller, whoIs } from './keys.ts'
 import { deleteLogins } from './login-store.ts'
 import { hashSecret } from './logins.ts'
+import { deletePasskeys } from './passkey-store.ts'
 import * as store from './person-store.ts'
 
 export type People = {
@@ -73,7 +74,11 @@ export function openPeople({ db }: { db: Db }): People {
       return tenantOf(caller).transaction(async (tx) => {
         const { isDisabled } = await load(tx, caller, personId)
         if (isDisabled) throw new AppError('conflict', 'This person is disabled. Enable them first.')
-        if (resetSecondFactor) await store.setRecoveryCodes(tx, personId, null)
+        if (resetSecondFactor) {
+          await store.deleteTotp(tx, personId)
+          await deletePasskeys(tx, personId)
+          await store.setRecoveryHashes(tx, personId, [])
+        }
         await noteAudit(tx, { who: whoIs(caller), action: 'people.link', target: personId, detail: { resetSecondFactor } })
         return withLink(tx, personId)
       })

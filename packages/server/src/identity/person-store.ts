@@ -16,6 +16,7 @@ export type PersonRow = {
   linkExpiresAt: Date | null
   totp: Sealed | null
   isTotpConfirmed: boolean
+  passkeyCount: number
   recoveryCodesLeft: number
   hasSignedIn: boolean
   createdAt: Date
@@ -25,7 +26,9 @@ type Row = Omit<PersonRow, 'totp'> & { ciphertext: Buffer | null; wrappedKey: Bu
 
 export const personColumns = sql`people.id, people.tenant_id as "tenantId", email, name, roles, namespaces, agents, access, is_disabled as "isDisabled",
   password_hash as "passwordHash", link_expires_at as "linkExpiresAt", totp_ciphertext as "ciphertext", totp_wrapped_key as "wrappedKey",
-  totp_master_key_id as "masterKeyId", totp_confirmed as "isTotpConfirmed", cardinality(recovery_hashes) as "recoveryCodesLeft",
+  totp_master_key_id as "masterKeyId", totp_confirmed as "isTotpConfirmed",
+  (select count(*)::int from passkeys where passkeys.tenant_id = people.tenant_id and passkeys.person_id = people.id) as "passkeyCount",
+  cardinality(recovery_hashes) as "recoveryCodesLeft",
   last_seen_at is not null as "hasSignedIn", people.created_at as "createdAt", last_seen_at as "lastSeenAt"`
 
 export const toRow = ({ ciphertext, wrappedKey, masterKeyId, ...row }: Row): PersonRow => ({
@@ -33,6 +36,14 @@ export const toRow = ({ ciphertext, wrappedKey, masterKeyId, ...row }: Row): Per
   access: DataAccess.parse(row.access),
   totp: ciphertext && wrappedKey && masterKeyId !== null ? { ciphertext, wrappedKey, masterKeyId } : null,
 })
+
+export const hasSecondFactor = ({ isTotpConfirmed, passkeyCount }: Pick<PersonRow, 'isTotpConfirmed' | 'passkeyCount'>): boolean =>
+  isTotpConfirmed || passkeyCount > 0
+
+export const factorsOf = ({ isTotpConfirmed, passkeyCount }: PersonRow): ('code' | 'passkey')[] => [
+  ...(isTotpConfirmed ? (['code'] as const) : []),
+  ...(passkeyCount > 0 ? (['passkey'] as const) : []),
+]
 
 export const toPerson = (row: PersonRow): Person => ({
   id: row.id,
@@ -43,7 +54,7 @@ export const toPerson = (row: PersonRow): Person => ({
   agents: row.agents,
   access: row.access,
   state: row.isDisabled ? 'disabled' : row.hasSignedIn || row.passwordHash !== null ? 'active' : 'invited',
-  hasSecondFactor: row.isTotpConfirmed,
+  hasSecondFactor: hasSecondFactor(row),
   createdAt: row.createdAt.toISOString(),
   lastSeenAt: row.lastSeenAt?.toISOString() ?? null,
 })
@@ -144,16 +155,19 @@ export async function setTotp(tx: TenantTx, personId: string, { ciphertext, wrap
   return rows.length > 0
 }
 
-/** Null takes the factor away. */
-export async function setRecoveryCodes(tx: TenantTx, personId: string, hashes: Buffer[] | null): Promise<void> {
-  await tx.rows(
-    hashes
-      ? sql`update people set totp_confirmed = true, recovery_hashes = ${hashes} where tenant_id = ${tx.tenantId} and id = ${personId}`
-      : sql`
-        update people
-        set totp_confirmed = false, totp_ciphertext = null, totp_wrapped_key = null, totp_master_key_id = null, totp_slice = null, recovery_hashes = '{}'
-        where tenant_id = ${tx.tenantId} and id = ${personId}`,
-  )
+export async function confirmTotp(tx: TenantTx, personId: string): Promise<void> {
+  await tx.rows(sql`update people set totp_confirmed = true where tenant_id = ${tx.tenantId} and id = ${personId}`)
+}
+
+export async function deleteTotp(tx: TenantTx, personId: string): Promise<void> {
+  await tx.rows(sql`
+    update people
+    set totp_confirmed = false, totp_ciphertext = null, totp_wrapped_key = null, totp_master_key_id = null, totp_slice = null
+    where tenant_id = ${tx.tenantId} and id = ${personId}`)
+}
+
+export async function setRecoveryHashes(tx: TenantTx, personId: string, hashes: Buffer[]): Promise<void> {
+  await tx.rows(sql`update people set recovery_hashes = ${hashes} where tenant_id = ${tx.tenantId} and id = ${personId}`)
 }
 
 /** False when a code of this slice of time, or of a later one, was taken before. */
@@ -170,7 +184,7 @@ export async function takeRecoveryCode(tx: TenantTx, personId: string, hash: Buf
   const rows = await tx.rows(sql`
     update people
     set recovery_hashes = array_remove(recovery_hashes, ${hash}::bytea)
-    where tenant_id = ${tx.tenantId} and id = ${personId} and totp_confirmed and ${hash}::bytea = any (recovery_hashes)
+    where tenant_id = ${tx.tenantId} and id = ${personId} and ${hash}::bytea = any (recovery_hashes)
     returning id`)
   return rows.length > 0
 }

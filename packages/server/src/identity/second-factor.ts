@@ -1,20 +1,25 @@
-/** Authenticators and recovery codes: turned on by their owner, asked for at sign-in and before sensitive operations. */
+/** Authenticators, recovery codes, and passkeys where they stand for these: turned on by their owner, asked for at sign-in and before sensitive operations. */
 import type { Db, TenantTx } from '../db/index.ts'
 import { noteAudit } from '../db/index.ts'
+import type { SignedChallenge } from '@longhaul/protocol'
 import { AppError, wallClock } from '../kernel/index.ts'
 import { type MasterKeys, keyIdOf, open, rewrap, seal } from './envelope.ts'
 import type { Guesses } from './guesses.ts'
 import { whoIs } from './keys.ts'
 import { stepUpLogin } from './login-store.ts'
 import type { Asking, PersonCaller } from './logins.ts'
-import { isPassword } from './passwords.ts'
+import type { AssertOwner } from './owner.ts'
+import type { Passkeys } from './passkeys.ts'
 import * as store from './person-store.ts'
 import { hashRecoveryCode, makeRecoveryCodes, makeTotpSecret, totpSlice, totpUri } from './totp.ts'
 
+/** One of the two, as the operation has checked. */
+export type GivenFactor = { code?: string | undefined; passkey?: SignedChallenge | undefined }
+
 export type SecondFactor = {
-  /** Whether the code is the person's, once: it is used up. Throws `over_limit` for whoever guesses. */
-  take(person: store.PersonRow, code: string, asking: Asking): Promise<boolean>
-  stepUp(caller: PersonCaller, code: string, asking: Asking): Promise<void>
+  /** Throws unless it is the person's. It is used up. Throws `over_limit` for whoever guesses codes. */
+  take(purpose: 'factor' | 'step-up', person: store.PersonRow, given: GivenFactor, asking: Asking): Promise<void>
+  stepUp(caller: PersonCaller, given: GivenFactor, asking: Asking): Promise<void>
   enroll(caller: PersonCaller, password: string | undefined, asking: Asking): Promise<{ secret: string; uri: string }>
   confirm(caller: PersonCaller, code: string, asking: Asking): Promise<{ recoveryCodes: string[] }>
   renewRecoveryCodes(caller: PersonCaller): Promise<{ recoveryCodes: string[] }>
@@ -25,7 +30,9 @@ export type SecondFactor = {
 
 const sealName = (tenantId: string, personId: string) => `${tenantId}/people/${personId}/totp`
 
-export function openSecondFactor({ db, masterKeys, guesses }: { db: Db; masterKeys: MasterKeys; guesses: Guesses }): SecondFactor {
+type Options = { db: Db; masterKeys: MasterKeys; guesses: Guesses; passkeys: Pick<Passkeys, 'take'>; assertOwner: AssertOwner }
+
+export function openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwner }: Options): SecondFactor {
   const tenantOf = ({ tenantId }: { tenantId: string }) => db.forTenant(tenantId)
 
   async function load(tx: TenantTx, personId: string): Promise<store.PersonRow> {
@@ -45,22 +52,27 @@ export function openSecondFactor({ db, masterKeys, guesses }: { db: Db; masterKe
       return true
     })
   }
-  const take: SecondFactor['take'] = async (person, code, asking) =>
-    (await guesses.guard({ tenantId: person.tenantId, account: `${person.id} factor`, asking }, () => takeCode(person, code))) ?? false
+  const take: SecondFactor['take'] = async (purpose, person, { code, passkey }, asking) => {
+    if (passkey) {
+      if ((await passkeys.take(purpose, passkey, asking))?.personId !== person.id)
+        throw new AppError('invalid', 'passkey: it is not yours, or this took too long. Begin again.')
+    } else if (!(await guesses.guard({ tenantId: person.tenantId, account: `${person.id} factor`, asking }, () => takeCode(person, code ?? ''))))
+      throw new AppError('invalid', 'code: it is wrong, or was used before. Wait for the next one.')
+  }
 
   async function putCodes(tx: TenantTx, caller: PersonCaller, action: string): Promise<{ recoveryCodes: string[] }> {
     const recoveryCodes = makeRecoveryCodes()
-    await store.setRecoveryCodes(tx, caller.keyId, recoveryCodes.map(hashRecoveryCode))
+    await store.setRecoveryHashes(tx, caller.keyId, recoveryCodes.map(hashRecoveryCode))
     await noteAudit(tx, { who: whoIs(caller), action, target: caller.keyId })
     return { recoveryCodes }
   }
   return {
     take,
-    async stepUp(caller, code, asking) {
+    async stepUp(caller, given, asking) {
       const person = await tenantOf(caller).transaction((tx) => load(tx, caller.keyId))
-      if (!person.isTotpConfirmed)
+      if (!store.hasSecondFactor(person))
         throw new AppError('conflict', 'You have no second factor yet. Turn one on in the console under your name, or with: longhaul me enroll')
-      if (!(await take(person, code, asking))) throw new AppError('invalid', 'code: it is wrong, or was used before. Wait for the next one.')
+      await take('step-up', person, given, asking)
       await tenantOf(caller).transaction(async (tx) => {
         await stepUpLogin(tx, caller.login.id)
         await noteAudit(tx, { who: whoIs(caller), action: 'me.stepup', target: caller.login.id })
@@ -68,14 +80,7 @@ export function openSecondFactor({ db, masterKeys, guesses }: { db: Db; masterKe
     },
     async enroll(caller, password, asking) {
       const person = await tenantOf(caller).transaction((tx) => load(tx, caller.keyId))
-      // Whoever found a browser open must not be able to make its owner's second factor theirs.
-      const { passwordHash } = person
-      if (passwordHash !== null) {
-        const isRight = await guesses.guard({ tenantId: caller.tenantId, account: person.email, asking }, async () =>
-          (await isPassword(password ?? '', passwordHash)) ? true : undefined,
-        )
-        if (!isRight) throw new AppError('invalid', 'password: it is not yours.')
-      }
+      await assertOwner(caller, person, password, asking)
       const secret = makeTotpSecret()
       const isSet = await tenantOf(caller).transaction((tx) => store.setTotp(tx, person.id, seal(masterKeys, secret, sealName(person.tenantId, person.id))))
       if (!isSet) throw new AppError('conflict', 'An authenticator is in force already. Take it away first.')
@@ -92,19 +97,22 @@ export function openSecondFactor({ db, masterKeys, guesses }: { db: Db; masterKe
         if (isTotpConfirmed || !totp || !person.totp || !totp.ciphertext.equals(person.totp.ciphertext))
           throw new AppError('conflict', 'The authenticator was changed meanwhile. Begin again.')
         await store.takeTotpSlice(tx, person.id, slice)
+        await store.confirmTotp(tx, person.id)
         await stepUpLogin(tx, caller.login.id)
         return putCodes(tx, caller, 'me.confirm')
       })
     },
     renewRecoveryCodes: (caller) =>
       tenantOf(caller).transaction(async (tx) => {
-        const { isTotpConfirmed } = await load(tx, caller.keyId)
-        if (!isTotpConfirmed) throw new AppError('conflict', 'Recovery codes stand in for an authenticator, and none is in force.')
+        if (!store.hasSecondFactor(await load(tx, caller.keyId)))
+          throw new AppError('conflict', 'Recovery codes stand in for a second factor, and there is none.')
         return putCodes(tx, caller, 'me.recovery')
       }),
     unenroll: (caller) =>
       tenantOf(caller).transaction(async (tx) => {
-        await store.setRecoveryCodes(tx, caller.keyId, null)
+        const { passkeyCount } = await load(tx, caller.keyId)
+        await store.deleteTotp(tx, caller.keyId)
+        if (passkeyCount === 0) await store.setRecoveryHashes(tx, caller.keyId, [])
         await noteAudit(tx, { who: whoIs(caller), action: 'me.unenroll', target: caller.keyId })
       }),
     async rewrapAll() {

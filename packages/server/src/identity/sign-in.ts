@@ -1,22 +1,26 @@
 /** From nobody to somebody: passwords, links, second factors, programs. */
-import type { Me } from '@longhaul/protocol'
+import type { Me, SignedChallenge } from '@longhaul/protocol'
 import { type Db, type TenantTx, noteAudit } from '../db/index.ts'
 import { AppError, secret, secretBytes } from '../kernel/index.ts'
 import type { Guesses } from './guesses.ts'
 import { whoIs } from './keys.ts'
 import { deleteLogins } from './login-store.ts'
 import { type Asking, type Logins, type PersonCaller, hashSecret } from './logins.ts'
+import type { Passkeys } from './passkeys.ts'
 import { hashPassword, isPassword, whyNotPassword } from './passwords.ts'
 import * as store from './person-store.ts'
-import type { SecondFactor } from './second-factor.ts'
+import type { GivenFactor, SecondFactor } from './second-factor.ts'
 import * as tickets from './ticket-store.ts'
 
 /** `cookie` and `device` are for the browser alone. */
-export type SignInResult = { state: 'signed-in'; cookie: string; device: string } | { state: 'second-factor'; ticket: string }
+export type SignInResult = { state: 'signed-in'; cookie: string; device: string } | { state: 'second-factor'; ticket: string; factors: Me['factors'] }
 
 export type SignIn = {
   password(input: { tenant: string; email: string; password: string }, asking: Asking): Promise<SignInResult>
-  factor(input: { ticket: string; code: string }, asking: Asking): Promise<SignInResult>
+  factor(input: { ticket: string } & GivenFactor, asking: Asking): Promise<SignInResult>
+  /** What a browser is to sign: for that ticket, or with any passkey. */
+  askForPasskey(ticket: string | undefined, asking: Asking): Promise<Record<string, unknown>>
+  passkey(signed: SignedChallenge, asking: Asking): Promise<SignInResult>
   lookAtLink(token: string): Promise<{ email: string; name: string; tenantId: string; isNew: boolean }>
   /** Whoever another has recognised, such as the tenant's provider: that is worth a password and no more. */
   enter(tx: TenantTx, personId: string, asking: Asking): Promise<SignInResult>
@@ -43,7 +47,9 @@ const userCodeLetters = 'BCDFGHJKLMNPQRSTVWXZ23456789'
 
 type Device = { name: string; address: string; approved: boolean | null }
 
-export function openSignIn({ db, logins, guesses, secondFactor }: { db: Db; logins: Logins; guesses: Guesses; secondFactor: SecondFactor }): SignIn {
+type Options = { db: Db; logins: Logins; guesses: Guesses; secondFactor: SecondFactor; passkeys: Passkeys }
+
+export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Options): SignIn {
   const wrong = () => new AppError('unauthenticated', 'The address or the password is wrong.')
   const badLink = () => new AppError('not_found', 'This link was used, has expired, or was replaced by a newer one. Ask whoever sent it for another.')
 
@@ -54,8 +60,12 @@ export function openSignIn({ db, logins, guesses, secondFactor }: { db: Db; logi
   async function askForFactor(tx: TenantTx, person: store.PersonRow): Promise<SignInResult> {
     const ticket = secret()
     await tickets.insertTicket(tx, hashSecret(ticket), { kind: 'factor', personId: person.id, inMs: factorMs })
-    return { state: 'second-factor', ticket }
+    return { state: 'second-factor', ticket, factors: store.factorsOf(person) }
   }
+  const admit = (tx: TenantTx, person: store.PersonRow, asking: Asking) =>
+    store.hasSecondFactor(person) ? askForFactor(tx, person) : finish(tx, person, asking, false)
+  const over = () => new AppError('unauthenticated', 'This sign-in took too long, or too many codes were wrong. Begin again.')
+
   /** Whoever may sign in now. What keeps them from it is told only to whoever knew the password. */
   async function loadAble(tx: TenantTx, personId: string): Promise<store.PersonRow> {
     const person = await store.findPerson(tx, personId)
@@ -78,29 +88,38 @@ export function openSignIn({ db, logins, guesses, secondFactor }: { db: Db; logi
       return db.forTenant(tenant).transaction(async (tx) => {
         const able = await loadAble(tx, found.id)
         if (able.passwordHash !== found.passwordHash) throw wrong() // It was changed while it was being compared.
-        return able.isTotpConfirmed ? askForFactor(tx, able) : finish(tx, able, asking, false)
+        return admit(tx, able, asking)
       })
     },
-    async factor({ ticket, code }, asking) {
+    async factor({ ticket, ...given }, asking) {
       const hash = hashSecret(ticket)
-      const over = () => new AppError('unauthenticated', 'This sign-in took too long, or too many codes were wrong. Begin again.')
       const found = await tickets.tryTicket(db, hash, 'factor', factorTriesMax)
       if (!found || found.personId === null) throw over()
       const tenant = db.forTenant(found.tenantId)
       const { personId } = found
       const person = await tenant.transaction((tx) => loadAble(tx, personId))
-      if (!(await secondFactor.take(person, code, asking))) {
+      await secondFactor.take('factor', person, given, asking).catch(async (error: unknown) => {
         await tenant.transaction((tx) => noteAudit(tx, { who: { id: null, name: 'somebody' }, action: 'signin.factor', target: personId, outcome: 'refused' }))
-        throw new AppError('invalid', 'code: it is wrong, or was used before. Wait for the next one.')
-      }
+        throw error
+      })
       return tenant.transaction(async (tx) => {
         if (!(await tickets.takeTicket(tx, hash, 'factor'))) throw over()
         return finish(tx, await loadAble(tx, personId), asking, true)
       })
     },
+    async askForPasskey(ticket, asking) {
+      if (ticket === undefined) return passkeys.ask('sign-in', undefined, asking)
+      const found = await tickets.tryTicket(db, hashSecret(ticket), 'factor', factorTriesMax)
+      if (!found || found.personId === null) throw over()
+      return passkeys.ask('factor', { id: found.personId, tenantId: found.tenantId }, asking)
+    },
+    async passkey(signed, asking) {
+      const found = await passkeys.take('sign-in', signed, asking)
+      if (!found) throw new AppError('unauthenticated', 'This passkey is not known here, or the sign-in took too long. Begin again, or sign in another way.')
+      return db.forTenant(found.tenantId).transaction(async (tx) => finish(tx, await loadAble(tx, found.personId), asking, true))
+    },
     async enter(tx, personId, asking) {
-      const person = await loadAble(tx, personId)
-      return person.isTotpConfirmed ? askForFactor(tx, person) : finish(tx, person, asking, false)
+      return admit(tx, await loadAble(tx, personId), asking)
     },
     async lookAtLink(token) {
       const person = await store.findPersonByLink(db, hashSecret(token))
@@ -119,7 +138,7 @@ export function openSignIn({ db, logins, guesses, secondFactor }: { db: Db; logi
         await deleteLogins(tx, person.id)
         await noteAudit(tx, { who: { id: person.id, name: person.name }, action: 'signin.join', target: person.id })
         // A link is worth a password and no more.
-        return person.isTotpConfirmed ? askForFactor(tx, person) : finish(tx, person, asking, false)
+        return admit(tx, person, asking)
       })
     },
     async changePassword(caller, { current, next }, asking) {
@@ -151,6 +170,7 @@ export function openSignIn({ db, logins, guesses, secondFactor }: { db: Db; logi
         person: store.toPerson(person),
         csrfToken: caller.login.csrfToken ?? null,
         hasPassword: person.passwordHash !== null,
+        factors: store.factorsOf(person),
         recoveryCodesLeft: person.recoveryCodesLeft,
         steppedUpUntil: caller.login.steppedUpUntil ?? null,
       }

@@ -1,7 +1,7 @@
 /** The one place for what will not go on by itself, and what to do about it, one by one or many at once. */
 import type { AttentionItem } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
-import type { Engine, FoundVersion } from '../engine/index.ts'
+import type { Engine, FoundVersion, WhyNotStart } from '../engine/index.ts'
 import { AppError } from '../kernel/index.ts'
 import { type AttentionFilter, dismissRun, findFailedRun, listAttention } from './attention-store.ts'
 import { dismissDelivery, listDeliveries, resetDelivery } from './delivery-store.ts'
@@ -13,11 +13,13 @@ export type AttentionOptions = {
   db: Db
   engine: Pick<Engine, 'startRun' | 'retry'>
   findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  /** Asked before a failed run is started anew. Absent: all may. */
+  whyNotStart?: WhyNotStart
 }
 
 const pickedMax = 200
 
-export function openAttention({ db, engine, findVersion }: AttentionOptions) {
+export function openAttention({ db, engine, findVersion, whyNotStart }: AttentionOptions) {
   /** Returns the run that goes on. Throws an `AppError` that says why it does not. */
   async function retryOne(audience: Audience, by: string, { id, kind, reason, runId }: AttentionItem): Promise<string> {
     if (kind === 'delivery') {
@@ -33,6 +35,8 @@ export function openAttention({ db, engine, findVersion }: AttentionOptions) {
     const found = await findVersion(failed.tenantId, failed.agent)
     if ('problem' in found) throw new AppError('conflict', found.problem)
     const { session, destinations, ...start } = failed
+    const why = await whyNotStart?.({ ...start, namespace: 'default', startedBy: { type: 'retry', name: start.agent } })
+    if (why !== undefined) throw new AppError('forbidden', why)
     // One failed run is started anew once, however often and by how many it is asked for.
     const idempotencyKey = `retry of ${id}`
     const run = await engine.startRun({

@@ -4,7 +4,7 @@
  */
 import { type Destination, type Json, storableText } from '@longhaul/protocol'
 import { type Db, audienceOf } from '../db/index.ts'
-import type { Engine, FoundVersion } from '../engine/index.ts'
+import type { Engine, FoundVersion, WhyNotStart } from '../engine/index.ts'
 import { AppError, type Log, type Service, loop, newId, probe, random, wallClock } from '../kernel/index.ts'
 import type { WebhookReach } from './addresses.ts'
 import { type DeliveryOutcome, type DueDelivery, claimDeliveries, insertDelivery, listEnded, nextDeliveryMs, recordOutcome } from './delivery-store.ts'
@@ -16,6 +16,8 @@ export type DeliveriesOptions = {
   log: Log
   engine: Pick<Engine, 'startRun' | 'signal'>
   findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  /** Asked before a destination starts a run. Absent: all may. */
+  whyNotStart?: WhyNotStart
   queues: Pick<Queues, 'put'>
   webhooks: { secret: string | undefined; reach: WebhookReach }
   pollMs?: number
@@ -84,7 +86,10 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
       case 'run': {
         const found = await options.findVersion(tenantId, destination.agent)
         if ('problem' in found) return { isDone: false, problem: found.problem, mayRetry: true } // It may be deployed yet.
-        await engine.startRun({ tenantId, agent: destination.agent, ...found, input: noticeOf(delivery), asker: run.asker, idempotencyKey })
+        const start = { tenantId, agent: destination.agent, input: noticeOf(delivery), asker: run.asker }
+        const why = await options.whyNotStart?.({ ...start, namespace: 'default', startedBy: { type: 'destination', name: run.agent } })
+        if (why !== undefined) return { isDone: false, problem: why, mayRetry: false }
+        await engine.startRun({ ...start, ...found, idempotencyKey })
         return { isDone: true }
       }
       case 'queue':

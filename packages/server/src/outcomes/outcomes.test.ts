@@ -5,6 +5,7 @@ import { type Scripts, type TestEngine, type TestOptions, asker, everyone, fact,
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Received, openReceiver, secret } from '../../test/support/receiver.ts'
 import { type Audience, type Db, sql } from '../db/index.ts'
+import type { WhyNotStart } from '../engine/index.ts'
 import { silentLog } from '../kernel/index.ts'
 import { openAttention } from './attention.ts'
 import { assertDestinations, openDeliveries } from './deliveries.ts'
@@ -25,14 +26,24 @@ type Bed = TestEngine & {
 async function open(
   db: Db,
   scripts: Scripts,
-  more: TestOptions & { isTelling?: boolean; webhooks?: Parameters<typeof openDeliveries>[0]['webhooks'] } = {},
+  more: TestOptions & { isTelling?: boolean; webhooks?: Parameters<typeof openDeliveries>[0]['webhooks']; whyNotStart?: WhyNotStart } = {},
 ): Promise<Bed> {
-  const { isTelling = true, webhooks = { secret, reach: 'loopback' as const }, ...options } = more
+  const { isTelling = true, webhooks = { secret, reach: 'loopback' as const }, whyNotStart, ...options } = more
   let deliveries: ReturnType<typeof openDeliveries> | undefined
   const stopping = new AbortController()
   const e = await startEngine(db, scripts, { findVersion, onEnded: async (runIds) => deliveries?.announce(runIds), ...options })
   const queues = openQueues({ db, stopping: stopping.signal })
-  const opened = openDeliveries({ db, log: silentLog, engine: e.engine, findVersion, queues, webhooks, pollMs: 20, backoff: quick })
+  const opened = openDeliveries({
+    db,
+    log: silentLog,
+    engine: e.engine,
+    findVersion,
+    queues,
+    webhooks,
+    pollMs: 20,
+    backoff: quick,
+    ...(whyNotStart && { whyNotStart }),
+  })
   deliveries = opened
   if (isTelling) await opened.start()
   const stop = async () => {
@@ -45,7 +56,7 @@ async function open(
     queues,
     stopping,
     deliveries: opened,
-    attention: openAttention({ db, engine: e.engine, findVersion }),
+    attention: openAttention({ db, engine: e.engine, findVersion, ...(whyNotStart && { whyNotStart }) }),
     begin: async (agent, destinations, input = null) => (await e.engine.startRun({ tenantId, agent, version: 'v1', input, asker, destinations })).id,
     [Symbol.asyncDispose]: stop,
   }
@@ -105,6 +116,24 @@ test('a receiver that fails is asked again under the same id, and one that is go
   ])
   expect(new Set(flaky.received.map(({ id }) => id)).size).toBe(1)
   expect(flaky.received.every(({ isSigned }) => isSigned)).toBe(true)
+})
+
+test('an agent that policies keep from a destination is not started, which needs attention and is tried again by hand alone', async () => {
+  await using t = await makeDatabase()
+  const asked: unknown[] = []
+  const whyNotStart: WhyNotStart = async ({ agent, startedBy }) => {
+    asked.push({ agent, startedBy })
+    return agent === 'held' ? 'forbidden by the policy rule' : undefined
+  }
+  await using e = await open(t.db, { ...ending, held: ending['fine']!, free: ending['fine']! }, { whyNotStart })
+  const run = await e.begin(
+    'fine',
+    ['held', 'free'].map((agent): Destination => ({ type: 'run', agent, on: ['completed'] })),
+  )
+  const found = (await settled(t.db, run, 2)).toSorted((a, b) => (a.state < b.state ? -1 : 1))
+  expect(found).toMatchObject([{ state: 'delivered' }, { state: 'failed', attempt: 1, failure: 'forbidden by the policy rule' }])
+  expect(asked).toContainEqual({ agent: 'held', startedBy: { type: 'destination', name: 'fine' } })
+  expect(await e.attention.list(everyone, { limit: 10 })).toMatchObject([{ kind: 'delivery', message: 'forbidden by the policy rule' }])
 })
 
 test('a webhook to this machine is refused unless it is allowed, whatever name it goes by, and is not tried again', async () => {

@@ -77,7 +77,7 @@ export async function openBed(
   const identities = openIdentities({ db, masterKeys, secrets, log: silentLog, limits, fetch: fetchProvider })
   const stepUp = { ms: limits.stepUpMs, keys: 'allow' as const }
   const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
-  const { admitTool, guard } = guardSteps({ policies, audit, log: silentLog })
+  const { admitTool, whyNotStart, guard } = guardSteps({ policies, audit, log: silentLog })
   const money = openMoney({ db, log: silentLog })
   const agents = openAgents({ db, log: silentLog, dataDir, agentsDir: '/nowhere' })
   const tools = openTools({
@@ -102,6 +102,7 @@ export async function openBed(
     findVersion: async () => ({ version: 'v1' }),
     executors: guard(makeExecutors({ gateway, money, sandboxes: managed.runs, files: wrapFiles(files), tools, egressHosts: ['*'], folderOf: () => dataDir })),
     admitTool,
+    whyNotStart,
     booking: bookingSql,
     execute(assignment) {
       assignments.set(assignment.id, assignment)
@@ -122,7 +123,7 @@ export async function openBed(
   const queues = openQueues({ db, stopping: new AbortController().signal })
   const ofRuns = runServices({ db, engine, tenants, agents, sandboxes: managed.runs })
   const hooks = openHooks({
-    ...{ db, log: silentLog, secrets, engine },
+    ...{ db, log: silentLog, secrets, engine, whyNotStart },
     hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,
     start: (tenantId, asker, run) => ofRuns.startAs(tenantId, asker, { destinations: [], ...run }),
     perMinute: 600,

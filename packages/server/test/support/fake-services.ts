@@ -157,7 +157,17 @@ const aLogin = {
   expiresAt: at,
   ...hidden,
 }
-const aMe = { person: aPerson, csrfToken: null, hasPassword: true, recoveryCodesLeft: 10, steppedUpUntil: null, ...hidden, tenantId: 'acme' }
+const aPasskey = { id: keyId, name: 'a phone', host: 'localhost', isSynced: true, createdAt: at, lastUsedAt: null, ...hidden }
+const aMe = {
+  person: aPerson,
+  csrfToken: null,
+  hasPassword: true,
+  factors: ['code' as const],
+  recoveryCodesLeft: 10,
+  steppedUpUntil: null,
+  ...hidden,
+  tenantId: 'acme',
+}
 const aBudget = {
   id: keyId,
   name: 'monthly',
@@ -433,6 +443,8 @@ function peopleServices(called: Called): Identities {
     signIn: {
       password: called('signin.password', signedIn),
       factor: called('signin.factor', signedIn),
+      askForPasskey: called('passkeys.ask', { challenge: 'c' }),
+      passkey: called('signin.passkey', signedIn),
       lookAtLink: called('signin.link', { email: 'ada@example.com', name: 'ada', isNew: true, ...hidden, tenantId: 'acme' }),
       join: called('signin.join', signedIn),
       changePassword: called('me.password', undefined),
@@ -452,13 +464,22 @@ function peopleServices(called: Called): Identities {
       finish: called('signin.return', signedIn),
     },
     secondFactor: {
-      take: called('factor.take', true),
+      take: called('factor.take', undefined),
       stepUp: called('me.stepup', undefined),
       enroll: called('me.enroll', { secret: 's', uri: 'otpauth://totp/x', ...hidden }),
       confirm: called('me.confirm', { recoveryCodes: ['a'], ...hidden }),
       renewRecoveryCodes: called('me.recovery', { recoveryCodes: ['a'], ...hidden }),
       unenroll: called('me.unenroll', undefined),
       rewrapAll: async () => {},
+    },
+    passkeys: {
+      list: called('passkeys.list', [aPasskey]),
+      start: called('passkeys.start', { challenge: 'c' }),
+      add: called('passkeys.add', { passkey: aPasskey, recoveryCodes: ['a'], ...hidden }),
+      rename: called('passkeys.rename', aPasskey),
+      delete: called('passkeys.delete', aPasskey),
+      ask: called('passkeys.challenge', { challenge: 'c' }),
+      take: called('passkeys.take', undefined),
     },
     logins: {
       authenticate: async () => undefined,

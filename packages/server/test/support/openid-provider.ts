@@ -17,6 +17,7 @@ export async function openProvider(redirectUris: string[]) {
   if (!own || !others) throw new Error('No keys.')
   let account: Account = { sub: 'nobody' }
   let tamper: Tampering | undefined
+  let discovery: Record<string, string> = {}
   let handle: ReturnType<Provider['callback']> | undefined
   const server: Server = createServer((request, response) => {
     if (!request.url?.startsWith('/interaction/')) return void handle?.(request, response)
@@ -61,8 +62,11 @@ export async function openProvider(redirectUris: string[]) {
     become: (next: Account) => void (account = next),
     /** From now on every ID token is changed, and signed again with the provider's own key unless it says otherwise. */
     tamper: (next?: Tampering) => void (tamper = next),
+    /** From now on its discovery names these addresses. */
+    name: (addresses: Record<string, string> = {}) => void (discovery = addresses),
     /** What a network path between us and it would see. */
     async through(url: string, response: Response): Promise<Response> {
+      if (url.includes('/.well-known/') && response.ok) return Response.json({ ...((await response.json()) as object), ...discovery })
       if (!tamper || !url.endsWith('/token') || !response.ok) return response
       const body = (await response.json()) as { id_token: string }
       const [header = '', claims = ''] = body.id_token

@@ -10,6 +10,7 @@ import { Button } from '../../ui/Button.tsx'
 import { Note, Skeleton } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { LoginList } from './LoginList.tsx'
+import { Passkeys } from './Passkeys.tsx'
 import { Section, useMeChange } from './Section.tsx'
 import { SecondFactor } from './SecondFactor.tsx'
 
@@ -35,6 +36,7 @@ export function MePage() {
             <span className="font-medium text-ink">{me.data.person.name}</span> · {me.data.person.email} · {me.data.tenantId} ·{' '}
             {me.data.person.roles.map((role) => t(`people.roles.${role}`)).join(', ')}
           </p>
+          <Passkeys me={me.data} />
           <SecondFactor me={me.data} />
           {me.data.hasPassword && <PasswordForm />}
           <LoginList />

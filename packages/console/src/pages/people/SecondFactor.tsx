@@ -15,19 +15,21 @@ import { Section, useMeChange } from './Section.tsx'
 export function SecondFactor({ me }: { me: Me }) {
   const { t } = useTexts()
   const [codes, setCodes] = useState<string[]>([])
+  const isOn = me.factors.includes('code')
   return (
     <Section title={t('people.secondFactor')}>
       <p className="flex items-center gap-2">
-        <StateBadge tone={me.person.hasSecondFactor ? 'good' : 'off'}>{me.person.hasSecondFactor ? t('people.on') : t('people.off')}</StateBadge>
+        <StateBadge tone={isOn ? 'good' : 'off'}>{isOn ? t('people.on') : t('people.off')}</StateBadge>
         {me.person.hasSecondFactor && <span className="text-sm text-ink-2">{t('people.codesLeft', { count: me.recoveryCodesLeft })}</span>}
       </p>
       {codes.length > 0 && <RecoveryCodes codes={codes} onDone={() => setCodes([])} />}
-      {me.person.hasSecondFactor ? <Manage onCodes={setCodes} /> : <Enrolment hasPassword={me.hasPassword} onCodes={setCodes} />}
+      {me.person.hasSecondFactor && <Manage isOn={isOn} onCodes={setCodes} />}
+      {!isOn && <Enrolment hasPassword={me.hasPassword && !me.person.hasSecondFactor} onCodes={setCodes} />}
     </Section>
   )
 }
 
-function RecoveryCodes({ codes, onDone }: { codes: string[]; onDone: () => void }) {
+export function RecoveryCodes({ codes, onDone }: { codes: string[]; onDone: () => void }) {
   const { t } = useTexts()
   return (
     <Note
@@ -52,7 +54,7 @@ function RecoveryCodes({ codes, onDone }: { codes: string[]; onDone: () => void 
   )
 }
 
-function Manage({ onCodes }: { onCodes: (codes: string[]) => void }) {
+function Manage({ isOn, onCodes }: { isOn: boolean; onCodes: (codes: string[]) => void }) {
   const { t } = useTexts()
   const accept = useMeChange()
   const renew = useMutation({
@@ -69,9 +71,11 @@ function Manage({ onCodes }: { onCodes: (codes: string[]) => void }) {
         <Button isBusy={renew.isPending} onClick={() => renew.mutate()}>
           {t('people.newCodes')}
         </Button>
-        <Button look="danger" isBusy={end.isPending} onClick={() => end.mutate()}>
-          {t('people.turnOff')}
-        </Button>
+        {isOn && (
+          <Button look="danger" isBusy={end.isPending} onClick={() => end.mutate()}>
+            {t('people.turnOff')}
+          </Button>
+        )}
       </div>
       {renew.isError && <RequestError error={renew.error} />}
       {end.isError && <RequestError error={end.error} />}

@@ -3,6 +3,7 @@ import { useState, useSyncExternalStore } from 'react'
 import type { FormEvent } from 'react'
 import { plainClient } from '../../api/client.ts'
 import { readMe, setMe } from '../../api/login.ts'
+import { stepUpWithPasskey } from '../../api/passkey.ts'
 import { answerStepUp, isStepUpAsked, onStepUpChange } from '../../api/step-up.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
@@ -11,6 +12,7 @@ import { Button, buttonClass } from '../../ui/Button.tsx'
 import { Modal } from '../../ui/Sheet.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { PasskeyButton } from '../sign-in/PasskeyButton.tsx'
 
 /** Asks for the second factor whenever a request needs one. */
 export function StepUpDialog() {
@@ -40,6 +42,9 @@ function CodeForm() {
   return (
     <form onSubmit={submit} className="mt-3 space-y-4">
       <p className="text-ink-2">{t('people.stepUpText')}</p>
+      {readMe()?.factors.includes('passkey') && (
+        <PasskeyButton label={t('passkeys.use')} className="w-full" act={() => stepUpWithPasskey().then(() => answerStepUp(true))} />
+      )}
       <TextField label={t('people.code')} hint={t('people.codeHint')} autoComplete="one-time-code" autoFocus value={code} onText={setCode} />
       {give.isError && <RequestError error={give.error} />}
       <div className="flex justify-end gap-2">

@@ -48,7 +48,7 @@ function JoinForm({ token, email }: { token: string; email: string }) {
     event.preventDefault()
     join.mutate()
   }
-  if (join.data?.ticket) return <FactorForm ticket={join.data.ticket} to={undefined} onRestart={() => location.assign(paths.signIn())} />
+  if (join.data?.ticket) return <FactorForm asked={join.data} to={undefined} onRestart={() => location.assign(paths.signIn())} />
   const why =
     password.length < passwordLengthMin ? t('people.passwordHint', { count: passwordLengthMin }) : password === again ? undefined : t('people.passwordsDiffer')
   return (

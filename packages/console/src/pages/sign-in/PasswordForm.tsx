@@ -4,6 +4,7 @@ import { useRouter } from '@tanstack/react-router'
 import { useState } from 'react'
 import type { FormEvent } from 'react'
 import { loadMe, plainClient } from '../../api/client.ts'
+import { signInWithPasskey } from '../../api/passkey.ts'
 import { storeKey } from '../../api/key.ts'
 import { setMe } from '../../api/login.ts'
 import { useTexts } from '../../i18n/index.ts'
@@ -12,6 +13,7 @@ import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { ErrorNote } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { PasskeyButton } from './PasskeyButton.tsx'
 import { SsoButton } from './SsoButton.tsx'
 
 export function PasswordForm({ to }: { to: string | undefined }) {
@@ -19,17 +21,17 @@ export function PasswordForm({ to }: { to: string | undefined }) {
   const [email, setEmail] = useState('')
   const [password, setPassword] = useState('')
   const [tenant, setTenant] = useState('default')
-  const [ticket, setTicket] = useState<string | null>(null)
+  const [asked, setAsked] = useState<SignedIn | null>(null)
   const done = useSignedIn(to)
   const signIn = useMutation({
     mutationFn: () => plainClient.signin.password({ tenant: tenant.trim(), email: email.trim(), password }),
     onSuccess: (answer) => {
       setPassword('')
-      setTicket(answer.ticket)
+      if (answer.ticket !== null) setAsked(answer)
       return done.accept(answer)
     },
   })
-  if (ticket !== null) return <FactorForm ticket={ticket} to={to} onRestart={() => setTicket(null)} />
+  if (asked) return <FactorForm asked={asked} to={to} onRestart={() => setAsked(null)} />
   const submit = (event: FormEvent) => {
     event.preventDefault()
     signIn.mutate()
@@ -37,21 +39,23 @@ export function PasswordForm({ to }: { to: string | undefined }) {
   const isFilled = email.trim() !== '' && password !== ''
   return (
     <form onSubmit={submit} className="space-y-3">
-      <TextField label={t('people.email')} type="email" name="email" autoComplete="username webauthn" autoFocus value={email} onText={setEmail} />
+      <TextField label={t('people.email')} type="email" name="email" autoComplete="username" autoFocus value={email} onText={setEmail} />
       <TextField label={t('people.password')} type="password" name="password" autoComplete="current-password" value={password} onText={setPassword} />
       <TextField label={t('people.tenant')} name="tenant" autoComplete="organization" value={tenant} onText={setTenant} hint={t('people.tenantHint')} />
       <Button type="submit" look="primary" size="lg" className="w-full" isBusy={signIn.isPending} disabledBecause={isFilled ? undefined : t('people.fillIn')}>
         {t('signIn.submit')}
       </Button>
       {signIn.isError && <RequestError error={signIn.error} />}
+      <PasskeyButton label={t('passkeys.signIn')} className="w-full" act={() => signInWithPasskey().then(done.accept)} />
       <SsoButton tenant={tenant} to={to} />
       {done.isLost && <ErrorNote title={t('people.noCookie')} cause={t('people.noCookieText')} />}
     </form>
   )
 }
 
-export function FactorForm({ ticket, to, onRestart }: { ticket: string; to: string | undefined; onRestart: () => void }) {
+export function FactorForm({ asked, to, onRestart }: { asked: SignedIn; to: string | undefined; onRestart: () => void }) {
   const { t } = useTexts()
+  const ticket = asked.ticket ?? '' // There is one whenever a second factor is missing.
   const [code, setCode] = useState('')
   const done = useSignedIn(to)
   const give = useMutation({ mutationFn: () => plainClient.signin.factor({ ticket, code: code.trim() }), onSuccess: (answer) => done.accept(answer) })
@@ -61,6 +65,9 @@ export function FactorForm({ ticket, to, onRestart }: { ticket: string; to: stri
   }
   return (
     <form onSubmit={submit} className="space-y-3">
+      {asked.factors.includes('passkey') && (
+        <PasskeyButton label={t('passkeys.use')} className="w-full" act={() => signInWithPasskey(ticket).then(done.accept)} />
+      )}
       <TextField
         label={t('people.code')}
         hint={t('people.codeHint')}

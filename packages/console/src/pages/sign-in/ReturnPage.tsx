@@ -27,7 +27,7 @@ export function ReturnPage() {
     <SignInFrame title={t('sso.returning')} lead={finish.isPending ? t('sso.returningText') : ''}>
       <div className="mt-6 space-y-4">
         {finish.isPending && <Skeleton className="h-10" />}
-        {answer?.ticket && <FactorForm ticket={answer.ticket} to={to} onRestart={() => location.assign(paths.signIn())} />}
+        {answer?.ticket && <FactorForm asked={answer} to={to} onRestart={() => location.assign(paths.signIn())} />}
         {finish.isError && (
           <RequestError
             error={finish.error}

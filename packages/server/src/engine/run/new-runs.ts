@@ -69,9 +69,13 @@ export function startChild(run: ActiveRun, { op, name, input }: Extract<RunFrame
     })
     run.checkBounds()
   }
-  // A part goes with the version that it is a part of.
-  if (part === undefined) findVersion(run, agent, start)
-  else start({ version: run.row.version })
+  mayStart(run, agent, request.data.input, (why) => {
+    if (why !== undefined) {
+      if (!run.isLeaving && run.executing.delete(op)) refuse('forbidden', why)
+      // A part goes with the version that it is a part of.
+    } else if (part === undefined) findVersion(run, agent, start)
+    else start({ version: run.row.version })
+  })
 }
 
 /** Ends, and goes on as another run in the same flush. What was signalled and not yet asked for goes with it. */
@@ -108,6 +112,19 @@ export function continued(run: ActiveRun, input: Json): void {
     })
     run.leave('ended')
   })
+}
+
+/** Asks until the policies answer. */
+function mayStart(run: ActiveRun, agent: string, input: Json, then: (why: string | undefined) => void): void {
+  const { tenantId, namespace, asker } = run.row
+  run.ports.whyNotStart({ tenantId, namespace, agent, input, asker, startedBy: { type: 'run', name: run.row.agent } }).then(
+    (why) => run.isSuperseded || then(why),
+    (error: unknown) => {
+      if (run.isSuperseded) return
+      run.ports.log.warn('whether a run may start another one could not be decided; it is asked again', { error, runId: run.id })
+      after(500, () => run.isSuperseded || mayStart(run, agent, input, then))
+    },
+  )
 }
 
 /** Asks until the database answers. */

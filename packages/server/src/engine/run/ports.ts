@@ -49,7 +49,21 @@ export type Admission =
 /** The version that new runs of an agent get, and where in their input its code says that their lane key is; or why there is none. */
 export type FoundVersion = { version: string; laneKeyFrom?: string | undefined } | { problem: string }
 
+/** A run that nobody asks for at this moment: in whose name, and what starts it. */
+export type UnaskedStart = {
+  tenantId: string
+  namespace: string
+  agent: string
+  input: Json
+  asker: Asker
+  startedBy: { type: 'schedule' | 'hook' | 'destination' | 'run' | 'retry'; name: string }
+}
+/** Why it may not be started; undefined when it may. Rejects while that cannot be decided. */
+export type WhyNotStart = (start: UnaskedStart) => Promise<string | undefined>
+
 export type RunPorts = {
+  /** Asked before a run starts a child. */
+  whyNotStart: WhyNotStart
   /** Asked before the intent of a tool call is recorded. The failure is recorded instead, and the tool not executed. Must not reject. */
   admitTool?: ((call: ToolCall) => Promise<Admission>) | undefined
   journal: Journal

@@ -66,19 +66,19 @@ test('another tenant sees and changes none of it', async () => {
   expect(await board.listBudgets(other)).toEqual([])
   await expect(board.getBudget(other, { name: 'monthly', limit: 1 })).rejects.toMatchObject({ code: 'not_found' })
   await expect(board.deleteBudget(other, 'monthly')).rejects.toMatchObject({ code: 'not_found' })
-  expect((await board.summarize(other, all)).groups).toEqual([])
-  expect((await board.listCalls(other, { limit: 50 })).items).toEqual([])
+  expect((await board.summarize({ tenantId: other }, all)).groups).toEqual([])
+  expect((await board.listCalls({ tenantId: other }, { limit: 50 })).items).toEqual([])
   expect((await board.listEvents(other, { limit: 50 })).items).toEqual([])
   await expect(board.unsetModel(other, { model: pricedModel })).rejects.toMatchObject({ code: 'not_found' })
   expect(await board.listBudgets(tenantId)).toHaveLength(1)
-  expect((await board.summarize(tenantId, all)).groups).toHaveLength(1)
+  expect((await board.summarize({ tenantId }, all)).groups).toHaveLength(1)
 })
 
 test('sums are the same before, during and after the calls are counted into their hours', async () => {
   await using t = await makeDatabase()
   await priceModel(t.db)
   const { use, board } = await open(t.db)
-  const ask = () => board.summarize(tenantId, { ...all, by: 'agent,model' })
+  const ask = () => board.summarize({ tenantId }, { ...all, by: 'agent,model' })
   await use({ agent: 'a' })
   await use({ agent: 'a' }, { input: 10, cacheRead: 5, reasoning: 3 })
   await use({ agent: 'b' })
@@ -107,9 +107,9 @@ test('an answer from the cache is a call that costs nothing, uses no budget and 
   await use({ tags: { team: 'x' } })
   await refused(money.admit(callOf({})))
   for (let n = 0; n < 2; n++) await money.bookHit(callOf({ tags: { team: 'x' } }))
-  const [group] = (await board.summarize(tenantId, all)).groups
+  const [group] = (await board.summarize({ tenantId }, all)).groups
   expect(group).toMatchObject({ calls: 3, unpricedCalls: 0, costUsd: 0.0002, tokens: { input: 100, output: 10 } })
-  const hits = (await board.listCalls(tenantId, { limit: 50 })).items.filter(({ tags }) => tags['cache'] === 'hit')
+  const hits = (await board.listCalls({ tenantId }, { limit: 50 })).items.filter(({ tags }) => tags['cache'] === 'hit')
   expect(hits).toMatchObject([0, 1].map(() => ({ model: pricedModel, costUsd: 0, isEstimated: false, isFailed: false, tags: { team: 'x', cache: 'hit' } })))
   expect(await board.getBudget(tenantId, { name: 'calls', limit: 5 })).toMatchObject({ counters: [{ spent: 1, reserved: 0 }] })
 })
@@ -124,7 +124,7 @@ test('every dimension can be asked for, filtered by, and cut by time', async () 
   await use({ tags: { team: 'y' } })
   await t.db.rows(sql`update usage set at = '2026-03-01T20:30:00Z' where run_id = ${runId}`) // Already the second of March in Shanghai, and the third hour of it in Delhi.
   const range = { from: '2026-02-25T00:00:00Z', to: '2026-03-05T00:00:00Z' }
-  const groups = async (asked: object) => (await board.summarize(tenantId, { ...all, ...range, ...asked })).groups
+  const groups = async (asked: object) => (await board.summarize({ tenantId }, { ...all, ...range, ...asked })).groups
   for (const [dimension, value] of Object.entries({
     namespace: 'prod',
     agent: 'a',
@@ -163,15 +163,15 @@ test('single calls are listed page by page, each with all that is known of it', 
   const seen: string[] = []
   let cursor: string | undefined
   do {
-    const page = await board.listCalls(tenantId, { limit: 2, cursor })
+    const page = await board.listCalls({ tenantId }, { limit: 2, cursor })
     seen.push(...page.items.map(({ id }) => id))
     cursor = page.next ?? undefined
   } while (cursor !== undefined)
   expect(seen).toEqual(ids.toReversed())
-  expect((await board.listCalls(tenantId, { limit: 5, user: 'u2' })).items).toMatchObject([
+  expect((await board.listCalls({ tenantId }, { limit: 5, user: 'u2' })).items).toMatchObject([
     { id: ids[2], tokens: { input: 100, output: 10 }, costUsd: 0.0002, isEstimated: false },
   ])
-  await expect(board.listCalls(tenantId, { limit: 5, cursor: 'nonsense' })).rejects.toThrow(/cursor/)
+  await expect(board.listCalls({ tenantId }, { limit: 5, cursor: 'nonsense' })).rejects.toThrow(/cursor/)
 })
 
 test('an operator’s price counts from its day on, before the catalogue’s, and is stored with the call', async () => {
@@ -193,7 +193,7 @@ test('an operator’s price counts from its day on, before the catalogue’s, an
   ])
   expect(await board.unsetModel(tenantId, { model })).toEqual({ model, count: 2 })
   await use({ model })
-  expect((await board.listCalls(tenantId, { limit: 1 })).items).toMatchObject([{ costUsd: 0.000225 }])
+  expect((await board.listCalls({ tenantId }, { limit: 1 })).items).toMatchObject([{ costUsd: 0.000225 }])
 })
 
 test('counters of windows and runs that ended long ago are deleted, others are kept', async () => {

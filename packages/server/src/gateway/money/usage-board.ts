@@ -5,14 +5,14 @@ import type { Db } from '../../db/index.ts'
 import { AppError, wallClock } from '../../kernel/index.ts'
 import { usdOf } from './rates.ts'
 import { cursorOf, hourAround, isWholeHours, readCursor, refuseTimeZone } from './usage-range.ts'
-import { type CallRow, type Grouping, isInHours, listCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
+import { type CallRow, type Grouping, type UsageReach, isInHours, listCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
 
 export type UsageBoard = {
-  summarize(tenantId: string, input: Input<typeof summarizeUsage>): Promise<Output<typeof summarizeUsage>>
-  listCalls(tenantId: string, input: Input<typeof listUsage>): Promise<Output<typeof listUsage>>
+  summarize(of: UsageReach, input: Input<typeof summarizeUsage>): Promise<Output<typeof summarizeUsage>>
+  listCalls(of: UsageReach, input: Input<typeof listUsage>): Promise<Output<typeof listUsage>>
 }
 
 /** Single calls are counted over no more than this. Whole hours have no such limit. */
@@ -21,7 +21,7 @@ const defaultRangeMs = 30 * 86_400_000
 
 export function openUsageBoard(db: Db): UsageBoard {
   return {
-    async summarize(tenantId, { from: fromText, to: toText, by, grain, timeZone, limit, ...filters }) {
+    async summarize(of, { from: fromText, to: toText, by, grain, timeZone, limit, ...filters }) {
       const groupings = readGroupings(by)
       const to = toText === undefined ? wallClock() : new Date(toText)
       const from = fromText === undefined ? new Date(to.getTime() - defaultRangeMs) : new Date(fromText)
@@ -30,7 +30,7 @@ export function openUsageBoard(db: Db): UsageBoard {
       if (!usesHours && to.getTime() - from.getTime() > callsRangeMs)
         throw new AppError('invalid', 'from: by run, step, session or tag, at most 32 days can be asked for at once.')
       const range = usesHours ? hourAround(from, to) : { from, to }
-      const summary = { tenantId, ...range, groupings, filters, grain, timeZone, limit: limit + 1 }
+      const summary = { of, ...range, groupings, filters, grain, timeZone, limit: limit + 1 }
       const rows = await (usesHours ? summarizeHours(db, summary) : summarizeCalls(db, summary)).catch(refuseTimeZone(timeZone))
       const names = groupings.map(({ dimension, name }) => (dimension === 'tag' ? `tag:${name}` : dimension))
       return {
@@ -49,8 +49,8 @@ export function openUsageBoard(db: Db): UsageBoard {
         isCut: rows.length > limit,
       }
     },
-    async listCalls(tenantId, { cursor, limit, ...filters }) {
-      const rows = await listCalls(db, { tenantId, filters, before: readCursor(cursor), limit })
+    async listCalls(of, { cursor, limit, ...filters }) {
+      const rows = await listCalls(db, { of, filters, before: readCursor(cursor), limit })
       return { items: rows.map(toCall), next: cursorOf(rows, limit) }
     },
   }

@@ -56,7 +56,7 @@ const columns: Record<Exclude<UsageDimension, 'tag'>, { calls: Sql; hours?: Sql 
 
 export type Grouping = { dimension: UsageDimension; /** Of a tag. */ name?: string | undefined }
 export type Summary = {
-  tenantId: string
+  of: UsageReach
   from: Date
   to: Date
   groupings: readonly Grouping[]
@@ -83,26 +83,26 @@ const tokenColumns = sql`input, cache_read, cache_write, cache_write_long, input
 
 /** From the hours, and from the calls that they do not count yet: one statement sees each call once. */
 export async function summarizeHours(db: Tx, summary: Summary): Promise<GroupRow[]> {
-  const { tenantId, from, to } = summary
+  const { of, from, to } = summary
   const source = sql`
     select hour as at, namespace, nullif(agent, '') as agent, nullif(version, '') as version, nullif(user_id, '') as user_id, nullif(key_id, '') as key_id, provider, model,
       calls, failed_calls, estimated_calls, unpriced_calls, ${tokenColumns}, cost
     from usage_hours
-    where tenant_id = ${tenantId} and hour >= ${from} and hour < ${to} and ${conditions(summary.filters, 'hours')}
+    where tenant_id = ${of.tenantId} and hour >= ${from} and hour < ${to} and ${conditions(summary, 'hours')}
     union all
     select at, namespace, agent, version, user_id, key_id, provider, model, 1, is_failed::int, is_estimated::int, (cost is null)::int, ${tokenColumns}, coalesce(cost, 0)
     from usage join usage_fresh using (tenant_id, id)
-    where tenant_id = ${tenantId} and at >= ${from} and at < ${to} and ${conditions(summary.filters, 'calls')}`
+    where tenant_id = ${of.tenantId} and at >= ${from} and at < ${to} and ${conditions(summary, 'calls')}`
   return db.rows<GroupRow>(grouped(source, summary))
 }
 
 /** From the calls themselves, by the index of their instants. */
 export async function summarizeCalls(db: Tx, summary: Summary): Promise<GroupRow[]> {
-  const { tenantId, from, to } = summary
+  const { of, from, to } = summary
   const source = sql`
     select *, 1 as calls, is_failed::int as failed_calls, is_estimated::int as estimated_calls, (cost is null)::int as unpriced_calls
     from usage
-    where tenant_id = ${tenantId} and at >= ${from} and at < ${to} and ${conditions(summary.filters, 'calls')}`
+    where tenant_id = ${of.tenantId} and at >= ${from} and at < ${to} and ${conditions(summary, 'calls')}`
   return db.rows<GroupRow>(grouped(source, summary))
 }
 
@@ -128,12 +128,17 @@ function grouped(source: Sql, { groupings, grain, timeZone, limit }: Summary): S
     limit ${limit}`
 }
 
-function conditions(filters: UsageFilters, table: 'calls' | 'hours'): Sql {
+/** Whose calls: all of the tenant's, or those of the agents and in the namespaces that the caller is limited to. */
+export type UsageReach = { tenantId: string; agents?: readonly string[] | undefined; namespaces?: readonly string[] | undefined }
+
+function conditions({ filters, of: { agents, namespaces } }: { filters: UsageFilters; of: UsageReach }, table: 'calls' | 'hours'): Sql {
   const { tag, run, ...plain } = filters
   const wanted = Object.entries(plain).flatMap(([dimension, value]) => {
     const column = columns[dimension as Exclude<UsageDimension, 'tag'>] // Names of filters are names of dimensions.
     return value === undefined ? [] : [sql`${column[table] ?? column.calls} = ${value}`]
   })
+  if (agents) wanted.push(sql`agent = any (${agents})`)
+  if (namespaces) wanted.push(sql`namespace = any (${namespaces})`)
   if (run !== undefined) wanted.push(sql`run_id = ${run}::uuid`)
   if (tag !== undefined) wanted.push(sql`tags ->> ${tag.slice(0, tag.indexOf('='))} = ${tag.slice(tag.indexOf('=') + 1)}`)
   return wanted.length === 0 ? sql`true` : join(wanted, sql` and `)
@@ -149,7 +154,7 @@ export type CallRow = Omit<UsageCall, 'at' | 'tokens' | 'costUsd' | 'tags'> & {
 /** Newest first. `before` is the instant, to the microsecond, and the id of the last one of the page before. */
 export async function listCalls(
   db: Tx,
-  { tenantId, filters, before, limit }: { tenantId: string; filters: UsageFilters; before: { at: string; id: string } | undefined; limit: number },
+  { of, filters, before, limit }: { of: UsageReach; filters: UsageFilters; before: { at: string; id: string } | undefined; limit: number },
 ): Promise<CallRow[]> {
   return db.rows<CallRow>(sql`
     select id, at, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "cursorAt", namespace, agent, version, run_id as "runId", op, attempt, session_id as session,
@@ -157,7 +162,7 @@ export async function listCalls(
       input, cache_read as "cacheRead", cache_write as "cacheWrite", cache_write_long as "cacheWriteLong", input_audio as "inputAudio", input_image as "inputImage",
       output, reasoning, output_audio as "outputAudio", output_image as "outputImage"
     from usage
-    where tenant_id = ${tenantId} and ${conditions(filters, 'calls')} and ${before ? sql`(at, id) < (${before.at}::timestamptz, ${before.id}::uuid)` : sql`true`}
+    where tenant_id = ${of.tenantId} and ${conditions({ filters, of }, 'calls')} and ${before ? sql`(at, id) < (${before.at}::timestamptz, ${before.id}::uuid)` : sql`true`}
     order by at desc, id desc
     limit ${limit}`)
 }

@@ -1,0 +1,87 @@
+/** Money as whoever is limited to an agent or a namespace sees it: their own, beside what an unlimited caller sees. */
+import type { Budget, Json } from '@longhaul/protocol'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { sql } from '../src/db/index.ts'
+import { newId } from '../src/kernel/index.ts'
+import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
+
+let bed: Bed
+let boss: BedCaller
+let ofAgent: BedCaller
+let ofSpace: BedCaller
+
+beforeAll(async () => {
+  bed = await openBed({})
+  boss = await bed.caller('boss', { personalData: true })
+  ofAgent = await bed.caller('of-agent', { personalData: true }, { agents: ['mine'] })
+  ofSpace = await bed.caller('of-space', { personalData: true }, { namespaces: ['mine'] })
+  const budgets: Json[] = [
+    { name: 'all', limit: 9 },
+    { name: 'each', scope: 'agent', subject: '*', limit: 9 },
+    { name: 'agent-mine', scope: 'agent', subject: 'mine', limit: 9 },
+    { name: 'agent-other', scope: 'agent', subject: 'other', limit: 9 },
+    { name: 'space-mine', scope: 'namespace', subject: 'mine', limit: 9 },
+  ]
+  for (const budget of budgets) await boss.ask('POST', '/v1/budgets', budget)
+  for (const [agent, namespace, input] of [
+    ['mine', 'default', 1],
+    ['other', 'default', 10],
+    ['other', 'mine', 100],
+  ] as const) {
+    const id = newId()
+    await bed.db.rows(sql`
+      insert into usage (tenant_id, id, at, namespace, agent, provider, model, input, cache_read, cache_write, cache_write_long, input_audio, input_image,
+        output, reasoning, output_audio, output_image, is_estimated, is_failed)
+      values ('acme', ${id}, clock_timestamp(), ${namespace}, ${agent}, 'p', 'p/m', ${input}, 0, 0, 0, 0, 0, 0, 0, 0, 0, false, false)`)
+    await bed.db.rows(sql`insert into usage_fresh (tenant_id, id) values ('acme', ${id})`)
+  }
+})
+afterAll(() => bed[Symbol.asyncDispose]())
+
+const names = async (caller: BedCaller) => (await caller.read<{ items: Budget[] }>('/v1/budgets')).items.map(({ name }) => name).toSorted()
+const used = async (caller: BedCaller, query = '') => {
+  const { groups } = await caller.read<{ groups: { tokens: { input: number } }[] }>(`/v1/usage?${query}`)
+  return groups.reduce((sum, { tokens }) => sum + tokens.input, 0)
+}
+const calls = async (caller: BedCaller) =>
+  (await caller.read<{ items: { tokens: { input: number } }[] }>('/v1/usage/calls')).items.map(({ tokens }) => tokens.input).toSorted((a, b) => a - b)
+
+test('sees what its own agents or namespaces used, by hours and by calls', async () => {
+  for (const query of ['', 'by=session']) {
+    expect(await used(boss, query)).toBe(111)
+    expect(await used(ofAgent, query)).toBe(1)
+    expect(await used(ofSpace, query)).toBe(100)
+  }
+  expect(await calls(boss)).toEqual([1, 10, 100])
+  expect(await calls(ofAgent)).toEqual([1])
+  expect(await calls(ofSpace)).toEqual([100])
+})
+
+test('sees, changes and deletes the budgets of these alone, and makes none for more', async () => {
+  expect(await names(boss)).toHaveLength(5)
+  expect(await names(ofAgent)).toEqual(['agent-mine'])
+  expect(await names(ofSpace)).toEqual(['space-mine'])
+  const status = async (method: string, path: string, body?: Json) => (await ofAgent.ask(method, path, body)).status
+  expect(await status('GET', '/v1/budgets/agent-mine')).toBe(200)
+  for (const name of ['all', 'each', 'agent-other', 'space-mine', 'nobodys']) {
+    expect(await status('GET', `/v1/budgets/${name}`)).toBe(404)
+    expect(await status('DELETE', `/v1/budgets/${name}`)).toBe(404)
+  }
+  expect(await status('POST', '/v1/budgets', { name: 'all', limit: 1_000 })).toBe(409)
+  expect(await status('POST', '/v1/budgets', { name: 'new', limit: 1_000 })).toBe(403)
+  expect(await status('POST', '/v1/budgets', { name: 'new', scope: 'agent', subject: 'other', limit: 1 })).toBe(403)
+  expect(await status('POST', '/v1/budgets', { name: 'new', scope: 'agent', subject: 'mine', limit: 1 })).toBe(200)
+  expect(await status('POST', '/v1/budgets', { name: 'agent-mine', limit: 8 })).toBe(200)
+  expect(await status('DELETE', '/v1/budgets/agent-mine')).toBe(200)
+})
+
+test('sets and deletes guardrails for these alone', async () => {
+  const guards = [{ type: 'secrets' }]
+  const status = async (by: BedCaller, method: string, path: string, body?: Json) => (await by.ask(method, path, body)).status
+  expect(await status(boss, 'POST', '/v1/guardrails', { name: 'for-all', guards })).toBe(200)
+  expect(await status(ofAgent, 'POST', '/v1/guardrails', { name: 'for-all', agent: 'mine', guards })).toBe(409)
+  expect(await status(ofAgent, 'DELETE', '/v1/guardrails/for-all')).toBe(404)
+  expect(await status(ofAgent, 'POST', '/v1/guardrails', { name: 'new', guards })).toBe(403)
+  expect(await status(ofAgent, 'POST', '/v1/guardrails', { name: 'new', agent: 'mine', guards })).toBe(200)
+  expect(await status(ofAgent, 'DELETE', '/v1/guardrails/new')).toBe(200)
+})
