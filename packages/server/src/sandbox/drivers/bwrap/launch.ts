@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex, Readable, Writable } from 'node:stream'
 import { type ProcessIdentity, identityOf, killProcess, parentOf } from '../../processes.ts'
-import { type DiskMount, mountLine } from './disk-image.ts'
-import { type Runtime, systemFolders } from './runtime.ts'
+import { type DiskMount, mountLine } from '../../host/disk-image.ts'
+import { type Runtime, systemFolders } from '../../host/runtime.ts'
 
 export type LaunchOptions = {
   runtime: Runtime

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { toFailure } from '../../../kernel/index.ts'
 import type { Capabilities, CreateOptions, Gap, Sandbox } from '../../driver.ts'
-import type { BwrapHost } from './agent-life.ts'
-import { type Tools, findProgram } from './runtime.ts'
-import { userRange } from './users.ts'
+import type { BwrapHost } from '../../agent/agent-life.ts'
+import { type Tools, findProgram } from '../../host/runtime.ts'
+import { userRange } from '../../host/users.ts'
 
 type Missing = Capabilities['missing'][number]
 

@@ -5,9 +5,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { newId } from '../../../kernel/index.ts'
 import type { SandboxLimits } from '../../driver.ts'
-import { createSandboxCgroup, type SandboxCgroup } from '../bwrap/cgroup.ts'
-import type { CgroupHost } from '../bwrap/cgroup-host.ts'
-import { systemFolders } from '../bwrap/runtime.ts'
+import { createSandboxCgroup, type SandboxCgroup } from '../../host/cgroup.ts'
+import type { CgroupHost } from '../../host/cgroup-host.ts'
+import { systemFolders } from '../../host/runtime.ts'
 
 export type GvisorHost = {
   /** With `rootfs`, `state`, `files.cjs`. */

@@ -16,9 +16,9 @@ import { checkCommand, checkFiles, withNotes } from '../../requests.ts'
 import type { Root } from '../../root.ts'
 import { copySeed } from '../../seed.ts'
 import { createTurns } from '../../turns.ts'
-import { memoryNote } from '../bwrap/command.ts'
-import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from '../bwrap/disk-watch.ts'
-import { explain } from '../bwrap/files.ts'
+import { memoryNote } from '../../agent/command.ts'
+import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from '../../host/disk-watch.ts'
+import { explain } from '../../agent/files.ts'
 import { type Container, type GvisorHost, startContainer } from './container.ts'
 
 export type GvisorSandboxOptions = {

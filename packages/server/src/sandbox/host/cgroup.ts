@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { monotonicMs, sleep } from '../../../kernel/index.ts'
-import type { SandboxLimits } from '../../driver.ts'
+import { monotonicMs, sleep } from '../../kernel/index.ts'
+import type { SandboxLimits } from '../driver.ts'
 import { basesOf, type CgroupHost, childGroups, type Hierarchy } from './cgroup-host.ts'
 
 /** The control groups of one sandbox. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { after, newId } from '../../../kernel/index.ts'
-import type { SandboxLimits } from '../../driver.ts'
-import { poolPrefix } from '../../paths.ts'
-import { removeTree } from '../../remove-tree.ts'
+import { after, newId } from '../../kernel/index.ts'
+import type { SandboxLimits } from '../driver.ts'
+import { poolPrefix } from '../paths.ts'
+import { removeTree } from '../remove-tree.ts'
 import { type BwrapHost, type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
 import { runCommand } from './command.ts'
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { monotonicMs, sleep } from '../../../kernel/index.ts'
-import { failure } from '../../failures.ts'
-import { type ProcessIdentity, familyOf, isAlive } from '../../processes.ts'
+import { monotonicMs, sleep } from '../../kernel/index.ts'
+import { failure } from '../failures.ts'
+import { type ProcessIdentity, familyOf, isAlive } from '../processes.ts'
 import type { SandboxCgroup } from './cgroup.ts'
 
 /** Runs `work` while nothing in the sandbox moves. Throws `sandbox_unavailable`, with everything moving again, when it cannot be stopped. */
