@@ -29,7 +29,8 @@ export type ExecutorPorts = {
 export function makeExecutors({ gateway, money, sandboxes, files, tools, folderOf }: ExecutorPorts): Executors {
   const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
     const seed = join(folderOf(run.tenantId, run.agent, run.version), 'agent', 'sandbox', 'workspace')
-    return sandboxes.open(sandboxIdOf(run), existsSync(seed) ? seed : undefined) // Most agents bring no files.
+    const { tenantId, namespace } = run
+    return sandboxes.open(sandboxIdOf(run), { owner: { tenantId, namespace }, seed: existsSync(seed) ? seed : undefined }) // Most agents bring no files.
   }
   return {
     model: {

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { detectCgroups } from '../../src/sandbox/host/cgroup-host.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
-import { devicesOf, makeRoot, type Mode, seenIn, startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { devicesOf, makeRoot, type Mode, seenIn, startDriver, everyMode, usableModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, sh } from '../support/sandbox-suite.ts'
 
 /** Waits for a fact, with a limit. */
@@ -53,8 +53,8 @@ const prepared = (mode: Mode): string => {
   return root
 }
 
-for (const mode of usableModes()) {
-  describe(`bwrap ${mode.name}`, () => {
+for (const mode of everyMode()) {
+  describe(mode.name, () => {
     test('a stopped server leaves no process, group, mount or stage behind, and all workspaces', async () => {
       const root = prepared(mode)
       const driver = await startDriver(mode, { root })

@@ -12,6 +12,7 @@ import type { Spare } from './spare.ts'
 
 /** What a command needs to know of the sandbox it runs in. */
 export type CommandHost = {
+  driver: string
   client: AgentClient
   cgroup: SandboxCgroup | undefined
   spare: Spare
@@ -192,7 +193,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
       isTruncated: stdout.isTruncated || stderr.isTruncated,
       isTimedOut: reason?.is === 'timeout',
       durationMs: monotonicMs() - startedMs,
-      driver: 'bwrap',
+      driver: host.driver,
       notEnforced: [],
     }
   }

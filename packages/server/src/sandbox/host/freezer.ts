@@ -50,7 +50,8 @@ export function createFreezer(cgroup: SandboxCgroup | undefined, outer: ProcessI
   }
 }
 
-const isRunning = (pid: number): boolean => !['T', 'Z', 'X', ''].includes(stateOf(pid))
+/** `t`: stopped by whoever traces it, and so for as long as that one is stopped. */
+const isRunning = (pid: number): boolean => !['T', 't', 'Z', 'X', ''].includes(stateOf(pid))
 
 function stateOf(pid: number): string {
   try {

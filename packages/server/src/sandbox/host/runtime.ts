@@ -30,7 +30,7 @@ export type Runtime = {
 const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
 export const findProgram = (name: string): string | undefined => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 
-export type Tools = { bwrap: string; prlimit: string; setpriv?: string; unshare?: string; mount?: string; mkfifo: string; du: string }
+export type Tools = { prlimit: string; setpriv?: string; unshare?: string; mount?: string; mkfifo: string; du: string }
 
 export async function prepareRuntime(root: Root, tools: Tools, isRoot: boolean): Promise<Runtime> {
   const folder = join(root.path, '.runtime')
