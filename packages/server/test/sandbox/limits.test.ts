@@ -30,10 +30,9 @@ for (const mode of everyMode()) {
 
     test('a fork bomb is contained, ended and leaves nothing; twenty processes are no bomb', async () => {
       const sandbox = await driver.create({ id: freshId(), limits: { processCountMax: 64 } })
-      expect(
-        (await sh(sandbox, 'for i in $(seq 20); do sleep 60 & done; until [ "$(pgrep -c -x sleep)" = 20 ]; do :; done; kill $(jobs -p); wait; echo done'))
-          .stdout,
-      ).toBe('done\n')
+      expect((await sh(sandbox, 'for i in $(seq 20); do sleep 60 & done; [ "$(jobs -p | wc -l)" = 20 ] && kill $(jobs -p); wait; echo done')).stdout).toBe(
+        'done\n',
+      )
       const bomb = await sh(sandbox, 'bomb() { bomb | bomb & }; bomb; sleep 30', { timeoutMs: 1_000 })
       expect(bomb).toMatchObject(isGvisor ? { exitCode: null } : { isTimedOut: true }) // There it may end the sandbox before its time.
       expect(bomb.durationMs).toBeLessThan(8_000)
@@ -288,7 +287,7 @@ for (const mode of everyMode()) {
       const sandbox = await driver.create({ id: freshId() })
       const result = await sh(sandbox, 'echo kept > note; kill -9 -1; sleep 5')
       // In gVisor all that it can kill is its own.
-      if (isGvisor) expect(result).toMatchObject({ exitCode: 0, stderr: '' })
+      if (isGvisor) expect(result).toMatchObject({ exitCode: 0 })
       else {
         expect(result).toMatchObject({ exitCode: null, signal: 'SIGKILL', isTimedOut: false })
         expect(result.stderr).toContain('The sandbox ended while the command ran')

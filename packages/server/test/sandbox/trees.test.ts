@@ -20,6 +20,8 @@ async function until(fact: () => boolean, what: string): Promise<void> {
 
 for (const mode of everyMode()) {
   const isGvisor = mode.driver === 'gvisor'
+  /** Megabytes of a file that is one hole, which gVisor reads and fills. */
+  const holes = isGvisor ? 90 : 900
   describe(mode.name, () => {
     let driver: DriverProcess
     beforeAll(async () => {
@@ -52,15 +54,17 @@ for (const mode of everyMode()) {
         const { from, to, source, target } = await pair()
         await sh(
           source,
-          'ln -s /etc/passwd passwd; ln -s / root; ln -s ../../../../etc climbs; mkfifo pipe; mkdir closed; echo in > closed/file; chmod 000 closed/file closed; truncate -s 900M holes; echo fine > "-rf"; ln -s . loop',
+          `ln -s /etc/passwd passwd; ln -s / root; ln -s ../../../../etc climbs; mkfifo pipe; mkdir closed; echo in > closed/file; chmod 000 closed/file closed; truncate -s ${holes}M holes; echo fine > "-rf"; ln -s . loop`,
         )
         await driver.fork(from, to, how)
         const { stdout } = await sh(
           target,
-          `readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; python3 -c "import os; holes = os.stat('holes'); print(holes.st_blocks // 2048, holes.st_size)"; cat ./-rf; find . -xdev | wc -l`,
+          `readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; python3 -c "import os; print(os.stat('holes').st_size)"; cat ./-rf; find . -xdev | wc -l`,
         )
-        expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\n${isGvisor ? '' : 'pipe\n'}in\n0 ${900 * 1024 * 1024}\nfine\n${isGvisor ? 9 : 10}\n`) // In gVisor a pipe is in memory alone.
-        expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(statSync(seenIn(driver.root, to, 'holes')).uid)
+        expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\n${isGvisor ? '' : 'pipe\n'}in\n${holes * 1024 * 1024}\nfine\n${isGvisor ? 9 : 10}\n`) // In gVisor a pipe is in memory alone.
+        const copied = statSync(seenIn(driver.root, to, 'holes'))
+        if (!isGvisor) expect(copied.blocks * 512).toBeLessThan(1_000_000) // Holes are still holes.
+        expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(copied.uid)
       })
 
       test.skipIf(!hasPython)(`a tree too deep to be copied is refused, and both sandboxes work on (by ${how})`, async () => {
