@@ -27,7 +27,9 @@ const run = promisify(execFile)
 
 /** gVisor's kernel itself: its memory, the agent's, what lies in `/tmp`, and the threads with which it stands for the processes inside. */
 const ownMemoryBytes = 128 * 1024 * 1024
-const ownThreadCount = 256
+const ownThreadCount = 512
+/** Of the host, for one inside: with fewer, twenty processes that end as fast as they began took the kernel with them. */
+const threadsPerProcess = 4
 
 /** A kernel in user space, gVisor's: what runs inside never speaks to the host's. */
 export function gvisorDriver(options: GvisorOptions): SandboxDriver {
@@ -84,7 +86,7 @@ export function gvisorDriver(options: GvisorOptions): SandboxDriver {
 function aroundKernel(cgroups: CgroupHost, name: string, limits: SandboxLimits, cpuCountMax: number): SandboxCgroup | undefined {
   const outer = ({ memoryBytesMax, processCountMax }: Pick<SandboxLimits, 'memoryBytesMax' | 'processCountMax'>) => ({
     memoryBytesMax: memoryBytesMax + ownMemoryBytes,
-    processCountMax: 2 * processCountMax + ownThreadCount,
+    processCountMax: threadsPerProcess * processCountMax + ownThreadCount,
   })
   const cgroup = createSandboxCgroup(cgroups, name, outer(limits), cpuCountMax)
   return (
