@@ -11,6 +11,7 @@ import { familyOf } from '../packages/server/src/sandbox/processes.ts'
 type Line = { figure: string; value: number; unit: string; n: number }
 type Emit = (line: Line) => void
 
+const owner = { tenantId: 'bench' }
 const never = new AbortController().signal
 const rounds = 40
 const programs: [name: string, cmd: string, args: string[]][] = [
@@ -25,16 +26,17 @@ export async function sandboxBench(emit: Emit): Promise<void> {
     const startedMs = performance.now()
     const sandboxes = await openSandboxes({ driver: 'auto', root, log: silentLog, accept: gapNames })
     const { driver, languages } = sandboxes.capabilities
+    const open: Open = (id) => sandboxes.open(id, { owner })
     emit({ figure: `${driver}_open_ms`, value: performance.now() - startedMs, unit: 'ms', n: 1 })
     try {
       const possible = programs.filter(([name]) => name === 'true' || languages.includes(name === 'python' ? 'python3' : name))
-      await lives(sandboxes.open, driver, emit)
-      await commands(await sandboxes.open('warm'), possible, emit)
+      await lives(open, driver, emit)
+      await commands(await sandboxes.open('warm', { owner }), possible, emit)
       if (driver === 'bwrap') {
-        await idleMemory(sandboxes.open, emit)
+        await idleMemory(open, emit)
         await bare(possible, emit)
-        await trees(sandboxes.open, emit)
-        await throughput(await sandboxes.open('loud'), emit)
+        await trees(open, emit)
+        await throughput(await sandboxes.open('loud', { owner }), emit)
       }
     } finally {
       await sandboxes.stop()
@@ -62,7 +64,7 @@ async function pooled(root: string, emit: Emit): Promise<void> {
     for (let i = 0; i < 20; i++) {
       await isFull()
       const startedMs = performance.now()
-      const sandbox = await sandboxes.open(`pooled-${i}`)
+      const sandbox = await sandboxes.open(`pooled-${i}`, { owner })
       create.push(performance.now() - startedMs)
       await run(sandbox, 'true')
       both.push(performance.now() - startedMs)
@@ -73,7 +75,7 @@ async function pooled(root: string, emit: Emit): Promise<void> {
     const startedMs = performance.now()
     const all = await Promise.all(
       Array.from({ length: 100 }, async (_, i) => {
-        const sandbox = await sandboxes.open(`hundred-${i}`)
+        const sandbox = await sandboxes.open(`hundred-${i}`, { owner })
         await run(sandbox, 'true')
         return sandbox
       }),

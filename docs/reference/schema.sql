@@ -580,6 +580,7 @@ create table namespaces (
   description text default ''::text not null,
   quotas json default '{}'::json not null,
   created_at timestamp with time zone default clock_timestamp() not null,
+  sandbox_policy json default '{}'::json not null,
   constraint namespaces_pkey PRIMARY KEY (tenant_id, name)
 );
 alter table namespaces enable row level security, force row level security;
@@ -863,6 +864,7 @@ create table sandboxes (
   created_at timestamp with time zone default clock_timestamp() not null,
   used_at timestamp with time zone default clock_timestamp() not null,
   expires_at timestamp with time zone not null,
+  driver text,
   constraint sandboxes_pkey PRIMARY KEY (tenant_id, id),
   constraint sandboxes_state_check CHECK ((state = ANY (ARRAY['active'::text, 'released'::text, 'stopped'::text])))
 );
@@ -1027,6 +1029,7 @@ create table tenants (
   is_suspended boolean default false not null,
   quotas json default '{}'::json not null,
   created_at timestamp with time zone default clock_timestamp() not null,
+  sandbox_policy json default '{}'::json not null,
   constraint tenants_pkey PRIMARY KEY (id),
   constraint tenants_id_check CHECK ((id <> ''::text))
 );

@@ -18,7 +18,7 @@ function tenantCommands(program: Command, act: Act): void {
     .description('make tenants, see what they use, suspend them')
     .helpCommand(false)
     .addHelpText('after', examples('npx longhaul tenants create acme --runs 1000', 'npx longhaul tenants list'))
-  withQuotas(withServer(tenants.command('create')))
+  withBounds(withServer(tenants.command('create')))
     .description('make a tenant, with a key of its administrator')
     .argument('<tenant>', 'lower-case letters, digits and hyphens')
     .option('--description <text>', 'what it is')
@@ -37,12 +37,15 @@ function tenantCommands(program: Command, act: Act): void {
     .argument('<tenant>')
     .addHelpText('after', examples('npx longhaul tenants get acme'))
     .action((id: string, options: Shared) => act(options, async (invocation) => (await load()).getTenant(invocation, id)))
-  withQuotas(withServer(tenants.command('update')))
-    .description('change its description or its quotas, all of which are replaced')
+  withBounds(withServer(tenants.command('update')))
+    .description('change its description, its quotas or where its sandboxes run; the last two are replaced as a whole, each')
     .argument('<tenant>')
     .option('--description <text>', 'what it is')
     .option('--unlimited', 'no quotas')
-    .addHelpText('after', examples('npx longhaul tenants update acme --runs 2000'))
+    .addHelpText(
+      'after',
+      examples('npx longhaul tenants update acme --runs 2000', 'npx longhaul tenants update acme --sandbox-drivers gvisor --shared-kernel deny'),
+    )
     .action((id: string, options: Shared & QuotaOptions & { description?: string; unlimited?: boolean }) =>
       act(options, async (invocation) => (await load()).updateTenant(invocation, id, options)),
     )
@@ -64,7 +67,7 @@ function namespaceCommands(program: Command, act: Act): void {
     .description('make namespaces, and see what they use')
     .helpCommand(false)
     .addHelpText('after', examples('npx longhaul namespaces put prod --runs 500', 'npx longhaul namespaces list'))
-  withQuotas(withServer(namespaces.command('put')))
+  withBounds(withServer(namespaces.command('put')))
     .description('make a namespace, or change one')
     .argument('<namespace>', 'lower-case letters, digits and hyphens')
     .option('--description <text>', 'what it is')
@@ -212,10 +215,22 @@ function auditCommands(program: Command, act: Act): void {
     .action((options: Shared & { head?: string; file?: string }) => act(options, async (invocation) => (await load()).verifyAudit(invocation, options)))
 }
 
-type QuotaOptions = { runs?: number; starts?: number; storage?: number }
+type QuotaOptions = {
+  runs?: number
+  starts?: number
+  storage?: number
+  sandboxDrivers?: string
+  sandboxDriver?: string
+  sharedKernel?: string
+  sandboxDefaults?: boolean
+}
 
-const withQuotas = (command: Command): Command =>
+const withBounds = (command: Command): Command =>
   command
     .option('--runs <n>', 'at most so many runs in flight', wholeNumber(0))
     .option('--starts <n>', 'at most so many starts a minute', wholeNumber(0))
     .option('--storage <bytes>', 'at most so many bytes of files', wholeNumber(0))
+    .option('--sandbox-drivers <names>', 'sandboxes run in these only, with commas between them: bwrap, gvisor, virtual')
+    .option('--sandbox-driver <name>', 'the one that they take')
+    .option('--shared-kernel <word>', 'allow or deny: whether they may share the host’s kernel')
+    .option('--sandbox-defaults', 'sandboxes run as the server has it')

@@ -188,6 +188,7 @@ export {
   startRun,
   whenBusyWays,
 } from './runs.ts'
+export { SandboxDriverName, SandboxKernel, SandboxPolicy, sandboxDrivers, sandboxKernels } from './sandbox-policy.ts'
 export {
   FileChanges,
   OutputPiece,

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { Egress, EgressConnection, ShownEgress } from './egress.ts'
 import { operation } from './operation.ts'
+import { SandboxDriverName, SandboxKernel } from './sandbox-policy.ts'
 import { PageInput, pageOf } from './page.ts'
 import { SandboxLimitsInput } from './sandbox-limits.ts'
 import { ExecResult, FilesResult } from './sandboxes.ts'
@@ -15,6 +16,8 @@ export const SandboxInfo = z.object({
   name: z.string().nullable(),
   state: z.enum(sandboxStates),
   driver: z.string(),
+  /** Whose kernel answers the code inside: the host's own is `shared`. */
+  kernel: SandboxKernel,
   /** What was asked for and cannot be enforced where it runs. */
   notEnforced: z.array(z.string()),
   limits: z.object({ memoryBytesMax: z.number(), processCountMax: z.number(), diskBytesMax: z.number(), fileCountMax: z.number() }),
@@ -103,6 +106,8 @@ export const createSandbox = operation({
       /** A template to begin with: its newest version that is ready, or the version after an `@`. */
       template: TemplateRef.optional(),
       limits: SandboxLimitsInput.optional(),
+      /** Where it is to run, among what the operator allows. */
+      driver: SandboxDriverName.optional(),
       env: env.optional(),
       egress: Egress.optional(),
       ttlMs,

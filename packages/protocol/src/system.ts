@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
+import { SandboxKernel } from './sandbox-policy.ts'
 import { DataAccess } from './values.ts'
 
 /** What this installation is made of, for people who wonder why something works here or does not. */
@@ -14,6 +15,15 @@ export const System = z.object({
     missing: z.array(z.object({ what: z.string(), remedy: z.string() })),
     languages: z.array(z.string()),
   }),
+  /** Every driver that sandboxes may run in here, the default first. Which of them a tenant may use is in its sandbox policy. */
+  sandboxDrivers: z.array(
+    z.object({
+      driver: z.string(),
+      kernel: SandboxKernel,
+      enforced: z.array(z.string()),
+      missing: z.array(z.object({ what: z.string(), remedy: z.string() })),
+    }),
+  ),
   models: z.object({
     default: z.string(),
     /** True when no provider is configured and the rule-based stand-in answers. It is not a language model. */

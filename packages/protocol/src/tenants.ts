@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ApiKey } from './keys.ts'
 import { operation } from './operation.ts'
+import { SandboxPolicy } from './sandbox-policy.ts'
 import { Name } from './values.ts'
 
 const count = (max: number) => z.number().int().min(0).max(max).optional()
@@ -20,7 +21,14 @@ export const Consumption = z.object({ runsInFlight: z.number().int(), startsInLa
 export type Consumption = z.infer<typeof Consumption>
 
 /** The boundary of security: nothing of one tenant is visible to another. */
-export const Tenant = z.object({ id: Name, description: z.string(), isSuspended: z.boolean(), quotas: Quotas, createdAt: z.iso.datetime() })
+export const Tenant = z.object({
+  id: Name,
+  description: z.string(),
+  isSuspended: z.boolean(),
+  quotas: Quotas,
+  sandboxPolicy: SandboxPolicy,
+  createdAt: z.iso.datetime(),
+})
 export type Tenant = z.infer<typeof Tenant>
 
 const description = z.string().max(500)
@@ -30,7 +38,7 @@ export const createTenant = operation({
   summary: 'Make a tenant, with a key of its administrator. The key’s secret is in the answer and nowhere else.',
   http: ['POST', '/v1/tenants'],
   permission: 'tenants:manage',
-  input: z.strictObject({ id: Name, description: description.default(''), quotas: Quotas.default({}) }),
+  input: z.strictObject({ id: Name, description: description.default(''), quotas: Quotas.default({}), sandboxPolicy: SandboxPolicy.default({}) }),
   output: Tenant.extend({ key: ApiKey.extend({ secret: z.string() }) }),
 })
 export const listTenants = operation({
@@ -51,15 +59,21 @@ export const getTenant = operation({
 })
 export const updateTenant = operation({
   id: 'tenants.update',
-  summary: 'Change a tenant. A suspended one’s keys are refused; its runs go on. Quotas are replaced as a whole.',
+  summary: 'Change a tenant. A suspended one’s keys are refused; its runs go on. Quotas and the sandbox policy are replaced as a whole, each.',
   http: ['POST', '/v1/tenants/{id}'],
   permission: 'tenants:manage',
-  input: z.strictObject({ id: Name, description: description.optional(), isSuspended: z.boolean().optional(), quotas: Quotas.optional() }),
+  input: z.strictObject({
+    id: Name,
+    description: description.optional(),
+    isSuspended: z.boolean().optional(),
+    quotas: Quotas.optional(),
+    sandboxPolicy: SandboxPolicy.optional(),
+  }),
   output: Tenant,
 })
 
 /** A scope of names inside a tenant, such as `prod`, with quotas of its own. Every tenant has `default`. */
-export const Namespace = z.object({ name: Name, description: z.string(), quotas: Quotas, createdAt: z.iso.datetime() })
+export const Namespace = z.object({ name: Name, description: z.string(), quotas: Quotas, sandboxPolicy: SandboxPolicy, createdAt: z.iso.datetime() })
 export type Namespace = z.infer<typeof Namespace>
 
 export const putNamespace = operation({
@@ -67,7 +81,7 @@ export const putNamespace = operation({
   summary: 'Make a namespace, or change one. What is left out stays as it is.',
   http: ['POST', '/v1/namespaces/{name}'],
   permission: 'namespaces:manage',
-  input: z.strictObject({ name: Name, description: description.optional(), quotas: Quotas.optional() }),
+  input: z.strictObject({ name: Name, description: description.optional(), quotas: Quotas.optional(), sandboxPolicy: SandboxPolicy.optional() }),
   output: Namespace,
 })
 export const listNamespaces = operation({

@@ -1,10 +1,23 @@
 /** What this installation was told. The only reader of the environment. */
+import { sandboxDrivers } from '@longhaul/protocol'
 import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
 import { webhookReaches } from './outcomes/index.ts'
 import { gapNames } from './sandbox/index.ts'
 import { searchProviders } from './tools/index.ts'
 
+/** Some of these, with commas between them; `none` is none. */
+const names = <Name extends string>(known: readonly [Name, ...Name[]]) =>
+  z
+    .string()
+    .max(200)
+    .transform((text) =>
+      text
+        .split(',')
+        .map((name) => name.trim())
+        .filter((name) => name !== '' && name !== 'none'),
+    )
+    .pipe(z.array(z.enum(known, `must be some of ${known.join(', ')}, or none`)))
 const integer = (min: number, max: number) =>
   z
     .string()
@@ -93,22 +106,24 @@ export const settings = {
     .describe('Where webhooks may go: `public` addresses, those of `private` networks as well, or of this machine as well (`loopback`).'),
   LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
   LONGHAUL_SANDBOX_DRIVER: z
-    .enum(['auto', 'bwrap', 'gvisor', 'virtual'])
+    .enum(['auto', ...sandboxDrivers])
     .default('auto')
     .describe(
       'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers.',
     ),
-  LONGHAUL_SANDBOX_ACCEPT: z
-    .string()
-    .max(200)
-    .default(gapNames.join(','))
-    .transform((text) =>
-      text
-        .split(',')
-        .map((name) => name.trim())
-        .filter((name) => name !== '' && name !== 'none'),
-    )
-    .pipe(z.array(z.enum(gapNames, `must be some of ${gapNames.join(', ')}, or none`)))
+  LONGHAUL_SANDBOX_DRIVERS: names(sandboxDrivers)
+    .prefault('none')
+    .describe(
+      'Drivers that are offered beside that one, with commas between them: which tenant gets which is in its sandbox policy. One that cannot work here keeps the server from starting.',
+    ),
+  LONGHAUL_SANDBOX_SHARED_KERNEL: z
+    .enum(['first', 'all'])
+    .default('first')
+    .describe(
+      'Whose sandboxes may share the host’s kernel (`bwrap`) where their tenant’s sandbox policy does not say: those of the `first` tenant, `default`, which is the operator’s own, or of `all`. The others need `gvisor`, or a word of the operator.',
+    ),
+  LONGHAUL_SANDBOX_ACCEPT: names(gapNames)
+    .prefault(gapNames.join(','))
     .describe(
       'Limits of sandboxes that this host need not enforce: `memory`, `cpu`, `disk`, with commas between them, or `none`. What is missing and not named here keeps the server from starting; what is named is told in the record of each command.',
     ),

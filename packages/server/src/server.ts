@@ -106,6 +106,11 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const sandboxes = await timed('sandbox', () =>
     openSandboxes({
       driver: config.LONGHAUL_SANDBOX_DRIVER,
+      others: config.LONGHAUL_SANDBOX_DRIVERS,
+      policiesOf: async ({ tenantId, namespace }) => ({
+        ...(await tenants.sandboxPolicies(tenantId, namespace)),
+        sharesKernel: config.LONGHAUL_SANDBOX_SHARED_KERNEL === 'all' || tenantId === defaultTenantId,
+      }),
       root: join(dataDir, 'sandboxes'),
       log,
       poolSize: config.LONGHAUL_SANDBOX_POOL,
@@ -282,6 +287,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
             missing: sandboxes.capabilities.missing,
             languages: sandboxes.capabilities.languages,
           },
+          sandboxDrivers: sandboxes.offers.map(({ driver, kernel, enforced, missing }) => ({ driver, kernel, enforced, missing })),
           models: { default: gateway.defaultModel, offline: gateway.isOffline, available: gateway.available },
           database: { kind: embedded ? ('embedded' as const) : ('external' as const), version: database.version },
           startup: phases,

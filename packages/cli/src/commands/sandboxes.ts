@@ -1,4 +1,4 @@
-import { type SandboxInfo, type SandboxProcess, sandboxStates } from '@longhaul/protocol'
+import { type SandboxInfo, type SandboxProcess, sandboxDrivers, sandboxStates } from '@longhaul/protocol'
 import { followProcess, runCommand, watchFiles } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { shortId } from '../ids.ts'
@@ -18,13 +18,18 @@ type CreateOptions = EgressOptions & {
   ttl?: number
   memory?: number
   disk?: number
+  driver?: string
 }
 
+const kernelText = (kernel: SandboxInfo['kernel']): string => ({ shared: 'the host’s', own: 'its own', none: 'no' })[kernel]
 const nameOf = ({ id, name }: { id: string; name: string | null }) => name ?? id
 const idOf = ({ terminal }: Invocation, id: string) => (terminal.isLive ? shortId(id) : id)
 
 export async function createSandbox(invocation: Invocation, options: CreateOptions): Promise<number> {
   const { name, use, snapshot, template, ttl, memory, disk } = options
+  const driver = sandboxDrivers.find((each) => each === options.driver)
+  if (options.driver !== undefined && !driver)
+    throw new Problem('invalid', `There is no driver "${options.driver}".`, `There are: ${sandboxDrivers.join(', ')}`)
   const rules = await rulesFrom(invocation, options)
   const limits = { ...(memory !== undefined && { memoryBytesMax: memory * 1_000_000 }), ...(disk !== undefined && { diskBytesMax: disk * 1_000_000 }) }
   const client = await invocation.client()
@@ -33,6 +38,7 @@ export async function createSandbox(invocation: Invocation, options: CreateOptio
     ifExists: use ? 'use' : 'fail',
     ...(snapshot !== undefined && { snapshot }),
     ...(template !== undefined && { template }),
+    ...(driver && { driver }),
     ...(options.env && { env: envFrom(options.env) }),
     ...(rules && { egress: { rules } }),
     ...(ttl !== undefined && { ttlMs: ttl * 60_000 }),
@@ -52,6 +58,7 @@ export async function listSandboxes(invocation: Invocation, { state, limit, curs
       each.name,
       each.state,
       each.driver,
+      kernelText(each.kernel),
       bytes(each.diskBytes),
       ago(each.usedAt),
       each.egress ? counted(each.egress.rules.length, 'rule') : 'closed',
@@ -61,6 +68,7 @@ export async function listSandboxes(invocation: Invocation, { state, limit, curs
       { name: 'name', isWhole: true },
       { name: 'state' },
       { name: 'driver' },
+      { name: 'kernel' },
       { name: 'disk' },
       { name: 'used' },
       { name: 'network' },
@@ -279,7 +287,7 @@ function showSandbox(invocation: Invocation, sandbox: SandboxInfo, next?: string
     ['sandbox', sandbox.id],
     ['name', sandbox.name],
     ['state', sandbox.state],
-    ['driver', sandbox.driver],
+    ['driver', `${sandbox.driver} · ${kernelText(sandbox.kernel)} kernel`],
     ['limits', `${bytes(limits.memoryBytesMax)} memory · ${bytes(limits.diskBytesMax)} disk · ${counted(limits.processCountMax, 'process', 'processes')}`],
     ['not enforced', sandbox.notEnforced.join(', ')],
     ['network', egress ? egress.rules.map(ruleText).join('\n') || 'closed' : 'closed'],

@@ -1,10 +1,12 @@
-import type { Consumption, Quotas } from '@longhaul/protocol'
+import { type Consumption, type Quotas, SandboxDriverName, type SandboxPolicy, sandboxDrivers } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
+import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago } from '../show/values.ts'
 
 export type QuotaOptions = { runs?: number; starts?: number; storage?: number }
+export type PolicyOptions = { sandboxDrivers?: string; sandboxDriver?: string; sharedKernel?: string; sandboxDefaults?: boolean }
 
 /** Undefined when none was given: then nothing is changed. */
 export function quotasFrom({ runs, starts, storage }: QuotaOptions): Quotas | undefined {
@@ -16,6 +18,31 @@ export function quotasFrom({ runs, starts, storage }: QuotaOptions): Quotas | un
   }
 }
 
+/** Undefined when nothing was said of it: then nothing is changed. */
+export function policyFrom({ sandboxDrivers: drivers, sandboxDriver: driver, sharedKernel, sandboxDefaults }: PolicyOptions): SandboxPolicy | undefined {
+  if (drivers === undefined && driver === undefined && sharedKernel === undefined) return sandboxDefaults ? {} : undefined
+  if (sandboxDefaults) throw new Problem('invalid', 'Sandboxes run as the server has it, or as these options say.', 'Leave one of them out.')
+  if (sharedKernel !== undefined && sharedKernel !== 'allow' && sharedKernel !== 'deny')
+    throw new Problem('invalid', `--shared-kernel is allow or deny, not "${sharedKernel}".`, 'npx longhaul tenants update --help')
+  return {
+    ...(drivers === undefined ? {} : { drivers: drivers.split(',').map(driverOf) }),
+    ...(driver === undefined ? {} : { driver: driverOf(driver) }),
+    ...(sharedKernel === undefined ? {} : { sharedKernel: sharedKernel === 'allow' }),
+  }
+}
+
+function driverOf(name: string) {
+  const known = SandboxDriverName.safeParse(name.trim())
+  if (!known.success) throw new Problem('invalid', `There is no driver "${name}".`, `There are: ${sandboxDrivers.join(', ')}`)
+  return known.data
+}
+
+const policyText = ({ drivers, driver, sharedKernel }: SandboxPolicy): string =>
+  [
+    ...(drivers === undefined ? [] : [`only in ${drivers.join(', ')}`]),
+    ...(driver === undefined ? [] : [`in ${driver}`]),
+    ...(sharedKernel === undefined ? [] : [sharedKernel ? 'may share the host’s kernel' : 'never share the host’s kernel']),
+  ].join(' · ') || 'as the server has it'
 const quotasText = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax }: Quotas): string =>
   [
     ...(runsInFlightMax === undefined ? [] : [`${runsInFlightMax} runs in flight`]),
@@ -25,19 +52,22 @@ const quotasText = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax }: Qu
 const usedText = ({ runsInFlight, startsInLastMinute, storageBytes }: Consumption): string =>
   `${runsInFlight} in flight · ${startsInLastMinute} started in the last minute · ${storageBytes} bytes`
 
-export async function createTenant(invocation: Invocation, id: string, options: QuotaOptions & { description?: string }): Promise<number> {
+export async function createTenant(invocation: Invocation, id: string, options: QuotaOptions & PolicyOptions & { description?: string }): Promise<number> {
   const quotas = quotasFrom(options)
+  const sandboxPolicy = policyFrom(options)
   const client = await invocation.client()
   const tenant = await client.tenants.create({
     id,
     ...(options.description === undefined ? {} : { description: options.description }),
     ...(quotas ? { quotas } : {}),
+    ...(sandboxPolicy ? { sandboxPolicy } : {}),
   })
   if (invocation.isJson) invocation.printJson(tenant)
   else {
     printFields(invocation, [
       ['tenant', tenant.id],
       ['quotas', quotasText(tenant.quotas)],
+      ['sandboxes', policyText(tenant.sandboxPolicy)],
       ['administrator', tenant.key.id],
       ['secret', tenant.key.secret],
     ])
@@ -74,16 +104,18 @@ export async function getTenant(invocation: Invocation, id: string): Promise<num
       ['is', tenant.isSuspended ? 'suspended' : 'open'],
       ['description', tenant.description],
       ['quotas', quotasText(tenant.quotas)],
+      ['sandboxes', policyText(tenant.sandboxPolicy)],
       ['uses', usedText(tenant.consumption)],
       ['made', ago(tenant.createdAt)],
     ])
   return exitCodes.done
 }
 
-type UpdateOptions = QuotaOptions & { description?: string; unlimited?: boolean }
+type UpdateOptions = QuotaOptions & PolicyOptions & { description?: string; unlimited?: boolean }
 
 export async function updateTenant(invocation: Invocation, id: string, options: UpdateOptions & { isSuspended?: boolean }): Promise<number> {
   const quotas = options.unlimited ? {} : quotasFrom(options)
+  const sandboxPolicy = policyFrom(options)
   const tenant = await (
     await invocation.client()
   ).tenants.update({
@@ -91,22 +123,28 @@ export async function updateTenant(invocation: Invocation, id: string, options: 
     ...(options.description === undefined ? {} : { description: options.description }),
     ...(options.isSuspended === undefined ? {} : { isSuspended: options.isSuspended }),
     ...(quotas ? { quotas } : {}),
+    ...(sandboxPolicy ? { sandboxPolicy } : {}),
   })
   if (invocation.isJson) invocation.printJson(tenant)
-  else invocation.terminal.print(`  Tenant ${tenant.id}: ${tenant.isSuspended ? 'suspended' : 'open'}, ${quotasText(tenant.quotas)}.`)
+  else
+    invocation.terminal.print(
+      `  Tenant ${tenant.id}: ${tenant.isSuspended ? 'suspended' : 'open'}, ${quotasText(tenant.quotas)}, sandboxes ${policyText(tenant.sandboxPolicy)}.`,
+    )
   return exitCodes.done
 }
 
 export async function putNamespace(invocation: Invocation, name: string, options: UpdateOptions): Promise<number> {
   const quotas = options.unlimited ? {} : quotasFrom(options)
+  const sandboxPolicy = policyFrom(options)
   const client = await invocation.client()
   const namespace = await client.namespaces.put({
     name,
     ...(options.description === undefined ? {} : { description: options.description }),
     ...(quotas ? { quotas } : {}),
+    ...(sandboxPolicy ? { sandboxPolicy } : {}),
   })
   if (invocation.isJson) invocation.printJson(namespace)
-  else invocation.terminal.print(`  Namespace ${namespace.name}: ${quotasText(namespace.quotas)}.`)
+  else invocation.terminal.print(`  Namespace ${namespace.name}: ${quotasText(namespace.quotas)}, sandboxes ${policyText(namespace.sandboxPolicy)}.`)
   return exitCodes.done
 }
 

@@ -207,6 +207,7 @@ export const system: System = {
     missing: [{ what: 'bubblewrap, for Python and Node in the sandbox', remedy: 'apt-get install bubblewrap' }],
     languages: ['sh'],
   },
+  sandboxDrivers: [{ driver: 'virtual', kernel: 'none', enforced: [], missing: [] }],
   models: { default: 'offline/planner', offline: true, available: ['offline/planner'] },
   database: { kind: 'embedded', version: '18.4' },
   startup: [

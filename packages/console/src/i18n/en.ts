@@ -442,6 +442,7 @@ export const en = {
     permissions: 'Permissions',
     access: 'Data access',
     server: 'Server',
+    offered: 'Drivers offered',
     nothingEnforced: 'Nothing is enforced.',
   },
   ...auditTexts,

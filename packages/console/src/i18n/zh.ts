@@ -423,6 +423,7 @@ export const zh: Texts = {
     permissions: '权限',
     access: '数据权限',
     server: '服务器',
+    offered: '可用的驱动',
     nothingEnforced: '没有强制执行任何限制。',
   },
   ...auditTextsZh,

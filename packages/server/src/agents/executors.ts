@@ -42,7 +42,7 @@ export type ExecutorPorts = {
 
 export function makeExecutors({ gateway, money, sandboxes, files, tools, egressHosts, folderOf }: ExecutorPorts): Executors {
   const inSandbox = async <Result extends object>({ run, signal }: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
-    const { tenantId, agent, version, withholdsWrites } = run
+    const { tenantId, namespace, agent, version, withholdsWrites } = run
     const seed = join(folderOf(tenantId, agent, version), 'agent', 'sandbox', 'workspace')
     const seedOrNone = existsSync(seed) ? seed : undefined // Most agents bring no files.
     const { template, egress, limits } = (await tools.manifestOf(run)).sandbox ?? {}
@@ -54,7 +54,7 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, egressH
     const about = {
       id: sandboxIdOf(run),
       runId: run.id,
-      tenantId,
+      owner: { tenantId, namespace },
       seed: seedOrNone,
       limits: limits && given(limits),
       template: template && {

@@ -1,18 +1,21 @@
-import type { Consumption, Namespace, Quotas, Tenant } from '@longhaul/protocol'
+import type { Consumption, Namespace, Tenant } from '@longhaul/protocol'
 import { type TenantTx, type Tx, sql } from '../db/index.ts'
 
 type TenantRow = Omit<Tenant, 'createdAt'> & { createdAt: Date }
 type NamespaceRow = Omit<Namespace, 'createdAt'> & { createdAt: Date }
 const dated = <Row extends { createdAt: Date }>(row: Row) => ({ ...row, createdAt: row.createdAt.toISOString() })
 
-const tenantColumns = sql`id, description, is_suspended as "isSuspended", quotas, created_at as "createdAt"`
-const namespaceColumns = sql`name, description, quotas, created_at as "createdAt"`
+const tenantColumns = sql`id, description, is_suspended as "isSuspended", quotas, sandbox_policy as "sandboxPolicy", created_at as "createdAt"`
+const namespaceColumns = sql`name, description, quotas, sandbox_policy as "sandboxPolicy", created_at as "createdAt"`
 
 /** Undefined when there is one of that name. */
-export async function insertTenant(tx: TenantTx, description: string, quotas: Quotas): Promise<Tenant | undefined> {
+export async function insertTenant(
+  tx: TenantTx,
+  { description, quotas, sandboxPolicy }: Pick<Tenant, 'description' | 'quotas' | 'sandboxPolicy'>,
+): Promise<Tenant | undefined> {
   const [row] = await tx.rows<TenantRow>(sql`
-    insert into tenants (id, description, quotas)
-    values (${tx.tenantId}, ${description}, ${JSON.stringify(quotas)})
+    insert into tenants (id, description, quotas, sandbox_policy)
+    values (${tx.tenantId}, ${description}, ${JSON.stringify(quotas)}, ${JSON.stringify(sandboxPolicy)})
     on conflict do nothing
     returning ${tenantColumns}`)
   return row && dated(row)
@@ -30,23 +33,32 @@ export async function listTenants(db: Tx, limit: number, after: string): Promise
 
 type Change<Of> = { [Field in keyof Of]?: Of[Field] | undefined }
 
-export async function updateTenant(tx: TenantTx, change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas'>>): Promise<Tenant | undefined> {
+export async function updateTenant(
+  tx: TenantTx,
+  change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas' | 'sandboxPolicy'>>,
+): Promise<Tenant | undefined> {
   const [row] = await tx.rows<TenantRow>(sql`
     update tenants
     set description = coalesce(${change.description ?? null}, description),
       is_suspended = coalesce(${change.isSuspended ?? null}, is_suspended),
-      quotas = coalesce(${change.quotas ? JSON.stringify(change.quotas) : null}, quotas)
+      quotas = coalesce(${change.quotas ? JSON.stringify(change.quotas) : null}, quotas),
+      sandbox_policy = coalesce(${change.sandboxPolicy ? JSON.stringify(change.sandboxPolicy) : null}, sandbox_policy)
     where id = ${tx.tenantId}
     returning ${tenantColumns}`)
   return row && dated(row)
 }
 
-export async function putNamespace(tx: TenantTx, name: string, change: Change<Pick<Namespace, 'description' | 'quotas'>>): Promise<Namespace> {
+export async function putNamespace(
+  tx: TenantTx,
+  name: string,
+  change: Change<Pick<Namespace, 'description' | 'quotas' | 'sandboxPolicy'>>,
+): Promise<Namespace> {
   const [row] = await tx.rows<NamespaceRow>(sql`
-    insert into namespaces as n (tenant_id, name, description, quotas)
-    values (${tx.tenantId}, ${name}, ${change.description ?? ''}, ${JSON.stringify(change.quotas ?? {})})
+    insert into namespaces as n (tenant_id, name, description, quotas, sandbox_policy)
+    values (${tx.tenantId}, ${name}, ${change.description ?? ''}, ${JSON.stringify(change.quotas ?? {})}, ${JSON.stringify(change.sandboxPolicy ?? {})})
     on conflict (tenant_id, name) do update set
-      description = coalesce(${change.description ?? null}, n.description), quotas = coalesce(${change.quotas ? JSON.stringify(change.quotas) : null}, n.quotas)
+      description = coalesce(${change.description ?? null}, n.description), quotas = coalesce(${change.quotas ? JSON.stringify(change.quotas) : null}, n.quotas),
+      sandbox_policy = coalesce(${change.sandboxPolicy ? JSON.stringify(change.sandboxPolicy) : null}, n.sandbox_policy)
     returning ${namespaceColumns}`)
   return dated(row!) // An insert that updates instead returns its row either way.
 }

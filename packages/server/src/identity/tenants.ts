@@ -1,5 +1,5 @@
 /** Tenants, their namespaces, and the quotas of both. */
-import type { ApiKey, Consumption, Namespace, Quotas, Tenant } from '@longhaul/protocol'
+import type { ApiKey, Consumption, Namespace, Quotas, SandboxPolicy, Tenant } from '@longhaul/protocol'
 import { type Db, noteAudit } from '../db/index.ts'
 import { AppError, monotonicMs } from '../kernel/index.ts'
 import { type Caller, type Keys, whoIs } from './keys.ts'
@@ -8,11 +8,11 @@ import * as store from './tenant-store.ts'
 type Change<Of> = { [Field in keyof Of]?: Of[Field] | undefined }
 
 export type Tenants = {
-  create(caller: Caller, tenant: { id: string; description: string; quotas: Quotas }): Promise<Tenant & { key: ApiKey & { secret: string } }>
+  create(caller: Caller, tenant: Pick<Tenant, 'id' | 'description' | 'quotas' | 'sandboxPolicy'>): Promise<Tenant & { key: ApiKey & { secret: string } }>
   list(limit: number, after: string): Promise<Tenant[]>
   find(tenantId: string): Promise<(Tenant & { consumption: Consumption }) | undefined>
-  update(caller: Caller, tenantId: string, change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas'>>): Promise<Tenant>
-  putNamespace(caller: Caller, name: string, change: Change<Pick<Namespace, 'description' | 'quotas'>>): Promise<Namespace>
+  update(caller: Caller, tenantId: string, change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas' | 'sandboxPolicy'>>): Promise<Tenant>
+  putNamespace(caller: Caller, name: string, change: Change<Pick<Namespace, 'description' | 'quotas' | 'sandboxPolicy'>>): Promise<Namespace>
   listNamespaces(caller: Caller): Promise<(Namespace & { consumption: Consumption })[]>
   deleteNamespace(caller: Caller, name: string): Promise<Namespace>
   /**
@@ -20,6 +20,8 @@ export type Tenants = {
    * starts at the same time; of several nodes each may go over by what the others start in that instant. A namespace that is not there is `not_found`.
    */
   startWithin<Result>(tenantId: string, namespace: string, start: () => Promise<Result>): Promise<Result>
+  /** Where sandboxes may run, as the operator says and as the tenant says of its namespace. */
+  sandboxPolicies(tenantId: string, namespace?: string): Promise<{ tenant: SandboxPolicy; namespace: SandboxPolicy }>
   /** Throws `over_limit` when a file of `bytes` more is too many. */
   assertStorage(tenantId: string, bytes: number): Promise<void>
 }
@@ -30,7 +32,8 @@ const none: Consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes
 const cacheMs = 1_000
 const cachedMax = 10_000
 
-type Limits = { tenant: Quotas; namespace: Quotas | undefined; until: number }
+type Policies = { tenant: SandboxPolicy; namespace: SandboxPolicy }
+type Limits = { tenant: Quotas; namespace: Quotas | undefined; sandboxes: Policies; until: number }
 
 export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
   const limits = new Map<string, Limits>()
@@ -46,6 +49,7 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
     const fresh = {
       tenant: found.tenant?.quotas ?? {},
       namespace: found.namespace?.quotas ?? (namespace === 'default' ? {} : undefined),
+      sandboxes: { tenant: found.tenant?.sandboxPolicy ?? {}, namespace: found.namespace?.sandboxPolicy ?? {} },
       until: monotonicMs() + cacheMs,
     }
     if (limits.size >= cachedMax) limits.clear()
@@ -83,12 +87,12 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
   }
 
   return {
-    async create(caller, { id, description, quotas }) {
+    async create(caller, { id, description, quotas, sandboxPolicy }) {
       const made = await db.forTenant(id).transaction(async (tx) => {
-        const tenant = await store.insertTenant(tx, description, quotas)
+        const tenant = await store.insertTenant(tx, { description, quotas, sandboxPolicy })
         if (!tenant) throw new AppError('conflict', `There is a tenant ${id} already.`)
         const who = { id: caller.keyId, name: `${caller.tenantId}/${caller.name}` }
-        await noteAudit(tx, { who, action: 'tenants.create', target: id, detail: { quotas } })
+        await noteAudit(tx, { who, action: 'tenants.create', target: id, detail: { quotas, sandboxPolicy } })
         const key = await keys.insertFirst(tx, { name: 'administrator', role: 'administrator', access: { personalData: true } }, who)
         return { ...tenant, key }
       })
@@ -107,7 +111,12 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
         const tenant = await store.updateTenant(tx, change)
         if (!tenant) throw new AppError('not_found', `No tenant ${tenantId}.`)
         const who = { id: caller.keyId, name: `${caller.tenantId}/${caller.name}` }
-        await noteAudit(tx, { who, action: 'tenants.update', target: tenantId, detail: { isSuspended: tenant.isSuspended, quotas: tenant.quotas } })
+        await noteAudit(tx, {
+          who,
+          action: 'tenants.update',
+          target: tenantId,
+          detail: { isSuspended: tenant.isSuspended, quotas: tenant.quotas, sandboxPolicy: tenant.sandboxPolicy },
+        })
         return tenant
       })
       forget(tenantId)
@@ -121,7 +130,12 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
         const namespace = await store.putNamespace(tx, name, change)
         if ((await store.listNamespaces(tx, namespacesMax + 1)).length > namespacesMax)
           throw new AppError('over_limit', `A tenant has at most ${namespacesMax} namespaces.`)
-        await noteAudit(tx, { who: whoIs(caller), action: 'namespaces.put', target: name, detail: { quotas: namespace.quotas } })
+        await noteAudit(tx, {
+          who: whoIs(caller),
+          action: 'namespaces.put',
+          target: name,
+          detail: { quotas: namespace.quotas, sandboxPolicy: namespace.sandboxPolicy },
+        })
         return namespace
       })
       forget(caller.tenantId)
@@ -131,7 +145,7 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
       return db.forTenant(caller.tenantId).transaction(async (tx) => {
         const made = await store.listNamespaces(tx, namespacesMax)
         const tenant = await store.findTenant(tx)
-        const implicit = { name: 'default', description: '', quotas: {}, createdAt: tenant?.createdAt ?? new Date(0).toISOString() }
+        const implicit = { name: 'default', description: '', quotas: {}, sandboxPolicy: {}, createdAt: tenant?.createdAt ?? new Date(0).toISOString() }
         const all = made.some(({ name }) => name === 'default') ? made : [implicit, ...made]
         const seen = all.filter(({ name }) => !caller.namespaces || caller.namespaces.includes(name))
         const consumptions = await store.readConsumptions(tx)
@@ -169,6 +183,9 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
       } finally {
         if (lines.get(tenantId) === turn) lines.delete(tenantId)
       }
+    },
+    async sandboxPolicies(tenantId, namespace = 'default') {
+      return (await limitsOf(tenantId, namespace)).sandboxes
     },
     async assertStorage(tenantId, bytes) {
       const { tenant } = await limitsOf(tenantId, 'default')

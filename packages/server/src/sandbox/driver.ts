@@ -1,5 +1,5 @@
 import type { Duplex, Readable } from 'node:stream'
-import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
+import type { ExecRequest, ExecResult, FilesRequest, FilesResult, SandboxKernel } from '@longhaul/protocol'
 
 /** Limits that not every host can enforce, by the name that an operator accepts their absence with. */
 export const gaps = {
@@ -13,6 +13,8 @@ export const gapNames = Object.keys(gaps) as [Gap, ...Gap[]] // The table has so
 /** What this host can enforce. `missing` names each gap with the line that closes it. */
 export type Capabilities = {
   driver: string
+  /** Whose kernel answers the code inside: the host's own, one that the driver brings, or none, where no program runs. */
+  kernel: SandboxKernel
   isUsable: boolean
   enforced: string[]
   missing: { what: string; remedy: string }[]
@@ -113,6 +115,8 @@ export type SandboxDriver = {
   remove(id: string): Promise<void>
   /** Removes what an earlier process that was killed left behind. Called once, before the first `create`. */
   sweep(): Promise<void>
+  /** Starts what is to be ready ahead of time, once every driver on this folder was swept. */
+  warm?(): void
   /** Ends all sandboxes of this process. */
   stop(): Promise<void>
 }

@@ -23,13 +23,13 @@ export type OpenHosted = (options: HostedOptions) => Promise<Hosted>
 export function openHosted({ db, log, sandboxes, reach }: { db: Db; log: Log; sandboxes: Sandboxes; reach?: Reach }): OpenHosted {
   const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
   return async ({ tenantId, id = newId(), seed, limits, egress }) => {
-    if (sandboxes.capabilities.driver === 'virtual')
+    if ((await sandboxes.choose({ tenantId })) === 'virtual')
       throw new StepFailure({
         code: 'unavailable',
         message: 'In the virtual shell no program can run. That needs the driver bwrap: apt-get install bubblewrap.',
         retryable: false,
       })
-    const sandbox = await sandboxes.open(id, seed, limits)
+    const sandbox = await sandboxes.open(id, { owner: { tenantId }, seed, limits })
     let proxy: EgressProxy | undefined
     const end = async () => {
       await proxy?.stop()

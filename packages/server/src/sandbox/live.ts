@@ -7,7 +7,7 @@ import type { Sandbox } from './driver.ts'
 import type { EgressProxy, ProxyOptions } from './egress/index.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import { createProcessTable, type ProcessTable } from './process-table.ts'
-import { type SandboxRow, findSandbox, recordDisk, recordRelease, recordReturn, recordUse } from './sandbox-store.ts'
+import { type SandboxRow, findSandbox, recordDisk, recordDriver, recordRelease, recordReturn, recordUse } from './sandbox-store.ts'
 import { deleteSnapshot, insertSnapshot } from './snapshot-store.ts'
 
 /** One that is open here. */
@@ -43,6 +43,14 @@ export type LiveOptions = {
 /** A use is written down no more often. */
 const noteEveryMs = 10_000
 
+/** How the sandbox of a row is opened: where it was before, if it still may. */
+const ownOf = ({ tenantId, limits, driver }: SandboxRow) => ({ owner: { tenantId }, limits, preferred: driver ?? undefined })
+
+function stale(id: string, error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'forbidden') return error
+  return new AppError('forbidden', `${error.message} Release it, longhaul sandboxes release ${id}, and its next use opens it where it may run.`, error)
+}
+
 type Entry = { opening: Promise<Live>; users: number; notedMs: number }
 
 export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOptions): LiveSandboxes {
@@ -72,7 +80,8 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
     const here = row.state === 'released' ? await bringBack(row) : row
     if (here.home !== sandboxes.home)
       throw new AppError('unavailable', `The workspace of sandbox ${row.id} is on another server's disk. Ask that server, or wait until it is released.`)
-    const sandbox = await sandboxes.open(here.id, undefined, here.limits)
+    const sandbox = await sandboxes.open(here.id, ownOf(here))
+    if (sandbox.driver !== here.driver) await recordDriver(db, here, sandbox.driver)
     const live: Live = { sandbox, processes: createProcessTable(here.id, sandbox.exec), proxy: undefined }
     await applyEgress(live, here)
     return live
@@ -81,7 +90,10 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
   async function applyEgress(live: Live, row: SandboxRow): Promise<void> {
     const { egress } = live.sandbox
     if (row.egress && !egress)
-      throw new AppError('unavailable', 'Nothing can be let out of sandboxes of this driver. Egress needs the driver bwrap: apt-get install bubblewrap.')
+      throw new AppError(
+        'unavailable',
+        'Nothing can be let out of sandboxes of this driver. Egress needs the driver bwrap, apt-get install bubblewrap, or gvisor.',
+      )
     const rules = rulesOf(row)
     if (!row.egress || !egress) {
       await live.proxy?.stop()
@@ -108,7 +120,7 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
     const { snapshotId } = row
     if (snapshotId === null) throw new Error(`Sandbox ${row.id} was released without a snapshot.`)
     await sandboxes.remove(row.id) // What an attempt left that did not come to its end.
-    const sandbox = await sandboxes.open(row.id, undefined, row.limits)
+    const sandbox = await sandboxes.open(row.id, ownOf(row))
     try {
       await sandbox.trees?.unpack('/workspace', await archives.open(snapshotId))
       const returned = await recordReturn(db, row, sandboxes.home)
@@ -166,7 +178,12 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
       const entry = enter(row)
       entry.users++
       try {
-        const result = await work(await entry.opening)
+        const live = await entry.opening
+        // Whatever the operator has said meanwhile holds from now on, also for one that is open.
+        await sandboxes.choose({ tenantId: row.tenantId }, { wanted: live.sandbox.driver }).catch((error: unknown) => {
+          throw stale(row.id, error)
+        })
+        const result = await work(live)
         await noteUse(row, entry)
         return result
       } finally {
@@ -193,7 +210,7 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
         if (live && (!live.sandbox.trees || live.processes.runningCount > 0 || (entry?.users ?? 0) > 0)) return false
         open.delete(row.id) // Whoever comes from now on waits for our turn to end, and opens it anew.
         try {
-          return await putAway(row, live?.sandbox ?? (await sandboxes.open(row.id, undefined, row.limits)))
+          return await putAway(row, live?.sandbox ?? (await sandboxes.open(row.id, ownOf(row))))
         } finally {
           if (live) await shut(live)
         }

@@ -6,6 +6,7 @@ import { listConnections, usedBy } from './connection-store.ts'
 import type { Sandbox, SandboxLimits } from './driver.ts'
 import type { EgressProxy, ProxyOptions } from './egress/index.ts'
 import { failure } from './failures.ts'
+import type { SandboxOwner } from './policy.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import type { Declared, Templates } from './templates.ts'
 
@@ -13,7 +14,7 @@ export type RunUse = {
   /** Of the sandbox: runs of one session share one. */
   id: string
   runId: string
-  tenantId: string
+  owner: SandboxOwner
   /** Folder whose content a new workspace starts with, where no template is declared: a template has begun with it already. */
   seed: string | undefined
   limits: Partial<SandboxLimits> | undefined
@@ -60,16 +61,17 @@ export function openRunSandboxes({ db, log, sandboxes, templates, openProxy }: R
     return mine
   }
 
-  function open({ id, seed, limits, template, signal }: RunUse): Promise<Sandbox> {
-    if (!template) return sandboxes.open(id, seed, limits)
-    return sandboxes.open(id, undefined, limits, async () => {
+  function open({ id, owner, seed, limits, template, signal }: RunUse): Promise<Sandbox> {
+    if (!template) return sandboxes.open(id, { owner, seed, limits })
+    const fill = async () => {
       const prepared = await templates.useDeclared(template, signal)
-      return (sandbox) => templates.unpackTo(prepared, sandbox)
-    })
+      return (sandbox: Sandbox) => templates.unpackTo(prepared, sandbox)
+    }
+    return sandboxes.open(id, { owner, limits, fill })
   }
 
   /** The run's own: what the run before it in the same sandbox could reach is closed by then. */
-  async function enter({ id, runId, tenantId, egress }: RunUse & { egress: Egress }, sandbox: Sandbox): Promise<Way> {
+  async function enter({ id, runId, owner: { tenantId }, egress }: RunUse & { egress: Egress }, sandbox: Sandbox): Promise<Way> {
     return inTurn(id, async () => {
       const rules = JSON.stringify(egress)
       const known = ways.get(id)

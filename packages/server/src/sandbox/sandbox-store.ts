@@ -13,6 +13,8 @@ export type SandboxRow = {
   ownerId: string
   state: SandboxInfo['state']
   home: string | null
+  /** What it was opened in last; null before this was written down. */
+  driver: string | null
   snapshotId: string | null
   limits: StoredLimits
   env: Record<string, string>
@@ -26,10 +28,10 @@ export type SandboxRow = {
   usedAt: Date
   expiresAt: Date
 }
-export type NewSandbox = Pick<SandboxRow, 'tenantId' | 'id' | 'name' | 'ownerId' | 'home' | 'limits' | 'env' | 'egress' | 'madeFrom' | 'ttlMs'>
+export type NewSandbox = Pick<SandboxRow, 'tenantId' | 'id' | 'name' | 'ownerId' | 'home' | 'driver' | 'limits' | 'env' | 'egress' | 'madeFrom' | 'ttlMs'>
 export type Quota = { countMax: number; diskBytesMax: number }
 
-const columns = sql`tenant_id as "tenantId", id, name, owner_id as "ownerId", state, home, snapshot_id as "snapshotId", limits, env, egress, egress_bytes as "egressBytes",
+const columns = sql`tenant_id as "tenantId", id, name, owner_id as "ownerId", state, home, driver, snapshot_id as "snapshotId", limits, env, egress, egress_bytes as "egressBytes",
   egress_requests as "egressRequests", made_from as "madeFrom", disk_bytes as "diskBytes", ttl_ms as "ttlMs", created_at as "createdAt", used_at as "usedAt", expires_at as "expiresAt"`
 
 /** A key with limited access has its own sandboxes alone: another's may hold more than it may see. */
@@ -42,8 +44,8 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox, quota: Quota): 
     return await db.transaction(async (tx) => {
       await assertRoom(tx, sandbox.tenantId, quota)
       const [row] = await tx.rows<SandboxRow>(sql`
-        insert into sandboxes (tenant_id, id, name, owner_id, state, home, limits, env, egress, made_from, ttl_ms, expires_at)
-        values (${sandbox.tenantId}, ${sandbox.id}, ${sandbox.name}, ${sandbox.ownerId}, 'active', ${sandbox.home}, ${JSON.stringify(sandbox.limits)}, ${JSON.stringify(sandbox.env)},
+        insert into sandboxes (tenant_id, id, name, owner_id, state, home, driver, limits, env, egress, made_from, ttl_ms, expires_at)
+        values (${sandbox.tenantId}, ${sandbox.id}, ${sandbox.name}, ${sandbox.ownerId}, 'active', ${sandbox.home}, ${sandbox.driver}, ${JSON.stringify(sandbox.limits)}, ${JSON.stringify(sandbox.env)},
           ${sandbox.egress && JSON.stringify(sandbox.egress)}, ${JSON.stringify(sandbox.madeFrom)}, ${sandbox.ttlMs}, ${tx.now} + ${sandbox.ttlMs} * interval '1 ms')
         returning ${columns}`)
       return row! // An insert that did not fail returns its row.
@@ -102,6 +104,10 @@ export async function recordUse(db: Tx, { tenantId, id }: SandboxRow): Promise<v
     update sandboxes
     set used_at = ${db.now}, expires_at = ${db.now} + ttl_ms * interval '1 ms'
     where tenant_id = ${tenantId} and id = ${id} and state <> 'stopped'`)
+}
+
+export async function recordDriver(db: Tx, { tenantId, id }: SandboxRow, driver: string): Promise<void> {
+  await db.rows(sql`update sandboxes set driver = ${driver} where tenant_id = ${tenantId} and id = ${id}`)
 }
 
 export async function recordDisk(db: Tx, { tenantId, id }: SandboxRow, bytes: number): Promise<void> {

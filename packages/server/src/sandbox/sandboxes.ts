@@ -1,22 +1,30 @@
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { sandboxDrivers } from '@longhaul/protocol'
 import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
 import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
 import { type Capabilities, type CreateOptions, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
+import { type OwnerPolicies, type PoliciesOf, type SandboxOwner, type Wish, chooseDriverFor } from './policy.ts'
 import { type Root, claimRoot } from './root.ts'
 
+export type DriverName = (typeof sandboxDrivers)[number]
+
 export type SandboxesOptions = {
-  /** `auto`: bubblewrap where it works, the virtual shell elsewhere. */
-  driver: 'auto' | 'bwrap' | 'gvisor' | 'virtual'
+  /** What is taken where nobody says otherwise. `auto`: bubblewrap where it works, the virtual shell elsewhere. */
+  driver: 'auto' | DriverName
+  /** What is offered beside it. One that cannot work here is an error. */
+  others?: readonly DriverName[]
+  /** What operators allow whose sandboxes. Absent: everything, for a server that is one owner's. */
+  policiesOf?: PoliciesOf
   /** Folder for everything that sandboxes keep. One server at a time. */
   root: string
   log: Log
   /** A sandbox without a request for so long gives its processes back. */
   idleMs?: number
-  /** Sandboxes that are started ahead of time, where the driver has processes to start. */
+  /** Sandboxes of each driver that are started ahead of time, where it has processes to start. */
   poolSize?: number
   /** Limits that this host need not enforce. Anything else that it cannot is an error. */
   accept?: readonly Gap[]
@@ -25,39 +33,56 @@ export type SandboxesOptions = {
 /** What a new workspace begins with: called before there is one, and what it returns lays it out. A workspace is whole or begun anew. */
 export type Fill = () => Promise<(sandbox: Sandbox) => Promise<void>>
 
+export type OpenOptions = {
+  owner: SandboxOwner
+  /** Folder whose content a workspace that is new begins with. */
+  seed?: string | undefined
+  limits?: Partial<SandboxLimits> | undefined
+  fill?: Fill | undefined
+} & Wish
+
 /** All sandboxes of one server. */
 export type Sandboxes = {
+  /** Of the driver that is taken where nobody says otherwise. */
   readonly capabilities: Capabilities
-  /** Of limits that are asked for, those that nothing enforces here. It stands in the record of each command. */
-  readonly notEnforced: string[]
+  /** Of every driver that is offered, the default first. */
+  readonly offers: readonly Capabilities[]
+  /** Of limits that are asked for, those that nothing enforces in this driver. It stands in the record of each command. */
+  notEnforcedIn(driver: string): string[]
   /** Names the folder that has the workspaces, as no other on any machine. */
   readonly home: string
-  /** The live sandbox of this id: created by the first caller, shared with the others. `seed` fills a workspace that is new. */
-  open(id: string, seed?: string, limits?: Partial<SandboxLimits>, fill?: Fill): Promise<Sandbox>
+  /** The driver that a sandbox of this owner's would run in. Throws `forbidden`, with the remedy, where none is allowed. */
+  choose(owner: SandboxOwner, wish?: Wish): Promise<string>
+  /**
+   * The live sandbox of this id: created by the first caller, shared with the others. Where it may no longer run in the driver it lives in, it is
+   * stopped and made anew in another, with the files that it has.
+   */
+  open(id: string, options: OpenOptions): Promise<Sandbox>
   /** Ends the sandbox of this id and deletes its workspace, live or not. */
   remove(id: string): Promise<void>
   /** Ends every process of every sandbox. Workspaces stay. */
   stop(): Promise<void>
 }
 
-/** Finds the driver that works here, removes what an earlier server left, and throws when the one that was asked for cannot be had. */
-export async function openSandboxes({ driver: wanted, root: path, log, idleMs, poolSize, accept = [] }: SandboxesOptions): Promise<Sandboxes> {
+/** Finds the drivers that work here, removes what an earlier server left, and throws when one that was asked for cannot be had. */
+export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
+  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [] } = options
   const root = claimRoot(path)
+  const chosen: Chosen[] = []
   try {
-    const options = { root, log, ...(idleMs !== undefined && { idleMs }) }
-    const { driver, capabilities } = await chooseDriver(wanted, {
-      bwrap: () => bwrapDriver({ ...options, ...(poolSize !== undefined && { poolSize }) }),
-      gvisor: () => gvisorDriver(options),
-      virtual: () => virtualDriver(options),
-      log,
-    })
-    const refused = capabilities.gaps.filter((gap) => !accept.includes(gap))
-    if (refused.length > 0) {
-      await driver.stop()
-      throw notAccepted(capabilities, refused)
+    const given = { root, log, ...(idleMs !== undefined && { idleMs }), ...(poolSize !== undefined && { poolSize }) }
+    const makers: Makers = { bwrap: () => bwrapDriver(given), gvisor: () => gvisorDriver(given), virtual: () => virtualDriver(given) }
+    chosen.push(await chooseDriver(wanted, makers, log))
+    for (const name of new Set(others)) if (!chosen.some(({ driver }) => driver.name === name)) chosen.push(await chooseDriver(name, makers, log))
+    for (const { capabilities } of chosen) {
+      const refused = capabilities.gaps.filter((gap) => !accept.includes(gap))
+      if (refused.length > 0) throw notAccepted(capabilities, refused)
     }
-    return shareSandboxes(driver, capabilities, root)
+    for (const { driver } of chosen) await driver.sweep()
+    for (const { driver } of chosen) driver.warm?.()
+    return shareSandboxes(chosen, root, policiesOf)
   } catch (error) {
+    for (const { driver } of chosen) await driver.stop()
     root.release()
     throw error
   }
@@ -82,31 +107,26 @@ function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
   }
 }
 
-type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
+export type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
+type Makers = Record<DriverName, () => SandboxDriver>
 
-type Choice = { bwrap(): SandboxDriver; gvisor(): SandboxDriver; virtual(): SandboxDriver; log: Log }
-
-/** The driver that works here, swept. Only `auto` may end with another than the one that was wanted first. */
-export async function chooseDriver(wanted: SandboxesOptions['driver'], { bwrap, gvisor, virtual, log }: Choice): Promise<Chosen> {
-  const tried = wanted === 'virtual' ? undefined : await tryDriver(wanted === 'gvisor' ? gvisor() : bwrap())
-  if (tried?.capabilities.isUsable) return tried
-  await tried?.driver.stop()
-  const why = tried?.capabilities.missing ?? []
-  if (wanted === 'bwrap' || wanted === 'gvisor') throw unavailable(wanted, why)
-  const fallback = await tryDriver(virtual())
+/** The driver that works here. Only `auto` may end with another than the one that was wanted first. */
+export async function chooseDriver(wanted: SandboxesOptions['driver'], makers: Makers, log: Log): Promise<Chosen> {
+  const first = await tryDriver(makers[wanted === 'auto' ? 'bwrap' : wanted]())
+  if (first.capabilities.isUsable) return first
+  await first.driver.stop()
+  const why = first.capabilities.missing
+  if (wanted !== 'auto') throw unavailable(wanted, why)
+  const fallback = await tryDriver(makers.virtual())
   if (!fallback.capabilities.isUsable) {
     await fallback.driver.stop()
     throw unavailable('virtual', fallback.capabilities.missing)
   }
-  if (tried) log.warn('no real sandbox on this host; commands run in the virtual shell', { missing: why })
+  log.warn('no real sandbox on this host; commands run in the virtual shell', { missing: why })
   return { driver: fallback.driver, capabilities: { ...fallback.capabilities, missing: [...why, ...fallback.capabilities.missing] } }
 }
 
-async function tryDriver(driver: SandboxDriver): Promise<Chosen> {
-  const capabilities = await driver.probe()
-  if (capabilities.isUsable) await driver.sweep()
-  return { driver, capabilities }
-}
+const tryDriver = async (driver: SandboxDriver): Promise<Chosen> => ({ driver, capabilities: await driver.probe() })
 
 function unavailable(name: string, missing: Capabilities['missing']): AppError {
   const list = missing.map(({ what, remedy }) => `  ${what}\n    → ${remedy}`).join('\n')
@@ -121,17 +141,29 @@ function notAccepted({ driver, missing }: Capabilities, refused: readonly Gap[])
   )
 }
 
-/** One sandbox for each id, however many ask for it. */
-export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities, root: Pick<Root, 'home' | 'release' | 'folderOf'>): Sandboxes {
-  const notEnforced = capabilities.gaps.map((gap) => gaps[gap])
-  const told = ({ exec, lacks = [] }: Sandbox): Sandbox['exec'] => {
-    const all = [...notEnforced, ...lacks.map((gap) => gaps[gap])]
+const everything: OwnerPolicies = { tenant: {}, namespace: {}, sharesKernel: true }
+
+/** One sandbox for each id, however many ask for it. The first of `chosen` is the default. */
+export function shareSandboxes(
+  chosen: readonly Chosen[],
+  root: Pick<Root, 'home' | 'release' | 'folderOf'>,
+  policiesOf: PoliciesOf = async () => everything,
+): Sandboxes {
+  const [first] = chosen
+  if (!first) throw new Error('No driver was chosen.')
+  const offers = chosen.map(({ capabilities }) => capabilities)
+  const of = (name: string): Chosen => chosen.find(({ driver }) => driver.name === name) ?? first
+  const notEnforcedIn = (name: string) => of(name).capabilities.gaps.map((gap) => gaps[gap])
+  const told = ({ driver, exec, lacks = [] }: Sandbox): Sandbox['exec'] => {
+    const all = [...notEnforcedIn(driver), ...lacks.map((gap) => gaps[gap])]
     return all.length === 0 ? exec : async (request, options) => ({ ...(await exec(request, options)), notEnforced: all })
   }
-  const open = new Map<string, Promise<Sandbox>>()
+  const open = new Map<string, { driver: string; sandbox: Promise<Sandbox> }>()
   let isStopped = false
 
-  async function create(options: CreateOptions, fill: Fill | undefined): Promise<Sandbox> {
+  const choose = async (owner: SandboxOwner, wish: Wish = {}) => chooseDriverFor(owner, offers, await policiesOf(owner), wish)
+
+  async function create(driver: SandboxDriver, options: CreateOptions, fill: Fill | undefined): Promise<Sandbox> {
     const marker = join(root.folderOf(options.id), 'filled')
     if (!fill || existsSync(marker)) return driver.create(options)
     const layOut = await fill()
@@ -147,40 +179,48 @@ export function shareSandboxes(driver: SandboxDriver, capabilities: Capabilities
     }
   }
 
-  function openOne(id: string, seed?: string, limits?: Partial<SandboxLimits>, fill?: Fill): Promise<Sandbox> {
-    if (isStopped) return Promise.reject(new AppError('unavailable', 'The server is stopping.'))
+  async function openOne(id: string, { owner, seed, limits, fill, ...wish }: OpenOptions): Promise<Sandbox> {
+    const name = await choose(owner, { preferred: open.get(id)?.driver, ...wish })
+    if (isStopped) throw new AppError('unavailable', 'The server is stopping.')
     const known = open.get(id)
-    if (known) return known
-    const creating = create({ id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }, fill).then((sandbox) => ({
-      ...sandbox,
-      exec: inTurn(told(sandbox)),
-      // Whoever asks for it after that gets a new one.
-      stop: () => forget(id, creating, sandbox.stop),
-      destroy: () => forget(id, creating, sandbox.destroy),
-    }))
-    open.set(id, creating)
-    creating.catch(() => open.delete(id)) // The caller hears of it; the next one tries again.
-    return creating
+    if (known?.driver === name) return known.sandbox
+    const before = known?.sandbox.catch(() => undefined) // Whoever opened it was told why.
+    const sandbox = Promise.resolve(before)
+      .then((old) => old?.stop())
+      .then(() => create(of(name).driver, { id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }, fill))
+      .then((made) => ({
+        ...made,
+        exec: inTurn(told(made)),
+        // Whoever asks for it after that gets a new one.
+        stop: () => forget(id, sandbox, made.stop),
+        destroy: () => forget(id, sandbox, made.destroy),
+      }))
+    open.set(id, { driver: name, sandbox })
+    sandbox.catch(() => open.get(id)?.sandbox === sandbox && open.delete(id)) // The caller hears of it; the next one tries again.
+    return sandbox
   }
 
   async function forget(id: string, sandbox: Promise<Sandbox>, end: () => Promise<void>): Promise<void> {
     await end()
-    if (open.get(id) === sandbox) open.delete(id)
+    if (open.get(id)?.sandbox === sandbox) open.delete(id)
   }
 
   return {
-    capabilities,
-    notEnforced,
+    capabilities: first.capabilities,
+    offers,
+    notEnforcedIn,
     home: root.home,
+    choose,
     open: openOne,
     async remove(id) {
-      const known = await open.get(id)?.catch(() => undefined) // Whoever opened it was told why.
-      await (known ? known.destroy() : driver.remove(id))
+      const known = await open.get(id)?.sandbox.catch(() => undefined) // Whoever opened it was told why.
+      if (known) return known.destroy()
+      for (const { driver } of chosen) await driver.remove(id)
     },
     async stop() {
       isStopped = true
-      await Promise.allSettled(open.values())
-      await driver.stop()
+      await Promise.allSettled([...open.values()].map(({ sandbox }) => sandbox))
+      for (const { driver } of chosen) await driver.stop()
       root.release()
     },
   }

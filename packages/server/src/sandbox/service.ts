@@ -23,7 +23,18 @@ import type { Sandboxes } from './sandboxes.ts'
 import { defaultLimits } from './limits.ts'
 import { type Live, type LiveSandboxes, noteDisk } from './live.ts'
 import { insideWorkspace } from './paths.ts'
-import { type Quota, type SandboxRow, findSandbox, insertSandbox, listSandboxes, recordEgress, recordStop, withoutValues } from './sandbox-store.ts'
+import type { Wish } from './policy.ts'
+import {
+  type Quota,
+  type SandboxRow,
+  type StoredEgress,
+  findSandbox,
+  insertSandbox,
+  listSandboxes,
+  recordEgress,
+  recordStop,
+  withoutValues,
+} from './sandbox-store.ts'
 import { type SnapshotRow, deleteSnapshot, findSnapshot, insertSnapshot, listSnapshots, toSnapshot } from './snapshot-store.ts'
 import type { Templates } from './templates.ts'
 
@@ -121,10 +132,12 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       egress: Egress | null
       madeFrom: SandboxRow['madeFrom']
       ttlMs: number | undefined
+      wish: Wish
     },
     fill: (live: Live) => Promise<void>,
   ): Promise<SandboxInfo> {
-    const { name, limits, env, egress, madeFrom, ttlMs = ttlMsDefault } = about
+    const { name, limits, env, egress, madeFrom, ttlMs = ttlMsDefault, wish } = about
+    const driver = await sandboxes.choose({ tenantId: caller.tenantId }, wish)
     const row = await insertSandbox(
       db,
       {
@@ -133,6 +146,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
         name: name ?? null,
         ownerId: caller.keyId,
         home: sandboxes.home,
+        driver,
         limits,
         env,
         egress: withoutValues(egress),
@@ -152,14 +166,20 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
     }
   }
 
+  function madeOf({ driver }: SandboxRow): Pick<SandboxInfo, 'driver' | 'kernel' | 'notEnforced'> {
+    const name = driver ?? sandboxes.capabilities.driver
+    // One that is offered no more is opened in another at its next use.
+    const { kernel } = sandboxes.offers.find((offer) => offer.driver === name) ?? sandboxes.capabilities
+    return { driver: name, kernel, notEnforced: sandboxes.notEnforcedIn(name) }
+  }
+
   function toInfo(row: SandboxRow): SandboxInfo {
     const { id, name, state, limits, env, madeFrom, diskBytes, ttlMs, egress } = row
     return {
       id,
       name,
       state,
-      driver: sandboxes.capabilities.driver,
-      notEnforced: sandboxes.notEnforced,
+      ...madeOf(row),
       limits,
       env,
       egress: egress && {
@@ -183,19 +203,17 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
   const never = new AbortController().signal
 
   return {
-    async create(caller, { name, ifExists, snapshot, template, limits, env, egress = null, ttlMs }) {
+    async create(caller, { name, ifExists, snapshot, template, limits, driver, env, egress = null, ttlMs }) {
       const known = name !== undefined && ifExists === 'use' ? await findSandbox(db, caller, name) : undefined
       if (known) return toInfo(known)
       const from = snapshot === undefined ? undefined : await loadSnapshot(caller, snapshot)
       const prepared = template === undefined ? undefined : await templates.use(caller, template)
       const given = Object.fromEntries(Object.entries(limits ?? {}).filter(([, value]) => value !== undefined))
       const about = {
-        name,
+        ...{ name, egress, ttlMs, wish: { wanted: driver } },
         limits: { ...storedDefaults, ...(from ?? prepared)?.limits, ...given },
         env: { ...prepared?.env, ...env },
-        egress,
         madeFrom: from ? { snapshotId: from.id } : prepared ? { templateId: prepared.id } : {},
-        ttlMs,
       }
       const archive = from?.id ?? prepared?.snapshotId
       return make(caller, about, async (each) => {
@@ -250,9 +268,8 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       use(caller, sandbox, async (source, row) => {
         const { limits, env, egress } = row
         const same = egress && { ...egress, rules: live.rulesOf(row) }
-        return make(caller, { name, limits, env, egress: same, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs }, (target) =>
-          treesOf(target).copyFrom(treesOf(source)),
-        )
+        const about = { name, limits, env, egress: same, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs, wish: { wanted: source.sandbox.driver } }
+        return make(caller, about, (target) => treesOf(target).copyFrom(treesOf(source)))
       }),
     async setEgress(caller, sandbox, egress) {
       const row = await load(caller, sandbox)
@@ -274,13 +291,14 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       }),
     watch: (caller, sandbox, path, options) =>
       use(caller, sandbox, async (each) => {
-        if (!each.sandbox.watch) throw new AppError('unavailable', 'Changes of files are told by the driver bwrap alone: apt-get install bubblewrap.')
+        if (!each.sandbox.watch) throw new AppError('unavailable', 'Changes of files are told by the drivers bwrap and gvisor: apt-get install bubblewrap.')
         await each.sandbox.watch(insideWorkspace(path), options)
       }),
     connect(caller, sandbox, port) {
       const opened = Promise.withResolvers<Duplex>()
       use({ tenantId: caller.tenantId, askerId: undefined, keyId: '' }, sandbox, async (each) => {
-        if (!each.sandbox.connect) throw new AppError('unavailable', 'Ports inside can be reached with the driver bwrap alone: apt-get install bubblewrap.')
+        if (!each.sandbox.connect)
+          throw new AppError('unavailable', 'Ports inside can be reached with the drivers bwrap and gvisor: apt-get install bubblewrap.')
         const duplex = await each.sandbox.connect(port)
         opened.resolve(duplex)
         await new Promise<void>((resolve) => duplex.once('close', resolve))

@@ -26,7 +26,15 @@ async function open() {
   const bed = await openManagedBed({ reach: world.reach })
   const runId = newId()
   const files: { name: string; content: Uint8Array }[] = []
-  const about = { id: runId, runId, tenantId: 'acme', seed: undefined, limits: { memoryBytesMax: 1_500_000_000 }, template: undefined, signal: never }
+  const about = {
+    id: runId,
+    runId,
+    owner: { tenantId: 'acme' },
+    seed: undefined,
+    limits: { memoryBytesMax: 1_500_000_000 },
+    template: undefined,
+    signal: never,
+  }
   const egress = { rules: [{ host: 'shop.test', methods: ['GET' as const] }], bytesMax: 1e9, requestsMax: 1_000 }
   const ctx = {
     sandbox: {
@@ -90,7 +98,16 @@ test.skipIf(!hasBrowser)(
 test.skipIf(!hasBrowser)('where nothing is let out, and where no browser can run, the tool says what is missing', { timeout: 120_000 }, async () => {
   expect(existsSync('/usr/bin/chromium')).toBe(true)
   await using bed = await openManagedBed({ driver: 'virtual' })
-  const about = { id: newId(), runId: newId(), tenantId: 'acme', seed: undefined, limits: undefined, template: undefined, egress: undefined, signal: never }
+  const about = {
+    id: newId(),
+    runId: newId(),
+    owner: { tenantId: 'acme' },
+    seed: undefined,
+    limits: undefined,
+    template: undefined,
+    egress: undefined,
+    signal: never,
+  }
   const ctx = {
     sandbox: {
       exec: async (command: { cmd: string; args: string[]; stdin: string; timeoutMs: number }) =>

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DriverProcess, isHere, seenIn, startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { type DriverProcess, isHere, seenIn, startDriver, everyMode } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
 const hasPython = isHere('python3', 'hostile trees')
@@ -18,8 +18,11 @@ async function until(fact: () => boolean, what: string): Promise<void> {
   }
 }
 
-for (const mode of usableModes()) {
-  describe(`bwrap ${mode.name}`, () => {
+for (const mode of everyMode()) {
+  const isGvisor = mode.driver === 'gvisor'
+  /** Megabytes of a file that is one hole, which gVisor reads and fills. */
+  const holes = isGvisor ? 90 : 900
+  describe(mode.name, () => {
     let driver: DriverProcess
     beforeAll(async () => {
       driver = await startDriver(mode)
@@ -47,19 +50,21 @@ for (const mode of usableModes()) {
         expect((await sh(target, 'cat hard; id -u; touch new && echo may')).stdout).toBe('two\n1000\nmay\n')
       })
 
-      test(`what hostile code lays out leads a fork nowhere (by ${how})`, async () => {
+      test.skipIf(!hasPython)(`what hostile code lays out leads a fork nowhere (by ${how})`, async () => {
         const { from, to, source, target } = await pair()
         await sh(
           source,
-          'ln -s /etc/passwd passwd; ln -s / root; ln -s ../../../../etc climbs; mkfifo pipe; mkdir closed; echo in > closed/file; chmod 000 closed/file closed; truncate -s 900M holes; echo fine > "-rf"; ln -s . loop',
+          `ln -s /etc/passwd passwd; ln -s / root; ln -s ../../../../etc climbs; mkfifo pipe; mkdir closed; echo in > closed/file; chmod 000 closed/file closed; truncate -s ${holes}M holes; echo fine > "-rf"; ln -s . loop`,
         )
         await driver.fork(from, to, how)
         const { stdout } = await sh(
           target,
-          'readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; du -m holes | cut -f1; stat -c %s holes; cat ./-rf; find . -xdev | wc -l',
+          `readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; python3 -c "import os; print(os.stat('holes').st_size)"; cat ./-rf; find . -xdev | wc -l`,
         )
-        expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\npipe\nin\n0\n${900 * 1024 * 1024}\nfine\n10\n`)
-        expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(statSync(seenIn(driver.root, to, 'holes')).uid)
+        expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\n${isGvisor ? '' : 'pipe\n'}in\n${holes * 1024 * 1024}\nfine\n${isGvisor ? 9 : 10}\n`) // In gVisor a pipe is in memory alone.
+        const copied = statSync(seenIn(driver.root, to, 'holes'))
+        if (!isGvisor) expect(copied.blocks * 512).toBeLessThan(1_000_000) // Holes are still holes.
+        expect(statSync(join(driver.root, to, 'workspace')).uid).toBe(copied.uid)
       })
 
       test.skipIf(!hasPython)(`a tree too deep to be copied is refused, and both sandboxes work on (by ${how})`, async () => {
@@ -131,7 +136,7 @@ for (const mode of usableModes()) {
     })
   })
 
-  describe(`pool, bwrap ${mode.name}`, () => {
+  describe(`pool, ${mode.name}`, () => {
     test('a warm sandbox gets its name, its seed and its limits, and another one takes its place', async () => {
       await using driver = await startDriver(mode, { poolSize: 2 })
       await driver.sweep()
@@ -143,18 +148,20 @@ for (const mode of usableModes()) {
       const sandbox = await driver.create({ id: 'named', seed: import.meta.dirname })
       const record = readFileSync(join(driver.root, 'named/live.json'), 'utf8')
       expect(before.has(record)).toBe(true) // It is one of those that ran.
-      expect((await sh(sandbox, 'ls trees.test.ts; touch mine; id -u; ls /run/longhaul/egress | wc -l')).stdout).toBe('trees.test.ts\n1000\n0\n')
+      expect((await sh(sandbox, 'echo tr*.test.ts; touch mine; id -u; echo /run/longhaul/egress/*')).stdout).toBe(
+        'trees.test.ts\n1000\n/run/longhaul/egress/*\n',
+      )
       expect(existsSync(seenIn(driver.root, 'named', 'mine'))).toBe(true)
       await until(() => warm().length === 2, 'the pool is full again')
-      if (!mode.withoutCgroups) {
+      if (!mode.withoutCgroups && !isGvisor) {
         const tight = await driver.create({ id: 'tight', limits: { processCountMax: 12 } })
         const started = await sh(tight, 'for i in $(seq 60); do sleep 30 & done; pgrep -c sleep', { timeoutMs: 5_000 })
         expect(started.stderr).toMatch(/fork|Resource/)
       }
       // No two of them are the same user of the host.
       if (process.getuid?.() === 0 && mode.user === undefined) expect(new Set(before.values()).size).toBe(2)
-      expect((await sh(sandbox, 'kill -9 -1; sleep 5')).signal).toBe('SIGKILL')
-      expect((await sh(sandbox, 'ls mine')).stdout).toBe('mine\n') // And starts anew in the same place.
+      if (!isGvisor) expect((await sh(sandbox, 'kill -9 -1; sleep 5')).signal).toBe('SIGKILL')
+      expect((await sh(sandbox, 'echo mi*')).stdout).toBe('mine\n') // And starts anew in the same place.
     })
 
     test('a warm sandbox has its name only once its seed is whole: a server killed meanwhile leaves no half of it to be taken for the workspace', async () => {
@@ -176,7 +183,7 @@ for (const mode of usableModes()) {
         await setImmediate()
       }
       expect(looks).toBeGreaterThan(10)
-      expect((await sh(await creating, 'ls | wc -l')).stdout).toBe('200\n')
+      expect((await sh(await creating, 'echo * | wc -w')).stdout.trim()).toBe('200')
       rmSync(seed, { recursive: true })
     })
 

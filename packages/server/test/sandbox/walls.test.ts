@@ -10,7 +10,7 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Sandbox } from '../../src/sandbox/driver.ts'
 import { deniedCalls, numberOn } from '../../src/sandbox/drivers/bwrap/seccomp/syscalls.ts'
-import { type DriverProcess, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { type DriverProcess, isHere, startDriver, everyMode, gvisor } from '../support/sandbox-modes.ts'
 import { base64, failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
 const run = promisify(execFile)
@@ -36,8 +36,13 @@ const python = async (sandbox: Sandbox, code: string): Promise<string> => {
   return result.exitCode === 0 ? result.stdout.trim() : `exit ${result.exitCode} ${result.signal} ${result.stdout} ${result.stderr}`
 }
 
-for (const mode of usableModes()) {
-  describe(`bwrap ${mode.name}`, () => {
+/** gVisor has a kernel of its own and no filter of ours: namespaces, sockets and devices that it gives are its own, and lead nowhere. */
+const withoutFilter = 'SKIPPED: gvisor: the system call filter: there is none, its kernel answers every call. gvisor.test.ts asks it what it lets through.\n'
+if (gvisor.whyNot === undefined) process.stderr.write(withoutFilter)
+
+for (const mode of everyMode()) {
+  const isGvisor = mode.driver === 'gvisor'
+  describe(mode.name, () => {
     let driver: DriverProcess
     let sandbox: Sandbox
     let leaked: number
@@ -52,7 +57,7 @@ for (const mode of usableModes()) {
       await driver[Symbol.asyncDispose]()
     })
 
-    test('the process has no rights, no way to new ones, and the filter', async () => {
+    test.skipIf(isGvisor)('the process has no rights, no way to new ones, and the filter', async () => {
       const { stdout } = await sh(sandbox, 'id -u; id -g; grep -E "^(Cap|NoNewPrivs|Seccomp:)" /proc/self/status /proc/1/status | cut -d: -f2-')
       const lines = stdout
         .trim()
@@ -89,6 +94,7 @@ for (const mode of usableModes()) {
         '/home',
         '/root',
         '/var',
+        '/sys',
       ]
       const { stdout } = await sh(
         sandbox,
@@ -97,10 +103,12 @@ for (const mode of usableModes()) {
       expect(stdout).toBe('wrote /workspace\nwrote /tmp\nwrote /dev/shm\n')
       // No mount is writable that the list above did not try.
       const writable = (await sh(sandbox, "awk '$4 ~ /^rw/ { print $2 }' /proc/mounts | sort")).stdout.trim().split('\n')
-      expect(writable.filter((path) => !path.startsWith('/dev/') && !path.startsWith('/proc'))).toEqual(['/tmp', '/workspace'])
+      expect(writable.filter((path) => !path.startsWith('/dev/') && !path.startsWith('/proc'))).toEqual(
+        isGvisor ? ['/dev', '/sys', '/tmp', '/workspace'] : ['/tmp', '/workspace'],
+      )
     })
 
-    test('the parts of /proc that tell about the host are covered, the useful ones are there', async () => {
+    test.skipIf(isGvisor)('the parts of /proc that tell about the host are covered, the useful ones are there', async () => {
       const { stdout } = await sh(
         sandbox,
         'for f in cmdline config.gz kallsyms kcore keys key-users kmsg slabinfo timer_list vmallocinfo sysrq-trigger; do head -c 1 /proc/$f 2>/dev/null | wc -c; done | sort -u; ls -A /proc/acpi /proc/bus /proc/fs /proc/irq 2>/dev/null | grep -v :; for f in self/status cpuinfo meminfo version; do head -c 1 /proc/$f | wc -c; done',
@@ -112,14 +120,16 @@ for (const mode of usableModes()) {
       const hostFile = join(driver.root, 'host-secret')
       writeFileSync(hostFile, 'secret-of-the-server', { mode: 0o644 })
       expect(existsSync(hostFile)).toBe(true)
-      const script = `cat ${hostFile} ${join(driver.root, '.lock')} /etc/shadow /etc/hostname; ls -d /root /home /var /srv /work /mnt /media /boot /sys; cat /proc/*/environ | tr '\\0' '\\n' | grep SECRET; env | grep SECRET; ls /proc | grep -cE '^[0-9]+$'; hostname; cat /etc/passwd | wc -l`
+      const script = `cat ${hostFile} ${join(driver.root, '.lock')} /etc/shadow /etc/hostname; for f in /root /home /var /srv /work /mnt /media /boot ${isGvisor ? '' : '/sys'}; do test -e $f && echo $f; done; cat /proc/*/environ | tr '\\0' '\\n' | grep SECRET; env | grep SECRET; echo /proc/[0-9]* | wc -w; hostname; cat /etc/passwd | wc -l`
       expect((await sh(sandbox, script)).stdout).toMatch(/^[4-9]\nsandbox\n3\n$/)
     })
 
-    test('descriptors that the server was started with are not passed on', async () => {
+    test.skipIf(!hasPython)('descriptors that the server was started with are not passed on', async () => {
       expect(readFileSync(`/proc/${driver.pid}/fdinfo/40`, 'utf8')).toContain('flags') // The server does have it.
-      expect((await sh(sandbox, 'ls /proc/self/fd | tr "\\n" " "')).stdout).toBe('0 1 2 3 ') // 3 is ls looking.
-      expect((await sh(sandbox, 'for fd in /proc/1/fd/*; do readlink $fd; done | grep -v -e socket: -e eventfd')).stdout).toBe('')
+      expect((await sh(sandbox, `python3 -c 'import os; print(*os.listdir("/proc/self/fd"))'`)).stdout).toBe('0 1 2 3\n') // 3 is Python looking.
+      // What the server gave the agent, and what the agent made: in gVisor the first three alone are the host's.
+      const own = isGvisor ? '-e "^pipe:" -e "^anon_inode:" -e "^host:.[123].$" -e "^/tmp/.pipes-" -e "^/dev/null"' : '-e socket: -e eventfd'
+      expect((await sh(sandbox, `for fd in /proc/1/fd/*; do readlink $fd; done | grep -v ${own}`)).stdout).toBe('')
     })
 
     test('the environment is ours and what the command was given', async () => {
@@ -127,7 +137,8 @@ for (const mode of usableModes()) {
       expect(stdout).toBe('HOME LANG LOGNAME MINE PATH PYTHONUNBUFFERED SHELL TERM TMPDIR TZ USER ')
     })
 
-    test("the agent cannot be looked into; a process of the command's own can", async () => {
+    // In this gVisor /proc asks nobody. The agent has nothing of the host's, and what it sends is untrusted.
+    test.skipIf(isGvisor)("the agent cannot be looked into; a process of the command's own can", async () => {
       const tries = ['cat /proc/2/mem', 'cat /proc/2/environ', 'cat /proc/2/maps', 'ls /proc/2/fd', 'cat /run/longhaul/node-x', 'chmod +r /run/longhaul/node-x']
       for (const each of tries) expect(await sh(sandbox, `${each} > /dev/null`), each).not.toMatchObject({ exitCode: 0 })
       expect(
@@ -146,7 +157,8 @@ for (const mode of usableModes()) {
       ).toHaveLength(4)
       expect(await failureOf(read('pipe'))).toMatchObject({ code: 'invalid' })
       expect(await failureOf(read('zero'))).toMatchObject({ code: 'invalid' })
-      expect(await failureOf(read('root/root/.profile'))).toMatchObject({ code: 'not_found' })
+      // In runsc of 2022 what is not there behind a link to / is taken for /, the sandbox's own.
+      expect(await failureOf(read('root/root/.profile'))).toMatchObject({ code: isGvisor ? 'invalid' : 'not_found' })
       for (const path of ['usr/x', 'root/etc/x', 'passwd']) {
         expect(await failureOf(sandbox.files({ action: 'write', files: [{ path, base64: base64('x') }] })), path).toMatchObject({ code: 'not_permitted' })
       }
@@ -156,7 +168,7 @@ for (const mode of usableModes()) {
 
     test("hard links to what is not the sandbox's cannot be made; its own can", async () => {
       expect(
-        (await sh(sandbox, 'ln /usr/bin/env hard; ln /etc/passwd hard2; ln /run/longhaul/agent.cjs hard3; echo x > own; ln own hard4; ls hard*')).stdout,
+        (await sh(sandbox, 'ln /usr/bin/env hard; ln /etc/passwd hard2; ln /run/longhaul/agent.cjs hard3; echo x > own; ln own hard4; echo hard*')).stdout,
       ).toBe('hard4\n')
     })
 
@@ -167,7 +179,7 @@ for (const mode of usableModes()) {
       )
       const { stdout } = await sh(
         sandbox,
-        'mkdir -p out && cd out && tar -xPf ../slip.tar; tar -xPf ../absolute.tar; tar -xf ../good.tar; cat in/x; ls /workspace-slipped /etc/slipped 2>/dev/null',
+        'mkdir -p out && cd out && tar -xPf ../slip.tar; tar -xPf ../absolute.tar; tar -xf ../good.tar; cat in/x; for f in /workspace-slipped /etc/slipped; do test -e $f && echo $f; done',
       )
       expect(stdout).toBe('slipped\n')
       expect(existsSync(join(driver.root, 'workspace-slipped'))).toBe(false)
@@ -176,7 +188,7 @@ for (const mode of usableModes()) {
     test('set-user-id programs give nothing', async () => {
       const { stdout } = await sh(
         sandbox,
-        "cp /usr/bin/id ./id; chmod 6755 ./id; ./id -u; find /usr/bin/su /usr/bin/passwd -perm -4000 | wc -l; awk '$4 !~ /nosuid/ && $2 !~ /^\\/dev\\/pts/ { print $2 }' /proc/mounts; su -c id -s /bin/sh root </dev/null 2>&1 | grep -c uid=0; ./id -g",
+        `cp /usr/bin/id ./id; chmod 6755 ./id; ./id -u; find /usr/bin/su /usr/bin/passwd -perm -4000 | wc -l; ${isGvisor ? '' : "awk '$4 !~ /nosuid/ && $2 !~ /^\\/dev\\/pts/ { print $2 }' /proc/mounts;"} su -c id -s /bin/sh root </dev/null 2>&1 | grep -c uid=0; ./id -g`,
       )
       expect(stdout).toBe('1000\n2\n0\n1000\n')
     })
@@ -184,15 +196,18 @@ for (const mode of usableModes()) {
     test('devices are the harmless ones, and no others can be made', async () => {
       const { stdout } = await sh(
         sandbox,
-        'ls /dev | tr "\\n" " "; mknod x b 8 0 2>/dev/null && echo made; mknod y c 1 1 2>/dev/null && echo made; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; mkfifo p && echo fifo',
+        '(cd /dev; echo * "") | tr -d "\\n"; mknod x b 8 0 2>/dev/null && echo made; mknod y c 1 1 2>/dev/null && echo made; head -c 3 /dev/zero | wc -c; head -c 3 /dev/urandom | wc -c; mkfifo p && echo fifo',
       )
-      expect(stdout).toBe('core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero 3\n3\nfifo\n')
+      const own = isGvisor
+        ? 'fd full fuse net null ptmx pts random shm stderr stdin stdout tty urandom zero'
+        : 'core fd full null ptmx pts random shm stderr stdin stdout tty urandom zero'
+      expect(stdout).toBe(`${own} 3\n3\nfifo\n`)
     })
 
     test('a core dump is not written; the death is reported', async () => {
       const result = await sandbox.exec({ script: 'ulimit -c; ulimit -c unlimited; kill -SEGV $$', timeoutMs: 5_000 }, { signal: never })
-      expect(result).toMatchObject({ exitCode: null, signal: 'SIGSEGV', stdout: '0\n' })
-      expect((await sh(sandbox, 'ls -A | grep core')).stdout).toBe('')
+      expect(result).toMatchObject(isGvisor ? { exitCode: 128 + 11, stdout: '0\n' } : { exitCode: null, signal: 'SIGSEGV', stdout: '0\n' })
+      expect((await sh(sandbox, 'echo *core*')).stdout).toBe('*core*\n')
     })
 
     test("loopback is the sandbox's own; the host, its network and metadata services are out of reach", async () => {
@@ -225,9 +240,9 @@ const own = net.createServer((s) => s.end()).listen(0, '127.0.0.1', async () => 
       expect(JSON.parse(result.stdout)).toEqual({
         own: 'connected',
         host: 'ECONNREFUSED',
-        metadata: 'ENETUNREACH',
-        internet: 'ENETUNREACH',
-        internet6: expect.stringMatching(/ENETUNREACH|EADDRNOTAVAIL/),
+        metadata: isGvisor ? 'EHOSTUNREACH' : 'ENETUNREACH',
+        internet: isGvisor ? 'EHOSTUNREACH' : 'ENETUNREACH',
+        internet6: expect.stringMatching(/E(NET|HOST)UNREACH|EADDRNOTAVAIL/),
         abstract: 'ECONNREFUSED',
         name: expect.stringMatching(/ENOTFOUND|EAI_AGAIN/),
         interfaces: ['lo'],
@@ -246,13 +261,13 @@ const own = net.createServer((s) => s.end()).listen(0, '127.0.0.1', async () => 
       expect((await sh(other, 'until [ "$(pgrep -c -x sleep)" = 2 ]; do :; done; echo both')).stdout).toBe('both\n')
       // Two commands: the second ends its own agent, which may not have passed on yet what was printed before.
       expect((await sh(sandbox, 'pgrep -c sleep')).stdout).toBe('0\n')
-      expect(await sh(sandbox, 'kill -9 -1 2>/dev/null; true')).toMatchObject({ signal: 'SIGKILL' })
+      expect(await sh(sandbox, 'kill -9 -1 2>/dev/null; true')).toMatchObject(isGvisor ? { exitCode: 0 } : { signal: 'SIGKILL' })
       expect((await sh(other, 'pgrep -c sleep')).stdout).toBe('2\n')
       abort.abort()
       expect(await long).toMatchObject({ code: 'cancelled' })
     })
 
-    test.skipIf(!hasPython)('every denied system call is refused by the filter', async () => {
+    test.skipIf(!hasPython || isGvisor)('every denied system call is refused by the filter', async () => {
       const numbers = Object.values(deniedCalls).flatMap((each) => numberOn(architecture, each) ?? [])
       expect(numbers.length).toBeGreaterThan(55)
       // `personality(0xffffffff)` and friends would succeed: -1 makes harmless arguments, and EPERM comes before any of them is looked at.
@@ -260,7 +275,7 @@ const own = net.createServer((s) => s.end()).listen(0, '127.0.0.1', async () => 
       expect(await python(sandbox, code)).toBe('[] ok')
     })
 
-    test.skipIf(!hasPython)('without the filter the same attempts get other answers', async () => {
+    test.skipIf(!hasPython || isGvisor)('without the filter the same attempts get other answers', async () => {
       // On the host, as a user without rights: so the test above does see the filter.
       const [keyctl, ioUring, userfaultfd] = ['keyctl', 'io_uring_setup', 'process_madvise'].map((name) =>
         numberOn(architecture, deniedCalls[name] ?? [null, null]),
@@ -276,7 +291,7 @@ const own = net.createServer((s) => s.end()).listen(0, '127.0.0.1', async () => 
       expect(stdout).not.toContain('EPERM')
     })
 
-    test.skipIf(!hasPython)('namespaces, foreign sockets, raw sockets and terminal input are refused; their harmless relatives work', async () => {
+    test.skipIf(!hasPython || isGvisor)('namespaces, foreign sockets, raw sockets and terminal input are refused; their harmless relatives work', async () => {
       const clone = architecture === 'x64' ? 56 : 220
       const code = `
 import socket, fcntl, termios, pty, struct
@@ -332,7 +347,7 @@ print({
       expect(found).toBe(mode.withoutCgroups ? 'EPERM EPERM' : 'ok ok')
     })
 
-    test.skipIf(!hasPython || architecture !== 'x64')('a 32-bit system call kills; a 64-bit one made the same way does not', async () => {
+    test.skipIf(!hasPython || architecture !== 'x64' || isGvisor)('a 32-bit system call kills; a 64-bit one made the same way does not', async () => {
       const machineCode = (bytes: string) => `
 import mmap
 memory = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -343,7 +358,7 @@ print(ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(
       expect(killed).toMatchObject({ exitCode: null, signal: 'SIGSYS' })
     })
 
-    test('mounts, new roots and namespaces cannot be had by tools either', async () => {
+    test.skipIf(isGvisor)('mounts, new roots and namespaces cannot be had by tools either', async () => {
       const { stdout } = await sh(
         sandbox,
         'for c in "mount -t tmpfs x /tmp" "umount /tmp" "mount -o remount,rw /usr" "unshare -U true" "unshare -Urn true" "chroot / true" "nsenter -t 1 -m true" "bwrap --ro-bind / / true" "hostname other" "date -s 2000-01-01" "dmesg"; do $c >/dev/null 2>&1 && echo "$c worked"; done; date > /dev/null && echo control',

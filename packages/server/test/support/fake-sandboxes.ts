@@ -15,6 +15,7 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     name: 'work',
     state: 'active',
     driver: 'bwrap',
+    kernel: 'shared',
     notEnforced: [],
     limits: { memoryBytesMax: 1, processCountMax: 1, diskBytesMax: 1, fileCountMax: 1, ...hidden },
     // A credential's value would be such a field.
@@ -67,6 +68,7 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     isTimedOut: false,
     durationMs: 1,
     driver: 'bwrap',
+    kernel: 'shared',
     notEnforced: [],
     ...hidden,
   }

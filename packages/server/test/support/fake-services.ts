@@ -224,6 +224,7 @@ const aTool = {
 const aSystem: Omit<System, 'caller'> = {
   version: '0.1.0',
   sandbox: { driver: 'virtual', enforced: [], missing: [], languages: [] },
+  sandboxDrivers: [{ driver: 'virtual', kernel: 'none', enforced: [], missing: [] }],
   models: { default: 'offline/planner', offline: true, available: [] },
   database: { kind: 'embedded', version: '18' },
   startup: [],
@@ -328,8 +329,8 @@ const aSchedule = {
   setAt: at,
 }
 const aStopped = { stop: aStop, isNew: true, cut: [], cutCount: 0, lastStep: null, heldCount: 0, nodesUnheard: [] }
-const aTenant = { id: 'globex', description: '', isSuspended: false, quotas: {}, createdAt: at, ...hidden }
-const aNamespace = { name: 'dev', description: '', quotas: {}, createdAt: at, ...hidden }
+const aTenant = { id: 'globex', description: '', isSuspended: false, quotas: {}, sandboxPolicy: {}, createdAt: at, ...hidden }
+const aNamespace = { name: 'dev', description: '', quotas: {}, sandboxPolicy: {}, createdAt: at, ...hidden }
 const aPolicy = {
   name: 'no-nights',
   version: 1,
@@ -384,6 +385,7 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
   tenants: {
     create: called('tenants.create', { ...aTenant, key: { ...aKey, secret: 'lh_new' } }),
     list: called('tenants.list', [aTenant]),
+    sandboxPolicies: called('tenants.sandboxPolicies', { tenant: {}, namespace: {} }),
     find: called('tenants.get', { ...aTenant, consumption }),
     update: called('tenants.update', aTenant),
     putNamespace: called('namespaces.put', aNamespace),

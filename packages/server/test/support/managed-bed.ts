@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import type { createSandbox } from '@longhaul/protocol'
 import type { z } from 'zod'
 import { newId, silentLog } from '../../src/kernel/index.ts'
-import { gapNames, openManaged, openSandboxes, type SandboxCaller } from '../../src/sandbox/index.ts'
+import { gapNames, openManaged, openSandboxes, type SandboxCaller, type SandboxesOptions } from '../../src/sandbox/index.ts'
 import type { Reach } from '../../src/sandbox/egress/index.ts'
 import { makeDatabase } from './postgres.ts'
 
 export type BedOptions = {
-  driver?: 'bwrap' | 'virtual'
+  driver?: 'bwrap' | 'gvisor' | 'virtual'
+  others?: SandboxesOptions['others']
+  policiesOf?: SandboxesOptions['policiesOf']
   reach?: Reach
   poolSize?: number
   countMax?: number
@@ -35,7 +37,11 @@ export async function openManagedBed(options: BedOptions = {}) {
   const database = await makeDatabase()
   const folder = mkdtempSync(join(tmpdir(), 'longhaul-managed-'))
   const openParts = async () => {
-    const sandboxes = await openSandboxes({ driver, root: join(folder, 'sandboxes'), log: silentLog, poolSize, accept: gapNames })
+    const sandboxes = await openSandboxes({
+      ...{ driver, root: join(folder, 'sandboxes'), log: silentLog, poolSize, accept: gapNames },
+      ...(options.others && { others: options.others }),
+      ...(options.policiesOf && { policiesOf: options.policiesOf }),
+    })
     const managed = openManaged({
       db: database.db,
       log: silentLog,

@@ -3,16 +3,15 @@ import { createHash } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { StepFailure, silentLog } from '../../src/kernel/index.ts'
+import { StepFailure } from '../../src/kernel/index.ts'
 import type { Capabilities, CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
-import { detectCgroups, removeBases } from '../../src/sandbox/drivers/bwrap/cgroup-host.ts'
-import { gvisorDriver } from '../../src/sandbox/drivers/gvisor/gvisor.ts'
-import { claimRoot } from '../../src/sandbox/root.ts'
+import { detectCgroups, removeBases } from '../../src/sandbox/host/cgroup-host.ts'
 import type { Call, Reply, Request, ServerSettings } from './sandbox-server.ts'
 
 /** A way to run the real driver on this machine. `whyNot` says why it cannot be tried here. */
 export type Mode = {
   name: string
+  driver: 'bwrap' | 'gvisor'
   user: number | undefined
   withoutCgroups: boolean
   /** Whether each workspace must have a file system of its own. */
@@ -45,20 +44,31 @@ const isContinuousIntegration = process.env['CI'] === 'true'
 
 export const modes: Mode[] = [
   {
-    name: 'as root, with control groups',
+    name: 'bwrap as root, with control groups',
+    driver: 'bwrap',
     user: undefined,
     withoutCgroups: false,
     hasDisks: whyNotDisks() === undefined,
     whyNot: whyNotBubblewrap() ?? (isRoot ? whyNotCgroups() : 'these tests do not run as root'),
   },
   {
-    name: 'as an ordinary user, without control groups',
+    name: 'bwrap as an ordinary user, without control groups',
+    driver: 'bwrap',
     user: isRoot ? ordinaryUser : undefined,
     withoutCgroups: true,
     hasDisks: false,
     whyNot: whyNotBubblewrap(),
   },
 ]
+
+/** No part of what everything must be tried with: few machines have it. */
+export const gvisor: Mode = {
+  ...{ name: 'gvisor', driver: 'gvisor', user: undefined, withoutCgroups: false, hasDisks: whyNotDisks() === undefined },
+  whyNot: whyNotGvisor(),
+}
+
+/** Every way to run a driver that has our agent inside. */
+export const everyMode = (): Mode[] => [...usableModes(), ...(gvisor.whyNot === undefined ? [gvisor] : [])]
 
 /** Modes that can be tried here. The others are named with their reason; where everything must be tried, they are failures. */
 export function usableModes(): Mode[] {
@@ -86,7 +96,7 @@ export function isHere(program: string, forWhat: string): boolean {
 export async function startDriver(mode: Mode, options: Partial<ServerSettings> & { extraDescriptor?: number } = {}): Promise<DriverProcess> {
   const root = options.root ?? makeRoot(mode)
   const { extraDescriptor, ...rest } = options
-  const settings: ServerSettings = { ...rest, root, withoutCgroups: mode.withoutCgroups }
+  const settings: ServerSettings = { ...rest, root, driver: mode.driver, withoutCgroups: mode.withoutCgroups }
   const child = launch(mode, settings, extraDescriptor)
   const pending = new Map<
     number,
@@ -135,7 +145,7 @@ export async function startDriver(mode: Mode, options: Partial<ServerSettings> &
       const { id } = options
       const about = await ask<Pick<Sandbox, 'lacks'>>({ do: 'about', id })
       return {
-        driver: 'bwrap',
+        driver: mode.driver,
         ...about,
         exec: (request, { signal, onOutput }) => ask({ do: 'exec', id, request }, { signal, onOutput }),
         files: (request) => ask({ do: 'files', id, request }),
@@ -247,21 +257,20 @@ function whyNotBubblewrap(): string | undefined {
   }
 }
 
-/** Why gVisor cannot be tried here, which is said; undefined where it can. It is no part of what everything must be tried with. */
-export async function whyNotGvisor(): Promise<string | undefined> {
-  const root = claimRoot(mkdtempSync(join(tmpdir(), 'longhaul-gvisor-')))
-  const driver = gvisorDriver({ root, log: silentLog })
-  try {
-    const { isUsable, missing } = await driver.probe()
-    if (isUsable) return undefined
-    const why = missing.map(({ what }) => what).join('; ')
-    process.stderr.write(`SKIPPED: the sandbox gvisor: ${why}.\n`)
-    return why
-  } finally {
-    await driver.stop()
-    root.release()
-    rmSync(root.path, { recursive: true })
-  }
+/** Why gVisor cannot be tried here, which is said; undefined where it can. */
+function whyNotGvisor(): string | undefined {
+  const why = (() => {
+    if (!isRoot) return 'these tests do not run as root'
+    if (whyNotCgroups() !== undefined) return whyNotCgroups()
+    try {
+      execFileSync('runsc', ['--network=none', '--ignore-cgroups', 'do', 'true'], { stdio: 'pipe', timeout: 30_000 })
+      return undefined
+    } catch (error) {
+      return `runsc is not installed or does not work here (${error instanceof Error ? error.message.split('\n').slice(0, 3).join(' ') : String(error)})`
+    }
+  })()
+  if (why !== undefined) process.stderr.write(`SKIPPED: the sandbox gvisor: ${why}.\n`)
+  return why
 }
 
 function whyNotDisks(): string | undefined {

@@ -1,11 +1,20 @@
 /** A process that owns one sandbox driver and does what its parent asks: so that tests can be another user, and can kill it. */
 import { silentLog, StepFailure } from '../../src/kernel/index.ts'
 import { bwrapDriver } from '../../src/sandbox/drivers/bwrap/bwrap.ts'
+import { gvisorDriver } from '../../src/sandbox/drivers/gvisor/gvisor.ts'
 import type { CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
 import type { ExecRequest, FilesRequest } from '@longhaul/protocol'
 
-export type ServerSettings = { root: string; withoutCgroups: boolean; withoutDisks?: boolean; idleMs?: number; orphanAgeMs?: number; poolSize?: number }
+export type ServerSettings = {
+  root: string
+  driver: 'bwrap' | 'gvisor'
+  withoutCgroups: boolean
+  withoutDisks?: boolean
+  idleMs?: number
+  orphanAgeMs?: number
+  poolSize?: number
+}
 export type Call =
   | { do: 'probe' }
   | { do: 'sweep' }
@@ -25,15 +34,18 @@ export type Reply = { number: number } & (
 )
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as ServerSettings
-const driver = bwrapDriver({ ...settings, root: claimRoot(settings.root), log: silentLog })
+const options = { ...settings, root: claimRoot(settings.root), log: silentLog }
+const driver = settings.driver === 'gvisor' ? gvisorDriver(options) : bwrapDriver(options)
 const sandboxes = new Map<string, Sandbox>()
 const aborts = new Map<number, AbortController>()
 
 async function perform(number: number, call: Call): Promise<unknown> {
   switch (call.do) {
     case 'probe':
+      return driver.probe()
     case 'sweep':
-      return driver[call.do]()
+      await driver.sweep()
+      return driver.warm?.()
     case 'stopAll':
       return driver.stop()
     case 'create':

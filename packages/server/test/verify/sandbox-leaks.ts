@@ -10,6 +10,7 @@ import { silentLog } from '../../src/kernel/index.ts'
 import { gapNames, openSandboxes, type Sandbox, type Sandboxes } from '../../src/sandbox/index.ts'
 import { familyOf } from '../../src/sandbox/processes.ts'
 
+const owner = { tenantId: 'leaks' }
 const count = 1_000
 const atOnce = 4
 const never = new AbortController().signal
@@ -59,7 +60,7 @@ async function poolIsFull(root: string): Promise<void> {
 }
 
 async function live(sandboxes: Sandboxes, index: number): Promise<string> {
-  const sandbox = await sandboxes.open(`leak-${index}`)
+  const sandbox = await sandboxes.open(`leak-${index}`, { owner })
   const outcome = await perform(sandboxes, sandbox, index)
   await sandbox.destroy()
   return outcome
@@ -80,7 +81,7 @@ async function perform(sandboxes: Sandboxes, sandbox: Sandbox, index: number): P
   }
   if (kind === 3) {
     await sh('echo copied > note')
-    const target = await sandboxes.open(`leak-${index}-fork`)
+    const target = await sandboxes.open(`leak-${index}-fork`, { owner })
     if (sandbox.trees) await target.trees?.copyFrom(sandbox.trees)
     const { stdout } = await target.exec({ script: 'cat note', timeoutMs: 20_000 }, { signal: never })
     await target.destroy()

@@ -11,6 +11,7 @@ export const sandboxesTexts = {
     nameHint: 'Optional. It is found by it.',
     id: 'Id',
     driver: 'Driver',
+    kernels: { shared: 'host’s kernel', own: 'own kernel', none: 'no programs' },
     notEnforced: 'Not enforced',
     notEnforcedCount_one: '{{count}} limit',
     notEnforcedCount_other: '{{count}} limits',

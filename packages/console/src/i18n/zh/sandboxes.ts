@@ -14,6 +14,7 @@ export const sandboxesTextsZh: Texts<typeof sandboxesTexts> = {
     nameHint: '可不填，便于查找。',
     id: '编号',
     driver: '驱动',
+    kernels: { shared: '共用主机内核', own: '独立内核', none: '不运行程序' },
     notEnforced: '未强制执行',
     notEnforcedCount_other: '{{count}} 项限制',
     notEnforcedHere: '此处未强制执行：',

@@ -34,7 +34,7 @@ export function SandboxFacts({ sandbox }: { sandbox: SandboxInfo }) {
         </Fact>
         <Fact name={t('sandboxes.cpu')}>{stats && stats.cpuMs !== null ? formatDuration(stats.cpuMs, locale) : '–'}</Fact>
         <Fact name={t('sandboxes.driver')}>
-          <span className="font-mono text-xs">{sandbox.driver}</span>
+          <span className="font-mono text-xs">{sandbox.driver}</span> <span className="text-ink-2">{t(`sandboxes.kernels.${sandbox.kernel}`)}</span>
         </Fact>
         <Fact name={t('sandboxes.madeFrom')}>
           {madeFrom.sandboxId ? (

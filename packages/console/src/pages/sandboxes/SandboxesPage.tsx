@@ -98,8 +98,12 @@ function SandboxTable() {
     {
       id: 'driver',
       head: t('sandboxes.driver'),
-      className: 'hidden w-24 sm:table-cell',
-      cell: ({ driver }) => <span className="font-mono text-xs text-ink-2">{driver}</span>,
+      className: 'hidden w-40 sm:table-cell',
+      cell: ({ driver, kernel }) => (
+        <span className="text-xs text-ink-2">
+          <span className="font-mono">{driver}</span> {t(`sandboxes.kernels.${kernel}`)}
+        </span>
+      ),
     },
     { id: 'enforced', head: t('sandboxes.notEnforced'), className: 'hidden w-36 md:table-cell', cell: ({ notEnforced }) => <NotEnforced what={notEnforced} /> },
     { id: 'memory', head: t('sandboxes.memory'), className: 'hidden w-40 lg:table-cell', isRight: true, cell: (sandbox) => <Memory sandbox={sandbox} /> },

@@ -10,7 +10,7 @@ import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
 import { Button, IconButton } from '../../ui/Button.tsx'
 import { Check, Field } from '../../ui/Field.tsx'
-import { TextInput } from '../../ui/Fields.tsx'
+import { Select, TextInput } from '../../ui/Fields.tsx'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { Tag } from '../../ui/State.tsx'
 import type { Column } from '../../ui/Table.tsx'
@@ -125,6 +125,12 @@ function Used({ tenant: { id, quotas }, of }: { tenant: Tenant; of: 'runs' | 'st
   return <Meter used={consumption?.startsInLastMinute ?? 0} max={quotas.startsPerMinuteMax} />
 }
 
+const sharings = ['default', 'allow', 'deny'] as const
+function sharingOf(tenant: Tenant | undefined): (typeof sharings)[number] {
+  const { sharedKernel } = tenant?.sandboxPolicy ?? {}
+  return sharedKernel === undefined ? 'default' : sharedKernel ? 'allow' : 'deny'
+}
+
 function TenantDialog({ tenant, onMade, onClose }: { tenant?: Tenant | undefined; onMade: (made: Made) => void; onClose: () => void }) {
   const { t } = useTexts()
   const queryClient = useQueryClient()
@@ -132,13 +138,16 @@ function TenantDialog({ tenant, onMade, onClose }: { tenant?: Tenant | undefined
   const [description, setDescription] = useState(tenant?.description ?? '')
   const [isSuspended, setSuspended] = useState(tenant?.isSuspended ?? false)
   const [texts, setTexts] = useState(toQuotaTexts(tenant?.quotas ?? {}))
+  const [sharing, setSharing] = useState(sharingOf(tenant))
   const [isTried, setTried] = useState(false)
+  const { sharedKernel: _, ...policy } = tenant?.sandboxPolicy ?? {}
+  const sandboxPolicy = { ...policy, ...(sharing !== 'default' && { sharedKernel: sharing === 'allow' }) }
   const quotas = toQuotas(texts)
   const wrongName = Name.safeParse(id).success ? undefined : t('admin.badName')
   const save = useMutation({
     async mutationFn() {
-      if (tenant) return void (await client.tenants.update({ id, description, isSuspended, ...(quotas && { quotas }) }))
-      const { key } = await client.tenants.create({ id, description, ...(quotas && { quotas }) })
+      if (tenant) return void (await client.tenants.update({ id, description, isSuspended, sandboxPolicy, ...(quotas && { quotas }) }))
+      const { key } = await client.tenants.create({ id, description, sandboxPolicy, ...(quotas && { quotas }) })
       onMade({ name: id, secret: key.secret })
     },
     onSuccess: () => {
@@ -167,6 +176,16 @@ function TenantDialog({ tenant, onMade, onClose }: { tenant?: Tenant | undefined
         {(ids) => <TextInput {...ids} maxLength={500} value={description} onChange={(event) => setDescription(event.target.value)} />}
       </Field>
       <QuotaFields quotas={texts} onChange={setTexts} isTried={isTried} hasStorage />
+      <div className="space-y-1">
+        <p className="text-sm font-medium">{t('tenants.sharing')}</p>
+        <Select
+          label={t('tenants.sharing')}
+          value={sharing}
+          onChange={setSharing}
+          options={sharings.map((value) => ({ value, label: t(`tenants.sharings.${value}`) }))}
+        />
+        <p className="text-xs text-ink-3">{t('tenants.sharingText')}</p>
+      </div>
       {tenant && (
         <>
           <Check label={t('tenants.suspend')} isChecked={isSuspended} onChange={setSuspended} />

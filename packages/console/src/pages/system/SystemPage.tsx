@@ -20,7 +20,7 @@ export function SystemPage() {
       {isPending && <Skeleton className="h-96" />}
       {data && (
         <div className="divide-y divide-line border-t border-line">
-          <SandboxPart sandbox={data.sandbox} />
+          <SandboxPart {...data} />
           <ModelsPart models={data.models} />
           <StartupPart startup={data.startup} />
           <Part title={t('system.server')}>
@@ -50,13 +50,22 @@ export function SystemPage() {
   )
 }
 
-function SandboxPart({ sandbox }: { sandbox: System['sandbox'] }) {
+function SandboxPart({ sandbox, sandboxDrivers }: Pick<System, 'sandbox' | 'sandboxDrivers'>) {
   const { t } = useTexts()
   return (
     <Part title={t('system.sandbox')}>
       <Facts>
         <Fact name={t('system.driver')}>
           <span className="font-mono text-sm">{sandbox.driver}</span>
+        </Fact>
+        <Fact name={t('system.offered')}>
+          <ul>
+            {sandboxDrivers.map(({ driver, kernel }) => (
+              <li key={driver}>
+                <span className="font-mono text-sm">{driver}</span> <span className="text-ink-2">{t(`sandboxes.kernels.${kernel}`)}</span>
+              </li>
+            ))}
+          </ul>
         </Fact>
         <Fact name={t('system.languages')}>{sandbox.languages.join(', ') || t('common.none')}</Fact>
         <Fact name={t('system.enforced')}>

@@ -49,7 +49,7 @@ const readersOfEnvironment = [
 
 /** Programs that run somewhere else than in the server and cannot take the kernel along. */
 const programsApart = [
-  'packages/server/src/sandbox/drivers/bwrap/agent.cjs', // Runs inside the sandbox, where there is no file of ours but this.
+  'packages/server/src/sandbox/agent/agent.cjs', // Runs inside the sandbox, where there is no file of ours but this.
 ]
 
 const inServer = (file: SourceFile) => file.path.startsWith('packages/server/src/') && !isTest(file)

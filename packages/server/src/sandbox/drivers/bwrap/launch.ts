@@ -1,48 +1,21 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
+import { collectEnds, outermost } from '../../agent/chain.ts'
+import type { LaunchOptions, Launched } from '../../agent/host.ts'
 import { type ProcessIdentity, identityOf, killProcess, parentOf } from '../../processes.ts'
-import { type DiskMount, mountLine } from './disk-image.ts'
-import { type Runtime, systemFolders } from './runtime.ts'
+import { type Runtime, systemFolders } from '../../host/runtime.ts'
 
-export type LaunchOptions = {
+/** What bubblewrap needs beside what every launch is given. */
+export type BwrapParts = {
+  bwrap: string
   runtime: Runtime
-  /** The sandbox's folder on the host, with `workspace` and `pipes`. */
-  folder: string
   filter: Buffer
-  /** Host user of everything inside; undefined when the server is not root: then it is the server's own. */
-  user: number | undefined
-  joinFiles: readonly string[]
-  limits: { diskBytesMax: number; processCountMax: number }
   /** Counts processes per sandbox where no control group does. */
   hasProcessLimit: boolean
-  /** Another folder, that can be written at `/copy`; as the launching user sees it after `runtime.seen`. */
-  copyTo?: string
-  /** File systems that are mounted before anything of the sandbox begins, for it alone. Needs a stage. */
-  disks?: readonly DiskMount[]
-  /** Nothing but the workspace, and `copyTo`, can be written. */
-  hasNoTmp?: boolean
-  /** What runs inside. It holds nothing about the host, so it may be seen there. */
-  command: readonly string[]
 }
 
-export type AgentSettings = { isGated: boolean; dataBytesMax: number; slotCount: number }
-
-export type Launched = {
-  input: Writable
-  output: Readable
-  /** The first and the last of what bubblewrap or its command said before it went wrong. */
-  complaints(): string
-  /** Resolves when nothing of the sandbox is left, with the exit code of its command; null when a signal ended it. */
-  exited: Promise<number | null>
-  /** The outermost process, for the record that a later start sweeps by. */
-  outer: ProcessIdentity
-  /** SIGKILL to the first process of the sandbox's namespace, which takes all others with it. */
-  kill(): void
-}
-
-const complaintBytesMax = 1_024
 const tmpBytesMax = 64 * 1024 * 1024
 const sharedMemoryBytesMax = 16 * 1024 * 1024
 const fileDescriptorsMax = 1_024
@@ -54,13 +27,13 @@ const ownProcessCount = 24
  * which the sandbox's user can reach its files; limits that every process inherits; another user without any right; bubblewrap;
  * the agent. Nothing about the sandbox is on a command line, where the inside could read it: arguments go through a pipe.
  */
-export function launch(options: LaunchOptions): Launched {
-  const { runtime } = options
+export function launch(parts: BwrapParts, options: LaunchOptions): Launched {
+  const { runtime } = parts
   const [program = '', ...args] = chain(options)
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, cwd: '/' })
   const complaints = collectEnds(stream(child, 2))
-  feed(child, 3, Buffer.from(`${bwrapArguments(options).join('\0')}\0`))
-  feed(child, 4, options.filter)
+  feed(child, 3, Buffer.from(`${bwrapArguments(runtime, options).join('\0')}\0`))
+  feed(child, 4, parts.filter)
   let first: ProcessIdentity | undefined
   readInfo(stream(child, 5), (pid) => {
     // Only a child of ours can be the sandbox's first process: a number that was passed on meanwhile is not.
@@ -84,26 +57,14 @@ export function launch(options: LaunchOptions): Launched {
     },
   }
 
-  function chain({ joinFiles, user, limits }: LaunchOptions): string[] {
-    const { tools } = runtime
-    const limited = [tools.prlimit, '--core=0', `--nofile=${fileDescriptorsMax}`, `--fsize=${limits.diskBytesMax}`, '--']
-    const counted = options.hasProcessLimit ? ['/usr/bin/prlimit', `--nproc=${limits.processCountMax + ownProcessCount}`, '--'] : []
-    const bwrap = [tools.bwrap, '--args', '3', '--', ...counted, ...options.command]
-    if (user === undefined) return joined(joinFiles, [...limited, ...bwrap])
-    const { setpriv = '', unshare = '', mount = '' } = tools // Root has `setpriv`, and the others where there is a stage.
+  function chain({ user, limits }: LaunchOptions): string[] {
+    const { prlimit, setpriv = '' } = runtime.tools // Root has `setpriv`.
+    const limited = [prlimit, '--core=0', `--nofile=${fileDescriptorsMax}`, `--fsize=${limits.diskBytesMax}`, '--']
+    const counted = parts.hasProcessLimit ? ['/usr/bin/prlimit', `--nproc=${limits.processCountMax + ownProcessCount}`, '--'] : []
     const asUser = [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--']
-    if (!runtime.stage) return joined(joinFiles, [...limited, ...asUser, ...bwrap])
-    const script = `m=$1; "$m" --all --fstab "$2" || exit; shift 2; while [ "$1" != -- ]; do ${mountLine('"$m"')} "$1" "$2" || exit; shift 2; done; shift; exec "$@"`
-    const disks = options.disks?.flatMap(({ device, path }) => [device, path]) ?? []
-    const mounting = ['/bin/sh', '-c', script, 'sh', mount, runtime.fstab, ...disks, '--']
-    return joined(joinFiles, [unshare, '--mount', '--propagation', 'private', '--', ...mounting, ...limited, ...asUser, ...bwrap])
+    const inside = [parts.bwrap, '--args', '3', '--', ...counted, ...options.command]
+    return outermost(runtime, options, [...limited, ...(user === undefined ? [] : asUser), ...inside])
   }
-}
-
-/** `sh` writes its own number into each group and then becomes the rest: no process starts outside. */
-function joined(files: readonly string[], rest: string[]): string[] {
-  if (files.length === 0) return rest
-  return ['/bin/sh', '-c', 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 71; shift; done; shift; exec "$@"', 'sh', ...files, '--', ...rest]
 }
 
 /** Parts of /proc that tell about the host and are of no use inside. Those that this kernel lacks cannot be covered. */
@@ -130,7 +91,7 @@ const maskedFiles = [
 ].map((name) => `/proc/${name}`)
 const maskedFolders = ['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'scsi', 'mtrr'].map((name) => `/proc/${name}`)
 
-function bwrapArguments({ runtime, folder, copyTo, hasNoTmp = false }: LaunchOptions): string[] {
+function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: LaunchOptions): string[] {
   const at = (name: string) => join(runtime.folder, name)
   const inFolder = (name: string) => runtime.seen(join(folder, name))
   const { link, bind } = systemFolders()
@@ -213,16 +174,6 @@ function bwrapArguments({ runtime, folder, copyTo, hasNoTmp = false }: LaunchOpt
   ]
 }
 
-/** The agent's own command line. */
-export const agentCommand = (settings: AgentSettings): string[] => [
-  '/run/longhaul/node-x',
-  '--no-warnings',
-  '--max-old-space-size=64',
-  '--v8-pool-size=0',
-  '/run/longhaul/agent.cjs',
-  JSON.stringify(settings),
-]
-
 function mask(path: string): string[] {
   // /proc/mtrr is a file on machines that have it.
   return path === '/proc/mtrr' ? ['--ro-bind', '/dev/null', path] : ['--size', '4096', '--tmpfs', path, '--remount-ro', path]
@@ -250,18 +201,4 @@ function readInfo(from: Readable, onPid: (pid: number) => void): void {
     const found = /"child-pid"\s*:\s*(\d+)/.exec(text)
     if (found) onPid(Number(found[1]))
   })
-}
-
-/** The first complaint is the cause, and the last may say what about it; between them may be a page of usage, or a path of any length. */
-function collectEnds(from: Readable): () => string {
-  let head = ''
-  let tail = ''
-  from.on('error', () => {}) // It ends with the process.
-  from.on('data', (bytes: Buffer) => {
-    const text = bytes.toString()
-    const room = complaintBytesMax - head.length
-    head += text.slice(0, room)
-    tail = (tail + text.slice(room)).slice(-complaintBytesMax)
-  })
-  return () => (tail ? `${head} … ${tail}` : head)
 }

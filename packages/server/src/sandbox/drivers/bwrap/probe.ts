@@ -3,41 +3,32 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { toFailure } from '../../../kernel/index.ts'
 import type { Capabilities, CreateOptions, Gap, Sandbox } from '../../driver.ts'
-import type { BwrapHost } from './agent-life.ts'
-import { type Tools, findProgram } from './runtime.ts'
-import { userRange } from './users.ts'
+import type { AgentHost } from '../../agent/host.ts'
+import { missingTools } from '../../host/tools.ts'
+import { userRange } from '../../host/users.ts'
 
 type Missing = Capabilities['missing'][number]
 
-/** Which Debian package a tool comes in, for the line that installs it. */
-const packages = { bwrap: 'bubblewrap', prlimit: 'util-linux', mkfifo: 'coreutils', du: 'coreutils', setpriv: 'util-linux' } as const
-type ToolName = keyof typeof packages
-const always: ToolName[] = ['bwrap', 'prlimit', 'mkfifo', 'du']
-const forRoot: ToolName[] = ['setpriv']
-
-export function findTools(isRoot: boolean): Tools {
-  const [bwrap, prlimit, mkfifo, du] = always.map(findProgram)
-  if (!bwrap || !prlimit || !mkfifo || !du) throw new Error(`Missing: ${missingTools(isRoot).join(', ')}.`)
-  const [setpriv, unshare, mount] = isRoot ? [findProgram('setpriv'), findProgram('unshare'), findProgram('mount')] : []
-  return { bwrap, prlimit, mkfifo, du, ...(setpriv && { setpriv }), ...(unshare && { unshare }), ...(mount && { mount }) }
-}
-
-const missingTools = (isRoot: boolean): ToolName[] => [...always, ...(isRoot ? forRoot : [])].filter((name) => !findProgram(name))
-
-type ProbeOptions = { isRoot: boolean; host(): Promise<BwrapHost>; create(options: CreateOptions): Promise<Sandbox> }
+type ProbeOptions = { isRoot: boolean; host(): Promise<AgentHost>; create(options: CreateOptions): Promise<Sandbox> }
 
 /** Starts a real sandbox and tries, inside, what must not work. Whatever works nevertheless makes the driver unusable. */
 export async function probeBwrap({ isRoot, host, create }: ProbeOptions): Promise<Capabilities> {
-  const unusable = (missing: Missing[]): Capabilities => ({ driver: 'bwrap', isUsable: false, enforced: [], missing, gaps: [], languages: [] })
+  const unusable = (missing: Missing[]): Capabilities => ({
+    driver: 'bwrap',
+    kernel: 'shared',
+    isUsable: false,
+    enforced: [],
+    missing,
+    gaps: [],
+    languages: [],
+  })
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) {
     return unusable([
       { what: `Linux on x64 or arm64 (this is ${process.platform} on ${process.arch})`, remedy: 'Run the server on Linux, or in a Linux virtual machine.' },
     ])
   }
-  const tools = missingTools(isRoot)
-  if (tools.length > 0) {
-    return unusable(tools.map((name) => ({ what: `the program ${name}`, remedy: `apt-get install ${packages[name]}` })))
-  }
+  const tools = missingTools('bwrap', isRoot)
+  if (tools.length > 0) return unusable(tools)
   if (isRoot && !userRange())
     return unusable([{ what: 'user numbers for sandboxes', remedy: 'Give the container at least 2,048 user ids, or run the server as an ordinary user.' }])
   try {
@@ -121,7 +112,7 @@ for (let bytes = 0; bytes < Number(process.argv[1]); bytes += 8e6) kept.push(Buf
 setTimeout(() => console.log('kept', kept.length), 500)
 `
 
-async function tryOut(sandbox: Sandbox, host: BwrapHost): Promise<Capabilities> {
+async function tryOut(sandbox: Sandbox, host: AgentHost): Promise<Capabilities> {
   const signal = new AbortController().signal
   const marker = join(host.root.path, '.lock')
   if (!existsSync(marker)) throw new Error(`The file ${marker}, by which it is tested that host files are out of reach, is not there.`)
@@ -133,7 +124,7 @@ async function tryOut(sandbox: Sandbox, host: BwrapHost): Promise<Capabilities> 
   return judge(findings, !bomb.stdout.includes('kept'), host)
 }
 
-function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capabilities {
+function judge(found: Findings, isMemoryLimited: boolean, host: AgentHost): Capabilities {
   const { limits, kill, version } = host.cgroups
   const must: [boolean, string][] = [
     [found.canRun, 'commands run'],
@@ -176,7 +167,7 @@ function judge(found: Findings, isMemoryLimited: boolean, host: BwrapHost): Capa
     })
   if (found.python === null) missing.push({ what: 'python3', remedy: 'apt-get install python3' })
   const gaps: Gap[] = [...(limits.memory ? [] : ['memory' as const]), ...(limits.cpu ? [] : ['cpu' as const]), ...(isDiskHard ? [] : ['disk' as const])]
-  return { driver: 'bwrap', isUsable, enforced, missing, gaps, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }
+  return { driver: 'bwrap', kernel: 'shared', isUsable, enforced, missing, gaps, languages: ['sh', 'node', ...(found.python ? ['python3'] : [])] }
 }
 
 /** bubblewrap's complaints, and what to do about each. */

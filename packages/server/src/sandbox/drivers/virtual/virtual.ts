@@ -50,6 +50,7 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
       const isUsable = stdout === 'a b 2\n'
       return {
         driver: 'virtual',
+        kernel: 'none',
         isUsable,
         enforced: isUsable
           ? [

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { monotonicMs, sleep } from '../../../kernel/index.ts'
-import { failure } from '../../failures.ts'
-import { type ProcessIdentity, familyOf, isAlive } from '../../processes.ts'
+import { monotonicMs, sleep } from '../../kernel/index.ts'
+import { failure } from '../failures.ts'
+import { type ProcessIdentity, familyOf, isAlive } from '../processes.ts'
 import type { SandboxCgroup } from './cgroup.ts'
 
 /** Runs `work` while nothing in the sandbox moves. Throws `sandbox_unavailable`, with everything moving again, when it cannot be stopped. */
@@ -50,7 +50,8 @@ export function createFreezer(cgroup: SandboxCgroup | undefined, outer: ProcessI
   }
 }
 
-const isRunning = (pid: number): boolean => !['T', 'Z', 'X', ''].includes(stateOf(pid))
+/** `t`: stopped by whoever traces it, and so for as long as that one is stopped. */
+const isRunning = (pid: number): boolean => !['T', 't', 'Z', 'X', ''].includes(stateOf(pid))
 
 function stateOf(pid: number): string {
   try {

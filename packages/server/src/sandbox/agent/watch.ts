@@ -1,8 +1,8 @@
 /** What changes in a folder of a sandbox, as its agent tells it. */
 import { z } from 'zod'
-import { withTimeout } from '../../../kernel/index.ts'
-import type { WatchOptions } from '../../driver.ts'
-import { failure } from '../../failures.ts'
+import { withTimeout } from '../../kernel/index.ts'
+import type { WatchOptions } from '../driver.ts'
+import { failure } from '../failures.ts'
 import type { AgentClient } from './agent-client.ts'
 import { explain } from './files.ts'
 import { FrameError } from './frames.ts'

@@ -1,9 +1,9 @@
 import type { FilesResult } from '@longhaul/protocol'
 import { z } from 'zod'
-import { withTimeout } from '../../../kernel/index.ts'
-import { failure } from '../../failures.ts'
-import { listEntriesMax } from '../../limits.ts'
-import type { CheckedFilesRequest } from '../../requests.ts'
+import { withTimeout } from '../../kernel/index.ts'
+import { failure } from '../failures.ts'
+import { listEntriesMax } from '../limits.ts'
+import type { CheckedFilesRequest } from '../requests.ts'
 import type { AgentClient, AgentMessage } from './agent-client.ts'
 import { FrameError } from './frames.ts'
 

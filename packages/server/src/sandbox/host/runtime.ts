@@ -4,8 +4,8 @@ import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { AppError } from '../../../kernel/index.ts'
-import type { Root } from '../../root.ts'
+import { AppError } from '../../kernel/index.ts'
+import type { Root } from '../root.ts'
 
 const run = promisify(execFile)
 
@@ -30,14 +30,14 @@ export type Runtime = {
 const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
 export const findProgram = (name: string): string | undefined => toolFolders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 
-export type Tools = { bwrap: string; prlimit: string; setpriv?: string; unshare?: string; mount?: string; mkfifo: string; du: string }
+export type Tools = { prlimit: string; setpriv?: string; unshare?: string; mount?: string; mkfifo: string; du: string }
 
 export async function prepareRuntime(root: Root, tools: Tools, isRoot: boolean): Promise<Runtime> {
   const folder = join(root.path, '.runtime')
   await mkdir(join(folder, 'etc'), { recursive: true })
   for (const each of [folder, join(folder, 'etc')]) await chmod(each, 0o755) // Whatever the umask.
   await copyNode(folder)
-  await replace(join(folder, 'agent.cjs'), (to) => copyFile(fileURLToPath(new URL('agent.cjs', import.meta.url)), to), 0o444)
+  await replace(join(folder, 'agent.cjs'), (to) => copyFile(fileURLToPath(new URL('../agent/agent.cjs', import.meta.url)), to), 0o444)
   for (const [name, text] of Object.entries(etc)) await replace(join(folder, 'etc', name), async (to) => writeFileSync(to, text), 0o444)
   await replace(join(folder, 'node'), async (to) => writeFileSync(to, ''), 0o444) // A place to mount the host's Node on.
 

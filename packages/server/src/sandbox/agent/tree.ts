@@ -8,15 +8,14 @@ import { chown } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { PassThrough, type Readable, type Writable, pipeline } from 'node:stream'
 import { promisify } from 'node:util'
-import { after } from '../../../kernel/index.ts'
-import type { SandboxLimits, TreeStream } from '../../driver.ts'
-import { failure } from '../../failures.ts'
-import { type BwrapHost, type PlacedDisk, placeDisk } from './agent-life.ts'
-import { createSandboxCgroup } from './cgroup.ts'
-import type { DiskMount } from './disk-image.ts'
-import { type Launched, launch } from './launch.ts'
+import { after } from '../../kernel/index.ts'
+import type { SandboxLimits, TreeStream } from '../driver.ts'
+import { failure } from '../failures.ts'
+import { type PlacedDisk, placeDisk } from './agent-life.ts'
+import type { DiskMount } from '../host/disk-image.ts'
+import type { AgentHost, Launched } from './host.ts'
 
-export type TreePlace = { host: BwrapHost; folder: string; user: number | undefined; limits: SandboxLimits }
+export type TreePlace = { host: AgentHost; folder: string; user: number | undefined; limits: SandboxLimits }
 
 /** Of one archive, however slowly its other end takes or gives. */
 const withinMs = 10 * 60_000
@@ -119,15 +118,12 @@ async function start(
   path: string,
 ): Promise<{ launched: Launched; ended: Promise<number | null> }> {
   const disk: PlacedDisk | undefined = await placeDisk(host, folder)
-  const cgroup = createSandboxCgroup(host.cgroups, `${basename(folder)}-tree-${++jailCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
-  const launched = launch({
-    runtime: host.runtime,
+  const cgroup = host.createCgroup(`${basename(folder)}-tree-${++jailCount}`, limits)
+  const launched = host.launch({
     folder,
-    filter: host.filter,
     user,
     joinFiles: cgroup?.joinFiles ?? [],
     limits,
-    hasProcessLimit: !host.cgroups.limits.pids,
     ...(copyTo !== undefined && { copyTo }),
     hasNoTmp: true,
     disks: [...(disk ? [disk.mount] : []), ...(copyDisk ? [copyDisk] : [])],

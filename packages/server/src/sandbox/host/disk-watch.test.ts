@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../limits.ts'
+import { defaultLimits } from '../limits.ts'
 import { passedLimit } from './disk-watch.ts'
 
 const limits = { ...defaultLimits, diskBytesMax: 1_000, fileCountMax: 10 }

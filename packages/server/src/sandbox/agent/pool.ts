@@ -1,10 +1,11 @@
 import { join } from 'node:path'
-import { after, newId } from '../../../kernel/index.ts'
-import type { SandboxLimits } from '../../driver.ts'
-import { poolPrefix } from '../../paths.ts'
-import { removeTree } from '../../remove-tree.ts'
-import { type BwrapHost, type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
+import { after, newId } from '../../kernel/index.ts'
+import type { SandboxLimits } from '../driver.ts'
+import { poolPrefix } from '../paths.ts'
+import { removeTree } from '../remove-tree.ts'
+import { type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
 import { runCommand } from './command.ts'
+import type { AgentHost } from './host.ts'
 
 /** Processes and an empty workspace that nobody has used yet. */
 export type Warm = { place: Place; live: LiveAgent; user: number | undefined }
@@ -18,7 +19,7 @@ export type Pool = {
   stop(): Promise<void>
 }
 
-export type PoolOptions = { host: BwrapHost; size: number; limits: SandboxLimits; onDropped(folder: string): void }
+export type PoolOptions = { host: AgentHost; size: number; limits: SandboxLimits; onDropped(folder: string): void }
 
 const warmUpMs = 10_000
 /** Whoever took one has its processors for its first command: the next one is started after that. */
@@ -37,7 +38,8 @@ export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool
       const { user } = await prepareWorkspace(host, place.folder, limits, undefined)
       const live = await startAgent(host, place, user, limits)
       const warm = { place, live, user }
-      await runCommand({ ...live, limits }, { cmd: 'true', args: [], timeoutMs: warmUpMs }, { signal: new AbortController().signal }).result
+      await runCommand({ ...live, driver: host.driver, limits }, { cmd: 'true', args: [], timeoutMs: warmUpMs }, { signal: new AbortController().signal })
+        .result
       ready.add(warm)
       void live.gone.finally(() => ready.delete(warm) && drop(place.folder))
     } catch (error) {

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import { monotonicMs } from '../../../kernel/index.ts'
-import type { SandboxLimits } from '../../driver.ts'
+import { monotonicMs } from '../../kernel/index.ts'
+import type { SandboxLimits } from '../driver.ts'
 import type { Tools } from './runtime.ts'
 
 const run = promisify(execFile)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { createFrameReader, encodeFrame, encodeMessage, type Frame, FrameError, kinds } from './frames.ts'
-import type { Launched } from './launch.ts'
+import type { Launched } from './host.ts'
 
 const Signal = z.string().regex(/^SIG[A-Z0-9+]{1,12}$/)
 const AgentMessage = z.discriminatedUnion('event', [

@@ -2,12 +2,12 @@
 import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { defaultLimits } from '../../limits.ts'
+import { defaultLimits } from '../limits.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
 import { runCommand } from './command.ts'
 import { transferFiles } from './files.ts'
 import { encodeFrame, encodeMessage, kinds } from './frames.ts'
-import type { Launched } from './launch.ts'
+import type { Launched } from './host.ts'
 
 const never = new AbortController().signal
 const tick = () => new Promise((resolve) => setImmediate(resolve))
@@ -29,6 +29,7 @@ function hostileAgent() {
     launched.kill()
   })
   const host = {
+    driver: 'bwrap',
     client,
     cgroup: undefined,
     spare: { take: () => undefined },

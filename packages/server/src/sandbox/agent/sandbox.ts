@@ -1,25 +1,26 @@
 import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longhaul/protocol'
 import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
-import { after, monotonicMs, StepFailure } from '../../../kernel/index.ts'
-import type { ExecOptions, Sandbox, SandboxLimits, SandboxStats, TreeStream, Trees } from '../../driver.ts'
-import { failure } from '../../failures.ts'
-import { commandsAtOnceMax } from '../../limits.ts'
-import { familyOf, memoryBytesOf } from '../../processes.ts'
-import { checkCommand, checkFiles } from '../../requests.ts'
-import { removeTree } from '../../remove-tree.ts'
-import { createTurns } from '../../turns.ts'
-import { type BwrapHost, type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
+import { after, monotonicMs, StepFailure } from '../../kernel/index.ts'
+import type { ExecOptions, Sandbox, SandboxLimits, SandboxStats, TreeStream, Trees } from '../driver.ts'
+import { failure } from '../failures.ts'
+import { commandsAtOnceMax } from '../limits.ts'
+import { familyOf, memoryBytesOf } from '../processes.ts'
+import { checkCommand, checkFiles } from '../requests.ts'
+import { removeTree } from '../remove-tree.ts'
+import { createTurns } from '../turns.ts'
+import { type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
 import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { dial } from './dial.ts'
-import { hasImage } from './disk-image.ts'
-import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from './disk-watch.ts'
+import type { AgentHost } from './host.ts'
+import { hasImage } from '../host/disk-image.ts'
+import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from '../host/disk-watch.ts'
 import { transferFiles } from './files.ts'
 import { watch } from './watch.ts'
 import { type TreePlace, copyTree, packTree, unpackTree } from './tree.ts'
 
-export type BwrapSandboxOptions = {
-  host: BwrapHost
+export type AgentSandboxOptions = {
+  host: AgentHost
   folder: string
   limits: SandboxLimits
   seed: string | undefined
@@ -45,7 +46,7 @@ const settleMs = 500
  * A sandbox whose processes come and go while its workspace stays: they are started for the first request, ended
  * after `idleMs` without one, and started anew after whatever death.
  */
-export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, onStopped, onDestroyed, warm }: BwrapSandboxOptions): Promise<Sandbox> {
+export async function createAgentSandbox({ host, folder, limits, seed, idleMs, onStopped, onDestroyed, warm }: AgentSandboxOptions): Promise<Sandbox> {
   const { isNew, user } = warm ? { isNew: true, user: warm.user } : await prepareWorkspace(host, folder, limits, seed)
   const place = warm?.place ?? { folder }
   /** The kernel holds the limits of bytes and files; nobody needs to look. */
@@ -127,7 +128,8 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
     const request = egressEnv ? { ...given, env: { ...egressEnv, ...given.env } } : given
     const release = await turns.take(options.signal)
     try {
-      const attempt = () => withAgent((live) => watched(live, (each) => runCommand({ ...each, hasEgress: egressEnv !== undefined }, request, options)))
+      const attempt = () =>
+        withAgent((live) => watched(live, (each) => runCommand({ ...each, driver: host.driver, hasEgress: egressEnv !== undefined }, request, options)))
       return await attempt().catch((error: unknown) => {
         // The agent died before the command began: it did not run, so it may run once more.
         if (error instanceof StepFailure && error.failure.code === 'sandbox_lost') return attempt()
@@ -196,8 +198,11 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   function measureFolder(): Promise<DiskUse> {
     return measureDisk(host.runtime.tools, workspace, async () => {
       const live = await agent()
-      await runCommand({ ...live, limits }, { cmd: 'chmod', args: ['-R', 'u+rwX', '/workspace'], timeoutMs: 10_000 }, { signal: new AbortController().signal })
-        .result
+      await runCommand(
+        { ...live, driver: host.driver, limits },
+        { cmd: 'chmod', args: ['-R', 'u+rwX', '/workspace'], timeoutMs: 10_000 },
+        { signal: new AbortController().signal },
+      ).result
     })
   }
 
@@ -266,7 +271,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   async function copyFrom(source: Trees): Promise<void> {
     if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
     const from = sources.get(source)
-    if (!from) throw failure('invalid', 'A workspace is copied between sandboxes of one driver.')
+    if (from?.place().host !== host) throw failure('invalid', 'A workspace is copied between sandboxes of one driver.')
     assertWithinLimits(await from.measure())
     await from.held(() => copyTree(from.place(), treePlace()))
     assertWithinLimits(await measure())
@@ -320,7 +325,7 @@ export async function createBwrapSandbox({ host, folder, limits, seed, idleMs, o
   const trees: Trees = { pack, unpack, copyFrom }
   sources.set(trees, { place: treePlace, held, measure })
   return {
-    driver: 'bwrap',
+    driver: host.driver,
     ...(!disk && host.disks && { lacks: ['disk' as const] }),
     exec,
     files,

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { monotonicMs, sleep } from '../../../kernel/index.ts'
-import type { SandboxLimits } from '../../driver.ts'
+import { monotonicMs, sleep } from '../../kernel/index.ts'
+import type { SandboxLimits } from '../driver.ts'
 import { basesOf, type CgroupHost, childGroups, type Hierarchy } from './cgroup-host.ts'
 
 /** The control groups of one sandbox. */
@@ -33,18 +33,19 @@ export type CommandCgroup = {
   remove(): void
 }
 
-export type Limits = Pick<SandboxLimits, 'memoryBytesMax' | 'processCountMax'> & { cpuCountMax: number }
+export type Limits = Pick<SandboxLimits, 'memoryBytesMax' | 'processCountMax'>
 /** bwrap's two processes and the agent with its threads. */
 const ownProcessCount = 24
 const agentGroup = 'agent'
 const killWaitMs = 2_000
 const freezeWaitMs = 1_000
 
-export function createSandboxCgroup(host: CgroupHost, name: string, limits: Limits): SandboxCgroup | undefined {
+export function createSandboxCgroup(host: CgroupHost, name: string, limits: Limits, cpuCountMax: number): SandboxCgroup | undefined {
   if (basesOf(host).length === 0) return undefined
   const groups = basesOf(host).map((base) => join(base, name))
   for (const group of groups) mkdirSync(group, { recursive: true })
-  setLimits(host, name, limits)
+  const set = (limits: Limits) => setLimits(host, name, limits, cpuCountMax)
+  set(limits)
   const kill = host.kill && { ...host.kill, base: join(host.kill.base, name) }
   if (kill) mkdirSync(join(kill.base, agentGroup), { recursive: true })
   const leaves = groups.map((group) => (group === kill?.base ? join(group, agentGroup) : group))
@@ -53,7 +54,7 @@ export function createSandboxCgroup(host: CgroupHost, name: string, limits: Limi
     joinFiles: leaves.map((group) => join(group, 'cgroup.procs')),
     waiting: () => (kill ? processesIn(join(kill.base, agentGroup)) : []),
     command: (command) => kill && createCommandCgroup(kill, command),
-    setLimits: (limits) => setLimits(host, name, limits),
+    setLimits: set,
     setFrozen: (isFrozen) => (kill ? setFrozen(kill.base, isFrozen) : Promise.resolve(false)),
     usage: () => usageOf(host, name),
     memoryKills: () => memoryKills(host.limits.memory, name),
@@ -75,7 +76,7 @@ export async function sweepCgroups(host: CgroupHost): Promise<number> {
   return names.size
 }
 
-function setLimits({ limits: at }: CgroupHost, name: string, limits: Limits): void {
+function setLimits({ limits: at }: CgroupHost, name: string, limits: Limits, cpuCountMax: number): void {
   const set = (hierarchy: Hierarchy | undefined, file: string, value: string | number) => {
     if (hierarchy) writeFileSync(join(hierarchy.base, name, file), String(value))
   }
@@ -84,7 +85,7 @@ function setLimits({ limits: at }: CgroupHost, name: string, limits: Limits): vo
   }
   set(at.pids, 'pids.max', limits.processCountMax + ownProcessCount)
   const periodUs = 100_000
-  const quotaUs = Math.round(limits.cpuCountMax * periodUs)
+  const quotaUs = Math.round(cpuCountMax * periodUs)
   if (at.cpu?.version === 'v2') set(at.cpu, 'cpu.max', `${quotaUs} ${periodUs}`)
   else {
     set(at.cpu, 'cpu.cfs_period_us', periodUs)

@@ -1,6 +1,6 @@
-import { innerPidOf } from '../../processes.ts'
+import { innerPidOf } from '../processes.ts'
 import type { AgentClient } from './agent-client.ts'
-import type { CommandCgroup, SandboxCgroup } from './cgroup.ts'
+import type { CommandCgroup, SandboxCgroup } from '../host/cgroup.ts'
 
 /**
  * The process that waits for the next command, in that command's control group already. The kernel takes some 10 ms to move a process

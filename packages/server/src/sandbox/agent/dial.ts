@@ -1,7 +1,7 @@
 /** Connections from the server to what listens inside a sandbox, through its agent. */
 import { Duplex } from 'node:stream'
-import { withTimeout } from '../../../kernel/index.ts'
-import { failure } from '../../failures.ts'
+import { withTimeout } from '../../kernel/index.ts'
+import { failure } from '../failures.ts'
 import type { AgentClient, AgentMessage } from './agent-client.ts'
 import { FrameError } from './frames.ts'
 

@@ -5,21 +5,23 @@
 //
 // Frames in both directions (see frames.ts): u32 length · u8 kind · u32 id · payload. Standard input and output carry them.
 'use strict'
-const { spawn } = require('node:child_process')
+const { spawn, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const { Socket, connect, createServer } = require('node:net')
 const path = require('node:path')
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_NONBLOCK } = fs.constants
+const O_PATH = 0o10000000 // The same on x64 and arm64; Node has no name for it.
 
 const message = 1
 const data = 2
 const errorData = 3
 const pieceBytes = 64 * 1024
-const pipes = '/run/longhaul/pipes'
 /** How long output may still come after a command ended, from what it left running. */
 const lingerMs = 250
 
 const settings = JSON.parse(process.argv[2] ?? '{}')
+const isGated = settings.holds === 'groups'
+const pipes = '/run/longhaul/pipes'
 /** Running commands and transfers by the id of their request. */
 const active = new Map()
 
@@ -113,6 +115,10 @@ const baseEnv = {
 const shell = fs.existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
 /** Waits until the server has put it into a control group of its own, offers itself to the kernel before the agent when memory ends, and becomes the command. */
 const gate = 'read -r _ <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec "$@"'
+/** A process namespace for each command: with its first process, the kernel ends whatever else is in it. A user namespace is what gives the right to make it. */
+const ownNamespace = ['--user', '--map-user=1000', '--map-group=1000', '--pid', '--fork', '--kill-child=KILL', '--']
+/** The command is not the first process itself: that one hears no signal but SIGKILL. */
+const firstProcess = '"$@"; exit $?'
 /** One argument of a program may have this many bytes (`MAX_ARG_STRLEN`, less the closing zero). */
 const argumentBytesMax = 128 * 1024 - 1
 
@@ -129,7 +135,7 @@ let spareTimer
 const isCommandRunning = () => [...active.values()].some(({ child }) => child)
 function planSpare() {
   clearTimeout(spareTimer)
-  if (settings.isGated && !spare && !isCommandRunning()) spareTimer = setTimeout(makeSpare, spareAfterMs)
+  if (isGated && !spare && !isCommandRunning()) spareTimer = setTimeout(makeSpare, spareAfterMs)
 }
 
 function makeSpare() {
@@ -195,12 +201,12 @@ async function exec(id, request) {
   const options = { cwd, env: { ...baseEnv, ...request.env }, detached: true }
   let child
   try {
-    child = settings.isGated
-      ? spawn('/bin/sh', ['-c', gate, 'sh', ...command.argv], { ...options, stdio: [slot.childIn, slot.childOut, slot.childError, 'pipe'] })
-      : spawn('/usr/bin/prlimit', [`--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], {
-          ...options,
-          stdio: [slot.childIn, slot.childOut, slot.childError],
-        })
+    const stdio = [slot.childIn, slot.childOut, slot.childError]
+    child = isGated
+      ? spawn('/bin/sh', ['-c', gate, 'sh', ...command.argv], { ...options, stdio: [...stdio, 'pipe'] })
+      : settings.holds === 'namespaces'
+        ? spawn('/usr/bin/unshare', [...ownNamespace, '/bin/sh', '-c', firstProcess, 'sh', ...command.argv], { ...options, stdio })
+        : spawn('/usr/bin/prlimit', [`--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], { ...options, stdio })
   } catch (error) {
     slot.close()
     command.cleanUp()
@@ -208,7 +214,7 @@ async function exec(id, request) {
   }
   slot.closeChildEnds()
   follow(id, child, slot, command, request, () => {
-    if (!settings.isGated) return tell(id, { event: 'started' })
+    if (!isGated) return tell(id, { event: 'started' })
     child.stdio[3].on('error', () => {}) // It ended before it was let go.
     if (child.pid) tell(id, { event: 'waiting', pid: child.pid })
   })
@@ -265,12 +271,12 @@ function finish(id, run) {
   if (run.isEnded) return
   run.isEnded = true
   clearTimeout(run.linger)
-  if (!settings.isGated) killAllOf(id)
+  if (!isGated) killAllOf(id, run)
   tell(id, run.exit)
 }
 
 function kill(id) {
-  if (active.has(id) && !settings.isGated) killAllOf(id)
+  if (active.has(id) && !isGated) killAllOf(id, active.get(id))
 }
 
 /** The server has ended what was left: the slot may serve another command. */
@@ -369,16 +375,16 @@ function openSlot(id, input, hasInput = false) {
     if (descriptors.delete(descriptor)) fs.closeSync(descriptor)
   }
   const reader = (name) => {
-    const ours = open(`${pipes}/${index}.${name}`, O_RDONLY | O_NONBLOCK)
-    const theirs = open(`${pipes}/${index}.${name}`, O_WRONLY)
+    const ours = open(pipeOf(index, name), O_RDONLY | O_NONBLOCK)
+    const theirs = open(pipeOf(index, name), O_WRONLY)
     const socket = new Socket({ fd: ours, readable: true, writable: false })
     descriptors.delete(ours)
     return { socket, theirs }
   }
   const writer = (name) => {
-    const both = open(`${pipes}/${index}.${name}`, O_RDWR) // With both ends there, neither waits for the other.
-    const theirs = open(`${pipes}/${index}.${name}`, O_RDONLY)
-    const ours = open(`${pipes}/${index}.${name}`, O_WRONLY | O_NONBLOCK)
+    const both = open(pipeOf(index, name), O_RDWR) // With both ends there, neither waits for the other.
+    const theirs = open(pipeOf(index, name), O_RDONLY)
+    const ours = open(pipeOf(index, name), O_WRONLY | O_NONBLOCK)
     shut(both)
     const socket = new Socket({ fd: ours, readable: false, writable: true })
     descriptors.delete(ours)
@@ -415,6 +421,18 @@ function openSlot(id, input, hasInput = false) {
   }
 }
 
+/** Where a pipe of the host would be none inside: pipes of our own, which nobody else can name, held without opening an end. */
+const ownPipes = new Map()
+const pipeOf = (index, name) => ownPipes.get(`${index}.${name}`) ?? `${pipes}/${index}.${name}`
+function makePipes() {
+  const folder = fs.mkdtempSync('/tmp/.pipes-')
+  const names = freeSlots.flatMap((index) => ['in', 'out', 'err'].map((name) => `${index}.${name}`))
+  const { status, stderr } = spawnSync('/usr/bin/mkfifo', ['-m', '600', '--', ...names], { cwd: folder })
+  if (status !== 0) throw new Error(`There are no pipes: ${stderr}`)
+  for (const name of names) ownPipes.set(name, `/proc/self/fd/${fs.openSync(path.join(folder, name), O_PATH)}`)
+  fs.rmSync(folder, { recursive: true })
+}
+
 /** A file rather than a pipe: a named pipe that was written already cannot be opened once more, as readers of /dev/stdin do. */
 function openInput(id, input, open) {
   if (input === undefined) return open('/dev/null', O_RDONLY)
@@ -432,7 +450,8 @@ function openInput(id, input, open) {
  * descendants inherit whatever they do to their session, parent or environment. When no other command runs,
  * one signal to everybody reaches even a fork bomb; else everything goes that no other running command can claim.
  */
-function killAllOf(id) {
+function killAllOf(id, { child }) {
+  if (settings.holds === 'namespaces') return endNamespace(child)
   const others = [...active].filter(([other, run]) => other !== id && run.child && !run.isEnded)
   // A command's first process does not carry the mark yet while it is still `prlimit`: it is known by its number.
   const claimed = { marks: new Set(others.map(([other]) => String(other))), pids: new Set(others.map(([, run]) => String(run.child.pid))) }
@@ -454,6 +473,28 @@ function killAllOf(id) {
         // It ended by itself.
       }
     }
+  }
+}
+
+/** Its first process is the only child of the `unshare` that made it, and the kernel ends the rest before that is gone. */
+function endNamespace(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return // It waits for the first process, and so for all of them.
+  for (const name of fs.readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || parentOf(name) !== String(child.pid)) continue
+    try {
+      process.kill(Number(name), 'SIGKILL')
+    } catch {
+      // It ended by itself.
+    }
+  }
+  child.kill('SIGKILL')
+}
+
+function parentOf(pid) {
+  try {
+    return /^PPid:\s+(\d+)/m.exec(fs.readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  } catch {
+    return undefined // It ended by itself.
   }
 }
 
@@ -664,5 +705,6 @@ process.on('uncaughtException', (error) => {
   process.stderr.write(`agent: ${error.stack}\n`)
   process.exit(70)
 })
+if (settings.makesPipes) makePipes()
 tell(0, { event: 'ready' })
 planSpare()

@@ -1,42 +1,21 @@
 import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { type Log, withTimeout } from '../../../kernel/index.ts'
-import type { SandboxLimits } from '../../driver.ts'
-import { failure } from '../../failures.ts'
-import { commandsAtOnceMax } from '../../limits.ts'
-import type { ProcessIdentity } from '../../processes.ts'
-import { forgetProcess, recordProcess } from '../../records.ts'
-import { removeTree } from '../../remove-tree.ts'
-import type { Root } from '../../root.ts'
-import { copySeed } from '../../seed.ts'
-import type { Turns } from '../../turns.ts'
+import { withTimeout } from '../../kernel/index.ts'
+import type { SandboxLimits } from '../driver.ts'
+import { failure } from '../failures.ts'
+import { commandsAtOnceMax } from '../limits.ts'
+import type { ProcessIdentity } from '../processes.ts'
+import { forgetProcess, recordProcess } from '../records.ts'
+import { removeTree } from '../remove-tree.ts'
+import { copySeed } from '../seed.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
-import { type SandboxCgroup, createSandboxCgroup } from './cgroup.ts'
-import type { CgroupHost } from './cgroup-host.ts'
-import { type AttachedDisk, type DiskHost, type DiskMount, hasImage } from './disk-image.ts'
-import { type Freezer, createFreezer } from './freezer.ts'
-import { type Launched, agentCommand, launch } from './launch.ts'
-import { type Runtime, makePipes } from './runtime.ts'
+import type { SandboxCgroup } from '../host/cgroup.ts'
+import { type AttachedDisk, type DiskMount, hasImage } from '../host/disk-image.ts'
+import { type Freezer, createFreezer } from '../host/freezer.ts'
+import type { AgentHost, Launched } from './host.ts'
+import { makePipes } from '../host/runtime.ts'
 import { type Spare, keepSpare } from './spare.ts'
-
-/** What all sandboxes of one server have in common. */
-export type BwrapHost = {
-  root: Root
-  runtime: Runtime
-  cgroups: CgroupHost
-  /** Makes disk limits hard; undefined where this host cannot. */
-  disks: DiskHost | undefined
-  /** Why it cannot. */
-  whyNoDisks: string | undefined
-  filter: Buffer
-  log: Log
-  /** How many sandboxes are started at once: more would only slow each other down, until none is ready in time. */
-  starts: Turns
-  cpuCountMax: number
-  /** A host user for a new workspace; undefined when the server is not root. */
-  newUser(name: string): number | undefined
-}
 
 /** One start of a sandbox: its processes and their agent, from launch to death. */
 export type LiveAgent = {
@@ -55,14 +34,12 @@ export type LiveAgent = {
   gone: Promise<void>
 }
 
-/** Node reserves half a gigabyte for each of its threads, which counts towards RLIMIT_DATA: the limit can only be a backstop behind the watch. */
-const reservedBytes = 16 * 1024 * 1024 * 1024
 const readyWithinMs = 15_000
 let startCount = 0
 
 /** The workspace's folder, seeded when it is new. Returns whether it is new and whose it is. */
 export async function prepareWorkspace(
-  host: BwrapHost,
+  host: AgentHost,
   folder: string,
   limits: SandboxLimits,
   seed: string | undefined,
@@ -71,7 +48,7 @@ export async function prepareWorkspace(
   const workspace = join(folder, 'workspace')
   const isNew = !existsSync(workspace)
   if (isNew) await makeWorkspace(host, folder, limits, seed)
-  await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
+  if (host.hasPipes) await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
   await mkdir(join(folder, 'egress'), { recursive: true })
   await chmod(join(folder, 'egress'), 0o755) // Whatever the umask: whoever reaches the folder may use what lies in it.
   const { uid } = await stat(workspace)
@@ -90,7 +67,7 @@ export async function prepareWorkspace(
 }
 
 /** Complete or not there at all: a crash in the middle leaves a folder that the next attempt replaces. */
-async function makeWorkspace(host: BwrapHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<void> {
+async function makeWorkspace(host: AgentHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<void> {
   const making = join(folder, 'workspace.new')
   await removeTree(making)
   await mkdir(making, { mode: 0o700 })
@@ -110,7 +87,7 @@ async function makeWorkspace(host: BwrapHost, folder: string, limits: SandboxLim
 export type PlacedDisk = { mount: DiskMount; release(): Promise<void> }
 
 /** The disk of a workspace that has one, for a launch. */
-export async function placeDisk(host: BwrapHost, folder: string): Promise<PlacedDisk | undefined> {
+export async function placeDisk(host: AgentHost, folder: string): Promise<PlacedDisk | undefined> {
   if (!(await hasImage(folder))) return undefined
   if (!host.disks)
     throw failure(
@@ -121,7 +98,7 @@ export async function placeDisk(host: BwrapHost, folder: string): Promise<Placed
   return { mount: { device: disk.device, path: host.runtime.seen(join(folder, 'workspace')) }, release: disk.release }
 }
 
-export function warnOfSkipped(host: BwrapHost, seed: string, skipped: readonly string[]): void {
+export function warnOfSkipped(host: AgentHost, seed: string, skipped: readonly string[]): void {
   if (skipped.length === 0) return
   host.log.warn('seed entries left out: they lead outside, or are not files', { seed, skipped: skipped.slice(0, 20), count: skipped.length })
 }
@@ -129,7 +106,7 @@ export function warnOfSkipped(host: BwrapHost, seed: string, skipped: readonly s
 /** Where a sandbox lies. Its folder is renamed once when it comes out of the pool. */
 export type Place = { folder: string }
 
-export async function startAgent(host: BwrapHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+export async function startAgent(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
   const release = await host.starts.take(new AbortController().signal)
   try {
     return await start(host, place, user, limits)
@@ -138,23 +115,16 @@ export async function startAgent(host: BwrapHost, place: Place, user: number | u
   }
 }
 
-async function start(host: BwrapHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
   const disk = await placeDisk(host, place.folder)
-  const cgroup = createSandboxCgroup(host.cgroups, `${basename(place.folder)}-${++startCount}`, { ...limits, cpuCountMax: host.cpuCountMax })
-  const launched = launch({
-    runtime: host.runtime,
+  const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
+  const launched = host.launch({
     folder: place.folder,
-    filter: host.filter,
     user,
     joinFiles: cgroup?.joinFiles ?? [],
     limits,
-    hasProcessLimit: !host.cgroups.limits.pids,
     ...(disk && { disks: [disk.mount] }),
-    command: agentCommand({
-      isGated: host.cgroups.kill !== undefined,
-      dataBytesMax: limits.memoryBytesMax + reservedBytes,
-      slotCount: commandsAtOnceMax,
-    }),
+    command: host.agentCommand(limits),
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
@@ -162,7 +132,7 @@ async function start(host: BwrapHost, place: Place, user: number | undefined, li
 }
 
 async function waitForAgent(
-  host: BwrapHost,
+  host: AgentHost,
   launched: Launched,
   cgroup: SandboxCgroup | undefined,
   disk: PlacedDisk | undefined,
@@ -175,8 +145,10 @@ async function waitForAgent(
     isEnding = true
     launched.kill()
   }
+  let lastKills: number | undefined
   const gone = launched.exited.then(async () => {
     isEnding = true
+    lastKills = cgroup?.memoryKills() // The group, and what it counted, is gone before whoever waits for a command can ask.
     await disk?.release()
     await cgroup?.remove()
     forgetProcess(place.folder)
@@ -196,7 +168,7 @@ async function waitForAgent(
   }
   return {
     client,
-    cgroup,
+    cgroup: cgroup && { ...cgroup, memoryKills: () => lastKills ?? cgroup.memoryKills() },
     spare,
     outer: launched.outer,
     frozen: createFreezer(cgroup, launched.outer),

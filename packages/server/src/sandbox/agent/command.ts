@@ -1,17 +1,18 @@
 import type { ExecRequest, ExecResult } from '@longhaul/protocol'
-import { after, monotonicMs, withTimeout } from '../../../kernel/index.ts'
-import type { ExecOptions, SandboxLimits } from '../../driver.ts'
-import { failure } from '../../failures.ts'
-import { collectOutput } from '../../output.ts'
-import { withNotes } from '../../requests.ts'
-import { innerPidOf } from '../../processes.ts'
+import { after, monotonicMs, withTimeout } from '../../kernel/index.ts'
+import type { ExecOptions, SandboxLimits } from '../driver.ts'
+import { failure } from '../failures.ts'
+import { collectOutput } from '../output.ts'
+import { withNotes } from '../requests.ts'
+import { innerPidOf } from '../processes.ts'
 import type { AgentClient, AgentMessage, AgentRequest } from './agent-client.ts'
-import type { CommandCgroup, SandboxCgroup } from './cgroup.ts'
+import type { CommandCgroup, SandboxCgroup } from '../host/cgroup.ts'
 import { FrameError } from './frames.ts'
 import type { Spare } from './spare.ts'
 
 /** What a command needs to know of the sandbox it runs in. */
 export type CommandHost = {
+  driver: string
   client: AgentClient
   cgroup: SandboxCgroup | undefined
   spare: Spare
@@ -192,7 +193,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
       isTruncated: stdout.isTruncated || stderr.isTruncated,
       isTimedOut: reason?.is === 'timeout',
       durationMs: monotonicMs() - startedMs,
-      driver: 'bwrap',
+      driver: host.driver,
       notEnforced: [],
     }
   }
