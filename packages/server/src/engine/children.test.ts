@@ -34,6 +34,34 @@ test('a child is started once, runs like any other, and its end reaches its pare
   )
 })
 
+test('an end that cannot be told keeps few others waiting, and none for ever', async () => {
+  await using t = await makeDatabase()
+  let refused: 'all' | string | undefined = 'all'
+  const onEnded = async (runIds: string[]) => {
+    if (refused === 'all' || (refused !== undefined && runIds.includes(refused))) throw new Error('the receiver is away')
+  }
+  await using e = await start(
+    t.db,
+    {
+      async parent(ctx) {
+        const ids: string[] = []
+        for (let i = 0; i < 30; i++) ids.push(((await ctx.serve('run', 'child', { agent: 'child' })) as { runId: string }).runId)
+        for (const id of ids) await ctx.child(id, 'child')
+        return ids.length
+      },
+      child: async () => 1,
+    },
+    { onEnded },
+  )
+  expect(await e.ended((await e.start('parent')).id)).toMatchObject({ output: 30 })
+  const owed = () => t.db.rows<{ id: string }>(sql`select run_id as id from endings order by at`)
+  refused = (await fact(owed, (rows) => rows.length >= 30, 'endings that are owed'))[0]?.id
+  const left = await fact(owed, (rows) => rows.length <= 10, 'others to be told')
+  expect(left.map(({ id }) => id)).toContain(refused)
+  refused = undefined
+  await fact(owed, (rows) => rows.length === 0, 'all to be told')
+})
+
 test.each([
   ['throws', { state: 'failed', failure: { message: 'Error: no use' } }],
   ['waits', { state: 'cancelled' }],
