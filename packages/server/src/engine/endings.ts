@@ -8,12 +8,14 @@ import { sendMessage } from './run-store.ts'
 export type Tell = (runId: string, nodeId: string | null) => void
 
 const endingsAtOnce = 200
-/**
- * So many are told, and struck off, before the next ones. Were it all of them, a node or a database that fails every few seconds would leave each
- * round unfinished, and the next one would begin with the first again.
- */
-const endingsPerSlice = 10
 const orphansAtOnce = 500
+/**
+ * The ends that one parent hears of go together, and those of runs without one in tens; each group is told and struck off by itself. Were it all of them
+ * at once, a node or a database that fails every few seconds would leave each round unfinished, and the next one would begin with the first again.
+ */
+const strangersTogether = 10
+/** Each waits for the database most of the time. */
+const groupsAtOnce = 4
 
 export type Settling = {
   db: Db
@@ -25,30 +27,28 @@ export type Settling = {
 /** Returns how many endings were looked at. Repeating it changes nothing: each message has a key. Those that cannot be told keep no others waiting; the first failure is thrown at the end. */
 export async function settleEndings(settling: Settling): Promise<number> {
   const endings = await listEndings(settling.db, endingsAtOnce)
+  const groups = [...Map.groupBy(endings, ({ parentId }, at) => parentId ?? `strangers ${Math.floor(at / strangersTogether)}`).values()]
   const failures: unknown[] = []
-  for (let from = 0; from < endings.length; from += endingsPerSlice)
-    await settleSome(settling, endings.slice(from, from + endingsPerSlice)).catch((error: unknown) => failures.push(error))
+  for (let from = 0; from < groups.length; from += groupsAtOnce) {
+    const some = groups.slice(from, from + groupsAtOnce)
+    await Promise.all(some.map((group) => settleGroup(settling, group).catch((error: unknown) => failures.push(error))))
+  }
   if (failures.length > 0) throw failures[0]
   return endings.length
 }
 
-async function settleSome({ db, onEnded, tell, takeUpLeftOver }: Settling, endings: Ending[]): Promise<void> {
+async function settleGroup({ db, onEnded, tell, takeUpLeftOver }: Settling, endings: Ending[]): Promise<void> {
   const tellOf = (runId: string, found: { nodeId: string | null } | undefined) => found && tell(runId, found.nodeId)
-  const byParent = Map.groupBy(
-    endings.filter(({ continuedAs }) => continuedAs === null),
-    ({ parentId }) => parentId,
-  )
-  for (const [parentId, children] of byParent) {
-    const ended = children.map(({ runId }) => runId)
-    if (parentId !== null) tellOf(parentId, await tellParent(db, parentId, ended))
-  }
+  const parentId = endings[0]?.parentId ?? null
+  const ended = endings.filter(({ continuedAs }) => continuedAs === null).map(({ runId }) => runId)
+  if (parentId !== null && ended.length > 0) tellOf(parentId, await tellParent(db, parentId, ended))
   await onEnded(endings.map(({ runId }) => runId))
   const settled: string[] = []
   for (const ending of endings) {
-    const { runId, tenantId, continuedAs } = ending
+    const { runId, tenantId, continuedAs, isOfSession, hasChildren } = ending
     if (continuedAs !== null) tellOf(continuedAs, await passOn(db, runId, continuedAs))
-    else await takeUpLeftOver(runId, tenantId)
-    const orphans = await listOrphans(db, ending, orphansAtOnce)
+    else if (isOfSession) await takeUpLeftOver(runId, tenantId)
+    const orphans = hasChildren ? await listOrphans(db, ending, orphansAtOnce) : []
     for (const orphan of orphans) {
       const message = {
         id: newId(),

@@ -316,7 +316,7 @@ test('what stopped is forked from where it stopped, many at once; two who want i
   const [delivery] = await settled(t.db, told)
   const listed = async () => (await e.attention.list(everyone, { limit: 10 })).map(({ id }) => id)
   const before = await listed()
-  expect(before.toSorted()).toEqual([...runs, delivery?.id].toSorted())
+  expect(new Set(before)).toEqual(new Set([...runs, delivery?.id]))
 
   isMended = true
   const how = { changes: {}, isLive: false }
