@@ -1,4 +1,4 @@
-/** `npm run verify -- <name> [--seed N] [--minutes M]`: long searches for faults that no test names. Prints one JSON object per line; exits with 1 when something was found. */
+/** `npm run verify -- <name> [--seed N] [--minutes M] [--programs P]`: long searches for faults that no test names. Prints one JSON object per line; exits with 1 when something was found. */
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { verifyCrashes } from '../packages/server/test/verify/crashes.ts'
@@ -15,13 +15,17 @@ async function verifyMatrix(): Promise<boolean> {
 
 const searches = { crashes: verifyCrashes, matrix: verifyMatrix, sandbox: verifySandboxes }
 
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { seed: { type: 'string' }, minutes: { type: 'string', default: '5' } } })
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { seed: { type: 'string' }, minutes: { type: 'string' }, programs: { type: 'string' } },
+})
 const search = Object.entries(searches).find(([name]) => name === positionals[0])?.[1]
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
-const minutes = Number(values.minutes)
-if (!search || positionals.length !== 1 || !Number.isInteger(seed) || !(minutes > 0)) {
-  process.stderr.write(`npm run verify -- <${Object.keys(searches).join('|')}> [--seed N] [--minutes M]\n`)
+const programs = values.programs === undefined ? undefined : Number(values.programs)
+const minutes = Number(values.minutes ?? (programs === undefined ? 5 : 120))
+if (!search || positionals.length !== 1 || !Number.isInteger(seed) || !(minutes > 0) || (programs !== undefined && !(programs > 0))) {
+  process.stderr.write(`npm run verify -- <${Object.keys(searches).join('|')}> [--seed N] [--minutes M] [--programs P, of crashes]\n`)
   process.exit(2)
 }
-const isFine = await search({ seed, minutes }, (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`))
+const isFine = await search({ seed, minutes, ...(programs !== undefined && { programs }) }, (fact) => process.stdout.write(`${JSON.stringify(fact)}\n`))
 process.exit(isFine ? 0 : 1)

@@ -5,7 +5,7 @@ import { type Act, type Shared, examples, wholeNumber, withServer } from './opti
 
 export function historyCommands(runs: Command, act: Act): void {
   withServer(runs.command('export'))
-    .description('a run and its journal as one file of JSON lines, chained by hashes')
+    .description('a run and its journal as one file of JSON lines, chained by hashes; files of its answer and workspace are not in it')
     .argument('<run>')
     .option('--out <file>', 'where to write it (default: standard output)')
     .addHelpText('after', examples('npx longhaul runs export last --out run.jsonl'))

@@ -1,6 +1,7 @@
 /** Runs: to ask, to start, to watch, and what waits for somebody. */
 import type { WhenBusy } from '@longhaul/protocol'
 import { type Command, Option } from 'commander'
+import type { HowForked } from './commands/attention.ts'
 import { historyCommands } from './history-commands.ts'
 import {
   type Act,
@@ -206,7 +207,7 @@ export function runsCommands(program: Command, act: Act): void {
 export function attentionCommands(program: Command, act: Act): void {
   const attention = program
     .command('attention')
-    .description('see what will not go on by itself, and retry or dismiss it')
+    .description('see what will not go on by itself, and retry, fork or dismiss it')
     .helpCommand(false)
     .addHelpText('after', examples('npx longhaul attention list', 'npx longhaul attention retry --all --reason failed --agent order-flow'))
   const load = () => import('./commands/attention.ts')
@@ -222,16 +223,24 @@ export function attentionCommands(program: Command, act: Act): void {
     )
   for (const [verb, what] of [
     ['retry', 'take parked runs up again, start failed ones anew with their input, deliver once more'],
+    ['fork', 'go on as new runs from the step at which each one stopped, perhaps with another version'],
     ['dismiss', 'take failed runs and deliveries off the list'],
   ] as const) {
-    withServer(attention.command(verb))
+    const command = withServer(attention.command(verb))
+    if (verb === 'fork')
+      command
+        .option('--agent-version <version>', 'another version of the agent')
+        .option('--model <model>', 'another model or route')
+        .option('--instructions <text>', 'other instructions')
+        .option('--live', 'their writes take effect; a failed run is off the list then')
+    command
       .description(what)
       .argument('[id...]', 'ids as the list shows them')
       .option('--all', 'everything on the list')
       .option('--agent <name>', 'with --all: only of this agent')
       .option('--reason <reason>', 'with --all: only for this reason')
       .addHelpText('after', examples(`npx longhaul attention ${verb} 3b0a6f2d`, `npx longhaul attention ${verb} --all --reason failed`))
-      .action((ids: string[], options: Shared & { all?: boolean; agent?: string; reason?: string }) =>
+      .action((ids: string[], options: Shared & { all?: boolean; agent?: string; reason?: string } & HowForked) =>
         act(options, async (invocation) => (await load()).actOnAttention(invocation, verb, ids, options)),
       )
   }

@@ -147,6 +147,10 @@ test('what needs attention is listed, tried again and dismissed, in bulk too', a
   expect(await command(api, ['attention', 'list', '--reason', 'tired'])).toMatchObject({ exit: 2, err: expect.stringContaining('diverged, poison') })
   expect(await command(api, ['attention', 'retry', '--all', '--reason', 'failed'])).toMatchObject({ exit: 0, out: '  2 things tried again.\n' })
   expect(api.requests.at(-1)).toMatchObject({ path: '/v1/attention/retry', body: { ids: [uuid(401), uuid(402)] } })
+  expect((await command(api, ['attention', 'fork', uuid(401), '--agent-version', 'v2', '--live'])).out).toMatch(
+    /1 thing forked; writes take effect.\n.* goes on as/,
+  )
+  expect(api.requests.at(-1)).toMatchObject({ path: '/v1/attention/fork', body: { ids: [uuid(401)], changes: { version: 'v2' }, isLive: true } })
   expect(await command(api, ['attention', 'dismiss', uuid(401).slice(-8)])).toMatchObject({ exit: 0, out: '  1 thing dismissed.\n' })
   expect(await command(api, ['attention', 'dismiss', 'ffffffff'])).toMatchObject({ exit: 5, err: expect.stringContaining('ends in "ffffffff"') })
   await command(api, ['runs', 'start', 'analyst', '--webhook', 'https://example.com/hook', '--queue', 'results'])

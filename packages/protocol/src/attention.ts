@@ -3,6 +3,7 @@ import { listDeliveries } from './destinations.ts'
 import { parkReasons } from './events.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
+import { ForkChanges } from './runs.ts'
 import { Name } from './values.ts'
 
 /** Why somebody must look: why a run waits for an operator, or that it failed, or that its end could not be told. */
@@ -50,6 +51,21 @@ export const retryAttention = operation({
   output: Outcome,
 })
 
+export const forkAttention = operation({
+  id: 'attention.fork',
+  summary:
+    'Go on as new runs from the step at which each one stopped: the one that failed, in which its code diverged, that is in doubt. With another version, model or instructions, or as it was. What they would write is withheld unless they are live; the place of a failed run is taken by its live fork.',
+  http: ['POST', '/v1/attention/fork'],
+  permission: 'runs:write',
+  input: z.strictObject({
+    ...Picked.shape,
+    changes: ForkChanges.omit({ input: true }).default({}),
+    /** Their writes take effect. Needs the permission `runs:operate`. */
+    isLive: z.boolean().default(false),
+  }),
+  output: Outcome,
+})
+
 export const dismissAttention = operation({
   id: 'attention.dismiss',
   summary: 'Take failed runs and deliveries off the list. Runs that still wait are left: retry, decide or cancel them.',
@@ -59,4 +75,4 @@ export const dismissAttention = operation({
   output: Outcome,
 })
 
-export const outcomeOperations = [listDeliveries, listAttention, retryAttention, dismissAttention]
+export const outcomeOperations = [listDeliveries, listAttention, retryAttention, forkAttention, dismissAttention]

@@ -3,7 +3,7 @@ export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSource
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'
-export { AttentionItem, attentionReasons, dismissAttention, listAttention, retryAttention } from './attention.ts'
+export { AttentionItem, attentionReasons, dismissAttention, forkAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
 export type { AuthorizedByPerson } from './connections.ts'
 export {

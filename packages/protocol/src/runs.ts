@@ -45,6 +45,8 @@ export const Fork = z.object({
   changes: ForkChanges,
   /** Its writes take effect. Otherwise they are withheld. */
   isLive: z.boolean(),
+  /** The other run had executed commands or written files before that step. What they left is not in the fork's workspace, which begins as the version's. */
+  isWithoutFiles: z.boolean().optional(),
 })
 export type Fork = z.infer<typeof Fork>
 

@@ -217,7 +217,6 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const queues = openQueues({ db, stopping: stopping.signal })
   const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, whyNotStart, queues, webhooks })
   const retention = openRetention({ db, log })
-  const attention = openAttention({ db, engine, findVersion: agents.findVersion, whyNotStart })
   const places = await timed('agents', () => agents.deployAll(defaultTenantId))
   await timed('engine', engine.start)
   onStop('engine', engine.stop)
@@ -238,6 +237,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     sandboxes: managed.runs,
     assertDestinations: (destinations) => assertDestinations(destinations, webhooks),
   })
+  const attention = openAttention({ db, engine, findVersion: agents.findVersion, whyNotStart, forkRun: ofRuns.runs.fork })
   const hooks = openHooks({
     ...{ db, log, secrets, engine, whyNotStart },
     hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,

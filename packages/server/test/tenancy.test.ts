@@ -209,6 +209,7 @@ const cases: Record<string, Case> = {
   'hooks.delete': ofHook('DELETE', ''),
   'attention.list': { request: async (acme) => (await failed(acme), ['GET', '/v1/attention']), foreign: 'empty' },
   'attention.retry': { request: async (acme) => ['POST', '/v1/attention/retry', { ids: [(await failed(acme)).id] }], foreign: 'own' },
+  'attention.fork': { request: async (acme) => ['POST', '/v1/attention/fork', { ids: [(await failed(acme)).id] }], foreign: 'own' },
   'attention.dismiss': { request: async (acme) => ['POST', '/v1/attention/dismiss', { ids: [(await failed(acme)).id] }], foreign: 'own' },
   'retention.list': {
     request: async (acme) => (await acme.ask('POST', '/v1/retention', { namespace: 'canary-space', days: 36_000 }), ['GET', '/v1/retention']),

@@ -9,6 +9,7 @@ import { oneLine } from '../show/text.ts'
 import { ago, counted } from '../show/values.ts'
 
 type Filter = { agent?: string; reason?: string }
+export type HowForked = { agentVersion?: string; model?: string; instructions?: string; live?: boolean }
 
 const reasonOf = (given: string | undefined): AttentionItem['reason'] | undefined => {
   const known = attentionReasons.find((reason) => reason === given)
@@ -41,17 +42,22 @@ export async function listAttention(invocation: Invocation, { limit, cursor, ...
 /** Without ids everything that the filter picks, page after page, until nothing is left that was not tried. */
 export async function actOnAttention(
   invocation: Invocation,
-  verb: 'retry' | 'dismiss',
+  verb: 'retry' | 'fork' | 'dismiss',
   given: string[],
-  { all, ...filter }: Filter & { all?: boolean },
+  { all, agentVersion, model, instructions, live = false, ...filter }: Filter & { all?: boolean } & HowForked,
 ): Promise<number> {
   if (given.length === 0 && !all)
     throw new Problem('invalid', `Say which: ids, or --all with --agent or --reason where you want fewer.`, `npx longhaul attention ${verb} --help`)
   const client = await invocation.client()
   const done: { id: string; runId: string }[] = []
   const left: { id: string; problem: string }[] = []
+  const changes = {
+    ...(agentVersion !== undefined && { version: agentVersion }),
+    ...(model !== undefined && { model }),
+    ...(instructions !== undefined && { instructions }),
+  }
   const take = async (ids: string[]) => {
-    const outcome = await client.attention[verb]({ ids })
+    const outcome = verb === 'fork' ? await client.attention.fork({ ids, changes, isLive: live }) : await client.attention[verb]({ ids })
     done.push(...outcome.done)
     left.push(...outcome.left)
   }
@@ -66,8 +72,13 @@ export async function actOnAttention(
   }
   if (invocation.isJson) invocation.printJson({ done, left })
   else {
-    const what = verb === 'retry' ? 'tried again' : 'dismissed'
-    invocation.terminal.print(`  ${counted(done.length, 'thing')} ${what}.`, ...left.map(({ id, problem }) => `  left ${shortId(id)}: ${oneLine(problem)}`))
+    const what = { retry: 'tried again', fork: `forked; writes ${live ? 'take effect' : 'are withheld'}`, dismiss: 'dismissed' }[verb]
+    const forks = verb === 'fork' ? done.map(({ id, runId }) => `  ${shortId(id)} goes on as ${shortId(runId)}`) : []
+    invocation.terminal.print(
+      `  ${counted(done.length, 'thing')} ${what}.`,
+      ...forks,
+      ...left.map(({ id, problem }) => `  left ${shortId(id)}: ${oneLine(problem)}`),
+    )
   }
   return left.length > 0 ? exitCodes.failed : exitCodes.done
 }

@@ -49,6 +49,9 @@ export async function forkRun(invocation: Invocation, given: string, options: Fo
   else
     invocation.terminal.print(
       `  Run ${run.id} goes on from ${from === undefined ? 'the beginning' : `step ${from}`}, with ${counted(run.fork?.eventCount ?? 0, 'event')} taken over. Its writes ${live ? 'take effect' : 'are withheld'}.`,
+      ...(run.fork?.isWithoutFiles
+        ? ['  What commands had left in the workspace before that step is not in the fork’s. A step before the first command has all of it made again.']
+        : []),
       `  npx longhaul runs watch ${shortId(run.id)}`,
       `  npx longhaul runs compare ${shortId(runId)} ${shortId(run.id)}`,
     )

@@ -166,6 +166,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
       case 'attention.list':
         return { items: options.attention ?? [], next: null }
       case 'attention.retry':
+      case 'attention.fork':
       case 'attention.dismiss': {
         const ids = (input as unknown as { ids: string[] }).ids // As the operation's schema has it.
         const known = (options.attention ?? []).map((item) => item.id)

@@ -249,7 +249,10 @@ export function runServices({ db, engine, agents, tenants, sandboxes, assertDest
       async import(caller: Caller, { namespace = caller.namespaces?.[0] ?? 'default', ...run }: z.output<typeof importRun.input>): Promise<Run> {
         return tenants.startWithin(caller.tenantId, namespace, () => engine.importRun({ ...run, tenantId: caller.tenantId, namespace, asker: askerOf(caller) }))
       },
-      async fork(caller: Caller, { runId, op, changes, isLive }: z.output<typeof forkRun.input>): Promise<Run> {
+      async fork(
+        caller: Caller,
+        { runId, op, changes, isLive, idempotencyKey }: z.output<typeof forkRun.input> & { idempotencyKey?: string | undefined },
+      ): Promise<Run> {
         if (isLive && !caller.permissions.includes('runs:operate'))
           throw new AppError('forbidden', 'A fork whose writes take effect needs the permission runs:operate. Without isLive they are withheld.')
         const original = await findRun(db.forTenant(caller.tenantId), caller, runId)
@@ -260,7 +263,7 @@ export function runServices({ db, engine, agents, tenants, sandboxes, assertDest
         if (found.problem !== null) throw new AppError('conflict', `The code of version ${version} does not load: ${found.problem.slice(0, 2_000)}`)
         const mayApprove = caller.permissions.includes('approvals:decide')
         return tenants.startWithin(caller.tenantId, original.namespace, () =>
-          engine.forkRun({ audience: caller, runId, op, changes, isLive, mayApprove, asker: askerOf(caller) }),
+          engine.forkRun({ audience: caller, runId, op, changes, isLive, mayApprove, idempotencyKey, asker: askerOf(caller) }),
         )
       },
       compare: (audience: Audience, { runId, with: other }: z.output<typeof compareRuns.input>) => compare(db, audience, runId, other),

@@ -41,6 +41,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'deliveries.list': ['GET', `/v1/deliveries?run=${runId}&state=failed`],
   'attention.list': ['GET', '/v1/attention?reason=in_doubt&limit=5'],
   'attention.retry': ['POST', '/v1/attention/retry', { ids: [runId] }],
+  'attention.fork': ['POST', '/v1/attention/fork', { ids: [runId], changes: { version: 'v2' }, isLive: true }],
   'attention.dismiss': ['POST', '/v1/attention/dismiss', { agent: 'analyst', reason: 'failed' }],
   'approvals.list': ['GET', '/v1/approvals?state=pending'],
   'approvals.decide': ['POST', `/v1/approvals/${approvalId}`, { approved: true }],

@@ -1,7 +1,7 @@
 /** All operations over the services that do them. */
 import type { Answers, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
-import type { Audit, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
+import type { Audit, Caller, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
 import type { Log } from '../kernel/index.ts'
 import type { SandboxService, TemplateService } from '../sandbox/index.ts'
@@ -43,7 +43,7 @@ export type Services = {
   schedules: ScheduleService
   hooks: HookService
   approvals: ApprovalService
-  attention: Attention
+  attention: Attention<Caller>
   queues: Queues
   retention: Pick<RetentionService, 'set' | 'list'>
   agents: AgentService

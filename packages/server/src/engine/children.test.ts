@@ -34,6 +34,37 @@ test('a child is started once, runs like any other, and its end reaches its pare
   )
 })
 
+test('ends that cannot be told keep no other parent waiting, and none for ever', async () => {
+  await using t = await makeDatabase()
+  let refused: 'all' | string | undefined = 'all'
+  const onEnded = async (runIds: string[]) => {
+    if (refused === 'all' || (refused !== undefined && runIds.includes(refused))) throw new Error('the receiver is away')
+  }
+  await using e = await start(
+    t.db,
+    {
+      async parent(ctx) {
+        const ids: string[] = []
+        for (let i = 0; i < 3; i++) ids.push(((await ctx.serve('run', 'child', { agent: 'child' })) as { runId: string }).runId)
+        for (const id of ids) await ctx.child(id, 'child')
+        return ids.length
+      },
+      child: async () => 1,
+    },
+    { onEnded },
+  )
+  for (const { id } of await Promise.all([1, 2, 3, 4, 5].map(() => e.start('parent')))) expect(await e.ended(id)).toMatchObject({ output: 3 })
+  const owed = () =>
+    t.db.rows<{ id: string; parent: string | null }>(sql`
+      select run_id as id, parent_id as parent from endings join runs on runs.id = run_id order by (parent_id is null), at`)
+  const [first] = await fact(owed, (rows) => rows.length >= 15, 'endings that are owed')
+  refused = first?.id
+  const left = await fact(owed, (rows) => rows.length <= 3, 'the others to be told')
+  expect(new Set(left.map(({ parent }) => parent))).toEqual(new Set([first?.parent]))
+  refused = undefined
+  await fact(owed, (rows) => rows.length === 0, 'all to be told')
+})
+
 test.each([
   ['throws', { state: 'failed', failure: { message: 'Error: no use' } }],
   ['waits', { state: 'cancelled' }],

@@ -20,7 +20,16 @@ import { type ChildEndRow, findChildEnds, findForkable, listJournal, loadRun } f
 import { sha256 } from './run/event-row.ts'
 
 export type ImportedRun = { tenantId: string; namespace: string; agent: string; version: string; exportedAs: string; journal: JournalEntry[]; asker: Asker }
-export type ForkStart = { audience: Audience; runId: string; op?: string | undefined; changes: ForkChanges; isLive: boolean; mayApprove: boolean; asker: Asker }
+export type ForkStart = {
+  audience: Audience
+  runId: string
+  op?: string | undefined
+  changes: ForkChanges
+  isLive: boolean
+  mayApprove: boolean
+  idempotencyKey?: string | undefined
+  asker: Asker
+}
 
 export type Copies = {
   /** Throws `invalid` for a journal that is not whole or has not ended. */
@@ -67,7 +76,7 @@ export function makeCopies({ db, nowMs, onStarted, assertMayStart }: CopiesOptio
       return loadRun(db, { tenantId, askerId: undefined }, id)
     },
 
-    async forkRun({ audience, runId, op, changes, isLive, mayApprove, asker }) {
+    async forkRun({ audience, runId, op, changes, isLive, mayApprove, idempotencyKey, asker }) {
       const { tenantId } = audience
       const original = await loadRun(db, audience, runId)
       const problem = whyNotJson(changes)
@@ -91,7 +100,15 @@ export function makeCopies({ db, nowMs, onStarted, assertMayStart }: CopiesOptio
       labels.trust.add(more.labels ?? [])
       for (const event of events) labels.apply({ type: event.type, op: event.op ?? undefined, data: JSON.parse(event.data) as object })
       const id = newId()
-      const fork: Fork = { runId, op: op ?? null, eventCount: events.length, session: original.session ?? original.fork?.session ?? null, changes, isLive }
+      const fork: Fork = {
+        runId,
+        op: op ?? null,
+        eventCount: events.length,
+        session: original.session ?? original.fork?.session ?? null,
+        changes,
+        isLive,
+        ...(prefix.events.some(mayLeaveFiles) && { isWithoutFiles: true }),
+      }
       await insertCopy(
         db.forTenant(tenantId),
         {
@@ -107,6 +124,7 @@ export function makeCopies({ db, nowMs, onStarted, assertMayStart }: CopiesOptio
           costUsdMax: more.costUsdMax,
           labels: [...labels.trust.labels],
           destinations: isLive ? more.destinations : null,
+          idempotencyKey,
           fork,
           withholdsWrites: !isLive,
         },
@@ -119,6 +137,8 @@ export function makeCopies({ db, nowMs, onStarted, assertMayStart }: CopiesOptio
 }
 
 const isApproval = ({ type, data }: RecordedEvent) => type === 'wait.completed' && (JSON.parse(data) as { kind: string }).kind === 'approval' // As this engine wrote it.
+
+const mayLeaveFiles = ({ type, data }: RecordedEvent) => type === 'step.completed' && ['exec', 'files'].includes((JSON.parse(data) as { kind: string }).kind) // As above.
 
 /** The rows under another id, chained anew. */
 function chained(id: string, events: readonly (RecordedEvent | JournalEntry)[]): CopiedRow[] {

@@ -6,12 +6,25 @@
 import { type Db, type Tx, sql } from '../db/index.ts'
 import { childEnd } from './run-store.ts'
 
-export type Ending = { runId: string; tenantId: string; parentId: string | null; continuedAs: string | null }
+export type Ending = {
+  runId: string
+  tenantId: string
+  parentId: string | null
+  continuedAs: string | null
+  isOfSession: boolean
+  /** Children that have to end with it. None can come any more. */
+  hasChildren: boolean
+}
 
 /** Ends that others have not heard of yet, oldest first. */
 export async function listEndings(db: Tx, limit: number): Promise<Ending[]> {
   return db.rows(sql`
-    select endings.run_id as "runId", endings.tenant_id as "tenantId", runs.parent_id as "parentId", runs.continued_as as "continuedAs"
+    select endings.run_id as "runId", endings.tenant_id as "tenantId", runs.parent_id as "parentId", runs.continued_as as "continuedAs",
+      runs.session_id is not null as "isOfSession",
+      exists (
+        select from runs child
+        where child.tenant_id = runs.tenant_id and child.parent_id = runs.id and not child.is_detached and child.state in ('pending', 'running', 'waiting')
+      ) as "hasChildren"
     from endings join runs on runs.id = endings.run_id
     order by endings.at limit ${limit}`)
 }

@@ -99,15 +99,15 @@ export function openEngine(options: EngineOptions): Engine {
     everyMs: pollMs,
     onError: (error) => log.warn('telling others of the ends of runs failed; it is tried again', { error }),
     async work() {
-      const count = await settleEndings(
+      const count = await settleEndings({
         db,
-        options.onEnded ?? (async () => {}),
-        (runId, nodeId) => {
+        onEnded: options.onEnded ?? (async () => {}),
+        tell(runId, nodeId) {
           probe('ending.after')
           deliver(runId, nodeId)
         },
         takeUpLeftOver,
-      )
+      })
       return count > 0 ? 0 : pollMs
     },
   })

@@ -82,6 +82,18 @@ test('a fork takes over what was recorded, pays only for what it does itself, an
   await checkJournals(t.db)
 })
 
+test('a fork says when it has not the files that commands had left before its step', async () => {
+  await using t = await makeDatabase()
+  const exec: Executor = { execute: async () => ({ output: { exitCode: 0 } }) }
+  const scripts = {
+    shell: async (ctx: ScriptContext) => [await ctx.step('plan', () => 1), await ctx.serve('exec', 'make', {}), await ctx.step('read', () => 2)],
+  }
+  await using e = await startEngine(t.db, scripts, { executors: { exec } })
+  const { id } = await e.ended((await e.start('shell')).id)
+  const forks = await Promise.all(['1', '2'].map((op) => e.engine.forkRun(forkOf(id, { op }))))
+  expect(forks.map(({ fork }) => fork?.isWithoutFiles)).toEqual([undefined, true])
+})
+
 test('a live fork writes, and tells its end where the original told it; one that withholds tells nobody', async () => {
   await using t = await makeDatabase()
   const { paid, scripts, executors } = makeWorld()

@@ -48,6 +48,17 @@ export async function findFailedRun(db: Tx, audience: Audience, id: string): Pro
   return row
 }
 
+/** Where a run stopped: where its code diverged, else the last step without a good result, else its last one. Undefined when it has none. */
+export async function findStop(db: Tx, audience: Audience, id: string): Promise<string | undefined> {
+  const [row] = await db.rows<{ op: string | null }>(sql`
+    select coalesce(
+      case when wait ->> 'reason' = 'diverged' then wait -> 'detail' ->> 'op' end,
+      (select op from events where run_id = runs.id and op is not null
+        group by op order by bool_or(type in ('step.completed', 'wait.completed')), max(seq) desc limit 1)) as op
+    from runs where id = ${id} and ${isRunFor(audience)}`)
+  return row?.op ?? undefined
+}
+
 export async function dismissRun(db: Tx, audience: Audience, id: string): Promise<boolean> {
   return (await db.rows(sql`update runs set is_dismissed = true where id = ${id} and ${isRunFor(audience)} and state = 'failed' returning id`)).length > 0
 }

@@ -1,25 +1,30 @@
 /** The one place for what will not go on by itself, and what to do about it, one by one or many at once. */
-import type { AttentionItem } from '@longhaul/protocol'
+import type { AttentionItem, ForkChanges, Run } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import type { Engine, FoundVersion, WhyNotStart } from '../engine/index.ts'
 import { AppError } from '../kernel/index.ts'
-import { type AttentionFilter, dismissRun, findFailedRun, listAttention } from './attention-store.ts'
+import { type AttentionFilter, dismissRun, findFailedRun, findStop, listAttention } from './attention-store.ts'
 import { dismissDelivery, listDeliveries, resetDelivery } from './delivery-store.ts'
 
 export type Picked = Pick<AttentionFilter, 'ids' | 'agent' | 'reason'>
 export type AttentionOutcome = { done: { id: string; runId: string }[]; left: { id: string; problem: string }[] }
 
-export type AttentionOptions = {
+export type HowForked = { changes: ForkChanges; isLive: boolean }
+type ForkOf = HowForked & { runId: string; op?: string | undefined; idempotencyKey?: string | undefined }
+
+/** `Caller` is whatever `forkRun` must know of who asks. */
+export type AttentionOptions<Caller extends Audience> = {
   db: Db
   engine: Pick<Engine, 'startRun' | 'retry'>
   findVersion(tenantId: string, agent: string): Promise<FoundVersion>
   /** Asked before a failed run is started anew. Absent: all may. */
   whyNotStart?: WhyNotStart
+  forkRun(caller: Caller, fork: ForkOf): Promise<Run>
 }
 
 const pickedMax = 200
 
-export function openAttention({ db, engine, findVersion, whyNotStart }: AttentionOptions) {
+export function openAttention<Caller extends Audience>({ db, engine, findVersion, whyNotStart, forkRun }: AttentionOptions<Caller>) {
   /** Returns the run that goes on. Throws an `AppError` that says why it does not. */
   async function retryOne(audience: Audience, by: string, { id, kind, reason, runId }: AttentionItem): Promise<string> {
     if (kind === 'delivery') {
@@ -47,6 +52,15 @@ export function openAttention({ db, engine, findVersion, whyNotStart }: Attentio
       ...(session !== null && { session }),
     })
     await dismissRun(db, audience, id)
+    return run.id
+  }
+
+  async function forkOne(caller: Caller, { kind, reason, runId }: AttentionItem, { changes, isLive }: HowForked): Promise<string> {
+    if (kind === 'delivery') throw new AppError('conflict', 'A delivery has no steps to go on from: retry or dismiss it.')
+    // What two people ask for at the same time must not be written twice.
+    const idempotencyKey = isLive ? `live fork of ${runId}` : undefined
+    const run = await forkRun(caller, { runId, op: await findStop(db, caller, runId), changes, isLive, idempotencyKey })
+    if (isLive && reason === 'failed') await dismissRun(db, caller, runId)
     return run.id
   }
 
@@ -78,7 +92,8 @@ export function openAttention({ db, engine, findVersion, whyNotStart }: Attentio
     list: (audience: Audience, filter: AttentionFilter) => listAttention(db, audience, filter),
     deliveries: (audience: Audience, filter: Parameters<typeof listDeliveries>[2]) => listDeliveries(db, audience, filter),
     retry: (audience: Audience, by: string, picked: Picked) => each(audience, picked, (item) => retryOne(audience, by, item)),
+    fork: (caller: Caller, picked: Picked, how: HowForked) => each(caller, picked, (item) => forkOne(caller, item, how)),
     dismiss: (audience: Audience, picked: Picked) => each(audience, picked, (item) => dismissOne(audience, item)),
   }
 }
-export type Attention = ReturnType<typeof openAttention>
+export type Attention<Caller extends Audience> = ReturnType<typeof openAttention<Caller>>

@@ -19,7 +19,7 @@ type Bed = TestEngine & {
   queues: Queues
   stopping: AbortController
   deliveries: ReturnType<typeof openDeliveries>
-  attention: ReturnType<typeof openAttention>
+  attention: ReturnType<typeof openAttention<Audience>>
   begin(agent: string, destinations: Destination[], input?: Json): Promise<string>
 }
 
@@ -56,7 +56,10 @@ async function open(
     queues,
     stopping,
     deliveries: opened,
-    attention: openAttention({ db, engine: e.engine, findVersion, ...(whyNotStart && { whyNotStart }) }),
+    attention: openAttention<Audience>({
+      ...{ db, engine: e.engine, findVersion, ...(whyNotStart && { whyNotStart }) },
+      forkRun: (audience, fork) => e.engine.forkRun({ audience, mayApprove: true, asker, ...fork }),
+    }),
     begin: async (agent, destinations, input = null) => (await e.engine.startRun({ tenantId, agent, version: 'v1', input, asker, destinations })).id,
     [Symbol.asyncDispose]: stop,
   }
@@ -291,6 +294,48 @@ test('what does not go on by itself is in one place with its reason, and is retr
   expect((await list()).map(({ reason }) => reason)).toEqual(['undelivered'])
   expect(await e.attention.dismiss(everyone, { reason: 'undelivered' })).toMatchObject({ done: [{ id: delivery?.id }] })
   expect(await list()).toEqual([])
+})
+
+test('what stopped is forked from where it stopped, many at once; two who want it live get one, which takes its place', async () => {
+  await using t = await makeDatabase()
+  let isMended = false
+  const done: string[] = []
+  await using e = await open(t.db, {
+    async stops(ctx) {
+      await ctx.step('first', () => done.push('first'))
+      return ctx.step('second', () => {
+        if (!isMended) throw new Error('no use')
+        return 'mended'
+      })
+    },
+    fine: async () => 1,
+  })
+  const runs = [await e.begin('stops', []), await e.begin('stops', [])]
+  for (const run of runs) await e.ended(run)
+  const told = await e.begin('fine', [{ type: 'run', agent: 'nobody', on: ['completed'] }])
+  const [delivery] = await settled(t.db, told)
+  const listed = async () => (await e.attention.list(everyone, { limit: 10 })).map(({ id }) => id)
+  const before = await listed()
+  expect(new Set(before)).toEqual(new Set([...runs, delivery?.id]))
+
+  isMended = true
+  const how = { changes: {}, isLive: false }
+  expect(await e.attention.fork({ tenantId: 'other', askerId: undefined }, { ids: runs }, how)).toMatchObject({ done: [], left: [{}, {}] })
+  const tried = await e.attention.fork(everyone, {}, how)
+  expect(tried.left).toEqual([{ id: delivery?.id, problem: 'A delivery has no steps to go on from: retry or dismiss it.' }])
+  expect(tried.done.map(({ id }) => id).toSorted()).toEqual(runs.toSorted())
+  for (const { runId } of tried.done) expect(await e.ended(runId)).toMatchObject({ fork: { op: '1', isLive: false } })
+  expect(done).toEqual(['first', 'first'])
+  expect(await listed()).toEqual(before)
+
+  const [id = ''] = runs
+  const both = await Promise.all([1, 2].map(() => e.attention.fork(everyone, { ids: [id] }, { changes: {}, isLive: true })))
+  const forks = both.flatMap((outcome) => outcome.done)
+  expect(forks).toHaveLength(1)
+  expect(both.flatMap(({ left }) => left)).toMatchObject([{ id, problem: expect.stringMatching(/has a live fork|needs attention/) as string }])
+  expect(await e.ended(forks[0]?.runId ?? '')).toMatchObject({ state: 'completed', output: 'mended', fork: { runId: id, op: '1', isLive: true } })
+  expect(done).toEqual(['first', 'first'])
+  expect((await listed()).toSorted()).toEqual(before.filter((each) => each !== id).toSorted())
 })
 
 const onQueue: Destination = { type: 'queue', queue: 'results', on: ['completed', 'failed'] }

@@ -143,7 +143,7 @@ export async function openBed(
       hooks,
       queues,
       retention: openRetention({ db, log: silentLog }),
-      attention: openAttention({ db, engine, findVersion: agents.findVersion }),
+      attention: openAttention({ db, engine, findVersion: agents.findVersion, forkRun: ofRuns.runs.fork }),
       agents,
       deployments: openDeployments({
         db,

@@ -12,7 +12,8 @@ export type Cuttable = AsyncDisposable & {
   slow(ms: number): void
 }
 
-export async function makeCuttable(url: string): Promise<Cuttable> {
+/** `host` is where it listens: another address of this machine for those who are in a network of their own. */
+export async function makeCuttable(url: string, { host = '127.0.0.1' }: { host?: string } = {}): Promise<Cuttable> {
   let target = new URL(url)
   let delayMs = 0
   const connectTarget = () => {
@@ -24,6 +25,7 @@ export async function makeCuttable(url: string): Promise<Cuttable> {
   const cutWays = { to: false, from: false }
   const server = createServer((near) => {
     const far = connectTarget()
+    near.setKeepAlive(true, 2_000) // Who has gone without a word is noticed, as by a PostgreSQL that is set up for it.
     const pair: [Socket, Socket] = [near, far]
     pairs.add(pair)
     for (const [from, to, way] of [
@@ -36,11 +38,11 @@ export async function makeCuttable(url: string): Promise<Cuttable> {
       from.on('error', () => {})
     }
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, host, resolve))
   const address = server.address()
   const near = new URL(url)
   near.searchParams.delete('host')
-  near.hostname = '127.0.0.1'
+  near.hostname = host
   near.port = String(typeof address === 'object' && address ? address.port : 0)
   const endAll = () => {
     for (const pair of pairs) for (const socket of pair) socket.destroy()

@@ -593,6 +593,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       list: called('attention.list', []),
       deliveries: called('deliveries.list', []),
       retry: called('attention.retry', { done: [], left: [] }),
+      fork: called('attention.fork', { done: [], left: [] }),
       dismiss: called('attention.dismiss', { done: [], left: [] }),
     },
     agents: { list: called('agents.list', [anAgent]), find: ofTenant('analyst', anAgent) },

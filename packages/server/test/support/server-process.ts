@@ -77,6 +77,8 @@ export type ServerProcess = AsyncDisposable & {
   client: Client
   dataDir: string
   life(): Life
+  /** Its present life has said that it is ready, and has not ended. */
+  isReady(): boolean
   url(): string
   key(): string
   start(): Promise<void>
@@ -86,10 +88,14 @@ export type ServerProcess = AsyncDisposable & {
 }
 
 /** A server that can be started again and again over the same data. */
-export async function openServerProcess({ env = {} }: { env?: Record<string, string | undefined> } = {}): Promise<ServerProcess> {
+export async function openServerProcess({
+  env = {},
+  through = [],
+}: { env?: Record<string, string | undefined>; through?: readonly string[] } = {}): Promise<ServerProcess> {
   const parent = mkdtempSync(join(tmpdir(), 'longhaul-server-'))
   const dataDir = join(parent, '.longhaul')
   let life: Life | undefined
+  let ready: Life | undefined
   let place = { url: 'http://127.0.0.1:1', key: '' }
   const name = 'http://longhaul.test'
   const client = createClient({
@@ -106,10 +112,12 @@ export async function openServerProcess({ env = {} }: { env?: Record<string, str
     client,
     dataDir,
     life: current,
+    isReady: () => ready !== undefined && ready === life && ready.isRunning(),
     url: () => place.url,
     key: () => place.key,
     async start() {
       life = launch({
+        through,
         env: {
           LONGHAUL_HTTP_PORT: '0',
           LONGHAUL_DATA_DIR: dataDir,
@@ -121,6 +129,7 @@ export async function openServerProcess({ env = {} }: { env?: Record<string, str
         },
       })
       place = await untilReady(life)
+      ready = life
     },
     ended: () => current().exited,
     async stop(signal = 'SIGTERM') {

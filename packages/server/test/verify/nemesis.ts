@@ -8,6 +8,7 @@ import { type Db, type Embedded, openDb, sql, startEmbedded } from '../../src/db
 import { addressOf } from '../../src/db/home.ts'
 import { crashPoints, silentLog } from '../../src/kernel/index.ts'
 import { type Cuttable, makeCuttable } from '../support/cuttable.ts'
+import { type Direction, type Namespace, canMakeNamespaces, makeNamespace } from '../support/namespace.ts'
 import { type ServerProcess, openServerProcess, processesOf, until } from '../support/server-process.ts'
 
 const leaseMs = 4_000
@@ -32,11 +33,14 @@ export type Act = (typeof acts)[number]
 const unreachable = new Set<string>(['delivery.after'])
 export const reachablePoints = crashPoints.filter((point) => !unreachable.has(point))
 
-type Node = { server: ServerProcess; way: Cuttable; crashFile: string; clockFile: string }
+/** Where the kernel allows it a node is in a network of its own, whose packets are lost; else what lies between loses the bytes. */
+type Node = { server: ServerProcess; way: Cuttable; namespace: Namespace | undefined; crashFile: string; clockFile: string }
 
 export type World = AsyncDisposable & {
   /** Reaches whichever server answers, as through a load balancer. */
   client: Client
+  /** What is cut: a cable between namespaces, or a way through a program of ours. */
+  network: 'namespaces' | 'proxy'
   /** Straight to PostgreSQL, past everything that is cut. */
   db: Db
   ledgerOf(runId: string): string
@@ -53,16 +57,21 @@ export async function openWorld(): Promise<World> {
   mkdirSync(ledgers)
   const masterKey = randomBytes(32).toString('base64')
   const nodes: Node[] = []
+  const network = canMakeNamespaces() ? 'namespaces' : 'proxy'
   for (const name of ['a', 'b']) {
-    const way = await makeCuttable(postgres.url)
+    const namespace = network === 'namespaces' ? makeNamespace(name) : undefined
+    const way = await makeCuttable(postgres.url, namespace && { host: namespace.outside })
     const crashFile = join(folder, `crash-${name}`)
     const clockFile = join(folder, `clock-${name}`)
     const server = await openServerProcess({
+      through: namespace?.through ?? [],
       env: {
+        LONGHAUL_HTTP_HOST: namespace?.inside,
         LONGHAUL_DATABASE_URL: way.url,
         LONGHAUL_DATABASE_ADOPT: addressOf(way.url),
         LONGHAUL_MASTER_KEY: masterKey,
         LONGHAUL_LEASE_MS: String(leaseMs),
+        LONGHAUL_LOG_LEVEL: 'warn',
         LONGHAUL_TEST_CRASH_FILE: crashFile,
         LONGHAUL_TEST_CLOCK_FILE: clockFile,
         NODE_OPTIONS: `--import=${join(import.meta.dirname, '../support/clock.mjs')}`,
@@ -73,30 +82,37 @@ export async function openWorld(): Promise<World> {
     mkdirSync(agentDir, { recursive: true })
     symlinkSync(ledgers, join(agentDir, 'ledger'))
     await server.start()
-    nodes.push({ server, way, crashFile, clockFile })
+    nodes.push({ server, way, namespace, crashFile, clockFile })
   }
   let turn = 0
   const name = 'http://longhaul.test'
   const client = createClient({
     url: name,
     key: () => nodes[0]?.server.key() ?? '',
-    timeoutMs: 10_000,
-    fetch: (input, init) => {
-      const well = nodes.filter(({ server }) => server.life().isRunning())
+    timeoutMs: 60_000, // On a machine that is short of time, requests that are given up and made again are all that it has time for.
+    fetch: async (input, init) => {
+      const ready = () => nodes.filter(({ server }) => server.isReady())
+      // A balancer holds a request while it has nobody to give it to. Hundreds of clients that try again at full speed would take the machine from those who start.
+      while (ready().length === 0 && !init?.signal?.aborted) await pause(200)
+      const well = ready()
       const node = well[turn++ % Math.max(1, well.length)] ?? nodes[0]
       return fetch(String(input).replace(name, node?.server.url() ?? ''), init)
     },
   })
   return {
     client,
+    network,
     db,
     ledgerOf: (runId) => join(ledgers, runId),
     perform: (act, random) => perform(act, { nodes, postgres, db, random }),
     passedPoints: () => new Set(nodes.flatMap(({ crashFile }) => read(`${crashFile}.passed`).split('\n'))),
     async [Symbol.asyncDispose]() {
-      for (const { way } of nodes) way.mend()
+      for (const node of nodes) mend(node)
       await Promise.all(nodes.map(({ server }) => server[Symbol.asyncDispose]()))
-      for (const { way } of nodes) await way[Symbol.asyncDispose]()
+      for (const { way, namespace } of nodes) {
+        await way[Symbol.asyncDispose]()
+        namespace?.[Symbol.dispose]()
+      }
       await db.stop()
       await postgres.stop()
       rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -109,7 +125,7 @@ type Stage = { nodes: Node[]; postgres: Embedded; db: Db; random: () => number }
 async function perform(act: Act, { nodes, postgres, db, random }: Stage): Promise<boolean> {
   const node = nodes[Math.floor(random() * nodes.length)]
   if (!node) return false
-  const { server, way } = node
+  const { server } = node
   switch (act) {
     case 'server killed':
       server.life().kill('SIGKILL')
@@ -140,7 +156,7 @@ async function perform(act: Act, { nodes, postgres, db, random }: Stage): Promis
     case 'postgres restarted': {
       const pid = postgres.pid()
       if (pid === undefined || !signal(pid, act === 'postgres killed' ? 'SIGKILL' : 'SIGINT')) return false
-      await until('PostgreSQL', 60_000, async () => (postgres.pid() !== pid && (await answers(db))) || undefined)
+      await until('PostgreSQL', 300_000, async () => (postgres.pid() !== pid && (await answers(db))) || undefined)
       return true
     }
     case 'backends terminated': {
@@ -152,9 +168,9 @@ async function perform(act: Act, { nodes, postgres, db, random }: Stage): Promis
     case 'way from the database cut':
     case 'database cut off': {
       const ways = { 'way to the database cut': 'to the database', 'way from the database cut': 'from the database', 'database cut off': 'both' } as const
-      way.cut(ways[act])
+      cut(node, ways[act])
       await pause(300 + random() * 1.5 * leaseMs)
-      way.mend()
+      mend(node)
       return true
     }
     case 'clock set': {
@@ -165,9 +181,28 @@ async function perform(act: Act, { nodes, postgres, db, random }: Stage): Promis
   }
 }
 
+function cut({ way, namespace }: Node, direction: Direction): void {
+  if (namespace) namespace.cut(Number(new URL(way.url).port), direction)
+  else way.cut(direction)
+}
+
+function mend({ way, namespace }: Node): void {
+  if (namespace) namespace.mend()
+  else way.mend()
+}
+
+/** As whatever looks after programs does it: until it stays. A database that does not answer yet is a reason to end. */
 async function startAgain(server: ServerProcess): Promise<boolean> {
   await server.ended()
-  await server.start()
+  await until('a server to start', 300_000, () =>
+    server.start().then(
+      () => true,
+      () => {
+        server.life().kill('SIGKILL') // If it is only slow.
+        return server.ended().then(() => undefined)
+      },
+    ),
+  )
   return true
 }
 

@@ -6,7 +6,7 @@ import { type Command, wordFor } from './programs.ts'
 
 export type Played = { runId: string; key: string; /** What the one stream gave, live frames left out. */ events: RunEvent[]; reconnectCount: number }
 
-const patience = { giveUpAfterMs: 60_000, backoff: { delayMsMin: 20, delayMsMax: 200 } }
+const patience = { giveUpAfterMs: 300_000, backoff: { delayMsMin: 20, delayMsMax: 1_000 } }
 
 export type PlayOptions = {
   key?: string

@@ -104,9 +104,9 @@ export function randomProgram(random: () => number, depth = 0, names = { count: 
     if (choice < 0.6) return { do: 'sleep', name: name('sleep'), ms: random() < 0.2 ? 1_100 + below(500) : below(80) }
     if (choice < 0.7) return { do: 'signal', name: name('signal') }
     if (choice < 0.78) return { do: 'approval', name: name('approval') }
-    if (choice < 0.86) return { do: 'exec', word: name('word') }
-    if (choice < 0.89) return { do: 'any', name: name('any') }
-    if (choice < 0.93 && depth < 2)
+    if (choice < 0.785) return { do: 'exec', word: name('word') } // Rare: a sandbox is a process of its own, which costs as much as a hundred steps.
+    if (choice < 0.82) return { do: 'any', name: name('any') }
+    if (choice < 0.86 && depth < 2)
       return {
         do: 'call',
         commands: [
@@ -115,7 +115,7 @@ export function randomProgram(random: () => number, depth = 0, names = { count: 
         ],
       }
     if (depth > 1) return { do: 'step', name: name('step') }
-    if (choice < 0.96) return { do: 'map', concurrency: 2, items: Array.from({ length: 1 + below(4) }, () => randomProgram(random, 2, names)) }
+    if (choice < 0.93) return { do: 'map', concurrency: 2, items: Array.from({ length: 1 + below(4) }, () => randomProgram(random, 2, names)) }
     return { do: 'all', branches: Array.from({ length: 2 + below(2) }, () => randomProgram(random, depth + 1, names)) }
   })
 }
