@@ -17,8 +17,7 @@ export const hookDeliveriesQuery = (name: string, outcome: string | undefined, c
   const known = hookOutcomes.find((one) => one === outcome)
   return queryOptions({
     queryKey: ['hooks', 'deliveries', name, known, cursor],
-    queryFn: ({ signal }) =>
-      client.hooks.deliveries({ name, limit: 25, ...(known ? { outcome: known } : {}), ...(cursor ? { cursor } : {}) }, { signal }),
+    queryFn: ({ signal }) => client.hooks.deliveries({ name, limit: 25, ...(known ? { outcome: known } : {}), ...(cursor ? { cursor } : {}) }, { signal }),
     placeholderData: keepPreviousData,
     refetchInterval: 5_000,
   })

@@ -10,10 +10,9 @@ import { agentsQuery } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths, patterns } from '../../paths.ts'
 import { Button, buttonClass } from '../../ui/Button.tsx'
-import { cx } from '../../ui/cx.ts'
 import { Select } from '../../ui/Fields.tsx'
 import { EmptyState } from '../../ui/Notes.tsx'
-import { coversRow } from '../../ui/Table.tsx'
+import { RowToggle } from '../../ui/Table.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { Guarded } from '../Guarded.tsx'
 import { Listing } from '../Listing.tsx'
@@ -50,7 +49,10 @@ export function MemoryPage() {
               <Select
                 label={t('memory.kind')}
                 value={filter.kind ?? ''}
-                options={[{ value: '', label: t('memory.anyKind') }, ...memoryKinds.map((value) => ({ value: value as string, label: t(`memory.kinds.${value}`) }))]}
+                options={[
+                  { value: '', label: t('memory.anyKind') },
+                  ...memoryKinds.map((value) => ({ value: value as string, label: t(`memory.kinds.${value}`) })),
+                ]}
                 onChange={(kind) => change({ kind: kind || undefined })}
               />
               <Select
@@ -90,7 +92,8 @@ function MemoryTable() {
   const sought = filter.search?.toLowerCase()
   const found = memories.data?.items.filter(
     ({ kind, name, text, agent }) =>
-      (filter.kind === undefined || kind === filter.kind) && (sought === undefined || [name ?? '', text, agent].some((part) => part.toLowerCase().includes(sought))),
+      (filter.kind === undefined || kind === filter.kind) &&
+      (sought === undefined || [name ?? '', text, agent].some((part) => part.toLowerCase().includes(sought))),
   )
   const page = Math.max(0, Number(filter.page) || 0)
   const isFiltered = (filter.agent ?? filter.kind ?? filter.search) !== undefined
@@ -119,28 +122,34 @@ function MemoryTable() {
         older={found && found.length > (page + 1) * pageSize ? paths.memory({ ...filter, page: String(page + 1) }) : undefined}
         detailOf={(memory) => memory.id === open && <MemoryDetail memory={memory} />}
         columns={[
-          { id: 'kind', head: t('memory.kind'), className: 'w-24 max-sm:hidden', cell: ({ kind }) => <span className="text-ink-2">{t(`memory.kinds.${kind}`)}</span> },
+          {
+            id: 'kind',
+            head: t('memory.kind'),
+            className: 'w-24 max-sm:hidden',
+            cell: ({ kind }) => <span className="text-ink-2">{t(`memory.kinds.${kind}`)}</span>,
+          },
           {
             id: 'text',
             head: t('memory.text'),
             cell: ({ id, name, text }) => (
-              <button
-                type="button"
-                aria-expanded={id === open}
-                onClick={() => setOpen(id === open ? undefined : id)}
-                className={cx(coversRow, 'line-clamp-2 w-full text-left sm:line-clamp-1')}
-              >
+              <RowToggle id={id} open={open} onOpen={setOpen} className="line-clamp-2 w-full text-left sm:line-clamp-1">
                 {name && <span className="mr-2 font-medium">{name}</span>}
                 <span className={name ? 'text-ink-2' : 'font-medium'}>{text}</span>
-              </button>
+              </RowToggle>
             ),
           },
-          { id: 'agent', head: t('limits.agent'), className: 'w-32 max-md:hidden', cell: ({ agent }) => <span className="block truncate text-ink-2">{agent}</span> },
+          {
+            id: 'agent',
+            head: t('limits.agent'),
+            className: 'w-32 max-md:hidden',
+            cell: ({ agent }) => <span className="block truncate text-ink-2">{agent}</span>,
+          },
           {
             id: 'labels',
             head: t('memory.labels'),
             className: 'w-44 max-lg:hidden',
-            cell: ({ labels }) => (labels.length > 0 ? <span className="block truncate text-xs text-warn">{labels.join(', ')}</span> : <span className="text-ink-3">–</span>),
+            cell: ({ labels }) =>
+              labels.length > 0 ? <span className="block truncate text-xs text-warn">{labels.join(', ')}</span> : <span className="text-ink-3">–</span>,
           },
           {
             id: 'at',

@@ -64,7 +64,15 @@ export function EraseAllDialog({ agent, onForgotten, onClose }: Props) {
       {whose === 'other' && (
         <Field label={t('memory.subject')}>
           {(ids) => (
-            <TextInput {...ids} autoFocus spellCheck={false} maxLength={64} value={subject} onChange={(event) => setSubject(event.target.value)} className="font-mono text-sm" />
+            <TextInput
+              {...ids}
+              autoFocus
+              spellCheck={false}
+              maxLength={64}
+              value={subject}
+              onChange={(event) => setSubject(event.target.value)}
+              className="font-mono text-sm"
+            />
           )}
         </Field>
       )}

@@ -35,9 +35,7 @@ export function Origin({ run }: { run: Run }) {
       }
     >
       <p className="text-sm text-ink-2">
-        {changed.length === 0
-          ? t('fork.unchanged')
-          : t('fork.changed', { what: changed.map((field) => t(`fork.fields.${field}`)).join(t('fork.and')) })}{' '}
+        {changed.length === 0 ? t('fork.unchanged') : t('fork.changed', { what: changed.map((field) => t(`fork.fields.${field}`)).join(t('fork.and')) })}{' '}
         {t(fork.isLive ? 'fork.isLive' : 'fork.isWithheld')}
       </p>
     </Note>

@@ -35,7 +35,8 @@ function RetentionTable({ mayManage }: { mayManage: boolean }) {
   const [changing, setChanging] = useState<Row>()
   const rules = retention.data?.items
   const names = [...new Set([...(namespaces.data?.items ?? []).map(({ name }) => name), ...(rules ?? []).flatMap(({ namespace }) => namespace ?? [])])].sort()
-  const rows = rules && namespaces.data ? [...names, null].map((namespace): Row => ({ namespace, rule: rules.find((rule) => rule.namespace === namespace) })) : undefined
+  const rows =
+    rules && namespaces.data ? [...names, null].map((namespace): Row => ({ namespace, rule: rules.find((rule) => rule.namespace === namespace) })) : undefined
   const kept = ({ namespace, rule }: Row) => {
     if (rule) return rule.days === null ? t('retention.forever') : t('retention.days', { count: rule.days })
     return <span className="text-ink-3">{t(namespace === null ? 'retention.forever' : 'retention.inherited')}</span>
@@ -51,7 +52,11 @@ function RetentionTable({ mayManage }: { mayManage: boolean }) {
         idOf={({ namespace }) => namespace ?? ''}
         empty={<EmptyState title={t('retention.empty')} />}
         columns={[
-          { id: 'namespace', head: t('retention.namespace'), cell: (row) => <span className={row.namespace ? 'block truncate font-medium' : 'text-ink-2'}>{nameOf(row)}</span> },
+          {
+            id: 'namespace',
+            head: t('retention.namespace'),
+            cell: (row) => <span className={row.namespace ? 'block truncate font-medium' : 'text-ink-2'}>{nameOf(row)}</span>,
+          },
           { id: 'kept', head: t('retention.kept'), className: 'w-36', cell: kept },
           {
             id: 'by',

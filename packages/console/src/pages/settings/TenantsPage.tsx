@@ -40,9 +40,7 @@ export function TenantsPage() {
     >
       <TenantTable onEdit={(tenant) => setAsking({ tenant })} />
       {asking && <TenantDialog tenant={asking.tenant} onMade={setMade} onClose={() => setAsking(undefined)} />}
-      {made && (
-        <KeyOnce title={t('tenants.made', { name: made.name })} secret={made.secret} note={t('tenants.madeNote')} onClose={() => setMade(undefined)} />
-      )}
+      {made && <KeyOnce title={t('tenants.made', { name: made.name })} secret={made.secret} note={t('tenants.madeNote')} onClose={() => setMade(undefined)} />}
     </SettingsFrame>
   )
 }

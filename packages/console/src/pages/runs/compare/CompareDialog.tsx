@@ -48,7 +48,14 @@ export function CompareDialog({ run, onClose }: { run: Run; onClose: () => void 
       )}
       <Field label={t('compare.other')} hint={t('compare.otherHint')}>
         {(ids) => (
-          <TextInput {...ids} spellCheck={false} maxLength={500} value={written} onChange={(event) => setWritten(event.target.value)} className="font-mono text-sm" />
+          <TextInput
+            {...ids}
+            spellCheck={false}
+            maxLength={500}
+            value={written}
+            onChange={(event) => setWritten(event.target.value)}
+            className="font-mono text-sm"
+          />
         )}
       </Field>
     </FormDialog>

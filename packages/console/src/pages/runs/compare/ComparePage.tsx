@@ -1,4 +1,3 @@
-import { Answer } from '@longhaul/protocol'
 import type { compareRuns } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
@@ -66,9 +65,7 @@ function Sides({ comparison }: { comparison: Comparison }) {
   const { t, locale } = useTexts()
   const { a, b } = comparison
   const tokens = ({ usage }: Side) =>
-    usage.input + usage.output === 0
-      ? '–'
-      : t('run.tokensValue', { input: formatCount(usage.input, locale), output: formatCount(usage.output, locale) })
+    usage.input + usage.output === 0 ? '–' : t('run.tokensValue', { input: formatCount(usage.input, locale), output: formatCount(usage.output, locale) })
   const cost = ({ usage }: Side) => (usage.input + usage.output === 0 ? '–' : usage.costUsd === null ? t('common.unpriced') : formatUsd(usage.costUsd, locale))
   const rows: { id: string; name: string; of: (side: Side) => ReactNode }[] = [
     { id: 'state', name: t('runs.state'), of: ({ state }) => <StateBadge tone={runTones[state]}>{t(`state.${state}`)}</StateBadge> },
@@ -124,24 +121,16 @@ function VersionOf({ runId }: { runId: string }) {
   return <code className="block truncate text-xs">{data?.version}</code>
 }
 
-function Answers({ comparison: { a, b, isSameAnswer } }: { comparison: Comparison }) {
+function Answers({ comparison: { a, b } }: { comparison: Comparison }) {
   const { t } = useTexts()
+  const [before, after] = [a, b].map(({ output, failure }) => (failure ? failure.message : asLines(output)))
   return (
     <Section id="answers" title={t('answer.title')}>
-      {isSameAnswer ? (
+      {before === after ? (
         <p className="border-y border-line py-3 text-sm text-ink-2">{t('compare.sameAnswer')}</p>
       ) : (
-        <DiffView before={saidBy(a)} after={saidBy(b)} label={t('answer.title')} />
+        <DiffView before={before ?? ''} after={after ?? ''} label={t('answer.title')} />
       )}
     </Section>
   )
-}
-
-/** What a run came to, as lines that can be compared. */
-function saidBy({ output, failure }: Side): string {
-  if (failure) return failure.message
-  const answer = Answer.safeParse(output)
-  if (!answer.success) return asLines(output)
-  const { text, parts } = answer.data
-  return [text, ...parts.map((part) => asLines(part))].join('\n')
 }

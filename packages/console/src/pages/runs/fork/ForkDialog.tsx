@@ -2,10 +2,9 @@ import { Prompt } from '@longhaul/protocol'
 import type { ForkChanges, Run } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
-import { useId, useState } from 'react'
+import { useState } from 'react'
 import { versionsQuery } from '../../../api/agents.ts'
 import { client } from '../../../api/client.ts'
-import { modelsQuery } from '../../../api/models.ts'
 import { useMay, usePermission } from '../../../api/permissions.ts'
 import { acceptRun, stepQuery } from '../../../api/queries.ts'
 import { useTexts } from '../../../i18n/index.ts'
@@ -17,6 +16,7 @@ import { ActionDialog } from '../../ActionDialog.tsx'
 import { parseJson } from '../../parse-json.ts'
 import { wordsOf } from '../entry-facts.ts'
 import { forkable, modelCallAt } from './fork-facts.ts'
+import { ModelField } from './ModelField.tsx'
 
 type Props = { run: Run; timeline: Timeline; op?: string | undefined; onClose: () => void }
 
@@ -46,8 +46,7 @@ export function ForkDialog({ run, timeline, op: chosen, onClose }: Props) {
     ...(instructions !== undefined && instructions !== recorded?.instructions && { instructions }),
     ...(outputTokensMax !== undefined && { outputTokensMax }),
   }
-  const problem =
-    parsed && 'message' in parsed ? t('wait.badJson', { message: parsed.message }) : isTokensWrong ? t('fork.tokensWrong') : undefined
+  const problem = parsed && 'message' in parsed ? t('wait.badJson', { message: parsed.message }) : isTokensWrong ? t('fork.tokensWrong') : undefined
   return (
     <ActionDialog
       size="lg"
@@ -132,36 +131,6 @@ export function ForkDialog({ run, timeline, op: chosen, onClose }: Props) {
         onChange={(value) => setLive(value === 'live')}
       />
     </ActionDialog>
-  )
-}
-
-/** Any model may be written; the catalogue helps. */
-function ModelField({ value, recorded, onChange }: { value: string; recorded: string | undefined; onChange: (text: string) => void }) {
-  const { t } = useTexts()
-  const may = useMay()
-  const list = useId()
-  const models = useQuery({ ...modelsQuery(value || undefined), enabled: may('system:read') === true })
-  return (
-    <Field label={t('run.model')}>
-      {(ids) => (
-        <>
-          <TextInput
-            {...ids}
-            list={list}
-            spellCheck={false}
-            maxLength={200}
-            value={value}
-            placeholder={recorded ?? t('fork.asItWas')}
-            onChange={(event) => onChange(event.target.value)}
-          />
-          <datalist id={list}>
-            {models.data?.items.map(({ model }) => (
-              <option key={model} value={model} />
-            ))}
-          </datalist>
-        </>
-      )}
-    </Field>
   )
 }
 

@@ -31,14 +31,21 @@ export function DecisionsPage() {
       actions={
         <>
           {(filter.guardrail ?? filter.run) !== undefined && (
-            <Button onClick={() => void navigate({ to: patterns.decisions, search: { guardrail: undefined, run: undefined, action: filter.action, cursor: undefined } })}>
+            <Button
+              onClick={() =>
+                void navigate({ to: patterns.decisions, search: { guardrail: undefined, run: undefined, action: filter.action, cursor: undefined } })
+              }
+            >
               {t('decisions.allOf', { what: filter.guardrail ?? filter.run?.slice(-12) ?? '' })}
             </Button>
           )}
           <Select
             label={t('decisions.action')}
             value={filter.action ?? 'any'}
-            options={[{ value: 'any', label: t('decisions.anyAction') }, ...guardActions.map((value) => ({ value: value as string, label: t(`guardrails.done.${value}`) }))]}
+            options={[
+              { value: 'any', label: t('decisions.anyAction') },
+              ...guardActions.map((value) => ({ value: value as string, label: t(`guardrails.done.${value}`) })),
+            ]}
             onChange={(value) =>
               void navigate({ to: patterns.decisions, search: { ...filter, action: value === 'any' ? undefined : value, cursor: undefined }, replace: true })
             }
@@ -110,9 +117,24 @@ function DecisionTable() {
             )
           },
         },
-        { id: 'guardrail', head: t('decisions.guardrail'), className: 'w-40 max-md:hidden', cell: ({ guardrail }) => <span className="block truncate text-ink-2">{guardrail}</span> },
-        { id: 'agent', head: t('limits.agent'), className: 'w-32 max-lg:hidden', cell: ({ agent }) => <span className="block truncate text-ink-2">{agent ?? '–'}</span> },
-        { id: 'model', head: t('run.model'), className: 'w-44 max-xl:hidden', cell: ({ model }) => <code className="block truncate text-xs text-ink-2">{model}</code> },
+        {
+          id: 'guardrail',
+          head: t('decisions.guardrail'),
+          className: 'w-40 max-md:hidden',
+          cell: ({ guardrail }) => <span className="block truncate text-ink-2">{guardrail}</span>,
+        },
+        {
+          id: 'agent',
+          head: t('limits.agent'),
+          className: 'w-32 max-lg:hidden',
+          cell: ({ agent }) => <span className="block truncate text-ink-2">{agent ?? '–'}</span>,
+        },
+        {
+          id: 'model',
+          head: t('run.model'),
+          className: 'w-44 max-xl:hidden',
+          cell: ({ model }) => <code className="block truncate text-xs text-ink-2">{model}</code>,
+        },
         {
           id: 'at',
           head: t('deliveries.at'),

@@ -56,7 +56,16 @@ export function GuardFields({ draft, problem, onChange, onRemove }: Props) {
         )}
         {type === 'words' && (
           <Field label={t('guardrails.words')} hint={t('guardrails.wordsHint')}>
-            {(ids) => <TextArea {...ids} rows={3} spellCheck={false} value={draft.words} onChange={(event) => change({ words: event.target.value })} className="text-sm" />}
+            {(ids) => (
+              <TextArea
+                {...ids}
+                rows={3}
+                spellCheck={false}
+                value={draft.words}
+                onChange={(event) => change({ words: event.target.value })}
+                className="text-sm"
+              />
+            )}
           </Field>
         )}
         {type === 'schema' && (
@@ -81,7 +90,14 @@ export function GuardFields({ draft, problem, onChange, onRemove }: Props) {
             <TextField label={t('run.model')} hint={t('guardrails.modelHint')} maxLength={200} value={draft.model} onText={(model) => change({ model })} />
             <Field label={t('guardrails.policy')} hint={t('guardrails.policyHint')}>
               {(ids) => (
-                <TextArea {...ids} rows={3} maxLength={10_000} value={draft.policy} onChange={(event) => change({ policy: event.target.value })} className="text-sm" />
+                <TextArea
+                  {...ids}
+                  rows={3}
+                  maxLength={10_000}
+                  value={draft.policy}
+                  onChange={(event) => change({ policy: event.target.value })}
+                  className="text-sm"
+                />
               )}
             </Field>
           </>
@@ -91,7 +107,11 @@ export function GuardFields({ draft, problem, onChange, onRemove }: Props) {
             {type !== 'schema' && (
               <Field label={t('guardrails.on')}>
                 {(ids) => (
-                  <SelectField {...ids} value={draft.on} onChange={(event) => change({ on: guardPlaces.find((one) => one === event.target.value) ?? 'request' })}>
+                  <SelectField
+                    {...ids}
+                    value={draft.on}
+                    onChange={(event) => change({ on: guardPlaces.find((one) => one === event.target.value) ?? 'request' })}
+                  >
                     {guardPlaces.map((value) => (
                       <option key={value} value={value}>
                         {t(`guardrails.places.${value}`)}
@@ -103,7 +123,11 @@ export function GuardFields({ draft, problem, onChange, onRemove }: Props) {
             )}
             <Field label={t('guardrails.then')}>
               {(ids) => (
-                <SelectField {...ids} value={draft.action} onChange={(event) => change({ action: actions.find((one) => one === event.target.value) ?? 'block' })}>
+                <SelectField
+                  {...ids}
+                  value={draft.action}
+                  onChange={(event) => change({ action: actions.find((one) => one === event.target.value) ?? 'block' })}
+                >
                   {actions.map((value) => (
                     <option key={value} value={value}>
                       {t(`guardrails.actions.${value}`)}

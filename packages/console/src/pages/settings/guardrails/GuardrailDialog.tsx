@@ -76,7 +76,12 @@ export function GuardrailDialog({ guardrail, onClose }: { guardrail?: Guardrail 
         )
       })}
       <div className="flex flex-wrap items-center gap-2">
-        <Select label={t('guardrails.typeLabel')} value={type} options={guardTypes.map((value) => ({ value, label: t(`guardrails.types.${value}`) }))} onChange={setType} />
+        <Select
+          label={t('guardrails.typeLabel')}
+          value={type}
+          options={guardTypes.map((value) => ({ value, label: t(`guardrails.types.${value}`) }))}
+          onChange={setType}
+        />
         <Button
           disabledBecause={drafts.length >= guardsMax ? t('guardrails.tooMany', { count: guardsMax }) : undefined}
           onClick={() => setDrafts([...drafts, { id: Math.max(-1, ...drafts.map(({ id }) => id)) + 1, draft: emptyDraft(type) }])}

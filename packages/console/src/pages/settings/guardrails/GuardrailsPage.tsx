@@ -9,10 +9,9 @@ import { useTexts } from '../../../i18n/index.ts'
 import type { Translate } from '../../../i18n/index.ts'
 import { paths } from '../../../paths.ts'
 import { Button, buttonClass } from '../../../ui/Button.tsx'
-import { cx } from '../../../ui/cx.ts'
 import { EmptyState } from '../../../ui/Notes.tsx'
 import { Tag } from '../../../ui/State.tsx'
-import { coversRow } from '../../../ui/Table.tsx'
+import { RowToggle } from '../../../ui/Table.tsx'
 import { ActionDialog } from '../../ActionDialog.tsx'
 import { AppLink } from '../../AppLink.tsx'
 import { Listing } from '../../Listing.tsx'
@@ -60,14 +59,9 @@ function GuardrailTable() {
           head: t('hooks.name'),
           className: 'lg:w-52',
           cell: ({ name }) => (
-            <button
-              type="button"
-              aria-expanded={name === open}
-              onClick={() => setOpen(name === open ? undefined : name)}
-              className={cx(coversRow, 'block max-w-full truncate font-medium')}
-            >
+            <RowToggle id={name} open={open} onOpen={setOpen}>
               {name}
-            </button>
+            </RowToggle>
           ),
         },
         {

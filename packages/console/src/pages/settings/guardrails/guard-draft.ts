@@ -75,7 +75,9 @@ function fieldsOf({ type, on, action, ...draft }: GuardDraft): object {
       return {
         type,
         ...Object.fromEntries(
-          (['inputBytesMax', 'inputTokensMax', 'outputTokensMax'] as const).flatMap((field) => (draft[field].trim() === '' ? [] : [[field, Number(draft[field])]])),
+          (['inputBytesMax', 'inputTokensMax', 'outputTokensMax'] as const).flatMap((field) =>
+            draft[field].trim() === '' ? [] : [[field, Number(draft[field])]],
+          ),
         ),
       }
     case 'personal':

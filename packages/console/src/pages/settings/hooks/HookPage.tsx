@@ -150,7 +150,10 @@ function Deliveries({ name }: { name: string }) {
         <Select
           label={t('hooks.outcome')}
           value={outcome ?? 'any'}
-          options={[{ value: 'any', label: t('hooks.anyOutcome') }, ...hookOutcomes.map((value) => ({ value: value as string, label: t(`hooks.outcomes.${value}`) }))]}
+          options={[
+            { value: 'any', label: t('hooks.anyOutcome') },
+            ...hookOutcomes.map((value) => ({ value: value as string, label: t(`hooks.outcomes.${value}`) })),
+          ]}
           onChange={(value) =>
             void navigate({
               to: patterns.hook,
@@ -168,7 +171,9 @@ function Deliveries({ name }: { name: string }) {
         label={t('hooks.deliveries')}
         rows={deliveries.data?.items}
         idOf={({ id }) => id}
-        empty={outcome ? <EmptyState title={t('deliveries.emptyFiltered')} /> : <EmptyState title={t('hooks.nothingCame')}>{t('hooks.nothingCameText')}</EmptyState>}
+        empty={
+          outcome ? <EmptyState title={t('deliveries.emptyFiltered')} /> : <EmptyState title={t('hooks.nothingCame')}>{t('hooks.nothingCameText')}</EmptyState>
+        }
         newer={cursor && paths.hook(name, { outcome })}
         older={deliveries.data?.next ? paths.hook(name, { outcome, cursor: deliveries.data.next }) : undefined}
         columns={[

@@ -101,14 +101,24 @@ function HookTable() {
             </AppLink>
           ),
         },
-        { id: 'agent', head: t('limits.agent'), className: 'hidden w-36 sm:table-cell', cell: ({ agent }) => <span className="block truncate text-ink-2">{agent}</span> },
+        {
+          id: 'agent',
+          head: t('limits.agent'),
+          className: 'hidden w-36 sm:table-cell',
+          cell: ({ agent }) => <span className="block truncate text-ink-2">{agent}</span>,
+        },
         {
           id: 'does',
           head: t('hooks.does'),
           className: 'hidden w-40 md:table-cell',
           cell: ({ action }) => <span className="text-ink-2">{t(`hooks.actions.${action.type}`)}</span>,
         },
-        { id: 'scheme', head: t('hooks.scheme'), className: 'hidden w-44 lg:table-cell', cell: ({ scheme }) => <span className="text-ink-2">{t(`hooks.schemes.${scheme}`)}</span> },
+        {
+          id: 'scheme',
+          head: t('hooks.scheme'),
+          className: 'hidden w-44 lg:table-cell',
+          cell: ({ scheme }) => <span className="text-ink-2">{t(`hooks.schemes.${scheme}`)}</span>,
+        },
         {
           id: 'at',
           head: t('limits.setBy'),

@@ -9,10 +9,9 @@ import { useTexts } from '../../../i18n/index.ts'
 import { apiPaths, paths } from '../../../paths.ts'
 import { Button } from '../../../ui/Button.tsx'
 import { CopyButton } from '../../../ui/CopyButton.tsx'
-import { cx } from '../../../ui/cx.ts'
 import { formatNumber } from '../../../ui/format.ts'
 import { EmptyState } from '../../../ui/Notes.tsx'
-import { coversRow } from '../../../ui/Table.tsx'
+import { RowToggle } from '../../../ui/Table.tsx'
 import { Listing } from '../../Listing.tsx'
 import { Ago } from '../../Moment.tsx'
 import { SettingsFrame } from '../SettingsFrame.tsx'
@@ -41,14 +40,9 @@ export function QueuesPage() {
             id: 'name',
             head: t('queues.name'),
             cell: ({ name }) => (
-              <button
-                type="button"
-                aria-expanded={name === open}
-                onClick={() => setOpen(name === open ? undefined : name)}
-                className={cx(coversRow, 'block max-w-full truncate font-medium')}
-              >
+              <RowToggle id={name} open={open} onOpen={setOpen}>
                 {name}
-              </button>
+              </RowToggle>
             ),
           },
           { id: 'ready', head: t('queues.ready'), className: 'w-24', isRight: true, cell: ({ readyCount }) => formatNumber(readyCount, locale) },
