@@ -87,11 +87,11 @@ async function pageChanges(browser: Browser, server: TestServer, emit: Emit): Pr
 
 async function longRun(browser: Browser, server: TestServer, client: Client, emit: Emit): Promise<void> {
   const { id } = await client.runs.start({ agent: 'steps', input: { count: stepCount, bytes: 100, isTimed: false } })
-  await until(async () => (await client.runs.get({ runId: id })).state === 'completed', 300_000)
+  await until(async () => (await client.runs.get({ runId: id })).state === 'completed', 600_000)
   const times: number[] = []
   for (let i = 0; i < 5; i++) {
     await using v = await visit(browser, server, `/runs/${id}`)
-    await v.page.getByText(/^10,000 steps/).waitFor()
+    await v.page.getByText(/^10,000 steps/).waitFor({ timeout: 120_000 })
     times.push(await v.page.evaluate(() => performance.now()))
     if (i > 0) continue
     await watch(v.page)

@@ -24,8 +24,7 @@ beforeAll(async () => {
   server = await startServer({ agents: ['keeper', 'boss'] })
   browser = await openBrowser()
   client = createClient({ url: server.url, key: server.key })
-  for (const agent of ['analyst', 'keeper', 'boss', 'approval'])
-    await vi.waitFor(async () => expect((await client.agents.get({ name: agent })).status).toBe('ready'), { timeout: 120_000, interval: 200 })
+  for (const agent of ['analyst', 'keeper', 'boss', 'approval']) await ready(agent)
   answered = await run('analyst', question)
   forked = await ended((await client.runs.fork({ runId: answered.id, op: '2', changes: { outputTokensMax: 500 } })).id)
   await run('keeper', { facts: [{ name: 'language', text: 'Prefers German.' }] })
@@ -35,7 +34,7 @@ beforeAll(async () => {
   await client.secrets.set({ name: 'sender', value: secret })
   await client.hooks.set({ name: 'issues', agent: 'keeper', scheme: 'github', secret: 'sender', action: { type: 'start', input: '' } })
   await client.runs.start({ agent: 'hello', input: 'What time is it in Tokyo?', destinations: [{ type: 'queue', queue: 'ends' }] })
-  await vi.waitFor(async () => expect((await client.queues.list({})).items).toMatchObject([{ name: 'ends', readyCount: 1 }]), { timeout: 60_000 })
+  await queued()
 }, 400_000)
 
 afterAll(async () => {
@@ -43,6 +42,9 @@ afterAll(async () => {
   await server?.stop()
 })
 
+const ready = (agent: string) =>
+  vi.waitFor(async () => expect((await client.agents.get({ name: agent })).status).toBe('ready'), { timeout: 120_000, interval: 200 })
+const queued = () => vi.waitFor(async () => expect((await client.queues.list({})).items).toMatchObject([{ name: 'ends', readyCount: 1 }]), { timeout: 60_000 })
 const ended = (runId: string) =>
   vi.waitFor(
     async () => {
@@ -148,12 +150,13 @@ test('a hook is made with a secret that is shown once, takes what it signs, is p
   await using v = await visit(browser, server, '/settings/hooks')
   await v.page.getByRole('button', { name: 'New hook' }).click()
   const dialog = v.page.getByRole('dialog', { name: 'New hook' })
-  await dialog.getByLabel('Name').fill('pushes')
-  await dialog.getByLabel('Agent').selectOption('keeper')
+  await dialog.getByLabel('Name', { exact: true }).fill('pushes')
+  await dialog.getByLabel('Agent', { exact: true }).selectOption('keeper')
   await dialog.getByLabel('Signed by').selectOption('github')
-  await dialog.getByLabel('Input').fill('facts=/facts')
+  await dialog.getByLabel('Input', { exact: true }).fill('facts=/facts')
   await dialog.getByRole('button', { name: 'Save' }).click()
   const once = v.page.getByRole('dialog', { name: 'The hook “pushes” is made' })
+  await once.waitFor()
   const [address = '', value = ''] = await once.locator('code').allTextContents()
   await once.getByRole('checkbox').check()
   await once.getByRole('button', { name: 'Done' }).click()
@@ -183,12 +186,12 @@ test('a guardrail is made, and what it finds is listed with the run', async () =
   await using v = await visit(browser, server, '/settings/guardrails')
   await v.page.getByRole('button', { name: 'New guardrail' }).click()
   const dialog = v.page.getByRole('dialog', { name: 'New guardrail' })
-  await dialog.getByLabel('Name').fill('heron')
+  await dialog.getByLabel('Name', { exact: true }).fill('heron')
   await dialog.getByLabel('Kind of guard').selectOption('words')
   await dialog.getByRole('button', { name: 'Add a guard' }).click()
   expect(await dialog.getByRole('button', { name: 'Save' }).getAttribute('aria-disabled')).toBe('true') // No words yet.
   const words = dialog.getByRole('group', { name: 'Words' })
-  await words.getByLabel('Words').fill('Project Heron')
+  await words.getByRole('textbox').fill('Project Heron')
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
   expect((await client.guardrails.get({ name: 'heron' })).guards).toMatchObject([
@@ -245,7 +248,7 @@ test('a secret is limited to hosts and agents', async () => {
   await dialog.getByLabel('Hosts').fill('https://crm')
   await dialog.getByText('A host such as api.example.com, *.example.com or *.').waitFor()
   await dialog.getByLabel('Hosts').fill('crm.example.com, *.crm.example.com')
-  await dialog.getByLabel('Agents').fill('analyst')
+  await dialog.getByLabel('Agents', { exact: true }).fill('analyst')
   await dialog.getByRole('button', { name: 'Store' }).click()
   await dialog.waitFor({ state: 'detached' })
   expect((await client.secrets.get({ name: 'crm-token' })).items[0]).toMatchObject({ hosts: ['crm.example.com', '*.crm.example.com'], agents: ['analyst'] })
@@ -256,7 +259,7 @@ test('failed runs are forked together', async () => {
   const failed = [await run('approval', 'no refund'), await run('approval', 'none either')]
   await using v = await visit(browser, server, '/attention')
   const boxes = v.page.getByRole('checkbox')
-  await expect.poll(() => boxes.count()).toBe(2)
+  await expect.poll(() => boxes.count(), { timeout: 30_000 }).toBe(2)
   await boxes.nth(0).check()
   await boxes.nth(1).check()
   await v.page.getByRole('region', { name: 'With what is chosen' }).getByRole('button', { name: 'Fork' }).click()
@@ -269,14 +272,14 @@ test('failed runs are forked together', async () => {
 
 test('by keyboard alone: from the question to the answer, the call in it, and a fork of that', async () => {
   await using v = await visit(browser, server, '/?agent=analyst')
-  await v.page.getByRole('textbox', { name: 'Question' }).waitFor()
+  await v.page.getByRole('heading', { name: 'Ask' }).waitFor({ timeout: 60_000 })
   await v.page.keyboard.press('Control+k')
   await v.page.getByRole('combobox', { name: /Go to/ }).waitFor()
   await v.page.keyboard.type('runs')
-  await v.page.getByRole('option', { name: /Runs/ }).first().waitFor()
+  await v.page.getByRole('option', { name: /^Runs/, selected: true }).waitFor()
   await v.page.keyboard.press('Enter')
   await v.page.waitForURL('**/runs')
-  await tabTo(v.page, /What was our ARR/)
+  await tabTo(v.page, /^What was our ARR/)
   await v.page.keyboard.press('Enter')
   await v.page.waitForURL('**/runs/*')
   await v.page.getByRole('treeitem').first().waitFor()
@@ -289,7 +292,7 @@ test('by keyboard alone: from the question to the answer, the call in it, and a 
   await v.page.keyboard.press('Enter')
   await v.page.waitForURL((url) => url.href !== before)
   await v.page.getByText('A fork from the beginning').waitFor()
-})
+}, 180_000)
 
 test('a visitor without a right neither sees nor reaches what needs it', async () => {
   const { secret: onlooker } = await client.keys.create({ name: 'onlooker', role: 'viewer' })

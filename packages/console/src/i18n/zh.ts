@@ -287,7 +287,7 @@ export const zh: Texts = {
     problem: '问题',
     retries_other: '{{count}} 次重试',
     interruptions_other: '{{count}} 次中断',
-    steps_other: '{{count}} 个步骤',
+    steps_other: '{{count, number}} 个步骤',
     empty: '尚未发生任何事情。',
     emptyFilter: '没有这类条目。',
     expand: '展开',

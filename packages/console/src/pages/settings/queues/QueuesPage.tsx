@@ -74,7 +74,7 @@ function QueueDetail({ name }: { name: string }) {
   const { t } = useTexts()
   const mayWrite = usePermission('runs:write')
   const [isLooking, setLooking] = useState(false)
-  const command = `curl -X POST ${location.origin}${apiPaths.receive(name)} -H "Authorization: Bearer $LONGHAUL_KEY" -H 'Content-Type: application/json' -d '{"max":10,"waitMs":20000}'`
+  const command = `curl -X POST ${location.origin}${apiPaths.receive(name)} -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' -d '{"max":10,"waitMs":20000}'`
   return (
     <div className="space-y-3">
       <div className="space-y-1.5 text-sm">
