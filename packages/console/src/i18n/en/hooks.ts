@@ -119,6 +119,7 @@ export const hooksTexts = {
     changeOne: 'Change how long runs of {{namespace}} are kept',
     title: 'How long runs of {{namespace}} are kept',
     othersTitle: 'How long runs of all other namespaces are kept',
+    always: 'For ever',
     forDays: 'For a time',
     foreverText: 'Nothing is deleted.',
     forDaysText: 'Counted from a run’s end.',

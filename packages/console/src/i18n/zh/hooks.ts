@@ -120,6 +120,7 @@ export const hooksTextsZh: Texts<typeof hooksTexts> = {
     changeOne: '修改 {{namespace}} 的运行保留多久',
     title: '{{namespace}} 的运行保留多久',
     othersTitle: '其他命名空间的运行保留多久',
+    always: '永久',
     forDays: '一段时间',
     foreverText: '不删除任何内容。',
     forDaysText: '从运行结束算起。',

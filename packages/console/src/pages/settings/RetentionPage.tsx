@@ -114,7 +114,7 @@ function RetentionDialog({ row: { namespace, rule }, onClose }: { row: Row; onCl
         name="kept"
         value={isLimited ? 'days' : 'forever'}
         choices={[
-          { value: 'forever', label: t('retention.forever'), text: t('retention.foreverText') },
+          { value: 'forever', label: t('retention.always'), text: t('retention.foreverText') },
           { value: 'days', label: t('retention.forDays'), text: t('retention.forDaysText') },
         ]}
         onChange={(value) => setLimited(value === 'days')}

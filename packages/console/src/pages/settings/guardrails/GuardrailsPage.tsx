@@ -112,8 +112,8 @@ function GuardrailDetail({ guardrail }: { guardrail: Guardrail }) {
       <ul className="divide-y divide-line rounded-md border border-line bg-surface">
         {guardrail.guards.map((guard, i) => (
           <li key={i} className="flex min-h-9 flex-wrap items-center gap-x-3 gap-y-1 px-3 py-1 text-sm">
-            <span className="w-36 font-medium">{t(`guardrails.types.${guard.type}`)}</span>
-            <span className="min-w-0 flex-1 truncate text-ink-2">{factsOf(guard, t)}</span>
+            <span className="flex-1 font-medium sm:w-36 sm:flex-none">{t(`guardrails.types.${guard.type}`)}</span>
+            <span className="min-w-0 flex-1 text-ink-2 max-sm:order-last max-sm:basis-full max-sm:break-words sm:truncate">{factsOf(guard, t)}</span>
             {guard.type !== 'size' && (
               <span className="text-xs text-ink-3">
                 {guard.type !== 'schema' && `${t(`guardrails.places.${guard.on}`)} · `}

@@ -180,7 +180,7 @@ function Deliveries({ name }: { name: string }) {
           {
             id: 'outcome',
             head: t('hooks.outcome'),
-            className: 'w-36',
+            className: 'w-28 sm:w-36',
             cell: (delivery) => (
               <span className="flex items-center gap-2">
                 <StateIcon tone={tones[delivery.outcome]} />
@@ -188,7 +188,7 @@ function Deliveries({ name }: { name: string }) {
               </span>
             ),
           },
-          { id: 'reason', head: t('attention.why'), cell: ({ reason }) => <span className="block truncate text-ink-2">{reasonInWords(reason, t)}</span> },
+          { id: 'reason', head: t('attention.why'), cell: ({ reason }) => <span className="block text-ink-2 sm:truncate">{reasonInWords(reason, t)}</span> },
           {
             id: 'event',
             head: t('hooks.event'),

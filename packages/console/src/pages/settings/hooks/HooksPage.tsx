@@ -121,7 +121,7 @@ function HookTable() {
         },
         {
           id: 'at',
-          head: t('limits.setBy'),
+          head: t('guardrails.changed'),
           className: 'w-28',
           isRight: true,
           cell: ({ setAt }) => (
