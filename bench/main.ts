@@ -3,6 +3,7 @@ import { cpus, totalmem } from 'node:os'
 import { agentsBench } from './agents.ts'
 import { apiBench } from './api.ts'
 import { budgetsBench } from './budgets.ts'
+import { consoleBench } from './console.ts'
 import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
 import { keysBench } from './keys.ts'
@@ -20,6 +21,7 @@ const benches: Record<string, Bench> = {
   agents: agentsBench,
   api: apiBench,
   budgets: budgetsBench,
+  console: consoleBench,
   engine: engineBench,
   fairness: fairnessBench,
   gateway: gatewayBench,

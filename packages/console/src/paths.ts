@@ -7,6 +7,7 @@ export const paths = {
   chat: (about: Fields<'agent' | 'session'> = {}) => withQuery('/chat', about),
   runs: (filter: Fields<'state' | 'agent' | 'search' | 'cursor'> = {}) => withQuery('/runs', filter),
   run: (runId: string, about: Fields<'step' | 'show'> = {}) => withQuery(`/runs/${encodeURIComponent(runId)}`, about),
+  compare: (runId: string, other: string) => `/runs/${encodeURIComponent(runId)}/compare/${encodeURIComponent(other)}`,
   journal: (runId: string) => `/runs/${encodeURIComponent(runId)}/journal`,
   attention: (filter: Fields<'agent' | 'reason' | 'cursor'> = {}) => withQuery('/attention', filter),
   approvals: (filter: Fields<'state' | 'cursor'> = {}) => withQuery('/approvals', filter),
@@ -31,6 +32,13 @@ export const paths = {
   limits: () => '/settings/limits',
   tenants: (filter: { cursor?: string | undefined } = {}) => withQuery('/settings/tenants', filter),
   deliveries: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/settings/deliveries', filter),
+  guardrails: () => '/settings/guardrails',
+  decisions: (filter: Fields<'guardrail' | 'action' | 'run' | 'cursor'> = {}) => withQuery('/settings/guardrail-decisions', filter),
+  hooks: (filter: Fields<'cursor'> = {}) => withQuery('/settings/hooks', filter),
+  hook: (name: string, filter: Fields<'outcome' | 'cursor'> = {}) => withQuery(`/settings/hooks/${encodeURIComponent(name)}`, filter),
+  queues: (filter: Fields<'cursor'> = {}) => withQuery('/settings/queues', filter),
+  retention: () => '/settings/retention',
+  memory: (filter: Fields<'agent' | 'kind' | 'search' | 'page'> = {}) => withQuery('/memory', filter),
   audit: (filter: AuditSearch = {}) => withQuery('/audit', filter),
   sandboxes: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/sandboxes', filter),
   snapshots: (filter: { cursor?: string | undefined } = {}) => withQuery('/sandboxes/snapshots', filter),
@@ -42,8 +50,8 @@ export const paths = {
 /** What the audit log is filtered by. Days are the reader's own. */
 export type AuditSearch = Partial<Record<'who' | 'action' | 'outcome' | 'from' | 'to' | 'cursor', string | undefined>>
 
-/** Addresses of the API that are no operations. */
-export const apiPaths = { health: () => '/healthz' } as const
+/** Addresses of the API that are no operations, or are shown to be copied. */
+export const apiPaths = { health: () => '/healthz', receive: (queue: string) => `/v1/queues/${encodeURIComponent(queue)}/receive` } as const
 
 /** The patterns that the router matches, under the same names as the paths they match. */
 export const patterns = {
@@ -52,6 +60,7 @@ export const patterns = {
   chat: '/chat',
   runs: '/runs',
   run: '/runs/$runId',
+  compare: '/runs/$runId/compare/$other',
   journal: '/runs/$runId/journal',
   attention: '/attention',
   approvals: '/approvals',
@@ -76,6 +85,13 @@ export const patterns = {
   limits: '/settings/limits',
   tenants: '/settings/tenants',
   deliveries: '/settings/deliveries',
+  guardrails: '/settings/guardrails',
+  decisions: '/settings/guardrail-decisions',
+  hooks: '/settings/hooks',
+  hook: '/settings/hooks/$name',
+  queues: '/settings/queues',
+  retention: '/settings/retention',
+  memory: '/memory',
   audit: '/audit',
   sandboxes: '/sandboxes',
   snapshots: '/sandboxes/snapshots',

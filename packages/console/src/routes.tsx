@@ -7,7 +7,7 @@ import { agentQuery, deploymentsQuery, schedulesQuery, versionsQuery } from './a
 import { attentionQuery } from './api/attention.ts'
 import { modelsQuery } from './api/models.ts'
 import { runCountsQuery } from './api/overview.ts'
-import { agentsQuery, approvalsQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
+import { agentsQuery, approvalsQuery, compareQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
 import { CrashPage, MissingPage } from './pages/ErrorPages.tsx'
 import { HomePage } from './pages/home/HomePage.tsx'
 import { Shell } from './pages/shell/Shell.tsx'
@@ -73,6 +73,14 @@ const run = createRoute({
   validateSearch: ({ step, show }) => ({ step: text(step), show: text(show) }),
   loader: ({ params }) => void queryClient.prefetchQuery(runQuery(params.runId)),
   component: lazyRouteComponent(() => import('./pages/runs/RunPage.tsx'), 'RunPage'),
+})
+
+const compare = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.compare,
+  validateSearch: ({ step }) => ({ step: text(step) }),
+  loader: ({ params }) => void prefetch(compareQuery(params.runId, params.other)),
+  component: lazyRouteComponent(() => import('./pages/runs/compare/ComparePage.tsx'), 'ComparePage'),
 })
 
 const journal = createRoute({
@@ -225,7 +233,64 @@ const deliveries = createRoute({
   validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
   component: lazyRouteComponent(() => import('./pages/settings/DeliveriesPage.tsx'), 'DeliveriesPage'),
 })
-const settingsRoutes = [settings, keys, policies, newPolicy, policy, secrets, limits, tenants, deliveries] as const
+const guardrails = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.guardrails,
+  component: lazyRouteComponent(() => import('./pages/settings/guardrails/GuardrailsPage.tsx'), 'GuardrailsPage'),
+})
+const decisions = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.decisions,
+  validateSearch: ({ guardrail, action, run, cursor }) => ({ guardrail: text(guardrail), action: text(action), run: text(run), cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/settings/guardrails/DecisionsPage.tsx'), 'DecisionsPage'),
+})
+const hooks = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.hooks,
+  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/settings/hooks/HooksPage.tsx'), 'HooksPage'),
+})
+const hook = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.hook,
+  validateSearch: ({ outcome, cursor }) => ({ outcome: text(outcome), cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/settings/hooks/HookPage.tsx'), 'HookPage'),
+})
+const queues = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.queues,
+  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  component: lazyRouteComponent(() => import('./pages/settings/queues/QueuesPage.tsx'), 'QueuesPage'),
+})
+const retention = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.retention,
+  component: lazyRouteComponent(() => import('./pages/settings/RetentionPage.tsx'), 'RetentionPage'),
+})
+const settingsRoutes = [
+  settings,
+  keys,
+  policies,
+  newPolicy,
+  policy,
+  secrets,
+  limits,
+  tenants,
+  deliveries,
+  guardrails,
+  decisions,
+  hooks,
+  hook,
+  queues,
+  retention,
+] as const
+
+const memory = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.memory,
+  validateSearch: ({ agent, kind, search, page }) => ({ agent: text(agent), kind: text(kind), search: text(search), page: text(page) }),
+  component: lazyRouteComponent(() => import('./pages/memory/MemoryPage.tsx'), 'MemoryPage'),
+})
 
 const audit = createRoute({
   getParentRoute: () => shell,
@@ -276,6 +341,7 @@ export const router = createRouter({
       chat,
       runs,
       run,
+      compare,
       journal,
       attention,
       approvals,
@@ -290,6 +356,7 @@ export const router = createRouter({
       me,
       people,
       ...settingsRoutes,
+      memory,
       audit,
       sandboxes,
       snapshots,

@@ -45,9 +45,10 @@ test('imports follow the arrows: interface parts know no API and no address, the
 
 test('addresses are made in paths.ts only', () => {
   expect(
-    found(/href="\/|to="\/|['"`]\/(?:v1|chat|runs|attention|approvals|agents|schedules|models|budgets|system|sign-in|settings|audit|sandboxes|tools)\b/g, [
-      'paths.ts',
-    ]),
+    found(
+      /href="\/|to="\/|['"`]\/(?:v1|chat|runs|attention|approvals|agents|schedules|models|budgets|system|sign-in|settings|audit|sandboxes|tools|memory)\b/g,
+      ['paths.ts'],
+    ),
   ).toEqual([])
 })
 

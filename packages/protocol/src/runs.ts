@@ -76,6 +76,8 @@ export const Run = z.object({
   imported: Imported.optional(),
   /** What it, or a run that it comes from, would write is recorded instead of executed. */
   withholdsWrites: z.boolean().optional(),
+  /** Whose words from outside it has read, or was given: `web:example.com`, `tool_server:crm.example.com`. Policies decide by them. Absent: nobody's. */
+  labels: z.array(z.string()).optional(),
   eventCount: z.number().int(),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),

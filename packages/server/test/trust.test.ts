@@ -106,6 +106,14 @@ test('what came in an earlier run of a session, or before a run went on as anoth
   expect(await e.ended((await e.start('code', 'send', { session: 'another' })).id)).toMatchObject({ state: 'completed' }) // It has read nothing.
 })
 
+test('a run says whose words it has read, and one that has read nothing says nothing', async () => {
+  await using bed = await openBed()
+  const script: Script = async (ctx) => (ctx.input === 'read' ? await read(ctx) : await read(ctx, 'calculator'), null)
+  await using e = await startEngine(bed.db, { code: script }, bed.options)
+  expect((await e.ended((await e.start('code', 'read')).id)).labels).toEqual(['web:evil.example'])
+  expect(await e.ended((await e.start('code', 'calculate')).id)).not.toHaveProperty('labels')
+})
+
 test('benign work needs nobody: sending before reading, reading without sending, and sending to an allowed target', async () => {
   await using bed = await openBed(withApproval)
   const inside = { to: 'ann@acme.example', text: 'the report' }

@@ -70,6 +70,22 @@ export const approvalsQuery = (state: Approval['state'] | undefined, cursor?: st
     refetchInterval: 5_000,
   })
 
+/** Questions that are open, of a run and of all that it has started. */
+export const approvalsBelowQuery = (runId: string) =>
+  queryOptions({
+    queryKey: ['approvals', 'below', runId],
+    queryFn: ({ signal }) => client.approvals.list({ runId, state: 'pending', limit: 50 }, { signal }),
+    refetchInterval: 2_000,
+  })
+
+/** What two runs did differently. */
+export const compareQuery = (runId: string, other: string) =>
+  queryOptions({
+    queryKey: ['runs', 'compare', runId, other],
+    queryFn: ({ signal }) => client.runs.compare({ runId, with: other }, { signal }),
+    refetchInterval: ({ state: { data } }) => (data && isTerminal(data.a.state) && isTerminal(data.b.state) ? false : 3_000),
+  })
+
 export const fileQuery = (fileId: string, mediaType: string) =>
   queryOptions({
     queryKey: ['files', fileId],

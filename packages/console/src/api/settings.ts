@@ -18,6 +18,16 @@ export const secretQuery = (name: string) =>
 export const limitsQuery = () => queryOptions({ queryKey: ['limits'], queryFn: ({ signal }) => client.limits.list({ limit: 200 }, { signal }) })
 export const namespacesQuery = () =>
   queryOptions({ queryKey: ['namespaces'], queryFn: ({ signal }) => client.namespaces.list({}, { signal }), refetchInterval: 5_000 })
+/** One for each namespace at most, and one for all others. */
+export const retentionQuery = () =>
+  queryOptions({ queryKey: ['retention'], queryFn: ({ signal }) => client.retention.list({ limit: 200 }, { signal }), refetchInterval: 30_000 })
+export const queuesQuery = (cursor?: string) =>
+  queryOptions({
+    queryKey: ['queues', cursor],
+    queryFn: ({ signal }) => client.queues.list({ limit: 50, ...(cursor ? { cursor } : {}) }, { signal }),
+    placeholderData: keepPreviousData,
+    refetchInterval: 5_000,
+  })
 export const tenantsQuery = (cursor?: string) =>
   queryOptions({
     queryKey: ['tenants', 'list', cursor],

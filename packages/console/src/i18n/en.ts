@@ -3,6 +3,9 @@ import { attentionTexts } from './en/attention.ts'
 import { auditTexts } from './en/audit.ts'
 import { chatTexts } from './en/chat.ts'
 import { commandTexts } from './en/command.ts'
+import { compareTexts } from './en/compare.ts'
+import { guardrailsTexts } from './en/guardrails.ts'
+import { hooksTexts } from './en/hooks.ts'
 import { limitsTexts } from './en/limits.ts'
 import { modelTexts } from './en/models.ts'
 import { moneyTexts } from './en/money.ts'
@@ -181,6 +184,10 @@ export const en = {
     tokensCached: '{{cached}} of the input from the cache',
     cancel: 'Cancel run',
     again: 'Start anew',
+    askedBelow: 'Runs that it has started ask',
+    labels: 'Has read',
+    labelsText: 'Whose words from outside it has read. They stay with it, and policies decide by them.',
+    moreLabels: '+ {{count}}',
     againGone: 'It was started anew already, or dismissed.',
     journal: 'Journal',
     export: 'Export',
@@ -291,8 +298,8 @@ export const en = {
     retries_other: '{{count}} retries',
     interruptions_one: '{{count}} interruption',
     interruptions_other: '{{count}} interruptions',
-    steps_one: '{{count}} step',
-    steps_other: '{{count}} steps',
+    steps_one: '{{count, number}} step',
+    steps_other: '{{count, number}} steps',
     empty: 'Nothing has happened yet.',
     emptyFilter: 'Nothing of that kind.',
     expand: 'Expand',
@@ -446,6 +453,9 @@ export const en = {
     nothingEnforced: 'Nothing is enforced.',
   },
   ...auditTexts,
+  ...compareTexts,
+  ...guardrailsTexts,
+  ...hooksTexts,
   ...limitsTexts,
   ...policiesTexts,
   ...sandboxesTexts,

@@ -7,6 +7,9 @@ import { attentionTexts } from './zh/attention.ts'
 import { auditTextsZh } from './zh/audit.ts'
 import { chatTexts } from './zh/chat.ts'
 import { commandTexts } from './zh/command.ts'
+import { compareTextsZh } from './zh/compare.ts'
+import { guardrailsTextsZh } from './zh/guardrails.ts'
+import { hooksTextsZh } from './zh/hooks.ts'
 import { limitsTextsZh } from './zh/limits.ts'
 import { modelTexts } from './zh/models.ts'
 import { moneyTexts } from './zh/money.ts'
@@ -175,6 +178,10 @@ export const zh: Texts = {
     tokensCached: '其中 {{cached}} 输入来自缓存',
     cancel: '取消运行',
     again: '重新开始',
+    askedBelow: '它启动的运行在询问',
+    labels: '已读取',
+    labelsText: '它读过哪些外部内容。标签会一直保留，策略据此作出决定。',
+    moreLabels: '另加 {{count}} 项',
     againGone: '它已经重新开始过，或已被忽略。',
     journal: '日志',
     export: '导出',
@@ -282,7 +289,7 @@ export const zh: Texts = {
     problem: '问题',
     retries_other: '{{count}} 次重试',
     interruptions_other: '{{count}} 次中断',
-    steps_other: '{{count}} 个步骤',
+    steps_other: '{{count, number}} 个步骤',
     empty: '尚未发生任何事情。',
     emptyFilter: '没有这类条目。',
     expand: '展开',
@@ -427,6 +434,9 @@ export const zh: Texts = {
     nothingEnforced: '没有强制执行任何限制。',
   },
   ...auditTextsZh,
+  ...compareTextsZh,
+  ...guardrailsTextsZh,
+  ...hooksTextsZh,
   ...limitsTextsZh,
   ...policiesTextsZh,
   ...sandboxesTextsZh,

@@ -101,3 +101,24 @@ export const coversRow =
   'after:absolute after:inset-0 focus-visible:outline-none focus-visible:after:rounded-sm focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent'
 /** What else can be pressed in such a row. */
 export const aboveRow = 'relative z-10'
+
+/** The name in a row that opens: all of the row can be pressed, and what stands below it comes and goes. */
+export function RowToggle<Id extends string | number>({
+  id,
+  open,
+  onOpen,
+  className = 'block max-w-full truncate font-medium',
+  children,
+}: {
+  id: Id
+  open: Id | undefined
+  onOpen: (id: Id | undefined) => void
+  className?: string
+  children: ReactNode
+}) {
+  return (
+    <button type="button" aria-expanded={id === open} onClick={() => onOpen(id === open ? undefined : id)} className={cx(coversRow, className)}>
+      {children}
+    </button>
+  )
+}

@@ -78,7 +78,7 @@ function stepsOf(events: readonly RunEvent[]): Map<string, Step> {
     if (event.type === 'step.started')
       steps.set(op, { op, kind: event.data.kind, name: event.data.name, outcome: 'open', value: null, input: event.data.input ?? null })
     if (event.type === 'step.completed')
-      steps.set(op, { op, kind: event.data.kind, name: event.data.name, outcome: 'completed', value: withoutCost(event.data.output), input })
+      steps.set(op, { op, kind: event.data.kind, name: event.data.name, outcome: 'completed', value: comparable(event.data.kind, event.data.output), input })
     if (event.type === 'step.failed')
       steps.set(op, {
         op,
@@ -92,12 +92,14 @@ function stepsOf(events: readonly RunEvent[]): Map<string, Step> {
   return steps
 }
 
-/** Two equal answers of a model may have cost differently. That shows in the sums. */
-function withoutCost(output: Json): Json {
-  if (output === null || typeof output !== 'object' || Array.isArray(output) || !('usage' in output)) return output
-  const { usage: _, ...rest } = output
-  return rest
+/** Two equal answers of a model may have cost differently, which shows in the sums; and no command takes the same time twice. */
+function comparable(kind: Step['kind'], output: Json): Json {
+  if (output === null || typeof output !== 'object' || Array.isArray(output)) return output
+  if (kind === 'exec') return without(output, 'durationMs')
+  return 'usage' in output ? without(output, 'usage') : output
 }
+
+const without = (value: { [name: string]: Json }, field: string): Json => Object.fromEntries(Object.entries(value).filter(([name]) => name !== field))
 
 function usageOf(events: readonly RunEvent[], prefix: ReadonlySet<string>): Usage {
   const sum: Usage = { input: 0, cachedInput: 0, output: 0, costUsd: 0 }

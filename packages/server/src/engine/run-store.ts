@@ -160,17 +160,19 @@ export type RunRow = {
   fork: Fork | null
   imported: Imported | null
   withholdsWrites: boolean
+  labels: string[] | null
   eventCount: number
   createdAt: Date
   startedAt: Date | null
   endedAt: Date | null
 }
 
-export const toRun = ({ parentId, parentOp, fork, imported, withholdsWrites, ...row }: RunRow): Run => ({
+export const toRun = ({ parentId, parentOp, fork, imported, withholdsWrites, labels, ...row }: RunRow): Run => ({
   ...row,
   ...(fork && { fork }),
   ...(imported && { imported }),
   ...(withholdsWrites && { withholdsWrites }),
+  ...(labels && labels.length > 0 && { labels }),
   parent: parentId === null || parentOp === null ? null : { runId: parentId, op: parentOp },
   usage: row.usage ?? noUsage,
   createdAt: row.createdAt.toISOString(),
@@ -178,7 +180,7 @@ export const toRun = ({ parentId, parentOp, fork, imported, withholdsWrites, ...
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-export const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage, fork, imported, withholds_writes as "withholdsWrites",
+export const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage, fork, imported, withholds_writes as "withholdsWrites", labels,
   greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 

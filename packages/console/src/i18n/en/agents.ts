@@ -90,6 +90,8 @@ export const agentTexts = {
     removed: 'Removed:',
     sameVersion: 'Both are the same version.',
     onlyCode: 'Both say the same about themselves: they differ in their code only.',
+    sameLines_one: '{{count}} line is the same',
+    sameLines_other: '{{count}} lines are the same',
     parts: {
       description: 'What it is for',
       model: 'Kind and model',

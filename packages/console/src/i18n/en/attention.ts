@@ -21,6 +21,7 @@ export const attentionTexts = {
     noneFiltered: 'Nothing is like that',
     noneText: 'A run that fails, crashes its worker, no longer matches its code or left a write in doubt appears here until somebody has dealt with it.',
     retry: 'Retry',
+    onlyRuns: 'Deliveries cannot be forked.',
     dismiss: 'Dismiss',
     stillWaits: 'Some of these still wait: retry, decide or cancel them.',
     done_one: '{{count}} was dealt with.',

@@ -88,6 +88,7 @@ export const agentTexts = {
     removed: '删除：',
     sameVersion: '两者是同一个版本。',
     onlyCode: '两者的自述相同，只有代码不同。',
+    sameLines_other: '{{count}} 行相同',
     parts: { description: '用途', model: '类型与模型', instructions: '指令', tools: '工具', skills: '技能', reach: '连接与主机' },
   },
   schedules: {

@@ -12,6 +12,7 @@ export const attentionTexts = {
     noneFiltered: '没有符合条件的事项',
     noneText: '运行失败、使工作进程崩溃、与代码不再一致，或写入结果不明时，会出现在这里，直到有人处理。',
     retry: '重试',
+    onlyRuns: '投递不能分叉。',
     dismiss: '忽略',
     stillWaits: '其中有些仍在等待：请重试、作出决定或取消。',
     done_other: '已处理 {{count}} 项。',

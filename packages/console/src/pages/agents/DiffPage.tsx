@@ -5,14 +5,13 @@ import { useMemo } from 'react'
 import { versionQuery, versionsQuery } from '../../api/agents.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths, patterns } from '../../paths.ts'
-import { cx } from '../../ui/cx.ts'
 import { Select } from '../../ui/Fields.tsx'
 import { Skeleton } from '../../ui/Notes.tsx'
 import { Section } from '../../ui/Page.tsx'
 import { AppLink } from '../AppLink.tsx'
+import { DiffView } from '../DiffView.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { PageHead } from '../PageHead.tsx'
-import { diffLines } from './diff-lines.ts'
 import { RecordTable } from './RecordTable.tsx'
 
 /** Two versions of an agent against each other, in what they say about themselves and in how their runs fared. */
@@ -75,32 +74,10 @@ function Diff({ agent, from, to }: { agent: string; from: string; to: string }) 
       {parts.length === 0 && <p className="border-y border-line py-3 text-sm text-ink-2">{t(from === to ? 'agents.sameVersion' : 'agents.onlyCode')}</p>}
       {parts.map(({ part, before: left, after: right }) => (
         <Section key={part} id={part} title={t(`agents.parts.${part}`)}>
-          <Lines before={left} after={right} label={t(`agents.parts.${part}`)} />
+          <DiffView before={left} after={right} label={t(`agents.parts.${part}`)} />
         </Section>
       ))}
     </>
-  )
-}
-
-function Lines({ before, after, label }: { before: string; after: string; label: string }) {
-  const { t } = useTexts()
-  return (
-    <div
-      role="group"
-      aria-label={label}
-      tabIndex={0}
-      className="max-h-[36rem] overflow-auto rounded-lg border border-line bg-surface py-1 font-mono text-xs leading-5"
-    >
-      {diffLines(before, after).map(({ kind, text }, i) => (
-        <div key={i} className={cx('flex px-3', kind === 'added' && 'bg-good-soft', kind === 'removed' && 'bg-bad-soft')}>
-          <span aria-hidden className={cx('w-4 shrink-0 select-none', kind === 'added' ? 'text-good' : kind === 'removed' ? 'text-bad' : 'text-ink-3')}>
-            {{ same: ' ', added: '+', removed: '−' }[kind]}
-          </span>
-          {kind !== 'same' && <span className="sr-only">{t(`agents.${kind}`)} </span>}
-          <span className="min-w-0 break-words whitespace-pre-wrap">{text}</span>
-        </div>
-      ))}
-    </div>
   )
 }
 

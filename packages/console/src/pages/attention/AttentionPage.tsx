@@ -2,7 +2,8 @@ import { attentionReasons } from '@longhaul/protocol'
 import type { AttentionItem } from '@longhaul/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Check, RotateCw } from 'lucide-react'
+import { Check, GitFork, RotateCw } from 'lucide-react'
+import { useState } from 'react'
 import { attentionQuery } from '../../api/attention.ts'
 import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
@@ -20,6 +21,7 @@ import { RequestError } from '../ErrorPages.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { PageHead } from '../PageHead.tsx'
+import { ForkManyDialog } from '../runs/fork/ForkManyDialog.tsx'
 import { SelectionBar, SelectAll, SelectOne } from '../Selection.tsx'
 import { useSelection } from '../use-selection.ts'
 
@@ -38,6 +40,7 @@ export function AttentionPage() {
     onSuccess: selection.clear,
     onSettled: () => Promise.all(['attention', 'runs'].map((key) => queryClient.invalidateQueries({ queryKey: [key] }))),
   })
+  const [isForking, setForking] = useState(false)
   const chosen = items.data?.items.filter(({ id }) => selection.chosen.has(id)) ?? []
   const lacking = mayWrite ? undefined : t('common.noPermission', { permission: 'runs:write' })
   const change = (changes: { agent?: string | undefined; reason?: string | undefined }) =>
@@ -146,6 +149,14 @@ export function AttentionPage() {
         </Button>
         <Button
           size="sm"
+          disabledBecause={lacking ?? (chosen.some(({ kind }) => kind !== 'run') ? t('attention.onlyRuns') : undefined)}
+          onClick={() => setForking(true)}
+        >
+          <GitFork size={13} aria-hidden />
+          {t('fork.button')}
+        </Button>
+        <Button
+          size="sm"
           disabledBecause={lacking ?? (chosen.some(({ reason }) => reason !== 'failed' && reason !== 'undelivered') ? t('attention.stillWaits') : undefined)}
           isBusy={act.isPending}
           onClick={() => act.mutate('dismiss')}
@@ -154,6 +165,7 @@ export function AttentionPage() {
           {t('attention.dismiss')}
         </Button>
       </SelectionBar>
+      {isForking && <ForkManyDialog runIds={[...new Set(chosen.map(({ runId }) => runId))]} onDone={selection.clear} onClose={() => setForking(false)} />}
     </>
   )
 }

@@ -7,12 +7,11 @@ import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
 import { buttonClass } from '../../ui/Button.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
-import { cx } from '../../ui/cx.ts'
 import { formatInstant, formatNumber } from '../../ui/format.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { StateIcon } from '../../ui/State.tsx'
 import type { Tone } from '../../ui/State.tsx'
-import { coversRow } from '../../ui/Table.tsx'
+import { RowToggle } from '../../ui/Table.tsx'
 import type { Column } from '../../ui/Table.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { JsonView } from '../JsonView.tsx'
@@ -46,14 +45,9 @@ export function AuditTable() {
       head: t('audit.action'),
       cell: ({ seq, action, target, who }) => (
         <>
-          <button
-            type="button"
-            aria-expanded={open === seq}
-            onClick={() => setOpen(open === seq ? undefined : seq)}
-            className={cx('max-w-full truncate text-left font-mono text-xs font-medium', coversRow)}
-          >
+          <RowToggle id={seq} open={open} onOpen={setOpen} className="max-w-full truncate text-left font-mono text-xs font-medium">
             {action}
-          </button>
+          </RowToggle>
           <span className="block truncate text-xs text-ink-3 md:hidden">
             {who.name} {target && `→ ${target}`}
           </span>

@@ -8,6 +8,7 @@ import { StateIcon } from '../../ui/State.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { Ago } from '../Moment.tsx'
 import { AnswerView } from '../runs/AnswerView.tsx'
+import { ApprovalsBelow } from '../runs/ApprovalsBelow.tsx'
 import { NowView } from '../runs/NowView.tsx'
 import { OutcomeView } from '../runs/OutcomeView.tsx'
 import { answerOf, questionOf, runTones } from '../runs/run-facts.ts'
@@ -50,6 +51,7 @@ function Live({ run }: { run: Run }) {
   return (
     <div className="space-y-3">
       {run.state === 'waiting' && run.wait && <WaitPanel run={run} wait={run.wait} />}
+      <ApprovalsBelow run={run} />
       <NowView run={run} timeline={timeline} isReconnecting={following.state === 'reconnecting'} />
     </div>
   )

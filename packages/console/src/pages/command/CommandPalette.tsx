@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
-import { Activity, Bot, Keyboard, Languages, LogOut, SunMoon } from 'lucide-react'
+import { Activity, Bot, Keyboard, Languages, LogOut, SlidersHorizontal, SunMoon } from 'lucide-react'
 import type { LucideIcon } from 'lucide-react'
 import { useEffect, useId, useMemo, useRef, useState } from 'react'
 import type { KeyboardEvent } from 'react'
@@ -13,6 +13,7 @@ import { cx } from '../../ui/cx.ts'
 import { Palette } from '../../ui/Sheet.tsx'
 import { useTheme } from '../appearance.ts'
 import { questionOf } from '../runs/run-facts.ts'
+import { settingsSections } from '../settings-permissions.ts'
 import { mayGo, navigation } from '../shell/navigation.ts'
 import { matches } from './matches.ts'
 
@@ -46,6 +47,15 @@ export function CommandPalette({ onClose, openHelp }: { onClose: () => void; ope
           .filter((place) => mayGo(may, place) !== false)
           .map(({ href, name, icon, key }) => ({ id: href, group: t('command.pages'), name: name(t), note: key && `g ${key}`, icon, run: go(href) })),
       ),
+      ...settingsSections
+        .filter(({ permission }) => may(permission) !== false)
+        .map(({ id }) => ({
+          id: `settings ${id}`,
+          group: t('admin.nav.settings'),
+          name: t(`admin.section.${id}`),
+          icon: SlidersHorizontal,
+          run: go(paths[id]()),
+        })),
       ...(agents.data?.items ?? []).map(({ name }) => ({ id: `agent ${name}`, group: t('agents.title'), name, icon: Bot, run: go(paths.agent(name)) })),
       { id: 'theme', group: t('command.do'), name: t('command.theme'), icon: SunMoon, run: () => setTheme(theme === 'dark' ? 'light' : 'dark') },
       {

@@ -8,11 +8,10 @@ import { modelHealthQuery } from '../../api/money.ts'
 import { useMay, usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
-import { cx } from '../../ui/cx.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { Section } from '../../ui/Page.tsx'
 import { StateIcon } from '../../ui/State.tsx'
-import { coversRow } from '../../ui/Table.tsx'
+import { RowToggle } from '../../ui/Table.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
 import { Listing } from '../Listing.tsx'
 import { healthOf } from './health.ts'
@@ -51,14 +50,9 @@ export function RoutesList() {
             head: t('money.name'),
             className: 'sm:w-44',
             cell: ({ name }) => (
-              <button
-                type="button"
-                aria-expanded={name === open}
-                onClick={() => setOpen(name === open ? undefined : name)}
-                className={cx(coversRow, 'block max-w-full truncate font-medium')}
-              >
+              <RowToggle id={name} open={open} onOpen={setOpen}>
                 {name}
-              </button>
+              </RowToggle>
             ),
           },
           {

@@ -7,11 +7,10 @@ import { usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { formatAmount } from '../../ui/amount.ts'
 import { Button } from '../../ui/Button.tsx'
-import { cx } from '../../ui/cx.ts'
 import { Meter } from '../../ui/Meter.tsx'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { Section } from '../../ui/Page.tsx'
-import { coversRow } from '../../ui/Table.tsx'
+import { RowToggle } from '../../ui/Table.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { BudgetDetail } from './BudgetDetail.tsx'
@@ -51,14 +50,9 @@ export function BudgetsList() {
             head: t('money.name'),
             className: 'lg:w-44',
             cell: ({ name }) => (
-              <button
-                type="button"
-                aria-expanded={name === open}
-                onClick={() => setOpen(name === open ? undefined : name)}
-                className={cx(coversRow, 'block max-w-full truncate font-medium')}
-              >
+              <RowToggle id={name} open={open} onOpen={setOpen}>
                 {name}
-              </button>
+              </RowToggle>
             ),
           },
           {

@@ -1,11 +1,11 @@
 import type { Run } from '@longhaul/protocol'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
-import { toProblem } from '../../api/errors.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Field } from '../../ui/Field.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
+import { eachInTurn } from '../in-turn.ts'
 
 /** Cancels several runs, a few at a time. What could not be is said, with the first reason. */
 export function CancelManyDialog({ runs, onClose, onDone }: { runs: readonly Run[]; onClose: () => void; onDone: () => void }) {
@@ -13,18 +13,7 @@ export function CancelManyDialog({ runs, onClose, onDone }: { runs: readonly Run
   const [reason, setReason] = useState('')
   const [ids] = useState(() => runs.map(({ id }) => id)) // As they were when the question was asked: the list behind it is live.
   const cancelAll = async () => {
-    const waiting = [...ids]
-    const problems: string[] = []
-    const one = async () => {
-      for (let runId = waiting.pop(); runId !== undefined; runId = waiting.pop()) {
-        try {
-          await client.runs.cancel({ runId, ...(reason.trim() ? { reason: reason.trim() } : {}) })
-        } catch (error) {
-          problems.push(toProblem(error).message)
-        }
-      }
-    }
-    await Promise.all([one(), one(), one(), one()])
+    const problems = await eachInTurn(ids, (runId) => client.runs.cancel({ runId, ...(reason.trim() ? { reason: reason.trim() } : {}) }))
     if (problems.length > 0) throw new Error(t('runs.cancelLeft', { count: problems.length, message: problems[0] ?? '' }))
     onDone()
   }

@@ -7,10 +7,9 @@ import { useTexts } from '../../i18n/index.ts'
 import { paths, patterns } from '../../paths.ts'
 import { Button } from '../../ui/Button.tsx'
 import { Code } from '../../ui/Code.tsx'
-import { cx } from '../../ui/cx.ts'
 import { formatClock, formatCount } from '../../ui/format.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
-import { coversRow } from '../../ui/Table.tsx'
+import { RowToggle } from '../../ui/Table.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { Listing } from '../Listing.tsx'
 import { PageHead } from '../PageHead.tsx'
@@ -64,14 +63,9 @@ export function JournalPage() {
             head: t('journal.type'),
             className: 'w-40',
             cell: ({ seq, type }) => (
-              <button
-                type="button"
-                aria-expanded={seq === open}
-                onClick={() => setOpen(seq === open ? undefined : seq)}
-                className={cx(coversRow, 'truncate font-mono text-xs')}
-              >
+              <RowToggle id={seq} open={open} onOpen={setOpen} className="truncate font-mono text-xs">
                 {type}
-              </button>
+              </RowToggle>
             ),
           },
           { id: 'op', head: t('journal.place'), className: 'w-20 max-sm:hidden', cell: ({ op }) => <code className="text-xs text-ink-3">{op ?? ''}</code> },

@@ -1,39 +1,52 @@
 import { may } from '@longhaul/protocol'
 import type { Run } from '@longhaul/protocol'
 import { useMutation } from '@tanstack/react-query'
-import { Radio, RotateCw, ScrollText, Square } from 'lucide-react'
+import { GitCompare, GitFork, Radio, RotateCw, ScrollText, Square } from 'lucide-react'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { acceptRun } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
+import type { Timeline } from '../../timeline/index.ts'
 import { Button, buttonClass } from '../../ui/Button.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
 import { Modal } from '../../ui/Sheet.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { CompareDialog } from './compare/CompareDialog.tsx'
 import { ExportButton } from './ExportButton.tsx'
+import { ForkDialog } from './fork/ForkDialog.tsx'
 import { SignalDialog } from './SignalDialog.tsx'
 
 /** What can be done to a run as a whole. What cannot be done now stays, and says why. */
-export function RunActions({ run }: { run: Run }) {
+export function RunActions({ run, timeline }: { run: Run; timeline: Timeline }) {
   const { t } = useTexts()
   const mayOperate = usePermission('runs:operate')
   const mayWrite = usePermission('runs:write')
   const [isAsking, setAsking] = useState(false)
-  const [isSignalling, setSignalling] = useState(false)
+  const [open, setOpen] = useState<'signal' | 'fork' | 'compare'>()
+  const close = () => setOpen(undefined)
   const ended = may(run.state, 'cancel') ? undefined : t('run.cancelEnded')
   const blocked = mayOperate ? ended : t('common.noPermission', { permission: 'runs:operate' })
-  const signalBlocked = mayWrite ? ended : t('common.noPermission', { permission: 'runs:write' })
+  const writeBlocked = mayWrite ? undefined : t('common.noPermission', { permission: 'runs:write' })
+  const signalBlocked = writeBlocked ?? ended
   return (
-    <div className="flex flex-wrap items-center gap-2">
+    <div className="-mx-4 flex max-w-[100vw] items-center gap-2 overflow-x-auto px-4 py-1 md:mx-0 md:flex-wrap md:overflow-visible md:px-0">
+      <Button size="sm" disabledBecause={writeBlocked} onClick={() => setOpen('fork')}>
+        <GitFork size={13} aria-hidden />
+        {t('fork.button')}
+      </Button>
+      <Button size="sm" onClick={() => setOpen('compare')}>
+        <GitCompare size={13} aria-hidden />
+        {t('compare.button')}
+      </Button>
       <AppLink href={paths.journal(run.id)} className={buttonClass('secondary', 'sm')}>
         <ScrollText size={13} aria-hidden />
         {t('run.journal')}
       </AppLink>
       <ExportButton runId={run.id} />
-      <Button size="sm" disabledBecause={signalBlocked} onClick={() => setSignalling(true)}>
+      <Button size="sm" disabledBecause={signalBlocked} onClick={() => setOpen('signal')}>
         <Radio size={13} aria-hidden />
         {t('run.signal')}
       </Button>
@@ -48,7 +61,9 @@ export function RunActions({ run }: { run: Run }) {
         <Square size={11} aria-hidden fill="currentColor" />
         {t('run.cancel')}
       </Button>
-      {isSignalling && signalBlocked === undefined && <SignalDialog run={run} onClose={() => setSignalling(false)} />}
+      {open === 'signal' && signalBlocked === undefined && <SignalDialog run={run} onClose={close} />}
+      {open === 'fork' && <ForkDialog run={run} timeline={timeline} onClose={close} />}
+      {open === 'compare' && <CompareDialog run={run} onClose={close} />}
       <CancelDialog run={run} isOpen={isAsking && blocked === undefined} onClose={() => setAsking(false)} />
     </div>
   )

@@ -12,6 +12,7 @@ import { StateBadge } from '../../ui/State.tsx'
 import { useNow } from '../../ui/use-now.ts'
 import { AppLink } from '../AppLink.tsx'
 import { Ago, Elapsed } from '../Moment.tsx'
+import { Labels } from './Labels.tsx'
 import { accessInWords, answerOf, questionOf, runTones } from './run-facts.ts'
 import { RunActions } from './RunActions.tsx'
 
@@ -30,7 +31,7 @@ export function RunHeader({ run, timeline }: { run: Run; timeline: Timeline }) {
           </AppLink>
           <span className="hidden text-sm text-ink-3 sm:inline">{t('run.askedBy', { name: run.asker.name })}</span>
         </div>
-        <RunActions run={run} />
+        <RunActions run={run} timeline={timeline} />
       </div>
       <h1 className="max-w-[50ch] text-2xl font-semibold tracking-tight break-words whitespace-pre-line">
         {questionOf(run.input).slice(0, 2_000) || t('runs.noInput')}
@@ -55,6 +56,11 @@ export function RunHeader({ run, timeline }: { run: Run; timeline: Timeline }) {
           {!isUsed ? '–' : usage.costUsd === null ? <span className="text-ink-2">{t('common.unpriced')}</span> : formatUsd(usage.costUsd, locale)}
         </Fact>
         <Fact name={t('run.access')}>{accessInWords(run.asker, t)}</Fact>
+        {run.labels && (
+          <Fact name={t('run.labels')} title={t('run.labelsText')}>
+            <Labels labels={run.labels} />
+          </Fact>
+        )}
         <Fact name={t('run.id')}>
           <span className="flex items-center gap-1 font-mono text-xs leading-5" title={`${run.id} · ${t('run.version', { version: run.version })}`}>
             {run.id.slice(-12)}

@@ -12,7 +12,9 @@ import { Skeleton } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { AnswerView } from './AnswerView.tsx'
 import { Family } from './ChildrenTree.tsx'
+import { ApprovalsBelow } from './ApprovalsBelow.tsx'
 import { NowView } from './NowView.tsx'
+import { Origin } from './Origin.tsx'
 import { OutcomeView } from './OutcomeView.tsx'
 import { questionOf, answerOf } from './run-facts.ts'
 import { RunHeader } from './RunHeader.tsx'
@@ -34,7 +36,9 @@ export function RunPage() {
   return (
     <div className="space-y-8">
       <RunHeader run={run.data} timeline={timeline} />
+      <Origin run={run.data} />
       {run.data.state === 'waiting' && run.data.wait && <WaitPanel run={run.data} wait={run.data.wait} />}
+      {!isTerminal(run.data.state) && <ApprovalsBelow run={run.data} />}
       {isTerminal(run.data.state) ? (
         <Outcome run={run.data} timeline={timeline} />
       ) : (

@@ -2,15 +2,15 @@ import { may, runStates } from '@longhaul/protocol'
 import type { Run, RunState } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { Square } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { GitCompare, Square } from 'lucide-react'
+import { useState } from 'react'
 import { usePermission } from '../../api/permissions.ts'
 import { agentsQuery, runsQuery } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths, patterns } from '../../paths.ts'
 import { Button, buttonClass } from '../../ui/Button.tsx'
 import { cx } from '../../ui/cx.ts'
-import { Select, TextInput } from '../../ui/Fields.tsx'
+import { Select } from '../../ui/Fields.tsx'
 import { formatUsd } from '../../ui/format.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { StateIcon } from '../../ui/State.tsx'
@@ -19,6 +19,7 @@ import { AppLink } from '../AppLink.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago, Elapsed } from '../Moment.tsx'
 import { PageHead } from '../PageHead.tsx'
+import { SearchField } from '../SearchField.tsx'
 import { SelectAll, SelectOne, SelectionBar } from '../Selection.tsx'
 import { useSelection } from '../use-selection.ts'
 import { CancelManyDialog } from './CancelManyDialog.tsx'
@@ -39,6 +40,9 @@ export function RunsPage() {
   // Another filter begins at the newest again: a cursor belongs to the list it came from.
   const change = (changes: Changes) => void navigate({ to: patterns.runs, search: { ...filter, ...changes, cursor: undefined }, replace: true })
   const open = runs.data?.items.filter(({ id, state }) => selection.chosen.has(id) && may(state, 'cancel')) ?? []
+  // The older one first: what came of it later is the change.
+  const [newer, older, ...others] = [...selection.chosen].toSorted().toReversed()
+  const pair = newer !== undefined && older !== undefined && others.length === 0 ? paths.compare(older, newer) : undefined
   const blocked = !mayOperate ? t('common.noPermission', { permission: 'runs:operate' }) : open.length === 0 ? t('runs.allEnded') : undefined
   return (
     <>
@@ -46,7 +50,7 @@ export function RunsPage() {
         title={t('runs.title')}
         actions={
           <>
-            <SearchField value={filter.search ?? ''} onChange={(search) => change({ search: search || undefined })} />
+            <SearchField label={t('runs.search')} value={filter.search ?? ''} onChange={(search) => change({ search: search || undefined })} />
             <Select
               label={t('runs.state')}
               value={filter.state ?? 'any'}
@@ -99,6 +103,10 @@ export function RunsPage() {
       />
       <SelectionBar selection={selection}>
         <SelectAll selection={selection} />
+        <Button size="sm" disabledBecause={pair ? undefined : t('compare.chooseTwo')} onClick={() => pair && void navigate({ href: pair })}>
+          <GitCompare size={13} aria-hidden />
+          {t('compare.button')}
+        </Button>
         <Button size="sm" look="danger" disabledBecause={blocked} onClick={() => setCancelling(true)}>
           <Square size={11} aria-hidden fill="currentColor" />
           {t('runs.cancelMany')}
@@ -106,30 +114,6 @@ export function RunsPage() {
       </SelectionBar>
       {isCancelling && <CancelManyDialog runs={open} onClose={() => setCancelling(false)} onDone={selection.clear} />}
     </>
-  )
-}
-
-/** Follows what is typed after a pause, and the address when it changes. */
-function SearchField({ value, onChange }: { value: string; onChange: (value: string) => void }) {
-  const { t } = useTexts()
-  const [text, setText] = useState(value)
-  useEffect(() => setText(value), [value])
-  useEffect(() => {
-    if (text.trim() === value) return
-    const timer = setTimeout(() => onChange(text.trim()), 350)
-    return () => clearTimeout(timer)
-  }, [text]) // eslint-disable-line
-  return (
-    <TextInput
-      type="search"
-      aria-label={t('runs.search')}
-      placeholder={t('runs.search')}
-      maxLength={200}
-      isSmall
-      value={text}
-      onChange={(event) => setText(event.target.value)}
-      className="w-full sm:w-56"
-    />
   )
 }
 

@@ -1,4 +1,4 @@
-import type { Json, Run } from '@longhaul/protocol'
+import type { Run } from '@longhaul/protocol'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
 import { acceptRun } from '../../api/queries.ts'
@@ -6,13 +6,14 @@ import { useTexts } from '../../i18n/index.ts'
 import { Field } from '../../ui/Field.tsx'
 import { TextArea, TextInput } from '../../ui/Fields.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
+import { parseJson } from '../parse-json.ts'
 
 /** Sends data into a run under any name: it is kept until the run asks for a signal of that name. */
 export function SignalDialog({ run, onClose }: { run: Run; onClose: () => void }) {
   const { t } = useTexts()
   const [name, setName] = useState(run.wait?.kind === 'signal' ? run.wait.name : '')
   const [text, setText] = useState('{}')
-  const payload = parsed(text)
+  const payload = parseJson(text)
   return (
     <ActionDialog
       title={t('run.signal')}
@@ -35,12 +36,4 @@ export function SignalDialog({ run, onClose }: { run: Run; onClose: () => void }
       </Field>
     </ActionDialog>
   )
-}
-
-function parsed(text: string): { value: Json } | { message: string } {
-  try {
-    return { value: JSON.parse(text) }
-  } catch (error) {
-    return { message: error instanceof Error ? error.message : String(error) }
-  }
 }

@@ -7,10 +7,9 @@ import { usePermission } from '../../api/permissions.ts'
 import { processesQuery } from '../../api/sandboxes.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { IconButton } from '../../ui/Button.tsx'
-import { cx } from '../../ui/cx.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { StateIcon } from '../../ui/State.tsx'
-import { aboveRow, coversRow } from '../../ui/Table.tsx'
+import { aboveRow, RowToggle } from '../../ui/Table.tsx'
 import type { Column } from '../../ui/Table.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { Listing } from '../Listing.tsx'
@@ -45,14 +44,9 @@ export function ProcessesView({ sandbox }: { sandbox: SandboxInfo }) {
       id: 'command',
       head: t('sandboxes.command'),
       cell: ({ id, command }) => (
-        <button
-          type="button"
-          aria-expanded={open === id}
-          onClick={() => setOpen(open === id ? undefined : id)}
-          className={cx('block max-w-full truncate text-left font-mono text-xs', coversRow)}
-        >
+        <RowToggle id={id} open={open} onOpen={setOpen} className="block max-w-full truncate text-left font-mono text-xs">
           {command}
-        </button>
+        </RowToggle>
       ),
     },
     { id: 'exit', head: t('sandboxes.exit'), className: 'w-24', isRight: true, cell: ({ exitCode, signal }) => exitCode ?? signal ?? '–' },

@@ -1,5 +1,5 @@
 import type { Snapshot } from '@longhaul/protocol'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useSearch } from '@tanstack/react-router'
 import { Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
@@ -12,8 +12,8 @@ import { IconButton } from '../../ui/Button.tsx'
 import { formatBytes } from '../../ui/format.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
 import type { Column } from '../../ui/Table.tsx'
+import { ActionDialog } from '../ActionDialog.tsx'
 import { AppLink } from '../AppLink.tsx'
-import { FormDialog } from '../FormDialog.tsx'
 import { Guarded } from '../Guarded.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
@@ -130,25 +130,16 @@ export function Snapshots({ query, items, hasSandbox = false, empty, newer, olde
 
 function DeleteDialog({ snapshot, name, onClose }: { snapshot: Snapshot; name: string; onClose: () => void }) {
   const { t } = useTexts()
-  const queryClient = useQueryClient()
-  const remove = useMutation({
-    mutationFn: () => client.snapshots.delete({ snapshotId: snapshot.id }),
-    onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: ['snapshots'] })
-      onClose()
-    },
-  })
   return (
-    <FormDialog
+    <ActionDialog
       title={t('sandboxes.deleteSnapshotTitle', { name })}
       action={t('sandboxes.delete')}
       isDangerous
-      isBusy={remove.isPending}
-      error={remove.error}
-      onSubmit={() => remove.mutate()}
+      changes={['snapshots']}
+      act={() => client.snapshots.delete({ snapshotId: snapshot.id })}
       onClose={onClose}
     >
       <p className="text-ink-2">{t('sandboxes.deleteSnapshotText')}</p>
-    </FormDialog>
+    </ActionDialog>
   )
 }

@@ -6,11 +6,10 @@ import { schedulesQuery } from '../../api/agents.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
-import { cx } from '../../ui/cx.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { Section } from '../../ui/Page.tsx'
 import { StateIcon } from '../../ui/State.tsx'
-import { coversRow } from '../../ui/Table.tsx'
+import { RowToggle } from '../../ui/Table.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { PageHead } from '../PageHead.tsx'
@@ -55,14 +54,9 @@ export function SchedulesList({ agent }: { agent?: string }) {
               <span className="flex min-w-0 items-center gap-2">
                 <StateIcon tone={isPaused ? 'off' : 'good'} />
                 <span className="sr-only">{t(isPaused ? 'schedules.paused' : 'schedules.active')}</span>
-                <button
-                  type="button"
-                  aria-expanded={name === open}
-                  onClick={() => setOpen(name === open ? undefined : name)}
-                  className={cx(coversRow, 'truncate font-medium')}
-                >
+                <RowToggle id={name} open={open} onOpen={setOpen} className="truncate font-medium">
                   {name}
-                </button>
+                </RowToggle>
               </span>
             ),
           },

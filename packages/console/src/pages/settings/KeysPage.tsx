@@ -16,7 +16,7 @@ import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { KeyCreateDialog } from './KeyCreateDialog.tsx'
 import { KeyRevokeDialog, KeyRotateDialog } from './key-dialogs.tsx'
-import { SecretOnce } from './SecretOnce.tsx'
+import { KeyOnce } from './SecretOnce.tsx'
 import { SettingsFrame } from './SettingsFrame.tsx'
 
 type Asking = { what: 'create' } | { what: 'rotate' | 'revoke'; key: ApiKey }
@@ -47,7 +47,7 @@ export function KeysPage() {
       {asking?.what === 'create' && <KeyCreateDialog onMade={onMade} onClose={close} />}
       {asking?.what === 'rotate' && <KeyRotateDialog apiKey={asking.key} onMade={onMade} onClose={close} />}
       {asking?.what === 'revoke' && <KeyRevokeDialog apiKey={asking.key} onClose={close} />}
-      {made && <SecretOnce title={t('keys.made', { name: made.name })} secret={made.secret} note={made.note} onClose={() => setMade(undefined)} />}
+      {made && <KeyOnce title={t('keys.made', { name: made.name })} secret={made.secret} note={made.note} onClose={() => setMade(undefined)} />}
     </SettingsFrame>
   )
 }

@@ -11,6 +11,7 @@ import type { Column } from '../../ui/Table.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
+import { Facts } from '../runs/detail/parts.tsx'
 import { SecretDeleteDialog, SecretSetDialog } from './secret-dialogs.tsx'
 import { SettingsFrame } from './SettingsFrame.tsx'
 
@@ -53,6 +54,23 @@ function SecretTable({ onAsk }: { onAsk: (asking: Asking) => void }) {
         </span>
       ),
     },
+    {
+      id: 'hosts',
+      head: t('secrets.hosts'),
+      className: 'hidden w-48 xl:table-cell',
+      cell: ({ hosts }) =>
+        hosts.length > 0 ? (
+          <code className="block truncate text-xs text-ink-2">{hosts.join(', ')}</code>
+        ) : (
+          <span className="text-ink-3">{t('secrets.nowhere')}</span>
+        ),
+    },
+    {
+      id: 'agents',
+      head: t('secrets.agents'),
+      className: 'hidden w-32 xl:table-cell',
+      cell: ({ agents }) => <span className="block truncate text-ink-2">{agents?.join(', ') ?? t('limits.all')}</span>,
+    },
     { id: 'version', head: t('secrets.version'), className: 'w-20', isRight: true, cell: ({ version }) => version },
     {
       id: 'uses',
@@ -71,7 +89,7 @@ function SecretTable({ onAsk }: { onAsk: (asking: Asking) => void }) {
     {
       id: 'set',
       head: t('secrets.setBy'),
-      className: 'hidden w-44 lg:table-cell',
+      className: 'hidden w-40 2xl:table-cell',
       cell: ({ createdBy, createdAt }) => (
         <span className="block truncate text-ink-2">
           {createdBy} · <Ago at={createdAt} />
@@ -111,9 +129,25 @@ function SecretTable({ onAsk }: { onAsk: (asking: Asking) => void }) {
       columns={columns}
       rows={secrets.data?.items}
       idOf={({ name }) => name}
-      detailOf={({ name }) => (open === name ? <Versions name={name} /> : null)}
+      detailOf={(secret) => (open === secret.name ? <SecretDetail secret={secret} /> : null)}
       empty={<EmptyState title={t('secrets.empty')}>{t('secrets.emptyText')}</EmptyState>}
     />
+  )
+}
+
+function SecretDetail({ secret: { name, description, hosts, agents } }: { secret: Secret }) {
+  const { t } = useTexts()
+  return (
+    <div className="space-y-3">
+      <Facts
+        facts={[
+          ...(description ? ([[t('admin.description'), description]] as [string, string][]) : []),
+          [t('secrets.hosts'), hosts.join(', ') || t('secrets.nowhere')],
+          [t('secrets.agents'), agents?.join(', ') ?? t('limits.all')],
+        ]}
+      />
+      <Versions name={name} />
+    </div>
   )
 }
 

@@ -1,4 +1,5 @@
 import { Navigate } from '@tanstack/react-router'
+import { useLayoutEffect, useRef } from 'react'
 import type { ReactNode } from 'react'
 import { useMay } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
@@ -27,10 +28,14 @@ export function SettingsFrame({
 }) {
   const { t } = useTexts()
   const may = useMay()
+  const sections = useRef<HTMLElement>(null)
+  // Beside each other on a phone: the one that is open is brought into sight.
+  useLayoutEffect(() => sections.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [section, may('runs:read')])
   const permission = settingsSections.find(({ id }) => id === section)?.permission ?? 'keys:manage'
   return (
     <div className="grid gap-x-10 gap-y-4 md:grid-cols-[9.5rem_minmax(0,1fr)]">
       <nav
+        ref={sections}
         aria-label={t('admin.sections')}
         className="-mx-4 flex gap-1 overflow-x-auto px-4 md:sticky md:top-7 md:mx-0 md:flex-col md:self-start md:overflow-visible md:px-0"
       >

@@ -18,7 +18,7 @@ import { FormDialog } from '../FormDialog.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { Meter, QuotaFields, StorageMeter, toQuotaTexts, toQuotas } from './quota-parts.tsx'
-import { SecretOnce } from './SecretOnce.tsx'
+import { KeyOnce } from './SecretOnce.tsx'
 import { SettingsFrame } from './SettingsFrame.tsx'
 
 type Made = { name: string; secret: string }
@@ -40,9 +40,7 @@ export function TenantsPage() {
     >
       <TenantTable onEdit={(tenant) => setAsking({ tenant })} />
       {asking && <TenantDialog tenant={asking.tenant} onMade={setMade} onClose={() => setAsking(undefined)} />}
-      {made && (
-        <SecretOnce title={t('tenants.made', { name: made.name })} secret={made.secret} note={t('tenants.madeNote')} onClose={() => setMade(undefined)} />
-      )}
+      {made && <KeyOnce title={t('tenants.made', { name: made.name })} secret={made.secret} note={t('tenants.madeNote')} onClose={() => setMade(undefined)} />}
     </SettingsFrame>
   )
 }

@@ -1,14 +1,14 @@
 import type { Limit } from '@longhaul/protocol'
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
 import { useMay } from '../../api/permissions.ts'
 import { agentsQuery } from '../../api/queries.ts'
-import { limitsQuery, namespacesQuery } from '../../api/settings.ts'
+import { namespacesQuery } from '../../api/settings.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Field, SelectField } from '../../ui/Field.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
-import { FormDialog } from '../FormDialog.tsx'
+import { ActionDialog } from '../ActionDialog.tsx'
 import { NumberField, toNumber } from './quota-parts.tsx'
 
 /** A limit by what it holds for. */
@@ -17,7 +17,6 @@ export const scopeOf = ({ namespace, agent, laneKey }: Limit, all: string): stri
 /** A new limit, or other numbers for the scope of one. */
 export function LimitSetDialog({ limit, onClose }: { limit?: Limit | undefined; onClose: () => void }) {
   const { t } = useTexts()
-  const queryClient = useQueryClient()
   const written = (value: number | null | undefined) => (value === null || value === undefined ? '' : String(value))
   const [agent, setAgent] = useState(limit?.agent ?? '')
   const [namespace, setNamespace] = useState(limit?.namespace ?? '')
@@ -25,46 +24,35 @@ export function LimitSetDialog({ limit, onClose }: { limit?: Limit | undefined; 
   const [running, setRunning] = useState(written(limit?.runningMax))
   const [perSecond, setPerSecond] = useState(written(limit?.startsPerSecond))
   const [perMinute, setPerMinute] = useState(written(limit?.startsPerMinute))
-  const [isTried, setTried] = useState(false)
   const [runningMax, startsPerSecond, startsPerMinute] = [running, perSecond, perMinute].map(toNumber)
   const numbers = [runningMax, startsPerSecond, startsPerMinute]
   const isEmpty = numbers.every((value) => value === undefined)
-  const set = useMutation({
-    mutationFn: () =>
-      client.limits.set({
-        ...(agent && { agent }),
-        ...(namespace && { namespace }),
-        ...(laneKey.trim() && { laneKey: laneKey.trim() }),
-        ...(runningMax !== undefined && { runningMax }),
-        ...(startsPerSecond !== undefined && { startsPerSecond }),
-        ...(startsPerMinute !== undefined && { startsPerMinute }),
-      }),
-    onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: limitsQuery().queryKey })
-      onClose()
-    },
-  })
   return (
-    <FormDialog
+    <ActionDialog
       title={limit ? t('limits.limitTitle', { scope: scopeOf(limit, t('limits.all')) }) : t('limits.newLimit')}
       action={t('admin.save')}
-      isBusy={set.isPending}
-      error={set.error}
-      blockedBecause={isEmpty ? t('limits.oneNumber') : undefined}
-      onSubmit={() => {
-        setTried(true)
-        if (!numbers.some(Number.isNaN)) set.mutate()
-      }}
+      blockedBecause={numbers.some(Number.isNaN) ? t('limits.badNumber') : isEmpty ? t('limits.oneNumber') : undefined}
+      changes={['limits']}
+      act={() =>
+        client.limits.set({
+          ...(agent && { agent }),
+          ...(namespace && { namespace }),
+          ...(laneKey.trim() && { laneKey: laneKey.trim() }),
+          ...(runningMax !== undefined && { runningMax }),
+          ...(startsPerSecond !== undefined && { startsPerSecond }),
+          ...(startsPerMinute !== undefined && { startsPerMinute }),
+        })
+      }
       onClose={onClose}
     >
       {!limit && <Scope {...{ agent, setAgent, namespace, setNamespace, laneKey, setLaneKey }} />}
       <div className="grid gap-4 sm:grid-cols-3">
-        <NumberField label={t('limits.running')} value={running} onChange={setRunning} isTried={isTried} />
-        <NumberField label={t('limits.perSecond')} value={perSecond} onChange={setPerSecond} isTried={isTried} />
-        <NumberField label={t('limits.perMinute')} value={perMinute} onChange={setPerMinute} isTried={isTried} />
+        <NumberField label={t('limits.running')} value={running} onChange={setRunning} isTried />
+        <NumberField label={t('limits.perSecond')} value={perSecond} onChange={setPerSecond} isTried />
+        <NumberField label={t('limits.perMinute')} value={perMinute} onChange={setPerMinute} isTried />
       </div>
       <p className="text-xs text-ink-3">{t('limits.numbersHint')}</p>
-    </FormDialog>
+    </ActionDialog>
   )
 }
 
@@ -108,25 +96,16 @@ function Choice({ label, value, onChange, names = [] }: { label: string; value: 
 
 export function LimitDeleteDialog({ limit, onClose }: { limit: Limit; onClose: () => void }) {
   const { t } = useTexts()
-  const queryClient = useQueryClient()
-  const remove = useMutation({
-    mutationFn: () => client.limits.delete({ limitId: limit.id }),
-    onSuccess: () => {
-      void queryClient.invalidateQueries({ queryKey: limitsQuery().queryKey })
-      onClose()
-    },
-  })
   return (
-    <FormDialog
+    <ActionDialog
       title={t('limits.deleteLimitTitle', { scope: scopeOf(limit, t('limits.all')) })}
       action={t('limits.remove')}
       isDangerous
-      isBusy={remove.isPending}
-      error={remove.error}
-      onSubmit={() => remove.mutate()}
+      changes={['limits']}
+      act={() => client.limits.delete({ limitId: limit.id })}
       onClose={onClose}
     >
       <p className="text-ink-2">{t('limits.deleteLimitText')}</p>
-    </FormDialog>
+    </ActionDialog>
   )
 }

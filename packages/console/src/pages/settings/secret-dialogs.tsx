@@ -1,4 +1,4 @@
-import { Name, secretBytesMax } from '@longhaul/protocol'
+import { HostPattern, Name, secretBytesMax } from '@longhaul/protocol'
 import type { Secret } from '@longhaul/protocol'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
@@ -17,10 +17,16 @@ export function SecretSetDialog({ secret, onClose }: { secret?: Secret | undefin
   const [value, setValue] = useState('')
   const [isShown, setShown] = useState(false)
   const [isTried, setTried] = useState(false)
+  const [hosts, setHosts] = useState(secret?.hosts.join(', ') ?? '')
+  const [agents, setAgents] = useState(secret?.agents?.join(', ') ?? '')
+  const hostList = listed(hosts)
+  const agentList = listed(agents)
+  const wrongHosts = hostList.every((host) => HostPattern.safeParse(host).success) ? undefined : t('secrets.badHost')
+  const wrongAgents = agentList.every((agent) => Name.safeParse(agent).success) ? undefined : t('admin.badName')
   const wrongName = Name.safeParse(name).success ? undefined : t('admin.badName')
   const wrongValue = value === '' ? t('secrets.noValue') : undefined
   const set = useMutation({
-    mutationFn: () => client.secrets.set({ name, value, description }),
+    mutationFn: () => client.secrets.set({ name, value, description, hosts: hostList, agents: agentList.length > 0 ? agentList : null }),
     onSuccess: () => {
       void queryClient.invalidateQueries({ queryKey: ['secrets'] })
       onClose()
@@ -34,7 +40,7 @@ export function SecretSetDialog({ secret, onClose }: { secret?: Secret | undefin
       error={set.error}
       onSubmit={() => {
         setTried(true)
-        if (wrongName === undefined && wrongValue === undefined) set.mutate()
+        if ([wrongName, wrongValue, wrongHosts, wrongAgents].every((wrong) => wrong === undefined)) set.mutate()
       }}
       onClose={onClose}
     >
@@ -73,12 +79,43 @@ export function SecretSetDialog({ secret, onClose }: { secret?: Secret | undefin
         }
       </Field>
       <Check label={t('secrets.show')} isChecked={isShown} onChange={setShown} />
+      <Field label={t('secrets.hosts')} hint={t('secrets.hostsHint')} error={wrongHosts}>
+        {(ids) => (
+          <TextInput
+            {...ids}
+            spellCheck={false}
+            placeholder="api.example.com, *.example.com"
+            value={hosts}
+            onChange={(event) => setHosts(event.target.value)}
+            className="font-mono text-sm"
+          />
+        )}
+      </Field>
+      <Field label={t('secrets.agents')} hint={t('secrets.agentsHint')} error={wrongAgents}>
+        {(ids) => (
+          <TextInput
+            {...ids}
+            spellCheck={false}
+            placeholder={t('limits.all')}
+            value={agents}
+            onChange={(event) => setAgents(event.target.value)}
+            className="text-sm"
+          />
+        )}
+      </Field>
       <Field label={t('admin.description')} hint={t('secrets.descriptionHint')}>
         {(ids) => <TextInput {...ids} maxLength={500} value={description} onChange={(event) => setDescription(event.target.value)} />}
       </Field>
     </FormDialog>
   )
 }
+
+/** `a, b` as a list. */
+const listed = (text: string): string[] =>
+  text
+    .split(/[\s,]+/)
+    .map((one) => one.trim())
+    .filter(Boolean)
 
 /** What is destroyed here nothing brings back, so its name is written once. */
 export function SecretDeleteDialog({ secret, onClose }: { secret: Secret; onClose: () => void }) {

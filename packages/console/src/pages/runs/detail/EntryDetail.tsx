@@ -1,8 +1,9 @@
 import type { Run } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
-import { Link2, X } from 'lucide-react'
+import { GitFork, Link2, X } from 'lucide-react'
 import { useState } from 'react'
 import type { ReactNode } from 'react'
+import { usePermission } from '../../../api/permissions.ts'
 import { entryEventsQuery, stepQuery } from '../../../api/queries.ts'
 import { useTexts } from '../../../i18n/index.ts'
 import { paths } from '../../../paths.ts'
@@ -15,6 +16,7 @@ import { Skeleton } from '../../../ui/Notes.tsx'
 import { StateBadge } from '../../../ui/State.tsx'
 import { RequestError } from '../../ErrorPages.tsx'
 import { entryTones, titleOf } from '../entry-facts.ts'
+import { ForkDialog } from '../fork/ForkDialog.tsx'
 import { KindIcon } from '../KindIcon.tsx'
 import { FailureView } from '../OutcomeView.tsx'
 import { WaitPanel } from '../WaitPanel.tsx'
@@ -46,6 +48,7 @@ export function EntryDetail({ run, entry, timeline, onClose, onChoose }: Props) 
             ]}
             onChange={(value) => setRaw(value === 'raw')}
           />
+          <ForkHere run={run} entry={entry} timeline={timeline} />
           <CopyLink run={run} entry={entry} />
           <IconButton label={t('common.close')} onClick={onClose}>
             <X size={16} aria-hidden />
@@ -55,6 +58,22 @@ export function EntryDetail({ run, entry, timeline, onClose, onChoose }: Props) 
       <div className="min-h-0 flex-1 space-y-5 overflow-y-auto overscroll-contain p-4" tabIndex={0} role="region" aria-label={titleOf(entry, t)}>
         {isRaw ? <RawDetail run={run} entry={entry} /> : <ReadableDetail run={run} entry={entry} timeline={timeline} onChoose={onChoose} />}
       </div>
+    </>
+  )
+}
+
+/** What went on from here can be tried once more, with something changed. */
+function ForkHere({ run, entry, timeline }: { run: Run; entry: Entry; timeline: Timeline }) {
+  const { t } = useTexts()
+  const mayWrite = usePermission('runs:write')
+  const [isForking, setForking] = useState(false)
+  if (!mayWrite || (entry.subject.type !== 'step' && entry.subject.type !== 'wait')) return null
+  return (
+    <>
+      <IconButton label={t('fork.here')} onClick={() => setForking(true)}>
+        <GitFork size={15} aria-hidden />
+      </IconButton>
+      {isForking && <ForkDialog run={run} timeline={timeline} op={entry.key} onClose={() => setForking(false)} />}
     </>
   )
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { diffLines } from './diff-lines.ts'
+import { diffLines, foldSame } from './diff-lines.ts'
 
 const signs = { same: ' ', added: '+', removed: '-' }
 const shown = (before: string, after: string) => diffLines(before, after).map(({ kind, text }) => signs[kind] + text)
@@ -26,4 +26,18 @@ test('both texts can be put together again from it, whatever they are', () => {
         .join('\n')
     expect([joined('added'), joined('removed')]).toEqual([before, after])
   }
+})
+
+test('of long stretches that are the same only what is near a change is shown, and nothing is lost', () => {
+  const text = (changed: string) => Array.from({ length: 40 }, (_, i) => (i === 20 ? changed : `line ${i}`)).join('\n')
+  const lines = diffLines(text('a'), text('b'))
+  const parts = foldSame(lines)
+  expect(parts.map(({ lines: { length }, isFolded }) => [length, isFolded])).toEqual([
+    [17, true],
+    [8, false],
+    [16, true],
+  ])
+  expect(parts.flatMap((part) => part.lines)).toEqual(lines)
+  expect(foldSame(diffLines('a\nb\nc', 'a\nb\nd')).every(({ isFolded }) => !isFolded)).toBe(true)
+  expect(foldSame([])).toEqual([])
 })

@@ -15,6 +15,38 @@ export function diffLines(before: string, after: string): DiffLine[] {
   return [...same(a.slice(0, start)), ...diffMiddle(a.slice(start, a.length - end), b.slice(start, b.length - end)), ...same(end === 0 ? [] : a.slice(-end))]
 }
 
+/** So many lines of what is the same stay beside a change. */
+const nearCount = 3
+/** Fewer than these are not worth folding. */
+const foldedMin = 4
+
+export type DiffPart = { lines: DiffLine[]; isFolded: boolean }
+
+/** Long stretches that are the same, apart from the rest. */
+export function foldSame(lines: readonly DiffLine[]): DiffPart[] {
+  const parts: DiffPart[] = []
+  const add = (slice: DiffLine[], isFolded: boolean) => {
+    const last = parts.at(-1)
+    if (slice.length === 0) return
+    if (last && !last.isFolded && !isFolded) last.lines.push(...slice)
+    else parts.push({ lines: slice, isFolded })
+  }
+  for (let at = 0; at < lines.length;) {
+    const isSame = lines[at]?.kind === 'same'
+    let end = at
+    while (end < lines.length && (lines[end]?.kind === 'same') === isSame) end++
+    const from = at === 0 ? at : at + nearCount
+    const to = end === lines.length ? end : end - nearCount
+    if (isSame && to - from >= foldedMin) {
+      add(lines.slice(at, from), false)
+      add(lines.slice(from, to), true)
+      add(lines.slice(to, end), false)
+    } else add(lines.slice(at, end), false)
+    at = end
+  }
+  return parts
+}
+
 function diffMiddle(a: string[], b: string[]): DiffLine[] {
   const removed = (text: string): DiffLine => ({ kind: 'removed', text })
   const added = (text: string): DiffLine => ({ kind: 'added', text })
