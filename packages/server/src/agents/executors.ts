@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { ArtifactRequest, CallRequest, ExecRequest, FilesRequest, type Json, ModelReply, ModelRequest, type Prompt, type serverTools } from '@longhaul/protocol'
 import type { z } from 'zod'
-import type { Executors, StepContext } from '../engine/index.ts'
+import type { Executor, Executors, StepContext } from '../engine/index.ts'
 import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
 import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
@@ -22,11 +22,13 @@ export type ExecutorPorts = {
   sandboxes: Sandboxes
   files: Files
   tools: Pick<Tools, 'connect' | 'call'>
+  /** Asks custom agents' programs. */
+  invoke?: Executor | undefined
   /** Folder of a version's code. */
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, money, sandboxes, files, tools, folderOf }: ExecutorPorts): Executors {
+export function makeExecutors({ gateway, money, sandboxes, files, tools, invoke, folderOf }: ExecutorPorts): Executors {
   const sandboxOf = ({ run }: StepContext): Promise<Sandbox> => {
     const seed = join(folderOf(run.tenantId, run.agent, run.version), 'agent', 'sandbox', 'workspace')
     return sandboxes.open(sandboxIdOf(run), existsSync(seed) ? seed : undefined) // Most agents bring no files.
@@ -66,6 +68,7 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, folderO
         return request?.action === 'write' ? toJson({ ...request, files: request.files.map(withoutContent) }) : input
       },
     },
+    ...(invoke && { invoke }),
     connect: { execute: tools.connect },
     call: { execute: tools.call, mayWrite: (input) => !readingTools.has(CallRequest.safeParse(input).data?.tool ?? '') },
     artifact: {

@@ -3,6 +3,7 @@ import {
   type AgentManifest,
   CallRequest,
   type CallResult,
+  type CommandConnection,
   ConnectRequest,
   type Failure,
   type ConnectResult,
@@ -22,6 +23,7 @@ import { failed } from './failures.ts'
 import { isGated, openGate, rememberLimits } from './limits.ts'
 import { openAuthorizations } from './mcp/authorizations.ts'
 import { openMcpClients } from './mcp/clients.ts'
+import { withCredentials } from './mcp/transports.ts'
 import { callMcpTool } from './mcp/mcp.ts'
 import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
 import { callApi } from './openapi/call.ts'
@@ -69,6 +71,8 @@ export type Tools = Registry & {
   call(input: Json, context: CallContext): Promise<{ output: Json }>
   /** Whether a tool that a worker executes may be called now, and what it is to keep to. Over a limit it waits a while. Must not reject. */
   admit(call: OwnCall): Promise<Admitted>
+  /** What may leave a program's sandbox, with the secrets that are put in on the way. Throws a `StepFailure` when one is not for this agent or host. */
+  egressOf(user: SecretsUser, declared: CommandConnection['egress']): ReturnType<typeof withCredentials>
   stop(): Promise<void>
 }
 
@@ -239,6 +243,7 @@ export function openTools(options: ToolsOptions): Tools {
     connect,
     call,
     admit,
+    egressOf: (user, declared) => withCredentials(user, declared, secrets),
     memory: memory.service,
     ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
     async stop() {
