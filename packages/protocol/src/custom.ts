@@ -26,7 +26,7 @@ export const CustomAgent = z.strictObject({
   /** How long it may take until it answers `GET /ping` for the first time. */
   startMsMax: z.number().int().min(1_000).max(600_000).default(60_000),
   /** How long one invocation may take. */
-  invocationMsMax: z.number().int().min(1_000).max(28_800_000).default(900_000),
+  answerMsMax: z.number().int().min(1_000).max(28_800_000).default(900_000),
   /** An instance that nobody has asked for so long is released, unless it says `HealthyBusy`. */
   idleMs: z.number().int().min(1_000).max(28_800_000).default(900_000),
   stockTools: z.array(z.enum(serverToolNames)).default([]),

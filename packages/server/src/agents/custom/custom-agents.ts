@@ -56,7 +56,7 @@ export function openCustomAgents({ hosted, tools, faces, manifestOf, folderOf, a
     try {
       const { text, output } = await instances.use(sandboxIdOf(run), wanted, async (instance) => {
         instance.onOutput = (stream, text) => context.live({ type: 'output-delta', stream, text })
-        const stop = limited(signal, declared.invocationMsMax)
+        const stop = limited(signal, declared.answerMsMax)
         try {
           isAsked = true
           const headers = headersOf(context)
@@ -130,7 +130,7 @@ const headerText = (text: string): string => (/^[\x20-\x7e]*$/.test(text) ? text
 /** The run's signal, and the time that it may take. */
 function limited(signal: AbortSignal, ms: number) {
   const timeUp = new AbortController()
-  const failure = new StepFailure({ message: `It took longer than ${ms / 1_000} s (invocationMsMax).`, code: 'timeout', retryable: true })
+  const failure = new StepFailure({ message: `It took longer than ${ms / 1_000} s (answerMsMax).`, code: 'timeout', retryable: true })
   return { signal: AbortSignal.any([signal, timeUp.signal]), cancel: after(ms, () => timeUp.abort(failure)) }
 }
 

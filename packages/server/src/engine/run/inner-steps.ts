@@ -3,12 +3,12 @@ import { type Failure, type Json, type Usage, whyNotJson } from '@longhaul/proto
 import { StepFailure, monotonicMs } from '../../kernel/index.ts'
 import type { ActiveRun } from './active-run.ts'
 import { storable } from './event-row.ts'
-import type { InnerSteps } from './ports.ts'
-import { asked } from './server-steps.ts'
+import type { InnerSteps, RunFrame } from './ports.ts'
 
 const abandoned: Failure = { message: 'The step that it belongs to ended before it.', code: 'abandoned', retryable: false }
 
-export function innerSteps(run: ActiveRun, outer: string): InnerSteps {
+/** `ask` has the server execute what a worker would ask for. */
+export function innerSteps(run: ActiveRun, outer: string, ask: (run: ActiveRun, frame: Extract<RunFrame, { type: 'op' }>) => void): InnerSteps {
   const prefix = `${outer}.`
   let next: number | undefined
   /** After those of an earlier attempt, and of an earlier life of the run. */
@@ -30,7 +30,7 @@ export function innerSteps(run: ActiveRun, outer: string): InnerSteps {
           else return // It is tried again.
           run.inner.delete(op)
         })
-        asked(run, { type: 'op', run: run.id, op, kind, name, input })
+        ask(run, { type: 'op', run: run.id, op, kind, name, input })
       }),
     begin(kind, name, input) {
       const op = takePath()

@@ -54,7 +54,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
   const said: { id: string; input: Json }[] = []
   const from = monotonicMs()
   const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
-  const inside = innerSteps(run, op)
+  const inside = innerSteps(run, op, asked)
   try {
     const executor = run.ports.executors[kind]
     if (!executor) throw new StepFailure({ message: `This server executes no ${kind} steps.`, code: 'unknown_kind', retryable: false })
