@@ -34,7 +34,7 @@ export function authoringCommands(program: Command, act: Act): void {
       `
 Templates:
   blank     instructions, and nothing else
-  tools     a model with two tools, one of which asks a person; a skill; an evaluation
+  tools     a model with two tools, one of which asks a person; a skill; tests
   durable   plain code that survives crashes: steps, an approval, a timer
   support   answers from a handbook in its sandbox, hands over what that does not settle
 ${examples('npx longhaul init my-agent', 'npx longhaul init agents/orders --template durable')}`,

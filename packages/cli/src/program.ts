@@ -57,6 +57,7 @@ export function createProgram(version: string, act: Act): Command {
   guardrailsCommands(program, act)
   evalCommand(program, act)
   evaluationCommands(program, act)
+  testCommand(program, act)
   withServer(program.command('status'))
     .description('what the server is made of, and who you are to it')
     .addHelpText('after', examples('npx longhaul status', 'npx longhaul status --json | jq .sandbox'))
@@ -136,5 +137,23 @@ function evalCommand(program: Command, act: Act): void {
     )
     .action((folder: string, options: Shared & PickedVersion & EvalOptions) =>
       act(options, async (invocation) => (await import('./commands/eval.ts')).evaluate(invocation, folder, options), 'graceful'),
+    )
+}
+
+function testCommand(program: Command, act: Act): void {
+  withServer(program.command('test'))
+    .description('run an agent’s tests/ against scripted or recorded models, with its worker killed at every moment')
+    .argument('<folder>', 'the agent’s folder')
+    .option('--only <text>', 'only tests with this in their name; may be given several times', collect)
+    .option('--record', 'ask a model through the server for tests without a script, and keep what it replies')
+    .option('--model <name>', 'the model or route that is recorded', 'default')
+    .option('--no-crashes', 'only undisturbed')
+    .option('--junit <file>', 'also write the results as JUnit’s XML')
+    .addHelpText(
+      'after',
+      examples('npx longhaul test my-agent', 'npx longhaul test my-agent --record --model openai/gpt-5', 'npx longhaul test my-agent --junit results.xml'),
+    )
+    .action((folder: string, options: Shared & { only?: string[]; record?: boolean; model: string; crashes: boolean; junit?: string }) =>
+      act(options, async (invocation) => (await import('./commands/test.ts')).test(invocation, folder, options), 'graceful'),
     )
 }

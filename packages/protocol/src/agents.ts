@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Connection, ConnectionName, DeclaredEgress, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
+import { CustomAgent } from './custom.ts'
 import { PartName } from './children.ts'
 import { RunLimits } from './limits.ts'
 import { operation } from './operation.ts'
@@ -30,8 +31,8 @@ export type AgentSandbox = z.infer<typeof AgentSandbox>
 /** What a version says about itself once its code has been loaded. */
 export const AgentManifest = z.object({
   description: z.string().max(2_000),
-  /** `agent` runs the model loop over instructions and tools; `function` is durable code. */
-  shape: z.enum(['agent', 'function']),
+  /** `agent` runs the model loop over instructions and tools; `function` is durable code; `custom` is a program that answers over HTTP. */
+  shape: z.enum(['agent', 'function', 'custom']),
   model: z.string().nullable(),
   instructions: z.string().nullable(),
   tools: z.array(ToolSummary),
@@ -53,6 +54,8 @@ export const AgentManifest = z.object({
   /** What `http_request` and `fetch_page` may reach. */
   allowedHosts: z.array(HostPattern).max(200).optional(),
   sandbox: AgentSandbox.optional(),
+  /** Of a custom agent: its program and how that is kept. */
+  custom: CustomAgent.optional(),
 })
 export type AgentManifest = z.infer<typeof AgentManifest>
 

@@ -11,7 +11,7 @@ export const codeFilesMax = 5_000
 
 /** What lies in an agent's folder and is no code: results of a build, packages, tests, questions, what a person keeps beside it. */
 export const isNoCode = (path: string): boolean =>
-  /(^|\/)(node_modules|evals|\.git|\.longhaul|longhaul-answers|dist)(\/|$)|\.test\.ts$|(^|\/)\.(DS_Store|env[^/]*)$/.test(path)
+  /(^|\/)(node_modules|evals|\.git|\.longhaul|longhaul-answers|dist)(\/|$)|^tests\/|\.test\.ts$|(^|\/)\.(DS_Store|env[^/]*)$/.test(path)
 
 /** A file of an agent's folder. Its path is relative to the folder that contains `agent/`, with slashes. */
 export const CodeFile = z.strictObject({

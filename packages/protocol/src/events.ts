@@ -14,8 +14,9 @@ export type OpPath = z.infer<typeof OpPath>
  * Kinds of steps. The worker executes `step` and `tool`; the server executes the others for it.
  * `run` starts a child, `exec` is a command in the run's sandbox, `files` reads or writes there, `artifact` stores a file that the answer shows.
  * `connect` asks what tools the agent's connections have, `call` calls one of them, or a stock tool that needs the server's network.
+ * `invoke` asks a custom agent's program; what that asks of us meanwhile is recorded inside it.
  */
-export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact', 'connect', 'call', 'run'] as const
+export const stepKinds = ['step', 'tool', 'model', 'exec', 'files', 'artifact', 'connect', 'call', 'run', 'invoke'] as const
 export const StepKind = z.enum(stepKinds)
 export type StepKind = z.infer<typeof StepKind>
 

@@ -5,6 +5,7 @@ export { Retention, listRetention, retentionOperations, setRetention } from './r
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'
 export { AttentionItem, attentionReasons, dismissAttention, forkAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
+export { CustomAgent, InvokeRequest } from './custom.ts'
 export type { AuthorizedByPerson } from './connections.ts'
 export {
   Connection,

@@ -98,7 +98,7 @@ export const WorkerFrame = z.discriminatedUnion('type', [
     problem: z.string().max(20_000).nullable(),
     pid: z.number().int(),
   }),
-  /** Ask for an operation that the server executes: `model`, `exec`, `files`, `artifact`, `connect`, `call`, `run`. */
+  /** Ask for an operation that the server executes: `model`, `exec`, `files`, `artifact`, `connect`, `call`, `run`, `invoke`. */
   z.object({ type: z.literal('op'), run, op: OpPath, kind: StepKind, name: z.string().min(1).max(128), input: JsonValue, retry: RetryPolicy.optional() }),
   /** Ask for a wait. `until` is absolute for replay's sake only in the journal; here it is a duration from now. */
   z.object({

@@ -175,7 +175,7 @@ export type AgentDefinition = {
   model: string
   /** Instructions, beside or instead of `instructions.md`. Called at the start of each run; must be deterministic. */
   instructions?: (about: { asker: Asker; createdAt: Date }) => string
-  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `python`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`. */
+  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `list_files`, `python`, `time`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`. */
   stockTools: (StockTool | ServerTool)[]
   /** Hosts that `http_request` and `fetch_page` may reach: `api.example.com`, `*.example.com`, or `*` for all public ones. Default: none. */
   allowedHosts: string[]
@@ -203,7 +203,7 @@ export type AgentDefinition = {
   /** Prepares data in `dataDir`, once per worker start, before the first run. Must be safe to repeat. */
   prepare?: (about: { dataDir: string; log(message: string): void }) => Promise<void>
 }
-export type StockTool = 'bash' | 'read_file' | 'write_file' | 'python' | 'browser'
+export type StockTool = 'bash' | 'read_file' | 'write_file' | 'list_files' | 'python' | 'browser' | 'time'
 
 /** Defines an LLM agent: the default export of `agent/agent.ts`. Instructions, tools and skills come from the files beside it. */
 export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { description: string }): AgentDefinition {

@@ -6,6 +6,7 @@ import {
   type ExecResult,
   type FilePart,
   type FilesResult,
+  type InvokeRequest,
   type Json,
   type ModelReply,
   type StepKind,
@@ -27,7 +28,10 @@ export const runTool = Symbol('runTool')
 export const connectTools = Symbol('connectTools')
 /** Starts a run of another agent, or of a part of this one, with a share of what this run may spend. */
 export const startDelegate = Symbol('startDelegate')
+/** Asks a custom agent's program. */
+export const invoke = Symbol('invoke')
 export type LoopContext = Context & {
+  [invoke](request: InvokeRequest): Promise<Json>
   [runTool](call: { name: string; tool: Tool; input: Json; parsed: unknown }): Promise<ToolResult>
   [connectTools](connections: readonly string[]): Promise<ConnectResult>
   [startDelegate](delegate: { agent: string } | { part: string }, input: Json, costUsdMax: number | undefined): Promise<Child>
@@ -162,6 +166,8 @@ export function createContext({
     map: branches.map,
 
     [connectTools]: async (connections) => askServer<ConnectResult>('connect', firstLine(connections.join(' ')), { connections }),
+
+    [invoke]: async (request) => askServer<Json>('invoke', 'invocations', request),
 
     [startDelegate]: async (delegate, input, costUsdMax) => {
       const { agent = head.agent, part } = 'part' in delegate ? { part: delegate.part } : { agent: delegate.agent, part: undefined }

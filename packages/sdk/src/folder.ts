@@ -24,6 +24,7 @@ import { z } from 'zod'
 import { type AgentDefinition, type DurableFunction, type StockTool, TerminalFailure, type Tool } from './agent.ts'
 import type { Skill } from './instructions.ts'
 import { type NamedConnection, declarationFile, parseConnection } from './connections.ts'
+import { customAgent } from './custom.ts'
 import { delegateEntry, delegateToolName } from './delegates.ts'
 import { describeLoadError } from './load-error.ts'
 import { type ToolEntry, agentProgram } from './loop.ts'
@@ -40,6 +41,7 @@ export class FolderProblem extends Error {
   override readonly name = 'FolderProblem'
 }
 
+const customFile = 'agent.json'
 const toolName = /^[a-zA-Z0-9_-]{1,64}$/
 const codeFile = /(?<!\.d|\.test)\.(ts|js|mts|mjs)$/
 const stockNames = Object.keys(stockTools) as [StockTool, ...StockTool[]] // The record's keys are the names.
@@ -96,6 +98,11 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
   const root = join(folder, 'agent')
 
   const connections = await loadConnections(join(root, 'connections'), report)
+  if ((await readText(join(root, customFile))) !== undefined) {
+    const loaded = await loadCustom(root, connections, report)
+    if (problems.length > 0 || !loaded) throw new FolderProblem(problems.join('\n'))
+    return { ...loaded, prepare: undefined }
+  }
   const names = connections.map(({ name }) => name)
   const main = await loadPart(root, names, report)
   const subagents = await loadSubagents(join(root, 'subagents'), names, report)
@@ -231,6 +238,16 @@ export const functionProgram =
     definition.main(ctx, input)
 
 type Report = (path: string, problem: string) => void
+
+/** A folder with `agent.json` in place of `agent.ts` holds a program that speaks HTTP. */
+async function loadCustom(root: string, connections: readonly NamedConnection[], report: Report) {
+  const path = join(root, customFile)
+  if (await findCode(root, 'agent')) return void report(path, 'stands beside agent.ts, and an agent is one or the other.')
+  const declared = await readJson(path, report)
+  if (declared === undefined) return undefined
+  const loaded = customAgent(declared, connections)
+  return typeof loaded === 'string' ? void report(path, loaded) : loaded
+}
 
 async function loadDefinition(path: string | undefined, expected: string, report: Report): Promise<AgentDefinition | DurableFunction | undefined> {
   if (!path) return void report(expected, 'is missing. It must have what agent() or durable() makes as its default export.')

@@ -292,6 +292,21 @@ const execResult = {
   notEnforced: [],
 }
 
+test('a folder is listed, and the time is told in any zone; what is none is said', async () => {
+  const model = [
+    calls(['list_files', {}]),
+    calls(['list_files', { path: 'a' }]),
+    calls(['time', { zone: 'Asia/Shanghai' }], ['time', { zone: 'Moon' }]),
+    says('done'),
+  ]
+  const run = await runAgent(makeAgent({ tools: stockTools }), { model, files: { 'a/b.txt': 'four', 'c.txt': 'x' } })
+  const told = run.prompts.at(-1)?.messages.flatMap(({ role, content }) => (role === 'tool' ? content.map(({ output }) => output) : [])) ?? []
+  expect(told[0]).toContain('c.txt 1')
+  expect(told[1]).toBe('b.txt 4')
+  expect(told[2]).toMatchObject({ utc: expect.stringMatching(/^\d{4}-.*Z$/), zone: 'Asia/Shanghai', local: expect.stringContaining('GMT+8') })
+  expect(told[3]).toContain('There is no time zone')
+})
+
 test('the stock tools work in the sandbox', async () => {
   const commands: unknown[] = []
   const run = await runAgent(makeAgent({ tools: stockTools }), {

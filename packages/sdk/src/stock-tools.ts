@@ -1,4 +1,4 @@
-/** Tools that every agent may have: a shell, files, Python and a browser in the run's sandbox. */
+/** Tools that every agent may have: a shell, files, Python and a browser in the run's sandbox, and the time. */
 import type { ExecResult } from '@longhaul/protocol'
 import { z } from 'zod'
 import { type StockTool, type Tool, TerminalFailure, tool } from './agent.ts'
@@ -6,6 +6,7 @@ import { browser } from './browser.ts'
 
 const execTimeoutMs = 120_000
 const readBytesMax = 200_000
+const listedMax = 1_000
 /** Of stdout and stderr each; the loop cuts once more what is too long together. */
 const streamLengthMax = 30_000
 
@@ -49,7 +50,36 @@ const writeFile = tool({
   },
 })
 
-export const stockTools: Record<StockTool, Tool> = { bash, read_file: readFile, write_file: writeFile, python, browser }
+const listFiles = tool({
+  description: 'Lists a folder of the sandbox: folders end with "/", files come with their size in bytes.',
+  effect: 'none', // Outside the sandbox.
+  input: z.strictObject({ path: path.default('.').describe('Folder below /workspace; without it /workspace itself') }),
+  run: async ({ path }, ctx) => {
+    const entries = await ctx.sandbox.list(path)
+    if (entries.length === 0) return `${path} is empty.`
+    const lines = entries.slice(0, listedMax).map(({ name, type, bytes }) => (type === 'directory' ? `${name}/` : `${name} ${bytes}`))
+    return [...lines, ...(entries.length > listedMax ? [`[${entries.length - listedMax} more are left out. Use bash with find to see them.]`] : [])].join('\n')
+  },
+})
+
+/** The prompt has the date on which the run began, which may be days ago. */
+const time = tool({
+  description: 'Tells the time now, in UTC and in a time zone.',
+  effect: 'none',
+  input: z.strictObject({ zone: z.string().max(64).default('UTC').describe('An IANA time zone, for example "Asia/Shanghai"') }),
+  run: ({ zone }) => {
+    const now = new Date()
+    try {
+      const local = new Intl.DateTimeFormat('en-GB', { timeZone: zone, dateStyle: 'full', timeStyle: 'long' }).format(now)
+      return { utc: now.toISOString(), zone, local }
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw new TerminalFailure(`There is no time zone ${JSON.stringify(zone)}. Use an IANA name such as "Europe/Berlin".`)
+    }
+  },
+})
+
+export const stockTools: Record<StockTool, Tool> = { bash, read_file: readFile, write_file: writeFile, list_files: listFiles, python, browser, time }
 
 /** What a person would see in a terminal, and how it ended where that is not plain. */
 export function describeExec({ exitCode, signal, stdout, stderr, isTruncated, isTimedOut }: ExecResult): string {

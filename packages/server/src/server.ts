@@ -1,7 +1,17 @@
 /** The composition root: database → services → listener. The only file that knows all parts. */
 import { createRequire } from 'node:module'
 import { join, resolve } from 'node:path'
-import { guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from './agents/index.ts'
+import {
+  guardSteps,
+  isInstanceToken,
+  makeExecutors,
+  openAgents,
+  openCustomAgents,
+  openDeployments,
+  openFiles,
+  runServices,
+  toMessages,
+} from './agents/index.ts'
 import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openPreviews } from './api/index.ts'
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
@@ -147,6 +157,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
+  const hosted = openHosted({ db, log, sandboxes })
   const embed = openEmbedder({ models, money })
   const embeddingModel = config.LONGHAUL_EMBEDDING_MODEL
   const tools = openTools({
@@ -161,7 +172,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
           embed(embeddingModel, texts, { signal, account: { tenantId, agent, runId, keyId } }),
       },
     }),
-    hosted: openHosted({ db, log, sandboxes }),
+    hosted,
     privateHosts: parseHosts(config.LONGHAUL_TOOLS_PRIVATE_HOSTS),
     ...(config.LONGHAUL_SEARCH_PROVIDER && {
       search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },
@@ -171,7 +182,13 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     folderOf: agents.folderOf,
   })
   onStop('tools', tools.stop)
-  const { admitTool, whyNotStart, guard } = guardSteps({ policies, audit, log, admit: tools.admit })
+  const { admitTool, whyNotStart, assertMay, guard } = guardSteps({ policies, audit, log, admit: tools.admit })
+  const customAgents = openCustomAgents({
+    ...{ hosted, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
+    faces: () => faces,
+    assertMayCallModel: (context, input) => assertMay('model', input, context),
+  })
+  onStop('custom agents', customAgents.stop)
 
   const workers = openWorkers({
     log,
@@ -194,13 +211,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     drainMs: config.LONGHAUL_DRAIN_MS,
     executors: guard(
       makeExecutors({
-        gateway,
-        money,
-        sandboxes: managed.runs,
-        files,
-        tools,
+        ...{ gateway, money, files, tools, sandboxes: managed.runs, invoke: customAgents.invoke, folderOf: agents.folderOf },
         egressHosts: parseHosts(config.LONGHAUL_SANDBOX_EGRESS_HOSTS),
-        folderOf: agents.folderOf,
       }),
     ),
     admitTool,
@@ -319,7 +331,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     ledger: money,
     answers,
     guardrails,
-    authenticate,
+    authenticate: (secret) => (isInstanceToken(secret) ? customAgents.authenticate(secret) : authenticate(secret)),
     checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
     routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name),
     bodyBytesMax: config.LONGHAUL_MODEL_BODY_BYTES_MAX,

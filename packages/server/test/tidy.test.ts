@@ -23,10 +23,12 @@ import { isTest, readSource, root, sourceFile, walk } from './support/tidy/sourc
 const files = readSource()
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const shown = (offences: string[], remedy: string) => (offences.length === 0 ? '' : `${offences.join('\n')}\n→ ${remedy}`)
-const manifests = ['package.json', ...[...walk('packages'), ...walk('examples')].filter((path) => /^[^/]+\/[^/]+\/package\.json$/.test(path))].map((path) => ({
-  path,
-  ...(JSON.parse(read(path)) as { name: string; exports?: Record<string, { 'longhaul-source'?: string }>; bin?: Record<string, string> }),
-}))
+const manifests = ['package.json', ...[...walk('packages'), ...walk('examples')].filter((path) => /^[^/]+\/(custom\/)?[^/]+\/package\.json$/.test(path))].map(
+  (path) => ({
+    path,
+    ...(JSON.parse(read(path)) as { name: string; exports?: Record<string, { 'longhaul-source'?: string }>; bin?: Record<string, string> }),
+  }),
+)
 const example = (examples: Record<string, string>) => Object.entries(examples).map(([path, text]) => sourceFile(path, text))
 
 test('the source was found', () => {
@@ -84,6 +86,11 @@ test('every setting that is mentioned exists', () => {
     'LONGHAUL_API_KEY', // The command's.
     'LONGHAUL_WORKER_URL',
     'LONGHAUL_WORKER_TOKEN',
+    // In the environment of custom agents' programs.
+    'LONGHAUL_TOKEN',
+    'LONGHAUL_TOOLS_URL',
+    'LONGHAUL_MCP_URL',
+    'LONGHAUL_MEMORY_URL',
     'LONGHAUL_AGENT_FOLDER',
     'LONGHAUL_AGENT_DATA_DIR', // A worker's, from the server.
     'LONGHAUL_TEST_DATABASE_URL',
@@ -135,7 +142,7 @@ test('every source file is reached from an entry point', () => {
     .filter(
       (path) =>
         /\.test\.tsx?$/.test(path) ||
-        /^(examples|bench\/agents|packages\/cli\/templates)\/[^/]+\/(agent|evals)\//.test(path) ||
+        /^(examples|examples\/custom|bench\/agents|packages\/cli\/templates)\/[^/]+\/(agent|evals)\//.test(path) ||
         path.endsWith('.config.ts') ||
         /^(scripts|bench)\/[\w-]+\.ts$/.test(path) ||
         /^packages\/[^/]+\/(test|dev)\//.test(path) ||

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import { type CodeFile, Name, codeBytesMax, codeFilesMax, isNoCode } from '@longhaul/protocol'
 import { Problem } from '../problem.ts'
-import { bundle, packagesOf } from './bundle.ts'
+import { bundle, bundleScript, packagesOf, scriptOf } from './bundle.ts'
 
 export type Collected = { agent: string; files: CodeFile[]; bytes: number; bundled: string[] }
 
@@ -24,15 +24,17 @@ export async function collect(folder: string, { agent: named }: { agent?: string
     )
   }
   if (!existsSync(join(root, 'agent'))) {
-    throw new Problem('not_found', `${folder} holds no agent: there is no agent/agent.ts in it.`, `npx longhaul init ${folder}`)
+    throw new Problem('not_found', `${folder} holds no agent: there is no agent/agent.ts and no agent/agent.json in it.`, `npx longhaul init ${folder}`)
   }
-  const packages = await packagesOf(root)
+  const script = await scriptOf(root)
+  const packages = await packagesOf(root, script !== undefined)
   if (packages.length === 0) return { agent, ...(await readTree(root, root)), bundled: [] }
   const built = await mkdtemp(join(tmpdir(), 'longhaul-bundle-'))
   try {
-    await bundle(root, built)
+    await (script === undefined ? bundle(root, built) : bundleScript(root, script, built))
     const code = await readTree(built, built)
-    const data = await readTree(root, root, (path) => /^agent\/(agent|tools\/[^/]+)\.(ts|js|mts|mjs)$/.test(path))
+    const isBundled = script === undefined ? /^agent\/(agent|tools\/[^/]+)\.(ts|js|mts|mjs)$/ : /^agent\/(agent\.json|.+\.(ts|js|mts|mjs))$/
+    const data = await readTree(root, root, (path) => isBundled.test(path))
     return { agent, files: [...code.files, ...data.files], bytes: code.bytes + data.bytes, bundled: packages }
   } finally {
     await rm(built, { recursive: true, force: true })

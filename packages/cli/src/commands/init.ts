@@ -13,7 +13,7 @@ import { printFields } from '../show/records.ts'
 /** What each template is, for the help. The names are those of the folders. */
 export const templates = {
   blank: 'instructions, and nothing else',
-  tools: 'a model with two tools, one of which asks a person; a skill; an evaluation',
+  tools: 'a model with two tools, one of which asks a person; a skill; tests',
   durable: 'plain code that survives crashes: steps, an approval, a timer',
   support: 'answers customers from a handbook in its sandbox, and hands over what that does not settle',
 } as const

@@ -3,9 +3,9 @@ import { Name } from '@longhaul/protocol'
 import { readFile, readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { LineCounter, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { Problem } from '../problem.ts'
+import { parseList } from '../yaml-list.ts'
 
 const Access = z.strictObject({ regions: z.array(z.string().min(1)).min(1).optional(), personalData: z.boolean().optional() })
 export type Access = z.infer<typeof Access>
@@ -53,28 +53,7 @@ export async function loadCases(folder: string): Promise<Case[]> {
   return cases
 }
 
-/** Every fault is named with its file and line: cases are written by hand. */
-export function parseCases(text: string, file: string): Case[] {
-  const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines })
-  const [fault] = document.errors
-  if (fault) throw new Problem('invalid', `${file}:${fault.linePos?.[0].line ?? 1} is not YAML: ${fault.message.split('\n')[0]}`)
-  const parsed = z.array(Case).safeParse(document.toJS() ?? [])
-  if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.slice(0, 5).map(({ path, message }) => {
-    return `${file}:${lineOf(document, lines, path)} ${path.join('.')}: ${message}`
-  })
-  throw new Problem('invalid', faults.join('\n'), 'The form of a case is in docs/guide/cli.md.')
-}
-
-/** The line of a value, or of what it is missing from. */
-function lineOf(document: ReturnType<typeof parseDocument>, lines: LineCounter, path: PropertyKey[]): number {
-  for (let length = path.length; length > 0; length--) {
-    const node: unknown = document.getIn(path.slice(0, length), true)
-    if (typeof node === 'object' && node !== null && 'range' in node && Array.isArray(node.range)) return lines.linePos(Number(node.range[0])).line
-  }
-  return 1
-}
+export const parseCases = (text: string, file: string): Case[] => parseList(Case, text, file, 'The form of a case is in docs/guide/cli.md.')
 
 /** One statement at a time, each once: the module behind it may hold a single connection, and cases share statements. */
 export async function loadTruth(folder: string): Promise<(sql: string) => Promise<Truth>> {

@@ -318,6 +318,7 @@ export const en = {
     files: 'Files',
     artifact: 'File',
     connect: 'Connections',
+    invoke: 'Program',
     step: 'Step',
     timer: 'Timer',
     signal: 'Signal',

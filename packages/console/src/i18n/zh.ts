@@ -307,6 +307,7 @@ export const zh: Texts = {
     files: '文件操作',
     artifact: '文件',
     connect: '连接',
+    invoke: '程序',
     step: '步骤',
     timer: '定时器',
     signal: '信号',

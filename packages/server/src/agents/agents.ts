@@ -2,7 +2,19 @@
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Agent, Asker, Destination, Json, Run, RunEvent, compareRuns, forkRun, importRun, startRun } from '@longhaul/protocol'
+import {
+  type Agent,
+  type Asker,
+  type Destination,
+  type Json,
+  ModelRequest,
+  type Run,
+  type RunEvent,
+  type compareRuns,
+  type forkRun,
+  type importRun,
+  type startRun,
+} from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import {
@@ -330,5 +342,6 @@ async function fullPrompt(db: Db, tenantId: string, runId: string, op: string, i
     const prefix: Json | undefined = request !== null && typeof request === 'object' && !Array.isArray(request) ? request['prefix'] : undefined
     at = typeof prefix === 'string' ? prefix : undefined
   }
+  if (!ModelRequest.safeParse(input).success) return input // A program's own call, in the words of its own client.
   return JSON.parse(JSON.stringify(promptOf(op, (path) => steps.get(path)))) as Json
 }

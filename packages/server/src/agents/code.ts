@@ -17,7 +17,7 @@ export async function findAgentFolders(folder: string): Promise<string[]> {
     throw new AppError('invalid', `The agents' folder ${folder} cannot be read. Make it, or set LONGHAUL_AGENTS_DIR to the one you mean.`, cause)
   })
   return entries
-    .filter((entry) => entry.isDirectory() && existsSync(join(folder, entry.name, 'agent', 'agent.ts')))
+    .filter((entry) => entry.isDirectory() && ['agent.ts', 'agent.json'].some((file) => existsSync(join(folder, entry.name, 'agent', file))))
     .map((entry) => join(folder, entry.name))
     .toSorted()
 }
@@ -57,8 +57,11 @@ export function codeOf(files: CodeFile[]): Code {
   const known = new Set(files.map(({ path }) => path))
   const below = files.find(({ path }) => path.split('/').some((_, at, parts) => at > 0 && known.has(parts.slice(0, at).join('/'))))
   if (below) throw new AppError('invalid', `files: ${below.path} lies below another file.`)
-  if (!files.some(({ path }) => /^agent\/agent\.(ts|js|mts|mjs)$/.test(path))) {
-    throw new AppError('invalid', 'files: there is no agent/agent.ts. Send the files of the folder that contains `agent/`, with their paths in it.')
+  if (!files.some(({ path }) => /^agent\/agent\.(ts|js|mts|mjs|json)$/.test(path))) {
+    throw new AppError(
+      'invalid',
+      'files: there is no agent/agent.ts and no agent/agent.json. Send the files of the folder that contains `agent/`, with their paths in it.',
+    )
   }
   const wanted = files.filter(({ path }) => !isNoCode(path))
   return named(wanted.map(({ path, base64 }) => ({ path, content: Buffer.from(base64, 'base64') })))

@@ -15,7 +15,7 @@ import {
   type serverTools,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
-import type { Executors, StepContext } from '../engine/index.ts'
+import type { Executor, Executors, StepContext } from '../engine/index.ts'
 import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
 import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
@@ -36,11 +36,13 @@ export type ExecutorPorts = {
   tools: Pick<Tools, 'connect' | 'call' | 'manifestOf' | 'egressOf'>
   /** Hosts that an operator lets runs reach, of those that agents declare. */
   egressHosts: readonly string[]
+  /** Asks custom agents' programs. */
+  invoke?: Executor | undefined
   /** Folder of a version's code. */
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, money, sandboxes, files, tools, egressHosts, folderOf }: ExecutorPorts): Executors {
+export function makeExecutors({ gateway, money, sandboxes, files, tools, egressHosts, invoke, folderOf }: ExecutorPorts): Executors {
   const inSandbox = async <Result extends object>({ run, signal }: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
     const { tenantId, namespace, agent, version, withholdsWrites } = run
     const seed = join(folderOf(tenantId, agent, version), 'agent', 'sandbox', 'workspace')
@@ -107,6 +109,7 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, egressH
         return request?.action === 'write' ? toJson({ ...request, files: request.files.map(withoutContent) }) : input
       },
     },
+    ...(invoke && { invoke }),
     connect: { execute: tools.connect },
     call: { execute: tools.call, mayWrite: (input) => !readingTools.has(CallRequest.safeParse(input).data?.tool ?? '') },
     artifact: {

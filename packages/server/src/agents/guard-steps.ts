@@ -1,6 +1,6 @@
 /** Policies at the place where the server admits steps: a tool call before the worker may execute it, and what the server itself executes. */
 import { type Asker, CallRequest, type Failure, type Json } from '@longhaul/protocol'
-import type { Admission, Executor, Executors, ToolCall, UnaskedStart } from '../engine/index.ts'
+import type { Admission, Executor, Executors, StepContext, ToolCall, UnaskedStart } from '../engine/index.ts'
 import type { Audit, Policies } from '../identity/index.ts'
 import { type Log, StepFailure, sleep } from '../kernel/index.ts'
 
@@ -44,6 +44,11 @@ export function guardSteps(ports: GuardPorts) {
       })
       if (why !== undefined) await ports.audit.note(tenantId, { who, action: 'runs.start', target: agent, outcome: 'refused', detail: { why, startedBy } })
       return why
+    },
+    /** Throws the failure of a step of this kind that is forbidden. For what is executed inside of another step. */
+    async assertMay(kind: string, input: Json, { run, labels }: Pick<StepContext, 'run' | 'labels'>): Promise<void> {
+      const failure = await refusalOf(ports, { run, labels, isGranted: false, ...askedOf(kind, input) })
+      if (failure) throw new StepFailure(failure)
     },
     /** The same executors, each of which asks first. A `call` is a tool call like one that a worker executes; the others are about the kind itself. */
     guard(executors: Executors): Executors {

@@ -175,9 +175,11 @@ export class History {
     return false
   }
 
+  /** Inside of an `invoke` as well: what is recorded there no worker has asked for. */
   #isInsideSettled(path: string): boolean {
     for (let dot = path.lastIndexOf('.'); dot > 0; dot = path.lastIndexOf('.', dot - 1)) {
       const parent = this.ops.get(path.slice(0, dot))
+      if (parent && 'kind' in parent && parent.kind === 'invoke') return true
       if (parent && (parent.state === 'completed' || parent.state === 'failed' || (parent.state === 'open' && parent.doubt))) return true
     }
     return false

@@ -7,6 +7,18 @@ export { findRun, listEvents, listJournal, loadRun, listRuns, listStepEvents } f
 export { countRuns, searchRuns } from './overview-store.ts'
 export type { RunFilter } from './run-store.ts'
 export type { SessionTurn } from './session-store.ts'
-export type { Admission, Executor, Executors, FoundVersion, RunFrame, StepContext, ToolCall, UnaskedStart, WhyNotStart } from './run/ports.ts'
+export type {
+  Admission,
+  Executor,
+  Executors,
+  FoundVersion,
+  InnerStep,
+  InnerSteps,
+  RunFrame,
+  StepContext,
+  ToolCall,
+  UnaskedStart,
+  WhyNotStart,
+} from './run/ports.ts'
 export { interruptionsMax } from './run/wake.ts'
 export type { Start } from './starts.ts'

@@ -16,7 +16,10 @@ function bedFor(compatibleUrl: string, isAdmitted = true) {
       const refusal = { reason: 'exhausted', message: 'The budget is used up.', budget: {}, refillsAt: null } as never // Nobody looks at the rest of it here.
       return isAdmitted ? { isAdmitted, reservation: { id: String(booked.length - 1) } as Reservation, outputTokensMax: undefined } : { isAdmitted, refusal }
     },
-    settle: async ({ id }, outcome) => void Object.assign(booked[Number(id)]!, { outcome }),
+    settle: async ({ id }, outcome) => {
+      Object.assign(booked[Number(id)]!, { outcome })
+      return null
+    },
   }
   const models = openModels({
     keys: {},

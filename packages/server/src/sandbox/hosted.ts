@@ -3,11 +3,13 @@ import type { Egress } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import { type Log, StepFailure, newId } from '../kernel/index.ts'
 import type { Sandbox, SandboxLimits } from './driver.ts'
-import { type EgressProxy, type Reach, egressProxies } from './egress/index.ts'
+import { type Door, type EgressProxy, type Reach, egressProxies } from './egress/index.ts'
 import type { Sandboxes } from './sandboxes.ts'
 
 export type HostedOptions = {
   tenantId: string
+  /** Whose policy counts beside the tenant's. */
+  namespace?: string | undefined
   /** Whose connections are recorded as its. Absent: nobody's but its own. */
   id?: string
   /** Folder whose content its workspace starts with. */
@@ -15,37 +17,39 @@ export type HostedOptions = {
   limits?: Partial<SandboxLimits>
   /** With the values of credentials. Absent: nothing leaves. */
   egress?: Egress | undefined
+  /** Answers what its program asks of us at `doorUrl`. */
+  door?: Door | undefined
 }
 /** `end` ends every process of it and its way out, and deletes its workspace. */
-export type Hosted = { exec: Sandbox['exec']; sandbox: Sandbox; end(): Promise<void> }
+export type Hosted = { exec: Sandbox['exec']; sandbox: Sandbox; connect: NonNullable<Sandbox['connect']>; end(): Promise<void> }
 export type OpenHosted = (options: HostedOptions) => Promise<Hosted>
 
 export function openHosted({ db, log, sandboxes, reach }: { db: Db; log: Log; sandboxes: Sandboxes; reach?: Reach }): OpenHosted {
   const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
-  return async ({ tenantId, id = newId(), seed, limits, egress }) => {
-    if ((await sandboxes.choose({ tenantId })) === 'virtual')
-      throw new StepFailure({
-        code: 'unavailable',
-        message: 'In the virtual shell no program can run. That needs the driver bwrap: apt-get install bubblewrap.',
-        retryable: false,
-      })
-    const sandbox = await sandboxes.open(id, { owner: { tenantId }, seed, limits })
+  return async ({ tenantId, namespace, id = newId(), seed, limits, egress, door }) => {
+    if ((await sandboxes.choose({ tenantId, namespace })) === 'virtual') throw notHere('In the virtual shell no program can run.')
+    const sandbox = await sandboxes.open(id, { owner: { tenantId, namespace }, seed, limits })
     let proxy: EgressProxy | undefined
     const end = async () => {
       await proxy?.stop()
       await sandbox.destroy()
     }
     try {
-      const door = sandbox.egress
-      if (egress && door) {
-        const { rules, bytesMax, requestsMax } = egress
-        proxy = await openProxy({ tenantId, sandboxId: id, folder: door.folder, rules, limits: { bytesMax, requestsMax }, used: { bytes: 0, requests: 0 } })
-        door.open(proxy.env)
+      const way = sandbox.egress
+      if ((egress || door) && way) {
+        const { rules, bytesMax, requestsMax } = egress ?? { rules: [], bytesMax: 0, requestsMax: 0 }
+        const used = { bytes: 0, requests: 0 }
+        proxy = await openProxy({ tenantId, sandboxId: id, folder: way.folder, rules, limits: { bytesMax, requestsMax }, used, door })
+        way.open(proxy.env)
       }
-      return { exec: sandbox.exec, sandbox, end }
+      const connect = sandbox.connect ?? (() => Promise.reject(notHere('Nothing in it can be connected to.')))
+      return { exec: sandbox.exec, sandbox, connect, end }
     } catch (error) {
       await end()
       throw error
     }
   }
 }
+
+const notHere = (what: string) =>
+  new StepFailure({ code: 'unavailable', message: `${what} That needs the driver bwrap: apt-get install bubblewrap.`, retryable: false })

@@ -1,5 +1,7 @@
 export { gapNames } from './driver.ts'
 export type { Capabilities, ExecOptions, Gap, Sandbox, TreeStream } from './driver.ts'
+export { doorUrl } from './egress/index.ts'
+export type { Door } from './egress/index.ts'
 export { openHosted } from './hosted.ts'
 export type { Hosted, OpenHosted } from './hosted.ts'
 export { createInputQueue } from './input-queue.ts'

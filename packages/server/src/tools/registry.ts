@@ -39,7 +39,7 @@ type RegistryOptions = {
   liveVersionOf(tenantId: string, agent: string): Promise<string | undefined>
 }
 
-const sandboxTools = ['bash', 'read_file', 'write_file', 'python', 'browser', 'read_skill']
+const sandboxTools = ['bash', 'read_file', 'write_file', 'list_files', 'python', 'browser', 'time', 'read_skill']
 
 export function openRegistry({ db, connections, authorizations, onLimits, manifestOf, liveVersionOf }: RegistryOptions): Registry {
   async function live(tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }> {

@@ -3,6 +3,7 @@ import {
   type AgentManifest,
   CallRequest,
   type CallResult,
+  type CommandConnection,
   ConnectRequest,
   type Failure,
   type ConnectResult,
@@ -76,6 +77,8 @@ export type Tools = Registry & {
   egressOf(user: SecretsUser, declared: DeclaredEgress | undefined): Promise<EgressRules | undefined>
   /** Whether a tool that a worker executes may be called now, and what it is to keep to. Over a limit it waits a while. Must not reject. */
   admit(call: OwnCall): Promise<Admitted>
+  /** What may leave a program's sandbox, with the secrets that are put in on the way. Throws a `StepFailure` when one is not for this agent or host. */
+  egressOf(user: SecretsUser, declared: CommandConnection['egress']): ReturnType<typeof withCredentials>
   stop(): Promise<void>
 }
 

@@ -41,7 +41,10 @@ export async function openFacesBed(
   const hits: Parameters<Ledger['bookHit']>[0][] = []
   const ledger: Ledger = {
     admit: async (call) => ({ isAdmitted: true, reservation: call, outputTokensMax: call.outputTokensMax }),
-    settle: async (reservation, outcome) => void booked.push({ call: reservation as Booked['call'], outcome }),
+    settle: async (reservation, outcome) => {
+      booked.push({ call: reservation as Booked['call'], outcome })
+      return null
+    },
     bookHit: async (call) => void hits.push(call),
   }
   const models = openModels({

@@ -80,7 +80,7 @@ export const agentTexts = {
     showOlder: 'Show older',
     definition: 'What it is made of',
     shape: 'Kind',
-    shapes: { agent: 'Model with tools', function: 'Durable function' },
+    shapes: { agent: 'Model with tools', function: 'Durable function', custom: 'Program over HTTP' },
     tools: 'Tools',
     skills: 'Skills',
     diffTitle: 'Compare versions',

@@ -1,4 +1,5 @@
 import {
+  Boxes,
   CircleStop,
   Clock,
   CornerDownRight,
@@ -31,6 +32,7 @@ const stepIcons = {
   run: Network,
   step: CornerDownRight,
   connect: Plug,
+  invoke: Boxes,
   call: Wrench,
 } as const
 const waitIcons = { timer: Clock, signal: Radio, approval: Stamp, run: Network, operator: Hand } as const

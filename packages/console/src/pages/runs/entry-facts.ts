@@ -1,4 +1,4 @@
-import { ExecRequest, ExecResult, FilesRequest, ModelReply } from '@longhaul/protocol'
+import { ExecRequest, ExecResult, FilesRequest, InvokeRequest, ModelReply } from '@longhaul/protocol'
 import type { Json } from '@longhaul/protocol'
 import type { Translate } from '../../i18n/index.ts'
 import type { Entry, EntryState } from '../../timeline/index.ts'
@@ -86,6 +86,8 @@ function stepSummary({ subject, name, input, output, state }: Entry, t: Translat
       return { summary: textField(input, 'name') ?? name, isCode: false }
     case 'connect':
       return { summary: name, isCode: false }
+    case 'invoke':
+      return { summary: oneLine(briefJson(questionOf(input))), isCode: true }
     case 'tool':
     case 'call':
     case 'step':
@@ -136,4 +138,10 @@ function textField(value: Json | undefined, field: string): string | undefined {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) return undefined
   const found = value[field]
   return typeof found === 'string' ? found : undefined
+}
+
+/** What a custom agent's program was asked. */
+const questionOf = (input: Json | undefined): Json => {
+  const { data } = InvokeRequest.safeParse(input)
+  return data ? data.input : null
 }

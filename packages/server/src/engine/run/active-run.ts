@@ -53,6 +53,8 @@ export class ActiveRun {
   /** What was said for it and no model call has taken yet. */
   said: { id: string; input: Json }[] = []
   readonly timers = new Map<string, () => void>()
+  /** Who hears what becomes of steps that no worker asked for, by their paths. */
+  readonly inner = new Map<string, (frame: ServerFrame) => void>()
   seq = 0
   lastHash = ''
   /** Where the journal stands in the database. */
@@ -161,7 +163,7 @@ export class ActiveRun {
         this.durable = durable
         if (rows.length > 0) this.ports.onEvents(this.id)
         if (this.isDraining && rows.length > 0) this.handBackAtBoundary()
-        if (!this.isDraining) for (const frame of frames ?? []) send?.(frame)
+        if (!this.isDraining) for (const frame of frames ?? []) (('op' in frame && this.inner.get(frame.op)) || send)?.(frame)
         then?.()
         if (--this.unwrittenCount > 0) return
         const whenWritten = this.whenWritten
@@ -327,6 +329,7 @@ export class ActiveRun {
   stopEverything(): void {
     for (const controller of this.executing.values()) controller.abort()
     this.executing.clear()
+    this.inner.clear()
     for (const op of [...this.leaves.keys()]) this.left(op)
     for (const cancel of this.timers.values()) cancel()
     this.timers.clear()

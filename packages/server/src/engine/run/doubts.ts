@@ -48,7 +48,9 @@ export function decide(
       frames: [{ type: 'op.failed', run: run.id, op, failure }],
     })
   }
-  if (!run.history.hasInside(op)) return run.append([decided], { taken, frames: [{ type: 'op.retry', run: run.id, op, attempt: attempt + 1, delayMs: 0 }] })
+  // A step of the server begins when the worker asks for it.
+  if ((kind === 'step' || kind === 'tool') && !run.history.hasInside(op))
+    return run.append([decided], { taken, frames: [{ type: 'op.retry', run: run.id, op, attempt: attempt + 1, delayMs: 0 }] })
   // What was recorded inside it was kept from the worker, which therefore gets the whole history anew.
   run.mustReplay = run.send !== undefined
   run.append([decided], { taken })

@@ -1,5 +1,5 @@
 /** What a run needs of the rest of the server, and what the rest gives it. */
-import type { Asker, Failure, ForkChanges, Json, StepKind, Usage, WorkerFrame } from '@longhaul/protocol'
+import type { Asker, Effect, Failure, ForkChanges, Json, StepKind, Usage, WorkerFrame } from '@longhaul/protocol'
 import type { Log } from '../../kernel/index.ts'
 import type { Journal } from '../journal.ts'
 import type { DbClock } from '../node.ts'
@@ -23,9 +23,22 @@ export type StepContext = {
   isGranted: boolean
   /** Takes what was said in the session for this run meanwhile, oldest first. It is taken for good in the transaction that records this step's success. */
   takeSaid(): Json[]
+  /** Steps inside this one, of which no worker knows. */
+  inside: InnerSteps
   /** Has a row for `EngineOptions.booking` written in the transaction that records how this attempt ended, well or not. Not when `signal` is aborted: nothing is recorded then. */
   book(row: string): void
 }
+
+/** What is done on behalf of a step while it executes. It is recorded below the step, and nobody replays it. */
+export type InnerSteps = {
+  /** Has the server execute it as if a worker had asked. Rejects with a `StepFailure`; never settles once the run has left. */
+  ask(kind: StepKind, name: string, input: Json): Promise<Json>
+  /** Records one that is executed elsewhere. Its end is told once. */
+  begin(kind: StepKind, name: string, input: Json): InnerStep
+  /** The step is over: what was asked for inside it and has not ended has failed. */
+  close(): void
+}
+export type InnerStep = { op: string; completed(output: Json, usage?: Usage): void; failed(failure: Failure): void }
 
 /** Executes one step that a worker may not. */
 export type Executor = {
@@ -35,6 +48,8 @@ export type Executor = {
   record?(input: Json): Json
   /** Whether it may write anything outside of the run and its sandbox. A fork withholds it then. Absent: it does not. */
   mayWrite?(input: Json): boolean
+  /** What it does outside. A `write` that was interrupted is in doubt; absent: it may be executed again. */
+  effectOf?(input: Json): Effect | undefined
   /** The input with what is different in a fork. Recorded so, and executed so. */
   change?(input: Json, changes: ForkChanges): Json
 }

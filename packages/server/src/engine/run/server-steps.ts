@@ -5,6 +5,7 @@ import { defaultRetry, retryDelayMs } from '../retry.ts'
 import { callOf } from '../trust.ts'
 import type { ActiveRun } from './active-run.ts'
 import { storable } from './event-row.ts'
+import { innerSteps } from './inner-steps.ts'
 import { startChild } from './new-runs.ts'
 import type { RunFrame } from './ports.ts'
 import { withhold } from './withhold.ts'
@@ -16,7 +17,7 @@ type ServerStep = { op: string; kind: StepKind; name: string; input: Json; attem
 export function asked(run: ActiveRun, { op, kind, name, input, retry }: Extract<RunFrame, { type: 'op' }>): void {
   if (run.isDraining) return run.handBackAtBoundary()
   const known = run.history.ops.get(op)
-  if (run.executing.has(op) || (known && known.state !== 'open')) return
+  if (run.executing.has(op) || (known && known.state !== 'open') || known?.doubt) return
   if (kind === 'run') return startChild(run, { type: 'op', run: run.id, op, kind, name, input })
   const policy = retry ?? defaultRetry
   const again = (attempt: number) => void execute(run, { op, kind, name, input, attempt, policy }, true)
@@ -37,7 +38,8 @@ function begin(run: ActiveRun, step: ServerStep): void {
   const { op, kind, name, attempt, input } = step
   const executor = run.ports.executors[kind]
   run.executing.set(op, new AbortController())
-  run.append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input } }], {
+  const effect = executor?.effectOf?.(input)
+  run.append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input, effect } }], {
     then: () => void execute(run, step),
   })
 }
@@ -52,6 +54,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
   const said: { id: string; input: Json }[] = []
   const from = monotonicMs()
   const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
+  const inside = innerSteps(run, op, asked)
   try {
     const executor = run.ports.executors[kind]
     if (!executor) throw new StepFailure({ message: `This server executes no ${kind} steps.`, code: 'unknown_kind', retryable: false })
@@ -61,13 +64,16 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
       attempt,
       isRepeated,
       signal,
-      labels: run.labels ?? [],
+      get labels() {
+        return run.labels ?? [] // Steps inside this one may add to them.
+      },
       isGranted: run.history.trust.isGranted(op, callOf(kind, name, input)),
       takeSaid: () => {
         said.push(...run.said.splice(0))
         return said.map((one) => one.input)
       },
       book: (row) => void booked.push(row),
+      inside,
       live: (frame) => run.ports.onLive(run.id, op, frame),
       lookup: (path) => {
         const found = run.history.ops.get(path)
@@ -77,6 +83,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
       },
     })
     if (signal.aborted || run.isLeaving) return
+    inside.close()
     run.executing.delete(op)
     const problem = whyNotJson(result.output)
     if (problem) throw new StepFailure({ message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
@@ -92,6 +99,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
     )
   } catch (error) {
     if (signal.aborted || run.isLeaving) return
+    inside.close()
     run.executing.delete(op)
     run.said.unshift(...said)
     const failure = storable(toFailure(error))

@@ -5,7 +5,7 @@ import type { Models } from '../models.ts'
 import type { Client } from './client.ts'
 import type { FaceName } from './face.ts'
 import { type FaceCall, bytesFor, inputTokensMax } from './face-call.ts'
-import type { Ledger } from './ledger.ts'
+import type { Ledger, LedgerCall } from './ledger.ts'
 import { checkShape } from './check-shape.ts'
 import { type Ended, type RelayCall, relayStream, relayWhole } from './relay.ts'
 import { scanChat } from './scan-chat.ts'
@@ -22,7 +22,7 @@ export type Attempting = {
   models: Models
   ledger: Ledger
   /** Whose call it is. */
-  account: { tenantId: string; namespace: string; keyId: string; session: string | undefined; tags: Record<string, string> | undefined }
+  account: Pick<LedgerCall, 'tenantId' | 'namespace' | 'keyId' | 'session' | 'tags' | 'agent' | 'version' | 'runId'>
   /** Of the caller's, those that the provider should see. */
   headers: Record<string, string>
   requestId: string
@@ -30,8 +30,8 @@ export type Attempting = {
   escalates: boolean
   /** The most that guards let it ask for. */
   outputTokensCap: number | undefined
-  /** `outputTokensMax`: what it was admitted with. */
-  onSettled(outcome: Outcome, target: Target, outputTokensMax: number | undefined): void
+  /** `outputTokensMax`: what it was admitted with. `costUsd`: null where no price is known. */
+  onSettled(outcome: Outcome, target: Target, outputTokensMax: number | undefined, costUsd: number | null): void
 }
 
 export async function makeAttempt({ target, key, number, isLast }: Attempt, attempting: Attempting): Promise<Ended> {
@@ -54,8 +54,8 @@ export async function makeAttempt({ target, key, number, isLast }: Attempt, atte
     return ended
   } finally {
     const outcome = outcomeOf(spent, isComplete)
-    onSettled(outcome, target, admission.outputTokensMax)
-    await ledger.settle(admission.reservation, outcome)
+    const costUsd = await ledger.settle(admission.reservation, outcome)
+    onSettled(outcome, target, admission.outputTokensMax, costUsd)
   }
 }
 

@@ -22,12 +22,16 @@ import { type FaceCall, readCall } from './face-call.ts'
 import { type Ledger, noLedger } from './ledger.ts'
 import { listModels } from './list-models.ts'
 import { ProviderRefusal } from './relay.ts'
+import { type CallingRun, type Telling, tellRun } from './tell-run.ts'
 import { drainBytesMax, parseBody, readBytes, refuse } from './request-body.ts'
+
+/** `run`: the secret is that of a program which executes this run, and what it asks is told to it. */
+export type FaceCaller = Caller & { run?: CallingRun | undefined }
 
 export type FacesOptions = {
   models: Models
   /** Whose secret this is; undefined when it is nobody's. */
-  authenticate(secret: string): Promise<Caller | undefined>
+  authenticate(secret: string): Promise<FaceCaller | undefined>
   /** Throws when the request names a host, or comes from a page, that this server does not answer to. */
   checkAddress?(host: string | undefined, origin: string | undefined): void
   /** Names of routes of this tenant, for the list of models. */
@@ -82,17 +86,29 @@ async function serve({ request, client, requestId, facts, options }: Serving): P
   const body = parseBody(await readBytes(request, options.bodyBytesMax))
   const call = readCall(endpoint.face, body)
   Object.assign(facts, { model: call.model, isStream: call.isStream })
+  const telling = caller.run && endpoint.type !== 'count' ? tellRun(client, call, caller.run) : undefined
+  try {
+    await answerAdmitted({ request, client: telling?.client ?? client, requestId, facts, options, call, caller, telling }, endpoint)
+    telling?.ended(String(facts['target'] ?? call.model))
+  } catch (error) {
+    telling?.failed(error)
+    throw error
+  }
+}
+
+async function answerAdmitted(admitted: Omit<Answering, 'asked' | 'outputTokensCap'>, endpoint: Endpoint): Promise<void> {
+  const { request, client, requestId, options, call, caller } = admitted
   const asked = askedOf(request, call, caller)
   const guarding = await options.guardrails?.begin({
     ...{ tenantId: caller.tenantId, keyId: caller.keyId, model: call.model, namespace: namespaceOf(caller), requestId, signal: client.signal },
   })
   const guarded = guarding ? await guardedCall(call, guarding) : call
   if (endpoint.type === 'count') return countTokens({ call: guarded, asked, client, models: options.models, headers: forwarded(request, call), requestId })
-  const answering: Answering = { request, client, requestId, facts, options, call: guarded, asked, caller, outputTokensCap: guarding?.outputTokensMax }
+  const answering: Answering = { ...admitted, call: guarded, asked, outputTokensCap: guarding?.outputTokensMax }
   await (guarding ? answerGuarded(answering, guarding) : answerCall(answering))
 }
 
-type Answering = Serving & { call: FaceCall; asked: Asked; caller: Caller; outputTokensCap: number | undefined }
+type Answering = Serving & { call: FaceCall; asked: Asked; caller: FaceCaller; telling: Telling | undefined; outputTokensCap: number | undefined }
 
 /** The answer goes through the guards on its way to the caller; one that is not of its schema is asked for once more. */
 async function answerGuarded(answering: Answering, guarding: Guarding): Promise<void> {
@@ -108,17 +124,25 @@ async function answerGuarded(answering: Answering, guarding: Guarding): Promise<
   }
 }
 
-async function answerCall({ request, client, requestId, facts, options, call, asked, caller, outputTokensCap }: Answering): Promise<void> {
+async function answerCall({ request, client, requestId, facts, options, call, asked, caller, telling, outputTokensCap }: Answering): Promise<void> {
   const { models, ledger = noLedger, log } = options
   const { targets, escalates, cache } = await models.resolve(call.model, asked)
-  const account = { tenantId: caller.tenantId, namespace: namespaceOf(caller), keyId: caller.keyId, session: asked.session, tags: asked.tags }
+  const account = {
+    tenantId: caller.tenantId,
+    namespace: namespaceOf(caller),
+    keyId: caller.keyId,
+    session: asked.session,
+    tags: asked.tags,
+    ...accountOf(caller),
+  }
   const headers = forwarded(request, call)
   let isWhole = false
   /** Resolves with the model that answered, if all of its answer came. */
   const make = async (to: Client): Promise<string | undefined> => {
     const attempting: Attempting = {
       ...{ call, client: to, models, ledger, requestId, escalates, account, headers, outputTokensCap },
-      onSettled(outcome, target, outputTokensMax) {
+      onSettled(outcome, target, outputTokensMax, costUsd) {
+        telling?.settled(outcome, costUsd)
         isWhole = outcome.type === 'used' && !outcome.isFailed && !isAtLimit(outcome.tokens, outputTokensMax)
         Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) })
       },
@@ -133,8 +157,10 @@ async function answerCall({ request, client, requestId, facts, options, call, as
       onFailed: ({ target, number }, { code, message }) => log.debug('model attempt failed', { requestId, target: target.model, number, code, message }),
     })
     Object.assign(facts, { target: ended.target.model, attempts: ended.attempts })
-    if (ended.cutBy) Object.assign(facts, { code: ended.cutBy.code, isCut: true })
-    else if (client.signal.aborted) facts['code'] = 'aborted'
+    if (ended.cutBy) {
+      telling?.cut(ended.cutBy)
+      Object.assign(facts, { code: ended.cutBy.code, isCut: true })
+    } else if (client.signal.aborted) facts['code'] = 'aborted'
     return isWhole && !ended.cutBy ? ended.target.model : undefined
   }
   const names = targets.map(({ model }) => model)
@@ -147,12 +173,14 @@ async function answerCall({ request, client, requestId, facts, options, call, as
   await ledger.bookHit({ ...account, user: call.user, model: kept.model, inputBytes: call.body.bytes.length })
 }
 
+const accountOf = ({ run }: FaceCaller) => run && { agent: run.agent, version: run.version, runId: run.id, session: run.session }
+
 /** It may have been cut there, by a limit that was this caller's or this budget's. Embeddings have none. */
 const isAtLimit = (tokens: TokenBuckets, outputTokensMax: number | undefined): boolean =>
   outputTokensMax !== undefined && outputTokensMax > 0 && outputOf(tokens) >= outputTokensMax
 
 /** `Authorization: Bearer` as OpenAI's clients send it, or `x-api-key` as Anthropic's do. */
-async function admit(request: IncomingMessage, { authenticate }: FacesOptions): Promise<Caller> {
+async function admit(request: IncomingMessage, { authenticate }: FacesOptions): Promise<FaceCaller> {
   const [, bearer] = /^Bearer +(\S+) *$/i.exec(header(request, 'authorization') ?? '') ?? []
   const secret = header(request, 'x-api-key') ?? bearer
   if (secret === undefined) throw refuse('unauthenticated', 'A key of Longhaul is needed: Authorization: Bearer lh_… or x-api-key: lh_…')
@@ -179,13 +207,14 @@ function sendModels(
   })
 }
 
-function askedOf(request: IncomingMessage, call: FaceCall, caller: Caller): Asked {
-  const session = header(request, 'x-longhaul-session')
+function askedOf(request: IncomingMessage, call: FaceCall, caller: FaceCaller): Asked {
+  const session = header(request, 'x-longhaul-session') ?? caller.run?.id // A run stays with its model.
   return {
     tenantId: caller.tenantId,
     namespace: namespaceOf(caller),
     keyId: caller.keyId,
     keyName: caller.name,
+    ...(caller.run && { agent: caller.run.agent, runId: caller.run.id }),
     session: session?.slice(0, 200),
     user: call.user,
     tags: tagsOf(header(request, 'x-longhaul-tags')),

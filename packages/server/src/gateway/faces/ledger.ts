@@ -5,6 +5,10 @@ export type LedgerCall = {
   tenantId: string
   namespace: string
   keyId: string
+  /** Of a call that is made in a run. */
+  agent?: string | undefined
+  version?: string | undefined
+  runId?: string | undefined
   user?: string | undefined
   session?: string | undefined
   tags?: Record<string, string> | undefined
@@ -22,8 +26,8 @@ export type NotAdmitted = { isAdmitted: false; refusal: { message: string; refil
 export type Ledger = {
   /** Before each request to a provider. Rejects when it cannot be known: then nothing may be called. */
   admit(call: LedgerCall): Promise<Admitted | NotAdmitted>
-  /** Exactly once after it, whatever became of it. Never rejects. */
-  settle(reservation: unknown, outcome: Outcome): Promise<void>
+  /** Exactly once after it, whatever became of it. Never rejects. Resolves with what it cost; null where that is not known. */
+  settle(reservation: unknown, outcome: Outcome): Promise<number | null>
   /** A call that was answered without a model: it costs nothing, and is counted. Never rejects. */
   bookHit(call: LedgerCall): Promise<void>
 }
@@ -31,6 +35,6 @@ export type Ledger = {
 /** Without budgets: everything is admitted, and the log is all that is booked. */
 export const noLedger: Ledger = {
   admit: async ({ outputTokensMax }) => ({ isAdmitted: true, reservation: undefined, outputTokensMax }),
-  settle: async () => {},
+  settle: async () => null,
   bookHit: async () => {},
 }

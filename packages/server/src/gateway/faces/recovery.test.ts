@@ -110,7 +110,7 @@ test('a refusal by a budget is not tried again, by us or by the client, and name
   await using t = await openFacesBed([good], {
     ledger: {
       admit: async () => ({ isAdmitted: false, refusal: { message: 'The budget "team" is used up: $0.12 needed, $0.05 left.', refillsAt: null } }),
-      settle: async () => {},
+      settle: async () => null,
       bookHit: async () => {},
     },
   })
@@ -128,7 +128,7 @@ test('a refusal by a budget is not tried again, by us or by the client, and name
 })
 
 test('what a budget has left limits the output: the provider is asked for no more', async () => {
-  const clamping = { admit: async () => ({ isAdmitted: true as const, reservation: 1, outputTokensMax: 7 }), settle: async () => {}, bookHit: async () => {} }
+  const clamping = { admit: async () => ({ isAdmitted: true as const, reservation: 1, outputTokensMax: 7 }), settle: async () => null, bookHit: async () => {} }
   await using t = await openFacesBed([good], { ledger: clamping })
   const bodies = async (path: string, body: object) => {
     await t.post(path, body)

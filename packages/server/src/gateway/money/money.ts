@@ -25,9 +25,10 @@ export type Money = Service & {
   admit(call: Call, options?: { isRepeated?: boolean }): Promise<Admission>
   /**
    * Books what was used and frees the rest, in one transaction of its own. Calls inside a run are settled by the engine's flush instead, with the
-   * row that `settlement` makes. Resolves when it is durable. Never rejects: what cannot be written now is written by the sweep.
+   * row that `settlement` makes. Resolves when it is durable, with what it
+   * cost; null where that is not known. Never rejects: what cannot be written now is written by the sweep.
    */
-  settle(reservation: Reservation, outcome: Outcome): Promise<void>
+  settle(reservation: Reservation, outcome: Outcome): Promise<number | null>
   /** Counts a call that was answered from the cache: it uses no budget, costs nothing, and has the tag `cache=hit`. Never rejects. */
   bookHit(call: Call): Promise<void>
   /** Budgets or prices of this tenant were changed here: the next call is admitted by the new ones. Other nodes notice within a second. */

@@ -155,8 +155,8 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
     },
     async settle(reservation, outcome) {
       const row = close(reservation, outcome)
-      if (isNothing(row, reservation)) return
-      await settler.settle(row)
+      if (!isNothing(row, reservation)) await settler.settle(row)
+      return row.cost === undefined ? null : row.cost / 1e9
     },
     async bookHit(call) {
       const marked = { ...call, tags: { ...call.tags, cache: 'hit' } }

@@ -1,5 +1,5 @@
 // The planner as the rest of the program meets it: behind the AI SDK's interface, with real tools over the example's files and warehouse.
-import type { LanguageModelV4CallOptions, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
+import type { LanguageModelV4CallOptions, LanguageModelV4FunctionTool, LanguageModelV4Prompt, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { runQuery } from '../../../../../examples/analyst/querying/index.ts'
@@ -298,10 +298,10 @@ describe('when tools misbehave', () => {
 })
 
 describe('for agents without a semantic layer', () => {
-  const dice = {
+  const dice: Pick<LanguageModelV4FunctionTool, 'name' | 'inputSchema'> = {
     name: 'roll_dice',
     inputSchema: { type: 'object', properties: { count: { type: 'integer' }, sides: { type: 'integer', default: 6 } }, required: ['count'] },
-  } as const
+  }
   const ask = async (question: string, after: LanguageModelV4Prompt = []) =>
     (
       await offlinePlanner().doGenerate({

@@ -4,7 +4,8 @@ import { type EgressProxy, type ProxyOptions, openProxy } from './proxy.ts'
 import { type Reach, publicReach } from './reach.ts'
 import { createRecorder } from './recorder.ts'
 
-export type { EgressProxy, ProxyOptions } from './proxy.ts'
+export type { Door, EgressProxy, ProxyOptions } from './proxy.ts'
+export { doorUrl } from './proxy.ts'
 export type { Reach } from './reach.ts'
 
 /** Opens proxies that write down what goes through them. `reach` is another than the public one in tests alone. */

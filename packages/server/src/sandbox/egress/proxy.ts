@@ -33,7 +33,11 @@ export type ProxyOptions = {
   used: { bytes: number; requests: number }
   /** Something was let through to this host: what comes back is written by others. */
   onReached?(host: string): void
+  /** Answers requests that are for the proxy itself, and not for a host through it. Absent: they are refused. */
+  door?: Door | undefined
 }
+
+export type Door = (request: IncomingMessage, response: ServerResponse) => void
 
 export type EgressProxy = {
   /** For the commands inside: where the proxy is, and whom to trust. */
@@ -49,6 +53,8 @@ type Open = { target: Target; cut(why: string): void }
 
 const connectionsMax = 128
 const proxyUrl = 'http://127.0.0.1:3128'
+/** Where programs inside find a `Door`: needs no proxy settings, which not every client heeds. */
+export const doorUrl = proxyUrl
 /** Attempts past the limit of requests that are still written down. */
 const excessRecordedMax = 100
 const systemCertificates = '/etc/ssl/certs/ca-certificates.crt'
@@ -202,6 +208,7 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
   }
 
   const server = createServer({ headersTimeout: 30_000, requestTimeout: 0 }, (request, response) => {
+    if (options.door && request.url?.startsWith('/')) return options.door(request, response)
     const [, authority = '', rest = ''] = /^http:\/\/([^/?#]*)([^#]*)/i.exec(request.url ?? '') ?? []
     const target = splitHost(authority, 80)
     const path = rest.startsWith('/') ? rest : `/${rest}`

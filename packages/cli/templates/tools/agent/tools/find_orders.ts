@@ -4,6 +4,7 @@ import { findOrders } from '../orders.ts'
 
 export default tool({
   description: 'Finds orders, of one customer or all.',
+  effect: 'none',
   input: z.strictObject({ customer: z.string().max(100).optional().describe('a part of the name is enough') }),
   run({ customer }) {
     const orders = findOrders(customer)

@@ -1,0 +1,27 @@
+/** Custom agents: `agent/agent.json` names a program, and the server runs it. Here it is checked, and each run asks it once. */
+import { type AgentManifest, CustomAgent, serverTools } from '@longhaul/protocol'
+import type { NamedConnection } from './connections.ts'
+import { type LoopContext, invoke } from './context.ts'
+import { defineTool } from './tool-definition.ts'
+import type { Program } from './worker.ts'
+
+/** What is wrong with it as text. */
+export function customAgent(declared: unknown, connections: readonly NamedConnection[]): { manifest: AgentManifest; program: Program } | string {
+  const parsed = CustomAgent.safeParse(declared)
+  if (!parsed.success)
+    return `is no custom agent: ${parsed.error.issues.map(({ path, message }) => (path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message)).join('; ')}`
+  const custom = parsed.data
+  const { description, examples, stockTools, allowedHosts, toolLimits, runLimits, effect } = custom
+  for (const name of ['http_request', 'fetch_page'] as const)
+    if (stockTools.includes(name) && allowedHosts.length === 0)
+      return `has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ["api.example.com"], or ["*"] for every public host.`
+  const manifest: AgentManifest = {
+    ...{ description, examples, shape: 'custom', model: null, instructions: null, skills: [], custom },
+    tools: stockTools.map((name) => defineTool(name, serverTools[name])),
+    ...(connections.length > 0 && { connections: [...connections] }),
+    ...(Object.keys(toolLimits).length > 0 && { toolLimits }),
+    ...(runLimits && { runLimits }),
+    ...(allowedHosts.length > 0 && { allowedHosts }),
+  }
+  return { manifest, program: (ctx, { input }) => (ctx as LoopContext)[invoke]({ input, effect }) } // What the worker hands to every program.
+}

@@ -1,0 +1,157 @@
+/** The step `invoke`: a run asks the program of its version, in the instance of its session. */
+import { join } from 'node:path'
+import { type AgentManifest, type Answer, InvokeRequest, type Json, ModelReply, type Usage } from '@longhaul/protocol'
+import type { Executor, StepContext } from '../../engine/index.ts'
+import type { FaceCaller, Faces } from '../../gateway/index.ts'
+import { AppError, type Log, StepFailure, after, toFailure } from '../../kernel/index.ts'
+import type { OpenHosted } from '../../sandbox/index.ts'
+import type { Tools } from '../../tools/index.ts'
+import { sandboxIdOf } from '../executors.ts'
+import { readAnswer } from './answer.ts'
+import { type RunInUse, openDoor } from './door.ts'
+import { type Instance, told } from './instance.ts'
+import { type Instances, openInstances, tokenPrefix } from './instances.ts'
+
+export type CustomAgents = {
+  invoke: Executor
+  /** Whose token this is, for the length of one model call. Undefined when it is of no instance; throws while no run asks that one, and when a policy forbids the call. */
+  authenticate(token: string): Promise<FaceCaller | undefined>
+  stop(): Promise<void>
+}
+
+export type CustomAgentsOptions = {
+  hosted: OpenHosted
+  tools: Pick<Tools, 'egressOf'>
+  /** Answers model calls. */
+  faces: () => Pick<Faces, 'owns' | 'handle'>
+  manifestOf(of: { tenantId: string; agent: string; version: string }): Promise<AgentManifest | undefined>
+  folderOf(tenantId: string, agent: string, version: string): string
+  /** Throws a `StepFailure` when a policy forbids the run a model call. */
+  assertMayCallModel(context: StepContext, input: Json): Promise<void>
+  log: Log
+  version: string
+  pingMs?: number
+}
+
+export const isInstanceToken = (secret: string): boolean => secret.startsWith(tokenPrefix)
+
+export function openCustomAgents({ hosted, tools, faces, manifestOf, folderOf, assertMayCallModel, log, version, pingMs }: CustomAgentsOptions): CustomAgents {
+  const instances: Instances<RunInUse> = openInstances({ hosted, log, ...(pingMs !== undefined && { pingMs }) })
+
+  async function execute(input: Json, context: StepContext): Promise<{ output: Json }> {
+    const { input: asked, effect } = InvokeRequest.parse(input)
+    const { run, signal } = context
+    const { tenantId, agent } = run
+    const manifest = await manifestOf(run)
+    const declared = manifest?.custom
+    if (!declared) throw new StepFailure({ message: `This version of ${agent} is no custom agent.`, code: 'invalid', retryable: false })
+    const seed = join(folderOf(tenantId, agent, run.version), 'agent')
+    const egress = await tools.egressOf({ tenantId, agent, runId: run.id }, declared.egress)
+    const spent: RunInUse['spent'] = { model: 'none', usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 } }
+    const wanted = {
+      ...{ tenantId, namespace: run.namespace, seed, declared, egress, isOnce: run.sessionId === null, use: { context, manifest, spent } },
+      doorFor: (entry: Parameters<typeof openDoor>[0]['entry']) => openDoor({ entry, faces: faces(), log: log.child({ tenantId, agent }), version }),
+    }
+    let isAsked = false
+    try {
+      const { text, output } = await instances.use(sandboxIdOf(run), wanted, async (instance) => {
+        instance.onOutput = (stream, text) => context.live({ type: 'output-delta', stream, text })
+        const stop = limited(signal, declared.answerMsMax)
+        try {
+          isAsked = true
+          const headers = headersOf(context)
+          const response = await instance.ask('/invocations', { method: 'POST', headers, body: JSON.stringify(payloadOf(asked)), signal: stop.signal })
+          return await readAnswer(response, (text) => context.live({ type: 'text-delta', text }))
+        } catch (error) {
+          throw await explained(stop.signal.aborted && !signal.aborted ? stop.signal.reason : error, instance)
+        } finally {
+          stop.cancel()
+        }
+      })
+      const { model, usage } = spent
+      return { output: plain({ text, output, parts: [], model, usage } satisfies Answer) }
+    } catch (error) {
+      const failure = toFailure(error)
+      // Once it was asked, it may have done what it was asked for.
+      throw new StepFailure({ ...failure, retryable: failure.retryable && (!isAsked || effect !== 'write') }, error)
+    }
+  }
+
+  return {
+    invoke: {
+      execute,
+      mayWrite: (input) => InvokeRequest.safeParse(input).data?.effect !== 'none',
+      effectOf: (input) => InvokeRequest.safeParse(input).data?.effect ?? 'write',
+    },
+    async authenticate(token) {
+      const entry = instances.find(token)
+      if (!entry) return undefined
+      if (!entry.use) throw new AppError('forbidden', 'No run asks this program at the moment, so there is nobody whose model call this would be.')
+      const { context, spent } = entry.use
+      const { run, inside } = context
+      await assertMayCallModel(context, null)
+      const { id: keyId, name, access } = run.asker
+      return {
+        ...{ tenantId: run.tenantId, askerId: keyId, keyId, name, access, permissions: ['models:call'], namespaces: [run.namespace] },
+        run: {
+          ...{ id: run.id, agent: run.agent, version: run.version, session: run.sessionId ?? undefined },
+          begin(model, request) {
+            const step = inside.begin('model', model.slice(0, 128), request)
+            return {
+              failed: step.failed,
+              completed(reply, usage) {
+                step.completed(reply, usage)
+                spent.model = ModelReply.safeParse(reply).data?.model ?? model
+                spent.usage = sum(spent.usage, usage)
+              },
+            }
+          },
+        },
+      }
+    },
+    stop: instances.stop,
+  }
+}
+
+/** Programs of this kind look for `prompt`. */
+const payloadOf = (input: Json): Json => (typeof input === 'string' ? { prompt: input } : input)
+
+const headersOf = ({ run: { id, sessionId, asker } }: StepContext) => ({
+  'content-type': 'application/json',
+  accept: 'application/json, text/event-stream',
+  'x-amzn-bedrock-agentcore-runtime-session-id': headerText(sessionId ?? id),
+  'x-amzn-bedrock-agentcore-runtime-user-id': headerText(asker.id),
+  'x-longhaul-run-id': id,
+})
+
+/** Sessions are named by whoever asks, and not every text can be a header. */
+const headerText = (text: string): string => (/^[\x20-\x7e]*$/.test(text) ? text : encodeURIComponent(text))
+
+/** The run's signal, and the time that it may take. */
+function limited(signal: AbortSignal, ms: number) {
+  const timeUp = new AbortController()
+  const failure = new StepFailure({ message: `It took longer than ${ms / 1_000} s (answerMsMax).`, code: 'timeout', retryable: true })
+  return { signal: AbortSignal.any([signal, timeUp.signal]), cancel: after(ms, () => timeUp.abort(failure)) }
+}
+
+/** A program that has ended in the middle is told as that, with what it said. */
+async function explained(error: unknown, instance: Instance): Promise<StepFailure> {
+  const why = await instance.whyEnded()
+  if (why !== undefined) {
+    const message = told(`The program ended while it was asked. ${why}`, instance)
+    return new StepFailure({ message, code: 'instance_lost', retryable: true }, error)
+  }
+  const failure = toFailure(error)
+  return new StepFailure({ ...failure, message: told(failure.message, instance) }, error)
+}
+
+/** A cost that is not known makes the sum unknown. */
+const sum = (one: Usage, other: Usage): Usage => ({
+  input: one.input + other.input,
+  cachedInput: one.cachedInput + other.cachedInput,
+  output: one.output + other.output,
+  costUsd: one.costUsd === null || other.costUsd === null ? null : one.costUsd + other.costUsd,
+})
+
+/** Plain data of ours. */
+const plain = (value: object): Json => JSON.parse(JSON.stringify(value)) as Json

@@ -1,0 +1,73 @@
+/** Steps inside a step that the server executes: asked for by its executor in place of a worker, which never hears of them. */
+import { type Failure, type Json, type Usage, whyNotJson } from '@longhaul/protocol'
+import { StepFailure, monotonicMs } from '../../kernel/index.ts'
+import type { ActiveRun } from './active-run.ts'
+import { storable } from './event-row.ts'
+import type { InnerSteps, RunFrame } from './ports.ts'
+
+const abandoned: Failure = { message: 'The step that it belongs to ended before it.', code: 'abandoned', retryable: false }
+
+/** `ask` has the server execute what a worker would ask for. */
+export function innerSteps(run: ActiveRun, outer: string, ask: (run: ActiveRun, frame: Extract<RunFrame, { type: 'op' }>) => void): InnerSteps {
+  const prefix = `${outer}.`
+  let next: number | undefined
+  /** After those of an earlier attempt, and of an earlier life of the run. */
+  const takePath = (): string => {
+    if (next === undefined) {
+      next = 0
+      for (const path of run.history.ops.keys()) if (path.startsWith(prefix)) next = Math.max(next, Number(path.slice(prefix.length).split('.')[0]) + 1)
+    }
+    return `${prefix}${next++}`
+  }
+
+  return {
+    ask: (kind, name, input) =>
+      new Promise<Json>((resolve, reject) => {
+        const op = takePath()
+        run.inner.set(op, (frame) => {
+          if (frame.type === 'op.completed') resolve(frame.output ?? null)
+          else if (frame.type === 'op.failed') reject(new StepFailure(frame.failure))
+          else return // It is tried again.
+          run.inner.delete(op)
+        })
+        ask(run, { type: 'op', run: run.id, op, kind, name, input })
+      }),
+    begin(kind, name, input) {
+      const op = takePath()
+      const from = monotonicMs()
+      let isTold = false
+      const head = { kind, name, attempt: 1 }
+      const tell = (
+        event:
+          | { type: 'step.completed'; data: { output: Json; usage?: Usage | undefined } }
+          | { type: 'step.failed'; data: { failure: Failure; retryInMs: null } },
+      ) => {
+        if (isTold || run.isLeaving || run.history.ops.get(op)?.state !== 'open') return
+        isTold = true
+        run.append([{ type: event.type, op, data: { ...head, ...event.data, durationMs: Math.round((monotonicMs() - from) * 10) / 10 } }])
+      }
+      const why = whyNotJson(input)
+      if (!run.isLeaving) run.append([{ type: 'step.started', op, data: { ...head, input: why ? { notRecorded: why } : input } }])
+      const failed = (failure: Failure) => tell({ type: 'step.failed', data: { failure: storable(failure), retryInMs: null } })
+      return {
+        op,
+        failed,
+        completed(output, usage) {
+          const problem = whyNotJson(output)
+          if (problem) failed({ message: `Its result cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
+          else tell({ type: 'step.completed', data: { output, ...(usage && { usage }) } })
+        },
+      }
+    },
+    close() {
+      for (const [op, found] of run.history.ops) {
+        if (!op.startsWith(prefix) || found.state !== 'open') continue
+        run.executing.get(op)?.abort()
+        run.executing.delete(op)
+        run.inner.delete(op)
+        run.disarm(op)
+        run.append([{ type: 'step.failed', op, data: { kind: found.kind, name: found.name, attempt: found.attempt, failure: abandoned, retryInMs: null } }])
+      }
+    },
+  }
+}
