@@ -30,7 +30,11 @@ export function SettingsFrame({
   const may = useMay()
   const sections = useRef<HTMLElement>(null)
   // Beside each other on a phone: the one that is open is brought into sight.
-  useLayoutEffect(() => sections.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' }), [section, may('runs:read')])
+  const isKnown = may('runs:read') !== undefined
+  useLayoutEffect(() => {
+    // Chromium gives a promise, which is no clean-up.
+    void sections.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' })
+  }, [section, isKnown])
   const permission = settingsSections.find(({ id }) => id === section)?.permission ?? 'keys:manage'
   return (
     <div className="grid gap-x-10 gap-y-4 md:grid-cols-[9.5rem_minmax(0,1fr)]">
