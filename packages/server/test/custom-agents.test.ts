@@ -35,7 +35,10 @@ const settled = (runId: string) =>
     60_000,
   )
 const ask = async (input: string, session?: string) => settled((await start(input, session)).id)
-const outputOf = ({ output }: { output: Json }) => (output as { output: Record<string, Json> }).output
+const outputOf = (run: { output: Json; failure: unknown }) => {
+  expect(run.failure).toBeNull()
+  return (run.output as { output: Record<string, Json> }).output
+}
 /** The instance that answers this session. */
 const idIn = async (session: string) => String(outputOf(await ask('id', session))['response'])
 const invoked = (runId: string) =>

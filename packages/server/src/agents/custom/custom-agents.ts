@@ -33,6 +33,9 @@ export type CustomAgentsOptions = {
   pingMs?: number
 }
 
+/** A model call is booked before the trace is told, and by then its program has the answer and may have given its own. */
+const settleMsMax = 10_000
+
 export const isInstanceToken = (secret: string): boolean => secret.startsWith(tokenPrefix)
 
 export function openCustomAgents({ hosted, tools, faces, manifestOf, folderOf, assertMayCallModel, log, version, pingMs }: CustomAgentsOptions): CustomAgents {
@@ -68,6 +71,7 @@ export function openCustomAgents({ hosted, tools, faces, manifestOf, folderOf, a
           stop.cancel()
         }
       })
+      await context.inside.settled(settleMsMax)
       const { model, usage } = spent
       return { output: plain({ text, output, parts: [], model, usage } satisfies Answer) }
     } catch (error) {

@@ -1,6 +1,6 @@
 /** Steps inside a step that the server executes: asked for by its executor in place of a worker, which never hears of them. */
 import { type Failure, type Json, type Usage, whyNotJson } from '@longhaul/protocol'
-import { StepFailure, monotonicMs } from '../../kernel/index.ts'
+import { StepFailure, monotonicMs, sleep } from '../../kernel/index.ts'
 import type { ActiveRun } from './active-run.ts'
 import { storable } from './event-row.ts'
 import type { InnerSteps, RunFrame } from './ports.ts'
@@ -11,6 +11,8 @@ const abandoned: Failure = { message: 'The step that it belongs to ended before 
 export function innerSteps(run: ActiveRun, outer: string, ask: (run: ActiveRun, frame: Extract<RunFrame, { type: 'op' }>) => void): InnerSteps {
   const prefix = `${outer}.`
   let next: number | undefined
+  let begunCount = 0
+  let whenSettled = () => {}
   /** After those of an earlier attempt, and of an earlier life of the run. */
   const takePath = (): string => {
     if (next === undefined) {
@@ -36,14 +38,17 @@ export function innerSteps(run: ActiveRun, outer: string, ask: (run: ActiveRun, 
       const op = takePath()
       const from = monotonicMs()
       let isTold = false
+      begunCount++
       const head = { kind, name, attempt: 1 }
       const tell = (
         event:
           | { type: 'step.completed'; data: { output: Json; usage?: Usage | undefined } }
           | { type: 'step.failed'; data: { failure: Failure; retryInMs: null } },
       ) => {
-        if (isTold || run.isLeaving || run.history.ops.get(op)?.state !== 'open') return
+        if (isTold) return
         isTold = true
+        if (--begunCount === 0) whenSettled()
+        if (run.isLeaving || run.history.ops.get(op)?.state !== 'open') return
         run.append([{ type: event.type, op, data: { ...head, ...event.data, durationMs: Math.round((monotonicMs() - from) * 10) / 10 } }])
       }
       const why = whyNotJson(input)
@@ -58,6 +63,9 @@ export function innerSteps(run: ActiveRun, outer: string, ask: (run: ActiveRun, 
           else tell({ type: 'step.completed', data: { output, ...(usage && { usage }) } })
         },
       }
+    },
+    async settled(msMax) {
+      if (begunCount > 0) await Promise.race([new Promise<void>((resolve) => (whenSettled = resolve)), sleep(msMax)])
     },
     close() {
       for (const [op, found] of run.history.ops) {

@@ -35,6 +35,8 @@ export type InnerSteps = {
   ask(kind: StepKind, name: string, input: Json): Promise<Json>
   /** Records one that is executed elsewhere. Its end is told once. */
   begin(kind: StepKind, name: string, input: Json): InnerStep
+  /** Resolves when all that was begun has been told how it ended, or after so long. */
+  settled(msMax: number): Promise<void>
   /** The step is over: what was asked for inside it and has not ended has failed. */
   close(): void
 }
