@@ -7,8 +7,8 @@ import type { CallContext } from './providers.ts'
 /** A provider's model that may answer. */
 export type Target = CallContext
 
-/** `isLast`: no other target is left to ask. */
-export type Attempt = { target: Target; key: string; number: number; isLast: boolean }
+/** `place`: the target's among those that may be asked. */
+export type Attempt = { target: Target; key: string; number: number; place: number }
 
 export type FailoverOptions<Result> = {
   health: Health
@@ -58,7 +58,7 @@ export async function callTargets<Result extends object>(
         if (key === undefined) break
         if (number > 0 && !budget.spend()) throw last ?? allResting(targets, health)
         breaker.begin()
-        const attempt = { target, key, number: ++number, isLast: place === targets.length - 1 }
+        const attempt = { target, key, number: ++number, place }
         try {
           const result = await options.attempt(attempt)
           if (signal.aborted) breaker.ended()

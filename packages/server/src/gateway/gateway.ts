@@ -1,6 +1,6 @@
 import type { ModelReply, Prompt } from '@longhaul/protocol'
 import type { Asked } from './models.ts'
-import type { Outcome } from './money/index.ts'
+import type { Outcome, RouteNote } from './money/index.ts'
 
 /** One request to a provider that may be made. */
 export type Admission = {
@@ -16,7 +16,7 @@ export type GenerateOptions = {
   /** For whom: routes may look at it. */
   asked?: Asked
   /** Before each request, with the model that is about to be asked. Rejects with a `StepFailure` when it may not be; another target may be. */
-  admit?(model: string): Promise<Admission>
+  admit?(model: string, route?: RouteNote): Promise<Admission>
 }
 
 /** The one door to all models. */

@@ -25,7 +25,7 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
   const { providers, health, log } = models
 
   async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, admit }: GenerateOptions): Promise<ModelReply> {
-    const { targets } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
+    const { targets, route } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
     let hasSpoken = false
     const speak = (delta: string) => {
       hasSpoken = true
@@ -37,7 +37,8 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
       mayRepeat: false, // The run's retry policy decides about repeats, and records each attempt.
       signal,
       async attempt({ target, key }) {
-        const admission = await admit?.(target.model)
+        const admission = await admit?.(target.model, route?.note(target.model))
+        route?.asking(target.model)
         const asking = admission?.outputTokensMax === undefined ? prompt : { ...prompt, outputTokensMax: admission.outputTokensMax }
         const startedAt = monotonicMs()
         const since = () => Math.round(monotonicMs() - startedAt)
