@@ -1,6 +1,6 @@
 /** One call over the targets that could answer it. The only place that tries anything again. */
 import type { Failure } from '@longhaul/protocol'
-import { StepFailure, random, sleep } from '../kernel/index.ts'
+import { type Cancellation, StepFailure, random, sleep } from '../kernel/index.ts'
 import type { Health } from './health.ts'
 import type { CallContext } from './providers.ts'
 
@@ -16,7 +16,7 @@ export type FailoverOptions<Result> = {
   name: string
   /** Whether the same target may be asked again. Inside a run it may not: the engine's retry policy is the loop there. */
   mayRepeat: boolean
-  signal: AbortSignal
+  signal: Cancellation
   /**
    * One request. Throws a `StepFailure` while nothing has been given to the caller; from then on it returns, whatever happens, and
    * `cutBy` says what broke the answer off.

@@ -1,3 +1,4 @@
+import type { Cancellation } from '../kernel/index.ts'
 import type { ModelReply, Prompt } from '@longhaul/protocol'
 import type { Asked } from './models.ts'
 import type { Outcome, RouteNote } from './money/index.ts'
@@ -11,7 +12,7 @@ export type Admission = {
 }
 
 export type GenerateOptions = {
-  signal: AbortSignal
+  signal: Cancellation
   onText?(delta: string): void
   /** For whom: routes may look at it. */
   asked?: Asked

@@ -1,7 +1,7 @@
 /** Opens the door to all models for what runs in this process. The contract is in `gateway.ts`. */
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { ModelReply, Prompt } from '@longhaul/protocol'
-import { StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
+import { type Cancellation, StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
 import { toStepFailure, whenStopped } from './failures.ts'
 import { callTargets } from './failover.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
@@ -83,7 +83,7 @@ type Call = {
   context: CallContext
   key: string
   models: Models
-  signal: AbortSignal
+  signal: Cancellation
   onText(delta: string): void
   onUsage(tokens: TokenBuckets | undefined): void
 }
