@@ -11,6 +11,7 @@ import { gatewayBench } from './gateway.ts'
 import { longBench } from './long.ts'
 import { parkedBench } from './parked.ts'
 import { recoveryBench } from './recovery.ts'
+import { routesBench } from './routes.ts'
 import { sandboxBench } from './sandbox.ts'
 import { usageBench } from './usage.ts'
 
@@ -29,6 +30,7 @@ const benches: Record<string, Bench> = {
   long: longBench,
   parked: parkedBench,
   recovery: recoveryBench,
+  routes: routesBench,
   sandbox: sandboxBench,
   usage: usageBench,
 }

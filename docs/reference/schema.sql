@@ -1132,9 +1132,13 @@ create table usage (
   is_failed boolean not null,
   duration_ms integer,
   tags json,
-  constraint usage_pkey PRIMARY KEY (id)
+  route json,
+  score double precision,
+  constraint usage_pkey PRIMARY KEY (id),
+  constraint usage_score_check CHECK (((score >= (0)::double precision) AND (score <= (1)::double precision)))
 );
 CREATE INDEX usage_newest ON public.usage USING btree (tenant_id, at DESC, id DESC);
+CREATE INDEX usage_of_routes ON public.usage USING btree (tenant_id, ((route ->> 'name'::text)), at DESC, id DESC) WHERE (route IS NOT NULL);
 CREATE INDEX usage_of_run ON public.usage USING btree (run_id, at) WHERE (run_id IS NOT NULL);
 CREATE INDEX usage_of_session ON public.usage USING btree (tenant_id, session_id, at) WHERE (session_id IS NOT NULL);
 CREATE INDEX usage_of_user ON public.usage USING btree (tenant_id, user_id, at) WHERE (user_id IS NOT NULL);

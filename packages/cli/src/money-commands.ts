@@ -1,5 +1,5 @@
 /** The commands about money, with their help: budgets, usage, models. What they do is loaded when they are called. */
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { type Act, type Shared, examples, wholeNumber, withServer } from './options.ts'
 
 export function moneyCommands(program: Command, act: Act): void {
@@ -115,6 +115,19 @@ function usageCommands(program: Command, act: Act): void {
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul usage calls --agent analyst --limit 10'))
     .action((options: Shared & Record<string, string> & { limit: number }) => act(options, async (invocation) => (await load()).listCalls(invocation, options)))
+  withServer(usage.command('score'))
+    .description('say how good an answer was, from 0 to 1; routes that learn go by it')
+    .argument('<score>', 'from 0 (of no use) to 1 (good)', (text: string) => {
+      const score = Number(text)
+      if (text.trim() === '' || !(score >= 0 && score <= 1)) throw new InvalidArgumentError('It is a number from 0 to 1.')
+      return score
+    })
+    .option('--call <id>', 'of this model call: x-longhaul-call of its answer, or the id in "usage calls --json"')
+    .option('--run <id>', 'of all model calls of this run')
+    .addHelpText('after', examples('npx longhaul usage score 0 --run 01a1fcb9-0960-7a25-9791-15a0d2ed0835'))
+    .action((score: number, options: Shared & { call?: string; run?: string }) =>
+      act(options, async (invocation) => (await load()).scoreCalls(invocation, score, options)),
+    )
 }
 
 function modelsCommands(program: Command, act: Act): void {

@@ -1,6 +1,6 @@
 /** The commands about routes, with their help. What they do is loaded when they are called. */
-import { type Command, Option } from 'commander'
-import { type Act, type Shared, collect, examples, withServer } from './options.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './options.ts'
 
 export function routesCommands(program: Command, act: Act): void {
   const routes = program
@@ -26,8 +26,10 @@ export function routesCommands(program: Command, act: Act): void {
     .argument('<route>', 'lower-case letters, digits and hyphens')
     .option('--target <model>', 'provider/model, with *weight and "when <condition>" if wanted; in the order of asking', collect)
     .option('--file <file>', 'the targets as a JSON list, instead of --target')
-    .addOption(new Option('--pick <way>', 'who is asked first').choices(['order', 'weight']))
-    .option('--escalate', 'ask the next target when an answer is not of the JSON Schema that was asked for', false)
+    .addOption(new Option('--pick <way>', 'who is asked first').choices(['order', 'weight', 'learned']))
+    .option('--tolerance <share>', 'with --pick learned: how much less likely success may be for a smaller target to be asked', share)
+    .option('--explore <share>', 'with --pick learned: the share of calls whose target is drawn', share)
+    .option('--escalate', 'ask the next target when an answer, or a call of a tool in it, is not of the JSON Schema that was asked for', false)
     .option('--no-sticky', 'with --pick weight: draw anew for each call of a session')
     .option('--cache <seconds>', 'give the same request its answer again for so long, without asking a model')
     .option('--cache-tools', 'with --cache: requests that offer tools as well', false)
@@ -36,7 +38,7 @@ export function routesCommands(program: Command, act: Act): void {
       'after',
       examples(
         'npx longhaul routes set fast --pick weight --target groq/llama-3.3-70b-versatile*3 --target openai/gpt-6-luna',
-        'npx longhaul routes set auto --escalate --target "openai/gpt-6-luna when request.difficulty < 0.4" --target openai/gpt-6.1-sol',
+        'npx longhaul routes set auto --pick learned --escalate --target openai/gpt-6-luna --target openai/gpt-6.1-sol',
       ),
     )
     .action(
@@ -45,7 +47,9 @@ export function routesCommands(program: Command, act: Act): void {
         options: Shared & {
           target?: string[]
           file?: string
-          pick?: 'order' | 'weight'
+          pick?: 'order' | 'weight' | 'learned'
+          tolerance?: number
+          explore?: number
           escalate: boolean
           sticky: boolean
           description?: string
@@ -73,4 +77,28 @@ export function routesCommands(program: Command, act: Act): void {
     .action((route: string, text: string, options: Shared & { session?: string; agent?: string }) =>
       act(options, async (invocation) => (await load()).tryRoute(invocation, route, text, options)),
     )
+  withServer(routes.command('evaluate'))
+    .description('what a route that learns comes to in quality and cost, beside always one model and the lot; nothing is sent')
+    .argument('<route>', 'its name')
+    .option('--days <n>', 'on its own calls of so many days', wholeNumber(1, 365), 30)
+    .option('--file <file>', 'on outcomes of yours instead: one JSON object a line, as the guide shows')
+    .option('--tolerance <share>', 'as if the route had this', share)
+    .option('--explore <share>', 'as if the route had this', share)
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul routes evaluate auto',
+        'npx longhaul routes evaluate auto --tolerance 0.1',
+        'npx longhaul routes evaluate auto --file outcomes.jsonl',
+      ),
+    )
+    .action((route: string, options: Shared & { days: number; file?: string; tolerance?: number; explore?: number }) =>
+      act(options, async (invocation) => (await import('./commands/evaluate.ts')).evaluateRoute(invocation, route, options)),
+    )
+}
+
+function share(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !(value >= 0 && value <= 0.5)) throw new InvalidArgumentError('It is a share from 0 to 0.5.')
+  return value
 }

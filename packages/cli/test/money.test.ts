@@ -1,6 +1,9 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startFakeApi, uuid } from './support/fake-api.ts'
 import { command } from './support/run-command.ts'
+import { tempFolder } from './support/temp-folder.ts'
 
 const at = '2026-11-21T02:00:00.000Z'
 const budget = {
@@ -50,6 +53,7 @@ const started = () =>
         items: [{ id: uuid(2), at, budget: 'analyst-daily', subject: 'analyst', runId: null, kind: 'warning', percent: 80, unit: 'usd', limit: 20, spent: 16 }],
         next: null,
       },
+      'usage.score': { scored: 2 },
       'usage.summarize': {
         from: at,
         to: at,
@@ -118,4 +122,56 @@ test('usage is summed by any dimensions, and models are listed and priced', asyn
   expect(api.requests.at(-1)?.body).toEqual({ model: 'openai/gpt-5', price: { input: 1.25, output: 10, cacheRead: 0.125 } })
   expect(await command(api, ['models', 'set', 'openai/gpt-5', '--input', '1'])).toMatchObject({ exit: 2, err: expect.stringContaining('two sides') })
   expect((await command(api, ['models', 'unset', 'openai/gpt-5', '--json'])).json()).toEqual([{ model: 'openai/gpt-5', count: 1 }])
+})
+
+test('an answer is scored by its call or by its run, and by one of them', async () => {
+  await using api = await started()
+  expect(await command(api, ['usage', 'score', '0', '--run', uuid(3)])).toMatchObject({ exit: 0, out: expect.stringContaining('2 model calls are scored 0') })
+  expect(api.requests.at(-1)?.body).toEqual({ run: uuid(3), score: 0 })
+  expect((await command(api, ['usage', 'score', '1'])).err).toContain('Whose answer was it?')
+  expect((await command(api, ['usage', 'score', '7', '--run', uuid(3)])).err).toContain('number from 0 to 1')
+})
+
+test('a route that learns is set and evaluated, on its calls or on outcomes of a file', async () => {
+  const interval = { mean: 0.91, low: 0.88, high: 0.94 }
+  const policy = {
+    policy: 'learned',
+    quality: interval,
+    costUsd: null,
+    shares: [
+      { model: 'a/small', share: 0.7 },
+      { model: 'b/large', share: 0.3 },
+    ],
+    recovered: 0.8,
+    effectiveCases: 40,
+  }
+  const result = {
+    basis: 'calls',
+    cases: 40,
+    skipped: [{ why: 'nobody knows how it went', cases: 3 }],
+    learning: { tolerance: 0.05, explore: 0.05 },
+    policies: [policy],
+    gain: { mean: 0.05, low: 0.01, high: 0.09 },
+    notes: ['A note.'],
+  }
+  await using api = await startFakeApi({ answers: { 'routes.evaluate': result } })
+  const shown = (await command(api, ['routes', 'evaluate', 'auto', '--tolerance', '0.1'], { columns: 160 })).out
+  expect(shown).toMatch(/learned {2}91\.0 % \(88\.0–94\.0\) +no price +80 % +70 : 30 +40/)
+  for (const text of ['by 5.0 (1.0 to 9.0) points', '3 left out: nobody knows', 'A note.']) expect(shown).toContain(text)
+  expect(api.requests.at(-1)?.body).toEqual({ days: 30, tolerance: 0.1 })
+  const folder = await tempFolder()
+  const outcome = { task: 't', results: [{ model: 'a/small', good: 1 }] }
+  await writeFile(join(folder, 'o.jsonl'), `${JSON.stringify(outcome)}\n\n`)
+  await command(api, ['routes', 'evaluate', 'auto', '--file', join(folder, 'o.jsonl')])
+  expect(api.requests.at(-1)?.body).toMatchObject({ outcomes: [outcome] })
+  await writeFile(join(folder, 'bad.jsonl'), `${JSON.stringify(outcome)}\nnot json`)
+  expect(await command(api, ['routes', 'evaluate', 'auto', '--file', join(folder, 'bad.jsonl')])).toMatchObject({
+    exit: 2,
+    err: expect.stringContaining('line 2'),
+  })
+  expect(await command(api, ['routes', 'evaluate', 'auto', '--explore', '0.9'])).toMatchObject({ exit: 2 })
+  expect(await command(api, ['routes', 'set', 'auto', '--explore', '0.1', '--target', 'a/b'])).toMatchObject({
+    exit: 2,
+    err: expect.stringContaining('--pick learned'),
+  })
 })

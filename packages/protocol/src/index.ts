@@ -158,7 +158,20 @@ export {
   setGuardrail,
 } from './guardrails.ts'
 export type { PersonalKind } from './guardrails.ts'
-export { CacheRule, Route, RouteTarget, clearRouteCache, deleteRoute, getRoute, listRoutes, routeOperations, setRoute, tryRoute } from './routes.ts'
+export {
+  CacheRule,
+  Route,
+  RouteLearning,
+  RouteTarget,
+  clearRouteCache,
+  deleteRoute,
+  evaluateRoute,
+  getRoute,
+  listRoutes,
+  routeOperations,
+  setRoute,
+  tryRoute,
+} from './routes.ts'
 export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
 export {
@@ -286,7 +299,7 @@ export {
   tenantOperations,
   updateTenant,
 } from './tenants.ts'
-export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
+export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, scoreUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
 export type { UsageDimension } from './usage.ts'
 export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, serverToolNames, serverTools } from './tool-calls.ts'
 export type { ServerTool } from './tool-calls.ts'

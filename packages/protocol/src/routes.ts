@@ -30,11 +30,25 @@ export const CacheRule = z.strictObject({
 })
 export type CacheRule = z.infer<typeof CacheRule>
 
+/** How a route chooses by what became of calls like the one at hand. */
+export const RouteLearning = z.strictObject({
+  /** How much less likely success may be than with the best target, for a smaller one to be asked. */
+  tolerance: z.number().min(0).max(0.5).default(0.05),
+  /** The share of calls whose target is drawn, which is how anything is learned of who is not asked otherwise. */
+  explore: z.number().min(0).max(0.5).default(0.05),
+})
+export type RouteLearning = z.infer<typeof RouteLearning>
+
 const routeFields = {
   name: Name,
   description: z.string().max(500).default(''),
-  /** Who is asked first: the first in the list whose condition holds, or one drawn by weight. The others are asked when it does not answer. */
-  pick: z.enum(['order', 'weight']).default('order'),
+  /**
+   * Who is asked first: the first in the list whose condition holds, one drawn by weight, or, with `learned`, the smallest that does requests like it about as well as the
+   * best does, the list going from the small to the strong. The others are asked when it does not answer.
+   */
+  pick: z.enum(['order', 'weight', 'learned']).default('order'),
+  /** Of `pick: 'learned'`. Absent: as each of its fields says. */
+  learning: RouteLearning.optional(),
   /** Calls of one session, or of one run, are drawn the same target, so that the provider's cache of the prompt is of use. */
   sticky: z.boolean().default(true),
   /** An answer that is not of the JSON Schema that was asked for is asked of the next target. For answers that are not streamed. */
@@ -109,4 +123,64 @@ export const tryRoute = operation({
     targets: z.array(z.object({ model: z.string(), isAsked: z.boolean(), why: z.string() })),
   }),
 })
-export const routeOperations = [listRoutes, getRoute, setRoute, deleteRoute, clearRouteCache, tryRoute]
+/** A mean with its 95 % interval. */
+const Interval = z.object({ mean: z.number(), low: z.number(), high: z.number() })
+/** What each target of the route made of one request. */
+const GivenOutcome = z.strictObject({
+  /** What requests of one kind have in common: the name of a step, of a prompt, of a subject. */
+  task: z.string().max(200).default(''),
+  /** The last message of the user. */
+  text: z.string().max(10_000).default(''),
+  difficulty: z.number().min(0).max(1).optional(),
+  results: z
+    .array(
+      z.strictObject({
+        model: ModelName,
+        good: z.number().min(0).max(1),
+        costUsd: z.number().min(0).optional(),
+        /** False: it is seen of the answer that it is not what was asked for, so a route that escalates asks the next target. */
+        isFit: z.boolean().optional(),
+      }),
+    )
+    .min(1)
+    .max(20),
+})
+export const evaluateRoute = operation({
+  id: 'routes.evaluate',
+  summary:
+    'What a route that learns comes to, in quality and cost, beside always the small model, always the strong one, and the lot: on its own calls of the last days, or on outcomes that are given. Nothing is sent.',
+  http: ['POST', '/v1/routes/{name}/evaluate'],
+  permission: 'routes:manage',
+  bodyBytesMax: 32 * 1024 * 1024,
+  input: z.strictObject({
+    name: Name,
+    days: z.number().int().min(1).max(365).default(30),
+    /** Absent: those of the route. */
+    tolerance: z.number().min(0).max(0.5).optional(),
+    explore: z.number().min(0).max(0.5).optional(),
+    /** Instead of the route’s own calls, in the order in which they came. */
+    outcomes: z.array(GivenOutcome).min(1).max(10_000).optional(),
+  }),
+  output: z.object({
+    basis: z.enum(['calls', 'given']),
+    cases: z.number().int(),
+    skipped: z.array(z.object({ why: z.string(), cases: z.number().int() })),
+    learning: z.object({ tolerance: z.number(), explore: z.number() }),
+    /** Null where there was nothing to take a mean of, or a model has no price. */
+    policies: z.array(
+      z.object({
+        policy: z.string(),
+        quality: Interval.nullable(),
+        costUsd: Interval.nullable(),
+        shares: z.array(z.object({ model: z.string(), share: z.number() })),
+        /** Of the difference in quality between the small and the strong model. */
+        recovered: z.number().nullable(),
+        effectiveCases: z.number(),
+      }),
+    ),
+    /** In quality, over drawing by lot as often for each model. */
+    gain: Interval.nullable(),
+    notes: z.array(z.string()),
+  }),
+})
+export const routeOperations = [listRoutes, getRoute, setRoute, deleteRoute, clearRouteCache, tryRoute, evaluateRoute]

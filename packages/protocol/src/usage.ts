@@ -43,6 +43,20 @@ export const UsageCall = z.object({
   isFailed: z.boolean(),
   durationMs: z.number().nullable(),
   tags: z.record(z.string(), z.string()),
+  /** Why it went to this model, where a route was asked for. `verdict`: whether the answer was what was asked for. */
+  route: z
+    .object({
+      name: z.string(),
+      why: z.string(),
+      task: z.string().optional(),
+      kind: z.string().optional(),
+      difficulty: z.number().optional(),
+      chance: z.number().optional(),
+      verdict: z.enum(['fits', 'misfits']).optional(),
+    })
+    .nullable(),
+  /** How good its answer was, from 0 to 1, by the word of whoever asked for it. */
+  score: z.number().nullable(),
 })
 export type UsageCall = z.infer<typeof UsageCall>
 
@@ -106,5 +120,15 @@ export const listUsage = operation({
   input: z.strictObject({ ...filters, ...PageInput }),
   output: pageOf(UsageCall),
 })
+export const scoreUsage = operation({
+  id: 'usage.score',
+  summary: 'Say how good an answer was, from 0 to 1: of one model call, which x-longhaul-call names, or of all calls of a run. Routes learn from it.',
+  http: ['POST', '/v1/usage/scores'],
+  permission: 'models:call',
+  input: z
+    .strictObject({ call: z.uuid().optional(), run: z.uuid().optional(), score: z.number().min(0).max(1) })
+    .refine(({ call, run }) => (call === undefined) !== (run === undefined), 'Name a call or a run.'),
+  output: z.object({ scored: z.number().int() }),
+})
 
-export const usageOperations = [summarizeUsage, listUsage]
+export const usageOperations = [summarizeUsage, listUsage, scoreUsage]

@@ -210,6 +210,22 @@ export const settings = {
   GOOGLE_GENERATIVE_AI_API_KEY: providerKey('Google'),
   AZURE_OPENAI_API_KEY: providerKey('Azure').describe('Makes Azure’s models available. Needs its address in LONGHAUL_PROVIDER_BASE_URLS.'),
   AWS_BEARER_TOKEN_BEDROCK: providerKey('Amazon Bedrock'),
+  LONGHAUL_BEDROCK_ACCESS_KEYS: z
+    .string()
+    .max(20_000)
+    .regex(
+      /^\s*[^\s:,]{16,}:[^\s:,]{16,}(:[^\s:,]+)?\s*(,\s*[^\s:,]{16,}:[^\s:,]{16,}(:[^\s:,]+)?\s*)*$/,
+      'must look like <access key id>:<secret access key>, with :<session token> if there is one',
+    )
+    .optional()
+    .describe(
+      'Access keys of AWS for Bedrock, as `id:secret` or `id:secret:session-token`; several with commas between. Requests are signed with them. Not taken from AWS’s own variables, which other programs may need for other things.',
+    ),
+  AWS_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]{1,32}$/)
+    .default('us-east-1')
+    .describe('The region of Bedrock.'),
   OPENROUTER_API_KEY: providerKey('OpenRouter'),
   GROQ_API_KEY: providerKey('Groq'),
   MISTRAL_API_KEY: providerKey('Mistral'),
@@ -273,7 +289,7 @@ export function modelSettings(config: Config) {
       anthropic: config.ANTHROPIC_API_KEY,
       google: config.GOOGLE_GENERATIVE_AI_API_KEY,
       azure: config.AZURE_OPENAI_API_KEY,
-      bedrock: config.AWS_BEARER_TOKEN_BEDROCK,
+      bedrock: [config.AWS_BEARER_TOKEN_BEDROCK, config.LONGHAUL_BEDROCK_ACCESS_KEYS].filter((keys) => keys !== undefined).join(','),
       openrouter: config.OPENROUTER_API_KEY,
       groq: config.GROQ_API_KEY,
       mistral: config.MISTRAL_API_KEY,
@@ -285,6 +301,7 @@ export function modelSettings(config: Config) {
     compatible: baseUrl !== undefined && model !== undefined ? { baseUrl, model, apiKey } : undefined,
     servers: config.LONGHAUL_MODEL_SERVERS,
     baseUrls: config.LONGHAUL_PROVIDER_BASE_URLS,
+    awsRegion: config.AWS_REGION,
     model: config.LONGHAUL_MODEL,
     timeoutMs: config.LONGHAUL_MODEL_TIMEOUT_MS,
   }

@@ -2,8 +2,9 @@
 import { ErrorBody, type Json, type Run, operations, permissions, roles } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { sql } from '../src/db/index.ts'
+import { openMoney } from '../src/gateway/money/index.ts'
 import { putSso } from '../src/identity/sso-store.ts'
-import { newId } from '../src/kernel/index.ts'
+import { newId, silentLog } from '../src/kernel/index.ts'
 import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
 
 const openings: Parameters<typeof openBed>[0] = {
@@ -147,6 +148,14 @@ async function taken(acme: BedCaller): Promise<string> {
 }
 const ssoOf = (tenantId: string) =>
   putSso(bed.db.forTenant(tenantId), { issuer: 'https://login.example.com', clientId: 'canary', scopes: [], rolesClaim: null, roles: {}, createsPeople: false })
+/** A model call that acme made. */
+const callOf = async ({ id }: BedCaller): Promise<string> => {
+  const money = openMoney({ db: bed.db, log: silentLog })
+  const admission = await money.admit({ tenantId: 'acme', keyId: id, model: 'openai/canary', inputBytes: 1 })
+  if (!admission.isAdmitted) return expect.fail(admission.refusal.message)
+  await money.settle(admission.reservation, { type: 'unknown', outputBytes: 1 })
+  return admission.callId
+}
 const personOf = async (acme: BedCaller): Promise<string> =>
   idOf(await acme.ask('POST', '/v1/people', { email: `canary-${newId()}@example.com`, roles: ['viewer'] }))
 
@@ -268,6 +277,8 @@ const cases: Record<string, Case> = {
   'routes.list': fixed('own', 'GET', '/v1/routes'),
   'routes.get': ofRoute('GET', 'canary-seen', ''),
   'routes.try': ofRoute('POST', 'canary-tried', '/try', { text: 'Hello' }),
+  'routes.evaluate': ofRoute('POST', 'canary-judged', '/evaluate', {}),
+  'usage.score': { request: async (acme) => ['POST', '/v1/usage/scores', { call: await callOf(acme), score: 1 }], foreign: 'not_found' },
   'routes.clearCache': fixed('own', 'DELETE', '/v1/model-cache'),
   'guardrails.set': fixed('own', 'POST', '/v1/guardrails', { name: 'canary-guard', guards: [{ type: 'words', words: ['canary'] }] }),
   'guardrails.list': fixed('own', 'GET', '/v1/guardrails'),

@@ -11,7 +11,9 @@ type SetOptions = {
   cache?: string
   cacheTools?: boolean
   file?: string
-  pick?: 'order' | 'weight'
+  pick?: 'order' | 'weight' | 'learned'
+  tolerance?: number
+  explore?: number
   escalate: boolean
   sticky: boolean
   description?: string
@@ -43,7 +45,9 @@ export async function showRoute(invocation: Invocation, name: string): Promise<n
 export async function setRoute(invocation: Invocation, name: string, options: SetOptions): Promise<number> {
   const targets = options.file === undefined ? (options.target ?? []).map(parseTarget) : await readTargets(options.file)
   if (targets.length === 0) throw new Problem('invalid', 'A route needs a target.', 'Name one with --target provider/model, or give a file with --file.')
-  const { pick, escalate, sticky, description } = options
+  const { pick, escalate, sticky, description, tolerance, explore } = options
+  if (pick !== 'learned' && (tolerance !== undefined || explore !== undefined))
+    throw new Problem('invalid', '--tolerance and --explore are for routes that learn.', 'Add --pick learned.')
   const cache = parseCache(options)
   const client = await invocation.client()
   return show(
@@ -55,6 +59,9 @@ export async function setRoute(invocation: Invocation, name: string, options: Se
       sticky,
       ...(pick ? { pick } : {}),
       ...(cache ? { cache } : {}),
+      ...(tolerance === undefined && explore === undefined
+        ? {}
+        : { learning: { ...(tolerance === undefined ? {} : { tolerance }), ...(explore === undefined ? {} : { explore }) } }),
       ...(description === undefined ? {} : { description }),
     }),
   )
@@ -94,8 +101,8 @@ function show(invocation: Invocation, route: Route): number {
     printFields(invocation, [
       ['route', route.name],
       ['about', route.description],
-      ['first', route.pick === 'order' ? 'the first target that fits' : `drawn by weight${route.sticky ? ', the same for a session' : ''}`],
-      ['escalates', route.escalate && 'an answer that is not of the schema asked for goes to the next target'],
+      ['first', firstOf(route)],
+      ['escalates', route.escalate && 'an answer that is not what was asked for goes to the next target'],
       ['cache', route.cache && `answers are kept for ${route.cache.ttlSeconds} s${route.cache.withTools ? ', those to requests with tools as well' : ''}`],
       ...route.targets.map(({ model, weight, when }, i): [string, string] => [
         `target ${i + 1}`,
@@ -105,6 +112,13 @@ function show(invocation: Invocation, route: Route): number {
     ])
   }
   return exitCodes.done
+}
+
+function firstOf({ pick, sticky, learning }: Route): string {
+  if (pick === 'order') return 'the first target that fits'
+  if (pick === 'weight') return `drawn by weight${sticky ? ', the same for a session' : ''}`
+  const { tolerance = 0.05, explore = 0.05 } = learning ?? {}
+  return `the smallest that does about as well as the best (within ${tolerance * 100} points; ${explore * 100} % are drawn)${sticky ? ', never a smaller one in a session' : ''}`
 }
 
 function parseCache({ cache, cacheTools = false }: SetOptions): { ttlSeconds: number; withTools: boolean } | undefined {

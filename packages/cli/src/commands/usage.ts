@@ -92,7 +92,11 @@ export async function listCalls(invocation: Invocation, options: Options): Promi
         call.durationMs === null ? '' : duration(call.durationMs),
         call.agent ?? '–',
         call.runId ?? '–',
-        [...(call.isFailed ? ['failed'] : []), ...(call.isEstimated ? ['estimated'] : [])].join(', '),
+        [
+          ...(call.isFailed ? ['failed'] : []),
+          ...(call.isEstimated ? ['estimated'] : []),
+          ...(call.route ? [`${call.route.name}: ${call.route.why}`] : []),
+        ].join(', '),
       ]),
       ['No model was called.'],
     )
@@ -117,4 +121,13 @@ function instant(option: string, given: string): string {
   const at = new Date(given)
   if (Number.isNaN(at.getTime())) throw new Problem('invalid', `--${option} is no instant: "${given}".`, 'Write 2026-11-01 or 2026-11-01T12:00:00Z.')
   return at.toISOString()
+}
+
+export async function scoreCalls(invocation: Invocation, score: number, { call, run }: { call?: string; run?: string }): Promise<number> {
+  if ((call === undefined) === (run === undefined)) throw new Problem('invalid', 'Whose answer was it?', 'Name a model call with --call, or a run with --run.')
+  const client = await invocation.client()
+  const done = await client.usage.score({ score, ...(call === undefined ? {} : { call }), ...(run === undefined ? {} : { run }) })
+  if (invocation.isJson) invocation.printJson(done)
+  else invocation.terminal.print(`  ${done.scored} model call${done.scored === 1 ? ' is' : 's are'} scored ${score}.`)
+  return exitCodes.done
 }

@@ -12,9 +12,10 @@ export function generateWithinBudget(prompt: Prompt, context: StepContext, { gat
     asked: {
       ...{ tenantId: context.run.tenantId, namespace: context.run.namespace, agent: context.run.agent, runId: context.run.id, keyId: context.run.asker.id },
       session: context.run.id, // A run stays with its model.
+      attempt: context.attempt,
     },
-    async admit(model) {
-      const admission = await money.admit(callOf(model, prompt, context), { isRepeated: context.isRepeated && isFirst })
+    async admit(model, route) {
+      const admission = await money.admit({ ...callOf(model, prompt, context), route }, { isRepeated: context.isRepeated && isFirst })
       isFirst = false
       if (!admission.isAdmitted) throw budgetFailure(admission.refusal)
       const { reservation, outputTokensMax } = admission

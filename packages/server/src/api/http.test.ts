@@ -160,6 +160,8 @@ const good: Record<string, [string, string, unknown?]> = {
   'routes.set': ['POST', '/v1/routes', { name: 'smart', targets: [{ model: 'openai/gpt-5' }] }],
   'routes.delete': ['DELETE', '/v1/routes/smart'],
   'routes.clearCache': ['DELETE', '/v1/model-cache'],
+  'routes.evaluate': ['POST', '/v1/routes/smart/evaluate', { days: 7 }],
+  'usage.score': ['POST', '/v1/usage/scores', { call: '01a1fcb9-0960-7a25-9791-15a0d2ed0835', score: 1 }],
   'routes.try': ['POST', '/v1/routes/smart/try', { text: 'Hello' }],
   'guardrails.list': ['GET', '/v1/guardrails'],
   'guardrails.get': ['GET', '/v1/guardrails/privacy'],

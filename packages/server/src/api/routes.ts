@@ -1,4 +1,4 @@
-import { clearRouteCache, deleteRoute, getRoute, listRoutes, setRoute, tryRoute } from '@longhaul/protocol'
+import { clearRouteCache, deleteRoute, evaluateRoute, getRoute, listRoutes, setRoute, tryRoute } from '@longhaul/protocol'
 import type { Answers, Routes } from '../gateway/index.ts'
 import { type Implementation, implement } from './implement.ts'
 
@@ -9,4 +9,5 @@ export const routeImplementations = ({ routes, answers }: { routes: Routes; answ
   implement(deleteRoute, ({ tenantId }, { name }) => routes.delete(tenantId, name)),
   implement(clearRouteCache, ({ tenantId }) => answers.clear(tenantId)),
   implement(tryRoute, ({ tenantId }, input) => routes.try(tenantId, input)),
+  implement(evaluateRoute, ({ tenantId }, input) => routes.evaluate(tenantId, input)),
 ]

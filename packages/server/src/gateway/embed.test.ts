@@ -14,7 +14,8 @@ function bedFor(compatibleUrl: string, isAdmitted = true) {
     async admit(call) {
       booked.push({ call })
       const refusal = { reason: 'exhausted', message: 'The budget is used up.', budget: {}, refillsAt: null } as never // Nobody looks at the rest of it here.
-      return isAdmitted ? { isAdmitted, reservation: { id: String(booked.length - 1) } as Reservation, outputTokensMax: undefined } : { isAdmitted, refusal }
+      const callId = String(booked.length - 1)
+      return isAdmitted ? { isAdmitted, callId, reservation: { id: callId } as Reservation, outputTokensMax: undefined } : { isAdmitted, refusal }
     },
     settle: async ({ id }, outcome) => {
       Object.assign(booked[Number(id)]!, { outcome })

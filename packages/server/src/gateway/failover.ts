@@ -1,14 +1,14 @@
 /** One call over the targets that could answer it. The only place that tries anything again. */
 import type { Failure } from '@longhaul/protocol'
-import { StepFailure, random, sleep } from '../kernel/index.ts'
+import { type Cancellation, StepFailure, random, sleep } from '../kernel/index.ts'
 import type { Health } from './health.ts'
 import type { CallContext } from './providers.ts'
 
 /** A provider's model that may answer. */
 export type Target = CallContext
 
-/** `isLast`: no other target is left to ask. */
-export type Attempt = { target: Target; key: string; number: number; isLast: boolean }
+/** `place`: the target's among those that may be asked. */
+export type Attempt = { target: Target; key: string; number: number; place: number }
 
 export type FailoverOptions<Result> = {
   health: Health
@@ -16,7 +16,7 @@ export type FailoverOptions<Result> = {
   name: string
   /** Whether the same target may be asked again. Inside a run it may not: the engine's retry policy is the loop there. */
   mayRepeat: boolean
-  signal: AbortSignal
+  signal: Cancellation
   /**
    * One request. Throws a `StepFailure` while nothing has been given to the caller; from then on it returns, whatever happens, and
    * `cutBy` says what broke the answer off.
@@ -58,7 +58,7 @@ export async function callTargets<Result extends object>(
         if (key === undefined) break
         if (number > 0 && !budget.spend()) throw last ?? allResting(targets, health)
         breaker.begin()
-        const attempt = { target, key, number: ++number, isLast: place === targets.length - 1 }
+        const attempt = { target, key, number: ++number, place }
         try {
           const result = await options.attempt(attempt)
           if (signal.aborted) breaker.ended()

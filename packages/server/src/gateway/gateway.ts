@@ -1,6 +1,7 @@
+import type { Cancellation } from '../kernel/index.ts'
 import type { ModelReply, Prompt } from '@longhaul/protocol'
 import type { Asked } from './models.ts'
-import type { Outcome } from './money/index.ts'
+import type { Outcome, RouteNote } from './money/index.ts'
 
 /** One request to a provider that may be made. */
 export type Admission = {
@@ -11,12 +12,12 @@ export type Admission = {
 }
 
 export type GenerateOptions = {
-  signal: AbortSignal
+  signal: Cancellation
   onText?(delta: string): void
   /** For whom: routes may look at it. */
   asked?: Asked
   /** Before each request, with the model that is about to be asked. Rejects with a `StepFailure` when it may not be; another target may be. */
-  admit?(model: string): Promise<Admission>
+  admit?(model: string, route?: RouteNote): Promise<Admission>
 }
 
 /** The one door to all models. */

@@ -3,6 +3,7 @@ import type { CacheRule } from '@longhaul/protocol'
 import { type Log, StepFailure } from '../kernel/index.ts'
 import type { Target } from './failover.ts'
 import { type Health, openHealth } from './health.ts'
+import type { RouteNote } from './money/index.ts'
 import { isKeyedName, keyedProviders } from './provider-table.ts'
 import { type Provider, type ProviderSettings, configureProviders } from './providers.ts'
 import type { WatchLimits } from './watch.ts'
@@ -14,6 +15,8 @@ export type Asked = {
   keyId?: string | undefined
   keyName?: string | undefined
   agent?: string | undefined
+  /** Of a step of a run: which try at it this is. */
+  attempt?: number | undefined
   namespace?: string | undefined
   runId?: string | undefined
   session?: string | undefined
@@ -33,15 +36,27 @@ export type RequestFacts = {
   isStream: boolean
   /** Of the last message of the user: its beginning. */
   text: string
+  /** A digest of what requests of one kind have in common: instructions, tools, schema. */
+  template: string
 }
 
-/** What a route says of a request: its targets in the order in which they are asked, and whether an answer that does not fit is asked of the next one. */
-export type Picked = { models: readonly string[]; escalates: boolean; cache?: CacheRule | undefined }
+/** What a route says of a request: its targets in the order in which they are asked. */
+export type Picked = {
+  models: readonly string[]
+  /** How many of them, from the first on, are better than the one before each: an answer that is not as asked goes on to the next of these. 0: to nobody. */
+  climbs: number
+  cache?: CacheRule | undefined
+  /** Why this one is asked, to be recorded with the call. */
+  note(model: string): RouteNote
+  /** This one is about to be asked: its session goes on with it. */
+  asking(model: string): void
+}
 
 /** Undefined when there is no route of that name. */
 export type PickTargets = (name: string, asked: Asked) => Promise<Picked | undefined>
 
-export type Resolved = { targets: readonly Target[]; escalates: boolean; cache?: CacheRule | undefined }
+/** `route` when the name is that of one. */
+export type Resolved = { targets: readonly Target[]; climbs: number; cache?: CacheRule | undefined; route?: Pick<Picked, 'note' | 'asking'> | undefined }
 
 export type ModelsOptions = ProviderSettings & {
   /** What `default` stands for, as `provider/model` or the name of a route. Absent: the usual model of the first provider that is configured. */
@@ -84,14 +99,17 @@ export function openModels(options: ModelsOptions): Models {
     async resolve(name, asked) {
       const wanted = name === 'default' ? defaultModel : name
       const direct = findModel(providers, wanted)
-      if (direct) return { targets: [direct], escalates: false }
+      if (direct) return { targets: [direct], climbs: 0 }
       const picked = wanted.includes('/') ? undefined : await options.pickTargets?.(wanted, asked)
       // A target whose provider has no key here is left out, as long as another one has.
       const targets = picked?.models.flatMap((model) => findModel(providers, model) ?? [])
-      if (picked && targets && targets.length > 0) return { targets, escalates: picked.escalates, cache: picked.cache }
+      if (picked && targets && targets.length > 0) {
+        const climbs = targets.filter(({ model }) => picked.models.indexOf(model) < picked.climbs).length
+        return { targets, climbs, cache: picked.cache, route: picked }
+      }
       if (picked) throw unknown(whyNoTarget(providers, wanted, picked))
       const bare = findBare(providers, wanted)
-      if (bare) return { targets: [bare], escalates: false }
+      if (bare) return { targets: [bare], climbs: 0 }
       throw unknown(whyNoModel(providers, wanted))
     },
   }

@@ -1,7 +1,7 @@
 /** Opens the door to all models for what runs in this process. The contract is in `gateway.ts`. */
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
 import type { ModelReply, Prompt } from '@longhaul/protocol'
-import { StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
+import { type Cancellation, StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
 import { toStepFailure, whenStopped } from './failures.ts'
 import { callTargets } from './failover.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
@@ -25,7 +25,7 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
   const { providers, health, log } = models
 
   async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, admit }: GenerateOptions): Promise<ModelReply> {
-    const { targets } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
+    const { targets, route } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
     let hasSpoken = false
     const speak = (delta: string) => {
       hasSpoken = true
@@ -37,7 +37,8 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
       mayRepeat: false, // The run's retry policy decides about repeats, and records each attempt.
       signal,
       async attempt({ target, key }) {
-        const admission = await admit?.(target.model)
+        const admission = await admit?.(target.model, route?.note(target.model))
+        route?.asking(target.model)
         const asking = admission?.outputTokensMax === undefined ? prompt : { ...prompt, outputTokensMax: admission.outputTokensMax }
         const startedAt = monotonicMs()
         const since = () => Math.round(monotonicMs() - startedAt)
@@ -82,7 +83,7 @@ type Call = {
   context: CallContext
   key: string
   models: Models
-  signal: AbortSignal
+  signal: Cancellation
   onText(delta: string): void
   onUsage(tokens: TokenBuckets | undefined): void
 }

@@ -53,7 +53,7 @@ export const cloudProviders = {
   },
 } as const satisfies Record<string, ProviderRow>
 
-/** Those that are reached through OpenAI's or Anthropic's dialect. */
+/** Those that are reached through OpenAI's or Anthropic's dialect; Bedrock through its own, for which there is a package. */
 export const hostedProviders = {
   azure: {
     label: 'Azure',
@@ -66,10 +66,10 @@ export const hostedProviders = {
   },
   bedrock: {
     label: 'Amazon Bedrock',
-    keySetting: 'AWS_BEARER_TOKEN_BEDROCK',
-    baseUrl: 'https://bedrock-runtime.us-east-1.amazonaws.com/openai/v1',
+    keySetting: 'AWS_BEARER_TOKEN_BEDROCK or LONGHAUL_BEDROCK_ACCESS_KEYS',
+    baseUrl: 'https://bedrock-runtime.{region}.amazonaws.com',
     model: 'openai.gpt-oss-120b-1:0',
-    speaks: { chat: '' },
+    speaks: {}, // Converse, a protocol of its own.
     keyHeader: 'authorization',
     prefixes: [],
   },

@@ -2,7 +2,7 @@
 import type { LanguageModelV4 } from '@ai-sdk/provider'
 import { AppError } from '../kernel/index.ts'
 import { type KeyRing, openKeyRing } from './key-ring.ts'
-import { type CloudName, type Dialect, type KeyedName, type ProviderRow, cloudProviders, isKeyedName, keyedProviders } from './provider-table.ts'
+import { type Dialect, type KeyedName, type ProviderRow, isKeyedName, keyedProviders } from './provider-table.ts'
 
 export { cloudProviders } from './provider-table.ts'
 export type { CloudName } from './provider-table.ts'
@@ -20,6 +20,8 @@ export type ProviderSettings = {
   offline: LanguageModelV4
   /** Where a provider is, when it is not at its own address: a region, a proxy, or a fake in a test. */
   baseUrls?: Partial<Record<string, string | undefined>> | undefined
+  /** Of Bedrock: where it is, and what requests to it are signed for. */
+  awsRegion?: string | undefined
 }
 
 export type Provider = {
@@ -56,7 +58,7 @@ export const placeOf = (provider: Provider): string => (provider.isOwnServer && 
 
 /** In the order of preference: what was set for Longhaul before what may be in the environment for other programs. */
 export function configureProviders(settings: ProviderSettings): Map<string, Provider> {
-  const { compatible, servers = {}, offline, baseUrls = {} } = settings
+  const { compatible, servers = {}, offline, baseUrls = {}, awsRegion = 'us-east-1' } = settings
   const providers: Provider[] = []
   if (compatible) {
     const names = { base: 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL', key: 'LONGHAUL_OPENAI_COMPATIBLE_API_KEY' }
@@ -75,11 +77,11 @@ export function configureProviders(settings: ProviderSettings): Map<string, Prov
     if (!isKeyedName(name)) continue
     const keys = cleanKeys(row.keySetting, settings.keys[name])
     if (keys.length === 0) continue
-    const baseUrl = baseUrls[name] ?? row.baseUrl
+    const baseUrl = baseUrls[name] ?? row.baseUrl.replace('{region}', awsRegion)
     if (baseUrl === '') {
       throw new AppError('invalid', `${row.label} has an address of your own: name it in LONGHAUL_PROVIDER_BASE_URLS, as {"${name}": "https://…"}.`)
     }
-    providers.push(keyedProvider(name, row, keys, checkedUrl(`LONGHAUL_PROVIDER_BASE_URLS (${name})`, row.keySetting, baseUrl)))
+    providers.push(keyedProvider(name, row, keys, { awsRegion, baseUrl: checkedUrl(`LONGHAUL_PROVIDER_BASE_URLS (${name})`, row.keySetting, baseUrl) }))
   }
   providers.push(inProcess(offline))
   return new Map(providers.map((provider) => [provider.name, provider]))
@@ -103,30 +105,47 @@ function inProcess(offline: LanguageModelV4): Provider {
   }
 }
 
-function keyedProvider(name: KeyedName, row: ProviderRow, secrets: readonly string[], baseUrl: string): Provider {
+type Place = { baseUrl: string; awsRegion: string }
+
+function keyedProvider(name: KeyedName, row: ProviderRow, secrets: readonly string[], { baseUrl, awsRegion }: Place): Provider {
   const keys = openKeyRing(secrets)
   const speaks = Object.fromEntries(Object.entries(row.speaks).map(([dialect, path]) => [dialect, baseUrl + path]))
   const { label, keySetting, model, keyHeader, prefixes, countsUnasked = false } = row
   return {
-    ...{ name, label, keySetting, model, keyHeader, prefixes, countsUnasked, keys, secrets, speaks },
+    ...{ name, label, keySetting, model, keyHeader, prefixes, countsUnasked, keys, speaks },
+    secrets: secrets.flatMap(partsOf),
     isOwnServer: false,
     address: baseUrl,
     load(id, fetch, key = keys.next(id) ?? secrets[0]!) {
       // The address is always given, so that these packages never read one from the environment.
-      if (isCloudName(name)) return loaders[name](id, { apiKey: key, baseURL: baseUrl, fetch })
+      const loadOwn = loaders[name]
+      if (loadOwn) return loadOwn(id, { apiKey: key, baseURL: baseUrl, fetch, awsRegion })
       return loadCompatible(name, id, speaks['chat'] ?? baseUrl, keyHeader === 'authorization' ? { apiKey: key } : { headers: { [keyHeader]: key } }, fetch)
     },
   }
 }
 
-const isCloudName = (name: string): name is CloudName => Object.hasOwn(cloudProviders, name)
+/** Of an access key of AWS, `id:secret:token`, each part is a secret too. */
+const partsOf = (secret: string): string[] => [secret, ...(secret.includes(':') ? secret.split(':').filter((part) => part.length >= 16) : [])]
 
-type Connection = { apiKey: string; baseURL: string; fetch: typeof globalThis.fetch }
+type Connection = { apiKey: string; baseURL: string; fetch: typeof globalThis.fetch; awsRegion: string }
 
-const loaders: Record<CloudName, (id: string, connection: Connection) => Promise<LanguageModelV4>> = {
+/** Those with a package of their own. */
+const loaders: Partial<Record<KeyedName, (id: string, connection: Connection) => Promise<LanguageModelV4>>> = {
   openai: async (id, connection) => (await import('@ai-sdk/openai')).createOpenAI(connection).responses(id),
   anthropic: async (id, connection) => (await import('@ai-sdk/anthropic')).createAnthropic(connection).languageModel(id),
   google: async (id, connection) => (await import('@ai-sdk/google')).createGoogleGenerativeAI(connection).languageModel(id),
+  bedrock: loadBedrock,
+}
+
+/** With an access key every request is signed (Signature Version 4); with a key of Bedrock's own it carries that. */
+async function loadBedrock(id: string, { apiKey, baseURL, fetch, awsRegion }: Connection): Promise<LanguageModelV4> {
+  const [accessKeyId = '', secretAccessKey, sessionToken] = apiKey.split(':')
+  const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock')
+  const signer = secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
+  // Both are always given, so that the package reads neither from the environment.
+  const credentials = signer ? { apiKey: '', credentialProvider: async () => signer } : { apiKey }
+  return createAmazonBedrock({ baseURL, region: awsRegion, fetch, ...credentials }).languageModel(id)
 }
 
 async function loadCompatible(

@@ -3,6 +3,7 @@ import type { LanguageModelV4StreamPart, LanguageModelV4ToolCall, SharedV4Provid
 import { type Json, type ModelReply, storableText, whyNotJson } from '@longhaul/protocol'
 import { StepFailure } from '../kernel/index.ts'
 import type { ProviderData } from './prompt.ts'
+import { isBrokenOff } from './finish.ts'
 import { toUsage } from './usage.ts'
 
 type Finish = Extract<LanguageModelV4StreamPart, { type: 'finish' }>
@@ -61,7 +62,7 @@ export function collectReply(model: string, onText: (delta: string) => void, onF
       }
     },
     finish(at) {
-      if (!finish || finish.finishReason.unified === 'interrupted') {
+      if (!finish || isBrokenOff(finish.finishReason)) {
         throw new StepFailure({ message: `${model} broke off in the middle of its answer.`, code: 'interrupted', retryable: true })
       }
       if (finish.finishReason.unified === 'error')

@@ -1,4 +1,5 @@
 /** What a route may look at in a request: bounded, and made only when a route asks. */
+import { createHash } from 'node:crypto'
 import type { Prompt } from '@longhaul/protocol'
 import type { FaceCall } from './faces/face-call.ts'
 import type { RequestFacts } from './models.ts'
@@ -23,6 +24,7 @@ export function factsOf({ face, body, isStream }: Pick<FaceCall, 'face' | 'body'
     wantsJson: format === 'json_schema' || format === 'json_object',
     isStream,
     text: textOf(typeof content === 'string' ? content : fields(last)['content']).slice(0, textMax),
+    template: templateOf(instructionsOf(all, content), list(all['tools']).map(toolName), all['response_format'] ?? all['text'] ?? all['output_config']),
   }
 }
 
@@ -43,8 +45,30 @@ export function factsOfPrompt({ messages, tools, instructions }: Prompt): Reques
     wantsJson: false,
     isStream: true,
     text: text.slice(0, textMax),
+    template: templateOf(
+      instructions,
+      tools.map(({ name }) => name),
+      undefined,
+    ),
   }
 }
+
+/** Numbers are left out: a date or a count in the instructions makes no other kind of request. */
+function templateOf(instructions: string, tools: readonly string[], format: unknown): string {
+  const words = instructions.slice(0, textMax).replace(/[0-9]+/g, '#')
+  return createHash('sha256')
+    .update(JSON.stringify([words, tools.toSorted(), format ?? null]))
+    .digest('hex')
+    .slice(0, 12)
+}
+
+function instructionsOf(all: Fields, content: unknown): string {
+  const first = fields(list(content)[0])
+  const isSystem = first['role'] === 'system' || first['role'] === 'developer'
+  return textOf(all['system'] ?? all['instructions'] ?? (isSystem ? first['content'] : ''))
+}
+
+const toolName = (tool: unknown): string => String(fields(fields(tool)['function'])['name'] ?? fields(tool)['name'] ?? fields(tool)['type'] ?? '')
 
 function textOf(content: unknown): string {
   if (typeof content === 'string') return content

@@ -1,5 +1,5 @@
 /** Ends a model call that its caller gave up, that went silent, or that takes too long. */
-import { after, monotonicMs } from '../kernel/index.ts'
+import { type Cancellation, after, monotonicMs } from '../kernel/index.ts'
 
 export type WhyStopped = 'aborted' | 'silent' | 'overdue'
 
@@ -33,7 +33,7 @@ export type Watch = {
 /** Given as the reason of every abort: one that is made anew each time, with its stack, costs more than all the rest of a call. */
 const over = new Error('The call is over.')
 
-export function watchCall(options: { signal: AbortSignal } & WatchLimits): Watch {
+export function watchCall(options: { signal: Cancellation } & WatchLimits): Watch {
   const startedAt = monotonicMs()
   const { signal, totalMsMax, silenceMsMax, firstMsMax = silenceMsMax } = options
   let listeners: (() => void)[] = []

@@ -1,3 +1,5 @@
+import type { Cancellation } from './cancellation.ts'
+
 /** This process's clocks: for time-outs, metrics and logs. Durable facts use the database's clock. */
 export const monotonicMs = (): number => performance.now()
 /** The machine's monotonic clock: the same for this process and its workers, and it goes on while a process is frozen. */
@@ -23,7 +25,7 @@ export function after(ms: number, then: () => void, keepAlive = true): () => voi
 }
 
 /** Resolves after `ms`, or at once when `signal` aborts. Never rejects. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+export function sleep(ms: number, signal?: Cancellation): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const done = () => {

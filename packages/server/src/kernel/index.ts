@@ -1,3 +1,5 @@
+export { openCancellation } from './cancellation.ts'
+export type { Cancellation } from './cancellation.ts'
 export { after, machineMs, monotonicMs, sleep, wallClock, withTimeout } from './clock.ts'
 export { AppError, StepFailure, toAppError, toFailure } from './errors.ts'
 export { newId } from './ids.ts'

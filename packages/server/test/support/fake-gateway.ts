@@ -1,7 +1,7 @@
 /** A gateway whose providers are all one fake, and a language model that says what it is told. */
 import type { LanguageModelV4, LanguageModelV4StreamPart } from '@ai-sdk/provider'
 import type { ModelReply, Prompt } from '@longhaul/protocol'
-import type { Gateway, GatewayOptions } from '../../src/gateway/index.ts'
+import type { Gateway, GatewayOptions, Picked } from '../../src/gateway/index.ts'
 import { openGateway } from '../../src/gateway/index.ts'
 import { type LogLevel, createLog } from '../../src/kernel/index.ts'
 import type { Dialect } from './fake-dialects.ts'
@@ -16,6 +16,9 @@ export const modelOf: Record<Dialect, string> = {
   google: 'google/gemini-2.5-pro',
   compatible: 'compatible/qwen3:8b',
 }
+
+/** What a route says that has these targets, and no more to tell. */
+export const pickedOf = (models: string[]): Picked => ({ models, climbs: 0, note: () => ({ name: 'route', why: 'always' }), asking: () => {} })
 
 export type FakeGateway = AsyncDisposable & {
   gateway: Gateway

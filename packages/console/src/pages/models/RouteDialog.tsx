@@ -39,7 +39,7 @@ export function RouteDialog({ route, onClose }: { route?: Route; onClose: () => 
       size="lg"
       blockedBecause={problem}
       changes={['routes']}
-      act={() => client.routes.set({ name, description, pick, sticky, escalate, targets })}
+      act={() => client.routes.set({ name, description, pick, sticky, escalate, targets, learning: route?.learning, cache: route?.cache })}
       onClose={onClose}
     >
       <div className="grid gap-4 sm:grid-cols-2">
@@ -75,6 +75,7 @@ export function RouteDialog({ route, onClose }: { route?: Route; onClose: () => 
         choices={[
           { value: 'order', label: t('models.picks.order'), text: t('models.picks.orderText') },
           { value: 'weight', label: t('models.picks.weight'), text: t('models.picks.weightText') },
+          { value: 'learned', label: t('models.picks.learned'), text: t('models.picks.learnedText') },
         ]}
       />
       <div className="space-y-1.5">

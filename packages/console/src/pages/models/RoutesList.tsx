@@ -58,7 +58,11 @@ export function RoutesList() {
           {
             id: 'first',
             head: t('models.first'),
-            cell: ({ targets, pick }) => <code className="block truncate text-xs">{pick === 'weight' ? t('models.byWeight') : targets[0]?.model}</code>,
+            cell: ({ targets, pick }) => (
+              <code className="block truncate text-xs">
+                {pick === 'order' ? targets[0]?.model : t(pick === 'weight' ? 'models.byWeight' : 'models.byLearning')}
+              </code>
+            ),
           },
           { id: 'count', head: t('models.targets'), isRight: true, className: 'w-20', cell: ({ targets }) => targets.length },
           {

@@ -1,4 +1,5 @@
 /** A call that may be answered with what another one was answered. */
+import type { Cancellation } from '../../kernel/index.ts'
 import type { Client } from '../faces/client.ts'
 import { refuse } from '../faces/request-body.ts'
 import type { KeptAnswer } from './answer-store.ts'
@@ -56,6 +57,6 @@ function replay(kept: KeptAnswer, { client, requestId }: Cached): KeptAnswer {
 }
 
 /** Rejects when a caller leaves that only waits. One whose own call is under way ends it itself. */
-function gone(signal: AbortSignal, isMine: () => boolean): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => !isMine() && reject(refuse('aborted', 'The caller left.')), { once: true }))
+function gone(signal: Cancellation, isMine: () => boolean): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => !isMine() && reject(refuse('aborted', 'The caller left.'))))
 }

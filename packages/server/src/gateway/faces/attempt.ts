@@ -1,12 +1,12 @@
 /** One attempt at one target: admitted, made in the language that the target speaks, and settled. */
 import { StepFailure, wallClock } from '../../kernel/index.ts'
 import type { Attempt, Target } from '../failover.ts'
-import type { Models } from '../models.ts'
+import type { Models, Resolved } from '../models.ts'
 import type { Client } from './client.ts'
 import type { FaceName } from './face.ts'
 import { type FaceCall, bytesFor, inputTokensMax } from './face-call.ts'
 import type { Ledger, LedgerCall } from './ledger.ts'
-import { checkShape } from './check-shape.ts'
+import { judgeAnswer } from './check-shape.ts'
 import { type Ended, type RelayCall, relayStream, relayWhole } from './relay.ts'
 import { scanChat } from './scan-chat.ts'
 import { scanMessages } from './scan-messages.ts'
@@ -26,15 +26,16 @@ export type Attempting = {
   /** Of the caller's, those that the provider should see. */
   headers: Record<string, string>
   requestId: string
-  /** An answer that is not of the schema that was asked for is refused here, as long as another target could do better. */
-  escalates: boolean
+  /** An answer that is not what was asked for is refused here, as long as another target could do better: so many of the first ones. */
+  climbs: number
+  route: Resolved['route']
   /** The most that guards let it ask for. */
   outputTokensCap: number | undefined
   /** `outputTokensMax`: what it was admitted with. `costUsd`: null where no price is known. */
   onSettled(outcome: Outcome, target: Target, outputTokensMax: number | undefined, costUsd: number | null): void
 }
 
-export async function makeAttempt({ target, key, number, isLast }: Attempt, attempting: Attempting): Promise<Ended> {
+export async function makeAttempt({ target, key, number, place }: Attempt, attempting: Attempting): Promise<Ended> {
   const { call, client, ledger, account, onSettled } = attempting
   const wanted = Math.min(call.outputTokensMax ?? Infinity, attempting.outputTokensCap ?? Infinity)
   const admission = await ledger.admit({
@@ -44,12 +45,14 @@ export async function makeAttempt({ target, key, number, isLast }: Attempt, atte
     inputBytes: call.body.bytes.length,
     inputTokensMax: inputTokensMax(call),
     outputTokensMax: call.face === 'embeddings' ? 0 : Number.isFinite(wanted) ? wanted : undefined,
+    route: attempting.route?.note(target.model),
   })
   if (!admission.isAdmitted) throw overBudget(admission.refusal)
+  attempting.route?.asking(target.model)
   const spent = nothingSpent()
   let isComplete = false
   try {
-    const ended = await answer({ target, key, number, isLast, spent, outputTokensMax: admission.outputTokensMax }, attempting)
+    const ended = await answer({ target, key, number, place, spent, outputTokensMax: admission.outputTokensMax, callId: admission.callId }, attempting)
     isComplete = !ended.cutBy && !client.signal.aborted
     return ended
   } finally {
@@ -65,20 +68,27 @@ function overBudget({ message, refillsAt }: { message: string; refillsAt: string
   return new StepFailure({ message, code: 'over_budget', retryable: false, ...(waitMs > 0 && waitMs < 60_000 ? { retryAfterMs: waitMs } : {}) })
 }
 
-type Made = Attempt & { spent: Spent; outputTokensMax: number | undefined }
+type Made = Attempt & { spent: Spent; outputTokensMax: number | undefined; callId: string | undefined }
 
 function answer(
-  { target, key, number, isLast, spent, outputTokensMax }: Made,
-  { call, client, models, headers, requestId, escalates }: Attempting,
+  { target, key, number, place, spent, outputTokensMax, callId }: Made,
+  { call, client, models, headers, requestId, climbs, route }: Attempting,
 ): Promise<Ended> {
   const answerHeaders = {
     'x-request-id': requestId,
     'x-content-type-options': 'nosniff',
     'x-longhaul-model': encodeURI(target.model),
     'x-longhaul-attempts': String(number),
+    ...(callId === undefined ? {} : { 'x-longhaul-call': callId }),
   }
   const limits = call.isStream ? models.limits : { ...models.limits, firstMsMax: Math.min(models.limits.totalMsMax, models.limits.silenceMsMax * wholeFactor) }
-  const check = escalates && !isLast && !call.isStream ? (whole: Buffer) => checkShape(call, target, whole) : () => {}
+  const check = (whole: Buffer) => {
+    const verdict = route && !call.isStream ? judgeAnswer(call, whole) : undefined
+    if (!verdict) return
+    spent.verdict = verdict.isFit ? 'fits' : 'misfits'
+    if (verdict.isFit || place + 1 >= climbs) return
+    throw new StepFailure({ message: `The answer of ${target.model} is not what was asked for: ${verdict.why}`, code: 'not_as_asked', retryable: true })
+  }
   const base = target.provider.speaks[call.face]
   if (base === undefined) return answerTranslated({ call, target, key, client, models, spent, outputTokensMax, answerHeaders, limits, check })
   const relayed: RelayCall = {

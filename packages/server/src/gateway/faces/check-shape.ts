@@ -1,6 +1,4 @@
-/** Whether an answer is of the JSON Schema that was asked for: a small model's that is not goes to the next target of its route. */
-import { StepFailure } from '../../kernel/index.ts'
-import type { Target } from '../failover.ts'
+/** Whether an answer is what was asked for, as far as schemas tell: a small model's that is not goes to the next target of its route. */
 import { whyNotShape } from '../shape.ts'
 import type { FaceCall } from './face-call.ts'
 
@@ -8,15 +6,46 @@ type Fields = Record<string, unknown>
 const fields = (value: unknown): Fields => (typeof value === 'object' && value !== null ? (value as Fields) : {}) // An object has string keys.
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : [])
 
-/** Throws a `StepFailure` when it is not. Without a schema, or with one that cannot be read, everything passes. */
-export function checkShape({ face, body }: FaceCall, target: Target, whole: Buffer): void {
+/** `why` when it is not. Undefined: nothing was asked for that could be checked. */
+export type Verdict = { isFit: boolean; why?: string }
+
+/** Calls of tools by their arguments, anything else by the schema that was asked for. */
+export function judgeAnswer({ face, body }: FaceCall, whole: Buffer): Verdict | undefined {
   const schema = schemaOf(body.fields)
-  if (schema === undefined) return
-  const word = lastWordOf(face, fields(JSON.parse(whole.toString('utf8'))))
-  const why = word === undefined ? undefined : whyNotShape(word, schema)
-  if (why === undefined) return
-  throw new StepFailure({ message: `The answer of ${target.model} is not of the schema that was asked for: ${why}`, code: 'not_as_asked', retryable: true })
+  const tools = list(body.fields['tools'])
+  if (schema === undefined && tools.length === 0) return undefined
+  const answer = fields(JSON.parse(whole.toString('utf8')))
+  const calls = callsOf(answer)
+  if (calls.length > 0) return judgeCalls(calls, tools)
+  if (schema === undefined) return undefined
+  const why = whyNotShape(textOf[face](answer), schema)
+  return why === undefined ? { isFit: true } : { isFit: false, why }
 }
+
+function judgeCalls(calls: readonly Call[], tools: readonly unknown[]): Verdict {
+  const offered = new Map(tools.map((tool) => [namedOf(tool)['name'], namedOf(tool)]))
+  for (const { name, input } of calls) {
+    const tool = offered.get(name)
+    if (!tool) return { isFit: false, why: `it calls ${JSON.stringify(String(name).slice(0, 64))}, which was not offered.` }
+    const why = whyNotShape(input, tool['parameters'] ?? tool['input_schema'] ?? {})
+    if (why !== undefined) return { isFit: false, why: `its call of ${String(name).slice(0, 64)}: ${why}` }
+  }
+  return { isFit: true }
+}
+
+const namedOf = (tool: unknown): Fields => (fields(tool)['function'] === undefined ? fields(tool) : fields(fields(tool)['function']))
+
+/** `input`: the arguments as JSON. */
+type Call = { name: unknown; input: string }
+
+const callsOf = (answer: Fields): Call[] => [
+  ...list(fields(fields(list(answer['choices'])[0])['message'])['tool_calls']).map((call) => asCall(fields(fields(call)['function']))),
+  ...list(answer['content']).flatMap((block) =>
+    fields(block)['type'] === 'tool_use' ? [{ name: fields(block)['name'], input: JSON.stringify(fields(block)['input'] ?? null) }] : [],
+  ),
+  ...list(answer['output']).flatMap((item) => (fields(item)['type'] === 'function_call' ? [asCall(fields(item))] : [])),
+]
+const asCall = (named: Fields): Call => ({ name: named['name'], input: String(named['arguments'] ?? '') })
 
 function schemaOf(request: Fields): unknown {
   const format = fields(
@@ -26,7 +55,7 @@ function schemaOf(request: Fields): unknown {
 }
 
 /** Undefined when the model calls a tool: it wants something first, and a schema is for its last word. */
-export const lastWordOf = (face: FaceCall['face'], answer: Fields): string | undefined => (isCall(answer) ? undefined : textOf[face](answer))
+export const lastWordOf = (face: FaceCall['face'], answer: Fields): string | undefined => (callsOf(answer).length > 0 ? undefined : textOf[face](answer))
 
 const textOf: Record<FaceCall['face'], (answer: Fields) => string> = {
   chat: (answer) => String(fields(fields(list(answer['choices'])[0])['message'])['content'] ?? ''),
@@ -42,8 +71,3 @@ const textsOf = (content: unknown): string =>
     .map((part) => fields(part)['text'])
     .filter((text) => typeof text === 'string')
     .join('')
-
-const isCall = (answer: Fields): boolean =>
-  list(fields(fields(list(answer['choices'])[0])['message'])['tool_calls']).length > 0 ||
-  list(answer['content']).some((block) => fields(block)['type'] === 'tool_use') ||
-  list(answer['output']).some((item) => fields(item)['type'] === 'function_call')

@@ -1,9 +1,10 @@
 /** The caller's side of one call. */
 import type { ServerResponse } from 'node:http'
+import { type Cancellation, openCancellation } from '../../kernel/index.ts'
 
 export type Client = {
   /** Aborts when the caller leaves before the answer has been sent. */
-  signal: AbortSignal
+  signal: Cancellation
   /** Whether anything of an answer has left. From then on nothing else can be said instead. */
   hasBegun(): boolean
   begin(status: number, headers: Record<string, string | number>): void
@@ -15,13 +16,13 @@ export type Client = {
 }
 
 export function clientOf(response: ServerResponse): Client {
-  const leaving = new AbortController()
+  const { signal, cancel } = openCancellation()
   let hasBegun = false
   response.on('close', () => {
-    if (!response.writableFinished) leaving.abort()
+    if (!response.writableFinished) cancel()
   })
   return {
-    signal: leaving.signal,
+    signal,
     hasBegun: () => hasBegun,
     begin(status, headers) {
       hasBegun = true

@@ -126,7 +126,7 @@ async function answerGuarded(answering: Answering, guarding: Guarding): Promise<
 
 async function answerCall({ request, client, requestId, facts, options, call, asked, caller, telling, outputTokensCap }: Answering): Promise<void> {
   const { models, ledger = noLedger, log } = options
-  const { targets, escalates, cache } = await models.resolve(call.model, asked)
+  const { targets, climbs, cache, route } = await models.resolve(call.model, asked)
   const account = {
     tenantId: caller.tenantId,
     namespace: namespaceOf(caller),
@@ -140,7 +140,7 @@ async function answerCall({ request, client, requestId, facts, options, call, as
   /** Resolves with the model that answered, if all of its answer came. */
   const make = async (to: Client): Promise<string | undefined> => {
     const attempting: Attempting = {
-      ...{ call, client: to, models, ledger, requestId, escalates, account, headers, outputTokensCap },
+      ...{ call, client: to, models, ledger, requestId, climbs, route, account, headers, outputTokensCap },
       onSettled(outcome, target, outputTokensMax, costUsd) {
         telling?.settled(outcome, costUsd)
         isWhole = outcome.type === 'used' && !outcome.isFailed && !isAtLimit(outcome.tokens, outputTokensMax)

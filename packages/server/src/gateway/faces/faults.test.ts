@@ -4,7 +4,7 @@ import { APIConnectionError as AnthropicConnectionError, APIError as AnthropicEr
 import { APIConnectionError, APIError } from 'openai'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type FacesBed, openFacesBed } from '../../../test/support/faces-bed.ts'
-import { canaryKey } from '../../../test/support/fake-gateway.ts'
+import { canaryKey, pickedOf } from '../../../test/support/fake-gateway.ts'
 import type { FakeFault, FakeStep } from '../../../test/support/fake-provider.ts'
 
 type Ask = (t: FacesBed, model: string, words?: string[], signal?: AbortSignal) => Promise<string>
@@ -45,7 +45,7 @@ const good: FakeStep = { text: ['Good ', 'day.'], usage: { input: 20, output: 6 
 const openPair = (provider: string, bad: FakeStep, options: Parameters<typeof openFacesBed>[1] = {}) =>
   openFacesBed((request) => (request.model === 'bad' ? bad : good), {
     timeoutMs: 600,
-    pickTargets: async (name) => (name === 'smart' ? { models: [`${provider}/bad`, `${provider}/good`], escalates: false } : undefined),
+    pickTargets: async (name) => (name === 'smart' ? pickedOf([`${provider}/bad`, `${provider}/good`]) : undefined),
     ...options,
   })
 
@@ -173,7 +173,7 @@ describe('a provider that cannot be reached', () => {
     return port
   }
   const openElsewhere = (baseUrl: string) =>
-    openFacesBed([good], { compatible: { baseUrl, model: 'x' }, pickTargets: async () => ({ models: ['compatible/x', 'openai/good'], escalates: false }) })
+    openFacesBed([good], { compatible: { baseUrl, model: 'x' }, pickTargets: async () => pickedOf(['compatible/x', 'openai/good']) })
 
   test.each<[string, () => Promise<string>, number, RegExp]>([
     ['refuses connections', async () => `http://127.0.0.1:${await closedPort()}/v1`, 503, /connection refused/],

@@ -1,4 +1,5 @@
 /** Where calls are admitted against budgets and booked: what the faces need of it. */
+import type { RouteNote } from '../money/index.ts'
 import type { Outcome } from './spent.ts'
 
 export type LedgerCall = {
@@ -17,9 +18,11 @@ export type LedgerCall = {
   inputBytes: number
   inputTokensMax?: number | undefined
   outputTokensMax?: number | undefined
+  route?: RouteNote | undefined
 }
 
-export type Admitted = { isAdmitted: true; reservation: unknown; outputTokensMax: number | undefined }
+/** `callId`: by which the call is found in the usage. */
+export type Admitted = { isAdmitted: true; reservation: unknown; outputTokensMax: number | undefined; callId?: string | undefined }
 /** `refillsAt` is an instant in ISO 8601, or null when it never does. */
 export type NotAdmitted = { isAdmitted: false; refusal: { message: string; refillsAt: string | null } }
 

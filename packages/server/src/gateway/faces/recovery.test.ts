@@ -2,6 +2,7 @@
 import { connect } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { type FacesBed, callerKey, openFacesBed } from '../../../test/support/faces-bed.ts'
+import { pickedOf } from '../../../test/support/fake-gateway.ts'
 import type { FakeStep } from '../../../test/support/fake-provider.ts'
 
 const good: FakeStep = { text: ['Good day.'], usage: { input: 20, output: 6 } }
@@ -98,7 +99,7 @@ test('a target that fails a third of the time is not given up, and repeats stay 
 test('while one target is out of service the next one is asked at once, and the first again when it is back', async () => {
   let isDown = true
   await using t = await openFacesBed((request) => (request.model === 'first' && isDown ? failing : good), {
-    pickTargets: async () => ({ models: ['compatible/first', 'compatible/second'], escalates: false }),
+    pickTargets: async () => pickedOf(['compatible/first', 'compatible/second']),
   })
   for (let i = 0; i < 12; i++) expect((await ask(t, 'smart')).status).toBe(200)
   expect(t.fake.requests.filter(({ model }) => model === 'first')).toHaveLength(5)

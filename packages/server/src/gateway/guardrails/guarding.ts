@@ -1,6 +1,6 @@
 /** The guards of one call: what they say of its request and of its answer, and that it is recorded before it has an effect. */
 import type { GuardDecision, Guard, Guardrail } from '@longhaul/protocol'
-import { StepFailure, newId } from '../../kernel/index.ts'
+import { type Cancellation, StepFailure, newId } from '../../kernel/index.ts'
 import { tokensOfBytes } from '../faces/spent.ts'
 import { whyNotShape } from '../shape.ts'
 import { type Judged, type Side, isTextGuard, judgeTexts } from './judge.ts'
@@ -17,7 +17,7 @@ export type GuardedCall = {
   agent?: string | undefined
   runId?: string | undefined
   requestId?: string | undefined
-  signal: AbortSignal
+  signal: Cancellation
 }
 
 export type Answer = {

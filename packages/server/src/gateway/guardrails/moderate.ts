@@ -1,5 +1,5 @@
 /** A text is judged by a model of the operator's choice. */
-import { StepFailure } from '../../kernel/index.ts'
+import { type Cancellation, StepFailure } from '../../kernel/index.ts'
 import type { Ledger, LedgerCall } from '../faces/ledger.ts'
 import type { Models } from '../models.ts'
 import { gatewayOver } from '../open-gateway.ts'
@@ -11,7 +11,7 @@ export type Moderating = {
   /** Whose call it is. The judgement is booked on the same account, with the tag `guardrail`. */
   account: Pick<LedgerCall, 'tenantId' | 'namespace' | 'keyId'>
   guardrail: string
-  signal: AbortSignal
+  signal: Cancellation
 }
 /** Rejects when the model did not say one of the two. */
 export type Moderate = (moderating: Moderating) => Promise<'safe' | 'unsafe'>

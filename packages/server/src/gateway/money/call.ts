@@ -20,6 +20,17 @@ export type Attribution = {
   tags?: Record<string, string> | undefined
 }
 
+/** Why a call went to its model, where the caller asked for a route. */
+export type RouteNote = {
+  name: string
+  why: string
+  /** Of routes that learn: what the request was taken for, and with which chance its model was drawn, where chance decided. */
+  task?: string
+  kind?: string
+  difficulty?: number
+  chance?: number
+}
+
 export type Call = Attribution & {
   /** `provider/model` as it will be called: after aliases and routes, before a snapshot's date is known. */
   model: string
@@ -34,6 +45,7 @@ export type Call = Attribution & {
   outputTokensMax?: number | undefined
   /** Whether `outputTokensMax` may be lowered to what a budget has left. Absent: yes. */
   mayClamp?: boolean | undefined
+  route?: RouteNote | undefined
 }
 
 /** A call that may be made. Plain data: hand it to `settle` unchanged. */
@@ -57,6 +69,8 @@ export type Admission =
   | {
       isAdmitted: true
       reservation: Reservation
+      /** The reservation's id, and that of the call in the usage. */
+      callId: string
       /** Ask the provider for no more than this. Undefined: no limit of ours. */ outputTokensMax: number | undefined
     }
   | { isAdmitted: false; refusal: Refusal }
@@ -83,8 +97,11 @@ export type Refusal = {
 /** How a call ended. */
 export type Outcome =
   /** The provider said what was used. */
-  | { type: 'used'; tokens: TokenBuckets; isFailed?: boolean }
+  | { type: 'used'; tokens: TokenBuckets; isFailed?: boolean; verdict?: Verdict | undefined }
   /** It reached nobody or was turned away: connection refused, 4xx, cancelled before it was sent. Costs nothing and counts as no request. */
   | { type: 'never-happened' }
   /** It was made and the provider said nothing: broken off, aborted, silent. `outputBytes` is how much text had come. Marked as estimated. */
-  | { type: 'unknown'; outputBytes: number }
+  | { type: 'unknown'; outputBytes: number; verdict?: Verdict | undefined }
+
+/** Whether the answer was what was asked for. Absent: it was not checked. */
+export type Verdict = 'fits' | 'misfits'

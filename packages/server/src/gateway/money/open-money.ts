@@ -66,7 +66,7 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
     const admittedMs = monotonicMs()
     const priceId = priced?.priceId
     underWay.set(id, { id, call, price: priced?.price, priceId, outputTokensMax: outputTokensMax ?? null, admittedMs, isHeld: holds.length > 0 })
-    return { isAdmitted: true, reservation: { id, call, holds, priceId, admittedMs }, outputTokensMax }
+    return { isAdmitted: true, callId: id, reservation: { id, call, holds, priceId, admittedMs }, outputTokensMax }
   }
 
   function refused(reason: 'exhausted' | 'busy' | 'unpriced', call: Call, key: CounterKey, needed: number | null, state: CounterState | undefined): Admission {

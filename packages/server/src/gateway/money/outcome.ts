@@ -19,9 +19,13 @@ const neverHappened: ReadonlySet<string> = new Set([
   'unreachable',
 ])
 
+/** What came was the model's own doing, and of no use. */
+const notAnswers: ReadonlySet<string> = new Set(['bad_reply', 'empty_reply', 'cut_off', 'not_as_asked'])
+
 /** How a failed call is settled: by what the provider still said it used, as nothing when it never happened, else as an estimate from what had come. */
 export function outcomeOfFailure(code: string | undefined, { tokens, outputBytes }: { tokens: TokenBuckets | undefined; outputBytes: number }): Outcome {
-  if (tokens) return { type: 'used', tokens, isFailed: true }
+  const verdict = notAnswers.has(code ?? '') ? 'misfits' : undefined
+  if (tokens) return { type: 'used', tokens, isFailed: true, verdict }
   if (outputBytes === 0 && (neverHappened.has(code ?? '') || code === 'provider_error')) return { type: 'never-happened' }
-  return { type: 'unknown', outputBytes }
+  return { type: 'unknown', outputBytes, verdict }
 }

@@ -63,6 +63,7 @@ export function bookingRow(priced: PricedCall, outcome: Outcome | { type: 'unhea
     estimated: outcome.type === 'unknown' || outcome.type === 'unheard',
     failed: outcome.type !== 'used' || outcome.isFailed === true,
     ms: durationMs === undefined ? undefined : Math.round(durationMs),
+    route: call.route && { ...call.route, ...('verdict' in outcome && outcome.verdict ? { verdict: outcome.verdict } : {}) },
     tags: call.tags && Object.fromEntries(Object.entries(call.tags).map(([name, value]) => [cut(name), cut(value)])),
   }
 }

@@ -28,6 +28,7 @@ export type BookingRow = {
   failed: boolean
   ms?: number | undefined
   tags?: Record<string, string> | undefined
+  route?: object | undefined
 }
 
 /**
@@ -41,7 +42,7 @@ export type BookingRow = {
 export const bookingSql = (placeholder: string): string => `
 settling as materialized (
   select s.* from fence, json_to_recordset(${placeholder}::json) as s(id uuid, tenant text, namespace text, agent text, version text, run uuid, op text, attempt int,
-    session text, "user" text, key text, provider text, model text, price text, t bigint[], cost bigint, tokens bigint, requests int, estimated boolean, failed boolean, ms int, tags json)
+    session text, "user" text, key text, provider text, model text, price text, t bigint[], cost bigint, tokens bigint, requests int, estimated boolean, failed boolean, ms int, tags json, route json)
 ), freed as (
   delete from reservations using settling where reservations.id = settling.id and reservations.tenant_id = settling.tenant
   returning reservations.holds, settling.cost, settling.tokens, settling.requests
@@ -72,9 +73,9 @@ settling as materialized (
 ), used as (
   insert into usage (tenant_id, id, at, namespace, agent, version, run_id, op, attempt, session_id, user_id, key_id, provider, model, price_id,
     input, cache_read, cache_write, cache_write_long, input_audio, input_image, output, reasoning, output_audio, output_image,
-    cost, is_estimated, is_failed, duration_ms, tags)
+    cost, is_estimated, is_failed, duration_ms, tags, route)
   select tenant, id, clock_timestamp(), namespace, agent, version, run, op, attempt, session, "user", key, provider, model, price,
-    t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], cost, estimated, failed, ms, tags
+    t[1], t[2], t[3], t[4], t[5], t[6], t[7], t[8], t[9], t[10], cost, estimated, failed, ms, tags, route
   from settling where requests > 0
   on conflict (id) do nothing
   returning tenant_id, id

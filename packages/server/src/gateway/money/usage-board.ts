@@ -1,11 +1,12 @@
 /** What was used, for the API. */
-import { type UsageDimension, type listUsage, type summarizeUsage, usageDimensions } from '@longhaul/protocol'
+import { type UsageDimension, type listUsage, type scoreUsage, type summarizeUsage, usageDimensions } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../../db/index.ts'
+import type { Caller } from '../../identity/index.ts'
 import { AppError, wallClock } from '../../kernel/index.ts'
 import { usdOf } from './rates.ts'
 import { cursorOf, hourAround, isWholeHours, readCursor, refuseTimeZone } from './usage-range.ts'
-import { type CallRow, type Grouping, type UsageReach, isInHours, listCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
+import { type CallRow, type Grouping, type UsageReach, isInHours, listCalls, scoreCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
@@ -13,7 +14,11 @@ type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
 export type UsageBoard = {
   summarize(of: UsageReach, input: Input<typeof summarizeUsage>): Promise<Output<typeof summarizeUsage>>
   listCalls(of: UsageReach, input: Input<typeof listUsage>): Promise<Output<typeof listUsage>>
+  /** Own calls, or all that the caller reaches for whoever manages routes. Throws `not_found`. */
+  score(caller: Scorer, input: Input<typeof scoreUsage>): Promise<Output<typeof scoreUsage>>
 }
+
+export type Scorer = Pick<Caller, 'tenantId' | 'keyId' | 'askerId' | 'permissions' | 'agents' | 'namespaces'>
 
 /** Single calls are counted over no more than this. Whole hours have no such limit. */
 const callsRangeMs = 32 * 86_400_000
@@ -52,6 +57,12 @@ export function openUsageBoard(db: Db): UsageBoard {
     async listCalls(of, { cursor, limit, ...filters }) {
       const rows = await listCalls(db, { of, filters, before: readCursor(cursor), limit })
       return { items: rows.map(toCall), next: cursorOf(rows, limit) }
+    },
+    async score({ tenantId, keyId, askerId, permissions, agents, namespaces }, { call, run, score }) {
+      const keyIds = permissions.includes('routes:manage') ? undefined : [keyId, askerId].filter((id) => id !== undefined)
+      const scored = await scoreCalls(db.forTenant(tenantId), { call, run, score, keyIds, agents, namespaces })
+      if (scored === 0) throw new AppError('not_found', call === undefined ? `No model call of the run ${run} of yours.` : `No model call ${call} of yours.`)
+      return { scored }
     },
   }
 }

@@ -1,6 +1,6 @@
 /** What was used, call by call and by the hour. */
 import type { Tokens, UsageCall, UsageDimension, UsageFilters, usageGrains } from '@longhaul/protocol'
-import { type Sql, type Tx, identifier, join, sql } from '../../db/index.ts'
+import { type Sql, type TenantTx, type Tx, identifier, join, sql } from '../../db/index.ts'
 
 /** Counts fresh rows of usage into their hours. Deleting their marks in the same transaction counts each once. In one order at every node. */
 export async function rollUpUsage(db: Tx, limit: number): Promise<number> {
@@ -158,11 +158,33 @@ export async function listCalls(
 ): Promise<CallRow[]> {
   return db.rows<CallRow>(sql`
     select id, at, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "cursorAt", namespace, agent, version, run_id as "runId", op, attempt, session_id as session,
-      user_id as user, key_id as "keyId", provider, model, price_id as "priceId", cost, is_estimated as "isEstimated", is_failed as "isFailed", duration_ms as "durationMs", tags,
+      user_id as user, key_id as "keyId", provider, model, price_id as "priceId", cost, is_estimated as "isEstimated", is_failed as "isFailed", duration_ms as "durationMs", tags, route, score,
       input, cache_read as "cacheRead", cache_write as "cacheWrite", cache_write_long as "cacheWriteLong", input_audio as "inputAudio", input_image as "inputImage",
       output, reasoning, output_audio as "outputAudio", output_image as "outputImage"
     from usage
     where tenant_id = ${of.tenantId} and ${conditions({ filters, of }, 'calls')} and ${before ? sql`(at, id) < (${before.at}::timestamptz, ${before.id}::uuid)` : sql`true`}
     order by at desc, id desc
     limit ${limit}`)
+}
+
+export type Scoring = {
+  call: string | undefined
+  run: string | undefined
+  score: number
+  /** Whose calls these may be; all when absent. */
+  keyIds: readonly string[] | undefined
+  agents: readonly string[] | undefined
+  namespaces: readonly string[] | undefined
+}
+
+/** Marks calls of a run, or one call, with how good their answers were. The newest word counts. */
+export async function scoreCalls(tx: TenantTx, { call, run, score, keyIds, agents, namespaces }: Scoring): Promise<number> {
+  const rows = await tx.rows(sql`
+    update usage set score = ${score}
+    where tenant_id = ${tx.tenantId} and ${call === undefined ? sql`run_id = ${run}::uuid` : sql`id = ${call}::uuid`}
+      and ${keyIds ? sql`key_id = any(${keyIds})` : sql`true`}
+      and ${agents ? sql`agent = any(${agents})` : sql`true`}
+      and ${namespaces ? sql`namespace = any(${namespaces})` : sql`true`}
+    returning id`)
+  return rows.length
 }

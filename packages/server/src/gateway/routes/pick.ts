@@ -11,7 +11,7 @@ export function judgeTargets(route: Route, facts: Facts, random: () => number): 
   const asked = judged.filter(({ isAsked }) => isAsked)
   const left = judged.filter(({ isAsked }) => !isAsked)
   const dice = route.sticky && facts.caller.session !== '' ? diceOf(`${route.name} ${facts.caller.session}`) : random
-  const ordered = route.pick === 'order' ? asked : byWeight(asked, dice)
+  const ordered = route.pick === 'weight' ? byWeight(asked, dice) : asked
   return [...ordered, ...left].map(({ target, isAsked, why }) => ({ model: target.model, isAsked, why }))
 }
 

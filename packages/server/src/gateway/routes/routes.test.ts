@@ -2,7 +2,7 @@ import type { Route } from '@longhaul/protocol'
 import { describe, expect, test } from 'vitest'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { openFacesBed } from '../../../test/support/faces-bed.ts'
-import { ask, openFakeGateway, promptOf } from '../../../test/support/fake-gateway.ts'
+import { ask, openFakeGateway, pickedOf, promptOf } from '../../../test/support/fake-gateway.ts'
 import { AppError, silentLog } from '../../kernel/index.ts'
 import { checkCondition } from './conditions.ts'
 import { difficultyOf } from './difficulty.ts'
@@ -193,7 +193,7 @@ describe('an answer that is not of the schema that was asked for', () => {
 })
 
 describe('an agent', () => {
-  const picked = async () => ({ models: ['compatible/bad', 'anthropic/good'], escalates: false })
+  const picked = async () => pickedOf(['compatible/bad', 'anthropic/good'])
 
   test('asks for a route as for a model, and no target is asked twice', async () => {
     await using t = await openFakeGateway((request) => (request.model === 'bad' ? { status: 500 } : { text: ['Hi.'] }), { pickTargets: picked })

@@ -1,13 +1,20 @@
 /** Names that stand for models: kept in the database, read from memory. */
-import type { Route, tryRoute } from '@longhaul/protocol'
+import type { Route, evaluateRoute, tryRoute } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../../db/index.ts'
 import { AppError, type Log, monotonicMs, random, wallClock } from '../../kernel/index.ts'
 import type { Asked, Picked, RequestFacts } from '../models.ts'
+import type { RouteNote } from '../money/index.ts'
 import { type Facts, checkCondition } from './conditions.ts'
 import { difficultyOf } from './difficulty.ts'
-import { judgeTargets } from './pick.ts'
+import { evaluateRouteOn } from './evaluate-route.ts'
+import { usualLearning } from './learned.ts'
+import { openSchool } from './lessons.ts'
+import { readLoggedCalls } from './outcome-store.ts'
+import { type Judged, judgeTargets } from './pick.ts'
+import { pickLearned } from './pick-learned.ts'
 import { type RouteSpec, deleteRoute, listRoutes, replaceRoute } from './route-store.ts'
+import { type Task, taskOf } from './task.ts'
 
 export type Routes = {
   list(tenantId: string): Promise<Route[]>
@@ -17,6 +24,7 @@ export type Routes = {
   set(tenantId: string, name: string, spec: RouteSpec): Promise<Route>
   delete(tenantId: string, name: string): Promise<Route>
   try(tenantId: string, input: z.output<(typeof tryRoute)['input']>): Promise<z.output<(typeof tryRoute)['output']>>
+  evaluate(tenantId: string, input: z.output<(typeof evaluateRoute)['input']>): Promise<z.input<(typeof evaluateRoute)['output']>>
   /** The targets of the route of that name in the order of asking; undefined when there is none. */
   pick(name: string, asked: Asked): Promise<Picked | undefined>
 }
@@ -30,6 +38,7 @@ type Cached = { routes: Promise<ReadonlyMap<string, Route>>; until: number }
 
 export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
   const cache = new Map<string, Cached>()
+  const school = openSchool({ db, log })
 
   /** One query for all who ask at the same time. */
   function read(tenantId: string): Promise<ReadonlyMap<string, Route>> {
@@ -47,6 +56,24 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
     const route = (await read(tenantId)).get(name)
     if (!route) throw new AppError('not_found', `No route ${name}.`)
     return route
+  }
+
+  async function order(tenantId: string, route: Route, asked: Asked): Promise<Ordered> {
+    const judged = judgeTargets(route, factsOf(asked), random)
+    const open = judged.filter(({ isAsked }) => isAsked)
+    if (route.pick !== 'learned' || open.length === 0) return { judged, climbs: route.escalate ? open.length : 0 }
+    const task = taskOf(asked, asked.request ?? nothingKnown)
+    const [lessons, lastModel] = await Promise.all([school.lessonsOf(tenantId, route), route.sticky ? school.lastModel(route.name, asked) : undefined])
+    const {
+      judged: learned,
+      climbs,
+      chance,
+    } = pickLearned({
+      ...{ models: open.map(({ model }) => model), task, lessons, lastModel, random },
+      learning: route.learning ?? usualLearning,
+      isAgain: (asked.attempt ?? 1) > 1,
+    })
+    return { judged: [...learned, ...judged.filter(({ isAsked }) => !isAsked)], climbs: route.escalate ? climbs : 0, task, chance }
   }
 
   return {
@@ -71,19 +98,53 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
     },
     async try(tenantId, { name, session, agent, text, ...facts }) {
       const route = await get(tenantId, name)
-      const request = { ...facts, text, face: 'chat', bytes: Buffer.byteLength(text), isStream: false }
-      return { difficulty: difficultyOf(request), targets: judgeTargets(route, factsOf({ session, agent, request }), random) }
+      const request = { ...nothingKnown, ...facts, text, face: 'chat', bytes: Buffer.byteLength(text), isStream: false }
+      const { judged } = await order(tenantId, route, { tenantId, session, agent, request })
+      return { difficulty: difficultyOf(request), targets: judged }
+    },
+    async evaluate(tenantId, { name, days, outcomes, ...learning }) {
+      const route = await get(tenantId, name)
+      const calls = outcomes ? [] : await readLoggedCalls(db.forTenant(tenantId), name, days)
+      return evaluateRouteOn(route, { ...learning, outcomes }, calls, nothingKnown)
     },
     async pick(name, asked) {
-      const route = asked.tenantId === undefined ? undefined : (await read(asked.tenantId)).get(name)
-      if (!route) return undefined
-      const judged = judgeTargets(route, factsOf(asked), random)
-      return { models: judged.filter(({ isAsked }) => isAsked).map(({ model }) => model), escalates: route.escalate, cache: route.cache }
+      const { tenantId } = asked
+      const route = tenantId === undefined ? undefined : (await read(tenantId)).get(name)
+      if (tenantId === undefined || !route) return undefined
+      const { judged, climbs, task, chance } = await order(tenantId, route, asked)
+      const models = judged.filter(({ isAsked }) => isAsked)
+      return {
+        models: models.map(({ model }) => model),
+        climbs,
+        cache: route.cache,
+        note(model) {
+          const place = models.findIndex((each) => each.model === model)
+          const before = place > 0 ? `${models[place - 1]?.model} was asked before; ` : ''
+          const drawn = place === 0 && chance !== undefined ? { chance } : {}
+          return { name, why: `${before}${models[place]?.why ?? ''}`.slice(0, whyMax), ...task, ...drawn } satisfies RouteNote
+        },
+        asking: (model) => school.asking(name, asked, model),
+      }
     },
   }
 }
 
-const nothingKnown: RequestFacts = { face: 'agent', bytes: 0, messageCount: 0, toolCount: 0, hasImages: false, wantsJson: false, isStream: true, text: '' }
+/** Longer conditions are cut: the route has them. */
+const whyMax = 600
+
+type Ordered = { judged: Judged[]; climbs: number; task?: Task | undefined; chance?: number | undefined }
+
+const nothingKnown: RequestFacts = {
+  face: 'agent',
+  bytes: 0,
+  messageCount: 0,
+  toolCount: 0,
+  hasImages: false,
+  wantsJson: false,
+  isStream: true,
+  text: '',
+  template: '',
+}
 
 function factsOf(asked: Asked): Facts {
   const request = asked.request ?? nothingKnown

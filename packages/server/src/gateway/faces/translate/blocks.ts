@@ -2,6 +2,7 @@
 import type { LanguageModelV4StreamPart, SharedV4ProviderMetadata } from '@ai-sdk/provider'
 import { StepFailure } from '../../../kernel/index.ts'
 import type { TokenBuckets } from '../../money/index.ts'
+import { isBrokenOff } from '../../finish.ts'
 import { toBuckets } from '../../usage.ts'
 import { seal } from './seal.ts'
 import { wireId } from './wire-id.ts'
@@ -87,7 +88,7 @@ export function readBlocks(model: string): BlockReader {
       }
       case 'finish': {
         const { unified } = part.finishReason
-        if (unified === 'interrupted')
+        if (isBrokenOff(part.finishReason))
           throw new StepFailure({ message: `${model} broke off in the middle of its answer.`, code: 'interrupted', retryable: true })
         if (unified === 'error')
           throw new StepFailure({ message: `${model} reported a failure in the middle of its answer.`, code: 'provider_error', retryable: true })
