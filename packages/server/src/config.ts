@@ -88,6 +88,9 @@ export const settings = {
   LONGHAUL_HTTP_CONNECTIONS: integer(10, 1_000_000)
     .default(10_000)
     .describe('Connections that may be open at once, those of streams included. One more is closed as it comes.'),
+  LONGHAUL_GRPC_PORT: integer(0, 65_535)
+    .optional()
+    .describe('Port for gRPC, on the same address, HTTP/2 without TLS. 0 takes a free one, which is printed. Absent: no gRPC.'),
   LONGHAUL_LIVE_CONNECTIONS_PER_KEY: integer(1, 100_000)
     .default(100)
     .describe('WebSocket connections for live events that a key or a person may have at this server. Each carries up to 100 subscriptions.'),

@@ -44,6 +44,8 @@ const root = resolve(import.meta.dirname, '../../..')
 
 export type Server = {
   url: string
+  /** Where it answers gRPC, if it does. */
+  grpcUrl: string | undefined
   credentials: { file: string; key: string; isNew: boolean }
   /** What the start was spent on. */
   phases: { phase: string; ms: number }[]
@@ -359,13 +361,30 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       direct: [faces, previews, live],
     }),
   )
+  const grpcPort = config.LONGHAUL_GRPC_PORT
+  // Loaded only where it is wanted.
+  const grpc =
+    grpcPort === undefined
+      ? undefined
+      : await timed('grpc', async () =>
+          (await import('./api/grpc/index.ts')).listenGrpc({
+            ...{ pipeline, log, health },
+            checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
+            host: config.LONGHAUL_HTTP_HOST,
+            port: grpcPort,
+            bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
+            connectionsMax: config.LONGHAUL_HTTP_CONNECTIONS,
+            stopping: stopping.signal,
+          }),
+        )
   onStop('http', async () => {
     stopping.abort()
-    await Promise.all([live.stop(), listening.stop(config.LONGHAUL_HTTP_GRACE_MS)])
+    await Promise.all([live.stop(), grpc?.stop(), listening.stop(config.LONGHAUL_HTTP_GRACE_MS)])
   })
   const credentials = await timed('key', () => firstKey({ keys, dataDir, url: listening.url }))
   return {
     url: listening.url,
+    grpcUrl: grpc?.url,
     credentials,
     phases,
     sandbox: sandboxes.capabilities,
