@@ -826,6 +826,7 @@ CREATE INDEX runs_due ON public.runs USING btree (due_at) WHERE (due_at IS NOT N
 CREATE INDEX runs_ended ON public.runs USING btree (tenant_id, ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX runs_in_flight ON public.runs USING btree (tenant_id, namespace) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text]));
 CREATE INDEX runs_newest ON public.runs USING btree (tenant_id, id DESC);
+CREATE INDEX runs_of_agent ON public.runs USING btree (tenant_id, agent, id DESC);
 CREATE INDEX runs_of_asker ON public.runs USING btree (tenant_id, ((asker ->> 'id'::text)), id DESC);
 CREATE INDEX runs_of_lineage ON public.runs USING btree (tenant_id, lineage_id, id DESC) WHERE (lineage_id IS NOT NULL);
 CREATE INDEX runs_of_node ON public.runs USING btree (node_id) WHERE (node_id IS NOT NULL);
