@@ -103,8 +103,8 @@ export function failed(error: ServiceError): Failed {
 
 /** `google.rpc.Status`: its third field holds the details, each an `Any` with its name and bytes. */
 function detailIn(status: Buffer): Failed['detail'] {
-  const [any] = fieldsOf(status).filter(({ number }) => number === 3)
-  const value = any && fieldsOf(any.bytes).find(({ number }) => number === 2)
+  const [detail] = fieldsOf(status).filter(({ number }) => number === 3)
+  const value = detail && fieldsOf(detail.bytes).find(({ number }) => number === 2)
   return value && (fromBinary(errorDetail, value.bytes) as unknown as { code: string; requestId: string })
 }
 
