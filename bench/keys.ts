@@ -102,7 +102,10 @@ async function sessionChecks(db: Db, dataDir: string): Promise<number[]> {
   const fetch = () => Promise.reject(new Error('There is no provider here.'))
   const { people, signIn, logins } = openIdentities({ db, masterKeys, secrets: openSecrets({ db, masterKeys, log }), log, limits, fetch })
   const { link } = await people.invite(boss, { email: 'ann@example.com', name: 'ann', roles: ['operator'], access })
-  const joined = await signIn.join({ token: link.split('token=')[1] ?? '', password: 'correct horse battery' }, { address: '127.0.0.1', agent: 'bench' })
+  const joined = await signIn.join(
+    { token: link.split('token=')[1] ?? '', password: 'correct horse battery' },
+    { address: '127.0.0.1', agent: 'bench', origin: 'http://localhost' },
+  )
   if (!('cookie' in joined)) throw new Error('Nobody is signed in.')
   const checked = await times(2_000, () => logins.authenticate(joined.cookie, 'browser'))
   await logins.stop()
