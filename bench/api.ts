@@ -34,12 +34,14 @@ export async function apiBench(emit: (line: Line) => void): Promise<void> {
         ['list', ''],
         ['list_deep', `&cursor=${middle}`],
         ['list_of_agent', '&agent=rare'],
+        ['list_of_old_agent', '&agent=old'],
         ['list_failed', '&state=failed'],
         ['list_waiting', '&state=waiting'],
       ] as const) {
         await measure(emit, name, 500, () => ask('GET', `/v1/runs?limit=50${query}`), 4)
       }
-      await fanOut(emit, server, ask)
+      await fanOut(emit, 'sse', ask, byServerSentEvents(server))
+      await fanOut(emit, 'websocket', ask, byWebSocket(server))
     } finally {
       const ended = new Promise((resolve) => server.process.once('exit', resolve))
       if (server.process.kill('SIGTERM')) await ended
@@ -47,12 +49,12 @@ export async function apiBench(emit: (line: Line) => void): Promise<void> {
   })
 }
 
-/** As they would be after a month: nearly all have completed, one in 20,000 failed or waits, and one agent of twenty has hardly any. */
+/** As they would be after a month: nearly all have completed, one in 20,000 failed or waits, one agent has hardly any, and one had all of its own long ago. */
 async function fill(owner: Db): Promise<void> {
   await owner.rows(sql`
     insert into runs (id, tenant_id, agent, version, state, input, asker, event_count, created_at, started_at, ended_at)
     select (lpad(to_hex(1760000000000 + n::bigint), 12, '0') || '7000' || '8000' || lpad(to_hex(n), 12, '0'))::uuid, 'default',
-      case when n % 20000 = 7 then 'rare' else 'agent-' || n % 19 end, 'v1',
+      case when n % 20000 = 7 then 'rare' when n < 30000 and n % 2 = 0 then 'old' else 'agent-' || n % 19 end, 'v1',
       case when n % 20000 = 1 then 'failed' when n % 20000 = 2 then 'waiting' else 'completed' end,
       '{"question":"How many customers did we win last month?"}', '{"id":"bench","name":"bench","access":{"personalData":true}}', 12,
       now() - interval '30 days', now(), now()
@@ -122,30 +124,63 @@ async function measure(emit: (line: Line) => void, name: string, count: number, 
 }
 
 /** From the signal's request until each of those who follow the run has heard of its end. */
-async function fanOut(emit: (line: Line) => void, { url, key }: Server, ask: Ask): Promise<void> {
+async function fanOut(emit: (line: Line) => void, name: string, ask: Ask, follow: (runId: string) => Promise<Follower>[]): Promise<void> {
   const { id } = (await ask('POST', '/v1/runs', { agent: 'steps', input: { count: 0, bytes: 0, isTimed: false, waits: true } })) as { id: string }
   while (((await ask('GET', `/v1/runs/${id}`)) as { state: string }).state !== 'waiting') await sleep(20)
-  const headers = { authorization: `Bearer ${key}`, accept: 'text/event-stream' }
-  const heard: Promise<number>[] = []
-  const connected = Array.from({ length: subscriberCount }, async () => {
-    const ended = Promise.withResolvers<number>()
-    heard.push(ended.promise)
-    await new Promise<void>((resolve, reject) => {
-      const request = get(`${url}/v1/runs/${id}/events`, { agent: false, headers }, (response) => {
-        let text = ''
-        response.on('data', (chunk: Buffer) => {
-          text += chunk.toString()
-          if (text.includes('event: wait.started') || text.includes('event: run.started')) resolve()
-          if (text.includes('event: run.completed')) ended.resolve(performance.now())
-        })
-      })
-      request.on('error', reject)
-    })
-  })
-  await Promise.all(connected)
+  const followers = await Promise.all(follow(id))
   const from = performance.now()
   await ask('POST', `/v1/runs/${id}/signals/go`, {})
-  const times = (await Promise.all(heard)).map((at) => at - from)
-  emit({ figure: 'fan_out_p50_ms', value: quantile(times, 0.5), unit: 'ms', n: subscriberCount })
-  emit({ figure: 'fan_out_last_ms', value: Math.max(...times), unit: 'ms', n: subscriberCount })
+  const times = (await Promise.all(followers.map(({ ended }) => ended))).map((at) => at - from)
+  for (const { close } of followers) close()
+  emit({ figure: `fan_out_${name}_p50_ms`, value: quantile(times, 0.5), unit: 'ms', n: subscriberCount })
+  emit({ figure: `fan_out_${name}_last_ms`, value: Math.max(...times), unit: 'ms', n: subscriberCount })
 }
+
+type Follower = { /** When it heard of the end. */ ended: Promise<number>; close(): void }
+
+/** Each over a connection of its own. */
+const byServerSentEvents =
+  ({ url, key }: Server) =>
+  (runId: string): Promise<Follower>[] =>
+    Array.from({ length: subscriberCount }, () => {
+      const ended = Promise.withResolvers<number>()
+      return new Promise((resolve, reject) => {
+        const headers = { authorization: `Bearer ${key}`, accept: 'text/event-stream' }
+        const request = get(`${url}/v1/runs/${runId}/events`, { agent: false, headers }, (response) => {
+          let text = ''
+          response.on('data', (chunk: Buffer) => {
+            text += chunk.toString()
+            if (text.includes('event: wait.created')) resolve({ ended: ended.promise, close: () => request.destroy() })
+            if (text.includes('event: run.completed')) ended.resolve(performance.now())
+          })
+        })
+        request.on('error', reject)
+      })
+    })
+
+const subscriptionsOfOne = 100
+
+/** A hundred over each connection. */
+const byWebSocket =
+  ({ url, key }: Server) =>
+  (runId: string): Promise<Follower>[] =>
+    Array.from({ length: subscriberCount / subscriptionsOfOne }, () => {
+      const socket = new WebSocket(`${url.replace('http', 'ws')}/v1/live`)
+      const followers = new Map(
+        Array.from({ length: subscriptionsOfOne }, (_, at) => [String(at), { begun: Promise.withResolvers<void>(), ended: Promise.withResolvers<number>() }]),
+      )
+      socket.addEventListener('open', () => {
+        socket.send(JSON.stringify({ type: 'hello', key }))
+        for (const id of followers.keys()) socket.send(JSON.stringify({ type: 'subscribe', id, operation: 'runs.events', input: { runId } }))
+      })
+      socket.addEventListener('message', ({ data }) => {
+        const { type, id, event, error } = JSON.parse(String(data)) as { type: string; id: string; event?: string; error?: unknown }
+        if (type === 'refused') throw new Error(JSON.stringify(error))
+        if (event === 'wait.created') followers.get(id)?.begun.resolve()
+        if (event === 'run.completed') followers.get(id)?.ended.resolve(performance.now())
+      })
+      return [...followers.values()].map(async ({ begun, ended }) => {
+        await begun.promise
+        return { ended: ended.promise, close: () => socket.close() }
+      })
+    }).flat()

@@ -4,7 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { permissions } from '@longhaul/protocol'
 import { type Db, engineRole, migrate, openDb, sql, startEmbedded } from '../packages/server/src/db/index.ts'
-import { type Caller, openAudit, openKeys, openPolicies, openSigner } from '../packages/server/src/identity/index.ts'
+import {
+  type Caller,
+  openAudit,
+  openIdentities,
+  openKeys,
+  openMasterKeys,
+  openPolicies,
+  openSecrets,
+  openSigner,
+} from '../packages/server/src/identity/index.ts'
 import { silentLog as log } from '../packages/server/src/kernel/index.ts'
 import type { Line } from './main.ts'
 
@@ -28,6 +37,7 @@ export async function keysBench(emit: (line: Line) => void): Promise<void> {
     let next = 0
     report('key_check_uncached', await times(1_000, () => openKeys({ db, log }).authenticate(secrets[next++ % secrets.length] ?? '')), emit)
     await keys.stop()
+    report('session_check', await sessionChecks(db, dataDir), emit)
 
     const policies = openPolicies({ db, log })
     const request = {
@@ -83,6 +93,23 @@ export async function keysBench(emit: (line: Line) => void): Promise<void> {
     await postgres.stop()
     await rm(dataDir, { recursive: true, force: true })
   }
+}
+
+/** Whose cookie it is. Asked of the database each time, so that a login's end counts at once. */
+async function sessionChecks(db: Db, dataDir: string): Promise<number[]> {
+  const masterKeys = await openMasterKeys(dataDir, {})
+  const limits = { lifeMs: 86_400_000, idleMs: 3_600_000, stepUpMs: 300_000 }
+  const fetch = () => Promise.reject(new Error('There is no provider here.'))
+  const { people, signIn, logins } = openIdentities({ db, masterKeys, secrets: openSecrets({ db, masterKeys, log }), log, limits, fetch })
+  const { link } = await people.invite(boss, { email: 'ann@example.com', name: 'ann', roles: ['operator'], access })
+  const joined = await signIn.join(
+    { token: link.split('token=')[1] ?? '', password: 'correct horse battery' },
+    { address: '127.0.0.1', agent: 'bench', origin: 'http://localhost' },
+  )
+  if (!('cookie' in joined)) throw new Error('Nobody is signed in.')
+  const checked = await times(2_000, () => logins.authenticate(joined.cookie, 'browser'))
+  await logins.stop()
+  return checked
 }
 
 const roundCount = 60

@@ -6,6 +6,16 @@ CREATE OR REPLACE FUNCTION public.current_tenant()
  STABLE PARALLEL SAFE
 AS $function$ select current_setting('longhaul.tenant', true) $function$;
 
+CREATE OR REPLACE FUNCTION public.note_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  new.changed_in := pg_current_xact_id();
+  return new;
+end
+$function$;
+
 CREATE OR REPLACE FUNCTION public.protect_tenant_table(target regclass, tenant_column name DEFAULT 'tenant_id'::name)
  RETURNS void
  LANGUAGE plpgsql
@@ -51,14 +61,17 @@ create table approvals (
   created_at timestamp with time zone default clock_timestamp() not null,
   expires_at timestamp with time zone,
   decided_at timestamp with time zone,
+  changed_in xid8 default pg_current_xact_id() not null,
   constraint approvals_pkey PRIMARY KEY (id),
   constraint approvals_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text])))
 );
+CREATE INDEX approvals_changes ON public.approvals USING btree (tenant_id, changed_in, id);
 CREATE INDEX approvals_newest ON public.approvals USING btree (tenant_id, id DESC);
 CREATE INDEX approvals_open ON public.approvals USING btree (run_id) WHERE (state = 'pending'::text);
 alter table approvals enable row level security, force row level security;
 create policy across_tenants on approvals as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on approvals as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+CREATE TRIGGER note_change BEFORE UPDATE OF state ON public.approvals FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION note_change();
 
 create table audit_entries (
   tenant_id text not null,
@@ -196,16 +209,19 @@ create table deliveries (
   failure text,
   created_at timestamp with time zone default clock_timestamp() not null,
   ended_at timestamp with time zone,
+  changed_in xid8 default pg_current_xact_id() not null,
   constraint deliveries_pkey PRIMARY KEY (id),
   constraint deliveries_run_id_n_key UNIQUE (run_id, n),
   constraint deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'dismissed'::text])))
 );
 CREATE INDEX deliveries_attention ON public.deliveries USING btree (tenant_id, id DESC) WHERE (state = 'failed'::text);
+CREATE INDEX deliveries_changes ON public.deliveries USING btree (tenant_id, changed_in, id) WHERE (state = 'failed'::text);
 CREATE INDEX deliveries_due ON public.deliveries USING btree (due_at) WHERE (state = 'pending'::text);
 CREATE INDEX deliveries_newest ON public.deliveries USING btree (tenant_id, id DESC);
 alter table deliveries enable row level security, force row level security;
 create policy across_tenants on deliveries as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on deliveries as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+CREATE TRIGGER note_change BEFORE UPDATE OF state ON public.deliveries FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION note_change();
 
 create table deployments (
   id uuid not null,
@@ -799,15 +815,18 @@ create table runs (
   imported json,
   fork json,
   withholds_writes boolean default false not null,
+  changed_in xid8 default pg_current_xact_id() not null,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);
 CREATE INDEX runs_attention ON public.runs USING btree (tenant_id, id DESC) WHERE (((state = 'failed'::text) AND (NOT is_dismissed) AND ((parent_id IS NULL) OR is_detached)) OR ((state = 'waiting'::text) AND ((wait ->> 'kind'::text) = 'operator'::text)));
 CREATE UNIQUE INDEX runs_by_idempotency_key ON public.runs USING btree (tenant_id, agent, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+CREATE INDEX runs_changes ON public.runs USING btree (tenant_id, changed_in, id);
 CREATE INDEX runs_due ON public.runs USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE INDEX runs_ended ON public.runs USING btree (tenant_id, ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX runs_in_flight ON public.runs USING btree (tenant_id, namespace) WHERE (state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text]));
 CREATE INDEX runs_newest ON public.runs USING btree (tenant_id, id DESC);
+CREATE INDEX runs_of_agent ON public.runs USING btree (tenant_id, agent, id DESC);
 CREATE INDEX runs_of_asker ON public.runs USING btree (tenant_id, ((asker ->> 'id'::text)), id DESC);
 CREATE INDEX runs_of_lineage ON public.runs USING btree (tenant_id, lineage_id, id DESC) WHERE (lineage_id IS NOT NULL);
 CREATE INDEX runs_of_node ON public.runs USING btree (node_id) WHERE (node_id IS NOT NULL);
@@ -821,6 +840,7 @@ CREATE INDEX runs_waiting_in_lane ON public.runs USING btree (tenant_id, namespa
 alter table runs enable row level security, force row level security;
 create policy across_tenants on runs as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on runs as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+CREATE TRIGGER note_change BEFORE UPDATE OF state, wait ON public.runs FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR ((old.wait)::text IS DISTINCT FROM (new.wait)::text))) EXECUTE FUNCTION note_change();
 
 create table sandbox_connections (
   tenant_id text not null,

@@ -63,7 +63,7 @@ export function openApi(): OpenApi {
   }
 }
 
-function endpointOf({ id, summary, http: [method, path], permission, input, output }: Operation, schemas: Record<string, JsonSchema>): Endpoint {
+function endpointOf({ id, summary, http: [method, path], permission, input, output, frame }: Operation, schemas: Record<string, JsonSchema>): Endpoint {
   const asked = share(jsonSchema(input, method === 'POST' ? 'input' : 'output'), 'input', schemas)
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const fields = Object.entries(asked.properties ?? {})
@@ -72,14 +72,14 @@ function endpointOf({ id, summary, http: [method, path], permission, input, outp
     .filter(([name]) => inPath.includes(name) || method !== 'POST')
     .map(([name, schema]) => ({ name, in: inPath.includes(name) ? 'path' : 'query', required: inPath.includes(name) || required.has(name), schema }))
   const inBody = method === 'POST' ? fields.filter(([name]) => !inPath.includes(name)) : []
-  const isStream = id === 'runs.events'
+  const isStream = frame !== undefined
   if (isStream)
     parameters.push({
       name: 'Last-Event-ID',
       in: 'header',
       required: false,
-      description: 'Number of the last event received. The stream goes on after it.',
-      schema: { type: 'integer', minimum: 0 },
+      description: 'For the stream: the `id` of the last event received. It goes on after it.',
+      schema: { type: 'string', maxLength: 200 },
     })
   return {
     operationId: id,
@@ -107,7 +107,7 @@ const admissionNote = (admission: Operation['permission']): string =>
   admission === 'anybody' ? 'For anybody.' : admission === 'oneself' ? 'For people who are signed in, about themselves.' : `Permission: \`${admission}\`.`
 
 const streamNote =
-  'With `Accept: text/event-stream` the answer is server-sent events: each RunEvent with its `seq` as `id` and its `type` as `event`, LiveFrames in between without an `id`, and `end` when the run has ended.'
+  'With `Accept: text/event-stream` the answer is its stream as server-sent events, which docs/reference/live.md describes; it is followed over WebSocket and gRPC, too.'
 
 const errors: Record<string, Response> = Object.fromEntries(
   Object.entries(errorCodes)

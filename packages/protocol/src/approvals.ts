@@ -23,7 +23,7 @@ export type Approval = z.infer<typeof Approval>
 
 export const listApprovals = operation({
   id: 'approvals.list',
-  summary: 'Approvals, newest first.',
+  summary: 'Approvals, newest first. As a stream: each that is asked for or comes into another state, as it is then. That one has expired is told by its run.',
   http: ['GET', '/v1/approvals'],
   permission: 'runs:read',
   input: z.strictObject({
@@ -33,6 +33,7 @@ export const listApprovals = operation({
     runId: z.uuid().optional(),
   }),
   output: pageOf(Approval),
+  frame: Approval,
 })
 
 export const decideApproval = operation({

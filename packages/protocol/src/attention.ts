@@ -34,11 +34,12 @@ const Outcome = z.object({
 
 export const listAttention = operation({
   id: 'attention.list',
-  summary: 'Runs and deliveries that somebody must look at, newest first: failed, parked, in doubt, undelivered.',
+  summary: 'Runs and deliveries that somebody must look at, newest first: failed, parked, in doubt, undelivered. As a stream: what comes to need somebody.',
   http: ['GET', '/v1/attention'],
   permission: 'runs:read',
   input: z.strictObject({ ...PageInput, ...filter }),
   output: pageOf(AttentionItem),
+  frame: AttentionItem,
 })
 
 export const retryAttention = operation({

@@ -88,6 +88,7 @@ export {
 export type { EventData, EventType } from './events.ts'
 export { jsonDepthMax, storableText, whyNotJson } from './json.ts'
 export type { Json } from './json.ts'
+export { LiveMessage, LiveRequest, liveCloses, liveLimits, livePath } from './live.ts'
 export { ApiKey, createKey, deleteKey, keyOperations, listKeys, rotateKey, usualPermissions } from './keys.ts'
 export { InputPath, LaneKey, Limit, Priority, RunLimits, deleteLimit, limitOperations, listLimits, setLimit } from './limits.ts'
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'

@@ -43,6 +43,8 @@ export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   permission: Admission
   input: Input
   output: Output
+  /** It can be followed: what the frames of its stream hold. */
+  frame?: z.ZodType
   /** Largest body, where that is not what the server is set to. */
   bodyBytesMax?: number
 }

@@ -3,7 +3,7 @@ import { VersionName } from './agents.ts'
 import { Destination } from './destinations.ts'
 import { EgressConnection } from './egress.ts'
 import { Failure } from './errors.ts'
-import { DoubtDecision, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
+import { DoubtDecision, LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
 import { LaneKey, Priority } from './limits.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
@@ -127,7 +127,7 @@ export const getRun = operation({ id: 'runs.get', summary: 'One run.', http: ['G
 
 export const listRuns = operation({
   id: 'runs.list',
-  summary: 'Runs, newest first.',
+  summary: 'Runs, newest first. As a stream: each that begins or comes into another state, as it is then.',
   http: ['GET', '/v1/runs'],
   permission: 'runs:read',
   input: z.strictObject({
@@ -141,6 +141,7 @@ export const listRuns = operation({
     search: z.string().min(1).max(200).optional(),
   }),
   output: pageOf(Run),
+  frame: Run,
 })
 
 /** Runs of an agent in a state: those under way whenever they began, and those begun since the instant asked for. */
@@ -158,11 +159,12 @@ export const countRuns = operation({
 
 export const listRunEvents = operation({
   id: 'runs.events',
-  summary: 'A run’s history from a number on, oldest first. With `Accept: text/event-stream` it streams until the run ends, and goes on after `Last-Event-ID`.',
+  summary: 'A run’s history from a number on, oldest first. As a stream: to the run’s end, with what happens live in between.',
   http: ['GET', '/v1/runs/{runId}/events'],
   permission: 'runs:read',
   input: z.strictObject({ runId, after: z.coerce.number().int().min(-1).default(-1), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
   output: z.object({ items: z.array(RunEvent), next: z.number().int().nullable() }),
+  frame: z.union([RunEvent, LiveFrame]),
 })
 
 export const listRunConnections = operation({

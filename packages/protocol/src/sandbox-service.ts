@@ -176,8 +176,7 @@ export const listProcesses = operation({
 
 export const readOutput = operation({
   id: 'sandboxes.output',
-  summary:
-    'What a command wrote after a piece that the caller has. With `Accept: text/event-stream` it is followed to the command’s end, and goes on after `Last-Event-ID`.',
+  summary: 'What a command wrote after a piece that the caller has. As a stream: to the command’s end.',
   http: ['GET', '/v1/sandboxes/{sandboxId}/processes/{processId}/output'],
   permission: 'sandboxes:read',
   input: z.strictObject({ sandboxId, processId: z.uuid(), after: z.coerce.number().int().min(-1).default(-1) }),
@@ -187,6 +186,7 @@ export const readOutput = operation({
     /** Pieces between `after` and the first of these that are no longer kept. */
     droppedCount: z.number().int(),
   }),
+  frame: z.union([OutputPiece, z.object({ count: z.number().int() }), SandboxProcess, z.object({})]),
 })
 
 export const giveInput = operation({
@@ -256,12 +256,12 @@ export type FileChanges = z.infer<typeof FileChanges>
 
 export const watchFiles = operation({
   id: 'sandboxes.watch',
-  summary:
-    'What changes in a folder and below it, from now on: the first changes within `waitMs`, if there are any. With `Accept: text/event-stream` all of them, until the connection ends.',
+  summary: 'What changes in a folder and below it, from now on: the first changes within `waitMs`, if there are any. As a stream: all of them.',
   http: ['GET', '/v1/sandboxes/{sandboxId}/files/changes'],
   permission: 'sandboxes:read',
   input: z.strictObject({ sandboxId, path: path.default('.'), waitMs: z.coerce.number().int().min(1).max(30_000).default(10_000) }),
   output: FileChanges,
+  frame: z.union([FileChanges, z.object({})]),
 })
 
 export const snapshotSandbox = operation({

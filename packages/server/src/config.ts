@@ -85,6 +85,15 @@ export const settings = {
     .describe(
       'How long it still answers requests then, with `/healthz` at 503, so that a load balancer looks elsewhere. A little more than the interval of its checks.',
     ),
+  LONGHAUL_HTTP_CONNECTIONS: integer(10, 1_000_000)
+    .default(10_000)
+    .describe('Connections that may be open at once, those of streams included. One more is closed as it comes.'),
+  LONGHAUL_GRPC_PORT: integer(0, 65_535)
+    .optional()
+    .describe('Port for gRPC, on the same address, HTTP/2 without TLS. 0 takes a free one, which is printed. Absent: no gRPC.'),
+  LONGHAUL_LIVE_CONNECTIONS_PER_KEY: integer(1, 100_000)
+    .default(100)
+    .describe('WebSocket connections for live events that a key or a person may have at this server. Each carries up to 100 subscriptions.'),
   LONGHAUL_RUN_EVENTS_MAX: integer(100, 1_000_000)
     .default(50_000)
     .describe('Events that a run may have. It is warned at four fifths and fails at all of them: code that loops without an end goes on as a new run.'),

@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   if (early) stop(early)
 }
 
-function announce({ url, credentials, phases, sandbox, model, agentNames }: Server): void {
+function announce({ url, grpcUrl, credentials, phases, sandbox, model, agentNames }: Server): void {
   const total = phases.reduce((sum, { ms }) => sum + ms, 0)
   const file = relative(process.cwd(), credentials.file)
   say(`
@@ -64,7 +64,7 @@ function announce({ url, credentials, phases, sandbox, model, agentNames }: Serv
   Console   ${url}/#key=${credentials.key}
   Key       ${credentials.key}
             ${credentials.isNew ? 'made for this machine, kept in' : 'from'} ${file}, where the CLI finds it
-  Agents    ${agentNames.join(', ') || 'none: put a folder with agent/agent.ts into the agents’ folder'}
+${grpcUrl === undefined ? '' : `  gRPC      ${grpcUrl}\n`}  Agents    ${agentNames.join(', ') || 'none: put a folder with agent/agent.ts into the agents’ folder'}
   Model     ${model.name}${model.isOffline ? '   a rule-based stand-in, not a language model; see docs/guide/models.md' : ''}
   Sandbox   ${sandbox.driver}${sandboxNote(sandbox.missing)}
 

@@ -12,7 +12,7 @@ import {
   runServices,
   toMessages,
 } from './agents/index.ts'
-import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openPreviews } from './api/index.ts'
+import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openLive, openPipeline, openPreviews } from './api/index.ts'
 import { type Config, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
@@ -44,6 +44,8 @@ const root = resolve(import.meta.dirname, '../../..')
 
 export type Server = {
   url: string
+  /** Where it answers gRPC, if it does. */
+  grpcUrl: string | undefined
   credentials: { file: string; key: string; isNew: boolean }
   /** What the start was spent on. */
   phases: { phase: string; ms: number }[]
@@ -108,7 +110,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   })
   await identities.start()
   onStop('people', identities.stop)
-  const authenticate = (secret: string) => (isLoginToken(secret) ? identities.logins.authenticate(secret, 'program') : keys.authenticate(secret))
+  const authenticate = (secret: string, isUse = true) =>
+    isLoginToken(secret) ? identities.logins.authenticate(secret, 'program', isUse) : keys.authenticate(secret)
   const stepUp = { ms: config.LONGHAUL_STEP_UP_MS, keys: config.LONGHAUL_STEP_UP_KEYS }
   const audit = openAudit({ db, signer: await openSigner(dataDir), log })
   await audit.start()
@@ -265,7 +268,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
   })
   onStop('MCP', mcp.stop)
-  const app = httpApi({
+  const pipeline = openPipeline({
     implementations: implementAll({
       ...ofRuns,
       hooks,
@@ -288,7 +291,6 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       routes,
       answers,
       guardrails,
-      stopping: stopping.signal,
       log,
       system: {
         describe: async () => ({
@@ -307,16 +309,24 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       },
     }),
     authenticate,
-    authenticateCookie: (secret) => identities.logins.authenticate(secret, 'browser'),
+    authenticateCookie: (secret, isUse) => identities.logins.authenticate(secret, 'browser', isUse),
+    publicUrl: config.LONGHAUL_PUBLIC_URL,
     policies,
     audit,
     stepUp,
     requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
+    log,
+  })
+  const health = async () => {
+    if (stopping.signal.aborted) throw new AppError('unavailable', 'The server is stopping.')
+    await engine.assertHealthy()
+  }
+  const app = httpApi({
+    pipeline,
+    requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
+    stopping: stopping.signal,
     findFile: files.find,
-    async health() {
-      if (stopping.signal.aborted) throw new AppError('unavailable', 'The server is stopping.')
-      await engine.assertHealthy()
-    },
+    health,
     streams: managed.service,
     mcp,
     receiveHook: hooks.receive,
@@ -338,14 +348,43 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     log,
   })
   const previews = openPreviews({ sandboxes: managed.service, checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL), log }, links)
-  const listening = await timed('http', () => listen(app, { host: config.LONGHAUL_HTTP_HOST, port: config.LONGHAUL_HTTP_PORT, direct: [faces, previews] }))
+  const live = openLive({
+    ...{ pipeline, log },
+    checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
+    perKeyMax: config.LONGHAUL_LIVE_CONNECTIONS_PER_KEY,
+  })
+  const listening = await timed('http', () =>
+    listen(app, {
+      host: config.LONGHAUL_HTTP_HOST,
+      port: config.LONGHAUL_HTTP_PORT,
+      connectionsMax: config.LONGHAUL_HTTP_CONNECTIONS,
+      direct: [faces, previews, live],
+    }),
+  )
+  const grpcPort = config.LONGHAUL_GRPC_PORT
+  // Loaded only where it is wanted.
+  const grpc =
+    grpcPort === undefined
+      ? undefined
+      : await timed('grpc', async () =>
+          (await import('./api/grpc/index.ts')).listenGrpc({
+            ...{ pipeline, log, health },
+            checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
+            host: config.LONGHAUL_HTTP_HOST,
+            port: grpcPort,
+            bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
+            connectionsMax: config.LONGHAUL_HTTP_CONNECTIONS,
+            stopping: stopping.signal,
+          }),
+        )
   onStop('http', async () => {
     stopping.abort()
-    await listening.stop(config.LONGHAUL_HTTP_GRACE_MS)
+    await Promise.all([live.stop(), grpc?.stop(), listening.stop(config.LONGHAUL_HTTP_GRACE_MS)])
   })
   const credentials = await timed('key', () => firstKey({ keys, dataDir, url: listening.url }))
   return {
     url: listening.url,
+    grpcUrl: grpc?.url,
     credentials,
     phases,
     sandbox: sandboxes.capabilities,

@@ -285,6 +285,7 @@ export function runServices({ db, engine, agents, tenants, sandboxes, assertDest
       signal: (caller: Caller, { runId, name, payload, idempotencyKey }: { runId: string; name: string; payload: Json; idempotencyKey?: string | undefined }) =>
         engine.signal(caller, runId, caller.name, name, payload, idempotencyKey),
     },
+    lists: engine.lists,
     stream: {
       read: engine.readEvents,
       subscribe: (runId: string, onWake: () => void, onLive: Parameters<Engine['watch']>[1]['onLive']) => engine.watch(runId, { onWake, onLive }),

@@ -1,7 +1,10 @@
-import { type Approval, decideApproval, listApprovals } from '@longhaul/protocol'
+import { Approval, decideApproval, listApprovals } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
+import type { Lists } from '../engine/index.ts'
 import type { Caller } from '../identity/index.ts'
+import type { Log } from '../kernel/index.ts'
+import { streamList } from './follow-list.ts'
 import { type Implementation, audited, implement } from './implement.ts'
 
 export type ApprovalService = {
@@ -11,8 +14,21 @@ export type ApprovalService = {
   decide(caller: Caller, input: z.output<(typeof decideApproval)['input']>): Promise<Approval>
 }
 
-export const approvalImplementations = (approvals: ApprovalService): Implementation[] => [
-  implement(listApprovals, (caller, input) => approvals.list(caller, input)),
+export const approvalImplementations = ({ approvals, lists, log }: { approvals: ApprovalService; lists: Lists; log: Log }): Implementation[] => [
+  implement(
+    listApprovals,
+    (caller, input) => approvals.list(caller, input),
+    (caller, { cursor, state, runId }, following) =>
+      streamList({
+        ...following,
+        after: following.after ?? cursor,
+        event: 'approval',
+        shape: Approval,
+        read: (page) => lists.changedApprovals(caller, page, { state, runId }),
+        subscribe: (onWake) => lists.watchTenant(caller.tenantId, onWake),
+        log,
+      }),
+  ),
   {
     ...audited(implement(decideApproval, (caller, input) => approvals.decide(caller, input))),
     /** What would be approved, so that a policy can ask for a second factor above an amount. */

@@ -1,12 +1,12 @@
-/** Changes in a folder of a sandbox: the first ones for a caller who asks once, all of them as server-sent events. */
+/** Changes in a folder of a sandbox: the first ones for a caller who asks once, all of them for one who follows. */
 import type { FileChanges } from '@longhaul/protocol'
 import { type Log, after } from '../kernel/index.ts'
+import { type Frames, heartbeatMs } from './server-sent-events.ts'
 
 type Watch = (options: { signal: AbortSignal; onReady(): void; onChanges(changes: FileChanges): void }) => Promise<void>
 
 /** What a slow reader may have waiting for it; what is more is told as such. */
 const waitingMax = 1_000
-const heartbeatMs = 15_000
 
 export async function firstChanges(watch: Watch, waitMs: number): Promise<FileChanges> {
   const done = new AbortController()
@@ -21,13 +21,13 @@ export async function firstChanges(watch: Watch, waitMs: number): Promise<FileCh
 }
 
 /** Rejects, before anything is sent, when the folder cannot be watched. `ready` is the first event. */
-export async function streamChanges(watch: Watch, { stopping, log }: { stopping: AbortSignal; log: Log }): Promise<Response> {
+export async function streamChanges(watch: Watch, { end, log }: { end: AbortSignal; log: Log }): Promise<Frames> {
   const gone = new AbortController()
   const ready = Promise.withResolvers<void>()
   let wake = () => {}
   let isOver = false
   const gathered = gather(() => wake())
-  void watch({ signal: AbortSignal.any([gone.signal, stopping]), onReady: ready.resolve, onChanges: gathered.add })
+  void watch({ signal: AbortSignal.any([gone.signal, end]), onReady: ready.resolve, onChanges: gathered.add })
     .catch((error: unknown) => {
       ready.reject(error)
       log.debug('a watch ended', { error }) // After it began, the client sees the end of the stream and comes back.
@@ -39,12 +39,16 @@ export async function streamChanges(watch: Watch, { stopping, log }: { stopping:
     })
   await ready.promise
 
-  async function* frames(): AsyncGenerator<string> {
-    yield 'retry: 500\n\nevent: ready\ndata: {}\n\n'
-    while (!isOver) {
-      const changes = gathered.take()
-      if (changes) yield `event: changes\ndata: ${JSON.stringify(changes)}\n\n`
-      else if (!(await waited())) yield ': here\n\n'
+  async function* frames(): Frames {
+    try {
+      yield [{ event: 'ready', data: {} }]
+      while (!isOver) {
+        const changes = gathered.take()
+        if (changes) yield [{ event: 'changes', data: changes }]
+        else if (!(await waited())) yield []
+      }
+    } finally {
+      gone.abort()
     }
   }
   const waited = () =>
@@ -55,25 +59,7 @@ export async function streamChanges(watch: Watch, { stopping, log }: { stopping:
         resolve(true)
       }
     })
-
-  const source = frames()
-  const encoder = new TextEncoder()
-  const body = new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const { value, done } = await source.next()
-        if (done) controller.close()
-        else controller.enqueue(encoder.encode(value))
-      },
-      async cancel() {
-        gone.abort()
-        wake()
-        await source.return(undefined)
-      },
-    },
-    { highWaterMark: 1 },
-  )
-  return new Response(body, { headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-cache, no-transform', 'x-accel-buffering': 'no' } })
+  return frames()
 }
 
 /** Each path once, with what became of it last. */

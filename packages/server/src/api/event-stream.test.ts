@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { type FakeStream, anEvent, at, makeApi, makeStream, runId } from '../../test/support/fake-services.ts'
 import { AppError, silentLog } from '../kernel/index.ts'
 import { streamRun } from './event-stream.ts'
+import { answerWithFrames } from './server-sent-events.ts'
 
 type Frame = { id?: number; event?: string; data?: unknown; comment?: string; retry?: number }
 
@@ -51,16 +52,10 @@ function reader(response: Response) {
 async function open(source: FakeStream, options: { after?: number; pollMs?: number; heartbeatMs?: number } = {}) {
   const stopping = new AbortController()
   onTestFinished(() => stopping.abort())
-  const response = await streamRun({
-    source,
-    audience: { tenantId: 'acme', askerId: undefined },
-    runId,
-    after: -1,
-    stopping: stopping.signal,
-    log: silentLog,
-    pollMs: 600_000,
-    ...options,
-  })
+  const response = await answerWithFrames(
+    (end) => streamRun({ source, audience: { tenantId: 'acme', askerId: undefined }, runId, after: -1, end, log: silentLog, pollMs: 600_000, ...options }),
+    stopping.signal,
+  )
   return { ...reader(response), response, stopping }
 }
 

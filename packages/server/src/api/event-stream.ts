@@ -1,5 +1,5 @@
 /**
- * A run's events as server-sent events: what has happened, then what happens, until the run ends.
+ * A run's events as they come: what has happened, then what happens, until the run ends.
  *
  * Events come from the journal by number, so a client that was cut off goes on where it was, on any server. What happens live
  * (words of a model, output of a command) is passed on in between while it lasts and is not repeated. Of both at most a fixed amount is
@@ -7,8 +7,9 @@
  */
 import { LiveFrame, RunEvent } from '@longhaul/protocol'
 import type { Audience } from '../db/index.ts'
-import { AppError, type Log, after as callAfter, monotonicMs, sleep } from '../kernel/index.ts'
-import { answerWithFrames, retryMs } from './server-sent-events.ts'
+import { AppError, type Log, monotonicMs, sleep } from '../kernel/index.ts'
+import { makeBell } from './bell.ts'
+import { type Frame, type Frames, heartbeatMs as usualHeartbeatMs, retryMs } from './server-sent-events.ts'
 
 export type RunStream = {
   /** Events with numbers above `after`, oldest first, `limit` of them unless there are fewer. `isEnded` when the run has ended and no event will ever follow these. Throws `not_found`. */
@@ -25,8 +26,7 @@ type StreamOptions = {
   runId: string
   /** Number of the last event that the client has; -1 for none. */
   after: number
-  /** Aborts when the server stops. The client then comes back to another one. */
-  stopping: AbortSignal
+  end: AbortSignal
   log: Log
   /** How long an event may go unnoticed when the wake for it was lost. */
   pollMs?: number
@@ -35,20 +35,16 @@ type StreamOptions = {
 
 /** An event may hold a megabyte, so this bounds what a client that reads slowly costs. */
 const readLimit = 100
-const chunkCharacters = 64 * 1024
 const liveCharactersMax = 256 * 1024
 
 /** Rejects, before anything is sent, when there is no such run. */
-export async function streamRun(options: StreamOptions): Promise<Response> {
+export async function streamRun(options: StreamOptions): Promise<Frames> {
   const { source, audience, runId, after } = options
   await source.read(audience, runId, after, 1)
-  return answerWithFrames((end) => makeFrames(options, end), options.stopping)
+  return makeFrames(options)
 }
 
-async function* makeFrames(
-  { source, audience, runId, after, log, pollMs = 5_000, heartbeatMs = 15_000 }: StreamOptions,
-  end: AbortSignal,
-): AsyncGenerator<string, void> {
+async function* makeFrames({ source, audience, runId, after, end, log, pollMs = 5_000, heartbeatMs = usualHeartbeatMs }: StreamOptions): Frames {
   const live = makeLiveQueue()
   const bell = makeBell(end)
   let isWoken = true
@@ -66,32 +62,32 @@ async function* makeFrames(
   let last = after
   let sentAt = monotonicMs()
   try {
-    yield `retry: ${retryMs}\n\n` // Sends the headers on their way, too.
     while (!end.aborted) {
       if (isWoken) {
         isWoken = false
         const readable = live.newest() // The events that these and older frames belong under can be read. Of newer ones that is not certain yet.
         const page = await readPatiently(source, { audience, runId, after: last, log, end })
         if (!page) return
-        let text = ''
+        const frames: Frame[] = []
         for (const event of page.events) {
-          if (isEndOfStep(event)) text += live.take(({ op }) => op === event.op)
-          text += writeEvent(event)
+          if (isEndOfStep(event)) frames.push(...live.take(({ op }) => op === event.op))
+          frames.push(toFrame(event))
           last = event.seq
-          if (text.length < chunkCharacters) continue
-          yield text
-          text = ''
         }
-        text += live.take((_, number) => number <= readable)
-        if (text) yield text
-        if (text || page.events.length > 0) sentAt = monotonicMs()
-        if (page.isEnded && page.events.length < readLimit) return yield 'event: end\ndata: {}\n\n'
+        frames.push(...live.take((_, number) => number <= readable))
+        const isLast = page.isEnded && page.events.length < readLimit
+        if (isLast) frames.push({ event: 'end', data: {} })
+        if (frames.length > 0) {
+          yield frames
+          sentAt = monotonicMs()
+        }
+        if (isLast) return
         if (page.events.length === readLimit) isWoken = true
         continue
       }
-      const text = live.take(() => true)
-      if (text) {
-        yield text
+      const frames = live.take(() => true)
+      if (frames.length > 0) {
+        yield frames
         sentAt = monotonicMs()
         continue
       }
@@ -99,7 +95,7 @@ async function* makeFrames(
       if (end.aborted) return
       if (!isWoken && live.isEmpty()) isWoken = true // Time is up: look, in case a wake was lost.
       if (monotonicMs() - sentAt >= heartbeatMs) {
-        yield ': here\n\n'
+        yield []
         sentAt = monotonicMs()
       }
     }
@@ -128,8 +124,7 @@ async function readPatiently(source: RunStream, { audience, runId, after, log, e
 }
 
 const isEndOfStep = (event: RunEvent) => event.type === 'step.completed' || event.type === 'step.failed'
-const writeEvent = (event: RunEvent) => `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(RunEvent.parse(event))}\n\n`
-const writeLive = (frame: LiveFrame) => `event: ${frame.type}\ndata: ${JSON.stringify(LiveFrame.parse(frame))}\n\n`
+const toFrame = (event: RunEvent): Frame => ({ cursor: String(event.seq), event: event.type, data: RunEvent.parse(event) })
 
 /** Live frames that the client has not taken yet, numbered. Past the limit all are dropped: the step's result will tell what they said. */
 function makeLiveQueue() {
@@ -146,40 +141,13 @@ function makeLiveQueue() {
     },
     newest: () => newest,
     isEmpty: () => entries.length === 0,
-    /** Removes those that are chosen and writes them out. */
-    take(isChosen: (frame: LiveFrame, number: number) => boolean): string {
-      if (entries.length === 0) return ''
+    /** Removes those that are chosen. */
+    take(isChosen: (frame: LiveFrame, number: number) => boolean): Frame[] {
+      if (entries.length === 0) return []
       const { taken = [], left = [] } = Object.groupBy(entries, ({ frame, number }) => (isChosen(frame, number) ? 'taken' : 'left'))
       entries = left
       for (const { frame } of taken) characters -= frame.text.length
-      return taken.map(({ frame }) => writeLive(frame)).join('')
-    },
-  }
-}
-
-/** Waits for a ring, a time, or the end. A ring while nobody waits is kept. */
-function makeBell(end: AbortSignal) {
-  let isRung = false
-  let hear = () => {}
-  const ring = () => {
-    isRung = true
-    hear()
-  }
-  end.addEventListener('abort', ring)
-  return {
-    ring,
-    async wait(ms: number): Promise<void> {
-      if (!isRung) {
-        await new Promise<void>((resolve) => {
-          const cancel = callAfter(ms, resolve)
-          hear = () => {
-            cancel()
-            resolve()
-          }
-        })
-      }
-      hear = () => {}
-      isRung = false
+      return taken.map(({ frame }) => ({ event: frame.type, data: LiveFrame.parse(frame) }))
     },
   }
 }

@@ -563,11 +563,18 @@ test('healthz needs no key, says whether the server can work, and asks once for 
 })
 
 test('an operation without an implementation, with two, or outside the list keeps the server from starting', () => {
-  const all = operations.map((operation) => ({ operation, handle: async () => ({}) }))
+  const stream = () => Promise.reject(new Error('Nobody follows.'))
+  const all = operations.map((operation) => ({ operation, handle: async () => ({}), ...(operation.frame && { stream }) }))
   expect(() => assertComplete(operations, all)).not.toThrow()
   expect(() => assertComplete(operations, all.slice(1))).toThrow('runs.start has 0 implementations')
   expect(() => assertComplete(operations, [...all, ...all.slice(-1)])).toThrow(`${operations.at(-1)?.id} has 2 implementations`)
   expect(() => assertComplete(operations.slice(1), all)).toThrow('runs.start is not in the list')
+  expect(() =>
+    assertComplete(
+      operations,
+      operations.map((operation) => ({ operation, handle: async () => ({}) })),
+    ),
+  ).toThrow('runs.events has no stream')
   expect(() => makeApi({ implementations: all.slice(1) })).toThrow('runs.start has 0 implementations')
 })
 

@@ -3,27 +3,24 @@ import { type Operation, errorCodes, operations, readFile, writeFiles } from '@l
 import { type Context, Hono } from 'hono'
 import type { z } from 'zod'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { type Caller, isCsrfToken } from '../identity/index.ts'
+import type { Caller } from '../identity/index.ts'
 import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, toAppError } from '../kernel/index.ts'
 import { consoleFiles } from './console.ts'
 import { type FindFile, sendFile } from './files.ts'
-import { addressOf, assertOwnPage, openExchange, readCookie } from './exchange.ts'
-import { type GateOptions, assertPolicies, assertRate, assertSteppedUp, noteOutcome } from './gate.ts'
+import { type Admission, whileAdmitted } from './admission.ts'
+import { type Asks, assertOwnPage, openExchange } from './exchange.ts'
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type ReceiveHook, takeHook } from './hooks.ts'
-import { type Implementation, assertComplete } from './implement.ts'
+import type { Implementation } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
-import { assertReach } from './reach.ts'
+import { type Pipeline, assertPermitted, takeFrom } from './pipeline.ts'
+import { answerWithFrames } from './server-sent-events.ts'
 import { readTree, writeTree } from './trees.ts'
 import { type SandboxStreams, vercelRoutes } from './vercel/routes.ts'
 import type { McpEndpoint } from './mcp.ts'
 
-export type ApiOptions = Omit<GateOptions, 'log'> & {
-  implementations: readonly Implementation[]
-  /** Whose key or token this is; undefined when it is nobody's. */
-  authenticate(secret: string): Promise<Caller | undefined>
-  /** Whose cookie. */
-  authenticateCookie(secret: string): Promise<Caller | undefined>
+export type ApiOptions = {
+  pipeline: Pipeline
   findFile: FindFile
   /** What of sandboxes is no JSON. */
   streams: SandboxStreams
@@ -37,15 +34,14 @@ export type ApiOptions = Omit<GateOptions, 'log'> & {
   host: string
   publicUrl?: string | undefined
   bodyBytesMax: number
-  /** Requests that one key may make. */
+  /** Requests that one sender of webhooks may make. */
   requestsPerMinute: number
+  /** Aborted when the server stops: event streams end then. */
+  stopping: AbortSignal
   log: Log
 }
 /** What all requests share. */
-type Shared = ApiOptions & { rate: RateLimit; rateOfUnknown: RateLimit; rateOfSenders: RateLimit }
-
-/** Requests from one address that come without a key or a login: signing in, and nothing else. */
-const unknownPerMinute = 300
+type Shared = ApiOptions & { rateOfSenders: RateLimit }
 
 /** Facts of a request that its one line in the log tells. */
 type Variables = { requestId: string; facts: Record<string, unknown> }
@@ -55,40 +51,37 @@ type Ctx = Context<{ Variables: Variables }>
 export function httpApi(given: ApiOptions): Api {
   const options: Shared = {
     ...given,
-    rate: openRateLimit(given.requestsPerMinute),
-    rateOfUnknown: openRateLimit(unknownPerMinute),
     rateOfSenders: openRateLimit(given.requestsPerMinute),
   }
-  assertComplete(operations, options.implementations)
   const app: Api = new Hono()
   app.use(oneLinePerRequest(options))
   app.get('/healthz', healthz(options.health))
-  for (const implementation of options.implementations) {
+  for (const implementation of options.pipeline.implementations) {
     const [method, path] = implementation.operation.http
     app.on(method, toPattern(path), (c) => answer(c, implementation, options))
   }
   app.get('/v1/files/:fileId', async (c) => {
-    const caller = await admit(c, options)
+    const { caller } = await admit(c, options)
     assertPermitted(caller, 'files:read')
     return sendFile(await options.findFile(caller, fileIdOf(c)), fileIdOf(c), c.req.method)
   })
   const tree = '/v1/sandboxes/:sandboxId/tree'
   app.get(tree, async (c) => {
     const { sandboxId } = c.req.param()
-    return likeOperation(c, options, await admit(c, options), readFile, { sandboxId }, (caller) =>
+    return likeOperation(c, options, (await admit(c, options)).caller, readFile, { sandboxId }, (caller) =>
       readTree(options.streams, caller, sandboxId, c.req.query('path')),
     )
   })
   app.put(tree, async (c) => {
     const { sandboxId } = c.req.param()
-    return likeOperation(c, options, await admit(c, options), writeFiles, { sandboxId }, (caller) =>
+    return likeOperation(c, options, (await admit(c, options)).caller, writeFiles, { sandboxId }, (caller) =>
       writeTree(options.streams, caller, sandboxId, c.req.query('path'), c.req.raw),
     )
   })
   for (const { method, path, handle } of vercelRoutes(options.streams)) {
     app.on(method, `/vercel${path}`, async (c) => {
       c.var.facts['operation'] = 'vercel'
-      const caller = await admit(c, options)
+      const { caller } = await admit(c, options)
       return handle({
         caller,
         request: c.req.raw,
@@ -101,14 +94,14 @@ export function httpApi(given: ApiOptions): Api {
   }
   app.all('/mcp', async (c) => {
     c.var.facts['operation'] = 'mcp'
-    const caller = await admit(c, options)
+    const { caller } = await admit(c, options)
     assertPermitted(caller, 'agents:read')
     return options.mcp.handle(caller, c.req.raw)
   })
   app.post('/hooks/:tenant/:name', async (c) => {
     c.var.facts['operation'] = 'hooks.receive'
     // By address, before anything is looked up: whoever floods one hook leaves the other senders theirs.
-    assertUnknownRate(options.rateOfSenders, c, options.publicUrl)
+    takeFrom(options.rateOfSenders, asksOf(c), options.publicUrl)
     return takeHook(options.receiveHook, c.req.raw, c.req.param(), options.bodyBytesMax)
   })
   for (const [path, methods] of offered()) {
@@ -127,57 +120,23 @@ export function httpApi(given: ApiOptions): Api {
   return app
 }
 
-async function answer(c: Ctx, implementation: Implementation, options: Shared): Promise<Response> {
-  const { operation } = implementation
+async function answer(c: Ctx, { operation, stream }: Implementation, options: Shared): Promise<Response> {
+  const { pipeline } = options
   c.var.facts['operation'] = operation.id
-  if (operation.permission === 'anybody') return answerAnybody(c, implementation, options)
-  const caller = await admit(c, options)
   const read = async () => parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax))
-  return perform(c, options, implementation, caller, c.req.param(), read, (input) => carryOut(c, implementation, caller, input, options))
-}
-
-/** What every operation goes through, whatever the way it was asked for: permission, input, policies, and the note of its outcome. */
-async function perform<Result>(
-  c: Ctx,
-  options: Shared,
-  implementation: Implementation,
-  caller: Caller,
-  named: Record<string, unknown>,
-  read: () => Promise<unknown>,
-  work: (input: unknown) => Promise<Result>,
-): Promise<Result> {
-  const { operation } = implementation
-  const { requestId } = c.var
-  let input = named
-  const asked = () => ({ operation, caller, input, requestId })
-  try {
-    assertPermitted(caller, operation.permission)
-    input = (await read()) as Record<string, unknown> // Every operation's input is an object.
-    assertReach(caller, operation, input)
-    assertSteppedUp(options, asked())
-    await assertPolicies(options, asked(), await implementation.about?.(caller, input))
-    const result = await work(input)
-    await noteOutcome(options, implementation, asked())
-    return result
-  } catch (error) {
-    await noteOutcome(options, implementation, asked(), error)
-    throw error
+  if (operation.permission === 'anybody') {
+    // Who asks is not known yet. Pages of others may not sign their visitors in as somebody else.
+    assertOwnPage(asksOf(c), options.publicUrl)
+    pipeline.admitUnknown(asksOf(c))
+    return c.json((await pipeline.callAsAnybody(operation, await read(), exchangeOf(c, options))) as object)
   }
-}
-
-/** Who asks is not known yet. Pages of others may not sign their visitors in as somebody else. */
-async function answerAnybody(c: Ctx, implementation: Implementation, options: Shared): Promise<Response> {
-  const { operation } = implementation
-  assertOwnPage(c, options.publicUrl)
-  assertUnknownRate(options.rateOfUnknown, c, options.publicUrl)
-  const input = parseInput(operation.input, await readInput(c.req.raw, c.req.param(), options.bodyBytesMax))
-  return carryOut(c, implementation, undefined, input, options)
-}
-
-function implementationOf({ implementations }: Shared, operation: Operation): Implementation {
-  const found = implementations.find((each) => each.operation === operation)
-  if (!found) throw new Error(`${operation.id} has no implementation.`) // `assertComplete` has seen to it.
-  return found
+  const admission = await admit(c, options)
+  const asked = { operation, caller: admission.caller, requestId: c.var.requestId, named: c.req.param(), read }
+  if (stream && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) {
+    const after = c.req.header('last-event-id') || undefined // It wins over the address, which is still the one of the first time.
+    return answerWithFrames((gone) => whileAdmitted(admission, gone, (end) => pipeline.follow(asked, { after, end })), options.stopping)
+  }
+  return c.json((await pipeline.call(asked, exchangeOf(c, options))) as object)
 }
 
 /** An operation, asked for in another form than its own. */
@@ -188,89 +147,37 @@ async function callOperation<Input extends z.ZodType, Output extends z.ZodType>(
   operation: Operation<Input, Output>,
   given: z.input<Input>,
 ): Promise<z.output<Output>> {
-  const implementation = implementationOf(options, operation)
   const named = given as Record<string, unknown> // Every operation's input is an object.
-  const read = async () => parseInput(operation.input, given)
-  return perform(c, options, implementation, caller, named, read, async (input) =>
-    checkOutput(operation, await implementation.handle(caller, input, openExchange(c, options.publicUrl))),
-  )
+  const asked = { operation, caller, requestId: c.var.requestId, named, read: async () => parseInput(operation.input, given) }
+  return (await options.pipeline.call(asked, exchangeOf(c, options))) as z.output<Output> // As its contract has cut it.
 }
 
 /** What has no form of its own among the operations, but may be done by whoever may do this one. */
-async function likeOperation<Result>(
+const likeOperation = <Result>(
   c: Ctx,
-  options: Shared,
+  { pipeline }: Shared,
   caller: Caller,
   operation: Operation,
   input: Record<string, unknown>,
   work: (caller: Caller) => Promise<Result>,
-): Promise<Result> {
-  return perform(
-    c,
-    options,
-    implementationOf(options, operation),
-    caller,
-    input,
-    async () => input,
-    () => work(caller),
-  )
+): Promise<Result> => pipeline.perform({ operation, caller, requestId: c.var.requestId, named: input, read: async () => input }, () => work(caller))
+
+async function admit(c: Ctx, { pipeline }: Shared): Promise<Admission> {
+  const { headers, ...admission } = await pipeline.admit(asksOf(c), c.var.requestId, c.req.method !== 'GET' && c.req.method !== 'HEAD')
+  Object.assign(c.var.facts, { tenantId: admission.caller.tenantId, keyId: admission.caller.keyId })
+  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  return admission
 }
 
-function assertUnknownRate(rate: RateLimit, c: Ctx, publicUrl: string | undefined): void {
-  const { isAllowed, retryAfterS } = rate.take(addressOf(c, publicUrl))
-  if (!isAllowed) throw new AppError('over_limit', `Too many requests from here. Try again in ${retryAfterS} s.`, undefined, retryAfterS)
-}
-
-async function carryOut(
-  c: Ctx,
-  { operation, handle, stream }: Implementation,
-  caller: Caller | undefined,
-  input: unknown,
-  { publicUrl }: Shared,
-): Promise<Response> {
-  if (stream && caller && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) return stream(caller, input, c.req.raw)
-  return c.json(checkOutput(operation, await handle(caller, input, openExchange(c, publicUrl))) as object)
-}
-
-function checkOutput<Output extends z.ZodType>({ output }: Operation<z.ZodType, Output>, result: unknown): z.output<Output> {
-  const checked = output.safeParse(result)
-  if (!checked.success) throw new AppError('internal', 'Internal error.', checked.error) // Ours, not the caller's: the contract is broken.
-  return checked.data
-}
-
-function assertPermitted(caller: Caller, permission: Operation['permission']): void {
-  if (permission === 'anybody' || permission === 'oneself') return // What is for oneself asks for a login by itself.
-  if (!caller.permissions.includes(permission)) throw new AppError('forbidden', `This needs the permission ${permission}, which ${caller.name} lacks.`)
-}
-
-/** Who is calling, once it is known that they may call now. */
-async function admit(c: Ctx, options: Shared): Promise<Caller> {
-  const caller = await identify(c, options)
-  Object.assign(c.var.facts, { tenantId: caller.tenantId, keyId: caller.keyId })
-  for (const [name, value] of Object.entries(await assertRate(options, options.rate, caller, c.var.requestId))) c.header(name, value)
-  return caller
-}
-
-/** By the key or token if there is one, else by the cookie, with which only pages of ours may change anything. */
-async function identify(c: Ctx, options: Shared): Promise<Caller> {
-  const authorization = c.req.header('authorization')
-  const cookie = authorization === undefined ? readCookie(c, 'login') : undefined
-  if (cookie !== undefined) {
-    const caller = await options.authenticateCookie(cookie)
-    if (!caller) throw new AppError('unauthenticated', 'You were signed out. Sign in again.')
-    if (c.req.method !== 'GET' && c.req.method !== 'HEAD') {
-      assertOwnPage(c, options.publicUrl)
-      if (!isCsrfToken(cookie, c.req.header('x-csrf-token')))
-        throw new AppError('forbidden', 'The header x-csrf-token is missing or wrong. Load the page again.')
-    }
-    return caller
+function asksOf(c: Ctx): Asks {
+  const env = c.env as { incoming?: { socket?: { remoteAddress?: string } } } | undefined // What @hono/node-server hands over; a test hands over nothing.
+  return {
+    header: (name) => c.req.header(name) ?? (name === 'host' ? new URL(c.req.url).host : undefined),
+    peer: env?.incoming?.socket?.remoteAddress,
   }
-  const [, secret] = /^Bearer +(\S+) *$/i.exec(authorization ?? '') ?? []
-  if (secret === undefined) throw new AppError('unauthenticated', 'A key or a login is needed: Authorization: Bearer lh_…')
-  const caller = await options.authenticate(secret)
-  if (!caller) throw new AppError('unauthenticated', 'This key or login is unknown, has expired or was revoked.')
-  return caller
 }
+
+const exchangeOf = (c: Ctx, { publicUrl }: Shared) => openExchange(asksOf(c), publicUrl, (line) => c.header('set-cookie', line, { append: true }))
 
 /** Outermost, so that whatever happens inside, the request gets its id, its headers and its line. */
 function oneLinePerRequest({ host, publicUrl, log }: ApiOptions) {

@@ -3,14 +3,15 @@ import type { z } from 'zod'
 import type { Caller, PersonCaller } from '../identity/index.ts'
 import { AppError } from '../kernel/index.ts'
 import type { Exchange } from './exchange.ts'
+import type { Following, Frames } from './server-sent-events.ts'
 
 /** What an operation does. Its input has been parsed; its output will be, which drops every field that the contract does not name. */
 export type Implementation = {
   operation: Operation
   /** `caller` is nobody where the operation is for anybody. */
   handle(caller: Caller | undefined, input: unknown, exchange: Exchange): Promise<unknown>
-  /** The same as a stream of server-sent events, for whoever accepts that instead. */
-  stream?: (caller: Caller, input: unknown, request: Request) => Promise<Response>
+  /** The same as it changes, for whoever follows it. Rejects, before anything is told, where `handle` would. */
+  stream?: (caller: Caller, input: unknown, following: Following) => Promise<Frames>
   /** What else policies may want to know of what is asked. */
   about?(caller: Caller, input: unknown): Promise<Record<string, unknown>>
   /** It notes what it did for the audit log in the transaction in which it did it. Otherwise the pipeline does so afterwards. */
@@ -20,7 +21,7 @@ export type Implementation = {
 export const audited = (implementation: Implementation): Implementation => ({ ...implementation, isAudited: true })
 
 type Behaviour<Input, Output, Who = Caller> = (caller: Who, input: Input, exchange: Exchange) => Promise<Output>
-type Streaming<Input> = (caller: Caller, input: Input, request: Request) => Promise<Response>
+type Streaming<Input> = (caller: Caller, input: Input, following: Following) => Promise<Frames>
 
 export function implement<Input extends z.ZodType, Output extends z.ZodType>(
   operation: Operation<Input, Output>,
@@ -61,5 +62,9 @@ export function assertComplete(operations: readonly Operation[], implementations
   const unknown = implementations
     .filter(({ operation }) => !operations.includes(operation))
     .map(({ operation }) => `${operation.id} is not in the list of operations`)
+  const streams = implementations
+    .filter(({ operation, stream }) => (operation.frame === undefined) !== (stream === undefined))
+    .map(({ operation, stream }) => `${operation.id} ${stream ? 'has a stream and does not say so' : 'has no stream'}`)
+  problems.push(...streams)
   if (problems.length + unknown.length > 0) throw new Error(`The API is incomplete: ${[...problems, ...unknown].join('; ')}.`)
 }

@@ -74,7 +74,7 @@ test('a client that does not read holds neither the stream nor the server up', a
 
 test('stop ends event streams and returns with no connection left', async () => {
   const stopping = new AbortController()
-  const t = await serve({ services: { stopping: stopping.signal } })
+  const t = await serve({ stopping: stopping.signal })
   const response = await fetch(`${t.url}/v1/runs/${runId}/events`, { headers: { ...headers, accept: 'text/event-stream' } })
   const from = performance.now()
   stopping.abort()

@@ -29,7 +29,7 @@ const stopMs = 5_000
 
 export async function listen(
   { fetch }: Pick<Hono, 'fetch'>,
-  { host, port, direct = [] }: { host: string; port: number; direct?: readonly Direct[] },
+  { host, port, direct = [], connectionsMax = 10_000 }: { host: string; port: number; direct?: readonly Direct[]; connectionsMax?: number },
 ): Promise<Listening> {
   const answer = getRequestListener(fetch, { overrideGlobalObjects: false }) // The global Request and Response stay as they are.
   const ownerOf = ({ url }: IncomingMessage) => direct.find((each) => each.owns(url))
@@ -42,6 +42,7 @@ export async function listen(
     if (owner?.upgrade) void owner.upgrade(request, socket, head)
     else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n')
   })
+  server.maxConnections = connectionsMax // One more is closed as it comes.
   server.requestTimeout = requestTimeoutMs
   server.keepAliveTimeout = 65_000 // Longer than proxies keep theirs, so that it is they who close.
   await new Promise<void>((resolve, reject) => {

@@ -1,7 +1,7 @@
-/** What a command writes as server-sent events, from a piece on, to the command's end. */
+/** What a command writes, from a piece on, to the command's end. */
 import type { OutputPiece, SandboxProcess } from '@longhaul/protocol'
 import { type Log, after as callAfter } from '../kernel/index.ts'
-import { answerWithFrames, retryMs } from './server-sent-events.ts'
+import { type Frame, type Frames, heartbeatMs as usualHeartbeatMs } from './server-sent-events.ts'
 
 type Page = { process: SandboxProcess; items: OutputPiece[]; droppedCount: number }
 type OutputStreamOptions = {
@@ -9,30 +9,32 @@ type OutputStreamOptions = {
   /** Resolves when there is more, when the command has ended, or when the signal aborts. */
   wait(after: number, signal: AbortSignal): Promise<void>
   after: number
-  stopping: AbortSignal
+  end: AbortSignal
   log: Log
   heartbeatMs?: number
 }
 
 /** Rejects, before anything is sent, when there is no such command. */
-export async function streamOutput(options: OutputStreamOptions): Promise<Response> {
+export async function streamOutput(options: OutputStreamOptions): Promise<Frames> {
   await options.read(options.after)
-  return answerWithFrames((end) => makeFrames(options, end), options.stopping)
+  return makeFrames(options)
 }
 
-async function* makeFrames({ read, wait, after, log, heartbeatMs = 15_000 }: OutputStreamOptions, end: AbortSignal): AsyncGenerator<string, void> {
+async function* makeFrames({ read, wait, after, end, log, heartbeatMs = usualHeartbeatMs }: OutputStreamOptions): Frames {
   let last = after
   try {
-    yield `retry: ${retryMs}\n\n` // Sends the headers on their way, too.
     while (!end.aborted) {
       const { process, items, droppedCount } = await read(last)
-      if (droppedCount > 0) yield `event: dropped\ndata: ${JSON.stringify({ count: droppedCount })}\n\n`
+      const frames: Frame[] = droppedCount > 0 ? [{ event: 'dropped', data: { count: droppedCount } }] : []
       for (const piece of items) {
-        yield `id: ${piece.seq}\nevent: output\ndata: ${JSON.stringify(piece)}\n\n`
+        frames.push({ cursor: String(piece.seq), event: 'output', data: piece })
         last = piece.seq
       }
-      if (process.state !== 'running') return yield `event: end\ndata: ${JSON.stringify(process)}\n\n`
-      if (!(await waitFor(wait, last, heartbeatMs, end))) yield ': here\n\n'
+      const isOver = process.state !== 'running'
+      if (isOver) frames.push({ event: 'end', data: process })
+      if (frames.length > 0) yield frames
+      if (isOver) return
+      if (!(await waitFor(wait, last, heartbeatMs, end))) yield []
     }
   } catch (error) {
     // The status is sent long since. The client comes back and is then told.

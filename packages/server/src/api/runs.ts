@@ -1,5 +1,5 @@
 import {
-  type Run,
+  Run,
   cancelRun,
   compareRuns,
   countRuns,
@@ -20,7 +20,10 @@ import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log } from '../kernel/index.ts'
+import { numberOf } from './cursor.ts'
+import type { Lists } from '../engine/index.ts'
 import { type RunStream, streamRun } from './event-stream.ts'
+import { streamList } from './follow-list.ts'
 import { type Implementation, audited, implement } from './implement.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
@@ -44,22 +47,28 @@ export type RunService = {
   signal(caller: Caller, input: Input<typeof signalRun>): Promise<Run>
 }
 
-export function runImplementations({
-  runs,
-  stream,
-  stopping,
-  log,
-}: {
-  runs: RunService
-  stream: RunStream
-  stopping: AbortSignal
-  log: Log
-}): Implementation[] {
+export function runImplementations({ runs, stream, lists, log }: { runs: RunService; stream: RunStream; lists: Lists; log: Log }): Implementation[] {
   return [
     audited(implement(startRun, (caller, input) => runs.start(caller, input))),
     // A run that is not for the caller is «not found», never «forbidden»: its existence is not ours to reveal.
     implement(getRun, async (caller, { runId }) => found(await runs.find(caller, runId), `No run ${runId}.`)),
-    implement(listRuns, (caller, input) => runs.list(caller, input)),
+    implement(
+      listRuns,
+      (caller, input) => runs.list(caller, input),
+      async (caller, { cursor, search, namespace, agent, state, session, parent }, following) => {
+        if (search !== undefined)
+          throw new AppError('invalid', 'search: is for pages. What is followed can be narrowed by namespace, agent, state, session and parent.')
+        return streamList({
+          ...following,
+          after: following.after ?? cursor,
+          event: 'run',
+          shape: Run,
+          read: (page) => lists.changedRuns(caller, page, { namespace, agent, state, session, parent }),
+          subscribe: (onWake) => lists.watchTenant(caller.tenantId, onWake),
+          log,
+        })
+      },
+    ),
     implement(countRuns, (caller, input) => runs.count(caller, input)),
     implement(
       listRunEvents,
@@ -68,7 +77,7 @@ export function runImplementations({
         // Null only when nothing will ever follow: whoever asks on with `next` misses nothing.
         return { items: events, next: isEnded && events.length < limit ? null : (events.at(-1)?.seq ?? after) }
       },
-      (caller, { runId, after }, request) => streamRun({ source: stream, audience: caller, runId, after: lastEventId(request) ?? after, stopping, log }),
+      (caller, { runId, after: from }, { after, end }) => streamRun({ source: stream, audience: caller, runId, after: numberOf(after) ?? from, end, log }),
     ),
     implement(listRunConnections, (caller, input) => runs.connections(caller, input)),
     implement(exportRun, (caller, input) => runs.journal(caller, input)),
@@ -81,14 +90,6 @@ export function runImplementations({
     implement(decideStep, (caller, input) => runs.decide(caller, input)),
     audited(implement(signalRun, (caller, input) => runs.signal(caller, input))),
   ]
-}
-
-/** Where a client that was cut off goes on. It wins over the address, which is still the one of the first time. */
-function lastEventId(request: Request): number | undefined {
-  const given = request.headers.get('last-event-id')
-  if (given === null || given === '') return undefined
-  if (!/^\d{1,15}$/.test(given)) throw new AppError('invalid', 'Last-Event-ID: must be the number of an event.')
-  return Number(given)
 }
 
 function found<Thing>(thing: Thing | undefined, message: string): Thing {

@@ -25,24 +25,15 @@ import {
   writeFiles,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
-import { AppError, type Log, wallClock } from '../kernel/index.ts'
+import { type Log, wallClock } from '../kernel/index.ts'
 import type { SandboxCaller, SandboxService } from '../sandbox/index.ts'
 import { firstChanges, streamChanges } from './changes.ts'
 import { type Implementation, implement } from './implement.ts'
+import { numberOf } from './cursor.ts'
 import { streamOutput } from './output-stream.ts'
 import { type Links, previewPath } from './previews.ts'
 
-export function sandboxImplementations({
-  sandboxes,
-  links,
-  stopping,
-  log,
-}: {
-  sandboxes: SandboxService
-  links: Links
-  stopping: AbortSignal
-  log: Log
-}): Implementation[] {
+export function sandboxImplementations({ sandboxes, links, log }: { sandboxes: SandboxService; links: Links; log: Log }): Implementation[] {
   return [
     implement(createSandbox, (caller, input) => sandboxes.create(caller, input)),
     implement(listSandboxes, (caller, input) => sandboxes.list(caller, input)),
@@ -56,12 +47,12 @@ export function sandboxImplementations({
     implement(
       readOutput,
       (caller, { sandboxId, processId, after }) => sandboxes.readOutput(caller, sandboxId, processId, after),
-      (caller, { sandboxId, processId, after }, request) =>
+      (caller, { sandboxId, processId, after: from }, { after, end }) =>
         streamOutput({
-          read: (from) => sandboxes.readOutput(caller, sandboxId, processId, from),
-          wait: (from, signal) => sandboxes.waitForOutput(caller, sandboxId, processId, from, signal),
-          after: lastPiece(request) ?? after,
-          stopping,
+          read: (last) => sandboxes.readOutput(caller, sandboxId, processId, last),
+          wait: (last, signal) => sandboxes.waitForOutput(caller, sandboxId, processId, last, signal),
+          after: numberOf(after) ?? from,
+          end,
           log,
         }),
     ),
@@ -74,7 +65,7 @@ export function sandboxImplementations({
     implement(
       watchFiles,
       (caller, { sandboxId, path, waitMs }) => firstChanges((options) => sandboxes.watch(caller, sandboxId, path, options), waitMs),
-      (caller, { sandboxId, path }) => streamChanges((options) => sandboxes.watch(caller, sandboxId, path, options), { stopping, log }),
+      (caller, { sandboxId, path }, { end }) => streamChanges((options) => sandboxes.watch(caller, sandboxId, path, options), { end, log }),
     ),
     implement(snapshotSandbox, (caller, { sandboxId, name }) => sandboxes.snapshot(caller, sandboxId, name)),
     implement(forkSandbox, (caller, { sandboxId, ...input }) => sandboxes.fork(caller, sandboxId, input)),
@@ -106,12 +97,4 @@ type FilesResult = Awaited<ReturnType<SandboxService['files']>>
 function only<Action extends FilesResult['action']>(result: FilesResult, action: Action): Extract<FilesResult, { action: Action }> {
   if (result.action !== action) throw new Error(`A ${action} request was answered with ${result.action}.`)
   return result as Extract<FilesResult, { action: Action }> // As just checked.
-}
-
-/** Where a client that was cut off goes on. It wins over the address, which is still the one of the first time. */
-function lastPiece(request: Request): number | undefined {
-  const given = request.headers.get('last-event-id')
-  if (given === null || given === '') return undefined
-  if (!/^\d{1,15}$/.test(given)) throw new AppError('invalid', 'Last-Event-ID: must be the number of a piece of output.')
-  return Number(given)
 }

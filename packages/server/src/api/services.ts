@@ -3,6 +3,7 @@ import type { Answers, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Caller, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
+import type { Lists } from '../engine/index.ts'
 import type { Log } from '../kernel/index.ts'
 import type { SandboxService, TemplateService } from '../sandbox/index.ts'
 import type { MemoryService } from '../tools/index.ts'
@@ -38,6 +39,7 @@ import { type ToolService, toolImplementations } from './tools.ts'
 export type Services = {
   runs: RunService
   stream: RunStream
+  lists: Lists
   limits: LimitService
   stops: StopService
   schedules: ScheduleService
@@ -63,8 +65,6 @@ export type Services = {
   answers: Pick<Answers, 'clear'>
   guardrails: GuardrailService
   system: SystemService
-  /** Aborted when the server stops: event streams end then. */
-  stopping: AbortSignal
   log: Log
 }
 
@@ -74,10 +74,10 @@ export const implementAll = (services: Services): Implementation[] => [
   ...stopImplementations(services.stops, services.runs),
   ...scheduleImplementations(services.schedules),
   ...hookImplementations(services.hooks),
-  ...outcomeImplementations(services.attention),
+  ...outcomeImplementations(services),
   ...queueImplementations(services.queues),
   ...retentionImplementations(services.retention),
-  ...approvalImplementations(services.approvals),
+  ...approvalImplementations(services),
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),
   ...toolImplementations(services.tools),

@@ -1,16 +1,21 @@
 import type { Approval, Json } from '@longhaul/protocol'
 import { type Audience, type TenantTx, isOfRunFor, sql } from '../db/index.ts'
 
-type Row = Omit<Approval, 'createdAt' | 'expiresAt' | 'decidedAt'> & { createdAt: Date; expiresAt: Date | null; decidedAt: Date | null; detail: Json }
+export type ApprovalRow = Omit<Approval, 'createdAt' | 'expiresAt' | 'decidedAt'> & {
+  createdAt: Date
+  expiresAt: Date | null
+  decidedAt: Date | null
+  detail: Json
+}
 
-const toApproval = (row: Row): Approval => ({
+export const toApproval = (row: ApprovalRow): Approval => ({
   ...row,
   createdAt: row.createdAt.toISOString(),
   expiresAt: row.expiresAt?.toISOString() ?? null,
   decidedAt: row.decidedAt?.toISOString() ?? null,
 })
 
-const columns = sql`id, run_id as "runId", agent, title, detail,
+export const approvalColumns = sql`id, run_id as "runId", agent, title, detail,
   case when state = 'pending' and expires_at <= clock_timestamp() then 'expired' else state end as state,
   decided_by as "decidedBy", comment, created_at as "createdAt", expires_at as "expiresAt", decided_at as "decidedAt"`
 
@@ -19,9 +24,9 @@ export async function listApprovals(
   audience: Audience,
   { limit, before, state, runId }: { limit: number; before?: string | undefined; state?: Approval['state'] | undefined; runId?: string | undefined },
 ): Promise<Approval[]> {
-  const rows = await db.rows<Row>(sql`
+  const rows = await db.rows<ApprovalRow>(sql`
     select * from (
-      select ${columns} from approvals
+      select ${approvalColumns} from approvals
       where ${isOfRunFor(audience)} and (${before ?? null}::uuid is null or id < ${before ?? null}::uuid)
         ${runId === undefined ? sql`` : sql`and run_id in (${familyOf(audience.tenantId, runId)})`}
     ) as found
@@ -39,7 +44,7 @@ const familyOf = (tenantId: string, runId: string) => sql`
   ) select id from family`
 
 export async function findApproval(db: TenantTx, audience: Audience, id: string): Promise<Approval | undefined> {
-  const [row] = await db.rows<Row>(sql`select ${columns} from approvals where ${isOfRunFor(audience)} and id = ${id}`)
+  const [row] = await db.rows<ApprovalRow>(sql`select ${approvalColumns} from approvals where ${isOfRunFor(audience)} and id = ${id}`)
   return row && toApproval(row)
 }
 
@@ -50,9 +55,9 @@ export async function recordDecision(
   decision: { id: string; approved: boolean; by: string; comment: string | undefined },
 ): Promise<Approval | undefined> {
   await tx.rows(sql`select from runs where id = (select run_id from approvals where id = ${decision.id} and ${isOfRunFor(audience)}) for update`)
-  const [row] = await tx.rows<Row>(sql`
+  const [row] = await tx.rows<ApprovalRow>(sql`
     update approvals set state = ${decision.approved ? 'approved' : 'denied'}, decided_by = ${decision.by}, comment = ${decision.comment ?? null}, decided_at = clock_timestamp()
     where id = ${decision.id} and ${isOfRunFor(audience)} and state = 'pending' and (expires_at is null or expires_at > clock_timestamp())
-    returning ${columns}`)
+    returning ${approvalColumns}`)
   return row && toApproval(row)
 }

@@ -7,6 +7,7 @@ import { type Decisions, makeDecisions } from './decisions.ts'
 import { settleEndings } from './endings.ts'
 import type { Booking } from './flush-store.ts'
 import { openJournal } from './journal.ts'
+import { type Lists, openLists } from './lists.ts'
 import { type Messages, openMessages } from './messages.ts'
 import { type Node, openNode } from './node.ts'
 import { type Assignment, openOwnedRuns, type OwnedRuns } from './owned-runs.ts'
@@ -57,6 +58,7 @@ export type Engine = Service &
     startRun(start: Start): Promise<Run>
     readEvents(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
     watch: Watchers['watch']
+    lists: Lists
     /** Rejects while the database does not answer or this node is not registered. */
     assertHealthy(): Promise<void>
     stats(): { activeCount: number; flushCount: number; rowCount: number }
@@ -133,6 +135,8 @@ export function openEngine(options: EngineOptions): Engine {
     else if (active.has(runId)) void readInbox([runId]).catch(() => {}) // The next look does it again.
   }
 
+  const startRun = makeStartRun({ db, node, journal, active, owned, isStopping: () => isStopping, deliver })
+  const { service: pulse, ...lists } = openLists({ db, log, watchers })
   const schedules = openSchedules({
     ...{ db, log, pollMs, findVersion: options.findVersion, whyNotStart: options.whyNotStart ?? (async () => undefined) },
     onFired: () => owned.claims.wake(),
@@ -149,7 +153,11 @@ export function openEngine(options: EngineOptions): Engine {
     }),
     ...makeCopies({ db, nowMs: () => node.clock.nowMs(), onStarted: () => owned.claims.wake(), assertMayStart: (scope) => assertNotStopped(node, scope) }),
     ...openMessages({ db, node, watchers, deliver }),
-    startRun: makeStartRun({ db, node, journal, active, owned, isStopping: () => isStopping, deliver }),
+    async startRun(start) {
+      const run = await startRun(start)
+      watchers.wakeTenant(start.tenantId)
+      return run
+    },
 
     async readEvents(audience, runId, after, limit) {
       const run = await loadRun(db, audience, runId)
@@ -157,6 +165,7 @@ export function openEngine(options: EngineOptions): Engine {
     },
 
     watch: watchers.watch,
+    lists,
 
     async assertHealthy() {
       if (isStopping) throw new AppError('unavailable', 'The server is stopping.')
@@ -169,7 +178,7 @@ export function openEngine(options: EngineOptions): Engine {
       isStopping = false
       await node.start()
       await journal.start()
-      for (const service of [owned.claims, inboxes, endings, burials, schedules.service]) await service.start()
+      for (const service of [owned.claims, inboxes, endings, burials, schedules.service, pulse]) await service.start()
     },
 
     async stop() {
@@ -177,7 +186,7 @@ export function openEngine(options: EngineOptions): Engine {
       for (const service of [schedules.service, owned.claims]) await service.stop()
       if (drainMs > 0) for (const run of [...active.values()]) run.drain()
       for (const from = monotonicMs(); active.size > 0 && monotonicMs() - from < drainMs;) await sleep(20)
-      for (const service of [inboxes, endings, burials]) await service.stop()
+      for (const service of [pulse, inboxes, endings, burials]) await service.stop()
       for (const run of [...active.values()]) run.handBack()
       await journal.stop()
       await node.stop()

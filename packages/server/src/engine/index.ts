@@ -1,6 +1,7 @@
 export { findApproval, listApprovals } from './approval-store.ts'
 export { openEngine } from './engine.ts'
 export type { Engine, EngineOptions } from './engine.ts'
+export type { Lists } from './lists.ts'
 export type { StepDecision } from './messages.ts'
 export type { Assignment } from './owned-runs.ts'
 export { findRun, listEvents, listJournal, loadRun, listRuns, listStepEvents } from './run-store.ts'

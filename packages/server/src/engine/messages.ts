@@ -154,6 +154,7 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
         throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
       }
       deliver(decided.approval.runId, decided.nodeId)
+      watchers.wakeTenant(audience.tenantId)
       return decided.approval
     },
   }

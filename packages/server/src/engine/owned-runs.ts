@@ -108,6 +108,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
         void ended.finally(() => ending.delete(ended))
       }
       watchers.wake(run.id)
+      watchers.wakeTenant(run.row.tenantId)
       if (why === 'ended' && run.owes) onOwed()
       if (why === 'ended' && run.row.sessionId !== null)
         void releaseSessions(db).then(

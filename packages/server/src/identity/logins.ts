@@ -23,9 +23,9 @@ export type PersonCaller = Caller & { readonly login: NonNullable<Caller['login'
 export type Logins = {
   /**
    * Whose cookie or token this is. Undefined when it is nobody's, or the login has ended: asked anew each time, so that an end counts at once and everywhere.
-   * Throws `forbidden` while its tenant is suspended.
+   * Throws `forbidden` while its tenant is suspended. Unless it is a use, it keeps no login from ending by itself.
    */
-  authenticate(secret: string, kind: store.LoginKind): Promise<PersonCaller | undefined>
+  authenticate(secret: string, kind: store.LoginKind, isUse?: boolean): Promise<PersonCaller | undefined>
   /** A new one each time somebody signs in: what a browser had before is worth nothing afterwards. */
   start(tx: TenantTx, person: PersonRow, login: { kind: store.LoginKind; asking: Asking; isSteppedUp: boolean }): Promise<string>
   list(caller: PersonCaller): Promise<Login[]>
@@ -70,14 +70,14 @@ export function openLogins({ db, log, limits }: { db: Db; log: Log; limits: Logi
     expiresAt: expiresAt.toISOString(),
   })
   return {
-    async authenticate(secret, kind) {
+    async authenticate(secret, kind, isUse = true) {
       if (!shape.test(secret) || isLoginToken(secret) !== (kind === 'program')) return undefined
       const idleMs = kind === 'browser' ? limits.idleMs : limits.lifeMs
       const found = await store.findLogin(db, hashSecret(secret), { kind, idleMs, stepUpMs: limits.stepUpMs, noteEveryMs })
       if (!found) return undefined
       const { person, loginId, steppedUpUntil } = found
       if (found.isSuspended) throw new AppError('forbidden', `The tenant ${person.tenantId} is suspended. Its administrator knows why.`)
-      if (found.isLong) note(person.tenantId, loginId, person.id)
+      if (found.isLong && isUse) note(person.tenantId, loginId, person.id)
       return Object.freeze({
         ...audienceOf(person.tenantId, person),
         keyId: person.id,

@@ -3,7 +3,7 @@ import type { AttentionItem, ForkChanges, Run } from '@longhaul/protocol'
 import type { Audience, Db } from '../db/index.ts'
 import type { Engine, FoundVersion, WhyNotStart } from '../engine/index.ts'
 import { AppError } from '../kernel/index.ts'
-import { type AttentionFilter, dismissRun, findFailedRun, findStop, listAttention } from './attention-store.ts'
+import { type AttentionFilter, changedAttention, dismissRun, findFailedRun, findStop, listAttention } from './attention-store.ts'
 import { dismissDelivery, listDeliveries, resetDelivery } from './delivery-store.ts'
 
 export type Picked = Pick<AttentionFilter, 'ids' | 'agent' | 'reason'>
@@ -90,6 +90,8 @@ export function openAttention<Caller extends Audience>({ db, engine, findVersion
 
   return {
     list: (audience: Audience, filter: AttentionFilter) => listAttention(db, audience, filter),
+    changes: (audience: Audience, page: { cursor: string | undefined; limit: number }, filter: Picked) =>
+      changedAttention(db.forTenant(audience.tenantId), audience, page, filter),
     deliveries: (audience: Audience, filter: Parameters<typeof listDeliveries>[2]) => listDeliveries(db, audience, filter),
     retry: (audience: Audience, by: string, picked: Picked) => each(audience, picked, (item) => retryOne(audience, by, item)),
     fork: (caller: Caller, picked: Picked, how: HowForked) => each(caller, picked, (item) => forkOne(caller, item, how)),

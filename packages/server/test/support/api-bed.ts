@@ -6,7 +6,7 @@ import { type AgentManifest, type DataAccess, type HistoryEntry, type Json, type
 import { type Files, guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
 import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
-import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks } from '../../src/api/index.ts'
+import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks, openPipeline } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import { openHooks } from '../../src/hooks/index.ts'
 import { type Gateway, openAnswers, openGuardrails, openRoutes } from '../../src/gateway/index.ts'
@@ -137,7 +137,7 @@ export async function openBed(
     bodyBytesMax: 1_000_000,
     patienceMs: 20_000,
   })
-  const app = httpApi({
+  const pipeline = openPipeline({
     implementations: implementAll({
       ...ofRuns,
       hooks,
@@ -167,16 +167,22 @@ export async function openBed(
       routes: openRoutes({ db, log: silentLog }),
       answers: openAnswers({ db, log: silentLog }),
       guardrails: openGuardrails({ db, log: silentLog, moderate: async () => 'safe' }),
-      stopping: new AbortController().signal,
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
     }),
-    authenticate: (secret) => (isLoginToken(secret) ? identities.logins.authenticate(secret, 'program') : keys.authenticate(secret)),
-    authenticateCookie: (secret) => identities.logins.authenticate(secret, 'browser'),
+    authenticate: (secret, isUse = true) => (isLoginToken(secret) ? identities.logins.authenticate(secret, 'program', isUse) : keys.authenticate(secret)),
+    authenticateCookie: (secret, isUse) => identities.logins.authenticate(secret, 'browser', isUse),
     policies,
     audit,
     stepUp,
     requestsPerMinute: 1_000_000,
+    log: silentLog,
+  })
+  const stopping = new AbortController()
+  const app = httpApi({
+    pipeline,
+    requestsPerMinute: 1_000_000,
+    stopping: stopping.signal,
     findFile: files.find,
     streams: managed.service,
     mcp,
@@ -195,7 +201,7 @@ export async function openBed(
     startDirectly: (agent: string, input: Json) =>
       engine.startRun({ tenantId: 'acme', agent, version: 'v1', input, asker: { id: 'k', name: 'k', access: { personalData: true } } }),
     deploy,
-    ...{ keys, identities, tenants, policies, secrets, audit, masterKeys, dataDir, app },
+    ...{ keys, identities, tenants, policies, secrets, audit, masterKeys, dataDir, app, pipeline, stopping },
     /** The runs as they came to workers, in order. */
     starts,
     /** Somebody who may do everything, with what `access` lets them see. */

@@ -1,6 +1,6 @@
 /** Services that hold a few things in memory, to test the API alone. What they return has fields that no caller may ever see. */
 import { type Agent, type Approval, type Hook, type LiveFrame, type Run, type RunEvent, type System, permissions } from '@longhaul/protocol'
-import { type ApiOptions, type RunStream, type Services, httpApi, implementAll, openLinks } from '../../src/api/index.ts'
+import { type ApiOptions, type PipelineOptions, type RunStream, type Services, httpApi, implementAll, openLinks, openPipeline } from '../../src/api/index.ts'
 import type { AuditNote } from '../../src/db/index.ts'
 import type { Caller, Identities, Keys } from '../../src/identity/index.ts'
 import { AppError, silentLog } from '../../src/kernel/index.ts'
@@ -495,7 +495,36 @@ function peopleServices(called: Called): Identities {
   }
 }
 
-export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Services> } = {}) {
+/** Lists whose changes are numbered; a cursor is such a number. */
+export function makeLists() {
+  const changes: { kind: 'run' | 'approval'; item: unknown }[] = []
+  const watchers = new Set<() => void>()
+  const none = () => ({ items: [], next: String(changes.length), isPending: false, isReset: false })
+  const read = (kind: string, { cursor, limit }: { cursor: string | undefined; limit: number }) => {
+    if (cursor === undefined) return none()
+    if (!/^\d+$/.test(cursor)) throw new AppError('invalid', 'The cursor is none.')
+    const items = changes
+      .map(({ item }, at) => ({ item: item as never, cursor: String(at + 1) }))
+      .filter((_, at) => at >= Number(cursor) && changes[at]?.kind === kind)
+    return { ...none(), items: items.slice(0, limit), ...(items.length >= limit && { next: items[limit - 1]?.cursor ?? '' }) }
+  }
+  return {
+    none,
+    changedRuns: async (_: unknown, page: { cursor: string | undefined; limit: number }) => read('run', page),
+    changedApprovals: async (_: unknown, page: { cursor: string | undefined; limit: number }) => read('approval', page),
+    watchTenant(_: string, onWake: () => void) {
+      watchers.add(onWake)
+      return () => void watchers.delete(onWake)
+    },
+    watcherCount: () => watchers.size,
+    push(kind: 'run' | 'approval', item: unknown) {
+      changes.push({ kind, item })
+      for (const wake of watchers) wake()
+    },
+  }
+}
+
+export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { services?: Partial<Services> } = {}) {
   const calls: unknown[][] = []
   const notes: [string, AuditNote][] = []
   const called =
@@ -509,6 +538,7 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     async (reader: string | { tenantId: string }, asked: string) =>
       (typeof reader === 'string' ? reader : reader.tenantId) === 'acme' && asked === id ? thing : undefined
   const stream = makeStream()
+  const lists = makeLists()
   const keys: Keys = {
     authenticate,
     create: called('keys.create', { ...aKey, secret: 'lh_new' }),
@@ -589,8 +619,10 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       acknowledge: called('queues.acknowledge', { done: [], left: [] }),
       extend: called('queues.extend', { done: [], left: [] }),
     },
+    lists,
     attention: {
       list: called('attention.list', []),
+      changes: called('attention.changes', lists.none()),
       deliveries: called('deliveries.list', []),
       retry: called('attention.retry', { done: [], left: [] }),
       fork: called('attention.fork', { done: [], left: [] }),
@@ -686,11 +718,10 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     system: { describe: async () => aSystem },
     sandboxes,
     templates: fakeTemplates(called, { ...hidden }),
-    stopping: new AbortController().signal,
     log: silentLog,
     ...changes.services,
   }
-  const app = httpApi({
+  const pipeline = openPipeline({
     implementations: implementAll(services),
     authenticate,
     authenticateCookie: async (secret) => (secret === cookie ? authenticate('lh_all') : undefined),
@@ -698,6 +729,13 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
     policies: { whyNot: async () => undefined },
     audit: { note: async (tenantId, note) => void notes.push([tenantId, note]) },
     requestsPerMinute: 1_000_000,
+    log: silentLog,
+    ...changes,
+  })
+  const app = httpApi({
+    pipeline,
+    requestsPerMinute: 1_000_000,
+    stopping: new AbortController().signal,
     findFile: async () => undefined,
     streams: sandboxes,
     receiveHook: async () => ({ outcome: 'started', runId }),
@@ -716,5 +754,5 @@ export function makeApi(changes: Partial<ApiOptions> & { services?: Partial<Serv
       headers: { authorization: 'Bearer lh_all', ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
-  return { app, ask, calls, notes, stream }
+  return { app, pipeline, services, ask, calls, notes, stream, lists }
 }

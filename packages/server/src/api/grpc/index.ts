@@ -1,0 +1,2 @@
+export { listenGrpc } from './grpc.ts'
+export type { Grpc, GrpcOptions } from './grpc.ts'
