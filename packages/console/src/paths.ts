@@ -4,7 +4,7 @@ type Fields<Name extends string> = { [Key in Name]?: string | undefined }
 export const paths = {
   home: (about: Fields<'agent' | 'question'> = {}) => withQuery('/', about),
   signIn: (about: { to?: string | undefined; rejected?: 'yes' | undefined } = {}) => withQuery('/sign-in', about),
-  chat: (about: Fields<'agent' | 'session'> = {}) => withQuery('/chat', about),
+  chat: (about: Fields<'agent' | 'session' | 'preview'> = {}) => withQuery('/chat', about),
   runs: (filter: Fields<'state' | 'agent' | 'search' | 'cursor'> = {}) => withQuery('/runs', filter),
   run: (runId: string, about: Fields<'step' | 'show'> = {}) => withQuery(`/runs/${encodeURIComponent(runId)}`, about),
   compare: (runId: string, other: string) => `/runs/${encodeURIComponent(runId)}/compare/${encodeURIComponent(other)}`,

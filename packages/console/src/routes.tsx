@@ -93,7 +93,7 @@ const journal = createRoute({
 const chat = createRoute({
   getParentRoute: () => shell,
   path: patterns.chat,
-  validateSearch: ({ agent, session }) => ({ agent: text(agent), session: text(session) }),
+  validateSearch: ({ agent, session, preview }) => ({ agent: text(agent), session: text(session), preview: text(preview) }),
   loader: () => void prefetch(agentsQuery()),
   component: lazyRouteComponent(() => import('./pages/chat/ChatPage.tsx'), 'ChatPage'),
 })

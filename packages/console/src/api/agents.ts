@@ -23,6 +23,20 @@ export const deploymentsQuery = (agent: string, limit = 20) =>
     refetchInterval: 10_000,
   })
 
+export const previewsQuery = (agent: string) =>
+  queryOptions({
+    queryKey: ['agents', 'previews', agent],
+    queryFn: ({ signal }) => client.previews.list({ agent, limit: 200 }, { signal }),
+    refetchInterval: 10_000,
+  })
+
+export const evaluationsQuery = (agent: string, limit: number) =>
+  queryOptions({
+    queryKey: ['agents', 'evaluations', agent, limit],
+    queryFn: ({ signal }) => client.evaluations.list({ agent, limit }, { signal }),
+    refetchInterval: 10_000,
+  })
+
 /** All schedules, up to a thousand: the server lists them by name, and an agent's are picked out of them here. */
 export const schedulesQuery = () =>
   queryOptions({

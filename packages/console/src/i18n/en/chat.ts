@@ -13,5 +13,7 @@ export const chatTexts = {
     stop: 'Stop',
     empty: 'Write something first.',
     steps: 'Steps',
+    preview: 'A preview answers here, and not the live version.',
+    toLive: 'To the live version',
   },
 }

@@ -13,5 +13,7 @@ export const chatTexts = {
     stop: '停止',
     empty: '请先输入内容。',
     steps: '步骤',
+    preview: '这里由预览版本回答，而不是当前版本。',
+    toLive: '转到当前版本',
   },
 }

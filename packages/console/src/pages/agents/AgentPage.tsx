@@ -24,6 +24,8 @@ import { SchedulesList } from '../schedules/SchedulesList.tsx'
 import { agentTones } from './agent-facts.ts'
 import { Definition } from './Definition.tsx'
 import { DeploymentsList } from './DeploymentsList.tsx'
+import { EvaluationsList } from './EvaluationsList.tsx'
+import { PreviewsList } from './PreviewsList.tsx'
 import { Traffic } from './Traffic.tsx'
 import { VersionsList } from './VersionsList.tsx'
 
@@ -51,6 +53,8 @@ export function AgentPage() {
       <Traffic agent={name} />
       <VersionsList agent={name} />
       <DeploymentsList agent={name} />
+      <PreviewsList agent={name} />
+      <EvaluationsList agent={name} />
       <SchedulesList agent={name} />
       {agent.data.manifest && <Definition manifest={agent.data.manifest} />}
     </div>

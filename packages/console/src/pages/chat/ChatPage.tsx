@@ -24,6 +24,7 @@ export function ChatPage() {
   const search = useSearch({ from: '/shell/chat' })
   const navigate = useNavigate()
   const agents = useQuery(agentsQuery())
+  const { preview } = search
   const agent =
     agents.data?.items.find(({ name }) => name === search.agent) ?? agents.data?.items.find(({ status }) => status === 'ready') ?? agents.data?.items[0]
   // A conversation gets its name before it begins, and stands in the address from its first turn on.
@@ -31,7 +32,7 @@ export function ChatPage() {
   const session = search.session ?? fresh
   const startNew = (name: string) => {
     setFresh(`chat-${randomId()}`)
-    void navigate({ to: patterns.chat, search: { agent: name, session: undefined } })
+    void navigate({ to: patterns.chat, search: { agent: name, session: undefined, preview: name === agent?.name ? preview : undefined } })
   }
   return (
     <>
@@ -67,8 +68,10 @@ export function ChatPage() {
             key={`${agent.name} ${session}`}
             agent={agent}
             session={session}
+            preview={preview}
             onBegun={() =>
-              search.session === undefined && void navigate({ to: patterns.chat, search: { agent: agent.name, session }, replace: true, resetScroll: false })
+              search.session === undefined &&
+              void navigate({ to: patterns.chat, search: { agent: agent.name, session, preview }, replace: true, resetScroll: false })
             }
           />
           <Conversations agent={agent.name} session={session} />

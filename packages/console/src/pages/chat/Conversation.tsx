@@ -9,13 +9,24 @@ import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { acceptRun } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
 import { Button } from '../../ui/Button.tsx'
 import { Skeleton } from '../../ui/Notes.tsx'
+import { Tag } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { AppLink } from '../AppLink.tsx'
 import { randomId } from '../random-id.ts'
 import { Turn } from './Turn.tsx'
 
-export function Conversation({ agent, session, onBegun }: { agent: Agent; session: string; onBegun: () => void }) {
+type ConversationProps = {
+  agent: Agent
+  session: string
+  /** The name of the version that it is held with, where that is not the live one. */
+  preview: string | undefined
+  onBegun: () => void
+}
+
+export function Conversation({ agent, session, preview, onBegun }: ConversationProps) {
   const { t } = useTexts()
   const runs = useQuery(sessionQuery(agent.name, session))
   const last = runs.data?.items.at(-1)
@@ -29,6 +40,7 @@ export function Conversation({ agent, session, onBegun }: { agent: Agent; sessio
   }, [count, runs.isSuccess])
   return (
     <div className="flex min-h-[calc(100dvh-9rem)] min-w-0 flex-col">
+      {preview !== undefined && <PreviewNote agent={agent.name} preview={preview} />}
       <div className="flex-1 space-y-8 pb-6" aria-label={t('chat.turns')} role="log">
         {runs.isPending && <Skeleton className="h-24" />}
         {runs.isError && !runs.data && <RequestError error={runs.error} />}
@@ -45,12 +57,25 @@ export function Conversation({ agent, session, onBegun }: { agent: Agent; sessio
         )}
         <div ref={end} className="scroll-mb-40" />
       </div>
-      <Composer agent={agent} session={session} last={last} onBegun={onBegun} />
+      <Composer agent={agent} session={session} preview={preview} last={last} onBegun={onBegun} />
     </div>
   )
 }
 
-function Composer({ agent, session, last, onBegun }: { agent: Agent; session: string; last: Run | undefined; onBegun: () => void }) {
+function PreviewNote({ agent, preview }: { agent: string; preview: string }) {
+  const { t } = useTexts()
+  return (
+    <p className="mb-4 flex flex-wrap items-center gap-x-3 gap-y-1 border-b border-line pb-3 text-sm text-ink-2">
+      <Tag tone="accent">{preview}</Tag>
+      {t('chat.preview')}
+      <AppLink href={paths.chat({ agent })} className="text-accent-ink hover:underline">
+        {t('chat.toLive')}
+      </AppLink>
+    </p>
+  )
+}
+
+function Composer({ agent, session, preview, last, onBegun }: ConversationProps & { last: Run | undefined }) {
   const { t } = useTexts()
   const mayStart = usePermission('runs:write')
   const mayOperate = usePermission('runs:operate')
@@ -65,7 +90,8 @@ function Composer({ agent, session, last, onBegun }: { agent: Agent; session: st
   const say = useMutation({
     mutationFn: (said: string) => {
       if (attempt.current?.text !== said) attempt.current = { text: said, idempotencyKey: randomId() }
-      return client.runs.start({ agent: agent.name, input: said, session, idempotencyKey: attempt.current.idempotencyKey })
+      const { idempotencyKey } = attempt.current
+      return client.runs.start({ agent: agent.name, input: said, session, idempotencyKey, ...(preview !== undefined && { preview }) })
     },
     onSuccess: (run) => {
       attempt.current = undefined
@@ -78,7 +104,7 @@ function Composer({ agent, session, last, onBegun }: { agent: Agent; session: st
   const isOpen = last !== undefined && !isTerminal(last.state)
   const reason = !mayStart
     ? t('common.noPermission', { permission: 'runs:write' })
-    : agent.status === 'broken'
+    : agent.status === 'broken' && preview === undefined
       ? t('home.agentBroken')
       : text.trim() === ''
         ? t('chat.empty')
