@@ -151,7 +151,7 @@ const ssoOf = (tenantId: string) =>
 /** A model call that acme made. */
 const callOf = async ({ id }: BedCaller): Promise<string> => {
   const money = openMoney({ db: bed.db, log: silentLog })
-  const admission = await money.admit({ tenantId: 'acme', keyId: id, model: 'openai/canary', inputBytes: 1 })
+  const admission = await money.admit({ tenantId: 'acme', keyId: id, model: 'openai/gpt-6.1-terra', inputBytes: 1 })
   if (!admission.isAdmitted) return expect.fail(admission.refusal.message)
   await money.settle(admission.reservation, { type: 'unknown', outputBytes: 1 })
   return admission.callId
