@@ -179,8 +179,10 @@ const byWebSocket =
         if (event === 'wait.created') followers.get(id)?.begun.resolve()
         if (event === 'run.completed') followers.get(id)?.ended.resolve(performance.now())
       })
+      const lost = new Promise<never>((_, reject) => socket.addEventListener('close', ({ code, reason }) => reject(new Error(`${code} ${reason}`))))
+      lost.catch(() => {}) // It is closed at the end.
       return [...followers.values()].map(async ({ begun, ended }) => {
-        await begun.promise
+        await Promise.race([begun.promise, lost])
         return { ended: ended.promise, close: () => socket.close() }
       })
     }).flat()

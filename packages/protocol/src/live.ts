@@ -11,7 +11,8 @@ export const livePath = '/v1/live'
 export const liveLimits = {
   /** Of a message to the server. */
   messageBytesMax: 64 * 1024,
-  messagesPerMinute: 600,
+  /** In bursts of a sixth of it: who comes back asks for all its subscriptions at once. */
+  messagesPerMinute: 1_200,
   subscriptionsMax: 100,
   /** Within this time after the connection was made a key has to be there. */
   helloMs: 10_000,

@@ -1,4 +1,4 @@
-import { type LiveMessage, liveCloses } from '@longhaul/protocol'
+import { type LiveMessage, liveCloses, liveLimits } from '@longhaul/protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { aRun, anApproval, anEvent, authenticate, cookie, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
@@ -297,6 +297,15 @@ test('a client that does not read costs a fixed buffer, is sent away after a whi
   }
   expect(have.map(Number)).toEqual(Array.from({ length: 500 }, (_, seq) => seq))
 }, 90_000)
+
+test('whoever comes back asks for as many subscriptions at once as there may be', async () => {
+  const { url } = await serve()
+  const made = client(url, {})
+  expect(await made.opened).toBe(true)
+  made.say({ type: 'hello', key: 'lh_all' })
+  for (let at = 0; at < liveLimits.subscriptionsMax; at++) made.subscribe(`s${at}`, 'approvals.list')
+  await expect.poll(() => new Set(made.messages.flatMap((message) => ('id' in message && message.type === 'event' ? message.id : []))).size).toBe(100)
+})
 
 test('a quiet connection is kept alive, and one that is dead is noticed', async () => {
   const { url, live } = await serve({ limits: { heartbeatMs: 100 } })
