@@ -41,7 +41,7 @@ const doorName = 'probe.sock'
 
 /** What must be found inside, by the word that tells of it. */
 const must: [word: string, what: string][] = [
-  ['bare', 'no capabilities, and none to be had'],
+  ['bare', 'no capabilities'],
   ['apart', 'no files of the host'],
   ['closed', 'everything read-only but /workspace, /tmp and /dev/shm'],
   ['alone', 'no network but loopback'],
@@ -50,13 +50,15 @@ const must: [word: string, what: string][] = [
 ]
 /** Where the host's kernel is spoken to. */
 const mustWhenShared: typeof must = [
+  ['none', 'no capabilities to be had'], // In gVisor each command is in a user namespace of that kernel's, which has its own.
   ['bound', 'no new privileges'],
   ['filtered', 'a system call filter, the engine’s'],
 ]
 
 const leave = '(setsid sleep 61 &) ; sleep 0.2; echo left'
 const look = (folder: string) => `dmesg 2>/dev/null | head -n 3 | grep -q gVisor && echo gVisor
-[ "$(grep -cE '^Cap(Prm|Eff|Bnd):[[:space:]]0+$' /proc/self/status)" = 3 ] && echo bare
+[ "$(grep -cE '^Cap(Prm|Eff):[[:space:]]0+$' /proc/self/status)" = 2 ] && echo bare
+grep -qE '^CapBnd:[[:space:]]0+$' /proc/self/status && echo none
 grep -qE '^NoNewPrivs:[[:space:]]1$' /proc/self/status && echo bound
 grep -qE '^Seccomp:[[:space:]]2$' /proc/self/status && echo filtered
 test -e ${folder} || echo apart
