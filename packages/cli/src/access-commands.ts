@@ -230,7 +230,7 @@ const withBounds = (command: Command): Command =>
     .option('--runs <n>', 'at most so many runs in flight', wholeNumber(0))
     .option('--starts <n>', 'at most so many starts a minute', wholeNumber(0))
     .option('--storage <bytes>', 'at most so many bytes of files', wholeNumber(0))
-    .option('--sandbox-drivers <names>', 'sandboxes run in these only, with commas between them: bwrap, gvisor, virtual')
+    .option('--sandbox-drivers <names>', 'sandboxes run in these only, with commas between them: bwrap, gvisor, docker, virtual')
     .option('--sandbox-driver <name>', 'the one that they take')
     .option('--shared-kernel <word>', 'allow or deny: whether they may share the host’s kernel')
     .option('--sandbox-defaults', 'sandboxes run as the server has it')

@@ -35,7 +35,7 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .option('--env <name=value>', 'for every command in it; may be given several times', collect)
     .option('--allow <host>', 'may be reached from inside: a host, or GET,POST:host/path*; may be given several times', collect)
     .option('--credential <host=header:value>', 'put into requests to an allowed host on their way out; - as the value reads it from standard input', collect)
-    .option('--driver <name>', 'where it is to run, among what the operator allows: bwrap, gvisor, virtual')
+    .option('--driver <name>', 'where it is to run, among what the operator allows: bwrap, gvisor, docker, virtual')
     .option('--ttl <minutes>', 'ends when it was not used for so long', wholeNumber(1, 525_600))
     .option('--memory <megabytes>', 'limit of memory', wholeNumber(1, 64_000))
     .option('--disk <megabytes>', 'limit of the workspace', wholeNumber(1, 1_000_000))

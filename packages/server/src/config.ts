@@ -118,18 +118,35 @@ export const settings = {
     .enum(['auto', ...sandboxDrivers])
     .default('auto')
     .describe(
-      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers.',
+      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers; `docker` asks an engine for hardened containers.',
     ),
   LONGHAUL_SANDBOX_DRIVERS: names(sandboxDrivers)
     .prefault('none')
     .describe(
       'Drivers that are offered beside that one, with commas between them: which tenant gets which is in its sandbox policy. One that cannot work here keeps the server from starting.',
     ),
+  LONGHAUL_SANDBOX_DOCKER_SOCKET: z
+    .string()
+    .startsWith('/')
+    .default('/var/run/docker.sock')
+    .describe('Unix socket of the engine that the driver `docker` asks. Whoever may use it is root on this host: give it to the server only.'),
+  LONGHAUL_SANDBOX_DOCKER_IMAGE: z
+    .string()
+    .min(1)
+    .default('node:24-bookworm')
+    .describe(
+      'Image that sandboxes of the driver `docker` are made of. It needs `node` 22 or later, `sh`, `mkfifo`, `tar`, and of util-linux `prlimit` and `unshare`. The server does not pull it.',
+    ),
+  LONGHAUL_SANDBOX_DOCKER_RUNTIME: z
+    .string()
+    .regex(/^[A-Za-z0-9._/-]+$/)
+    .default('runc')
+    .describe('Runtime of the engine: `runc` shares the host’s kernel with the sandboxes, `runsc` is gVisor with a kernel for each.'),
   LONGHAUL_SANDBOX_SHARED_KERNEL: z
     .enum(['first', 'all'])
     .default('first')
     .describe(
-      'Whose sandboxes may share the host’s kernel (`bwrap`) where their tenant’s sandbox policy does not say: those of the `first` tenant, `default`, which is the operator’s own, or of `all`. The others need `gvisor`, or a word of the operator.',
+      'Whose sandboxes may share the host’s kernel (`bwrap`, and `docker` with another runtime than gVisor) where their tenant’s sandbox policy does not say: those of the `first` tenant, `default`, which is the operator’s own, or of `all`. The others need `gvisor`, or a word of the operator.',
     ),
   LONGHAUL_SANDBOX_ACCEPT: names(gapNames)
     .prefault(gapNames.join(','))

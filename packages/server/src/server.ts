@@ -124,6 +124,11 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
         ...(await tenants.sandboxPolicies(tenantId, namespace)),
         sharesKernel: config.LONGHAUL_SANDBOX_SHARED_KERNEL === 'all' || tenantId === defaultTenantId,
       }),
+      docker: {
+        socket: config.LONGHAUL_SANDBOX_DOCKER_SOCKET,
+        image: config.LONGHAUL_SANDBOX_DOCKER_IMAGE,
+        runtime: config.LONGHAUL_SANDBOX_DOCKER_RUNTIME,
+      },
       root: join(dataDir, 'sandboxes'),
       log,
       poolSize: config.LONGHAUL_SANDBOX_POOL,

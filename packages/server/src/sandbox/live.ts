@@ -92,7 +92,7 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
     if (row.egress && !egress)
       throw new AppError(
         'unavailable',
-        'Nothing can be let out of sandboxes of this driver. Egress needs the driver bwrap, apt-get install bubblewrap, or gvisor.',
+        'Nothing can be let out of sandboxes of this driver. Egress needs the driver bwrap, apt-get install bubblewrap, or gvisor or docker.',
       )
     const rules = rulesOf(row)
     if (!row.egress || !egress) {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { sandboxDrivers } from '@longhaul/protocol'
 import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
+import { type DockerSettings, dockerDriver } from './drivers/docker/docker.ts'
 import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
 import { type Capabilities, type CreateOptions, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
@@ -28,6 +29,8 @@ export type SandboxesOptions = {
   poolSize?: number
   /** Limits that this host need not enforce. Anything else that it cannot is an error. */
   accept?: readonly Gap[]
+  /** Where the engine of the driver `docker` is, and what it is to run. */
+  docker?: DockerSettings
 }
 
 /** What a new workspace begins with: called before there is one, and what it returns lays it out. A workspace is whole or begun anew. */
@@ -66,12 +69,17 @@ export type Sandboxes = {
 
 /** Finds the drivers that work here, removes what an earlier server left, and throws when one that was asked for cannot be had. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [] } = options
+  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker } = options
   const root = claimRoot(path)
   const chosen: Chosen[] = []
   try {
     const given = { root, log, ...(idleMs !== undefined && { idleMs }), ...(poolSize !== undefined && { poolSize }) }
-    const makers: Makers = { bwrap: () => bwrapDriver(given), gvisor: () => gvisorDriver(given), virtual: () => virtualDriver(given) }
+    const makers: Makers = {
+      bwrap: () => bwrapDriver(given),
+      gvisor: () => gvisorDriver(given),
+      docker: () => dockerDriver({ ...given, ...docker }),
+      virtual: () => virtualDriver(given),
+    }
     chosen.push(await chooseDriver(wanted, makers, log))
     for (const name of new Set(others)) if (!chosen.some(({ driver }) => driver.name === name)) chosen.push(await chooseDriver(name, makers, log))
     for (const { capabilities } of chosen) {

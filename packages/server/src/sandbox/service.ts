@@ -291,14 +291,14 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       }),
     watch: (caller, sandbox, path, options) =>
       use(caller, sandbox, async (each) => {
-        if (!each.sandbox.watch) throw new AppError('unavailable', 'Changes of files are told by the drivers bwrap and gvisor: apt-get install bubblewrap.')
+        if (!each.sandbox.watch) throw new AppError('unavailable', 'Changes of files are told by the drivers bwrap, gvisor and docker: apt-get install bubblewrap.')
         await each.sandbox.watch(insideWorkspace(path), options)
       }),
     connect(caller, sandbox, port) {
       const opened = Promise.withResolvers<Duplex>()
       use({ tenantId: caller.tenantId, askerId: undefined, keyId: '' }, sandbox, async (each) => {
         if (!each.sandbox.connect)
-          throw new AppError('unavailable', 'Ports inside can be reached with the drivers bwrap and gvisor: apt-get install bubblewrap.')
+          throw new AppError('unavailable', 'Ports inside can be reached with the drivers bwrap, gvisor and docker: apt-get install bubblewrap.')
         const duplex = await each.sandbox.connect(port)
         opened.resolve(duplex)
         await new Promise<void>((resolve) => duplex.once('close', resolve))
@@ -350,7 +350,7 @@ function treesOf({ sandbox }: Live): NonNullable<Live['sandbox']['trees']> {
   if (!sandbox.trees)
     throw new AppError(
       'unavailable',
-      'The virtual shell has no archives, snapshots or forks. They need the driver bwrap, apt-get install bubblewrap, or gvisor.',
+      'The virtual shell has no archives, snapshots or forks. They need the driver bwrap, apt-get install bubblewrap, or gvisor or docker.',
     )
   return sandbox.trees
 }

@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from 'vitest'
 import { silentLog } from '../../src/kernel/index.ts'
+import { dockerDriver } from '../../src/sandbox/drivers/docker/docker.ts'
 import { virtualDriver } from '../../src/sandbox/drivers/virtual/virtual.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
-import { everyMode, startDriver } from '../support/sandbox-modes.ts'
+import { startFakeDocker } from '../support/fake-docker.ts'
+import { everyMode, modes, startDriver } from '../support/sandbox-modes.ts'
 import { testDriver } from '../support/sandbox-suite.ts'
 
 for (const mode of everyMode()) {
@@ -26,6 +28,28 @@ describe('virtual', () => {
       create: driver.create,
       async stop() {
         await driver.stop()
+        root.release()
+        rmSync(root.path, { recursive: true })
+      },
+    }
+  })
+})
+
+const whyNotDocker = modes.every(({ whyNot }) => whyNot !== undefined)
+  ? 'the engine of the tests runs containers by bubblewrap, which does not work here'
+  : undefined
+if (whyNotDocker) process.stderr.write(`SKIPPED: the sandbox docker: ${whyNotDocker}.\n`)
+
+describe.skipIf(whyNotDocker)('docker, on an engine of the tests', () => {
+  testDriver(async () => {
+    const engine = await startFakeDocker()
+    const root = claimRoot(mkdtempSync(join(tmpdir(), 'longhaul-docker-')))
+    const driver = dockerDriver({ root, log: silentLog, socket: engine.socket })
+    return {
+      create: driver.create,
+      async stop() {
+        await driver.stop()
+        await engine[Symbol.asyncDispose]()
         root.release()
         rmSync(root.path, { recursive: true })
       },

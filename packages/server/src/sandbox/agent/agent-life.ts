@@ -21,6 +21,7 @@ import { type Spare, keepSpare } from './spare.ts'
 export type LiveAgent = {
   client: AgentClient
   cgroup: SandboxCgroup | undefined
+  usage(): Promise<ReturnType<SandboxCgroup['usage']> | undefined>
   outer: ProcessIdentity
   spare: Spare
   /** Stops everything in it for as long as `work` takes. */
@@ -128,7 +129,7 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
-  return waitForAgent(host, launched, cgroup, disk, place)
+  return waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)
 }
 
 async function waitForAgent(
@@ -169,6 +170,7 @@ async function waitForAgent(
   return {
     client,
     cgroup: cgroup && { ...cgroup, memoryKills: () => lastKills ?? cgroup.memoryKills() },
+    usage: async () => (launched.engine ? launched.engine.usage() : cgroup?.usage()),
     spare,
     outer: launched.outer,
     frozen: createFreezer(cgroup, launched.outer),

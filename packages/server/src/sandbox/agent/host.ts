@@ -26,6 +26,8 @@ export type AgentHost = {
   newUser(name: string): number | undefined
   /** Pipes for the streams of commands lie in the sandbox's folder, where the driver shows them to the inside. */
   hasPipes: boolean
+  /** An engine holds the memory limit: nobody needs to look. */
+  isMemoryHeld?: boolean
   /** Control groups for one sandbox, with what the driver itself needs in them; undefined where there are none. */
   createCgroup(name: string, limits: SandboxLimits): SandboxCgroup | undefined
   /** The agent's command line inside. */
@@ -71,4 +73,6 @@ export type Launched = {
   outer: ProcessIdentity
   /** Ends all of it. */
   kill(): void
+  /** Where an engine has the processes, in place of control groups of ours. */
+  engine?: { group: SandboxCgroup; usage(): Promise<ReturnType<SandboxCgroup['usage']>> }
 }

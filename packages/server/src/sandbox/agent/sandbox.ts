@@ -145,7 +145,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, idleMs, o
     running.add(command)
     isMeasureDue = true
     if (!disk) watchDisk(live)
-    if (!host.cgroups.limits.memory && !isWatchingMemory) watchMemory(live)
+    if (!host.cgroups.limits.memory && !host.isMemoryHeld && !isWatchingMemory) watchMemory(live)
     try {
       return await command.result
     } finally {
@@ -299,7 +299,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, idleMs, o
   async function stats(): Promise<SandboxStats> {
     const live = current
     const { bytes, files: fileCount } = await measure()
-    const used = live?.cgroup?.usage()
+    const used = await live?.usage()
     const pids = live && used?.processCount === undefined ? familyOf(live.outer.pid) : []
     return {
       isRunning: live !== undefined,
