@@ -1,3 +1,4 @@
+export { backoffMs } from './backoff.ts'
 export { after, machineMs, monotonicMs, sleep, wallClock, withTimeout } from './clock.ts'
 export { AppError, StepFailure, toAppError, toFailure } from './errors.ts'
 export { newId } from './ids.ts'
