@@ -152,7 +152,7 @@ const personOf = async (acme: BedCaller): Promise<string> =>
 
 const mailOf = async (acme: BedCaller): Promise<string> => {
   const personId = await personOf(acme)
-  const [mail] = await bed.db.rows<{ id: string }>(sql`update mails set state = 'failed', failure = 'canary' where person_id = ${personId} returning id`)
+  const [mail] = await bed.db.rows<{ id: string }>(sql`update mails set state = 'failed', failure = 'acme refused it' where person_id = ${personId} returning id`)
   return mail?.id ?? ''
 }
 
@@ -348,7 +348,7 @@ const cases: Record<string, Case> = {
   'people.list': { request: async (acme) => (await personOf(acme), ['GET', '/v1/people']), foreign: 'own' },
   'people.update': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}`, { name: 'canary' }], foreign: 'not_found' },
   'people.link': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}/link`, {}], foreign: 'not_found' },
-  'mails.list': { request: async (acme) => (await mailOf(acme), ['GET', '/v1/mails']), foreign: 'empty' },
+  'mails.list': { request: async (acme) => (await mailOf(acme), ['GET', '/v1/mails']), foreign: 'own' },
   'mails.retry': { request: async (acme) => ['POST', `/v1/mails/${await mailOf(acme)}/retry`], foreign: 'not_found' },
   'people.signout': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}/sign-out`], foreign: 'not_found' },
   'people.delete': { request: async (acme) => ['DELETE', `/v1/people/${await personOf(acme)}`], foreign: 'not_found' },
