@@ -10,6 +10,7 @@ export async function startSmtp({ user }: { user?: { name: string; password: str
   const received: Received[] = []
   const refusal: Refusal = { code: 0, times: 0 }
   let tries = 0
+  let answerMs = 0
   const server = new SMTPServer({
     disabledCommands: ['STARTTLS'],
     authOptional: !user,
@@ -27,7 +28,7 @@ export async function startSmtp({ user }: { user?: { name: string; password: str
       stream.on('data', (part: string) => (text += part))
       stream.on('end', () => {
         received.push({ to: session.envelope.rcptTo.map(({ address }) => address), text })
-        done()
+        setTimeout(done, answerMs)
       })
     },
   })
@@ -38,6 +39,8 @@ export async function startSmtp({ user }: { user?: { name: string; password: str
     url: `smtp://127.0.0.1:${port}`,
     received,
     tries: () => tries,
+    /** How long it thinks about each mail. */
+    slow: (ms: number) => (answerMs = ms),
     /** The next recipients are answered with this code. */
     refuse: (code: number, times: number) => Object.assign(refusal, { code, times }),
     /** The mails to this address, once there are so many. */
