@@ -541,6 +541,31 @@ alter table logins enable row level security, force row level security;
 create policy across_tenants on logins as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on logins as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table mails (
+  tenant_id text not null,
+  id uuid not null,
+  person_id uuid not null,
+  kind text not null,
+  language text not null,
+  state text default 'pending'::text not null,
+  attempt integer default 0 not null,
+  due_at timestamp with time zone default clock_timestamp(),
+  failure text,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  constraint mails_pkey PRIMARY KEY (id),
+  constraint mails_kind_check CHECK ((kind = ANY (ARRAY['invitation'::text, 'link'::text, 'reset'::text]))),
+  constraint mails_language_check CHECK ((language = ANY (ARRAY['en'::text, 'zh'::text]))),
+  constraint mails_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'failed'::text, 'dropped'::text])))
+);
+CREATE INDEX mails_due ON public.mails USING btree (due_at) WHERE (state = 'pending'::text);
+CREATE INDEX mails_ended ON public.mails USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX mails_newest ON public.mails USING btree (tenant_id, id DESC);
+CREATE INDEX mails_of_person ON public.mails USING btree (person_id);
+alter table mails enable row level security, force row level security;
+create policy across_tenants on mails as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on mails as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table memories (
   tenant_id text not null,
   id uuid not null,
@@ -1222,5 +1247,6 @@ create policy of_tenant on versions as permissive for all to longhaul_tenant usi
 
 alter table hook_deliveries add constraint hook_deliveries_hook_id_fkey FOREIGN KEY (hook_id) REFERENCES hooks(id) ON DELETE CASCADE;
 alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
+alter table mails add constraint mails_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table passkeys add constraint passkeys_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table tickets add constraint tickets_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;

@@ -37,6 +37,9 @@ export async function keyIdFrom(client: Client, given: string): Promise<string> 
   return named[0]?.id ?? idFrom(given, 'key', 'npx longhaul keys list', async () => items.map(({ id }) => id))
 }
 
+export const mailIdFrom = (client: Client, given: string): Promise<string> =>
+  idFrom(given, 'mail', 'npx longhaul mails list', async () => (await client.mails.list({ limit: 200 })).items.map(({ id }) => id))
+
 /** A person goes by the e-mail address, too. */
 export async function personIdFrom(client: Client, given: string): Promise<string> {
   if (uuid.test(given)) return given.toLowerCase()

@@ -1,6 +1,8 @@
 /** The commands about people, with their help: signing in, oneself, and others. */
-import type { Command } from 'commander'
-import type { PersonOptions } from './commands/people.ts'
+import { mailLanguages, mailStates } from '@longhaul/protocol'
+import { type Command, Option } from 'commander'
+import type { MailListOptions } from './commands/mails.ts'
+import type { Language, PersonOptions } from './commands/people.ts'
 import type { SsoOptions } from './commands/sso.ts'
 import { type Act, type Shared, collect, examples, withServer, wholeNumber } from './options.ts'
 
@@ -8,6 +10,7 @@ export function peopleCommands(program: Command, act: Act): void {
   loginCommands(program, act)
   meCommands(program, act)
   peopleCommand(program, act)
+  mailsCommand(program, act)
   ssoCommand(program, act)
 }
 
@@ -85,8 +88,10 @@ function peopleCommand(program: Command, act: Act): void {
       'after',
       `\nA person goes by the e-mail address, or by the id.${examples('npx longhaul people invite ada@example.com --role developer', 'npx longhaul people list')}`,
     )
-  withRights(withServer(people.command('invite')))
-    .description('make a person, and a link under which they set their password; it is shown once and works for three days')
+  withLanguage(withRights(withServer(people.command('invite'))))
+    .description(
+      'make a person, and a link under which they set their password; it is shown once, works for three days, and goes to them by mail where the server sends any',
+    )
     .argument('<email>')
     .addHelpText('after', examples('npx longhaul people invite ada@example.com --name Ada --role developer --role approver'))
     .action((email: string, options: Shared & PersonOptions) => act(options, async (invocation) => (await load()).invite(invocation, email, options)))
@@ -113,13 +118,18 @@ function peopleCommand(program: Command, act: Act): void {
       .argument('<person>')
       .addHelpText('after', examples(`npx longhaul people ${verb} ada@example.com`))
       .action((person: string, options: Shared) => act(options, async (invocation) => (await load()).setDisabled(invocation, person, isDisabled)))
-  withServer(people.command('link'))
+  withLanguage(withServer(people.command('link')))
     .description('a new link for somebody who lost the last one or the password')
     .argument('<person>')
     .option('--reset-second-factor', 'also for somebody who lost the authenticator and the recovery codes')
     .addHelpText('after', examples('npx longhaul people link ada@example.com'))
-    .action((person: string, options: Shared & { resetSecondFactor?: boolean }) =>
-      act(options, async (invocation) => (await load()).linkPerson(invocation, person, options.resetSecondFactor ?? false)),
+    .action((person: string, options: Shared & { resetSecondFactor?: boolean; language?: Language }) =>
+      act(options, async (invocation) =>
+        (await load()).linkPerson(invocation, person, {
+          ...(options.resetSecondFactor && { resetSecondFactor: true }),
+          ...(options.language && { language: options.language }),
+        }),
+      ),
     )
   withServer(people.command('sign-out'))
     .description('end all logins of a person')
@@ -131,6 +141,27 @@ function peopleCommand(program: Command, act: Act): void {
     .argument('<person>')
     .addHelpText('after', examples('npx longhaul people delete ada@example.com'))
     .action((person: string, options: Shared) => act(options, async (invocation) => (await load()).deletePerson(invocation, person)))
+}
+
+function mailsCommand(program: Command, act: Act): void {
+  const load = () => import('./commands/mails.ts')
+  const mails = program
+    .command('mails')
+    .description('mail to people, with their links: what was sent, and what could not be')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul mails list --state failed', 'npx longhaul mails retry 3b0a6f2d'))
+  withServer(mails.command('list'))
+    .description('newest first; kept for 30 days')
+    .addOption(new Option('--state <state>', 'only those').choices(mailStates))
+    .option('--limit <n>', 'how many', wholeNumber(1, 200), 50)
+    .option('--cursor <cursor>', 'go on after an earlier page')
+    .addHelpText('after', examples('npx longhaul mails list --state failed'))
+    .action((options: Shared & MailListOptions) => act(options, async (invocation) => (await load()).listMails(invocation, options)))
+  withServer(mails.command('retry'))
+    .description('send one that failed once more')
+    .argument('<mail>', 'its id, or the end of it as the list shows it')
+    .addHelpText('after', examples('npx longhaul mails retry 3b0a6f2d'))
+    .action((mail: string, options: Shared) => act(options, async (invocation) => (await load()).retryMail(invocation, mail)))
 }
 
 function ssoCommand(program: Command, act: Act): void {
@@ -166,6 +197,9 @@ function ssoCommand(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul sso delete'))
     .action((options: Shared) => act(options, async (invocation) => (await load()).deleteSso(invocation)))
 }
+
+const withLanguage = (command: Command): Command =>
+  command.addOption(new Option('--language <language>', 'of the mail to them (default: en)').choices(mailLanguages))
 
 const withRights = (command: Command): Command =>
   command

@@ -183,6 +183,7 @@ test('agents and status tell what there is', async () => {
   expect((await command(api, ['agents', 'get', 'analyst'])).out).toContain('npx longhaul ask analyst "本季度新增了多少客户？"')
   expect(await command(api, ['agents', 'get', 'helo'])).toMatchObject({ exit: 5, err: expect.stringContaining('Did you mean hello?') })
   expect((await command(api, ['status'])).out).toContain('offline/planner (offline stand-in, not a language model)')
+  expect((await command(api, ['status'])).out).toContain('not configured: links to people are copied by hand')
   expect((await command(api, ['status', '--json'])).json()).toEqual([system])
 })
 

@@ -22,6 +22,10 @@ const sso = {
   },
   ...{ createsPeople: true, updatedAt: at },
 }
+const mail = {
+  ...{ id: uuid(9), kind: 'invitation', personId: uuid(7), email: 'ada@example.com', language: 'en', state: 'failed', attempt: 12 },
+  ...{ failure: 'It answered 550', dueAt: null, createdAt: at, endedAt: at },
+}
 const answers = {
   'devices.start': { deviceCode: 'd', userCode: 'BCDF-GHJK', address: '/device?code=BCDF-GHJK', expiresInMs: 5_000, intervalMs: 1 },
   'devices.poll': { state: 'approved', token: 'lp_token', name: 'Ada' },
@@ -42,8 +46,10 @@ const answers = {
   'sso.set': sso,
   'sso.delete': sso,
   'people.list': { items: [person], next: null },
-  'people.invite': { ...person, link: '/join#token=once', linkExpiresAt: at },
-  'people.link': { ...person, link: '/join#token=again', linkExpiresAt: at },
+  'people.invite': { ...person, link: '/join#token=once', linkExpiresAt: at, isMailed: false },
+  'people.link': { ...person, link: '/join#token=again', linkExpiresAt: at, isMailed: true },
+  'mails.list': { items: [mail], next: null },
+  'mails.retry': { ...mail, state: 'pending' },
   'people.update': person,
   'people.signout': { count: 2 },
   'people.delete': person,
@@ -90,6 +96,13 @@ test('people are invited, found by their address, and every command says what it
   ])
   expect(invited.out).toContain(`${api.url}/join#token=once`)
   expect(last()?.body).toEqual({ email: 'ada@example.com', name: 'Ada', roles: ['developer'], namespaces: ['prod'], access: { personalData: false } })
+  expect(invited.out).toContain('Send it to them')
+  expect((await command(api, ['people', 'link', 'ada@example.com', '--language', 'zh'])).out).toContain('by mail')
+  expect(last()?.body).toEqual({ language: 'zh' })
+  expect((await command(api, ['mails', 'list', '--state', 'failed'])).out).toMatch(/ada@example.com +invitation +failed +12 .*It answered 550/)
+  expect(last()?.path).toBe('/v1/mails?limit=50&state=failed')
+  expect((await command(api, ['mails', 'retry', uuid(9).slice(-8)])).out).toContain('The mail to ada@example.com is sent again.')
+  expect(last()?.path).toBe(`/v1/mails/${uuid(9)}/retry`)
   expect((await command(api, ['people', 'list'])).out).toMatch(/ada@example.com +Ada +active +on .*developer, approver · in prod · no personal data/s)
   await command(api, ['people', 'update', 'ada@example.com', '--role', 'viewer', '--everywhere'])
   expect(last()).toMatchObject({ path: `/v1/people/${uuid(7)}`, body: { roles: ['viewer'], namespaces: null, agents: null } })

@@ -154,7 +154,7 @@ test('workflow files name the agent and its folder, and nothing is written over'
   expect(await longhaul(['workflow', 'github', 'agents/orders/'])).toMatchObject({ exit: 0, out: expect.stringContaining('LONGHAUL_API_KEY') })
   const file = await readFile(join(folder, '.github/workflows/orders.yml'), 'utf8')
   expect(file).toContain('npx longhaul deploy agents/orders --agent orders --preview --report')
-  expect(file).toContain('LONGHAUL_API_KEY: $' + '{{ secrets.LONGHAUL_API_KEY }}')
+  expect(file).toMatch(/LONGHAUL_API_KEY: \$\{\{ secrets\.LONGHAUL_API_KEY \}\}/)
   expect(await longhaul(['workflow', 'github', 'agents/orders'])).toMatchObject({ exit: 6 })
   expect(await longhaul(['workflow', 'gitlab', 'agents/orders'])).toMatchObject({ exit: 0 })
   expect(await longhaul(['workflow', 'gitea', 'agents/orders'])).toMatchObject({ exit: 2 })

@@ -33,6 +33,12 @@ const signInReturn = createRoute({
   component: lazyRouteComponent(() => import('./pages/sign-in/ReturnPage.tsx'), 'ReturnPage'),
 })
 
+const forgot = createRoute({
+  getParentRoute: () => root,
+  path: patterns.forgot,
+  component: lazyRouteComponent(() => import('./pages/sign-in/ForgotPage.tsx'), 'ForgotPage'),
+})
+
 const join = createRoute({
   getParentRoute: () => root,
   path: patterns.join,
@@ -335,6 +341,7 @@ export const router = createRouter({
   routeTree: root.addChildren([
     signIn,
     signInReturn,
+    forgot,
     join,
     shell.addChildren([
       home,

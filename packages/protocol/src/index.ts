@@ -126,14 +126,17 @@ export {
   renamePasskey,
   startPasskey,
 } from './passkeys.ts'
+export { Mail, MailLanguage, listMails, mailLanguages, mailOperations, mailStates, retryMail } from './mails.ts'
 export { Person, deletePerson, invitePerson, linkPerson, listPeople, peopleOperations, personStates, signOutPerson, updatePerson } from './people.ts'
 export type { PersonWithLink } from './people.ts'
 export { sensitiveOperations } from './sensitive.ts'
 export type { SensitiveReason } from './sensitive.ts'
 export {
   SignedIn,
+  askForReset,
   lookAtLink,
   passwordLengthMin,
+  resetMs,
   pollDevice,
   signInOperations,
   signInWithFactor,

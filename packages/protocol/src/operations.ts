@@ -14,6 +14,7 @@ import { signInOperations } from './sign-in.ts'
 import { evaluationOperations } from './evaluations.ts'
 import { guardrailOperations } from './guardrails.ts'
 import { limitOperations } from './limits.ts'
+import { mailOperations } from './mails.ts'
 import { memoryOperations } from './memory.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
@@ -57,6 +58,7 @@ export const operations: readonly Operation[] = [
   ...memoryOperations,
   ...keyOperations,
   ...peopleOperations,
+  ...mailOperations,
   ...ssoOperations,
   ...signInOperations,
   ...ssoSignInOperations,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MailLanguage } from './mails.ts'
 import { operation } from './operation.ts'
 import { roleNames } from './roles.ts'
 import { DataAccess, Name } from './values.ts'
@@ -23,8 +24,8 @@ export const Person = z.object({
 })
 export type Person = z.infer<typeof Person>
 
-/** `link` is the address under the server’s own, once. Whoever has it becomes that person. */
-const WithLink = Person.extend({ link: z.string(), linkExpiresAt: z.iso.datetime() })
+/** `link` is the address under the server’s own, once. Whoever has it becomes that person. `isMailed`: it is on its way to them by mail as well. */
+const WithLink = Person.extend({ link: z.string(), linkExpiresAt: z.iso.datetime(), isMailed: z.boolean() })
 export type PersonWithLink = z.infer<typeof WithLink>
 
 const name = z.string().trim().min(1).max(100)
@@ -34,7 +35,7 @@ const personId = z.uuid()
 
 export const invitePerson = operation({
   id: 'people.invite',
-  summary: 'Make a person, with a link under which they set their password. The link is in the answer and nowhere else.',
+  summary: 'Make a person, with a link under which they set their password. The link is in the answer, and in a mail to them where the server sends mail.',
   http: ['POST', '/v1/people'],
   permission: 'people:manage',
   input: z.strictObject({
@@ -45,6 +46,8 @@ export const invitePerson = operation({
     namespaces: scope.optional(),
     agents: scope.optional(),
     access: DataAccess.default({ personalData: true }),
+    /** Of the mail to them. */
+    language: MailLanguage.default('en'),
   }),
   output: WithLink,
 })
@@ -78,7 +81,7 @@ export const linkPerson = operation({
   http: ['POST', '/v1/people/{personId}/link'],
   permission: 'people:manage',
   /** Without it the second factor is asked for after the link as it was before. */
-  input: z.strictObject({ personId, resetSecondFactor: z.boolean().default(false) }),
+  input: z.strictObject({ personId, resetSecondFactor: z.boolean().default(false), language: MailLanguage.default('en') }),
   output: WithLink,
 })
 export const signOutPerson = operation({

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MailLanguage } from './mails.ts'
 import { operation } from './operation.ts'
 import { Factors, SignedChallenge, askForPasskey } from './passkeys.ts'
 import { Email } from './people.ts'
@@ -52,6 +53,17 @@ export const signInWithPasskey = operation({
   input: z.strictObject({ passkey: SignedChallenge }),
   output: SignedIn,
 })
+/** How long a link from `signin.reset` is good. */
+export const resetMs = 1_800_000
+export const askForReset = operation({
+  id: 'signin.reset',
+  summary:
+    'Ask for a link by mail under which whoever forgot their password sets another. The answer is the same whether or not there is somebody with this address.',
+  http: ['POST', '/v1/sign-in/reset'],
+  permission: 'anybody',
+  input: z.strictObject({ tenant, email: Email, language: MailLanguage.default('en') }),
+  output: z.object({ goodForMs: z.number().int() }),
+})
 export const lookAtLink = operation({
   id: 'signin.link',
   summary: 'Whom a link is for.',
@@ -85,4 +97,14 @@ export const pollDevice = operation({
   output: z.object({ state: z.enum(['pending', 'approved', 'denied']), token: z.string().nullable(), name: z.string().nullable() }),
 })
 
-export const signInOperations = [signInWithPassword, signInWithFactor, askForPasskey, signInWithPasskey, lookAtLink, useLink, startDevice, pollDevice]
+export const signInOperations = [
+  signInWithPassword,
+  signInWithFactor,
+  askForPasskey,
+  signInWithPasskey,
+  askForReset,
+  lookAtLink,
+  useLink,
+  startDevice,
+  pollDevice,
+]

@@ -30,6 +30,8 @@ export const System = z.object({
     offline: z.boolean(),
     available: z.array(z.string()),
   }),
+  /** Where mail to people comes from; null where none is sent, so that links are handed on by whoever made them. */
+  mail: z.object({ from: z.string() }).nullable(),
   database: z.object({ kind: z.enum(['embedded', 'external']), version: z.string() }),
   startup: z.array(z.object({ phase: z.string(), ms: z.number() })),
 })

@@ -31,6 +31,11 @@ const modelId = z
   .regex(/^([^/\s]+\/\S+|[a-z0-9][a-z0-9-]*)$/, 'must look like provider/model, for example openai/gpt-5, or be the name of a route')
 const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' }).max(2_000)
 const postgresUrl = z.url({ protocol: /^postgres(ql)?$/, error: 'must look like postgresql://user:password@host:5432/database' }).max(2_000)
+const smtpUrl = z.url({ protocol: /^smtps?$/, error: 'must look like smtps://user:password@host:465 or smtp://host:587' }).max(2_000)
+const sender = z
+  .string()
+  .max(320)
+  .regex(/^([^\r\n<>]*<[^\s<>@]+@[^\s<>@]+>|[^\s<>@]+@[^\s<>@]+)$/, 'must be an address: longhaul@example.com, or Longhaul <longhaul@example.com>')
 const secret = z.string().max(1_000)
 const providerKey = (label: string) =>
   z.string().max(20_000).optional().describe(`Makes ${label}’s models available. Several keys, with commas between, share the load.`)
@@ -113,6 +118,12 @@ export const settings = {
     .enum(webhookReaches)
     .default('public')
     .describe('Where webhooks may go: `public` addresses, those of `private` networks as well, or of this machine as well (`loopback`).'),
+  LONGHAUL_SMTP_URL: smtpUrl
+    .optional()
+    .describe(
+      'SMTP server that takes mail to people: `smtps://user:password@host:465`, or `smtp://host:587` with STARTTLS, which it has to offer unless it is on this machine or `?requireTLS=false` stands behind. Absent: no mail is sent, and links are handed on by whoever makes them.',
+    ),
+  LONGHAUL_MAIL_FROM: sender.optional().describe('Whom mails come from: `longhaul@example.com`, or `Longhaul <longhaul@example.com>`.'),
   LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
   LONGHAUL_SANDBOX_DRIVER: z
     .enum(['auto', ...sandboxDrivers])
@@ -282,6 +293,9 @@ const Config = z
     }
     needs('LONGHAUL_OPENAI_COMPATIBLE_BASE_URL', 'LONGHAUL_OPENAI_COMPATIBLE_MODEL')
     needs('LONGHAUL_OPENAI_COMPATIBLE_MODEL', 'LONGHAUL_OPENAI_COMPATIBLE_BASE_URL')
+    needs('LONGHAUL_SMTP_URL', 'LONGHAUL_MAIL_FROM')
+    needs('LONGHAUL_MAIL_FROM', 'LONGHAUL_SMTP_URL')
+    needs('LONGHAUL_SMTP_URL', 'LONGHAUL_PUBLIC_URL') // Links have to lead somewhere.
     needs('LONGHAUL_SEARCH_API_KEY', 'LONGHAUL_SEARCH_PROVIDER')
     needs('LONGHAUL_SEARCH_BASE_URL', 'LONGHAUL_SEARCH_PROVIDER')
     if (config.LONGHAUL_SEARCH_PROVIDER === 'searxng') needs('LONGHAUL_SEARCH_PROVIDER', 'LONGHAUL_SEARCH_BASE_URL')
@@ -304,6 +318,11 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
   if (!parsed.success || problems.length > 0)
     throw new Error(`Bad settings:\n${problems.map((problem) => `  ${problem}`).join('\n')}\nAll settings: docs/reference/config.md`)
   return parsed.data
+}
+
+/** Where mail goes out, where it comes from, and where its links lead. Undefined: none is sent. */
+export function mailSettings({ LONGHAUL_SMTP_URL: url, LONGHAUL_MAIL_FROM: from, LONGHAUL_PUBLIC_URL: publicUrl }: Config) {
+  return url !== undefined && from !== undefined && publicUrl !== undefined ? { url, from, publicUrl } : undefined
 }
 
 /** What the model gateway wants to know of it. */

@@ -13,7 +13,7 @@ import {
   toMessages,
 } from './agents/index.ts'
 import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openLive, openPipeline, openPreviews } from './api/index.ts'
-import { type Config, modelSettings, workerEnvironment } from './config.ts'
+import { type Config, mailSettings, modelSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { gatewayOver, moderateWith, openAnswers, openEmbedder, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
@@ -34,6 +34,7 @@ import {
 } from './identity/index.ts'
 import { openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
+import { openMailer, openOutbox } from './mail/index.ts'
 import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
 import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openTools, parseHosts } from './tools/index.ts'
@@ -103,13 +104,20 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   await secrets.rewrapAll()
   const providers = openEgress({ privateHosts: parseHosts(config.LONGHAUL_SSO_PRIVATE_HOSTS), setting: 'LONGHAUL_SSO_PRIVATE_HOSTS' })
   onStop('way to sign-in providers', providers.stop)
+  const smtp = mailSettings(config)
+  const outbox = openOutbox({ masterKey: masterKeys.current, isOn: smtp !== undefined })
   const identities = openIdentities({
-    ...{ db, masterKeys, secrets, log },
+    ...{ db, masterKeys, secrets, outbox, log },
     fetch: (url, init) => providers.fetch(url, init, { hosts: ['*'], bytesMax: 1_000_000 }),
     limits: { lifeMs: config.LONGHAUL_LOGIN_MS, idleMs: config.LONGHAUL_LOGIN_IDLE_MS, stepUpMs: config.LONGHAUL_STEP_UP_MS },
   })
   await identities.start()
   onStop('people', identities.stop)
+  if (smtp) {
+    const mailer = openMailer({ db, log, outbox, recipientOf: identities.signIn.recipientOf, smtp })
+    await mailer.start()
+    onStop('mail', mailer.stop)
+  }
   const authenticate = (secret: string, isUse = true) =>
     isLoginToken(secret) ? identities.logins.authenticate(secret, 'program', isUse) : keys.authenticate(secret)
   const stepUp = { ms: config.LONGHAUL_STEP_UP_MS, keys: config.LONGHAUL_STEP_UP_KEYS }
@@ -308,6 +316,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
           },
           sandboxDrivers: sandboxes.offers.map(({ driver, kernel, enforced, missing }) => ({ driver, kernel, enforced, missing })),
           models: { default: gateway.defaultModel, offline: gateway.isOffline, available: gateway.available },
+          mail: smtp ? { from: smtp.from } : null,
           database: { kind: embedded ? ('embedded' as const) : ('external' as const), version: database.version },
           startup: phases,
         }),

@@ -343,7 +343,7 @@ describe('a second factor', () => {
     const { openIdentities } = await import('../src/identity/index.ts')
     const { secretBytes, silentLog } = await import('../src/kernel/index.ts')
     const limits = { lifeMs: 1e6, idleMs: 1e6, stepUpMs: 1e6 }
-    const ofBed = { db: bed.db, log: silentLog, limits, secrets: bed.secrets, fetch: () => Promise.reject(new Error('No provider here.')) }
+    const ofBed = { db: bed.db, outbox: bed.outbox, log: silentLog, limits, secrets: bed.secrets, fetch: () => Promise.reject(new Error('No provider here.')) }
     const next = { current: secretBytes(32) }
     const reopened = openIdentities({ ...ofBed, masterKeys: { ...next, previous: bed.masterKeys.current } })
     await reopened.secondFactor.rewrapAll()

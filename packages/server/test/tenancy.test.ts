@@ -159,6 +159,14 @@ const callOf = async ({ id }: BedCaller): Promise<string> => {
 const personOf = async (acme: BedCaller): Promise<string> =>
   idOf(await acme.ask('POST', '/v1/people', { email: `canary-${newId()}@example.com`, roles: ['viewer'] }))
 
+const mailOf = async (acme: BedCaller): Promise<string> => {
+  const personId = await personOf(acme)
+  const [mail] = await bed.db.rows<{ id: string }>(
+    sql`update mails set state = 'failed', failure = 'acme refused it' where person_id = ${personId} returning id`,
+  )
+  return mail?.id ?? ''
+}
+
 const cases: Record<string, Case> = {
   'runs.start': fixed('own', 'POST', '/v1/runs', { agent: 'draws', input: 'canary input', idempotencyKey: 'canary-key' }),
   'runs.get': about('draws', 'GET', ({ id }) => `/v1/runs/${id}`),
@@ -353,6 +361,8 @@ const cases: Record<string, Case> = {
   'people.list': { request: async (acme) => (await personOf(acme), ['GET', '/v1/people']), foreign: 'own' },
   'people.update': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}`, { name: 'canary' }], foreign: 'not_found' },
   'people.link': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}/link`, {}], foreign: 'not_found' },
+  'mails.list': { request: async (acme) => (await mailOf(acme), ['GET', '/v1/mails']), foreign: 'own' },
+  'mails.retry': { request: async (acme) => ['POST', `/v1/mails/${await mailOf(acme)}/retry`], foreign: 'not_found' },
   'people.signout': { request: async (acme) => ['POST', `/v1/people/${await personOf(acme)}/sign-out`], foreign: 'not_found' },
   'people.delete': { request: async (acme) => ['DELETE', `/v1/people/${await personOf(acme)}`], foreign: 'not_found' },
   'sso.set': fixed('own', 'POST', '/v1/sso', { issuer: 'https://login.example.com', clientId: 'canary', clientSecret: 's' }),
@@ -405,7 +415,7 @@ let acme: BedCaller
 let globex: BedCaller
 
 beforeAll(async () => {
-  bed = await openBed(openings)
+  bed = await openBed(openings, undefined, undefined, undefined, true)
   await bed.deploy('globex')
   acme = await bed.caller('acme-canary', { personalData: true })
   globex = await bed.caller('globex-boss', { personalData: true }, { tenantId: 'globex', permissions: [...roles.administrator] })

@@ -1,4 +1,4 @@
-import { type Person, type PersonWithLink, type Role, roleNames } from '@longhaul/protocol'
+import { type Mail, type Person, type PersonWithLink, type Role, roleNames } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { personIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
@@ -7,7 +7,16 @@ import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago } from '../show/values.ts'
 
-export type PersonOptions = { name?: string; role?: string[]; namespace?: string[]; agent?: string[]; region?: string[]; personalData: boolean }
+export type Language = Mail['language']
+export type PersonOptions = {
+  name?: string
+  role?: string[]
+  namespace?: string[]
+  agent?: string[]
+  region?: string[]
+  personalData: boolean
+  language?: Language
+}
 
 export const rightsText = ({ roles, namespaces, agents, access }: Pick<Person, 'roles' | 'namespaces' | 'agents' | 'access'>): string =>
   [
@@ -37,16 +46,19 @@ const rightsOf = ({ name, role, namespace, agent }: PersonOptions) => ({
 })
 
 export async function invite(invocation: Invocation, email: string, options: PersonOptions): Promise<number> {
-  const { region, personalData } = options
+  const { region, personalData, language } = options
   const { roles, ...rights } = rightsOf(options)
   if (!roles) throw new Problem('invalid', 'What may they do?', `Give --role with one of: ${roleNames.join(', ')}`)
   const client = await invocation.client()
-  return printLink(invocation, await client.people.invite({ email, roles, ...rights, access: { personalData, ...(region && { regions: region }) } }))
+  return printLink(
+    invocation,
+    await client.people.invite({ email, roles, ...rights, ...(language && { language }), access: { personalData, ...(region && { regions: region }) } }),
+  )
 }
 
-export async function linkPerson(invocation: Invocation, given: string, resetSecondFactor: boolean): Promise<number> {
+export async function linkPerson(invocation: Invocation, given: string, options: { resetSecondFactor?: boolean; language?: Language }): Promise<number> {
   const client = await invocation.client()
-  return printLink(invocation, await client.people.link({ personId: await personIdFrom(client, given), resetSecondFactor }))
+  return printLink(invocation, await client.people.link({ personId: await personIdFrom(client, given), ...options }))
 }
 
 /** The server says where under its address; which address that is, this side knows. */
@@ -61,7 +73,12 @@ async function printLink(invocation: Invocation, person: PersonWithLink): Promis
       ['until', person.linkExpiresAt],
       ['link', link],
     ])
-    invocation.terminal.print('  The link is shown this once, and works once. Send it to them and to nobody else.', '')
+    invocation.terminal.print(
+      person.isMailed
+        ? '  The link is on its way to them by mail. It is shown this once, and works once: npx longhaul mails list says whether it was sent.'
+        : '  The link is shown this once, and works once. Send it to them and to nobody else.',
+      '',
+    )
   }
   return exitCodes.done
 }

@@ -8,7 +8,7 @@ export async function status(invocation: Invocation): Promise<number> {
   const system = await client.system.get()
   if (invocation.isJson) invocation.printJson(system)
   else {
-    const { caller, sandbox, models, database, startup } = system
+    const { caller, sandbox, models, mail, database, startup } = system
     const startupMs = startup.reduce((sum, { ms }) => sum + ms, 0)
     printFields(invocation, [
       ['server', `${client.url} · version ${system.version}`],
@@ -23,6 +23,7 @@ export async function status(invocation: Invocation): Promise<number> {
       ['sandbox', `${sandbox.driver} · ${sandbox.languages.join(', ')}`],
       ['enforces', sandbox.enforced.join(', ')],
       ['missing', sandbox.missing.map(({ what, remedy }) => `${what}\n  ${remedy}`).join('\n')],
+      ['mail', mail ? `from ${mail.from}` : 'not configured: links to people are copied by hand\n  LONGHAUL_SMTP_URL and LONGHAUL_MAIL_FROM turn it on'],
       ['database', `${database.kind} · PostgreSQL ${database.version}`],
       ['started in', `${duration(startupMs)}${startup.length > 0 ? ` · ${startup.map(({ phase, ms }) => `${phase} ${duration(ms)}`).join(', ')}` : ''}`],
     ])

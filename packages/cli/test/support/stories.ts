@@ -209,6 +209,7 @@ export const system: System = {
   },
   sandboxDrivers: [{ driver: 'virtual', kernel: 'none', enforced: [], missing: [] }],
   models: { default: 'offline/planner', offline: true, available: ['offline/planner'] },
+  mail: null,
   database: { kind: 'embedded', version: '18.4' },
   startup: [
     { phase: 'postgres', ms: 812 },

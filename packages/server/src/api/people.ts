@@ -1,6 +1,7 @@
 import {
   addPasskey,
   askForPasskey,
+  askForReset,
   challengePasskey,
   changePassword,
   confirmEnrolment,
@@ -17,12 +18,14 @@ import {
   invitePerson,
   linkPerson,
   listLogins,
+  listMails,
   listPasskeys,
   listPeople,
   lookAtLink,
   pollDevice,
   renamePasskey,
   renewRecoveryCodes,
+  retryMail,
   setSso,
   signInWithFactor,
   signInWithPasskey,
@@ -47,19 +50,22 @@ export const peopleImplementations = ({ people, sso }: Identities): Implementati
     implement(invitePerson, (caller, input) => people.invite(caller, input)),
     implement(listPeople, (caller, input) => people.list(caller, input)),
     implement(updatePerson, (caller, input) => people.update(caller, input)),
-    implement(linkPerson, (caller, { personId, resetSecondFactor }) => people.link(caller, personId, resetSecondFactor)),
+    implement(linkPerson, (caller, input) => people.link(caller, input)),
     implement(signOutPerson, (caller, { personId }) => people.signOut(caller, personId)),
     implement(deletePerson, (caller, { personId }) => people.delete(caller, personId)),
+    implement(listMails, (caller, input) => people.mails(caller, input)),
+    implement(retryMail, (caller, { mailId }) => people.retryMail(caller, mailId)),
     implement(getSso, (caller) => sso.get(caller)),
     implement(setSso, (caller, input) => sso.set(caller, input)),
     implement(deleteSso, (caller) => sso.delete(caller)),
   ].map(audited)
 
-export const signInImplementations = ({ signIn, sso }: Identities): Implementation[] => [
+export const signInImplementations = ({ signIn, sso, resets }: Identities): Implementation[] => [
   implementOpen(signInWithPassword, async (input, exchange) => settle(await signIn.password(input, exchange.asking), exchange)),
   implementOpen(signInWithFactor, async (input, exchange) => settle(await signIn.factor(input, exchange.asking), exchange)),
   implementOpen(askForPasskey, async ({ ticket }, { asking }) => ({ options: await signIn.askForPasskey(ticket, asking) })),
   implementOpen(signInWithPasskey, async ({ passkey }, exchange) => settle(await signIn.passkey(passkey, exchange.asking), exchange)),
+  implementOpen(askForReset, (input, { asking }) => resets.ask(input, asking)),
   implementOpen(lookAtLink, ({ token }) => signIn.lookAtLink(token)),
   implementOpen(useLink, async (input, exchange) => settle(await signIn.join(input, exchange.asking), exchange)),
   implementOpen(startSso, async ({ tenant }, { asking, setCookie }) => {

@@ -5,16 +5,18 @@ import type { MasterKeys } from './envelope.ts'
 import { openGuesses } from './guesses.ts'
 import { type LoginLimits, type Logins, openLogins } from './logins.ts'
 import { ownerCheck } from './owner.ts'
+import type { Outbox } from '../mail/index.ts'
 import { type Passkeys, openPasskeys } from './passkeys.ts'
 import { type People, openPeople } from './people.ts'
 import { type SecondFactor, openSecondFactor } from './second-factor.ts'
 import type { GuardedFetch } from './openid.ts'
 import type { Secrets } from './secrets.ts'
+import { type Resets, openResets } from './resets.ts'
 import { type SignIn, openSignIn } from './sign-in.ts'
 import { type Sso, openSso } from './sso.ts'
 import { sweepSignIns } from './ticket-store.ts'
 
-export type Identities = { people: People; logins: Logins; signIn: SignIn; secondFactor: SecondFactor; passkeys: Passkeys; sso: Sso } & Service
+export type Identities = { people: People; logins: Logins; signIn: SignIn; secondFactor: SecondFactor; passkeys: Passkeys; sso: Sso; resets: Resets } & Service
 
 const sweepEveryMs = 600_000
 
@@ -22,13 +24,14 @@ type Options = {
   db: Db
   masterKeys: MasterKeys
   secrets: Pick<Secrets, 'set' | 'use' | 'delete'>
+  outbox: Outbox
   log: Log
   limits: LoginLimits
   /** To providers that tenants have set. */
   fetch: GuardedFetch
 }
 
-export function openIdentities({ db, masterKeys, secrets, log, limits, fetch }: Options): Identities {
+export function openIdentities({ db, masterKeys, secrets, outbox, log, limits, fetch }: Options): Identities {
   const logins = openLogins({ db, log, limits })
   const guesses = openGuesses({ db, masterKey: masterKeys.current })
   const assertOwner = ownerCheck({ guesses, stepUpMs: limits.stepUpMs })
@@ -37,7 +40,8 @@ export function openIdentities({ db, masterKeys, secrets, log, limits, fetch }: 
   const signIn = openSignIn({ db, logins, guesses, secondFactor, passkeys })
   const sweep = loop({ everyMs: sweepEveryMs, onError: (error) => log.warn('ended logins were not swept', { error }), work: () => sweepSignIns(db) })
   return {
-    people: openPeople({ db }),
+    people: openPeople({ db, outbox }),
+    resets: openResets({ db, outbox, guesses }),
     logins,
     secondFactor,
     passkeys,

@@ -92,6 +92,18 @@ export async function findPersonByLink(db: Tx, linkHash: Buffer): Promise<Person
   return row && toRow(row)
 }
 
+/** Across tenants, as by a link: by the ticket of a reset. */
+export async function findPersonByReset(db: Tx, secretHash: Buffer): Promise<{ person: PersonRow; expiresAt: Date } | undefined> {
+  const [row] = await db.rows<Row & { ticketExpiresAt: Date }>(sql`
+    select ${personColumns}, tickets.expires_at as "ticketExpiresAt"
+    from tickets join people on people.tenant_id = tickets.tenant_id and people.id = tickets.person_id
+    where secret_hash = ${secretHash} and tickets.kind = 'reset' and tickets.expires_at > ${db.now} and not is_disabled
+      and not exists (select from tenants where tenants.id = people.tenant_id and is_suspended)`)
+  if (!row) return undefined
+  const { ticketExpiresAt: expiresAt, ...person } = row
+  return { person: toRow(person), expiresAt }
+}
+
 export async function listPeople(db: TenantTx, limit: number, after: string): Promise<PersonRow[]> {
   const rows = await db.rows<Row>(sql`
     select ${personColumns}
@@ -131,6 +143,16 @@ export async function takeLink(tx: TenantTx, linkHash: Buffer, passwordHash: str
     update people
     set link_hash = null, link_expires_at = null, password_hash = ${passwordHash}
     where tenant_id = ${tx.tenantId} and link_hash = ${linkHash} and link_expires_at > ${tx.now} and not is_disabled
+    returning id`)
+  return rows.length > 0
+}
+
+/** For whoever has taken the ticket of a reset. False when they were disabled meanwhile. */
+export async function setPassword(tx: TenantTx, personId: string, passwordHash: string): Promise<boolean> {
+  const rows = await tx.rows(sql`
+    update people
+    set link_hash = null, link_expires_at = null, password_hash = ${passwordHash}
+    where tenant_id = ${tx.tenantId} and id = ${personId} and not is_disabled
     returning id`)
   return rows.length > 0
 }

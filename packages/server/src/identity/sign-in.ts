@@ -2,12 +2,14 @@
 import type { Me, SignedChallenge } from '@longhaul/protocol'
 import { type Db, type TenantTx, noteAudit } from '../db/index.ts'
 import { AppError, secret, secretBytes } from '../kernel/index.ts'
+import type { Recipient } from '../mail/index.ts'
 import type { Guesses } from './guesses.ts'
 import { whoIs } from './keys.ts'
 import { deleteLogins } from './login-store.ts'
 import { type Asking, type Logins, type PersonCaller, hashSecret } from './logins.ts'
 import type { Passkeys } from './passkeys.ts'
 import { hashPassword, isPassword, whyNotPassword } from './passwords.ts'
+import { linkPath } from './people.ts'
 import * as store from './person-store.ts'
 import type { GivenFactor, SecondFactor } from './second-factor.ts'
 import * as tickets from './ticket-store.ts'
@@ -21,6 +23,8 @@ export type SignIn = {
   /** What a browser is to sign: for that ticket, or with any passkey. */
   askForPasskey(ticket: string | undefined, asking: Asking): Promise<Record<string, unknown>>
   passkey(signed: SignedChallenge, asking: Asking): Promise<SignInResult>
+  /** Where a mail with this link goes; undefined when the link opens nothing any more. */
+  recipientOf(token: string): Promise<Recipient | undefined>
   lookAtLink(token: string): Promise<{ email: string; name: string; tenantId: string; isNew: boolean }>
   /** Whoever another has recognised, such as the tenant's provider: that is worth a password and no more. */
   enter(tx: TenantTx, personId: string, asking: Asking): Promise<SignInResult>
@@ -72,6 +76,18 @@ export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Opti
     if (!person || person.isDisabled) throw new AppError('forbidden', 'This person is disabled. Whoever manages people can enable them again.')
     return person
   }
+  /** Whose link it is: one that somebody made for them, or one that they asked for by mail. */
+  async function findByToken(token: string): Promise<{ person: store.PersonRow; expiresAt: Date } | undefined> {
+    const hash = hashSecret(token)
+    const person = await store.findPersonByLink(db, hash)
+    return person?.linkExpiresAt ? { person, expiresAt: person.linkExpiresAt } : store.findPersonByReset(db, hash)
+  }
+  async function takeToken(tx: TenantTx, token: string, passwordHash: string): Promise<boolean> {
+    const hash = hashSecret(token)
+    if (await store.takeLink(tx, hash, passwordHash)) return true
+    const reset = await tickets.takeTicket(tx, hash, 'reset')
+    return !!reset?.personId && store.setPassword(tx, reset.personId, passwordHash)
+  }
   return {
     async password({ tenant, email, password }, asking) {
       const person = await store.findPersonByEmail(db.forTenant(tenant), email)
@@ -121,21 +137,27 @@ export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Opti
     async enter(tx, personId, asking) {
       return admit(tx, await loadAble(tx, personId), asking)
     },
+    async recipientOf(token) {
+      const found = await findByToken(token)
+      if (!found) return undefined
+      const { tenantId, email, name } = found.person
+      return { tenantId, email, name, path: linkPath, expiresAt: found.expiresAt }
+    },
     async lookAtLink(token) {
-      const person = await store.findPersonByLink(db, hashSecret(token))
+      const { person } = (await findByToken(token)) ?? {}
       if (!person) throw badLink()
       return { email: person.email, name: person.name, tenantId: person.tenantId, isNew: person.passwordHash === null }
     },
     async join({ token, password }, asking) {
-      const hash = hashSecret(token)
-      const person = await store.findPersonByLink(db, hash)
+      const { person } = (await findByToken(token)) ?? {}
       if (!person) throw badLink()
       const why = whyNotPassword(password, person.email)
       if (why) throw new AppError('invalid', `password: ${why}`)
       const passwordHash = await hashPassword(password)
       return db.forTenant(person.tenantId).transaction(async (tx) => {
-        if (!(await store.takeLink(tx, hash, passwordHash))) throw badLink()
+        if (!(await takeToken(tx, token, passwordHash))) throw badLink()
         await deleteLogins(tx, person.id)
+        await tickets.deleteTickets(tx, person.id)
         await noteAudit(tx, { who: { id: person.id, name: person.name }, action: 'signin.join', target: person.id })
         // A link is worth a password and no more.
         return admit(tx, person, asking)
@@ -156,6 +178,7 @@ export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Opti
       await tenant.transaction(async (tx) => {
         if (!(await store.changePassword(tx, person.id, passwordHash, nextHash))) throw new AppError('conflict', 'The password was changed meanwhile.')
         await deleteLogins(tx, person.id, caller.login.id)
+        await tickets.deleteTickets(tx, person.id)
         await noteAudit(tx, { who: whoIs(caller), action: 'me.password', target: person.id })
       })
     },

@@ -32,6 +32,20 @@ export async function takeTicket(tx: Tx, secretHash: Buffer, kind: string): Prom
   return row
 }
 
+/** Of those that are good. */
+export async function countTickets(tx: TenantTx, personId: string, kind: string): Promise<number> {
+  const [row] = await tx.rows<{ count: number }>(sql`
+    select count(*)::int as count
+    from tickets
+    where tenant_id = ${tx.tenantId} and person_id = ${personId} and kind = ${kind} and expires_at > ${tx.now}`)
+  return row?.count ?? 0
+}
+
+/** Whatever of a person's has begun and waits: after a new password none of it goes on. */
+export async function deleteTickets(tx: TenantTx, personId: string): Promise<void> {
+  await tx.rows(sql`delete from tickets where tenant_id = ${tx.tenantId} and person_id = ${personId}`)
+}
+
 export async function findByUserCode(db: TenantTx, userCode: string): Promise<Ticket | undefined> {
   const [row] = await db.rows<Ticket>(sql`
     select ${columns}

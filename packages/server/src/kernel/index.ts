@@ -1,3 +1,4 @@
+export { backoffMs } from './backoff.ts'
 export { openCancellation } from './cancellation.ts'
 export type { Cancellation } from './cancellation.ts'
 export { after, machineMs, monotonicMs, sleep, wallClock, withTimeout } from './clock.ts'

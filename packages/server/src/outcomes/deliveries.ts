@@ -5,7 +5,7 @@
 import { type Destination, type Json, storableText } from '@longhaul/protocol'
 import { type Db, audienceOf } from '../db/index.ts'
 import type { Engine, FoundVersion, WhyNotStart } from '../engine/index.ts'
-import { AppError, type Log, type Service, loop, newId, probe, random, wallClock } from '../kernel/index.ts'
+import { AppError, type Log, type Service, backoffMs, loop, newId, probe, wallClock } from '../kernel/index.ts'
 import type { WebhookReach } from './addresses.ts'
 import { type DeliveryOutcome, type DueDelivery, claimDeliveries, insertDelivery, listEnded, nextDeliveryMs, recordOutcome } from './delivery-store.ts'
 import type { Queues } from './queues.ts'
@@ -70,8 +70,7 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
     if (answer.isDone) return { state: 'delivered' }
     const { problem, mayRetry, retryAfterMs = 0 } = answer
     if (!mayRetry || attemptNumber >= backoff.attemptsMax) return { state: 'failed', failure: problem }
-    const delayMs = Math.min(backoff.delayMsMax, backoff.delayMsMin * 2 ** (attemptNumber - 1))
-    return { state: 'pending', failure: problem, inMs: Math.max(retryAfterMs, Math.round(delayMs * (0.5 + random() / 2))) }
+    return { state: 'pending', failure: problem, inMs: Math.max(retryAfterMs, backoffMs(attemptNumber, backoff)) }
   }
 
   async function attempt(delivery: DueDelivery): Promise<WebhookAnswer> {

@@ -24,17 +24,7 @@ import { defaultLimits } from './limits.ts'
 import { type Live, type LiveSandboxes, noteDisk } from './live.ts'
 import { insideWorkspace } from './paths.ts'
 import type { Wish } from './policy.ts'
-import {
-  type Quota,
-  type SandboxRow,
-  type StoredEgress,
-  findSandbox,
-  insertSandbox,
-  listSandboxes,
-  recordEgress,
-  recordStop,
-  withoutValues,
-} from './sandbox-store.ts'
+import { type Quota, type SandboxRow, findSandbox, insertSandbox, listSandboxes, recordEgress, recordStop, withoutValues } from './sandbox-store.ts'
 import { type SnapshotRow, deleteSnapshot, findSnapshot, insertSnapshot, listSnapshots, toSnapshot } from './snapshot-store.ts'
 import type { Templates } from './templates.ts'
 
@@ -291,7 +281,8 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       }),
     watch: (caller, sandbox, path, options) =>
       use(caller, sandbox, async (each) => {
-        if (!each.sandbox.watch) throw new AppError('unavailable', 'Changes of files are told by the drivers bwrap, gvisor and docker: apt-get install bubblewrap.')
+        if (!each.sandbox.watch)
+          throw new AppError('unavailable', 'Changes of files are told by the drivers bwrap, gvisor and docker: apt-get install bubblewrap.')
         await each.sandbox.watch(insideWorkspace(path), options)
       }),
     connect(caller, sandbox, port) {

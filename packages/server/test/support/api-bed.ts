@@ -24,6 +24,7 @@ import {
   openTenants,
 } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
+import { openOutbox } from '../../src/mail/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
 import { gapNames, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { openTools } from '../../src/tools/index.ts'
@@ -50,6 +51,7 @@ export async function openBed(
   wrapFiles: (files: Files) => Files = (files) => files,
   driver: 'virtual' | 'bwrap' = 'virtual',
   fetchProvider: GuardedFetch = noProvider,
+  sendsMail = false,
 ) {
   const database = await makeDatabase()
   const { db } = database
@@ -74,7 +76,8 @@ export async function openBed(
   const masterKeys = { current: secretBytes(32) }
   const secrets = openSecrets({ db, masterKeys, log: silentLog })
   const limits = { lifeMs: 86_400_000, idleMs: 3_600_000, stepUpMs: 300_000 }
-  const identities = openIdentities({ db, masterKeys, secrets, log: silentLog, limits, fetch: fetchProvider })
+  const outbox = openOutbox({ masterKey: masterKeys.current, isOn: sendsMail })
+  const identities = openIdentities({ db, masterKeys, secrets, outbox, log: silentLog, limits, fetch: fetchProvider })
   const stepUp = { ms: limits.stepUpMs, keys: 'allow' as const }
   const audit = openAudit({ db, signer: await openSigner(dataDir), log: silentLog })
   const { admitTool, whyNotStart, guard } = guardSteps({ policies, audit, log: silentLog })
@@ -201,7 +204,7 @@ export async function openBed(
     startDirectly: (agent: string, input: Json) =>
       engine.startRun({ tenantId: 'acme', agent, version: 'v1', input, asker: { id: 'k', name: 'k', access: { personalData: true } } }),
     deploy,
-    ...{ keys, identities, tenants, policies, secrets, audit, masterKeys, dataDir, app, pipeline, stopping },
+    ...{ outbox, keys, identities, tenants, policies, secrets, audit, masterKeys, dataDir, app, pipeline, stopping },
     /** The runs as they came to workers, in order. */
     starts,
     /** Somebody who may do everything, with what `access` lets them see. */

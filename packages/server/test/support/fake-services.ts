@@ -226,6 +226,7 @@ const aSystem: Omit<System, 'caller'> = {
   sandbox: { driver: 'virtual', enforced: [], missing: [], languages: [] },
   sandboxDrivers: [{ driver: 'virtual', kernel: 'none', enforced: [], missing: [] }],
   models: { default: 'offline/planner', offline: true, available: [] },
+  mail: { from: 'longhaul@example.com' },
   database: { kind: 'embedded', version: '18' },
   startup: [],
   ...hidden,
@@ -432,8 +433,13 @@ function peopleServices(called: Called): Identities {
     ...{ issuer: 'https://login.example.com', clientId: 'longhaul', scopes: ['email'], rolesClaim: null, roles: {}, createsPeople: false, updatedAt: at },
     ...hidden,
   }
-  const aLink = { ...aPerson, link: '/join#token=t', linkExpiresAt: at }
+  const aLink = { ...aPerson, link: '/join#token=t', linkExpiresAt: at, isMailed: false }
+  const aMail = {
+    ...{ id: aPerson.id, kind: 'invitation' as const, personId: aPerson.id, email: 'ada@example.com', language: 'en' as const, state: 'failed' as const },
+    ...{ attempt: 12, failure: 'It answered 550', dueAt: null, createdAt: at, endedAt: at, ...hidden },
+  }
   return {
+    resets: { ask: called('signin.reset', { goodForMs: 1, ...hidden }) },
     people: {
       invite: called('people.invite', aLink),
       list: called('people.list', { items: [aPerson], next: null }),
@@ -441,12 +447,15 @@ function peopleServices(called: Called): Identities {
       link: called('people.link', aLink),
       signOut: called('people.signout', { count: 1 }),
       delete: called('people.delete', aPerson),
+      mails: called('mails.list', { items: [aMail], next: null }),
+      retryMail: called('mails.retry', aMail),
     },
     signIn: {
       password: called('signin.password', signedIn),
       factor: called('signin.factor', signedIn),
       askForPasskey: called('passkeys.ask', { challenge: 'c' }),
       passkey: called('signin.passkey', signedIn),
+      recipientOf: called('signin.recipient', undefined),
       lookAtLink: called('signin.link', { email: 'ada@example.com', name: 'ada', isNew: true, ...hidden, tenantId: 'acme' }),
       join: called('signin.join', signedIn),
       changePassword: called('me.password', undefined),

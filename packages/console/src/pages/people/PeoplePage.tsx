@@ -14,6 +14,7 @@ import type { Column } from '../../ui/Table.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { SettingsFrame } from '../settings/SettingsFrame.tsx'
+import { FailedMails } from './FailedMails.tsx'
 import { EditForm, InviteForm } from './PersonForm.tsx'
 import { SsoSection } from './SsoSection.tsx'
 
@@ -34,6 +35,7 @@ export function PeoplePage() {
         </Button>
       }
     >
+      <FailedMails />
       <PeopleTable onEdit={setEdited} />
       <div className="mt-8">
         <SsoSection />

@@ -54,7 +54,7 @@ function RightFields({ value, onChange }: { value: Rights; onChange: (next: Righ
 }
 
 export function InviteForm({ onClose }: { onClose: () => void }) {
-  const { t } = useTexts()
+  const { t, language } = useTexts()
   const queryClient = useQueryClient()
   const [email, setEmail] = useState('')
   const [rights, setRights] = useState<Rights>({ name: '', roles: [], namespaces: '', agents: '' })
@@ -63,6 +63,7 @@ export function InviteForm({ onClose }: { onClose: () => void }) {
       const [namespaces, agents] = [listOf(rights.namespaces), listOf(rights.agents)]
       return client.people.invite({
         email: email.trim(),
+        language,
         roles: rights.roles,
         ...(rights.name.trim() && { name: rights.name.trim() }),
         ...(namespaces.length > 0 && { namespaces }),
@@ -102,7 +103,7 @@ function LinkNote({ person, onClose }: { person: PersonWithLink; onClose: () => 
   return (
     <div className="mt-3 space-y-4">
       <Note tone="warn" title={t('people.linkTitle', { name: person.name })}>
-        <p className="text-sm">{t('people.linkText')}</p>
+        <p className="text-sm">{person.isMailed ? t('people.linkMailed', { email: person.email }) : t('people.linkText')}</p>
         <code aria-label={t('people.link')} className="block font-mono text-xs break-all">
           {link}
         </code>
@@ -116,7 +117,7 @@ function LinkNote({ person, onClose }: { person: PersonWithLink; onClose: () => 
 }
 
 export function EditForm({ person, onClose }: { person: Person; onClose: () => void }) {
-  const { t } = useTexts()
+  const { t, language } = useTexts()
   const queryClient = useQueryClient()
   const [rights, setRights] = useState<Rights>({
     name: person.name,
@@ -128,7 +129,7 @@ export function EditForm({ person, onClose }: { person: Person; onClose: () => v
   const personId = person.id
   const settled = () => queryClient.invalidateQueries({ queryKey: ['people'] })
   const act = useMutation({ mutationFn: (work: () => Promise<unknown>) => work(), onSuccess: onClose, onSettled: settled })
-  const link = useMutation({ mutationFn: (resetSecondFactor: boolean) => client.people.link({ personId, resetSecondFactor }), onSettled: settled })
+  const link = useMutation({ mutationFn: (resetSecondFactor: boolean) => client.people.link({ personId, resetSecondFactor, language }), onSettled: settled })
   if (link.data) return <LinkNote person={link.data} onClose={onClose} />
   const save = () => {
     const [namespaces, agents] = [listOf(rights.namespaces), listOf(rights.agents)]

@@ -12,6 +12,7 @@ import { paths } from '../../paths.ts'
 import { TextField } from '../../ui/Field.tsx'
 import { Button } from '../../ui/Button.tsx'
 import { ErrorNote } from '../../ui/Notes.tsx'
+import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { PasskeyButton } from './PasskeyButton.tsx'
 import { SsoButton } from './SsoButton.tsx'
@@ -46,6 +47,9 @@ export function PasswordForm({ to }: { to: string | undefined }) {
         {t('signIn.submit')}
       </Button>
       {signIn.isError && <RequestError error={signIn.error} />}
+      <AppLink href={paths.forgot()} className="block text-center text-sm text-ink-2 underline-offset-2 hover:underline">
+        {t('people.forgot')}
+      </AppLink>
       <PasskeyButton label={t('passkeys.signIn')} className="w-full" act={() => signInWithPasskey().then(done.accept)} />
       <SsoButton tenant={tenant} to={to} />
       {done.isLost && <ErrorNote title={t('people.noCookie')} cause={t('people.noCookieText')} />}

@@ -26,6 +26,7 @@ export function SystemPage() {
           <Part title={t('system.server')}>
             <Facts>
               <Fact name={t('system.version')}>{data.version}</Fact>
+              <Fact name={t('system.mail')}>{data.mail ? t('system.mailFrom', { from: data.mail.from }) : t('system.noMail')}</Fact>
               <Fact name={t('system.database')}>
                 PostgreSQL {data.database.version} · {t(`system.${data.database.kind}`)}
               </Fact>

@@ -1,0 +1,5 @@
+export { findMail, listMails, resetMail, toMail } from './mail-store.ts'
+export { openMailer } from './mailer.ts'
+export type { Recipient } from './mailer.ts'
+export { openOutbox } from './outbox.ts'
+export type { Outbox } from './outbox.ts'
