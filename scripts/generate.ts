@@ -1,9 +1,10 @@
 /**
- * Writes what `docs/reference` says about the source from the source itself. With `--check` it writes nothing and fails when a file
- * is not what it would write.
+ * Writes what `docs/reference` says about the source from the source itself, and the client's table of addresses. With `--check` it
+ * writes nothing and fails when a file is not what it would write.
  */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { addressTable } from './reference/address-table.ts'
 import { apiPage } from './reference/api-page.ts'
 import { configPage } from './reference/config-page.ts'
 import { errorsPage } from './reference/errors-page.ts'
@@ -11,32 +12,32 @@ import { eventsPage } from './reference/events-page.ts'
 import { openApi } from './reference/open-api.ts'
 import { schemaOfDatabase } from './reference/schema-of-database.ts'
 
-const folder = join(import.meta.dirname, '..', 'docs', 'reference')
+const root = join(import.meta.dirname, '..')
 const api = openApi()
 
-const pages: Record<string, string> = {
-  'api.md': apiPage(api),
-  'config.md': configPage(),
-  'errors.md': errorsPage(),
-  'events.md': eventsPage(),
-  'openapi.json': `${JSON.stringify(api, undefined, 2)}\n`,
-  'schema.sql': await schemaOfDatabase(),
+const files: Record<string, string> = {
+  'docs/reference/api.md': apiPage(api),
+  'docs/reference/config.md': configPage(),
+  'docs/reference/errors.md': errorsPage(),
+  'docs/reference/events.md': eventsPage(),
+  'docs/reference/openapi.json': `${JSON.stringify(api, undefined, 2)}\n`,
+  'docs/reference/schema.sql': await schemaOfDatabase(),
+  'packages/sdk/src/client/addresses.ts': addressTable(),
 }
 
-const stale = Object.keys(pages).filter((name) => pages[name] !== readIfThere(join(folder, name)))
+const stale = Object.keys(files).filter((path) => files[path] !== readIfThere(join(root, path)))
 if (process.argv.includes('--check')) {
-  for (const name of stale) console.log(`docs/reference/${name} is not what its source says. Run npm run generate.`)
+  for (const path of stale) console.log(`${path} is not what its source says. Run npm run generate.`)
   process.exitCode = stale.length === 0 ? 0 : 1
 } else {
-  mkdirSync(folder, { recursive: true })
-  for (const name of stale) writeFileSync(join(folder, name), pages[name] ?? '')
-  console.log(stale.length === 0 ? 'Nothing changed.' : `Written: ${stale.map((name) => `docs/reference/${name}`).join(', ')}`)
+  for (const path of stale) writeFileSync(join(root, path), files[path] ?? '')
+  console.log(stale.length === 0 ? 'Nothing changed.' : `Written: ${stale.join(', ')}`)
 }
 
 function readIfThere(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    return undefined // A page that has not been written yet.
+    return undefined // One that has not been written yet.
   }
 }

@@ -1,5 +1,5 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
-import { runStates } from '@longhaul/protocol'
+import { runStates } from '@longhaul/protocol/plain'
 import type { RunState } from '@longhaul/protocol'
 import { loadMe } from './api/client.ts'
 import { readKey } from './api/key.ts'
