@@ -18,7 +18,7 @@ async function sign(options: Options): Promise<SignedChallenge> {
   return (await schemas()).SignedChallenge.parse(credential)
 }
 
-/** Typed as any credential; with `publicKey` asked for it is one of these. */
+/** Typed as a credential of whatever kind; with `publicKey` asked for it is one of these. */
 const toJson = (credential: Credential | null): unknown => (credential as PublicKeyCredential | null)?.toJSON()
 
 export async function addPasskey(name: string, password: string | undefined): Promise<{ passkey: Passkey; recoveryCodes: string[] }> {
