@@ -15,6 +15,7 @@ import {
   openSigner,
 } from '../packages/server/src/identity/index.ts'
 import { silentLog as log } from '../packages/server/src/kernel/index.ts'
+import { openOutbox } from '../packages/server/src/mail/index.ts'
 import type { Line } from './main.ts'
 
 const access = { personalData: true }
@@ -100,8 +101,9 @@ async function sessionChecks(db: Db, dataDir: string): Promise<number[]> {
   const masterKeys = await openMasterKeys(dataDir, {})
   const limits = { lifeMs: 86_400_000, idleMs: 3_600_000, stepUpMs: 300_000 }
   const fetch = () => Promise.reject(new Error('There is no provider here.'))
-  const { people, signIn, logins } = openIdentities({ db, masterKeys, secrets: openSecrets({ db, masterKeys, log }), log, limits, fetch })
-  const { link } = await people.invite(boss, { email: 'ann@example.com', name: 'ann', roles: ['operator'], access })
+  const outbox = openOutbox({ masterKey: masterKeys.current, isOn: false })
+  const { people, signIn, logins } = openIdentities({ db, masterKeys, secrets: openSecrets({ db, masterKeys, log }), log, limits, outbox, fetch })
+  const { link } = await people.invite(boss, { email: 'ann@example.com', name: 'ann', roles: ['operator'], access, language: 'en' })
   const joined = await signIn.join(
     { token: link.split('token=')[1] ?? '', password: 'correct horse battery' },
     { address: '127.0.0.1', agent: 'bench', origin: 'http://localhost' },

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
+import { gzipSync } from 'node:zlib'
 import tailwindcss from '@tailwindcss/vite'
 import react from '@vitejs/plugin-react'
 import { defaultClientConditions, defineConfig } from 'vite'
@@ -8,8 +9,11 @@ import type { Plugin } from 'vite'
 /** Where `npm run dev` of this package finds the API. The built console is served by the server itself. */
 const api = process.env['CONSOLE_API'] ?? 'http://127.0.0.1:8080'
 
+/** The most that is loaded before the first page shows, gzipped. A change that needs more says why here. */
+const shellBytesMax = 175_000
+
 export default defineConfig({
-  plugins: [react(), tailwindcss(), fontLicences('@fontsource-variable/hanken-grotesk', '@fontsource/ibm-plex-mono')],
+  plugins: [react(), tailwindcss(), fontLicences('@fontsource-variable/hanken-grotesk', '@fontsource/ibm-plex-mono'), shellLimit(shellBytesMax)],
   resolve: { conditions: ['longhaul-source', ...defaultClientConditions] },
   server: { proxy: { '/v1': api, '/healthz': api } },
   build: {
@@ -18,6 +22,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     license: { fileName: 'licences/code.txt' },
+    // What the first page needs is one file: some fifty small ones pack worse, and each is a request.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'shell', tags: ['$initial'] }] } } },
     reportCompressedSize: false,
     chunkSizeWarningLimit: 500,
   },
@@ -32,6 +38,47 @@ function fontLicences(...packages: string[]): Plugin {
     async generateBundle() {
       for (const name of packages)
         this.emitFile({ type: 'asset', fileName: `licences/${name.split('/').at(-1)}.txt`, source: await readFile(require.resolve(`${name}/LICENSE`), 'utf8') })
+    },
+  }
+}
+
+/** Fails the build when the shell is larger than that, or has zod in it: the page itself, what it imports at once, its styles and the larger language. */
+function shellLimit(bytesMax: number): Plugin {
+  return {
+    name: 'shell-limit',
+    apply: 'build',
+    // After the page was written, which is made last.
+    generateBundle: {
+      order: 'post',
+      handler(_, bundle) {
+        const files = new Set<string>()
+        const page = bundle['index.html']
+        const named = page?.type === 'asset' ? String(page.source).matchAll(/(?:src|href)="\/([^"]+)"/g) : []
+        const open = ['index.html', ...[...named].map(([, name = '']) => name)]
+        for (let name = open.pop(); name !== undefined; name = open.pop()) {
+          const file = bundle[name]
+          if (!file || files.has(name)) continue
+          files.add(name)
+          if (file.type !== 'chunk') continue
+          open.push(...file.imports)
+          const zod = file.moduleIds.find((id) => id.includes('/node_modules/zod/'))
+          if (zod) this.error(`The shell loads zod (${name}). Take what it needs from @longhaul/protocol/plain, or load what needs schemas with its page.`)
+        }
+        const packed = (name: string) => {
+          const file = bundle[name]
+          return file ? gzipSync(file.type === 'chunk' ? file.code : file.source).length : 0
+        }
+        const texts = Object.values(bundle).flatMap((file) =>
+          file.type === 'chunk' && /\/src\/i18n\/(en|zh)\.ts$/.test(file.facadeModuleId ?? '') ? packed(file.fileName) : [],
+        )
+        if (texts.length !== 2 || files.size < 3) this.error('The parts of the shell were not found: see shellLimit in vite.config.ts.')
+        const bytes = [...files].reduce((sum, name) => sum + packed(name), Math.max(...texts))
+        this.info(`The shell has ${bytes} bytes gzipped, of at most ${bytesMax}.`)
+        if (bytes > bytesMax)
+          this.error(
+            `The shell has ${bytes} bytes gzipped, ${bytes - bytesMax} more than it may: ${[...files].map((name) => `${name} ${packed(name)}`).join(', ')}. Load what only some pages need with them.`,
+          )
+      },
     },
   }
 }

@@ -2,7 +2,6 @@ import { QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
-import { config } from 'zod'
 import { onKeyChange, takeKeyFromAddress } from './api/key.ts'
 import { onPersonChange } from './api/login.ts'
 import { queryClient } from './api/queries.ts'
@@ -10,8 +9,8 @@ import { startI18n } from './i18n/index.ts'
 import { router } from './routes.tsx'
 import './ui/app.css'
 
-// Schemas may otherwise be compiled with `new Function`, which the content-security policy forbids.
-config({ jitless: true })
+// zod would otherwise compile schemas with `new Function`, which the content-security policy forbids. It comes with the first page that needs it, and finds this.
+Object.assign(globalThis, { __zod_globalConfig: { jitless: true } })
 
 takeKeyFromAddress(location, history)
 // What one key or person saw is not for the next.

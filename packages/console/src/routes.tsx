@@ -1,5 +1,5 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent, redirect } from '@tanstack/react-router'
-import { runStates } from '@longhaul/protocol'
+import { runStates } from '@longhaul/protocol/plain'
 import type { RunState } from '@longhaul/protocol'
 import { loadMe } from './api/client.ts'
 import { readKey } from './api/key.ts'
@@ -11,7 +11,6 @@ import { agentsQuery, approvalsQuery, compareQuery, queryClient, runQuery, runsQ
 import { CrashPage, MissingPage } from './pages/ErrorPages.tsx'
 import { HomePage } from './pages/home/HomePage.tsx'
 import { Shell } from './pages/shell/Shell.tsx'
-import { SignInPage } from './pages/sign-in/SignInPage.tsx'
 import { paths, patterns, readQuery, writeQuery } from './paths.ts'
 
 const root = createRootRoute({ notFoundComponent: MissingPage, errorComponent: CrashPage })
@@ -24,7 +23,7 @@ const signIn = createRoute({
     to: text(to)?.match(/^\/(?![/\\])/) ? text(to) : undefined,
     rejected: rejected === 'yes' ? ('yes' as const) : undefined,
   }),
-  component: SignInPage,
+  component: lazyRouteComponent(() => import('./pages/sign-in/SignInPage.tsx'), 'SignInPage'),
 })
 
 const signInReturn = createRoute({

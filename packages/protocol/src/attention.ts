@@ -1,13 +1,11 @@
 import { z } from 'zod'
 import { listDeliveries } from './destinations.ts'
-import { parkReasons } from './events.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { ForkChanges } from './runs.ts'
+import { attentionReasons } from './states.ts'
 import { Name } from './values.ts'
 
-/** Why somebody must look: why a run waits for an operator, or that it failed, or that its end could not be told. */
-export const attentionReasons = [...parkReasons, 'failed', 'undelivered'] as const
 const Reason = z.enum(attentionReasons)
 
 /** A run, or a delivery, that will not go on by itself. */

@@ -1,8 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
+import { auditOutcomes } from './states.ts'
 import { JsonValue } from './values.ts'
-
-export const auditOutcomes = ['done', 'refused', 'failed'] as const
 
 /** Who did what to what, and how it went. Numbered without gaps; `hash` covers the entry and the hash of the one before. */
 export const AuditEntry = z.object({

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { ChildEnd } from './children.ts'
 import { Failure } from './errors.ts'
+import { parkReasons } from './states.ts'
 import { JsonValue, Usage } from './values.ts'
 
 /**
@@ -42,7 +43,6 @@ export const DoubtDecision = z.enum(doubtDecisions)
 export type DoubtDecision = z.infer<typeof DoubtDecision>
 
 /** Why a run waits for an operator: the code no longer matches the history, the run keeps ending its worker, its version's code does not load, somebody stopped it, or nobody knows whether a write took effect. */
-export const parkReasons = ['diverged', 'poison', 'broken', 'stopped', 'in_doubt'] as const
 export const ParkReason = z.enum(parkReasons)
 export type ParkReason = z.infer<typeof ParkReason>
 
@@ -120,5 +120,3 @@ export const LiveFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('output-delta'), op: OpPath, stream: z.enum(['stdout', 'stderr']), text: z.string() }),
 ])
 export type LiveFrame = z.infer<typeof LiveFrame>
-
-export const isLiveFrame = (frame: RunEvent | LiveFrame): frame is LiveFrame => frame.type === 'text-delta' || frame.type === 'output-delta'

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
+import { hookOutcomes } from './states.ts'
 import { Asker, Name } from './values.ts'
 
 /** How a sender proves who it is. `gitlab` sends a token and signs nothing; where GitLab signs, it does so as Standard Webhooks says. */
@@ -55,8 +56,6 @@ export const Hook = z.object({
   setAt: z.iso.datetime(),
 })
 export type Hook = z.infer<typeof Hook>
-
-export const hookOutcomes = ['started', 'signalled', 'repeated', 'left', 'refused'] as const
 
 /** What became of one request. Of what was refused nothing is kept but that, when and why. */
 export const HookDelivery = z.object({

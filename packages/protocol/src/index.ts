@@ -1,9 +1,25 @@
+export {
+  attentionReasons,
+  auditOutcomes,
+  errorCodes,
+  hookOutcomes,
+  isLiveFrame,
+  isTerminal,
+  may,
+  moves,
+  parkReasons,
+  runActions,
+  runStates,
+  sandboxStates,
+  toOcsf,
+} from './plain.ts'
+export type { RunAction } from './plain.ts'
 export { Agent, AgentManifest, AgentSandbox, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSources } from './answer.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'
-export { AttentionItem, attentionReasons, dismissAttention, forkAttention, listAttention, retryAttention } from './attention.ts'
+export { AttentionItem, dismissAttention, forkAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
 export { CustomAgent, InvokeRequest } from './custom.ts'
 export type { AuthorizedByPerson } from './connections.ts'
@@ -46,9 +62,8 @@ export { Preview, Source, deletePreview, listPreviews, previewKeptMsDefault, pre
 export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
-export { toOcsf } from './audit-ocsf.ts'
 export { journalHash, whyNotChained } from './journal-chain.ts'
-export { AuditEntry, AuditHead, auditOperations, auditOutcomes, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
+export { AuditEntry, AuditHead, auditOperations, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
 export {
   Budget,
@@ -65,7 +80,7 @@ export {
   setBudget,
 } from './budgets.ts'
 export { Model, ModelFacts, catalogueOperations, listModels, modelCapabilities, setModel, unsetModel } from './catalogue.ts'
-export { ErrorBody, ErrorCode, Failure, errorCodes } from './errors.ts'
+export { ErrorBody, ErrorCode, Failure } from './errors.ts'
 export {
   Decider,
   DoubtDecision,
@@ -80,8 +95,6 @@ export {
   effects,
   eventData,
   eventTypes,
-  isLiveFrame,
-  parkReasons,
   stepKinds,
   waitKinds,
 } from './events.ts'
@@ -176,9 +189,8 @@ export {
   setRoute,
   tryRoute,
 } from './routes.ts'
-export { RunState, isTerminal, may, moves, runActions, runStates } from './run-state.ts'
-export type { RunAction } from './run-state.ts'
 export {
+  RunState,
   ComparedStep,
   Fork,
   ForkChanges,
@@ -214,7 +226,6 @@ export {
   SandboxProcess,
   Snapshot,
   sandboxOperations,
-  sandboxStates,
   createSandbox,
   deleteSnapshot,
   execInSandbox,
@@ -276,7 +287,6 @@ export {
   deleteHook,
   getHook,
   hookOperations,
-  hookOutcomes,
   hookSchemes,
   listHookDeliveries,
   listHooks,

@@ -1,8 +1,5 @@
-import { z } from 'zod'
-
 export const runStates = ['pending', 'running', 'waiting', 'completed', 'failed', 'cancelled'] as const
-export const RunState = z.enum(runStates)
-export type RunState = z.infer<typeof RunState>
+export type RunState = (typeof runStates)[number]
 
 /** The whole life of a run. A move that is not listed is a bug, never a case to handle. */
 export const moves: Record<RunState, readonly RunState[]> = {

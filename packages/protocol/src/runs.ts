@@ -7,8 +7,11 @@ import { DoubtDecision, LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitK
 import { LaneKey, Priority } from './limits.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { RunState } from './run-state.ts'
+import { runStates } from './run-state.ts'
 import { Asker, JsonValue, Name, Usage } from './values.ts'
+
+export const RunState = z.enum(runStates)
+export type RunState = z.infer<typeof RunState>
 
 /** Why a run is waiting, and until when. */
 export const Wait = z.object({

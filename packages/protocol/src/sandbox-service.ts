@@ -6,10 +6,10 @@ import { SandboxDriverName, SandboxKernel } from './sandbox-policy.ts'
 import { PageInput, pageOf } from './page.ts'
 import { SandboxLimitsInput } from './sandbox-limits.ts'
 import { ExecResult, FilesResult } from './sandboxes.ts'
+import { sandboxStates } from './states.ts'
 import { TemplateRef } from './templates.ts'
 import { Name } from './values.ts'
 
-export const sandboxStates = ['active', 'released', 'stopped'] as const
 /** `active`: its workspace is on a server's disk. `released`: it was idle, and its workspace is in a snapshot until the next use. `stopped`: gone for good. */
 export const SandboxInfo = z.object({
   id: z.uuid(),

@@ -1,4 +1,4 @@
-import { attentionReasons } from '@longhaul/protocol'
+import { attentionReasons } from '@longhaul/protocol/plain'
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { client } from './client.ts'
 

@@ -1,4 +1,4 @@
-import { auditOutcomes, toOcsf } from '@longhaul/protocol'
+import { auditOutcomes, toOcsf } from '@longhaul/protocol/plain'
 import type { AuditEntry, AuditHead } from '@longhaul/protocol'
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { AuditSearch } from '../paths.ts'

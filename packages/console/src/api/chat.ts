@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol'
+import { isTerminal } from '@longhaul/protocol/plain'
 import type { Run } from '@longhaul/protocol'
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { client } from './client.ts'

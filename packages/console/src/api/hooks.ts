@@ -1,4 +1,4 @@
-import { hookOutcomes } from '@longhaul/protocol'
+import { hookOutcomes } from '@longhaul/protocol/plain'
 import type { Hook } from '@longhaul/protocol'
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { client } from './client.ts'

@@ -1,6 +1,5 @@
 /** What the browser does with passkeys: it shows its own dialogs, and hands over what the server checks. */
-import type { Passkey, SignedIn } from '@longhaul/protocol'
-import { NewCredential, SignedChallenge } from '@longhaul/protocol'
+import type { Passkey, SignedChallenge, SignedIn } from '@longhaul/protocol'
 import { client, plainClient } from './client.ts'
 import { setMe } from './login.ts'
 
@@ -10,9 +9,13 @@ export const hasPasskeys = (): boolean => typeof PublicKeyCredential === 'functi
 /** The server's options are the browser's own JSON form of them. */
 type Options = Record<string, unknown>
 
+/** The sign-in page and the dialog for a second factor are there at once; what reads their passkeys comes with the first one. */
+const schemas = () => import('@longhaul/protocol')
+
 async function sign(options: Options): Promise<SignedChallenge> {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options as unknown as PublicKeyCredentialRequestOptionsJSON)
-  return SignedChallenge.parse(toJson(await navigator.credentials.get({ publicKey })))
+  const credential = toJson(await navigator.credentials.get({ publicKey }))
+  return (await schemas()).SignedChallenge.parse(credential)
 }
 
 /** Typed as a credential of whatever kind; with `publicKey` asked for it is one of these. */
@@ -21,8 +24,8 @@ const toJson = (credential: Credential | null): unknown => (credential as Public
 export async function addPasskey(name: string, password: string | undefined): Promise<{ passkey: Passkey; recoveryCodes: string[] }> {
   const { options } = await client.passkeys.start(password ? { password } : {})
   const publicKey = PublicKeyCredential.parseCreationOptionsFromJSON(options as unknown as PublicKeyCredentialCreationOptionsJSON)
-  const credential = NewCredential.parse(toJson(await navigator.credentials.create({ publicKey })))
-  return client.passkeys.add({ name, credential })
+  const created = toJson(await navigator.credentials.create({ publicKey }))
+  return client.passkeys.add({ name, credential: (await schemas()).NewCredential.parse(created) })
 }
 
 /** With a ticket: as the second factor of the sign-in that it is of. */

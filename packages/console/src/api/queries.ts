@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol'
+import { isTerminal } from '@longhaul/protocol/plain'
 import type { Approval, Run, RunState } from '@longhaul/protocol'
 import { QueryClient, keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { ApiError } from '@longhaul/sdk/client'

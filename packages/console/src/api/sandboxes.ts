@@ -1,4 +1,4 @@
-import { sandboxStates } from '@longhaul/protocol'
+import { sandboxStates } from '@longhaul/protocol/plain'
 import type { SandboxProcess } from '@longhaul/protocol'
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { downloadTree, followProcess, uploadTree } from '@longhaul/sdk/client'

@@ -1,4 +1,4 @@
-import { isLiveFrame } from '@longhaul/protocol'
+import { isLiveFrame } from '@longhaul/protocol/plain'
 import type { EventData, LiveFrame, RunEvent } from '@longhaul/protocol'
 import type { Attempt, Entry, EntryState, Subject, Timeline } from './entry.ts'
 

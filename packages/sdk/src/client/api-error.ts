@@ -1,4 +1,4 @@
-import { errorCodes } from '@longhaul/protocol'
+import { errorCodes } from '@longhaul/protocol/plain'
 import type { ErrorCode } from '@longhaul/protocol'
 
 /** A request that did not work out. `status` is 0 when no answer came at all; then nobody knows whether the request was carried out. */

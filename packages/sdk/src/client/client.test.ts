@@ -1,9 +1,11 @@
 import { operations } from '@longhaul/protocol'
+import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { history, runId } from '../../test/support/fake-stream.ts'
+import { addresses } from './addresses.ts'
 import { ApiError } from './api-error.ts'
 import { keepTrying } from './backoff.ts'
 import { createClient, toHttp } from './client.ts'
@@ -17,6 +19,23 @@ test('the client has every operation of the protocol under its id, and nothing e
   const methods = Object.entries(contract).flatMap(([noun, verbs]) => Object.entries(verbs).map(([verb, operation]) => [`${noun}.${verb}`, operation] as const))
   expect(methods.map(([name]) => name).sort()).toEqual(operations.map(({ id }) => id).sort())
   for (const [name, operation] of methods) expect(operation.id).toBe(name)
+  expect(addresses).toEqual(Object.fromEntries(operations.map(({ id, http }) => [id, http])))
+  const client = answering(() => Response.json({}))
+  for (const [noun, verbs] of Object.entries(contract)) expect(Object.keys(client[noun as keyof typeof contract]).sort()).toEqual(Object.keys(verbs).sort())
+})
+
+test('the client loads no schemas', async () => {
+  const loaded = (entry: string) =>
+    spawnSync(
+      process.execPath,
+      ['--conditions=longhaul-source', '--input-type=module', '--eval', `await import('${entry}'); console.log('__zod_globalConfig' in globalThis)`],
+      {
+        cwd: import.meta.dirname,
+        encoding: 'utf8',
+      },
+    ).stdout
+  expect(loaded('@longhaul/sdk/client')).toBe('false\n')
+  expect(loaded('@longhaul/protocol')).toBe('true\n') // Where there are schemas it shows.
 })
 
 test('a POST carries its fields as JSON, with the key; undefined fields are left out', async () => {
@@ -32,17 +51,17 @@ test('a POST carries its fields as JSON, with the key; undefined fields are left
 })
 
 test('fields named in the path go there, escaped; the others of a GET are its query', () => {
-  expect(toHttp(contract.runs.signal, { runId, name: 'a/b ü', payload: 1 })).toEqual({
+  expect(toHttp('runs.signal', { runId, name: 'a/b ü', payload: 1 })).toEqual({
     method: 'POST',
     path: `/v1/runs/${runId}/signals/a%2Fb%20%C3%BC`,
     body: '{"payload":1}',
   })
-  expect(toHttp(contract.runs.list, { limit: 3, agent: undefined, cursor: 'a&b' })).toEqual({
+  expect(toHttp('runs.list', { limit: 3, agent: undefined, cursor: 'a&b' })).toEqual({
     method: 'GET',
     path: '/v1/runs?limit=3&cursor=a%26b',
     body: undefined,
   })
-  for (const name of [undefined, '', '.', '..']) expect(() => toHttp(contract.agents.get, { name })).toThrow('agents.get needs name.')
+  for (const name of [undefined, '', '.', '..']) expect(() => toHttp('agents.get', { name })).toThrow('agents.get needs name.')
 })
 
 test('an error of the server keeps its code, message, status and request id', async () => {

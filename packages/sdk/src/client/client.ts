@@ -1,7 +1,6 @@
-import type { Operation } from '@longhaul/protocol'
+import { addresses } from './addresses.ts'
 import { ApiError, errorFromResponse } from './api-error.ts'
-import { contract } from './contract.ts'
-import type { Calls, CallOptions } from './contract.ts'
+import type { Calls, CallOptions, OperationId } from './contract.ts'
 
 export type ClientOptions = {
   /** Where the server is, such as `http://127.0.0.1:8080`. In a browser `''` is the page's own origin. */
@@ -28,6 +27,8 @@ export type Client = Calls & {
   file(fileId: string, options?: CallOptions): Promise<Uint8Array>
 }
 
+type Call = (input?: Record<string, unknown>, callOptions?: CallOptions) => Promise<unknown>
+
 /** A client with one method for each operation: `client.runs.start({ agent, input })`. Works in browsers and in Node. */
 export function createClient(options: ClientOptions): Client {
   const url = options.url.replace(/\/+$/, '')
@@ -51,8 +52,8 @@ export function createClient(options: ClientOptions): Client {
     return response
   }
 
-  async function call(operation: Operation, input: Record<string, unknown>, callOptions?: CallOptions): Promise<unknown> {
-    const { method, path, body } = toHttp(operation, input)
+  async function call(id: OperationId, input: Record<string, unknown>, callOptions?: CallOptions): Promise<unknown> {
+    const { method, path, body } = toHttp(id, input)
     const signal = limited(callOptions)
     const response = await request(path, { method, signal, ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }) })
     const text = await unlessLost(url, signal, () => response.text())
@@ -63,14 +64,12 @@ export function createClient(options: ClientOptions): Client {
     }
   }
 
-  const calls = Object.fromEntries(
-    Object.entries(contract).map(([noun, verbs]) => [
-      noun,
-      Object.fromEntries(
-        Object.entries(verbs).map(([verb, operation]) => [verb, (input = {}, callOptions?: CallOptions) => call(operation, input, callOptions)]),
-      ),
-    ]),
-  ) as unknown as Calls // Made from the contract that the type is made from; `Object.fromEntries` cannot say so.
+  const calls: Record<string, Record<string, Call>> = {}
+  for (const id of Object.keys(addresses) as OperationId[]) {
+    const [noun = '', verb = ''] = id.split('.')
+    const verbs = (calls[noun] ??= {})
+    verbs[verb] = (input = {}, callOptions) => call(id, input, callOptions)
+  }
 
   async function file(fileId: string, callOptions?: CallOptions): Promise<Uint8Array> {
     const signal = limited(callOptions)
@@ -78,17 +77,17 @@ export function createClient(options: ClientOptions): Client {
     return new Uint8Array(await unlessLost(url, signal, () => response.arrayBuffer()))
   }
 
-  return { ...calls, url, request, file }
+  return { ...(calls as unknown as Calls), url, request, file } // As the table of addresses, which has all that the contract has.
 }
 
 /** Fields named in the path go there; the others are the query of a GET or DELETE and the body of a POST. */
-export function toHttp(operation: Operation, input: Record<string, unknown>): { method: string; path: string; body: string | undefined } {
-  const [method, template] = operation.http
+export function toHttp(id: OperationId, input: Record<string, unknown>): { method: string; path: string; body: string | undefined } {
+  const [method, template] = addresses[id]
   const rest = new Map(Object.entries(input).filter(([, value]) => value !== undefined))
   const path = template.replace(/\{(\w+)\}/g, (_, field: string) => {
     const value = rest.get(field)
     // An empty segment would be another address, and `..` would climb: neither is ever a valid id or name.
-    if (value === undefined || value === '' || value === '.' || value === '..') throw new ApiError('invalid', `${operation.id} needs ${field}.`)
+    if (value === undefined || value === '' || value === '.' || value === '..') throw new ApiError('invalid', `${id} needs ${field}.`)
     rest.delete(field)
     return encodeURIComponent(String(value))
   })

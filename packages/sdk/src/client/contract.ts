@@ -191,7 +191,10 @@ import {
 import type { Operation } from '@longhaul/protocol'
 import type { z } from 'zod'
 
-/** Every operation under its own id, `noun.verb`. A test compares this with the protocol's list, so none can be missing or misnamed. */
+/**
+ * Every operation under its own id, `noun.verb`. A test compares this with the protocol's list, so none can be missing or misnamed.
+ * Only its type is used: the schemas are not loaded with the client, which is made from `addresses.ts`.
+ */
 export const contract = {
   runs: {
     start: startRun,
@@ -333,6 +336,7 @@ export const contract = {
 } as const satisfies Record<string, Record<string, Operation>>
 
 type Contract = typeof contract
+export type OperationId = { [Noun in keyof Contract]: `${Noun}.${keyof Contract[Noun] & string}` }[keyof Contract]
 type Parsed<Op extends Operation> = z.output<Op['input']>
 type Sent<Op extends Operation> = z.input<Op['input']>
 

@@ -1,4 +1,4 @@
-import { attentionReasons } from '@longhaul/protocol'
+import { attentionReasons } from '@longhaul/protocol/plain'
 import type { AttentionItem } from '@longhaul/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'

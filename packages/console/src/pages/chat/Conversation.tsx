@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol'
+import { isTerminal } from '@longhaul/protocol/plain'
 import type { Agent, Run } from '@longhaul/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { CornerDownLeft, Square } from 'lucide-react'

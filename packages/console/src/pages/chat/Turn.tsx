@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol'
+import { isTerminal } from '@longhaul/protocol/plain'
 import type { Run } from '@longhaul/protocol'
 import { useLiveRun } from '../../api/live-run.ts'
 import { useTexts } from '../../i18n/index.ts'
@@ -11,7 +11,8 @@ import { AnswerView } from '../runs/AnswerView.tsx'
 import { ApprovalsBelow } from '../runs/ApprovalsBelow.tsx'
 import { NowView } from '../runs/NowView.tsx'
 import { OutcomeView } from '../runs/OutcomeView.tsx'
-import { answerOf, questionOf, runTones } from '../runs/run-facts.ts'
+import { answerOf } from '../runs/answer-of.ts'
+import { questionOf, runTones } from '../runs/run-facts.ts'
 import { WaitPanel } from '../runs/WaitPanel.tsx'
 
 /** What was said, and what came of it: while it runs as it comes, with the questions that it asks. */

@@ -1,4 +1,4 @@
-import { may } from '@longhaul/protocol'
+import { may } from '@longhaul/protocol/plain'
 import type { Run } from '@longhaul/protocol'
 import { useMutation } from '@tanstack/react-query'
 import { GitCompare, GitFork, Radio, RotateCw, ScrollText, Square } from 'lucide-react'

@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol'
+import { isTerminal } from '@longhaul/protocol/plain'
 import type { Run } from '@longhaul/protocol'
 import type { ReactNode } from 'react'
 import { serverNow } from '../../api/connection.ts'
@@ -13,7 +13,8 @@ import { useNow } from '../../ui/use-now.ts'
 import { AppLink } from '../AppLink.tsx'
 import { Ago, Elapsed } from '../Moment.tsx'
 import { Labels } from './Labels.tsx'
-import { accessInWords, answerOf, questionOf, runTones } from './run-facts.ts'
+import { answerOf } from './answer-of.ts'
+import { accessInWords, questionOf, runTones } from './run-facts.ts'
 import { RunActions } from './RunActions.tsx'
 
 export function RunHeader({ run, timeline }: { run: Run; timeline: Timeline }) {

@@ -1,4 +1,4 @@
-import { may, runStates } from '@longhaul/protocol'
+import { may, runStates } from '@longhaul/protocol/plain'
 import type { Run, RunState } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'

@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol'
+import { isTerminal } from '@longhaul/protocol/plain'
 import type { Run } from '@longhaul/protocol'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useCallback, useMemo, useState } from 'react'

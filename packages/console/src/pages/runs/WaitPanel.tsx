@@ -1,4 +1,4 @@
-import { may } from '@longhaul/protocol'
+import { may } from '@longhaul/protocol/plain'
 import type { Json, Run, Wait } from '@longhaul/protocol'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'

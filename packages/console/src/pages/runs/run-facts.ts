@@ -1,4 +1,3 @@
-import { Answer } from '@longhaul/protocol'
 import type { Asker, Json, Run, RunState } from '@longhaul/protocol'
 import type { Translate } from '../../i18n/index.ts'
 import type { Tone } from '../../ui/State.tsx'
@@ -19,12 +18,6 @@ export function briefJson(value: Json): string {
   const [only] = fields
   if (fields.length === 1 && typeof only?.[1] === 'string') return only[1].slice(0, 400)
   return fields.map(([name, inner]) => `${name}: ${typeof inner === 'string' ? inner.slice(0, 200) : JSON.stringify(inner).slice(0, 200)}`).join(' · ')
-}
-
-/** The answer of an LLM agent; undefined when the run returned something else. */
-export function answerOf(run: Run): Answer | undefined {
-  const parsed = Answer.safeParse(run.output)
-  return parsed.success ? parsed.data : undefined
 }
 
 export const isOffline = (model: string): boolean => model.startsWith('offline/')

@@ -1,4 +1,4 @@
-import { sandboxStates } from '@longhaul/protocol'
+import { sandboxStates } from '@longhaul/protocol/plain'
 import type { SandboxInfo } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'

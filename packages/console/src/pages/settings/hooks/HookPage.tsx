@@ -1,4 +1,4 @@
-import { hookOutcomes } from '@longhaul/protocol'
+import { hookOutcomes } from '@longhaul/protocol/plain'
 import type { Hook, HookDelivery } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useRouter, useSearch } from '@tanstack/react-router'
