@@ -2,7 +2,7 @@
 import type { Json, ModelReply } from '@longhaul/protocol'
 import type { Executors } from '../packages/server/src/engine/index.ts'
 import { close, open, quantile, withDatabase } from './bed.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const turnsPerRun = 100
 const runCount = 10

@@ -8,7 +8,7 @@ import { Pool } from 'undici'
 import { type Db, sql } from '../packages/server/src/db/index.ts'
 import { sleep } from '../packages/server/src/kernel/index.ts'
 import { quantile, withDatabase } from './bed.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const runCount = 1_000_000
 const subscriberCount = 1_000

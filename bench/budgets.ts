@@ -9,7 +9,7 @@ import { bookingSql, noTokens, openMoney } from '../packages/server/src/gateway/
 import { newId, silentLog } from '../packages/server/src/kernel/index.ts'
 import { startEngine } from '../packages/server/test/support/engine.ts'
 import { gatewayAnswering } from '../packages/server/test/support/money.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 type Emit = (line: Line) => void
 const tenantId = 'acme'

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 export async function consoleBench(emit: (line: Line) => void): Promise<void> {
   const program = join(import.meta.dirname, '../packages/console/test/bench.ts')

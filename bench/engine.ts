@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { type Db, sql } from '../packages/server/src/db/index.ts'
 import { type Bed, asker, close, open, quantile, tenantId, withDatabase } from './bed.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const stepsPerRun = 10
 const resultBytes = 1_000

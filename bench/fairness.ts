@@ -6,7 +6,7 @@ import { type Db, migrate, openDb, sql, startEmbedded } from '../packages/server
 import { type Assignment, type Engine, openEngine } from '../packages/server/src/engine/index.ts'
 import { silentLog, sleep } from '../packages/server/src/kernel/index.ts'
 import { asker, quantile } from './bed.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const floodCount = 10_000
 const newcomerCount = 100

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, type Dispatcher } from 'undici'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 type Emit = (line: Line) => void
 

@@ -16,7 +16,7 @@ import {
 } from '../packages/server/src/identity/index.ts'
 import { silentLog as log } from '../packages/server/src/kernel/index.ts'
 import { openOutbox } from '../packages/server/src/mail/index.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const access = { personalData: true }
 const boss: Caller = { tenantId: 'bench', askerId: undefined, keyId: 'k', name: 'boss', permissions, access }

@@ -2,7 +2,7 @@
 import { type Db, sql } from '../packages/server/src/db/index.ts'
 import { sleep } from '../packages/server/src/kernel/index.ts'
 import { type Bed, close, open, quantile, tenantId, withDatabase } from './bed.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const stepCount = 100_000
 const bytes = 200

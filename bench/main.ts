@@ -8,6 +8,7 @@ import { engineBench } from './engine.ts'
 import { fairnessBench } from './fairness.ts'
 import { keysBench } from './keys.ts'
 import { gatewayBench } from './gateway.ts'
+import type { Line } from './line.ts'
 import { longBench } from './long.ts'
 import { parkedBench } from './parked.ts'
 import { recoveryBench } from './recovery.ts'
@@ -15,7 +16,6 @@ import { routesBench } from './routes.ts'
 import { sandboxBench } from './sandbox.ts'
 import { usageBench } from './usage.ts'
 
-export type Line = { figure: string; value: number; unit: string; n: number }
 type Bench = (emit: (line: Line) => void) => Promise<void>
 
 const benches: Record<string, Bench> = {

@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm'
 import { type Db, sql } from '../packages/server/src/db/index.ts'
 import { sleep } from '../packages/server/src/kernel/index.ts'
 import { type Bed, close, open, quantile, tenantId, withDatabase } from './bed.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const atOnce = 400
 const signalCount = 500

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Db, sql } from '../packages/server/src/db/index.ts'
 import { sleep } from '../packages/server/src/kernel/index.ts'
 import { type Place, quantile, withDatabase } from './bed.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const runCount = 1_000
 

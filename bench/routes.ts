@@ -3,7 +3,7 @@
  * learner makes of differences between tasks where there are some, and that it finds none where there are none. On real calls: `longhaul routes evaluate`.
  */
 import { type Case, diceOf, evaluate } from '../packages/server/src/gateway/routes/evaluate.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 const models = ['made-up/small', 'made-up/strong']
 const dollars = [0.001, 0.01]

@@ -6,7 +6,7 @@ import { type Db, migrate, openDb, sql, startEmbedded } from '../packages/server
 import { openBoard } from '../packages/server/src/gateway/money/index.ts'
 import { rollUp } from '../packages/server/src/gateway/money/sweep.ts'
 import { silentLog } from '../packages/server/src/kernel/index.ts'
-import type { Line } from './main.ts'
+import type { Line } from './line.ts'
 
 type Emit = (line: Line) => void
 const tenantId = 'acme'
