@@ -9,7 +9,7 @@ import { apiPage } from './reference/api-page.ts'
 import { configPage } from './reference/config-page.ts'
 import { errorsPage } from './reference/errors-page.ts'
 import { eventsPage } from './reference/events-page.ts'
-import { openApi } from './reference/open-api.ts'
+import { openApi } from '../packages/server/src/api/open-api.ts'
 import { numbersAfter, protoFile } from './reference/proto.ts'
 import { schemaOfDatabase } from './reference/schema-of-database.ts'
 

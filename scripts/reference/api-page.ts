@@ -1,6 +1,8 @@
 /** docs/reference/api.md: the OpenAPI document for people. */
-import { type JsonSchema, fieldsOf, inWords, markdownTable } from './json-schema.ts'
-import type { Endpoint, OpenApi } from './open-api.ts'
+import type { JsonSchema } from '../../packages/server/src/api/json-schema.ts'
+import type { Endpoint, OpenApi } from '../../packages/server/src/api/open-api.ts'
+import { fieldsOf, inWords } from '../../packages/server/src/api/schema-words.ts'
+import { markdownTable } from './markdown-table.ts'
 
 export function apiPage({ paths, components }: OpenApi): string {
   const endpoints = Object.entries(paths).flatMap(([path, methods]) =>

@@ -1,7 +1,9 @@
 /** docs/reference/config.md, from the table of settings. */
 import { z } from 'zod'
 import { settings } from '../../packages/server/src/config.ts'
-import { inWords, jsonSchema, markdownTable } from './json-schema.ts'
+import { jsonSchema } from '../../packages/server/src/api/json-schema.ts'
+import { inWords } from '../../packages/server/src/api/schema-words.ts'
+import { markdownTable } from './markdown-table.ts'
 
 export function configPage(): string {
   const rows = Object.entries(settings).map(([name, setting]) => [`\`${name}\``, kindOf(setting), defaultOf(setting), setting.description ?? ''])

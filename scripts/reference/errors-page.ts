@@ -1,6 +1,6 @@
 /** docs/reference/errors.md, from the catalogue of codes. */
 import { errorCodes } from '@longhaul/protocol'
-import { markdownTable } from './json-schema.ts'
+import { markdownTable } from './markdown-table.ts'
 
 export function errorsPage(): string {
   const rows = Object.entries(errorCodes).map(([code, { http, exit, meaning }]) => [`\`${code}\``, String(http), String(exit), meaning])

@@ -1,6 +1,8 @@
 /** docs/reference/events.md, from the types of events and live frames. */
 import { LiveFrame, eventData, isTerminal, moves, runStates } from '@longhaul/protocol'
-import { fieldsOf, inWords, jsonSchema, markdownTable } from './json-schema.ts'
+import { jsonSchema } from '../../packages/server/src/api/json-schema.ts'
+import { fieldsOf, inWords } from '../../packages/server/src/api/schema-words.ts'
+import { markdownTable } from './markdown-table.ts'
 
 export function eventsPage(): string {
   const events = Object.entries(eventData).map(([type, data]) => {

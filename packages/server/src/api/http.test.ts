@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { approvalId, authenticate, cookie, keyId, leak, makeApi, otherTenantsRunId, runId } from '../../test/support/fake-services.ts'
 import { processId } from '../../test/support/fake-sandboxes.ts'
 import { AppError, createLog } from '../kernel/index.ts'
+import { docsPolicy } from './docs-page.ts'
 import { assertComplete } from './implement.ts'
 
 /** A request for every operation that works. */
@@ -539,6 +540,16 @@ test.each<[string, string, Record<string, string>, number]>([
   const { ask } = makeApi({ host, publicUrl: 'https://longhaul.example/' })
   expect((await ask('GET', '/v1/agents', undefined, headers)).status).toBe(status)
   expect((await ask('GET', '/', undefined, headers)).status).toBe(status === 200 ? 503 : 403) // The page that says the console is not built.
+})
+
+test('the API describes itself to anybody, and tells who has the description already', async () => {
+  const { app } = makeApi()
+  const description = await app.request('/v1/openapi.json')
+  expect((await description.json()) as object).toMatchObject({ openapi: '3.1.0' })
+  const page = await app.request('/v1/docs')
+  expect([page.headers.get('content-type'), page.headers.get('content-security-policy')]).toEqual(['text/html; charset=utf-8', docsPolicy])
+  const known = await app.request('/v1/openapi.json', { headers: { 'if-none-match': description.headers.get('etag') ?? '' } })
+  expect([known.status, await known.text()]).toEqual([304, ''])
 })
 
 test('healthz needs no key, says whether the server can work, and asks once for all who ask at a time', async () => {

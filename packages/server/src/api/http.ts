@@ -1,4 +1,5 @@
 /** The HTTP API: every operation goes through the same steps, defined once. */
+import { hash } from 'node:crypto'
 import { type Operation, errorCodes, operations, readFile, writeFiles } from '@longhaul/protocol'
 import { type Context, Hono } from 'hono'
 import type { z } from 'zod'
@@ -6,6 +7,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, toAppError } from '../kernel/index.ts'
 import { consoleFiles } from './console.ts'
+import { docsPage, docsPolicy } from './docs-page.ts'
 import { type FindFile, sendFile } from './files.ts'
 import { type Admission, whileAdmitted } from './admission.ts'
 import { type Asks, assertOwnPage, openExchange } from './exchange.ts'
@@ -13,6 +15,7 @@ import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type ReceiveHook, takeHook } from './hooks.ts'
 import type { Implementation } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
+import { openApi } from './open-api.ts'
 import { type Pipeline, assertPermitted, takeFrom } from './pipeline.ts'
 import { answerWithFrames } from './server-sent-events.ts'
 import { readTree, writeTree } from './trees.ts'
@@ -56,6 +59,14 @@ export function httpApi(given: ApiOptions): Api {
   const app: Api = new Hono()
   app.use(oneLinePerRequest(options))
   app.get('/healthz', healthz(options.health))
+  app.get(
+    '/v1/openapi.json',
+    fixed('application/json', () => JSON.stringify(openApi())),
+  )
+  app.get(
+    '/v1/docs',
+    fixed('text/html; charset=utf-8', () => docsPage(openApi()), docsPolicy),
+  )
   for (const implementation of options.pipeline.implementations) {
     const [method, path] = implementation.operation.http
     app.on(method, toPattern(path), (c) => answer(c, implementation, options))
@@ -229,6 +240,21 @@ function healthz(health: () => Promise<void>) {
   }
 }
 
+/** The same for everybody, so it is made once, when it is first asked for. */
+function fixed(contentType: string, make: () => string, policy = apiPolicy) {
+  let made: { text: string; etag: string } | undefined
+  return (c: Ctx): Response => {
+    made ??= tagged(make())
+    c.header('etag', made.etag)
+    c.header('cache-control', 'no-cache')
+    c.header('content-security-policy', policy)
+    if (c.req.header('if-none-match') === made.etag) return c.body(null, 304)
+    return c.body(made.text, 200, { 'content-type': contentType })
+  }
+}
+
+const tagged = (text: string) => ({ text, etag: `"${hash('sha256', text, 'base64url')}"` })
+
 const toPattern = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1')
 
 /** Which methods each path has. */
@@ -238,6 +264,8 @@ function offered(): Map<string, string[]> {
     ['GET', '/v1/sandboxes/{sandboxId}/tree'],
     ['PUT', '/v1/sandboxes/{sandboxId}/tree'],
     ['GET', '/healthz'],
+    ['GET', '/v1/openapi.json'],
+    ['GET', '/v1/docs'],
     ['POST', '/hooks/{tenant}/{name}'],
   ] as const
   const methods = Map.groupBy([...operations.map(({ http }) => http), ...others], ([, path]) => toPattern(path))

@@ -158,6 +158,7 @@ for (const mode of everyMode()) {
       expect(Number(many.stdout.split('\n')[0])).toBeGreaterThan(390)
       expect(Number(many.stdout.split('\n')[0])).toBeLessThan(420)
       expect(many.stdout).toMatch(/none\none\n$/)
+      if (isGvisor) return // It holds on to deleted files: what comes back to the host, and when, is up to it. The limit above holds all the same.
       // What is deleted goes back to the host.
       await sh(sandbox, 'sync')
       await vi.waitFor(() => expect(statSync(join(driver.root, id, 'disk.img')).blocks * 512).toBeLessThan(20 * megabyte), 10_000)

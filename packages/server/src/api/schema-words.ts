@@ -1,8 +1,5 @@
 /** How a JSON Schema reads in a sentence. */
-import type { JsonSchema } from '../../packages/server/src/api/json-schema.ts'
-
-export { jsonSchema } from '../../packages/server/src/api/json-schema.ts'
-export type { JsonSchema, Side } from '../../packages/server/src/api/json-schema.ts'
+import type { JsonSchema } from './json-schema.ts'
 
 export const nameOf = (reference: string): string => reference.slice(reference.lastIndexOf('/') + 1)
 
@@ -53,11 +50,4 @@ export function fieldsOf({ properties = {}, required = [] }: JsonSchema): Row[] 
     isRequired: required.includes(name) && field.default === undefined,
     ...(field.default !== undefined && { default: field.default }),
   }))
-}
-
-/** Cells of a Markdown table: a bar would end one, a line break the row. */
-export const tableRow = (cells: readonly string[]): string => `| ${cells.map((cell) => cell.replaceAll('|', '\\|').replaceAll('\n', ' ')).join(' | ')} |`
-
-export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [tableRow(head), tableRow(head.map(() => '---')), ...rows.map(tableRow)].join('\n')
 }

@@ -132,6 +132,22 @@ const handWritten: OpenApi['paths'] = {
       },
     },
   },
+  '/v1/openapi.json': {
+    get: {
+      operationId: 'openapi',
+      summary: 'This description. Needs no key.',
+      security: [],
+      responses: { '200': { description: 'OpenAPI 3.1.', content: { [json]: { schema: { type: 'object' } } } } },
+    },
+  },
+  '/v1/docs': {
+    get: {
+      operationId: 'docs',
+      summary: 'The same as a page to read. Needs no key.',
+      security: [],
+      responses: { '200': { description: 'HTML.', content: { 'text/html': { schema: { type: 'string' } } } } },
+    },
+  },
   '/v1/files/{fileId}': {
     get: {
       operationId: 'files.get',
