@@ -4,6 +4,7 @@
  */
 export { toOcsf } from './audit-ocsf.ts'
 export { errorCodes } from './error-codes.ts'
+export { liveCloses, liveLimits, livePath } from './live-connection.ts'
 export { isLiveFrame } from './live-frame.ts'
 export { isTerminal, may, moves, runActions, runStates } from './run-state.ts'
 export type { RunAction } from './run-state.ts'
