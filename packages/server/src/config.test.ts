@@ -38,7 +38,7 @@ test('all wrong settings are named at once, unknown ones with what was probably 
     LONGHAUL_HTTP_PROT: '1',
     LONGHAUL_HTTP_PORT: 'eighty',
     LONGHAUL_LEASE_MS: '10',
-    LONGHAUL_SANDBOX_DRIVER: 'docker',
+    LONGHAUL_SANDBOX_DRIVER: 'chroot',
     LONGHAUL_DATABASE_URL: 'mysql://secret@h/d',
   })
   expect(message).toContain('LONGHAUL_HTTP_PROT is not a setting. Did you mean LONGHAUL_HTTP_PORT?')
