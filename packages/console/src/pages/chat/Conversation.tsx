@@ -68,7 +68,7 @@ function PreviewNote({ agent, preview }: { agent: string; preview: string }) {
     <p className="mb-4 flex flex-wrap items-center gap-x-3 gap-y-1 border-b border-line pb-3 text-sm text-ink-2">
       <Tag tone="accent">{preview}</Tag>
       {t('chat.preview')}
-      <AppLink href={paths.chat({ agent })} className="text-accent-ink hover:underline">
+      <AppLink href={paths.chat({ agent })} className="text-accent hover:underline">
         {t('chat.toLive')}
       </AppLink>
     </p>
