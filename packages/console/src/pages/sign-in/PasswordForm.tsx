@@ -47,7 +47,7 @@ export function PasswordForm({ to }: { to: string | undefined }) {
         {t('signIn.submit')}
       </Button>
       {signIn.isError && <RequestError error={signIn.error} />}
-      <AppLink href={paths.forgot()} className="block text-center text-sm text-ink-2 underline-offset-2 hover:underline">
+      <AppLink href={paths.forgot()} className="block py-1 text-center text-sm text-ink-2 underline-offset-2 hover:underline">
         {t('people.forgot')}
       </AppLink>
       <PasskeyButton label={t('passkeys.signIn')} className="w-full" act={() => signInWithPasskey().then(done.accept)} />
