@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-/** Two cores and one PostgreSQL for all: files run two at a time, each test in a database of its own. */
+/** Two cores and one PostgreSQL for all: files run three at a time, since half of the time they wait, each test in a database of its own. */
 export default defineConfig({
   resolve: { conditions: ['longhaul-source'] },
   // The global setup runs in an environment of vitest's own, which knows nothing of the two lines around this one.
@@ -12,7 +12,7 @@ export default defineConfig({
     globalSetup: ['packages/server/test/support/global-postgres.ts'],
     pool: 'forks',
     execArgv: ['--conditions=longhaul-source'],
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 60_000,
     // Many tests start real processes. On a machine that builds other things beside, one may miss its time; twice is a fault.
     retry: process.env['CI'] ? 1 : 0,

@@ -4,6 +4,7 @@ import type { Log } from '../kernel/index.ts'
 import { isConnectionLost, toDbError } from './db-errors.ts'
 import { tenantRole } from './roles.ts'
 import { Sql, now, sql } from './sql.ts'
+import { openStatementNames } from './statement-names.ts'
 import { parsers } from './values.ts'
 
 export type Tx = {
@@ -72,6 +73,7 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
   const pool = new pg.Pool({
     ...config,
     ...(answerTimeoutMs && { query_timeout: answerTimeoutMs }),
+    pipeline: true, // What is sent without waiting goes out at once and is answered in order: https://node-postgres.com/features/pipelining
     max: poolMax,
     application_name: applicationName,
     idleTimeoutMillis: 60_000,
@@ -86,17 +88,21 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
     pooled.add(closed)
   })
   const dedicated = new Set<Connection>()
+  const nameOf = openStatementNames()
 
-  async function inTransaction<Result>(begin: Sql, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+  const rows = <Row>(client: pg.Pool | pg.PoolClient, query: Sql): Promise<Row[]> => {
+    const { text, values } = query.toQuery()
+    return ask<Row>(client, values.length === 0 ? text : { name: nameOf(text), text, values })
+  }
+
+  /** After a failure the next user of the connection finds nothing of what `work` had begun. */
+  async function onConnection<Result>(work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
     const client = await pool.connect().catch(rethrow)
     let broken: Error | undefined
     const noteLoss = (error: Error) => (broken = error)
     client.on('error', noteLoss)
     try {
-      await rows(client, begin)
-      const result = await work(client)
-      await rows(client, sql`commit`)
-      return result
+      return await work(client)
     } catch (error) {
       if (isConnectionLost(error)) broken ??= new Error('connection lost')
       else await rows(client, sql`rollback`).catch((failed: Error) => (broken = failed))
@@ -105,6 +111,30 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
       client.off('error', noteLoss)
       client.release(broken) // A connection in an unknown state is closed, never given to the next one.
     }
+  }
+
+  /**
+   * `begin` travels with the first statement. It opens the transaction before anything else in it can fail, and a statement behind a failed one is
+   * refused, so none is ever executed outside.
+   */
+  function inTransaction<Result>(begin: Sql, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
+    return onConnection(async (client) => {
+      const begun = rows(client, begin)
+      begun.catch(() => {}) // Awaited below, where it explains why the statements behind it failed.
+      const [done] = await Promise.allSettled([work(client)])
+      await begun
+      if (done.status === 'rejected') throw done.reason
+      await rows(client, sql`commit`)
+      return done.value
+    })
+  }
+
+  /** One statement in a transaction of its own, in one round trip. */
+  function aloneInTransaction<Row>(begin: Sql, query: Sql): Promise<Row[]> {
+    return onConnection(async (client) => {
+      const [, answer] = await Promise.all([rows(client, begin), rows<Row>(client, query), rows(client, sql`commit`)])
+      return answer
+    })
   }
 
   return {
@@ -116,7 +146,7 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
       return {
         tenantId,
         now,
-        rows: <Row>(query: Sql) => inTransaction(begin, (client) => rows<Row>(client, query)),
+        rows: <Row>(query: Sql) => aloneInTransaction<Row>(begin, query),
         transaction: (work) => inTransaction(begin, (client) => work({ rows: (query) => rows(client, query), now, tenantId })),
       }
     },
@@ -151,7 +181,7 @@ async function connect(config: pg.ClientConfig, options: ConnectionOptions, open
   const connection: Connection = {
     query: async <Row>(query: Query) => {
       try {
-        return await rows<Row>(client, query)
+        return await ask<Row>(client, 'toQuery' in query ? query.toQuery() : query)
       } catch (error) {
         if (isConnectionLost(error)) lose(error instanceof Error ? error : new Error(String(error)))
         throw error
@@ -179,10 +209,10 @@ const beginFor = (tenantId: string): Sql => {
   return new Sql([`begin; set local role ${tenantRole}; set local longhaul.tenant = ${pg.escapeLiteral(tenantId)}`], [])
 }
 
-async function rows<Row>(client: pg.Pool | pg.ClientBase, query: Query): Promise<Row[]> {
+async function ask<Row>(client: pg.Pool | pg.ClientBase, query: string | { name?: string | undefined; text: string; values?: unknown[] }): Promise<Row[]> {
   try {
     // What the rows look like is known only to the statement; the store that wrote it says so.
-    return (await client.query('toQuery' in query ? query.toQuery() : query)).rows as Row[]
+    return (await client.query(query)).rows as Row[]
   } catch (error) {
     throw toDbError(error)
   }

@@ -59,6 +59,31 @@ test('nothing of a tenant stays with the connection, also after an error and for
   expect(() => t.db.forTenant('')).toThrow('has a name')
 })
 
+test('a statement that was sent behind a failed begin is not executed', async () => {
+  await using t = await makeDatabase({ as: 'owner' })
+  const name = `stranger_${newId().replaceAll('-', '').slice(-12)}`
+  await t.db.rows(sql`create role ${identifier(name)} login`)
+  await t.db.rows(sql`create table things (name text)`)
+  await t.db.rows(sql`grant all on things to ${identifier(name)}`)
+  const url = new URL(t.url)
+  url.username = name
+  const stranger = openDb({ url: url.href, poolMax: 1, log: silentLog })
+  try {
+    const [acme, written] = [stranger.forTenant('acme'), sql`insert into things values ('planted')`]
+    // Who has no right to a tenant's role. The statement itself would be allowed, as the control shows.
+    await expect(acme.rows(written)).rejects.toThrow('permission denied to set role')
+    await expect(acme.transaction((tx) => tx.rows(written))).rejects.toThrow('permission denied to set role')
+    await expect(acme.transaction(async () => 'nothing was sent behind it')).rejects.toThrow('permission denied to set role')
+    expect(await t.db.rows(sql`select name from things`)).toEqual([])
+    await stranger.rows(sql`insert into things values ('allowed')`)
+    expect(await t.db.rows(sql`select name from things`)).toEqual([{ name: 'allowed' }])
+  } finally {
+    await stranger.stop()
+    await t.db.rows(sql`drop owned by ${identifier(name)}`)
+    await t.db.rows(sql`drop role ${identifier(name)}`)
+  }
+})
+
 test('the server’s roles own nothing and bypass nothing', async () => {
   await using t = await makeDatabase()
   expect(

@@ -94,18 +94,20 @@ export type Message = {
  * Undefined when there is no such run that has not ended. `isNew` is false when a message with its idempotency key was there before.
  */
 export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null; isNew: boolean } | undefined> {
-  const [run] = await tx.rows<{ nodeId: string | null }>(sql`
-    update runs set inbox_count = inbox_count + 1, rank = case when ${message.kind} = 'cancel' then 4 else rank end,
-      due_at = case when node_id is null and (state <> 'pending' or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
-    where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
-    returning node_id as "nodeId"`)
-  if (!run) return undefined
-  const inserted = await tx.rows(sql`
-    insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
-    values (${message.id}, ${message.tenantId}, ${message.runId}, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}, ${message.sentBy}, ${message.idempotencyKey ?? null})
-    on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing
-    returning id`)
-  return { ...run, isNew: inserted.length > 0 }
+  const [run] = await tx.rows<{ nodeId: string | null; isNew: boolean }>(sql`
+    with run as (
+      update runs set inbox_count = inbox_count + 1, rank = case when ${message.kind} = 'cancel' then 4 else rank end,
+        due_at = case when node_id is null and (state <> 'pending' or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
+      where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
+      returning id, node_id
+    ), sent as (
+      insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
+      select ${message.id}::uuid, ${message.tenantId}, id, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}::json, ${message.sentBy}, ${message.idempotencyKey ?? null} from run
+      on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing
+      returning id
+    )
+    select node_id as "nodeId", exists (select from sent) as "isNew" from run`)
+  return run
 }
 
 export type NewRun = {
