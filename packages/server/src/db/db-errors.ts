@@ -47,8 +47,14 @@ export function sqlState(error: unknown): string | undefined {
 /** Codes that the stores act on. */
 export const uniqueViolation = '23505'
 
+/** Until somebody makes room, the database reads and refuses to write. */
+const diskFull = '53100'
+
 /** The error to throw for whatever the driver threw. Refused statements stay as they are, for `sqlState`. */
 export function toDbError(error: unknown): unknown {
-  if (error instanceof AppError || !isConnectionLost(error)) return error
+  if (error instanceof AppError) return error
+  if (sqlState(error) === diskFull)
+    return new AppError('unavailable', 'The database has no room left on its disk. Nothing was lost; it works again when there is room.', error)
+  if (!isConnectionLost(error)) return error
   return new AppError('unavailable', 'The database is not answering. Nothing was lost; try again.', error)
 }

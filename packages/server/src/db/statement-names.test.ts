@@ -17,7 +17,8 @@ test('names are bounded, and so is what is counted', () => {
 
 test('the database plans a repeated statement once per connection, and follows a table that changes', async () => {
   await using t = await makeDatabase({ poolMax: 1, as: 'owner' })
-  const prepared = () => t.db.rows<{ statement: string; count: number }>(sql`select statement, (generic_plans + custom_plans)::int as count from pg_prepared_statements`)
+  const prepared = () =>
+    t.db.rows<{ statement: string; count: number }>(sql`select statement, (generic_plans + custom_plans)::int as count from pg_prepared_statements`)
   await t.db.rows(sql`create table things (n int, name text)`)
   const find = (n: number) => t.db.rows(sql`select n, name from things where n = ${n}`)
   for (const n of [1, 2, 3]) expect(await find(n)).toEqual([])

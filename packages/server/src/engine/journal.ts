@@ -44,6 +44,8 @@ export type Journal = Service & {
   append(entry: Entry): void
   /** As much waits to be written as may: the database is away, or slower than what comes. New runs are refused then, with what is under way it goes on. */
   isFull(): boolean
+  /** What has kept it from writing since its last success, as a sentence. */
+  trouble(): string | undefined
   /** Resolves when everything appended so far has been told of. */
   settled(): Promise<void>
   stats: { flushCount: number; rowCount: number }
@@ -67,6 +69,7 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
   let flushNumber = 0
   let flushedNode = ''
   let isStopped = false
+  let trouble: string | undefined
   const stats = { flushCount: 0, rowCount: 0 }
 
   async function connect(): Promise<Connection> {
@@ -143,10 +146,12 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
       } catch (error) {
         if (!willPass(error)) return refuseGuilty(batch, error)
         if (tries % 20 === 0) log.warn('journal cannot write; it keeps trying', { error })
+        if (error instanceof AppError) trouble = error.message
         await sleep(Math.min(1_000, 20 * 2 ** Math.min(tries, 6)))
         if (isAttempted) started = await readBack(nodeId, flushNumber + 1, batch)
       }
       if (!started) continue
+      trouble = undefined
       flushNumber++
       return tell(batch, started, nodeId)
     }
@@ -220,6 +225,7 @@ export function openJournal({ db, node, log, booking }: JournalOptions): Journal
   return {
     stats,
     isFull: () => queuedBytes > queuedBytesMax,
+    trouble: () => trouble,
     append(entry) {
       queue.push(entry)
       queuedBytes += entry.bytes

@@ -202,7 +202,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
         () =>
           new AppError(
             'unavailable',
-            'The database does not answer. The run may have been started: with an idempotency key the same request can be sent again safely.',
+            `${journal.trouble() ?? 'The database does not answer.'} The run may have been started: with an idempotency key the same request can be sent again safely.`,
           ),
       )
     let outcome = await answer(write(isHere))
