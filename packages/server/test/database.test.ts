@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { isTerminal } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
-import { type Db, engineRole, migrate, openDb, sql, startEmbedded } from '../src/db/index.ts'
-import { silentLog } from '../src/kernel/index.ts'
+import { type Db, type Embedded, engineRole, migrate, openDb, sql, startEmbedded } from '../src/db/index.ts'
+import { silentLog, sleep } from '../src/kernel/index.ts'
 import { makeCuttable } from './support/cuttable.ts'
-import { type TestEngine, fact, startEngine } from './support/engine.ts'
+import { type Scripts, type TestEngine, fact, startEngine } from './support/engine.ts'
 import { checkJournals } from './support/journal-checks.ts'
 import { makeDatabase } from './support/postgres.ts'
-import { forgetProcess, startStandby } from './support/standby.ts'
+import { backUp, forgetProcess, recover, startStandby } from './support/standby.ts'
 
 const makeFolder = () => {
   const folder = mkdtempSync(join(tmpdir(), 'database-'))
@@ -150,6 +150,66 @@ test('a database that was set back to a backup of its disk is not taken for the 
     await open.db.stop()
     await open.owner.stop()
     await open.postgres.stop()
+  }
+})
+
+test('after a recovery to a point in time what was before goes on, what came after is forgotten, and a write that was under way is not made again', async () => {
+  using root = makeFolder()
+  const [dataDir, copy] = [join(root.folder, 'it'), join(root.folder, 'copy')]
+  const open = await openPostgres(dataDir)
+  await using way = open.way
+  let written = 0
+  const scripts: Scripts = {
+    waits: async (ctx) => [await ctx.step('before', () => 'kept'), await ctx.signal('go')],
+    writes: async (ctx) => [await ctx.tool('pay', null, async () => (++written, await paid), 'write'), await ctx.signal('go')],
+  }
+  let pay: (value: string) => void = () => {}
+  const paid = new Promise<string>((resolve) => (pay = resolve))
+  let restored: Embedded | undefined
+  try {
+    const a = await startEngine(open.db, scripts)
+    await backUp(open.owner, dataDir, copy)
+    const { id: parked } = await a.start('waits')
+    await a.reaches(parked, 'waiting')
+    const { id: underWay } = await a.start('writes')
+    await fact(
+      () => written,
+      (count) => count === 1,
+    )
+    await sleep(20)
+    const [clock] = await open.owner.rows<{ now: string }>(sql`select clock_timestamp()::text as now`)
+    await sleep(20)
+    pay('a receipt')
+    await a.reaches(underWay, 'waiting') // The write is recorded: after the instant.
+    const { id: later } = await a.start('waits')
+    await a.reaches(later, 'waiting')
+    await a.stop()
+    await open.db.stop()
+    await open.owner.stop()
+    await open.postgres.stop()
+
+    restored = await recover({ from: dataDir, to: copy, until: clock?.now ?? '' })
+    const db = openDb({ url: restored.url, poolMax: 3, log: silentLog, role: engineRole })
+    const b = await startEngine(db, scripts, { leaseMs: 1_000 })
+    await db.rows(sql`update nodes set lease_until = clock_timestamp() where id <> ${await b.nodeId()}`) // Its lease would run out by itself.
+    expect(
+      await fact(
+        () => b.load(underWay),
+        ({ wait }) => wait?.kind === 'operator',
+      ),
+    ).toMatchObject({ wait: { reason: 'in_doubt' } })
+    await expect(b.load(later)).rejects.toThrow('No run')
+    await b.engine.signal({ tenantId: 'acme', askerId: undefined }, parked, 'tester', 'go', 'word')
+    expect(await b.ended(parked)).toMatchObject({ state: 'completed', output: ['kept', 'word'] })
+    expect(written).toBe(1)
+    await checkJournals(db)
+    await b.stop()
+    await db.stop()
+  } finally {
+    await open.db.stop().catch(() => {})
+    await open.owner.stop().catch(() => {})
+    await open.postgres.stop()
+    await restored?.stop()
   }
 })
 

@@ -30,7 +30,7 @@ export type Embedded = {
   phases: { phase: string; ms: number }[]
   /** PostgreSQL's process; undefined while it is being started again. */
   pid(): number | undefined
-  /** Ends PostgreSQL without losing anything and returns when none of its processes is left. Close all connections first. */
+  /** Ends PostgreSQL without losing anything and returns when none of its processes is left; once is enough. Close all connections first. */
   stop(): Promise<void>
 }
 
@@ -64,15 +64,8 @@ export async function startEmbedded({ dataDir, log, onRestart = () => {} }: Embe
     }
     const kept = keepRunning(place, first, log, onRestart)
     const close = () => closePlace(made, lock)
-    return {
-      url,
-      phases,
-      pid: kept.pid,
-      async stop() {
-        await kept.stop()
-        close()
-      },
-    }
+    let stopped: Promise<void> | undefined
+    return { url, phases, pid: kept.pid, stop: () => (stopped ??= kept.stop().then(close)) }
   } catch (error) {
     if (place) closePlace(place, lock)
     else lock.release()

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { appendFileSync, chownSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Db, type Embedded, sql, startEmbedded } from '../../src/db/index.ts'
+import { type Db, type Embedded, openDb, sql, startEmbedded } from '../../src/db/index.ts'
 import { silentLog } from '../../src/kernel/index.ts'
 import { until } from './server-process.ts'
 
@@ -22,6 +22,22 @@ export async function startStandby({ original, from, to }: { original: { db: Db;
   return standby
 }
 
+/**
+ * Recovery to a point in time: the backup in `to`, and what the original in `from`, which has ended, logged since, up to `until`, an instant of its clock as it writes it, and not further
+ * (https://www.postgresql.org/docs/current/continuous-archiving.html).
+ */
+export async function recover({ from, to, until: target }: { from: string; to: string; until: string }): Promise<Embedded> {
+  const folder = join(to, 'postgres', 'data')
+  copyLog(from, folder)
+  appendFileSync(join(folder, 'postgresql.auto.conf'), `\nrestore_command = 'false'\nrecovery_target_time = '${target}'\nrecovery_target_action = 'promote'\n`)
+  writeAs(folder, 'recovery.signal', '')
+  const recovered = await startEmbedded({ dataDir: to, log: silentLog })
+  const db = openDb({ url: recovered.url, poolMax: 1, log: silentLog })
+  await until('the recovery to end', 20_000, async () => (await db.rows(sql`select where not pg_is_in_recovery()`)).length > 0 || undefined)
+  await db.stop()
+  return recovered
+}
+
 /** A copy made beside a PostgreSQL that runs names that one’s process, which is not its own. */
 export function forgetProcess(dataDir: string): void {
   rmSync(join(dataDir, 'postgres', 'data', 'postmaster.pid'), { force: true })
@@ -39,11 +55,15 @@ export async function backUp(db: Db, from: string, to: string): Promise<void> {
     const folder = join(to, 'postgres', 'data')
     writeAs(folder, 'backup_label', label?.text ?? '')
     forgetProcess(to)
-    // The end of the log was written after its files were copied.
-    execFileSync('cp', ['-a', join(from, 'postgres', 'data', 'pg_wal', '.'), join(folder, 'pg_wal')])
+    copyLog(from, folder)
   } finally {
     await connection.end()
   }
+}
+
+/** Over what is there: the last file may have been copied before its end was written. */
+function copyLog(from: string, folder: string): void {
+  execFileSync('cp', ['-a', `${join(from, 'postgres', 'data', 'pg_wal')}/.`, join(folder, 'pg_wal')])
 }
 
 /** A file that PostgreSQL's user owns, whoever that is here. */
