@@ -88,7 +88,7 @@ export function virtualDriver({ root, log, idleMs = 60_000, orphanAgeMs = 30 * d
       await (known ? known.destroy() : removeTree(folder))
     },
     async sweep() {
-      const processes = await killRecorded(root)
+      const processes = (await killRecorded(root)).length
       const workspacesTooOld = await removeOrphans(root, orphanAgeMs)
       if (processes + workspacesTooOld > 0) log.warn('swept what a killed server left', { processes, workspacesTooOld })
     },
