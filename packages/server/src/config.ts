@@ -129,7 +129,7 @@ export const settings = {
     .enum(['auto', ...sandboxDrivers])
     .default('auto')
     .describe(
-      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers; `docker` asks an engine for hardened containers.',
+      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers; `docker` asks an engine for hardened containers; `js` is `virtual` with a command for snippets of JavaScript.',
     ),
   LONGHAUL_SANDBOX_DRIVERS: names(sandboxDrivers)
     .prefault('none')

@@ -74,14 +74,16 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
   const chosen: Chosen[] = []
   try {
     const given = { root, log, ...(idleMs !== undefined && { idleMs }), ...(poolSize !== undefined && { poolSize }) }
-    const makers: Makers = {
+    const makers: Record<DriverName, () => SandboxDriver> = {
       bwrap: () => bwrapDriver(given),
       gvisor: () => gvisorDriver(given),
       docker: () => dockerDriver({ ...given, ...docker }),
       virtual: () => virtualDriver(given),
+      js: () => virtualDriver({ ...given, name: 'js' }),
     }
-    chosen.push(await chooseDriver(wanted, makers, log))
-    for (const name of new Set(others)) if (!chosen.some(({ driver }) => driver.name === name)) chosen.push(await chooseDriver(name, makers, log))
+    const make: Make = (name) => makers[name]()
+    chosen.push(await chooseDriver(wanted, make, log))
+    for (const name of new Set(others)) if (!chosen.some(({ driver }) => driver.name === name)) chosen.push(await chooseDriver(name, make, log))
     for (const { capabilities } of chosen) {
       const refused = capabilities.gaps.filter((gap) => !accept.includes(gap))
       if (refused.length > 0) throw notAccepted(capabilities, refused)
@@ -116,16 +118,16 @@ function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
 }
 
 export type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
-type Makers = Record<DriverName, () => SandboxDriver>
+type Make = (name: DriverName) => SandboxDriver
 
 /** The driver that works here. Only `auto` may end with another than the one that was wanted first. */
-export async function chooseDriver(wanted: SandboxesOptions['driver'], makers: Makers, log: Log): Promise<Chosen> {
-  const first = await tryDriver(makers[wanted === 'auto' ? 'bwrap' : wanted]())
+export async function chooseDriver(wanted: SandboxesOptions['driver'], make: Make, log: Log): Promise<Chosen> {
+  const first = await tryDriver(make(wanted === 'auto' ? 'bwrap' : wanted))
   if (first.capabilities.isUsable) return first
   await first.driver.stop()
   const why = first.capabilities.missing
   if (wanted !== 'auto') throw unavailable(wanted, why)
-  const fallback = await tryDriver(makers.virtual())
+  const fallback = await tryDriver(make('virtual'))
   if (!fallback.capabilities.isUsable) {
     await fallback.driver.stop()
     throw unavailable('virtual', fallback.capabilities.missing)

@@ -20,10 +20,10 @@ for (const mode of everyMode()) {
   })
 }
 
-describe('virtual', () => {
+describe.each(['virtual', 'js'] as const)('%s', (name) => {
   testDriver(async () => {
     const root = claimRoot(mkdtempSync(join(tmpdir(), 'longhaul-virtual-')))
-    const driver = virtualDriver({ root, log: silentLog })
+    const driver = virtualDriver({ name, root, log: silentLog })
     return {
       create: driver.create,
       async stop() {
