@@ -6,6 +6,7 @@ import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
 import { type DockerSettings, dockerDriver } from './drivers/docker/docker.ts'
 import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
+import { type KubernetesSettings, kubernetesDriver } from './drivers/kubernetes/kubernetes.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
 import { type Capabilities, type CreateOptions, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
 import { type OwnerPolicies, type PoliciesOf, type SandboxOwner, type Wish, chooseDriverFor } from './policy.ts'
@@ -31,6 +32,8 @@ export type SandboxesOptions = {
   accept?: readonly Gap[]
   /** Where the engine of the driver `docker` is, and what it is to run. */
   docker?: DockerSettings
+  /** Where the cluster of the driver `kubernetes` is, and what its pods are made of. */
+  kubernetes?: KubernetesSettings
 }
 
 /** What a new workspace begins with: called before there is one, and what it returns lays it out. A workspace is whole or begun anew. */
@@ -69,7 +72,7 @@ export type Sandboxes = {
 
 /** Finds the drivers that work here, removes what an earlier server left, and throws when one that was asked for cannot be had. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker } = options
+  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker, kubernetes } = options
   const root = claimRoot(path)
   const chosen: Chosen[] = []
   try {
@@ -78,6 +81,7 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       bwrap: () => bwrapDriver(given),
       gvisor: () => gvisorDriver(given),
       docker: () => dockerDriver({ ...given, ...docker }),
+      kubernetes: () => kubernetesDriver({ ...given, ...needed('kubernetes', kubernetes) }),
       virtual: () => virtualDriver(given),
       js: () => virtualDriver({ ...given, name: 'js' }),
     }
@@ -118,6 +122,11 @@ function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
 }
 
 export type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
+function needed<Settings>(name: DriverName, settings: Settings | undefined): Settings {
+  if (settings === undefined) throw new AppError('unavailable', `The sandbox driver ${name} needs settings that this server was not given.`)
+  return settings
+}
+
 type Make = (name: DriverName) => SandboxDriver
 
 /** The driver that works here. Only `auto` may end with another than the one that was wanted first. */

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import { describe } from 'vitest'
 import { silentLog } from '../../src/kernel/index.ts'
 import { dockerDriver } from '../../src/sandbox/drivers/docker/docker.ts'
+import { kubernetesDriver } from '../../src/sandbox/drivers/kubernetes/kubernetes.ts'
 import { virtualDriver } from '../../src/sandbox/drivers/virtual/virtual.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
 import { startFakeDocker } from '../support/fake-docker.ts'
-import { everyMode, modes, startDriver } from '../support/sandbox-modes.ts'
+import { startFakeKubernetes } from '../support/fake-kubernetes.ts'
+import { everyMode, modes, startDriver, whyNotKubernetes } from '../support/sandbox-modes.ts'
 import { testDriver } from '../support/sandbox-suite.ts'
 
 for (const mode of everyMode()) {
@@ -52,6 +54,24 @@ describe.skipIf(whyNotDocker)('docker, on an engine of the tests', () => {
         await engine[Symbol.asyncDispose]()
         root.release()
         rmSync(root.path, { recursive: true })
+      },
+    }
+  })
+})
+
+describe.skipIf(whyNotKubernetes())('kubernetes, on a cluster of the tests', () => {
+  testDriver(async () => {
+    const claimFolder = mkdtempSync(join(tmpdir(), 'longhaul-claim-'))
+    const api = await startFakeKubernetes({ claimFolder })
+    const root = claimRoot(join(claimFolder, 'sandboxes'))
+    const driver = kubernetesDriver({ root, log: silentLog, url: api.url, namespace: 'agents', claim: 'workspaces', claimFolder, image: 'node:24-bookworm' })
+    return {
+      create: driver.create,
+      async stop() {
+        await driver.stop()
+        await api[Symbol.asyncDispose]()
+        root.release()
+        rmSync(claimFolder, { recursive: true })
       },
     }
   })

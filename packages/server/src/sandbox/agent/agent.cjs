@@ -57,6 +57,8 @@ process.stdout.on('drain', () => {
 process.stdin.on('end', () => process.exit(0))
 process.stdout.on('error', () => process.exit(0))
 
+if (settings.endsFirstProcess) process.on('exit', () => tryTo(() => process.kill(1, 'SIGTERM')))
+
 let buffered = []
 let bufferedBytes = 0
 let frameBytes = 0
