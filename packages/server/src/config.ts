@@ -129,7 +129,7 @@ export const settings = {
     .enum(['auto', ...sandboxDrivers])
     .default('auto')
     .describe(
-      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers; `docker` asks an engine for hardened containers, `kubernetes` a cluster for pods; `js` is `virtual` with a command for snippets of JavaScript.',
+      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers; `docker` asks an engine for hardened containers, `kubernetes` a cluster for pods, `vercel` and `e2b` hosted services for machines; `js` is `virtual` with a command for snippets of JavaScript.',
     ),
   LONGHAUL_SANDBOX_DRIVERS: names(sandboxDrivers)
     .prefault('none')
@@ -202,6 +202,32 @@ export const settings = {
     .max(253)
     .optional()
     .describe('Node to keep those pods on: the server’s own (`spec.nodeName`), as ways out and claims for one node need. Absent: any.'),
+  LONGHAUL_SANDBOX_VERCEL_TOKEN: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Token of the account whose machines the driver `vercel` uses. Code and files of its sandboxes are with that service. Absent: there is no such driver.',
+    ),
+  LONGHAUL_SANDBOX_VERCEL_TEAM: z.string().min(1).optional().describe('Team of that account.'),
+  LONGHAUL_SANDBOX_VERCEL_PROJECT: z.string().min(1).optional().describe('Project of that team.'),
+  LONGHAUL_SANDBOX_VERCEL_IMAGE: z.string().min(1).optional().describe('Image of its machines. Absent: the service’s own.'),
+  LONGHAUL_SANDBOX_VERCEL_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('https://vercel.com/api')
+    .describe('Where that service is. Another Longhaul speaks the same at `/vercel`.'),
+  LONGHAUL_SANDBOX_E2B_KEY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Key of the account whose machines the driver `e2b` uses. Code and files of its sandboxes are with that service. Absent: there is no such driver.',
+    ),
+  LONGHAUL_SANDBOX_E2B_TEMPLATE: z.string().min(1).default('base').describe('Template of its machines.'),
+  LONGHAUL_SANDBOX_E2B_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('https://api.e2b.app')
+    .describe('Where that service is.'),
   LONGHAUL_SANDBOX_SHARED_KERNEL: z
     .enum(['first', 'all'])
     .default('first')

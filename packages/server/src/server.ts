@@ -137,6 +137,20 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
         image: config.LONGHAUL_SANDBOX_DOCKER_IMAGE,
         runtime: config.LONGHAUL_SANDBOX_DOCKER_RUNTIME,
       },
+      vercel:
+        config.LONGHAUL_SANDBOX_VERCEL_TOKEN === undefined
+          ? undefined
+          : {
+              url: config.LONGHAUL_SANDBOX_VERCEL_URL,
+              token: config.LONGHAUL_SANDBOX_VERCEL_TOKEN,
+              teamId: config.LONGHAUL_SANDBOX_VERCEL_TEAM,
+              projectId: config.LONGHAUL_SANDBOX_VERCEL_PROJECT,
+              image: config.LONGHAUL_SANDBOX_VERCEL_IMAGE,
+            },
+      e2b:
+        config.LONGHAUL_SANDBOX_E2B_KEY === undefined
+          ? undefined
+          : { url: config.LONGHAUL_SANDBOX_E2B_URL, key: config.LONGHAUL_SANDBOX_E2B_KEY, template: config.LONGHAUL_SANDBOX_E2B_TEMPLATE },
       kubernetes: {
         url: config.LONGHAUL_SANDBOX_KUBERNETES_URL,
         namespace: config.LONGHAUL_SANDBOX_KUBERNETES_NAMESPACE,

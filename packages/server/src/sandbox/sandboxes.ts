@@ -7,6 +7,9 @@ import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
 import { type DockerSettings, dockerDriver } from './drivers/docker/docker.ts'
 import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
 import { type KubernetesSettings, kubernetesDriver } from './drivers/kubernetes/kubernetes.ts'
+import { type E2bSettings, e2bService } from './drivers/remote/e2b.ts'
+import { remoteDriver } from './drivers/remote/remote.ts'
+import { type VercelSettings, vercelService } from './drivers/remote/vercel.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
 import { type Capabilities, type CreateOptions, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
 import { type OwnerPolicies, type PoliciesOf, type SandboxOwner, type Wish, chooseDriverFor } from './policy.ts'
@@ -34,6 +37,9 @@ export type SandboxesOptions = {
   docker?: DockerSettings
   /** Where the cluster of the driver `kubernetes` is, and what its pods are made of. */
   kubernetes?: KubernetesSettings
+  /** Accounts of hosted services. Absent: there is none. */
+  vercel?: VercelSettings | undefined
+  e2b?: E2bSettings | undefined
 }
 
 /** What a new workspace begins with: called before there is one, and what it returns lays it out. A workspace is whole or begun anew. */
@@ -72,7 +78,7 @@ export type Sandboxes = {
 
 /** Finds the drivers that work here, removes what an earlier server left, and throws when one that was asked for cannot be had. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker, kubernetes } = options
+  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker, kubernetes, vercel, e2b } = options
   const root = claimRoot(path)
   const chosen: Chosen[] = []
   try {
@@ -82,6 +88,8 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       gvisor: () => gvisorDriver(given),
       docker: () => dockerDriver({ ...given, ...docker }),
       kubernetes: () => kubernetesDriver({ ...given, ...needed('kubernetes', kubernetes) }),
+      vercel: () => remoteDriver({ root, log, service: vercelService(needed('vercel', vercel)) }),
+      e2b: () => remoteDriver({ root, log, service: e2bService(needed('e2b', e2b)) }),
       virtual: () => virtualDriver(given),
       js: () => virtualDriver({ ...given, name: 'js' }),
     }
@@ -123,7 +131,8 @@ function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
 
 export type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
 function needed<Settings>(name: DriverName, settings: Settings | undefined): Settings {
-  if (settings === undefined) throw new AppError('unavailable', `The sandbox driver ${name} needs settings that this server was not given.`)
+  if (settings === undefined)
+    throw new AppError('unavailable', `The sandbox driver ${name} needs LONGHAUL_SANDBOX_${name.toUpperCase()}_…, which this server was not given.`)
   return settings
 }
 

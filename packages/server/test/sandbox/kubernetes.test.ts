@@ -150,8 +150,10 @@ describe.skipIf(whyNot)('kubernetes', () => {
     await sleep(300)
     const [pod] = bed.api.pods.values()
     const ended = new Promise((resolve) => pod?.child.on('close', resolve))
+    bed.api.isDeaf = true // A server that was killed deletes nothing.
     for (const socket of pod?.sockets ?? []) socket.terminate()
     await ended
+    bed.api.isDeaf = false
     expect(await running).toMatchObject({ exitCode: null, signal: 'SIGKILL', stderr: expect.stringContaining('The sandbox ended while the command ran') })
     expect((await sh(sandbox, 'echo anew')).stdout).toBe('anew\n')
   })

@@ -44,6 +44,8 @@ export type FakeCluster = {
   pods: Map<string, Pod>
   created: PodBody[]
   calls: string[]
+  /** Deletes nothing that it is asked to: as if nobody asked. */
+  isDeaf: boolean
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -100,7 +102,7 @@ export async function startFakeKubernetes(options: FakeClusterOptions): Promise<
     }
     const pod = pods.get(name)
     if (!pod) return status(response, 404, `pods "${name}" not found`)
-    if (request.method === 'DELETE') pod.child.kill('SIGKILL') // It stays in the list until it has ended.
+    if (request.method === 'DELETE' && !fake.isDeaf) end(pod) // It stays in the list until it has ended.
     const state = waits ? { waiting: waits } : pod.isRunning() ? { running: {} } : { waiting: { reason: 'ContainerCreating' } }
     send(response, 200, { ...pod.body, status: { phase: !waits && pod.isRunning() ? 'Running' : 'Pending', containerStatuses: [{ state }] } })
   }
@@ -178,17 +180,25 @@ export async function startFakeKubernetes(options: FakeClusterOptions): Promise<
     })
   }
 
-  return {
+  const fake: FakeCluster = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    ...{ pods, created, calls },
+    ...{ pods, created, calls, isDeaf: false },
     async [Symbol.asyncDispose]() {
-      for (const { child } of pods.values()) child.kill('SIGKILL')
+      for (const pod of pods.values()) end(pod)
       for (const client of sockets.clients) client.terminate()
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
       rmSync(folder, { recursive: true, force: true })
     },
   }
+  return fake
+}
+
+/** Its first process: one that took another user on is not taken along by bubblewrap's end. */
+function end(pod: Pod): void {
+  const first = pod.firstPid()
+  if (commandOf(first) !== '') process.kill(first, 'SIGKILL')
+  else pod.child.kill('SIGKILL')
 }
 
 function commandOf(pid: number): string {
