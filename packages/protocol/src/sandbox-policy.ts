@@ -1,7 +1,7 @@
 import { z } from 'zod'
 
 /** What sandboxes run in. README of the server's sandbox folder tells what each guarantees. */
-export const sandboxDrivers = ['bwrap', 'gvisor', 'docker', 'virtual'] as const
+export const sandboxDrivers = ['bwrap', 'gvisor', 'docker', 'kubernetes', 'vercel', 'e2b', 'virtual', 'js'] as const
 export const SandboxDriverName = z.enum(sandboxDrivers)
 
 /** Whose kernel answers the code inside: the host's, which all share; one that the driver brings; or none, where no program runs. */

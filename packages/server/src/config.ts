@@ -129,7 +129,7 @@ export const settings = {
     .enum(['auto', ...sandboxDrivers])
     .default('auto')
     .describe(
-      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers; `docker` asks an engine for hardened containers.',
+      'Where generated code runs. `auto` takes `bwrap` where the host allows it, else `virtual`. `gvisor` has a kernel of its own, for code of strangers; `docker` asks an engine for hardened containers, `kubernetes` a cluster for pods, `vercel` and `e2b` hosted services for machines; `js` is `virtual` with a command for snippets of JavaScript.',
     ),
   LONGHAUL_SANDBOX_DRIVERS: names(sandboxDrivers)
     .prefault('none')
@@ -153,16 +153,91 @@ export const settings = {
     .regex(/^[A-Za-z0-9._/-]+$/)
     .default('runc')
     .describe('Runtime of the engine: `runc` shares the host’s kernel with the sandboxes, `runsc` is gVisor with a kernel for each.'),
+  LONGHAUL_SANDBOX_KUBERNETES_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('https://kubernetes.default.svc')
+    .describe(
+      'API server of the cluster in which the driver `kubernetes` makes a pod for each sandbox. `deploy/kubernetes/sandboxes.yaml` has what the cluster needs.',
+    ),
+  LONGHAUL_SANDBOX_KUBERNETES_NAMESPACE: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/)
+    .default('longhaul')
+    .describe('Namespace of those pods.'),
+  LONGHAUL_SANDBOX_KUBERNETES_TOKEN_FILE: z
+    .string()
+    .startsWith('/')
+    .default('/var/run/secrets/kubernetes.io/serviceaccount/token')
+    .describe('File with the token that the API server is asked with. It is read again for each request.'),
+  LONGHAUL_SANDBOX_KUBERNETES_CA_FILE: z
+    .string()
+    .startsWith('/')
+    .default('/var/run/secrets/kubernetes.io/serviceaccount/ca.crt')
+    .describe('File with the certificate of the authority that the API server’s own is checked with.'),
+  LONGHAUL_SANDBOX_KUBERNETES_CLAIM: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/)
+    .default('longhaul-data')
+    .describe('Persistent volume claim that the server has mounted where its data is, and that pods get their workspace from.'),
+  LONGHAUL_SANDBOX_KUBERNETES_CLAIM_FOLDER: z
+    .string()
+    .startsWith('/')
+    .optional()
+    .describe('Where the server has that claim mounted. Absent: at `LONGHAUL_DATA_DIR`.'),
+  LONGHAUL_SANDBOX_KUBERNETES_IMAGE: z
+    .string()
+    .min(1)
+    .default('node:24-bookworm')
+    .describe('Image of those pods. It needs what that of the driver `docker` does.'),
+  LONGHAUL_SANDBOX_KUBERNETES_RUNTIME_CLASS: z
+    .string()
+    .regex(/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/)
+    .optional()
+    .describe(
+      'Runtime class of those pods: `gvisor` gives each a kernel of its own, which is tried. Absent: the cluster’s default, which shares the node’s kernel.',
+    ),
+  LONGHAUL_SANDBOX_KUBERNETES_NODE: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe('Node to keep those pods on: the server’s own (`spec.nodeName`), as ways out and claims for one node need. Absent: any.'),
+  LONGHAUL_SANDBOX_VERCEL_TOKEN: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Token of the account whose machines the driver `vercel` uses. Code and files of its sandboxes are with that service. Absent: there is no such driver.',
+    ),
+  LONGHAUL_SANDBOX_VERCEL_TEAM: z.string().min(1).optional().describe('Team of that account.'),
+  LONGHAUL_SANDBOX_VERCEL_PROJECT: z.string().min(1).optional().describe('Project of that team.'),
+  LONGHAUL_SANDBOX_VERCEL_IMAGE: z.string().min(1).optional().describe('Image of its machines. Absent: the service’s own.'),
+  LONGHAUL_SANDBOX_VERCEL_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('https://vercel.com/api')
+    .describe('Where that service is. Another Longhaul speaks the same at `/vercel`.'),
+  LONGHAUL_SANDBOX_E2B_KEY: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Key of the account whose machines the driver `e2b` uses. Code and files of its sandboxes are with that service. Absent: there is no such driver.',
+    ),
+  LONGHAUL_SANDBOX_E2B_TEMPLATE: z.string().min(1).default('base').describe('Template of its machines.'),
+  LONGHAUL_SANDBOX_E2B_URL: z
+    .url({ protocol: /^https?$/ })
+    .default('https://api.e2b.app')
+    .describe('Where that service is.'),
   LONGHAUL_SANDBOX_SHARED_KERNEL: z
     .enum(['first', 'all'])
     .default('first')
     .describe(
-      'Whose sandboxes may share the host’s kernel (`bwrap`, and `docker` with another runtime than gVisor) where their tenant’s sandbox policy does not say: those of the `first` tenant, `default`, which is the operator’s own, or of `all`. The others need `gvisor`, or a word of the operator.',
+      'Whose sandboxes may share the host’s kernel (`bwrap`, and `docker` or `kubernetes` with another runtime than gVisor) where their tenant’s sandbox policy does not say: those of the `first` tenant, `default`, which is the operator’s own, or of `all`. The others need `gvisor`, or a word of the operator.',
     ),
   LONGHAUL_SANDBOX_ACCEPT: names(gapNames)
     .prefault(gapNames.join(','))
     .describe(
-      'Limits of sandboxes that this host need not enforce: `memory`, `cpu`, `disk`, with commas between them, or `none`. What is missing and not named here keeps the server from starting; what is named is told in the record of each command.',
+      'Limits of sandboxes that this host need not enforce: `memory`, `cpu`, `disk`, `processes`, with commas between them, or `none`. What is missing and not named here keeps the server from starting; what is named is told in the record of each command.',
     ),
   LONGHAUL_SANDBOX_POOL: integer(0, 100).default(2).describe('Sandboxes that are started ahead of time, so that new ones are there at once. About 12 MB each.'),
   LONGHAUL_SANDBOXES_PER_TENANT: integer(1, 1_000_000).default(200).describe('Sandboxes made through the API that a tenant may have at once.'),

@@ -137,6 +137,31 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
         image: config.LONGHAUL_SANDBOX_DOCKER_IMAGE,
         runtime: config.LONGHAUL_SANDBOX_DOCKER_RUNTIME,
       },
+      vercel:
+        config.LONGHAUL_SANDBOX_VERCEL_TOKEN === undefined
+          ? undefined
+          : {
+              url: config.LONGHAUL_SANDBOX_VERCEL_URL,
+              token: config.LONGHAUL_SANDBOX_VERCEL_TOKEN,
+              teamId: config.LONGHAUL_SANDBOX_VERCEL_TEAM,
+              projectId: config.LONGHAUL_SANDBOX_VERCEL_PROJECT,
+              image: config.LONGHAUL_SANDBOX_VERCEL_IMAGE,
+            },
+      e2b:
+        config.LONGHAUL_SANDBOX_E2B_KEY === undefined
+          ? undefined
+          : { url: config.LONGHAUL_SANDBOX_E2B_URL, key: config.LONGHAUL_SANDBOX_E2B_KEY, template: config.LONGHAUL_SANDBOX_E2B_TEMPLATE },
+      kubernetes: {
+        url: config.LONGHAUL_SANDBOX_KUBERNETES_URL,
+        namespace: config.LONGHAUL_SANDBOX_KUBERNETES_NAMESPACE,
+        tokenFile: config.LONGHAUL_SANDBOX_KUBERNETES_TOKEN_FILE,
+        caFile: config.LONGHAUL_SANDBOX_KUBERNETES_CA_FILE,
+        claim: config.LONGHAUL_SANDBOX_KUBERNETES_CLAIM,
+        claimFolder: config.LONGHAUL_SANDBOX_KUBERNETES_CLAIM_FOLDER ?? dataDir,
+        image: config.LONGHAUL_SANDBOX_KUBERNETES_IMAGE,
+        runtimeClass: config.LONGHAUL_SANDBOX_KUBERNETES_RUNTIME_CLASS,
+        node: config.LONGHAUL_SANDBOX_KUBERNETES_NODE,
+      },
       root: join(dataDir, 'sandboxes'),
       log,
       poolSize: config.LONGHAUL_SANDBOX_POOL,

@@ -6,6 +6,7 @@ export const gaps = {
   memory: 'hard memory limit of a whole sandbox',
   cpu: 'processor time limit',
   disk: 'hard disk limit',
+  processes: 'process limit',
 } as const
 export type Gap = keyof typeof gaps
 export const gapNames = Object.keys(gaps) as [Gap, ...Gap[]] // The table has some.

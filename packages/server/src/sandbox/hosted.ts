@@ -27,7 +27,7 @@ export type OpenHosted = (options: HostedOptions) => Promise<Hosted>
 export function openHosted({ db, log, sandboxes, reach }: { db: Db; log: Log; sandboxes: Sandboxes; reach?: Reach }): OpenHosted {
   const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
   return async ({ tenantId, namespace, id = newId(), seed, limits, egress, door }) => {
-    if ((await sandboxes.choose({ tenantId, namespace })) === 'virtual') throw notHere('In the virtual shell no program can run.')
+    if (['virtual', 'js'].includes(await sandboxes.choose({ tenantId, namespace }))) throw notHere('In the virtual shell no program can run.')
     const sandbox = await sandboxes.open(id, { owner: { tenantId, namespace }, seed, limits })
     let proxy: EgressProxy | undefined
     const end = async () => {

@@ -16,13 +16,13 @@ export function forgetProcess(folder: string): void {
   rmSync(join(folder, recordName), { force: true })
 }
 
-/** Ends the processes of an earlier server. Each is told from a later one of the same number by when it began. */
-export async function killRecorded(root: Root): Promise<number> {
-  let count = 0
+/** Ends the processes of an earlier server. Each is told from a later one of the same number by when it began. Returns the folders that had some. */
+export async function killRecorded(root: Root): Promise<string[]> {
+  const folders: string[] = []
   for (const folder of sandboxFolders(root)) {
     const record = join(folder, recordName)
     if (!existsSync(record)) continue // It was ended in order.
-    count++
+    folders.push(folder)
     const left = parseIdentity(readFileSync(record, 'utf8'))
     if (left && killProcess(left)) {
       const deadline = monotonicMs() + dieWithinMs
@@ -30,5 +30,5 @@ export async function killRecorded(root: Root): Promise<number> {
     }
     forgetProcess(folder)
   }
-  return count
+  return folders
 }

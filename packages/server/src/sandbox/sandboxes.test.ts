@@ -50,7 +50,7 @@ function fakeSandbox(driver = 'fake', note: (what: string) => void = () => {}): 
 
 test('auto takes bubblewrap where it works', async () => {
   const [bwrap, virtual] = [fakeDriver('bwrap', true), fakeDriver('virtual', true)]
-  const { driver } = await chooseDriver('auto', { bwrap: () => bwrap, gvisor: () => virtual, docker: () => virtual, virtual: () => virtual }, silentLog)
+  const { driver } = await chooseDriver('auto', (name) => (name === 'bwrap' ? bwrap : virtual), silentLog)
   expect(driver).toBe(bwrap)
   expect([bwrap.calls, virtual.calls]).toEqual([['probe'], []])
 })
@@ -59,7 +59,7 @@ test('auto falls back to the virtual shell, and says what real sandboxes would n
   const [bwrap, virtual] = [fakeDriver('bwrap', false), fakeDriver('virtual', true)]
   const warnings: string[] = []
   const log = createLog((level, message) => void warnings.push(`${level}: ${message}`))
-  const { driver, capabilities } = await chooseDriver('auto', { bwrap: () => bwrap, gvisor: () => virtual, docker: () => virtual, virtual: () => virtual }, log)
+  const { driver, capabilities } = await chooseDriver('auto', (name) => (name === 'bwrap' ? bwrap : virtual), log)
   expect(driver).toBe(virtual)
   expect(bwrap.calls).toEqual(['probe', 'stop'])
   expect(capabilities).toMatchObject({ driver: 'virtual', missing: [{ remedy: 'apt-get install bwrap' }] })
@@ -68,16 +68,14 @@ test('auto falls back to the virtual shell, and says what real sandboxes would n
 
 test('bubblewrap that was asked for and cannot work is an error with the remedy, never a fallback', async () => {
   const [bwrap, virtual] = [fakeDriver('bwrap', false), fakeDriver('virtual', true)]
-  await expect(chooseDriver('bwrap', { bwrap: () => bwrap, gvisor: () => virtual, docker: () => virtual, virtual: () => virtual }, silentLog)).rejects.toThrow(
-    /bwrap's tool[^]*apt-get install bwrap/,
-  )
+  await expect(chooseDriver('bwrap', (name) => (name === 'bwrap' ? bwrap : virtual), silentLog)).rejects.toThrow(/bwrap's tool[^]*apt-get install bwrap/)
   expect(virtual.calls).toEqual([])
 })
 
 test('gVisor that was asked for is taken, or is an error: never another, whose kernel would be the host’s', async () => {
   const [bwrap, virtual] = [fakeDriver('bwrap', true), fakeDriver('virtual', true)]
   const choose = (gvisor: ReturnType<typeof fakeDriver>) =>
-    chooseDriver('gvisor', { bwrap: () => bwrap, gvisor: () => gvisor, docker: () => virtual, virtual: () => virtual }, silentLog)
+    chooseDriver('gvisor', (name) => (name === 'bwrap' ? bwrap : name === 'gvisor' ? gvisor : virtual), silentLog)
   const works = fakeDriver('gvisor', true)
   expect((await choose(works)).driver).toBe(works)
   await expect(choose(fakeDriver('gvisor', false))).rejects.toThrow(/driver gvisor cannot work here/)

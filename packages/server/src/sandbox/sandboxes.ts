@@ -6,6 +6,10 @@ import { AppError, type Log } from '../kernel/index.ts'
 import { bwrapDriver } from './drivers/bwrap/bwrap.ts'
 import { type DockerSettings, dockerDriver } from './drivers/docker/docker.ts'
 import { gvisorDriver } from './drivers/gvisor/gvisor.ts'
+import { type KubernetesSettings, kubernetesDriver } from './drivers/kubernetes/kubernetes.ts'
+import { type E2bSettings, e2bService } from './drivers/remote/e2b.ts'
+import { remoteDriver } from './drivers/remote/remote.ts'
+import { type VercelSettings, vercelService } from './drivers/remote/vercel.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
 import { type Capabilities, type CreateOptions, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
 import { type OwnerPolicies, type PoliciesOf, type SandboxOwner, type Wish, chooseDriverFor } from './policy.ts'
@@ -31,6 +35,11 @@ export type SandboxesOptions = {
   accept?: readonly Gap[]
   /** Where the engine of the driver `docker` is, and what it is to run. */
   docker?: DockerSettings
+  /** Where the cluster of the driver `kubernetes` is, and what its pods are made of. */
+  kubernetes?: KubernetesSettings
+  /** Accounts of hosted services. Absent: there is none. */
+  vercel?: VercelSettings | undefined
+  e2b?: E2bSettings | undefined
 }
 
 /** What a new workspace begins with: called before there is one, and what it returns lays it out. A workspace is whole or begun anew. */
@@ -69,19 +78,24 @@ export type Sandboxes = {
 
 /** Finds the drivers that work here, removes what an earlier server left, and throws when one that was asked for cannot be had. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker } = options
+  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker, kubernetes, vercel, e2b } = options
   const root = claimRoot(path)
   const chosen: Chosen[] = []
   try {
     const given = { root, log, ...(idleMs !== undefined && { idleMs }), ...(poolSize !== undefined && { poolSize }) }
-    const makers: Makers = {
+    const makers: Record<DriverName, () => SandboxDriver> = {
       bwrap: () => bwrapDriver(given),
       gvisor: () => gvisorDriver(given),
       docker: () => dockerDriver({ ...given, ...docker }),
+      kubernetes: () => kubernetesDriver({ ...given, ...needed('kubernetes', kubernetes) }),
+      vercel: () => remoteDriver({ root, log, service: vercelService(needed('vercel', vercel)) }),
+      e2b: () => remoteDriver({ root, log, service: e2bService(needed('e2b', e2b)) }),
       virtual: () => virtualDriver(given),
+      js: () => virtualDriver({ ...given, name: 'js' }),
     }
-    chosen.push(await chooseDriver(wanted, makers, log))
-    for (const name of new Set(others)) if (!chosen.some(({ driver }) => driver.name === name)) chosen.push(await chooseDriver(name, makers, log))
+    const make: Make = (name) => makers[name]()
+    chosen.push(await chooseDriver(wanted, make, log))
+    for (const name of new Set(others)) if (!chosen.some(({ driver }) => driver.name === name)) chosen.push(await chooseDriver(name, make, log))
     for (const { capabilities } of chosen) {
       const refused = capabilities.gaps.filter((gap) => !accept.includes(gap))
       if (refused.length > 0) throw notAccepted(capabilities, refused)
@@ -116,16 +130,22 @@ function inTurn(exec: Sandbox['exec']): Sandbox['exec'] {
 }
 
 export type Chosen = { driver: SandboxDriver; capabilities: Capabilities }
-type Makers = Record<DriverName, () => SandboxDriver>
+function needed<Settings>(name: DriverName, settings: Settings | undefined): Settings {
+  if (settings === undefined)
+    throw new AppError('unavailable', `The sandbox driver ${name} needs LONGHAUL_SANDBOX_${name.toUpperCase()}_…, which this server was not given.`)
+  return settings
+}
+
+type Make = (name: DriverName) => SandboxDriver
 
 /** The driver that works here. Only `auto` may end with another than the one that was wanted first. */
-export async function chooseDriver(wanted: SandboxesOptions['driver'], makers: Makers, log: Log): Promise<Chosen> {
-  const first = await tryDriver(makers[wanted === 'auto' ? 'bwrap' : wanted]())
+export async function chooseDriver(wanted: SandboxesOptions['driver'], make: Make, log: Log): Promise<Chosen> {
+  const first = await tryDriver(make(wanted === 'auto' ? 'bwrap' : wanted))
   if (first.capabilities.isUsable) return first
   await first.driver.stop()
   const why = first.capabilities.missing
   if (wanted !== 'auto') throw unavailable(wanted, why)
-  const fallback = await tryDriver(makers.virtual())
+  const fallback = await tryDriver(make('virtual'))
   if (!fallback.capabilities.isUsable) {
     await fallback.driver.stop()
     throw unavailable('virtual', fallback.capabilities.missing)

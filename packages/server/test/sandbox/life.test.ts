@@ -1,6 +1,6 @@
 /** Sandboxes through stops, crashes and restarts of their server. */
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { detectCgroups } from '../../src/sandbox/host/cgroup-host.ts'
@@ -99,8 +99,15 @@ for (const mode of everyMode()) {
       if (!mode.withoutCgroups) expect(groupsOf(root).length).toBeGreaterThan(0)
       expect(existsSync(join(root, 'survivor/live.json'))).toBe(true)
 
+      // As somebody who is not quite gone still has it: what is written in the pipe of that name must not come here.
+      const pipe = join(root, 'survivor/pipes/0.out')
+      const stale = existsSync(pipe) ? openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK) : undefined
       await using second = await startDriver(mode, { root })
       await second.sweep()
+      if (stale !== undefined) {
+        expect(fstatSync(stale).nlink).toBe(0)
+        closeSync(stale)
+      }
       expect(existsSync(join(root, 'survivor/live.json'))).toBe(false)
       if (!mode.withoutCgroups) expect(groupsOf(root).filter((path) => path.includes('survivor'))).toEqual([])
       expect((await sh(await second.create({ id: 'survivor' }), 'cat note')).stdout).toBe('written\n')

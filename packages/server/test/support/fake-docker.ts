@@ -154,31 +154,53 @@ const goodInfo = {
 /** bubblewrap closes the ones that it makes by itself. */
 const folders = ['/etc', '/opt', '/opt/longhaul', '/opt/longhaul/bin', '/run', '/run/longhaul'].flatMap((path) => ['--dir', path])
 
+export type Jail = {
+  mounts: { Source: string; Target: string; ReadOnly: boolean }[]
+  /** Their options by path, as an engine has them. */
+  tmpfs: Record<string, string>
+  hosts: string
+  hasNoNetwork: boolean
+  isReadOnly: boolean
+  ignores?: Ignored | undefined
+}
+
+/** Walls of a container in bubblewrap's words, up to the command. Descriptor 3 has the filter. */
+export function jailArguments({ mounts, tmpfs, hosts, hasNoNetwork, isReadOnly, ignores }: Jail): string[] {
+  const hasWall = (name: Ignored) => ignores !== name
+  return [
+    ...['--die-with-parent', '--unshare-ipc', '--unshare-uts', '--hostname', 'sandbox', '--unshare-pid', '--proc', '/proc', '--dev', '/dev'],
+    ...(isRoot ? ['--cap-add', 'ALL'] : ['--unshare-user']),
+    ...(hasNoNetwork && hasWall('NetworkMode') ? ['--unshare-net'] : []),
+    ...['--ro-bind', '/usr', '/usr', ...systemLinks(), ...folders, '--ro-bind', process.execPath, '/opt/longhaul/bin/node'],
+    ...['--ro-bind', hosts, '/etc/hosts', '--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
+    ...Object.entries(tmpfs).flatMap(([path, text]) => {
+      const value = (name: string) => new RegExp(`(?:^|,)${name}=(\\w+)`).exec(text)?.[1] ?? ''
+      return ['--perms', value('mode'), '--size', value('size'), '--tmpfs', path]
+    }),
+    ...mounts.flatMap(({ Source, Target, ReadOnly }) => [ReadOnly ? '--ro-bind' : '--bind', Source, Target]),
+    ...(hasWall('Mounts') ? [] : ['--perms', '1777', '--tmpfs', '/workspace']), // Another folder than the server's.
+    ...(isReadOnly && hasWall('ReadonlyRootfs') ? ['--remount-ro', '/'] : ['--perms', '1777', '--tmpfs', '/etc']),
+    ...['--clearenv', '--setenv', 'PATH', '/opt/longhaul/bin:/usr/bin:/bin', '--chdir', '/workspace'],
+  ]
+}
+
+/** One instruction, "allow": that there is a filter can be seen inside; what it holds is the engine's. */
+export const filterBytes = Buffer.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f])
+
 function run(container: Container, hosts: string, ignores: Ignored | undefined): void {
   const { body, socket } = container
   const { HostConfig } = body
   const hasWall = (name: Ignored) => ignores !== name
   const user = body.User.split(':')[0] ?? ''
-  const mounts = HostConfig.Mounts.flatMap(({ Source, Target, ReadOnly }) => [ReadOnly ? '--ro-bind' : '--bind', Source, Target])
-  const tmpfs = Object.entries(HostConfig.Tmpfs).flatMap(([path, text]) => {
-    const value = (name: string) => new RegExp(`(?:^|,)${name}=(\\w+)`).exec(text)?.[1] ?? ''
-    return ['--perms', value('mode'), '--size', value('size'), '--tmpfs', path]
-  })
   const drops = [
     ...(HostConfig.CapDrop.includes('ALL') && hasWall('CapDrop') ? ['--bounding-set=-all', '--inh-caps=-all'] : []),
     ...(HostConfig.SecurityOpt.includes('no-new-privileges:true') ? ['--no-new-privs'] : []),
   ]
   const args = [
-    ...['--die-with-parent', '--unshare-ipc', '--unshare-uts', '--hostname', 'sandbox', '--unshare-pid', '--proc', '/proc', '--dev', '/dev'],
-    ...(isRoot ? ['--cap-add', 'ALL'] : ['--unshare-user']),
-    ...(HostConfig.NetworkMode === 'none' && hasWall('NetworkMode') ? ['--unshare-net'] : []),
-    ...['--ro-bind', '/usr', '/usr', ...systemLinks(), ...folders, '--ro-bind', process.execPath, '/opt/longhaul/bin/node'],
-    ...['--ro-bind', hosts, '/etc/hosts', '--ro-bind-try', '/etc/alternatives', '/etc/alternatives'],
-    ...tmpfs,
-    ...mounts,
-    ...(hasWall('Mounts') ? [] : ['--perms', '1777', '--tmpfs', '/workspace']), // Another folder than the server's.
-    ...(HostConfig.ReadonlyRootfs && hasWall('ReadonlyRootfs') ? ['--remount-ro', '/'] : ['--perms', '1777', '--tmpfs', '/etc']),
-    ...['--clearenv', '--setenv', 'PATH', '/opt/longhaul/bin:/usr/bin:/bin', '--chdir', '/workspace'],
+    ...jailArguments({
+      ...{ mounts: HostConfig.Mounts, tmpfs: HostConfig.Tmpfs, hosts, ignores },
+      ...{ hasNoNetwork: HostConfig.NetworkMode === 'none', isReadOnly: HostConfig.ReadonlyRootfs },
+    }),
     ...(hasWall('Seccomp') ? ['--seccomp', '3'] : []),
     '--',
     ...(isRoot ? ['setpriv', '--reuid', user, '--regid', user, '--clear-groups', ...drops, '--'] : []),
@@ -186,10 +208,9 @@ function run(container: Container, hosts: string, ignores: Ignored | undefined):
   ]
   const child = spawn('bwrap', args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe'], cwd: '/', env: { PATH: process.env['PATH'] } })
   container.child = child
-  // One instruction, "allow": that there is a filter can be seen inside; what it holds is the engine's.
   const filter = child.stdio[3] as import('node:stream').Writable
   filter.on('error', () => {})
-  filter.end(Buffer.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f]))
+  filter.end(filterBytes)
   child.stdin?.on('error', () => {})
   if (socket && child.stdin) socket.pipe(child.stdin)
   if (socket)

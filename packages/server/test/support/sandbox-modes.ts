@@ -70,6 +70,13 @@ export const gvisor: Mode = {
 /** Every way to run a driver that has our agent inside. */
 export const everyMode = (): Mode[] => [...usableModes(), ...(gvisor.whyNot === undefined ? [gvisor] : [])]
 
+/** Why the driver `kubernetes` cannot be tried here; told once where it cannot. */
+export function whyNotKubernetes(): string | undefined {
+  const whyNot = whyNotBubblewrap() ?? (isRoot ? undefined : 'the cluster of the tests needs root')
+  if (whyNot) process.stderr.write(`SKIPPED: the sandbox kubernetes: ${whyNot}.\n`)
+  return whyNot
+}
+
 /** Modes that can be tried here. The others are named with their reason; where everything must be tried, they are failures. */
 export function usableModes(): Mode[] {
   const whyNoDisks = whyNotDisks()

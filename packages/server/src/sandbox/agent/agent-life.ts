@@ -161,7 +161,8 @@ async function waitForAgent(
   const spare = keepSpare(client, cgroup)
   gone.catch((error: unknown) => host.log.error('a sandbox could not be cleaned up', { error }))
   try {
-    await withTimeout(readyWithinMs, client.ready, () => new Error(`it was not ready within ${readyWithinMs} ms`))
+    const withinMs = host.startsWithinMs ?? readyWithinMs
+    await withTimeout(withinMs, client.ready, () => new Error(`it was not ready within ${withinMs} ms`))
   } catch (error) {
     kill('it did not start')
     await gone

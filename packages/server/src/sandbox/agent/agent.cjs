@@ -57,6 +57,8 @@ process.stdout.on('drain', () => {
 process.stdin.on('end', () => process.exit(0))
 process.stdout.on('error', () => process.exit(0))
 
+if (settings.endsFirstProcess) process.on('exit', () => tryTo(() => process.kill(1, 'SIGTERM')))
+
 let buffered = []
 let bufferedBytes = 0
 let frameBytes = 0
@@ -238,7 +240,7 @@ function follow(id, child, slot, command, request, announce) {
   child.on('exit', (exitCode, signal) => {
     run.exit = { event: 'exited', exitCode, signal }
     if (run.open === 0) finish(id, run)
-    else run.linger = setTimeout(() => finish(id, run), lingerMs)
+    else linger(id, run)
   })
   announce()
 }
@@ -264,6 +266,15 @@ function forward(source, kind, id, bytesMax, run) {
     run.open--
     if (run.open === 0 && run.exit) finish(id, run)
   })
+}
+
+/**
+ * The time is that of whoever still holds the pipes. What waits for the server to take it, or for us to be let run, is not late: where
+ * a pipe is held up, the time begins anew, and one look at what can be read comes before the end in any case.
+ */
+function linger(id, run) {
+  const isHeldUp = () => paused.has(run.slot.output) || paused.has(run.slot.error)
+  run.linger = setTimeout(() => setImmediate(() => run.isEnded || (isHeldUp() ? linger : finish)(id, run)), lingerMs)
 }
 
 /** The command ended. Where the server cannot end what it left running, we do. */

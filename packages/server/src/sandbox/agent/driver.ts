@@ -1,6 +1,6 @@
 /** A driver whose sandboxes have our agent inside: which are live, which are warm, and what an earlier server left. */
 import { existsSync, statSync } from 'node:fs'
-import { rename } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Log } from '../../kernel/index.ts'
 import type { Capabilities, CreateOptions, Sandbox, SandboxDriver, SandboxLimits } from '../driver.ts'
@@ -132,7 +132,10 @@ export function agentDriver(
   }
 
   async function sweep(): Promise<void> {
-    const count = await killRecorded(root)
+    const left = await killRecorded(root)
+    const count = left.length
+    // Whoever of them is not quite gone may still read from these: what a later command writes there would be theirs.
+    for (const folder of left) await rm(join(folder, 'pipes'), { recursive: true, force: true })
     const ready = await host()
     for (const folder of sandboxFolders(root)) if (basename(folder).startsWith(poolPrefix)) await removeTree(folder)
     const groups = await sweepCgroups(ready.cgroups)

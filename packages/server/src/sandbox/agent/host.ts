@@ -22,6 +22,8 @@ export type AgentHost = {
   log: Log
   /** How many sandboxes are started at once: more would only slow each other down, until none is ready in time. */
   starts: Turns
+  /** For an agent to be ready; absent: 15 s. */
+  startsWithinMs?: number
   /** A host user for a new workspace; undefined when the server is not root. */
   newUser(name: string): number | undefined
   /** Pipes for the streams of commands lie in the sandbox's folder, where the driver shows them to the inside. */
@@ -59,6 +61,8 @@ export type AgentSettings = {
   slotCount: number
   /** The pipes for commands are not there yet. */
   makesPipes: boolean
+  /** The first process is another one, which ends everything when the agent that ends in order tells it to. */
+  endsFirstProcess?: boolean
 }
 
 /** A sandbox's processes, seen from outside. */

@@ -1,11 +1,8 @@
-import { existsSync } from 'node:fs'
-import { chmod } from 'node:fs/promises'
-import { createServer } from 'node:net'
-import { join } from 'node:path'
 import { z } from 'zod'
 import { toFailure } from '../../../kernel/index.ts'
 import type { AgentHost } from '../../agent/host.ts'
-import { type Capabilities, type CreateOptions, type Gap, type Sandbox, egressPath, gaps } from '../../driver.ts'
+import { type Look, lookInside, noInterface } from '../../agent/look.ts'
+import { type Capabilities, type CreateOptions, type Gap, type Sandbox, gaps } from '../../driver.ts'
 import { missingTools } from '../../host/tools.ts'
 import { userRange } from '../../host/users.ts'
 import { type Engine, EngineError } from './engine.ts'
@@ -35,40 +32,7 @@ const Info = z.looseObject({
 type Info = z.infer<typeof Info>
 const Image = z.looseObject({ Config: z.looseObject({ Volumes: z.record(z.string(), z.unknown()).nullish() }).nullish() })
 
-const probeTimeoutMs = 60_000
 const id = '\0probe'
-const doorName = 'probe.sock'
-
-/** What must be found inside, by the word that tells of it. */
-const must: [word: string, what: string][] = [
-  ['bare', 'no capabilities'],
-  ['apart', 'no files of the host'],
-  ['closed', 'everything read-only but /workspace, /tmp and /dev/shm'],
-  ['alone', 'no network but loopback'],
-  ['node', 'commands run, on the image’s Node'],
-  ['ended', 'nothing outlives a command'],
-]
-/** Where the host's kernel is spoken to. */
-const mustWhenShared: typeof must = [
-  ['none', 'no capabilities to be had'], // In gVisor each command is in a user namespace of that kernel's, which has its own.
-  ['bound', 'no new privileges'],
-  ['filtered', 'a system call filter, the engine’s'],
-]
-
-const leave = '(setsid sleep 61 &) ; sleep 0.2; echo left'
-const look = (folder: string) => `dmesg 2>/dev/null | head -n 3 | grep -q gVisor && echo gVisor
-[ "$(grep -cE '^Cap(Prm|Eff):[[:space:]]0+$' /proc/self/status)" = 2 ] && echo bare
-grep -qE '^CapBnd:[[:space:]]0+$' /proc/self/status && echo none
-grep -qE '^NoNewPrivs:[[:space:]]1$' /proc/self/status && echo bound
-grep -qE '^Seccomp:[[:space:]]2$' /proc/self/status && echo filtered
-test -e ${folder} || echo apart
-(: > /usr/x) 2>/dev/null || (: > /x) 2>/dev/null || (: > /etc/x) 2>/dev/null || echo closed
-python3 -c 'print("python")' 2>/dev/null
-node -e 'console.log(Object.keys(os.networkInterfaces()).every((name) => name === "lo") ? "alone" : "", "node")'
-cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -q '[s]leep 61' || echo ended
-: > found
-node -e 'net.connect("${egressPath}/${doorName}").on("connect", () => process.exit(console.log("door"))).on("error", () => {})'
-true`
 
 /** Asks the engine what it enforces, then starts a real sandbox and tries, inside, what must not work. Whatever works nevertheless makes the driver unusable. */
 export async function probeDocker(options: ProbeOptions): Promise<Capabilities> {
@@ -95,18 +59,12 @@ export async function probeDocker(options: ProbeOptions): Promise<Capabilities> 
     const ready = await host()
     const sandbox = await create({ id })
     try {
-      const exec = (script: string) => sandbox.exec({ script, timeoutMs: probeTimeoutMs }, { signal: new AbortController().signal })
-      const left = await exec(leave)
       const by = `docker run --rm --runtime ${options.runtime} ${image} true shows by hand why.`
-      if (left.stdout !== 'left\n') return unusable({ what: `commands run: ${(left.stderr || left.stdout).slice(0, 400)}`, remedy: by })
-      const { stdout, stderr } = await withDoor(join(ready.root.folderOf(id), 'egress', doorName), () => exec(look(ready.root.path)))
-      const words = stdout.split(/\s+/)
-      const broken = [...must, ...(isGvisor ? [] : mustWhenShared)].filter(([word]) => !words.includes(word)).map(([, what]) => what)
-      if (isGvisor && !words.includes('gVisor')) broken.push('gVisor’s own kernel answers')
-      if (!existsSync(join(ready.root.folderOf(id), 'workspace/found'))) broken.push('the engine mounts the server’s own folders')
-      return broken.length > 0
-        ? unusable(...broken.map((what) => ({ what: `${what} (tried inside; ${(stderr || stdout).trim().slice(0, 300)})`, remedy: by })))
-        : judge(info, options, words)
+      const seen = await lookInside({ sandbox, root: ready.root, id, isGvisor, network: noInterface }).catch((error: unknown) => String(error))
+      if (typeof seen === 'string') return unusable({ what: seen, remedy: by })
+      return seen.broken.length > 0
+        ? unusable(...seen.broken.map((what) => ({ what: `${what} (tried inside; ${seen.said})`, remedy: by })))
+        : judge(info, options, seen)
     } finally {
       await sandbox.destroy()
     }
@@ -118,18 +76,6 @@ export async function probeDocker(options: ProbeOptions): Promise<Capabilities> 
       })
     if (error instanceof EngineError && error.status === 404) return unusable({ what: `the image ${image}: ${error.message}`, remedy: `docker pull ${image}` })
     return unusable({ what: `sandboxes of the engine’s: ${toFailure(error).message.slice(0, 600)}`, remedy: 'docker info shows whether the engine works.' })
-  }
-}
-
-/** Does `work` while somebody listens there, as the server's proxy will. */
-async function withDoor<Result>(path: string, work: () => Promise<Result>): Promise<Result> {
-  const server = createServer((socket) => socket.on('error', () => {}).end())
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(path, resolve))
-  try {
-    await chmod(path, 0o777)
-    return await work()
-  } finally {
-    server.close()
   }
 }
 
@@ -159,7 +105,7 @@ function refuse({ OSType, PidsLimit, SecurityOptions, Runtimes }: Info, { runtim
   return missing
 }
 
-function judge(info: Info, { isGvisor, isRoot, runtime }: ProbeOptions, words: readonly string[]): Capabilities {
+function judge(info: Info, { isGvisor, isRoot, runtime }: ProbeOptions, { words, kept }: Look): Capabilities {
   const lacking: Gap[] = [...(info.MemoryLimit ? [] : ['memory' as const]), ...(info.CpuCfsQuota ? [] : ['cpu' as const]), 'disk']
   const missing: Missing[] = lacking.map((gap) =>
     gap === 'disk'
@@ -179,7 +125,7 @@ function judge(info: Info, { isGvisor, isRoot, runtime }: ProbeOptions, words: r
     isUsable: true,
     enforced: [
       ...(isGvisor ? ['gVisor’s own kernel answers: the host’s is not spoken to'] : []),
-      ...[...must, ...(isGvisor ? [] : mustWhenShared)].map(([, what]) => what),
+      ...kept,
       ...(isRoot ? ['a host user of its own for each workspace'] : []),
       `process limit${info.MemoryLimit ? ', memory limit' : ''}${info.CpuCfsQuota ? ', processor time limit' : ''} (Docker ${info.ServerVersion}, ${runtime})`,
       'disk and file count watched from outside; single files hard-limited',

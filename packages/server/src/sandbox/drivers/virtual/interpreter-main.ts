@@ -6,7 +6,15 @@
 import { Bash, type CommandName, defineCommand, getCommandNames } from 'just-bash'
 import type { TreeEntry } from './tree.ts'
 
-export type Workspace = { tree: TreeEntry[]; memoryBytesMax: number; diskBytesMax: number; outputBytesMax: number; entriesMax: number }
+export type Workspace = {
+  tree: TreeEntry[]
+  memoryBytesMax: number
+  diskBytesMax: number
+  outputBytesMax: number
+  entriesMax: number
+  /** There is the command `js`. */
+  hasJavaScript: boolean
+}
 
 export type InterpreterRequest =
   | { do: 'exec'; script: string; args?: string[]; cwd: string; env: Record<string, string>; stdin: string; timeoutMs: number }
@@ -42,18 +50,21 @@ const orphanGraceMs = 5_000
 const refusals = Object.entries(absent).map(([name, what]) =>
   defineCommand(name, async () => ({
     stdout: '',
-    stderr: `${name}: ${what} cannot run in the virtual sandbox. On the server (Linux): apt-get install bubblewrap${what === 'Python' ? ' python3' : what === 'sqlite3' ? ' sqlite3' : ''}, then start it again. The shell and its tools (grep, sed, awk, sort, jq, …) work here.\n`,
+    stderr: `${name}: ${what} cannot run in the virtual sandbox. On the server (Linux): apt-get install bubblewrap${what === 'Python' ? ' python3' : what === 'sqlite3' ? ' sqlite3' : ''}, then start it again. The shell and its tools (grep, sed, awk, sort, jq, …) work here${data.hasJavaScript ? ', and js -e CODE or js FILE runs plain JavaScript' : ''}.\n`,
     exitCode: 127,
   })),
 )
 
-function createBash(data: Workspace): Bash {
+async function createBash(data: Workspace): Promise<Bash> {
+  const snippets = data.hasJavaScript
+    ? [(await import('./javascript.ts')).javascript({ memoryBytesMax: Math.floor(data.memoryBytesMax / 2), untilMs: () => commandUntilMs })]
+    : []
   return new Bash({
     cwd: workspace,
     env: { HOME: workspace, USER: 'sandbox', LANG: 'C.UTF-8', TMPDIR: '/tmp' },
     files: { '/tmp/.keep': '' },
     commands: getCommandNames().filter((name): name is CommandName => !uncounted.includes(name)),
-    customCommands: refusals,
+    customCommands: [...refusals, ...snippets],
     executionLimits: {
       maxFileSystemBytes: Math.min(data.diskBytesMax, data.memoryBytesMax),
       maxLiveBytes: data.memoryBytesMax,
@@ -75,10 +86,12 @@ function createBash(data: Workspace): Bash {
 let bash: Bash
 let data: Workspace
 let lastState = ''
+/** On the clock of `performance.now()`: the last command is over by then, whoever is left. */
+let commandUntilMs = 0
 
 async function plant(given: Workspace): Promise<void> {
   data = given
-  bash = createBash(data)
+  bash = await createBash(data)
   await bash.fs.mkdir(workspace, { recursive: true })
   for (const entry of data.tree) {
     const path = `${workspace}/${entry.path}`
@@ -154,6 +167,7 @@ async function exec({ script, args, cwd, env, stdin, timeoutMs }: Extract<Interp
   if (!folder?.isDirectory) return { is: 'failed', code: 'not_found', message: `The command could not be started: There is no folder ${cwd}.` }
   // The server ends this process at the time-out. Should the server be gone by then, this ends the command.
   const signal = AbortSignal.timeout(timeoutMs + orphanGraceMs)
+  commandUntilMs = performance.now() + timeoutMs + orphanGraceMs
   const { exitCode, stdout, stderr } = await bash.exec(script, { cwd, env, stdin, rawScript: true, signal, ...(args && { args }) })
   // More than is kept need not travel; one character more tells that something was cut off.
   return { is: 'exited', exitCode, stdout: stdout.slice(0, data.outputBytesMax + 1), stderr: stderr.slice(0, data.outputBytesMax + 1) }

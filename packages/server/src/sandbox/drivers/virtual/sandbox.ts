@@ -16,7 +16,16 @@ import { type Interpreter, InterpreterEnded, startInterpreter } from './interpre
 import type { InterpreterReply, InterpreterRequest } from './interpreter-main.ts'
 import { loadTree, saveTree, seedTree, sizeOf, type TreeEntry } from './tree.ts'
 
-export type VirtualSandboxOptions = { root: Root; log: Log; folder: string; limits: SandboxLimits; seed: string | undefined; idleMs: number; onStopped(): void }
+export type VirtualSandboxOptions = {
+  driver: 'virtual' | 'js'
+  root: Root
+  log: Log
+  folder: string
+  limits: SandboxLimits
+  seed: string | undefined
+  idleMs: number
+  onStopped(): void
+}
 
 /** Of a files request: the interpreter's own work, which no model's code prolongs. */
 const filesTimeoutMs = 60_000
@@ -25,7 +34,7 @@ const filesTimeoutMs = 60_000
  * A workspace that lives in a file and is loaded into an interpreter's process. After each command that changed it, it is
  * written back whole. An interpreter that was ended, by a time-out or a limit, leaves the workspace as it was before the command.
  */
-export async function createVirtualSandbox({ root, log, folder, limits, seed, idleMs, onStopped }: VirtualSandboxOptions): Promise<Sandbox> {
+export async function createVirtualSandbox({ driver, root, log, folder, limits, seed, idleMs, onStopped }: VirtualSandboxOptions): Promise<Sandbox> {
   const file = join(folder, 'virtual.json')
   const turns = createTurns(1)
   let interpreter: Interpreter | undefined
@@ -66,7 +75,7 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
 
   async function ready(): Promise<Interpreter> {
     if (!interpreter || interpreter.isEnded()) {
-      interpreter = await startInterpreter({ ...limits, tree: loadTree(file), entriesMax: listEntriesMax })
+      interpreter = await startInterpreter({ ...limits, tree: loadTree(file), entriesMax: listEntriesMax, hasJavaScript: driver === 'js' })
       recordProcess(folder, interpreter.identity)
     }
     return interpreter
@@ -126,7 +135,7 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
       isTruncated: stdout.isTruncated || stderr.isTruncated,
       isTimedOut: reason === 'timeout',
       durationMs: monotonicMs() - startedMs,
-      driver: 'virtual',
+      driver,
       notEnforced: [],
     })
     try {
@@ -182,7 +191,7 @@ export async function createVirtualSandbox({ root, log, folder, limits, seed, id
   }
 
   return {
-    driver: 'virtual',
+    driver,
     exec,
     files,
     async stats() {
