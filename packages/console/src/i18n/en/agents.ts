@@ -1,6 +1,5 @@
 export const agentTexts = {
   agents: {
-    title: 'Agents',
     lead: 'Which version of each agent new runs get, and how it fares.',
     name: 'Name',
     description: 'What it is for',
@@ -34,7 +33,6 @@ export const agentTexts = {
     noWayBack: 'There is no version before this one.',
     nothingLive: 'No version is live: deploy one below.',
     compareCanary: 'Compare canary and live',
-    states: { live: 'Live', canary: 'Canary', superseded: 'Superseded', rolled_back: 'Rolled back' },
     rollBackTitle: 'Roll back {{agent}}?',
     rollBackCanary: 'The canary {{from}} gets no new runs any more; all go to {{to}}. Runs that have begun stay on their version.',
     rollBackLive: 'New runs go to {{to}} again instead of {{from}}. Runs that have begun stay on their version.',
@@ -120,7 +118,6 @@ export const agentTexts = {
     },
   },
   schedules: {
-    title: 'Schedules',
     lead: 'Agents that start by themselves, and when they do next.',
     add: 'New schedule',
     none: 'No schedules',

@@ -1,6 +1,5 @@
 export const agentTexts = {
   agents: {
-    title: '智能体',
     lead: '新的运行使用每个智能体的哪个版本，以及表现如何。',
     name: '名称',
     description: '用途',
@@ -33,7 +32,6 @@ export const agentTexts = {
     noWayBack: '没有更早的版本。',
     nothingLive: '没有正在使用的版本，请在下方部署一个。',
     compareCanary: '比较灰度与当前版本',
-    states: { live: '当前', canary: '灰度', superseded: '已被取代', rolled_back: '已回滚' },
     rollBackTitle: '回滚 {{agent}}？',
     rollBackCanary: '灰度版本 {{from}} 不再获得新的运行，全部交给 {{to}}。已开始的运行保持原版本。',
     rollBackLive: '新的运行重新使用 {{to}}，不再使用 {{from}}。已开始的运行保持原版本。',
@@ -110,7 +108,6 @@ export const agentTexts = {
     parts: { description: '用途', model: '类型与模型', instructions: '指令', tools: '工具', skills: '技能', reach: '连接与主机' },
   },
   schedules: {
-    title: '定时任务',
     lead: '自动启动的智能体，以及下一次启动的时间。',
     add: '新建定时任务',
     none: '没有定时任务',
