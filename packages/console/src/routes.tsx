@@ -166,10 +166,10 @@ const agent = createRoute({
 const agentDiff = createRoute({
   getParentRoute: () => shell,
   path: patterns.agentDiff,
-  validateSearch: ({ from, to }) => ({ from: version(from), to: version(to) }),
+  validateSearch: ({ from, to, file }) => ({ from: version(from), to: version(to), file: text(file) }),
   loader: ({ params }) => void prefetch(versionsQuery(params.agent)),
   component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/agents/DiffPage.tsx')),
+    withPageTexts(() => import('./pages/agents/diff/DiffPage.tsx')),
     'DiffPage',
   ),
 })
@@ -444,6 +444,15 @@ const snapshots = createRoute({
     'SnapshotsPage',
   ),
 })
+const templates = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.templates,
+  validateSearch: ({ cursor, template }) => ({ cursor: text(cursor), template: text(template) }),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sandboxes/templates/TemplatesPage.tsx')),
+    'TemplatesPage',
+  ),
+})
 const sandbox = createRoute({
   getParentRoute: () => shell,
   path: patterns.sandbox,
@@ -493,6 +502,7 @@ export const router = createRouter({
       audit,
       sandboxes,
       snapshots,
+      templates,
       sandbox,
       tools,
     ]),
