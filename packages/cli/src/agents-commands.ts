@@ -165,6 +165,18 @@ function versionCommands(agents: Command, act: Act): void {
     .option('--limit <n>', 'how many', wholeNumber(1, 200), 20)
     .addHelpText('after', examples('npx longhaul agents versions analyst'))
     .action((agent: string, options: Shared & { limit: number }) => act(options, async (invocation) => (await load()).listVersions(invocation, agent, options)))
+  withServer(agents.command('diff'))
+    .description('which files of the code changed from one version to another')
+    .argument('<agent>')
+    .argument('<from>')
+    .argument('<to>')
+    .addHelpText(
+      'after',
+      examples('npx longhaul agents diff analyst 3f2a9c01b4de 90aa11c2d3e4', 'npx longhaul agents diff analyst 3f2a9c01b4de 90aa11c2d3e4 --json'),
+    )
+    .action((agent: string, from: string, to: string, options: Shared) =>
+      act(options, async (invocation) => (await load()).diffVersions(invocation, agent, { from, to })),
+    )
   withServer(agents.command('deployments'))
     .description('what was deployed when, by whom, and how it ended')
     .argument('<agent>')

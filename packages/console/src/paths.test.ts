@@ -50,6 +50,7 @@ test('the map of the console', () => {
     paths.sandboxes(),
     paths.sandboxes({ state: 'active', cursor: 'a+b' }),
     paths.snapshots(),
+    paths.templates({ template: runId }),
     paths.sandbox('build', { view: 'files', path: 'src/a b' }),
     paths.tools({ agent: 'support', tool: 'crm__find_customer' }),
     paths.compare(runId, runId.replace('0197', '0198')),
@@ -164,6 +165,7 @@ test('every path matches the pattern of its name', () => {
     audit: paths.audit(),
     sandboxes: paths.sandboxes(),
     snapshots: paths.snapshots(),
+    templates: paths.templates(),
     sandbox: paths.sandbox('build'),
     tools: paths.tools(),
   }

@@ -43,6 +43,7 @@ export const paths = {
   audit: (filter: AuditSearch = {}) => withQuery('/audit', filter),
   sandboxes: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/sandboxes', filter),
   snapshots: (filter: { cursor?: string | undefined } = {}) => withQuery('/sandboxes/snapshots', filter),
+  templates: (about: Fields<'cursor' | 'template'> = {}) => withQuery('/sandboxes/templates', about),
   sandbox: (sandboxId: string, about: { view?: string | undefined; path?: string | undefined; file?: string | undefined; cursor?: string | undefined } = {}) =>
     withQuery(`/sandboxes/${encodeURIComponent(sandboxId)}`, about),
   tools: (about: { agent?: string | undefined; tool?: string | undefined } = {}) => withQuery('/tools', about),
@@ -97,6 +98,7 @@ export const patterns = {
   audit: '/audit',
   sandboxes: '/sandboxes',
   snapshots: '/sandboxes/snapshots',
+  templates: '/sandboxes/templates',
   sandbox: '/sandboxes/$sandboxId',
   tools: '/tools',
 } as const satisfies Record<keyof typeof paths, string>

@@ -8,6 +8,7 @@ import { attentionQuery } from './api/attention.ts'
 import { modelsQuery } from './api/models.ts'
 import { runCountsQuery } from './api/overview.ts'
 import { agentsQuery, approvalsQuery, compareQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
+import { withPageTexts } from './i18n/index.ts'
 import { CrashPage, MissingPage } from './pages/ErrorPages.tsx'
 import { HomePage } from './pages/home/HomePage.tsx'
 import { Shell } from './pages/shell/Shell.tsx'
@@ -23,25 +24,37 @@ const signIn = createRoute({
     to: text(to)?.match(/^\/(?![/\\])/) ? text(to) : undefined,
     rejected: rejected === 'yes' ? ('yes' as const) : undefined,
   }),
-  component: lazyRouteComponent(() => import('./pages/sign-in/SignInPage.tsx'), 'SignInPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sign-in/SignInPage.tsx')),
+    'SignInPage',
+  ),
 })
 
 const signInReturn = createRoute({
   getParentRoute: () => root,
   path: patterns.signInReturn,
-  component: lazyRouteComponent(() => import('./pages/sign-in/ReturnPage.tsx'), 'ReturnPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sign-in/ReturnPage.tsx')),
+    'ReturnPage',
+  ),
 })
 
 const forgot = createRoute({
   getParentRoute: () => root,
   path: patterns.forgot,
-  component: lazyRouteComponent(() => import('./pages/sign-in/ForgotPage.tsx'), 'ForgotPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sign-in/ForgotPage.tsx')),
+    'ForgotPage',
+  ),
 })
 
 const join = createRoute({
   getParentRoute: () => root,
   path: patterns.join,
-  component: lazyRouteComponent(() => import('./pages/sign-in/JoinPage.tsx'), 'JoinPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sign-in/JoinPage.tsx')),
+    'JoinPage',
+  ),
 })
 
 /** Everything behind the sign-in page. */
@@ -69,7 +82,10 @@ const runs = createRoute({
   validateSearch: ({ state, agent, search, cursor }) => ({ state: runState(state), agent: text(agent), search: text(search), cursor: text(cursor) }),
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void queryClient.prefetchQuery(runsQuery(deps)),
-  component: lazyRouteComponent(() => import('./pages/runs/RunsPage.tsx'), 'RunsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/runs/RunsPage.tsx')),
+    'RunsPage',
+  ),
 })
 
 const run = createRoute({
@@ -77,7 +93,10 @@ const run = createRoute({
   path: patterns.run,
   validateSearch: ({ step, show }) => ({ step: text(step), show: text(show) }),
   loader: ({ params }) => void queryClient.prefetchQuery(runQuery(params.runId)),
-  component: lazyRouteComponent(() => import('./pages/runs/RunPage.tsx'), 'RunPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/runs/RunPage.tsx')),
+    'RunPage',
+  ),
 })
 
 const compare = createRoute({
@@ -85,14 +104,20 @@ const compare = createRoute({
   path: patterns.compare,
   validateSearch: ({ step }) => ({ step: text(step) }),
   loader: ({ params }) => void prefetch(compareQuery(params.runId, params.other)),
-  component: lazyRouteComponent(() => import('./pages/runs/compare/ComparePage.tsx'), 'ComparePage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/runs/compare/ComparePage.tsx')),
+    'ComparePage',
+  ),
 })
 
 const journal = createRoute({
   getParentRoute: () => shell,
   path: patterns.journal,
   validateSearch: ({ after }) => ({ after: typeof after === 'string' && /^\d{1,9}$/.test(after) ? after : undefined }),
-  component: lazyRouteComponent(() => import('./pages/runs/JournalPage.tsx'), 'JournalPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/runs/JournalPage.tsx')),
+    'JournalPage',
+  ),
 })
 
 const chat = createRoute({
@@ -100,7 +125,10 @@ const chat = createRoute({
   path: patterns.chat,
   validateSearch: ({ agent, session, preview }) => ({ agent: text(agent), session: text(session), preview: text(preview) }),
   loader: () => void prefetch(agentsQuery()),
-  component: lazyRouteComponent(() => import('./pages/chat/ChatPage.tsx'), 'ChatPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/chat/ChatPage.tsx')),
+    'ChatPage',
+  ),
 })
 
 const attention = createRoute({
@@ -109,36 +137,51 @@ const attention = createRoute({
   validateSearch: ({ agent, reason, cursor }) => ({ agent: text(agent), reason: text(reason), cursor: text(cursor) }),
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void prefetch(attentionQuery(deps)),
-  component: lazyRouteComponent(() => import('./pages/attention/AttentionPage.tsx'), 'AttentionPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/attention/AttentionPage.tsx')),
+    'AttentionPage',
+  ),
 })
 
 const agents = createRoute({
   getParentRoute: () => shell,
   path: patterns.agents,
   loader: () => void prefetch(agentsQuery(), runCountsQuery()),
-  component: lazyRouteComponent(() => import('./pages/agents/AgentsPage.tsx'), 'AgentsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/agents/AgentsPage.tsx')),
+    'AgentsPage',
+  ),
 })
 
 const agent = createRoute({
   getParentRoute: () => shell,
   path: patterns.agent,
   loader: ({ params }) => void prefetch(agentQuery(params.agent), versionsQuery(params.agent), deploymentsQuery(params.agent)),
-  component: lazyRouteComponent(() => import('./pages/agents/AgentPage.tsx'), 'AgentPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/agents/AgentPage.tsx')),
+    'AgentPage',
+  ),
 })
 
 const agentDiff = createRoute({
   getParentRoute: () => shell,
   path: patterns.agentDiff,
-  validateSearch: ({ from, to }) => ({ from: version(from), to: version(to) }),
+  validateSearch: ({ from, to, file }) => ({ from: version(from), to: version(to), file: text(file) }),
   loader: ({ params }) => void prefetch(versionsQuery(params.agent)),
-  component: lazyRouteComponent(() => import('./pages/agents/DiffPage.tsx'), 'DiffPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/agents/diff/DiffPage.tsx')),
+    'DiffPage',
+  ),
 })
 
 const schedules = createRoute({
   getParentRoute: () => shell,
   path: patterns.schedules,
   loader: () => void prefetch(schedulesQuery()),
-  component: lazyRouteComponent(() => import('./pages/schedules/SchedulesPage.tsx'), 'SchedulesPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/schedules/SchedulesPage.tsx')),
+    'SchedulesPage',
+  ),
 })
 
 const models = createRoute({
@@ -147,14 +190,20 @@ const models = createRoute({
   validateSearch: ({ search }) => ({ search: text(search) }),
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void prefetch(modelsQuery(deps.search)),
-  component: lazyRouteComponent(() => import('./pages/models/ModelsPage.tsx'), 'ModelsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/models/ModelsPage.tsx')),
+    'ModelsPage',
+  ),
 })
 
 const budgets = createRoute({
   getParentRoute: () => shell,
   path: patterns.budgets,
   validateSearch: ({ by, span }) => ({ by: text(by), span: text(span) }),
-  component: lazyRouteComponent(() => import('./pages/money/MoneyPage.tsx'), 'MoneyPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/money/MoneyPage.tsx')),
+    'MoneyPage',
+  ),
 })
 
 const approvals = createRoute({
@@ -162,115 +211,175 @@ const approvals = createRoute({
   path: patterns.approvals,
   validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
   loader: () => void queryClient.prefetchQuery(approvalsQuery('pending')),
-  component: lazyRouteComponent(() => import('./pages/approvals/ApprovalsPage.tsx'), 'ApprovalsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/approvals/ApprovalsPage.tsx')),
+    'ApprovalsPage',
+  ),
 })
 
 const system = createRoute({
   getParentRoute: () => shell,
   path: patterns.system,
-  component: lazyRouteComponent(() => import('./pages/system/SystemPage.tsx'), 'SystemPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/system/SystemPage.tsx')),
+    'SystemPage',
+  ),
 })
 
 const device = createRoute({
   getParentRoute: () => shell,
   path: patterns.device,
   validateSearch: ({ code }) => ({ code: text(code) }),
-  component: lazyRouteComponent(() => import('./pages/people/DevicePage.tsx'), 'DevicePage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/people/DevicePage.tsx')),
+    'DevicePage',
+  ),
 })
 
 const me = createRoute({
   getParentRoute: () => shell,
   path: patterns.me,
-  component: lazyRouteComponent(() => import('./pages/people/MePage.tsx'), 'MePage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/people/MePage.tsx')),
+    'MePage',
+  ),
 })
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: patterns.people,
   validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/people/PeoplePage.tsx'), 'PeoplePage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/people/PeoplePage.tsx')),
+    'PeoplePage',
+  ),
 })
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: patterns.settings,
-  component: lazyRouteComponent(() => import('./pages/settings/SettingsFrame.tsx'), 'SettingsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/SettingsFrame.tsx')),
+    'SettingsPage',
+  ),
 })
 const keys = createRoute({
   getParentRoute: () => shell,
   path: patterns.keys,
-  component: lazyRouteComponent(() => import('./pages/settings/KeysPage.tsx'), 'KeysPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/KeysPage.tsx')),
+    'KeysPage',
+  ),
 })
 const policies = createRoute({
   getParentRoute: () => shell,
   path: patterns.policies,
-  component: lazyRouteComponent(() => import('./pages/settings/PoliciesPage.tsx'), 'PoliciesPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/PoliciesPage.tsx')),
+    'PoliciesPage',
+  ),
 })
 const newPolicy = createRoute({
   getParentRoute: () => shell,
   path: patterns.newPolicy,
-  component: lazyRouteComponent(() => import('./pages/settings/PolicyPage.tsx'), 'NewPolicyPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/PolicyPage.tsx')),
+    'NewPolicyPage',
+  ),
 })
 const policy = createRoute({
   getParentRoute: () => shell,
   path: patterns.policy,
-  component: lazyRouteComponent(() => import('./pages/settings/PolicyPage.tsx'), 'PolicyPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/PolicyPage.tsx')),
+    'PolicyPage',
+  ),
 })
 const secrets = createRoute({
   getParentRoute: () => shell,
   path: patterns.secrets,
-  component: lazyRouteComponent(() => import('./pages/settings/SecretsPage.tsx'), 'SecretsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/SecretsPage.tsx')),
+    'SecretsPage',
+  ),
 })
 const limits = createRoute({
   getParentRoute: () => shell,
   path: patterns.limits,
-  component: lazyRouteComponent(() => import('./pages/settings/LimitsPage.tsx'), 'LimitsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/LimitsPage.tsx')),
+    'LimitsPage',
+  ),
 })
 const tenants = createRoute({
   getParentRoute: () => shell,
   path: patterns.tenants,
   validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/settings/TenantsPage.tsx'), 'TenantsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/TenantsPage.tsx')),
+    'TenantsPage',
+  ),
 })
 const deliveries = createRoute({
   getParentRoute: () => shell,
   path: patterns.deliveries,
   validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/settings/DeliveriesPage.tsx'), 'DeliveriesPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/DeliveriesPage.tsx')),
+    'DeliveriesPage',
+  ),
 })
 const guardrails = createRoute({
   getParentRoute: () => shell,
   path: patterns.guardrails,
-  component: lazyRouteComponent(() => import('./pages/settings/guardrails/GuardrailsPage.tsx'), 'GuardrailsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/guardrails/GuardrailsPage.tsx')),
+    'GuardrailsPage',
+  ),
 })
 const decisions = createRoute({
   getParentRoute: () => shell,
   path: patterns.decisions,
   validateSearch: ({ guardrail, action, run, cursor }) => ({ guardrail: text(guardrail), action: text(action), run: text(run), cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/settings/guardrails/DecisionsPage.tsx'), 'DecisionsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/guardrails/DecisionsPage.tsx')),
+    'DecisionsPage',
+  ),
 })
 const hooks = createRoute({
   getParentRoute: () => shell,
   path: patterns.hooks,
   validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/settings/hooks/HooksPage.tsx'), 'HooksPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/hooks/HooksPage.tsx')),
+    'HooksPage',
+  ),
 })
 const hook = createRoute({
   getParentRoute: () => shell,
   path: patterns.hook,
   validateSearch: ({ outcome, cursor }) => ({ outcome: text(outcome), cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/settings/hooks/HookPage.tsx'), 'HookPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/hooks/HookPage.tsx')),
+    'HookPage',
+  ),
 })
 const queues = createRoute({
   getParentRoute: () => shell,
   path: patterns.queues,
   validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/settings/queues/QueuesPage.tsx'), 'QueuesPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/queues/QueuesPage.tsx')),
+    'QueuesPage',
+  ),
 })
 const retention = createRoute({
   getParentRoute: () => shell,
   path: patterns.retention,
-  component: lazyRouteComponent(() => import('./pages/settings/RetentionPage.tsx'), 'RetentionPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/RetentionPage.tsx')),
+    'RetentionPage',
+  ),
 })
 const settingsRoutes = [
   settings,
@@ -294,7 +403,10 @@ const memory = createRoute({
   getParentRoute: () => shell,
   path: patterns.memory,
   validateSearch: ({ agent, kind, search, page }) => ({ agent: text(agent), kind: text(kind), search: text(search), page: text(page) }),
-  component: lazyRouteComponent(() => import('./pages/memory/MemoryPage.tsx'), 'MemoryPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/memory/MemoryPage.tsx')),
+    'MemoryPage',
+  ),
 })
 
 const audit = createRoute({
@@ -308,32 +420,56 @@ const audit = createRoute({
     to: text(to),
     cursor: text(cursor),
   }),
-  component: lazyRouteComponent(() => import('./pages/audit/AuditPage.tsx'), 'AuditPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/audit/AuditPage.tsx')),
+    'AuditPage',
+  ),
 })
 
 const sandboxes = createRoute({
   getParentRoute: () => shell,
   path: patterns.sandboxes,
   validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/sandboxes/SandboxesPage.tsx'), 'SandboxesPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sandboxes/SandboxesPage.tsx')),
+    'SandboxesPage',
+  ),
 })
 const snapshots = createRoute({
   getParentRoute: () => shell,
   path: patterns.snapshots,
   validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/sandboxes/SnapshotsPage.tsx'), 'SnapshotsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sandboxes/SnapshotsPage.tsx')),
+    'SnapshotsPage',
+  ),
+})
+const templates = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.templates,
+  validateSearch: ({ cursor, template }) => ({ cursor: text(cursor), template: text(template) }),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sandboxes/templates/TemplatesPage.tsx')),
+    'TemplatesPage',
+  ),
 })
 const sandbox = createRoute({
   getParentRoute: () => shell,
   path: patterns.sandbox,
   validateSearch: ({ view, path, file, cursor }) => ({ view: text(view), path: text(path), file: text(file), cursor: text(cursor) }),
-  component: lazyRouteComponent(() => import('./pages/sandboxes/SandboxPage.tsx'), 'SandboxPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/sandboxes/SandboxPage.tsx')),
+    'SandboxPage',
+  ),
 })
 const tools = createRoute({
   getParentRoute: () => shell,
   path: patterns.tools,
   validateSearch: ({ agent, tool }) => ({ agent: text(agent), tool: text(tool) }),
-  component: lazyRouteComponent(() => import('./pages/tools/ToolsPage.tsx'), 'ToolsPage'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/tools/ToolsPage.tsx')),
+    'ToolsPage',
+  ),
 })
 
 export const router = createRouter({
@@ -366,6 +502,7 @@ export const router = createRouter({
       audit,
       sandboxes,
       snapshots,
+      templates,
       sandbox,
       tools,
     ]),

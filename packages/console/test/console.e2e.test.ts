@@ -210,6 +210,26 @@ test('language and theme are chosen in the header and remembered', async () => {
   expect(await v.page.evaluate(() => [document.documentElement.lang, document.documentElement.dataset['theme']])).toEqual(['zh', 'dark'])
 })
 
+test('a page opened after the language was changed has its texts, and changing it there leaves none behind', async () => {
+  await using v = await visit(browser, server, '/')
+  await v.page.getByRole('textbox', { name: 'Question' }).waitFor()
+  const texts: string[] = []
+  v.page.on('response', (response) => {
+    if (/assets\/(start|en|zh)-/.test(response.url())) texts.push(response.url().replace(/.*assets\/(\w+)-.*/, '$1'))
+  })
+  await v.page.reload()
+  await v.page.getByRole('textbox', { name: 'Question' }).waitFor()
+  expect(texts).toEqual(['start']) // Neither the other language nor what only pages say.
+  await v.page.getByRole('button', { name: /Switch to Chinese/ }).click()
+  await v.page.getByRole('heading', { name: '提问' }).waitFor()
+  await v.page.getByRole('link', { name: '运行', exact: true }).click()
+  await v.page.getByRole('columnheader', { name: '提问者' }).waitFor()
+  await v.page.getByRole('button', { name: /切换到英文/ }).click()
+  await v.page.getByRole('columnheader', { name: 'Asked by' }).waitFor()
+  expect(await v.page.locator('main').innerText()).not.toMatch(/\p{Script=Han}|\bruns\.\w/u)
+  expect(texts).toEqual(['start', 'start', 'zh', 'en'])
+})
+
 describe('every page', () => {
   const pages: [string, () => string][] = [
     ['ask', () => '/'],

@@ -146,6 +146,43 @@ describe('a sandbox', () => {
   })
 })
 
+test('a template is prepared with its log in sight, a sandbox begins with it, one that fails says why, and both are deleted', async () => {
+  await using v = await visit(browser, server, '/sandboxes')
+  await v.page.getByRole('link', { name: 'Templates' }).click()
+  await v.page.getByText('No templates').waitFor()
+  const dialog = v.page.getByRole('dialog')
+  const make = async (name: string, commands: string) => {
+    await v.page.getByRole('button', { name: 'New template' }).click()
+    await dialog.getByLabel('Name').fill(name)
+    await dialog.getByRole('button', { name: 'Prepare' }).click()
+    await dialog.getByText('Give it a package or a command.').waitFor()
+    await dialog.getByLabel('Commands').fill(commands)
+    await dialog.getByRole('button', { name: 'Prepare' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  }
+  await make('data', 'echo prepared for all\necho 42 > answer.txt')
+  await v.page.getByRole('row', { name: /Ready data@1/ }).waitFor()
+  await v.page.getByRole('log').getByText('prepared for all').waitFor()
+  await v.page.getByRole('button', { name: 'New sandbox from data@1' }).click()
+  await dialog.getByLabel('Name').fill('copied')
+  await dialog.getByRole('button', { name: 'New sandbox' }).click()
+  await v.page.getByRole('heading', { name: /copied/, level: 1 }).waitFor()
+  expect((await admin().sandboxes.exec({ sandboxId: 'copied', script: 'cat answer.txt' })).stdout).toBe('42\n')
+
+  await v.page.goto('/sandboxes/templates')
+  await make('wrong', 'echo broken here; exit 3')
+  await v.page.getByRole('row', { name: /Failed wrong@1/ }).waitFor()
+  await v.page.getByText(/^Step 1 of 1 failed/).waitFor()
+  expect(await v.page.getByRole('button', { name: 'New sandbox from wrong@1' }).getAttribute('aria-disabled')).toBe('true')
+  for (const name of ['data@1', 'wrong@1']) {
+    await v.page.getByRole('button', { name: `Delete ${name}` }).click()
+    await dialog.getByRole('button', { name: 'Delete' }).click()
+    await dialog.waitFor({ state: 'detached' })
+  }
+  await v.page.getByText('No templates').waitFor()
+  expect(v.complaints).toEqual([])
+})
+
 describe('tools', () => {
   test('of every kind are listed; a definition that changes is withheld, shown line by line, and approved', async () => {
     await using v = await visit(browser, server, '/tools?agent=helpdesk')
@@ -189,6 +226,7 @@ describe('every page', () => {
     [
       ['sandboxes', () => '/sandboxes'],
       ['snapshots', () => '/sandboxes/snapshots'],
+      ['templates', () => '/sandboxes/templates'],
       ['terminal', () => '/sandboxes/standing'],
       ['files', () => '/sandboxes/standing?view=files&file=README.md'],
       ['processes', () => '/sandboxes/standing?view=processes'],

@@ -120,6 +120,44 @@ test('two versions are compared in what they say about themselves', async () => 
   expect(await part.getByText('Removed:').count()).toBe(1)
 })
 
+test('two versions are compared in their code, file by file and line by line; what is no text is named', async () => {
+  const long = (middle: string) =>
+    [...Array.from({ length: 3_000 }, (_, i) => `// ${i}`), middle, ...Array.from({ length: 40 }, (_, i) => `// after ${i}`)].join('\n')
+  const agent = (await readFile(join(import.meta.dirname, '../../../examples/hello/agent/agent.ts'))).toString('base64')
+  const make = (files: Record<string, string>) =>
+    client.versions.create({
+      agent: 'hello',
+      files: [
+        { path: 'agent/agent.ts', base64: agent },
+        ...Object.entries(files).map(([path, text]) => ({ path, base64: Buffer.from(text).toString('base64') })),
+      ],
+    })
+  const before = await make({ 'agent/long.ts': long('const old = 1'), 'agent/gone.md': 'gone\n', 'agent/mark.bin': '\0one' })
+  const after = await make({ 'agent/long.ts': long('const now = 2\nconst more = 3'), 'agent/new.md': 'new\n', 'agent/mark.bin': '\0three' })
+  await using v = await visit(browser, server, `/agents/hello/diff?from=${before.version}&to=${after.version}&file=agent/long.ts`)
+  await v.page.getByText('4 files changed, 1 is the same').waitFor()
+  const cells = async (file: string) => (await row(v.page, 'Code', file).first().innerText()).split(/\s+/).slice(0, 6).join(' ')
+  await expect.poll(() => cells('agent/long.ts')).toContain('Changed 2 added, 1 removed')
+  expect(await cells('agent/gone.md')).toContain('Removed 0 added, 1 removed')
+  expect(await cells('agent/new.md')).toContain('Added 1 added, 0 removed')
+  const lines = v.page.getByRole('group', { name: 'agent/long.ts' })
+  await lines.getByText('const more = 3').waitFor()
+  expect(await lines.getByText('// 100', { exact: true }).count()).toBe(0)
+  await v.page.getByRole('button', { name: 'Side by side' }).click()
+  await lines.getByText('2997 lines are the same').click()
+  await lines.getByText('// 5', { exact: true }).first().waitFor()
+  expect(await lines.locator(':scope > div > *').count()).toBeLessThan(200) // Of three thousand lines those on the screen.
+  await v.page.getByRole('button', { name: 'agent/mark.bin' }).click()
+  await v.page.getByText('Not text, so not shown. Before: 4 B; after: 6 B.').waitFor()
+  expect(await axeFindings(v.page)).toEqual([])
+
+  const viewer = await client.keys.create({ name: 'reads agents', permissions: ['agents:read', 'system:read'] })
+  await using other = await visit(browser, server, `/agents/hello/diff?from=${before.version}&to=${after.version}`, { key: viewer.secret })
+  await other.page.getByText('This key lacks the permission agents:deploy.').waitFor()
+  expect(await other.page.getByText('agent/long.ts').count()).toBe(0)
+  expect([...v.complaints, ...other.complaints]).toEqual([])
+})
+
 test('over budget: the run says so, the budget is raised, and the run goes on as another', async () => {
   await using v = await visit(browser, server, '/budgets')
   await v.page.getByRole('button', { name: 'New budget' }).click()

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ChildEnd } from './children.ts'
 import { Failure } from './errors.ts'
 import { parkReasons } from './states.ts'
+import { stepNotes } from './step-notes.ts'
 import { JsonValue, Usage } from './values.ts'
 
 /**
@@ -62,9 +63,15 @@ export const eventData = {
   'run.failed': z.object({ failure: Failure }),
   'run.cancelled': z.object({ reason: z.string().optional(), by: z.string() }),
   /** `isChecked`: the author declared how to find out whether it took effect. */
-  'step.started': z.object({ ...stepHead, input: JsonValue.optional(), effect: Effect.optional(), isChecked: z.boolean().optional() }),
-  'step.completed': z.object({ ...stepHead, output: JsonValue, usage: Usage.optional(), durationMs: z.number().optional() }),
-  'step.failed': z.object({ ...stepHead, failure: Failure, retryInMs: z.number().nullable(), durationMs: z.number().optional() }),
+  'step.started': z.object({
+    ...stepHead,
+    input: JsonValue.optional(),
+    effect: Effect.optional(),
+    isChecked: z.boolean().optional(),
+    policy: stepNotes.policy,
+  }),
+  'step.completed': z.object({ ...stepHead, output: JsonValue, usage: Usage.optional(), durationMs: z.number().optional(), ...stepNotes }),
+  'step.failed': z.object({ ...stepHead, failure: Failure, retryInMs: z.number().nullable(), durationMs: z.number().optional(), ...stepNotes }),
   /** A write began and how it ended is not known. It is not executed again until `needs` has decided. */
   'step.doubted': z.object({ ...stepHead, needs: Decider, message: z.string() }),
   /** The end of a doubt. `by` is `check`, or the name of the operator. `completed` and `failed` are followed by the step's own event. */

@@ -1,5 +1,6 @@
 import { agentOperations } from './agents.ts'
 import { approvalOperations } from './approvals.ts'
+import { codeChangeOperations } from './code-changes.ts'
 import { deploymentOperations } from './deployments.ts'
 import { outcomeOperations } from './attention.ts'
 import { auditOperations } from './audit.ts'
@@ -52,6 +53,7 @@ export const operations: readonly Operation[] = [
   ...approvalOperations,
   ...agentOperations,
   ...deploymentOperations,
+  ...codeChangeOperations,
   ...previewOperations,
   ...evaluationOperations,
   ...toolOperations,

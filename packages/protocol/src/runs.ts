@@ -8,6 +8,7 @@ import { LaneKey, Priority } from './limits.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { runStates } from './run-state.ts'
+import { stepNotes } from './step-notes.ts'
 import { Asker, JsonValue, Name, Usage } from './values.ts'
 
 export const RunState = z.enum(runStates)
@@ -235,6 +236,8 @@ export const getStep = operation({
     startedAt: z.iso.datetime().nullable(),
     endedAt: z.iso.datetime().nullable(),
     durationMs: z.number().nullable(),
+    /** Of a tool call what policies said of it; of a model call the route that it took, with the failed tries of all attempts. */
+    ...stepNotes,
   }),
 })
 

@@ -241,6 +241,10 @@ const cases: Record<string, Case> = {
   'versions.create': fixed('own', 'POST', '/v1/agents/draws/versions', { files }),
   'versions.list': fixed('own', 'GET', '/v1/agents/draws/versions'),
   'versions.get': { request: async (acme) => ['GET', `/v1/agents/canary-bird/versions/${await bird(acme)}`], foreign: 'not_found' },
+  'versions.compare': {
+    request: async (acme) => ['GET', `/v1/agents/canary-bird/versions/${await bird(acme)}/compare/${await bird(acme)}`],
+    foreign: 'not_found',
+  },
   'deployments.plan': { request: async (acme) => ['GET', `/v1/agents/canary-bird/versions/${await bird(acme)}/plan`], foreign: 'not_found' },
   'previews.set': {
     request: async (acme) => ['POST', '/v1/agents/canary-bird/previews', { name: 'canary-name', version: await bird(acme) }],

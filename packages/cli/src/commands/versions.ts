@@ -1,7 +1,7 @@
 import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
 import { printFields, printList } from '../show/records.ts'
-import { ago } from '../show/values.ts'
+import { ago, bytes } from '../show/values.ts'
 import { type GiveOptions, describe, give } from './deploy.ts'
 
 export async function listVersions(invocation: Invocation, agent: string, { limit }: { limit: number }): Promise<number> {
@@ -28,6 +28,21 @@ export async function listVersions(invocation: Invocation, agent: string, { limi
       ],
       rows,
       ['No versions.'],
+    )
+  }
+  return exitCodes.done
+}
+
+export async function diffVersions(invocation: Invocation, agent: string, { from, to }: { from: string; to: string }): Promise<number> {
+  const compared = await (await invocation.client()).versions.compare({ agent, version: to, with: from })
+  if (invocation.isJson) invocation.printJson(compared)
+  else {
+    const size = (side: { bytes: number } | null) => (side ? bytes(side.bytes) : '')
+    printList(
+      invocation,
+      [{ name: 'file', isWhole: true }, { name: 'change', isWhole: true }, { name: 'before' }, { name: 'after' }],
+      compared.changes.map(({ path, change, before, after }) => [path, change, size(before), size(after)]),
+      ['The code is the same.'],
     )
   }
   return exitCodes.done

@@ -68,3 +68,11 @@ export const versionQuery = (agent: string, version: string) =>
     queryFn: ({ signal }) => client.versions.get({ agent, version }, { signal }),
     refetchInterval: 10_000,
   })
+
+/** What changed in the code from one version to another. Versions never change, so neither does this. */
+export const codeChangesQuery = (agent: string, from: string, to: string) =>
+  queryOptions({
+    queryKey: ['agents', 'code', agent, from, to],
+    queryFn: ({ signal }) => client.versions.compare({ agent, version: to, with: from }, { signal }),
+    staleTime: Infinity,
+  })

@@ -1,10 +1,12 @@
 import { expect, test } from 'vitest'
 import { en } from './en.ts'
+import { start as enStart } from './en/start.ts'
 import { makeTranslate } from './index.ts'
 import { zh } from './zh.ts'
+import { start as zhStart } from './zh/start.ts'
 
-const english = makeTranslate(en, 'en-GB')
-const chinese = makeTranslate(zh, 'zh-CN')
+const english = makeTranslate([enStart, en], 'en-GB')
+const chinese = makeTranslate([zhStart, zh], 'zh-CN')
 
 test('the count chooses between one and other, as the language does', () => {
   expect([0, 1, 2].map((count) => english('answer.rows', { count }))).toEqual(['0 rows', '1 row', '2 rows'])

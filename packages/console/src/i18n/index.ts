@@ -1,5 +1,6 @@
 import { useSyncExternalStore } from 'react'
 import type { en } from './en.ts'
+import type { start } from './en/start.ts'
 
 export const languages = ['en', 'zh'] as const
 export type Language = (typeof languages)[number]
@@ -13,29 +14,43 @@ export type Texts<Of = typeof en> = {
 type KeyOf<Of> = {
   [Name in keyof Of & string]: Of[Name] extends string ? (Name extends `${infer Stem}_${'one' | 'other'}` ? Stem : Name) : `${Name}.${KeyOf<Of[Name]>}`
 }[keyof Of & string]
-export type TextKey = KeyOf<typeof en>
+export type TextKey = KeyOf<typeof start> | KeyOf<typeof en>
 export type Translate = (key: TextKey, values?: Readonly<Record<string, unknown>>) => string
 type Spoken = { t: Translate; language: Language; locale: string }
 
-/** Only the language in use is loaded. */
-const load: Record<Language, () => Promise<Texts>> = { en: async () => (await import('./en.ts')).en, zh: async () => (await import('./zh.ts')).zh }
+/** Only the language in use is loaded, and of it first what the shell and the home page show. The pages' texts come with the first page's code. */
+const load: Record<Language, { start: () => Promise<Tree>; pages: () => Promise<Tree> }> = {
+  en: { start: async () => (await import('./en/start.ts')).start, pages: async () => (await import('./en.ts')).en },
+  zh: { start: async () => (await import('./zh/start.ts')).start, pages: async () => (await import('./zh.ts')).zh },
+}
 
 const locales: Record<Language, string> = { en: 'en-GB', zh: 'zh-CN' }
 
 let spoken: Spoken | undefined
+let hasPages = false
 const listeners = new Set<() => void>()
 
-async function speak(language: Language): Promise<void> {
+/** Another language and the pages' texts may be asked for at once: one after the other, so that neither undoes the other. */
+let turn: Promise<void> = Promise.resolve()
+function inTurn(change: () => Promise<void>): Promise<void> {
+  const changed = turn.then(change)
+  turn = changed.catch(() => {}) // Whoever asked hears of it.
+  return changed
+}
+
+async function speak(language: Language, withPages: boolean): Promise<void> {
   const locale = locales[language]
-  spoken = { t: makeTranslate(await load[language](), locale), language, locale }
+  const texts = await Promise.all([load[language].start(), ...(withPages ? [load[language].pages()] : [])])
+  spoken = { t: makeTranslate(texts, locale), language, locale }
+  hasPages = withPages
   for (const listener of listeners) listener()
 }
 
-export const startI18n = (): Promise<void> => speak(document.documentElement.lang.startsWith('zh') ? 'zh' : 'en')
+export const startI18n = (): Promise<void> => inTurn(() => speak(document.documentElement.lang.startsWith('zh') ? 'zh' : 'en', false))
 
 /** The page stays in the language before until the texts are there. */
 export async function setLanguage(language: Language): Promise<void> {
-  await speak(language)
+  await inTurn(() => speak(language, hasPages))
   document.documentElement.lang = language
   try {
     localStorage.setItem('longhaul.language', language)
@@ -43,6 +58,16 @@ export async function setLanguage(language: Language): Promise<void> {
     // Storage may be forbidden: then the choice lasts as long as the page.
   }
 }
+
+/** Loads a page's code and, before the first of them is drawn, the texts that only pages show. */
+export const withPageTexts =
+  <Module>(importPage: () => Promise<Module>): (() => Promise<Module>) =>
+  async () => {
+    const [module] = await Promise.all([importPage(), loadPageTexts()])
+    return module
+  }
+
+const loadPageTexts = (): Promise<void> => (hasPages ? Promise.resolve() : inTurn(async () => (hasPages ? undefined : speak(now().language, true))))
 
 /** The texts, and the language to format numbers and times in. */
 export function useTexts(): Spoken {
@@ -59,9 +84,9 @@ function now(): Spoken {
   return spoken
 }
 
-/** Values go in as they are: React escapes by itself. A key without a text is shown, so that it is found. */
-export function makeTranslate(texts: Texts, locale: string): Translate {
-  const flat = new Map(flatten(texts))
+/** `texts`: parts that are looked through as one. Values go in as they are: React escapes by itself. A key without a text is shown, so that it is found. */
+export function makeTranslate(texts: readonly Tree[], locale: string): Translate {
+  const flat = new Map(texts.flatMap((part) => flatten(part)))
   const plurals = new Intl.PluralRules(locale)
   const numbers = new Intl.NumberFormat(locale)
   return (key, values = {}) => {

@@ -1,13 +1,15 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { en } from './en.ts'
+import { start as enStart } from './en/start.ts'
 import { zh } from './zh.ts'
+import { start as zhStart } from './zh/start.ts'
 
 type Tree = { readonly [key: string]: string | Tree }
 const flat = (tree: Tree, path = ''): [string, string][] =>
   Object.entries(tree).flatMap(([key, value]) => (typeof value === 'string' ? [[path + key, value] as [string, string]] : flat(value, `${path}${key}.`)))
-const english = new Map(flat(en))
-const chinese = new Map(flat(zh))
+const english = new Map([...flat(enStart), ...flat(en)])
+const chinese = new Map([...flat(zhStart), ...flat(zh)])
 const placeholders = (text: string) => [...text.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name).sort()
 
 test('both languages say the same things', () => {
@@ -27,18 +29,49 @@ test('no Chinese text was left in English', () => {
   expect(left).toEqual([])
 })
 
-test('every text is shown somewhere', () => {
-  const folder = new URL('..', import.meta.url)
-  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (file) => /\.tsx?$/.test(file) && !file.startsWith('i18n') && !file.includes('.test.'),
-  )
-  const source = files.map((file) => readFileSync(new URL(file, folder), 'utf8')).join('\n')
-  const literals = new Set([...source.matchAll(/'([a-z][a-zA-Z]*(?:\.[a-zA-Z-]+)+)'/g)].map(([, key]) => key))
+const folder = new URL('..', import.meta.url)
+const read = (file: string) => readFileSync(new URL(file, folder), 'utf8')
+const withoutCount = (key: string) => key.replace(/_(one|other)$/, '')
+
+/** Says of a key whether that code names it, whole or with one part left open. */
+function shownIn(source: string): (key: string) => boolean {
+  const literals = new Set([...source.matchAll(/'([a-z][a-zA-Z]*(?:\.[a-zA-Z_-]+)+)'/g)].map(([, key]) => key))
   const templates = [...source.matchAll(/`([a-z][a-zA-Z]*\.[a-zA-Z.]*)\$\{[^}]+\}([a-zA-Z]*)`/g)].map(
     ([, before, after]) => new RegExp(`^${before?.replaceAll('.', '\\.')}[\\w-]+${after}$`),
   )
-  const unused = [...english.keys()]
-    .map((key) => key.replace(/_(one|other)$/, ''))
-    .filter((key) => !literals.has(key) && !templates.some((template) => template.test(key)))
-  expect(unused).toEqual([])
+  return (key) => literals.has(withoutCount(key)) || templates.some((template) => template.test(withoutCount(key)))
+}
+
+test('every text is shown somewhere', () => {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+    (file) => /\.tsx?$/.test(file) && !file.startsWith('i18n') && !file.includes('.test.'),
+  )
+  const isShown = shownIn(files.map(read).join('\n'))
+  expect([...english.keys()].filter((key) => !isShown(key))).toEqual([])
+})
+
+test('what is shown before the code of a page is loaded has its text then, and nothing else is loaded as early', () => {
+  const files = new Set<string>()
+  const open = ['main.tsx']
+  for (let file = open.pop(); file !== undefined; file = open.pop()) {
+    if (files.has(file) || file.startsWith('i18n/')) continue
+    files.add(file)
+    for (const [, to = ''] of read(file).matchAll(/^(?:import|export) (?!type\b)(?:[^;'"]*? from )?'(\.[^']+\.tsx?)'/gm))
+      open.push(new URL(to, new URL(file, folder)).href.slice(folder.href.length))
+  }
+  expect(files.size).toBeGreaterThan(50)
+  const isShown = shownIn([...files].map(read).join('\n'))
+  const early = new Set(flat(enStart).map(([key]) => key))
+  expect([...english.keys()].filter(isShown).filter((key) => !early.has(key))).toEqual([])
+  expect([...early].filter((key) => !isShown(key))).toEqual([])
+})
+
+test('a text stands in one place', () => {
+  for (const [start, pages] of [
+    [enStart, en],
+    [zhStart, zh],
+  ]) {
+    const keys = new Set(flat(pages as Tree).map(([key]) => key))
+    expect(flat(start as Tree).filter(([key]) => keys.has(key))).toEqual([])
+  }
 })

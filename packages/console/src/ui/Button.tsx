@@ -39,14 +39,25 @@ export function Button({ look = 'secondary', size = 'md', disabledBecause, isBus
 }
 
 /** A square button with an icon alone; `label` is what it does. */
-export function IconButton({ label, children, size = 'md', className, ...rest }: Omit<ButtonProps, 'aria-label'> & { label: string; children: ReactNode }) {
+export function IconButton({
+  label,
+  children,
+  size = 'md',
+  className,
+  disabledBecause,
+  onClick,
+  ...rest
+}: Omit<ButtonProps, 'aria-label' | 'isBusy' | 'look' | 'type'> & { label: string; children: ReactNode }) {
+  const isDisabled = disabledBecause !== undefined
   return (
-    <Hint text={label}>
+    <Hint text={disabledBecause ?? label}>
       <button
         type="button"
         aria-label={label}
-        className={cx(shape, looks.quiet, size === 'sm' ? 'size-6' : 'size-8', className)}
-        onClick={rest.onClick}
+        aria-disabled={isDisabled || undefined}
+        aria-description={disabledBecause}
+        className={cx(shape, looks.quiet, size === 'sm' ? 'size-6' : 'size-8', 'aria-disabled:cursor-not-allowed aria-disabled:opacity-50', className)}
+        onClick={isDisabled ? undefined : onClick}
         {...(rest['aria-pressed'] === undefined ? {} : { 'aria-pressed': rest['aria-pressed'] })}
       >
         {children}

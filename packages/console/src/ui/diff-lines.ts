@@ -1,9 +1,11 @@
+import { diffArrays } from 'diff'
+
 export type DiffLine = { kind: 'same' | 'added' | 'removed'; text: string }
 
-/** Above this product of lines the middle is shown as replaced whole: a table of that size would stall the page. */
-const cellsMax = 4_000_000
+/** With more lines changed than these, what lies between the first and the last change is shown as replaced whole: looking for the least would stall the page. */
+const editsMax = 2_000
 
-/** Lines of two texts against each other: the longest common subsequence, after what both begin and end with. */
+/** Lines of two texts against each other: the fewest that went and came, after what both begin and end with. */
 export function diffLines(before: string, after: string): DiffLine[] {
   const a = before === '' ? [] : before.split('\n')
   const b = after === '' ? [] : after.split('\n')
@@ -48,31 +50,9 @@ export function foldSame(lines: readonly DiffLine[]): DiffPart[] {
 }
 
 function diffMiddle(a: string[], b: string[]): DiffLine[] {
-  const removed = (text: string): DiffLine => ({ kind: 'removed', text })
-  const added = (text: string): DiffLine => ({ kind: 'added', text })
-  if (a.length * b.length > cellsMax) return [...a.map(removed), ...b.map(added)]
-  const width = b.length + 1
-  const common = new Uint32Array((a.length + 1) * width)
-  const at = (i: number, j: number): number => common[i * width + j] ?? 0
-  for (let i = a.length - 1; i >= 0; i--)
-    for (let j = b.length - 1; j >= 0; j--) common[i * width + j] = a[i] === b[j] ? at(i + 1, j + 1) + 1 : Math.max(at(i + 1, j), at(i, j + 1))
-  const lines: DiffLine[] = []
-  let i = 0
-  let j = 0
-  while (i < a.length || j < b.length) {
-    const left = a[i]
-    const right = b[j]
-    if (left !== undefined && left === right) {
-      lines.push({ kind: 'same', text: left })
-      i++
-      j++
-    } else if (left !== undefined && (right === undefined || at(i + 1, j) >= at(i, j + 1))) {
-      lines.push(removed(left))
-      i++
-    } else if (right !== undefined) {
-      lines.push(added(right))
-      j++
-    }
-  }
-  return lines
+  const parts = diffArrays(a, b, { maxEditLength: editsMax }) ?? [
+    { value: a, added: false, removed: true },
+    { value: b, added: true, removed: false },
+  ]
+  return parts.flatMap(({ value, added, removed }) => value.map((text): DiffLine => ({ kind: added ? 'added' : removed ? 'removed' : 'same', text })))
 }

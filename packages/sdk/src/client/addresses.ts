@@ -62,6 +62,7 @@ export const addresses = {
   'deployments.create': ['POST', '/v1/agents/{agent}/deployments'],
   'deployments.list': ['GET', '/v1/agents/{agent}/deployments'],
   'deployments.rollback': ['POST', '/v1/agents/{agent}/rollback'],
+  'versions.compare': ['GET', '/v1/agents/{agent}/versions/{version}/compare/{with}'],
   'previews.set': ['POST', '/v1/agents/{agent}/previews'],
   'previews.list': ['GET', '/v1/agents/{agent}/previews'],
   'previews.delete': ['DELETE', '/v1/agents/{agent}/previews/{name}'],

@@ -10,6 +10,7 @@ import {
   ModelRequest,
   type Run,
   type RunEvent,
+  type StepNotes,
   type compareRuns,
   type forkRun,
   type importRun,
@@ -328,7 +329,16 @@ async function findStep(db: Db, audience: Audience, runId: string, op: string) {
     startedAt: started?.at ?? null,
     endedAt: ended?.at ?? null,
     durationMs: ended?.data.durationMs ?? null,
+    ...notesOf(events),
   }
+}
+
+/** What was decided last, and every try that failed in any attempt. */
+function notesOf(events: readonly StepEvent[]): StepNotes {
+  const policy = events.findLast(({ data }) => data.policy)?.data.policy
+  const routes = events.flatMap((event) => (event.type === 'step.started' ? [] : (event.data.route ?? [])))
+  const route = routes.at(-1)
+  return { ...(policy && { policy }), ...(route && { route: { ...route, tries: routes.flatMap(({ tries }) => tries) } }) }
 }
 
 /** Reads the chain of model steps that the prompt was built on. */

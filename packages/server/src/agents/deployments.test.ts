@@ -99,6 +99,22 @@ describe('code', () => {
   })
 })
 
+describe('two versions', () => {
+  test('are compared file by file out of the database; one that is not there, or another tenant’s, is not found', async () => {
+    await using bed = await openBed()
+    const [before, after] = [await bed.upload('first'), await bed.upload('second')]
+    expect(await bed.deployments.compare(tenantId, 'one', before, after)).toEqual({
+      changes: [{ path: 'agent/agent.ts', change: 'changed', before: { bytes: 5, text: 'first' }, after: { bytes: 6, text: 'second' }, omitted: null }],
+      sameCount: 0,
+    })
+    for (const [tenant, version] of [
+      [tenantId, 'ffffffffffff'],
+      [newId(), after],
+    ] as const)
+      await expect(bed.deployments.compare(tenant, 'one', before, version)).rejects.toMatchObject({ code: 'not_found' })
+  })
+})
+
 describe('the agents’ folder', () => {
   test('is deployed at the start; one that cannot be does not keep the others from it; a folder that is missing is said with its remedy', async () => {
     await using bed = await openBed({ 'good/agent/agent.ts': 'x', 'Bad Name/agent/agent.ts': 'x', 'not-an-agent/readme.md': 'x' })

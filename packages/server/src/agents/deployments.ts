@@ -3,11 +3,24 @@
  * share. A deployment with a guard is taken back by itself when its runs fare worse than those before. Runs that have begun
  * stay on their version whatever is decided here.
  */
-import type { AgentManifest, CodeFile, DeployPlan, Deployment, Evaluation, Preview, RollbackGuard, Source, Version, VersionRecord } from '@longhaul/protocol'
+import type {
+  AgentManifest,
+  CodeChange,
+  CodeFile,
+  DeployPlan,
+  Deployment,
+  Evaluation,
+  Preview,
+  RollbackGuard,
+  Source,
+  Version,
+  VersionRecord,
+} from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, pageBy, sleep, wallClock } from '../kernel/index.ts'
 import type { Agents, Place } from './agents.ts'
-import { codeOf } from './code.ts'
+import { codeChanges } from './code-changes.ts'
+import { type Code, codeOf, unpack } from './code.ts'
 import {
   currentDeployments,
   deciding,
@@ -23,7 +36,7 @@ import {
 import { type NewEvaluation, insertEvaluation, listEvaluations } from './evaluation-store.ts'
 import { deleteExpiredPreviews, deletePreview, listPreviews, putPreview } from './preview-store.ts'
 import { whyRollBack } from './rollback-guard.ts'
-import { findLive, findManifest, listRunLimits, listVersions } from './version-store.ts'
+import { findBundle, findLive, findManifest, listRunLimits, listVersions } from './version-store.ts'
 
 /** Of how long the record of a version tells. */
 const recordMs = 7 * 86_400_000
@@ -60,6 +73,7 @@ export type Deployments = Service & {
   createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
   version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
+  compare(tenantId: string, agent: string, before: string, after: string): Promise<{ changes: CodeChange[]; sameCount: number }>
   deploy(tenantId: string, madeBy: string, request: DeployRequest): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
   list(tenantId: string, agent: string, page: Page): Promise<{ items: Deployment[]; next: string | null }>
@@ -82,6 +96,13 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
     const [found] = await listVersions(db.forTenant(tenantId), tenantId, agent, { limit: 1, version })
     if (!found) throw new AppError('not_found', `${agent} has no version ${version}. \`longhaul agents versions ${agent}\` lists them.`)
     return found
+  }
+
+  async function loadCode(tenantId: string, agent: string, version: string): Promise<Code> {
+    await loadVersion(tenantId, agent, version)
+    const packed = await findBundle(db.forTenant(tenantId), tenantId, agent, version)
+    if (!packed) throw new AppError('not_found', `The code of version ${version} of ${agent} is not kept any more.`)
+    return unpack(packed)
   }
 
   const watching = loop({
@@ -141,6 +162,10 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
         recordOf(scope, tenantId, agent, version, wallClock().getTime() - recordMs),
       ])
       return { ...found, manifest: manifest ?? null, record }
+    },
+    async compare(tenantId, agent, before, after) {
+      const old = await loadCode(tenantId, agent, before)
+      return codeChanges(old, await loadCode(tenantId, agent, after))
     },
     async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }) {
       const { status, problem } = await loadVersion(tenantId, agent, version)

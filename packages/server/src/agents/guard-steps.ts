@@ -1,12 +1,12 @@
 /** Policies at the place where the server admits steps: a tool call before the worker may execute it, and what the server itself executes. */
-import { type Asker, CallRequest, type Failure, type Json } from '@longhaul/protocol'
+import { type Asker, CallRequest, type Failure, type Json, type PolicyDecision } from '@longhaul/protocol'
 import type { Admission, Executor, Executors, StepContext, ToolCall, UnaskedStart } from '../engine/index.ts'
 import type { Audit, Policies } from '../identity/index.ts'
 import { type Log, StepFailure, sleep } from '../kernel/index.ts'
 
 type Run = { id: string; tenantId: string; namespace: string; agent: string; version: string; asker: Asker }
 export type GuardPorts = {
-  policies: Pick<Policies, 'refusal' | 'whyNot'>
+  policies: Pick<Policies, 'judge' | 'whyNot'>
   /** Asked for what policies let through: the limits of the tool. */
   admit?: (call: ToolCall) => Promise<Admission>
   audit: Pick<Audit, 'note'>
@@ -22,8 +22,8 @@ export function guardSteps(ports: GuardPorts) {
       const { run, name, input } = call
       for (;;) {
         try {
-          const failure = await refusalOf(ports, { ...call, action: 'tools.call', resource: { type: 'Tool', id: name }, input })
-          return failure ? { failure } : ((await ports.admit?.(call)) ?? {})
+          const { failure, policy } = await judgementOf(ports, { ...call, action: 'tools.call', resource: { type: 'Tool', id: name }, input })
+          return failure ? { failure, policy } : { ...(await ports.admit?.(call)), policy }
         } catch (error) {
           ports.log.warn('a tool call waits, since policies cannot be read', { error, runId: run.id, tool: name })
           await sleep(retryMs)
@@ -47,7 +47,7 @@ export function guardSteps(ports: GuardPorts) {
     },
     /** Throws the failure of a step of this kind that is forbidden. For what is executed inside of another step. */
     async assertMay(kind: string, input: Json, { run, labels }: Pick<StepContext, 'run' | 'labels'>): Promise<void> {
-      const failure = await refusalOf(ports, { run, labels, isGranted: false, ...askedOf(kind, input) })
+      const { failure } = await judgementOf(ports, { run, labels, isGranted: false, ...askedOf(kind, input) })
       if (failure) throw new StepFailure(failure)
     },
     /** The same executors, each of which asks first. A `call` is a tool call like one that a worker executes; the others are about the kind itself. */
@@ -60,7 +60,8 @@ export function guardSteps(ports: GuardPorts) {
             async execute(input, context) {
               const { run, labels, isGranted } = context
               const asked = askedOf(kind, input)
-              const failure = await refusalOf(ports, { run, labels, isGranted, ...asked })
+              const { failure, policy } = await judgementOf(ports, { run, labels, isGranted, ...asked })
+              if (asked.action === 'tools.call' || policy.policies.length > 0) context.note({ policy })
               if (failure) throw new StepFailure(failure)
               return executor.execute(input, context)
             },
@@ -80,14 +81,14 @@ function askedOf(kind: string, input: Json): Asked {
 }
 
 /** What is refused has failed; what a person may allow says so, and is let through once one has. */
-async function refusalOf(
+async function judgementOf(
   { policies, audit }: GuardPorts,
   { run, labels, isGranted, action, resource, input }: Asked & { run: Run; labels: readonly string[]; isGranted: boolean },
-): Promise<Failure | undefined> {
+): Promise<{ failure?: Failure; policy: PolicyDecision }> {
   const { asker, agent, namespace, version, id } = run
   const { regions, personalData } = asker.access
   const who = { id: asker.id, name: asker.name }
-  const refusal = await policies.refusal(run.tenantId, {
+  const judged = await policies.judge(run.tenantId, {
     principal: { type: asker.isPerson ? 'Person' : 'Key', ...who },
     action,
     resource,
@@ -102,10 +103,12 @@ async function refusalOf(
       outside: labels,
     },
   })
-  if (!refusal) return undefined
+  const { refusal } = judged
+  const said = (outcome: PolicyDecision['outcome']): PolicyDecision => ({ outcome, policies: judged.policies })
+  if (!refusal) return { policy: said(judged.isAsked ? 'silent' : 'none') }
   const { why, mayBeApproved } = refusal
-  if (mayBeApproved && isGranted) return undefined
+  if (mayBeApproved && isGranted) return { policy: said('approved') }
   const code = mayBeApproved && action === 'tools.call' ? 'needs_approval' : 'forbidden'
   await audit.note(run.tenantId, { who, action, target: resource.id, outcome: 'refused', detail: { runId: id, agent, why, code } })
-  return { message: why, code, retryable: false }
+  return { failure: { message: why, code, retryable: false }, policy: said('refused') }
 }

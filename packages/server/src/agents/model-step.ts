@@ -9,6 +9,7 @@ export function generateWithinBudget(prompt: Prompt, context: StepContext, { gat
   return gateway.generate(prompt, {
     signal: context.signal,
     onText: (text) => context.live({ type: 'text-delta', text }),
+    onRouted: (route) => context.note({ route }),
     asked: {
       ...{ tenantId: context.run.tenantId, namespace: context.run.namespace, agent: context.run.agent, runId: context.run.id, keyId: context.run.asker.id },
       session: context.run.id, // A run stays with its model.

@@ -1,5 +1,6 @@
 import {
   type AgentManifest,
+  type CodeChange,
   type CodeFile,
   type DeployPlan,
   type Deployment,
@@ -7,6 +8,7 @@ import {
   type Preview,
   type Version,
   type VersionRecord,
+  compareVersions,
   createDeployment,
   createVersion,
   deletePreview,
@@ -29,6 +31,7 @@ export type DeploymentService = {
   createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
   version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
+  compare(tenantId: string, agent: string, before: string, after: string): Promise<{ changes: CodeChange[]; sameCount: number }>
   deploy(
     tenantId: string,
     madeBy: string,
@@ -60,6 +63,7 @@ export const deploymentImplementations = (agents: AgentService, deployments: Dep
     if (seen && !seen.includes(agent)) throw new AppError('not_found', `No agent ${agent}.`)
     return deployments.version(tenantId, agent, version)
   }),
+  implement(compareVersions, ({ tenantId }, { agent, version, with: other }) => deployments.compare(tenantId, agent, other, version)),
   implement(createDeployment, ({ tenantId, name }, request) => deployments.deploy(tenantId, name, request)),
   implement(listDeployments, async ({ tenantId }, { agent, limit, cursor }) => {
     const page = await deployments.list(tenantId, agent, { limit, cursor })

@@ -70,6 +70,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'stops.lift': ['POST', `/v1/stops/${runId}/lift`],
   'agents.get': ['GET', '/v1/agents/analyst'],
   'versions.create': ['POST', '/v1/agents/analyst/versions', { files: [{ path: 'agent/agent.ts', base64: '' }] }],
+  'versions.compare': ['GET', '/v1/agents/analyst/versions/0123456789ab/compare/ba9876543210'],
   'versions.get': ['GET', '/v1/agents/analyst/versions/0123456789ab'],
   'versions.list': ['GET', '/v1/agents/analyst/versions'],
   'deployments.plan': ['GET', '/v1/agents/analyst/versions/0123456789ab/plan'],

@@ -1,5 +1,5 @@
 import type { Cancellation } from '../kernel/index.ts'
-import type { ModelReply, Prompt } from '@longhaul/protocol'
+import type { ModelReply, Prompt, RouteTaken } from '@longhaul/protocol'
 import type { Asked } from './models.ts'
 import type { Outcome, RouteNote } from './money/index.ts'
 
@@ -18,6 +18,8 @@ export type GenerateOptions = {
   asked?: Asked
   /** Before each request, with the model that is about to be asked. Rejects with a `StepFailure` when it may not be; another target may be. */
   admit?(model: string, route?: RouteNote): Promise<Admission>
+  /** Once it is over, well or not: by which route it went, and who was asked in vain before. Not told of one model that answered at once under its own name. */
+  onRouted?(taken: RouteTaken): void
 }
 
 /** The one door to all models. */

@@ -1,6 +1,6 @@
 /** Opens the door to all models for what runs in this process. The contract is in `gateway.ts`. */
 import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provider'
-import type { ModelReply, Prompt } from '@longhaul/protocol'
+import type { FailedTry, ModelReply, Prompt } from '@longhaul/protocol'
 import { type Cancellation, StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
 import { toStepFailure, whenStopped } from './failures.ts'
 import { callTargets } from './failover.ts'
@@ -18,25 +18,48 @@ import { type Watch, watchCall } from './watch.ts'
 
 export type GatewayOptions = ModelsOptions
 
+/** Of what a failed try said. */
+const tryCharactersMax = 500
+
 export const openGateway = (options: GatewayOptions): Gateway => gatewayOver(openModels(options))
 
 /** Without guardrails nothing is looked at. */
 export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin'>): Gateway {
   const { providers, health, log } = models
 
-  async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, admit }: GenerateOptions): Promise<ModelReply> {
+  async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, admit, onRouted }: GenerateOptions): Promise<ModelReply> {
     const { targets, route } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
     let hasSpoken = false
     const speak = (delta: string) => {
       hasSpoken = true
       onText(delta)
     }
-    const { reply, broken } = await callTargets<{ reply?: ModelReply; broken?: StepFailure }>(targets, {
+    const tries: FailedTry[] = []
+    let triedFrom = 0
+    const told = (model: string | null) => {
+      if (!route && tries.length === 0) return
+      const note = route?.note(model ?? tries.at(-1)?.model ?? '')
+      const { difficulty, chance } = note ?? {}
+      onRouted?.({
+        ...{ name: note?.name ?? null, why: note?.why ?? null, model, tries },
+        ...(difficulty !== undefined && { difficulty }),
+        ...(chance !== undefined && { chance }),
+      })
+    }
+    const { reply, broken, target } = await callTargets<{ reply?: ModelReply; broken?: StepFailure }>(targets, {
       health,
       name: prompt.model,
       mayRepeat: false, // The run's retry policy decides about repeats, and records each attempt.
       signal,
+      onFailed: ({ target: tried }, { code, message }) =>
+        void tries.push({
+          model: tried.model,
+          ...(code !== undefined && { code }),
+          message: message.slice(0, tryCharactersMax),
+          durationMs: Math.round(monotonicMs() - triedFrom),
+        }),
       async attempt({ target, key }) {
+        triedFrom = monotonicMs()
         const admission = await admit?.(target.model, route?.note(target.model))
         route?.asking(target.model)
         const asking = admission?.outputTokensMax === undefined ? prompt : { ...prompt, outputTokensMax: admission.outputTokensMax }
@@ -66,7 +89,13 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
         // What is booked and what the journal says are one figure; where nothing was counted the journal keeps to «unknown».
         return { reply: tokens && costUsd !== undefined ? { ...answered, usage: { ...answered.usage, costUsd } } : answered }
       },
+    }).catch((error: unknown) => {
+      told(null)
+      throw error
     })
+    if (broken)
+      tries.push({ model: target.model, message: broken.failure.message.slice(0, tryCharactersMax), durationMs: Math.round(monotonicMs() - triedFrom) })
+    told(broken ? null : target.model)
     if (broken) throw broken
     return reply! // One of the two is there.
   }

@@ -7,12 +7,14 @@ import { type Caller, whoIs } from './keys.ts'
 import { deactivate, insertVersion, listActive, listVersions } from './policy-store.ts'
 
 export type Refusal = { why: string; mayBeApproved: boolean }
+/** `isAsked`: there are policies. `policies`: those that forbid it. */
+export type Judgement = { refusal?: Refusal; isAsked: boolean; policies: string[] }
 
 export type Policies = {
   /** Undefined when nothing forbids it; else why not, by the policy's name. What cannot be decided is forbidden. */
   whyNot(tenantId: string, request: PolicyRequest): Promise<string | undefined>
-  /** As `whyNot`, and whether a person may allow it nevertheless. */
-  refusal(tenantId: string, request: PolicyRequest): Promise<Refusal | undefined>
+  /** As `whyNot`, with the policies behind it, and whether a person may allow it nevertheless. */
+  judge(tenantId: string, request: PolicyRequest): Promise<Judgement>
   test(tenantId: string, request: PolicyRequest, draft?: PolicyText): Promise<Decision & { ms: number }>
   put(caller: Caller, policy: Pick<Policy, 'name' | 'text' | 'description'>): Promise<Policy>
   list(tenantId: string): Promise<Policy[]>
@@ -60,22 +62,23 @@ export function openPolicies({ db, log }: { db: Db; log: Log }): Policies {
     loading.delete(tenantId)
   }
 
-  async function refusal(tenantId: string, request: PolicyRequest): Promise<Refusal | undefined> {
+  async function judge(tenantId: string, request: PolicyRequest): Promise<Judgement> {
     const { isEmpty } = await current(tenantId)
-    if (isEmpty) return undefined
+    if (isEmpty) return { isAsked: false, policies: [] }
     const { isAllowed, policies, errors, mayBeApproved } = guarded(() => decide(tenantId, request))
-    if (isAllowed) return undefined
+    if (isAllowed) return { isAsked: true, policies: [] }
+    const refused = (why: string): Judgement => ({ refusal: { why, mayBeApproved }, isAsked: true, policies })
     const what = `${request.action} of ${request.resource.type} ${JSON.stringify(request.resource.id)}`
     if (errors.length > 0) {
       log.error('a policy could not be evaluated, so it forbids', { tenantId, action: request.action, errors })
-      return { why: `${what} is refused: the policy ${policies.join(', ') || '(none)'} could not be evaluated: ${errors.join('; ')}.`, mayBeApproved: false }
+      return refused(`${what} is refused: the policy ${policies.join(', ') || '(none)'} could not be evaluated: ${errors.join('; ')}.`)
     }
-    return { why: `${what} is forbidden by the policy ${policies.join(', ')}.`, mayBeApproved }
+    return refused(`${what} is forbidden by the policy ${policies.join(', ')}.`)
   }
 
   return {
-    refusal,
-    whyNot: async (tenantId, request) => (await refusal(tenantId, request))?.why,
+    judge,
+    whyNot: async (tenantId, request) => (await judge(tenantId, request)).refusal?.why,
     async test(tenantId, request, draft) {
       const wrong = draft && whyNotPolicy(draft)
       if (wrong) throw new AppError('invalid', `draft: ${wrong}`)

@@ -396,7 +396,7 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
     assertStorage: async () => {},
   },
   policies: {
-    refusal: async () => undefined,
+    judge: async () => ({ isAsked: false, policies: [] }),
     whyNot: async () => undefined,
     test: called('policies.test', { isAllowed: true, policies: [], errors: [], mayBeApproved: false, ms: 0.1 }),
     put: called('policies.put', aPolicy),
@@ -645,6 +645,10 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
         ...aVersion,
         manifest: null,
         record: { version: aVersion.version, runCount: 3, failedCount: 1, durationMsMedian: 1_200, costUsdMean: 0.02 },
+      }),
+      compare: called('versions.compare', {
+        changes: [{ path: 'agent/agent.ts', change: 'changed', before: { bytes: 3, text: 'one' }, after: { bytes: 3, text: 'two' }, omitted: null }],
+        sameCount: 4,
       }),
       deploy: called('deployments.create', aDeployment),
       rollBack: called('deployments.rollback', aDeployment),

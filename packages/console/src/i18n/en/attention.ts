@@ -1,22 +1,10 @@
 export const attentionTexts = {
   attention: {
-    title: 'Attention',
     lead: 'Runs and deliveries that will not go on by themselves.',
-    count_one: '{{count}} needs attention',
-    count_other: '{{count}} need attention',
     why: 'Why',
     cause: 'What is known',
     unknown: 'Nothing is known of the cause.',
     anyReason: 'All reasons',
-    reasons: {
-      diverged: 'Diverged',
-      poison: 'Crashes',
-      broken: 'Code broken',
-      stopped: 'Stopped',
-      in_doubt: 'In doubt',
-      failed: 'Failed',
-      undelivered: 'Undelivered',
-    },
     none: 'Nothing needs attention',
     noneFiltered: 'Nothing is like that',
     noneText: 'A run that fails, crashes its worker, no longer matches its code or left a write in doubt appears here until somebody has dealt with it.',

@@ -1,6 +1,5 @@
 export const chatTexts = {
   chat: {
-    title: 'Chat',
     fresh: 'New chat',
     earlier: 'Earlier with this agent',
     noEarlier: 'None yet.',

@@ -1,6 +1,5 @@
 export const commandTexts = {
   command: {
-    open: 'Search',
     title: 'Command palette',
     placeholder: 'Go to a page, an agent, a run…',
     pages: 'Pages',

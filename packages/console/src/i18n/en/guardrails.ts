@@ -65,7 +65,6 @@ export const guardrailsTexts = {
     emptyFiltered: 'Nothing like that was found',
   },
   memory: {
-    title: 'Memory',
     lead: 'What agents remember of you, for longer than a conversation. You can read it, and have it forgotten.',
     search: 'Search in what is remembered',
     kind: 'Kind',

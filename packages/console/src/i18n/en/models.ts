@@ -1,6 +1,5 @@
 export const modelTexts = {
   models: {
-    title: 'Models',
     lead: 'Who answers, by what rules, and what each model costs.',
     routes: 'Routes',
     addRoute: 'New route',

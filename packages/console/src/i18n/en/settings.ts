@@ -1,7 +1,6 @@
 /** Of all settings pages, and of keys. */
 export const settingsTexts = {
   admin: {
-    nav: { tools: 'Tools', sandboxes: 'Sandboxes', audit: 'Audit', settings: 'Settings' },
     sections: 'Settings',
     section: {
       people: 'People',
@@ -17,8 +16,6 @@ export const settingsTexts = {
       queues: 'Queues',
       tenants: 'Tenants',
     },
-    noRight: 'Not with this key',
-    noRightText: 'This needs the permission {{permission}}. Whoever manages keys can make one that has it.',
     noSection: 'This key may change and see no settings. Whoever manages keys can make one that may.',
     again: 'Try again',
     cancel: 'Cancel',

@@ -1,13 +1,10 @@
 export const attentionTexts = {
   attention: {
-    title: '待处理',
     lead: '不会自行继续的运行和投递。',
-    count_other: '{{count}} 项需要处理',
     why: '原因',
     cause: '已知情况',
     unknown: '原因不明。',
     anyReason: '全部原因',
-    reasons: { diverged: '代码不一致', poison: '反复崩溃', broken: '代码故障', stopped: '已停止', in_doubt: '结果不明', failed: '失败', undelivered: '未送达' },
     none: '没有需要处理的事项',
     noneFiltered: '没有符合条件的事项',
     noneText: '运行失败、使工作进程崩溃、与代码不再一致，或写入结果不明时，会出现在这里，直到有人处理。',

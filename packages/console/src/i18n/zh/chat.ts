@@ -1,6 +1,5 @@
 export const chatTexts = {
   chat: {
-    title: '对话',
     fresh: '新对话',
     earlier: '与此智能体的历史对话',
     noEarlier: '还没有。',

@@ -1,6 +1,5 @@
 export const commandTexts = {
   command: {
-    open: '搜索',
     title: '命令面板',
     placeholder: '前往页面、智能体、运行…',
     pages: '页面',

@@ -61,7 +61,6 @@ export const guardrailsTextsZh: Texts<typeof guardrailsTexts> = {
     emptyFiltered: '没有这样的记录',
   },
   memory: {
-    title: '记忆',
     lead: '智能体在对话之外记住的关于你的内容。你可以查看，也可以要求忘记。',
     search: '在记忆中搜索',
     kind: '类型',

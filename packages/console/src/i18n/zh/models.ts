@@ -1,6 +1,5 @@
 export const modelTexts = {
   models: {
-    title: '模型',
     lead: '由谁回答、按什么规则，以及每个模型的价格。',
     routes: '路由',
     addRoute: '新建路由',

@@ -2,6 +2,33 @@ import type { sandboxesTexts } from '../en/sandboxes.ts'
 import type { Texts } from '../index.ts'
 
 export const sandboxesTextsZh: Texts<typeof sandboxesTexts> = {
+  templates: {
+    title: '模板',
+    lead: '准备一次的工作区，软件包和文件都已就位。由它新建的沙箱是一份副本，片刻可用。',
+    make: '新建模板',
+    prepare: '开始准备',
+    states: { preparing: '准备中', ready: '可用', failed: '失败' },
+    steps: '步骤',
+    stepsOf: '{{done}} / {{count}}',
+    step: '当前步骤：',
+    log: '准备过程的输出',
+    noLog: '没有输出。',
+    use: '由 {{name}} 新建沙箱',
+    unusable: { preparing: '仍在准备中。', failed: '准备失败，原因见日志。' },
+    delete: '删除 {{name}}',
+    deleteTitle: '删除 {{name}}？',
+    deleteText: '由它新建的沙箱不受影响。只写名称时，指余下的最新版本。',
+    deletePreparing: '正在进行的准备会被终止。',
+    none: '没有模板',
+    noneText: '安装需要几分钟的软件包只需安装一次：模板保存当时的工作区，由它新建的沙箱都从那里开始。',
+    nameHint: '已有的名称会得到下一个版本。',
+    npm: 'Node 软件包',
+    pip: 'Python 软件包',
+    commands: '命令',
+    commandsHint: '每行一条，在安装软件包之后于 /workspace 中执行。任何一条失败都会终止准备。',
+    nothing: '请填写软件包或命令。',
+    hostsHint: '除以上软件包的源之外，每行一个主机，仅在准备期间可访问。',
+  },
   sandboxes: {
     title: '沙箱',
     lead: '相互隔离，各有自己的文件和命令行。本机无法强制执行的限制会在旁边注明。',

@@ -3,7 +3,6 @@ import type { Texts } from '../index.ts'
 
 export const settingsTextsZh: Texts<typeof settingsTexts> = {
   admin: {
-    nav: { tools: '工具', sandboxes: '沙箱', audit: '审计', settings: '设置' },
     sections: '设置',
     section: {
       people: '人员',
@@ -19,8 +18,6 @@ export const settingsTextsZh: Texts<typeof settingsTexts> = {
       queues: '队列',
       tenants: '租户',
     },
-    noRight: '此密钥无权查看',
-    noRightText: '需要 {{permission}} 权限。密钥管理者可以新建具备该权限的密钥。',
     noSection: '此密钥不能查看或修改任何设置。密钥管理者可以新建具备权限的密钥。',
     again: '重试',
     cancel: '取消',

@@ -25,7 +25,7 @@ export function ApprovalsPage() {
     ),
   )
   return (
-    <div className="mx-auto max-w-3xl">
+    <div className="max-w-3xl">
       <div className="mb-4 flex flex-wrap items-center justify-between gap-3">
         <h1 className="text-2xl font-semibold tracking-tight">{t('approvals.title')}</h1>
         <Segmented

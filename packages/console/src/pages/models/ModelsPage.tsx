@@ -84,9 +84,9 @@ function Catalogue() {
               </span>
             ),
           },
-          { id: 'input', head: t('money.input'), isRight: true, className: 'w-20', cell: ({ price }) => rate(price?.input) },
+          { id: 'input', head: t('money.input'), isRight: true, className: 'w-16 sm:w-20', cell: ({ price }) => rate(price?.input) },
           { id: 'cached', head: t('money.cached'), isRight: true, className: 'w-24 max-md:hidden', cell: ({ price }) => rate(price?.cacheRead) },
-          { id: 'output', head: t('money.output'), isRight: true, className: 'w-20', cell: ({ price }) => rate(price?.output) },
+          { id: 'output', head: t('money.output'), isRight: true, className: 'w-18 sm:w-20', cell: ({ price }) => rate(price?.output) },
           {
             id: 'context',
             head: t('models.context'),

@@ -1,6 +1,6 @@
 import type { Route } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
-import { ArrowUpToLine, Pencil, Plus, Trash2 } from 'lucide-react'
+import { ArrowUpToLine, Pencil, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
 import { routesQuery } from '../../api/models.ts'
@@ -8,12 +8,9 @@ import { modelHealthQuery } from '../../api/money.ts'
 import { useMay, usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
-import { EmptyState } from '../../ui/Notes.tsx'
-import { Section } from '../../ui/Page.tsx'
 import { StateIcon } from '../../ui/State.tsx'
-import { RowToggle } from '../../ui/Table.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
-import { Listing } from '../Listing.tsx'
+import { NamedSection } from '../NamedSection.tsx'
 import { healthOf } from './health.ts'
 import { RouteDialog } from './RouteDialog.tsx'
 
@@ -21,60 +18,37 @@ import { RouteDialog } from './RouteDialog.tsx'
 export function RoutesList() {
   const { t } = useTexts()
   const routes = useQuery(routesQuery())
-  const mayManage = usePermission('routes:manage')
-  const [open, setOpen] = useState<string>()
-  const [isMaking, setMaking] = useState(false)
-  const add = (
-    <Button size="sm" disabledBecause={mayManage ? undefined : t('common.noPermission', { permission: 'routes:manage' })} onClick={() => setMaking(true)}>
-      <Plus size={13} aria-hidden />
-      {t('models.addRoute')}
-    </Button>
-  )
   return (
-    <Section id="routes" title={t('models.routes')} aside={routes.data && routes.data.items.length > 0 ? add : undefined}>
-      <Listing<Route>
-        label={t('models.routes')}
-        query={routes}
-        rows={routes.data?.items}
-        skeletonRows={2}
-        idOf={({ name }) => name}
-        empty={
-          <EmptyState title={t('models.noRoutes')} action={add}>
-            {t('models.noRoutesText')}
-          </EmptyState>
-        }
-        detailOf={(route) => route.name === open && <RouteDetail route={route} />}
-        columns={[
-          {
-            id: 'name',
-            head: t('money.name'),
-            className: 'sm:w-44',
-            cell: ({ name }) => (
-              <RowToggle id={name} open={open} onOpen={setOpen}>
-                {name}
-              </RowToggle>
-            ),
-          },
-          {
-            id: 'first',
-            head: t('models.first'),
-            cell: ({ targets, pick }) => (
-              <code className="block truncate text-xs">
-                {pick === 'order' ? targets[0]?.model : t(pick === 'weight' ? 'models.byWeight' : 'models.byLearning')}
-              </code>
-            ),
-          },
-          { id: 'count', head: t('models.targets'), isRight: true, className: 'w-20', cell: ({ targets }) => targets.length },
-          {
-            id: 'description',
-            head: t('agents.description'),
-            className: 'max-md:hidden',
-            cell: ({ description }) => <span className="block truncate text-ink-2">{description}</span>,
-          },
-        ]}
-      />
-      {isMaking && <RouteDialog onClose={() => setMaking(false)} />}
-    </Section>
+    <NamedSection<Route>
+      id="routes"
+      title={t('models.routes')}
+      query={routes}
+      skeletonRows={2}
+      nameClass="sm:w-44"
+      add={t('models.addRoute')}
+      permission="routes:manage"
+      dialog={(onClose) => <RouteDialog onClose={onClose} />}
+      none={{ title: t('models.noRoutes'), text: t('models.noRoutesText') }}
+      detailOf={(route) => <RouteDetail route={route} />}
+      columns={[
+        {
+          id: 'first',
+          head: t('models.first'),
+          cell: ({ targets, pick }) => (
+            <code className="block truncate text-xs">
+              {pick === 'order' ? targets[0]?.model : t(pick === 'weight' ? 'models.byWeight' : 'models.byLearning')}
+            </code>
+          ),
+        },
+        { id: 'count', head: t('models.targets'), isRight: true, className: 'w-20', cell: ({ targets }) => targets.length },
+        {
+          id: 'description',
+          head: t('agents.description'),
+          className: 'max-md:hidden',
+          cell: ({ description }) => <span className="block truncate text-ink-2">{description}</span>,
+        },
+      ]}
+    />
   )
 }
 

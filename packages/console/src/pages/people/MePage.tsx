@@ -26,7 +26,7 @@ export function MePage() {
     },
   })
   return (
-    <div className="mx-auto max-w-2xl space-y-8">
+    <div className="max-w-2xl space-y-8">
       <h1 className="text-2xl font-semibold tracking-tight">{t('people.myAccount')}</h1>
       {me.isPending && <Skeleton className="h-60" />}
       {me.isError && <RequestError error={me.error} />}

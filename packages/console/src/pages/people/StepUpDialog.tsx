@@ -1,10 +1,10 @@
 import { useMutation } from '@tanstack/react-query'
-import { useState, useSyncExternalStore } from 'react'
+import { useState } from 'react'
 import type { FormEvent } from 'react'
 import { plainClient } from '../../api/client.ts'
 import { readMe, setMe } from '../../api/login.ts'
 import { stepUpWithPasskey } from '../../api/passkey.ts'
-import { answerStepUp, isStepUpAsked, onStepUpChange } from '../../api/step-up.ts'
+import { answerStepUp } from '../../api/step-up.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
 import { TextField } from '../../ui/Field.tsx'
@@ -14,12 +14,11 @@ import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { PasskeyButton } from '../sign-in/PasskeyButton.tsx'
 
-/** Asks for the second factor whenever a request needs one. */
+/** Asks for the second factor that a request needs. */
 export function StepUpDialog() {
   const { t } = useTexts()
-  const isOpen = useSyncExternalStore(onStepUpChange, isStepUpAsked)
   return (
-    <Modal isOpen={isOpen} onClose={() => answerStepUp(false)} title={t('people.stepUpTitle')}>
+    <Modal isOpen onClose={() => answerStepUp(false)} title={t('people.stepUpTitle')}>
       {readMe()?.person.hasSecondFactor ? <CodeForm /> : <Missing />}
     </Modal>
   )

@@ -4,6 +4,7 @@ import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
 import { snapshotsQuery } from '../../api/sandboxes.ts'
+import { templatesQuery } from '../../api/templates.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
 import { Field, SelectField } from '../../ui/Field.tsx'
@@ -15,13 +16,15 @@ const hourMs = 3_600_000
 const lives = [hourMs, 24 * hourMs, 7 * 24 * hourMs, 30 * 24 * hourMs]
 const memories = [256, 512, 1_024, 2_048, 4_096]
 
-export function CreateDialog({ snapshot = '', onClose }: { snapshot?: string; onClose: () => void }) {
+/** A sandbox begins empty, or as a copy of a snapshot or of a template, `name@version`. */
+export function CreateDialog({ snapshot, template, onClose }: { snapshot?: string; template?: string; onClose: () => void }) {
   const { t, locale } = useTexts()
   const queryClient = useQueryClient()
   const navigate = useNavigate()
   const snapshots = useQuery(snapshotsQuery())
+  const templates = useQuery(templatesQuery())
   const [name, setName] = useState('')
-  const [from, setFrom] = useState(snapshot)
+  const [from, setFrom] = useState(snapshot !== undefined ? `snapshot ${snapshot}` : template !== undefined ? `template ${template}` : '')
   const [ttlMs, setTtlMs] = useState(24 * hourMs)
   const [megabytes, setMegabytes] = useState(0)
   const [hosts, setHosts] = useState('')
@@ -36,7 +39,7 @@ export function CreateDialog({ snapshot = '', onClose }: { snapshot?: string; on
       client.sandboxes.create({
         ttlMs,
         ...(name && { name }),
-        ...(from && { snapshot: from }),
+        ...beginning(from),
         ...(megabytes > 0 && { limits: { memoryBytesMax: megabytes * 1_000_000 } }),
         ...(rules.length > 0 && { egress: { rules } }),
       }),
@@ -45,9 +48,25 @@ export function CreateDialog({ snapshot = '', onClose }: { snapshot?: string; on
       await navigate({ href: paths.sandbox(made.id) })
     },
   })
-  // A snapshot that was chosen elsewhere may be older than the first page of the list.
-  const named = (snapshots.data?.items ?? []).map(({ id, name: called }) => called ?? id)
-  const choices = from && !named.includes(from) ? [from, ...named] : named
+  // What was chosen elsewhere may be older than the first page of its list.
+  const groups = [
+    {
+      what: 'snapshot',
+      label: t('sandboxes.snapshots'),
+      names: withChosen(
+        snapshot,
+        snapshots.data?.items.map(({ id, name: called }) => called ?? id),
+      ),
+    },
+    {
+      what: 'template',
+      label: t('templates.title'),
+      names: withChosen(
+        template,
+        templates.data?.items.flatMap(({ name: called, version, state }) => (state === 'ready' ? `${called}@${version}` : [])),
+      ),
+    },
+  ]
   return (
     <FormDialog
       title={t('sandboxes.createTitle')}
@@ -67,11 +86,18 @@ export function CreateDialog({ snapshot = '', onClose }: { snapshot?: string; on
         {(ids) => (
           <SelectField {...ids} value={from} onChange={(event) => setFrom(event.target.value)}>
             <option value="">{t('sandboxes.emptyFolder')}</option>
-            {choices.map((each) => (
-              <option key={each} value={each}>
-                {each}
-              </option>
-            ))}
+            {groups.map(
+              ({ what, label, names }) =>
+                names.length > 0 && (
+                  <optgroup key={what} label={label}>
+                    {names.map((each) => (
+                      <option key={each} value={`${what} ${each}`}>
+                        {each}
+                      </option>
+                    ))}
+                  </optgroup>
+                ),
+            )}
           </SelectField>
         )}
       </Field>
@@ -115,4 +141,14 @@ export function CreateDialog({ snapshot = '', onClose }: { snapshot?: string; on
       </Field>
     </FormDialog>
   )
+}
+
+const withChosen = (chosen: string | undefined, names: readonly string[] = []): readonly string[] =>
+  chosen !== undefined && !names.includes(chosen) ? [chosen, ...names] : names
+
+/** What the sandbox begins with, of the value of its option. */
+function beginning(from: string): { snapshot?: string; template?: string } {
+  const [what, name] = from.split(' ')
+  if (name === undefined) return {}
+  return what === 'template' ? { template: name } : { snapshot: name }
 }

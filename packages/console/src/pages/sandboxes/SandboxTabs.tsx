@@ -2,7 +2,7 @@ import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
 import { Tabs } from '../Tabs.tsx'
 
-/** Sandboxes, and what was kept of them. */
+/** Sandboxes, what was kept of them, and what they can begin with. */
 export function SandboxTabs() {
   const { t } = useTexts()
   return (
@@ -11,6 +11,7 @@ export function SandboxTabs() {
       tabs={[
         { href: paths.sandboxes(), label: t('sandboxes.title') },
         { href: paths.snapshots(), label: t('sandboxes.snapshots') },
+        { href: paths.templates(), label: t('templates.title') },
       ]}
     />
   )

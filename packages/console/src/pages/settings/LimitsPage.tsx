@@ -69,23 +69,10 @@ function Namespaces() {
       isRight: true,
       cell: ({ quotas, consumption }) => <StorageMeter used={consumption.storageBytes} max={quotas.storageBytesMax} />,
     },
-    ...(mayManage
-      ? [
-          {
-            id: 'actions',
-            head: t('admin.actions'),
-            isHeadHidden: true as const,
-            className: 'w-20',
-            isRight: true,
-            cell: (namespace: NamespaceRow) => (
-              <Pair
-                edit={{ label: t('limits.editNamespace', { name: namespace.name }), onClick: () => setAsking({ what: 'edit', namespace }) }}
-                remove={{ label: t('limits.deleteNamespace', { name: namespace.name }), onClick: () => setAsking({ what: 'delete', namespace }) }}
-              />
-            ),
-          },
-        ]
-      : []),
+    ...actions<NamespaceRow>(mayManage, t('admin.actions'), (namespace) => ({
+      edit: { label: t('limits.editNamespace', { name: namespace.name }), onClick: () => setAsking({ what: 'edit', namespace }) },
+      remove: { label: t('limits.deleteNamespace', { name: namespace.name }), onClick: () => setAsking({ what: 'delete', namespace }) },
+    })),
   ]
   return (
     <Part
@@ -151,23 +138,10 @@ function Limits() {
         </span>
       ),
     },
-    ...(mayManage
-      ? [
-          {
-            id: 'actions',
-            head: t('admin.actions'),
-            isHeadHidden: true as const,
-            className: 'w-20',
-            isRight: true,
-            cell: (limit: Limit) => (
-              <Pair
-                edit={{ label: t('limits.editLimit', { scope: scopeOf(limit, t('limits.all')) }), onClick: () => setAsking({ what: 'set', limit }) }}
-                remove={{ label: t('limits.deleteLimit', { scope: scopeOf(limit, t('limits.all')) }), onClick: () => setAsking({ what: 'delete', limit }) }}
-              />
-            ),
-          },
-        ]
-      : []),
+    ...actions<Limit>(mayManage, t('admin.actions'), (limit) => ({
+      edit: { label: t('limits.editLimit', { scope: scopeOf(limit, t('limits.all')) }), onClick: () => setAsking({ what: 'set', limit }) },
+      remove: { label: t('limits.deleteLimit', { scope: scopeOf(limit, t('limits.all')) }), onClick: () => setAsking({ what: 'delete', limit }) },
+    })),
   ]
   return (
     <Part
@@ -213,13 +187,21 @@ function Part({ title, text, action, children }: { title: string; text: string; 
 }
 
 type Act = { label: string; onClick: () => void }
-const Pair = ({ edit, remove }: { edit: Act; remove: Act }) => (
-  <span className="inline-flex gap-0.5">
-    <IconButton size="sm" {...edit}>
-      <Pencil size={14} aria-hidden />
-    </IconButton>
-    <IconButton size="sm" {...remove}>
-      <Trash2 size={14} aria-hidden />
-    </IconButton>
-  </span>
-)
+
+/** What can be done with a line, for those who may. */
+const actions = <Row,>(mayManage: boolean, head: string, of: (row: Row) => { edit: Act; remove: Act }): Column<Row>[] => {
+  const cell = (row: Row) => {
+    const { edit, remove } = of(row)
+    return (
+      <span className="inline-flex gap-0.5">
+        <IconButton size="sm" {...edit}>
+          <Pencil size={14} aria-hidden />
+        </IconButton>
+        <IconButton size="sm" {...remove}>
+          <Trash2 size={14} aria-hidden />
+        </IconButton>
+      </span>
+    )
+  }
+  return mayManage ? [{ id: 'actions', head, isHeadHidden: true, className: 'w-20', isRight: true, cell }] : []
+}

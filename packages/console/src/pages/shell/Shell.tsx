@@ -7,7 +7,8 @@ import { onConnectionChange, readConnection } from '../../api/connection.ts'
 import { storeKey } from '../../api/key.ts'
 import { setMe } from '../../api/login.ts'
 import { systemQuery } from '../../api/queries.ts'
-import { useTexts } from '../../i18n/index.ts'
+import { isStepUpAsked, onStepUpChange } from '../../api/step-up.ts'
+import { useTexts, withPageTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
 import { IconButton } from '../../ui/Button.tsx'
 import { Hint } from '../../ui/Hint.tsx'
@@ -15,20 +16,21 @@ import { Sheet } from '../../ui/Sheet.tsx'
 import { useIsWide } from '../../ui/use-media.ts'
 import { AppLink } from '../AppLink.tsx'
 import { Guarded } from '../Guarded.tsx'
-import { StepUpDialog } from '../people/StepUpDialog.tsx'
 import { placeOf } from './navigation.ts'
 import { Places } from './Places.tsx'
 import { SettingsMenu } from './SettingsMenu.tsx'
 import { useShortcuts } from './use-shortcuts.ts'
 
-const CommandPalette = lazy(async () => ({ default: (await import('../command/CommandPalette.tsx')).CommandPalette }))
-const ShortcutSheet = lazy(async () => ({ default: (await import('../command/ShortcutSheet.tsx')).ShortcutSheet }))
+const CommandPalette = lazy(withPageTexts(async () => ({ default: (await import('../command/CommandPalette.tsx')).CommandPalette })))
+const ShortcutSheet = lazy(withPageTexts(async () => ({ default: (await import('../command/ShortcutSheet.tsx')).ShortcutSheet })))
+const StepUpDialog = lazy(withPageTexts(async () => ({ default: (await import('../people/StepUpDialog.tsx')).StepUpDialog })))
 
 /** What surrounds every page: the way around, the settings, and word of a lost connection. */
 export function Shell() {
   const { t } = useTexts()
   const isWide = useIsWide()
   const [open, setOpen] = useState<'palette' | 'shortcuts'>()
+  const needsSecondFactor = useSyncExternalStore(onStepUpChange, isStepUpAsked)
   useSignOutWhenRejected()
   useFocusOnNewPage()
   useShortcuts({ openPalette: () => setOpen('palette'), openHelp: () => setOpen('shortcuts') })
@@ -52,7 +54,7 @@ export function Shell() {
           )}
         </main>
       </div>
-      <StepUpDialog />
+      <Suspense>{needsSecondFactor && <StepUpDialog />}</Suspense>
       <Suspense>
         {open === 'palette' && <CommandPalette onClose={() => setOpen(undefined)} openHelp={() => setOpen('shortcuts')} />}
         {open === 'shortcuts' && <ShortcutSheet onClose={() => setOpen(undefined)} />}

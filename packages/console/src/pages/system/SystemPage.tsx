@@ -14,7 +14,7 @@ export function SystemPage() {
   const { t } = useTexts()
   const { data, error, isPending } = useQuery(systemQuery())
   return (
-    <div className="mx-auto max-w-4xl">
+    <div className="max-w-4xl">
       <h1 className="mb-6 text-2xl font-semibold tracking-tight">{t('system.title')}</h1>
       {error && !data && <RequestError error={error} />}
       {isPending && <Skeleton className="h-96" />}

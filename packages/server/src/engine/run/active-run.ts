@@ -3,7 +3,7 @@
  * for the run and everything that is told to it passes here; nothing is told before it is durable, and results are told
  * in the order in which they were recorded.
  */
-import { type Failure, type Json, type ServerFrame, type StepKind, storableText } from '@longhaul/protocol'
+import { type Failure, type Json, type ServerFrame, type StepKind, type StepNotes, storableText } from '@longhaul/protocol'
 import { after } from '../../kernel/index.ts'
 import { History, type NewEvent } from '../history.ts'
 import type { ClaimedRun, JournalRow } from '../run-store.ts'
@@ -250,10 +250,11 @@ export class ActiveRun {
     retryInMs: number | null,
     durationMs?: number,
     booked: string[] = [],
+    notes: StepNotes = {},
   ): void {
     const frame: ServerFrame =
       retryInMs === null ? { type: 'op.failed', run: this.id, op, failure } : { type: 'op.retry', run: this.id, op, attempt: attempt + 1, delayMs: retryInMs }
-    this.append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs, ...(durationMs !== undefined && { durationMs }) } }], {
+    this.append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs, ...(durationMs !== undefined && { durationMs }), ...notes } }], {
       booked,
       frames: [frame],
     })

@@ -1,5 +1,5 @@
 /** What a run needs of the rest of the server, and what the rest gives it. */
-import type { Asker, Effect, Failure, ForkChanges, Json, StepKind, Usage, WorkerFrame } from '@longhaul/protocol'
+import type { Asker, Effect, Failure, ForkChanges, Json, PolicyDecision, StepKind, StepNotes, Usage, WorkerFrame } from '@longhaul/protocol'
 import type { Log } from '../../kernel/index.ts'
 import type { Journal } from '../journal.ts'
 import type { DbClock } from '../node.ts'
@@ -27,6 +27,8 @@ export type StepContext = {
   inside: InnerSteps
   /** Has a row for `EngineOptions.booking` written in the transaction that records how this attempt ended, well or not. Not when `signal` is aborted: nothing is recorded then. */
   book(row: string): void
+  /** Recorded with how this attempt ends; a later note goes before an earlier one of its kind. */
+  note(notes: StepNotes): void
 }
 
 /** What is done on behalf of a step while it executes. It is recorded below the step, and nobody replays it. */
@@ -60,9 +62,10 @@ export type Executors = Partial<Record<StepKind, Executor>>
 /** A tool that a worker is about to execute. `labels`: whose words the run has read. `isGranted`: a person has allowed exactly this call. */
 export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json; labels: readonly string[]; isGranted: boolean }
 /** Why it may not be, or what it is to keep to. `leave` is called once, when it is over. */
-export type Admission =
+export type Admission = { /** What policies said, to be recorded with the call. */ policy?: PolicyDecision | undefined } & (
   | { failure: Failure }
   | { failure?: undefined; timeoutMs?: number | undefined; resultCharactersMax?: number | undefined; leave?: (() => void) | undefined }
+)
 /** The version that new runs of an agent get, and where in their input its code says that their lane key is; or why there is none. */
 export type FoundVersion = { version: string; laneKeyFrom?: string | undefined } | { problem: string }
 

@@ -1,5 +1,5 @@
 /** Steps that the server executes for a run: intent recorded, executed, outcome recorded, tried again. */
-import { type Json, type RetryPolicy, type StepKind, whyNotJson } from '@longhaul/protocol'
+import { type Json, type RetryPolicy, type StepKind, type StepNotes, whyNotJson } from '@longhaul/protocol'
 import { StepFailure, monotonicMs, random, toFailure } from '../../kernel/index.ts'
 import { defaultRetry, retryDelayMs } from '../retry.ts'
 import { callOf } from '../trust.ts'
@@ -51,6 +51,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
   run.executing.set(op, controller)
   const { signal } = controller
   const booked: string[] = []
+  const notes: StepNotes = {}
   const said: { id: string; input: Json }[] = []
   const from = monotonicMs()
   const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
@@ -73,6 +74,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
         return said.map((one) => one.input)
       },
       book: (row) => void booked.push(row),
+      note: (more) => void Object.assign(notes, more),
       inside,
       live: (frame) => run.ports.onLive(run.id, op, frame),
       lookup: (path) => {
@@ -92,7 +94,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
         {
           type: 'step.completed',
           op,
-          data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed() },
+          data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed(), ...notes },
         },
       ],
       { booked, taken: said.map(({ id }) => id), frames: [{ type: 'op.completed', run: run.id, op, output: result.output }] },
@@ -104,9 +106,9 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
     run.said.unshift(...said)
     const failure = storable(toFailure(error))
     const delayMs = retryDelayMs(attempt, failure, policy, random)
-    if (delayMs === null) return run.stepFailed(op, kind, name, attempt, failure, null, elapsed(), booked)
+    if (delayMs === null) return run.stepFailed(op, kind, name, attempt, failure, null, elapsed(), booked, notes)
     run.executing.set(op, new AbortController())
-    run.append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs: delayMs, durationMs: elapsed() } }], {
+    run.append([{ type: 'step.failed', op, data: { kind, name, attempt, failure, retryInMs: delayMs, durationMs: elapsed(), ...notes } }], {
       booked,
       then: () => run.arm(op, delayMs, () => begin(run, { ...step, attempt: attempt + 1 })),
     })

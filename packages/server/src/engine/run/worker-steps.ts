@@ -1,5 +1,5 @@
 /** Steps that a run's worker executes itself: what it says of them, and what of it is recorded. */
-import { type Json, type ServerFrame, type StepKind, whyNotJson } from '@longhaul/protocol'
+import { type Json, type PolicyDecision, type ServerFrame, type StepKind, whyNotJson } from '@longhaul/protocol'
 import { random } from '../../kernel/index.ts'
 import { retryDelayMs } from '../retry.ts'
 import type { ActiveRun } from './active-run.ts'
@@ -20,8 +20,8 @@ export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, 
   if (isRefusedInput(run, op, kind, name, attempt, input)) return
   if (isWithheld(run, effect)) return known?.state === 'failed' ? undefined : withhold(run, { op, kind, name, attempt, input, effect })
   if (known?.state === 'open' && known.isStarted && known.attempt === attempt) return run.send?.(begun)
-  const record = (keepTo: { timeoutMs?: number; resultCharactersMax?: number } = {}) =>
-    run.append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }) } }], {
+  const record = (keepTo: { timeoutMs?: number; resultCharactersMax?: number } = {}, policy?: PolicyDecision) =>
+    run.append([{ type: 'step.started', op, data: { kind, name, attempt, input, effect, ...(isChecked && { isChecked }), ...(policy && { policy }) } }], {
       frames: [{ ...begun, ...keepTo }],
     })
   const { admitTool } = run.ports
@@ -31,11 +31,13 @@ export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, 
   const isGranted = run.history.trust.isGranted(op, { tool: name, input })
   void admitTool({ run: run.row, name, attempt, input, labels: run.labels ?? [], isGranted }).then((admission) => {
     run.admitting.delete(op)
-    if (admission.failure) return run.isLeaving || run.stepFailed(op, kind, name, attempt, storable(admission.failure), null)
+    const { policy } = admission
+    if (admission.failure)
+      return run.isLeaving || run.stepFailed(op, kind, name, attempt, storable(admission.failure), null, undefined, [], policy && { policy })
     const { timeoutMs, resultCharactersMax, leave } = admission
     if (run.isLeaving) return leave?.() // Whoever takes the run up asks anew.
     if (leave) run.leaves.set(op, leave)
-    record({ ...(timeoutMs !== undefined && { timeoutMs }), ...(resultCharactersMax !== undefined && { resultCharactersMax }) })
+    record({ ...(timeoutMs !== undefined && { timeoutMs }), ...(resultCharactersMax !== undefined && { resultCharactersMax }) }, policy)
   })
 }
 

@@ -1,8 +1,9 @@
-import type { Route } from '@longhaul/protocol'
+import type { Route, RouteTaken } from '@longhaul/protocol'
 import { describe, expect, test } from 'vitest'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { openFacesBed } from '../../../test/support/faces-bed.ts'
 import { ask, openFakeGateway, pickedOf, promptOf } from '../../../test/support/fake-gateway.ts'
+import type { FakeStep } from '../../../test/support/fake-provider.ts'
 import { AppError, silentLog } from '../../kernel/index.ts'
 import { checkCondition } from './conditions.ts'
 import { difficultyOf } from './difficulty.ts'
@@ -202,6 +203,21 @@ describe('an agent', () => {
     await using down = await openFakeGateway([{ status: 500 }], { pickTargets: picked })
     await expect(ask(down.gateway, promptOf('smart'))).rejects.toMatchObject({ failure: { code: 'provider_error', retryable: true } })
     expect(down.fake.requests).toHaveLength(2)
+  })
+
+  test('tells by which route each call went, and who was asked in vain; a model that answers under its own name has nothing to tell', async () => {
+    const taken = async (bad: FakeStep, model = 'smart') => {
+      await using t = await openFakeGateway((request) => (request.model === 'bad' ? bad : { text: ['Hi.'] }), { pickTargets: picked })
+      const told: RouteTaken[] = []
+      const asking = t.gateway.generate(promptOf(model), { signal: new AbortController().signal, onRouted: (route) => told.push(route) })
+      await asking.catch(() => {})
+      return told
+    }
+    const failed = { model: 'compatible/bad', code: 'provider_error', message: expect.any(String) as string, durationMs: expect.any(Number) as number }
+    expect(await taken({ status: 500 })).toEqual([{ name: 'route', why: 'always', model: 'anthropic/good', tries: [failed] }])
+    expect(await taken({ text: ['Yes.'] })).toEqual([{ name: 'route', why: 'always', model: 'compatible/bad', tries: [] }])
+    expect(await taken({ status: 500 }, 'compatible/bad')).toEqual([{ name: null, why: null, model: null, tries: [failed] }])
+    expect(await taken({ text: ['Yes.'] }, 'compatible/bad')).toEqual([])
   })
 
   test('hears no second model after the first has spoken', async () => {

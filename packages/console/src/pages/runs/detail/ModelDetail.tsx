@@ -12,6 +12,7 @@ import { FieldsView, JsonView } from '../../JsonView.tsx'
 import { FailureView } from '../OutcomeView.tsx'
 import { isOffline } from '../run-facts.ts'
 import { Facts, Value } from './parts.tsx'
+import { RouteView } from './RouteView.tsx'
 import type { Step } from './parts.tsx'
 
 /** A model call: the response first, then the exact prompt, message by message, with what was new in this call marked. */
@@ -37,6 +38,7 @@ export function ModelDetail({ step, entry, facts }: { step: Step; entry: Entry; 
       <Facts facts={[...facts, ...more]} />
       {done && isOffline(done.model) && <Tag tone="warn">{t('run.offline')}</Tag>}
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
+      {step.route && <RouteView route={step.route} />}
       <section className="space-y-2">
         <h4 className="text-sm font-semibold">{t('detail.response')}</h4>
         {done ? (

@@ -13,6 +13,7 @@ import { entryTones, wordsOf } from '../entry-facts.ts'
 import { FailureView } from '../OutcomeView.tsx'
 import { StateIcon } from '../../../ui/State.tsx'
 import { Facts, Value } from './parts.tsx'
+import { PolicyView } from './PolicyView.tsx'
 import type { Step } from './parts.tsx'
 
 type Props = { step: Step; entry: Entry; timeline: Timeline; facts: readonly [string, ReactNode][]; onChoose: (key: string) => void }
@@ -24,7 +25,7 @@ export function ToolDetail({ step, entry, timeline, facts, onChoose }: Props) {
   const { pictures } = groupFiles(result.parts.filter((part) => part.type === 'file'))
   return (
     <>
-      <Facts facts={facts} />
+      <Facts facts={step.policy ? [...facts, [t('detail.policy'), <PolicyView policy={step.policy} />]] : facts} />
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
       <Input value={step.input} />
       {step.output === null && !step.failure && entry.state === 'running' && <p className="text-sm text-ink-3">{t('detail.notYet')}</p>}

@@ -2,17 +2,18 @@ import type { AgentManifest } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { useMemo } from 'react'
-import { versionQuery, versionsQuery } from '../../api/agents.ts'
-import { useTexts } from '../../i18n/index.ts'
-import { paths, patterns } from '../../paths.ts'
-import { Select } from '../../ui/Fields.tsx'
-import { Skeleton } from '../../ui/Notes.tsx'
-import { Section } from '../../ui/Page.tsx'
-import { AppLink } from '../AppLink.tsx'
-import { DiffView } from '../DiffView.tsx'
-import { RequestError } from '../ErrorPages.tsx'
-import { PageHead } from '../PageHead.tsx'
-import { RecordTable } from './RecordTable.tsx'
+import { versionQuery, versionsQuery } from '../../../api/agents.ts'
+import { useTexts } from '../../../i18n/index.ts'
+import { paths, patterns } from '../../../paths.ts'
+import { Select } from '../../../ui/Fields.tsx'
+import { Skeleton } from '../../../ui/Notes.tsx'
+import { Section } from '../../../ui/Page.tsx'
+import { AppLink } from '../../AppLink.tsx'
+import { DiffView } from '../../DiffView.tsx'
+import { RequestError } from '../../ErrorPages.tsx'
+import { PageHead } from '../../PageHead.tsx'
+import { RecordTable } from '../RecordTable.tsx'
+import { CodeSection } from './CodeSection.tsx'
 
 /** Two versions of an agent against each other, in what they say about themselves and in how their runs fared. */
 export function DiffPage() {
@@ -26,7 +27,7 @@ export function DiffPage() {
   const from = search.from ?? versions.data?.items.find(({ deployment, version }) => deployment === 'live' && version !== to)?.version ?? names[1] ?? names[0]
   const options = [...new Set([...names, from, to])].filter((name) => name !== undefined).map((value) => ({ value, label: value }))
   const choose = (changes: { from?: string; to?: string }) =>
-    void navigate({ to: patterns.agentDiff, params: { agent }, search: { from, to, ...changes }, replace: true, resetScroll: false })
+    void navigate({ to: patterns.agentDiff, params: { agent }, search: { from, to, file: undefined, ...changes }, replace: true, resetScroll: false })
   return (
     <div className="space-y-6">
       <PageHead
@@ -77,6 +78,7 @@ function Diff({ agent, from, to }: { agent: string; from: string; to: string }) 
           <DiffView before={left} after={right} label={t(`agents.parts.${part}`)} />
         </Section>
       ))}
+      {from !== to && <CodeSection agent={agent} from={from} to={to} />}
     </>
   )
 }
