@@ -1,9 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { startFakeApi, uuid } from './support/fake-api.ts'
+import { events, startFakeApi, uuid } from './support/fake-api.ts'
 import { command } from './support/run-command.ts'
-import { agents, answer } from './support/stories.ts'
+import { agents } from './support/stories.ts'
 import { tempFolder } from './support/temp-folder.ts'
 
 const bytes = Buffer.from('a,b\n1,\u0000\n')
@@ -13,13 +13,19 @@ async function withFiles(...names: string[]): Promise<string> {
   for (const name of names) await writeFile(join(folder, name), bytes)
   return folder
 }
+const answer = { text: 'Two columns.', parts: [], model: 'acme/big', usage: { input: 10, cachedInput: 0, output: 5, costUsd: null } }
+const done = () =>
+  events([
+    { type: 'run.started', data: { input: 'q' } },
+    { type: 'run.completed', data: { output: answer } },
+  ])
 const known = {
   ...{ id: uuid(1), name: 'figures.csv', mediaType: 'text/csv', bytes: 8, digest: 'ab', namespace: 'default', uploadedBy: uuid(2) },
   ...{ createdAt: '2026-11-21T03:00:00.000Z', expiresAt: null },
 }
 
 test('files go along with a question, each as it is, before it is asked', async () => {
-  await using api = await startFakeApi({ agents, script: () => answer() })
+  await using api = await startFakeApi({ agents, script: done })
   const folder = await withFiles('figures 2025.csv', 'chart.png')
   const { exit, out, err } = await command(api, ['ask', 'analyst', 'What is it?', '--attach', 'figures 2025.csv', '--attach', join(folder, 'chart.png')], {
     folder,
@@ -36,7 +42,7 @@ test('files go along with a question, each as it is, before it is asked', async 
 })
 
 test('a file that is not there or too large is told, and nothing is asked', async () => {
-  await using api = await startFakeApi({ agents, script: () => answer() })
+  await using api = await startFakeApi({ agents, script: done })
   const folder = await withFiles('figures.csv', 'large.bin')
   const missing = await command(api, ['ask', 'analyst', 'q', '--attach', 'figures.csv', '--attach', 'nowhere.csv'], { folder })
   expect(missing).toMatchObject({ exit: 5, err: expect.stringContaining('There is no file nowhere.csv') as string })

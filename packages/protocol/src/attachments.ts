@@ -1,11 +1,8 @@
 /** Files that people send along with a message: kept once, named by reference wherever the message goes. */
 import { z } from 'zod'
-import type { Json } from './json.ts'
 import { operation } from './operation.ts'
 import { Name } from './values.ts'
 
-/** How many a message can have at most; a server may be set to fewer. */
-export const attachmentsMax = 100
 /** Of one file, where it is sent as JSON. Its bytes alone, as `application/octet-stream`, can be as many as the server is set to. */
 const jsonBodyBytesMax = 40_000_000
 
@@ -29,16 +26,6 @@ export const Attachment = AttachmentRef.extend({
   expiresAt: z.iso.datetime().nullable(),
 })
 export type Attachment = z.infer<typeof Attachment>
-
-/** Those of a run's input, which is an object that has its words under `message`. Anything else there is none of ours. */
-export function attachmentsOf(input: Json): AttachmentRef[] {
-  if (typeof input !== 'object' || input === null || Array.isArray(input)) return []
-  const given = input['attachments']
-  return Array.isArray(given) ? given.slice(0, attachmentsMax).flatMap((item) => AttachmentRef.safeParse(item).data ?? []) : []
-}
-
-/** Where it lies in the sandbox of the conversation. */
-export const attachmentPath = ({ name }: Pick<AttachmentRef, 'name'>): string => `attachments/${name}`
 
 const attachmentId = z.uuid()
 

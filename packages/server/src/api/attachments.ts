@@ -28,7 +28,10 @@ export async function takeUpload(
   fields: { name: string; namespace?: string | undefined },
   request: Request,
 ): Promise<Response> {
-  const content = await readBytes(request, files.bytesMax)
+  const content = await readBytes(request, files.bytesMax).catch((error: unknown) => {
+    if (!(error instanceof AppError) || error.code !== 'too_large') throw error
+    throw new AppError('too_large', `The file ${fields.name} is too large: at most ${files.bytesMax} bytes are taken (LONGHAUL_ATTACHMENT_BYTES_MAX).`)
+  })
   return Response.json(createAttachment.output.parse(await files.create(caller, { ...fields, content: Buffer.from(content) })))
 }
 

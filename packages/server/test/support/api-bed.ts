@@ -244,7 +244,10 @@ export async function openBed(
         ask,
         read,
         /** Starts a run and waits until it ends or waits. */
-        async start(agent: string, more: { input?: Json; session?: string; namespace?: string; idempotencyKey?: string } = {}): Promise<Run> {
+        async start(
+          agent: string,
+          more: { input?: Json; attachments?: string[]; session?: string; namespace?: string; idempotencyKey?: string } = {},
+        ): Promise<Run> {
           const response = await ask('POST', '/v1/runs', { agent, input: {}, ...more })
           if (response.status !== 200) throw new Error(await response.text())
           const { id: runId } = (await response.json()) as Run

@@ -74,26 +74,32 @@ export async function insertAttachment(tx: TenantTx, row: Omit<AttachmentRow, 'c
 }
 
 /** Bytes under one digest are written and deleted by one at a time. */
-export async function lockDigest(tx: Tx, tenantId: string, digest: string): Promise<void> {
-  await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended(${`attachment ${tenantId} ${digest}`}, 0))`)
+export async function lockDigest(tx: TenantTx, digest: string): Promise<void> {
+  await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended(${`attachment ${tx.tenantId} ${digest}`}, 0))`)
 }
 
-export type Deleted = { id: string; tenantId: string; digest: string }
+const isUnused = sql`not exists (select from attachment_uses where attachment_id = attachments.id)`
+const isOlder = (ms: number) => sql`created_at < clock_timestamp() - ${ms} * interval '1 millisecond'`
 
-/** One that no message has. While its row is held no message can come to have it. */
-export async function deleteUnused(tx: Tx, of: { id: string } | { olderThanMs: number }): Promise<Deleted | undefined> {
-  const which = 'id' in of ? sql`id = ${of.id}` : sql`created_at < clock_timestamp() - ${of.olderThanMs} * interval '1 millisecond'`
-  const [row] = await tx.rows<Deleted>(sql`
+/** One that no message has. While its row is held no message can come to have it. Returns its digest. */
+export async function deleteUnused(tx: TenantTx, of: { id: string } | { olderThanMs: number }): Promise<{ id: string; digest: string } | undefined> {
+  const [row] = await tx.rows<{ id: string; digest: string }>(sql`
     with held as (
       select id from attachments
-      where ${which} and not exists (select from attachment_uses where attachment_id = attachments.id)
+      where tenant_id = ${tx.tenantId} and ${'id' in of ? sql`id = ${of.id}` : isOlder(of.olderThanMs)} and ${isUnused}
       order by created_at limit 1 for update skip locked
     )
-    delete from attachments where id = (select id from held) and not exists (select from attachment_uses where attachment_id = attachments.id)
-    returning id, tenant_id as "tenantId", digest`)
+    delete from attachments where id = (select id from held) and ${isUnused}
+    returning id, digest`)
   return row
 }
 
-export async function isDigestUsed(tx: Tx, tenantId: string, digest: string): Promise<boolean> {
-  return (await tx.rows(sql`select from attachments where tenant_id = ${tenantId} and digest = ${digest} limit 1`)).length > 0
+export async function tenantsWithUnused(db: Tx, olderThanMs: number): Promise<string[]> {
+  const rows = await db.rows<{ tenantId: string }>(sql`
+    select distinct tenant_id as "tenantId" from attachments where ${isOlder(olderThanMs)} and ${isUnused} limit 10000`)
+  return rows.map(({ tenantId }) => tenantId)
+}
+
+export async function isDigestUsed(tx: TenantTx, digest: string): Promise<boolean> {
+  return (await tx.rows(sql`select from attachments where tenant_id = ${tx.tenantId} and digest = ${digest} limit 1`)).length > 0
 }

@@ -8,7 +8,7 @@ import { type Caller, type Tenants, whoIs } from '../../identity/index.ts'
 import { AppError, type Log, type Service, loop, newId } from '../../kernel/index.ts'
 import { writeOnce } from '../file-store.ts'
 import * as store from './attachment-store.ts'
-import { mediaTypeOf } from './media-type.ts'
+import { mediaTypeOf } from './sniff.ts'
 import { fileNameOf, unusedName } from './names.ts'
 
 export type AttachmentLimits = { bytesMax: number; countMax: number; keepMs: number }
@@ -53,15 +53,14 @@ export function openAttachments({ db, log, folder, limits, assertStorage }: Opti
   }
 
   /** The bytes go before the row is: one without bytes would be worse than bytes without a row, and whoever deletes it does both again. */
-  async function deleteOne(of: Parameters<typeof store.deleteUnused>[1], by?: Caller): Promise<store.Deleted | undefined> {
-    const within = by ? db.forTenant(by.tenantId) : db
-    return within.transaction(async (tx: Parameters<typeof store.deleteUnused>[0]) => {
+  async function deleteOne(tenantId: string, of: { id: string } | { olderThanMs: number }, by?: Caller): Promise<boolean> {
+    return db.forTenant(tenantId).transaction(async (tx) => {
       const gone = await store.deleteUnused(tx, of)
-      if (!gone) return undefined
-      await store.lockDigest(tx, gone.tenantId, gone.digest)
-      if (by) await noteAudit({ ...tx, tenantId: by.tenantId }, { who: whoIs(by), action: 'attachments.delete', target: gone.id })
-      if (!(await store.isDigestUsed(tx, gone.tenantId, gone.digest))) await rm(pathOf(gone.tenantId, gone.digest), { force: true })
-      return gone
+      if (!gone) return false
+      await store.lockDigest(tx, gone.digest)
+      if (by) await noteAudit(tx, { who: whoIs(by), action: 'attachments.delete', target: gone.id })
+      if (!(await store.isDigestUsed(tx, gone.digest))) await rm(pathOf(tenantId, gone.digest), { force: true })
+      return true
     })
   }
 
@@ -75,7 +74,8 @@ export function openAttachments({ db, log, folder, limits, assertStorage }: Opti
   })
   async function sweep(signal?: AbortSignal): Promise<number> {
     let count = 0
-    while (!signal?.aborted && (await deleteOne({ olderThanMs: limits.keepMs }))) count++
+    for (const tenantId of await store.tenantsWithUnused(db, limits.keepMs))
+      while (!signal?.aborted && (await deleteOne(tenantId, { olderThanMs: limits.keepMs }))) count++
     return count
   }
 
@@ -92,7 +92,7 @@ export function openAttachments({ db, log, folder, limits, assertStorage }: Opti
       const digest = createHash('sha256').update(content).digest('hex')
       const row = { id: newId(), namespace, name, mediaType: mediaTypeOf(content, name), bytes: content.length, digest, uploadedBy: caller.keyId }
       const createdAt = await db.forTenant(caller.tenantId).transaction(async (tx) => {
-        await store.lockDigest(tx, caller.tenantId, digest)
+        await store.lockDigest(tx, digest)
         await writeOnce(pathOf(caller.tenantId, digest), content)
         await noteAudit(tx, {
           who: whoIs(caller),
@@ -112,7 +112,7 @@ export function openAttachments({ db, log, folder, limits, assertStorage }: Opti
     async delete(caller, id) {
       const row = await find(caller, id)
       if (row.uploadedBy !== caller.keyId) throw new AppError('forbidden', `The file ${id} was sent by somebody else. Only they can take it back.`)
-      if (row.isUsed || !(await deleteOne({ id }, caller)))
+      if (row.isUsed || !(await deleteOne(caller.tenantId, { id }, caller)))
         throw new AppError('conflict', `A message has the file ${id}, so it is kept as long as the run. Retention says how long that is.`)
       return { id }
     },
