@@ -1,5 +1,3 @@
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createClient } from '@longhaul/sdk/client'
 import type { Client } from '@longhaul/sdk/client'
 import type { Browser, Page } from 'playwright-core'
@@ -76,7 +74,7 @@ test('files are chosen, dropped and pasted; one that is too large says so, and n
   await expect.poll(() => chips(page).count()).toBe(3)
   expect(await page.getByLabel('Message').inputValue()).toBe('Count the lines.')
   await page.getByLabel('Message').press('Enter')
-  await page.getByText('4 total').waitFor({ timeout: 60_000 })
+  await page.getByText('6 total').waitFor({ timeout: 60_000 })
   await expect.poll(() => chips(page).count()).toBe(0)
   const turn = page.getByRole('article').filter({ hasText: 'Count the lines.' })
   await expect.poll(() => turn.locator('img').evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1)
@@ -93,8 +91,7 @@ test('by keyboard alone, on a phone, and in Chinese', async () => {
   const { page } = v
   const attach = page.getByRole('button', { name: '添加附件' })
   await attach.waitFor()
-  await attach.focus()
-  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), page.keyboard.press('Enter')])
+  const [chooser] = await Promise.all([page.waitForEvent('filechooser'), attach.press('Enter')])
   await chooser.setFiles([csv, picture, { ...csv, name: `${'a very long name of a file '.repeat(6)}.csv` }])
   const list = page.locator('form').getByRole('list', { name: '附件' })
   await expect.poll(() => list.getByRole('listitem').count()).toBe(3)
@@ -111,30 +108,3 @@ test('by keyboard alone, on a phone, and in Chinese', async () => {
   expect(await sidewaysPx(page)).toBe(0)
   expect(await axeFindings(page)).toEqual([])
 }, 120_000)
-
-test.runIf(process.env['E2E_SHOTS'])(
-  'pictures of it',
-  async () => {
-    const folder = process.env['E2E_SHOTS'] ?? ''
-    await mkdir(folder, { recursive: true })
-    for (const colorScheme of ['light', 'dark'] as const)
-      for (const width of [1440, 390]) {
-        await using v = await visit(browser, server, '/chat?agent=clerk', { colorScheme, viewport: { width, height: 900 } })
-        const { page } = v
-        await page.getByLabel('Message').fill('Count the lines.')
-        await choose(page, [csv, picture, { ...csv, name: 'quarterly report with a rather long name, final version 3.csv' }])
-        await expect.poll(() => chips(page).count()).toBe(3)
-        await page.waitForTimeout(1_000)
-        await page.getByLabel('Message').press('Enter')
-        await page.getByText('total').first().waitFor({ timeout: 60_000 })
-        await choose(page, [csv, picture, { name: 'large.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(1_000_001) }])
-        await chips(page).filter({ hasText: 'at most' }).waitFor()
-        await page.screenshot({ path: join(folder, `chat-${colorScheme}-${width}.png`) })
-        await page.getByRole('link', { name: 'Steps' }).first().click()
-        await page.getByRole('heading', { name: 'Count the lines.' }).waitFor()
-        await page.waitForTimeout(500)
-        await page.screenshot({ path: join(folder, `run-${colorScheme}-${width}.png`) })
-      }
-  },
-  240_000,
-)

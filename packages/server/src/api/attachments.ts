@@ -30,7 +30,7 @@ export async function takeUpload(
 ): Promise<Response> {
   const content = await readBytes(request, files.bytesMax).catch((error: unknown) => {
     if (!(error instanceof AppError) || error.code !== 'too_large') throw error
-    throw new AppError('too_large', `The file ${fields.name} is too large: at most ${files.bytesMax} bytes are taken (LONGHAUL_ATTACHMENT_BYTES_MAX).`)
+    throw new AppError('too_large', `The file ${fields.name} is too large: at most ${files.bytesMax} bytes are taken.`)
   })
   return Response.json(createAttachment.output.parse(await files.create(caller, { ...fields, content: Buffer.from(content) })))
 }

@@ -40,7 +40,7 @@ function AttachmentButton({ attachment }: { attachment: AttachmentRef }) {
       type="button"
       onClick={() => void save()}
       aria-label={`${t('common.download')} ${name}, ${formatBytes(bytes, locale)}`}
-      className="group flex max-w-full min-w-0 items-center gap-2 rounded-md border border-line bg-surface p-1 pr-2.5 text-left hover:bg-hover"
+      className="group flex h-full max-w-full min-w-0 items-center gap-2 rounded-md border border-line bg-surface p-1 pr-2.5 text-left hover:bg-hover"
     >
       {isPicture(mediaType) ? (
         <Picture attachment={attachment} />

@@ -52,7 +52,7 @@ export function openAttachments({ db, log, folder, limits, assertStorage }: Opti
     return row
   }
 
-  /** The bytes go before the row is: one without bytes would be worse than bytes without a row, and whoever deletes it does both again. */
+  /** The bytes go before the commit: should that fail, the row is still one that no message has, and goes with the next sweep. */
   async function deleteOne(tenantId: string, of: { id: string } | { olderThanMs: number }, by?: Caller): Promise<boolean> {
     return db.forTenant(tenantId).transaction(async (tx) => {
       const gone = await store.deleteUnused(tx, of)
@@ -87,7 +87,7 @@ export function openAttachments({ db, log, folder, limits, assertStorage }: Opti
       const name = fileNameOf(given)
       if (content.length === 0) throw new AppError('invalid', `The file ${name} is empty.`)
       if (content.length > limits.bytesMax)
-        throw new AppError('too_large', `The file ${name} has ${content.length} bytes; at most ${limits.bytesMax} are taken (LONGHAUL_ATTACHMENT_BYTES_MAX).`)
+        throw new AppError('too_large', `The file ${name} has ${content.length} bytes; at most ${limits.bytesMax} are taken.`)
       await assertStorage(caller.tenantId, content.length)
       const digest = createHash('sha256').update(content).digest('hex')
       const row = { id: newId(), namespace, name, mediaType: mediaTypeOf(content, name), bytes: content.length, digest, uploadedBy: caller.keyId }
@@ -117,8 +117,7 @@ export function openAttachments({ db, log, folder, limits, assertStorage }: Opti
       return { id }
     },
     async withAttachments({ tenantId, asker, namespace, agent, session }, input, ids) {
-      if (ids.length > limits.countMax)
-        throw new AppError('too_large', `attachments: a message can have at most ${limits.countMax} files (LONGHAUL_ATTACHMENTS_PER_MESSAGE).`)
+      if (ids.length > limits.countMax) throw new AppError('too_large', `attachments: a message can have at most ${limits.countMax} files.`)
       if (new Set(ids).size < ids.length) throw new AppError('invalid', 'attachments: a file is named twice.')
       const message = asMessage(input)
       const scoped = db.forTenant(tenantId)
