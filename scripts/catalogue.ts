@@ -92,6 +92,14 @@ function lensPrices({ cost }: LensModel): Price[] {
   return [{ input, ...(cacheRead !== undefined && { cacheRead }), ...(cacheWrite !== undefined && { cacheWrite }), output }]
 }
 
+/** Where neither source says it: what holds of all models of a family. */
+const families: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^anthropic\/claude-3-(haiku|opus|sonnet)/, ['tools', 'image-input']],
+  [/^anthropic\/claude-(3-5|3-7|haiku-|opus-|sonnet-|fable-)/, ['tools', 'image-input', 'file-input']],
+  [/^openai\/(gpt-4\.1|gpt-5|gpt-6)(?!.*(audio|realtime|transcribe|tts|search|image|codex))/, ['tools', 'image-input', 'file-input']],
+]
+const ofFamily = (model: string) => families.find(([pattern]) => pattern.test(model))?.[1]
+
 function limitsOf(model: LensModel | undefined, genai: GenaiModel | undefined): Omit<Facts, 'model' | 'prices'> {
   const contextMax = genai?.context_window ?? model?.limit?.context
   const { input = [], output = [] } = model?.modalities ?? {}
@@ -130,6 +138,9 @@ function shown(prices: Price[]): string {
 
 const models = [...found.values()].filter(({ prices, outputMax }) => prices.length > 0 || outputMax).toSorted((a, b) => (a.model < b.model ? -1 : 1))
 const day = new Date().toISOString().slice(0, 10)
-const lines = models.map((facts) => `    ${JSON.stringify(facts)}`).join(',\n')
+const lines = models
+  .map((facts) => ({ ...facts, ...(!facts.capabilities && ofFamily(facts.model) && { capabilities: ofFamily(facts.model) }) }))
+  .map((facts) => `    ${JSON.stringify(facts)}`)
+  .join(',\n')
 writeFileSync(join(import.meta.dirname, '../packages/server/src/gateway/money/catalogue.json'), `{\n  "readOn": "${day}",\n  "models": [\n${lines}\n  ]\n}\n`)
 console.log(`${models.length} models.`)

@@ -29,6 +29,59 @@ begin
 end
 $function$;
 
+CREATE OR REPLACE FUNCTION public.use_attachments(tenant text, of_run uuid, of_namespace text, asker text, from_runs uuid[], message json)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+begin
+  with given as (
+    select
+      case when item ->> 'id' ~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' then (item ->> 'id')::uuid end as id,
+      left(item ->> 'name', 200) as name
+    from json_array_elements(message -> 'attachments') with ordinality as listed (item, place)
+    where place <= 100 and item ->> 'name' <> ''
+  ), own as (
+    select attachments.id, given.name
+    from attachments join given on given.id = attachments.id
+    where attachments.tenant_id = tenant and attachments.namespace = of_namespace and (
+      attachments.uploaded_by = asker
+      or exists (
+        select from attachment_uses used
+        where used.attachment_id = attachments.id and used.tenant_id = tenant and used.run_id = any (from_runs)
+      )
+    )
+    for key share of attachments skip locked
+  )
+  insert into attachment_uses (tenant_id, attachment_id, run_id, name)
+  select tenant, own.id, of_run, own.name from own
+  on conflict do nothing;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.use_attachments_of_message()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform use_attachments(runs.tenant_id, runs.id, runs.namespace, runs.asker ->> 'id', array[]::uuid[], new.payload)
+  from runs
+  where runs.id = new.run_id and runs.tenant_id = new.tenant_id;
+  return null;
+end
+$function$;
+
+CREATE OR REPLACE FUNCTION public.use_attachments_of_run()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+  perform use_attachments(
+    new.tenant_id, new.id, new.namespace, new.asker ->> 'id', array[new.parent_id, new.lineage_id, (new.fork ->> 'runId')::uuid], new.input
+  );
+  return null;
+end
+$function$;
+
 create table agent_limits (
   id uuid not null,
   tenant_id text not null,
@@ -72,6 +125,37 @@ alter table approvals enable row level security, force row level security;
 create policy across_tenants on approvals as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on approvals as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 CREATE TRIGGER note_change BEFORE UPDATE OF state ON public.approvals FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION note_change();
+
+create table attachment_uses (
+  tenant_id text not null,
+  attachment_id uuid not null,
+  run_id uuid not null,
+  name text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint attachment_uses_pkey PRIMARY KEY (run_id, attachment_id)
+);
+CREATE INDEX attachment_uses_of_attachment ON public.attachment_uses USING btree (attachment_id);
+alter table attachment_uses enable row level security, force row level security;
+create policy across_tenants on attachment_uses as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on attachment_uses as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table attachments (
+  id uuid not null,
+  tenant_id text not null,
+  namespace text not null,
+  name text not null,
+  media_type text not null,
+  bytes integer not null,
+  digest text not null,
+  uploaded_by text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint attachments_pkey PRIMARY KEY (id)
+);
+CREATE INDEX attachments_of_digest ON public.attachments USING btree (tenant_id, digest);
+CREATE INDEX attachments_oldest ON public.attachments USING btree (created_at);
+alter table attachments enable row level security, force row level security;
+create policy across_tenants on attachments as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on attachments as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table audit_entries (
   tenant_id text not null,
@@ -450,6 +534,7 @@ CREATE INDEX inbox_open ON public.inbox USING btree (run_id, id) WHERE (NOT is_t
 alter table inbox enable row level security, force row level security;
 create policy across_tenants on inbox as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on inbox as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+CREATE TRIGGER use_attachments AFTER INSERT ON public.inbox FOR EACH ROW WHEN (((new.kind = 'steer'::text) AND (json_typeof((new.payload -> 'attachments'::text)) = 'array'::text))) EXECUTE FUNCTION use_attachments_of_message();
 
 create table kept_answers (
   tenant_id text not null,
@@ -866,6 +951,7 @@ alter table runs enable row level security, force row level security;
 create policy across_tenants on runs as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on runs as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 CREATE TRIGGER note_change BEFORE UPDATE OF state, wait ON public.runs FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR ((old.wait)::text IS DISTINCT FROM (new.wait)::text))) EXECUTE FUNCTION note_change();
+CREATE TRIGGER use_attachments AFTER INSERT ON public.runs FOR EACH ROW WHEN ((json_typeof((new.input -> 'attachments'::text)) = 'array'::text)) EXECUTE FUNCTION use_attachments_of_run();
 
 create table sandbox_connections (
   tenant_id text not null,
@@ -1245,6 +1331,7 @@ alter table versions enable row level security, force row level security;
 create policy across_tenants on versions as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on versions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+alter table attachment_uses add constraint attachment_uses_attachment_id_fkey FOREIGN KEY (attachment_id) REFERENCES attachments(id);
 alter table hook_deliveries add constraint hook_deliveries_hook_id_fkey FOREIGN KEY (hook_id) REFERENCES hooks(id) ON DELETE CASCADE;
 alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table mails add constraint mails_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;

@@ -7,6 +7,7 @@ import type { Shell } from './commands/completion.ts'
 import { guardrailsCommands } from './guardrails-commands.ts'
 import { testReplayCommand } from './history-commands.ts'
 import { keysCommands } from './keys-commands.ts'
+import { attachmentsCommands } from './attachments-commands.ts'
 import { memoryCommands } from './memory-commands.ts'
 import { moneyCommands } from './money-commands.ts'
 import { type Act, type PickedVersion, type Shared, collect, connection, examples, wholeNumber, withServer, withVersion } from './options.ts'
@@ -47,6 +48,7 @@ export function createProgram(version: string, act: Act): Command {
   sandboxesCommands(program, act)
   templatesCommands(program, act)
   toolsCommands(program, act)
+  attachmentsCommands(program, act)
   memoryCommands(program, act)
   keysCommands(program, act)
   peopleCommands(program, act)

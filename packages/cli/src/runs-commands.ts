@@ -26,9 +26,11 @@ export function askCommand(program: Command, act: Act): void {
     .argument('<question...>', 'the question; - reads it from standard input')
     .option('--session <name>', 'go on with an earlier conversation, or begin one of this name')
     .addOption(whenBusyOption())
+    .option('--attach <file>', 'send this file along; may be given several times', collect)
     .addHelpText(
       'after',
       examples(
+        'npx longhaul ask analyst "What stands out?" --attach figures.csv --attach chart.png',
         'npx longhaul ask analyst "Top 5 customers by revenue this year"',
         'npx longhaul ask analyst 上季度各地区的 ARR 是多少？',
         'npx longhaul ask analyst --json "How many open tickets?" | tail -1 | jq .text',
@@ -41,7 +43,7 @@ Ctrl-C leaves the run alone: it goes on. The text printed then says how to watch
 Exit codes: 0 answered · 1 the run failed · 2 bad request · 3 no or wrong key · 4 not allowed
   5 no such agent · 8 over a limit · 9 no server · 10 cancelled · 130 left by Ctrl-C`,
     )
-    .action((agent: string, question: string[], options: Shown & PickedVersion & { session?: string; whenBusy?: WhenBusy }) =>
+    .action((agent: string, question: string[], options: Shown & PickedVersion & { session?: string; whenBusy?: WhenBusy; attach?: string[] }) =>
       act(
         options,
         async (invocation) =>
@@ -49,6 +51,7 @@ Exit codes: 0 answered · 1 the run failed · 2 bad request · 3 no or wrong key
             ...followOptions(options),
             session: options.session,
             whenBusy: options.whenBusy,
+            attach: options.attach,
             ...pickedVersion(options),
           }),
         'graceful',
@@ -101,6 +104,7 @@ export function runsCommands(program: Command, act: Act): void {
     .option('--namespace <name>', 'the namespace that it counts to')
     .option('--session <name>', 'the session it belongs to')
     .addOption(whenBusyOption())
+    .option('--attach <file>', 'send this file along; may be given several times', collect)
     .option('--idempotency-key <key>', 'the same key never starts a second run')
     .option('--queue <name>', 'put its end on this queue: queues receive <name>; may be given several times', collect)
     .option('--webhook <url>', 'post its end there, signed; may be given several times', collect)
@@ -122,6 +126,7 @@ export function runsCommands(program: Command, act: Act): void {
             namespace?: string
             session?: string
             whenBusy?: WhenBusy
+            attach?: string[]
             idempotencyKey?: string
             webhook?: string[]
             queue?: string[]

@@ -16,6 +16,8 @@ export {
 export type { RunAction } from './plain.ts'
 export { Agent, AgentManifest, AgentSandbox, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSources } from './answer.ts'
+export { Attachment, AttachmentRef, attachmentOperations, createAttachment, deleteAttachment, getAttachment } from './attachments.ts'
+export { attachmentPath, attachmentsMax, attachmentsOf } from './attachment-refs.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'

@@ -1,8 +1,11 @@
 import { z } from 'zod'
+import { AttachmentRef } from './attachments.ts'
 import { OpPath } from './events.ts'
 import { JsonValue, Usage } from './values.ts'
 
 export const TextContent = z.object({ type: z.literal('text'), text: z.string() })
+/** A file of the user's, by reference. What the model is given of it is decided when it is asked, and its bytes are in no journal. */
+export const AttachmentContent = AttachmentRef.extend({ type: z.literal('attachment') })
 export const ToolCallContent = z.object({ type: z.literal('tool-call'), toolCallId: z.string(), toolName: z.string(), input: JsonValue })
 /** `isError`: the tool failed, and `output` is the text that tells the model why. */
 export const ToolResultContent = z.object({
@@ -14,7 +17,7 @@ export const ToolResultContent = z.object({
 })
 
 export const Message = z.discriminatedUnion('role', [
-  z.object({ role: z.literal('user'), content: z.array(TextContent) }),
+  z.object({ role: z.literal('user'), content: z.array(z.discriminatedUnion('type', [TextContent, AttachmentContent])) }),
   /** `providerData` belongs to the gateway: see `ModelReply`. */
   z.object({
     role: z.literal('assistant'),

@@ -3,6 +3,7 @@ import { approvalOperations } from './approvals.ts'
 import { codeChangeOperations } from './code-changes.ts'
 import { deploymentOperations } from './deployments.ts'
 import { outcomeOperations } from './attention.ts'
+import { attachmentOperations } from './attachments.ts'
 import { auditOperations } from './audit.ts'
 import { budgetOperations } from './budgets.ts'
 import { catalogueOperations } from './catalogue.ts'
@@ -37,12 +38,14 @@ import { usageOperations } from './usage.ts'
 
 /**
  * Every operation there is. These addresses are not operations, since they speak no JSON: `GET /healthz`;
- * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes; and `GET` and `PUT /v1/sandboxes/{sandboxId}/tree?path=`
+ * `GET /v1/files/{fileId}` (permission `files:read`), which answers with the file's bytes; `GET /v1/attachments/{attachmentId}/content` (permission
+ * `runs:read`), which does the same; and `GET` and `PUT /v1/sandboxes/{sandboxId}/tree?path=`
  * (permissions `sandboxes:read` and `sandboxes:write`), whose body is a tar archive of a folder in the workspace; `POST /mcp`, which
  * speaks MCP; and `POST /hooks/{tenant}/{name}`, at which senders of webhooks are let in by their signature.
  */
 export const operations: readonly Operation[] = [
   ...runOperations,
+  ...attachmentOperations,
   ...limitOperations,
   ...stopOperations,
   ...scheduleOperations,

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { VersionName } from './agents.ts'
 import { Destination } from './destinations.ts'
 import { EgressConnection } from './egress.ts'
+import { attachmentsMax } from './attachment-refs.ts'
 import { Failure } from './errors.ts'
 import { DoubtDecision, LiveFrame, OpPath, ParkReason, RunEvent, StepKind, WaitKind } from './events.ts'
 import { LaneKey, Priority } from './limits.ts'
@@ -110,6 +111,10 @@ export const startRun = operation({
     /** Absent: the key's first namespace, or `default`. */
     namespace: Name.optional(),
     input: JsonValue.default(null),
+    /**
+     * Files that were sent before. The input is recorded as an object then: its words under `message`, and under `attachments` what is known of each file.
+     */
+    attachments: z.array(z.uuid()).min(1).max(attachmentsMax).optional(),
     session: z.string().min(1).max(128).optional(),
     /**
      * When a run of the session is under way: `queue` (the default) waits for it; `steer` gives the input to its next model call, and answers with that run; `interrupt` cancels it

@@ -2,6 +2,7 @@ import type {
   AgentSandbox,
   AnswerPart,
   Asker,
+  AttachmentRef,
   CallResult,
   Connection,
   Effect,
@@ -26,6 +27,9 @@ export type Command = ({ script: string } | { cmd: string; args?: string[] }) & 
   stdin?: string
   timeoutMs?: number
 }
+
+/** A file of the message: its name, its kind by its bytes, its size, its digest (SHA-256), and where it lies in the sandbox. */
+export type GivenAttachment = AttachmentRef & { path: string }
 
 export type SandboxHandle = {
   exec(command: Command): Promise<ExecResult>
@@ -56,6 +60,8 @@ export type Context = {
   /** Aborted when the run is cancelled or taken away. Long work should watch it. */
   readonly signal: AbortSignal
   readonly sandbox: SandboxHandle
+  /** The files that came along with the message. `sandbox.readFile(path)` reads one; what is read so is recorded like every result, so read of a large file what is needed, with a command. */
+  readonly attachments: readonly GivenAttachment[]
   /** The same for every attempt at this tool call, and no other's: for callees that honour such keys. Outside of tools, the run's id. */
   readonly idempotencyKey: string
   /**

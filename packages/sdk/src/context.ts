@@ -11,6 +11,8 @@ import {
   type ModelReply,
   type StepKind,
   type ToolResult,
+  attachmentPath,
+  attachmentsOf,
   effects,
 } from '@longhaul/protocol'
 import { type Child, type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
@@ -85,6 +87,7 @@ export function createContext({
     get signal() {
       return signal()
     },
+    attachments: attachmentsOf(head.input).map((file) => ({ ...file, path: attachmentPath(file) })),
     sandbox: {
       exec: async (command) =>
         askServer<ExecResult>('exec', 'script' in command ? firstLine(command.script) : firstLine([command.cmd, ...(command.args ?? [])].join(' ')), command),

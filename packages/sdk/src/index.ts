@@ -8,6 +8,7 @@ export type {
   Command,
   Context,
   DurableFunction,
+  GivenAttachment,
   ModelTurn,
   SandboxHandle,
   Shown,

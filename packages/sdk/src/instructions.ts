@@ -1,5 +1,5 @@
 /** What an agent's model is told before the conversation, and how a run's input becomes the user's message. */
-import type { Asker, Json, Message } from '@longhaul/protocol'
+import { type Asker, type Json, type Message, attachmentsOf } from '@longhaul/protocol'
 
 export type Skill = { name: string; description: string; text: string }
 
@@ -35,9 +35,12 @@ function describeAsker({ name, access }: Asker): string {
   return `You are asked by ${name}, who may see ${regions}, ${personal}.`
 }
 
-/** A string is the message; so is the field `message` or `question`; any other JSON is shown as it is. */
+/** A string is the message; so is the field `message` or `question`; any other JSON is shown as it is. Files that came along follow by reference. */
 export function userMessage(input: Json): Message {
-  return messageOf(messageText(input))
+  return {
+    role: 'user',
+    content: [{ type: 'text', text: messageText(input) }, ...attachmentsOf(input).map((file) => ({ type: 'attachment' as const, ...file }))],
+  }
 }
 
 export const messageOf = (text: string): Message => ({ role: 'user', content: [{ type: 'text', text }] })

@@ -278,6 +278,9 @@ export const settings = {
     .optional()
     .describe('Other addresses of providers, as JSON: `{"azure": "https://<resource>.openai.azure.com/openai/v1"}`. For regions and proxies.'),
   LONGHAUL_MODEL_BODY_BYTES_MAX: integer(1_000, 256_000_000).default(32_000_000).describe('Largest body of a model call over HTTP. Images travel in it.'),
+  LONGHAUL_ATTACHMENT_BYTES_MAX: integer(1, 100_000_000).default(25_000_000).describe('Largest file that can be sent along with a message.'),
+  LONGHAUL_ATTACHMENTS_PER_MESSAGE: integer(1, 100).default(10).describe('How many files a message can have.'),
+  LONGHAUL_ATTACHMENT_KEEP_MS: integer(60_000, 31_536_000_000).default(86_400_000).describe('A file that no message has is deleted after so long.'),
   LONGHAUL_BODY_BYTES_MAX: integer(1_000, 16_000_000).default(1_000_000).describe('Largest request body.'),
   LONGHAUL_LOGIN_MS: integer(60_000, 31_536_000_000).default(2_592_000_000).describe('How long a person stays signed in at most, in a browser or a program.'),
   LONGHAUL_LOGIN_IDLE_MS: integer(60_000, 31_536_000_000).default(43_200_000).describe('A browser is signed out when it was not used for so long.'),

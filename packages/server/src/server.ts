@@ -6,6 +6,7 @@ import {
   isInstanceToken,
   makeExecutors,
   openAgents,
+  openAttachments,
   openCustomAgents,
   openDeployments,
   openFiles,
@@ -196,6 +197,16 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   await answers.start()
   onStop('kept answers', answers.stop)
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
+  const attachments = openAttachments({
+    ...{ db, log, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage },
+    limits: {
+      bytesMax: config.LONGHAUL_ATTACHMENT_BYTES_MAX,
+      countMax: config.LONGHAUL_ATTACHMENTS_PER_MESSAGE,
+      keepMs: config.LONGHAUL_ATTACHMENT_KEEP_MS,
+    },
+  })
+  await attachments.start()
+  onStop('attachments', attachments.stop)
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
 
   const hosted = openHosted({ db, log, sandboxes })
@@ -252,7 +263,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     drainMs: config.LONGHAUL_DRAIN_MS,
     executors: guard(
       makeExecutors({
-        ...{ gateway, money, files, tools, sandboxes: managed.runs, invoke: customAgents.invoke, folderOf: agents.folderOf },
+        ...{ gateway, money, files, attachments, tools, sandboxes: managed.runs, invoke: customAgents.invoke, folderOf: agents.folderOf },
         egressHosts: parseHosts(config.LONGHAUL_SANDBOX_EGRESS_HOSTS),
       }),
     ),
@@ -288,6 +299,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     agents,
     tenants,
     sandboxes: managed.runs,
+    attachments,
     assertDestinations: (destinations) => assertDestinations(destinations, webhooks),
   })
   const attention = openAttention({ db, engine, findVersion: agents.findVersion, whyNotStart, forkRun: ofRuns.runs.fork })
@@ -313,6 +325,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       attention,
       queues,
       retention,
+      attachments,
       agents,
       deployments,
       tools,
@@ -365,6 +378,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
     stopping: stopping.signal,
     findFile: files.find,
+    attachments: { ...attachments, bytesMax: config.LONGHAUL_ATTACHMENT_BYTES_MAX },
     health,
     streams: managed.service,
     mcp,

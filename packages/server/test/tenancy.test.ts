@@ -95,6 +95,10 @@ const ofBox = (method: string, path: (made: { id: string; process: string }) => 
   },
   foreign: 'not_found',
 })
+const ofAttachment = (method: string): Case => ({
+  request: async (acme) => [method, `/v1/attachments/${await idOf(await acme.ask('POST', '/v1/attachments', { name: 'canary.csv', base64: 'YQ==' }))}`],
+  foreign: 'not_found',
+})
 /** As an agent remembers of whoever asks it. */
 const memoryOf = async (acme: BedCaller): Promise<string> => {
   const id = newId()
@@ -347,6 +351,9 @@ const cases: Record<string, Case> = {
   'templates.list': { request: async () => (await templateOf('canary-listed'), ['GET', '/v1/templates']), foreign: 'own' },
   'templates.get': { request: async () => (await templateOf('canary-seen'), ['GET', '/v1/templates/canary-seen']), foreign: 'not_found' },
   'templates.delete': { request: async () => (await templateOf('canary-left'), ['DELETE', '/v1/templates/canary-left@1']), foreign: 'not_found' },
+  'attachments.create': fixed('own', 'POST', '/v1/attachments', { name: 'canary-own.csv', base64: 'YQ==' }),
+  'attachments.get': ofAttachment('GET'),
+  'attachments.delete': ofAttachment('DELETE'),
   'approvals.list': { request: async (acme) => (await run(acme, 'asks'), ['GET', '/v1/approvals']), foreign: 'empty' },
   'approvals.decide': about('asks', 'POST', (waiting) => `/v1/approvals/${waiting.wait?.approvalId}`, { approved: true }),
   'agents.list': fixed('own', 'GET', '/v1/agents'),

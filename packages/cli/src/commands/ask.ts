@@ -8,17 +8,26 @@ import type { Invocation } from '../invocation.ts'
 import { nearNames } from '../nearest-name.ts'
 import { Problem } from '../problem.ts'
 import { printable, wrap } from '../show/text.ts'
+import { sendFiles } from './attachments.ts'
 
-export type AskOptions = FollowOptions & { session?: string | undefined; whenBusy?: WhenBusy | undefined; preview?: string; version?: string }
+export type AskOptions = FollowOptions & {
+  session?: string | undefined
+  whenBusy?: WhenBusy | undefined
+  preview?: string
+  version?: string
+  attach?: string[] | undefined
+}
 
 export async function ask(invocation: Invocation, agent: string, words: string[], options: AskOptions): Promise<number> {
   const { terminal, world, isJson, printJson } = invocation
   const question = (words.length === 1 && words[0] === '-' ? await world.readStdin() : words.join(' ')).trim()
   if (!question) throw new Problem('invalid', 'There is no question.', 'npx longhaul ask analyst "What was our revenue last month?"')
-  const { session, whenBusy, preview, version } = options
+  const { session, whenBusy, preview, version, attach = [] } = options
+  const files = await sendFiles(invocation, attach)
   const run = await start(invocation, {
     agent,
     input: question,
+    ...(files.length > 0 && { attachments: files.map(({ id }) => id) }),
     session,
     whenBusy,
     ...(preview !== undefined && { preview }),
@@ -30,6 +39,7 @@ export async function ask(invocation: Invocation, agent: string, words: string[]
     terminal.print(
       '',
       ...wrap(printable(question), width - 4).map((line) => `  ${paint('bold', line)}`),
+      ...files.map(({ name, bytes }) => `  ${paint('dim', `with ${printable(name)}, ${bytes} bytes`)}`),
       `  ${paint('dim', `${run.agent} · run ${run.id}`)}`,
       '',
     )
@@ -46,6 +56,7 @@ export async function start(
   input: {
     agent: string
     input: Json
+    attachments?: string[]
     namespace?: string | undefined
     session?: string | undefined
     whenBusy?: WhenBusy | undefined

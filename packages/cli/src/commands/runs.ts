@@ -12,6 +12,7 @@ import { printFields, printList } from '../show/records.ts'
 import { shortInput } from '../show/story.ts'
 import { cut, oneLine } from '../show/text.ts'
 import { ago, cost, counted, duration, moment, timeOfDay, wholeNumber } from '../show/values.ts'
+import { sendFiles } from './attachments.ts'
 import { start } from './ask.ts'
 
 type ListOptions = { namespace?: string; agent?: string; state?: string; session?: string; parent?: string; limit: number; cursor?: string }
@@ -54,6 +55,7 @@ export async function startRun(
     namespace?: string
     session?: string
     whenBusy?: WhenBusy
+    attach?: string[]
     idempotencyKey?: string
     webhook?: string[]
     queue?: string[]
@@ -72,9 +74,12 @@ export async function startRun(
     ...(options.webhook ?? []).map((url) => ({ type: 'webhook' as const, url })),
     ...(options.queue ?? []).map((queue) => ({ type: 'queue' as const, queue })),
   ]
+  const input = await readJson(invocation, options.input)
+  const files = options.attach ? await sendFiles(invocation, options.attach, options.namespace) : []
   const run = await start(invocation, {
     agent,
-    input: await readJson(invocation, options.input),
+    input,
+    ...(files.length > 0 && { attachments: files.map(({ id }) => id) }),
     namespace: options.namespace,
     session: options.session,
     whenBusy: options.whenBusy,

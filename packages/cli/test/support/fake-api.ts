@@ -2,7 +2,7 @@
  * A small server that speaks Longhaul's real HTTP: paths, bodies and errors come from the protocol's operations, every output is checked
  * against its schema, and streams are real bytes over real connections, which can be cut.
  */
-import { errorCodes, isTerminal, operations } from '@longhaul/protocol'
+import { createAttachment, errorCodes, isTerminal, operations } from '@longhaul/protocol'
 import type { Agent, Approval, AttentionItem, Delivery, ErrorCode, JournalEntry, LiveFrame, Run, RunEvent, RunState, System, Tool } from '@longhaul/protocol'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -72,6 +72,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://fake')
+    if (request.method === 'POST' && request.headers['content-type'] === 'application/octet-stream') return takeFile(url, request, response)
     const text = await bodyOf(request)
     requests.push({ method: request.method ?? '', path: url.pathname + url.search, headers: request.headers, body: text ? JSON.parse(text) : undefined })
     if (faults.unavailable > 0) {
@@ -81,7 +82,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
     const key = keys.find(({ secret }) => request.headers.authorization === `Bearer ${secret}`)
     const isOpen = url.pathname.startsWith('/v1/sign-in/')
     if (!key && !isOpen) throw new Refusal('unauthenticated', 'The key is unknown or expired.')
-    const file = /^\/v1\/files\/(.+)$/.exec(url.pathname)?.[1]
+    const file = /^\/v1\/(?:files\/(.+)|attachments\/(.+)\/content)$/.exec(url.pathname)?.slice(1).find(Boolean)
     if (file) {
       const bytes = files.get(file)
       if (!bytes) throw new Refusal('not_found', `No file ${file}.`)
@@ -108,6 +109,31 @@ export async function startFakeApi(options: FakeOptions = {}) {
       return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(output))
     }
     throw new Refusal('not_found', `No address ${request.method} ${url.pathname}.`)
+  }
+
+  /** As they are, to be read back from `files`. */
+  async function takeFile(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = []
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+    const content = Buffer.concat(chunks)
+    requests.push({ method: 'POST', path: url.pathname + url.search, headers: request.headers, body: undefined })
+    const name = url.searchParams.get('name') ?? ''
+    if (name === 'large.bin') throw new Refusal('too_large', 'The file large.bin is too large.')
+    const id = uuid(800 + files.size)
+    files.set(id, content)
+    const at = new Date(firstMoment).toISOString()
+    const known = {
+      id,
+      name,
+      mediaType: 'text/csv',
+      bytes: content.length,
+      digest: 'ab',
+      namespace: 'default',
+      uploadedBy: uuid(900),
+      createdAt: at,
+      expiresAt: at,
+    }
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(createAttachment.output.parse(known)))
   }
 
   const stored = (runId: string): StoredRun => {

@@ -1,4 +1,7 @@
 import {
+  createAttachment,
+  deleteAttachment,
+  getAttachment,
   listEvaluations,
   recordEvaluation,
   deletePreview,
@@ -197,6 +200,7 @@ import type { z } from 'zod'
  * Only its type is used: the schemas are not loaded with the client, which is made from `addresses.ts`.
  */
 export const contract = {
+  attachments: { create: createAttachment, get: getAttachment, delete: deleteAttachment },
   runs: {
     start: startRun,
     get: getRun,

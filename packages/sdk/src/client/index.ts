@@ -1,4 +1,6 @@
 export { ApiError, isPassing } from './api-error.ts'
+export { downloadAttachment, uploadAttachment, uploadPath } from './attachments.ts'
+export type { Upload } from './attachments.ts'
 export { keepTrying } from './backoff.ts'
 export type { Backoff, KeepTrying } from './backoff.ts'
 export { createClient } from './client.ts'

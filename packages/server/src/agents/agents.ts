@@ -34,6 +34,7 @@ import {
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, assertIsCursor, newId, pageBy } from '../kernel/index.ts'
 import type { RunSandboxes } from '../sandbox/index.ts'
+import type { Attachments } from './attachments/attachments.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
@@ -191,16 +192,25 @@ export type RunServicesOptions = {
   agents: Pick<Agents, 'find' | 'findVersion' | 'findPicked'>
   tenants: Pick<Tenants, 'startWithin'>
   sandboxes: Pick<RunSandboxes, 'connections'>
+  attachments: Pick<Attachments, 'withAttachments'>
   /** Throws for destinations that could never be told. */
   assertDestinations?(destinations: Destination[]): void
 }
 
-export function runServices({ db, engine, agents, tenants, sandboxes, assertDestinations = () => {} }: RunServicesOptions) {
+export function runServices({ db, engine, agents, tenants, sandboxes, attachments, assertDestinations = () => {} }: RunServicesOptions) {
   /** With somebody's access, also while they do not ask themselves. */
   async function startAs(
     tenantId: string,
     asker: Asker,
-    { agent: name, startAt, preview, version, ...start }: Omit<z.output<typeof startRun.input>, 'namespace'> & { namespace: string },
+    {
+      agent: name,
+      startAt,
+      preview,
+      version,
+      input: given,
+      attachments: files,
+      ...start
+    }: Omit<z.output<typeof startRun.input>, 'namespace'> & { namespace: string },
     mayAnyVersion = false,
   ): Promise<Run> {
     assertDestinations(start.destinations)
@@ -210,8 +220,10 @@ export function runServices({ db, engine, agents, tenants, sandboxes, assertDest
       ? await agents.findPicked(tenantId, name, picked, mayAnyVersion)
       : await agents.findVersion(tenantId, name, start.session ?? start.idempotencyKey)
     if ('problem' in found) throw new AppError(found.code, found.problem)
-    return tenants.startWithin(tenantId, start.namespace, () =>
-      engine.startRun({ ...start, tenantId, agent: name, ...found, picked, asker, startAt: startAt === undefined ? undefined : new Date(startAt) }),
+    const { namespace, session } = start
+    const input = files ? await attachments.withAttachments({ tenantId, asker, namespace, agent: name, session }, given, files) : given
+    return tenants.startWithin(tenantId, namespace, () =>
+      engine.startRun({ ...start, input, tenantId, agent: name, ...found, picked, asker, startAt: startAt === undefined ? undefined : new Date(startAt) }),
     )
   }
 

@@ -1,11 +1,15 @@
-import type { Json, Message } from '@longhaul/protocol'
+import { type Json, type Message, attachmentsOf } from '@longhaul/protocol'
 import type { SessionTurn } from '../engine/index.ts'
 
 /** How the turns of a session read to a model: what was asked, what was answered. */
 export const toMessages = (turns: SessionTurn[]): Message[] =>
   turns.flatMap(({ input, output }): Message[] => [toUserMessage(input), { role: 'assistant', content: [{ type: 'text', text: wordsOf(output, ['text']) }] }])
 
-export const toUserMessage = (input: Json): Message => ({ role: 'user', content: [{ type: 'text', text: wordsOf(input, ['message', 'question']) }] })
+/** Its words, and its files by reference. */
+export const toUserMessage = (input: Json): Message => ({
+  role: 'user',
+  content: [{ type: 'text', text: wordsOf(input, ['message', 'question']) }, ...attachmentsOf(input).map((file) => ({ type: 'attachment' as const, ...file }))],
+})
 
 function wordsOf(value: Json, names: string[]): string {
   if (typeof value === 'string') return value

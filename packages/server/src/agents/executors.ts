@@ -21,6 +21,9 @@ import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
 import type { RunSandboxes, Sandbox } from '../sandbox/index.ts'
 import type { Tools } from '../tools/index.ts'
+import type { Attachments } from './attachments/attachments.ts'
+import { giveFiles } from './attachments/given-files.ts'
+import { openPlacing } from './attachments/place-files.ts'
 import { toUserMessage } from './conversation.ts'
 import type { Files } from './file-store.ts'
 import { generateWithinBudget } from './model-step.ts'
@@ -33,6 +36,7 @@ export type ExecutorPorts = {
   money: Money
   sandboxes: Pick<RunSandboxes, 'use'>
   files: Files
+  attachments: Pick<Attachments, 'usable' | 'read'>
   tools: Pick<Tools, 'connect' | 'call' | 'manifestOf' | 'egressOf'>
   /** Hosts that an operator lets runs reach, of those that agents declare. */
   egressHosts: readonly string[]
@@ -42,7 +46,8 @@ export type ExecutorPorts = {
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, money, sandboxes, files, tools, egressHosts, invoke, folderOf }: ExecutorPorts): Executors {
+export function makeExecutors({ gateway, money, sandboxes, files, attachments, tools, egressHosts, invoke, folderOf }: ExecutorPorts): Executors {
+  const placeFiles = openPlacing(attachments)
   const inSandbox = async <Result extends object>({ run, signal }: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
     const { tenantId, namespace, agent, version, withholdsWrites } = run
     const seed = join(folderOf(tenantId, agent, version), 'agent', 'sandbox', 'workspace')
@@ -72,7 +77,10 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, egressH
       egress: wayOut && withholdsWrites ? { ...wayOut, rules: [] } : wayOut,
       signal,
     }
-    const { result, hosts } = await sandboxes.use(about, work)
+    const { result, hosts } = await sandboxes.use(about, async (sandbox) => {
+      await placeFiles({ run }, sandbox)
+      return work(sandbox)
+    })
     return toJson({ ...result, ...(hosts.length > 0 && { labels: hosts.slice(0, 200).map((host) => `web:${host}`) }) })
   }
   return {
@@ -88,7 +96,7 @@ export function makeExecutors({ gateway, money, sandboxes, files, tools, egressH
         const prompt = rebuildPrompt(context.op, (op) => (op === context.op ? { request, reply: undefined } : recordedModelStep(context.lookup(op))))
         const steeredBy = request.mayBeSteered ? context.takeSaid().map(toUserMessage) : []
         prompt.messages.push(...steeredBy)
-        const reply = await generateWithinBudget(prompt, context, { gateway, money })
+        const reply = await generateWithinBudget(prompt, context, { gateway, money, filesFor: giveFiles(prompt, context, { attachments, money }) })
         return { output: toJson({ ...reply, ...(steeredBy.length > 0 && { steeredBy }) }), usage: reply.usage }
       },
     },

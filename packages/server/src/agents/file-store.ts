@@ -41,7 +41,7 @@ export function openFiles({ db, folder, assertStorage = async () => {} }: { db: 
 }
 
 /** The same bytes are kept once. A half-written file never bears the name. */
-async function writeOnce(path: string, content: Buffer): Promise<void> {
+export async function writeOnce(path: string, content: Buffer): Promise<void> {
   const known = await stat(path).catch(() => undefined) // Absent: the usual case.
   if (known?.size === content.length) return
   await mkdir(dirname(path), { recursive: true })

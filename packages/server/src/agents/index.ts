@@ -1,5 +1,7 @@
 export { openAgents, runServices } from './agents.ts'
 export type { Agents, Place } from './agents.ts'
+export { openAttachments } from './attachments/attachments.ts'
+export type { AttachmentFile, Attachments } from './attachments/attachments.ts'
 export { guardSteps } from './guard-steps.ts'
 export { toMessages } from './conversation.ts'
 export { isInstanceToken, openCustomAgents } from './custom/custom-agents.ts'

@@ -2,12 +2,18 @@
 import type { ModelReply, Prompt } from '@longhaul/protocol'
 import type { StepContext } from '../engine/index.ts'
 import type { Gateway } from '../gateway/index.ts'
+import { type FilesFor, bytesOfFiles } from './attachments/given-files.ts'
 import { type Call, type Money, budgetFailure } from '../gateway/money/index.ts'
 
-export function generateWithinBudget(prompt: Prompt, context: StepContext, { gateway, money }: { gateway: Gateway; money: Money }): Promise<ModelReply> {
+export function generateWithinBudget(
+  prompt: Prompt,
+  context: StepContext,
+  { gateway, money, filesFor }: { gateway: Gateway; money: Money; filesFor?: FilesFor | undefined },
+): Promise<ModelReply> {
   let isFirst = true
   return gateway.generate(prompt, {
     signal: context.signal,
+    ...(filesFor && { filesFor }),
     onText: (text) => context.live({ type: 'text-delta', text }),
     onRouted: (route) => context.note({ route }),
     asked: {
@@ -16,7 +22,8 @@ export function generateWithinBudget(prompt: Prompt, context: StepContext, { gat
       attempt: context.attempt,
     },
     async admit(model, route) {
-      const admission = await money.admit({ ...callOf(model, prompt, context), route }, { isRepeated: context.isRepeated && isFirst })
+      const fileBytes = filesFor ? bytesOfFiles(await filesFor(model)) : 0
+      const admission = await money.admit({ ...callOf(model, prompt, context, fileBytes), route }, { isRepeated: context.isRepeated && isFirst })
       isFirst = false
       if (!admission.isAdmitted) throw budgetFailure(admission.refusal)
       const { reservation, outputTokensMax } = admission
@@ -34,7 +41,7 @@ export function generateWithinBudget(prompt: Prompt, context: StepContext, { gat
   })
 }
 
-function callOf(model: string, prompt: Prompt, { run, op, attempt }: StepContext): Call {
+function callOf(model: string, prompt: Prompt, { run, op, attempt }: StepContext, fileBytes: number): Call {
   return {
     tenantId: run.tenantId,
     namespace: run.namespace,
@@ -46,7 +53,7 @@ function callOf(model: string, prompt: Prompt, { run, op, attempt }: StepContext
     session: run.sessionId ?? undefined,
     keyId: run.asker.id,
     model,
-    inputBytes: Buffer.byteLength(JSON.stringify(prompt)),
+    inputBytes: Buffer.byteLength(JSON.stringify(prompt)) + fileBytes,
     outputTokensMax: prompt.outputTokensMax,
   }
 }

@@ -14,6 +14,11 @@ const shown = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'im
 
 export async function sendFile(file: StoredFile | undefined, fileId: string, method: string): Promise<Response> {
   if (!file) throw new AppError('not_found', `No file ${fileId}.`)
+  return openedFile(file, fileId, { method, isShown: true })
+}
+
+/** `isShown`: in place, where its kind can be. */
+export async function openedFile(file: StoredFile, fileId: string, { method = 'GET', isShown }: { method?: string; isShown: boolean }): Promise<Response> {
   const handle = await openFile(file, fileId)
   const { size } = await handle.stat()
   const mediaType = /^[\w.+-]{1,60}\/[\w.+-]{1,60}$/.test(file.mediaType) ? file.mediaType : 'application/octet-stream'
@@ -23,7 +28,7 @@ export async function sendFile(file: StoredFile | undefined, fileId: string, met
     headers: {
       'content-type': mediaType.startsWith('text/') ? `${mediaType}; charset=utf-8` : mediaType,
       'content-length': String(size),
-      'content-disposition': disposition(shown.has(mediaType) ? 'inline' : 'attachment', file.name),
+      'content-disposition': disposition(isShown && shown.has(mediaType) ? 'inline' : 'attachment', file.name),
       'content-security-policy': filePolicy,
       'cache-control': 'private, max-age=3600',
       vary: 'authorization',

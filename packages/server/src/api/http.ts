@@ -1,11 +1,12 @@
 /** The HTTP API: every operation goes through the same steps, defined once. */
 import { hash } from 'node:crypto'
-import { type Operation, errorCodes, operations, readFile, writeFiles } from '@longhaul/protocol'
+import { type Operation, createAttachment, errorCodes, getAttachment, operations, readFile, writeFiles } from '@longhaul/protocol'
 import { type Context, Hono } from 'hono'
 import type { z } from 'zod'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, toAppError } from '../kernel/index.ts'
+import { type AttachmentFiles, sendAttachment, takeUpload, uploadFields } from './attachments.ts'
 import { consoleFiles } from './console.ts'
 import { docsPage, docsPolicy } from './docs-page.ts'
 import { type FindFile, sendFile } from './files.ts'
@@ -25,6 +26,7 @@ import type { McpEndpoint } from './mcp.ts'
 export type ApiOptions = {
   pipeline: Pipeline
   findFile: FindFile
+  attachments: AttachmentFiles
   /** What of sandboxes is no JSON. */
   streams: SandboxStreams
   mcp: Pick<McpEndpoint, 'handle'>
@@ -67,6 +69,24 @@ export function httpApi(given: ApiOptions): Api {
     '/v1/docs',
     fixed('text/html; charset=utf-8', () => docsPage(openApi()), docsPolicy),
   )
+  app.post('/v1/attachments', async (c, next) => {
+    if (!isBytes(c.req.header('content-type'))) return next()
+    c.var.facts['operation'] = createAttachment.id
+    const { caller } = await admit(c, options)
+    const fields = () => parseInput(uploadFields, c.req.query())
+    return likeOperation(c, options, caller, createAttachment, fields, (by) => takeUpload(options.attachments, by, fields(), c.req.raw))
+  })
+  app.get('/v1/attachments/:attachmentId/content', async (c) => {
+    const { attachmentId } = c.req.param()
+    return likeOperation(
+      c,
+      options,
+      (await admit(c, options)).caller,
+      getAttachment,
+      () => ({ attachmentId }),
+      (caller) => sendAttachment(options.attachments, caller, attachmentId),
+    )
+  })
   for (const implementation of options.pipeline.implementations) {
     const [method, path] = implementation.operation.http
     app.on(method, toPattern(path), (c) => answer(c, implementation, options))
@@ -79,14 +99,24 @@ export function httpApi(given: ApiOptions): Api {
   const tree = '/v1/sandboxes/:sandboxId/tree'
   app.get(tree, async (c) => {
     const { sandboxId } = c.req.param()
-    return likeOperation(c, options, (await admit(c, options)).caller, readFile, { sandboxId }, (caller) =>
-      readTree(options.streams, caller, sandboxId, c.req.query('path')),
+    return likeOperation(
+      c,
+      options,
+      (await admit(c, options)).caller,
+      readFile,
+      () => ({ sandboxId }),
+      (caller) => readTree(options.streams, caller, sandboxId, c.req.query('path')),
     )
   })
   app.put(tree, async (c) => {
     const { sandboxId } = c.req.param()
-    return likeOperation(c, options, (await admit(c, options)).caller, writeFiles, { sandboxId }, (caller) =>
-      writeTree(options.streams, caller, sandboxId, c.req.query('path'), c.req.raw),
+    return likeOperation(
+      c,
+      options,
+      (await admit(c, options)).caller,
+      writeFiles,
+      () => ({ sandboxId }),
+      (caller) => writeTree(options.streams, caller, sandboxId, c.req.query('path'), c.req.raw),
     )
   })
   for (const { method, path, handle } of vercelRoutes(options.streams)) {
@@ -99,7 +129,7 @@ export function httpApi(given: ApiOptions): Api {
         param: (name) => c.req.param(name) ?? '',
         readJson: () => readInput(c.req.raw, {}, options.bodyBytesMax),
         call: (operation, input) => callOperation(c, options, caller, operation, input),
-        like: (operation, input, work) => likeOperation(c, options, caller, operation, input, work),
+        like: (operation, input, work) => likeOperation(c, options, caller, operation, () => input, work),
       })
     })
   }
@@ -169,9 +199,11 @@ const likeOperation = <Result>(
   { pipeline }: Shared,
   caller: Caller,
   operation: Operation,
-  input: Record<string, unknown>,
+  input: () => Record<string, unknown>,
   work: (caller: Caller) => Promise<Result>,
-): Promise<Result> => pipeline.perform({ operation, caller, requestId: c.var.requestId, named: input, read: async () => input }, () => work(caller))
+): Promise<Result> => pipeline.perform({ operation, caller, requestId: c.var.requestId, named: c.req.param(), read: async () => input() }, () => work(caller))
+
+const isBytes = (contentType = ''): boolean => /^application\/octet-stream\b/i.test(contentType)
 
 async function admit(c: Ctx, { pipeline }: Shared): Promise<Admission> {
   const { headers, ...admission } = await pipeline.admit(asksOf(c), c.var.requestId, c.req.method !== 'GET' && c.req.method !== 'HEAD')

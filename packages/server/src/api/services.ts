@@ -7,6 +7,8 @@ import type { Lists } from '../engine/index.ts'
 import type { Log } from '../kernel/index.ts'
 import type { SandboxService, TemplateService } from '../sandbox/index.ts'
 import type { MemoryService } from '../tools/index.ts'
+import type { Attachments } from '../agents/index.ts'
+import { attachmentImplementations } from './attachments.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { auditImplementations } from './audit.ts'
@@ -48,6 +50,7 @@ export type Services = {
   attention: Attention<Caller>
   queues: Queues
   retention: Pick<RetentionService, 'set' | 'list'>
+  attachments: Pick<Attachments, 'create' | 'get' | 'delete'>
   agents: AgentService
   deployments: DeploymentService
   tools: ToolService & { memory: MemoryService }
@@ -70,6 +73,7 @@ export type Services = {
 
 export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
+  ...attachmentImplementations(services.attachments),
   ...limitImplementations(services.limits),
   ...stopImplementations(services.stops, services.runs),
   ...scheduleImplementations(services.schedules),

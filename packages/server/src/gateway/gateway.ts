@@ -1,5 +1,6 @@
 import type { Cancellation } from '../kernel/index.ts'
 import type { ModelReply, Prompt, RouteTaken } from '@longhaul/protocol'
+import type { GivenFiles } from './files.ts'
 import type { Asked } from './models.ts'
 import type { Outcome, RouteNote } from './money/index.ts'
 
@@ -16,6 +17,8 @@ export type GenerateOptions = {
   onText?(delta: string): void
   /** For whom: routes may look at it. */
   asked?: Asked
+  /** What this model is given of the prompt's attachments. Absent: nothing but that there are some. */
+  filesFor?(model: string): Promise<GivenFiles>
   /** Before each request, with the model that is about to be asked. Rejects with a `StepFailure` when it may not be; another target may be. */
   admit?(model: string, route?: RouteNote): Promise<Admission>
   /** Once it is over, well or not: by which route it went, and who was asked in vain before. Not told of one model that answered at once under its own name. */

@@ -4,6 +4,7 @@ import type { FailedTry, ModelReply, Prompt } from '@longhaul/protocol'
 import { type Cancellation, StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
 import { toStepFailure, whenStopped } from './failures.ts'
 import { callTargets } from './failover.ts'
+import type { GivenFiles } from './files.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
 import { guardPrompts } from './guardrails/guard-prompt.ts'
 import type { Guardrails } from './guardrails/guardrails.ts'
@@ -27,7 +28,7 @@ export const openGateway = (options: GatewayOptions): Gateway => gatewayOver(ope
 export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin'>): Gateway {
   const { providers, health, log } = models
 
-  async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, admit, onRouted }: GenerateOptions): Promise<ModelReply> {
+  async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, filesFor, admit, onRouted }: GenerateOptions): Promise<ModelReply> {
     const { targets, route } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
     let hasSpoken = false
     const speak = (delta: string) => {
@@ -60,6 +61,7 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
         }),
       async attempt({ target, key }) {
         triedFrom = monotonicMs()
+        const files = await filesFor?.(target.model)
         const admission = await admit?.(target.model, route?.note(target.model))
         route?.asking(target.model)
         const asking = admission?.outputTokensMax === undefined ? prompt : { ...prompt, outputTokensMax: admission.outputTokensMax }
@@ -73,7 +75,7 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
         }
         let answered: ModelReply
         try {
-          answered = await callModel(asking, { context: target, key, models, signal, onText: hear, onUsage: (found) => (tokens = found) })
+          answered = await callModel(asking, { context: target, key, models, files, signal, onText: hear, onUsage: (found) => (tokens = found) })
         } catch (error) {
           const failed = toStepFailure(error, target)
           const { code, message, retryable } = failed.failure
@@ -109,6 +111,7 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
 }
 
 type Call = {
+  files: GivenFiles | undefined
   context: CallContext
   key: string
   models: Models
@@ -118,8 +121,8 @@ type Call = {
 }
 
 /** One request, streamed. Nothing here tries again. */
-async function callModel(prompt: Prompt, { context, key, models, signal, onText, onUsage }: Call): Promise<ModelReply> {
-  const options = toCallOptions(prompt, context.model)
+async function callModel(prompt: Prompt, { context, key, models, files, signal, onText, onUsage }: Call): Promise<ModelReply> {
+  const options = toCallOptions(prompt, context.model, files)
   if (options.prompt.every((message) => message.role === 'system')) {
     throw new StepFailure({ message: 'The prompt has no message.', code: 'empty_prompt', retryable: false })
   }

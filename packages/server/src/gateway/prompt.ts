@@ -2,13 +2,16 @@
 import { createHash } from 'node:crypto'
 import type {
   LanguageModelV4CallOptions,
+  LanguageModelV4FilePart,
   LanguageModelV4FunctionTool,
   LanguageModelV4Message,
+  LanguageModelV4TextPart,
   LanguageModelV4ToolResultPart,
   SharedV4ProviderOptions,
 } from '@ai-sdk/provider'
 import { JsonValue, type Message, type Prompt, type ToolDefinition } from '@longhaul/protocol'
 import { z } from 'zod'
+import { type GivenFiles, toFileParts } from './files.ts'
 
 type AssistantPart = Extract<LanguageModelV4Message, { role: 'assistant' }>['content'][number]
 type AssistantContent = Extract<Message, { role: 'assistant' }>['content']
@@ -33,11 +36,11 @@ export type ProviderData = z.infer<typeof ProviderData>
  * OpenAI is told not to keep the conversation: the journal does. Anthropic caches a prompt only when asked, and whoever brings
  * tools comes back with the same prompt and more; it may stream arguments unchecked, which is of no use where they are read whole.
  */
-export function toCallOptions(prompt: Prompt, model: string): LanguageModelV4CallOptions {
+export function toCallOptions(prompt: Prompt, model: string, files: GivenFiles = new Map()): LanguageModelV4CallOptions {
   return {
     prompt: [
       ...(prompt.instructions ? [{ role: 'system' as const, content: prompt.instructions }] : []),
-      ...joinResults(prompt.messages).flatMap((message) => toMessages(message, model)),
+      ...joinResults(prompt.messages).flatMap((message) => toMessages(message, model, files)),
     ],
     ...(prompt.tools.length > 0 ? { tools: prompt.tools.map(toTool) } : {}),
     ...(prompt.outputTokensMax === undefined ? {} : { maxOutputTokens: prompt.outputTokensMax }),
@@ -61,10 +64,12 @@ function joinResults(messages: readonly Message[]): Message[] {
 }
 
 /** None for a message without content: providers refuse an empty one, and nothing is lost. */
-function toMessages(message: Message, model: string): LanguageModelV4Message[] {
+function toMessages(message: Message, model: string, files: GivenFiles): LanguageModelV4Message[] {
   switch (message.role) {
     case 'user': {
-      const content = message.content.filter((part) => part.text !== '')
+      const content = message.content.flatMap((part): (LanguageModelV4TextPart | LanguageModelV4FilePart)[] =>
+        part.type === 'attachment' ? toFileParts(part, model, files) : part.text === '' ? [] : [part],
+      )
       return content.length > 0 ? [{ role: 'user', content }] : []
     }
     case 'assistant': {

@@ -31,7 +31,7 @@ export function factsOf({ face, body, isStream }: Pick<FaceCall, 'face' | 'body'
 /** The same of an agent's prompt. */
 export function factsOfPrompt({ messages, tools, instructions }: Prompt): RequestFacts {
   const last = messages.findLast(({ role }) => role === 'user')
-  const text = last?.role === 'user' ? last.content.map((part) => part.text).join('\n') : ''
+  const text = last?.role === 'user' ? last.content.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n') : ''
   const bytes = messages.reduce(
     (sum, { content }) => sum + content.reduce((of, part) => of + ('text' in part ? part.text.length : 200), 0),
     instructions.length,
@@ -41,7 +41,9 @@ export function factsOfPrompt({ messages, tools, instructions }: Prompt): Reques
     bytes,
     messageCount: messages.length,
     toolCount: tools.length,
-    hasImages: false,
+    hasImages: messages.some(
+      ({ role, content }) => role === 'user' && content.some((part) => part.type === 'attachment' && part.mediaType.startsWith('image/')),
+    ),
     wantsJson: false,
     isStream: true,
     text: text.slice(0, textMax),

@@ -91,7 +91,8 @@ export async function readConsumption(db: TenantTx, namespace?: string): Promise
     select
       (select count(*)::int from runs where ${isIn} and state in ('pending', 'running', 'waiting')) as "runsInFlight",
       (select count(*)::int from runs where ${isIn} and id >= ${lowestIdSql(60)} and created_at > clock_timestamp() - interval '1 minute') as "startsInLastMinute",
-      (select coalesce(sum(bytes), 0)::double precision from files where ${files}) as "storageBytes"`)
+      (select coalesce(sum(bytes), 0)::double precision from files where ${files})
+        + (select coalesce(sum(bytes), 0)::double precision from attachments where tenant_id = ${db.tenantId} ${namespace === undefined ? sql`` : sql`and namespace = ${namespace}`}) as "storageBytes"`)
   return row! // A select without a from has one row.
 }
 
@@ -105,7 +106,11 @@ export async function readConsumptions(db: TenantTx): Promise<Map<string, Consum
       where tenant_id = ${db.tenantId} and id >= ${lowestIdSql(60)} and created_at > clock_timestamp() - interval '1 minute'
       group by namespace
     ), stored as (
-      select namespace, sum(bytes)::double precision as bytes from files join runs on runs.id = files.run_id where files.tenant_id = ${db.tenantId} group by namespace
+      select namespace, sum(bytes)::double precision as bytes from (
+        select namespace, bytes from files join runs on runs.id = files.run_id where files.tenant_id = ${db.tenantId}
+        union all
+        select namespace, bytes from attachments where tenant_id = ${db.tenantId}
+      ) kept group by namespace
     )
     select namespace, coalesce(flying.count, 0) as "runsInFlight", coalesce(recent.count, 0) as "startsInLastMinute", coalesce(bytes, 0) as "storageBytes"
     from flying full join recent using (namespace) full join stored using (namespace)

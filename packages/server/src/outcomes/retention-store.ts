@@ -53,7 +53,7 @@ export async function deleteExpired(db: TenantDb, tenantId: string, max: number)
       select id, namespace, (select encode(hash, 'hex') from events where run_id = expired.id order by seq desc limit 1) as hash from expired`)
     if (runs.length === 0) return 0
     const ids = runs.map(({ id }) => id)
-    for (const table of [sql`events`, sql`inbox`, sql`approvals`, sql`files`, sql`deliveries`, sql`queue_messages`])
+    for (const table of [sql`events`, sql`inbox`, sql`approvals`, sql`files`, sql`attachment_uses`, sql`deliveries`, sql`queue_messages`])
       await tx.rows(sql`delete from ${table} where tenant_id = ${tenantId} and run_id = any(${ids}::uuid[])`)
     await tx.rows(sql`delete from runs where tenant_id = ${tenantId} and id = any(${ids}::uuid[])`)
     for (const [namespace, gone] of Map.groupBy(runs, (run) => run.namespace))

@@ -9,6 +9,7 @@ import type { StepContext } from '../../src/engine/run/ports.ts'
 import { newId, StepFailure } from '../../src/kernel/index.ts'
 import { type World, openWorld } from '../support/egress-world.ts'
 import { type BedOptions, type ManagedBed, openManagedBed } from '../support/managed-bed.ts'
+import { noAttachments } from '../support/no-attachments.ts'
 import { openPackageHosts, packageEnv, packageRules } from '../support/package-hosts.ts'
 import { isHere, usableModes } from '../support/sandbox-modes.ts'
 
@@ -35,7 +36,7 @@ function runsOf(
         })),
       },
   }
-  const ports = { sandboxes: bed.runs, tools, egressHosts, folderOf: () => join(bed.folder, 'version') }
+  const ports = { sandboxes: bed.runs, attachments: noAttachments, tools, egressHosts, folderOf: () => join(bed.folder, 'version') }
   const { exec, files } = makeExecutors(ports as unknown as ExecutorPorts) // Nothing of the rest is used here.
   const contextOf = ({ runId = newId(), sessionId, withholdsWrites = false, tenantId = 'acme' }: About) =>
     ({

@@ -3,7 +3,17 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type AgentManifest, type DataAccess, type HistoryEntry, type Json, type Run, type RunEvent, type ServerFrame, permissions } from '@longhaul/protocol'
-import { type Files, guardSteps, makeExecutors, openAgents, openDeployments, openFiles, runServices, toMessages } from '../../src/agents/index.ts'
+import {
+  type Files,
+  guardSteps,
+  makeExecutors,
+  openAgents,
+  openAttachments,
+  openDeployments,
+  openFiles,
+  runServices,
+  toMessages,
+} from '../../src/agents/index.ts'
 import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
 import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks, openPipeline } from '../../src/api/index.ts'
@@ -37,7 +47,7 @@ export type Bed = Awaited<ReturnType<typeof openBed>>
 
 const manifest: AgentManifest = { description: '', shape: 'agent', model: null, instructions: null, tools: [], skills: [], examples: [] }
 
-const gateway: Gateway = {
+const noModels: Gateway = {
   defaultModel: 'none',
   isOffline: true,
   available: [],
@@ -52,6 +62,7 @@ export async function openBed(
   driver: 'virtual' | 'bwrap' = 'virtual',
   fetchProvider: GuardedFetch = noProvider,
   sendsMail = false,
+  gateway = noModels,
 ) {
   const database = await makeDatabase()
   const { db } = database
@@ -72,6 +83,10 @@ export async function openBed(
   const keys = openKeys({ db, log: silentLog })
   const tenants = openTenants({ db, keys })
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
+  const attachments = openAttachments({
+    ...{ db, log: silentLog, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage },
+    limits: { bytesMax: 100_000, countMax: 3, keepMs: 86_400_000 },
+  })
   const policies = openPolicies({ db, log: silentLog })
   const masterKeys = { current: secretBytes(32) }
   const secrets = openSecrets({ db, masterKeys, log: silentLog })
@@ -103,7 +118,9 @@ export async function openBed(
     pollMs: 50,
     toMessages,
     findVersion: async () => ({ version: 'v1' }),
-    executors: guard(makeExecutors({ gateway, money, sandboxes: managed.runs, files: wrapFiles(files), tools, egressHosts: ['*'], folderOf: () => dataDir })),
+    executors: guard(
+      makeExecutors({ gateway, money, sandboxes: managed.runs, files: wrapFiles(files), attachments, tools, egressHosts: ['*'], folderOf: () => dataDir }),
+    ),
     admitTool,
     whyNotStart,
     booking: bookingSql,
@@ -124,7 +141,7 @@ export async function openBed(
   }
   await deploy('acme')
   const queues = openQueues({ db, stopping: new AbortController().signal })
-  const ofRuns = runServices({ db, engine, tenants, agents, sandboxes: managed.runs })
+  const ofRuns = runServices({ db, engine, tenants, agents, attachments, sandboxes: managed.runs })
   const hooks = openHooks({
     ...{ db, log: silentLog, secrets, engine, whyNotStart },
     hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,
@@ -144,6 +161,7 @@ export async function openBed(
     implementations: implementAll({
       ...ofRuns,
       hooks,
+      attachments,
       queues,
       retention: openRetention({ db, log: silentLog }),
       attention: openAttention({ db, engine, findVersion: agents.findVersion, forkRun: ofRuns.runs.fork }),
@@ -187,6 +205,7 @@ export async function openBed(
     requestsPerMinute: 1_000_000,
     stopping: stopping.signal,
     findFile: files.find,
+    attachments: { ...attachments, bytesMax: 100_000 },
     streams: managed.service,
     mcp,
     receiveHook: hooks.receive,
@@ -198,6 +217,7 @@ export async function openBed(
   })
   return {
     db,
+    attachments,
     queues,
     owner: database.owner,
     /** Past the API. */
@@ -224,7 +244,10 @@ export async function openBed(
         ask,
         read,
         /** Starts a run and waits until it ends or waits. */
-        async start(agent: string, more: { input?: Json; session?: string; namespace?: string; idempotencyKey?: string } = {}): Promise<Run> {
+        async start(
+          agent: string,
+          more: { input?: Json; attachments?: string[]; session?: string; namespace?: string; idempotencyKey?: string } = {},
+        ): Promise<Run> {
           const response = await ask('POST', '/v1/runs', { agent, input: {}, ...more })
           if (response.status !== 200) throw new Error(await response.text())
           const { id: runId } = (await response.json()) as Run

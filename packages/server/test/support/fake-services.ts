@@ -342,6 +342,18 @@ const aPolicy = {
   createdAt: at,
   ...hidden,
 }
+const anAttachment = {
+  id: runId,
+  namespace: 'default',
+  name: 'figures.csv',
+  mediaType: 'text/csv',
+  bytes: 8,
+  digest: 'ab',
+  uploadedBy: keyId,
+  createdAt: at,
+  expiresAt: at,
+  ...hidden,
+}
 const aMemory = {
   id: runId,
   agent: 'analyst',
@@ -562,6 +574,11 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
   const sandboxes = fakeSandboxes(called, { ...hidden })
   const services: Services = {
     links: openLinks(),
+    attachments: {
+      create: called('attachments.create', anAttachment),
+      get: called('attachments.get', anAttachment),
+      delete: called('attachments.delete', { ...hidden, id: runId }),
+    },
     runs: {
       start: called('runs.start', aRun),
       find: ofTenant(runId, aRun),
@@ -750,6 +767,11 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
     requestsPerMinute: 1_000_000,
     stopping: new AbortController().signal,
     findFile: async () => undefined,
+    attachments: {
+      create: called('attachments.create', anAttachment),
+      open: async () => Promise.reject(new AppError('not_found', 'No file.')),
+      bytesMax: 1_000,
+    },
     streams: sandboxes,
     receiveHook: async () => ({ outcome: 'started', runId }),
     mcp: { handle: async () => new Response('mcp') },

@@ -1,20 +1,23 @@
 import { isTerminal } from '@longhaul/protocol/plain'
 import type { Agent, Run } from '@longhaul/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { CornerDownLeft, Square } from 'lucide-react'
+import { CornerDownLeft, Paperclip, Square } from 'lucide-react'
 import { useLayoutEffect, useRef, useState } from 'react'
-import type { FormEvent, KeyboardEvent } from 'react'
+import type { ClipboardEvent, DragEvent, FormEvent, KeyboardEvent } from 'react'
 import { sessionQuery, turnsMax } from '../../api/chat.ts'
 import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { acceptRun } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
-import { Button } from '../../ui/Button.tsx'
+import { Button, IconButton } from '../../ui/Button.tsx'
+import { cx } from '../../ui/cx.ts'
 import { Skeleton } from '../../ui/Notes.tsx'
 import { Tag } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { AppLink } from '../AppLink.tsx'
+import { UploadChips } from '../attachments/UploadChips.tsx'
+import { useUploads } from '../attachments/use-uploads.ts'
 import { randomId } from '../random-id.ts'
 import { Turn } from './Turn.tsx'
 
@@ -81,21 +84,30 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
   const mayOperate = usePermission('runs:operate')
   const queryClient = useQueryClient()
   const [text, setText] = useState('')
+  const { uploads, add, retry, remove, clear } = useUploads()
+  const picker = useRef<HTMLInputElement>(null)
+  const [isOver, setOver] = useState(false)
   // Pressing twice, or again after a lost connection, says one thing once.
-  const attempt = useRef<{ text: string; idempotencyKey: string }>(undefined)
+  const attempt = useRef<{ said: string; idempotencyKey: string }>(undefined)
   const refresh = (run: Run) => {
     acceptRun(run)
     return queryClient.invalidateQueries({ queryKey: ['runs'] })
   }
   const say = useMutation({
-    mutationFn: (said: string) => {
-      if (attempt.current?.text !== said) attempt.current = { text: said, idempotencyKey: randomId() }
+    mutationFn: ({ text: input, attachments }: { text: string; attachments: string[] }) => {
+      const said = JSON.stringify([input, attachments])
+      if (attempt.current?.said !== said) attempt.current = { said, idempotencyKey: randomId() }
       const { idempotencyKey } = attempt.current
-      return client.runs.start({ agent: agent.name, input: said, session, idempotencyKey, ...(preview !== undefined && { preview }) })
+      return client.runs.start({
+        ...{ agent: agent.name, input, session, idempotencyKey },
+        ...(attachments.length > 0 && { attachments }),
+        ...(preview !== undefined && { preview }),
+      })
     },
     onSuccess: (run) => {
       attempt.current = undefined
       setText('')
+      clear()
       onBegun()
       return refresh(run)
     },
@@ -106,11 +118,15 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
     ? t('common.noPermission', { permission: 'runs:write' })
     : agent.status === 'broken' && preview === undefined
       ? t('home.agentBroken')
-      : text.trim() === ''
-        ? t('chat.empty')
-        : undefined
+      : uploads.some(({ error }) => error)
+        ? t('chat.notSent')
+        : uploads.some(({ attachment }) => !attachment)
+          ? t('chat.stillSending')
+          : text.trim() === '' && uploads.length === 0
+            ? t('chat.empty')
+            : undefined
   const send = () => {
-    if (reason === undefined && !say.isPending) say.mutate(text.trim())
+    if (reason === undefined && !say.isPending) say.mutate({ text: text.trim(), attachments: uploads.flatMap(({ attachment }) => attachment?.id ?? []) })
   }
   const onKeyDown = (event: KeyboardEvent) => {
     // Enter also ends the choice of a Chinese character; that one is not for us.
@@ -118,13 +134,44 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
     event.preventDefault()
     send()
   }
+  const onPaste = (event: ClipboardEvent) => {
+    // A copied text may come with a picture of itself; then the text is meant.
+    const { files } = event.clipboardData
+    if (!mayStart || files.length === 0 || event.clipboardData.getData('text/plain') !== '') return
+    event.preventDefault()
+    add(files)
+  }
+  const onDrag = (event: DragEvent) => {
+    if (!mayStart || !event.dataTransfer.types.includes('Files')) return
+    event.preventDefault()
+    setOver(event.type === 'dragover')
+    if (event.type === 'drop') add(event.dataTransfer.files)
+  }
   return (
-    <form onSubmit={(event: FormEvent) => (event.preventDefault(), send())} className="sticky bottom-0 space-y-2 bg-canvas pb-4">
+    <form
+      onSubmit={(event: FormEvent) => (event.preventDefault(), send())}
+      onDragOver={onDrag}
+      onDragLeave={onDrag}
+      onDrop={onDrag}
+      className="sticky bottom-0 space-y-2 bg-canvas pb-4"
+    >
       {say.isError && <RequestError error={say.error} />}
       {stop.isError && <RequestError error={stop.error} />}
-      <div className="rounded-lg border border-field bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]">
+      <div
+        className={cx(
+          'relative rounded-lg border bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]',
+          isOver ? 'border-accent' : 'border-field',
+        )}
+      >
+        {isOver && (
+          <p className="pointer-events-none absolute inset-0 z-10 flex items-center justify-center rounded-lg bg-accent-soft text-sm font-medium text-accent">
+            {t('chat.drop')}
+          </p>
+        )}
+        <UploadChips uploads={uploads} onRemove={remove} onRetry={retry} />
         <textarea
           rows={1}
+          onPaste={onPaste}
           aria-label={t('chat.message')}
           placeholder={t('home.placeholder', { agent: agent.name })}
           maxLength={100_000}
@@ -135,6 +182,24 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
           className="field-sizing-content block max-h-60 min-h-11 w-full resize-none bg-transparent px-4 pt-3 text-lg outline-none"
         />
         <div className="flex items-center justify-end gap-2 p-2">
+          {mayStart && (
+            <span className="mr-auto">
+              <input
+                ref={picker}
+                type="file"
+                multiple
+                hidden
+                aria-label={t('chat.attach')}
+                onChange={(event) => {
+                  add(event.target.files ?? [])
+                  event.target.value = '' // The same file can be chosen again.
+                }}
+              />
+              <IconButton label={t('chat.attach')} onClick={() => picker.current?.click()}>
+                <Paperclip size={16} aria-hidden />
+              </IconButton>
+            </span>
+          )}
           {isOpen && (
             <Button
               disabledBecause={mayOperate ? undefined : t('common.noPermission', { permission: 'runs:operate' })}

@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol/plain'
+import { attachmentsOf, isTerminal } from '@longhaul/protocol/plain'
 import type { Run } from '@longhaul/protocol'
 import { useLiveRun } from '../../api/live-run.ts'
 import { useTexts } from '../../i18n/index.ts'
@@ -6,6 +6,7 @@ import { paths } from '../../paths.ts'
 import { emptyTimeline } from '../../timeline/index.ts'
 import { StateIcon } from '../../ui/State.tsx'
 import { AppLink } from '../AppLink.tsx'
+import { AttachmentList } from '../attachments/AttachmentList.tsx'
 import { Ago } from '../Moment.tsx'
 import { AnswerView } from '../runs/AnswerView.tsx'
 import { ApprovalsBelow } from '../runs/ApprovalsBelow.tsx'
@@ -18,12 +19,15 @@ import { WaitPanel } from '../runs/WaitPanel.tsx'
 /** What was said, and what came of it: while it runs as it comes, with the questions that it asks. */
 export function Turn({ run }: { run: Run }) {
   const { t } = useTexts()
+  const question = questionOf(run.input)
+  const attachments = attachmentsOf(run.input)
   const answer = run.state === 'completed' ? answerOf(run) : undefined
   return (
-    <article aria-label={questionOf(run.input).slice(0, 80) || t('runs.noInput')} className="space-y-3">
-      <div className="ml-auto w-fit max-w-[85%] rounded-lg bg-sunken px-3.5 py-2 break-words whitespace-pre-line">
-        {questionOf(run.input) || t('runs.noInput')}
-      </div>
+    <article aria-label={question.slice(0, 80) || attachments[0]?.name || t('runs.noInput')} className="space-y-3">
+      {(question !== '' || attachments.length === 0) && (
+        <div className="ml-auto w-fit max-w-[85%] rounded-lg bg-sunken px-3.5 py-2 break-words whitespace-pre-line">{question || t('runs.noInput')}</div>
+      )}
+      <AttachmentList attachments={attachments} className="justify-end" />
       {isTerminal(run.state) ? (
         answer ? (
           <AnswerView answer={answer} asker={run.asker} />

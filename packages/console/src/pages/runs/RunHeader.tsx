@@ -1,4 +1,4 @@
-import { isTerminal } from '@longhaul/protocol/plain'
+import { attachmentsOf, isTerminal } from '@longhaul/protocol/plain'
 import type { Run } from '@longhaul/protocol'
 import type { ReactNode } from 'react'
 import { serverNow } from '../../api/connection.ts'
@@ -11,6 +11,7 @@ import { formatCount, formatDuration, formatUsd } from '../../ui/format.ts'
 import { StateBadge } from '../../ui/State.tsx'
 import { useNow } from '../../ui/use-now.ts'
 import { AppLink } from '../AppLink.tsx'
+import { AttachmentList } from '../attachments/AttachmentList.tsx'
 import { Ago, Elapsed } from '../Moment.tsx'
 import { Labels } from './Labels.tsx'
 import { answerOf } from './answer-of.ts'
@@ -37,6 +38,7 @@ export function RunHeader({ run, timeline }: { run: Run; timeline: Timeline }) {
       <h1 className="max-w-[50ch] text-2xl font-semibold tracking-tight break-words whitespace-pre-line">
         {questionOf(run.input).slice(0, 2_000) || t('runs.noInput')}
       </h1>
+      <AttachmentList attachments={attachmentsOf(run.input)} />
       <dl className="grid grid-cols-2 gap-x-6 gap-y-3 border-y border-line py-3 text-sm sm:grid-cols-3 md:flex md:flex-wrap md:gap-x-10">
         <Fact name={t('run.started')}>
           <Ago at={run.startedAt ?? run.createdAt} />

@@ -1,3 +1,4 @@
+import { attachmentsOf } from '@longhaul/protocol/plain'
 import type { Asker, Json, Run, RunState } from '@longhaul/protocol'
 import type { Translate } from '../../i18n/index.ts'
 import type { Tone } from '../../ui/State.tsx'
@@ -6,6 +7,10 @@ export const runTones: Record<RunState, Tone> = { pending: 'idle', running: 'act
 
 /** What was asked, as text. A durable function's input is whatever its author chose. */
 export function questionOf(input: Json): string {
+  const attachments = attachmentsOf(input)
+  // Beside files its words are under `message`; without words it is about the files.
+  if (attachments.length > 0 && typeof input === 'object' && input !== null && !Array.isArray(input) && typeof input['message'] === 'string')
+    return input['message'] || attachments.map(({ name }) => name).join(', ')
   if (input !== null && typeof input === 'object' && !Array.isArray(input) && typeof input['question'] === 'string') return input['question']
   return input === null ? '' : briefJson(input)
 }

@@ -4,7 +4,22 @@
 export type Visit = (text: string, isFixed: boolean) => string
 
 /** They name things or hold bytes that are no text. */
-const fixed = new Set(['type', 'role', 'id', 'name', 'call_id', 'tool_call_id', 'tool_use_id', 'toolCallId', 'toolName', 'model', 'file_id', 'cache_control'])
+const fixed = new Set([
+  'type',
+  'role',
+  'id',
+  'name',
+  'call_id',
+  'tool_call_id',
+  'tool_use_id',
+  'toolCallId',
+  'toolName',
+  'model',
+  'file_id',
+  'cache_control',
+  'mediaType',
+  'digest',
+])
 /** A signature holds for bytes that we do not change; what is encrypted has no text. */
 const unread = new Set(['signature', 'encrypted_content', 'providerData'])
 const mediaLengthMin = 200

@@ -31,6 +31,8 @@ export type Money = Service & {
   settle(reservation: Reservation, outcome: Outcome): Promise<number | null>
   /** Counts a call that was answered from the cache: it uses no budget, costs nothing, and has the tag `cache=hit`. Never rejects. */
   bookHit(call: Call): Promise<void>
+  /** What is known of what a model takes and gives, by the operators of this tenant or the catalogue. Empty: nothing. */
+  capabilitiesOf(tenantId: string, model: string): Promise<readonly string[]>
   /** Budgets or prices of this tenant were changed here: the next call is admitted by the new ones. Other nodes notice within a second. */
   refresh(tenantId: string): void
   /**

@@ -167,6 +167,7 @@ export function openMoney({ db, log, leaseMs = 30_000, sweepMs = 2_000 }: MoneyO
       const row = close(reservation, outcome)
       return { row: isNothing(row, reservation) ? undefined : JSON.stringify(row), costUsd: row.cost === undefined ? null : row.cost / 1e9 }
     },
+    capabilitiesOf: async (tenantId, model) => (await terms.of(tenantId)).factsOf(model)?.capabilities ?? [],
     refresh: terms.forget,
     async start() {
       await renewals.start()

@@ -1,4 +1,4 @@
-import { Answer, Prompt } from '@longhaul/protocol'
+import { Answer, Prompt, attachmentPath } from '@longhaul/protocol'
 
 /** Any value as text whose lines can be compared: a prompt and an answer as they are read, a text as it is, the rest as JSON. */
 export function asLines(value: unknown): string {
@@ -19,7 +19,11 @@ function promptLines({ model, instructions, tools, messages, outputTokensMax }: 
     ...messages.flatMap(({ role, content }) => [
       '',
       `[${role}]`,
-      ...content.map((part) => (part.type === 'text' ? part.text : `${part.toolName}\n${spread(part.type === 'tool-call' ? part.input : part.output)}`)),
+      ...content.map((part) => {
+        if (part.type === 'text') return part.text
+        if (part.type === 'attachment') return `${attachmentPath(part)} ${part.digest}`
+        return `${part.toolName}\n${spread(part.type === 'tool-call' ? part.input : part.output)}`
+      }),
     ]),
   ].join('\n')
 }

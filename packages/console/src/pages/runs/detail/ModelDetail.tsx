@@ -8,6 +8,7 @@ import type { Entry } from '../../../timeline/index.ts'
 import { cx } from '../../../ui/cx.ts'
 import { formatCount, formatUsd } from '../../../ui/format.ts'
 import { Tag } from '../../../ui/State.tsx'
+import { AttachmentList } from '../../attachments/AttachmentList.tsx'
 import { FieldsView, JsonView } from '../../JsonView.tsx'
 import { FailureView } from '../OutcomeView.tsx'
 import { isOffline } from '../run-facts.ts'
@@ -133,6 +134,7 @@ function MessageView({ message, isNew = false }: { message: Message; isNew?: boo
                 {part.text}
               </p>
             )
+          if (part.type === 'attachment') return <AttachmentList key={i} attachments={[part]} />
           const isCall = part.type === 'tool-call'
           return (
             <div key={i} className="space-y-1">
