@@ -14,7 +14,7 @@ import {
 } from './agents/index.ts'
 import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openLive, openPipeline, openPreviews } from './api/index.ts'
 import { type Config, mailSettings, modelSettings, workerEnvironment } from './config.ts'
-import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
+import { engineRole, openDb, openHolds, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { gatewayOver, moderateWith, openAnswers, openEmbedder, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
@@ -328,6 +328,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     policies,
     audit,
     stepUp,
+    during: openHolds(db).during,
     requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
     log,
   })
