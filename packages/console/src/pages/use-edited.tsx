@@ -45,4 +45,4 @@ export function useEdited<Thing extends Tagged>({
 
 const isChanged = (error: unknown): boolean => error instanceof ApiError && error.code === 'precondition_failed'
 
-const written = ({ etag: _, ...thing }: Tagged): string => JSON.stringify(thing, null, 2)
+const written = (thing: Tagged): string => JSON.stringify({ ...thing, etag: undefined }, null, 2)

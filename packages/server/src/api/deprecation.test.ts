@@ -17,7 +17,7 @@ const old = operation({
   output: z.object({ items: z.array(z.string()), next: z.null() }),
   deprecated: { since: '2026-11-01', sunset: '2027-05-01', link: 'https://longhaul.example/old', instead: 'stops.get' },
 })
-const { deprecated: _, ...fresh } = old
+const { deprecated: _deprecated, ...fresh } = old
 
 test('answers of an operation that will be gone say so, since when, until when, and where it is written what to do; refusals too', async () => {
   const { ask } = makeApi({ operations: [old], implementations: [implement(old, async () => ({ items: [], next: null }))] })
