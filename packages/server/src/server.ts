@@ -13,7 +13,7 @@ import {
   toMessages,
 } from './agents/index.ts'
 import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openLive, openPipeline, openPreviews } from './api/index.ts'
-import { type Config, mailSettings, modelSettings, workerEnvironment } from './config.ts'
+import { type Config, mailSettings, modelSettings, vaultSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, openHolds, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { gatewayOver, moderateWith, openAnswers, openEmbedder, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
@@ -29,6 +29,7 @@ import {
   openMasterKeys,
   openPolicies,
   openSecrets,
+  openServiceKeys,
   openSigner,
   openTenants,
 } from './identity/index.ts'
@@ -99,7 +100,11 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('keys', keys.stop)
   const tenants = openTenants({ db, keys })
   const policies = openPolicies({ db, log })
-  const masterKeys = await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous: config.LONGHAUL_MASTER_KEY_PREVIOUS })
+  const vault = vaultSettings(config)
+  const previous = config.LONGHAUL_MASTER_KEY_PREVIOUS
+  const masterKeys = vault
+    ? await openServiceKeys(dataDir, { db, log, vault, previous, since: config.LONGHAUL_MASTER_KEY_SINCE })
+    : await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous })
   const secrets = openSecrets({ db, masterKeys, log })
   await secrets.rewrapAll()
   const providers = openEgress({ privateHosts: parseHosts(config.LONGHAUL_SSO_PRIVATE_HOSTS), setting: 'LONGHAUL_SSO_PRIVATE_HOSTS' })
