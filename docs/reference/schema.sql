@@ -651,6 +651,14 @@ alter table mails enable row level security, force row level security;
 create policy across_tenants on mails as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on mails as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table master_keys (
+  id uuid not null,
+  service text not null,
+  wrapped text not null,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  constraint master_keys_pkey PRIMARY KEY (id)
+);
+
 create table memories (
   tenant_id text not null,
   id uuid not null,

@@ -1,7 +1,7 @@
 /** The commands about who may do what, with their help: tenants, namespaces, policies, secrets, the audit log. */
 import type { Command } from 'commander'
 import type { ListOptions } from './commands/audit.ts'
-import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, collect, examples, wholeNumber, withEdit, withServer } from './options.ts'
 
 export function accessCommands(program: Command, act: Act): void {
   tenantCommands(program, act)
@@ -37,7 +37,7 @@ function tenantCommands(program: Command, act: Act): void {
     .argument('<tenant>')
     .addHelpText('after', examples('npx longhaul tenants get acme'))
     .action((id: string, options: Shared) => act(options, async (invocation) => (await load()).getTenant(invocation, id)))
-  withBounds(withServer(tenants.command('update')))
+  withBounds(withEdit(tenants.command('update')))
     .description('change its description, its quotas or where its sandboxes run; the last two are replaced as a whole, each')
     .argument('<tenant>')
     .option('--description <text>', 'what it is')
@@ -67,7 +67,7 @@ function namespaceCommands(program: Command, act: Act): void {
     .description('make namespaces, and see what they use')
     .helpCommand(false)
     .addHelpText('after', examples('npx longhaul namespaces put prod --runs 500', 'npx longhaul namespaces list'))
-  withBounds(withServer(namespaces.command('put')))
+  withBounds(withEdit(namespaces.command('put')))
     .description('make a namespace, or change one')
     .argument('<namespace>', 'lower-case letters, digits and hyphens')
     .option('--description <text>', 'what it is')
@@ -80,7 +80,7 @@ function namespaceCommands(program: Command, act: Act): void {
     .description('the namespaces that you may use')
     .addHelpText('after', examples('npx longhaul namespaces list'))
     .action((options: Shared) => act(options, async (invocation) => (await load()).listNamespaces(invocation)))
-  withServer(namespaces.command('delete'))
+  withEdit(namespaces.command('delete'))
     .description('remove a namespace in which no run is in flight')
     .argument('<namespace>')
     .addHelpText('after', examples('npx longhaul namespaces delete try-out'))
@@ -94,7 +94,7 @@ function policyCommands(program: Command, act: Act): void {
     .description('forbid operations and tool calls by rules in Cedar, and try them')
     .helpCommand(false)
     .addHelpText('after', examples('npx longhaul policies put refund-limit refund-limit.cedar', 'npx longhaul policies list'))
-  withServer(policies.command('put'))
+  withEdit(policies.command('put'))
     .description('write a policy; every change is a new version')
     .argument('<policy>', 'lower-case letters, digits and hyphens')
     .argument('<file>', 'its text in Cedar; - reads standard input')
@@ -112,7 +112,7 @@ function policyCommands(program: Command, act: Act): void {
     .argument('<policy>')
     .addHelpText('after', examples('npx longhaul policies get refund-limit'))
     .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).getPolicy(invocation, name)))
-  withServer(policies.command('delete'))
+  withEdit(policies.command('delete'))
     .description('put a policy out of force')
     .argument('<policy>')
     .addHelpText('after', examples('npx longhaul policies delete refund-limit'))
@@ -138,7 +138,7 @@ function secretCommands(program: Command, act: Act): void {
     .description('store values that tools need and nobody sees again')
     .helpCommand(false)
     .addHelpText('after', examples('npx longhaul secrets set crm-token', 'npx longhaul secrets list'))
-  withServer(secrets.command('set'))
+  withEdit(secrets.command('set'))
     .description('store a value, as the next version; it is asked for, or read from standard input')
     .argument('<secret>', 'letters, digits, _ and -')
     .option('--description <text>', 'what it is for')
@@ -159,7 +159,7 @@ function secretCommands(program: Command, act: Act): void {
     .argument('[secret]')
     .addHelpText('after', examples('npx longhaul secrets list', 'npx longhaul secrets list crm-token'))
     .action((name: string | undefined, options: Shared) => act(options, async (invocation) => (await load()).listSecrets(invocation, name)))
-  withServer(secrets.command('delete'))
+  withEdit(secrets.command('delete'))
     .description('destroy all versions of a secret')
     .argument('<secret>')
     .addHelpText('after', examples('npx longhaul secrets delete crm-token'))

@@ -1,7 +1,7 @@
 /** Agents: to write, to deploy, their versions. */
 import type { Command } from 'commander'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import { type Act, type Shared, type Shown, duration, examples, wholeNumber, withAnswer, withServer, followOptions } from './options.ts'
+import { type Act, type Shared, type Shown, duration, examples, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
 
 export function agentsCommands(program: Command, act: Act): void {
   const agents = program
@@ -111,7 +111,7 @@ export function previewCommands(program: Command, act: Act): void {
     .action((agent: string, options: Shared & { limit: number; cursor?: string }) =>
       act(options, async (invocation) => (await load()).listPreviews(invocation, agent, options)),
     )
-  withServer(previews.command('set'))
+  withEdit(previews.command('set'))
     .description('give a version a name, or move the name to another version')
     .argument('<agent>')
     .argument('<name>', 'lower-case letters, digits and hyphens')
@@ -130,7 +130,7 @@ export function previewCommands(program: Command, act: Act): void {
           }),
         ),
     )
-  withServer(previews.command('delete'))
+  withEdit(previews.command('delete'))
     .description('forget a preview; its version and its runs stay')
     .argument('<agent>')
     .argument('<name>')

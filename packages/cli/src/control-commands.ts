@@ -1,7 +1,7 @@
 /** The commands that steer runs from above: limits, schedules, stops. What they do is loaded only when they are called. */
 import type { Command } from 'commander'
 import type { ReceiveOptions } from './commands/queues.ts'
-import { type Act, type Shared, collect, duration, examples, positiveNumber, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, collect, duration, examples, positiveNumber, wholeNumber, withEdit, withServer } from './options.ts'
 
 export function controlCommands(program: Command, act: Act): void {
   schedulesCommands(program, act)
@@ -37,7 +37,7 @@ function schedulesCommands(program: Command, act: Act): void {
       examples('npx longhaul schedules set nightly --agent analyst --cron "0 3 * * *" --time-zone Europe/Berlin', 'npx longhaul schedules list'),
     )
   const load = () => import('./commands/schedules.ts')
-  withServer(schedules.command('set'))
+  withEdit(schedules.command('set'))
     .description('make a schedule, or replace the one of that name')
     .argument('<name>', 'lower-case letters, digits and hyphens')
     .requiredOption('--agent <name>', 'whose runs it starts')
@@ -112,7 +112,7 @@ function hooksCommands(program: Command, act: Act): void {
       examples('npx longhaul hooks set issues --agent triage --scheme github --secret github-webhook', 'npx longhaul hooks deliveries issues'),
     )
   const load = () => import('./commands/hooks.ts')
-  withServer(hooks.command('set'))
+  withEdit(hooks.command('set'))
     .description('make an address that takes webhooks, or replace the one of that name')
     .argument('<name>', 'lower-case letters, digits and hyphens')
     .requiredOption('--agent <name>', 'whose runs it starts or signals')
@@ -177,7 +177,7 @@ function limitsCommands(program: Command, act: Act): void {
     .description('all limits')
     .addHelpText('after', examples('npx longhaul limits list'))
     .action((options: Shared) => act(options, async (invocation) => (await load()).listLimits(invocation)))
-  withServer(limits.command('set'))
+  withEdit(limits.command('set'))
     .description('set the limit of a scope, or change the one it has; without a scope that of everything')
     .option('--agent <name>', 'runs of this agent')
     .option('--namespace <name>', 'runs in this namespace')
@@ -194,7 +194,7 @@ function limitsCommands(program: Command, act: Act): void {
       ),
     )
     .action((options: LimitOptions) => act(options, async (invocation) => (await load()).setLimit(invocation, options)))
-  withServer(limits.command('delete'))
+  withEdit(limits.command('delete'))
     .description('take a limit away')
     .argument('<limit>', 'its id, or the end of it')
     .addHelpText('after', examples('npx longhaul limits delete 3b0a6f2d'))
@@ -278,7 +278,7 @@ function retentionCommands(program: Command, act: Act): void {
     .description('how long runs are kept, by namespace')
     .addHelpText('after', examples('npx longhaul retention get'))
     .action((options: Shared) => act(options, async (invocation) => (await load()).getRetention(invocation)))
-  withServer(retention.command('set'))
+  withEdit(retention.command('set'))
     .description('delete runs so many days after their end, from now on and for good')
     .argument('<days>', 'whole days, or forever')
     .option('--namespace <name>', 'only in this one (default: in all that have no rule of their own)')

@@ -27,6 +27,8 @@ function remedyOf(error: ApiError, credentials: Credentials | undefined): string
       return ['Someone who may manage keys can make one that may:', 'npx longhaul keys create <name> --permission …']
     case 'step_up_required':
       return ['npx longhaul me step-up', 'Then give this command again.']
+    case 'precondition_failed':
+      return ['Look at it again (--json shows its etag), and give the command with that.']
     case 'unavailable':
       if (error.status === 0) return [`Is the server running? npm start starts it. The address came from ${credentials?.urlFrom ?? 'nowhere'}.`]
       return ['Try again. Runs that were started are not lost.']

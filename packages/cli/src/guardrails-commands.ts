@@ -1,7 +1,7 @@
 /** The commands about guardrails, with their help. What they do is loaded when they are called. */
 import { type Command, Option } from 'commander'
 import type { DecisionOptions, SetOptions } from './commands/guardrails.ts'
-import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, collect, examples, wholeNumber, withEdit, withServer } from './options.ts'
 
 export function guardrailsCommands(program: Command, act: Act): void {
   const guardrails = program
@@ -26,7 +26,7 @@ export function guardrailsCommands(program: Command, act: Act): void {
     .argument('<guardrail>', 'its name')
     .addHelpText('after', examples('npx longhaul guardrails show privacy'))
     .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).showGuardrail(invocation, name)))
-  withServer(guardrails.command('set'))
+  withEdit(guardrails.command('set'))
     .description('make a guardrail, or replace it; it counts within a second')
     .argument('<guardrail>', 'lower-case letters, digits and hyphens')
     .option('--route <name>', 'only calls that ask for this route or model')
@@ -49,7 +49,7 @@ export function guardrailsCommands(program: Command, act: Act): void {
       examples('npx longhaul guardrails set privacy --personal mask', 'npx longhaul guardrails set tickets --route tickets --schema @ticket.schema.json'),
     )
     .action((name: string, options: Shared & SetOptions) => act(options, async (invocation) => (await load()).setGuardrail(invocation, name, options)))
-  withServer(guardrails.command('delete'))
+  withEdit(guardrails.command('delete'))
     .description('take a guardrail away')
     .argument('<guardrail>', 'its name')
     .addHelpText('after', examples('npx longhaul guardrails delete privacy'))

@@ -1,6 +1,6 @@
 /** The commands about money, with their help: budgets, usage, models. What they do is loaded when they are called. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { type Act, type Shared, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, examples, wholeNumber, withEdit, withServer } from './options.ts'
 
 export function moneyCommands(program: Command, act: Act): void {
   budgetsCommands(program, act)
@@ -23,7 +23,7 @@ function budgetsCommands(program: Command, act: Act): void {
       ),
     )
   const load = () => import('./commands/budgets.ts')
-  withServer(budgets.command('set'))
+  withEdit(budgets.command('set'))
     .description('make a budget, or change the limit of one; it counts for the next call')
     .argument('<name>', 'lower-case letters, digits and hyphens')
     .requiredOption('--limit <amount>', 'dollars, tokens or requests')
@@ -51,7 +51,7 @@ function budgetsCommands(program: Command, act: Act): void {
     .action((name: string, options: Shared & { limit: number }) =>
       act(options, async (invocation) => (await load()).showBudget(invocation, name, options.limit)),
     )
-  withServer(budgets.command('delete'))
+  withEdit(budgets.command('delete'))
     .description('delete a budget; what was used stays recorded')
     .argument('<name>')
     .addHelpText('after', examples('npx longhaul budgets delete analyst-daily'))

@@ -2,7 +2,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Invocation } from './invocation.ts'
 
-export type Shared = { url?: string; key?: string; json?: boolean }
+export type Shared = { url?: string; key?: string; json?: boolean; ifMatch?: string }
 /** `isGraceful`: it ends by itself after Ctrl-C, and has something to say or to tidy up. Everything else just ends. */
 export type Act = (options: Shared, work: (invocation: Invocation) => Promise<number>, isGraceful?: 'graceful') => Promise<void>
 
@@ -13,6 +13,10 @@ export const withServer = (command: Command): Command =>
     .option('--url <url>', 'the server’s address')
     .option('--key <key>', 'the API key')
     .optionsGroup('Options:')
+
+/** Of a command that changes what somebody else may be changing. */
+export const withEdit = (command: Command): Command =>
+  withServer(command).option('--if-match <etag>', 'only while it is still as --json showed it: its etag; * is any that there is')
 
 /** Which version runs are started on, if not on what new runs get. */
 export type PickedVersion = { preview?: string; agentVersion?: string }

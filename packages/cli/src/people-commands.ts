@@ -4,7 +4,7 @@ import { type Command, Option } from 'commander'
 import type { MailListOptions } from './commands/mails.ts'
 import type { Language, PersonOptions } from './commands/people.ts'
 import type { SsoOptions } from './commands/sso.ts'
-import { type Act, type Shared, collect, examples, withServer, wholeNumber } from './options.ts'
+import { type Act, type Shared, collect, examples, withEdit, withServer, wholeNumber } from './options.ts'
 
 export function peopleCommands(program: Command, act: Act): void {
   loginCommands(program, act)
@@ -101,7 +101,7 @@ function peopleCommand(program: Command, act: Act): void {
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul people list'))
     .action((options: Shared & { limit: number; cursor?: string }) => act(options, async (invocation) => (await load()).listPeople(invocation, options)))
-  withRights(withServer(people.command('update')))
+  withRights(withEdit(people.command('update')))
     .description('change what a person may do; what is left out stays as it is')
     .argument('<person>')
     .option('--everywhere', 'in all namespaces, with all agents')
@@ -136,7 +136,7 @@ function peopleCommand(program: Command, act: Act): void {
     .argument('<person>')
     .addHelpText('after', examples('npx longhaul people sign-out ada@example.com'))
     .action((person: string, options: Shared) => act(options, async (invocation) => (await load()).signOutPerson(invocation, person)))
-  withServer(people.command('delete'))
+  withEdit(people.command('delete'))
     .description('remove a person; what they did stays in the audit log')
     .argument('<person>')
     .addHelpText('after', examples('npx longhaul people delete ada@example.com'))
@@ -171,7 +171,7 @@ function ssoCommand(program: Command, act: Act): void {
     .description('have people sign in at an OpenID provider of yours')
     .helpCommand(false)
     .addHelpText('after', examples('npx longhaul sso set --issuer https://login.example.com --client-id longhaul', 'npx longhaul sso get'))
-  withServer(sso.command('set'))
+  withEdit(sso.command('set'))
     .description('set it, or change it; the client secret is asked for, and the provider is asked before anything is stored')
     .requiredOption('--issuer <url>', 'the provider’s address, under which /.well-known/openid-configuration is')
     .requiredOption('--client-id <id>', 'what the provider calls this server')
@@ -192,7 +192,7 @@ function ssoCommand(program: Command, act: Act): void {
     .description('how it is set')
     .addHelpText('after', examples('npx longhaul sso get'))
     .action((options: Shared) => act(options, async (invocation) => (await load()).getSso(invocation)))
-  withServer(sso.command('delete'))
+  withEdit(sso.command('delete'))
     .description('end it; who is signed in stays so')
     .addHelpText('after', examples('npx longhaul sso delete'))
     .action((options: Shared) => act(options, async (invocation) => (await load()).deleteSso(invocation)))

@@ -1,6 +1,6 @@
 /** The commands about routes, with their help. What they do is loaded when they are called. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, collect, examples, wholeNumber, withEdit, withServer } from './options.ts'
 
 export function routesCommands(program: Command, act: Act): void {
   const routes = program
@@ -21,7 +21,7 @@ export function routesCommands(program: Command, act: Act): void {
     .argument('<route>', 'its name')
     .addHelpText('after', examples('npx longhaul routes show smart'))
     .action((route: string, options: Shared) => act(options, async (invocation) => (await load()).showRoute(invocation, route)))
-  withServer(routes.command('set'))
+  withEdit(routes.command('set'))
     .description('make a route, or replace it')
     .argument('<route>', 'lower-case letters, digits and hyphens')
     .option('--target <model>', 'provider/model, with *weight and "when <condition>" if wanted; in the order of asking', collect)
@@ -58,7 +58,7 @@ export function routesCommands(program: Command, act: Act): void {
         },
       ) => act(options, async (invocation) => (await load()).setRoute(invocation, route, options)),
     )
-  withServer(routes.command('delete'))
+  withEdit(routes.command('delete'))
     .description('take a route away')
     .argument('<route>', 'its name')
     .addHelpText('after', examples('npx longhaul routes delete fast'))

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import type { Deprecation } from '@longhaul/sdk/client'
 import type { Credentials } from './credentials.ts'
 import { exitCodes } from './exit-codes.ts'
 import type { World } from './invocation.ts'
@@ -11,7 +12,7 @@ export async function runCli(args: string[], version: string, world: World): Pro
   let exit: number = exitCodes.done
   let credentials: Credentials | undefined
 
-  const act: Act = async ({ url, key, json: isJson = false }, work, isGraceful) => {
+  const act: Act = async ({ url, key, json: isJson = false, ifMatch }, work, isGraceful) => {
     const { openTerminal } = await import('./show/terminal.ts')
     const find = async () => {
       const { findCredentials } = await import('./credentials.ts')
@@ -25,7 +26,7 @@ export async function runCli(args: string[], version: string, world: World): Pro
       credentials: find,
       async client() {
         const [found, { createClient }] = await Promise.all([find(), import('@longhaul/sdk/client')])
-        return createClient(found)
+        return createClient({ ...found, onDeprecated: warnOnce(world), ...(ifMatch !== undefined && { headers: { 'if-match': ifMatch } }) })
       },
     })
     exit = await (isGraceful ? working : Promise.race([working, whenAborted(world.interrupted)]))
@@ -52,6 +53,18 @@ export async function runCli(args: string[], version: string, world: World): Pro
     if (args.includes('--json')) world.stdout.write(`${JSON.stringify({ type: 'error', ...about, message, remedy })}\n`)
     else await printError(world, message, remedy)
     return code
+  }
+}
+
+/** Beside the output, so that a program that reads it is not disturbed. */
+function warnOnce({ stderr }: World): (about: Deprecation) => void {
+  const told = new Set<string>()
+  return ({ operation, sunset, link }) => {
+    if (told.has(operation)) return
+    told.add(operation)
+    stderr.write(
+      `  ! ${operation} is deprecated${sunset === undefined ? '' : ` and may be gone after ${sunset}`}.${link === undefined ? '' : ` See ${link}`}\n`,
+    )
   }
 }
 

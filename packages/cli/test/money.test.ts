@@ -175,3 +175,14 @@ test('a route that learns is set and evaluated, on its calls or on outcomes of a
     err: expect.stringContaining('--pick learned'),
   })
 })
+
+test('an edit is sent with the etag that was seen, and a server that says that something will be gone is heard once', async () => {
+  const headers = { deprecation: '@1', sunset: 'Sat, 01 May 2027 00:00:00 GMT', link: '<https://longhaul.example/old>; rel="deprecation"' }
+  await using api = await startFakeApi({ headers, answers: { 'budgets.set': budget, 'budgets.list': { items: [] } } })
+  const { exit, err, out } = await command(api, ['budgets', 'set', 'analyst-daily', '--limit', '20', '--if-match', 'abc'])
+  expect([exit, api.requests[0]?.headers['if-match']]).toEqual([0, 'abc'])
+  expect(err).toBe('  ! budgets.set is deprecated and may be gone after Sat, 01 May 2027 00:00:00 GMT. See https://longhaul.example/old\n')
+  expect(out).not.toContain('deprecated')
+  await command(api, ['budgets', 'list'])
+  expect(api.requests[1]?.headers['if-match']).toBeUndefined()
+})

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 export const budgetScopes = ['tenant', 'namespace', 'agent', 'key', 'user', 'session', 'run'] as const
 export const budgetWindows = ['run', 'hour', 'day', 'week', 'month', 'total'] as const
@@ -24,6 +24,7 @@ export const Budget = z.object({
   setBy: z.string(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Budget = z.infer<typeof Budget>
 

@@ -12,6 +12,13 @@ export const errorCodes = {
   },
   not_found: { http: 404, grpc: 5, exit: 5, meaning: 'Nothing of that name that this key may see.' },
   conflict: { http: 409, grpc: 10, exit: 6, meaning: 'The thing is not in a state that allows this, or the same idempotency key came with another body.' },
+  precondition_failed: {
+    http: 412,
+    grpc: 10,
+    exit: 13,
+    meaning:
+      'The thing is not any more as it was when it was read: its `etag` is another than `If-Match` says. Nothing was changed. Read it again, and apply the change to that.',
+  },
   too_large: { http: 413, grpc: 11, exit: 7, meaning: 'The body or a value is larger than the limit that the message names.' },
   over_budget: {
     http: 402,

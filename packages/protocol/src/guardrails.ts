@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { JsonValue, Name } from './values.ts'
+import { Etag, JsonValue, Name } from './values.ts'
 
 /** What a person can be found by. */
 export const personalKinds = ['email', 'phone', 'card', 'iban', 'national-id'] as const
@@ -63,7 +63,7 @@ const guardrailFields = {
 }
 
 /** Hooks before and after model calls. All that fit a call hold for it. */
-export const Guardrail = z.object({ ...guardrailFields, updatedAt: z.iso.datetime() })
+export const Guardrail = z.object({ ...guardrailFields, updatedAt: z.iso.datetime(), etag: Etag.optional() })
 export type Guardrail = z.infer<typeof Guardrail>
 
 /** That a guard found something, without what it found. */

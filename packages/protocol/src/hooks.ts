@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { hookOutcomes } from './states.ts'
-import { Asker, Name } from './values.ts'
+import { Asker, Etag, Name } from './values.ts'
 
 /** How a sender proves who it is. `gitlab` sends a token and signs nothing; where GitLab signs, it does so as Standard Webhooks says. */
 export const hookSchemes = ['standard', 'github', 'gitlab', 'slack', 'stripe', 'hmac'] as const
@@ -54,6 +54,7 @@ export const Hook = z.object({
   asker: Asker,
   setBy: z.string(),
   setAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Hook = z.infer<typeof Hook>
 

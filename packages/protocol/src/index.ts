@@ -113,7 +113,7 @@ export { InputPath, LaneKey, Limit, Priority, RunLimits, deleteLimit, limitOpera
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'
 export { Memory, MemoryName, eraseMemories, eraseMemory, getMemory, listMemories, memoryKinds, memoryOperations, memoryTextMax } from './memory.ts'
 export { operation, permissions } from './operation.ts'
-export type { Admission, HttpMethod, Operation, Permission } from './operation.ts'
+export type { Admission, Deprecated, HttpMethod, Operation, Permission } from './operation.ts'
 export { operations } from './operations.ts'
 export {
   Login,
@@ -148,6 +148,8 @@ export {
 export { Mail, MailLanguage, listMails, mailLanguages, mailOperations, mailStates, retryMail } from './mails.ts'
 export { Person, deletePerson, invitePerson, linkPerson, listPeople, peopleOperations, personStates, signOutPerson, updatePerson } from './people.ts'
 export type { PersonWithLink } from './people.ts'
+export { editedBy, editedThings, shownIn } from './edits.ts'
+export type { EditedThing } from './edits.ts'
 export { sensitiveOperations } from './sensitive.ts'
 export type { SensitiveReason } from './sensitive.ts'
 export {

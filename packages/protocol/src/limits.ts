@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 /** Runs of an agent with the same lane key wait in a lane of their own: a customer, a repository, an account. */
 export const LaneKey = z.string().min(1).max(128)
@@ -23,6 +23,7 @@ export const Limit = z.object({
   source: z.enum(['operator', 'agent']),
   setBy: z.string(),
   setAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Limit = z.infer<typeof Limit>
 

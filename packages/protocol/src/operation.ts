@@ -47,6 +47,18 @@ export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   frame?: z.ZodType
   /** Largest body, where that is not what the server is set to. */
   bodyBytesMax?: number
+  /** It will be gone, or is there for old callers only. */
+  deprecated?: Deprecated
+}
+
+export type Deprecated = {
+  /** Days, as `2026-12-01`: from when on it should not be used; from when on it may be gone. */
+  since: string
+  sunset?: string
+  /** Where it is written what to do instead. */
+  link: string
+  /** The operation to use instead. */
+  instead?: string
 }
 
 export const operation = <Input extends z.ZodType, Output extends z.ZodType>(spec: Operation<Input, Output>): Operation<Input, Output> => spec

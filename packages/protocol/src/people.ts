@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { MailLanguage } from './mails.ts'
 import { operation } from './operation.ts'
 import { roleNames } from './roles.ts'
-import { DataAccess, Name } from './values.ts'
+import { DataAccess, Etag, Name } from './values.ts'
 
 export const Email = z.email('must be an e-mail address').max(254).toLowerCase()
 export const personStates = ['invited', 'active', 'disabled'] as const
@@ -21,6 +21,7 @@ export const Person = z.object({
   hasSecondFactor: z.boolean(),
   createdAt: z.iso.datetime(),
   lastSeenAt: z.iso.datetime().nullable(),
+  etag: Etag.optional(),
 })
 export type Person = z.infer<typeof Person>
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
-import { JsonValue, Name } from './values.ts'
+import { Etag, JsonValue, Name } from './values.ts'
 
 /** A rule in the Cedar language over API operations and tool calls. What permissions allow, a policy may forbid; it never allows more. */
 export const Policy = z.object({
@@ -11,6 +11,7 @@ export const Policy = z.object({
   isActive: z.boolean(),
   createdBy: z.string(),
   createdAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Policy = z.infer<typeof Policy>
 

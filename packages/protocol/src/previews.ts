@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { VersionName } from './agents.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 export const previewKeptMsDefault = 14 * 86_400_000
 
@@ -30,6 +30,7 @@ export const Preview = z.object({
   updatedAt: z.iso.datetime(),
   /** When it is forgotten. Its version and its runs stay. */
   expiresAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Preview = z.infer<typeof Preview>
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 /** How long runs that have ended are kept. A namespace that is null: all namespaces that have no rule of their own. */
 export const Retention = z.object({
@@ -10,6 +10,7 @@ export const Retention = z.object({
   days: z.number().int().nullable(),
   setBy: z.string(),
   setAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Retention = z.infer<typeof Retention>
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 const ModelName = z
   .string()
@@ -59,7 +59,7 @@ const routeFields = {
 }
 
 /** A name that stands for models. Callers and agents ask for it as for any model. */
-export const Route = z.object({ ...routeFields, updatedAt: z.iso.datetime() })
+export const Route = z.object({ ...routeFields, updatedAt: z.iso.datetime(), etag: Etag.optional() })
 export type Route = z.infer<typeof Route>
 
 export const listRoutes = operation({

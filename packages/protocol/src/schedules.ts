@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { LaneKey, Priority } from './limits.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { Asker, JsonValue, Name } from './values.ts'
+import { Asker, Etag, JsonValue, Name } from './values.ts'
 
 /** When it fires. Cron has five fields (minute, hour, day, month, weekday; `L`, `W`, `#`, `@daily` and the like as well) in a time zone; an interval counts from `from`. */
 export const Calendar = z.discriminatedUnion('kind', [
@@ -42,6 +42,7 @@ export const Schedule = z.object({
   lastRunId: z.uuid().nullable(),
   setBy: z.string(),
   setAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Schedule = z.infer<typeof Schedule>
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { HostPattern, SecretName } from './connections.ts'
 import { operation } from './operation.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 export const secretBytesMax = 65_536
 
@@ -19,6 +19,7 @@ export const Secret = z.object({
   createdBy: z.string(),
   lastUsedAt: z.iso.datetime().nullable(),
   useCount: z.number().int(),
+  etag: Etag.optional(),
 })
 export type Secret = z.infer<typeof Secret>
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { operation } from './operation.ts'
 import { roleNames } from './roles.ts'
 import { SignedIn } from './sign-in.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 const rolesOf = z.record(z.string().min(1).max(200), z.array(z.enum(roleNames)).min(1).max(roleNames.length))
 
@@ -17,6 +17,7 @@ export const Sso = z.object({
   roles: rolesOf,
   createsPeople: z.boolean(),
   updatedAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Sso = z.infer<typeof Sso>
 

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ApiKey } from './keys.ts'
 import { operation } from './operation.ts'
 import { SandboxPolicy } from './sandbox-policy.ts'
-import { Name } from './values.ts'
+import { Etag, Name } from './values.ts'
 
 const count = (max: number) => z.number().int().min(0).max(max).optional()
 
@@ -28,6 +28,7 @@ export const Tenant = z.object({
   quotas: Quotas,
   sandboxPolicy: SandboxPolicy,
   createdAt: z.iso.datetime(),
+  etag: Etag.optional(),
 })
 export type Tenant = z.infer<typeof Tenant>
 
@@ -73,7 +74,14 @@ export const updateTenant = operation({
 })
 
 /** A scope of names inside a tenant, such as `prod`, with quotas of its own. Every tenant has `default`. */
-export const Namespace = z.object({ name: Name, description: z.string(), quotas: Quotas, sandboxPolicy: SandboxPolicy, createdAt: z.iso.datetime() })
+export const Namespace = z.object({
+  name: Name,
+  description: z.string(),
+  quotas: Quotas,
+  sandboxPolicy: SandboxPolicy,
+  createdAt: z.iso.datetime(),
+  etag: Etag.optional(),
+})
 export type Namespace = z.infer<typeof Namespace>
 
 export const putNamespace = operation({

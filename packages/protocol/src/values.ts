@@ -9,6 +9,8 @@ export const Name = z
   .min(1)
   .max(63)
   .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be lower-case letters, digits and hyphens')
+/** Which state of a thing this is. Given back as `If-Match`, an edit is refused once it has another. */
+export const Etag = z.string().max(64)
 export const Usd = z.number().min(0)
 
 /** What a model call used. `input` includes `cachedInput`; `output` includes `reasoning`. `costUsd` is null where no price is known. */

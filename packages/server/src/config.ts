@@ -319,6 +319,28 @@ export const settings = {
   LONGHAUL_MASTER_KEY_PREVIOUS: secret
     .optional()
     .describe('The master key from before a change of it. While it is set, secrets are taken over from it when the server starts.'),
+  LONGHAUL_VAULT_URL: httpUrl
+    .optional()
+    .describe(
+      'A key service, HashiCorp Vault or OpenBao, that keeps the key under which the master key is encrypted. It is asked when a server starts, instead of LONGHAUL_MASTER_KEY.',
+    ),
+  LONGHAUL_VAULT_TOKEN: secret.optional().describe('Its token. Needs `update` on `datakey/plaintext`, `decrypt` and `rewrap` of the key.'),
+  LONGHAUL_VAULT_MOUNT: z
+    .string()
+    .regex(/^[\w-]+(\/[\w-]+)*$/)
+    .default('transit')
+    .describe('Where its transit engine is mounted.'),
+  LONGHAUL_VAULT_KEY: z
+    .string()
+    .regex(/^[\w.-]{1,100}$/)
+    .default('longhaul')
+    .describe('The name of its key.'),
+  LONGHAUL_MASTER_KEY_SINCE: z.iso
+    .datetime({ offset: true })
+    .optional()
+    .describe(
+      'With a key service: a master key that was made before this instant is replaced when a server starts, and everything is taken over to the new one. Then start the other servers anew.',
+    ),
   LONGHAUL_REQUESTS_PER_MINUTE: integer(1, 10_000_000).default(6_000).describe('Requests that one key may make on this server.'),
   OPENAI_API_KEY: providerKey('OpenAI'),
   ANTHROPIC_API_KEY: providerKey('Anthropic'),
@@ -374,6 +396,15 @@ const Config = z
     needs('LONGHAUL_SMTP_URL', 'LONGHAUL_MAIL_FROM')
     needs('LONGHAUL_MAIL_FROM', 'LONGHAUL_SMTP_URL')
     needs('LONGHAUL_SMTP_URL', 'LONGHAUL_PUBLIC_URL') // Links have to lead somewhere.
+    needs('LONGHAUL_VAULT_URL', 'LONGHAUL_VAULT_TOKEN')
+    needs('LONGHAUL_VAULT_TOKEN', 'LONGHAUL_VAULT_URL')
+    needs('LONGHAUL_MASTER_KEY_SINCE', 'LONGHAUL_VAULT_URL')
+    if (config.LONGHAUL_VAULT_URL !== undefined && config.LONGHAUL_MASTER_KEY !== undefined)
+      context.addIssue({
+        code: 'custom',
+        path: ['LONGHAUL_MASTER_KEY'],
+        message: 'the key service has the master key. To take over what is under this one, name it LONGHAUL_MASTER_KEY_PREVIOUS',
+      })
     needs('LONGHAUL_SEARCH_API_KEY', 'LONGHAUL_SEARCH_PROVIDER')
     needs('LONGHAUL_SEARCH_BASE_URL', 'LONGHAUL_SEARCH_PROVIDER')
     if (config.LONGHAUL_SEARCH_PROVIDER === 'searxng') needs('LONGHAUL_SEARCH_PROVIDER', 'LONGHAUL_SEARCH_BASE_URL')
@@ -401,6 +432,11 @@ export function loadConfig(env: Record<string, string | undefined> = process.env
 /** Where mail goes out, where it comes from, and where its links lead. Undefined: none is sent. */
 export function mailSettings({ LONGHAUL_SMTP_URL: url, LONGHAUL_MAIL_FROM: from, LONGHAUL_PUBLIC_URL: publicUrl }: Config) {
   return url !== undefined && from !== undefined && publicUrl !== undefined ? { url, from, publicUrl } : undefined
+}
+
+/** The key service, if there is one. */
+export function vaultSettings({ LONGHAUL_VAULT_URL: url, LONGHAUL_VAULT_TOKEN: token, LONGHAUL_VAULT_MOUNT: mount, LONGHAUL_VAULT_KEY: key }: Config) {
+  return url !== undefined && token !== undefined ? { url, token, mount, key } : undefined
 }
 
 /** What the model gateway wants to know of it. */

@@ -14,8 +14,8 @@ import {
   toMessages,
 } from './agents/index.ts'
 import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openLive, openPipeline, openPreviews } from './api/index.ts'
-import { type Config, mailSettings, modelSettings, workerEnvironment } from './config.ts'
-import { engineRole, openDb, prepareDatabase, startEmbedded } from './db/index.ts'
+import { type Config, mailSettings, modelSettings, vaultSettings, workerEnvironment } from './config.ts'
+import { engineRole, openDb, openHolds, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
 import { gatewayOver, moderateWith, openAnswers, openEmbedder, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
@@ -30,6 +30,7 @@ import {
   openMasterKeys,
   openPolicies,
   openSecrets,
+  openServiceKeys,
   openSigner,
   openTenants,
 } from './identity/index.ts'
@@ -100,7 +101,11 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('keys', keys.stop)
   const tenants = openTenants({ db, keys })
   const policies = openPolicies({ db, log })
-  const masterKeys = await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous: config.LONGHAUL_MASTER_KEY_PREVIOUS })
+  const vault = vaultSettings(config)
+  const previous = config.LONGHAUL_MASTER_KEY_PREVIOUS
+  const masterKeys = vault
+    ? await openServiceKeys(dataDir, { db, log, vault, previous, since: config.LONGHAUL_MASTER_KEY_SINCE })
+    : await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous })
   const secrets = openSecrets({ db, masterKeys, log })
   await secrets.rewrapAll()
   const providers = openEgress({ privateHosts: parseHosts(config.LONGHAUL_SSO_PRIVATE_HOSTS), setting: 'LONGHAUL_SSO_PRIVATE_HOSTS' })
@@ -366,6 +371,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     policies,
     audit,
     stepUp,
+    during: openHolds(db).during,
     requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
     log,
   })

@@ -23,6 +23,7 @@ export type FakeOptions = {
   deliveries?: Delivery[]
   journal?: JournalEntry[]
   tools?: Tool[]
+  /** Of every answer. */ headers?: Record<string, string>
   /** By operation, for those that the fake keeps nothing of. */ answers?: Record<string, unknown>
 }
 
@@ -106,7 +107,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
         faults.loseStartResponses--
         return void request.socket.destroy() // The run exists; nobody will hear of it.
       }
-      return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(output))
+      return void response.writeHead(200, { 'content-type': 'application/json', ...options.headers }).end(JSON.stringify(output))
     }
     throw new Refusal('not_found', `No address ${request.method} ${url.pathname}.`)
   }

@@ -9,8 +9,15 @@ export type ClientOptions = {
   key?: string | (() => string | undefined)
   /** How long an answer may take. Default one minute. */
   timeoutMs?: number
+  /** Of every request, as `if-match`. */
+  headers?: Record<string, string>
+  /** Told when the server says that what was asked for will be gone. */
+  onDeprecated?: (about: Deprecation) => void
   fetch?: typeof globalThis.fetch
 }
+
+/** `sunset`: when it may be gone, as the server says it. `link`: where it is written what to do instead. */
+export type Deprecation = { operation: OperationId; sunset: string | undefined; link: string | undefined }
 
 export type RequestOptions = {
   method?: string
@@ -45,7 +52,7 @@ export function createClient(options: ClientOptions): Client {
         ...init,
         signal: init.signal ?? null,
         ...(init.body instanceof ReadableStream && { duplex: 'half' }),
-        headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...headers },
+        headers: { ...(key ? { authorization: `Bearer ${key}` } : {}), ...options.headers, ...headers },
       }),
     )
     if (!response.ok) throw await errorFromResponse(response)
@@ -55,7 +62,9 @@ export function createClient(options: ClientOptions): Client {
   async function call(id: OperationId, input: Record<string, unknown>, callOptions?: CallOptions): Promise<unknown> {
     const { method, path, body } = toHttp(id, input)
     const signal = limited(callOptions)
-    const response = await request(path, { method, signal, ...(body === undefined ? {} : { body, headers: { 'content-type': 'application/json' } }) })
+    const headers = { ...(body !== undefined && { 'content-type': 'application/json' }), ...preconditionsOf(callOptions) }
+    const response = await request(path, { method, signal, headers, ...(body !== undefined && { body }) })
+    if (response.headers.has('deprecation')) options.onDeprecated?.(deprecationOf(id, response.headers))
     const text = await unlessLost(url, signal, () => response.text())
     try {
       return JSON.parse(text)
@@ -79,6 +88,17 @@ export function createClient(options: ClientOptions): Client {
 
   return { ...(calls as unknown as Calls), url, request, file } // As the table of addresses, which has all that the contract has.
 }
+
+const deprecationOf = (operation: OperationId, headers: Headers): Deprecation => ({
+  operation,
+  sunset: headers.get('sunset') ?? undefined,
+  link: /<([^>]*)>[^<]*rel="deprecation"/.exec(headers.get('link') ?? '')?.[1],
+})
+
+const preconditionsOf = ({ ifMatch, ifAbsent }: CallOptions = {}): Record<string, string> => ({
+  ...(ifMatch !== undefined && { 'if-match': `"${ifMatch}"` }),
+  ...(ifAbsent && { 'if-none-match': '*' }),
+})
 
 /** Fields named in the path go there; the others are the query of a GET or DELETE and the body of a POST. */
 export function toHttp(id: OperationId, input: Record<string, unknown>): { method: string; path: string; body: string | undefined } {

@@ -350,7 +350,14 @@ export type InputOf<Op extends Operation> = {
   [Field in keyof Sent<Op>]: unknown extends Sent<Op>[Field] ? (Field extends keyof Parsed<Op> ? Parsed<Op>[Field] : never) : Sent<Op>[Field]
 }
 export type OutputOf<Op extends Operation> = z.output<Op['output']>
-export type CallOptions = { signal?: AbortSignal; timeoutMs?: number }
+export type CallOptions = {
+  signal?: AbortSignal
+  timeoutMs?: number
+  /** Of an edit: the `etag` of the thing as it was read. Once it is another one the edit is refused with `precondition_failed`, and changes nothing. */
+  ifMatch?: string | undefined
+  /** Of an edit: only where there is no such thing yet. */
+  ifAbsent?: boolean
+}
 
 export type Call<Op extends Operation> =
   {} extends InputOf<Op>

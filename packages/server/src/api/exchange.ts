@@ -15,6 +15,10 @@ export type Exchange = {
   asking: Asking
   readCookie(name: CookieName): string | undefined
   setCookie(name: CookieName, value: string | undefined): void
+  /** Under which the request may change something (RFC 9110), as it says. */
+  precondition: { ifMatch: string | undefined; ifNoneMatch: string | undefined }
+  /** Of the answer, whether it is an error or not. */
+  addHeader(name: string, value: string): void
 }
 
 /**
@@ -31,8 +35,8 @@ export function readCookie(asks: Asks, name: CookieName): string | undefined {
   return found?.trim().slice(prefix.length)
 }
 
-/** `addCookie` is given each line that the answer has to carry as `set-cookie`. */
-export function openExchange(asks: Asks, publicUrl: string | undefined, addCookie: (line: string) => void): Exchange {
+/** `addHeader` is given what the answer has to carry; of `set-cookie` each line. */
+export function openExchange(asks: Asks, publicUrl: string | undefined, addHeader: (name: string, value: string) => void): Exchange {
   return {
     asking: {
       address: addressOf(asks, publicUrl),
@@ -42,7 +46,9 @@ export function openExchange(asks: Asks, publicUrl: string | undefined, addCooki
     },
     readCookie: (name) => readCookie(asks, name),
     setCookie: (name, value) =>
-      addCookie(`${cookies[name]}=${value ?? ''}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=${value === undefined ? 0 : ageS[name]}`),
+      addHeader('set-cookie', `${cookies[name]}=${value ?? ''}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=${value === undefined ? 0 : ageS[name]}`),
+    precondition: { ifMatch: asks.header('if-match'), ifNoneMatch: asks.header('if-none-match') },
+    addHeader,
   }
 }
 

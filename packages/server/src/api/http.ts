@@ -11,6 +11,7 @@ import { consoleFiles } from './console.ts'
 import { docsPage, docsPolicy } from './docs-page.ts'
 import { type FindFile, sendFile } from './files.ts'
 import { type Admission, whileAdmitted } from './admission.ts'
+import { isAmong } from './edits.ts'
 import { type Asks, assertOwnPage, openExchange } from './exchange.ts'
 import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type ReceiveHook, takeHook } from './hooks.ts'
@@ -177,7 +178,11 @@ async function answer(c: Ctx, { operation, stream }: Implementation, options: Sh
     const after = c.req.header('last-event-id') || undefined // It wins over the address, which is still the one of the first time.
     return answerWithFrames((gone) => whileAdmitted(admission, gone, (end) => pipeline.follow(asked, { after, end })), options.stopping)
   }
-  return c.json((await pipeline.call(asked, exchangeOf(c, options))) as object)
+  const exchange = exchangeOf(c, options)
+  const output = (await pipeline.call(asked, exchange)) as object
+  const { ifNoneMatch } = exchange.precondition
+  if (c.req.method === 'GET' && ifNoneMatch !== undefined && isAmong(ifNoneMatch, (output as { etag?: string }).etag)) return c.body(null, 304)
+  return c.json(output)
 }
 
 /** An operation, asked for in another form than its own. */
@@ -220,7 +225,8 @@ function asksOf(c: Ctx): Asks {
   }
 }
 
-const exchangeOf = (c: Ctx, { publicUrl }: Shared) => openExchange(asksOf(c), publicUrl, (line) => c.header('set-cookie', line, { append: true }))
+const exchangeOf = (c: Ctx, { publicUrl }: Shared) =>
+  openExchange(asksOf(c), publicUrl, (name, value) => c.header(name, value, { append: name === 'set-cookie' }))
 
 /** Outermost, so that whatever happens inside, the request gets its id, its headers and its line. */
 function oneLinePerRequest({ host, publicUrl, log }: ApiOptions) {

@@ -1,5 +1,16 @@
 /** The HTTP API as OpenAPI 3.1, derived from the operations. What is no operation (files, the pulse) is written here by hand. */
-import { ErrorBody, type Operation, errorCodes, LiveFrame, operations, RunEvent, sensitiveOperations } from '@longhaul/protocol'
+import {
+  type Deprecated,
+  ErrorBody,
+  type Operation,
+  errorCodes,
+  LiveFrame,
+  RunEvent,
+  editedBy,
+  operations as allOperations,
+  sensitiveOperations,
+  shownIn,
+} from '@longhaul/protocol'
 import { type JsonSchema, type Side, jsonSchema } from './json-schema.ts'
 
 type Content = Record<string, { schema: JsonSchema }>
@@ -9,6 +20,7 @@ export type Endpoint = {
   operationId: string
   summary: string
   description?: string
+  deprecated?: true
   security?: Record<string, string[]>[]
   parameters?: Parameter[]
   requestBody?: { required: boolean; content: Content }
@@ -25,7 +37,8 @@ export type OpenApi = {
 const json = 'application/json'
 const errorResponse = (code: string): string => `Error_${code}`
 
-export function openApi(): OpenApi {
+/** Of all operations, or of these. */
+export function openApi(operations: readonly Operation[] = allOperations): OpenApi {
   const schemas: Record<string, JsonSchema> = {}
   const paths: OpenApi['paths'] = {}
   // What is answered keeps its name; what is asked for otherwise gets another. So all answers come first.
@@ -63,7 +76,10 @@ export function openApi(): OpenApi {
   }
 }
 
-function endpointOf({ id, summary, http: [method, path], permission, input, output, frame }: Operation, schemas: Record<string, JsonSchema>): Endpoint {
+function endpointOf(
+  { id, summary, http: [method, path], permission, input, output, frame, deprecated }: Operation,
+  schemas: Record<string, JsonSchema>,
+): Endpoint {
   const asked = share(jsonSchema(input, method === 'POST' ? 'input' : 'output'), 'input', schemas)
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
   const fields = Object.entries(asked.properties ?? {})
@@ -81,10 +97,12 @@ function endpointOf({ id, summary, http: [method, path], permission, input, outp
       description: 'For the stream: the `id` of the last event received. It goes on after it.',
       schema: { type: 'string', maxLength: 200 },
     })
+  if (editedBy.has(id)) parameters.push(...preconditions)
   return {
     operationId: id,
     summary,
-    description: `${admissionNote(permission)}${sensitiveOperations.has(id) ? ` Asks people for a second factor: it ${sensitiveOperations.get(id)}.` : ''}${isStream ? ` ${streamNote}` : ''}`,
+    ...(deprecated && { deprecated: true }),
+    description: `${deprecated ? `${deprecationNote(deprecated)} ` : ''}${admissionNote(permission)}${sensitiveOperations.has(id) ? ` Asks people for a second factor: it ${sensitiveOperations.get(id)}.` : ''}${isStream ? ` ${streamNote}` : ''}`,
     ...(permission === 'anybody' && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(inBody.length > 0 && {
@@ -93,6 +111,7 @@ function endpointOf({ id, summary, http: [method, path], permission, input, outp
     responses: {
       '200': {
         description: 'Done.',
+        ...(shownIn.has(id) && method !== 'DELETE' && { headers: { ETag: { description: 'Of a single thing: its `etag`.', schema: { type: 'string' } } } }),
         content: {
           [json]: { schema: share(jsonSchema(output, 'output'), 'output', schemas) },
           ...(isStream && { 'text/event-stream': { schema: { type: 'string' } } }),
@@ -102,6 +121,21 @@ function endpointOf({ id, summary, http: [method, path], permission, input, outp
     },
   }
 }
+
+const preconditions: Parameter[] = [
+  {
+    name: 'If-Match',
+    in: 'header',
+    required: false,
+    description:
+      'An `etag`, or several: only while the thing has one of them. `*`: only if there is one. Otherwise the answer is 412, and nothing was changed.',
+    schema: { type: 'string', maxLength: 1_000 },
+  },
+  { name: 'If-None-Match', in: 'header', required: false, description: '`*`: only if there is none yet.', schema: { type: 'string', maxLength: 1_000 } },
+]
+
+const deprecationNote = ({ since, sunset, link, instead }: Deprecated): string =>
+  `Deprecated since ${since}${sunset === undefined ? '' : `, gone from ${sunset} on at the earliest`}.${instead === undefined ? '' : ` Use \`${instead}\`.`} See ${link}.`
 
 const admissionNote = (admission: Operation['permission']): string =>
   admission === 'anybody' ? 'For anybody.' : admission === 'oneself' ? 'For people who are signed in, about themselves.' : `Permission: \`${admission}\`.`

@@ -1,10 +1,12 @@
 /** What every operation goes through, whatever the way it was asked for: the rate, permission, input, reach, policies, the note of its outcome, the cut to its contract. */
 import { type Operation, operations } from '@longhaul/protocol'
 import type { z } from 'zod'
+import { type EditsOptions, openEdits } from './edits.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, openRateLimit } from '../kernel/index.ts'
 import { type Admission, type Identify, identify, identifyKey } from './admission.ts'
-import { type Asks, type Exchange, addressOf } from './exchange.ts'
+import { deprecationHeaders } from './deprecation.ts'
+import { type Asks, type Exchange, addressOf, openExchange } from './exchange.ts'
 import { type GateOptions, assertPolicies, assertRate, assertSteppedUp, noteOutcome } from './gate.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { assertReach } from './reach.ts'
@@ -13,8 +15,12 @@ import type { Following, Frames } from './server-sent-events.ts'
 export type PipelineOptions = GateOptions &
   Identify & {
     implementations: readonly Implementation[]
+    /** Absent: all of the protocol’s. */
+    operations?: readonly Operation[]
     /** Requests that one key may make. */
     requestsPerMinute: number
+    /** Runs `work` while nobody else, at any server, runs one under the same name. */
+    during: EditsOptions['during']
   }
 export type Pipeline = ReturnType<typeof openPipeline>
 
@@ -28,17 +34,29 @@ export type Asked = {
   read(): Promise<unknown>
 }
 
+/** Of what nobody asked for from outside. */
+const silentExchange = openExchange({ header: () => undefined, peer: undefined }, undefined, () => {})
+
 /** Requests from one address that come without a key or a login: signing in, and nothing else. */
 const unknownPerMinute = 300
 
 export function openPipeline(options: PipelineOptions) {
   const { implementations, publicUrl } = options
-  assertComplete(operations, implementations)
+  assertComplete(options.operations ?? operations, implementations)
   const byId = new Map(implementations.map((implementation) => [implementation.operation.id, implementation]))
   const rate = openRateLimit(options.requestsPerMinute)
   const rateOfUnknown = openRateLimit(unknownPerMinute)
 
-  function implementationOf({ id }: Operation): Implementation {
+  const edits = openEdits({
+    during: options.during,
+    operationOf: (id) => implementationOf({ id }).operation,
+    async read(id, caller, input) {
+      const { operation, handle } = implementationOf({ id })
+      return checkOutput(operation, await handle(caller, operation.input.parse(input), silentExchange))
+    },
+  })
+
+  function implementationOf({ id }: Pick<Operation, 'id'>): Implementation {
     const found = byId.get(id)
     if (!found) throw new Error(`${id} has no implementation.`) // `assertComplete` has seen to it.
     return found
@@ -84,8 +102,13 @@ export function openPipeline(options: PipelineOptions) {
     /** For what is for anybody: by the address that it comes from. */
     admitUnknown: (asks: Asks): void => takeFrom(rateOfUnknown, asks, publicUrl),
 
-    call: (asked: Asked, exchange: Exchange): Promise<unknown> =>
-      perform(asked, async (input, { operation, handle }) => checkOutput(operation, await handle(asked.caller, input, exchange))),
+    call(asked: Asked, exchange: Exchange): Promise<unknown> {
+      for (const [name, value] of deprecationHeaders(asked.operation)) exchange.addHeader(name, value)
+      return perform(asked, async (input, { operation, handle }) => {
+        const work = async () => checkOutput(operation, await handle(asked.caller, input, exchange))
+        return edits.stamp(operation, await edits.around(operation, asked.caller, input as Record<string, unknown>, exchange, work), exchange) // Every operation's input is an object.
+      })
+    },
 
     /** Throws `invalid` where the operation has no stream. */
     follow: (asked: Asked, following: Following): Promise<Frames> =>
@@ -95,6 +118,7 @@ export function openPipeline(options: PipelineOptions) {
       }),
 
     async callAsAnybody(operation: Operation, input: unknown, exchange: Exchange): Promise<unknown> {
+      for (const [name, value] of deprecationHeaders(operation)) exchange.addHeader(name, value)
       return checkOutput(operation, await implementationOf(operation).handle(undefined, input, exchange))
     },
   }

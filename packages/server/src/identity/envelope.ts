@@ -2,8 +2,8 @@
 import { createCipheriv, createDecipheriv, createHash } from 'node:crypto'
 import { AppError, secretBytes } from '../kernel/index.ts'
 
-/** `previous` opens what was sealed before the master key was changed. */
-export type MasterKeys = { current: Buffer; previous?: Buffer | undefined }
+/** The others open what was sealed before the master key was changed. */
+export type MasterKeys = { current: Buffer; previous?: Buffer | undefined; earlier?: readonly Buffer[] }
 export type Sealed = { ciphertext: Buffer; wrappedKey: Buffer; masterKeyId: string }
 
 const algorithm = 'aes-256-gcm'
@@ -27,8 +27,8 @@ export const rewrap = (keys: MasterKeys, { wrappedKey, masterKeyId }: Omit<Seale
   masterKeyId: keyIdOf(keys.current),
 })
 
-function unwrap({ current, previous }: MasterKeys, wrappedKey: Buffer, masterKeyId: string, name: string): Buffer {
-  const master = [current, previous].find((key) => key && keyIdOf(key) === masterKeyId)
+function unwrap({ current, previous, earlier = [] }: MasterKeys, wrappedKey: Buffer, masterKeyId: string, name: string): Buffer {
+  const master = [current, previous, ...earlier].find((key) => key && keyIdOf(key) === masterKeyId)
   if (!master)
     throw new AppError(
       'unavailable',

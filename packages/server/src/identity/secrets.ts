@@ -6,7 +6,9 @@ import { AppError, type Log, secretBytes } from '../kernel/index.ts'
 import { type MasterKeys, keyIdOf, open, rewrap, seal } from './envelope.ts'
 import { type Caller, whoIs } from './keys.ts'
 import * as store from './secret-store.ts'
-import { readOrMake } from './signer.ts'
+import { openVault, type VaultOptions } from './kms.ts'
+import { readKeyFile, readOrMake } from './signer.ts'
+import { openWrappedKeys } from './wrapped-keys.ts'
 
 export type Secrets = {
   /** What is not said of it stays as it was. */
@@ -63,6 +65,19 @@ export async function openMasterKeys(dataDir: string, given: { current?: string 
     current: toKey(current, 'LONGHAUL_MASTER_KEY or master.key'),
     previous: given.previous === undefined ? undefined : toKey(given.previous, 'LONGHAUL_MASTER_KEY_PREVIOUS'),
   }
+}
+
+/** Of a key service. What was encrypted before there was one is opened with the setting for the previous key, or with the file in the data folder. */
+export async function openServiceKeys(
+  dataDir: string,
+  { previous, vault, since, ...parts }: { db: Db; log: Log; vault: VaultOptions; previous?: string | undefined; since?: string | undefined },
+): Promise<MasterKeys> {
+  const file = await readKeyFile(join(dataDir, 'master.key'))
+  const earlier = [
+    ...(previous === undefined ? [] : [toKey(previous, 'LONGHAUL_MASTER_KEY_PREVIOUS')]),
+    ...(file === undefined ? [] : [toKey(file.trim(), 'master.key')]),
+  ]
+  return openWrappedKeys({ ...parts, kms: openVault(vault), earlier, since: since === undefined ? undefined : new Date(since) })
 }
 
 function toKey(text: string, where: string): Buffer {

@@ -27,7 +27,7 @@ export async function openSigner(dataDir: string): Promise<Signer> {
 
 /** What the file holds; when there is none, what `make` makes, written with mode 600. Of two that make it at once, one wins and both read the same. */
 export async function readOrMake(file: string, make: () => string): Promise<string> {
-  const found = await read(file)
+  const found = await readKeyFile(file)
   if (found !== undefined) return found
   const draft = `${file}.${newId()}`
   const handle = await openDraft(draft)
@@ -41,7 +41,7 @@ export async function readOrMake(file: string, make: () => string): Promise<stri
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error // Somebody was faster: theirs counts.
   })
   await rm(draft)
-  return (await read(file)) ?? ''
+  return (await readKeyFile(file)) ?? ''
 }
 
 /** With a database elsewhere nobody has made the data folder yet. */
@@ -55,7 +55,8 @@ async function openDraft(draft: string): Promise<FileHandle> {
   }
 }
 
-async function read(file: string): Promise<string | undefined> {
+/** Undefined when there is none. */
+export async function readKeyFile(file: string): Promise<string | undefined> {
   const found = await stat(file).catch(() => undefined) // Absent: the first start.
   if (!found) return undefined
   if ((found.mode & 0o077) !== 0) throw new AppError('unavailable', `${file} can be read by others than its owner. Run: chmod 600 ${file}`)

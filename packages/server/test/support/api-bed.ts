@@ -1,4 +1,5 @@
 /** The API with everything behind it but workers: real keys, engine, files and sandboxes on a real database. Runs execute as the test says. */
+import { openHolds } from '../../src/db/index.ts'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -196,6 +197,7 @@ export async function openBed(
     policies,
     audit,
     stepUp,
+    during: openHolds(db).during,
     requestsPerMinute: 1_000_000,
     log: silentLog,
   })

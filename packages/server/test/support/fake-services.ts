@@ -759,6 +759,7 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
     policies: { whyNot: async () => undefined },
     audit: { note: async (tenantId, note) => void notes.push([tenantId, note]) },
     requestsPerMinute: 1_000_000,
+    during: (_, work) => work(),
     log: silentLog,
     ...changes,
   })

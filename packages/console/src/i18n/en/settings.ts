@@ -1,6 +1,9 @@
 /** Of all settings pages, and of keys. */
 export const settingsTexts = {
   admin: {
+    changedMeanwhile:
+      'Somebody else changed this since it was opened here. What you wrote is kept; look at what they changed, and save again to put yours over it.',
+    whatChanged: 'What somebody else changed',
     sections: 'Settings',
     section: {
       people: 'People',

@@ -37,6 +37,7 @@ export const start = {
       step_up_required: 'Give your second factor, then try again.',
       not_found: 'Check the address. It may be of another server, or this key may not see it.',
       conflict: 'It has changed meanwhile. Look at its present state and decide again.',
+      precondition_failed: 'Look at what was changed, and save again if yours is right.',
       too_large: 'Send less at once.',
       over_budget: 'A budget is used up. Have it raised, or wait until it begins anew.',
       over_limit: 'Wait a moment and try again, or have the limit raised.',

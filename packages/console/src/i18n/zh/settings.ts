@@ -3,6 +3,8 @@ import type { Texts } from '../index.ts'
 
 export const settingsTextsZh: Texts<typeof settingsTexts> = {
   admin: {
+    changedMeanwhile: '打开之后，别人已经修改过这里。你填写的内容仍然保留；请查看对方改了什么，再次保存将以你的内容为准。',
+    whatChanged: '别人修改的内容',
     sections: '设置',
     section: {
       people: '人员',

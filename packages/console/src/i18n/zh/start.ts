@@ -39,6 +39,7 @@ export const start: Texts<typeof english> = {
       step_up_required: '请提供第二重验证，然后重试。',
       not_found: '请检查地址。它可能属于另一台服务器，或此密钥无权查看。',
       conflict: '状态已经改变，请查看最新状态后再决定。',
+      precondition_failed: '请查看别人的修改，确认无误后再次保存。',
       too_large: '请减少一次发送的内容。',
       over_budget: '预算已用尽。请人提高预算，或等到下一个周期。',
       over_limit: '请稍后再试，或请人提高限额。',

@@ -39,7 +39,8 @@ export function RouteDialog({ route, onClose }: { route?: Route; onClose: () => 
       size="lg"
       blockedBecause={problem}
       changes={['routes']}
-      act={() => client.routes.set({ name, description, pick, sticky, escalate, targets, learning: route?.learning, cache: route?.cache })}
+      edited={{ shown: route, load: () => client.routes.get({ name }) }}
+      act={(condition) => client.routes.set({ name, description, pick, sticky, escalate, targets, learning: route?.learning, cache: route?.cache }, condition)}
       onClose={onClose}
     >
       <div className="grid gap-4 sm:grid-cols-2">

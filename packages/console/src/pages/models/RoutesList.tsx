@@ -60,7 +60,7 @@ function RouteDetail({ route }: { route: Route }) {
   const [failover, setFailover] = useState<string>()
   const [open, setOpen] = useState<'edit' | 'delete'>()
   const blocked = mayManage ? undefined : t('common.noPermission', { permission: 'routes:manage' })
-  const { updatedAt: _updatedAt, ...spec } = route
+  const { updatedAt: _updatedAt, etag: _etag, ...spec } = route
   return (
     <div className="space-y-3">
       <ol className="divide-y divide-line rounded-md border border-line bg-surface">
@@ -101,12 +101,16 @@ function RouteDetail({ route }: { route: Route }) {
           title={t('models.failoverTitle', { route: route.name })}
           action={t('models.failover')}
           changes={['routes']}
-          act={() =>
-            client.routes.set({
-              ...spec,
-              pick: 'order',
-              targets: [...route.targets.filter(({ model }) => model === failover), ...route.targets.filter(({ model }) => model !== failover)],
-            })
+          edited={{ shown: route, load: () => client.routes.get({ name: route.name }) }}
+          act={(condition) =>
+            client.routes.set(
+              {
+                ...spec,
+                pick: 'order',
+                targets: [...route.targets.filter(({ model }) => model === failover), ...route.targets.filter(({ model }) => model !== failover)],
+              },
+              condition,
+            )
           }
           onClose={() => setFailover(undefined)}
         >

@@ -27,11 +27,13 @@ export function BudgetDialog({ budget, onClose }: { budget?: Budget; onClose: ()
       action={t('schedules.save')}
       blockedBecause={problem}
       changes={['budgets', 'attention']}
-      act={() =>
+      edited={{ shown: budget, load: () => client.budgets.get({ name }) }}
+      act={(condition) =>
         client.budgets.set(
           budget
             ? { name, limit: amount }
             : { name, scope, per, unit, limit: amount, timeZone: readerZone(), ...(scope === 'tenant' ? {} : { subject: subject.trim() || '*' }) },
+          condition,
         )
       }
       onClose={onClose}

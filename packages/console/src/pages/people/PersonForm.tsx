@@ -10,6 +10,7 @@ import { Button } from '../../ui/Button.tsx'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { Note } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { useEdited } from '../use-edited.tsx'
 
 type Rights = { name: string; roles: Role[]; namespaces: string; agents: string }
 
@@ -116,6 +117,15 @@ function LinkNote({ person, onClose }: { person: PersonWithLink; onClose: () => 
   )
 }
 
+async function loadPerson(id: string): Promise<Person | undefined> {
+  for (let cursor: string | undefined; ;) {
+    const { items, next } = await client.people.list({ limit: 200, ...(cursor !== undefined && { cursor }) })
+    const found = items.find((each) => each.id === id)
+    if (found || next === null) return found
+    cursor = next
+  }
+}
+
 export function EditForm({ person, onClose }: { person: Person; onClose: () => void }) {
   const { t, language } = useTexts()
   const queryClient = useQueryClient()
@@ -127,19 +137,21 @@ export function EditForm({ person, onClose }: { person: Person; onClose: () => v
   })
   const [isDeleting, setDeleting] = useState(false)
   const personId = person.id
+  const edited = useEdited({ shown: person, load: () => loadPerson(personId) })
   const settled = () => queryClient.invalidateQueries({ queryKey: ['people'] })
   const act = useMutation({ mutationFn: (work: () => Promise<unknown>) => work(), onSuccess: onClose, onSettled: settled })
   const link = useMutation({ mutationFn: (resetSecondFactor: boolean) => client.people.link({ personId, resetSecondFactor, language }), onSettled: settled })
   if (link.data) return <LinkNote person={link.data} onClose={onClose} />
   const save = () => {
     const [namespaces, agents] = [listOf(rights.namespaces), listOf(rights.agents)]
-    return client.people.update({
+    const change = {
       personId,
       name: rights.name.trim(),
       roles: rights.roles,
       namespaces: namespaces.length > 0 ? namespaces : null,
       agents: agents.length > 0 ? agents : null,
-    })
+    }
+    return edited.save((condition) => client.people.update(change, condition))
   }
   const submit = (event: FormEvent) => {
     event.preventDefault()
@@ -176,6 +188,7 @@ export function EditForm({ person, onClose }: { person: Person; onClose: () => v
           {isDeleting ? t('people.reallyDelete') : t('people.delete')}
         </Button>
       </div>
+      {edited.conflict}
       {act.isError && <RequestError error={act.error} />}
       {link.isError && <RequestError error={link.error} />}
       <div className="flex justify-end gap-2">

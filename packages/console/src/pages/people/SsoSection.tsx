@@ -13,6 +13,7 @@ import { Skeleton } from '../../ui/Notes.tsx'
 import { Modal } from '../../ui/Sheet.tsx'
 import { StateBadge } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
+import { useEdited } from '../use-edited.tsx'
 import { Section } from './Section.tsx'
 
 /** How the tenant's people sign in at a provider of theirs. */
@@ -72,12 +73,18 @@ function SsoForm({ sso, onClose }: { sso: Sso | null; onClose: () => void }) {
     onSuccess: onClose,
     onSettled: () => queryClient.invalidateQueries({ queryKey: ['sso'] }),
   })
+  const edited = useEdited({ shown: sso ?? undefined, load: () => client.sso.get() })
   const save = () =>
-    client.sso.set({
-      ...{ issuer: issuer.trim(), clientId: clientId.trim(), scopes: listOf(scopes, ','), createsPeople: createsPeople && claim.trim() !== '' },
-      ...{ rolesClaim: claim.trim() || null, roles: (claim.trim() && roles) || {} },
-      ...(clientSecret && { clientSecret }),
-    })
+    edited.save((condition) =>
+      client.sso.set(
+        {
+          ...{ issuer: issuer.trim(), clientId: clientId.trim(), scopes: listOf(scopes, ','), createsPeople: createsPeople && claim.trim() !== '' },
+          ...{ rolesClaim: claim.trim() || null, roles: (claim.trim() && roles) || {} },
+          ...(clientSecret && { clientSecret }),
+        },
+        condition,
+      ),
+    )
   const submit = (event: FormEvent) => {
     event.preventDefault()
     act.mutate(save)
@@ -117,6 +124,7 @@ function SsoForm({ sso, onClose }: { sso: Sso | null; onClose: () => void }) {
           </label>
         </>
       )}
+      {edited.conflict}
       {act.isError && <RequestError error={act.error} />}
       <div className="flex justify-end gap-2">
         {sso && (

@@ -52,20 +52,24 @@ export function ScheduleDialog({ agent: ofAgent, schedule, onClose }: { agent?: 
       size="lg"
       blockedBecause={problem}
       changes={['schedules']}
-      act={() =>
-        client.schedules.set({
-          name,
-          agent,
-          input: jsonOrText(input),
-          calendar: calendar(),
-          overlap,
-          ...(schedule && {
-            catchUp: schedule.catchUp,
-            jitterMs: schedule.jitterMs,
-            priority: schedule.priority,
-            ...(schedule.laneKey && { laneKey: schedule.laneKey }),
-          }),
-        })
+      edited={{ shown: schedule, load: () => client.schedules.get({ name }) }}
+      act={(condition) =>
+        client.schedules.set(
+          {
+            name,
+            agent,
+            input: jsonOrText(input),
+            calendar: calendar(),
+            overlap,
+            ...(schedule && {
+              catchUp: schedule.catchUp,
+              jitterMs: schedule.jitterMs,
+              priority: schedule.priority,
+              ...(schedule.laneKey && { laneKey: schedule.laneKey }),
+            }),
+          },
+          condition,
+        )
       }
       onClose={onClose}
     >

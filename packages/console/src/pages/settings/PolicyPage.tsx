@@ -17,6 +17,7 @@ import { RequestError } from '../ErrorPages.tsx'
 import { FormDialog } from '../FormDialog.tsx'
 import { Ago } from '../Moment.tsx'
 import { PolicyTester } from './PolicyTester.tsx'
+import { useEdited } from '../use-edited.tsx'
 import { SettingsFrame } from './SettingsFrame.tsx'
 
 const example = `// A refund of more than 100 needs a person, not an agent.
@@ -69,8 +70,10 @@ function PolicyEditor({ versions }: { versions: readonly Policy[] }) {
   const [text, setText] = useState(newest?.text ?? example)
   const [isTried, setTried] = useState(false)
   const wrongName = Name.safeParse(name).success ? undefined : t('admin.badName')
+  const edited = useEdited({ shown: newest, load: async () => (await client.policies.get({ name })).items[0] })
   const put = useMutation({
-    mutationFn: () => client.policies.put({ name, text, description }),
+    // A name that was deleted has versions still, and may be taken again.
+    mutationFn: () => edited.save((condition) => client.policies.put({ name, text, description }, newest ? condition : {})),
     onSuccess: async () => {
       await queryClient.invalidateQueries({ queryKey: ['policies'] })
       if (!newest) await navigate({ to: patterns.policy, params: { name } })
@@ -99,6 +102,7 @@ function PolicyEditor({ versions }: { versions: readonly Policy[] }) {
         <Field label={t('policies.text')} hint={t('policies.textHint')}>
           {(ids) => <CodeEditor {...ids} value={text} onChange={setText} isInvalid={put.isError} maxLength={50_000} />}
         </Field>
+        {edited.conflict}
         {put.isError && <RequestError error={put.error} title={t('policies.notSaved')} />}
         <div className="flex flex-wrap items-center gap-3">
           <Button type="submit" look="primary" isBusy={put.isPending} disabledBecause={isChanged ? undefined : t('policies.unchanged')}>

@@ -107,7 +107,8 @@ function RetentionDialog({ row: { namespace, rule }, onClose }: { row: Row; onCl
       isDangerous={deletes}
       blockedBecause={isWrong ? t('retention.daysWrong') : undefined}
       changes={['retention']}
-      act={() => client.retention.set({ ...(namespace !== null && { namespace }), days: isLimited ? days : null })}
+      edited={{ shown: rule, load: async () => (await client.retention.list({ limit: 200 })).items.find((each) => each.namespace === namespace) }}
+      act={(condition) => client.retention.set({ ...(namespace !== null && { namespace }), days: isLimited ? days : null }, condition)}
       onClose={onClose}
     >
       <RadioList

@@ -15,6 +15,7 @@ import { EmptyState } from '../../ui/Notes.tsx'
 import { Tag } from '../../ui/State.tsx'
 import type { Column } from '../../ui/Table.tsx'
 import { FormDialog } from '../FormDialog.tsx'
+import { useEdited } from '../use-edited.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
 import { Meter, QuotaFields, StorageMeter, toQuotaTexts, toQuotas } from './quota-parts.tsx'
@@ -142,9 +143,13 @@ function TenantDialog({ tenant, onMade, onClose }: { tenant?: Tenant | undefined
   const sandboxPolicy = { ...policy, ...(sharing !== 'default' && { sharedKernel: sharing === 'allow' }) }
   const quotas = toQuotas(texts)
   const wrongName = Name.safeParse(id).success ? undefined : t('admin.badName')
+  const edited = useEdited({ shown: tenant, load: () => client.tenants.get({ id }) })
   const save = useMutation({
     async mutationFn() {
-      if (tenant) return void (await client.tenants.update({ id, description, isSuspended, sandboxPolicy, ...(quotas && { quotas }) }))
+      if (tenant)
+        return void (await edited.save((condition) =>
+          client.tenants.update({ id, description, isSuspended, sandboxPolicy, ...(quotas && { quotas }) }, condition),
+        ))
       const { key } = await client.tenants.create({ id, description, sandboxPolicy, ...(quotas && { quotas }) })
       onMade({ name: id, secret: key.secret })
     },
@@ -190,6 +195,7 @@ function TenantDialog({ tenant, onMade, onClose }: { tenant?: Tenant | undefined
           {isSuspended && <p className="text-xs text-ink-3">{t('tenants.suspendText')}</p>}
         </>
       )}
+      {edited.conflict}
     </FormDialog>
   )
 }

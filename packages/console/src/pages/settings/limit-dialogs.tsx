@@ -14,6 +14,10 @@ import { NumberField, toNumber } from './quota-parts.tsx'
 /** A limit by what it holds for. */
 export const scopeOf = ({ namespace, agent, laneKey }: Limit, all: string): string => [agent, namespace, laneKey].filter(Boolean).join(' / ') || all
 
+async function loadLimit(id: string | undefined): Promise<Limit | undefined> {
+  return (await client.limits.list({ limit: 200 })).items.find((each) => each.id === id)
+}
+
 /** A new limit, or other numbers for the scope of one. */
 export function LimitSetDialog({ limit, onClose }: { limit?: Limit | undefined; onClose: () => void }) {
   const { t } = useTexts()
@@ -33,15 +37,19 @@ export function LimitSetDialog({ limit, onClose }: { limit?: Limit | undefined; 
       action={t('admin.save')}
       blockedBecause={numbers.some(Number.isNaN) ? t('limits.badNumber') : isEmpty ? t('limits.oneNumber') : undefined}
       changes={['limits']}
-      act={() =>
-        client.limits.set({
-          ...(agent && { agent }),
-          ...(namespace && { namespace }),
-          ...(laneKey.trim() && { laneKey: laneKey.trim() }),
-          ...(runningMax !== undefined && { runningMax }),
-          ...(startsPerSecond !== undefined && { startsPerSecond }),
-          ...(startsPerMinute !== undefined && { startsPerMinute }),
-        })
+      edited={{ shown: limit, load: () => loadLimit(limit?.id) }}
+      act={(condition) =>
+        client.limits.set(
+          {
+            ...(agent && { agent }),
+            ...(namespace && { namespace }),
+            ...(laneKey.trim() && { laneKey: laneKey.trim() }),
+            ...(runningMax !== undefined && { runningMax }),
+            ...(startsPerSecond !== undefined && { startsPerSecond }),
+            ...(startsPerMinute !== undefined && { startsPerMinute }),
+          },
+          condition,
+        )
       }
       onClose={onClose}
     >

@@ -22,7 +22,8 @@ export function NamespaceDialog({ namespace, onClose }: { namespace?: Namespace 
       action={t('admin.save')}
       blockedBecause={wrongName ?? (quotas ? undefined : t('limits.badNumber'))}
       changes={['namespaces']}
-      act={() => client.namespaces.put({ name, description, ...(quotas && { quotas }) })}
+      edited={{ shown: namespace, load: async () => (await client.namespaces.list()).items.find((each) => each.name === name) }}
+      act={(condition) => client.namespaces.put({ name, description, ...(quotas && { quotas }) }, condition)}
       onClose={onClose}
     >
       {!namespace && (

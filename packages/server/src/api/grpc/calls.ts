@@ -77,7 +77,9 @@ export function openCalls({ pipeline, converter, checkAddress, stopping, log }: 
   async function answer(operation: Operation, message: Message, context: HandlerContext): Promise<unknown> {
     const opened = context.values.get(openedKey)
     const input = converter.toInput(context.method.input, message)
-    const exchange = openExchange(asksOf(context), pipeline.publicUrl, (line) => context.responseHeader.append('set-cookie', line))
+    const exchange = openExchange(asksOf(context), pipeline.publicUrl, (name, value) =>
+      name === 'set-cookie' ? context.responseHeader.append(name, value) : context.responseHeader.set(name, value),
+    )
     return opened.admission
       ? pipeline.call(askedOf(operation, opened, opened.admission, input), exchange)
       : pipeline.callAsAnybody(operation, parseInput(operation.input, storable(input)), exchange)

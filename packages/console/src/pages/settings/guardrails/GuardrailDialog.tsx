@@ -41,14 +41,18 @@ export function GuardrailDialog({ guardrail, onClose }: { guardrail?: Guardrail 
       action={t('admin.save')}
       blockedBecause={problem}
       changes={['guardrails']}
-      act={() =>
-        client.guardrails.set({
-          name,
-          guards,
-          ...(route.trim() && { route: route.trim() }),
-          ...(namespace.trim() && { namespace: namespace.trim() }),
-          ...(agent.trim() && { agent: agent.trim() }),
-        })
+      edited={{ shown: guardrail, load: () => client.guardrails.get({ name }) }}
+      act={(condition) =>
+        client.guardrails.set(
+          {
+            name,
+            guards,
+            ...(route.trim() && { route: route.trim() }),
+            ...(namespace.trim() && { namespace: namespace.trim() }),
+            ...(agent.trim() && { agent: agent.trim() }),
+          },
+          condition,
+        )
       }
       onClose={onClose}
     >

@@ -62,21 +62,25 @@ export function HookDialog({ hook, onMade, onClose }: { hook?: Hook; onMade: (ma
       action={t('admin.save')}
       blockedBecause={problem}
       changes={['hooks', 'secrets']}
-      act={async () => {
+      edited={{ shown: hook, load: () => client.hooks.get({ name }) }}
+      act={async (condition) => {
         if ('problem' in parsed) return
         const value = secret === fresh ? newSecret(scheme) : undefined
         const stored = secret === fresh ? `hook-${name}`.slice(0, 63).replace(/-$/, '') : secret
         if (value !== undefined) await client.secrets.set({ name: stored, value, description: t('hooks.secretOf', { name }) })
-        const made = await client.hooks.set({
-          name,
-          agent: chosenAgent,
-          ...(hook && { namespace: hook.namespace }),
-          scheme,
-          secret: stored,
-          action: parsed.action,
-          toleranceMs,
-          ...(types.length > 0 && { events: types }),
-        })
+        const made = await client.hooks.set(
+          {
+            name,
+            agent: chosenAgent,
+            ...(hook && { namespace: hook.namespace }),
+            scheme,
+            secret: stored,
+            action: parsed.action,
+            toleranceMs,
+            ...(types.length > 0 && { events: types }),
+          },
+          condition,
+        )
         onMade({ hook: made, secret: value })
       }}
       onClose={onClose}
