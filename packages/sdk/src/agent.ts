@@ -197,6 +197,8 @@ export type AgentDefinition = {
   output?: z.ZodType
   /** Agents of the same tenant as tools, by name, and what they are for: the model gets `ask_<name>`. */
   agents: Record<string, string>
+  /** Agents of the same tenant to which it may hand over the conversation, by name, and when: the model gets `hand_off_to_<name>`. That agent answers then, also what is said next in the session. */
+  handoffs: Record<string, string>
   /** Which of the folder's connections it gets the tools of. Default: all; for a subagent, none. */
   connections?: string[]
   examples: string[]
@@ -217,6 +219,7 @@ export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { descri
     fallbackModels: [],
     contextTokensMax: 150_000,
     agents: {},
+    handoffs: {},
     examples: [],
     ...options,
   }

@@ -35,14 +35,10 @@ function describeAsker({ name, access }: Asker): string {
   return `You are asked by ${name}, who may see ${regions}, ${personal}.`
 }
 
-/** A string is the message; so is the field `message` or `question`; any other JSON is shown as it is. */
-export function userMessage(input: Json): Message {
-  return messageOf(messageText(input))
-}
-
 export const messageOf = (text: string): Message => ({ role: 'user', content: [{ type: 'text', text }] })
 
-function messageText(input: Json): string {
+/** What the user said: a string, or the field `message` or `question`; any other JSON is shown as it is. */
+export function messageText(input: Json): string {
   if (typeof input === 'string') return input
   if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
     const said = input['message'] ?? input['question']

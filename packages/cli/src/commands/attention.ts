@@ -118,7 +118,8 @@ export async function listDeliveries(invocation: Invocation, given: string): Pro
   return exitCodes.done
 }
 
-function where(destination: Destination): string {
+function where(destination: Delivery['destination']): string {
+  if (destination.type === 'channel') return `the channel ${destination.channel}`
   if (destination.type === 'webhook') return destination.url
   if (destination.type === 'queue') return `the queue ${destination.queue}`
   return destination.type === 'run' ? `a run of ${destination.agent}` : `signal ${destination.name} to run ${shortId(destination.runId)}`

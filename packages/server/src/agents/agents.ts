@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   type Agent,
   type Asker,
+  type ChannelReply,
   type Destination,
   type Json,
   ModelRequest,
@@ -31,11 +32,12 @@ import {
   searchRuns,
 } from '../engine/index.ts'
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
-import { AppError, type Log, assertIsCursor, newId, pageBy } from '../kernel/index.ts'
+import { AppError, type Log, assertIsCursor, newId, pageBy, wallClock } from '../kernel/index.ts'
 import type { RunSandboxes } from '../sandbox/index.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
+import { whyNotHeld } from './declared.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
 import { findPreview, isPreviewed } from './preview-store.ts'
@@ -50,6 +52,8 @@ type Loaded = Parameters<typeof recordLoaded>[4]
 
 /** Who deployed, where it was the agents' folder. */
 const fromFolder = 'agents folder'
+/** Whoever has the agents' folder has the machine. */
+const operator: Asker = { id: 'agents-folder', name: fromFolder, access: { personalData: true } }
 
 export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; dataDir: string; agentsDir: string }) {
   const place = (tenantId: string, agent: string, version: string): Place => ({
@@ -75,7 +79,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
       const { live } = await currentDeployments(tx, tenantId, agent)
       if (live && (await lastFrom(tx, tenantId, agent, fromFolder)) === version) return
-      await insertDeployment(tx, { id: newId(), tenantId, agent, version, share: 100, guard: null, reason: null, madeBy: fromFolder })
+      await insertDeployment(tx, { id: newId(), tenantId, agent, version, share: 100, guard: null, reason: null, madeBy: fromFolder, asker: operator })
     })
   }
 
@@ -115,7 +119,9 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       }
       return places
     },
-    async recordLoaded(at: Place, loaded: Loaded): Promise<void> {
+    async recordLoaded(at: Place, given: Loaded): Promise<void> {
+      const problem = given.manifest && whyNotHeld(given.manifest, wallClock().getTime())
+      const loaded = problem ? { manifest: null, problem } : given
       await recordLoaded(db.forTenant(at.tenantId), at.tenantId, at.agent, at.version, loaded)
       for (const tell of waiting.get(at.folder) ?? []) tell()
       waiting.delete(at.folder)
@@ -191,7 +197,7 @@ export type RunServicesOptions = {
   tenants: Pick<Tenants, 'startWithin'>
   sandboxes: Pick<RunSandboxes, 'connections'>
   /** Throws for destinations that could never be told. */
-  assertDestinations?(destinations: Destination[]): void
+  assertDestinations?(destinations: (Destination | ChannelReply)[]): void
 }
 
 export function runServices({ db, engine, agents, tenants, sandboxes, assertDestinations = () => {} }: RunServicesOptions) {
@@ -199,7 +205,17 @@ export function runServices({ db, engine, agents, tenants, sandboxes, assertDest
   async function startAs(
     tenantId: string,
     asker: Asker,
-    { agent: name, startAt, preview, version, ...start }: Omit<z.output<typeof startRun.input>, 'namespace'> & { namespace: string },
+    {
+      agent: name,
+      startAt,
+      preview,
+      version,
+      ...start
+    }: Omit<z.output<typeof startRun.input>, 'namespace' | 'destinations'> & {
+      namespace: string
+      destinations: (Destination | ChannelReply)[]
+      labels?: string[]
+    },
     mayAnyVersion = false,
   ): Promise<Run> {
     assertDestinations(start.destinations)

@@ -3,11 +3,25 @@
  * share. A deployment with a guard is taken back by itself when its runs fare worse than those before. Runs that have begun
  * stay on their version whatever is decided here.
  */
-import type { AgentManifest, CodeFile, DeployPlan, Deployment, Evaluation, Preview, RollbackGuard, Source, Version, VersionRecord } from '@longhaul/protocol'
+import type {
+  AgentManifest,
+  Asker,
+  CodeFile,
+  DeployPlan,
+  Deployment,
+  Evaluation,
+  Permission,
+  Preview,
+  RollbackGuard,
+  Source,
+  Version,
+  VersionRecord,
+} from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import { AppError, type Log, type Service, loop, newId, pageBy, sleep, wallClock } from '../kernel/index.ts'
 import type { Agents, Place } from './agents.ts'
 import { codeOf } from './code.ts'
+import { applyDeclared, whyNotDeclare, whyNotDeclareAny } from './declared.ts'
 import {
   currentDeployments,
   deciding,
@@ -53,6 +67,9 @@ export type DeployRequest = {
   reason?: string | undefined
 }
 
+/** Who deploys: what a version declares has this access, and takes these permissions. Absent: nothing that it declares holds. */
+export type Deployer = { asker: Asker; permissions: readonly Permission[] }
+
 type Page = { limit: number; cursor: string | undefined }
 export type PreviewRequest = { agent: string; name: string; version: string; source: Source; keepForMs: number }
 
@@ -60,7 +77,7 @@ export type Deployments = Service & {
   createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
   version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
-  deploy(tenantId: string, madeBy: string, request: DeployRequest): Promise<Deployment>
+  deploy(tenantId: string, madeBy: string, request: DeployRequest, by?: Deployer): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
   list(tenantId: string, agent: string, page: Page): Promise<{ items: Deployment[]; next: string | null }>
   plan(tenantId: string, agent: string, version: string): Promise<DeployPlan>
@@ -90,6 +107,7 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
     async work() {
       const changed = await setAgentLimits(await listRunLimits(db))
       if (changed.length > 0) log.info('the limits that agents declare have changed', { agents: changed })
+      await applyDeclared(db, log)
       await watch()
       const wanted = new Set(await listWanted(db))
       await deleteExpiredPreviews(db)
@@ -142,16 +160,21 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
       ])
       return { ...found, manifest: manifest ?? null, record }
     },
-    async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }) {
+    async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }, by) {
       const { status, problem } = await loadVersion(tenantId, agent, version)
       if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so no run gets it: ${problem?.slice(0, 2_000)}`)
+      const manifest = by && (await findManifest(db.forTenant(tenantId), tenantId, agent, version))
+      const why = manifest && whyNotDeclare(manifest, by.permissions)
+      if (why !== undefined) throw new AppError('forbidden', why)
+      // What it declares is not known before it is loaded.
+      const mayDeclare = by && (manifest !== undefined || whyNotDeclareAny(by.permissions) === undefined)
       const deployment = await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
         const { live, canary } = await currentDeployments(tx, tenantId, agent)
         if (share < 100 && !live) throw new AppError('conflict', `${agent} has no live version that a canary could accompany. Deploy it to all.`)
         if (share < 100 && live?.version === version) throw new AppError('conflict', `Version ${version} is live already; it cannot be a canary beside itself.`)
         const isSame = (one: Deployment | undefined) => one?.version === version && one.share === share && JSON.stringify(one.guard) === JSON.stringify(guard)
         if (share === 100 ? isSame(live) && !canary : isSame(canary)) return (share === 100 ? live : canary)! // `isSame` is true of nothing but a deployment.
-        return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy })
+        return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy, asker: mayDeclare ? by.asker : undefined })
       })
       watching.wake()
       workers.warm(agents.place(tenantId, agent, version))

@@ -25,7 +25,7 @@ export const mayImport: Record<string, readonly string[]> = {
   gateway: ['identity', 'db', 'kernel'],
   sandbox: ['db', 'kernel'],
   tools: ['sandbox', 'identity', 'db', 'kernel'],
-  agents: ['engine', 'gateway', 'tools', 'sandbox', 'identity', 'db', 'kernel'],
+  agents: ['engine', 'gateway', 'tools', 'sandbox', 'identity', 'db', 'kernel', 'hooks'],
   workers: ['engine', 'agents', 'db', 'kernel'],
   outcomes: ['engine', 'db', 'kernel'],
   hooks: ['outcomes', 'engine', 'identity', 'db', 'kernel'],
