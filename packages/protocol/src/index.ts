@@ -29,6 +29,7 @@ export {
   ConnectionName,
   HostPattern,
   CommandConnection,
+  Database,
   DeclaredEgress,
   McpConnection,
   OpenApiConnection,

@@ -68,7 +68,7 @@ async function reportAt(path: string, fields: readonly PropertyKey[], problem: s
 
 function isTimeZone(zone: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: zone })
+    new Intl.DateTimeFormat('en', { timeZone: zone }).format(0)
     return true
   } catch {
     return false // A RangeError: there is none of that name.

@@ -7,6 +7,8 @@ import { basename, join, relative } from 'node:path'
 import {
   type AgentManifest,
   AgentSandbox,
+  ConnectionName,
+  Database,
   HostPattern,
   Name,
   RetryPolicy,
@@ -72,6 +74,7 @@ const Definition = z.discriminatedUnion('kind', [
     agents: z.record(Name.max(60), z.string().min(1).max(2_000)),
     handoffs: z.record(Name.max(50), z.string().min(1).max(2_000)),
     connections: z.array(z.string()).optional(),
+    databases: z.record(ConnectionName, Database),
   }),
   z.object({ kind: z.literal('function'), ...about, main: z.function() }),
 ])
@@ -143,6 +146,8 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
     ...(definition.runLimits && { runLimits: definition.runLimits }),
     ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
+    ...(definition.kind === 'agent' &&
+      Object.keys(definition.databases).length > 0 && { databases: z.record(ConnectionName, Database).parse(definition.databases) }),
     ...(definition.sandbox && { sandbox: AgentSandbox.parse(definition.sandbox) }),
   }
   const hooks = openHooks(named) // For subagents as well: what must not pass must not pass there either.
@@ -204,6 +209,7 @@ async function loadSubagents(folder: string, connections: readonly string[], rep
         ['allowedHosts', definition.allowedHosts.length > 0],
         ['toolLimits', Object.keys(definition.toolLimits).length > 0],
         ['sandbox', definition.sandbox !== undefined],
+        ['databases', Object.keys(definition.databases).length > 0],
         ['handoffs', Object.keys(definition.handoffs).length > 0],
       ] as const)
         if (isGiven) report(join(path, 'agent.ts'), `has ${what}, which holds for the whole agent: it belongs into agent/agent.ts.`)
@@ -298,7 +304,7 @@ async function loadTool(name: string, path: string, report: Report): Promise<Too
 
 function addBuiltIn(
   tools: Map<string, ToolEntry>,
-  { stockTools: names, allowedHosts }: AgentDefinition,
+  { stockTools: names, allowedHosts, databases }: AgentDefinition,
   skills: Skill[],
   report: (problem: string) => void,
 ): void {
@@ -307,6 +313,14 @@ function addBuiltIn(
   for (const name of ['http_request', 'fetch_page'])
     if (builtIn.has(name) && allowedHosts.length === 0)
       report(`has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ['api.example.com'], or ['*'] for every public host.`)
+  const read = Object.keys(databases)
+  const sql = builtIn.get('sql')
+  if (sql && read.length === 0) report("has the stock tool sql and no database that it reads: add databases: { shop: { secret: 'shop-database' } }.")
+  if (sql)
+    builtIn.set('sql', {
+      ...sql,
+      definition: { ...sql.definition, description: `${sql.definition.description} There are: ${read.join(', ')}.`.slice(0, 4_000) },
+    })
   for (const [name, entry] of builtIn) {
     if (tools.has(name))
       report(

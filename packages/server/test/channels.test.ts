@@ -111,6 +111,19 @@ test('a mention becomes a run of the session of its thread, and the answer stand
   expect(c.slack.posted.at(-1)).not.toHaveProperty('thread_ts')
 })
 
+test('an answer that hands the conversation over says with the next message who has it, in that conversation alone', async () => {
+  answers['refund please'] = { text: 'Billing here.', handedTo: 'billing' }
+  await using c = await openChannel()
+  await c.say(mention('refund please'))
+  await c.say(mention('when?', { ts: '1700000000.000300', thread_ts: '1700000000.000100' }))
+  expect(bed.starts.at(-1)).toMatchObject({ handedTo: 'billing', messages: [{}, { content: [{ text: 'Billing here.' }] }] })
+  // That answer came from the agent itself, so it has the conversation again.
+  await c.say(mention('and now?', { ts: '1700000000.000400', thread_ts: '1700000000.000100' }))
+  expect(bed.starts.at(-1)).not.toHaveProperty('handedTo')
+  await c.say(mention('elsewhere', { ts: '1700000000.000900' }))
+  expect(bed.starts.at(-1)).not.toHaveProperty('handedTo')
+})
+
 test('an event counts once, signed, and as a message of a person', async () => {
   await using c = await openChannel()
   const body = slackEvent(mention('hello'), 'Ev1')

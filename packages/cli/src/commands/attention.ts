@@ -1,5 +1,5 @@
 import { attentionReasons } from '@longhaul/protocol'
-import type { AttentionItem, Delivery, Destination } from '@longhaul/protocol'
+import type { AttentionItem, Delivery } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'

@@ -1,5 +1,5 @@
 /** What live versions declare in their folders is made to hold: schedules fire, channels are open. Whatever a version brought goes when another takes its place. */
-import { type AgentManifest, type Asker, type Permission } from '@longhaul/protocol'
+import type { AgentManifest, Asker, Permission } from '@longhaul/protocol'
 import { type Db, type TenantTx, sql } from '../db/index.ts'
 import { type DeclaredSchedules, syncSchedules, whyNoCalendar } from '../engine/index.ts'
 import { type DeclaredChannels, syncChannels } from '../hooks/index.ts'
@@ -10,22 +10,30 @@ import { deciding } from './deployment-store.ts'
 export async function applyDeclared(db: Db, log: Log): Promise<number> {
   let changedCount = 0
   for (const { tenantId, agent } of await listUndeclared(db)) {
-    const count = await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
-      const live = await findUndeclared(tx, tenantId, agent)
-      if (!live) return 0 // Another server was faster, or another version is live by now.
-      const { id, version, asker, schedules, channels } = live
-      if (!asker && schedules.length + channels.length > 0)
-        log.warn('what a version declares does not hold: nobody is known whose access it would have; deploy it again', { tenantId, agent, version })
-      const of = asker ? { schedules, channels } : { schedules: [], channels: [] }
-      const place = { tenantId, agent, version, asker: asker ?? nobody }
-      const changed = (await syncSchedules(tx, { ...place, schedules: of.schedules })) + (await syncChannels(tx, { ...place, channels: of.channels }))
-      await tx.rows(sql`update deployments set declared_at = clock_timestamp() where id = ${id}`)
-      return changed
-    })
-    if (count > 0) log.info('what the live version declares holds now', { tenantId, agent, count })
-    changedCount += count
+    try {
+      const count = await applyTo(db, log, tenantId, agent)
+      if (count > 0) log.info('what the live version declares holds now', { tenantId, agent, count })
+      changedCount += count
+    } catch (error) {
+      log.error('what a version declares could not be made to hold; it is tried again', { error, tenantId, agent }) // It must not keep the others from it.
+    }
   }
   return changedCount
+}
+
+async function applyTo(db: Db, log: Log, tenantId: string, agent: string): Promise<number> {
+  return deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
+    const live = await findUndeclared(tx, tenantId, agent)
+    if (!live) return 0 // Another server was faster, or another version is live by now.
+    const { id, version, asker, schedules, channels } = live
+    if (!asker && schedules.length + channels.length > 0)
+      log.warn('what a version declares does not hold: nobody is known whose access it would have; deploy it again', { tenantId, agent, version })
+    const of = asker ? { schedules, channels } : { schedules: [], channels: [] }
+    const place = { tenantId, agent, version, asker: asker ?? nobody }
+    const changed = (await syncSchedules(tx, { ...place, schedules: of.schedules })) + (await syncChannels(tx, { ...place, channels: of.channels }))
+    await tx.rows(sql`update deployments set declared_at = clock_timestamp() where id = ${id}`)
+    return changed
+  })
 }
 
 const nobody: Asker = { id: 'nobody', name: 'nobody', access: { regions: [], personalData: false } }

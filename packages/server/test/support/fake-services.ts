@@ -123,6 +123,7 @@ const anEvaluation = {
   passedCount: 2,
   caseCount: 3,
   failedCases: ['revenue'],
+  judgments: [],
   model: 'offline/planner',
   costUsd: null,
   durationMs: 1_200,
