@@ -24,7 +24,7 @@ export const SlackChannel = z.strictObject({
 })
 export type SlackChannel = z.infer<typeof SlackChannel>
 
-/** Any service that signs its webhooks. The answer is a webhook of ours, signed as Standard Webhooks says, with the conversation in `data.session`. */
+/** Any service that signs its webhooks. The answer is a webhook of ours, signed as Standard Webhooks says, with `<agent>.<channel>:<conversation>` in `data.session`. */
 export const WebhookChannel = z.strictObject({
   type: z.literal('webhook'),
   scheme: HookScheme,

@@ -214,11 +214,14 @@ test('a channel of webhooks takes the message where it says, and answers with a 
     () => acme.read<Run>(`/v1/runs/${runId}`),
     ({ state }) => state === 'completed',
   )
-  expect(run).toMatchObject({ session: 't-1', input: { message: 'hi there', from: { channel: c.hook, user: 'ann' } } })
+  expect(run).toMatchObject({ session: `${c.hook}:t-1`, input: { message: 'hi there', from: { channel: c.hook, user: 'ann' } } })
   await c.tell(runId)
   const [told] = await until(
     async () => receiver.received,
     (received) => received.length > 0,
   )
-  expect(told).toMatchObject({ isSigned: true, body: { type: 'run.completed', data: { runId, session: 't-1', output: { text: 'You said: hi there' } } } })
+  expect(told).toMatchObject({
+    isSigned: true,
+    body: { type: 'run.completed', data: { runId, session: `${c.hook}:t-1`, output: { text: 'You said: hi there' } } },
+  })
 })

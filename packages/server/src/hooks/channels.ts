@@ -1,5 +1,6 @@
 /** From a signed payload to what an agent is told: who said what in which conversation, and where the answer goes. Pure, but for the rows of channels. */
 import type { Asker, Channel, ChannelReply, Destination, Json } from '@longhaul/protocol'
+import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { type TenantTx, audienceOf } from '../db/index.ts'
 import { AppError, newId } from '../kernel/index.ts'
@@ -26,7 +27,7 @@ export function readMessage(channel: Channel, name: string, payload: Json): Said
     const { team, conversation, thread, user, text } = said
     return {
       input: { message: text, from: { channel: name, team, user } },
-      session: [name, team, conversation, thread].flatMap((part) => part ?? []).join(':'),
+      session: sessionOf(name, team, conversation, thread),
       destinations: [{ type: 'channel', channel: name, conversation, ...(thread !== undefined && { thread }), on }],
       labels,
     }
@@ -35,10 +36,18 @@ export function readMessage(channel: Channel, name: string, payload: Json): Said
   const from = channel.from === undefined ? undefined : textAt(channel.from, payload, 256)
   return {
     input: { message, from: { channel: name, ...(from !== undefined && { user: from }) } },
-    session: channel.conversation === undefined ? undefined : textAt(channel.conversation, payload, 128),
+    session: channel.conversation === undefined ? undefined : sessionOf(name, textAt(channel.conversation, payload, 1_000)),
     destinations: channel.replyUrl === undefined ? [] : [{ type: 'webhook', url: channel.replyUrl, on }],
     labels,
   }
+}
+
+const sessionLengthMax = 128
+
+/** Under the channel's name: whoever sends names its conversations, and none of anybody else. */
+function sessionOf(channel: string, ...parts: (string | undefined)[]): string {
+  const session = [channel, ...parts].flatMap((part) => part ?? []).join(':')
+  return session.length > sessionLengthMax ? createHash('sha256').update(session).digest('hex') : session
 }
 
 type SlackMessage = { team: string; conversation: string; thread: string | undefined; user: string; text: string }

@@ -133,7 +133,7 @@ test('its subject lists, reads and erases it; somebody else finds nothing of it'
   expect([rest.items.map(({ text }) => text), rest.next]).toEqual([['fact 0'], null])
   const { id } = rest.items[0]!
   expect(await service.get(callerOf(ada), id)).toMatchObject({ text: 'fact 0' } satisfies Partial<Memory>)
-  for (const refused of [service.get(callerOf(bob), id), service.erase(callerOf(bob), id)]) await expect(refused).rejects.toMatchObject({ code: 'not_found' })
+  for (const act of [service.get, service.erase]) await expect(act(callerOf(bob), id)).rejects.toMatchObject({ code: 'not_found' })
   expect((await service.list(callerOf(bob), { limit: 9 })).items).toEqual([])
   expect((await service.list({ ...callerOf(ada), agents: ['another'] }, { limit: 9 })).items).toEqual([])
   await service.erase(callerOf(ada), id)
