@@ -18,7 +18,7 @@ export const SlackChannel = z.strictObject({
   /** The stored secret with which Slack signs. */
   signingSecret: SecretName,
   /** The stored secret that is the app's bot token (`xoxb-…`, scope `chat:write`). */
-  botToken: SecretName,
+  token: SecretName,
   /** Slack's Web API. Another one for GovSlack. */
   apiUrl: ApiUrl.default('https://slack.com/api'),
 })

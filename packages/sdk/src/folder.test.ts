@@ -148,7 +148,7 @@ test('schedules, channels, hooks and handoffs of the folder are in the manifest'
         "import { schedule } from '@longhaul/sdk'\nexport default schedule({ calendar: { kind: 'cron', cron: '0 3 * * *', timeZone: 'Europe/Berlin' }, input: 'Report', overlap: 'queue' })\n",
       'agent/schedules/often.json': '{ "calendar": { "kind": "interval", "everyMs": 60000 } }',
       'agent/channels/chat.ts':
-        "import { channel } from '@longhaul/sdk'\nexport default channel({ type: 'slack', signingSecret: 'slack-signing', botToken: 'slack-bot' })\n",
+        "import { channel } from '@longhaul/sdk'\nexport default channel({ type: 'slack', signingSecret: 'slack-signing', token: 'slack-bot' })\n",
       'agent/hooks/redact.ts':
         "import { hook } from '@longhaul/sdk'\nexport default hook({ onEnd: ({ text }) => ({ text: text.replaceAll('secret', '***') }) })\n",
     },
@@ -178,7 +178,7 @@ test('faults of schedules, channels and hooks are told with file and line', asyn
     'agent/schedules/Bad.json': '{}',
     'agent/schedules/zone.json': '{\n  "calendar": {\n    "kind": "cron",\n    "cron": "0 3 * *",\n    "timeZone": "Mars/Olympus"\n  }\n}',
     'agent/schedules/overlap.ts': "export default {\n  calendar: { kind: 'interval', everyMs: 60_000 },\n  overlap: 'pile',\n}\n",
-    'agent/channels/chat.ts': "export default {\n  type: 'slack',\n  signingSecret: 'a secret',\n  botToken: 'ok',\n}\n",
+    'agent/channels/chat.ts': "export default {\n  type: 'slack',\n  signingSecret: 'a secret',\n  token: 'ok',\n}\n",
     'agent/hooks/empty.ts': "export default { kind: 'hook' }\n",
     'agent/hooks/odd.ts': "export default { kind: 'hook', beforeToll: () => {} }\n",
   })

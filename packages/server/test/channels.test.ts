@@ -32,7 +32,7 @@ afterAll(() => bed[Symbol.asyncDispose]())
 async function openChannel(fate?: (call: number) => Fate, declared?: Partial<Channel>) {
   const slack = await openFakeSlack({ token: 'xoxb-1', signingSecret: 'slack signs with this', ...(fate && { fate }) })
   await acme.ask('POST', '/v1/secrets/bot', { value: 'xoxb-1', hosts: ['127.0.0.1'] })
-  const channel = { type: 'slack', signingSecret: 'signing', botToken: 'bot', apiUrl: slack.apiUrl, ...declared } as Channel
+  const channel = { type: 'slack', signingSecret: 'signing', token: 'bot', apiUrl: slack.apiUrl, ...declared } as Channel
   const name = `c${newId().slice(-12)}`
   const asker = { id: acme.id, name: 'deployer', access: { personalData: true } }
   const sync = (channels: { name: string; channel: Channel }[], version = 'v1') =>
@@ -183,7 +183,7 @@ test('a channel is a hook that is listed and paused, and neither set nor deleted
   await using c = await openChannel()
   expect(await acme.read(`/v1/hooks/${c.hook}`)).toMatchObject({
     fromVersion: 'v1',
-    channel: { type: 'slack', botToken: 'bot' },
+    channel: { type: 'slack', token: 'bot' },
     path: `/hooks/acme/${c.hook}`,
     secret: 'signing',
   })

@@ -20,7 +20,7 @@ const hourly: DeclaredSchedule = {
   jitterMs: 0,
   priority: 'normal',
 }
-const slack: Channel = { type: 'slack', signingSecret: 'signing', botToken: 'bot', apiUrl: 'https://slack.com/api' }
+const slack: Channel = { type: 'slack', signingSecret: 'signing', token: 'bot', apiUrl: 'https://slack.com/api' }
 const ada: Asker = { id: 'ada', name: 'ada', access: { personalData: true } }
 const all: readonly Permission[] = ['schedules:manage', 'hooks:manage']
 

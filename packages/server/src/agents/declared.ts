@@ -1,9 +1,10 @@
 /** What live versions declare in their folders is made to hold: schedules fire, channels are open. Whatever a version brought goes when another takes its place. */
 import type { AgentManifest, Asker, Permission } from '@longhaul/protocol'
-import { type Db, type TenantTx, sql } from '../db/index.ts'
-import { type DeclaredSchedules, syncSchedules, whyNoCalendar } from '../engine/index.ts'
-import { type DeclaredChannels, syncChannels } from '../hooks/index.ts'
+import type { Db } from '../db/index.ts'
+import { syncSchedules, whyNoCalendar } from '../engine/index.ts'
+import { syncChannels } from '../hooks/index.ts'
 import type { Log } from '../kernel/index.ts'
+import { findUndeclared, listUndeclared, recordDeclared } from './declared-store.ts'
 import { deciding } from './deployment-store.ts'
 
 /** Looked at once for each deployment that has become live, by whichever server comes first. How many rows it has made, changed or deleted. */
@@ -31,28 +32,12 @@ async function applyTo(db: Db, log: Log, tenantId: string, agent: string): Promi
     const of = asker ? { schedules, channels } : { schedules: [], channels: [] }
     const place = { tenantId, agent, version, asker: asker ?? nobody }
     const changed = (await syncSchedules(tx, { ...place, schedules: of.schedules })) + (await syncChannels(tx, { ...place, channels: of.channels }))
-    await tx.rows(sql`update deployments set declared_at = clock_timestamp() where id = ${id}`)
+    await recordDeclared(tx, tenantId, id)
     return changed
   })
 }
 
 const nobody: Asker = { id: 'nobody', name: 'nobody', access: { regions: [], personalData: false } }
-
-async function listUndeclared(db: Db): Promise<{ tenantId: string; agent: string }[]> {
-  return db.rows(sql`
-    select d.tenant_id as "tenantId", d.agent from deployments d join versions v on v.tenant_id = d.tenant_id and v.agent = d.agent and v.version = d.version
-    where d.state = 'live' and d.declared_at is null and v.manifest is not null order by d.created_at limit 1000`)
-}
-
-type Undeclared = { id: string; version: string; asker: Asker | null } & Pick<DeclaredSchedules, 'schedules'> & Pick<DeclaredChannels, 'channels'>
-
-async function findUndeclared(tx: TenantTx, tenantId: string, agent: string): Promise<Undeclared | undefined> {
-  const [row] = await tx.rows<Undeclared>(sql`
-    select d.id, d.version, d.asker, coalesce(v.manifest -> 'schedules', '[]') as schedules, coalesce(v.manifest -> 'channels', '[]') as channels
-    from deployments d join versions v on v.tenant_id = d.tenant_id and v.agent = d.agent and v.version = d.version
-    where d.tenant_id = ${tenantId} and d.agent = ${agent} and d.state = 'live' and d.declared_at is null and v.manifest is not null`)
-  return row
-}
 
 /** Why whoever deploys it may not: what it declares takes rights of its own. Undefined when they may. */
 export function whyNotDeclare(

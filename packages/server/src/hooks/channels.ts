@@ -55,10 +55,10 @@ type SlackMessage = { team: string; conversation: string; thread: string | undef
 /** https://docs.slack.dev/reference/events/app_mention, https://docs.slack.dev/reference/events/message.im */
 function slackMessage(payload: Json): SlackMessage | undefined {
   const { team_id: team, event } = fieldsOf(payload)
-  const { type, channel, channel_type: kind, user, text, ts, thread_ts: inThread, bot_id: bot, subtype } = fieldsOf(event)
+  const { type, channel, channel_type: kind, user, text, ts, thread_ts: inThread, bot_id: program, subtype } = fieldsOf(event)
   const isDirect = type === 'message' && kind === 'im'
   if (!isDirect && type !== 'app_mention') return undefined
-  if (bot !== undefined || (subtype !== undefined && subtype !== 'file_share')) return undefined
+  if (program !== undefined || (subtype !== undefined && subtype !== 'file_share')) return undefined
   if (![team, channel, user, text, ts].every((field) => typeof field === 'string')) return undefined
   const words = unescape(String(text).replace(/^\s*<@[A-Z0-9]+(\|[^>]*)?>\s*/, ''))
     .slice(0, messageLengthMax)

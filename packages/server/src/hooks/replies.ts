@@ -20,6 +20,6 @@ export const channelReplies =
     if (hook?.channel?.type !== 'slack' || hook.agent !== run.agent)
       return { isDone: false, problem: `The channel ${destination.channel} is not open: the live version of ${run.agent} does not declare it.`, mayRetry: true }
     const host = new URL(hook.channel.apiUrl).hostname
-    const token = await readSecret({ secret: hook.channel.botToken, prefix: '' }, { tenantId, agent: hook.agent, runId: run.id, host })
+    const token = await readSecret({ secret: hook.channel.token, prefix: '' }, { tenantId, agent: hook.agent, runId: run.id, host })
     return replyInSlack({ channel: hook.channel, to: destination, deliveryId: id, attempt, run, token, reach })
   }

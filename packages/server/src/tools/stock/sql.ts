@@ -7,6 +7,7 @@ import type { Database, Json, serverTools } from '@longhaul/protocol'
 import { Socket } from 'node:net'
 import pg from 'pg'
 import type { z } from 'zod'
+import { powers } from './database-store.ts'
 import type { Egress } from '../egress/egress.ts'
 import { failed, networkFailure } from '../failures.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
@@ -80,10 +81,8 @@ async function read(client: pg.Client, query: string, { timeoutMs, rowsMax }: Da
   const ask = (text: string) => client.query({ text, values: [], rowMode: 'array', queryMode: 'extended' } as pg.QueryArrayConfig)
   await ask('begin transaction read only')
   await ask(`set local statement_timeout = ${timeoutMs}`)
-  const { rows: powers } = await ask(`
-    select 1 from pg_roles where rolname = current_user and rolsuper
-    union all select 1 from pg_roles where rolname in ('pg_execute_server_program', 'pg_read_server_files', 'pg_write_server_files') and pg_has_role(current_user, oid, 'usage')`)
-  if (powers.length > 0)
+  const { rows: held } = await ask(powers)
+  if (held.length > 0)
     throw failed(
       'refused',
       'The user of this database may run programs or touch files on its host, which a read-only transaction does not hold back. Give the agent a user that can only read.',
