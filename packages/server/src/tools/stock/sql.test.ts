@@ -39,10 +39,16 @@ afterAll(async () => {
 
 async function openBed({ user = reader, hosts, more }: { user?: string | null; hosts?: string[]; more?: Partial<BedOptions> } = {}) {
   const address = user === null ? addressOf() : addressOf(user, 'pw')
-  const manifest = {
-    ...{ description: '', shape: 'agent', model: null, instructions: null, tools: [], skills: [], examples: [] },
+  const manifest: AgentManifest = {
+    description: '',
+    shape: 'agent',
+    model: null,
+    instructions: null,
+    tools: [],
+    skills: [],
+    examples: [],
     databases: { shop: { secret: 'shop', timeoutMs: 500, rowsMax: 100 } },
-  } satisfies AgentManifest
+  }
   const bed = await openToolsBed({ db: database.db, privateHosts: ['127.0.0.1', 'localhost'], manifestOf: async () => manifest, ...more })
   await bed.setSecret('shop', { value: address, hosts: hosts ?? [new URL(address).hostname] })
   return {

@@ -39,7 +39,7 @@ export async function querySql({ database: name, query }: z.output<typeof server
   const port = Number(address.port || 5432)
   const lookup = egress.lookupFor(host, port, hosts)
   const socket = new Socket()
-  const connect = socket.connect.bind(socket) as (options: object) => Socket
+  const connect = socket.connect.bind(socket) as unknown as (options: object) => Socket // The one of its overloads that takes options.
   const client = new pg.Client({
     connectionString: address.href,
     connectionTimeoutMillis: connectMsMax,
@@ -50,6 +50,7 @@ export async function querySql({ database: name, query }: z.output<typeof server
   })
   client.on('error', () => {}) // Whoever waits for an answer is told.
   const stop = () => void socket.destroy()
+  signal.throwIfAborted()
   signal.addEventListener('abort', stop, { once: true })
   try {
     await client.connect()
