@@ -321,6 +321,8 @@ create table deployments (
   made_by text not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   ended_at timestamp with time zone,
+  asker json,
+  declared_at timestamp with time zone,
   constraint deployments_pkey PRIMARY KEY (id),
   constraint deployments_share_check CHECK (((share >= 1) AND (share <= 100))),
   constraint deployments_state_check CHECK ((state = ANY (ARRAY['live'::text, 'canary'::text, 'superseded'::text, 'rolled_back'::text])))
@@ -329,6 +331,7 @@ CREATE UNIQUE INDEX deployments_canary ON public.deployments USING btree (tenant
 CREATE INDEX deployments_guarded ON public.deployments USING btree (created_at) WHERE ((state = ANY (ARRAY['live'::text, 'canary'::text])) AND (guard IS NOT NULL));
 CREATE UNIQUE INDEX deployments_live ON public.deployments USING btree (tenant_id, agent) WHERE (state = 'live'::text);
 CREATE INDEX deployments_newest ON public.deployments USING btree (tenant_id, agent, id DESC);
+CREATE INDEX deployments_undeclared ON public.deployments USING btree (created_at) WHERE ((state = 'live'::text) AND (declared_at IS NULL));
 alter table deployments enable row level security, force row level security;
 create policy across_tenants on deployments as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on deployments as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
@@ -358,6 +361,7 @@ create table evaluations (
   duration_ms bigint not null,
   made_by text not null,
   created_at timestamp with time zone default clock_timestamp() not null,
+  judgments json default '[]'::json not null,
   constraint evaluations_pkey PRIMARY KEY (id),
   constraint evaluations_check CHECK (((case_count >= passed_count) AND (passed_count >= 0)))
 );
@@ -508,9 +512,12 @@ create table hooks (
   asker json not null,
   set_by text not null,
   set_at timestamp with time zone default clock_timestamp() not null,
+  from_version text,
+  channel json,
   constraint hooks_pkey PRIMARY KEY (id),
   constraint hooks_tenant_id_name_key UNIQUE (tenant_id, name)
 );
+CREATE INDEX hooks_declared ON public.hooks USING btree (tenant_id, agent) WHERE (from_version IS NOT NULL);
 alter table hooks enable row level security, force row level security;
 create policy across_tenants on hooks as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on hooks as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
@@ -565,6 +572,7 @@ create table keys (
   namespaces text[],
   agents text[],
   expires_at timestamp with time zone,
+  subject_id uuid,
   constraint keys_pkey PRIMARY KEY (id),
   constraint keys_secret_hash_key UNIQUE (secret_hash)
 );
@@ -1034,11 +1042,14 @@ create table schedules (
   last_run_id uuid,
   set_by text not null,
   set_at timestamp with time zone default clock_timestamp() not null,
+  from_version text,
+  declared json,
   constraint schedules_pkey PRIMARY KEY (id),
   constraint schedules_catch_up_check CHECK ((catch_up = ANY (ARRAY['skip'::text, 'one'::text, 'all'::text]))),
   constraint schedules_overlap_check CHECK ((overlap = ANY (ARRAY['allow'::text, 'skip'::text, 'queue'::text, 'cancel'::text]))),
   constraint schedules_tenant_id_namespace_name_key UNIQUE (tenant_id, namespace, name)
 );
+CREATE INDEX schedules_declared ON public.schedules USING btree (tenant_id, agent) WHERE (from_version IS NOT NULL);
 CREATE INDEX schedules_due ON public.schedules USING btree (next_at) WHERE ((NOT is_paused) AND (next_at IS NOT NULL));
 CREATE INDEX schedules_queued ON public.schedules USING btree (queued_at) WHERE ((NOT is_paused) AND (queued_at IS NOT NULL));
 alter table schedules enable row level security, force row level security;

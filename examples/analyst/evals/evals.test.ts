@@ -80,13 +80,13 @@ describe('the truth', () => {
     }
   })
   test('is sorted in the statement itself where the order counts', () => {
-    const unsorted = cases.filter(({ expect }) => expect.answerable && expect.ordered && !/order by/.test(expect.truth_sql))
+    const unsorted = cases.filter(({ expect }) => expect.answerable && expect.ordered && !/order by/.test(expect.truth_sql ?? ''))
     expect(unsorted.map(({ id }) => id)).toEqual([])
   })
   test('leaves no doubt about the order: no two neighbours of a ranking are equal', async () => {
     for (const asked of cases) {
       if (!asked.expect.answerable || !asked.expect.ordered) continue
-      const values = (await truth(asked.expect.truth_sql)).rows.map((row) => row.at(-1))
+      const values = (await truth(asked.expect.truth_sql ?? '')).rows.map((row) => row.at(-1))
       values.forEach((value, index) => expect(index > 0 && value === values[index - 1], asked.id).toBe(false))
     }
   })

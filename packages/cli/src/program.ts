@@ -115,7 +115,17 @@ function shellCommands(program: Command, act: Act): void {
     )
 }
 
-type EvalOptions = { only?: string[]; concurrency: number; timeout: number; min?: string; agent?: string; record?: boolean; suite?: string }
+type EvalOptions = {
+  only?: string[]
+  concurrency: number
+  timeout: number
+  min?: string
+  agent?: string
+  record?: boolean
+  suite?: string
+  judge?: string
+  judgeTokens: number
+}
 
 function evalCommand(program: Command, act: Act): void {
   withVersion(withServer(program.command('eval')))
@@ -128,6 +138,8 @@ function evalCommand(program: Command, act: Act): void {
     .option('--timeout <seconds>', 'time for one case', wholeNumber(1, 86_400), 300)
     .option('--min <n>', 'exit with 1 when fewer pass: a number of cases, or a share such as 95%')
     .option('--agent <name>', 'the agent to ask, if not the folder’s name')
+    .option('--judge <model>', 'the model that judges answers by the rubrics of cases')
+    .option('--judge-tokens <n>', 'what it may use in all', wholeNumber(1, 1_000_000_000), 500_000)
     .addHelpText(
       'after',
       examples(

@@ -1,10 +1,12 @@
 /** From nothing to an agent that runs, and back: against the real server in a process of its own, with real workers that load the code. */
+import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type Deployment, type Version, isTerminal } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ServerProcess, openServerProcess } from '../../server/test/support/server-process.ts'
+import { loadCases, loadTruth } from '../src/eval/cases.ts'
 import { templates } from '../src/commands/init.ts'
 import { command, ctrlC } from './support/run-command.ts'
 
@@ -45,6 +47,12 @@ test.each(Object.keys(templates))('the template %s is an agent that loads, under
   const { version, deployment } = await deployed(`from-${template}`)
   expect(version).toMatchObject({ agent: `from-${template}`, status: 'ready' })
   expect(deployment).toMatchObject({ state: 'live', share: 100, madeBy: 'administrator' })
+  const made = join(folder, `from-${template}`)
+  if (!existsSync(join(made, 'tests'))) return
+  expect(await longhaul(['test', `from-${template}`])).toMatchObject({ exit: 0, err: '' })
+  if (!existsSync(join(made, 'evals'))) return
+  const truth = await loadTruth(made)
+  for (const { expect: wanted } of await loadCases(made)) if (wanted.answerable) expect((await truth(wanted.truth_sql ?? '')).rows.length).toBeGreaterThan(0)
 })
 
 test('init writes nothing over what is there, and knows its templates', async () => {

@@ -1,14 +1,19 @@
 import { z } from 'zod'
-import { Connection, ConnectionName, DeclaredEgress, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
+import { Channel } from './channels.ts'
+import { Connection, ConnectionName, Database, DeclaredEgress, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
 import { CustomAgent } from './custom.ts'
 import { PartName } from './children.ts'
 import { RunLimits } from './limits.ts'
 import { operation } from './operation.ts'
 import { SandboxLimitsInput } from './sandbox-limits.ts'
+import { DeclaredSchedule } from './schedules.ts'
 import { templateSteps } from './templates.ts'
 import { JsonValue, Name } from './values.ts'
 
 export const VersionName = z.string().regex(/^[0-9a-f]{12}$/, 'must be twelve hexadecimal digits')
+
+/** When an agent's hooks are asked: around each model call and tool call, and at both ends of a run. */
+export const hookPoints = ['onStart', 'beforeModel', 'afterModel', 'beforeTool', 'afterTool', 'onEnd'] as const
 
 export const ToolSummary = z.object({ name: z.string(), description: z.string(), inputSchema: JsonValue })
 
@@ -49,10 +54,29 @@ export const AgentManifest = z.object({
     .array(z.object({ name: ConnectionName, connection: Connection }))
     .max(32)
     .optional(),
+  /** Schedules of the folder: they fire while the version is live. */
+  schedules: z
+    .array(z.object({ name: Name, schedule: DeclaredSchedule }))
+    .max(100)
+    .optional(),
+  /** Channels of the folder: they are open while the version is live. */
+  channels: z
+    .array(z.object({ name: Name, channel: Channel }))
+    .max(20)
+    .optional(),
+  /** Hooks of the folder, and at which points each is asked. */
+  hooks: z
+    .array(z.object({ name: z.string().max(64), points: z.array(z.enum(hookPoints)) }))
+    .max(50)
+    .optional(),
+  /** Agents to which it hands over conversations. */
+  handoffs: z.array(Name).max(20).optional(),
   toolLimits: z.record(ToolPattern, ToolLimits).optional(),
   runLimits: RunLimits.optional(),
   /** What `http_request` and `fetch_page` may reach. */
   allowedHosts: z.array(HostPattern).max(200).optional(),
+  /** What the stock tool `sql` may read, by name. */
+  databases: z.record(ConnectionName, Database).optional(),
   sandbox: AgentSandbox.optional(),
   /** Of a custom agent: its program and how that is kept. */
   custom: CustomAgent.optional(),

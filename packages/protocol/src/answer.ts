@@ -37,6 +37,8 @@ export const Answer = z.object({
   parts: z.array(AnswerPart),
   model: z.string(),
   usage: Usage,
+  /** The agent that has the conversation now, where this one has handed it over: the next message of the session goes there. */
+  handedTo: z.string().optional(),
 })
 export type Answer = z.infer<typeof Answer>
 

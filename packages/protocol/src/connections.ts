@@ -13,6 +13,17 @@ export const SecretName = z
   .string()
   .max(64)
   .regex(/^[A-Za-z0-9][A-Za-z0-9_-]*$/, 'must be letters, digits, "_" and "-", and begin with a letter or digit')
+/** A PostgreSQL database that the stock tool `sql` reads. */
+export const Database = z.strictObject({
+  /** The stored secret that is its address, with user and password: `postgres://reader:…@db.example.com/shop`. Its hosts say where it may be used. */
+  secret: SecretName,
+  /** How long one query may take, by the database's own clock. */
+  timeoutMs: z.number().int().min(100).max(600_000).default(30_000),
+  /** Rows of one query that the model gets. */
+  rowsMax: z.number().int().min(1).max(1_000).default(100),
+})
+export type Database = z.infer<typeof Database>
+
 export const SecretRef = z.strictObject({ secret: SecretName, prefix: z.string().max(40).default('') })
 
 const HeaderName = z

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { Name } from './values.ts'
+import { DeclaredName, Name } from './values.ts'
 
 const on = z
   .array(z.enum(['completed', 'failed', 'cancelled']))
@@ -9,7 +9,7 @@ const on = z
   .max(3)
   .default(['completed', 'failed'])
 
-const WebhookUrl = z
+export const WebhookUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
   .max(2_000)
   .refine(
@@ -29,6 +29,18 @@ export const Destination = z.discriminatedUnion('type', [
 ])
 export type Destination = z.infer<typeof Destination>
 
+/** The place in a channel of an agent's folder to which an answer goes. Nobody can ask for it but the channel through which the message came. */
+export const ChannelReply = z.strictObject({
+  type: z.literal('channel'),
+  /** `<agent>.<channel>`. */
+  channel: DeclaredName,
+  /** A conversation of Slack's, and the thread in it. A direct message has none. */
+  conversation: z.string().min(1).max(128),
+  thread: z.string().min(1).max(64).optional(),
+  on,
+})
+export type ChannelReply = z.infer<typeof ChannelReply>
+
 export const deliveryStates = ['pending', 'delivered', 'failed', 'dismissed'] as const
 
 /** One telling of a run's end. `attempt` counts those made; `failure` is what the last of them came to. */
@@ -36,7 +48,7 @@ export const Delivery = z.object({
   id: z.uuid(),
   runId: z.uuid(),
   agent: z.string(),
-  destination: Destination,
+  destination: z.discriminatedUnion('type', [...Destination.options, ChannelReply]),
   state: z.enum(deliveryStates),
   attempt: z.number().int(),
   failure: z.string().nullable(),

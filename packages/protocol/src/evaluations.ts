@@ -15,6 +15,11 @@ const found = {
   passedCount: z.number().int().min(0).max(1_000_000),
   caseCount: z.number().int().min(1).max(1_000_000),
   failedCases: z.array(z.string().min(1).max(200)).max(failedCasesMax).default([]),
+  /** What a model found of cases by their rubrics, and why. */
+  judgments: z
+    .array(z.object({ case: z.string().min(1).max(200), model: z.string().max(200), isPassed: z.boolean(), reasons: z.array(z.string().max(10_000)).max(20) }))
+    .max(failedCasesMax)
+    .default([]),
   /** Which model answered. */
   model: z.string().min(1).max(200).nullable().default(null),
   costUsd: Usd.nullable().default(null),

@@ -1,23 +1,15 @@
 import { z } from 'zod'
+import { Channel } from './channels.ts'
+import { HookScheme, JsonPointer } from './hook-schemes.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { hookOutcomes } from './states.ts'
-import { Asker, Etag, Name } from './values.ts'
+import { Asker, DeclaredName, Etag, Name } from './values.ts'
 
-/** How a sender proves who it is. `gitlab` sends a token and signs nothing; where GitLab signs, it does so as Standard Webhooks says. */
-export const hookSchemes = ['standard', 'github', 'gitlab', 'slack', 'stripe', 'hmac'] as const
-export const HookScheme = z.enum(hookSchemes)
-export type HookScheme = z.infer<typeof HookScheme>
-
-/** A place in a payload (RFC 6901): `/data/id`. Empty: all of it. */
-const Pointer = z
-  .string()
-  .max(500)
-  .regex(/^(\/([^~/]|~[01])*)*$/, 'must be a JSON pointer such as /data/id, or empty for the whole payload')
 /** What is taken from the payload: one place, or an object of places. */
 const Mapping = z.union([
-  Pointer,
-  z.record(z.string().min(1).max(128), Pointer).refine((fields) => Object.keys(fields).length <= 100, 'must have at most 100 fields'),
+  JsonPointer,
+  z.record(z.string().min(1).max(128), JsonPointer).refine((fields) => Object.keys(fields).length <= 100, 'must have at most 100 fields'),
 ])
 export type HookMapping = z.infer<typeof Mapping>
 /** A text that begins with `/` is a place in the payload; any other is itself. */
@@ -25,7 +17,7 @@ const TextOrPointer = z
   .string()
   .min(1)
   .max(500)
-  .refine((text) => !text.startsWith('/') || Pointer.safeParse(text).success, 'must be a text, or a JSON pointer such as /data/id')
+  .refine((text) => !text.startsWith('/') || JsonPointer.safeParse(text).success, 'must be a text, or a JSON pointer such as /data/id')
 
 /** `start`: a run of the hook's agent. `signal`: a signal to a run of that agent. */
 export const HookAction = z.discriminatedUnion('type', [
@@ -50,6 +42,10 @@ export const Hook = z.object({
   /** How far the time of a signature may be from now. Schemes without a time in the signature have none. */
   toleranceMs: z.number().int(),
   isPaused: z.boolean(),
+  /** The agent's version whose folder declares it, as a channel. It comes and goes with what is live: nobody sets or deletes it, but it can be paused. Null: somebody has set it. */
+  fromVersion: z.string().nullable(),
+  /** What the folder declares of the channel. */
+  channel: Channel.nullable(),
   /** Whose access its runs have: that of whoever set it, as it was then. */
   asker: Asker,
   setBy: z.string(),
@@ -71,7 +67,7 @@ export const HookDelivery = z.object({
 })
 export type HookDelivery = z.infer<typeof HookDelivery>
 
-const HookRef = z.strictObject({ name: Name })
+const HookRef = z.strictObject({ name: DeclaredName })
 
 export const setHook = operation({
   id: 'hooks.set',
@@ -136,7 +132,7 @@ export const listHookDeliveries = operation({
   summary: 'What became of the requests to a hook, newest first. Kept for 30 days.',
   http: ['GET', '/v1/hooks/{name}/deliveries'],
   permission: 'runs:read',
-  input: z.strictObject({ name: Name, ...PageInput, outcome: z.enum(hookOutcomes).optional() }),
+  input: z.strictObject({ name: DeclaredName, ...PageInput, outcome: z.enum(hookOutcomes).optional() }),
   output: pageOf(HookDelivery),
 })
 

@@ -14,7 +14,8 @@ export {
   toOcsf,
 } from './plain.ts'
 export type { RunAction } from './plain.ts'
-export { Agent, AgentManifest, AgentSandbox, ToolSummary, VersionName, agentOperations, getAgent, listAgents } from './agents.ts'
+export { Channel, SlackChannel, WebhookChannel } from './channels.ts'
+export { Agent, AgentManifest, AgentSandbox, ToolSummary, VersionName, agentOperations, getAgent, hookPoints, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSources } from './answer.ts'
 export { Attachment, AttachmentRef, attachmentOperations, createAttachment, deleteAttachment, getAttachment } from './attachments.ts'
 export { attachmentPath, attachmentsMax, attachmentsOf } from './attachment-refs.ts'
@@ -30,6 +31,7 @@ export {
   ConnectionName,
   HostPattern,
   CommandConnection,
+  Database,
   DeclaredEgress,
   McpConnection,
   OpenApiConnection,
@@ -64,7 +66,7 @@ export { FailedTry, PolicyDecision, RouteTaken } from './step-notes.ts'
 export type { StepNotes } from './step-notes.ts'
 export { Evaluation, evaluationOperations, failedCasesMax, listEvaluations, recordEvaluation } from './evaluations.ts'
 export { Preview, Source, deletePreview, listPreviews, previewKeptMsDefault, previewOperations, setPreview } from './previews.ts'
-export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
+export { ChannelReply, Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
 export { journalHash, whyNotChained } from './journal-chain.ts'
@@ -273,6 +275,7 @@ export {
 export { ArtifactRequest, ExecRequest, ExecResult, FilesRequest, FilesResult } from './sandboxes.ts'
 export {
   Calendar,
+  DeclaredSchedule,
   Fire,
   Schedule,
   catchUps,
@@ -287,21 +290,8 @@ export {
   scheduleOperations,
   setSchedule,
 } from './schedules.ts'
-export {
-  Hook,
-  HookAction,
-  HookDelivery,
-  HookScheme,
-  deleteHook,
-  getHook,
-  hookOperations,
-  hookSchemes,
-  listHookDeliveries,
-  listHooks,
-  pauseHook,
-  resumeHook,
-  setHook,
-} from './hooks.ts'
+export { HookScheme, hookSchemes } from './hook-schemes.ts'
+export { Hook, HookAction, HookDelivery, deleteHook, getHook, hookOperations, listHookDeliveries, listHooks, pauseHook, resumeHook, setHook } from './hooks.ts'
 export type { HookMapping } from './hooks.ts'
 export { Stop, StopStep, Stopped, createStop, liftStop, listStops, stopOperations } from './stops.ts'
 export { Sso, deleteSso, finishSso, getSso, setSso, ssoOperations, ssoReturnPath, ssoSignInOperations, startSso } from './sso.ts'
@@ -338,5 +328,5 @@ export {
   toolOperations,
   toolStates,
 } from './tools.ts'
-export { Asker, DataAccess, JsonValue, Name, Usage, Usd } from './values.ts'
+export { Asker, DataAccess, DeclaredName, JsonValue, Name, Usage, Usd } from './values.ts'
 export { HistoryEntry, RetryPolicy, ServerFrame, WorkerFrame, messageBytesMax, workerProtocolVersion } from './worker.ts'

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { LaneKey, Priority } from './limits.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
-import { Asker, Etag, JsonValue, Name } from './values.ts'
+import { Asker, DeclaredName, Etag, JsonValue, Name } from './values.ts'
 
 /** When it fires. Cron has five fields (minute, hour, day, month, weekday; `L`, `W`, `#`, `@daily` and the like as well) in a time zone; an interval counts from `from`. */
 export const Calendar = z.discriminatedUnion('kind', [
@@ -35,6 +35,8 @@ export const Schedule = z.object({
   laneKey: z.string().nullable(),
   priority: Priority,
   isPaused: z.boolean(),
+  /** The agent's version whose folder declares it. It comes and goes with what is live: nobody sets or deletes it, but it can be paused. Null: somebody has set it. */
+  fromVersion: z.string().nullable(),
   /** The next five; fewer when fewer follow, none while it is paused. */
   nextFires: z.array(z.iso.datetime()),
   /** A fire that waits until the run before it has ended. */
@@ -56,7 +58,20 @@ export const Fire = z.object({
 })
 export type Fire = z.infer<typeof Fire>
 
-const ScheduleRef = z.strictObject({ name: Name })
+const ScheduleRef = z.strictObject({ name: DeclaredName })
+
+const setting = {
+  input: JsonValue.default(null),
+  calendar: Calendar,
+  overlap: z.enum(overlaps).default('skip'),
+  catchUp: z.enum(catchUps).default('one'),
+  jitterMs: z.number().int().min(0).max(3_600_000).default(0),
+  laneKey: LaneKey.optional(),
+  priority: Priority.default('normal'),
+}
+/** A schedule in an agent's folder, `schedules/<name>.ts` or `.json`. */
+export const DeclaredSchedule = z.strictObject(setting)
+export type DeclaredSchedule = z.infer<typeof DeclaredSchedule>
 
 export const setSchedule = operation({
   id: 'schedules.set',
@@ -66,13 +81,7 @@ export const setSchedule = operation({
   input: z.strictObject({
     name: Name,
     agent: Name,
-    input: JsonValue.default(null),
-    calendar: Calendar,
-    overlap: z.enum(overlaps).default('skip'),
-    catchUp: z.enum(catchUps).default('one'),
-    jitterMs: z.number().int().min(0).max(3_600_000).default(0),
-    laneKey: LaneKey.optional(),
-    priority: Priority.default('normal'),
+    ...setting,
   }),
   output: Schedule,
 })
@@ -121,7 +130,7 @@ export const listFires = operation({
   summary: 'What became of its fires, newest first. Kept for 30 days.',
   http: ['GET', '/v1/schedules/{name}/fires'],
   permission: 'runs:read',
-  input: z.strictObject({ name: Name, ...PageInput }),
+  input: z.strictObject({ name: DeclaredName, ...PageInput }),
   output: pageOf(Fire),
 })
 export const deleteSchedule = operation({

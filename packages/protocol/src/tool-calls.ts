@@ -71,6 +71,13 @@ export const serverTools = {
     description: 'Searches the web. Gives title, address and an excerpt of each result; read a page with fetch_page.',
     input: z.strictObject({ query: z.string().min(1).max(400), count: z.number().int().min(1).max(20).default(8) }),
   },
+  sql: {
+    description: 'Runs one query on a PostgreSQL database that can only be read. Gives the columns and the first rows.',
+    input: z.strictObject({
+      database: ConnectionName.describe('Name of the database'),
+      query: z.string().min(1).max(20_000).describe('One statement that begins with select, with, values or table'),
+    }),
+  },
   remember: {
     description:
       'Keeps something about the person you work for, for later conversations: a preference, a fact, what was agreed or done. Nothing secret, and nothing that only matters now.',

@@ -33,5 +33,15 @@ export const DataAccess = z.strictObject({
 export type DataAccess = z.infer<typeof DataAccess>
 
 /** Who asked for a run, as it was when they asked. */
+/** A `Name`, or `<agent>.<name>` of what an agent's folder declares. */
+export const DeclaredName = z
+  .string()
+  .min(1)
+  .max(127)
+  .regex(
+    /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)?$/,
+    'must be lower-case letters, digits and hyphens; with a dot after the agent for what its folder declares',
+  )
+
 export const Asker = z.object({ id: z.string(), name: z.string(), access: DataAccess, isPerson: z.boolean().optional() })
 export type Asker = z.infer<typeof Asker>

@@ -58,6 +58,8 @@ export const ServerFrame = z.discriminatedUnion('type', [
     /** Its writes are withheld: every step and tool that does not declare the effect `none` asks with `op.begin`, and is answered with its failure. */
     withholdsWrites: z.boolean().optional(),
     messages: z.array(Message),
+    /** The agent that was handed the conversation, as the last run of the session said. */
+    handedTo: z.string().optional(),
     createdAt: z.iso.datetime(),
     historyLength: z.number().int(),
   }),

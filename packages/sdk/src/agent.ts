@@ -5,6 +5,7 @@ import type {
   AttachmentRef,
   CallResult,
   Connection,
+  Database,
   Effect,
   ExecResult,
   Failure,
@@ -181,10 +182,12 @@ export type AgentDefinition = {
   model: string
   /** Instructions, beside or instead of `instructions.md`. Called at the start of each run; must be deterministic. */
   instructions?: (about: { asker: Asker; createdAt: Date }) => string
-  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `list_files`, `python`, `time`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`. */
+  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `list_files`, `python`, `time`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`, `sql`. */
   stockTools: (StockTool | ServerTool)[]
   /** Hosts that `http_request` and `fetch_page` may reach: `api.example.com`, `*.example.com`, or `*` for all public ones. Default: none. */
   allowedHosts: string[]
+  /** PostgreSQL databases that the stock tool `sql` reads, by name. Each names the stored secret that is its address. */
+  databases: Record<string, z.input<typeof Database>>
   /** Limits of tools by name, or by the beginning of names: `{ 'crm__*': { perMinute: 30 } }`. For tools that the server executes. */
   toolLimits: Record<string, ToolLimits>
   /** What every sandbox of its runs begins with (`template`), what may leave it (`egress`: nothing unless said), and its limits. */
@@ -203,6 +206,8 @@ export type AgentDefinition = {
   output?: z.ZodType
   /** Agents of the same tenant as tools, by name, and what they are for: the model gets `ask_<name>`. */
   agents: Record<string, string>
+  /** Agents of the same tenant to which it may hand over the conversation, by name, and when: the model gets `hand_off_to_<name>`. That agent answers then, also what is said next in the session. */
+  handoffs: Record<string, string>
   /** Which of the folder's connections it gets the tools of. Default: all; for a subagent, none. */
   connections?: string[]
   examples: string[]
@@ -218,11 +223,13 @@ export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { descri
     model: 'default',
     stockTools: ['bash', 'read_file', 'write_file', 'python'],
     allowedHosts: [],
+    databases: {},
     toolLimits: {},
     turnsMax: 30,
     fallbackModels: [],
     contextTokensMax: 150_000,
     agents: {},
+    handoffs: {},
     examples: [],
     ...options,
   }

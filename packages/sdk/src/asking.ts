@@ -1,7 +1,8 @@
 /** How the loop asks its models: the next one when one fails, and a shorter conversation when it has become long. */
-import type { Message, ModelReply, ToolDefinition } from '@longhaul/protocol'
+import type { Message, ModelReply, ToolDefinition, Usage } from '@longhaul/protocol'
 import { type Context, type ModelTurn, StepFailed } from './agent.ts'
 import { failure, isStepFailed } from './failure.ts'
+import type { Hooks } from './hooks.ts'
 import { messageOf } from './instructions.ts'
 import type { Spending } from './spending.ts'
 
@@ -22,6 +23,7 @@ type AskingOptions = {
   spending: Spending
   /** What the user asked for: it stays in the conversation word by word. */
   request: Message
+  hooks: Hooks
 }
 
 /** Model calls between two compactions. A conversation that is too long right after one cannot be helped by another. */
@@ -29,22 +31,31 @@ const compactionGap = 3
 /** Another model would be refused the same. */
 const finalCodes: readonly (string | undefined)[] = ['over_budget']
 
-export function createAsking({ ctx, opening, models, turnsMax, contextTokensMax, spending, request }: AskingOptions): Asking {
+export function createAsking({ ctx, opening, models, turnsMax, contextTokensMax, spending, request, hooks }: AskingOptions): Asking {
   let modelIndex = 0
   let turnCount = 0
   let compactedAt = -Infinity
+  /** What the next call goes on from. Undefined: it begins the conversation, with `begin`. */
   let turn: ModelTurn | undefined
+  let begin: Message[] = []
+  let usage: Usage | undefined
+  /** Where hooks may change replies: the conversation as they have made it, and what the last call added to it. */
+  const transcript = hooks.has('afterModel') ? { kept: [] as Message[], added: [] as Message[], isChanged: false } : undefined
 
-  async function call(append: Message[], mayBeSteered: boolean): Promise<ModelTurn> {
+  async function call(given: Message[], mayBeSteered: boolean): Promise<ModelTurn> {
     if (turnCount++ >= turnsMax)
       throw new StepFailed(failure('turns_max', `No answer after ${turnsMax} model call${turnsMax === 1 ? '' : 's'}, which is this agent's limit (turnsMax).`))
     spending.assertMayAsk()
+    const { messages: added } = await hooks.ask(ctx, 'beforeModel', { messages: given })
+    const append = [...begin, ...added]
     for (;;) {
       const model = models[modelIndex] ?? 'default'
       try {
         const reply = await ctx.model({ model, append, ...(turn ? { after: turn } : opening), ...(mayBeSteered && { mayBeSteered }) })
         spending.add(reply.usage)
-        return reply
+        const { content, isChanged } = await hooks.ask(ctx, 'afterModel', { content: reply.content })
+        if (transcript) Object.assign(transcript, { added: [...added, ...(reply.steeredBy ?? [])], isChanged })
+        return isChanged ? { ...reply, content } : reply
       } catch (error) {
         if (!isStepFailed(error) || finalCodes.includes(error.failure.code) || modelIndex + 1 >= models.length) throw error
         modelIndex++ // What this one could not do, the next is asked for, from here to the end of the run.
@@ -59,15 +70,24 @@ export function createAsking({ ctx, opening, models, turnsMax, contextTokensMax,
     compactedAt = turnCount
     if (summary === '') return append // It goes on as it is: better too long than without a memory.
     turn = undefined
+    begin = []
+    usage = undefined
+    if (transcript) transcript.kept = []
     return [{ role: 'user', content: [...request.content, { type: 'text', text: `${summaryHead}\n\n${summary}` }] } as Message] // The user's own message: texts.
   }
 
   return {
     async ask(append) {
-      const isLong = turn !== undefined && turn.usage.input + turn.usage.output > contextTokensMax && turnCount - compactedAt >= compactionGap
+      const isLong = usage !== undefined && usage.input + usage.output > contextTokensMax && turnCount - compactedAt >= compactionGap
       return call(isLong ? await compacted(append) : append, true)
     },
-    keep: (reply) => void (turn = reply),
+    keep(reply) {
+      usage = reply.usage
+      transcript?.kept.push(...transcript.added, { role: 'assistant', content: reply.content })
+      // The server's record has the reply as the model gave it. Once a hook has changed one, the whole conversation is sent again.
+      turn = transcript?.isChanged ? undefined : reply
+      begin = transcript?.isChanged ? [...transcript.kept] : []
+    },
   }
 }
 

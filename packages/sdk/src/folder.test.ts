@@ -139,3 +139,55 @@ test('all faults are told at once', async () => {
 test('a folder without faults has none', async () => {
   expect(await problemOf({ 'agent/agent.ts': agentFile(), 'agent/tools/a.ts': toolFile() })).toBe('it loaded')
 })
+
+test('schedules, channels, hooks and handoffs of the folder are in the manifest', async () => {
+  await using made = await makeAgentFolder(
+    {
+      'agent/agent.ts': agentFile("handoffs: { billing: 'for invoices' }"),
+      'agent/schedules/nightly.ts':
+        "import { schedule } from '@longhaul/sdk'\nexport default schedule({ calendar: { kind: 'cron', cron: '0 3 * * *', timeZone: 'Europe/Berlin' }, input: 'Report', overlap: 'queue' })\n",
+      'agent/schedules/often.json': '{ "calendar": { "kind": "interval", "everyMs": 60000 } }',
+      'agent/channels/chat.ts':
+        "import { channel } from '@longhaul/sdk'\nexport default channel({ type: 'slack', signingSecret: 'slack-signing', token: 'slack-bot' })\n",
+      'agent/hooks/redact.ts':
+        "import { hook } from '@longhaul/sdk'\nexport default hook({ onEnd: ({ text }) => ({ text: text.replaceAll('secret', '***') }) })\n",
+    },
+    { isInstalled: true },
+  )
+  const loaded = await loadAgent(made.folder)
+  expect(loaded.manifest).toMatchObject({
+    schedules: [
+      {
+        name: 'nightly',
+        schedule: { calendar: { cron: '0 3 * * *', timeZone: 'Europe/Berlin' }, input: 'Report', overlap: 'queue', catchUp: 'one', priority: 'normal' },
+      },
+      { name: 'often', schedule: { calendar: { kind: 'interval', everyMs: 60_000 }, input: null, overlap: 'skip' } },
+    ],
+    channels: [{ name: 'chat', channel: { type: 'slack', apiUrl: 'https://slack.com/api' } }],
+    hooks: [{ name: 'redact', points: ['onEnd'] }],
+    handoffs: ['billing'],
+  })
+  expect(loaded.manifest.tools.map(({ name }) => name)).toContain('hand_off_to_billing')
+  const run = await runAgent(loaded, { input: 'x', model: [says('the secret')] })
+  expect(run.output).toMatchObject({ text: 'the ***' })
+})
+
+test('faults of schedules, channels and hooks are told with file and line', async () => {
+  const problem = await problemOf({
+    'agent/agent.ts': agentFile("output: z.object({}), handoffs: { billing: 'x' }").replace('\n', "\nimport { z } from 'zod'\n"),
+    'agent/schedules/Bad.json': '{}',
+    'agent/schedules/zone.json': '{\n  "calendar": {\n    "kind": "cron",\n    "cron": "0 3 * *",\n    "timeZone": "Mars/Olympus"\n  }\n}',
+    'agent/schedules/overlap.ts': "export default {\n  calendar: { kind: 'interval', everyMs: 60_000 },\n  overlap: 'pile',\n}\n",
+    'agent/channels/chat.ts': "export default {\n  type: 'slack',\n  signingSecret: 'a secret',\n  token: 'ok',\n}\n",
+    'agent/hooks/empty.ts': "export default { kind: 'hook' }\n",
+    'agent/hooks/odd.ts': "export default { kind: 'hook', beforeToll: () => {} }\n",
+  })
+  expect(problem).toContain('agent/schedules/Bad.json: its name')
+  expect(problem).toContain('agent/schedules/zone.json:5: calendar.timeZone: there is no time zone "Mars/Olympus"')
+  expect(problem).toContain('agent/schedules/zone.json:4: calendar.cron: must have five fields')
+  expect(problem).toMatch(/agent\/schedules\/overlap.ts:3: overlap: /)
+  expect(problem).toMatch(/agent\/channels\/chat.ts:3: signingSecret: must be letters/)
+  expect(problem).toContain('agent/hooks/empty.ts: its default export is not what hook() makes: has none of')
+  expect(problem).toContain('agent/hooks/odd.ts: its default export is not what hook() makes')
+  expect(problem).toContain('has an output and handoffs')
+})

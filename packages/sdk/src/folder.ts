@@ -1,14 +1,14 @@
 /**
- * Loads an agent's folder: `agent/agent.ts`, and beside it `instructions.md`, `tools/*.ts`, `skills/*.md`. Finds every
+ * Loads an agent's folder: `agent/agent.ts`, and beside it `instructions.md`, `tools/*.ts`, `skills/*.md`, `hooks/*.ts`,
+ * `connections/`, `schedules/`, `channels/`, `subagents/`. Finds every
  * fault that it can before it gives up, so that an author sees all of them at once.
  */
-import type { Dirent } from 'node:fs'
-import { readFile, readdir } from 'node:fs/promises'
 import { basename, join, relative } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import {
   type AgentManifest,
   AgentSandbox,
+  ConnectionName,
+  Database,
   HostPattern,
   Name,
   RetryPolicy,
@@ -17,6 +17,7 @@ import {
   ToolLimits,
   ToolPattern,
   effects,
+  hookPoints,
   serverToolNames,
   serverTools,
 } from '@longhaul/protocol'
@@ -25,8 +26,11 @@ import { type AgentDefinition, type DurableFunction, type StockTool, TerminalFai
 import type { Skill } from './instructions.ts'
 import { type NamedConnection, declarationFile, parseConnection } from './connections.ts'
 import { customAgent } from './custom.ts'
+import { type DeclaredParts, loadDeclared } from './declared.ts'
 import { delegateEntry, delegateToolName } from './delegates.ts'
-import { describeLoadError } from './load-error.ts'
+import { type Report, codeFile, describeIssues, findCode, list, listFolders, listOf, loadDefault, readJson, readText } from './folder-files.ts'
+import { handoffEntry, handoffToolName } from './handoffs.ts'
+import { HookShape, type NamedHook, openHooks } from './hooks.ts'
 import { type ToolEntry, agentProgram } from './loop.ts'
 import { parseSkill, readSkillTool } from './skills.ts'
 import { stockTools } from './stock-tools.ts'
@@ -43,7 +47,6 @@ export class FolderProblem extends Error {
 
 const customFile = 'agent.json'
 const toolName = /^[a-zA-Z0-9_-]{1,64}$/
-const codeFile = /(?<!\.d|\.test)\.(ts|js|mts|mjs)$/
 const stockNames = Object.keys(stockTools) as [StockTool, ...StockTool[]] // The record's keys are the names.
 
 const zodSchema = z.custom((value) => typeof value === 'object' && value !== null && '_zod' in value, 'must be a zod 4 schema')
@@ -69,7 +72,9 @@ const Definition = z.discriminatedUnion('kind', [
     contextTokensMax: z.number().int().min(1_000).max(10_000_000),
     output: zodSchema.optional(),
     agents: z.record(Name.max(60), z.string().min(1).max(2_000)),
+    handoffs: z.record(Name.max(50), z.string().min(1).max(2_000)),
     connections: z.array(z.string()).optional(),
+    databases: z.record(ConnectionName, Database),
   }),
   z.object({ kind: z.literal('function'), ...about, main: z.function() }),
 ])
@@ -98,20 +103,22 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
   const root = join(folder, 'agent')
 
   const connections = await loadConnections(join(root, 'connections'), report)
+  const declared = await loadDeclared(root, report)
   if ((await readText(join(root, customFile))) !== undefined) {
     const loaded = await loadCustom(root, connections, report)
     if (problems.length > 0 || !loaded) throw new FolderProblem(problems.join('\n'))
-    return { ...loaded, prepare: undefined }
+    return { ...loaded, manifest: { ...loaded.manifest, ...declaredOf(declared) }, prepare: undefined }
   }
   const names = connections.map(({ name }) => name)
   const main = await loadPart(root, names, report)
+  const named = await loadHooks(join(root, 'hooks'), report)
   const subagents = await loadSubagents(join(root, 'subagents'), names, report)
   const { definition, tools } = main
   if (definition?.kind === 'agent') addDelegates(tools, definition, subagents, (problem) => report(join(root, 'agent.ts'), problem))
-  if (definition?.kind === 'function' && tools.size + main.skills.length + subagents.length > 0) {
+  if (definition?.kind === 'function' && tools.size + main.skills.length + subagents.length + named.length > 0) {
     report(
       join(root, 'agent.ts'),
-      'is a durable function, which has no tools, no skills and no subagents: they belong to agents made by agent(). Keep shared code in a folder of another name.',
+      'is a durable function, which has no tools, no skills, no hooks and no subagents: they belong to agents made by agent(). Keep shared code in a folder of another name.',
     )
   }
   if (problems.length > 0 || !definition) throw new FolderProblem(problems.join('\n'))
@@ -133,14 +140,20 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
       })),
     }),
     ...(connections.length > 0 && { connections }),
+    ...declaredOf(declared),
+    ...(named.length > 0 && { hooks: named.map(({ name, hook }) => ({ name, points: hookPoints.filter((point) => hook[point]) })) }),
+    ...(definition.kind === 'agent' && Object.keys(definition.handoffs).length > 0 && { handoffs: Object.keys(definition.handoffs) }),
     ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
     ...(definition.runLimits && { runLimits: definition.runLimits }),
     ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
+    ...(definition.kind === 'agent' &&
+      Object.keys(definition.databases).length > 0 && { databases: z.record(ConnectionName, Database).parse(definition.databases) }),
     ...(definition.sandbox && { sandbox: AgentSandbox.parse(definition.sandbox) }),
   }
+  const hooks = openHooks(named) // For subagents as well: what must not pass must not pass there either.
   const program =
-    definition.kind === 'function' ? functionProgram(definition) : agentProgram({ connections: definition.connections ?? names, ...main, definition })
-  const parts = new Map(subagents.map((part) => [part.name, agentProgram({ connections: part.definition.connections ?? [], ...part })]))
+    definition.kind === 'function' ? functionProgram(definition) : agentProgram({ connections: definition.connections ?? names, ...main, definition, hooks })
+  const parts = new Map(subagents.map((part) => [part.name, agentProgram({ connections: part.definition.connections ?? [], ...part, hooks })]))
   return { manifest, program: parts.size > 0 ? withParts(program, parts) : program, prepare: definition.prepare }
 }
 
@@ -196,6 +209,8 @@ async function loadSubagents(folder: string, connections: readonly string[], rep
         ['allowedHosts', definition.allowedHosts.length > 0],
         ['toolLimits', Object.keys(definition.toolLimits).length > 0],
         ['sandbox', definition.sandbox !== undefined],
+        ['databases', Object.keys(definition.databases).length > 0],
+        ['handoffs', Object.keys(definition.handoffs).length > 0],
       ] as const)
         if (isGiven) report(join(path, 'agent.ts'), `has ${what}, which holds for the whole agent: it belongs into agent/agent.ts.`)
       addDelegates(part.tools, definition, [], (problem) => report(join(path, 'agent.ts'), problem))
@@ -208,7 +223,7 @@ async function loadSubagents(folder: string, connections: readonly string[], rep
 /** Subagents under the names of their folders, other agents as `ask_<name>`. */
 function addDelegates(
   tools: Map<string, ToolEntry>,
-  { agents, output }: AgentDefinition,
+  { agents, handoffs, output }: AgentDefinition,
   subagents: readonly Subagent[],
   report: (problem: string) => void,
 ): void {
@@ -218,12 +233,15 @@ function addDelegates(
       const name = delegateToolName(agent)
       return [name, delegateEntry(name, description, { agent })]
     }),
+    ...Object.entries(handoffs).map(([agent, when]): [string, ToolEntry] => [handoffToolName(agent), handoffEntry(agent, when)]),
   ])
   for (const [name, entry] of delegates) {
     if (tools.has(name)) report(`has a subagent or an agent that the model would know as ${JSON.stringify(name)}, and a tool of that name as well.`)
     else tools.set(name, entry)
   }
   if (!output) return
+  if (Object.keys(handoffs).length > 0)
+    report('has an output and handoffs: who is handed the conversation answers in a shape of its own. Leave one of them out.')
   if (tools.has(answerTool)) report(`has an output, which the model gives by the tool ${answerTool}, and a tool of that name as well.`)
   try {
     structuredBy(output)
@@ -236,8 +254,6 @@ export const functionProgram =
   (definition: DurableFunction): Program =>
   (ctx, { input }) =>
     definition.main(ctx, input)
-
-type Report = (path: string, problem: string) => void
 
 /** A folder with `agent.json` in place of `agent.ts` holds a program that speaks HTTP. */
 async function loadCustom(root: string, connections: readonly NamedConnection[], report: Report) {
@@ -288,7 +304,7 @@ async function loadTool(name: string, path: string, report: Report): Promise<Too
 
 function addBuiltIn(
   tools: Map<string, ToolEntry>,
-  { stockTools: names, allowedHosts }: AgentDefinition,
+  { stockTools: names, allowedHosts, databases }: AgentDefinition,
   skills: Skill[],
   report: (problem: string) => void,
 ): void {
@@ -297,6 +313,14 @@ function addBuiltIn(
   for (const name of ['http_request', 'fetch_page'])
     if (builtIn.has(name) && allowedHosts.length === 0)
       report(`has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ['api.example.com'], or ['*'] for every public host.`)
+  const read = Object.keys(databases)
+  const sql = builtIn.get('sql')
+  if (sql && read.length === 0) report("has the stock tool sql and no database that it reads: add databases: { shop: { secret: 'shop-database' } }.")
+  if (sql)
+    builtIn.set('sql', {
+      ...sql,
+      definition: { ...sql.definition, description: `${sql.definition.description} There are: ${read.join(', ')}.`.slice(0, 4_000) },
+    })
   for (const [name, entry] of builtIn) {
     if (tools.has(name))
       report(
@@ -309,6 +333,26 @@ function addBuiltIn(
 const isServerTool = (name: StockTool | ServerTool): name is ServerTool => name in serverTools
 const ownEntry = (name: string, tool: Tool): ToolEntry => ({ tool, definition: defineTool(name, tool) })
 const serverEntry = (name: ServerTool): ToolEntry => ({ input: serverTools[name].input, definition: defineTool(name, serverTools[name]) })
+
+const declaredOf = ({ schedules, channels }: DeclaredParts): Partial<AgentManifest> => ({
+  ...(schedules.length > 0 && { schedules }),
+  ...(channels.length > 0 && { channels }),
+})
+
+async function loadHooks(folder: string, report: Report): Promise<NamedHook[]> {
+  const hooks: NamedHook[] = []
+  for (const file of await list(folder, codeFile)) {
+    const path = join(folder, file)
+    const name = basename(file).replace(codeFile, '')
+    const found = await loadDefault(path, report)
+    if (found === undefined) continue
+    const parsed = HookShape.safeParse(found)
+    if (!toolName.test(name)) report(path, `its name is the hook's, so it must be 1 to 64 letters, digits, "_" and "-", not ${JSON.stringify(name)}.`)
+    else if (!parsed.success) report(path, `its default export is not what hook() makes: ${describeIssues(parsed.error)}`)
+    else hooks.push({ name, hook: found as NamedHook['hook'] }) // Just checked; the original keeps its functions as they are.
+  }
+  return hooks
+}
 
 async function loadConnections(folder: string, report: Report): Promise<NamedConnection[]> {
   const found: NamedConnection[] = []
@@ -325,14 +369,6 @@ async function loadConnections(folder: string, report: Report): Promise<NamedCon
   return found
 }
 
-async function readJson(path: string, report: Report): Promise<unknown> {
-  try {
-    return JSON.parse((await readText(path)) ?? '')
-  } catch (error) {
-    return void report(path, `is not JSON: ${error instanceof Error ? error.message : String(error)}`)
-  }
-}
-
 async function loadSkills(folder: string, report: Report): Promise<Skill[]> {
   const skills: Skill[] = []
   for (const file of await list(folder, /\.md$/)) {
@@ -344,47 +380,3 @@ async function loadSkills(folder: string, report: Report): Promise<Skill[]> {
   }
   return skills
 }
-
-/** The module's default export; undefined, and reported, when there is none to be had. */
-async function loadDefault(path: string, report: Report): Promise<unknown> {
-  let module: { default?: unknown }
-  try {
-    module = await import(/* @vite-ignore */ pathToFileURL(path).href)
-  } catch (error) {
-    return void report(path, describeLoadError(error, path))
-  }
-  if (module.default === undefined) report(path, 'has no default export.')
-  return module.default
-}
-
-async function findCode(folder: string, name: string): Promise<string | undefined> {
-  const found = (await list(folder, codeFile)).find((file) => file.replace(codeFile, '') === name)
-  return found && join(folder, found)
-}
-
-const list = async (folder: string, pattern: RegExp): Promise<string[]> => listOf(folder, (entry) => entry.isFile() && pattern.test(entry.name))
-const listFolders = async (folder: string): Promise<string[]> => listOf(folder, (entry) => entry.isDirectory())
-
-/** Sorted, so that tools come in the same order everywhere. A folder that is not there is empty. */
-async function listOf(folder: string, isWanted: (entry: Dirent) => boolean): Promise<string[]> {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true })
-    return entries.flatMap((entry) => (isWanted(entry) ? entry.name : [])).toSorted()
-  } catch (error) {
-    if (isMissing(error)) return []
-    throw error
-  }
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
-}
-
-const isMissing = (error: unknown): boolean => error instanceof Error && 'code' in error && error.code === 'ENOENT'
-const describeIssues = (error: z.ZodError): string =>
-  error.issues.map(({ path, message }) => (path.length > 0 ? `${path.join('.')}: ${message}` : message)).join('; ')

@@ -35,17 +35,15 @@ function describeAsker({ name, access }: Asker): string {
   return `You are asked by ${name}, who may see ${regions}, ${personal}.`
 }
 
-/** A string is the message; so is the field `message` or `question`; any other JSON is shown as it is. Files that came along follow by reference. */
-export function userMessage(input: Json): Message {
-  return {
-    role: 'user',
-    content: [{ type: 'text', text: messageText(input) }, ...attachmentsOf(input).map((file) => ({ type: 'attachment' as const, ...file }))],
-  }
+/** What the user said, and the files that came along, by reference. */
+export function userMessage(input: Json, text = messageText(input)): Message {
+  return { role: 'user', content: [{ type: 'text', text }, ...attachmentsOf(input).map((file) => ({ type: 'attachment' as const, ...file }))] }
 }
 
 export const messageOf = (text: string): Message => ({ role: 'user', content: [{ type: 'text', text }] })
 
-function messageText(input: Json): string {
+/** What the user said: a string, or the field `message` or `question`; any other JSON is shown as it is. */
+export function messageText(input: Json): string {
   if (typeof input === 'string') return input
   if (typeof input === 'object' && input !== null && !Array.isArray(input)) {
     const said = input['message'] ?? input['question']

@@ -43,12 +43,14 @@ export type TestOptions = {
   session?: string
   /** The session's messages before this run. */
   messages?: Message[]
+  /** The agent that has the conversation, as the run before in the session said. */
+  handedTo?: string
   /** Payloads for each signal that is waited for, in order. One that is missing is waited for in vain. */
   signals?: Record<string, Json[]>
   /** Decides approvals; undefined leaves one open. Default: approves. */
   approve?: (title: string, detail: Json) => { approved: boolean; by?: string; comment?: string } | undefined
   /** The agents that children may be of, each by what it does with its input. One that throws has failed, and one that gives undefined never ends. */
-  agents?: Record<string, (input: Json) => Json | undefined | Promise<Json | undefined>>
+  agents?: Record<string, (input: Json, about: { costUsdMax: number | undefined }) => Json | undefined | Promise<Json | undefined>>
   /** How the runs of its subagents go, by their names: their scripted models above all. One that is not told of is what `agents` says. */
   subagents?: Record<string, TestOptions>
   /** Runs this subagent of the folder instead of the agent itself. */
@@ -117,6 +119,7 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
       asker: options.asker ?? defaultAsker,
       session: options.session ?? null,
       messages: options.messages ?? [],
+      ...(options.handedTo !== undefined && { handedTo: options.handedTo }),
       ...(options.part !== undefined && { part: options.part }),
       ...(options.costUsdMax !== undefined && { costUsdMax: options.costUsdMax }),
       createdAt: (options.createdAt ?? new Date('2026-01-15T12:00:00Z')).toISOString(),
@@ -177,7 +180,7 @@ const endOfChild =
     const found = agents[part ?? agent]
     if (!found) return { state: 'failed', failure: failure('script', `This test gives no agent ${JSON.stringify(part ?? agent)}.`) }
     try {
-      const output = await found(input)
+      const output = await found(input, { costUsdMax })
       return output === undefined ? undefined : { state: 'completed', output }
     } catch (error) {
       return { state: 'failed', failure: toFailure(error) }

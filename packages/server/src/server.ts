@@ -34,12 +34,12 @@ import {
   openSigner,
   openTenants,
 } from './identity/index.ts'
-import { openHooks } from './hooks/index.ts'
+import { channelReplies, openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs } from './kernel/index.ts'
 import { openMailer, openOutbox } from './mail/index.ts'
 import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
 import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
-import { openEgress, openTools, parseHosts } from './tools/index.ts'
+import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
@@ -284,7 +284,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const webhooks = { secret: config.LONGHAUL_WEBHOOK_SECRET, reach: config.LONGHAUL_WEBHOOK_REACH }
   const stopping = new AbortController()
   const queues = openQueues({ db, stopping: stopping.signal })
-  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, whyNotStart, queues, webhooks })
+  const replyInChannel = channelReplies({ db, readSecret: openToolSecrets(secrets).read, reach: webhooks.reach })
+  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, whyNotStart, queues, webhooks, replyInChannel })
   const retention = openRetention({ db, log })
   const places = await timed('agents', () => agents.deployAll(defaultTenantId))
   await timed('engine', engine.start)

@@ -1,5 +1,5 @@
 import { attentionReasons } from '@longhaul/protocol'
-import type { AttentionItem, Delivery, Destination } from '@longhaul/protocol'
+import type { AttentionItem, Delivery } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import { runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
@@ -118,7 +118,8 @@ export async function listDeliveries(invocation: Invocation, given: string): Pro
   return exitCodes.done
 }
 
-function where(destination: Destination): string {
+function where(destination: Delivery['destination']): string {
+  if (destination.type === 'channel') return `the channel ${destination.channel}`
   if (destination.type === 'webhook') return destination.url
   if (destination.type === 'queue') return `the queue ${destination.queue}`
   return destination.type === 'run' ? `a run of ${destination.agent}` : `signal ${destination.name} to run ${shortId(destination.runId)}`

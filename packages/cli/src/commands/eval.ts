@@ -4,7 +4,8 @@ import { type Evaluation, Name, failedCasesMax } from '@longhaul/protocol'
 import { askCase, limitedClients } from '../eval/ask-case.ts'
 import { agentOf, loadCases, loadTruth } from '../eval/cases.ts'
 import type { Case, Truth } from '../eval/cases.ts'
-import { judge } from '../eval/judge.ts'
+import { type Verdict, judge } from '../eval/judge.ts'
+import { type RubricJudge, rubricJudge } from '../eval/rubric.ts'
 import { parseMinimum, scoresOf } from '../eval/score.ts'
 import type { Result, Score, Scores } from '../eval/score.ts'
 import { exitCodes } from '../exit-codes.ts'
@@ -26,6 +27,8 @@ type EvalOptions = PickedVersion & {
   agent?: string
   record?: boolean
   suite?: string
+  judge?: string
+  judgeTokens: number
 }
 
 export async function evaluate(invocation: Invocation, given: string, options: EvalOptions): Promise<number> {
@@ -34,12 +37,20 @@ export async function evaluate(invocation: Invocation, given: string, options: E
   if (!isEnough) throw new Problem('invalid', `--min ${options.min} is neither a number of cases nor a share.`, 'Give it as 57 or as 95%.')
   const folder = resolve(world.folder, given)
   const cases = chosen(await loadCases(folder), options.only)
-  const truth = cases.some(({ expect }) => expect.answerable) ? await loadTruth(folder) : undefined
+  const truth = cases.some(({ expect }) => expect.answerable && expect.truth_sql !== undefined) ? await loadTruth(folder) : undefined
   const agent = options.agent ?? agentOf(folder)
   const suite = options.suite ?? basename(folder)
   if (options.record && !Name.safeParse(suite).success)
     throw new Problem('invalid', `"${suite}" cannot name a suite: use lower-case letters, digits and hyphens.`, 'Give a name with --suite.')
+  const hasRubrics = cases.some(({ expect }) => expect.answerable && expect.rubric !== undefined)
+  if (hasRubrics && options.judge === undefined)
+    throw new Problem(
+      'invalid',
+      'Some cases have a rubric, and no model is named that judges by it.',
+      'Name one with --judge, another than the one that answers.',
+    )
   const client = await invocation.client()
+  const byRubric = options.judge === undefined ? undefined : rubricJudge(client, { model: options.judge, tokensMax: options.judgeTokens })
 
   if (!isJson) terminal.print('', `  ${terminal.paint('bold', agent)}  ${terminal.paint('dim', `${counted(cases.length, 'case')} · ${client.url}`)}`, '')
   const startedAt = performance.now()
@@ -56,7 +67,7 @@ export async function evaluate(invocation: Invocation, given: string, options: E
       signal,
     })
     const { outcome, ...facts } = asked
-    return { test, ...facts, verdict: await judged(test, outcome, truth) }
+    return { test, ...facts, verdict: await judged(test, outcome, { truth, byRubric, signal }) }
   }
   const work = async () => {
     for (let test = pending.shift(); test && !signal.aborted; test = pending.shift()) {
@@ -123,6 +134,7 @@ async function record(client: Client, agent: string, suite: string, results: Res
     suite,
     passedCount: passed,
     caseCount: total,
+    judgments: results.flatMap(({ test, verdict: { judgment } }) => (judgment ? { case: test.id.slice(0, 200), ...judgment } : [])).slice(0, failedCasesMax),
     failedCases: results.flatMap(({ test, verdict }) => (verdict.isPassed ? [] : [test.id.slice(0, 200)])).slice(0, failedCasesMax),
     model: results.find(({ model }) => model)?.model ?? null,
     costUsd: costs.length > 0 ? costs.reduce((sum, cost) => sum + cost, 0) : null,
@@ -131,8 +143,22 @@ async function record(client: Client, agent: string, suite: string, results: Res
 }
 
 /** A truth that cannot be computed fails its case: it must never pass for want of something to compare with. */
-async function judged(test: Case, outcome: Parameters<typeof judge>[1], truth: ((sql: string) => Promise<Truth>) | undefined) {
-  if (!test.expect.answerable || !truth) return judge(test, outcome, undefined)
+async function judged(
+  test: Case,
+  outcome: Parameters<typeof judge>[1],
+  { truth, byRubric, signal }: { truth: ((sql: string) => Promise<Truth>) | undefined; byRubric: RubricJudge | undefined; signal: AbortSignal },
+): Promise<Verdict> {
+  const verdict = await judgedByTruth(test, outcome, truth)
+  const rubric = test.expect.answerable ? test.expect.rubric : undefined
+  // What is wrong already needs no judge.
+  if (rubric === undefined || !verdict.isPassed || 'problem' in outcome) return verdict
+  if (!byRubric) throw new Error(`The case ${test.id} has a rubric, and there is no judge.`)
+  const judgment = await byRubric({ question: test.question, rubric }, outcome.answer, signal)
+  return { ...verdict, isPassed: judgment.isPassed, why: judgment.isPassed ? '' : judgment.reasons.join(' '), judgment }
+}
+
+async function judgedByTruth(test: Case, outcome: Parameters<typeof judge>[1], truth: ((sql: string) => Promise<Truth>) | undefined): Promise<Verdict> {
+  if (!test.expect.answerable || !truth || test.expect.truth_sql === undefined) return judge(test, outcome, undefined)
   try {
     return judge(test, outcome, await truth(test.expect.truth_sql))
   } catch (error) {
@@ -162,6 +188,7 @@ const caseJson = ({ test, verdict, runId, model, durationMs }: Result) => ({
   tags: test.tags,
   expected: verdict.expected,
   got: verdict.got,
+  judgment: verdict.judgment,
   runId,
   model,
   durationMs: Math.round(durationMs),
@@ -212,6 +239,11 @@ function printReport(
     `  ${paint(about.isOk && failed.length === 0 ? 'green' : about.isOk ? 'yellow' : 'red', `${scores.passed} of ${scores.total} passed (${share(scores)})`)}${about.asked > scores.total ? `; ${about.asked - scores.total} not asked` : ''}${about.isOk ? '' : `; the minimum is ${about.min}`}`,
   )
   if (model) print(`  ${paint('dim', `${model}${isOffline(model) ? ', offline stand-in, not a language model' : ''}`)}`)
+  const judges = [...new Set(results.flatMap(({ verdict }) => verdict.judgment?.model ?? []))]
+  if (judges.length > 0)
+    print(
+      `  ${paint('dim', `rubrics judged by ${judges.map((name) => `${name}${isOffline(name) ? ', offline stand-in, not a language model' : ''}`).join(', ')}`)}`,
+    )
   const { kept } = about
   if (kept) print(`  ${paint('dim', `kept with version ${kept.version} as ${kept.suite}: npx longhaul evaluations list ${kept.agent}`)}`)
   print('')

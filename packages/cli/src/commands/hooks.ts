@@ -72,6 +72,7 @@ function show(invocation: Invocation, hook: Hook): number {
       ['tolerance', duration(hook.toleranceMs)],
       ['paused', hook.isPaused && 'yes: what comes is refused'],
       ['as', hook.asker.name],
+      ['from', hook.fromVersion !== null && `the folder of ${hook.agent}, version ${hook.fromVersion}`],
     ])
   return exitCodes.done
 }

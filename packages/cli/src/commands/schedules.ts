@@ -55,6 +55,7 @@ function show(invocation: Invocation, schedule: Schedule): number {
       ['priority', schedule.priority !== 'normal' && schedule.priority],
       ['last run', schedule.lastRunId],
       ['as', schedule.asker.name],
+      ['from', schedule.fromVersion !== null && `the folder of ${schedule.agent}, version ${schedule.fromVersion}`],
     ])
   return exitCodes.done
 }

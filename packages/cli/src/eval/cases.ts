@@ -11,15 +11,19 @@ const Access = z.strictObject({ regions: z.array(z.string().min(1)).min(1).optio
 export type Access = z.infer<typeof Access>
 
 const Expectation = z.discriminatedUnion('answerable', [
-  z.strictObject({
-    answerable: z.literal(true),
-    /** Run by the folder's own `truth.ts`, never by the agent. For a case with `access` the limit stands in the SQL. */
-    truth_sql: z.string().min(1),
-    /** How far a number may be off, relative to the truth. */
-    tolerance: z.number().min(0).max(1).default(0.005),
-    /** Rows must come in the truth's order. */
-    ordered: z.boolean().default(false),
-  }),
+  z
+    .strictObject({
+      answerable: z.literal(true),
+      /** Run by the folder's own `truth.ts`, never by the agent. For a case with `access` the limit stands in the SQL. */
+      truth_sql: z.string().min(1).optional(),
+      /** What an answer must do to pass, in words. A model judges it: `--judge`. With `truth_sql` both must hold. */
+      rubric: z.string().min(1).max(10_000).optional(),
+      /** How far a number may be off, relative to the truth. */
+      tolerance: z.number().min(0).max(1).default(0.005),
+      /** Rows must come in the truth's order. */
+      ordered: z.boolean().default(false),
+    })
+    .refine(({ truth_sql, rubric }) => truth_sql !== undefined || rubric !== undefined, { path: ['truth_sql'], error: 'give truth_sql, rubric or both' }),
   z.strictObject({ answerable: z.literal(false) }),
 ])
 

@@ -10,12 +10,24 @@ import { mentionsLimit, numbersIn, numbersPresented, refuses } from './sentence.
 
 /** What a run came to. `problem`: it has no answer, and why. */
 export type Outcome = { answer: Pick<Answer, 'text' | 'parts'> } | { problem: string }
-export type Verdict = { isPassed: boolean; why: string; expected: string; got: string }
+export type Verdict = {
+  isPassed: boolean
+  why: string
+  expected: string
+  got: string
+  /** What a model found by the case's rubric. */
+  judgment?: { model: string; isPassed: boolean; reasons: string[] }
+}
 
 export function judge(test: Case, outcome: Outcome, truth: Truth | undefined): Verdict {
-  const expected = truth ? rowsInShort(truth.rows) : 'a refusal'
+  const rubric = test.expect.answerable ? test.expect.rubric : undefined
+  const expected = truth ? rowsInShort(truth.rows) : rubric !== undefined ? rubric : 'a refusal'
   if ('problem' in outcome) return { isPassed: false, why: outcome.problem, expected, got: 'no answer' }
-  const why = test.expect.answerable ? whyNotTrue(test, test.expect, outcome.answer, truth ?? { columns: [], rows: [] }) : whyNotRefused(test, outcome.answer)
+  const why = test.expect.answerable
+    ? test.expect.truth_sql === undefined
+      ? undefined
+      : whyNotTrue(test, test.expect, outcome.answer, truth ?? { columns: [], rows: [] })
+    : whyNotRefused(test, outcome.answer)
   return { isPassed: why === undefined, why: why ?? '', expected, got: answerInShort(outcome.answer) }
 }
 

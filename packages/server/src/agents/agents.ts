@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import {
   type Agent,
   type Asker,
+  type ChannelReply,
   type Destination,
   type Json,
   ModelRequest,
@@ -32,12 +33,13 @@ import {
   searchRuns,
 } from '../engine/index.ts'
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
-import { AppError, type Log, assertIsCursor, newId, pageBy } from '../kernel/index.ts'
+import { AppError, type Log, assertIsCursor, newId, pageBy, wallClock } from '../kernel/index.ts'
 import type { RunSandboxes } from '../sandbox/index.ts'
 import type { Attachments } from './attachments/attachments.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
+import { whyNotHeld } from './declared.ts'
 import { currentDeployments, deciding, insertDeployment, lastFrom } from './deployment-store.ts'
 import { promptOf } from './executors.ts'
 import { findPreview, isPreviewed } from './preview-store.ts'
@@ -52,6 +54,8 @@ type Loaded = Parameters<typeof recordLoaded>[4]
 
 /** Who deployed, where it was the agents' folder. */
 const fromFolder = 'agents folder'
+/** Whoever has the agents' folder has the machine. */
+const operator: Asker = { id: 'agents-folder', name: fromFolder, access: { personalData: true } }
 
 export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; dataDir: string; agentsDir: string }) {
   const place = (tenantId: string, agent: string, version: string): Place => ({
@@ -77,7 +81,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
       const { live } = await currentDeployments(tx, tenantId, agent)
       if (live && (await lastFrom(tx, tenantId, agent, fromFolder)) === version) return
-      await insertDeployment(tx, { id: newId(), tenantId, agent, version, share: 100, guard: null, reason: null, madeBy: fromFolder })
+      await insertDeployment(tx, { id: newId(), tenantId, agent, version, share: 100, guard: null, reason: null, madeBy: fromFolder, asker: operator })
     })
   }
 
@@ -117,7 +121,9 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       }
       return places
     },
-    async recordLoaded(at: Place, loaded: Loaded): Promise<void> {
+    async recordLoaded(at: Place, given: Loaded): Promise<void> {
+      const problem = given.manifest && whyNotHeld(given.manifest, wallClock().getTime())
+      const loaded = problem ? { manifest: null, problem } : given
       await recordLoaded(db.forTenant(at.tenantId), at.tenantId, at.agent, at.version, loaded)
       for (const tell of waiting.get(at.folder) ?? []) tell()
       waiting.delete(at.folder)
@@ -194,7 +200,7 @@ export type RunServicesOptions = {
   sandboxes: Pick<RunSandboxes, 'connections'>
   attachments: Pick<Attachments, 'withAttachments'>
   /** Throws for destinations that could never be told. */
-  assertDestinations?(destinations: Destination[]): void
+  assertDestinations?(destinations: (Destination | ChannelReply)[]): void
 }
 
 export function runServices({ db, engine, agents, tenants, sandboxes, attachments, assertDestinations = () => {} }: RunServicesOptions) {
@@ -210,7 +216,11 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
       input: given,
       attachments: files,
       ...start
-    }: Omit<z.output<typeof startRun.input>, 'namespace'> & { namespace: string },
+    }: Omit<z.output<typeof startRun.input>, 'namespace' | 'destinations'> & {
+      namespace: string
+      destinations: (Destination | ChannelReply)[]
+      labels?: string[]
+    },
     mayAnyVersion = false,
   ): Promise<Run> {
     assertDestinations(start.destinations)

@@ -1,5 +1,5 @@
 /** Which version new runs get. Who changes it holds the agent's lock, so that decisions come one after the other. */
-import type { DeployPlan, Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
+import type { Asker, DeployPlan, Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
 import { type Db, type TenantDb, type TenantTx, type Tx, sql } from '../db/index.ts'
 import { scoresOf } from './evaluation-store.ts'
 
@@ -22,6 +22,8 @@ export type NewDeployment = {
   guard: RollbackGuard | null
   reason: string | null
   madeBy: string
+  /** Whose access that has which the version declares. Absent: as when it was deployed last. */
+  asker?: Asker | undefined
 }
 
 /** Makes `work`'s decision the only one about this agent while it is being made. */
@@ -45,7 +47,7 @@ export async function currentDeployments(
 
 /** The new deployment, live or canary by its share. Whatever it takes the place of is superseded. */
 export async function insertDeployment(tx: TenantTx, deployment: NewDeployment): Promise<Deployment> {
-  const { id, tenantId, agent, version, share, guard, reason, madeBy } = deployment
+  const { id, tenantId, agent, version, share, guard, reason, madeBy, asker } = deployment
   const state = share === 100 ? 'live' : 'canary'
   const [before] = await tx.rows<{ version: string }>(sql`
     select version from deployments where tenant_id = ${tenantId} and agent = ${agent} and state = 'live'`)
@@ -53,9 +55,11 @@ export async function insertDeployment(tx: TenantTx, deployment: NewDeployment):
     update deployments set state = 'superseded', ended_at = clock_timestamp()
     where tenant_id = ${tenantId} and agent = ${agent} and (state = 'canary' or (state = 'live' and ${state} = 'live'))`)
   const [row] = await tx.rows<Row>(sql`
-    insert into deployments (id, tenant_id, agent, version, share, state, replaced, guard, reason, made_by)
+    insert into deployments (id, tenant_id, agent, version, share, state, replaced, guard, reason, made_by, asker)
     values (${id}, ${tenantId}, ${agent}, ${version}, ${share}, ${state}, ${before && before.version !== version ? before.version : null},
-      ${guard && JSON.stringify(guard)}, ${reason}, ${madeBy})
+      ${guard && JSON.stringify(guard)}, ${reason}, ${madeBy},
+      coalesce(${asker ? JSON.stringify(asker) : null}::json, (
+        select asker from deployments where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and asker is not null order by id desc limit 1)))
     returning ${columns}`)
   return toDeployment(row!) // An insert without `on conflict` returns its row.
 }

@@ -402,6 +402,7 @@ test('a deployment whose evaluation is worse than the one before is taken back, 
       passedCount,
       caseCount: 20,
       failedCases: ['revenue'],
+      judgments: [{ case: 'revenue', model: 'scripted/judge', isPassed: false, reasons: ['It names no sum.'] }],
       model: null,
       costUsd: 0.5,
       durationMs: 1_000,
@@ -427,6 +428,8 @@ test('a deployment whose evaluation is worse than the one before is taken back, 
     [worse, 19],
   ])
   const of = await bed.deployments.listEvaluations(tenantId, 'one', { limit: 50, cursor: undefined, version: good })
-  expect(of.items).toMatchObject([{ suite: 'answers', failedCases: ['revenue'], costUsd: 0.5 }])
+  expect(of.items).toMatchObject([
+    { suite: 'answers', failedCases: ['revenue'], judgments: [{ case: 'revenue', reasons: ['It names no sum.'] }], costUsd: 0.5 },
+  ])
   await expect(score('0123456789ab', 1)).rejects.toMatchObject({ code: 'not_found' })
 })

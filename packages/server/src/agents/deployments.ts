@@ -5,11 +5,13 @@
  */
 import type {
   AgentManifest,
+  Asker,
   CodeChange,
   CodeFile,
   DeployPlan,
   Deployment,
   Evaluation,
+  Permission,
   Preview,
   RollbackGuard,
   Source,
@@ -21,6 +23,7 @@ import { AppError, type Log, type Service, loop, newId, pageBy, sleep, wallClock
 import type { Agents, Place } from './agents.ts'
 import { codeChanges } from './code-changes.ts'
 import { type Code, codeOf, unpack } from './code.ts'
+import { applyDeclared, whyNotDeclare, whyNotDeclareAny } from './declared.ts'
 import {
   currentDeployments,
   deciding,
@@ -66,6 +69,9 @@ export type DeployRequest = {
   reason?: string | undefined
 }
 
+/** Who deploys: what a version declares has this access, and takes these permissions. Absent: nothing that it declares holds. */
+export type Deployer = { asker: Asker; permissions: readonly Permission[] }
+
 type Page = { limit: number; cursor: string | undefined }
 export type PreviewRequest = { agent: string; name: string; version: string; source: Source; keepForMs: number }
 
@@ -74,7 +80,7 @@ export type Deployments = Service & {
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
   version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
   compare(tenantId: string, agent: string, before: string, after: string): Promise<{ changes: CodeChange[]; sameCount: number }>
-  deploy(tenantId: string, madeBy: string, request: DeployRequest): Promise<Deployment>
+  deploy(tenantId: string, madeBy: string, request: DeployRequest, by?: Deployer): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
   list(tenantId: string, agent: string, page: Page): Promise<{ items: Deployment[]; next: string | null }>
   plan(tenantId: string, agent: string, version: string): Promise<DeployPlan>
@@ -111,6 +117,7 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
     async work() {
       const changed = await setAgentLimits(await listRunLimits(db))
       if (changed.length > 0) log.info('the limits that agents declare have changed', { agents: changed })
+      await applyDeclared(db, log)
       await watch()
       const wanted = new Set(await listWanted(db))
       await deleteExpiredPreviews(db)
@@ -167,16 +174,21 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
       const old = await loadCode(tenantId, agent, before)
       return codeChanges(old, await loadCode(tenantId, agent, after))
     },
-    async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }) {
+    async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }, by) {
       const { status, problem } = await loadVersion(tenantId, agent, version)
       if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so no run gets it: ${problem?.slice(0, 2_000)}`)
+      const manifest = by && (await findManifest(db.forTenant(tenantId), tenantId, agent, version))
+      const why = manifest && whyNotDeclare(manifest, by.permissions)
+      if (why !== undefined) throw new AppError('forbidden', why)
+      // What it declares is not known before it is loaded.
+      const mayDeclare = by && (manifest !== undefined || whyNotDeclareAny(by.permissions) === undefined)
       const deployment = await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {
         const { live, canary } = await currentDeployments(tx, tenantId, agent)
         if (share < 100 && !live) throw new AppError('conflict', `${agent} has no live version that a canary could accompany. Deploy it to all.`)
         if (share < 100 && live?.version === version) throw new AppError('conflict', `Version ${version} is live already; it cannot be a canary beside itself.`)
         const isSame = (one: Deployment | undefined) => one?.version === version && one.share === share && JSON.stringify(one.guard) === JSON.stringify(guard)
         if (share === 100 ? isSame(live) && !canary : isSame(canary)) return (share === 100 ? live : canary)! // `isSame` is true of nothing but a deployment.
-        return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy })
+        return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy, asker: mayDeclare ? by.asker : undefined })
       })
       watching.wake()
       workers.warm(agents.place(tenantId, agent, version))

@@ -4,17 +4,17 @@ import { type TenantTx, sql } from '../db/index.ts'
 type Row = Omit<Evaluation, 'createdAt'> & { createdAt: Date }
 
 const columns = sql`
-  id, agent, version, suite, passed_count as "passedCount", case_count as "caseCount", failed_cases as "failedCases", model, cost_usd as "costUsd",
+  id, agent, version, suite, passed_count as "passedCount", case_count as "caseCount", failed_cases as "failedCases", judgments, model, cost_usd as "costUsd",
   duration_ms as "durationMs", made_by as "madeBy", created_at as "createdAt"`
 const toEvaluation = ({ createdAt, ...row }: Row): Evaluation => ({ ...row, createdAt: createdAt.toISOString() })
 
 export type NewEvaluation = Omit<Evaluation, 'createdAt'> & { tenantId: string }
 
 export async function insertEvaluation(db: TenantTx, one: NewEvaluation): Promise<Evaluation> {
-  const { id, tenantId, agent, version, suite, passedCount, caseCount, failedCases, model, costUsd, durationMs, madeBy } = one
+  const { id, tenantId, agent, version, suite, passedCount, caseCount, failedCases, judgments, model, costUsd, durationMs, madeBy } = one
   const [row] = await db.rows<Row>(sql`
-    insert into evaluations (id, tenant_id, agent, version, suite, passed_count, case_count, failed_cases, model, cost_usd, duration_ms, made_by)
-    values (${id}, ${tenantId}, ${agent}, ${version}, ${suite}, ${passedCount}, ${caseCount}, ${JSON.stringify(failedCases)}, ${model}, ${costUsd},
+    insert into evaluations (id, tenant_id, agent, version, suite, passed_count, case_count, failed_cases, judgments, model, cost_usd, duration_ms, made_by)
+    values (${id}, ${tenantId}, ${agent}, ${version}, ${suite}, ${passedCount}, ${caseCount}, ${JSON.stringify(failedCases)}, ${JSON.stringify(judgments)}, ${model}, ${costUsd},
       ${durationMs}, ${madeBy})
     returning ${columns}`)
   return toEvaluation(row!) // An insert without `on conflict` returns its row.

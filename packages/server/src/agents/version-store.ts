@@ -28,6 +28,11 @@ export async function recordLoaded(
   version: string,
   loaded: { manifest: AgentManifest | null; problem: string | null },
 ): Promise<void> {
+  if (loaded.manifest)
+    await db.rows(sql`
+      update deployments set declared_at = null from versions v
+      where deployments.tenant_id = ${tenantId} and deployments.agent = ${agent} and deployments.version = ${version} and deployments.state = 'live'
+        and v.tenant_id = ${tenantId} and v.agent = ${agent} and v.version = ${version} and v.manifest is not null and v.manifest::text <> ${JSON.stringify(loaded.manifest)}`)
   await db.rows(sql`
     update versions set manifest = coalesce(${loaded.manifest && JSON.stringify(loaded.manifest)}, manifest), problem = ${loaded.problem && storableText(loaded.problem)}
     where tenant_id = ${tenantId} and agent = ${agent} and version = ${version}`)

@@ -1,10 +1,12 @@
 import {
   type AgentManifest,
   type CodeChange,
+  type Asker,
   type CodeFile,
   type DeployPlan,
   type Deployment,
   type Evaluation,
+  type Permission,
   type Preview,
   type Version,
   type VersionRecord,
@@ -23,6 +25,7 @@ import {
   setPreview,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
+import { askerOf } from '../identity/index.ts'
 import { AppError } from '../kernel/index.ts'
 import type { AgentService } from './agents.ts'
 import { type Implementation, implement } from './implement.ts'
@@ -36,6 +39,7 @@ export type DeploymentService = {
     tenantId: string,
     madeBy: string,
     request: { agent: string; version: string; share: number; guard?: Deployment['guard'] | undefined; reason?: string | undefined },
+    by: { asker: Asker; permissions: readonly Permission[] },
   ): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>
   list(tenantId: string, agent: string, page: Page): Promise<{ items: Deployment[]; next: string | null }>
@@ -64,7 +68,9 @@ export const deploymentImplementations = (agents: AgentService, deployments: Dep
     return deployments.version(tenantId, agent, version)
   }),
   implement(compareVersions, ({ tenantId }, { agent, version, with: other }) => deployments.compare(tenantId, agent, other, version)),
-  implement(createDeployment, ({ tenantId, name }, request) => deployments.deploy(tenantId, name, request)),
+  implement(createDeployment, (caller, request) =>
+    deployments.deploy(caller.tenantId, caller.name, request, { asker: askerOf(caller), permissions: caller.permissions }),
+  ),
   implement(listDeployments, async ({ tenantId }, { agent, limit, cursor }) => {
     const page = await deployments.list(tenantId, agent, { limit, cursor })
     if (page.items.length === 0) await assertKnown(agents, tenantId, agent)

@@ -1,5 +1,5 @@
 /** Hooks as callers set them, and the one address at which anybody may post what is signed. */
-import { type HookDelivery, Name, deleteHook, getHook, listHookDeliveries, listHooks, pauseHook, resumeHook, setHook } from '@longhaul/protocol'
+import { DeclaredName, type HookDelivery, Name, deleteHook, getHook, listHookDeliveries, listHooks, pauseHook, resumeHook, setHook } from '@longhaul/protocol'
 import type { Hooks } from '../hooks/index.ts'
 import { AppError, pageBy } from '../kernel/index.ts'
 import { type Implementation, audited, implement } from './implement.ts'
@@ -22,6 +22,6 @@ export const hookImplementations = (hooks: HookService): Implementation[] => [
 
 /** The body is taken as its bytes, which is what was signed. */
 export async function takeHook(receive: ReceiveHook, request: Request, place: { tenant: string; name: string }, bodyBytesMax: number): Promise<Response> {
-  if (!Name.safeParse(place.tenant).success || !Name.safeParse(place.name).success) throw new AppError('not_found', 'There is nothing here.')
+  if (!Name.safeParse(place.tenant).success || !DeclaredName.safeParse(place.name).success) throw new AppError('not_found', 'There is nothing here.')
   return Response.json(await receive({ ...place, headers: request.headers, body: await readBytes(request, bodyBytesMax) }))
 }

@@ -1,5 +1,5 @@
 /** Runs that are written with a journal, in one transaction. */
-import type { Asker, Destination, Failure, Fork, Imported, Json, RunState, Usage } from '@longhaul/protocol'
+import type { Asker, ChannelReply, Destination, Failure, Fork, Imported, Json, RunState, Usage } from '@longhaul/protocol'
 import { type TenantDb, noteAudit, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
@@ -20,7 +20,7 @@ export type Copy = {
   part?: string | null
   costUsdMax?: number | null
   labels?: string[] | null
-  destinations?: Destination[] | null
+  destinations?: (Destination | ChannelReply)[] | null
   idempotencyKey?: string | undefined
   imported?: Imported
   fork?: Fork

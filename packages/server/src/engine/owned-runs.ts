@@ -15,7 +15,7 @@ import type { RunFrame, RunPorts } from './run/ports.ts'
 import { park } from './run/waits.ts'
 import { isSuspect, wake } from './run/wake.ts'
 import { attach, receive } from './run/worker-frames.ts'
-import { releaseSessions, sessionLabels, sessionTurns } from './session-store.ts'
+import { handedToOf, releaseSessions, sessionLabels, sessionTurns } from './session-store.ts'
 import type { Watchers } from './watchers.ts'
 
 /** What a worker needs of a run. `send` gives frames to the worker; frames of the worker go to `receive`. */
@@ -130,7 +130,9 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
   async function dispatch(run: ActiveRun): Promise<void> {
     const { fork } = run.row
     const spoken = fork ? { ...run.row, id: fork.runId, sessionId: fork.session } : run.row // A fork knows what its original was told, and is no part of the conversation.
-    const messages = spoken.sessionId === null ? [] : options.toMessages(await sessionTurns(db.forTenant(spoken.tenantId), spoken, sessionTurnsMax))
+    const turns = spoken.sessionId === null ? [] : await sessionTurns(db.forTenant(spoken.tenantId), spoken, sessionTurnsMax)
+    const handedTo = handedToOf(turns.at(-1)?.output)
+    const conversation = { messages: options.toMessages(turns), ...(handedTo !== undefined && { handedTo }) }
     if (spoken.sessionId !== null) run.history.trust.add(await sessionLabels(db.forTenant(spoken.tenantId), spoken))
     if (active.get(run.id) !== run || run.isLeaving) return
     run.isDispatched = true
@@ -144,7 +146,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
         return run.isLeaving
       },
       licence: node.licence,
-      attach: (send) => attach(run, send, messages),
+      attach: (send) => attach(run, send, conversation),
       receive: (frame) => receive(run, frame),
       interrupt: (reason, message, isSuspect) => run.interrupt(reason, message, isSuspect),
       park: (problem) => park(run, 'broken', { message: problem }),

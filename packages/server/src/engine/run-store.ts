@@ -1,5 +1,20 @@
 /** The runs table and the journal as read; the writing of owned runs is in `flush-store.ts`. */
-import type { Asker, Destination, EventType, Failure, Fork, Imported, JournalEntry, Json, Run, RunEvent, RunState, Usage, Wait } from '@longhaul/protocol'
+import type {
+  Asker,
+  ChannelReply,
+  Destination,
+  EventType,
+  Failure,
+  Fork,
+  Imported,
+  JournalEntry,
+  Json,
+  Run,
+  RunEvent,
+  RunState,
+  Usage,
+  Wait,
+} from '@longhaul/protocol'
 import { type Audience, type Db, type Sql, type TenantTx, type Tx, isRunFor, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
@@ -21,7 +36,7 @@ export type ClaimedRun = {
   depth: number
   lineageId: string | null
   isDetached: boolean
-  destinations: Destination[] | null
+  destinations: (Destination | ChannelReply)[] | null
   /** The subagent of its version that it executes. */
   part: string | null
   costUsdMax: number | null
@@ -123,7 +138,9 @@ export type NewRun = {
   asker: Asker
   idempotencyKey: string | null
   requestHash: string
-  destinations: Destination[] | null
+  destinations: (Destination | ChannelReply)[] | null
+  /** Whose words its input holds. */
+  labels?: string[]
 }
 
 /** Puts up a run that becomes due at an instant of the database's clock. False when the idempotency key is taken. */

@@ -1,5 +1,5 @@
 /** Schedules and their fires. The row of a schedule is locked while it fires, and moves on in the same transaction. */
-import type { Asker, Calendar, Fire, Json } from '@longhaul/protocol'
+import type { Asker, Calendar, DeclaredSchedule, Fire, Json } from '@longhaul/protocol'
 import { type Audience, type Sql, type Tx, sql } from '../db/index.ts'
 import type { Scope } from './lanes.ts'
 
@@ -19,6 +19,9 @@ export type ScheduleRow = Scope & {
   nextMs: number | null
   queuedMs: number | null
   lastRunId: string | null
+  fromVersion: string | null
+  /** What was declared is so no longer, and the row is kept because somebody has paused it. */
+  isWithdrawn: boolean
   setBy: string
   setAt: Date
 }
@@ -28,6 +31,7 @@ const instant = (at: number | null) => sql`to_timestamp(${at}::double precision 
 
 const columns = sql`id, tenant_id as "tenantId", namespace, name, agent, input, asker, calendar, overlap, catch_up as "catchUp", jitter_ms as "jitterMs",
   lane_key as "laneKey", rank, is_paused as "isPaused", ${ms(sql`next_at`)} as "nextMs", ${ms(sql`queued_at`)} as "queuedMs", last_run_id as "lastRunId",
+  from_version as "fromVersion", from_version is not null and declared is null as "isWithdrawn",
   set_by as "setBy", set_at as "setAt"`
 
 /** A key with limited access has to do with its own schedules alone: another's say what it may not see. */
@@ -43,15 +47,19 @@ export async function readNowMs(db: Tx): Promise<number> {
 export async function upsertSchedule(
   tx: Tx,
   audience: Audience,
-  row: Omit<ScheduleRow, 'isPaused' | 'queuedMs' | 'lastRunId' | 'setAt'>,
+  row: Omit<ScheduleRow, 'isPaused' | 'queuedMs' | 'lastRunId' | 'setAt' | 'fromVersion' | 'isWithdrawn'> & {
+    fromVersion?: string
+    declared?: DeclaredSchedule
+  },
 ): Promise<ScheduleRow | undefined> {
   const [made] = await tx.rows<ScheduleRow>(sql`
-    insert into schedules (id, tenant_id, namespace, name, agent, input, asker, calendar, overlap, catch_up, jitter_ms, lane_key, rank, next_at, set_by)
+    insert into schedules (id, tenant_id, namespace, name, agent, input, asker, calendar, overlap, catch_up, jitter_ms, lane_key, rank, next_at, set_by, from_version, declared)
     values (${row.id}, ${row.tenantId}, ${row.namespace}, ${row.name}, ${row.agent}, ${JSON.stringify(row.input)}, ${JSON.stringify(row.asker)}, ${JSON.stringify(row.calendar)},
-      ${row.overlap}, ${row.catchUp}, ${row.jitterMs}, ${row.laneKey}, ${row.rank}, ${instant(row.nextMs)}, ${row.setBy})
+      ${row.overlap}, ${row.catchUp}, ${row.jitterMs}, ${row.laneKey}, ${row.rank}, ${instant(row.nextMs)}, ${row.setBy}, ${row.fromVersion ?? null}, ${row.declared ? JSON.stringify(row.declared) : null})
     on conflict (tenant_id, namespace, name) do update
       set agent = excluded.agent, input = excluded.input, asker = excluded.asker, calendar = excluded.calendar, overlap = excluded.overlap, catch_up = excluded.catch_up,
-        jitter_ms = excluded.jitter_ms, lane_key = excluded.lane_key, rank = excluded.rank, next_at = excluded.next_at, queued_at = null, set_by = excluded.set_by, set_at = clock_timestamp()
+        jitter_ms = excluded.jitter_ms, lane_key = excluded.lane_key, rank = excluded.rank, next_at = excluded.next_at, queued_at = null, set_by = excluded.set_by, set_at = clock_timestamp(),
+        from_version = excluded.from_version, declared = excluded.declared
       where ${isFor(audience)}
     returning ${columns}`)
   return made
@@ -83,6 +91,25 @@ export async function pauseSchedule(tx: Tx, id: string, isPaused: boolean, nextM
   const [row] = await tx.rows<ScheduleRow>(sql`
     update schedules set is_paused = ${isPaused}, next_at = ${instant(nextMs)}, queued_at = case when ${isPaused} then null else queued_at end where id = ${id} returning ${columns}`)
   return row
+}
+
+export type DeclaredRow = { id: string; name: string; declared: DeclaredSchedule | null; fromVersion: string; asker: Asker; isPaused: boolean }
+
+/** What the folder of the agent's version that is, or was, live has declared. */
+export async function listDeclared(tx: Tx, tenantId: string, agent: string): Promise<DeclaredRow[]> {
+  return tx.rows(sql`
+    select id, name, declared, from_version as "fromVersion", asker, is_paused as "isPaused" from schedules
+    where tenant_id = ${tenantId} and agent = ${agent} and from_version is not null order by name for update`)
+}
+
+/** Kept for what somebody has paused. */
+export async function withdrawSchedule(tx: Tx, id: string): Promise<void> {
+  await tx.rows(sql`update schedules set declared = null where id = ${id}`)
+}
+
+/** Another version declares the same, or somebody else has given it to all runs. It fires when it would have. */
+export async function moveDeclared(tx: Tx, id: string, { fromVersion, asker }: Pick<DeclaredRow, 'fromVersion' | 'asker'>): Promise<void> {
+  await tx.rows(sql`update schedules set from_version = ${fromVersion}, asker = ${JSON.stringify(asker)}, set_by = ${asker.name} where id = ${id}`)
 }
 
 const isUnderWay = sql`exists (select from runs where runs.id = schedules.last_run_id and state in ('pending', 'running', 'waiting'))`

@@ -105,7 +105,12 @@ export function openSchedules({ db, log, pollMs, findVersion, whyNotStart, onFir
 
   async function setPaused(audience: Audience, name: string, isPaused: boolean): Promise<Schedule> {
     const row = await db.transaction(async (tx) => {
-      const { id, calendar, isPaused: was, nextMs } = found(await findSchedule(tx, audience, namespace, name, true), name)
+      const { id, calendar, isPaused: was, nextMs, isWithdrawn, fromVersion } = found(await findSchedule(tx, audience, namespace, name, true), name)
+      if (isWithdrawn && !isPaused)
+        throw new AppError(
+          'conflict',
+          `${name} was declared by version ${fromVersion}, and is not by the live one. It comes back with a version that declares it.`,
+        )
       return pauseSchedule(tx, id, isPaused, was === isPaused ? nextMs : isPaused ? null : nextFire(calendar, await readNowMs(tx)))
     })
     service.wake()
@@ -137,7 +142,18 @@ export function openSchedules({ db, log, pollMs, findVersion, whyNotStart, onFir
     get: async (audience, name) => toSchedule(found(await findSchedule(db, audience, namespace, name), name)),
     pause: (audience, name) => setPaused(audience, name, true),
     resume: (audience, name) => setPaused(audience, name, false),
-    delete: async (audience, name) => toSchedule(found(await db.transaction((tx) => deleteSchedule(tx, audience, namespace, name)), name)),
+    async delete(audience, name) {
+      const row = await db.transaction(async (tx) => {
+        const { fromVersion, isWithdrawn, agent } = found(await findSchedule(tx, audience, namespace, name, true), name)
+        if (fromVersion !== null && !isWithdrawn)
+          throw new AppError(
+            'conflict',
+            `${name} comes from the folder of ${agent}, version ${fromVersion}. Pause it, or take it out of schedules/ and deploy the agent.`,
+          )
+        return deleteSchedule(tx, audience, namespace, name)
+      })
+      return toSchedule(found(row, name))
+    },
     async fire(audience, name) {
       const known = found(await findSchedule(db, audience, namespace, name), name)
       const { agent } = known
@@ -283,6 +299,7 @@ const toSchedule = (row: ScheduleRow): Schedule => ({
   laneKey: row.laneKey === '' ? null : row.laneKey,
   priority: row.rank === ranks.low ? 'low' : row.rank === ranks.high ? 'high' : 'normal',
   isPaused: row.isPaused,
+  fromVersion: row.fromVersion,
   nextFires: row.isPaused ? [] : firesFrom(row.calendar, row.nextMs, 5).map((at) => new Date(at).toISOString()),
   queuedAt: row.queuedMs === null ? null : new Date(row.queuedMs).toISOString(),
   lastRunId: row.lastRunId,

@@ -1,5 +1,5 @@
 /** Sessions: runs of one conversation, one after the other, and what is said while one is under way. */
-import type { Json, WhenBusy } from '@longhaul/protocol'
+import { type Json, Name, type WhenBusy } from '@longhaul/protocol'
 import { type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
 import { newId } from '../kernel/index.ts'
 import { ranks } from './lanes.ts'
@@ -111,8 +111,8 @@ type StartedEvent = { epoch: number; data: string; hash: string }
 /** The lock is held. While another run of the session is under way the new one waits for it: no `due_at` yet. False when the idempotency key is taken. */
 async function insertSessionRun(tx: TenantTx, run: NewRun, startedEvent: StartedEvent): Promise<boolean> {
   const inserted = await tx.rows(sql`
-      insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, input, asker, idempotency_key, request_hash, destinations, due_at, event_count)
-      select ${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash}, ${run.destinations && JSON.stringify(run.destinations)},
+      insert into runs (id, tenant_id, namespace, agent, lane_key, rank, version, session_id, state, input, asker, idempotency_key, request_hash, destinations, labels, due_at, event_count)
+      select ${run.id}, ${run.tenantId}, ${run.namespace}, ${run.agent}, ${run.laneKey}, ${run.rank}, ${run.version}, ${run.sessionId}, 'pending', ${JSON.stringify(run.input)}, ${JSON.stringify(run.asker)}, ${run.idempotencyKey}, ${run.requestHash}, ${run.destinations && JSON.stringify(run.destinations)}, ${run.labels && run.labels.length > 0 ? JSON.stringify(run.labels) : null},
         case when exists (
           select from runs where tenant_id = ${run.tenantId} and agent = ${run.agent} and session_id = ${run.sessionId} and state in ('pending', 'running', 'waiting')
         ) then null else clock_timestamp() end, 1
@@ -159,6 +159,12 @@ export async function sessionLabels(db: TenantTx, { id, tenantId, agent, session
     select distinct label from runs, json_array_elements_text(labels) as label
     where tenant_id = ${tenantId} and agent = ${agent} and session_id = ${sessionId} and id <> ${id} and labels is not null limit 1000`)
   return rows.map(({ label }) => label)
+}
+
+/** The agent that a turn's answer says has the conversation now. */
+export function handedToOf(output: Json | undefined): string | undefined {
+  const to = typeof output === 'object' && output !== null && !Array.isArray(output) ? output['handedTo'] : undefined
+  return typeof to === 'string' && Name.safeParse(to).success ? to : undefined
 }
 
 export type SessionTurn = { input: Json; output: Json }

@@ -1,6 +1,6 @@
 /** Starting a run: checked, made durable under its idempotency key, and begun here at once where it passes nobody. */
 import { createHash } from 'node:crypto'
-import { type Asker, type Destination, type Json, type Priority, type Run, type WhenBusy, whyNotJson } from '@longhaul/protocol'
+import { type Asker, type ChannelReply, type Destination, type Json, type Priority, type Run, type WhenBusy, whyNotJson } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf } from '../db/index.ts'
 import { AppError, newId, withTimeout } from '../kernel/index.ts'
 import type { Journal } from './journal.ts'
@@ -38,7 +38,9 @@ export type Start = {
   /** Not before so long from now. */
   delayMs?: number | undefined
   /** Where its end is told. */
-  destinations?: Destination[] | undefined
+  destinations?: (Destination | ChannelReply)[] | undefined
+  /** Whose words the input holds, where those are not the asker's. */
+  labels?: string[] | undefined
 }
 
 /** A message is in the database, so it arrives. This is only to have it arrive at once. */
@@ -78,7 +80,18 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
   }
 
   return async function startRun({ tenantId, agent, version, input, asker, session, idempotencyKey, ...more }) {
-    const { namespace = 'default', laneKey = '', laneKeyFrom, priority, startAt, delayMs, whenBusy = 'queue', destinations: wanted = [], picked } = more
+    const {
+      namespace = 'default',
+      laneKey = '',
+      laneKeyFrom,
+      priority,
+      startAt,
+      delayMs,
+      whenBusy = 'queue',
+      destinations: wanted = [],
+      picked,
+      labels = [],
+    } = more
     if (isStopping()) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
     if (journal.isFull()) throw new AppError('unavailable', 'The database takes runs more slowly than they come. Nothing was started; try again in a moment.')
     assertStorable({ session, idempotencyKey, laneKey })
@@ -119,7 +132,19 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       eventRow({ runId: id, tenantId, epoch: isBegun ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
     const rank = ranks[priority ?? 'normal']
     if (session !== undefined) {
-      const run: NewRun = { ...scope, id, rank, version, sessionId: session, input, asker, idempotencyKey: idempotencyKey ?? null, requestHash, destinations }
+      const run: NewRun = {
+        ...scope,
+        id,
+        rank,
+        version,
+        sessionId: session,
+        input,
+        asker,
+        idempotencyKey: idempotencyKey ?? null,
+        requestHash,
+        destinations,
+        labels,
+      }
       const event = { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` }
       const { said, told } = await saySomething(db.forTenant(tenantId), run, event, whenBusy)
       for (const { runId, nodeId } of told) deliver(runId, nodeId)
@@ -150,6 +175,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
         hash: requestHash,
         due: dueMs,
         ...(destinations && { destinations }),
+        ...(labels.length > 0 && { labels }),
       })
       if (isHere) owned.slots.take(scope)
       const settled = () => {
@@ -178,7 +204,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
               destinations,
               part: null,
               costUsdMax: null,
-              labels: null,
+              labels: labels.length > 0 ? labels : null,
               fork: null,
               withholdsWrites: false,
             }

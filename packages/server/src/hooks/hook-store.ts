@@ -1,11 +1,18 @@
 /** Hooks and what came to them. Everything under its tenant's own rights. */
-import type { Asker, Hook, HookAction, HookDelivery, HookScheme } from '@longhaul/protocol'
+import type { Asker, Channel, Hook, HookAction, HookDelivery, HookScheme } from '@longhaul/protocol'
 import { type Audience, type Sql, type TenantTx, join, sql } from '../db/index.ts'
 
-export type HookRow = Omit<Hook, 'path' | 'setAt' | 'scheme' | 'action' | 'asker'> & { scheme: HookScheme; action: HookAction; asker: Asker; setAt: Date }
+export type HookRow = Omit<Hook, 'path' | 'setAt' | 'scheme' | 'action' | 'asker' | 'channel'> & {
+  scheme: HookScheme
+  action: HookAction
+  asker: Asker
+  /** Null with a `fromVersion`: declared no longer, and kept because somebody has paused it. */
+  channel: Channel | null
+  setAt: Date
+}
 
 const columns = sql`hooks.id, hooks.name, hooks.agent, hooks.namespace, hooks.scheme, hooks.secret, hooks.action, hooks.events, hooks.tolerance_ms as "toleranceMs",
-  hooks.is_paused as "isPaused", hooks.asker, hooks.set_by as "setBy", hooks.set_at as "setAt"`
+  hooks.is_paused as "isPaused", hooks.from_version as "fromVersion", hooks.channel, hooks.asker, hooks.set_by as "setBy", hooks.set_at as "setAt"`
 
 /** A key with limited access has to do with its own hooks alone: another's start runs that see more. */
 const isFor = ({ tenantId, askerId, agents, namespaces }: Audience): Sql =>
@@ -22,11 +29,12 @@ const isFor = ({ tenantId, askerId, agents, namespaces }: Audience): Sql =>
 /** Replaces the one of that name, if it is for this audience. Undefined when it is another's. */
 export async function upsertHook(tx: TenantTx, audience: Audience, row: Omit<HookRow, 'isPaused' | 'setAt'>): Promise<HookRow | undefined> {
   const [made] = await tx.rows<HookRow>(sql`
-    insert into hooks (tenant_id, id, name, agent, namespace, scheme, secret, action, events, tolerance_ms, asker, set_by)
+    insert into hooks (tenant_id, id, name, agent, namespace, scheme, secret, action, events, tolerance_ms, asker, set_by, from_version, channel)
     values (${tx.tenantId}, ${row.id}, ${row.name}, ${row.agent}, ${row.namespace}, ${row.scheme}, ${row.secret}, ${JSON.stringify(row.action)}, ${row.events},
-      ${row.toleranceMs}, ${JSON.stringify(row.asker)}, ${row.setBy})
+      ${row.toleranceMs}, ${JSON.stringify(row.asker)}, ${row.setBy}, ${row.fromVersion}, ${row.channel && JSON.stringify(row.channel)})
     on conflict (tenant_id, name) do update set agent = excluded.agent, namespace = excluded.namespace, scheme = excluded.scheme, secret = excluded.secret,
-      action = excluded.action, events = excluded.events, tolerance_ms = excluded.tolerance_ms, asker = excluded.asker, set_by = excluded.set_by, set_at = clock_timestamp()
+      action = excluded.action, events = excluded.events, tolerance_ms = excluded.tolerance_ms, asker = excluded.asker, set_by = excluded.set_by, set_at = clock_timestamp(),
+      from_version = excluded.from_version, channel = excluded.channel
     where ${isFor(audience)}
     returning ${columns}`)
   return made
@@ -48,6 +56,17 @@ export async function findOpenHook(db: TenantTx, name: string): Promise<HookRow 
     select ${columns} from hooks
     where hooks.tenant_id = ${db.tenantId} and name = ${name} and not exists (select from tenants where tenants.id = hooks.tenant_id and is_suspended)`)
   return row
+}
+
+/** What the folder of the agent's version that is, or was, live has declared. */
+export async function listDeclared(tx: TenantTx, agent: string): Promise<HookRow[]> {
+  return tx.rows<HookRow>(
+    sql`select ${columns} from hooks where tenant_id = ${tx.tenantId} and agent = ${agent} and from_version is not null order by name for update`,
+  )
+}
+
+export async function withdrawHook(tx: TenantTx, id: string): Promise<void> {
+  await tx.rows(sql`update hooks set channel = null where id = ${id}`)
 }
 
 /** By name, from the one after `after`. */

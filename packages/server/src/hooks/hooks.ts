@@ -2,13 +2,14 @@
  * Addresses at which others tell of events. A request counts once its signature is found right; then it starts a run or becomes a signal, once
  * for each event, with the access of whoever set the hook. What came of it is noted, and of what was refused nothing but that.
  */
-import type { Asker, Hook, HookAction, HookDelivery, HookScheme, Json } from '@longhaul/protocol'
+import type { Asker, ChannelReply, Destination, Hook, HookAction, HookDelivery, HookScheme, Json } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf, noteAudit } from '../db/index.ts'
 import type { Engine, WhyNotStart } from '../engine/index.ts'
 import { type Caller, type Secrets, askerOf, sha256, whoIs } from '../identity/index.ts'
 import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, wallClock } from '../kernel/index.ts'
 import * as store from './hook-store.ts'
-import { mapPayload, readPayload, valueAt } from './mapping.ts'
+import { isMessage, readMessage } from './channels.ts'
+import { type Mapped, mapPayload, readPayload, valueAt } from './mapping.ts'
 import { type Verdict, verify } from './signatures.ts'
 
 export type HookSetting = {
@@ -32,7 +33,15 @@ export type HooksOptions = {
   start(
     tenantId: string,
     asker: Asker,
-    run: { agent: string; namespace: string; input: Json; session?: string | undefined; idempotencyKey: string },
+    run: {
+      agent: string
+      namespace: string
+      input: Json
+      session?: string | undefined
+      idempotencyKey: string
+      destinations?: (Destination | ChannelReply)[]
+      labels?: string[]
+    },
   ): Promise<{ id: string }>
   /** Asked before an event starts a run. Absent: all may. */
   whyNotStart?: WhyNotStart
@@ -66,13 +75,17 @@ export function openHooks(options: HooksOptions) {
   const refusals: RateLimit = openRateLimit(refusalsPerMinute)
   const known = new Map<string, { until: number; value: Promise<string> }>()
 
-  function secretOf({ id, asker, name, secret }: store.HookRow, tenantId: string): Promise<string> {
+  function secretOf({ id, asker, name, secret, agent, channel }: store.HookRow, tenantId: string): Promise<string> {
     const place = `${id} ${secret}`
     const found = known.get(place)
     if (found && found.until > monotonicMs()) return found.value
-    const value = secrets.use(tenantId, secret, { who: { id: asker.id, name: asker.name }, purpose: `hook ${name}` })
+    const value = secrets.use(tenantId, secret, {
+      who: { id: asker.id, name: asker.name },
+      purpose: `hook ${name}`,
+      ...(channel && { whyNot: ({ agents }) => (agents && !agents.includes(agent) ? `The secret ${secret} is not for the agent ${agent}.` : undefined) }),
+    })
     // Whoever waits for it is told. That there is none is kept, too: asking is noted each time.
-    value.catch((error: unknown) => void (error instanceof AppError && error.code === 'not_found' ? undefined : known.delete(place)))
+    value.catch((error: unknown) => void (error instanceof AppError && ['not_found', 'forbidden'].includes(error.code) ? undefined : known.delete(place)))
     known.delete(place)
     known.set(place, { until: monotonicMs() + secretKeptMs, value })
     if (known.size > secretsKeptMax) for (const oldest of known.keys().take(1)) known.delete(oldest)
@@ -104,6 +117,17 @@ export function openHooks(options: HooksOptions) {
   /** One that is about a hook by its name, noted for the audit log in its transaction. */
   async function change(caller: Caller, name: string, verb: 'pause' | 'resume' | 'delete'): Promise<Hook> {
     const row = await db.forTenant(caller.tenantId).transaction(async (tx) => {
+      const { fromVersion, channel, agent } = found(await store.findHook(tx, caller, name), name)
+      if (fromVersion !== null && channel && verb === 'delete')
+        throw new AppError(
+          'conflict',
+          `${name} comes from the folder of ${agent}, version ${fromVersion}. Pause it, or take it out of channels/ and deploy the agent.`,
+        )
+      if (fromVersion !== null && !channel && verb === 'resume')
+        throw new AppError(
+          'conflict',
+          `${name} was declared by version ${fromVersion}, and is not by the live one. It comes back with a version that declares it.`,
+        )
       const changed = found(await (verb === 'delete' ? store.deleteHook(tx, caller, name) : store.pauseHook(tx, caller, name, verb === 'pause')), name)
       await noteAudit(tx, { who: whoIs(caller), action: `hooks.${verb}`, target: name })
       return changed
@@ -113,13 +137,21 @@ export function openHooks(options: HooksOptions) {
 
   /** What the event becomes. Throws what the start or the signal throws. */
   async function act(tenantId: string, hook: store.HookRow, payload: Json, key: string): Promise<{ outcome: 'started' | 'signalled'; runId: string }> {
-    const mapped = mapPayload(hook.action, payload)
+    const said = hook.channel && readMessage(hook.channel, hook.name, payload)
+    const mapped: Mapped = said ? { type: 'start', ...said } : mapPayload(hook.action, payload)
     const idempotencyKey = `hook ${hook.id} ${key}`
     const { agent, namespace, asker } = hook
     if (mapped.type === 'start') {
       const why = await options.whyNotStart?.({ tenantId, namespace, agent, input: mapped.input, asker, startedBy: { type: 'hook', name: hook.name } })
       if (why !== undefined) throw new AppError('forbidden', why)
-      const run = await options.start(tenantId, asker, { agent, namespace, input: mapped.input, session: mapped.session, idempotencyKey })
+      const run = await options.start(tenantId, asker, {
+        agent,
+        namespace,
+        input: mapped.input,
+        session: mapped.session,
+        idempotencyKey,
+        ...(said && { destinations: said.destinations, labels: said.labels }),
+      })
       return { outcome: 'started', runId: run.id }
     }
     const audience: Audience = { ...audienceOf(tenantId, asker), agents: [agent], namespaces: [namespace], keyId: asker.id }
@@ -136,7 +168,16 @@ export function openHooks(options: HooksOptions) {
       const asker = askerOf(caller)
       const row = await db.forTenant(tenantId).transaction(async (tx) => {
         if ((await store.countOtherHooks(tx, setting.name)) >= hooksMax) throw new AppError('over_limit', `A tenant has at most ${hooksMax} hooks.`)
-        const made = await store.upsertHook(tx, caller, { ...given, namespace, events, id: newId(), asker, setBy: asker.name })
+        const made = await store.upsertHook(tx, caller, {
+          ...given,
+          namespace,
+          events,
+          id: newId(),
+          asker,
+          setBy: asker.name,
+          fromVersion: null,
+          channel: null,
+        })
         if (!made) throw new AppError('conflict', `The name ${setting.name} belongs to a hook that this key may not see. Take another.`)
         await noteAudit(tx, {
           who: whoIs(caller),
@@ -169,7 +210,7 @@ export function openHooks(options: HooksOptions) {
       const hook = await store.findOpenHook(db.forTenant(tenantId), name)
       if (!hook) throw notTaken()
       const secret = await secretOf(hook, tenantId).catch(async (error: unknown) => {
-        if (!(error instanceof AppError && error.code === 'not_found')) throw error
+        if (!(error instanceof AppError && ['not_found', 'forbidden'].includes(error.code))) throw error
         await refuse(tenantId, hook, 'secret')
         throw notTaken()
       })
@@ -199,6 +240,10 @@ export function openHooks(options: HooksOptions) {
       // GitHub asks with a ping whether somebody is there: no event.
       if ((hook.events && !hook.events.includes(type ?? '')) || (hook.scheme === 'github' && type === 'ping')) {
         await note(tenantId, hook.id, { outcome: 'left', reason: 'event_type', eventId })
+        return { outcome: 'left', runId: null }
+      }
+      if (hook.fromVersion !== null && (!hook.channel || !isMessage(hook.channel, payload))) {
+        await note(tenantId, hook.id, { outcome: 'left', reason: 'no_message', eventId })
         return { outcome: 'left', runId: null }
       }
       const before = await store.findTaken(db.forTenant(tenantId), hook.id, key)

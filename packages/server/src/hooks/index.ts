@@ -1,2 +1,5 @@
+export { syncChannels } from './channels.ts'
+export type { DeclaredChannels } from './channels.ts'
+export { channelReplies } from './replies.ts'
 export { openHooks } from './hooks.ts'
 export type { HookAnswer, Hooks } from './hooks.ts'

@@ -29,6 +29,11 @@ export async function insertKey(db: TenantTx, key: KeyRow, secretHash: Buffer): 
   return toKey(row!) // An insert that did not fail returns its row.
 }
 
+/** What is remembered of a key's subject goes over to the key that takes its place. */
+export async function succeedKey(tx: TenantTx, id: string, oldId: string): Promise<void> {
+  await tx.rows(sql`update keys set subject_id = (select coalesce(subject_id, id) from keys old where old.id = ${oldId}) where id = ${id}`)
+}
+
 export type FoundKey = { key: Key; isLong: boolean; expiresInMs: number | null; isSuspended: boolean }
 
 /**

@@ -4,7 +4,7 @@ import { type ApiKey, type Asker, type DataAccess, type Permission, type Role, r
 import { type Audience, type AuditNote, type Db, type TenantTx, audienceOf, noteAudit } from '../db/index.ts'
 import { AppError, type Log, monotonicMs, newId, secret as makeSecret } from '../kernel/index.ts'
 import { type Scope, isWithin, whyNotGrant } from './grant.ts'
-import { deleteKey, expireKey, findKey, findKeyByHash, insertKey, listKeys, recordKeyUse, toApiKey } from './key-store.ts'
+import { deleteKey, expireKey, findKey, findKeyByHash, insertKey, listKeys, recordKeyUse, succeedKey, toApiKey } from './key-store.ts'
 
 /** Who is calling, for the length of one request, and as an audience: what there is for them to read. */
 export type Caller = Audience & {
@@ -160,7 +160,9 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
         const excess = whyNotGrant(caller, { ...key, permissions: permissionsOf(old) })
         if (excess) throw new AppError('forbidden', excess)
         await expireKey(tx, keyId, overlapMs)
-        return insert(tx, key, whoIs(caller), 'keys.rotate')
+        const successor = await insert(tx, key, whoIs(caller), 'keys.rotate')
+        await succeedKey(tx, successor.id, keyId)
+        return successor
       })
       forget((cached) => cached.keyId === keyId)
       log.info('key rotated', { tenantId: caller.tenantId, keyId, newKeyId: made.id, overlapMs })

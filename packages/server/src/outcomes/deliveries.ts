@@ -2,7 +2,7 @@
  * Tells the ends of runs where their starter wanted them told: a webhook, another agent's run, a signal, a queue. Each delivery is a row that the end itself
  * has made, tried until it is done or has failed often enough, by any node, with one id through all attempts.
  */
-import { type Destination, type Json, storableText } from '@longhaul/protocol'
+import { type ChannelReply, type Destination, type Json, storableText } from '@longhaul/protocol'
 import { type Db, audienceOf } from '../db/index.ts'
 import type { Engine, FoundVersion, WhyNotStart } from '../engine/index.ts'
 import { AppError, type Log, type Service, backoffMs, loop, newId, probe, wallClock } from '../kernel/index.ts'
@@ -20,6 +20,8 @@ export type DeliveriesOptions = {
   whyNotStart?: WhyNotStart
   queues: Pick<Queues, 'put'>
   webhooks: { secret: string | undefined; reach: WebhookReach }
+  /** Brings an answer to the channel through which the message came. Absent: there are no channels. */
+  replyInChannel?(delivery: DueDelivery & { destination: ChannelReply }): Promise<WebhookAnswer>
   pollMs?: number
   backoff?: { attemptsMax: number; delayMsMin: number; delayMsMax: number }
 }
@@ -91,6 +93,9 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
         await engine.startRun({ ...start, ...found, idempotencyKey })
         return { isDone: true }
       }
+      case 'channel':
+        if (!options.replyInChannel) return { isDone: false, problem: 'This server has no channels.', mayRetry: false }
+        return options.replyInChannel({ ...delivery, destination })
       case 'queue':
         await options.queues.put({ tenantId, id, queue: destination.queue, runId: run.id, agent: run.agent, body: noticeOf(delivery) })
         return { isDone: true }
@@ -142,7 +147,7 @@ function noticeOf({ run }: DueDelivery): Json {
 }
 
 /** Throws for destinations that could never be told, when the run is started and not when it has ended. */
-export function assertDestinations(destinations: readonly Destination[], { secret }: DeliveriesOptions['webhooks']): void {
+export function assertDestinations(destinations: readonly (Destination | ChannelReply)[], { secret }: DeliveriesOptions['webhooks']): void {
   if (secret === undefined && destinations.some(({ type }) => type === 'webhook'))
     throw new AppError('invalid', `destinations: ${noSecret} Set it to \`whsec_\` and the base64 of 32 random bytes.`)
 }

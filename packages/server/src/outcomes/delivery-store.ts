@@ -1,9 +1,9 @@
-import { type Asker, type Delivery, type Destination, type Failure, type Json, type RunState, storableText } from '@longhaul/protocol'
+import { type Asker, type ChannelReply, type Delivery, type Destination, type Failure, type Json, type RunState, storableText } from '@longhaul/protocol'
 import { type Audience, type Tx, isOfRunFor, sql } from '../db/index.ts'
 
-export type NewDelivery = { tenantId: string; id: string; runId: string; n: number; agent: string; destination: Destination }
+export type NewDelivery = { tenantId: string; id: string; runId: string; n: number; agent: string; destination: Destination | ChannelReply }
 
-export type EndedRun = { id: string; tenantId: string; agent: string; state: RunState; destinations: Destination[] }
+export type EndedRun = { id: string; tenantId: string; agent: string; state: RunState; destinations: (Destination | ChannelReply)[] }
 
 /** Of these runs those that have somewhere to tell their end. One that goes on as another has not come to its end. */
 export async function listEnded(db: Tx, runIds: string[]): Promise<EndedRun[]> {
@@ -24,7 +24,7 @@ export type DueDelivery = {
   id: string
   tenantId: string
   attempt: number
-  destination: Destination
+  destination: Destination | ChannelReply
   run: {
     id: string
     agent: string

@@ -25,40 +25,59 @@ export type WebhookOptions = {
   lookup?: ReturnType<typeof guardedLookup>
 }
 
-/** Never rejects. Redirects are not followed: they would lead past what the address was looked at for. */
-export function post({ url, id, body, secret, reach, nowMs, lookup = guardedLookup(reach) }: WebhookOptions): Promise<WebhookAnswer> {
+/** Never rejects. */
+export async function post({ url, id, body, secret, reach, nowMs, lookup }: WebhookOptions): Promise<WebhookAnswer> {
+  const seconds = Math.floor(nowMs / 1_000)
+  const headers = {
+    'content-type': 'application/json',
+    'webhook-id': id,
+    'webhook-timestamp': String(seconds),
+    'webhook-signature': signStandard(secret, id, seconds, body),
+  }
+  const answer = await send({ url, reach, method: 'POST', headers, body, answerLengthMax, ...(lookup && { lookup }) })
+  if ('problem' in answer) return { isDone: false, ...answer }
+  const { status, text, retryAfterMs } = answer
+  if (status >= 200 && status < 300) return { isDone: true }
+  const said = text.trim() === '' ? '' : `: ${text.trim().slice(0, answerLengthMax)}`
+  // 410 says that nobody listens there any more.
+  return { isDone: false, problem: `It answered ${status}${said}`, mayRetry: status !== 410, ...(retryAfterMs !== undefined && { retryAfterMs }) }
+}
+
+export type SendOptions = Pick<WebhookOptions, 'url' | 'reach' | 'body' | 'lookup'> & {
+  method: 'POST' | 'GET'
+  headers: Record<string, string>
+  /** What of the answer is read. */
+  answerLengthMax: number
+}
+export type Sent = { status: number; text: string; retryAfterMs?: number } | { problem: string; mayRetry: boolean }
+
+/** One request to where our own words may go. Never rejects. Redirects are not followed: they would lead past what the address was looked at for. */
+export function send({ url, reach, method, headers, body, answerLengthMax, lookup = guardedLookup(reach) }: SendOptions): Promise<Sent> {
   return new Promise((resolve) => {
-    const failed = (error: unknown) =>
-      resolve({ isDone: false, problem: error instanceof Error ? error.message : String(error), mayRetry: !(error instanceof Unreachable) })
+    const failed = (error: unknown) => resolve({ problem: error instanceof Error ? error.message : String(error), mayRetry: !(error instanceof Unreachable) })
     try {
       const address = new URL(url)
       assertReachable(address, reach)
-      const seconds = Math.floor(nowMs / 1_000)
       const request = (address.protocol === 'https:' ? requestHttps : requestHttp)(address, {
-        method: 'POST',
+        method,
         agent: false,
         lookup,
         signal: AbortSignal.timeout(timeoutMs),
-        headers: {
-          'content-type': 'application/json',
-          'content-length': Buffer.byteLength(body),
-          'user-agent': 'longhaul-webhooks',
-          'webhook-id': id,
-          'webhook-timestamp': String(seconds),
-          'webhook-signature': signStandard(secret, id, seconds, body),
-        },
+        headers: { ...headers, 'content-length': Buffer.byteLength(body), 'user-agent': 'longhaul-webhooks' },
       })
       request.on('error', (error) => failed(error.name === 'TimeoutError' ? new Error(`No answer within ${timeoutMs / 1_000} s.`) : error))
       request.on('response', (response) => {
         const status = response.statusCode ?? 0
-        let text = ''
-        response.on('data', (chunk: Buffer) => (text.length < answerLengthMax ? (text += chunk.toString('utf8', 0, answerLengthMax)) : response.destroy()))
+        const chunks: Buffer[] = []
+        let bytes = 0
+        response.on('data', (chunk: Buffer) => {
+          if (bytes >= answerLengthMax) return response.destroy()
+          chunks.push(chunk)
+          bytes += chunk.length
+        })
         response.on('close', () => {
-          if (status >= 200 && status < 300) return resolve({ isDone: true })
-          const said = text.trim() === '' ? '' : `: ${text.trim().slice(0, answerLengthMax)}`
           const retryAfterMs = toRetryAfterMs(response.headers['retry-after'])
-          // 410 says that nobody listens there any more.
-          resolve({ isDone: false, problem: `It answered ${status}${said}`, mayRetry: status !== 410, ...(retryAfterMs !== undefined && { retryAfterMs }) })
+          resolve({ status, text: Buffer.concat(chunks).toString('utf8'), ...(retryAfterMs !== undefined && { retryAfterMs }) })
         })
         response.on('error', failed)
       })

@@ -34,6 +34,7 @@ import { type SecretsUser, openToolSecrets } from './secrets.ts'
 import { calculate } from './stock/calculator.ts'
 import { fetchPage } from './stock/fetch-page.ts'
 import { requestHttp } from './stock/http-request.ts'
+import { querySql } from './stock/sql.ts'
 import { type SearchSettings, searchWeb } from './stock/web-search.ts'
 
 export type ToolsOptions = {
@@ -239,6 +240,16 @@ export function openTools(options: ToolsOptions): Tools {
           return web(await requestHttp(parse(serverTools.http_request.input, given, tool), use))
         case 'fetch_page':
           return web(await fetchPage(parse(serverTools.fetch_page.input, given, tool), use))
+        case 'sql': {
+          const { output, origin } = await querySql(parse(serverTools.sql.input, given, tool), {
+            databases: manifest.databases ?? {},
+            user,
+            secrets,
+            egress,
+            signal: stop,
+          })
+          return { output, parts: [], source: 'tool_server', origin }
+        }
         case 'web_search':
           return web(await searchWeb(parse(serverTools.web_search.input, given, tool), { ...use, search: options.search }))
       }

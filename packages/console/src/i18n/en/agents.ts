@@ -164,6 +164,7 @@ export const agentTexts = {
     deleteTitle: 'Delete {{name}}?',
     deleteText: 'It fires no more, and its list of fires is gone. Its runs stay.',
     nextFires: 'Next fires',
+    fromFolder: 'From the folder of {agent}, version {version}: it follows the live version, and can only be paused.',
     pausedText: 'Paused: it fires no more until it is resumed.',
     noNext: 'It does not fire again.',
     lastFires: 'Last fires',

@@ -60,6 +60,7 @@ export const hooksTexts = {
     resume: 'Resume',
     resumeTitle: 'Resume “{{name}}”?',
     resumeText: 'What comes is taken again. What was refused meanwhile comes when its sender tries again.',
+    fromFolder: 'A channel from the folder of {agent}, version {version}: it follows the live version, and can only be paused.',
     isPaused: 'Paused: what comes is refused until it is resumed',
     delete: 'Delete',
     deleteTitle: 'Delete “{{name}}”?',

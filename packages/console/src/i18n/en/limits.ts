@@ -69,7 +69,7 @@ export const limitsTexts = {
     states: { pending: 'Pending', delivered: 'Delivered', failed: 'Failed', dismissed: 'Dismissed' },
     to: 'To',
     type: 'Kind',
-    types: { webhook: 'Webhook', run: 'Run', signal: 'Signal', queue: 'Queue' },
+    types: { webhook: 'Webhook', run: 'Run', signal: 'Signal', queue: 'Queue', channel: 'Channel' },
     attempts: 'Tries',
     at: 'When',
     empty: 'Nothing was told yet',

@@ -152,6 +152,7 @@ export const agentTexts = {
     deleteTitle: '删除 {{name}}？',
     deleteText: '它不再触发，触发记录也会删除。它的运行会保留。',
     nextFires: '接下来的触发',
+    fromFolder: '来自 {agent} 的文件夹，版本 {version}：它随线上版本而变，只能暂停。',
     pausedText: '已暂停，恢复之前不再触发。',
     noNext: '不会再触发。',
     lastFires: '最近的触发',

@@ -62,6 +62,7 @@ export const hooksTextsZh: Texts<typeof hooksTexts> = {
     resume: '恢复',
     resumeTitle: '恢复“{{name}}”？',
     resumeText: '重新接收请求。期间被拒绝的，等发送方重试时再来。',
+    fromFolder: '来自 {agent} 的文件夹的渠道，版本 {version}：它随线上版本而变，只能暂停。',
     isPaused: '已暂停：恢复之前拒绝所有请求',
     delete: '删除',
     deleteTitle: '删除“{{name}}”？',

@@ -70,7 +70,7 @@ export const limitsTextsZh: Texts<typeof limitsTexts> = {
     states: { pending: '待投递', delivered: '已送达', failed: '失败', dismissed: '已忽略' },
     to: '目标',
     type: '类型',
-    types: { webhook: '网络回调', run: '运行', signal: '信号', queue: '队列' },
+    types: { webhook: '网络回调', run: '运行', signal: '信号', queue: '队列', channel: '渠道' },
     attempts: '次数',
     at: '时间',
     empty: '尚无投递',

@@ -32,6 +32,7 @@ export function ScheduleDetail({ schedule }: { schedule: Schedule }) {
     onSettled: () => Promise.all([queryClient.invalidateQueries({ queryKey: ['schedules'] }), queryClient.invalidateQueries({ queryKey: ['runs'] })]),
   })
   const blocked = mayManage ? undefined : t('common.noPermission', { permission: 'schedules:manage' })
+  const declared = schedule.fromVersion === null ? undefined : t('schedules.fromFolder', { agent: schedule.agent, version: schedule.fromVersion })
   return (
     <div className="space-y-3">
       <div className="flex flex-wrap gap-2">
@@ -43,16 +44,17 @@ export function ScheduleDetail({ schedule }: { schedule: Schedule }) {
           <Zap size={13} aria-hidden />
           {t('schedules.fire')}
         </Button>
-        <Button size="sm" disabledBecause={blocked} onClick={() => setOpen('edit')}>
+        <Button size="sm" disabledBecause={blocked ?? declared} onClick={() => setOpen('edit')}>
           <Pencil size={13} aria-hidden />
           {t('schedules.edit')}
         </Button>
-        <Button size="sm" look="danger" disabledBecause={blocked} onClick={() => setOpen('delete')}>
+        <Button size="sm" look="danger" disabledBecause={blocked ?? declared} onClick={() => setOpen('delete')}>
           <Trash2 size={13} aria-hidden />
           {t('schedules.delete')}
         </Button>
       </div>
       {act.isError && <RequestError error={act.error} />}
+      {declared !== undefined && <p className="text-ink-2">{declared}</p>}
       <div className="grid gap-x-10 gap-y-3 sm:grid-cols-2">
         <div className="min-w-0">
           <h3 className="mb-1 text-xs font-medium text-ink-3">{t('schedules.nextFires')}</h3>

@@ -1,5 +1,5 @@
 import { deliveryStates } from '@longhaul/protocol'
-import type { Delivery, Destination } from '@longhaul/protocol'
+import type { Delivery } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { deliveriesQuery } from '../../api/settings.ts'
@@ -112,7 +112,7 @@ function DeliveryTable() {
   )
 }
 
-function addressOf(destination: Destination): string {
+function addressOf(destination: Delivery['destination']): string {
   switch (destination.type) {
     case 'webhook':
       return destination.url
@@ -120,6 +120,8 @@ function addressOf(destination: Destination): string {
       return destination.agent
     case 'queue':
       return destination.queue
+    case 'channel':
+      return destination.channel
     case 'signal':
       return `${destination.name} → ${destination.runId}`
   }

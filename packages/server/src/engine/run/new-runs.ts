@@ -99,7 +99,7 @@ export function continued(run: ActiveRun, input: Json): void {
       detached: row.isDetached,
       depth: row.depth,
       lineage: row.lineageId ?? id,
-      ...(row.destinations && { destinations: row.destinations }),
+      ...(row.destinations && { destinations: row.destinations as Json }),
       ...(row.part !== null && { part: row.part }),
       ...(row.costUsdMax !== null && { cost: row.costUsdMax }),
       labels: run.labels,

@@ -9,17 +9,19 @@ import { asked } from './server-steps.ts'
 import { armTimers, idle, park, waited } from './waits.ts'
 import { begun, done, errored } from './worker-steps.ts'
 
-/** A worker is ready for it. `messages` is what was said before in the session. */
-export function attach(run: ActiveRun, send: (frame: ServerFrame) => void, messages: Extract<ServerFrame, { type: 'run.start' }>['messages']): void {
+type Conversation = Pick<Extract<ServerFrame, { type: 'run.start' }>, 'messages' | 'handedTo'>
+
+/** A worker is ready for it. `conversation` is what was said before in the session, and who has it. */
+export function attach(run: ActiveRun, send: (frame: ServerFrame) => void, conversation: Conversation): void {
   // The history that the worker gets holds all results so far, and none may be told before it is durable.
-  if (run.unwrittenCount > 0) return void (run.whenWritten = () => attach(run, send, messages))
+  if (run.unwrittenCount > 0) return void (run.whenWritten = () => attach(run, send, conversation))
   if (run.isLeaving) return // While a worker was looked for it was cancelled, or went to another.
   run.send = send
   const entries = run.history.entries()
   const { id, agent, version, input, asker, sessionId, part, costUsdMax, createdAt, fork, withholdsWrites } = run.row
   const session = sessionId ?? fork?.session ?? null
   const delegated = { ...(part !== null && { part }), ...(costUsdMax !== null && { costUsdMax }), ...(withholdsWrites && { withholdsWrites }) }
-  const head = { run: id, agent, version, input, asker, session, ...delegated, messages, createdAt: createdAt.toISOString() }
+  const head = { run: id, agent, version, input, asker, session, ...delegated, ...conversation, createdAt: createdAt.toISOString() }
   send({ type: 'run.start', ...head, historyLength: entries.length })
   for (let i = 0; i < entries.length; i += 500) send({ type: 'run.history', run: id, entries: entries.slice(i, i + 500) })
   run.history.forgetResults()

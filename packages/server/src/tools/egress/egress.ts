@@ -21,6 +21,8 @@ export type Egress = {
   fetch(url: string | URL, init: RequestInit, rules: EgressRules): Promise<Response>
   /** The URL, if these rules let it through. Throws a `StepFailure` with cause and remedy. */
   check(url: string | URL, hosts: readonly string[]): URL
+  /** For what speaks no HTTP: resolves a host that may be reached, as the connection's own look-up. Throws a `StepFailure` for what is refused. */
+  lookupFor(host: string, port: number, hosts: readonly string[]): LookupFunction
   stop(): Promise<void>
 }
 
@@ -73,6 +75,10 @@ export function openEgress({ privateHosts, setting = 'LONGHAUL_TOOLS_PRIVATE_HOS
 
   return {
     check,
+    lookupFor(host, port, hosts) {
+      const url = check(`http://${host.includes(':') ? `[${host}]` : host}:${port}`, hosts)
+      return isOpened(privateHosts, url) ? resolve : guardedLookup
+    },
     async fetch(given, init, { hosts, bytesMax }) {
       const url = check(given, hosts)
       const { open, guarded, fetch } = await load()

@@ -14,12 +14,25 @@ type Row = Omit<Memory, 'createdAt' | 'recalledAt'> & { createdAt: Date; recalle
 const columns = sql`id, agent, kind, name, text, labels, run_id as "runId", created_at as "createdAt", recalled_at as "recalledAt"`
 const toMemory = (row: Row): Memory => ({ ...row, createdAt: row.createdAt.toISOString(), recalledAt: row.recalledAt?.toISOString() ?? null })
 
-/** Whatever `work` asks for: there are no rows but those of this subject. */
-export function asSubject<Result>(db: Db, { tenantId, subjectId }: Subject, work: (tx: TenantTx) => Promise<Result>): Promise<Result> {
+/** Whatever `work` asks for: there are no rows but those of this subject. A key that was rotated is the same subject as the one before it: the id that `work` gets. */
+export function asSubject<Result>(
+  db: Db,
+  { tenantId, subjectId: askerId }: Subject,
+  work: (tx: TenantTx, subjectId: string) => Promise<Result>,
+): Promise<Result> {
   return db.forTenant(tenantId).transaction(async (tx) => {
+    const subjectId = await subjectOf(tx, askerId)
     await tx.rows(sql`select set_config('longhaul.subject', ${subjectId}, true)`)
-    return work(tx)
+    return work(tx, subjectId)
   })
+}
+
+async function subjectOf(tx: TenantTx, askerId: string): Promise<string> {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(askerId)) return askerId // No key has such an id.
+  const [key] = await tx.rows<{ subjectId: string | null }>(
+    sql`select subject_id as "subjectId" from keys where tenant_id = ${tx.tenantId} and id = ${askerId}`,
+  )
+  return key?.subjectId ?? askerId
 }
 
 /** Those who remember for the same subject do it one after the other. */

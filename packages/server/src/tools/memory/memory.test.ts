@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'vitest'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
 import { sql } from '../../db/index.ts'
-import type { Caller } from '../../identity/index.ts'
+import { type Caller, openKeys } from '../../identity/index.ts'
 import { newId, silentLog } from '../../kernel/index.ts'
 import { openMemory } from './memory.ts'
 import { asSubject } from './memory-store.ts'
@@ -74,6 +74,30 @@ test('of another subject, agent or tenant nothing is recalled', async () => {
   expect(await recall(ada, 'tea')).toEqual(['Ada likes tea'])
 })
 
+test('a key that is rotated remembers what it did, however often, and a key like it does not', async () => {
+  const tenantId = newId()
+  const keys = openKeys({ db: database.db, log: silentLog })
+  const first = await keys.createFirst(tenantId, { name: 'crm', permissions: ['keys:manage'], access: { personalData: true } })
+  const caller = await keys.authenticate(first.secret)
+  await using before = await bedFor({ tenantId, subject: first.id })
+  await remember(before, { text: 'Ada likes tea' })
+  const second = await keys.rotate(caller!, first.id, 60_000)
+  const third = await keys.rotate(caller!, second.id, 60_000)
+  await using after = await bedFor({ tenantId, subject: third.id })
+  expect(await recall(after, 'tea')).toEqual(['Ada likes tea'])
+  // In the overlap both are the same subject.
+  await remember(after, { text: 'Ada drives a bicycle' })
+  expect((await recall(before)).toSorted()).toEqual(['Ada drives a bicycle', 'Ada likes tea'])
+  const { service } = openMemory({ db: database.db, log: silentLog })
+  expect((await service.list(callerOf(after), { limit: 10 })).items).toHaveLength(2)
+  const another = await keys.createFirst(tenantId, { name: 'crm', permissions: [], access: { personalData: true } })
+  await using other = await bedFor({ tenantId, subject: another.id })
+  expect(await recall(other)).toEqual([])
+  expect(await service.eraseAll(callerOf(after), {})).toEqual({ count: 2 })
+  expect(await recall(before)).toEqual([])
+  await keys.stop()
+})
+
 test('the database itself keeps subjects apart, whatever a statement says', async () => {
   const tenantId = newId()
   await using ada = await bedFor({ tenantId })
@@ -109,7 +133,7 @@ test('its subject lists, reads and erases it; somebody else finds nothing of it'
   expect([rest.items.map(({ text }) => text), rest.next]).toEqual([['fact 0'], null])
   const { id } = rest.items[0]!
   expect(await service.get(callerOf(ada), id)).toMatchObject({ text: 'fact 0' } satisfies Partial<Memory>)
-  for (const refused of [service.get(callerOf(bob), id), service.erase(callerOf(bob), id)]) await expect(refused).rejects.toMatchObject({ code: 'not_found' })
+  for (const act of [service.get, service.erase]) await expect(act(callerOf(bob), id)).rejects.toMatchObject({ code: 'not_found' })
   expect((await service.list(callerOf(bob), { limit: 9 })).items).toEqual([])
   expect((await service.list({ ...callerOf(ada), agents: ['another'] }, { limit: 9 })).items).toEqual([])
   await service.erase(callerOf(ada), id)

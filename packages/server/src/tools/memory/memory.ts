@@ -60,10 +60,10 @@ export function openMemory({ db, log, embedding, max = memoriesMax }: { db: Db; 
 
   const tools: MemoryTools = {
     async remember({ text, kind, name = null }, user) {
-      const { tenantId, subjectId, agent, key: madeBy, runId } = user
+      const { tenantId, agent, key: madeBy, runId } = user
       if (name !== null && kind !== 'fact') throw failed('invalid', 'Only a fact has a name.')
       const vector = await embed(text, user)
-      const made = await store.asSubject(db, { tenantId, subjectId }, async (tx) => {
+      const made = await store.asSubject(db, user, async (tx, subjectId) => {
         await store.lockSubject(tx, { tenantId, subjectId })
         const known = await store.findByMaker(tx, madeBy)
         if (known) return known
@@ -76,9 +76,9 @@ export function openMemory({ db, log, embedding, max = memoriesMax }: { db: Db; 
       return { id: made.id, kept: made.text }
     },
     async recall({ query, count }, user) {
-      const { tenantId, subjectId, agent } = user
+      const { agent } = user
       const vector = query.trim() === '' ? undefined : await embed(query, user)
-      const found = await store.asSubject(db, { tenantId, subjectId }, async (tx) => {
+      const found = await store.asSubject(db, user, async (tx, subjectId) => {
         const of = { subjectId, agent }
         const byWords = query.trim() === '' ? await store.listNewestIds(tx, of, count) : await store.searchWords(tx, of, queryOf(query), count * 2)
         const byMeaning = vector ? nearest(vector.embedding, await store.listVectors(tx, of, vector.model), count * 2) : []
@@ -94,26 +94,28 @@ export function openMemory({ db, log, embedding, max = memoriesMax }: { db: Db; 
   const service: MemoryService = {
     async list(caller, { agent, cursor, limit }) {
       if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
-      const found = await asCaller(caller, (tx) => store.listMemories(tx, caller.keyId, { agents: caller.agents, agent, before: cursor, limit: limit + 1 }))
+      const found = await asCaller(caller, (tx, subjectId) =>
+        store.listMemories(tx, subjectId, { agents: caller.agents, agent, before: cursor, limit: limit + 1 }),
+      )
       const items = found.slice(0, limit)
       return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }
     },
     async get(caller, id) {
-      const found = await asCaller(caller, (tx) => store.findMemory(tx, caller.keyId, caller.agents, id))
+      const found = await asCaller(caller, (tx, subjectId) => store.findMemory(tx, subjectId, caller.agents, id))
       if (!found) throw missing(id)
       return found
     },
     async erase(caller, id) {
-      const count = await asCaller(caller, (tx) => store.deleteMemories(tx, caller.keyId, { agents: caller.agents, id, who: whoIs(caller) }))
+      const count = await asCaller(caller, (tx, subjectId) => store.deleteMemories(tx, subjectId, { agents: caller.agents, id, who: whoIs(caller) }))
       if (count === 0) throw missing(id)
       return { id }
     },
-    async eraseAll(caller, { agent, subject: subjectId = caller.keyId }) {
-      if (subjectId !== caller.keyId && !caller.permissions.includes('keys:manage'))
+    async eraseAll(caller, { agent, subject: given = caller.keyId }) {
+      if (given !== caller.keyId && !caller.permissions.includes('keys:manage'))
         throw new AppError('forbidden', 'What is remembered of another key can be erased by whoever may manage keys: this key lacks keys:manage.')
-      const subject = { tenantId: caller.tenantId, subjectId }
+      const subject = { tenantId: caller.tenantId, subjectId: given }
       return {
-        count: await store.asSubject(db, subject, (tx) => store.deleteMemories(tx, subjectId, { agents: caller.agents, agent, who: whoIs(caller) })),
+        count: await store.asSubject(db, subject, (tx, subjectId) => store.deleteMemories(tx, subjectId, { agents: caller.agents, agent, who: whoIs(caller) })),
       }
     },
   }

@@ -54,10 +54,11 @@ function HookActions({ hook }: { hook: Hook }) {
   const [open, setOpen] = useState<'change' | 'pause' | 'delete'>()
   const close = () => setOpen(undefined)
   const blocked = mayManage ? undefined : t('common.noPermission', { permission: 'hooks:manage' })
+  const declared = hook.fromVersion === null ? undefined : t('hooks.fromFolder', { agent: hook.agent, version: hook.fromVersion })
   const turning = hook.isPaused ? 'resume' : 'pause'
   return (
     <>
-      <Button disabledBecause={blocked} onClick={() => setOpen('change')}>
+      <Button disabledBecause={blocked ?? declared} onClick={() => setOpen('change')}>
         <Pencil size={13} aria-hidden />
         {t('hooks.change')}
       </Button>
@@ -65,7 +66,7 @@ function HookActions({ hook }: { hook: Hook }) {
         {hook.isPaused ? <CirclePlay size={14} aria-hidden /> : <CirclePause size={14} aria-hidden />}
         {t(`hooks.${turning}`)}
       </Button>
-      <Button look="danger" disabledBecause={blocked} onClick={() => setOpen('delete')}>
+      <Button look="danger" disabledBecause={blocked ?? declared} onClick={() => setOpen('delete')}>
         <Trash2 size={13} aria-hidden />
         {t('hooks.delete')}
       </Button>
@@ -106,6 +107,7 @@ function HookFacts({ hook }: { hook: Hook }) {
   const code = (text: string) => <code className="text-xs whitespace-pre-wrap">{text}</code>
   return (
     <div className="space-y-4">
+      {hook.fromVersion !== null && <Note title={t('hooks.fromFolder', { agent: hook.agent, version: hook.fromVersion })} />}
       {hook.isPaused && <Note tone="warn" title={t('hooks.isPaused')} />}
       <div className="flex items-start gap-1 rounded-md border border-line bg-sunken py-1 pr-1 pl-3">
         <code className="min-w-0 flex-1 py-1 text-xs break-all">{`POST ${hookAddress(hook)}`}</code>
