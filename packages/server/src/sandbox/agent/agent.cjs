@@ -115,6 +115,15 @@ const baseEnv = {
   PYTHONUNBUFFERED: '1',
 }
 const shell = fs.existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
+/** Closed to its own owner, by a command or an archive, no command could begin in it to open it again. */
+function openWorkspace() {
+  try {
+    fs.accessSync('/workspace', fs.constants.X_OK)
+  } catch {
+    tryTo(() => fs.chmodSync('/workspace', 0o700))
+  }
+}
+
 /** Waits until the server has put it into a control group of its own, offers itself to the kernel before the agent when memory ends, and becomes the command. */
 const gate = 'read -r _ <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec "$@"'
 /** A process namespace for each command: with its first process, the kernel ends whatever else is in it. A user namespace is what gives the right to make it. */
@@ -194,6 +203,7 @@ const quote = (text) => `'${text.replaceAll("'", `'\\''`).replaceAll('\n', `'"$n
 async function exec(id, request) {
   clearTimeout(spareTimer)
   if (request.bridge) await bridge()
+  openWorkspace()
   const cwd = path.resolve('/workspace', request.cwd ?? '.')
   if (!fs.statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) throw refuse('ENOENT', `There is no folder ${cwd}.`)
   const command = commandLine(id, request)

@@ -47,7 +47,7 @@ const wrapper = 'i=$1; shift; if [ -n "$i" ]; then exec <"$i"; rm -f -- "$i"; el
 const fromFile = 'exec 9<"$1"; rm -f -- "$1"; exec /bin/bash /dev/fd/9'
 /** Ends what a command started, by what it inherited. */
 const endMarked =
-  'for f in /proc/[0-9]*/environ; do tr "\\0" "\\n" <"$f" 2>/dev/null | grep -qxF "LONGHAUL_COMMAND=$1" && kill -9 "$(basename "$(dirname "$f")")"; done 2>/dev/null; true'
+  'for f in /proc/[0-9]*/environ; do tr "\\0" "\\n" <"$f" 2>/dev/null | grep -qxF "SANDBOX_COMMAND_ID=$1" && kill -9 "$(basename "$(dirname "$f")")"; done 2>/dev/null; true'
 
 export async function createRemoteSandbox({
   service,
@@ -167,7 +167,7 @@ export async function createRemoteSandbox({
     let reason: 'timeout' | 'cancelled' | undefined
     const { kill, ended } = box.run({
       ...{ cmd: '/bin/sh', args: ['-c', wrapper, 'sh', input, ...argv], cwd, timeoutMs: request.timeoutMs },
-      env: { ...request.env, LONGHAUL_COMMAND: mark },
+      env: { ...request.env, SANDBOX_COMMAND_ID: mark },
       onOutput: (stream, bytes) => (stream === 'stdout' ? stdout : stderr).push(bytes),
     })
     const cut = Promise.withResolvers<undefined>()

@@ -56,9 +56,7 @@ const refusals = Object.entries(absent).map(([name, what]) =>
 )
 
 async function createBash(data: Workspace): Promise<Bash> {
-  const snippets = data.hasJavaScript
-    ? [(await import('./javascript.ts')).javascript({ memoryBytesMax: Math.floor(data.memoryBytesMax / 2), untilMs: () => commandUntilMs })]
-    : []
+  const snippets = data.hasJavaScript ? [(await import('./javascript.ts')).javascript({ memoryBytesMax: Math.floor(data.memoryBytesMax / 2) })] : []
   return new Bash({
     cwd: workspace,
     env: { HOME: workspace, USER: 'sandbox', LANG: 'C.UTF-8', TMPDIR: '/tmp' },
@@ -86,8 +84,6 @@ async function createBash(data: Workspace): Promise<Bash> {
 let bash: Bash
 let data: Workspace
 let lastState = ''
-/** On the clock of `performance.now()`: the last command is over by then, whoever is left. */
-let commandUntilMs = 0
 
 async function plant(given: Workspace): Promise<void> {
   data = given
@@ -167,7 +163,6 @@ async function exec({ script, args, cwd, env, stdin, timeoutMs }: Extract<Interp
   if (!folder?.isDirectory) return { is: 'failed', code: 'not_found', message: `The command could not be started: There is no folder ${cwd}.` }
   // The server ends this process at the time-out. Should the server be gone by then, this ends the command.
   const signal = AbortSignal.timeout(timeoutMs + orphanGraceMs)
-  commandUntilMs = performance.now() + timeoutMs + orphanGraceMs
   const { exitCode, stdout, stderr } = await bash.exec(script, { cwd, env, stdin, rawScript: true, signal, ...(args && { args }) })
   // More than is kept need not travel; one character more tells that something was cut off.
   return { is: 'exited', exitCode, stdout: stdout.slice(0, data.outputBytesMax + 1), stderr: stderr.slice(0, data.outputBytesMax + 1) }

@@ -13,6 +13,8 @@ type Files = Map<string, Uint8Array | 'directory'>
 type Change = { path: string; to: Uint8Array | 'directory' | 'removed' }
 type Outcome = { stdout: string; stderr: string; exitCode: number }
 
+/** The library's word for it. */
+const settlePromises = 'executePendingJobs'
 const stackBytesMax = 128 * 1024
 const traceCharactersMax = 2_000
 const pageBytes = 64 * 1024
@@ -57,9 +59,9 @@ const prelude = `(host) => {
 const fileModule =
   "const fs = require('fs'); export default fs; export const { readFileSync, writeFileSync, appendFileSync, existsSync, readdirSync, mkdirSync, rmSync } = fs"
 
-export type Limits = { memoryBytesMax: number; untilMs(): number }
+export type Limits = { memoryBytesMax: number }
 
-/** Its memory is within `memoryBytesMax`; it ends itself at `untilMs`, should nobody be left to end it. */
+/** Its memory is within `memoryBytesMax`. The server ends the process at the time-out; should nobody be left to do so, its limit of processor time does. */
 export const javascript = (limits: Limits) =>
   defineCommand('js', async (given, { fs, cwd, env, stdin }) => {
     const files = await snapshot(fs)
@@ -121,7 +123,7 @@ async function run({ code, file, files, about, limits }: Snippet): Promise<Outco
   const wasmMemory = new WebAssembly.Memory({ initial: pageCountMin, maximum })
   const machine = (await newQuickJSWASMModule(newVariant(RELEASE_SYNC, { wasmMemory }))).newRuntime()
   machine.setMaxStackSize(stackBytesMax)
-  machine.setInterruptHandler(() => exitCode !== undefined || performance.now() > limits.untilMs())
+  machine.setInterruptHandler(() => exitCode !== undefined)
   machine.setModuleLoader(
     (name) => (name === 'fs' || name === 'node:fs' ? fileModule : read(name)),
     (from, name) => (name.startsWith('.') ? posix.resolve(posix.dirname(from), name) : name),
@@ -148,8 +150,8 @@ async function run({ code, file, files, about, limits }: Snippet): Promise<Outco
     const result = context.evalCode(code, file, { type: 'module' })
     if (result.error) fail(result.error)
     else {
-      const jobs = machine.executePendingJobs()
-      if (jobs.error) fail(jobs.error)
+      const settled = machine[settlePromises]()
+      if (settled.error) fail(settled.error)
       const state = context.getPromiseState(result.value)
       if (state.type === 'rejected') fail(state.error)
       if (state.type === 'pending' && exitCode === undefined) {
