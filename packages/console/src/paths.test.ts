@@ -108,6 +108,7 @@ test('the map of the console', () => {
       "/sandboxes",
       "/sandboxes?state=active&cursor=a%2Bb",
       "/sandboxes/snapshots",
+      "/sandboxes/templates?template=0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de",
       "/sandboxes/build?view=files&path=src%2Fa+b",
       "/tools?agent=support&tool=crm__find_customer",
       "/runs/0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de/compare/0198a4c2-7d30-7cc1-9b1e-52a3a5f0c0de",

@@ -151,7 +151,7 @@ test('two versions are compared in their code, file by file and line by line; wh
   await v.page.getByText('Not text, so not shown. Before: 4 B; after: 6 B.').waitFor()
   expect(await axeFindings(v.page)).toEqual([])
 
-  const viewer = await client.keys.create({ name: 'reads agents', permissions: ['agents:read', 'system:read'] })
+  const viewer = await client.keys.create({ name: 'reads-agents', permissions: ['agents:read', 'system:read'] })
   await using other = await visit(browser, server, `/agents/hello/diff?from=${before.version}&to=${after.version}`, { key: viewer.secret })
   await other.page.getByText('This key lacks the permission agents:deploy.').waitFor()
   expect(await other.page.getByText('agent/long.ts').count()).toBe(0)

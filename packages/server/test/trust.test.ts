@@ -157,6 +157,6 @@ test.each<[string, { asked?: Json; decision: boolean; times?: number; sent: numb
   expect(bed.sent).toHaveLength(sent)
   expect((output as Json[]).slice(1).filter((outcome) => outcome === 'needs_approval')).toHaveLength(times - sent)
   const said = await bed.db.rows<{ outcome: string }>(sql`
-    select data -> 'policy' ->> 'outcome' as outcome from events where run_id = ${run.id} and data -> 'policy' -> 'policies' ? 'sending' order by seq`)
+    select data -> 'policy' ->> 'outcome' as outcome from events where run_id = ${run.id} and (data -> 'policy' -> 'policies')::jsonb ? 'sending' order by seq`)
   expect(said.map(({ outcome }) => outcome)).toEqual(['refused', ...Array.from({ length: times }, (_, at) => (at < sent ? 'approved' : 'refused'))])
 })
