@@ -4,6 +4,7 @@ import { deploymentOperations } from './deployments.ts'
 import { outcomeOperations } from './attention.ts'
 import { auditOperations } from './audit.ts'
 import { budgetOperations } from './budgets.ts'
+import { callOperations } from './calls.ts'
 import { catalogueOperations } from './catalogue.ts'
 import { hookOperations } from './hooks.ts'
 import { keyOperations } from './keys.ts'
@@ -19,6 +20,7 @@ import { memoryOperations } from './memory.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
 import { previewOperations } from './previews.ts'
+import { providerOperations } from './providers.ts'
 import { queueOperations } from './queues.ts'
 import { retentionOperations } from './retention.ts'
 import { routeOperations } from './routes.ts'
@@ -76,4 +78,6 @@ export const operations: readonly Operation[] = [
   ...catalogueOperations,
   ...routeOperations,
   ...guardrailOperations,
+  ...callOperations,
+  ...providerOperations,
 ]

@@ -14,6 +14,7 @@ export function generateWithinBudget(prompt: Prompt, context: StepContext, { gat
       session: context.run.id, // A run stays with its model.
       attempt: context.attempt,
     },
+    onKept: (model) => money.bookHit(callOf(model, prompt, context)),
     async admit(model, route) {
       const admission = await money.admit({ ...callOf(model, prompt, context), route }, { isRepeated: context.isRepeated && isFirst })
       isFirst = false

@@ -18,6 +18,8 @@ export type GenerateOptions = {
   asked?: Asked
   /** Before each request, with the model that is about to be asked. Rejects with a `StepFailure` when it may not be; another target may be. */
   admit?(model: string, route?: RouteNote): Promise<Admission>
+  /** Instead of that, when this model's answer was kept and is given again. */
+  onKept?(model: string): Promise<void>
 }
 
 /** The one door to all models. */
