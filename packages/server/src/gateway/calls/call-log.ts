@@ -256,7 +256,8 @@ function toRow({ start, at, end, input, output, costUsd }: RecordedCall, { priva
   }
 }
 
-function toCall({ at, cursorAt: _, input, output, cost, tags, ...call }: StoredCall): LoggedCall {
+function toCall(stored: StoredCall): LoggedCall {
+  const { at, cursorAt: _, input, output, cost, tags, ...call } = stored
   return { ...call, at: at.toISOString(), inputTokens: input, outputTokens: output, costUsd: cost === null ? null : cost / 1e9, tags: tags ?? {} }
 }
 

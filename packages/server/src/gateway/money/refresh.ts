@@ -130,7 +130,10 @@ export function latestOn<Of extends { since?: string | undefined }>(prices: read
 
 function isSamePrice(one: Price | undefined, other: Price): boolean {
   const sorted = (rates: object) => Object.entries(rates).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const text = ({ since: _, long, ...rates }: Price) => JSON.stringify([sorted(rates), long ? sorted(long) : null])
+  const text = (price: Price) => {
+    const { since: _, long, ...rates } = price
+    return JSON.stringify([sorted(rates), long ? sorted(long) : null])
+  }
   return one !== undefined && text(one) === text(other)
 }
 
