@@ -42,6 +42,7 @@ const providers = [
   ['cerebras', 'cerebras', 'cerebras'],
   ['perplexity', 'perplexity', 'perplexity'],
   ['qwen', 'alibaba', 'alibaba'],
+  ['bedrock', 'aws', 'amazon-bedrock'],
 ] as const
 
 const rateNames: Record<string, string> = {
@@ -81,6 +82,7 @@ function pricesOf({ prices }: GenaiModel): Price[] {
         long[rate] = tier.price
       }
     }
+    if (base['input'] !== undefined && Object.keys(base).length === 1) base['output'] = 0 // Embeddings.
     if (base['input'] === undefined || base['output'] === undefined) return []
     return [{ ...(since && { since }), ...base, ...(inputAbove !== undefined && { long: { inputAbove, ...base, ...long } }) }]
   })

@@ -235,11 +235,18 @@ create table budget_events (
   limit_amount bigint not null,
   spent bigint not null,
   at timestamp with time zone default clock_timestamp() not null,
+  webhook_url text,
+  notice_state text,
+  notice_attempt integer default 0 not null,
+  notice_due_at timestamp with time zone,
+  notice_failure text,
   constraint budget_events_pkey PRIMARY KEY (id),
-  constraint budget_events_kind_check CHECK ((kind = ANY (ARRAY['warning'::text, 'refused'::text, 'overrun'::text])))
+  constraint budget_events_kind_check CHECK ((kind = ANY (ARRAY['warning'::text, 'refused'::text, 'overrun'::text]))),
+  constraint budget_events_notice_state_check CHECK ((notice_state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
 );
 CREATE INDEX budget_events_newest ON public.budget_events USING btree (tenant_id, at DESC, id DESC);
 CREATE UNIQUE INDEX budget_events_once ON public.budget_events USING btree (counter_id, kind, percent, limit_amount);
+CREATE INDEX budget_events_to_tell ON public.budget_events USING btree (notice_due_at) WHERE (notice_state = 'pending'::text);
 alter table budget_events enable row level security, force row level security;
 create policy across_tenants on budget_events as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on budget_events as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
@@ -257,6 +264,7 @@ create table budgets (
   set_by text not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   updated_at timestamp with time zone default clock_timestamp() not null,
+  webhook_url text,
   constraint budgets_pkey PRIMARY KEY (id),
   constraint budgets_limit_amount_check CHECK ((limit_amount >= 0)),
   constraint budgets_per_check CHECK ((per = ANY (ARRAY['run'::text, 'hour'::text, 'day'::text, 'week'::text, 'month'::text, 'total'::text]))),
@@ -279,6 +287,87 @@ create table bundles (
 alter table bundles enable row level security, force row level security;
 create policy across_tenants on bundles as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on bundles as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table call_privacy (
+  tenant_id text not null,
+  namespace text not null,
+  privacy text not null,
+  days integer not null,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint call_privacy_pkey PRIMARY KEY (tenant_id, namespace),
+  constraint call_privacy_days_check CHECK ((days > 0)),
+  constraint call_privacy_privacy_check CHECK ((privacy = ANY (ARRAY['full'::text, 'masked'::text, 'none'::text])))
+);
+alter table call_privacy enable row level security, force row level security;
+create policy across_tenants on call_privacy as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on call_privacy as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table call_texts (
+  tenant_id text not null,
+  id uuid not null,
+  request bytea,
+  answer bytea,
+  is_cut boolean not null,
+  constraint call_texts_pkey PRIMARY KEY (tenant_id, id)
+);
+alter table call_texts enable row level security, force row level security;
+create policy across_tenants on call_texts as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on call_texts as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table calls (
+  tenant_id text not null,
+  id uuid not null,
+  at timestamp with time zone not null,
+  namespace text not null,
+  key_id text not null,
+  user_id text,
+  session_id text,
+  face text not null,
+  is_stream boolean not null,
+  model text not null,
+  answered_by text,
+  outcome text not null,
+  status integer not null,
+  code text,
+  is_kept_answer boolean not null,
+  input bigint not null,
+  output bigint not null,
+  cost bigint,
+  duration_ms integer not null,
+  tags json,
+  privacy text not null,
+  expires_at timestamp with time zone not null,
+  constraint calls_pkey PRIMARY KEY (tenant_id, id),
+  constraint calls_outcome_check CHECK ((outcome = ANY (ARRAY['answered'::text, 'failed'::text, 'aborted'::text]))),
+  constraint calls_privacy_check CHECK ((privacy = ANY (ARRAY['full'::text, 'masked'::text, 'none'::text])))
+);
+CREATE INDEX calls_expiry ON public.calls USING btree (expires_at);
+CREATE INDEX calls_newest ON public.calls USING btree (tenant_id, at DESC, id DESC);
+CREATE INDEX calls_of_key ON public.calls USING btree (tenant_id, key_id, at DESC, id DESC);
+CREATE INDEX calls_of_user ON public.calls USING btree (tenant_id, user_id, at DESC, id DESC) WHERE (user_id IS NOT NULL);
+alter table calls enable row level security, force row level security;
+create policy across_tenants on calls as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on calls as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table catalogue_versions (
+  tenant_id text not null,
+  id uuid not null,
+  source text not null,
+  read_on date not null,
+  models json not null,
+  change_count integer not null,
+  made_by text not null,
+  made_at timestamp with time zone default clock_timestamp() not null,
+  applied_by text,
+  applied_at timestamp with time zone,
+  is_current boolean default false not null,
+  constraint catalogue_versions_pkey PRIMARY KEY (tenant_id, id)
+);
+CREATE UNIQUE INDEX catalogue_versions_current ON public.catalogue_versions USING btree (tenant_id) WHERE is_current;
+alter table catalogue_versions enable row level security, force row level security;
+create policy across_tenants on catalogue_versions as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on catalogue_versions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table deliveries (
   tenant_id text not null,
@@ -841,6 +930,22 @@ alter table prices enable row level security, force row level security;
 create policy across_tenants on prices as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on prices as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table providers (
+  tenant_id text not null,
+  name text not null,
+  secrets text[] not null,
+  base_url text,
+  aws_region text,
+  set_by_id text,
+  set_by text not null,
+  set_at timestamp with time zone default clock_timestamp() not null,
+  constraint providers_pkey PRIMARY KEY (tenant_id, name),
+  constraint providers_secrets_check CHECK (((cardinality(secrets) >= 1) AND (cardinality(secrets) <= 20)))
+);
+alter table providers enable row level security, force row level security;
+create policy across_tenants on providers as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on providers as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table queue_messages (
   tenant_id text not null,
   id uuid not null,
@@ -1087,6 +1192,23 @@ alter table sessions enable row level security, force row level security;
 create policy across_tenants on sessions as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on sessions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table similar_answers (
+  tenant_id text not null,
+  key bytea not null,
+  scope bytea not null,
+  model text not null,
+  text text not null,
+  embedding bytea not null,
+  kept_at timestamp with time zone not null,
+  expires_at timestamp with time zone not null,
+  constraint similar_answers_pkey PRIMARY KEY (tenant_id, key)
+);
+CREATE INDEX similar_answers_expiry ON public.similar_answers USING btree (expires_at);
+CREATE INDEX similar_answers_of_scope ON public.similar_answers USING btree (tenant_id, scope, model, kept_at DESC);
+alter table similar_answers enable row level security, force row level security;
+create policy across_tenants on similar_answers as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on similar_answers as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table single_sign_on (
   tenant_id text not null,
   issuer text not null,
@@ -1172,6 +1294,17 @@ CREATE INDEX templates_preparing ON public.templates USING btree (home) WHERE (s
 alter table templates enable row level security, force row level security;
 create policy across_tenants on templates as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on templates as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table tenant_keys (
+  tenant_id text not null,
+  ciphertext bytea not null,
+  wrapped_key bytea not null,
+  master_key_id text not null,
+  constraint tenant_keys_pkey PRIMARY KEY (tenant_id)
+);
+alter table tenant_keys enable row level security, force row level security;
+create policy across_tenants on tenant_keys as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on tenant_keys as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table tenants (
   id text not null,

@@ -32,12 +32,17 @@ function budgetsCommands(program: Command, act: Act): void {
     .option('--subject <name>', 'which of them; * gives each this much for itself (a new one: *)')
     .option('--per <window>', 'run, hour, day, week, month or total (a new one: month)')
     .option('--time-zone <zone>', 'in which days begin (a new one: UTC)')
+    .option('--webhook <url>', 'where 50, 80 and 100 %, the first refusal and overruns are told, signed')
+    .option('--no-webhook', 'tell it nowhere any more')
     .addHelpText(
       'after',
       examples('npx longhaul budgets set everything --limit 500', 'npx longhaul budgets set each-user --scope user --per day --unit tokens --limit 200000'),
     )
-    .action((name: string, options: Shared & { limit: string; unit?: string; scope?: string; subject?: string; per?: string; timeZone?: string }) =>
-      act(options, async (invocation) => (await load()).setBudget(invocation, name, options)),
+    .action(
+      (
+        name: string,
+        options: Shared & { limit: string; unit?: string; scope?: string; subject?: string; per?: string; timeZone?: string; webhook?: string | false },
+      ) => act(options, async (invocation) => (await load()).setBudget(invocation, name, options)),
     )
   withServer(budgets.command('list'))
     .description('all budgets, each with what its fullest subject has left')
@@ -159,6 +164,28 @@ function modelsCommands(program: Command, act: Act): void {
     .action((model: string, options: Shared & Record<string, string> & { contextMax?: number; outputMax?: number }) =>
       act(options, async (invocation) => (await load()).setModel(invocation, model, options)),
     )
+  withServer(models.command('refresh'))
+    .description('read a whole catalogue, show what it changes, and apply it if you say so')
+    .requiredOption('--from <file or url>', 'in our form, or that of https://models.dev/api.json; the server reads addresses')
+    .option('--apply', 'apply it without asking', false)
+    .addHelpText(
+      'after',
+      examples('npx longhaul models refresh --from https://models.dev/api.json', 'npx longhaul models refresh --from catalogue.json --apply'),
+    )
+    .action((options: Shared & { from: string; apply: boolean }) => act(options, async (invocation) => (await load()).refreshModels(invocation, options)))
+  withServer(models.command('apply'))
+    .description('let a catalogue count that was read before')
+    .argument('<version>', 'its id, as "models refresh" and "models versions" show it')
+    .addHelpText('after', examples('npx longhaul models apply 01a1fcb9-0960-7a25-9791-15a0d2ed0835'))
+    .action((id: string, options: Shared) => act(options, async (invocation) => (await load()).applyCatalogue(invocation, id)))
+  withServer(models.command('versions'))
+    .description('catalogues that were read, and which one counts')
+    .addHelpText('after', examples('npx longhaul models versions'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).listVersions(invocation)))
+  withServer(models.command('rollback'))
+    .description('go back to the catalogue that counted before')
+    .addHelpText('after', examples('npx longhaul models rollback'))
+    .action((options: Shared) => act(options, async (invocation) => (await load()).rollbackCatalogue(invocation)))
   withServer(models.command('unset'))
     .description('take back what was set')
     .argument('<model>', 'provider/model')

@@ -2,6 +2,7 @@
 import { Argument, Command } from 'commander'
 import { accessCommands } from './access-commands.ts'
 import { agentsCommands, authoringCommands, evaluationCommands, previewCommands, workflowCommand } from './agents-commands.ts'
+import { callsCommands } from './calls-commands.ts'
 import { controlCommands } from './control-commands.ts'
 import type { Shell } from './commands/completion.ts'
 import { guardrailsCommands } from './guardrails-commands.ts'
@@ -12,6 +13,7 @@ import { memoryCommands } from './memory-commands.ts'
 import { moneyCommands } from './money-commands.ts'
 import { type Act, type PickedVersion, type Shared, collect, connection, examples, wholeNumber, withServer, withVersion } from './options.ts'
 import { peopleCommands } from './people-commands.ts'
+import { providersCommands } from './providers-commands.ts'
 import { routesCommands } from './routes-commands.ts'
 import { approvalsCommands, askCommand, attentionCommands, runsCommands } from './runs-commands.ts'
 import { sandboxesCommands } from './sandboxes-commands.ts'
@@ -57,6 +59,8 @@ export function createProgram(version: string, act: Act): Command {
   controlCommands(program, act)
   routesCommands(program, act)
   guardrailsCommands(program, act)
+  callsCommands(program, act)
+  providersCommands(program, act)
   evalCommand(program, act)
   evaluationCommands(program, act)
   testCommand(program, act)

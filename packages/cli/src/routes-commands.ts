@@ -30,8 +30,11 @@ export function routesCommands(program: Command, act: Act): void {
     .option('--tolerance <share>', 'with --pick learned: how much less likely success may be for a smaller target to be asked', share)
     .option('--explore <share>', 'with --pick learned: the share of calls whose target is drawn', share)
     .option('--escalate', 'ask the next target when an answer, or a call of a tool in it, is not of the JSON Schema that was asked for', false)
+    .option('--hold-streams', 'with --escalate: look at all of a streamed answer before any of it is given', false)
     .option('--no-sticky', 'with --pick weight: draw anew for each call of a session')
     .option('--cache <seconds>', 'give the same request its answer again for so long, without asking a model')
+    .option('--cache-similar <threshold>', 'with --cache: also what was asked in other words, alike by so much, such as 0.95')
+    .option('--cache-embedding <model>', 'with --cache-similar: the model that makes the vectors, as provider/model')
     .option('--cache-tools', 'with --cache: requests that offer tools as well', false)
     .option('--description <text>', 'what it is for')
     .addHelpText(
@@ -55,6 +58,9 @@ export function routesCommands(program: Command, act: Act): void {
           description?: string
           cache?: string
           cacheTools?: boolean
+          cacheSimilar?: string
+          holdStreams?: boolean
+          cacheEmbedding?: string
         },
       ) => act(options, async (invocation) => (await load()).setRoute(invocation, route, options)),
     )

@@ -15,6 +15,7 @@ const budget = {
   timeZone: 'UTC',
   unit: 'usd',
   limit: 20,
+  webhookUrl: 'https://hooks.example.com/budgets',
   setBy: 'ada',
   createdAt: at,
   updatedAt: at,
@@ -50,7 +51,21 @@ const started = () =>
       'budgets.get': { ...budget, counters: [counter] },
       'budgets.delete': budget,
       'budgets.events': {
-        items: [{ id: uuid(2), at, budget: 'analyst-daily', subject: 'analyst', runId: null, kind: 'warning', percent: 80, unit: 'usd', limit: 20, spent: 16 }],
+        items: [
+          {
+            id: uuid(2),
+            at,
+            budget: 'analyst-daily',
+            subject: 'analyst',
+            runId: null,
+            kind: 'warning',
+            percent: 80,
+            unit: 'usd',
+            limit: 20,
+            spent: 16,
+            notice: { state: 'failed', attempt: 12, failure: 'It answered 500' },
+          },
+        ],
         next: null,
       },
       'usage.score': { scored: 2 },
@@ -185,4 +200,50 @@ test('an edit is sent with the etag that was seen, and a server that says that s
   expect(out).not.toContain('deprecated')
   await command(api, ['budgets', 'list'])
   expect(api.requests[1]?.headers['if-match']).toBeUndefined()
+})
+
+test('a budget says where its events are told, and the list of events what became of it', async () => {
+  await using api = await started()
+  await command(api, ['budgets', 'set', 'all', '--limit', '5', '--webhook', 'https://hooks.example.com/budgets'])
+  expect(api.requests.at(-1)?.body).toEqual({ name: 'all', limit: 5, webhookUrl: 'https://hooks.example.com/budgets' })
+  await command(api, ['budgets', 'set', 'all', '--limit', '5', '--no-webhook'])
+  expect(api.requests.at(-1)?.body).toEqual({ name: 'all', limit: 5, webhookUrl: null })
+  await command(api, ['budgets', 'set', 'all', '--limit', '5'])
+  expect(api.requests.at(-1)?.body).toEqual({ name: 'all', limit: 5 })
+  expect((await command(api, ['budgets', 'show', 'analyst-daily'])).out).toContain('hooks.example.com')
+  expect((await command(api, ['budgets', 'events'], { columns: 160 })).out).toContain('failed: It answered 500')
+})
+
+test('a catalogue is read from an address or a file, shown, applied and taken back', async () => {
+  const version = {
+    id: uuid(7),
+    source: 'a file',
+    readOn: '2026-11-27',
+    changeCount: 1,
+    madeBy: 'ada',
+    madeAt: at,
+    appliedBy: 'ada',
+    appliedAt: at,
+    isCurrent: true,
+  }
+  const read = {
+    ...{ id: uuid(7), source: 'a file', readOn: '2026-11-27', modelCount: 2, changeCount: 1 },
+    changes: [{ model: 'openai/gpt-5', kind: 'price', was: { input: 1, output: 2 }, now: { input: 20, output: 2 }, isSuspicious: true }],
+  }
+  await using api = await startFakeApi({
+    answers: { 'models.refresh': read, 'models.apply': version, 'models.rollback': { current: null }, 'models.versions': { items: [version], next: null } },
+  })
+  const seen = await command(api, ['models', 'refresh', '--from', 'https://models.dev/api.json'], { columns: 160 })
+  expect(seen.out).toMatch(/openai\/gpt-5 +price +1 → 20 +2 → 2 +look at this one/)
+  expect(seen.out).toContain(`models apply ${uuid(7)}`)
+  expect(api.requests.map(({ body }) => body)).toEqual([{ url: 'https://models.dev/api.json' }])
+  const file = join(await tempFolder(), 'catalogue.json')
+  await writeFile(file, '{"readOn":"2026-11-27","models":[]}')
+  expect((await command(api, ['models', 'refresh', '--from', file, '--apply'])).out).toContain('It counts from now on')
+  expect(api.requests.slice(1).map(({ path, body }) => [path, body])).toEqual([
+    ['/v1/catalogue/versions', { catalogue: { readOn: '2026-11-27', models: [] } }],
+    [`/v1/catalogue/versions/${uuid(7)}/apply`, expect.anything()],
+  ])
+  expect((await command(api, ['models', 'versions'], { columns: 160 })).out).toContain('counts')
+  expect((await command(api, ['models', 'rollback'])).out).toContain('brings along')
 })

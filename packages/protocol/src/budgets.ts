@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { WebhookUrl } from './destinations.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { Etag, Name } from './values.ts'
@@ -21,6 +22,8 @@ export const Budget = z.object({
   unit: z.enum(budgetUnits),
   /** In dollars, tokens or requests. */
   limit: z.number(),
+  /** Where its events are told, signed like all webhooks; null: nowhere. */
+  webhookUrl: z.string().nullable(),
   setBy: z.string(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
@@ -53,6 +56,8 @@ export const BudgetEvent = z.object({
   unit: z.enum(budgetUnits),
   limit: z.number(),
   spent: z.number(),
+  /** What became of telling it to the budget's webhook; null where there was none. */
+  notice: z.object({ state: z.enum(['pending', 'delivered', 'failed']), attempt: z.number().int(), failure: z.string().nullable() }).nullable(),
 })
 export type BudgetEvent = z.infer<typeof BudgetEvent>
 
@@ -70,6 +75,8 @@ export const setBudget = operation({
     timeZone: z.string().min(1).max(64).optional(),
     unit: z.enum(budgetUnits).optional(),
     limit: z.number().min(0).max(9e15),
+    /** `budget.warning` at 50, 80 and 100 %, `budget.refused`, `budget.overrun`; once for each window and limit. */
+    webhookUrl: WebhookUrl.nullable().optional(),
   }),
   output: Budget,
 })

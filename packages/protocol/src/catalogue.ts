@@ -1,5 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
+import { PageInput, pageOf } from './page.ts'
+import { JsonValue } from './values.ts'
 
 export const modelCapabilities = [
   'tools',
@@ -96,4 +98,85 @@ export const unsetModel = operation({
   output: z.object({ model: z.string(), count: z.number().int() }),
 })
 
-export const catalogueOperations = [listModels, setModel, unsetModel]
+const anyPrice = z.object({ ...price, since: Day.optional() }).nullable()
+
+/** What another catalogue says otherwise of a model, as of today. */
+export const CatalogueChange = z.object({
+  model: z.string(),
+  kind: z.enum(['price', 'limits', 'added']),
+  was: anyPrice,
+  now: anyPrice,
+  /** Ten times as dear or as cheap, or free where it was not: look before it is applied. */
+  isSuspicious: z.boolean(),
+})
+export type CatalogueChange = z.infer<typeof CatalogueChange>
+
+/** A catalogue that was read after the program was made. */
+export const CatalogueVersion = z.object({
+  id: z.uuid(),
+  source: z.string(),
+  readOn: z.string(),
+  changeCount: z.number().int(),
+  madeBy: z.string(),
+  madeAt: z.iso.datetime(),
+  appliedBy: z.string().nullable(),
+  /** Null: it was only looked at. */
+  appliedAt: z.iso.datetime().nullable(),
+  isCurrent: z.boolean(),
+})
+export type CatalogueVersion = z.infer<typeof CatalogueVersion>
+
+export const refreshModels = operation({
+  id: 'models.refresh',
+  summary: 'Read a whole catalogue of models and say what it would change. Nothing counts before it is applied.',
+  http: ['POST', '/v1/catalogue/versions'],
+  permission: 'money:manage',
+  input: z
+    .strictObject({
+      /** On the public internet; in our form, or that of https://models.dev/api.json. */
+      url: z
+        .url({ protocol: /^https?$/ })
+        .max(2_000)
+        .optional(),
+      /** The same, itself. */
+      catalogue: JsonValue.optional(),
+    })
+    .refine(({ url, catalogue }) => (url === undefined) !== (catalogue === undefined), 'Give an address or a catalogue.'),
+  output: z.object({
+    id: z.uuid(),
+    source: z.string(),
+    readOn: z.string(),
+    modelCount: z.number().int(),
+    changeCount: z.number().int(),
+    /** At most 500, those to look at first. */
+    changes: z.array(CatalogueChange),
+  }),
+  bodyBytesMax: 16 * 1024 * 1024,
+})
+export const applyCatalogue = operation({
+  id: 'models.apply',
+  summary: 'Let a catalogue count that was read: other prices begin today. Prices that operators set go before it.',
+  http: ['POST', '/v1/catalogue/versions/{versionId}/apply'],
+  permission: 'money:manage',
+  input: z.strictObject({ versionId: z.uuid() }),
+  output: CatalogueVersion,
+})
+export const rollbackCatalogue = operation({
+  id: 'models.rollback',
+  summary: 'Go back to the catalogue that counted before, or to the one that the program brings along.',
+  http: ['POST', '/v1/catalogue/rollback'],
+  permission: 'money:manage',
+  input: z.strictObject({}),
+  /** Null: the program’s own counts. */
+  output: z.object({ current: CatalogueVersion.nullable() }),
+})
+export const listCatalogueVersions = operation({
+  id: 'models.versions',
+  summary: 'Catalogues that were read, latest first.',
+  http: ['GET', '/v1/catalogue/versions'],
+  permission: 'system:read',
+  input: z.strictObject(PageInput),
+  output: pageOf(CatalogueVersion),
+})
+
+export const catalogueOperations = [listModels, setModel, unsetModel, refreshModels, applyCatalogue, rollbackCatalogue, listCatalogueVersions]

@@ -9,6 +9,7 @@ const on = z
   .max(3)
   .default(['completed', 'failed'])
 
+/** Where somebody listens for signed requests. */
 export const WebhookUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
   .max(2_000)

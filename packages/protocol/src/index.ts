@@ -86,7 +86,21 @@ export {
   listBudgets,
   setBudget,
 } from './budgets.ts'
-export { Model, ModelFacts, catalogueOperations, listModels, modelCapabilities, setModel, unsetModel } from './catalogue.ts'
+export {
+  CatalogueChange,
+  CatalogueVersion,
+  Model,
+  ModelFacts,
+  applyCatalogue,
+  catalogueOperations,
+  listCatalogueVersions,
+  listModels,
+  modelCapabilities,
+  refreshModels,
+  rollbackCatalogue,
+  setModel,
+  unsetModel,
+} from './catalogue.ts'
 export { ErrorBody, ErrorCode, Failure } from './errors.ts'
 export {
   Decider,
@@ -185,6 +199,21 @@ export {
   setGuardrail,
 } from './guardrails.ts'
 export type { PersonalKind } from './guardrails.ts'
+export {
+  CallPrivacyRule,
+  LoggedCall,
+  LoggedCallWithTexts,
+  callOperations,
+  callOutcomes,
+  callPrivacies,
+  getCall,
+  listCallPrivacy,
+  listCalls,
+  revealCall,
+  setCallPrivacy,
+} from './calls.ts'
+export type { CallOutcome, CallPrivacy } from './calls.ts'
+export { ModelProvider, deleteProvider, listProviders, providerOperations, setProvider } from './providers.ts'
 export {
   CacheRule,
   Route,

@@ -43,6 +43,13 @@ export const ModelRequest = z.object({
   tools: z.array(ToolDefinition).max(128).optional(),
   append: z.array(Message).max(1_000),
   outputTokensMax: z.number().int().min(1).max(1_000_000).optional(),
+  /** The same prompt, of any run of the tenant, may be answered with what it was answered in the last so many seconds, for nothing. Absent: a model is asked. */
+  cacheSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(30 * 86_400)
+    .optional(),
   /** What was said in the session meanwhile, for this run, comes after `append`. The reply says what that was. */
   mayBeSteered: z.boolean().optional(),
 })
@@ -55,6 +62,7 @@ export const Prompt = z.object({
   tools: z.array(ToolDefinition),
   messages: z.array(Message),
   outputTokensMax: z.number().int().optional(),
+  cacheSeconds: z.number().int().optional(),
 })
 export type Prompt = z.infer<typeof Prompt>
 
@@ -68,6 +76,8 @@ export const ModelReply = z.object({
   finishReason: z.enum(['stop', 'tool-calls', 'length', 'content-filter', 'other']),
   usage: Usage,
   providerData: JsonValue.optional(),
+  /** It was given without a model: the answer to the same prompt before. */
+  isKept: z.boolean().optional(),
   /** Messages that arrived while the run was under way, and that the model saw at the end of this prompt. */
   steeredBy: z.array(Message).max(1_000).optional(),
 })

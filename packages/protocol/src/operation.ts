@@ -28,6 +28,8 @@ export const permissions = [
   'money:manage',
   'models:call',
   'routes:manage',
+  'calls:read',
+  'calls:reveal',
 ] as const
 export type Permission = (typeof permissions)[number]
 /** What it takes to be let in: a permission, being a person who is signed in (`oneself`), or nothing (`anybody`). */

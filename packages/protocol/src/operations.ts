@@ -6,6 +6,7 @@ import { outcomeOperations } from './attention.ts'
 import { attachmentOperations } from './attachments.ts'
 import { auditOperations } from './audit.ts'
 import { budgetOperations } from './budgets.ts'
+import { callOperations } from './calls.ts'
 import { catalogueOperations } from './catalogue.ts'
 import { hookOperations } from './hooks.ts'
 import { keyOperations } from './keys.ts'
@@ -21,6 +22,7 @@ import { memoryOperations } from './memory.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
 import { previewOperations } from './previews.ts'
+import { providerOperations } from './providers.ts'
 import { queueOperations } from './queues.ts'
 import { retentionOperations } from './retention.ts'
 import { routeOperations } from './routes.ts'
@@ -81,4 +83,6 @@ export const operations: readonly Operation[] = [
   ...catalogueOperations,
   ...routeOperations,
   ...guardrailOperations,
+  ...callOperations,
+  ...providerOperations,
 ]

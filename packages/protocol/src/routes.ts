@@ -27,6 +27,8 @@ export const CacheRule = z.strictObject({
     .default(3_600),
   /** Also requests that offer tools: their answers may be calls, and whoever gets one again does again what it says. */
   withTools: z.boolean().default(false),
+  /** Also what was asked in other words, of which the vectors are at least so much alike. Off unless given; never for requests with tools. */
+  similar: z.strictObject({ embedding: ModelName, threshold: z.number().min(0.5).max(1).default(0.95) }).optional(),
 })
 export type CacheRule = z.infer<typeof CacheRule>
 
@@ -51,8 +53,13 @@ const routeFields = {
   learning: RouteLearning.optional(),
   /** Calls of one session, or of one run, are drawn the same target, so that the provider's cache of the prompt is of use. */
   sticky: z.boolean().default(true),
-  /** An answer that is not of the JSON Schema that was asked for is asked of the next target. For answers that are not streamed. */
+  /**
+   * An answer that is not of the JSON Schema that was asked for, or calls a tool otherwise than it was offered, is asked of the next target. Of a streamed one its
+   * beginning is looked at: whether it is JSON, which tool it calls. What has left stays.
+   */
   escalate: z.boolean().default(false),
+  /** With `escalate`: streamed answers whose shape was asked for are held until all of them was looked at, and come at once then. */
+  holdStreams: z.boolean().optional(),
   /** Absent: nothing is kept. A call says otherwise with `x-longhaul-cache`. */
   cache: CacheRule.optional(),
   targets: z.array(RouteTarget).min(1).max(20),

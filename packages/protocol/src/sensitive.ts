@@ -19,9 +19,11 @@ const reasons = {
   ],
   'weakens how the caller signs in': ['me.recovery', 'me.unenroll', 'passkeys.delete'],
   'changes what agents do for everybody': ['deployments.create', 'tools.approve', 'guardrails.set', 'guardrails.delete'],
-  'changes what may be spent': ['budgets.set', 'budgets.delete'],
-  'gives agents what opens other systems': ['secrets.set', 'secrets.delete', 'connections.authorize'],
+  'changes what may be spent': ['budgets.set', 'budgets.delete', 'models.apply', 'models.rollback'],
+  'gives agents what opens other systems': ['secrets.set', 'secrets.delete', 'connections.authorize', 'providers.set', 'providers.delete'],
   'takes data out': ['audit.export', 'runs.export'],
+  'shows what is masked': ['calls.reveal'],
+  'decides what is kept of prompts': ['callPrivacy.set'],
   'destroys data': ['memory.eraseAll', 'retention.set'],
 } as const
 export type SensitiveReason = keyof typeof reasons

@@ -88,6 +88,8 @@ export type Context = {
     tools?: ToolDefinition[]
     append: Message[]
     outputTokensMax?: number
+    /** The same prompt, of any run, may get the answer that it got in the last so many seconds. It costs nothing and says `isKept`. */
+    cacheSeconds?: number
     /** Messages that came into the session for this run meanwhile are added to the prompt. */
     mayBeSteered?: boolean
   }): Promise<ModelTurn>

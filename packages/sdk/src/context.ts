@@ -137,9 +137,10 @@ export function createContext({
       const answer = await askWait('approval', title, options?.timeoutMs ?? null, options?.detail)
       return answer as { approved: boolean; by: string; comment: string | null } // The protocol's shape for an approval's result.
     },
-    model: async ({ model = 'default', after, instructions, tools, append, outputTokensMax, mayBeSteered }) => {
+    model: async ({ model = 'default', after, instructions, tools, append, outputTokensMax, cacheSeconds, mayBeSteered }) => {
       const op = `${scope.prefix}${scope.next}`
-      const reply = await askServer<ModelReply>('model', model, { model, prefix: after?.op, instructions, tools, append, outputTokensMax, mayBeSteered })
+      const request = { model, prefix: after?.op, instructions, tools, append, outputTokensMax, cacheSeconds, mayBeSteered }
+      const reply = await askServer<ModelReply>('model', model, request)
       return { ...reply, op }
     },
     tool: async (name, input) => askServer<CallResult>('call', firstLine(name), { tool: name, input }),

@@ -298,6 +298,14 @@ export const settings = {
     .describe(
       'Hosts that are not on the public internet and that tools may reach, as `host` or `host:port`, separated by commas. Absent: none, this machine included.',
     ),
+  LONGHAUL_MODEL_CACHE: z
+    .string()
+    .max(1_000)
+    .regex(/^(database|memory|rediss?:\/\/\S+)$/, 'must be database, memory, or redis://host:6379')
+    .default('database')
+    .describe(
+      'Where answers of models are kept that are given again: `database`; `memory`, of each server for itself; or the address of a Redis, `redis://user:password@host:6379/0`, with `rediss` for TLS.',
+    ),
   LONGHAUL_EMBEDDING_MODEL: modelId
     .optional()
     .describe(

@@ -17,8 +17,21 @@ import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, op
 import { type Config, mailSettings, modelSettings, vaultSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, openHolds, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
-import { gatewayOver, moderateWith, openAnswers, openEmbedder, openFaces, openGuardrails, openModels, openRoutes } from './gateway/index.ts'
-import { bookingSql, openBoard, openMoney } from './gateway/money/index.ts'
+import {
+  gatewayOver,
+  moderateWith,
+  openAnswerStore,
+  openAnswers,
+  openCallLog,
+  openEmbedder,
+  openFaces,
+  openGuardrails,
+  openModels,
+  openRoutes,
+  openSimilar,
+  openTenantProviders,
+} from './gateway/index.ts'
+import { bookingSql, downloadWith, openBoard, openMoney, openNotices } from './gateway/money/index.ts'
 import { offlinePlanner } from './gateway/offline/index.ts'
 import {
   defaultTenantId,
@@ -32,12 +45,13 @@ import {
   openSecrets,
   openServiceKeys,
   openSigner,
+  openTenantKeys,
   openTenants,
 } from './identity/index.ts'
 import { channelReplies, openHooks } from './hooks/index.ts'
-import { AppError, type Log, monotonicMs } from './kernel/index.ts'
+import { AppError, type Log, monotonicMs, wallClock } from './kernel/index.ts'
 import { openMailer, openOutbox } from './mail/index.ts'
-import { assertDestinations, openAttention, openDeliveries, openQueues, openRetention } from './outcomes/index.ts'
+import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, post } from './outcomes/index.ts'
 import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
@@ -108,6 +122,8 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     : await openMasterKeys(dataDir, { current: config.LONGHAUL_MASTER_KEY, previous })
   const secrets = openSecrets({ db, masterKeys, log })
   await secrets.rewrapAll()
+  const tenantKeys = openTenantKeys({ db, masterKeys, log })
+  await tenantKeys.rewrapAll()
   const providers = openEgress({ privateHosts: parseHosts(config.LONGHAUL_SSO_PRIVATE_HOSTS), setting: 'LONGHAUL_SSO_PRIVATE_HOSTS' })
   onStop('way to sign-in providers', providers.stop)
   const smtp = mailSettings(config)
@@ -190,17 +206,22 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('sandboxes of callers', managed.stop)
   const links = openLinks()
   const routes = openRoutes({ db, log })
-  const models = openModels({ ...modelSettings(config), offline: offlinePlanner(), pickTargets: routes.pick, log })
+  const settings = modelSettings(config)
+  const tenantProviders = openTenantProviders({ db, secrets, baseUrls: settings.baseUrls, awsRegion: settings.awsRegion, log })
+  const models = openModels({ ...settings, offline: offlinePlanner(), pickTargets: routes.pick, tenantProviders: tenantProviders.of, log })
   const money = openMoney({ db, log })
   await money.start()
   onStop('money', money.stop)
   const guardrails = openGuardrails({ db, log, moderate: moderateWith(models, money) })
   await guardrails.start()
   onStop('guardrails', guardrails.stop)
-  const gateway = gatewayOver(models, guardrails)
-  const answers = openAnswers({ db, log })
+  const answers = openAnswers({ store: await openAnswerStore(config.LONGHAUL_MODEL_CACHE, { db, log }), log })
   await answers.start()
   onStop('kept answers', answers.stop)
+  const gateway = gatewayOver(models, guardrails, answers)
+  const callLog = openCallLog({ db, keys: tenantKeys, log })
+  await callLog.start()
+  onStop('log of model calls', callLog.stop)
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const attachments = openAttachments({
     ...{ db, log, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage },
@@ -282,6 +303,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     onReleased: workers.release,
   })
   const webhooks = { secret: config.LONGHAUL_WEBHOOK_SECRET, reach: config.LONGHAUL_WEBHOOK_REACH }
+  const downloads = openEgress({ privateHosts: parseHosts(config.LONGHAUL_TOOLS_PRIVATE_HOSTS) })
+  onStop('way to catalogues', downloads.stop)
+  const download = downloadWith(downloads)
   const stopping = new AbortController()
   const queues = openQueues({ db, stopping: stopping.signal })
   const replyInChannel = channelReplies({ db, readSecret: openToolSecrets(secrets).read, reach: webhooks.reach })
@@ -292,6 +316,15 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('engine', engine.stop)
   await deliveries.start()
   onStop('deliveries', deliveries.stop)
+  const notices = openNotices({
+    ...{ db, log },
+    send: async (webhook) =>
+      webhooks.secret === undefined
+        ? { isDone: false, problem: noSecret, mayRetry: true }
+        : post({ ...webhook, secret: webhooks.secret, reach: webhooks.reach, nowMs: wallClock().getTime() }),
+  })
+  await notices.start()
+  onStop('notices of budgets', notices.stop)
   await retention.start()
   onStop('retention', retention.stop)
   for (const place of places) workers.warm(place)
@@ -344,10 +377,12 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       sandboxes: managed.service,
       templates: managed.templates.service,
       links,
-      money: openBoard({ db, money }),
+      money: openBoard({ db, money, whyNoWebhooks: webhooks.secret === undefined ? noSecret : undefined, download }),
       routes,
       answers,
       guardrails,
+      callLog,
+      providers: tenantProviders,
       log,
       system: {
         describe: async () => ({
@@ -400,7 +435,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     models,
     ledger: money,
     answers,
+    similar: openSimilar({ db, embed, log }),
     guardrails,
+    callLog,
     authenticate: (secret) => (isInstanceToken(secret) ? customAgents.authenticate(secret) : authenticate(secret)),
     checkAddress: addressCheck(config.LONGHAUL_HTTP_HOST, config.LONGHAUL_PUBLIC_URL),
     routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name),

@@ -6,6 +6,7 @@ import { openMoney } from '../src/gateway/money/index.ts'
 import { putSso } from '../src/identity/sso-store.ts'
 import { newId, silentLog } from '../src/kernel/index.ts'
 import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
+import { logCall } from './support/logged-call.ts'
 
 const openings: Parameters<typeof openBed>[0] = {
   draws: ({ run }) => [
@@ -160,6 +161,18 @@ const callOf = async ({ id }: BedCaller): Promise<string> => {
   await money.settle(admission.reservation, { type: 'unknown', outputBytes: 1 })
   return admission.callId
 }
+const logged = async ({ id: keyId }: BedCaller): Promise<string> => {
+  const id = logCall(bed.callLog, { tenantId: 'acme', keyId })
+  await bed.callLog.stop() // Writes what waits.
+  return id
+}
+const canaryCatalogue = { readOn: '2999-01-01', models: [{ model: 'canary/model', prices: [{ input: 1, output: 2 }] }] }
+const catalogueOf = async (acme: BedCaller): Promise<string> => idOf(await acme.ask('POST', '/v1/catalogue/versions', { catalogue: canaryCatalogue }))
+const keyOf = (acme: BedCaller) => acme.ask('POST', '/v1/secrets/canary-key', { value: 'canary-value' })
+const ownProvider = async (acme: BedCaller): Promise<void> => {
+  await keyOf(acme)
+  await acme.ask('POST', '/v1/providers', { name: 'mistral', secrets: ['canary-key'] })
+}
 const personOf = async (acme: BedCaller): Promise<string> =>
   idOf(await acme.ask('POST', '/v1/people', { email: `canary-${newId()}@example.com`, roles: ['viewer'] }))
 
@@ -289,6 +302,10 @@ const cases: Record<string, Case> = {
   'models.list': fixed('own', 'GET', '/v1/catalogue/models?search=gpt'),
   'models.set': fixed('own', 'POST', '/v1/catalogue/models', { model: 'canary/model', price: { input: 1, output: 2 } }),
   'models.unset': fixed('own', 'POST', '/v1/catalogue/models/unset', { model: 'canary/model' }),
+  'models.refresh': fixed('own', 'POST', '/v1/catalogue/versions', { catalogue: canaryCatalogue }),
+  'models.apply': { request: async (acme) => ['POST', `/v1/catalogue/versions/${await catalogueOf(acme)}/apply`], foreign: 'not_found' },
+  'models.versions': { request: async (acme) => (await catalogueOf(acme), ['GET', '/v1/catalogue/versions']), foreign: 'own' },
+  'models.rollback': fixed('own', 'POST', '/v1/catalogue/rollback', {}),
   'routes.set': fixed('own', 'POST', '/v1/routes', { name: 'canary-own', targets: [{ model: 'openai/gpt-5' }] }),
   'routes.list': fixed('own', 'GET', '/v1/routes'),
   'routes.get': ofRoute('GET', 'canary-seen', ''),
@@ -301,6 +318,17 @@ const cases: Record<string, Case> = {
   'guardrails.get': ofGuardrail('GET', 'canary-guarded'),
   'guardrails.delete': ofGuardrail('DELETE', 'canary-unguarded'),
   'guardrails.decisions': fixed('own', 'GET', '/v1/guardrail-decisions'),
+  'calls.list': { request: async (acme) => (await logged(acme), ['GET', '/v1/calls']), foreign: 'empty' },
+  'calls.get': { request: async (acme) => ['GET', `/v1/calls/${await logged(acme)}`], foreign: 'not_found' },
+  'calls.reveal': { request: async (acme) => ['POST', `/v1/calls/${await logged(acme)}/reveal`, { reason: 'canary' }], foreign: 'not_found' },
+  'providers.set': {
+    request: async (acme) => (await keyOf(acme), ['POST', '/v1/providers', { name: 'openai', secrets: ['canary-key'] }]),
+    foreign: 'not_found',
+  },
+  'providers.list': { request: async (acme) => (await ownProvider(acme), ['GET', '/v1/providers']), foreign: 'empty' },
+  'providers.delete': { request: async (acme) => (await ownProvider(acme), ['DELETE', '/v1/providers/mistral']), foreign: 'not_found' },
+  'callPrivacy.list': fixed('own', 'GET', '/v1/call-privacy'),
+  'callPrivacy.set': fixed('own', 'POST', '/v1/call-privacy', { privacy: 'none' }),
   'routes.delete': ofRoute('DELETE', 'canary-left', ''),
   'tools.list': fixed('own', 'GET', '/v1/agents/draws/tools'),
   'tools.refresh': fixed('own', 'POST', '/v1/agents/draws/tools/refresh', {}),

@@ -6,9 +6,10 @@ import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago, moment, wholeNumber } from '../show/values.ts'
 
-type SetOptions = { limit: string; unit?: string; scope?: string; subject?: string; per?: string; timeZone?: string }
+type SetOptions = { limit: string; unit?: string; scope?: string; subject?: string; per?: string; timeZone?: string; webhook?: string | false }
 
-export async function setBudget(invocation: Invocation, name: string, { limit, unit, scope, subject, per, timeZone }: SetOptions): Promise<number> {
+export async function setBudget(invocation: Invocation, name: string, options: SetOptions): Promise<number> {
+  const { limit, unit, scope, subject, per, timeZone, webhook } = options
   const amount = Number(limit)
   if (limit.trim() === '' || !Number.isFinite(amount))
     throw new Problem('invalid', `--limit must be a number, not "${limit}".`, 'Dollars such as 12.50, or whole tokens or requests.')
@@ -22,6 +23,7 @@ export async function setBudget(invocation: Invocation, name: string, { limit, u
     ...(per !== undefined && { per: oneOf('per', per, budgetWindows) }),
     ...(subject !== undefined && { subject }),
     ...(timeZone !== undefined && { timeZone }),
+    ...(webhook !== undefined && { webhookUrl: webhook === false ? null : webhook }),
   })
   if (invocation.isJson) invocation.printJson(budget)
   else invocation.terminal.print(`  Budget ${budget.name}: ${limitText(budget)} for ${whoseText(budget)}. It counts from the next call on.`)
@@ -71,6 +73,7 @@ export async function showBudget(invocation: Invocation, name: string, limit: nu
       ['limit', limitText(budget)],
       ['for', whoseText(budget)],
       ['time zone', budget.timeZone],
+      ['told to', budget.webhookUrl ?? '–'],
       ['set', `${moment(budget.updatedAt)} by ${budget.setBy}`],
     ])
     printList(
@@ -97,7 +100,15 @@ export async function listEvents(invocation: Invocation, { budget, limit, cursor
     const whats = { warning: (percent: number) => `${percent} % reached`, refused: () => 'first refusal', overrun: () => 'overrun by a provider' }
     printList(
       invocation,
-      [{ name: 'when' }, { name: 'budget', isWhole: true }, { name: 'subject' }, { name: 'what', isWhole: true }, { name: 'spent' }, { name: 'limit' }],
+      [
+        { name: 'when' },
+        { name: 'budget', isWhole: true },
+        { name: 'subject' },
+        { name: 'what', isWhole: true },
+        { name: 'spent' },
+        { name: 'limit' },
+        { name: 'told' },
+      ],
       list.items.map((event) => [
         ago(event.at),
         event.budget,
@@ -105,6 +116,7 @@ export async function listEvents(invocation: Invocation, { budget, limit, cursor
         whats[event.kind](event.percent),
         amountText(event.unit, event.spent),
         amountText(event.unit, event.limit),
+        event.notice ? `${event.notice.state}${event.notice.failure === null ? '' : `: ${event.notice.failure}`}` : '–',
       ]),
       ['Nothing has happened to any budget yet.'],
     )

@@ -1,8 +1,10 @@
-import type { Model } from '@longhaul/protocol'
+import type { CatalogueChange, CatalogueVersion, Model } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
+import { readJson } from '../read-json.ts'
 import { printList } from '../show/records.ts'
+import { ago } from '../show/values.ts'
 
 export async function listModels(invocation: Invocation, search: string, limit: number): Promise<number> {
   const list = await (await invocation.client()).models.list({ limit, ...(search !== '' && { search }) })
@@ -48,6 +50,70 @@ export async function unsetModel(invocation: Invocation, model: string, since: s
   const unset = await (await invocation.client()).models.unset({ model, ...(since !== undefined && { since }) })
   if (invocation.isJson) invocation.printJson(unset)
   else invocation.terminal.print(`  ${model} is again as the program knows it.`)
+  return exitCodes.done
+}
+
+export async function refreshModels(invocation: Invocation, { from, apply }: { from: string; apply: boolean }): Promise<number> {
+  const client = await invocation.client()
+  const isAddress = /^https?:\/\//.test(from)
+  const read = await client.models.refresh(isAddress ? { url: from } : { catalogue: await readJson(invocation, from === '-' ? from : `@${from}`) })
+  const applied = apply && read.changeCount > 0 ? await client.models.apply({ versionId: read.id }) : undefined
+  if (invocation.isJson) invocation.printJson(applied ? { ...read, applied } : read)
+  else {
+    const columns = [{ name: 'model', isWhole: true }, { name: 'what' }, { name: 'input' }, { name: 'output' }, { name: 'note' }]
+    printList(invocation, columns, read.changes.map(changeRow), ['It says nothing that is not known already.'])
+    if (read.changeCount > read.changes.length) invocation.terminal.print(`  and ${read.changeCount - read.changes.length} more`, '')
+    const what = `${read.modelCount} models of ${read.readOn}, ${read.changeCount} changes.`
+    invocation.terminal.print(`  ${what} ${applied ? 'It counts from now on.' : `Nothing counts yet: npx longhaul models apply ${read.id}`}`, '')
+  }
+  return exitCodes.done
+}
+
+function changeRow({ model, kind, was, now, isSuspicious }: CatalogueChange): string[] {
+  const side = (name: 'input' | 'output') => (kind === 'price' ? `${was?.[name] ?? '–'} → ${now?.[name] ?? '–'}` : String(now?.[name] ?? '–'))
+  return [model, kind === 'added' ? 'new' : kind, side('input'), side('output'), isSuspicious ? 'look at this one' : '']
+}
+
+export async function applyCatalogue(invocation: Invocation, versionId: string): Promise<number> {
+  return showVersion(invocation, await (await invocation.client()).models.apply({ versionId }))
+}
+
+export async function rollbackCatalogue(invocation: Invocation): Promise<number> {
+  const { current } = await (await invocation.client()).models.rollback({})
+  if (current) return showVersion(invocation, current)
+  if (invocation.isJson) invocation.printJson({ current })
+  else invocation.terminal.print('  The catalogue that the program brings along counts again.')
+  return exitCodes.done
+}
+
+export async function listVersions(invocation: Invocation): Promise<number> {
+  const list = await (await invocation.client()).models.versions({})
+  if (invocation.isJson) invocation.printJson(list)
+  else {
+    const columns = [
+      { name: 'version', isWhole: true },
+      { name: 'from' },
+      { name: 'read on' },
+      { name: 'changes', isNumber: true },
+      { name: 'state' },
+      { name: 'by' },
+    ]
+    const rows = list.items.map(({ id, source, readOn, changeCount, madeBy, madeAt, appliedBy, appliedAt, isCurrent }) => [
+      id,
+      source,
+      readOn,
+      changeCount,
+      isCurrent ? 'counts' : appliedAt === null ? 'looked at' : 'counted',
+      appliedAt === null ? `${madeBy}, ${ago(madeAt)}` : `${appliedBy ?? ''}, ${ago(appliedAt)}`,
+    ])
+    printList(invocation, columns, rows, ['The catalogue that the program brings along counts. npx longhaul models refresh --from …'])
+  }
+  return exitCodes.done
+}
+
+function showVersion(invocation: Invocation, version: CatalogueVersion): number {
+  if (invocation.isJson) invocation.printJson(version)
+  else invocation.terminal.print(`  The catalogue of ${version.readOn} from ${version.source} counts from now on. Back: npx longhaul models rollback`)
   return exitCodes.done
 }
 

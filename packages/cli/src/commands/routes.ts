@@ -10,6 +10,9 @@ type SetOptions = {
   target?: string[]
   cache?: string
   cacheTools?: boolean
+  cacheSimilar?: string
+  holdStreams?: boolean
+  cacheEmbedding?: string
   file?: string
   pick?: 'order' | 'weight' | 'learned'
   tolerance?: number
@@ -45,7 +48,7 @@ export async function showRoute(invocation: Invocation, name: string): Promise<n
 export async function setRoute(invocation: Invocation, name: string, options: SetOptions): Promise<number> {
   const targets = options.file === undefined ? (options.target ?? []).map(parseTarget) : await readTargets(options.file)
   if (targets.length === 0) throw new Problem('invalid', 'A route needs a target.', 'Name one with --target provider/model, or give a file with --file.')
-  const { pick, escalate, sticky, description, tolerance, explore } = options
+  const { pick, escalate, holdStreams = false, sticky, description, tolerance, explore } = options
   if (pick !== 'learned' && (tolerance !== undefined || explore !== undefined))
     throw new Problem('invalid', '--tolerance and --explore are for routes that learn.', 'Add --pick learned.')
   const cache = parseCache(options)
@@ -56,6 +59,7 @@ export async function setRoute(invocation: Invocation, name: string, options: Se
       name,
       targets,
       escalate,
+      ...(holdStreams ? { holdStreams } : {}),
       sticky,
       ...(pick ? { pick } : {}),
       ...(cache ? { cache } : {}),
@@ -102,8 +106,15 @@ function show(invocation: Invocation, route: Route): number {
       ['route', route.name],
       ['about', route.description],
       ['first', firstOf(route)],
-      ['escalates', route.escalate && 'an answer that is not what was asked for goes to the next target'],
-      ['cache', route.cache && `answers are kept for ${route.cache.ttlSeconds} s${route.cache.withTools ? ', those to requests with tools as well' : ''}`],
+      [
+        'escalates',
+        route.escalate && `an answer that is not what was asked for goes to the next target${route.holdStreams ? '; streams are held for that' : ''}`,
+      ],
+      [
+        'cache',
+        route.cache &&
+          `answers are kept for ${route.cache.ttlSeconds} s${route.cache.withTools ? ', those to requests with tools as well' : ''}${similarOf(route.cache)}`,
+      ],
       ...route.targets.map(({ model, weight, when }, i): [string, string] => [
         `target ${i + 1}`,
         `${model}${route.pick === 'weight' ? ` × ${weight}` : ''}${when === undefined ? '' : ` when ${when}`}`,
@@ -121,12 +132,18 @@ function firstOf({ pick, sticky, learning }: Route): string {
   return `the smallest that does about as well as the best (within ${tolerance * 100} points; ${explore * 100} % are drawn)${sticky ? ', never a smaller one in a session' : ''}`
 }
 
-function parseCache({ cache, cacheTools = false }: SetOptions): { ttlSeconds: number; withTools: boolean } | undefined {
-  if (cache === undefined && !cacheTools) return undefined
+const similarOf = ({ similar }: NonNullable<Route['cache']>): string =>
+  similar ? `, also for other words that are alike by ${similar.threshold} (${similar.embedding})` : ''
+
+function parseCache({ cache, cacheTools = false, cacheSimilar, cacheEmbedding }: SetOptions): Route['cache'] {
+  if (cache === undefined && !cacheTools && cacheSimilar === undefined) return undefined
   const ttlSeconds = Number(cache)
-  if (!Number.isSafeInteger(ttlSeconds) || ttlSeconds < 1)
+  if (cache === undefined || !Number.isInteger(ttlSeconds) || ttlSeconds < 1)
     throw new Problem('invalid', `--cache ${cache ?? ''} is no number of seconds.`, 'Say how long answers are kept: --cache 3600.')
-  return { ttlSeconds, withTools: cacheTools }
+  if ((cacheSimilar === undefined) !== (cacheEmbedding === undefined))
+    throw new Problem('invalid', 'Vectors need a model, and a threshold.', 'Give both: --cache-similar 0.95 --cache-embedding openai/text-embedding-3-small.')
+  const similar = cacheEmbedding === undefined ? undefined : { embedding: cacheEmbedding, threshold: Number(cacheSimilar) }
+  return { ttlSeconds, withTools: cacheTools, ...(similar && { similar }) }
 }
 
 /** `openai/gpt-5`, `openai/gpt-5*3` for a weight, `openai/gpt-5 when request.tools > 0` for a condition. */

@@ -1,5 +1,6 @@
 import { type Tokens, type UsageFilters, usageGrains } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
+import { instant } from '../instant.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { printList } from '../show/records.ts'
@@ -115,13 +116,6 @@ const notesOf = ({ failedCalls, estimatedCalls, unpricedCalls }: { failedCalls: 
     ...(estimatedCalls > 0 ? [`${wholeNumber(estimatedCalls)} estimated`] : []),
     ...(failedCalls > 0 ? [`${wholeNumber(failedCalls)} failed`] : []),
   ].join(', ')
-
-/** A day alone is its first instant in UTC. */
-function instant(option: string, given: string): string {
-  const at = new Date(given)
-  if (Number.isNaN(at.getTime())) throw new Problem('invalid', `--${option} is no instant: "${given}".`, 'Write 2026-11-01 or 2026-11-01T12:00:00Z.')
-  return at.toISOString()
-}
 
 export async function scoreCalls(invocation: Invocation, score: number, { call, run }: { call?: string; run?: string }): Promise<number> {
   if ((call === undefined) === (run === undefined)) throw new Problem('invalid', 'Whose answer was it?', 'Name a model call with --call, or a run with --run.')

@@ -21,6 +21,7 @@ export function generateWithinBudget(
       session: context.run.id, // A run stays with its model.
       attempt: context.attempt,
     },
+    onKept: (model) => money.bookHit(callOf(model, prompt, context, 0)),
     async admit(model, route) {
       const fileBytes = filesFor ? bytesOfFiles(await filesFor(model)) : 0
       const admission = await money.admit({ ...callOf(model, prompt, context, fileBytes), route }, { isRepeated: context.isRepeated && isFirst })

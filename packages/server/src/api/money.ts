@@ -1,11 +1,15 @@
 import {
   type Budget,
+  applyCatalogue,
   deleteBudget,
   getBudget,
   listBudgetEvents,
   listBudgets,
+  listCatalogueVersions,
   listModels,
   listUsage,
+  refreshModels,
+  rollbackCatalogue,
   scoreUsage,
   setBudget,
   setModel,
@@ -16,7 +20,7 @@ import type { z } from 'zod'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError } from '../kernel/index.ts'
-import { type Implementation, implement } from './implement.ts'
+import { type Implementation, audited, implement } from './implement.ts'
 import { isLimited, isReached, reached } from './reach.ts'
 
 export const moneyImplementations = (money: MoneyBoard): Implementation[] => [
@@ -42,6 +46,10 @@ export const moneyImplementations = (money: MoneyBoard): Implementation[] => [
   implement(listModels, ({ tenantId }, input) => money.listModels(tenantId, input)),
   implement(setModel, (caller, input) => money.setModel(caller, input)),
   implement(unsetModel, ({ tenantId }, input) => money.unsetModel(tenantId, input)),
+  implement(refreshModels, (caller, input) => money.catalogue.refresh(caller, input)),
+  audited(implement(applyCatalogue, (caller, input) => money.catalogue.apply(caller, input))),
+  audited(implement(rollbackCatalogue, (caller) => money.catalogue.rollback(caller))),
+  implement(listCatalogueVersions, ({ tenantId }, input) => money.catalogue.versions(tenantId, input)),
 ]
 
 /** A budget of one agent or namespace is there. What holds for all agents, for keys or for runs is beyond whoever is limited. */

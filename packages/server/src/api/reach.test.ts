@@ -52,7 +52,18 @@ test('what would hold everywhere is refused to whoever is limited', () => {
 
 test('what is about the whole tenant is refused to whoever is limited, whatever it names', () => {
   const ofTenant = ['policies.put', 'policies.delete', 'routes.set', 'routes.delete', 'models.set', 'models.unset']
-  for (const id of [...ofTenant, 'namespaces.put', 'namespaces.delete', 'sso.set', 'sso.delete', 'audit.list', 'audit.export', 'routes.clearCache']) {
+  for (const id of [
+    ...ofTenant,
+    'namespaces.put',
+    'namespaces.delete',
+    'sso.set',
+    'sso.delete',
+    'audit.list',
+    'audit.export',
+    'routes.clearCache',
+    'providers.set',
+    'providers.delete',
+  ]) {
     const operation = operations.find((each) => each.id === id) ?? expect.fail(id)
     for (const caller of [{ agents: ['mine'] }, { namespaces: ['mine'] }]) expect(() => assertReach(caller, operation, {}), id).toThrow(/whole tenant/)
     expect(() => assertReach({}, operation, {})).not.toThrow()

@@ -1,5 +1,5 @@
 /** All operations over the services that do them. */
-import type { Answers, Routes } from '../gateway/index.ts'
+import type { Answers, CallLog, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Caller, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
@@ -12,6 +12,7 @@ import { attachmentImplementations } from './attachments.ts'
 import { type AgentService, agentImplementations } from './agents.ts'
 import { type ApprovalService, approvalImplementations } from './approvals.ts'
 import { auditImplementations } from './audit.ts'
+import { callImplementations } from './calls.ts'
 import { type DeploymentService, deploymentImplementations } from './deployments.ts'
 import { type GuardrailService, guardrailImplementations } from './guardrails.ts'
 import type { RunStream } from './event-stream.ts'
@@ -23,6 +24,7 @@ import { type LimitService, limitImplementations } from './limits.ts'
 import { meImplementations, peopleImplementations, signInImplementations } from './people.ts'
 import { policyImplementations } from './policies.ts'
 import { moneyImplementations } from './money.ts'
+import { type ProviderService, providerImplementations } from './providers.ts'
 import { queueImplementations } from './queues.ts'
 import { retentionImplementations } from './retention.ts'
 import { routeImplementations } from './routes.ts'
@@ -67,6 +69,8 @@ export type Services = {
   routes: Routes
   answers: Pick<Answers, 'clear'>
   guardrails: GuardrailService
+  callLog: CallLog
+  providers: ProviderService
   system: SystemService
   log: Log
 }
@@ -99,5 +103,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...moneyImplementations(services.money),
   ...routeImplementations(services),
   ...guardrailImplementations(services.guardrails),
+  ...callImplementations(services.callLog),
+  ...providerImplementations(services.providers),
   ...systemImplementations(services.system),
 ]

@@ -3,6 +3,12 @@ import { type BedrockFrame, type BedrockStep, frameOf, signatureOf, startFakeBed
 import { openFacesBed } from '../../test/support/faces-bed.ts'
 import { ask, canaryKey, openFakeGateway, promptOf } from '../../test/support/fake-gateway.ts'
 import { loadConfig, modelSettings } from '../config.ts'
+import { silentLog } from '../kernel/index.ts'
+import { openEmbedder } from './embed.ts'
+import { openModels } from './models.ts'
+import type { Outcome, Reservation } from './money/index.ts'
+import { priceOn } from './money/catalogue.ts'
+import { offlinePlanner } from './offline/index.ts'
 
 const key = { id: 'AKIDEXAMPLECANARY', secret: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' }
 const withToken = { id: 'ASIAEXAMPLECANARY', secret: 'other/secret+of/thirty-or-so-characters', token: 'session-token-0123456789' }
@@ -183,4 +189,82 @@ test('its settings: keys of both kinds share the load, and what is no key is tol
   expect(() => loadConfig({ LONGHAUL_BEDROCK_ACCESS_KEYS: 'AKIDEXAMPLECANARY' })).toThrow(/LONGHAUL_BEDROCK_ACCESS_KEYS: must look like/)
   expect(() => loadConfig({ LONGHAUL_BEDROCK_ACCESS_KEYS: 'AKIDEXAMPLECANARY' })).not.toThrow(/AKIDEXAMPLE/)
   expect(frameOf({ type: 'messageStop', body: {} }).length).toBeGreaterThan(16)
+})
+
+describe('embeddings', () => {
+  const openFaces = async (step: BedrockStep) => {
+    const bedrock = await startFakeBedrock([step], { keys: [key], region: 'eu-central-1' })
+    const bed = await openFacesBed([], { keys: { bedrock: writtenKey }, baseUrls: { bedrock: bedrock.url }, awsRegion: 'eu-central-1' })
+    return {
+      ...{ bed, bedrock },
+      async [Symbol.asyncDispose]() {
+        await bed[Symbol.asyncDispose]()
+        await bedrock[Symbol.asyncDispose]()
+      },
+    }
+  }
+
+  test.each([
+    ['amazon.titan-embed-text-v2:0', 2],
+    ['cohere.embed-multilingual-v3', 1],
+  ])('of %s come over OpenAI’s face, signed, in their order and booked', async (id, requests) => {
+    await using t = await openFaces({ embeddingTokens: 7 })
+    const answer = await t.bed.openai.embeddings.create({ model: `bedrock/${id}`, input: ['Hello', 'Hi'] }) // The client asks for base64.
+    expect(answer.data.map(({ embedding, index }) => [index, [...embedding]])).toEqual([
+      [0, [5, 1]],
+      [1, [2, 1]],
+    ])
+    expect(t.bedrock.requests).toHaveLength(requests)
+    expect(t.bedrock.requests.every(({ signedBy }) => signedBy === key.id)).toBe(true)
+    expect(answer.usage).toEqual({ prompt_tokens: 7 * requests, total_tokens: 7 * requests })
+    expect(t.bed.booked).toMatchObject([{ outcome: { type: 'used', tokens: { input: 7 * requests, output: 0 } } }])
+  })
+
+  test('that are refused say so in OpenAI’s words and cost nothing; tokens instead of texts are refused', async () => {
+    await using t = await openFaces({ status: 400, type: 'ValidationException', message: 'Too long.' })
+    const refused = await t.bed.post('/openai/v1/embeddings', { model: 'bedrock/amazon.titan-embed-text-v2:0', input: 'Hello' })
+    expect([refused.status, await refused.json()]).toMatchObject([400, { error: { type: 'invalid_request_error' } }])
+    expect(t.bed.booked).toMatchObject([{ outcome: { type: 'never-happened' } }])
+    const tokens = await t.bed.post('/openai/v1/embeddings', { model: 'bedrock/amazon.titan-embed-text-v2:0', input: [[1, 2]] })
+    expect([tokens.status, await tokens.text()]).toEqual([400, expect.stringContaining('takes texts')])
+  })
+
+  test('are there for memory and the cache, too', async () => {
+    await using bedrock = await startFakeBedrock([{ embeddingTokens: 7 }], { keys: [key], region: 'eu-central-1' })
+    const models = openModels({
+      ...{
+        keys: { bedrock: writtenKey },
+        baseUrls: { bedrock: bedrock.url },
+        awsRegion: 'eu-central-1',
+        offline: offlinePlanner(),
+        timeoutMs: 5_000,
+        log: silentLog,
+      },
+    })
+    const settled: Outcome[] = []
+    const money = {
+      admit: async () => ({ isAdmitted: true as const, callId: '1', reservation: {} as Reservation, outputTokensMax: undefined }),
+      settle: async (_: Reservation, outcome: Outcome) => (settled.push(outcome), null),
+    }
+    const embed = openEmbedder({ models, money })
+    const use = { account: { tenantId: 'acme' }, signal: new AbortController().signal }
+    expect(await embed('bedrock/amazon.titan-embed-text-v2:0', ['Hello', 'Hi'], use)).toEqual([
+      [5, 1],
+      [2, 1],
+    ])
+    expect(settled).toMatchObject([{ type: 'used', tokens: { input: 14 } }])
+  })
+})
+
+test.each([
+  ['bedrock/anthropic.claude-sonnet-5-v1:0', 2.2],
+  ['bedrock/anthropic.claude-sonnet-5', 2.2],
+  ['bedrock/us.anthropic.claude-sonnet-5-v1:0', 2.2],
+  ['bedrock/global.anthropic.claude-sonnet-5-v1:0', 2],
+  ['bedrock/openai.gpt-oss-120b-1:0', 0.15],
+  ['bedrock/us.amazon.nova-lite-v1:0', 0.06],
+  ['bedrock/amazon.titan-embed-text-v2:0', 0.02],
+  ['bedrock/anthropic.claude-of-tomorrow-v1:0', undefined],
+])('%s costs %s dollars for a million tokens of input', (id, input) => {
+  expect(priceOn(id, [], '2026-11-27')?.price.input).toBe(input)
 })

@@ -1,7 +1,9 @@
 /** Texts to vectors, for the server's own use: one request to a model's embeddings, admitted by the budgets and booked like any other. */
 import { z } from 'zod'
 import { StepFailure } from '../kernel/index.ts'
+import { embedTexts } from './embed-texts.ts'
 import { type Attempt, callTargets } from './failover.ts'
+import { toStepFailure } from './failures.ts'
 import type { Models } from './models.ts'
 import { type Attribution, type Money, type Outcome, budgetFailure, outcomeOfFailure, readUsage } from './money/index.ts'
 import { idOf } from './providers.ts'
@@ -13,7 +15,7 @@ const Answer = z.object({ data: z.array(z.object({ index: z.number().int(), embe
 export function openEmbedder({ models, money }: { models: Models; money: Pick<Money, 'admit' | 'settle'> }): Embedder {
   return async (model, texts, { account, signal }) => {
     const { targets } = await models.resolve(model, { tenantId: account.tenantId, agent: account.agent })
-    const able = targets.filter(({ provider }) => provider.speaks.embeddings !== undefined)
+    const able = targets.filter(({ provider }) => provider.speaks.embeddings !== undefined || provider.loadEmbedding !== undefined)
     if (able.length === 0)
       throw new StepFailure({ message: `${model} has no embeddings here. Use a model of another provider.`, code: 'unsupported', retryable: false })
     const { vectors } = await callTargets(able, {
@@ -33,7 +35,7 @@ export function openEmbedder({ models, money }: { models: Models; money: Pick<Mo
     if (!admission.isAdmitted) throw budgetFailure(admission.refusal)
     let outcome: Outcome = { type: 'unknown', outputBytes: 0 }
     try {
-      const { vectors, usage } = await ask(attempt, body, texts.length, signal)
+      const { vectors, usage } = await (attempt.target.provider.loadEmbedding ? askOwn(attempt, texts, signal) : ask(attempt, body, texts.length, signal))
       const tokens = readUsage('openai-embeddings', usage)
       if (tokens) outcome = { type: 'used', tokens }
       return { vectors }
@@ -43,6 +45,17 @@ export function openEmbedder({ models, money }: { models: Models; money: Pick<Mo
     } finally {
       await money.settle(admission.reservation, outcome)
     }
+  }
+
+  async function askOwn({ target, key }: Attempt, texts: readonly string[], signal: AbortSignal): Promise<{ vectors: number[][]; usage: unknown }> {
+    const model = await target.provider.loadEmbedding?.(idOf(target.model), models.fetch, key)
+    if (!model) throw new StepFailure({ message: `${target.model} has no embeddings.`, code: 'unsupported', retryable: false })
+    const { vectors, tokens } = await embedTexts(model, texts, { signal: AbortSignal.any([signal, AbortSignal.timeout(models.limits.silenceMsMax)]) }).catch(
+      (error: unknown) => {
+        throw signal.aborted ? error : toStepFailure(error, target)
+      },
+    )
+    return { vectors, usage: tokens === undefined ? undefined : { prompt_tokens: tokens } }
   }
 
   async function ask({ target, key }: Attempt, body: string, count: number, signal: AbortSignal): Promise<{ vectors: number[][]; usage: unknown }> {

@@ -23,6 +23,8 @@ export type GenerateOptions = {
   admit?(model: string, route?: RouteNote): Promise<Admission>
   /** Once it is over, well or not: by which route it went, and who was asked in vain before. Not told of one model that answered at once under its own name. */
   onRouted?(taken: RouteTaken): void
+  /** Instead of that, when this model's answer was kept and is given again. */
+  onKept?(model: string): Promise<void>
 }
 
 /** The one door to all models. */

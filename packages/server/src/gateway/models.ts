@@ -45,6 +45,8 @@ export type Picked = {
   models: readonly string[]
   /** How many of them, from the first on, are better than the one before each: an answer that is not as asked goes on to the next of these. 0: to nobody. */
   climbs: number
+  /** Streamed answers that could go on to another target are held until all of them was looked at. Absent: until they have begun. */
+  holdsStreams?: boolean | undefined
   cache?: CacheRule | undefined
   /** Why this one is asked, to be recorded with the call. */
   note(model: string): RouteNote
@@ -56,7 +58,12 @@ export type Picked = {
 export type PickTargets = (name: string, asked: Asked) => Promise<Picked | undefined>
 
 /** `route` when the name is that of one. */
-export type Resolved = { targets: readonly Target[]; climbs: number; cache?: CacheRule | undefined; route?: Pick<Picked, 'note' | 'asking'> | undefined }
+export type Resolved = {
+  targets: readonly Target[]
+  climbs: number
+  cache?: CacheRule | undefined
+  route?: Pick<Picked, 'note' | 'asking' | 'holdsStreams'> | undefined
+}
 
 export type ModelsOptions = ProviderSettings & {
   /** What `default` stands for, as `provider/model` or the name of a route. Absent: the usual model of the first provider that is configured. */
@@ -67,11 +74,16 @@ export type ModelsOptions = ProviderSettings & {
   totalMsMax?: number
   answerBytesMax?: number
   pickTargets?: PickTargets | undefined
+  /** With keys of the tenant's own: they go before the server's of the same name. */
+  tenantProviders?: ((tenantId: string) => Promise<ReadonlyMap<string, Provider>>) | undefined
   log: Log
 }
 
 export type Models = {
+  /** The server's own. */
   providers: ReadonlyMap<string, Provider>
+  /** Those that this tenant's calls can go to. */
+  providersOf(tenantId: string | undefined): Promise<ReadonlyMap<string, Provider>>
   defaultModel: string
   health: Health
   limits: WatchLimits
@@ -84,12 +96,27 @@ export type Models = {
 
 /** Throws an `AppError` when a setting cannot be right. A model that cannot be had fails its calls, not the start. */
 export function openModels(options: ModelsOptions): Models {
-  const providers = configureProviders(options)
-  const first = [...providers.values()][0]! // The offline stand-in is always there.
+  const own = configureProviders(options)
+  const first = [...own.values()][0]! // The offline stand-in is always there.
   const defaultModel = options.model || `${first.name}/${first.model}`
   const bytesMax = options.answerBytesMax ?? answerBytesMax
+  /** The tenant's before the server's. Made anew only when the tenant's have changed: they are asked for with each call. */
+  const merged = new WeakMap<ReadonlyMap<string, Provider>, ReadonlyMap<string, Provider>>()
+  async function providersOf(tenantId: string | undefined): Promise<ReadonlyMap<string, Provider>> {
+    const theirs = tenantId === undefined ? undefined : await options.tenantProviders?.(tenantId)
+    if (!theirs || theirs.size === 0) return own
+    const known = merged.get(theirs) ?? new Map([...theirs, ...[...own].filter(([name]) => !theirs.has(name))])
+    merged.set(theirs, known)
+    return known
+  }
+  /** Where nobody has said what `default` is, and the server has nothing but the stand-in, it is the tenant's own. */
+  const defaultOf = (providers: ReadonlyMap<string, Provider>): string => {
+    const [theirs] = providers.values()
+    return options.model || first.name !== 'offline' || !theirs ? defaultModel : `${theirs.name}/${theirs.model}`
+  }
   return {
-    providers,
+    providers: own,
+    providersOf,
     defaultModel,
     health: openHealth(),
     limits: { silenceMsMax: options.timeoutMs, totalMsMax: options.totalMsMax ?? options.timeoutMs * 10 },
@@ -97,22 +124,33 @@ export function openModels(options: ModelsOptions): Models {
     fetch: boundedFetch(bytesMax),
     log: options.log,
     async resolve(name, asked) {
-      const wanted = name === 'default' ? defaultModel : name
+      const providers = options.tenantProviders ? await providersOf(asked.tenantId) : own
+      const wanted = name === 'default' ? defaultOf(providers) : name
       const direct = findModel(providers, wanted)
-      if (direct) return { targets: [direct], climbs: 0 }
+      if (direct) return { targets: usable([direct]), climbs: 0 }
       const picked = wanted.includes('/') ? undefined : await options.pickTargets?.(wanted, asked)
       // A target whose provider has no key here is left out, as long as another one has.
-      const targets = picked?.models.flatMap((model) => findModel(providers, model) ?? [])
-      if (picked && targets && targets.length > 0) {
+      const found = picked?.models.flatMap((model) => findModel(providers, model) ?? [])
+      if (picked && found && found.length > 0) {
+        const targets = usable(found)
         const climbs = targets.filter(({ model }) => picked.models.indexOf(model) < picked.climbs).length
         return { targets, climbs, cache: picked.cache, route: picked }
       }
       if (picked) throw unknown(whyNoTarget(providers, wanted, picked))
       const bare = findBare(providers, wanted)
-      if (bare) return { targets: [bare], climbs: 0 }
+      if (bare) return { targets: usable([bare]), climbs: 0 }
       throw unknown(whyNoModel(providers, wanted))
     },
   }
+}
+
+/** Those that can be asked. Throws when there is none, with why. */
+function usable(targets: readonly Target[]): readonly Target[] {
+  const able = targets.filter(({ provider }) => provider.problem === undefined)
+  const [first] = targets
+  if (able.length > 0 || !first) return able
+  const { label, problem } = first.provider
+  throw new StepFailure({ message: `The key of ${label} cannot be had. ${problem}`, code: 'key_refused', retryable: false })
 }
 
 const unknown = (message: string) => new StepFailure({ message, code: 'unknown_model', retryable: false })

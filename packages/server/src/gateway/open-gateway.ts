@@ -3,6 +3,8 @@ import type { LanguageModelV4, LanguageModelV4CallOptions } from '@ai-sdk/provid
 import type { FailedTry, ModelReply, Prompt } from '@longhaul/protocol'
 import { type Cancellation, StepFailure, monotonicMs, wallClock } from '../kernel/index.ts'
 import { toStepFailure, whenStopped } from './failures.ts'
+import type { Answers } from './cache/answers.ts'
+import { cachePrompts } from './cache/cache-prompts.ts'
 import { callTargets } from './failover.ts'
 import type { GivenFiles } from './files.ts'
 import type { Gateway, GenerateOptions } from './gateway.ts'
@@ -24,8 +26,8 @@ const tryCharactersMax = 500
 
 export const openGateway = (options: GatewayOptions): Gateway => gatewayOver(openModels(options))
 
-/** Without guardrails nothing is looked at. */
-export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin'>): Gateway {
+/** Without guardrails nothing is looked at; without answers none is given again. */
+export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin'>, answers?: Pick<Answers, 'find' | 'keep'>): Gateway {
   const { providers, health, log } = models
 
   async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, filesFor, admit, onRouted }: GenerateOptions): Promise<ModelReply> {
@@ -102,11 +104,13 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
     return reply! // One of the two is there.
   }
 
+  // What is kept is as guards let it through: masked.
+  const cached = answers ? cachePrompts(generate, answers, models.defaultModel) : generate
   return {
     defaultModel: models.defaultModel,
     isOffline: isOffline(models),
     available: usualModels(providers),
-    generate: guardrails ? guardPrompts(generate, guardrails) : generate,
+    generate: guardrails ? guardPrompts(cached, guardrails) : cached,
   }
 }
 

@@ -18,6 +18,8 @@ export type ProviderRow = {
   keyHeader: 'authorization' | 'x-api-key' | 'api-key'
   /** Models that need no provider before their name: `gpt-5` is OpenAI's. */
   prefixes: readonly string[]
+  /** Where else it is: hosts, or with a dot before them all below them. A tenant may choose among these; the operator anything. */
+  hosts?: readonly string[]
   /** It counts tokens at the end of a stream unasked, and refuses a request that asks. */
   countsUnasked?: boolean
 }
@@ -59,6 +61,7 @@ export const hostedProviders = {
     label: 'Azure',
     keySetting: 'AZURE_OPENAI_API_KEY',
     baseUrl: '', // Everybody has an address of their own: https://<resource>.openai.azure.com/openai/v1
+    hosts: ['.openai.azure.com', '.services.ai.azure.com', '.cognitiveservices.azure.com'],
     model: 'gpt-5',
     speaks: { chat: '', responses: '', embeddings: '' },
     keyHeader: 'api-key',
@@ -114,6 +117,7 @@ export const hostedProviders = {
     label: 'Qwen (DashScope)',
     keySetting: 'DASHSCOPE_API_KEY',
     baseUrl: 'https://dashscope-intl.aliyuncs.com',
+    hosts: ['dashscope-intl.aliyuncs.com', 'dashscope.aliyuncs.com', 'dashscope-us.aliyuncs.com'],
     model: 'qwen-plus',
     speaks: { chat: '/compatible-mode/v1', messages: '/apps/anthropic/v1', embeddings: '/compatible-mode/v1' },
     keyHeader: 'authorization',
@@ -123,6 +127,7 @@ export const hostedProviders = {
     label: 'Moonshot',
     keySetting: 'MOONSHOT_API_KEY',
     baseUrl: 'https://api.moonshot.ai',
+    hosts: ['api.moonshot.ai', 'api.moonshot.cn'],
     model: 'kimi-latest',
     speaks: { chat: '/v1', messages: '/anthropic/v1' },
     keyHeader: 'authorization',
@@ -132,6 +137,7 @@ export const hostedProviders = {
     label: 'Zhipu',
     keySetting: 'ZHIPU_API_KEY',
     baseUrl: 'https://open.bigmodel.cn/api',
+    hosts: ['open.bigmodel.cn', 'api.z.ai'],
     model: 'glm-4.6',
     speaks: { chat: '/paas/v4', messages: '/anthropic/v1', embeddings: '/paas/v4' },
     keyHeader: 'authorization',

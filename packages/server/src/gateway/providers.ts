@@ -1,5 +1,5 @@
 /** The providers that are configured here, and how a model of each is made. A provider's package is loaded when its first model is asked for. */
-import type { LanguageModelV4 } from '@ai-sdk/provider'
+import type { EmbeddingModelV4, LanguageModelV4 } from '@ai-sdk/provider'
 import { AppError } from '../kernel/index.ts'
 import { type KeyRing, openKeyRing } from './key-ring.ts'
 import { type Dialect, type KeyedName, type ProviderRow, isKeyedName, keyedProviders } from './provider-table.ts'
@@ -44,8 +44,12 @@ export type Provider = {
   keys: KeyRing
   /** Never shown. */
   secrets: readonly string[]
+  /** Why nothing can be asked of it. */
+  problem?: string | undefined
   /** The same model with the next key of the ring, unless one is given. */
   load(id: string, fetch: typeof globalThis.fetch, key?: string): Promise<LanguageModelV4>
+  /** Where it has embeddings in a protocol of its own. */
+  loadEmbedding?: ((id: string, fetch: typeof globalThis.fetch, key: string) => Promise<EmbeddingModelV4>) | undefined
 }
 
 /** `model` is `provider/id`. */
@@ -116,6 +120,10 @@ function keyedProvider(name: KeyedName, row: ProviderRow, secrets: readonly stri
     secrets: secrets.flatMap(partsOf),
     isOwnServer: false,
     address: baseUrl,
+    ...(name === 'bedrock' && {
+      loadEmbedding: async (id: string, fetch: typeof globalThis.fetch, key: string) =>
+        (await openBedrock({ apiKey: key, baseURL: baseUrl, fetch, awsRegion })).embedding(id),
+    }),
     load(id, fetch, key = keys.next(id) ?? secrets[0]!) {
       // The address is always given, so that these packages never read one from the environment.
       const loadOwn = loaders[name]
@@ -123,6 +131,19 @@ function keyedProvider(name: KeyedName, row: ProviderRow, secrets: readonly stri
       return loadCompatible(name, id, speaks['chat'] ?? baseUrl, keyHeader === 'authorization' ? { apiKey: key } : { headers: { [keyHeader]: key } }, fetch)
     },
   }
+}
+
+type TenantPlace = { baseUrl: string | undefined; awsRegion: string; setting: string; problem: string | undefined }
+
+/** One with keys of a tenant's own. With a `problem` it needs none, and is asked nothing. Throws `invalid` when a key or the address cannot be right. */
+export function tenantProvider(name: string, keys: string, { baseUrl: given, awsRegion, setting, problem }: TenantPlace): Provider {
+  if (!isKeyedName(name)) throw new AppError('invalid', `There is no provider ${name}.`)
+  const row = keyedProviders[name]
+  const baseUrl = given ?? row.baseUrl.replace('{region}', awsRegion)
+  const secrets = cleanKeys(setting, keys)
+  const why = problem ?? (secrets.length === 0 ? 'Its secrets are empty.' : undefined)
+  const provider = keyedProvider(name, row, secrets, { awsRegion, baseUrl: why === undefined ? checkedUrl(setting, setting, baseUrl) : baseUrl })
+  return { ...provider, keySetting: setting, problem: why }
 }
 
 /** Of an access key of AWS, `id:secret:token`, each part is a secret too. */
@@ -135,17 +156,17 @@ const loaders: Partial<Record<KeyedName, (id: string, connection: Connection) =>
   openai: async (id, connection) => (await import('@ai-sdk/openai')).createOpenAI(connection).responses(id),
   anthropic: async (id, connection) => (await import('@ai-sdk/anthropic')).createAnthropic(connection).languageModel(id),
   google: async (id, connection) => (await import('@ai-sdk/google')).createGoogleGenerativeAI(connection).languageModel(id),
-  bedrock: loadBedrock,
+  bedrock: async (id, connection) => (await openBedrock(connection)).languageModel(id),
 }
 
 /** With an access key every request is signed (Signature Version 4); with a key of Bedrock's own it carries that. */
-async function loadBedrock(id: string, { apiKey, baseURL, fetch, awsRegion }: Connection): Promise<LanguageModelV4> {
+async function openBedrock({ apiKey, baseURL, fetch, awsRegion }: Connection) {
   const [accessKeyId = '', secretAccessKey, sessionToken] = apiKey.split(':')
   const { createAmazonBedrock } = await import('@ai-sdk/amazon-bedrock')
   const signer = secretAccessKey === undefined ? undefined : { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) }
   // Both are always given, so that the package reads neither from the environment.
   const credentials = signer ? { apiKey: '', credentialProvider: async () => signer } : { apiKey }
-  return createAmazonBedrock({ baseURL, region: awsRegion, fetch, ...credentials }).languageModel(id)
+  return createAmazonBedrock({ baseURL, region: awsRegion, fetch, ...credentials })
 }
 
 async function loadCompatible(

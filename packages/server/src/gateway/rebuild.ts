@@ -19,6 +19,7 @@ export function rebuildPrompt(op: string, lookup: (op: string) => RecordedModelS
     tools: chain.find((step) => step.request.tools !== undefined)?.request.tools ?? [],
     messages: chain.toReversed().flatMap((step) => [...step.request.append.map(asAppended), ...(step.reply?.steeredBy ?? []), ...answerOf(step, own)]),
     ...(own.request.outputTokensMax === undefined ? {} : { outputTokensMax: own.request.outputTokensMax }),
+    ...(own.request.cacheSeconds === undefined ? {} : { cacheSeconds: own.request.cacheSeconds }),
   }
 }
 

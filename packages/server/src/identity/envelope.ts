@@ -37,13 +37,13 @@ function unwrap({ current, previous, earlier = [] }: MasterKeys, wrappedKey: Buf
   return decrypt(master, wrappedKey, name)
 }
 
-function encrypt(key: Buffer, plain: Buffer, name: string): Buffer {
+export function encrypt(key: Buffer, plain: Buffer, name: string): Buffer {
   const iv = secretBytes(ivBytes)
   const cipher = createCipheriv(algorithm, key, iv).setAAD(Buffer.from(name))
   return Buffer.concat([iv, cipher.update(plain), cipher.final(), cipher.getAuthTag()])
 }
 
-function decrypt(key: Buffer, sealed: Buffer, name: string): Buffer {
+export function decrypt(key: Buffer, sealed: Buffer, name: string): Buffer {
   try {
     const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivBytes), { authTagLength: tagBytes }).setAAD(Buffer.from(name))
     decipher.setAuthTag(sealed.subarray(-tagBytes))

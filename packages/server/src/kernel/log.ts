@@ -11,10 +11,11 @@ export type LogSink = (level: LogLevel, message: string, data: Data) => void
 
 export function createLog(sink: LogSink, level: LogLevel = 'info', bound: Data = {}): Log {
   const least = logLevels.indexOf(level)
+  const isBound = Object.keys(bound).length > 0
   const at =
     (of: LogLevel) =>
     (message: string, data: Data = {}) => {
-      if (logLevels.indexOf(of) >= least) sink(of, message, { ...bound, ...data })
+      if (logLevels.indexOf(of) >= least) sink(of, message, isBound ? { ...bound, ...data } : data)
     }
   return {
     debug: at('debug'),

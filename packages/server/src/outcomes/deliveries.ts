@@ -122,7 +122,8 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
   }
 }
 
-const noSecret = 'LONGHAUL_WEBHOOK_SECRET is not set, so webhooks cannot be signed.'
+/** Why nothing can be told to webhooks while there is no secret. */
+export const noSecret = 'LONGHAUL_WEBHOOK_SECRET is not set, so webhooks cannot be signed.'
 
 /** What receivers are told. An output that is too large for a message is left out; `runs.get` has it. */
 function noticeOf({ run }: DueDelivery): Json {

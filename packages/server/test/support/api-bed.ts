@@ -20,7 +20,8 @@ import { insertVersion } from '../../src/agents/version-store.ts'
 import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks, openPipeline } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import { openHooks } from '../../src/hooks/index.ts'
-import { type Gateway, openAnswers, openGuardrails, openRoutes } from '../../src/gateway/index.ts'
+import { databaseStore } from '../../src/gateway/cache/stores.ts'
+import { type Gateway, openAnswers, openCallLog, openGuardrails, openRoutes, openTenantProviders } from '../../src/gateway/index.ts'
 import { bookingSql, openBoard, openMoney } from '../../src/gateway/money/index.ts'
 import {
   type GuardedFetch,
@@ -31,6 +32,7 @@ import {
   openKeys,
   openPolicies,
   openSecrets,
+  openTenantKeys,
   openSigner,
   openTenants,
 } from '../../src/identity/index.ts'
@@ -141,6 +143,7 @@ export async function openBed(
     }
   }
   await deploy('acme')
+  const callLog = openCallLog({ db, keys: openTenantKeys({ db, masterKeys, log: silentLog }), log: silentLog })
   const queues = openQueues({ db, stopping: new AbortController().signal })
   const ofRuns = runServices({ db, engine, tenants, agents, attachments, sandboxes: managed.runs })
   const hooks = openHooks({
@@ -187,8 +190,10 @@ export async function openBed(
       links: openLinks(),
       money: openBoard({ db, money }),
       routes: openRoutes({ db, log: silentLog }),
-      answers: openAnswers({ db, log: silentLog }),
+      answers: openAnswers({ store: databaseStore(db), log: silentLog }),
       guardrails: openGuardrails({ db, log: silentLog, moderate: async () => 'safe' }),
+      callLog,
+      providers: openTenantProviders({ db, secrets, log: silentLog }),
       log: silentLog,
       system: { describe: () => Promise.reject(new AppError('unavailable', 'Not asked for here.')) },
     }),
@@ -226,6 +231,7 @@ export async function openBed(
     startDirectly: (agent: string, input: Json) =>
       engine.startRun({ tenantId: 'acme', agent, version: 'v1', input, asker: { id: 'k', name: 'k', access: { personalData: true } } }),
     deploy,
+    callLog,
     ...{ outbox, keys, identities, tenants, policies, secrets, audit, masterKeys, dataDir, app, pipeline, stopping },
     /** The runs as they came to workers, in order. */
     starts,

@@ -32,7 +32,8 @@ const callers: Record<string, Caller> = {
 
 export async function openFacesBed(
   script: FakeScript,
-  options: Partial<ModelsOptions> & Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames' | 'answers' | 'guardrails'>> = {},
+  options: Partial<ModelsOptions> &
+    Partial<Pick<FacesOptions, 'bodyBytesMax' | 'ledger' | 'checkAddress' | 'routeNames' | 'answers' | 'similar' | 'guardrails' | 'callLog'>> = {},
 ) {
   const fake = await startFakeProvider(script)
   const lines: { level: LogLevel; message: string; data: Record<string, unknown> }[] = []

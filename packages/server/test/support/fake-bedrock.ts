@@ -9,6 +9,8 @@ export type BedrockKey = { id: string; secret: string; token?: string }
 export type BedrockFrame = { type: string; body: Json; isException?: boolean }
 export type BedrockStep =
   | { frames: BedrockFrame[]; /** Cuts and damages what is sent. */ damage?: (bytes: Buffer) => Buffer; segmentBytes?: number }
+  /** Of embeddings: a vector of the text's length, and so many tokens. */
+  | { embeddingTokens: number }
   | { status: number; type: string; message: string }
 export type BedrockRequest = { path: string; headers: IncomingMessage['headers']; body: Json; signedBy: string }
 
@@ -102,11 +104,21 @@ export async function startFakeBedrock(
     }
     const checked = checkSignature(request, bytes, keys, region)
     if ('why' in checked) return refuse(403, 'InvalidSignatureException', checked.why)
-    if (!/^\/model\/[^/]+\/converse-stream$/.test(request.url ?? '')) return refuse(404, 'UnknownOperationException', `Nothing at ${request.url}.`)
+    if (!/^\/model\/[^/]+\/(converse-stream|invoke)$/.test(request.url ?? '')) return refuse(404, 'UnknownOperationException', `Nothing at ${request.url}.`)
     requests.push({ path: request.url ?? '', headers: request.headers, body: JSON.parse(bytes.toString('utf8')) as Json, signedBy: checked.signedBy })
     const step = script[Math.min(requests.length, script.length) - 1]
     if (!step) return refuse(500, 'InternalServerException', 'The script has no step.')
     if ('status' in step) return refuse(step.status, step.type, step.message)
+    if ('embeddingTokens' in step) {
+      const { inputText, texts } = JSON.parse(bytes.toString('utf8')) as { inputText?: string; texts?: string[] }
+      const vectors = (texts ?? [inputText ?? '']).map((text) => [text.length, 1])
+      response.writeHead(200, { 'content-type': 'application/json', ...(texts && { 'x-amzn-bedrock-input-token-count': String(step.embeddingTokens) }) })
+      return void response.end(
+        JSON.stringify(
+          texts ? { embeddings: vectors, response_type: 'embeddings_floats' } : { embedding: vectors[0], inputTextTokenCount: step.embeddingTokens },
+        ),
+      )
+    }
     response.writeHead(200, { 'content-type': 'application/vnd.amazon.eventstream' })
     const whole = Buffer.concat(step.frames.map(frameOf))
     const sent = step.damage ? step.damage(whole) : whole

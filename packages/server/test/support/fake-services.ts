@@ -172,6 +172,7 @@ const aMe = {
   tenantId: 'acme',
 }
 const aBudget = {
+  webhookUrl: null,
   id: keyId,
   name: 'monthly',
   scope: 'tenant' as const,
@@ -186,6 +187,27 @@ const aBudget = {
   ...hidden,
 }
 const aModel = { model: 'openai/gpt-5', prices: [], price: null, priceId: null, source: null, isOverridden: false, ...hidden }
+const aCatalogue = {
+  ...{ id: keyId, source: 'a file', readOn: '2026-11-27', changeCount: 0, madeBy: 'ops', madeAt: at, appliedBy: null, appliedAt: null, isCurrent: false },
+}
+const aCall = {
+  ...{
+    id: '01a1fcb9-0960-7a25-9791-15a0d2ed0835',
+    at,
+    namespace: 'default',
+    keyId: 'k',
+    user: null,
+    session: null,
+    face: 'chat',
+    isStream: false,
+    model: 'smart',
+  },
+  ...{ answeredBy: 'openai/gpt-5', outcome: 'answered' as const, status: 200, code: null, isKeptAnswer: false, inputTokens: 1, outputTokens: 2, costUsd: 0.1 },
+  ...{ durationMs: 3, tags: {}, privacy: 'masked' as const },
+}
+const aCallWithTexts = { ...aCall, request: null, answer: null, isCut: false, isMasked: true }
+const aProvider = { name: 'openai', secrets: ['openai-key'], baseUrl: null, awsRegion: null, problem: null, setBy: 'ops', setAt: at }
+const aCallPrivacy = { namespace: null, privacy: 'masked' as const, days: 30, setBy: 'ops', setAt: at }
 const aGuardrail = { name: 'privacy', guards: [{ type: 'secrets' as const, on: 'request' as const, action: 'block' as const }], updatedAt: at }
 const aRoute = {
   name: 'smart',
@@ -722,6 +744,12 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
       score: called('usage.score', { scored: 1 }),
       listModels: called('models.list', { items: [aModel], readOn: '2026-01-02', isCut: false }),
       setModel: called('models.set', aModel),
+      catalogue: {
+        refresh: called('models.refresh', { id: keyId, source: 'a file', readOn: '2026-11-27', modelCount: 1, changeCount: 0, changes: [] }),
+        apply: called('models.apply', aCatalogue),
+        rollback: called('models.rollback', { current: null }),
+        versions: called('models.versions', { items: [aCatalogue], next: null }),
+      },
       unsetModel: called('models.unset', { model: aModel.model, count: 1 }),
     },
     routes: {
@@ -748,6 +776,23 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
       set: called('guardrails.set', aGuardrail),
       delete: called('guardrails.delete', aGuardrail),
       decisions: called('guardrails.decisions', { items: [], next: null }),
+    },
+    providers: {
+      list: called('providers.list', [aProvider]),
+      set: called('providers.set', aProvider),
+      delete: called('providers.delete', aProvider),
+    },
+    callLog: {
+      begin: () => {
+        throw new Error('No call is made here.')
+      },
+      list: called('calls.list', { items: [aCall], next: null }),
+      get: called('calls.get', aCallWithTexts),
+      reveal: called('calls.reveal', aCallWithTexts),
+      listPrivacy: called('callPrivacy.list', { items: [aCallPrivacy], next: null }),
+      setPrivacy: called('callPrivacy.set', aCallPrivacy),
+      start: async () => {},
+      stop: async () => {},
     },
     system: { describe: async () => aSystem },
     sandboxes,

@@ -1,7 +1,7 @@
-/** Answers that are kept for the next one who asks the same: in the database for all servers, the latest of them in memory for a moment. */
-import type { Db } from '../../db/index.ts'
+/** Answers that are kept for the next one who asks the same: in a store, for all servers where it is shared, and the latest of them in memory. */
 import { type Log, type Service, loop, monotonicMs } from '../../kernel/index.ts'
-import { type KeptAnswer, deleteAnswers, deleteExpired, findAnswer, replaceAnswer } from './answer-store.ts'
+import type { KeptAnswer } from './answer-store.ts'
+import type { AnswerStore, NewAnswer } from './stores.ts'
 
 export type Answers = Service & {
   /** Never rejects: a cache that cannot be asked has nothing. */
@@ -9,22 +9,25 @@ export type Answers = Service & {
   /** The same from memory alone. */
   recall(tenantId: string, key: Buffer): KeptAnswer | undefined
   /** Resolves when other servers can find it too. Never rejects. */
-  keep(tenantId: string, answer: { key: Buffer; ttlMs: number } & Pick<KeptAnswer, 'model' | 'headers' | 'body'>): Promise<void>
+  keep(tenantId: string, answer: NewAnswer): Promise<void>
   /** Runs `work` unless somebody on this server is at the same already: then resolves, without a result, when that one is done, however it ended. */
   alone<Result>(tenantId: string, key: Buffer, work: () => Promise<Result>): Promise<Result | undefined>
   /** Forgets all of a tenant's. Other servers may give what they hold in memory for `memoryMsMax` more. */
   clear(tenantId: string): Promise<{ deleted: number }>
 }
 
-/** The longest that an answer is given without a look into the database. */
-export const memoryMsMax = 5_000
+/** The longest that an answer is given without a look into a store that other servers write to. */
+const memoryMsMax = 5_000
 const memoryBytesMax = 32 * 1024 * 1024
+/** Where there is nothing behind it. */
+const memoryBytesAlone = 256 * 1024 * 1024
 const sweepMs = 60_000
 const sweepMax = 1_000
 
 type Remembered = { tenantId: string; answer: KeptAnswer; at: number; until: number }
 
-export function openAnswers({ db, log }: { db: Db; log: Log }): Answers {
+export function openAnswers({ store, log }: { store: AnswerStore; log: Log }): Answers {
+  const bytesMax = store.isShared ? memoryBytesMax : memoryBytesAlone
   const memory = new Map<string, Remembered>()
   let memoryBytes = 0
   const underWay = new Map<string, Promise<unknown>>()
@@ -38,10 +41,10 @@ export function openAnswers({ db, log }: { db: Db; log: Log }): Answers {
     const place = placeOf(tenantId, key)
     const at = monotonicMs()
     forget(place)
-    memory.set(place, { tenantId, answer, at, until: at + Math.min(answer.leftMs, memoryMsMax) })
+    memory.set(place, { tenantId, answer, at, until: at + Math.min(answer.leftMs, store.isShared ? memoryMsMax : Infinity) })
     memoryBytes += answer.body.length
     for (const oldest of memory.keys()) {
-      if (memoryBytes <= memoryBytesMax) break
+      if (memoryBytes <= bytesMax) break
       forget(oldest)
     }
   }
@@ -59,7 +62,7 @@ export function openAnswers({ db, log }: { db: Db; log: Log }): Answers {
     async work() {
       const now = monotonicMs()
       for (const [place, { until }] of memory) if (until <= now) forget(place)
-      return (await deleteExpired(db, sweepMax)) === sweepMax ? 0 : sweepMs
+      return (await store.sweep(sweepMax)) === sweepMax ? 0 : sweepMs
     },
   })
 
@@ -68,7 +71,7 @@ export function openAnswers({ db, log }: { db: Db; log: Log }): Answers {
       const known = recall(tenantId, key)
       if (known) return known
       try {
-        const found = await findAnswer(db.forTenant(tenantId), key)
+        const found = await store.find(tenantId, key)
         if (found) remember(tenantId, key, found)
         return found
       } catch (error) {
@@ -80,7 +83,7 @@ export function openAnswers({ db, log }: { db: Db; log: Log }): Answers {
     async keep(tenantId, answer) {
       const { key, ttlMs, model, headers, body } = answer
       remember(tenantId, key, { model, headers, body, ageMs: 0, leftMs: ttlMs })
-      await replaceAnswer(db.forTenant(tenantId), answer).catch((error: unknown) => log.warn('an answer was not kept', { tenantId, error }))
+      await store.replace(tenantId, answer).catch((error: unknown) => log.warn('an answer was not kept', { tenantId, error }))
     },
     async alone(tenantId, key, work) {
       const place = placeOf(tenantId, key)
@@ -96,10 +99,19 @@ export function openAnswers({ db, log }: { db: Db; log: Log }): Answers {
       return mine
     },
     async clear(tenantId) {
-      for (const [place, remembered] of memory) if (remembered.tenantId === tenantId) forget(place)
-      return { deleted: await deleteAnswers(db.forTenant(tenantId)) }
+      let forgotten = 0
+      for (const [place, remembered] of memory) {
+        if (remembered.tenantId !== tenantId) continue
+        forget(place)
+        forgotten++
+      }
+      const deleted = await store.clear(tenantId)
+      return { deleted: store.isShared ? deleted : forgotten }
     },
     start: sweeps.start,
-    stop: sweeps.stop,
+    async stop() {
+      await sweeps.stop()
+      await store.stop()
+    },
   }
 }

@@ -7,17 +7,18 @@ import { sql } from '../../db/index.ts'
 import { silentLog } from '../../kernel/index.ts'
 import { openRoutes } from '../routes/routes.ts'
 import { openAnswers } from './answers.ts'
+import { databaseStore } from './stores.ts'
 
 async function openBed(script: FakeScript) {
   const database = await makeDatabase()
-  const answers = openAnswers({ db: database.db, log: silentLog })
+  const answers = openAnswers({ store: databaseStore(database.db), log: silentLog })
   const routes = openRoutes({ db: database.db, log: silentLog })
   const bed = await openFacesBed(script, { answers, pickTargets: routes.pick })
   return {
     ...bed,
     ...{ database, answers, routes },
     /** A server beside this one, with nothing in memory. */
-    openSecond: () => openFacesBed(script, { answers: openAnswers({ db: database.db, log: silentLog }), pickTargets: routes.pick }),
+    openSecond: () => openFacesBed(script, { answers: openAnswers({ store: databaseStore(database.db), log: silentLog }), pickTargets: routes.pick }),
     async [Symbol.asyncDispose]() {
       await bed[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()

@@ -3,8 +3,13 @@ import { createHash } from 'node:crypto'
 import type { CacheRule } from '@longhaul/protocol'
 import type { FaceCall } from '../faces/face-call.ts'
 import { refuse } from '../faces/request-body.ts'
+import { writeCanonical } from './canonical.ts'
+import { lastWordsOf } from './last-words.ts'
 
-export type CachePlan = { key: Buffer; ttlMs: number; mayRead: boolean }
+export type CachePlan = { key: Buffer; ttlMs: number; mayRead: boolean; similar?: SimilarPlan | undefined }
+
+/** What was asked in other words may do. `scope`: all of the request but the last words. */
+export type SimilarPlan = { scope: Buffer; text: string; embedding: string; threshold: number }
 
 type Planning = {
   call: FaceCall
@@ -25,10 +30,20 @@ export function planCache({ call, rule, wish, targets, headers }: Planning): Cac
   const { fields } = call.body
   if (hasMemory(fields)) return undefined
   if (hasTools(fields) && !(wished?.withTools || rule?.withTools)) return undefined
-  const hash = createHash('sha256')
-  hash.update(JSON.stringify([call.face, targets.toSorted(), call.isStream]))
-  writeCanonical([headers, relevant(call)], (text) => hash.update(text))
-  return { key: hash.digest(), ttlMs: (wished?.ttlSeconds ?? rule?.ttlSeconds ?? ttlSecondsUsual) * 1_000, mayRead: !wished?.isRefresh }
+  const digest = (asked: Record<string, unknown>): Buffer => {
+    const hash = createHash('sha256')
+    hash.update(JSON.stringify([call.face, targets.toSorted(), call.isStream]))
+    writeCanonical([headers, asked], (text) => hash.update(text))
+    return hash.digest()
+  }
+  // What a model may call is decided by the very words, so there no others do.
+  const words = rule?.similar && !hasTools(fields) ? lastWordsOf(call) : undefined
+  return {
+    key: digest(relevant(call.face, fields)),
+    ttlMs: (wished?.ttlSeconds ?? rule?.ttlSeconds ?? ttlSecondsUsual) * 1_000,
+    mayRead: !wished?.isRefresh,
+    similar: rule?.similar && words && { ...rule.similar, scope: digest(relevant(call.face, words.rest)), text: words.text },
+  }
 }
 
 const ttlSecondsUsual = 3_600
@@ -62,28 +77,7 @@ const hasTools = (fields: Record<string, unknown>): boolean => ['tools', 'functi
 /** Who asks makes no difference, except where the answer repeats it: responses do. The model is in the targets. */
 const labels = ['user', 'safety_identifier', 'metadata', 'prompt_cache_key']
 
-function relevant({ face, body: { fields } }: FaceCall): Record<string, unknown> {
+function relevant(face: FaceCall['face'], fields: Record<string, unknown>): Record<string, unknown> {
   const left = face === 'responses' ? ['model'] : ['model', ...labels]
   return Object.fromEntries(Object.entries(fields).filter(([name]) => !left.includes(name)))
-}
-
-/** The order of an object's fields, and how numbers and texts are written, make no difference. */
-function writeCanonical(value: unknown, write: (text: string) => void): void {
-  if (Array.isArray(value)) {
-    write('[')
-    for (const item of value) {
-      writeCanonical(item, write)
-      write(',')
-    }
-    write(']')
-  } else if (typeof value === 'object' && value !== null) {
-    write('{')
-    for (const [key, item] of Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-      write(JSON.stringify(key))
-      write(':')
-      writeCanonical(item, write)
-      write(',')
-    }
-    write('}')
-  } else write(JSON.stringify(value))
 }

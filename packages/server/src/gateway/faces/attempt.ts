@@ -6,7 +6,8 @@ import type { Client } from './client.ts'
 import type { FaceName } from './face.ts'
 import { type FaceCall, bytesFor, inputTokensMax } from './face-call.ts'
 import type { Ledger, LedgerCall } from './ledger.ts'
-import { judgeAnswer } from './check-shape.ts'
+import { asksForShape, judgeAnswer } from './check-shape.ts'
+import { type Gate, openGate } from './gate-client.ts'
 import { type Ended, type RelayCall, relayStream, relayWhole } from './relay.ts'
 import { scanChat } from './scan-chat.ts'
 import { scanMessages } from './scan-messages.ts'
@@ -24,10 +25,12 @@ export type Attempting = {
   /** Whose call it is. */
   account: Pick<LedgerCall, 'tenantId' | 'namespace' | 'keyId' | 'session' | 'tags' | 'agent' | 'version' | 'runId'>
   /** Of the caller's, those that the provider should see. */
-  headers: Record<string, string>
+  headers: Readonly<Record<string, string>>
   requestId: string
   /** An answer that is not what was asked for is refused here, as long as another target could do better: so many of the first ones. */
   climbs: number
+  /** Streamed answers are held until all of them was looked at, where another target could do better; otherwise until they have begun. */
+  holdsStreams: boolean
   route: Resolved['route']
   /** The most that guards let it ask for. */
   outputTokensCap: number | undefined
@@ -50,16 +53,29 @@ export async function makeAttempt({ target, key, number, place }: Attempt, attem
   if (!admission.isAdmitted) throw overBudget(admission.refusal)
   attempting.route?.asking(target.model)
   const spent = nothingSpent()
+  const gate = gateOf(target, place, attempting)
   let isComplete = false
   try {
-    const ended = await answer({ target, key, number, place, spent, outputTokensMax: admission.outputTokensMax, callId: admission.callId }, attempting)
-    isComplete = !ended.cutBy && !client.signal.aborted
-    return ended
+    const made = { target, key, number, place, spent, outputTokensMax: admission.outputTokensMax, callId: admission.callId }
+    const ended = await answer(made, gate ? { ...attempting, client: gate.client } : attempting)
+    spent.isWhole = !ended.cutBy && !client.signal.aborted
+    const given = gate ? gate.finish(ended, ({ isFit }) => (spent.verdict = isFit ? 'fits' : 'misfits')) : ended
+    isComplete = !given.cutBy && !client.signal.aborted
+    return given
+  } catch (error) {
+    if (error instanceof StepFailure && error.failure.code === 'not_as_asked') spent.verdict = 'misfits'
+    throw error
   } finally {
     const outcome = outcomeOf(spent, isComplete)
     const costUsd = await ledger.settle(admission.reservation, outcome)
     onSettled(outcome, target, admission.outputTokensMax, costUsd)
   }
+}
+
+/** Only where a better target could be asked instead, of streams that can be judged. */
+function gateOf(target: Target, place: number, { call, client, climbs, holdsStreams, route }: Attempting): Gate | undefined {
+  if (!call.isStream || !route || place + 1 >= climbs || call.face === 'embeddings' || !asksForShape(call)) return undefined
+  return openGate(client, call, target.model, holdsStreams ? 'whole' : 'first')
 }
 
 /** When the budget is full again is told, but not as a time to try again: it may be a month. */
@@ -87,6 +103,7 @@ function answer(
     if (!verdict) return
     spent.verdict = verdict.isFit ? 'fits' : 'misfits'
     if (verdict.isFit || place + 1 >= climbs) return
+    spent.isWhole = true
     throw new StepFailure({ message: `The answer of ${target.model} is not what was asked for: ${verdict.why}`, code: 'not_as_asked', retryable: true })
   }
   const base = target.provider.speaks[call.face]

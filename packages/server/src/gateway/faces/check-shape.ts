@@ -15,19 +15,31 @@ export function judgeAnswer({ face, body }: FaceCall, whole: Buffer): Verdict | 
   const tools = list(body.fields['tools'])
   if (schema === undefined && tools.length === 0) return undefined
   const answer = fields(JSON.parse(whole.toString('utf8')))
-  const calls = callsOf(answer)
-  if (calls.length > 0) return judgeCalls(calls, tools)
+  return judgeSaid({ body }, { text: textOf[face](answer), calls: callsOf(answer) })
+}
+
+/** The same of what was said in a stream. `depth`: whether arguments are looked at, too. */
+export function judgeSaid(
+  { body }: Pick<FaceCall, 'body'>,
+  said: { text: string; calls: readonly Call[] },
+  depth: 'name' | 'arguments' = 'arguments',
+): Verdict | undefined {
+  const schema = schemaOf(body.fields)
+  if (said.calls.length > 0) return judgeCalls(said.calls, list(body.fields['tools']), depth)
   if (schema === undefined) return undefined
-  const why = whyNotShape(textOf[face](answer), schema)
+  const why = whyNotShape(said.text, schema)
   return why === undefined ? { isFit: true } : { isFit: false, why }
 }
 
-function judgeCalls(calls: readonly Call[], tools: readonly unknown[]): Verdict {
+/** Whether a request says of which shape its answer should be. */
+export const asksForShape = ({ body: { fields: all } }: Pick<FaceCall, 'body'>): boolean => schemaOf(all) !== undefined || list(all['tools']).length > 0
+
+function judgeCalls(calls: readonly Call[], tools: readonly unknown[], depth: 'name' | 'arguments'): Verdict {
   const offered = new Map(tools.map((tool) => [namedOf(tool)['name'], namedOf(tool)]))
   for (const { name, input } of calls) {
     const tool = offered.get(name)
     if (!tool) return { isFit: false, why: `it calls ${JSON.stringify(String(name).slice(0, 64))}, which was not offered.` }
-    const why = whyNotShape(input, tool['parameters'] ?? tool['input_schema'] ?? {})
+    const why = depth === 'name' ? undefined : whyNotShape(input, tool['parameters'] ?? tool['input_schema'] ?? {})
     if (why !== undefined) return { isFit: false, why: `its call of ${String(name).slice(0, 64)}: ${why}` }
   }
   return { isFit: true }
@@ -47,7 +59,7 @@ const callsOf = (answer: Fields): Call[] => [
 ]
 const asCall = (named: Fields): Call => ({ name: named['name'], input: String(named['arguments'] ?? '') })
 
-function schemaOf(request: Fields): unknown {
+export function schemaOf(request: Fields): unknown {
   const format = fields(
     request['response_format'] ?? fields(request['text'])['format'] ?? fields(request['output_config'])['format'] ?? request['output_format'],
   )

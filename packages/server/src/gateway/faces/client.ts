@@ -15,6 +15,9 @@ export type Client = {
   end(bytes?: Buffer | string): void
 }
 
+/** Longer bytes are not worth being copied. */
+const textBytesMax = 16 * 1024
+
 export function clientOf(response: ServerResponse): Client {
   const { signal, cancel } = openCancellation()
   let hasBegun = false
@@ -41,7 +44,10 @@ export function clientOf(response: ServerResponse): Client {
         response.on('close', done)
       }),
     end(bytes) {
-      if (!response.destroyed) response.end(bytes)
+      if (response.destroyed) return
+      // Together with its head as one text: a head and bytes apart cost the system a third more.
+      if (Buffer.isBuffer(bytes) && bytes.length <= textBytesMax) response.end(bytes.toString('latin1'), 'latin1')
+      else response.end(bytes)
     },
   }
 }

@@ -22,6 +22,7 @@ export const ownsPath = (path: string): boolean => path.startsWith('/openai/') |
 export function findEndpoint(method: string, url: string): Endpoint {
   const path = url.split('?', 1)[0] ?? ''
   const call = Object.hasOwn(calls, path) ? calls[path] : undefined
+  if (call && method === 'POST') return call
   const [, vendor, id] = /^\/(openai|anthropic)\/v1\/models(?:\/(.+))?$/.exec(path) ?? []
   if (!call && vendor === undefined) {
     throw refuse(
@@ -31,7 +32,7 @@ export function findEndpoint(method: string, url: string): Endpoint {
   }
   const expected = call ? 'POST' : 'GET'
   if (method !== expected) throw refuse('no_such_method', `${method} is not offered at ${path.slice(0, 200)}. Use ${expected}.`)
-  return call ?? { type: 'models', vendor: vendor as Vendor, id: id === undefined ? undefined : decoded(id) } // One of the two that the pattern knows.
+  return { type: 'models', vendor: vendor as Vendor, id: id === undefined ? undefined : decoded(id) } // One of the two that the pattern knows.
 }
 
 function decoded(id: string): string {

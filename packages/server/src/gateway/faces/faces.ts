@@ -5,6 +5,9 @@ import { AppError, type Log, StepFailure, monotonicMs, newId, toFailure } from '
 import { answerCached } from '../cache/answer-cached.ts'
 import type { Answers } from '../cache/answers.ts'
 import { planCache } from '../cache/plan.ts'
+import type { Similar } from '../cache/similar.ts'
+import type { CallLog } from '../calls/call-log.ts'
+import type { CallRecording } from '../calls/recording.ts'
 import { callTargets } from '../failover.ts'
 import { guardClient } from '../guardrails/guard-client.ts'
 import { guardedCall, repairCall } from '../guardrails/guarded-call.ts'
@@ -39,7 +42,11 @@ export type FacesOptions = {
   ledger?: Ledger | undefined
   /** Without it nothing is kept. */
   answers?: Answers | undefined
+  /** Without it answers are kept for the same words alone. */
+  similar?: Similar | undefined
   guardrails?: Pick<Guardrails, 'begin'> | undefined
+  /** Where calls that belong to no run are logged. Absent: nowhere. */
+  callLog?: Pick<CallLog, 'begin'> | undefined
   bodyBytesMax: number
   log: Log
 }
@@ -63,21 +70,37 @@ export function openFaces(options: FacesOptions): Faces {
       const client = clientOf(response)
       const facts: Facts = { requestId, method: request.method, path: (request.url ?? '').slice(0, 200) }
       const vendor: Vendor = request.url?.startsWith('/anthropic/') ? 'anthropic' : 'openai'
+      const logged: Logged = {}
       try {
-        await serve({ request, client, requestId, facts, options })
+        await serve({ request, client, requestId, facts, options, logged })
       } catch (error) {
         await refuseCall({ error, request, response, client, vendor, requestId, facts, log: options.log })
       }
       facts['status'] = response.statusCode
       facts['ms'] = Math.round((monotonicMs() - startedAt) * 10) / 10
+      logged.recording?.ended(endOf(facts, response.statusCode, monotonicMs() - startedAt))
       options.log.info('model request', facts)
     },
   }
 }
 
-type Serving = { request: IncomingMessage; client: Client; requestId: string; facts: Facts; options: FacesOptions }
+/** Where a call is recorded, once it is known what is asked. */
+type Logged = { recording?: CallRecording | undefined }
+type Serving = { request: IncomingMessage; client: Client; requestId: string; facts: Facts; options: FacesOptions; logged: Logged }
 
-async function serve({ request, client, requestId, facts, options }: Serving): Promise<void> {
+function endOf(facts: Facts, status: number, durationMs: number): Parameters<CallRecording['ended']>[0] {
+  const { code, target, cache } = facts
+  return {
+    answeredBy: typeof target === 'string' ? target : undefined,
+    outcome: code === 'aborted' ? 'aborted' : code === undefined ? 'answered' : 'failed',
+    status,
+    code: typeof code === 'string' ? code : undefined,
+    isKeptAnswer: cache === 'hit',
+    durationMs,
+  }
+}
+
+async function serve({ request, client, requestId, facts, options, logged }: Serving): Promise<void> {
   options.checkAddress?.(request.headers.host, header(request, 'origin'))
   const endpoint = findEndpoint(request.method ?? '', request.url ?? '')
   const caller = await admit(request, options)
@@ -86,15 +109,26 @@ async function serve({ request, client, requestId, facts, options }: Serving): P
   const body = parseBody(await readBytes(request, options.bodyBytesMax))
   const call = readCall(endpoint.face, body)
   Object.assign(facts, { model: call.model, isStream: call.isStream })
-  const telling = caller.run && endpoint.type !== 'count' ? tellRun(client, call, caller.run) : undefined
+  const isCall = endpoint.type !== 'count'
+  const telling = caller.run && isCall ? tellRun(client, call, caller.run) : undefined
+  if (isCall && !caller.run) logged.recording = options.callLog?.begin(startOf(request, requestId, call, caller), client)
   try {
-    await answerAdmitted({ request, client: telling?.client ?? client, requestId, facts, options, call, caller, telling }, endpoint)
+    await answerAdmitted(
+      { request, client: telling?.client ?? logged.recording?.client ?? client, requestId, facts, options, logged, call, caller, telling },
+      endpoint,
+    )
     telling?.ended(String(facts['target'] ?? call.model))
   } catch (error) {
     telling?.failed(error)
     throw error
   }
 }
+
+const startOf = (request: IncomingMessage, id: string, call: FaceCall, caller: FaceCaller): Parameters<CallLog['begin']>[0] => ({
+  ...{ id, tenantId: caller.tenantId, namespace: namespaceOf(caller), keyId: caller.keyId, call },
+  session: sessionOf(request, caller),
+  tags: tagsOf(header(request, 'x-longhaul-tags')),
+})
 
 async function answerAdmitted(admitted: Omit<Answering, 'asked' | 'outputTokensCap'>, endpoint: Endpoint): Promise<void> {
   const { request, client, requestId, options, call, caller } = admitted
@@ -124,7 +158,7 @@ async function answerGuarded(answering: Answering, guarding: Guarding): Promise<
   }
 }
 
-async function answerCall({ request, client, requestId, facts, options, call, asked, caller, telling, outputTokensCap }: Answering): Promise<void> {
+async function answerCall({ request, client, requestId, facts, options, logged, call, asked, caller, telling, outputTokensCap }: Answering): Promise<void> {
   const { models, ledger = noLedger, log } = options
   const { targets, climbs, cache, route } = await models.resolve(call.model, asked)
   const account = {
@@ -140,9 +174,10 @@ async function answerCall({ request, client, requestId, facts, options, call, as
   /** Resolves with the model that answered, if all of its answer came. */
   const make = async (to: Client): Promise<string | undefined> => {
     const attempting: Attempting = {
-      ...{ call, client: to, models, ledger, requestId, climbs, route, account, headers, outputTokensCap },
+      ...{ call, client: to, models, ledger, requestId, climbs, holdsStreams: route?.holdsStreams ?? false, route, account, headers, outputTokensCap },
       onSettled(outcome, target, outputTokensMax, costUsd) {
         telling?.settled(outcome, costUsd)
+        logged.recording?.settled(outcome, costUsd)
         isWhole = outcome.type === 'used' && !outcome.isFailed && !isAtLimit(outcome.tokens, outputTokensMax)
         Object.assign(facts, { target: target.model, outcome: outcome.type, ...('tokens' in outcome ? { tokens: outcome.tokens } : {}) })
       },
@@ -166,7 +201,10 @@ async function answerCall({ request, client, requestId, facts, options, call, as
   const names = targets.map(({ model }) => model)
   const plan = options.answers && planCache({ call, rule: cache, wish: header(request, 'x-longhaul-cache'), targets: names, headers })
   if (!options.answers || !plan) return void (await make(client))
-  const kept = await answerCached({ plan, answers: options.answers, tenantId: caller.tenantId, client, requestId, call: make })
+  const kept = await answerCached({
+    ...{ plan, answers: options.answers, similar: options.similar, tenantId: caller.tenantId, client, requestId, call: make },
+    account: { ...account, user: call.user },
+  })
   facts['cache'] = kept ? 'hit' : 'miss'
   if (!kept) return
   facts['target'] = kept.model
@@ -195,7 +233,7 @@ function sendModels(
   { client, requestId, caller, options }: { client: Client; requestId: string; caller: Caller; options: FacesOptions },
 ): Promise<void> {
   const names = async () => [...((await options.routeNames?.(caller.tenantId)) ?? []), 'default']
-  return listModels({ id, vendor, names, models: options.models }).then((answer) => {
+  return listModels({ id, vendor, names, models: options.models, tenantId: caller.tenantId }).then((answer) => {
     const text = JSON.stringify(answer)
     client.begin(200, {
       'content-type': 'application/json',
@@ -208,14 +246,13 @@ function sendModels(
 }
 
 function askedOf(request: IncomingMessage, call: FaceCall, caller: FaceCaller): Asked {
-  const session = header(request, 'x-longhaul-session') ?? caller.run?.id // A run stays with its model.
   return {
     tenantId: caller.tenantId,
     namespace: namespaceOf(caller),
     keyId: caller.keyId,
     keyName: caller.name,
     ...(caller.run && { agent: caller.run.agent, runId: caller.run.id }),
-    session: session?.slice(0, 200),
+    session: sessionOf(request, caller),
     user: call.user,
     tags: tagsOf(header(request, 'x-longhaul-tags')),
     get request() {
@@ -223,6 +260,9 @@ function askedOf(request: IncomingMessage, call: FaceCall, caller: FaceCaller): 
     },
   }
 }
+
+/** A run stays with its model. */
+const sessionOf = (request: IncomingMessage, { run }: FaceCaller): string | undefined => (header(request, 'x-longhaul-session') ?? run?.id)?.slice(0, 200)
 
 /** The one that the key is limited to. What belongs to several, or to none, is booked in `default`. */
 const namespaceOf = ({ namespaces }: Caller): string => (namespaces?.length === 1 && namespaces[0]) || 'default'
@@ -239,14 +279,19 @@ function tagsOf(text: string | undefined): Record<string, string> | undefined {
   return Object.fromEntries(pairs) as Record<string, string> // Pairs, as was just seen.
 }
 
-/** Nothing of the caller's travels on but what the language needs: no key, no cookie, no address. */
-function forwarded(request: IncomingMessage, { face }: FaceCall): Record<string, string> {
-  const names = face === 'messages' ? ['anthropic-version', 'anthropic-beta'] : ['openai-beta']
-  const given = names.flatMap((name) => {
+const betaHeaders = { messages: ['anthropic-version', 'anthropic-beta'], others: ['openai-beta'] } as const
+const usualHeaders: Readonly<Record<string, string>> = { 'user-agent': 'longhaul' }
+const messagesHeaders: Readonly<Record<string, string>> = { 'user-agent': 'longhaul', 'anthropic-version': '2023-06-01' }
+
+/** Nothing of the caller's travels on but what the language needs: no key, no cookie, no address. Most send nothing of it and share one. */
+function forwarded(request: IncomingMessage, { face }: FaceCall): Readonly<Record<string, string>> {
+  const isMessages = face === 'messages'
+  let headers = isMessages ? messagesHeaders : usualHeaders
+  for (const name of isMessages ? betaHeaders.messages : betaHeaders.others) {
     const value = header(request, name)
-    return value === undefined ? [] : [[name, value.slice(0, 1_000)]]
-  })
-  return { 'user-agent': 'longhaul', ...(face === 'messages' ? { 'anthropic-version': '2023-06-01' } : {}), ...Object.fromEntries(given) }
+    if (value !== undefined) headers = { ...headers, [name]: value.slice(0, 1_000) }
+  }
+  return headers
 }
 
 function header(request: IncomingMessage, name: string): string | undefined {

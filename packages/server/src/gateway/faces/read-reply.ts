@@ -54,13 +54,22 @@ function readResponses(events: Fields[]): Read {
   const whole = fieldsOf(last['response'] ?? last)
   const items = listOf(whole['output']).map(fieldsOf)
   const finish = textOf(fieldsOf(whole['incomplete_details'])['reason']) || textOf(whole['status'])
+  const texts = items.flatMap((item) => listOf(item['content']).map((part) => textOf(fieldsOf(part)['text'])))
   return {
-    texts: items.flatMap((item) => listOf(item['content']).map((part) => textOf(fieldsOf(part)['text']))),
-    calls: items.flatMap((item) =>
+    // Of a stream that broke off there are only the pieces.
+    texts: items.length > 0 ? texts : events.flatMap((event) => (event['type'] === 'response.output_text.delta' ? [textOf(event['delta'])] : [])),
+    calls: (items.length > 0 ? items : begunItems(events)).flatMap((item) =>
       item['type'] === 'function_call' ? [{ id: textOf(item['call_id']), name: textOf(item['name']), text: textOf(item['arguments']) }] : [],
     ),
     finish,
   }
+}
+
+/** Those that a stream has begun with so far, the finished ones instead where they are there. */
+function begunItems(events: Fields[]): Fields[] {
+  const items = new Map<unknown, Fields>()
+  for (const event of events) if (event['item'] !== undefined) items.set(event['output_index'], fieldsOf(event['item']))
+  return [...items.values()]
 }
 
 function readMessages(events: Fields[]): Read {

@@ -22,7 +22,7 @@ export type RelayCall = {
   key: string
   /** Without query. */
   url: string
-  headers: Record<string, string>
+  headers: Readonly<Record<string, string>>
   body: Buffer
   client: Client
   /** Sent with a good answer. */
@@ -196,7 +196,7 @@ async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
           origin,
           path,
           method: 'POST',
-          headers: { ...call.headers, ...keyHeader(target, call.key), 'content-type': 'application/json', 'accept-encoding': 'identity' },
+          headers: headersFor(call),
           body: call.body,
         },
         {
@@ -281,6 +281,19 @@ function failureOf(error: unknown, target: Target): Failure {
 
 const keyHeader = ({ provider }: Target, key: string): Record<string, string> =>
   key === '' ? {} : { [provider.keyHeader]: provider.keyHeader === 'authorization' ? `Bearer ${key}` : key }
+
+/** Of callers that send nothing of their own there is one for each key: made once, it is not made for each request. */
+const sharedHeaders = new WeakMap<object, Map<string, Record<string, string>>>()
+const sharedMax = 1_000
+
+function headersFor({ headers, target, key }: RelayCall): Record<string, string> {
+  let known = sharedHeaders.get(headers)
+  if (!known) sharedHeaders.set(headers, (known = new Map()))
+  const place = `${target.provider.keyHeader} ${key}`
+  const found = known.get(place) ?? { ...headers, ...keyHeader(target, key), 'content-type': 'application/json', 'accept-encoding': 'identity' }
+  if (known.size < sharedMax) known.set(place, found)
+  return found
+}
 
 const addresses = new Map<string, { origin: string; path: string }>()
 

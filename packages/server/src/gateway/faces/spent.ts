@@ -13,6 +13,8 @@ export type Spent = {
   tokens: TokenBuckets | undefined
   /** How much of an answer has come, about. */
   outputBytes: number
+  /** The answer came to its end, although it was thrown away. */
+  isWhole?: boolean
   /** Whether the answer was what was asked for, where that was checked. */
   verdict?: 'fits' | 'misfits'
 }
@@ -25,7 +27,7 @@ export type { Outcome }
 export function outcomeOf(spent: Spent, isComplete: boolean): Outcome {
   const { tokens, outputBytes, verdict } = spent
   if (!spent.isSent || spent.isRefused) return { type: 'never-happened' }
-  if (tokens && isComplete) return { type: 'used', tokens, verdict }
+  if (tokens && (isComplete || spent.isWhole)) return { type: 'used', tokens, verdict }
   if (!tokens) return { type: 'unknown', outputBytes, verdict }
   // Anthropic counts the input when it begins and the output when it ends: of an answer that broke off, the second is missing.
   const seen = Math.max(0, tokensOfBytes(outputBytes) - outputOf(tokens))

@@ -8,10 +8,10 @@ import type { Models } from '../models.ts'
 import { idOf } from '../providers.ts'
 import { type Watch, type WatchLimits, watchCall } from '../watch.ts'
 import type { Client } from './client.ts'
+import { answerEmbeddings } from './embeddings-translated.ts'
 import { type FaceName, errorEvent } from './face.ts'
 import type { FaceCall } from './face-call.ts'
 import type { Ended } from './relay.ts'
-import { refuse } from './request-body.ts'
 import type { Spent } from './spent.ts'
 import { type BlockEvent, type BlockReader, readBlocks } from './translate/blocks.ts'
 import { fromChat } from './translate/from-chat.ts'
@@ -46,7 +46,7 @@ const languages: Record<Exclude<FaceName, 'embeddings'>, Language> = {
 
 export async function answerTranslated(translating: Translating): Promise<Ended> {
   const { call, target, key, client, models, spent, limits } = translating
-  if (call.face === 'embeddings') throw refuse('unsupported', `${target.provider.label} offers no embeddings here. Use a model of another provider.`)
+  if (call.face === 'embeddings') return answerEmbeddings(translating)
   const language = languages[call.face]
   const { maxOutputTokens, ...options } = language.read(call, target.model)
   const limit = Math.min(maxOutputTokens ?? Infinity, translating.outputTokensMax ?? Infinity)

@@ -7,6 +7,7 @@ import { makeDatabase } from '../../../test/support/postgres.ts'
 import { sql } from '../../db/index.ts'
 import { silentLog } from '../../kernel/index.ts'
 import { openAnswers } from '../cache/answers.ts'
+import { databaseStore } from '../cache/stores.ts'
 import { noLedger } from '../faces/ledger.ts'
 import { gatewayOver } from '../open-gateway.ts'
 import { openGuardrails } from './guardrails.ts'
@@ -22,7 +23,7 @@ async function openBed(script: FakeScript, guards: object[], scope: { route?: st
   await database.db.rows(sql`delete from guard_decisions`)
   let moderate: Moderate = () => Promise.reject(new Error('not set'))
   const guardrails = openGuardrails({ db: database.db, log: silentLog, moderate: (what) => moderate(what) })
-  const bed = await openFacesBed(script, { guardrails, answers: openAnswers({ db: database.db, log: silentLog }) })
+  const bed = await openFacesBed(script, { guardrails, answers: openAnswers({ store: databaseStore(database.db), log: silentLog }) })
   moderate = moderateWith(bed.models, noLedger)
   await guardrails.set('acme', 'house', { ...scope, guards: guards.map((guard) => ({ ...defaults[(guard as GuardInput).type], ...guard })) as Guard[] })
   return {

@@ -47,5 +47,5 @@ export function mapTexts(value: unknown, visit: Visit, { isFixed = false, withNu
 }
 
 /** Images and files as they travel in JSON. */
-const isMedia = (text: string): boolean =>
+export const isMedia = (text: string): boolean =>
   /^data:[\w/+.-]{1,100};base64,/.test(text) || (text.length >= mediaLengthMin && /^[A-Za-z0-9+/_-]+={0,2}$/.test(text) && text.length % 4 === 0)

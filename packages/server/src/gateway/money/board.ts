@@ -15,7 +15,8 @@ import {
   listCounters,
   upsertBudget,
 } from './budget-store.ts'
-import { type Override, catalogue, findModelFacts, priceOn } from './catalogue.ts'
+import { type Override, type Refreshed, catalogue, factsByModel, findModelFacts, priceOn } from './catalogue.ts'
+import { type CatalogueBoard, type Download, openCatalogueBoard, openCatalogues } from './catalogues.ts'
 import { deleteOverrides, listOverrides, upsertOverride } from './model-store.ts'
 import type { Money } from './money.ts'
 import { nanodollarsOf, usdOf } from './rates.ts'
@@ -27,6 +28,7 @@ type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
 type By = { tenantId: string; name: string }
 
 export type MoneyBoard = UsageBoard & {
+  catalogue: CatalogueBoard
   setBudget(by: By, input: Input<typeof setBudget>): Promise<Budget>
   listBudgets(tenantId: string): Promise<(Budget & { fullest: BudgetCounter | null })[]>
   getBudget(tenantId: string, input: Input<typeof getBudget>): Promise<Output<typeof getBudget>>
@@ -40,15 +42,26 @@ export type MoneyBoard = UsageBoard & {
 /** The most dollars that a limit may have: more are not exact as a number of nanodollars. */
 const limitUsdMax = 9_000_000
 
-export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'> }): MoneyBoard {
+export type BoardOptions = {
+  db: Db
+  money: Pick<Money, 'refresh'>
+  /** Why events of budgets cannot be told to webhooks here; absent: they can. */
+  whyNoWebhooks?: string | undefined
+  /** Absent: catalogues come as files alone. */
+  download?: Download | undefined
+}
+
+export function openBoard({ db, money, whyNoWebhooks, download = noDownload }: BoardOptions): MoneyBoard {
+  const catalogues = openCatalogues(db)
   const noBudget = (name: string) => new AppError('not_found', `No budget ${JSON.stringify(name)}.`)
 
   async function modelOf(tenantId: string, model: string): Promise<Model> {
-    return toModel(model, await listOverrides(db, tenantId))
+    return toModel(model, await listOverrides(db, tenantId), await catalogues.of(tenantId))
   }
 
   return {
     ...openUsageBoard(db),
+    catalogue: openCatalogueBoard({ db, catalogues, download, refreshTerms: money.refresh }),
     async setBudget({ tenantId, name: setBy }, { limit, ...asked }) {
       const found = await findBudget(db, tenantId, asked.name)
       const before = found ?? newBudget
@@ -59,7 +72,9 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
         per: asked.per ?? before.per,
         timeZone: asked.timeZone ?? before.timeZone,
         unit: asked.unit ?? before.unit,
+        webhookUrl: asked.webhookUrl === undefined ? before.webhookUrl : asked.webhookUrl,
       }
+      if (typeof asked.webhookUrl === 'string' && whyNoWebhooks !== undefined) throw new AppError('invalid', `webhookUrl: ${whyNoWebhooks}`)
       const problem = whyNotBudget({ ...input, limit })
       if (problem) throw new AppError('invalid', problem)
       if (!found && (await countBudgets(db, tenantId)) >= budgetsMax)
@@ -103,16 +118,18 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
           unit: row.unit,
           limit: shown(row.unit, row.limitAmount),
           spent: shown(row.unit, row.spentAmount),
+          notice: row.noticeState && { state: row.noticeState, attempt: row.noticeAttempt, failure: row.noticeFailure },
         })),
         next: cursorOf(rows, limit),
       }
     },
     async listModels(tenantId, { search = '', limit }) {
-      const overrides = await listOverrides(db, tenantId)
-      const names = [...new Set([...catalogue.models.map(({ model }) => model), ...overrides.map(({ model }) => model)])]
+      const [overrides, refreshed] = await Promise.all([listOverrides(db, tenantId), catalogues.of(tenantId)])
+      const names = [...new Set([...factsByModel(refreshed).keys(), ...overrides.map(({ model }) => model)])]
         .filter((model) => model.includes(search))
         .toSorted()
-      return { items: names.slice(0, limit).map((model) => toModel(model, overrides)), readOn: catalogue.readOn, isCut: names.length > limit }
+      const readOn = refreshed && refreshed.readOn > catalogue.readOn ? refreshed.readOn : catalogue.readOn
+      return { items: names.slice(0, limit).map((model) => toModel(model, overrides, refreshed)), readOn, isCut: names.length > limit }
     },
     async setModel({ tenantId, name }, { model, since = today(), ...facts }) {
       if (!(await upsertOverride(db, tenantId, { model, since, facts }, name)))
@@ -129,10 +146,14 @@ export function openBoard({ db, money }: { db: Db; money: Pick<Money, 'refresh'>
   }
 }
 
+const noDownload: Download = async () => {
+  throw new AppError('invalid', 'url: this server reads no addresses. Give the catalogue itself.')
+}
+
 const today = (): string => wallClock().toISOString().slice(0, 10)
 const shown = (unit: Budget['unit'], amount: number): number => (unit === 'usd' ? usdOf(amount) : amount)
 
-const newBudget = { scope: 'tenant', subject: '*', per: 'month', timeZone: 'UTC', unit: 'usd' } as const
+const newBudget = { scope: 'tenant', subject: '*', per: 'month', timeZone: 'UTC', unit: 'usd', webhookUrl: null } as const
 
 function whyNotBudget({ scope, subject, unit, limit }: Pick<Budget, 'scope' | 'subject' | 'unit' | 'limit'>): string | undefined {
   if (scope === 'tenant' && subject !== '*') return 'subject: a budget for the tenant has none.'
@@ -158,9 +179,9 @@ function toCounter({ unit, limitAmount, per }: BudgetRow, { spent, reserved, ove
   }
 }
 
-function toModel(model: string, overrides: readonly Override[]): Model {
-  const facts: ModelFacts = findModelFacts(model, overrides) ?? { model, prices: [] }
-  const priced = priceOn(model, overrides, today())
+function toModel(model: string, overrides: readonly Override[], refreshed: Refreshed | undefined): Model {
+  const facts: ModelFacts = findModelFacts(model, overrides, refreshed) ?? { model, prices: [] }
+  const priced = priceOn(model, overrides, today(), refreshed)
   return {
     ...facts,
     model,

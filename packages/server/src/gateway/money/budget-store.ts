@@ -29,7 +29,7 @@ export async function openBudgets(db: Tx, tenantId: string): Promise<{ budgets: 
 export type BudgetRow = Omit<Budget, 'limit' | 'createdAt' | 'updatedAt'> & { limitAmount: number; createdAt: Date; updatedAt: Date }
 export type NewBudget = Omit<BudgetRow, 'createdAt' | 'updatedAt'> & { tenantId: string }
 
-const columns = sql`id, name, scope, subject, per, time_zone as "timeZone", unit, limit_amount as "limitAmount", set_by as "setBy", created_at as "createdAt", updated_at as "updatedAt"`
+const columns = sql`id, name, scope, subject, per, time_zone as "timeZone", unit, limit_amount as "limitAmount", webhook_url as "webhookUrl", set_by as "setBy", created_at as "createdAt", updated_at as "updatedAt"`
 
 /** Each with the counter of an open window that has the least left, in the order of their names. */
 export async function listBudgets(db: Tx, tenantId: string): Promise<(BudgetRow & { fullest: CounterRow | null })[]> {
@@ -58,12 +58,13 @@ export async function findBudget(db: Tx, tenantId: string, name: string): Promis
 
 /** Makes the budget of this name, or sets the limit of the one there is. Undefined when that one is about something else: its counters would mean nothing any more. */
 export async function upsertBudget(db: Tx, budget: NewBudget): Promise<BudgetRow | undefined> {
-  const { tenantId, id, name, scope, subject, per, timeZone, unit, limitAmount, setBy } = budget
+  const { tenantId, id, name, scope, subject, per, timeZone, unit, limitAmount, webhookUrl, setBy } = budget
   const [row] = await db.rows<BudgetRow>(sql`
-    insert into budgets (tenant_id, id, name, scope, subject, per, time_zone, unit, limit_amount, set_by)
-    select ${tenantId}, ${id}, ${name}, ${scope}, ${subject}, ${per}, ${timeZone}, ${unit}, ${limitAmount}, ${setBy}
+    insert into budgets (tenant_id, id, name, scope, subject, per, time_zone, unit, limit_amount, webhook_url, set_by)
+    select ${tenantId}, ${id}, ${name}, ${scope}, ${subject}, ${per}, ${timeZone}, ${unit}, ${limitAmount}, ${webhookUrl}, ${setBy}
     where clock_timestamp() at time zone ${timeZone}::text is not null
-    on conflict (tenant_id, name) do update set limit_amount = excluded.limit_amount, set_by = excluded.set_by, updated_at = clock_timestamp()
+    on conflict (tenant_id, name) do update set limit_amount = excluded.limit_amount, webhook_url = excluded.webhook_url, set_by = excluded.set_by,
+      updated_at = clock_timestamp()
     where (budgets.scope, budgets.subject, budgets.per, budgets.time_zone, budgets.unit)
       = (excluded.scope, excluded.subject, excluded.per, excluded.time_zone, excluded.unit)
     returning ${columns}`)
@@ -109,7 +110,15 @@ export async function listCounters(db: Tx, budgetId: string, limit: number): Pro
     limit ${limit}`)
 }
 
-type EventRow = Omit<BudgetEvent, 'at' | 'limit' | 'spent'> & { at: Date; cursorAt: string; limitAmount: number; spentAmount: number }
+type EventRow = Omit<BudgetEvent, 'at' | 'limit' | 'spent' | 'notice'> & {
+  at: Date
+  cursorAt: string
+  limitAmount: number
+  spentAmount: number
+  noticeState: NonNullable<BudgetEvent['notice']>['state'] | null
+  noticeAttempt: number
+  noticeFailure: string | null
+}
 
 /** Newest first. `before` is the instant and id of the last one of the page before. */
 export async function listBudgetEvents(
@@ -118,7 +127,8 @@ export async function listBudgetEvents(
 ): Promise<EventRow[]> {
   return db.rows<EventRow>(sql`
     select event.id, budgets.name as budget, budgets.unit, counter.subject, counter.run_id as "runId", event.kind, event.percent,
-      event.limit_amount as "limitAmount", event.spent as "spentAmount", event.at, to_char(event.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "cursorAt"
+      event.limit_amount as "limitAmount", event.spent as "spentAmount", event.notice_state as "noticeState", event.notice_attempt as "noticeAttempt",
+      event.notice_failure as "noticeFailure", event.at, to_char(event.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "cursorAt"
     from budget_events event
     join budgets on budgets.id = event.budget_id
     join budget_counters counter on counter.id = event.counter_id
@@ -131,8 +141,9 @@ export async function listBudgetEvents(
 /** The first refusal of a window. Later ones are no news. */
 export async function insertRefusal(db: Tx, counterId: number): Promise<void> {
   await db.rows(sql`
-    insert into budget_events (tenant_id, counter_id, budget_id, kind, percent, limit_amount, spent)
-    select counter.tenant_id, counter.id, budgets.id, 'refused', 100, budgets.limit_amount, counter.spent
+    insert into budget_events (tenant_id, counter_id, budget_id, kind, percent, limit_amount, spent, webhook_url, notice_state, notice_due_at)
+    select counter.tenant_id, counter.id, budgets.id, 'refused', 100, budgets.limit_amount, counter.spent, budgets.webhook_url,
+      case when budgets.webhook_url is not null then 'pending' end, case when budgets.webhook_url is not null then clock_timestamp() end
     from budget_counters counter join budgets on budgets.id = counter.budget_id
     where counter.id = ${counterId}
     on conflict do nothing`)

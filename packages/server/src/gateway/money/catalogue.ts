@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { ModelFacts } from '@longhaul/protocol'
 import { catalogue } from './catalogue-data.ts'
 import type { TokenBuckets } from './buckets.ts'
+import { latestOn } from './refresh.ts'
 import { type Price, costOf, usdOf } from './rates.ts'
 
 export type { ModelFacts } from '@longhaul/protocol'
@@ -15,16 +16,47 @@ export type PricedModel = { price: Price; /** Names exactly these rates. */ pric
 const byModel = new Map(catalogue.models.map((facts) => [facts.model, facts]))
 const offline: ModelFacts = { model: 'offline/planner', prices: [{ input: 0, output: 0 }] }
 
+/** A catalogue that was read after the program was made. */
+export type Refreshed = { readOn: string; byModel: ReadonlyMap<string, ModelFacts> }
+
+/** What was read last counts: a newer program's own goes before an older refresh. */
+const isNewer = (refreshed: Refreshed | undefined): refreshed is Refreshed => refreshed !== undefined && refreshed.readOn >= catalogue.readOn
+
+/** All models, as they are listed. */
+export const factsByModel = (refreshed: Refreshed | undefined): ReadonlyMap<string, ModelFacts> =>
+  isNewer(refreshed) ? new Map([...byModel, ...refreshed.byModel]) : byModel
+
 /** Which listed model this is. A dated snapshot (`…-20251001`, `…-2026-03-05`) is its model; `…-mini` is another. */
-function listed(model: string): ModelFacts | undefined {
+function listed(model: string, refreshed: Refreshed | undefined): ModelFacts | undefined {
   if (model.startsWith('offline/')) return offline
-  return byModel.get(model) ?? byModel.get(model.replace(/-\d{4}-?\d{2}-?\d{2}$/, ''))
+  const find = (name: string) => (isNewer(refreshed) ? refreshed.byModel.get(name) : undefined) ?? byModel.get(name)
+  if (model.startsWith('bedrock/')) return firstOf(bedrockNames(model), find)
+  return find(model) ?? find(model.replace(/-\d{4}-?\d{2}-?\d{2}$/, ''))
+}
+
+/**
+ * Bedrock's models go by several names: with the region that answers before them (`us.`, `eu.`, …: regional prices, as without any), `global.`, and with a version
+ * (`-v1:0`) or without.
+ */
+function bedrockNames(model: string): string[] {
+  const [, place = '', id = ''] = /^bedrock\/(?:(global|us|us-gov|eu|apac|jp|au|ca|in|sa|mx|me|af|il)\.)?(.*)$/.exec(model) ?? []
+  const bare = id.replace(/-v\d+(:\d+)?$|:\d+$/, '')
+  const ids = [id, `${id}:0`, bare, `${bare}-v1:0`]
+  return (place === 'global' ? ['global.'] : ['regional.', '']).flatMap((prefix) => ids.map((each) => `bedrock/${prefix}${each}`))
+}
+
+function firstOf(names: readonly string[], find: (name: string) => ModelFacts | undefined): ModelFacts | undefined {
+  for (const name of names) {
+    const found = find(name)
+    if (found) return found
+  }
+  return undefined
 }
 
 const applies = (model: string) => (override: Override) => override.model === model
 
-export function findModelFacts(model: string, overrides: readonly Override[]): ModelFacts | undefined {
-  const known = listed(model)
+export function findModelFacts(model: string, overrides: readonly Override[], refreshed?: Refreshed): ModelFacts | undefined {
+  const known = listed(model, refreshed)
   const own = overrides.filter(applies(model))
   if (own.length === 0) return known
   const merged: Partial<ModelFacts> = {}
@@ -38,17 +70,13 @@ export function findModelFacts(model: string, overrides: readonly Override[]): M
 }
 
 /** The price that counts on this day (UTC): of those that have begun the latest, an operator's before the catalogue's. */
-export function priceOn(model: string, overrides: readonly Override[], day: string): PricedModel | undefined {
+export function priceOn(model: string, overrides: readonly Override[], day: string, refreshed?: Refreshed): PricedModel | undefined {
   const own = overrides.filter(applies(model)).flatMap(({ since, facts: { price } }) => (price ? [{ ...price, since }] : []))
-  const chosen = latest(own, day)
-  const price = chosen ?? latest(listed(model)?.prices ?? [], day)
-  return price && { price, priceId: idOf(model, price), source: chosen ? 'operator' : `catalogue of ${catalogue.readOn}` }
-}
-
-function latest(prices: readonly Price[], day: string): Price | undefined {
-  return prices
-    .filter(({ since = '' }) => since <= day)
-    .reduce<Price | undefined>((last, price) => ((price.since ?? '') >= (last?.since ?? '') ? price : last), undefined)
+  const chosen = latestOn(own, day)
+  const price = chosen ?? latestOn<Price>(listed(model, refreshed)?.prices ?? [], day)
+  return (
+    price && { price, priceId: idOf(model, price), source: chosen ? 'operator' : `catalogue of ${isNewer(refreshed) ? refreshed.readOn : catalogue.readOn}` }
+  )
 }
 
 const ids = new WeakMap<Price, string>()

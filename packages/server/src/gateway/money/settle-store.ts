@@ -53,7 +53,7 @@ settling as materialized (
   cross join lateral (select coalesce(case hold.unit when 'usd' then freed.cost when 'tokens' then freed.tokens else freed.requests end, hold.amount) as amount) as real
   group by hold.counter
 ), counters as materialized (
-  select counter.id, budgets.limit_amount as "limit"
+  select counter.id, budgets.limit_amount as "limit", budgets.webhook_url
   from budget_counters counter join budgets on budgets.id = counter.budget_id
   where counter.id in (select counter from deltas)
   order by counter.id
@@ -63,10 +63,11 @@ settling as materialized (
   set reserved = counter.reserved - deltas.freed, spent = counter.spent + deltas.spent, overrun = counter.overrun + deltas.overrun
   from deltas, counters
   where counter.id = deltas.counter and counters.id = deltas.counter
-  returning counter.tenant_id, counter.id, counter.budget_id, counter.spent, counters.limit, deltas.overrun
+  returning counter.tenant_id, counter.id, counter.budget_id, counter.spent, counters.limit, counters.webhook_url, deltas.overrun
 ), warned as (
-  insert into budget_events (tenant_id, counter_id, budget_id, kind, percent, limit_amount, spent)
-  select tenant_id, id, budget_id, kind, percent, "limit", spent
+  insert into budget_events (tenant_id, counter_id, budget_id, kind, percent, limit_amount, spent, webhook_url, notice_state, notice_due_at)
+  select tenant_id, id, budget_id, kind, percent, "limit", spent, webhook_url,
+    case when webhook_url is not null then 'pending' end, case when webhook_url is not null then clock_timestamp() end
   from charged, (values ('warning', 50), ('warning', 80), ('warning', 100), ('overrun', 100)) as news(kind, percent)
   where case kind when 'overrun' then overrun > 0 else "limit" > 0 and spent::numeric * 100 >= "limit"::numeric * percent end
   on conflict do nothing

@@ -4,6 +4,7 @@ import { monotonicMs } from '../../kernel/index.ts'
 import { openBudgets } from './budget-store.ts'
 import type { OpenBudget } from './budget.ts'
 import { type ModelFacts, type PricedModel, findModelFacts, priceOn } from './catalogue.ts'
+import { openCatalogues } from './catalogues.ts'
 import { listOverrides } from './model-store.ts'
 
 export type Terms = {
@@ -23,19 +24,20 @@ export type TermsOf = { of(tenantId: string): Promise<Terms>; forget(tenantId: s
 
 export function openTerms(db: Db): TermsOf {
   const entries = new Map<string, Entry>()
+  const catalogues = openCatalogues(db)
 
   async function read(tenantId: string, entry: Entry): Promise<Terms> {
     const askedMs = monotonicMs()
-    const [{ budgets, nowMs }, overrides] = await Promise.all([openBudgets(db, tenantId), listOverrides(db, tenantId)])
+    const [{ budgets, nowMs }, overrides, refreshed] = await Promise.all([openBudgets(db, tenantId), listOverrides(db, tenantId), catalogues.of(tenantId)])
     const nextEndMs = Math.min(...budgets.map(({ endsAt }) => (endsAt?.getTime() ?? Infinity) - nowMs))
     entry.untilMs = askedMs + Math.min(freshMs, nextEndMs) // The clock was read after we asked, so a window's end is never missed.
     const day = new Date(nowMs).toISOString().slice(0, 10)
     const priced = new Map<string, PricedModel | undefined>()
     return {
       budgets,
-      factsOf: (model) => findModelFacts(model, overrides),
+      factsOf: (model) => findModelFacts(model, overrides, refreshed),
       priceOf(model) {
-        if (!priced.has(model)) priced.set(model, priceOn(model, overrides, day))
+        if (!priced.has(model)) priced.set(model, priceOn(model, overrides, day, refreshed))
         return priced.get(model)
       },
     }

@@ -117,6 +117,7 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
         models: models.map(({ model }) => model),
         climbs,
         cache: route.cache,
+        holdsStreams: route.holdStreams,
         note(model) {
           const place = models.findIndex((each) => each.model === model)
           const before = place > 0 ? `${models[place - 1]?.model} was asked before; ` : ''
