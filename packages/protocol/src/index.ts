@@ -61,9 +61,10 @@ export { Evaluation, evaluationOperations, failedCasesMax, listEvaluations, reco
 export { Preview, Source, deletePreview, listPreviews, previewKeptMsDefault, previewOperations, setPreview } from './previews.ts'
 export { Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
+export type { ChainCheck } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
 export { journalHash, whyNotChained } from './journal-chain.ts'
-export { AuditEntry, AuditHead, auditOperations, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
+export { AuditEntry, AuditHead, HeadShipping, auditOperations, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
 export {
   Budget,

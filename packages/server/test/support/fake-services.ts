@@ -413,6 +413,7 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
     use: called('secrets.use', leak),
     rewrapAll: async () => 0,
   },
+  heads: { statusOf: () => ({ target: 'webhook audit.example', lastAt: at, behind: 2, problem: null, ...hidden }) },
   audit: {
     note: async () => {},
     list: called('audit.list', [anEntry]),
