@@ -210,9 +210,19 @@ function auditCommands(program: Command, act: Act): void {
   withServer(audit.command('verify'))
     .description('check the chain; exits with 1 when it is broken')
     .option('--head <file>', 'it must go on from this head, which was kept')
+    .option('--heads <file>', 'it must go through all of these, one a line, as they are shipped; checked here, entry by entry')
     .option('--file <file>', 'check an export here, without a server')
-    .addHelpText('after', examples('npx longhaul audit verify --head head.json', 'npx longhaul audit verify --file audit.jsonl --head head.json'))
-    .action((options: Shared & { head?: string; file?: string }) => act(options, async (invocation) => (await load()).verifyAudit(invocation, options)))
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul audit verify --head head.json',
+        'npx longhaul audit verify --heads audit-heads.jsonl',
+        'npx longhaul audit verify --file audit.jsonl --head head.json',
+      ),
+    )
+    .action((options: Shared & { head?: string; heads?: string; file?: string }) =>
+      act(options, async (invocation) => (await load()).verifyAudit(invocation, options)),
+    )
 }
 
 type QuotaOptions = {

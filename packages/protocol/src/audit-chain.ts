@@ -28,8 +28,14 @@ export type ChainCheck = {
   readonly hash: string
 }
 
-/** Edits, deletions and reordering show by the hashes alone; a cut end and a chain written anew only by a head that was kept elsewhere. */
-export function checkChain(sha256: Sha256, tenantId: string, head?: Pick<AuditHead, 'seq' | 'hash' | 'tenantId'>): ChainCheck {
+type KeptHead = Pick<AuditHead, 'seq' | 'hash' | 'tenantId'>
+
+/** Edits, deletions and reordering show by the hashes alone; a cut end and a chain written anew only by heads that were kept elsewhere. */
+export function checkChain(sha256: Sha256, tenantId: string, ...heads: (KeptHead | undefined)[]): ChainCheck {
+  const kept = heads.filter((head) => head !== undefined)
+  const bySeq = Map.groupBy(kept, ({ seq }) => seq)
+  const foreign = kept.find((head) => head.tenantId !== tenantId)
+  const last = kept.toSorted((one, other) => other.seq - one.seq)[0]
   let seq = 0
   let hash = firstHash
   const wrongHead = 'was written anew: its hash is not the one of the head that was kept'
@@ -41,16 +47,16 @@ export function checkChain(sha256: Sha256, tenantId: string, head?: Pick<AuditHe
       return hash
     },
     add(entries) {
-      if (head && head.tenantId !== tenantId) return `The head is of tenant ${head.tenantId}, not of ${tenantId}.`
+      if (foreign) return `The head is of tenant ${foreign.tenantId}, not of ${tenantId}.`
       for (const entry of entries) {
         if (entry.seq !== seq + 1) return `Entry ${seq + 1} is missing or out of order: ${entry.seq} is in its place.`
         if (entry.hash !== auditHash(sha256, hash, tenantId, entry)) return `Entry ${entry.seq} was changed, or one before it: its hash does not fit.`
         seq = entry.seq
         hash = entry.hash
-        if (head?.seq === seq && head.hash !== hash) return `The chain up to entry ${seq} ${wrongHead}.`
+        if (bySeq.get(seq)?.some((head) => head.hash !== hash)) return `The chain up to entry ${seq} ${wrongHead}.`
       }
       return undefined
     },
-    end: () => (head && head.seq > seq ? `The end is missing: the chain ends at ${seq}, and the head that was kept is at ${head.seq}.` : undefined),
+    end: () => (last && last.seq > seq ? `The end is missing: the chain ends at ${seq}, and the head that was kept is at ${last.seq}.` : undefined),
   }
 }

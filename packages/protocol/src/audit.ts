@@ -31,6 +31,15 @@ export const AuditHead = z.strictObject({
 })
 export type AuditHead = z.infer<typeof AuditHead>
 
+/** How the heads stand at the place that they are shipped to: `behind` is how many entries the last one that arrived does not cover. */
+export const HeadShipping = z.object({
+  target: z.string(),
+  lastAt: z.iso.datetime().nullable(),
+  behind: z.number().int().min(0),
+  problem: z.string().nullable(),
+})
+export type HeadShipping = z.infer<typeof HeadShipping>
+
 const number = z.coerce.number().int()
 
 export const listAudit = operation({
@@ -66,7 +75,8 @@ export const getAuditHead = operation({
   http: ['GET', '/v1/audit/head'],
   permission: 'audit:read',
   input: z.strictObject({}),
-  output: AuditHead,
+  /** `shipping` is this server's own, and not signed. Null: heads are shipped nowhere. */
+  output: AuditHead.extend({ shipping: HeadShipping.nullable() }),
 })
 export const verifyAudit = operation({
   id: 'audit.verify',

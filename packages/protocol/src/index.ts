@@ -70,7 +70,7 @@ export { ChannelReply, Delivery, Destination, deliveryStates, listDeliveries } f
 export { auditHash, auditHeadText, checkChain, firstHash } from './audit-chain.ts'
 export type { ChainCheck, Sha256 } from './audit-chain.ts'
 export { journalHash, whyNotChained } from './journal-chain.ts'
-export { AuditEntry, AuditHead, auditOperations, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
+export { AuditEntry, AuditHead, HeadShipping, auditOperations, exportAudit, getAuditHead, listAudit, verifyAudit } from './audit.ts'
 export { Egress, EgressConnection, EgressCredential, EgressRule, ShownEgress } from './egress.ts'
 export {
   Budget,

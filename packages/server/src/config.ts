@@ -118,6 +118,13 @@ export const settings = {
     .enum(webhookReaches)
     .default('public')
     .describe('Where webhooks may go: `public` addresses, those of `private` networks as well, or of this machine as well (`loopback`).'),
+  LONGHAUL_AUDIT_HEADS_URL: httpUrl
+    .optional()
+    .describe(
+      'Where signed heads of the audit log are sent, as webhooks under LONGHAUL_WEBHOOK_SECRET: to a machine of other people than those who own this one.',
+    ),
+  LONGHAUL_AUDIT_HEADS_FILE: z.string().startsWith('/').optional().describe('A file on other storage that they are appended to, one a line.'),
+  LONGHAUL_AUDIT_HEADS_EVERY_MS: integer(1_000, 86_400_000).default(600_000).describe('How often they are sent, where something has happened.'),
   LONGHAUL_SMTP_URL: smtpUrl
     .optional()
     .describe(
@@ -404,6 +411,7 @@ const Config = z
     needs('LONGHAUL_SMTP_URL', 'LONGHAUL_MAIL_FROM')
     needs('LONGHAUL_MAIL_FROM', 'LONGHAUL_SMTP_URL')
     needs('LONGHAUL_SMTP_URL', 'LONGHAUL_PUBLIC_URL') // Links have to lead somewhere.
+    needs('LONGHAUL_AUDIT_HEADS_URL', 'LONGHAUL_WEBHOOK_SECRET')
     needs('LONGHAUL_VAULT_URL', 'LONGHAUL_VAULT_TOKEN')
     needs('LONGHAUL_VAULT_TOKEN', 'LONGHAUL_VAULT_URL')
     needs('LONGHAUL_MASTER_KEY_SINCE', 'LONGHAUL_VAULT_URL')

@@ -35,9 +35,11 @@ import { bookingSql, downloadWith, openBoard, openMoney, openNotices } from './g
 import { offlinePlanner } from './gateway/offline/index.ts'
 import {
   defaultTenantId,
+  fileTarget,
   firstKey,
   isLoginToken,
   openAudit,
+  openHeadShipping,
   openIdentities,
   openKeys,
   openMasterKeys,
@@ -47,11 +49,13 @@ import {
   openSigner,
   openTenantKeys,
   openTenants,
+  sha256,
+  webhookTarget,
 } from './identity/index.ts'
 import { channelReplies, openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs, wallClock } from './kernel/index.ts'
 import { openMailer, openOutbox } from './mail/index.ts'
-import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, post } from './outcomes/index.ts'
+import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, postWebhook } from './outcomes/index.ts'
 import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
@@ -88,6 +92,17 @@ export async function openServer(config: Config, log: Log): Promise<Server> {
     await stop()
     throw error
   }
+}
+
+/** Where signed heads of the audit log go. */
+function headTargets({
+  LONGHAUL_AUDIT_HEADS_URL: url,
+  LONGHAUL_AUDIT_HEADS_FILE: file,
+  LONGHAUL_WEBHOOK_SECRET: secret = '',
+  LONGHAUL_WEBHOOK_REACH: reach,
+}: Config) {
+  const post = (address: string) => (id: string, body: string) => postWebhook({ url: address, id, body, secret, reach, nowMs: wallClock().getTime() })
+  return [...(file === undefined ? [] : [fileTarget(file)]), ...(url === undefined ? [] : [webhookTarget(url, sha256, post(url))])]
 }
 
 /** No statement of a running server takes that long; one whose answer got lost on its way would hold its connection for ever. */
@@ -146,6 +161,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const audit = openAudit({ db, signer: await openSigner(dataDir), log })
   await audit.start()
   onStop('audit log', audit.stop)
+  const heads = openHeadShipping({ headsOf: audit.heads, targets: headTargets(config), everyMs: config.LONGHAUL_AUDIT_HEADS_EVERY_MS, log })
+  await heads.start()
+  onStop('heads of the audit log', heads.stop)
   const sandboxes = await timed('sandbox', () =>
     openSandboxes({
       driver: config.LONGHAUL_SANDBOX_DRIVER,
@@ -321,7 +339,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     send: async (webhook) =>
       webhooks.secret === undefined
         ? { isDone: false, problem: noSecret, mayRetry: true }
-        : post({ ...webhook, secret: webhooks.secret, reach: webhooks.reach, nowMs: wallClock().getTime() }),
+        : postWebhook({ ...webhook, secret: webhooks.secret, reach: webhooks.reach, nowMs: wallClock().getTime() }),
   })
   await notices.start()
   onStop('notices of budgets', notices.stop)
@@ -374,6 +392,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       policies,
       secrets,
       audit,
+      heads,
       sandboxes: managed.service,
       templates: managed.templates.service,
       links,

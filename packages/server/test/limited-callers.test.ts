@@ -85,3 +85,44 @@ test('sets and deletes guardrails for these alone', async () => {
   expect(await status(ofAgent, 'POST', '/v1/guardrails', { name: 'new', agent: 'mine', guards })).toBe(200)
   expect(await status(ofAgent, 'DELETE', '/v1/guardrails/new')).toBe(200)
 })
+
+test('pages of events and of what guards found are as long as was asked for, and hold all of theirs', async () => {
+  const found = []
+  for (let i = 0; i < 12; i++) {
+    const name = i % 3 === 0 ? 'paged' : 'agent-other'
+    if (i === 0) await boss.ask('POST', '/v1/budgets', { name, scope: 'agent', subject: 'mine', limit: 9 })
+    const id = newId()
+    await bed.owner.rows(sql`
+      with counter as (
+        insert into budget_counters (tenant_id, budget_id, subject, starts_at)
+        select 'acme', id, 'mine', to_timestamp(${i}) from budgets where tenant_id = 'acme' and name = ${name}
+        returning id, budget_id)
+      insert into budget_events (tenant_id, counter_id, budget_id, kind, percent, limit_amount, spent, at)
+      select 'acme', id, budget_id, 'warning', 50, 9, 5, to_timestamp(${i}) from counter`)
+    await bed.owner.rows(sql`
+      insert into guard_decisions (tenant_id, id, at, guardrail, guard, side, action, found, model, agent)
+      values ('acme', ${id}, to_timestamp(${i}), 'g', 'words', 'request', 'block', '{}', 'p/m', ${i % 3 === 0 ? 'mine' : 'other'})`)
+    if (i % 3 === 0) found.push(id)
+  }
+  type Page = { items: { id: string; budget?: string; agent?: string }[]; next: string | null }
+  const pages = async (by: BedCaller, path: string): Promise<Page['items'][]> => {
+    const all: Page['items'][] = []
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const page: Page = await by.read(`${path}?limit=2${cursor && `&cursor=${encodeURIComponent(cursor)}`}`)
+      all.push(page.items)
+      cursor = page.next
+    }
+    return all.filter((page) => page.length > 0)
+  }
+  expect((await pages(boss, '/v1/budget-events')).map(({ length }) => length)).toEqual([2, 2, 2, 2, 2, 2])
+  expect((await pages(ofAgent, '/v1/budget-events')).map((page) => page.map(({ budget }) => budget))).toEqual([
+    ['paged', 'paged'],
+    ['paged', 'paged'],
+  ])
+  expect((await pages(ofAgent, '/v1/guardrail-decisions')).map((page) => page.map(({ id }) => id))).toEqual([
+    [found[3], found[2]],
+    [found[1], found[0]],
+  ])
+  expect((await pages(boss, '/v1/guardrail-decisions')).flat()).toHaveLength(12)
+  expect((await pages(ofSpace, '/v1/guardrail-decisions')).flat()).toEqual([]) // They do not say of which namespace.
+})

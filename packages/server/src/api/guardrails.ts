@@ -20,8 +20,7 @@ export const guardrailImplementations = (guardrails: GuardrailService): Implemen
     return guardrails.delete(caller.tenantId, name)
   }),
   implement(listGuardDecisions, async (caller, filter) => {
-    const { items, next } = await guardrails.decisions(caller.tenantId, filter)
     // They say of which agent they are, and not of which namespace.
-    return { items: isLimited(caller) ? items.filter((each) => isReached({ agents: caller.agents ?? [] }, each)) : items, next }
+    return guardrails.decisions(caller.tenantId, filter, isLimited(caller) ? (caller.agents ?? []) : undefined)
   }),
 ]

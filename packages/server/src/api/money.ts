@@ -35,10 +35,9 @@ export const moneyImplementations = (money: MoneyBoard): Implementation[] => [
     return money.deleteBudget(caller.tenantId, name)
   }),
   implement(listBudgetEvents, async (caller, input) => {
-    const { items, next } = await money.listEvents(caller.tenantId, input)
-    if (!isLimited(caller)) return { items, next }
-    const theirs = new Set((await money.listBudgets(caller.tenantId)).filter((budget) => isReached(caller, placeOf(budget))).map(({ name }) => name))
-    return { items: items.filter(({ budget }) => theirs.has(budget)), next }
+    if (!isLimited(caller)) return money.listEvents(caller.tenantId, input)
+    const theirs = (await money.listBudgets(caller.tenantId)).filter((budget) => isReached(caller, placeOf(budget))).map(({ name }) => name)
+    return money.listEvents(caller.tenantId, input, theirs)
   }),
   implement(summarizeUsage, (caller, input) => money.summarize(caller, input)),
   implement(listUsage, (caller, input) => money.listCalls(caller, input)),

@@ -1,7 +1,7 @@
 /** All operations over the services that do them. */
 import type { Answers, CallLog, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
-import type { Audit, Caller, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
+import type { Audit, Caller, HeadShipper, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
 import type { Lists } from '../engine/index.ts'
 import type { Log } from '../kernel/index.ts'
@@ -62,6 +62,7 @@ export type Services = {
   policies: Policies
   secrets: Secrets
   audit: Audit
+  heads: Pick<HeadShipper, 'statusOf'>
   sandboxes: SandboxService
   templates: TemplateService
   links: Links
@@ -97,7 +98,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...tenantImplementations(services.tenants),
   ...policyImplementations(services.policies),
   ...secretImplementations(services.secrets),
-  ...auditImplementations(services.audit),
+  ...auditImplementations(services.audit, services.heads),
   ...sandboxImplementations(services),
   ...templateImplementations(services.templates),
   ...moneyImplementations(services.money),

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto'
 import { type AuditEntry, type AuditHead, auditHash, auditHeadText, checkChain, firstHash } from '@longhaul/protocol'
 import { type AuditNote, type Db, noteAudit } from '../db/index.ts'
-import { AppError, type Log, type Service, loop, monotonicMs } from '../kernel/index.ts'
+import { AppError, type Log, type Service, loop, monotonicMs, wallClock } from '../kernel/index.ts'
 import {
   type AuditFilter,
   type Standing,
@@ -29,6 +29,8 @@ export type Audit = Service & {
   list(tenantId: string, filter: AuditFilter): Promise<AuditEntry[]>
   read(tenantId: string, after: number, limit: number): Promise<AuditEntry[]>
   head(tenantId: string): Promise<AuditHead>
+  /** Where the chains of all tenants stand. */
+  heads(): Promise<AuditHead[]>
   /** Reads the whole chain. `kept` is a head from before: the chain must go through it. Throws `invalid` when its signature is not right. */
   verify(tenantId: string, kept?: AuditHead): Promise<Verdict>
   /** Takes what is noted into the chains. Returns how many, 0 when another node is at it. */
@@ -101,6 +103,10 @@ export function openAudit({ db, signer, log }: { db: Db; signer: Signer; log: Lo
     list: (tenantId, filter) => listEntries(db.forTenant(tenantId), filter),
     read: (tenantId, after, limit) => readEntries(db.forTenant(tenantId), after, limit),
     head: async (tenantId) => (await standing(tenantId)).head,
+    async heads() {
+      const at = new Date(wallClock()).toISOString()
+      return (await listStandings(db, 10_000)).map((found) => sign({ ...found, at }))
+    },
     async verify(tenantId, kept) {
       if (kept && !signer.isSigned(auditHeadText(kept), kept.signature))
         throw new AppError('invalid', 'head: its signature is not this installation’s. Verify it where its key is known, or use the server that signed it.')

@@ -1,5 +1,7 @@
 export { openAudit, sha256 } from './audit.ts'
 export type { Audit } from './audit.ts'
+export { fileTarget, openHeadShipping, webhookTarget } from './head-shipping.ts'
+export type { HeadShipper, HeadTarget } from './head-shipping.ts'
 export type { PolicyRequest } from './cedar.ts'
 export { defaultTenantId, firstKey } from './credentials.ts'
 export type { Credentials } from './credentials.ts'

@@ -185,6 +185,7 @@ export async function openBed(
       policies,
       secrets,
       audit,
+      heads: { statusOf: () => null },
       sandboxes: managed.service,
       templates: managed.templates.service,
       links: openLinks(),

@@ -420,7 +420,7 @@ const anEntry = {
 const consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes: 0 }
 
 type Called = <Result>(name: string, result: Result) => (...given: unknown[]) => Promise<Result>
-const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies' | 'secrets' | 'audit'> => ({
+const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies' | 'secrets' | 'audit' | 'heads'> => ({
   tenants: {
     create: called('tenants.create', { ...aTenant, key: { ...aKey, secret: 'lh_new' } }),
     list: called('tenants.list', [aTenant]),
@@ -451,11 +451,13 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
     use: called('secrets.use', leak),
     rewrapAll: async () => 0,
   },
+  heads: { statusOf: () => ({ target: 'webhook audit.example', lastAt: at, behind: 2, problem: null, ...hidden }) },
   audit: {
     note: async () => {},
     list: called('audit.list', [anEntry]),
     read: called('audit.export', [anEntry]),
     head: called('audit.head', aHead),
+    heads: async () => [],
     verify: called('audit.verify', { isIntact: true, entryCount: 1, pendingCount: 0, problem: null, head: aHead }),
     append: async () => 0,
     start: async () => {},

@@ -1,4 +1,4 @@
-import { AuditHead } from '@longhaul/protocol'
+import { AuditHead, type HeadShipping } from '@longhaul/protocol'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import { Download, FileCheck, ShieldCheck } from 'lucide-react'
 import { useRef, useState } from 'react'
@@ -22,7 +22,8 @@ export function Chain() {
   const verify = useMutation({ mutationFn: (kept: AuditHead | undefined) => verifyAudit(kept) })
   const keep = useMutation({
     mutationFn: () => client.audit.head(),
-    onSuccess: (head) => download(new Blob([JSON.stringify(head, null, 2)], { type: 'application/json' }), `audit-head-${head.tenantId}-${head.seq}.json`),
+    onSuccess: ({ shipping: _shipping, ...head }) =>
+      download(new Blob([JSON.stringify(head, null, 2)], { type: 'application/json' }), `audit-head-${head.tenantId}-${head.seq}.json`),
   })
   const { mutate } = verify
   const verdict = verify.data
@@ -69,6 +70,7 @@ export function Chain() {
           </Button>
         </div>
       </div>
+      {head.data?.shipping && <Shipping shipping={head.data.shipping} />}
       {verdict?.isIntact === false && <p className="mt-1 ml-6 text-sm text-ink-2">{t('audit.brokenRemedy')}</p>}
       {(verify.isError || keep.isError) && (
         <div className="mt-2">
@@ -79,6 +81,24 @@ export function Chain() {
   )
 }
 
+/** How far behind the place is that heads are shipped to. */
+function Shipping({ shipping: { target, lastAt, behind, problem } }: { shipping: HeadShipping }) {
+  const { t, locale } = useTexts()
+  return (
+    <p className={cx('mt-1 ml-6 text-xs', problem === null ? 'text-ink-3' : 'text-bad')}>
+      {t('audit.shippedTo', { target })}{' '}
+      {lastAt === null ? (
+        t('audit.shippedNone')
+      ) : (
+        <>
+          <Ago at={lastAt} />, {t('audit.shippedBehind', { count: behind, number: formatNumber(behind, locale) })}
+        </>
+      )}
+      {problem !== null && ` ${t('audit.shippedFails', { problem })}`}
+    </p>
+  )
+}
+
 /** A head from a file that the reader kept. */
 function KeptHead({ isBusy, onHead }: { isBusy: boolean; onHead: (head: AuditHead) => void }) {
   const { t } = useTexts()
@@ -86,7 +106,7 @@ function KeptHead({ isBusy, onHead }: { isBusy: boolean; onHead: (head: AuditHea
   const [problem, setProblem] = useState<string>()
   async function take(file: File) {
     try {
-      const head = AuditHead.parse(JSON.parse(await file.text()))
+      const head = AuditHead.strip().parse(JSON.parse(await file.text()))
       setProblem(undefined)
       onHead(head)
     } catch {

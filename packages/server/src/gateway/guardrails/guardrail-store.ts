@@ -52,9 +52,11 @@ export type DecisionFilter = {
   action: string | undefined
   requestId: string | undefined
   runId: string | undefined
+  /** Only of these. */
+  agents?: readonly string[] | undefined
 }
 
-export async function listDecisions(tx: TenantTx, { limit, before, guardrail, action, requestId, runId }: DecisionFilter): Promise<GuardDecision[]> {
+export async function listDecisions(tx: TenantTx, { limit, before, guardrail, action, requestId, runId, agents }: DecisionFilter): Promise<GuardDecision[]> {
   const rows = await tx.rows<Omit<GuardDecision, 'at'> & { at: Date }>(sql`
     select id, at, guardrail, guard, side as "on", action, found, model, request_id as "requestId", key_id as "keyId", agent, run_id as "runId"
     from guard_decisions
@@ -64,6 +66,7 @@ export async function listDecisions(tx: TenantTx, { limit, before, guardrail, ac
       and (${action ?? null}::text is null or action = ${action ?? null})
       and (${requestId ?? null}::text is null or request_id = ${requestId ?? null})
       and (${runId ?? null}::uuid is null or run_id = ${runId ?? null}::uuid)
+      and (${agents ?? null}::text[] is null or agent = any(${agents ?? null}::text[]))
     order by id desc
     limit ${limit}`)
   return rows.map((row) => ({ ...row, at: row.at.toISOString() }))

@@ -15,7 +15,12 @@ export type Guardrails = Service & {
   /** Throws `invalid` with what is wrong in it. */
   set(tenantId: string, name: string, spec: GuardrailSpec): Promise<Guardrail>
   delete(tenantId: string, name: string): Promise<Guardrail>
-  decisions(tenantId: string, filter: z.output<(typeof listGuardDecisions)['input']>): Promise<{ items: GuardDecision[]; next: string | null }>
+  /** `agents`: only of these. */
+  decisions(
+    tenantId: string,
+    filter: z.output<(typeof listGuardDecisions)['input']>,
+    agents?: readonly string[],
+  ): Promise<{ items: GuardDecision[]; next: string | null }>
   /** Undefined when none holds for this call. Rejects when it cannot be known: then nothing may be called. */
   begin(call: GuardedCall): Promise<Guarding | undefined>
 }
@@ -49,9 +54,10 @@ export function openGuardrails({ db, log, moderate }: { db: Db; log: Log; modera
   })
 
   return {
-    list: async (tenantId) => [...(await read(tenantId))],
+    list: async (tenantId) => listGuardrails(db.forTenant(tenantId), guardrailsMax),
     async get(tenantId, name) {
-      const found = (await read(tenantId)).find((guardrail) => guardrail.name === name)
+      // Not what is remembered for calls: whoever edits it has to see what another server wrote a moment ago.
+      const found = (await listGuardrails(db.forTenant(tenantId), guardrailsMax)).find((guardrail) => guardrail.name === name)
       if (!found) throw new AppError('not_found', `No guardrail ${name}.`)
       return found
     },
@@ -70,9 +76,9 @@ export function openGuardrails({ db, log, moderate }: { db: Db; log: Log; modera
       log.info('guardrail deleted', { tenantId, name })
       return guardrail
     },
-    async decisions(tenantId, { limit, cursor, guardrail, action, request, run }) {
+    async decisions(tenantId, { limit, cursor, guardrail, action, request, run }, agents) {
       if (cursor !== undefined && !/^[0-9a-f-]{36}$/.test(cursor)) throw new AppError('invalid', 'cursor: must be what the page before gave as `next`.')
-      const filter = { limit: limit + 1, before: cursor, guardrail, action, requestId: request, runId: run }
+      const filter = { limit: limit + 1, before: cursor, guardrail, action, requestId: request, runId: run, agents }
       const found = await listDecisions(db.forTenant(tenantId), filter)
       const items = found.slice(0, limit)
       return { items, next: found.length > limit ? (items.at(-1)?.id ?? null) : null }

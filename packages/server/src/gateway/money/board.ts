@@ -33,7 +33,8 @@ export type MoneyBoard = UsageBoard & {
   listBudgets(tenantId: string): Promise<(Budget & { fullest: BudgetCounter | null })[]>
   getBudget(tenantId: string, input: Input<typeof getBudget>): Promise<Output<typeof getBudget>>
   deleteBudget(tenantId: string, name: string): Promise<Budget>
-  listEvents(tenantId: string, input: Input<typeof listBudgetEvents>): Promise<Output<typeof listBudgetEvents>>
+  /** `names`: only of these budgets. */
+  listEvents(tenantId: string, input: Input<typeof listBudgetEvents>, names?: readonly string[]): Promise<Output<typeof listBudgetEvents>>
   listModels(tenantId: string, input: Input<typeof listModels>): Promise<Output<typeof listModels>>
   setModel(by: By, input: Input<typeof setModel>): Promise<Model>
   unsetModel(tenantId: string, input: Input<typeof unsetModel>): Promise<Output<typeof unsetModel>>
@@ -104,8 +105,8 @@ export function openBoard({ db, money, whyNoWebhooks, download = noDownload }: B
       money.refresh(tenantId)
       return toBudget(deleted)
     },
-    async listEvents(tenantId, { budget, cursor, limit }) {
-      const rows = await readEvents(db, { tenantId, name: budget, before: readCursor(cursor), limit })
+    async listEvents(tenantId, { budget, cursor, limit }, names) {
+      const rows = await readEvents(db, { tenantId, name: budget, names, before: readCursor(cursor), limit })
       return {
         items: rows.map((row) => ({
           id: row.id,

@@ -123,7 +123,20 @@ type EventRow = Omit<BudgetEvent, 'at' | 'limit' | 'spent' | 'notice'> & {
 /** Newest first. `before` is the instant and id of the last one of the page before. */
 export async function listBudgetEvents(
   db: Tx,
-  { tenantId, name, before, limit }: { tenantId: string; name: string | undefined; before: { at: string; id: string } | undefined; limit: number },
+  {
+    tenantId,
+    name,
+    names,
+    before,
+    limit,
+  }: {
+    tenantId: string
+    name: string | undefined
+    /** Only of these budgets. */
+    names?: readonly string[] | undefined
+    before: { at: string; id: string } | undefined
+    limit: number
+  },
 ): Promise<EventRow[]> {
   return db.rows<EventRow>(sql`
     select event.id, budgets.name as budget, budgets.unit, counter.subject, counter.run_id as "runId", event.kind, event.percent,
@@ -133,6 +146,7 @@ export async function listBudgetEvents(
     join budgets on budgets.id = event.budget_id
     join budget_counters counter on counter.id = event.counter_id
     where event.tenant_id = ${tenantId} and (${name ?? null}::text is null or budgets.name = ${name ?? null})
+      and (${names ?? null}::text[] is null or budgets.name = any(${names ?? null}::text[]))
       and (${before?.at ?? null}::timestamptz is null or (event.at, event.id) < (${before?.at ?? null}::timestamptz, ${before?.id ?? null}::uuid))
     order by event.at desc, event.id desc
     limit ${limit}`)

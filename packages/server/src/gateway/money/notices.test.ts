@@ -5,7 +5,7 @@ import { makeDatabase } from '../../../test/support/postgres.ts'
 import { type Answer, type Received, openReceiver, secret } from '../../../test/support/receiver.ts'
 import { type Db, sql } from '../../db/index.ts'
 import { silentLog, wallClock } from '../../kernel/index.ts'
-import { post } from '../../outcomes/index.ts'
+import { postWebhook } from '../../outcomes/index.ts'
 import { openBoard } from './board.ts'
 import { noTokens } from './buckets.ts'
 import { openNotices } from './notices.ts'
@@ -15,7 +15,7 @@ const by = { tenantId: 'acme', name: 'ops' }
 const started = async (db: Db, more: { attemptsMax?: number } = {}) => {
   const notices = openNotices({
     ...{ db, log: silentLog, pollMs: 20, backoff: { attemptsMax: 5, delayMsMin: 10, delayMsMax: 20, ...more } },
-    send: (webhook) => post({ ...webhook, secret, reach: 'loopback', nowMs: wallClock().getTime() }),
+    send: (webhook) => postWebhook({ ...webhook, secret, reach: 'loopback', nowMs: wallClock().getTime() }),
   })
   await notices.start()
   return notices

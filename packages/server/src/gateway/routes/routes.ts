@@ -53,7 +53,8 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
   }
 
   async function get(tenantId: string, name: string): Promise<Route> {
-    const route = (await read(tenantId)).get(name)
+    // Not what is remembered for calls: whoever edits it has to see what another server wrote a moment ago.
+    const route = (await listRoutes(db, tenantId, routesMax)).find((each) => each.name === name)
     if (!route) throw new AppError('not_found', `No route ${name}.`)
     return route
   }
@@ -77,7 +78,7 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
   }
 
   return {
-    list: async (tenantId) => [...(await read(tenantId)).values()],
+    list: (tenantId) => listRoutes(db, tenantId, routesMax),
     get,
     async set(tenantId, name, spec) {
       if (name === 'default')
