@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { trackedFiles } from './tracked-files.ts'
 
-type Stage = { name: string; command: readonly string[]; remedy: string }
+type Stage = { name: string; command: readonly string[]; remedy: string; env?: Record<string, string> }
 
 const root = join(import.meta.dirname, '..')
 const bin = (name: string) => join('node_modules', '.bin', name)
@@ -19,17 +19,30 @@ const stages: readonly Stage[] = [
   },
   { name: 'types', command: [bin('tsc'), '-p', '.'], remedy: 'mend the types' },
   ...(existsSync(join(root, 'packages/console/tsconfig.json'))
-    ? [{ name: 'types of the console', command: [bin('tsc'), '-p', 'packages/console'], remedy: 'mend the types' }]
+    ? [
+        { name: 'types of the console', command: [bin('tsc'), '-p', 'packages/console'], remedy: 'mend the types' },
+        {
+          name: 'size of the console’s shell',
+          command: ['npm', 'run', 'build', '-w', '@longhaul/console'],
+          env: { SHELL_LIMIT: 'strict' },
+          remedy: 'load what only some pages need with them',
+        },
+      ]
     : []),
   { name: 'tidy', command: [bin('vitest'), 'run', '--reporter=dot', 'packages/server/test/tidy.test.ts'], remedy: 'each line above names its own' },
   { name: 'generated files', command: [...node, 'scripts/generate.ts', '--check'], remedy: 'npm run generate, and commit what changes' },
 ]
 
 let failed = 0
-for (const { name, command, remedy } of stages) {
+for (const { name, command, remedy, env } of stages) {
   const from = performance.now()
   const [program = '', ...args] = command
-  const { status, error, stdout, stderr } = spawnSync(program, args, { cwd: root, encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 })
+  const { status, error, stdout, stderr } = spawnSync(program, args, {
+    cwd: root,
+    encoding: 'utf8',
+    env: { ...process.env, ...env },
+    maxBuffer: 64 * 1024 * 1024,
+  })
   const seconds = ((performance.now() - from) / 1_000).toFixed(1)
   if (status === 0) {
     console.log(`ok      ${name} (${seconds} s)`)
