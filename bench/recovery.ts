@@ -1,13 +1,15 @@
-/** A node with a thousand runs in flight is killed: until each of them has moved again at another node, and until the machine's next process has them. */
+/** A node with a thousand runs in flight is killed: until each of them has moved again at another node, and until the machine's next process has them. And a database that was away: whether as much is done afterwards as before. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { type Db, sql } from '../packages/server/src/db/index.ts'
-import { sleep } from '../packages/server/src/kernel/index.ts'
-import { type Place, quantile, withDatabase } from './bed.ts'
+import { type Db, engineRole, openDb, sql } from '../packages/server/src/db/index.ts'
+import { silentLog, sleep } from '../packages/server/src/kernel/index.ts'
+import { makeCuttable } from '../packages/server/test/support/cuttable.ts'
+import { type Place, close, open, quantile, withDatabase } from './bed.ts'
 import type { Line } from './line.ts'
 
 const runCount = 1_000
+const healWindowMs = 8_000
 
 export async function recoveryBench(emit: (line: Line) => void): Promise<void> {
   for (const { name, leaseMs, survives } of [
@@ -23,6 +25,42 @@ export async function recoveryBench(emit: (line: Line) => void): Promise<void> {
       emit({ figure: `${name}_all_ms`, value: Math.max(...movedMs), unit: 'ms', n: movedMs.length })
       emit({ figure: `${name}_written_by_the_dead`, value: byTheDead, unit: 'events', n: runCount })
     })
+  await withDatabase((place) => healOne(place, emit))
+}
+
+/** Steps per second before the way to the database is cut for five seconds, and from a second after it is mended: a system may heal and stay slow. */
+async function healOne(place: Place, emit: (line: Line) => void): Promise<void> {
+  const way = await makeCuttable(place.url)
+  const db = openDb({ url: way.url, role: engineRole, log: silentLog, answerTimeoutMs: 2_000, connectTimeoutMs: 1_000 })
+  const bed = await open(db, place.dataDir)
+  let isOver = false
+  const working = Array.from({ length: 100 }, async () => {
+    while (!isOver) await bed.run('steps', { count: 100, bytes: 200, isTimed: false, waits: false }).catch(() => sleep(50)) // Starts are refused meanwhile.
+  })
+  const rate = async (): Promise<number> => {
+    const [before, from] = [bed.engine.stats().rowCount, performance.now()]
+    await sleep(healWindowMs)
+    return ((bed.engine.stats().rowCount - before) / (performance.now() - from)) * 1_000
+  }
+  await sleep(3_000)
+  const before = await rate()
+  way.cut()
+  await sleep(5_000)
+  way.mend()
+  const from = performance.now()
+  const mark = bed.engine.stats().rowCount
+  while (bed.engine.stats().rowCount === mark) await sleep(10)
+  emit({ figure: 'healed_first_ms', value: performance.now() - from, unit: 'ms', n: 1 })
+  await sleep(1_000)
+  const after = await rate()
+  isOver = true
+  await Promise.all(working)
+  emit({ figure: 'rows_per_second_before_cut', value: before, unit: 'rows/s', n: 1 })
+  emit({ figure: 'rows_per_second_healed', value: after, unit: 'rows/s', n: 1 })
+  emit({ figure: 'healed_ratio', value: after / before, unit: 'ratio', n: 1 })
+  await close(bed)
+  await db.stop()
+  await way[Symbol.asyncDispose]()
 }
 
 async function killOne(place: Place, leaseMs: number, survives: boolean) {

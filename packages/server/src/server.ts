@@ -358,6 +358,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     sandboxes: managed.runs,
     attachments,
     assertDestinations: (destinations) => assertDestinations(destinations, webhooks),
+    whyNotStart,
   })
   const attention = openAttention({ db, engine, findVersion: agents.findVersion, whyNotStart, forkRun: ofRuns.runs.fork })
   const hooks = openHooks({

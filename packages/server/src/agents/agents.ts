@@ -23,6 +23,7 @@ import {
   type Engine,
   type FoundVersion,
   type StepDecision,
+  type WhyNotStart,
   countRuns,
   findApproval,
   findRun,
@@ -201,9 +202,11 @@ export type RunServicesOptions = {
   attachments: Pick<Attachments, 'withAttachments'>
   /** Throws for destinations that could never be told. */
   assertDestinations?(destinations: (Destination | ChannelReply)[]): void
+  /** Asked before a run is forked: what policies say about starting its agent. */
+  whyNotStart?: WhyNotStart
 }
 
-export function runServices({ db, engine, agents, tenants, sandboxes, attachments, assertDestinations = () => {} }: RunServicesOptions) {
+export function runServices({ db, engine, agents, tenants, sandboxes, attachments, assertDestinations = () => {}, whyNotStart }: RunServicesOptions) {
   /** With somebody's access, also while they do not ask themselves. */
   async function startAs(
     tenantId: string,
@@ -296,9 +299,14 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
         const [found] = await listVersions(db.forTenant(caller.tenantId), caller.tenantId, original.agent, { limit: 1, version })
         if (!found) throw new AppError('not_found', `No version ${version} of ${original.agent} is here. Give changes.version as one that is.`)
         if (found.problem !== null) throw new AppError('conflict', `The code of version ${version} does not load: ${found.problem.slice(0, 2_000)}`)
+        const asker = askerOf(caller)
+        const { namespace, agent } = original
+        const input = changes.input === undefined ? original.input : changes.input
+        const why = await whyNotStart?.({ tenantId: caller.tenantId, namespace, agent, input, asker, startedBy: { type: 'fork', name: runId } })
+        if (why !== undefined) throw new AppError('forbidden', why)
         const mayApprove = caller.permissions.includes('approvals:decide')
-        return tenants.startWithin(caller.tenantId, original.namespace, () =>
-          engine.forkRun({ audience: caller, runId, op, changes, isLive, mayApprove, idempotencyKey, asker: askerOf(caller) }),
+        return tenants.startWithin(caller.tenantId, namespace, () =>
+          engine.forkRun({ audience: caller, runId, op, changes, isLive, mayApprove, idempotencyKey, asker }),
         )
       },
       compare: (audience: Audience, { runId, with: other }: z.output<typeof compareRuns.input>) => compare(db, audience, runId, other),

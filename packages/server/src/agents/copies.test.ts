@@ -44,7 +44,10 @@ async function makeWorld() {
     },
     { executors: { model: async (input) => ({ output: { text: JSON.stringify(input), usage }, usage }) } },
   )
-  const { runs } = runServices({ sandboxes, tenants, attachments: noAttachments, db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({
+    ...{ sandboxes, tenants, attachments: noAttachments, db: t.db, engine: e.engine, agents },
+    whyNotStart: async ({ input, startedBy }) => (input === 'forbidden' ? `a policy forbids it to a ${startedBy.type}` : undefined),
+  })
   const exported = async ({ id }: Run): Promise<JournalEntry[]> => (await runs.journal(everyone, { runId: id, after: -1, limit: 1_000 })).items
   return {
     ...t,
@@ -89,6 +92,19 @@ test('an exported run is imported whole, marked, for reading only, and counts fo
   expect(await deleteExpired(w.db.forTenant(tenantId), tenantId, 10)).toBe(1)
   expect(await w.runs.find(everyone, imported.id)).toBeDefined()
   expect(await w.runs.find({ tenantId: 'other', askerId: undefined }, imported.id)).toBeUndefined()
+})
+
+test('who may not start an agent forks no run of it either, whatever changes bring it about', async () => {
+  await using w = await makeWorld()
+  const allowed = await w.e.ended((await w.e.start('one', 'allowed')).id)
+  const forbidden = await w.e.ended((await w.e.start('one', 'forbidden')).id)
+  const fork = (run: Run, changes: object = {}) => w.runs.fork(caller, { runId: run.id, changes, isLive: false })
+  const refusal = { code: 'forbidden', message: 'a policy forbids it to a fork' }
+  await expect(fork(forbidden)).rejects.toMatchObject(refusal)
+  await expect(fork(allowed, { input: 'forbidden' })).rejects.toMatchObject(refusal)
+  expect(await w.db.rows(sql`select from runs where fork is not null`)).toEqual([])
+  expect(await fork(allowed)).toMatchObject({ fork: { runId: allowed.id } })
+  expect(await fork(forbidden, { input: 'allowed' })).toMatchObject({ fork: { runId: forbidden.id } })
 })
 
 test('what was changed, is no run, or has not ended is not imported', async () => {

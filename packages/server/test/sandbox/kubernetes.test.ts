@@ -78,13 +78,6 @@ describe.skipIf(whyNot)('kubernetes', () => {
       }),
     ])
     expect((await sh(sandbox, 'ulimit -f; ulimit -u; ulimit -n; ulimit -c')).stdout).toBe(`${Math.trunc(5_000_000 / 1024)}\n74\n1024\n0\n`)
-    // What makes archives has less: no place to write but the workspace.
-    const archive = await sandbox.trees!.pack('/workspace', true)
-    archive.stream.resume()
-    await archive.done
-    expect(bed.api.created[1]?.spec.containers[0]?.volumeMounts.filter(({ readOnly }) => !readOnly)).toEqual([
-      mount('sandboxes/one/workspace', '/workspace', false),
-    ])
   })
 
   test('a cluster that keeps every wall is usable, and tells what it enforces', async () => {

@@ -76,7 +76,7 @@ export type UnaskedStart = {
   agent: string
   input: Json
   asker: Asker
-  startedBy: { type: 'schedule' | 'hook' | 'destination' | 'run' | 'retry'; name: string }
+  startedBy: { type: 'schedule' | 'hook' | 'destination' | 'run' | 'retry' | 'fork'; name: string }
 }
 /** Why it may not be started; undefined when it may. Rejects while that cannot be decided. */
 export type WhyNotStart = (start: UnaskedStart) => Promise<string | undefined>
