@@ -15,7 +15,12 @@ type Judged = FolderDecision & { folder?: GivenFolder; why?: string }
 
 /** Asks policies at every step, so that a right that was taken back holds at the next one. */
 export function foldersForAskers({ folders, policies, audit }: FolderPorts): ChooseFolders {
-  async function judge({ run, labels }: Pick<StepContext, 'run' | 'labels'>, name: string, mode: GivenFolder['mode'], egress: readonly string[]): Promise<Judged> {
+  async function judge(
+    { run, labels }: Pick<StepContext, 'run' | 'labels'>,
+    name: string,
+    mode: GivenFolder['mode'],
+    egress: readonly string[],
+  ): Promise<Judged> {
     const { id, tenantId, agent, version, namespace, asker } = run
     const { regions, personalData } = asker.access
     const found = folders.find(tenantId, name)

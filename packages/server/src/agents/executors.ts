@@ -48,7 +48,18 @@ export type ExecutorPorts = {
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, money, sandboxes, files, attachments, tools, egressHosts, chooseFolders, invoke, folderOf }: ExecutorPorts): Executors {
+export function makeExecutors({
+  gateway,
+  money,
+  sandboxes,
+  files,
+  attachments,
+  tools,
+  egressHosts,
+  chooseFolders,
+  invoke,
+  folderOf,
+}: ExecutorPorts): Executors {
   const placeFiles = openPlacing(attachments)
   const inSandbox = async <Result extends object>(context: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
     const { run, signal } = context

@@ -53,7 +53,8 @@ export function openDataFolders(declared: DeclaredFolders, dataDir: string): Dat
 /** Why nobody may be shown this folder, which has no links in its path. */
 function whyNot(path: string, dataDir: string): string | undefined {
   if (!statSync(path).isDirectory()) return 'is not a folder'
-  if (isIn(path, dataDir) || isIn(dataDir, path)) return `has to do with the server’s own data in ${dataDir}, which holds its secrets. Choose a folder beside it`
+  if (isIn(path, dataDir) || isIn(dataDir, path))
+    return `has to do with the server’s own data in ${dataDir}, which holds its secrets. Choose a folder beside it`
   const found = system.map(realOf).find((each) => isIn(path, each) || isIn(each, path))
   if (found !== undefined || wholes.map(realOf).includes(path)) return 'belongs to the system. Choose a folder that holds data and nothing else'
   const keys = keyPlaces.find((name) => path.split(sep).includes(name) || existsSync(join(path, name)))

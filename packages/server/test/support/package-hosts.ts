@@ -65,7 +65,11 @@ export function openPackageHosts(): PackageHosts {
     if (!host.startsWith('git.test') || !path.startsWith('/repository.git/') || !existsSync(file) || !statSync(file).isFile()) return missing()
     response.end(readFileSync(file))
   }
-  return { serve, files: [join(folder, wheel), join(folder, 'npm/greeting-1.0.0.tgz')], [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) }
+  return {
+    serve,
+    files: [join(folder, wheel), join(folder, 'npm/greeting-1.0.0.tgz')],
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
 }
 
 /** Where programs inside find these hosts. */

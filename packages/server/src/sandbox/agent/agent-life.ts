@@ -122,13 +122,7 @@ export async function startAgent(
   }
 }
 
-async function start(
-  host: AgentHost,
-  place: Place,
-  user: number | undefined,
-  limits: SandboxLimits,
-  mounts: readonly DataMount[],
-): Promise<LiveAgent> {
+async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, mounts: readonly DataMount[]): Promise<LiveAgent> {
   const disk = await placeDisk(host, place.folder)
   const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
   const launched = host.launch({

@@ -48,17 +48,7 @@ const settleMs = 500
  * A sandbox whose processes come and go while its workspace stays: they are started for the first request, ended
  * after `idleMs` without one, and started anew after whatever death.
  */
-export async function createAgentSandbox({
-  host,
-  folder,
-  limits,
-  seed,
-  mounts,
-  idleMs,
-  onStopped,
-  onDestroyed,
-  warm,
-}: AgentSandboxOptions): Promise<Sandbox> {
+export async function createAgentSandbox({ host, folder, limits, seed, mounts, idleMs, onStopped, onDestroyed, warm }: AgentSandboxOptions): Promise<Sandbox> {
   const { isNew, user } = warm ? { isNew: true, user: warm.user } : await prepareWorkspace(host, folder, limits, seed)
   const place = warm?.place ?? { folder }
   /** The kernel holds the limits of bytes and files; nobody needs to look. */

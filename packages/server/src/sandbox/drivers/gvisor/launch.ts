@@ -101,8 +101,8 @@ function describe({ runtime, places }: GvisorParts, { folder, user, limits, copy
       bind(places.agent, '/run/longhaul/agent.cjs', 'ro'),
       bind(seen('egress'), '/run/longhaul/egress', 'ro'),
       bind(seen('workspace'), '/workspace', 'rw'),
-      // A file system of its own, for places to mount on that no other container's root has.
-      ...(mounts.length === 0 ? [] : [{ ...tmpfs('/data', dataPlacesBytesMax), options: ['nosuid', 'nodev', 'mode=0755', `size=${dataPlacesBytesMax}`] }]),
+      // Over the root's own: there runsc makes the places to mount on, and other sandboxes would see which there are.
+      { ...tmpfs('/data', dataPlacesBytesMax), options: ['nosuid', 'nodev', 'mode=0755', `size=${dataPlacesBytesMax}`] },
       ...mounts.map(({ name, path }) => bind(path, dataPath(name), 'ro')),
       ...(copyTo === undefined ? [] : [bind(runtime.seen(copyTo), '/copy', 'rw')]),
     ],
