@@ -10,7 +10,7 @@ import type { StepContext } from '../../src/engine/run/ports.ts'
 import { openPolicies } from '../../src/identity/index.ts'
 import { newId, silentLog } from '../../src/kernel/index.ts'
 import { DeclaredFolders, openDataFolders } from '../../src/sandbox/index.ts'
-import { type ManagedBed, openManagedBed } from '../support/managed-bed.ts'
+import { type BedOptions, openManagedBed } from '../support/managed-bed.ts'
 import { noAttachments } from '../support/no-attachments.ts'
 import { openPackageHosts } from '../support/package-hosts.ts'
 import { everyMode, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
@@ -82,38 +82,32 @@ for (const mode of everyMode())
 
 const isReal = usableModes().length > 0
 const hasPackageManagers = isReal && ['npm', 'python3'].every((program) => isHere(program, 'packages in folders'))
-const boss = { askerId: undefined, keyId: 'k', name: 'boss', permissions: ['policies:manage' as Permission], access: { personalData: true } }
+const boss = { tenantId: 'acme', askerId: undefined, keyId: 'k', name: 'boss', permissions: ['policies:manage' as Permission], access: { personalData: true } }
 const adaSees = 'permit (principal == Key::"ada", action == Action::"sandboxes.mount", resource == Folder::"sales");'
 
-let bed: ManagedBed
-beforeAll(async () => {
-  if (isReal) bed = await openManagedBed()
-})
-afterAll(() => bed?.[Symbol.asyncDispose]())
-
-/** The server's own executors, policies and folders, for an agent of a tenant of its own that declares these. */
-function openWorld({ everyone = false, on = bed } = {}) {
+/** The server's own executors, policies and folders, for an agent that declares these. */
+async function openWorld(options: BedOptions = {}, everyone = false) {
   const data = makeData()
-  const tenant = `tenant-${newId()}`
-  const policies = openPolicies({ db: on.db, log: silentLog })
+  const bed = await openManagedBed(options)
+  const policies = openPolicies({ db: bed.db, log: silentLog })
   const declared = DeclaredFolders.parse({
-    sales: { path: data.at('sales'), tenants: [tenant], everyone },
-    hr: { path: data.at('hr'), tenants: [tenant] },
+    sales: { path: data.at('sales'), tenants: ['acme'], everyone },
+    hr: { path: data.at('hr'), tenants: ['acme'] },
   })
   const audited: { target: string; outcome: string; who: string }[] = []
   const audit = {
     note: async (_: string, { target, outcome, who }: { target?: string | null; outcome: string; who: { id: string } }) =>
       void audited.push({ target: target ?? '', outcome, who: who.id }),
   }
-  const chooseFolders = foldersForAskers({ folders: openDataFolders(declared, on.folder), policies, audit: audit as never }) // It takes more than is looked at here.
+  const chooseFolders = foldersForAskers({ folders: openDataFolders(declared, bed.folder), policies, audit: audit as never }) // It takes more than is looked at here.
   type About = { who?: string; tenantId?: string; runId?: string; sessionId?: string; folders: z.input<typeof AgentSandbox>['folders']; limits?: object }
   return {
-    ...{ data, audited },
-    put: (name: string, text: string) => policies.put({ ...boss, tenantId: tenant }, { name, text, description: '' }),
-    drop: (name: string) => policies.delete({ ...boss, tenantId: tenant }, name),
-    async run(script: string, { who = 'ada', tenantId = tenant, runId = newId(), sessionId, folders, limits }: About) {
+    ...{ data, bed, audited },
+    put: (name: string, text: string) => policies.put(boss, { name, text, description: '' }),
+    drop: (name: string) => policies.delete(boss, name),
+    async run(script: string, { who = 'ada', tenantId = 'acme', runId = newId(), sessionId, folders, limits }: About) {
       const tools = { manifestOf: async () => ({ sandbox: AgentSandbox.parse({ folders, limits }) }), egressOf: async () => undefined }
-      const ports = { sandboxes: on.runs, attachments: noAttachments, tools, egressHosts: [], chooseFolders, folderOf: () => join(on.folder, 'version') }
+      const ports = { sandboxes: bed.runs, attachments: noAttachments, tools, egressHosts: [], chooseFolders, folderOf: () => join(bed.folder, 'version') }
       const { exec } = makeExecutors(ports as unknown as ExecutorPorts) // Nothing of the rest is used here.
       const noted: StepNotes = {}
       const asker = { id: who, name: who, access: { personalData: who === 'ada' } }
@@ -128,14 +122,17 @@ function openWorld({ everyone = false, on = bed } = {}) {
         return { failure: await failureOf(Promise.reject(error)), noted }
       }
     },
-    [Symbol.dispose]: () => data[Symbol.dispose](),
+    async [Symbol.asyncDispose]() {
+      await bed[Symbol.asyncDispose]()
+      data[Symbol.dispose]()
+    },
   }
 }
 
 const read = 'cat /data/sales/orders.csv 2>/dev/null || echo none'
 
 test.skipIf(!isReal)('without a policy nobody is shown a folder; with one whoever it permits is, until it is taken back', async () => {
-  using t = openWorld()
+  await using t = await openWorld()
   const folders = { sales: {} }
   const refused = await t.run(read, { folders })
   expect(refused.failure).toMatchObject({ code: 'forbidden', retryable: false, message: expect.stringContaining('no policy permits it') })
@@ -160,7 +157,7 @@ test.skipIf(!isReal)('without a policy nobody is shown a folder; with one whoeve
 })
 
 test.skipIf(!isReal)('a folder for everyone is everyone’s but for whom a policy forbids it, by the asker’s data access', async () => {
-  using t = openWorld({ everyone: true })
+  await using t = await openWorld({}, true)
   const folders = { sales: {} }
   expect((await t.run(read, { folders, who: 'bob' })).noted.folders).toEqual([{ name: 'sales', mode: 'read', outcome: 'everyone', policies: [] }])
   await t.put('personal', 'forbid (principal, action == Action::"sandboxes.mount", resource) unless { context.asker.personalData };')
@@ -169,7 +166,7 @@ test.skipIf(!isReal)('a folder for everyone is everyone’s but for whom a polic
 })
 
 test.skipIf(!isReal)('what is optional and refused is not there, and nothing of it is left in the workspace of whoever lost the right', async () => {
-  using t = openWorld()
+  await using t = await openWorld()
   const folders = { sales: { mode: 'copy' as const, isOptional: true }, hr: { isOptional: true } }
   await t.put('ada-sees', adaSees)
   const about = { folders, runId: newId(), sessionId: 's' }
@@ -184,7 +181,7 @@ test.skipIf(!isReal)('what is optional and refused is not there, and nothing of 
 })
 
 test.skipIf(!isReal)('a copy is bounded by the workspace, and one that has no room leaves nothing half', async () => {
-  using t = openWorld({ everyone: true })
+  await using t = await openWorld({}, true)
   writeFileSync(t.data.at('sales/large'), Buffer.alloc(6_000_000, 1), { mode: 0o644 })
   const runId = newId()
   const folders = { sales: { mode: 'copy' as const } }
@@ -195,7 +192,7 @@ test.skipIf(!isReal)('a copy is bounded by the workspace, and one that has no ro
 
 test.skipIf(!hasPackageManagers)('packages that lie in a folder are installed from it, without any way out', async () => {
   using packages = openPackageHosts()
-  using t = openWorld({ everyone: true })
+  await using t = await openWorld({}, true)
   for (const file of packages.files) {
     copyFileSync(file, t.data.at('sales', basename(file)))
     chmodSync(t.data.at('sales', basename(file)), 0o644)
@@ -208,13 +205,12 @@ test.skipIf(!hasPackageManagers)('packages that lie in a folder are installed fr
 })
 
 test.skipIf(!isReal)('a driver that cannot show a folder says so, before anything is made', async () => {
-  await using virtual = await openManagedBed({ driver: 'virtual' })
-  using t = openWorld({ everyone: true, on: virtual })
+  await using t = await openWorld({ driver: 'virtual' }, true)
   const runId = newId()
   expect((await t.run('echo made', { folders: { sales: {} }, runId })).failure).toMatchObject({
     code: 'not_permitted',
     message: expect.stringMatching(/driver virtual cannot show folders.*bwrap, gvisor/),
   })
-  expect(existsSync(join(virtual.folder, 'sandboxes', runId))).toBe(false)
+  expect(existsSync(join(t.bed.folder, 'sandboxes', runId))).toBe(false)
   expect((await t.run('echo made', { folders: {}, runId })).stdout).toBe('made\n')
 })
