@@ -30,6 +30,19 @@ export const AgentSandbox = z.strictObject({
   /** What may leave while a run works in it. Absent: nothing. */
   egress: DeclaredEgress.optional(),
   limits: SandboxLimitsInput.optional(),
+  /** Folders of the server's machine, by the name that its operator gave each, as far as the run's asker may see them: read-only in `/data/<name>`. */
+  folders: z
+    .record(
+      Name,
+      z.strictObject({
+        /** `copy`: also in `data/<name>` of a new workspace, to be changed there. It counts towards the workspace's limits. */
+        mode: z.enum(['read', 'copy']).default('read'),
+        /** Without it commands of an asker who may not see the folder fail; with it they do not find it. */
+        isOptional: z.boolean().default(false),
+      }),
+    )
+    .refine((folders) => Object.keys(folders).length <= 16, 'must be at most 16')
+    .optional(),
 })
 export type AgentSandbox = z.infer<typeof AgentSandbox>
 

@@ -62,7 +62,7 @@ export {
   rollBack,
 } from './deployments.ts'
 export { CodeChange, changedTextBytesMax, changedTextsBytesMax, codeChangeOperations, compareVersions } from './code-changes.ts'
-export { FailedTry, PolicyDecision, RouteTaken } from './step-notes.ts'
+export { FailedTry, FolderDecision, PolicyDecision, RouteTaken } from './step-notes.ts'
 export type { StepNotes } from './step-notes.ts'
 export { Evaluation, evaluationOperations, failedCasesMax, listEvaluations, recordEvaluation } from './evaluations.ts'
 export { Preview, Source, deletePreview, listPreviews, previewKeptMsDefault, previewOperations, setPreview } from './previews.ts'

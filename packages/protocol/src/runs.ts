@@ -241,7 +241,7 @@ export const getStep = operation({
     startedAt: z.iso.datetime().nullable(),
     endedAt: z.iso.datetime().nullable(),
     durationMs: z.number().nullable(),
-    /** Of a tool call what policies said of it; of a model call the route that it took, with the failed tries of all attempts. */
+    /** Of a tool call what policies said of it; of a model call the route that it took, with the failed tries of all attempts; of a command or files which folders its sandbox was shown. */
     ...stepNotes,
   }),
 })

@@ -1,4 +1,4 @@
-/** What the server decided about a step, recorded with it: what policies said, and how a model call was routed. */
+/** What the server decided about a step, recorded with it: what policies said, how a model call was routed, which folders a sandbox was shown. */
 import { z } from 'zod'
 
 /**
@@ -24,6 +24,18 @@ export const RouteTaken = z.object({
 })
 export type RouteTaken = z.infer<typeof RouteTaken>
 
+/**
+ * Whether a run's sandbox was shown a folder that its agent declares. `everyone`: its operator shows it to every asker, and no policy forbids it;
+ * `permitted`: the named policies permit it; `refused`: the named ones forbid it, or none permits it.
+ */
+export const FolderDecision = z.object({
+  name: z.string(),
+  mode: z.enum(['read', 'copy']),
+  outcome: z.enum(['everyone', 'permitted', 'refused']),
+  policies: z.array(z.string()),
+})
+export type FolderDecision = z.infer<typeof FolderDecision>
+
 /** Absent: nobody decided anything, or an earlier version recorded the step. */
-export const stepNotes = { policy: PolicyDecision.optional(), route: RouteTaken.optional() }
-export type StepNotes = { policy?: PolicyDecision | undefined; route?: RouteTaken | undefined }
+export const stepNotes = { policy: PolicyDecision.optional(), route: RouteTaken.optional(), folders: z.array(FolderDecision).optional() }
+export type StepNotes = { policy?: PolicyDecision | undefined; route?: RouteTaken | undefined; folders?: FolderDecision[] | undefined }

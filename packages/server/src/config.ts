@@ -3,7 +3,7 @@ import { sandboxDrivers } from '@longhaul/protocol'
 import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
 import { webhookReaches } from './outcomes/index.ts'
-import { gapNames } from './sandbox/index.ts'
+import { DeclaredFolders, gapNames } from './sandbox/index.ts'
 import { searchProviders } from './tools/index.ts'
 
 /** Some of these, with commas between them; `none` is none. */
@@ -263,6 +263,11 @@ export const settings = {
     .default('*')
     .describe(
       'Hosts that the sandboxes of agents’ runs may reach, of those that an agent declares: `example.com` or `*.example.com`, with commas between them. `*` is every public host, `none` is none.',
+    ),
+  LONGHAUL_SANDBOX_FOLDERS: jsonOf(DeclaredFolders)
+    .optional()
+    .describe(
+      'Folders of this machine that sandboxes of agents’ runs may be shown, read-only, where the agent declares them and a policy permits it to the asker: `{"sales": {"path": "/srv/sales"}}`. `"everyone": true` shows one to every asker whom no policy forbids it; `"tenants": ["acme"]` says whose agents may ask for it, where that is not `default`’s. Folders of the system, folders with keys and the server’s own data are refused, and so is one that is missing. Restarting the server makes a change hold.',
     ),
   LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS: integer(60_000, 31_536_000_000)
     .default(2_592_000_000)

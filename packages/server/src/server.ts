@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import {
   guardSteps,
   isInstanceToken,
+  foldersForAskers,
   makeExecutors,
   openAgents,
   openAttachments,
@@ -56,7 +57,7 @@ import { channelReplies, openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs, wallClock } from './kernel/index.ts'
 import { openMailer, openOutbox } from './mail/index.ts'
 import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, postWebhook } from './outcomes/index.ts'
-import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
+import { type Capabilities, openDataFolders, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
 import { openWorkers } from './workers/index.ts'
 
@@ -164,6 +165,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const heads = openHeadShipping({ headsOf: audit.heads, targets: headTargets(config), everyMs: config.LONGHAUL_AUDIT_HEADS_EVERY_MS, log })
   await heads.start()
   onStop('heads of the audit log', heads.stop)
+  const dataFolders = openDataFolders(config.LONGHAUL_SANDBOX_FOLDERS ?? {}, dataDir)
   const sandboxes = await timed('sandbox', () =>
     openSandboxes({
       driver: config.LONGHAUL_SANDBOX_DRIVER,
@@ -309,6 +311,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       makeExecutors({
         ...{ gateway, money, files, attachments, tools, sandboxes: managed.runs, invoke: customAgents.invoke, folderOf: agents.folderOf },
         egressHosts: parseHosts(config.LONGHAUL_SANDBOX_EGRESS_HOSTS),
+        chooseFolders: foldersForAskers({ folders: dataFolders, policies, audit }),
       }),
     ),
     admitTool,

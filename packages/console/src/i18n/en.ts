@@ -329,6 +329,9 @@ export const en = {
       approved: 'Allowed by a person, as is asked by',
       refused: 'Refused by',
     },
+    folders: 'Folders of the machine',
+    folderModes: { read: 'read-only', copy: 'read-only, and a copy' },
+    folderOutcomes: { everyone: 'for everyone', permitted: 'permitted by a policy', refused: 'refused' },
     route: {
       title: 'Route',
       name: 'Route',

@@ -315,6 +315,9 @@ export const zh: Texts = {
       approved: '已由人批准，要求批准的策略：',
       refused: '拒绝它的策略：',
     },
+    folders: '服务器上的文件夹',
+    folderModes: { read: '只读', copy: '只读，另有一份副本' },
+    folderOutcomes: { everyone: '对所有人开放', permitted: '由策略许可', refused: '已拒绝' },
     route: {
       title: '路由',
       name: '路由',

@@ -368,7 +368,9 @@ function notesOf(events: readonly StepEvent[]): StepNotes {
   const policy = events.findLast(({ data }) => data.policy)?.data.policy
   const routes = events.flatMap((event) => (event.type === 'step.started' ? [] : (event.data.route ?? [])))
   const route = routes.at(-1)
-  return { ...(policy && { policy }), ...(route && { route: { ...route, tries: routes.flatMap(({ tries }) => tries) } }) }
+  const last = events.at(-1)
+  const folders = last?.type === 'step.started' ? undefined : last?.data.folders
+  return { ...(policy && { policy }), ...(folders && { folders }), ...(route && { route: { ...route, tries: routes.flatMap(({ tries }) => tries) } }) }
 }
 
 /** Reads the chain of model steps that the prompt was built on. */

@@ -19,8 +19,9 @@ import type { Executor, Executors, StepContext } from '../engine/index.ts'
 import { type Gateway, rebuildPrompt } from '../gateway/index.ts'
 import type { Money } from '../gateway/money/index.ts'
 import { StepFailure } from '../kernel/index.ts'
-import type { RunSandboxes, Sandbox } from '../sandbox/index.ts'
+import type { GivenFolder, RunSandboxes, Sandbox } from '../sandbox/index.ts'
 import type { Tools } from '../tools/index.ts'
+import type { ChooseFolders } from './asker-folders.ts'
 import type { Attachments } from './attachments/attachments.ts'
 import { giveFiles } from './attachments/given-files.ts'
 import { openPlacing } from './attachments/place-files.ts'
@@ -40,30 +41,46 @@ export type ExecutorPorts = {
   tools: Pick<Tools, 'connect' | 'call' | 'manifestOf' | 'egressOf'>
   /** Hosts that an operator lets runs reach, of those that agents declare. */
   egressHosts: readonly string[]
+  chooseFolders: ChooseFolders
   /** Asks custom agents' programs. */
   invoke?: Executor | undefined
   /** Folder of a version's code. */
   folderOf(tenantId: string, agent: string, version: string): string
 }
 
-export function makeExecutors({ gateway, money, sandboxes, files, attachments, tools, egressHosts, invoke, folderOf }: ExecutorPorts): Executors {
+export function makeExecutors({
+  gateway,
+  money,
+  sandboxes,
+  files,
+  attachments,
+  tools,
+  egressHosts,
+  chooseFolders,
+  invoke,
+  folderOf,
+}: ExecutorPorts): Executors {
   const placeFiles = openPlacing(attachments)
-  const inSandbox = async <Result extends object>({ run, signal }: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
+  const inSandbox = async <Result extends object>(context: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
+    const { run, signal } = context
     const { tenantId, namespace, agent, version, withholdsWrites } = run
     const seed = join(folderOf(tenantId, agent, version), 'agent', 'sandbox', 'workspace')
     const seedOrNone = existsSync(seed) ? seed : undefined // Most agents bring no files.
-    const { template, egress, limits } = (await tools.manifestOf(run)).sandbox ?? {}
+    const { template, egress, limits, folders: declaredFolders } = (await tools.manifestOf(run)).sandbox ?? {}
     const read = async (declared: DeclaredEgress | undefined) => {
       assertAllowed(declared, egressHosts)
       return tools.egressOf({ tenantId, agent, runId: run.id }, declared)
     }
     const wayOut = await read(egress)
+    const hosts = (egress?.rules ?? []).map(({ host }) => host)
+    const folders = declaredFolders ? await chooseFolders(context, declaredFolders, hosts) : []
     const about = {
-      id: sandboxIdOf(run),
+      id: sandboxIdOf(run, folders),
       runId: run.id,
       owner: { tenantId, namespace },
       seed: seedOrNone,
       limits: limits && given(limits),
+      folders,
       template: template && {
         tenantId,
         agent,
@@ -77,11 +94,11 @@ export function makeExecutors({ gateway, money, sandboxes, files, attachments, t
       egress: wayOut && withholdsWrites ? { ...wayOut, rules: [] } : wayOut,
       signal,
     }
-    const { result, hosts } = await sandboxes.use(about, async (sandbox) => {
+    const { result, hosts: reached } = await sandboxes.use(about, async (sandbox) => {
       await placeFiles({ run }, sandbox)
       return work(sandbox)
     })
-    return toJson({ ...result, ...(hosts.length > 0 && { labels: hosts.slice(0, 200).map((host) => `web:${host}`) }) })
+    return toJson({ ...result, ...(reached.length > 0 && { labels: reached.slice(0, 200).map((host) => `web:${host}`) }) })
   }
   return {
     model: {
@@ -135,10 +152,11 @@ export function makeExecutors({ gateway, money, sandboxes, files, attachments, t
 
 /**
  * A conversation's runs work in one sandbox, one after the other. Another asker has another, for what is in there may be more than that
- * one may see; and so has another version, whose files began differently.
+ * one may see; and so has another version, whose files began differently, and whoever may see other folders than before.
  */
-export function sandboxIdOf({ id, tenantId, agent, version, sessionId, asker }: StepContext['run']): string {
-  return sessionId === null ? id : ['session', tenantId, agent, version, asker.id, sessionId].join('\n')
+export function sandboxIdOf({ id, tenantId, agent, version, sessionId, asker }: StepContext['run'], folders: readonly GivenFolder[] = []): string {
+  const own = sessionId === null ? id : ['session', tenantId, agent, version, asker.id, sessionId].join('\n')
+  return [own, ...folders.map(({ name, mode }) => `${mode} ${name}`)].join('\n')
 }
 
 const stepsOf = ({ packages, commands, env, timeoutMs }: NonNullable<AgentSandbox['template']>) => ({ packages, commands, env, timeoutMs })

@@ -5,6 +5,7 @@ import {
   type EntityJson,
   isAuthorized,
   policySetTextToParts,
+  policyToJson,
   preparsePolicySet,
   statefulIsAuthorized,
 } from '@cedar-policy/cedar-wasm/nodejs'
@@ -22,8 +23,12 @@ export type PolicyRequest = {
 export type Decision = { isAllowed: boolean; policies: string[]; errors: string[]; mayBeApproved: boolean }
 export type PolicyText = { name: string; text: string }
 
-/** Permissions were checked before: policies can only forbid. */
-const base = { '': 'permit (principal, action, resource);' }
+/** What nobody may who is not permitted it by a policy, unless the operator says that it is for everyone. Everything else policies can only forbid: permissions were checked before. */
+const permittedAction = 'sandboxes.mount'
+const base = { '': `permit (principal, action, resource) unless { action == Action::"${permittedAction}" && !context.isForEveryone };` }
+
+/** Whether silence is a no. */
+export const needsPermit = ({ action }: PolicyRequest): boolean => action === permittedAction
 
 /** What is wrong with a policy's text; undefined when it can be used. */
 export function whyNotPolicy({ name, text }: PolicyText): string | undefined {
@@ -31,12 +36,20 @@ export function whyNotPolicy({ name, text }: PolicyText): string | undefined {
     const statements = statementsOf({ name, text })
     const checked = preparsePolicySet('check', { staticPolicies: statements })
     if (checked.type === 'failure') return messagesOf(checked.errors)
-    return Object.values(statements).some((statement) => !/\bforbid\b/.test(statement))
-      ? 'Only `forbid` has an effect here: what is permitted is for permissions and roles to say.'
-      : undefined
+    return Object.values(statements).every(hasEffect)
+      ? undefined
+      : `Only \`forbid\` has an effect here, and \`permit\` with \`action == Action::"${permittedAction}"\`: what else is permitted is for permissions and roles to say.`
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
+}
+
+function hasEffect(statement: string): boolean {
+  const parsed = policyToJson(statement)
+  if (parsed.type === 'failure') throw new Error(messagesOf(parsed.errors))
+  const { effect, action } = parsed.json
+  if (effect === 'forbid') return true
+  return action.op === '==' && 'entity' in action && 'type' in action.entity && action.entity.type === 'Action' && action.entity.id === permittedAction
 }
 
 /** By what `preparse` keeps ready: the statements that say `@require("approval")`. */

@@ -122,3 +122,31 @@ test('the tester tells what a draft would do, and changes nothing', async () => 
   await expect(t.policies.test('acme', over, { ...draft, text: 'x' })).rejects.toMatchObject({ code: 'invalid' })
   expect(await t.policies.list('acme')).toEqual([])
 })
+
+const mount = (isForEveryone: unknown, folder = 'sales') =>
+  request({ action: 'sandboxes.mount', resource: { type: 'Folder', id: folder }, context: { agent: 'support', isForEveryone } })
+
+test('what needs a policy that permits it is refused without one, and only that can be permitted', async () => {
+  await using t = await makePolicies()
+  const whyNot = (asked: PolicyRequest) => t.policies.whyNot('acme', asked)
+  const silence = 'sandboxes.mount of Folder "sales" is refused: no policy permits it.'
+  expect([await whyNot(mount(false)), await whyNot(mount(true))]).toEqual([silence, undefined])
+  expect(await whyNot(mount(undefined))).toMatch(/could not be evaluated/)
+  expect(await t.policies.judge('acme', mount(true))).toEqual({ isAsked: false, policies: [] })
+  await t.policies.put(boss, policy('rule', limit)) // There are policies, and none is about it.
+  expect([await whyNot(mount(false)), await whyNot(mount(true))]).toEqual([silence, undefined])
+  await t.policies.put(boss, policy('sees', 'permit (principal == Key::"k1", action == Action::"sandboxes.mount", resource == Folder::"sales");'))
+  expect(await t.policies.judge('acme', mount(false))).toEqual({ isAsked: true, policies: ['sees'] })
+  expect(await whyNot(mount(false, 'hr'))).toMatch(/no policy permits it/)
+  expect(await whyNot({ ...mount(false), principal: { id: 'k2', name: 'bob' } })).toBe(silence)
+  expect(await t.policies.whyNot('globex', mount(false))).toBe(silence)
+  await t.policies.put(boss, policy('never', 'forbid (principal, action == Action::"sandboxes.mount", resource);'))
+  expect([await whyNot(mount(false)), await whyNot(mount(true))]).toEqual(Array(2).fill('sandboxes.mount of Folder "sales" is forbidden by the policy never.'))
+  for (const text of [
+    'permit (principal, action, resource); // not forbid',
+    'permit (principal, action in [Action::"sandboxes.mount"], resource);',
+    'permit (principal, action == Action::"tools.call", resource);',
+    'permit (principal, action, resource) when { action == Action::"sandboxes.mount" };',
+  ])
+    await expect(t.policies.put(boss, policy('wide', text))).rejects.toThrow(/Only `forbid` has an effect/)
+})

@@ -2,12 +2,12 @@
 import type { Policy } from '@longhaul/protocol'
 import { type Db, noteAudit } from '../db/index.ts'
 import { AppError, type Log, monotonicMs } from '../kernel/index.ts'
-import { type Decision, type PolicyRequest, type PolicyText, decide, decideWith, preparse, whyNotPolicy } from './cedar.ts'
+import { type Decision, type PolicyRequest, type PolicyText, decide, decideWith, needsPermit, preparse, whyNotPolicy } from './cedar.ts'
 import { type Caller, whoIs } from './keys.ts'
 import { deactivate, insertVersion, listActive, listVersions } from './policy-store.ts'
 
 export type Refusal = { why: string; mayBeApproved: boolean }
-/** `isAsked`: there are policies. `policies`: those that forbid it. */
+/** `isAsked`: there are policies. `policies`: those that forbid it, or permit what needs it. */
 export type Judgement = { refusal?: Refusal; isAsked: boolean; policies: string[] }
 
 export type Policies = {
@@ -64,15 +64,16 @@ export function openPolicies({ db, log }: { db: Db; log: Log }): Policies {
 
   async function judge(tenantId: string, request: PolicyRequest): Promise<Judgement> {
     const { isEmpty } = await current(tenantId)
-    if (isEmpty) return { isAsked: false, policies: [] }
-    const { isAllowed, policies, errors, mayBeApproved } = guarded(() => decide(tenantId, request))
-    if (isAllowed) return { isAsked: true, policies: [] }
+    if (isEmpty && !needsPermit(request)) return { isAsked: false, policies: [] }
+    const { isAllowed, policies, errors, mayBeApproved } = guarded(() => (isEmpty ? decideWith([], request) : decide(tenantId, request)))
+    if (isAllowed) return { isAsked: !isEmpty, policies }
     const refused = (why: string): Judgement => ({ refusal: { why, mayBeApproved }, isAsked: true, policies })
     const what = `${request.action} of ${request.resource.type} ${JSON.stringify(request.resource.id)}`
     if (errors.length > 0) {
       log.error('a policy could not be evaluated, so it forbids', { tenantId, action: request.action, errors })
       return refused(`${what} is refused: the policy ${policies.join(', ') || '(none)'} could not be evaluated: ${errors.join('; ')}.`)
     }
+    if (policies.length === 0) return refused(`${what} is refused: no policy permits it.`)
     return refused(`${what} is forbidden by the policy ${policies.join(', ')}.`)
   }
 

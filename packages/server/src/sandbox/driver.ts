@@ -33,12 +33,20 @@ export type SandboxLimits = {
   outputBytesMax: number
 }
 
+/** A folder of the host's, seen inside at `dataPath(name)`, read-only. */
+export type DataMount = { name: string; path: string }
+export const dataPath = (name: string): string => `/data/${name}`
+/** Of one sandbox. */
+export const dataMountsMax = 16
+
 export type CreateOptions = {
   /** The workspace belongs to this id: creating with the same id on the same machine finds the files again. */
   id: string
   /** Folder whose content a new workspace starts with. */
   seed?: string
   limits?: Partial<SandboxLimits>
+  /** Only for drivers that `mountsFolders`; at most `dataMountsMax`. */
+  mounts?: readonly DataMount[]
 }
 
 /** An archive on its way. Whoever takes it reads `stream` to its end and then waits for `done`, which rejects when it is not whole. */
@@ -110,6 +118,8 @@ export const egressPath = '/run/longhaul/egress'
 
 export type SandboxDriver = {
   readonly name: string
+  /** Folders of the host's can be shown inside. */
+  readonly mountsFolders?: boolean
   probe(): Promise<Capabilities>
   create(options: CreateOptions): Promise<Sandbox>
   /** Deletes the workspace of this id, live or not. */

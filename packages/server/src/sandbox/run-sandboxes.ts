@@ -3,12 +3,16 @@ import type { Egress, EgressConnection } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import { type Log, after, pageBy } from '../kernel/index.ts'
 import { listConnections, usedBy } from './connection-store.ts'
+import { type DataFolder, copyFolders } from './data-folders.ts'
 import type { Sandbox, SandboxLimits } from './driver.ts'
 import type { EgressProxy, ProxyOptions } from './egress/index.ts'
 import { failure } from './failures.ts'
 import type { SandboxOwner } from './policy.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import type { Declared, Templates } from './templates.ts'
+
+/** `copy`: besides being shown, what lies in it is laid out in the workspace when that is new. */
+export type GivenFolder = DataFolder & { mode: 'read' | 'copy' }
 
 export type RunUse = {
   /** Of the sandbox: runs of one session share one. */
@@ -19,6 +23,8 @@ export type RunUse = {
   seed: string | undefined
   limits: Partial<SandboxLimits> | undefined
   template: Declared | undefined
+  /** Of the server's machine, as its asker may see them. Other folders need another `id`: what lies in a workspace may come from them. */
+  folders?: readonly GivenFolder[] | undefined
   /** With the values of credentials. Undefined: nothing leaves. */
   egress: Egress | undefined
   signal: AbortSignal
@@ -61,13 +67,18 @@ export function openRunSandboxes({ db, log, sandboxes, templates, openProxy }: R
     return mine
   }
 
-  function open({ id, owner, seed, limits, template, signal }: RunUse): Promise<Sandbox> {
-    if (!template) return sandboxes.open(id, { owner, seed, limits })
+  function open({ id, owner, seed, limits, template, folders = [], signal }: RunUse): Promise<Sandbox> {
+    const mounts = folders.map(({ name, path }) => ({ name, path }))
+    const copied = folders.filter(({ mode }) => mode === 'copy').map(({ name }) => name)
+    if (!template && copied.length === 0) return sandboxes.open(id, { owner, seed, limits, mounts })
     const fill = async () => {
-      const prepared = await templates.useDeclared(template, signal)
-      return (sandbox: Sandbox) => templates.unpackTo(prepared, sandbox)
+      const prepared = template && (await templates.useDeclared(template, signal))
+      return async (sandbox: Sandbox) => {
+        if (prepared) await templates.unpackTo(prepared, sandbox)
+        await copyFolders(copied, sandbox, signal)
+      }
     }
-    return sandboxes.open(id, { owner, limits, fill })
+    return sandboxes.open(id, { owner, ...(!template && { seed }), limits, fill, mounts })
   }
 
   /** The run's own: what the run before it in the same sandbox could reach is closed by then. */

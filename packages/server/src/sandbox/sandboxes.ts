@@ -11,7 +11,8 @@ import { type E2bSettings, e2bService } from './drivers/remote/e2b.ts'
 import { remoteDriver } from './drivers/remote/remote.ts'
 import { type VercelSettings, vercelService } from './drivers/remote/vercel.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
-import { type Capabilities, type CreateOptions, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
+import { type Capabilities, type CreateOptions, type DataMount, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
+import { failure } from './failures.ts'
 import { type OwnerPolicies, type PoliciesOf, type SandboxOwner, type Wish, chooseDriverFor } from './policy.ts'
 import { type Root, claimRoot } from './root.ts'
 
@@ -51,6 +52,8 @@ export type OpenOptions = {
   seed?: string | undefined
   limits?: Partial<SandboxLimits> | undefined
   fill?: Fill | undefined
+  /** Folders of the host's, shown inside read-only. The same for every `open` of one id. */
+  mounts?: readonly DataMount[] | undefined
 } & Wish
 
 /** All sandboxes of one server. */
@@ -192,6 +195,11 @@ export function shareSandboxes(
   const choose = async (owner: SandboxOwner, wish: Wish = {}) => chooseDriverFor(owner, offers, await policiesOf(owner), wish)
 
   async function create(driver: SandboxDriver, options: CreateOptions, fill: Fill | undefined): Promise<Sandbox> {
+    if (options.mounts && !driver.mountsFolders)
+      throw failure(
+        'not_permitted',
+        `The sandbox driver ${driver.name} cannot show folders of this server’s machine. Give the tenant one that can (bwrap, gvisor), or take the folders out of the agent’s sandbox.`,
+      )
     const marker = join(root.folderOf(options.id), 'filled')
     if (!fill || existsSync(marker)) return driver.create(options)
     const layOut = await fill()
@@ -207,7 +215,7 @@ export function shareSandboxes(
     }
   }
 
-  async function openOne(id: string, { owner, seed, limits, fill, ...wish }: OpenOptions): Promise<Sandbox> {
+  async function openOne(id: string, { owner, seed, limits, fill, mounts = [], ...wish }: OpenOptions): Promise<Sandbox> {
     const name = await choose(owner, { preferred: open.get(id)?.driver, ...wish })
     if (isStopped) throw new AppError('unavailable', 'The server is stopping.')
     const known = open.get(id)
@@ -215,7 +223,7 @@ export function shareSandboxes(
     const before = known?.sandbox.catch(() => undefined) // Whoever opened it was told why.
     const sandbox = Promise.resolve(before)
       .then((old) => old?.stop())
-      .then(() => create(of(name).driver, { id, ...(seed !== undefined && { seed }), ...(limits && { limits }) }, fill))
+      .then(() => create(of(name).driver, { id, ...(seed !== undefined && { seed }), ...(limits && { limits }), ...(mounts.length > 0 && { mounts }) }, fill))
       .then((made) => ({
         ...made,
         exec: inTurn(told(made)),

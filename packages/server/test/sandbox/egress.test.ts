@@ -248,13 +248,13 @@ print(through('front.test', 'front.test'), through('front.test', 'hidden.test'),
     expect(
       await run(
         closed,
-        'ls /run/longhaul/egress | wc -l; curl -sS -m 3 --unix-socket /run/longhaul/egress/proxy.sock http://open.test/ 2>&1 | grep -ci "couldn.t connect\\|could not connect\\|failed to connect"',
+        'for each in /run/longhaul/egress/*; do test -e "$each" && echo; done | wc -l; curl -sS -m 3 --unix-socket /run/longhaul/egress/proxy.sock http://open.test/ 2>&1 | grep -ci "couldn.t connect\\|could not connect\\|failed to connect"',
       ),
     ).toBe('0\n1')
     expect(
       await run(
         open,
-        'curl -sS --unix-socket /run/longhaul/egress/proxy.sock -x "" http://open.test/ -o /dev/null -w "%{http_code}"; rm /run/longhaul/egress/proxy.sock 2>&1 | grep -c Read-only; touch /run/longhaul/egress/x 2>&1 | grep -c Read-only',
+        'curl -sS --unix-socket /run/longhaul/egress/proxy.sock -x "" http://open.test/ -o /dev/null -w "%{http_code}"; rm -f /run/longhaul/egress/proxy.sock 2>&1 | grep -c "Read-only\\|denied"; touch /run/longhaul/egress/x 2>&1 | grep -c "Read-only\\|denied"',
       ),
     ).toMatch(/1\n1$/)
     expect(await status(open, 'http://open.test/')).toBe('200')

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { sql } from '../../src/db/index.ts'
-import { create, makeCaller, openManagedBed, script } from '../support/managed-bed.ts'
+import { bedDriver, create, makeCaller, openManagedBed, script } from '../support/managed-bed.ts'
 import { usableModes } from '../support/sandbox-modes.ts'
 import { base64 } from '../support/sandbox-suite.ts'
 
@@ -26,7 +26,7 @@ test.skipIf(!isReal)('a sandbox has a name, keeps its files and its environment 
   await using bed = await openManagedBed({ poolSize: 1 })
   const caller = makeCaller()
   const made = await create(bed, caller, { name: 'work', env: { GREETING: 'hello' } })
-  expect(made).toMatchObject({ name: 'work', state: 'active', driver: 'bwrap', env: { GREETING: 'hello' }, egress: null })
+  expect(made).toMatchObject({ name: 'work', state: 'active', driver: bedDriver, env: { GREETING: 'hello' }, egress: null })
   expect(await script(bed, caller, 'work', 'echo $GREETING | tee note')).toMatchObject({ stdout: 'hello\n', exitCode: 0 })
   await expect(create(bed, caller, { name: 'work' })).rejects.toMatchObject({ code: 'conflict' })
   expect(await create(bed, caller, { name: 'work', ifExists: 'use' })).toMatchObject({ id: made.id })

@@ -7,6 +7,7 @@ import { type AgentManifest, type DataAccess, type HistoryEntry, type Json, type
 import {
   type Files,
   guardSteps,
+  foldersForAskers,
   makeExecutors,
   openAgents,
   openAttachments,
@@ -39,7 +40,7 @@ import {
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openOutbox } from '../../src/mail/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
-import { gapNames, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
+import { gapNames, openDataFolders, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { openTools } from '../../src/tools/index.ts'
 import { makeDatabase } from './postgres.ts'
 
@@ -122,7 +123,12 @@ export async function openBed(
     toMessages,
     findVersion: async () => ({ version: 'v1' }),
     executors: guard(
-      makeExecutors({ gateway, money, sandboxes: managed.runs, files: wrapFiles(files), attachments, tools, egressHosts: ['*'], folderOf: () => dataDir }),
+      makeExecutors({
+        ...{ gateway, money, sandboxes: managed.runs, files: wrapFiles(files), attachments, tools },
+        egressHosts: ['*'],
+        chooseFolders: foldersForAskers({ folders: openDataFolders({}, dataDir), policies, audit }),
+        folderOf: () => dataDir,
+      }),
     ),
     admitTool,
     whyNotStart,

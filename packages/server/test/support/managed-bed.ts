@@ -9,6 +9,9 @@ import { gapNames, openManaged, openSandboxes, type SandboxCaller, type Sandboxe
 import type { Reach } from '../../src/sandbox/egress/index.ts'
 import { makeDatabase } from './postgres.ts'
 
+/** What they run in where a test does not say: `npm run verify -- gvisor` has the same tests tried with a kernel of their own. */
+export const bedDriver = process.env['SANDBOX_DRIVER'] === 'gvisor' ? 'gvisor' : 'bwrap'
+
 export type BedOptions = {
   driver?: 'bwrap' | 'gvisor' | 'virtual'
   others?: SandboxesOptions['others']
@@ -25,7 +28,7 @@ export type BedOptions = {
 
 export async function openManagedBed(options: BedOptions = {}) {
   const {
-    driver = 'bwrap',
+    driver = bedDriver,
     reach,
     poolSize = 0,
     countMax = 50,

@@ -6,7 +6,12 @@ import { tmpdir } from 'node:os'
 import { join, normalize } from 'node:path'
 import type { Serve } from './egress-world.ts'
 
-export type PackageHosts = { serve: Serve; [Symbol.dispose](): void }
+export type PackageHosts = {
+  serve: Serve
+  /** The packages themselves, as their registries have them. */
+  files: string[]
+  [Symbol.dispose](): void
+}
 
 const wheel = 'greeting-1.0-py3-none-any.whl'
 
@@ -60,7 +65,11 @@ export function openPackageHosts(): PackageHosts {
     if (!host.startsWith('git.test') || !path.startsWith('/repository.git/') || !existsSync(file) || !statSync(file).isFile()) return missing()
     response.end(readFileSync(file))
   }
-  return { serve, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) }
+  return {
+    serve,
+    files: [join(folder, wheel), join(folder, 'npm/greeting-1.0.0.tgz')],
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
 }
 
 /** Where programs inside find these hosts. */

@@ -1,7 +1,7 @@
 export const policiesTexts = {
   policies: {
     lead: 'Permissions allow; policies forbid. They are asked at every operation, and at every tool call, model call and command of a run.',
-    language: 'Written in Cedar. Only forbid has an effect; what cannot be decided is forbidden.',
+    language: 'Written in Cedar. Only forbid has an effect, and permit for sandboxes.mount; what cannot be decided is forbidden.',
     create: 'New policy',
     createTitle: 'New policy',
     name: 'Name',

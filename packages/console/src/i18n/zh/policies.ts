@@ -4,7 +4,7 @@ import type { Texts } from '../index.ts'
 export const policiesTextsZh: Texts<typeof policiesTexts> = {
   policies: {
     lead: '权限决定允许什么，策略决定禁止什么。每次操作，以及运行中的每次工具调用、模型调用和命令，都会询问策略。',
-    language: '用 Cedar 语言编写。只有 forbid 有效；无法判定的一律禁止。',
+    language: '用 Cedar 语言编写。只有 forbid 有效，permit 只对 sandboxes.mount 有效；无法判定的一律禁止。',
     create: '新建策略',
     createTitle: '新建策略',
     name: '名称',

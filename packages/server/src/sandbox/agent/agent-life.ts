@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { withTimeout } from '../../kernel/index.ts'
-import type { SandboxLimits } from '../driver.ts'
+import type { DataMount, SandboxLimits } from '../driver.ts'
 import { failure } from '../failures.ts'
 import { commandsAtOnceMax } from '../limits.ts'
 import type { ProcessIdentity } from '../processes.ts'
@@ -107,16 +107,22 @@ export function warnOfSkipped(host: AgentHost, seed: string, skipped: readonly s
 /** Where a sandbox lies. Its folder is renamed once when it comes out of the pool. */
 export type Place = { folder: string }
 
-export async function startAgent(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+export async function startAgent(
+  host: AgentHost,
+  place: Place,
+  user: number | undefined,
+  limits: SandboxLimits,
+  mounts: readonly DataMount[] = [],
+): Promise<LiveAgent> {
   const release = await host.starts.take(new AbortController().signal)
   try {
-    return await start(host, place, user, limits)
+    return await start(host, place, user, limits, mounts)
   } finally {
     release()
   }
 }
 
-async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits): Promise<LiveAgent> {
+async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, mounts: readonly DataMount[]): Promise<LiveAgent> {
   const disk = await placeDisk(host, place.folder)
   const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
   const launched = host.launch({
@@ -125,6 +131,7 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
     joinFiles: cgroup?.joinFiles ?? [],
     limits,
     ...(disk && { disks: [disk.mount] }),
+    mounts,
     command: host.agentCommand(limits),
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.

@@ -6,12 +6,19 @@ import type { AgentSettings, LaunchOptions } from './host.ts'
 
 const complaintBytesMax = 1_024
 
-/** Joins the control groups and, as root that may mount, enters a mount namespace that has the stage and the disks. Then `rest`. */
-export function outermost(runtime: Runtime, { joinFiles, disks = [] }: Pick<LaunchOptions, 'joinFiles' | 'disks'>, rest: readonly string[]): string[] {
+type Outermost = Pick<LaunchOptions, 'joinFiles' | 'disks'> & {
+  /** Folders that are mounted on others, read-only. Needs a stage. */
+  folders?: readonly { from: string; to: string }[]
+}
+
+/** Joins the control groups and, as root that may mount, enters a mount namespace that has the stage, the disks and the folders. Then `rest`. */
+export function outermost(runtime: Runtime, { joinFiles, disks = [], folders = [] }: Outermost, rest: readonly string[]): string[] {
   const { unshare = '', mount = '' } = runtime.tools // There where there is a stage.
   if (!runtime.stage) return joined(joinFiles, rest)
-  const script = `m=$1; "$m" --all --fstab "$2" || exit; shift 2; while [ "$1" != -- ]; do ${mountLine('"$m"')} "$1" "$2" || exit; shift 2; done; shift; exec "$@"`
-  const mounting = ['/bin/sh', '-c', script, 'sh', mount, runtime.fstab, ...disks.flatMap(({ device, path }) => [device, path]), '--']
+  const each = (command: string) => `while [ "$1" != -- ]; do ${command} "$1" "$2" || exit; shift 2; done; shift`
+  const script = `m=$1; "$m" --all --fstab "$2" || exit; shift 2; ${each(mountLine('"$m"'))}; ${each('"$m" -o bind,ro,nosuid,nodev')}; exec "$@"`
+  const pairs = [...disks.flatMap(({ device, path }) => [device, path]), '--', ...folders.flatMap(({ from, to }) => [from, to]), '--']
+  const mounting = ['/bin/sh', '-c', script, 'sh', mount, runtime.fstab, ...pairs]
   return joined(joinFiles, [unshare, '--mount', '--propagation', 'private', '--', ...mounting, ...rest])
 }
 

@@ -1,7 +1,7 @@
 /** What a driver lends to the sandboxes whose commands an agent inside starts. Everything else about them is the same for all drivers. */
 import type { Readable, Writable } from 'node:stream'
 import type { Log } from '../../kernel/index.ts'
-import type { SandboxLimits } from '../driver.ts'
+import type { DataMount, SandboxLimits } from '../driver.ts'
 import type { SandboxCgroup } from '../host/cgroup.ts'
 import type { CgroupHost } from '../host/cgroup-host.ts'
 import type { DiskHost, DiskMount } from '../host/disk-image.ts'
@@ -48,6 +48,8 @@ export type LaunchOptions = {
   copyTo?: string
   /** File systems that are mounted before anything of the sandbox begins, for it alone. Needs a stage. */
   disks?: readonly DiskMount[]
+  /** Folders of the host's that are shown inside, read-only. */
+  mounts?: readonly DataMount[]
   /** Nothing but the workspace, and `copyTo`, can be written. */
   hasNoTmp?: boolean
   /** What runs inside. It holds nothing about the host, so it may be seen there. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { AppError } from '../../kernel/index.ts'
+import { dataMountsMax } from '../driver.ts'
 import type { Root } from '../root.ts'
 
 const run = promisify(execFile)
@@ -25,6 +26,8 @@ export type Runtime = {
   fstab: string
   /** A path below the root folder, as the launching user sees it. */
   seen(path: string): string
+  /** Empty folders, as the launching user sees them, for what a launch mounts for itself alone. */
+  mountPoints: readonly string[]
 }
 
 const toolFolders = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin']
@@ -41,6 +44,10 @@ export async function prepareRuntime(root: Root, tools: Tools, isRoot: boolean):
   for (const [name, text] of Object.entries(etc)) await replace(join(folder, 'etc', name), async (to) => writeFileSync(to, text), 0o444)
   await replace(join(folder, 'node'), async (to) => writeFileSync(to, ''), 0o444) // A place to mount the host's Node on.
 
+  const points = Array.from({ length: dataMountsMax }, (_, index) => join(folder, 'data', String(index)))
+  for (const each of points) await mkdir(each, { recursive: true })
+  await chmod(join(folder, 'data'), 0o755)
+
   const stage = isRoot && (await mayMount(tools)) ? makeStage(root.tag) : undefined
   const seen = (path: string) => (stage ? stage + path.slice(root.path.length) : path)
   const fstab = join(folder, 'fstab')
@@ -48,7 +55,7 @@ export async function prepareRuntime(root: Root, tools: Tools, isRoot: boolean):
     const lines = [`${escape(root.path)} ${stage} none bind 0 0`, `${escape(process.execPath)} ${escape(join(seen(folder), 'node'))} none bind 0 0`]
     await replace(fstab, async (to) => writeFileSync(to, `${lines.join('\n')}\n`), 0o444)
   }
-  return { isRoot, tools, folder: seen(folder), node: stage ? join(seen(folder), 'node') : process.execPath, stage, fstab, seen }
+  return { isRoot, tools, folder: seen(folder), node: stage ? join(seen(folder), 'node') : process.execPath, stage, fstab, seen, mountPoints: points.map(seen) }
 }
 
 export function removeStage(runtime: Runtime): void {

@@ -23,6 +23,7 @@ import { WaitPanel } from '../WaitPanel.tsx'
 import { ExecDetail } from './ExecDetail.tsx'
 import { ArtifactDetail, FilesDetail } from './FilesDetail.tsx'
 import { ModelDetail } from './ModelDetail.tsx'
+import { FoldersView } from './FoldersView.tsx'
 import { Facts, Value } from './parts.tsx'
 import { ToolDetail } from './ToolDetail.tsx'
 
@@ -109,11 +110,13 @@ function ReadableDetail({ run, entry, timeline, onChoose }: Omit<Props, 'onClose
   )
 }
 
-function StepDetail({ run, entry, timeline, facts, onChoose }: Omit<Props, 'onClose'> & { facts: [string, ReactNode][] }) {
+function StepDetail({ run, entry, timeline, facts: known, onChoose }: Omit<Props, 'onClose'> & { facts: [string, ReactNode][] }) {
+  const { t } = useTexts()
   const step = useQuery(stepQuery(run.id, entry.key, entry.events.length))
   if (step.isPending) return <Skeleton className="h-40" />
   if (!step.data) return <RequestError error={step.error} />
-  const { kind } = step.data
+  const { kind, folders } = step.data
+  const facts: [string, ReactNode][] = folders ? [...known, [t('detail.folders'), <FoldersView folders={folders} />]] : known
   const about = { step: step.data, entry, facts }
   if (kind === 'model') return <ModelDetail {...about} />
   if (kind === 'exec') return <ExecDetail {...about} />

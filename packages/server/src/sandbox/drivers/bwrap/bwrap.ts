@@ -60,5 +60,5 @@ export function bwrapDriver(options: BwrapOptions): SandboxDriver {
     }
   }
 
-  return agentDriver(options, { name: 'bwrap', prepare, probe: ({ host, create }) => probeBwrap({ isRoot, host, create }) })
+  return agentDriver(options, { name: 'bwrap', mountsFolders: true, prepare, probe: ({ host, create }) => probeBwrap({ isRoot, host, create }) })
 }

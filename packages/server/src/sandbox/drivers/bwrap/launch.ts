@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { collectEnds, outermost } from '../../agent/chain.ts'
 import type { LaunchOptions, Launched } from '../../agent/host.ts'
+import { dataPath } from '../../driver.ts'
 import { type ProcessIdentity, identityOf, killProcess, parentOf } from '../../processes.ts'
 import { type Runtime, systemFolders } from '../../host/runtime.ts'
 
@@ -29,10 +30,11 @@ const ownProcessCount = 24
  */
 export function launch(parts: BwrapParts, options: LaunchOptions): Launched {
   const { runtime } = parts
+  const folders = placeFolders(runtime, options)
   const [program = '', ...args] = chain(options)
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, cwd: '/' })
   const complaints = collectEnds(stream(child, 2))
-  feed(child, 3, Buffer.from(`${bwrapArguments(runtime, options).join('\0')}\0`))
+  feed(child, 3, Buffer.from(`${bwrapArguments(runtime, options, folders).join('\0')}\0`))
   feed(child, 4, parts.filter)
   let first: ProcessIdentity | undefined
   readInfo(stream(child, 5), (pid) => {
@@ -63,9 +65,15 @@ export function launch(parts: BwrapParts, options: LaunchOptions): Launched {
     const counted = parts.hasProcessLimit ? ['/usr/bin/prlimit', `--nproc=${limits.processCountMax + ownProcessCount}`, '--'] : []
     const asUser = [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--']
     const inside = [parts.bwrap, '--args', '3', '--', ...counted, ...options.command]
-    return outermost(runtime, options, [...limited, ...(user === undefined ? [] : asUser), ...inside])
+    return outermost(runtime, { ...options, folders }, [...limited, ...(user === undefined ? [] : asUser), ...inside])
   }
 }
+
+type PlacedFolder = { from: string; to: string; inside: string }
+
+/** Where the launching user, who may have no way through the folders above, is to find what is shown inside. Without a stage, where it lies. */
+const placeFolders = (runtime: Runtime, { mounts = [] }: LaunchOptions): PlacedFolder[] =>
+  mounts.map(({ name, path }, index) => ({ from: path, to: (runtime.stage && runtime.mountPoints[index]) || path, inside: dataPath(name) }))
 
 /** Parts of /proc that tell about the host and are of no use inside. Those that this kernel lacks cannot be covered. */
 const maskedFiles = [
@@ -91,7 +99,7 @@ const maskedFiles = [
 ].map((name) => `/proc/${name}`)
 const maskedFolders = ['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'scsi', 'mtrr'].map((name) => `/proc/${name}`)
 
-function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: LaunchOptions): string[] {
+function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: LaunchOptions, folders: readonly PlacedFolder[]): string[] {
   const at = (name: string) => join(runtime.folder, name)
   const inFolder = (name: string) => runtime.seen(join(folder, name))
   const { link, bind } = systemFolders()
@@ -161,6 +169,7 @@ function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: 
     '--ro-bind',
     runtime.node,
     '/opt/longhaul/bin/node',
+    ...folders.flatMap(({ to, inside }) => ['--ro-bind', to, inside]),
     ...(copyTo === undefined ? [] : ['--bind', runtime.seen(copyTo), '/copy']),
     ...(hasNoTmp ? ['--remount-ro', '/tmp', '--remount-ro', '/dev/shm'] : []),
     '--remount-ro',

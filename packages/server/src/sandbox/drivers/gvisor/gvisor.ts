@@ -79,7 +79,7 @@ export function gvisorDriver(options: GvisorOptions): SandboxDriver {
     }
   }
 
-  return agentDriver(options, { name: 'gvisor', prepare, probe: probeGvisor, sweepOwn })
+  return agentDriver(options, { name: 'gvisor', mountsFolders: true, prepare, probe: probeGvisor, sweepOwn })
 }
 
 /** Groups around a kernel whose processes the host does not see: they bound and freeze all of it, and hold no command apart. */
@@ -108,7 +108,7 @@ async function socketFlag(runsc: string): Promise<string> {
 /** Empty but for a made-up `/etc`, links as the host has them, and the places to mount on. */
 async function makeRootfs(rootfs: string): Promise<void> {
   const { link, bind } = systemFolders()
-  const folders = ['/proc', '/dev', '/tmp', '/workspace', '/copy', '/etc', '/run/longhaul/egress', '/opt/longhaul/bin']
+  const folders = ['/proc', '/dev', '/tmp', '/workspace', '/data', '/copy', '/etc', '/run/longhaul/egress', '/opt/longhaul/bin']
   for (const path of [...bind, ...folders, ...readable]) await mkdir(join(rootfs, path), { recursive: true })
   for (const [target, path] of link) {
     await mkdir(dirname(join(rootfs, path)), { recursive: true })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { newId } from '../../../kernel/index.ts'
 import { collectEnds, outermost } from '../../agent/chain.ts'
 import type { LaunchOptions, Launched } from '../../agent/host.ts'
+import { dataPath } from '../../driver.ts'
 import { type Runtime, systemFolders } from '../../host/runtime.ts'
 import { familyOf, identityOf } from '../../processes.ts'
 
@@ -21,6 +22,7 @@ export type GvisorPlaces = { rootfs: string; state: string; bundles: string; age
 const tmpBytesMax = 64 * 1024 * 1024
 const sharedMemoryBytesMax = 16 * 1024 * 1024
 const fileDescriptorsMax = 1_024
+const dataPlacesBytesMax = 64 * 1024
 /** Of the host's `/etc`; everything else in there is made up. */
 export const readable = ['/etc/ssl/certs', '/etc/ca-certificates', '/etc/alternatives']
 
@@ -69,7 +71,7 @@ function tryKill(pid: number): void {
   }
 }
 
-function describe({ runtime, places }: GvisorParts, { folder, user, limits, copyTo, hasNoTmp = false, command }: LaunchOptions): object {
+function describe({ runtime, places }: GvisorParts, { folder, user, limits, copyTo, hasNoTmp = false, mounts = [], command }: LaunchOptions): object {
   const seen = (name: string) => runtime.seen(join(folder, name))
   return {
     ociVersion: '1.0.2',
@@ -99,6 +101,9 @@ function describe({ runtime, places }: GvisorParts, { folder, user, limits, copy
       bind(places.agent, '/run/longhaul/agent.cjs', 'ro'),
       bind(seen('egress'), '/run/longhaul/egress', 'ro'),
       bind(seen('workspace'), '/workspace', 'rw'),
+      // Over the root's own: there runsc makes the places to mount on, and other sandboxes would see which there are.
+      { ...tmpfs('/data', dataPlacesBytesMax), options: ['nosuid', 'nodev', 'mode=0755', `size=${dataPlacesBytesMax}`] },
+      ...mounts.map(({ name, path }) => bind(path, dataPath(name), 'ro')),
       ...(copyTo === undefined ? [] : [bind(runtime.seen(copyTo), '/copy', 'rw')]),
     ],
     linux: { namespaces: ['pid', 'network', 'ipc', 'uts', 'mount'].map((type) => ({ type })) },
