@@ -96,7 +96,7 @@ export async function keysBench(emit: (line: Line) => void): Promise<void> {
   }
 }
 
-/** Whose cookie it is. Asked of the database each time, so that a login's end counts at once. */
+/** Whose cookie it is, remembered for a second. */
 async function sessionChecks(db: Db, dataDir: string): Promise<number[]> {
   const masterKeys = await openMasterKeys(dataDir, {})
   const limits = { lifeMs: 86_400_000, idleMs: 3_600_000, stepUpMs: 300_000 }

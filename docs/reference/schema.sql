@@ -115,12 +115,15 @@ create table approvals (
   expires_at timestamp with time zone,
   decided_at timestamp with time zone,
   changed_in xid8 default pg_current_xact_id() not null,
+  told smallint default 0 not null,
   constraint approvals_pkey PRIMARY KEY (id),
-  constraint approvals_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text])))
+  constraint approvals_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text]))),
+  constraint approvals_told_check CHECK (((told >= 0) AND (told <= 3)))
 );
 CREATE INDEX approvals_changes ON public.approvals USING btree (tenant_id, changed_in, id);
 CREATE INDEX approvals_newest ON public.approvals USING btree (tenant_id, id DESC);
 CREATE INDEX approvals_open ON public.approvals USING btree (run_id) WHERE (state = 'pending'::text);
+CREATE INDEX approvals_to_tell ON public.approvals USING btree (id) WHERE ((state = 'pending'::text) AND (told < 3));
 alter table approvals enable row level security, force row level security;
 create policy across_tenants on approvals as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on approvals as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
@@ -735,14 +738,16 @@ create table mails (
   failure text,
   created_at timestamp with time zone default clock_timestamp() not null,
   ended_at timestamp with time zone,
+  approval_id uuid,
   constraint mails_pkey PRIMARY KEY (id),
-  constraint mails_kind_check CHECK ((kind = ANY (ARRAY['invitation'::text, 'link'::text, 'reset'::text]))),
+  constraint mails_kind_check CHECK ((kind = ANY (ARRAY['invitation'::text, 'link'::text, 'reset'::text, 'approval'::text, 'approval-reminder'::text, 'approval-expired'::text]))),
   constraint mails_language_check CHECK ((language = ANY (ARRAY['en'::text, 'zh'::text]))),
   constraint mails_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sent'::text, 'failed'::text, 'dropped'::text])))
 );
 CREATE INDEX mails_due ON public.mails USING btree (due_at) WHERE (state = 'pending'::text);
 CREATE INDEX mails_ended ON public.mails USING btree (ended_at) WHERE (ended_at IS NOT NULL);
 CREATE INDEX mails_newest ON public.mails USING btree (tenant_id, id DESC);
+CREATE INDEX mails_of_approval ON public.mails USING btree (approval_id) WHERE (approval_id IS NOT NULL);
 CREATE INDEX mails_of_person ON public.mails USING btree (person_id);
 alter table mails enable row level security, force row level security;
 create policy across_tenants on mails as permissive for all to longhaul_engine using (true) with check (true);
@@ -875,9 +880,12 @@ create table people (
   last_seen_at timestamp with time zone,
   sso_issuer text,
   sso_subject text,
+  approval_mails boolean default true not null,
+  mail_language text default 'en'::text not null,
   constraint people_pkey PRIMARY KEY (id),
   constraint people_email_check CHECK ((email = lower(email))),
   constraint people_link_hash_key UNIQUE (link_hash),
+  constraint people_mail_language_check CHECK ((mail_language = ANY (ARRAY['en'::text, 'zh'::text]))),
   constraint people_tenant_id_email_key UNIQUE (tenant_id, email),
   constraint people_tenant_id_sso_issuer_sso_subject_key UNIQUE (tenant_id, sso_issuer, sso_subject)
 );
@@ -1097,6 +1105,19 @@ alter table sandbox_connections enable row level security, force row level secur
 create policy across_tenants on sandbox_connections as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on sandbox_connections as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table sandbox_places (
+  tenant_id text not null,
+  namespace text not null,
+  sandbox_id text not null,
+  home text not null,
+  seen_at timestamp with time zone default clock_timestamp() not null,
+  constraint sandbox_places_pkey PRIMARY KEY (tenant_id, sandbox_id, home)
+);
+CREATE INDEX sandbox_places_of_home ON public.sandbox_places USING btree (home);
+alter table sandbox_places enable row level security, force row level security;
+create policy across_tenants on sandbox_places as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on sandbox_places as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table sandboxes (
   tenant_id text not null,
   id uuid not null,
@@ -1313,6 +1334,7 @@ create table tenants (
   quotas json default '{}'::json not null,
   created_at timestamp with time zone default clock_timestamp() not null,
   sandbox_policy json default '{}'::json not null,
+  approval_mails boolean default true not null,
   constraint tenants_pkey PRIMARY KEY (id),
   constraint tenants_id_check CHECK ((id <> ''::text))
 );
@@ -1486,6 +1508,7 @@ create policy of_tenant on versions as permissive for all to longhaul_tenant usi
 alter table attachment_uses add constraint attachment_uses_attachment_id_fkey FOREIGN KEY (attachment_id) REFERENCES attachments(id);
 alter table hook_deliveries add constraint hook_deliveries_hook_id_fkey FOREIGN KEY (hook_id) REFERENCES hooks(id) ON DELETE CASCADE;
 alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
+alter table mails add constraint mails_approval_id_fkey FOREIGN KEY (approval_id) REFERENCES approvals(id) ON DELETE CASCADE;
 alter table mails add constraint mails_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table passkeys add constraint passkeys_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table tickets add constraint tickets_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;

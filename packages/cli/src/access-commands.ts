@@ -1,5 +1,5 @@
 /** The commands about who may do what, with their help: tenants, namespaces, policies, secrets, the audit log. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { ListOptions } from './commands/audit.ts'
 import { type Act, type Shared, collect, examples, wholeNumber, withEdit, withServer } from './options.ts'
 
@@ -42,11 +42,12 @@ function tenantCommands(program: Command, act: Act): void {
     .argument('<tenant>')
     .option('--description <text>', 'what it is')
     .option('--unlimited', 'no quotas')
+    .addOption(new Option('--approval-mails <word>', 'whether those who may decide approvals are told by mail').choices(['on', 'off']))
     .addHelpText(
       'after',
       examples('npx longhaul tenants update acme --runs 2000', 'npx longhaul tenants update acme --sandbox-drivers gvisor --shared-kernel deny'),
     )
-    .action((id: string, options: Shared & QuotaOptions & { description?: string; unlimited?: boolean }) =>
+    .action((id: string, options: Shared & QuotaOptions & { description?: string; unlimited?: boolean; approvalMails?: 'on' | 'off' }) =>
       act(options, async (invocation) => (await load()).updateTenant(invocation, id, options)),
     )
   for (const [verb, isSuspended] of [
@@ -229,6 +230,8 @@ type QuotaOptions = {
   runs?: number
   starts?: number
   storage?: number
+  sandboxes?: number
+  requests?: number
   sandboxDrivers?: string
   sandboxDriver?: string
   sharedKernel?: string
@@ -240,6 +243,8 @@ const withBounds = (command: Command): Command =>
     .option('--runs <n>', 'at most so many runs in flight', wholeNumber(0))
     .option('--starts <n>', 'at most so many starts a minute', wholeNumber(0))
     .option('--storage <bytes>', 'at most so many bytes of files', wholeNumber(0))
+    .option('--sandboxes <n>', 'at most so many sandboxes at once', wholeNumber(0))
+    .option('--requests <n>', 'at most so many requests a minute', wholeNumber(1))
     .option('--sandbox-drivers <names>', 'sandboxes run in these only, with commas between them: bwrap, gvisor, docker, virtual')
     .option('--sandbox-driver <name>', 'the one that they take')
     .option('--shared-kernel <word>', 'allow or deny: whether they may share the host’s kernel')

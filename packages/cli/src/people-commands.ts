@@ -48,6 +48,11 @@ function meCommands(program: Command, act: Act): void {
   command('step-up', 'give a code, so that sensitive operations are let through for a while', 'npx longhaul me step-up').action((options: Shared) =>
     act(options, async (invocation) => (await load()).stepUp(invocation)),
   )
+  command('mails', 'which mails you get', 'npx longhaul me mails --approvals off')
+    .addOption(new Option('--approvals <word>', 'about approvals that you may decide').choices(['on', 'off']).makeOptionMandatory())
+    .action((options: Shared & { approvals: 'on' | 'off' }) =>
+      act(options, async (invocation) => (await load()).setMails(invocation, options.approvals === 'on')),
+    )
   command('enroll', 'turn on a second factor with an authenticator', 'npx longhaul me enroll').action((options: Shared) =>
     act(options, async (invocation) => (await load()).enroll(invocation)),
   )

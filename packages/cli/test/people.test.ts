@@ -10,7 +10,16 @@ const person = {
   ...{ id: uuid(7), email: 'ada@example.com', name: 'Ada', roles: ['developer', 'approver'], namespaces: ['prod'], agents: null },
   ...{ access: { personalData: false }, state: 'active', hasSecondFactor: true, createdAt: at, lastSeenAt: at },
 }
-const me = { tenantId: 'default', person, csrfToken: null, hasPassword: true, factors: ['code'], recoveryCodesLeft: 9, steppedUpUntil: null }
+const me = {
+  tenantId: 'default',
+  person,
+  csrfToken: null,
+  hasPassword: true,
+  factors: ['code'],
+  recoveryCodesLeft: 9,
+  steppedUpUntil: null,
+  approvalMails: true,
+}
 const passkey = { id: uuid(9), name: 'phone', host: 'longhaul.example.com', isSynced: true, createdAt: at, lastUsedAt: null }
 const sso = {
   ...{

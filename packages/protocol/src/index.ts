@@ -146,6 +146,7 @@ export {
   renewRecoveryCodes,
   signOut,
   startEnrolment,
+  setMails,
   stepUp,
 } from './me.ts'
 export {

@@ -10,11 +10,11 @@ export const MailLanguage = z.enum(mailLanguages)
 /** A mail to one of the tenant’s people. The link in it is nowhere but there. */
 export const Mail = z.object({
   id: z.uuid(),
-  kind: z.enum(['invitation', 'link', 'reset']),
+  kind: z.enum(['invitation', 'link', 'reset', 'approval', 'approval-reminder', 'approval-expired']),
   personId: z.uuid(),
   email: z.string(),
   language: MailLanguage,
-  /** `dropped`: the link in it was of no use any more before the mail was sent. */
+  /** `dropped`: the link in it was of no use any more before the mail was sent, or there was nothing to decide. */
   state: z.enum(mailStates),
   attempt: z.number().int(),
   /** What came of the last attempt, unless it was sent. */

@@ -29,6 +29,8 @@ export const Me = z.object({
   recoveryCodesLeft: z.number().int(),
   /** Until then sensitive operations are let through. */
   steppedUpUntil: z.iso.datetime().nullable(),
+  /** Whether they get mails about approvals that they may decide, where the server sends mail and the tenant wants it. */
+  approvalMails: z.boolean(),
 })
 export type Me = z.infer<typeof Me>
 
@@ -58,6 +60,14 @@ export const changePassword = operation({
   http: ['POST', '/v1/me/password'],
   permission: 'oneself',
   input: z.strictObject({ current: password, next: Password }),
+  output: Me,
+})
+export const setMails = operation({
+  id: 'me.mails',
+  summary: 'Which mails the caller gets: those about approvals that they may decide.',
+  http: ['POST', '/v1/me/mails'],
+  permission: 'oneself',
+  input: z.strictObject({ approvals: z.boolean() }),
   output: Me,
 })
 export const stepUp = operation({
@@ -142,6 +152,7 @@ export const meOperations = [
   getMe,
   signOut,
   changePassword,
+  setMails,
   stepUp,
   startEnrolment,
   confirmEnrolment,

@@ -13,11 +13,20 @@ export const Quotas = z.strictObject({
   startsPerMinuteMax: count(10_000_000),
   /** Bytes of files that answers keep. */
   storageBytesMax: count(2 ** 50),
+  /** Sandboxes at once: those that callers have made and nobody has stopped, and those that runs are using. A namespace has those of its runs. */
+  sandboxesMax: count(1_000_000),
+  /** Requests to the API, at each server. A namespace has those that name it, and those of keys for it alone. */
+  requestsPerMinuteMax: z.number().int().min(1).max(10_000_000).optional(),
 })
 export type Quotas = z.infer<typeof Quotas>
 
 /** How much of the quotas is used. */
-export const Consumption = z.object({ runsInFlight: z.number().int(), startsInLastMinute: z.number().int(), storageBytes: z.number().int() })
+export const Consumption = z.object({
+  runsInFlight: z.number().int(),
+  startsInLastMinute: z.number().int(),
+  storageBytes: z.number().int(),
+  sandboxes: z.number().int(),
+})
 export type Consumption = z.infer<typeof Consumption>
 
 /** The boundary of security: nothing of one tenant is visible to another. */
@@ -27,6 +36,8 @@ export const Tenant = z.object({
   isSuspended: z.boolean(),
   quotas: Quotas,
   sandboxPolicy: SandboxPolicy,
+  /** Whether those who may decide an approval are told by mail, where the server sends mail. */
+  approvalMails: z.boolean(),
   createdAt: z.iso.datetime(),
   etag: Etag.optional(),
 })
@@ -69,6 +80,7 @@ export const updateTenant = operation({
     isSuspended: z.boolean().optional(),
     quotas: Quotas.optional(),
     sandboxPolicy: SandboxPolicy.optional(),
+    approvalMails: z.boolean().optional(),
   }),
   output: Tenant,
 })

@@ -50,6 +50,8 @@ import {
   openSigner,
   openTenantKeys,
   openTenants,
+  requestQuotasOf,
+  sandboxQuotasOf,
   sha256,
   webhookTarget,
 } from './identity/index.ts'
@@ -129,7 +131,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
 
   const keys = openKeys({ db, log })
   onStop('keys', keys.stop)
-  const tenants = openTenants({ db, keys })
+  const tenants = openTenants({ db, keys, onChange: (tenantId) => identities.logins.forgetTenant(tenantId) })
   const policies = openPolicies({ db, log })
   const vault = vaultSettings(config)
   const previous = config.LONGHAUL_MASTER_KEY_PREVIOUS
@@ -218,6 +220,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     blobFolder: join(dataDir, 'blobs'),
     countMax: config.LONGHAUL_SANDBOXES_PER_TENANT,
     diskBytesMax: config.LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT,
+    quotasOf: sandboxQuotasOf(tenants),
     ttlMs: config.LONGHAUL_SANDBOX_TTL_MS,
     releaseMs: config.LONGHAUL_SANDBOX_RELEASE_MS,
     templateKeepMs: config.LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS,
@@ -432,6 +435,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     stepUp,
     during: openHolds(db).during,
     requestsPerMinute: config.LONGHAUL_REQUESTS_PER_MINUTE,
+    requestQuotasOf: requestQuotasOf(tenants),
     log,
   })
   const health = async () => {

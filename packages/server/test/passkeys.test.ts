@@ -1,7 +1,7 @@
 /** Passkeys over the API, with an authenticator in software that can be told to lie. */
 import type { Json } from '@longhaul/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { sql } from '../src/db/index.ts'
+import { type Sql, sql } from '../src/db/index.ts'
 import { totpAt } from '../src/identity/totp.ts'
 import { newId } from '../src/kernel/index.ts'
 import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
@@ -17,6 +17,12 @@ beforeAll(async () => {
   for (const tenant of ['acme', 'globex']) bosses.set(tenant, await bed.caller(`${tenant}-boss`, { personalData: true }, { tenantId: tenant }))
 })
 afterAll(() => bed[Symbol.asyncDispose]())
+
+/** As time or another server would change them. */
+async function setLogins(statement: Sql): Promise<void> {
+  await bed.db.rows(statement)
+  bed.identities.logins.forget()
+}
 
 type Somebody = Visitor & { id: string; email: string }
 let arrivals = 0
@@ -202,7 +208,7 @@ describe('as a second factor a passkey', () => {
   test('steps up for five minutes, and stands beside an authenticator', async () => {
     const ada = await withPasskey()
     const other = await withPasskey()
-    const forget = () => bed.db.rows(sql`update logins set stepped_up_at = clock_timestamp() - interval '6 minutes'`)
+    const forget = () => setLogins(sql`update logins set stepped_up_at = clock_timestamp() - interval '6 minutes'`)
     await forget()
     expect((await ada.ask('POST', '/v1/keys', { name: 'mine' })).body).toMatchObject({ error: { code: 'step_up_required' } })
     const ask = async (by: Visitor) => optionsOf(await by.ask('POST', '/v1/me/step-up/passkey'))
@@ -225,10 +231,10 @@ describe('making one', () => {
     expect((await ada.ask('POST', '/v1/me/passkeys/start', {})).status).toBe(400)
     expect((await ada.ask('POST', '/v1/me/passkeys/start', { password: 'not this one' })).status).toBe(400)
     expect((await add(ada, makeAuthenticator())).status).toBe(200)
-    await bed.db.rows(sql`update logins set stepped_up_at = null where person_id = ${ada.id}`)
+    await setLogins(sql`update logins set stepped_up_at = null where person_id = ${ada.id}`)
     for (const path of ['/v1/me/passkeys/start', '/v1/me/second-factor'])
       expect((await ada.ask('POST', path, { password })).body).toMatchObject({ error: { code: 'step_up_required' } })
-    await bed.db.rows(sql`update logins set stepped_up_at = clock_timestamp() where person_id = ${ada.id}`)
+    await setLogins(sql`update logins set stepped_up_at = clock_timestamp() where person_id = ${ada.id}`)
     expect((await add(ada, makeAuthenticator(), {}, {})).body).toMatchObject({ recoveryCodes: [] })
   })
 

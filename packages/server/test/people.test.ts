@@ -1,9 +1,9 @@
 /** People, from the invitation to the end of their logins, over the API with everything real behind it. */
 import type { Json } from '@longhaul/protocol'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { sql } from '../src/db/index.ts'
+import { type Sql, sql } from '../src/db/index.ts'
 import { totpAt } from '../src/identity/totp.ts'
-import { newId } from '../src/kernel/index.ts'
+import { newId, silentLog } from '../src/kernel/index.ts'
 import { type Bed, type BedCaller, openBed } from './support/api-bed.ts'
 import { type Visitor, openVisitor, tokenOf } from './support/visitor.ts'
 
@@ -21,6 +21,12 @@ beforeAll(async () => {
   boss = await bed.caller('boss', { personalData: true })
 })
 afterAll(() => bed[Symbol.asyncDispose]())
+
+/** As time or another server would change them. */
+async function setLogins(statement: Sql): Promise<void> {
+  await bed.db.rows(statement)
+  bed.identities.logins.forget()
+}
 
 type Invited = { id: string; email: string; token: string }
 async function invite(more: Record<string, Json> = {}, by = boss): Promise<Invited> {
@@ -205,9 +211,9 @@ describe('a login', () => {
     const stranger = await joined()
     const mine = ((await ada.ask('GET', '/v1/me/logins')).body as { items: { id: string }[] }).items.map(({ id }) => id)
     expect((await stranger.ask('DELETE', `/v1/me/logins/${mine[0]}`)).status).toBe(404)
-    await bed.db.rows(sql`update logins set expires_at = clock_timestamp() where id = ${mine[1]}`)
+    await setLogins(sql`update logins set expires_at = clock_timestamp() where id = ${mine[1]}`)
     expect(await alive()).toBe(2)
-    await bed.db.rows(sql`update logins set last_used_at = clock_timestamp() - interval '61 minutes' where id = ${mine[2]}`)
+    await setLogins(sql`update logins set last_used_at = clock_timestamp() - interval '61 minutes' where id = ${mine[2]}`)
     expect(await alive()).toBe(1)
     expect(await (await boss.ask('POST', `/v1/people/${ada.id}/sign-out`)).json()).toMatchObject({ count: expect.any(Number) })
     expect(await alive()).toBe(0)
@@ -280,7 +286,7 @@ describe('a second factor', () => {
     expect((await plain.ask('POST', '/v1/me/step-up', { code: '123456' })).status).toBe(409)
     const ada = await enrolled({ roles: ['administrator'] })
     const old = (minutes: number) =>
-      bed.db.rows(sql`update logins set stepped_up_at = clock_timestamp() - ${minutes} * interval '1 minute' where person_id = ${ada.id}`)
+      setLogins(sql`update logins set stepped_up_at = clock_timestamp() - ${minutes} * interval '1 minute' where person_id = ${ada.id}`)
     expect((await ada.ask('POST', '/v1/keys', { name: 'mine' })).status).toBe(200) // It was just confirmed.
     await old(4)
     expect((await ada.ask('POST', '/v1/keys', { name: 'mine' })).status).toBe(200)
@@ -306,7 +312,7 @@ describe('a second factor', () => {
     const text = 'forbid (principal is Person, action == Action::"runs.start", resource) when { context.input.priority == "high" && !context.isSteppedUp };'
     await bed.policies.put({ ...boss, ...callerOf() }, { name: 'high-with-factor', text, description: '' })
     const start = async (priority: string) => (await ada.ask('POST', '/v1/runs', { agent: 'listens', priority })).body
-    await bed.db.rows(sql`update logins set stepped_up_at = null where person_id = ${ada.id}`)
+    await setLogins(sql`update logins set stepped_up_at = null where person_id = ${ada.id}`)
     expect(await start('normal')).toMatchObject({ id: expect.any(String) })
     expect(await start('high')).toMatchObject({ error: { code: 'step_up_required' } })
     await ada.ask('POST', '/v1/me/step-up', { code: codeNow(ada.secret) })
@@ -320,7 +326,7 @@ describe('a second factor', () => {
     expect((await ada.ask('POST', '/v1/me/second-factor', { password: 'not this one' })).status).toBe(400)
     const bea = await enrolled()
     expect((await bea.ask('POST', '/v1/me/second-factor', { password })).status).toBe(409) // One is in force.
-    await bed.db.rows(sql`update logins set stepped_up_at = null where person_id = ${bea.id}`)
+    await setLogins(sql`update logins set stepped_up_at = null where person_id = ${bea.id}`)
     expect((await bea.ask('DELETE', '/v1/me/second-factor')).status).toBe(403)
     expect((await bea.ask('POST', '/v1/me/second-factor/recovery-codes')).status).toBe(403)
     await bea.ask('POST', '/v1/me/step-up', { code: codeNow(bea.secret) })
@@ -413,3 +419,52 @@ describe('a program', () => {
 
 /** A caller for services that are asked directly. */
 const callerOf = () => ({ keyId: boss.id, name: 'boss', tenantId: 'acme', askerId: undefined, permissions: [], access: { personalData: true } })
+
+describe('a login that two servers know', () => {
+  test('is asked for once a second, and is over at once here and soon there when it ends, changes, or its tenant is suspended', async () => {
+    const { openIdentities } = await import('../src/identity/index.ts')
+    let looks = 0
+    const counted = { ...bed.db, rows: ((query) => (looks++, bed.db.rows(query))) as Bed['db']['rows'] }
+    const { secrets, outbox, masterKeys } = bed
+    const limits = { lifeMs: 86_400_000, idleMs: 3_600_000, stepUpMs: 300_000 }
+    const there = openIdentities({
+      db: counted,
+      masterKeys,
+      secrets,
+      outbox,
+      log: silentLog,
+      limits,
+      fetch: () => Promise.reject(new Error('Nobody is asked.')),
+    })
+    await there.start()
+    try {
+      const ada = await joined()
+      const cookie = ada.login() ?? ''
+      const isIn = async (at: typeof there) => (await at.logins.authenticate(cookie, 'browser')) !== undefined
+      looks = 0
+      expect(await Promise.all(Array.from({ length: 50 }, () => isIn(there)))).not.toContain(false)
+      expect(looks).toBeLessThanOrEqual(2) // One look, and perhaps the next second's.
+      expect(await isIn(bed.identities)).toBe(true)
+
+      await boss.ask('POST', `/v1/people/${ada.id}`, { roles: ['viewer'] })
+      const rolesAt = async (at: typeof there) => (await at.logins.authenticate(cookie, 'browser'))?.roles
+      expect(await rolesAt(bed.identities)).toEqual(['viewer'])
+      await expect.poll(() => rolesAt(there), { interval: 10 }).toEqual(['viewer'])
+
+      expect((await ada.ask('POST', '/v1/me/sign-out')).status).toBe(200)
+      expect(await isIn(bed.identities)).toBe(false)
+      await expect.poll(() => isIn(there), { interval: 10 }).toBe(false)
+    } finally {
+      await there.stop()
+    }
+  })
+
+  test('is not remembered from before its end by a look that was under way', async () => {
+    const ada = await joined()
+    const cookie = ada.login() ?? ''
+    bed.identities.logins.forget()
+    const [under] = await Promise.all([bed.identities.logins.authenticate(cookie, 'browser'), boss.ask('POST', `/v1/people/${ada.id}/sign-out`)])
+    void under // Before or after: both are right.
+    expect(await bed.identities.logins.authenticate(cookie, 'browser')).toBe(undefined)
+  })
+})

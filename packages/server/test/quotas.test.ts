@@ -106,3 +106,38 @@ test('a new tenant’s key works within it alone, and not while it is suspended'
     ]),
   )
 })
+
+test('sandboxes are made up to the quota, and the tenant’s use says how many there are', async () => {
+  await using t = await open({ sandboxesMax: 1 })
+  const make = () => t.boss.ask('POST', '/v1/sandboxes', {})
+  const first = (await (await make()).json()) as { id: string }
+  const refused = await make()
+  expect([refused.status, await refused.text()]).toEqual([429, expect.stringContaining('tenant globex has 1 sandboxes, and 1 are allowed')])
+  expect(await t.installer.read('/v1/tenants/globex')).toMatchObject({ consumption: { sandboxes: 1 } })
+  expect((await t.boss.ask('POST', `/v1/sandboxes/${first.id}/stop`)).status).toBe(200)
+  expect((await make()).status).toBe(200)
+})
+
+test('requests are let in up to the tenant’s and the namespace’s quota, and each answer says what is left', async () => {
+  await using t = await open({ requestsPerMinuteMax: 20 }, { dev: { requestsPerMinuteMax: 2 } })
+  const left = ({ headers }: Response) => [headers.get('ratelimit-limit'), headers.get('ratelimit-remaining')]
+  const [one, two, three] = [
+    await t.boss.ask('GET', '/v1/runs?namespace=dev'),
+    await t.boss.ask('GET', '/v1/runs?namespace=dev'),
+    await t.boss.ask('GET', '/v1/runs?namespace=dev'),
+  ]
+  expect([one.status, two.status, three.status]).toEqual([200, 200, 429])
+  expect([left(one), left(two)]).toEqual([
+    ['2', '1'],
+    ['2', '0'],
+  ])
+  expect(three.headers.get('retry-after')).toMatch(/^(29|30)$/)
+  expect(await three.text()).toContain('namespace dev has used up its quota of 2 requests a minute')
+  const others = await Promise.all(Array.from({ length: 30 }, () => t.boss.ask('GET', '/v1/runs')))
+  const inTenant = others.filter(({ status }) => status === 200)
+  expect(inTenant.length).toBeGreaterThan(5)
+  expect(inTenant.length).toBeLessThan(20)
+  expect(left(inTenant[0]!)[0]).toBe('20')
+  expect(await others.find(({ status }) => status === 429)!.text()).toContain('tenant globex has used up its quota of 20 requests a minute')
+  expect((await t.installer.ask('GET', '/v1/runs')).status).toBe(200) // Another tenant is not held up.
+})

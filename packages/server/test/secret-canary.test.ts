@@ -1,4 +1,7 @@
-/** A secret's value, set by the real command at the real program, is nowhere: not in the database's files, the log, the journal, an answer or a worker. */
+/**
+ * A secret's value, set by the real command at the real program and used at a provider of models, is nowhere: not in the database's files, the log, the
+ * journal, an answer, an export, a prompt, the log of model calls, a worker or a sandbox.
+ */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -7,6 +10,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runCli } from '../../cli/src/run-cli.ts'
 import { newId } from '../src/kernel/index.ts'
+import { type FakeProvider, startFakeProvider } from './support/fake-provider.ts'
 import { type ServerProcess, openServerProcess, processesOf, until } from './support/server-process.ts'
 
 // Made anew each time: a version's folder links to the packages, and so to this file.
@@ -15,13 +19,22 @@ const shownAnywhere = `sparrow-${newId()}`
 const forms = (text: string): Buffer[] => [Buffer.from(text), Buffer.from(Buffer.from(text).toString('base64')), Buffer.from(Buffer.from(text).toString('hex'))]
 
 let server: ServerProcess
+let provider: FakeProvider
 beforeAll(async () => {
+  provider = await startFakeProvider([{ text: ['Hello.'] }])
   server = await openServerProcess({
-    env: { LONGHAUL_AGENTS_DIR: join(import.meta.dirname, 'fixtures/start-agents'), LONGHAUL_LOG_LEVEL: 'debug' },
+    env: {
+      LONGHAUL_AGENTS_DIR: join(import.meta.dirname, 'fixtures/start-agents'),
+      LONGHAUL_LOG_LEVEL: 'debug',
+      LONGHAUL_PROVIDER_BASE_URLS: JSON.stringify({ openai: provider.baseUrls.openai }),
+    },
   })
   await server.start()
 }, 120_000)
-afterAll(() => server[Symbol.asyncDispose]())
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+  await provider[Symbol.asyncDispose]()
+})
 
 async function longhaul(args: string[], stdin = ''): Promise<{ exit: number; out: string }> {
   let out = ''
@@ -33,6 +46,28 @@ async function longhaul(args: string[], stdin = ''): Promise<{ exit: number; out
     env: { LONGHAUL_URL: server.url(), LONGHAUL_API_KEY: server.key() },
   })
   return { exit, out }
+}
+
+/** Has the server call a model with the secret as its key. Returns what the answer and the log of calls say of it, the texts too. */
+async function callModel(prompt: string): Promise<string> {
+  await server.client.providers.set({ name: 'openai', secrets: ['crm'] })
+  const response = await fetch(`${server.url()}/openai/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${server.key()}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'openai/gpt-5', messages: [{ role: 'user', content: prompt }] }),
+  })
+  const answer = await response.text()
+  expect([response.status, answer]).toEqual([200, expect.stringContaining('Hello.')])
+  const call = await until('the log of calls', 10_000, async () => (await server.client.calls.list({})).items[0])
+  return `${answer}${JSON.stringify([call, await server.client.calls.reveal({ callId: call.id, reason: 'a test' }), await server.client.providers.list({})])}`
+}
+
+/** All that a command in a sandbox can see: its environment, the files and what is said of it. */
+async function lookAroundInSandbox(): Promise<string> {
+  const sandbox = await server.client.sandboxes.create({ env: { SHOWN: shownAnywhere } })
+  const { stdout } = await server.client.sandboxes.exec({ sandboxId: sandbox.id, script: 'env; printf %s "$SHOWN" > kept.txt; cat *' })
+  expect(stdout.split(shownAnywhere)).toHaveLength(3) // The control: the search sees the environment and the files.
+  return `${stdout}${JSON.stringify(await server.client.sandboxes.get({ sandboxId: sandbox.id }))}`
 }
 
 /** Nothing for a process that ended since it was listed. */
@@ -61,19 +96,34 @@ test('the value of a secret is nowhere, and a text that nobody hid is found', { 
   const { id: runId } = await server.client.runs.start({ agent: 'good', input: shownAnywhere })
   await until('the run to complete', 20_000, async () => (await server.client.runs.get({ runId })).state === 'completed' || undefined)
   await until('the audit log', 10_000, async () => (await server.client.audit.list({ action: 'secrets.set' })).items.length === 1 || undefined)
-  answers.push(await longhaul(['audit', 'export']), await longhaul(['runs', 'events', runId, '--json']), await longhaul(['audit', 'verify']))
+  const seen = [await callModel(shownAnywhere), await lookAroundInSandbox(), JSON.stringify(await server.client.runs.get({ runId }))]
+  expect(provider.requests.map(({ key }) => key)).toEqual([value]) // It was really used.
+  answers.push(
+    await longhaul(['audit', 'export', '--ocsf']),
+    await longhaul(['audit', 'export']),
+    await longhaul(['runs', 'events', runId, '--json']),
+    await longhaul(['audit', 'verify']),
+  )
   expect(answers.at(-1)?.exit).toBe(0)
 
   const environments = processesOf(join(server.dataDir, '..')).flatMap(environmentOf)
   expect(environments.length).toBeGreaterThan(0)
-  const written = Buffer.concat([Buffer.from(server.life().output()), ...answers.map(({ out }) => Buffer.from(out)), ...environments])
+  const written = Buffer.concat([
+    Buffer.from(server.life().output()),
+    ...answers.map(({ out }) => Buffer.from(out)),
+    ...seen.map((text) => Buffer.from(text)),
+    ...environments,
+  ])
+  const prompts = Buffer.from(provider.requests.map(({ text }) => text).join())
   await server.stop() // So that everything is in PostgreSQL's files.
   for (const form of forms(value)) {
     expect(written.includes(form)).toBe(false)
+    expect(prompts.includes(form)).toBe(false)
     expect(filesWith(form)).toEqual([])
   }
   // The control: the same search finds the run's input in the answers and in PostgreSQL's files.
   expect(written.includes(shownAnywhere)).toBe(true)
+  expect(prompts.includes(shownAnywhere)).toBe(true)
   expect(filesWith(Buffer.from(shownAnywhere)).length).toBeGreaterThan(0)
   // And the value was really kept: the next life would use it.
   await server.start()

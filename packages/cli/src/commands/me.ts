@@ -24,12 +24,16 @@ function print(invocation: Invocation, me: Me): number {
         'factor',
         me.factors.length > 0 ? `${me.factors.join(' and ')}, ${me.recoveryCodesLeft} recovery codes left` : 'none; npx longhaul me enroll turns one on',
       ],
+      ['mails', me.approvalMails ? 'about approvals that you may decide' : 'none about approvals'],
       ['given', me.steppedUpUntil ? `counts until ${me.steppedUpUntil}` : 'not lately'],
     ])
   return exitCodes.done
 }
 
 export const showMe = async (invocation: Invocation): Promise<number> => print(invocation, await (await invocation.client()).me.get())
+
+export const setMails = async (invocation: Invocation, approvals: boolean): Promise<number> =>
+  print(invocation, await (await invocation.client()).me.mails({ approvals }))
 
 export async function stepUp(invocation: Invocation): Promise<number> {
   const client = await invocation.client()

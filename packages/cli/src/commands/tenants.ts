@@ -5,16 +5,18 @@ import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago } from '../show/values.ts'
 
-export type QuotaOptions = { runs?: number; starts?: number; storage?: number }
+export type QuotaOptions = { runs?: number; starts?: number; storage?: number; sandboxes?: number; requests?: number }
 export type PolicyOptions = { sandboxDrivers?: string; sandboxDriver?: string; sharedKernel?: string; sandboxDefaults?: boolean }
 
 /** Undefined when none was given: then nothing is changed. */
-export function quotasFrom({ runs, starts, storage }: QuotaOptions): Quotas | undefined {
-  if (runs === undefined && starts === undefined && storage === undefined) return undefined
+export function quotasFrom({ runs, starts, storage, sandboxes, requests }: QuotaOptions): Quotas | undefined {
+  if ([runs, starts, storage, sandboxes, requests].every((given) => given === undefined)) return undefined
   return {
     ...(runs === undefined ? {} : { runsInFlightMax: runs }),
     ...(starts === undefined ? {} : { startsPerMinuteMax: starts }),
     ...(storage === undefined ? {} : { storageBytesMax: storage }),
+    ...(sandboxes === undefined ? {} : { sandboxesMax: sandboxes }),
+    ...(requests === undefined ? {} : { requestsPerMinuteMax: requests }),
   }
 }
 
@@ -43,14 +45,16 @@ const policyText = ({ drivers, driver, sharedKernel }: SandboxPolicy): string =>
     ...(driver === undefined ? [] : [`in ${driver}`]),
     ...(sharedKernel === undefined ? [] : [sharedKernel ? 'may share the host’s kernel' : 'never share the host’s kernel']),
   ].join(' · ') || 'as the server has it'
-const quotasText = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax }: Quotas): string =>
+const quotasText = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax, sandboxesMax, requestsPerMinuteMax }: Quotas): string =>
   [
     ...(runsInFlightMax === undefined ? [] : [`${runsInFlightMax} runs in flight`]),
     ...(startsPerMinuteMax === undefined ? [] : [`${startsPerMinuteMax} starts a minute`]),
     ...(storageBytesMax === undefined ? [] : [`${storageBytesMax} bytes`]),
+    ...(sandboxesMax === undefined ? [] : [`${sandboxesMax} sandboxes`]),
+    ...(requestsPerMinuteMax === undefined ? [] : [`${requestsPerMinuteMax} requests a minute`]),
   ].join(' · ') || 'no limits'
-const usedText = ({ runsInFlight, startsInLastMinute, storageBytes }: Consumption): string =>
-  `${runsInFlight} in flight · ${startsInLastMinute} started in the last minute · ${storageBytes} bytes`
+const usedText = ({ runsInFlight, startsInLastMinute, storageBytes, sandboxes }: Consumption): string =>
+  `${runsInFlight} in flight · ${startsInLastMinute} started in the last minute · ${storageBytes} bytes · ${sandboxes} sandboxes`
 
 export async function createTenant(invocation: Invocation, id: string, options: QuotaOptions & PolicyOptions & { description?: string }): Promise<number> {
   const quotas = quotasFrom(options)
@@ -106,12 +110,13 @@ export async function getTenant(invocation: Invocation, id: string): Promise<num
       ['quotas', quotasText(tenant.quotas)],
       ['sandboxes', policyText(tenant.sandboxPolicy)],
       ['uses', usedText(tenant.consumption)],
+      ['mails', tenant.approvalMails ? 'about approvals, to those who may decide them' : 'none about approvals'],
       ['made', ago(tenant.createdAt)],
     ])
   return exitCodes.done
 }
 
-type UpdateOptions = QuotaOptions & PolicyOptions & { description?: string; unlimited?: boolean }
+type UpdateOptions = QuotaOptions & PolicyOptions & { description?: string; unlimited?: boolean; approvalMails?: 'on' | 'off' }
 
 export async function updateTenant(invocation: Invocation, id: string, options: UpdateOptions & { isSuspended?: boolean }): Promise<number> {
   const quotas = options.unlimited ? {} : quotasFrom(options)
@@ -122,6 +127,7 @@ export async function updateTenant(invocation: Invocation, id: string, options: 
     id,
     ...(options.description === undefined ? {} : { description: options.description }),
     ...(options.isSuspended === undefined ? {} : { isSuspended: options.isSuspended }),
+    ...(options.approvalMails === undefined ? {} : { approvalMails: options.approvalMails === 'on' }),
     ...(quotas ? { quotas } : {}),
     ...(sandboxPolicy ? { sandboxPolicy } : {}),
   })

@@ -110,6 +110,7 @@ export const addresses = {
   'me.get': ['GET', '/v1/me'],
   'me.signout': ['POST', '/v1/me/sign-out'],
   'me.password': ['POST', '/v1/me/password'],
+  'me.mails': ['POST', '/v1/me/mails'],
   'me.stepup': ['POST', '/v1/me/step-up'],
   'me.enroll': ['POST', '/v1/me/second-factor'],
   'me.confirm': ['POST', '/v1/me/second-factor/confirm'],

@@ -130,6 +130,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'me.get': ['GET', '/v1/me'],
   'me.signout': ['POST', '/v1/me/sign-out'],
   'me.password': ['POST', '/v1/me/password', { current: 'x', next: 'correct horse battery' }],
+  'me.mails': ['POST', '/v1/me/mails', { approvals: false }],
   'me.stepup': ['POST', '/v1/me/step-up', { code: '123456' }],
   'me.enroll': ['POST', '/v1/me/second-factor', { password: 'x' }],
   'me.confirm': ['POST', '/v1/me/second-factor/confirm', { code: '123456' }],

@@ -36,6 +36,7 @@ import {
   startEnrolment,
   startPasskey,
   startSso,
+  setMails,
   stepUp,
   updatePerson,
   useLink,
@@ -94,6 +95,10 @@ export const meImplementations = ({ signIn, secondFactor, passkeys, logins }: Id
     }),
     implementOwn(changePassword, async (caller, input, { asking }) => {
       await signIn.changePassword(caller, input, asking)
+      return signIn.me(caller)
+    }),
+    implementOwn(setMails, async (caller, { approvals }) => {
+      await signIn.setMails(caller, approvals)
       return signIn.me(caller)
     }),
     implementOwn(stepUp, async (caller, given, { asking }) => {

@@ -10,6 +10,7 @@ import { type Asks, type Exchange, addressOf, openExchange } from './exchange.ts
 import { type GateOptions, assertPolicies, assertRate, assertSteppedUp, noteOutcome } from './gate.ts'
 import { type Implementation, assertComplete } from './implement.ts'
 import { assertReach } from './reach.ts'
+import { type RequestQuotasOf, nearer, openRequestQuotas } from './request-quotas.ts'
 import type { Following, Frames } from './server-sent-events.ts'
 
 export type PipelineOptions = GateOptions &
@@ -19,6 +20,8 @@ export type PipelineOptions = GateOptions &
     operations?: readonly Operation[]
     /** Requests that one key may make. */
     requestsPerMinute: number
+    /** Requests that a tenant and a namespace may make a minute. Absent: as many as they like. */
+    requestQuotasOf?: RequestQuotasOf
     /** Runs `work` while nobody else, at any server, runs one under the same name. */
     during: EditsOptions['during']
   }
@@ -45,6 +48,7 @@ export function openPipeline(options: PipelineOptions) {
   assertComplete(options.operations ?? operations, implementations)
   const byId = new Map(implementations.map((implementation) => [implementation.operation.id, implementation]))
   const rate = openRateLimit(options.requestsPerMinute)
+  const quotas = openRequestQuotas(options, options.requestQuotasOf ?? (async () => ({})))
   const rateOfUnknown = openRateLimit(unknownPerMinute)
 
   const edits = openEdits({
@@ -64,7 +68,7 @@ export function openPipeline(options: PipelineOptions) {
 
   async function perform<Result>(
     { operation, caller, requestId, named, read }: Asked,
-    work: (input: unknown, implementation: Implementation) => Promise<Result>,
+    work: (input: unknown, implementation: Implementation, headers: Record<string, string>) => Promise<Result>,
   ): Promise<Result> {
     const implementation = implementationOf(operation)
     let input = named
@@ -73,9 +77,10 @@ export function openPipeline(options: PipelineOptions) {
       assertPermitted(caller, operation.permission)
       input = (await read()) as Record<string, unknown> // Every operation's input is an object.
       assertReach(caller, operation, input)
+      const headers = await quotas.ofNamespace(caller, input, requestId)
       assertSteppedUp(options, asked())
       await assertPolicies(options, asked(), await implementation.about?.(caller, input))
-      const result = await work(input, implementation)
+      const result = await work(input, implementation, headers)
       await noteOutcome(options, implementation, asked())
       return result
     } catch (error) {
@@ -85,7 +90,12 @@ export function openPipeline(options: PipelineOptions) {
   }
 
   async function admitted(admission: Admission, requestId: string): Promise<Admission & { headers: Record<string, string> }> {
-    return { ...admission, headers: await assertRate(options, rate, admission.caller, requestId) }
+    return { ...admission, headers: await countRequest(admission.caller, requestId) }
+  }
+
+  async function countRequest(caller: Caller, requestId: string): Promise<Record<string, string>> {
+    const headers = await assertRate(options, rate, caller, requestId)
+    return nearer(headers, await quotas.ofTenant(caller, requestId))
   }
 
   return {
@@ -98,13 +108,14 @@ export function openPipeline(options: PipelineOptions) {
     admit: async (asks: Asks, requestId: string, isChange: boolean) => admitted(await identify(options, asks, { isChange }), requestId),
     admitKey: async (secret: string, requestId: string) => admitted(await identifyKey(options, secret), requestId),
     /** One more request of somebody who was admitted before. */
-    countRequest: (caller: Caller, requestId: string) => assertRate(options, rate, caller, requestId),
+    countRequest,
     /** For what is for anybody: by the address that it comes from. */
     admitUnknown: (asks: Asks): void => takeFrom(rateOfUnknown, asks, publicUrl),
 
     call(asked: Asked, exchange: Exchange): Promise<unknown> {
       for (const [name, value] of deprecationHeaders(asked.operation)) exchange.addHeader(name, value)
-      return perform(asked, async (input, { operation, handle }) => {
+      return perform(asked, async (input, { operation, handle }, headers) => {
+        for (const [name, value] of Object.entries(headers)) exchange.addHeader(name, value)
         const work = async () => checkOutput(operation, await handle(asked.caller, input, exchange))
         return edits.stamp(operation, await edits.around(operation, asked.caller, input as Record<string, unknown>, exchange, work), exchange) // Every operation's input is an object.
       })

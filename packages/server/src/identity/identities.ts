@@ -3,6 +3,7 @@ import type { Db } from '../db/index.ts'
 import { type Log, type Service, loop } from '../kernel/index.ts'
 import type { MasterKeys } from './envelope.ts'
 import { openGuesses } from './guesses.ts'
+import { openLoginNews } from './login-news.ts'
 import { type LoginLimits, type Logins, openLogins } from './logins.ts'
 import { ownerCheck } from './owner.ts'
 import type { Outbox } from '../mail/index.ts'
@@ -35,23 +36,26 @@ export function openIdentities({ db, masterKeys, secrets, outbox, log, limits, f
   const logins = openLogins({ db, log, limits })
   const guesses = openGuesses({ db, masterKey: masterKeys.current })
   const assertOwner = ownerCheck({ guesses, stepUpMs: limits.stepUpMs })
-  const passkeys = openPasskeys({ db, assertOwner })
-  const secondFactor = openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwner })
+  const passkeys = openPasskeys({ db, assertOwner, logins })
+  const secondFactor = openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwner, logins })
   const signIn = openSignIn({ db, logins, guesses, secondFactor, passkeys })
+  const news = openLoginNews({ db, log, logins })
   const sweep = loop({ everyMs: sweepEveryMs, onError: (error) => log.warn('ended logins were not swept', { error }), work: () => sweepSignIns(db) })
   return {
-    people: openPeople({ db, outbox }),
+    people: openPeople({ db, outbox, logins }),
     resets: openResets({ db, outbox, guesses }),
     logins,
     secondFactor,
     passkeys,
     signIn,
-    sso: openSso({ db, secrets, fetch, enter: signIn.enter }),
+    sso: openSso({ db, secrets, fetch, enter: signIn.enter, logins }),
     async start() {
       await secondFactor.rewrapAll()
       await sweep.start()
+      await news.start()
     },
     async stop() {
+      await news.stop()
       await sweep.stop()
       await logins.stop()
     },

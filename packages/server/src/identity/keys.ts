@@ -2,7 +2,8 @@
 import { createHash } from 'node:crypto'
 import { type ApiKey, type Asker, type DataAccess, type Permission, type Role, roles, usualPermissions } from '@longhaul/protocol'
 import { type Audience, type AuditNote, type Db, type TenantTx, audienceOf, noteAudit } from '../db/index.ts'
-import { AppError, type Log, monotonicMs, newId, secret as makeSecret } from '../kernel/index.ts'
+import { AppError, type Log, newId, secret as makeSecret } from '../kernel/index.ts'
+import { type Found, openCallerCache } from './caller-cache.ts'
 import { type Scope, isWithin, whyNotGrant } from './grant.ts'
 import { deleteKey, expireKey, findKey, findKeyByHash, insertKey, listKeys, recordKeyUse, succeedKey, toApiKey } from './key-store.ts'
 
@@ -58,22 +59,14 @@ export type Keys = {
 
 const prefix = 'lh_'
 const secretShape = /^lh_[A-Za-z0-9_-]{43}$/
-const cachedMax = 10_000
 const keysMax = 1_000
-/** How long another server's revocation may go unnoticed. */
-const cacheMs = 1_000
 const noteEveryMs = 60_000
 
 export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
-  /** By hash, so that no secret stays in memory; the one used longest ago first. */
-  const cache = new Map<string, { caller: Caller; until: number }>()
-  const lookups = new Map<string, Promise<Caller | undefined>>()
+  const cache = openCallerCache<Caller>()
   const notes = new Set<Promise<void>>()
-  let revocations = 0
 
-  async function lookUp(hash: Buffer, name: string): Promise<Caller | undefined> {
-    const revocationsBefore = revocations
-    const from = monotonicMs()
+  async function lookUp(hash: Buffer): Promise<Found<Caller> | undefined> {
     const found = await findKeyByHash(db, hash, noteEveryMs)
     if (!found) return undefined
     const { id, tenantId, role, namespaces, agents, access, expiresAt } = found.key
@@ -90,12 +83,7 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
       ...(expiresAt !== null && { expiresAt: expiresAt.toISOString() }),
     })
     if (found.isLong) note(id)
-    // What was read before a revocation must not come back after it.
-    if (revocations === revocationsBefore) {
-      if (cache.size >= cachedMax) for (const [oldest] of cache.entries().take(1)) cache.delete(oldest)
-      cache.set(name, { caller, until: from + Math.min(cacheMs, found.expiresInMs ?? cacheMs) })
-    }
-    return caller
+    return { caller, keepMs: found.expiresInMs ?? Infinity }
   }
 
   function note(keyId: string): void {
@@ -117,26 +105,11 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
     return { ...toApiKey(inserted), secret }
   }
 
-  function forget(is: (caller: Caller) => boolean): void {
-    revocations++
-    for (const [name, { caller }] of cache) if (is(caller)) cache.delete(name)
-    lookups.clear() // Whoever asks from now on reads anew.
-  }
-
   return {
     async authenticate(secret) {
       if (!secretShape.test(secret)) return undefined
       const hash = hashOf(secret)
-      const name = hash.toString('base64')
-      const cached = cache.get(name)
-      if (cached) cache.delete(name) // And back at the end, as the one used last.
-      if (cached && cached.until > monotonicMs()) {
-        cache.set(name, cached)
-        return cached.caller
-      }
-      const running = lookups.get(name) ?? lookUp(hash, name).finally(() => lookups.delete(name))
-      lookups.set(name, running)
-      return running
+      return cache.find(hash, () => lookUp(hash))
     },
     async create(caller, key) {
       const excess = whyNotGrant(caller, { ...key, permissions: grantedBy(key) })
@@ -164,7 +137,7 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
         await succeedKey(tx, successor.id, keyId)
         return successor
       })
-      forget((cached) => cached.keyId === keyId)
+      cache.forget((cached) => cached.keyId === keyId)
       log.info('key rotated', { tenantId: caller.tenantId, keyId, newKeyId: made.id, overlapMs })
       return made
     },
@@ -176,11 +149,11 @@ export function openKeys({ db, log }: { db: Db; log: Log }): Keys {
         await noteAudit(tx, { who: whoIs(caller), action: 'keys.delete', target: keyId, detail: { name: found.name } })
         return (await deleteKey(tx, keyId)) ?? found
       })
-      forget((cached) => cached.keyId === keyId)
+      cache.forget((cached) => cached.keyId === keyId)
       log.info('key revoked', { tenantId: caller.tenantId, keyId })
       return toApiKey(deleted)
     },
-    forgetTenant: (tenantId) => forget((caller) => caller.tenantId === tenantId),
+    forgetTenant: (tenantId) => cache.forget((caller) => caller.tenantId === tenantId),
     async stop() {
       await Promise.all(notes)
     },

@@ -5,7 +5,7 @@ import { AppError, newId, secret } from '../kernel/index.ts'
 import { defaultTenantId } from './credentials.ts'
 import { whoIs } from './keys.ts'
 import { stepUpLogin } from './login-store.ts'
-import { type Asking, type PersonCaller, hashSecret } from './logins.ts'
+import { type Asking, type Logins, type PersonCaller, hashSecret } from './logins.ts'
 import type { AssertOwner } from './owner.ts'
 import * as store from './passkey-store.ts'
 import { type PersonRow, findPerson, hasSecondFactor, setRecoveryHashes } from './person-store.ts'
@@ -29,7 +29,7 @@ export type Passkeys = {
   take(purpose: Exclude<Purpose, 'create'>, signed: SignedChallenge, asking: Asking): Promise<{ tenantId: string; personId: string } | undefined>
 }
 
-export function openPasskeys({ db, assertOwner }: { db: Db; assertOwner: AssertOwner }): Passkeys {
+export function openPasskeys({ db, assertOwner, logins }: { db: Db; assertOwner: AssertOwner; logins: Pick<Logins, 'forget'> }): Passkeys {
   const tenantOf = ({ tenantId }: { tenantId: string }) => db.forTenant(tenantId)
   const kindOf = (purpose: Purpose) => `passkey ${purpose}`
   const unknown = (passkeyId: string) => new AppError('not_found', `No passkey ${passkeyId}.`)
@@ -62,18 +62,19 @@ export function openPasskeys({ db, assertOwner }: { db: Db; assertOwner: AssertO
         throw new AppError('invalid', 'credential: this took too long, or was sent before. Begin again.')
       const checked = await checkCreated(origin, challenge, credential)
       if ('why' in checked) throw new AppError('invalid', `credential: the passkey was not accepted: ${checked.why}`)
-      return tenantOf(caller).transaction(async (tx) => {
+      const work = tenantOf(caller).transaction(async (tx) => {
         const person = await load(tx, caller.keyId)
         assertRoom(person.passkeyCount)
         const row = await store.insertPasskey(tx, { id: newId(), personId: person.id, name, ...checked })
         if (!row) throw new AppError('conflict', 'You have this passkey already.')
         await noteAudit(tx, { who: whoIs(caller), action: 'passkeys.add', target: row.id, detail: { name, host: row.host } })
         if (hasSecondFactor(person)) return { passkey: toPasskey(row), recoveryCodes: [] }
-        await stepUpLogin(tx, caller.login.id)
+        await stepUpLogin(tx, caller.keyId, caller.login.id)
         const recoveryCodes = makeRecoveryCodes()
         await setRecoveryHashes(tx, person.id, recoveryCodes.map(hashRecoveryCode))
         return { passkey: toPasskey(row), recoveryCodes }
       })
+      return work.finally(() => logins.forget(caller.keyId))
     },
     rename: (caller, passkeyId, name) =>
       tenantOf(caller).transaction(async (tx) => {

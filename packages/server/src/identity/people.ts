@@ -8,6 +8,7 @@ import { type Outbox, findMail, listMails as findMails, resetMail, toMail } from
 import { isWithin, whyNotGrant } from './grant.ts'
 import { type Caller, whoIs } from './keys.ts'
 import { deleteLogins } from './login-store.ts'
+import type { Logins } from './logins.ts'
 import { hashSecret } from './logins.ts'
 import { deletePasskeys } from './passkey-store.ts'
 import * as store from './person-store.ts'
@@ -28,8 +29,14 @@ const linkMs = 3 * 86_400_000
 /** Behind the #, which browsers send nowhere: neither proxies nor the next page see it. */
 export const linkPath = '/join#token='
 
-export function openPeople({ db, outbox }: { db: Db; outbox: Outbox }): People {
+export function openPeople({ db, outbox, logins }: { db: Db; outbox: Outbox; logins: Pick<Logins, 'forget'> }): People {
   const tenantOf = (caller: Caller) => db.forTenant(caller.tenantId)
+
+  /** What is remembered of their logins is over with it, also when nobody knows whether it was committed. */
+  const changing = <Result>(caller: Caller, personId: string, work: (tx: TenantTx) => Promise<Result>): Promise<Result> =>
+    tenantOf(caller)
+      .transaction(work)
+      .finally(() => logins.forget(personId))
 
   /** Whom the caller may decide about: somebody who may no more than the caller. Otherwise a link would be a way up. */
   async function load(tx: TenantTx, caller: Caller, personId: string): Promise<store.PersonRow> {
@@ -62,7 +69,7 @@ export function openPeople({ db, outbox }: { db: Db; outbox: Outbox }): People {
       return { items: rows.filter((row) => isWithin(caller, row)).map(store.toPerson), next: last?.email ?? null }
     },
     async update(caller, { personId, ...change }) {
-      return tenantOf(caller).transaction(async (tx) => {
+      return changing(caller, personId, async (tx) => {
         const found = await load(tx, caller, personId)
         const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined)) as Partial<store.PersonRow> // As the operation parsed it.
         const wanted = { ...found, ...given }
@@ -89,7 +96,7 @@ export function openPeople({ db, outbox }: { db: Db; outbox: Outbox }): People {
       })
     },
     async signOut(caller, personId) {
-      return tenantOf(caller).transaction(async (tx) => {
+      return changing(caller, personId, async (tx) => {
         await load(tx, caller, personId)
         const count = await deleteLogins(tx, personId)
         await noteAudit(tx, { who: whoIs(caller), action: 'people.signout', target: personId, detail: { count } })
@@ -115,7 +122,7 @@ export function openPeople({ db, outbox }: { db: Db; outbox: Outbox }): People {
       })
     },
     async delete(caller, personId) {
-      return tenantOf(caller).transaction(async (tx) => {
+      return changing(caller, personId, async (tx) => {
         const found = await load(tx, caller, personId)
         if (personId === caller.keyId) throw new AppError('conflict', 'You would remove yourself. Let somebody else do it.')
         await store.deletePerson(tx, personId)

@@ -18,6 +18,7 @@ export type PersonRow = {
   isTotpConfirmed: boolean
   passkeyCount: number
   recoveryCodesLeft: number
+  approvalMails: boolean
   hasSignedIn: boolean
   createdAt: Date
   lastSeenAt: Date | null
@@ -28,7 +29,7 @@ export const personColumns = sql`people.id, people.tenant_id as "tenantId", emai
   password_hash as "passwordHash", link_expires_at as "linkExpiresAt", totp_ciphertext as "ciphertext", totp_wrapped_key as "wrappedKey",
   totp_master_key_id as "masterKeyId", totp_confirmed as "isTotpConfirmed",
   (select count(*)::int from passkeys where passkeys.tenant_id = people.tenant_id and passkeys.person_id = people.id) as "passkeyCount",
-  cardinality(recovery_hashes) as "recoveryCodesLeft",
+  cardinality(recovery_hashes) as "recoveryCodesLeft", people.approval_mails as "approvalMails",
   last_seen_at is not null as "hasSignedIn", people.created_at as "createdAt", last_seen_at as "lastSeenAt"`
 
 export const toRow = ({ ciphertext, wrappedKey, masterKeyId, ...row }: Row): PersonRow => ({
@@ -120,12 +121,24 @@ export async function updatePerson(tx: TenantTx, { id, name, roles, namespaces, 
     set name = ${name}, roles = ${roles}, namespaces = ${namespaces}, agents = ${agents}, access = ${JSON.stringify(access)}, is_disabled = ${isDisabled}
     where tenant_id = ${tx.tenantId} and id = ${id}
     returning ${personColumns}`)
+  await tellLoginsChanged(tx, id)
   return toRow(row!) // It was found and locked in this transaction.
 }
 
 export async function deletePerson(tx: TenantTx, personId: string): Promise<void> {
+  await tellLoginsChanged(tx, personId)
   await tx.rows(sql`delete from people where tenant_id = ${tx.tenantId} and id = ${personId}`)
 }
+
+export async function setApprovalMails(tx: TenantTx, personId: string, isOn: boolean): Promise<void> {
+  await tx.rows(sql`update people set approval_mails = ${isOn} where tenant_id = ${tx.tenantId} and id = ${personId}`)
+}
+
+/** Heard by every server when the transaction is committed: what it remembers of this person's logins is over. */
+export async function tellLoginsChanged(tx: TenantTx, personId: string): Promise<void> {
+  await tx.rows(sql`select pg_notify(${loginsChanged}, ${personId})`)
+}
+export const loginsChanged = 'longhaul_logins_changed'
 
 /** Replaces the link that was there. */
 export async function setLink(tx: TenantTx, personId: string, linkHash: Buffer, inMs: number): Promise<PersonRow> {

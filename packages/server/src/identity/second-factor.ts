@@ -7,7 +7,7 @@ import { type MasterKeys, keyIdOf, open, rewrap, seal } from './envelope.ts'
 import type { Guesses } from './guesses.ts'
 import { whoIs } from './keys.ts'
 import { stepUpLogin } from './login-store.ts'
-import type { Asking, PersonCaller } from './logins.ts'
+import type { Asking, Logins, PersonCaller } from './logins.ts'
 import type { AssertOwner } from './owner.ts'
 import type { Passkeys } from './passkeys.ts'
 import * as store from './person-store.ts'
@@ -30,9 +30,9 @@ export type SecondFactor = {
 
 const sealName = (tenantId: string, personId: string) => `${tenantId}/people/${personId}/totp`
 
-type Options = { db: Db; masterKeys: MasterKeys; guesses: Guesses; passkeys: Pick<Passkeys, 'take'>; assertOwner: AssertOwner }
+type Options = { db: Db; masterKeys: MasterKeys; guesses: Guesses; passkeys: Pick<Passkeys, 'take'>; assertOwner: AssertOwner; logins: Pick<Logins, 'forget'> }
 
-export function openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwner }: Options): SecondFactor {
+export function openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwner, logins }: Options): SecondFactor {
   const tenantOf = ({ tenantId }: { tenantId: string }) => db.forTenant(tenantId)
 
   async function load(tx: TenantTx, personId: string): Promise<store.PersonRow> {
@@ -73,10 +73,11 @@ export function openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwne
       if (!store.hasSecondFactor(person))
         throw new AppError('conflict', 'You have no second factor yet. Turn one on in the console under your name, or with: longhaul me enroll')
       await take('step-up', person, given, asking)
-      await tenantOf(caller).transaction(async (tx) => {
-        await stepUpLogin(tx, caller.login.id)
+      const work = tenantOf(caller).transaction(async (tx) => {
+        await stepUpLogin(tx, caller.keyId, caller.login.id)
         await noteAudit(tx, { who: whoIs(caller), action: 'me.stepup', target: caller.login.id })
       })
+      await work.finally(() => logins.forget(caller.keyId))
     },
     async enroll(caller, password, asking) {
       const person = await tenantOf(caller).transaction((tx) => load(tx, caller.keyId))
@@ -92,15 +93,16 @@ export function openSecondFactor({ db, masterKeys, guesses, passkeys, assertOwne
       if (!person.totp) throw new AppError('conflict', 'No authenticator waits to be confirmed. Begin again.')
       const slice = await guesses.guard({ tenantId: caller.tenantId, account: `${person.id} factor`, asking }, async () => sliceOf(person, code))
       if (slice === undefined) throw new AppError('invalid', 'code: it is not the authenticator’s. Is the clock of the device right?')
-      return tenantOf(caller).transaction(async (tx) => {
+      const work = tenantOf(caller).transaction(async (tx) => {
         const { isTotpConfirmed, totp } = await load(tx, caller.keyId)
         if (isTotpConfirmed || !totp || !person.totp || !totp.ciphertext.equals(person.totp.ciphertext))
           throw new AppError('conflict', 'The authenticator was changed meanwhile. Begin again.')
         await store.takeTotpSlice(tx, person.id, slice)
         await store.confirmTotp(tx, person.id)
-        await stepUpLogin(tx, caller.login.id)
+        await stepUpLogin(tx, caller.keyId, caller.login.id)
         return putCodes(tx, caller, 'me.confirm')
       })
+      return work.finally(() => logins.forget(caller.keyId))
     },
     renewRecoveryCodes: (caller) =>
       tenantOf(caller).transaction(async (tx) => {

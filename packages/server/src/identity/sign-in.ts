@@ -32,6 +32,7 @@ export type SignIn = {
   changePassword(caller: PersonCaller, input: { current: string; next: string }, asking: Asking): Promise<void>
   signOut(caller: PersonCaller): Promise<{ count: number }>
   me(caller: PersonCaller): Promise<Me>
+  setMails(caller: PersonCaller, isOfApprovals: boolean): Promise<void>
   startDevice(
     input: { tenant: string; name: string },
     asking: Asking,
@@ -154,7 +155,7 @@ export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Opti
       const why = whyNotPassword(password, person.email)
       if (why) throw new AppError('invalid', `password: ${why}`)
       const passwordHash = await hashPassword(password)
-      return db.forTenant(person.tenantId).transaction(async (tx) => {
+      const work = db.forTenant(person.tenantId).transaction(async (tx) => {
         if (!(await takeToken(tx, token, passwordHash))) throw badLink()
         await deleteLogins(tx, person.id)
         await tickets.deleteTickets(tx, person.id)
@@ -162,6 +163,7 @@ export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Opti
         // A link is worth a password and no more.
         return admit(tx, person, asking)
       })
+      return work.finally(() => logins.forget(person.id))
     },
     async changePassword(caller, { current, next }, asking) {
       const tenant = db.forTenant(caller.tenantId)
@@ -175,16 +177,23 @@ export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Opti
       )
       if (!isRight) throw new AppError('invalid', 'current: it is not your password.')
       const nextHash = await hashPassword(next)
-      await tenant.transaction(async (tx) => {
+      const work = tenant.transaction(async (tx) => {
         if (!(await store.changePassword(tx, person.id, passwordHash, nextHash))) throw new AppError('conflict', 'The password was changed meanwhile.')
         await deleteLogins(tx, person.id, caller.login.id)
         await tickets.deleteTickets(tx, person.id)
         await noteAudit(tx, { who: whoIs(caller), action: 'me.password', target: person.id })
       })
+      await work.finally(() => logins.forget(person.id))
     },
     async signOut(caller) {
       await logins.delete(caller, caller.login.id)
       return { count: 1 }
+    },
+    async setMails(caller, isOfApprovals) {
+      await db.forTenant(caller.tenantId).transaction(async (tx) => {
+        await store.setApprovalMails(tx, caller.keyId, isOfApprovals)
+        await noteAudit(tx, { who: whoIs(caller), action: 'me.mails', target: caller.keyId, detail: { approvals: isOfApprovals } })
+      })
     },
     async me(caller) {
       const person = await db.forTenant(caller.tenantId).transaction((tx) => loadAble(tx, caller.keyId))
@@ -196,6 +205,7 @@ export function openSignIn({ db, logins, guesses, secondFactor, passkeys }: Opti
         factors: store.factorsOf(person),
         recoveryCodesLeft: person.recoveryCodesLeft,
         steppedUpUntil: caller.login.steppedUpUntil ?? null,
+        approvalMails: person.approvalMails,
       }
     },
     async startDevice({ tenant, name }, { address }) {

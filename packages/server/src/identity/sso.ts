@@ -5,7 +5,7 @@ import { type Db, type TenantTx, noteAudit } from '../db/index.ts'
 import { AppError, newId, secret } from '../kernel/index.ts'
 import { whyNotGrant } from './grant.ts'
 import { type Caller, whoIs } from './keys.ts'
-import { type Asking, hashSecret } from './logins.ts'
+import { type Asking, type Logins, hashSecret } from './logins.ts'
 import { type Claims, type Expected, type GuardedFetch, assertProvider, claimsOf, loginAddress } from './openid.ts'
 import * as people from './person-store.ts'
 import type { Secrets } from './secrets.ts'
@@ -32,9 +32,10 @@ type Options = {
   fetch: GuardedFetch
   /** Signs somebody in, or asks for their second factor. */
   enter(tx: TenantTx, personId: string, asking: Asking): Promise<SignInResult>
+  logins: Pick<Logins, 'forget'>
 }
 
-export function openSso({ db, secrets, fetch, enter }: Options): Sso {
+export function openSso({ db, secrets, fetch, enter, logins }: Options): Sso {
   const none = () => new AppError('not_found', 'There is no single sign-on here. Set it with: longhaul sso set')
   const toSettings = ({ updatedAt, ...row }: store.SsoRow): Settings => ({ ...row, updatedAt: updatedAt.toISOString() })
   const clientSecret = (tenantId: string, who: { id: string | null; name: string }) => secrets.use(tenantId, secretName, { who, purpose: 'single sign-on' })
@@ -138,7 +139,9 @@ export function openSso({ db, secrets, fetch, enter }: Options): Sso {
         if (settings?.issuer !== issuer) throw new AppError('unauthenticated', 'Single sign-on was changed meanwhile. Begin again.')
         const client = { ...settings, clientSecret: await clientSecret(ticket.tenantId, server) }
         const claims = await claimsOf(client, { ...rest, state }, query, fetch)
-        return await tenant.transaction(async (tx) => enter(tx, await findPerson(tx, settings, claims), asking))
+        let personId: string | undefined
+        const work = tenant.transaction(async (tx) => enter(tx, (personId = await findPerson(tx, settings, claims)), asking))
+        return await work.finally(() => personId !== undefined && logins.forget(personId)) // Their roles may be others.
       } catch (error) {
         const detail = { reason: error instanceof AppError ? error.message : 'an error here' }
         await tenant.transaction((tx) => noteAudit(tx, { who: { id: null, name: 'somebody' }, action: 'signin.return', outcome: 'refused', detail }))

@@ -5,7 +5,7 @@ type TenantRow = Omit<Tenant, 'createdAt'> & { createdAt: Date }
 type NamespaceRow = Omit<Namespace, 'createdAt'> & { createdAt: Date }
 const dated = <Row extends { createdAt: Date }>(row: Row) => ({ ...row, createdAt: row.createdAt.toISOString() })
 
-const tenantColumns = sql`id, description, is_suspended as "isSuspended", quotas, sandbox_policy as "sandboxPolicy", created_at as "createdAt"`
+const tenantColumns = sql`id, description, is_suspended as "isSuspended", quotas, sandbox_policy as "sandboxPolicy", approval_mails as "approvalMails", created_at as "createdAt"`
 const namespaceColumns = sql`name, description, quotas, sandbox_policy as "sandboxPolicy", created_at as "createdAt"`
 
 /** Undefined when there is one of that name. */
@@ -35,14 +35,15 @@ type Change<Of> = { [Field in keyof Of]?: Of[Field] | undefined }
 
 export async function updateTenant(
   tx: TenantTx,
-  change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas' | 'sandboxPolicy'>>,
+  change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas' | 'sandboxPolicy' | 'approvalMails'>>,
 ): Promise<Tenant | undefined> {
   const [row] = await tx.rows<TenantRow>(sql`
     update tenants
     set description = coalesce(${change.description ?? null}, description),
       is_suspended = coalesce(${change.isSuspended ?? null}, is_suspended),
       quotas = coalesce(${change.quotas ? JSON.stringify(change.quotas) : null}, quotas),
-      sandbox_policy = coalesce(${change.sandboxPolicy ? JSON.stringify(change.sandboxPolicy) : null}, sandbox_policy)
+      sandbox_policy = coalesce(${change.sandboxPolicy ? JSON.stringify(change.sandboxPolicy) : null}, sandbox_policy),
+      approval_mails = coalesce(${change.approvalMails ?? null}, approval_mails)
     where id = ${tx.tenantId}
     returning ${tenantColumns}`)
   return row && dated(row)
@@ -92,7 +93,9 @@ export async function readConsumption(db: TenantTx, namespace?: string): Promise
       (select count(*)::int from runs where ${isIn} and state in ('pending', 'running', 'waiting')) as "runsInFlight",
       (select count(*)::int from runs where ${isIn} and id >= ${lowestIdSql(60)} and created_at > clock_timestamp() - interval '1 minute') as "startsInLastMinute",
       (select coalesce(sum(bytes), 0)::double precision from files where ${files})
-        + (select coalesce(sum(bytes), 0)::double precision from attachments where tenant_id = ${db.tenantId} ${namespace === undefined ? sql`` : sql`and namespace = ${namespace}`}) as "storageBytes"`)
+        + (select coalesce(sum(bytes), 0)::double precision from attachments where tenant_id = ${db.tenantId} ${namespace === undefined ? sql`` : sql`and namespace = ${namespace}`}) as "storageBytes",
+      (select count(*)::int from sandbox_places where tenant_id = ${db.tenantId} and seen_at > clock_timestamp() - interval '5 minutes' ${namespace === undefined ? sql`` : sql`and namespace = ${namespace}`})
+        + ${namespace === undefined ? sql`(select count(*)::int from sandboxes where tenant_id = ${db.tenantId} and state <> 'stopped')` : sql`0`} as sandboxes`)
   return row! // A select without a from has one row.
 }
 
@@ -111,9 +114,12 @@ export async function readConsumptions(db: TenantTx): Promise<Map<string, Consum
         union all
         select namespace, bytes from attachments where tenant_id = ${db.tenantId}
       ) kept group by namespace
+    ), places as (
+      select namespace, count(*)::int as count from sandbox_places where tenant_id = ${db.tenantId} and seen_at > clock_timestamp() - interval '5 minutes' group by namespace
     )
-    select namespace, coalesce(flying.count, 0) as "runsInFlight", coalesce(recent.count, 0) as "startsInLastMinute", coalesce(bytes, 0) as "storageBytes"
-    from flying full join recent using (namespace) full join stored using (namespace)
+    select namespace, coalesce(flying.count, 0) as "runsInFlight", coalesce(recent.count, 0) as "startsInLastMinute", coalesce(bytes, 0) as "storageBytes",
+      coalesce(places.count, 0) as sandboxes
+    from flying full join recent using (namespace) full join stored using (namespace) full join places using (namespace)
     limit 10000`)
   return new Map(rows.map(({ namespace, ...consumption }) => [namespace, consumption]))
 }

@@ -11,7 +11,11 @@ export type Tenants = {
   create(caller: Caller, tenant: Pick<Tenant, 'id' | 'description' | 'quotas' | 'sandboxPolicy'>): Promise<Tenant & { key: ApiKey & { secret: string } }>
   list(limit: number, after: string): Promise<Tenant[]>
   find(tenantId: string): Promise<(Tenant & { consumption: Consumption }) | undefined>
-  update(caller: Caller, tenantId: string, change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas' | 'sandboxPolicy'>>): Promise<Tenant>
+  update(
+    caller: Caller,
+    tenantId: string,
+    change: Change<Pick<Tenant, 'description' | 'isSuspended' | 'quotas' | 'sandboxPolicy' | 'approvalMails'>>,
+  ): Promise<Tenant>
   putNamespace(caller: Caller, name: string, change: Change<Pick<Namespace, 'description' | 'quotas' | 'sandboxPolicy'>>): Promise<Namespace>
   listNamespaces(caller: Caller): Promise<(Namespace & { consumption: Consumption })[]>
   deleteNamespace(caller: Caller, name: string): Promise<Namespace>
@@ -24,37 +28,47 @@ export type Tenants = {
   sandboxPolicies(tenantId: string, namespace?: string): Promise<{ tenant: SandboxPolicy; namespace: SandboxPolicy }>
   /** Throws `over_limit` when a file of `bytes` more is too many. */
   assertStorage(tenantId: string, bytes: number): Promise<void>
+  /** What both may have of something. Undefined: as much as they like. */
+  quotasOf(tenantId: string, namespace?: string): Promise<{ tenant: Quotas; namespace: Quotas }>
 }
 
 const namespacesMax = 1_000
-const none: Consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes: 0 }
+const none: Consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes: 0, sandboxes: 0 }
 /** How long another node's change of a quota may go unnoticed. */
 const cacheMs = 1_000
 const cachedMax = 10_000
 
 type Policies = { tenant: SandboxPolicy; namespace: SandboxPolicy }
-type Limits = { tenant: Quotas; namespace: Quotas | undefined; sandboxes: Policies; until: number }
+type Limits = { tenant: Quotas; namespace: Quotas | undefined; sandboxes: Policies }
 
-export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
-  const limits = new Map<string, Limits>()
+/** `onChange`: for whoever remembers something of a tenant's people. */
+export function openTenants({ db, keys, onChange = () => {} }: { db: Db; keys: Keys; onChange?: (tenantId: string) => void }): Tenants {
+  /** What is being read counts too: whoever asks meanwhile waits for the same answer. */
+  const limits = new Map<string, { found: Promise<Limits>; until: number }>()
   /** Of tenants with quotas: the end of the line of those who count and start. */
   const lines = new Map<string, Promise<unknown>>()
 
   async function limitsOf(tenantId: string, namespace: string): Promise<Limits> {
     const name = `${tenantId}/${namespace}`
     const cached = limits.get(name)
-    if (cached && cached.until > monotonicMs()) return cached
+    if (cached && cached.until > monotonicMs()) return cached.found
+    const fresh = { found: readLimits(tenantId, namespace), until: monotonicMs() + cacheMs }
+    if (limits.size >= cachedMax) limits.clear()
+    limits.set(name, fresh)
+    return fresh.found.catch((error: unknown) => {
+      if (limits.get(name) === fresh) limits.delete(name)
+      throw error
+    })
+  }
+
+  async function readLimits(tenantId: string, namespace: string): Promise<Limits> {
     const scoped = db.forTenant(tenantId)
     const found = await scoped.transaction(async (tx) => ({ tenant: await store.findTenant(tx), namespace: await store.findNamespace(tx, namespace) }))
-    const fresh = {
+    return {
       tenant: found.tenant?.quotas ?? {},
       namespace: found.namespace?.quotas ?? (namespace === 'default' ? {} : undefined),
       sandboxes: { tenant: found.tenant?.sandboxPolicy ?? {}, namespace: found.namespace?.sandboxPolicy ?? {} },
-      until: monotonicMs() + cacheMs,
     }
-    if (limits.size >= cachedMax) limits.clear()
-    limits.set(name, fresh)
-    return fresh
   }
 
   function forget(tenantId: string): void {
@@ -115,12 +129,13 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
           who,
           action: 'tenants.update',
           target: tenantId,
-          detail: { isSuspended: tenant.isSuspended, quotas: tenant.quotas, sandboxPolicy: tenant.sandboxPolicy },
+          detail: { isSuspended: tenant.isSuspended, quotas: tenant.quotas, sandboxPolicy: tenant.sandboxPolicy, approvalMails: tenant.approvalMails },
         })
         return tenant
       })
       forget(tenantId)
       keys.forgetTenant(tenantId)
+      onChange(tenantId)
       await noteOwn(caller, 'tenants.update', tenantId)
       return updated
     },
@@ -187,6 +202,10 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
     async sandboxPolicies(tenantId, namespace = 'default') {
       return (await limitsOf(tenantId, namespace)).sandboxes
     },
+    async quotasOf(tenantId, namespace = 'default') {
+      const found = await limitsOf(tenantId, namespace)
+      return { tenant: found.tenant, namespace: found.namespace ?? {} }
+    },
     async assertStorage(tenantId, bytes) {
       const { tenant } = await limitsOf(tenantId, 'default')
       if (tenant.storageBytesMax === undefined) return
@@ -196,6 +215,23 @@ export function openTenants({ db, keys }: { db: Db; keys: Keys }): Tenants {
     },
   }
 }
+
+type OfBoth = { tenant?: number | undefined; namespace?: number | undefined }
+type Owner = { tenantId: string; namespace?: string | undefined }
+
+export const sandboxQuotasOf =
+  ({ quotasOf }: Pick<Tenants, 'quotasOf'>) =>
+  async ({ tenantId, namespace: name }: Owner): Promise<OfBoth> => {
+    const { tenant, namespace } = await quotasOf(tenantId, name)
+    return { tenant: tenant.sandboxesMax, namespace: namespace.sandboxesMax }
+  }
+
+export const requestQuotasOf =
+  ({ quotasOf }: Pick<Tenants, 'quotasOf'>) =>
+  async ({ tenantId, namespace: name }: Owner): Promise<OfBoth> => {
+    const { tenant, namespace } = await quotasOf(tenantId, name)
+    return { tenant: tenant.requestsPerMinuteMax, namespace: namespace.requestsPerMinuteMax }
+  }
 
 /** To whoever is limited to some namespaces the others do not exist. */
 function assertInScope(caller: Caller, namespace: string): void {

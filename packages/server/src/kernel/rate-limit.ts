@@ -1,22 +1,26 @@
-/** How often a key may ask: a bucket that fills evenly and holds ten seconds' worth, so that a page that loads much at once is no offence. */
+/** How often a key may ask: a bucket that fills evenly and holds some seconds' worth, so that a page that loads much at once is no offence. */
 import { monotonicMs } from './clock.ts'
 
 export type Taken = { isAllowed: boolean; isFirstRefusal: boolean; headers: Record<string, string>; retryAfterS: number }
-export type RateLimit = { perMinute: number; take(keyId: string): Taken }
+export type RateLimit = {
+  perMinute: number
+  /** `perMinute`: for keys that have one of their own. */
+  take(keyId: string, perMinute?: number): Taken
+}
 
 type Bucket = { level: number; at: number; refusedAt: number }
 
 const keptMax = 20_000
 const noteEveryMs = 60_000
 
-/** Counts on this node alone. `now` is a monotonic clock in milliseconds. */
-export function openRateLimit(perMinute: number, now: () => number = monotonicMs): RateLimit {
+/** Counts on this node alone. `now` is a monotonic clock in milliseconds; a full bucket holds what fills in `holdsS`. */
+export function openRateLimit(perMinuteOfAll: number, now: () => number = monotonicMs, holdsS = 10): RateLimit {
   const buckets = new Map<string, Bucket>()
-  const capacity = Math.max(1, Math.ceil(perMinute / 6))
-  const perMs = perMinute / 60_000
   return {
-    perMinute,
-    take(keyId) {
+    perMinute: perMinuteOfAll,
+    take(keyId, perMinute = perMinuteOfAll) {
+      const capacity = Math.max(1, Math.ceil((perMinute * holdsS) / 60))
+      const perMs = perMinute / 60_000
       const at = now()
       const found = buckets.get(keyId) ?? { level: capacity, at, refusedAt: -Infinity }
       const level = Math.min(capacity, found.level + (at - found.at) * perMs)

@@ -2,6 +2,8 @@ import { type Mail, storableText } from '@longhaul/protocol'
 import { type TenantTx, type Tx, sql } from '../db/index.ts'
 
 export type MailKind = Mail['kind']
+export type LinkMailKind = Extract<MailKind, 'invitation' | 'link' | 'reset'>
+export type ApprovalMailKind = Exclude<MailKind, LinkMailKind>
 export type MailLanguage = Mail['language']
 export type MailRow = Omit<Mail, 'dueAt' | 'createdAt' | 'endedAt'> & {
   namespaces: string[] | null
@@ -11,10 +13,12 @@ export type MailRow = Omit<Mail, 'dueAt' | 'createdAt' | 'endedAt'> & {
   endedAt: Date | null
 }
 
-export async function insertMail(tx: TenantTx, mail: { id: string; personId: string; kind: MailKind; language: MailLanguage }): Promise<void> {
+export async function insertMail(tx: TenantTx, mail: { id: string; personId: string; kind: LinkMailKind; language: MailLanguage }): Promise<void> {
   await tx.rows(sql`
     insert into mails (tenant_id, id, person_id, kind, language)
     values (${tx.tenantId}, ${mail.id}, ${mail.personId}, ${mail.kind}, ${mail.language})`)
+  // A reset is asked for by anybody: it says nothing of the person's language.
+  if (mail.kind !== 'reset') await tx.rows(sql`update people set mail_language = ${mail.language} where tenant_id = ${tx.tenantId} and id = ${mail.personId}`)
 }
 
 /** `attempt` is the one to make now, `failure` what came of the one before. */

@@ -5,13 +5,13 @@
 import { createHmac, hkdfSync } from 'node:crypto'
 import type { TenantTx } from '../db/index.ts'
 import { newId } from '../kernel/index.ts'
-import { type MailKind, type MailLanguage, insertMail } from './mail-store.ts'
+import { type LinkMailKind, type MailLanguage, insertMail } from './mail-store.ts'
 
 export type Outbox = {
   /** False where mail is not configured: nothing is put then. */
   isOn: boolean
   /** Returns the secret for the link. Whoever puts a mail keeps its hash where the link is looked up. */
-  put(tx: TenantTx, mail: { personId: string; kind: MailKind; language: MailLanguage }): Promise<string>
+  put(tx: TenantTx, mail: { personId: string; kind: LinkMailKind; language: MailLanguage }): Promise<string>
   secretOf(mailId: string): string
 }
 

@@ -1,12 +1,12 @@
 /** What mails say: plain text, in the language of whoever gets them as far as it is known. */
-import type { MailKind, MailLanguage } from './mail-store.ts'
+import type { LinkMailKind, MailLanguage } from './mail-store.ts'
 
 export type Facts = { name: string; tenantId: string; host: string; link: string; expiresAt: Date }
-type Text = { subject: string; body: string }
+export type Text = { subject: string; body: string }
 
-export const textOf = (kind: MailKind, language: MailLanguage, facts: Facts): Text => texts[language][kind](facts)
+export const textOf = (kind: LinkMailKind, language: MailLanguage, facts: Facts): Text => texts[language][kind](facts)
 
-const texts: Record<MailLanguage, Record<MailKind, (facts: Facts) => Text>> = {
+const texts: Record<MailLanguage, Record<LinkMailKind, (facts: Facts) => Text>> = {
   en: {
     invitation: (facts) => ({
       subject: `Your invitation to Longhaul at ${facts.host}`,
@@ -51,4 +51,4 @@ const english = ({ name, link, expiresAt }: Facts, what: string, otherwise: stri
 const chinese = ({ name, link, expiresAt }: Facts, what: string, otherwise: string): string =>
   `${name}，您好：\n\n${what}\n\n${link}\n\n链接仅可使用一次，有效期至 ${instant(expiresAt)}。持有链接者即可以您的身份登录，请勿转发。\n\n${otherwise}\n`
 
-const instant = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+export const instant = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`

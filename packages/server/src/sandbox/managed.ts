@@ -7,6 +7,7 @@ import { type Reach, egressProxies } from './egress/index.ts'
 import { openHosted } from './hosted.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import { openLive } from './live.ts'
+import { type SandboxQuotasOf, openPlaces } from './places.ts'
 import { openReaper } from './reaper.ts'
 import { type RunSandboxes, openRunSandboxes } from './run-sandboxes.ts'
 import { type SandboxService, sandboxService } from './service.ts'
@@ -21,6 +22,8 @@ export type ManagedOptions = {
   /** Of each tenant. */
   countMax: number
   diskBytesMax: number
+  /** Of how many at once, by tenant and namespace. Absent: none. */
+  quotasOf?: SandboxQuotasOf
   /** A sandbox that was given no time of its own ends when it was not used for so long. */
   ttlMs: number
   /** Unused for so long, a workspace goes into a snapshot. */
@@ -51,6 +54,7 @@ export function openManaged({
   blobFolder,
   countMax,
   diskBytesMax,
+  quotasOf = async () => ({}),
   ttlMs,
   releaseMs,
   templateKeepMs,
@@ -63,14 +67,16 @@ export function openManaged({
   const hosted = openHosted({ db, log, sandboxes, ...(reach && { reach }) })
   const quota = { countMax, diskBytesMax }
   const templates = openTemplates({ db, log, hosted, archives, home: sandboxes.home, quota, keepMs: templateKeepMs })
-  const runs = openRunSandboxes({ db, log, sandboxes, templates, openProxy })
+  const places = openPlaces({ db, log, home: sandboxes.home, quotasOf })
+  const runs = openRunSandboxes({ db, log, sandboxes, templates, openProxy, places })
   const reaper = openReaper({ db, log, live, archives, templates, home: sandboxes.home, releaseMs, ...(everyMs !== undefined && { everyMs }) })
-  const service = sandboxService({ db, log, sandboxes, live, archives, templates, quota, ttlMs })
+  const service = sandboxService({ db, log, sandboxes, live, archives, templates, quota, quotasOf, ttlMs })
   return {
     service,
     templates,
     runs,
     async start() {
+      await places.start()
       await templates.start()
       await reaper.start()
     },
@@ -79,6 +85,7 @@ export function openManaged({
       await reaper.stop()
       await templates.stop()
       await runs.stop()
+      await places.stop()
       await live.stop()
     },
   }

@@ -7,6 +7,7 @@ import { type DataFolder, copyFolders } from './data-folders.ts'
 import type { Sandbox, SandboxLimits } from './driver.ts'
 import type { EgressProxy, ProxyOptions } from './egress/index.ts'
 import { failure } from './failures.ts'
+import type { Places } from './places.ts'
 import type { SandboxOwner } from './policy.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import type { Declared, Templates } from './templates.ts'
@@ -47,6 +48,7 @@ export type RunSandboxesOptions = {
   sandboxes: Sandboxes
   templates: Pick<Templates, 'useDeclared' | 'unpackTo'>
   openProxy(options: ProxyOptions): Promise<EgressProxy>
+  places: Pick<Places, 'hold'>
 }
 
 /** A way out that nobody uses is closed after that; the next command opens it anew. */
@@ -54,7 +56,7 @@ const idleMs = 60_000
 
 type Way = { runId: string; rules: string; proxy: EgressProxy; hosts: Set<string>; users: number; cancelIdle(): void; close(): Promise<void> }
 
-export function openRunSandboxes({ db, log, sandboxes, templates, openProxy }: RunSandboxesOptions): RunSandboxes {
+export function openRunSandboxes({ db, log, sandboxes, templates, openProxy, places }: RunSandboxesOptions): RunSandboxes {
   const ways = new Map<string, Way>()
   /** Openings and closings of one sandbox's way come one after the other. */
   const turns = new Map<string, Promise<unknown>>()
@@ -138,22 +140,31 @@ export function openRunSandboxes({ db, log, sandboxes, templates, openProxy }: R
     )
   }
 
+  const useHeld: RunSandboxes['use'] = async (about, work) => {
+    const sandbox = await open(about)
+    const { egress } = about
+    if (!egress) {
+      // A run before this one in the same sandbox may have had one: with other rules, of another version, or none.
+      await inTurn(about.id, async () => ways.get(about.id)?.close())
+      return { result: await work(sandbox), hosts: [] }
+    }
+    const way = await enter({ ...about, egress }, sandbox)
+    try {
+      const result = await work(sandbox)
+      await way.proxy.flush() // What is told of the step is written down before the step is.
+      return { result, hosts: [...way.hosts] }
+    } finally {
+      leave(about.id, way)
+    }
+  }
+
   return {
     async use(about, work) {
-      const sandbox = await open(about)
-      const { egress } = about
-      if (!egress) {
-        // A run before this one in the same sandbox may have had one: with other rules, of another version, or none.
-        await inTurn(about.id, async () => ways.get(about.id)?.close())
-        return { result: await work(sandbox), hosts: [] }
-      }
-      const way = await enter({ ...about, egress }, sandbox)
+      const giveBack = await places.hold(about.id, about.owner)
       try {
-        const result = await work(sandbox)
-        await way.proxy.flush() // What is told of the step is written down before the step is.
-        return { result, hosts: [...way.hosts] }
+        return await useHeld(about, work)
       } finally {
-        leave(about.id, way)
+        giveBack()
       }
     },
     connections: ({ tenantId, runId }, { limit, cursor }) =>

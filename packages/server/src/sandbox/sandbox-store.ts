@@ -2,6 +2,7 @@ import type { Egress, SandboxInfo } from '@longhaul/protocol'
 import { type Audience, type Db, type Sql, type Tx, sql, sqlState, uniqueViolation } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 import type { SandboxLimits } from './driver.ts'
+import { type SandboxQuotas, assertQuotas, lockSandboxes } from './place-store.ts'
 
 export type StoredLimits = Omit<SandboxLimits, 'outputBytesMax'>
 /** Rules without the values of their credentials. */
@@ -39,7 +40,7 @@ const isFor = ({ tenantId, askerId }: Audience): Sql =>
   askerId === undefined ? sql`tenant_id = ${tenantId}` : sql`tenant_id = ${tenantId} and owner_id = ${askerId}`
 
 /** Makes the row unless the tenant has no room. Those who make one at the same time queue for the tenant's lock, so that the quota is a limit and no guess. */
-export async function insertSandbox(db: Db, sandbox: NewSandbox, quota: Quota): Promise<SandboxRow> {
+export async function insertSandbox(db: Db, sandbox: NewSandbox, { atOnce, ...quota }: Quota & { atOnce: SandboxQuotas }): Promise<SandboxRow> {
   try {
     return await db.transaction(async (tx) => {
       await assertRoom(tx, sandbox.tenantId, quota)
@@ -48,6 +49,7 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox, quota: Quota): 
         values (${sandbox.tenantId}, ${sandbox.id}, ${sandbox.name}, ${sandbox.ownerId}, 'active', ${sandbox.home}, ${sandbox.driver}, ${JSON.stringify(sandbox.limits)}, ${JSON.stringify(sandbox.env)},
           ${sandbox.egress && JSON.stringify(sandbox.egress)}, ${JSON.stringify(sandbox.madeFrom)}, ${sandbox.ttlMs}, ${tx.now} + ${sandbox.ttlMs} * interval '1 ms')
         returning ${columns}`)
+      await assertQuotas(tx, { tenantId: sandbox.tenantId }, atOnce)
       return row! // An insert that did not fail returns its row.
     })
   } catch (error) {
@@ -59,7 +61,7 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox, quota: Quota): 
 
 /** Throws `over_limit` when the tenant has as many sandboxes, or as much in them and in snapshots, as it may. Holds the tenant's lock to the transaction's end. */
 export async function assertRoom(tx: Tx, tenantId: string, { countMax, diskBytesMax }: Quota): Promise<void> {
-  await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended('sandboxes ' || ${tenantId}, 0))`)
+  await lockSandboxes(tx, tenantId)
   const [used] = await tx.rows<{ count: number; bytes: number }>(sql`
     select
       (select count(*)::int from sandboxes where tenant_id = ${tenantId} and state <> 'stopped') as count,

@@ -23,6 +23,7 @@ import type { Sandboxes } from './sandboxes.ts'
 import { defaultLimits } from './limits.ts'
 import { type Live, type LiveSandboxes, noteDisk } from './live.ts'
 import { insideWorkspace } from './paths.ts'
+import type { SandboxQuotasOf } from './places.ts'
 import type { Wish } from './policy.ts'
 import { type Quota, type SandboxRow, findSandbox, insertSandbox, listSandboxes, recordEgress, recordStop, withoutValues } from './sandbox-store.ts'
 import { type SnapshotRow, deleteSnapshot, findSnapshot, insertSnapshot, listSnapshots, toSnapshot } from './snapshot-store.ts'
@@ -89,10 +90,11 @@ export type ServiceOptions = {
   archives: Archives
   templates: Pick<Templates, 'use'>
   quota: Quota
+  quotasOf: SandboxQuotasOf
   ttlMs: number
 }
 
-export function sandboxService({ db, log, sandboxes, live, archives, templates, quota, ttlMs: ttlMsDefault }: ServiceOptions): SandboxService {
+export function sandboxService({ db, log, sandboxes, live, archives, templates, quota, quotasOf, ttlMs: ttlMsDefault }: ServiceOptions): SandboxService {
   const { outputBytesMax: _, ...storedDefaults } = defaultLimits
 
   async function load(caller: SandboxCaller, idOrName: string): Promise<SandboxRow> {
@@ -143,7 +145,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
         madeFrom,
         ttlMs,
       },
-      quota,
+      { ...quota, atOnce: await quotasOf({ tenantId: caller.tenantId }) },
     )
     try {
       if (egress) await live.setRules(row, egress.rules)

@@ -36,6 +36,8 @@ import {
   openTenantKeys,
   openSigner,
   openTenants,
+  requestQuotasOf,
+  sandboxQuotasOf,
 } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openOutbox } from '../../src/mail/index.ts'
@@ -80,12 +82,13 @@ export async function openBed(
     blobFolder: join(dataDir, 'blobs'),
     countMax: 1_000,
     diskBytesMax: 1e9,
+    quotasOf: (owner) => sandboxQuotasOf(tenants)(owner),
     ttlMs: 3_600_000,
     releaseMs: 3_600_000,
     templateKeepMs: 3_600_000,
   })
   const keys = openKeys({ db, log: silentLog })
-  const tenants = openTenants({ db, keys })
+  const tenants = openTenants({ db, keys, onChange: (tenantId) => identities.logins.forgetTenant(tenantId) })
   const files = openFiles({ db, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage })
   const attachments = openAttachments({
     ...{ db, log: silentLog, folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage },
@@ -211,6 +214,7 @@ export async function openBed(
     stepUp,
     during: openHolds(db).during,
     requestsPerMinute: 1_000_000,
+    requestQuotasOf: requestQuotasOf(tenants),
     log: silentLog,
   })
   const stopping = new AbortController()

@@ -168,6 +168,7 @@ const aMe = {
   factors: ['code' as const],
   recoveryCodesLeft: 10,
   steppedUpUntil: null,
+  approvalMails: true,
   ...hidden,
   tenantId: 'acme',
 }
@@ -356,7 +357,7 @@ const aSchedule = {
   setAt: at,
 }
 const aStopped = { stop: aStop, isNew: true, cut: [], cutCount: 0, lastStep: null, heldCount: 0, nodesUnheard: [] }
-const aTenant = { id: 'globex', description: '', isSuspended: false, quotas: {}, sandboxPolicy: {}, createdAt: at, ...hidden }
+const aTenant = { id: 'globex', description: '', isSuspended: false, quotas: {}, sandboxPolicy: {}, approvalMails: true, createdAt: at, ...hidden }
 const aNamespace = { name: 'dev', description: '', quotas: {}, sandboxPolicy: {}, createdAt: at, ...hidden }
 const aPolicy = {
   name: 'no-nights',
@@ -417,7 +418,7 @@ const anEntry = {
   hash: '0',
   ...hidden,
 }
-const consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes: 0 }
+const consumption = { runsInFlight: 0, startsInLastMinute: 0, storageBytes: 0, sandboxes: 0 }
 
 type Called = <Result>(name: string, result: Result) => (...given: unknown[]) => Promise<Result>
 const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies' | 'secrets' | 'audit' | 'heads'> => ({
@@ -432,6 +433,7 @@ const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies'
     deleteNamespace: called('namespaces.delete', aNamespace),
     startWithin: (_, __, start) => start(),
     assertStorage: async () => {},
+    quotasOf: async () => ({ tenant: {}, namespace: {} }),
   },
   policies: {
     judge: async () => ({ isAsked: false, policies: [] }),
@@ -501,6 +503,7 @@ function peopleServices(called: Called): Identities {
       changePassword: called('me.password', undefined),
       signOut: called('me.signout', { count: 1 }),
       me: called('me.get', aMe),
+      setMails: called('me.mails', undefined),
       startDevice: called('devices.start', { deviceCode: 'd', userCode: 'BCDF-GHJK', expiresInMs: 1, intervalMs: 1, ...hidden }),
       pollDevice: called('devices.poll', { state: 'pending', token: null, name: null, ...hidden }),
       getDevice: called('devices.get', { userCode: 'BCDF-GHJK', name: 'a program', address: '127.0.0.1', expiresAt: at, ...hidden }),
@@ -537,6 +540,8 @@ function peopleServices(called: Called): Identities {
       start: called('logins.start', cookie),
       list: called('logins.list', [aLogin]),
       delete: called('logins.delete', aLogin),
+      forget() {},
+      forgetTenant() {},
       stop: async () => {},
     },
     start: async () => {},

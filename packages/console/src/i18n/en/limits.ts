@@ -18,6 +18,8 @@ export const limitsTexts = {
     storage: 'Storage',
     runsInFlight: 'Runs in flight',
     startsPerMinute: 'Starts per minute',
+    sandboxes: 'Sandboxes at once',
+    requestsPerMinute: 'Requests per minute',
     storageMegabytes: 'Storage in MB',
     noLimit: 'no limit',
     badNumber: 'A number, or nothing for no limit.',

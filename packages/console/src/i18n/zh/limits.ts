@@ -20,6 +20,8 @@ export const limitsTextsZh: Texts<typeof limitsTexts> = {
     storage: '存储',
     runsInFlight: '进行中的运行数',
     startsPerMinute: '每分钟启动数',
+    sandboxes: '同时存在的沙箱数',
+    requestsPerMinute: '每分钟请求数',
     storageMegabytes: '存储（MB）',
     noLimit: '不限',
     badNumber: '请填写数字；留空表示不限。',

@@ -10,6 +10,7 @@ import { Button } from '../../ui/Button.tsx'
 import { Note, Skeleton } from '../../ui/Notes.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { LoginList } from './LoginList.tsx'
+import { MailSettings } from './MailSettings.tsx'
 import { Passkeys } from './Passkeys.tsx'
 import { Section, useMeChange } from './Section.tsx'
 import { SecondFactor } from './SecondFactor.tsx'
@@ -39,6 +40,7 @@ export function MePage() {
           <Passkeys me={me.data} />
           <SecondFactor me={me.data} />
           {me.data.hasPassword && <PasswordForm />}
+          <MailSettings me={me.data} />
           <LoginList />
         </>
       )}

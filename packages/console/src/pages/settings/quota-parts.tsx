@@ -23,22 +23,27 @@ export function StorageMeter({ used, max }: { used: number; max: number | undefi
   return <Meter used={used} max={max} format={(bytes) => formatBytes(bytes, locale)} />
 }
 
-export type QuotaTexts = { runs: string; starts: string; megabytes: string }
+export type QuotaTexts = { runs: string; starts: string; megabytes: string; sandboxes: string; requests: string }
 const text = (value: number | undefined) => (value === undefined ? '' : String(value))
-export const toQuotaTexts = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax }: Quotas): QuotaTexts => ({
+export const toQuotaTexts = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax, sandboxesMax, requestsPerMinuteMax }: Quotas): QuotaTexts => ({
   runs: text(runsInFlightMax),
   starts: text(startsPerMinuteMax),
   megabytes: storageBytesMax === undefined ? '' : text(storageBytesMax / 1_000_000),
+  sandboxes: text(sandboxesMax),
+  requests: text(requestsPerMinuteMax),
 })
 
 /** Undefined when one of them is no number. An empty field is no limit. */
-export function toQuotas({ runs, starts, megabytes }: QuotaTexts): Quotas | undefined {
-  const [runsInFlightMax, startsPerMinuteMax, storage] = [runs, starts, megabytes].map(toNumber)
-  if (Number.isNaN(runsInFlightMax) || Number.isNaN(startsPerMinuteMax) || Number.isNaN(storage)) return undefined
+export function toQuotas({ runs, starts, megabytes, sandboxes, requests }: QuotaTexts): Quotas | undefined {
+  const numbers = [runs, starts, megabytes, sandboxes, requests].map(toNumber)
+  if (numbers.some(Number.isNaN)) return undefined
+  const [runsInFlightMax, startsPerMinuteMax, storage, sandboxesMax, requestsPerMinuteMax] = numbers
   return {
     ...(runsInFlightMax !== undefined && { runsInFlightMax: Math.round(runsInFlightMax) }),
     ...(startsPerMinuteMax !== undefined && { startsPerMinuteMax: Math.round(startsPerMinuteMax) }),
     ...(storage !== undefined && { storageBytesMax: Math.round(storage * 1_000_000) }),
+    ...(sandboxesMax !== undefined && { sandboxesMax: Math.round(sandboxesMax) }),
+    ...(requestsPerMinuteMax !== undefined && { requestsPerMinuteMax: Math.round(requestsPerMinuteMax) }),
   }
 }
 
@@ -87,6 +92,8 @@ export function QuotaFields({
     <div className="grid gap-4 sm:grid-cols-2">
       <NumberField label={t('limits.runsInFlight')} value={quotas.runs} onChange={(runs) => onChange({ ...quotas, runs })} isTried={isTried} />
       <NumberField label={t('limits.startsPerMinute')} value={quotas.starts} onChange={(starts) => onChange({ ...quotas, starts })} isTried={isTried} />
+      <NumberField label={t('limits.sandboxes')} value={quotas.sandboxes} onChange={(sandboxes) => onChange({ ...quotas, sandboxes })} isTried={isTried} />
+      <NumberField label={t('limits.requestsPerMinute')} value={quotas.requests} onChange={(requests) => onChange({ ...quotas, requests })} isTried={isTried} />
       {hasStorage && (
         <NumberField
           label={t('limits.storageMegabytes')}
