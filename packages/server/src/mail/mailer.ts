@@ -62,7 +62,7 @@ export function openMailer({ db, log, outbox, recipientOf, smtp, pollMs = 1_000,
     const sent = sendBySmtp(smtp.url, { id: mail.id, from: smtp.from, to: { name, address: email }, subject, text: body })
     return withTimeout(attemptMs, sent, () => new Error(`No answer within ${attemptMs / 1_000} s.`)).then(
       (answer) => (answer.isDone ? answer : { ...answer, problem: answer.problem.replaceAll(secret, '…') }), // Servers may repeat what they refuse.
-      (error: Error): SmtpAnswer => ({ isDone: false, problem: error.message, mayRetry: true }),
+      (error: Error): SmtpAnswer => ({ isDone: false, problem: error.message, mayRetry: true, mayHaveArrived: true }),
     )
   }
 

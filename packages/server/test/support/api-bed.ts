@@ -37,7 +37,7 @@ import {
   openTenants,
 } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
-import { openOutbox } from '../../src/mail/index.ts'
+import { openAgentMails, openOutbox } from '../../src/mail/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
 import { gapNames, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { openTools } from '../../src/tools/index.ts'
@@ -167,6 +167,7 @@ export async function openBed(
       hooks,
       attachments,
       queues,
+      agentMails: openAgentMails({ db }),
       retention: openRetention({ db, log: silentLog }),
       attention: openAttention({ db, engine, findVersion: agents.findVersion, forkRun: ofRuns.runs.fork }),
       agents,

@@ -1,0 +1,44 @@
+/** Mails of agents: whom they may go to. The mail itself is put in the outbox by the transaction that records the step. */
+import type { Json, serverTools } from '@longhaul/protocol'
+import type { z } from 'zod'
+import { newId } from '../../kernel/index.ts'
+import { agentMailRow } from '../../mail/index.ts'
+import { failed } from '../failures.ts'
+
+type Use = {
+  run: { id: string; tenantId: string; namespace: string; agent: string }
+  op: string
+  /** What the version declares. */
+  declared: readonly string[]
+  /** What the operator allows; undefined where no mail is sent. */
+  allowed: readonly string[] | undefined
+  /** Whose words the run has read, and whether a person has allowed this very call. */
+  labels: readonly string[]
+  isGranted: boolean
+  book(row: string): void
+}
+
+/** Throws a `StepFailure` for a recipient that is not on both lists. After words from outside only those that the agent names in full need no approval. */
+export function putMail({ to, subject, text }: z.output<typeof serverTools.mail.input>, { run, op, declared, allowed, labels, isGranted, book }: Use): Json {
+  if (!allowed)
+    throw failed('off', 'This server sends no mail of agents. Its operator turns that on with LONGHAUL_SMTP_URL and LONGHAUL_TOOLS_MAIL_RECIPIENTS.')
+  const address = to.toLowerCase()
+  if (!declared.some((pattern) => isCovered(pattern, address)))
+    throw failed('forbidden', `This agent may not write to ${to}. Its mailRecipients are: ${declared.join(', ') || 'none'}.`)
+  if (!allowed.some((pattern) => isCovered(pattern, address)))
+    throw failed('forbidden', `Agents may not write to ${to} here. LONGHAUL_TOOLS_MAIL_RECIPIENTS allows: ${allowed.join(', ') || 'nobody'}.`)
+  if (labels.length > 0 && !isGranted && !declared.some((pattern) => pattern.toLowerCase() === address))
+    throw failed(
+      'needs_approval',
+      `This run has read words from outside (${labels.slice(0, 3).join(', ')}), and ${to} is not named in full in the agent's mailRecipients: a person has to allow this mail.`,
+    )
+  const id = newId()
+  book(agentMailRow({ id, tenant: run.tenantId, run: run.id, op, namespace: run.namespace, agent: run.agent, to, subject, text }))
+  return { mailId: id, to, state: 'accepted', note: 'It is sent within seconds, once, or listed as failed.' }
+}
+
+/** `ada@example.com`, `example.com` for everybody of this domain, or `*`. */
+function isCovered(pattern: string, address: string): boolean {
+  const wanted = pattern.toLowerCase()
+  return wanted === '*' || wanted === (wanted.includes('@') ? address : address.slice(address.lastIndexOf('@') + 1))
+}
