@@ -54,7 +54,7 @@ import {
 } from './identity/index.ts'
 import { channelReplies, openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs, wallClock } from './kernel/index.ts'
-import { agentMailSql, openAgentMailer, openAgentMails, openMailer, openOutbox } from './mail/index.ts'
+import { agentMailRow, agentMailSql, openAgentMailer, openAgentMails, openMailer, openOutbox } from './mail/index.ts'
 import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, postWebhook } from './outcomes/index.ts'
 import { type Capabilities, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
@@ -276,7 +276,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     ...(config.LONGHAUL_SEARCH_PROVIDER && {
       search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },
     }),
-    mailRecipients: smtp && parseHosts(config.LONGHAUL_TOOLS_MAIL_RECIPIENTS),
+    mail: smtp && { recipients: parseHosts(config.LONGHAUL_TOOLS_MAIL_RECIPIENTS), rowOf: agentMailRow },
     manifestOf: agents.manifestOf,
     liveVersionOf: async (tenantId, agent) => (await agents.find(tenantId, agent))?.version,
     folderOf: agents.folderOf,

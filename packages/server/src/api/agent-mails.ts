@@ -1,9 +1,14 @@
-import { listAgentMails, resendAgentMails } from '@longhaul/protocol'
+import { type AgentMail, listAgentMails, resendAgentMails } from '@longhaul/protocol'
 import type { Caller } from '../identity/index.ts'
 import { AppError } from '../kernel/index.ts'
-import type { AgentMails } from '../mail/index.ts'
 import { type Implementation, implement } from './implement.ts'
 import type { RunService } from './runs.ts'
+
+export type AgentMails = {
+  list(tenantId: string, runId: string): Promise<AgentMail[]>
+  /** Those that failed or are in doubt, or one of them. Answers with what is sent once more. */
+  resend(tenantId: string, runId: string, mailId?: string): Promise<AgentMail[]>
+}
 
 export function agentMailImplementations({ runs, agentMails }: { runs: Pick<RunService, 'find'>; agentMails: AgentMails }): Implementation[] {
   const assertThere = async (caller: Caller, runId: string): Promise<void> => {

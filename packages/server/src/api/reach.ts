@@ -14,7 +14,7 @@ const ofTenant = new Set([
   ...['policies.put', 'policies.delete', 'routes.set', 'routes.delete', 'routes.clearCache', 'providers.set', 'providers.delete'],
   ...['models.set', 'models.unset', 'models.refresh', 'models.apply', 'models.rollback'],
   ...['namespaces.put', 'namespaces.delete', 'sso.set', 'sso.delete'],
-  ...['audit.list', 'audit.export', 'marketplace.publish', 'marketplace.review', 'marketplace.revoke'],
+  ...['audit.list', 'audit.export', 'marketplace.review', 'marketplace.revoke'],
 ])
 
 /** Throws `not_found`, as for what is not there, when the input names an agent or a namespace beyond the caller's. */

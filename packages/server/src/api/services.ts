@@ -1,7 +1,6 @@
 /** All operations over the services that do them. */
-import type { AgentMails } from '../mail/index.ts'
 import type { Marketplace } from '../tools/index.ts'
-import { agentMailImplementations } from './agent-mails.ts'
+import { type AgentMails, agentMailImplementations } from './agent-mails.ts'
 import type { Answers, CallLog, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Caller, HeadShipper, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'

@@ -7,7 +7,7 @@ import { type Script, fact, startEngine } from '../../test/support/engine.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Smtp, headerOf, plainTextOf, startSmtp } from '../../test/support/smtp-server.ts'
 import { failureOf, openToolsBed } from '../../test/support/tools-bed.ts'
-import { agentMailSql } from './agent-mail-store.ts'
+import { agentMailRow, agentMailSql } from './agent-mail-store.ts'
 import { openAgentMails } from './agent-mails.ts'
 import { openAgentMailer } from './agent-mailer.ts'
 
@@ -23,7 +23,7 @@ beforeAll(async () => {
     db: t.db,
     tenantId: 'acme',
     declaredRecipients: ['example.com', 'Boss@acme.example', 'other.example'],
-    mailRecipients: ['example.com', 'acme.example'],
+    mail: { recipients: ['example.com', 'acme.example'], rowOf: agentMailRow },
   })
 })
 afterEach(async () => {
@@ -111,6 +111,8 @@ test('a step that was executed and fell before it was recorded has sent nothing;
   expect(await second.ended(run.id)).toMatchObject({ state: 'completed', output: { source: 'own', output: { to: once, state: 'accepted' } } })
   await second.ended(twice.id)
   expect(await ended(once)).toMatchObject([{ state: 'sent', attempt: 1, body: null }])
+  expect(await ended(to)).toMatchObject([{ state: 'sent', attempt: 1 }])
+  expect([tries, arrived(once), arrived(to)]).toEqual([2, 1, 1])
   const [mail] = await smtp.to(once)
   expect(plainTextOf(mail!).trim()).toBe('It is on its way.')
   expect([headerOf(mail!, 'Subject'), headerOf(mail!, 'From')]).toEqual(['Your order', 'Agents <agents@example.com>'])

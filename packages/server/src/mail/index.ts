@@ -1,5 +1,4 @@
 export { agentMailRow, agentMailSql } from './agent-mail-store.ts'
-export type { AgentMails } from './agent-mails.ts'
 export { openAgentMails } from './agent-mails.ts'
 export { openAgentMailer } from './agent-mailer.ts'
 export { findMail, listMails, resetMail, toMail } from './mail-store.ts'

@@ -95,7 +95,7 @@ export function openConnections({
   /** Looked up each time: what was revoked a moment ago is not offered now. */
   async function marketplaceOffers(of: VersionOf, name: string, { entry, tools, timeoutMs }: MarketplaceConnection, isFresh: boolean): Promise<Offers> {
     const namespace = of.namespace ?? 'default'
-    const installed = await findInstalled(db, { tenantId: of.tenantId, namespace }, entry)
+    const installed = await findInstalled(db.forTenant(of.tenantId), namespace, entry)
     const why = whyNotInstalled(installed, entry, namespace)
     if (!installed || why !== undefined) return { offered: [], withheld: [{ tool: null, why: why ?? '' }] }
     const declared = { ...(installed.connection as { kind: string; tools?: string[] }), timeoutMs, ...(tools && { tools }) } // As it was published.

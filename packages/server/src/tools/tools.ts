@@ -35,7 +35,7 @@ import { type SecretsUser, openToolSecrets } from './secrets.ts'
 import { calculate } from './stock/calculator.ts'
 import { fetchPage } from './stock/fetch-page.ts'
 import { requestHttp } from './stock/http-request.ts'
-import { putMail } from './stock/mail.ts'
+import { type MailOutbox, putMail } from './stock/mail.ts'
 import { querySql } from './stock/sql.ts'
 import { type SearchSettings, searchWeb } from './stock/web-search.ts'
 
@@ -52,8 +52,8 @@ export type ToolsOptions = {
   embedding?: Embedding | undefined
   privateHosts: readonly string[]
   search?: SearchSettings | undefined
-  /** Whom agents may write mails to, of those that they declare. Absent: no mail is sent. */
-  mailRecipients?: readonly string[] | undefined
+  /** Mails of agents. Absent: none is sent. */
+  mail?: MailOutbox | undefined
   /** What a version's code said of itself; undefined while nobody has loaded it. */
   manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
   /** The version that new runs get. Undefined when there is no such agent. */
@@ -265,7 +265,7 @@ export function openTools(options: ToolsOptions): Tools {
             putMail(parse(serverTools.mail.input, given, tool), {
               ...{ run, op, labels, isGranted, book },
               declared: manifest.mailRecipients ?? [],
-              allowed: options.mailRecipients,
+              mail: options.mail,
             }),
           )
         case 'web_search':

@@ -1,5 +1,5 @@
 import type { Connection, Json, MarketplaceVersion } from '@longhaul/protocol'
-import { type Db, type TenantTx, sql } from '../../db/index.ts'
+import { type TenantTx, sql } from '../../db/index.ts'
 
 export type PinnedTool = { name: string; description: string; hash: string }
 export type VersionRow = Omit<MarketplaceVersion, 'kind' | 'url' | 'publishedAt' | 'decidedAt'> & {
@@ -85,10 +85,10 @@ export async function uninstall(db: TenantTx, entry: string, namespace: string):
 export type Installed = Pick<VersionRow, 'version' | 'hash' | 'state' | 'reason' | 'tools'> & { connection: Json; document: string | null }
 
 /** What a run in this namespace has under an entry's name. */
-export async function findInstalled(db: Db, { tenantId, namespace }: { tenantId: string; namespace: string }, entry: string): Promise<Installed | undefined> {
-  const [row] = await db.forTenant(tenantId).rows<Installed>(sql`
+export async function findInstalled(db: TenantTx, namespace: string, entry: string): Promise<Installed | undefined> {
+  const [row] = await db.rows<Installed>(sql`
     select v.version, v.hash, v.state, v.reason, v.tools, v.connection, v.document
     from marketplace_installs i join marketplace_versions v on v.tenant_id = i.tenant_id and v.entry = i.entry and v.version = i.version and v.hash = i.hash
-    where i.tenant_id = ${tenantId} and i.namespace = ${namespace} and i.entry = ${entry}`)
+    where i.tenant_id = ${db.tenantId} and i.namespace = ${namespace} and i.entry = ${entry}`)
   return row
 }
