@@ -100,6 +100,33 @@ alter table agent_limits enable row level security, force row level security;
 create policy across_tenants on agent_limits as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on agent_limits as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
+create table agent_mails (
+  tenant_id text not null,
+  id uuid not null,
+  run_id uuid not null,
+  op text not null,
+  namespace text not null,
+  agent text not null,
+  recipient text not null,
+  subject text not null,
+  body text,
+  state text default 'pending'::text not null,
+  attempt integer default 0 not null,
+  due_at timestamp with time zone default clock_timestamp(),
+  failure text,
+  created_at timestamp with time zone default clock_timestamp() not null,
+  ended_at timestamp with time zone,
+  constraint agent_mails_pkey PRIMARY KEY (id),
+  constraint agent_mails_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'in_doubt'::text]))),
+  constraint agent_mails_tenant_id_run_id_op_key UNIQUE (tenant_id, run_id, op)
+);
+CREATE INDEX agent_mails_due ON public.agent_mails USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+CREATE INDEX agent_mails_ended ON public.agent_mails USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+CREATE INDEX agent_mails_newest ON public.agent_mails USING btree (tenant_id, id DESC);
+alter table agent_mails enable row level security, force row level security;
+create policy across_tenants on agent_mails as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on agent_mails as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
 create table approvals (
   id uuid not null,
   tenant_id text not null,
@@ -752,6 +779,44 @@ CREATE INDEX mails_of_person ON public.mails USING btree (person_id);
 alter table mails enable row level security, force row level security;
 create policy across_tenants on mails as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on mails as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table marketplace_installs (
+  tenant_id text not null,
+  namespace text not null,
+  entry text not null,
+  version integer not null,
+  hash text not null,
+  installed_by text not null,
+  installed_at timestamp with time zone default clock_timestamp() not null,
+  constraint marketplace_installs_pkey PRIMARY KEY (tenant_id, namespace, entry)
+);
+CREATE INDEX marketplace_installs_of_version ON public.marketplace_installs USING btree (tenant_id, entry, version);
+alter table marketplace_installs enable row level security, force row level security;
+create policy across_tenants on marketplace_installs as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on marketplace_installs as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
+
+create table marketplace_versions (
+  tenant_id text not null,
+  entry text not null,
+  version integer not null,
+  description text not null,
+  connection json not null,
+  document text,
+  tools json not null,
+  hash text not null,
+  state text default 'published'::text not null,
+  published_by text not null,
+  published_at timestamp with time zone default clock_timestamp() not null,
+  decided_by text,
+  decided_at timestamp with time zone,
+  reason text,
+  constraint marketplace_versions_pkey PRIMARY KEY (tenant_id, entry, version),
+  constraint marketplace_versions_state_check CHECK ((state = ANY (ARRAY['published'::text, 'approved'::text, 'rejected'::text, 'revoked'::text])))
+);
+CREATE INDEX marketplace_versions_newest ON public.marketplace_versions USING btree (tenant_id, published_at DESC);
+alter table marketplace_versions enable row level security, force row level security;
+create policy across_tenants on marketplace_versions as permissive for all to longhaul_engine using (true) with check (true);
+create policy of_tenant on marketplace_versions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 create table master_keys (
   id uuid not null,
@@ -1510,5 +1575,6 @@ alter table hook_deliveries add constraint hook_deliveries_hook_id_fkey FOREIGN 
 alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table mails add constraint mails_approval_id_fkey FOREIGN KEY (approval_id) REFERENCES approvals(id) ON DELETE CASCADE;
 alter table mails add constraint mails_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
+alter table marketplace_installs add constraint marketplace_installs_tenant_id_entry_version_fkey FOREIGN KEY (tenant_id, entry, version) REFERENCES marketplace_versions(tenant_id, entry, version);
 alter table passkeys add constraint passkeys_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table tickets add constraint tickets_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;

@@ -9,6 +9,7 @@ import { guardrailsCommands } from './guardrails-commands.ts'
 import { testReplayCommand } from './history-commands.ts'
 import { keysCommands } from './keys-commands.ts'
 import { attachmentsCommands } from './attachments-commands.ts'
+import { marketplaceCommands } from './marketplace-commands.ts'
 import { memoryCommands } from './memory-commands.ts'
 import { moneyCommands } from './money-commands.ts'
 import { type Act, type PickedVersion, type Shared, collect, connection, examples, wholeNumber, withServer, withVersion } from './options.ts'
@@ -50,6 +51,7 @@ export function createProgram(version: string, act: Act): Command {
   sandboxesCommands(program, act)
   templatesCommands(program, act)
   toolsCommands(program, act)
+  marketplaceCommands(program, act)
   attachmentsCommands(program, act)
   memoryCommands(program, act)
   keysCommands(program, act)

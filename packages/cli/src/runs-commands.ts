@@ -186,6 +186,15 @@ export function runsCommands(program: Command, act: Act): void {
     .action((run: string, options: Shared & { limit: number; cursor?: string }) =>
       act(options, async (invocation) => (await load()).listConnections(invocation, run, options)),
     )
+  withServer(runs.command('mails'))
+    .description('the mails that a run has sent, and what came of them')
+    .argument('<run>')
+    .option('--resend', 'send those that failed or are in doubt once more; who got one gets it twice')
+    .option('--mail <id>', 'with --resend: only this one')
+    .addHelpText('after', examples('npx longhaul runs mails last', 'npx longhaul runs mails 3b0a6f2d --resend'))
+    .action((run: string, options: Shared & { resend?: boolean; mail?: string }) =>
+      act(options, async (invocation) => (await import('./commands/run-mails.ts')).runMails(invocation, run, options)),
+    )
   withServer(runs.command('deliveries'))
     .description('where the end of a run was told, and what came of it')
     .argument('<run>')

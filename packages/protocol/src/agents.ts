@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Channel } from './channels.ts'
-import { Connection, ConnectionName, Database, DeclaredEgress, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
+import { Connection, ConnectionName, Database, DeclaredEgress, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { CustomAgent } from './custom.ts'
 import { PartName } from './children.ts'
 import { RunLimits } from './limits.ts'
@@ -88,6 +88,8 @@ export const AgentManifest = z.object({
   runLimits: RunLimits.optional(),
   /** What `http_request` and `fetch_page` may reach. */
   allowedHosts: z.array(HostPattern).max(200).optional(),
+  /** Whom the stock tool `mail` may write to. */
+  mailRecipients: z.array(MailRecipient).max(200).optional(),
   /** What the stock tool `sql` may read, by name. */
   databases: z.record(ConnectionName, Database).optional(),
   sandbox: AgentSandbox.optional(),

@@ -119,11 +119,15 @@ export const OpenApiConnection = z.strictObject({
   ...shared,
 })
 
-export const Connection = z.discriminatedUnion('kind', [McpConnection, CommandConnection, OpenApiConnection])
+/** What the tenant's marketplace has under this name, in the version that is installed in the run's namespace. */
+export const MarketplaceConnection = z.strictObject({ kind: z.literal('marketplace'), entry: ConnectionName, ...shared })
+
+export const Connection = z.discriminatedUnion('kind', [McpConnection, CommandConnection, OpenApiConnection, MarketplaceConnection])
 export type Connection = z.infer<typeof Connection>
 export type McpConnection = z.infer<typeof McpConnection>
 export type CommandConnection = z.infer<typeof CommandConnection>
 export type OpenApiConnection = z.infer<typeof OpenApiConnection>
+export type MarketplaceConnection = z.infer<typeof MarketplaceConnection>
 
 /** Limits of one tool. Absent: none, or what the tool itself has. */
 export const ToolLimits = z.strictObject({
@@ -151,6 +155,18 @@ export const HostPattern = z
   .regex(/^(\*|(\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?)$/, 'must be a host such as api.example.com, *.example.com or *')
 
 const globToTest = (pattern: string, text: string): boolean => (pattern.endsWith('*') ? text.startsWith(pattern.slice(0, -1)) : text === pattern)
+
+/** One address, as `ada@example.com`. */
+export const MailAddress = z
+  .string()
+  .max(254)
+  .regex(/^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/, 'must be one address, such as ada@example.com')
+
+/** `ada@example.com`, `example.com` for everybody of this domain, or `*` for everybody. */
+export const MailRecipient = z.union([
+  MailAddress,
+  z.string().regex(/^(\*|[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)$/, 'must be an address such as ada@example.com, a domain such as example.com, or *'),
+])
 
 /** What holds for a tool: the most exact pattern wins, field by field. */
 export function limitsFor(rules: Readonly<Record<string, ToolLimits>>, tool: string): ToolLimits {

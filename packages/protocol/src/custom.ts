@@ -1,6 +1,6 @@
 /** Custom agents: programs in any language that answer `POST /invocations` and `GET /ping`, as their folder declares them in `agent/agent.json`. */
 import { z } from 'zod'
-import { CommandConnection, HostPattern, ToolLimits, ToolPattern } from './connections.ts'
+import { CommandConnection, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { Effect } from './events.ts'
 import { RunLimits } from './limits.ts'
 import { serverToolNames } from './tool-calls.ts'
@@ -31,6 +31,7 @@ export const CustomAgent = z.strictObject({
   idleMs: z.number().int().min(1_000).max(28_800_000).default(900_000),
   stockTools: z.array(z.enum(serverToolNames)).default([]),
   allowedHosts: z.array(HostPattern).max(200).default([]),
+  mailRecipients: z.array(MailRecipient).max(200).default([]),
   toolLimits: z.record(ToolPattern, ToolLimits).default({}),
   runLimits: RunLimits.optional(),
 })

@@ -17,6 +17,7 @@ export type { RunAction } from './plain.ts'
 export { Channel, SlackChannel, WebhookChannel } from './channels.ts'
 export { Agent, AgentManifest, AgentSandbox, ToolSummary, VersionName, agentOperations, getAgent, hookPoints, listAgents } from './agents.ts'
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSources } from './answer.ts'
+export { AgentMail, agentMailOperations, agentMailStates, listAgentMails, resendAgentMails } from './agent-mails.ts'
 export { Attachment, AttachmentRef, attachmentOperations, createAttachment, deleteAttachment, getAttachment } from './attachments.ts'
 export { attachmentPath, attachmentsMax, attachmentsOf } from './attachment-refs.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
@@ -30,9 +31,12 @@ export {
   Connection,
   ConnectionName,
   HostPattern,
+  MailAddress,
+  MailRecipient,
   CommandConnection,
   Database,
   DeclaredEgress,
+  MarketplaceConnection,
   McpConnection,
   OpenApiConnection,
   SecretName,
@@ -162,6 +166,17 @@ export {
   renamePasskey,
   startPasskey,
 } from './passkeys.ts'
+export {
+  MarketplaceVersion,
+  installConnection,
+  listMarketplace,
+  marketplaceOperations,
+  marketplaceStates,
+  publishConnection,
+  reviewConnection,
+  revokeConnection,
+  uninstallConnection,
+} from './marketplace.ts'
 export { Mail, MailLanguage, listMails, mailLanguages, mailOperations, mailStates, retryMail } from './mails.ts'
 export { Person, deletePerson, invitePerson, linkPerson, listPeople, peopleOperations, personStates, signOutPerson, updatePerson } from './people.ts'
 export type { PersonWithLink } from './people.ts'

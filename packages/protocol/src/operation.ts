@@ -30,6 +30,7 @@ export const permissions = [
   'routes:manage',
   'calls:read',
   'calls:reveal',
+  'tools:review',
 ] as const
 export type Permission = (typeof permissions)[number]
 /** What it takes to be let in: a permission, being a person who is signed in (`oneself`), or nothing (`anybody`). */

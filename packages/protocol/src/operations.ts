@@ -1,3 +1,4 @@
+import { agentMailOperations } from './agent-mails.ts'
 import { agentOperations } from './agents.ts'
 import { approvalOperations } from './approvals.ts'
 import { codeChangeOperations } from './code-changes.ts'
@@ -18,6 +19,7 @@ import { evaluationOperations } from './evaluations.ts'
 import { guardrailOperations } from './guardrails.ts'
 import { limitOperations } from './limits.ts'
 import { mailOperations } from './mails.ts'
+import { marketplaceOperations } from './marketplace.ts'
 import { memoryOperations } from './memory.ts'
 import type { Operation } from './operation.ts'
 import { policyOperations } from './policies.ts'
@@ -47,6 +49,7 @@ import { usageOperations } from './usage.ts'
  */
 export const operations: readonly Operation[] = [
   ...runOperations,
+  ...agentMailOperations,
   ...attachmentOperations,
   ...limitOperations,
   ...stopOperations,
@@ -62,6 +65,7 @@ export const operations: readonly Operation[] = [
   ...previewOperations,
   ...evaluationOperations,
   ...toolOperations,
+  ...marketplaceOperations,
   ...memoryOperations,
   ...keyOperations,
   ...peopleOperations,

@@ -1,7 +1,7 @@
 /** Tools that the server executes for a run: those of connections, and the stock tools that need its network. */
 import { z } from 'zod'
 import { ToolResult, resultSources } from './answer.ts'
-import { ConnectionName } from './connections.ts'
+import { ConnectionName, MailAddress } from './connections.ts'
 import { MemoryName, memoryKinds, memoryTextMax } from './memory.ts'
 import { ToolDefinition } from './models.ts'
 import { JsonValue } from './values.ts'
@@ -76,6 +76,18 @@ export const serverTools = {
     input: z.strictObject({
       database: ConnectionName.describe('Name of the database'),
       query: z.string().min(1).max(20_000).describe('One statement that begins with select, with, values or table'),
+    }),
+  },
+  mail: {
+    description: 'Sends one mail of plain text to one recipient to whom this agent may write. It cannot be taken back.',
+    input: z.strictObject({
+      to: MailAddress,
+      subject: z
+        .string()
+        .min(1)
+        .max(200)
+        .regex(/^[^\r\n]*$/, 'must be one line'),
+      text: z.string().min(1).max(100_000),
     }),
   },
   remember: {

@@ -184,10 +184,12 @@ export type AgentDefinition = {
   model: string
   /** Instructions, beside or instead of `instructions.md`. Called at the start of each run; must be deterministic. */
   instructions?: (about: { asker: Asker; createdAt: Date }) => string
-  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `list_files`, `python`, `time`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`, `sql`. */
+  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `list_files`, `python`, `time`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`, `sql`, `mail`. */
   stockTools: (StockTool | ServerTool)[]
   /** Hosts that `http_request` and `fetch_page` may reach: `api.example.com`, `*.example.com`, or `*` for all public ones. Default: none. */
   allowedHosts: string[]
+  /** Whom the stock tool `mail` may write to: `ada@example.com`, `example.com` for everybody of this domain, or `*`. What the operator allows limits it further. Default: nobody. */
+  mailRecipients: string[]
   /** PostgreSQL databases that the stock tool `sql` reads, by name. Each names the stored secret that is its address. */
   databases: Record<string, z.input<typeof Database>>
   /** Limits of tools by name, or by the beginning of names: `{ 'crm__*': { perMinute: 30 } }`. For tools that the server executes. */
@@ -225,6 +227,7 @@ export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { descri
     model: 'default',
     stockTools: ['bash', 'read_file', 'write_file', 'python'],
     allowedHosts: [],
+    mailRecipients: [],
     databases: {},
     toolLimits: {},
     turnsMax: 30,
@@ -245,6 +248,7 @@ export type DurableFunction = {
   description: string
   examples: string[]
   allowedHosts: string[]
+  mailRecipients: string[]
   toolLimits: Record<string, ToolLimits>
   sandbox?: AgentDefinition['sandbox']
   runLimits?: RunLimits
@@ -260,12 +264,13 @@ export function durable(
     examples?: string[]
     prepare?: NonNullable<AgentDefinition['prepare']>
     allowedHosts?: string[]
+    mailRecipients?: string[]
     toolLimits?: Record<string, ToolLimits>
     sandbox?: NonNullable<AgentDefinition['sandbox']>
     runLimits?: RunLimits
   } = {},
 ): DurableFunction {
-  return { kind: 'function', description, main, examples: [], allowedHosts: [], toolLimits: {}, ...options }
+  return { kind: 'function', description, main, examples: [], allowedHosts: [], mailRecipients: [], toolLimits: {}, ...options }
 }
 
 /** Thrown by code or tools: retrying will not help. */

@@ -16,6 +16,7 @@ export function parseConnection(file: string, value: unknown, files: readonly st
     return `is no connection: ${parsed.error.issues.map(({ path, message }) => (path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message)).join('; ')}`
   const connection = parsed.data
   if (connection.kind === 'openapi' && !files.includes(connection.document)) return `names the document ${connection.document}, which is not beside it.`
+  if (connection.kind === 'marketplace') return { name: name.data, connection }
   if (connection.kind === 'command') {
     if (connection.files !== undefined && !files.includes(connection.files)) return `names the folder ${connection.files}, which is not beside it.`
     return { name: name.data, connection }

@@ -5,16 +5,20 @@ import { type LoopContext, invoke } from './context.ts'
 import { defineTool } from './tool-definition.ts'
 import type { Program } from './worker.ts'
 
+export const noRecipients =
+  "mail and nobody whom it may write to: add mailRecipients, for example ['ada@example.com'], or ['example.com'] for everybody of this domain."
+
 /** What is wrong with it as text. */
 export function customAgent(declared: unknown, connections: readonly NamedConnection[]): { manifest: AgentManifest; program: Program } | string {
   const parsed = CustomAgent.safeParse(declared)
   if (!parsed.success)
     return `is no custom agent: ${parsed.error.issues.map(({ path, message }) => (path.length > 0 ? `${path.map(String).join('.')}: ${message}` : message)).join('; ')}`
   const custom = parsed.data
-  const { description, examples, stockTools, allowedHosts, toolLimits, runLimits, effect } = custom
+  const { description, examples, stockTools, allowedHosts, mailRecipients, toolLimits, runLimits, effect } = custom
   for (const name of ['http_request', 'fetch_page'] as const)
     if (stockTools.includes(name) && allowedHosts.length === 0)
       return `has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ["api.example.com"], or ["*"] for every public host.`
+  if (stockTools.includes('mail') && mailRecipients.length === 0) return `has the stock tool ${noRecipients}`
   const manifest: AgentManifest = {
     ...{ description, examples, shape: 'custom', model: null, instructions: null, skills: [], custom },
     tools: stockTools.map((name) => defineTool(name, serverTools[name])),
@@ -22,6 +26,7 @@ export function customAgent(declared: unknown, connections: readonly NamedConnec
     ...(Object.keys(toolLimits).length > 0 && { toolLimits }),
     ...(runLimits && { runLimits }),
     ...(allowedHosts.length > 0 && { allowedHosts }),
+    ...(mailRecipients.length > 0 && { mailRecipients }),
   }
   return { manifest, program: (ctx, { input }) => (ctx as LoopContext)[invoke]({ input, effect }) } // What the worker hands to every program.
 }

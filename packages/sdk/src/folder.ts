@@ -10,6 +10,7 @@ import {
   ConnectionName,
   Database,
   HostPattern,
+  MailRecipient,
   Name,
   RetryPolicy,
   RunLimits,
@@ -25,7 +26,7 @@ import { z } from 'zod'
 import { type AgentDefinition, type DurableFunction, type StockTool, TerminalFailure, type Tool } from './agent.ts'
 import type { Skill } from './instructions.ts'
 import { type NamedConnection, declarationFile, parseConnection } from './connections.ts'
-import { customAgent } from './custom.ts'
+import { customAgent, noRecipients } from './custom.ts'
 import { type DeclaredParts, loadDeclared } from './declared.ts'
 import { delegateEntry, delegateToolName } from './delegates.ts'
 import { type Report, codeFile, describeIssues, findCode, list, listFolders, listOf, loadDefault, readJson, readText } from './folder-files.ts'
@@ -55,6 +56,7 @@ const about = {
   examples: z.array(z.string().max(300)).max(20),
   prepare: z.function().optional(),
   allowedHosts: z.array(HostPattern).max(200),
+  mailRecipients: z.array(MailRecipient).max(200),
   toolLimits: z.record(ToolPattern, ToolLimits),
   runLimits: RunLimits.optional(),
   sandbox: AgentSandbox.optional(),
@@ -146,6 +148,7 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     ...(Object.keys(definition.toolLimits).length > 0 && { toolLimits: definition.toolLimits }),
     ...(definition.runLimits && { runLimits: definition.runLimits }),
     ...(definition.allowedHosts.length > 0 && { allowedHosts: definition.allowedHosts }),
+    ...(definition.mailRecipients.length > 0 && { mailRecipients: definition.mailRecipients }),
     ...(definition.kind === 'agent' &&
       Object.keys(definition.databases).length > 0 && { databases: z.record(ConnectionName, Database).parse(definition.databases) }),
     ...(definition.sandbox && { sandbox: AgentSandbox.parse(definition.sandbox) }),
@@ -207,6 +210,7 @@ async function loadSubagents(folder: string, connections: readonly string[], rep
       for (const [what, isGiven] of [
         ['prepare', definition.prepare !== undefined],
         ['allowedHosts', definition.allowedHosts.length > 0],
+        ['mailRecipients', definition.mailRecipients.length > 0],
         ['toolLimits', Object.keys(definition.toolLimits).length > 0],
         ['sandbox', definition.sandbox !== undefined],
         ['databases', Object.keys(definition.databases).length > 0],
@@ -304,7 +308,7 @@ async function loadTool(name: string, path: string, report: Report): Promise<Too
 
 function addBuiltIn(
   tools: Map<string, ToolEntry>,
-  { stockTools: names, allowedHosts, databases }: AgentDefinition,
+  { stockTools: names, allowedHosts, mailRecipients, databases }: AgentDefinition,
   skills: Skill[],
   report: (problem: string) => void,
 ): void {
@@ -313,6 +317,7 @@ function addBuiltIn(
   for (const name of ['http_request', 'fetch_page'])
     if (builtIn.has(name) && allowedHosts.length === 0)
       report(`has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ['api.example.com'], or ['*'] for every public host.`)
+  if (builtIn.has('mail') && mailRecipients.length === 0) report(`has the stock tool ${noRecipients}`)
   const read = Object.keys(databases)
   const sql = builtIn.get('sql')
   if (sql && read.length === 0) report("has the stock tool sql and no database that it reads: add databases: { shop: { secret: 'shop-database' } }.")

@@ -131,6 +131,13 @@ export const settings = {
       'SMTP server that takes mail to people: `smtps://user:password@host:465`, or `smtp://host:587` with STARTTLS, which it has to offer unless it is on this machine or `?requireTLS=false` stands behind. Absent: no mail is sent, and links are handed on by whoever makes them.',
     ),
   LONGHAUL_MAIL_FROM: sender.optional().describe('Whom mails come from: `longhaul@example.com`, or `Longhaul <longhaul@example.com>`.'),
+  LONGHAUL_TOOLS_MAIL_RECIPIENTS: z
+    .string()
+    .max(10_000)
+    .default('')
+    .describe(
+      'Whom agents may write to with the stock tool `mail`, of those whom they declare: `ada@example.com`, `example.com` for everybody of this domain, or `*`, separated by commas. Needs `LONGHAUL_SMTP_URL`. Absent: nobody.',
+    ),
   LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
   LONGHAUL_SANDBOX_DRIVER: z
     .enum(['auto', ...sandboxDrivers])

@@ -57,7 +57,7 @@ import {
 } from './identity/index.ts'
 import { channelReplies, openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs, wallClock } from './kernel/index.ts'
-import { openMailer, openOutbox } from './mail/index.ts'
+import { agentMailRow, agentMailSql, openAgentMailer, openAgentMails, openMailer, openOutbox } from './mail/index.ts'
 import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, postWebhook } from './outcomes/index.ts'
 import { type Capabilities, openDataFolders, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
@@ -157,6 +157,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     const mailer = openMailer({ db, log, outbox, recipientOf: identities.signIn.recipientOf, smtp })
     await mailer.start()
     onStop('mail', mailer.stop)
+    const agentMailer = openAgentMailer({ db, log, smtp })
+    await agentMailer.start()
+    onStop('mails of agents', agentMailer.stop)
   }
   const authenticate = (secret: string, isUse = true) =>
     isLoginToken(secret) ? identities.logins.authenticate(secret, 'program', isUse) : keys.authenticate(secret)
@@ -278,6 +281,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     ...(config.LONGHAUL_SEARCH_PROVIDER && {
       search: { provider: config.LONGHAUL_SEARCH_PROVIDER, apiKey: config.LONGHAUL_SEARCH_API_KEY, baseUrl: config.LONGHAUL_SEARCH_BASE_URL },
     }),
+    mail: smtp && { recipients: parseHosts(config.LONGHAUL_TOOLS_MAIL_RECIPIENTS), rowOf: agentMailRow },
     manifestOf: agents.manifestOf,
     liveVersionOf: async (tenantId, agent) => (await agents.find(tenantId, agent))?.version,
     folderOf: agents.folderOf,
@@ -322,7 +326,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     findVersion: agents.findVersion,
     bounds: { eventsMax: config.LONGHAUL_RUN_EVENTS_MAX, bytesMax: config.LONGHAUL_RUN_BYTES_MAX },
     onEnded: (runIds) => deliveries.announce(runIds),
-    booking: bookingSql,
+    booking: (placeholder) => `${bookingSql(placeholder)}, ${agentMailSql(placeholder)}`,
     execute: workers.execute,
     onReleased: workers.release,
   })
@@ -388,6 +392,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
       hooks,
       attention,
       queues,
+      agentMails: openAgentMails({ db }),
       retention,
       attachments,
       agents,

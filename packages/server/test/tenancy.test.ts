@@ -121,8 +121,26 @@ const templateOf = async (name: string): Promise<void> => {
     insert into templates (tenant_id, id, name, version, owner_id, state, spec, digest, limits, env, home, step_count, log)
     values ('acme', ${newId()}, ${name}, 1, ${newId()}, 'failed', '{}', 'none', '{}', '{}', 'none', 1, 'canary log') on conflict do nothing`)
 }
+/** As publishing leaves it, which needs a tool server. */
+const published = async (entry = 'canary-crm', state = 'published'): Promise<void> => {
+  await bed.db.rows(sql`
+    insert into marketplace_versions (tenant_id, entry, version, description, connection, tools, hash, state, published_by)
+    values ('acme', ${entry}, 1, 'canary', '{"kind":"mcp"}', '[]', ${'a'.repeat(64)}, ${state === 'installed' ? 'approved' : state}, 'k') on conflict do nothing`)
+  if (state === 'installed')
+    await bed.db.rows(sql`
+      insert into marketplace_installs (tenant_id, namespace, entry, version, hash, installed_by)
+      values ('acme', 'canary-space', ${entry}, 1, ${'a'.repeat(64)}, 'k') on conflict do nothing`)
+}
+const ofPublished = (method: string, path: string, body?: Json, state = 'published'): Case => ({
+  async request() {
+    const entry = `canary${newId().slice(-12)}`
+    await published(entry, state)
+    return [method, `/v1/marketplace/${entry}${path}`, ...(body === undefined ? [] : [body])] as Request
+  },
+  foreign: 'not_found',
+})
 /** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
-const lacking = new Set(['tools.approve', 'connections.authorize', 'connections.finish', 'sandboxes.input'])
+const lacking = new Set(['tools.approve', 'marketplace.publish', 'connections.authorize', 'connections.finish', 'sandboxes.input'])
 /** What has no service behind it here, so that not even its owner gets it. */
 const unavailable = new Set(['sso.set', 'system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch', 'sandboxes.release'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
@@ -191,6 +209,8 @@ const cases: Record<string, Case> = {
   'runs.count': { request: async (acme) => (await run(acme, 'draws'), ['GET', '/v1/run-counts?since=2026-01-01T00:00:00Z']), foreign: 'own' },
   'runs.events': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/events`),
   'runs.connections': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/connections`),
+  'runs.mails': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/mails`),
+  'runs.resendMails': about('draws', 'POST', ({ id }) => `/v1/runs/${id}/mails/resend`, {}),
   'runs.step': about('draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   'runs.cancel': about('listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
   'runs.retry': about('diverges', 'POST', ({ id }) => `/v1/runs/${id}/retry`, {}),
@@ -344,6 +364,18 @@ const cases: Record<string, Case> = {
     request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tools/crm__find/approve', { hash: 'a'.repeat(64) }]),
     foreign: 'not_found',
   },
+  'marketplace.list': { request: async () => (await published(), ['GET', '/v1/marketplace']), foreign: 'empty' },
+  'marketplace.publish': {
+    request: async (acme) => (
+      await bird(acme),
+      ['POST', '/v1/marketplace', { entry: 'canary-crm', agent: 'canary-bird', connection: 'crm', description: 'x' }]
+    ),
+    foreign: 'not_found',
+  },
+  'marketplace.review': ofPublished('POST', '/versions/1/review', { hash: 'a'.repeat(64), decision: 'approve' }),
+  'marketplace.revoke': ofPublished('POST', '/versions/1/revoke', { reason: 'canary' }),
+  'marketplace.install': ofPublished('POST', '/versions/1/install', { hash: 'a'.repeat(64), namespace: 'canary-space' }, 'approved'),
+  'marketplace.uninstall': ofPublished('DELETE', '/namespaces/canary-space', undefined, 'installed'),
   'tools.limit': {
     request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tool-limits', { pattern: 'calculator', limits: { perMinute: 3 } }]),
     foreign: 'not_found',

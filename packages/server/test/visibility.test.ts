@@ -53,6 +53,8 @@ const requests: Request[] = [
   about('runs.events', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/events`),
   about('runs.events as a stream', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/events`, undefined, { accept: 'text/event-stream' }),
   about('runs.connections', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/connections`),
+  about('runs.mails', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/mails`),
+  about('runs.resendMails', 'answers', 'POST', ({ id }) => `/v1/runs/${id}/mails/resend`, {}),
   about('runs.export', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/journal`),
   about('runs.step', 'draws', 'GET', ({ id }) => `/v1/runs/${id}/steps/0`),
   about('runs.cancel', 'listens', 'POST', ({ id }) => `/v1/runs/${id}/cancel`, {}),
@@ -80,7 +82,7 @@ async function openHouse() {
 test('every operation on one run or approval is among those tried here', () => {
   const ofOne = operations.filter(({ http: [, path] }) => path.includes('{runId}') || path.includes('{approvalId}')).map(({ id }) => id)
   expect(requests.map(({ id }) => id)).toEqual(expect.arrayContaining(ofOne))
-  expect(ofOne).toHaveLength(12)
+  expect(ofOne).toHaveLength(14)
 })
 
 test.each(requests)("$id: a limited key has its own, an unlimited one everybody's", async ({ agent, make }) => {

@@ -8,13 +8,13 @@ type Reach = Pick<Caller, 'agents' | 'namespaces'>
 type Place = { agent?: string | null | undefined; namespace?: string | null | undefined }
 
 /** Where an operation takes effect everywhere unless it names a place. */
-const everywhere = new Set(['limits.set', 'stops.create', 'retention.set', 'guardrails.set', 'callPrivacy.set'])
+const everywhere = new Set(['limits.set', 'stops.create', 'retention.set', 'guardrails.set', 'callPrivacy.set', 'marketplace.install', 'marketplace.uninstall'])
 /** What is about the whole tenant whatever it names: all agents are held by it, or seen in it. */
 const ofTenant = new Set([
   ...['policies.put', 'policies.delete', 'routes.set', 'routes.delete', 'routes.clearCache', 'providers.set', 'providers.delete'],
   ...['models.set', 'models.unset', 'models.refresh', 'models.apply', 'models.rollback'],
   ...['namespaces.put', 'namespaces.delete', 'sso.set', 'sso.delete'],
-  ...['audit.list', 'audit.export'],
+  ...['audit.list', 'audit.export', 'marketplace.review', 'marketplace.revoke'],
 ])
 
 /** Throws `not_found`, as for what is not there, when the input names an agent or a namespace beyond the caller's. */

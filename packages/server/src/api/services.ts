@@ -1,4 +1,6 @@
 /** All operations over the services that do them. */
+import type { Marketplace } from '../tools/index.ts'
+import { type AgentMails, agentMailImplementations } from './agent-mails.ts'
 import type { Answers, CallLog, Routes } from '../gateway/index.ts'
 import type { MoneyBoard } from '../gateway/money/index.ts'
 import type { Audit, Caller, HeadShipper, Identities, Keys, Policies, Secrets, Tenants } from '../identity/index.ts'
@@ -33,6 +35,7 @@ import { secretImplementations } from './secrets.ts'
 import { type ScheduleService, scheduleImplementations } from './schedules.ts'
 import { type StopService, stopImplementations } from './stops.ts'
 import type { Links } from './previews.ts'
+import { marketplaceImplementations } from './marketplace.ts'
 import { memoryImplementations } from './memory.ts'
 import { sandboxImplementations } from './sandboxes.ts'
 import { type SystemService, systemImplementations } from './system.ts'
@@ -51,11 +54,12 @@ export type Services = {
   approvals: ApprovalService
   attention: Attention<Caller>
   queues: Queues
+  agentMails: AgentMails
   retention: Pick<RetentionService, 'set' | 'list'>
   attachments: Pick<Attachments, 'create' | 'get' | 'delete'>
   agents: AgentService
   deployments: DeploymentService
-  tools: ToolService & { memory: MemoryService }
+  tools: ToolService & { memory: MemoryService; marketplace: Marketplace }
   keys: Keys
   identities: Identities
   tenants: Tenants
@@ -78,6 +82,7 @@ export type Services = {
 
 export const implementAll = (services: Services): Implementation[] => [
   ...runImplementations(services),
+  ...agentMailImplementations(services),
   ...attachmentImplementations(services.attachments),
   ...limitImplementations(services.limits),
   ...stopImplementations(services.stops, services.runs),
@@ -90,6 +95,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...agentImplementations(services.agents),
   ...deploymentImplementations(services.agents, services.deployments),
   ...toolImplementations(services.tools),
+  ...marketplaceImplementations(services.tools.marketplace),
   ...memoryImplementations(services.tools.memory),
   ...keyImplementations(services.keys),
   ...peopleImplementations(services.identities),

@@ -1,3 +1,6 @@
+export { agentMailRow, agentMailSql } from './agent-mail-store.ts'
+export { openAgentMails } from './agent-mails.ts'
+export { openAgentMailer } from './agent-mailer.ts'
 export { findMail, listMails, resetMail, toMail } from './mail-store.ts'
 export { openMailer } from './mailer.ts'
 export type { Recipient } from './mailer.ts'

@@ -85,6 +85,7 @@ export function openMailer({ db, log, outbox, recipientOf, smtp, pollMs = 1_000,
       isDone: false,
       problem: error.message,
       mayRetry: true,
+      mayHaveArrived: true,
     }))
   }
 

@@ -2,16 +2,19 @@
 import type { SMTPTransportOptions } from 'nodemailer/lib/smtp-transport'
 
 export type Letter = { id: string; from: string; to: { name: string; address: string }; subject: string; text: string }
-export type SmtpAnswer = { isDone: true } | { isDone: false; problem: string; mayRetry: boolean }
+/** `mayHaveArrived`: the mail was under way when the server was heard no more. */
+export type SmtpAnswer = { isDone: true } | { isDone: false; problem: string; mayRetry: boolean; mayHaveArrived: boolean }
 
 const connectMs = 10_000
 const silenceMs = 15_000
 
 /** Never rejects. */
 export async function sendBySmtp(url: string, { id, from, to, subject, text }: Letter): Promise<SmtpAnswer> {
+  let isUnderWay = false
+  const logger = transcript((command) => (isUnderWay ||= /^DATA\b/i.test(command)))
   try {
     const { createTransport } = await import('nodemailer')
-    const transport = createTransport(optionsOf(new URL(url)))
+    const transport = createTransport({ ...optionsOf(new URL(url)), debug: true, logger })
     // The same for all attempts, so that whoever gets it twice can tell.
     const messageId = `<${id}@${/@([^\s<>@]+)>?$/.exec(from)?.[1] ?? 'longhaul'}>`
     await transport.sendMail({
@@ -26,8 +29,23 @@ export async function sendBySmtp(url: string, { id, from, to, subject, text }: L
     })
     return { isDone: true }
   } catch (error) {
-    return { isDone: false, problem: error instanceof Error ? error.message : String(error), mayRetry: !isFinal(error) }
+    return {
+      isDone: false,
+      problem: error instanceof Error ? error.message : String(error),
+      mayRetry: !isFinal(error),
+      mayHaveArrived: isUnderWay && !isAnswer(error),
+    }
   }
+}
+
+const isAnswer = (error: unknown): boolean => error instanceof Error && 'responseCode' in error && Number(error.responseCode) >= 400
+
+/** Hears what is said to the SMTP server, and keeps nothing of it: the library tells nowhere else how far it came. */
+function transcript(onCommand: (command: string) => void): NonNullable<Exclude<SMTPTransportOptions['logger'], boolean>> {
+  const hear = (entry: unknown, ...said: unknown[]): void => {
+    if (typeof entry === 'object' && entry !== null && 'tnx' in entry && entry.tnx === 'client') onCommand(said.map(String).join(' '))
+  }
+  return { level: () => {}, trace: hear, debug: hear, info: hear, warn: hear, error: hear, fatal: hear }
 }
 
 /** What the server says of this mail or its recipient for good. A refused sign-in is about the setting, which somebody may put right. */

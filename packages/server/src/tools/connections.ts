@@ -1,19 +1,21 @@
 /** What the connections of a version have: asked of tool servers, held against the pins, remembered for a minute. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import type { Connection, Json, OpenApiConnection, ToolDefinition } from '@longhaul/protocol'
+import { type Connection, type Json, type MarketplaceConnection, McpConnection, OpenApiConnection, type ToolDefinition } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import { monotonicMs } from '../kernel/index.ts'
 import type { McpClients, McpTarget, ToolServerConnection } from './mcp/clients.ts'
-import { type Definition, shorten, toToolDefinition, visibleName } from './mcp/definition.ts'
+import { type Definition, hashOf, shorten, toToolDefinition, visibleName } from './mcp/definition.ts'
 import { type Listing, listMcpTools } from './mcp/mcp.ts'
-import { loadApi } from './openapi/call.ts'
+import { type Installed, findInstalled } from './marketplace/marketplace-store.ts'
+import { loadApi, parseApi } from './openapi/call.ts'
 import type { Api, ApiOperation } from './openapi/operations.ts'
 import { type Pin, type PinScope, listPins } from './pin-store.ts'
 import { reconcile, stateOf } from './pins.ts'
 
-export type VersionOf = { tenantId: string; agent: string; version: string }
+/** `namespace`: of the run that asks. What is installed there is what a connection to the marketplace means. */
+export type VersionOf = { tenantId: string; agent: string; version: string; namespace?: string | undefined }
 export type Named = { name: string; connection: Connection }
 
 /** A tool that may be called, and how. */
@@ -54,6 +56,13 @@ export function openConnections({
     return listing
   }
 
+  function installedApi({ hash, document }: Installed, declared: z.output<typeof OpenApiConnection>): Promise<Api> {
+    const api = apis.get(hash) ?? Promise.resolve().then(() => parseApi(declared.document, document ?? ''))
+    remember(apis, hash, api) // Its content is what the hash is of.
+    api.catch(() => apis.delete(hash))
+    return api
+  }
+
   function apiOf({ tenantId, agent, version }: VersionOf, declared: z.output<typeof OpenApiConnection>): Promise<Api> {
     const key = `${tenantId}/${agent}/${version}/${declared.document}`
     let api = apis.get(key)
@@ -83,8 +92,35 @@ export function openConnections({
     return once({ offered, withheld })
   }
 
-  async function apiOffers(of: VersionOf, name: string, declared: z.output<typeof OpenApiConnection>): Promise<Offers> {
-    const api = await apiOf(of, declared)
+  /** Looked up each time: what was revoked a moment ago is not offered now. */
+  async function marketplaceOffers(of: VersionOf, name: string, { entry, tools, timeoutMs }: MarketplaceConnection, isFresh: boolean): Promise<Offers> {
+    const namespace = of.namespace ?? 'default'
+    const installed = await findInstalled(db.forTenant(of.tenantId), namespace, entry)
+    const why = whyNotInstalled(installed, entry, namespace)
+    if (!installed || why !== undefined) return { offered: [], withheld: [{ tool: null, why: why ?? '' }] }
+    const declared = { ...(installed.connection as { kind: string; tools?: string[] }), timeoutMs, ...(tools && { tools }) } // As it was published.
+    if (declared.kind === 'openapi') {
+      const openapi = OpenApiConnection.parse(declared)
+      return apiOffers(name, openapi, await installedApi(installed, openapi))
+    }
+    const target: McpTarget = { ...of, connection: name, declared: McpConnection.parse(declared), folder: '' }
+    const { definitions } = await list(target, isFresh)
+    const hashes = new Map(installed.tools.map((tool) => [tool.name, tool.hash]))
+    const withheld: Withheld[] = []
+    const offered = definitions.flatMap((mcp): Offered[] => {
+      const visible = visibleName(name, mcp.name)
+      if (hashes.get(mcp.name) === hashOf(mcp)) return [{ kind: 'mcp', name: visible, definition: toToolDefinition(name, visible, mcp), target, mcp }]
+      const what = hashes.has(mcp.name) ? 'has changed its definition since' : 'did not have it when'
+      withheld.push({
+        tool: visible,
+        why: `Its tool server ${what} version ${installed.version} of ${entry} was published. Publish it anew, have it reviewed, and install that.`,
+      })
+      return []
+    })
+    return once({ offered, withheld })
+  }
+
+  function apiOffers(name: string, declared: z.output<typeof OpenApiConnection>, api: Api): Offers {
     const offered = api.operations
       .filter(({ id }) => !declared.tools || declared.tools.includes(id))
       .map((operation): Offered => {
@@ -97,10 +133,12 @@ export function openConnections({
 
   return {
     /** Throws a `StepFailure`, retryable while the tool server is away. `isFresh`: asks it now, whatever is remembered. */
-    offers: (of: VersionOf, { name, connection }: Named, isFresh = false): Promise<Offers> =>
-      connection.kind === 'openapi' ? apiOffers(of, name, connection) : mcpOffers(of, name, connection, isFresh),
+    async offers(of: VersionOf, { name, connection }: Named, isFresh = false): Promise<Offers> {
+      if (connection.kind === 'marketplace') return marketplaceOffers(of, name, connection, isFresh)
+      return connection.kind === 'openapi' ? apiOffers(name, connection, await apiOf(of, connection)) : mcpOffers(of, name, connection, isFresh)
+    },
     pins: ({ tenantId, agent }: VersionOf, { name, connection }: Named): Promise<Pin[]> =>
-      connection.kind === 'openapi' ? Promise.resolve([]) : listPins(db, scopeOf({ tenantId, agent }, name, connection)),
+      connection.kind === 'openapi' || connection.kind === 'marketplace' ? Promise.resolve([]) : listPins(db, scopeOf({ tenantId, agent }, name, connection)),
   }
 }
 
@@ -114,6 +152,13 @@ export const scopeOf = ({ tenantId, agent }: { tenantId: string; agent: string }
     .digest('hex')
     .slice(0, 16),
 })
+
+function whyNotInstalled(installed: Installed | undefined, entry: string, namespace: string): string | undefined {
+  if (!installed) return `${entry} of the marketplace is not installed in the namespace ${namespace}.`
+  if (installed.state !== 'approved')
+    return `Version ${installed.version} of ${entry} was ${installed.state}${installed.reason ? `: ${installed.reason}` : '.'}`
+  return undefined
+}
 
 const whyWithheld = (state: 'changed' | 'added' | 'gone', agent: string, tool: string): string =>
   `Its tool server ${state === 'added' ? 'has it since later than the others' : 'has changed its definition'}. Look at it with \`longhaul tools get ${agent} ${tool}\`, and approve it there if it is right.`

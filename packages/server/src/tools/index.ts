@@ -1,6 +1,7 @@
 export { openEgress } from './egress/egress.ts'
 export type { Egress } from './egress/egress.ts'
 export { parseHosts } from './egress/hosts.ts'
+export type { Marketplace } from './marketplace/marketplace.ts'
 export type { Embedding, MemoryService } from './memory/memory.ts'
 export { openToolSecrets } from './secrets.ts'
 export { searchProviders } from './stock/web-search.ts'

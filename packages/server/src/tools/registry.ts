@@ -35,14 +35,19 @@ type RegistryOptions = {
   authorizations: Authorizations
   /** Limits were set here: they count at once. */
   onLimits(tenantId: string, agent: string): void
+  live(tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }>
+}
+type LiveOptions = {
   manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
   liveVersionOf(tenantId: string, agent: string): Promise<string | undefined>
 }
 
 const sandboxTools = ['bash', 'read_file', 'write_file', 'list_files', 'python', 'browser', 'time', 'read_skill']
 
-export function openRegistry({ db, connections, authorizations, onLimits, manifestOf, liveVersionOf }: RegistryOptions): Registry {
-  async function live(tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }> {
+/** What an agent's live version says of itself. Throws `not_found`, or `unavailable` while nobody has loaded it. */
+export const liveWith =
+  ({ manifestOf, liveVersionOf }: LiveOptions) =>
+  async (tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }> => {
     const version = await liveVersionOf(tenantId, agent)
     if (version === undefined) throw new AppError('not_found', `No agent ${agent}.`)
     const manifest = await manifestOf({ tenantId, agent, version })
@@ -50,6 +55,7 @@ export function openRegistry({ db, connections, authorizations, onLimits, manife
     return { tenantId, agent, version, manifest }
   }
 
+export function openRegistry({ db, connections, authorizations, onLimits, live }: RegistryOptions): Registry {
   async function list(tenantId: string, agent: string): Promise<Tool[]> {
     const of = await live(tenantId, agent)
     const { version, manifest } = of
@@ -83,9 +89,10 @@ export function openRegistry({ db, connections, authorizations, onLimits, manife
   }
 
   async function ofConnection(of: VersionOf, named: Named) {
-    if (named.connection.kind !== 'openapi') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
+    const { kind } = named.connection
+    if (kind === 'mcp' || kind === 'command') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
     const { offered } = await connections.offers(of, named).catch(() => ({ offered: [] })) // A document that cannot be read is told by `refresh`.
-    return offered.map(({ definition }) => ({ ...definition, kind: 'openapi' as const, connection: named.name, state: 'ready' as const, pin: null }))
+    return offered.map(({ definition, kind }) => ({ ...definition, kind, connection: named.name, state: 'ready' as const, pin: null }))
   }
 
   async function declaredOf({ tenantId }: Caller, agent: string, name: string) {
@@ -115,7 +122,8 @@ export function openRegistry({ db, connections, authorizations, onLimits, manife
     async approve(tenantId, by, { agent, tool, hash }) {
       const { manifest } = await live(tenantId, agent)
       const named = manifest.connections?.find(({ name }) => tool.startsWith(`${name}__`))
-      if (!named || named.connection.kind === 'openapi') throw new AppError('not_found', `${agent} has no tool ${tool} of a tool server.`)
+      if (!named || named.connection.kind === 'openapi' || named.connection.kind === 'marketplace')
+        throw new AppError('not_found', `${agent} has no tool ${tool} of a tool server.`)
       const isApproved = await approvePin(db, scopeOf({ tenantId, agent }, named.name, named.connection), tool, hash, by)
       const found = (await list(tenantId, agent)).find(({ name }) => name === tool)
       if (!found) throw new AppError('not_found', `${agent} has no tool ${tool}.`)

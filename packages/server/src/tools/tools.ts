@@ -28,12 +28,14 @@ import { openMcpClients } from './mcp/clients.ts'
 import { callMcpTool } from './mcp/mcp.ts'
 import { withCredentials } from './mcp/transports.ts'
 import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
+import { type Marketplace, openMarketplace } from './marketplace/marketplace.ts'
 import { callApi } from './openapi/call.ts'
-import { type Registry, openRegistry } from './registry.ts'
+import { type Registry, liveWith, openRegistry } from './registry.ts'
 import { type SecretsUser, openToolSecrets } from './secrets.ts'
 import { calculate } from './stock/calculator.ts'
 import { fetchPage } from './stock/fetch-page.ts'
 import { requestHttp } from './stock/http-request.ts'
+import { type MailOutbox, putMail } from './stock/mail.ts'
 import { querySql } from './stock/sql.ts'
 import { type SearchSettings, searchWeb } from './stock/web-search.ts'
 
@@ -50,6 +52,8 @@ export type ToolsOptions = {
   embedding?: Embedding | undefined
   privateHosts: readonly string[]
   search?: SearchSettings | undefined
+  /** Mails of agents. Absent: none is sent. */
+  mail?: MailOutbox | undefined
   /** What a version's code said of itself; undefined while nobody has loaded it. */
   manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
   /** The version that new runs get. Undefined when there is no such agent. */
@@ -60,16 +64,21 @@ export type ToolsOptions = {
 
 /** What a call needs to know of its run: what the engine gives every step that the server executes. */
 export type CallContext = {
-  run: VersionOf & { id: string; asker: { id: string } }
+  run: VersionOf & { id: string; namespace: string; asker: { id: string } }
   op: string
   signal: AbortSignal
   /** Whose words the run has read so far. */
   labels: readonly string[]
+  /** A person has allowed this very call. */
+  isGranted: boolean
+  /** Has a row written in the transaction that records the step. */
+  book(row: string): void
   live(frame: { type: 'output-delta'; stream: 'stdout'; text: string }): void
 }
 
 export type Tools = Registry & {
   memory: MemoryService
+  marketplace: Marketplace
   connect(input: Json, context: CallContext): Promise<{ output: Json }>
   call(input: Json, context: CallContext): Promise<{ output: Json }>
   /** What a version says of itself. Throws a `StepFailure`, retryable, while nobody has loaded it. */
@@ -106,6 +115,7 @@ export function openTools(options: ToolsOptions): Tools {
   const enter = openGate(db)
   const limits = rememberLimits(db)
   const memory = openMemory({ db, log, embedding: options.embedding })
+  const live = liveWith(options)
   const manifests = new Map<string, AgentManifest>()
 
   async function manifestOf(of: VersionOf): Promise<AgentManifest> {
@@ -186,7 +196,7 @@ export function openTools(options: ToolsOptions): Tools {
     const { offered, withheld } = await connections.offers(run, named)
     const found = offered.find(({ name }) => name === tool)
     if (!found) {
-      const why = withheld.find((one) => one.tool === tool)?.why
+      const why = withheld.find((one) => one.tool === tool || one.tool === null)?.why
       throw failed(why ? 'withheld' : 'not_found', why ? `The tool ${tool} is withheld. ${why}` : `The connection ${named.name} has no tool ${tool} now.`)
     }
     const key = `${run.id}/${op}`
@@ -221,7 +231,7 @@ export function openTools(options: ToolsOptions): Tools {
     given: Json,
     manifest: AgentManifest,
     limits: ToolLimits,
-    { run, op, signal, labels }: CallContext,
+    { run, op, signal, labels, isGranted, book }: CallContext,
   ): Promise<CallResult> {
     const { timeoutMs = callMsMax } = limits
     return within(timeoutMs, tool, signal, async (stop): Promise<CallResult> => {
@@ -250,6 +260,14 @@ export function openTools(options: ToolsOptions): Tools {
           })
           return { output, parts: [], source: 'tool_server', origin }
         }
+        case 'mail':
+          return own(
+            putMail(parse(serverTools.mail.input, given, tool), {
+              ...{ run, op, labels, isGranted, book },
+              declared: manifest.mailRecipients ?? [],
+              mail: options.mail,
+            }),
+          )
         case 'web_search':
           return web(await searchWeb(parse(serverTools.web_search.input, given, tool), { ...use, search: options.search }))
       }
@@ -263,7 +281,8 @@ export function openTools(options: ToolsOptions): Tools {
     manifestOf,
     egressOf: (user, declared) => withCredentials(user, declared, secrets),
     memory: memory.service,
-    ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, manifestOf: options.manifestOf, liveVersionOf: options.liveVersionOf }),
+    marketplace: openMarketplace({ db, connections, live, folderOf: options.folderOf }),
+    ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, live }),
     async stop() {
       await clients.stop()
       await egress.stop()

@@ -40,7 +40,7 @@ import {
   sandboxQuotasOf,
 } from '../../src/identity/index.ts'
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
-import { openOutbox } from '../../src/mail/index.ts'
+import { openAgentMails, openOutbox } from '../../src/mail/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
 import { gapNames, openDataFolders, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { openTools } from '../../src/tools/index.ts'
@@ -176,6 +176,7 @@ export async function openBed(
       hooks,
       attachments,
       queues,
+      agentMails: openAgentMails({ db }),
       retention: openRetention({ db, log: silentLog }),
       attention: openAttention({ db, engine, findVersion: agents.findVersion, forkRun: ofRuns.runs.fork }),
       agents,

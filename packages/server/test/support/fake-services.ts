@@ -1,5 +1,15 @@
 /** Services that hold a few things in memory, to test the API alone. What they return has fields that no caller may ever see. */
-import { type Agent, type Approval, type Hook, type LiveFrame, type Run, type RunEvent, type System, permissions } from '@longhaul/protocol'
+import {
+  type Agent,
+  type Approval,
+  type Hook,
+  type LiveFrame,
+  type MarketplaceVersion,
+  type Run,
+  type RunEvent,
+  type System,
+  permissions,
+} from '@longhaul/protocol'
 import { type ApiOptions, type PipelineOptions, type RunStream, type Services, httpApi, implementAll, openLinks, openPipeline } from '../../src/api/index.ts'
 import type { AuditNote } from '../../src/db/index.ts'
 import type { Caller, Identities, Keys } from '../../src/identity/index.ts'
@@ -50,6 +60,11 @@ export const anApproval: Approval & Record<string, unknown> = {
   expiresAt: null,
   decidedAt: at,
   ...hidden,
+}
+const anInstall = { entry: 'crm', namespace: 'default', version: 1, hash: 'ab', ...hidden }
+const aPublished: MarketplaceVersion & Record<string, unknown> = {
+  ...{ entry: 'crm', version: 1, description: 'Customers', kind: 'mcp', url: 'https://crm.example.com/mcp', tools: [], hash: 'ab', state: 'published' },
+  ...{ publishedBy: 'k', publishedAt: at, decidedBy: null, decidedAt: null, reason: null, namespaces: [], ...hidden },
 }
 const aHook: Hook & Record<string, unknown> = {
   id: runId,
@@ -667,6 +682,7 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
       list: called('approvals.list', { items: [anApproval], next: null }),
       decide: called('approvals.decide', anApproval),
     },
+    agentMails: { list: called('runs.mails', []), resend: called('runs.resendMails', []) },
     retention: {
       list: called('retention.list', []),
       set: called('retention.set', { namespace: null, days: 30, setBy: 'k', setAt: '2026-01-15T12:00:00.000Z' }),
@@ -718,6 +734,14 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
       listEvaluations: called('evaluations.list', { items: [anEvaluation], next: null }),
     },
     tools: {
+      marketplace: {
+        list: called('marketplace.list', [aPublished]),
+        publish: called('marketplace.publish', aPublished),
+        review: called('marketplace.review', aPublished),
+        revoke: called('marketplace.revoke', aPublished),
+        install: called('marketplace.install', anInstall),
+        uninstall: called('marketplace.uninstall', anInstall),
+      },
       memory: {
         list: called('memory.list', { items: [aMemory], next: null }),
         get: called('memory.get', aMemory),

@@ -1,5 +1,5 @@
 /** A real SMTP server on the loopback interface, which keeps what it is given. */
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { SMTPServer } from 'smtp-server'
 import { until } from './api-bed.ts'
 
@@ -11,6 +11,8 @@ export async function startSmtp({ user }: { user?: { name: string; password: str
   const refusal: Refusal = { code: 0, times: 0 }
   let tries = 0
   let answerMs = 0
+  let isCutting = false
+  const sockets = new Set<Socket>()
   const server = new SMTPServer({
     disabledCommands: ['STARTTLS'],
     authOptional: !user,
@@ -28,10 +30,12 @@ export async function startSmtp({ user }: { user?: { name: string; password: str
       stream.on('data', (part: string) => (text += part))
       stream.on('end', () => {
         received.push({ to: session.envelope.rcptTo.map(({ address }) => address), text })
-        setTimeout(done, answerMs)
+        if (isCutting) for (const socket of sockets) socket.destroy()
+        else setTimeout(done, answerMs)
       })
     },
   })
+  server.server.on('connection', (socket: Socket) => void sockets.add(socket).size)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.server.address() as AddressInfo // It listens on a port.
   return {
@@ -41,6 +45,8 @@ export async function startSmtp({ user }: { user?: { name: string; password: str
     tries: () => tries,
     /** How long it thinks about each mail. */
     slow: (ms: number) => (answerMs = ms),
+    /** It takes mails, and is gone before it says so. */
+    cut: (isOn: boolean) => (isCutting = isOn),
     /** The next recipients are answered with this code. */
     refuse: (code: number, times: number) => Object.assign(refusal, { code, times }),
     /** The mails to this address, once there are so many. */

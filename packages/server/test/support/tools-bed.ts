@@ -14,6 +14,8 @@ export type BedOptions = Partial<ToolsOptions> & {
   subject?: string
   connections?: Record<string, z.input<typeof Connection>>
   allowedHosts?: string[]
+  /** Whom the agent's folder declares that it writes to. */
+  declaredRecipients?: string[]
   toolLimits?: Record<string, ToolLimits>
 }
 
@@ -22,6 +24,7 @@ export type BedSecret = { value: string; hosts?: string[]; agents?: string[] | n
 export async function openToolsBed({
   connections = {},
   allowedHosts = [],
+  declaredRecipients = [],
   toolLimits = {},
   tenantId = newId(),
   subject = newId(),
@@ -39,6 +42,7 @@ export async function openToolsBed({
     connections: Object.entries(connections).map(([name, declared]) => ({ name, connection: ConnectionSchema.parse(declared) })),
     toolLimits,
     allowedHosts,
+    mailRecipients: declaredRecipients,
   }
   const secrets = openSecrets({ db, masterKeys: { current: secretBytes(32) }, log: silentLog })
   const boss = { tenantId, askerId: undefined, keyId: 'k', name: 'boss', permissions: [], access: { personalData: true } }
@@ -54,11 +58,19 @@ export async function openToolsBed({
     folderOf: () => '/nowhere',
     ...options,
   })
-  const run = { id: newId(), tenantId, agent: 'helper', version: 'v1', asker: { id: subject } }
+  const run = { id: newId(), tenantId, namespace: 'default', agent: 'helper', version: 'v1', asker: { id: subject } }
   const live: string[] = []
   /** Which step it is, and whose words the run has read: for the calls that follow. */
-  const where = { op: '3', labels: [] as string[] }
-  const contextFor = (signal: AbortSignal) => ({ run, op: where.op, signal, labels: where.labels, live: ({ text }: { text: string }) => void live.push(text) })
+  const where = { op: '3', labels: [] as string[], isGranted: false }
+  /** What calls have put for the transaction that records their step. */
+  const booked: string[] = []
+  const contextFor = (signal: AbortSignal) => ({
+    run,
+    ...where,
+    signal,
+    book: (row: string) => void booked.push(row),
+    live: ({ text }: { text: string }) => void live.push(text),
+  })
   return {
     tools,
     boss,
@@ -66,6 +78,7 @@ export async function openToolsBed({
     setSecret: (name: string, secret: BedSecret) => secrets.set(boss, { name, ...secret }),
     run,
     where,
+    booked,
     live,
     connect: async (...names: string[]) => ConnectResult.parse((await tools.connect({ connections: names }, contextFor(new AbortController().signal))).output),
     call: async (tool: string, input: Json = {}, signal = new AbortController().signal) =>

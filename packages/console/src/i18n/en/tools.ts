@@ -2,7 +2,14 @@ export const toolsTexts = {
   tools: {
     title: 'Tools',
     lead: 'What an agent’s live version can call, where it comes from, and how its calls fared in the last 500 runs.',
-    kinds: { own: 'Own tools', stock: 'Stock tools', mcp: 'MCP server', command: 'MCP server in a sandbox', openapi: 'OpenAPI' },
+    kinds: {
+      own: 'Own tools',
+      stock: 'Stock tools',
+      mcp: 'MCP server',
+      command: 'MCP server in a sandbox',
+      openapi: 'OpenAPI',
+      marketplace: 'From the marketplace',
+    },
     refresh: 'Ask tool servers',
     noServers: 'This agent has no connections.',
     unanswered: 'Not all tool servers answered',

@@ -5,7 +5,7 @@ export const toolsTextsZh: Texts<typeof toolsTexts> = {
   tools: {
     title: '工具',
     lead: '智能体当前版本可以调用什么、来自何处，以及最近 500 次运行中的调用情况。',
-    kinds: { own: '自有工具', stock: '内置工具', mcp: 'MCP 服务器', command: '沙箱中的 MCP 服务器', openapi: 'OpenAPI 接口' },
+    kinds: { own: '自有工具', stock: '内置工具', mcp: 'MCP 服务器', command: '沙箱中的 MCP 服务器', openapi: 'OpenAPI 接口', marketplace: '来自内部市场' },
     refresh: '询问工具服务器',
     noServers: '此智能体没有连接。',
     unanswered: '有工具服务器没有应答',

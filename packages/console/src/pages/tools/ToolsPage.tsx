@@ -153,5 +153,6 @@ function ToolsOf({ agent, connections }: { agent: string; connections: Connectio
 
 function aboutOf(connection: Connection): string {
   if (connection.kind === 'mcp') return connection.url
+  if (connection.kind === 'marketplace') return connection.entry
   return connection.kind === 'openapi' ? connection.document : [connection.command, ...connection.args].join(' ')
 }

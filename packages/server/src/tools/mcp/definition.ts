@@ -31,10 +31,10 @@ export function toDefinition(tool: {
 }
 
 /** SHA-256 over the definition with its keys in order, so that the order in which a server writes them means nothing. */
-export const hashOf = (definition: Definition): string =>
-  createHash('sha256')
-    .update(canonical(definition as Json))
-    .digest('hex')
+export const hashOf = (definition: Definition): string => digestOf(definition as Json)
+
+/** SHA-256 over a value in canonical JSON, in hexadecimal. */
+export const digestOf = (value: Json): string => createHash('sha256').update(canonical(value)).digest('hex')
 
 /** What the model is told. */
 export const toToolDefinition = (connection: string, name: string, { description, title, inputSchema }: Definition): ToolDefinition => ({

@@ -15,10 +15,21 @@ const documentBytesMax = 5_000_000
 const responseBytesMax = 4_000_000
 
 /** Read once per version: its code never changes. Throws a `StepFailure` that names the file. */
-export async function loadApi(codeFolder: string, { document }: z.output<typeof OpenApiConnection>): Promise<Api> {
-  const path = join(codeFolder, 'agent', 'connections', document)
+export const loadApi = async (codeFolder: string, declared: z.output<typeof OpenApiConnection>): Promise<Api> =>
+  parseApi(declared.document, await readDocument(codeFolder, declared))
+
+/** The document as it lies beside its declaration. Throws as `loadApi` does. */
+export async function readDocument(codeFolder: string, { document }: z.output<typeof OpenApiConnection>): Promise<string> {
   try {
-    const text = await readFile(path, 'utf8')
+    return await readFile(join(codeFolder, 'agent', 'connections', document), 'utf8')
+  } catch (error) {
+    throw failed('bad_document', `connections/${document}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+
+/** Throws a `StepFailure` that names the file. */
+export function parseApi(document: string, text: string): Api {
+  try {
     if (text.length > documentBytesMax) throw new Error(`has more than ${documentBytesMax} characters`)
     return readApi(parse(text, { maxAliasCount: 1_000 })) // JSON is YAML.
   } catch (error) {
