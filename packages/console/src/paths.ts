@@ -16,6 +16,10 @@ export const paths = {
   agentDiff: (agent: string, versions: Fields<'from' | 'to'> = {}) => withQuery(`/agents/${encodeURIComponent(agent)}/diff`, versions),
   schedules: () => '/schedules',
   models: (filter: Fields<'search'> = {}) => withQuery('/models', filter),
+  calls: (filter: CallSearch = {}) => withQuery('/models/calls', filter),
+  call: (callId: string) => `/models/calls/${encodeURIComponent(callId)}`,
+  providers: () => '/models/providers',
+  catalogue: (filter: Fields<'cursor'> = {}) => withQuery('/models/catalogue', filter),
   budgets: (filter: Fields<'by' | 'span'> = {}) => withQuery('/budgets', filter),
   system: () => '/system',
   signInReturn: () => '/sign-in/return',
@@ -39,6 +43,7 @@ export const paths = {
   hook: (name: string, filter: Fields<'outcome' | 'cursor'> = {}) => withQuery(`/settings/hooks/${encodeURIComponent(name)}`, filter),
   queues: (filter: Fields<'cursor'> = {}) => withQuery('/settings/queues', filter),
   retention: () => '/settings/retention',
+  callPrivacy: () => '/settings/call-privacy',
   memory: (filter: Fields<'agent' | 'kind' | 'search' | 'page'> = {}) => withQuery('/memory', filter),
   audit: (filter: AuditSearch = {}) => withQuery('/audit', filter),
   sandboxes: (filter: { state?: string | undefined; cursor?: string | undefined } = {}) => withQuery('/sandboxes', filter),
@@ -52,8 +57,15 @@ export const paths = {
 /** What the audit log is filtered by. Days are the reader's own. */
 export type AuditSearch = Partial<Record<'who' | 'action' | 'outcome' | 'from' | 'to' | 'cursor', string | undefined>>
 
+/** What calls outside of runs are filtered by. Days are the reader's own; `cost` is the least that one cost, in dollars. */
+export type CallSearch = Fields<'from' | 'to' | 'namespace' | 'model' | 'key' | 'user' | 'session' | 'outcome' | 'cost' | 'cursor'>
+
 /** Addresses of the API that are no operations, or are shown to be copied. */
-export const apiPaths = { health: () => '/healthz', receive: (queue: string) => `/v1/queues/${encodeURIComponent(queue)}/receive` } as const
+export const apiPaths = {
+  health: () => '/healthz',
+  openai: () => '/openai/v1',
+  receive: (queue: string) => `/v1/queues/${encodeURIComponent(queue)}/receive`,
+} as const
 
 /** The patterns that the router matches, under the same names as the paths they match. */
 export const patterns = {
@@ -71,6 +83,10 @@ export const patterns = {
   agentDiff: '/agents/$agent/diff',
   schedules: '/schedules',
   models: '/models',
+  calls: '/models/calls',
+  call: '/models/calls/$callId',
+  providers: '/models/providers',
+  catalogue: '/models/catalogue',
   budgets: '/budgets',
   system: '/system',
   signInReturn: '/sign-in/return',
@@ -94,6 +110,7 @@ export const patterns = {
   hook: '/settings/hooks/$name',
   queues: '/settings/queues',
   retention: '/settings/retention',
+  callPrivacy: '/settings/call-privacy',
   memory: '/memory',
   audit: '/audit',
   sandboxes: '/sandboxes',

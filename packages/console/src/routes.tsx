@@ -5,7 +5,6 @@ import { loadMe } from './api/client.ts'
 import { readKey } from './api/key.ts'
 import { agentQuery, deploymentsQuery, schedulesQuery, versionsQuery } from './api/agents.ts'
 import { attentionQuery } from './api/attention.ts'
-import { modelsQuery } from './api/models.ts'
 import { runCountsQuery } from './api/overview.ts'
 import { agentsQuery, approvalsQuery, compareQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
 import { withPageTexts } from './i18n/index.ts'
@@ -71,7 +70,7 @@ const shell = createRoute({
 const home = createRoute({
   getParentRoute: () => shell,
   path: patterns.home,
-  validateSearch: ({ agent, question }) => ({ agent: text(agent), question: text(question) }),
+  validateSearch: (search) => textsOf(search, 'agent', 'question'),
   loader: () => void prefetch(agentsQuery(), runCountsQuery(), runsQuery({}, 8)),
   component: HomePage,
 })
@@ -91,7 +90,7 @@ const runs = createRoute({
 const run = createRoute({
   getParentRoute: () => shell,
   path: patterns.run,
-  validateSearch: ({ step, show }) => ({ step: text(step), show: text(show) }),
+  validateSearch: (search) => textsOf(search, 'step', 'show'),
   loader: ({ params }) => void queryClient.prefetchQuery(runQuery(params.runId)),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/runs/RunPage.tsx')),
@@ -102,7 +101,7 @@ const run = createRoute({
 const compare = createRoute({
   getParentRoute: () => shell,
   path: patterns.compare,
-  validateSearch: ({ step }) => ({ step: text(step) }),
+  validateSearch: (search) => textsOf(search, 'step'),
   loader: ({ params }) => void prefetch(compareQuery(params.runId, params.other)),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/runs/compare/ComparePage.tsx')),
@@ -123,7 +122,7 @@ const journal = createRoute({
 const chat = createRoute({
   getParentRoute: () => shell,
   path: patterns.chat,
-  validateSearch: ({ agent, session, preview }) => ({ agent: text(agent), session: text(session), preview: text(preview) }),
+  validateSearch: (search) => textsOf(search, 'agent', 'session', 'preview'),
   loader: () => void prefetch(agentsQuery()),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/chat/ChatPage.tsx')),
@@ -134,7 +133,7 @@ const chat = createRoute({
 const attention = createRoute({
   getParentRoute: () => shell,
   path: patterns.attention,
-  validateSearch: ({ agent, reason, cursor }) => ({ agent: text(agent), reason: text(reason), cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'agent', 'reason', 'cursor'),
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void prefetch(attentionQuery(deps)),
   component: lazyRouteComponent(
@@ -187,19 +186,52 @@ const schedules = createRoute({
 const models = createRoute({
   getParentRoute: () => shell,
   path: patterns.models,
-  validateSearch: ({ search }) => ({ search: text(search) }),
-  loaderDeps: ({ search }) => search,
-  loader: ({ deps }) => void prefetch(modelsQuery(deps.search)),
+  validateSearch: (search) => textsOf(search, 'search'),
   component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/models/ModelsPage.tsx')),
+    withPageTexts(() => import('./pages/models/pages.ts')),
     'ModelsPage',
+  ),
+})
+
+const calls = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.calls,
+  validateSearch: (search) => textsOf(search, 'from', 'to', 'namespace', 'model', 'key', 'user', 'session', 'outcome', 'cost', 'cursor'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/models/pages.ts')),
+    'CallsPage',
+  ),
+})
+const call = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.call,
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/models/pages.ts')),
+    'CallPage',
+  ),
+})
+const providers = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.providers,
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/models/pages.ts')),
+    'ProvidersPage',
+  ),
+})
+const catalogue = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.catalogue,
+  validateSearch: (search) => textsOf(search, 'cursor'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/models/pages.ts')),
+    'CataloguePage',
   ),
 })
 
 const budgets = createRoute({
   getParentRoute: () => shell,
   path: patterns.budgets,
-  validateSearch: ({ by, span }) => ({ by: text(by), span: text(span) }),
+  validateSearch: (search) => textsOf(search, 'by', 'span'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/money/MoneyPage.tsx')),
     'MoneyPage',
@@ -209,7 +241,7 @@ const budgets = createRoute({
 const approvals = createRoute({
   getParentRoute: () => shell,
   path: patterns.approvals,
-  validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'state', 'cursor'),
   loader: () => void queryClient.prefetchQuery(approvalsQuery('pending')),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/approvals/ApprovalsPage.tsx')),
@@ -229,7 +261,7 @@ const system = createRoute({
 const device = createRoute({
   getParentRoute: () => shell,
   path: patterns.device,
-  validateSearch: ({ code }) => ({ code: text(code) }),
+  validateSearch: (search) => textsOf(search, 'code'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/people/DevicePage.tsx')),
     'DevicePage',
@@ -248,7 +280,7 @@ const me = createRoute({
 const people = createRoute({
   getParentRoute: () => shell,
   path: patterns.people,
-  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/people/PeoplePage.tsx')),
     'PeoplePage',
@@ -314,7 +346,7 @@ const limits = createRoute({
 const tenants = createRoute({
   getParentRoute: () => shell,
   path: patterns.tenants,
-  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/settings/TenantsPage.tsx')),
     'TenantsPage',
@@ -323,7 +355,7 @@ const tenants = createRoute({
 const deliveries = createRoute({
   getParentRoute: () => shell,
   path: patterns.deliveries,
-  validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'state', 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/settings/DeliveriesPage.tsx')),
     'DeliveriesPage',
@@ -340,7 +372,7 @@ const guardrails = createRoute({
 const decisions = createRoute({
   getParentRoute: () => shell,
   path: patterns.decisions,
-  validateSearch: ({ guardrail, action, run, cursor }) => ({ guardrail: text(guardrail), action: text(action), run: text(run), cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'guardrail', 'action', 'run', 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/settings/guardrails/DecisionsPage.tsx')),
     'DecisionsPage',
@@ -349,25 +381,25 @@ const decisions = createRoute({
 const hooks = createRoute({
   getParentRoute: () => shell,
   path: patterns.hooks,
-  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'cursor'),
   component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/hooks/HooksPage.tsx')),
+    withPageTexts(() => import('./pages/settings/hooks/pages.ts')),
     'HooksPage',
   ),
 })
 const hook = createRoute({
   getParentRoute: () => shell,
   path: patterns.hook,
-  validateSearch: ({ outcome, cursor }) => ({ outcome: text(outcome), cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'outcome', 'cursor'),
   component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/hooks/HookPage.tsx')),
+    withPageTexts(() => import('./pages/settings/hooks/pages.ts')),
     'HookPage',
   ),
 })
 const queues = createRoute({
   getParentRoute: () => shell,
   path: patterns.queues,
-  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/settings/queues/QueuesPage.tsx')),
     'QueuesPage',
@@ -377,8 +409,16 @@ const retention = createRoute({
   getParentRoute: () => shell,
   path: patterns.retention,
   component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/RetentionPage.tsx')),
+    withPageTexts(() => import('./pages/settings/kept-pages.ts')),
     'RetentionPage',
+  ),
+})
+const callPrivacy = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.callPrivacy,
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/settings/kept-pages.ts')),
+    'CallPrivacyPage',
   ),
 })
 const settingsRoutes = [
@@ -397,12 +437,13 @@ const settingsRoutes = [
   hook,
   queues,
   retention,
+  callPrivacy,
 ] as const
 
 const memory = createRoute({
   getParentRoute: () => shell,
   path: patterns.memory,
-  validateSearch: ({ agent, kind, search, page }) => ({ agent: text(agent), kind: text(kind), search: text(search), page: text(page) }),
+  validateSearch: (search) => textsOf(search, 'agent', 'kind', 'search', 'page'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/memory/MemoryPage.tsx')),
     'MemoryPage',
@@ -412,14 +453,7 @@ const memory = createRoute({
 const audit = createRoute({
   getParentRoute: () => shell,
   path: patterns.audit,
-  validateSearch: ({ who, action, outcome, from, to, cursor }) => ({
-    who: text(who),
-    action: text(action),
-    outcome: text(outcome),
-    from: text(from),
-    to: text(to),
-    cursor: text(cursor),
-  }),
+  validateSearch: (search) => textsOf(search, 'who', 'action', 'outcome', 'from', 'to', 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/audit/AuditPage.tsx')),
     'AuditPage',
@@ -429,7 +463,7 @@ const audit = createRoute({
 const sandboxes = createRoute({
   getParentRoute: () => shell,
   path: patterns.sandboxes,
-  validateSearch: ({ state, cursor }) => ({ state: text(state), cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'state', 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/sandboxes/SandboxesPage.tsx')),
     'SandboxesPage',
@@ -438,7 +472,7 @@ const sandboxes = createRoute({
 const snapshots = createRoute({
   getParentRoute: () => shell,
   path: patterns.snapshots,
-  validateSearch: ({ cursor }) => ({ cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/sandboxes/SnapshotsPage.tsx')),
     'SnapshotsPage',
@@ -447,7 +481,7 @@ const snapshots = createRoute({
 const templates = createRoute({
   getParentRoute: () => shell,
   path: patterns.templates,
-  validateSearch: ({ cursor, template }) => ({ cursor: text(cursor), template: text(template) }),
+  validateSearch: (search) => textsOf(search, 'cursor', 'template'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/sandboxes/templates/TemplatesPage.tsx')),
     'TemplatesPage',
@@ -456,7 +490,7 @@ const templates = createRoute({
 const sandbox = createRoute({
   getParentRoute: () => shell,
   path: patterns.sandbox,
-  validateSearch: ({ view, path, file, cursor }) => ({ view: text(view), path: text(path), file: text(file), cursor: text(cursor) }),
+  validateSearch: (search) => textsOf(search, 'view', 'path', 'file', 'cursor'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/sandboxes/SandboxPage.tsx')),
     'SandboxPage',
@@ -465,7 +499,7 @@ const sandbox = createRoute({
 const tools = createRoute({
   getParentRoute: () => shell,
   path: patterns.tools,
-  validateSearch: ({ agent, tool }) => ({ agent: text(agent), tool: text(tool) }),
+  validateSearch: (search) => textsOf(search, 'agent', 'tool'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/tools/ToolsPage.tsx')),
     'ToolsPage',
@@ -492,6 +526,10 @@ export const router = createRouter({
       agentDiff,
       schedules,
       models,
+      calls,
+      call,
+      providers,
+      catalogue,
       budgets,
       system,
       device,
@@ -532,6 +570,9 @@ function version(value: unknown): string | undefined {
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
+/** Fields that are texts, by their names. */
+const textsOf = <Name extends string>(search: Record<string, unknown>, ...names: Name[]) =>
+  Object.fromEntries(names.map((name) => [name, text(search[name])])) as Record<Name, string | undefined> // Each of the names.
 function runState(value: unknown): RunState | undefined {
   return runStates.find((state) => state === value)
 }

@@ -3,20 +3,13 @@ import type { AuditEntry, AuditHead } from '@longhaul/protocol'
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { AuditSearch } from '../paths.ts'
 import { client } from './client.ts'
-
-const dayMs = 86_400_000
-
-/** Days are the reader's own: the last one is meant to its end. */
-function instantOf(day: string | undefined, addMs = 0): string | undefined {
-  const instant = day ? new Date(`${day}T00:00:00`).getTime() : Number.NaN
-  return Number.isNaN(instant) ? undefined : new Date(instant + addMs).toISOString()
-}
+import { instantOf } from './days.ts'
 
 export const auditQuery = ({ who, action, outcome, from, to, cursor }: AuditSearch) =>
   queryOptions({
     queryKey: ['audit', 'list', { who, action, outcome, from, to, cursor }],
     queryFn: ({ signal }) => {
-      const [fromAt, toAt, known] = [instantOf(from), instantOf(to, dayMs), auditOutcomes.find((each) => each === outcome)]
+      const [fromAt, toAt, known] = [instantOf(from), instantOf(to, 1), auditOutcomes.find((each) => each === outcome)]
       return client.audit.list(
         {
           limit: 50,

@@ -10,6 +10,22 @@ export const hooksQuery = (cursor?: string) =>
     placeholderData: keepPreviousData,
     refetchInterval: 10_000,
   })
+/** All hooks, up to a thousand: the server lists them by name, and an agent's are picked out of them here. */
+export const allHooksQuery = () =>
+  queryOptions({
+    queryKey: ['hooks', 'all'],
+    queryFn: async ({ signal }) => {
+      const items: Hook[] = []
+      let cursor: string | undefined
+      do {
+        const page = await client.hooks.list({ limit: 200, ...(cursor ? { cursor } : {}) }, { signal })
+        items.push(...page.items)
+        cursor = page.next ?? undefined
+      } while (cursor !== undefined && items.length < 1_000)
+      return { items, isCut: cursor !== undefined }
+    },
+    refetchInterval: 10_000,
+  })
 export const hookQuery = (name: string) =>
   queryOptions({ queryKey: ['hooks', 'one', name], queryFn: ({ signal }) => client.hooks.get({ name }, { signal }), refetchInterval: 10_000 })
 

@@ -8,5 +8,3 @@ export const modelsQuery = (search: string | undefined, limit = 50) =>
     placeholderData: keepPreviousData,
     staleTime: 60_000,
   })
-
-export const routesQuery = () => queryOptions({ queryKey: ['routes'], queryFn: ({ signal }) => client.routes.list({}, { signal }), refetchInterval: 10_000 })

@@ -7,12 +7,6 @@ import { startOfToday } from './overview.ts'
 export const budgetsQuery = () =>
   queryOptions({ queryKey: ['budgets', 'list'], queryFn: ({ signal }) => client.budgets.list({}, { signal }), refetchInterval: 5_000 })
 
-export const budgetQuery = (name: string) =>
-  queryOptions({ queryKey: ['budgets', 'one', name], queryFn: ({ signal }) => client.budgets.get({ name, limit: 50 }, { signal }), refetchInterval: 5_000 })
-
-export const budgetEventsQuery = (limit = 20) =>
-  queryOptions({ queryKey: ['budgets', 'events', limit], queryFn: ({ signal }) => client.budgets.events({ limit }, { signal }), refetchInterval: 10_000 })
-
 /** The zone that days and weeks are counted in. */
 export const readerZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
 

@@ -1,6 +1,7 @@
 import { agentTexts } from './en/agents.ts'
 import { attentionTexts } from './en/attention.ts'
 import { auditTexts } from './en/audit.ts'
+import { callTexts } from './en/calls.ts'
 import { chatTexts } from './en/chat.ts'
 import { commandTexts } from './en/command.ts'
 import { compareTexts } from './en/compare.ts'
@@ -8,6 +9,7 @@ import { guardrailsTexts } from './en/guardrails.ts'
 import { hooksTexts } from './en/hooks.ts'
 import { limitsTexts } from './en/limits.ts'
 import { modelTexts } from './en/models.ts'
+import { providerTexts } from './en/providers.ts'
 import { moneyTexts } from './en/money.ts'
 import { passkeys } from './en/passkeys.ts'
 import { people } from './en/people.ts'
@@ -27,6 +29,8 @@ export const en = {
   ...attentionTexts,
   ...moneyTexts,
   ...modelTexts,
+  ...callTexts,
+  ...providerTexts,
   ...commandTexts,
   ...chatTexts,
   common: {

@@ -20,6 +20,10 @@ test('a translation has the placeholders of its original', () => {
   for (const [key, text] of chinese) expect([key, placeholders(text)]).toEqual([key, placeholders(english.get(key) ?? '')])
 })
 
+test('a placeholder has two braces: one alone would be shown as it is', () => {
+  expect([...english, ...chinese].filter(([, text]) => /(?<!\{)\{\w+\}(?!\})/.test(text))).toEqual([])
+})
+
 test('no Chinese text was left in English', () => {
   // Names, and the button that says in English that it leads to English.
   const same = new Set(['app.name', 'answer.sql', 'settings.otherLanguage'])

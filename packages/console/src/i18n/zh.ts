@@ -5,6 +5,7 @@ import type { Texts } from './index.ts'
 import { agentTexts } from './zh/agents.ts'
 import { attentionTexts } from './zh/attention.ts'
 import { auditTextsZh } from './zh/audit.ts'
+import { callTexts } from './zh/calls.ts'
 import { chatTexts } from './zh/chat.ts'
 import { commandTexts } from './zh/command.ts'
 import { compareTextsZh } from './zh/compare.ts'
@@ -12,6 +13,7 @@ import { guardrailsTextsZh } from './zh/guardrails.ts'
 import { hooksTextsZh } from './zh/hooks.ts'
 import { limitsTextsZh } from './zh/limits.ts'
 import { modelTexts } from './zh/models.ts'
+import { providerTexts } from './zh/providers.ts'
 import { moneyTexts } from './zh/money.ts'
 import { policiesTextsZh } from './zh/policies.ts'
 import { sandboxesTextsZh } from './zh/sandboxes.ts'
@@ -28,6 +30,8 @@ export const zh: Texts = {
   ...attentionTexts,
   ...moneyTexts,
   ...modelTexts,
+  ...callTexts,
+  ...providerTexts,
   ...commandTexts,
   ...chatTexts,
   common: {

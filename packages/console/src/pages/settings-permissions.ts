@@ -10,6 +10,7 @@ export const settingsSections = [
   { id: 'secrets', permission: 'secrets:manage' },
   { id: 'limits', permission: 'runs:read' },
   { id: 'retention', permission: 'namespaces:read' },
+  { id: 'callPrivacy', permission: 'namespaces:read' },
   { id: 'hooks', permission: 'runs:read' },
   { id: 'deliveries', permission: 'runs:read' },
   { id: 'queues', permission: 'runs:read' },

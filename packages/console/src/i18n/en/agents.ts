@@ -1,5 +1,9 @@
 export const agentTexts = {
   agents: {
+    channels: 'Channels and hooks',
+    declared: 'folder',
+    noChannels: 'Nothing from outside reaches it',
+    noChannelsText: 'Put a file into channels/ of its folder so that Slack or another service can talk to it, or make a hook in the settings.',
     lead: 'Which version of each agent new runs get, and how it fares.',
     name: 'Name',
     description: 'What it is for',
@@ -164,7 +168,7 @@ export const agentTexts = {
     deleteTitle: 'Delete {{name}}?',
     deleteText: 'It fires no more, and its list of fires is gone. Its runs stay.',
     nextFires: 'Next fires',
-    fromFolder: 'From the folder of {agent}, version {version}: it follows the live version, and can only be paused.',
+    fromFolder: 'From the folder of {{agent}}, version {{version}}: it follows the live version, and can only be paused.',
     pausedText: 'Paused: it fires no more until it is resumed.',
     noNext: 'It does not fire again.',
     lastFires: 'Last fires',

@@ -14,6 +14,7 @@ export const settingsTexts = {
       secrets: 'Secrets',
       limits: 'Limits',
       retention: 'Retention',
+      callPrivacy: 'Model calls',
       hooks: 'Webhooks in',
       deliveries: 'Deliveries',
       queues: 'Queues',

@@ -1,5 +1,9 @@
 export const agentTexts = {
   agents: {
+    channels: '渠道和回调',
+    declared: '文件夹',
+    noChannels: '外部无法触达',
+    noChannelsText: '在其文件夹的 channels/ 中放一个文件，Slack 或其他服务即可与它对话；也可以在设置中新建回调。',
     lead: '新的运行使用每个智能体的哪个版本，以及表现如何。',
     name: '名称',
     description: '用途',
@@ -152,7 +156,7 @@ export const agentTexts = {
     deleteTitle: '删除 {{name}}？',
     deleteText: '它不再触发，触发记录也会删除。它的运行会保留。',
     nextFires: '接下来的触发',
-    fromFolder: '来自 {agent} 的文件夹，版本 {version}：它随线上版本而变，只能暂停。',
+    fromFolder: '来自 {{agent}} 的文件夹，版本 {{version}}：它随线上版本而变，只能暂停。',
     pausedText: '已暂停，恢复之前不再触发。',
     noNext: '不会再触发。',
     lastFires: '最近的触发',

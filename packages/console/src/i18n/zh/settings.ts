@@ -15,6 +15,7 @@ export const settingsTextsZh: Texts<typeof settingsTexts> = {
       secrets: '机密',
       limits: '限额',
       retention: '保留期限',
+      callPrivacy: '模型调用',
       hooks: '传入回调',
       deliveries: '投递',
       queues: '队列',

@@ -25,6 +25,7 @@ import { agentTones } from './agent-facts.ts'
 import { Definition } from './Definition.tsx'
 import { DeploymentsList } from './DeploymentsList.tsx'
 import { EvaluationsList } from './EvaluationsList.tsx'
+import { HooksList } from './HooksList.tsx'
 import { PreviewsList } from './PreviewsList.tsx'
 import { Traffic } from './Traffic.tsx'
 import { VersionsList } from './VersionsList.tsx'
@@ -56,6 +57,7 @@ export function AgentPage() {
       <PreviewsList agent={name} />
       <EvaluationsList agent={name} />
       <SchedulesList agent={name} />
+      <HooksList agent={name} />
       {agent.data.manifest && <Definition manifest={agent.data.manifest} />}
     </div>
   )

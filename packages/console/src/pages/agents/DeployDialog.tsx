@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { versionQuery, versionsQuery } from '../../api/agents.ts'
+import { versionsQuery } from '../../api/agents.ts'
+import { versionQuery } from '../../api/versions.ts'
 import { client } from '../../api/client.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Check, Field, RadioList } from '../../ui/Field.tsx'

@@ -1,7 +1,7 @@
 import type { Evaluation } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { evaluationsQuery } from '../../api/agents.ts'
+import { evaluationsQuery } from '../../api/versions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { Ago } from '../Moment.tsx'

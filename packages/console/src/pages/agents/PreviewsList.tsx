@@ -1,7 +1,7 @@
 import type { Preview } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { previewsQuery } from '../../api/agents.ts'
+import { previewsQuery } from '../../api/versions.ts'
 import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { deploymentsQuery, versionQuery } from '../../api/agents.ts'
+import { deploymentsQuery } from '../../api/agents.ts'
+import { versionQuery } from '../../api/versions.ts'
 import { client } from '../../api/client.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Field } from '../../ui/Field.tsx'

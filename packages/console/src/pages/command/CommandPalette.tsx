@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
-import { Activity, Bot, Keyboard, Languages, LogOut, SlidersHorizontal, SunMoon } from 'lucide-react'
+import { Activity, Bot, Cpu, Keyboard, Languages, LogOut, SlidersHorizontal, SunMoon } from 'lucide-react'
 import type { LucideIcon } from 'lucide-react'
 import { useEffect, useId, useMemo, useRef, useState } from 'react'
 import type { KeyboardEvent } from 'react'
@@ -12,6 +12,7 @@ import { paths } from '../../paths.ts'
 import { cx } from '../../ui/cx.ts'
 import { Palette } from '../../ui/Sheet.tsx'
 import { useTheme } from '../appearance.ts'
+import { modelPages } from '../models/ModelTabs.tsx'
 import { questionOf } from '../runs/run-facts.ts'
 import { settingsSections } from '../settings-permissions.ts'
 import { mayGo, navigation } from '../shell/navigation.ts'
@@ -47,6 +48,9 @@ export function CommandPalette({ onClose, openHelp }: { onClose: () => void; ope
           .filter((place) => mayGo(may, place) !== false)
           .map(({ href, name, icon, key }) => ({ id: href, group: t('command.pages'), name: name(t), note: key && `g ${key}`, icon, run: go(href) })),
       ),
+      ...modelPages
+        .filter(({ permission }) => may(permission) !== false)
+        .map(({ href, name }) => ({ id: href, group: t('models.title'), name: name(t), icon: Cpu, run: go(href) })),
       ...settingsSections
         .filter(({ permission }) => may(permission) !== false)
         .map(({ id }) => ({

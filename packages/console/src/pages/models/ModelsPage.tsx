@@ -15,6 +15,7 @@ import { Tag } from '../../ui/State.tsx'
 import { Listing } from '../Listing.tsx'
 import { PageHead } from '../PageHead.tsx'
 import { Answering } from './Answering.tsx'
+import { ModelTabs } from './ModelTabs.tsx'
 import { PriceDialog } from './PriceDialog.tsx'
 import { RoutesList } from './RoutesList.tsx'
 
@@ -24,7 +25,10 @@ export function ModelsPage() {
   const may = useMay()
   return (
     <div className="space-y-8">
-      <PageHead title={t('models.title')} lead={t('models.lead')} />
+      <div>
+        <PageHead title={t('models.title')} lead={t('models.lead')} />
+        <ModelTabs />
+      </div>
       {may('models:call') && <RoutesList />}
       {may('money:read') && <Answering />}
       <Catalogue />

@@ -1,6 +1,6 @@
 import type { BudgetEvent } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
-import { budgetEventsQuery } from '../../api/money.ts'
+import { budgetEventsQuery } from '../../api/budgets.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { formatAmount } from '../../ui/amount.ts'
 import { EmptyState } from '../../ui/Notes.tsx'

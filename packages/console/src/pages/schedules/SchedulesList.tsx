@@ -8,7 +8,7 @@ import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
 import { EmptyState } from '../../ui/Notes.tsx'
 import { Section } from '../../ui/Page.tsx'
-import { StateIcon } from '../../ui/State.tsx'
+import { StateIcon, Tag } from '../../ui/State.tsx'
 import { RowToggle } from '../../ui/Table.tsx'
 import { Listing } from '../Listing.tsx'
 import { Ago } from '../Moment.tsx'
@@ -50,13 +50,14 @@ export function SchedulesList({ agent }: { agent?: string }) {
             id: 'name',
             head: t('schedules.name'),
             className: 'sm:w-52',
-            cell: ({ name, isPaused }) => (
+            cell: ({ name, isPaused, fromVersion }) => (
               <span className="flex min-w-0 items-center gap-2">
                 <StateIcon tone={isPaused ? 'off' : 'good'} />
                 <span className="sr-only">{t(isPaused ? 'schedules.paused' : 'schedules.active')}</span>
                 <RowToggle id={name} open={open} onOpen={setOpen} className="truncate font-medium">
                   {name}
                 </RowToggle>
+                {fromVersion !== null && <Tag>{t('agents.declared')}</Tag>}
               </span>
             ),
           },

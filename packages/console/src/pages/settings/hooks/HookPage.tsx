@@ -26,6 +26,7 @@ import { Listing } from '../../Listing.tsx'
 import { Ago } from '../../Moment.tsx'
 import { Facts } from '../../runs/detail/parts.tsx'
 import { SettingsFrame } from '../SettingsFrame.tsx'
+import { ChannelFacts } from './ChannelFacts.tsx'
 import { toDraft } from './hook-draft.ts'
 import { HookDialog } from './HookDialog.tsx'
 
@@ -103,8 +104,6 @@ function HookActions({ hook }: { hook: Hook }) {
 
 function HookFacts({ hook }: { hook: Hook }) {
   const { t } = useTexts()
-  const { mapping, session, run, signal } = toDraft(hook.action)
-  const code = (text: string) => <code className="text-xs whitespace-pre-wrap">{text}</code>
   return (
     <div className="space-y-4">
       {hook.fromVersion !== null && <Note title={t('hooks.fromFolder', { agent: hook.agent, version: hook.fromVersion })} />}
@@ -113,27 +112,36 @@ function HookFacts({ hook }: { hook: Hook }) {
         <code className="min-w-0 flex-1 py-1 text-xs break-all">{`POST ${hookAddress(hook)}`}</code>
         <CopyButton getText={() => hookAddress(hook)} words={{ label: t('common.copy'), done: t('common.copied') }} />
       </div>
-      <Facts
-        facts={[
-          [t('hooks.does'), t(`hooks.actions.${hook.action.type}`)],
-          [
-            t('limits.agent'),
-            <AppLink key="agent" href={paths.agent(hook.agent)} className="rounded-sm text-accent hover:underline">
-              {hook.agent}
-            </AppLink>,
-          ],
-          [t('limits.namespace'), hook.namespace],
-          [t('hooks.scheme'), t(`hooks.schemes.${hook.scheme}`)],
-          [t('hooks.secret'), code(hook.secret)],
-          ...(run ? ([[t('hooks.run'), code(run)]] as [string, React.ReactNode][]) : []),
-          ...(signal ? ([[t('hooks.signal'), code(signal)]] as [string, React.ReactNode][]) : []),
-          [t(hook.action.type === 'start' ? 'hooks.input' : 'wait.payload'), mapping === '' ? t('hooks.wholePayload') : code(mapping)],
-          ...(session ? ([[t('hooks.session'), code(session)]] as [string, React.ReactNode][]) : []),
-          [t('hooks.events'), hook.events?.join(', ') ?? t('hooks.allEvents')],
-          [t('limits.setBy'), hook.setBy],
-        ]}
-      />
+      {hook.channel ? <ChannelFacts hook={hook} channel={hook.channel} /> : <PlainFacts hook={hook} />}
     </div>
+  )
+}
+
+function PlainFacts({ hook }: { hook: Hook }) {
+  const { t } = useTexts()
+  const { mapping, session, run, signal } = toDraft(hook.action)
+  const code = (text: string) => <code className="text-xs whitespace-pre-wrap">{text}</code>
+  return (
+    <Facts
+      facts={[
+        [t('hooks.does'), t(`hooks.actions.${hook.action.type}`)],
+        [
+          t('limits.agent'),
+          <AppLink key="agent" href={paths.agent(hook.agent)} className="rounded-sm text-accent hover:underline">
+            {hook.agent}
+          </AppLink>,
+        ],
+        [t('limits.namespace'), hook.namespace],
+        [t('hooks.scheme'), t(`hooks.schemes.${hook.scheme}`)],
+        [t('hooks.secret'), code(hook.secret)],
+        ...(run ? ([[t('hooks.run'), code(run)]] as [string, React.ReactNode][]) : []),
+        ...(signal ? ([[t('hooks.signal'), code(signal)]] as [string, React.ReactNode][]) : []),
+        [t(hook.action.type === 'start' ? 'hooks.input' : 'wait.payload'), mapping === '' ? t('hooks.wholePayload') : code(mapping)],
+        ...(session ? ([[t('hooks.session'), code(session)]] as [string, React.ReactNode][]) : []),
+        [t('hooks.events'), hook.events?.join(', ') ?? t('hooks.allEvents')],
+        [t('limits.setBy'), hook.setBy],
+      ]}
+    />
   )
 }
 

@@ -10,7 +10,7 @@ import { paths } from '../../../paths.ts'
 import { Button } from '../../../ui/Button.tsx'
 import { cx } from '../../../ui/cx.ts'
 import { EmptyState } from '../../../ui/Notes.tsx'
-import { StateIcon } from '../../../ui/State.tsx'
+import { StateIcon, Tag } from '../../../ui/State.tsx'
 import { coversRow } from '../../../ui/Table.tsx'
 import { AppLink } from '../../AppLink.tsx'
 import { Listing } from '../../Listing.tsx'
@@ -95,10 +95,13 @@ function HookTable() {
         {
           id: 'name',
           head: t('hooks.name'),
-          cell: ({ name }) => (
-            <AppLink href={paths.hook(name)} className={cx(coversRow, 'block truncate font-medium')}>
-              {name}
-            </AppLink>
+          cell: ({ name, fromVersion }) => (
+            <span className="flex min-w-0 items-center gap-2">
+              <AppLink href={paths.hook(name)} className={cx(coversRow, 'truncate font-medium')}>
+                {name}
+              </AppLink>
+              {fromVersion !== null && <Tag>{t('agents.declared')}</Tag>}
+            </span>
           ),
         },
         {
@@ -111,7 +114,9 @@ function HookTable() {
           id: 'does',
           head: t('hooks.does'),
           className: 'hidden w-40 md:table-cell',
-          cell: ({ action }) => <span className="text-ink-2">{t(`hooks.actions.${action.type}`)}</span>,
+          cell: ({ action, channel }) => (
+            <span className="text-ink-2">{t(channel === null ? `hooks.actions.${action.type}` : `hooks.kinds.${channel.type}`)}</span>
+          ),
         },
         {
           id: 'scheme',
