@@ -13,7 +13,14 @@ async function verifyMatrix(): Promise<boolean> {
   return status === 0
 }
 
-const searches = { crashes: verifyCrashes, matrix: verifyMatrix, sandbox: verifySandboxes }
+/** What a sandbox limits and leaves, with every driver and user that this machine has; `npm test` tries it with the first. */
+async function verifyModes(): Promise<boolean> {
+  const files = ['life', 'limits', 'trees', 'walls'].map((name) => `packages/server/test/sandbox/${name}.test.ts`)
+  const { status } = spawnSync('npx', ['vitest', 'run', ...files], { stdio: 'inherit', env: { ...process.env, SANDBOX_MODES: 'all' } })
+  return status === 0
+}
+
+const searches = { crashes: verifyCrashes, matrix: verifyMatrix, modes: verifyModes, sandbox: verifySandboxes }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
