@@ -15,7 +15,14 @@ function passes(names: readonly string[], env: Record<string, string>): boolean 
   return spawnSync('npx', ['vitest', 'run', '--testTimeout', '120000', ...files], { stdio: 'inherit', env: { ...process.env, ...env } }).status === 0
 }
 
-const searches = { crashes: verifyCrashes, matrix: verifyMatrix, sandbox: verifySandboxes, gvisor: verifyGvisor }
+/** What a sandbox limits and leaves, with every driver and user that this machine has; `npm test` tries it with the first. */
+const verifyModes = async (): Promise<boolean> =>
+  passes(
+    ['life', 'limits', 'trees', 'walls'].map((name) => `sandbox/${name}`),
+    { SANDBOX_MODES: 'all' },
+  )
+
+const searches = { crashes: verifyCrashes, matrix: verifyMatrix, modes: verifyModes, sandbox: verifySandboxes, gvisor: verifyGvisor }
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -514,6 +514,6 @@ const at = (row: number[], i: number): number => row[i] ?? Infinity
 
 /** What any program needs to run, and nothing of ours: workers execute code that is not ours, so they get no key and no database address. */
 export function workerEnvironment(env: Record<string, string | undefined> = process.env): Record<string, string> {
-  const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR']
+  const kept = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR', 'NODE_COMPILE_CACHE']
   return Object.fromEntries(kept.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])))
 }

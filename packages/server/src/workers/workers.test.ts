@@ -150,7 +150,7 @@ test('a worker gets no database address and no key, and what its code writes wit
   await using w = await startWithWorkers(t.db, {
     code: "if (input === 'env') return Object.keys(process.env).sort()\n process.stderr.write('x'.repeat(4050) + '\\u{1f600}'.repeat(999) + '\\0')\n await new Promise((resolve) => setTimeout(resolve, 50))\n process.exit(1)",
   })
-  expect((await w.ended((await w.start('code', 'env')).id)).output).toEqual(['HOME', 'PATH'])
+  expect((await w.ended((await w.start('code', 'env')).id)).output).toEqual(['HOME', 'NODE_COMPILE_CACHE', 'PATH'])
   delete process.env['LONGHAUL_TEST_CANARY']
   const { id } = await w.start('code', 'exit')
   await fact(

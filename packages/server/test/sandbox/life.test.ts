@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { detectCgroups } from '../../src/sandbox/host/cgroup-host.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
-import { devicesOf, makeRoot, type Mode, seenIn, startDriver, everyMode, usableModes } from '../support/sandbox-modes.ts'
+import { devicesOf, makeRoot, type Mode, seenIn, startDriver, batteryModes, usableModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, sh } from '../support/sandbox-suite.ts'
 
 /** Waits for a fact, with a limit. */
@@ -53,7 +53,7 @@ const prepared = (mode: Mode): string => {
   return root
 }
 
-for (const mode of everyMode()) {
+for (const mode of batteryModes()) {
   const isGvisor = mode.driver === 'gvisor'
   /** In the command lines of what runs in a sandbox, as the host sees them: of gVisor's there is only what it was started with. */
   const markIn = (root: string) => (isGvisor ? root : `mark-${freshId()}`)

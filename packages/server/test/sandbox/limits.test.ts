@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { familyOf } from '../../src/sandbox/processes.ts'
-import { type DriverProcess, isHere, startDriver, everyMode } from '../support/sandbox-modes.ts'
+import { type DriverProcess, isHere, startDriver, batteryModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
 const hasPython = isHere('python3', 'memory and descriptor bombs')
@@ -19,7 +19,7 @@ const cpuMsOf = (pid: number): number =>
     return sum + (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10
   }, 0)
 
-for (const mode of everyMode()) {
+for (const mode of batteryModes()) {
   const isGvisor = mode.driver === 'gvisor'
   describe(mode.name, () => {
     let driver: DriverProcess

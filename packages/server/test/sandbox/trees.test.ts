@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DriverProcess, isHere, seenIn, startDriver, everyMode } from '../support/sandbox-modes.ts'
+import { type DriverProcess, isHere, seenIn, startDriver, batteryModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
 const hasPython = isHere('python3', 'hostile trees')
@@ -18,7 +18,7 @@ async function until(fact: () => boolean, what: string): Promise<void> {
   }
 }
 
-for (const mode of everyMode()) {
+for (const mode of batteryModes()) {
   const isGvisor = mode.driver === 'gvisor'
   /** Megabytes of a file that is one hole, which gVisor reads and fills. */
   const holes = isGvisor ? 90 : 900

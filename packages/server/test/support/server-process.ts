@@ -6,6 +6,8 @@ import { join } from 'node:path'
 import { type Client, createClient } from '@longhaul/sdk/client'
 
 const root = join(import.meta.dirname, '../../../..')
+/** Dozens of processes load the same code: what Node has made of it is kept beside the packages. */
+export const compileCache = join(root, 'node_modules/.cache/node')
 export const fixtureAgents = join(import.meta.dirname, '../fixtures/agents')
 
 /** One life of the server. */
@@ -34,7 +36,7 @@ export function launch({ env, ownGroup = false, through = [] }: LaunchOptions): 
     cwd: root,
     detached: ownGroup,
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_ENV: 'test', ...env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NODE_COMPILE_CACHE: compileCache, NODE_ENV: 'test', ...env },
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output = (output + chunk.toString()).slice(-200_000)))

@@ -8,6 +8,7 @@ import type { Db } from '../../src/db/index.ts'
 import { type Log, createLog } from '../../src/kernel/index.ts'
 import { type Hello, type VersionPlace, type Workers, type WorkersOptions, openWorkers } from '../../src/workers/index.ts'
 import { type TestOptions, type TestEngine, startEngine } from './engine.ts'
+import { compileCache } from './server-process.ts'
 
 const repository = fileURLToPath(new URL('../../../..', import.meta.url))
 
@@ -42,7 +43,7 @@ export async function startWithWorkers(
   const workers = openWorkers({
     log,
     command: [process.execPath, '--conditions=longhaul-source', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
-    env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+    env: { PATH: process.env['PATH'] ?? '', HOME: folder, NODE_COMPILE_CACHE: compileCache },
     workersPerVersion: 1,
     findVersion: async (tenantId, agent, version): Promise<VersionPlace | undefined> =>
       agents[agent] === undefined ? undefined : { tenantId, agent, version, folder: join(folder, agent), dataDir: dirname(folder) },
