@@ -18,7 +18,7 @@ function passes(names: readonly string[], env: Record<string, string>): boolean 
 /** What a sandbox limits and leaves, with every driver and user that this machine has; `npm test` tries it with the first. */
 const verifyModes = async (): Promise<boolean> =>
   passes(
-    ['life', 'limits', 'trees', 'walls'].map((name) => `sandbox/${name}`),
+    ['folders', 'life', 'limits', 'trees', 'walls'].map((name) => `sandbox/${name}`),
     { SANDBOX_MODES: 'all' },
   )
 

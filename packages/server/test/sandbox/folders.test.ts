@@ -13,7 +13,7 @@ import { DeclaredFolders, openDataFolders } from '../../src/sandbox/index.ts'
 import { type BedOptions, openManagedBed } from '../support/managed-bed.ts'
 import { noAttachments } from '../support/no-attachments.ts'
 import { openPackageHosts } from '../support/package-hosts.ts'
-import { everyMode, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
+import { batteryModes, isHere, startDriver, usableModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, sh } from '../support/sandbox-suite.ts'
 
 /** `sales` with a file that nobody else may read and a link that leads out, beside `hr`. */
@@ -30,7 +30,7 @@ function makeData() {
   return { at, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-for (const mode of everyMode())
+for (const mode of batteryModes())
   describe(mode.name, () => {
     const data = makeData()
     let driver: Awaited<ReturnType<typeof startDriver>>
