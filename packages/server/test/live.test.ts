@@ -174,7 +174,7 @@ test('what commits late is told, in its place, and not passed over', async () =>
     })
     return { runs, cursor }
   }
-  const { cursor } = await pagesUntil([run.id])
+  const { cursor } = await page()
   const late = await bed.startDirectly('answers', 1)
   await until('it to end', 5_000, async () => ((await acme.read<Run>(`/v1/runs/${late.id}`)).state === 'completed' ? true : undefined))
   const held = Promise.withResolvers<void>()
