@@ -1,6 +1,6 @@
 /** Custom agents with the real program: instances by session, what their door gives and refuses, and what becomes of a run when its program, its server or a person ends it. */
 import { join } from 'node:path'
-import { type Json, ModelReply } from '@longhaul/protocol'
+import { type Json, ModelReply, isTerminal } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from './support/api-bed.ts'
 import { startFakeProvider } from './support/fake-provider.ts'
@@ -31,7 +31,7 @@ const start = (input: string, session?: string) => client.runs.start({ agent: 'p
 const settled = (runId: string) =>
   until(
     () => client.runs.get({ runId }),
-    ({ state }) => state !== 'pending' && state !== 'running',
+    ({ state, wait }) => isTerminal(state) || wait?.kind === 'operator', // A step that is tried again makes it wait, too.
     60_000,
   )
 const ask = async (input: string, session?: string) => settled((await start(input, session)).id)
