@@ -1,5 +1,5 @@
 /** One PostgreSQL for a whole test run, durable like the real one, with a migrated database that each test's own is copied from. */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, statfs } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -49,7 +49,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 async function startTemporary(): Promise<{ url: string; stop(): Promise<void> }> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'longhaul-test-'))
+  const dataDir = await mkdtemp(join(await findRoom(), 'longhaul-test-'))
   const postgres = await startEmbedded({ dataDir, log })
   return {
     url: postgres.url,
@@ -59,6 +59,14 @@ async function startTemporary(): Promise<{ url: string; stop(): Promise<void> }>
     },
   }
 }
+
+/** In memory where there is room: each of some hundred databases is a thousand files, whose making takes 330 ms on a disk's file system and 46 ms there. */
+async function findRoom(): Promise<string> {
+  const memory = '/dev/shm'
+  const found = await statfs(memory).catch(() => undefined)
+  return found && found.bavail * found.bsize >= roomBytes ? memory : tmpdir()
+}
+const roomBytes = 6 * 1024 ** 3
 
 export function withDatabase(url: string, name: string): string {
   const changed = new URL(url)
