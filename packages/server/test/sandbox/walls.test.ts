@@ -95,6 +95,7 @@ for (const mode of everyMode()) {
         '/root',
         '/var',
         '/sys',
+        '/data',
       ]
       const { stdout } = await sh(
         sandbox,
@@ -104,7 +105,7 @@ for (const mode of everyMode()) {
       // No mount is writable that the list above did not try.
       const writable = (await sh(sandbox, "awk '$4 ~ /^rw/ { print $2 }' /proc/mounts | sort")).stdout.trim().split('\n')
       expect(writable.filter((path) => !path.startsWith('/dev/') && !path.startsWith('/proc'))).toEqual(
-        isGvisor ? ['/dev', '/sys', '/tmp', '/workspace'] : ['/tmp', '/workspace'],
+        isGvisor ? ['/data', '/dev', '/sys', '/tmp', '/workspace'] : ['/tmp', '/workspace'],
       )
     })
 
