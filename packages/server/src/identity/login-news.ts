@@ -1,8 +1,8 @@
 /** What servers tell each other of people's logins: a connection that listens, and is made anew when it is lost. */
-import { type Connection, type Db, identifier, sql } from '../db/index.ts'
+import type { Connection, Db } from '../db/index.ts'
 import { type Log, type Service, loop } from '../kernel/index.ts'
 import type { Logins } from './logins.ts'
-import { loginsChanged } from './person-store.ts'
+import { hearOfLogins } from './person-store.ts'
 
 const lookEveryMs = 1_000
 
@@ -16,7 +16,7 @@ export function openLoginNews({ db, log, logins }: { db: Pick<Db, 'connection'>;
       if (connection === made) connection = undefined
     })
     made.onNotification((_, personId) => logins.forget(personId))
-    await made.query(sql`listen ${identifier(loginsChanged)}`)
+    await hearOfLogins(made)
     connection = made
     logins.forget() // What was told while nobody listened.
   }

@@ -1,5 +1,5 @@
 import { DataAccess, type Person, type Role } from '@longhaul/protocol'
-import { type Tx, type TenantTx, sql } from '../db/index.ts'
+import { type Connection, type TenantTx, type Tx, identifier, sql } from '../db/index.ts'
 import type { Sealed } from './envelope.ts'
 
 export type PersonRow = {
@@ -138,7 +138,11 @@ export async function setApprovalMails(tx: TenantTx, personId: string, isOn: boo
 export async function tellLoginsChanged(tx: TenantTx, personId: string): Promise<void> {
   await tx.rows(sql`select pg_notify(${loginsChanged}, ${personId})`)
 }
-export const loginsChanged = 'longhaul_logins_changed'
+/** From now on the connection hears of them. */
+export async function hearOfLogins(connection: Connection): Promise<void> {
+  await connection.query(sql`listen ${identifier(loginsChanged)}`)
+}
+const loginsChanged = 'longhaul_logins_changed'
 
 /** Replaces the link that was there. */
 export async function setLink(tx: TenantTx, personId: string, linkHash: Buffer, inMs: number): Promise<PersonRow> {

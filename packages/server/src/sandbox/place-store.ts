@@ -1,5 +1,5 @@
 /** Sandboxes that a tenant has at once, on all servers: those that callers made and those that runs use. */
-import { type Db, type Tx, sql } from '../db/index.ts'
+import { type Db, type TenantTx, type Tx, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
 /** How many sandboxes there may be at once. Undefined: as many as one likes. */
@@ -10,16 +10,13 @@ export type Place = { tenantId: string; namespace: string; sandboxId: string; ho
 const isHeld = sql`seen_at > clock_timestamp() - interval '5 minutes'`
 
 /** Until the end of the transaction nobody else takes or makes a sandbox of this tenant's. */
-export async function lockSandboxes(tx: Tx, tenantId: string): Promise<void> {
-  await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended('sandboxes ' || ${tenantId}, 0))`)
+export async function lockSandboxes(tx: TenantTx): Promise<void> {
+  await tx.rows(sql`select pg_advisory_xact_lock(hashtextextended('sandboxes ' || ${tx.tenantId}, 0))`)
 }
 
 /** Throws `over_limit` when there are more than the quotas allow, whoever was counted in. Under the lock. */
-export async function assertQuotas(
-  tx: Tx,
-  { tenantId, namespace }: { tenantId: string; namespace?: string | undefined },
-  quotas: SandboxQuotas,
-): Promise<void> {
+export async function assertQuotas(tx: TenantTx, namespace: string | undefined, quotas: SandboxQuotas): Promise<void> {
+  const { tenantId } = tx
   const [used] = await tx.rows<{ made: number; used: number; usedIn: number }>(sql`
     select (select count(*)::int from sandboxes where tenant_id = ${tenantId} and state <> 'stopped') as made,
       count(*)::int as used, (count(*) filter (where namespace = ${namespace ?? null}))::int as "usedIn"
@@ -40,13 +37,13 @@ function assertWithin(what: string, countWithThis: number, max: number | undefin
 /** Throws `over_limit` when the quotas have no room. Without quotas nobody waits for anybody. */
 export async function takePlace(db: Db, place: Place, quotas: SandboxQuotas): Promise<void> {
   const { tenantId, namespace, sandboxId, home } = place
-  await db.transaction(async (tx) => {
+  await db.forTenant(tenantId).transaction(async (tx) => {
     const isLimited = quotas.tenant !== undefined || quotas.namespace !== undefined
-    if (isLimited) await lockSandboxes(tx, tenantId)
+    if (isLimited) await lockSandboxes(tx)
     await tx.rows(sql`
       insert into sandbox_places (tenant_id, namespace, sandbox_id, home) values (${tenantId}, ${namespace}, ${sandboxId}, ${home})
       on conflict (tenant_id, sandbox_id, home) do update set seen_at = clock_timestamp(), namespace = excluded.namespace`)
-    if (isLimited) await assertQuotas(tx, place, quotas)
+    if (isLimited) await assertQuotas(tx, namespace, quotas)
   })
 }
 

@@ -1,5 +1,5 @@
 import type { Egress, SandboxInfo } from '@longhaul/protocol'
-import { type Audience, type Db, type Sql, type Tx, sql, sqlState, uniqueViolation } from '../db/index.ts'
+import { type Audience, type Db, type Sql, type TenantTx, type Tx, sql, sqlState, uniqueViolation } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 import type { SandboxLimits } from './driver.ts'
 import { type SandboxQuotas, assertQuotas, lockSandboxes } from './place-store.ts'
@@ -42,14 +42,14 @@ const isFor = ({ tenantId, askerId }: Audience): Sql =>
 /** Makes the row unless the tenant has no room. Those who make one at the same time queue for the tenant's lock, so that the quota is a limit and no guess. */
 export async function insertSandbox(db: Db, sandbox: NewSandbox, { atOnce, ...quota }: Quota & { atOnce: SandboxQuotas }): Promise<SandboxRow> {
   try {
-    return await db.transaction(async (tx) => {
-      await assertRoom(tx, sandbox.tenantId, quota)
+    return await db.forTenant(sandbox.tenantId).transaction(async (tx) => {
+      await assertRoom(tx, quota)
       const [row] = await tx.rows<SandboxRow>(sql`
         insert into sandboxes (tenant_id, id, name, owner_id, state, home, driver, limits, env, egress, made_from, ttl_ms, expires_at)
         values (${sandbox.tenantId}, ${sandbox.id}, ${sandbox.name}, ${sandbox.ownerId}, 'active', ${sandbox.home}, ${sandbox.driver}, ${JSON.stringify(sandbox.limits)}, ${JSON.stringify(sandbox.env)},
           ${sandbox.egress && JSON.stringify(sandbox.egress)}, ${JSON.stringify(sandbox.madeFrom)}, ${sandbox.ttlMs}, ${tx.now} + ${sandbox.ttlMs} * interval '1 ms')
         returning ${columns}`)
-      await assertQuotas(tx, { tenantId: sandbox.tenantId }, atOnce)
+      await assertQuotas(tx, undefined, atOnce)
       return row! // An insert that did not fail returns its row.
     })
   } catch (error) {
@@ -60,8 +60,9 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox, { atOnce, ...qu
 }
 
 /** Throws `over_limit` when the tenant has as many sandboxes, or as much in them and in snapshots, as it may. Holds the tenant's lock to the transaction's end. */
-export async function assertRoom(tx: Tx, tenantId: string, { countMax, diskBytesMax }: Quota): Promise<void> {
-  await lockSandboxes(tx, tenantId)
+export async function assertRoom(tx: TenantTx, { countMax, diskBytesMax }: Quota): Promise<void> {
+  const { tenantId } = tx
+  await lockSandboxes(tx)
   const [used] = await tx.rows<{ count: number; bytes: number }>(sql`
     select
       (select count(*)::int from sandboxes where tenant_id = ${tenantId} and state <> 'stopped') as count,

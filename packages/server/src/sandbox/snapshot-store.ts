@@ -23,8 +23,8 @@ const isFor = ({ tenantId, askerId }: Audience): Sql =>
 /** `quota` undefined: the snapshot takes the place of a workspace, so nothing is added. */
 export async function insertSnapshot(db: Db, snapshot: Omit<SnapshotRow, 'createdAt'>, quota: Quota | undefined): Promise<SnapshotRow> {
   try {
-    return await db.transaction(async (tx) => {
-      if (quota) await assertRoom(tx, snapshot.tenantId, { ...quota, countMax: Number.MAX_SAFE_INTEGER })
+    return await db.forTenant(snapshot.tenantId).transaction(async (tx) => {
+      if (quota) await assertRoom(tx, { ...quota, countMax: Number.MAX_SAFE_INTEGER })
       const [row] = await tx.rows<SnapshotRow>(sql`
         insert into snapshots (tenant_id, id, name, owner_id, sandbox_id, is_internal, limits, bytes, digest)
         values (${snapshot.tenantId}, ${snapshot.id}, ${snapshot.name}, ${snapshot.ownerId}, ${snapshot.sandboxId}, ${snapshot.isInternal}, ${JSON.stringify(snapshot.limits)}, ${snapshot.bytes}, ${snapshot.digest})

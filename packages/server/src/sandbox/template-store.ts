@@ -31,8 +31,8 @@ const isFor = ({ tenantId, askerId }: Audience): Sql =>
 /** The next version of its name. Throws `over_limit` when the tenant has no room for another. */
 export async function insertTemplate(db: Db, template: NewTemplate, quota: Quota): Promise<TemplateRow> {
   const { tenantId, id, name, ownerId, isLimited, spec, digest, limits, env, home, stepCount } = template
-  return db.transaction(async (tx) => {
-    await assertRoom(tx, tenantId, { ...quota, countMax: Number.MAX_SAFE_INTEGER }) // It holds the tenant's lock, so that no two take one number.
+  return db.forTenant(tenantId).transaction(async (tx) => {
+    await assertRoom(tx, { ...quota, countMax: Number.MAX_SAFE_INTEGER }) // It holds the tenant's lock, so that no two take one number.
     const [found] = await tx.rows<{ count: number; last: number; owner: string | null }>(sql`
       select count(*)::int as count, coalesce(max(version) filter (where name = ${name}), 0)::int as last,
         (array_agg(owner_id::text order by version desc) filter (where name = ${name}))[1] as owner
