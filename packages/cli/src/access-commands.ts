@@ -54,7 +54,7 @@ function tenantCommands(program: Command, act: Act): void {
     ['suspend', true],
     ['resume', false],
   ] as const)
-    withServer(tenants.command(verb))
+    withEdit(tenants.command(verb))
       .description(isSuspended ? 'refuse its keys; its runs go on' : 'let its keys in again')
       .argument('<tenant>')
       .addHelpText('after', examples(`npx longhaul tenants ${verb} acme`))

@@ -82,7 +82,7 @@ function schedulesCommands(program: Command, act: Act): void {
     ['fire', 'fire now, besides its calendar'],
     ['delete', 'delete it; its runs stay'],
   ] as const)
-    withServer(schedules.command(verb))
+    (verb === 'fire' ? withServer : withEdit)(schedules.command(verb))
       .description(what)
       .argument('<name>')
       .addHelpText('after', examples(`npx longhaul schedules ${verb} nightly`))
@@ -157,7 +157,7 @@ function hooksCommands(program: Command, act: Act): void {
     ['resume', 'take again what comes'],
     ['delete', 'delete it; its runs stay'],
   ] as const)
-    withServer(hooks.command(verb))
+    withEdit(hooks.command(verb))
       .description(what)
       .argument('<name>')
       .addHelpText('after', examples(`npx longhaul hooks ${verb} issues`))

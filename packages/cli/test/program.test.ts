@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
+import { editedBy } from '@longhaul/protocol'
+import type { Command } from 'commander'
 import { expect, test } from 'vitest'
+import { createProgram } from '../src/program.ts'
 import { rootKey, startFakeApi, uuid } from './support/fake-api.ts'
 import { agents, eventful } from './support/stories.ts'
 import { tempFolder } from './support/temp-folder.ts'
@@ -46,6 +49,15 @@ test('help loads none of what only commands need', async () => {
   for await (const chunk of child.stderr) loaded += chunk
   expect(loaded).toContain('cli/src/program.ts')
   expect(loaded.split('\n').filter((url) => /zod|yaml|string-width|sdk\/|protocol\/|commands\//.test(url))).toEqual([])
+})
+
+test('every command that edits something can say which state of it was seen', () => {
+  const find = (at: Command | undefined, [name, ...rest]: string[]): Command | undefined =>
+    name === undefined ? at : find(at?.commands.find((each) => each.name() === name), rest)
+  const root = createProgram('0.0.0', async () => {})
+  const found = [...editedBy.keys()].map((operation) => ({ operation, options: find(root, operation.split('.'))?.options.map(({ long }) => long) }))
+  expect(found.length).toBeGreaterThan(20)
+  expect(found.filter(({ options }) => !options?.includes('--if-match')).map(({ operation }) => operation)).toEqual([])
 })
 
 test('SIGINT leaves the run and ends with 130', async () => {

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openDb } from '../src/db/index.ts'
-import { silentLog } from '../src/kernel/index.ts'
+import { silentLog, sleep } from '../src/kernel/index.ts'
 import { makeDatabase } from './support/postgres.ts'
 import { type ServerProcess, openServerProcess, postgresUrlOf, postmasterPid, processesOf, until } from './support/server-process.ts'
 import { type Cut, cutOf, findViolations, readLedger, watchJournal } from './verify/invariants.ts'
@@ -71,7 +71,8 @@ test.each(programs)(
         const cuts: Cut[] = []
         order(crashFile, `${point} ${n}`)
         const playing = playRun(server.client, commands, { key, isSlow: true })
-        const end = await Promise.race([server.ended(), playing])
+        let end = await Promise.race([server.ended(), playing])
+        if (end !== 'SIGKILL') end = (await Promise.race([server.ended(), sleep(500)])) ?? end // Its moment may be right after the run's end.
         if (end === 'SIGKILL') {
           await until('the workers to end by themselves', 10_000, () => processesOf(server.dataDir).length === 0 || undefined)
           cuts.push(await cutOf(t.db, key, ledgerOf(server)))

@@ -1,5 +1,5 @@
 /** What of a provider's tokens is believed: published keys and tokens of RFC 7515 and RFC 7520, and every known way to have a token believed that is not the provider's. */
-import { type KeyObject, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { type KeyObject, constants, createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import type { Json } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { AppError } from '../kernel/index.ts'
@@ -24,10 +24,27 @@ const publishedRsa = {
   e: 'AQAB',
 }
 const payload = 'eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ'
+/** RFC 7520, 3.4 and 3.2: keys under one id, which the provider may have as well as other algorithms. */
+const bilbo = {
+  rsa: {
+    ...{ kty: 'RSA', kid: 'bilbo.baggins@hobbiton.example', use: 'sig', e: 'AQAB' },
+    n: 'n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_AJmSCpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpPe7Tpe-OfVfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU4fg_3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw',
+  },
+  ec: {
+    ...{ kty: 'EC', kid: 'bilbo.baggins@hobbiton.example', use: 'sig', crv: 'P-521' },
+    x: 'AHKZLLOsCOzz5cY97ewNUajB957y-C-U88c3v13nmGZx6sYl_oJXu9A5RkTKqjqvjyekWF-7ytDyRXYgCF5cj0Kt',
+    y: 'AdymlHvOiLxXkEhayXQnNCvDX4h9htZaCJN34kfmC6pV5OhQHiraVySsUdaQkAgDPrwQrJmbnX9cwlGfP-HqHZR1',
+  },
+}
+const road =
+  'SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAgb250byB0aGUgcm9hZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dpbmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3ZXB0IG9mZiB0by4'
 const vectors = {
   'RFC 7515 A.1, HS256': `eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.${payload}.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk`,
   'RFC 7515 A.2, RS256': `eyJhbGciOiJSUzI1NiJ9.${payload}.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw`,
   'RFC 7515 A.3, ES256': `eyJhbGciOiJFUzI1NiJ9.${payload}.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q`,
+  'RFC 7520 4.1, RS256': `eyJhbGciOiJSUzI1NiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.${road}.MRjdkly7_-oTPTS3AXP41iQIGKa80A0ZmTuV5MEaHoxnW2e5CZ5NlKtainoFmKZopdHM1O2U4mwzJdQx996ivp83xuglII7PNDi84wnB-BDkoBwA78185hX-Es4JIwmDLJK3lfWRa-XtL0RnltuYv746iYTh_qHRD68BNt1uSNCrUCTJDt5aAE6x8wW1Kt9eRo4QPocSadnHXFxnt8Is9UzpERV0ePPQdLuW3IS_de3xyIrDaLGdjluPxUAhb6L2aXic1U12podGU0KLUQSE_oI-ZnmKJ3F4uOZDnd6QZWJushZ41Axf_fcIe8u9ipH84ogoree7vjbU5y18kDquDg`,
+  'RFC 7520 4.2, PS384': `eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.${road}.cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN6-tPid6VrklHkqsGqDqHCdP6O8TTB5dDDItllVo6_1OLPpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqiVJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6GYmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw`,
+  'RFC 7520 4.3, ES512': `eyJhbGciOiJFUzUxMiIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9.${road}.AE_R_YZCChjn4791jSQCrdPZCNYqHXCTZH0-JZGYNlaAjP2kqaluUIIUnC9qvbu9Plon7KRTzoNEuT4Va2cmL1eJAQy3mtPBu_u_sDDyYjnAMDxXPn7XrT0lw-kvAD890jl8e2puQens_IEKBpHABlsbEPX6sFY8OcGDqoRuBomu9xQ2`,
   'RFC 7515 A.5, none': `eyJhbGciOiJub25lIn0.${payload}.`,
 } as const
 
@@ -37,6 +54,8 @@ const jwks = [
   { ...own.publicKey.export({ format: 'jwk' }), kid: 'own', use: 'sig' },
   { ...published, kid: 'A.3', use: 'sig' },
   { ...publishedRsa, kid: 'A.2', use: 'sig' },
+  bilbo.rsa,
+  bilbo.ec,
 ]
 const nowS = () => Math.floor(Date.now() / 1_000)
 const claims = (more: Fields = {}): Fields => ({ iss: issuer, sub: 'ada', aud: 'longhaul', iat: nowS(), exp: nowS() + 300, nonce: 'nonce', ...more })
@@ -61,7 +80,7 @@ const mine = rs256(own.privateKey)
 const honest = { alg: 'RS256', kid: 'own' }
 
 /** Signs in at a provider that answers with this ID token. `asked`: which addresses were asked. */
-async function signIn(token: string, discovery: Fields = {}): Promise<{ subject?: string; refusal?: string; asked: string[] }> {
+async function signIn(token: string, discovery: Fields = {}, keys: object[] = jwks): Promise<{ subject?: string; refusal?: string; asked: string[] }> {
   const asked: string[] = []
   const answers: Record<string, unknown> = {
     '/.well-known/openid-configuration': {
@@ -73,7 +92,7 @@ async function signIn(token: string, discovery: Fields = {}): Promise<{ subject?
       ...discovery,
     },
     '/token': { access_token: 'a', token_type: 'bearer', id_token: token },
-    '/keys': { keys: jwks },
+    '/keys': { keys },
   }
   const fetch = async (url: string) => {
     const { origin, pathname } = new URL(url)
@@ -89,13 +108,17 @@ async function signIn(token: string, discovery: Fields = {}): Promise<{ subject?
 }
 
 test('the published keys and tokens are what they are said to be', () => {
-  for (const [name, key, dsaEncoding] of [
-    ['RFC 7515 A.2, RS256', publishedRsa, 'der'],
-    ['RFC 7515 A.3, ES256', published, 'ieee-p1363'],
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+  for (const [name, key, hash, how] of [
+    ['RFC 7515 A.2, RS256', publishedRsa, 'sha256', {}],
+    ['RFC 7515 A.3, ES256', published, 'sha256', { dsaEncoding: 'ieee-p1363' }],
+    ['RFC 7520 4.1, RS256', bilbo.rsa, 'sha256', {}],
+    ['RFC 7520 4.2, PS384', bilbo.rsa, 'sha384', pss],
+    ['RFC 7520 4.3, ES512', bilbo.ec, 'sha512', { dsaEncoding: 'ieee-p1363' }],
   ] as const) {
     const [header, body, signature = ''] = vectors[name].split('.')
     const publicKey = createPublicKey({ key, format: 'jwk' })
-    expect(verify('sha256', Buffer.from(`${header}.${body}`), { key: publicKey, dsaEncoding }, Buffer.from(signature, 'base64url')), name).toBe(true)
+    expect(verify(hash, Buffer.from(`${header}.${body}`), { key: publicKey, ...how }, Buffer.from(signature, 'base64url')), name).toBe(true)
   }
 })
 
@@ -110,7 +133,25 @@ test.each<[string, string]>([
 })
 
 test.each(Object.entries(vectors))('the published token %s is nobody’s sign-in here, although its key may be the provider’s', async (_, token) => {
-  expect(await signIn(token)).toMatchObject({ refusal: expect.stringMatching(/^unauthenticated: /) })
+  for (const algorithms of [['RS256', 'ES256'], ['RS256', 'PS384', 'ES512', 'HS256', 'none']])
+    expect(await signIn(token, { id_token_signing_alg_values_supported: algorithms })).toMatchObject({ refusal: expect.stringMatching(/^unauthenticated: /) })
+})
+
+test('PS384 and ES512 are believed of a provider that names them, by keys under one id, and of no other', async () => {
+  const keys = { rsa: generateKeyPairSync('rsa', { modulusLength: 2048 }), ec: generateKeyPairSync('ec', { namedCurve: 'P-521' }) }
+  const kid = 'both'
+  const published = [keys.rsa, keys.ec].map(({ publicKey }) => ({ ...publicKey.export({ format: 'jwk' }), kid, use: 'sig' }))
+  const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
+  const tokens = {
+    PS384: make({ alg: 'PS384', kid }, claims(), (input) => sign('sha384', Buffer.from(input), { key: keys.rsa.privateKey, ...pss }).toString('base64url')),
+    ES512: make({ alg: 'ES512', kid }, claims(), (input) =>
+      sign('sha512', Buffer.from(input), { key: keys.ec.privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url'),
+    ),
+  }
+  for (const [alg, token] of Object.entries(tokens)) {
+    expect(await signIn(token, { id_token_signing_alg_values_supported: [alg] }, published)).toMatchObject({ subject: 'ada' })
+    expect(await signIn(token, {}, published)).toMatchObject({ refusal: expect.stringMatching(/^unauthenticated: /) })
+  }
 })
 
 const [honestHeader = '', honestBody = '', honestSignature = ''] = make(honest, claims(), mine).split('.')
