@@ -37,7 +37,7 @@ import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, assertIsCursor, newId, pageBy, wallClock } from '../kernel/index.ts'
 import type { RunSandboxes } from '../sandbox/index.ts'
 import type { Attachments } from './attachments/attachments.ts'
-import { type Code, agentNameOf, findAgentFolders, layOut, nearestModules, pack, readCode, unpack } from './code.ts'
+import { type Code, agentNameOf, findAgentFolders, layOut, modulesAbove, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
 import { whyNotHeld } from './declared.ts'
@@ -67,13 +67,13 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     dataDir: join(dataDir, 'data', tenantId, agent),
   })
   const waiting = new Map<string, (() => void)[]>()
-  const ownModules = nearestModules(import.meta.dirname)
+  const ownModules = () => modulesAbove(import.meta.dirname)
 
   /** Keeps the code in the database, and on this machine for workers. */
-  async function keep(tenantId: string, agent: string, code: Code, modules = ownModules): Promise<Place> {
+  async function keep(tenantId: string, agent: string, code: Code, modules?: string[]): Promise<Place> {
     const at = place(tenantId, agent, code.version)
     await insertVersion(db.forTenant(tenantId), tenantId, agent, code.version, await pack(code))
-    await layOut(code, at.folder, modules)
+    await layOut(code, at.folder, modules ?? (await ownModules()))
     return at
   }
 
@@ -104,7 +104,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       if (existsSync(at.folder)) return at
       const bundle = await findBundle(db.forTenant(tenantId), tenantId, agent, version)
       if (!bundle) return undefined
-      await layOut(await unpack(bundle), at.folder, ownModules)
+      await layOut(await unpack(bundle), at.folder, await ownModules())
       return at
     },
     /** Makes what lies in the agents' folder live. One folder that cannot be deployed does not keep the others from it. */
@@ -112,7 +112,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       const places: Place[] = []
       for (const folder of await findAgentFolders(agentsDir)) {
         try {
-          const at = await keep(tenantId, agentNameOf(folder), await readCode(folder), nearestModules(folder))
+          const at = await keep(tenantId, agentNameOf(folder), await readCode(folder), await modulesAbove(folder))
           await deployFromFolder(at)
           places.push(at)
         } catch (error) {

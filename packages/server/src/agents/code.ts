@@ -85,18 +85,15 @@ export async function unpack(packed: Buffer): Promise<Code> {
   return named(files.map(({ path, base64 }) => ({ path, content: Buffer.from(base64, 'base64') })))
 }
 
-/**
- * Writes the code to `folder`, unless it lies there already. Nobody sees half of it: it gets its name when it is complete. `modules` is
- * the `node_modules` in which it finds its packages.
- */
-export async function layOut({ files }: Code, folder: string, modules: string | undefined): Promise<void> {
+/** Writes the code to `folder`, unless it lies there already. Nobody sees half of it: it gets its name when it is complete. `modules`: where it finds its packages, nearest first. */
+export async function layOut({ files }: Code, folder: string, modules: readonly string[]): Promise<void> {
   if (existsSync(folder)) return
   const draft = `${folder}.${newId()}`
   for (const { path, content } of files) {
     await mkdir(dirname(join(draft, path)), { recursive: true })
     await writeFile(join(draft, path), content)
   }
-  if (modules) await symlink(modules, join(draft, 'node_modules'))
+  await linkPackages(modules, join(draft, 'node_modules'))
   // Another server on the same folder may have been first: its copy is the same.
   await rename(draft, folder).catch(async (error: unknown) => {
     await rm(draft, { recursive: true })
@@ -104,10 +101,31 @@ export async function layOut({ files }: Code, folder: string, modules: string | 
   })
 }
 
-/** The packages that code at `source` would find. */
-export function nearestModules(source: string): string | undefined {
+/** Of several folders each package by itself, since a workspace has some beside the agent and the rest at its root. */
+async function linkPackages(modules: readonly string[], into: string): Promise<void> {
+  const [nearest, ...further] = modules
+  if (nearest === undefined) return
+  if (further.length === 0) return symlink(nearest, into)
+  const from = new Map<string, string>()
+  for (const folder of modules) for (const name of await packagesIn(folder)) if (!from.has(name)) from.set(name, join(folder, name))
+  for (const [name, target] of from) {
+    await mkdir(dirname(join(into, name)), { recursive: true })
+    await symlink(target, join(into, name))
+  }
+}
+
+async function packagesIn(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => !name.startsWith('.'))
+  const found = names.map(async (name) => (name.startsWith('@') ? (await readdir(join(folder, name))).map((each) => join(name, each)) : [name]))
+  return (await Promise.all(found)).flat()
+}
+
+/** The folders in which code at `source` would look for packages, nearest first, but those that are empty. */
+export async function modulesAbove(source: string): Promise<string[]> {
+  const found: string[] = []
   for (let at = resolve(source); ; at = dirname(at)) {
-    if (existsSync(join(at, 'node_modules'))) return join(at, 'node_modules')
-    if (dirname(at) === at) return undefined
+    const folder = join(at, 'node_modules')
+    if (existsSync(folder) && (await packagesIn(folder)).length > 0) found.push(folder)
+    if (dirname(at) === at) return found
   }
 }
