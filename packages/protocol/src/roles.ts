@@ -1,6 +1,8 @@
 import { type Permission, permissions } from './operation.ts'
 
 const reading = ['runs:read', 'agents:read', 'files:read', 'system:read', 'namespaces:read'] as const
+/** What was paid, and the model calls outside of runs. */
+const spending = ['money:read', 'calls:read'] as const
 
 /** Everything within a tenant. Making tenants is the installation's affair: that right is given by name only. */
 const ofTenant = permissions.filter((permission) => permission !== 'tenants:manage')
@@ -11,10 +13,10 @@ const ofTenant = permissions.filter((permission) => permission !== 'tenants:mana
  */
 export const roles = {
   administrator: ofTenant,
-  developer: [...reading, 'runs:write', 'agents:deploy'],
-  operator: [...reading, 'runs:write', 'runs:operate'],
+  developer: [...reading, ...spending, 'runs:write', 'agents:deploy', 'models:call', 'sandboxes:read', 'sandboxes:write'],
+  operator: [...reading, ...spending, 'runs:write', 'runs:operate', 'runs:stop', 'limits:manage', 'schedules:manage', 'hooks:manage', 'sandboxes:read'],
   approver: [...reading, 'approvals:decide'],
-  auditor: [...reading, 'audit:read'],
+  auditor: [...reading, ...spending, 'sandboxes:read', 'audit:read'],
   viewer: reading,
 } as const satisfies Record<string, readonly Permission[]>
 

@@ -17,7 +17,7 @@ const server = await openServerProcess({
     LONGHAUL_SANDBOX_ACCEPT: 'memory,cpu,disk',
     LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: provider.compatibleUrl,
     LONGHAUL_OPENAI_COMPATIBLE_MODEL: 'fake',
-    LONGHAUL_LEASE_MS: '1000',
+    LONGHAUL_LEASE_MS: '2000',
   },
 })
 beforeAll(async () => canRun && (await server.start()), limitMs)

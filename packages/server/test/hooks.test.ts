@@ -57,7 +57,7 @@ test('a signed event starts one run with the setter’s access, however often it
   expect(said.map(({ outcome }) => outcome).toSorted()).toEqual(['repeated', 'repeated', 'started'])
   expect(new Set(said.map(({ runId }) => runId)).size).toBe(1)
   const runs = await runsOf(hook)
-  expect(runs).toMatchObject([{ agent: 'draws', input: { about: hook.id, title: 'It is broken' }, asker: { id: acme.id, name: 'acme-boss' } }])
+  expect(runs).toMatchObject([{ agent: 'draws', input: { about: hook.id, title: 'It is broken' }, asker: { id: acme.id, name: 'acme-boss' }, labels: [`hook:${hook.name}`] }])
   const noted = await deliveries(hook)
   expect(noted.map(({ outcome }) => outcome).toSorted()).toEqual(['repeated', 'repeated', 'started'])
   expect(new Set(noted.map((each) => each.runId))).toEqual(new Set([runs[0]?.id]))
@@ -125,6 +125,7 @@ test('an event becomes a signal to the run that it names, once, and to runs of t
     ['signalled', null, 'evt_1'],
   ])
   await expect.poll(async () => (await acme.read<Run>(`/v1/runs/${run.id}`)).state).toBe('completed')
+  expect((await acme.read<Run>(`/v1/runs/${run.id}`)).labels).toEqual([`hook:${hook.name}`])
   const signalled = (await acme.events(run.id)).filter((each) => JSON.stringify(each).includes('12'))
   expect(signalled.length).toBeGreaterThan(0)
 })

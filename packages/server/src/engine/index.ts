@@ -25,3 +25,4 @@ export type {
 } from './run/ports.ts'
 export { interruptionsMax } from './run/wake.ts'
 export type { Start } from './starts.ts'
+export { sentByHook } from './trust.ts'

@@ -1,8 +1,17 @@
 import type { Json } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
-import { Trust } from './trust.ts'
+import { Trust, sentByHook } from './trust.ts'
 
 const completed = (kind: string, output: Json) => ({ type: 'step.completed' as const, op: '0', data: { kind, name: 'it', attempt: 1, output, durationMs: 1 } })
+
+test('a signal that came as a webhook labels the run, one that somebody sent does not', () => {
+  const trust = new Trust()
+  trust.apply({ type: 'signal.received', data: { name: 'go', payload: 'now', by: 'ada' } })
+  trust.apply({ type: 'signal.received', data: { name: 'go', payload: 'now', by: 'webhook' } })
+  expect([...trust.labels]).toEqual([])
+  trust.apply({ type: 'signal.received', data: { name: 'go', payload: 'now', by: sentByHook('issues') } })
+  expect([...trust.labels]).toEqual(['hook:issues'])
+})
 
 test('what the sandbox of a run has reached labels the run; what a worker says of its own steps does not', () => {
   const trust = new Trust()

@@ -8,11 +8,15 @@ import type { NewEvent } from './history.ts'
 
 type Call = { tool: string; input: Json }
 
+/** Who has sent a signal that came as a webhook, as the journal names them. */
+export const sentByHook = (name: string): string => `${hookPrefix}${name}`
+const hookPrefix = 'hook '
+
 /** Further sources are counted as one. */
 const labelsMax = 200
 
 export class Trust {
-  /** `web:example.com`, `tool_server:crm.example.com`, `call:http_request` for what came with a failure. */
+  /** `web:example.com`, `tool_server:crm.example.com`, `hook:issues`, `call:http_request` for what came with a failure. */
   readonly labels = new Set<string>()
   /** What approvals that are open were asked for, by their paths. */
   readonly #asked = new Map<string, Call>()
@@ -21,7 +25,7 @@ export class Trust {
 
   apply({ type, op = '', data }: NewEvent): void {
     // The journal was written by this engine: data of a type has the shape that the protocol gives it.
-    const { kind = '', name = '', output, input, detail, failure, end, retryInMs } = data as Fields
+    const { kind = '', name = '', output, input, detail, failure, end, retryInMs, by } = data as Fields
     if (type === 'step.started' && (kind === 'tool' || kind === 'call')) {
       const grant = this.#find(op, callOf(kind, name, input ?? null))
       if (grant) grant.usedBy = op
@@ -35,6 +39,8 @@ export class Trust {
       const asked = this.#asked.get(op)
       if (asked && output?.approved === true) this.#grants.push({ tool: asked.tool, input: asked.input })
     }
+    // Whoever has signed a webhook passes on what others wrote.
+    if (type === 'signal.received' && by?.startsWith(hookPrefix)) this.add([`hook:${by.slice(hookPrefix.length)}`])
     // What the server itself has executed says so in its output: memories that others' words went into, a sandbox that has reached hosts.
     if (type === 'step.completed' && ['call', 'exec', 'files'].includes(kind)) this.add(output?.labels ?? [])
     if (type === 'wait.completed' && kind === 'run') this.add(output?.labels ?? [])
@@ -69,6 +75,7 @@ type Fields = {
   failure?: { code?: string }
   end?: { labels?: string[] }
   retryInMs?: number | null
+  by?: string
 }
 
 const isCall = (value: unknown): value is Call =>

@@ -4,7 +4,7 @@
  */
 import type { Asker, ChannelReply, Destination, Hook, HookAction, HookDelivery, HookScheme, Json } from '@longhaul/protocol'
 import { type Audience, type Db, audienceOf, noteAudit } from '../db/index.ts'
-import type { Engine, WhyNotStart } from '../engine/index.ts'
+import { type Engine, type WhyNotStart, sentByHook } from '../engine/index.ts'
 import { type Caller, type Secrets, askerOf, sha256, whoIs } from '../identity/index.ts'
 import { AppError, type Log, type RateLimit, monotonicMs, newId, openRateLimit, wallClock } from '../kernel/index.ts'
 import * as store from './hook-store.ts'
@@ -150,12 +150,13 @@ export function openHooks(options: HooksOptions) {
         input: mapped.input,
         session: mapped.session,
         idempotencyKey,
-        ...(said && { destinations: said.destinations, labels: said.labels }),
+        labels: said?.labels ?? [`hook:${hook.name}`], // Whoever signed it passes on what others wrote: an issue, a mail, a form.
+        ...(said && { destinations: said.destinations }),
       })
       return { outcome: 'started', runId: run.id }
     }
     const audience: Audience = { ...audienceOf(tenantId, asker), agents: [agent], namespaces: [namespace], keyId: asker.id }
-    const run = await engine.signal(audience, mapped.run, `hook ${hook.name}`, mapped.signal, mapped.payload, idempotencyKey)
+    const run = await engine.signal(audience, mapped.run, sentByHook(hook.name), mapped.signal, mapped.payload, idempotencyKey)
     return { outcome: 'signalled', runId: run.id }
   }
 

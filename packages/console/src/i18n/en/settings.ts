@@ -60,8 +60,8 @@ export const settingsTexts = {
     role: { administrator: 'Administrator', developer: 'Developer', operator: 'Operator', approver: 'Approver', auditor: 'Auditor', viewer: 'Viewer' },
     roleText: {
       administrator: 'Everything in this tenant.',
-      developer: 'Starts runs and deploys agents.',
-      operator: 'Starts, cancels and retries runs.',
+      developer: 'Starts runs, deploys agents, calls models, uses sandboxes.',
+      operator: 'Starts, cancels, retries and stops runs; sets limits, schedules and webhooks in.',
       approver: 'Decides approvals.',
       auditor: 'Reads everything that is recorded, the audit log too.',
       viewer: 'Reads runs, agents and files.',

@@ -60,8 +60,8 @@ export const settingsTextsZh: Texts<typeof settingsTexts> = {
     role: { administrator: '管理员', developer: '开发者', operator: '运维', approver: '审批人', auditor: '审计员', viewer: '只读' },
     roleText: {
       administrator: '本租户内的一切。',
-      developer: '发起运行，部署智能体。',
-      operator: '发起、取消和重试运行。',
+      developer: '发起运行，部署智能体，调用模型，使用沙箱。',
+      operator: '发起、取消、重试和停止运行，设置运行限额、定时任务和传入回调。',
       approver: '决定审批。',
       auditor: '读取全部记录，包括审计日志。',
       viewer: '读取运行、智能体和文件。',
