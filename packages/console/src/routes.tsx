@@ -9,7 +9,6 @@ import { runCountsQuery } from './api/overview.ts'
 import { agentsQuery, approvalsQuery, compareQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
 import { withPageTexts } from './i18n/index.ts'
 import { CrashPage, MissingPage } from './pages/ErrorPages.tsx'
-import { HomePage } from './pages/home/HomePage.tsx'
 import { Shell } from './pages/shell/Shell.tsx'
 import { paths, patterns, readQuery, writeQuery } from './paths.ts'
 
@@ -72,7 +71,7 @@ const home = createRoute({
   path: patterns.home,
   validateSearch: (search) => textsOf(search, 'agent', 'question'),
   loader: () => void prefetch(agentsQuery(), runCountsQuery(), runsQuery({}, 8)),
-  component: HomePage,
+  component: lazyRouteComponent(() => import('./pages/home/HomePage.tsx'), 'HomePage'), // Its texts are those of the start.
 })
 
 const runs = createRoute({
