@@ -194,6 +194,28 @@ test('limits and quotas: what is no number is said, the rest is kept, and holds'
   await row(v.page, /staging/).waitFor({ state: 'detached' })
 })
 
+test('what somebody else changes while a form is open is shown beside what was written, and is overwritten only then', async () => {
+  await admin().namespaces.put({ name: 'shared', description: 'Before', quotas: { runsInFlightMax: 5 } })
+  await using v = await visit(browser, server, '/settings/limits')
+  await v.page.getByRole('button', { name: 'Change shared' }).click()
+  const dialog = v.page.getByRole('dialog')
+  await dialog.getByLabel('Runs in flight').fill('7')
+  await admin().namespaces.put({ name: 'shared', description: 'Before', quotas: { runsInFlightMax: 6 } })
+
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.getByText(/changed/).first().waitFor()
+  const changed = dialog.getByRole('group', { name: 'What somebody else changed' })
+  expect(await changed.innerText()).toMatch(/"runsInFlightMax": 5[\s\S]*"runsInFlightMax": 6/)
+  expect(await dialog.getByLabel('Runs in flight').inputValue()).toBe('7')
+  const found = async () => (await admin().namespaces.list()).items.find(({ name }) => name === 'shared')?.quotas.runsInFlightMax
+  expect(await found()).toBe(6)
+
+  await dialog.getByRole('button', { name: 'Save' }).click()
+  await dialog.waitFor({ state: 'detached' })
+  expect(await found()).toBe(7)
+  await admin().namespaces.delete({ name: 'shared' })
+})
+
 describe('the audit log', () => {
   test('is filtered by its address, and goes on to older entries', async () => {
     for (let i = 0; i < 55; i++) await admin().secrets.set({ name: 'counted', value: String(i) })

@@ -72,7 +72,7 @@ export const settings = {
     .describe(
       'Address of a database that was moved, restored or cloned, on which this server may work although the database was at home elsewhere. The refusal at the start names it; left set it does no harm, since the next copy has another address.',
     ),
-  LONGHAUL_DATABASE_CONNECTIONS: integer(2, 1_000).default(10).describe('Connections in the pool. The engine has four of its own besides.'),
+  LONGHAUL_DATABASE_CONNECTIONS: integer(2, 1_000).default(10).describe('Connections in the pool. A server has four of its own besides.'),
   LONGHAUL_DATA_DIR: folder.default('.longhaul').describe('Folder for the embedded database, files and this machine’s key.'),
   LONGHAUL_AGENTS_DIR: folder.default('examples').describe('Folder whose folders are deployed as agents when the server starts.'),
   LONGHAUL_LOG_LEVEL: z.enum(logLevels).default('info').describe('Least level that is logged. `debug` shows prompts and results of tools.'),

@@ -80,6 +80,16 @@ test.runIf(canRun)(
     const inside = String(outputOf(await ask('environment', 'door'))['response'])
     expect(inside).toContain('LONGHAUL_TOKEN')
     expect(inside).not.toMatch(/lh_|postgres|LONGHAUL_DATABASE|LONGHAUL_MASTER/)
+    // Its run has the call; the log of calls has those that were made outside of runs, as the one below.
+    const direct = await fetch(`${server.url()}/openai/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${server.key()}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'compatible/fake', messages: [{ role: 'user', content: 'hello' }] }),
+    })
+    expect(direct.status).toBe(200)
+    const logged = () => client.calls.list({})
+    await until(logged, ({ items }) => items.length > 0, 10_000)
+    expect((await logged()).items).toMatchObject([{ model: 'compatible/fake' }])
   },
 )
 
