@@ -2,7 +2,7 @@
 import type { AuditEntry } from '@longhaul/protocol'
 import { newId } from '../kernel/index.ts'
 import type { TenantTx } from './db.ts'
-import { sql } from './sql.ts'
+import { type Sql, sql } from './sql.ts'
 
 export type AuditNote = {
   who: AuditEntry['who']
@@ -15,8 +15,15 @@ export type AuditNote = {
 }
 
 /** Is committed with the effect, or not at all. */
-export async function noteAudit(tx: TenantTx, { who, action, target = null, outcome = 'done', detail = {}, requestId = null }: AuditNote): Promise<void> {
-  await tx.rows(sql`
-    insert into audit_notes (id, tenant_id, who_id, who_name, action, target, outcome, detail, request_id)
-    values (${newId()}, ${tx.tenantId}, ${who.id}, ${who.name}, ${action}, ${target}, ${outcome}, ${JSON.stringify(detail)}, ${requestId})`)
+export async function noteAudit(tx: TenantTx, note: AuditNote): Promise<void> {
+  await tx.rows(auditNote(tx.tenantId, note))
 }
+
+/** For a statement that has its effect in another part: noted as often as `from`, such as `from changed`, has rows. */
+export const auditNote = (
+  tenantId: string,
+  { who, action, target = null, outcome = 'done', detail = {}, requestId = null }: AuditNote,
+  from: Sql = sql``,
+): Sql => sql`
+    insert into audit_notes (id, tenant_id, who_id, who_name, action, target, outcome, detail, request_id)
+    select ${newId()}::uuid, ${tenantId}, ${who.id}::text, ${who.name}::text, ${action}::text, ${target}::text, ${outcome}::text, ${JSON.stringify(detail)}::json, ${requestId}::text ${from}`

@@ -1,6 +1,6 @@
 export { audienceOf, isOfRunFor, isRunFor } from './audience.ts'
 export type { Audience } from './audience.ts'
-export { noteAudit } from './audit-note.ts'
+export { auditNote, noteAudit } from './audit-note.ts'
 export type { AuditNote } from './audit-note.ts'
 export { isChangedAfter, newestChange, readChanges, readPulse } from './changes.ts'
 export type { ChangePage } from './changes.ts'

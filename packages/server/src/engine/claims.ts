@@ -24,12 +24,12 @@ export const claimMax = 100
 
 export async function claimRuns(db: Db, { nodeId, fence, room, held, cursor }: ClaimOptions): Promise<Claim> {
   return db.transaction(async (tx) => {
-    const { lanes, next } = await readLanes(tx, cursor, claimMax)
+    const { lanes, next, isLimited } = await readLanes(tx, cursor, claimMax)
     const none: Claim = { runs: [], isFenceLost: false, leftOver: new Set(), againMs: undefined, cursor: next }
     if (lanes.length === 0) return none
     const counts = await lockedCounts(
       tx,
-      lanes.filter(({ rank }) => rank < ranks.ending),
+      isLimited ? lanes.filter(({ rank }) => rank < ranks.ending) : [],
     )
     const { chosen, leftOver } = chooseRuns(lanes, { room: Math.min(room, claimMax), held, capsOf: counts.capsOf })
     const left = { ...none, leftOver, againMs: counts.againMs() }
@@ -46,7 +46,7 @@ type Counted = { limit: Limit; group: string; cap: Cap; startsBefore: number; bu
 
 /** What is left under the limits of these lanes. From here to the commit nobody else claims under them. */
 async function lockedCounts(tx: Tx, lanes: Scope[]) {
-  const limits = await lockLimits(tx, lanes)
+  const limits = lanes.length > 0 ? await lockLimits(tx, lanes) : []
   const counted = new Map<string, Counted>()
   const { uses, nowMs } =
     limits.length > 0

@@ -8,12 +8,13 @@ const never = () => new Promise<never>(() => {})
 const typesOf = async (e: TestEngine, runId: string) => (await e.events(runId)).map(({ type }) => type)
 
 /** Pays, and has lost its worker in the middle of it. */
-async function interruptedIn(e: TestEngine, agent = 'pays') {
+async function interruptedIn(e: TestEngine, begun: () => number, agent = 'pays') {
   const { id } = await e.start(agent)
   await fact(
     () => typesOf(e, id),
     (types) => types.includes('step.started'),
   )
+  await expect.poll(begun).toBe(1)
   e.loseWorker()
   return id
 }
@@ -36,7 +37,7 @@ test('an interrupted write is not executed again; the run waits for an operator,
   await watchJournal(t.db)
   const counts = { applied: 0 }
   await using e = await startEngine(t.db, { pays: pays(counts) })
-  const id = await interruptedIn(e)
+  const id = await interruptedIn(e, () => counts.applied)
   const run = await e.reaches(id, 'waiting')
   expect(run.wait).toMatchObject({ kind: 'operator', name: 'pay', reason: 'in_doubt', op: '0' })
   expect(e.engine.stats().activeCount).toBe(0)
@@ -61,7 +62,7 @@ test.each([
   await using t = await makeDatabase()
   const counts = { applied: 0 }
   await using e = await startEngine(t.db, { pays: pays(counts) })
-  const id = await interruptedIn(e)
+  const id = await interruptedIn(e, () => counts.applied)
   await e.reaches(id, 'waiting')
   await e.engine.decideStep(everyone, 'ann', decision(id, { decision: what, message: 'declined' }))
   expect(await e.ended(id)).toMatchObject(expected)
@@ -74,7 +75,7 @@ test('of many decisions one counts, and the others are told so; what is not in d
   await using t = await makeDatabase()
   const counts = { applied: 0 }
   await using e = await startEngine(t.db, { pays: pays(counts), waits: (ctx) => ctx.signal('go') })
-  const id = await interruptedIn(e)
+  const id = await interruptedIn(e, () => counts.applied)
   await e.reaches(id, 'waiting')
   const all = await Promise.allSettled(Array.from({ length: 5 }, (_, i) => e.engine.decideStep(everyone, `person ${i}`, decision(id, { output: i }))))
   expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
@@ -98,13 +99,13 @@ test('an interrupted tool that declares nothing has failed; one that only reads 
     undeclared: (ctx) => ctx.tool('look', {}, hangsOnce, 'undeclared'),
     reads: (ctx) => ctx.tool('look', {}, hangsOnce, 'none'),
   })
-  expect(await e.ended(await interruptedIn(e, 'undeclared'))).toMatchObject({
+  expect(await e.ended(await interruptedIn(e, () => count, 'undeclared'))).toMatchObject({
     state: 'failed',
     failure: { code: 'interrupted', message: expect.stringContaining('not known') },
   })
   expect(count).toBe(1)
   count = 0
-  expect(await e.ended(await interruptedIn(e, 'reads'))).toMatchObject({ state: 'completed', output: 'read' })
+  expect(await e.ended(await interruptedIn(e, () => count, 'reads'))).toMatchObject({ state: 'completed', output: 'read' })
   expect(count).toBe(2)
 })
 

@@ -10,14 +10,14 @@ export const startCursor = (): Cursor => ({ tenantId: '', lanes: {} })
 const tenantsMax = 100
 const lanesOfTenantMax = 64
 
-type Head = Scope & { rank: number; id: string | null; dueMs: number; position: number; tenantPosition: number }
+type Head = Scope & { rank: number; id: string | null; dueMs: number; position: number; tenantPosition: number; isLimited: boolean }
 
 /**
  * The first due runs of each lane, locked until the end of the transaction; what another node is looking at is passed over. Lanes
  * under a stop are left out, but for cancellations. An index is skipped through from lane to lane, so the cost depends on how many lanes there are
- * and not on how many runs wait; `statement_timestamp()` can be looked up in it, unlike a clock that moves.
+ * and not on how many runs wait. `isLimited`: one of their tenants has limits; `statement_timestamp()` can be looked up in it, unlike a clock that moves.
  */
-export async function readLanes(tx: Tx, cursor: Cursor, limit: number): Promise<{ lanes: Lane[]; next: Cursor }> {
+export async function readLanes(tx: Tx, cursor: Cursor, limit: number): Promise<{ lanes: Lane[]; next: Cursor; isLimited: boolean }> {
   const after = Object.entries(cursor.lanes).map(([tenant, [namespace, agent, lane, rank]]) => ({ tenant, namespace, agent, lane, rank }))
   const heads = await tx.rows<Head>(sql`
     with recursive tenants (tenant_id, n) as (
@@ -51,6 +51,7 @@ export async function readLanes(tx: Tx, cursor: Cursor, limit: number): Promise<
       ) lane
     )
     select lanes.tenant_id as "tenantId", lanes.namespace, lanes.agent, lanes.lane_key as "laneKey", lanes.rank, lanes.position, lanes.n as "tenantPosition", head.id,
+      exists (select from limits where limits.tenant_id = lanes.tenant_id) or exists (select from agent_limits where agent_limits.tenant_id = lanes.tenant_id) as "isLimited",
       extract(epoch from head.due_at)::double precision * 1000 as "dueMs"
     from lanes left join lateral (
       select id, due_at from runs
@@ -61,7 +62,7 @@ export async function readLanes(tx: Tx, cursor: Cursor, limit: number): Promise<
       for update skip locked
     ) head on true`)
   const lanes = [...Map.groupBy(heads, ({ tenantId, namespace, agent, laneKey, rank }) => JSON.stringify([tenantId, namespace, agent, laneKey, rank])).values()]
-  return { lanes: lanes.flatMap(toLane), next: nextCursor(heads) }
+  return { lanes: lanes.flatMap(toLane), next: nextCursor(heads), isLimited: heads.some(({ isLimited }) => isLimited) }
 }
 
 function toLane(heads: Head[]): Lane[] {
@@ -84,17 +85,17 @@ function nextCursor(heads: Head[]): Cursor {
 }
 
 /**
- * Makes these runs the node's, if its fence is what it knows. Undefined when it is not: somebody has decided over its head, and it has
- * to learn what before it claims. Its row stays locked until the commit, so whoever decides next finds these claims.
+ * Makes these runs, which the transaction has locked, the node's, if its fence is what it knows. Undefined when it is not: somebody has decided over its
+ * head, and it has to learn what before it claims. Its row stays locked until the commit, so whoever decides next finds these claims.
  */
 export async function claimChosen(tx: Tx, { nodeId, fence, ids }: { nodeId: string; fence: number; ids: string[] }): Promise<ClaimedRun[] | undefined> {
-  const held = await tx.rows(sql`select from nodes where id = ${nodeId} and fence = ${fence} and not is_dead for no key update`)
-  if (held.length === 0) return undefined
-  return tx.rows(sql`
+  const claimed = await tx.rows<ClaimedRun>(sql`
+    with held as materialized (select id from nodes where id = ${nodeId} and fence = ${fence} and not is_dead for no key update)
     update runs set state = 'running', node_id = ${nodeId}, epoch = epoch + 1, due_at = null, wait = null, rank = greatest(rank, 3), started_at = coalesce(started_at, clock_timestamp())
-    where id = any(${ids}) and node_id is null and due_at is not null
+    where id = any(${ids}) and node_id is null and due_at is not null and exists (select from held)
     returning id, epoch, tenant_id as "tenantId", namespace, agent, version, lane_key as "laneKey", session_id as "sessionId", input, asker,
       inbox_count as "inboxCount", created_at as "createdAt",
       parent_id as "parentId", parent_op as "parentOp", depth, lineage_id as "lineageId", is_detached as "isDetached", destinations, part, cost_usd_max as "costUsdMax", labels,
       fork, withholds_writes as "withholdsWrites"`)
+  return claimed.length > 0 ? claimed : undefined
 }

@@ -30,17 +30,14 @@ export type MessagesOptions = {
 export function openMessages({ db, node, watchers, deliver }: MessagesOptions): Messages {
   /** `ended` when the run takes nothing more, `repeated` when a message with that key was there before. */
   async function send(
-    { tenantId, keyId }: Audience,
+    audience: Audience,
     runId: string,
     message: { kind: 'signal' | 'cancel' | 'retry' | 'decision'; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
   ): Promise<'sent' | 'repeated' | 'ended'> {
     probe('message.before')
-    const sent = await db.forTenant(tenantId).transaction(async (tx) => {
-      const run = await sendMessage(tx, { id: newId(), tenantId, runId, ...message })
-      if (run)
-        await noteAudit(tx, { who: { id: keyId ?? null, name: message.sentBy }, action: `runs.${message.kind}`, target: runId, detail: { name: message.name } })
-      return run
-    })
+    const { tenantId, keyId = null } = audience
+    const note = { who: { id: keyId, name: message.sentBy }, action: `runs.${message.kind}`, target: runId, detail: { name: message.name } }
+    const sent = await sendMessage(db.forTenant(tenantId), { id: newId(), tenantId, runId, ...message }, { audience, note })
     probe('message.after')
     if (!sent) return 'ended'
     deliver(runId, sent.nodeId)
@@ -87,14 +84,15 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
     async signal(audience, given, by, name, payload, idempotencyKey) {
       assertStorable({ name, idempotencyKey })
       const problem = whyNotJson(payload, 'payload')
-      for (let before = ''; ;) {
-        const run = await loadCurrent(audience, given)
-        if (!may(run.state, 'signal') || run.id === before)
+      for (let runId = given; ;) {
+        // Sent before anything is looked at: whoever waits for it, waits for this.
+        const sent = problem ? 'ended' : await send(audience, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+        if (sent !== 'ended') return load(audience, runId)
+        const run = await loadCurrent(audience, runId)
+        if (!may(run.state, 'signal') || (run.id === runId && !problem))
           throw new AppError('conflict', `Run ${run.id} has ended (${run.state}); it takes no signals any more.`)
         if (problem) throw new AppError('invalid', `The payload cannot be stored: ${problem}.`)
-        const sent = await send(audience, run.id, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
-        if (sent !== 'ended') return load(audience, run.id)
-        before = run.id // It ended meanwhile, perhaps to go on as another.
+        runId = run.id // It has ended, to go on as another.
       }
     },
 

@@ -212,9 +212,9 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
       const { count, againMs } = await claimOnce()
       isBacklogged = room() <= 0
       if (count > 0 && !isBacklogged) return 0
-      await releaseSessions(db)
+      const [isReleased, dueMs] = await Promise.all([releaseSessions(db), isBacklogged || againMs !== undefined ? null : nextDueMs(db)])
       if (againMs !== undefined) return Math.min(pollMs, Math.ceil(againMs))
-      const dueMs = isBacklogged ? null : await nextDueMs(db)
+      if (isReleased && !isBacklogged) return 0
       return dueMs === null ? pollMs : Math.max(1, Math.min(pollMs, dueMs))
     },
   })

@@ -15,7 +15,7 @@ import type {
   Usage,
   Wait,
 } from '@longhaul/protocol'
-import { type Audience, type Db, type Sql, type TenantTx, type Tx, isRunFor, sql } from '../db/index.ts'
+import { type Audience, type Db, type Sql, type AuditNote, type TenantTx, type Tx, auditNote, isRunFor, sql } from '../db/index.ts'
 import { AppError } from '../kernel/index.ts'
 
 export type ClaimedRun = {
@@ -106,21 +106,26 @@ export type Message = {
  * safe against the run falling asleep at the same moment: whichever of the two comes second sees the other.
  * A run that waits for its turn in a session is put up for nothing but its cancellation, and a delayed start is not brought forward.
  * A cancellation needs no slot and is held by no stop: it gets the rank that says so.
+ * `audience`: of whoever sends it. `note`: for the audit log, when it was sent. In one statement, since a run may be waiting for nothing but this.
  * Undefined when there is no such run that has not ended. `isNew` is false when a message with its idempotency key was there before.
  */
-export async function sendMessage(tx: Tx, message: Message): Promise<{ nodeId: string | null; isNew: boolean } | undefined> {
+export async function sendMessage(
+  tx: Tx,
+  message: Message,
+  { audience, note }: { audience?: Audience; note?: AuditNote } = {},
+): Promise<{ nodeId: string | null; isNew: boolean } | undefined> {
   const [run] = await tx.rows<{ nodeId: string | null; isNew: boolean }>(sql`
     with run as (
       update runs set inbox_count = inbox_count + 1, rank = case when ${message.kind} = 'cancel' then 4 else rank end,
         due_at = case when node_id is null and (state <> 'pending' or ${message.kind} = 'cancel') then clock_timestamp() else due_at end
-      where id = ${message.runId} and tenant_id = ${message.tenantId} and state in ('pending', 'running', 'waiting')
+      where id = ${message.runId} and ${audience ? isRunFor(audience) : sql`tenant_id = ${message.tenantId}`} and state in ('pending', 'running', 'waiting')
       returning id, node_id
     ), sent as (
       insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
       select ${message.id}::uuid, ${message.tenantId}, id, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}::json, ${message.sentBy}, ${message.idempotencyKey ?? null} from run
       on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing
       returning id
-    )
+    )${note ? sql`, noted as (${auditNote(message.tenantId, note, sql`from run`)})` : sql``}
     select node_id as "nodeId", exists (select from sent) as "isNew" from run`)
   return run
 }
