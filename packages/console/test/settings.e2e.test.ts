@@ -197,7 +197,7 @@ test('limits and quotas: what is no number is said, the rest is kept, and holds'
 test('what somebody else changes while a form is open is shown beside what was written, and is overwritten only then', async () => {
   await admin().namespaces.put({ name: 'shared', description: 'Before', quotas: { runsInFlightMax: 5 } })
   await using v = await visit(browser, server, '/settings/limits')
-  await v.page.getByRole('button', { name: 'Change shared' }).click()
+  await v.page.getByRole('button', { name: 'Change the namespace shared' }).click()
   const dialog = v.page.getByRole('dialog')
   await dialog.getByLabel('Runs in flight').fill('7')
   await admin().namespaces.put({ name: 'shared', description: 'Before', quotas: { runsInFlightMax: 6 } })

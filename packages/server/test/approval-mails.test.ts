@@ -94,11 +94,8 @@ test('whoever may decide is told once what exactly will happen, in their languag
   const { runId, approvalId } = await ask()
   await Promise.all([startMailer(), startMailer(), startMailer()])
   const mails = await ended(approvalId, 2)
-  expect(mails.map(({ personId, kind, state }) => [personId, kind, state]).toSorted()).toEqual(
-    [
-      [ada.id, 'approval', 'sent'],
-      [li.id, 'approval', 'sent'],
-    ].toSorted(),
+  expect(mails.map(({ personId, kind, state }) => `${personId} ${kind} ${state}`).toSorted()).toEqual(
+    [ada, li].map(({ id }) => `${id} approval sent`).toSorted(),
   )
   const [english] = await aboutApprovals(ada.email)
   const [chinese] = await aboutApprovals(li.email)

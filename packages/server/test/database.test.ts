@@ -157,7 +157,7 @@ test('after a recovery to a point in time what was before goes on, what came aft
   using root = makeFolder()
   const [dataDir, copy] = [join(root.folder, 'it'), join(root.folder, 'copy')]
   const open = await openPostgres(dataDir)
-  await using way = open.way
+  await using _way = open.way // Ends with the test.
   let written = 0
   const scripts: Scripts = {
     waits: async (ctx) => [await ctx.step('before', () => 'kept'), await ctx.signal('go')],

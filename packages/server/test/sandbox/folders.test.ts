@@ -117,7 +117,7 @@ async function openWorld(options: BedOptions = {}, everyone = false) {
       } as unknown as StepContext // As above.
       try {
         const done = await exec?.execute({ script, timeoutMs: 30_000 }, context)
-        return { stdout: (done?.output as ExecResult).stdout, noted } // What the executor gives.
+        return { stdout: (done?.output as ExecResult | undefined)?.stdout, noted } // What the executor gives.
       } catch (error) {
         return { failure: await failureOf(Promise.reject(error)), noted }
       }
