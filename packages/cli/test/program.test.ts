@@ -53,7 +53,12 @@ test('help loads none of what only commands need', async () => {
 
 test('every command that edits something can say which state of it was seen', () => {
   const find = (at: Command | undefined, [name, ...rest]: string[]): Command | undefined =>
-    name === undefined ? at : find(at?.commands.find((each) => each.name() === name), rest)
+    name === undefined
+      ? at
+      : find(
+          at?.commands.find((each) => each.name() === name),
+          rest,
+        )
   const root = createProgram('0.0.0', async () => {})
   const found = [...editedBy.keys()].map((operation) => ({ operation, options: find(root, operation.split('.'))?.options.map(({ long }) => long) }))
   expect(found.length).toBeGreaterThan(20)

@@ -1,9 +1,9 @@
 import { createClient } from '@longhaul/sdk/client'
 import type { Client } from '@longhaul/sdk/client'
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { axeFindings, openBrowser, sidewaysPx, visit } from './support/browser.ts'
-import { startServer } from './support/server.ts'
+import { startServer, untilLoaded } from './support/server.ts'
 import type { TestServer } from './support/server.ts'
 
 /** Files in a conversation: chosen, dropped, pasted, sent, read by the agent, seen and saved again. */
@@ -19,7 +19,7 @@ beforeAll(async () => {
   server = await startServer({ agents: ['clerk'], settings: { LONGHAUL_ATTACHMENT_BYTES_MAX: '1000000' } })
   browser = await openBrowser()
   client = createClient({ url: server.url, key: server.key })
-  await vi.waitFor(async () => expect((await client.agents.get({ name: 'clerk' })).status).toBe('ready'), { timeout: 60_000, interval: 200 })
+  await untilLoaded(client, 'clerk')
 }, 240_000)
 
 afterAll(async () => {

@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { openBrowser, visit } from './support/browser.ts'
 import { testPages } from './support/pages.ts'
-import { startServer } from './support/server.ts'
+import { startServer, until, untilLoaded } from './support/server.ts'
 import type { TestServer } from './support/server.ts'
 
 /** Models beyond runs: the log of calls and what is kept of them, providers with keys of one's own, catalogues that are read anew; and channels of an agent's folder. */
@@ -26,11 +26,11 @@ beforeAll(async () => {
   server = await startServer({ agents: ['concierge'] })
   browser = await openBrowser()
   client = createClient({ url: server.url, key: server.key })
-  await vi.waitFor(async () => expect((await client.agents.get({ name: 'concierge' })).status).toBe('ready'), { timeout: 120_000, interval: 200 })
+  await untilLoaded(client, 'concierge')
   callId = await ask(`My card is ${card}.`, 'ana')
   await ask('What time is it in Tokyo?', 'ben')
   await client.secrets.set({ name: 'openai-main', value: 'sk-of-the-tenant' })
-  await vi.waitFor(async () => expect((await client.calls.list({})).items).toHaveLength(2), { timeout: 30_000 })
+  await until('both calls in their log', async () => (await client.calls.list({})).items.length === 2)
 }, 400_000)
 
 afterAll(async () => {

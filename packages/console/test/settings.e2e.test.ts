@@ -203,7 +203,10 @@ test('what somebody else changes while a form is open is shown beside what was w
   await admin().namespaces.put({ name: 'shared', description: 'Before', quotas: { runsInFlightMax: 6 } })
 
   await dialog.getByRole('button', { name: 'Save' }).click()
-  await dialog.getByText(/changed/).first().waitFor()
+  await dialog
+    .getByText(/changed/)
+    .first()
+    .waitFor()
   const changed = dialog.getByRole('group', { name: 'What somebody else changed' })
   expect(await changed.innerText()).toMatch(/"runsInFlightMax": 5[\s\S]*"runsInFlightMax": 6/)
   expect(await dialog.getByLabel('Runs in flight').inputValue()).toBe('7')

@@ -57,7 +57,9 @@ test('a signed event starts one run with the setter’s access, however often it
   expect(said.map(({ outcome }) => outcome).toSorted()).toEqual(['repeated', 'repeated', 'started'])
   expect(new Set(said.map(({ runId }) => runId)).size).toBe(1)
   const runs = await runsOf(hook)
-  expect(runs).toMatchObject([{ agent: 'draws', input: { about: hook.id, title: 'It is broken' }, asker: { id: acme.id, name: 'acme-boss' }, labels: [`hook:${hook.name}`] }])
+  expect(runs).toMatchObject([
+    { agent: 'draws', input: { about: hook.id, title: 'It is broken' }, asker: { id: acme.id, name: 'acme-boss' }, labels: [`hook:${hook.name}`] },
+  ])
   const noted = await deliveries(hook)
   expect(noted.map(({ outcome }) => outcome).toSorted()).toEqual(['repeated', 'repeated', 'started'])
   expect(new Set(noted.map((each) => each.runId))).toEqual(new Set([runs[0]?.id]))

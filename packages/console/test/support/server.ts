@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { cp, mkdtemp, readFile, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Client } from '@longhaul/sdk/client'
 
 export type TestServer = {
   url: string
@@ -117,4 +119,11 @@ async function readyCredentials(file: string, exitCode: () => number | null): Pr
     }
   }
   throw new Error(`nothing answered within ${readyMsMax / 1_000} s`)
+}
+
+export const untilLoaded = (client: Client, agent: string): Promise<void> =>
+  until(`${agent} to be loaded`, async () => (await client.agents.get({ name: agent })).status === 'ready')
+
+export async function until(what: string, isSo: () => Promise<boolean>, limitMs = 120_000): Promise<void> {
+  for (const end = Date.now() + limitMs; !(await isSo()); await sleep(200)) if (Date.now() > end) throw new Error(`Not within ${limitMs / 1_000} s: ${what}.`)
 }

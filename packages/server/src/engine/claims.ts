@@ -27,10 +27,7 @@ export async function claimRuns(db: Db, { nodeId, fence, room, held, cursor }: C
     const { lanes, next, isLimited } = await readLanes(tx, cursor, claimMax)
     const none: Claim = { runs: [], isFenceLost: false, leftOver: new Set(), againMs: undefined, cursor: next }
     if (lanes.length === 0) return none
-    const counts = await lockedCounts(
-      tx,
-      isLimited ? lanes.filter(({ rank }) => rank < ranks.ending) : [],
-    )
+    const counts = await lockedCounts(tx, isLimited ? lanes.filter(({ rank }) => rank < ranks.ending) : [])
     const { chosen, leftOver } = chooseRuns(lanes, { room: Math.min(room, claimMax), held, capsOf: counts.capsOf })
     const left = { ...none, leftOver, againMs: counts.againMs() }
     if (chosen.length === 0) return left

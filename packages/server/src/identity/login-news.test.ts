@@ -20,9 +20,11 @@ test('every server hears whose logins have changed once that is committed, and f
     }),
   ).rejects.toThrow('undone')
   await tenant.transaction((tx) => tellLoginsChanged(tx, committed))
-  await expect.poll(() => heard).toEqual([
-    [undefined, committed],
-    [undefined, committed],
-  ])
+  await expect
+    .poll(() => heard)
+    .toEqual([
+      [undefined, committed],
+      [undefined, committed],
+    ])
   await Promise.all(servers.map((server) => server.stop()))
 })

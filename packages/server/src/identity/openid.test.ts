@@ -133,7 +133,10 @@ test.each<[string, string]>([
 })
 
 test.each(Object.entries(vectors))('the published token %s is nobody’s sign-in here, although its key may be the provider’s', async (_, token) => {
-  for (const algorithms of [['RS256', 'ES256'], ['RS256', 'PS384', 'ES512', 'HS256', 'none']])
+  for (const algorithms of [
+    ['RS256', 'ES256'],
+    ['RS256', 'PS384', 'ES512', 'HS256', 'none'],
+  ])
     expect(await signIn(token, { id_token_signing_alg_values_supported: algorithms })).toMatchObject({ refusal: expect.stringMatching(/^unauthenticated: /) })
 })
 
