@@ -157,7 +157,6 @@ test('after a recovery to a point in time what was before goes on, what came aft
   using root = makeFolder()
   const [dataDir, copy] = [join(root.folder, 'it'), join(root.folder, 'copy')]
   const open = await openPostgres(dataDir)
-  await using _way = open.way // Ends with the test.
   let written = 0
   const scripts: Scripts = {
     waits: async (ctx) => [await ctx.step('before', () => 'kept'), await ctx.signal('go')],
@@ -210,6 +209,7 @@ test('after a recovery to a point in time what was before goes on, what came aft
     await open.owner.stop().catch(() => {})
     await open.postgres.stop()
     await restored?.stop()
+    await open.way[Symbol.asyncDispose]()
   }
 })
 
