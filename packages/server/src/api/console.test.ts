@@ -27,6 +27,14 @@ test.each(['/', '/runs', '/runs/0195e0d6', '/settings?tab=keys', '/index.html'])
   })
 })
 
+test('a page whose name has a dot is one for whoever asks for a page; as a file it is missing', async () => {
+  const { app } = await makeConsole()
+  const path = '/settings/hooks/concierge.slack'
+  expect(await (await app.request(path, { headers: { accept: 'text/html,application/xhtml+xml' } })).text()).toBe('<title>Console</title>')
+  expect((await app.request(path, { headers: { accept: 'image/*' } })).status).toBe(404)
+  expect((await app.request('/assets/gone.js', { headers: { accept: 'text/html' } })).status).toBe(404)
+})
+
 test('files whose name holds a hash are kept for good, others are asked for again', async () => {
   const { app } = await makeConsole()
   const asset = await app.request('/assets/index-Rt4Opp73.js')

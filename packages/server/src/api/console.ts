@@ -22,7 +22,9 @@ export function consoleFiles(folder: string): (c: Context) => Promise<Response> 
   return async (c) => {
     c.header('content-security-policy', consolePolicy)
     const isAsset = c.req.path.startsWith('/assets/')
-    const found = (await find(folder, c.req.path)) ?? (isAsset || extname(c.req.path) ? undefined : await find(folder, '/index.html'))
+    // Names on pages have dots, too: `/settings/hooks/concierge.slack` is one for whoever asks for a page.
+    const isPage = !isAsset && (!extname(c.req.path) || c.req.header('accept')?.includes('text/html') === true)
+    const found = (await find(folder, c.req.path)) ?? (isPage ? await find(folder, '/index.html') : undefined)
     if (!found && !(await find(folder, '/index.html'))) return c.html(notBuilt, 503)
     if (!found) throw new AppError('not_found', 'There is no such file.')
     // A hash of the content is in the names under `assets`; the others may change with the next version.

@@ -35,11 +35,12 @@ function AttachmentButton({ attachment }: { attachment: AttachmentRef }) {
       setGone(true)
     }
   }
+  const note = isGone ? t('chat.gone') : formatBytes(bytes, locale)
   return (
     <button
       type="button"
       onClick={() => void save()}
-      aria-label={`${t('common.download')} ${name}, ${formatBytes(bytes, locale)}`}
+      aria-label={`${t('common.download')} ${name} ${note}`}
       className="group flex h-full max-w-full min-w-0 items-center gap-2 rounded-md border border-line bg-surface p-1 pr-2.5 text-left hover:bg-hover"
     >
       {isPicture(mediaType) ? (
@@ -51,7 +52,7 @@ function AttachmentButton({ attachment }: { attachment: AttachmentRef }) {
       )}
       <span className="min-w-0">
         <span className="block max-w-[28ch] truncate text-sm">{name}</span>
-        <span className="block text-xs text-ink-2">{isGone ? t('chat.gone') : formatBytes(bytes, locale)}</span>
+        <span className="block text-xs text-ink-2">{note}</span>
       </span>
       <Download size={13} aria-hidden className="shrink-0 text-ink-3 group-hover:text-ink" />
     </button>
