@@ -40,7 +40,6 @@ function AttachmentButton({ attachment }: { attachment: AttachmentRef }) {
     <button
       type="button"
       onClick={() => void save()}
-      aria-label={`${t('common.download')} ${name} ${note}`}
       className="group flex h-full max-w-full min-w-0 items-center gap-2 rounded-md border border-line bg-surface p-1 pr-2.5 text-left hover:bg-hover"
     >
       {isPicture(mediaType) ? (
@@ -50,6 +49,7 @@ function AttachmentButton({ attachment }: { attachment: AttachmentRef }) {
           <FileText size={16} aria-hidden />
         </span>
       )}
+      <span className="sr-only">{t('common.download')} </span>
       <span className="min-w-0">
         <span className="block max-w-[28ch] truncate text-sm">{name}</span>
         <span className="block text-xs text-ink-2">{note}</span>
