@@ -105,6 +105,21 @@ test('a signal reaches a run that sleeps, one that is here, and one that has not
   await checkJournals(t.db)
 })
 
+test('a signal that is taken is in the audit log, one to a run that has ended or is not to be seen is not', async () => {
+  await using t = await makeDatabase()
+  await using e = await startEngine(t.db, { waits: (ctx) => ctx.signal('go') })
+  const { id } = await e.start('waits')
+  await e.reaches(id, 'waiting')
+  await expect(e.engine.signal({ tenantId: 'other', askerId: undefined }, id, 'eve', 'go', null)).rejects.toMatchObject({ code: 'not_found' })
+  await e.engine.signal(everyone, id, 'ann', 'go', null)
+  await e.ended(id)
+  await expect(e.engine.signal(everyone, id, 'ben', 'go', null)).rejects.toMatchObject({ code: 'conflict' })
+  const notes = await t.db.rows(
+    sql`select who_name as who, outcome, detail ->> 'name' as name from audit_notes where action = 'runs.signal' and target = ${id}`,
+  )
+  expect(notes).toEqual([{ who: 'ann', outcome: 'done', name: 'go' }])
+})
+
 test('a signal that finds the row of a run locked by the flush that puts it to sleep wakes it afterwards', async () => {
   await using t = await makeDatabase()
   // The flush stops once it has the row of a run that falls asleep, for as long as this test holds the lock.
