@@ -6,6 +6,7 @@ import {
   type Agent,
   type Asker,
   type ChannelReply,
+  type Deployment,
   type Destination,
   type Json,
   ModelRequest,
@@ -34,7 +35,7 @@ import {
   searchRuns,
 } from '../engine/index.ts'
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
-import { AppError, type Log, assertIsCursor, newId, pageBy, wallClock } from '../kernel/index.ts'
+import { AppError, type Log, assertIsCursor, newId, pageBy, shareReads, wallClock } from '../kernel/index.ts'
 import type { RunSandboxes } from '../sandbox/index.ts'
 import type { Attachments } from './attachments/attachments.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, modulesAbove, pack, readCode, unpack } from './code.ts'
@@ -86,11 +87,24 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
     })
   }
 
+  /** Which version is live, and which is tried beside it: asked for at every start. */
+  const deployed = shareReads(async (agentOfTenant) => {
+    const [tenantId, name] = JSON.parse(agentOfTenant) as [string, string]
+    return db.forTenant(tenantId).transaction(async (tx) => {
+      const [live, { canary }] = await Promise.all([findLive(tx, tenantId, name), currentDeployments(tx, tenantId, name)])
+      return { live, canary }
+    })
+  })
+
   /** The canary for its share of subjects, always the same ones, as long as it loads. Undefined for everybody else. */
   async function canaryFor(tenantId: string, name: string, subject: string): Promise<string | undefined> {
-    const { canary } = await currentDeployments(db.forTenant(tenantId), tenantId, name)
+    const { canary } = await deployed(JSON.stringify([tenantId, name]))
+    return pickCanary(tenantId, canary, subject)
+  }
+
+  async function pickCanary(tenantId: string, canary: Deployment | undefined, subject: string): Promise<string | undefined> {
     if (!canary || percentileOf(`${canary.id} ${subject}`) >= canary.share) return undefined
-    const [version] = await listVersions(db.forTenant(tenantId), tenantId, name, { limit: 1, version: canary.version })
+    const [version] = await listVersions(db.forTenant(tenantId), tenantId, canary.agent, { limit: 1, version: canary.version })
     return version && version.status !== 'broken' ? canary.version : undefined
   }
 
@@ -138,12 +152,12 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       name: string,
       subject = newId(),
     ): Promise<Extract<FoundVersion, { version: string }> | { problem: string; code: 'not_found' | 'conflict' }> {
-      const row = await findLive(db.forTenant(tenantId), tenantId, name)
+      const { live: row, canary: tried } = await deployed(JSON.stringify([tenantId, name]))
       if (!row) {
         const names = (await listLive(db.forTenant(tenantId), tenantId)).map(({ agent }) => agent)
         return { code: 'not_found', problem: `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}` }
       }
-      const canary = await canaryFor(tenantId, name, subject)
+      const canary = await pickCanary(tenantId, tried, subject)
       const laneKeyFrom = row.manifest?.runLimits?.laneKey
       if (canary) return { version: canary, laneKeyFrom }
       if (row.problem !== null)

@@ -17,6 +17,7 @@ import { addressCheck, apiPolicy, securityHeaders } from './guard.ts'
 import { type ReceiveHook, takeHook } from './hooks.ts'
 import type { Implementation } from './implement.ts'
 import { parseInput, readInput } from './input.ts'
+import { isJsonResponse, jsonResponse } from './json-response.ts'
 import { openApi } from './open-api.ts'
 import { type Pipeline, assertPermitted, takeFrom } from './pipeline.ts'
 import { answerWithFrames } from './server-sent-events.ts'
@@ -49,8 +50,13 @@ export type ApiOptions = {
 /** What all requests share. */
 type Shared = ApiOptions & { rateOfSenders: RateLimit }
 
-/** Facts of a request that its one line in the log tells. */
-type Variables = { requestId: string; facts: Record<string, unknown> }
+type Variables = {
+  requestId: string
+  /** What its one line in the log tells. */
+  facts: Record<string, unknown>
+  /** Of its answer, whichever it will be. */
+  headers: Headers
+}
 type Api = Hono<{ Variables: Variables }>
 type Ctx = Context<{ Variables: Variables }>
 
@@ -72,7 +78,7 @@ export function httpApi(given: ApiOptions): Api {
   )
   app.post('/v1/attachments', async (c, next) => {
     if (!isBytes(c.req.header('content-type'))) return next()
-    c.var.facts['operation'] = createAttachment.id
+    c.get('facts')['operation'] = createAttachment.id
     const { caller } = await admit(c, options)
     const fields = () => parseInput(uploadFields, c.req.query())
     return likeOperation(c, options, caller, createAttachment, fields, (by) => takeUpload(options.attachments, by, fields(), c.req.raw))
@@ -122,7 +128,7 @@ export function httpApi(given: ApiOptions): Api {
   })
   for (const { method, path, handle } of vercelRoutes(options.streams)) {
     app.on(method, `/vercel${path}`, async (c) => {
-      c.var.facts['operation'] = 'vercel'
+      c.get('facts')['operation'] = 'vercel'
       const { caller } = await admit(c, options)
       return handle({
         caller,
@@ -135,13 +141,13 @@ export function httpApi(given: ApiOptions): Api {
     })
   }
   app.all('/mcp', async (c) => {
-    c.var.facts['operation'] = 'mcp'
+    c.get('facts')['operation'] = 'mcp'
     const { caller } = await admit(c, options)
     assertPermitted(caller, 'agents:read')
     return options.mcp.handle(caller, c.req.raw)
   })
   app.post('/hooks/:tenant/:name', async (c) => {
-    c.var.facts['operation'] = 'hooks.receive'
+    c.get('facts')['operation'] = 'hooks.receive'
     // By address, before anything is looked up: whoever floods one hook leaves the other senders theirs.
     takeFrom(options.rateOfSenders, asksOf(c), options.publicUrl)
     return takeHook(options.receiveHook, c.req.raw, c.req.param(), options.bodyBytesMax)
@@ -164,25 +170,25 @@ export function httpApi(given: ApiOptions): Api {
 
 async function answer(c: Ctx, { operation, stream }: Implementation, options: Shared): Promise<Response> {
   const { pipeline } = options
-  c.var.facts['operation'] = operation.id
+  c.get('facts')['operation'] = operation.id
   const read = async () => parseInput(operation.input, await readInput(c.req.raw, c.req.param(), operation.bodyBytesMax ?? options.bodyBytesMax))
   if (operation.permission === 'anybody') {
     // Who asks is not known yet. Pages of others may not sign their visitors in as somebody else.
     assertOwnPage(asksOf(c), options.publicUrl)
     pipeline.admitUnknown(asksOf(c))
-    return c.json((await pipeline.callAsAnybody(operation, await read(), exchangeOf(c, options))) as object)
+    return jsonResponse(await pipeline.callAsAnybody(operation, await read(), exchangeOf(c, options)), c.get('headers'))
   }
   const admission = await admit(c, options)
-  const asked = { operation, caller: admission.caller, requestId: c.var.requestId, named: c.req.param(), read }
+  const asked = { operation, caller: admission.caller, requestId: c.get('requestId'), named: c.req.param(), read }
   if (stream && c.req.method === 'GET' && c.req.header('accept')?.includes('text/event-stream')) {
     const after = c.req.header('last-event-id') || undefined // It wins over the address, which is still the one of the first time.
     return answerWithFrames((gone) => whileAdmitted(admission, gone, (end) => pipeline.follow(asked, { after, end })), options.stopping)
   }
   const exchange = exchangeOf(c, options)
-  const output = (await pipeline.call(asked, exchange)) as object
+  const output = await pipeline.call(asked, exchange)
   const { ifNoneMatch } = exchange.precondition
   if (c.req.method === 'GET' && ifNoneMatch !== undefined && isAmong(ifNoneMatch, (output as { etag?: string }).etag)) return c.body(null, 304)
-  return c.json(output)
+  return jsonResponse(output, c.get('headers'))
 }
 
 /** An operation, asked for in another form than its own. */
@@ -194,7 +200,7 @@ async function callOperation<Input extends z.ZodType, Output extends z.ZodType>(
   given: z.input<Input>,
 ): Promise<z.output<Output>> {
   const named = given as Record<string, unknown> // Every operation's input is an object.
-  const asked = { operation, caller, requestId: c.var.requestId, named, read: async () => parseInput(operation.input, given) }
+  const asked = { operation, caller, requestId: c.get('requestId'), named, read: async () => parseInput(operation.input, given) }
   return (await options.pipeline.call(asked, exchangeOf(c, options))) as z.output<Output> // As its contract has cut it.
 }
 
@@ -206,14 +212,15 @@ const likeOperation = <Result>(
   operation: Operation,
   input: () => Record<string, unknown>,
   work: (caller: Caller) => Promise<Result>,
-): Promise<Result> => pipeline.perform({ operation, caller, requestId: c.var.requestId, named: c.req.param(), read: async () => input() }, () => work(caller))
+): Promise<Result> =>
+  pipeline.perform({ operation, caller, requestId: c.get('requestId'), named: c.req.param(), read: async () => input() }, () => work(caller))
 
 const isBytes = (contentType = ''): boolean => /^application\/octet-stream\b/i.test(contentType)
 
 async function admit(c: Ctx, { pipeline }: Shared): Promise<Admission> {
-  const { headers, ...admission } = await pipeline.admit(asksOf(c), c.var.requestId, c.req.method !== 'GET' && c.req.method !== 'HEAD')
-  Object.assign(c.var.facts, { tenantId: admission.caller.tenantId, keyId: admission.caller.keyId })
-  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  const { headers, ...admission } = await pipeline.admit(asksOf(c), c.get('requestId'), c.req.method !== 'GET' && c.req.method !== 'HEAD')
+  Object.assign(c.get('facts'), { tenantId: admission.caller.tenantId, keyId: admission.caller.keyId })
+  for (const [name, value] of Object.entries(headers)) c.get('headers').set(name, value)
   return admission
 }
 
@@ -226,7 +233,7 @@ function asksOf(c: Ctx): Asks {
 }
 
 const exchangeOf = (c: Ctx, { publicUrl }: Shared) =>
-  openExchange(asksOf(c), publicUrl, (name, value) => c.header(name, value, { append: name === 'set-cookie' }))
+  openExchange(asksOf(c), publicUrl, (name, value) => (name === 'set-cookie' ? c.get('headers').append(name, value) : c.get('headers').set(name, value)))
 
 /** Outermost, so that whatever happens inside, the request gets its id, its headers and its line. */
 function oneLinePerRequest({ host, publicUrl, log }: ApiOptions) {
@@ -235,34 +242,36 @@ function oneLinePerRequest({ host, publicUrl, log }: ApiOptions) {
     const from = monotonicMs()
     const given = c.req.header('x-request-id')
     const requestId = given && /^[\w-]{1,64}$/.test(given) ? given : newId()
+    const facts: Record<string, unknown> = {}
+    const headers = new Headers({ 'x-request-id': requestId, ...securityHeaders })
     c.set('requestId', requestId)
-    c.set('facts', {})
+    c.set('facts', facts)
+    c.set('headers', headers)
     try {
       checkAddress(c.req.header('host') ?? new URL(c.req.url).host, c.req.header('origin'))
       await next()
     } catch (error) {
       c.res = refuse(c, toAppError(error)) // The check's: what `next` throws goes to `onError`.
     }
-    c.res.headers.set('x-request-id', requestId)
-    for (const [name, value] of Object.entries(securityHeaders)) c.res.headers.set(name, value)
+    if (!isJsonResponse(c.res)) for (const [name, value] of headers) c.res.headers.append(name, value)
     if (!c.res.headers.has('content-security-policy')) c.res.headers.set('content-security-policy', apiPolicy)
     if (!c.res.headers.has('cache-control')) c.res.headers.set('cache-control', 'no-store')
-    const line = { requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round((monotonicMs() - from) * 10) / 10, ...c.var.facts }
-    if (c.var.facts['operation'] || c.res.status >= 400) log.info('request', line)
+    const line = { requestId, method: c.req.method, path: c.req.path, status: c.res.status, ms: Math.round((monotonicMs() - from) * 10) / 10, ...facts }
+    if (facts['operation'] || c.res.status >= 400) log.info('request', line)
     else log.debug('request', line) // The console's files and the pulse.
-    if (c.var.facts['fault']) log.error('request failed', { requestId, error: c.var.facts['fault'] })
+    if (facts['fault']) log.error('request failed', { requestId, error: facts['fault'] })
   }
 }
 
 function refuse(c: Ctx, error: AppError, status: number = errorCodes[error.code].http): Response {
-  c.var.facts['code'] = error.code
-  if (error.code === 'internal') c.var.facts['fault'] = error.cause ?? error
+  c.get('facts')['code'] = error.code
+  if (error.code === 'internal') c.get('facts')['fault'] = error.cause ?? error
   if (error.code === 'unauthenticated') c.header('www-authenticate', 'Bearer')
   if (error.retryAfterS !== undefined) c.header('retry-after', String(error.retryAfterS))
-  const body = { error: { code: error.code, message: error.message, requestId: c.var.requestId } }
+  const body = { error: { code: error.code, message: error.message, requestId: c.get('requestId') } }
   if (!c.req.header('accept')?.includes('application/problem+json')) return c.json(body, status as ContentfulStatusCode)
   // RFC 9457. Our own shape stays in it.
-  const problem = { type: 'about:blank', title: error.code, status, detail: error.message, instance: `urn:request:${c.var.requestId}`, ...body }
+  const problem = { type: 'about:blank', title: error.code, status, detail: error.message, instance: `urn:request:${c.get('requestId')}`, ...body }
   return c.json(problem, status as ContentfulStatusCode, { 'content-type': 'application/problem+json' })
 }
 

@@ -1,4 +1,5 @@
 /** The only door to PostgreSQL: a pool for everybody, and connections of their own for those who must not wait in its queue. */
+import type { Writable } from 'node:stream'
 import pg from 'pg'
 import type { Log } from '../kernel/index.ts'
 import { isConnectionLost, toDbError } from './db-errors.ts'
@@ -119,9 +120,9 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
    */
   function inTransaction<Result>(begin: Sql, work: (client: pg.PoolClient) => Promise<Result>): Promise<Result> {
     return onConnection(async (client) => {
-      const begun = rows(client, begin)
+      const [begun, working] = inOnePacket(client, () => [rows(client, begin), work(client)])
       begun.catch(() => {}) // Awaited below, where it explains why the statements behind it failed.
-      const [done] = await Promise.allSettled([work(client)])
+      const [done] = await Promise.allSettled([working])
       await begun
       if (done.status === 'rejected') throw done.reason
       await rows(client, sql`commit`)
@@ -132,7 +133,8 @@ export function openDb({ url, poolMax = 10, log, applicationName = 'longhaul', c
   /** One statement in a transaction of its own, in one round trip. */
   function aloneInTransaction<Row>(begin: Sql, query: Sql): Promise<Row[]> {
     return onConnection(async (client) => {
-      const [, answer] = await Promise.all([rows(client, begin), rows<Row>(client, query), rows(client, sql`commit`)])
+      const sent = inOnePacket(client, () => [rows(client, begin), rows<Row>(client, query), rows(client, sql`commit`)] as const)
+      const [, answer] = await Promise.all(sent)
       return answer
     })
   }
@@ -207,6 +209,17 @@ async function connect(config: pg.ClientConfig, options: ConnectionOptions, open
 const beginFor = (tenantId: string): Sql => {
   if (tenantId === '') throw new Error('A tenant has a name.') // The name that no transaction outside of a tenant has.
   return new Sql([`begin; set local role ${tenantRole}; set local longhaul.tenant = ${pg.escapeLiteral(tenantId)}`], [])
+}
+
+/** What `send` sends before it waits for anything leaves together: one call to the kernel, and one wake-up of PostgreSQL, instead of one for each message. */
+function inOnePacket<Result>(client: pg.PoolClient, send: () => Result): Result {
+  const { stream } = (client as unknown as { connection: { stream: Writable } }).connection // Its types leave it out; its own messages of one statement are sent so.
+  stream.cork()
+  try {
+    return send()
+  } finally {
+    stream.uncork()
+  }
 }
 
 async function ask<Row>(client: pg.Pool | pg.ClientBase, query: string | { name?: string | undefined; text: string; values?: unknown[] }): Promise<Row[]> {

@@ -44,6 +44,8 @@ export type OwnedRuns = {
   /** Those of active runs, and of starts that are being written to be executed here. */
   slots: ReturnType<typeof openSlots>
   claims: Service & { wake(): void }
+  /** A run waits, due now or at that instant. One that is due only after the next look is found by that look. */
+  expect(dueMs?: number): void
   /** Whether a run that is started now may begin here at once, passing nobody. */
   mayBegin(scope: Scope): boolean
   /** From the database into this process: claimed, or just started here. */
@@ -230,6 +232,9 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
       hasRoom(slots.of(tenantName(scope)), room()) &&
       hasRoom(slots.of(agentName(scope)), room()) &&
       isFreeLane(node.policies(), scope),
+    expect(dueMs) {
+      if (dueMs === undefined || dueMs - node.clock.nowMs() < pollMs) claims.wake()
+    },
     ending: () => (ending.size === 0 ? undefined : Promise.all(ending)),
     supersede(runIds) {
       for (const runId of runIds) active.get(runId)?.supersede()

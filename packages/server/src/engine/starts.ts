@@ -151,7 +151,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       if (said.outcome === 'known') return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
       if (said.outcome === 'steered') return loadRun(db, audience, said.runId)
       if (said.outcome === 'busy') throw await busyError(audience, session, said.runId)
-      owned.claims.wake()
+      owned.expect()
       return loadRun(db, audience, id)
     }
     const write = (isHere: boolean) => {
@@ -238,7 +238,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       outcome = await answer(write(isHere))
     }
     if (outcome === 'known') return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)
-    if (!isHere) owned.claims.wake()
+    if (!isHere) owned.expect(dueMs)
     const at = new Date(node.clock.nowMs()).toISOString()
     return {
       id,
