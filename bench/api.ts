@@ -1,5 +1,4 @@
 /** The HTTP API of a server in a process of its own, over a million runs: starts that are durable before the answer, one run, lists, and a run that a thousand follow. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { get } from 'node:http'
 import { loadavg } from 'node:os'
@@ -9,6 +8,7 @@ import { type Db, sql } from '../packages/server/src/db/index.ts'
 import { sleep } from '../packages/server/src/kernel/index.ts'
 import { quantile, withDatabase } from './bed.ts'
 import type { Line } from './line.ts'
+import { type Server, startServer } from './server.ts'
 
 const runCount = 1_000_000
 const subscriberCount = 1_000
@@ -17,7 +17,7 @@ const connections = 50
 export async function apiBench(emit: (line: Line) => void): Promise<void> {
   await withDatabase(async ({ url, dataDir, owner }) => {
     await fill(owner)
-    const server = await startServer(url, join(dataDir, 'server'))
+    const server = await startServer(url, join(dataDir, 'server'), join(import.meta.dirname, 'agents'))
     try {
       const ask = asker(server)
       emit({ figure: 'load_average', value: loadavg()[0] ?? NaN, unit: '', n: 1 })
@@ -43,8 +43,7 @@ export async function apiBench(emit: (line: Line) => void): Promise<void> {
       await fanOut(emit, 'sse', ask, byServerSentEvents(server))
       await fanOut(emit, 'websocket', ask, byWebSocket(server))
     } finally {
-      const ended = new Promise((resolve) => server.process.once('exit', resolve))
-      if (server.process.kill('SIGTERM')) await ended
+      await server.stop()
     }
   })
 }
@@ -63,32 +62,7 @@ async function fill(owner: Db): Promise<void> {
   await owner.rows(sql`checkpoint`) // What was just filled in is on the disk as well, as that of a month would be.
 }
 
-type Server = { url: string; key: string; process: ChildProcess }
 type Ask = (method: 'GET' | 'POST', path: string, body?: unknown) => Promise<unknown>
-
-async function startServer(databaseUrl: string, dataDir: string): Promise<Server> {
-  const child = spawn(process.execPath, ['--conditions=longhaul-source', join(import.meta.dirname, '../packages/server/src/main.ts')], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-    env: {
-      PATH: process.env['PATH'],
-      LONGHAUL_DATABASE_URL: databaseUrl,
-      LONGHAUL_DATA_DIR: dataDir,
-      LONGHAUL_HTTP_PORT: '0',
-      LONGHAUL_AGENTS_DIR: join(import.meta.dirname, 'agents'),
-      LONGHAUL_REQUESTS_PER_MINUTE: '10000000',
-      LONGHAUL_LOG_LEVEL: 'error',
-    },
-  })
-  let output = ''
-  return new Promise((resolve, reject) => {
-    child.once('exit', () => reject(new Error(`The server ended at its start:\n${output}`)))
-    child.stdout.on('data', (chunk: Buffer) => {
-      output += chunk.toString()
-      const [, url, key] = /Console +(\S+)\/#key=(\S+)/.exec(output) ?? []
-      if (url !== undefined && key !== undefined) resolve({ url, key, process: child })
-    })
-  })
-}
 
 function asker({ url, key }: Server): Ask {
   const pool = new Pool(url, { connections })

@@ -4,7 +4,7 @@ import { type Db, sql } from '../packages/server/src/db/index.ts'
 import { type Bed, asker, close, open, quantile, tenantId, withDatabase } from './bed.ts'
 import type { Line } from './line.ts'
 
-const stepsPerRun = 10
+export const stepsPerRun = 10
 const resultBytes = 1_000
 
 export async function engineBench(emit: (line: Line) => void): Promise<void> {
@@ -34,7 +34,7 @@ export async function engineBench(emit: (line: Line) => void): Promise<void> {
 }
 
 /** `count` runs of ten steps, `concurrency` at a time. Returns how long they took. */
-async function many(bed: Bed, count: number, concurrency: number): Promise<number> {
+export async function many(bed: Bed, count: number, concurrency: number): Promise<number> {
   let left = count
   const from = performance.now()
   await Promise.all(
@@ -129,7 +129,7 @@ async function historyCost(bed: Bed, emit: (line: Line) => void): Promise<void> 
 }
 
 /** The durations that the worker measured. */
-async function timedRun(bed: Bed, count: number): Promise<number[]> {
+export async function timedRun(bed: Bed, count: number): Promise<number[]> {
   const { id } = await bed.engine.startRun({ tenantId, agent: 'steps', version: 'bench', input: { count, bytes: resultBytes, isTimed: true }, asker })
   await new Promise<void>((resolve) => bed.ended.set(id, resolve))
   const [row] = await bed.db.rows<{ output: number[] }>(sql`select output from runs where id = ${id}`)

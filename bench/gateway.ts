@@ -1,12 +1,13 @@
 /**
- * What the model gateway adds to a call: the same load against a fake provider directly, through a bare pass-through in Node, and through
- * our gateway with everything on, each in a process of its own, one after the other in rounds.
+ * What the model gateway adds to a call: the same load against a fake provider directly, through a bare pass-through in Node, through our
+ * gateway with everything on, and through Portkey's, each in a process of its own, one after the other in rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, type Dispatcher } from 'undici'
 import type { Line } from './line.ts'
+import { freePort, installPeer } from './peers/install.ts'
 
 type Emit = (line: Line) => void
 
@@ -23,27 +24,38 @@ const prompt = JSON.stringify({
 })
 const streaming = prompt.replace(/}$/, ',"stream":true,"stream_options":{"include_usage":true}}')
 
-type Way = { name: string; url: string; process: ChildProcess }
+type Way = {
+  name: string
+  url: string
+  process: ChildProcess
+  headers?: Record<string, string>
+  /** Part of the load that it gets, where it is slow. */ share?: number
+  isWithoutStreams?: boolean
+}
 
 export async function gatewayBench(emit: Emit): Promise<void> {
   const upstream = await start('upstream', [])
-  const ways: Way[] = [{ ...upstream, name: 'direct' }, await start('bare', [upstream.url]), await start('longhaul', [upstream.url])]
+  const ways: Way[] = [
+    { ...upstream, name: 'direct' },
+    await start('bare', [upstream.url]),
+    await start('longhaul', [upstream.url]),
+    await startPortkey(upstream.url),
+  ]
   try {
     const samples = new Map<string, number[]>()
     const note = (figure: string, value: number) => samples.set(figure, [...(samples.get(figure) ?? []), value])
-    for (const way of ways) await load(way, 50, 10_000) // Compiled, connected.
+    for (const way of ways) await load(way, 50, 10_000 * (way.share ?? 1)) // Compiled, connected.
     for (let round = 0; round < rounds; round++) {
       for (const way of ways) {
         const one = await load(way, 1, 600)
         note(`${way.name}_p50_ms_1`, quantile(one.times, 0.5))
         note(`${way.name}_p99_ms_1`, quantile(one.times, 0.99))
-        const many = await load(way, 50, 3_000)
+        const many = await load(way, 50, 3_000 * (way.share ?? 1))
         note(`${way.name}_p50_ms_50`, quantile(many.times, 0.5))
         note(`${way.name}_p99_ms_50`, quantile(many.times, 0.99))
         note(`${way.name}_requests_per_second`, many.perSecond)
         note(`${way.name}_cpu_us_per_request`, many.cpuMicros)
-        const first = await streams(way, 40)
-        note(`${way.name}_first_token_ms`, quantile(first, 0.5))
+        if (!way.isWithoutStreams) note(`${way.name}_first_token_ms`, quantile(await streams(way, 40), 0.5))
       }
     }
     const medians = new Map([...samples].map(([figure, values]) => [figure, quantile(values, 0.5)]))
@@ -52,10 +64,17 @@ export async function gatewayBench(emit: Emit): Promise<void> {
     for (const { name } of ways.slice(1)) {
       emit({ figure: `${name}_added_p50_ms_1`, value: of(`${name}_p50_ms_1`) - of('direct_p50_ms_1'), unit: 'ms', n: rounds })
       emit({ figure: `${name}_added_p99_ms_1`, value: of(`${name}_p99_ms_1`) - of('direct_p99_ms_1'), unit: 'ms', n: rounds })
-      emit({ figure: `${name}_added_first_token_ms`, value: of(`${name}_first_token_ms`) - of('direct_first_token_ms'), unit: 'ms', n: rounds })
+      if (medians.has(`${name}_first_token_ms`))
+        emit({ figure: `${name}_added_first_token_ms`, value: of(`${name}_first_token_ms`) - of('direct_first_token_ms'), unit: 'ms', n: rounds })
     }
-    emit({ figure: 'longhaul_to_bare_requests_ratio', value: of('longhaul_requests_per_second') / of('bare_requests_per_second'), unit: '', n: rounds })
-    for (const way of ways.slice(1)) {
+    for (const other of ['bare', 'portkey'])
+      emit({
+        figure: `longhaul_to_${other}_requests_ratio`,
+        value: of('longhaul_requests_per_second') / of(`${other}_requests_per_second`),
+        unit: '',
+        n: rounds,
+      })
+    for (const way of ways.slice(1).filter(({ isWithoutStreams }) => !isWithoutStreams)) {
       const before = memoryMb(way.process.pid)
       const { during } = await openStreams(way, 500)
       emit({ figure: `${way.name}_memory_mb_idle`, value: before, unit: 'MB', n: 1 })
@@ -79,13 +98,31 @@ function start(name: string, args: string[]): Promise<Way> {
   })
 }
 
+/** Without its console, and without anything between it and the fake provider. Its streams end with status 500 under this Node. */
+async function startPortkey(upstream: string): Promise<Way> {
+  const program = join(await installPeer('portkey'), 'node_modules/@portkey-ai/gateway/build/start-server.js')
+  const port = await freePort()
+  const child = spawn(process.execPath, [program, `--port=${port}`, '--headless'], { stdio: 'ignore' })
+  const headers = { 'x-portkey-provider': 'openai', 'x-portkey-custom-host': `${upstream}/v1` }
+  const way = { name: 'portkey', url: `http://127.0.0.1:${port}`, process: child, headers, share: 0.1, isWithoutStreams: true }
+  for (let tries = 0; ; tries++) {
+    const isThere = await call(way, prompt, () => {}).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return way
+    if (tries === 100) throw new Error('Portkey does not answer.')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
 /** The client: undici's `dispatch`, so that what is measured is not its own cost. */
 const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 })
 
 function call(way: Way, body: string, onData: (chunk: Buffer) => void): Promise<void> {
   const { origin } = new URL(way.url)
   const path = way.name === 'longhaul' ? '/openai/v1/chat/completions' : '/v1/chat/completions'
-  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json' }
+  const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...way.headers }
   return new Promise((resolve, reject) => {
     const handler: Dispatcher.DispatchHandler = {
       onRequestStart() {},

@@ -11,6 +11,7 @@ import { gatewayBench } from './gateway.ts'
 import type { Line } from './line.ts'
 import { longBench } from './long.ts'
 import { parkedBench } from './parked.ts'
+import { peersBench } from './peers.ts'
 import { recoveryBench } from './recovery.ts'
 import { routesBench } from './routes.ts'
 import { sandboxBench } from './sandbox.ts'
@@ -29,6 +30,7 @@ const benches: Record<string, Bench> = {
   keys: keysBench,
   long: longBench,
   parked: parkedBench,
+  peers: peersBench,
   recovery: recoveryBench,
   routes: routesBench,
   sandbox: sandboxBench,

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { silentLog } from '../packages/server/src/kernel/index.ts'
 import { gapNames, openSandboxes, type Sandbox } from '../packages/server/src/sandbox/index.ts'
+import { importFrom, installPeer } from './peers/install.ts'
 import { familyOf } from '../packages/server/src/sandbox/processes.ts'
 
 type Line = { figure: string; value: number; unit: string; n: number }
@@ -35,6 +36,7 @@ export async function sandboxBench(emit: Emit): Promise<void> {
       if (driver === 'bwrap') {
         await idleMemory(open, emit)
         await bare(possible, emit)
+        await sandboxRuntime(possible, emit)
         await trees(open, emit)
         await throughput(await sandboxes.open('loud', { owner }), emit)
       }
@@ -249,6 +251,24 @@ async function bare(possible: typeof programs, emit: Emit): Promise<void> {
     percentiles(`bare_${name}`, await repeat(() => runBare(line)), emit)
     if (name === 'true') percentiles(`bare_bwrap_${name}`, await repeat(() => runBare([...bubblewrap, ...line])), emit)
   }
+}
+
+/** `@anthropic-ai/sandbox-runtime`: as a command, which starts for each, and as a library in this process, which has begun. It wants ripgrep and socat installed. */
+async function sandboxRuntime(possible: typeof programs, emit: Emit): Promise<void> {
+  type Manager = { initialize(config: object): Promise<void>; wrapWithSandbox(command: string): Promise<string>; reset(): Promise<void> }
+  const folder = await installPeer('sandbox-runtime')
+  const { SandboxManager } = await importFrom<{ SandboxManager: Manager }>(folder, '@anthropic-ai/sandbox-runtime')
+  const config = { network: { allowedDomains: [], deniedDomains: [] }, filesystem: { denyRead: [], allowWrite: ['/tmp'], denyWrite: [] } }
+  await SandboxManager.initialize(config)
+  try {
+    for (const [name, cmd, args] of possible) {
+      const line = [cmd === 'node' ? process.execPath : cmd, ...args].join(' ')
+      percentiles(`sandbox_runtime_${name}`, await repeat(async () => runBare(['sh', '-c', await SandboxManager.wrapWithSandbox(line)])), emit)
+    }
+  } finally {
+    await SandboxManager.reset()
+  }
+  percentiles('sandbox_runtime_command_true', await repeat(() => runBare([join(folder, 'node_modules/.bin/srt'), 'true'])), emit)
 }
 
 function runBare([program = '', ...args]: string[]): Promise<void> {
