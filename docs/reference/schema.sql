@@ -1120,6 +1120,8 @@ create table runs (
   fork json,
   withholds_writes boolean default false not null,
   changed_in xid8 default pg_current_xact_id() not null,
+  cpu_ms double precision default 0 not null,
+  memory_mb_s double precision default 0 not null,
   constraint runs_pkey PRIMARY KEY (id),
   constraint runs_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'running'::text, 'waiting'::text, 'completed'::text, 'failed'::text, 'cancelled'::text])))
 ) with (fillfactor=80);

@@ -92,6 +92,15 @@ export function runsCommands(program: Command, act: Act): void {
     .action((options: Shared & { namespace?: string; agent?: string; state?: string; session?: string; parent?: string; limit: number; cursor?: string }) =>
       act(options, async (invocation) => (await load()).listRuns(invocation, options)),
     )
+  withServer(runs.command('count'))
+    .description('how many runs each agent has in each state, and what they took of workers')
+    .requiredOption('--since <instant>', 'counts those begun since, such as 2026-12-01')
+    .option('--agent <name>', 'only of this agent')
+    .option('--namespace <name>', 'only of this namespace')
+    .addHelpText('after', examples('npx longhaul runs count --since 2026-12-01', 'npx longhaul runs count --since 2026-12-01 --agent analyst --json'))
+    .action((options: Shared & { since: string; namespace?: string; agent?: string }) =>
+      act(options, async (invocation) => (await load()).countRuns(invocation, options)),
+    )
   withServer(runs.command('get'))
     .description('one run: its state, what it used, its answer')
     .argument('<run>')

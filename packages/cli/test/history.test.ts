@@ -153,6 +153,7 @@ test('a run is imported, forked and compared', async () => {
     continuedAs: null,
     asker: { id: uuid(1), name: 'ada', access: { personalData: true } },
     usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
+    compute: { cpuMs: 0, memoryMbS: 0 },
     fork: { runId: uuid(0), op: '1', eventCount: 3, session: null, changes: {}, isLive: false, isWithoutFiles: true },
     eventCount: 4,
     createdAt: '2026-11-21T03:00:00.000Z',

@@ -251,6 +251,7 @@ export {
   ForkChanges,
   Imported,
   JournalEntry,
+  Compute,
   Run,
   RunCount,
   Wait,

@@ -59,6 +59,15 @@ export type Fork = z.infer<typeof Fork>
 export const Imported = z.object({ runId: z.uuid(), hash: z.string(), by: z.string(), at: z.iso.datetime() })
 export type Imported = z.infer<typeof Imported>
 
+/** What a run has taken of the workers that executed its code, as far as it is written: with each wait and at its end. */
+export const Compute = z.object({
+  /** Processor time. Of what a worker took in a second, the runs whose code may have been executing have equal parts. */
+  cpuMs: z.number(),
+  /** Resident memory by time, in megabytes (10⁶ bytes) by seconds. Of a worker's, its runs have equal parts. */
+  memoryMbS: z.number(),
+})
+export type Compute = z.infer<typeof Compute>
+
 export const Run = z.object({
   id: z.uuid(),
   namespace: z.string(),
@@ -76,6 +85,7 @@ export const Run = z.object({
   continuedAs: z.uuid().nullable(),
   asker: Asker,
   usage: Usage,
+  compute: Compute,
   /** Absent: it is none. */
   fork: Fork.optional(),
   imported: Imported.optional(),
@@ -154,12 +164,20 @@ export const listRuns = operation({
 })
 
 /** Runs of an agent in a state: those under way whenever they began, and those begun since the instant asked for. */
-export const RunCount = z.object({ agent: z.string(), state: RunState, count: z.number().int(), sinceCount: z.number().int() })
+export const RunCount = z.object({
+  agent: z.string(),
+  state: RunState,
+  count: z.number().int(),
+  sinceCount: z.number().int(),
+  /** What those begun since then have taken of workers. */
+  sinceCompute: Compute,
+})
 export type RunCount = z.infer<typeof RunCount>
 
 export const countRuns = operation({
   id: 'runs.count',
-  summary: 'How many runs each agent has in each state: those under way, and those begun since an instant. Counts the newest 100,000 of each.',
+  summary:
+    'How many runs each agent has in each state, those under way and those begun since an instant, and what these took of workers. Counts the newest 100,000 of each.',
   http: ['GET', '/v1/run-counts'],
   permission: 'runs:read',
   input: z.strictObject({ since: z.iso.datetime({ offset: true }), namespace: Name.optional(), agent: Name.optional() }),

@@ -179,7 +179,8 @@ export const WorkerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('run.yielded'), run }),
   /** Something is to begin, and the licence has run out. Answered by `licence`. */
   z.object({ type: z.literal('admit') }),
-  z.object({ type: z.literal('heartbeat') }),
+  /** Every second, and in front of each frame that ends a run's turn. `cpuMs`: processor time of the process since it began. `memoryBytes`: what it has resident; it is looked at every second. */
+  z.object({ type: z.literal('heartbeat'), cpuMs: z.number().min(0).optional(), memoryBytes: z.number().int().min(0).optional() }),
   z.object({ type: z.literal('log'), run: run.optional(), level: z.enum(['debug', 'info', 'warn', 'error']), message: z.string().max(10_000) }),
 ])
 export type WorkerFrame = z.infer<typeof WorkerFrame>

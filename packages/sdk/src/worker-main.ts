@@ -48,13 +48,22 @@ async function main(): Promise<void> {
   const { program, prepare } = loaded
   const prepared = prepare && (async () => prepare({ dataDir: settings.dataDir, log: (message) => log('info', message) }))()
   prepared?.catch((error: unknown) => log('error', `The agent could not prepare its data: ${describe(error)}`))
-  receive = createWorker({ program, dataDir: settings.dataDir, send: connection.send, ...(prepared ? { prepared } : {}) }).receive
+  const send = (frame: string) => {
+    if (endsTurn.test(frame)) connection.send(heartbeat()) // What it took belongs to the run.
+    connection.send(frame)
+  }
+  receive = createWorker({ program, dataDir: settings.dataDir, send, ...(prepared ? { prepared } : {}) }).receive
   for (const line of early) log(...line)
   // From the main event loop on purpose: code that blocks it stops the heartbeat, and the server notices.
-  setInterval(() => connection.send(heartbeat), heartbeatEveryMs)
+  setInterval(() => connection.send(heartbeat(process.memoryUsage.rss())), heartbeatEveryMs)
 }
 
-const heartbeat = plainFrame({ type: 'heartbeat' })
+const endsTurn = /^\{"type":"run\.(completed|failed|continued|idle|diverged)"/
+
+function heartbeat(memoryBytes?: number): string {
+  const { user, system } = process.cpuUsage()
+  return plainFrame({ type: 'heartbeat', cpuMs: (user + system) / 1_000, ...(memoryBytes !== undefined && { memoryBytes }) })
+}
 
 /** Reads the settings, and takes out of the environment what the author's code has no business with. */
 function takeSettings(): { url: string; token: string; folder: string; dataDir: string } {

@@ -138,7 +138,20 @@ export const settings = {
     .describe(
       'Whom agents may write to with the stock tool `mail`, of those whom they declare: `ada@example.com`, `example.com` for everybody of this domain, or `*`, separated by commas. Needs `LONGHAUL_SMTP_URL`. Absent: nobody.',
     ),
-  LONGHAUL_WORKERS_PER_VERSION: integer(1, 64).default(1).describe('Worker processes that this server starts for each live version of an agent.'),
+  LONGHAUL_WORKERS_MIN: integer(0, 64)
+    .default(1)
+    .describe('Worker processes that this server keeps for each live version of an agent. With 0 the first run after a quiet minute waits for one to start.'),
+  LONGHAUL_WORKERS_MAX: integer(1, 64)
+    .optional()
+    .describe(
+      'Worker processes of one version at most: there is one more when all that it has are full, by their runs or by their processor time. Absent: as many as this machine has processors.',
+    ),
+  LONGHAUL_WORKER_RUNS_MAX: integer(1, 100_000).default(500).describe('A worker with so many runs is full.'),
+  LONGHAUL_WORKER_MEMORY_MB: integer(64, 1_000_000)
+    .default(1_024)
+    .describe(
+      'A worker that holds more memory than so many megabytes gets no run any more and is replaced. One that holds half as much again is ended; its runs go on in another.',
+    ),
   LONGHAUL_SANDBOX_DRIVER: z
     .enum(['auto', ...sandboxDrivers])
     .default('auto')

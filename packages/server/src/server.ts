@@ -1,5 +1,6 @@
 /** The composition root: database → services → listener. The only file that knows all parts. */
 import { createRequire } from 'node:module'
+import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   guardSteps,
@@ -299,7 +300,13 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     log,
     command: [process.execPath, '--conditions=longhaul-source', '--enable-source-maps', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
     env: workerEnvironment(),
-    workersPerVersion: config.LONGHAUL_WORKERS_PER_VERSION,
+    scaling: {
+      workersMin: config.LONGHAUL_WORKERS_MIN,
+      workersMax: Math.max(config.LONGHAUL_WORKERS_MIN, config.LONGHAUL_WORKERS_MAX ?? availableParallelism()),
+      runsMax: config.LONGHAUL_WORKER_RUNS_MAX,
+      memoryBytesMax: config.LONGHAUL_WORKER_MEMORY_MB * 1e6,
+      idleMsMax: 60_000,
+    },
     findVersion: agents.open,
     onLoaded: (place, loaded) =>
       void agents

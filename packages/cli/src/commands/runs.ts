@@ -4,6 +4,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { follow } from '../follow.ts'
 import type { FollowOptions } from '../follow.ts'
 import { runIdFrom, shortId } from '../ids.ts'
+import { instant } from '../instant.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { readJson } from '../read-json.ts'
@@ -38,6 +39,41 @@ export async function listRuns(invocation: Invocation, { namespace, agent, state
   }
   return exitCodes.done
 }
+
+export async function countRuns(invocation: Invocation, { since, namespace, agent }: { since: string; namespace?: string; agent?: string }): Promise<number> {
+  const client = await invocation.client()
+  const counts = await client.runs.count({ since: instant('since', since), ...present({ namespace, agent }) })
+  if (invocation.isJson) invocation.printJson(counts)
+  else {
+    printList(
+      invocation,
+      [
+        { name: 'agent' },
+        { name: 'state', isWhole: true },
+        { name: 'all', isNumber: true },
+        { name: 'since then', isNumber: true },
+        { name: 'processor', isWhole: true },
+        { name: 'memory', isWhole: true },
+      ],
+      counts.items.map(({ agent: name, state, count, sinceCount, sinceCompute }) => [
+        name,
+        state,
+        count,
+        sinceCount,
+        duration(sinceCompute.cpuMs),
+        memoryInWords(sinceCompute),
+      ]),
+      ['No run since then, and none under way.'],
+    )
+    if (counts.isCut) invocation.terminal.print('  Only the newest 100,000 were counted: look at one agent, or at less time.', '')
+  }
+  return exitCodes.done
+}
+
+const computeInWords = (compute: Run['compute']): string => `${duration(compute.cpuMs)} of processor time, ${memoryInWords(compute)} of memory`
+
+const memoryInWords = ({ memoryMbS }: Run['compute']): string =>
+  memoryMbS < 10_000 ? `${wholeNumber(Math.round(memoryMbS))} MB·s` : `${wholeNumber(Math.round(memoryMbS / 1_000))} GB·s`
 
 export async function getRun(invocation: Invocation, given: string): Promise<number> {
   const client = await invocation.client()
@@ -249,6 +285,7 @@ function printRun(invocation: Invocation, run: Run): void {
       input + output > 0 &&
         `${wholeNumber(input)} tokens in${cachedInput ? ` (${wholeNumber(cachedInput)} cached)` : ''}, ${wholeNumber(output)} out · ${cost(costUsd)}`,
     ],
+    ['worker', run.compute.memoryMbS > 0 && computeInWords(run.compute)],
     ['history', counted(run.eventCount, 'event')],
     ['input', shortInput(run.input)],
     ['answer', answer ? answer.text : run.output === null ? null : JSON.stringify(run.output)],

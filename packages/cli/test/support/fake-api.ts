@@ -282,6 +282,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
       continuedAs: null,
       asker: { id: key.id, name: key.name, access: key.access },
       usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
+      compute: { cpuMs: 0, memoryMbS: 0 },
       eventCount: 0,
       createdAt: new Date(firstMoment).toISOString(),
       startedAt: new Date(firstMoment).toISOString(),

@@ -46,13 +46,14 @@ with fence as (
 ), changed as (
   update runs set
     state = c.state, output = c.output, failure = c.failure, wait = c.wait, usage = coalesce(c.usage, runs.usage), event_count = c.count, continued_as = c.continued, labels = coalesce(c.labels, runs.labels),
+    cpu_ms = cpu_ms + coalesce(c.cpu, 0), memory_mb_s = memory_mb_s + coalesce(c.memory, 0),
     node_id = null,
     due_at = case
       when c.state in ('completed', 'failed', 'cancelled') then null
       when c.state = 'running' or runs.inbox_count > c.seen then clock_timestamp()
       else to_timestamp(c.due / 1000.0) end,
     ended_at = case when c.state in ('completed', 'failed', 'cancelled') then clock_timestamp() end
-  from fence, json_to_recordset($5::json) as c(id uuid, epoch int, state text, output json, failure json, wait json, usage json, count int, seen int, due double precision, continued uuid, owes boolean, labels json)
+  from fence, json_to_recordset($5::json) as c(id uuid, epoch int, state text, output json, failure json, wait json, usage json, count int, seen int, due double precision, continued uuid, owes boolean, labels json, cpu double precision, memory double precision)
   where runs.id = c.id and runs.epoch = c.epoch and runs.node_id = fence.id
   returning runs.id, runs.state, runs.tenant_id, c.owes
 ), owed as (

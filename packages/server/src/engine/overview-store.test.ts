@@ -34,16 +34,17 @@ test('runs are counted by agent and state: those under way whenever they began, 
   await a.ended(ended.id)
   await a.reaches(waiting.id, 'waiting')
   const count = (since: Date, audience = everyone) => countRuns(t.db.forTenant(audience.tenantId), audience, { since })
+  const nothing = { cpuMs: 0, memoryMbS: 0 } // No worker executes them here.
   const hourAgo = new Date(Date.parse(waiting.createdAt) - 3_600_000)
   expect(await count(hourAgo)).toEqual({
     items: [
-      { agent: 'ends', state: 'completed', count: 1, sinceCount: 1 },
-      { agent: 'waits', state: 'waiting', count: 1, sinceCount: 1 },
+      { agent: 'ends', state: 'completed', count: 1, sinceCount: 1, sinceCompute: nothing },
+      { agent: 'waits', state: 'waiting', count: 1, sinceCount: 1, sinceCompute: nothing },
     ],
     isCut: false,
   })
   expect(await count(new Date(Date.parse(ended.createdAt) + 3_600_000))).toEqual({
-    items: [{ agent: 'waits', state: 'waiting', count: 1, sinceCount: 0 }],
+    items: [{ agent: 'waits', state: 'waiting', count: 1, sinceCount: 0, sinceCompute: nothing }],
     isCut: false,
   })
   expect((await count(hourAgo, { tenantId: 'other', askerId: undefined })).items).toEqual([])

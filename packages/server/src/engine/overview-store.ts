@@ -40,16 +40,18 @@ export async function countRuns(
     ${isRunFor(audience)}
       and (${namespace ?? null}::text is null or namespace = ${namespace ?? null})
       and (${agent ?? null}::text is null or agent = ${agent ?? null})`
-  const rows = await db.rows<RunCount & { total: number }>(sql`
-    select agent, state, count(*)::int as count, (count(*) filter (where id >= ${from}))::int as "sinceCount", (sum(count(*)) over ())::int as total
+  const rows = await db.rows<Omit<RunCount, 'sinceCompute'> & RunCount['sinceCompute'] & { total: number }>(sql`
+    select agent, state, count(*)::int as count, (count(*) filter (where id >= ${from}))::int as "sinceCount",
+      coalesce(sum(cpu_ms) filter (where id >= ${from}), 0) as "cpuMs", coalesce(sum(memory_mb_s) filter (where id >= ${from}), 0) as "memoryMbS",
+      (sum(count(*)) over ())::int as total
     from (
-      (select id, agent, state from runs where ${picked} and state in ('pending', 'running', 'waiting') and id < ${from} limit ${countedMax})
+      (select id, agent, state, cpu_ms, memory_mb_s from runs where ${picked} and state in ('pending', 'running', 'waiting') and id < ${from} limit ${countedMax})
       union all
-      (select id, agent, state from runs where ${picked} and id >= ${from} and imported is null order by id desc limit ${countedMax})
+      (select id, agent, state, cpu_ms, memory_mb_s from runs where ${picked} and id >= ${from} and imported is null order by id desc limit ${countedMax})
     ) as counted
     group by agent, state order by agent, state`)
   return {
-    items: rows.map(({ total: _total, ...row }) => row),
+    items: rows.map(({ total: _total, cpuMs, memoryMbS, ...row }) => ({ ...row, sinceCompute: { cpuMs, memoryMbS } })),
     isCut: rows.reduce((sum, { sinceCount }) => sum + sinceCount, 0) === countedMax || (rows[0]?.total ?? 0) >= 2 * countedMax,
   }
 }

@@ -1,5 +1,5 @@
 /** The runs that this node owns: how they come here, are taken up and find a worker, and what follows when they go. */
-import type { ServerFrame } from '@longhaul/protocol'
+import type { Compute, ServerFrame } from '@longhaul/protocol'
 import { type Service, loop, probe } from '../kernel/index.ts'
 import { claimRuns } from './claims.ts'
 import type { EngineOptions } from './engine.ts'
@@ -32,6 +32,8 @@ export type Assignment = {
   readonly licence: NodeLicence
   attach(send: (frame: ServerFrame) => void): void
   receive(frame: RunFrame): void
+  /** What its worker has taken for it since it was last told. */
+  meter(compute: Compute): void
   /** The worker is gone. */
   interrupt(reason: 'worker_lost' | 'worker_hung', message: string, isSuspect: boolean): void
   /** Its version's code does not load. */
@@ -150,6 +152,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
       licence: node.licence,
       attach: (send) => attach(run, send, conversation),
       receive: (frame) => receive(run, frame),
+      meter: (compute) => run.meter(compute),
       interrupt: (reason, message, isSuspect) => run.interrupt(reason, message, isSuspect),
       park: (problem) => park(run, 'broken', { message: problem }),
       handBack: () => run.handBack(),

@@ -181,6 +181,8 @@ export type RunRow = {
   continuedAs: string | null
   asker: Asker
   usage: Usage | null
+  cpuMs: number
+  memoryMbS: number
   fork: Fork | null
   imported: Imported | null
   withholdsWrites: boolean
@@ -191,7 +193,7 @@ export type RunRow = {
   endedAt: Date | null
 }
 
-export const toRun = ({ parentId, parentOp, fork, imported, withholdsWrites, labels, ...row }: RunRow): Run => ({
+export const toRun = ({ parentId, parentOp, fork, imported, withholdsWrites, labels, cpuMs, memoryMbS, ...row }: RunRow): Run => ({
   ...row,
   ...(fork && { fork }),
   ...(imported && { imported }),
@@ -199,13 +201,14 @@ export const toRun = ({ parentId, parentOp, fork, imported, withholdsWrites, lab
   ...(labels && labels.length > 0 && { labels }),
   parent: parentId === null || parentOp === null ? null : { runId: parentId, op: parentOp },
   usage: row.usage ?? noUsage,
+  compute: { cpuMs, memoryMbS },
   createdAt: row.createdAt.toISOString(),
   startedAt: row.startedAt?.toISOString() ?? null,
   endedAt: row.endedAt?.toISOString() ?? null,
 })
 
-export const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage, fork, imported, withholds_writes as "withholdsWrites", labels,
-  greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) as "eventCount",
+export const runColumns = sql`id, namespace, agent, version, state, input, output, failure, wait, session_id as session, parent_id as "parentId", parent_op as "parentOp", continued_as as "continuedAs", asker, usage, cpu_ms as "cpuMs", memory_mb_s as "memoryMbS", fork, imported, withholds_writes as "withholdsWrites", labels,
+  case when ended_at is null then greatest(event_count, coalesce((select max(seq) + 1 from events where run_id = runs.id), 0)) else event_count end as "eventCount",
   created_at as "createdAt", started_at as "startedAt", ended_at as "endedAt"`
 
 export async function findRun(db: TenantTx, audience: Audience, runId: string): Promise<Run | undefined> {

@@ -255,6 +255,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       continuedAs: null,
       asker,
       usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 },
+      compute: { cpuMs: 0, memoryMbS: 0 },
       eventCount: 1,
       createdAt: at,
       startedAt: isHere ? at : null,

@@ -4,6 +4,8 @@ import { type AgentManifest, OpPath, type ServerFrame, WorkerFrame } from '@long
 import type { RawData, WebSocket } from 'ws'
 import type { Assignment, RunFrame } from '../engine/index.ts'
 import { type Log, after, machineMs, monotonicMs, secret, sleep } from '../kernel/index.ts'
+import { type Metered, openMeter } from './meter.ts'
+import type { WorkerLoad } from './scaling.ts'
 
 export type Hello = { manifest: AgentManifest | null; problem: string | null }
 
@@ -22,7 +24,7 @@ export type WorkerOptions = {
 }
 
 /** `isItsTurn`: its code may be executing. Always so for a run that has the worker to itself: nobody else can be the cause. */
-type Carried = { assignment: Assignment; isItsTurn: boolean; isAlone: boolean }
+type Carried = Metered & { assignment: Assignment; isAlone: boolean }
 
 /** Messages to the worker are cut here, so that none grows past the protocol's limit. */
 const messageCharacters = 1_000_000
@@ -34,17 +36,21 @@ const yieldMsMax = 500
 const licenceStepMs = 100
 const admitAgainMs = 100
 
-export class WorkerProcess {
+export class WorkerProcess implements WorkerLoad {
   readonly token = secret()
   readonly #options: WorkerOptions
   readonly #child: ChildProcess
   readonly #runs = new Map<string, Carried>()
+  readonly #meter = openMeter(this.#runs)
   #socket: WebSocket | undefined
   #outbox: string[] = []
   /** Runs that were stopped and whose code may still execute. */
   #yielding: { runId: string; ended(): void }[] = []
   #licensedUntilMs = 0
   #heardAt = monotonicMs()
+  /** When its last run went, or it began. */
+  #idleAt = monotonicMs()
+  #endedFor: string | undefined
   #stderr = ''
   #isEnded = false
   #isReady = false
@@ -83,6 +89,18 @@ export class WorkerProcess {
     return this.#runs.size
   }
 
+  get idleMs(): number {
+    return this.#runs.size > 0 ? 0 : monotonicMs() - this.#idleAt
+  }
+
+  get cpuShare(): number {
+    return this.#meter.cpuShare()
+  }
+
+  get memoryBytes(): number | undefined {
+    return this.#meter.memoryBytes()
+  }
+
   /** The worker has connected and shown its token. */
   connect(socket: WebSocket): void {
     this.#socket = socket
@@ -92,11 +110,14 @@ export class WorkerProcess {
   }
 
   assign(assignment: Assignment, isAlone = false): void {
-    const carried: Carried = { assignment, isItsTurn: true, isAlone }
+    this.#meter.passMemory()
+    const carried: Carried = { assignment, isItsTurn: true, isAlone, cpuMs: 0, memoryFrom: this.#meter.memoryOfOne() }
     this.#runs.set(assignment.id, carried)
+    this.#meter.turn(carried)
     assignment.attach((frame) => {
       // Whatever is sent lets the run's code go on.
       carried.isItsTurn = true
+      this.#meter.turn(carried)
       this.#send(frame)
     })
   }
@@ -108,7 +129,7 @@ export class WorkerProcess {
    */
   release(runId: string, isStopped = false): Promise<void> | void {
     const carried = this.#runs.get(runId)
-    this.#runs.delete(runId)
+    this.#drop(runId)
     if (!carried || !isStopped || this.#isEnded) return
     return new Promise((resolve) => {
       const end = () => {
@@ -128,7 +149,9 @@ export class WorkerProcess {
     })
   }
 
-  kill(): void {
+  /** `why` is told to the runs that it still has. */
+  kill(why?: string): void {
+    this.#endedFor ??= why
     if (!this.#isEnded) this.#child.kill('SIGKILL')
   }
 
@@ -138,6 +161,11 @@ export class WorkerProcess {
     const gone = new Promise((resolve) => this.#child.once('exit', resolve))
     this.kill()
     await gone
+  }
+
+  #drop(runId: string): void {
+    this.#meter.passMemory()
+    if (this.#runs.delete(runId) && this.#runs.size === 0) this.#idleAt = monotonicMs()
   }
 
   #watch(): () => void {
@@ -163,7 +191,7 @@ export class WorkerProcess {
     const hung =
       this.#endReason === 'worker_hung'
         ? `it did not answer for ${this.#options.silenceMsMax / 1_000} s: code that blocks the event loop, or a machine without time`
-        : how
+        : (this.#endedFor ?? how)
     const detail = this.#stderr.trim() ? `${hung}; it wrote: ${this.#stderr.trim()}` : hung
     const carried = [...this.#runs.values()]
     this.#runs.clear()
@@ -188,6 +216,8 @@ export class WorkerProcess {
   #take(frame: WorkerFrame): void {
     switch (frame.type) {
       case 'heartbeat':
+        this.#meter.read(frame)
+        if (frame.memoryBytes !== undefined) for (const carried of this.#runs.values()) carried.assignment.meter(this.#meter.settle(carried))
         return
       case 'admit':
         return void this.#admit()
@@ -210,6 +240,7 @@ export class WorkerProcess {
     if (!carried) return // Crossed with its release.
     // The code waits for us now. A tool that begins, and an error that is tried again, executes on.
     if (frame.type !== 'op.begin' && !carried.isAlone) carried.isItsTurn = false
+    if (endsTurn.has(frame.type)) carried.assignment.meter(this.#meter.settle(carried))
     carried.assignment.receive(frame)
   }
 
@@ -251,6 +282,9 @@ export class WorkerProcess {
     }
   }
 }
+
+/** With these a run's part is written, so what it took has to be known. */
+const endsTurn: ReadonlySet<string> = new Set<RunFrame['type']>(['run.completed', 'run.failed', 'run.continued', 'run.idle', 'run.diverged'])
 
 /** What the worker sent, checked: it runs code that is not ours. Results of steps are by far the most, and checked by hand. */
 function toFrame(value: unknown): WorkerFrame {

@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { messageBytesMax } from '@longhaul/protocol'
 import { WebSocketServer } from 'ws'
 import type { Assignment } from '../engine/index.ts'
-import { type Log, type Service, after, monotonicMs } from '../kernel/index.ts'
+import { type Log, type Service, after, loop, monotonicMs } from '../kernel/index.ts'
+import { type Scaling, excess, planWorkers } from './scaling.ts'
 import { type Hello, WorkerProcess } from './worker-process.ts'
 
 /** Where a version's code lies. */
@@ -21,7 +22,7 @@ export type WorkersOptions = {
   command: readonly [string, ...string[]]
   /** Environment that workers get. */
   env: Record<string, string>
-  workersPerVersion: number
+  scaling: Scaling
   silenceMsMax?: number
   /** How long the workers of a version that nobody wants are kept for runs that may come. */
   retireAfterMs?: number
@@ -46,6 +47,8 @@ export type Workers = Service & {
 type Pool = {
   place: VersionPlace
   workers: Set<WorkerProcess>
+  /** They get no run any more, and are ended when they have none. */
+  draining: Set<WorkerProcess>
   /** Runs that wait for a worker. */
   queue: Assignment[]
   failureCount: number
@@ -63,9 +66,10 @@ const startFailuresMax = 3
 /** A run for which there was no worker goes back after this long, so that it does not come round at full speed. */
 const retryAfterMs = 1_000
 const idleMsMax = 30_000
+const balanceEveryMs = 1_000
 
 export function openWorkers(options: WorkersOptions): Workers {
-  const { log, command, env, workersPerVersion, silenceMsMax = 10_000, retireAfterMs = idleMsMax } = options
+  const { log, command, env, scaling, silenceMsMax = 10_000, retireAfterMs = idleMsMax } = options
   const pools = new Map<string, Promise<Pool | undefined>>()
   const byToken = new Map<string, WorkerProcess>()
   const owners = new Map<string, WorkerProcess>()
@@ -113,6 +117,7 @@ export function openWorkers(options: WorkersOptions): Workers {
           place && {
             place,
             workers: new Set(),
+            draining: new Set(),
             queue: [],
             failureCount: 0,
             problem: undefined,
@@ -130,28 +135,58 @@ export function openWorkers(options: WorkersOptions): Workers {
     return pool
   }
 
-  function fill(pool: Pool): void {
-    if (isStopping || pool.isRestartDue || pool.isRetired) return
-    while (pool.workers.size < workersPerVersion) {
-      let isReady = false
-      const worker: WorkerProcess = launch(pool.place, {
-        onHello(hello) {
-          options.onLoaded(pool.place, hello)
-          if (hello.problem !== null) return giveUp(pool, hello.problem)
-          isReady = true
-          pool.failureCount = 0
-          pool.problem = undefined
-          for (const assignment of pool.queue.splice(0)) assign(pool, assignment)
-        },
-        onEnd(detail) {
-          pool.workers.delete(worker)
-          if (isStopping || pool.isRetired || pool.problem !== undefined) return
-          log.warn('worker ended', { agent: pool.place.agent, version: pool.place.version, pid: worker.pid, detail: detail.slice(0, 2_000) })
-          if (!isReady && ++pool.failureCount >= startFailuresMax) return giveUp(pool, `The worker of ${pool.place.agent} does not start: ${detail}`)
-          restart(pool, isReady ? 0 : 300 * 2 ** pool.failureCount)
-        },
-      })
-      pool.workers.add(worker)
+  /** As many workers as `scaling` says. `isWanted`: the version is to be loaded though no run waits. */
+  function fill(pool: Pool, isWanted = pool.queue.length > 0): void {
+    if (isStopping || pool.isRestartDue || pool.isRetired || pool.problem !== undefined) return
+    const { add, drain, end } = planWorkers([...pool.workers], isWanted, scaling)
+    for (const worker of end) worker.kill(tooLarge(worker))
+    for (const worker of drain) {
+      pool.workers.delete(worker)
+      pool.draining.add(worker)
+      log.info('worker is drained', { ...nameOf(pool), pid: worker.pid, memoryBytes: worker.memoryBytes, runs: worker.runCount })
+    }
+    for (let i = 0; i < add; i++) startWorker(pool)
+    if (pool.workers.size > 1 && add > 0) log.info('worker added', { ...nameOf(pool), workers: pool.workers.size })
+  }
+
+  const nameOf = ({ place }: Pool) => ({ agent: place.agent, version: place.version })
+
+  function startWorker(pool: Pool): void {
+    let isReady = false
+    const worker: WorkerProcess = launch(pool.place, {
+      onHello(hello) {
+        options.onLoaded(pool.place, hello)
+        if (hello.problem !== null) return giveUp(pool, hello.problem)
+        isReady = true
+        pool.failureCount = 0
+        for (const assignment of pool.queue.splice(0)) assign(pool, assignment)
+      },
+      onEnd(detail) {
+        if (pool.draining.delete(worker)) return
+        pool.workers.delete(worker)
+        if (isStopping || pool.isRetired || pool.problem !== undefined) return
+        log.warn('worker ended', { ...nameOf(pool), pid: worker.pid, detail: detail.slice(0, 2_000) })
+        if (!isReady && ++pool.failureCount >= startFailuresMax) return giveUp(pool, `The worker of ${pool.place.agent} does not start: ${detail}`)
+        restart(pool, isReady ? 0 : 300 * 2 ** pool.failureCount)
+      },
+    })
+    pool.workers.add(worker)
+  }
+
+  const tooLarge = ({ memoryBytes = 0 }: WorkerProcess) =>
+    `it held ${Math.round(memoryBytes / 1e6)} MB of memory, and may hold ${Math.round(scaling.memoryBytesMax / 1e6)} (LONGHAUL_WORKER_MEMORY_MB)`
+
+  /** Looks at what the workers do, and has as many as that takes. */
+  async function balance(): Promise<void> {
+    for (const worker of solos.values()) if ((worker.memoryBytes ?? 0) > scaling.memoryBytesMax * excess) worker.kill(tooLarge(worker))
+    for (const opening of pools.values()) {
+      const pool = await opening.catch(() => undefined) // Whoever wanted it has been told.
+      if (!pool || pool.workers.size + pool.draining.size + pool.queue.length === 0) continue
+      fill(pool)
+      for (const worker of pool.draining) {
+        if (worker.runCount === 0) void worker.stop()
+        else if ((worker.memoryBytes ?? 0) > scaling.memoryBytesMax * excess) worker.kill(tooLarge(worker))
+      }
     }
   }
 
@@ -218,6 +253,8 @@ export function openWorkers(options: WorkersOptions): Workers {
     solos.set(assignment.id, worker)
   }
 
+  const balancing = loop({ everyMs: balanceEveryMs, work: balance, onError: (error) => log.error('workers were not balanced', { error }) })
+
   const missingCode = ({ agent, version }: Assignment) => `The code of ${agent} version ${version} is not on this machine. Deploy it again, then retry the run.`
 
   function nextSolo(): void {
@@ -257,16 +294,17 @@ export function openWorkers(options: WorkersOptions): Workers {
         )
       return ended
     },
-    warm: (place) => void poolOf(place.tenantId, place.agent, place.version, place).then((pool) => pool && fill(pool)),
+    warm: (place) =>
+      void poolOf(place.tenantId, place.agent, place.version, place).then((pool) => pool && fill(pool, pool.workers.size === 0 || pool.queue.length > 0)),
     async retire(isWanted) {
       for (const [key, opening] of pools) {
         const pool = await opening.catch(() => undefined) // It could not be opened: whoever wanted it has been told.
         if (!pool || isWanted(pool.place)) continue
-        const isBusy = pool.queue.length > 0 || [...pool.workers].some((worker) => worker.runCount > 0)
+        const isBusy = pool.queue.length > 0 || [...pool.workers, ...pool.draining].some((worker) => worker.runCount > 0)
         if (isBusy) pool.usedAtMs = monotonicMs()
         if (isBusy || monotonicMs() - pool.usedAtMs < retireAfterMs) continue
         pools.delete(key)
-        const workers = [...pool.workers]
+        const workers = [...pool.workers, ...pool.draining]
         pool.workers.clear()
         pool.isRetired = true
         await Promise.all(workers.map((worker) => worker.stop()))
@@ -285,9 +323,11 @@ export function openWorkers(options: WorkersOptions): Workers {
         sockets.handleUpgrade(request, socket, head, (connection) => worker.connect(connection))
       })
       await new Promise<void>((resolve) => server?.listen(join(folder, 'worker.sock'), resolve))
+      await balancing.start()
     },
     async stop() {
       isStopping = true
+      await balancing.stop()
       await Promise.all([...byToken.values()].map((worker) => worker.stop()))
       server?.close()
       server?.closeAllConnections()

@@ -41,6 +41,7 @@ export const aRun: Run & Record<string, unknown> = {
   continuedAs: null,
   asker: { id: keyId, name: 'administrator', access: { personalData: true } },
   usage: { input: 1, cachedInput: 0, output: 2, costUsd: null },
+  compute: { cpuMs: 3, memoryMbS: 4 },
   eventCount: 1,
   createdAt: at,
   startedAt: at,
@@ -631,7 +632,10 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
       start: called('runs.start', aRun),
       find: ofTenant(runId, aRun),
       list: called('runs.list', { items: [aRun], next: null }),
-      count: called('runs.count', { items: [{ agent: 'analyst', state: 'running' as const, count: 1, sinceCount: 1 }], isCut: false }),
+      count: called('runs.count', {
+        items: [{ agent: 'analyst', state: 'running' as const, count: 1, sinceCount: 1, sinceCompute: { cpuMs: 3, memoryMbS: 4 } }],
+        isCut: false,
+      }),
       journal: called('runs.export', {
         items: [{ ...hidden, seq: 0, epoch: 1, at, type: 'run.started', op: null, data: '{"input":null}', hash: 'ab' }],
         next: null,

@@ -21,6 +21,9 @@ export type TestWorkers = TestEngine & {
   folder: string
 }
 
+/** The most that a test's version has, unless it says otherwise. */
+export const oneWorker = { workersMin: 1, workersMax: 1, runsMax: 10_000, memoryBytesMax: 4e9, idleMsMax: 60_000 }
+
 const source = (body: string) =>
   body.includes('export default') ? body : `import { durable } from '@longhaul/sdk'\nexport default durable('test', async (ctx, input) => {\n${body}\n})\n`
 
@@ -44,7 +47,7 @@ export async function startWithWorkers(
     log,
     command: [process.execPath, '--conditions=longhaul-source', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
     env: { PATH: process.env['PATH'] ?? '', HOME: folder, NODE_COMPILE_CACHE: compileCache },
-    workersPerVersion: 1,
+    scaling: oneWorker,
     findVersion: async (tenantId, agent, version): Promise<VersionPlace | undefined> =>
       agents[agent] === undefined ? undefined : { tenantId, agent, version, folder: join(folder, agent), dataDir: dirname(folder) },
     onLoaded: ({ agent }, hello) => void loaded.push({ agent, hello }),

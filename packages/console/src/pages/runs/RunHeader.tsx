@@ -58,6 +58,11 @@ export function RunHeader({ run, timeline }: { run: Run; timeline: Timeline }) {
         <Fact name={t('run.cost')}>
           {!isUsed ? '–' : usage.costUsd === null ? <span className="text-ink-2">{t('common.unpriced')}</span> : formatUsd(usage.costUsd, locale)}
         </Fact>
+        {run.compute.memoryMbS > 0 && (
+          <Fact name={t('run.compute')} title={t('run.computeText')}>
+            {t('run.computeValue', { cpu: formatDuration(run.compute.cpuMs, locale), memory: formatCount(Math.round(run.compute.memoryMbS), locale) })}
+          </Fact>
+        )}
         <Fact name={t('run.access')}>{accessInWords(run.asker, t)}</Fact>
         {run.labels && (
           <Fact name={t('run.labels')} title={t('run.labelsText')}>

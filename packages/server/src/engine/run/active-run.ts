@@ -3,7 +3,7 @@
  * for the run and everything that is told to it passes here; nothing is told before it is durable, and results are told
  * in the order in which they were recorded.
  */
-import { type Failure, type Json, type ServerFrame, type StepKind, type StepNotes, storableText } from '@longhaul/protocol'
+import { type Compute, type Failure, type Json, type ServerFrame, type StepKind, type StepNotes, storableText } from '@longhaul/protocol'
 import { after } from '../../kernel/index.ts'
 import { History, type NewEvent } from '../history.ts'
 import type { ClaimedRun, JournalRow } from '../run-store.ts'
@@ -35,6 +35,7 @@ type Belongings = {
 /** Of its bounds. From here on a run is warned. */
 const warnedFrom = 0.8
 const outputBytesMax = 8_000_000
+const noCompute: Compute = { cpuMs: 0, memoryMbS: 0 }
 
 export class ActiveRun {
   readonly id: string
@@ -76,6 +77,8 @@ export class ActiveRun {
   /** What its code waits for, as long as nothing else has happened since it said so. */
   idleOps: string[] | undefined
   bytes = 0
+  /** What it took of a worker and is not written yet. */
+  compute = noCompute
   /** Versions that are being looked up, so that a thousand children cost one question. */
   readonly versions = new Map<string, ReturnType<RunPorts['findVersion']>>()
 
@@ -114,6 +117,11 @@ export class ActiveRun {
   get labels(): string[] | null {
     const { labels } = this.history.trust
     return labels.size > 0 ? [...labels] : null
+  }
+
+  /** Its worker has taken this for it since it was last told. */
+  meter({ cpuMs, memoryMbS }: Compute): void {
+    this.compute = { cpuMs: this.compute.cpuMs + cpuMs, memoryMbS: this.compute.memoryMbS + memoryMbS }
   }
 
   /** A tool that a worker executed is over. */
@@ -207,6 +215,8 @@ export class ActiveRun {
 
   changeRow({ state, output, failure, wait, dueMs, continuedAs }: Change): string {
     const isEnd = state !== 'running' && state !== 'waiting'
+    const { cpuMs, memoryMbS } = this.compute
+    this.compute = noCompute
     return JSON.stringify({
       id: this.id,
       epoch: this.epoch,
@@ -220,6 +230,7 @@ export class ActiveRun {
       ...(dueMs !== undefined && dueMs !== null && { due: dueMs }),
       ...(continuedAs !== undefined && { continued: continuedAs }),
       ...(this.labels !== null && { labels: this.labels }),
+      ...(memoryMbS > 0 && { cpu: cpuMs, memory: memoryMbS }),
       ...(isEnd && (this.owes || continuedAs !== undefined) && { owes: true }),
     })
   }
