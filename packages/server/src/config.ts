@@ -152,6 +152,12 @@ export const settings = {
     .describe(
       'A worker that holds more memory than so many megabytes gets no run any more and is replaced. One that holds half as much again is ended; its runs go on in another.',
     ),
+  LONGHAUL_WORKER_WALLS: z
+    .enum(['auto', 'on', 'off'])
+    .default('auto')
+    .describe(
+      'Whether workers, which execute agents’ own code, see no more of this machine than programs, packages, their version and their data. `auto`: where bubblewrap works; `on`: the server does not start without.',
+    ),
   LONGHAUL_SANDBOX_DRIVER: z
     .enum(['auto', ...sandboxDrivers])
     .default('auto')

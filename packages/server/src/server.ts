@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import {
   guardSteps,
+  modulesAbove,
   isInstanceToken,
   foldersForAskers,
   makeExecutors,
@@ -62,7 +63,7 @@ import { agentMailRow, agentMailSql, openAgentMailer, openAgentMails, openMailer
 import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, postWebhook } from './outcomes/index.ts'
 import { type Capabilities, openDataFolders, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
-import { openWorkers } from './workers/index.ts'
+import { type Walls, openWalls, openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
 const root = resolve(import.meta.dirname, '../../..')
@@ -296,8 +297,10 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   })
   onStop('custom agents', customAgents.stop)
 
+  const walls = await wallsFor(config.LONGHAUL_WORKER_WALLS, log)
   const workers = openWorkers({
     log,
+    walls,
     command: [process.execPath, '--conditions=longhaul-source', '--enable-source-maps', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
     env: workerEnvironment(),
     scaling: {
@@ -527,4 +530,13 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     model: { name: gateway.defaultModel, isOffline: gateway.isOffline },
     agentNames: places.map((place) => place.agent),
   }
+}
+
+async function wallsFor(wish: Config['LONGHAUL_WORKER_WALLS'], log: Log): Promise<Walls | undefined> {
+  if (wish === 'off') return undefined
+  const walls = await openWalls(await modulesAbove(import.meta.dirname))
+  if (!('whyNot' in walls)) return walls
+  if (wish === 'on') throw new AppError('unavailable', `LONGHAUL_WORKER_WALLS is on, and there can be none here. ${walls.whyNot}`)
+  log.warn('workers see what this server may see: there are no walls around them', { reason: walls.whyNot })
+  return undefined
 }

@@ -1,5 +1,6 @@
 export { openAgents, runServices } from './agents.ts'
 export type { Agents, Place } from './agents.ts'
+export { modulesAbove } from './code.ts'
 export { openAttachments } from './attachments/attachments.ts'
 export type { AttachmentFile, Attachments } from './attachments/attachments.ts'
 export { guardSteps } from './guard-steps.ts'

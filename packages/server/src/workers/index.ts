@@ -1,3 +1,5 @@
+export { openWalls } from './walls.ts'
+export type { Walls } from './walls.ts'
 export { openWorkers } from './workers.ts'
 export type { VersionPlace, Workers, WorkersOptions } from './workers.ts'
 export type { Hello } from './worker-process.ts'

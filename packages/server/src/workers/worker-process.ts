@@ -1,5 +1,7 @@
 /** One worker process of ours: started with a clean environment, spoken to over its connection, ended by its pid. */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { type AgentManifest, OpPath, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
 import type { RawData, WebSocket } from 'ws'
 import type { Assignment, RunFrame } from '../engine/index.ts'
@@ -12,6 +14,8 @@ export type Hello = { manifest: AgentManifest | null; problem: string | null }
 export type WorkerOptions = {
   /** Program and arguments. */
   command: readonly [string, ...string[]]
+  /** It is within walls: what is started is what makes them, and says by descriptor 3 which process is the worker. */
+  isWalled?: boolean
   env: Record<string, string>
   /** Address that the worker connects to. */
   url: string
@@ -56,6 +60,8 @@ export class WorkerProcess implements WorkerLoad {
   #isReady = false
   /** It is ended for a run that was stopped. */
   #isBlameless = false
+  /** Of the process within walls that all others there end with. */
+  #firstPid: number | undefined
   #endReason: 'worker_lost' | 'worker_hung' = 'worker_lost'
   #stopWatching: () => void
 
@@ -65,20 +71,25 @@ export class WorkerProcess implements WorkerLoad {
     this.#child = spawn(program, args, {
       env: { ...options.env, LONGHAUL_WORKER_URL: options.url, LONGHAUL_WORKER_TOKEN: this.token },
       // Its standard input ends with this process, however that ends, and the worker with it.
-      stdio: ['pipe', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe', ...(options.isWalled ? (['pipe'] as const) : [])],
       // A group of its own: Ctrl-C in the terminal reaches the server alone, which then stops in order.
       detached: true,
     })
+    if (options.isWalled) this.#readPid()
     const keep = (chunk: Buffer) => (this.#stderr = (this.#stderr + chunk.toString()).slice(-stderrMax))
     this.#child.stdout?.on('data', keep)
     this.#child.stderr?.on('data', keep)
     this.#child.on('error', (error) => this.#ended(`it could not be started: ${error.message}`))
-    this.#child.on('exit', (code, signal) => this.#ended(signal ? `it was ended by ${signal}` : `it exited with ${code}`))
+    this.#child.on('exit', (code, signal) => {
+      const ended = signal ?? (options.isWalled ? signalOf(code ?? 0) : undefined)
+      this.#ended(ended ? `it was ended by ${ended}` : `it exited with ${code}`)
+    })
     this.#stopWatching = this.#watch()
   }
 
+  /** Of the worker itself, once it is known. */
   get pid(): number | undefined {
-    return this.#child.pid
+    return this.#options.isWalled ? onlyChildOf(this.#firstPid) : this.#child.pid
   }
 
   get isReady(): boolean {
@@ -152,7 +163,10 @@ export class WorkerProcess implements WorkerLoad {
   /** `why` is told to the runs that it still has. */
   kill(why?: string): void {
     this.#endedFor ??= why
-    if (!this.#isEnded) this.#child.kill('SIGKILL')
+    if (this.#isEnded) return
+    // Whoever made the walls ends when all in them has: until then it is not said to be gone.
+    if (this.#firstPid !== undefined) return void killProcess(this.#firstPid)
+    this.#child.kill('SIGKILL')
   }
 
   /** Returns when the process is gone. Its runs have been handed back by then. */
@@ -161,6 +175,15 @@ export class WorkerProcess implements WorkerLoad {
     const gone = new Promise((resolve) => this.#child.once('exit', resolve))
     this.kill()
     await gone
+  }
+
+  #readPid(): void {
+    let text = ''
+    this.#child.stdio[3]?.on('data', (chunk: Buffer) => {
+      text += chunk.toString()
+      const [, pid] = /"child-pid": *(\d+)/.exec(text) ?? []
+      if (pid !== undefined) this.#firstPid = Number(pid)
+    })
   }
 
   #drop(runId: string): void {
@@ -280,6 +303,26 @@ export class WorkerProcess implements WorkerLoad {
       from = i + 1
       size = 0
     }
+  }
+}
+
+/** Whoever made the walls reports a signal as a shell does. */
+const signalOf = (code: number): string | undefined => Object.entries(constants.signals).find(([, number]) => code === 128 + number)?.[0]
+
+function onlyChildOf(pid: number | undefined): number | undefined {
+  if (pid === undefined) return undefined
+  try {
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]) || undefined
+  } catch {
+    return undefined // It ended just now.
+  }
+}
+
+function killProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It ended just now.
   }
 }
 

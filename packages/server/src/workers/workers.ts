@@ -11,6 +11,7 @@ import { WebSocketServer } from 'ws'
 import type { Assignment } from '../engine/index.ts'
 import { type Log, type Service, after, loop, monotonicMs } from '../kernel/index.ts'
 import { type Scaling, excess, planWorkers } from './scaling.ts'
+import type { Walls } from './walls.ts'
 import { type Hello, WorkerProcess } from './worker-process.ts'
 
 /** Where a version's code lies. */
@@ -23,6 +24,8 @@ export type WorkersOptions = {
   /** Environment that workers get. */
   env: Record<string, string>
   scaling: Scaling
+  /** Around each worker. Absent: it sees what this process may see. */
+  walls?: Walls | undefined
   silenceMsMax?: number
   /** How long the workers of a version that nobody wants are kept for runs that may come. */
   retireAfterMs?: number
@@ -46,6 +49,8 @@ export type Workers = Service & {
 
 type Pool = {
   place: VersionPlace
+  /** With the walls around it. */
+  command: readonly [string, ...string[]]
   workers: Set<WorkerProcess>
   /** They get no run any more, and are ended when they have none. */
   draining: Set<WorkerProcess>
@@ -69,7 +74,7 @@ const idleMsMax = 30_000
 const balanceEveryMs = 1_000
 
 export function openWorkers(options: WorkersOptions): Workers {
-  const { log, command, env, scaling, silenceMsMax = 10_000, retireAfterMs = idleMsMax } = options
+  const { log, command, env, scaling, walls, silenceMsMax = 10_000, retireAfterMs = idleMsMax } = options
   const pools = new Map<string, Promise<Pool | undefined>>()
   const byToken = new Map<string, WorkerProcess>()
   const owners = new Map<string, WorkerProcess>()
@@ -84,9 +89,10 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   const keyOf = (tenantId: string, agent: string, version: string) => `${tenantId}/${agent}/${version}`
 
-  function launch(place: VersionPlace, on: { onHello(hello: Hello): void; onEnd(detail: string): void }): WorkerProcess {
+  function launch({ place, command: around }: Pool, on: { onHello(hello: Hello): void; onEnd(detail: string): void }): WorkerProcess {
     const worker: WorkerProcess = new WorkerProcess({
-      command,
+      command: around,
+      isWalled: walls !== undefined,
       silenceMsMax,
       log: log.child({ agent: place.agent, version: place.version }),
       env: { ...env, LONGHAUL_AGENT_FOLDER: place.folder, LONGHAUL_AGENT_DATA_DIR: place.dataDir },
@@ -113,9 +119,10 @@ export function openWorkers(options: WorkersOptions): Workers {
     let pool = pools.get(key)
     if (!pool) {
       pool = Promise.resolve(known ?? options.findVersion(tenantId, agent, version)).then(
-        (place) =>
+        async (place) =>
           place && {
             place,
+            command: walls ? await walls.around(place, folder, command) : command,
             workers: new Set(),
             draining: new Set(),
             queue: [],
@@ -153,7 +160,7 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   function startWorker(pool: Pool): void {
     let isReady = false
-    const worker: WorkerProcess = launch(pool.place, {
+    const worker: WorkerProcess = launch(pool, {
       onHello(hello) {
         options.onLoaded(pool.place, hello)
         if (hello.problem !== null) return giveUp(pool, hello.problem)
@@ -237,7 +244,7 @@ export function openWorkers(options: WorkersOptions): Workers {
       return assignment.park(missingCode(assignment))
     }
     let isGiven = false
-    const worker = launch(pool.place, {
+    const worker = launch(pool, {
       onHello(hello) {
         isGiven = true
         if (hello.problem === null) return give(worker, assignment, true)
