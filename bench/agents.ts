@@ -15,6 +15,8 @@ import { startServer } from './server.ts'
 
 type Emit = (line: Line) => void
 
+const programs = { 'ai-sdk': './peers/loop-ai-sdk.ts', mastra: './peers/loop-mastra.ts', langgraph: './peers/loop-langgraph.ts' }
+
 const gaps: LoopOrder = { kind: 'gaps', sessions: 11, turns: 100 }
 const thousand: LoopOrder = { kind: 'sessions', sessions: 1_000, turns: 5, modelMs: 2_000 }
 
@@ -46,8 +48,8 @@ async function loops({ db, owner, url, dataDir }: Place, emit: Emit): Promise<vo
   await close(bed)
   for (const peer of ['ai-sdk', 'mastra', 'langgraph'] as const) {
     if (peer === 'langgraph') await owner.rows(sql`create database ${identifier('bench_langgraph')}`)
-    const args = peer === 'ai-sdk' ? [] : [await installPeer(peer), url.replace(/\/longhaul\?/, '/bench_langgraph?')]
-    const program = fork(join(import.meta.dirname, `peers/loop-${peer}.ts`), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+    const args = [await installPeer(peer), url.replace(/\/longhaul\?/, '/bench_langgraph?')]
+    const program = fork(join(import.meta.dirname, programs[peer]), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     const answer = <Answer>() =>
       new Promise<Answer>((resolve, reject) => {
         program.once('message', (message) => resolve(message as Answer)) // As the program answers.

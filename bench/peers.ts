@@ -8,7 +8,8 @@ import type { Line } from './line.ts'
 import { installPeer } from './peers/install.ts'
 import type { Latency, Order, Throughput } from './peers/program.ts'
 
-const peers = ['restate', 'dbos', 'mastra', 'langgraph'] as const
+const programs = { restate: './peers/restate.ts', dbos: './peers/dbos.ts', mastra: './peers/mastra.ts', langgraph: './peers/langgraph.ts' }
+const peers = Object.keys(programs) as (keyof typeof programs)[] // They are written above.
 const rounds = 3
 /** At once, and how many then: some seconds each. */
 const loads = { longhaul: 1_000, restate: 400, dbos: 150, mastra: 150, langgraph: 80 }
@@ -47,8 +48,8 @@ export async function peersBench(emit: (line: Line) => void): Promise<void> {
 type Program = { ask<Answer>(order: Order): Promise<Answer>; stop(): Promise<void> }
 
 /** Resolves once it is warm. */
-async function start(peer: string, args: string[]): Promise<Program> {
-  const child = fork(join(import.meta.dirname, `peers/${peer}.ts`), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
+async function start(peer: keyof typeof programs, args: string[]): Promise<Program> {
+  const child = fork(join(import.meta.dirname, programs[peer]), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
   const ended = new Promise<never>((_, reject) => child.once('exit', (code) => reject(new Error(`${peer} ended with ${code}.`))))
   ended.catch(() => {}) // At the end it is meant.
   const message = () => Promise.race([new Promise((resolve) => child.once('message', resolve)), ended])

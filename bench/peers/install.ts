@@ -13,6 +13,7 @@ const packages = {
   dbos: { '@dbos-inc/dbos-sdk': '5.3.0' },
   mastra: { '@mastra/core': '1.71.0', '@mastra/pg': '1.27.1', zod: '4.6.7' },
   langgraph: { '@langchain/langgraph': '1.7.3', '@langchain/langgraph-checkpoint-postgres': '1.0.5', '@langchain/core': '1.4.0' },
+  'ai-sdk': { ai: '7.0.173', zod: '4.6.7' },
   portkey: { '@portkey-ai/gateway': '1.15.2' },
   'sandbox-runtime': { '@anthropic-ai/sandbox-runtime': '0.0.83' },
 }

@@ -425,6 +425,7 @@ export const settings = {
 export const formerSettings: Readonly<Record<string, string>> = {
   LONGHAUL_SECRETS_FILE:
     'is no setting any more: secrets are in the database. Unset it, start the server, and take the file over with: longhaul secrets import <file>',
+  LONGHAUL_WORKERS_PER_VERSION: 'is no setting any more: set LONGHAUL_WORKERS_MIN and LONGHAUL_WORKERS_MAX.',
 }
 
 /** Settings of the command line and of the tests. They may stand in the same environment, so they are no typing errors. */
