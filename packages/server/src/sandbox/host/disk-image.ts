@@ -29,8 +29,8 @@ export type DiskHost = {
   attach(folder: string): Promise<AttachedDisk>
   /** What is used, seen from outside. `outer` is a process in whose namespace it is mounted. */
   measure(folder: string, outer: number | undefined): Promise<DiskUse>
-  /** Gives everything in it to a user, following no link. Nothing of the sandbox may run. */
-  giveTo(folder: string, user: number): Promise<void>
+  /** Gives everything in it to a user, following no link. No command of the sandbox's may run. `outer` as above. */
+  giveTo(folder: string, user: number, outer: number | undefined): Promise<void>
   /** Detaches what a server left that was killed while it attached. */
   sweep(root: string): Promise<number>
 }
@@ -98,7 +98,11 @@ export async function detectDisks(runtime: Runtime, root: string): Promise<{ dis
 
 type DiskTools = { mkfs: string; debugfs: string; losetup: string; unshare: string; mount: string }
 
+/** A device that is held open here, by its image's number: to find or make it takes some 20 ms. */
+type Attached = { ino: number; device: string; users: number; close(): Promise<void> }
+
 function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime: Runtime): DiskHost {
+  const attached = new Map<number, Attached>()
   const attaching = createTurns(1) // Two at once would make two devices of one image.
 
   async function make(folder: string, limits: DiskLimits, user: number, content: string): Promise<void> {
@@ -126,18 +130,34 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
     const image = imageOf(folder)
     const leave = await attaching.take(new AbortController().signal)
     try {
+      const { ino } = await stat(image) // The same wherever its folder is renamed to.
+      const known = attached.get(ino)
+      if (known) return hold(known)
       for (let tries = 0; tries < attachTriesMax; tries++) {
         const device = (await run(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
         const held = await open(device, 'r')
         // It is open, so this only says: with the last who has it open.
         await run(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
-        if ((await backingOf(device)) === image) return { device, release: () => held.close() }
+        if ((await backingOf(device)) === image) return hold({ ino, device, users: 0, close: () => held.close() })
         await held.close()
         await sleep(20) // We came upon one that was just going.
       }
       throw failure('sandbox_unavailable', `No loop device could be had for ${image}.`)
     } finally {
       leave()
+    }
+  }
+
+  function hold(each: Attached): AttachedDisk {
+    each.users++
+    attached.set(each.ino, each)
+    return {
+      device: each.device,
+      async release() {
+        if (--each.users > 0) return
+        attached.delete(each.ino)
+        await each.close()
+      },
     }
   }
 
@@ -165,8 +185,10 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
         .map(Number)
       return used(blocks, bfree, files, ffree)
     },
-    async giveTo(folder, user) {
-      await mounted(folder, 'chown', '-R', '-P', '-h', '--', `${user}:${user}`, join(folder, 'workspace'))
+    async giveTo(folder, user, outer) {
+      const give = (path: string) => ['-R', '-P', '-h', '--', `${user}:${user}`, path]
+      if (outer === undefined) await mounted(folder, 'chown', ...give(join(folder, 'workspace')))
+      else await run('chown', give(mountedPath(runtime, folder, outer)))
     },
     async sweep(root) {
       const list = (await run(losetup, ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'])).stdout.split('\n')
