@@ -5,13 +5,12 @@
  * server and its sandboxes are killed, the kernel unmounts and detaches. Nothing but the server's kernel ever wrote to the image's blocks.
  */
 import { execFile } from 'node:child_process'
-import { open, readFile, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { sleep } from '../../kernel/index.ts'
 import type { SandboxLimits } from '../driver.ts'
 import { failure } from '../failures.ts'
-import { createTurns } from '../turns.ts'
 import type { DiskUse } from './disk-watch.ts'
 import { type Runtime, findProgram } from './runtime.ts'
 
@@ -98,12 +97,11 @@ export async function detectDisks(runtime: Runtime, root: string): Promise<{ dis
 
 type DiskTools = { mkfs: string; debugfs: string; losetup: string; unshare: string; mount: string }
 
-/** A device that is held open here, by its image's number: to find or make it takes some 20 ms. */
-type Attached = { ino: number; device: string; users: number; close(): Promise<void> }
+type Device = { device: string; held: FileHandle }
 
 function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime: Runtime): DiskHost {
-  const attached = new Map<number, Attached>()
-  const attaching = createTurns(1) // Two at once would make two devices of one image.
+  /** By the image's number: two devices of one image would be two file systems that know nothing of each other. To make one takes some 20 ms. */
+  const attached = new Map<number, { users: number; opening: Promise<Device> }>()
 
   async function make(folder: string, limits: DiskLimits, user: number, content: string): Promise<void> {
     const making = join(folder, 'disk.new')
@@ -128,37 +126,35 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
 
   async function attach(folder: string): Promise<AttachedDisk> {
     const image = imageOf(folder)
-    const leave = await attaching.take(new AbortController().signal)
+    const { ino } = await stat(image) // The same wherever its folder is renamed to.
+    const entry = attached.get(ino) ?? { users: 0, opening: openDevice(image) }
+    attached.set(ino, entry)
+    entry.users++
+    const leave = () => {
+      entry.users--
+      if (entry.users === 0) attached.delete(ino)
+      return entry.users === 0
+    }
     try {
-      const { ino } = await stat(image) // The same wherever its folder is renamed to.
-      const known = attached.get(ino)
-      if (known) return hold(known)
-      for (let tries = 0; tries < attachTriesMax; tries++) {
-        const device = (await run(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
-        const held = await open(device, 'r')
-        // It is open, so this only says: with the last who has it open.
-        await run(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
-        if ((await backingOf(device)) === image) return hold({ ino, device, users: 0, close: () => held.close() })
-        await held.close()
-        await sleep(20) // We came upon one that was just going.
-      }
-      throw failure('sandbox_unavailable', `No loop device could be had for ${image}.`)
-    } finally {
+      const { device, held } = await entry.opening
+      return { device, release: async () => (leave() ? held.close() : undefined) }
+    } catch (error) {
       leave()
+      throw error
     }
   }
 
-  function hold(each: Attached): AttachedDisk {
-    each.users++
-    attached.set(each.ino, each)
-    return {
-      device: each.device,
-      async release() {
-        if (--each.users > 0) return
-        attached.delete(each.ino)
-        await each.close()
-      },
+  async function openDevice(image: string): Promise<Device> {
+    for (let tries = 0; tries < attachTriesMax; tries++) {
+      const device = (await run(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
+      const held = await open(device, 'r')
+      // It is open, so this only says: with the last who has it open.
+      await run(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
+      if ((await backingOf(device)) === image) return { device, held }
+      await held.close()
+      await sleep(20) // We came upon one that was just going.
     }
+    throw failure('sandbox_unavailable', `No loop device could be had for ${image}.`)
   }
 
   /** Runs a program of ours as root, with the workspace mounted over its place for this program alone. */
