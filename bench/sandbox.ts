@@ -249,6 +249,8 @@ async function bare(possible: typeof programs, emit: Emit): Promise<void> {
   for (const [name, cmd, args] of possible) {
     const line = [cmd === 'node' ? process.execPath : cmd, ...args]
     percentiles(`bare_${name}`, await repeat(() => runBare(line)), emit)
+    // As much as a sandbox has on two.
+    if (name === 'node') percentiles('bare_node_one_processor', await repeat(() => runBare(['taskset', '--cpu-list', '0', ...line])), emit)
     if (name === 'true') percentiles(`bare_bwrap_${name}`, await repeat(() => runBare([...bubblewrap, ...line])), emit)
   }
 }

@@ -7,8 +7,12 @@ import { verifySandboxes } from '../packages/server/test/verify/sandbox-leaks.ts
 /** The whole crash matrix, which takes as long as it takes. */
 const verifyMatrix = async (): Promise<boolean> => passes(['crash'], { CRASH_POINTS: 'all' })
 
-/** Ways out and previews with a kernel of their own: seconds in bubblewrap, minutes there. */
-const verifyGvisor = async (): Promise<boolean> => passes(['sandbox/egress', 'sandbox/previews'], { SANDBOX_DRIVER: 'gvisor' })
+/** Callers' own sandboxes and those of runs, with all that they do, with a kernel of their own: seconds in bubblewrap, minutes there. */
+const verifyGvisor = async (): Promise<boolean> =>
+  passes(
+    ['egress', 'managed', 'previews', 'runs', 'templates'].map((name) => `sandbox/${name}`),
+    { SANDBOX_DRIVER: 'gvisor' },
+  )
 
 function passes(names: readonly string[], env: Record<string, string>): boolean {
   const files = names.map((name) => `packages/server/test/${name}.test.ts`)

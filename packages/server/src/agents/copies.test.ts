@@ -6,6 +6,7 @@ import { everyone, startEngine, tenantId } from '../../test/support/engine.ts'
 import { checkJournals } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { sql } from '../db/index.ts'
+import type { StepContext } from '../engine/index.ts'
 import { newId, silentLog } from '../kernel/index.ts'
 import { deleteExpired } from '../outcomes/retention-store.ts'
 import { noAttachments } from '../../test/support/no-attachments.ts'
@@ -215,4 +216,16 @@ test('a fork’s model calls have what was changed, and only what surely reads m
     true,
     true,
   ])
+})
+
+test('a command is a write where its agent’s sandbox may send anything but requests that read, and the run does not withhold that', async () => {
+  const effectOf = async (rules: object[] | undefined, withholdsWrites = false) => {
+    const manifestOf = async () => ({ sandbox: rules && { egress: { rules } } })
+    const { exec } = makeExecutors({ tools: { manifestOf } } as unknown as ExecutorPorts) // Nothing of the rest is used here.
+    return exec?.effectOf?.({ script: 'true' }, { withholdsWrites } as StepContext['run']) // As above.
+  }
+  const [reads, tunnel] = [{ host: 'a.test', methods: ['GET', 'HEAD'] }, { host: 'b.test' }]
+  expect(await Promise.all([effectOf(undefined), effectOf([]), effectOf([reads])])).toEqual([undefined, undefined, undefined])
+  expect(await Promise.all([effectOf([reads, tunnel]), effectOf([{ ...reads, methods: ['GET', 'POST'] }])])).toEqual(['write', 'write'])
+  expect(await effectOf([tunnel], true)).toBeUndefined()
 })

@@ -118,6 +118,10 @@ export function makeExecutors({
       },
     },
     exec: {
+      async effectOf(_, run) {
+        const { egress } = (await tools.manifestOf(run)).sandbox ?? {}
+        return !run.withholdsWrites && egress?.rules.some(maySend) ? 'write' : undefined
+      },
       async execute(input, context) {
         const request = parse(ExecRequest, input, 'exec')
         const onOutput = (stream: 'stdout' | 'stderr', text: string) => context.live({ type: 'output-delta', stream, text })
@@ -171,6 +175,10 @@ function assertAllowed(declared: DeclaredEgress | undefined, allowed: readonly s
       retryable: false,
     })
 }
+
+/** Whether more may leave by it than requests that read. A tunnel is not looked into. */
+const maySend = ({ methods }: DeclaredEgress['rules'][number]): boolean => !methods?.every((method) => readingMethods.includes(method))
+const readingMethods: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 
 /** Whether everything that `host` means, itself a pattern perhaps, is meant by `pattern`. */
 const covers = (pattern: string, host: string): boolean =>

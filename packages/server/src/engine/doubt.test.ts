@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { type ScriptContext, type TestEngine, everyone, fact, startEngine } from '../../test/support/engine.ts'
 import { checkJournals, watchJournal } from '../../test/support/journal-checks.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
+import type { Executor } from './run/ports.ts'
 
 const never = () => new Promise<never>(() => {})
 const typesOf = async (e: TestEngine, runId: string) => (await e.events(runId)).map(({ type }) => type)
@@ -142,4 +143,33 @@ test('a worker cannot execute again what is put to a person, nor answer it', asy
   )
   expect((await e.events(id)).filter(({ op }) => op === '0').map(({ type }) => type)).toEqual(['step.started', 'step.doubted'])
   await e.engine.cancel(everyone, id, 'ann')
+})
+
+test('a step of the server that writes is not executed again when it was interrupted, also where what it does is found out late or not at all', async () => {
+  await using t = await makeDatabase()
+  const executed: string[] = []
+  const exec: Executor = {
+    effectOf: async (input) => {
+      if (input === 'unknown') throw new Error('Nobody can tell.')
+      return input === 'sends' ? 'write' : undefined
+    },
+    async execute(input, { isRepeated }) {
+      executed.push(String(input))
+      return isRepeated ? { output: 'again' } : never()
+    },
+  }
+  await using e = await startEngine(t.db, { code: (ctx) => ctx.serve('exec', 'command', ctx.input) }, { executors: { exec } })
+  for (const input of ['sends', 'unknown', 'reads']) {
+    const { id } = await e.start('code', input)
+    await expect.poll(() => executed).toContain(input)
+    e.loseWorker()
+    if (input === 'reads') expect(await e.ended(id)).toMatchObject({ output: 'again' })
+    else {
+      expect((await e.reaches(id, 'waiting')).wait).toMatchObject({ reason: 'in_doubt', name: 'command', op: '0' })
+      await e.engine.decideStep(everyone, 'ann', decision(id))
+      expect(await e.ended(id)).toMatchObject({ output: 'seen' })
+    }
+  }
+  expect(executed).toEqual(['sends', 'unknown', 'reads', 'reads'])
+  await checkJournals(t.db)
 })

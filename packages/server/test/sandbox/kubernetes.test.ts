@@ -175,6 +175,8 @@ describe.skipIf(whyNot)('kubernetes', () => {
         .catch(() => '')
     }
     expect(said).toBe('from inside')
+    // Its end is heard of also after it was held still.
+    expect(await sh(sandbox, 'kill -9 -1; sleep 20', { timeoutMs: 30_000 })).toMatchObject({ signal: 'SIGKILL', isTimedOut: false })
     await Promise.all([sandbox.stop(), copy.stop()])
     await Promise.all([counting, serving])
   })

@@ -1,8 +1,11 @@
 /** The drivers over hosted services: what they ask for, and what they make of what goes wrong there. What they do alike: drivers.test.ts. */
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { silentLog } from '../../src/kernel/index.ts'
 import type { SandboxDriver } from '../../src/sandbox/driver.ts'
@@ -13,7 +16,7 @@ import { vercelService } from '../../src/sandbox/drivers/remote/vercel.ts'
 import { type Root, claimRoot } from '../../src/sandbox/root.ts'
 import { type FakeE2b, startFakeE2b } from '../support/fake-e2b.ts'
 import { modes } from '../support/sandbox-modes.ts'
-import { sh } from '../support/sandbox-suite.ts'
+import { failureOf, sh } from '../support/sandbox-suite.ts'
 
 const whyNot = modes.every(({ whyNot }) => whyNot !== undefined) ? 'the service of the tests runs machines by bubblewrap, which does not work here' : undefined
 if (whyNot) process.stderr.write(`SKIPPED: the sandbox e2b: ${whyNot}.\n`)
@@ -101,6 +104,14 @@ describe.skipIf(whyNot)('e2b', () => {
     rmSync(root.path, { recursive: true })
   })
 
+  test('a command whose answer is lost is never run again: that its outcome is not known is an error, and not one to try again after', async () => {
+    await using bed = await startBed()
+    const sandbox = await bed.driver.create({ id: 'one' })
+    bed.service.losesAnswer = true
+    expect(await failureOf(sh(sandbox, 'echo ran >> ran'))).toMatchObject({ code: 'interrupted', retryable: false, message: expect.stringContaining('502') })
+    expect((await sh(sandbox, 'cat ran')).stdout).toBe('ran\n')
+  })
+
   test('what a command left running is ended at its time-out, whatever its parent', async () => {
     await using bed = await startBed()
     const sandbox = await bed.driver.create({ id: 'one' })
@@ -108,4 +119,39 @@ describe.skipIf(whyNot)('e2b', () => {
     expect(late).toMatchObject({ isTimedOut: true, exitCode: null })
     expect((await sh(sandbox, 'sleep 3; ls')).stdout).toBe('')
   })
+})
+
+test('a session of Vercel’s that would end before a command is put off, once; what refuses that is asked to run it all the same', async () => {
+  const asked: [path: string, body: unknown][] = []
+  const session = { id: 's1', status: 'running', startedAt: Date.now(), timeout: 300_000 }
+  let mayPutOff = true
+  const server = createServer(async (request, response) => {
+    const body = JSON.parse((await text(request)) || 'null') as { duration?: number }
+    const path = new URL(request.url ?? '', 'http://vercel').pathname
+    asked.push([path, body])
+    if (path.endsWith('/cmd')) return void response.end(`${JSON.stringify({ command: { id: 'c1', exitCode: 0 } })}\n`)
+    if (path.endsWith('/extend-timeout')) {
+      response.statusCode = mayPutOff ? 200 : 400
+      session.timeout += mayPutOff ? (body.duration ?? 0) : 0
+    }
+    response.end(JSON.stringify({ session }))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  try {
+    const service = vercelService({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, token: 'x' })
+    const { box } = await service.open('one')
+    const run = (timeoutMs: number) => box.run({ cmd: 'true', args: [], cwd: '/', env: {}, timeoutMs, onOutput() {} }).ended
+    const paths = () => asked.splice(0).map(([path]) => path.slice(path.lastIndexOf('/') + 1))
+    await run(60_000)
+    expect(paths()).toEqual(['one', 'cmd'])
+    await run(1_800_000)
+    expect(session.startedAt + session.timeout).toBeGreaterThanOrEqual(Date.now() + 1_800_000)
+    await run(1_700_000)
+    expect(paths()).toEqual(['extend-timeout', 'cmd', 'cmd'])
+    mayPutOff = false
+    expect(await run(3_600_000)).toEqual({ exitCode: 0 })
+    expect(paths()).toEqual(['extend-timeout', 'cmd'])
+  } finally {
+    server.close()
+  }
 })

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DriverProcess, isHere, seenIn, startDriver, batteryModes } from '../support/sandbox-modes.ts'
+import { type DriverProcess, devicesOf, isHere, seenIn, startDriver, batteryModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
 const hasPython = isHere('python3', 'hostile trees')
@@ -125,6 +125,24 @@ for (const mode of batteryModes()) {
         expect((await sh(source, 'pgrep -c sleep')).stdout).toBe('0\n')
       })
     }
+
+    test('of one sandbox several forks are made at once, and no file system has two devices', async () => {
+      const { from, source } = await pair()
+      await sh(source, 'for i in $(seq 50); do echo $i > f$i; done')
+      const targets = [freshId(), freshId(), freshId()]
+      const made = await Promise.all(targets.map((id) => driver.create({ id })))
+      const images = () => devicesOf(driver.root).map((name) => readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8'))
+      const forking = Promise.all(targets.map((to) => driver.fork(from, to, 'copy')))
+      let isDone = false
+      void forking.finally(() => (isDone = true)).catch(() => {}) // It is awaited below.
+      while (!isDone) {
+        const seen = images()
+        expect(new Set(seen).size).toBe(seen.length)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      await forking
+      for (const target of made) expect((await sh(target, 'cat f* | wc -l')).stdout).toBe('50\n')
+    })
 
     test('a sandbox tells what it uses', async () => {
       const sandbox = await driver.create({ id: freshId() })

@@ -20,7 +20,14 @@ type Machine = {
   sandbox: Sandbox
   uploads: Map<string, Buffer>
 }
-export type FakeE2b = { url: string; machines: Map<string, Machine>; calls: string[]; [Symbol.asyncDispose](): Promise<void> }
+export type FakeE2b = {
+  url: string
+  machines: Map<string, Machine>
+  calls: string[]
+  /** The next command runs, and something on the way answers 502 in its place. */
+  losesAnswer: boolean
+  [Symbol.asyncDispose](): Promise<void>
+}
 
 export async function startFakeE2b(key = 'e2b_key'): Promise<FakeE2b> {
   const root = claimRoot(mkdtempSync(join(tmpdir(), 'longhaul-e2b-')))
@@ -116,6 +123,14 @@ export async function startFakeE2b(key = 'e2b_key'): Promise<FakeE2b> {
     const { process: asked } = JSON.parse(bytes.subarray(5, 5 + bytes.readUInt32BE(1)).toString()) as {
       process: { cmd: string; args: string[]; envs: Record<string, string>; cwd: string }
     }
+    if (fake.losesAnswer) {
+      fake.losesAnswer = false
+      await machine.sandbox.exec(
+        { cmd: asked.cmd, args: asked.args, env: asked.envs, cwd: asked.cwd, timeoutMs: 10_000 },
+        { signal: new AbortController().signal },
+      )
+      return send(response, 502, '<html>502 Bad Gateway</html>')
+    }
     const pid = ++pidCount
     const abort = new AbortController()
     running.set(pid, abort)
@@ -145,9 +160,9 @@ export async function startFakeE2b(key = 'e2b_key'): Promise<FakeE2b> {
   }
 
   const shell = (machine: Machine, script: string) => machine.sandbox.exec({ script, timeoutMs: 10_000 }, { signal: new AbortController().signal })
-  return {
+  const fake: FakeE2b = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    ...{ machines, calls },
+    ...{ machines, calls, losesAnswer: false },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -156,6 +171,7 @@ export async function startFakeE2b(key = 'e2b_key'): Promise<FakeE2b> {
       rmSync(root.path, { recursive: true, force: true })
     },
   }
+  return fake
 }
 
 async function bytesOf(request: IncomingMessage): Promise<Buffer> {

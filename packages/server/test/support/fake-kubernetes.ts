@@ -50,8 +50,16 @@ export type FakeCluster = {
 }
 
 const base = '/api/v1/namespaces/agents'
-/** Sets what a runtime sets for whoever joins a container: the folder, no new privileges, the filter. */
+/**
+ * Sets what a runtime sets for whoever joins a container: the folder, no new privileges, the filter. Only a child is in the pod's process namespace.
+ * It is waited for here, since `nsenter` stops itself when its child is stopped, and nobody would have it go on.
+ */
 const joining = `import ctypes, os, sys
+pid = os.fork()
+if pid:
+  for each in 0, 1, 2: os.close(each)
+  _, how = os.waitpid(pid, 0)
+  os._exit(os.WEXITSTATUS(how) if os.WIFEXITED(how) else 128 + os.WTERMSIG(how))
 class F(ctypes.Structure): _fields_ = [("n", ctypes.c_ushort), ("p", ctypes.c_char_p)]
 os.chdir("/workspace")
 c = ctypes.CDLL(None)
@@ -153,7 +161,7 @@ export async function startFakeKubernetes(options: FakeClusterOptions): Promise<
   function exec(pod: Pod, client: WebSocket, command: string[]): void {
     const first = pod.body.spec.containers[0]!.securityContext
     const filter = hasWall('Seccomp') ? filterBytes.toString('hex') : ''
-    const into = ['--target', `${pod.firstPid()}`, '--mount', '--pid', '--net', '--ipc', '--uts', '--', ...privileges(pod.body)]
+    const into = ['--target', `${pod.firstPid()}`, '--mount', '--pid', '--net', '--ipc', '--uts', '--no-fork', '--', ...privileges(pod.body)]
     const join = ['/usr/bin/python3', '-c', joining, 'join', first.allowPrivilegeEscalation ? '0' : '1', filter, ...command]
     const child = spawn('nsenter', [...into, ...join], { stdio: 'pipe', cwd: '/' })
     pod.commands.add(child)

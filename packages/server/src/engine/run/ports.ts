@@ -52,8 +52,8 @@ export type Executor = {
   record?(input: Json): Json
   /** Whether it may write anything outside of the run and its sandbox. A fork withholds it then. Absent: it does not. */
   mayWrite?(input: Json): boolean
-  /** What it does outside. A `write` that was interrupted is in doubt; absent: it may be executed again. */
-  effectOf?(input: Json): Effect | undefined
+  /** What it does outside. A `write` that was interrupted is in doubt; absent: it may be executed again. What cannot be found out is a write. */
+  effectOf?(input: Json, run: StepContext['run']): Effect | undefined | Promise<Effect | undefined>
   /** The input with what is different in a fork. Recorded so, and executed so. */
   change?(input: Json, changes: ForkChanges): Json
 }

@@ -1,5 +1,5 @@
 /** Steps that the server executes for a run: intent recorded, executed, outcome recorded, tried again. */
-import { type Json, type RetryPolicy, type StepKind, type StepNotes, whyNotJson } from '@longhaul/protocol'
+import { type Effect, type Json, type RetryPolicy, type StepKind, type StepNotes, whyNotJson } from '@longhaul/protocol'
 import { StepFailure, monotonicMs, random, toFailure } from '../../kernel/index.ts'
 import { defaultRetry, retryDelayMs } from '../retry.ts'
 import { callOf } from '../trust.ts'
@@ -37,11 +37,19 @@ export function asked(run: ActiveRun, { op, kind, name, input, retry }: Extract<
 function begin(run: ActiveRun, step: ServerStep): void {
   const { op, kind, name, attempt, input } = step
   const executor = run.ports.executors[kind]
-  run.executing.set(op, new AbortController())
-  const effect = executor?.effectOf?.(input)
-  run.append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input, effect } }], {
-    then: () => void execute(run, step),
-  })
+  const controller = new AbortController()
+  run.executing.set(op, controller)
+  const record = (effect: Effect | undefined) =>
+    run.append([{ type: 'step.started', op, data: { kind, name, attempt, input: executor?.record ? executor.record(input) : input, effect } }], {
+      then: () => void execute(run, step),
+    })
+  const effect = executor?.effectOf?.(input, run.row)
+  if (!(effect instanceof Promise)) return record(effect)
+  void effect
+    .catch((): Effect => 'write')
+    .then((known) => {
+      if (!controller.signal.aborted && !run.isLeaving) record(known)
+    })
 }
 
 async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Promise<void> {

@@ -248,7 +248,8 @@ function follow(id, child, slot, command, request, announce) {
   forward(slot.error, errorData, id, request.outputBytesMax, run)
   child.on('error', (error) => fail(id, error))
   child.on('exit', (exitCode, signal) => {
-    run.exit = { event: 'exited', exitCode, signal }
+    // What is between us and it may tell its end as one of its own: `unshare` says 1.
+    run.exit = run.isKilled ? { event: 'exited', exitCode: null, signal: 'SIGKILL' } : { event: 'exited', exitCode, signal }
     if (run.open === 0) finish(id, run)
     else linger(id, run)
   })
@@ -297,7 +298,10 @@ function finish(id, run) {
 }
 
 function kill(id) {
-  if (active.has(id) && !isGated) killAllOf(id, active.get(id))
+  const run = active.get(id)
+  if (!run || isGated) return
+  run.isKilled = true
+  killAllOf(id, run)
 }
 
 /** The server has ended what was left: the slot may serve another command. */

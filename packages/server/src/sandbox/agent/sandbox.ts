@@ -230,7 +230,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, mounts, i
     return withAgent((live) => transferFiles(live, checked))
   }
 
-  const treePlace = () => ({ host, folder: place.folder, user, limits })
+  const treePlace = () => ({ host, folder: place.folder, user, limits, outer: current?.outer.pid })
 
   async function pack(path: string, isFrozen: boolean): Promise<TreeStream> {
     if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')

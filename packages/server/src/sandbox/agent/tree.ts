@@ -15,7 +15,8 @@ import { type PlacedDisk, placeDisk } from './agent-life.ts'
 import type { DiskMount } from '../host/disk-image.ts'
 import type { AgentHost, Launched } from './host.ts'
 
-export type TreePlace = { host: AgentHost; folder: string; user: number | undefined; limits: SandboxLimits }
+/** `outer` is the outermost process of a sandbox that runs. */
+export type TreePlace = { host: AgentHost; folder: string; user: number | undefined; limits: SandboxLimits; outer: number | undefined }
 
 /** Of one archive, however slowly its other end takes or gives. */
 const withinMs = 10 * 60_000
@@ -32,7 +33,8 @@ const unpacking =
   'mkdir -p -- "$1" && cd -- "$1" && exec tar --extract --file=- --blocking-factor=512 --no-same-owner --same-permissions --delay-directory-restore'
 
 /** As above, without an archive between; where the file system can share blocks between files, nothing is copied. */
-const copying = 'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; exec cp --archive --reflink=auto --no-target-directory -- . /copy'
+const copying =
+  'cd -- "$1" || exit 3; find . -type d ! -perm -u=rx -exec chmod u+rx {} ";" -o -type f ! -perm -u=r -exec chmod u+r {} ";" 2>/dev/null; exec cp --archive --reflink=auto --no-target-directory -- . /copy'
 const run = promisify(execFile)
 
 /**
@@ -43,7 +45,7 @@ export async function copyTree(from: TreePlace, to: TreePlace): Promise<void> {
   const target = join(to.folder, 'workspace')
   const disk = await placeDisk(to.host, to.folder)
   const give = async (user: number) => {
-    if (disk) await to.host.disks?.giveTo(to.folder, user)
+    if (disk) await to.host.disks?.giveTo(to.folder, user, to.outer)
     else await run('chown', ['-R', '-P', '-h', '--', `${user}:${user}`, target])
   }
   try {

@@ -5,13 +5,12 @@
  * server and its sandboxes are killed, the kernel unmounts and detaches. Nothing but the server's kernel ever wrote to the image's blocks.
  */
 import { execFile } from 'node:child_process'
-import { open, readFile, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
+import { type FileHandle, open, readFile, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { sleep } from '../../kernel/index.ts'
 import type { SandboxLimits } from '../driver.ts'
 import { failure } from '../failures.ts'
-import { createTurns } from '../turns.ts'
 import type { DiskUse } from './disk-watch.ts'
 import { type Runtime, findProgram } from './runtime.ts'
 
@@ -29,8 +28,8 @@ export type DiskHost = {
   attach(folder: string): Promise<AttachedDisk>
   /** What is used, seen from outside. `outer` is a process in whose namespace it is mounted. */
   measure(folder: string, outer: number | undefined): Promise<DiskUse>
-  /** Gives everything in it to a user, following no link. Nothing of the sandbox may run. */
-  giveTo(folder: string, user: number): Promise<void>
+  /** Gives everything in it to a user, following no link. No command of the sandbox's may run. `outer` as above. */
+  giveTo(folder: string, user: number, outer: number | undefined): Promise<void>
   /** Detaches what a server left that was killed while it attached. */
   sweep(root: string): Promise<number>
 }
@@ -98,8 +97,11 @@ export async function detectDisks(runtime: Runtime, root: string): Promise<{ dis
 
 type DiskTools = { mkfs: string; debugfs: string; losetup: string; unshare: string; mount: string }
 
+type Device = { device: string; held: FileHandle }
+
 function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime: Runtime): DiskHost {
-  const attaching = createTurns(1) // Two at once would make two devices of one image.
+  /** By the image's number: two devices of one image would be two file systems that know nothing of each other. To make one takes some 20 ms. */
+  const attached = new Map<number, { users: number; opening: Promise<Device> }>()
 
   async function make(folder: string, limits: DiskLimits, user: number, content: string): Promise<void> {
     const making = join(folder, 'disk.new')
@@ -124,21 +126,35 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
 
   async function attach(folder: string): Promise<AttachedDisk> {
     const image = imageOf(folder)
-    const leave = await attaching.take(new AbortController().signal)
-    try {
-      for (let tries = 0; tries < attachTriesMax; tries++) {
-        const device = (await run(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
-        const held = await open(device, 'r')
-        // It is open, so this only says: with the last who has it open.
-        await run(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
-        if ((await backingOf(device)) === image) return { device, release: () => held.close() }
-        await held.close()
-        await sleep(20) // We came upon one that was just going.
-      }
-      throw failure('sandbox_unavailable', `No loop device could be had for ${image}.`)
-    } finally {
-      leave()
+    const { ino } = await stat(image) // The same wherever its folder is renamed to.
+    const entry = attached.get(ino) ?? { users: 0, opening: openDevice(image) }
+    attached.set(ino, entry)
+    entry.users++
+    const leave = () => {
+      entry.users--
+      if (entry.users === 0) attached.delete(ino)
+      return entry.users === 0
     }
+    try {
+      const { device, held } = await entry.opening
+      return { device, release: async () => (leave() ? held.close() : undefined) }
+    } catch (error) {
+      leave()
+      throw error
+    }
+  }
+
+  async function openDevice(image: string): Promise<Device> {
+    for (let tries = 0; tries < attachTriesMax; tries++) {
+      const device = (await run(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
+      const held = await open(device, 'r')
+      // It is open, so this only says: with the last who has it open.
+      await run(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
+      if ((await backingOf(device)) === image) return { device, held }
+      await held.close()
+      await sleep(20) // We came upon one that was just going.
+    }
+    throw failure('sandbox_unavailable', `No loop device could be had for ${image}.`)
   }
 
   /** Runs a program of ours as root, with the workspace mounted over its place for this program alone. */
@@ -165,8 +181,10 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
         .map(Number)
       return used(blocks, bfree, files, ffree)
     },
-    async giveTo(folder, user) {
-      await mounted(folder, 'chown', '-R', '-P', '-h', '--', `${user}:${user}`, join(folder, 'workspace'))
+    async giveTo(folder, user, outer) {
+      const give = (path: string) => ['-R', '-P', '-h', '--', `${user}:${user}`, path]
+      if (outer === undefined) await mounted(folder, 'chown', ...give(join(folder, 'workspace')))
+      else await run('chown', give(mountedPath(runtime, folder, outer)))
     },
     async sweep(root) {
       const list = (await run(losetup, ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'])).stdout.split('\n')

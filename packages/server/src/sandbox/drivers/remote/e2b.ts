@@ -31,6 +31,8 @@ const messageBytesMax = 16 * 1024 * 1024
 const longestMs = 24 * 3_600_000
 const user = 'user'
 const upload = '/tmp/.longhaul-upload.tar'
+/** By what stands before the machines. A 502 that says nothing of this may have passed the request on. */
+const isGone = (status: number, said: string): boolean => status === 502 && /sandbox (was )?not found/i.test(said)
 
 export function e2bService({ url, key, template, sandboxUrl }: E2bSettings): RemoteService {
   const ask = (method: string, path: string, body?: object) =>
@@ -59,7 +61,7 @@ export function e2bService({ url, key, template, sandboxUrl }: E2bSettings): Rem
       started: PromiseWithResolvers<number>,
     ): Promise<{ exitCode: number | null }> {
       const response = await askService('E2B', `${base}/process.Process/Start`, {
-        ...{ method: 'POST', timeoutMs: longestMs },
+        ...{ method: 'POST', timeoutMs: longestMs, isGone },
         headers: {
           ...headers(isPrivileged ? 'root' : user),
           'content-type': 'application/connect+json',
@@ -105,8 +107,7 @@ export function e2bService({ url, key, template, sandboxUrl }: E2bSettings): Rem
       async write(entries) {
         const archive = packTar(entries)
         await askService('E2B', files(upload), {
-          method: 'POST',
-          timeoutMs: 300_000,
+          ...{ method: 'POST', timeoutMs: 300_000, isGone },
           headers: { ...headers(user), 'content-type': 'application/octet-stream' },
           body: archive,
         })
@@ -118,7 +119,8 @@ export function e2bService({ url, key, template, sandboxUrl }: E2bSettings): Rem
         }).ended
         if (exitCode !== 0) throw new RemoteError(`the files could not be laid out: ${said.trim()}`)
       },
-      read: async (path, bytesMax) => bytesOf(await askService('E2B', files(posix.normalize(path)), { timeoutMs: 300_000, headers: headers(user) }), bytesMax),
+      read: async (path, bytesMax) =>
+        bytesOf(await askService('E2B', files(posix.normalize(path)), { timeoutMs: 300_000, headers: headers(user), isGone }), bytesMax),
       rest: async () => void (await ask('POST', `/sandboxes/${sandboxID}/pause`)),
     }
   }

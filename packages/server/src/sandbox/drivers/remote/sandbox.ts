@@ -40,7 +40,6 @@ const ownOutputBytesMax = 8 * 1024 * 1024
 const killGraceMs = 5_000
 /** A machine is asked for again after this time, which also puts off its end. */
 const reopenMs = 10 * 60_000
-const gone: readonly (number | undefined)[] = [404, 410, 422, 502]
 
 const makeWorkspace = `mkdir -p ${workspacePath} && chmod 777 ${workspacePath}`
 const wrapper = 'i=$1; shift; if [ -n "$i" ]; then exec <"$i"; rm -f -- "$i"; else exec </dev/null; fi; exec "$@"'
@@ -116,7 +115,7 @@ export async function createRemoteSandbox({
     }
     try {
       return await attempt().catch((error: unknown) => {
-        if (!(error instanceof RemoteError && gone.includes(error.status))) throw error
+        if (!(error instanceof RemoteError && error.isGone)) throw error
         opening = undefined
         return attempt()
       })
@@ -185,7 +184,7 @@ export async function createRemoteSandbox({
     if (signal.aborted) onAbort()
     try {
       const ending = await Promise.race([ended, cut.promise]).catch((error: unknown) => {
-        if (reason === undefined) throw error
+        if (reason === undefined) throw brokenOff(error)
         return undefined
       })
       if (reason) await cut.promise
@@ -282,6 +281,13 @@ export async function createRemoteSandbox({
       onStopped()
     },
   }
+}
+
+/** A command is never run twice on a guess: unless it was refused, whether it ran is not known. */
+function brokenOff(error: unknown): unknown {
+  if (error instanceof RemoteError && error.isRefusal) return error
+  const said = error instanceof Error ? error.message : String(error)
+  return failure('interrupted', `Whether the command ran, or to its end, is not known: ${said}. Find out before you run it again.`, error)
 }
 
 function entryOf(line: string): { name: string; type: 'file' | 'directory' | 'other'; bytes: number } {

@@ -1,11 +1,18 @@
 /** Vercel's sandboxes over their HTTP API, version 2 and 3: named machines whose files outlive their sessions. */
 import { z } from 'zod'
+import { wallClock } from '../../../kernel/index.ts'
 import { type RemoteBox, type RemoteCommand, RemoteError, type RemoteService, askService, bytesOf } from './service.ts'
 import { packGzip } from './tar.ts'
 
 export type VercelSettings = { url: string; token: string; teamId?: string | undefined; projectId?: string | undefined; image?: string | undefined }
 
-const Opened = z.looseObject({ session: z.looseObject({ id: z.string().regex(/^[\w-]+$/), status: z.string() }) })
+const Session = z.looseObject({
+  ...{ id: z.string().regex(/^[\w-]+$/), status: z.string() },
+  /** Of its start, and how long it may last from then on, in milliseconds. */
+  ...{ startedAt: z.number().optional(), requestedAt: z.number().optional(), timeout: z.number().optional() },
+})
+type Session = z.infer<typeof Session>
+const Opened = z.looseObject({ session: Session })
 const Line = z.looseObject({
   command: z.looseObject({ id: z.string().regex(/^[\w-]+$/), exitCode: z.number().int().nullish() }).optional(),
   stream: z.enum(['stdout', 'stderr', 'error']).optional(),
@@ -14,6 +21,8 @@ const Line = z.looseObject({
 })
 const lineCharactersMax = 16 * 1024 * 1024
 const longestMs = 24 * 3_600_000
+/** Beyond a command's own time-out. */
+const sparedMs = 60_000
 
 export function vercelService({ url, token, teamId, projectId, image }: VercelSettings): RemoteService {
   const ask = (
@@ -41,13 +50,29 @@ export function vercelService({ url, token, teamId, projectId, image }: VercelSe
     }
   }
 
-  function boxOf(sessionId: string): RemoteBox {
-    const session = `/v2/sandboxes/sessions/${sessionId}`
+  function boxOf(opened: Session): RemoteBox {
+    const session = `/v2/sandboxes/sessions/${opened.id}`
+    let endsMs = endOf(opened)
+
+    /** A session ends at its time whatever runs in it, by itself five minutes after its start: it is put off by as much as the command may need. */
+    async function putOffEnd(timeoutMs: number): Promise<void> {
+      const wantedMs = wallClock().getTime() + timeoutMs + sparedMs
+      if (wantedMs <= endsMs) return
+      const body = { duration: Math.ceil(wantedMs - endsMs) }
+      endsMs = wantedMs // Commands that begin at once ask for it once.
+      // Refused where the plan allows no more, or where sessions have no such end. A command that is cut off is told as that.
+      const answer = await ask('POST', `${session}/extend-timeout`, { body }).catch(() => undefined)
+      if (answer) endsMs = endOf(Opened.parse(await answer.json()).session)
+    }
+
     return {
       run(command) {
         const started = Promise.withResolvers<string>()
         started.promise.catch(() => {}) // Whoever waits for its end hears of it.
-        const ended = follow(command, session, started).catch((error: unknown) => {
+        const ended = (async () => {
+          await putOffEnd(command.timeoutMs)
+          return follow(command, session, started)
+        })().catch((error: unknown) => {
           started.reject(error)
           throw error
         })
@@ -88,7 +113,7 @@ export function vercelService({ url, token, teamId, projectId, image }: VercelSe
     name: 'vercel',
     async open(name) {
       const found = await find(name)
-      if (found) return { box: boxOf(found.session.id), isNew: false }
+      if (found) return { box: boxOf(found.session), isNew: false }
       const body = {
         ...(projectId !== undefined && { projectId }),
         ...(image !== undefined && { image }),
@@ -97,7 +122,7 @@ export function vercelService({ url, token, teamId, projectId, image }: VercelSe
         networkPolicy: { mode: 'deny-all' },
       }
       const { session } = Opened.parse(await (await ask('POST', '/v3/sandboxes', { body, timeoutMs: 180_000 })).json())
-      return { box: boxOf(session.id), isNew: true }
+      return { box: boxOf(session), isNew: true }
     },
     async remove(name) {
       await ask('DELETE', `/v2/sandboxes/${encodeURIComponent(name)}?${project}`).catch((error: unknown) => {
@@ -106,6 +131,9 @@ export function vercelService({ url, token, teamId, projectId, image }: VercelSe
     },
   }
 }
+
+/** Infinity where it is not told. */
+const endOf = ({ startedAt, requestedAt, timeout = Infinity }: Session): number => (startedAt ?? requestedAt ?? Infinity) + timeout
 
 /** JSON values, one to a line. */
 async function* lines(response: Response): AsyncGenerator {
