@@ -1,7 +1,9 @@
 /** The whole way, with the real program: a folder's connection, a model that calls its tool, a crash in the middle of the call, and clients of MCP at the other end. */
+import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterAll, expect, test } from 'vitest'
@@ -140,6 +142,9 @@ test(
     })
     expect(await server.client.runs.step({ runId, op: '0' })).toMatchObject({ kind: 'call', name: 'crm__find' })
     expect(keys.at(-1)).toBe(`${runId}/0`)
+    const commandLine = [join(root, 'packages/cli/bin/longhaul.js'), 'tools', 'call', 'helper', 'crm__find', '--input', '{"name":"Eve"}']
+    const env = { PATH: process.env['PATH'] ?? '', LONGHAUL_URL: server.url(), LONGHAUL_API_KEY: server.key() }
+    expect((await promisify(execFile)(process.execPath, ['--conditions=longhaul-source', ...commandLine], { env })).stdout).toContain('Eve lives in London')
     expect(provider.requests).toHaveLength(asked) // No model was asked.
 
     const { secret } = await server.client.keys.create({ name: 'asker', permissions: ['agents:read', 'runs:read', 'runs:write'] })

@@ -107,7 +107,7 @@ export function openExchange(options: Omit<PipeOptions, 'onSaid'>): Exchange {
   }
 }
 
-const withoutToken = ({ progressToken: _, ...meta }: Record<string, unknown>) => meta
+const withoutToken = ({ progressToken: _progressToken, ...meta }: Record<string, unknown>) => meta
 
 /** Under the id that its client gave it. */
 function outward(answer: JSONRPCResponse, id: RequestId): JSONRPCResponse {
