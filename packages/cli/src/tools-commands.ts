@@ -1,7 +1,7 @@
 /** Tools of agents. */
 import type { Command } from 'commander'
 import type { LimitOptions } from './commands/tools.ts'
-import { type Act, type Shared, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, type Shown, examples, followOptions, wholeNumber, withAnswer, withServer } from './options.ts'
 
 export function toolsCommands(program: Command, act: Act): void {
   const tools = program
@@ -40,6 +40,17 @@ export function toolsCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul tools authorize support crm'))
     .action((agent: string, connection: string, options: Shared) =>
       act(options, async (invocation) => (await import('./commands/authorize.ts')).authorizeConnection(invocation, agent, connection)),
+    )
+  withAnswer(withServer(tools.command('call')))
+    .description('call a tool that the server executes, without the agent, as a run of its own')
+    .argument('<agent>')
+    .argument('<tool>')
+    .option('--input <json>', 'its arguments: JSON, @file or - for standard input')
+    .option('--namespace <name>', 'the namespace that it counts to')
+    .option('--idempotency-key <key>', 'the same key never calls it a second time')
+    .addHelpText('after', examples(`npx longhaul tools call support crm__find_customer --input '{"name": "Ada"}'`))
+    .action((agent: string, tool: string, options: Shown & { input?: string; namespace?: string; idempotencyKey?: string }) =>
+      act(options, async (invocation) => (await load()).callTool(invocation, agent, tool, { ...options, ...followOptions(options) }), 'graceful'),
     )
   withServer(tools.command('limit'))
     .description('set limits of a tool, or of all whose names begin alike')

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Channel } from './channels.ts'
 import { Connection, ConnectionName, Database, DeclaredEgress, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { CustomAgent } from './custom.ts'
+import { McpServer } from './mcp-servers.ts'
 import { PartName } from './children.ts'
 import { RunLimits } from './limits.ts'
 import { operation } from './operation.ts'
@@ -49,8 +50,8 @@ export type AgentSandbox = z.infer<typeof AgentSandbox>
 /** What a version says about itself once its code has been loaded. */
 export const AgentManifest = z.object({
   description: z.string().max(2_000),
-  /** `agent` runs the model loop over instructions and tools; `function` is durable code; `custom` is a program that answers over HTTP. */
-  shape: z.enum(['agent', 'function', 'custom']),
+  /** `agent` runs the model loop over instructions and tools; `function` is durable code; `custom` is a program that answers over HTTP; `mcp` a program that is an MCP server, which no run executes. */
+  shape: z.enum(['agent', 'function', 'custom', 'mcp']),
   model: z.string().nullable(),
   instructions: z.string().nullable(),
   tools: z.array(ToolSummary),
@@ -95,6 +96,8 @@ export const AgentManifest = z.object({
   sandbox: AgentSandbox.optional(),
   /** Of a custom agent: its program and how that is kept. */
   custom: CustomAgent.optional(),
+  /** Of an MCP server: its program and how that is kept. */
+  mcp: McpServer.optional(),
 })
 export type AgentManifest = z.infer<typeof AgentManifest>
 

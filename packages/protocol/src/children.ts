@@ -8,6 +8,11 @@ export const PartName = z
   .max(64)
   .regex(/^[a-zA-Z0-9_-]+$/, 'must be letters, digits, "_" and "-"')
 
+/** The part that calls one tool in place of the agent, with a `CallRequest` as its input. No folder can have its name. */
+export const toolPart = ':tool'
+/** Which part of its version a run executes. */
+export const RunPart = z.union([PartName, z.literal(toolPart)])
+
 /** Input of a `run` step: starts a run of an agent as this run's child. Its output is a `ChildStarted`. */
 export const ChildRequest = z.strictObject({
   agent: Name,

@@ -24,8 +24,9 @@ export { Approval, approvalOperations, approvalStates, decideApproval, listAppro
 export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'
 export { AttentionItem, dismissAttention, forkAttention, listAttention, retryAttention } from './attention.ts'
-export { ChildEnd, ChildRequest, PartName, ChildStarted } from './children.ts'
+export { ChildEnd, ChildRequest, PartName, RunPart, ChildStarted, toolPart } from './children.ts'
 export { CustomAgent, InvokeRequest } from './custom.ts'
+export { McpServer } from './mcp-servers.ts'
 export type { AuthorizedByPerson } from './connections.ts'
 export {
   Connection,
@@ -368,6 +369,7 @@ export {
   authorizeConnection,
   finishAuthorization,
   limitTool,
+  startToolCall,
   listTools,
   refreshTools,
   toolKinds,

@@ -31,6 +31,7 @@ export const permissions = [
   'calls:read',
   'calls:reveal',
   'tools:review',
+  'tools:call',
 ] as const
 export type Permission = (typeof permissions)[number]
 /** What it takes to be let in: a permission, being a person who is signed in (`oneself`), or nothing (`anybody`). */

@@ -13,7 +13,7 @@ const ofTenant = permissions.filter((permission) => permission !== 'tenants:mana
  */
 export const roles = {
   administrator: ofTenant,
-  developer: [...reading, ...spending, 'runs:write', 'agents:deploy', 'models:call', 'sandboxes:read', 'sandboxes:write'],
+  developer: [...reading, ...spending, 'runs:write', 'agents:deploy', 'tools:call', 'models:call', 'sandboxes:read', 'sandboxes:write'],
   operator: [...reading, ...spending, 'runs:write', 'runs:operate', 'runs:stop', 'limits:manage', 'schedules:manage', 'hooks:manage', 'sandboxes:read'],
   approver: [...reading, 'approvals:decide'],
   auditor: [...reading, ...spending, 'sandboxes:read', 'audit:read'],

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { ConnectionName, ToolLimits, ToolPattern } from './connections.ts'
 import { operation } from './operation.ts'
+import { Run } from './runs.ts'
 import { JsonValue, Name } from './values.ts'
 
 /** One difference between the definition that was approved and the one that the tool server gives now. Absent on a side: null. */
@@ -81,6 +82,22 @@ export const limitTool = operation({
   output: z.object({ agent: Name, limits: z.record(z.string(), ToolLimits) }),
 })
 
+export const startToolCall = operation({
+  id: 'tools.start',
+  summary: 'Start a run that calls one tool of an agent’s live version in place of the agent: one that the server executes. Its output is the result.',
+  http: ['POST', '/v1/agents/{agent}/tools/{tool}/start'],
+  permission: 'tools:call',
+  input: z.strictObject({
+    agent: Name,
+    tool: ToolName,
+    input: JsonValue.default({}),
+    /** Absent: the key’s first namespace, or `default`. */
+    namespace: Name.optional(),
+    idempotencyKey: z.string().min(1).max(128).optional(),
+  }),
+  output: Run,
+})
+
 export const authorizeConnection = operation({
   id: 'connections.authorize',
   summary: 'Begin to authorize an agent’s connection by OAuth: a person looks at `url`, and is sent back to `redirectUri` on their own machine.',
@@ -112,4 +129,4 @@ export const finishAuthorization = operation({
   output: z.object({ agent: z.string(), connection: z.string(), authority: z.string(), scope: z.string().nullable(), isRefreshable: z.boolean() }),
 })
 
-export const toolOperations = [listTools, refreshTools, approveTool, limitTool, authorizeConnection, finishAuthorization]
+export const toolOperations = [listTools, refreshTools, approveTool, limitTool, startToolCall, authorizeConnection, finishAuthorization]

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { AgentManifest } from './agents.ts'
-import { PartName } from './children.ts'
+import { RunPart } from './children.ts'
 import { Failure } from './errors.ts'
 import { Decider, Effect, OpPath, StepKind } from './events.ts'
 import { Message } from './models.ts'
@@ -51,8 +51,8 @@ export const ServerFrame = z.discriminatedUnion('type', [
     input: JsonValue,
     asker: Asker,
     session: z.string().nullable(),
-    /** Which subagent of the version it is a run of. Absent: the agent itself. */
-    part: PartName.optional(),
+    /** Which subagent of the version it is a run of, or `:tool`: a call of one tool. Absent: the agent itself. */
+    part: RunPart.optional(),
     /** What the run's model calls may cost, as the run that started it has it. */
     costUsdMax: z.number().min(0).optional(),
     /** Its writes are withheld: every step and tool that does not declare the effect `none` asks with `op.begin`, and is answered with its failure. */

@@ -191,3 +191,10 @@ test('faults of schedules, channels and hooks are told with file and line', asyn
   expect(problem).toContain('agent/hooks/odd.ts: its default export is not what hook() makes')
   expect(problem).toContain('has an output and handoffs')
 })
+
+test('a folder whose agent.json says mcp is an MCP server', async () => {
+  const declared = { kind: 'mcp', description: 'Stock', command: 'node', args: ['server.ts'] }
+  await using made = await makeAgentFolder({ 'agent/agent.json': JSON.stringify(declared) }, { isInstalled: true })
+  expect((await loadAgent(made.folder)).manifest).toMatchObject({ shape: 'mcp', tools: [], mcp: { args: ['server.ts'], answerMsMax: 300_000 } })
+  expect(await problemOf({ 'agent/agent.json': JSON.stringify({ ...declared, port: 8_080 }) })).toMatch(/agent\.json: is no MCP server: .*port/)
+})

@@ -33,10 +33,12 @@ import { type Report, codeFile, describeIssues, findCode, list, listFolders, lis
 import { handoffEntry, handoffToolName } from './handoffs.ts'
 import { HookShape, type NamedHook, openHooks } from './hooks.ts'
 import { type ToolEntry, agentProgram } from './loop.ts'
+import { mcpServer } from './mcp-server.ts'
 import { parseSkill, readSkillTool } from './skills.ts'
 import { stockTools } from './stock-tools.ts'
 import { answerTool, structuredBy } from './structured.ts'
 import { defineTool } from './tool-definition.ts'
+import { withToolPart } from './tool-part.ts'
 import type { Program } from './worker.ts'
 
 export type LoadedAgent = { manifest: AgentManifest; program: Program; prepare: AgentDefinition['prepare'] }
@@ -109,7 +111,7 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
   if ((await readText(join(root, customFile))) !== undefined) {
     const loaded = await loadCustom(root, connections, report)
     if (problems.length > 0 || !loaded) throw new FolderProblem(problems.join('\n'))
-    return { ...loaded, manifest: { ...loaded.manifest, ...declaredOf(declared) }, prepare: undefined }
+    return { program: withToolPart(loaded.program), manifest: { ...loaded.manifest, ...declaredOf(declared) }, prepare: undefined }
   }
   const names = connections.map(({ name }) => name)
   const main = await loadPart(root, names, report)
@@ -157,7 +159,7 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
   const program =
     definition.kind === 'function' ? functionProgram(definition) : agentProgram({ connections: definition.connections ?? names, ...main, definition, hooks })
   const parts = new Map(subagents.map((part) => [part.name, agentProgram({ connections: part.definition.connections ?? [], ...part, hooks })]))
-  return { manifest, program: parts.size > 0 ? withParts(program, parts) : program, prepare: definition.prepare }
+  return { manifest, program: withToolPart(parts.size > 0 ? withParts(program, parts) : program), prepare: definition.prepare }
 }
 
 /** A run of a subagent executes that part of the version, and nothing else. */
@@ -259,13 +261,14 @@ export const functionProgram =
   (ctx, { input }) =>
     definition.main(ctx, input)
 
-/** A folder with `agent.json` in place of `agent.ts` holds a program that speaks HTTP. */
+/** A folder with `agent.json` in place of `agent.ts` holds a program that speaks HTTP, or one that is an MCP server. */
 async function loadCustom(root: string, connections: readonly NamedConnection[], report: Report) {
   const path = join(root, customFile)
   if (await findCode(root, 'agent')) return void report(path, 'stands beside agent.ts, and an agent is one or the other.')
   const declared = await readJson(path, report)
   if (declared === undefined) return undefined
-  const loaded = customAgent(declared, connections)
+  const isMcp = typeof declared === 'object' && declared !== null && 'kind' in declared && declared.kind === 'mcp'
+  const loaded = isMcp ? mcpServer(declared) : customAgent(declared, connections)
   return typeof loaded === 'string' ? void report(path, loaded) : loaded
 }
 

@@ -6,6 +6,7 @@ import { createAsking, textOf } from './asking.ts'
 import { type LoopContext, connectTools, runTool } from './context.ts'
 import { type Delegate, callDelegate } from './delegates.ts'
 import { failure, isStepFailed } from './failure.ts'
+import { onceAllowed } from './once-allowed.ts'
 import { type HandedOver, handOver, readNote } from './handoffs.ts'
 import type { Hooks } from './hooks.ts'
 import { type Skill, messageOf, messageText, systemPrompt, userMessage } from './instructions.ts'
@@ -239,16 +240,9 @@ async function callTool(
     return { call, output, isError: false, parts }
   }
   try {
-    return await make().catch(async (error: unknown) => {
-      if (!isStepFailed(error) || error.failure.code !== 'needs_approval') throw error
-      // The server lets through what a person has allowed: this call with these arguments, once.
-      const { approved, comment } = await ctx.approval(`Call ${call.toolName}?`, {
-        detail: { tool: call.toolName, input: call.input, why: error.failure.message },
-      })
-      return approved
-        ? make()
-        : wrong(`A person did not allow this call of ${call.toolName}.${comment ? ` They said: ${comment}` : ''} Do not try it in another way.`)
-    })
+    return await onceAllowed(ctx, { tool: call.toolName, input: call.input }, make, (comment) =>
+      wrong(`A person did not allow this call of ${call.toolName}.${comment ? ` They said: ${comment}` : ''} Do not try it in another way.`),
+    )
   } catch (error) {
     if (!isStepFailed(error)) throw error
     return wrong(`The tool ${call.toolName} failed: ${error.failure.message}`)

@@ -16,7 +16,19 @@ import {
   runServices,
   toMessages,
 } from './agents/index.ts'
-import { addressCheck, httpApi, allowedBy, implementAll, listen, mcpEndpoint, openLinks, openLive, openPipeline, openPreviews } from './api/index.ts'
+import {
+  addressCheck,
+  httpApi,
+  allowedBy,
+  implementAll,
+  listen,
+  mcpEndpoint,
+  openLinks,
+  openLive,
+  openMcpServers,
+  openPipeline,
+  openPreviews,
+} from './api/index.ts'
 import { type Config, mailSettings, modelSettings, vaultSettings, workerEnvironment } from './config.ts'
 import { engineRole, openDb, openHolds, prepareDatabase, startEmbedded } from './db/index.ts'
 import { openEngine } from './engine/index.ts'
@@ -62,7 +74,7 @@ import { AppError, type Log, monotonicMs, wallClock } from './kernel/index.ts'
 import { agentMailRow, agentMailSql, openAgentMailer, openAgentMails, openMailer, openOutbox } from './mail/index.ts'
 import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, postWebhook } from './outcomes/index.ts'
 import { type Capabilities, openDataFolders, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
-import { openEgress, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
+import { openEgress, openPrograms, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
 import { type Walls, openWalls, openWorkers } from './workers/index.ts'
 
 const version = '0.1.0'
@@ -390,12 +402,22 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   const mcp = mcpEndpoint({
     ...ofRuns,
     agents,
+    tools,
     assertAllowed: allowedBy({ policies, audit, stepUp, log }),
     log,
     version,
     bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
   })
   onStop('MCP', mcp.stop)
+  const mcpServers = openMcpServers({
+    ...{ tools, admitTool, audit, log, findVersion: agents.findVersion, manifestOf: agents.manifestOf, openVersion: agents.open },
+    programs: openPrograms({ hosted, log, lifeMsMax: 8 * 3_600_000 }),
+    assertAllowed: allowedBy({ policies, audit, stepUp, log }),
+    assertNotStopped: engine.assertNotStopped,
+    stopping: stopping.signal,
+    bodyBytesMax: config.LONGHAUL_BODY_BYTES_MAX,
+  })
+  onStop('hosted MCP servers', mcpServers.stop)
   const pipeline = openPipeline({
     implementations: implementAll({
       ...ofRuns,
@@ -466,6 +488,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     health,
     streams: managed.service,
     mcp,
+    mcpServers,
     receiveHook: hooks.receive,
     consoleFolder: join(root, 'packages/console/dist'),
     host: config.LONGHAUL_HTTP_HOST,

@@ -380,6 +380,10 @@ const cases: Record<string, Case> = {
     request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tool-limits', { pattern: 'calculator', limits: { perMinute: 3 } }]),
     foreign: 'not_found',
   },
+  'tools.start': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/tools/calculator/start', { input: { expression: '1' } }]),
+    foreign: 'not_found',
+  },
   'sandboxes.create': fixed('own', 'POST', '/v1/sandboxes', {}),
   'sandboxes.list': { request: async (acme) => (await box(acme), ['GET', '/v1/sandboxes']), foreign: 'own' },
   'memory.list': { request: async (acme) => (await memoryOf(acme), ['GET', '/v1/memories']), foreign: 'empty' },

@@ -1,7 +1,9 @@
 /** The whole way, with the real program: a folder's connection, a model that calls its tool, a crash in the middle of the call, and clients of MCP at the other end. */
+import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { afterAll, expect, test } from 'vitest'
@@ -105,7 +107,7 @@ test(
     for (const transport of [http, stdio]) {
       const client = new Client({ name: 'test', version: '1' })
       await client.connect(transport)
-      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['ask_helper', 'get_run', 'cancel_run'])
+      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['ask_helper', 'helper__crm__find', 'get_run', 'cancel_run'])
       const progress: string[] = []
       const result = await client.callTool(
         { name: 'ask_helper', arguments: { message: 'Where does Ada live?' } },
@@ -115,6 +117,72 @@ test(
       expect(progress).toContain('call: crm__find')
       await client.close()
     }
+  },
+  limitMs,
+)
+
+test(
+  'a tool of an agent is called without it, by a run with everything that holds for its tools',
+  async () => {
+    const connect = async (key: string) => {
+      const client = new Client({ name: 'test', version: '1' })
+      await client.connect(new StreamableHTTPClientTransport(new URL('/mcp', server.url()), { requestInit: { headers: { authorization: `Bearer ${key}` } } }))
+      return Object.assign(client, { [Symbol.asyncDispose]: () => client.close() })
+    }
+    const find = { name: 'helper__crm__find', arguments: { name: 'Bob' } }
+    await using client = await connect(server.key())
+    const asked = provider.requests.length
+    const result = await client.callTool(find)
+    expect(result).toMatchObject({ content: [{ text: 'Bob lives in London' }], structuredContent: { state: 'completed', output: 'Bob lives in London' } })
+    const { runId } = result.structuredContent as { runId: string }
+    expect(await server.client.runs.get({ runId })).toMatchObject({
+      agent: 'helper',
+      input: { tool: 'crm__find', input: { name: 'Bob' } },
+      labels: [expect.stringMatching(/^tool_server:/)],
+    })
+    expect(await server.client.runs.step({ runId, op: '0' })).toMatchObject({ kind: 'call', name: 'crm__find' })
+    expect(keys.at(-1)).toBe(`${runId}/0`)
+    const commandLine = [join(root, 'packages/cli/bin/longhaul.js'), 'tools', 'call', 'helper', 'crm__find', '--input', '{"name":"Eve"}']
+    const env = { PATH: process.env['PATH'] ?? '', LONGHAUL_URL: server.url(), LONGHAUL_API_KEY: server.key() }
+    expect((await promisify(execFile)(process.execPath, ['--conditions=longhaul-source', ...commandLine], { env })).stdout).toContain('Eve lives in London')
+    expect(provider.requests).toHaveLength(asked) // No model was asked.
+
+    const { secret } = await server.client.keys.create({ name: 'asker', permissions: ['agents:read', 'runs:read', 'runs:write'] })
+    await using asker = await connect(secret)
+    expect((await asker.listTools()).tools.map(({ name }) => name)).toEqual(['ask_helper', 'get_run', 'cancel_run'])
+    expect(await asker.callTool(find)).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('tools:call') }] })
+
+    await server.client.policies.put({
+      name: 'ask-first',
+      text: '@require("approval") forbid (principal, action == Action::"tools.call", resource == Tool::"crm__find");',
+    })
+    const waiting = await client.callTool(find)
+    expect(waiting.structuredContent).toMatchObject({ state: 'waiting', problem: 'It waits for approval "Call crm__find?".' })
+    const { runId: held } = waiting.structuredContent as { runId: string }
+    const [approval] = (await server.client.approvals.list({ runId: held })).items
+    await server.client.approvals.decide({ approvalId: approval?.id ?? '', approved: true })
+    const ended = await until(
+      () => client.callTool({ name: 'get_run', arguments: { runId: held } }),
+      ({ structuredContent }) => (structuredContent as { state: string }).state === 'completed',
+      30_000,
+    )
+    expect(ended.structuredContent).toMatchObject({ output: 'Bob lives in London' })
+    await server.client.policies.delete({ name: 'ask-first' })
+
+    // Who may not start the agent may not go round it either.
+    await server.client.policies.put({ name: 'no-helper', text: 'forbid (principal, action == Action::"runs.start", resource == Agent::"helper");' })
+    expect(await client.callTool(find)).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('no-helper') }] })
+    await expect(server.client.tools.start({ agent: 'helper', tool: 'crm__find', input: {} })).rejects.toThrow(/no-helper/)
+    await server.client.policies.delete({ name: 'no-helper' })
+
+    await server.client.tools.limit({ agent: 'helper', pattern: 'crm__find', limits: { isOff: true } })
+    expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['ask_helper', 'get_run', 'cancel_run'])
+    expect(await client.callTool(find)).toMatchObject({ isError: true, content: [{ text: expect.stringContaining('switched off') }] })
+    await server.client.tools.limit({ agent: 'helper', pattern: 'crm__find', limits: {} })
+    expect(await client.callTool({ name: 'helper__crm__nothing', arguments: {} })).toMatchObject({
+      isError: true,
+      content: [{ text: expect.stringContaining('no tool') }],
+    })
   },
   limitMs,
 )

@@ -23,14 +23,18 @@ export async function packagesOf(root: string, isProgram = false): Promise<strin
   }
 }
 
-/** The script of this folder that a custom agent's program is, if its declaration names one: `"args": ["main.ts"]`. */
-export async function scriptOf(root: string): Promise<string | undefined> {
-  const text = await readFile(join(root, 'agent', 'agent.json'), 'utf8').catch(() => undefined) // Another kind of agent.
-  if (text === undefined) return undefined
-  const { args = [] } = z
-    .object({ args: z.array(z.string()).optional() })
+/** What of `agent/agent.json` matters here. Another kind of agent has none, and what is wrong with one, the server says. */
+export async function declarationOf(root: string): Promise<{ kind?: string | undefined; args?: string[] | undefined }> {
+  const text = await readFile(join(root, 'agent', 'agent.json'), 'utf8').catch(() => '{}')
+  return z
+    .object({ kind: z.string().optional(), args: z.array(z.string()).optional() })
     .catch({})
     .parse(jsonOf(text))
+}
+
+/** The script of this folder that a custom agent's program or an MCP server is, if its declaration names one: `"args": ["main.ts"]`. */
+export async function scriptOf(root: string): Promise<string | undefined> {
+  const { args = [] } = await declarationOf(root)
   return args.find((arg) => /^[\w./-]+\.(ts|js|mts|mjs)$/.test(arg) && !arg.includes('..') && existsSync(join(root, 'agent', arg)))
 }
 

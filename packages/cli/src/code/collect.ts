@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { basename, join, relative, resolve, sep } from 'node:path'
 import { type CodeFile, Name, codeBytesMax, codeFilesMax, isNoCode } from '@longhaul/protocol'
 import { Problem } from '../problem.ts'
-import { bundle, bundleScript, packagesOf, scriptOf } from './bundle.ts'
+import { bundle, bundleScript, declarationOf, packagesOf, scriptOf } from './bundle.ts'
 
-export type Collected = { agent: string; files: CodeFile[]; bytes: number; bundled: string[] }
+export type Collected = { agent: string; files: CodeFile[]; bytes: number; bundled: string[]; /** It is no agent, but an MCP server. */ isMcpServer: boolean }
 
 /**
  * Reads what is to be deployed. Code that imports packages which the server does not bring is bundled with them; everything else is
@@ -27,15 +27,16 @@ export async function collect(folder: string, { agent: named }: { agent?: string
     throw new Problem('not_found', `${folder} holds no agent: there is no agent/agent.ts and no agent/agent.json in it.`, `npx longhaul init ${folder}`)
   }
   const script = await scriptOf(root)
+  const isMcpServer = (await declarationOf(root)).kind === 'mcp'
   const packages = await packagesOf(root, script !== undefined)
-  if (packages.length === 0) return { agent, ...(await readTree(root, root)), bundled: [] }
+  if (packages.length === 0) return { agent, ...(await readTree(root, root)), bundled: [], isMcpServer }
   const built = await mkdtemp(join(tmpdir(), 'longhaul-bundle-'))
   try {
     await (script === undefined ? bundle(root, built) : bundleScript(root, script, built))
     const code = await readTree(built, built)
     const isBundled = script === undefined ? /^agent\/(agent|tools\/[^/]+)\.(ts|js|mts|mjs)$/ : /^agent\/(agent\.json|.+\.(ts|js|mts|mjs))$/
     const data = await readTree(root, root, (path) => isBundled.test(path))
-    return { agent, files: [...code.files, ...data.files], bytes: code.bytes + data.bytes, bundled: packages }
+    return { agent, files: [...code.files, ...data.files], bytes: code.bytes + data.bytes, bundled: packages, isMcpServer }
   } finally {
     await rm(built, { recursive: true, force: true })
   }

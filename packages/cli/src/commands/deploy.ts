@@ -48,7 +48,7 @@ export async function deploy(invocation: Invocation, folder: string, options: De
   }
   try {
     const done = await bringOut(invocation, code, options, preview, build)
-    print(invocation, code, done)
+    print(invocation, code, done, (await invocation.client()).url)
     await tell(
       'success',
       `${done.version.version} ${done.preview ? `is the preview ${done.preview.name}` : done.deployment ? `gets ${done.deployment.share} % of new runs` : 'is loaded'}`,
@@ -90,7 +90,7 @@ function previewName(given: string | true, build: Build | undefined): string {
   return name
 }
 
-function print(invocation: Invocation, code: Collected, { version, plan, deployment, preview }: Done): void {
+function print(invocation: Invocation, code: Collected, { version, plan, deployment, preview }: Done, url: string): void {
   if (invocation.isJson) return invocation.printJson({ version, plan, deployment: deployment ?? null, preview: preview ?? null })
   printFields(invocation, [
     ['agent', code.agent],
@@ -101,7 +101,7 @@ function print(invocation: Invocation, code: Collected, { version, plan, deploym
       ? fieldsOf(preview)
       : ([
           ['live', deployment ? describe(deployment) : `not yet: npx longhaul agents promote ${code.agent} ${version.version}`],
-          ['try', `npx longhaul ask ${code.agent} "…"`],
+          code.isMcpServer ? ['address', `${url}/mcp/${code.agent}`] : ['try', `npx longhaul ask ${code.agent} "…"`],
         ] satisfies [string, string][])),
   ])
 }

@@ -4,6 +4,8 @@ import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
 import { nearNames } from '../nearest-name.ts'
 import { Problem } from '../problem.ts'
+import { type FollowOptions, follow } from '../follow.ts'
+import { readJson } from '../read-json.ts'
 import { printFields, printList } from '../show/records.ts'
 import { duration, moment } from '../show/values.ts'
 
@@ -70,6 +72,25 @@ export async function approveTool(invocation: Invocation, agent: string, name: s
   if (invocation.isJson) invocation.printJson(tool)
   else invocation.terminal.print(`  ${name} of ${agent} is approved as it is now (${hash.slice(0, 12)}…).`)
   return exitCodes.done
+}
+
+export async function callTool(
+  invocation: Invocation,
+  agent: string,
+  tool: string,
+  options: FollowOptions & { input?: string; namespace?: string; idempotencyKey?: string },
+): Promise<number> {
+  const { namespace, idempotencyKey } = options
+  const input = options.input === undefined ? {} : await readJson(invocation, options.input)
+  const client = await invocation.client()
+  const run = await client.tools.start({
+    agent,
+    tool,
+    input,
+    ...(namespace !== undefined && { namespace }),
+    ...(idempotencyKey !== undefined && { idempotencyKey }),
+  })
+  return follow(invocation, run, options)
 }
 
 export type LimitOptions = {

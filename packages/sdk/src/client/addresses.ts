@@ -77,6 +77,7 @@ export const addresses = {
   'tools.refresh': ['POST', '/v1/agents/{agent}/tools/refresh'],
   'tools.approve': ['POST', '/v1/agents/{agent}/tools/{tool}/approve'],
   'tools.limit': ['POST', '/v1/agents/{agent}/tool-limits'],
+  'tools.start': ['POST', '/v1/agents/{agent}/tools/{tool}/start'],
   'connections.authorize': ['POST', '/v1/agents/{agent}/connections/{connection}/authorize'],
   'connections.finish': ['POST', '/v1/agents/{agent}/connections/{connection}/authorized'],
   'marketplace.list': ['GET', '/v1/marketplace'],

@@ -113,6 +113,7 @@ import {
   linkPort,
   liftStop,
   limitTool,
+  startToolCall,
   listAgents,
   listApprovals,
   listAttention,
@@ -346,7 +347,7 @@ export const contract = {
   callPrivacy: { list: listCallPrivacy, set: setCallPrivacy },
   connections: { authorize: authorizeConnection, finish: finishAuthorization },
   memory: { list: listMemories, get: getMemory, erase: eraseMemory, eraseAll: eraseMemories },
-  tools: { list: listTools, refresh: refreshTools, approve: approveTool, limit: limitTool },
+  tools: { list: listTools, refresh: refreshTools, approve: approveTool, limit: limitTool, start: startToolCall },
   system: { get: getSystem },
   sandboxes: {
     create: createSandbox,

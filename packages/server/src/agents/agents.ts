@@ -17,6 +17,8 @@ import {
   type forkRun,
   type importRun,
   type startRun,
+  type startToolCall,
+  toolPart,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
@@ -237,6 +239,7 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
       namespace: string
       destinations: (Destination | ChannelReply)[]
       labels?: string[]
+      part?: string
     },
     mayAnyVersion = false,
   ): Promise<Run> {
@@ -260,6 +263,17 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
     runs: {
       start: (caller: Caller, { namespace = caller.namespaces?.[0] ?? 'default', ...start }: z.output<typeof startRun.input>): Promise<Run> =>
         startAs(caller.tenantId, askerOf(caller), { ...start, namespace }, caller.permissions.includes('agents:deploy')),
+      async callTool(
+        caller: Caller,
+        { agent, tool, input: given, namespace = caller.namespaces?.[0] ?? 'default', idempotencyKey }: z.output<typeof startToolCall.input>,
+      ): Promise<Run> {
+        const asker = askerOf(caller)
+        const input = { tool, input: given }
+        // Whom a policy forbids to start the agent is forbidden this as well.
+        const why = await whyNotStart?.({ tenantId: caller.tenantId, namespace, agent, input, asker, startedBy: { type: 'tool', name: tool } })
+        if (why !== undefined) throw new AppError('forbidden', why)
+        return startAs(caller.tenantId, asker, { agent, namespace, input, part: toolPart, destinations: [], idempotencyKey })
+      },
       find: (audience: Audience, runId: string) => findRun(db.forTenant(audience.tenantId), audience, runId),
       async connections(audience: Audience, { runId, ...page }: { runId: string; limit: number; cursor?: string | undefined }) {
         const run = await findRun(db.forTenant(audience.tenantId), audience, runId)

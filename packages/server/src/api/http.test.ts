@@ -95,6 +95,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'tools.refresh': ['POST', '/v1/agents/analyst/tools/refresh'],
   'tools.approve': ['POST', '/v1/agents/analyst/tools/crm__find/approve', { hash: 'ab'.repeat(32) }],
   'tools.limit': ['POST', '/v1/agents/analyst/tool-limits', { pattern: 'crm__*', limits: { perMinute: 3 } }],
+  'tools.start': ['POST', '/v1/agents/analyst/tools/crm__find/start', { input: { name: 'Ada' } }],
   'connections.authorize': ['POST', '/v1/agents/analyst/connections/crm/authorize', { redirectUri: 'http://127.0.0.1:4711/callback' }],
   'connections.finish': ['POST', '/v1/agents/analyst/connections/crm/authorized', { state: 's', code: 'c' }],
   'marketplace.list': ['GET', '/v1/marketplace?entry=crm'],

@@ -23,6 +23,7 @@ import { type Pipeline, assertPermitted, takeFrom } from './pipeline.ts'
 import { answerWithFrames } from './server-sent-events.ts'
 import { readTree, writeTree } from './trees.ts'
 import { type SandboxStreams, vercelRoutes } from './vercel/routes.ts'
+import type { McpServers } from './mcp-servers/mcp-servers.ts'
 import type { McpEndpoint } from './mcp.ts'
 
 export type ApiOptions = {
@@ -32,6 +33,7 @@ export type ApiOptions = {
   /** What of sandboxes is no JSON. */
   streams: SandboxStreams
   mcp: Pick<McpEndpoint, 'handle'>
+  mcpServers: Pick<McpServers, 'handle'>
   receiveHook: ReceiveHook
   /** Rejects, with why, while the server cannot do its work. */
   health(): Promise<void>
@@ -145,6 +147,10 @@ export function httpApi(given: ApiOptions): Api {
     const { caller } = await admit(c, options)
     assertPermitted(caller, 'agents:read')
     return options.mcp.handle(caller, c.req.raw)
+  })
+  app.all('/mcp/:name', async (c) => {
+    c.var.facts['operation'] = 'mcp.server'
+    return options.mcpServers.handle(await admit(c, options), c.req.param('name'), c.req.raw)
   })
   app.post('/hooks/:tenant/:name', async (c) => {
     c.get('facts')['operation'] = 'hooks.receive'

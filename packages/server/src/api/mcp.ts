@@ -1,12 +1,24 @@
 /**
- * `POST /mcp`: agents as MCP tools, over streamable HTTP. Speaks 2026-07-28 and, to clients that do not, 2025-11-25 and older; keeps
+ * `POST /mcp`: agents as MCP tools, and the tools that they have, over streamable HTTP. Speaks 2026-07-28 and, to clients that do not, 2025-11-25 and older; keeps
  * nothing between requests but which of them are under way. Whoever calls is known by an API key, with the permissions that it has
  * everywhere.
  */
 import { type CallToolResult, type McpRequestContext, Server, type ServerContext, type Tool, createMcpHandler } from '@modelcontextprotocol/server'
-import { type Agent, type Json, type Operation, type Permission, type Run, type RunEvent, cancelRun, startRun } from '@longhaul/protocol'
+import {
+  type Agent,
+  type Json,
+  type Operation,
+  type Permission,
+  type Run,
+  type RunEvent,
+  type ToolDefinition,
+  cancelRun,
+  startRun,
+  startToolCall,
+} from '@longhaul/protocol'
 import type { Caller } from '../identity/index.ts'
 import { AppError, type Log, newId } from '../kernel/index.ts'
+import type { Tools } from '../tools/index.ts'
 import type { AgentService } from './agents.ts'
 import type { RunStream } from './event-stream.ts'
 import { followRun } from './follow-run.ts'
@@ -18,9 +30,10 @@ export type McpEndpoint = {
 }
 
 export type McpEndpointOptions = {
-  runs: Pick<RunService, 'start' | 'find' | 'cancel'>
+  runs: Pick<RunService, 'start' | 'callTool' | 'find' | 'cancel'>
   stream: RunStream
   agents: AgentService
+  tools: Pick<Tools, 'callable'>
   /** Throws when a policy forbids it, as the same operation over HTTP would be. */
   assertAllowed(caller: Caller, operation: Operation, input: Record<string, unknown>): Promise<void>
   log: Log
@@ -54,7 +67,10 @@ const runTools: Tool[] = [
   annotations: { readOnlyHint: tool.name === 'get_run', idempotentHint: true, openWorldHint: false },
 }))
 
-export function mcpEndpoint({ runs, stream, agents, assertAllowed, log, version, bodyBytesMax, patienceMs = 600_000 }: McpEndpointOptions): McpEndpoint {
+/** Tools of agents that are offered, beside the agents themselves. */
+const offeredMax = 1_000
+
+export function mcpEndpoint({ runs, stream, agents, tools, assertAllowed, log, version, bodyBytesMax, patienceMs = 600_000 }: McpEndpointOptions): McpEndpoint {
   /** Calls of clients that cancel by a request of its own. Named by key and session, so that nobody cancels another's. */
   const underWay = new Map<string, AbortController>()
   let isStopping = false
@@ -66,13 +82,15 @@ export function mcpEndpoint({ runs, stream, agents, assertAllowed, log, version,
       { name: 'longhaul', version },
       {
         capabilities: { tools: {} },
-        instructions: 'Each tool ask_<agent> asks one agent of this Longhaul server. An answer may take minutes; progress is reported meanwhile.',
+        instructions:
+          'Each tool ask_<agent> asks one agent of this Longhaul server. An answer may take minutes; progress is reported meanwhile. A tool <agent>__<tool> is one that this agent has, called without it.',
       },
     )
     const name = (requestId: unknown) => `${caller.keyId} ${session ?? ''} ${JSON.stringify(requestId)}`
     server.setRequestHandler('tools/list', async () => {
       need(caller, 'agents:read')
-      return { tools: [...(await agents.list(caller.tenantId)).flatMap(toTool), ...runTools] }
+      const seen = (await agents.list(caller.tenantId)).filter(({ name }) => !caller.agents || caller.agents.includes(name))
+      return { tools: [...seen.flatMap(toTool), ...(await toolsOf(caller, seen)), ...runTools] }
     })
     server.setRequestHandler('tools/call', async ({ params }, context) => {
       const stop = new AbortController()
@@ -106,6 +124,13 @@ export function mcpEndpoint({ runs, stream, agents, assertAllowed, log, version,
       await assertAllowed(caller, cancelRun, { runId })
       return toResult(await runs.cancel(caller, { runId, reason: 'cancelled through MCP' }))
     }
+    const [, owner, own] = /^([a-z0-9-]+)__(.+)$/s.exec(tool) ?? []
+    if (owner !== undefined && own !== undefined) {
+      need(caller, 'tools:call')
+      const called = { agent: owner, tool: own, input: input as Json } // It came as JSON.
+      await assertAllowed(caller, startToolCall, called)
+      return ended(await runs.callTool(caller, called))
+    }
     const agent = tool.startsWith('ask_') ? tool.slice('ask_'.length) : undefined
     if (agent === undefined) throw new AppError('not_found', `There is no tool ${tool}. tools/list names those that there are.`)
     need(caller, 'runs:write')
@@ -117,11 +142,24 @@ export function mcpEndpoint({ runs, stream, agents, assertAllowed, log, version,
     if (said === undefined) throw new AppError('invalid', 'message: is missing.')
     const asked = { agent, input: said as Json, session, destinations: [] } // It came as JSON.
     await assertAllowed(caller, startRun, asked)
-    const started = await runs.start(caller, asked)
-    const report = reporter(context)
-    const run = await followRun({ find: runs.find, stream, audience: caller, runId: started.id, signal: end, patienceMs, onEvent: report })
-    if (!isCancelled()) return toResult(run)
-    return toResult(await runs.cancel(caller, { runId: run.id, reason: 'cancelled by the MCP client' }).catch(() => run)) // It may have ended in between.
+    return ended(await runs.start(caller, asked))
+
+    async function ended(started: Run): Promise<CallToolResult> {
+      const run = await followRun({ find: runs.find, stream, audience: caller, runId: started.id, signal: end, patienceMs, onEvent: reporter(context) })
+      if (!isCancelled()) return toResult(run)
+      return toResult(await runs.cancel(caller, { runId: run.id, reason: 'cancelled by the MCP client' }).catch(() => run)) // It may have ended in between.
+    }
+  }
+
+  /** Those that the server executes, for callers who may do without the agent's judgement. */
+  async function toolsOf(caller: Caller, seen: readonly Agent[]): Promise<Tool[]> {
+    if (!caller.permissions.includes('tools:call')) return []
+    const { tenantId } = caller
+    const namespace = caller.namespaces?.[0] ?? 'default'
+    const found = seen
+      .filter(({ status }) => status === 'ready')
+      .map(async ({ name: agent, version: of }) => (await tools.callable({ tenantId, agent, version: of, namespace })).map((tool) => toOwnTool(agent, tool)))
+    return (await Promise.all(found)).flat().slice(0, offeredMax)
   }
 
   const handler = createMcpHandler(serverFor, {
@@ -149,8 +187,16 @@ export function mcpEndpoint({ runs, stream, agents, assertAllowed, log, version,
 /** Put there by `handle`, and by nobody else. */
 const callerOf = (authInfo: { extra?: Record<string, unknown> } | undefined): Caller => authInfo?.extra?.['caller'] as Caller
 
+/** The schema is an object's, as each tool's is. */
+const toOwnTool = (agent: string, { name, description, inputSchema }: ToolDefinition): Tool => ({
+  name: `${agent}__${name}`,
+  description,
+  inputSchema: inputSchema as Tool['inputSchema'],
+  outputSchema: outcomeSchema,
+})
+
 function toTool({ name, manifest, status }: Agent): Tool[] {
-  if (status === 'broken') return []
+  if (status === 'broken' || manifest?.shape === 'mcp') return []
   const isCode = manifest?.shape === 'function'
   const examples = manifest?.examples.slice(0, 3).map((example) => `\n- ${example}`)
   const about = `${manifest?.description ?? 'An agent.'}${examples?.length ? `\nFor example:${examples.join('')}` : ''}`

@@ -15,6 +15,7 @@ import {
   retryRun,
   signalRun,
   startRun,
+  startToolCall,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
@@ -32,6 +33,8 @@ type Output<Of extends { output: z.ZodType }> = z.output<Of['output']>
 /** What the API asks of whoever runs runs. A run of another tenant does not exist, nor for a limited key one that another asked for. What is not allowed in the run's state is `conflict`. */
 export type RunService = {
   start(caller: Caller, input: Input<typeof startRun>): Promise<Run>
+  /** Calls one tool of an agent's live version in place of the agent. */
+  callTool(caller: Caller, input: Input<typeof startToolCall>): Promise<Run>
   find(audience: Audience, runId: string): Promise<Run | undefined>
   list(audience: Audience, input: Input<typeof listRuns>): Promise<Output<typeof listRuns>>
   count(audience: Audience, input: Input<typeof countRuns>): Promise<Output<typeof countRuns>>
@@ -50,6 +53,7 @@ export type RunService = {
 export function runImplementations({ runs, stream, lists, log }: { runs: RunService; stream: RunStream; lists: Lists; log: Log }): Implementation[] {
   return [
     audited(implement(startRun, (caller, input) => runs.start(caller, input))),
+    implement(startToolCall, (caller, input) => runs.callTool(caller, input)),
     // A run that is not for the caller is «not found», never «forbidden»: its existence is not ours to reveal.
     implement(getRun, async (caller, { runId }) => found(await runs.find(caller, runId), `No run ${runId}.`)),
     implement(

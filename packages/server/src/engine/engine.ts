@@ -56,6 +56,8 @@ export type Engine = Service &
   Messages & {
     schedules: Schedules
     startRun(start: Start): Promise<Run>
+    /** Throws `conflict` while a stop is in force over it, as this node has last heard. */
+    assertNotStopped(scope: { tenantId: string; namespace: string; agent: string }): void
     readEvents(audience: Audience, runId: string, after: number, limit: number): Promise<{ events: RunEvent[]; isEnded: boolean }>
     watch: Watchers['watch']
     lists: Lists
@@ -153,6 +155,7 @@ export function openEngine(options: EngineOptions): Engine {
     }),
     ...makeCopies({ db, nowMs: () => node.clock.nowMs(), onStarted: () => owned.claims.wake(), assertMayStart: (scope) => assertNotStopped(node, scope) }),
     ...openMessages({ db, node, watchers, deliver }),
+    assertNotStopped: (scope) => assertNotStopped(node, { ...scope, laneKey: '' }),
     async startRun(start) {
       const run = await startRun(start)
       watchers.wakeTenant(start.tenantId)

@@ -20,6 +20,8 @@ export type Start = {
   namespace?: string | undefined
   agent: string
   version: string
+  /** The part of the version that it executes. Absent: the agent itself. It has no session. */
+  part?: string | undefined
   /** What the request says of the version, if anything: another wish under the same idempotency key is another request. */
   picked?: { preview?: string | undefined; version?: string | undefined } | undefined
   input: Json
@@ -91,6 +93,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
       destinations: wanted = [],
       picked,
       labels = [],
+      part,
     } = more
     if (isStopping()) throw new AppError('unavailable', 'The server is stopping. Try again in a moment.')
     if (journal.isFull()) throw new AppError('unavailable', 'The database takes runs more slowly than they come. Nothing was started; try again in a moment.')
@@ -119,6 +122,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
           input,
           ...(destinations ? [destinations] : []),
           ...(picked ? [picked] : []),
+          ...(part === undefined ? [] : [{ part }]),
           ...(whenBusy === 'queue' ? [] : [{ whenBusy }]),
           ...(isPlain({ namespace, laneKey, priority, startAt, delayMs }) ? [] : [namespace, laneKey, priority, startAt, delayMs]),
         ]),
@@ -176,6 +180,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
         due: dueMs,
         ...(destinations && { destinations }),
         ...(labels.length > 0 && { labels }),
+        ...(part !== undefined && { part }),
       })
       if (isHere) owned.slots.take(scope)
       const settled = () => {
@@ -202,7 +207,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
               lineageId: null,
               isDetached: false,
               destinations,
-              part: null,
+              part: part ?? null,
               costUsdMax: null,
               labels: labels.length > 0 ? labels : null,
               fork: null,

@@ -11,13 +11,14 @@ import {
   type Egress as EgressRules,
   type Json,
   type ServerTool,
+  type ToolDefinition,
   type ToolLimits,
   serverTools,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import type { Secrets } from '../identity/index.ts'
-import { type Log, StepFailure, after, monotonicMs, sleep, toFailure } from '../kernel/index.ts'
+import { type Log, StepFailure, after, monotonicMs, sleep, toFailure, withTimeout } from '../kernel/index.ts'
 import type { OpenHosted } from '../sandbox/index.ts'
 import { type Named, type Offered, type VersionOf, openConnections } from './connections.ts'
 import { openEgress } from './egress/egress.ts'
@@ -81,6 +82,8 @@ export type Tools = Registry & {
   marketplace: Marketplace
   connect(input: Json, context: CallContext): Promise<{ output: Json }>
   call(input: Json, context: CallContext): Promise<{ output: Json }>
+  /** What may be called of a version without its agent: stock tools and those of connections, but what is withheld or off. A connection that does not answer soon is left out. */
+  callable(of: VersionOf): Promise<ToolDefinition[]>
   /** What a version says of itself. Throws a `StepFailure`, retryable, while nobody has loaded it. */
   manifestOf(of: VersionOf): Promise<AgentManifest>
   /** What may leave a sandbox, with the secrets that its proxy puts in. Throws a `StepFailure` for a secret that is not for this agent or host. */
@@ -104,6 +107,8 @@ const admitMsMax = 30_000
 const admitPauseMs = 250
 const manifestsMax = 1_000
 const resultCharactersMax = 200_000
+/** How long whoever wants to know what can be called waits for one connection. */
+const listMsMax = 5_000
 
 export function openTools(options: ToolsOptions): Tools {
   const { db, log } = options
@@ -143,6 +148,28 @@ export function openTools(options: ToolsOptions): Tools {
       }
     }
     return { output: toJson(result) }
+  }
+
+  async function callable(of: VersionOf): Promise<ToolDefinition[]> {
+    const manifest = await manifestOf(of)
+    const tooLong = () => new Error(`It did not list its tools within ${listMsMax} ms.`)
+    const connected = (manifest.connections ?? []).map((named) =>
+      withTimeout(listMsMax, connections.offers(of, named), tooLong).then(
+        ({ offered }) => offered.map(({ definition }) => definition),
+        (error: unknown) => {
+          log.info('tools of a connection are not offered, since it does not list them', {
+            tenantId: of.tenantId,
+            agent: of.agent,
+            connection: named.name,
+            error,
+          })
+          return []
+        },
+      ),
+    )
+    const all = [...manifest.tools.filter(({ name }) => name in serverTools), ...(await Promise.all(connected)).flat()]
+    const found = await Promise.all(all.map(({ name }) => limits({ ...of, tool: name }, manifest.toolLimits ?? {})))
+    return all.filter((_, at) => !found[at]?.isOff)
   }
 
   async function offersOf(run: VersionOf, name: string, declared: readonly Named[]) {
@@ -278,6 +305,7 @@ export function openTools(options: ToolsOptions): Tools {
     connect,
     call,
     admit,
+    callable,
     manifestOf,
     egressOf: (user, declared) => withCredentials(user, declared, secrets),
     memory: memory.service,

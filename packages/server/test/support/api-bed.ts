@@ -18,7 +18,7 @@ import {
 } from '../../src/agents/index.ts'
 import { insertDeployment } from '../../src/agents/deployment-store.ts'
 import { insertVersion } from '../../src/agents/version-store.ts'
-import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks, openPipeline } from '../../src/api/index.ts'
+import { allowedBy, httpApi, implementAll, mcpEndpoint, openLinks, openMcpServers, openPipeline } from '../../src/api/index.ts'
 import { type Assignment, type RunFrame, openEngine } from '../../src/engine/index.ts'
 import { openHooks } from '../../src/hooks/index.ts'
 import { databaseStore } from '../../src/gateway/cache/stores.ts'
@@ -43,7 +43,7 @@ import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel
 import { openAgentMails, openOutbox } from '../../src/mail/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
 import { gapNames, openDataFolders, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
-import { openTools } from '../../src/tools/index.ts'
+import { openPrograms, openTools } from '../../src/tools/index.ts'
 import { makeDatabase } from './postgres.ts'
 
 export type RunStart = Extract<ServerFrame, { type: 'run.start' }>
@@ -164,11 +164,21 @@ export async function openBed(
   const mcp = mcpEndpoint({
     ...ofRuns,
     agents,
+    tools,
     assertAllowed: allowedBy({ policies, audit, stepUp, log: silentLog }),
     log: silentLog,
     version: 'test',
     bodyBytesMax: 1_000_000,
     patienceMs: 20_000,
+  })
+  const stopping = new AbortController()
+  const mcpServers = openMcpServers({
+    ...{ tools, admitTool, audit, log: silentLog, findVersion: agents.findVersion, manifestOf: agents.manifestOf, openVersion: agents.open },
+    programs: openPrograms({ hosted: () => Promise.reject(new Error('Nothing is started here.')), log: silentLog }),
+    assertAllowed: allowedBy({ policies, audit, stepUp, log: silentLog }),
+    assertNotStopped: engine.assertNotStopped,
+    stopping: stopping.signal,
+    bodyBytesMax: 1_000_000,
   })
   const pipeline = openPipeline({
     implementations: implementAll({
@@ -218,7 +228,6 @@ export async function openBed(
     requestQuotasOf: requestQuotasOf(tenants),
     log: silentLog,
   })
-  const stopping = new AbortController()
   const app = httpApi({
     pipeline,
     requestsPerMinute: 1_000_000,
@@ -227,6 +236,7 @@ export async function openBed(
     attachments: { ...attachments, bytesMax: 100_000 },
     streams: managed.service,
     mcp,
+    mcpServers,
     receiveHook: hooks.receive,
     health: () => engine.assertHealthy(),
     consoleFolder: dataDir,

@@ -630,6 +630,7 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
     },
     runs: {
       start: called('runs.start', aRun),
+      callTool: called('tools.start', aRun),
       find: ofTenant(runId, aRun),
       list: called('runs.list', { items: [aRun], next: null }),
       count: called('runs.count', {
@@ -860,6 +861,7 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
     streams: sandboxes,
     receiveHook: async () => ({ outcome: 'started', runId }),
     mcp: { handle: async () => new Response('mcp') },
+    mcpServers: { handle: async () => new Response('mcp') },
     health: async () => {},
     consoleFolder: '/nowhere',
     host: '127.0.0.1',

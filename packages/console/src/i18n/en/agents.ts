@@ -100,7 +100,7 @@ export const agentTexts = {
     showOlder: 'Show older',
     definition: 'What it is made of',
     shape: 'Kind',
-    shapes: { agent: 'Model with tools', function: 'Durable function', custom: 'Program over HTTP' },
+    shapes: { agent: 'Model with tools', function: 'Durable function', custom: 'Program over HTTP', mcp: 'MCP server' },
     tools: 'Tools',
     skills: 'Skills',
     diffTitle: 'Compare versions',

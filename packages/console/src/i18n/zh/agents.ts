@@ -98,7 +98,7 @@ export const agentTexts = {
     showOlder: '显示更早',
     definition: '组成',
     shape: '类型',
-    shapes: { agent: '模型与工具', function: '持久函数', custom: '以 HTTP 应答的程序' },
+    shapes: { agent: '模型与工具', function: '持久函数', custom: '以 HTTP 应答的程序', mcp: 'MCP 服务器' },
     tools: '工具',
     skills: '技能',
     diffTitle: '比较版本',

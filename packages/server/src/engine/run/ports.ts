@@ -69,14 +69,14 @@ export type Admission = { /** What policies said, to be recorded with the call. 
 /** The version that new runs of an agent get, and where in their input its code says that their lane key is; or why there is none. */
 export type FoundVersion = { version: string; laneKeyFrom?: string | undefined } | { problem: string }
 
-/** A run that nobody asks for at this moment: in whose name, and what starts it. */
+/** A run that nobody asks for at this moment, or asks for as something else: in whose name, and what starts it. */
 export type UnaskedStart = {
   tenantId: string
   namespace: string
   agent: string
   input: Json
   asker: Asker
-  startedBy: { type: 'schedule' | 'hook' | 'destination' | 'run' | 'retry' | 'fork'; name: string }
+  startedBy: { type: 'schedule' | 'hook' | 'destination' | 'run' | 'retry' | 'fork' | 'tool'; name: string }
 }
 /** Why it may not be started; undefined when it may. Rejects while that cannot be decided. */
 export type WhyNotStart = (start: UnaskedStart) => Promise<string | undefined>

@@ -7,7 +7,16 @@ import { failed } from '../failures.ts'
 import { shorten, visibleText } from './definition.ts'
 import { responseBytesMax } from './transports.ts'
 
-export type CommandTarget = { tenantId: string; connection: string; declared: CommandConnection; egress: Egress | undefined; seed: string | undefined }
+export type CommandTarget = {
+  tenantId: string
+  /** Whose policy on sandboxes counts beside the tenant's. */
+  namespace?: string | undefined
+  /** What it is called in what is told of it. */
+  connection: string
+  declared: Pick<CommandConnection, 'command' | 'args' | 'env' | 'memoryBytesMax'>
+  egress: Egress | undefined
+  seed: string | undefined
+}
 
 /** The program has ended, by itself or because it did not keep to its limits. */
 export class ProgramEnded extends Error {
@@ -30,14 +39,14 @@ const firstPauseMs = 500
 const pauseMsMax = 60_000
 const remembered = 2_000
 /** A program is ended after that, and started anew when it is needed. */
-const lifeMsMax = 3_600_000
+const usualLifeMs = 3_600_000
 const inputBytesMax = 8_000_000
 const inputWaitMs = 10_000
 /** Time to end by itself when its input has ended. */
 const partingMs = 500
 const complaintCharactersMax = 2_000
 
-export function openPrograms({ hosted, log }: { hosted: OpenHosted; log: Log }): Programs {
+export function openPrograms({ hosted, log, lifeMsMax = usualLifeMs }: { hosted: OpenHosted; log: Log; lifeMsMax?: number }): Programs {
   const ends = new Map<string, { count: number; until: number; why: string }>()
   const running = new Set<{ close(): Promise<void> }>()
   let isStopped = false
@@ -63,12 +72,18 @@ export function openPrograms({ hosted, log }: { hosted: OpenHosted; log: Log }):
       )
     if (isStopped) throw failed('unavailable', 'The server is stopping.', true)
     if (running.size >= programsMax)
-      throw failed('over_limit', `${programsMax} programs of connections run on this server already. One that is not used ends after some minutes.`, true)
+      throw failed('over_limit', `${programsMax} programs of MCP servers run on this server already. One that is not used ends after some minutes.`, true)
     const place = { close: async () => {} }
     running.add(place)
     const from = monotonicMs()
     try {
-      const transport = await runProgram(target, { hosted, log, onGone: () => running.delete(place), onEnd: (why) => noteEnd(key, monotonicMs() - from, why) })
+      const transport = await runProgram(target, {
+        hosted,
+        log,
+        lifeMsMax,
+        onGone: () => running.delete(place),
+        onEnd: (why) => noteEnd(key, monotonicMs() - from, why),
+      })
       place.close = transport.close
       if (isStopped) await transport.close()
       return transport
@@ -88,11 +103,14 @@ export function openPrograms({ hosted, log }: { hosted: OpenHosted; log: Log }):
   }
 }
 
-type Keeper = { hosted: OpenHosted; log: Log; onGone(): void; onEnd(why: string): void }
+type Keeper = { hosted: OpenHosted; log: Log; lifeMsMax: number; onGone(): void; onEnd(why: string): void }
 
-async function runProgram({ tenantId, connection, declared, egress, seed }: CommandTarget, { hosted, log, onGone, onEnd }: Keeper): Promise<ProgramTransport> {
+async function runProgram(
+  { tenantId, namespace, connection, declared, egress, seed }: CommandTarget,
+  { hosted, log, lifeMsMax, onGone, onEnd }: Keeper,
+): Promise<ProgramTransport> {
   const { command: cmd, args, env, memoryBytesMax } = declared
-  const sandbox = await hosted({ tenantId, seed, egress, ...(memoryBytesMax !== undefined && { limits: { memoryBytesMax } }) })
+  const sandbox = await hosted({ tenantId, namespace, seed, egress, ...(memoryBytesMax !== undefined && { limits: { memoryBytesMax } }) })
   const input = createInputQueue(inputBytesMax)
   const abort = new AbortController()
   const lines = readLines()
