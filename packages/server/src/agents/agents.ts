@@ -20,6 +20,7 @@ import {
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import {
+  type ApprovalDecision,
   type Engine,
   type FoundVersion,
   type StepDecision,
@@ -327,8 +328,7 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
         { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined } & Pick<Parameters<typeof listApprovals>[2], 'state' | 'runId'>,
       ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before })),
       find: (audience: Audience, approvalId: string) => findApproval(db.forTenant(audience.tenantId), audience, approvalId),
-      decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) =>
-        engine.decide(caller, caller.name, approvalId, approved, comment),
+      decide: (caller: Caller, decision: ApprovalDecision) => engine.decide(caller, caller.name, decision),
     },
   }
 }

@@ -92,7 +92,13 @@ export function openRegistry({ db, connections, authorizations, onLimits, live }
     const { kind } = named.connection
     if (kind === 'mcp' || kind === 'command') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
     const { offered } = await connections.offers(of, named).catch(() => ({ offered: [] })) // A document that cannot be read is told by `refresh`.
-    return offered.map(({ definition, kind }) => ({ ...definition, kind, connection: named.name, state: 'ready' as const, pin: null }))
+    return offered.map(({ definition, kind }) => ({
+      ...definition,
+      kind: kind === 'openapi' ? kind : ('mcp' as const),
+      connection: named.name,
+      state: 'ready' as const,
+      pin: null,
+    }))
   }
 
   async function declaredOf({ tenantId }: Caller, agent: string, name: string) {
