@@ -281,13 +281,15 @@ export function approvalsCommands(program: Command, act: Act): void {
     ['approve', true],
     ['deny', false],
   ] as const) {
-    withServer(approvals.command(verb))
+    const command = withServer(approvals.command(verb))
+    command
       .description(approved ? 'say yes' : 'say no')
       .argument('<approval>', 'its id, or the end of it')
       .option('--comment <text>', 'kept with the answer')
       .addHelpText('after', examples(`npx longhaul approvals ${verb} 3b0a6f2d --comment "${approved ? 'checked with finance' : 'the amount is wrong'}"`))
-      .action((approval: string, options: Shared & { comment?: string }) =>
+      .action((approval: string, options: Shared & { comment?: string; answer?: string[] }) =>
         act(options, async (invocation) => (await load()).decideApproval(invocation, approval, approved, options)),
       )
+    if (approved) command.option('--answer <name=value>', 'to what is asked for; may be given several times', collect)
   }
 }
