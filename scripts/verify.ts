@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { verifyCrashes } from '../packages/server/test/verify/crashes.ts'
+import { verifyMcpClient } from '../packages/server/test/verify/mcp-client-conformance.ts'
 import { verifySandboxes } from '../packages/server/test/verify/sandbox-leaks.ts'
 
 /** The whole crash matrix, which takes as long as it takes. */
@@ -22,7 +23,14 @@ const verifyModes = async (): Promise<boolean> =>
     { SANDBOX_MODES: 'all' },
   )
 
-const searches = { crashes: verifyCrashes, matrix: verifyMatrix, modes: verifyModes, sandbox: verifySandboxes, gvisor: verifyGvisor }
+const searches = {
+  crashes: verifyCrashes,
+  'mcp-client-conformance': verifyMcpClient,
+  matrix: verifyMatrix,
+  modes: verifyModes,
+  sandbox: verifySandboxes,
+  gvisor: verifyGvisor,
+}
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -1,7 +1,7 @@
 /** Tools of agents. */
 import type { Command } from 'commander'
 import type { LimitOptions } from './commands/tools.ts'
-import { type Act, type Shared, examples, wholeNumber, withServer } from './options.ts'
+import { type Act, type Shared, collect, examples, wholeNumber, withServer } from './options.ts'
 
 export function toolsCommands(program: Command, act: Act): void {
   const tools = program
@@ -40,6 +40,16 @@ export function toolsCommands(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul tools authorize support crm'))
     .action((agent: string, connection: string, options: Shared) =>
       act(options, async (invocation) => (await import('./commands/authorize.ts')).authorizeConnection(invocation, agent, connection)),
+    )
+  withServer(tools.command('prompts'))
+    .description('what the MCP server of a connection offers to begin with; one of them as a run would get it')
+    .argument('<agent>')
+    .argument('<connection>')
+    .argument('[prompt]', 'only this one, filled in')
+    .option('--argument <name=value>', 'to fill in; may be given several times', collect)
+    .addHelpText('after', examples('npx longhaul tools prompts support crm', 'npx longhaul tools prompts support crm summary --argument customer=Ada'))
+    .action((agent: string, connection: string, prompt: string | undefined, options: Shared & { argument?: string[] }) =>
+      act(options, async (invocation) => (await import('./commands/prompts.ts')).showPrompts(invocation, { agent, connection, prompt }, options)),
     )
   withServer(tools.command('limit'))
     .description('set limits of a tool, or of all whose names begin alike')

@@ -45,6 +45,7 @@ export {
   ToolLimits,
   ToolPattern,
   limitsFor,
+  PromptChoice,
 } from './connections.ts'
 export {
   CodeFile,
@@ -377,12 +378,15 @@ export {
 export type { ServerTool } from './tool-calls.ts'
 export {
   DefinitionChange,
+  OfferedPrompt,
   Tool,
   approveTool,
   authorizeConnection,
   finishAuthorization,
   limitTool,
+  listPrompts,
   listTools,
+  readPrompt,
   refreshTools,
   toolKinds,
   toolOperations,

@@ -170,6 +170,7 @@ import {
   listSnapshots,
   listStops,
   listTenants,
+  listPrompts,
   listTools,
   listUsage,
   listVersions,
@@ -178,6 +179,7 @@ import {
   putPolicy,
   readFile,
   readOutput,
+  readPrompt,
   refreshTools,
   resumeSchedule,
   retryAttention,
@@ -346,6 +348,7 @@ export const contract = {
   callPrivacy: { list: listCallPrivacy, set: setCallPrivacy },
   connections: { authorize: authorizeConnection, finish: finishAuthorization },
   memory: { list: listMemories, get: getMemory, erase: eraseMemory, eraseAll: eraseMemories },
+  prompts: { list: listPrompts, get: readPrompt },
   tools: { list: listTools, refresh: refreshTools, approve: approveTool, limit: limitTool },
   system: { get: getSystem },
   sandboxes: {

@@ -286,7 +286,7 @@ export function openTools(options: ToolsOptions): Tools {
     egressOf: (user, declared) => withCredentials(user, declared, secrets),
     memory: memory.service,
     marketplace: openMarketplace({ db, connections, live, folderOf: options.folderOf }),
-    ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, live }),
+    ...openRegistry({ db, connections, authorizations, clients, onLimits: limits.forget, live, manifestOf }),
     async stop() {
       await clients.stop()
       await egress.stop()

@@ -209,6 +209,7 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
             const held = await load()
             const wantedScope = url.searchParams.get('scope') ?? undefined
             if (wantedScope !== undefined && wantedScope !== held.wantedScope) await save({ ...held, wantedScope })
+            known = undefined // Somebody may authorize it at once.
             throw refused()
           },
         },
