@@ -45,6 +45,8 @@ export type Dialect = 'both' | 'old' | 'sessions'
 export const text = (said: string): CallToolResult => ({ content: [{ type: 'text', text: said }] })
 
 const nothing = () => undefined
+/** Without its functions. */
+const onWire = <Listed extends object>(listed: Listed): Listed => JSON.parse(JSON.stringify(listed)) as Listed
 
 export async function openMcpServer({ dialect = 'both', tools = [], resources, templates = [], prompts, port = 0 }: FakeServer = {}) {
   const state = {
@@ -62,7 +64,7 @@ export async function openMcpServer({ dialect = 'both', tools = [], resources, t
       { capabilities: { tools: {}, ...(resources && { resources: {} }), ...(prompts && { prompts: {} }) } },
     )
     if (resources) {
-      server.setRequestHandler('resources/list', async () => ({ resources: (state.resources ?? []).map(({ read: _, ...resource }) => resource) }))
+      server.setRequestHandler('resources/list', async () => ({ resources: (state.resources ?? []).map(onWire) }))
       server.setRequestHandler('resources/templates/list', async () => ({ resourceTemplates: templates }))
       server.setRequestHandler('resources/read', async ({ params }, context) => {
         const found = state.resources?.find(({ uri }) => uri === params.uri)
@@ -71,7 +73,7 @@ export async function openMcpServer({ dialect = 'both', tools = [], resources, t
       })
     }
     if (prompts) {
-      server.setRequestHandler('prompts/list', async () => ({ prompts: (state.prompts ?? []).map(({ get: _, ...prompt }) => prompt) }))
+      server.setRequestHandler('prompts/list', async () => ({ prompts: (state.prompts ?? []).map(onWire) }))
       server.setRequestHandler('prompts/get', async ({ params }) => {
         const found = state.prompts?.find(({ name }) => name === params.name)
         if (!found) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `no prompt ${params.name}`)
