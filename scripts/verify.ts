@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { parseArgs } from 'node:util'
 import { verifyCrashes } from '../packages/server/test/verify/crashes.ts'
 import { verifyMcpConformance } from '../packages/server/test/verify/mcp-conformance.ts'
+import { verifyMcpClient } from '../packages/server/test/verify/mcp-client-conformance.ts'
 import { verifySandboxes } from '../packages/server/test/verify/sandbox-leaks.ts'
 
 /** The whole crash matrix, which takes as long as it takes. */
@@ -29,6 +30,7 @@ const verifyModes = async (): Promise<boolean> =>
 
 const searches = {
   crashes: verifyCrashes,
+  'mcp-client-conformance': verifyMcpClient,
   matrix: verifyMatrix,
   modes: verifyModes,
   sandbox: verifySandboxes,

@@ -23,10 +23,12 @@ export function askCommand(program: Command, act: Act): void {
   withAnswer(withVersion(withServer(program.command('ask'))))
     .description('ask an agent, see what it does, get the answer')
     .argument('<agent>', 'the agent’s name')
-    .argument('<question...>', 'the question; - reads it from standard input')
+    .argument('[question...]', 'the question; - reads it from standard input')
     .option('--session <name>', 'go on with an earlier conversation, or begin one of this name')
     .addOption(whenBusyOption())
     .option('--attach <file>', 'send this file along; may be given several times', collect)
+    .option('--prompt <connection/name>', 'begin with this prompt of an MCP server: see tools prompts')
+    .option('--argument <name=value>', 'of the prompt; may be given several times', collect)
     .addHelpText(
       'after',
       examples(
@@ -43,19 +45,26 @@ Ctrl-C leaves the run alone: it goes on. The text printed then says how to watch
 Exit codes: 0 answered · 1 the run failed · 2 bad request · 3 no or wrong key · 4 not allowed
   5 no such agent · 8 over a limit · 9 no server · 10 cancelled · 130 left by Ctrl-C`,
     )
-    .action((agent: string, question: string[], options: Shown & PickedVersion & { session?: string; whenBusy?: WhenBusy; attach?: string[] }) =>
-      act(
-        options,
-        async (invocation) =>
-          (await import('./commands/ask.ts')).ask(invocation, agent, question, {
-            ...followOptions(options),
-            session: options.session,
-            whenBusy: options.whenBusy,
-            attach: options.attach,
-            ...pickedVersion(options),
-          }),
-        'graceful',
-      ),
+    .action(
+      (
+        agent: string,
+        question: string[],
+        options: Shown & PickedVersion & { session?: string; whenBusy?: WhenBusy; attach?: string[]; prompt?: string; argument?: string[] },
+      ) =>
+        act(
+          options,
+          async (invocation) =>
+            (await import('./commands/ask.ts')).ask(invocation, agent, question, {
+              ...followOptions(options),
+              session: options.session,
+              whenBusy: options.whenBusy,
+              attach: options.attach,
+              prompt: options.prompt,
+              argument: options.argument,
+              ...pickedVersion(options),
+            }),
+          'graceful',
+        ),
     )
 }
 
@@ -290,13 +299,15 @@ export function approvalsCommands(program: Command, act: Act): void {
     ['approve', true],
     ['deny', false],
   ] as const) {
-    withServer(approvals.command(verb))
+    const command = withServer(approvals.command(verb))
+    command
       .description(approved ? 'say yes' : 'say no')
       .argument('<approval>', 'its id, or the end of it')
       .option('--comment <text>', 'kept with the answer')
       .addHelpText('after', examples(`npx longhaul approvals ${verb} 3b0a6f2d --comment "${approved ? 'checked with finance' : 'the amount is wrong'}"`))
-      .action((approval: string, options: Shared & { comment?: string }) =>
+      .action((approval: string, options: Shared & { comment?: string; answer?: string[] }) =>
         act(options, async (invocation) => (await load()).decideApproval(invocation, approval, approved, options)),
       )
+    if (approved) command.option('--answer <name=value>', 'to what is asked for; may be given several times', collect)
   }
 }

@@ -1,7 +1,7 @@
 /** Tools of agents. */
 import type { Command } from 'commander'
 import type { LimitOptions } from './commands/tools.ts'
-import { type Act, type Shared, type Shown, examples, followOptions, wholeNumber, withAnswer, withServer } from './options.ts'
+import { type Act, type Shared, type Shown, collect, examples, followOptions, wholeNumber, withAnswer, withServer } from './options.ts'
 
 export function toolsCommands(program: Command, act: Act): void {
   const tools = program
@@ -51,6 +51,16 @@ export function toolsCommands(program: Command, act: Act): void {
     .addHelpText('after', examples(`npx longhaul tools call support crm__find_customer --input '{"name": "Ada"}'`))
     .action((agent: string, tool: string, options: Shown & { input?: string; namespace?: string; idempotencyKey?: string }) =>
       act(options, async (invocation) => (await load()).callTool(invocation, agent, tool, { ...options, ...followOptions(options) }), 'graceful'),
+    )
+  withServer(tools.command('prompts'))
+    .description('what the MCP server of a connection offers to begin with; one of them as a run would get it')
+    .argument('<agent>')
+    .argument('<connection>')
+    .argument('[prompt]', 'only this one, filled in')
+    .option('--argument <name=value>', 'to fill in; may be given several times', collect)
+    .addHelpText('after', examples('npx longhaul tools prompts support crm', 'npx longhaul tools prompts support crm summary --argument customer=Ada'))
+    .action((agent: string, connection: string, prompt: string | undefined, options: Shared & { argument?: string[] }) =>
+      act(options, async (invocation) => (await import('./commands/prompts.ts')).showPrompts(invocation, { agent, connection, prompt }, options)),
     )
   withServer(tools.command('limit'))
     .description('set limits of a tool, or of all whose names begin alike')

@@ -165,6 +165,20 @@ test('what needs attention is listed, tried again and dismissed, in bulk too', a
   expect((await command(api, ['runs', 'deliveries', 'last'])).out).toMatch(/https:\/\/example\.com\/hook +failed +12 +It answered 500/)
 })
 
+test('what an approval asks for is answered field by field, as each field takes it', async () => {
+  const fields = [
+    { name: 'seats', kind: 'integer', title: 'Seats', isRequired: true },
+    { name: 'quiet', kind: 'yes-no', title: 'Quiet', isRequired: false },
+    { name: 'meals', kind: 'choices', title: 'Meals', isRequired: false, options: ['a', 'b'].map((value) => ({ value, title: value })) },
+  ]
+  const detail = { tool: 'rail__book', input: {}, asks: [{ key: 'k', message: 'How many?', fields }] }
+  await using api = await startFakeApi({ agents, system, approvals: [{ ...approval(1, 'A tool server asks'), detail }] })
+  const approve = (...answers: string[]) => command(api, ['approvals', 'approve', uuid(301), ...answers.flatMap((one) => ['--answer', one])])
+  expect(await approve('places=2')).toMatchObject({ exit: 2, err: expect.stringContaining('seats, quiet, meals') })
+  expect(await approve('seats=2', 'quiet=yes', 'meals=a,b')).toMatchObject({ exit: 0 })
+  expect(api.requests.at(-1)).toMatchObject({ body: { approved: true, answers: { k: { seats: 2, quiet: true, meals: ['a', 'b'] } } } })
+})
+
 test('approvals are listed, approved and denied; the first answer wins', async () => {
   await using api = await started()
   expect((await command(api, ['approvals', 'list'])).out).toMatch(/pending {2}analyst {2}\d.* ago {2}Refund \$40\?/)

@@ -65,3 +65,16 @@ test('limits are set and taken back; none at all is an error', async () => {
   expect(await command(api, ['tools', 'limit', 'support', 'crm__*'])).toMatchObject({ exit: 2 })
   expect(await command(api, ['tools', 'limit', 'support', 'crm__*', '--clear', '--off'])).toMatchObject({ exit: 2 })
 })
+
+test('prompts of a connection are listed and shown, and a run begins with one', async () => {
+  const prompt = { name: 'summary', title: null, description: 'Sums up a customer', arguments: [{ name: 'customer', description: null, isRequired: true }] }
+  const answers = { 'prompts.list': { items: [prompt] }, 'prompts.get': { description: null, text: 'Sum up Ada.', label: 'tool_server:crm.example.com' } }
+  await using api = await startFakeApi({ answers })
+  expect((await command(api, ['tools', 'prompts', 'support', 'crm'])).out).toMatch(/summary +customer +Sums up a customer/)
+  expect((await command(api, ['tools', 'prompts', 'support', 'crm', 'summary', '--argument', 'customer=Ada'])).out).toContain('Sum up Ada.')
+  expect(api.requests.at(-1)).toMatchObject({ body: { name: 'summary', arguments: { customer: 'Ada' } } })
+  await command(api, ['ask', 'support', 'In French', '--prompt', 'crm/summary', '--argument', 'customer=Ada'])
+  const body = { agent: 'support', input: 'In French', prompt: { connection: 'crm', name: 'summary', arguments: { customer: 'Ada' } } }
+  expect(api.requests.find(({ path, method }) => method === 'POST' && path === '/v1/runs')).toMatchObject({ body })
+  expect(await command(api, ['ask', 'support', 'x', '--prompt', 'summary'])).toMatchObject({ exit: 2, err: expect.stringContaining('connection/name') })
+})

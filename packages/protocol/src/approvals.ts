@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
+import { AskAnswers } from './tool-calls.ts'
 import { JsonValue } from './values.ts'
 
 export const approvalStates = ['pending', 'approved', 'denied', 'expired', 'withdrawn'] as const
@@ -41,7 +42,13 @@ export const decideApproval = operation({
   summary: 'Approve or deny. The first answer wins; another one is a conflict.',
   http: ['POST', '/v1/approvals/{approvalId}'],
   permission: 'approvals:decide',
-  input: z.strictObject({ approvalId: z.uuid(), approved: z.boolean(), comment: z.string().max(2_000).optional() }),
+  input: z.strictObject({
+    approvalId: z.uuid(),
+    approved: z.boolean(),
+    comment: z.string().max(2_000).optional(),
+    /** To what its detail asks for (`asks`). Of what is left out the defaults are taken. */
+    answers: AskAnswers.optional(),
+  }),
   output: Approval,
 })
 

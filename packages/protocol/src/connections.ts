@@ -8,6 +8,14 @@ export const ConnectionName = z
   .max(32)
   .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
 
+/** A prompt of a connection's tool server that a person has chosen, with what they fill in. */
+export const PromptChoice = z.strictObject({
+  connection: ConnectionName,
+  name: z.string().min(1).max(200),
+  arguments: z.record(z.string().max(200), z.string().max(10_000)).default({}),
+})
+export type PromptChoice = z.infer<typeof PromptChoice>
+
 /** A secret of the tenant, which the server alone can read. */
 export const SecretName = z
   .string()

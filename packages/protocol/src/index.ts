@@ -19,6 +19,7 @@ export { Agent, AgentManifest, AgentSandbox, ToolSummary, VersionName, agentOper
 export { Answer, AnswerPart, Cell, FilePart, TablePart, ToolResult, resultSources } from './answer.ts'
 export { AgentMail, agentMailOperations, agentMailStates, listAgentMails, resendAgentMails } from './agent-mails.ts'
 export { Attachment, AttachmentRef, attachmentOperations, createAttachment, deleteAttachment, getAttachment } from './attachments.ts'
+export { answersTo, asksMax, asksOf } from './asks.ts'
 export { attachmentPath, attachmentsMax, attachmentsOf } from './attachment-refs.ts'
 export { Approval, approvalOperations, approvalStates, decideApproval, listApprovals } from './approvals.ts'
 export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
@@ -45,6 +46,7 @@ export {
   ToolLimits,
   ToolPattern,
   limitsFor,
+  PromptChoice,
 } from './connections.ts'
 export {
   CodeFile,
@@ -360,17 +362,34 @@ export {
 } from './tenants.ts'
 export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, scoreUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
 export type { UsageDimension } from './usage.ts'
-export { CallRequest, CallResult, ConnectRequest, ConnectResult, ConnectedTool, serverToolNames, serverTools } from './tool-calls.ts'
+export {
+  Ask,
+  AskAnswers,
+  AskField,
+  AskValue,
+  CallAnswered,
+  CallRequest,
+  CallResult,
+  ConnectRequest,
+  ConnectResult,
+  ConnectedTool,
+  InputNeeded,
+  serverToolNames,
+  serverTools,
+} from './tool-calls.ts'
 export type { ServerTool } from './tool-calls.ts'
 export {
   DefinitionChange,
+  OfferedPrompt,
   Tool,
   approveTool,
   authorizeConnection,
   finishAuthorization,
   limitTool,
   startToolCall,
+  listPrompts,
   listTools,
+  readPrompt,
   refreshTools,
   toolKinds,
   toolOperations,

@@ -2,6 +2,7 @@
  * What of the contract needs no schemas, as `@longhaul/protocol/plain`: for what must load no zod, such as the console's first page.
  * `index.ts` has all of it, too.
  */
+export { answersTo, asksOf } from './asks.ts'
 export { attachmentPath, attachmentsMax, attachmentsOf } from './attachment-refs.ts'
 export { toOcsf } from './audit-ocsf.ts'
 export { errorCodes } from './error-codes.ts'

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { VersionName } from './agents.ts'
+import { PromptChoice } from './connections.ts'
 import { Destination } from './destinations.ts'
 import { EgressConnection } from './egress.ts'
 import { attachmentsMax } from './attachment-refs.ts'
@@ -121,6 +122,8 @@ export const startRun = operation({
     /** Absent: the key's first namespace, or `default`. */
     namespace: Name.optional(),
     input: JsonValue.default(null),
+    /** Begin with this prompt of a tool server: its text, and after it the input, a text or nothing. All of it is recorded as the input's `message`, and the run is labelled with whose words they are. */
+    prompt: PromptChoice.optional(),
     /**
      * Files that were sent before. The input is recorded as an object then: its words under `message`, and under `attachments` what is known of each file.
      */

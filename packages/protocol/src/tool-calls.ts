@@ -1,6 +1,7 @@
 /** Tools that the server executes for a run: those of connections, and the stock tools that need its network. */
 import { z } from 'zod'
 import { ToolResult, resultSources } from './answer.ts'
+import { asksMax } from './asks.ts'
 import { ConnectionName, MailAddress } from './connections.ts'
 import { MemoryName, memoryKinds, memoryTextMax } from './memory.ts'
 import { ToolDefinition } from './models.ts'
@@ -21,8 +22,58 @@ export const ConnectResult = z.object({
 })
 export type ConnectResult = z.infer<typeof ConnectResult>
 
+const AskKey = z.string().max(200)
+export const AskValue = z.union([z.string().max(10_000), z.number(), z.boolean(), z.array(z.string().max(200)).max(200)])
+export type AskValue = z.infer<typeof AskValue>
+
+/** What a person writes or picks. `min` and `max` are of a number its value, of a text its characters, of `choices` how many. */
+export const AskField = z.object({
+  name: z.string().max(200),
+  kind: z.enum(['text', 'number', 'integer', 'yes-no', 'choice', 'choices']),
+  title: z.string().max(2_000),
+  description: z.string().max(2_000).optional(),
+  isRequired: z.boolean(),
+  options: z
+    .array(z.object({ value: z.string().max(200), title: z.string().max(2_000) }))
+    .max(200)
+    .optional(),
+  format: z.enum(['email', 'uri', 'date', 'date-time']).optional(),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  default: AskValue.optional(),
+})
+export type AskField = z.infer<typeof AskField>
+
+/** One thing that a tool server asks a person for, in its own words: `fields` to fill in, or a page to visit. */
+export const Ask = z.object({
+  key: AskKey,
+  message: z.string().max(2_000),
+  fields: z.array(AskField).max(50).optional(),
+  url: z.string().max(2_000).optional(),
+})
+export type Ask = z.infer<typeof Ask>
+
+/** What a person has answered, by the key of what was asked and the field's name. */
+export const AskAnswers = z.record(AskKey, z.record(z.string().max(200), AskValue))
+export type AskAnswers = z.infer<typeof AskAnswers>
+
+const AskResponses = z.record(AskKey, z.strictObject({ action: z.enum(['accept', 'decline']), content: z.record(z.string().max(200), AskValue).optional() }))
+
+/** `detail` of the failure `needs_input` of a `call` step. The call is made again with `state`, and with the answers beside those of `kept`. `said`: what the tool said when it was put off. */
+export const InputNeeded = z.object({
+  asks: z.array(Ask).min(1).max(asksMax),
+  state: z.string().max(100_000).nullable(),
+  kept: AskResponses,
+  said: z.string().max(2_000).nullable(),
+})
+export type InputNeeded = z.infer<typeof InputNeeded>
+
+/** What a person has answered to what the tool server asked in an earlier call of the same tool with the same input. */
+export const CallAnswered = z.strictObject({ responses: AskResponses, state: z.string().max(100_000).nullable() })
+export type CallAnswered = z.infer<typeof CallAnswered>
+
 /** Input of a `call` step. `tool` is the name that the model sees: a stock tool's, or `<connection>__<tool>`. */
-export const CallRequest = z.strictObject({ tool: z.string().min(1).max(64), input: JsonValue })
+export const CallRequest = z.strictObject({ tool: z.string().min(1).max(64), input: JsonValue, answered: CallAnswered.optional() })
 export type CallRequest = z.infer<typeof CallRequest>
 
 export const CallResult = ToolResult.extend({

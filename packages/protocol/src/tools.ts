@@ -1,6 +1,6 @@
 /** What tools an agent has, how they fare, and what an operator decides about them. */
 import { z } from 'zod'
-import { ConnectionName, ToolLimits, ToolPattern } from './connections.ts'
+import { ConnectionName, PromptChoice, ToolLimits, ToolPattern } from './connections.ts'
 import { operation } from './operation.ts'
 import { Run } from './runs.ts'
 import { JsonValue, Name } from './values.ts'
@@ -129,4 +129,41 @@ export const finishAuthorization = operation({
   output: z.object({ agent: z.string(), connection: z.string(), authority: z.string(), scope: z.string().nullable(), isRefreshable: z.boolean() }),
 })
 
-export const toolOperations = [listTools, refreshTools, approveTool, limitTool, startToolCall, authorizeConnection, finishAuthorization]
+/** A prompt that a tool server offers people to begin with. */
+export const OfferedPrompt = z.object({
+  name: z.string(),
+  title: z.string().nullable(),
+  description: z.string().nullable(),
+  arguments: z.array(z.object({ name: z.string(), description: z.string().nullable(), isRequired: z.boolean() })),
+})
+export type OfferedPrompt = z.infer<typeof OfferedPrompt>
+
+export const listPrompts = operation({
+  id: 'prompts.list',
+  summary: 'The prompts that the tool server of an agent’s connection offers now.',
+  http: ['GET', '/v1/agents/{agent}/connections/{connection}/prompts'],
+  permission: 'runs:write',
+  input: z.strictObject({ agent: Name, connection: ConnectionName }),
+  output: z.object({ items: z.array(OfferedPrompt) }),
+})
+
+export const readPrompt = operation({
+  id: 'prompts.get',
+  summary: 'One prompt with its arguments filled in, as a run that is started with it would get it. It is the tool server’s words.',
+  http: ['POST', '/v1/agents/{agent}/connections/{connection}/prompt'],
+  permission: 'runs:write',
+  input: z.strictObject({ agent: Name, ...PromptChoice.shape }),
+  output: z.object({ description: z.string().nullable(), text: z.string(), /** What a run that is started with it is labelled with. */ label: z.string() }),
+})
+
+export const toolOperations = [
+  listTools,
+  refreshTools,
+  approveTool,
+  limitTool,
+  startToolCall,
+  authorizeConnection,
+  finishAuthorization,
+  listPrompts,
+  readPrompt,
+]

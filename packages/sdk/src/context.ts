@@ -16,6 +16,7 @@ import {
   effects,
 } from '@longhaul/protocol'
 import { type Child, type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
+import { callAnswered } from './answering.ts'
 import { createBranches, nested } from './branches.ts'
 import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'
@@ -143,7 +144,11 @@ export function createContext({
       const reply = await askServer<ModelReply>('model', model, request)
       return { ...reply, op }
     },
-    tool: async (name, input) => askServer<CallResult>('call', firstLine(name), { tool: name, input }),
+    tool: (name, input) =>
+      callAnswered(
+        (answered) => askServer<CallResult>('call', firstLine(name), { tool: name, input, answered }),
+        (asks) => askWait('approval', 'A tool server asks', null, { tool: name, input: input ?? null, ...asks }),
+      ),
     artifact: async ({ name, mediaType, title, content }) =>
       askServer<FilePart>('artifact', firstLine(name), { name, mediaType, title, base64: Buffer.from(content).toString('base64') }),
 

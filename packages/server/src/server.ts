@@ -389,6 +389,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
     tenants,
     sandboxes: managed.runs,
     attachments,
+    tools,
     assertDestinations: (destinations) => assertDestinations(destinations, webhooks),
     whyNotStart,
   })

@@ -140,7 +140,9 @@ const ofPublished = (method: string, path: string, body?: Json, state = 'publish
   foreign: 'not_found',
 })
 /** What needs a tool server, or a process with open input: the tests of `tools` and of sandboxes have those. */
-const lacking = new Set(['tools.approve', 'marketplace.publish', 'connections.authorize', 'connections.finish', 'sandboxes.input'])
+const lacking = new Set([
+  ...['tools.approve', 'marketplace.publish', 'connections.authorize', 'connections.finish', 'prompts.list', 'prompts.get', 'sandboxes.input'],
+])
 /** What has no service behind it here, so that not even its owner gets it. */
 const unavailable = new Set(['sso.set', 'system.get', 'sandboxes.snapshot', 'sandboxes.fork', 'sandboxes.watch', 'sandboxes.release'])
 const ofRoute = (method: string, name: string, path: string, body?: Json): Case => ({
@@ -358,6 +360,11 @@ const cases: Record<string, Case> = {
   },
   'connections.finish': {
     request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/connections/crm/authorized', { state: 's', code: 'c' }]),
+    foreign: 'not_found',
+  },
+  'prompts.list': { request: async (acme) => (await bird(acme), ['GET', '/v1/agents/canary-bird/connections/crm/prompts']), foreign: 'not_found' },
+  'prompts.get': {
+    request: async (acme) => (await bird(acme), ['POST', '/v1/agents/canary-bird/connections/crm/prompt', { name: 'canary' }]),
     foreign: 'not_found',
   },
   'tools.approve': {

@@ -150,7 +150,7 @@ test.each<[string, { asked?: Json; decision: boolean; times?: number; sent: numb
     () => bed.db.rows<{ id: string }>(sql`select id from approvals`),
     (rows) => rows.length === 1,
   )
-  await e.engine.decide(everyone, 'ann', approval?.id ?? '', decision)
+  await e.engine.decide(everyone, 'ann', { approvalId: approval?.id ?? '', approved: decision })
   await e.engine.signal(everyone, run.id, 'ann', 'decided', null)
   const { output } = await e.ended(run.id)
   expect((output as Json[])[0]).toContain('forbidden by the policy sending')

@@ -1,4 +1,5 @@
-import { approvalStates } from '@longhaul/protocol'
+import { type AskAnswers, type AskField, type AskValue, approvalStates, asksOf } from '@longhaul/protocol'
+import type { Client } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { approvalIdFrom, runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
@@ -29,10 +30,43 @@ export async function listApprovals(
   return exitCodes.done
 }
 
-export async function decideApproval(invocation: Invocation, given: string, approved: boolean, { comment }: { comment?: string }): Promise<number> {
+export async function decideApproval(
+  invocation: Invocation,
+  given: string,
+  approved: boolean,
+  { comment, answer = [] }: { comment?: string; answer?: string[] },
+): Promise<number> {
   const client = await invocation.client()
-  const approval = await client.approvals.decide({ approvalId: await approvalIdFrom(client, given), approved, ...(comment === undefined ? {} : { comment }) })
+  const approvalId = await approvalIdFrom(client, given)
+  const answers = answer.length > 0 ? await answersFrom(client, approvalId, answer) : undefined
+  const approval = await client.approvals.decide({ approvalId, approved, ...(comment !== undefined && { comment }), ...(answers && { answers }) })
   if (invocation.isJson) invocation.printJson(approval)
   else invocation.terminal.print(`  ${approval.state === 'approved' ? 'Approved' : 'Denied'}: ${oneLine(approval.title)}`)
   return exitCodes.done
+}
+
+/** `name=value` as the field of this name takes it. `true` and `yes`, numbers, and options separated by commas. */
+async function answersFrom(client: Client, approvalId: string, given: readonly string[]): Promise<AskAnswers> {
+  const { items } = await client.approvals.list({ state: 'pending', limit: 200 })
+  const asks = asksOf(items.find(({ id }) => id === approvalId)?.detail ?? null)
+  const answers: AskAnswers = {}
+  for (const one of given) {
+    const [, name = '', text = ''] = /^([^=]+)=(.*)$/s.exec(one) ?? []
+    const ask = asks.find(({ fields }) => fields?.some((field) => field.name === name))
+    const field = ask?.fields?.find((candidate) => candidate.name === name)
+    if (!ask || !field)
+      throw new Problem(
+        'invalid',
+        `Nothing is asked for as ${JSON.stringify(name || one)}.`,
+        `It asks for: ${asks.flatMap(({ fields = [] }) => fields.map((known) => known.name)).join(', ') || 'nothing but a yes or no'}`,
+      )
+    answers[ask.key] = { ...answers[ask.key], [name]: valueOf(field, text) }
+  }
+  return answers
+}
+
+function valueOf({ kind }: AskField, text: string): AskValue {
+  if (kind === 'yes-no') return /^(true|yes)$/i.test(text) ? true : /^(false|no)$/i.test(text) ? false : text
+  if (kind === 'choices') return text.split(',').filter((option) => option !== '')
+  return (kind === 'number' || kind === 'integer') && text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text
 }

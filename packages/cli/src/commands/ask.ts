@@ -9,6 +9,7 @@ import { nearNames } from '../nearest-name.ts'
 import { Problem } from '../problem.ts'
 import { printable, wrap } from '../show/text.ts'
 import { sendFiles } from './attachments.ts'
+import { promptFrom } from './prompts.ts'
 
 export type AskOptions = FollowOptions & {
   session?: string | undefined
@@ -16,17 +17,20 @@ export type AskOptions = FollowOptions & {
   preview?: string
   version?: string
   attach?: string[] | undefined
+  prompt?: string | undefined
+  argument?: string[] | undefined
 }
 
 export async function ask(invocation: Invocation, agent: string, words: string[], options: AskOptions): Promise<number> {
   const { terminal, world, isJson, printJson } = invocation
   const question = (words.length === 1 && words[0] === '-' ? await world.readStdin() : words.join(' ')).trim()
-  if (!question) throw new Problem('invalid', 'There is no question.', 'npx longhaul ask analyst "What was our revenue last month?"')
-  const { session, whenBusy, preview, version, attach = [] } = options
+  const { session, whenBusy, preview, version, attach = [], prompt, argument } = options
+  if (!question && prompt === undefined) throw new Problem('invalid', 'There is no question.', 'npx longhaul ask analyst "What was our revenue last month?"')
   const files = await sendFiles(invocation, attach)
   const run = await start(invocation, {
     agent,
     input: question,
+    ...(prompt !== undefined && { prompt: promptFrom(prompt, argument) }),
     ...(files.length > 0 && { attachments: files.map(({ id }) => id) }),
     session,
     whenBusy,
@@ -38,7 +42,7 @@ export async function ask(invocation: Invocation, agent: string, words: string[]
     const { paint, width } = terminal
     terminal.print(
       '',
-      ...wrap(printable(question), width - 4).map((line) => `  ${paint('bold', line)}`),
+      ...wrap(printable([prompt, question].filter(Boolean).join(' · ')), width - 4).map((line) => `  ${paint('bold', line)}`),
       ...files.map(({ name, bytes }) => `  ${paint('dim', `with ${printable(name)}, ${bytes} bytes`)}`),
       `  ${paint('dim', `${run.agent} · run ${run.id}`)}`,
       '',
@@ -57,6 +61,7 @@ export async function start(
     agent: string
     input: Json
     attachments?: string[]
+    prompt?: { connection: string; name: string; arguments: Record<string, string> }
     namespace?: string | undefined
     session?: string | undefined
     whenBusy?: WhenBusy | undefined

@@ -360,6 +360,11 @@ export const en = {
     asked: 'asked',
     none: 'No further detail was given.',
     truth: 'Decided by {{name}}',
+    asks: '{{name}} asks, and gets what you answer',
+    visit: 'Opens a page of {{host}}. Say yes when you are done there.',
+    optional: '(optional)',
+    yes: 'Yes',
+    no: 'No',
   },
   system: {
     sandbox: 'Sandbox',

@@ -346,6 +346,11 @@ export const zh: Texts = {
     asked: '提出于',
     none: '没有更多说明。',
     truth: '{{name}} 作出决定',
+    asks: '{{name}} 提问，并会收到您的回答',
+    visit: '将打开 {{host}} 的页面。在那里完成后请选择同意。',
+    optional: '（可选）',
+    yes: '是',
+    no: '否',
   },
   system: {
     sandbox: '沙箱',

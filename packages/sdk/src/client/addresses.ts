@@ -80,6 +80,8 @@ export const addresses = {
   'tools.start': ['POST', '/v1/agents/{agent}/tools/{tool}/start'],
   'connections.authorize': ['POST', '/v1/agents/{agent}/connections/{connection}/authorize'],
   'connections.finish': ['POST', '/v1/agents/{agent}/connections/{connection}/authorized'],
+  'prompts.list': ['GET', '/v1/agents/{agent}/connections/{connection}/prompts'],
+  'prompts.get': ['POST', '/v1/agents/{agent}/connections/{connection}/prompt'],
   'marketplace.list': ['GET', '/v1/marketplace'],
   'marketplace.publish': ['POST', '/v1/marketplace'],
   'marketplace.review': ['POST', '/v1/marketplace/{entry}/versions/{version}/review'],

@@ -171,6 +171,7 @@ import {
   listSnapshots,
   listStops,
   listTenants,
+  listPrompts,
   listTools,
   listUsage,
   listVersions,
@@ -179,6 +180,7 @@ import {
   putPolicy,
   readFile,
   readOutput,
+  readPrompt,
   refreshTools,
   resumeSchedule,
   retryAttention,
@@ -347,6 +349,7 @@ export const contract = {
   callPrivacy: { list: listCallPrivacy, set: setCallPrivacy },
   connections: { authorize: authorizeConnection, finish: finishAuthorization },
   memory: { list: listMemories, get: getMemory, erase: eraseMemory, eraseAll: eraseMemories },
+  prompts: { list: listPrompts, get: readPrompt },
   tools: { list: listTools, refresh: refreshTools, approve: approveTool, limit: limitTool, start: startToolCall },
   system: { get: getSystem },
   sandboxes: {

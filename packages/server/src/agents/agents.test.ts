@@ -5,7 +5,7 @@ import { everyone, startEngine, tenantId } from '../../test/support/engine.ts'
 import { makeFolder } from '../../test/support/folders.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { StepFailure, newId, silentLog } from '../kernel/index.ts'
-import { noAttachments } from '../../test/support/no-attachments.ts'
+import { noAttachments, noPrompts } from '../../test/support/no-attachments.ts'
 import { openAgents, runServices } from './agents.ts'
 import { toMessages } from './conversation.ts'
 import { insertDeployment } from './deployment-store.ts'
@@ -38,7 +38,7 @@ test('what a worker says of its version decides its status, whatever characters 
   await agents.recordLoaded(place, { manifest: null, problem: 'line \u0000 of \ud83d' })
   expect(await agents.find(tenantId, 'one')).toMatchObject({ status: 'broken', problem: 'line \ufffd of \ufffd', manifest })
   await using e = await startEngine(t.db, {})
-  const { runs } = runServices({ sandboxes, tenants, attachments: noAttachments, db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ sandboxes, tenants, attachments: noAttachments, tools: noPrompts, db: t.db, engine: e.engine, agents })
   const caller = { askerId: undefined, keyId: newId(), tenantId, name: 'tester', permissions: [], access: { personalData: true } }
   await expect(runs.start(caller, { agent: 'one', input: null, destinations: [] })).rejects.toMatchObject({
     code: 'conflict',
@@ -75,7 +75,7 @@ test('a step is shown as its last attempt, and a model step with the prompt as t
   const { id } = await e.start('code')
   await e.ended(id)
   const agents = openAgents({ db: t.db, log: silentLog, dataDir: '/nowhere', agentsDir: '/nowhere' })
-  const { runs } = runServices({ sandboxes, tenants, attachments: noAttachments, db: t.db, engine: e.engine, agents })
+  const { runs } = runServices({ sandboxes, tenants, attachments: noAttachments, tools: noPrompts, db: t.db, engine: e.engine, agents })
   const step = await runs.findStep(everyone, id, '1')
   expect(step).toMatchObject({
     op: '1',
@@ -103,6 +103,7 @@ test('runs are listed in pages that neither repeat nor leave out any', async () 
   for (const id of ids) await e.ended(id)
   const { runs } = runServices({
     sandboxes,
+    tools: noPrompts,
     attachments: noAttachments,
     tenants,
     db: t.db,

@@ -10,6 +10,7 @@ import {
   type Destination,
   type Json,
   ModelRequest,
+  type PromptChoice,
   type Run,
   type RunEvent,
   type StepNotes,
@@ -23,6 +24,7 @@ import {
 import type { z } from 'zod'
 import type { Audience, Db } from '../db/index.ts'
 import {
+  type ApprovalDecision,
   type Engine,
   type FoundVersion,
   type StepDecision,
@@ -39,6 +41,7 @@ import {
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, assertIsCursor, newId, pageBy, shareReads, wallClock } from '../kernel/index.ts'
 import type { RunSandboxes } from '../sandbox/index.ts'
+import type { Tools } from '../tools/index.ts'
 import type { Attachments } from './attachments/attachments.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, modulesAbove, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
@@ -216,13 +219,26 @@ export type RunServicesOptions = {
   tenants: Pick<Tenants, 'startWithin'>
   sandboxes: Pick<RunSandboxes, 'connections'>
   attachments: Pick<Attachments, 'withAttachments'>
+  tools: Pick<Tools, 'prompt'>
   /** Throws for destinations that could never be told. */
   assertDestinations?(destinations: (Destination | ChannelReply)[]): void
   /** Asked before a run is forked: what policies say about starting its agent. */
   whyNotStart?: WhyNotStart
 }
 
-export function runServices({ db, engine, agents, tenants, sandboxes, attachments, assertDestinations = () => {}, whyNotStart }: RunServicesOptions) {
+export function runServices({ db, engine, agents, tenants, sandboxes, attachments, tools, assertDestinations = () => {}, whyNotStart }: RunServicesOptions) {
+  /** A tool server's words, and after them the person's. */
+  async function beginWith(
+    of: { tenantId: string; agent: string; version: string },
+    prompt: PromptChoice,
+    given: Json,
+  ): Promise<{ input: Json; label: string }> {
+    if (given !== null && typeof given !== 'string') throw new AppError('invalid', 'With a prompt the input is a text, or absent.')
+    const { text, label } = await tools.prompt(of, prompt)
+    const { connection, name } = prompt
+    return { input: { message: given === null || given.trim() === '' ? text : `${text}\n\n${given}`, prompt: { connection, name } }, label }
+  }
+
   /** With somebody's access, also while they do not ask themselves. */
   async function startAs(
     tenantId: string,
@@ -234,6 +250,7 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
       version,
       input: given,
       attachments: files,
+      prompt,
       ...start
     }: Omit<z.output<typeof startRun.input>, 'namespace' | 'destinations'> & {
       namespace: string
@@ -251,9 +268,22 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
       : await agents.findVersion(tenantId, name, start.session ?? start.idempotencyKey)
     if ('problem' in found) throw new AppError(found.code, found.problem)
     const { namespace, session } = start
-    const input = files ? await attachments.withAttachments({ tenantId, asker, namespace, agent: name, session }, given, files) : given
+    const begun = prompt && (await beginWith({ tenantId, agent: name, version: found.version }, prompt, given))
+    const said = begun ? begun.input : given
+    const input = files ? await attachments.withAttachments({ tenantId, asker, namespace, agent: name, session }, said, files) : said
+    const labels = [...(start.labels ?? []), ...(begun ? [begun.label] : [])]
     return tenants.startWithin(tenantId, namespace, () =>
-      engine.startRun({ ...start, input, tenantId, agent: name, ...found, picked, asker, startAt: startAt === undefined ? undefined : new Date(startAt) }),
+      engine.startRun({
+        ...start,
+        labels,
+        input,
+        tenantId,
+        agent: name,
+        ...found,
+        picked,
+        asker,
+        startAt: startAt === undefined ? undefined : new Date(startAt),
+      }),
     )
   }
 
@@ -355,8 +385,7 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
         { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined } & Pick<Parameters<typeof listApprovals>[2], 'state' | 'runId'>,
       ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before })),
       find: (audience: Audience, approvalId: string) => findApproval(db.forTenant(audience.tenantId), audience, approvalId),
-      decide: (caller: Caller, { approvalId, approved, comment }: { approvalId: string; approved: boolean; comment?: string | undefined }) =>
-        engine.decide(caller, caller.name, approvalId, approved, comment),
+      decide: (caller: Caller, decision: ApprovalDecision) => engine.decide(caller, caller.name, decision),
     },
   }
 }

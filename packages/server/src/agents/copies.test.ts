@@ -9,7 +9,7 @@ import { sql } from '../db/index.ts'
 import type { StepContext } from '../engine/index.ts'
 import { newId, silentLog } from '../kernel/index.ts'
 import { deleteExpired } from '../outcomes/retention-store.ts'
-import { noAttachments } from '../../test/support/no-attachments.ts'
+import { noAttachments, noPrompts } from '../../test/support/no-attachments.ts'
 import { openAgents, runServices } from './agents.ts'
 import { recordOf } from './deployment-store.ts'
 import { type ExecutorPorts, makeExecutors } from './executors.ts'
@@ -46,7 +46,7 @@ async function makeWorld() {
     { executors: { model: async (input) => ({ output: { text: JSON.stringify(input), usage }, usage }) } },
   )
   const { runs } = runServices({
-    ...{ sandboxes, tenants, attachments: noAttachments, db: t.db, engine: e.engine, agents },
+    ...{ sandboxes, tenants, attachments: noAttachments, tools: noPrompts, db: t.db, engine: e.engine, agents },
     whyNotStart: async ({ input, startedBy }) => (input === 'forbidden' ? `a policy forbids it to a ${startedBy.type}` : undefined),
   })
   const exported = async ({ id }: Run): Promise<JournalEntry[]> => (await runs.journal(everyone, { runId: id, after: -1, limit: 1_000 })).items

@@ -98,6 +98,8 @@ const good: Record<string, [string, string, unknown?]> = {
   'tools.start': ['POST', '/v1/agents/analyst/tools/crm__find/start', { input: { name: 'Ada' } }],
   'connections.authorize': ['POST', '/v1/agents/analyst/connections/crm/authorize', { redirectUri: 'http://127.0.0.1:4711/callback' }],
   'connections.finish': ['POST', '/v1/agents/analyst/connections/crm/authorized', { state: 's', code: 'c' }],
+  'prompts.list': ['GET', '/v1/agents/analyst/connections/crm/prompts'],
+  'prompts.get': ['POST', '/v1/agents/analyst/connections/crm/prompt', { name: 'review', arguments: { language: 'Go' } }],
   'marketplace.list': ['GET', '/v1/marketplace?entry=crm'],
   'marketplace.publish': ['POST', '/v1/marketplace', { entry: 'crm', agent: 'analyst', connection: 'crm', description: 'Customers' }],
   'marketplace.review': ['POST', '/v1/marketplace/crm/versions/1/review', { hash: 'ab'.repeat(32), decision: 'approve' }],

@@ -173,7 +173,7 @@ test('what somebody approved for the original holds for a live fork only for who
     () => t.db.rows<{ id: string }>(sql`select id from approvals where run_id = ${id}`),
     (rows) => rows.length === 1,
   )
-  await e.engine.decide(everyone, 'ada', approval?.id ?? '', true, undefined)
+  await e.engine.decide(everyone, 'ada', { approvalId: approval?.id ?? '', approved: true })
   await e.ended(id)
   await expect(e.engine.forkRun(forkOf(id, { op: '1', isLive: true, mayApprove: false }))).rejects.toMatchObject({ code: 'forbidden' })
   expect(await e.ended((await e.engine.forkRun(forkOf(id, { op: '1', isLive: true }))).id)).toMatchObject({ state: 'completed' })

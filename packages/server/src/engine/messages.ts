@@ -1,5 +1,5 @@
 /** What is said to runs from outside: signals, cancellation, decisions, answers. Each is in the database before it is acknowledged. */
-import { type Approval, type DoubtDecision, type Json, type Run, isTerminal, may, whyNotJson } from '@longhaul/protocol'
+import { type Approval, type AskAnswers, type DoubtDecision, type Json, type Run, answersTo, asksOf, isTerminal, may, whyNotJson } from '@longhaul/protocol'
 import { type Audience, type Db, noteAudit } from '../db/index.ts'
 import { AppError, newId, probe, sleep } from '../kernel/index.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
@@ -8,6 +8,7 @@ import { findContinuation, listStepEvents, loadRun, sendMessage } from './run-st
 import { assertStorable } from './storable.ts'
 import type { Watchers } from './watchers.ts'
 
+export type ApprovalDecision = { approvalId: string; approved: boolean; comment?: string | undefined; answers?: AskAnswers | undefined }
 export type StepDecision = { runId: string; op: string; decision: DoubtDecision; output: Json; message?: string | undefined }
 
 export type Messages = {
@@ -16,7 +17,8 @@ export type Messages = {
   retry(audience: Audience, runId: string, by: string): Promise<Run>
   /** Decides a write that is in doubt. The first decision counts. */
   decideStep(audience: Audience, by: string, decision: StepDecision): Promise<Run>
-  decide(audience: Audience, by: string, approvalId: string, approved: boolean, comment?: string): Promise<Approval>
+  /** Throws `invalid` for answers that are not to what the approval asks for. */
+  decide(audience: Audience, by: string, decision: ApprovalDecision): Promise<Approval>
 }
 
 export type MessagesOptions = {
@@ -126,12 +128,13 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
       return until(audience, runId, ({ wait }) => wait?.op !== op, 2_000)
     },
 
-    async decide(audience, by, approvalId, approved, comment) {
+    async decide(audience, by, { approvalId, approved, comment, answers }) {
       assertStorable({ comment })
       probe('message.before')
       const decided = await db.forTenant(audience.tenantId).transaction(async (tx) => {
         const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
         if (!approval) return undefined
+        const answered = readAnswers(approval, answers)
         const who = { id: audience.keyId ?? null, name: by }
         await noteAudit(tx, { who, action: 'approvals.decide', target: approvalId, detail: { approved, runId: approval.runId } })
         const sent = await sendMessage(tx, {
@@ -140,7 +143,7 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
           runId: approval.runId,
           kind: 'approval',
           name: approvalId,
-          payload: { approved, by, comment: comment ?? null },
+          payload: { approved, by, comment: comment ?? null, ...(answered && { answers: answered }) },
           sentBy: by,
         })
         return { approval, nodeId: sent?.nodeId }
@@ -156,4 +159,17 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
       return decided.approval
     },
   }
+}
+
+/** To what an approval asks for beside yes or no, whole. Undefined where it asks for nothing, or is denied. */
+function readAnswers({ state, detail }: Approval, given: AskAnswers | undefined): AskAnswers | undefined {
+  const asks = asksOf(detail)
+  if (state !== 'approved' || asks.length === 0) {
+    if (given) throw new AppError('invalid', 'Answers belong to a yes, and to an approval that asks for some.')
+    return undefined
+  }
+  const problem = whyNotJson(given ?? {}, 'answers')
+  const read = problem === undefined ? answersTo(asks, given ?? {}) : { problem: `They cannot be stored: ${problem}.` }
+  if ('problem' in read) throw new AppError('invalid', `The answers do not fit. ${read.problem}`)
+  return read.answers
 }

@@ -109,11 +109,11 @@ test('texts beside values that the database cannot hold are refused where they c
       e.engine.signal(everyone, id, 'tester', bad, 1),
       e.engine.signal(everyone, id, 'tester', 'ok', 1, bad),
       e.engine.signal(everyone, id, 'tester', 'ok', bad),
-      e.engine.decide(everyone, 'tester', wait?.approvalId ?? '', true, bad),
+      e.engine.decide(everyone, 'tester', { approvalId: wait?.approvalId ?? '', approved: true, comment: bad }),
     ]
     for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: { code: 'invalid' } })
   }
   expect(await e.load(id)).toMatchObject({ state: 'waiting' })
-  await e.engine.decide(everyone, 'tester', wait?.approvalId ?? '', true, 'a whole 😀')
+  await e.engine.decide(everyone, 'tester', { approvalId: wait?.approvalId ?? '', approved: true, comment: 'a whole 😀' })
   expect(await e.ended(id)).toMatchObject({ output: { comment: 'a whole 😀' } })
 })

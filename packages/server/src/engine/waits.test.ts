@@ -262,12 +262,16 @@ test('of many answers to an approval the first counts, all others are conflicts'
   const waitingRun = await e.reaches(id, 'waiting')
   const approvalId = waitingRun.wait?.approvalId ?? ''
   expect(waitingRun.wait).toMatchObject({ kind: 'approval', name: 'Send it?' })
-  const answers = await Promise.allSettled(Array.from({ length: 8 }, (_, i) => e.engine.decide(everyone, `person ${i}`, approvalId, i % 2 === 0, 'because')))
+  const answers = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, i) => e.engine.decide(everyone, `person ${i}`, { approvalId, approved: i % 2 === 0, comment: 'because' })),
+  )
   const [won, ...more] = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   expect(more).toEqual([])
   for (const answer of answers) if (answer.status === 'rejected') expect(answer.reason).toMatchObject({ code: 'conflict' })
   expect(await e.ended(id)).toMatchObject({ output: { approved: won?.state === 'approved', by: won?.decidedBy, comment: 'because' } })
-  await expect(e.engine.decide({ tenantId: 'another tenant', askerId: undefined }, 'x', approvalId, true)).rejects.toMatchObject({ code: 'not_found' })
+  await expect(e.engine.decide({ tenantId: 'another tenant', askerId: undefined }, 'x', { approvalId, approved: true })).rejects.toMatchObject({
+    code: 'not_found',
+  })
   await checkJournals(t.db)
 })
 
@@ -277,7 +281,7 @@ test('an approval that nobody answered expires, stays expired after the end, and
   const { id } = await e.start('code', 150)
   expect(await e.ended(id)).toMatchObject({ output: { code: 'timed_out' } })
   const [found] = await approvals(t.db)
-  await expect(e.engine.decide(everyone, 'late', found?.id ?? '', true)).rejects.toMatchObject({
+  await expect(e.engine.decide(everyone, 'late', { approvalId: found?.id ?? '', approved: true })).rejects.toMatchObject({
     code: 'conflict',
     message: expect.stringContaining('expired') as string,
   })
@@ -300,9 +304,9 @@ test('a decision and the end of its run at the same moment do not block each oth
     const { id } = await e.start('code')
     const approvalId = (await e.reaches(id, 'waiting')).wait?.approvalId ?? ''
     const results = await Promise.allSettled([
-      e.engine.decide(everyone, 'a', approvalId, true),
+      e.engine.decide(everyone, 'a', { approvalId, approved: true }),
       e.engine.cancel(everyone, id, 'b'),
-      e.engine.decide(everyone, 'c', approvalId, false),
+      e.engine.decide(everyone, 'c', { approvalId, approved: false }),
     ])
     for (const result of results) if (result.status === 'rejected') expect(result.reason).toMatchObject({ code: 'conflict' })
     await e.ended(id)

@@ -8,6 +8,7 @@ import { monotonicMs } from '../kernel/index.ts'
 import type { McpClients, McpTarget, ToolServerConnection } from './mcp/clients.ts'
 import { type Definition, hashOf, shorten, toToolDefinition, visibleName } from './mcp/definition.ts'
 import { type Listing, listMcpTools } from './mcp/mcp.ts'
+import { type ResourceTool, resourceDefinition, resourceTools } from './mcp/resources.ts'
 import { type Installed, findInstalled } from './marketplace/marketplace-store.ts'
 import { loadApi, parseApi } from './openapi/call.ts'
 import type { Api, ApiOperation } from './openapi/operations.ts'
@@ -21,6 +22,7 @@ export type Named = { name: string; connection: Connection }
 /** A tool that may be called, and how. */
 export type Offered = { name: string; definition: ToolDefinition } & (
   | { kind: 'mcp'; target: McpTarget; mcp: Definition }
+  | { kind: 'resource'; target: McpTarget; tool: ResourceTool }
   | { kind: 'openapi'; connection: string; declared: z.output<typeof OpenApiConnection>; api: Api; operation: ApiOperation }
 )
 export type Withheld = { tool: string | null; why: string }
@@ -74,11 +76,13 @@ export function openConnections({
     return api
   }
 
+  function targetOf({ tenantId, agent, version }: VersionOf, connection: string, declared: ToolServerConnection): McpTarget {
+    return { tenantId, agent, version, connection, declared, folder: join(folderOf(tenantId, agent, version), 'agent', 'connections') }
+  }
+
   async function mcpOffers(of: VersionOf, name: string, declared: ToolServerConnection, isFresh: boolean): Promise<Offers> {
-    const { tenantId, agent, version } = of
-    const folder = join(folderOf(tenantId, agent, version), 'agent', 'connections')
-    const target: McpTarget = { tenantId, agent, version, connection: name, declared, folder }
-    const { definitions, refused } = await list(target, isFresh)
+    const target = targetOf(of, name, declared)
+    const { definitions, refused, hasResources } = await list(target, isFresh)
     const pins = new Map((await reconcile(db, scopeOf(of, name, declared), of.version, definitions)).map((pin) => [pin.tool, pin]))
     const withheld: Withheld[] = refused.map(({ tool, why }) => ({ tool, why: `It is not offered: ${why}.` }))
     const offered = definitions.flatMap((mcp): Offered[] => {
@@ -89,6 +93,7 @@ export function openConnections({
       withheld.push({ tool: visible, why: whyWithheld(state, of.agent, visible) })
       return []
     })
+    if (hasResources) offered.push(...resourcesOf(target, new Set([...definitions.map(({ name: tool }) => tool), ...pins.keys()])))
     return once({ offered, withheld })
   }
 
@@ -132,6 +137,7 @@ export function openConnections({
   }
 
   return {
+    targetOf,
     /** Throws a `StepFailure`, retryable while the tool server is away. `isFresh`: asks it now, whatever is remembered. */
     async offers(of: VersionOf, { name, connection }: Named, isFresh = false): Promise<Offers> {
       if (connection.kind === 'marketplace') return marketplaceOffers(of, name, connection, isFresh)
@@ -141,6 +147,15 @@ export function openConnections({
       connection.kind === 'openapi' || connection.kind === 'marketplace' ? Promise.resolve([]) : listPins(db, scopeOf({ tenantId, agent }, name, connection)),
   }
 }
+
+/** Ours, where the connection does not leave them out. A name that the server has for a tool of its own, approved or not, stays the server's. */
+const resourcesOf = (target: McpTarget, taken: ReadonlySet<string>): Offered[] =>
+  resourceTools
+    .filter((tool) => !taken.has(tool) && (target.declared.tools?.includes(tool) ?? true))
+    .map((tool) => {
+      const definition = resourceDefinition(target.connection, tool)
+      return { kind: 'resource', name: definition.name, definition, target, tool }
+    })
 
 /** Pins belong to an agent, not to one version of it: a new version must not be a way round an approval. */
 export const scopeOf = ({ tenantId, agent }: { tenantId: string; agent: string }, connection: string, declared: ToolServerConnection): PinScope => ({

@@ -1,13 +1,15 @@
 /** The tools of an agent as people see them: where each comes from, in what state it is, how its calls fared, and what was decided about it. */
-import { type AgentManifest, type Json, type Tool, type ToolLimits, limitsFor, serverTools } from '@longhaul/protocol'
+import { type AgentManifest, type Json, type OfferedPrompt, type PromptChoice, type Tool, type ToolLimits, limitsFor, serverTools } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
-import { AppError, toFailure } from '../kernel/index.ts'
+import { AppError, StepFailure, toFailure } from '../kernel/index.ts'
 import { recordCalls } from './call-store.ts'
 import { type Connections, type Named, type VersionOf, scopeOf } from './connections.ts'
 import { listLimits, setLimits } from './limit-store.ts'
 import type { Authorizations } from './mcp/authorizations.ts'
+import { type McpClients, type McpTarget, originOf } from './mcp/clients.ts'
 import { type Definition, changesBetween, toToolDefinition } from './mcp/definition.ts'
+import { listPrompts, readPrompt } from './mcp/prompts.ts'
 import { type Pin, approvePin } from './pin-store.ts'
 import { stateOf } from './pins.ts'
 
@@ -27,21 +29,29 @@ export type Registry = {
     caller: Caller,
     request: { agent: string; connection: string; state: string; code: string; iss?: string | undefined },
   ): Promise<{ agent: string; connection: string; authority: string; scope: string | null; isRefreshable: boolean }>
+  /** What the tool server of a connection of the live version offers people to begin with. Throws `unavailable` while it is away. */
+  prompts(tenantId: string, agent: string, connection: string): Promise<OfferedPrompt[]>
+  /** One of them, and the label of whose words it is. Without a version: the live one's. */
+  prompt(of: Omit<VersionOf, 'version'> & { version?: string }, choice: PromptChoice): Promise<{ description: string | null; text: string; label: string }>
 }
 
 type RegistryOptions = {
   db: Db
   connections: Connections
   authorizations: Authorizations
+  clients: McpClients
   /** Limits were set here: they count at once. */
   onLimits(tenantId: string, agent: string): void
   live(tenantId: string, agent: string): Promise<VersionOf & { manifest: AgentManifest }>
+  /** Throws a `StepFailure` while nobody has loaded it. */
+  manifestOf(of: VersionOf): Promise<AgentManifest>
 }
 type LiveOptions = {
   manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
   liveVersionOf(tenantId: string, agent: string): Promise<string | undefined>
 }
 
+const askMsMax = 30_000
 const sandboxTools = ['bash', 'read_file', 'write_file', 'list_files', 'python', 'browser', 'time', 'read_skill']
 
 /** What an agent's live version says of itself. Throws `not_found`, or `unavailable` while nobody has loaded it. */
@@ -55,7 +65,7 @@ export const liveWith =
     return { tenantId, agent, version, manifest }
   }
 
-export function openRegistry({ db, connections, authorizations, onLimits, live }: RegistryOptions): Registry {
+export function openRegistry({ db, connections, authorizations, clients, onLimits, live, manifestOf }: RegistryOptions): Registry {
   async function list(tenantId: string, agent: string): Promise<Tool[]> {
     const of = await live(tenantId, agent)
     const { version, manifest } = of
@@ -92,7 +102,30 @@ export function openRegistry({ db, connections, authorizations, onLimits, live }
     const { kind } = named.connection
     if (kind === 'mcp' || kind === 'command') return (await connections.pins(of, named)).map((pin) => ofPin(named.name, pin))
     const { offered } = await connections.offers(of, named).catch(() => ({ offered: [] })) // A document that cannot be read is told by `refresh`.
-    return offered.map(({ definition, kind }) => ({ ...definition, kind, connection: named.name, state: 'ready' as const, pin: null }))
+    return offered.map(({ definition, kind }) => ({
+      ...definition,
+      kind: kind === 'openapi' ? kind : ('mcp' as const),
+      connection: named.name,
+      state: 'ready' as const,
+      pin: null,
+    }))
+  }
+
+  function serverOf(of: VersionOf, { connections: declared = [] }: AgentManifest, name: string): McpTarget {
+    const found = declared.find((one) => one.name === name)?.connection
+    if (found?.kind !== 'mcp' && found?.kind !== 'command')
+      throw new AppError('not_found', `${of.agent} has no connection ${name} to an MCP server of its own.`)
+    return connections.targetOf(of, name, found)
+  }
+
+  /** For somebody who waits for it: fails as operations do. */
+  async function asked<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    try {
+      return await work(AbortSignal.timeout(askMsMax))
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error
+      throw new AppError(error.failure.retryable ? 'unavailable' : 'conflict', error.message, error)
+    }
   }
 
   async function declaredOf({ tenantId }: Caller, agent: string, name: string) {
@@ -140,6 +173,17 @@ export function openRegistry({ db, connections, authorizations, onLimits, live }
       await setLimits(db, tenantId, agent, pattern, limits, by)
       onLimits(tenantId, agent)
       return { agent, limits: await listLimits(db, tenantId, agent) }
+    },
+    async prompts(tenantId, agent, connection) {
+      const { manifest, ...of } = await live(tenantId, agent)
+      const target = serverOf(of, manifest, connection)
+      return asked((signal) => listPrompts(clients, target, signal))
+    },
+    async prompt({ tenantId, agent, version }, { connection, ...choice }) {
+      const of = version === undefined ? await live(tenantId, agent) : { tenantId, agent, version }
+      const manifest = 'manifest' in of ? of.manifest : await asked(() => manifestOf(of))
+      const target = serverOf({ tenantId, agent, version: of.version }, manifest, connection)
+      return { ...(await asked((signal) => readPrompt(clients, target, choice, signal))), label: `tool_server:${originOf(target)}` }
     },
     authorize: async (caller, { agent, connection, redirectUri }) => authorizations.begin(caller, await declaredOf(caller, agent, connection), redirectUri),
     async finishAuthorization(caller, { agent, connection, ...came }) {

@@ -25,8 +25,9 @@ import { openEgress } from './egress/egress.ts'
 import { failed } from './failures.ts'
 import { isGated, openGate, rememberLimits } from './limits.ts'
 import { openAuthorizations } from './mcp/authorizations.ts'
-import { openMcpClients } from './mcp/clients.ts'
-import { callMcpTool } from './mcp/mcp.ts'
+import { openMcpClients, originOf } from './mcp/clients.ts'
+import { type McpCall, callMcpTool } from './mcp/mcp.ts'
+import { callResources } from './mcp/resources.ts'
 import { withCredentials } from './mcp/transports.ts'
 import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
 import { type Marketplace, openMarketplace } from './marketplace/marketplace.ts'
@@ -201,21 +202,23 @@ export function openTools(options: ToolsOptions): Tools {
   }
 
   async function call(input: Json, context: CallContext): Promise<{ output: Json }> {
-    const { tool, input: given } = parse(CallRequest, input, 'call')
+    const { tool, input: given, answered } = parse(CallRequest, input, 'call')
     const { run } = context
     const manifest = await manifestOf(run)
     const found = await limits({ ...run, tool }, manifest.toolLimits ?? {})
     const leave = await enter({ ...run, tool }, found)
     try {
       const result =
-        tool in serverTools ? await callStock(tool as ServerTool, given, manifest, found, context) : await callConnected(tool, given, manifest, found, context) // Just looked at.
+        tool in serverTools
+          ? await callStock(tool as ServerTool, given, manifest, found, context)
+          : await callConnected({ tool, input: given, answered }, manifest, found, context) // Just looked at.
       return { output: toJson({ ...result, output: cut(result.output, found.resultCharactersMax ?? resultCharactersMax) } satisfies CallResult) }
     } finally {
       leave()
     }
   }
 
-  async function callConnected(tool: string, input: Json, manifest: AgentManifest, limits: ToolLimits, context: CallContext): Promise<CallResult> {
+  async function callConnected({ tool, input, answered }: CallRequest, manifest: AgentManifest, limits: ToolLimits, context: CallContext): Promise<CallResult> {
     const { run, op, signal, live } = context
     const named = manifest.connections?.find(({ name }) => tool.startsWith(`${name}__`))
     if (!named) throw failed('not_found', `There is no tool ${tool}. Tools of connections are named <connection>__<tool>.`)
@@ -231,6 +234,7 @@ export function openTools(options: ToolsOptions): Tools {
     return within(timeoutMs, tool, signal, (stop) =>
       execute(found, {
         input,
+        answered,
         key,
         timeoutMs,
         signal: stop,
@@ -240,17 +244,17 @@ export function openTools(options: ToolsOptions): Tools {
     )
   }
 
-  async function execute(
-    found: Offered,
-    { user, ...use }: { input: Json; key: string; timeoutMs: number; signal: AbortSignal; user: SecretsUser; onProgress(text: string): void },
-  ): Promise<CallResult> {
+  async function execute(found: Offered, { user, ...use }: Omit<McpCall, 'definition'> & { user: SecretsUser }): Promise<CallResult> {
     if (found.kind === 'openapi') {
       const { output, origin } = await callApi({ ...found, user, ...use }, { egress, secrets })
       return { output, parts: [], source: 'tool_server', origin }
     }
-    const { declared } = found.target
-    const output = await callMcpTool(clients, { ...found.target, runId: user.runId }, { definition: found.mcp, ...use })
-    return { output, parts: [], source: 'tool_server', origin: declared.kind === 'mcp' ? new URL(declared.url).host : found.target.connection }
+    const target = { ...found.target, runId: user.runId }
+    const output =
+      found.kind === 'resource'
+        ? await callResources(clients, target, { tool: found.tool, ...use })
+        : await callMcpTool(clients, target, { definition: found.mcp, ...use })
+    return { output, parts: [], source: 'tool_server', origin: originOf(target) }
   }
 
   async function callStock(
@@ -310,7 +314,7 @@ export function openTools(options: ToolsOptions): Tools {
     egressOf: (user, declared) => withCredentials(user, declared, secrets),
     memory: memory.service,
     marketplace: openMarketplace({ db, connections, live, folderOf: options.folderOf }),
-    ...openRegistry({ db, connections, authorizations, onLimits: limits.forget, live }),
+    ...openRegistry({ db, connections, authorizations, clients, onLimits: limits.forget, live, manifestOf }),
     async stop() {
       await clients.stop()
       await egress.stop()

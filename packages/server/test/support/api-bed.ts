@@ -154,7 +154,7 @@ export async function openBed(
   await deploy('acme')
   const callLog = openCallLog({ db, keys: openTenantKeys({ db, masterKeys, log: silentLog }), log: silentLog })
   const queues = openQueues({ db, stopping: new AbortController().signal })
-  const ofRuns = runServices({ db, engine, tenants, agents, attachments, sandboxes: managed.runs })
+  const ofRuns = runServices({ db, engine, tenants, agents, attachments, tools, sandboxes: managed.runs })
   const hooks = openHooks({
     ...{ db, log: silentLog, secrets, engine, whyNotStart },
     hasAgent: async (tenantId, agent) => (await agents.find(tenantId, agent)) !== undefined,

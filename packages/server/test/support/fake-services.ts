@@ -765,6 +765,8 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
         isRefreshable: true,
       }),
       limit: called('tools.limit', { agent: 'analyst', limits: {} }),
+      prompts: called('prompts.list', [{ name: 'review', title: null, description: 'Reviews code', arguments: [] }]),
+      prompt: called('prompts.get', { description: null, text: 'Review this.', label: 'tool_server:crm.example.com' }),
     },
     keys,
     identities: peopleServices(called),

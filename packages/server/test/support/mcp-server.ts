@@ -4,6 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import {
   type CallToolResult,
+  type GetPromptResult,
+  type InputRequiredResult,
+  type Prompt,
+  type ReadResourceResult,
+  type Resource,
+  type ResourceTemplateType,
+  ProtocolError,
+  ProtocolErrorCode,
   Server,
   type ServerContext,
   WebStandardStreamableHTTPServerTransport,
@@ -16,7 +24,19 @@ export type FakeTool = {
   description?: string
   inputSchema?: { type: 'object'; [key: string]: unknown }
   annotations?: object
-  call?(input: Record<string, unknown>, context: ServerContext): Promise<CallToolResult> | CallToolResult
+  call?(input: Record<string, unknown>, context: ServerContext): Promise<CallToolResult | InputRequiredResult> | CallToolResult | InputRequiredResult
+}
+
+export type FakeResource = Resource & { read(context: ServerContext): ReadResourceResult | InputRequiredResult }
+export type FakePrompt = Prompt & { get(given: Record<string, string>): GetPromptResult }
+
+type FakeServer = {
+  dialect?: Dialect
+  tools?: FakeTool[]
+  resources?: FakeResource[]
+  templates?: ResourceTemplateType[]
+  prompts?: FakePrompt[]
+  port?: number
 }
 
 /** `both` speaks 2026-07-28 and 2025-11-25; `old` 2025-11-25 without sessions, `sessions` with them. */
@@ -25,17 +45,41 @@ export type Dialect = 'both' | 'old' | 'sessions'
 export const text = (said: string): CallToolResult => ({ content: [{ type: 'text', text: said }] })
 
 const nothing = () => undefined
+/** Without its functions. */
+const onWire = <Listed extends object>(listed: Listed): Listed => JSON.parse(JSON.stringify(listed)) as Listed
 
-export async function openMcpServer({ dialect = 'both', tools = [], port = 0 }: { dialect?: Dialect; tools?: FakeTool[]; port?: number } = {}) {
+export async function openMcpServer({ dialect = 'both', tools = [], resources, templates = [], prompts, port = 0 }: FakeServer = {}) {
   const state = {
     tools,
+    resources,
+    prompts,
     /** Before anything else: a response makes an end of the request. */
     intercept: nothing as (request: Request) => Response | undefined | Promise<Response | undefined>,
     requests: [] as { method: string; headers: Headers; body: string }[],
   }
   const sessions = new Map<string, WebStandardStreamableHTTPServerTransport>()
   const make = () => {
-    const server = new Server({ name: 'fake', version: '1' }, { capabilities: { tools: {} } })
+    const server = new Server(
+      { name: 'fake', version: '1' },
+      { capabilities: { tools: {}, ...(resources && { resources: {} }), ...(prompts && { prompts: {} }) } },
+    )
+    if (resources) {
+      server.setRequestHandler('resources/list', async () => ({ resources: (state.resources ?? []).map(onWire) }))
+      server.setRequestHandler('resources/templates/list', async () => ({ resourceTemplates: templates }))
+      server.setRequestHandler('resources/read', async ({ params }, context) => {
+        const found = state.resources?.find(({ uri }) => uri === params.uri)
+        if (!found) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `no resource ${params.uri}`)
+        return found.read(context)
+      })
+    }
+    if (prompts) {
+      server.setRequestHandler('prompts/list', async () => ({ prompts: (state.prompts ?? []).map(onWire) }))
+      server.setRequestHandler('prompts/get', async ({ params }) => {
+        const found = state.prompts?.find(({ name }) => name === params.name)
+        if (!found) throw new ProtocolError(ProtocolErrorCode.InvalidParams, `no prompt ${params.name}`)
+        return found.get(params.arguments ?? {})
+      })
+    }
     server.setRequestHandler('tools/list', async () => ({
       tools: state.tools.map(({ name, description, inputSchema = { type: 'object' as const }, annotations }) => ({
         name,

@@ -6,3 +6,6 @@ export const noAttachments = {
   usable: async () => [],
   read: async () => undefined,
 }
+
+/** For tests in which no run begins with a prompt of a tool server. */
+export const noPrompts = { prompt: async () => Promise.reject(new Error('There are no prompts here.')) }

@@ -1,5 +1,5 @@
 /** The tools' folder over a real database, for runs of an agent that declares what a test says. Each bed is a tenant of its own. */
-import type { AgentManifest, Connection, Json, ToolLimits } from '@longhaul/protocol'
+import type { AgentManifest, CallAnswered, CallRequest, Connection, Json, ToolLimits } from '@longhaul/protocol'
 import { ConnectResult, CallResult, Connection as ConnectionSchema } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../../src/db/index.ts'
@@ -81,8 +81,8 @@ export async function openToolsBed({
     booked,
     live,
     connect: async (...names: string[]) => ConnectResult.parse((await tools.connect({ connections: names }, contextFor(new AbortController().signal))).output),
-    call: async (tool: string, input: Json = {}, signal = new AbortController().signal) =>
-      CallResult.parse((await tools.call({ tool, input }, contextFor(signal))).output),
+    call: async (tool: string, input: Json = {}, signal = new AbortController().signal, answered?: CallAnswered) =>
+      CallResult.parse((await tools.call(JSON.parse(JSON.stringify({ tool, input, answered } satisfies CallRequest)) as Json, contextFor(signal))).output),
     async [Symbol.asyncDispose]() {
       await tools.stop()
     },
@@ -90,7 +90,7 @@ export async function openToolsBed({
 }
 
 /** What a step failed with. Throws when it did not fail. */
-export async function failureOf(work: Promise<unknown>): Promise<{ code?: string; message: string; retryable: boolean; retryAfterMs?: number }> {
+export async function failureOf(work: Promise<unknown>): Promise<{ code?: string; message: string; retryable: boolean; retryAfterMs?: number; detail?: Json }> {
   const error = await work.then(
     (value) => new Error(`It did not fail, but gave ${JSON.stringify(value)}`),
     (thrown: unknown) => thrown,

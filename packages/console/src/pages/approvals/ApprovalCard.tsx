@@ -1,4 +1,5 @@
-import type { Approval } from '@longhaul/protocol'
+import type { Approval, Json } from '@longhaul/protocol'
+import { answersTo, asksOf } from '@longhaul/protocol/plain'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Check, X } from 'lucide-react'
 import { useState } from 'react'
@@ -15,6 +16,7 @@ import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { PlainView } from '../JsonView.tsx'
 import { Ago } from '../Moment.tsx'
+import { AskForm, defaultsOf } from './AskForm.tsx'
 
 const tones: Record<Approval['state'], Tone> = { pending: 'waiting', approved: 'good', denied: 'bad', expired: 'off', withdrawn: 'off' }
 
@@ -46,7 +48,7 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
           <p className="text-sm text-ink-3">{t('approvals.none')}</p>
         ) : (
           <div className="rounded-md bg-sunken p-3">
-            <PlainView value={approval.detail} />
+            <PlainView value={withoutAsks(approval.detail)} />
           </div>
         )}
       </div>
@@ -76,15 +78,29 @@ function Decision({ approval }: { approval: Approval }) {
   const { t } = useTexts()
   const queryClient = useQueryClient()
   const mayDecide = usePermission('approvals:decide')
+  const asks = asksOf(approval.detail)
   const [comment, setComment] = useState('')
+  const [answers, setAnswers] = useState(() => defaultsOf(asks))
+  const read = answersTo(asks, answers)
   const decide = useMutation({
-    mutationFn: (approved: boolean) => client.approvals.decide({ approvalId: approval.id, approved, ...(comment.trim() ? { comment: comment.trim() } : {}) }),
+    mutationFn: (approved: boolean) =>
+      client.approvals.decide({
+        approvalId: approval.id,
+        approved,
+        ...(comment.trim() ? { comment: comment.trim() } : {}),
+        ...(approved && asks.length > 0 && { answers }),
+      }),
     // Also after a conflict: somebody else was faster, and the list knows who.
     onSettled: () => Promise.all([queryClient.invalidateQueries({ queryKey: ['approvals'] }), queryClient.invalidateQueries({ queryKey: ['runs'] })]),
   })
   const blocked = mayDecide ? undefined : t('common.noPermission', { permission: 'approvals:decide' })
   return (
     <div className="flex min-w-0 flex-1 basis-full flex-wrap items-center gap-2 sm:basis-0">
+      {asks.length > 0 && (
+        <div className="w-full">
+          <AskForm who={whoAsks(approval.detail)} asks={asks} answers={answers} onChange={setAnswers} />
+        </div>
+      )}
       <TextInput
         aria-label={t('wait.comment')}
         placeholder={t('wait.comment')}
@@ -94,7 +110,12 @@ function Decision({ approval }: { approval: Approval }) {
         isSmall
         className="w-full sm:w-64"
       />
-      <Button look="primary" disabledBecause={blocked} isBusy={decide.isPending} onClick={() => decide.mutate(true)}>
+      <Button
+        look="primary"
+        disabledBecause={blocked ?? ('problem' in read ? read.problem : undefined)}
+        isBusy={decide.isPending}
+        onClick={() => decide.mutate(true)}
+      >
         <Check size={14} aria-hidden />
         {t('wait.approve')}
       </Button>
@@ -110,3 +131,15 @@ function Decision({ approval }: { approval: Approval }) {
     </div>
   )
 }
+
+const isObject = (value: Json): value is { [key: string]: Json } => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The form shows what is asked. */
+function withoutAsks(detail: Json): Json {
+  if (!isObject(detail) || asksOf(detail).length === 0) return detail
+  const { asks: _, ...rest } = detail
+  return rest
+}
+
+/** The connection, by the name of its tool. */
+const whoAsks = (detail: Json): string => (isObject(detail) && typeof detail['tool'] === 'string' ? (detail['tool'].split('__')[0] ?? '') : '')

@@ -14,6 +14,8 @@ export type EgressRules = {
   hosts: readonly string[]
   /** Of the response, unpacked. */
   bytesMax: number
+  /** It stays open while nothing is asked, so it takes no connection away from others. */
+  isStream?: boolean | undefined
 }
 
 export type Egress = {
@@ -29,6 +31,8 @@ export type Egress = {
 /** Node's `fetch`, which is the library's, given a dispatcher of the library's. */
 type Fetch = (url: URL, init: object) => Promise<Response>
 
+type Dispatchers = { requests: Dispatcher; streams: Dispatcher }
+
 const connectMsMax = 10_000
 const silenceMsMax = 300_000
 
@@ -43,7 +47,7 @@ export function openEgress({ privateHosts, setting = 'LONGHAUL_TOOLS_PRIVATE_HOS
   const privateAddress = (host: string) =>
     refused(`${host} is not on the public internet. An operator can open it with ${setting}, if it is meant to be reached.`)
 
-  let agents: Promise<{ open: Dispatcher; guarded: Dispatcher; fetch: Fetch }> | undefined
+  let agents: Promise<{ open: Dispatchers; guarded: Dispatchers; fetch: Fetch }> | undefined
 
   const check: Egress['check'] = (given, hosts) => {
     if (!URL.canParse(String(given))) throw refused(`${JSON.stringify(String(given).slice(0, 200))} is no address.`)
@@ -68,8 +72,9 @@ export function openEgress({ privateHosts, setting = 'LONGHAUL_TOOLS_PRIVATE_HOS
 
   const load = () =>
     (agents ??= import('undici').then(({ Agent, fetch }) => {
-      const make = (connect: object) =>
-        new Agent({ allowH2: false, headersTimeout: silenceMsMax, bodyTimeout: silenceMsMax, connections: 32, connect: { timeout: connectMsMax, ...connect } })
+      const agent = (connect: object, connections: number | null) =>
+        new Agent({ allowH2: false, headersTimeout: silenceMsMax, bodyTimeout: silenceMsMax, connections, connect: { timeout: connectMsMax, ...connect } })
+      const make = (connect: object) => ({ requests: agent(connect, 32), streams: agent(connect, null) })
       return { open: make({}), guarded: make({ lookup: guardedLookup }), fetch: fetch as unknown as Fetch } // The same library, under two names of its types.
     }))
 
@@ -79,10 +84,11 @@ export function openEgress({ privateHosts, setting = 'LONGHAUL_TOOLS_PRIVATE_HOS
       const url = check(`http://${host.includes(':') ? `[${host}]` : host}:${port}`, hosts)
       return isOpened(privateHosts, url) ? resolve : guardedLookup
     },
-    async fetch(given, init, { hosts, bytesMax }) {
+    async fetch(given, init, { hosts, bytesMax, isStream = false }) {
       const url = check(given, hosts)
       const { open, guarded, fetch } = await load()
-      const options = { ...init, redirect: 'manual' as const, dispatcher: isOpened(privateHosts, url) ? open : guarded }
+      const { requests, streams } = isOpened(privateHosts, url) ? open : guarded
+      const options = { ...init, redirect: 'manual' as const, dispatcher: isStream ? streams : requests }
       const response = await fetch(url, options).catch((error: unknown) => {
         throw error instanceof Error && error.cause instanceof StepFailure ? error.cause : error
       })
@@ -90,7 +96,8 @@ export function openEgress({ privateHosts, setting = 'LONGHAUL_TOOLS_PRIVATE_HOS
     },
     async stop() {
       const loaded = await agents
-      await Promise.all([loaded?.open.destroy(), loaded?.guarded.destroy()])
+      const dispatchers = [loaded?.open, loaded?.guarded].flatMap((of) => (of ? [of.requests, of.streams] : []))
+      await Promise.all(dispatchers.map((one) => one.destroy()))
     },
   }
 }

@@ -9,6 +9,7 @@ import {
   type StoredOAuthClientInformation,
   type StoredOAuthTokens,
   auth,
+  extractWWWAuthenticateParams,
 } from '@modelcontextprotocol/client'
 import type { AuthorizedByPerson, McpConnection } from '@longhaul/protocol'
 import type { Caller, Secrets } from '../../identity/index.ts'
@@ -18,11 +19,12 @@ import { failed } from '../failures.ts'
 import { type SecretsUser, type ToolSecrets, whyNotFor } from '../secrets.ts'
 
 type Target = { agent: string; connection: string; declared: McpConnection }
-/** As the secret holds it. `hosts`: who was asked when it was authorized; nobody else is told anything. */
+/** As the secret holds it. `hosts`: who was asked when it was authorized; nobody else is told anything. `wantedScope`: what the server has refused requests without since. */
 type Held = {
   client?: StoredOAuthClientInformation
   tokens?: StoredOAuthTokens
   hosts: string[]
+  wantedScope?: string
   pending?: {
     state: string
     redirectUri: string
@@ -109,6 +111,8 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
       let shown: URL | undefined
       let verifier = ''
       let discovery: OAuthDiscoveryState | undefined
+      const challenge = await telling(challengeOf(target.declared.url, fetchFn))
+      const scope = oauth.scope ?? scopesOf(challenge.scope, before?.wantedScope)
       await telling(
         auth(
           {
@@ -120,7 +124,12 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
             saveCodeVerifier: (text) => void (verifier = text),
             saveDiscoveryState: (found) => void (discovery = found),
           },
-          { serverUrl: target.declared.url, fetchFn, ...(oauth.scope !== undefined && { scope: oauth.scope }) },
+          {
+            serverUrl: target.declared.url,
+            fetchFn,
+            ...(challenge.resourceMetadataUrl && { resourceMetadataUrl: challenge.resourceMetadataUrl }),
+            ...(scope !== undefined && { scope }),
+          },
         ),
       )
       if (!shown) throw new AppError('unavailable', 'The authority gave no address for a person to look at.')
@@ -180,6 +189,10 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
         known = { held, atMs: monotonicMs() }
         return held
       }
+      async function save(held: Held): Promise<void> {
+        known = { held, atMs: monotonicMs() }
+        await write({ tenantId: user.tenantId, keyId: null, name: `agent ${user.agent}` }, target, held)
+      }
       const { hosts } = await load()
       const { oauth, provider } = flow(user, target, { hosts: [] }, new Set())
       const redirectUri = 'http://127.0.0.1/' // Nobody is sent there: without tokens that work, a person has to begin anew.
@@ -191,16 +204,40 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
           clientMetadata: metadataOf(redirectUri, oauth),
           clientInformation: async (context) => (oauth.clientId === undefined ? (await load()).client : provider.clientInformation(context)),
           tokens: async () => (await load()).tokens,
-          async saveTokens(tokens) {
-            const held = { ...(await load()), tokens }
-            known = { held, atMs: monotonicMs() }
-            await write({ tenantId: user.tenantId, keyId: null, name: `agent ${user.agent}` }, target, held)
+          saveTokens: async (tokens) => save({ ...(await load()), tokens }),
+          async redirectToAuthorization(url) {
+            const held = await load()
+            const wantedScope = url.searchParams.get('scope') ?? undefined
+            if (wantedScope !== undefined && wantedScope !== held.wantedScope) await save({ ...held, wantedScope })
+            known = undefined // Somebody may authorize it at once.
+            throw refused()
           },
-          redirectToAuthorization: () => Promise.reject(refused()),
         },
       }
     },
   }
+}
+
+/** What the server says to somebody without tokens: where its metadata is, and which scope it wants. */
+async function challengeOf(
+  serverUrl: string,
+  fetchFn: (url: string, init: RequestInit) => Promise<Response>,
+): Promise<{ resourceMetadataUrl?: URL; scope?: string }> {
+  const response = await fetchFn(serverUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', accept: 'application/json, text/event-stream' },
+    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'ping' }),
+  })
+  await response.body?.cancel()
+  if (response.status !== 401 && response.status !== 403) return {}
+  const { resourceMetadataUrl, scope } = extractWWWAuthenticateParams(response)
+  return { ...(resourceMetadataUrl && { resourceMetadataUrl }), ...(scope !== undefined && { scope }) }
+}
+
+/** All of them, each once; undefined where there is none. */
+function scopesOf(...texts: (string | undefined)[]): string | undefined {
+  const scopes = new Set(texts.flatMap((text) => text?.split(' ').filter((one) => one !== '') ?? []))
+  return scopes.size > 0 ? [...scopes].join(' ') : undefined
 }
 
 /** Another server or another name is another authorization. */
@@ -231,9 +268,9 @@ const isSame = (one: string, other: string): boolean => {
 }
 
 /** What the library throws, with what people can do about it. */
-async function telling(work: Promise<unknown>): Promise<void> {
+async function telling<Result>(work: Promise<Result>): Promise<Result> {
   try {
-    await work
+    return await work
   } catch (error) {
     if (error instanceof AppError) throw error
     const inner = [error, error instanceof Error ? error.cause : undefined].find((each) => each instanceof StepFailure)

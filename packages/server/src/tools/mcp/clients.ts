@@ -1,7 +1,8 @@
 /** Clients of MCP servers: made when needed, shared by the runs of a version, closed when idle. They speak 2026-07-28, and 2025-11-25 and older to servers that do not. */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { Client, type Transport } from '@modelcontextprotocol/client'
+import { Client, type ElicitRequestParams, type ElicitResult, type Transport } from '@modelcontextprotocol/client'
 import type { CommandConnection, McpConnection } from '@longhaul/protocol'
 import { type Log, after } from '../../kernel/index.ts'
 import type { OpenHosted } from '../../sandbox/index.ts'
@@ -20,9 +21,12 @@ export type McpTarget = SecretsUser & {
   /** The folder of its declaration in this version's code. */
   folder: string
 }
+/** Whose words it says: the host, or the connection of a program. */
+export const originOf = ({ declared, connection }: McpTarget): string => (declared.kind === 'mcp' ? new URL(declared.url).host : connection)
+
 export type McpClients = {
-  /** `work` with a connected client. After `SessionGone` from `work` it is called once more with a new one. */
-  use<Result>(target: McpTarget, signal: AbortSignal, work: (client: Client) => Promise<Result>): Promise<Result>
+  /** `work` with a connected client. After `SessionGone` from `work` it is called once more with a new one. `answer` is asked what the server asks because of `work`, while it lasts. */
+  use<Result>(target: McpTarget, signal: AbortSignal, work: (client: Client) => Promise<Result>, answer?: Answer): Promise<Result>
   stop(): Promise<void>
 }
 
@@ -31,8 +35,11 @@ export class SessionGone extends Error {
   override readonly name = 'SessionGone'
 }
 
+export type Answer = (params: ElicitRequestParams) => ElicitResult
+
 type Open = { client: Client; transport: Transport }
-type Entry = { open: Promise<Open>; cancelIdle: () => void; useCount: number }
+/** `answers`: of the calls that are under way. */
+type Entry = { open: Promise<Open>; cancelIdle: () => void; useCount: number; answers: Set<Answer> }
 
 const idleMsDefault = 300_000
 const connectMsMax = 15_000
@@ -53,23 +60,34 @@ export type McpOptions = {
 export function openMcpClients({ egress, secrets, authorizations, hosted, log, version, idleMs = idleMsDefault }: McpOptions): McpClients {
   const programs = openPrograms({ hosted, log })
   const entries = new Map<string, Entry>()
+  /** What is read of the response to a request over HTTP is read on its behalf. */
+  const onBehalf = new AsyncLocalStorage<Answer>()
 
-  async function use<Result>(target: McpTarget, signal: AbortSignal, work: (client: Client) => Promise<Result>, mayRepeat = true): Promise<Result> {
+  async function use<Result>(
+    target: McpTarget,
+    signal: AbortSignal,
+    work: (client: Client) => Promise<Result>,
+    answer?: Answer,
+    mayRepeat = true,
+  ): Promise<Result> {
     const { key, dial } = await wayTo(target)
-    const entry = enter(key, (onGone) => connect(target.connection, dial, onGone, signal))
+    const entry = enter(key, (answers, onGone) => connect(target.connection, dial, answers, onGone, signal))
     try {
       const { client, transport } = await entry.open
+      if (answer) entry.answers.add(answer)
       try {
-        return await work(client)
+        return await (answer ? onBehalf.run(answer, () => work(client)) : work(client))
       } catch (error) {
         const why = whyEnded(transport)
         throw why === undefined ? error : new ProgramEnded(why, { cause: error })
+      } finally {
+        if (answer) entry.answers.delete(answer)
       }
     } catch (error) {
       if (!(error instanceof SessionGone)) throw error
       drop(key, entry)
       if (!mayRepeat) throw error
-      return await use(target, signal, work, false)
+      return await use(target, signal, work, answer, false)
     } finally {
       leave(key, entry)
     }
@@ -89,10 +107,11 @@ export function openMcpClients({ egress, secrets, authorizations, hosted, log, v
     return { key, dial: () => httpTransport(target, declared, headers, { egress, secrets, authorizations }) }
   }
 
-  function enter(key: string, open: (onGone: () => void) => Promise<Open>): Entry {
+  function enter(key: string, open: (answers: ReadonlySet<Answer>, onGone: () => void) => Promise<Open>): Entry {
     let entry = entries.get(key)
     if (!entry) {
-      const made: Entry = { open: open(() => drop(key, made)), cancelIdle: () => {}, useCount: 0 }
+      const answers = new Set<Answer>()
+      const made: Entry = { open: open(answers, () => drop(key, made)), cancelIdle: () => {}, useCount: 0, answers }
       entry = made
       entries.set(key, made)
       made.open.catch(() => drop(key, made))
@@ -116,9 +135,26 @@ export function openMcpClients({ egress, secrets, authorizations, hosted, log, v
     void entry.open.then(({ client }) => client.close()).catch(() => {}) // It is given up either way.
   }
 
-  async function connect(connection: string, dial: () => Promise<Transport>, onGone: () => void, signal: AbortSignal): Promise<Open> {
+  async function connect(
+    connection: string,
+    dial: () => Promise<Transport>,
+    answers: ReadonlySet<Answer>,
+    onGone: () => void,
+    signal: AbortSignal,
+  ): Promise<Open> {
     const transport = await dial()
-    const client = new Client({ name: 'longhaul', version }, { versionNegotiation: { mode: 'auto' }, listMaxPages: 16, inputRequired: { autoFulfill: false } })
+    const client = new Client(
+      { name: 'longhaul', version },
+      {
+        capabilities: { elicitation: { form: {}, url: {} } },
+        versionNegotiation: { mode: 'auto' },
+        listMaxPages: 16,
+        inputRequired: { maxRounds: 0 }, // What is required is told as an error, with all of it: it is a person who answers.
+      },
+    )
+    // A question outside of a response belongs to the one call that is under way. With several nobody knows whose it is.
+    const answering = () => onBehalf.getStore() ?? (answers.size === 1 ? [...answers][0] : undefined)
+    client.setRequestHandler('elicitation/create', ({ params }): ElicitResult => answering()?.(params) ?? { action: 'cancel' })
     /* oxlint-disable unicorn/prefer-add-event-listener -- It is no event target: this is the library's only way. */
     client.onerror = (error) => log.debug('an MCP connection reports', { connection, reason: error.message.slice(0, 500) })
     client.onclose = onGone

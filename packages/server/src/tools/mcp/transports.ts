@@ -1,12 +1,16 @@
 /** The ways to a tool server: over HTTP, and what a program's sandbox lets out. Secrets are put in here. */
 import { ClientCredentialsProvider, type OAuthClientProvider, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import type { DeclaredEgress, Egress as EgressRules, McpConnection } from '@longhaul/protocol'
+import { monotonicMs, sleep } from '../../kernel/index.ts'
 import type { Egress } from '../egress/egress.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 import type { Authorizations } from './authorizations.ts'
 
 /** Of one response, a whole event stream included: a server that floods is cut off here. */
 export const responseBytesMax = 8_000_000
+/** Between two streams of a connection, however fast its server ends them. */
+const streamPauseMs = 200
+const streamOpenMsMax = 1_000
 
 export async function httpTransport(
   user: SecretsUser & { connection: string },
@@ -19,14 +23,27 @@ export async function httpTransport(
   /** Where a request may go. Only the hosts of the OAuth secret, or those whom a person authorized, get what is posted elsewhere than to the server: whom the server names as its authority proves nothing. */
   const hostsFor = (href: string, method: string | undefined) =>
     href === url.href ? [url.hostname] : method === 'POST' ? tokenHosts : [url.hostname, ...tokenHosts]
+  let streamAt = 0
+  let opening: Promise<unknown> | undefined
   return new StreamableHTTPClientTransport(url, {
     requestInit: { headers },
-    reconnectionOptions: { maxRetries: 0, initialReconnectionDelay: 1_000, maxReconnectionDelay: 1_000, reconnectionDelayGrowFactor: 1 },
-    // A stream of its own, on which a server could send what nobody asked for, is not opened.
-    fetch: async (input, init = {}) =>
-      init.method === 'GET' && String(input) === url.href
-        ? new Response(null, { status: 405 })
-        : egress.fetch(input, init, { hosts: hostsFor(String(input), init.method), bytesMax: responseBytesMax }),
+    reconnectionOptions: { maxRetries: 3, initialReconnectionDelay: 1_000, maxReconnectionDelay: 5_000, reconnectionDelayGrowFactor: 2 },
+    fetch: async (input, init = {}) => {
+      const isStream = init.method === 'GET' && String(input) === url.href
+      if (isStream) {
+        // Where there is no session, a stream belongs to nothing, unless a call's answer goes on there.
+        const headers = new Headers(init.headers)
+        if (!headers.has('mcp-session-id') && !headers.has('last-event-id')) return new Response(null, { status: 405 })
+        const waitMs = streamAt - monotonicMs()
+        streamAt = Math.max(streamAt, monotonicMs()) + streamPauseMs
+        if (waitMs > 0) await sleep(waitMs)
+      }
+      // What is asked of the server may make it ask back on the stream, and without the stream that is lost.
+      else if (opening) await Promise.race([opening, sleep(streamOpenMsMax)])
+      const response = egress.fetch(input, init, { hosts: hostsFor(String(input), init.method), bytesMax: responseBytesMax, isStream })
+      opening = isStream ? response.catch(() => {}) : undefined
+      return response
+    },
     ...(authProvider && { authProvider }),
   })
 }
