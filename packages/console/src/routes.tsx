@@ -90,7 +90,10 @@ const run = createRoute({
   getParentRoute: () => shell,
   path: patterns.run,
   validateSearch: (search) => textsOf(search, 'step', 'show'),
-  loader: ({ params }) => void queryClient.prefetchQuery(runQuery(params.runId)),
+  loader: ({ params, preload }) => {
+    void queryClient.prefetchQuery(runQuery(params.runId))
+    if (!preload) void import('./api/live-run.ts').then(({ beginRun }) => beginRun(params.runId))
+  },
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/runs/RunPage.tsx')),
     'RunPage',
