@@ -507,6 +507,15 @@ const tools = createRoute({
     'ToolsPage',
   ),
 })
+const marketplace = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.marketplace,
+  validateSearch: (search) => textsOf(search, 'open'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/tools/marketplace/MarketplacePage.tsx')),
+    'MarketplacePage',
+  ),
+})
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -545,6 +554,7 @@ export const router = createRouter({
       templates,
       sandbox,
       tools,
+      marketplace,
     ]),
   ]),
   parseSearch: readQuery,
