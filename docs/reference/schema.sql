@@ -1373,6 +1373,7 @@ create table templates (
   created_at timestamp with time zone default clock_timestamp() not null,
   prepared_at timestamp with time zone,
   used_at timestamp with time zone default clock_timestamp() not null,
+  use_count integer default 0 not null,
   constraint templates_pkey PRIMARY KEY (tenant_id, id),
   constraint templates_state_check CHECK ((state = ANY (ARRAY['preparing'::text, 'ready'::text, 'failed'::text]))),
   constraint templates_tenant_id_name_version_key UNIQUE (tenant_id, name, version)

@@ -28,7 +28,10 @@ window.addEventListener('vite:preloadError', () => {
   location.reload()
 })
 
-await startI18n()
+// The page's code and data are on their way while the texts are.
+const texts = startI18n()
+void router.load()
+await texts
 const root = document.getElementById('root')
 if (!root) throw new Error('index.html has no #root.')
 createRoot(root).render(

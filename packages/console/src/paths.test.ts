@@ -57,6 +57,7 @@ test('the map of the console', () => {
     paths.snapshots(),
     paths.templates({ template: runId }),
     paths.sandbox('build', { view: 'files', path: 'src/a b' }),
+    paths.marketplace({ open: 'crm@2' }),
     paths.tools({ agent: 'support', tool: 'crm__find_customer' }),
     paths.compare(runId, runId.replace('0197', '0198')),
     paths.guardrails(),
@@ -120,6 +121,7 @@ test('the map of the console', () => {
       "/sandboxes/snapshots",
       "/sandboxes/templates?template=0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de",
       "/sandboxes/build?view=files&path=src%2Fa+b",
+      "/tools/marketplace?open=crm%402",
       "/tools?agent=support&tool=crm__find_customer",
       "/runs/0197a4c2-7d30-7cc1-9b1e-52a3a5f0c0de/compare/0198a4c2-7d30-7cc1-9b1e-52a3a5f0c0de",
       "/settings/guardrails",
@@ -183,6 +185,7 @@ test('every path matches the pattern of its name', () => {
     snapshots: paths.snapshots(),
     templates: paths.templates(),
     sandbox: paths.sandbox('build'),
+    marketplace: paths.marketplace(),
     tools: paths.tools(),
   }
   for (const [name, pattern] of Object.entries(patterns)) {

@@ -51,6 +51,7 @@ export const paths = {
   templates: (about: Fields<'cursor' | 'template'> = {}) => withQuery('/sandboxes/templates', about),
   sandbox: (sandboxId: string, about: { view?: string | undefined; path?: string | undefined; file?: string | undefined; cursor?: string | undefined } = {}) =>
     withQuery(`/sandboxes/${encodeURIComponent(sandboxId)}`, about),
+  marketplace: (about: Fields<'open'> = {}) => withQuery('/tools/marketplace', about),
   tools: (about: { agent?: string | undefined; tool?: string | undefined } = {}) => withQuery('/tools', about),
 } as const
 
@@ -117,6 +118,7 @@ export const patterns = {
   snapshots: '/sandboxes/snapshots',
   templates: '/sandboxes/templates',
   sandbox: '/sandboxes/$sandboxId',
+  marketplace: '/tools/marketplace',
   tools: '/tools',
 } as const satisfies Record<keyof typeof paths, string>
 

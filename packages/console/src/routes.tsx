@@ -90,7 +90,10 @@ const run = createRoute({
   getParentRoute: () => shell,
   path: patterns.run,
   validateSearch: (search) => textsOf(search, 'step', 'show'),
-  loader: ({ params }) => void queryClient.prefetchQuery(runQuery(params.runId)),
+  loader: ({ params, preload }) => {
+    void queryClient.prefetchQuery(runQuery(params.runId))
+    if (!preload) void import('./api/live-run.ts').then(({ beginRun }) => beginRun(params.runId))
+  },
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/runs/RunPage.tsx')),
     'RunPage',
@@ -504,6 +507,15 @@ const tools = createRoute({
     'ToolsPage',
   ),
 })
+const marketplace = createRoute({
+  getParentRoute: () => shell,
+  path: patterns.marketplace,
+  validateSearch: (search) => textsOf(search, 'open'),
+  component: lazyRouteComponent(
+    withPageTexts(() => import('./pages/tools/marketplace/MarketplacePage.tsx')),
+    'MarketplacePage',
+  ),
+})
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -542,6 +554,7 @@ export const router = createRouter({
       templates,
       sandbox,
       tools,
+      marketplace,
     ]),
   ]),
   parseSearch: readQuery,

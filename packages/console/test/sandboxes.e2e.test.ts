@@ -220,6 +220,48 @@ describe('tools', () => {
   })
 })
 
+test('a connection is published, read, approved, installed, found again at its address, taken out and revoked', async () => {
+  await using v = await visit(browser, server, '/tools')
+  const { page } = v
+  const dialog = page.getByRole('dialog')
+  const done = (name: string) =>
+    dialog
+      .getByRole('button', { name, exact: true })
+      .click()
+      .then(() => dialog.waitFor({ state: 'detached' }))
+  await page.getByRole('link', { name: 'Marketplace' }).click()
+  await page.getByText('Nothing is published').waitFor()
+  await page.getByRole('button', { name: 'Publish a connection' }).click()
+  await dialog.getByLabel('Connection').selectOption('helpdesk · shop')
+  await dialog.getByLabel('Description').fill('Orders of the shop')
+  await done('Publish')
+  await page.getByRole('row', { name: /Waits for review shop@1/ }).waitFor()
+  await page.getByRole('button', { name: 'shop@1' }).click()
+  await page
+    .getByText(/listOrders/)
+    .first()
+    .waitFor()
+  await page.getByRole('button', { name: 'Approve' }).click()
+  await done('Approve')
+  await page.getByRole('row', { name: /Approved shop@1/ }).waitFor()
+  await page.getByRole('button', { name: 'Install' }).click()
+  await done('Install')
+  await page.getByText('{"kind":"marketplace","entry":"shop"}').waitFor()
+  expect((await admin().marketplace.list({})).items).toMatchObject([{ entry: 'shop', state: 'approved', namespaces: ['default'] }])
+  expect(new URL(page.url()).searchParams.get('open')).toBe('shop@1')
+  await page.reload()
+  await page.getByRole('button', { name: 'Take shop out of default?' }).click()
+  await done('Take out')
+  await page.getByRole('button', { name: 'Revoke' }).click()
+  expect(await dialog.getByRole('button', { name: 'Revoke' }).getAttribute('aria-disabled')).toBe('true')
+  await dialog.getByLabel('Reason').fill('Its server was taken over')
+  await done('Revoke')
+  await page.getByRole('row', { name: /Revoked shop@1/ }).waitFor()
+  await page.getByText('Its server was taken over').waitFor()
+  expect((await admin().audit.list({ action: 'marketplace.publish' })).items).toMatchObject([{ target: 'shop' }])
+  expect(v.complaints).toEqual([])
+})
+
 describe('every page', () => {
   testPages(
     () => ({ browser, server }),
@@ -232,6 +274,7 @@ describe('every page', () => {
       ['processes', () => '/sandboxes/standing?view=processes'],
       ['network', () => '/sandboxes/standing?view=network'],
       ['tools', () => '/tools?agent=helpdesk&tool=crm__find_customer'],
+      ['marketplace', () => '/tools/marketplace?open=shop@1'],
     ],
   )
 })

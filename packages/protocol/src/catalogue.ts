@@ -122,6 +122,7 @@ export const CatalogueVersion = z.object({
   appliedBy: z.string().nullable(),
   /** Null: it was only looked at. */
   appliedAt: z.iso.datetime().nullable(),
+  /** It counts now. One that was applied no longer does once the program's own is newer. */
   isCurrent: z.boolean(),
 })
 export type CatalogueVersion = z.infer<typeof CatalogueVersion>

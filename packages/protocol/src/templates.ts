@@ -60,6 +60,8 @@ export const Template = z.object({
   preparedAt: z.iso.datetime().nullable(),
   /** When a sandbox was last made from it. */
   usedAt: z.iso.datetime(),
+  /** Sandboxes, and templates, that began with it. */
+  useCount: z.number().int(),
 })
 export type Template = z.infer<typeof Template>
 

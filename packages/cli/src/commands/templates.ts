@@ -73,7 +73,7 @@ async function follow(invocation: Invocation, templateId: string): Promise<numbe
 }
 
 function show(invocation: Invocation, template: TemplateDetail): number {
-  const { id, state, stepsDone, stepCount, step, problem, createdAt, usedAt } = template
+  const { id, state, stepsDone, stepCount, step, problem, createdAt, usedAt, useCount } = template
   if (invocation.isJson) invocation.printJson(template)
   else {
     printFields(invocation, [
@@ -84,7 +84,7 @@ function show(invocation: Invocation, template: TemplateDetail): number {
       ['problem', problem],
       ['size', state === 'ready' ? bytes(template.bytes) : null],
       ['made', ago(createdAt)],
-      ['used', ago(usedAt)],
+      ['used', useCount === 0 ? 'never' : `${useCount} times, last ${ago(usedAt)}`],
     ])
     if (state === 'ready') invocation.terminal.print(`  npx longhaul sandboxes create --template ${template.name}`, '')
   }
@@ -100,10 +100,19 @@ export async function listTemplates(invocation: Invocation, { name, limit, curso
       each.state,
       `${each.stepsDone}/${each.stepCount}`,
       each.state === 'ready' ? bytes(each.bytes) : null,
+      each.useCount,
       ago(each.usedAt),
       each.problem?.split('\n')[0] ?? null,
     ])
-    const columns = [{ name: 'template', isWhole: true }, { name: 'state' }, { name: 'steps' }, { name: 'size' }, { name: 'used' }, { name: 'problem' }]
+    const columns = [
+      { name: 'template', isWhole: true },
+      { name: 'state' },
+      { name: 'steps' },
+      { name: 'size' },
+      { name: 'uses', isNumber: true },
+      { name: 'used' },
+      { name: 'problem' },
+    ]
     printList(invocation, columns, rows, ['No templates yet. Prepare one:', `npx longhaul templates create tools --run 'mkdir bin'`])
   }
   return exitCodes.done

@@ -1,7 +1,8 @@
+import { isTerminal } from '@longhaul/protocol/plain'
 import type { LiveFrame, RunEvent } from '@longhaul/protocol'
 import { ApiError, streamRun } from '@longhaul/sdk/client'
 import { queryOptions, skipToken, useQuery } from '@tanstack/react-query'
-import { useEffect, useState } from 'react'
+import { useCallback, useSyncExternalStore } from 'react'
 import { advance, emptyTimeline } from '../timeline/index.ts'
 import type { Timeline } from '../timeline/index.ts'
 import { client } from './client.ts'
@@ -17,22 +18,63 @@ const timelineQuery = (runId: string) =>
 
 /** Frames that came within this time are folded together: what a screen can show, not more. */
 const batchMs = 50
+/** A history that is still coming is drawn a few times on its way, not with every batch: each drawing holds up the rest of it. */
+const historyBatchMs = 300
+const historyFrames = 300
+/** How long a run is followed that was asked for before its page was there, should the page never come. */
+const unseenMs = 30_000
+
+type Follower = { following: Following; listeners: Set<() => void>; leaving: AbortController }
+const followers = new Map<string, Follower>()
+
+/** Asks for a run's events while the page that shows them is on its way. */
+export function beginRun(runId: string): void {
+  const follower = followerOf(runId)
+  setTimeout(() => end(runId, follower), unseenMs)
+}
 
 export function useLiveRun(runId: string): { timeline: Timeline; following: Following } {
   const { data: timeline = emptyTimeline } = useQuery(timelineQuery(runId), queryClient)
-  const [following, setFollowing] = useState<Following>({ state: 'connecting' })
-  useEffect(() => {
-    const leaving = new AbortController()
-    setFollowing({ state: 'connecting' })
-    void follow(runId, leaving.signal, setFollowing)
-    return () => leaving.abort()
-  }, [runId])
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const follower = followerOf(runId)
+      follower.listeners.add(listener)
+      return () => {
+        follower.listeners.delete(listener)
+        end(runId, follower)
+      }
+    },
+    [runId],
+  )
+  const following = useSyncExternalStore(subscribe, () => followers.get(runId)?.following ?? connecting)
   return { timeline, following }
+}
+
+const connecting: Following = { state: 'connecting' }
+
+function followerOf(runId: string): Follower {
+  const known = followers.get(runId)
+  if (known) return known
+  const follower: Follower = { following: connecting, listeners: new Set(), leaving: new AbortController() }
+  followers.set(runId, follower)
+  void follow(runId, follower.leaving.signal, (following) => {
+    follower.following = following
+    for (const listener of follower.listeners) listener()
+  })
+  return follower
+}
+
+/** Unless somebody looks. Whoever comes back later has it followed anew, from where it was. */
+function end(runId: string, follower: Follower): void {
+  if (follower.listeners.size > 0 || followers.get(runId) !== follower) return
+  followers.delete(runId)
+  follower.leaving.abort()
 }
 
 async function follow(runId: string, signal: AbortSignal, report: (following: Following) => void): Promise<void> {
   const { queryKey } = timelineQuery(runId)
   let waiting: (RunEvent | LiveFrame)[] = []
+  let isHistory = false
   let timer: ReturnType<typeof setTimeout> | undefined
   const flush = () => {
     clearTimeout(timer)
@@ -40,9 +82,12 @@ async function follow(runId: string, signal: AbortSignal, report: (following: Fo
     const frames = waiting
     waiting = []
     if (frames.length === 0) return
+    isHistory = frames.length >= historyFrames
     queryClient.setQueryData<Timeline>(queryKey, (before = emptyTimeline) => advance(before, frames))
-    // What changes the run's own fields: state, wait, usage, outcome.
-    if (frames.some((frame) => 'seq' in frame && frame.type !== 'step.started')) void queryClient.invalidateQueries({ queryKey: runQuery(runId).queryKey })
+    // What changes the run's own fields: state, wait, usage, outcome. Those of a run that has ended are known.
+    const run = queryClient.getQueryData(runQuery(runId).queryKey)
+    if ((!run || !isTerminal(run.state)) && frames.some((frame) => 'seq' in frame && frame.type !== 'step.started'))
+      void queryClient.invalidateQueries({ queryKey: runQuery(runId).queryKey })
   }
   try {
     const before = queryClient.getQueryData<Timeline>(queryKey) ?? emptyTimeline
@@ -53,7 +98,7 @@ async function follow(runId: string, signal: AbortSignal, report: (following: Fo
     }
     for await (const frame of streamRun(client, runId, { after: before.lastSeq, signal, onConnection, giveUpAfterMs: Number.POSITIVE_INFINITY })) {
       waiting.push(frame)
-      timer ??= setTimeout(flush, batchMs)
+      timer ??= setTimeout(flush, isHistory ? historyBatchMs : batchMs)
     }
     flush()
     report({ state: 'ended' })

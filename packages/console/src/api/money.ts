@@ -10,13 +10,20 @@ export const budgetsQuery = () =>
 /** The zone that days and weeks are counted in. */
 export const readerZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone
 
-export const spans = { day: { grain: 'hour', days: 1 }, week: { grain: 'day', days: 7 }, month: { grain: 'day', days: 30 } } as const
+/** How many hours, days or months each has, the last of them being the current one. */
+export const spans = {
+  day: { grain: 'hour', count: 24 },
+  week: { grain: 'day', count: 7 },
+  month: { grain: 'day', count: 30 },
+  year: { grain: 'month', count: 12 },
+} as const
 export type Span = keyof typeof spans
 
-/** From when a span counts: whole days of the reader, the last of them today. */
+/** From when a span counts: whole days of the reader, the last of them today; of a year whole months. */
 export function startOfSpan(span: Span): Date {
   const from = startOfToday()
-  from.setDate(from.getDate() - spans[span].days + 1)
+  if (span === 'week' || span === 'month') from.setDate(from.getDate() - spans[span].count + 1)
+  if (span === 'year') from.setMonth(from.getMonth() - spans[span].count + 1, 1)
   return from
 }
 

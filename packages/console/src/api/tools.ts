@@ -6,6 +6,10 @@ import { queryClient } from './queries.ts'
 export const toolsQuery = (agent: string) =>
   queryOptions({ queryKey: ['tools', agent], queryFn: ({ signal }) => client.tools.list({ agent }, { signal }), refetchInterval: 15_000 })
 
+/** What the tenant's agents share: the newest versions of each entry. */
+export const marketplaceQuery = () =>
+  queryOptions({ queryKey: ['marketplace'], queryFn: ({ signal }) => client.marketplace.list({}, { signal }), refetchInterval: 30_000 })
+
 /** Asks the tool servers; what they have now is what the page shows then. */
 export async function refreshTools(agent: string): Promise<{ connection: string; message: string }[]> {
   const { items, problems } = await client.tools.refresh({ agent })

@@ -377,8 +377,11 @@ export const en = {
     models: 'Models',
     default: 'Default model',
     available: 'Available',
-    offline: 'No provider is configured',
-    offlineText: 'A rule-based stand-in answers in place of a language model. Set one of these variables and start the server again:',
+    offline: 'This server has no provider of its own',
+    offlineText:
+      'Where no other model is asked for, a rule-based stand-in answers in place of a language model. Set one of these variables and start the server again:',
+    offlineOr: 'Or use keys of this tenant alone, without a restart:',
+    toProviders: 'Providers',
     startup: 'Start-up',
     total: 'Total',
     database: 'Database',

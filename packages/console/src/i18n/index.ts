@@ -87,14 +87,19 @@ function now(): Spoken {
 /** `texts`: parts that are looked through as one. Values go in as they are: React escapes by itself. A key without a text is shown, so that it is found. */
 export function makeTranslate(texts: readonly Tree[], locale: string): Translate {
   const flat = new Map(texts.flatMap((part) => flatten(part)))
-  const plurals = new Intl.PluralRules(locale)
-  const numbers = new Intl.NumberFormat(locale)
+  // Made when the first text needs them: each takes some milliseconds, before the first page.
+  let plurals: Intl.PluralRules | undefined
+  let numbers: Intl.NumberFormat | undefined
   return (key, values = {}) => {
     const { count } = values
-    const text = (typeof count === 'number' ? flat.get(`${key}_${plurals.select(count)}`) : undefined) ?? flat.get(key) ?? flat.get(`${key}_other`) ?? key
+    const text =
+      (typeof count === 'number' ? flat.get(`${key}_${(plurals ??= new Intl.PluralRules(locale)).select(count)}`) : undefined) ??
+      flat.get(key) ??
+      flat.get(`${key}_other`) ??
+      key
     return text.replace(/\{\{(\w+)(, number)?\}\}/g, (_, name: string, isNumber?: string) => {
       const value = values[name]
-      return isNumber && typeof value === 'number' ? numbers.format(value) : String(value ?? '')
+      return isNumber && typeof value === 'number' ? (numbers ??= new Intl.NumberFormat(locale)).format(value) : String(value ?? '')
     })
   }
 }

@@ -1,8 +1,10 @@
 import { useEffect, useState } from 'react'
 import { TextInput } from '../ui/Fields.tsx'
 
+type Props = { label: string; value: string; onChange: (value: string) => void; className?: string }
+
 /** Follows what is typed after a pause, and the address when it changes. */
-export function SearchField({ label, value, onChange }: { label: string; value: string; onChange: (value: string) => void }) {
+export function SearchField({ label, value, onChange, className = 'w-full sm:w-56' }: Props) {
   const [text, setText] = useState(value)
   useEffect(() => setText(value), [value])
   useEffect(() => {
@@ -19,7 +21,7 @@ export function SearchField({ label, value, onChange }: { label: string; value: 
       isSmall
       value={text}
       onChange={(event) => setText(event.target.value)}
-      className="w-full sm:w-56"
+      className={className}
     />
   )
 }

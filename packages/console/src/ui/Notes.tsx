@@ -49,7 +49,7 @@ export function Note({ tone = 'plain', title, children, action }: { tone?: 'plai
 /** Nothing here yet, and what would bring something here. */
 export function EmptyState({ title, children, action }: { title: string; children?: ReactNode; action?: ReactNode }) {
   return (
-    <div className="flex flex-col items-center gap-2 px-6 py-14 text-center">
+    <div className="flex flex-col items-center gap-2 px-6 py-8 text-center md:py-12">
       <Inbox size={22} strokeWidth={1.5} aria-hidden className="text-ink-3" />
       <p className="font-medium">{title}</p>
       {children && <p className="max-w-md text-sm text-ink-2">{children}</p>}

@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { brotliDecompressSync, gunzipSync } from 'node:zlib'
 import { expect, onTestFinished, test } from 'vitest'
 import { makeApi } from '../../test/support/fake-services.ts'
 
@@ -47,6 +48,24 @@ test('files whose name holds a hash are kept for good, others are asked for agai
   expect([mark.headers.get('content-type'), mark.headers.get('cache-control')]).toEqual(['image/svg+xml', 'no-cache'])
   const again = await app.request('/mark.svg', { headers: { 'if-none-match': String(mark.headers.get('etag')) } })
   expect([again.status, await again.text()]).toEqual([304, ''])
+})
+
+test('what can be packed is sent as the browser takes it, and each form has a tag of its own', async () => {
+  const { app } = await makeConsole()
+  const ask = async (path: string, accepted?: string) => {
+    const response = await app.request(path, accepted === undefined ? {} : { headers: { 'accept-encoding': accepted } })
+    const coding = response.headers.get('content-encoding')
+    const bytes = Buffer.from(await response.arrayBuffer())
+    const text = coding === 'br' ? brotliDecompressSync(bytes) : coding === 'gzip' ? gunzipSync(bytes) : bytes
+    return { coding, text: text.toString(), tag: response.headers.get('etag'), vary: response.headers.get('vary') }
+  }
+  const asset = '/assets/index-Rt4Opp73.js'
+  const answers = [await ask(asset), await ask(asset, 'gzip, deflate'), await ask(asset, 'gzip, deflate, br, zstd'), await ask(asset, 'br;q=0, gzip;q=0.5')]
+  expect(answers.map(({ coding, text, vary }) => [coding, text, vary])).toEqual(
+    [null, 'gzip', 'br', 'gzip'].map((coding) => [coding, 'run()', 'accept-encoding']),
+  )
+  expect(new Set(answers.map(({ tag }) => tag)).size).toBe(3)
+  expect((await ask('/', 'br')).text).toBe('<title>Console</title>')
 })
 
 test.each([

@@ -1,6 +1,8 @@
 /** The console's built files. Every other address is one of its pages and gets the same document. */
 import { readFile, stat } from 'node:fs/promises'
 import { extname, join, sep } from 'node:path'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
 import type { Context } from 'hono'
 import { AppError } from '../kernel/index.ts'
 import { consolePolicy } from './guard.ts'
@@ -29,20 +31,55 @@ export function consoleFiles(folder: string): (c: Context) => Promise<Response> 
     if (!found) throw new AppError('not_found', 'There is no such file.')
     // A hash of the content is in the names under `assets`; the others may change with the next version.
     c.header('cache-control', isAsset ? 'public, max-age=31536000, immutable' : 'no-cache')
-    c.header('etag', found.tag)
-    if (c.req.header('if-none-match') === found.tag) return c.body(null, 304)
-    return c.body(await readFile(found.file), 200, { 'content-type': mediaTypes[extname(found.file)] ?? 'application/octet-stream' })
+    const coding = isPacked.test(found.file) ? codingFor(c.req.header('accept-encoding')) : undefined
+    const tag = `"${found.tag}${coding ? `-${coding}` : ''}"`
+    c.header('etag', tag)
+    c.header('vary', 'accept-encoding')
+    if (c.req.header('if-none-match') === tag) return c.body(null, 304)
+    if (coding) c.header('content-encoding', coding)
+    const bytes = coding ? await pack(found, coding) : await readFile(found.file)
+    return c.body(new Uint8Array(bytes), 200, { 'content-type': mediaTypes[extname(found.file)] ?? 'application/octet-stream' })
   }
 }
 
-async function find(folder: string, path: string): Promise<{ file: string; tag: string } | undefined> {
+type Found = { file: string; tag: string }
+type Coding = 'br' | 'gzip'
+
+/** Fonts and pictures are packed already. */
+const isPacked = /\.(html|js|css|svg|json|txt|webmanifest)$/
+
+const packers: Record<Coding, (bytes: Uint8Array) => Promise<Buffer>> = {
+  // The tenth and eleventh level take seconds for what they save.
+  br: (bytes) => promisify(brotliCompress)(bytes, { params: { [constants.BROTLI_PARAM_QUALITY]: 9 } }),
+  gzip: (bytes) => promisify(gzip)(bytes),
+}
+
+/** What was packed once is kept: a console has some hundred files, packed less than a megabyte together. */
+const packed = new Map<string, { tag: string; bytes: Promise<Buffer> }>()
+
+function pack({ file, tag }: Found, coding: Coding): Promise<Buffer> {
+  const key = `${coding} ${file}`
+  const known = packed.get(key)
+  if (known?.tag === tag) return known.bytes
+  const bytes = readFile(file).then(packers[coding])
+  packed.set(key, { tag, bytes })
+  bytes.catch(() => packed.delete(key)) // Whoever asked hears of it; the next one tries again.
+  return bytes
+}
+
+function codingFor(accepted = ''): Coding | undefined {
+  const codings = accepted.split(',').map((each) => each.trim().toLowerCase())
+  return (['br', 'gzip'] as const).find((coding) => codings.some((each) => each === coding || (each.startsWith(`${coding};`) && !/;\s*q=0(\.0*)?$/.test(each))))
+}
+
+async function find(folder: string, path: string): Promise<Found | undefined> {
   const parts = path.split('/').filter(Boolean)
   // The path comes decoded or not; neither may lead out of the folder, nor to hidden files.
   if (parts.length === 0 || parts.some((part) => part.startsWith('.') || !/^[\w.~-]+$/.test(part))) return undefined
   const file = join(folder, ...parts)
   if (!file.startsWith(folder + sep)) return undefined
   const found = await stat(file).catch(() => undefined)
-  return found?.isFile() ? { file, tag: `"${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}"` } : undefined
+  return found?.isFile() ? { file, tag: `${found.size.toString(36)}-${Math.trunc(found.mtimeMs).toString(36)}` } : undefined
 }
 
 const notBuilt = `<!doctype html>

@@ -70,10 +70,18 @@ export const resourceType = (action: string): string => {
   return singular.slice(0, 1).toUpperCase() + singular.slice(1)
 }
 
-/** Which thing it is about: the first parameter of its path, or the agent to start. */
+/** What the input calls a thing whose operation has it not in its path; others call it `name`. */
+const namedBy: Partial<Record<string, string>> = {
+  'runs.start': 'agent',
+  'models.set': 'model',
+  'models.unset': 'model',
+  'marketplace.publish': 'entry',
+  'retention.set': 'namespace',
+}
+
+/** Which thing it is about: the first parameter of its path, or what its input names. */
 function targetOf({ id, http: [, path] }: Operation, input: Record<string, unknown>): string | undefined {
-  const name = id === 'runs.start' ? 'agent' : /\{(\w+)\}/.exec(path)?.[1]
-  const target = name === undefined ? undefined : input[name]
+  const target = input[/\{(\w+)\}/.exec(path)?.[1] ?? namedBy[id] ?? 'name']
   return typeof target === 'string' ? target : undefined
 }
 

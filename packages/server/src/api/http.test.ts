@@ -637,6 +637,20 @@ test('a refusal is noted with who, what and why; what was done is noted where th
   expect(JSON.stringify(notes)).not.toContain('hunter2')
 })
 
+test('a note names the thing that an operation is about, in its path or in its input', async () => {
+  const { ask, notes } = makeApi({ policies: { whyNot: async () => 'no' } })
+  const target = async (path: string, body: object) => {
+    await ask('POST', path, body)
+    return (notes.pop()?.[1] as { target?: string } | undefined)?.target
+  }
+  expect(await target('/v1/hooks/github/pause', {})).toBe('github')
+  expect(await target('/v1/routes', { name: 'smart', targets: [{ model: 'openai/gpt-5' }] })).toBe('smart')
+  expect(await target('/v1/catalogue/models', { model: 'openai/gpt-5', price: { input: 1, output: 2 } })).toBe('openai/gpt-5')
+  expect(await target('/v1/retention', { namespace: 'staging', days: 7 })).toBe('staging')
+  expect(await target('/v1/marketplace', { entry: 'crm', agent: 'support', connection: 'crm', description: 'Customers' })).toBe('crm')
+  expect(await target('/v1/sandboxes', {})).toBe(undefined)
+})
+
 test('an audit log that cannot take a note is no reason to say that nothing was done', async () => {
   const errors: string[] = []
   const { ask } = makeApi({

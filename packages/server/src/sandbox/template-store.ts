@@ -22,7 +22,7 @@ export type NewTemplate = Pick<TemplateRow, 'tenantId' | 'id' | 'name' | 'digest
 }
 
 const columns = sql`tenant_id as "tenantId", id, name, version, state, digest, limits, env, home, snapshot_id as "snapshotId", bytes, problem, step, steps_done as "stepsDone",
-  step_count as "stepCount", created_at as "createdAt", prepared_at as "preparedAt", used_at as "usedAt"`
+  step_count as "stepCount", created_at as "createdAt", prepared_at as "preparedAt", used_at as "usedAt", use_count as "useCount"`
 
 /** A key with limited access has what it prepared itself: another's may hold more than it may see. */
 const isFor = ({ tenantId, askerId }: Audience): Sql =>
@@ -146,7 +146,7 @@ export async function failInterrupted(db: Tx, home: string, problem: string): Pr
 }
 
 export async function recordTemplateUse(db: Tx, { tenantId, id }: TemplateRow): Promise<void> {
-  await db.rows(sql`update templates set used_at = ${db.now} where tenant_id = ${tenantId} and id = ${id}`)
+  await db.rows(sql`update templates set used_at = ${db.now}, use_count = use_count + 1 where tenant_id = ${tenantId} and id = ${id}`)
 }
 
 export async function deleteTemplate(db: Tx, { tenantId, id }: Pick<TemplateRow, 'tenantId' | 'id'>): Promise<TemplateRow | undefined> {
@@ -183,4 +183,5 @@ export const toTemplate = ({ createdAt, preparedAt, usedAt, ...row }: TemplateRo
   createdAt: createdAt.toISOString(),
   preparedAt: preparedAt?.toISOString() ?? null,
   usedAt: usedAt.toISOString(),
+  useCount: row.useCount,
 })

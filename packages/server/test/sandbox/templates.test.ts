@@ -60,6 +60,7 @@ test.skipIf(!hasPackageManagers)('npm, pip and git install through the proxy onc
   // It is the sandbox's own from then on.
   await script(bed, caller, sandbox.id, 'echo spoilt > node_modules/greeting/index.js')
   expect((await script(bed, caller, (await create(bed, caller, { template: 'data@1' })).id, `node -p "require('greeting')"`)).stdout).toBe('hello from npm\n')
+  expect([ready.useCount, (await ended(bed, caller, 'data')).useCount]).toEqual([0, 2])
 })
 
 test.skipIf(!isReal)('a preparation that fails says at which step, how, and what was written; what no rule names is not reached', async () => {

@@ -121,6 +121,7 @@ export function fakeTemplates(called: Called, hidden: Record<string, string>): T
     createdAt: at,
     preparedAt: at,
     usedAt: at,
+    useCount: 0,
     ...hidden,
   }
   return {

@@ -34,7 +34,7 @@ export const moneyTexts = {
     unusedText: 'Its counters appear with the first call that it concerns.',
     usage: 'Usage',
     span: 'Time',
-    spans: { day: 'Today', week: '7 days', month: '30 days' },
+    spans: { day: 'Today', week: '7 days', month: '30 days', year: '12 months' },
     by: 'By',
     dimensions: {
       namespace: 'Namespace',

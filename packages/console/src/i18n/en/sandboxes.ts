@@ -7,6 +7,7 @@ export const sandboxesTexts = {
     states: { preparing: 'Preparing', ready: 'Ready', failed: 'Failed' },
     steps: 'Steps',
     stepsOf: '{{done}} of {{count}}',
+    uses: 'Uses',
     step: 'Now:',
     log: 'What the preparation wrote',
     noLog: 'It has written nothing.',

@@ -34,7 +34,7 @@ export const moneyTexts = {
     unusedText: '相关的第一次调用之后会出现计数。',
     usage: '用量',
     span: '时间',
-    spans: { day: '今天', week: '7 天', month: '30 天' },
+    spans: { day: '今天', week: '7 天', month: '30 天', year: '12 个月' },
     by: '按',
     dimensions: {
       namespace: '命名空间',

@@ -10,6 +10,7 @@ export const sandboxesTextsZh: Texts<typeof sandboxesTexts> = {
     states: { preparing: '准备中', ready: '可用', failed: '失败' },
     steps: '步骤',
     stepsOf: '{{done}} / {{count}}',
+    uses: '使用次数',
     step: '当前步骤：',
     log: '准备过程的输出',
     noLog: '没有输出。',

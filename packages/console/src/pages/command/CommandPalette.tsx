@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import { useRouter } from '@tanstack/react-router'
-import { Activity, Bot, Cpu, Keyboard, Languages, LogOut, SlidersHorizontal, SunMoon } from 'lucide-react'
+import { Activity, Bot, Cpu, Keyboard, Languages, LogOut, SlidersHorizontal, SunMoon, Wrench } from 'lucide-react'
 import type { LucideIcon } from 'lucide-react'
 import { useEffect, useId, useMemo, useRef, useState } from 'react'
 import type { KeyboardEvent } from 'react'
@@ -51,6 +51,9 @@ export function CommandPalette({ onClose, openHelp }: { onClose: () => void; ope
       ...modelPages
         .filter(({ permission }) => may(permission) !== false)
         .map(({ href, name }) => ({ id: href, group: t('models.title'), name: name(t), icon: Cpu, run: go(href) })),
+      ...(may('agents:read') === false
+        ? []
+        : [{ id: paths.marketplace(), group: t('admin.nav.tools'), name: t('marketplace.title'), icon: Wrench, run: go(paths.marketplace()) }]),
       ...settingsSections
         .filter(({ permission }) => may(permission) !== false)
         .map(({ id }) => ({

@@ -1,4 +1,5 @@
 import type { Permission } from '@longhaul/protocol'
+import { useRouterState } from '@tanstack/react-router'
 import { useMay } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import type { Translate } from '../../i18n/index.ts'
@@ -15,12 +16,15 @@ export const modelPages: readonly { href: string; name: (t: Translate) => string
 export function ModelTabs() {
   const { t } = useTexts()
   const may = useMay()
+  const pathname = useRouterState({ select: ({ location }) => location.pathname })
   return (
     <Tabs
       label={t('models.title')}
       tabs={[
         { href: paths.models(), label: t('models.title') },
-        ...modelPages.filter(({ permission }) => may(permission)).map(({ href, name }) => ({ href, label: name(t) })),
+        ...modelPages
+          .filter(({ permission }) => may(permission))
+          .map(({ href, name }) => ({ href, label: name(t), isOpen: pathname === href || pathname.startsWith(`${href}/`) })),
       ]}
     />
   )

@@ -4,7 +4,7 @@ import { Pencil, Plus, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
 import { providersQuery } from '../../api/providers.ts'
-import { usePermission } from '../../api/permissions.ts'
+import { useMay, usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Button, IconButton } from '../../ui/Button.tsx'
 import { EmptyState } from '../../ui/Notes.tsx'
@@ -17,18 +17,33 @@ import { PageHead } from '../PageHead.tsx'
 import { ModelTabs } from './ModelTabs.tsx'
 import { ProviderDialog } from './ProviderDialog.tsx'
 
-type Asking = { what: 'set' | 'remove'; provider?: ModelProvider }
+type Asking = { what: 'set' | 'remove'; provider: ModelProvider }
 
 /** Whom the tenant asks with keys of its own. */
 export function ProvidersPage() {
   const { t } = useTexts()
+  const may = useMay()
+  const blocked = usePermission('secrets:manage') ? undefined : t('common.noPermission', { permission: 'secrets:manage' })
+  const [isAdding, setAdding] = useState(false)
   return (
     <>
-      <PageHead title={t('models.title')} lead={t('providers.lead')} />
+      <PageHead
+        title={t('models.title')}
+        lead={t('providers.lead')}
+        actions={
+          may('models:call') && (
+            <Button look="primary" disabledBecause={blocked} onClick={() => setAdding(true)}>
+              <Plus size={14} aria-hidden />
+              {t('providers.add')}
+            </Button>
+          )
+        }
+      />
       <ModelTabs />
       <Guarded permission="models:call">
         <Providers />
       </Guarded>
+      {isAdding && <ProviderDialog onClose={() => setAdding(false)} />}
     </>
   )
 }
@@ -40,27 +55,15 @@ function Providers() {
   const blocked = mayManage ? undefined : t('common.noPermission', { permission: 'secrets:manage' })
   const [asking, setAsking] = useState<Asking>()
   const close = () => setAsking(undefined)
-  const add = (
-    <Button disabledBecause={blocked} onClick={() => setAsking({ what: 'set' })}>
-      <Plus size={14} aria-hidden />
-      {t('providers.add')}
-    </Button>
-  )
-  const hasSome = (providers.data?.items.length ?? 0) > 0
   return (
     <>
-      {hasSome && <div className="mb-3 flex justify-end">{add}</div>}
       <Listing<ModelProvider>
         query={providers}
         label={t('providers.title')}
         rows={providers.data?.items}
         skeletonRows={2}
         idOf={({ name }) => name}
-        empty={
-          <EmptyState title={t('providers.empty')} action={add}>
-            {t('providers.emptyText')}
-          </EmptyState>
-        }
+        empty={<EmptyState title={t('providers.empty')}>{t('providers.emptyText')}</EmptyState>}
         columns={[
           {
             id: 'name',
@@ -132,7 +135,7 @@ function Providers() {
         ]}
       />
       {asking?.what === 'set' && <ProviderDialog provider={asking.provider} onClose={close} />}
-      {asking?.what === 'remove' && asking.provider && <RemoveDialog name={asking.provider.name} onClose={close} />}
+      {asking?.what === 'remove' && <RemoveDialog name={asking.provider.name} onClose={close} />}
     </>
   )
 }

@@ -4,23 +4,30 @@ import type { Span } from '../../api/money.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { formatCount, formatUsd } from '../../ui/format.ts'
 
-/** One bar for each hour or day, as high as what it cost; by calls where nothing had a price. The table below has the numbers. */
+const fields = {
+  hour: { hour: '2-digit', minute: '2-digit' },
+  day: { month: 'short', day: 'numeric' },
+  month: { month: 'short', year: 'numeric' },
+} as const satisfies Record<string, Intl.DateTimeFormatOptions>
+
+/** One bar for each hour, day or month, as high as what it cost; by calls where nothing had a price. The table below has the numbers. */
 export function UsageChart({ span, groups }: { span: Span; groups: readonly UsageGroup[] }) {
   const { t, locale } = useTexts()
-  const isHourly = spans[span].grain === 'hour'
+  const { grain, count } = spans[span]
   const isMoney = groups.some(({ costUsd }) => costUsd > 0)
   const found = new Map(groups.map((group) => [group.at === null ? 0 : Date.parse(group.at), group]))
   const start = startOfSpan(span)
-  const slots = Array.from({ length: isHourly ? 24 : spans[span].days }, (_, i) => {
+  const slots = Array.from({ length: count }, (_, i) => {
     const at = new Date(start)
-    if (isHourly) at.setHours(at.getHours() + i)
-    else at.setDate(at.getDate() + i)
+    if (grain === 'hour') at.setHours(at.getHours() + i)
+    else if (grain === 'day') at.setDate(at.getDate() + i)
+    else at.setMonth(at.getMonth() + i)
     const group = found.get(at.getTime())
     return { at, group, value: group ? (isMoney ? group.costUsd : group.calls) : 0 }
   })
   const most = Math.max(...slots.map(({ value }) => value))
   const format = (value: number) => (isMoney ? formatUsd(value, locale) : t('money.callsCount', { count: value }))
-  const name = (at: Date) => new Intl.DateTimeFormat(locale, isHourly ? { hour: '2-digit', minute: '2-digit' } : { month: 'short', day: 'numeric' }).format(at)
+  const { format: name } = new Intl.DateTimeFormat(locale, fields[grain])
   return (
     <figure aria-label={t('money.chart')}>
       <figcaption className="mb-1 flex justify-between text-xs text-ink-3">

@@ -14,7 +14,7 @@ import { AppLink } from '../AppLink.tsx'
 import { Listing } from '../Listing.tsx'
 import { UsageChart } from './UsageChart.tsx'
 
-const spanNames = ['day', 'week', 'month'] as const satisfies readonly Span[]
+const spanNames = ['day', 'week', 'month', 'year'] as const satisfies readonly Span[]
 
 /** What was used in a time: over that time, and by whom or for what. */
 export function UsageSection() {

@@ -30,9 +30,8 @@ export function TimelineList({ rows, scale, now, chosen, isLive, onChoose, onTog
   const virtualizer = useWindowVirtualizer({
     count: rows.length,
     estimateSize: () => rowHeight,
-    overscan: 12,
+    overscan: 8,
     scrollMargin,
-    getItemKey: (index) => rows[index]?.entry.key ?? index,
   })
   useLayoutEffect(() => virtualizer.measure(), [rowHeight, virtualizer])
   const [active, setActive] = useState<string>()
@@ -70,6 +69,8 @@ export function TimelineList({ rows, scale, now, chosen, isLive, onChoose, onTog
     action()
   }
 
+  const items = virtualizer.getVirtualItems()
+  const keyOf = useElementKeys(items[0]?.index ?? 0, items.length)
   return (
     <>
       <div
@@ -83,25 +84,27 @@ export function TimelineList({ rows, scale, now, chosen, isLive, onChoose, onTog
         className="group/tree relative focus-visible:outline-offset-[-2px]"
         style={{ height: virtualizer.getTotalSize() }}
       >
-        {virtualizer.getVirtualItems().map((item) => {
-          const row = rows[item.index]
-          return (
-            row && (
-              <TimelineRow
-                key={item.key}
-                row={row}
-                top={item.start - scrollMargin}
-                height={rowHeight}
-                scale={scale}
-                now={now}
-                isChosen={row.entry.key === chosen}
-                isActive={row.entry.key === current}
-                onChoose={onChoose}
-                onToggle={onToggle}
-              />
+        {/* In the flow, so that scrolling moves one element and gives no line another style. */}
+        <div style={{ transform: `translateY(${(items[0]?.start ?? scrollMargin) - scrollMargin}px)` }}>
+          {items.map((item) => {
+            const row = rows[item.index]
+            return (
+              row && (
+                <TimelineRow
+                  key={keyOf(item.index)}
+                  row={row}
+                  height={rowHeight}
+                  scale={scale}
+                  now={now}
+                  isChosen={row.entry.key === chosen}
+                  isActive={row.entry.key === current}
+                  onChoose={onChoose}
+                  onToggle={onToggle}
+                />
+              )
             )
-          )
-        })}
+          })}
+        </div>
       </div>
       {isLive && !isAtEnd && (
         <div className="pointer-events-none fixed inset-x-0 bottom-6 z-20 flex justify-center">
@@ -113,6 +116,15 @@ export function TimelineList({ rows, scale, now, chosen, isLive, onChoose, onTog
       )}
     </>
   )
+}
+
+/** Lines stay in their elements; after a jump to lines that are all others, those take the elements of the ones before, which is far less work than new ones. */
+function useElementKeys(first: number, count: number): (index: number) => number {
+  const before = useRef({ first, offset: 0 })
+  if (Math.abs(first - before.current.first) >= count) before.current.offset += first - before.current.first
+  before.current.first = first
+  const { offset } = before.current
+  return (index) => index - offset
 }
 
 /** Where the list begins on the page, also after what stands above it has grown. */
@@ -133,6 +145,7 @@ function useFollow(rowCount: number, isLive: boolean): { isAtEnd: boolean; jump:
   const [isAtEnd, setAtEnd] = useState(true)
   const wasAtEnd = useRef(false)
   useEffect(() => {
+    if (!isLive) return
     const look = () => {
       const left = document.documentElement.scrollHeight - window.innerHeight - window.scrollY
       wasAtEnd.current = left < 48 && window.scrollY > 0
@@ -141,7 +154,7 @@ function useFollow(rowCount: number, isLive: boolean): { isAtEnd: boolean; jump:
     look()
     window.addEventListener('scroll', look, { passive: true })
     return () => window.removeEventListener('scroll', look)
-  }, [])
+  }, [isLive])
   const jump = () => window.scrollTo({ top: document.documentElement.scrollHeight })
   useLayoutEffect(() => {
     if (isLive && wasAtEnd.current) jump()

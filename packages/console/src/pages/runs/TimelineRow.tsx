@@ -13,7 +13,6 @@ export const rowId = (key: string): string => `entry-${key.replaceAll('.', '-')}
 
 type Props = {
   row: Row
-  top: number
   height: number
   scale: TimeScale
   now: number
@@ -24,7 +23,7 @@ type Props = {
 }
 
 export const TimelineRow = memo(
-  function TimelineRow({ row, top, height, scale, now, isChosen, isActive, onChoose, onToggle }: Props) {
+  function TimelineRow({ row, height, scale, now, isChosen, isActive, onChoose, onToggle }: Props) {
     const { t, locale } = useTexts()
     const { entry, state } = row
     const { title, summary, isCode } = wordsOf(entry, t)
@@ -40,9 +39,9 @@ export const TimelineRow = memo(
         aria-selected={isChosen}
         aria-expanded={row.hasChildren ? !row.isCollapsed : undefined}
         onClick={() => onChoose(isChosen ? undefined : entry.key)}
-        style={{ transform: `translateY(${top}px)`, height }}
+        style={{ height }}
         className={cx(
-          'absolute inset-x-0 flex cursor-pointer items-center border-b border-line/60 text-sm',
+          'contain-strict flex cursor-pointer items-center border-b border-line/60 text-sm',
           isChosen ? 'bg-accent-soft' : 'hover:bg-hover',
           isActive && !isChosen && 'group-focus-visible/tree:bg-hover',
           isActive && 'group-focus-visible/tree:shadow-[inset_2px_0_0_var(--color-accent)]',
@@ -75,7 +74,6 @@ export const TimelineRow = memo(
     before.row.isCollapsed === after.row.isCollapsed &&
     before.row.hasChildren === after.row.hasChildren &&
     before.row.endedAt === after.row.endedAt &&
-    before.top === after.top &&
     before.height === after.height &&
     before.scale === after.scale &&
     before.isChosen === after.isChosen &&

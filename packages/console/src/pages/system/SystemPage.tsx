@@ -1,12 +1,15 @@
 import type { System } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
+import { useMay } from '../../api/permissions.ts'
 import { systemQuery } from '../../api/queries.ts'
 import { useTexts } from '../../i18n/index.ts'
+import { paths } from '../../paths.ts'
 import { CopyButton } from '../../ui/CopyButton.tsx'
 import { formatDuration } from '../../ui/format.ts'
 import { Note, Skeleton } from '../../ui/Notes.tsx'
 import { StateIcon, Tag } from '../../ui/State.tsx'
+import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { accessInWords } from '../runs/run-facts.ts'
 
@@ -109,6 +112,7 @@ const providerVariables = ['ANTHROPIC_API_KEY', 'OPENAI_API_KEY', 'GOOGLE_GENERA
 
 function ModelsPart({ models }: { models: System['models'] }) {
   const { t } = useTexts()
+  const may = useMay()
   return (
     <Part title={t('system.models')}>
       <Facts>
@@ -137,6 +141,14 @@ function ModelsPart({ models }: { models: System['models'] }) {
                 <li key={name}>{name}</li>
               ))}
             </ul>
+            {may('models:call') && (
+              <p className="text-sm text-ink-2">
+                {t('system.offlineOr')}{' '}
+                <AppLink href={paths.providers()} className="rounded-sm text-accent hover:underline">
+                  {t('system.toProviders')}
+                </AppLink>
+              </p>
+            )}
           </Note>
         </div>
       )}

@@ -15,6 +15,7 @@ import { RequestError } from '../ErrorPages.tsx'
 import { Guarded } from '../Guarded.tsx'
 import { PageHead } from '../PageHead.tsx'
 import { ToolTable } from './ToolTable.tsx'
+import { ToolTabs } from './ToolTabs.tsx'
 
 export function ToolsPage() {
   const { t } = useTexts()
@@ -55,6 +56,7 @@ function Agents() {
           )
         }
       />
+      <ToolTabs />
       {agents.isError && !agents.data && <RequestError error={agents.error} />}
       {agents.data && !agent && (
         <div className="rounded-lg border border-line bg-surface">

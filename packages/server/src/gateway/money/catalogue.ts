@@ -20,7 +20,8 @@ const offline: ModelFacts = { model: 'offline/planner', prices: [{ input: 0, out
 export type Refreshed = { readOn: string; byModel: ReadonlyMap<string, ModelFacts> }
 
 /** What was read last counts: a newer program's own goes before an older refresh. */
-const isNewer = (refreshed: Refreshed | undefined): refreshed is Refreshed => refreshed !== undefined && refreshed.readOn >= catalogue.readOn
+export const counts = (readOn: string): boolean => readOn >= catalogue.readOn
+const isNewer = (refreshed: Refreshed | undefined): refreshed is Refreshed => refreshed !== undefined && counts(refreshed.readOn)
 
 /** All models, as they are listed. */
 export const factsByModel = (refreshed: Refreshed | undefined): ReadonlyMap<string, ModelFacts> =>

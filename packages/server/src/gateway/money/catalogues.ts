@@ -3,7 +3,7 @@ import type { CatalogueVersion, ModelFacts, applyCatalogue, listCatalogueVersion
 import type { z } from 'zod'
 import { type Db, noteAudit } from '../../db/index.ts'
 import { AppError, newId, pageBy, wallClock } from '../../kernel/index.ts'
-import { type Refreshed, factsByModel } from './catalogue.ts'
+import { type Refreshed, catalogue, counts, factsByModel } from './catalogue.ts'
 import { changesOf, mergeCatalogue, readCatalogue } from './refresh.ts'
 import {
   type VersionRow,
@@ -30,7 +30,7 @@ export type Catalogues = {
 export type CatalogueBoard = {
   /** Reads one and says what would change. Nothing counts yet. */
   refresh(by: By, input: Input<typeof refreshModels>): Promise<Output<typeof refreshModels>>
-  /** From now on this one counts: other prices begin today. Throws `not_found`. */
+  /** From now on this one counts: other prices begin today. Throws `not_found`, and `conflict` when the program's own is newer. */
   apply(by: By, input: Input<typeof applyCatalogue>): Promise<CatalogueVersion>
   /** Back to the one that counted before, or to the program's own. */
   rollback(by: By): Promise<Output<typeof rollbackCatalogue>>
@@ -89,6 +89,11 @@ export function openCatalogueBoard({ db, catalogues, download, refreshTerms }: O
         const version = await findVersion(tx, versionId)
         if (!version) throw new AppError('not_found', `No catalogue ${versionId}. Read one with: longhaul models refresh --from …`)
         if (version.isCurrent) throw new AppError('conflict', 'This catalogue counts already.')
+        if (!counts(version.readOn))
+          throw new AppError(
+            'conflict',
+            `This catalogue is of ${version.readOn}. The program’s own, of ${catalogue.readOn}, is newer and counts before it. Read a newer one.`,
+          )
         // One that has counted before is as it was put together then.
         const models = version.appliedAt ? undefined : mergeCatalogue(await currentOf(tenantId), version.models, today())
         await retireCurrent(tx)
@@ -123,8 +128,9 @@ export function openCatalogueBoard({ db, catalogues, download, refreshTerms }: O
   }
 }
 
-const toVersion = ({ madeAt, appliedAt, ...version }: VersionRow): CatalogueVersion => ({
+const toVersion = ({ madeAt, appliedAt, isCurrent, ...version }: VersionRow): CatalogueVersion => ({
   ...version,
+  isCurrent: isCurrent && counts(version.readOn),
   madeAt: madeAt.toISOString(),
   appliedAt: appliedAt?.toISOString() ?? null,
 })

@@ -21,10 +21,15 @@ export function CallFilters() {
     void navigate({ to: patterns.calls, search: { ...search, ...changes, cursor: undefined }, replace: true, resetScroll: false })
   const isFiltered = Object.entries(search).some(([name, value]) => name !== 'cursor' && value !== undefined)
   const field = (name: 'model' | 'user' | 'session' | 'cost', label: string) => (
-    <SearchField label={label} value={search[name] ?? ''} onChange={(value) => change({ [name]: value || undefined })} />
+    <SearchField
+      label={label}
+      value={search[name] ?? ''}
+      onChange={(value) => change({ [name]: value || undefined })}
+      className={name === 'cost' ? 'w-full sm:w-24' : 'w-full sm:w-36'}
+    />
   )
   return (
-    <div role="search" aria-label={t('calls.filter')} className="mb-3 flex flex-wrap items-center gap-2">
+    <div role="search" aria-label={t('calls.filter')} className="mb-3 grid grid-cols-2 items-center gap-2 sm:flex sm:flex-wrap">
       {field('model', t('calls.model'))}
       {field('user', t('calls.user'))}
       {field('session', t('calls.session'))}
@@ -39,7 +44,7 @@ export function CallFilters() {
       />
       <Named byKey={search.key} namespace={search.namespace} onChange={change} />
       {field('cost', t('calls.cost'))}
-      <span className="flex items-center gap-1.5">
+      <span className="col-span-2 flex items-center gap-1.5">
         <Day label={t('calls.from')} value={search.from} onChange={(from) => change({ from })} />
         <span aria-hidden className="text-ink-3">
           –

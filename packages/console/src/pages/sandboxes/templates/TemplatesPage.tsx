@@ -9,7 +9,7 @@ import { templatesQuery } from '../../../api/templates.ts'
 import { useTexts } from '../../../i18n/index.ts'
 import { paths, patterns } from '../../../paths.ts'
 import { Button, IconButton } from '../../../ui/Button.tsx'
-import { formatBytes } from '../../../ui/format.ts'
+import { formatBytes, formatCount } from '../../../ui/format.ts'
 import { EmptyState } from '../../../ui/Notes.tsx'
 import { StateIcon } from '../../../ui/State.tsx'
 import type { Tone } from '../../../ui/State.tsx'
@@ -117,11 +117,18 @@ function Templates() {
       cell: ({ createdAt }) => <Quiet at={createdAt} />,
     },
     {
+      id: 'uses',
+      head: t('templates.uses'),
+      className: 'hidden w-24 sm:table-cell',
+      isRight: true,
+      cell: ({ useCount }) => formatCount(useCount, locale),
+    },
+    {
       id: 'used',
       head: t('sandboxes.used'),
       className: 'hidden w-28 lg:table-cell',
       isRight: true,
-      cell: ({ usedAt, state }) => (state === 'ready' ? <Quiet at={usedAt} /> : '–'),
+      cell: ({ usedAt, useCount }) => (useCount > 0 ? <Quiet at={usedAt} /> : '–'),
     },
     {
       id: 'actions',
