@@ -28,6 +28,7 @@ const [port, ingress, admin, node] = await Promise.all([freePort(), freePort(), 
 const place = mkdtempSync(join(tmpdir(), 'longhaul-bench-restate-'))
 const server = spawn(join(folder, 'node_modules/.bin/restate-server'), ['--no-logo', '--base-dir', place], {
   stdio: 'ignore',
+  detached: true, // What is started is a launcher: its group is ended with it.
   env: {
     PATH: process.env['PATH'],
     RESTATE_INGRESS__BIND_ADDRESS: `127.0.0.1:${ingress}`,
@@ -40,7 +41,7 @@ const server = spawn(join(folder, 'node_modules/.bin/restate-server'), ['--no-lo
   },
 })
 const end = () => {
-  server.kill('SIGKILL')
+  if (server.pid !== undefined) process.kill(-server.pid, 'SIGKILL')
   rmSync(place, { recursive: true, force: true })
 }
 process.on('exit', end)
