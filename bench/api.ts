@@ -80,7 +80,7 @@ function asker({ url, key }: Server): Ask {
 }
 
 async function measure(emit: (line: Line) => void, name: string, count: number, work: () => Promise<unknown>, atOnce = connections): Promise<void> {
-  for (let i = 0; i < 20; i++) await work() // Compiled, connected.
+  for (let i = 0; i < 200; i++) await work() // Compiled, connected.
   const times: number[] = []
   let left = count
   const from = performance.now()

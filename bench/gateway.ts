@@ -11,7 +11,7 @@ import { freePort, installPeer } from './peers/install.ts'
 
 type Emit = (line: Line) => void
 
-const rounds = 3
+const rounds = 7
 const key = 'lh_bench'
 const words = 'lorem ipsum dolor sit amet '
 const prompt = JSON.stringify({
@@ -50,7 +50,7 @@ export async function gatewayBench(emit: Emit): Promise<void> {
         const one = await load(way, 1, 600)
         note(`${way.name}_p50_ms_1`, quantile(one.times, 0.5))
         note(`${way.name}_p99_ms_1`, quantile(one.times, 0.99))
-        const many = await load(way, 50, 3_000 * (way.share ?? 1))
+        const many = await load(way, 50, 5_000 * (way.share ?? 1))
         note(`${way.name}_p50_ms_50`, quantile(many.times, 0.5))
         note(`${way.name}_p99_ms_50`, quantile(many.times, 0.99))
         note(`${way.name}_requests_per_second`, many.perSecond)
