@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process'
 import { existsSync, lstatSync, readlinkSync } from 'node:fs'
 import { mkdir, readdir, realpath } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
 
 export type Walls = {
@@ -21,7 +21,7 @@ export async function openWalls(modules: readonly string[]): Promise<Walls | { w
   if (process.platform !== 'linux') return { whyNot: 'bubblewrap is for Linux.' }
   if (!existsSync(bwrap)) return { whyNot: `bubblewrap is not installed: ${install}` }
   const own = (await Promise.all(modules.map(packagesOf))).flat()
-  const base = [...systemArguments(), ...(await readable([process.execPath, ...own]))]
+  const base = [...systemArguments(), ...readable([itself(process.execPath), ...own])]
   try {
     await promisify(execFile)(bwrap, [...base, '--', process.execPath, '--version'], { timeout: 10_000 })
   } catch (error) {
@@ -34,7 +34,7 @@ export async function openWalls(modules: readonly string[]): Promise<Walls | { w
       return [
         bwrap,
         ...base,
-        ...(await readable([folder, ...packages])),
+        ...readable([itself(folder), ...packages]),
         ...['--bind', dataDir, dataDir],
         ...['--ro-bind', socketFolder, socketFolder],
         ...['--info-fd', '3', '--', ...command],
@@ -60,26 +60,51 @@ function systemArguments(): string[] {
   ]
 }
 
-const readable = async (paths: readonly string[]): Promise<string[]> => outermost(paths).flatMap((path) => ['--ro-bind', path, path])
+/** What lies at `from` is to be found at `at`: there itself, or where a link on the way to it leads first. */
+type Shown = { from: string; at: string }
 
-/** Without those that lie in another of them: mounting them again would only cost. */
-function outermost(paths: readonly string[]): string[] {
-  const sorted = [...new Set(paths)].toSorted()
-  return sorted.filter((path) => !sorted.some((other) => other !== path && path.startsWith(other + sep)))
+function readable(shown: readonly Shown[]): string[] {
+  const found = new Map(shown.map(({ from, at }) => [at, from]))
+  // What comes along with a folder around it need not be shown by itself.
+  const isWithin = (at: string, from: string) =>
+    [...found].some(([around, source]) => around !== at && at.startsWith(around + sep) && from === source + at.slice(around.length))
+  // Folders before what lies in them, which they would cover.
+  const sorted = [...found].toSorted(([one], [other]) => (one < other ? -1 : 1))
+  return sorted.flatMap(([at, from]) => (isWithin(at, from) ? [] : ['--ro-bind', from, at]))
 }
 
+const itself = (path: string): Shown => ({ from: path, at: path })
+
 /** A folder of packages and all that is linked from it: where each package lies, or the whole folder of packages that it lies in. */
-async function packagesOf(modules: string): Promise<string[]> {
+async function packagesOf(modules: string): Promise<Shown[]> {
   if (!existsSync(modules)) return []
   const folder = await realpath(modules)
   const names = (await readdir(folder)).filter((name) => !name.startsWith('.'))
-  const linked = await Promise.all(
-    names.map(async (name) => {
-      const inside = name.startsWith('@') ? (await readdir(join(folder, name))).map((each) => join(folder, name, each)) : [join(folder, name)]
-      return Promise.all(inside.filter((path) => lstatSync(path).isSymbolicLink()).map((path) => realpath(path).catch(() => undefined)))
-    }),
+  const paths = await Promise.all(
+    names.map(async (name) => (name.startsWith('@') ? (await readdir(join(folder, name))).map((each) => join(folder, name, each)) : [join(folder, name)])),
   )
-  return [folder, ...linked.flat().flatMap((path) => (path === undefined ? [] : [aboveModules(path)]))]
+  const linked = await Promise.all(
+    paths
+      .flat()
+      .filter((path) => lstatSync(path).isSymbolicLink())
+      .map(async (path) => {
+        const real = await realpath(path).catch(() => undefined) // It leads nowhere.
+        return real === undefined ? [] : [itself(aboveModules(real)), ...onTheWay(path, real)]
+      }),
+  )
+  return [itself(folder), ...onTheWay(modules, folder), ...linked.flat()]
+}
+
+const linksMax = 40
+
+/** Where links lead before they have led to `real`. */
+function onTheWay(link: string, real: string): Shown[] {
+  const found: Shown[] = []
+  for (let path = link; lstatSync(path).isSymbolicLink() && found.length < linksMax;) {
+    path = resolve(dirname(path), readlinkSync(path))
+    if (path !== real) found.push({ from: real, at: path })
+  }
+  return found
 }
 
 /** Of `/x/node_modules/.store/a/node_modules/a` the first folder of packages: those that it needs lie in there, too. */
