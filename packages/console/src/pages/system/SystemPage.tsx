@@ -144,7 +144,7 @@ function ModelsPart({ models }: { models: System['models'] }) {
             {may('models:call') && (
               <p className="text-sm text-ink-2">
                 {t('system.offlineOr')}{' '}
-                <AppLink href={paths.providers()} className="rounded-sm text-accent hover:underline">
+                <AppLink href={paths.providers()} className="rounded-sm text-accent underline underline-offset-2">
                   {t('system.toProviders')}
                 </AppLink>
               </p>
