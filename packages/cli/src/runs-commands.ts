@@ -101,6 +101,16 @@ export function runsCommands(program: Command, act: Act): void {
     .action((options: Shared & { namespace?: string; agent?: string; state?: string; session?: string; parent?: string; limit: number; cursor?: string }) =>
       act(options, async (invocation) => (await load()).listRuns(invocation, options)),
     )
+  withServer(runs.command('tail'))
+    .description('each run that begins or comes into another state, until Ctrl-C')
+    .option('--agent <name>', 'only of this agent')
+    .option('--state <state>', 'pending, running, waiting, completed, failed or cancelled')
+    .option('--namespace <name>', 'only of this namespace')
+    .option('--session <name>', 'only of this session')
+    .addHelpText('after', examples('npx longhaul runs tail --state failed', 'npx longhaul runs tail --agent analyst --json | jq -r .id'))
+    .action((options: Shared & { namespace?: string; agent?: string; state?: string; session?: string }) =>
+      act(options, async (invocation) => (await load()).tailRuns(invocation, options), 'graceful'),
+    )
   withServer(runs.command('count'))
     .description('how many runs each agent has in each state, and what they took of workers')
     .requiredOption('--since <instant>', 'counts those begun since, such as 2026-12-01')

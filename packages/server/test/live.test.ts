@@ -1,4 +1,5 @@
 /** Live events of the real program: nothing is lost and nothing comes twice, whatever happens to the server; and nobody is told of what is another tenant's. */
+import { spawn } from 'node:child_process'
 import { type Run, type RunEvent, liveCloses } from '@longhaul/protocol'
 import { openLive } from '@longhaul/sdk/client'
 import { join } from 'node:path'
@@ -209,4 +210,31 @@ test('a cursor of another life of the database begins anew and says so', async (
   while (!text.includes('event: mark')) text += (await reader.read()).value ?? ''
   await reader.cancel()
   expect(text).toMatch(/event: reset\ndata: \{\}\n\nid: \d+\.[0-9a-f-]+\.\d+:[0-9A-F]{8}\nevent: mark/)
+})
+
+test('longhaul runs tail tells each state of the runs that are asked for, and Ctrl-C ends it', async () => {
+  await using database = await makeDatabase()
+  await using server = await openServerProcess({
+    env: { LONGHAUL_DATABASE_URL: database.url, LONGHAUL_AGENTS_DIR: join(import.meta.dirname, 'fixtures/start-agents') },
+  })
+  await server.start()
+  const program = join(import.meta.dirname, '../../cli/bin/longhaul.js')
+  const child = spawn(process.execPath, ['--conditions=longhaul-source', program, 'runs', 'tail', '--state', 'completed', '--json'], {
+    env: { PATH: process.env['PATH'], LONGHAUL_URL: server.url(), LONGHAUL_API_KEY: server.key() },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  onTestFinished(() => void child.kill('SIGKILL'))
+  let out = ''
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text))
+  const told = () => out.split('\n').flatMap((line): Run[] => (line === '' ? [] : [JSON.parse(line) as Run]))
+  // From when it listens on: it is asked for until it has heard of one.
+  await until('a run to be told of', 20_000, async () => {
+    await server.client.runs.start({ agent: 'good', input: 1 })
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    return told().length > 0 || undefined
+  })
+  expect(told().every(({ agent, state }) => agent === 'good' && state === 'completed')).toBe(true)
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.kill('SIGINT')
+  expect(await ended).toBe(0)
 })

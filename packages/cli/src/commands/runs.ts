@@ -1,5 +1,6 @@
 import type { Json, Run, RunEvent, WhenBusy } from '@longhaul/protocol'
 import { Answer, Priority, RunState, may } from '@longhaul/protocol'
+import { openLive } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { follow } from '../follow.ts'
 import type { FollowOptions } from '../follow.ts'
@@ -36,6 +37,37 @@ export async function listRuns(invocation: Invocation, { namespace, agent, state
       ['No runs yet.', 'npx longhaul ask analyst "What was our revenue last month?"'],
     )
     if (page.next) invocation.terminal.print(`  More: --cursor ${page.next}`, '')
+  }
+  return exitCodes.done
+}
+
+type TailOptions = Pick<ListOptions, 'namespace' | 'agent' | 'state' | 'session'>
+
+/** Goes on over lost connections, and misses nothing meanwhile. */
+export async function tailRuns(invocation: Invocation, { namespace, agent, state, session }: TailOptions): Promise<number> {
+  const { terminal, world } = invocation
+  const say = (text: string) => void world.stderr.write(`${text}\n`)
+  const known = RunState.optional().safeParse(state)
+  if (!known.success) throw new Problem('invalid', `There is no state "${state}".`, `States: ${RunState.options.join(', ')}`)
+  const live = openLive({
+    ...(await invocation.credentials()),
+    onConnection: (connection) => connection.state === 'lost' && say('The connection is lost; it is made again.'),
+  })
+  try {
+    const filter = { limit: 1, ...present({ namespace, agent, session, state: known.data }) }
+    if (!invocation.isJson) say('Runs as they begin and change. Ctrl-C ends this.')
+    for await (const { event, data: run } of live.follow('runs.list', filter, { signal: world.interrupted })) {
+      if (event === 'reset' || run === null) say('What changed just now cannot be known: the database was restored. See runs list.')
+      else if (invocation.isJson) invocation.printJson(run)
+      else
+        terminal.print(
+          `  ${timeOfDay(run.endedAt ?? new Date().toISOString())}  ${shortId(run.id)}  ${run.state.padEnd(9)}  ${run.agent}  ${cut(shortInput(run.input), 60)}`,
+        )
+    }
+  } catch (error) {
+    if (!world.interrupted.aborted) throw error
+  } finally {
+    live.close()
   }
   return exitCodes.done
 }
