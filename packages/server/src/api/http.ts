@@ -149,7 +149,7 @@ export function httpApi(given: ApiOptions): Api {
     return options.mcp.handle(caller, c.req.raw)
   })
   app.all('/mcp/:name', async (c) => {
-    c.var.facts['operation'] = 'mcp.server'
+    c.get('facts')['operation'] = 'mcp.server'
     return options.mcpServers.handle(await admit(c, options), c.req.param('name'), c.req.raw)
   })
   app.post('/hooks/:tenant/:name', async (c) => {

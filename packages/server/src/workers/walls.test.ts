@@ -21,6 +21,7 @@ const look = `
     const can = (work) => { try { work(); return true } catch { return false } }
     return {
       reads: Object.fromEntries(input.map((path) => [path, can(() => readFileSync(path))])),
+      findsPackages: can(() => readFileSync(new URL('../node_modules/yaml/package.json', import.meta.url))),
       writesCode: can(() => writeFileSync(new URL('./mine', import.meta.url), '')),
       writesData: can(() => writeFileSync(ctx.dataDir + '/mine', 'x')),
       writesTmp: can(() => writeFileSync('/tmp/mine', 'x')),
@@ -49,12 +50,14 @@ test.skipIf(!walls)(
         },
       )
       await mkdir(join(w.folder, 'data'), { recursive: true })
-      await symlink(modules, join(w.folder, 'code', 'node_modules'))
+      // By way of another link, as the folder of somebody's agents may have one.
+      await symlink(modules, join(w.folder, 'packages'))
+      await symlink(join(w.folder, 'packages'), join(w.folder, 'code', 'node_modules'))
       const { output } = await w.ended((await w.start('code', paths)).id, 30_000)
       return output as { reads: Record<string, boolean>; writesCode: boolean; writesData: boolean; processes: number; token: string[] }
     }
     const inside = await seen(walls)
-    expect(inside).toMatchObject({ writesCode: false, writesData: true, writesTmp: true, processes: 2, token: [] })
+    expect(inside).toMatchObject({ findsPackages: true, writesCode: false, writesData: true, writesTmp: true, processes: 2, token: [] })
     expect(inside.reads).toEqual({ [secret]: false, '/etc/shadow': false, '/root/.bashrc': false, '/etc/hosts': true, [paths[4]!]: true })
     // Without them the same code sees what this process may see: the look itself works.
     const outside = await seen(undefined)

@@ -49,7 +49,19 @@ function systemArguments(): string[] {
     const info = lstatSync(path, { throwIfNoEntry: false })
     return info?.isSymbolicLink() ? ['--symlink', readlinkSync(path), path] : info?.isDirectory() ? ['--ro-bind', path, path] : []
   })
-  const settings = ['alternatives', 'ca-certificates', 'ssl', 'ld.so.cache', 'ld.so.conf', 'ld.so.conf.d', 'localtime', 'passwd', 'group', 'hosts']
+  const settings = [
+    'alternatives',
+    'ca-certificates',
+    'ssl/certs',
+    'ssl/openssl.cnf',
+    'ld.so.cache',
+    'ld.so.conf',
+    'ld.so.conf.d',
+    'localtime',
+    'passwd',
+    'group',
+    'hosts',
+  ]
   const names = ['nsswitch.conf', 'resolv.conf', 'gai.conf', 'mime.types', 'os-release']
   return [
     ...['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'],
