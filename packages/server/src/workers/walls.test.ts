@@ -104,3 +104,33 @@ test.skipIf(!walls)('Its process is known, ended at once with all that it starte
   await new Promise((resolve) => setTimeout(resolve, 1_500))
   expect(await readFile(alive, 'utf8')).toBe(before)
 })
+
+test.skipIf(!walls)(
+  'One that lets go of its connection before it ends is told of by its own exit, not by the end that it would be put to',
+  { timeout: 60_000 },
+  async () => {
+    const leave = `
+    const { LONGHAUL_WORKER_URL: url, LONGHAUL_WORKER_TOKEN: token } = process.env
+    const [socketPath, path] = url.slice('ws+unix://'.length).split(':')
+    const headers = { connection: 'upgrade', upgrade: 'websocket', 'sec-websocket-version': '13', 'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==', authorization: 'Bearer ' + token }
+    require('http').request({ socketPath, path, headers }).on('upgrade', (_, socket) => { socket.destroy(); setTimeout(() => process.exit(3), 200) }).end()`
+    await using t = await makeDatabase()
+    await using w = await startWithWorkers(
+      t.db,
+      { code: 'return 1' },
+      {
+        workers: {
+          walls,
+          command: [process.execPath, '-e', leave],
+          findVersion: async (tenantId, agent, version) => ({ tenantId, agent, version, folder: join(w.folder, agent), dataDir: join(w.folder, 'data') }),
+        },
+      },
+    )
+    const { id } = await w.start('code')
+    expect((await w.reaches(id, 'waiting', 30_000)).wait).toMatchObject({
+      kind: 'operator',
+      reason: 'broken',
+      detail: { message: expect.stringContaining('exited with 3') as string },
+    })
+  },
+)

@@ -34,6 +34,8 @@ type Carried = Metered & { assignment: Assignment; isAlone: boolean }
 const messageCharacters = 1_000_000
 const startMsMax = 60_000
 const stderrMax = 4_000
+/** How long a worker may live without its connection. */
+const partedMsMax = 1_000
 /** How long the code of a run that was stopped may take to end before its worker is ended. */
 const yieldMsMax = 500
 /** A licence that is worth so much more is told along with whatever else is. */
@@ -116,8 +118,10 @@ export class WorkerProcess implements WorkerLoad {
   connect(socket: WebSocket): void {
     this.#socket = socket
     socket.on('message', (data: RawData) => this.#receive(data))
-    socket.on('close', () => this.kill())
-    socket.on('error', () => this.kill())
+    // It has most likely ended, and how is about to be known: killed now, the walls' own process would say that it was by SIGKILL.
+    const end = () => after(partedMsMax, () => this.kill(), false)
+    socket.on('close', end)
+    socket.on('error', end)
   }
 
   assign(assignment: Assignment, isAlone = false): void {
