@@ -487,6 +487,46 @@ export function vaultSettings({ LONGHAUL_VAULT_URL: url, LONGHAUL_VAULT_TOKEN: t
   return url !== undefined && token !== undefined ? { url, token, mount, key } : undefined
 }
 
+/** What sandboxes want to know of it. */
+export function sandboxSettings(config: Config, dataDir: string) {
+  return {
+    driver: config.LONGHAUL_SANDBOX_DRIVER,
+    others: config.LONGHAUL_SANDBOX_DRIVERS,
+    poolSize: config.LONGHAUL_SANDBOX_POOL,
+    accept: config.LONGHAUL_SANDBOX_ACCEPT,
+    docker: {
+      socket: config.LONGHAUL_SANDBOX_DOCKER_SOCKET,
+      image: config.LONGHAUL_SANDBOX_DOCKER_IMAGE,
+      runtime: config.LONGHAUL_SANDBOX_DOCKER_RUNTIME,
+    },
+    kubernetes: {
+      url: config.LONGHAUL_SANDBOX_KUBERNETES_URL,
+      namespace: config.LONGHAUL_SANDBOX_KUBERNETES_NAMESPACE,
+      tokenFile: config.LONGHAUL_SANDBOX_KUBERNETES_TOKEN_FILE,
+      caFile: config.LONGHAUL_SANDBOX_KUBERNETES_CA_FILE,
+      claim: config.LONGHAUL_SANDBOX_KUBERNETES_CLAIM,
+      claimFolder: config.LONGHAUL_SANDBOX_KUBERNETES_CLAIM_FOLDER ?? dataDir,
+      image: config.LONGHAUL_SANDBOX_KUBERNETES_IMAGE,
+      runtimeClass: config.LONGHAUL_SANDBOX_KUBERNETES_RUNTIME_CLASS,
+      node: config.LONGHAUL_SANDBOX_KUBERNETES_NODE,
+    },
+    vercel:
+      config.LONGHAUL_SANDBOX_VERCEL_TOKEN === undefined
+        ? undefined
+        : {
+            url: config.LONGHAUL_SANDBOX_VERCEL_URL,
+            token: config.LONGHAUL_SANDBOX_VERCEL_TOKEN,
+            teamId: config.LONGHAUL_SANDBOX_VERCEL_TEAM,
+            projectId: config.LONGHAUL_SANDBOX_VERCEL_PROJECT,
+            image: config.LONGHAUL_SANDBOX_VERCEL_IMAGE,
+          },
+    e2b:
+      config.LONGHAUL_SANDBOX_E2B_KEY === undefined
+        ? undefined
+        : { url: config.LONGHAUL_SANDBOX_E2B_URL, key: config.LONGHAUL_SANDBOX_E2B_KEY, template: config.LONGHAUL_SANDBOX_E2B_TEMPLATE },
+  }
+}
+
 /** What the model gateway wants to know of it. */
 export function modelSettings(config: Config) {
   const { LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: baseUrl, LONGHAUL_OPENAI_COMPATIBLE_MODEL: model, LONGHAUL_OPENAI_COMPATIBLE_API_KEY: apiKey } = config

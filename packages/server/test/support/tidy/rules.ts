@@ -13,8 +13,8 @@ export type Rule = {
 }
 
 /**
- * Who may import whom inside the server, by folder. A folder that is not a key does not exist. Files on top (`main.ts`, `server.ts`) put the
- * whole together and may import everything; nobody imports them.
+ * Who may import whom inside the server, by folder. A folder that is not a key does not exist. Files on top (`main.ts`, `server.ts`, `parts/`) put
+ * the whole together and may import everything; nobody else imports them.
  */
 export const mayImport: Record<string, readonly string[]> = {
   kernel: [],
@@ -54,7 +54,8 @@ const programsApart = [
 ]
 
 const inServer = (file: SourceFile) => file.path.startsWith('packages/server/src/') && !isTest(file)
-const folderOf = (path: string) => /^packages\/server\/src\/([^/]+)\//.exec(path)?.[1]
+/** None for what puts the folders together. */
+const folderOf = (path: string) => /^packages\/server\/src\/(?!parts\/)([^/]+)\//.exec(path)?.[1]
 const isSource = (file: SourceFile) => /^(packages\/[^/]+\/(src|bin)|examples)\//.test(file.path) && !isTest(file)
 
 /**

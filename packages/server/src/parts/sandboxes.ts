@@ -1,0 +1,40 @@
+/** Where code that nobody reviewed runs: drivers, sandboxes of callers and of runs, and those that programs live in. */
+import { join } from 'node:path'
+import { sandboxSettings } from '../config.ts'
+import type { Db } from '../db/index.ts'
+import { defaultTenantId, sandboxQuotasOf } from '../identity/index.ts'
+import { openDataFolders, openHosted, openManaged, openSandboxes } from '../sandbox/index.ts'
+import type { Access } from './access.ts'
+import type { Start } from './start.ts'
+
+export type Sandboxing = Awaited<ReturnType<typeof startSandboxes>>
+
+export async function startSandboxes({ config, log, dataDir, timed, started }: Start, db: Db, { tenants }: Access) {
+  const dataFolders = openDataFolders(config.LONGHAUL_SANDBOX_FOLDERS ?? {}, dataDir)
+  const sandboxes = await timed('sandbox', () =>
+    openSandboxes({
+      ...sandboxSettings(config, dataDir),
+      policiesOf: async ({ tenantId, namespace }) => ({
+        ...(await tenants.sandboxPolicies(tenantId, namespace)),
+        sharesKernel: config.LONGHAUL_SANDBOX_SHARED_KERNEL === 'all' || tenantId === defaultTenantId,
+      }),
+      root: join(dataDir, 'sandboxes'),
+      log,
+    }),
+  )
+  await started('sandboxes', { stop: sandboxes.stop })
+  const managed = await started(
+    'sandboxes of callers',
+    openManaged({
+      ...{ db, log, sandboxes },
+      blobFolder: join(dataDir, 'blobs'),
+      countMax: config.LONGHAUL_SANDBOXES_PER_TENANT,
+      diskBytesMax: config.LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT,
+      quotasOf: sandboxQuotasOf(tenants),
+      ttlMs: config.LONGHAUL_SANDBOX_TTL_MS,
+      releaseMs: config.LONGHAUL_SANDBOX_RELEASE_MS,
+      templateKeepMs: config.LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS,
+    }),
+  )
+  return { dataFolders, sandboxes, managed, hosted: openHosted({ db, log, sandboxes }) }
+}
