@@ -39,7 +39,7 @@ export type Running = Awaited<ReturnType<typeof startRuns>>
 export async function startRuns(start: Start, db: Db, version: string, access: Access, sandboxing: Sandboxing, modelling: Modelling) {
   const { config, log, dataDir, stopping, timed, started } = start
   const { tenants, policies, secrets, audit, smtp } = access
-  const { sandboxes, managed, hosted, dataFolders } = sandboxing
+  const { managed, hosted, dataFolders } = sandboxing
   const { models, money, gateway, guardrails, answers, callLog, embed, routes } = modelling
   const stored = { folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage }
   const files = openFiles({ db, ...stored })
