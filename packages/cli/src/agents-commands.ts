@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
 import { type Act, type Shared, type Shown, duration, examples, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
+import { templates } from './templates.ts'
 
 export function agentsCommands(program: Command, act: Act): void {
   const agents = program
@@ -27,16 +28,15 @@ export function authoringCommands(program: Command, act: Act): void {
     .command('init')
     .description('make a folder with an agent to start from')
     .argument('<folder>', 'its last part is the agent’s name')
-    .option('-t, --template <name>', 'blank, tools, durable or support', 'tools')
+    .option('-t, --template <name>', Object.keys(templates).join(', '), 'tools')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
 Templates:
-  blank     instructions, and nothing else
-  tools     a model with two tools, one of which asks a person; a skill; tests
-  durable   plain code that survives crashes: steps, an approval, a timer
-  support   answers from a handbook in its sandbox, hands over what that does not settle
+${Object.entries(templates)
+  .map(([name, what]) => `  ${name.padEnd(10)}${what}`)
+  .join('\n')}
 ${examples('npx longhaul init my-agent', 'npx longhaul init agents/orders --template durable')}`,
     )
     .action((folder: string, options: Shared & { template: string }) =>

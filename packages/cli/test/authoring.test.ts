@@ -7,7 +7,7 @@ import { type Deployment, type Version, isTerminal } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ServerProcess, openServerProcess } from '../../server/test/support/server-process.ts'
 import { loadCases, loadTruth } from '../src/eval/cases.ts'
-import { templates } from '../src/commands/init.ts'
+import { templates } from '../src/templates.ts'
 import { command, ctrlC } from './support/run-command.ts'
 
 let server: ServerProcess

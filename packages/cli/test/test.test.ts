@@ -4,7 +4,7 @@ import { type IncomingMessage, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { templates } from '../src/commands/init.ts'
+import { templates } from '../src/templates.ts'
 import { command } from './support/run-command.ts'
 
 let folder: string

@@ -9,16 +9,7 @@ import type { Invocation } from '../invocation.ts'
 import { nearNames } from '../nearest-name.ts'
 import { Problem } from '../problem.ts'
 import { printFields } from '../show/records.ts'
-
-/** What each template is, for the help. The names are those of the folders. */
-export const templates = {
-  blank: 'instructions, and nothing else',
-  tools: 'a model with two tools, one of which asks a person; a skill; tests',
-  durable: 'plain code that survives crashes: steps, an approval, a timer',
-  analyst: 'answers questions about data with SQL, and shows the rows; tests and evaluations',
-  reviewer: 'reads a diff and answers with findings of a fixed shape; a hook; tests',
-  support: 'answers customers from a handbook in its sandbox, and hands over what that does not settle',
-} as const
+import { templates } from '../templates.ts'
 
 const folderOf = (template: string): string => fileURLToPath(new URL(`../../templates/${template}`, import.meta.url))
 
