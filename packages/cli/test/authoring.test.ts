@@ -1,8 +1,11 @@
 /** From nothing to an agent that runs, and back: against the real server in a process of its own, with real workers that load the code. */
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { type Deployment, type Version, isTerminal } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type ServerProcess, openServerProcess } from '../../server/test/support/server-process.ts'
@@ -55,6 +58,13 @@ test.each(Object.keys(templates))('the template %s is an agent that loads, under
   expect(cases.length).toBeGreaterThan(0)
   for (const { expect: wanted } of cases)
     if (wanted.answerable && wanted.truth_sql !== undefined) expect((await (await loadTruth(made))(wanted.truth_sql)).rows.length).toBeGreaterThan(0)
+})
+
+test('an agent’s tests run where no packages of ours are in sight', async () => {
+  expect(await longhaul(['init', 'far-away'])).toMatchObject({ exit: 0 })
+  const program = fileURLToPath(new URL('../bin/longhaul.js', import.meta.url))
+  const { stdout } = await promisify(execFile)(process.execPath, ['--conditions=longhaul-source', program, 'test', 'far-away'], { cwd: folder })
+  expect(stdout).toContain('2 tests, all passed')
 })
 
 test('init writes nothing over what is there, and knows its templates', async () => {

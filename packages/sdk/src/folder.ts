@@ -34,6 +34,7 @@ import { handoffEntry, handoffToolName } from './handoffs.ts'
 import { HookShape, type NamedHook, openHooks } from './hooks.ts'
 import { type ToolEntry, agentProgram } from './loop.ts'
 import { mcpServer } from './mcp-server.ts'
+import { provideOwnPackages } from './own-packages.ts'
 import { parseSkill, readSkillTool } from './skills.ts'
 import { stockTools } from './stock-tools.ts'
 import { answerTool, structuredBy } from './structured.ts'
@@ -102,6 +103,7 @@ const ToolShape = z
 
 /** `folder` is the one that contains `agent/`. */
 export async function loadAgent(folder: string): Promise<LoadedAgent> {
+  provideOwnPackages()
   const problems: string[] = []
   const report = (path: string, problem: string) => void problems.push(`${relative(folder, path)}: ${problem}`)
   const root = join(folder, 'agent')

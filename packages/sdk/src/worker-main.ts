@@ -7,7 +7,6 @@ import { connect } from './connection.ts'
 import { type LoadedAgent, loadAgent } from './folder.ts'
 import { helloFrame, plainFrame } from './frames.ts'
 import { type LogOut, captureConsole, createLogOut } from './logs.ts'
-import { provideOwnPackages } from './own-packages.ts'
 import { failSurroundings } from './surroundings.ts'
 import { createWorker } from './worker.ts'
 
@@ -18,7 +17,6 @@ const farewellMs = 1_000
 async function main(): Promise<void> {
   const settings = takeSettings()
   endWithParent()
-  provideOwnPackages()
 
   let whenOpen = () => {}
   const opened = new Promise<void>((resolve) => (whenOpen = resolve))
