@@ -16,6 +16,7 @@ import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { PlainView } from '../JsonView.tsx'
 import { Ago } from '../Moment.tsx'
+import { ArgumentSources } from './ArgumentSources.tsx'
 import { AskForm, defaultsOf } from './AskForm.tsx'
 
 const tones: Record<Approval['state'], Tone> = { pending: 'waiting', approved: 'good', denied: 'bad', expired: 'off', withdrawn: 'off' }
@@ -51,6 +52,7 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
             <PlainView value={withoutAsks(approval.detail)} />
           </div>
         )}
+        {approval.detail !== null && <ArgumentSources approval={approval} />}
       </div>
       <footer className="flex flex-wrap items-center gap-3 border-t border-line px-4 py-2.5">
         {approval.state === 'pending' ? <Decision approval={approval} /> : <Decided approval={approval} />}
