@@ -365,6 +365,7 @@ export const en = {
     optional: '(optional)',
     yes: 'Yes',
     no: 'No',
+    why: 'Why not? Enter denies',
     sources: 'Where this comes from',
     sourcesCut: 'More came before than was looked through: what is of the agent may have been said there.',
     earlierRun: '(an earlier run)',

@@ -351,6 +351,7 @@ export const zh: Texts = {
     optional: '（可选）',
     yes: '是',
     no: '否',
+    why: '为什么不？按回车拒绝',
     sources: '内容来源',
     sourcesCut: '此前的内容过多，未能全部查找：标为智能体所写的内容可能出自其中。',
     earlierRun: '（较早的运行）',
