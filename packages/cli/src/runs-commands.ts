@@ -305,6 +305,11 @@ export function approvalsCommands(program: Command, act: Act): void {
     .action((options: Shared & { state?: string; all?: boolean; run?: string; limit: number }) =>
       act(options, async (invocation) => (await load()).listApprovals(invocation, options)),
     )
+  withServer(approvals.command('show'))
+    .description('what would be done, and where each argument comes from')
+    .argument('<approval>', 'its id, or the end of it')
+    .addHelpText('after', examples('npx longhaul approvals show 3b0a6f2d', 'npx longhaul approvals show 3b0a6f2d --json'))
+    .action((approval: string, options: Shared) => act(options, async (invocation) => (await load()).showApproval(invocation, approval)))
   for (const [verb, approved] of [
     ['approve', true],
     ['deny', false],

@@ -179,6 +179,25 @@ test('what an approval asks for is answered field by field, as each field takes 
   expect(api.requests.at(-1)).toMatchObject({ body: { approved: true, answers: { k: { seats: 2, quiet: true, meals: ['a', 'b'] } } } })
 })
 
+test('of an approval it is shown where each argument comes from, and whose words from outside it is', async () => {
+  const nobody = { name: null, runId: null, op: null, labels: [] }
+  await using api = await startFakeApi({
+    agents,
+    system,
+    approvals: [{ ...approval(1, 'Send it?'), detail: { tool: 'send', input: { to: 'thief@evil.example', text: 'Hello' } } }],
+    sources: [
+      { path: ['input', 'to'], text: 'thief@evil.example', kind: 'step', name: 'fetch_page', runId: uuid(0), op: '1.0', labels: ['web:evil.example'] },
+      { path: ['input', 'text'], text: 'Hello\nall', kind: 'agent', ...nobody },
+    ],
+  })
+  const { out, exit } = await command(api, ['approvals', 'show', '0000012d'])
+  expect(exit).toBe(0)
+  expect(out).toMatch(/has read +web:evil\.example\n/)
+  expect(out).toMatch(/input\.to +thief@evil\.example +fetch_page \(step 1\.0\) +web:evil\.example\n/)
+  expect(out).toMatch(/input\.text +Hello.all +the agent itself/)
+  expect((await command(api, ['approvals', 'show', uuid(301), '--json'])).json()).toEqual([expect.objectContaining({ isCut: false })])
+})
+
 test('approvals are listed, approved and denied; the first answer wins', async () => {
   await using api = await started()
   expect((await command(api, ['approvals', 'list'])).out).toMatch(/pending {2}analyst {2}\d.* ago {2}Refund \$40\?/)
@@ -269,6 +288,7 @@ test('help has examples everywhere, nothing typed is help, and the version is on
     'attention dismiss',
     'approvals',
     'approvals list',
+    'approvals show',
     'approvals approve',
     'approvals deny',
     'agents',

@@ -116,6 +116,86 @@ describe('a person decides', () => {
   })
 })
 
+describe('a person decides by keyboard', () => {
+  const focused = (page: Page) => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent)
+  const name = (order: string) => `Refund $120 for order ${order}?`
+
+  test('from card to card with j and k; no single key decides; r and Enter deny with the reason, a and Enter approve', async () => {
+    await using v = await visit(browser, server, '/')
+    for (const order of ['K-1', 'K-2']) {
+      await start(v.page, 'approval', refund(order))
+      await v.page.getByRole('article', { name: name(order) }).waitFor()
+    }
+    await v.page.goto('/approvals')
+    await v.page.getByRole('article', { name: name('K-1') }).waitFor()
+    await v.page.keyboard.press('j')
+    expect(await focused(v.page)).toBe(name('K-2')) // Newest first.
+    await v.page.keyboard.press('j')
+    expect(await focused(v.page)).toBe(name('K-1'))
+    await v.page.keyboard.press('ArrowUp')
+    expect(await focused(v.page)).toBe(name('K-2'))
+
+    // What any one key could have decided is still open.
+    for (const key of ['a', 'Escape', 'k', 'r', 'Escape']) await v.page.keyboard.press(key)
+    expect(await focused(v.page)).toBe(name('K-2'))
+    expect(await v.page.getByRole('article').count()).toBe(2)
+    const open = await fetch(`${server.url}/v1/approvals?state=pending`, { headers: { authorization: `Bearer ${server.key}` } })
+    expect(((await open.json()) as { items: unknown[] }).items).toHaveLength(2)
+
+    await v.page.keyboard.press('r')
+    await v.page.keyboard.type('Not a second time')
+    await v.page.keyboard.press('Enter')
+    await v.page.getByRole('article', { name: name('K-2') }).waitFor({ state: 'detached' })
+    expect(await focused(v.page)).toBe(name('K-1'))
+
+    await v.page.keyboard.press('a')
+    expect(await focused(v.page)).toBe('Approve')
+    await v.page.keyboard.press('Enter')
+    await v.page.getByRole('article', { name: name('K-1') }).waitFor({ state: 'detached' })
+    const decided = await fetch(`${server.url}/v1/approvals?limit=2`, { headers: { authorization: `Bearer ${server.key}` } })
+    expect(await decided.json()).toMatchObject({ items: [{ state: 'denied', comment: 'Not a second time' }, { state: 'approved' }] })
+    expect(v.complaints).toEqual([])
+  })
+
+  test('Enter on a card opens its run, and the shortcuts are listed', async () => {
+    await using v = await visit(browser, server, '/')
+    const path = await start(v.page, 'approval', refund('K-3000'))
+    await v.page.getByRole('article', { name: name('K-3000') }).waitFor()
+    await v.page.goto('/approvals')
+    await v.page.getByRole('article', { name: name('K-3000') }).waitFor()
+    await v.page.keyboard.press('?')
+    await v.page.getByRole('dialog').getByText('Write why, and deny').waitFor()
+    await v.page.keyboard.press('j') // A dialog is open: the cards behind it are left alone.
+    await v.page.keyboard.press('Escape')
+    await v.page.keyboard.press('j')
+    await v.page.keyboard.press('Enter')
+    await v.page.waitForURL(`**${path}`)
+    const card = v.page.getByRole('article', { name: name('K-3000') })
+    const sources = card.getByRole('region', { name: 'Where this comes from' })
+    await sources.getByText('order').waitFor()
+    expect(await sources.getByText(/^asked by /).count()).toBeGreaterThan(0)
+    expect(await axeFindings(v.page)).toEqual([])
+    await v.page.keyboard.press('j')
+    expect(await focused(v.page)).toBe(name('K-3000'))
+    await v.page.keyboard.press('a')
+    await v.page.keyboard.press('Enter')
+    await card.waitFor({ state: 'detached' })
+  })
+})
+
+test('the home page does not say that nothing needs attention while there are failed runs', async () => {
+  await using v = await visit(browser, server, '/')
+  await start(v.page, 'approval', '{"order": 1}')
+  await reaches(v.page, 'Failed')
+  await v.page.goto('/')
+  await v.page
+    .getByRole('main')
+    .getByRole('link', { name: /need(s)? attention$/ })
+    .first()
+    .waitFor()
+  expect(await v.page.getByText('Nothing needs attention').count()).toBe(0)
+})
+
 describe('when something dies', () => {
   test('a worker killed in the middle: the interruption is shown, no finished stage is walked twice, and the answer comes', async () => {
     await using v = await visit(browser, server, '/')

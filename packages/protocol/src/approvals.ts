@@ -22,6 +22,47 @@ export const Approval = z.object({
 })
 export type Approval = z.infer<typeof Approval>
 
+export const sourceKinds = ['asker', 'instructions', 'step', 'run', 'signal', 'person', 'agent'] as const
+
+/**
+ * Where an argument was first said: by the `asker`, in the agent's `instructions`, by a `step` (a tool, code, a command), in what another `run` came to, by a `signal`, or by a `person`
+ * who answered earlier. `agent`: nowhere before, so its model or its code made it. What a tool only repeats of its own arguments does not count.
+ */
+export const ArgumentSource = z.object({
+  /** Names and positions that lead to the argument in `detail`. */
+  path: z.array(z.string()),
+  /** What was sought: the argument, or an address or a number in its text. Long ones are cut. */
+  text: z.string(),
+  kind: z.enum(sourceKinds),
+  /** Of the asker, the tool or step, the agent of the run, the signal, or the person. */
+  name: z.string().nullable(),
+  /** Where that is recorded: in this run, or in one before it. */
+  runId: z.uuid().nullable(),
+  op: z.string().nullable(),
+  /** Whose words from outside these are: `web:example.com`. Empty: nobody's. */
+  labels: z.array(z.string()),
+})
+export type ArgumentSource = z.infer<typeof ArgumentSource>
+
+export const ApprovalWithSources = Approval.extend({
+  /** In the order of the arguments. What is too short to be told apart, and yes or no, has none. */
+  sources: z.array(ArgumentSource),
+  /** There was more to look through than is looked through: what is said to be of the agent may have been said before all the same. */
+  isCut: z.boolean(),
+  /** Whose words from outside the run has read by now. */
+  labels: z.array(z.string()),
+})
+export type ApprovalWithSources = z.infer<typeof ApprovalWithSources>
+
+export const getApproval = operation({
+  id: 'approvals.get',
+  summary: 'One approval, and where each of its arguments was first said before it was asked for: in its run, in those that started it, and in earlier turns.',
+  http: ['GET', '/v1/approvals/{approvalId}'],
+  permission: 'runs:read',
+  input: z.strictObject({ approvalId: z.uuid() }),
+  output: ApprovalWithSources,
+})
+
 export const listApprovals = operation({
   id: 'approvals.list',
   summary: 'Approvals, newest first. As a stream: each that is asked for or comes into another state, as it is then. That one has expired is told by its run.',
@@ -52,4 +93,4 @@ export const decideApproval = operation({
   output: Approval,
 })
 
-export const approvalOperations = [listApprovals, decideApproval]
+export const approvalOperations = [listApprovals, getApproval, decideApproval]

@@ -52,7 +52,8 @@ const stepHead = { kind: StepKind, name: z.string(), attempt: z.number().int().m
 
 /** What each event carries in `data`. The journal is these, in order; everything else about a run is derived from them. */
 export const eventData = {
-  'run.started': z.object({ input: JsonValue }),
+  /** `labels`: whose words from outside the input holds. */
+  'run.started': z.object({ input: JsonValue, labels: z.array(z.string()).optional() }),
   /** The worker that executed it is gone; the run goes on from its journal with another. `isSuspect` when its own code was executing at that moment. */
   'run.interrupted': z.object({ reason: z.enum(['worker_lost', 'worker_hung']), message: z.string(), isSuspect: z.boolean() }),
   'run.resumed': z.object({ by: z.string() }),

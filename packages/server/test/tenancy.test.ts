@@ -426,6 +426,7 @@ const cases: Record<string, Case> = {
   'attachments.get': ofAttachment('GET'),
   'attachments.delete': ofAttachment('DELETE'),
   'approvals.list': { request: async (acme) => (await run(acme, 'asks'), ['GET', '/v1/approvals']), foreign: 'empty' },
+  'approvals.get': about('asks', 'GET', (waiting) => `/v1/approvals/${waiting.wait?.approvalId}`),
   'approvals.decide': about('asks', 'POST', (waiting) => `/v1/approvals/${waiting.wait?.approvalId}`, { approved: true }),
   'agents.list': fixed('own', 'GET', '/v1/agents'),
   'agents.get': fixed('own', 'GET', '/v1/agents/draws'),

@@ -63,6 +63,7 @@ const requests: Request[] = [
   about('runs.signal', 'listens', 'POST', ({ id }) => `/v1/runs/${id}/signals/news`, { payload: 1 }),
   about('runs.fork', 'draws', 'POST', ({ id }) => `/v1/runs/${id}/fork`, { op: '0' }),
   about('runs.compare', 'answers', 'GET', ({ id }) => `/v1/runs/${id}/compare/${id}`),
+  about('approvals.get', 'asks', 'GET', (run) => `/v1/approvals/${approvalOf(run)}`),
   about('approvals.decide', 'asks', 'POST', (run) => `/v1/approvals/${approvalOf(run)}`, { approved: true }),
   about('files', 'draws', 'GET', (run) => `/v1/files/${fileOf(run)}`),
 ]
@@ -82,7 +83,7 @@ async function openHouse() {
 test('every operation on one run or approval is among those tried here', () => {
   const ofOne = operations.filter(({ http: [, path] }) => path.includes('{runId}') || path.includes('{approvalId}')).map(({ id }) => id)
   expect(requests.map(({ id }) => id)).toEqual(expect.arrayContaining(ofOne))
-  expect(ofOne).toHaveLength(14)
+  expect(ofOne).toHaveLength(15)
 })
 
 test.each(requests)("$id: a limited key has its own, an unlimited one everybody's", async ({ agent, make }) => {

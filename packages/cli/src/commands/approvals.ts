@@ -1,10 +1,10 @@
-import { type AskAnswers, type AskField, type AskValue, approvalStates, asksOf } from '@longhaul/protocol'
+import { type ArgumentSource, type AskAnswers, type AskField, type AskValue, approvalStates, asksOf } from '@longhaul/protocol'
 import type { Client } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { approvalIdFrom, runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
-import { printList } from '../show/records.ts'
+import { printFields, printList } from '../show/records.ts'
 import { oneLine } from '../show/text.ts'
 import { ago } from '../show/values.ts'
 
@@ -28,6 +28,51 @@ export async function listApprovals(
     )
   }
   return exitCodes.done
+}
+
+/** What would be done, and where each argument was first said. */
+export async function showApproval(invocation: Invocation, given: string): Promise<number> {
+  const client = await invocation.client()
+  const approval = await client.approvals.get({ approvalId: await approvalIdFrom(client, given) })
+  if (invocation.isJson) {
+    invocation.printJson(approval)
+    return exitCodes.done
+  }
+  const { id, state, title, agent, runId, createdAt, expiresAt, decidedBy, comment, detail, sources, labels, isCut } = approval
+  printFields(invocation, [
+    ['approval', id],
+    ['state', decidedBy === null ? state : `${state} by ${decidedBy}`],
+    ['title', title],
+    ['agent', agent],
+    ['run', runId],
+    ['asked', ago(createdAt)],
+    ['until', expiresAt],
+    ['comment', comment],
+    ['detail', detail !== null && JSON.stringify(detail)],
+    ['has read', labels.join(', ')],
+  ])
+  printList(
+    invocation,
+    [{ name: 'argument', isWhole: true }, { name: 'text' }, { name: 'from', isWhole: true }, { name: 'words of' }],
+    sources.map((source) => [source.path.join('.'), oneLine(source.text), fromOf(source, runId), source.labels.join(', ')]),
+    ['No arguments whose origin can be told.'],
+  )
+  if (isCut) invocation.terminal.print('  More came before than was looked through: what is of the agent may have been said there.')
+  return exitCodes.done
+}
+
+function fromOf({ kind, name, runId, op }: ArgumentSource, askingId: string): string {
+  const where = `${op === null ? '' : ` (step ${op})`}${runId === null || runId === askingId ? '' : ` of run ${runId}`}`
+  const words = {
+    asker: `the asker ${name}`,
+    instructions: "the agent's instructions",
+    step: `${name}${where}`,
+    run: `run of ${name ?? 'another agent'}${where}`,
+    signal: `the signal ${name}`,
+    person: `an answer of ${name}`,
+    agent: 'the agent itself',
+  }
+  return oneLine(words[kind])
 }
 
 export async function decideApproval(

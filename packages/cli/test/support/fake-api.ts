@@ -3,7 +3,21 @@
  * against its schema, and streams are real bytes over real connections, which can be cut.
  */
 import { createAttachment, errorCodes, isTerminal, operations } from '@longhaul/protocol'
-import type { Agent, Approval, AttentionItem, Delivery, ErrorCode, JournalEntry, LiveFrame, Run, RunEvent, RunState, System, Tool } from '@longhaul/protocol'
+import type {
+  Agent,
+  Approval,
+  ArgumentSource,
+  AttentionItem,
+  Delivery,
+  ErrorCode,
+  JournalEntry,
+  LiveFrame,
+  Run,
+  RunEvent,
+  RunState,
+  System,
+  Tool,
+} from '@longhaul/protocol'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
@@ -18,6 +32,7 @@ export type FakeOptions = {
   agents?: Agent[]
   script?: (run: Run, key: Key) => Script
   approvals?: Approval[]
+  sources?: ArgumentSource[]
   system?: System
   attention?: AttentionItem[]
   deliveries?: Delivery[]
@@ -206,6 +221,11 @@ export async function startFakeApi(options: FakeOptions = {}) {
         return stored(input['runId'] ?? '').run
       case 'approvals.list':
         return { items: (options.approvals ?? []).filter(({ state }) => input['state'] === undefined || state === input['state']), next: null }
+      case 'approvals.get': {
+        const approval = options.approvals?.find((each) => each.id === input['approvalId'])
+        if (!approval) throw new Refusal('not_found', `No approval ${input['approvalId']}.`)
+        return { ...approval, sources: options.sources ?? [], isCut: false, labels: options.sources?.flatMap(({ labels }) => labels) ?? [] }
+      }
       case 'approvals.decide': {
         const approval = options.approvals?.find((each) => each.id === input['approvalId'])
         if (!approval) throw new Refusal('not_found', `No approval ${input['approvalId']}.`)

@@ -70,6 +70,14 @@ export const approvalsQuery = (state: Approval['state'] | undefined, cursor?: st
     refetchInterval: 5_000,
   })
 
+/** What came before an approval was asked for does not change any more. */
+export const approvalQuery = (approvalId: string) =>
+  queryOptions({
+    queryKey: ['approval', approvalId],
+    queryFn: ({ signal }) => client.approvals.get({ approvalId }, { signal }),
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+
 /** Questions that are open, of a run and of all that it has started. */
 export const approvalsBelowQuery = (runId: string) =>
   queryOptions({

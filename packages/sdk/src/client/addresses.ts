@@ -57,6 +57,7 @@ export const addresses = {
   'retention.list': ['GET', '/v1/retention'],
   'retention.set': ['POST', '/v1/retention'],
   'approvals.list': ['GET', '/v1/approvals'],
+  'approvals.get': ['GET', '/v1/approvals/{approvalId}'],
   'approvals.decide': ['POST', '/v1/approvals/{approvalId}'],
   'agents.list': ['GET', '/v1/agents'],
   'agents.get': ['GET', '/v1/agents/{name}'],

@@ -1,6 +1,7 @@
 import {
   createAttachment,
   deleteAttachment,
+  getApproval,
   getAttachment,
   listEvaluations,
   recordEvaluation,
@@ -256,7 +257,7 @@ export const contract = {
   },
   retention: { list: listRetention, set: setRetention },
   queues: { list: listQueues, receive: receiveMessages, acknowledge: acknowledgeMessages, extend: extendMessages },
-  approvals: { list: listApprovals, decide: decideApproval },
+  approvals: { list: listApprovals, get: getApproval, decide: decideApproval },
   agents: { list: listAgents, get: getAgent },
   versions: { create: createVersion, list: listVersions, get: getVersion, compare: compareVersions },
   deployments: { plan: planDeployment, create: createDeployment, list: listDeployments, rollback: rollBack },

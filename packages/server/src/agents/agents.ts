@@ -31,6 +31,7 @@ import {
   type WhyNotStart,
   countRuns,
   findApproval,
+  findApprovalWithSources,
   findRun,
   listApprovals,
   listJournal,
@@ -384,6 +385,11 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
         audience: Audience,
         { limit, cursor, ...filter }: { limit: number; cursor?: string | undefined } & Pick<Parameters<typeof listApprovals>[2], 'state' | 'runId'>,
       ) => pageBy(limit, cursor, (before, count) => listApprovals(db.forTenant(audience.tenantId), audience, { ...filter, limit: count, before })),
+      async get(audience: Audience, approvalId: string) {
+        const found = await findApprovalWithSources(db.forTenant(audience.tenantId), audience, approvalId)
+        if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
+        return found
+      },
       find: (audience: Audience, approvalId: string) => findApproval(db.forTenant(audience.tenantId), audience, approvalId),
       decide: (caller: Caller, decision: ApprovalDecision) => engine.decide(caller, caller.name, decision),
     },

@@ -1,4 +1,4 @@
-import { Approval, decideApproval, listApprovals } from '@longhaul/protocol'
+import { Approval, type ApprovalWithSources, decideApproval, getApproval, listApprovals } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Audience } from '../db/index.ts'
 import type { Lists } from '../engine/index.ts'
@@ -9,6 +9,8 @@ import { type Implementation, audited, implement } from './implement.ts'
 
 export type ApprovalService = {
   list(audience: Audience, input: z.output<(typeof listApprovals)['input']>): Promise<z.output<(typeof listApprovals)['output']>>
+  /** Throws `not_found`. */
+  get(audience: Audience, approvalId: string): Promise<ApprovalWithSources>
   find(audience: Audience, approvalId: string): Promise<Approval | undefined>
   /** Throws `not_found`, and `conflict` when it has been decided, has expired or was withdrawn. */
   decide(caller: Caller, input: z.output<(typeof decideApproval)['input']>): Promise<Approval>
@@ -29,6 +31,7 @@ export const approvalImplementations = ({ approvals, lists, log }: { approvals: 
         log,
       }),
   ),
+  implement(getApproval, (caller, { approvalId }) => approvals.get(caller, approvalId)),
   {
     ...audited(implement(decideApproval, (caller, input) => approvals.decide(caller, input))),
     /** What would be approved, so that a policy can ask for a second factor above an amount. */

@@ -50,6 +50,7 @@ const good: Record<string, [string, string, unknown?]> = {
   'attention.fork': ['POST', '/v1/attention/fork', { ids: [runId], changes: { version: 'v2' }, isLive: true }],
   'attention.dismiss': ['POST', '/v1/attention/dismiss', { agent: 'analyst', reason: 'failed' }],
   'approvals.list': ['GET', '/v1/approvals?state=pending'],
+  'approvals.get': ['GET', `/v1/approvals/${approvalId}`],
   'approvals.decide': ['POST', `/v1/approvals/${approvalId}`, { approved: true }],
   'agents.list': ['GET', '/v1/agents'],
   'limits.set': ['POST', '/v1/limits', { agent: 'analyst', runningMax: 2 }],

@@ -1,6 +1,7 @@
 export type { DeclaredSchedules } from './declared-schedules.ts'
 export { syncSchedules, whyNoCalendar } from './declared-schedules.ts'
 export { findApproval, listApprovals } from './approval-store.ts'
+export { findApprovalWithSources } from './source-store.ts'
 export { openEngine } from './engine.ts'
 export type { Engine, EngineOptions } from './engine.ts'
 export type { Lists } from './lists.ts'

@@ -132,8 +132,9 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
     const until = dueMs !== undefined && dueMs > node.clock.nowMs() ? new Date(dueMs).toISOString() : undefined
     const wait = until === undefined ? null : { kind: 'timer' as const, name: 'start', until }
     let isHere = session === undefined && wait === null && owned.mayBegin(scope)
+    const startedData = { input, ...(labels.length > 0 && { labels }) }
     const startedEvent = (isBegun: boolean) =>
-      eventRow({ runId: id, tenantId, epoch: isBegun ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
+      eventRow({ runId: id, tenantId, epoch: isBegun ? 1 : 0, seq: 0, previousHash: '' }, { type: 'run.started', data: startedData }, true)
     const rank = ranks[priority ?? 'normal']
     if (session !== undefined) {
       const run: NewRun = {
@@ -149,7 +150,7 @@ export function makeStartRun({ db, node, journal, active, owned, isStopping, del
         destinations,
         labels,
       }
-      const event = { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${startedEvent(false).hash}` }
+      const event = { epoch: 0, data: JSON.stringify(startedData), hash: `\\x${startedEvent(false).hash}` }
       const { said, told } = await saySomething(db.forTenant(tenantId), run, event, whenBusy)
       for (const { runId, nodeId } of told) deliver(runId, nodeId)
       if (said.outcome === 'known') return sameRequest(audience, agent, idempotencyKey ?? '', requestHash)

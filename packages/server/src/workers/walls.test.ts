@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -134,3 +134,14 @@ test.skipIf(!walls)(
     })
   },
 )
+
+test.skipIf(!walls)('A package that is linked by a relative way, in a folder that is a link itself, is shown where it lies', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'longhaul-links-'))
+  const link = join(folder, 'packages', '@longhaul', 'sdk')
+  await symlink(modules, join(folder, 'packages'))
+  await mkdir(join(folder, 'code', 'node_modules'), { recursive: true })
+  await symlink(link, join(folder, 'code', 'node_modules', 'sdk'))
+  const shown = await walls?.around({ folder: join(folder, 'code'), dataDir: join(folder, 'data') }, folder, [])
+  expect(shown?.join(' ')).toContain(`--ro-bind ${await realpath(link)} ${link}`)
+  await rm(folder, { recursive: true })
+})

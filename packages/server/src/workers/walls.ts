@@ -3,7 +3,7 @@
  * with namespaces of its own for files, processes and users. The network stays: an agent's own code calls whom it likes.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, lstatSync, readlinkSync } from 'node:fs'
+import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs'
 import { mkdir, readdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
 import { promisify } from 'node:util'
@@ -113,7 +113,7 @@ const linksMax = 40
 function onTheWay(link: string, real: string): Shown[] {
   const found: Shown[] = []
   for (let path = link; lstatSync(path).isSymbolicLink() && found.length < linksMax;) {
-    path = resolve(dirname(path), readlinkSync(path))
+    path = resolve(realpathSync(dirname(path)), readlinkSync(path)) // A folder on the way may be a link itself.
     if (path !== real) found.push({ from: real, at: path })
   }
   return found

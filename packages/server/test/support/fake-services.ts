@@ -684,6 +684,7 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
     stops: { create: called('stops.create', aStopped), list: called('stops.list', { items: [aStop], next: null }), lift: called('stops.lift', aStop) },
     approvals: {
       find: async () => undefined,
+      get: called('approvals.get', { ...anApproval, sources: [], isCut: false, labels: [] }),
       list: called('approvals.list', { items: [anApproval], next: null }),
       decide: called('approvals.decide', anApproval),
     },

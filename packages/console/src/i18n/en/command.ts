@@ -15,5 +15,6 @@ export const commandTexts = {
     move: 'Move',
     fold: 'Fold and unfold',
     detail: 'Show the detail',
+    deny: 'Write why, and deny',
   },
 }

@@ -15,5 +15,6 @@ export const commandTexts = {
     move: '移动',
     fold: '收起与展开',
     detail: '显示详情',
+    deny: '写明理由并拒绝',
   },
 }

@@ -2,7 +2,8 @@ import type { Approval, Json } from '@longhaul/protocol'
 import { answersTo, asksOf } from '@longhaul/protocol/plain'
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { Check, X } from 'lucide-react'
-import { useState } from 'react'
+import { useRef, useState } from 'react'
+import type { KeyboardEvent } from 'react'
 import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
@@ -16,15 +17,45 @@ import { AppLink } from '../AppLink.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { PlainView } from '../JsonView.tsx'
 import { Ago } from '../Moment.tsx'
+import { isWriting } from '../../ui/is-writing.ts'
+import { ArgumentSources } from './ArgumentSources.tsx'
 import { AskForm, defaultsOf } from './AskForm.tsx'
+import { passFocusOn, useCardKeys } from './card-keys.ts'
 
 const tones: Record<Approval['state'], Tone> = { pending: 'waiting', approved: 'good', denied: 'bad', expired: 'off', withdrawn: 'off' }
 
 /** One question to a person: exactly what is asked, and yes or no. `isLinked` shows the way to its run. */
 export function ApprovalCard({ approval, isLinked = false }: { approval: Approval; isLinked?: boolean }) {
   const { t, locale } = useTexts()
+  const card = useRef<HTMLElement>(null)
+  const [isDenying, setDenying] = useState(false)
+  useCardKeys()
+  const find = (what: string) => card.current?.querySelector<HTMLElement>(what)
+  const onKeyDown = (event: KeyboardEvent) => {
+    const { key, altKey, ctrlKey, metaKey, shiftKey, target } = event
+    if (altKey || ctrlKey || metaKey || shiftKey || isWriting(target as EventTarget)) return
+    const approve = find('[data-key="a"]')
+    const to = {
+      // Where something has to be filled in first, there.
+      a: approve?.ariaDisabled ? (find('fieldset :is(input, select)') ?? approve) : approve,
+      r: find('[data-key="r"]'),
+      Enter: target === card.current ? find('[data-key="Enter"]') : undefined,
+    }[key]
+    if (!to) return
+    event.preventDefault()
+    if (key === 'Enter') return to.click()
+    setDenying(key === 'r')
+    to.focus()
+  }
   return (
-    <article aria-label={approval.title} className="rounded-lg border border-line bg-surface">
+    <article
+      ref={card}
+      data-approval
+      tabIndex={-1}
+      aria-label={approval.title}
+      onKeyDown={onKeyDown}
+      className="rounded-lg border border-line bg-surface focus-visible:outline-2 focus-visible:outline-accent"
+    >
       <header className="flex flex-wrap items-start justify-between gap-x-4 gap-y-2 px-4 pt-3">
         <div className="min-w-0">
           <h2 className="text-lg font-semibold break-words">{approval.title}</h2>
@@ -51,11 +82,22 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
             <PlainView value={withoutAsks(approval.detail)} />
           </div>
         )}
+        {approval.detail !== null && <ArgumentSources approval={approval} />}
       </div>
       <footer className="flex flex-wrap items-center gap-3 border-t border-line px-4 py-2.5">
-        {approval.state === 'pending' ? <Decision approval={approval} /> : <Decided approval={approval} />}
+        {approval.state === 'pending' ? (
+          <Decision
+            approval={approval}
+            isDenying={isDenying}
+            onLeave={() => setDenying(false)}
+            onBack={() => card.current?.focus()}
+            onDecided={() => passFocusOn(card.current)}
+          />
+        ) : (
+          <Decided approval={approval} />
+        )}
         {isLinked && (
-          <AppLink href={paths.run(approval.runId)} className="ml-auto rounded-sm text-sm text-accent hover:underline">
+          <AppLink data-key="Enter" href={paths.run(approval.runId)} className="ml-auto rounded-sm text-sm text-accent hover:underline">
             {t('approvals.toRun')}
           </AppLink>
         )}
@@ -74,7 +116,17 @@ function Decided({ approval }: { approval: Approval }) {
   )
 }
 
-function Decision({ approval }: { approval: Approval }) {
+type DecisionProps = {
+  approval: Approval
+  /** The comment is written for a no, so Enter there denies. */
+  isDenying: boolean
+  onLeave: () => void
+  /** To the card, with Escape. */
+  onBack: () => void
+  onDecided: () => void
+}
+
+function Decision({ approval, isDenying, onLeave, onBack, onDecided }: DecisionProps) {
   const { t } = useTexts()
   const queryClient = useQueryClient()
   const mayDecide = usePermission('approvals:decide')
@@ -90,6 +142,7 @@ function Decision({ approval }: { approval: Approval }) {
         ...(comment.trim() ? { comment: comment.trim() } : {}),
         ...(approved && asks.length > 0 && { answers }),
       }),
+    onSuccess: onDecided,
     // Also after a conflict: somebody else was faster, and the list knows who.
     onSettled: () => Promise.all([queryClient.invalidateQueries({ queryKey: ['approvals'] }), queryClient.invalidateQueries({ queryKey: ['runs'] })]),
   })
@@ -102,15 +155,24 @@ function Decision({ approval }: { approval: Approval }) {
         </div>
       )}
       <TextInput
+        data-key="r"
         aria-label={t('wait.comment')}
-        placeholder={t('wait.comment')}
+        aria-keyshortcuts="r"
+        placeholder={isDenying ? t('approvals.why') : t('wait.comment')}
         maxLength={2_000}
         value={comment}
         onChange={(event) => setComment(event.target.value)}
+        onBlur={onLeave}
+        onKeyDown={(event) => {
+          if (event.key === 'Escape') onBack()
+          if (event.key === 'Enter' && isDenying && !event.nativeEvent.isComposing && !blocked && !decide.isPending) decide.mutate(false)
+        }}
         isSmall
         className="w-full sm:w-64"
       />
       <Button
+        data-key="a"
+        aria-keyshortcuts="a"
         look="primary"
         disabledBecause={blocked ?? ('problem' in read ? read.problem : undefined)}
         isBusy={decide.isPending}

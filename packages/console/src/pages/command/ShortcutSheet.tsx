@@ -22,6 +22,15 @@ export function ShortcutSheet({ onClose }: { onClose: () => void }) {
         />
         <Keys title={t('command.goTo')} keys={places.map(({ key, name }) => [`g ${key}`, name(t)])} />
         <Keys
+          title={t('approvals.title')}
+          keys={[
+            ['j k', t('command.move')],
+            ['a ↵', t('wait.approve')],
+            ['r ↵', t('command.deny')],
+            ['↵', t('approvals.toRun')],
+          ]}
+        />
+        <Keys
           title={t('timeline.title')}
           keys={[
             ['↑ ↓', t('command.move')],

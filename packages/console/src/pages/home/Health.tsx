@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { attentionQuery } from '../../api/attention.ts'
 import { budgetsQuery } from '../../api/money.ts'
 import { stopsQuery } from '../../api/overview.ts'
 import { useMay } from '../../api/permissions.ts'
@@ -9,18 +10,29 @@ import { StateIcon } from '../../ui/State.tsx'
 import type { Tone } from '../../ui/State.tsx'
 import { AppLink } from '../AppLink.tsx'
 
-/** Whether all is well, or what is not, each with the way to where it is mended. */
+/** What somebody has to see to, failed runs among it, each with the way to where it is mended; or that there is nothing. */
 export function Health() {
   const { t } = useTexts()
   const may = useMay()
   const agents = useQuery({ ...agentsQuery(), enabled: may('agents:read') === true })
   const stops = useQuery(stopsQuery())
   const budgets = useQuery({ ...budgetsQuery(), enabled: may('money:read') === true })
+  const attention = useQuery(attentionQuery({}))
   const { data: system } = useQuery(systemQuery())
-  if (!stops.data || !system) return null
+  if (!stops.data || !attention.data || !system) return null
+  const needing = attention.data.items.length
   const broken = agents.data?.items.filter(({ status }) => status === 'broken') ?? []
   const usedUp = budgets.data?.items.filter(({ fullest }) => fullest && fullest.left <= 0) ?? []
   const findings: { tone: Tone; text: string; href: string }[] = [
+    ...(needing > 0
+      ? [
+          {
+            tone: 'bad' as const,
+            text: t(attention.data.next === null ? 'attention.count' : 'overview.attentionMore', { count: needing }),
+            href: paths.attention(),
+          },
+        ]
+      : []),
     ...broken.map(({ name }) => ({ tone: 'bad' as const, text: t('home.brokenTitle', { agent: name }), href: paths.agent(name) })),
     ...usedUp.map(({ name }) => ({ tone: 'bad' as const, text: t('overview.usedUp', { budget: name }), href: paths.budgets() })),
     ...(stops.data.items.length > 0 ? [{ tone: 'warn' as const, text: t('overview.stops', { count: stops.data.items.length }), href: paths.agents() }] : []),

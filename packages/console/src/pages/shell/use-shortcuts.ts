@@ -1,6 +1,7 @@
 import { useRouter } from '@tanstack/react-router'
 import { useEffect, useRef } from 'react'
 import { useMay } from '../../api/permissions.ts'
+import { isWriting } from '../../ui/is-writing.ts'
 import { mayGo, navigation } from './navigation.ts'
 
 /** How long after `g` the letter of a page may come. */
@@ -42,6 +43,3 @@ export function useShortcuts({ openPalette, openHelp }: { openPalette: () => voi
     return () => window.removeEventListener('keydown', onKeyDown)
   }, [router])
 }
-
-const isWriting = (target: EventTarget | null): boolean =>
-  target instanceof HTMLElement && (target.isContentEditable || target.matches('input:not([type="checkbox"], [type="radio"]), textarea, select'))
