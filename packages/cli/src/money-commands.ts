@@ -61,6 +61,14 @@ function budgetsCommands(program: Command, act: Act): void {
     .argument('<name>')
     .addHelpText('after', examples('npx longhaul budgets delete analyst-daily'))
     .action((name: string, options: Shared) => act(options, async (invocation) => (await load()).deleteBudget(invocation, name)))
+  withServer(budgets.command('forecast'))
+    .description('what the open window will have spent, and when the limit will be reached')
+    .argument('<name>')
+    .option('--subject <name>', 'of this one (default: the one that has spent most)')
+    .addHelpText('after', examples('npx longhaul budgets forecast analyst-daily'))
+    .action((name: string, options: Shared & { subject?: string }) =>
+      act(options, async (invocation) => (await import('./commands/forecasts.ts')).forecastBudget(invocation, name, options.subject)),
+    )
   withServer(budgets.command('events'))
     .description('warnings at 50, 80 and 100 %, first refusals, overruns')
     .option('--budget <name>', 'only of this budget')
@@ -83,6 +91,7 @@ function usageCommands(program: Command, act: Act): void {
         'npx longhaul usage by agent,model',
         'npx longhaul usage by user --grain day --agent analyst',
         'npx longhaul usage calls --run 01a1fcb9-0960-7a25-9791-15a0d2ed0835',
+        'npx longhaul usage forecast',
       ),
     )
   const load = () => import('./commands/usage.ts')
@@ -120,6 +129,31 @@ function usageCommands(program: Command, act: Act): void {
     .option('--cursor <cursor>', 'go on after an earlier page')
     .addHelpText('after', examples('npx longhaul usage calls --agent analyst --limit 10'))
     .action((options: Shared & Record<string, string> & { limit: number }) => act(options, async (invocation) => (await load()).listCalls(invocation, options)))
+  withFilters(withServer(usage.command('forecast')))
+    .description('what this month or week will have cost, by the last 28 days')
+    .option('--per <window>', 'month or week', 'month')
+    .option('--time-zone <zone>', 'in which days begin', 'UTC')
+    .addHelpText('after', examples('npx longhaul usage forecast', 'npx longhaul usage forecast --agent analyst --per week --time-zone Asia/Shanghai'))
+    .action((options: Shared & Record<string, string>) =>
+      act(options, async (invocation) => (await import('./commands/forecasts.ts')).forecastUsage(invocation, options)),
+    )
+  withFilters(withServer(usage.command('what-if')))
+    .description('what the same calls would have cost with another model, or which of them another limit would have refused')
+    .option('--as-model <model>', 'at this model’s prices')
+    .option('--prices <when>', 'its prices of each call’s day (then), or today’s (now)', 'then')
+    .option('--as-limit <amount>', 'dollars, tokens or requests')
+    .option('--unit <unit>', 'of the limit: usd, tokens or requests', 'usd')
+    .option('--per <window>', 'in which the limit counts: hour, day, week or month', 'month')
+    .option('--from <instant>', 'from then on (default: 30 days ago)')
+    .option('--to <instant>', 'up to then (default: now)')
+    .option('--time-zone <zone>', 'in which days begin', 'UTC')
+    .addHelpText(
+      'after',
+      examples('npx longhaul usage what-if --as-model openai/gpt-5-mini --agent analyst', 'npx longhaul usage what-if --as-limit 20 --per day --agent analyst'),
+    )
+    .action((options: Shared & Record<string, string>) =>
+      act(options, async (invocation) => (await import('./commands/forecasts.ts')).tryUsage(invocation, options)),
+    )
   withServer(usage.command('score'))
     .description('say how good an answer was, from 0 to 1; routes that learn go by it')
     .argument('<score>', 'from 0 (of no use) to 1 (good)', (text: string) => {

@@ -139,6 +139,68 @@ test('usage is summed by any dimensions, and models are listed and priced', asyn
   expect((await command(api, ['models', 'unset', 'openai/gpt-5', '--json'])).json()).toEqual([{ model: 'openai/gpt-5', count: 1 }])
 })
 
+test('a forecast says how much, within what, by what, and when a limit will be reached', async () => {
+  const forecast = {
+    ...{
+      asOf: at,
+      timeZone: 'UTC',
+      unit: 'usd',
+      startsAt: '2026-11-01T00:00:00.000Z',
+      endsAt: '2026-12-01T00:00:00.000Z',
+      spent: 206,
+      method: 'weekdays',
+      historyDays: 26,
+    },
+    total: { expected: 217.75, low: 210, high: 225.5 },
+    days: [],
+  }
+  const reachesLimit = { at: '2026-11-24T12:00:00.000Z', earliest: '2026-11-23T12:00:00.000Z', latest: null }
+  await using api = await startFakeApi({
+    answers: { 'usage.forecast': forecast, 'budgets.forecast': { ...forecast, subject: 'analyst', limit: 215, reachesLimit } },
+  })
+  const shown = (await command(api, ['usage', 'forecast', '--agent', 'analyst', '--per', 'week'])).out
+  expect(shown).toContain('$217.75 ($210.00 to $225.50) by 2026-12-01')
+  expect(shown).toContain('the mean of each weekday in 26 whole days')
+  expect(api.requests.at(-1)?.path).toBe('/v1/usage/forecast?agent=analyst&per=week&timeZone=UTC')
+  const ofBudget = (await command(api, ['budgets', 'forecast', 'analyst-daily', '--subject', 'analyst'])).out
+  expect(ofBudget).toContain('$206.00 of $215.00')
+  expect(ofBudget).toMatch(/2026-11-2\d \d\d:00 \(2026-11-2\d \d\d:00 to not at all\)/)
+  expect(api.requests.at(-1)?.path).toBe('/v1/budgets/analyst-daily/forecast?subject=analyst')
+  await using young = await startFakeApi({ answers: { 'usage.forecast': { ...forecast, method: 'none', historyDays: 2, total: null } } })
+  expect((await command(young, ['usage', 'forecast'])).out).toContain('too little to go by: 2 whole days')
+})
+
+test('what if: another model, another limit, or both', async () => {
+  const asModel = {
+    ...{ from: at, to: at, calls: 12, costUsd: 8, unpricedCalls: 1, asCostUsd: 0.9, asUnpricedCalls: 0 },
+    models: [{ model: 'openai/gpt-5', calls: 12, costUsd: 8, asCostUsd: 0.9 }],
+  }
+  const window = { at, calls: 9, reachedAt: at, refusedCalls: 3, spent: 20, refused: 4.5 }
+  const asLimit = {
+    from: at,
+    to: at,
+    calls: 12,
+    refusedCalls: 3,
+    refused: 4.5,
+    unpricedCalls: 0,
+    windows: [window, { ...window, reachedAt: null, refusedCalls: 0 }],
+  }
+  await using api = await startFakeApi({ answers: { 'usage.try': { asModel, asLimit } } })
+  const shown = (
+    await command(api, ['usage', 'what-if', '--as-model', 'openai/gpt-5-mini', '--as-limit', '20', '--per', 'day', '--model', 'openai/gpt-5'], { columns: 160 })
+  ).out
+  expect(shown).toMatch(/all of them +12 +\$8\.00 +\$0\.90/)
+  expect(shown).toContain('1 call had no price')
+  expect(shown).toContain('3 calls of 12 refused, with $4.50.')
+  expect(api.requests.at(-1)?.path).toBe(
+    '/v1/usage/what-if?model=openai%2Fgpt-5&timeZone=UTC&asModel=openai%2Fgpt-5-mini&prices=then&asLimit=20&unit=usd&per=day',
+  )
+  expect(await command(api, ['usage', 'what-if'])).toMatchObject({ exit: 2, err: expect.stringContaining('--as-model') })
+  expect(await command(api, ['usage', 'what-if', '--as-limit', 'much'])).toMatchObject({ exit: 2, err: expect.stringContaining('--as-limit must be a number') })
+  await using free = await startFakeApi({ answers: { 'usage.try': { asModel: null, asLimit: { ...asLimit, refusedCalls: 0, windows: [] } } } })
+  expect((await command(free, ['usage', 'what-if', '--as-limit', '20'])).out).toContain('would not have been reached: 12 calls')
+})
+
 test('an answer is scored by its call or by its run, and by one of them', async () => {
   await using api = await started()
   expect(await command(api, ['usage', 'score', '0', '--run', uuid(3)])).toMatchObject({ exit: 0, out: expect.stringContaining('2 model calls are scored 0') })

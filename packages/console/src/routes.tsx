@@ -233,7 +233,7 @@ const catalogue = createRoute({
 const budgets = createRoute({
   getParentRoute: () => shell,
   path: patterns.budgets,
-  validateSearch: (search) => textsOf(search, 'by', 'span'),
+  validateSearch: (search) => textsOf(search, 'by', 'span', 'asModel', 'asLimit'),
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/money/MoneyPage.tsx')),
     'MoneyPage',

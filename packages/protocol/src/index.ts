@@ -71,6 +71,7 @@ export {
 export { CodeChange, changedTextBytesMax, changedTextsBytesMax, codeChangeOperations, compareVersions } from './code-changes.ts'
 export { FailedTry, FolderDecision, PolicyDecision, RouteTaken } from './step-notes.ts'
 export type { StepNotes } from './step-notes.ts'
+export { BudgetForecast, Forecast, forecastBudget, forecastOperations, forecastUsage } from './forecasts.ts'
 export { Evaluation, evaluationOperations, failedCasesMax, listEvaluations, recordEvaluation } from './evaluations.ts'
 export { Preview, Source, deletePreview, listPreviews, previewKeptMsDefault, previewOperations, setPreview } from './previews.ts'
 export { ChannelReply, Delivery, Destination, deliveryStates, listDeliveries } from './destinations.ts'
@@ -360,7 +361,19 @@ export {
   tenantOperations,
   updateTenant,
 } from './tenants.ts'
-export { Tokens, UsageCall, UsageFilters, UsageGroup, listUsage, scoreUsage, summarizeUsage, usageDimensions, usageGrains, usageOperations } from './usage.ts'
+export {
+  Tokens,
+  UsageCall,
+  UsageFilters,
+  UsageGroup,
+  listUsage,
+  scoreUsage,
+  summarizeUsage,
+  tryUsage,
+  usageDimensions,
+  usageGrains,
+  usageOperations,
+} from './usage.ts'
 export type { UsageDimension } from './usage.ts'
 export {
   Ask,

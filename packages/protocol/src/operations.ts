@@ -16,6 +16,7 @@ import { passkeyOperations } from './passkeys.ts'
 import { peopleOperations } from './people.ts'
 import { signInOperations } from './sign-in.ts'
 import { evaluationOperations } from './evaluations.ts'
+import { forecastOperations } from './forecasts.ts'
 import { guardrailOperations } from './guardrails.ts'
 import { limitOperations } from './limits.ts'
 import { mailOperations } from './mails.ts'
@@ -84,6 +85,7 @@ export const operations: readonly Operation[] = [
   ...templateOperations,
   ...budgetOperations,
   ...usageOperations,
+  ...forecastOperations,
   ...catalogueOperations,
   ...routeOperations,
   ...guardrailOperations,

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { budgetUnits } from './budgets.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 
@@ -90,6 +91,12 @@ const filters = {
   /** `name=value`. */
   tag: z.string().min(3).max(130).includes('=').optional(),
 }
+const range = {
+  /** From this instant on. Absent: 30 days ago. */
+  from: z.iso.datetime({ offset: true }).optional(),
+  /** Up to this instant, without it. Absent: now. */
+  to: z.iso.datetime({ offset: true }).optional(),
+}
 export const UsageFilters = z.strictObject(filters)
 export type UsageFilters = z.infer<typeof UsageFilters>
 
@@ -100,10 +107,7 @@ export const summarizeUsage = operation({
   permission: 'money:read',
   input: z.strictObject({
     ...filters,
-    /** From this instant on. Absent: 30 days ago. */
-    from: z.iso.datetime({ offset: true }).optional(),
-    /** Up to this instant, without it. Absent: now. */
-    to: z.iso.datetime({ offset: true }).optional(),
+    ...range,
     /** Dimensions, separated by commas. With `tag`, the tag's name: `tag:team`. */
     by: z.string().max(200).default(''),
     grain: z.enum(usageGrains).default('total'),
@@ -131,4 +135,67 @@ export const scoreUsage = operation({
   output: z.object({ scored: z.number().int() }),
 })
 
-export const usageOperations = [summarizeUsage, listUsage, scoreUsage]
+export const tryUsage = operation({
+  id: 'usage.try',
+  summary: 'What calls would have cost with another model, and which of them another limit would have refused.',
+  http: ['GET', '/v1/usage/what-if'],
+  permission: 'money:read',
+  input: z
+    .strictObject({
+      ...filters,
+      ...range,
+      /** The same tokens at this model’s prices. */
+      asModel: z.string().min(3).max(200).optional(),
+      /** Those of each call’s day, or today’s. */
+      prices: z.enum(['then', 'now']).default('then'),
+      /** This much in each window, the calls taken in their order: the first that does not fit and all that cost something after it are refused. */
+      asLimit: z.coerce.number().min(0).max(9e15).optional(),
+      unit: z.enum(budgetUnits).default('usd'),
+      per: z.enum(['hour', 'day', 'week', 'month']).default('month'),
+      timeZone: z.string().min(1).max(64).default('UTC'),
+    })
+    .refine(({ asModel, asLimit }) => asModel !== undefined || asLimit !== undefined, 'Give a model (asModel), a limit (asLimit) or both.'),
+  output: z.object({
+    asModel: z
+      .object({
+        from: z.iso.datetime(),
+        to: z.iso.datetime(),
+        calls: z.number(),
+        costUsd: z.number(),
+        /** Calls whose own model has no price, which `costUsd` leaves out. */
+        unpricedCalls: z.number(),
+        asCostUsd: z.number(),
+        /** Calls of days on which the other model had no price, which `asCostUsd` leaves out. */
+        asUnpricedCalls: z.number(),
+        /** By the model that was called, at most the 100 dearest. */
+        models: z.array(z.object({ model: z.string(), calls: z.number(), costUsd: z.number(), asCostUsd: z.number() })),
+      })
+      .nullable(),
+    asLimit: z
+      .object({
+        /** The first window’s start: windows are looked at from their beginning. */
+        from: z.iso.datetime(),
+        to: z.iso.datetime(),
+        calls: z.number(),
+        refusedCalls: z.number(),
+        /** What the refused ones used. */
+        refused: z.number(),
+        /** Calls without a price, all of which a limit in dollars refuses. They are not among the refused. */
+        unpricedCalls: z.number(),
+        windows: z.array(
+          z.object({
+            at: z.iso.datetime(),
+            calls: z.number(),
+            /** Of the first call that would have been refused. */
+            reachedAt: z.iso.datetime().nullable(),
+            refusedCalls: z.number(),
+            spent: z.number(),
+            refused: z.number(),
+          }),
+        ),
+      })
+      .nullable(),
+  }),
+})
+
+export const usageOperations = [summarizeUsage, listUsage, scoreUsage, tryUsage]

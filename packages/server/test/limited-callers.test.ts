@@ -52,6 +52,8 @@ test('sees what its own agents or namespaces used, by hours and by calls', async
     expect(await used(ofAgent, query)).toBe(1)
     expect(await used(ofSpace, query)).toBe(100)
   }
+  const against = async (caller: BedCaller) => (await caller.read<{ asLimit: { refused: number } }>('/v1/usage/what-if?asLimit=0&unit=tokens')).asLimit.refused
+  expect([await against(boss), await against(ofAgent), await against(ofSpace)]).toEqual([111, 1, 100])
   expect(await calls(boss)).toEqual([1, 10, 100])
   expect(await calls(ofAgent)).toEqual([1])
   expect(await calls(ofSpace)).toEqual([100])
@@ -65,6 +67,7 @@ test('sees, changes and deletes the budgets of these alone, and makes none for m
   expect(await status('GET', '/v1/budgets/agent-mine')).toBe(200)
   for (const name of ['all', 'each', 'agent-other', 'space-mine', 'nobodys']) {
     expect(await status('GET', `/v1/budgets/${name}`)).toBe(404)
+    expect(await status('GET', `/v1/budgets/${name}/forecast`)).toBe(404)
     expect(await status('DELETE', `/v1/budgets/${name}`)).toBe(404)
   }
   expect(await status('POST', '/v1/budgets', { name: 'all', limit: 1_000 })).toBe(409)

@@ -321,6 +321,12 @@ const cases: Record<string, Case> = {
   'budgets.events': fixed('own', 'GET', '/v1/budget-events'),
   'usage.summarize': fixed('own', 'GET', '/v1/usage?by=agent'),
   'usage.list': fixed('own', 'GET', '/v1/usage/calls'),
+  'usage.try': fixed('own', 'GET', '/v1/usage/what-if?asModel=openai/gpt-5&asLimit=1'),
+  'usage.forecast': fixed('own', 'GET', '/v1/usage/forecast'),
+  'budgets.forecast': {
+    request: async (acme) => (await acme.ask('POST', '/v1/budgets', { name: 'canary-foreseen', limit: 100 }), ['GET', '/v1/budgets/canary-foreseen/forecast']),
+    foreign: 'not_found',
+  },
   'models.list': fixed('own', 'GET', '/v1/catalogue/models?search=gpt'),
   'models.set': fixed('own', 'POST', '/v1/catalogue/models', { model: 'canary/model', price: { input: 1, output: 2 } }),
   'models.unset': fixed('own', 'POST', '/v1/catalogue/models/unset', { model: 'canary/model' }),

@@ -141,12 +141,12 @@ const whoseText = ({ scope, subject }: Budget): string =>
   scope === 'tenant' ? 'everybody together' : subject === '*' ? `each ${scope}` : `${scope} ${subject}`
 const limitText = ({ unit, limit, per }: Budget): string => `${amountText(unit, limit)} ${per === 'total' ? 'in total' : `a ${per}`}`
 
-function amountText(unit: Budget['unit'], amount: number): string {
+export function amountText(unit: Budget['unit'], amount: number): string {
   if (unit !== 'usd') return `${wholeNumber(amount)} ${unit}`
   return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: amount >= 1 ? 2 : 6 })}`
 }
 
-function oneOf<Word extends string>(option: string, given: string, words: readonly Word[]): Word {
+export function oneOf<Word extends string>(option: string, given: string, words: readonly Word[]): Word {
   const known = words.find((word) => word === given)
   if (!known)
     throw new Problem(

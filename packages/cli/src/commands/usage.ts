@@ -10,7 +10,7 @@ type Options = Record<string, string> & { limit: number }
 
 const filterNames = ['namespace', 'agent', 'version', 'user', 'provider', 'model', 'run', 'session', 'tag'] as const
 /** `--key` is the caller's own, as everywhere. */
-const filtersOf = (options: Record<string, string | number>): Partial<UsageFilters> => ({
+export const filtersOf = (options: Record<string, string | number>): Partial<UsageFilters> => ({
   ...Object.fromEntries(filterNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))),
   ...(options['keyId'] !== undefined && { key: String(options['keyId']) }),
 })

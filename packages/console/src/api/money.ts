@@ -18,6 +18,8 @@ export const spans = {
   year: { grain: 'month', count: 12 },
 } as const
 export type Span = keyof typeof spans
+export const spanNames = ['day', 'week', 'month', 'year'] as const satisfies readonly Span[]
+export const spanOf = (text: string | undefined): Span => spanNames.find((one) => one === text) ?? 'week'
 
 /** From when a span counts: whole days of the reader, the last of them today; of a year whole months. */
 export function startOfSpan(span: Span): Date {
@@ -39,6 +41,25 @@ export const usageQuery = (span: Span, by: UsageDimension | 'time') => {
       ),
     placeholderData: keepPreviousData,
     refetchInterval: 15_000,
+  })
+}
+
+/** What this month will have cost. Its past changes once a day. */
+export const forecastQuery = () =>
+  queryOptions({
+    queryKey: ['usage', 'forecast'],
+    queryFn: ({ signal }) => client.usage.forecast({ timeZone: readerZone() }, { signal }),
+    refetchInterval: 60_000,
+  })
+
+/** The calls of the span with another model, or against another limit for each month. */
+export const trialQuery = (span: Span, { asModel, asLimit }: { asModel: string | undefined; asLimit: number | undefined }) => {
+  const from = startOfSpan(span).toISOString()
+  return queryOptions({
+    queryKey: ['usage', 'trial', from, asModel, asLimit],
+    queryFn: ({ signal }) =>
+      client.usage.try({ from, timeZone: readerZone(), ...(asModel !== undefined && { asModel }), ...(asLimit !== undefined && { asLimit }) }, { signal }),
+    retry: false,
   })
 }
 

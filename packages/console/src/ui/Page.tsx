@@ -21,7 +21,7 @@ export function Section({
         <h2 id={id} className="text-base font-semibold">
           {title}
         </h2>
-        {aside && <div className="flex items-center gap-2 text-sm">{aside}</div>}
+        {aside && <div className="flex flex-wrap items-center gap-2 text-sm">{aside}</div>}
       </div>
       {children}
     </section>

@@ -2,6 +2,8 @@ import {
   type Budget,
   applyCatalogue,
   deleteBudget,
+  forecastBudget,
+  forecastUsage,
   getBudget,
   listBudgetEvents,
   listBudgets,
@@ -14,6 +16,7 @@ import {
   setBudget,
   setModel,
   summarizeUsage,
+  tryUsage,
   unsetModel,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
@@ -41,6 +44,12 @@ export const moneyImplementations = (money: MoneyBoard): Implementation[] => [
   }),
   implement(summarizeUsage, (caller, input) => money.summarize(caller, input)),
   implement(listUsage, (caller, input) => money.listCalls(caller, input)),
+  implement(tryUsage, (caller, input) => money.tryUsage(caller, input)),
+  implement(forecastUsage, (caller, input) => money.forecastUsage(caller, input)),
+  implement(forecastBudget, async (caller, input) => {
+    await findBudget(money, caller, { name: input.name, limit: 1 })
+    return money.forecastBudget(caller.tenantId, input)
+  }),
   implement(scoreUsage, (caller, input) => money.score(caller, input)),
   implement(listModels, ({ tenantId }, input) => money.listModels(tenantId, input)),
   implement(setModel, (caller, input) => money.setModel(caller, input)),

@@ -188,6 +188,18 @@ const aMe = {
   ...hidden,
   tenantId: 'acme',
 }
+const aForecast = {
+  asOf: at,
+  timeZone: 'UTC',
+  unit: 'usd' as const,
+  startsAt: at,
+  endsAt: at,
+  spent: 0,
+  method: 'none' as const,
+  historyDays: 0,
+  total: null,
+  days: [],
+}
 const aBudget = {
   webhookUrl: null,
   id: keyId,
@@ -781,6 +793,9 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
       summarize: called('usage.summarize', { from: at, to: at, groups: [], isCut: false }),
       listCalls: called('usage.list', { items: [], next: null }),
       score: called('usage.score', { scored: 1 }),
+      tryUsage: called('usage.try', { asModel: null, asLimit: null }),
+      forecastUsage: called('usage.forecast', aForecast),
+      forecastBudget: called('budgets.forecast', { ...aForecast, subject: null, limit: 100, reachesLimit: { at: null, earliest: null, latest: null } }),
       listModels: called('models.list', { items: [aModel], readOn: '2026-01-02', isCut: false }),
       setModel: called('models.set', aModel),
       catalogue: {

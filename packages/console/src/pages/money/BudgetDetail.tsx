@@ -3,7 +3,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Pencil, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { client } from '../../api/client.ts'
-import { budgetQuery } from '../../api/budgets.ts'
+import { budgetForecastQuery, budgetQuery } from '../../api/budgets.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths } from '../../paths.ts'
@@ -15,12 +15,14 @@ import { ActionDialog } from '../ActionDialog.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { Listing } from '../Listing.tsx'
 import { BudgetDialog } from './BudgetDialog.tsx'
+import { ForecastLine, ReachLine } from './ForecastLine.tsx'
 
 /** Each subject of a budget and each window of it, and what can be done about the limit. */
 export function BudgetDetail({ budget }: { budget: Budget }) {
   const { t, locale } = useTexts()
   const mayManage = usePermission('money:manage')
   const found = useQuery(budgetQuery(budget.name))
+  const forecast = useQuery({ ...budgetForecastQuery(budget.name), enabled: budget.per !== 'run' })
   const [open, setOpen] = useState<'change' | 'delete'>()
   const blocked = mayManage ? undefined : t('common.noPermission', { permission: 'money:manage' })
   const amount = (value: number) => formatAmount(value, budget.unit, locale)
@@ -36,6 +38,12 @@ export function BudgetDetail({ budget }: { budget: Budget }) {
           {t('money.delete')}
         </Button>
       </div>
+      {forecast.data?.subject && (
+        <div>
+          <ReachLine forecast={forecast.data} />
+          <ForecastLine forecast={forecast.data} />
+        </div>
+      )}
       <Listing<BudgetCounter>
         label={t('money.counters')}
         query={found}

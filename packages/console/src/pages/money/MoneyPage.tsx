@@ -3,6 +3,7 @@ import { PageHead } from '../PageHead.tsx'
 import { BudgetEvents } from './BudgetEvents.tsx'
 import { BudgetsList } from './BudgetsList.tsx'
 import { UsageSection } from './UsageSection.tsx'
+import { WhatIf } from './WhatIf.tsx'
 
 /** What may be spent, what was, and on what. */
 export function MoneyPage() {
@@ -12,6 +13,7 @@ export function MoneyPage() {
       <PageHead title={t('money.title')} lead={t('money.lead')} />
       <BudgetsList />
       <UsageSection />
+      <WhatIf />
       <BudgetEvents />
     </div>
   )

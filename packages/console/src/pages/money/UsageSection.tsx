@@ -2,8 +2,7 @@ import { usageDimensions } from '@longhaul/protocol'
 import type { UsageDimension, UsageGroup } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { usageQuery } from '../../api/money.ts'
-import type { Span } from '../../api/money.ts'
+import { forecastQuery, spanNames, spanOf, usageQuery } from '../../api/money.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { paths, patterns } from '../../paths.ts'
 import { Segmented, Select } from '../../ui/Fields.tsx'
@@ -12,19 +11,19 @@ import { EmptyState, Skeleton } from '../../ui/Notes.tsx'
 import { Section } from '../../ui/Page.tsx'
 import { AppLink } from '../AppLink.tsx'
 import { Listing } from '../Listing.tsx'
+import { ForecastLine } from './ForecastLine.tsx'
 import { UsageChart } from './UsageChart.tsx'
-
-const spanNames = ['day', 'week', 'month', 'year'] as const satisfies readonly Span[]
 
 /** What was used in a time: over that time, and by whom or for what. */
 export function UsageSection() {
   const { t, locale } = useTexts()
   const search = useSearch({ from: '/shell/budgets' })
   const navigate = useNavigate()
-  const span = spanNames.find((one) => one === search.span) ?? 'week'
+  const span = spanOf(search.span)
   const by: UsageDimension = usageDimensions.find((one) => one === search.by) ?? 'agent'
   const groups = useQuery(usageQuery(span, by))
   const overTime = useQuery(usageQuery(span, 'time'))
+  const forecast = useQuery(forecastQuery())
   const total = groups.data?.groups.reduce((sum, { costUsd }) => sum + costUsd, 0) ?? 0
   const unpriced = groups.data?.groups.reduce((sum, { unpricedCalls }) => sum + unpricedCalls, 0) ?? 0
   const change = (changes: { by?: string; span?: string }) =>
@@ -57,7 +56,8 @@ export function UsageSection() {
       }
     >
       <div className="space-y-4">
-        {overTime.data ? <UsageChart span={span} groups={overTime.data.groups} /> : <Skeleton className="h-28" />}
+        {overTime.data ? <UsageChart span={span} groups={overTime.data.groups} forecast={forecast.data} /> : <Skeleton className="h-28" />}
+        {forecast.data && (forecast.data.spent > 0 || forecast.data.total?.expected) ? <ForecastLine forecast={forecast.data} /> : null}
         <Listing<UsageGroup>
           label={t('money.usage')}
           query={groups}

@@ -5,7 +5,7 @@ import { type Outcome, type TokenBuckets, outputOf } from '../money/index.ts'
 export const tokensOfBytes = (bytes: number): number => Math.ceil(bytes / 4)
 
 export type Spent = {
-  /** The request has reached a provider: from here on it may cost something. */
+  /** The request has reached a provider, or the stand-in: from here on it may cost something. */
   isSent: boolean
   /** The provider answered with a refusal, which costs nothing. */
   isRefused: boolean

@@ -56,7 +56,7 @@ export async function answerTranslated(translating: Translating): Promise<Ended>
   const reader = readBlocks(target.model)
   let cutBy: Failure | undefined
   try {
-    spent.isSent = target.provider.address !== undefined
+    spent.isSent = true
     const asked: LanguageModelV4CallOptions = {
       ...options,
       ...(Number.isFinite(limit) ? { maxOutputTokens: limit } : {}),

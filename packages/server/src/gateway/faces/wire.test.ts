@@ -267,15 +267,15 @@ describe('what comes back', () => {
 })
 
 test('the offline stand-in can be asked like any model, in every language', async () => {
-  const unknown = {
-    inputTokens: { total: undefined, noCache: undefined, cacheRead: undefined, cacheWrite: undefined },
-    outputTokens: { total: undefined, text: undefined, reasoning: undefined },
+  const usage = {
+    inputTokens: { total: 20, noCache: 20, cacheRead: undefined, cacheWrite: undefined },
+    outputTokens: { total: 7, text: 7, reasoning: undefined },
   }
   const offline = scriptedModel([
     { type: 'text-start', id: '1' },
     { type: 'text-delta', id: '1', delta: 'I cannot answer that offline.' },
     { type: 'text-end', id: '1' },
-    { type: 'finish', finishReason: { unified: 'stop', raw: undefined }, usage: unknown },
+    { type: 'finish', finishReason: { unified: 'stop', raw: undefined }, usage },
   ])
   await using t = await openFacesBed([], { offline, keys: {}, compatible: undefined })
   for (const model of ['offline/planner', 'default']) {
@@ -283,7 +283,7 @@ test('the offline stand-in can be asked like any model, in every language', asyn
     expect((await t.openai.responses.create({ model, input: 'x' })).output_text).toBe('I cannot answer that offline.')
     expect((await t.anthropic.messages.create({ model, max_tokens: 5, messages })).content).toMatchObject([{ text: 'I cannot answer that offline.' }])
   }
-  expect(t.booked.map(({ outcome }) => outcome.type)).toEqual(Array.from({ length: 6 }, () => 'never-happened')) // Nothing was sent to anybody.
+  expect(t.booked.map(({ outcome }) => outcome)).toMatchObject(Array.from({ length: 6 }, () => ({ type: 'used', tokens: { input: 20, output: 7 } })))
 })
 
 describe.each(['compatible/m', 'openai/m', 'anthropic/m'])('frameworks, with %s', (model) => {

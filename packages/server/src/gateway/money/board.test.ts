@@ -154,6 +154,24 @@ test('every dimension can be asked for, filtered by, and cut by time', async () 
   await expect(groups({ by: 'run', from: '2025-01-01T00:00:00Z' })).rejects.toThrow(/32 days/)
 })
 
+test('a year by months comes from the hours, in months of the time zone asked for', async () => {
+  await using t = await makeDatabase()
+  const { board } = await open(t.db)
+  // An hour before midnight of UTC on the last day of each month, which in Berlin is of the next month; and one at noon on the fifth.
+  await t.db.rows(sql`
+    insert into usage_hours
+    select ${tenantId}, hour, 'default', 'a', '', '', '', 'openai', ${pricedModel}, 10, 0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1000000000
+    from generate_series('2025-12-01'::timestamp, '2026-11-01', interval '1 month') as month,
+      lateral (values ((month + interval '1 month' - interval '1 hour') at time zone 'UTC'), ((month + interval '108 hours') at time zone 'UTC')) as hours (hour)`)
+  const year = async (timeZone: string, from: string, to: string) =>
+    (await board.summarize({ tenantId }, { ...all, grain: 'month', limit: 20, timeZone, from, to })).groups.map(({ at, costUsd }) => [at, costUsd])
+  const ofUtc = await year('UTC', '2025-12-01T00:00:00Z', '2026-12-01T00:00:00Z')
+  expect(ofUtc).toEqual(Array.from({ length: 12 }, (_, n) => [new Date(Date.UTC(2025, 11 + n, 1)).toISOString(), 2]))
+  const ofBerlin = await year('Europe/Berlin', '2025-11-30T23:00:00Z', '2026-11-30T23:00:00Z')
+  expect(ofBerlin.map(([, costUsd]) => costUsd)).toEqual([1, ...Array.from({ length: 11 }, () => 2)])
+  expect(ofBerlin.map(([at]) => at)).toContain('2026-03-31T22:00:00.000Z') // Summer time.
+})
+
 test('single calls are listed page by page, each with all that is known of it', async () => {
   await using t = await makeDatabase()
   await priceModel(t.db)

@@ -17,9 +17,11 @@ import {
 } from './budget-store.ts'
 import { type Override, type Refreshed, catalogue, factsByModel, findModelFacts, priceOn } from './catalogue.ts'
 import { type CatalogueBoard, type Download, openCatalogueBoard, openCatalogues } from './catalogues.ts'
+import { type ForecastBoard, openForecastBoard } from './forecast-board.ts'
 import { deleteOverrides, listOverrides, upsertOverride } from './model-store.ts'
 import type { Money } from './money.ts'
 import { nanodollarsOf, usdOf } from './rates.ts'
+import { type TrialBoard, openTrialBoard } from './trial-board.ts'
 import { type UsageBoard, openUsageBoard } from './usage-board.ts'
 import { cursorOf, readCursor, refuseTimeZone } from './usage-range.ts'
 
@@ -27,18 +29,20 @@ type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
 type By = { tenantId: string; name: string }
 
-export type MoneyBoard = UsageBoard & {
-  catalogue: CatalogueBoard
-  setBudget(by: By, input: Input<typeof setBudget>): Promise<Budget>
-  listBudgets(tenantId: string): Promise<(Budget & { fullest: BudgetCounter | null })[]>
-  getBudget(tenantId: string, input: Input<typeof getBudget>): Promise<Output<typeof getBudget>>
-  deleteBudget(tenantId: string, name: string): Promise<Budget>
-  /** `names`: only of these budgets. */
-  listEvents(tenantId: string, input: Input<typeof listBudgetEvents>, names?: readonly string[]): Promise<Output<typeof listBudgetEvents>>
-  listModels(tenantId: string, input: Input<typeof listModels>): Promise<Output<typeof listModels>>
-  setModel(by: By, input: Input<typeof setModel>): Promise<Model>
-  unsetModel(tenantId: string, input: Input<typeof unsetModel>): Promise<Output<typeof unsetModel>>
-}
+export type MoneyBoard = UsageBoard &
+  ForecastBoard &
+  TrialBoard & {
+    catalogue: CatalogueBoard
+    setBudget(by: By, input: Input<typeof setBudget>): Promise<Budget>
+    listBudgets(tenantId: string): Promise<(Budget & { fullest: BudgetCounter | null })[]>
+    getBudget(tenantId: string, input: Input<typeof getBudget>): Promise<Output<typeof getBudget>>
+    deleteBudget(tenantId: string, name: string): Promise<Budget>
+    /** `names`: only of these budgets. */
+    listEvents(tenantId: string, input: Input<typeof listBudgetEvents>, names?: readonly string[]): Promise<Output<typeof listBudgetEvents>>
+    listModels(tenantId: string, input: Input<typeof listModels>): Promise<Output<typeof listModels>>
+    setModel(by: By, input: Input<typeof setModel>): Promise<Model>
+    unsetModel(tenantId: string, input: Input<typeof unsetModel>): Promise<Output<typeof unsetModel>>
+  }
 
 /** The most dollars that a limit may have: more are not exact as a number of nanodollars. */
 const limitUsdMax = 9_000_000
@@ -62,6 +66,8 @@ export function openBoard({ db, money, whyNoWebhooks, download = noDownload }: B
 
   return {
     ...openUsageBoard(db),
+    ...openForecastBoard(db),
+    ...openTrialBoard(db, catalogues),
     catalogue: openCatalogueBoard({ db, catalogues, download, refreshTerms: money.refresh }),
     async setBudget({ tenantId, name: setBy }, { limit, ...asked }) {
       const found = await findBudget(db, tenantId, asked.name)

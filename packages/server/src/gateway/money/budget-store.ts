@@ -110,6 +110,17 @@ export async function listCounters(db: Tx, budgetId: string, limit: number): Pro
     limit ${limit}`)
 }
 
+/** The counter of an open window that has spent most, or of that subject. Not those of single runs. */
+export async function findOpenCounter(db: Tx, budgetId: string, subject: string | undefined, now: Date): Promise<CounterRow | undefined> {
+  const [row] = await db.rows<CounterRow>(sql`
+    select subject, run_id as "runId", starts_at as "startsAt", ends_at as "endsAt", spent, reserved, overrun
+    from budget_counters
+    where budget_id = ${budgetId} and run_id is null and starts_at <= ${now} and (ends_at is null or ends_at > ${now}) and ${subject === undefined ? sql`true` : sql`subject = ${subject}`}
+    order by spent desc, id
+    limit 1`)
+  return row
+}
+
 type EventRow = Omit<BudgetEvent, 'at' | 'limit' | 'spent' | 'notice'> & {
   at: Date
   cursorAt: string

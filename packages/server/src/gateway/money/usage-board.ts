@@ -3,10 +3,10 @@ import { type UsageDimension, type listUsage, type scoreUsage, type summarizeUsa
 import type { z } from 'zod'
 import type { Db } from '../../db/index.ts'
 import type { Caller } from '../../identity/index.ts'
-import { AppError, wallClock } from '../../kernel/index.ts'
+import { AppError } from '../../kernel/index.ts'
 import { usdOf } from './rates.ts'
-import { cursorOf, hourAround, isWholeHours, readCursor, refuseTimeZone } from './usage-range.ts'
-import { type CallRow, type Grouping, type UsageReach, isInHours, listCalls, scoreCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
+import { assertFewCalls, cursorOf, hourAround, isWholeHours, readCursor, readRange, refuseTimeZone } from './usage-range.ts'
+import { type CallRow, type Grouping, type Summary, type UsageReach, isInHours, listCalls, scoreCalls, summarizeCalls, summarizeHours } from './usage-store.ts'
 
 type Input<Of extends { input: z.ZodType }> = z.output<Of['input']>
 type Output<Of extends { output: z.ZodType }> = z.input<Of['output']>
@@ -20,23 +20,11 @@ export type UsageBoard = {
 
 export type Scorer = Pick<Caller, 'tenantId' | 'keyId' | 'askerId' | 'permissions' | 'agents' | 'namespaces'>
 
-/** Single calls are counted over no more than this. Whole hours have no such limit. */
-const callsRangeMs = 32 * 86_400_000
-const defaultRangeMs = 30 * 86_400_000
-
 export function openUsageBoard(db: Db): UsageBoard {
   return {
     async summarize(of, { from: fromText, to: toText, by, grain, timeZone, limit, ...filters }) {
       const groupings = readGroupings(by)
-      const to = toText === undefined ? wallClock() : new Date(toText)
-      const from = fromText === undefined ? new Date(to.getTime() - defaultRangeMs) : new Date(fromText)
-      if (from >= to) throw new AppError('invalid', 'from: must be before to.')
-      const usesHours = isInHours({ groupings, filters }) && (grain === 'total' || grain === 'hour' || isWholeHours(timeZone, from))
-      if (!usesHours && to.getTime() - from.getTime() > callsRangeMs)
-        throw new AppError('invalid', 'from: by run, step, session or tag, at most 32 days can be asked for at once.')
-      const range = usesHours ? hourAround(from, to) : { from, to }
-      const summary = { of, ...range, groupings, filters, grain, timeZone, limit: limit + 1 }
-      const rows = await (usesHours ? summarizeHours(db, summary) : summarizeCalls(db, summary)).catch(refuseTimeZone(timeZone))
+      const { rows, range } = await sumUsage(db, { of, ...readRange(fromText, toText), groupings, filters, grain, timeZone, limit: limit + 1 })
       const names = groupings.map(({ dimension, name }) => (dimension === 'tag' ? `tag:${name}` : dimension))
       return {
         from: range.from.toISOString(),
@@ -65,6 +53,16 @@ export function openUsageBoard(db: Db): UsageBoard {
       return { scored }
     },
   }
+}
+
+/** From the hours where they say enough, and else from the calls; with the range that was looked at. */
+export async function sumUsage(db: Db, summary: Summary) {
+  const { from, to, grain, timeZone } = summary
+  const usesHours = isInHours(summary) && (grain === 'total' || grain === 'hour' || isWholeHours(timeZone, from))
+  if (!usesHours) assertFewCalls({ from, to })
+  const range = usesHours ? hourAround(from, to) : { from, to }
+  const rows = await (usesHours ? summarizeHours : summarizeCalls)(db, { ...summary, ...range }).catch(refuseTimeZone(timeZone))
+  return { rows, range }
 }
 
 /** `agent,model,tag:team`. */

@@ -1,8 +1,25 @@
 /** Ranges and pages of usage. */
 import { sqlState } from '../../db/index.ts'
-import { AppError } from '../../kernel/index.ts'
+import { AppError, wallClock } from '../../kernel/index.ts'
 
 const hourMs = 3_600_000
+const dayMs = 24 * hourMs
+/** Single calls are counted over no more than this. Whole hours have no such limit. */
+const callsRangeMs = 32 * dayMs
+const defaultRangeMs = 30 * dayMs
+
+/** Absent: the last 30 days, up to now. Throws `invalid`. */
+export function readRange(fromText: string | undefined, toText: string | undefined): { from: Date; to: Date } {
+  const to = toText === undefined ? wallClock() : new Date(toText)
+  const from = fromText === undefined ? new Date(to.getTime() - defaultRangeMs) : new Date(fromText)
+  if (from >= to) throw new AppError('invalid', 'from: must be before to.')
+  return { from, to }
+}
+
+/** Throws `invalid` for a range whose single calls are too many to read. */
+export function assertFewCalls({ from, to }: { from: Date; to: Date }, why = 'by run, step, session or tag'): void {
+  if (to.getTime() - from.getTime() > callsRangeMs) throw new AppError('invalid', `from: ${why}, at most 32 days can be asked for at once.`)
+}
 
 /** The whole hours that a range touches. */
 export const hourAround = (from: Date, to: Date): { from: Date; to: Date } => ({

@@ -1,5 +1,5 @@
 /** What was used, call by call and by the hour. */
-import type { Tokens, UsageCall, UsageDimension, UsageFilters, usageGrains } from '@longhaul/protocol'
+import type { Budget, Tokens, UsageCall, UsageDimension, UsageFilters, usageGrains } from '@longhaul/protocol'
 import { type Sql, type TenantTx, type Tx, identifier, join, sql } from '../../db/index.ts'
 
 /** Counts fresh rows of usage into their hours. Deleting their marks in the same transaction counts each once. In one order at every node. */
@@ -64,12 +64,20 @@ export type Summary = {
   grain: (typeof usageGrains)[number]
   timeZone: string
   limit: number
+  /** Only calls with more input tokens than this, or only the others. The hours do not know. */
+  inputLength?: { above: number } | { atMost: number } | undefined
 }
 
 /** Whether whole hours say enough: no dimension or filter is missing from them. */
-export function isInHours({ groupings, filters }: Pick<Summary, 'groupings' | 'filters'>): boolean {
+export function isInHours({ groupings, filters, inputLength }: Pick<Summary, 'groupings' | 'filters' | 'inputLength'>): boolean {
   const isThere = (dimension: UsageDimension) => dimension !== 'tag' && columns[dimension].hours !== undefined
-  return groupings.every(({ dimension }) => isThere(dimension)) && filters.run === undefined && filters.session === undefined && filters.tag === undefined
+  return (
+    groupings.every(({ dimension }) => isThere(dimension)) &&
+    filters.run === undefined &&
+    filters.session === undefined &&
+    filters.tag === undefined &&
+    !inputLength
+  )
 }
 
 type GroupRow = { at: Date | null; by: (string | null)[]; cost: number | string } & Counts & Record<TokenColumn, number>
@@ -102,8 +110,42 @@ export async function summarizeCalls(db: Tx, summary: Summary): Promise<GroupRow
   const source = sql`
     select *, 1 as calls, is_failed::int as failed_calls, is_estimated::int as estimated_calls, (cost is null)::int as unpriced_calls
     from usage
-    where tenant_id = ${of.tenantId} and at >= ${from} and at < ${to} and ${conditions(summary, 'calls')}`
+    where tenant_id = ${of.tenantId} and at >= ${from} and at < ${to} and ${conditions(summary, 'calls')} and ${ofLength(summary.inputLength)}`
   return db.rows<GroupRow>(grouped(source, summary))
+}
+
+function ofLength(length: Summary['inputLength']): Sql {
+  if (!length) return sql`true`
+  const input = sql`input + cache_read + cache_write + cache_write_long + input_audio + input_image`
+  return 'above' in length ? sql`${input} > ${length.above}` : sql`${input} <= ${length.atMost}`
+}
+
+export type LimitTrial = Pick<Summary, 'of' | 'from' | 'to' | 'filters' | 'timeZone' | 'limit'> & {
+  amount: number
+  unit: Budget['unit']
+  per: Exclude<Budget['per'], 'run' | 'total'>
+}
+export type LimitWindow = { at: Date; calls: number; unpricedCalls: number; reachedAt: Date | null; refusedCalls: number; spent: number; refused: number }
+
+/** Calls one after the other against a limit, window by window. The window of `from` is looked at from its beginning. What costs nothing always fits. */
+export async function tryLimit(db: Tx, { of, from, to, filters, timeZone, limit, amount, unit, per }: LimitTrial): Promise<LimitWindow[]> {
+  const tokens = sql`input + cache_read + cache_write + cache_write_long + input_audio + input_image + output + reasoning + output_audio + output_image`
+  const used = { usd: sql`coalesce(cost, 0)`, tokens, requests: sql`1::bigint` }[unit]
+  return db.rows<LimitWindow>(sql`
+    with used as (
+      select id, at, date_trunc(${per}, at, ${timeZone}) as starts_at, ${used} as amount, cost is null as is_unpriced
+      from usage
+      where tenant_id = ${of.tenantId} and at >= date_trunc(${per}, ${from}::timestamptz, ${timeZone}) and at < ${to} and ${conditions({ filters, of }, 'calls')}
+    ), sums as (
+      select *, sum(amount) over (partition by starts_at order by at, id) > ${amount} and amount > 0 as is_refused from used
+    )
+    select starts_at as at, count(*)::bigint as calls, count(*) filter (where is_unpriced)::bigint as "unpricedCalls",
+      min(at) filter (where is_refused) as "reachedAt", count(*) filter (where is_refused)::bigint as "refusedCalls",
+      coalesce(sum(amount) filter (where not is_refused), 0)::bigint as spent, coalesce(sum(amount) filter (where is_refused), 0)::bigint as refused
+    from sums
+    group by starts_at
+    order by starts_at
+    limit ${limit}`)
 }
 
 /** Each dimension becomes a column of a name of ours, `d0`, `d1`, …; the values stay apart from the statement. */

@@ -88,7 +88,7 @@ export function ForkDialog({ run, timeline, op: chosen, onClose }: Props) {
             )}
           </Field>
           <div className="grid gap-4 sm:grid-cols-2">
-            <ModelField value={model} recorded={recorded?.model} onChange={setModel} />
+            <ModelField label={t('run.model')} value={model} placeholder={recorded?.model ?? t('fork.asItWas')} onChange={setModel} />
             <Field label={t('fork.tokens')} error={isTokensWrong ? t('fork.tokensWrong') : undefined}>
               {(ids) => (
                 <TextInput

@@ -32,7 +32,7 @@ export function ForkManyDialog({ runIds, onDone, onClose }: { runIds: readonly s
       onClose={onClose}
     >
       <p className="text-sm text-ink-2">{t('fork.manyText')}</p>
-      <ModelField value={model} recorded={undefined} onChange={setModel} />
+      <ModelField label={t('run.model')} value={model} placeholder={t('fork.asItWas')} onChange={setModel} />
       <TextField label={t('agents.version')} placeholder={t('fork.asItWas')} maxLength={128} value={version} onText={setVersion} />
       <Field label={t('detail.instructions')}>
         {(ids) => (
