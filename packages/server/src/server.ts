@@ -73,7 +73,7 @@ import { channelReplies, openHooks } from './hooks/index.ts'
 import { AppError, type Log, monotonicMs, wallClock } from './kernel/index.ts'
 import { agentMailRow, agentMailSql, openAgentMailer, openAgentMails, openMailer, openOutbox } from './mail/index.ts'
 import { assertDestinations, noSecret, openAttention, openDeliveries, openQueues, openRetention, postWebhook } from './outcomes/index.ts'
-import { type Capabilities, openDataFolders, openHosted, openManaged, openSandboxes } from './sandbox/index.ts'
+import { type Capabilities, openDataFolders, openHosted, openImages, openManaged, openSandboxes } from './sandbox/index.ts'
 import { openEgress, openPrograms, openToolSecrets, openTools, parseHosts } from './tools/index.ts'
 import { type Walls, openWalls, openWorkers } from './workers/index.ts'
 
@@ -273,7 +273,9 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   })
   await attachments.start()
   onStop('attachments', attachments.stop)
-  const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
+  const images = openImages({ folder: join(dataDir, 'sandboxes', '.images'), bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6, log })
+  await images.sweep()
+  const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR), images })
 
   const hosted = openHosted({ db, log, sandboxes })
   const embed = openEmbedder({ models, money })
@@ -303,7 +305,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('tools', tools.stop)
   const { admitTool, whyNotStart, assertMay, guard } = guardSteps({ policies, audit, log, admit: tools.admit })
   const customAgents = openCustomAgents({
-    ...{ hosted, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
+    ...{ hosted, images, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
     faces: () => faces,
     assertMayCallModel: (context, input) => assertMay('model', input, context),
   })
