@@ -8,33 +8,44 @@ import { JsonValue } from './values.ts'
 
 const { command, args, env, egress, memoryBytesMax } = CommandConnection.shape
 
-export const CustomAgent = z.strictObject({
-  kind: z.literal('custom'),
-  description: z.string().min(1).max(2_000),
-  examples: z.array(z.string().max(300)).max(20).default([]),
-  /** A program of the sandbox, such as `node` or `python3`, or the path of one in the folder `agent/`, in a copy of which it starts. */
-  command,
-  args,
-  env,
-  /** Where it listens, on its own loopback interface. */
-  port: z.number().int().min(1_024).max(65_535).default(8_080),
-  /** What may leave its sandbox besides what it asks of us. */
-  egress,
-  memoryBytesMax,
-  /** What an invocation does outside. `write` is never repeated on a guess: an invocation that was interrupted waits for a person to decide. */
-  effect: Effect.default('write'),
-  /** How long it may take until it answers `GET /ping` for the first time. */
-  startMsMax: z.number().int().min(1_000).max(600_000).default(60_000),
-  /** How long one invocation may take. */
-  answerMsMax: z.number().int().min(1_000).max(28_800_000).default(900_000),
-  /** An instance that nobody has asked for so long is released, unless it says `HealthyBusy`. */
-  idleMs: z.number().int().min(1_000).max(28_800_000).default(900_000),
-  stockTools: z.array(z.enum(serverToolNames)).default([]),
-  allowedHosts: z.array(HostPattern).max(200).default([]),
-  mailRecipients: z.array(MailRecipient).max(200).default([]),
-  toolLimits: z.record(ToolPattern, ToolLimits).default({}),
-  runLimits: RunLimits.optional(),
-})
+export const CustomAgent = z
+  .strictObject({
+    kind: z.literal('custom'),
+    description: z.string().min(1).max(2_000),
+    examples: z.array(z.string().max(300)).max(20).default([]),
+    /** A program of the sandbox, such as `node` or `python3`, or the path of one in the folder `agent/`, in a copy of which it starts. With an image: one of it, in place of its own. */
+    command: command.optional(),
+    args,
+    env,
+    /** Its sandbox's root, in place of this host's programs: the path, beside `agent/`, of what `docker save` writes or of a layout of the OCI, as a folder or a tar archive. */
+    image: z
+      .string()
+      .max(300)
+      .regex(/^(\.\/)?[\w-][\w.-]*(\/[\w-][\w.-]*)*$/, 'must be the path of an image beside agent/, such as ./image.tar')
+      .optional(),
+    /** Where it listens, on its own loopback interface. */
+    port: z.number().int().min(1_024).max(65_535).default(8_080),
+    /** What may leave its sandbox besides what it asks of us. */
+    egress,
+    memoryBytesMax,
+    /** What an invocation does outside. `write` is never repeated on a guess: an invocation that was interrupted waits for a person to decide. */
+    effect: Effect.default('write'),
+    /** How long it may take until it answers `GET /ping` for the first time. */
+    startMsMax: z.number().int().min(1_000).max(600_000).default(60_000),
+    /** How long one invocation may take. */
+    answerMsMax: z.number().int().min(1_000).max(28_800_000).default(900_000),
+    /** An instance that nobody has asked for so long is released, unless it says `HealthyBusy`. */
+    idleMs: z.number().int().min(1_000).max(28_800_000).default(900_000),
+    stockTools: z.array(z.enum(serverToolNames)).default([]),
+    allowedHosts: z.array(HostPattern).max(200).default([]),
+    mailRecipients: z.array(MailRecipient).max(200).default([]),
+    toolLimits: z.record(ToolPattern, ToolLimits).default({}),
+    runLimits: RunLimits.optional(),
+  })
+  .refine(({ command, image }) => command !== undefined || image !== undefined, {
+    path: ['command'],
+    error: 'or image is missing: name a program, or an image of one',
+  })
 export type CustomAgent = z.infer<typeof CustomAgent>
 
 /** Input of an `invoke` step: what the run was asked, and what the folder declares of its effect. */

@@ -295,6 +295,11 @@ export const settings = {
     .describe(
       'Folders of this machine that sandboxes of agents’ runs may be shown, read-only, where the agent declares them and a policy permits it to the asker: `{"sales": {"path": "/srv/sales"}}`. `"everyone": true` shows one to every asker whom no policy forbids it; `"tenants": ["acme"]` says whose agents may ask for it, where that is not `default`’s. Folders of the system, folders with keys and the server’s own data are refused, and so is one that is missing. Restarting the server makes a change hold.',
     ),
+  LONGHAUL_SANDBOX_IMAGE_MB: integer(1, 100_000)
+    .default(4_000)
+    .describe(
+      'Largest image of a custom agent, in MB of all its layers, unpacked. It lies in `sandboxes/.images` of the data folder once for each tenant, and a month after its last use.',
+    ),
   LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS: integer(60_000, 31_536_000_000)
     .default(2_592_000_000)
     .describe('A version of a template that no sandbox was made from for so long is deleted, unless it is the newest of its name that is ready.'),

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type Agent,
+  type AgentManifest,
   type Asker,
   type ChannelReply,
   type Deployment,
@@ -41,7 +42,7 @@ import {
 } from '../engine/index.ts'
 import { type Caller, type Tenants, askerOf } from '../identity/index.ts'
 import { AppError, type Log, assertIsCursor, newId, pageBy, shareReads, wallClock } from '../kernel/index.ts'
-import type { RunSandboxes } from '../sandbox/index.ts'
+import type { Images, RunSandboxes } from '../sandbox/index.ts'
 import type { Tools } from '../tools/index.ts'
 import type { Attachments } from './attachments/attachments.ts'
 import { type Code, agentNameOf, findAgentFolders, layOut, modulesAbove, pack, readCode, unpack } from './code.ts'
@@ -65,7 +66,16 @@ const fromFolder = 'agents folder'
 /** Whoever has the agents' folder has the machine. */
 const operator: Asker = { id: 'agents-folder', name: fromFolder, access: { personalData: true } }
 
-export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; dataDir: string; agentsDir: string }) {
+export type AgentsOptions = {
+  db: Db
+  log: Log
+  dataDir: string
+  agentsDir: string
+  /** Looks into the images of versions when they are loaded. Absent: their first instance does. */
+  images?: Pick<Images, 'open'>
+}
+
+export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOptions) {
   const place = (tenantId: string, agent: string, version: string): Place => ({
     tenantId,
     agent,
@@ -143,7 +153,7 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       return places
     },
     async recordLoaded(at: Place, given: Loaded): Promise<void> {
-      const problem = given.manifest && whyNotHeld(given.manifest, wallClock().getTime())
+      const problem = given.manifest && (whyNotHeld(given.manifest, wallClock().getTime()) ?? (await whyNoImage(images, at, given.manifest)))
       const loaded = problem ? { manifest: null, problem } : given
       await recordLoaded(db.forTenant(at.tenantId), at.tenantId, at.agent, at.version, loaded)
       for (const tell of waiting.get(at.folder) ?? []) tell()
@@ -197,6 +207,18 @@ export function openAgents({ db, log, dataDir, agentsDir }: { db: Db; log: Log; 
       const row = await findLive(db.forTenant(tenantId), tenantId, name)
       return row && toAgent(row)
     },
+  }
+}
+
+/** Why the image that a version names is not taken, with the file; undefined when it is, or there is none. */
+async function whyNoImage(images: Pick<Images, 'open'> | undefined, { tenantId, folder }: Place, { custom }: AgentManifest): Promise<string | undefined> {
+  if (custom?.image === undefined || !images) return undefined
+  try {
+    await images.open(tenantId, join(folder, custom.image))
+    return undefined
+  } catch (error) {
+    if (error instanceof AppError && ['invalid', 'too_large'].includes(error.code)) return `agent/agent.json: image: ${error.message}`
+    throw error
   }
 }
 

@@ -39,7 +39,7 @@ export type Running = Awaited<ReturnType<typeof startRuns>>
 export async function startRuns(start: Start, db: Db, version: string, access: Access, sandboxing: Sandboxing, modelling: Modelling) {
   const { config, log, dataDir, stopping, timed, started } = start
   const { tenants, policies, secrets, audit, smtp } = access
-  const { managed, hosted, dataFolders } = sandboxing
+  const { managed, hosted, images, dataFolders } = sandboxing
   const { models, money, gateway, guardrails, answers, callLog, embed, routes } = modelling
   const stored = { folder: join(dataDir, 'blobs'), assertStorage: tenants.assertStorage }
   const files = openFiles({ db, ...stored })
@@ -54,7 +54,7 @@ export async function startRuns(start: Start, db: Db, version: string, access: A
       },
     }),
   )
-  const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR) })
+  const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR), images })
   const embeddingModel = config.LONGHAUL_EMBEDDING_MODEL
   const tools = await started(
     'tools',
@@ -81,7 +81,7 @@ export async function startRuns(start: Start, db: Db, version: string, access: A
   const customAgents = await started(
     'custom agents',
     openCustomAgents({
-      ...{ hosted, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
+      ...{ hosted, images, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
       faces: () => faces,
       assertMayCallModel: (context, input) => assertMay('model', input, context),
     }),

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { sandboxSettings } from '../config.ts'
 import type { Db } from '../db/index.ts'
 import { defaultTenantId, sandboxQuotasOf } from '../identity/index.ts'
-import { openDataFolders, openHosted, openManaged, openSandboxes } from '../sandbox/index.ts'
+import { openDataFolders, openHosted, openImages, openManaged, openSandboxes } from '../sandbox/index.ts'
 import type { Access } from './access.ts'
 import type { Start } from './start.ts'
 
@@ -36,5 +36,7 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
       templateKeepMs: config.LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS,
     }),
   )
-  return { dataFolders, sandboxes, managed, hosted: openHosted({ db, log, sandboxes }) }
+  const images = openImages({ folder: join(dataDir, 'sandboxes', '.images'), bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6, log })
+  await images.sweep()
+  return { dataFolders, sandboxes, managed, images, hosted: openHosted({ db, log, sandboxes }) }
 }

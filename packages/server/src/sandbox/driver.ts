@@ -39,6 +39,14 @@ export const dataPath = (name: string): string => `/data/${name}`
 /** Of one sandbox. */
 export const dataMountsMax = 16
 
+/** The root of a sandbox in place of this host's programs: a folder that nobody changes, below the one that all sandboxes of the server share. */
+export type ImageRoot = {
+  folder: string
+  /** Who commands are inside. */
+  uid: number
+  gid: number
+}
+
 export type CreateOptions = {
   /** The workspace belongs to this id: creating with the same id on the same machine finds the files again. */
   id: string
@@ -47,6 +55,8 @@ export type CreateOptions = {
   limits?: Partial<SandboxLimits>
   /** Only for drivers that `mountsFolders`; at most `dataMountsMax`. */
   mounts?: readonly DataMount[]
+  /** Only for drivers that `takesImages`. */
+  image?: ImageRoot
 }
 
 /** An archive on its way. Whoever takes it reads `stream` to its end and then waits for `done`, which rejects when it is not whole. */
@@ -120,6 +130,8 @@ export type SandboxDriver = {
   readonly name: string
   /** Folders of the host's can be shown inside. */
   readonly mountsFolders?: boolean
+  /** A sandbox can have another root than this host's programs. */
+  readonly takesImages?: boolean
   probe(): Promise<Capabilities>
   create(options: CreateOptions): Promise<Sandbox>
   /** Deletes the workspace of this id, live or not. */

@@ -2,7 +2,7 @@
 import type { Egress } from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import { type Log, StepFailure, newId } from '../kernel/index.ts'
-import type { Sandbox, SandboxLimits } from './driver.ts'
+import type { ImageRoot, Sandbox, SandboxLimits } from './driver.ts'
 import { type Door, type EgressProxy, type Reach, egressProxies } from './egress/index.ts'
 import type { Sandboxes } from './sandboxes.ts'
 
@@ -14,6 +14,8 @@ export type HostedOptions = {
   id?: string
   /** Folder whose content its workspace starts with. */
   seed?: string | undefined
+  /** Its root, in place of this host's programs. */
+  image?: ImageRoot | undefined
   limits?: Partial<SandboxLimits>
   /** With the values of credentials. Absent: nothing leaves. */
   egress?: Egress | undefined
@@ -26,9 +28,9 @@ export type OpenHosted = (options: HostedOptions) => Promise<Hosted>
 
 export function openHosted({ db, log, sandboxes, reach }: { db: Db; log: Log; sandboxes: Sandboxes; reach?: Reach }): OpenHosted {
   const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
-  return async ({ tenantId, namespace, id = newId(), seed, limits, egress, door }) => {
+  return async ({ tenantId, namespace, id = newId(), seed, image, limits, egress, door }) => {
     if (['virtual', 'js'].includes(await sandboxes.choose({ tenantId, namespace }))) throw notHere('In the virtual shell no program can run.')
-    const sandbox = await sandboxes.open(id, { owner: { tenantId, namespace }, seed, limits })
+    const sandbox = await sandboxes.open(id, { owner: { tenantId, namespace }, seed, image, limits })
     let proxy: EgressProxy | undefined
     const end = async () => {
       await proxy?.stop()

@@ -142,3 +142,13 @@ test('the virtual shell works from end to end, and its workspace outlives the se
   expect((await (await second.open('run-1', { owner, seed })).exec({ script: 'cat found', timeoutMs: 10_000 }, { signal: never })).stdout).toBe('money\n')
   await second.stop()
 })
+
+test('an image is run by a driver that takes them, and refused by any other', async () => {
+  const image = { folder: '/nowhere', uid: 1_000, gid: 1_000 }
+  const asked: unknown[] = []
+  const takesImages = { ...fakeDriver('bwrap', true, async (options) => (asked.push(options.image), fakeSandbox())), takesImages: true }
+  const of = (driver: SandboxDriver) => shareSandboxes([{ driver, capabilities: capabilitiesOf(driver.name) }], here)
+  await expect(of(fakeDriver('gvisor', true)).open('a', { owner, image })).rejects.toThrow('cannot run images')
+  await of(takesImages).open('a', { owner, image })
+  expect(asked).toEqual([image])
+})

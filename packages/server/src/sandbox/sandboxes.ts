@@ -11,7 +11,17 @@ import { type E2bSettings, e2bService } from './drivers/remote/e2b.ts'
 import { remoteDriver } from './drivers/remote/remote.ts'
 import { type VercelSettings, vercelService } from './drivers/remote/vercel.ts'
 import { virtualDriver } from './drivers/virtual/virtual.ts'
-import { type Capabilities, type CreateOptions, type DataMount, type Gap, type Sandbox, type SandboxDriver, type SandboxLimits, gaps } from './driver.ts'
+import {
+  type Capabilities,
+  type CreateOptions,
+  type DataMount,
+  type Gap,
+  type ImageRoot,
+  type Sandbox,
+  type SandboxDriver,
+  type SandboxLimits,
+  gaps,
+} from './driver.ts'
 import { failure } from './failures.ts'
 import { type OwnerPolicies, type PoliciesOf, type SandboxOwner, type Wish, chooseDriverFor } from './policy.ts'
 import { type Root, claimRoot } from './root.ts'
@@ -54,6 +64,8 @@ export type OpenOptions = {
   fill?: Fill | undefined
   /** Folders of the host's, shown inside read-only. The same for every `open` of one id. */
   mounts?: readonly DataMount[] | undefined
+  /** Its root, in place of this host's programs. The same for every `open` of one id. */
+  image?: ImageRoot | undefined
 } & Wish
 
 /** All sandboxes of one server. */
@@ -200,6 +212,8 @@ export function shareSandboxes(
         'not_permitted',
         `The sandbox driver ${driver.name} cannot show folders of this server’s machine. Give the tenant one that can (bwrap, gvisor), or take the folders out of the agent’s sandbox.`,
       )
+    if (options.image && !driver.takesImages)
+      throw failure('not_permitted', `The sandbox driver ${driver.name} cannot run images. Give the tenant bwrap, or name a command in place of the image.`)
     const marker = join(root.folderOf(options.id), 'filled')
     if (!fill || existsSync(marker)) return driver.create(options)
     const layOut = await fill()
@@ -215,7 +229,7 @@ export function shareSandboxes(
     }
   }
 
-  async function openOne(id: string, { owner, seed, limits, fill, mounts = [], ...wish }: OpenOptions): Promise<Sandbox> {
+  async function openOne(id: string, { owner, seed, limits, fill, mounts = [], image, ...wish }: OpenOptions): Promise<Sandbox> {
     const name = await choose(owner, { preferred: open.get(id)?.driver, ...wish })
     if (isStopped) throw new AppError('unavailable', 'The server is stopping.')
     const known = open.get(id)
@@ -223,7 +237,13 @@ export function shareSandboxes(
     const before = known?.sandbox.catch(() => undefined) // Whoever opened it was told why.
     const sandbox = Promise.resolve(before)
       .then((old) => old?.stop())
-      .then(() => create(of(name).driver, { id, ...(seed !== undefined && { seed }), ...(limits && { limits }), ...(mounts.length > 0 && { mounts }) }, fill))
+      .then(() =>
+        create(
+          of(name).driver,
+          { id, ...(seed !== undefined && { seed }), ...(limits && { limits }), ...(mounts.length > 0 && { mounts }), ...(image && { image }) },
+          fill,
+        ),
+      )
       .then((made) => ({
         ...made,
         exec: inTurn(told(made)),

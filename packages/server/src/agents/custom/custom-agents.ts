@@ -4,7 +4,7 @@ import { type AgentManifest, type Answer, InvokeRequest, type Json, ModelReply, 
 import type { Executor, StepContext } from '../../engine/index.ts'
 import type { FaceCaller, Faces } from '../../gateway/index.ts'
 import { AppError, type Log, StepFailure, after, toFailure } from '../../kernel/index.ts'
-import type { OpenHosted } from '../../sandbox/index.ts'
+import type { Images, OpenHosted } from '../../sandbox/index.ts'
 import type { Tools } from '../../tools/index.ts'
 import { sandboxIdOf } from '../executors.ts'
 import { readAnswer } from './answer.ts'
@@ -21,6 +21,7 @@ export type CustomAgents = {
 
 export type CustomAgentsOptions = {
   hosted: OpenHosted
+  images: Pick<Images, 'open'>
   tools: Pick<Tools, 'egressOf'>
   /** Answers model calls. */
   faces: () => Pick<Faces, 'owns' | 'handle'>
@@ -38,7 +39,18 @@ const settleMsMax = 10_000
 
 export const isInstanceToken = (secret: string): boolean => secret.startsWith(tokenPrefix)
 
-export function openCustomAgents({ hosted, tools, faces, manifestOf, folderOf, assertMayCallModel, log, version, pingMs }: CustomAgentsOptions): CustomAgents {
+export function openCustomAgents({
+  hosted,
+  images,
+  tools,
+  faces,
+  manifestOf,
+  folderOf,
+  assertMayCallModel,
+  log,
+  version,
+  pingMs,
+}: CustomAgentsOptions): CustomAgents {
   const instances: Instances<RunInUse> = openInstances({ hosted, log, ...(pingMs !== undefined && { pingMs }) })
 
   async function execute(input: Json, context: StepContext): Promise<{ output: Json }> {
@@ -48,11 +60,22 @@ export function openCustomAgents({ hosted, tools, faces, manifestOf, folderOf, a
     const manifest = await manifestOf(run)
     const declared = manifest?.custom
     if (!declared) throw new StepFailure({ message: `This version of ${agent} is no custom agent.`, code: 'invalid', retryable: false })
-    const seed = join(folderOf(tenantId, agent, run.version), 'agent')
+    const folder = folderOf(tenantId, agent, run.version)
+    const { image: path } = declared
+    const image = path === undefined ? undefined : () => images.open(tenantId, join(folder, path))
     const egress = await tools.egressOf({ tenantId, agent, runId: run.id }, declared.egress)
     const spent: RunInUse['spent'] = { model: 'none', usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 } }
     const wanted = {
-      ...{ tenantId, namespace: run.namespace, seed, declared, egress, isOnce: run.sessionId === null, use: { context, manifest, spent } },
+      ...{
+        tenantId,
+        namespace: run.namespace,
+        seed: join(folder, 'agent'),
+        image,
+        declared,
+        egress,
+        isOnce: run.sessionId === null,
+        use: { context, manifest, spent },
+      },
       doorFor: (entry: Parameters<typeof openDoor>[0]['entry']) => openDoor({ entry, faces: faces(), log: log.child({ tenantId, agent }), version }),
     }
     let isAsked = false

@@ -2,7 +2,7 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http'
 import type { CustomAgent, Egress } from '@longhaul/protocol'
 import { StepFailure, monotonicMs, sleep, toFailure, withTimeout } from '../../kernel/index.ts'
-import { type Door, type OpenHosted, doorUrl } from '../../sandbox/index.ts'
+import { type Door, type Image, type OpenHosted, doorUrl } from '../../sandbox/index.ts'
 
 export type Instance = {
   /** Why it has ended; undefined while it lives. A connection may break a moment before that is known: then it is waited for. */
@@ -22,8 +22,10 @@ export type InstanceOptions = {
   hosted: OpenHosted
   tenantId: string
   namespace: string
-  /** Folder that its workspace begins as. */
+  /** Folder that its workspace begins as, where its image says nothing else. */
   seed: string
+  /** Of what its sandbox is made. Absent: of this host's programs. */
+  image: (() => Promise<Image>) | undefined
   declared: CustomAgent
   egress: Egress | undefined
   token: string
@@ -39,9 +41,30 @@ const firstPauseMs = 50
 const saidCharactersMax = 4_000
 
 /** Resolves when it has answered its first ping. */
-export async function startInstance({ hosted, tenantId, namespace, seed, declared, egress, token, door, onEnd }: InstanceOptions): Promise<Instance> {
-  const { command: cmd, args, env, memoryBytesMax, port, startMsMax } = declared
-  const sandbox = await hosted({ tenantId, namespace, seed, egress, door, ...(memoryBytesMax !== undefined && { limits: { memoryBytesMax } }) })
+export async function startInstance({
+  hosted,
+  tenantId,
+  namespace,
+  seed,
+  image: openImage,
+  declared,
+  egress,
+  token,
+  door,
+  onEnd,
+}: InstanceOptions): Promise<Instance> {
+  const { memoryBytesMax, port, startMsMax } = declared
+  const image = await openImage?.()
+  const { seed: ownSeed, ...start } = startOf(declared, image)
+  const sandbox = await hosted({
+    tenantId,
+    namespace,
+    seed: ownSeed ?? seed,
+    image: image?.root,
+    egress,
+    door,
+    ...(memoryBytesMax !== undefined && { limits: { memoryBytesMax } }),
+  })
   const abort = new AbortController()
   let said = ''
   let why: string | undefined
@@ -49,7 +72,7 @@ export async function startInstance({ hosted, tenantId, namespace, seed, declare
   async function live(): Promise<void> {
     try {
       const { exitCode, signal } = await sandbox.exec(
-        { cmd, args, env: { ...environmentOf(port, token), ...env }, timeoutMs: lifeMsMax },
+        { ...start, env: { ...image?.env, ...environmentOf(port, token), ...declared.env }, timeoutMs: lifeMsMax },
         {
           signal: abort.signal,
           isKept: false,
@@ -124,6 +147,15 @@ export async function startInstance({ hosted, tenantId, namespace, seed, declare
     if (monotonicMs() > until) await instance.end(`It did not answer GET /ping within ${startMsMax} ms of its start. ${last}`)
   }
   throw new StepFailure({ message: told(`The program of this agent does not start. ${why}`, instance), code: 'not_started', retryable: true })
+}
+
+/** As with containers: a command of the declaration stands in place of the image's entry point, and arguments in place of its command. */
+function startOf({ command, args }: CustomAgent, image: Image | undefined): { cmd: string; args: string[]; cwd?: string; seed?: string } {
+  const own = args.length > 0 ? args : (image?.cmd ?? [])
+  const [cmd, ...rest] = command === undefined ? [...(image?.entrypoint ?? []), ...own] : [command, ...args]
+  if (cmd === undefined)
+    throw new StepFailure({ message: 'The image names no program that it starts: add "command" to agent.json.', code: 'invalid', retryable: false })
+  return { cmd, args: rest, ...(image && { cwd: image.workingDir, ...(image.workspace !== undefined && { seed: image.workspace }) }) }
 }
 
 /** What went wrong, with what the program said last. */

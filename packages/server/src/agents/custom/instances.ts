@@ -49,7 +49,7 @@ export function openInstances<Use>({ hosted, log, pingMs = pingEveryMs }: { host
     await kept.opening.then((instance) => instance.end(why)).catch(() => {}) // It never started, and has said so.
   }
 
-  function open(key: string, { doorFor, use, tenantId, namespace, seed, declared, egress }: Wanted<Use>): Kept<Use> {
+  function open(key: string, { doorFor, use, tenantId, namespace, seed, image, declared, egress }: Wanted<Use>): Kept<Use> {
     if (isStopped) throw new StepFailure({ message: 'The server is stopping.', code: 'unavailable', retryable: true })
     if (byToken.size >= instancesMax) {
       const [idlest] = [...byKey.values()].filter((kept) => kept.use === undefined).toSorted((one, other) => one.freeAtMs - other.freeAtMs)
@@ -59,7 +59,7 @@ export function openInstances<Use>({ hosted, log, pingMs = pingEveryMs }: { host
     }
     const entry: Entry<Use> = { token: tokenPrefix + secret(), use }
     const opening = startInstance({
-      ...{ hosted, tenantId, namespace, seed, declared, egress, token: entry.token, door: doorFor(entry) },
+      ...{ hosted, tenantId, namespace, seed, image, declared, egress, token: entry.token, door: doorFor(entry) },
       onEnd(why) {
         forget(kept)
         log.info('an instance of a custom agent has ended', { tenantId, why })

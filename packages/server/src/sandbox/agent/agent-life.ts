@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { withTimeout } from '../../kernel/index.ts'
-import type { DataMount, SandboxLimits } from '../driver.ts'
+import type { DataMount, ImageRoot, SandboxLimits } from '../driver.ts'
 import { failure } from '../failures.ts'
 import { commandsAtOnceMax } from '../limits.ts'
 import type { ProcessIdentity } from '../processes.ts'
@@ -106,23 +106,20 @@ export function warnOfSkipped(host: AgentHost, seed: string, skipped: readonly s
 
 /** Where a sandbox lies. Its folder is renamed once when it comes out of the pool. */
 export type Place = { folder: string }
+/** What is inside beside the workspace: folders of the host's, and another root than its programs. */
+export type Shown = { mounts?: readonly DataMount[]; image?: ImageRoot | undefined }
 
-export async function startAgent(
-  host: AgentHost,
-  place: Place,
-  user: number | undefined,
-  limits: SandboxLimits,
-  mounts: readonly DataMount[] = [],
-): Promise<LiveAgent> {
+export async function startAgent(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, shown: Shown = {}): Promise<LiveAgent> {
   const release = await host.starts.take(new AbortController().signal)
   try {
-    return await start(host, place, user, limits, mounts)
+    return await start(host, place, user, limits, shown)
   } finally {
     release()
   }
 }
 
-async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, mounts: readonly DataMount[]): Promise<LiveAgent> {
+async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, { mounts = [], image }: Shown): Promise<LiveAgent> {
+  if (image) await host.prepareForImages?.()
   const disk = await placeDisk(host, place.folder)
   const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
   const launched = host.launch({
@@ -132,7 +129,8 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
     limits,
     ...(disk && { disks: [disk.mount] }),
     mounts,
-    command: host.agentCommand(limits),
+    ...(image && { image }),
+    command: host.agentCommand(limits, image !== undefined),
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)

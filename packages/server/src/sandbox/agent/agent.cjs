@@ -21,6 +21,9 @@ const lingerMs = 250
 
 const settings = JSON.parse(process.argv[2] ?? '{}')
 const isGated = settings.holds === 'groups'
+/** An image's root may have none of them. */
+const [sh, ...shArguments] = settings.programs?.sh ?? ['/bin/sh']
+const [prlimit, ...prlimitArguments] = settings.programs?.prlimit ?? ['/usr/bin/prlimit']
 const pipes = '/run/longhaul/pipes'
 /** Running commands and transfers by the id of their request. */
 const active = new Map()
@@ -153,7 +156,7 @@ function makeSpare() {
   if (isCommandRunning() || spare || freeSlots.length === 0) return
   const slot = openSlot('spare', undefined)
   try {
-    const child = spawn('/bin/sh', ['-c', spareGate], {
+    const child = spawn(sh, [...shArguments, '-c', spareGate], {
       cwd: '/workspace',
       env: baseEnv,
       detached: true,
@@ -215,10 +218,10 @@ async function exec(id, request) {
   try {
     const stdio = [slot.childIn, slot.childOut, slot.childError]
     child = isGated
-      ? spawn('/bin/sh', ['-c', gate, 'sh', ...command.argv], { ...options, stdio: [...stdio, 'pipe'] })
+      ? spawn(sh, [...shArguments, '-c', gate, 'sh', ...command.argv], { ...options, stdio: [...stdio, 'pipe'] })
       : settings.holds === 'namespaces'
         ? spawn('/usr/bin/unshare', [...ownNamespace, '/bin/sh', '-c', firstProcess, 'sh', ...command.argv], { ...options, stdio })
-        : spawn('/usr/bin/prlimit', [`--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], { ...options, stdio })
+        : spawn(prlimit, [...prlimitArguments, `--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], { ...options, stdio })
   } catch (error) {
     slot.close()
     command.cleanUp()

@@ -38,6 +38,8 @@ export type AgentDriverParts = {
   name: string
   /** Its launches show folders of the host's inside. */
   mountsFolders?: boolean
+  /** Its launches take another root. */
+  takesImages?: boolean
   prepare(newUser: AgentHost['newUser']): Promise<AgentHost>
   probe(parts: { host(): Promise<AgentHost>; create(options: CreateOptions): Promise<Sandbox> }): Promise<Capabilities>
   /** Removes what only this driver leaves behind. */
@@ -56,7 +58,7 @@ const day = 24 * 60 * 60 * 1_000
 
 export function agentDriver(
   { root, log, idleMs = 60_000, orphanAgeMs = 30 * day, poolSize = 0 }: AgentDriverOptions,
-  { name, mountsFolders = false, prepare, probe, sweepOwn }: AgentDriverParts,
+  { name, mountsFolders = false, takesImages = false, prepare, probe, sweepOwn }: AgentDriverParts,
 ): SandboxDriver {
   const isRoot = process.getuid?.() === 0
   const live = new Map<string, Promise<Sandbox>>()
@@ -75,20 +77,20 @@ export function agentDriver(
     return user
   }
 
-  async function create({ id, seed, limits, mounts = [] }: CreateOptions): Promise<Sandbox> {
+  async function create({ id, seed, limits, mounts = [], image }: CreateOptions): Promise<Sandbox> {
     const folder = root.folderOf(id)
     const before = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
     await before?.stop()
     const asked = { ...defaultLimits, ...limits }
     const creating = host().then(async (ready) => {
       // What is warm was started without them.
-      const warm = mounts.length > 0 || existsSync(folder) ? undefined : await takeWarm(ready, folder, asked, seed)
+      const warm = mounts.length > 0 || image !== undefined || existsSync(folder) ? undefined : await takeWarm(ready, folder, asked, seed)
       return createAgentSandbox({
         host: ready,
         folder,
         limits: asked,
         seed,
-        mounts,
+        shown: { mounts, image },
         idleMs,
         onStopped() {
           if (live.get(folder) === creating) live.delete(folder)
@@ -168,7 +170,7 @@ export function agentDriver(
     removeBases(ready.cgroups)
   }
 
-  return { name, mountsFolders, probe: () => probe({ host, create }), create, remove, sweep, warm: () => void pool?.fill(), stop }
+  return { name, mountsFolders, takesImages, probe: () => probe({ host, create }), create, remove, sweep, warm: () => void pool?.fill(), stop }
 }
 
 /** Whether limits can still be changed to these: what control groups hold can, what processes inherited cannot. */

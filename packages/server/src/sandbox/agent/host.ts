@@ -1,7 +1,7 @@
 /** What a driver lends to the sandboxes whose commands an agent inside starts. Everything else about them is the same for all drivers. */
 import type { Readable, Writable } from 'node:stream'
 import type { Log } from '../../kernel/index.ts'
-import type { DataMount, SandboxLimits } from '../driver.ts'
+import type { DataMount, ImageRoot, SandboxLimits } from '../driver.ts'
 import type { SandboxCgroup } from '../host/cgroup.ts'
 import type { CgroupHost } from '../host/cgroup-host.ts'
 import type { DiskHost, DiskMount } from '../host/disk-image.ts'
@@ -32,8 +32,10 @@ export type AgentHost = {
   isMemoryHeld?: boolean
   /** Control groups for one sandbox, with what the driver itself needs in them; undefined where there are none. */
   createCgroup(name: string, limits: SandboxLimits): SandboxCgroup | undefined
-  /** The agent's command line inside. */
-  agentCommand(limits: SandboxLimits): readonly string[]
+  /** The agent's command line inside, where the root is an image's or this host's. */
+  agentCommand(limits: SandboxLimits, isImage: boolean): readonly string[]
+  /** Lays out what launches with an image need. Throws `sandbox_unavailable` where this host cannot have it. */
+  prepareForImages?(): Promise<void>
   launch(options: LaunchOptions): Launched
 }
 
@@ -50,11 +52,16 @@ export type LaunchOptions = {
   disks?: readonly DiskMount[]
   /** Folders of the host's that are shown inside, read-only. */
   mounts?: readonly DataMount[]
+  /** Its root, in place of this host's programs. */
+  image?: ImageRoot
   /** Nothing but the workspace, and `copyTo`, can be written. */
   hasNoTmp?: boolean
   /** What runs inside. It holds nothing about the host, so it may be seen there. */
   command: readonly string[]
 }
+
+/** What the agent starts commands by. */
+export type OwnProgram = 'sh' | 'prlimit'
 
 export type AgentSettings = {
   /** How the server's side of a command holds together what it starts: control groups, a process namespace, or a mark. */
@@ -65,6 +72,8 @@ export type AgentSettings = {
   makesPipes: boolean
   /** The first process is another one, which ends everything when the agent that ends in order tells it to. */
   endsFirstProcess?: boolean
+  /** How programs of ours are started where the root has none, or others. Absent: from where this host has them. */
+  programs?: Record<OwnProgram, readonly string[]>
 }
 
 /** A sandbox's processes, seen from outside. */

@@ -2,14 +2,14 @@ import type { ExecRequest, ExecResult, FilesRequest, FilesResult } from '@longha
 import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { after, monotonicMs, StepFailure } from '../../kernel/index.ts'
-import type { DataMount, ExecOptions, Sandbox, SandboxLimits, SandboxStats, TreeStream, Trees } from '../driver.ts'
+import type { ExecOptions, Sandbox, SandboxLimits, SandboxStats, TreeStream, Trees } from '../driver.ts'
 import { failure } from '../failures.ts'
 import { commandsAtOnceMax } from '../limits.ts'
 import { familyOf, memoryBytesOf } from '../processes.ts'
 import { checkCommand, checkFiles } from '../requests.ts'
 import { removeTree } from '../remove-tree.ts'
 import { createTurns } from '../turns.ts'
-import { type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
+import { type LiveAgent, type Place, type Shown, prepareWorkspace, startAgent } from './agent-life.ts'
 import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { dial } from './dial.ts'
 import type { AgentHost } from './host.ts'
@@ -25,7 +25,7 @@ export type AgentSandboxOptions = {
   limits: SandboxLimits
   seed: string | undefined
   /** Shown inside whenever it is started. */
-  mounts: readonly DataMount[]
+  shown: Shown
   idleMs: number
   onStopped(): void
   onDestroyed(): void
@@ -48,7 +48,7 @@ const settleMs = 500
  * A sandbox whose processes come and go while its workspace stays: they are started for the first request, ended
  * after `idleMs` without one, and started anew after whatever death.
  */
-export async function createAgentSandbox({ host, folder, limits, seed, mounts, idleMs, onStopped, onDestroyed, warm }: AgentSandboxOptions): Promise<Sandbox> {
+export async function createAgentSandbox({ host, folder, limits, seed, shown, idleMs, onStopped, onDestroyed, warm }: AgentSandboxOptions): Promise<Sandbox> {
   const { isNew, user } = warm ? { isNew: true, user: warm.user } : await prepareWorkspace(host, folder, limits, seed)
   const place = warm?.place ?? { folder }
   /** The kernel holds the limits of bytes and files; nobody needs to look. */
@@ -84,7 +84,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, mounts, i
 
   function agent(): Promise<LiveAgent> {
     if (isStopped) return Promise.reject(failure('sandbox_unavailable', 'The sandbox was stopped.'))
-    starting ??= startAgent(host, place, user, limits, mounts).then(adopt, (error: unknown) => {
+    starting ??= startAgent(host, place, user, limits, shown).then(adopt, (error: unknown) => {
       starting = undefined
       throw error
     })

@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
 import { type AgentDriverOptions, agentDriver } from '../../agent/driver.ts'
 import { agentCommand } from '../../agent/chain.ts'
 import type { AgentHost } from '../../agent/host.ts'
@@ -8,6 +9,7 @@ import { type CgroupHost, detectCgroups } from '../../host/cgroup-host.ts'
 import { detectDisks } from '../../host/disk-image.ts'
 import { findTools } from '../../host/tools.ts'
 import { prepareRuntime } from '../../host/runtime.ts'
+import { ownProgram, prepareOwnPrograms } from '../../host/own-programs.ts'
 import { commandsAtOnceMax } from '../../limits.ts'
 import { createTurns } from '../../turns.ts'
 import { launch } from './launch.ts'
@@ -28,6 +30,7 @@ const reservedBytes = 16 * 1024 * 1024 * 1024
 export function bwrapDriver(options: BwrapOptions): SandboxDriver {
   const { root, log, cpuCountMax = Math.max(1, availableParallelism() / 2), withoutCgroups = false, withoutDisks = false } = options
   const isRoot = process.getuid?.() === 0
+  let preparingOwn: Promise<void> | undefined
 
   async function prepare(newUser: AgentHost['newUser']): Promise<AgentHost> {
     const { program: bwrap, tools } = findTools('bwrap', isRoot)
@@ -49,16 +52,28 @@ export function bwrapDriver(options: BwrapOptions): SandboxDriver {
       newUser,
       hasPipes: true,
       createCgroup: (name, limits) => createSandboxCgroup(cgroups, name, limits, cpuCountMax),
-      agentCommand: ({ memoryBytesMax }) =>
+      prepareForImages: () =>
+        (preparingOwn ??= prepareOwnPrograms(join(root.path, '.runtime')).catch((error: unknown) => {
+          preparingOwn = undefined // Whoever comes next tries again.
+          throw error
+        })),
+      agentCommand: ({ memoryBytesMax }, isImage) =>
         agentCommand('/run/longhaul/node-x', {
           holds: cgroups.kill ? 'groups' : 'marks',
           dataBytesMax: memoryBytesMax + reservedBytes,
           slotCount: commandsAtOnceMax,
           makesPipes: false,
+          ...(isImage && { programs: { sh: ownProgram('sh'), prlimit: ownProgram('prlimit') } }),
         }),
       launch: (asked) => launch(parts, asked),
     }
   }
 
-  return agentDriver(options, { name: 'bwrap', mountsFolders: true, prepare, probe: ({ host, create }) => probeBwrap({ isRoot, host, create }) })
+  return agentDriver(options, {
+    name: 'bwrap',
+    mountsFolders: true,
+    takesImages: true,
+    prepare,
+    probe: ({ host, create }) => probeBwrap({ isRoot, host, create }),
+  })
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
 import { collectEnds, outermost } from '../../agent/chain.ts'
@@ -7,6 +7,7 @@ import type { LaunchOptions, Launched } from '../../agent/host.ts'
 import { dataPath } from '../../driver.ts'
 import { type ProcessIdentity, identityOf, killProcess, parentOf } from '../../processes.ts'
 import { type Runtime, systemFolders } from '../../host/runtime.ts'
+import { ownLibraries, ownProgram, ownRoot } from '../../host/own-programs.ts'
 
 /** What bubblewrap needs beside what every launch is given. */
 export type BwrapParts = {
@@ -62,7 +63,9 @@ export function launch(parts: BwrapParts, options: LaunchOptions): Launched {
   function chain({ user, limits }: LaunchOptions): string[] {
     const { prlimit, setpriv = '' } = runtime.tools // Root has `setpriv`.
     const limited = [prlimit, '--core=0', `--nofile=${fileDescriptorsMax}`, `--fsize=${limits.diskBytesMax}`, '--']
-    const counted = parts.hasProcessLimit ? ['/usr/bin/prlimit', `--nproc=${limits.processCountMax + ownProcessCount}`, '--'] : []
+    const counted = parts.hasProcessLimit
+      ? [...(options.image ? ownProgram('prlimit') : ['/usr/bin/prlimit']), `--nproc=${limits.processCountMax + ownProcessCount}`, '--']
+      : []
     const asUser = [setpriv, `--reuid=${user}`, `--regid=${user}`, '--clear-groups', '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs', '--']
     const inside = [parts.bwrap, '--args', '3', '--', ...counted, ...options.command]
     return outermost(runtime, { ...options, folders }, [...limited, ...(user === undefined ? [] : asUser), ...inside])
@@ -99,18 +102,17 @@ const maskedFiles = [
 ].map((name) => `/proc/${name}`)
 const maskedFolders = ['acpi', 'asound', 'bus', 'driver', 'fs', 'irq', 'scsi', 'mtrr'].map((name) => `/proc/${name}`)
 
-function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: LaunchOptions, folders: readonly PlacedFolder[]): string[] {
+function bwrapArguments(runtime: Runtime, { folder, copyTo, image, hasNoTmp = false }: LaunchOptions, folders: readonly PlacedFolder[]): string[] {
   const at = (name: string) => join(runtime.folder, name)
   const inFolder = (name: string) => runtime.seen(join(folder, name))
-  const { link, bind } = systemFolders()
   return [
     '--unshare-all',
     '--unshare-user',
     '--disable-userns',
     '--uid',
-    '1000',
+    String(image?.uid ?? 1_000),
     '--gid',
-    '1000',
+    String(image?.gid ?? 1_000),
     '--die-with-parent',
     '--new-session',
     '--hostname',
@@ -124,10 +126,7 @@ function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: 
     '--setenv',
     'UV_THREADPOOL_SIZE',
     '1',
-    ...bind.flatMap((path) => ['--ro-bind', path, path]),
-    ...link.flatMap(([target, path]) => ['--symlink', target, path]),
-    ...['/etc/ssl/certs', '/etc/ca-certificates', '/etc/ld.so.cache', '/etc/alternatives'].flatMap((path) => ['--ro-bind-try', path, path]),
-    ...['passwd', 'group', 'hosts', 'nsswitch.conf'].flatMap((name) => ['--ro-bind', at(`etc/${name}`), `/etc/${name}`]),
+    ...(image ? imageRoot(runtime, image.folder) : hostRoot(at)),
     '--proc',
     '/proc',
     ...maskedFiles.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', '/dev/null', path]),
@@ -155,7 +154,7 @@ function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: 
     inFolder('workspace'),
     '/workspace',
     '--ro-bind',
-    at('node-x'),
+    at(image ? join(ownRoot, 'node-x') : 'node-x'),
     '/run/longhaul/node-x',
     '--ro-bind',
     at('agent.cjs'),
@@ -166,9 +165,9 @@ function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: 
     '--ro-bind',
     inFolder('egress'),
     '/run/longhaul/egress',
-    '--ro-bind',
-    runtime.node,
-    '/opt/longhaul/bin/node',
+    ...(image
+      ? ['--ro-bind', at(ownRoot), ownLibraries, '--setenv', 'LD_LIBRARY_PATH', `${ownLibraries}/lib`]
+      : ['--ro-bind', runtime.node, '/opt/longhaul/bin/node']),
     ...folders.flatMap(({ to, inside }) => ['--ro-bind', to, inside]),
     ...(copyTo === undefined ? [] : ['--bind', runtime.seen(copyTo), '/copy']),
     ...(hasNoTmp ? ['--remount-ro', '/tmp', '--remount-ro', '/dev/shm'] : []),
@@ -181,6 +180,29 @@ function bwrapArguments(runtime: Runtime, { folder, copyTo, hasNoTmp = false }: 
     '--info-fd',
     '5',
   ]
+}
+
+function hostRoot(at: (name: string) => string): string[] {
+  const { link, bind } = systemFolders()
+  return [
+    ...bind.flatMap((path) => ['--ro-bind', path, path]),
+    ...link.flatMap(([target, path]) => ['--symlink', target, path]),
+    ...['/etc/ssl/certs', '/etc/ca-certificates', '/etc/ld.so.cache', '/etc/alternatives'].flatMap((path) => ['--ro-bind-try', path, path]),
+    ...['passwd', 'group', 'hosts', 'nsswitch.conf'].flatMap((name) => ['--ro-bind', at(`etc/${name}`), `/etc/${name}`]),
+  ]
+}
+
+/** What every sandbox has of its own, whatever an image has there. */
+const ownPlaces = ['copy', 'data', 'dev', 'proc', 'run', 'sys', 'tmp', 'workspace']
+
+/** One by one, so that the root itself stays ours to make places in. Links are not followed: they are links inside, too. */
+function imageRoot(runtime: Runtime, folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter(({ name }) => !ownPlaces.includes(name))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name)
+      return entry.isSymbolicLink() ? ['--symlink', readlinkSync(path), `/${entry.name}`] : ['--ro-bind', runtime.seen(path), `/${entry.name}`]
+    })
 }
 
 function mask(path: string): string[] {

@@ -1,0 +1,275 @@
+/** Images as hostile archives would have them, each beside the same without the offence. */
+import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { afterAll, describe, expect, test } from 'vitest'
+import { type Entry, type ImageParts, imageArchive, savedArchive, tarOf, writeImageFolder } from '../../../test/support/image.ts'
+import { silentLog } from '../../kernel/index.ts'
+import { openImages } from './images.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'longhaul-images-'))
+afterAll(() => rmSync(home, { recursive: true }))
+let count = 0
+const newPath = () => join(home, String(++count))
+const images = (bytesMax = 10_000_000) => openImages({ folder: newPath(), bytesMax, log: silentLog })
+const saved = (bytes: Uint8Array) => {
+  const path = newPath()
+  writeFileSync(path, bytes)
+  return path
+}
+const openedFrom = (bytes: Uint8Array, bytesMax?: number) => images(bytesMax).open('t', saved(bytes))
+const rootOf = async (...layers: (Entry[] | Buffer)[]) => (await openedFrom(imageArchive({ layers }))).root.folder
+const read = (root: string, path: string) => readFileSync(join(root, path), 'utf8')
+const refusal = (image: Promise<unknown>) =>
+  image.then(
+    () => 'it was taken',
+    (error: Error) => error.message,
+  )
+const plain: Entry[] = [{ path: 'bin/app', content: 'one', mode: 0o755 }]
+
+describe('what is taken', () => {
+  const parts: ImageParts = {
+    layers: [plain, [{ path: 'etc/passwd', content: 'app:x:4321:4322::/home/app:/bin/sh\n' }]],
+    config: { User: 'app', Env: ['A=1', 'B=x=y', 'none'], Entrypoint: ['/bin/app'], Cmd: ['serve'], WorkingDir: '/srv/app' },
+  }
+  const start = { entrypoint: ['/bin/app'], cmd: ['serve'], env: { A: '1', B: 'x=y' }, workingDir: '/srv/app', root: { uid: 4321, gid: 4322 } }
+  const kinds: [string, () => Promise<string> | string][] = [
+    ['an archive of the OCI', () => saved(imageArchive(parts))],
+    ['layers compressed by gzip', () => saved(imageArchive({ ...parts, compress: gzipSync, layerType: 'application/vnd.oci.image.layer.v1.tar+gzip' }))],
+    [
+      'layers compressed by zstd',
+      () => saved(imageArchive({ ...parts, compress: zstdCompressSync, layerType: 'application/vnd.oci.image.layer.v1.tar+zstd' })),
+    ],
+    ['what docker save writes', () => saved(savedArchive(parts))],
+    [
+      'a folder',
+      async () => {
+        const folder = newPath()
+        await writeImageFolder(parts, folder)
+        return folder
+      },
+    ],
+  ]
+  test.each(kinds)('%s', async (_, make) => {
+    const image = await images().open('t', await make())
+    expect(image).toMatchObject(start)
+    const root = image.root.folder
+    expect(read(root, 'bin/app')).toBe('one')
+    expect(statSync(join(root, 'bin/app')).mode & 0o7777).toBe(0o555)
+    expect(statSync(join(root, 'srv/app')).isDirectory()).toBe(true) // Where it is to start, it can.
+    expect(readdirSync(join(root, '..')).toSorted()).toEqual(['root', 'start.json'])
+  })
+
+  test('a later layer replaces, whites out and makes opaque what earlier ones had, and nothing of its own', async () => {
+    const root = await rootOf(
+      [
+        { path: 'a/old', content: 'old' },
+        { path: 'a/gone', content: 'gone' },
+        { path: 'b/old', content: 'old' },
+        { path: 'b/c/old', content: 'old' },
+        { path: 'file', content: 'file' },
+      ],
+      [
+        { path: 'a/.wh.gone' },
+        { path: 'a/old', content: 'new' },
+        { path: 'b/new', content: 'new' }, // Before the marker, which is of earlier layers alone.
+        { path: 'b/.wh..wh..opq' },
+        { path: '.wh.nowhere' },
+        { path: 'file/below', content: 'below' },
+      ],
+    )
+    expect(readdirSync(join(root, 'a'))).toEqual(['old'])
+    expect(read(root, 'a/old')).toBe('new')
+    expect(readdirSync(join(root, 'b'))).toEqual(['new'])
+    expect(read(root, 'file/below')).toBe('below')
+  })
+
+  test('of entries with one name the last counts, and hard links are one file', async () => {
+    const root = await rootOf([
+      { path: 'twice', content: 'first' },
+      { path: 'linked', type: '1', target: 'twice' },
+      { path: './twice', content: 'second' },
+    ])
+    expect([read(root, 'twice'), read(root, 'linked')]).toEqual(['second', 'first'])
+    const same = await rootOf([
+      { path: 'one', content: 'same' },
+      { path: 'two', type: '1', target: 'one' },
+    ])
+    expect(statSync(join(same, 'one')).ino).toBe(statSync(join(same, 'two')).ino)
+  })
+
+  test('names of any length, and rights that are no more than to read and execute', async () => {
+    const long = `${'long/'.repeat(60)}file`
+    const record = (words: string) => `${words.length + 5} ${words}\n`
+    const root = await rootOf([
+      { path: 'x', type: 'x', content: record(`path=${long}`) },
+      { path: 'cut', content: 'pax' },
+      { path: 'L', type: 'L', content: `${long}-gnu\0` },
+      { path: 'cut', content: 'gnu' },
+      { path: 'suid', content: 's', mode: 0o6755 },
+      { path: 'secret', content: 's', mode: 0o600 },
+    ])
+    expect([read(root, long), read(root, `${long}-gnu`)]).toEqual(['pax', 'gnu'])
+    expect(statSync(join(root, 'suid')).mode & 0o7777).toBe(0o555)
+    expect(statSync(join(root, 'secret')).mode & 0o7777).toBe(0o444)
+  })
+
+  test('nobody is root in there, and what our agent would load is taken out', async () => {
+    const image = await openedFrom(imageArchive({ layers: [[...plain, { path: 'etc/ld.so.preload', content: '/lib/evil.so' }]], config: { User: '0:0' } }))
+    expect(image.root).toMatchObject({ uid: 1_000, gid: 1_000 })
+    expect(existsSync(join(image.root.folder, 'etc/ld.so.preload'))).toBe(false)
+    expect(read(image.root.folder, 'etc/passwd')).toContain('sandbox:x:1000:1000')
+    expect(read(image.root.folder, 'etc/hosts')).toContain('localhost')
+  })
+
+  test('once for each content and tenant, also by many at once', async () => {
+    const all = images()
+    const path = saved(imageArchive({ layers: [plain] }))
+    const [first, second] = await Promise.all([all.open('t', path), all.open('t', path)])
+    const inode = () => statSync(join(first.root.folder, 'bin/app')).ino
+    const before = inode()
+    expect(second.root).toEqual(first.root)
+    await all.open('t', saved(imageArchive({ layers: [plain] })))
+    expect(inode()).toBe(before)
+    expect((await all.open('another', path)).root.folder).not.toBe(first.root.folder)
+  })
+
+  test('a sweep takes what was not used for a month and what was left half done', async () => {
+    const folder = newPath()
+    const all = openImages({ folder, bytesMax: 1_000_000, log: silentLog })
+    const [old, used] = [await all.open('t', saved(imageArchive({ layers: [plain] }))), await all.open('t', saved(imageArchive({ layers: [plain, plain] })))]
+    utimesSync(join(old.root.folder, '../start.json'), 1, 1)
+    writeFileSync(join(folder, '.draft-1'), '')
+    await all.sweep()
+    expect([existsSync(old.root.folder), existsSync(used.root.folder), existsSync(join(folder, '.draft-1'))]).toEqual([false, true, false])
+  })
+})
+
+describe('what would lead out of the root', () => {
+  const outside = join(home, 'outside')
+  const there = '../../../../outside'
+
+  test.each([
+    ['a name with ..', [{ path: `a/${there}`, content: 'x' }]],
+    ['a name from the root', [{ path: outside, content: 'x' }]],
+    ['a folder with ..', [{ path: '../up', type: '5' }]],
+    ['a hard link to what is outside', [{ path: 'a', type: '1', target: '/etc/passwd' }]],
+    ['a hard link by ..', [{ path: 'a', type: '1', target: `${there}/x` }]],
+    ['a hard link to what is not there', [{ path: 'a', type: '1', target: 'nowhere' }]],
+    [
+      'a hard link through a link',
+      [
+        { path: 'l', type: '2', target: '/etc' },
+        { path: 'a', type: '1', target: 'l/shadow' },
+      ],
+    ],
+    ['a whiteout of ..', [{ path: 'a/.wh...', content: '' }]],
+    ['a whiteout without a name', [{ path: '.wh.', content: '' }]],
+    ['a root that is a file', [{ path: './', content: 'x' }]],
+    ['a device', [{ path: 'sda', type: '3' }]],
+    ['a pipe', [{ path: 'pipe', type: '6' }]],
+    ['an unknown kind', [{ path: 'what', type: 'Z' }]],
+    [
+      'links in a circle',
+      [
+        { path: 'a', type: '2', target: 'b' },
+        { path: 'b', type: '2', target: 'a' },
+        { path: 'a/x', content: 'x' },
+      ],
+    ],
+  ] satisfies [string, Entry[]][])('%s is refused, and nothing of it stays', async (_, entries) => {
+    const folder = newPath()
+    const all = openImages({ folder, bytesMax: 1_000_000, log: silentLog })
+    expect(await refusal(all.open('t', saved(imageArchive({ layers: [[...plain, ...entries]] }))))).toMatch(/not taken|cannot be read/)
+    expect(readdirSync(folder)).toEqual([])
+    expect(existsSync(outside)).toBe(false)
+    expect(await refusal(all.open('t', saved(imageArchive({ layers: [plain] }))))).toBe('it was taken')
+  })
+
+  test('what is written through a link lands inside, wherever the link says that it leads', async () => {
+    const root = await rootOf(
+      [
+        { path: 'up', type: '2', target: `../../../../../..${home}/outside` },
+        { path: 'rooted', type: '2', target: outside },
+        { path: 'lib', type: '2', target: 'usr/lib' },
+        { path: 'usr/lib', type: '5' },
+      ],
+      [
+        { path: 'up/x', content: 'up' },
+        { path: 'rooted/y', content: 'rooted' },
+        { path: 'lib/z', content: 'lib' },
+      ],
+    )
+    expect(existsSync(outside)).toBe(false)
+    expect([read(root, `${outside}/x`), read(root, `${outside}/y`), read(root, 'usr/lib/z')]).toEqual(['up', 'rooted', 'lib'])
+    expect(readlinkSync(join(root, 'lib'))).toBe('usr/lib')
+  })
+
+  test('a file in the place of a link is the file, and does not follow it', async () => {
+    const root = await rootOf(
+      [{ path: 'etc/hosts', type: '2', target: outside }],
+      [
+        { path: 'etc/other', type: '2', target: outside },
+        { path: 'etc/other', content: 'x' },
+      ],
+    )
+    expect(lstatSync(join(root, 'etc/hosts')).isFile()).toBe(true)
+    expect(lstatSync(join(root, 'etc/other')).isFile()).toBe(true)
+    expect(existsSync(outside)).toBe(false)
+  })
+
+  test('devices below /dev are left out, as that is made anew', async () => {
+    const root = await rootOf([...plain, { path: 'dev/null', type: '3' }])
+    expect(existsSync(join(root, 'dev/null'))).toBe(false)
+  })
+})
+
+describe('what is not what it says', () => {
+  const other = (bytes: Buffer) => Buffer.concat([bytes.subarray(0, -1), Buffer.from('!')])
+  test.each([
+    ['a layer', (make: typeof imageArchive) => make({ layers: [plain], change: (what, bytes) => (what === 'layer' ? other(bytes) : bytes) })],
+    [
+      'a configuration',
+      (make: typeof imageArchive) => make({ layers: [plain], change: (what, bytes) => (what === 'config' ? Buffer.concat([bytes, Buffer.from(' ')]) : bytes) }),
+    ],
+  ] as const)('%s with other bytes is refused in both forms', async (_, make) => {
+    for (const form of [imageArchive, savedArchive]) expect(await refusal(openedFrom(make(form)))).toMatch(/is not what/)
+  })
+  test('so is a manifest, an image of another processor, a layer that is no archive, and a list without an image', async () => {
+    const changed = imageArchive({ layers: [plain], change: (what, bytes) => (what === 'manifest' ? Buffer.concat([bytes, Buffer.from(' ')]) : bytes) })
+    expect(await refusal(openedFrom(changed))).toContain('not what its digest says')
+    expect(await refusal(openedFrom(imageArchive({ layers: [plain], architecture: 's390x' })))).toContain('linux/s390x')
+    expect(await refusal(openedFrom(savedArchive({ layers: [plain], architecture: 's390x' })))).toContain('linux/s390x')
+    expect(await refusal(openedFrom(imageArchive({ layers: [plain], layerType: 'application/wasm' })))).toContain('application/wasm')
+    expect(await refusal(openedFrom(tarOf(plain)))).toContain('neither index.json')
+    expect(await refusal(openedFrom(gzipSync(imageArchive({ layers: [plain] }))))).toContain('gunzip')
+    expect(await refusal(images().open('t', join(home, 'nowhere')))).toContain('not there')
+    expect(await refusal(openedFrom(imageArchive({ layers: [plain], config: { User: 'nobody-known' } })))).toContain('nobody-known')
+  })
+  test('broken archives and compressed layers are refused', async () => {
+    expect(await refusal(openedFrom(imageArchive({ layers: [tarOf(plain).subarray(0, 600)] })))).toContain('end in the middle')
+    expect(await refusal(openedFrom(imageArchive({ layers: [Buffer.alloc(512, 'x')] })))).toContain('cannot be read')
+    expect(await refusal(openedFrom(imageArchive({ layers: [plain], compress: (bytes) => gzipSync(bytes).subarray(0, 60) })))).toContain(
+      'cannot be decompressed',
+    )
+  })
+})
+
+describe('what is too large', () => {
+  test('files are counted unpacked, also those that are replaced, and bombs are not unpacked to their end', async () => {
+    const mega = Buffer.alloc(1_000_000)
+    const layers = [[{ path: 'a', content: mega }]]
+    expect(await refusal(openedFrom(imageArchive({ layers, compress: gzipSync }), 2_000_000))).toBe('it was taken')
+    expect(await refusal(openedFrom(imageArchive({ layers, compress: gzipSync }), 900_000))).toContain('more than 900000 bytes')
+    const often = [1, 2, 3].map(() => ({ path: 'a', content: mega }))
+    expect(await refusal(openedFrom(imageArchive({ layers: [often] }), 2_000_000))).toContain('more than 2000000 bytes')
+  })
+  test('a size that is not there, or no number, does not get room', async () => {
+    const huge = (size: string) => openedFrom(imageArchive({ layers: [[{ path: 'huge', content: '', size }]] }))
+    expect(await refusal(huge('77777777777\0'))).toContain('end in the middle')
+    expect(await refusal(huge(`\x80${'\xff'.repeat(11)}`))).toContain('a number that is none')
+    expect(await refusal(huge('-1\0'))).toContain('a number that is none')
+    expect(await refusal(huge('0\0'))).toBe('it was taken')
+  })
+})

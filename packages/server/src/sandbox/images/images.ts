@@ -1,0 +1,111 @@
+/** Images of programs, unpacked once for each tenant and content, as roots of sandboxes. */
+import { createHash } from 'node:crypto'
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { chmod, mkdir, readFile, readdir, rename, utimes, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { AppError, type Log, newId, wallClock } from '../../kernel/index.ts'
+import type { ImageRoot } from '../driver.ts'
+import { workspacePath } from '../paths.ts'
+import { removeTree } from '../remove-tree.ts'
+import { type ImageSource, readImageFile } from './image-source.ts'
+import { type ImageStart, unpackImage } from './unpack-image.ts'
+
+/** `workspace`: a folder that its workspaces begin as, where it has one. */
+export type Image = { root: ImageRoot; workspace?: string } & Pick<ImageStart, 'entrypoint' | 'cmd' | 'env' | 'workingDir'>
+
+export type Images = {
+  /** The image in a file or folder of this machine. Throws `invalid` or `too_large` where it is not taken. What another tenant has is not shared. */
+  open(tenantId: string, path: string): Promise<Image>
+  /** Deletes what nobody used for a month, and what a killed server left half done. Nothing may be in use. */
+  sweep(): Promise<void>
+}
+
+export type ImagesOptions = {
+  /** Inside the folder of all sandboxes, where their launcher finds it. */
+  folder: string
+  /** Of one image, unpacked. */
+  bytesMax: number
+  log: Log
+}
+
+const filesMax = 300_000
+const passable = 0o711
+const ageMsMax = 30 * 86_400_000
+const draftPrefix = '.draft-'
+/** Written last: where it is, the image is whole. */
+const startName = 'start.json'
+
+export function openImages({ folder: given, bytesMax, log }: ImagesOptions): Images {
+  mkdirSync(given, { recursive: true })
+  chmodSync(given, passable)
+  const folder = realpathSync(given)
+  const opening = new Map<string, Promise<Image>>()
+
+  async function unpack(source: ImageSource, at: string): Promise<void> {
+    const draft = join(folder, `${draftPrefix}${newId()}`)
+    await makeFolder(draft)
+    try {
+      const start = await unpackImage(source, draft, { bytesMax, filesMax })
+      await removeTree(join(draft, 'contents'))
+      await writeFile(join(draft, startName), JSON.stringify(start))
+      await makeFolder(dirname(at))
+      await rename(draft, at)
+    } catch (error) {
+      await removeTree(draft)
+      throw error
+    }
+  }
+
+  async function openOne(tenantId: string, source: ImageSource): Promise<Image> {
+    const at = join(folder, createHash('sha256').update(tenantId).digest('hex').slice(0, 16), source.id.replace('sha256:', ''))
+    const file = join(at, startName)
+    if (!existsSync(file)) {
+      const startedAt = wallClock().getTime()
+      await unpack(source, at)
+      log.info('an image was unpacked', { tenantId, image: source.id, durationMs: wallClock().getTime() - startedAt })
+    }
+    const now = wallClock()
+    await utimes(file, now, now)
+    const { uid, gid, ...start } = JSON.parse(await readFile(file, 'utf8')) as ImageStart // Written by us.
+    const root = join(at, 'root')
+    const workspace = join(root, basename(workspacePath))
+    const isSeeded = lstatSync(workspace, { throwIfNoEntry: false })?.isDirectory() === true
+    return { root: { folder: root, uid, gid }, ...(isSeeded && { workspace }), ...start }
+  }
+
+  return {
+    async open(tenantId, path) {
+      const source = await readImageFile(path)
+      const key = `${tenantId} ${source.id}`
+      const known = opening.get(key)
+      if (known) return known
+      const image = openOne(tenantId, source).catch((error: unknown) => {
+        throw fullDisk(error) ?? error
+      })
+      opening.set(key, image)
+      return image.finally(() => opening.delete(key))
+    },
+    async sweep() {
+      const before = wallClock().getTime() - ageMsMax
+      for (const name of await readdir(folder)) {
+        if (name.startsWith(draftPrefix)) await removeTree(join(folder, name))
+        else
+          for (const id of await readdir(join(folder, name))) {
+            const used = statSync(join(folder, name, id, startName), { throwIfNoEntry: false })?.mtimeMs ?? 0
+            if (used < before) await removeTree(join(folder, name, id))
+          }
+      }
+    },
+  }
+}
+
+/** Whatever the umask: sandboxes' users pass through. */
+async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true })
+  await chmod(path, passable)
+}
+
+const fullDisk = (error: unknown): AppError | undefined =>
+  error instanceof Error && 'code' in error && error.code === 'ENOSPC'
+    ? new AppError('unavailable', 'The image could not be unpacked: the disk of this server is full.', error)
+    : undefined
