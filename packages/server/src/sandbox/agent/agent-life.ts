@@ -11,7 +11,7 @@ import { removeTree } from '../remove-tree.ts'
 import { copySeed } from '../seed.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
 import type { SandboxCgroup } from '../host/cgroup.ts'
-import { type AttachedDisk, type DiskMount, hasImage } from '../host/disk-image.ts'
+import { type AttachedDisk, type DiskMount, forgetForeign, hasImage, isForeign, settleImage } from '../host/disk-image.ts'
 import { type Freezer, createFreezer } from '../host/freezer.ts'
 import type { AgentHost, Launched } from './host.ts'
 import { makePipes } from '../host/runtime.ts'
@@ -49,6 +49,7 @@ export async function prepareWorkspace(
   const workspace = join(folder, 'workspace')
   const isNew = !existsSync(workspace)
   if (isNew) await makeWorkspace(host, folder, limits, seed)
+  else if (host.disks) await settleImage(folder)
   if (host.hasPipes) await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
   await mkdir(join(folder, 'egress'), { recursive: true })
   await chmod(join(folder, 'egress'), 0o755) // Whatever the umask: whoever reaches the folder may use what lies in it.
@@ -95,8 +96,10 @@ export async function placeDisk(host: AgentHost, folder: string): Promise<Placed
       'sandbox_unavailable',
       `The workspace in ${folder} is a disk image, which the server cannot mount now: ${host.whyNoDisks}. Run it as before, or delete the workspace.`,
     )
+  const workspace = join(folder, 'workspace')
+  const giveTo = (await isForeign(folder)) ? (await stat(workspace)).uid : undefined
   const disk: AttachedDisk = await host.disks.attach(folder)
-  return { mount: { device: disk.device, path: host.runtime.seen(join(folder, 'workspace')) }, release: disk.release }
+  return { mount: { device: disk.device, path: host.runtime.seen(workspace), ...(giveTo !== undefined && { giveTo }) }, release: disk.release }
 }
 
 export function warnOfSkipped(host: AgentHost, seed: string, skipped: readonly string[]): void {
@@ -136,7 +139,9 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
-  return waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)
+  const live = await waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)
+  if (disk?.mount.giveTo !== undefined) await forgetForeign(place.folder)
+  return live
 }
 
 async function waitForAgent(
