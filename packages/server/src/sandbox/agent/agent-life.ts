@@ -48,9 +48,11 @@ export async function prepareWorkspace(
   await host.root.touch(folder)
   const workspace = join(folder, 'workspace')
   const isNew = !existsSync(workspace)
-  if (isNew) await makeWorkspace(host, folder, limits, seed)
-  else if (host.disks) await settleImage(folder)
-  if (host.hasPipes) await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
+  // Both wait for programs; pipes that are there without a workspace harm nobody.
+  await Promise.all([
+    isNew ? makeWorkspace(host, folder, limits, seed) : host.disks && settleImage(folder),
+    host.hasPipes && makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax),
+  ])
   await mkdir(join(folder, 'egress'), { recursive: true })
   await chmod(join(folder, 'egress'), 0o755) // Whatever the umask: whoever reaches the folder may use what lies in it.
   const { uid } = await stat(workspace)
@@ -71,7 +73,7 @@ export async function prepareWorkspace(
 /** Complete or not there at all: a crash in the middle leaves a folder that the next attempt replaces. */
 async function makeWorkspace(host: AgentHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<void> {
   const making = join(folder, 'workspace.new')
-  await removeTree(making)
+  if (existsSync(making)) await removeTree(making)
   await mkdir(making, { mode: 0o700 })
   const user = host.newUser(basename(folder))
   if (seed !== undefined) {
@@ -79,8 +81,11 @@ async function makeWorkspace(host: AgentHost, folder: string, limits: SandboxLim
   }
   if (user !== undefined && host.disks) {
     await host.disks.make(folder, limits, user, making)
-    await removeTree(making)
-    await mkdir(making, { mode: 0o700 }) // A place to mount it on.
+    // What is left is a place to mount it on.
+    if (seed !== undefined) {
+      await removeTree(making)
+      await mkdir(making, { mode: 0o700 })
+    }
   }
   if (user !== undefined) await chown(making, user, user)
   await rename(making, join(folder, 'workspace'))

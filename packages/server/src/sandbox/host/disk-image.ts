@@ -52,6 +52,8 @@ const inodesPerBlock = 16
 /** The file system's own, the first ten of each. */
 const ownInodes = 10
 const ownBlocks = 64
+/** One program to start from here, which takes longest. */
+const makingScript = 'image=$1 debugfs=$2; shift 2; "$@" && exec "$debugfs" -w -R "rmdir lost+found" "$image"'
 const smallInodeCount = 32_000
 const attachTriesMax = 50
 
@@ -136,13 +138,13 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
       : ['-O', '^resize_inode,^has_journal']
     const extended = ['-E', `lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=${user}:${user}`]
     try {
-      await run(mkfs, ['-q', '-F', ...shape, ...journal, ...extended, '-d', content, making])
+      const shaping = [mkfs, '-q', '-F', ...shape, ...journal, ...extended, '-d', content, making]
+      await run('/bin/sh', ['-c', makingScript, 'sh', making, debugfs, ...shaping])
     } catch (error) {
       if (error instanceof Error && /Could not allocate|No space left/i.test(error.message))
         throw failure('over_limit', `The seed has no room in a workspace of ${limits.diskBytesMax} bytes and ${limits.fileCountMax} files.`, error)
       throw error
     }
-    await run(debugfs, ['-w', '-R', 'rmdir lost+found', making])
     await rename(making, imageOf(folder))
   }
 
