@@ -11,6 +11,7 @@ import { removeTree } from '../remove-tree.ts'
 import { copySeed } from '../seed.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
 import type { SandboxCgroup } from '../host/cgroup.ts'
+import { hastenMoves } from '../host/cgroup-host.ts'
 import { type AttachedDisk, type DiskMount, forgetForeign, hasImage, isForeign, settleImage } from '../host/disk-image.ts'
 import { type Freezer, createFreezer } from '../host/freezer.ts'
 import type { AgentHost, Launched } from './host.ts'
@@ -131,8 +132,10 @@ export async function startAgent(
 }
 
 async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, mounts: readonly DataMount[]): Promise<LiveAgent> {
+  const hastened = hastenMoves(host.cgroups) // The launcher's into its groups.
   const disk = await placeDisk(host, place.folder)
   const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
+  await hastened
   const launched = host.launch({
     folder: place.folder,
     user,
@@ -145,6 +148,7 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
   const live = await waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)
+  void hastenMoves(host.cgroups) // The first command's.
   if (disk?.mount.giveTo !== undefined) await forgetForeign(place.folder)
   return live
 }
