@@ -68,7 +68,7 @@ export type Trees = {
   pack(path: string, isFrozen: boolean): Promise<TreeStream>
   /** Laid out over what is there. Throws `over_limit` when the workspace has no room for it. */
   unpack(path: string, archive: Readable): Promise<void>
-  /** Lays a copy of another sandbox's workspace out in this one, which is new and empty, as it is at one moment. */
+  /** Lays a copy of another sandbox's workspace out in this one, which is new and empty, as it is at one moment. What runs in this one may be ended. */
   copyFrom(source: Trees): Promise<void>
 }
 

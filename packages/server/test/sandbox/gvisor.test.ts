@@ -61,6 +61,14 @@ describe.skipIf(gvisor.whyNot)('gvisor', () => {
     await vi.waitFor(() => expect(hostProcesses(root.path)).toBe(before), 5_000)
   })
 
+  test('a command that was ended at its time-out tells of the signal, and not of how what stood between it and the agent ended', async () => {
+    const sandbox = await driver.create({ id: freshId() })
+    // The more processes there are, the longer the agent looks for those of the command, and `unshare`, whose first one is gone, ends by itself with 1.
+    const script = 'for i in 1 2 3 4 5 6 7 8 9 10; do sh -c "sleep 60; :" & done; wait'
+    for (let round = 0; round < 3; round++)
+      expect(await sh(sandbox, script, { timeoutMs: 2_000 })).toMatchObject({ isTimedOut: true, exitCode: null, signal: 'SIGKILL' })
+  })
+
   test('input comes as it is given; a fork has the files and a life of its own', async () => {
     const sandbox = await driver.create({ id: freshId() })
     async function* pieces() {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DriverProcess, devicesOf, isHere, seenIn, startDriver, batteryModes } from '../support/sandbox-modes.ts'
+import { type DriverProcess, devicesOf, isHere, makeRoot, seenIn, startDriver, batteryModes } from '../support/sandbox-modes.ts'
 import { failureOf, freshId, never, sh } from '../support/sandbox-suite.ts'
 
 const hasPython = isHere('python3', 'hostile trees')
@@ -59,7 +59,7 @@ for (const mode of batteryModes()) {
         await driver.fork(from, to, how)
         const { stdout } = await sh(
           target,
-          `readlink passwd root climbs loop; test -p pipe && echo pipe; cat closed/file; python3 -c "import os; print(os.stat('holes').st_size)"; cat ./-rf; find . -xdev | wc -l`,
+          `readlink passwd root climbs loop; test -p pipe && echo pipe; chmod u+rwx closed; chmod u+r closed/file; cat closed/file; python3 -c "import os; print(os.stat('holes').st_size)"; cat ./-rf; find . -xdev | wc -l`,
         )
         expect(stdout).toBe(`/etc/passwd\n/\n../../../../etc\n.\n${isGvisor ? '' : 'pipe\n'}in\n${holes * 1024 * 1024}\nfine\n${isGvisor ? 9 : 10}\n`) // In gVisor a pipe is in memory alone.
         const copied = statSync(seenIn(driver.root, to, 'holes'))
@@ -68,7 +68,10 @@ for (const mode of batteryModes()) {
       })
 
       test.skipIf(!hasPython)(`a tree too deep to be copied is refused, and both sandboxes work on (by ${how})`, async () => {
-        const { from, to, source, target } = await pair()
+        const [from, to] = [freshId(), freshId()]
+        const source = await driver.create({ id: from })
+        // Of another size: file systems of the same are copied as a whole.
+        const target = await driver.create({ id: to, limits: { diskBytesMax: 500_000_000 } })
         const code = 'import os\nfor i in range(400):\n  os.mkdir("d" * 20); os.chdir("d" * 20)\nopen("bottom", "w").write("x")\nprint("deep")'
         expect((await source.exec({ cmd: 'python3', args: ['-c', code], timeoutMs: 20_000 }, { signal: never })).stdout).toBe('deep\n')
         expect(await failureOf(driver.fork(from, to, how))).toMatchObject({ code: 'over_limit' })
@@ -126,12 +129,48 @@ for (const mode of batteryModes()) {
       })
     }
 
+    test.skipIf(!mode.hasDisks || !hasPython)(
+      'a fork of the same limits has whatever the source has, and its limits, user and life are its own, also after a crash',
+      async () => {
+        const root = makeRoot(mode)
+        const first = await startDriver(mode, { root })
+        const limits = { diskBytesMax: 50_000_000 }
+        const [source, target] = await Promise.all(['from', 'to'].map((id) => first.create({ id, limits })))
+        const deep = 'import os\nfor i in range(400):\n  os.mkdir("d" * 20); os.chdir("d" * 20)\nopen("bottom", "w").write("x")'
+        expect(await source!.exec({ cmd: 'python3', args: ['-c', deep], timeoutMs: 20_000 }, { signal: never })).toMatchObject({ exitCode: 0 })
+        await sh(source!, 'echo open > file; chmod 000 file')
+        await sh(target!, 'echo before > before')
+        await first.fork('from', 'to', 'copy')
+        await first.crash()
+        await using second = await startDriver(mode, { root })
+        await second.sweep()
+        const fork = await second.create({ id: 'to', limits })
+        const down = 'import os\nfor i in range(400):\n  os.chdir("d" * 20)\nprint(open("bottom").read())'
+        expect((await fork.exec({ cmd: 'python3', args: ['-c', down], timeoutMs: 20_000 }, { signal: never })).stdout).toBe('x\n')
+        expect((await sh(fork, 'ls; find . ! -user 1000; find file -printf "%m\\n"; chmod 600 file; cat file')).stdout).toBe(
+          `${'d'.repeat(20)}\nfile\n0\nopen\n`,
+        )
+        const [ours, theirs] = ['to', 'from'].map((id) => statSync(join(root, id, 'workspace')).uid)
+        expect(ours).not.toBe(theirs)
+        expect(statSync(seenIn(root, 'to', 'file')).uid).toBe(ours)
+        expect((await sh(fork, 'head -c 60M /dev/zero > big')).stderr).toContain('space')
+        expect(existsSync(join(root, 'to/disk.foreign'))).toBe(false)
+      },
+    )
+
     test('of one sandbox several forks are made at once, and no file system has two devices', async () => {
       const { from, source } = await pair()
       await sh(source, 'for i in $(seq 50); do echo $i > f$i; done')
       const targets = [freshId(), freshId(), freshId()]
       const made = await Promise.all(targets.map((id) => driver.create({ id })))
-      const images = () => devicesOf(driver.root).map((name) => readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8'))
+      const images = () =>
+        devicesOf(driver.root).flatMap((name) => {
+          try {
+            return [readFileSync(`/sys/block/${name}/loop/backing_file`, 'utf8')]
+          } catch {
+            return [] // It has just gone.
+          }
+        })
       const forking = Promise.all(targets.map((to) => driver.fork(from, to, 'copy')))
       let isDone = false
       void forking.finally(() => (isDone = true)).catch(() => {}) // It is awaited below.

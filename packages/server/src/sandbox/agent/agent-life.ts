@@ -11,7 +11,8 @@ import { removeTree } from '../remove-tree.ts'
 import { copySeed } from '../seed.ts'
 import { type AgentClient, createAgentClient } from './agent-client.ts'
 import type { SandboxCgroup } from '../host/cgroup.ts'
-import { type AttachedDisk, type DiskMount, hasImage } from '../host/disk-image.ts'
+import { hastenMoves } from '../host/cgroup-host.ts'
+import { type AttachedDisk, type DiskMount, forgetForeign, hasImage, isForeign, settleImage } from '../host/disk-image.ts'
 import { type Freezer, createFreezer } from '../host/freezer.ts'
 import type { AgentHost, Launched } from './host.ts'
 import { makePipes } from '../host/runtime.ts'
@@ -48,8 +49,11 @@ export async function prepareWorkspace(
   await host.root.touch(folder)
   const workspace = join(folder, 'workspace')
   const isNew = !existsSync(workspace)
-  if (isNew) await makeWorkspace(host, folder, limits, seed)
-  if (host.hasPipes) await makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax)
+  // Both wait for programs; pipes that are there without a workspace harm nobody.
+  await Promise.all([
+    isNew ? makeWorkspace(host, folder, limits, seed) : host.disks && settleImage(folder),
+    host.hasPipes && makePipes(host.runtime.tools, join(folder, 'pipes'), commandsAtOnceMax),
+  ])
   await mkdir(join(folder, 'egress'), { recursive: true })
   await chmod(join(folder, 'egress'), 0o755) // Whatever the umask: whoever reaches the folder may use what lies in it.
   const { uid } = await stat(workspace)
@@ -70,7 +74,7 @@ export async function prepareWorkspace(
 /** Complete or not there at all: a crash in the middle leaves a folder that the next attempt replaces. */
 async function makeWorkspace(host: AgentHost, folder: string, limits: SandboxLimits, seed: string | undefined): Promise<void> {
   const making = join(folder, 'workspace.new')
-  await removeTree(making)
+  if (existsSync(making)) await removeTree(making)
   await mkdir(making, { mode: 0o700 })
   const user = host.newUser(basename(folder))
   if (seed !== undefined) {
@@ -78,8 +82,11 @@ async function makeWorkspace(host: AgentHost, folder: string, limits: SandboxLim
   }
   if (user !== undefined && host.disks) {
     await host.disks.make(folder, limits, user, making)
-    await removeTree(making)
-    await mkdir(making, { mode: 0o700 }) // A place to mount it on.
+    // What is left is a place to mount it on.
+    if (seed !== undefined) {
+      await removeTree(making)
+      await mkdir(making, { mode: 0o700 })
+    }
   }
   if (user !== undefined) await chown(making, user, user)
   await rename(making, join(folder, 'workspace'))
@@ -95,8 +102,10 @@ export async function placeDisk(host: AgentHost, folder: string): Promise<Placed
       'sandbox_unavailable',
       `The workspace in ${folder} is a disk image, which the server cannot mount now: ${host.whyNoDisks}. Run it as before, or delete the workspace.`,
     )
+  const workspace = join(folder, 'workspace')
+  const giveTo = (await isForeign(folder)) ? (await stat(workspace)).uid : undefined
   const disk: AttachedDisk = await host.disks.attach(folder)
-  return { mount: { device: disk.device, path: host.runtime.seen(join(folder, 'workspace')) }, release: disk.release }
+  return { mount: { device: disk.device, path: host.runtime.seen(workspace), ...(giveTo !== undefined && { giveTo }) }, release: disk.release }
 }
 
 export function warnOfSkipped(host: AgentHost, seed: string, skipped: readonly string[]): void {
@@ -120,8 +129,10 @@ export async function startAgent(host: AgentHost, place: Place, user: number | u
 
 async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, { mounts = [], image }: Shown): Promise<LiveAgent> {
   if (image) await host.prepareForImages?.()
+  const hastened = hastenMoves(host.cgroups) // The launcher's into its groups.
   const disk = await placeDisk(host, place.folder)
   const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
+  await hastened
   const launched = host.launch({
     folder: place.folder,
     user,
@@ -134,7 +145,10 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
-  return waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)
+  const live = await waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)
+  void hastenMoves(host.cgroups) // The first command's.
+  if (disk?.mount.giveTo !== undefined) await forgetForeign(place.folder)
+  return live
 }
 
 async function waitForAgent(

@@ -16,8 +16,10 @@ export function outermost(runtime: Runtime, { joinFiles, disks = [], folders = [
   const { unshare = '', mount = '' } = runtime.tools // There where there is a stage.
   if (!runtime.stage) return joined(joinFiles, rest)
   const each = (command: string) => `while [ "$1" != -- ]; do ${command} "$1" "$2" || exit; shift 2; done; shift`
-  const script = `m=$1; "$m" --all --fstab "$2" || exit; shift 2; ${each(mountLine('"$m"'))}; ${each('"$m" -o bind,ro,nosuid,nodev')}; exec "$@"`
-  const pairs = [...disks.flatMap(({ device, path }) => [device, path]), '--', ...folders.flatMap(({ from, to }) => [from, to]), '--']
+  const steps = [mountLine('"$m"'), 'chown -R -P -h --', '"$m" -o bind,ro,nosuid,nodev'].map(each)
+  const script = `m=$1; "$m" --all --fstab "$2" || exit; shift 2; ${steps.join('; ')}; exec "$@"`
+  const gifts = disks.flatMap(({ path, giveTo }) => (giveTo === undefined ? [] : [`${giveTo}:${giveTo}`, path]))
+  const pairs = [...disks.flatMap(({ device, path }) => [device, path]), '--', ...gifts, '--', ...folders.flatMap(({ from, to }) => [from, to]), '--']
   const mounting = ['/bin/sh', '-c', script, 'sh', mount, runtime.fstab, ...pairs]
   return joined(joinFiles, [unshare, '--mount', '--propagation', 'private', '--', ...mounting, ...rest])
 }

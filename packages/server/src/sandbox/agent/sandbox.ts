@@ -17,7 +17,7 @@ import { hasImage } from '../host/disk-image.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from '../host/disk-watch.ts'
 import { transferFiles } from './files.ts'
 import { watch } from './watch.ts'
-import { type TreePlace, copyTree, packTree, unpackTree } from './tree.ts'
+import { type TreePlace, copyDisk, copyTree, packTree, unpackTree } from './tree.ts'
 
 export type AgentSandboxOptions = {
   host: AgentHost
@@ -100,6 +100,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
       let live = await agent()
       while (live.isEnding()) {
         await live.gone
+        while (halt) await halt
         live = await agent()
       }
       return await work(live)
@@ -234,6 +235,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
 
   async function pack(path: string, isFrozen: boolean): Promise<TreeStream> {
     if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
+    await starting?.catch(() => {}) // It is told by whoever needs it. A copied disk is given to this sandbox's user at its first start.
     if (!isFrozen) return packTree(treePlace(), path)
     const packing = Promise.withResolvers<TreeStream>()
     held(async () => {
@@ -246,7 +248,11 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
 
   /** Does `work` while nothing in the sandbox moves, and nothing starts in one that rests. */
   async function held(work: () => Promise<void>): Promise<void> {
-    if (current) return current.frozen(work)
+    await starting?.catch(() => {}) // As above.
+    return current ? current.frozen(work) : halted(work)
+  }
+
+  async function halted(work: () => Promise<void>): Promise<void> {
     const working = work()
     const over = working.catch(() => {}) // Our caller hears of it; whoever waits for the halt to end does not.
     halt = over
@@ -259,6 +265,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
 
   async function unpack(path: string, archive: Readable): Promise<void> {
     if (isStopped) throw failure('sandbox_unavailable', 'The sandbox was stopped.')
+    await starting?.catch(() => {}) // As above.
     diskUse ??= await measure()
     const roomBytes = limits.diskBytesMax - diskUse.bytes
     try {
@@ -275,8 +282,25 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
     const from = sources.get(source)
     if (from?.place().host !== host) throw failure('invalid', 'A workspace is copied between sandboxes of one driver.')
     assertWithinLimits(await from.measure())
-    await from.held(() => copyTree(from.place(), treePlace()))
+    let isWhole = false
+    await from.held(async () => {
+      isWhole = await copyDisk(from.place(), treePlace())
+      if (!isWhole) await copyTree(from.place(), treePlace())
+    })
+    if (isWhole) return takeDisk()
     assertWithinLimits(await measure())
+  }
+
+  /** Goes on with the disk that was copied for it, which has the same limits: its processes end, and start anew while whoever asked goes on. */
+  async function takeDisk(): Promise<void> {
+    await halted(async () => {
+      const live = await starting?.catch(() => undefined) // It did not start: nothing to end.
+      live?.kill('its workspace became a copy of another')
+      await live?.gone
+      await disk?.exchange(folder)
+      diskUse = undefined
+    })
+    withAgent(async () => {}).catch(() => {}) // Whoever asks next is told.
   }
 
   function assertWithinLimits(now: DiskUse): void {

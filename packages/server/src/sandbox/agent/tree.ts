@@ -1,5 +1,5 @@
 /**
- * Whole trees in and out of a workspace, as tar archives. `tar` runs in a sandbox of its own that sees this workspace and nothing
+ * Whole trees in and out of a workspace, as tar archives, and copies of it. `tar` runs in a sandbox of its own that sees this workspace and nothing
  * else: no agent, no network, the workspace's own user. So whatever hostile code laid out there (links, pipes, a million files, an archive
  * with paths that climb) can lead it nowhere, and the server itself reads no entry of any archive.
  */
@@ -12,7 +12,7 @@ import { after } from '../../kernel/index.ts'
 import type { SandboxLimits, TreeStream } from '../driver.ts'
 import { failure } from '../failures.ts'
 import { type PlacedDisk, placeDisk } from './agent-life.ts'
-import type { DiskMount } from '../host/disk-image.ts'
+import { type DiskMount, hasImage } from '../host/disk-image.ts'
 import type { AgentHost, Launched } from './host.ts'
 
 /** `outer` is the outermost process of a sandbox that runs. */
@@ -37,6 +37,13 @@ const copying =
   'cd -- "$1" || exit 3; find . -type d ! -perm -u=rx -exec chmod u+rx {} ";" -o -type f ! -perm -u=r -exec chmod u+r {} ";" 2>/dev/null; exec cp --archive --reflink=auto --no-target-directory -- . /copy'
 const run = promisify(execFile)
 
+/** Copies the file system of one workspace as a whole, to be exchanged for the other's; false where it has to be copied file by file. */
+export async function copyDisk(from: TreePlace, to: TreePlace): Promise<boolean> {
+  const isSame = from.limits.diskBytesMax === to.limits.diskBytesMax && from.limits.fileCountMax === to.limits.fileCountMax
+  if (!from.host.disks || !isSame || !(await hasImage(from.folder)) || !(await hasImage(to.folder))) return false
+  return from.host.disks.copy(from.folder, from.outer, to.folder)
+}
+
 /**
  * Copies one workspace into another, new and empty, as the first one's user: nothing but `cp` can touch the new one meanwhile. Then it is given to
  * its own user, from outside, by descriptor and without following a link; no process is there that could change anything meanwhile.
@@ -53,7 +60,7 @@ export async function copyTree(from: TreePlace, to: TreePlace): Promise<void> {
       await chown(to.folder, 0, from.user) // To pass through.
       await give(from.user)
     }
-    const jail = await start({ ...from, copyTo: target, ...(disk && { copyDisk: disk.mount }) }, copying, '/workspace')
+    const jail = await start({ ...from, copyTo: target, ...(disk && { copyMount: disk.mount }) }, copying, '/workspace')
     jail.launched.input.end()
     jail.launched.output.resume()
     const code = await jail.ended
@@ -115,7 +122,7 @@ async function feed(archive: Readable, input: Writable, bytesMax: number): Promi
 }
 
 async function start(
-  { host, folder, user, limits, copyTo, copyDisk }: TreePlace & { copyTo?: string; copyDisk?: DiskMount },
+  { host, folder, user, limits, copyTo, copyMount }: TreePlace & { copyTo?: string; copyMount?: DiskMount },
   script: string,
   path: string,
 ): Promise<{ launched: Launched; ended: Promise<number | null> }> {
@@ -128,7 +135,7 @@ async function start(
     limits,
     ...(copyTo !== undefined && { copyTo }),
     hasNoTmp: true,
-    disks: [...(disk ? [disk.mount] : []), ...(copyDisk ? [copyDisk] : [])],
+    disks: [...(disk ? [disk.mount] : []), ...(copyMount ? [copyMount] : [])],
     command: ['/bin/sh', '-c', script, 'sh', path],
   })
   launched.input.on('error', () => {}) // It ended; its complaint says why.

@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 
 /** One control group hierarchy in which this server may make groups of its own. */
@@ -12,6 +13,8 @@ export type CgroupHost = {
   version: 'v1' | 'v2' | 'none'
   limits: { memory?: Hierarchy; pids?: Hierarchy; cpu?: Hierarchy }
   kill?: Hierarchy
+  /** Where the second version is mounted. */
+  unified?: string
   /** Why something is missing, for the operator. */
   whyNot?: string
 }
@@ -35,7 +38,7 @@ export function detectCgroups(tag: string): CgroupHost {
       const hierarchy: Hierarchy = { version: 'v2', base }
       const enabled = readWords(join(base, 'cgroup.subtree_control'))
       const limits = Object.fromEntries(wanted.filter((name) => enabled.includes(name)).map((name) => [name, hierarchy]))
-      return { version: 'v2', limits, kill: hierarchy }
+      return { version: 'v2', limits, kill: hierarchy, unified: unified.path }
     }
     return { version: 'none', limits: {}, whyNot: problems.join('; ') }
   }
@@ -50,7 +53,22 @@ export function detectCgroups(tag: string): CgroupHost {
   const killBase = unified && existsSync('/proc/self/ns/cgroup') ? tryMake(unified.path, tag, problems) : undefined
   const kill: Hierarchy | undefined = killBase && existsSync(join(killBase, 'cgroup.kill')) ? { version: 'v2', base: killBase } : limits.pids
   if (!limits.memory && !limits.pids && !kill) return { version: 'none', limits: {}, whyNot: problems.join('; ') || 'no usable controller' }
-  return { version: 'v1', limits, ...(kill && { kill }), ...(problems.length > 0 && { whyNot: problems.join('; ') }) }
+  return {
+    version: 'v1',
+    limits,
+    ...(kill && { kill }),
+    ...(unified && { unified: unified.path }),
+    ...(problems.length > 0 && { whyNot: problems.join('; ') }),
+  }
+}
+
+/**
+ * The kernel waits for its readers before it moves a process, some 13 ms here, but not when it has just moved another. So this moves the server to the
+ * group where it is, while something else has to be waited for: a move that comes within some 20 ms of it then takes none.
+ */
+export async function hastenMoves({ unified }: CgroupHost): Promise<void> {
+  if (unified === undefined) return
+  await writeFile(join(unified, currentPath(), 'cgroup.procs'), String(process.pid)).catch(() => {}) // The next move waits, as without this.
 }
 
 /** Every folder in which this server keeps groups. */
@@ -135,9 +153,11 @@ function cgroupMounts(): Mount[] {
     })
 }
 
+const currentPath = (): string => /^0::(.*)$/m.exec(readText('/proc/self/cgroup'))?.[1] ?? '/'
+
 /** The group in the unified hierarchy that was given to this process: not the leaf that it moved to itself. */
 function ownPath(): string {
-  const path = /^0::(.*)$/m.exec(readText('/proc/self/cgroup'))?.[1] ?? '/'
+  const path = currentPath()
   return basename(path) === serverLeaf ? dirname(path) : path
 }
 

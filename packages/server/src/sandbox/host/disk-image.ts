@@ -17,8 +17,8 @@ import { type Runtime, findProgram } from './runtime.ts'
 const run = promisify(execFile)
 
 export type DiskLimits = Pick<SandboxLimits, 'diskBytesMax' | 'fileCountMax'>
-/** What is mounted where in a launcher's namespace. */
-export type DiskMount = { device: string; path: string }
+/** What is mounted where in a launcher's namespace, and the user that everything in it is given to before anything of the sandbox begins. */
+export type DiskMount = { device: string; path: string; giveTo?: number }
 export type AttachedDisk = { device: string; release(): Promise<void> }
 
 export type DiskHost = {
@@ -26,6 +26,13 @@ export type DiskHost = {
   make(folder: string, limits: DiskLimits, user: number, content: string): Promise<void>
   /** A device over the image, for as long as somebody holds it. Whoever asks again meanwhile gets the same. */
   attach(folder: string): Promise<AttachedDisk>
+  /**
+   * Lays a copy of one workspace's image beside another's, for `exchange`. Nothing in the first may move; `outer` is a process in whose namespace it is
+   * mounted. False, with nothing copied, where the images differ in size or anybody else has the first one mounted, who could write meanwhile.
+   */
+  copy(from: string, outer: number | undefined, to: string): Promise<boolean>
+  /** Puts the copy in the place of the image, which nobody has mounted any more. Its files are still the first one's user's. */
+  exchange(folder: string): Promise<void>
   /** What is used, seen from outside. `outer` is a process in whose namespace it is mounted. */
   measure(folder: string, outer: number | undefined): Promise<DiskUse>
   /** Gives everything in it to a user, following no link. No command of the sandbox's may run. `outer` as above. */
@@ -45,15 +52,30 @@ const inodesPerBlock = 16
 /** The file system's own, the first ten of each. */
 const ownInodes = 10
 const ownBlocks = 64
+/** One program to start from here, which takes longest. */
+const makingScript = 'image=$1 debugfs=$2; shift 2; "$@" && exec "$debugfs" -w -R "rmdir lost+found" "$image"'
 const smallInodeCount = 32_000
 const attachTriesMax = 50
 
 export const imageOf = (folder: string): string => join(folder, 'disk.img')
-export const hasImage = (folder: string): Promise<boolean> =>
-  stat(imageOf(folder)).then(
+export const hasImage = (folder: string): Promise<boolean> => isThere(imageOf(folder))
+const comingOf = (folder: string): string => join(folder, 'disk.new')
+/** There while the files of an image are another user's than the workspace's. */
+const foreignOf = (folder: string): string => join(folder, 'disk.foreign')
+export const isForeign = (folder: string): Promise<boolean> => isThere(foreignOf(folder))
+export const forgetForeign = (folder: string): Promise<void> => rm(foreignOf(folder), { force: true })
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
     () => true,
     () => false,
   )
+
+/** Ends what a killed server left of a copy: without an image its exchange was half done, else the copy was not whole. */
+export async function settleImage(folder: string): Promise<void> {
+  if (await hasImage(folder)) return rm(comingOf(folder), { force: true })
+  if (await isThere(comingOf(folder))) await rename(comingOf(folder), imageOf(folder))
+}
 
 /** Bytes of an image that has room for so much: ext4 keeps two hundredths of it, at most 16 MB, for its own needs. */
 export function imageBytes(limits: DiskLimits): number {
@@ -102,9 +124,11 @@ type Device = { device: string; held: FileHandle }
 function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime: Runtime): DiskHost {
   /** By the image's number: two devices of one image would be two file systems that know nothing of each other. To make one takes some 20 ms. */
   const attached = new Map<number, { users: number; opening: Promise<Device> }>()
+  /** By the same number: whoever comes meanwhile waits. */
+  const copying = new Map<number, Promise<unknown>>()
 
   async function make(folder: string, limits: DiskLimits, user: number, content: string): Promise<void> {
-    const making = join(folder, 'disk.new')
+    const making = comingOf(folder)
     await rm(making, { force: true })
     await writeFile(making, '', { mode: 0o600 })
     await truncate(making, imageBytes(limits))
@@ -114,19 +138,20 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
       : ['-O', '^resize_inode,^has_journal']
     const extended = ['-E', `lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=${user}:${user}`]
     try {
-      await run(mkfs, ['-q', '-F', ...shape, ...journal, ...extended, '-d', content, making])
+      const shaping = [mkfs, '-q', '-F', ...shape, ...journal, ...extended, '-d', content, making]
+      await run('/bin/sh', ['-c', makingScript, 'sh', making, debugfs, ...shaping])
     } catch (error) {
       if (error instanceof Error && /Could not allocate|No space left/i.test(error.message))
         throw failure('over_limit', `The seed has no room in a workspace of ${limits.diskBytesMax} bytes and ${limits.fileCountMax} files.`, error)
       throw error
     }
-    await run(debugfs, ['-w', '-R', 'rmdir lost+found', making])
     await rename(making, imageOf(folder))
   }
 
   async function attach(folder: string): Promise<AttachedDisk> {
     const image = imageOf(folder)
     const { ino } = await stat(image) // The same wherever its folder is renamed to.
+    while (copying.has(ino)) await copying.get(ino)
     const entry = attached.get(ino) ?? { users: 0, opening: openDevice(image) }
     attached.set(ino, entry)
     entry.users++
@@ -157,6 +182,40 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
     throw failure('sandbox_unavailable', `No loop device could be had for ${image}.`)
   }
 
+  async function copy(from: string, outer: number | undefined, to: string): Promise<boolean> {
+    const { ino, size } = await stat(imageOf(from))
+    if (size !== (await stat(imageOf(to))).size) return false
+    while (copying.has(ino)) await copying.get(ino)
+    const work = copyAlone(from, ino, outer, to)
+    const over = work.catch(() => {}) // Our caller hears of it.
+    copying.set(ino, over)
+    try {
+      return await work
+    } finally {
+      copying.delete(ino)
+    }
+  }
+
+  /** Nobody can attach it meanwhile. What the file system holds back is written by `sync`; to freeze it would wait for the kernel's readers three times. */
+  async function copyAlone(from: string, ino: number, outer: number | undefined, to: string): Promise<boolean> {
+    const isOurs = outer === undefined ? !attached.has(ino) && !(await hasDevice(imageOf(from))) : attached.get(ino)?.users === 1
+    if (!isOurs) return false
+    try {
+      if (outer !== undefined) await run('sync', ['--file-system', mountedPath(runtime, from, outer)])
+      await run('cp', ['--reflink=auto', '--sparse=auto', '--', imageOf(from), comingOf(to)])
+    } catch (error) {
+      await rm(comingOf(to), { force: true })
+      throw failure('sandbox_unavailable', 'The workspace could not be copied. Is there room on the disk of the server?', error)
+    }
+    // Had its last process ended meanwhile, the kernel would have written to it once more.
+    const isStill = outer === undefined || (await isThere(mountedPath(runtime, from, outer)))
+    if (!isStill) await rm(comingOf(to), { force: true })
+    return isStill
+  }
+
+  /** Also one that goes with a process that has just ended. */
+  const hasDevice = async (image: string): Promise<boolean> => (await run(losetup, ['--noheadings', '--output', 'NAME', '--associated', image])).stdout !== ''
+
   /** Runs a program of ours as root, with the workspace mounted over its place for this program alone. */
   async function mounted(folder: string, ...command: string[]): Promise<string> {
     const disk = await attach(folder)
@@ -172,6 +231,13 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
   return {
     make,
     attach,
+    copy,
+    async exchange(folder) {
+      await writeFile(foreignOf(folder), '')
+      // In two steps: ext4 writes a file to the disk before it takes another's name, which takes longer than all the rest.
+      await rm(imageOf(folder))
+      await settleImage(folder)
+    },
     async measure(folder, outer) {
       const seen = outer === undefined ? undefined : await statfs(mountedPath(runtime, folder, outer)).catch(() => undefined) // It ended meanwhile.
       if (seen) return used(seen.blocks, seen.bfree, seen.files, seen.ffree)

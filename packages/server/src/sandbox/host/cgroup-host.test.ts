@@ -1,0 +1,31 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { detectCgroups, removeBases } from './cgroup-host.ts'
+
+const host = detectCgroups('hasten-probe')
+removeBases(host)
+const { unified } = host
+if (process.getuid?.() !== 0 || unified === undefined) process.stderr.write('SKIPPED: moves between control groups: they need root and the second version.\n')
+
+test.skipIf(process.getuid?.() !== 0 || unified === undefined)('what makes the next move fast leaves the server in the group where it is', () => {
+  const group = join(unified ?? '', `longhaul-hasten-${process.pid}`)
+  mkdirSync(group)
+  try {
+    const code = `
+      import { readFileSync } from 'node:fs'
+      import { detectCgroups, hastenMoves, removeBases } from ${JSON.stringify(join(import.meta.dirname, 'cgroup-host.ts'))}
+      const host = detectCgroups('hasten')
+      const where = () => /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))[1]
+      const before = where()
+      await hastenMoves(host)
+      removeBases(host)
+      console.log(before === where(), before)`
+    const node = [process.execPath, '--conditions=longhaul-source', '--input-type=module', '-e', code]
+    const joined = ['-c', 'echo $$ >"$1/cgroup.procs" || exit; shift; exec "$@"', 'sh', group, ...node]
+    expect(execFileSync('/bin/sh', joined, { encoding: 'utf8', stdio: 'pipe' })).toMatch(/^true .*longhaul-hasten-/)
+  } finally {
+    rmdirSync(group)
+  }
+})
