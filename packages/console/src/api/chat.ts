@@ -17,6 +17,12 @@ export const sessionQuery = (agent: string, session: string) =>
     refetchInterval: ({ state: { data } }) => (data?.items.some((run) => !isTerminal(run.state)) ? 1_500 : 10_000),
   })
 
+export type Prompt = { connection: string; name: string; arguments: Record<string, string> }
+
+/** What a tool server offers people to begin with, as it says now. */
+export const promptsQuery = (agent: string, connection: string) =>
+  queryOptions({ queryKey: ['prompts', agent, connection], queryFn: ({ signal }) => client.prompts.list({ agent, connection }, { signal }), retry: false })
+
 export type Conversation = { agent: string; session: string; last: Run }
 
 /** Conversations with an agent, by its newest runs. */

@@ -7,6 +7,15 @@ import { withStepUp } from './step-up.ts'
 /** The console has no door of its own: everything goes through the public API, with the visitor's key, or the cookie of whoever signed in as a person. */
 export const client = createClient({ url: '', key: () => readKey() ?? undefined, timeoutMs: 30_000, fetch: withStepUp(withCsrfToken(observedFetch)) })
 
+/** For what is no operation: the addresses of MCP. */
+export const sendAsVisitor: typeof fetch = (input, init) => {
+  const key = readKey()
+  return withCsrfToken(observedFetch)(input, {
+    ...init,
+    headers: { ...Object.fromEntries(new Headers(init?.headers)), ...(key && { authorization: `Bearer ${key}` }) },
+  })
+}
+
 /** Asks without waiting for a second factor: what gives one may not be asked for one. */
 export const plainClient = createClient({ url: '', timeoutMs: 30_000, fetch: withCsrfToken(observedFetch) })
 

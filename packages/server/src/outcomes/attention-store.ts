@@ -77,11 +77,22 @@ const toItem = ({ id, kind, runId, agent, reason, message, createdAt }: Row): At
 })
 
 /** What it takes to start a failed run anew. */
-export type FailedRun = { tenantId: string; agent: string; input: Json; asker: Asker; session: string | null; destinations: Destination[] | null }
+export type FailedRun = {
+  tenantId: string
+  agent: string
+  input: Json
+  asker: Asker
+  session: string | null
+  destinations: Destination[] | null
+  /** Whose words its input holds. */
+  labels: string[]
+}
 
 export async function findFailedRun(db: Tx, audience: Audience, id: string): Promise<FailedRun | undefined> {
   const [row] = await db.rows<FailedRun>(sql`
-    select tenant_id as "tenantId", agent, input, asker, session_id as session, destinations from runs where id = ${id} and ${isRunFor(audience)} and state = 'failed' and not withholds_writes`)
+    select tenant_id as "tenantId", agent, input, asker, session_id as session, destinations,
+      coalesce((select data -> 'labels' from events where run_id = runs.id and seq = 0), '[]') as labels
+    from runs where id = ${id} and ${isRunFor(audience)} and state = 'failed' and not withholds_writes`)
   return row
 }
 

@@ -90,7 +90,7 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
         const start = { tenantId, agent: destination.agent, input: noticeOf(delivery), asker: run.asker }
         const why = await options.whyNotStart?.({ ...start, namespace: 'default', startedBy: { type: 'destination', name: run.agent } })
         if (why !== undefined) return { isDone: false, problem: why, mayRetry: false }
-        await engine.startRun({ ...start, ...found, idempotencyKey })
+        await engine.startRun({ ...start, ...found, idempotencyKey, labels: run.labels ?? [] })
         return { isDone: true }
       }
       case 'channel':

@@ -35,6 +35,8 @@ export type DueDelivery = {
     failure: Failure | null
     session: string | null
     asker: Asker
+    /** Whose words it has read, and so its end may hold. */
+    labels: string[] | null
     createdAt: Date
     endedAt: Date | null
   }
@@ -55,7 +57,7 @@ export async function claimDeliveries(db: Tx, leaseMs: number, limit: number): P
     from due, runs
     where deliveries.id = due.id and runs.id = deliveries.run_id
     returning deliveries.id, deliveries.tenant_id as "tenantId", deliveries.attempt, deliveries.destination, runs.id as "runId", runs.agent, runs.version, runs.state,
-      runs.input, runs.output, runs.failure, runs.session_id as session, runs.asker, runs.created_at as "createdAt", runs.ended_at as "endedAt"`)
+      runs.input, runs.output, runs.failure, runs.session_id as session, runs.asker, runs.labels, runs.created_at as "createdAt", runs.ended_at as "endedAt"`)
   return rows.map(({ id, tenantId, attempt, destination, runId, ...run }) => ({ id, tenantId, attempt, destination, run: { id: runId, ...run } }))
 }
 

@@ -181,6 +181,28 @@ test('an agent is run, and a run is signalled, once each with the notice', async
   )
   expect(inputs[0]).toMatchObject({ data: { runId: run, output: { answer: null } } })
 })
+
+test('whose words from outside a run has read goes along to the agent that its end starts, and those of its input to the run that begins it anew', async () => {
+  await using t = await makeDatabase()
+  await using e = await open(t.db, { ...ending, next: async () => null })
+  const begin = async (agent: string, labels: string[]) =>
+    (await e.engine.startRun({ tenantId, agent, version: 'v1', input: null, asker, labels, destinations: [{ type: 'run', agent: 'next', on: ['completed'] }] }))
+      .id
+  const labelsOf = async (agent: string) =>
+    (
+      await fact(
+        () => t.db.rows<{ labels: string[] | null }>(sql`select labels from runs where agent = ${agent} and state in ('completed', 'failed') order by id`),
+        (rows) => rows.length === 2,
+      )
+    ).map(({ labels }) => labels)
+  await begin('fine', ['hook:issues'])
+  await begin('fine', [])
+  expect((await labelsOf('next')).toSorted()).toEqual([['hook:issues'], null])
+  const failed = await begin('bad', ['hook:issues'])
+  await e.ended(failed)
+  expect(await e.attention.retry(everyone, 'ann', { ids: [failed] })).toMatchObject({ done: [{ id: failed }] })
+  expect(await labelsOf('bad')).toEqual([['hook:issues'], ['hook:issues']])
+})
 const run0 = '0195e0d6-5c1e-7000-8000-000000000001'
 
 test('a delivery outlives the server that was about to make it: owed with the end, made by the next, at least once under one id', async () => {

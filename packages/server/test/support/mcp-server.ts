@@ -19,6 +19,8 @@ import {
   legacyStatelessFallback,
 } from '@modelcontextprotocol/server'
 
+export { acceptedContent, inputRequired } from '@modelcontextprotocol/server'
+
 export type FakeTool = {
   name: string
   description?: string

@@ -45,6 +45,16 @@ export const toolsTexts = {
   },
   tools: {
     ofAgents: 'Of agents',
+    hosted: 'Hosted MCP servers',
+    hostedVersion: 'Version',
+    hostedStates: { ready: 'Open to clients', starting: 'Starting', broken: 'Does not load', stopped: 'Stopped' },
+    copyAddress: 'Copy the address of {{name}}',
+    hostedTools: 'What it offers',
+    hostedAsk: 'Ask it',
+    hostedAskText: 'Only its program knows. Asking starts one, as a client would.',
+    hostedNoTools: 'It offers no tools.',
+    hostedCalls: 'Last tool calls',
+    hostedNoCalls: 'None among the last 200 tool calls of the audit log.',
     title: 'Tools',
     lead: 'What an agent’s live version can call, where it comes from, and how its calls fared in the last 500 runs.',
     kinds: {

@@ -46,7 +46,7 @@ function SourceLine({ source, approval, hasRead }: { source: ArgumentSource; app
   return (
     <li className="flex flex-wrap items-baseline gap-x-2 gap-y-0.5">
       <span className="text-ink-2">{(path[0] === 'input' ? path.slice(1) : path).join('.')}</span>
-      {text !== wholeOf(approval.detail, path) && (
+      {(text !== wholeOf(approval.detail, path) || isListed(path)) && (
         <span className="max-w-full truncate font-medium sm:max-w-80" title={text}>
           {text}
         </span>
@@ -66,6 +66,9 @@ function SourceLine({ source, approval, hasRead }: { source: ArgumentSource; app
     </li>
   )
 }
+
+/** A position says little. */
+const isListed = (path: readonly string[]): boolean => /^\d+$/.test(path.at(-1) ?? '')
 
 /** The argument as it is sought. */
 function wholeOf(detail: Json, path: readonly string[]): string {

@@ -1,10 +1,11 @@
 import { isTerminal } from '@longhaul/protocol/plain'
 import type { Agent, Run } from '@longhaul/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { CornerDownLeft, Paperclip, Square } from 'lucide-react'
+import { BookOpenText, CornerDownLeft, Paperclip, Square } from 'lucide-react'
 import { useLayoutEffect, useRef, useState } from 'react'
 import type { ClipboardEvent, DragEvent, FormEvent, KeyboardEvent } from 'react'
 import { sessionQuery, turnsMax } from '../../api/chat.ts'
+import type { Prompt } from '../../api/chat.ts'
 import { client } from '../../api/client.ts'
 import { usePermission } from '../../api/permissions.ts'
 import { acceptRun } from '../../api/queries.ts'
@@ -19,6 +20,7 @@ import { AppLink } from '../AppLink.tsx'
 import { UploadChips } from '../attachments/UploadChips.tsx'
 import { useUploads } from '../attachments/use-uploads.ts'
 import { randomId } from '../random-id.ts'
+import { PromptDialog } from './PromptDialog.tsx'
 import { Turn } from './Turn.tsx'
 
 type ConversationProps = {
@@ -87,6 +89,8 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
   const { uploads, add, retry, remove, clear } = useUploads()
   const picker = useRef<HTMLInputElement>(null)
   const [isOver, setOver] = useState(false)
+  const [isPicking, setPicking] = useState(false)
+  const servers = (agent.manifest?.connections ?? []).flatMap(({ name, connection: { kind } }) => (kind === 'openapi' ? [] : [name]))
   // Pressing twice, or again after a lost connection, says one thing once.
   const attempt = useRef<{ said: string; idempotencyKey: string }>(undefined)
   const refresh = (run: Run) => {
@@ -94,17 +98,19 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
     return queryClient.invalidateQueries({ queryKey: ['runs'] })
   }
   const say = useMutation({
-    mutationFn: ({ text: input, attachments }: { text: string; attachments: string[] }) => {
-      const said = JSON.stringify([input, attachments])
+    mutationFn: ({ text: input, attachments, prompt }: { text: string; attachments: string[]; prompt?: Prompt }) => {
+      const said = JSON.stringify([input, attachments, prompt])
       if (attempt.current?.said !== said) attempt.current = { said, idempotencyKey: randomId() }
       const { idempotencyKey } = attempt.current
       return client.runs.start({
         ...{ agent: agent.name, input, session, idempotencyKey },
         ...(attachments.length > 0 && { attachments }),
         ...(preview !== undefined && { preview }),
+        ...(prompt && { prompt }),
       })
     },
     onSuccess: (run) => {
+      setPicking(false)
       attempt.current = undefined
       setText('')
       clear()
@@ -114,7 +120,7 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
   })
   const stop = useMutation({ mutationFn: (run: Run) => client.runs.cancel({ runId: run.id }), onSuccess: refresh })
   const isOpen = last !== undefined && !isTerminal(last.state)
-  const reason = !mayStart
+  const blocked = !mayStart
     ? t('common.noPermission', { permission: 'runs:write' })
     : agent.status === 'broken' && preview === undefined
       ? t('home.agentBroken')
@@ -122,11 +128,11 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
         ? t('chat.notSent')
         : uploads.some(({ attachment }) => !attachment)
           ? t('chat.stillSending')
-          : text.trim() === '' && uploads.length === 0
-            ? t('chat.empty')
-            : undefined
+          : undefined
+  const reason = blocked ?? (text.trim() === '' && uploads.length === 0 ? t('chat.empty') : undefined)
+  const said = (): { text: string; attachments: string[] } => ({ text: text.trim(), attachments: uploads.flatMap(({ attachment }) => attachment?.id ?? []) })
   const send = () => {
-    if (reason === undefined && !say.isPending) say.mutate({ text: text.trim(), attachments: uploads.flatMap(({ attachment }) => attachment?.id ?? []) })
+    if (reason === undefined && !say.isPending) say.mutate(said())
   }
   const onKeyDown = (event: KeyboardEvent) => {
     // Enter also ends the choice of a Chinese character; that one is not for us.
@@ -148,74 +154,91 @@ function Composer({ agent, session, preview, last, onBegun }: ConversationProps 
     if (event.type === 'drop') add(event.dataTransfer.files)
   }
   return (
-    <form
-      onSubmit={(event: FormEvent) => (event.preventDefault(), send())}
-      onDragOver={onDrag}
-      onDragLeave={onDrag}
-      onDrop={onDrag}
-      className="sticky bottom-0 space-y-2 bg-canvas pb-4"
-    >
-      {say.isError && <RequestError error={say.error} />}
-      {stop.isError && <RequestError error={stop.error} />}
-      <div
-        className={cx(
-          'relative rounded-lg border bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]',
-          isOver ? 'border-accent' : 'border-field',
-        )}
-      >
-        {isOver && (
-          <p className="pointer-events-none absolute inset-0 z-10 flex items-center justify-center rounded-lg bg-accent-soft text-sm font-medium text-accent">
-            {t('chat.drop')}
-          </p>
-        )}
-        <UploadChips uploads={uploads} onRemove={remove} onRetry={retry} />
-        <textarea
-          rows={1}
-          onPaste={onPaste}
-          aria-label={t('chat.message')}
-          placeholder={t('home.placeholder', { agent: agent.name })}
-          maxLength={100_000}
-          autoFocus={matchMedia('(pointer: fine)').matches}
-          value={text}
-          onChange={(event) => setText(event.target.value)}
-          onKeyDown={onKeyDown}
-          className="field-sizing-content block max-h-60 min-h-11 w-full resize-none bg-transparent px-4 pt-3 text-lg outline-none"
+    <>
+      {isPicking && (
+        <PromptDialog
+          agent={agent.name}
+          connections={servers}
+          isBusy={say.isPending}
+          error={say.error}
+          onSend={(prompt) => say.mutate({ ...said(), prompt })}
+          onClose={() => setPicking(false)}
         />
-        <div className="flex items-center justify-end gap-2 p-2">
-          {mayStart && (
-            <span className="mr-auto">
-              <input
-                ref={picker}
-                type="file"
-                multiple
-                hidden
-                aria-label={t('chat.attach')}
-                onChange={(event) => {
-                  add(event.target.files ?? [])
-                  event.target.value = '' // The same file can be chosen again.
-                }}
-              />
-              <IconButton label={t('chat.attach')} onClick={() => picker.current?.click()}>
-                <Paperclip size={16} aria-hidden />
-              </IconButton>
-            </span>
+      )}
+      <form
+        onSubmit={(event: FormEvent) => (event.preventDefault(), send())}
+        onDragOver={onDrag}
+        onDragLeave={onDrag}
+        onDrop={onDrag}
+        className="sticky bottom-0 space-y-2 bg-canvas pb-4"
+      >
+        {say.isError && <RequestError error={say.error} />}
+        {stop.isError && <RequestError error={stop.error} />}
+        <div
+          className={cx(
+            'relative rounded-lg border bg-surface transition-colors focus-within:border-accent focus-within:shadow-[0_0_0_1px_var(--color-accent)]',
+            isOver ? 'border-accent' : 'border-field',
           )}
-          {isOpen && (
-            <Button
-              disabledBecause={mayOperate ? undefined : t('common.noPermission', { permission: 'runs:operate' })}
-              isBusy={stop.isPending}
-              onClick={() => stop.mutate(last)}
-            >
-              <Square size={11} aria-hidden fill="currentColor" />
-              {t('chat.stop')}
+        >
+          {isOver && (
+            <p className="pointer-events-none absolute inset-0 z-10 flex items-center justify-center rounded-lg bg-accent-soft text-sm font-medium text-accent">
+              {t('chat.drop')}
+            </p>
+          )}
+          <UploadChips uploads={uploads} onRemove={remove} onRetry={retry} />
+          <textarea
+            rows={1}
+            onPaste={onPaste}
+            aria-label={t('chat.message')}
+            placeholder={t('home.placeholder', { agent: agent.name })}
+            maxLength={100_000}
+            autoFocus={matchMedia('(pointer: fine)').matches}
+            value={text}
+            onChange={(event) => setText(event.target.value)}
+            onKeyDown={onKeyDown}
+            className="field-sizing-content block max-h-60 min-h-11 w-full resize-none bg-transparent px-4 pt-3 text-lg outline-none"
+          />
+          <div className="flex items-center justify-end gap-2 p-2">
+            {mayStart && (
+              <span className="mr-auto">
+                <input
+                  ref={picker}
+                  type="file"
+                  multiple
+                  hidden
+                  aria-label={t('chat.attach')}
+                  onChange={(event) => {
+                    add(event.target.files ?? [])
+                    event.target.value = '' // The same file can be chosen again.
+                  }}
+                />
+                <IconButton label={t('chat.attach')} onClick={() => picker.current?.click()}>
+                  <Paperclip size={16} aria-hidden />
+                </IconButton>
+                {servers.length > 0 && (
+                  <IconButton label={t('chat.prompt')} disabledBecause={blocked} onClick={() => setPicking(true)}>
+                    <BookOpenText size={16} aria-hidden />
+                  </IconButton>
+                )}
+              </span>
+            )}
+            {isOpen && (
+              <Button
+                disabledBecause={mayOperate ? undefined : t('common.noPermission', { permission: 'runs:operate' })}
+                isBusy={stop.isPending}
+                onClick={() => stop.mutate(last)}
+              >
+                <Square size={11} aria-hidden fill="currentColor" />
+                {t('chat.stop')}
+              </Button>
+            )}
+            <Button type="submit" look="primary" disabledBecause={reason} isBusy={say.isPending}>
+              {t('chat.send')}
+              <CornerDownLeft size={14} aria-hidden />
             </Button>
-          )}
-          <Button type="submit" look="primary" disabledBecause={reason} isBusy={say.isPending}>
-            {t('chat.send')}
-            <CornerDownLeft size={14} aria-hidden />
-          </Button>
+          </div>
         </div>
-      </div>
-    </form>
+      </form>
+    </>
   )
 }

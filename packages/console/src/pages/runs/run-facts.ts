@@ -8,8 +8,14 @@ export const runTones: Record<RunState, Tone> = { pending: 'idle', running: 'act
 /** What was asked, as text. A durable function's input is whatever its author chose. */
 export function questionOf(input: Json): string {
   const attachments = attachmentsOf(input)
-  // Beside files its words are under `message`; without words it is about the files.
-  if (attachments.length > 0 && typeof input === 'object' && input !== null && !Array.isArray(input) && typeof input['message'] === 'string')
+  // Beside files, and with a prompt of a tool server, its words are under `message`; without words it is about the files.
+  if (
+    typeof input === 'object' &&
+    input !== null &&
+    !Array.isArray(input) &&
+    typeof input['message'] === 'string' &&
+    (attachments.length > 0 || typeof input['prompt'] === 'object')
+  )
     return input['message'] || attachments.map(({ name }) => name).join(', ')
   if (input !== null && typeof input === 'object' && !Array.isArray(input) && typeof input['question'] === 'string') return input['question']
   return input === null ? '' : briefJson(input)

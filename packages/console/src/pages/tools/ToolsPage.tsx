@@ -14,6 +14,7 @@ import { Tag } from '../../ui/State.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 import { Guarded } from '../Guarded.tsx'
 import { PageHead } from '../PageHead.tsx'
+import { HostedServer, HostedServers } from './HostedServers.tsx'
 import { ToolTable } from './ToolTable.tsx'
 import { ToolTabs } from './ToolTabs.tsx'
 
@@ -37,6 +38,7 @@ function Agents() {
   const names = agents.data?.items.map(({ name }) => name).sort() ?? []
   const agent = search.agent ?? names[0]
   const found = agents.data?.items.find(({ name }) => name === agent)
+  const hosted = agents.data?.items.filter(({ manifest }) => manifest?.mcp) ?? []
   return (
     <>
       <PageHead
@@ -51,7 +53,9 @@ function Agents() {
                 options={(names.includes(agent) ? names : [agent, ...names]).map((value) => ({ value, label: value }))}
                 onChange={(value) => void navigate({ to: patterns.tools, search: { agent: value, tool: undefined } })}
               />
-              <Refresh key={agent} agent={agent} hasServers={found?.manifest?.connections?.length !== undefined && found.manifest.connections.length > 0} />
+              {!found?.manifest?.mcp && (
+                <Refresh key={agent} agent={agent} hasServers={found?.manifest?.connections?.length !== undefined && found.manifest.connections.length > 0} />
+              )}
             </>
           )
         }
@@ -63,7 +67,13 @@ function Agents() {
           <EmptyState title={t('home.noAgents')}>{t('home.noAgentsText')}</EmptyState>
         </div>
       )}
-      {agent && <ToolsOf key={agent} agent={agent} connections={found?.manifest?.connections ?? []} />}
+      {agent &&
+        (found?.manifest?.mcp ? (
+          <HostedServer key={agent} server={found} />
+        ) : (
+          <ToolsOf key={agent} agent={agent} connections={found?.manifest?.connections ?? []} />
+        ))}
+      {hosted.length > 0 && <HostedServers servers={hosted} />}
     </>
   )
 }
