@@ -29,7 +29,14 @@ function RuleTable() {
   const ofOthers = rules.data?.items.find(({ namespace }) => namespace === null)
   return (
     <NamespaceRules<CallPrivacyRule>
-      section="callPrivacy"
+      words={{
+        title: t('admin.section.callPrivacy'),
+        namespace: t('callPrivacy.namespace'),
+        others: t('callPrivacy.others'),
+        kept: t('callPrivacy.kept'),
+        empty: t('callPrivacy.empty'),
+        changeOne: (namespace) => t('callPrivacy.changeOne', { namespace }),
+      }}
       query={rules}
       keptClass="w-44"
       kept={({ namespace, rule }) => {

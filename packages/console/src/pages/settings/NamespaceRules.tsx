@@ -15,8 +15,8 @@ import { Ago } from '../Moment.tsx'
 export type RuleRow<Rule> = { namespace: string | null; rule: Rule | undefined }
 
 type Props<Rule> = {
-  /** Whose texts say what the rules are of. */
-  section: 'callPrivacy' | 'retention'
+  /** What the rules are of. */
+  words: { title: string; namespace: string; others: string; kept: string; empty: string; changeOne: (namespace: string) => string }
   query: UseQueryResult<{ items: Rule[] }>
   keptClass: string
   /** What a rule says, or what counts without one. */
@@ -26,7 +26,7 @@ type Props<Rule> = {
 
 /** How long something is kept in each namespace, and in all others. */
 export function NamespaceRules<Rule extends { namespace: string | null; setBy: string; setAt: string }>({
-  section,
+  words,
   query,
   keptClass,
   kept,
@@ -42,23 +42,23 @@ export function NamespaceRules<Rule extends { namespace: string | null; setBy: s
     rules && namespaces.data
       ? [...names, null].map((namespace): RuleRow<Rule> => ({ namespace, rule: rules.find((rule) => rule.namespace === namespace) }))
       : undefined
-  const nameOf = ({ namespace }: RuleRow<Rule>) => namespace ?? t(`${section}.others`)
+  const nameOf = ({ namespace }: RuleRow<Rule>) => namespace ?? words.others
   return (
     <>
       <Listing<RuleRow<Rule>>
         query={query}
-        label={t(`admin.section.${section}`)}
+        label={words.title}
         rows={rows}
         skeletonRows={2}
         idOf={({ namespace }) => namespace ?? ''}
-        empty={<EmptyState title={t(`${section}.empty`)} />}
+        empty={<EmptyState title={words.empty} />}
         columns={[
           {
             id: 'namespace',
-            head: t(`${section}.namespace`),
+            head: words.namespace,
             cell: (row) => <span className={row.namespace ? 'block truncate font-medium' : 'text-ink-2'}>{nameOf(row)}</span>,
           },
-          { id: 'kept', head: t(`${section}.kept`), className: keptClass, cell: kept },
+          { id: 'kept', head: words.kept, className: keptClass, cell: kept },
           {
             id: 'by',
             head: t('limits.setBy'),
@@ -79,7 +79,7 @@ export function NamespaceRules<Rule extends { namespace: string | null; setBy: s
                   className: 'w-12',
                   isRight: true,
                   cell: (row: RuleRow<Rule>) => (
-                    <IconButton size="sm" label={t(`${section}.changeOne`, { namespace: nameOf(row) })} onClick={() => setChanging(row)}>
+                    <IconButton size="sm" label={words.changeOne(nameOf(row))} onClick={() => setChanging(row)}>
                       <Pencil size={14} aria-hidden />
                     </IconButton>
                   ),

@@ -25,7 +25,14 @@ function RetentionTable() {
   const { t } = useTexts()
   return (
     <NamespaceRules<Retention>
-      section="retention"
+      words={{
+        title: t('admin.section.retention'),
+        namespace: t('retention.namespace'),
+        others: t('retention.others'),
+        kept: t('retention.kept'),
+        empty: t('retention.empty'),
+        changeOne: (namespace) => t('retention.changeOne', { namespace }),
+      }}
       query={useQuery(retentionQuery())}
       keptClass="w-36"
       kept={({ namespace, rule }) => {
