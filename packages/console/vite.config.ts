@@ -13,7 +13,7 @@ const api = process.env['CONSOLE_API'] ?? 'http://127.0.0.1:8080'
 const shellBytesMax = 150_000
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), fontLicences('@fontsource-variable/hanken-grotesk', '@fontsource/ibm-plex-mono'), shellLimit(shellBytesMax)],
+  plugins: [react(), tailwindcss(), fontLicences('@fontsource-variable/hanken-grotesk', '@fontsource/ibm-plex-mono'), preloads(), shellLimit(shellBytesMax)],
   resolve: { conditions: ['longhaul-source', ...defaultClientConditions] },
   server: { proxy: { '/v1': api, '/healthz': api } },
   build: {
@@ -28,7 +28,11 @@ export default defineConfig({
         codeSplitting: {
           groups: [
             { name: 'shell', tags: ['$initial'], priority: 1 },
-            { name: 'parts', test: /\/src\/(ui|api)\/|\/src\/pages\/[A-Za-z-]+\.tsx?$|\/lucide-react\//, minShareCount: 4 },
+            {
+              name: 'parts',
+              test: /\/src\/(ui|api)\/|\/src\/pages\/[A-Za-z-]+\.tsx?$|\/src\/pages\/[a-z]+\/[a-z-]+\.ts$|\/protocol\/src\/(attachment-refs|live-frame)\.ts$|\/lucide-react\//,
+              minShareCount: 3,
+            },
           ],
         },
       },
@@ -47,6 +51,47 @@ function fontLicences(...packages: string[]): Plugin {
     async generateBundle() {
       for (const name of packages)
         this.emitFile({ type: 'asset', fileName: `licences/${name.split('/').at(-1)}.txt`, source: await readFile(require.resolve(`${name}/LICENSE`), 'utf8') })
+    },
+  }
+}
+
+/** The first pages of most visits. What they and their texts are made of is asked for beside the shell, not after it has run: `public/appearance.js` reads which. */
+const firstPages = { '/': 'pages/home/HomePage.tsx', '/runs/': 'pages/runs/RunPage.tsx' }
+
+function preloads(): Plugin {
+  return {
+    name: 'preloads',
+    apply: 'build',
+    generateBundle: {
+      order: 'post',
+      handler(_, bundle) {
+        const chunks = Object.values(bundle).filter((file) => file.type === 'chunk')
+        const page = bundle['index.html']
+        if (page?.type !== 'asset') return this.error('There is no page to preload from.')
+        const closure = (name: string, found = new Set<string>()): Set<string> => {
+          if (found.has(name)) return found
+          found.add(name)
+          const file = bundle[name]
+          if (file?.type === 'chunk') for (const each of file.imports) closure(each, found)
+          return found
+        }
+        const ofShell = new Set([...String(page.source).matchAll(/src="\/([^"]+)"/g)].flatMap(([, name = '']) => [...closure(name)]))
+        const filesOf = (source: string): string[] => {
+          const chunk = chunks.find(({ moduleIds }) => moduleIds.some((id) => id.endsWith(`/src/${source}`)))
+          if (!chunk) return this.error(`Nothing was made of ${source}.`)
+          return [...closure(chunk.fileName)].filter((name) => !ofShell.has(name)).map((name) => `/${name}`)
+        }
+        const texts = (language: string) => ({
+          '/': filesOf(`i18n/${language}/start.ts`),
+          '/runs/': [`i18n/${language}/start.ts`, `i18n/${language}.ts`].flatMap(filesOf),
+        })
+        const preload = {
+          pages: Object.fromEntries(Object.entries(firstPages).map(([path, source]) => [path, filesOf(source)])),
+          en: texts('en'),
+          zh: texts('zh'),
+        }
+        page.source = String(page.source).replace('<html ', `<html data-preload='${JSON.stringify(preload)}' `)
+      },
     },
   }
 }

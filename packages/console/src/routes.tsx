@@ -5,6 +5,7 @@ import { loadMe } from './api/client.ts'
 import { readKey } from './api/key.ts'
 import { agentQuery, deploymentsQuery, schedulesQuery, versionsQuery } from './api/agents.ts'
 import { attentionQuery } from './api/attention.ts'
+import { beginRun } from './api/live-run.ts'
 import { runCountsQuery } from './api/overview.ts'
 import { agentsQuery, approvalsQuery, compareQuery, queryClient, runQuery, runsQuery, systemQuery } from './api/queries.ts'
 import { withPageTexts } from './i18n/index.ts'
@@ -92,7 +93,7 @@ const run = createRoute({
   validateSearch: (search) => textsOf(search, 'step', 'show'),
   loader: ({ params, preload }) => {
     void queryClient.prefetchQuery(runQuery(params.runId))
-    if (!preload) void import('./api/live-run.ts').then(({ beginRun }) => beginRun(params.runId))
+    if (!preload) beginRun(params.runId)
   },
   component: lazyRouteComponent(
     withPageTexts(() => import('./pages/runs/RunPage.tsx')),

@@ -200,6 +200,33 @@ test('a lost connection is said, and heals by itself', async () => {
   await v.page.getByText('The server is not answering').waitFor({ state: 'detached', timeout: 20_000 })
 })
 
+test('the first pages of most visits are asked for beside the shell, with the texts of the reader’s language, and nothing of other pages', async () => {
+  for (const [path, language, wanted, unwanted] of [
+    ['/', 'en', 'HomePage', 'RunPage'],
+    [answered, 'zh', 'RunPage', 'HomePage'],
+    ['/budgets', 'en', undefined, 'HomePage'],
+  ] as const) {
+    await using v = await visit(browser, server, 'about:blank', { language })
+    const asked: string[] = []
+    await v.page.route('**/assets/*.js', async (route) => {
+      asked.push(new URL(route.request().url()).pathname)
+      await (route.request().url().includes('/assets/shell-') ? route.abort() : route.continue()) // The shell never runs.
+    })
+    await v.page.goto(path)
+    const has = (name: string | undefined) => asked.some((file) => name !== undefined && file.startsWith(`/assets/${name}-`))
+    if (wanted) await expect.poll(() => has(wanted) && has('start'), { timeout: 10_000 }).toBe(true)
+    expect([has(unwanted), has(language === 'zh' ? 'en' : 'zh')]).toEqual([false, false])
+    if (!wanted) expect(has('start')).toBe(false)
+  }
+})
+
+test('readers who want less motion have no transitions at all: any duration would give each element one for all that ever changes', async () => {
+  await using v = await visit(browser, server, '/', { reducedMotion: 'reduce' })
+  await v.page.getByRole('textbox', { name: 'Question' }).waitFor()
+  const durations = await v.page.evaluate(() => [...document.querySelectorAll('body, body *')].map((element) => getComputedStyle(element).transitionDuration))
+  expect(new Set(durations)).toEqual(new Set(['0s']))
+})
+
 test('language and theme are chosen in the header and remembered', async () => {
   await using v = await visit(browser, server, '/')
   await v.page.getByRole('button', { name: /Switch to Chinese/ }).click()

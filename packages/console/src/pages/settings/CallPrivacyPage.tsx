@@ -1,23 +1,16 @@
 import type { CallPrivacy, CallPrivacyRule } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
-import { Pencil } from 'lucide-react'
 import { useState } from 'react'
 import { callPrivacies, callPrivacyQuery } from '../../api/calls.ts'
 import { client } from '../../api/client.ts'
-import { usePermission } from '../../api/permissions.ts'
-import { namespacesQuery } from '../../api/settings.ts'
 import { useTexts } from '../../i18n/index.ts'
-import { IconButton } from '../../ui/Button.tsx'
 import { Field, RadioList } from '../../ui/Field.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
-import { EmptyState, Note } from '../../ui/Notes.tsx'
+import { Note } from '../../ui/Notes.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
-import { Listing } from '../Listing.tsx'
-import { Ago } from '../Moment.tsx'
+import { NamespaceRules } from './NamespaceRules.tsx'
 import { SettingsFrame } from './SettingsFrame.tsx'
 
-/** A namespace and its rule, if it has one. `namespace` is null for all that have none. */
-type Row = { namespace: string | null; rule: CallPrivacyRule | undefined }
 /** What counts where nothing is said, as `callPrivacy.list` has it. */
 const unsaid = { privacy: 'masked', days: 30 } as const
 
@@ -32,77 +25,31 @@ export function CallPrivacyPage() {
 
 function RuleTable() {
   const { t } = useTexts()
-  const mayManage = usePermission('namespaces:manage')
   const rules = useQuery(callPrivacyQuery())
-  const namespaces = useQuery(namespacesQuery())
-  const [changing, setChanging] = useState<Row>()
-  const items = rules.data?.items
-  const names = [...new Set([...(namespaces.data?.items ?? []).map(({ name }) => name), ...(items ?? []).flatMap(({ namespace }) => namespace ?? [])])].sort()
-  const rows =
-    items && namespaces.data ? [...names, null].map((namespace): Row => ({ namespace, rule: items.find((rule) => rule.namespace === namespace) })) : undefined
-  const nameOf = ({ namespace }: Row) => namespace ?? t('callPrivacy.others')
-  const kept = ({ namespace, rule }: Row) => {
-    if (!rule && namespace !== null) return <span className="text-ink-3">{t('callPrivacy.inherited')}</span>
-    const { privacy, days } = rule ?? unsaid
-    return (
-      <span className={rule ? undefined : 'text-ink-3'}>
-        {t(`callPrivacy.levels.${privacy}`)} · {t('callPrivacy.days', { count: days })}
-      </span>
-    )
-  }
+  const ofOthers = rules.data?.items.find(({ namespace }) => namespace === null)
   return (
-    <>
-      <Listing<Row>
-        query={rules}
-        label={t('admin.section.callPrivacy')}
-        rows={rows}
-        skeletonRows={2}
-        idOf={({ namespace }) => namespace ?? ''}
-        empty={<EmptyState title={t('callPrivacy.empty')} />}
-        columns={[
-          {
-            id: 'namespace',
-            head: t('callPrivacy.namespace'),
-            cell: (row) => <span className={row.namespace ? 'block truncate font-medium' : 'text-ink-2'}>{nameOf(row)}</span>,
-          },
-          { id: 'kept', head: t('callPrivacy.kept'), className: 'w-44', cell: kept },
-          {
-            id: 'by',
-            head: t('limits.setBy'),
-            className: 'w-52 max-md:hidden',
-            cell: ({ rule }) =>
-              rule && (
-                <span className="block truncate text-ink-2">
-                  {rule.setBy} · <Ago at={rule.setAt} />
-                </span>
-              ),
-          },
-          ...(mayManage
-            ? [
-                {
-                  id: 'actions',
-                  head: t('admin.actions'),
-                  isHeadHidden: true as const,
-                  className: 'w-12',
-                  isRight: true,
-                  cell: (row: Row) => (
-                    <IconButton size="sm" label={t('callPrivacy.changeOne', { namespace: nameOf(row) })} onClick={() => setChanging(row)}>
-                      <Pencil size={14} aria-hidden />
-                    </IconButton>
-                  ),
-                },
-              ]
-            : []),
-        ]}
-      />
-      {changing && (
-        <RuleDialog
-          namespace={changing.namespace}
-          before={changing.rule ?? items?.find(({ namespace }) => namespace === null) ?? unsaid}
-          onClose={() => setChanging(undefined)}
-        />
-      )}
-    </>
+    <NamespaceRules<CallPrivacyRule>
+      words={{
+        title: t('admin.section.callPrivacy'),
+        namespace: t('callPrivacy.namespace'),
+        others: t('callPrivacy.others'),
+        kept: t('callPrivacy.kept'),
+        empty: t('callPrivacy.empty'),
+        changeOne: (namespace) => t('callPrivacy.changeOne', { namespace }),
+      }}
+      query={rules}
+      keptClass="w-44"
+      kept={({ namespace, rule }) => {
+        if (!rule && namespace !== null) return <span className="text-ink-3">{t('callPrivacy.inherited')}</span>
+        const { privacy, days } = rule ?? unsaid
+        return (
+          <span className={rule ? undefined : 'text-ink-3'}>
+            {t(`callPrivacy.levels.${privacy}`)} · {t('callPrivacy.days', { count: days })}
+          </span>
+        )
+      }}
+      dialog={({ namespace, rule }, onClose) => <RuleDialog namespace={namespace} before={rule ?? ofOthers ?? unsaid} onClose={onClose} />}
+    />
   )
 }
 
