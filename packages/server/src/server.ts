@@ -273,7 +273,12 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   })
   await attachments.start()
   onStop('attachments', attachments.stop)
-  const images = openImages({ folder: join(dataDir, 'sandboxes', '.images'), bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6, log })
+  const images = openImages({
+    folder: join(dataDir, 'sandboxes', '.images'),
+    bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6,
+    registries: config.LONGHAUL_SANDBOX_IMAGE_REGISTRIES,
+    log,
+  })
   await images.sweep()
   const agents = openAgents({ db, log, dataDir, agentsDir: resolve(config.LONGHAUL_AGENTS_DIR), images })
 

@@ -61,8 +61,8 @@ export function openCustomAgents({
     const declared = manifest?.custom
     if (!declared) throw new StepFailure({ message: `This version of ${agent} is no custom agent.`, code: 'invalid', retryable: false })
     const folder = folderOf(tenantId, agent, run.version)
-    const { image: path } = declared
-    const image = path === undefined ? undefined : () => images.open(tenantId, join(folder, path))
+    const { image: named } = declared
+    const image = named === undefined ? undefined : () => images.open(tenantId, { folder, image: named })
     const egress = await tools.egressOf({ tenantId, agent, runId: run.id }, declared.egress)
     const spent: RunInUse['spent'] = { model: 'none', usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 } }
     const wanted = {
