@@ -310,7 +310,7 @@ async function startParts(config: Config, log: Log, onStop: (what: string, undo:
   onStop('tools', tools.stop)
   const { admitTool, whyNotStart, assertMay, guard } = guardSteps({ policies, audit, log, admit: tools.admit })
   const customAgents = openCustomAgents({
-    ...{ hosted, images, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
+    ...{ hosted, images, attachments, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
     faces: () => faces,
     assertMayCallModel: (context, input) => assertMay('model', input, context),
   })
