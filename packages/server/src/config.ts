@@ -3,7 +3,7 @@ import { sandboxDrivers } from '@longhaul/protocol'
 import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
 import { webhookReaches } from './outcomes/index.ts'
-import { DeclaredFolders, gapNames } from './sandbox/index.ts'
+import { DeclaredFolders, Registries, gapNames } from './sandbox/index.ts'
 import { searchProviders } from './tools/index.ts'
 
 /** Some of these, with commas between them; `none` is none. */
@@ -299,6 +299,11 @@ export const settings = {
     .default(4_000)
     .describe(
       'Largest image of a custom agent, in MB of all its layers, unpacked. It lies in `sandboxes/.images` of the data folder once for each tenant, and a month after its last use.',
+    ),
+  LONGHAUL_SANDBOX_IMAGE_REGISTRIES: jsonOf(Registries)
+    .default({})
+    .describe(
+      'Registries from which images of custom agents may be fetched, by the host that their references begin with, and who asks there, if anybody: `{"registry.example.com": {"username": "longhaul", "password": "…"}, "ghcr.io": {}}`. Over HTTPS, but for `localhost`. Docker Hub is `registry-1.docker.io`.',
     ),
   LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS: integer(60_000, 31_536_000_000)
     .default(2_592_000_000)

@@ -1,6 +1,7 @@
 /** Custom agents with the real program: instances by session, what their door gives and refuses, and what becomes of a run when its program, its server or a person ends it. */
 import { join } from 'node:path'
 import { type Json, ModelReply, isTerminal } from '@longhaul/protocol'
+import { createClient } from '@longhaul/sdk/client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from './support/api-bed.ts'
 import { startFakeProvider } from './support/fake-provider.ts'
@@ -92,6 +93,31 @@ test.runIf(canRun)(
     expect((await logged()).items).toMatchObject([{ model: 'compatible/fake' }])
   },
 )
+
+test.runIf(canRun)('the files of its conversation lie in its workspace, and of those of others it gets no path', { timeout: limitMs }, async () => {
+  const upload = async (name: string, content: string) => (await client.attachments.create({ name, base64: Buffer.from(content).toString('base64') })).id
+  const first = await upload('figures.csv', 'a,b\n1,2\n')
+  const asking = async (input: Json, more: { attachments?: string[]; session?: string }) => {
+    const { id } = await client.runs.start({ agent: 'program', input, ...more })
+    return outputOf(await settled(id))
+  }
+  const given = { name: 'figures.csv', mediaType: 'text/csv', path: '/workspace/attachments/figures.csv', content: 'a,b\n1,2\n' }
+  expect(await asking('files', { attachments: [first], session: 'files' })).toMatchObject({ given: [given], lying: ['figures.csv'] })
+  // One more file; what was sent before is still there.
+  const second = await upload('more.txt', 'more')
+  const later = await asking('files', { attachments: [second], session: 'files' })
+  expect(later).toMatchObject({ given: [{ name: 'more.txt', content: 'more' }], lying: ['figures.csv', 'more.txt'] })
+  // A new instance has the files of the conversation as well.
+  await ask('die', 'files')
+  expect(await asking('files', { session: 'files' })).toMatchObject({ turns: 1, given: [], lying: ['figures.csv', 'more.txt'] })
+  // Who writes somebody else's into an input does not get the file.
+  const forged = { prompt: 'files', message: 'files', attachments: [{ id: first, name: 'figures.csv', mediaType: 'text/csv', bytes: 8, digest: 'x' }] }
+  const { secret } = await client.keys.create({ name: 'mallory', permissions: ['runs:write', 'runs:read'] })
+  const { id } = await createClient({ url: server.url(), key: secret }).runs.start({ agent: 'program', input: forged })
+  const stolen = outputOf(await settled(id))
+  expect(stolen).toMatchObject({ given: [{ name: 'figures.csv' }], lying: [] })
+  expect(JSON.stringify(stolen)).not.toContain('path')
+})
 
 test.runIf(canRun)('its token is worth nothing while no run asks it, and never for anything but models', { timeout: limitMs }, async () => {
   const token = String(outputOf(await ask('token', 'token'))['response'])

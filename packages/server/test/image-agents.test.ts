@@ -8,6 +8,7 @@ import { gzipSync } from 'node:zlib'
 import { type Json, isTerminal } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from './support/api-bed.ts'
+import { startFakeRegistry } from './support/fake-registry.ts'
 import { type Entry, type ImageParts, imageArchive, programEntries, savedArchive, writeImageFolder } from './support/image.ts'
 import { isHere } from './support/sandbox-modes.ts'
 import { openServerProcess } from './support/server-process.ts'
@@ -16,7 +17,14 @@ const perl = '/usr/bin/perl'
 const canRun = isHere('bwrap', 'images of custom agents') && existsSync(perl)
 const limitMs = 120_000
 const root = join(import.meta.dirname, '../../..')
-const server = await openServerProcess({ env: { LONGHAUL_SANDBOX_DRIVER: canRun ? 'bwrap' : 'virtual', LONGHAUL_SANDBOX_ACCEPT: 'memory,cpu,disk' } })
+const registry = await startFakeRegistry({ isClosed: true })
+const server = await openServerProcess({
+  env: {
+    LONGHAUL_SANDBOX_DRIVER: canRun ? 'bwrap' : 'virtual',
+    LONGHAUL_SANDBOX_ACCEPT: 'memory,cpu,disk',
+    LONGHAUL_SANDBOX_IMAGE_REGISTRIES: JSON.stringify({ [registry.host]: { username: 'ada', password: 'secret' } }),
+  },
+})
 const longhaul = (...args: string[]) => {
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=longhaul-source', join(root, 'packages/cli/bin/longhaul.js'), ...args], {
     encoding: 'utf8',
@@ -88,6 +96,7 @@ async function deploy(name: string, declared: object, lay: (folder: string) => P
 beforeAll(async () => canRun && (await server.start()), limitMs)
 afterAll(async () => {
   await server[Symbol.asyncDispose]()
+  await registry[Symbol.asyncDispose]()
   await rm(folders, { recursive: true })
 })
 
@@ -146,6 +155,13 @@ test.runIf(canRun)('as docker save writes it and as a folder, with words of the 
   const laying = (folder: string) => writeImageFolder(image(), join(folder, 'image'))
   expect(await deploy('laid', { image: './image', command: perl, args: ['/srv/main.pl', 'three'] }, laying)).toMatchObject({ status: 0 })
   expect(await said('laid', 'about')).toMatchObject({ args: 'three', greeting: 'hello' })
+})
+
+test.runIf(canRun)('from a registry by its digest, and never by a tag', { timeout: limitMs }, async () => {
+  const reference = registry.push('team/app', image())
+  expect(await deploy('fetched', { image: reference })).toMatchObject({ status: 0 })
+  expect(await said('fetched', 'about')).toMatchObject({ args: 'one', greeting: 'hello', workspace: 'begin' })
+  expect(await deploy('tagged', { image: `${registry.host}/team/app:latest` })).toMatchObject({ said: expect.stringContaining('without a tag') })
 })
 
 test.runIf(canRun)('one that is not taken is told at its deployment, and the version before stays', { timeout: limitMs }, async () => {

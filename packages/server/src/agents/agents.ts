@@ -124,6 +124,19 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
     return version && version.status !== 'broken' ? canary.version : undefined
   }
 
+  /** Why the image that a version names is not taken, with the file; undefined when it is, when there is none, and when that cannot be said now. */
+  async function whyNoImage({ tenantId, agent, folder }: Place, { custom }: AgentManifest): Promise<string | undefined> {
+    if (custom?.image === undefined || !images) return undefined
+    try {
+      await images.open(tenantId, { folder, image: custom.image })
+      return undefined
+    } catch (error) {
+      if (error instanceof AppError && ['invalid', 'too_large'].includes(error.code)) return `agent/agent.json: image: ${error.message}`
+      log.warn('the image of a version cannot be had now; its first instance tries again', { tenantId, agent, error })
+      return undefined
+    }
+  }
+
   return {
     folderOf: (tenantId: string, agent: string, version: string) => place(tenantId, agent, version).folder,
     place,
@@ -153,7 +166,7 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
       return places
     },
     async recordLoaded(at: Place, given: Loaded): Promise<void> {
-      const problem = given.manifest && (whyNotHeld(given.manifest, wallClock().getTime()) ?? (await whyNoImage(images, at, given.manifest)))
+      const problem = given.manifest && (whyNotHeld(given.manifest, wallClock().getTime()) ?? (await whyNoImage(at, given.manifest)))
       const loaded = problem ? { manifest: null, problem } : given
       await recordLoaded(db.forTenant(at.tenantId), at.tenantId, at.agent, at.version, loaded)
       for (const tell of waiting.get(at.folder) ?? []) tell()
@@ -207,18 +220,6 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
       const row = await findLive(db.forTenant(tenantId), tenantId, name)
       return row && toAgent(row)
     },
-  }
-}
-
-/** Why the image that a version names is not taken, with the file; undefined when it is, or there is none. */
-async function whyNoImage(images: Pick<Images, 'open'> | undefined, { tenantId, folder }: Place, { custom }: AgentManifest): Promise<string | undefined> {
-  if (custom?.image === undefined || !images) return undefined
-  try {
-    await images.open(tenantId, join(folder, custom.image))
-    return undefined
-  } catch (error) {
-    if (error instanceof AppError && ['invalid', 'too_large'].includes(error.code)) return `agent/agent.json: image: ${error.message}`
-    throw error
   }
 }
 

@@ -81,7 +81,7 @@ export async function startRuns(start: Start, db: Db, version: string, access: A
   const customAgents = await started(
     'custom agents',
     openCustomAgents({
-      ...{ hosted, images, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
+      ...{ hosted, images, attachments, tools, log, version, manifestOf: agents.manifestOf, folderOf: agents.folderOf },
       faces: () => faces,
       assertMayCallModel: (context, input) => assertMay('model', input, context),
     }),

@@ -36,7 +36,12 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
       templateKeepMs: config.LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS,
     }),
   )
-  const images = openImages({ folder: join(dataDir, 'sandboxes', '.images'), bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6, log })
+  const images = openImages({
+    folder: join(dataDir, 'sandboxes', '.images'),
+    bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6,
+    registries: config.LONGHAUL_SANDBOX_IMAGE_REGISTRIES,
+    log,
+  })
   await images.sweep()
   return { dataFolders, sandboxes, managed, images, hosted: openHosted({ db, log, sandboxes }) }
 }

@@ -40,7 +40,7 @@ for (const mode of existsSync(perl) ? usableModes() : [])
         { path: 'lib/evil', content: 'x' },
       ]
       writeFileSync(path, imageArchive({ layers: [programEntries(perl), files], config: { User: 'app' } }))
-      image = await openImages({ folder: join(driver.root, '.images'), bytesMax: 100_000_000, log: silentLog }).open('t', path)
+      image = await openImages({ folder: join(driver.root, '.images'), bytesMax: 100_000_000, log: silentLog }).open('t', { folder: home, image: 'image.tar' })
       // Only the mount is in the way of writing.
       if (mode.user !== undefined) execFileSync('chown', ['-R', String(mode.user), join(driver.root, '.images')])
       execFileSync('chmod', ['-R', 'a+rwX', image.root.folder])

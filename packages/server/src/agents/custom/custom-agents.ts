@@ -1,12 +1,14 @@
 /** The step `invoke`: a run asks the program of its version, in the instance of its session. */
 import { join } from 'node:path'
-import { type AgentManifest, type Answer, InvokeRequest, type Json, ModelReply, type Usage } from '@longhaul/protocol'
+import { type AgentManifest, type Answer, InvokeRequest, type Json, ModelReply, type Usage, attachmentPath, attachmentsOf } from '@longhaul/protocol'
 import type { Executor, StepContext } from '../../engine/index.ts'
 import type { FaceCaller, Faces } from '../../gateway/index.ts'
 import { AppError, type Log, StepFailure, after, toFailure } from '../../kernel/index.ts'
-import type { Images, OpenHosted } from '../../sandbox/index.ts'
+import { type Images, type OpenHosted, workspacePath } from '../../sandbox/index.ts'
 import type { Tools } from '../../tools/index.ts'
 import { sandboxIdOf } from '../executors.ts'
+import type { Attachments } from '../attachments/attachments.ts'
+import { type PlaceFiles, openPlacing } from '../attachments/place-files.ts'
 import { readAnswer } from './answer.ts'
 import { type RunInUse, openDoor } from './door.ts'
 import { type Instance, told } from './instance.ts'
@@ -22,6 +24,7 @@ export type CustomAgents = {
 export type CustomAgentsOptions = {
   hosted: OpenHosted
   images: Pick<Images, 'open'>
+  attachments: Pick<Attachments, 'usable' | 'read'>
   tools: Pick<Tools, 'egressOf'>
   /** Answers model calls. */
   faces: () => Pick<Faces, 'owns' | 'handle'>
@@ -42,6 +45,7 @@ export const isInstanceToken = (secret: string): boolean => secret.startsWith(to
 export function openCustomAgents({
   hosted,
   images,
+  attachments,
   tools,
   faces,
   manifestOf,
@@ -53,6 +57,26 @@ export function openCustomAgents({
 }: CustomAgentsOptions): CustomAgents {
   const instances: Instances<RunInUse> = openInstances({ hosted, log, ...(pingMs !== undefined && { pingMs }) })
 
+  /** Each instance has a workspace of its own. */
+  const placings = new WeakMap<Instance, PlaceFiles>()
+
+  /** What the program is asked, with the conversation's files in its workspace. */
+  async function payloadFor(asked: Json, context: StepContext, instance: Instance): Promise<Json> {
+    const place = placings.get(instance) ?? openPlacing(attachments)
+    placings.set(instance, place)
+    await place(context, instance.sandbox)
+    const refs = attachmentsOf(asked)
+    if (refs.length === 0) return payloadOf(asked)
+    // Whether a run may read a file is the server's word, not its input's.
+    const usable = new Map((await attachments.usable(context.run)).map((file) => [file.id, file]))
+    const files = refs.map((ref) => {
+      const file = usable.get(ref.id)
+      return file ? { ...ref, path: `${workspacePath}/${attachmentPath(file)}` } : ref
+    })
+    const { message, prompt, ...rest } = asked as Record<string, Json> // It has attachments.
+    return { ...rest, message: message ?? null, prompt: typeof prompt === 'string' ? prompt : (message ?? null), attachments: files }
+  }
+
   async function execute(input: Json, context: StepContext): Promise<{ output: Json }> {
     const { input: asked, effect } = InvokeRequest.parse(input)
     const { run, signal } = context
@@ -61,8 +85,8 @@ export function openCustomAgents({
     const declared = manifest?.custom
     if (!declared) throw new StepFailure({ message: `This version of ${agent} is no custom agent.`, code: 'invalid', retryable: false })
     const folder = folderOf(tenantId, agent, run.version)
-    const { image: path } = declared
-    const image = path === undefined ? undefined : () => images.open(tenantId, join(folder, path))
+    const { image: named } = declared
+    const image = named === undefined ? undefined : () => images.open(tenantId, { folder, image: named })
     const egress = await tools.egressOf({ tenantId, agent, runId: run.id }, declared.egress)
     const spent: RunInUse['spent'] = { model: 'none', usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 } }
     const wanted = {
@@ -82,11 +106,12 @@ export function openCustomAgents({
     try {
       const { text, output } = await instances.use(sandboxIdOf(run), wanted, async (instance) => {
         instance.onOutput = (stream, text) => context.live({ type: 'output-delta', stream, text })
+        const body = JSON.stringify(await payloadFor(asked, context, instance))
         const stop = limited(signal, declared.answerMsMax)
         try {
           isAsked = true
           const headers = headersOf(context)
-          const response = await instance.ask('/invocations', { method: 'POST', headers, body: JSON.stringify(payloadOf(asked)), signal: stop.signal })
+          const response = await instance.ask('/invocations', { method: 'POST', headers, body, signal: stop.signal })
           return await readAnswer(response, (text) => context.live({ type: 'text-delta', text }))
         } catch (error) {
           throw await explained(stop.signal.aborted && !signal.aborted ? stop.signal.reason : error, instance)

@@ -2,9 +2,10 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, request as httpRequest } from 'node:http'
 import type { CustomAgent, Egress } from '@longhaul/protocol'
 import { StepFailure, monotonicMs, sleep, toFailure, withTimeout } from '../../kernel/index.ts'
-import { type Door, type Image, type OpenHosted, doorUrl } from '../../sandbox/index.ts'
+import { type Door, type Image, type OpenHosted, type Sandbox, doorUrl } from '../../sandbox/index.ts'
 
 export type Instance = {
+  readonly sandbox: Sandbox
   /** Why it has ended; undefined while it lives. A connection may break a moment before that is known: then it is waited for. */
   whyEnded(): Promise<string | undefined>
   /** What it writes goes here. */
@@ -92,6 +93,7 @@ export async function startInstance({
   }
 
   const instance: Instance = {
+    sandbox: sandbox.sandbox,
     async whyEnded() {
       await Promise.race([gone, sleep(partingMs)])
       return why

@@ -35,15 +35,15 @@ export type ImageConfig = z.infer<typeof Config>
 
 /** `digest`: of what is stored; undefined where the archive names none. `diffId`: of the tar archive in it. */
 export type Layer = { digest: string | undefined; diffId: string; open(): AsyncIterable<Buffer> }
-/** `id` names the content: the digest of the manifest, or of the configuration where there is none. */
+/** `id` names the content: the digest of the manifest or of a list of some, or of the configuration where there is none. */
 export type ImageSource = { id: string; config: ImageConfig; layers: Layer[] }
 
 /** Where blobs come from. `read` throws `invalid` when there is none. */
-export type Blobs = { read(descriptor: Descriptor): AsyncIterable<Buffer> }
+export type Blobs = { read(descriptor: Descriptor, kind: 'manifest' | 'blob'): AsyncIterable<Buffer> }
 /** Files of an image by their paths in it. */
 type Files = { read(path: string): Promise<AsyncIterable<Buffer> | undefined> }
 
-const documentBytesMax = 4_194_304
+export const documentBytesMax = 4_194_304
 const indexesMax = 3
 const architectures: Record<string, string> = { x64: 'amd64', arm64: 'arm64' }
 export const ownArchitecture = (): string => architectures[process.arch] ?? process.arch
@@ -78,7 +78,7 @@ export async function resolveImage(blobs: Blobs, among: readonly Descriptor[], d
     const has = among.map(({ platform, mediaType }) => (platform ? `${platform.os}/${platform.architecture}` : mediaType)).join(', ')
     throw refused(`it is not for linux/${ownArchitecture()}, but: ${has.slice(0, 500) || 'nothing'}`)
   }
-  const document = await jsonOf(blobs, chosen)
+  const document = await jsonOf(blobs, chosen, 'manifest')
   if (indexTypes.test(chosen.mediaType) || (document !== null && typeof document === 'object' && 'manifests' in document)) {
     if (depth === indexesMax) throw refused('its lists of images lie in one another')
     return resolveImage(blobs, parsed(Index, document, 'an index').manifests, depth + 1)
@@ -87,8 +87,8 @@ export async function resolveImage(blobs: Blobs, among: readonly Descriptor[], d
   if (config.mediaType !== '' && !configTypes.test(config.mediaType)) throw refused(`it is no image for programs, but ${config.mediaType.slice(0, 200)}`)
   const foreign = layers.find(({ mediaType }) => !layerTypes.test(mediaType))
   if (foreign) throw refused(`it has a layer that is no tar archive: ${foreign.mediaType.slice(0, 200)}`)
-  const open = layers.map((layer) => ({ digest: layer.digest, open: () => blobs.read(layer) }))
-  return assembled(chosen.digest, parsed(Config, await jsonOf(blobs, config), 'its configuration'), open)
+  const open = layers.map((layer) => ({ digest: layer.digest, open: () => blobs.read(layer, 'blob') }))
+  return assembled(chosen.digest, parsed(Config, await jsonOf(blobs, config, 'blob'), 'its configuration'), open)
 }
 
 async function savedImage(files: Files, images: z.infer<typeof Saved>): Promise<ImageSource> {
@@ -126,8 +126,8 @@ const blobsIn = (files: Files): Blobs => ({
 })
 
 /** The document, once its bytes were seen to be those that are named. */
-async function jsonOf(blobs: Blobs, descriptor: Descriptor): Promise<unknown> {
-  const bytes = await gathered(blobs.read(descriptor))
+async function jsonOf(blobs: Blobs, descriptor: Descriptor, kind: 'manifest' | 'blob'): Promise<unknown> {
+  const bytes = await gathered(blobs.read(descriptor, kind))
   if (digestOf(bytes) !== descriptor.digest) throw refused(`a document of it is not what its digest says: ${descriptor.digest}`)
   return parsedJson(bytes)
 }

@@ -1,12 +1,14 @@
 /** Images as hostile archives would have them, each beside the same without the offence. */
 import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { basename, dirname, join } from 'node:path'
+import { gunzipSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type Entry, type ImageParts, imageArchive, savedArchive, tarOf, writeImageFolder } from '../../../test/support/image.ts'
+import { startFakeRegistry } from '../../../test/support/fake-registry.ts'
 import { silentLog } from '../../kernel/index.ts'
 import { openImages } from './images.ts'
+import type { Registries } from './registry.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'longhaul-images-'))
 afterAll(() => rmSync(home, { recursive: true }))
@@ -18,7 +20,8 @@ const saved = (bytes: Uint8Array) => {
   writeFileSync(path, bytes)
   return path
 }
-const openedFrom = (bytes: Uint8Array, bytesMax?: number) => images(bytesMax).open('t', saved(bytes))
+const at = (path: string) => ({ folder: dirname(path), image: basename(path) })
+const openedFrom = (bytes: Uint8Array, bytesMax?: number) => images(bytesMax).open('t', at(saved(bytes)))
 const rootOf = async (...layers: (Entry[] | Buffer)[]) => (await openedFrom(imageArchive({ layers }))).root.folder
 const read = (root: string, path: string) => readFileSync(join(root, path), 'utf8')
 const refusal = (image: Promise<unknown>) =>
@@ -52,7 +55,7 @@ describe('what is taken', () => {
     ],
   ]
   test.each(kinds)('%s', async (_, make) => {
-    const image = await images().open('t', await make())
+    const image = await images().open('t', at(await make()))
     expect(image).toMatchObject(start)
     const root = image.root.folder
     expect(read(root, 'bin/app')).toBe('one')
@@ -126,19 +129,22 @@ describe('what is taken', () => {
   test('once for each content and tenant, also by many at once', async () => {
     const all = images()
     const path = saved(imageArchive({ layers: [plain] }))
-    const [first, second] = await Promise.all([all.open('t', path), all.open('t', path)])
+    const [first, second] = await Promise.all([all.open('t', at(path)), all.open('t', at(path))])
     const inode = () => statSync(join(first.root.folder, 'bin/app')).ino
     const before = inode()
     expect(second.root).toEqual(first.root)
-    await all.open('t', saved(imageArchive({ layers: [plain] })))
+    await all.open('t', at(saved(imageArchive({ layers: [plain] }))))
     expect(inode()).toBe(before)
-    expect((await all.open('another', path)).root.folder).not.toBe(first.root.folder)
+    expect((await all.open('another', at(path))).root.folder).not.toBe(first.root.folder)
   })
 
   test('a sweep takes what was not used for a month and what was left half done', async () => {
     const folder = newPath()
     const all = openImages({ folder, bytesMax: 1_000_000, log: silentLog })
-    const [old, used] = [await all.open('t', saved(imageArchive({ layers: [plain] }))), await all.open('t', saved(imageArchive({ layers: [plain, plain] })))]
+    const [old, used] = [
+      await all.open('t', at(saved(imageArchive({ layers: [plain] })))),
+      await all.open('t', at(saved(imageArchive({ layers: [plain, plain] })))),
+    ]
     utimesSync(join(old.root.folder, '../start.json'), 1, 1)
     writeFileSync(join(folder, '.draft-1'), '')
     await all.sweep()
@@ -156,6 +162,14 @@ describe('what would lead out of the root', () => {
     ['a folder with ..', [{ path: '../up', type: '5' }]],
     ['a hard link to what is outside', [{ path: 'a', type: '1', target: '/etc/passwd' }]],
     ['a hard link by ..', [{ path: 'a', type: '1', target: `${there}/x` }]],
+    ['a hard link to a folder', [{ path: 'a', type: '1', target: 'bin' }]],
+    [
+      'a hard link to a link',
+      [
+        { path: 'l', type: '2', target: '/etc/shadow' },
+        { path: 'a', type: '1', target: 'l' },
+      ],
+    ],
     ['a hard link to what is not there', [{ path: 'a', type: '1', target: 'nowhere' }]],
     [
       'a hard link through a link',
@@ -181,10 +195,10 @@ describe('what would lead out of the root', () => {
   ] satisfies [string, Entry[]][])('%s is refused, and nothing of it stays', async (_, entries) => {
     const folder = newPath()
     const all = openImages({ folder, bytesMax: 1_000_000, log: silentLog })
-    expect(await refusal(all.open('t', saved(imageArchive({ layers: [[...plain, ...entries]] }))))).toMatch(/not taken|cannot be read/)
+    expect(await refusal(all.open('t', at(saved(imageArchive({ layers: [[...plain, ...entries]] })))))).toMatch(/not taken|cannot be read/)
     expect(readdirSync(folder)).toEqual([])
     expect(existsSync(outside)).toBe(false)
-    expect(await refusal(all.open('t', saved(imageArchive({ layers: [plain] }))))).toBe('it was taken')
+    expect(await refusal(all.open('t', at(saved(imageArchive({ layers: [plain] })))))).toBe('it was taken')
   })
 
   test('what is written through a link lands inside, wherever the link says that it leads', async () => {
@@ -192,17 +206,20 @@ describe('what would lead out of the root', () => {
       [
         { path: 'up', type: '2', target: `../../../../../..${home}/outside` },
         { path: 'rooted', type: '2', target: outside },
+        { path: 'deep/rooted', type: '2', target: outside },
         { path: 'lib', type: '2', target: 'usr/lib' },
         { path: 'usr/lib', type: '5' },
       ],
       [
         { path: 'up/x', content: 'up' },
         { path: 'rooted/y', content: 'rooted' },
+        { path: 'deep/rooted/w', content: 'deep' },
         { path: 'lib/z', content: 'lib' },
       ],
     )
     expect(existsSync(outside)).toBe(false)
     expect([read(root, `${outside}/x`), read(root, `${outside}/y`), read(root, 'usr/lib/z')]).toEqual(['up', 'rooted', 'lib'])
+    expect(read(root, `${outside}/w`)).toBe('deep')
     expect(readlinkSync(join(root, 'lib'))).toBe('usr/lib')
   })
 
@@ -244,12 +261,22 @@ describe('what is not what it says', () => {
     expect(await refusal(openedFrom(imageArchive({ layers: [plain], layerType: 'application/wasm' })))).toContain('application/wasm')
     expect(await refusal(openedFrom(tarOf(plain)))).toContain('neither index.json')
     expect(await refusal(openedFrom(gzipSync(imageArchive({ layers: [plain] }))))).toContain('gunzip')
-    expect(await refusal(images().open('t', join(home, 'nowhere')))).toContain('not there')
+    expect(await refusal(images().open('t', at(join(home, 'nowhere'))))).toContain('not there')
     expect(await refusal(openedFrom(imageArchive({ layers: [plain], config: { User: 'nobody-known' } })))).toContain('nobody-known')
+  })
+  test('a layer of other bytes is refused although it unpacks to the same', async () => {
+    const compress = (bytes: Buffer) => gzipSync(bytes, { level: 1 })
+    const layers = [[{ path: 'a', content: 'a'.repeat(10_000) }]]
+    const change: ImageParts['change'] = (what, bytes) => (what === 'layer' ? gzipSync(gunzipSync(bytes), { level: 9 }) : bytes)
+    expect(await refusal(openedFrom(imageArchive({ layers, compress })))).toBe('it was taken')
+    expect(await refusal(openedFrom(imageArchive({ layers, compress, change })))).toContain('a layer is not what its digest says')
   })
   test('broken archives and compressed layers are refused', async () => {
     expect(await refusal(openedFrom(imageArchive({ layers: [tarOf(plain).subarray(0, 600)] })))).toContain('end in the middle')
     expect(await refusal(openedFrom(imageArchive({ layers: [Buffer.alloc(512, 'x')] })))).toContain('cannot be read')
+    const changed = tarOf(plain)
+    changed.write('bin/other', 0)
+    expect(await refusal(openedFrom(imageArchive({ layers: [changed] })))).toContain('checksum')
     expect(await refusal(openedFrom(imageArchive({ layers: [plain], compress: (bytes) => gzipSync(bytes).subarray(0, 60) })))).toContain(
       'cannot be decompressed',
     )
@@ -271,5 +298,81 @@ describe('what is too large', () => {
     expect(await refusal(huge(`\x80${'\xff'.repeat(11)}`))).toContain('a number that is none')
     expect(await refusal(huge('-1\0'))).toContain('a number that is none')
     expect(await refusal(huge('0\0'))).toBe('it was taken')
+  })
+})
+
+describe('at a registry', () => {
+  const parts: ImageParts = { layers: [plain], compress: gzipSync, layerType: 'application/vnd.oci.image.layer.v1.tar+gzip', config: { Cmd: ['/bin/app'] } }
+  const ada = { username: 'ada', password: 'secret' }
+  const over = (registries: Registries) => openImages({ folder: newPath(), bytesMax: 1_000_000, registries, log: silentLog })
+  const fetched = (image: string, registries: Registries) => over(registries).open('t', { folder: home, image })
+
+  test('an image is fetched by its digest, with a token for whoever the operator is there, and once for a tenant', async () => {
+    await using registry = await startFakeRegistry({ isClosed: true })
+    const image = registry.push('team/app', parts)
+    const all = over({ [registry.host]: ada })
+    const { root, cmd } = await all.open('t', { folder: home, image })
+    expect([read(root.folder, 'bin/app'), cmd]).toEqual(['one', ['/bin/app']])
+    const { length } = registry.asked
+    await all.open('t', { folder: home, image })
+    expect(registry.asked).toHaveLength(length)
+    await all.open('another', { folder: home, image })
+    expect(registry.asked.length).toBeGreaterThan(length)
+    const wrong = { [registry.host]: { ...ada, password: 'wrong' } }
+    expect(await refusal(fetched(image, wrong))).toContain('gives no token: 401')
+    expect(await refusal(fetched(image, { [registry.host]: {} }))).toContain('gives no token: 401')
+  })
+
+  test('nobody is asked but the registries that the operator names', async () => {
+    await using registry = await startFakeRegistry()
+    const image = registry.push('app', parts)
+    expect(await refusal(fetched(image, {}))).toContain('names no registry')
+    expect(await refusal(fetched(image, { 'registry.example.com': {} }))).toContain('There are: registry.example.com')
+    expect(registry.asked).toEqual([])
+    expect(await refusal(fetched(image, { [registry.host]: {} }))).toBe('it was taken')
+  })
+
+  test('what it sends elsewhere for is fetched without its token, encrypted or on this machine, and not from one place to the next', async () => {
+    await using registry = await startFakeRegistry({ isClosed: true })
+    await using elsewhere = await startFakeRegistry()
+    const image = registry.push('app', parts)
+    elsewhere.push('app', parts)
+    let to = (path: string) => `http://${elsewhere.host}${path}`
+    registry.answer = ({ url = '', headers }, response) => {
+      if (!url.includes('/blobs/') || headers.authorization === undefined) return false
+      response.writeHead(307, { location: to(url) }).end()
+      return true
+    }
+    expect(await refusal(fetched(image, { [registry.host]: ada }))).toBe('it was taken')
+    expect(elsewhere.asked.map(({ authorization }) => authorization)).toEqual([undefined, undefined])
+    expect(registry.asked.some(({ authorization }) => authorization?.startsWith('Bearer '))).toBe(true)
+    to = (path) => `http://169.254.169.254${path}`
+    expect(await refusal(fetched(image, { [registry.host]: ada }))).toContain('not encrypted')
+    to = (path) => path
+    expect(await refusal(fetched(image, { [registry.host]: ada }))).toContain('from one address to the next')
+  })
+
+  test('what it sends is what its digest says and no more; one that is not there, or not well, is told apart', async () => {
+    await using registry = await startFakeRegistry()
+    const named = { [registry.host]: {} }
+    const longer = (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(1_000)])
+    for (const kind of ['layer', 'config'] as const) {
+      const image = registry.push('longer', { ...parts, change: (what, bytes) => (what === kind ? longer(bytes) : bytes) })
+      expect(await refusal(fetched(image, named))).toContain('sends more than it says')
+    }
+    const other = registry.push('other', { ...parts, change: (what, bytes) => (what === 'manifest' ? longer(bytes) : bytes) })
+    expect(await refusal(fetched(other, named))).toContain('not what its digest says')
+    expect(await refusal(fetched(`${registry.host}/nowhere@sha256:${'0'.repeat(64)}`, named))).toContain('answers 404')
+    const image = registry.push('app', parts)
+    registry.answer = (_, response) => (response.writeHead(503).end(), true)
+    await expect(fetched(image, named)).rejects.toMatchObject({ code: 'unavailable' })
+    registry.answer = ({ url = '' }, response) => {
+      if (!url.includes('/blobs/')) return false
+      response.writeHead(200, { 'content-length': '1000' })
+      response.write('half')
+      setImmediate(() => response.destroy())
+      return true
+    }
+    await expect(fetched(image, named)).rejects.toMatchObject({ code: 'unavailable' })
   })
 })

@@ -8,14 +8,18 @@ import type { ImageRoot } from '../driver.ts'
 import { workspacePath } from '../paths.ts'
 import { removeTree } from '../remove-tree.ts'
 import { type ImageSource, readImageFile } from './image-source.ts'
+import { type Registries, fetchImage, referenceOf } from './registry.ts'
 import { type ImageStart, unpackImage } from './unpack-image.ts'
 
 /** `workspace`: a folder that its workspaces begin as, where it has one. */
 export type Image = { root: ImageRoot; workspace?: string } & Pick<ImageStart, 'entrypoint' | 'cmd' | 'env' | 'workingDir'>
 
 export type Images = {
-  /** The image in a file or folder of this machine. Throws `invalid` or `too_large` where it is not taken. What another tenant has is not shared. */
-  open(tenantId: string, path: string): Promise<Image>
+  /**
+   * The image that is named: the path of a file or folder in `folder`, or a registry's by its digest. Throws `invalid` or `too_large` where it is not taken,
+   * `unavailable` where it cannot be had now. What another tenant has is not shared.
+   */
+  open(tenantId: string, at: { folder: string; image: string }): Promise<Image>
   /** Deletes what nobody used for a month, and what a killed server left half done. Nothing may be in use. */
   sweep(): Promise<void>
 }
@@ -25,6 +29,8 @@ export type ImagesOptions = {
   folder: string
   /** Of one image, unpacked. */
   bytesMax: number
+  /** Where images may be fetched from. */
+  registries?: Registries
   log: Log
 }
 
@@ -35,7 +41,7 @@ const draftPrefix = '.draft-'
 /** Written last: where it is, the image is whole. */
 const startName = 'start.json'
 
-export function openImages({ folder: given, bytesMax, log }: ImagesOptions): Images {
+export function openImages({ folder: given, bytesMax, registries = {}, log }: ImagesOptions): Images {
   mkdirSync(given, { recursive: true })
   chmodSync(given, passable)
   const folder = realpathSync(given)
@@ -56,13 +62,13 @@ export function openImages({ folder: given, bytesMax, log }: ImagesOptions): Ima
     }
   }
 
-  async function openOne(tenantId: string, source: ImageSource): Promise<Image> {
-    const at = join(folder, createHash('sha256').update(tenantId).digest('hex').slice(0, 16), source.id.replace('sha256:', ''))
+  async function openOne(tenantId: string, id: string, source: () => Promise<ImageSource>): Promise<Image> {
+    const at = join(folder, createHash('sha256').update(tenantId).digest('hex').slice(0, 16), id.replace('sha256:', ''))
     const file = join(at, startName)
     if (!existsSync(file)) {
       const startedAt = wallClock().getTime()
-      await unpack(source, at)
-      log.info('an image was unpacked', { tenantId, image: source.id, durationMs: wallClock().getTime() - startedAt })
+      await unpack(await source(), at)
+      log.info('an image was unpacked', { tenantId, image: id, durationMs: wallClock().getTime() - startedAt })
     }
     const now = wallClock()
     await utimes(file, now, now)
@@ -74,14 +80,18 @@ export function openImages({ folder: given, bytesMax, log }: ImagesOptions): Ima
   }
 
   return {
-    async open(tenantId, path) {
-      const source = await readImageFile(path)
-      const key = `${tenantId} ${source.id}`
+    async open(tenantId, { folder: own, image: named }) {
+      const reference = referenceOf(named)
+      const file = reference ? undefined : await readImageFile(join(own, named))
+      const id = reference?.digest ?? file?.id ?? ''
+      const key = `${tenantId} ${id}`
       const known = opening.get(key)
       if (known) return known
-      const image = openOne(tenantId, source).catch((error: unknown) => {
-        throw fullDisk(error) ?? error
-      })
+      const image = openOne(tenantId, id, async () => (reference ? fetchImage(reference, registries) : (file ?? readImageFile(join(own, named))))).catch(
+        (error: unknown) => {
+          throw fullDisk(error) ?? error
+        },
+      )
       opening.set(key, image)
       return image.finally(() => opening.delete(key))
     },
