@@ -69,6 +69,15 @@ describe.skipIf(gvisor.whyNot)('gvisor', () => {
       expect(await sh(sandbox, script, { timeoutMs: 2_000 })).toMatchObject({ isTimedOut: true, exitCode: null, signal: 'SIGKILL' })
   })
 
+  test('nothing outlives a command that is ended while it begins, whatever it has come to by then, and beside others', async () => {
+    const sandbox = await driver.create({ id: freshId() })
+    const stays = sh(sandbox, 'until [ -e go ]; do sleep 0.1; done; echo stayed', { timeoutMs: 120_000 })
+    for (let round = 0; round < 30; round++)
+      await Promise.all([0, 1, 2, 3, 4].map((each) => sh(sandbox, '(setsid sleep 61 &); sleep 60', { timeoutMs: 5 + ((round * 5 + each) % 150) })))
+    expect((await sh(sandbox, 'sleep 1; pgrep -fa "sleep 6[01]"; : > go')).stdout.split('\n').filter((line) => !line.includes('pgrep'))).toEqual([''])
+    expect((await stays).stdout).toBe('stayed\n')
+  }, 120_000)
+
   test('input comes as it is given; a fork has the files and a life of its own', async () => {
     const sandbox = await driver.create({ id: freshId() })
     async function* pieces() {

@@ -253,6 +253,7 @@ function follow(id, child, slot, command, request, announce) {
   child.on('exit', (exitCode, signal) => {
     // What is between us and it may tell its end as one of its own: `unshare` says 1.
     run.exit = run.isKilled ? { event: 'exited', exitCode: null, signal: 'SIGKILL' } : { event: 'exited', exitCode, signal }
+    if (signal !== null && settings.holds === 'namespaces') endStrays()
     if (run.open === 0) finish(id, run)
     else linger(id, run)
   })
@@ -516,6 +517,24 @@ function endNamespace(child) {
     }
   }
   child.kill('SIGKILL')
+}
+
+/**
+ * An `unshare` that was killed just after it had made a first process, and before that one would have ended with it, leaves it to us, or to the sandbox's
+ * first process: none of ours, and what it was begun with.
+ */
+function endStrays() {
+  const ours = new Set([String(process.pid), ...[...active.values()].map(({ child }) => String(child?.pid))])
+  const begun = ['/usr/bin/unshare\0', `/bin/sh\0-c\0${firstProcess}\0`]
+  for (const name of fs.readdirSync('/proc')) {
+    if (!/^\d+$/.test(name) || ours.has(name) || !['1', String(process.pid)].includes(parentOf(name))) continue
+    try {
+      const line = fs.readFileSync(`/proc/${name}/cmdline`, 'utf8')
+      if (begun.some((start) => line.startsWith(start))) process.kill(Number(name), 'SIGKILL')
+    } catch {
+      // It ended by itself.
+    }
+  }
 }
 
 function parentOf(pid) {
