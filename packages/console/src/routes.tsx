@@ -13,6 +13,10 @@ import { CrashPage, MissingPage } from './pages/ErrorPages.tsx'
 import { Shell } from './pages/shell/Shell.tsx'
 import { paths, patterns, readQuery, writeQuery } from './paths.ts'
 
+/** Its code is loaded when it is gone to, with the pages' texts. */
+const page = <Module extends Record<string, unknown>, Name extends keyof Module & string>(load: () => Promise<Module>, name: Name) =>
+  lazyRouteComponent(withPageTexts(load), name)
+
 const root = createRootRoute({ notFoundComponent: MissingPage, errorComponent: CrashPage })
 
 const signIn = createRoute({
@@ -23,37 +27,25 @@ const signIn = createRoute({
     to: text(to)?.match(/^\/(?![/\\])/) ? text(to) : undefined,
     rejected: rejected === 'yes' ? ('yes' as const) : undefined,
   }),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sign-in/SignInPage.tsx')),
-    'SignInPage',
-  ),
+  component: page(() => import('./pages/sign-in/SignInPage.tsx'), 'SignInPage'),
 })
 
 const signInReturn = createRoute({
   getParentRoute: () => root,
   path: patterns.signInReturn,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sign-in/ReturnPage.tsx')),
-    'ReturnPage',
-  ),
+  component: page(() => import('./pages/sign-in/ReturnPage.tsx'), 'ReturnPage'),
 })
 
 const forgot = createRoute({
   getParentRoute: () => root,
   path: patterns.forgot,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sign-in/ForgotPage.tsx')),
-    'ForgotPage',
-  ),
+  component: page(() => import('./pages/sign-in/ForgotPage.tsx'), 'ForgotPage'),
 })
 
 const join = createRoute({
   getParentRoute: () => root,
   path: patterns.join,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sign-in/JoinPage.tsx')),
-    'JoinPage',
-  ),
+  component: page(() => import('./pages/sign-in/JoinPage.tsx'), 'JoinPage'),
 })
 
 /** Everything behind the sign-in page. */
@@ -81,10 +73,7 @@ const runs = createRoute({
   validateSearch: ({ state, agent, search, cursor }) => ({ state: runState(state), agent: text(agent), search: text(search), cursor: text(cursor) }),
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void queryClient.prefetchQuery(runsQuery(deps)),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/runs/RunsPage.tsx')),
-    'RunsPage',
-  ),
+  component: page(() => import('./pages/runs/RunsPage.tsx'), 'RunsPage'),
 })
 
 const run = createRoute({
@@ -95,10 +84,7 @@ const run = createRoute({
     void queryClient.prefetchQuery(runQuery(params.runId))
     if (!preload) beginRun(params.runId)
   },
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/runs/RunPage.tsx')),
-    'RunPage',
-  ),
+  component: page(() => import('./pages/runs/RunPage.tsx'), 'RunPage'),
 })
 
 const compare = createRoute({
@@ -106,20 +92,14 @@ const compare = createRoute({
   path: patterns.compare,
   validateSearch: (search) => textsOf(search, 'step'),
   loader: ({ params }) => void prefetch(compareQuery(params.runId, params.other)),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/runs/compare/ComparePage.tsx')),
-    'ComparePage',
-  ),
+  component: page(() => import('./pages/runs/compare/ComparePage.tsx'), 'ComparePage'),
 })
 
 const journal = createRoute({
   getParentRoute: () => shell,
   path: patterns.journal,
   validateSearch: ({ after }) => ({ after: typeof after === 'string' && /^\d{1,9}$/.test(after) ? after : undefined }),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/runs/JournalPage.tsx')),
-    'JournalPage',
-  ),
+  component: page(() => import('./pages/runs/JournalPage.tsx'), 'JournalPage'),
 })
 
 const chat = createRoute({
@@ -127,10 +107,7 @@ const chat = createRoute({
   path: patterns.chat,
   validateSearch: (search) => textsOf(search, 'agent', 'session', 'preview'),
   loader: () => void prefetch(agentsQuery()),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/chat/ChatPage.tsx')),
-    'ChatPage',
-  ),
+  component: page(() => import('./pages/chat/ChatPage.tsx'), 'ChatPage'),
 })
 
 const attention = createRoute({
@@ -139,30 +116,21 @@ const attention = createRoute({
   validateSearch: (search) => textsOf(search, 'agent', 'reason', 'cursor'),
   loaderDeps: ({ search }) => search,
   loader: ({ deps }) => void prefetch(attentionQuery(deps)),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/attention/AttentionPage.tsx')),
-    'AttentionPage',
-  ),
+  component: page(() => import('./pages/attention/AttentionPage.tsx'), 'AttentionPage'),
 })
 
 const agents = createRoute({
   getParentRoute: () => shell,
   path: patterns.agents,
   loader: () => void prefetch(agentsQuery(), runCountsQuery()),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/agents/AgentsPage.tsx')),
-    'AgentsPage',
-  ),
+  component: page(() => import('./pages/agents/AgentsPage.tsx'), 'AgentsPage'),
 })
 
 const agent = createRoute({
   getParentRoute: () => shell,
   path: patterns.agent,
   loader: ({ params }) => void prefetch(agentQuery(params.agent), versionsQuery(params.agent), deploymentsQuery(params.agent)),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/agents/AgentPage.tsx')),
-    'AgentPage',
-  ),
+  component: page(() => import('./pages/agents/AgentPage.tsx'), 'AgentPage'),
 })
 
 const agentDiff = createRoute({
@@ -170,75 +138,51 @@ const agentDiff = createRoute({
   path: patterns.agentDiff,
   validateSearch: ({ from, to, file }) => ({ from: version(from), to: version(to), file: text(file) }),
   loader: ({ params }) => void prefetch(versionsQuery(params.agent)),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/agents/diff/DiffPage.tsx')),
-    'DiffPage',
-  ),
+  component: page(() => import('./pages/agents/diff/DiffPage.tsx'), 'DiffPage'),
 })
 
 const schedules = createRoute({
   getParentRoute: () => shell,
   path: patterns.schedules,
   loader: () => void prefetch(schedulesQuery()),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/schedules/SchedulesPage.tsx')),
-    'SchedulesPage',
-  ),
+  component: page(() => import('./pages/schedules/SchedulesPage.tsx'), 'SchedulesPage'),
 })
 
 const models = createRoute({
   getParentRoute: () => shell,
   path: patterns.models,
   validateSearch: (search) => textsOf(search, 'search'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/models/pages.ts')),
-    'ModelsPage',
-  ),
+  component: page(() => import('./pages/models/pages.ts'), 'ModelsPage'),
 })
 
 const calls = createRoute({
   getParentRoute: () => shell,
   path: patterns.calls,
   validateSearch: (search) => textsOf(search, 'from', 'to', 'namespace', 'model', 'key', 'user', 'session', 'outcome', 'cost', 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/models/pages.ts')),
-    'CallsPage',
-  ),
+  component: page(() => import('./pages/models/pages.ts'), 'CallsPage'),
 })
 const call = createRoute({
   getParentRoute: () => shell,
   path: patterns.call,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/models/pages.ts')),
-    'CallPage',
-  ),
+  component: page(() => import('./pages/models/pages.ts'), 'CallPage'),
 })
 const providers = createRoute({
   getParentRoute: () => shell,
   path: patterns.providers,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/models/pages.ts')),
-    'ProvidersPage',
-  ),
+  component: page(() => import('./pages/models/pages.ts'), 'ProvidersPage'),
 })
 const catalogue = createRoute({
   getParentRoute: () => shell,
   path: patterns.catalogue,
   validateSearch: (search) => textsOf(search, 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/models/pages.ts')),
-    'CataloguePage',
-  ),
+  component: page(() => import('./pages/models/pages.ts'), 'CataloguePage'),
 })
 
 const budgets = createRoute({
   getParentRoute: () => shell,
   path: patterns.budgets,
   validateSearch: (search) => textsOf(search, 'by', 'span', 'asModel', 'asLimit'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/money/MoneyPage.tsx')),
-    'MoneyPage',
-  ),
+  component: page(() => import('./pages/money/MoneyPage.tsx'), 'MoneyPage'),
 })
 
 const approvals = createRoute({
@@ -246,183 +190,120 @@ const approvals = createRoute({
   path: patterns.approvals,
   validateSearch: (search) => textsOf(search, 'state', 'cursor'),
   loader: () => void queryClient.prefetchQuery(approvalsQuery('pending')),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/approvals/ApprovalsPage.tsx')),
-    'ApprovalsPage',
-  ),
+  component: page(() => import('./pages/approvals/ApprovalsPage.tsx'), 'ApprovalsPage'),
 })
 
 const system = createRoute({
   getParentRoute: () => shell,
   path: patterns.system,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/system/SystemPage.tsx')),
-    'SystemPage',
-  ),
+  component: page(() => import('./pages/system/SystemPage.tsx'), 'SystemPage'),
 })
 
 const device = createRoute({
   getParentRoute: () => shell,
   path: patterns.device,
   validateSearch: (search) => textsOf(search, 'code'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/people/DevicePage.tsx')),
-    'DevicePage',
-  ),
+  component: page(() => import('./pages/people/DevicePage.tsx'), 'DevicePage'),
 })
 
 const me = createRoute({
   getParentRoute: () => shell,
   path: patterns.me,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/people/MePage.tsx')),
-    'MePage',
-  ),
+  component: page(() => import('./pages/people/MePage.tsx'), 'MePage'),
 })
 
 const people = createRoute({
   getParentRoute: () => shell,
   path: patterns.people,
   validateSearch: (search) => textsOf(search, 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/people/PeoplePage.tsx')),
-    'PeoplePage',
-  ),
+  component: page(() => import('./pages/people/PeoplePage.tsx'), 'PeoplePage'),
 })
 
 const settings = createRoute({
   getParentRoute: () => shell,
   path: patterns.settings,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/SettingsFrame.tsx')),
-    'SettingsPage',
-  ),
+  component: page(() => import('./pages/settings/SettingsFrame.tsx'), 'SettingsPage'),
 })
 const keys = createRoute({
   getParentRoute: () => shell,
   path: patterns.keys,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/KeysPage.tsx')),
-    'KeysPage',
-  ),
+  component: page(() => import('./pages/settings/KeysPage.tsx'), 'KeysPage'),
 })
 const policies = createRoute({
   getParentRoute: () => shell,
   path: patterns.policies,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/PoliciesPage.tsx')),
-    'PoliciesPage',
-  ),
+  component: page(() => import('./pages/settings/PoliciesPage.tsx'), 'PoliciesPage'),
 })
 const newPolicy = createRoute({
   getParentRoute: () => shell,
   path: patterns.newPolicy,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/PolicyPage.tsx')),
-    'NewPolicyPage',
-  ),
+  component: page(() => import('./pages/settings/PolicyPage.tsx'), 'NewPolicyPage'),
 })
 const policy = createRoute({
   getParentRoute: () => shell,
   path: patterns.policy,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/PolicyPage.tsx')),
-    'PolicyPage',
-  ),
+  component: page(() => import('./pages/settings/PolicyPage.tsx'), 'PolicyPage'),
 })
 const secrets = createRoute({
   getParentRoute: () => shell,
   path: patterns.secrets,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/SecretsPage.tsx')),
-    'SecretsPage',
-  ),
+  component: page(() => import('./pages/settings/SecretsPage.tsx'), 'SecretsPage'),
 })
 const limits = createRoute({
   getParentRoute: () => shell,
   path: patterns.limits,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/LimitsPage.tsx')),
-    'LimitsPage',
-  ),
+  component: page(() => import('./pages/settings/LimitsPage.tsx'), 'LimitsPage'),
 })
 const tenants = createRoute({
   getParentRoute: () => shell,
   path: patterns.tenants,
   validateSearch: (search) => textsOf(search, 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/TenantsPage.tsx')),
-    'TenantsPage',
-  ),
+  component: page(() => import('./pages/settings/TenantsPage.tsx'), 'TenantsPage'),
 })
 const deliveries = createRoute({
   getParentRoute: () => shell,
   path: patterns.deliveries,
   validateSearch: (search) => textsOf(search, 'state', 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/DeliveriesPage.tsx')),
-    'DeliveriesPage',
-  ),
+  component: page(() => import('./pages/settings/DeliveriesPage.tsx'), 'DeliveriesPage'),
 })
 const guardrails = createRoute({
   getParentRoute: () => shell,
   path: patterns.guardrails,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/guardrails/GuardrailsPage.tsx')),
-    'GuardrailsPage',
-  ),
+  component: page(() => import('./pages/settings/guardrails/GuardrailsPage.tsx'), 'GuardrailsPage'),
 })
 const decisions = createRoute({
   getParentRoute: () => shell,
   path: patterns.decisions,
   validateSearch: (search) => textsOf(search, 'guardrail', 'action', 'run', 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/guardrails/DecisionsPage.tsx')),
-    'DecisionsPage',
-  ),
+  component: page(() => import('./pages/settings/guardrails/DecisionsPage.tsx'), 'DecisionsPage'),
 })
 const hooks = createRoute({
   getParentRoute: () => shell,
   path: patterns.hooks,
   validateSearch: (search) => textsOf(search, 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/hooks/pages.ts')),
-    'HooksPage',
-  ),
+  component: page(() => import('./pages/settings/hooks/pages.ts'), 'HooksPage'),
 })
 const hook = createRoute({
   getParentRoute: () => shell,
   path: patterns.hook,
   validateSearch: (search) => textsOf(search, 'outcome', 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/hooks/pages.ts')),
-    'HookPage',
-  ),
+  component: page(() => import('./pages/settings/hooks/pages.ts'), 'HookPage'),
 })
 const queues = createRoute({
   getParentRoute: () => shell,
   path: patterns.queues,
   validateSearch: (search) => textsOf(search, 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/queues/QueuesPage.tsx')),
-    'QueuesPage',
-  ),
+  component: page(() => import('./pages/settings/queues/QueuesPage.tsx'), 'QueuesPage'),
 })
 const retention = createRoute({
   getParentRoute: () => shell,
   path: patterns.retention,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/kept-pages.ts')),
-    'RetentionPage',
-  ),
+  component: page(() => import('./pages/settings/kept-pages.ts'), 'RetentionPage'),
 })
 const callPrivacy = createRoute({
   getParentRoute: () => shell,
   path: patterns.callPrivacy,
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/settings/kept-pages.ts')),
-    'CallPrivacyPage',
-  ),
+  component: page(() => import('./pages/settings/kept-pages.ts'), 'CallPrivacyPage'),
 })
 const settingsRoutes = [
   settings,
@@ -447,75 +328,51 @@ const memory = createRoute({
   getParentRoute: () => shell,
   path: patterns.memory,
   validateSearch: (search) => textsOf(search, 'agent', 'kind', 'search', 'page'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/memory/MemoryPage.tsx')),
-    'MemoryPage',
-  ),
+  component: page(() => import('./pages/memory/MemoryPage.tsx'), 'MemoryPage'),
 })
 
 const audit = createRoute({
   getParentRoute: () => shell,
   path: patterns.audit,
   validateSearch: (search) => textsOf(search, 'who', 'action', 'outcome', 'from', 'to', 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/audit/AuditPage.tsx')),
-    'AuditPage',
-  ),
+  component: page(() => import('./pages/audit/AuditPage.tsx'), 'AuditPage'),
 })
 
 const sandboxes = createRoute({
   getParentRoute: () => shell,
   path: patterns.sandboxes,
   validateSearch: (search) => textsOf(search, 'state', 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sandboxes/SandboxesPage.tsx')),
-    'SandboxesPage',
-  ),
+  component: page(() => import('./pages/sandboxes/SandboxesPage.tsx'), 'SandboxesPage'),
 })
 const snapshots = createRoute({
   getParentRoute: () => shell,
   path: patterns.snapshots,
   validateSearch: (search) => textsOf(search, 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sandboxes/SnapshotsPage.tsx')),
-    'SnapshotsPage',
-  ),
+  component: page(() => import('./pages/sandboxes/SnapshotsPage.tsx'), 'SnapshotsPage'),
 })
 const templates = createRoute({
   getParentRoute: () => shell,
   path: patterns.templates,
   validateSearch: (search) => textsOf(search, 'cursor', 'template'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sandboxes/templates/TemplatesPage.tsx')),
-    'TemplatesPage',
-  ),
+  component: page(() => import('./pages/sandboxes/templates/TemplatesPage.tsx'), 'TemplatesPage'),
 })
 const sandbox = createRoute({
   getParentRoute: () => shell,
   path: patterns.sandbox,
   validateSearch: (search) => textsOf(search, 'view', 'path', 'file', 'cursor'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/sandboxes/SandboxPage.tsx')),
-    'SandboxPage',
-  ),
+  component: page(() => import('./pages/sandboxes/SandboxPage.tsx'), 'SandboxPage'),
 })
 const tools = createRoute({
   getParentRoute: () => shell,
   path: patterns.tools,
   validateSearch: (search) => textsOf(search, 'agent', 'tool'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/tools/ToolsPage.tsx')),
-    'ToolsPage',
-  ),
+  component: page(() => import('./pages/tools/ToolsPage.tsx'), 'ToolsPage'),
 })
 const marketplace = createRoute({
   getParentRoute: () => shell,
   path: patterns.marketplace,
   validateSearch: (search) => textsOf(search, 'open'),
-  component: lazyRouteComponent(
-    withPageTexts(() => import('./pages/tools/marketplace/MarketplacePage.tsx')),
-    'MarketplacePage',
-  ),
+  component: page(() => import('./pages/tools/marketplace/MarketplacePage.tsx'), 'MarketplacePage'),
 })
 
 export const router = createRouter({
