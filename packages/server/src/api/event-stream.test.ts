@@ -1,6 +1,7 @@
 import type { LiveFrame, RunEvent } from '@longhaul/protocol'
 import { expect, onTestFinished, test } from 'vitest'
-import { type FakeStream, anEvent, at, makeApi, makeStream, runId } from '../../test/support/fake-services.ts'
+import { at, runId } from '../../test/support/example-things.ts'
+import { type FakeStream, anEvent, makeApi, makeStream } from '../../test/support/fake-services.ts'
 import { AppError, silentLog } from '../kernel/index.ts'
 import { streamRun } from './event-stream.ts'
 import { answerWithFrames } from './server-sent-events.ts'

@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { makeApi, runId as fileId } from '../../test/support/fake-services.ts'
+import { runId as fileId } from '../../test/support/example-things.ts'
+import { makeApi } from '../../test/support/fake-services.ts'
 
 async function makeFile(mediaType: string, name: string, content = 'content') {
   const folder = await mkdtemp(join(tmpdir(), 'files-'))

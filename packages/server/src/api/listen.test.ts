@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { anEvent, makeApi, runId } from '../../test/support/fake-services.ts'
+import { runId } from '../../test/support/example-things.ts'
+import { anEvent, makeApi } from '../../test/support/fake-services.ts'
 import { listen } from './listen.ts'
 
 const headers = { authorization: 'Bearer lh_all' }
