@@ -42,6 +42,8 @@ async function main(): Promise<void> {
     setTimeout(() => end(1, loaded), farewellMs)
     return
   }
+  const beat = () => connection.send(heartbeat(process.memoryUsage.rss()))
+  beat() // Before any run is here: what the start took is nobody's.
   connection.send(helloFrame(loaded.manifest, null))
   const { program, prepare } = loaded
   const prepared = prepare && (async () => prepare({ dataDir: settings.dataDir, log: (message) => log('info', message) }))()
@@ -53,7 +55,7 @@ async function main(): Promise<void> {
   receive = createWorker({ program, dataDir: settings.dataDir, send, ...(prepared ? { prepared } : {}) }).receive
   for (const line of early) log(...line)
   // From the main event loop on purpose: code that blocks it stops the heartbeat, and the server notices.
-  setInterval(() => connection.send(heartbeat(process.memoryUsage.rss())), heartbeatEveryMs)
+  setInterval(beat, heartbeatEveryMs)
 }
 
 const endsTurn = /^\{"type":"run\.(completed|failed|continued|idle|diverged)"/
