@@ -13,6 +13,7 @@ export function guardrailsCommands(program: Command, act: Act): void {
       examples(
         'npx longhaul guardrails set privacy --personal mask --secrets block:both',
         'npx longhaul guardrails set support --route faq --word "Project Heron" --words block:both',
+        'npx longhaul guardrails set records --agent clerk --personal mask --unread-files block',
         'npx longhaul guardrails decisions',
       ),
     )
@@ -40,6 +41,11 @@ export function guardrailsCommands(program: Command, act: Act): void {
     .option('--no-repair', 'with --schema: do not ask once more for an answer that is not of it')
     .option('--moderation <model>', 'a model that says safe or unsafe: provider/model, with :answer or :both')
     .option('--policy <text>', 'with --moderation: what it looks for')
+    .addOption(
+      new Option('--unread-files <action>', 'what becomes of requests with PDF, pictures, audio and other files without a text: annotate, unless said').choices(
+        ['annotate', 'block'],
+      ),
+    )
     .option('--input-bytes-max <n>', 'the largest request', wholeNumber(1))
     .option('--input-tokens-max <n>', 'the same in tokens, estimated', wholeNumber(1))
     .option('--output-tokens-max <n>', 'the most output that a call may ask for; it is lowered to it', wholeNumber(1))

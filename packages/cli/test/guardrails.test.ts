@@ -71,11 +71,30 @@ test('each option becomes its guard, with the side that was said, and only what 
   expect(await set('--moderation', 'compatible/llama-guard-4:both', '--policy', 'No advice.')).toMatchObject({
     guards: [{ type: 'moderation', model: 'compatible/llama-guard-4', on: 'both', policy: 'No advice.' }],
   })
+  expect(await set('--personal', 'mask', '--schema', '{}', '--moderation', 'openai/judge', '--unread-files', 'block')).toMatchObject({
+    guards: [
+      { type: 'personal', unreadFiles: 'block' },
+      { type: 'schema', schema: {} },
+      { type: 'moderation', unreadFiles: 'block' },
+    ],
+  })
   expect(await set('--schema', '{"type":"object"}', '--no-repair')).toMatchObject({ guards: [{ type: 'schema', schema: { type: 'object' }, repair: false }] })
   expect(await set('--output-tokens-max', '400')).toMatchObject({ guards: [{ type: 'size', outputTokensMax: 400 }] })
   const file = join(await tempFolder(), 'guards.json')
   await writeFile(file, '[{"type":"secrets"}]')
   expect(await set('--file', file)).toEqual({ name: 'g', guards: [{ type: 'secrets' }] })
+})
+
+test('files that were not looked into are told with their type and size, and by show what becomes of them', async () => {
+  const unread = { ...decision, action: 'annotate', found: { 'unread:application/pdf': 48_213, 'unread:image/*': 0 } }
+  const guard = { type: 'secrets', on: 'both', action: 'block', unreadFiles: 'block' }
+  await using api = await startFakeApi({
+    answers: { 'guardrails.get': { ...guardrail, guards: [guard] }, 'guardrails.decisions': { items: [unread], next: null } },
+  })
+  expect((await command(api, ['guardrails', 'decisions'], { columns: 240 })).out).toContain(
+    'not looked into: application/pdf (48 kB), not looked into: image/*',
+  )
+  expect((await command(api, ['guardrails', 'show', 'privacy'])).out).toContain('secrets: block (both), and files that it cannot look into')
 })
 
 test('what is none is told with the remedy, and nothing is sent', async () => {
@@ -86,6 +105,8 @@ test('what is none is told with the remedy, and nothing is sent', async () => {
     [['--personal', 'mask:everywhere'], 'everywhere'],
     [['--schema', '{not json'], 'JSON'],
     [['--output-tokens-max', '0'], 'output-tokens-max'],
+    [['--personal', 'mask', '--unread-files', 'mask'], 'unread-files'],
+    [['--output-tokens-max', '9', '--unread-files', 'block'], 'No guard here looks into files'],
   ] as const)
     expect(await command(api, ['guardrails', 'set', 'g', ...options])).toMatchObject({ exit: 2, err: expect.stringContaining(text) })
   expect(api.requests).toEqual([])

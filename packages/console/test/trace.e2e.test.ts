@@ -192,12 +192,15 @@ test('a guardrail is made, and what it finds is listed with the run', async () =
   expect(await dialog.getByRole('button', { name: 'Save' }).getAttribute('aria-disabled')).toBe('true') // No words yet.
   const words = dialog.getByRole('group', { name: 'Words' })
   await words.getByRole('textbox').fill('Project Heron')
+  await words.getByLabel('Files that cannot be looked into').selectOption('block')
   await dialog.getByRole('button', { name: 'Save' }).click()
   await dialog.waitFor({ state: 'detached' })
   expect((await client.guardrails.get({ name: 'heron' })).guards).toMatchObject([
     { type: 'personal' },
-    { type: 'words', words: ['Project Heron'], action: 'block' },
+    { type: 'words', words: ['Project Heron'], action: 'block', unreadFiles: 'block' },
   ])
+  await v.page.getByRole('button', { name: 'heron' }).click()
+  await v.page.getByText('refuses files that it cannot look into').waitFor()
   await vi.waitFor(async () => expect((await run('analyst', 'What is Project Heron?')).state).toBe('failed'), { timeout: 60_000 })
   await v.page.goto('/settings/guardrail-decisions?guardrail=heron')
   await row(v.page, 'Guard decisions', 'Refused').getByRole('link').first().click()

@@ -11,6 +11,11 @@ const on = z.enum(['request', 'answer', 'both']).default('request')
 /** `block`: the call, or its answer, is refused. `mask`: what was found is replaced. `annotate`: it is only recorded. */
 const action = z.enum(['block', 'mask', 'annotate'])
 const verdict = z.enum(['block', 'annotate']).default('block')
+/**
+ * What becomes of a request with a file that cannot be looked into: PDF, pictures, audio, other bytes, a text of more than a megabyte, what lies
+ * elsewhere. Absent: `annotate`.
+ */
+const unreadFiles = z.enum(['annotate', 'block']).optional()
 
 export const Guard = z.discriminatedUnion('type', [
   /** Tokens of the request are estimated, four bytes each. `outputTokensMax` lowers what the call asks for; the others refuse it. */
@@ -30,10 +35,17 @@ export const Guard = z.discriminatedUnion('type', [
       .default([...personalKinds]),
     on,
     action: action.default('mask'),
+    unreadFiles,
   }),
   /** Keys and passwords in well-known forms. */
-  z.strictObject({ type: z.literal('secrets'), on, action: action.default('block') }),
-  z.strictObject({ type: z.literal('words'), words: z.array(z.string().trim().min(1).max(200)).min(1).max(1_000), on, action: action.default('block') }),
+  z.strictObject({ type: z.literal('secrets'), on, action: action.default('block'), unreadFiles }),
+  z.strictObject({
+    type: z.literal('words'),
+    words: z.array(z.string().trim().min(1).max(200)).min(1).max(1_000),
+    on,
+    action: action.default('block'),
+    unreadFiles,
+  }),
   /** Of answers that are no calls of tools. `repair`: one that is not of the schema is asked for once more. */
   z.strictObject({ type: z.literal('schema'), schema: JsonValue, repair: z.boolean().default(true), action: verdict }),
   /** A model that answers with `safe` or `unsafe`. What it does not judge is refused. */
@@ -47,6 +59,7 @@ export const Guard = z.discriminatedUnion('type', [
     policy: z.string().min(1).max(10_000).optional(),
     on,
     action: verdict,
+    unreadFiles,
   }),
 ])
 export type Guard = z.infer<typeof Guard>
@@ -74,7 +87,10 @@ export const GuardDecision = z.object({
   guard: z.string(),
   on: z.enum(['request', 'answer']),
   action: z.enum(['block', 'mask', 'annotate', 'repair']),
-  /** What kinds of things, and how many: `{"email": 2}`. */
+  /**
+   * What kinds of things, and how many: `{"email": 2}`. Of files that were not looked into, by media type, their bytes, 0 where they lie
+   * elsewhere: `{"unread:application/pdf": 48213}`.
+   */
   found: z.record(z.string(), z.number().int()),
   /** What was asked for. */
   model: z.string(),

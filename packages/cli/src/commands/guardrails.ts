@@ -4,7 +4,7 @@ import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { readJson } from '../read-json.ts'
 import { printFields, printList } from '../show/records.ts'
-import { ago } from '../show/values.ts'
+import { ago, bytes } from '../show/values.ts'
 
 export type SetOptions = {
   route?: string
@@ -18,6 +18,7 @@ export type SetOptions = {
   repair: boolean
   moderation?: string
   policy?: string
+  unreadFiles?: 'annotate' | 'block'
   inputBytesMax?: number
   inputTokensMax?: number
   outputTokensMax?: number
@@ -79,7 +80,7 @@ export async function listDecisions(invocation: Invocation, { guardrail, action,
       `${on} ${guard}`,
       done,
       Object.entries(found)
-        .map(([kind, count]) => `${count} ${kind}`)
+        .map(([kind, count]) => toldOf(kind, count))
         .join(', '),
       model,
       runId ?? requestId ?? '',
@@ -101,6 +102,12 @@ export async function listDecisions(invocation: Invocation, { guardrail, action,
     if (page.next !== null) invocation.terminal.print(`  There are more: --cursor ${page.next}`, '')
   }
   return exitCodes.done
+}
+
+/** Of files that were not looked into their bytes are counted; those that lie elsewhere have none. */
+function toldOf(kind: string, count: number): string {
+  if (!kind.startsWith('unread:')) return `${count} ${kind}`
+  return `not looked into: ${kind.slice('unread:'.length)}${count > 0 ? ` (${bytes(count)})` : ''}`
 }
 
 function show(invocation: Invocation, guardrail: Guardrail): number {
@@ -132,15 +139,18 @@ function describe(guard: Guardrail['guards'][number]): string {
     case 'schema':
       return `schema: ${guard.repair ? 'asked once more, then ' : ''}${guard.action}`
     case 'moderation':
-      return `moderation by ${guard.model}: ${guard.action} (${guard.on})`
+      return `moderation by ${guard.model}: ${verdictOf(guard)}`
     case 'words':
-      return `${guard.words.length} words: ${guard.action} (${guard.on})`
+      return `${guard.words.length} words: ${verdictOf(guard)}`
     case 'personal':
-      return `personal (${guard.kinds.join(', ')}): ${guard.action} (${guard.on})`
+      return `personal (${guard.kinds.join(', ')}): ${verdictOf(guard)}`
     case 'secrets':
-      return `secrets: ${guard.action} (${guard.on})`
+      return `secrets: ${verdictOf(guard)}`
   }
 }
+
+const verdictOf = ({ action, on, unreadFiles }: Extract<Guardrail['guards'][number], { on: string }>): string =>
+  `${action} (${on})${unreadFiles === 'block' ? ', and files that it cannot look into' : ''}`
 
 const sides = ['request', 'answer', 'both']
 const actions = ['block', 'mask', 'annotate']
@@ -158,17 +168,20 @@ function actionOf(option: string, text: string): { action: string; on?: string }
 }
 
 async function guardsOf(invocation: Invocation, options: SetOptions): Promise<Json[]> {
-  const { personal, secrets, words, word = [], schema, repair, moderation, policy, inputBytesMax, inputTokensMax, outputTokensMax } = options
+  const { personal, secrets, words, word = [], schema, repair, moderation, policy, unreadFiles, inputBytesMax, inputTokensMax, outputTokensMax } = options
   const guards: Json[] = []
+  const files = unreadFiles === undefined ? {} : { unreadFiles }
   const sizes = { ...(inputBytesMax && { inputBytesMax }), ...(inputTokensMax && { inputTokensMax }), ...(outputTokensMax && { outputTokensMax }) }
   if (Object.keys(sizes).length > 0) guards.push({ type: 'size', ...sizes })
-  if (secrets !== undefined) guards.push({ type: 'secrets', ...actionOf('secrets', secrets) })
-  if (personal !== undefined) guards.push({ type: 'personal', ...actionOf('personal', personal) })
-  if (words !== undefined || word.length > 0) guards.push({ type: 'words', words: word, ...actionOf('words', words ?? 'block') })
+  if (secrets !== undefined) guards.push({ type: 'secrets', ...actionOf('secrets', secrets), ...files })
+  if (personal !== undefined) guards.push({ type: 'personal', ...actionOf('personal', personal), ...files })
+  if (words !== undefined || word.length > 0) guards.push({ type: 'words', words: word, ...actionOf('words', words ?? 'block'), ...files })
   if (schema !== undefined) guards.push({ type: 'schema', schema: await readJson(invocation, schema), repair })
   if (moderation !== undefined) {
     const [model = '', on] = moderation.split(/:(?=(?:request|answer|both)$)/)
-    guards.push({ type: 'moderation', model, ...(on === undefined ? {} : { on }), ...(policy === undefined ? {} : { policy }) })
+    guards.push({ type: 'moderation', model, ...(on === undefined ? {} : { on }), ...(policy === undefined ? {} : { policy }), ...files })
   }
+  if (unreadFiles !== undefined && guards.every((guard) => !(typeof guard === 'object' && guard !== null && 'unreadFiles' in guard)))
+    throw new Problem('invalid', 'No guard here looks into files.', 'Name one beside --unread-files: --personal, --secrets, --word or --moderation.')
   return guards
 }

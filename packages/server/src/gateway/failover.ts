@@ -34,7 +34,7 @@ const keyRestMsMax = 300_000
 const refusedKeyRestMs = 60_000
 
 /** What lies in the request itself: every target would refuse it. */
-const final = ['bad_request', 'empty_prompt', 'aborted', 'broken_prefix']
+const final = ['bad_request', 'empty_prompt', 'aborted', 'broken_prefix', 'request_blocked']
 /** Signs of a target that does not work, as opposed to one that does not want. */
 const faults = ['provider_error', 'unreachable', 'interrupted', 'timeout', 'bad_reply', 'empty_reply', 'too_large', 'untrusted']
 const keyFaults = ['key_refused', 'no_credit']

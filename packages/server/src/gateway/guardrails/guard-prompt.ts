@@ -1,8 +1,11 @@
 /** A model step of an agent between its guards. */
 import type { ModelReply, Prompt } from '@longhaul/protocol'
 import { StepFailure } from '../../kernel/index.ts'
+import type { GivenFiles } from '../files.ts'
 import type { GenerateOptions } from '../gateway.ts'
+import { openDataUrl } from './files.ts'
 import type { Guardrails } from './guardrails.ts'
+import type { Guarding } from './guarding.ts'
 import type { Mask } from './mask.ts'
 import { mapTexts } from './texts.ts'
 
@@ -11,7 +14,7 @@ type Generate = (prompt: Prompt, options: GenerateOptions) => Promise<ModelReply
 /** An answer that is not of its schema fails the attempt: the run's retry policy asks again. */
 export function guardPrompts(generate: Generate, guardrails: Pick<Guardrails, 'begin'>): Generate {
   return async (prompt, options) => {
-    const { asked = {}, signal, onText = () => {} } = options
+    const { asked = {}, signal, onText = () => {}, filesFor } = options
     if (asked.tenantId === undefined) return generate(prompt, options)
     const guarding = await guardrails.begin({
       ...{ tenantId: asked.tenantId, model: prompt.model, namespace: asked.namespace ?? 'default', signal },
@@ -22,9 +25,14 @@ export function guardPrompts(generate: Generate, guardrails: Pick<Guardrails, 'b
     const seen = await guarding.request({ instructions, messages, tools }, Buffer.byteLength(JSON.stringify({ instructions, messages, tools })))
     const limit = Math.min(prompt.outputTokensMax ?? Infinity, guarding.outputTokensMax ?? Infinity)
     const speech = restoreSpeech(guarding.mask, onText)
+    const guardFiles = filesGuard(guarding)
     const reply = await generate(
       { ...prompt, ...seen, ...(Number.isFinite(limit) ? { outputTokensMax: limit } : {}) },
-      { ...options, onText: guarding.needsWhole ? () => {} : speech.hear },
+      {
+        ...options,
+        onText: guarding.needsWhole ? () => {} : speech.hear,
+        ...(filesFor && { filesFor: async (model) => guardFiles(await filesFor(model)) }),
+      },
     )
     const isCall = reply.content.some(({ type }) => type === 'tool-call')
     const text = reply.content.map((part) => (part.type === 'text' ? part.text : '')).join('')
@@ -34,6 +42,23 @@ export function guardPrompts(generate: Generate, guardrails: Pick<Guardrails, 'b
     if (guarding.needsWhole) for (const part of content) if (part.type === 'text') onText(part.text)
     if (!guarding.needsWhole) speech.end()
     return { ...reply, content }
+  }
+}
+
+/** Each file once, whichever models are given it. */
+function filesGuard(guarding: Guarding): (given: GivenFiles) => Promise<GivenFiles> {
+  const seen = new Map<string, Buffer>()
+  return async (given) => {
+    const fresh = [...given].flatMap(([id, { mediaType, content }]) => (content && !seen.has(id) ? [{ id, mediaType, content }] : []))
+    if (fresh.length > 0) {
+      const urls = fresh.map(({ mediaType, content }) => `data:${mediaType};base64,${content.toString('base64')}`)
+      const guarded = await guarding.files(urls)
+      for (const [i, { id, content }] of fresh.entries()) {
+        const url = guarded[i]
+        seen.set(id, url === undefined || url === urls[i] ? content : Buffer.from(openDataUrl(url)?.text ?? ''))
+      }
+    }
+    return new Map([...given].map(([id, file]) => [id, file.content ? { ...file, content: seen.get(id) } : file]))
   }
 }
 

@@ -3,10 +3,11 @@ import type { GuardDecision, Guard, Guardrail } from '@longhaul/protocol'
 import { type Cancellation, StepFailure, newId } from '../../kernel/index.ts'
 import { tokensOfBytes } from '../faces/spent.ts'
 import { whyNotShape } from '../shape.ts'
+import type { FoundFile } from './files.ts'
 import { type Judged, type Side, isTextGuard, judgeTexts } from './judge.ts'
 import { type Mask, openMask } from './mask.ts'
 import type { Moderate } from './moderate.ts'
-import { mapTexts } from './texts.ts'
+import { countUnread, nameUnread, readTexts, textToJudge } from './reading.ts'
 
 export type GuardedCall = {
   tenantId: string
@@ -40,6 +41,8 @@ export type Guarding = {
   notes(): string[]
   /** What goes on instead of the request. Throws when it may not. */
   request<Value>(value: Value, bytes: number): Promise<Value>
+  /** The same of files that go along with a request that was looked at, as data URLs. */
+  files(urls: readonly string[]): Promise<readonly string[]>
   /** What goes on instead of the answer, or why another one has to be asked for. Throws when it may not. */
   answer<Value>(answer: Answer & { value: Value }): Promise<{ value: Value } | { repair: string }>
 }
@@ -53,6 +56,7 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
   const caps = entries.flatMap(({ guard }) => (guard.type === 'size' && guard.outputTokensMax !== undefined ? [guard.outputTokensMax] : []))
   const ofAnswer = entries.filter(({ guard }) => isOn(guard, 'answer'))
   let mask = openMask('')
+  const size = { bytes: 0, textBytes: 0 }
   const notes: string[] = []
 
   async function decide(found: { entry: Entry; side: Side; action: GuardDecision['action']; found: Record<string, number> }): Promise<void> {
@@ -64,9 +68,11 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
     ])
   }
 
-  async function look(entry: Entry, side: Side, value: unknown): Promise<unknown> {
+  /** `unread`: files beside it that cannot be looked into. */
+  async function look(entry: Entry, side: Side, { value, unread = [] }: { value: unknown; unread?: readonly FoundFile[] }): Promise<unknown> {
     const { guard } = entry
     if (isTextGuard(guard)) {
+      await passUnread(entry, side, unread)
       const judged: Judged = judgeTexts(value, guard, { side, hide: (kind, original) => (side === 'request' ? mask.hide(kind, original) : gone(kind)) })
       if (Object.keys(judged.found).length === 0) return value
       const action = guard.action === 'mask' && judged.isStuck ? 'block' : guard.action
@@ -75,11 +81,19 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
       return judged.value
     }
     if (guard.type === 'moderation') {
-      const texts: string[] = []
-      mapTexts(value, (text, isFixed) => (isFixed || texts.push(text), text))
-      if (texts.length > 0) await judgeByModel(entry, guard, side, texts.join('\n'))
+      const { text, tooLong } = textToJudge(value)
+      await passUnread(entry, side, [...unread, ...tooLong])
+      if (text !== '') await judgeByModel(entry, guard, side, text)
     }
     return value
+  }
+
+  /** What a guard cannot look into goes on with a record of it, or not at all. */
+  async function passUnread(entry: Entry, side: Side, unread: readonly FoundFile[]): Promise<void> {
+    if (unread.length === 0) return
+    const action = 'unreadFiles' in entry.guard && entry.guard.unreadFiles === 'block' ? 'block' : 'annotate'
+    await decide({ entry, side, action, found: countUnread(unread) })
+    if (action === 'block') throw blockedBecause(entry, side, `${entry.guard.type} cannot look into ${nameUnread(unread)}`)
   }
 
   async function judgeByModel(entry: Entry, guard: Extract<Guard, { type: 'moderation' }>, side: Side, text: string): Promise<void> {
@@ -96,6 +110,24 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
     if (guard.action === 'block') throw blocked(entry, side, found)
   }
 
+  async function checkSize(bytes: number, textBytes: number): Promise<void> {
+    size.bytes += bytes
+    size.textBytes += textBytes
+    for (const entry of entries) {
+      const over = entry.guard.type === 'size' ? overSize(entry.guard, size) : undefined
+      if (!over) continue
+      await decide({ entry, side: 'request', action: 'block', found: { [over.what]: 1 } })
+      throw blockedBecause(entry, 'request', over.why)
+    }
+  }
+
+  async function lookThrough(value: unknown, files: readonly FoundFile[]): Promise<unknown> {
+    const unread = files.filter(({ text }) => text === undefined)
+    let seen = value
+    for (const entry of masksFirst(entries)) if (isOn(entry.guard, 'request')) seen = await look(entry, 'request', { value: seen, unread })
+    return seen
+  }
+
   return {
     get mask() {
       return mask
@@ -106,25 +138,25 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
     readsAnswer: ofAnswer.length > 0,
     notes: () => [...new Set(notes)],
     async request<Value>(value: Value, bytes: number): Promise<Value> {
-      for (const entry of entries) {
-        const over = entry.guard.type === 'size' ? overSize(entry.guard, bytes) : undefined
-        if (!over) continue
-        await decide({ entry, side: 'request', action: 'block', found: { [over.what]: 1 } })
-        throw blockedBecause(entry, 'request', over.why)
-      }
-      const texts: string[] = []
-      mapTexts(value, (text) => (texts.push(text), text))
+      const { texts, files } = readTexts(value)
       mask = openMask(texts.join('\n'))
-      let seen: unknown = value
-      for (const entry of masksFirst(entries)) if (isOn(entry.guard, 'request')) seen = await look(entry, 'request', seen)
-      return seen as Value // Only texts in it were replaced by texts.
+      // Base64 is a third longer than the text that the model reads.
+      const saved = files.reduce((sum, file) => (file.text === undefined ? sum : sum + file.length - file.bytes), 0)
+      await checkSize(bytes, bytes - saved)
+      return (await lookThrough(value, files)) as Value // Only texts in it were replaced by texts.
+    },
+    async files(urls) {
+      const { files } = readTexts(urls)
+      const bytes = files.reduce((sum, file) => (file.text === undefined ? sum : sum + file.bytes), 0)
+      await checkSize(bytes, bytes)
+      return (await lookThrough(urls, files)) as string[] // As above.
     },
     async answer<Value>({ value, lastWord, isRepaired = false }: Answer & { value: Value }) {
       let seen: unknown = value
       for (const entry of masksFirst(ofAnswer)) {
         const { guard } = entry
         if (guard.type !== 'schema') {
-          seen = await look(entry, 'answer', seen)
+          seen = await look(entry, 'answer', { value: seen })
           continue
         }
         const why = lastWord === undefined ? undefined : whyNotShape(lastWord, guard.schema)
@@ -154,12 +186,13 @@ function isOn(guard: Guard, side: Side): boolean {
 /** In an answer there is nobody who could put it back. */
 const gone = (kind: string): string => (kind === 'word' ? '[REMOVED]' : `[${kind.toUpperCase()} REMOVED]`)
 
+/** `textBytes`: with files as the texts that they are. */
 function overSize(
   { inputBytesMax = Infinity, inputTokensMax = Infinity }: Extract<Guard, { type: 'size' }>,
-  bytes: number,
+  { bytes, textBytes }: { bytes: number; textBytes: number },
 ): { what: string; why: string } | undefined {
   if (bytes > inputBytesMax) return { what: 'bytes', why: `it has ${bytes} bytes, and ${inputBytesMax} are allowed` }
-  const tokens = tokensOfBytes(bytes)
+  const tokens = tokensOfBytes(textBytes)
   return tokens > inputTokensMax ? { what: 'tokens', why: `it has about ${tokens} tokens, and ${inputTokensMax} are allowed` } : undefined
 }
 

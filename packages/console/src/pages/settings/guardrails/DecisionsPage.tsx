@@ -7,6 +7,7 @@ import { paths, patterns } from '../../../paths.ts'
 import { Button, buttonClass } from '../../../ui/Button.tsx'
 import { cx } from '../../../ui/cx.ts'
 import { Select } from '../../../ui/Fields.tsx'
+import { formatBytes } from '../../../ui/format.ts'
 import { EmptyState } from '../../../ui/Notes.tsx'
 import { StateIcon } from '../../../ui/State.tsx'
 import type { Tone } from '../../../ui/State.tsx'
@@ -18,6 +19,9 @@ import { SettingsFrame } from '../SettingsFrame.tsx'
 import { guardTypes } from './guard-draft.ts'
 
 const tones: Record<GuardDecision['action'], Tone> = { block: 'bad', mask: 'usual', annotate: 'idle', repair: 'retrying' }
+
+/** Begins the kind of what was not looked into; what is counted are its bytes. */
+const unread = 'unread:'
 
 /** What guards found in calls of models, without the words. */
 export function DecisionsPage() {
@@ -59,13 +63,17 @@ export function DecisionsPage() {
 }
 
 function DecisionTable() {
-  const { t } = useTexts()
+  const { t, locale } = useTexts()
   const filter = useSearch({ from: '/shell/settings/guardrail-decisions' })
   const decisions = useQuery(guardDecisionsQuery(filter))
   const isFiltered = (filter.guardrail ?? filter.action ?? filter.run) !== undefined
   const found = (counts: GuardDecision['found']) =>
     Object.entries(counts)
-      .map(([kind, count]) => (count === 1 ? kind : `${kind} × ${count}`))
+      .map(([kind, count]) => {
+        if (!kind.startsWith(unread)) return count === 1 ? kind : `${kind} × ${count}`
+        const file = kind.slice(unread.length) + (count > 0 ? ` (${formatBytes(count, locale)})` : '') // One that lies elsewhere has no size.
+        return t('decisions.unread', { file })
+      })
       .join(', ')
   return (
     <Listing<GuardDecision>

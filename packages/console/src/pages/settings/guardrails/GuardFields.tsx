@@ -4,7 +4,7 @@ import { useTexts } from '../../../i18n/index.ts'
 import { IconButton } from '../../../ui/Button.tsx'
 import { Check, CheckList, Field, FieldSet, SelectField, TextField } from '../../../ui/Field.tsx'
 import { TextArea } from '../../../ui/Fields.tsx'
-import { guardPlaces } from './guard-draft.ts'
+import { guardPlaces, readsRequests, unreadFilesActions } from './guard-draft.ts'
 import type { GuardDraft } from './guard-draft.ts'
 
 type Props = { draft: GuardDraft; problem: string | undefined; onChange: (draft: GuardDraft) => void; onRemove: (() => void) | undefined }
@@ -137,6 +137,23 @@ export function GuardFields({ draft, problem, onChange, onRemove }: Props) {
               )}
             </Field>
           </div>
+        )}
+        {readsRequests(draft) && (
+          <Field label={t('guardrails.unreadFiles')} hint={t('guardrails.unreadFilesHint')}>
+            {(ids) => (
+              <SelectField
+                {...ids}
+                value={draft.unreadFiles}
+                onChange={(event) => change({ unreadFiles: unreadFilesActions.find((one) => one === event.target.value) ?? 'annotate' })}
+              >
+                {unreadFilesActions.map((value) => (
+                  <option key={value} value={value}>
+                    {t(`guardrails.actions.${value}`)}
+                  </option>
+                ))}
+              </SelectField>
+            )}
+          </Field>
         )}
         {problem !== undefined && <p className="text-xs text-bad">{problem}</p>}
       </div>

@@ -118,6 +118,7 @@ function GuardrailDetail({ guardrail }: { guardrail: Guardrail }) {
               <span className="text-xs text-ink-3">
                 {guard.type !== 'schema' && `${t(`guardrails.places.${guard.on}`)} · `}
                 {t(`guardrails.actions.${guard.action}`)}
+                {'unreadFiles' in guard && guard.unreadFiles === 'block' && ` · ${t('guardrails.unreadRefused')}`}
               </span>
             )}
           </li>

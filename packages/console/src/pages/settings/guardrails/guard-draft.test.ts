@@ -4,7 +4,7 @@ import { emptyDraft, guardTypes, toDraft, toGuard } from './guard-draft.ts'
 
 const guards: Guard[] = [
   { type: 'size', inputBytesMax: 1_000, outputTokensMax: 10 },
-  { type: 'personal', kinds: ['email', 'iban'], on: 'both', action: 'mask' },
+  { type: 'personal', kinds: ['email', 'iban'], on: 'both', action: 'mask', unreadFiles: 'block' },
   { type: 'secrets', on: 'answer', action: 'annotate' },
   { type: 'words', words: ['Project Heron', 'Heron'], on: 'request', action: 'block' },
   { type: 'schema', schema: { type: 'object' }, repair: false, action: 'annotate' },
@@ -21,4 +21,8 @@ test('what is not filled in yet is told with where it is', () => {
   expect(toGuard(emptyDraft('moderation'))).toMatchObject({ problem: expect.stringContaining('model') })
   expect(toGuard({ ...emptyDraft('schema'), schema: '{' })).toMatchObject({ problem: expect.stringContaining('schema') })
   expect(toGuard(emptyDraft('secrets'))).toEqual({ guard: { type: 'secrets', on: 'request', action: 'block' } })
+})
+
+test('a guard of answers says nothing of files in requests', () => {
+  expect(toGuard({ ...emptyDraft('secrets'), on: 'answer', unreadFiles: 'block' })).toEqual({ guard: { type: 'secrets', on: 'answer', action: 'block' } })
 })

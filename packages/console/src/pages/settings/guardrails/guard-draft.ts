@@ -16,6 +16,7 @@ export type GuardDraft = {
   isRepaired: boolean
   model: string
   policy: string
+  unreadFiles: 'annotate' | 'block'
   inputBytesMax: string
   inputTokensMax: string
   outputTokensMax: string
@@ -31,10 +32,15 @@ export const emptyDraft = (type: GuardType): GuardDraft => ({
   isRepaired: true,
   model: '',
   policy: '',
+  unreadFiles: 'annotate',
   inputBytesMax: '',
   inputTokensMax: '',
   outputTokensMax: '',
 })
+
+/** Of guards that read requests: what becomes of files that they cannot read. */
+export const unreadFilesActions = ['annotate', 'block'] as const
+export const readsRequests = ({ type, on }: Pick<GuardDraft, 'type' | 'on'>): boolean => type !== 'size' && type !== 'schema' && on !== 'answer'
 
 const number = (value: number | undefined): string => (value === undefined ? '' : String(value))
 
@@ -49,17 +55,23 @@ export function toDraft(guard: Guard): GuardDraft {
         outputTokensMax: number(guard.outputTokensMax),
       }
     case 'personal':
-      return { ...empty, kinds: guard.kinds, on: guard.on, action: guard.action }
+      return { ...empty, kinds: guard.kinds, ...placeOf(guard) }
     case 'secrets':
-      return { ...empty, on: guard.on, action: guard.action }
+      return { ...empty, ...placeOf(guard) }
     case 'words':
-      return { ...empty, words: guard.words.join('\n'), on: guard.on, action: guard.action }
+      return { ...empty, words: guard.words.join('\n'), ...placeOf(guard) }
     case 'schema':
       return { ...empty, schema: JSON.stringify(guard.schema, null, 2), isRepaired: guard.repair, action: guard.action }
     case 'moderation':
-      return { ...empty, model: guard.model, policy: guard.policy ?? '', on: guard.on, action: guard.action }
+      return { ...empty, model: guard.model, policy: guard.policy ?? '', ...placeOf(guard) }
   }
 }
+
+const placeOf = ({ on, action, unreadFiles = 'annotate' }: Extract<Guard, { on: string }>): Pick<GuardDraft, 'on' | 'action' | 'unreadFiles'> => ({
+  on,
+  action,
+  unreadFiles,
+})
 
 /** The guard, or what is wrong with it as the contract words it. */
 export function toGuard(draft: GuardDraft): { guard: Guard } | { problem: string } {
@@ -69,7 +81,8 @@ export function toGuard(draft: GuardDraft): { guard: Guard } | { problem: string
   return { problem: `${issue?.path.join('.') || draft.type}: ${issue?.message ?? ''}` }
 }
 
-function fieldsOf({ type, on, action, ...draft }: GuardDraft): object {
+function fieldsOf({ type, on, action, unreadFiles, ...draft }: GuardDraft): object {
+  const place = { on, action, ...(readsRequests({ type, on }) && unreadFiles === 'block' && { unreadFiles }) }
   switch (type) {
     case 'size':
       return {
@@ -81,17 +94,17 @@ function fieldsOf({ type, on, action, ...draft }: GuardDraft): object {
         ),
       }
     case 'personal':
-      return { type, kinds: draft.kinds, on, action }
+      return { type, kinds: draft.kinds, ...place }
     case 'secrets':
-      return { type, on, action }
+      return { type, ...place }
     case 'words': {
       const words = draft.words.split('\n').map((word) => word.trim())
-      return { type, words: words.filter(Boolean), on, action }
+      return { type, words: words.filter(Boolean), ...place }
     }
     case 'schema':
       return { type, schema: jsonOf(draft.schema), repair: draft.isRepaired, action }
     case 'moderation':
-      return { type, model: draft.model.trim(), ...(draft.policy.trim() && { policy: draft.policy.trim() }), on, action }
+      return { type, model: draft.model.trim(), ...(draft.policy.trim() && { policy: draft.policy.trim() }), ...place }
   }
 }
 
