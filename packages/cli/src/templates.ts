@@ -5,5 +5,6 @@ export const templates = {
   durable: 'plain code that survives crashes: steps, an approval, a timer',
   analyst: 'answers questions about data with SQL, and shows the rows',
   reviewer: 'reads a diff and answers with findings of a fixed shape; a hook',
+  team: 'a lead that hands tasks to a subagent; tests of both',
   support: 'answers from a handbook in its sandbox, hands over what is not in it',
 } as const

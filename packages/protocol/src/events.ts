@@ -71,7 +71,15 @@ export const eventData = {
     isChecked: z.boolean().optional(),
     policy: stepNotes.policy,
   }),
-  'step.completed': z.object({ ...stepHead, output: JsonValue, usage: Usage.optional(), durationMs: z.number().optional(), ...stepNotes }),
+  /** `labels`: of a model call, whose words from outside hold what was said to the run and given to the model with it. */
+  'step.completed': z.object({
+    ...stepHead,
+    output: JsonValue,
+    usage: Usage.optional(),
+    durationMs: z.number().optional(),
+    labels: z.array(z.string()).optional(),
+    ...stepNotes,
+  }),
   'step.failed': z.object({ ...stepHead, failure: Failure, retryInMs: z.number().nullable(), durationMs: z.number().optional(), ...stepNotes }),
   /** A write began and how it ended is not known. It is not executed again until `needs` has decided. */
   'step.doubted': z.object({ ...stepHead, needs: Decider, message: z.string() }),
@@ -91,7 +99,8 @@ export const eventData = {
   'wait.completed': z.object({ kind: WaitKind, name: z.string(), output: JsonValue, timedOut: z.boolean().optional() }),
   /** A child has ended that nobody waits for yet. */
   'child.ended': z.object({ end: ChildEnd }),
-  'signal.received': z.object({ name: z.string(), payload: JsonValue, by: z.string() }),
+  /** `labels`: whose words from outside the payload holds. */
+  'signal.received': z.object({ name: z.string(), payload: JsonValue, by: z.string(), labels: z.array(z.string()).optional() }),
 } as const
 
 export type EventType = keyof typeof eventData

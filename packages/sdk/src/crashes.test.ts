@@ -120,16 +120,24 @@ const picker = (seed: number) => {
   let state = seed
   return (count: number) => (state = (state * 1_103_515_245 + 12_345) & 0x7fffffff) % Math.max(1, count)
 }
+function pretendedChild(input: unknown): string {
+  const { fails, index } = input as { fails: boolean; index: number }
+  if (fails) throw new TerminalFailure('the child has failed')
+  return `child of ${index}`
+}
+/** The same, as a run that crashes on its own. */
+const childAgent = durable('child', async (ctx, input) => {
+  const [step, waited] = await ctx.all([
+    (inner) => inner.step('work', () => pretendedChild(input), { retry: { attemptsMax: 1 } }).catch(() => undefined),
+    (inner) => inner.sleep('a moment', 10).then(() => 'waited'),
+  ])
+  if (step === undefined) throw new TerminalFailure(`the child has failed and ${waited}`)
+  return step
+})
 const optionsOf = (seed: number) => ({
   signals: { comes: Array.from({ length: 50 }, () => 'came') },
   exec: () => ({ stdout: 'out' }),
-  agents: {
-    child(input: unknown) {
-      const { fails, index } = input as { fails: boolean; index: number }
-      if (fails) throw new TerminalFailure('the child has failed')
-      return `child of ${index}`
-    },
-  },
+  agents: { child: seed % 3 === 0 ? { agent: childAgent } : pretendedChild },
   pick: picker(seed),
   releasesWhenIdle: seed % 2 === 0,
 })

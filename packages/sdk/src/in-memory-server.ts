@@ -53,8 +53,8 @@ export type ServerOptions = {
   endOf?: (child: ChildRequest) => Promise<EndOf | undefined>
   /** What the operator decides about a write that is in doubt; undefined leaves it so. */
   decide?: (doubt: Doubt) => Decision | undefined
-  /** Where to crash: the worker is killed just before or just after the fact of that number (from 1) is recorded. */
-  crash?: { fact: number; when: 'before' | 'after' } | undefined
+  /** The worker's, which has this run and all that it starts. */
+  crashes: Crashes
   /** What tools are to keep to, as an operator would have it. */
   callLimits?: CallLimits | undefined
   /** Releases the run whenever it is idle, as a server does whose runs cost nothing while they wait. */
@@ -66,11 +66,49 @@ export type ServerOptions = {
   stuckMs?: { asking: number; silent: number }
 }
 
+export type Crash = { fact: number; when: 'before' | 'after' }
+
+/** One worker has a run and those that it starts: what they record is counted together, and the crash that is due strikes all of them. */
+export type Crashes = {
+  /** What was recorded by now, ends of runs included. */
+  factCount(): number
+  /** Records one fact, with the crash that is due around it. True when it struck. */
+  record(write: () => void): boolean
+  /** `kill` ends the worker of a run, which is taken up again. Returns what takes it out. */
+  join(kill: () => void): () => void
+}
+
+/** `crash`: the worker is killed, once, just before or just after the fact of that number (from 1) is recorded. */
+export function createCrashes(crash?: Crash): Crashes {
+  const runs = new Set<() => void>()
+  let factCount = 0
+  let isStruck = false
+  const strike = () => {
+    isStruck = true
+    for (const kill of runs) kill()
+    return true
+  }
+  return {
+    factCount: () => factCount,
+    record(write) {
+      const isDue = !isStruck && crash?.fact === factCount + 1
+      if (isDue && crash.when === 'before') return strike()
+      write()
+      factCount++
+      return isDue && strike()
+    },
+    join(kill) {
+      runs.add(kill)
+      return () => runs.delete(kill)
+    },
+  }
+}
+
 export type ServedRun = {
   end: Extract<WorkerFrame, { type: 'run.completed' | 'run.failed' | 'run.diverged' | 'run.continued' }> | { type: 'waiting'; ops: string[] }
   history: HistoryEntry[]
+  /** What was recorded before its end, of the runs that it started as well. */
   factCount: number
-  isCrashed: boolean
   /** Put to an operator. */
   doubts: Doubt[]
   /** Virtual milliseconds that passed. */
@@ -80,7 +118,7 @@ export type ServedRun = {
 }
 
 export function serveRun(options: ServerOptions): Promise<ServedRun> {
-  const { head, crash, serve, answer, pick = () => 0 } = options
+  const { head, crashes, serve, answer, pick = () => 0 } = options
   const open = new Map<string, Open>()
   const results: HistoryEntry[] = []
   const logs: string[] = []
@@ -90,8 +128,6 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
   let endingCount = 0
   let idleOps: string[] | undefined
   let nowMs = 0
-  let factCount = 0
-  let isCrashed = false
   let epoch = 0
   let worker: Worker
   let outbox: ServerFrame[] = []
@@ -103,19 +139,16 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
     ...results,
     ...[...open].map(([op, { kind, name, attempt, doubt }]) => ({ type: 'open' as const, op, kind, name, attempt, ...(doubt && { doubt }) })),
   ]
+  const leave = crashes.join(() => restart(true))
   const finish = (with_: ServedRun['end']) => {
     epoch++
+    leave()
     worker.releaseAll()
-    end({ end: with_, history: history(), factCount, isCrashed, doubts, elapsedMs: nowMs, logs, frames })
+    end({ end: with_, history: history(), factCount: crashes.factCount(), doubts, elapsedMs: nowMs, logs, frames })
   }
 
-  /** Records one fact, with the crash that is due around it. */
   const record = (write: () => void, ...reply: ServerFrame[]) => {
-    const isDue = !isCrashed && crash?.fact === factCount + 1
-    if (isDue && crash.when === 'before') return restart(true)
-    write()
-    factCount++
-    if (isDue) return restart(true)
+    if (crashes.record(write)) return
     outbox.push(...reply)
     if (outbox.length > 0) deliverSoon()
   }
@@ -154,7 +187,6 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
   }
 
   const restart = (asCrash: boolean) => {
-    isCrashed ||= asCrash
     epoch++
     worker?.releaseAll()
     outbox = []
@@ -249,8 +281,7 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
       case 'run.failed':
       case 'run.diverged':
       case 'run.continued':
-        if (!isCrashed && crash?.fact === factCount + 1) return restart(true)
-        return finish(frame)
+        return void crashes.record(() => finish(frame))
       case 'log':
         return void logs.push(frame.message)
     }
@@ -279,7 +310,7 @@ export function serveRun(options: ServerOptions): Promise<ServedRun> {
       if (end === undefined) return void (idleOps && idle(idleOps))
       serving.push({ op: frame.op, done: () => complete(frame.op, end) })
       setImmediate(() => at === epoch && serving.splice(pick(serving.length), 1)[0]?.done())
-    })
+    }, reject)
   }
 
   const asked = (frame: Ask) => {

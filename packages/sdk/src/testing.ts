@@ -25,7 +25,17 @@ import {
 import { type DurableFunction, StepFailed } from './agent.ts'
 import { failure, toFailure } from './failure.ts'
 import { type LoadedAgent, functionProgram, loadAgent } from './folder.ts'
-import { type Decision, type Doubt, type EndOf, type ServedRun, type ServerOptions, serveRun } from './in-memory-server.ts'
+import {
+  type Crash,
+  type Crashes,
+  type Decision,
+  type Doubt,
+  type EndOf,
+  type ServedRun,
+  type ServerOptions,
+  createCrashes,
+  serveRun,
+} from './in-memory-server.ts'
 
 export type { Decision, Doubt } from './in-memory-server.ts'
 export { loadAgent } from './folder.ts'
@@ -36,7 +46,12 @@ export type { LoadedAgent } from './folder.ts'
 /** A model's reply, or what makes one of the prompt. `turn` counts the model calls of the run from 0. */
 export type ScriptedModel = readonly ModelReply[] | ((prompt: Prompt, turn: number) => ModelReply | Promise<ModelReply>)
 
+/** What an agent does with its input: one that throws has failed, and one that gives undefined never ends. */
+type Pretended = (input: Json, about: { costUsdMax: number | undefined }) => Json | undefined | Promise<Json | undefined>
+
 export type TestOptions = {
+  /** What the agent is called. Default: `test`. */
+  name?: string
   input?: Json
   model?: ScriptedModel
   asker?: Asker
@@ -49,9 +64,9 @@ export type TestOptions = {
   signals?: Record<string, Json[]>
   /** Decides approvals; undefined leaves one open. Default: approves. */
   approve?: (title: string, detail: Json) => { approved: boolean; by?: string; comment?: string } | undefined
-  /** The agents that children may be of, each by what it does with its input. One that throws has failed, and one that gives undefined never ends. */
-  agents?: Record<string, (input: Json, about: { costUsdMax: number | undefined }) => Json | undefined | Promise<Json | undefined>>
-  /** How the runs of its subagents go, by their names: their scripted models above all. One that is not told of is what `agents` says. */
+  /** The agents that children may be of, by their names: one that is run as well, with its own scripted model, or what it does with its input. */
+  agents?: Record<string, Pretended | (TestOptions & { agent: string | LoadedAgent | DurableFunction })>
+  /** How the runs of its subagents go, by their names: their scripted models above all. One that is not told of is what `agents` says. What they and `agents` leave out of handlers, asker and clock is as here. */
   subagents?: Record<string, TestOptions>
   /** Runs this subagent of the folder instead of the agent itself. */
   part?: string
@@ -76,7 +91,8 @@ export type TestOptions = {
   history?: HistoryEntry[]
   /** Whether the run gives its place back whenever it only waits, and starts again from its history. Default true. */
   releasesWhenIdle?: boolean
-  crash?: ServerOptions['crash']
+  /** Kills the worker around the fact of this number, from 1, counted over the run and all that it starts. */
+  crash?: Crash
   /** Which of the operations that the server executes ends next, of so many. Default: the oldest. */
   pick?: (count: number) => number
   stuckMs?: { asking: number; silent: number }
@@ -97,23 +113,34 @@ export type TestRun = {
   doubts: Doubt[]
   /** Virtual time that passed. */
   elapsedMs: number
-  /** What was recorded, in number: the points at which `crash` can strike, and one more for the end. */
+  /** What was recorded, in number, by its children as well: the points at which `crash` can strike, and one more for the end. */
   factCount: number
+  /** The runs that it started and that were run as well, in the order of their ends. */
+  children: ChildRun[]
 }
+/** `name`: the subagent's or the agent's. */
+export type ChildRun = Omit<TestRun, 'factCount'> & { name: string }
 
 const defaultAsker: Asker = { id: 'tester', name: 'tester', access: { personalData: true } }
 
 /** Runs an agent: the folder that contains `agent/`, a loaded folder, or a durable function. */
 export async function runAgent(agent: string | LoadedAgent | DurableFunction, options: TestOptions = {}): Promise<TestRun> {
+  return runLoaded(await prepared(agent, options), options, createCrashes(options.crash))
+}
+
+async function prepared(agent: string | LoadedAgent | DurableFunction, { dataDir }: TestOptions): Promise<LoadedAgent | DurableFunction> {
   const loaded = typeof agent === 'string' ? await loadAgent(agent) : agent
-  const program = 'program' in loaded ? loaded.program : functionProgram(loaded)
-  const dataDir = options.dataDir ?? '/nonexistent'
-  if (loaded.prepare && options.dataDir) await loaded.prepare({ dataDir, log: () => {} })
+  if (loaded.prepare && dataDir !== undefined) await loaded.prepare({ dataDir, log: () => {} })
+  return loaded
+}
+
+async function runLoaded(loaded: LoadedAgent | DurableFunction, options: TestOptions, crashes: Crashes, depth = 0): Promise<TestRun> {
   const world = createWorld(options)
+  const children: ChildRun[] = []
   const served = await serveRun({
     head: {
       run: '00000000-0000-7000-8000-000000000001',
-      agent: 'test',
+      agent: options.name ?? 'test',
       version: 'test',
       input: options.input ?? null,
       asker: options.asker ?? defaultAsker,
@@ -124,13 +151,13 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
       ...(options.costUsdMax !== undefined && { costUsdMax: options.costUsdMax }),
       createdAt: (options.createdAt ?? new Date('2026-01-15T12:00:00Z')).toISOString(),
     },
-    program,
-    dataDir,
+    program: 'program' in loaded ? loaded.program : functionProgram(loaded),
+    dataDir: options.dataDir ?? '/nonexistent',
     serve: world.serve,
     answer: world.answer,
-    ...(options.agents || options.subagents ? { endOf: endOfChild(options, loaded) } : {}),
+    ...(options.agents || options.subagents ? { endOf: endOfChild({ options, parent: loaded, crashes, depth, children }) } : {}),
     ...(options.decide ? { decide: options.decide } : {}),
-    crash: options.crash,
+    crashes,
     callLimits: options.callLimits,
     releasesWhenIdle: options.releasesWhenIdle ?? true,
     ...(options.pick ? { pick: options.pick } : {}),
@@ -146,6 +173,7 @@ export async function runAgent(agent: string | LoadedAgent | DurableFunction, op
     doubts: served.doubts,
     elapsedMs: served.elapsedMs,
     factCount: served.factCount,
+    children,
   }
 }
 
@@ -154,7 +182,7 @@ export type CrashedRun = TestRun & { crash: { fact: number; when: 'before' | 'af
 
 /**
  * Runs an agent once undisturbed, then once for every point at which it can crash: just before and just after each thing is
- * recorded. Options are made anew for each run, since handlers may have a memory.
+ * recorded, by it or by a run that it starts. Options are made anew for each run, since handlers may have a memory.
  */
 export async function runWithCrashes(
   agent: string | LoadedAgent | DurableFunction,
@@ -172,13 +200,30 @@ export async function runWithCrashes(
   return { undisturbed, crashed }
 }
 
+type Parent = { options: TestOptions; parent: LoadedAgent | DurableFunction; crashes: Crashes; depth: number; children: ChildRun[] }
+
+/** The server's. */
+const depthMax = 20
+
 const endOfChild =
-  ({ agents = {}, subagents = {} }: TestOptions, parent: LoadedAgent | DurableFunction) =>
+  ({ options, parent, crashes, depth, children }: Parent) =>
   async ({ agent, part, input, costUsdMax }: ChildRequest): Promise<EndOf | undefined> => {
+    const { agents = {}, subagents = {} } = options
+    const name = part ?? agent
+    if (depth >= depthMax) return { state: 'failed', failure: failure('too_deep', `Runs may start one another ${depthMax} deep.`) }
+    const run = async (child: LoadedAgent | DurableFunction, own: TestOptions) => {
+      const { factCount: _, ...ended } = await runLoaded(child, { ...own, input, ...(costUsdMax !== undefined && { costUsdMax }) }, crashes, depth + 1)
+      children.push({ ...ended, name })
+      return endOfRun(ended)
+    }
     const script = part === undefined ? undefined : subagents[part]
-    if (script && part !== undefined) return endOfRun(await runAgent(parent, { ...script, part, input, ...(costUsdMax !== undefined && { costUsdMax }) }))
-    const found = agents[part ?? agent]
-    if (!found) return { state: 'failed', failure: failure('script', `This test gives no agent ${JSON.stringify(part ?? agent)}.`) }
+    if (script && part !== undefined) return run(parent, { ...handedOn(options), ...(options.name !== undefined && { name: options.name }), ...script, part })
+    const found = agents[name]
+    if (!found) return { state: 'failed', failure: failure('script', `This test gives no agent ${JSON.stringify(name)}.`) }
+    if (typeof found === 'object') {
+      const own = { ...handedOn(options), name, ...found }
+      return run(await prepared(found.agent, own), own)
+    }
     try {
       const output = await found(input, { costUsdMax })
       return output === undefined ? undefined : { state: 'completed', output }
@@ -187,7 +232,15 @@ const endOfChild =
     }
   }
 
-function endOfRun({ state, output = null, failure: why }: TestRun): EndOf | undefined {
+/** What holds for a run holds for those that it starts, where the test says nothing else of them. */
+const handedOn = (options: TestOptions): TestOptions =>
+  Object.fromEntries(handedOnNames.flatMap((name) => (options[name] === undefined ? [] : [[name, options[name]]]))) as TestOptions // Values under their own names.
+const handedOnNames = [
+  ...(['asker', 'approve', 'agents', 'subagents', 'callLimits', 'decide', 'exec', 'connected', 'call'] as const),
+  ...(['dataDir', 'createdAt', 'releasesWhenIdle', 'pick', 'stuckMs'] as const),
+] satisfies (keyof TestOptions)[]
+
+function endOfRun({ state, output = null, failure: why }: Omit<ChildRun, 'name'>): EndOf | undefined {
   if (state === 'completed') return { state, output }
   return state === 'failed' && why ? { state, failure: why } : undefined
 }

@@ -119,6 +119,15 @@ test.runIf(canRun)('the files of its conversation lie in its workspace, and of t
   expect(JSON.stringify(stolen)).not.toContain('path')
 })
 
+test.runIf(canRun)('what was said is a text under `prompt`, whatever else the input says', { timeout: limitMs }, async () => {
+  const askedOf = async (input: Json) => outputOf(await settled((await client.runs.start({ agent: 'program', input, session: 'echo' })).id))['asked']
+  expect(await askedOf('echo')).toEqual({ prompt: 'echo' })
+  expect(await askedOf({ prompt: 'echo', rows: [1] })).toEqual({ prompt: 'echo', rows: [1] })
+  // The input of a run that begins with a prompt of a tool server, and the task that another agent gives.
+  expect(await askedOf({ message: 'echo', prompt: { connection: 'rail', name: 'trip' } })).toEqual({ message: 'echo', prompt: 'echo' })
+  expect(await askedOf({ message: 'echo' })).toEqual({ message: 'echo', prompt: 'echo' })
+})
+
 test.runIf(canRun)('its token is worth nothing while no run asks it, and never for anything but models', { timeout: limitMs }, async () => {
   const token = String(outputOf(await ask('token', 'token'))['response'])
   const call = (path: string, body?: object) =>

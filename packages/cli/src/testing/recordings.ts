@@ -1,4 +1,4 @@
-/** Replies of real models, recorded once through a server's gateway, found again by the prompt that they were given to. */
+/** Replies of real models, to an agent and to those that it starts: recorded once through a server's gateway, found again by the prompt that they were given to. */
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -31,18 +31,26 @@ export async function replayed(folder: string, test: string): Promise<(prompt: P
 /** A model behind the server's gateway, whose replies are kept by `save`. */
 export function recorder({ url, key }: Credentials, model: string, signal: AbortSignal) {
   const replies = new Map<string, ModelReply>()
+  const asked = new Map<string, Promise<ModelReply>>()
+  async function ask(prompt: Prompt): Promise<ModelReply> {
+    const response = await fetch(new URL('/openai/v1/chat/completions', url), {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ ...toChat(prompt), model }),
+      signal,
+    })
+    const text = await response.text()
+    if (!response.ok) throw new Problem('unavailable', `The gateway answered with ${response.status}: ${text.slice(0, 500)}`)
+    const reply = fromChat(JSON.parse(text), prompt.model)
+    replies.set(digestOf(prompt), reply)
+    return reply
+  }
   return {
-    async model(prompt: Prompt): Promise<ModelReply> {
-      const response = await fetch(new URL('/openai/v1/chat/completions', url), {
-        method: 'POST',
-        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ ...toChat(prompt), model }),
-        signal,
-      })
-      const text = await response.text()
-      if (!response.ok) throw new Problem('unavailable', `The gateway answered with ${response.status}: ${text.slice(0, 500)}`)
-      const reply = fromChat(JSON.parse(text), prompt.model)
-      replies.set(digestOf(prompt), reply)
+    /** What is asked again, also by another run, is answered as before: a recording has one reply for each prompt. */
+    model(prompt: Prompt): Promise<ModelReply> {
+      const digest = digestOf(prompt)
+      const reply = asked.get(digest) ?? ask(prompt)
+      asked.set(digest, reply)
       return reply
     },
     async save(folder: string, test: string): Promise<number> {

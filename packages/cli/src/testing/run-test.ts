@@ -1,24 +1,35 @@
-/** One test: the agent runs once undisturbed, and once for every moment at which its worker can be killed. */
+/** One test: the agent runs once undisturbed, with those that it starts, and once for every moment at which their worker can be killed. */
 import { isDeepStrictEqual } from 'node:util'
 import type { Json } from '@longhaul/protocol'
-import type { LoadedAgent, TestOptions, TestRun } from '@longhaul/sdk/testing'
+import type { ChildRun, LoadedAgent, TestOptions, TestRun } from '@longhaul/sdk/testing'
 import type { AgentTest, Scripted } from './tests.ts'
 
 export type Verdict = { isPassed: boolean; problems: string[]; crashCount: number }
 
 type Testing = typeof import('@longhaul/sdk/testing')
 
+/** The agent of a test, and the other agents that the test gives a folder of, by their names. */
+export type Cast = { agent: LoadedAgent; others: ReadonlyMap<string, LoadedAgent> }
+
+/** `recorded` answers those that the test has no script for. */
 export async function runTest(
   { runAgent, runWithCrashes, says, calls }: Testing,
-  agent: LoadedAgent,
+  { agent, others }: Cast,
   test: AgentTest,
-  { model, crashes }: { model: TestOptions['model']; crashes: boolean },
+  { recorded, crashes }: { recorded: NonNullable<TestOptions['model']>; crashes: boolean },
 ): Promise<Verdict> {
-  const scripted = (replies: readonly Scripted[]) => replies.map((reply) => ('says' in reply ? says(reply.says) : calls(...reply.calls)))
+  const modelOf = (script: readonly Scripted[] | undefined) => ({
+    model: script ? script.map((reply) => ('says' in reply ? says(reply.says) : calls(...reply.calls))) : recorded,
+  })
+  const subagentsOf = (of: LoadedAgent) => Object.fromEntries(subagentNames(of).map((name) => [name, modelOf(test.subagents[name])]))
   const makeOptions = (): TestOptions => ({
     input: test.input,
-    ...(model === undefined && test.model ? { model: scripted(test.model) } : model && { model }),
-    subagents: Object.fromEntries(Object.entries(test.subagents).map(([name, replies]) => [name, { model: scripted(replies) }])),
+    ...modelOf(test.model),
+    subagents: subagentsOf(agent),
+    agents: {
+      ...Object.fromEntries(Object.entries(test.agents).flatMap(([name, other]) => ('answer' in other ? [[name, () => other.answer]] : []))),
+      ...Object.fromEntries([...others].map(([name, other]) => [name, { agent: other, ...modelOf(scriptOf(test, name)), subagents: subagentsOf(other) }])),
+    },
     signals: test.signals,
     files: test.files,
     approve: () => ({ approved: test.approve }),
@@ -55,13 +66,31 @@ export async function runTest(
   return { isPassed: problems.length === 0, problems, crashCount: crashed.length }
 }
 
+/** Whether no model is asked that the test has no script for. */
+export const isScripted = (test: AgentTest, { agent, others }: Cast): boolean =>
+  test.model !== undefined &&
+  [...others.keys()].every((name) => scriptOf(test, name)) &&
+  [agent, ...others.values()].flatMap(subagentNames).every((name) => test.subagents[name])
+
+const subagentNames = ({ manifest }: LoadedAgent): string[] => (manifest.subagents ?? []).map(({ name }) => name)
+
+function scriptOf({ agents }: AgentTest, name: string): readonly Scripted[] | undefined {
+  const other = agents[name]
+  return other && 'folder' in other ? other.model : undefined
+}
+
 const isSame = (one: TestRun, other: TestRun): boolean =>
   one.state === other.state && isDeepStrictEqual(one.output, other.output) && one.failure?.code === other.failure?.code
 
 function whatDiffers(undisturbed: TestRun, run: TestRun, { fact, when }: { fact: number; when: 'before' | 'after' }): string[] {
-  const first = run.history.find((entry, at) => !isDeepStrictEqual(entry, undisturbed.history[at]))
-  const where = first ? `, first at ${first.kind} ${JSON.stringify(first.name)} (step ${first.op})` : ''
-  const interrupted = run.history.find((entry) => entry.type === 'failed' && entry.failure.code === 'interrupted')
+  const before = withChildren(undisturbed)
+  const after = withChildren(run)
+  // What went otherwise in a run is told to the one that started it: the cause is with the innermost.
+  const [where = ''] = after.flatMap(({ name, history }, at) => {
+    const first = history.find((entry, index) => !isDeepStrictEqual(entry, before[at]?.history[index]))
+    return first ? [`, first at ${first.kind} ${JSON.stringify(first.name)} (step ${first.op})${name === undefined ? '' : ` of ${name}`}`] : []
+  })
+  const interrupted = after.flatMap(({ history }) => history).find((entry) => entry.type === 'failed' && entry.failure.code === 'interrupted')
   return [
     `A crash ${when} the recording of fact ${fact} changes how it ends${where}.`,
     `undisturbed: ${told(undisturbed)}`,
@@ -72,7 +101,10 @@ function whatDiffers(undisturbed: TestRun, run: TestRun, { fact, when }: { fact:
   ]
 }
 
-const told = ({ state, output, failure, divergence }: TestRun): string =>
+type AnyRun = Omit<TestRun, 'factCount'> & { name?: string }
+const withChildren = (run: AnyRun): AnyRun[] => [...run.children.flatMap((child: ChildRun) => withChildren(child)), run]
+
+const told = ({ state, output, failure, divergence }: AnyRun): string =>
   `${state}${failure ? `: ${failure.message}` : divergence ? ` at ${divergence.op}: recorded ${divergence.recorded}, asked ${divergence.asked}` : output === undefined ? '' : ` with ${JSON.stringify(output).slice(0, 300)}`}`
 
 /** What does not go as the test expects. */
@@ -92,6 +124,8 @@ function whyNot({ expect }: AgentTest, run: TestRun): string[] {
   }
   if (expect.failure !== undefined && run.failure?.code !== expect.failure)
     problems.push(`The failure is ${run.failure?.code ?? 'none'}, not ${expect.failure}.`)
+  if (problems.length > 0)
+    for (const child of withChildren(run)) if (child.name !== undefined && child.state !== 'completed') problems.push(`${child.name} ended as ${told(child)}`)
   return problems
 }
 

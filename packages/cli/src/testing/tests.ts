@@ -17,8 +17,15 @@ export const AgentTest = z.strictObject({
   input: JsonValue,
   /** What the model replies, turn by turn. Absent: what was recorded. */
   model: z.array(Reply).optional(),
-  /** Of subagents, by their names. */
+  /** The same of subagents, by their names. */
   subagents: z.record(z.string(), z.array(Reply)).default({}),
+  /** Other agents that it asks or hands over to, by their names: what their runs come to, or the folder that they are in, beside this one, and what their model replies. */
+  agents: z
+    .record(
+      z.string(),
+      z.union([z.strictObject({ answer: JsonValue }), z.strictObject({ folder: z.string().min(1).max(1_000), model: z.array(Reply).optional() })]),
+    )
+    .default({}),
   asker: z
     .strictObject({ name: z.string().default('tester'), regions: z.array(z.string()).min(1).optional(), personalData: z.boolean().default(true) })
     .optional(),

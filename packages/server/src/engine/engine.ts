@@ -92,9 +92,10 @@ export function openEngine(options: EngineOptions): Engine {
     const run = await findRun(db.forTenant(tenantId), { tenantId, askerId: undefined }, runId)
     const found = run && (await options.findVersion(tenantId, run.agent))
     if (!found || 'problem' in found) return log.error('what was said to a run cannot be taken up: its agent has no version that runs', { runId })
-    const eventOf = (id: string, input: Json) => {
-      const { hash } = eventRow({ runId: id, tenantId, epoch: 0, seq: 0, previousHash: '' }, { type: 'run.started', data: { input } }, true)
-      return { epoch: 0, data: JSON.stringify({ input }), hash: `\\x${hash}` }
+    const eventOf = (id: string, { input, labels }: { input: Json; labels: string[] }) => {
+      const data = { input, ...(labels.length > 0 && { labels }) }
+      const { hash } = eventRow({ runId: id, tenantId, epoch: 0, seq: 0, previousHash: '' }, { type: 'run.started', data }, true)
+      return { epoch: 0, data: JSON.stringify(data), hash: `\\x${hash}` }
     }
     if ((await startLeftOver(db.forTenant(tenantId), runId, found.version, eventOf)) > 0) owned.claims.wake()
   }

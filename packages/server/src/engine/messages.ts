@@ -4,7 +4,7 @@ import { type Audience, type Db, noteAudit } from '../db/index.ts'
 import { AppError, newId, probe, sleep } from '../kernel/index.ts'
 import { findApproval, recordDecision } from './approval-store.ts'
 import type { Node } from './node.ts'
-import { findContinuation, listStepEvents, loadRun, sendMessage } from './run-store.ts'
+import { type Message, findContinuation, listStepEvents, loadRun, sendMessage } from './run-store.ts'
 import { assertStorable } from './storable.ts'
 import type { Watchers } from './watchers.ts'
 
@@ -13,7 +13,8 @@ export type StepDecision = { runId: string; op: string; decision: DoubtDecision;
 
 export type Messages = {
   cancel(audience: Audience, runId: string, by: string, reason?: string): Promise<Run>
-  signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string): Promise<Run>
+  /** `labels`: whose words the payload holds, where those are not the sender's. */
+  signal(audience: Audience, runId: string, by: string, name: string, payload: Json, idempotencyKey?: string, labels?: readonly string[]): Promise<Run>
   retry(audience: Audience, runId: string, by: string): Promise<Run>
   /** Decides a write that is in doubt. The first decision counts. */
   decideStep(audience: Audience, by: string, decision: StepDecision): Promise<Run>
@@ -34,7 +35,7 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
   async function send(
     audience: Audience,
     runId: string,
-    message: { kind: 'signal' | 'cancel' | 'retry' | 'decision'; name: string; payload: Json; sentBy: string; idempotencyKey?: string | undefined },
+    message: Pick<Message, 'name' | 'payload' | 'sentBy' | 'labels' | 'idempotencyKey'> & { kind: 'signal' | 'cancel' | 'retry' | 'decision' },
   ): Promise<'sent' | 'repeated' | 'ended'> {
     probe('message.before')
     const { tenantId, keyId = null } = audience
@@ -83,12 +84,12 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
       return until(audience, runId, ({ state }) => isTerminal(state))
     },
 
-    async signal(audience, given, by, name, payload, idempotencyKey) {
+    async signal(audience, given, by, name, payload, idempotencyKey, labels) {
       assertStorable({ name, idempotencyKey })
       const problem = whyNotJson(payload, 'payload')
       for (let runId = given; ;) {
         // Sent before anything is looked at: whoever waits for it, waits for this.
-        const sent = problem ? 'ended' : await send(audience, runId, { kind: 'signal', name, payload, sentBy: by, idempotencyKey })
+        const sent = problem ? 'ended' : await send(audience, runId, { kind: 'signal', name, payload, sentBy: by, labels, idempotencyKey })
         if (sent !== 'ended') return load(audience, runId)
         const run = await loadCurrent(audience, runId)
         if (!may(run.state, 'signal') || (run.id === runId && !problem))

@@ -3,7 +3,7 @@ import { type Json, Name, type WhenBusy } from '@longhaul/protocol'
 import { type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
 import { newId } from '../kernel/index.ts'
 import { ranks } from './lanes.ts'
-import { type ClaimedRun, type NewRun, sendMessage } from './run-store.ts'
+import { type ClaimedRun, type NewRun, readSender, sendMessage } from './run-store.ts'
 
 /** What became of a message to a session. `told` are runs that got a message by it, with the nodes that they are at. */
 export type Said = { outcome: 'started' | 'known' } | { outcome: 'busy' | 'steered'; runId: string }
@@ -22,7 +22,7 @@ export async function saySomething(db: TenantDb, run: NewRun, startedEvent: Star
     const busy = await listBusy(tx, run)
     const [first] = busy
     if (first && whenBusy === 'reject') return { said: { outcome: 'busy', runId: first.id }, told: [] }
-    const message = { tenantId: run.tenantId, sentBy: run.asker.name }
+    const message = { tenantId: run.tenantId, sentBy: run.asker.name, labels: run.labels }
     if (first && whenBusy === 'steer' && first.askerId === run.asker.id) {
       const sent = await tellRun(tx, run, first.id, { ...message, kind: 'steer', payload: run.input, idempotencyKey: run.idempotencyKey ?? undefined })
       if (sent) return { said: { outcome: 'steered', runId: first.id }, told: [sent] }
@@ -80,10 +80,15 @@ async function tellRun(
  * What was said to a run that ended before a model call took it becomes a run of its own, of the same asker: nothing that was said is lost. `versionOf` and
  * `eventOf` are asked for each.
  */
-export async function startLeftOver(db: TenantDb, runId: string, version: string, eventOf: (runId: string, input: Json) => StartedEvent): Promise<number> {
+export async function startLeftOver(
+  db: TenantDb,
+  runId: string,
+  version: string,
+  eventOf: (runId: string, data: { input: Json; labels: string[] }) => StartedEvent,
+): Promise<number> {
   return db.transaction(async (tx) => {
-    const left = await tx.rows<{ id: string; payload: Json }>(sql`
-      update inbox set is_taken = true where run_id = ${runId} and kind = 'steer' and not is_taken returning id, payload`)
+    const left = await tx.rows<{ id: string; payload: Json; sentBy: string }>(sql`
+      update inbox set is_taken = true where run_id = ${runId} and kind = 'steer' and not is_taken returning id, payload, sent_by as "sentBy"`)
     const [ended] =
       left.length === 0
         ? []
@@ -91,10 +96,11 @@ export async function startLeftOver(db: TenantDb, runId: string, version: string
       select tenant_id as "tenantId", namespace, agent, lane_key as "laneKey", ${ranks.normal}::int as rank, session_id as "sessionId", asker from runs where id = ${runId}`)
     if (!ended) return 0
     await lockSession(tx, ended)
-    for (const { payload: input } of left.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {
+    for (const { payload: input, sentBy } of left.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {
       const id = newId()
-      const run = { ...ended, id, version, input, idempotencyKey: null, requestHash: `left over of ${runId}`, destinations: null }
-      await insertSessionRun(tx, run, eventOf(id, input))
+      const { labels } = readSender(sentBy)
+      const run = { ...ended, id, version, input, labels, idempotencyKey: null, requestHash: `left over of ${runId}`, destinations: null }
+      await insertSessionRun(tx, run, eventOf(id, { input, labels }))
     }
     return left.length
   })

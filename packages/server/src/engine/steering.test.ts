@@ -79,6 +79,40 @@ test('what no model call took becomes a run of its own when its run has ended, i
   await checkJournals(t.db)
 })
 
+test('whose words it holds goes along with what is said: to the run whose model call takes it, and to the run that it becomes', async () => {
+  await using t = await makeDatabase()
+  await using e = await startEngine(t.db, { ...scripts, deaf: (ctx) => ctx.signal('go') }, { executors: { model } })
+  const labelsAfter = async (agent: string, session: string, labels: string[]) => {
+    const run = await e.start(agent, 'first', { session })
+    await e.reaches(run.id, 'waiting')
+    await e.start(agent, 'steered', { session, whenBusy: 'steer', labels })
+    await go(e, run.id)
+    await e.ended(run.id)
+    return run.id
+  }
+  const labels = ['tool_server:rail']
+  expect((await e.load(await labelsAfter('code', 'taken', labels))).labels).toEqual(labels)
+  expect((await e.load(await labelsAfter('code', 'plain', []))).labels).toBeUndefined()
+  const leftOver = async (session: string) => {
+    const [next] = await fact(
+      async () => (await listRuns(t.db.forTenant(everyone.tenantId), everyone, { limit: 50, session })).filter(({ input }) => input === 'steered'),
+      (runs) => runs.length === 1,
+    )
+    const [started] = next ? await e.events(next.id) : []
+    return [next?.labels, started?.type === 'run.started' ? started.data.labels : 'no start']
+  }
+  await labelsAfter('deaf', 'left', labels)
+  expect(await leftOver('left')).toEqual([labels, labels])
+  await labelsAfter('deaf', 'left plain', [])
+  expect(await leftOver('left plain')).toEqual([undefined, undefined])
+  // A name says nothing of whose words it brings, whatever it holds.
+  const named = await e.start('deaf')
+  await e.reaches(named.id, 'waiting')
+  await e.engine.signal(everyone, named.id, 'eve\u001f["web:made.up"]', 'go', null)
+  expect((await e.ended(named.id)).labels).toBeUndefined()
+  await checkJournals(t.db)
+})
+
 test('an interruption cancels what the same asker has under way, and the message is the next turn', async () => {
   await using t = await makeDatabase()
   await using e = await startEngine(t.db, { code: async (ctx) => (ctx.input === 'old' ? ctx.signal('never') : 'answered') })

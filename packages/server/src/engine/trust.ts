@@ -25,7 +25,7 @@ export class Trust {
 
   apply({ type, op = '', data }: NewEvent): void {
     // The journal was written by this engine: data of a type has the shape that the protocol gives it.
-    const { kind = '', name = '', output, input, detail, failure, end, retryInMs, by } = data as Fields
+    const { kind = '', name = '', output, input, detail, failure, end, retryInMs, by, labels = [] } = data as Fields
     if (type === 'step.started' && (kind === 'tool' || kind === 'call')) {
       const grant = this.#find(op, callOf(kind, name, input ?? null))
       if (grant) grant.usedBy = op
@@ -41,6 +41,8 @@ export class Trust {
     }
     // Whoever has signed a webhook passes on what others wrote.
     if (type === 'signal.received' && by?.startsWith(hookPrefix)) this.add([`hook:${by.slice(hookPrefix.length)}`])
+    // What was said to it meanwhile: whoever sent it has named those whose words it holds.
+    if (type === 'signal.received' || (type === 'step.completed' && kind === 'model')) this.add(labels)
     // What the server itself has executed says so in its output: memories that others' words went into, a sandbox that has reached hosts.
     if (type === 'step.completed' && ['call', 'exec', 'files'].includes(kind)) this.add(output?.labels ?? [])
     if (type === 'wait.completed' && kind === 'run') this.add(output?.labels ?? [])
@@ -76,6 +78,7 @@ type Fields = {
   end?: { labels?: string[] }
   retryInMs?: number | null
   by?: string
+  labels?: string[]
 }
 
 const isCall = (value: unknown): value is Call =>

@@ -100,7 +100,15 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
         await options.queues.put({ tenantId, id, queue: destination.queue, runId: run.id, agent: run.agent, body: noticeOf(delivery) })
         return { isDone: true }
       case 'signal':
-        await engine.signal(audienceOf(tenantId, run.asker), destination.runId, `run ${run.id}`, destination.name, noticeOf(delivery), idempotencyKey)
+        await engine.signal(
+          audienceOf(tenantId, run.asker),
+          destination.runId,
+          `run ${run.id}`,
+          destination.name,
+          noticeOf(delivery),
+          idempotencyKey,
+          run.labels ?? [],
+        )
         return { isDone: true }
     }
   }

@@ -182,6 +182,25 @@ test('an agent is run, and a run is signalled, once each with the notice', async
   expect(inputs[0]).toMatchObject({ data: { runId: run, output: { answer: null } } })
 })
 
+test('whose words from outside a run has read goes along with the signal of its end', async () => {
+  await using t = await makeDatabase()
+  await using e = await open(t.db, { ...ending, waits: (ctx) => ctx.signal('done') })
+  const labelsAfter = async (labels: string[]) => {
+    const runId = await e.begin('waits', [])
+    await e.engine.startRun({
+      ...{ tenantId, agent: 'fine', version: 'v1', input: null, asker, labels },
+      destinations: [{ type: 'signal', runId, name: 'done', on: ['completed'] }],
+    })
+    const { output, labels: read } = await e.ended(runId)
+    const received = (await e.events(runId)).find(({ type }) => type === 'signal.received')
+    return { output, read, by: received?.type === 'signal.received' ? received.data.by : undefined }
+  }
+  const output = expect.objectContaining({ type: 'run.completed' })
+  const by = expect.stringMatching(/^run [0-9a-f-]{36}$/)
+  expect(await labelsAfter(['hook:issues'])).toEqual({ output, by, read: ['hook:issues'] })
+  expect(await labelsAfter([])).toEqual({ output, by, read: undefined })
+})
+
 test('whose words from outside a run has read goes along to the agent that its end starts, and those of its input to the run that begins it anew', async () => {
   await using t = await makeDatabase()
   await using e = await open(t.db, { ...ending, next: async () => null })

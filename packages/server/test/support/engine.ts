@@ -194,7 +194,7 @@ export type TestEngine = AsyncDisposable & {
   start(
     agent: string,
     input?: Json,
-    more?: { session?: string; namespace?: string; whenBusy?: WhenBusy; asker?: Asker; idempotencyKey?: string; tenantId?: string },
+    more?: { session?: string; namespace?: string; whenBusy?: WhenBusy; asker?: Asker; idempotencyKey?: string; tenantId?: string; labels?: string[] },
   ): Promise<Run>
   /** The run once it has ended. */
   ended(runId: string, limitMs?: number): Promise<Run>

@@ -1,6 +1,16 @@
 /** The step `invoke`: a run asks the program of its version, in the instance of its session. */
 import { join } from 'node:path'
-import { type AgentManifest, type Answer, InvokeRequest, type Json, ModelReply, type Usage, attachmentPath, attachmentsOf } from '@longhaul/protocol'
+import {
+  type AgentManifest,
+  type Answer,
+  InvokeRequest,
+  type Json,
+  ModelReply,
+  PromptChoice,
+  type Usage,
+  attachmentPath,
+  attachmentsOf,
+} from '@longhaul/protocol'
 import type { Executor, StepContext } from '../../engine/index.ts'
 import type { FaceCaller, Faces } from '../../gateway/index.ts'
 import { AppError, type Log, StepFailure, after, toFailure } from '../../kernel/index.ts'
@@ -73,8 +83,7 @@ export function openCustomAgents({
       const file = usable.get(ref.id)
       return file ? { ...ref, path: `${workspacePath}/${attachmentPath(file)}` } : ref
     })
-    const { message, prompt, ...rest } = asked as Record<string, Json> // It has attachments.
-    return { ...rest, message: message ?? null, prompt: typeof prompt === 'string' ? prompt : (message ?? null), attachments: files }
+    return payloadOf({ message: null, ...(asked as Record<string, Json>), attachments: files }) // It has attachments.
   }
 
   async function execute(input: Json, context: StepContext): Promise<{ output: Json }> {
@@ -165,8 +174,13 @@ export function openCustomAgents({
   }
 }
 
-/** Programs of this kind look for `prompt`. */
-const payloadOf = (input: Json): Json => (typeof input === 'string' ? { prompt: input } : input)
+/** Programs of this kind look for a text `prompt`. A message is one, also of a run that a tool server's prompt has begun, where `prompt` names that. */
+function payloadOf(input: Json): Json {
+  if (typeof input === 'string') return { prompt: input }
+  if (typeof input !== 'object' || input === null || Array.isArray(input) || input['message'] === undefined) return input
+  const { prompt, message } = input
+  return prompt === undefined || PromptChoice.safeParse(prompt).success ? { ...input, prompt: message } : input
+}
 
 const headersOf = ({ run: { id, sessionId, asker } }: StepContext) => ({
   'content-type': 'application/json',

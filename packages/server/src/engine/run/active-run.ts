@@ -32,6 +32,9 @@ type Belongings = {
   childEvents?: string[]
 }
 
+/** `labels`: whose words it holds. */
+export type SaidToRun = { id: string; input: Json; labels: string[] }
+
 /** Of its bounds. From here on a run is warned. */
 const warnedFrom = 0.8
 const outputBytesMax = 8_000_000
@@ -52,7 +55,7 @@ export class ActiveRun {
   /** Of tools that a worker executes: to be called when one is over. */
   readonly leaves = new Map<string, () => void>()
   /** What was said for it and no model call has taken yet. */
-  said: { id: string; input: Json }[] = []
+  said: SaidToRun[] = []
   readonly timers = new Map<string, () => void>()
   /** Who hears what becomes of steps that no worker asked for, by their paths. */
   readonly inner = new Map<string, (frame: ServerFrame) => void>()

@@ -25,7 +25,7 @@ function takeMessage(run: ActiveRun, row: InboxRow): void {
     const { reason } = row.payload as { reason?: string }
     return run.end('cancelled', { type: 'run.cancelled', data: { by: row.sentBy, ...(reason !== undefined && { reason }) } }, { state: 'cancelled' }, taken)
   }
-  if (row.kind === 'steer') return void run.said.push({ id: row.id, input: row.payload }) // It stays in the inbox until a model call has taken it.
+  if (row.kind === 'steer') return void run.said.push({ id: row.id, input: row.payload, labels: row.labels }) // It stays in the inbox until a model call has taken it.
   if (row.kind === 'retry') {
     return run.append(run.history.parked || run.history.interruptionCount > 0 ? [{ type: 'run.resumed', data: { by: row.sentBy } }] : [], { taken })
   }
@@ -48,7 +48,8 @@ function takeMessage(run: ActiveRun, row: InboxRow): void {
     return wait ? complete(run, wait[0], 'approval', wait[1].name, row.payload, taken) : run.append([], { taken })
   }
   const waiting = [...run.history.waits()].find(([, op]) => op.kind === 'signal' && op.name === row.name)
-  const received: NewEvent = { type: 'signal.received', data: { name: row.name, payload: row.payload, by: row.sentBy } }
+  const { name, payload, sentBy: by, labels } = row
+  const received: NewEvent = { type: 'signal.received', data: { name, payload, by, ...(labels.length > 0 && { labels }) } }
   if (!waiting) return run.append([received], { taken })
-  return complete(run, waiting[0], 'signal', row.name, row.payload, taken, [received])
+  return complete(run, waiting[0], 'signal', name, payload, taken, [received])
 }

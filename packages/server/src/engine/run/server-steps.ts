@@ -3,7 +3,7 @@ import { type Effect, type Json, type RetryPolicy, type StepKind, type StepNotes
 import { StepFailure, monotonicMs, random, toFailure } from '../../kernel/index.ts'
 import { defaultRetry, retryDelayMs } from '../retry.ts'
 import { callOf } from '../trust.ts'
-import type { ActiveRun } from './active-run.ts'
+import type { ActiveRun, SaidToRun } from './active-run.ts'
 import { storable } from './event-row.ts'
 import { innerSteps } from './inner-steps.ts'
 import { startChild } from './new-runs.ts'
@@ -60,7 +60,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
   const { signal } = controller
   const booked: string[] = []
   const notes: StepNotes = {}
-  const said: { id: string; input: Json }[] = []
+  const said: SaidToRun[] = []
   const from = monotonicMs()
   const elapsed = () => Math.round((monotonicMs() - from) * 10) / 10
   const inside = innerSteps(run, op, asked)
@@ -97,15 +97,17 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
     run.executing.delete(op)
     const problem = whyNotJson(result.output)
     if (problem) throw new StepFailure({ message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
+    const labels = [...new Set(said.flatMap((one) => one.labels))]
+    const { output, usage } = result
     run.append(
       [
         {
           type: 'step.completed',
           op,
-          data: { kind, name, attempt, output: result.output, ...(result.usage && { usage: result.usage }), durationMs: elapsed(), ...notes },
+          data: { kind, name, attempt, output, ...(usage && { usage }), durationMs: elapsed(), ...(labels.length > 0 && { labels }), ...notes },
         },
       ],
-      { booked, taken: said.map(({ id }) => id), frames: [{ type: 'op.completed', run: run.id, op, output: result.output }] },
+      { booked, taken: said.map(({ id }) => id), frames: [{ type: 'op.completed', run: run.id, op, output }] },
     )
   } catch (error) {
     if (signal.aborted || run.isLeaving) return

@@ -211,7 +211,9 @@ export const rules: readonly Rule[] = [
     remedy: 'export const or export function. Only files that an agent’s folder is made of, and configuration of tools, export a default.',
     offences: (files) =>
       files
-        .filter((file) => !/\/agent\/(agent|(tools|hooks|schedules|channels)\/[^/]+)\.ts$/.test(file.path) && !file.path.endsWith('.config.ts'))
+        .filter(
+          (file) => !/\/agent\/(subagents\/[^/]+\/)?(agent|(tools|hooks|schedules|channels)\/[^/]+)\.ts$/.test(file.path) && !file.path.endsWith('.config.ts'),
+        )
         .flatMap((file) => places(file, 'code', /\bexport\s+default\b|\bexport\s*\{[^}]*\bas\s+default\b/g, () => 'has a default export')),
     broken: [{ 'packages/sdk/src/a.ts': 'export default function x() {}' }, { 'packages/sdk/src/a.ts': 'export { x as default }' }],
   },
