@@ -652,6 +652,7 @@ create table inbox (
   idempotency_key text,
   is_taken boolean default false not null,
   created_at timestamp with time zone default clock_timestamp() not null,
+  labels text[] default '{}'::text[] not null,
   constraint inbox_pkey PRIMARY KEY (id),
   constraint inbox_kind_check CHECK ((kind = ANY (ARRAY['signal'::text, 'approval'::text, 'cancel'::text, 'retry'::text, 'decision'::text, 'child'::text, 'steer'::text])))
 );

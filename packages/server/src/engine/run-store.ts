@@ -78,11 +78,10 @@ const inboxRowsMax = 10_000
 
 /** Messages that the given runs have not taken yet, in the order of their making. */
 export async function loadInbox(db: Tx, runIds: string[]): Promise<{ messages: Map<string, InboxRow[]>; isComplete: boolean }> {
-  const rows = await db.rows<Omit<InboxRow, 'labels'>>(sql`
-    select id, run_id as "runId", kind, name, payload, sent_by as "sentBy" from inbox
+  const rows = await db.rows<InboxRow>(sql`
+    select id, run_id as "runId", kind, name, payload, sent_by as "sentBy", labels from inbox
     where run_id = any(${runIds}) and not is_taken order by run_id, id limit ${inboxRowsMax}`)
-  const messages = rows.map((row) => ({ ...row, ...readSender(row.sentBy) }))
-  return { messages: Map.groupBy(messages, ({ runId }) => runId), isComplete: rows.length < inboxRowsMax }
+  return { messages: Map.groupBy(rows, ({ runId }) => runId), isComplete: rows.length < inboxRowsMax }
 }
 
 /** Runs of this node that have messages. The backstop for messages whose news did not get through. */
@@ -106,15 +105,6 @@ export type Message = {
   idempotencyKey?: string | undefined
 }
 
-/** The labels of a message stand behind the name of its sender, after a character that no name has here. */
-const labelsMark = '\u001f'
-const senderOf = ({ sentBy, labels = [] }: Message): string =>
-  `${sentBy.replaceAll(labelsMark, ' ')}${labels.length > 0 ? `${labelsMark}${JSON.stringify(labels)}` : ''}`
-export function readSender(text: string): Pick<InboxRow, 'sentBy' | 'labels'> {
-  const [sentBy = '', labels] = text.split(labelsMark)
-  return { sentBy, labels: labels === undefined ? [] : (JSON.parse(labels) as string[]) } // As `senderOf` has written them.
-}
-
 /**
  * Puts a message into a run's inbox, and the run up for claiming when it sleeps. Counting up in the run's row is what makes this
  * safe against the run falling asleep at the same moment: whichever of the two comes second sees the other.
@@ -135,8 +125,8 @@ export async function sendMessage(
       where id = ${message.runId} and ${audience ? isRunFor(audience) : sql`tenant_id = ${message.tenantId}`} and state in ('pending', 'running', 'waiting')
       returning id, node_id
     ), sent as (
-      insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, idempotency_key)
-      select ${message.id}::uuid, ${message.tenantId}, id, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}::json, ${senderOf(message)}, ${message.idempotencyKey ?? null} from run
+      insert into inbox (id, tenant_id, run_id, kind, name, payload, sent_by, labels, idempotency_key)
+      select ${message.id}::uuid, ${message.tenantId}, id, ${message.kind}, ${message.name}, ${JSON.stringify(message.payload)}::json, ${message.sentBy}, ${message.labels ?? []}::text[], ${message.idempotencyKey ?? null} from run
       on conflict (run_id, idempotency_key) where idempotency_key is not null do nothing
       returning id
     )${note ? sql`, noted as (${auditNote(message.tenantId, note, sql`from run`)})` : sql``}

@@ -3,7 +3,7 @@ import { type Json, Name, type WhenBusy } from '@longhaul/protocol'
 import { type TenantDb, type TenantTx, type Tx, audienceOf, isRunFor, noteAudit, sql } from '../db/index.ts'
 import { newId } from '../kernel/index.ts'
 import { ranks } from './lanes.ts'
-import { type ClaimedRun, type NewRun, readSender, sendMessage } from './run-store.ts'
+import { type ClaimedRun, type NewRun, sendMessage } from './run-store.ts'
 
 /** What became of a message to a session. `told` are runs that got a message by it, with the nodes that they are at. */
 export type Said = { outcome: 'started' | 'known' } | { outcome: 'busy' | 'steered'; runId: string }
@@ -87,8 +87,8 @@ export async function startLeftOver(
   eventOf: (runId: string, data: { input: Json; labels: string[] }) => StartedEvent,
 ): Promise<number> {
   return db.transaction(async (tx) => {
-    const left = await tx.rows<{ id: string; payload: Json; sentBy: string }>(sql`
-      update inbox set is_taken = true where run_id = ${runId} and kind = 'steer' and not is_taken returning id, payload, sent_by as "sentBy"`)
+    const left = await tx.rows<{ id: string; payload: Json; labels: string[] }>(sql`
+      update inbox set is_taken = true where run_id = ${runId} and kind = 'steer' and not is_taken returning id, payload, labels`)
     const [ended] =
       left.length === 0
         ? []
@@ -96,9 +96,8 @@ export async function startLeftOver(
       select tenant_id as "tenantId", namespace, agent, lane_key as "laneKey", ${ranks.normal}::int as rank, session_id as "sessionId", asker from runs where id = ${runId}`)
     if (!ended) return 0
     await lockSession(tx, ended)
-    for (const { payload: input, sentBy } of left.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {
+    for (const { payload: input, labels } of left.toSorted((one, other) => (one.id < other.id ? -1 : 1))) {
       const id = newId()
-      const { labels } = readSender(sentBy)
       const run = { ...ended, id, version, input, labels, idempotencyKey: null, requestHash: `left over of ${runId}`, destinations: null }
       await insertSessionRun(tx, run, eventOf(id, { input, labels }))
     }

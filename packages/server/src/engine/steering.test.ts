@@ -105,11 +105,6 @@ test('whose words it holds goes along with what is said: to the run whose model 
   expect(await leftOver('left')).toEqual([labels, labels])
   await labelsAfter('deaf', 'left plain', [])
   expect(await leftOver('left plain')).toEqual([undefined, undefined])
-  // A name says nothing of whose words it brings, whatever it holds.
-  const named = await e.start('deaf')
-  await e.reaches(named.id, 'waiting')
-  await e.engine.signal(everyone, named.id, 'eve\u001f["web:made.up"]', 'go', null)
-  expect((await e.ended(named.id)).labels).toBeUndefined()
   await checkJournals(t.db)
 })
 
