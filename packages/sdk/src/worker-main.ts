@@ -42,9 +42,9 @@ async function main(): Promise<void> {
     setTimeout(() => end(1, loaded), farewellMs)
     return
   }
-  const beat = () => connection.send(heartbeat(process.memoryUsage.rss()))
-  beat() // Before any run is here: what the start took is nobody's.
   connection.send(helloFrame(loaded.manifest, null))
+  const beat = () => connection.send(heartbeat(process.memoryUsage.rss()))
+  beat() // Its memory counts from its first run on.
   const { program, prepare } = loaded
   const prepared = prepare && (async () => prepare({ dataDir: settings.dataDir, log: (message) => log('info', message) }))()
   prepared?.catch((error: unknown) => log('error', `The agent could not prepare its data: ${describe(error)}`))
