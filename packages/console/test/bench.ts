@@ -107,7 +107,7 @@ async function longRun(browser: Browser, server: TestServer, client: Client, emi
 }
 
 async function liveRun(browser: Browser, server: TestServer, client: Client, emit: Emit): Promise<void> {
-  const { id } = await client.runs.start({ agent: 'ticks', input: { count: liveSeconds * 40 } })
+  const { id } = await client.runs.start({ agent: 'ticks', input: { count: liveSeconds * 100 } })
   await using v = await visit(browser, server, `/runs/${id}`)
   await v.page.getByRole('treeitem').nth(5).waitFor({ timeout: 60_000 })
   const session = await v.page.context().newCDPSession(v.page)
