@@ -45,7 +45,7 @@ function SourceLine({ source, approval, hasRead }: { source: ArgumentSource; app
   const from = t(`approvals.from.${kind}`, { name: name ?? '' })
   return (
     <li className="flex flex-wrap items-baseline gap-x-2 gap-y-0.5">
-      <span className="text-ink-2">{(path[0] === 'input' ? path.slice(1) : path).join('.')}</span>
+      <span className="min-w-24 text-ink-2">{(path[0] === 'input' ? path.slice(1) : path).join('.')}</span>
       {(text !== wholeOf(approval.detail, path) || isListed(path)) && (
         <span className="max-w-full truncate font-medium sm:max-w-80" title={text}>
           {text}
