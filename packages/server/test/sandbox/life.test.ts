@@ -196,6 +196,7 @@ for (const mode of batteryModes()) {
       const first = await startDriver(mode, { root })
       await (await first.create({ id: 'left' })).stop()
       await first.stop()
+      await until(() => devicesOf(root).length === 0, 'its own went')
       execFileSync('losetup', ['--find', join(root, 'left/disk.img')])
       expect(devicesOf(root)).toHaveLength(1)
       await using second = await startDriver(mode, { root })

@@ -161,7 +161,7 @@ for (const mode of batteryModes()) {
       if (isGvisor) return // It holds on to deleted files: what comes back to the host, and when, is up to it. The limit above holds all the same.
       // What is deleted goes back to the host.
       await sh(sandbox, 'sync')
-      await vi.waitFor(() => expect(statSync(join(driver.root, id, 'disk.img')).blocks * 512).toBeLessThan(20 * megabyte), 10_000)
+      await vi.waitFor(() => expect(statSync(join(driver.root, id, 'disk.img')).blocks * 512).toBeLessThan(20 * megabyte), 30_000)
     })
 
     test('one file cannot be larger than the whole workspace', async () => {
