@@ -80,14 +80,11 @@ export function createContext({
     scope,
     makeContext: (inner) => createContext({ execution, dataDir, signal, scope: inner }),
   })
-  const context: LoopContext = {
+  const context: Omit<LoopContext, 'signal'> = {
     run: { id: head.run, agent: head.agent, version: head.version, session: head.session, createdAt: new Date(head.createdAt) },
     asker: head.asker,
     dataDir,
     idempotencyKey: toolPath === undefined ? head.run : idempotencyKeyOf(head.run, toolPath),
-    get signal() {
-      return signal()
-    },
     attachments: attachmentsOf(head.input).map((file) => ({ ...file, path: attachmentPath(file) })),
     sandbox: {
       exec: async (command) =>
@@ -193,7 +190,8 @@ export function createContext({
       return execution.ask(execution.takePath(scope), { kind: 'tool', name, scope, isWait: false, start }) as Promise<unknown> as Promise<ToolResult> // Made so by `startTool`.
     },
   }
-  return context
+  // Not a getter in the literal: V8 keeps those where only its slow collection looks, and with them all of a run that has ended.
+  return Object.defineProperty(context, 'signal', { get: signal, enumerable: true }) as LoopContext // It has all of it now.
 }
 
 /** Code that types do not hold back, or that was written without them. */

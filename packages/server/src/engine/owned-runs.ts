@@ -27,7 +27,7 @@ export type Assignment = {
   /** It may have ended a worker before: give it one of its own. */
   readonly isSuspect: boolean
   /** It was cancelled or went to another node meanwhile: it needs no worker any more. */
-  readonly isOver: boolean
+  isOver(): boolean
   /** Until when the worker's code may begin something. */
   readonly licence: NodeLicence
   attach(send: (frame: ServerFrame) => void): void
@@ -146,9 +146,7 @@ export function openOwnedRuns({ options, active, node, journal, watchers, isStop
       agent: run.row.agent,
       version: run.row.version,
       isSuspect: isSuspect(run),
-      get isOver() {
-        return run.isLeaving
-      },
+      isOver: () => run.isLeaving,
       licence: node.licence,
       attach: (send) => attach(run, send, conversation),
       receive: (frame) => receive(run, frame),

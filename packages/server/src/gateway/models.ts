@@ -22,8 +22,8 @@ export type Asked = {
   session?: string | undefined
   user?: string | undefined
   tags?: Readonly<Record<string, string>> | undefined
-  /** Of the request: what is cheap to know. */
-  request?: Readonly<RequestFacts> | undefined
+  /** Of the request: what is cheap to know. Only a route asks for it. */
+  request?: (() => Readonly<RequestFacts>) | undefined
 }
 
 export type RequestFacts = {

@@ -31,7 +31,7 @@ export function gatewayOver(models: Models, guardrails?: Pick<Guardrails, 'begin
   const { providers, health, log } = models
 
   async function generate(prompt: Prompt, { signal, onText = () => {}, asked = {}, filesFor, admit, onRouted }: GenerateOptions): Promise<ModelReply> {
-    const { targets, route } = await models.resolve(prompt.model, { request: factsOfPrompt(prompt), ...asked })
+    const { targets, route } = await models.resolve(prompt.model, { request: () => factsOfPrompt(prompt), ...asked })
     let hasSpoken = false
     const speak = (delta: string) => {
       hasSpoken = true
@@ -146,8 +146,8 @@ async function callModel(prompt: Prompt, { context, key, models, files, signal, 
 }
 
 async function streamInto(collector: ReplyCollector, languageModel: LanguageModelV4, options: LanguageModelV4CallOptions, watch: Watch): Promise<void> {
-  watch.signal.throwIfAborted()
-  const { stream } = await watch.race(languageModel.doStream({ ...options, abortSignal: watch.signal }))
+  watch.signal().throwIfAborted()
+  const { stream } = await watch.race(languageModel.doStream({ ...options, abortSignal: watch.signal() }))
   const reader = stream.getReader()
   try {
     for (;;) {

@@ -13,7 +13,7 @@ export type WatchLimits = {
 
 export type Watch = {
   /** Aborts the request upstream. Made when it is first asked for: it costs more than all else here. */
-  readonly signal: AbortSignal
+  signal(): AbortSignal
   /** Calls back when the request upstream is to be ended: at once, if that was so already. */
   onStop(then: () => void): void
   /** Why the call was stopped, once it was. */
@@ -81,9 +81,7 @@ export function watchCall(options: { signal: Cancellation } & WatchLimits): Watc
   let cancelTimer = after(Math.min(silenceMsMax, firstMsMax, totalMsMax), look)
 
   return {
-    get signal() {
-      return (controller ??= makeController()).signal
-    },
+    signal: () => (controller ??= makeController()).signal,
     onStop,
     why: () => why,
     hasBegun: () => hasBegun,

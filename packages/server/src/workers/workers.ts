@@ -109,7 +109,7 @@ export function openWorkers(options: WorkersOptions): Workers {
   }
 
   function give(worker: WorkerProcess, assignment: Assignment, isAlone = false): void {
-    if (assignment.isOver) return
+    if (assignment.isOver()) return
     owners.set(assignment.id, worker)
     worker.assign(assignment, isAlone)
   }
@@ -221,7 +221,7 @@ export function openWorkers(options: WorkersOptions): Workers {
   }
 
   function assign(pool: Pool, assignment: Assignment): void {
-    if (assignment.isOver) return
+    if (assignment.isOver()) return
     if (pool.problem !== undefined) return assignment.park(pool.problem)
     const ready = [...pool.workers].filter((worker) => worker.isReady)
     const least = ready.reduce<WorkerProcess | undefined>((best, worker) => (best && best.runCount <= worker.runCount ? best : worker), undefined)
@@ -238,7 +238,7 @@ export function openWorkers(options: WorkersOptions): Workers {
       nextSolo()
       throw error
     })
-    if (!pool || isStopping || assignment.isOver) {
+    if (!pool || isStopping || assignment.isOver()) {
       nextSolo()
       if (pool) return assignment.handBack()
       return assignment.park(missingCode(assignment))

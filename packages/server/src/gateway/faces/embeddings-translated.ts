@@ -20,7 +20,7 @@ export async function answerEmbeddings({ call, target, key, client, models, spen
   const watch = watchCall({ signal: client.signal, ...limits })
   try {
     spent.isSent = true
-    const { vectors, tokens } = await watch.race(embedTexts(model, texts, { dimensions, signal: watch.signal }))
+    const { vectors, tokens } = await watch.race(embedTexts(model, texts, { dimensions, signal: watch.signal() }))
     const usage = { prompt_tokens: tokens ?? 0, total_tokens: tokens ?? 0 }
     if (tokens !== undefined) spent.tokens = readUsage('openai-embeddings', usage)
     const answer = { object: 'list', data: vectors.map((embedding, index) => ({ object: 'embedding', index, embedding })), model: target.model, usage }

@@ -255,9 +255,7 @@ function askedOf(request: IncomingMessage, call: FaceCall, caller: FaceCaller): 
     session: sessionOf(request, caller),
     user: call.user,
     tags: tagsOf(header(request, 'x-longhaul-tags')),
-    get request() {
-      return factsOf(call) // Only a route looks at it.
-    },
+    request: () => factsOf(call),
   }
 }
 

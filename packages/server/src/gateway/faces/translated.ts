@@ -103,8 +103,8 @@ type Streaming = {
 }
 
 async function stream({ model, options, reader, watch, spent, onEvent }: Streaming): Promise<Finish> {
-  watch.signal.throwIfAborted()
-  const { stream: parts } = await watch.race(model.doStream({ ...options, abortSignal: watch.signal }))
+  watch.signal().throwIfAborted()
+  const { stream: parts } = await watch.race(model.doStream({ ...options, abortSignal: watch.signal() }))
   const source = parts.getReader()
   let finish: Finish | undefined
   try {

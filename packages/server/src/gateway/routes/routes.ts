@@ -60,10 +60,11 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
   }
 
   async function order(tenantId: string, route: Route, asked: Asked): Promise<Ordered> {
-    const judged = judgeTargets(route, factsOf(asked), random)
+    const request = asked.request?.() ?? nothingKnown
+    const judged = judgeTargets(route, factsOf(asked, request), random)
     const open = judged.filter(({ isAsked }) => isAsked)
     if (route.pick !== 'learned' || open.length === 0) return { judged, climbs: route.escalate ? open.length : 0 }
-    const task = taskOf(asked, asked.request ?? nothingKnown)
+    const task = taskOf(asked, request)
     const [lessons, lastModel] = await Promise.all([school.lessonsOf(tenantId, route), route.sticky ? school.lastModel(route.name, asked) : undefined])
     const {
       judged: learned,
@@ -100,7 +101,7 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
     async try(tenantId, { name, session, agent, text, ...facts }) {
       const route = await get(tenantId, name)
       const request = { ...nothingKnown, ...facts, text, face: 'chat', bytes: Buffer.byteLength(text), isStream: false }
-      const { judged } = await order(tenantId, route, { tenantId, session, agent, request })
+      const { judged } = await order(tenantId, route, { tenantId, session, agent, request: () => request })
       return { difficulty: difficultyOf(request), targets: judged }
     },
     async evaluate(tenantId, { name, days, outcomes, ...learning }) {
@@ -148,8 +149,7 @@ const nothingKnown: RequestFacts = {
   template: '',
 }
 
-function factsOf(asked: Asked): Facts {
-  const request = asked.request ?? nothingKnown
+function factsOf(asked: Asked, request: RequestFacts): Facts {
   const at = wallClock()
   return {
     request: {
