@@ -1,13 +1,17 @@
 /**
  * What the model gateway adds to a call: the same load against a fake provider directly, through a bare pass-through in Node, through our
- * gateway with everything on, and through Portkey's, each in a process of its own, one after the other in rounds.
+ * gateway with its keys in memory, through a whole server where each call is admitted by a budget and booked in PostgreSQL, and through
+ * Portkey's, each in a process of its own, one after the other in rounds.
  */
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Agent, type Dispatcher } from 'undici'
+import { Agent, type Dispatcher, request } from 'undici'
+import { withDatabase } from './bed.ts'
 import type { Line } from './line.ts'
 import { freePort, installPeer } from './peers/install.ts'
+import { startServer } from './server.ts'
 
 type Emit = (line: Line) => void
 
@@ -22,6 +26,7 @@ const prompt = JSON.stringify({
   ],
   temperature: 0.2,
 })
+const ourPath = '/openai/v1/chat/completions'
 const streaming = prompt.replace(/}$/, ',"stream":true,"stream_options":{"include_usage":true}}')
 
 type Way = {
@@ -29,59 +34,63 @@ type Way = {
   url: string
   process: ChildProcess
   headers?: Record<string, string>
-  /** Part of the load that it gets, where it is slow. */ share?: number
+  path?: string
+  /** Part of the load that it gets, where it is slow. */
+  share?: number
   isWithoutStreams?: boolean
 }
 
-export async function gatewayBench(emit: Emit): Promise<void> {
-  const upstream = await start('upstream', [])
-  const ways: Way[] = [
-    { ...upstream, name: 'direct' },
-    await start('bare', [upstream.url]),
-    await start('longhaul', [upstream.url]),
-    await startPortkey(upstream.url),
-  ]
-  try {
-    const samples = new Map<string, number[]>()
-    const note = (figure: string, value: number) => samples.set(figure, [...(samples.get(figure) ?? []), value])
-    for (const way of ways) await load(way, 50, 10_000 * (way.share ?? 1)) // Compiled, connected.
-    for (let round = 0; round < rounds; round++) {
-      for (const way of ways) {
-        const one = await load(way, 1, 600)
-        note(`${way.name}_p50_ms_1`, quantile(one.times, 0.5))
-        note(`${way.name}_p99_ms_1`, quantile(one.times, 0.99))
-        const many = await load(way, 50, 5_000 * (way.share ?? 1))
-        note(`${way.name}_p50_ms_50`, quantile(many.times, 0.5))
-        note(`${way.name}_p99_ms_50`, quantile(many.times, 0.99))
-        note(`${way.name}_requests_per_second`, many.perSecond)
-        note(`${way.name}_cpu_us_per_request`, many.cpuMicros)
-        if (!way.isWithoutStreams) note(`${way.name}_first_token_ms`, quantile(await streams(way, 40), 0.5))
-      }
+export const gatewayBench = (emit: Emit): Promise<void> =>
+  withDatabase(async ({ url, dataDir }) => {
+    const upstream = await start('upstream', [])
+    const ways: Way[] = [{ ...upstream, name: 'direct' }]
+    try {
+      ways.push(await start('bare', [upstream.url]), await start('longhaul', [upstream.url]))
+      ways.push(await startBudgeted(upstream.url, url, dataDir), await startPortkey(upstream.url))
+      await compare(ways, emit)
+    } finally {
+      await Promise.all(ways.map(({ process: child }) => child.kill() && once(child, 'exit')))
     }
-    const medians = new Map([...samples].map(([figure, values]) => [figure, quantile(values, 0.5)]))
-    for (const [figure, value] of medians) emit({ figure, value, unit: figure.includes('_ms') ? 'ms' : figure.includes('cpu') ? 'µs' : '1/s', n: rounds })
-    const of = (figure: string) => medians.get(figure) ?? NaN
-    for (const { name } of ways.slice(1)) {
-      emit({ figure: `${name}_added_p50_ms_1`, value: of(`${name}_p50_ms_1`) - of('direct_p50_ms_1'), unit: 'ms', n: rounds })
-      emit({ figure: `${name}_added_p99_ms_1`, value: of(`${name}_p99_ms_1`) - of('direct_p99_ms_1'), unit: 'ms', n: rounds })
-      if (medians.has(`${name}_first_token_ms`))
-        emit({ figure: `${name}_added_first_token_ms`, value: of(`${name}_first_token_ms`) - of('direct_first_token_ms'), unit: 'ms', n: rounds })
+  })
+
+async function compare(ways: Way[], emit: Emit): Promise<void> {
+  const samples = new Map<string, number[]>()
+  const note = (figure: string, value: number) => samples.set(figure, [...(samples.get(figure) ?? []), value])
+  for (const way of ways) await load(way, 50, 10_000 * (way.share ?? 1)) // Compiled, connected.
+  for (let round = 0; round < rounds; round++) {
+    for (const way of ways) {
+      const one = await load(way, 1, 600)
+      note(`${way.name}_p50_ms_1`, quantile(one.times, 0.5))
+      note(`${way.name}_p99_ms_1`, quantile(one.times, 0.99))
+      const many = await load(way, 50, 5_000 * (way.share ?? 1))
+      note(`${way.name}_p50_ms_50`, quantile(many.times, 0.5))
+      note(`${way.name}_p99_ms_50`, quantile(many.times, 0.99))
+      note(`${way.name}_requests_per_second`, many.perSecond)
+      note(`${way.name}_cpu_us_per_request`, many.cpuMicros)
+      if (!way.isWithoutStreams) note(`${way.name}_first_token_ms`, quantile(await streams(way, 40), 0.5))
     }
-    for (const other of ['bare', 'portkey'])
-      emit({
-        figure: `longhaul_to_${other}_requests_ratio`,
-        value: of('longhaul_requests_per_second') / of(`${other}_requests_per_second`),
-        unit: '',
-        n: rounds,
-      })
-    for (const way of ways.slice(1).filter(({ isWithoutStreams }) => !isWithoutStreams)) {
-      const before = memoryMb(way.process.pid)
-      const { during } = await openStreams(way, 500)
-      emit({ figure: `${way.name}_memory_mb_idle`, value: before, unit: 'MB', n: 1 })
-      emit({ figure: `${way.name}_memory_mb_500_streams`, value: during, unit: 'MB', n: 1 })
-    }
-  } finally {
-    for (const way of ways) way.process.kill()
+  }
+  const medians = new Map([...samples].map(([figure, values]) => [figure, quantile(values, 0.5)]))
+  for (const [figure, value] of medians) emit({ figure, value, unit: figure.includes('_ms') ? 'ms' : figure.includes('cpu') ? 'µs' : '1/s', n: rounds })
+  const of = (figure: string) => medians.get(figure) ?? NaN
+  for (const { name } of ways.slice(1)) {
+    emit({ figure: `${name}_added_p50_ms_1`, value: of(`${name}_p50_ms_1`) - of('direct_p50_ms_1'), unit: 'ms', n: rounds })
+    emit({ figure: `${name}_added_p99_ms_1`, value: of(`${name}_p99_ms_1`) - of('direct_p99_ms_1'), unit: 'ms', n: rounds })
+    if (medians.has(`${name}_first_token_ms`))
+      emit({ figure: `${name}_added_first_token_ms`, value: of(`${name}_first_token_ms`) - of('direct_first_token_ms'), unit: 'ms', n: rounds })
+  }
+  for (const other of ['bare', 'portkey'])
+    emit({
+      figure: `longhaul_to_${other}_requests_ratio`,
+      value: of('longhaul_requests_per_second') / of(`${other}_requests_per_second`),
+      unit: '',
+      n: rounds,
+    })
+  for (const way of ways.slice(1).filter(({ isWithoutStreams }) => !isWithoutStreams)) {
+    const before = memoryMb(way.process.pid)
+    const { during } = await openStreams(way, 500)
+    emit({ figure: `${way.name}_memory_mb_idle`, value: before, unit: 'MB', n: 1 })
+    emit({ figure: `${way.name}_memory_mb_500_streams`, value: during, unit: 'MB', n: 1 })
   }
 }
 
@@ -92,10 +101,27 @@ function start(name: string, args: string[]): Promise<Way> {
   return new Promise((resolve, reject) => {
     child.stdout.on('data', (line: Buffer) => {
       const [url] = /^http:\S+$/m.exec(String(line)) ?? []
-      if (url) resolve({ name, url, process: child })
+      if (url) resolve({ name, url, process: child, ...(name === 'longhaul' && { path: ourPath }) })
     })
     child.once('exit', (code) => reject(new Error(`${name} ended with ${code}`)))
   })
+}
+
+/** A whole server: the key is looked up, a budget of tokens that does not run out reserves each call's worst case, and what it used is booked. */
+async function startBudgeted(upstream: string, databaseUrl: string, dataDir: string): Promise<Way> {
+  const server = await startServer(databaseUrl, join(dataDir, 'server'), join(import.meta.dirname, 'agents'), {
+    LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: `${upstream}/v1`,
+    LONGHAUL_OPENAI_COMPATIBLE_MODEL: 'm',
+  })
+  const headers = { authorization: `Bearer ${server.key}` }
+  const budget = { name: 'bench', unit: 'tokens', limit: 1e12 }
+  const made = await request(`${server.url}/v1/budgets`, {
+    method: 'POST',
+    headers: { ...headers, 'content-type': 'application/json' },
+    body: JSON.stringify(budget),
+  })
+  if (made.statusCode !== 200) throw new Error(`The budget was not made: ${await made.body.text()}`)
+  return { name: 'budgeted', url: server.url, path: ourPath, process: server.process, headers, share: 0.2 }
 }
 
 /** Without its console, and without anything between it and the fake provider. Its streams end with status 500 under this Node. */
@@ -121,7 +147,7 @@ const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0, pipelining: 1 })
 
 function call(way: Way, body: string, onData: (chunk: Buffer) => void): Promise<void> {
   const { origin } = new URL(way.url)
-  const path = way.name === 'longhaul' ? '/openai/v1/chat/completions' : '/v1/chat/completions'
+  const path = way.path ?? '/v1/chat/completions'
   const headers = { authorization: `Bearer ${key}`, 'content-type': 'application/json', ...way.headers }
   return new Promise((resolve, reject) => {
     const handler: Dispatcher.DispatchHandler = {

@@ -190,13 +190,8 @@ async function commands(sandbox: Sandbox, possible: typeof programs, emit: Emit)
   for (const [name, cmd, args] of possible) {
     await run(sandbox, cmd, args) // What is read from disk once is read.
     percentiles(`${sandbox.driver}_exec_${name}`, await repeat(() => run(sandbox, cmd, args)), emit)
+    percentiles(`${sandbox.driver}_exec_${name}_after_pause`, await afterPauses(() => run(sandbox, cmd, args)), emit)
   }
-  const paused: number[] = []
-  for (let i = 0; i < 15; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 300))
-    paused.push(await timed(() => run(sandbox, 'true')))
-  }
-  percentiles(`${sandbox.driver}_exec_true_after_pause`, paused, emit)
   const content = Buffer.alloc(100_000, 'x').toString('base64')
   percentiles(`${sandbox.driver}_write_100kb`, await repeat(() => sandbox.files({ action: 'write', files: [{ path: 'file', base64: content }] })), emit)
   percentiles(`${sandbox.driver}_read_100kb`, await repeat(() => sandbox.files({ action: 'read', path: 'file', bytesMax: 200_000 })), emit)
@@ -251,6 +246,7 @@ async function bare(possible: typeof programs, emit: Emit): Promise<void> {
   for (const [name, cmd, args] of possible) {
     const line = [cmd === 'node' ? process.execPath : cmd, ...args]
     percentiles(`bare_${name}`, await repeat(() => runBare(line)), emit)
+    percentiles(`bare_${name}_after_pause`, await afterPauses(() => runBare(line)), emit)
     // As much as a sandbox has on two.
     if (name === 'node') percentiles('bare_node_one_processor', await repeat(() => runBare(['taskset', '--cpu-list', '0', ...line])), emit)
     if (name === 'true') percentiles(`bare_bwrap_${name}`, await repeat(() => runBare([...bubblewrap, ...line])), emit)
@@ -273,6 +269,16 @@ async function sandboxRuntime(possible: typeof programs, emit: Emit): Promise<vo
     await SandboxManager.reset()
   }
   percentiles('sandbox_runtime_command_true', await repeat(() => runBare([join(folder, 'node_modules/.bin/srt'), 'true'])), emit)
+}
+
+/** As an agent's commands come: a model thinks between two of them. */
+async function afterPauses(work: () => Promise<unknown>): Promise<number[]> {
+  const times: number[] = []
+  for (let i = 0; i < 20; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    times.push(await timed(work))
+  }
+  return times
 }
 
 function runBare([program = '', ...args]: string[]): Promise<void> {

@@ -1,10 +1,10 @@
 /** The server in a process of its own, over a database that is there already. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 
-export type Server = { url: string; key: string; stop(): Promise<void> }
+export type Server = { url: string; key: string; process: ChildProcess; stop(): Promise<void> }
 
-export async function startServer(databaseUrl: string, dataDir: string, agentsDir: string): Promise<Server> {
+export async function startServer(databaseUrl: string, dataDir: string, agentsDir: string, settings: Record<string, string> = {}): Promise<Server> {
   const child = spawn(process.execPath, ['--conditions=longhaul-source', join(import.meta.dirname, '../packages/server/src/main.ts')], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
@@ -15,6 +15,7 @@ export async function startServer(databaseUrl: string, dataDir: string, agentsDi
       LONGHAUL_AGENTS_DIR: agentsDir,
       LONGHAUL_REQUESTS_PER_MINUTE: '10000000',
       LONGHAUL_LOG_LEVEL: 'error',
+      ...settings,
     },
   })
   const ended = new Promise((resolve) => child.once('exit', resolve))
@@ -28,6 +29,7 @@ export async function startServer(databaseUrl: string, dataDir: string, agentsDi
       resolve({
         url,
         key,
+        process: child,
         async stop() {
           if (child.kill('SIGTERM')) await ended
         },
