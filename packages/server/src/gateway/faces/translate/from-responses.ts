@@ -4,7 +4,7 @@ import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type Fields, type UserPart, fieldsOf, fileOf, inputOf, joined, listOf, textOf, unknownPart } from './content.ts'
 import { unseal } from './seal.ts'
-import { effortOf, functionTool, jsonFormat, sampling } from './settings.ts'
+import { effortOf, functionTool, jsonFormat, oneCallOnly, sampling } from './settings.ts'
 
 /** What only OpenAI's own store could answer. */
 const elsewhere = ['previous_response_id', 'conversation', 'prompt', 'background'] as const
@@ -26,7 +26,7 @@ export function fromResponses({ body: { fields }, outputTokensMax }: FaceCall, m
     prompt: joined([...(typeof instructions === 'string' && instructions !== '' ? [{ role: 'system' as const, content: instructions }] : []), ...items]),
     ...sampling(fields, undefined),
     ...(outputTokensMax === undefined ? {} : { maxOutputTokens: outputTokensMax }),
-    ...toolsOf(fields),
+    ...toolsOf(fields, model),
     ...formatOf(format),
     ...effortOf(reasoning['effort']),
   }
@@ -100,7 +100,7 @@ function partsOf(content: unknown, where: string, model: string): UserPart[] {
   })
 }
 
-function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice'> {
+function toolsOf(fields: Fields, model: string): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice' | 'providerOptions'> {
   if (fields['tools'] === undefined || fields['tools'] === null) return {}
   const tools = listOf(fields['tools'], 'tools').map((each, i) => {
     const tool = fieldsOf(each, `tools.${i}`)
@@ -109,7 +109,11 @@ function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'to
     return functionTool(tool, tool['parameters'], `tools.${i}`)
   })
   const choice = fields['tool_choice']
-  return { ...(tools.length > 0 ? { tools } : {}), ...(choice === undefined || choice === null ? {} : { toolChoice: choiceOf(choice) }) }
+  return {
+    ...(tools.length > 0 ? { tools } : {}),
+    ...(choice === undefined || choice === null ? {} : { toolChoice: choiceOf(choice) }),
+    ...(tools.length > 0 && fields['parallel_tool_calls'] === false ? oneCallOnly(model) : {}),
+  }
 }
 
 function choiceOf(choice: unknown): LanguageModelV4ToolChoice {

@@ -28,6 +28,12 @@ export function functionTool(fields: Fields, schema: unknown, where: string): La
   }
 }
 
+/** One call of a tool in each answer, in the words of each provider's package; Google and Bedrock have none for it. */
+export function oneCallOnly(model: string): Pick<LanguageModelV4CallOptions, 'providerOptions'> {
+  const compatible = { [model.slice(0, model.indexOf('/'))]: { parallel_tool_calls: false } }
+  return { providerOptions: { ...compatible, openai: { parallelToolCalls: false }, anthropic: { disableParallelToolUse: true } } }
+}
+
 export function jsonFormat(format: Fields, where: string): Pick<LanguageModelV4CallOptions, 'responseFormat'> {
   const schema = fieldsOf(format['schema'], `${where}.schema`) as LanguageModelV4FunctionTool['inputSchema'] // Providers check schemas themselves.
   const name = typeof format['name'] === 'string' ? { name: format['name'] } : {}
