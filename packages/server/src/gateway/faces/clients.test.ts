@@ -4,6 +4,7 @@ import type OpenAI from 'openai'
 import { describe, expect, test } from 'vitest'
 import { type FacesBed, openFacesBed } from '../../../test/support/faces-bed.ts'
 import { canaryKey } from '../../../test/support/fake-gateway.ts'
+import type { FakeStep } from '../../../test/support/fake-provider.ts'
 
 const schema = { type: 'object', properties: { city: { type: 'string' } }, required: ['city'] }
 const image = 'data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
@@ -307,5 +308,44 @@ describe.each(models)('OpenAI’s responses of %s', (model) => {
     expect(second).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' }, output_text: 'Half an ans' })
     if (model.startsWith('openai/')) expect(bodyOf(t, 1)).toContain('sealed:Let me think.')
     if (model.startsWith('anthropic/')) expect(bodyOf(t, 1)).toContain('signed:Let me think.')
+  })
+})
+
+describe('Google’s signatures of calls', () => {
+  const model = 'google/gemini-3-pro'
+  const call: FakeStep = { reasoning: 'Let me think.', text: ['Looking.'], toolCalls: [{ id: 'call_1', name: 'weather', input: { city: 'Paris' } }] }
+  const sent = '"thoughtSignature":"signed:Let me think."'
+
+  test.each([true, false])('go back with them in Anthropic’s messages; streamed: %s', async (isStreamed) => {
+    await using t = await openFacesBed([call, { text: ['Sunny.'] }])
+    const messages: Anthropic.MessageParam[] = [{ role: 'user', content: 'Hello' }]
+    const asked = { model, max_tokens: 50, messages, tools: [{ name: 'weather', input_schema: { ...schema, type: 'object' as const } }] }
+    const { content } = await (isStreamed ? t.anthropic.messages.stream(asked).finalMessage() : t.anthropic.messages.create(asked))
+    expect(content.map(({ type }) => type)).toEqual(['text', 'thinking', 'tool_use'])
+    const results: Anthropic.ToolResultBlockParam[] = [{ type: 'tool_result', tool_use_id: 'call_1', content: 'sunny' }]
+    await t.anthropic.messages.create({ ...asked, messages: [...messages, { role: 'assistant', content }, { role: 'user', content: results }] })
+    expect(bodyOf(t, 1)).toContain(`${sent}}`)
+    expect(bodyOf(t, 1)).not.toMatch(/"thought":true|skip_thought_signature_validator/)
+    // Another model is not given what is none of its own.
+    const other = [...messages, { role: 'assistant' as const, content }, { role: 'user' as const, content: results }]
+    await t.anthropic.messages.create({ ...asked, model: 'compatible/m', messages: other })
+    expect(bodyOf(t, 2)).not.toContain('signed:')
+  })
+
+  test.each([true, false])('go back with them in OpenAI’s responses; streamed: %s', async (isStreamed) => {
+    await using t = await openFacesBed([call, { text: ['Sunny.'] }])
+    const tools: OpenAI.Responses.Tool[] = [{ type: 'function', name: 'weather', parameters: schema, strict: true }]
+    const asked = { model, tools, include: ['reasoning.encrypted_content' as const], store: false }
+    const { output } = isStreamed
+      ? await t.openai.responses.stream({ ...asked, input: 'Hello' }).finalResponse()
+      : await t.openai.responses.create({ ...asked, input: 'Hello' })
+    expect(output.map(({ type }) => type)).toEqual(['message', 'reasoning', 'function_call'])
+    const items = output as OpenAI.Responses.ResponseInputItem[]
+    await t.openai.responses.create({
+      ...asked,
+      input: [{ role: 'user', content: 'Hello' }, ...items, { type: 'function_call_output', call_id: 'call_1', output: 'sunny' }],
+    })
+    expect(bodyOf(t, 1)).toContain(`${sent}}`)
+    expect(bodyOf(t, 1)).not.toMatch(/"thought":true|skip_thought_signature_validator/)
   })
 })
