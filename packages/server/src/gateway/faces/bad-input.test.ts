@@ -9,12 +9,13 @@ const paths = {
   responses: '/openai/v1/responses',
   messages: '/anthropic/v1/messages',
   embeddings: '/openai/v1/embeddings',
+  count: '/anthropic/v1/messages/count_tokens',
 }
 type Face = keyof typeof paths
 const goodBody = (face: Face, more: object = {}) => ({
-  model: face === 'messages' ? 'anthropic/m' : face === 'responses' ? 'openai/m' : 'compatible/m',
+  model: face === 'messages' || face === 'count' ? 'anthropic/m' : face === 'responses' ? 'openai/m' : 'compatible/m',
   ...(face === 'messages' ? { max_tokens: 5 } : {}),
-  ...(face === 'chat' || face === 'messages' ? { messages: [{ role: 'user', content: 'Hello' }] } : { input: 'Hello' }),
+  ...(face === 'chat' || face === 'messages' || face === 'count' ? { messages: [{ role: 'user', content: 'Hello' }] } : { input: 'Hello' }),
   ...more,
 })
 
@@ -22,7 +23,7 @@ async function errorOf(face: Face, answer: Response): Promise<{ type: string; me
   const body = (await answer.json()) as { type?: string; error: { type: string; message: string; param?: unknown; code?: string }; request_id?: string }
   expect(answer.headers.get('content-type')).toBe('application/json')
   expect(answer.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
-  if (face === 'messages') expect(body).toMatchObject({ type: 'error', request_id: answer.headers.get('x-request-id') })
+  if (face === 'messages' || face === 'count') expect(body).toMatchObject({ type: 'error', request_id: answer.headers.get('x-request-id') })
   else expect(body.error).toHaveProperty('param')
   return body.error
 }
@@ -75,7 +76,7 @@ describe.each(Object.keys(paths) as Face[])('%s', (face) => {
     expect(answer.headers.get('x-should-retry')).toBe('false')
     expect(t.fake.requests).toHaveLength(0)
     // The server is as it was.
-    if (face !== 'embeddings') expect((await t.post(paths[face], goodBody(face))).status).toBe(200)
+    if (face !== 'embeddings' && face !== 'count') expect((await t.post(paths[face], goodBody(face))).status).toBe(200)
   })
 
   test.each([
