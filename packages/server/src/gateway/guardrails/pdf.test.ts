@@ -1,8 +1,9 @@
 /** PDF files as people write them are read; those of an attacker end, with why, and harm nobody. */
 import { randomBytes } from 'node:crypto'
+import { spawnSync } from 'node:child_process'
 import { afterAll, describe, expect, test } from 'vitest'
 import { helvetica, packedStream, pdfFile, pdfOf, pdfPage, pdfStream, showing } from '../../../test/support/pdf.ts'
-import { openPdfReader } from './pdf.ts'
+import { nodeOptions, openPdfReader } from './pdf.ts'
 
 // Slow machines read slowly: only what never ends is to end by time.
 const reader = openPdfReader({ timeMsMax: 60_000 })
@@ -120,6 +121,23 @@ describe('what harms', () => {
     await hasty.stop()
     expect(await hasty.read(pdfOf('Fourth'))).toMatchObject({ gap: 'nobody free to read it' })
   })
+})
+
+test('the process that reads a PDF reaches no file, no program and makes no code of text', () => {
+  const tries = [
+    "fs.readFileSync('/etc/passwd')",
+    "fs.writeFileSync('/dev/null', '')",
+    "child_process.spawnSync('true')",
+    "new worker_threads.Worker('1', { eval: true })",
+    "eval('1')",
+  ]
+  const tried = (options: string[]) =>
+    tries.map((what) => {
+      const program = `try { ${what}; console.log('done') } catch (error) { console.log(error.code ?? error.name) }`
+      return spawnSync(process.execPath, [...options, '-e', program], { env: {}, encoding: 'utf8' }).stdout.trim()
+    })
+  expect(tried([])).toEqual(tries.map(() => 'done'))
+  expect(tried(nodeOptions())).toEqual(['ERR_ACCESS_DENIED', 'ERR_ACCESS_DENIED', 'ERR_ACCESS_DENIED', 'ERR_ACCESS_DENIED', 'EvalError'])
 })
 
 test('a file that comes again is not read again', async () => {

@@ -139,7 +139,8 @@ function readReply(text: string): PdfReply {
 const dataKilobytesMax = 1_500_000
 const mainFile = fileURLToPath(new URL('./pdf-main.ts', import.meta.url))
 
-function nodeOptions(): string[] {
+/** Exported for its test. */
+export function nodeOptions(): string[] {
   const library = createRequire(import.meta.url).resolve('unpdf')
   return [
     '--permission',
