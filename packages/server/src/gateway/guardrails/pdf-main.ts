@@ -33,12 +33,13 @@ async function read(bytes: Buffer, { pagesMax, charactersMax }: PdfLimits): Prom
   const options = { verbosity: 0, useSystemFonts: false, useWorkerFetch: false, useWasm: false, BinaryDataFactory: Tables }
   const pdf = await open(new Uint8Array(bytes), { ...options, stopAtErrors: true })
   if (pdf.numPages > pagesMax) return { text: '', gap: 'too many pages' }
-  const drawn = await open(new Uint8Array(bytes), { ...options, maxImageSize: 1 }) // Without pictures, which are not read.
+  let hasPictures = hasImage(raw)
+  // Pictures are not read, and are errors where they are left out.
+  const drawn = hasPictures ? await open(new Uint8Array(bytes), { ...options, maxImageSize: 1 }) : pdf
   const { OPS } = await getResolvedPDFJS()
   const { info } = (await pdf.getMetadata()) as unknown as { info: Record<string, unknown> }
   const texts = ['Title', 'Author', 'Subject', 'Keywords', 'Custom'].flatMap((name) => textsIn(info[name]))
   let length = texts.reduce((sum, text) => sum + text.length, 0)
-  let hasPictures = hasImage(raw)
   for (let number = 1; number <= pdf.numPages; number++) {
     const { text, notes } = await readPage(pdf, number)
     const letters = await lettersOf(drawn, number, OPS.showText)

@@ -6,7 +6,7 @@ import { helvetica, packedStream, pdfFile, pdfOf, pdfPage, pdfStream, showing } 
 import { nodeOptions, openPdfReader } from './pdf.ts'
 
 // Slow machines read slowly: only what never ends is to end by time.
-const reader = openPdfReader({ timeMsMax: 60_000 })
+const reader = openPdfReader({ workSecondsMax: 60, timeMsMax: 120_000 })
 afterAll(() => reader.stop())
 
 const catalog = '<< /Type /Catalog /Pages 2 0 R >>'
@@ -108,7 +108,13 @@ describe('what harms', () => {
     ['a file of eleven megabytes', () => Buffer.concat([pdfOf('Hello'), Buffer.alloc(11_000_000)]), { text: '', gap: 'too large' }],
   ])('%s', { timeout: 120_000 }, async (_, make, expected) => expect(await reader.read(make())).toMatchObject(expected))
 
-  test('work without end is ended, and the next file is read', { timeout: 120_000 }, async () => {
+  test('work without end is ended by what it takes of the processor', { timeout: 120_000 }, async () => {
+    const lazy = openPdfReader({ workSecondsMax: 2, timeMsMax: 120_000 })
+    expect(await lazy.read(pdfPage(packedStream('BT /F1 1 Tf (a) Tj ET\n'.repeat(4_000_000))))).toEqual({ text: '', gap: 'too slow' })
+    await lazy.stop()
+  })
+
+  test('and by the clock, and the next file is read', { timeout: 120_000 }, async () => {
     const hasty = openPdfReader({ timeMsMax: 3_000, processesMax: 1, waitingMax: 1 })
     const endless = (letter: string) => pdfPage(packedStream(`BT /F1 1 Tf (${letter}) Tj ET\n`.repeat(4_000_000)))
     const [first, second] = [endless('a'), endless('b')]

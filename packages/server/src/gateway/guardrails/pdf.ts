@@ -15,11 +15,14 @@ export type PdfReader = {
   stop(): Promise<void>
 }
 
-export type PdfReaderOptions = Partial<PdfLimits & { bytesMax: number; timeMsMax: number; processesMax: number; waitingMax: number }>
+export type PdfReaderOptions = Partial<PdfLimits & ProcessLimits & { bytesMax: number; processesMax: number; waitingMax: number }>
+/** Of its processor, and in all, which is longer on a machine that is busy. */
+type ProcessLimits = { workSecondsMax: number; timeMsMax: number }
 
 const usual = {
   bytesMax: 10_000_000,
-  timeMsMax: 15_000,
+  workSecondsMax: 10,
+  timeMsMax: 30_000,
   pagesMax: 500,
   /** As long as a text file may be. */
   charactersMax: 1_000_000,
@@ -33,7 +36,7 @@ const usual = {
 const keptCharactersMax = 8_000_000
 
 export function openPdfReader(options: PdfReaderOptions = {}): PdfReader {
-  const { bytesMax, timeMsMax, processesMax, waitingMax, ...limits } = { ...usual, ...options }
+  const { bytesMax, workSecondsMax, timeMsMax, processesMax, waitingMax, ...limits } = { ...usual, ...options }
   const waiting: (() => void)[] = []
   const underWay = new Set<Reading>()
   const kept = new Map<string, Promise<PdfReply>>()
@@ -46,7 +49,7 @@ export function openPdfReader(options: PdfReaderOptions = {}): PdfReader {
       await new Promise<void>((resolve) => waiting.push(resolve))
     }
     if (isStopped) return { text: '', gap: 'nobody free to read it' }
-    const reading = readInProcess(bytes, limits, timeMsMax)
+    const reading = readInProcess(bytes, limits, { workSecondsMax, timeMsMax })
     underWay.add(reading)
     const reply = await reading.reply
     underWay.delete(reading)
@@ -93,8 +96,8 @@ const Reply = z.object({ text: z.string(), gap: z.enum(pdfGaps).optional() })
 type Reading = { reply: Promise<PdfReply>; end(): void }
 
 /** `sh` takes away core dumps and bounds processor time and memory where Node cannot. */
-function readInProcess(bytes: Buffer, limits: PdfLimits, timeMsMax: number): Reading {
-  const bounds = `ulimit -c 0; ulimit -t ${Math.ceil(timeMsMax / 1_000) + 1}; ulimit -d ${dataKilobytesMax}; exec "$@"`
+function readInProcess(bytes: Buffer, limits: PdfLimits, { workSecondsMax, timeMsMax }: ProcessLimits): Reading {
+  const bounds = `ulimit -c 0; ulimit -S -t ${workSecondsMax}; ulimit -d ${dataKilobytesMax}; exec "$@"`
   const child = spawn('/bin/sh', ['-c', bounds, 'sh', process.execPath, ...nodeOptions(), mainFile, JSON.stringify(limits)], {
     env: {},
     cwd: '/',
