@@ -40,6 +40,16 @@ describe('a pause that the provider asks for', () => {
   })
 })
 
+test('a pause that is asked for as a date is handed on in seconds', async () => {
+  await using t = await openFacesBed(() => limited({ 'retry-after': new Date(Date.now() + 30_000).toUTCString() }))
+  const answer = await ask(t, 'compatible/m')
+  expect(answer.status).toBe(429)
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(31)
+  expect((await ask(t, 'compatible/m')).status).toBe(429)
+  expect(t.fake.requests).toHaveLength(1)
+})
+
 test('several keys share the load, and one that is limited rests while the others go on', async () => {
   await using t = await openFacesBed((request) => (request.key === 'k2' ? limited({ 'retry-after': '60' }) : good), { keys: { openai: 'k1, k2,k3' } })
   for (let i = 0; i < 7; i++) expect((await ask(t, 'openai/gpt-5-mini')).status).toBe(200)
