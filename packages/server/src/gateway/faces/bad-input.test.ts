@@ -109,6 +109,30 @@ describe.each(Object.keys(paths) as Face[])('%s', (face) => {
   })
 })
 
+describe('what an answer would be wrong without is refused where nobody could do it', () => {
+  const tools = (type: string) => ({ tools: [{ type, name: 'x' }] })
+  test.each<[Face, object, RegExp]>([
+    ['chat', { n: 2 }, /^n: .* Ask 2 times/],
+    ['chat', { logprobs: true }, /^logprobs: /],
+    ['chat', { functions: [{ name: 'f' }] }, /^functions: .* Send them as tools/],
+    ['chat', { modalities: ['text', 'audio'], audio: { voice: 'alloy', format: 'wav' } }, /^audio: .* Ask for a text/],
+    ['chat', { web_search_options: {} }, /^web_search_options: .* a tool that searches/],
+    ['chat', { tools: [{ type: 'custom', custom: { name: 'x' } }] }, /^tools\.0: only tools of type "function"/],
+    ['responses', { previous_response_id: 'resp_1' }, /^previous_response_id: .* whole conversation/],
+    ['responses', { top_logprobs: 3 }, /^top_logprobs: /],
+    ['responses', tools('web_search'), /^tools\.0: web_search is a tool of OpenAI’s own/],
+    ['messages', tools('web_search_20250305'), /^tools\.0: web_search_20250305 is a tool of Anthropic’s own/],
+    ['messages', { mcp_servers: [{ type: 'url', url: 'https://x.example', name: 'x' }] }, /^mcp_servers: .* offer their tools/],
+  ])('%s: %j', async (face, more, message) => {
+    await using t = await openFacesBed([{ text: ['Hi.'] }])
+    const model = face === 'messages' ? 'compatible/m' : 'anthropic/m'
+    const answer = await t.post(paths[face], goodBody(face, { model, ...more }))
+    expect([answer.status, (await errorOf(face, answer)).message]).toEqual([400, expect.stringMatching(message)])
+    expect(t.fake.requests).toHaveLength(0)
+    expect((await t.post(paths[face], goodBody(face, { model, mcp_servers: [], top_logprobs: 0, functions: [], audio: null }))).status).toBe(200)
+  })
+})
+
 test('a body that stops in the middle frees its connection', async () => {
   await using t = await openFacesBed([{ text: ['Hi.'] }])
   const socket = connect(Number(new URL(t.url).port), '127.0.0.1')

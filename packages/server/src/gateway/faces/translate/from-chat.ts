@@ -3,12 +3,20 @@ import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV
 import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type AssistantPart, type Fields, type UserPart, fieldsOf, fileOf, inputOf, joined, listOf, numberOf, textOf, unknownPart } from './content.ts'
-import { effortOf, functionTool, jsonFormat, oneCallOnly, sampling } from './settings.ts'
+import { effortOf, functionTool, jsonFormat, oneCallOnly, refuseOwn, sampling } from './settings.ts'
+
+const own = {
+  functions: 'Send them as tools.',
+  function_call: 'Send tool_choice.',
+  audio: 'Ask for a text.',
+  web_search_options: 'Offer a tool that searches.',
+}
 
 export function fromChat({ body: { fields }, outputTokensMax }: FaceCall, model: string): LanguageModelV4CallOptions {
   const n = numberOf(fields['n'], 'n')
   if (n !== undefined && n !== 1) throw refuse('unsupported', `n: ${model} gives one answer at a time in this form. Ask ${n} times.`)
   if (fields['logprobs'] === true) throw refuse('unsupported', `logprobs: ${model} does not give them in this form.`)
+  refuseOwn(fields, own, model)
   const names = new Map<string, string>()
   const messages = listOf(fields['messages'], 'messages').map((message, i) => toMessage(fieldsOf(message, `messages.${i}`), `messages.${i}`, model, names))
   return {

@@ -4,9 +4,12 @@ import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type AssistantPart, type Fields, type ToolResultPart, type UserPart, fieldsOf, fileOf, joined, listOf, textOf, unknownPart } from './content.ts'
 import { unseal } from './seal.ts'
-import { effortOf, functionTool, jsonFormat, oneCallOnly, sampling } from './settings.ts'
+import { effortOf, functionTool, jsonFormat, oneCallOnly, refuseOwn, sampling } from './settings.ts'
+
+const own = { mcp_servers: 'Call them yourself, and offer their tools.', container: 'Leave it out.' }
 
 export function fromMessages({ body: { fields }, outputTokensMax }: FaceCall, model: string): LanguageModelV4CallOptions {
+  refuseOwn(fields, own, model)
   const names = new Map<string, string>()
   const system = fields['system'] === undefined ? '' : systemText(fields['system'])
   const messages = listOf(fields['messages'], 'messages').flatMap((message, i) => toMessages(fieldsOf(message, `messages.${i}`), `messages.${i}`, model, names))

@@ -4,16 +4,19 @@ import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type Fields, type UserPart, fieldsOf, fileOf, inputOf, joined, listOf, textOf, unknownPart } from './content.ts'
 import { unseal } from './seal.ts'
-import { effortOf, functionTool, jsonFormat, oneCallOnly, sampling } from './settings.ts'
+import { effortOf, functionTool, jsonFormat, oneCallOnly, refuseOwn, sampling } from './settings.ts'
 
 /** What only OpenAI's own store could answer. */
 const elsewhere = ['previous_response_id', 'conversation', 'prompt', 'background'] as const
+
+const own = { top_logprobs: 'Leave it out.' }
 
 export function fromResponses({ body: { fields }, outputTokensMax }: FaceCall, model: string): LanguageModelV4CallOptions {
   for (const name of elsewhere) {
     if (fields[name] !== undefined && fields[name] !== null && fields[name] !== false)
       throw refuse('unsupported', `${name}: what OpenAI stores, ${model} does not know. Send the whole conversation as input.`)
   }
+  refuseOwn(fields, own, model)
   const names = new Map<string, string>()
   const { input, instructions } = fields
   const items: LanguageModelV4Message[] =
