@@ -9,7 +9,7 @@ import { after } from '../../kernel/index.ts'
 import { type PdfLimits, type PdfReply, pdfGaps } from './pdf-reply.ts'
 
 export type PdfReader = {
-  /** Never rejects: what cannot be read has no text, and a `gap` that says why. */
+  /** What cannot be read has no text, and a `gap` that says why. Rejects only where the library is missing: then nothing is called. */
   read(bytes: Buffer): Promise<PdfReply>
   /** Ends all processes. */
   stop(): Promise<void>
@@ -39,7 +39,8 @@ export function openPdfReader(options: PdfReaderOptions = {}): PdfReader {
   const { bytesMax, workSecondsMax, timeMsMax, processesMax, waitingMax, ...limits } = { ...usual, ...options }
   const waiting: (() => void)[] = []
   const underWay = new Set<Reading>()
-  const kept = new Map<string, Promise<PdfReply>>()
+  /** Those under way have no characters yet. */
+  const kept = new Map<string, { reading: Promise<PdfReply>; characters: number }>()
   let keptCharacters = 0
   let isStopped = false
 
@@ -49,27 +50,33 @@ export function openPdfReader(options: PdfReaderOptions = {}): PdfReader {
       await new Promise<void>((resolve) => waiting.push(resolve))
     }
     if (isStopped) return { text: '', gap: 'nobody free to read it' }
-    const reading = readInProcess(bytes, limits, { workSecondsMax, timeMsMax })
-    underWay.add(reading)
-    const reply = await reading.reply
-    underWay.delete(reading)
-    waiting.shift()?.()
-    return reply
+    let reading: Reading | undefined
+    try {
+      reading = readInProcess(bytes, limits, { workSecondsMax, timeMsMax })
+      underWay.add(reading)
+      return await reading.reply
+    } finally {
+      if (reading) underWay.delete(reading)
+      waiting.shift()?.()
+    }
   }
 
   function keep(key: string, reading: Promise<PdfReply>): void {
-    kept.set(key, reading)
-    void reading.then(({ text, gap }) => {
+    const entry = { reading, characters: 0 }
+    kept.set(key, entry)
+    const forget = () => void kept.delete(key)
+    reading.then(({ text, gap }) => {
+      if (kept.get(key) !== entry) return
       // What depends on the hour is tried again.
-      if (gap === 'nobody free to read it' || gap === 'too slow') return kept.delete(key)
-      keptCharacters += text.length + 1_000
-      for (const [oldest, old] of kept) {
-        if (keptCharacters <= keptCharactersMax || oldest === key) break
+      if (gap === 'nobody free to read it' || gap === 'too slow') return forget()
+      entry.characters = text.length + 1_000
+      keptCharacters += entry.characters
+      for (const [oldest, { characters }] of kept) {
+        if (keptCharacters <= keptCharactersMax) break
         kept.delete(oldest)
-        void old.then((reply) => (keptCharacters -= reply.text.length + 1_000))
+        keptCharacters -= characters
       }
-      return undefined
-    })
+    }, forget)
   }
 
   return {
@@ -77,7 +84,7 @@ export function openPdfReader(options: PdfReaderOptions = {}): PdfReader {
       if (bytes.length > bytesMax) return { text: '', gap: 'too large' }
       const key = createHash('sha256').update(bytes).digest('base64')
       const known = kept.get(key)
-      if (known) return known
+      if (known) return known.reading
       const reading = readNow(bytes)
       keep(key, reading)
       return reading
