@@ -42,9 +42,10 @@ export function guardrailsCommands(program: Command, act: Act): void {
     .option('--moderation <model>', 'a model that says safe or unsafe: provider/model, with :answer or :both')
     .option('--policy <text>', 'with --moderation: what it looks for')
     .addOption(
-      new Option('--unread-files <action>', 'what becomes of requests with PDF, pictures, audio and other files without a text: annotate, unless said').choices(
-        ['annotate', 'block'],
-      ),
+      new Option(
+        '--unread-files <action>',
+        'what becomes of requests with pictures, audio, scanned PDF and other files without a text: annotate, unless said',
+      ).choices(['annotate', 'block']),
     )
     .option('--input-bytes-max <n>', 'the largest request', wholeNumber(1))
     .option('--input-tokens-max <n>', 'the same in tokens, estimated', wholeNumber(1))

@@ -35,6 +35,7 @@ export const LoggedCall = z.object({
   code: z.string().nullable(),
   /** It was answered without a model, by an answer that was kept. */
   isKeptAnswer: z.boolean(),
+  /** Of all attempts together. What a provider did not count is the estimate that was booked. */
   inputTokens: z.number().int(),
   outputTokens: z.number().int(),
   /** Of all attempts together; null where a price is not known. */

@@ -12,8 +12,8 @@ const on = z.enum(['request', 'answer', 'both']).default('request')
 const action = z.enum(['block', 'mask', 'annotate'])
 const verdict = z.enum(['block', 'annotate']).default('block')
 /**
- * What becomes of a request with a file that cannot be looked into: PDF, pictures, audio, other bytes, a text of more than a megabyte, what lies
- * elsewhere. Absent: `annotate`.
+ * What becomes of a request with a file that cannot be looked into: pictures, audio, other bytes, a text of more than a megabyte, a PDF that is
+ * encrypted, broken, too large or more than its text, what lies elsewhere. Absent: `annotate`.
  */
 const unreadFiles = z.enum(['annotate', 'block']).optional()
 
@@ -88,8 +88,8 @@ export const GuardDecision = z.object({
   on: z.enum(['request', 'answer']),
   action: z.enum(['block', 'mask', 'annotate', 'repair']),
   /**
-   * What kinds of things, and how many: `{"email": 2}`. Of files that were not looked into, by media type, their bytes, 0 where they lie
-   * elsewhere: `{"unread:application/pdf": 48213}`.
+   * What kinds of things, and how many: `{"email": 2}`. Of files that were not looked into, by media type and why, their bytes, 0 where they
+   * lie elsewhere: `{"unread:image/png": 48213}`, `{"unread:application/pdf, encrypted": 48213}`.
    */
   found: z.record(z.string(), z.number().int()),
   /** What was asked for. */

@@ -139,10 +139,11 @@ function counterRow({ unit, per }: Budget, counter: BudgetCounter): string[] {
 
 const whoseText = ({ scope, subject }: Budget): string =>
   scope === 'tenant' ? 'everybody together' : subject === '*' ? `each ${scope}` : `${scope} ${subject}`
-const limitText = ({ unit, limit, per }: Budget): string => `${amountText(unit, limit)} ${per === 'total' ? 'in total' : `a ${per}`}`
+const limitText = ({ unit, limit, per }: Budget): string =>
+  `${amountText(unit, limit)} ${per === 'total' ? 'in total' : per === 'hour' ? 'an hour' : `a ${per}`}`
 
 export function amountText(unit: Budget['unit'], amount: number): string {
-  if (unit !== 'usd') return `${wholeNumber(amount)} ${unit}`
+  if (unit !== 'usd') return `${wholeNumber(amount)} ${amount === 1 ? unit.slice(0, -1) : unit}`
   return `$${amount.toLocaleString('en-US', { minimumFractionDigits: 2, maximumFractionDigits: amount >= 1 ? 2 : 6 })}`
 }
 

@@ -33,7 +33,7 @@ export type FakeFault =
   /** A line that never ends. */
   | { type: 'endless' }
   /** These bytes instead of the answer, in segments of so many or all at once; `length` is what the headers claim. */
-  | { type: 'raw'; body: string; contentType?: string; segmentBytes?: number; length?: number }
+  | { type: 'raw'; body: string | Buffer; contentType?: string; segmentBytes?: number; length?: number }
 
 /** `json`: this body, whatever was asked; for embeddings and counts of tokens. */
 export type FakeStep =

@@ -41,7 +41,8 @@ export const guardrailsTexts = {
     policy: 'What to look for',
     policyHint: 'Nothing: harm in general.',
     unreadFiles: 'Files that cannot be looked into',
-    unreadFilesHint: 'PDF, pictures, audio and other files without a text. Text files are looked into like messages.',
+    unreadFilesHint:
+      'Pictures, audio, scanned or encrypted PDF and other files without a text. Text files are looked into like messages, and so is the text of PDF.',
     unreadRefused: 'refuses files that it cannot look into',
     inputBytesMax: 'Bytes in',
     inputTokensMax: 'Tokens in',

@@ -37,7 +37,7 @@ export const guardrailsTextsZh: Texts<typeof guardrailsTexts> = {
     policy: '判断标准',
     policyHint: '留空表示一般的有害内容。',
     unreadFiles: '无法检查的文件',
-    unreadFilesHint: 'PDF、图片、音频以及其他没有文本的文件。文本文件与消息一样接受检查。',
+    unreadFilesHint: '图片、音频、扫描或加密的 PDF，以及其他没有文本的文件。文本文件与 PDF 中的文本都与消息一样接受检查。',
     unreadRefused: '拒绝无法检查的文件',
     inputBytesMax: '输入字节',
     inputTokensMax: '输入词元',

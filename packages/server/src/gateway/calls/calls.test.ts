@@ -121,6 +121,8 @@ test('calls that fail or are left by their caller are logged too', async () => {
   leaving.abort()
   const [aborted] = await t.logged(2)
   expect(aborted).toMatchObject({ outcome: 'aborted', status: 200, code: 'aborted' })
+  // What the provider did not count is what was booked: a token for each three bytes.
+  expect(aborted).toMatchObject({ inputTokens: Math.ceil(JSON.stringify({ ...chat, stream: true }).length / 3), outputTokens: 1 })
   expect(JSON.stringify((await t.callLog.get(reader, { callId: aborted?.id ?? '' })).answer)).toContain('one')
 })
 

@@ -2,8 +2,8 @@
 import type { CallOutcome } from '@longhaul/protocol'
 import { wallClock } from '../../kernel/index.ts'
 import type { Client } from '../faces/client.ts'
-import type { FaceCall } from '../faces/face-call.ts'
-import { type Outcome, inputOf, outputOf } from '../money/index.ts'
+import { type FaceCall, inputTokensMax } from '../faces/face-call.ts'
+import { type Outcome, type TokenBuckets, estimate, inputOf, outputOf } from '../money/index.ts'
 
 export type CallStart = {
   id: string
@@ -93,10 +93,9 @@ export function recordCall(start: CallStart, client: Client, held: HeldBytes, on
     },
     settled(outcome, cost) {
       if (outcome.type === 'never-happened') return
-      if (outcome.type === 'used') {
-        input += inputOf(outcome.tokens)
-        output += outputOf(outcome.tokens)
-      }
+      const tokens = outcome.type === 'used' ? outcome.tokens : estimated(start.call, outcome.outputBytes)
+      input += inputOf(tokens)
+      output += outputOf(tokens)
       costUsd = costUsd === null || cost === null ? null : costUsd + cost
     },
     ended(end) {
@@ -112,5 +111,9 @@ export function recordCall(start: CallStart, client: Client, held: HeldBytes, on
     },
   }
 }
+
+/** As it is booked, so that the tokens of a call are those that its cost is of. */
+const estimated = (call: FaceCall, outputBytes: number | undefined): TokenBuckets =>
+  estimate({ inputBytes: call.body.bytes.length, inputTokensMax: inputTokensMax(call) }, outputBytes, call.outputTokensMax ?? null)
 
 const toBuffer = (piece: Buffer | string): Buffer => (typeof piece === 'string' ? Buffer.from(piece) : piece)

@@ -9,12 +9,13 @@ const paths = {
   responses: '/openai/v1/responses',
   messages: '/anthropic/v1/messages',
   embeddings: '/openai/v1/embeddings',
+  count: '/anthropic/v1/messages/count_tokens',
 }
 type Face = keyof typeof paths
 const goodBody = (face: Face, more: object = {}) => ({
-  model: face === 'messages' ? 'anthropic/m' : face === 'responses' ? 'openai/m' : 'compatible/m',
+  model: face === 'messages' || face === 'count' ? 'anthropic/m' : face === 'responses' ? 'openai/m' : 'compatible/m',
   ...(face === 'messages' ? { max_tokens: 5 } : {}),
-  ...(face === 'chat' || face === 'messages' ? { messages: [{ role: 'user', content: 'Hello' }] } : { input: 'Hello' }),
+  ...(face === 'chat' || face === 'messages' || face === 'count' ? { messages: [{ role: 'user', content: 'Hello' }] } : { input: 'Hello' }),
   ...more,
 })
 
@@ -22,7 +23,7 @@ async function errorOf(face: Face, answer: Response): Promise<{ type: string; me
   const body = (await answer.json()) as { type?: string; error: { type: string; message: string; param?: unknown; code?: string }; request_id?: string }
   expect(answer.headers.get('content-type')).toBe('application/json')
   expect(answer.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
-  if (face === 'messages') expect(body).toMatchObject({ type: 'error', request_id: answer.headers.get('x-request-id') })
+  if (face === 'messages' || face === 'count') expect(body).toMatchObject({ type: 'error', request_id: answer.headers.get('x-request-id') })
   else expect(body.error).toHaveProperty('param')
   return body.error
 }
@@ -75,7 +76,7 @@ describe.each(Object.keys(paths) as Face[])('%s', (face) => {
     expect(answer.headers.get('x-should-retry')).toBe('false')
     expect(t.fake.requests).toHaveLength(0)
     // The server is as it was.
-    if (face !== 'embeddings') expect((await t.post(paths[face], goodBody(face))).status).toBe(200)
+    if (face !== 'embeddings' && face !== 'count') expect((await t.post(paths[face], goodBody(face))).status).toBe(200)
   })
 
   test.each([
@@ -105,6 +106,30 @@ describe.each(Object.keys(paths) as Face[])('%s', (face) => {
     const body = JSON.stringify(goodBody(face, { metadata: { text }, zahl: 1e21 }))
     expect((await t.post(paths[face], body)).status).toBe(200)
     expect(t.fake.requests[0]?.body).toEqual({ ...(JSON.parse(body) as object), model: 'm' })
+  })
+})
+
+describe('what an answer would be wrong without is refused where nobody could do it', () => {
+  const tools = (type: string) => ({ tools: [{ type, name: 'x' }] })
+  test.each<[Face, object, RegExp]>([
+    ['chat', { n: 2 }, /^n: .* Ask 2 times/],
+    ['chat', { logprobs: true }, /^logprobs: /],
+    ['chat', { functions: [{ name: 'f' }] }, /^functions: .* Send them as tools/],
+    ['chat', { modalities: ['text', 'audio'], audio: { voice: 'alloy', format: 'wav' } }, /^audio: .* Ask for a text/],
+    ['chat', { web_search_options: {} }, /^web_search_options: .* a tool that searches/],
+    ['chat', { tools: [{ type: 'custom', custom: { name: 'x' } }] }, /^tools\.0: only tools of type "function"/],
+    ['responses', { previous_response_id: 'resp_1' }, /^previous_response_id: .* whole conversation/],
+    ['responses', { top_logprobs: 3 }, /^top_logprobs: /],
+    ['responses', tools('web_search'), /^tools\.0: web_search is a tool of OpenAI’s own/],
+    ['messages', tools('web_search_20250305'), /^tools\.0: web_search_20250305 is a tool of Anthropic’s own/],
+    ['messages', { mcp_servers: [{ type: 'url', url: 'https://x.example', name: 'x' }] }, /^mcp_servers: .* offer their tools/],
+  ])('%s: %j', async (face, more, message) => {
+    await using t = await openFacesBed([{ text: ['Hi.'] }])
+    const model = face === 'messages' ? 'compatible/m' : 'anthropic/m'
+    const answer = await t.post(paths[face], goodBody(face, { model, ...more }))
+    expect([answer.status, (await errorOf(face, answer)).message]).toEqual([400, expect.stringMatching(message)])
+    expect(t.fake.requests).toHaveLength(0)
+    expect((await t.post(paths[face], goodBody(face, { model, mcp_servers: [], top_logprobs: 0, functions: [], audio: null }))).status).toBe(200)
   })
 })
 

@@ -250,6 +250,16 @@ describe('streams as servers really send them', () => {
     await expect.poll(() => t.booked).toMatchObject([{ outcome }])
   })
 
+  test('bytes that are no UTF-8 pass as they came where the languages are the same, and become a sign for it elsewhere', async () => {
+    const body = Buffer.from(`data: ${chunk('Good \x01day.').replace('\\u0001', '\xff\xc3')}\n\ndata: ${last}\n\ndata: [DONE]\n\n`, 'latin1')
+    await using t = await openFacesBed([{ text: [], fault: { type: 'raw', body, contentType: 'text/event-stream' } }])
+    const answer = await t.post('/openai/v1/chat/completions', { model: 'compatible/m', stream: true, messages: [{ role: 'user', content: 'Hello' }] })
+    expect(body.includes(Buffer.from([0xff, 0xc3]))).toBe(true)
+    expect(Buffer.from(await answer.arrayBuffer()).equals(body)).toBe(true)
+    expect(await asks['messages']!(t, 'compatible/m')).toMatch(/^Good \ufffd+day\.$/)
+    await expect.poll(() => t.booked.map(({ outcome }) => outcome)).toMatchObject([{ type: 'used' }, { type: 'used', tokens: { input: 3, output: 2 } }])
+  })
+
   test('an answer without end is cut off', async () => {
     await using t = await openFacesBed([{ text: [], fault: { type: 'endless' } }], { answerBytesMax: 3_000_000 })
     await expect(asks['chat']!(t, 'compatible/m')).rejects.toMatchObject({ status: 502, message: expect.stringContaining('without end') })

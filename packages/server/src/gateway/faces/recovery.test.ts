@@ -40,6 +40,16 @@ describe('a pause that the provider asks for', () => {
   })
 })
 
+test('a pause that is asked for as a date is handed on in seconds', async () => {
+  await using t = await openFacesBed(() => limited({ 'retry-after': new Date(Date.now() + 30_000).toUTCString() }))
+  const answer = await ask(t, 'compatible/m')
+  expect(answer.status).toBe(429)
+  expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect(Number(answer.headers.get('retry-after'))).toBeLessThanOrEqual(31)
+  expect((await ask(t, 'compatible/m')).status).toBe(429)
+  expect(t.fake.requests).toHaveLength(1)
+})
+
 test('several keys share the load, and one that is limited rests while the others go on', async () => {
   await using t = await openFacesBed((request) => (request.key === 'k2' ? limited({ 'retry-after': '60' }) : good), { keys: { openai: 'k1, k2,k3' } })
   for (let i = 0; i < 7; i++) expect((await ask(t, 'openai/gpt-5-mini')).status).toBe(200)
@@ -144,34 +154,37 @@ test('what a budget has left limits the output: the provider is asked for no mor
   expect(await bodies('/openai/v1/chat/completions', { model: 'anthropic/m', messages })).toMatchObject({ max_tokens: 7 })
 })
 
-test('a caller who reads slowly slows the provider down, and nothing piles up here', async () => {
-  const chunk = `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content: 'x'.repeat(16_000) }, finish_reason: null }] })}\n\n`
-  const end =
-    'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
-  const body = chunk.repeat(2_000) + end // 32 MB: far more than sockets hold.
-  await using t = await openFacesBed([{ text: [], fault: { type: 'raw', body, contentType: 'text/event-stream', segmentBytes: 64 * 1024 } }], {
-    timeoutMs: 2_500,
-  })
-  const request = JSON.stringify({ model: 'compatible/m', stream: true, messages })
-  const socket = connect(Number(new URL(t.url).port), '127.0.0.1')
-  socket.pause()
-  const arriving = t.fake.nextRequest()
-  socket.write(
-    `POST /openai/v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${callerKey}\r\ncontent-length: ${request.length}\r\nconnection: close\r\n\r\n${request}`,
-  )
-  const { taken } = await arriving
-  // Standing still for longer than the provider's time-out, which does not end the call: it is not the provider that is silent.
-  let last = { bytes: -1, at: 0 }
-  const standsStillMs = () => {
-    if (taken() !== last.bytes) last = { bytes: taken(), at: performance.now() }
-    return performance.now() - last.at
-  }
-  await expect.poll(standsStillMs, { timeout: 20_000 }).toBeGreaterThan(3_500)
-  expect(taken()).toBeGreaterThan(16_000)
-  expect(taken()).toBeLessThan(20_000_000) // What four sockets' buffers may hold.
-  let read = 0
-  socket.on('data', (bytes) => (read += bytes.length))
-  socket.resume()
-  await expect.poll(() => read, { timeout: 20_000 }).toBeGreaterThan(body.length)
-  await expect.poll(() => t.calls().at(-1)).toMatchObject({ status: 200, outcome: 'unknown' })
-})
+test.each(['/openai/v1/chat/completions', '/anthropic/v1/messages'])(
+  '%s: a caller who reads slowly slows the provider down, and nothing piles up here',
+  async (path) => {
+    const chunk = `data: ${JSON.stringify({ id: 'c', object: 'chat.completion.chunk', created: 1, model: 'm', choices: [{ index: 0, delta: { content: 'x'.repeat(16_000) }, finish_reason: null }] })}\n\n`
+    const end =
+      'data: {"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    const body = chunk.repeat(2_000) + end // 32 MB: far more than sockets hold.
+    await using t = await openFacesBed([{ text: [], fault: { type: 'raw', body, contentType: 'text/event-stream', segmentBytes: 64 * 1024 } }], {
+      timeoutMs: 2_500,
+    })
+    const request = JSON.stringify({ model: 'compatible/m', stream: true, max_tokens: 50, messages })
+    const socket = connect(Number(new URL(t.url).port), '127.0.0.1')
+    socket.pause()
+    const arriving = t.fake.nextRequest()
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer ${callerKey}\r\ncontent-length: ${request.length}\r\nconnection: close\r\n\r\n${request}`,
+    )
+    const { taken } = await arriving
+    // Standing still for longer than the provider's time-out, which does not end the call: it is not the provider that is silent.
+    let last = { bytes: -1, at: 0 }
+    const standsStillMs = () => {
+      if (taken() !== last.bytes) last = { bytes: taken(), at: performance.now() }
+      return performance.now() - last.at
+    }
+    await expect.poll(standsStillMs, { timeout: 20_000 }).toBeGreaterThan(3_500)
+    expect(taken()).toBeGreaterThan(16_000)
+    expect(taken()).toBeLessThan(20_000_000) // What four sockets' buffers may hold.
+    let read = 0
+    socket.on('data', (bytes) => (read += bytes.length))
+    socket.resume()
+    await expect.poll(() => read, { timeout: 20_000 }).toBeGreaterThan(2_000 * 16_000)
+    await expect.poll(() => t.calls().at(-1)).toMatchObject({ status: 200, outcome: 'unknown' })
+  },
+)

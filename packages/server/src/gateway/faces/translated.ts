@@ -61,7 +61,7 @@ export async function answerTranslated(translating: Translating): Promise<Ended>
       ...options,
       ...(Number.isFinite(limit) ? { maxOutputTokens: limit } : {}),
       includeRawChunks: true, // Every event of the stream is a sign of life, whatever it says.
-      providerOptions: { openai: { store: false } },
+      providerOptions: { ...options.providerOptions, openai: { ...options.providerOptions?.['openai'], store: false } },
     }
     const finish = await stream({
       model,

@@ -120,8 +120,8 @@ describe('where it stands', () => {
     })
   })
   test('in a name or as a key it cannot be replaced, and that is said', () => {
-    expect(judge([{ name: 'a@x.example' }]).isStuck).toBe(true)
-    expect(judge({ 'a@x.example': 1 }).isStuck).toBe(true)
-    expect(judge({ signature: 'a@x.example' })).toMatchObject({ isStuck: false, found: {} })
+    expect(judge([{ name: 'a@x.example' }]).stuckIn).toBe('name')
+    expect(judge({ 'a@x.example': 1 }).stuckIn).toBe('name')
+    expect(judge({ signature: 'a@x.example' })).toMatchObject({ stuckIn: undefined, found: {} })
   })
 })

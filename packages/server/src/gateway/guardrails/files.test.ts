@@ -9,6 +9,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { type FacesBed, callerKey, openFacesBed } from '../../../test/support/faces-bed.ts'
 import { pickedOf } from '../../../test/support/fake-gateway.ts'
 import type { FakeScript } from '../../../test/support/fake-provider.ts'
+import { packedStream, pdfOf, pdfPage, pdfStream, showing } from '../../../test/support/pdf.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { sql } from '../../db/index.ts'
 import { monotonicMs, silentLog } from '../../kernel/index.ts'
@@ -113,30 +114,32 @@ describe.each(Object.entries(forms))('%s', (_, ask) => {
 })
 
 const askFile = chat('compatible/m', (file_data) => ({ type: 'file', file: { file_data } }))
-const pdf = Buffer.concat([Buffer.from('%PDF-1.7\n'), Buffer.from([0xff, 0xfe, 0, 1]), Buffer.from('ann@x.example')])
+const bytes = Buffer.concat([Buffer.from([0xff, 0xfe, 0, 1]), Buffer.from('ann@x.example')])
+const broken = Buffer.concat([Buffer.from('%PDF-1.7\n'), bytes])
 
 /** What has no text, as it is sent, and as it is recorded. */
 const unread: Record<string, [Ask, Record<string, number>]> = {
-  PDF: [(t) => askFile(t, url('application/pdf', pdf)), { 'unread:application/pdf': pdf.length }],
-  'PDF in a document': [
-    (t) => messages((data) => ({ type: 'base64', media_type: 'application/pdf', data }))(t, base64(pdf)),
-    { 'unread:application/pdf': pdf.length },
+  'a PDF that is broken': [(t) => askFile(t, url('application/pdf', broken)), { 'unread:application/pdf, broken': broken.length }],
+  'a broken PDF in a document': [
+    (t) => messages((data) => ({ type: 'base64', media_type: 'application/pdf', data }))(t, base64(broken)),
+    { 'unread:application/pdf, broken': broken.length },
   ],
+  'a PDF that is called something else': [(t) => askFile(t, url('image/png', broken)), { 'unread:image/png, broken': broken.length }],
   'a picture': [
-    (t) => chat('compatible/m', (picture) => ({ type: 'image_url', image_url: { url: picture } }))(t, url('image/png', pdf)),
-    { 'unread:image/png': pdf.length },
+    (t) => chat('compatible/m', (picture) => ({ type: 'image_url', image_url: { url: picture } }))(t, url('image/png', bytes)),
+    { 'unread:image/png': bytes.length },
   ],
   audio: [
-    (t) => chat('compatible/m', (data) => ({ type: 'input_audio', input_audio: { data, format: 'wav' } }))(t, base64(pdf)),
-    { 'unread:audio/wav': pdf.length },
+    (t) => chat('compatible/m', (data) => ({ type: 'input_audio', input_audio: { data, format: 'wav' } }))(t, base64(bytes)),
+    { 'unread:audio/wav': bytes.length },
   ],
-  'bytes that only say that they are a text': [(t) => askFile(t, url('text/csv', pdf)), { 'unread:text/csv': pdf.length }],
+  'bytes that only say that they are a text': [(t) => askFile(t, url('text/csv', bytes)), { 'unread:text/csv': bytes.length }],
   'a text in another charset': [
     (t) => askFile(t, url('text/csv;charset=utf-16', Buffer.from(csv, 'utf16le'))),
     { 'unread:text/csv': Buffer.from(csv, 'utf16le').length },
   ],
   'a text that is too long': [(t) => askFile(t, url('text/plain', 'x'.repeat(fileBytesMax + 1))), { 'unread:text/plain': fileBytesMax + 1 }],
-  'a type that is none': [(t) => askFile(t, url('ann@x.example', pdf)), { 'unread:application/octet-stream': pdf.length }],
+  'a type that is none': [(t) => askFile(t, url('ann@x.example', bytes)), { 'unread:application/octet-stream': bytes.length }],
   'a file that the provider keeps': [
     (t) => chat('compatible/m', (file_id) => ({ type: 'file', file: { file_id } }))(t, 'file-1'),
     { 'unread:application/octet-stream': 0 },
@@ -169,6 +172,62 @@ describe.each(Object.entries(unread))('%s', (_, [ask, found]) => {
     expect(t.fake.requests).toHaveLength(0)
     expect(await t.decisions()).toMatchObject([{ guard: 'personal', action: 'block', found }])
   })
+})
+
+/** Each form in which a client sends a PDF. */
+const pdfForms: Record<string, Ask> = {
+  'chat completions': chat('compatible/m', (file_data) => ({ type: 'file', file: { filename: 'people.pdf', file_data } })),
+  'chat completions, translated': chat('anthropic/m', (file_data) => ({ type: 'file', file: { filename: 'people.pdf', file_data } })),
+  responses: responses((file_data) => ({ type: 'input_file', filename: 'people.pdf', file_data })),
+  messages: (t, file) => messages((data) => ({ type: 'base64', media_type: 'application/pdf', data }))(t, file.slice(file.indexOf(',') + 1)),
+}
+
+describe.each(Object.entries(pdfForms))('PDF in %s', (_, ask) => {
+  test('one with nothing in it goes on as it came, also where unread files are refused', async () => {
+    await using t = await openBed([{ text: ['Hers.'] }], [{ ...personal, unreadFiles: 'block' }, secrets])
+    const file = pdfOf('The name is Ann Lee.')
+    expect(await ask(t, url('application/pdf', file))).toBe('Hers.')
+    expect(JSON.stringify(t.fake.requests[0]?.body)).toContain(base64(file))
+    expect(await t.decisions()).toEqual([])
+  })
+
+  test('what is to be masked in one cannot be, and reaches nobody', async () => {
+    await using t = await openBed([{ text: ['Hers.'] }], [personal])
+    await expect(ask(t, url('application/pdf', pdfOf('Ann Lee\nann@x.example')))).rejects.toThrow(
+      'personal found email in a PDF, where it cannot be masked: send its text instead.',
+    )
+    expect(t.fake.requests).toHaveLength(0)
+    expect(await t.decisions()).toMatchObject([{ guard: 'personal', action: 'block', found: { email: 1 } }])
+  })
+
+  test('one with a secret reaches nobody', async () => {
+    await using t = await openBed([{ text: ['Hers.'] }], [secrets])
+    await expect(ask(t, url('application/pdf', pdfOf(`key: ${secret}`)))).rejects.toThrow('secrets found anthropic.')
+    expect(t.fake.requests).toHaveLength(0)
+  })
+})
+
+test('a PDF that shows more than its text is looked into and recorded, or refused', async () => {
+  const words: Guard = { type: 'words', words: ['Heron'], on: 'request', action: 'annotate' }
+  await using t = await openBed([{ text: ['Hi'] }], [words])
+  const file = pdfPage(packedStream(showing('Project Heron')), { objects: [pdfStream('x', '/Subtype /Image /Width 1 /Height 1')] })
+  const found = { 'unread:application/pdf, with pictures or pages without a text': file.length }
+  expect(await askFile(t, url('application/pdf', file))).toBe('Hi')
+  expect(await t.decisions()).toMatchObject([
+    { action: 'annotate', found },
+    { action: 'annotate', found: { word: 1 } },
+  ])
+  await t.guardrails.set('acme', 'house', { guards: [{ ...words, unreadFiles: 'block' }] })
+  await expect(askFile(t, url('application/pdf', file))).rejects.toThrow(
+    `words cannot look into a file (application/pdf, with pictures or pages without a text, ${file.length} bytes)`,
+  )
+})
+
+test('a model judges what is in a PDF', async () => {
+  const guard: Guard = { type: 'moderation', model: 'openai/judge', on: 'request', action: 'block' }
+  await using t = await openBed([{ text: ['unsafe'] }], [guard])
+  await expect(askFile(t, url('application/pdf', pdfOf('How it is built')))).rejects.toThrow('moderation found unsafe')
+  expect(JSON.stringify(t.fake.requests[0]?.body)).toContain('How it is built')
 })
 
 test('a text file is none of those that are refused, nor what only speaks of a file', async () => {
@@ -240,16 +299,24 @@ describe('model steps of agents', () => {
     const pickTargets = async (name: string) => (name === 'two' ? pickedOf(['anthropic/m', 'openai/m']) : undefined)
     await using t = await openBed([{ text: ['Hi'] }], [personal], { pickTargets })
     const gateway = gatewayOver(t.models, t.guardrails)
-    const filesFor = given('application/pdf', pdf)
+    const filesFor = given('application/pdf', broken)
     await gateway.generate(prompt, { signal, asked, filesFor })
-    expect(JSON.stringify(t.fake.requests[0]?.body)).toContain(base64(pdf))
-    const found = { 'unread:application/pdf': pdf.length }
+    expect(JSON.stringify(t.fake.requests[0]?.body)).toContain(base64(broken))
+    const found = { 'unread:application/pdf, broken': broken.length }
     expect(await t.decisions()).toMatchObject([{ agent: 'analyst', runId: id, action: 'annotate', found }])
     await t.guardrails.set('acme', 'house', { guards: [{ ...personal, unreadFiles: 'block' }] })
     const forOne = async (model: string) => (model === 'anthropic/m' ? filesFor() : new Map())
     await expect(gateway.generate({ ...prompt, model: 'two' }, { signal, asked, filesFor: forOne })).rejects.toMatchObject({
       failure: { code: 'request_blocked', retryable: false },
     })
+    expect(t.fake.requests).toHaveLength(1)
+  })
+
+  test('a PDF among the files is looked into', async () => {
+    await using t = await openBed([{ text: ['Hi'] }], [personal])
+    const gateway = gatewayOver(t.models, t.guardrails)
+    await gateway.generate(prompt, { signal, asked, filesFor: given('application/pdf', pdfOf('Ann Lee')) })
+    await expect(gateway.generate(prompt, { signal, asked, filesFor: given('application/pdf', pdfOf('ann@x.example')) })).rejects.toThrow('in a PDF')
     expect(t.fake.requests).toHaveLength(1)
   })
 
@@ -286,7 +353,7 @@ describe('what is a file', () => {
 
   test('bytes of no media type are read where they are a text', () => {
     expect(openBase64(base64(csv), '')).toMatchObject({ mediaType: 'application/octet-stream', bytes: csv.length, text: csv })
-    expect(openBase64(base64(pdf), '')).toMatchObject({ text: undefined })
+    expect(openBase64(base64(bytes), '')).toMatchObject({ text: undefined })
   })
 
   test('the time grows with the text, whatever stands in it', () => {

@@ -7,8 +7,12 @@ export type FoundFile = {
   bytes: number
   /** Of what stands in the call, in characters. */
   length: number
-  /** Undefined when it cannot be looked into. */
+  /** Undefined when it cannot be looked into as it stands. */
   text: string | undefined
+  /** Its bytes, when it is a PDF. */
+  pdf: (() => Buffer) | undefined
+  /** Why it was not looked into, or not into all of it, where that can be told. */
+  gap?: string | undefined
   /** What stands in the call when this is its text. */
   write(text: string): string
 }
@@ -35,7 +39,8 @@ export function openDataUrl(url: string): FoundFile | undefined {
   const isUtf8 = !/;\s*charset=(?!"?(?:utf-?8|us-ascii|ascii)\b)/i.test(parameters)
   const mediaType = typeOf(type || 'text/plain')
   return {
-    ...{ mediaType, bytes: bytes?.length ?? content.length, length: url.length, text: isUtf8 && bytes ? textOf(mediaType, bytes) : undefined },
+    ...{ mediaType, bytes: bytes?.length ?? content.length, length: url.length, pdf: bytes && pdfOf(mediaType, bytes) },
+    text: isUtf8 && bytes ? textOf(mediaType, bytes) : undefined,
     write: (text) => head + (isBase64 ? Buffer.from(text).toString('base64') : encodeURIComponent(text)),
   }
 }
@@ -45,7 +50,10 @@ export function openBase64(content: string, type: string): FoundFile | undefined
   const bytes = fromBase64(content)
   if (!bytes) return undefined
   const mediaType = typeOf(type)
-  return { mediaType, bytes: bytes.length, length: content.length, text: textOf(mediaType, bytes), write: (text) => Buffer.from(text).toString('base64') }
+  return {
+    ...{ mediaType, bytes: bytes.length, length: content.length, text: textOf(mediaType, bytes), pdf: pdfOf(mediaType, bytes) },
+    write: (text) => Buffer.from(text).toString('base64'),
+  }
 }
 
 type Fields = Record<string, unknown>
@@ -77,7 +85,7 @@ export function filesElsewhere(fields: Fields): FoundFile[] {
     ...(typeof id === 'string' && holders.has(type) ? [type === 'input_image' ? 'image/*' : unknownType] : []),
     ...(sourceFields['type'] === 'url' && (type === 'image' || type === 'document') ? [type === 'image' ? 'image/*' : 'application/pdf'] : []),
   ]
-  return types.map((mediaType) => ({ mediaType, bytes: 0, length: 0, text: undefined, write: (text) => text }))
+  return types.map((mediaType) => ({ mediaType, bytes: 0, length: 0, text: undefined, pdf: undefined, write: (text) => text }))
 }
 
 const isFields = (value: unknown): value is Fields => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -86,27 +94,32 @@ const isAddress = (value: unknown): boolean => typeof value === 'string' && /^ht
 const typeOf = (type: string): string => (/^\s*([\w.+-]{1,100}\/[\w.+*-]{1,100})\s*(?:;|$)/.exec(type)?.[1] ?? unknownType).toLowerCase()
 
 /** Bytes that are decoded only where they are looked at. */
-type Encoded = { length: number; decode(): Buffer }
+type Encoded = { length: number; isPdf: boolean; decode(): Buffer }
 
 function fromBase64(content: string): Encoded | undefined {
   if (!/^[A-Za-z0-9+/_\s-]*={0,2}$/.test(content.trimEnd())) return undefined
-  return { length: Buffer.byteLength(content, 'base64'), decode: () => Buffer.from(content, 'base64') }
+  const isPdf = Buffer.from(content.slice(0, 50), 'base64').toString('latin1').startsWith('%PDF-')
+  return { length: Buffer.byteLength(content, 'base64'), isPdf, decode: () => Buffer.from(content, 'base64') }
 }
 
 function fromEscapes(content: string): Encoded | undefined {
   try {
     const bytes = Buffer.from(decodeURIComponent(content))
-    return { length: bytes.length, decode: () => bytes }
+    return { length: bytes.length, isPdf: bytes.toString('latin1', 0, 5) === '%PDF-', decode: () => bytes }
   } catch {
     return undefined // An escape that is none, or bytes that are no text.
   }
 }
 
-function textOf(mediaType: string, { length, decode }: Encoded): string | undefined {
-  if (!textTypes.test(mediaType) || length > fileBytesMax) return undefined
+/** Whatever it is called, and whatever else is called so. */
+const pdfOf = (mediaType: string, { isPdf, decode }: Encoded): (() => Buffer) | undefined =>
+  isPdf || /^application\/(?:x-)?pdf$/.test(mediaType) ? decode : undefined
+
+function textOf(mediaType: string, { length, isPdf, decode }: Encoded): string | undefined {
+  if (!textTypes.test(mediaType) || length > fileBytesMax || isPdf) return undefined
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(decode())
-    return control.test(text) || text.startsWith('%PDF-') ? undefined : text // A PDF may be written in ASCII.
+    return control.test(text) ? undefined : text
   } catch {
     return undefined // No UTF-8.
   }

@@ -7,7 +7,8 @@ import type { FoundFile } from './files.ts'
 import { type Judged, type Side, isTextGuard, judgeTexts } from './judge.ts'
 import { type Mask, openMask } from './mask.ts'
 import type { Moderate } from './moderate.ts'
-import { countUnread, nameUnread, readTexts, textToJudge } from './reading.ts'
+import type { PdfReply } from './pdf-reply.ts'
+import { type ReadDocument, countUnread, nameUnread, readDocuments, readTexts, textToJudge } from './reading.ts'
 
 export type GuardedCall = {
   tenantId: string
@@ -49,11 +50,16 @@ export type Guarding = {
 
 type Entry = { guardrail: string; guard: Guard }
 type Decision = Omit<GuardDecision, 'at'>
-type Guards = { moderate: Moderate; record(decisions: Decision[]): Promise<void> }
+type Guards = { moderate: Moderate; record(decisions: Decision[]): Promise<void>; readPdf(bytes: Buffer): Promise<PdfReply> }
+/** What stands beside a value: files that cannot be looked into, and those that can, and not be changed. */
+type Beside = { unread: readonly FoundFile[]; documents: readonly ReadDocument[] }
+const nothing: Beside = { unread: [], documents: [] }
 
-export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[], { moderate, record }: Guards): Guarding {
+export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[], { moderate, record, readPdf }: Guards): Guarding {
   const entries: Entry[] = guardrails.flatMap(({ name, guards }) => guards.map((guard) => ({ guardrail: name, guard })))
   const caps = entries.flatMap(({ guard }) => (guard.type === 'size' && guard.outputTokensMax !== undefined ? [guard.outputTokensMax] : []))
+  /** Only these look into files. */
+  const ofTexts = entries.filter(({ guard }) => isOn(guard, 'request') && (isTextGuard(guard) || guard.type === 'moderation'))
   const ofAnswer = entries.filter(({ guard }) => isOn(guard, 'answer'))
   let mask = openMask('')
   const size = { bytes: 0, textBytes: 0 }
@@ -68,20 +74,20 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
     ])
   }
 
-  /** `unread`: files beside it that cannot be looked into. */
-  async function look(entry: Entry, side: Side, { value, unread = [] }: { value: unknown; unread?: readonly FoundFile[] }): Promise<unknown> {
+  async function look(entry: Entry, side: Side, value: unknown, { unread, documents } = nothing): Promise<unknown> {
     const { guard } = entry
     if (isTextGuard(guard)) {
       await passUnread(entry, side, unread)
-      const judged: Judged = judgeTexts(value, guard, { side, hide: (kind, original) => (side === 'request' ? mask.hide(kind, original) : gone(kind)) })
+      const hide = (kind: string, original: string) => (side === 'request' ? mask.hide(kind, original) : gone(kind))
+      const judged: Judged = judgeTexts(value, guard, { side, documents: documents.map(({ text }) => text), hide })
       if (Object.keys(judged.found).length === 0) return value
-      const action = guard.action === 'mask' && judged.isStuck ? 'block' : guard.action
+      const action = guard.action === 'mask' && judged.stuckIn ? 'block' : guard.action
       await decide({ entry, side, action, found: judged.found })
-      if (action === 'block') throw blocked(entry, side, judged.found, judged.isStuck ? ' in a name, where it cannot be masked' : '')
+      if (action === 'block') throw blocked(entry, side, judged.found, judged.stuckIn && stuck[judged.stuckIn])
       return judged.value
     }
     if (guard.type === 'moderation') {
-      const { text, tooLong } = textToJudge(value)
+      const { text, tooLong } = textToJudge(value, documents)
       await passUnread(entry, side, [...unread, ...tooLong])
       if (text !== '') await judgeByModel(entry, guard, side, text)
     }
@@ -121,12 +127,12 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
     }
   }
 
-  async function lookThrough(value: unknown, files: readonly FoundFile[]): Promise<unknown> {
-    const unread = files.filter(({ text }) => text === undefined)
+  async function lookThrough(value: unknown, beside: Beside): Promise<unknown> {
     let seen = value
-    for (const entry of masksFirst(entries)) if (isOn(entry.guard, 'request')) seen = await look(entry, 'request', { value: seen, unread })
+    for (const entry of masksFirst(ofTexts)) seen = await look(entry, 'request', seen, beside)
     return seen
   }
+  const besideOf = (files: readonly FoundFile[]): Promise<Beside> => (ofTexts.length === 0 ? Promise.resolve(nothing) : readDocuments(files, readPdf))
 
   return {
     get mask() {
@@ -139,24 +145,25 @@ export function openGuarding(call: GuardedCall, guardrails: readonly Guardrail[]
     notes: () => [...new Set(notes)],
     async request<Value>(value: Value, bytes: number): Promise<Value> {
       const { texts, files } = readTexts(value)
-      mask = openMask(texts.join('\n'))
       // Base64 is a third longer than the text that the model reads.
       const saved = files.reduce((sum, file) => (file.text === undefined ? sum : sum + file.length - file.bytes), 0)
       await checkSize(bytes, bytes - saved)
-      return (await lookThrough(value, files)) as Value // Only texts in it were replaced by texts.
+      const beside = await besideOf(files)
+      mask = openMask([...texts, ...beside.documents.map(({ text }) => text)].join('\n'))
+      return (await lookThrough(value, beside)) as Value // Only texts in it were replaced by texts.
     },
     async files(urls) {
       const { files } = readTexts(urls)
       const bytes = files.reduce((sum, file) => (file.text === undefined ? sum : sum + file.bytes), 0)
       await checkSize(bytes, bytes)
-      return (await lookThrough(urls, files)) as string[] // As above.
+      return (await lookThrough(urls, await besideOf(files))) as string[] // As above.
     },
     async answer<Value>({ value, lastWord, isRepaired = false }: Answer & { value: Value }) {
       let seen: unknown = value
       for (const entry of masksFirst(ofAnswer)) {
         const { guard } = entry
         if (guard.type !== 'schema') {
-          seen = await look(entry, 'answer', { value: seen })
+          seen = await look(entry, 'answer', seen)
           continue
         }
         const why = lastWord === undefined ? undefined : whyNotShape(lastWord, guard.schema)
@@ -181,6 +188,11 @@ function isOn(guard: Guard, side: Side): boolean {
   if (guard.type === 'size') return false
   if (guard.type === 'schema') return side === 'answer'
   return guard.on === side || guard.on === 'both'
+}
+
+const stuck = {
+  name: ' in a name, where it cannot be masked',
+  document: ' in a PDF, where it cannot be masked: send its text instead',
 }
 
 /** In an answer there is nobody who could put it back. */

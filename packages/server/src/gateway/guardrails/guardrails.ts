@@ -7,6 +7,7 @@ import { readableSchema } from '../shape.ts'
 import { type GuardrailSpec, deleteGuardrail, deleteOldDecisions, insertDecisions, listDecisions, listGuardrails, replaceGuardrail } from './guardrail-store.ts'
 import { type GuardedCall, type Guarding, openGuarding } from './guarding.ts'
 import type { Moderate } from './moderate.ts'
+import { openPdfReader } from './pdf.ts'
 
 export type Guardrails = Service & {
   list(tenantId: string): Promise<Guardrail[]>
@@ -34,6 +35,7 @@ const sweepMs = 600_000
 const sweepMax = 1_000
 
 export function openGuardrails({ db, log, moderate }: { db: Db; log: Log; moderate: Moderate }): Guardrails {
+  const pdfs = openPdfReader()
   const cache = new Map<string, { all: Promise<readonly Guardrail[]>; until: number }>()
 
   function read(tenantId: string): Promise<readonly Guardrail[]> {
@@ -91,10 +93,15 @@ export function openGuardrails({ db, log, moderate }: { db: Db; log: Log; modera
           (agent === undefined || agent === call.agent),
       )
       if (fitting.length === 0) return undefined
-      return openGuarding(call, fitting, { moderate, record: (decisions) => insertDecisions(db.forTenant(call.tenantId), decisions) })
+      return openGuarding(call, fitting, {
+        ...{ moderate, readPdf: pdfs.read },
+        record: (decisions) => insertDecisions(db.forTenant(call.tenantId), decisions),
+      })
     },
     start: sweeps.start,
-    stop: sweeps.stop,
+    async stop() {
+      await Promise.all([sweeps.stop(), pdfs.stop()])
+    },
   }
 }
 

@@ -16,24 +16,29 @@ export type Judged = {
   value: unknown
   /** How many different things of each kind. */
   found: Record<string, number>
-  /** It stands where it cannot be replaced: in a name, or as a key. */
-  isStuck: boolean
+  /** Where it stands and cannot be replaced: in a name or as a key, or in a document. */
+  stuckIn: 'name' | 'document' | undefined
 }
 
-type Judging = { side: Side; hide(kind: string, original: string): string }
+/** `documents`: texts of files that cannot be changed. */
+type Judging = { side: Side; documents?: readonly string[]; hide(kind: string, original: string): string }
 
-export function judgeTexts(value: unknown, guard: TextGuard, { side, hide }: Judging): Judged {
+export function judgeTexts(value: unknown, guard: TextGuard, { side, documents = [], hide }: Judging): Judged {
   const things = new Map<string, Set<string>>()
-  let isStuck = false
+  let stuckIn: Judged['stuckIn']
+  const findAndNote = (text: string): Found[] => {
+    const found = find(text, guard)
+    for (const { kind, start, end } of found) things.set(kind, (things.get(kind) ?? new Set()).add(text.slice(start, end)))
+    return found
+  }
   const look = (text: string, isFixed: boolean): string => {
     // Names in an answer are the provider's or the caller's own.
     if (isFixed && side === 'answer') return text
-    const found = find(text, guard)
+    const found = findAndNote(text)
     if (found.length === 0) return text
-    for (const { kind, start, end } of found) things.set(kind, (things.get(kind) ?? new Set()).add(text.slice(start, end)))
     if (guard.action !== 'mask') return text
     if (isFixed) {
-      isStuck = true
+      stuckIn ??= 'name'
       return text
     }
     return replace(text, found, hide)
@@ -47,7 +52,11 @@ export function judgeTexts(value: unknown, guard: TextGuard, { side, hide }: Jud
     return written === JSON.stringify(inner) ? text : written
   }
   const seen = mapTexts(value, visit)
-  return { value: seen, found: Object.fromEntries([...things].map(([kind, all]) => [kind, all.size])), isStuck }
+  for (const text of documents) {
+    const found = findAndNote(text)
+    if (found.length > 0 && guard.action === 'mask') stuckIn ??= 'document'
+  }
+  return { value: seen, found: Object.fromEntries([...things].map(([kind, all]) => [kind, all.size])), stuckIn }
 }
 
 function find(text: string, guard: TextGuard): Found[] {

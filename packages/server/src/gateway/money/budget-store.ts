@@ -2,8 +2,11 @@
 import type { Budget, BudgetCounter, BudgetEvent } from '@longhaul/protocol'
 import { type Tx, sql } from '../../db/index.ts'
 import type { OpenBudget } from './budget.ts'
+import { windowOf } from './window-store.ts'
 
 export const budgetsMax = 1_000
+
+const open = windowOf({ per: sql`per`, at: sql`clock.now`, timeZone: sql`time_zone` })
 
 /** The tenant's budgets with the windows that are open at this moment. */
 export async function openBudgets(db: Tx, tenantId: string): Promise<{ budgets: OpenBudget[]; nowMs: number }> {
@@ -12,9 +15,8 @@ export async function openBudgets(db: Tx, tenantId: string): Promise<{ budgets: 
     select extract(epoch from clock.now)::double precision * 1000 as "nowMs", (
       select json_agg(json_build_object(
         'id', id, 'name', name, 'scope', scope, 'subject', subject, 'per', per, 'unit', unit, 'limit', limit_amount,
-        'startsAt', extract(epoch from case when per in ('run', 'total') then 'epoch' else date_trunc(per, clock.now, time_zone) end) * 1000,
-        'endsAt', case when per not in ('run', 'total')
-          then extract(epoch from (date_trunc(per, clock.now at time zone time_zone) + ('1 ' || per)::interval) at time zone time_zone) * 1000 end
+        'startsAt', extract(epoch from case when per in ('run', 'total') then 'epoch' else ${open.startsAt} end) * 1000,
+        'endsAt', case when per not in ('run', 'total') then extract(epoch from ${open.endsAt}) * 1000 end
       ) order by id)
       from (select * from budgets where tenant_id = ${tenantId} order by id limit ${budgetsMax}) as budget
     ) as budgets

@@ -272,6 +272,34 @@ test('each window, subject and run counts for itself', async () => {
   expect(await refused(money.admit(callOf({ keyId: 'k1' })))).toMatchObject({ budget: { name: 'one-key' } })
 })
 
+const runs = ['01a1fcb9-0960-7a25-9791-15a0d2ed0835', '01a1fcb9-0960-7a25-9791-15a0d2ed0836'] as const
+
+test.each<[string, object, object, string]>([
+  ['namespace', { namespace: 'lab' }, { namespace: 'shop' }, 'for namespace lab'],
+  ['agent', { agent: 'analyst' }, { agent: 'clerk' }, 'for agent analyst'],
+  ['key', { keyId: 'k1' }, { keyId: 'k2' }, 'for key k1'],
+  ['user', { user: 'ada' }, { user: 'bob' }, 'for user ada'],
+  ['session', { session: 's1' }, { session: 's2' }, 'for session s1'],
+  ['run', { runId: runs[0] }, { runId: runs[1] }, `for run ${runs[0]}`],
+])('a budget of each %s holds each of them, in every window and unit', async (scope, mine, others, whose) => {
+  await using t = await makeDatabase()
+  await priceModel(t.db)
+  for (const [unit, limit] of Object.entries({ requests: 1, tokens: 300, usd: worstOfCall })) {
+    for (const per of ['hour', 'day', 'week', 'month', 'total', ...(scope === 'run' ? ['run'] : [])]) {
+      await t.db.rows(sql`delete from budgets`)
+      await setBudget(t.db, { name: 'held', scope, per, unit, limit })
+      await using fresh = openTestMoney(t.db) // It knows of no earlier budget.
+      const { reservation } = await admitted(fresh.admit(callOf({ ...mine, mayClamp: false })))
+      await fresh.settle(reservation, used(200, 100))
+      const refusal = await refused(fresh.admit(callOf({ ...mine, mayClamp: false })))
+      expect(refusal, `${unit} per ${per}`).toMatchObject({ reason: 'exhausted', budget: { name: 'held', scope, window: per, unit } })
+      expect(refusal.message).toContain(`${per === 'total' ? 'in total' : per === 'hour' ? 'an hour' : `a ${per}`} ${whose}) is used up`)
+      expect(refusal.refillsAt === null).toBe(per === 'total' || per === 'run')
+      await admitted(fresh.admit(callOf({ ...others, mayClamp: false })))
+    }
+  }
+})
+
 test('another tenant has other budgets', async () => {
   await using t = await makeDatabase()
   await priceModel(t.db)

@@ -1,6 +1,7 @@
 /** The calendar of a time zone, as the database knows it. No tables. */
 import type { Budget } from '@longhaul/protocol'
 import { type Tx, sql } from '../../db/index.ts'
+import { windowOf } from './window-store.ts'
 
 /** `weekday`: 1, a Monday, to 7. */
 export type CalendarDay = { at: Date; endsAt: Date; weekday: number }
@@ -17,8 +18,7 @@ export async function readCalendar(
     from (select date_trunc('day', ${now}::timestamptz at time zone ${timeZone}) as day) as today, generate_series(${-daysBefore}::int, ${daysAfter}::int) as n
     order by n`)
   if (per === 'total') return { startsAt: null, endsAt: null, days }
-  const [window] = await db.rows<{ startsAt: Date; endsAt: Date }>(sql`
-    select date_trunc(${per}, ${now}::timestamptz, ${timeZone}) as "startsAt",
-      (date_trunc(${per}, ${now}::timestamptz at time zone ${timeZone}) + ${`1 ${per}`}::interval) at time zone ${timeZone} as "endsAt"`)
+  const { startsAt, endsAt } = windowOf({ per: sql`${per}::text`, at: sql`${now}::timestamptz`, timeZone: sql`${timeZone}::text` })
+  const [window] = await db.rows<{ startsAt: Date; endsAt: Date }>(sql`select ${startsAt} as "startsAt", ${endsAt} as "endsAt"`)
   return { startsAt: window?.startsAt ?? null, endsAt: window?.endsAt ?? null, days }
 }

@@ -39,7 +39,7 @@ export function refusal(reason: Refusal['reason'], { key, unit, needed, state, m
   const why = {
     unpriced: `${name} counts money, and ${model} has no price. Set one with "longhaul models set ${model} --input … --output …", or call a model that has one.`,
     busy: `${name} has nothing left for this call until calls that are under way have ended: it may take up to ${amount(needed ?? 0, unit)}; ${amount(state.spent, unit)} is spent and ${amount(state.reserved, unit)} is held.`,
-    exhausted: `${name} is used up: this call may take up to ${amount(needed ?? 0, unit)}, and ${amount(left, unit)} is left (${amount(state.spent, unit)} spent${state.reserved > 0 ? `, ${amount(state.reserved, unit)} held` : ''}). ${refillsAt ? `It begins anew at ${refillsAt}; until then` : 'It does not begin anew:'} "longhaul budgets set ${budget.name} --limit …" raises it.`,
+    exhausted: `${name} is used up: this call may take up to ${amount(needed ?? 0, unit)}, and ${amount(left, unit)} ${unit === 'usd' || left === 1 ? 'is' : 'are'} left (${amount(state.spent, unit)} spent${state.reserved > 0 ? `, ${amount(state.reserved, unit)} held` : ''}). ${refillsAt ? `It begins anew at ${refillsAt}; until then` : 'It does not begin anew:'} "longhaul budgets set ${budget.name} --limit …" raises it.`,
   }
   return {
     reason,
@@ -55,7 +55,7 @@ export function refusal(reason: Refusal['reason'], { key, unit, needed, state, m
 
 function describe({ scope, per, unit }: Pick<Budget, 'scope' | 'per' | 'unit'>, subject: string, limit: number): string {
   const whose = scope === 'tenant' ? '' : ` for ${scope} ${subject}`
-  return `${amount(limit, unit)}${per === 'total' ? ' in total' : ` a ${per}`}${whose}`
+  return `${amount(limit, unit)}${per === 'total' ? ' in total' : per === 'hour' ? ' an hour' : ` a ${per}`}${whose}`
 }
 
 /** Up to the tenth of a cent, and further where it would be nothing otherwise. Never less than it is. */

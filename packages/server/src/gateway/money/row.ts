@@ -15,7 +15,7 @@ const outputTokensUnheard = 1_000
 export const inputTokensMaxOf = (call: Call): number => call.inputTokensMax ?? call.inputBytes + inputTokensAdded
 
 /** What a call probably used of which the provider has said nothing. */
-export function estimate(call: Call, outputBytes: number | undefined, outputTokensMax: number | null): TokenBuckets {
+export function estimate(call: Pick<Call, 'inputBytes' | 'inputTokensMax'>, outputBytes: number | undefined, outputTokensMax: number | null): TokenBuckets {
   const output = outputBytes === undefined ? outputTokensUnheard : Math.ceil(outputBytes / bytesOfToken)
   return {
     ...noTokens,

@@ -4,7 +4,7 @@ import { StepFailure } from '../../../kernel/index.ts'
 import type { TokenBuckets } from '../../money/index.ts'
 import { isBrokenOff } from '../../finish.ts'
 import { toBuckets } from '../../usage.ts'
-import { seal } from './seal.ts'
+import { isSignatureOfCall, seal } from './seal.ts'
 import { wireId } from './wire-id.ts'
 
 export type Block =
@@ -56,6 +56,19 @@ export function readBlocks(model: string): BlockReader {
     if (found.block.kind === 'reasoning') found.block.seal = seal(model, found.metadata)
     return [{ type: 'close', block: found.block }]
   }
+  const call = (id: string, name: string, metadata: SharedV4ProviderMetadata | undefined): BlockEvent[] => {
+    const signature: Block | undefined = isSignatureOfCall(metadata)
+      ? { kind: 'reasoning', index: blocks.length, text: '', seal: seal(model, metadata, true) }
+      : undefined
+    if (signature) blocks.push(signature)
+    const before: BlockEvent[] = signature
+      ? [
+          { type: 'open', block: signature },
+          { type: 'close', block: signature },
+        ]
+      : []
+    return [...before, ...begin(`call ${id}`, { kind: 'call', index: blocks.length, text: '', id: wireId(id), name })]
+  }
   const text = (kind: 'text' | 'reasoning', id: string): BlockEvent[] => {
     if (open.has(`${kind} ${id}`)) return []
     return begin(`${kind} ${id}`, kind === 'text' ? { kind, index: blocks.length, text: '' } : { kind, index: blocks.length, text: '', seal: undefined })
@@ -77,12 +90,12 @@ export function readBlocks(model: string): BlockReader {
       case 'text-end':
         return close(`text ${part.id}`)
       case 'tool-input-start':
-        return begin(`call ${part.id}`, { kind: 'call', index: blocks.length, text: '', id: wireId(part.id), name: part.toolName })
+        return call(part.id, part.toolName, part.providerMetadata)
       case 'tool-input-delta':
         return grow(`call ${part.id}`, part.delta)
       case 'tool-call': {
         const key = `call ${part.toolCallId}`
-        const events = open.has(key) ? [] : begin(key, { kind: 'call', index: blocks.length, text: '', id: wireId(part.toolCallId), name: part.toolName })
+        const events = open.has(key) ? [] : call(part.toolCallId, part.toolName, part.providerMetadata)
         const isEmpty = open.get(key)?.block.text === ''
         return [...events, ...(isEmpty ? grow(key, part.input.trim() === '' ? '{}' : part.input) : []), ...close(key)]
       }

@@ -1,6 +1,7 @@
 /** Reading the parts of a message that all languages have: text, images, files; and refusing clearly what is neither. */
 import type { LanguageModelV4FilePart, LanguageModelV4Message, LanguageModelV4TextPart, LanguageModelV4ToolResultPart } from '@ai-sdk/provider'
 import { refuse } from '../request-body.ts'
+import { signedCalls } from './seal.ts'
 
 export type Fields = Record<string, unknown>
 export type UserPart = LanguageModelV4TextPart | LanguageModelV4FilePart
@@ -59,5 +60,7 @@ export function joined(messages: LanguageModelV4Message[]): LanguageModelV4Messa
     else if (message.role === 'assistant' && last?.role === 'assistant') last.content.push(...message.content)
     else all.push(message)
   }
-  return all.filter((message) => message.role === 'system' || message.content.length > 0)
+  return all
+    .map((message) => (message.role === 'assistant' ? { ...message, content: signedCalls(message.content) } : message))
+    .filter((message) => message.role === 'system' || message.content.length > 0)
 }

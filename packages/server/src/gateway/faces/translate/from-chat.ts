@@ -3,19 +3,27 @@ import type { LanguageModelV4CallOptions, LanguageModelV4Message, LanguageModelV
 import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type AssistantPart, type Fields, type UserPart, fieldsOf, fileOf, inputOf, joined, listOf, numberOf, textOf, unknownPart } from './content.ts'
-import { effortOf, functionTool, jsonFormat, sampling } from './settings.ts'
+import { effortOf, functionTool, jsonFormat, oneCallOnly, refuseOwn, sampling } from './settings.ts'
+
+const own = {
+  functions: 'Send them as tools.',
+  function_call: 'Send tool_choice.',
+  audio: 'Ask for a text.',
+  web_search_options: 'Offer a tool that searches.',
+}
 
 export function fromChat({ body: { fields }, outputTokensMax }: FaceCall, model: string): LanguageModelV4CallOptions {
   const n = numberOf(fields['n'], 'n')
   if (n !== undefined && n !== 1) throw refuse('unsupported', `n: ${model} gives one answer at a time in this form. Ask ${n} times.`)
   if (fields['logprobs'] === true) throw refuse('unsupported', `logprobs: ${model} does not give them in this form.`)
+  refuseOwn(fields, own, model)
   const names = new Map<string, string>()
   const messages = listOf(fields['messages'], 'messages').map((message, i) => toMessage(fieldsOf(message, `messages.${i}`), `messages.${i}`, model, names))
   return {
     prompt: joined(messages),
     ...sampling(fields, fields['stop']),
     ...(outputTokensMax === undefined ? {} : { maxOutputTokens: outputTokensMax }),
-    ...toolsOf(fields),
+    ...toolsOf(fields, model),
     ...formatOf(fields['response_format']),
     ...effortOf(fields['reasoning_effort']),
   }
@@ -99,7 +107,7 @@ function assistantParts(message: Fields, where: string, names: Map<string, strin
   ]
 }
 
-function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice'> {
+function toolsOf(fields: Fields, model: string): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice' | 'providerOptions'> {
   if (fields['tools'] === undefined || fields['tools'] === null) return {}
   const tools = listOf(fields['tools'], 'tools').map((each, i) => {
     const tool = fieldsOf(each, `tools.${i}`)
@@ -108,7 +116,11 @@ function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'to
     return functionTool(named, named['parameters'], `tools.${i}.function`)
   })
   const choice = fields['tool_choice']
-  return { ...(tools.length > 0 ? { tools } : {}), ...(choice === undefined || choice === null ? {} : { toolChoice: choiceOf(choice) }) }
+  return {
+    ...(tools.length > 0 ? { tools } : {}),
+    ...(choice === undefined || choice === null ? {} : { toolChoice: choiceOf(choice) }),
+    ...(tools.length > 0 && fields['parallel_tool_calls'] === false ? oneCallOnly(model) : {}),
+  }
 }
 
 function choiceOf(choice: unknown): LanguageModelV4ToolChoice {

@@ -4,9 +4,12 @@ import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type AssistantPart, type Fields, type ToolResultPart, type UserPart, fieldsOf, fileOf, joined, listOf, textOf, unknownPart } from './content.ts'
 import { unseal } from './seal.ts'
-import { effortOf, functionTool, jsonFormat, sampling } from './settings.ts'
+import { effortOf, functionTool, jsonFormat, oneCallOnly, refuseOwn, sampling } from './settings.ts'
+
+const own = { mcp_servers: 'Call them yourself, and offer their tools.', container: 'Leave it out.' }
 
 export function fromMessages({ body: { fields }, outputTokensMax }: FaceCall, model: string): LanguageModelV4CallOptions {
+  refuseOwn(fields, own, model)
   const names = new Map<string, string>()
   const system = fields['system'] === undefined ? '' : systemText(fields['system'])
   const messages = listOf(fields['messages'], 'messages').flatMap((message, i) => toMessages(fieldsOf(message, `messages.${i}`), `messages.${i}`, model, names))
@@ -15,7 +18,7 @@ export function fromMessages({ body: { fields }, outputTokensMax }: FaceCall, mo
     prompt: joined([...(system === '' ? [] : [{ role: 'system' as const, content: system }]), ...messages]),
     ...sampling(fields, fields['stop_sequences']),
     ...(outputTokensMax === undefined ? {} : { maxOutputTokens: outputTokensMax }),
-    ...toolsOf(fields),
+    ...toolsOf(fields, model),
     ...formatOf(output['format'] ?? fields['output_format']),
     ...(output['effort'] === undefined ? thinkingOf(fields['thinking']) : effortOf(output['effort'])),
   }
@@ -116,7 +119,7 @@ function toResult(block: Fields, where: string, model: string, names: Map<string
   return { type: 'tool-result', toolCallId, toolName, output: { type: 'content', value: parts } }
 }
 
-function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice'> {
+function toolsOf(fields: Fields, model: string): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice' | 'providerOptions'> {
   if (fields['tools'] === undefined) return {}
   const tools = listOf(fields['tools'], 'tools').map((each, i) => {
     const tool = fieldsOf(each, `tools.${i}`)
@@ -124,8 +127,12 @@ function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'to
       throw refuse('unsupported', `tools.${i}: ${String(tool['type']).slice(0, 64)} is a tool of Anthropic’s own and cannot be carried over.`)
     return functionTool(tool, tool['input_schema'], `tools.${i}`)
   })
-  const choice = fields['tool_choice']
-  return { ...(tools.length > 0 ? { tools } : {}), ...(choice === undefined ? {} : { toolChoice: choiceOf(fieldsOf(choice, 'tool_choice')) }) }
+  const choice = fields['tool_choice'] === undefined ? undefined : fieldsOf(fields['tool_choice'], 'tool_choice')
+  return {
+    ...(tools.length > 0 ? { tools } : {}),
+    ...(choice ? { toolChoice: choiceOf(choice) } : {}),
+    ...(tools.length > 0 && choice?.['disable_parallel_tool_use'] === true ? oneCallOnly(model) : {}),
+  }
 }
 
 function choiceOf(choice: Fields): LanguageModelV4ToolChoice {

@@ -4,16 +4,19 @@ import type { FaceCall } from '../face-call.ts'
 import { refuse } from '../request-body.ts'
 import { type Fields, type UserPart, fieldsOf, fileOf, inputOf, joined, listOf, textOf, unknownPart } from './content.ts'
 import { unseal } from './seal.ts'
-import { effortOf, functionTool, jsonFormat, sampling } from './settings.ts'
+import { effortOf, functionTool, jsonFormat, oneCallOnly, refuseOwn, sampling } from './settings.ts'
 
 /** What only OpenAI's own store could answer. */
 const elsewhere = ['previous_response_id', 'conversation', 'prompt', 'background'] as const
+
+const own = { top_logprobs: 'Leave it out.' }
 
 export function fromResponses({ body: { fields }, outputTokensMax }: FaceCall, model: string): LanguageModelV4CallOptions {
   for (const name of elsewhere) {
     if (fields[name] !== undefined && fields[name] !== null && fields[name] !== false)
       throw refuse('unsupported', `${name}: what OpenAI stores, ${model} does not know. Send the whole conversation as input.`)
   }
+  refuseOwn(fields, own, model)
   const names = new Map<string, string>()
   const { input, instructions } = fields
   const items: LanguageModelV4Message[] =
@@ -26,7 +29,7 @@ export function fromResponses({ body: { fields }, outputTokensMax }: FaceCall, m
     prompt: joined([...(typeof instructions === 'string' && instructions !== '' ? [{ role: 'system' as const, content: instructions }] : []), ...items]),
     ...sampling(fields, undefined),
     ...(outputTokensMax === undefined ? {} : { maxOutputTokens: outputTokensMax }),
-    ...toolsOf(fields),
+    ...toolsOf(fields, model),
     ...formatOf(format),
     ...effortOf(reasoning['effort']),
   }
@@ -100,7 +103,7 @@ function partsOf(content: unknown, where: string, model: string): UserPart[] {
   })
 }
 
-function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice'> {
+function toolsOf(fields: Fields, model: string): Pick<LanguageModelV4CallOptions, 'tools' | 'toolChoice' | 'providerOptions'> {
   if (fields['tools'] === undefined || fields['tools'] === null) return {}
   const tools = listOf(fields['tools'], 'tools').map((each, i) => {
     const tool = fieldsOf(each, `tools.${i}`)
@@ -109,7 +112,11 @@ function toolsOf(fields: Fields): Pick<LanguageModelV4CallOptions, 'tools' | 'to
     return functionTool(tool, tool['parameters'], `tools.${i}`)
   })
   const choice = fields['tool_choice']
-  return { ...(tools.length > 0 ? { tools } : {}), ...(choice === undefined || choice === null ? {} : { toolChoice: choiceOf(choice) }) }
+  return {
+    ...(tools.length > 0 ? { tools } : {}),
+    ...(choice === undefined || choice === null ? {} : { toolChoice: choiceOf(choice) }),
+    ...(tools.length > 0 && fields['parallel_tool_calls'] === false ? oneCallOnly(model) : {}),
+  }
 }
 
 function choiceOf(choice: unknown): LanguageModelV4ToolChoice {

@@ -17,6 +17,15 @@ export function sampling(fields: Fields, stop: unknown): Partial<LanguageModelV4
   return { ...given, stopSequences: typeof stop === 'string' ? [stop] : listOf(stop, 'stop').map((text, i) => textOf(text, `stop.${i}`)) }
 }
 
+/** What only one vendor does, and an answer would be wrong without: by field, with what helps. */
+export function refuseOwn(fields: Fields, own: Record<string, string>, model: string): void {
+  for (const [name, remedy] of Object.entries(own)) {
+    const value = fields[name]
+    const isAsked = Array.isArray(value) ? value.length > 0 : value !== undefined && value !== null && value !== false && value !== 0
+    if (isAsked) throw refuse('unsupported', `${name}: ${model} has nothing of the kind in this form. ${remedy}`)
+  }
+}
+
 export function functionTool(fields: Fields, schema: unknown, where: string): LanguageModelV4FunctionTool {
   const description = fields['description']
   return {
@@ -26,6 +35,12 @@ export function functionTool(fields: Fields, schema: unknown, where: string): La
     ...(typeof description === 'string' ? { description } : {}),
     ...(typeof fields['strict'] === 'boolean' ? { strict: fields['strict'] } : {}),
   }
+}
+
+/** One call of a tool in each answer, in the words of each provider's package; Google and Bedrock have none for it. */
+export function oneCallOnly(model: string): Pick<LanguageModelV4CallOptions, 'providerOptions'> {
+  const compatible = { [model.slice(0, model.indexOf('/'))]: { parallel_tool_calls: false } }
+  return { providerOptions: { ...compatible, openai: { parallelToolCalls: false }, anthropic: { disableParallelToolUse: true } } }
 }
 
 export function jsonFormat(format: Fields, where: string): Pick<LanguageModelV4CallOptions, 'responseFormat'> {
