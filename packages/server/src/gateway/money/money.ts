@@ -7,7 +7,7 @@ import type { Admission, Call, Outcome, Reservation } from './call.ts'
  *
  * ```ts
  * const admission = await money.admit({ tenantId, keyId, model: 'openai/gpt-5', inputBytes: body.length, outputTokensMax: 1_000 })
- * if (!admission.isAdmitted) throw overBudget(admission.refusal)
+ * if (!admission.isAdmitted) throw budgetFailure(admission.refusal)
  * // … call the provider with admission.outputTokensMax …
  * await money.settle(admission.reservation, { type: 'used', tokens: readUsage('openai-chat', answer.usage) })
  * ```

@@ -1,13 +1,10 @@
 /** Why a call was refused, for people: which budget, what was needed, what is left, when there is more, and what helps. */
 import type { Budget, Failure } from '@longhaul/protocol'
-import { AppError, StepFailure } from '../../kernel/index.ts'
+import { StepFailure } from '../../kernel/index.ts'
 import type { CounterKey } from './budget.ts'
 import type { Refusal, Unit } from './call.ts'
 import type { CounterState } from './decide.ts'
 import { usdOf } from './rates.ts'
-
-/** For callers outside of runs. */
-export const overBudget = ({ message }: Refusal): AppError => new AppError('over_budget', message)
 
 /** How long a call that others are in the way of should wait before it asks again. */
 const busyMs = 2_000
