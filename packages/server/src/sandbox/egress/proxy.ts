@@ -118,7 +118,7 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
     if (!plain) return refuse(400, 'The path is written in a way that servers read differently.')
     const named = request.headers.host === undefined ? undefined : splitHost(request.headers.host, target.port)
     if (named?.host !== target.host) return refuse(421, `The Host header is not ${target.host}.`)
-    const decision = decideRequest(rules, target.host, target.port, method, plain.path)
+    const decision = decideRequest(rules, target.host, target.port, method, plain)
     if (!decision.isAllowed) return refuse(403, decision.reason)
     const cutting = new AbortController()
     const entry: Open = { target, cut: (reason) => cutting.abort(new Unreachable('refused', reason)) }
