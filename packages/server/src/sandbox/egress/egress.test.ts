@@ -9,6 +9,7 @@ import { createAuthority } from './authority.ts'
 import { readHello } from './client-hello.ts'
 import { createMeter } from './meter.ts'
 import { normalHost, splitHost } from './names.ts'
+import { packageFileAt } from './package-registries.ts'
 import { decideHost, decideRequest, plainPath } from './rules.ts'
 
 test('a name has one form; what is no name has none', () => {
@@ -123,4 +124,29 @@ test("a sandbox's authority makes certificates that hold for their name, under i
   expect(await attempt(other.certificate, 'api.example.com')).not.toBe('trusted')
   expect(await attempt(ours.certificate, 'api.example.com', 'evil.example.com')).toBe('another name')
   server.close()
+})
+
+test('a request is for a file of a package when its registry has one there; what the registry states of another address, or by a weak digest, counts for nothing', () => {
+  const registries = { 'npm.test': 'npm' as const, 'files.test': 'https://index.test/simple/' }
+  const at = (host: string, path: string) => packageFileAt(registries, host, path)
+  expect(at('npm.test', '/@a/b-c/-/b-c-1.0.0-rc.1.tgz')).toMatchObject({
+    url: 'https://npm.test/@a/b-c/-/b-c-1.0.0-rc.1.tgz',
+    document: { url: 'https://npm.test/@a%2fb-c/1.0.0-rc.1' },
+  })
+  const indexOf = (path: string) => at('files.test', path)?.document.url
+  expect([indexOf('/p/a/Some_Thing-1.0-py3-none-any.whl'), indexOf('/p/some.thing-el-1.0.tar.gz'), indexOf('/x-2.zip')]).toEqual(
+    ['some-thing', 'some-thing-el', 'x'].map((name) => `https://index.test/simple/${name}/`),
+  )
+  const none: [string, string][] = [['else.test', '/a/-/a-1.0.0.tgz'], ['npm.test', '/a'], ['npm.test', '/a/-/b-1.0.0.tgz'], ['npm.test', '/a/../a/-/a-1.tgz'], ['npm.test', '/a/-/a-1.0.0.tgz/x'], ['files.test', '/simple/a/'], ['files.test', '/a-1.0-py3-none-any.whl.metadata'], ['constructor', '/a/-/a-1.tgz']] // prettier-ignore
+  expect(none.filter(([host, path]) => at(host, path) !== undefined)).toEqual([])
+
+  const npm = at('npm.test', '/a/-/a-1.0.0.tgz')!
+  const integrity = `sha1-abc sha512-${Buffer.alloc(64, 7).toString('base64')}`
+  const version = (tarball: string, stated: string) => npm.digestIn({ dist: { tarball, integrity: stated } })
+  expect(version('https://npm.test/a/-/a-1.0.0.tgz', integrity)).toBe('07'.repeat(64))
+  expect([version('https://npm.test/a/-/a-1.0.1.tgz', integrity), version('http://npm.test/a/-/a-1.0.0.tgz', integrity), version(npm.url, 'sha1-abc'), npm.digestIn(null)]).toEqual([undefined, undefined, undefined, undefined]) // prettier-ignore
+  const wheel = at('files.test', '/p/a-1.0-py3-none-any.whl')!
+  const index = (url: string, hashes: object) => wheel.digestIn({ files: [{ url: 'https://files.test/other.whl', hashes: { sha256: 'f'.repeat(64) } }, { url, hashes }] }) // prettier-ignore
+  expect(index('https://files.test/p/a-1.0-py3-none-any.whl#sha256=x', { sha256: 'a'.repeat(64) })).toBe('a'.repeat(64))
+  expect([index('https://else.test/p/a-1.0-py3-none-any.whl', { sha256: 'a'.repeat(64) }), index(wheel.url, { md5: 'a' }), index(wheel.url, { sha256: 'zz' })]).toEqual([undefined, undefined, undefined]) // prettier-ignore
 })
