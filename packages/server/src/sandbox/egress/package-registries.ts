@@ -7,16 +7,13 @@ export const PackageRegistries = z.record(
     .string()
     .max(253)
     .regex(/^[a-z0-9-]+(\.[a-z0-9-]+)+$/, 'must be a host, such as registry.npmjs.org'),
-  z.union(
-    [
-      z.literal('npm'),
-      z
-        .url({ protocol: /^https$/ })
-        .max(2_000)
-        .endsWith('/'),
-    ],
-    'must be npm, or the https:// address of an index of Python’s, with / at its end',
-  ),
+  z
+    .string()
+    .max(2_000)
+    .refine(
+      (value) => value === 'npm' || (value.startsWith('https://') && value.endsWith('/') && URL.canParse(value)),
+      'must be npm, or the https:// address of an index of Python’s, with / at its end',
+    ),
 )
 export type PackageRegistries = z.output<typeof PackageRegistries>
 
