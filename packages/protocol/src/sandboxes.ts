@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { FilePart } from './answer.ts'
 
 const path = z.string().min(1).max(4_096)
 
@@ -25,7 +26,7 @@ export type ExecRequest = z.infer<typeof ExecRequest>
 /** In a run whose sandbox has a way out: the hosts that it has reached so far, as `web:host`. What lies in the sandbox may be their words. */
 const ReadLabels = z.array(z.string().max(300)).max(200)
 
-/** `exitCode` is null when a signal ended it. Output past the limit is dropped and `isTruncated` set. */
+/** `exitCode` is null when a signal ended it. Output past the limit is left out and `isTruncated` set. */
 export const ExecResult = z.object({
   exitCode: z.number().int().nullable(),
   signal: z.string().nullable(),
@@ -39,6 +40,11 @@ export const ExecResult = z.object({
   /** What this sandbox's limits ask for and this host could not enforce while the command ran. */
   notEnforced: z.array(z.string()).default([]),
   labels: ReadLabels.exactOptional(),
+  /** In a run, of each stream that was longer: all of it, or its first 8 MB. */
+  whole: z
+    .array(FilePart.omit({ title: true }))
+    .max(2)
+    .exactOptional(),
 })
 export type ExecResult = z.infer<typeof ExecResult>
 

@@ -3,7 +3,7 @@ import { sandboxDrivers } from '@longhaul/protocol'
 import { z } from 'zod'
 import { logLevels } from './kernel/index.ts'
 import { webhookReaches } from './outcomes/index.ts'
-import { DeclaredFolders, Registries, gapNames } from './sandbox/index.ts'
+import { DeclaredFolders, PackageRegistries, Registries, gapNames } from './sandbox/index.ts'
 import { searchProviders } from './tools/index.ts'
 
 /** Some of these, with commas between them; `none` is none. */
@@ -304,6 +304,16 @@ export const settings = {
     .default({})
     .describe(
       'Registries from which images of custom agents may be fetched, by the host that their references begin with, and who asks there, if anybody: `{"registry.example.com": {"username": "longhaul", "password": "…"}, "ghcr.io": {}}`. Over HTTPS, but for `localhost`. Docker Hub is `registry-1.docker.io`.',
+    ),
+  LONGHAUL_SANDBOX_PACKAGE_CACHE_MB: integer(0, 10_000_000)
+    .default(2_000)
+    .describe(
+      'Room for files of packages that sandboxes install, so that the next one is given them by this server and not by the registry. They lie in `sandboxes/.packages` of the data folder, and no file is larger than a quarter of it. 0: none are kept.',
+    ),
+  LONGHAUL_SANDBOX_PACKAGE_REGISTRIES: jsonOf(PackageRegistries)
+    .default({ 'registry.npmjs.org': 'npm', 'files.pythonhosted.org': 'https://pypi.org/simple/' })
+    .describe(
+      'Registries whose files are kept, by the host that those come from: `npm`, or the address of the index of Python’s that names them, with `/` at its end. Only such as give everything to everybody: what one tenant’s sandbox installs from there is given to others.',
     ),
   LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS: integer(60_000, 31_536_000_000)
     .default(2_592_000_000)

@@ -27,6 +27,7 @@ import { giveFiles } from './attachments/given-files.ts'
 import { openPlacing } from './attachments/place-files.ts'
 import { toUserMessage } from './conversation.ts'
 import type { Files } from './file-store.ts'
+import { execKeepingOutput } from './long-output.ts'
 import { generateWithinBudget } from './model-step.ts'
 
 /** Of what the server calls, all that surely only reads. Commands and files stay in the run's own sandbox, which has no way out where writes are withheld. */
@@ -125,7 +126,8 @@ export function makeExecutors({
       async execute(input, context) {
         const request = parse(ExecRequest, input, 'exec')
         const onOutput = (stream: 'stdout' | 'stderr', text: string) => context.live({ type: 'output-delta', stream, text })
-        return { output: await inSandbox(context, (sandbox) => sandbox.exec(request, { signal: context.signal, onOutput })) }
+        const store = (file: ArtifactRequest) => files.store(context.run.tenantId, context.run.id, file)
+        return { output: await inSandbox(context, (sandbox) => execKeepingOutput(sandbox, request, { signal: context.signal, onOutput, store })) }
       },
     },
     files: {

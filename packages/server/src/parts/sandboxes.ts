@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { sandboxSettings } from '../config.ts'
 import type { Db } from '../db/index.ts'
 import { defaultTenantId, sandboxQuotasOf } from '../identity/index.ts'
-import { openDataFolders, openHosted, openImages, openManaged, openSandboxes } from '../sandbox/index.ts'
+import { openDataFolders, openHosted, openImages, openManaged, openPackageCache, openSandboxes } from '../sandbox/index.ts'
 import type { Access } from './access.ts'
 import type { Start } from './start.ts'
 
@@ -23,10 +23,22 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
     }),
   )
   await started('sandboxes', { stop: sandboxes.stop })
+  const packages =
+    config.LONGHAUL_SANDBOX_PACKAGE_CACHE_MB === 0
+      ? undefined
+      : await started(
+          'packages of sandboxes',
+          await openPackageCache({
+            folder: join(dataDir, 'sandboxes', '.packages'),
+            bytesMax: config.LONGHAUL_SANDBOX_PACKAGE_CACHE_MB * 1e6,
+            registries: config.LONGHAUL_SANDBOX_PACKAGE_REGISTRIES,
+            log,
+          }),
+        )
   const managed = await started(
     'sandboxes of callers',
     openManaged({
-      ...{ db, log, sandboxes },
+      ...{ db, log, sandboxes, packages },
       blobFolder: join(dataDir, 'blobs'),
       countMax: config.LONGHAUL_SANDBOXES_PER_TENANT,
       diskBytesMax: config.LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT,
@@ -43,5 +55,5 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
     log,
   })
   await images.sweep()
-  return { dataFolders, sandboxes, managed, images, hosted: openHosted({ db, log, sandboxes }) }
+  return { dataFolders, sandboxes, managed, images, hosted: openHosted({ db, log, sandboxes, packages }) }
 }

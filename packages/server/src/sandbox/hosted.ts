@@ -1,9 +1,8 @@
 /** Sandboxes for programs that the server starts and looks after itself: no row, no name, and gone with their program. */
 import type { Egress } from '@longhaul/protocol'
-import type { Db } from '../db/index.ts'
-import { type Log, StepFailure, newId } from '../kernel/index.ts'
+import { StepFailure, newId } from '../kernel/index.ts'
 import type { ImageRoot, Sandbox, SandboxLimits } from './driver.ts'
-import { type Door, type EgressProxy, type Reach, egressProxies } from './egress/index.ts'
+import { type Door, type EgressParts, type EgressProxy, egressProxies } from './egress/index.ts'
 import type { Sandboxes } from './sandboxes.ts'
 
 export type HostedOptions = {
@@ -26,8 +25,8 @@ export type HostedOptions = {
 export type Hosted = { exec: Sandbox['exec']; sandbox: Sandbox; connect: NonNullable<Sandbox['connect']>; end(): Promise<void> }
 export type OpenHosted = (options: HostedOptions) => Promise<Hosted>
 
-export function openHosted({ db, log, sandboxes, reach }: { db: Db; log: Log; sandboxes: Sandboxes; reach?: Reach }): OpenHosted {
-  const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
+export function openHosted({ sandboxes, ...parts }: EgressParts & { sandboxes: Sandboxes }): OpenHosted {
+  const openProxy = egressProxies(parts)
   return async ({ tenantId, namespace, id = newId(), seed, image, limits, egress, door }) => {
     if (['virtual', 'js'].includes(await sandboxes.choose({ tenantId, namespace }))) throw notHere('In the virtual shell no program can run.')
     const sandbox = await sandboxes.open(id, { owner: { tenantId, namespace }, seed, image, limits })

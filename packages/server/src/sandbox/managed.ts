@@ -1,9 +1,7 @@
 /** Puts the parts together that sandboxes have beyond their driver: callers' own, templates, those of runs. */
 import { join } from 'node:path'
-import type { Db } from '../db/index.ts'
-import type { Log } from '../kernel/index.ts'
 import { openArchives } from './archives.ts'
-import { type Reach, egressProxies } from './egress/index.ts'
+import { type EgressParts, egressProxies } from './egress/index.ts'
 import { openHosted } from './hosted.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import { openLive } from './live.ts'
@@ -13,9 +11,8 @@ import { type RunSandboxes, openRunSandboxes } from './run-sandboxes.ts'
 import { type SandboxService, sandboxService } from './service.ts'
 import { type Templates, openTemplates } from './templates.ts'
 
-export type ManagedOptions = {
-  db: Db
-  log: Log
+/** Another `reach` than the public one in tests alone. */
+export type ManagedOptions = EgressParts & {
   sandboxes: Sandboxes
   /** Where snapshots' archives go. */
   blobFolder: string
@@ -32,8 +29,6 @@ export type ManagedOptions = {
   templateKeepMs: number
   /** How often that is looked at. */
   everyMs?: number
-  /** Another way to the world than the real one: for tests. */
-  reach?: Reach
 }
 
 export type ManagedSandboxes = {
@@ -59,12 +54,13 @@ export function openManaged({
   releaseMs,
   templateKeepMs,
   everyMs,
+  packages,
   reach,
 }: ManagedOptions): ManagedSandboxes {
   const archives = openArchives(join(blobFolder, 'snapshots'))
-  const openProxy = egressProxies({ db, log, ...(reach && { reach }) })
+  const openProxy = egressProxies({ db, log, packages, reach })
   const live = openLive({ db, log, sandboxes, archives, openProxy })
-  const hosted = openHosted({ db, log, sandboxes, ...(reach && { reach }) })
+  const hosted = openHosted({ db, log, sandboxes, packages, reach })
   const quota = { countMax, diskBytesMax }
   const templates = openTemplates({ db, log, hosted, archives, home: sandboxes.home, quota, keepMs: templateKeepMs })
   const places = openPlaces({ db, log, home: sandboxes.home, quotasOf })

@@ -99,7 +99,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
 
   async function load(caller: SandboxCaller, idOrName: string): Promise<SandboxRow> {
     const row = await findSandbox(db, caller, idOrName)
-    if (!row) throw new AppError('not_found', `No sandbox ${idOrName}.`)
+    if (!row) throw new AppError('not_found', `No sandbox ${idOrName}. longhaul sandboxes list shows those that there are.`)
     return row
   }
 

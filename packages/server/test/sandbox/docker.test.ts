@@ -103,6 +103,7 @@ describe.skipIf(whyNot)('docker', () => {
     archive.stream.resume()
     await archive.done
     expect(bed.engine.created[1]?.HostConfig).toMatchObject({ Tmpfs: {}, IpcMode: 'none', CapDrop: ['ALL'], ReadonlyRootfs: true, NetworkMode: 'none' })
+    expect(bed.engine.created[1]?.HostConfig).not.toHaveProperty('ShmSize')
     expect(bed.engine.created[1]?.HostConfig.Mounts).toEqual(asked?.HostConfig.Mounts)
   })
 

@@ -6,7 +6,7 @@ import type { createSandbox } from '@longhaul/protocol'
 import type { z } from 'zod'
 import { newId, silentLog } from '../../src/kernel/index.ts'
 import { gapNames, openManaged, openSandboxes, type SandboxCaller, type SandboxesOptions } from '../../src/sandbox/index.ts'
-import type { Reach } from '../../src/sandbox/egress/index.ts'
+import { type PackageRegistries, type Reach, openPackageCache } from '../../src/sandbox/egress/index.ts'
 import { makeDatabase } from './postgres.ts'
 
 /** What they run in where a test does not say: `npm run verify -- gvisor` has the same tests tried with a kernel of their own. */
@@ -17,6 +17,8 @@ export type BedOptions = {
   others?: SandboxesOptions['others']
   policiesOf?: SandboxesOptions['policiesOf']
   reach?: Reach
+  /** Files of packages are kept in `<folder>/packages`. */
+  packages?: { bytesMax: number; registries: PackageRegistries }
   poolSize?: number
   countMax?: number
   diskBytesMax?: number
@@ -45,7 +47,10 @@ export async function openManagedBed(options: BedOptions = {}) {
       ...(options.others && { others: options.others }),
       ...(options.policiesOf && { policiesOf: options.policiesOf }),
     })
+    const packages =
+      options.packages && (await openPackageCache({ ...options.packages, folder: join(folder, 'packages'), log: silentLog, ...(reach && { reach }) }))
     const managed = openManaged({
+      packages,
       db: database.db,
       log: silentLog,
       sandboxes,
@@ -59,11 +64,12 @@ export async function openManagedBed(options: BedOptions = {}) {
       ...(reach && { reach }),
     })
     await managed.start()
-    return { sandboxes, managed }
+    return { sandboxes, managed, packages }
   }
   let parts = await openParts()
   const close = async () => {
     await parts.managed.stop()
+    await parts.packages?.stop()
     await parts.sandboxes.stop()
   }
   return {

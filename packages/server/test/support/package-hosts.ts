@@ -10,9 +10,12 @@ export type PackageHosts = {
   serve: Serve
   /** The packages themselves, as their registries have them. */
   files: string[]
+  /** What the registries send in the place of a file, while it says so. */
+  instead: Buffer | undefined
   [Symbol.dispose](): void
 }
 
+const indexType = 'application/vnd.pypi.simple.v1+json'
 const wheel = 'greeting-1.0-py3-none-any.whl'
 
 export function openPackageHosts(): PackageHosts {
@@ -45,30 +48,39 @@ export function openPackageHosts(): PackageHosts {
   git('clone', '--quiet', '--bare', '.', '../repository.git')
   run(join(folder, 'repository.git'), 'git', 'update-server-info')
 
-  const serve: Serve = ({ url, headers }, response) => {
+  const hosts: PackageHosts = {
+    serve,
+    files: [join(folder, wheel), join(folder, 'npm/greeting-1.0.0.tgz')],
+    instead: undefined,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  }
+  return hosts
+
+  function serve({ url, headers }: Parameters<Serve>[0], response: Parameters<Serve>[1]): void {
     const path = normalize(decodeURIComponent(url.split('?')[0] ?? ''))
     const host = headers.host ?? ''
     const json = (value: unknown) => void response.setHeader('content-type', 'application/json').end(JSON.stringify(value))
     const missing = () => void response.writeHead(404).end('no such thing\n')
     if (host.startsWith('npm.test')) {
-      if (path === '/greeting-1.0.0.tgz') return void response.end(tarball)
-      if (path !== '/greeting') return missing()
-      const dist = { tarball: 'https://npm.test/greeting-1.0.0.tgz', integrity: `sha512-${createHash('sha512').update(tarball).digest('base64')}` }
-      return json({ name: 'greeting', 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': { name: 'greeting', version: '1.0.0', main: 'index.js', dist } } })
+      if (path === '/greeting/-/greeting-1.0.0.tgz') return void response.end(hosts.instead ?? tarball)
+      const dist = { tarball: 'https://npm.test/greeting/-/greeting-1.0.0.tgz', integrity: `sha512-${createHash('sha512').update(tarball).digest('base64')}` }
+      const version = { name: 'greeting', version: '1.0.0', main: 'index.js', dist }
+      if (path === '/greeting/1.0.0') return json(version)
+      return path === '/greeting' ? json({ name: 'greeting', 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': version } }) : missing()
     }
     if (host.startsWith('pypi.test')) {
-      if (path === `/files/${wheel}`) return void response.end(readFileSync(join(folder, wheel)))
+      const bytes = readFileSync(join(folder, wheel))
+      if (path === `/files/${wheel}`) return void response.end(hosts.instead ?? bytes)
       if (path !== '/simple/greeting/') return missing()
+      if (headers.accept?.includes(indexType)) {
+        const files = [{ filename: wheel, url: `/files/${wheel}`, hashes: { sha256: createHash('sha256').update(bytes).digest('hex') } }]
+        return void response.setHeader('content-type', indexType).end(JSON.stringify({ meta: { 'api-version': '1.0' }, name: 'greeting', files }))
+      }
       return void response.setHeader('content-type', 'text/html').end(`<!doctype html><a href="https://pypi.test/files/${wheel}">${wheel}</a>`)
     }
     const file = join(folder, path)
     if (!host.startsWith('git.test') || !path.startsWith('/repository.git/') || !existsSync(file) || !statSync(file).isFile()) return missing()
     response.end(readFileSync(file))
-  }
-  return {
-    serve,
-    files: [join(folder, wheel), join(folder, 'npm/greeting-1.0.0.tgz')],
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   }
 }
 

@@ -300,7 +300,7 @@ function whyNotDisks(): string | undefined {
 }
 
 function whyNotCgroups(): string | undefined {
-  const host = detectCgroups('probe')
+  const host = detectCgroups(`probe-${process.pid}`) // Of this file alone: another would remove them in between.
   removeBases(host)
   return host.version === 'none' || !host.limits.memory || !host.kill ? `no usable control groups (${host.whyNot ?? 'no memory controller'})` : undefined
 }

@@ -13,7 +13,7 @@ import { type LiveAgent, type Place, type Shown, prepareWorkspace, startAgent } 
 import { memoryNote, type RunningCommand, runCommand } from './command.ts'
 import { dial } from './dial.ts'
 import type { AgentHost } from './host.ts'
-import { hasImage } from '../host/disk-image.ts'
+import { type DiskHost, hasImage } from '../host/disk-image.ts'
 import { type DiskUse, measureDisk, nextMeasureMs, passedLimit } from '../host/disk-watch.ts'
 import { transferFiles } from './files.ts'
 import { watch } from './watch.ts'
@@ -37,6 +37,8 @@ export type AgentSandboxOptions = {
 const sources = new WeakMap<Trees, { place(): TreePlace; held(work: () => Promise<void>): Promise<void>; measure(): Promise<DiskUse> }>()
 
 const memoryWatchMs = 50
+/** What is deleted may take up so much of the host's disk before it is given back. */
+const looseBytesMax = 8 * 1024 * 1024
 /** The first look at the disk after a command began. */
 const diskWatchMs = 250
 /** Room for an archive's own bookkeeping. */
@@ -67,6 +69,8 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
   let isWatchingDisk = false
   let isWatchingMemory = false
   let diskUse: DiskUse | undefined = isNew ? { bytes: 0, files: 0 } : undefined
+  /** Of the host's disk beyond what is used, after the last look: the file system's own. */
+  let ownBytes = 0
 
   let egressEnv: Record<string, string> | undefined
   /** While an archive of a sandbox that rests is made, nothing starts in it. */
@@ -123,7 +127,16 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
 
   async function settle(): Promise<void> {
     await host.root.touch(folder).catch((error: unknown) => host.log.warn('a workspace could not be marked as used', { folder, error }))
-    if (isMeasureDue) await measure().catch(() => undefined) // The next command's watch measures again.
+    if (!isMeasureDue) return
+    const use = await measure().catch(() => undefined) // The next command's watch measures again.
+    if (disk && use)
+      await giveBack(disk, use).catch((error: unknown) => host.log.warn('what was deleted in a workspace did not go back to the host', { folder, error }))
+  }
+
+  async function giveBack(disk: DiskHost, { bytes }: DiskUse): Promise<void> {
+    if ((await disk.hostBytes(folder)) - bytes <= ownBytes + looseBytesMax) return
+    await disk.trim(folder)
+    ownBytes = (await disk.hostBytes(folder)) - bytes
   }
 
   async function exec(given: ExecRequest, options: ExecOptions): Promise<ExecResult> {

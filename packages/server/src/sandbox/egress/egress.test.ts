@@ -9,6 +9,7 @@ import { createAuthority } from './authority.ts'
 import { readHello } from './client-hello.ts'
 import { createMeter } from './meter.ts'
 import { normalHost, splitHost } from './names.ts'
+import { packageFileAt } from './package-registries.ts'
 import { decideHost, decideRequest, plainPath } from './rules.ts'
 
 test('a name has one form; what is no name has none', () => {
@@ -41,22 +42,27 @@ test('a rule allows its host, ports, methods and paths, and nothing beside them'
   expect([host('api.example.com', 443), host('api.example.com', 80), host('x.cdn.net', 8443), host('a.b.cdn.net', 8443)]).toEqual([true, true, true, true])
   expect([host('api.example.com', 22), host('x.cdn.net', 443), host('cdn.net', 8443), host('evilcdn.net', 8443), host('api.example.com.evil.net', 443), host('example.com', 443)]).toEqual(Array.from({ length: 6 }, () => false)) // prettier-ignore
   expect(decideHost(rules, 'x.cdn.net', 8443)).toMatchObject({ isRead: false })
-  const ask = (method: string, path: string) => decideRequest(rules, 'api.example.com', 443, method, path)
+  const ask = (method: string, path: string) => decideRequest(rules, 'api.example.com', 443, method, { path, isCertain: true })
   expect([ask('GET', '/v1/x'), ask('GET', '/health'), ask('POST', '/v1/orders')].map(({ isAllowed }) => isAllowed)).toEqual([true, true, true])
   expect([ask('DELETE', '/v1/x'), ask('GET', '/v2'), ask('GET', '/health/x'), ask('POST', '/v1/orders/1'), ask('get', '/v1/x')].map(({ isAllowed }) => isAllowed)).toEqual(Array.from({ length: 5 }, () => false)) // prettier-ignore
   const forgotten = rules.map((rule) => (rule.credential ? { ...rule, credential: { ...rule.credential, value: '' } } : rule))
-  expect(decideRequest(forgotten, 'api.example.com', 443, 'POST', '/v1/orders')).toMatchObject({
+  expect(decideRequest(forgotten, 'api.example.com', 443, 'POST', { path: '/v1/orders', isCertain: true })).toMatchObject({
     isAllowed: false,
     reason: expect.stringContaining('forgotten'),
   })
+  // Where a path has an encoded slash, whoever reads it as another one gains nothing: only rules for every path count.
+  const unsure = { path: '/v1/a%2fb', isCertain: false }
+  expect(decideRequest(rules, 'api.example.com', 443, 'GET', unsure)).toMatchObject({ isAllowed: false, reason: expect.stringContaining('encoded slash') })
+  const wide = [...rules, { host: 'api.example.com', methods: ['GET' as const], paths: ['/*'] }]
+  expect(decideRequest(wide, 'api.example.com', 443, 'GET', unsure)).toMatchObject({ isAllowed: true, rule: wide[3] })
+  expect(decideRequest(wide, 'api.example.com', 443, 'POST', unsure)).toMatchObject({ isAllowed: false })
 })
 
 test('paths that climb are what they lead to; those that servers read differently are none', () => {
   const paths = ['/a/../b', '/a/%2e%2e/b', '/a/.%2E/b', '/./a', '/a?x=/../y']
   expect(paths.map((each) => plainPath(each)?.path)).toEqual(['/b', '/b', '/b', '/a', '/a'])
-  expect(['/a%2fb', '/a%2F..%2fb', '/a\\b', '/a%5cb', '//evil.com/x', 'a', '', '/a\nb', '/a%00b', 'http://x/'].map(plainPath)).toEqual(
-    Array.from({ length: 10 }),
-  )
+  expect(['/@a%2fb?x=%2f', '/a%2F..%2fb', '/a/b?x=%2f'].map((each) => plainPath(each)?.isCertain)).toEqual([false, false, true])
+  expect(['/a\\b', '/a%5cb', '//evil.com/x', 'a', '', '/a\nb', '/a%00b', 'http://x/'].map(plainPath)).toEqual(Array.from({ length: 8 }))
 })
 
 test('bytes and requests are counted over the whole life, and end at their limits', () => {
@@ -118,4 +124,29 @@ test("a sandbox's authority makes certificates that hold for their name, under i
   expect(await attempt(other.certificate, 'api.example.com')).not.toBe('trusted')
   expect(await attempt(ours.certificate, 'api.example.com', 'evil.example.com')).toBe('another name')
   server.close()
+})
+
+test('a request is for a file of a package when its registry has one there; what the registry states of another address, or by a weak digest, counts for nothing', () => {
+  const registries = { 'npm.test': 'npm' as const, 'files.test': 'https://index.test/simple/' }
+  const at = (host: string, path: string) => packageFileAt(registries, host, path)
+  expect(at('npm.test', '/@a/b-c/-/b-c-1.0.0-rc.1.tgz')).toMatchObject({
+    url: 'https://npm.test/@a/b-c/-/b-c-1.0.0-rc.1.tgz',
+    document: { url: 'https://npm.test/@a%2fb-c/1.0.0-rc.1' },
+  })
+  const indexOf = (path: string) => at('files.test', path)?.document.url
+  expect([indexOf('/p/a/Some_Thing-1.0-py3-none-any.whl'), indexOf('/p/some.thing-el-1.0.tar.gz'), indexOf('/x-2.zip')]).toEqual(
+    ['some-thing', 'some-thing-el', 'x'].map((name) => `https://index.test/simple/${name}/`),
+  )
+  const none: [string, string][] = [['else.test', '/a/-/a-1.0.0.tgz'], ['npm.test', '/a'], ['npm.test', '/a/-/b-1.0.0.tgz'], ['npm.test', '/a/../a/-/a-1.tgz'], ['npm.test', '/a/-/a-1.0.0.tgz/x'], ['files.test', '/simple/a/'], ['files.test', '/a-1.0-py3-none-any.whl.metadata'], ['constructor', '/a/-/a-1.tgz']] // prettier-ignore
+  expect(none.filter(([host, path]) => at(host, path) !== undefined)).toEqual([])
+
+  const npm = at('npm.test', '/a/-/a-1.0.0.tgz')!
+  const integrity = `sha1-abc sha512-${Buffer.alloc(64, 7).toString('base64')}`
+  const version = (tarball: string, stated: string) => npm.digestIn({ dist: { tarball, integrity: stated } })
+  expect(version('https://npm.test/a/-/a-1.0.0.tgz', integrity)).toBe('07'.repeat(64))
+  expect([version('https://npm.test/a/-/a-1.0.1.tgz', integrity), version('http://npm.test/a/-/a-1.0.0.tgz', integrity), version(npm.url, 'sha1-abc'), npm.digestIn(null)]).toEqual([undefined, undefined, undefined, undefined]) // prettier-ignore
+  const wheel = at('files.test', '/p/a-1.0-py3-none-any.whl')!
+  const index = (url: string, hashes: object) => wheel.digestIn({ files: [{ url: 'https://files.test/other.whl', hashes: { sha256: 'f'.repeat(64) } }, { url, hashes }] }) // prettier-ignore
+  expect(index('https://files.test/p/a-1.0-py3-none-any.whl#sha256=x', { sha256: 'a'.repeat(64) })).toBe('a'.repeat(64))
+  expect([index('https://else.test/p/a-1.0-py3-none-any.whl', { sha256: 'a'.repeat(64) }), index(wheel.url, { md5: 'a' }), index(wheel.url, { sha256: 'zz' })]).toEqual([undefined, undefined, undefined]) // prettier-ignore
 })

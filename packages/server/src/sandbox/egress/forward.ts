@@ -1,10 +1,10 @@
 /** One request on its way out, written anew: nothing of how it was written inside gets to the other side. */
 import type { EgressRule } from '@longhaul/protocol'
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, request as startRequest } from 'node:http'
-import { Transform } from 'node:stream'
+import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { connect as connectTls, rootCertificates } from 'node:tls'
-import { type Reach, Unreachable, reachHost } from './reach.ts'
+import type { SharedFile } from './package-cache.ts'
+import { type Reach, Unreachable, reachHost, secureOver } from './reach.ts'
 
 /** One attempt to leave, until it is written down. */
 export type Attempt = {
@@ -20,6 +20,8 @@ type Forwarding = {
   target: { host: string; port: number; isTls: boolean }
   rule: EgressRule
   path: string
+  /** What others may be given of the answer, and what they have been given. */
+  shared?: SharedFile | undefined
   request: IncomingMessage
   response: ServerResponse
   trial: Attempt
@@ -41,7 +43,9 @@ const hopHeaders = [
 ]
 const silenceMs = 5 * 60_000
 
-export async function forward({ reach, target, rule, path, request, response, trial, signal }: Forwarding): Promise<void> {
+export async function forward({ reach, target, rule, path, shared, request, response, trial, signal }: Forwarding): Promise<void> {
+  const kept = await shared?.read()
+  if (kept) return give(kept, { response, trial, signal })
   const { host, port, isTls } = target
   const socket = await reachHost(reach, host, port)
   const headers = passedOn(request.headers)
@@ -49,14 +53,13 @@ export async function forward({ reach, target, rule, path, request, response, tr
   // Node would write a body without its length after methods that usually have none, and the other side take it for a request of its own.
   if (request.headers['transfer-encoding'] !== undefined) headers['transfer-encoding'] = 'chunked'
   if (rule.credential) headers[rule.credential.header.toLowerCase()] = rule.credential.value
-  const trust = reach.trust === undefined ? {} : { ca: [...rootCertificates, reach.trust] }
   const outgoing = startRequest({
     method: request.method,
     path,
     headers,
     signal,
     timeout: silenceMs,
-    createConnection: () => (isTls ? connectTls({ socket, servername: host, ALPNProtocols: ['http/1.1'], ...trust }) : socket),
+    createConnection: () => (isTls ? secureOver(reach, socket, host) : socket),
   })
   outgoing.on('timeout', () => outgoing.destroy(new Unreachable('failed', `${host} said nothing for ${silenceMs} ms.`)))
   outgoing.on('upgrade', (_, upgraded) => upgraded.destroy(new Unreachable('refused', 'Upgrades are not let through where requests are read.')))
@@ -70,12 +73,24 @@ export async function forward({ reach, target, rule, path, request, response, tr
     sending.catch(() => {}) // An answer may come before all was sent; a real failure shows there.
     const answer = await answered
     response.writeHead(answer.statusCode ?? 502, passedOn(answer.headers))
-    await pipeline(answer, counting(trial, 'in'), response)
+    const copy = answer.statusCode === 200 ? shared?.keep(answer.headers) : undefined
+    await (copy ? pipeline(answer, counting(trial, 'in'), copy, response) : pipeline(answer, counting(trial, 'in'), response))
     trial.end('allowed', null, answer.statusCode ?? null)
   } catch (error) {
     throw signal.aborted ? signal.reason : error
   } finally {
     socket.destroy()
+  }
+}
+
+/** In the place of the registry, which would send the same. It counts as if it had. */
+async function give({ bytes, stream }: { bytes: number; stream: Readable }, { response, trial, signal }: Pick<Forwarding, 'response' | 'trial' | 'signal'>) {
+  try {
+    response.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': bytes })
+    await pipeline(stream, counting(trial, 'in'), response, { signal })
+    trial.end('allowed', null, 200)
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error
   }
 }
 

@@ -19,6 +19,7 @@ import { type Attempt, forward } from './forward.ts'
 import { type Limits, createMeter } from './meter.ts'
 import { splitHost } from './names.ts'
 import { type Reach, Unreachable, reachHost } from './reach.ts'
+import type { PackageCache } from './package-cache.ts'
 import type { Recorder } from './recorder.ts'
 import { decideHost, decideRequest, isReading, plainPath } from './rules.ts'
 import { cutShort, firstBytes, rejoin, tunnel } from './tunnel.ts'
@@ -33,6 +34,8 @@ export type ProxyOptions = {
   used: { bytes: number; requests: number }
   /** Something was let through to this host: what comes back is written by others. */
   onReached?(host: string): void
+  /** Files of packages that all sandboxes share. Absent: none. */
+  packages?: PackageCache | undefined
   /** Answers requests that are for the proxy itself, and not for a host through it. Absent: they are refused. */
   door?: Door | undefined
 }
@@ -118,14 +121,17 @@ export async function openProxy(reach: Reach, recorder: Recorder, log: Log, opti
     if (!plain) return refuse(400, 'The path is written in a way that servers read differently.')
     const named = request.headers.host === undefined ? undefined : splitHost(request.headers.host, target.port)
     if (named?.host !== target.host) return refuse(421, `The Host header is not ${target.host}.`)
-    const decision = decideRequest(rules, target.host, target.port, method, plain.path)
+    const decision = decideRequest(rules, target.host, target.port, method, plain)
     if (!decision.isAllowed) return refuse(403, decision.reason)
     const cutting = new AbortController()
     const entry: Open = { target, cut: (reason) => cutting.abort(new Unreachable('refused', reason)) }
     open.add(entry)
     options.onReached?.(target.host)
     try {
-      await forward({ reach, target, rule: decision.rule, path: plain.path + plain.query, request, response, trial, signal: cutting.signal })
+      const { rule } = decision
+      const mayShare = plain.isCertain && rule.credential === undefined
+      const shared = mayShare ? options.packages?.shared({ ...target, ...plain, method, headers: request.headers }) : undefined
+      await forward({ reach, target, rule, path: plain.path + plain.query, shared, request, response, trial, signal: cutting.signal })
     } catch (error) {
       const { verdict, message } =
         error instanceof Unreachable ? error : { verdict: 'failed' as const, message: error instanceof Error ? error.message : String(error) }

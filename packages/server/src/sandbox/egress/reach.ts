@@ -1,6 +1,7 @@
 /** From a name to a connection: looked up once, every answer checked, and the address that was checked is the one that is dialled. */
 import { lookup } from 'node:dns/promises'
 import { type Socket, connect } from 'node:net'
+import { type TLSSocket, connect as connectTls, rootCertificates } from 'node:tls'
 import { after } from '../../kernel/index.ts'
 import { isRefused } from './addresses.ts'
 
@@ -58,3 +59,7 @@ export async function reachHost({ resolve, dial }: Reach, host: string, port: nu
     })
   })
 }
+
+/** TLS with that host over an open connection, by HTTP/1.1. */
+export const secureOver = ({ trust }: Reach, socket: Socket, host: string): TLSSocket =>
+  connectTls({ socket, servername: host, ALPNProtocols: ['http/1.1'], ...(trust !== undefined && { ca: [...rootCertificates, trust] }) })

@@ -21,14 +21,23 @@ export function decideHost(rules: readonly EgressRule[], host: string, port: num
   return { isAllowed: true, isRead: found.some(isReading) }
 }
 
-/** Whether this request may go, and by which rule: the first that allows it. `path` is what `plainPath` made of it. */
-export function decideRequest(rules: readonly EgressRule[], host: string, port: number, method: string, path: string): Decision<{ rule: EgressRule }> {
+/** Whether this request may go, and by which rule: the first that allows it. */
+export function decideRequest(
+  rules: readonly EgressRule[],
+  host: string,
+  port: number,
+  method: string,
+  { path, isCertain }: Pick<PlainPath, 'path' | 'isCertain'>,
+): Decision<{ rule: EgressRule }> {
   const found = rulesFor(rules, host, port)
   if (found.length === 0) return { isAllowed: false, reason: `No rule allows ${host}:${port}.` }
   const rule = found.find(
     ({ methods, paths }) =>
-      (methods === undefined || methods.some((each) => each === method)) && (paths === undefined || paths.some((each) => matchesPath(each, path))),
+      (methods === undefined || methods.some((each) => each === method)) &&
+      (paths === undefined || paths.some((each) => each === '/*' || (isCertain && matchesPath(each, path)))),
   )
+  if (!rule && !isCertain)
+    return { isAllowed: false, reason: `No rule for ${method} at every path of ${host}:${port}, and servers read an encoded slash differently.` }
   if (!rule) return { isAllowed: false, reason: `No rule allows ${method} ${path.slice(0, 200)} at ${host}:${port}.` }
   if (rule.credential?.value === '')
     return {
@@ -40,13 +49,13 @@ export function decideRequest(rules: readonly EgressRule[], host: string, port: 
 
 const matchesPath = (pattern: string, path: string) => (pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern)
 
-/**
- * A path as every server would read it, with its query, or undefined when servers might differ: encoded slashes and backslashes
- * are one path to some and another to others.
- */
-export function plainPath(target: string): { path: string; query: string } | undefined {
-  if (!target.startsWith('/') || target.startsWith('//') || /\\|%2f|%5c|%00|[\x00-\x20\x7f]/i.test(target.split('?')[0] ?? '')) return undefined
+/** `isCertain`: false where servers read it differently, by an encoded slash, as npm writes it in `/@scope%2fname`. Only rules for every path allow that. */
+export type PlainPath = { path: string; query: string; isCertain: boolean }
+
+/** A path as every server would read it, with its query, or undefined where it could be anything: with backslashes, control characters and the like. */
+export function plainPath(target: string): PlainPath | undefined {
+  if (!target.startsWith('/') || target.startsWith('//') || /\\|%5c|%00|[\x00-\x20\x7f]/i.test(target.split('?')[0] ?? '')) return undefined
   if (!URL.canParse(target, 'http://host.invalid')) return undefined
   const { pathname, search } = new URL(target, 'http://host.invalid')
-  return { path: pathname.replaceAll(/%2e/gi, '.'), query: search }
+  return { path: pathname.replaceAll(/%2e/gi, '.'), query: search, isCertain: !/%2f/i.test(pathname) }
 }

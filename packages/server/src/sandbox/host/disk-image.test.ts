@@ -84,6 +84,21 @@ describe.skipIf(whyNot)('images', () => {
     await copying
   })
 
+  test('what was deleted and not given back to the host is, once it is told, and nothing else', async () => {
+    const folder = await make('kept')
+    const { device, release } = await disks.attach(folder)
+    const target = join(folder, 'workspace')
+    const kept = (await disks.hostBytes(folder)) + 1_000_000
+    // Mounted so that nothing goes back by itself.
+    const script = 'mount -t ext4 -o nodiscard "$1" "$2" && head -c 4000000 /dev/urandom > "$2/x" && sync -f "$2" && rm "$2/x" && sync -f "$2"'
+    execFileSync('unshare', ['--mount', '--propagation', 'private', '--', 'sh', '-c', script, 'sh', device, target])
+    await release()
+    expect(await disks.hostBytes(folder)).toBeGreaterThan(kept + 2_000_000)
+    await disks.trim(folder)
+    expect(await disks.hostBytes(folder)).toBeLessThan(kept)
+    expect(fileIn(folder)).toBe('kept')
+  })
+
   test('what a killed server left of an exchange is ended, and of a copy forgotten', async () => {
     const [half, early] = [await make('half'), await make('early')]
     renameSync(imageOf(half), join(half, 'disk.new'))

@@ -35,13 +35,17 @@ export type DiskHost = {
   exchange(folder: string): Promise<void>
   /** What is used, seen from outside. `outer` is a process in whose namespace it is mounted. */
   measure(folder: string, outer: number | undefined): Promise<DiskUse>
+  /** What it takes of the host's disk: more than is used while deleted files did not go back. */
+  hostBytes(folder: string): Promise<number>
+  /** Gives back to the host what was deleted and what the kernel kept: it gives up on that for good while a full file system looks for room. */
+  trim(folder: string): Promise<void>
   /** Gives everything in it to a user, following no link. No command of the sandbox's may run. `outer` as above. */
   giveTo(folder: string, user: number, outer: number | undefined): Promise<void>
   /** Detaches what a server left that was killed while it attached. */
   sweep(root: string): Promise<number>
 }
 
-/** Whole seconds of unwritten data are lost only with the host. What is deleted goes back to the host. */
+/** Whole seconds of unwritten data are lost only with the host. Most of what is deleted goes back to the host at once. */
 const mountOptions = 'nosuid,nodev,noatime,discard'
 export const mountLine = (mount: string): string => `${mount} -t ext4 -o ${mountOptions}`
 
@@ -102,7 +106,7 @@ export async function detectDisks(runtime: Runtime, root: string): Promise<{ dis
   const { unshare, mount } = runtime.tools
   if (!mkfs || !debugfs) return { whyNot: 'mkfs.ext4 is not installed: apt-get install e2fsprogs' }
   if (!losetup || !unshare || !mount) return { whyNot: 'losetup is not installed: apt-get install mount' }
-  const disks = diskHost({ mkfs, debugfs, losetup, unshare, mount }, runtime)
+  const disks = diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim: findProgram('fstrim') }, runtime)
   const folder = join(root, '.disk-probe')
   try {
     await rm(folder, { recursive: true, force: true })
@@ -117,11 +121,12 @@ export async function detectDisks(runtime: Runtime, root: string): Promise<{ dis
   }
 }
 
-type DiskTools = { mkfs: string; debugfs: string; losetup: string; unshare: string; mount: string }
+/** Without `fstrim` what the kernel keeps is kept. */
+type DiskTools = { mkfs: string; debugfs: string; losetup: string; unshare: string; mount: string; fstrim: string | undefined }
 
 type Device = { device: string; held: FileHandle }
 
-function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime: Runtime): DiskHost {
+function diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim }: DiskTools, runtime: Runtime): DiskHost {
   /** By the image's number: two devices of one image would be two file systems that know nothing of each other. To make one takes some 20 ms. */
   const attached = new Map<number, { users: number; opening: Promise<Device> }>()
   /** By the same number: whoever comes meanwhile waits. */
@@ -246,6 +251,10 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount }: DiskTools, runtime
         .split(' ')
         .map(Number)
       return used(blocks, bfree, files, ffree)
+    },
+    hostBytes: async (folder) => (await stat(imageOf(folder))).blocks * 512,
+    async trim(folder) {
+      if (fstrim !== undefined) await mounted(folder, '/bin/sh', '-c', 'sync --file-system "$1" && exec "$2" "$1"', 'sh', join(folder, 'workspace'), fstrim)
     },
     async giveTo(folder, user, outer) {
       const give = (path: string) => ['-R', '-P', '-h', '--', `${user}:${user}`, path]

@@ -5,6 +5,7 @@ import type { Entry } from '../../../timeline/index.ts'
 import { Code, CodeBlock } from '../../../ui/Code.tsx'
 import { CopyButton } from '../../../ui/CopyButton.tsx'
 import { cx } from '../../../ui/cx.ts'
+import { DownloadButton } from '../AnswerFiles.tsx'
 import { FailureView } from '../OutcomeView.tsx'
 import { Facts, Value } from './parts.tsx'
 import type { Step } from './parts.tsx'
@@ -51,7 +52,14 @@ export function ExecDetail({ step, entry, facts }: { step: Step; entry: Entry; f
       {hasFailed && errors}
       <Text title={t('detail.stdout')} text={done?.stdout ?? live?.stdout ?? ''} isOutput />
       {!hasFailed && errors}
-      {done?.isTruncated && <p className="text-sm text-ink-2">{t('detail.truncated')}</p>}
+      {done?.isTruncated && (
+        <p className="flex flex-wrap items-center gap-2 text-sm text-ink-2">
+          {t('detail.truncated')}
+          {done.whole?.map((file) => (
+            <DownloadButton key={file.fileId} file={file} label={file.name} />
+          ))}
+        </p>
+      )}
     </>
   )
 }

@@ -60,7 +60,7 @@ export function describeContainer(parts: ContainerParts, { folder, user, limits,
         { Name: 'nofile', Hard: fileDescriptorsMax, Soft: fileDescriptorsMax },
         { Name: 'core', Hard: 0, Soft: 0 },
       ],
-      ShmSize: sharedMemoryBytesMax,
+      ...(!hasNoTmp && { ShmSize: sharedMemoryBytesMax }), // Podman refuses a size where there is no such memory.
       Tmpfs: hasNoTmp ? {} : { '/tmp': `rw,exec,nosuid,nodev,mode=1777,size=${tmpBytesMax}` },
       Mounts: [
         bind(parts.agent, '/run/longhaul/agent.cjs', true),
