@@ -36,6 +36,7 @@ export {
   MailAddress,
   MailRecipient,
   CommandConnection,
+  CalendarFeed,
   Database,
   DeclaredEgress,
   MarketplaceConnection,
