@@ -350,6 +350,7 @@ export { Secret, deleteSecret, getSecret, listSecrets, secretBytesMax, secretOpe
 export { System, getSystem, systemOperations } from './system.ts'
 export {
   Consumption,
+  TenantConsumption,
   Namespace,
   Quotas,
   Tenant,
