@@ -143,6 +143,10 @@ create table approvals (
   decided_at timestamp with time zone,
   changed_in xid8 default pg_current_xact_id() not null,
   told smallint default 0 not null,
+  rule json,
+  approved_by json default '[]'::json not null,
+  escalates_at timestamp with time zone,
+  is_escalation_told boolean default false not null,
   constraint approvals_pkey PRIMARY KEY (id),
   constraint approvals_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text]))),
   constraint approvals_told_check CHECK (((told >= 0) AND (told <= 3)))
@@ -150,11 +154,12 @@ create table approvals (
 CREATE INDEX approvals_changes ON public.approvals USING btree (tenant_id, changed_in, id);
 CREATE INDEX approvals_newest ON public.approvals USING btree (tenant_id, id DESC);
 CREATE INDEX approvals_open ON public.approvals USING btree (run_id) WHERE (state = 'pending'::text);
+CREATE INDEX approvals_to_escalate ON public.approvals USING btree (escalates_at) WHERE ((state = 'pending'::text) AND (NOT is_escalation_told) AND (escalates_at IS NOT NULL));
 CREATE INDEX approvals_to_tell ON public.approvals USING btree (id) WHERE ((state = 'pending'::text) AND (told < 3));
 alter table approvals enable row level security, force row level security;
 create policy across_tenants on approvals as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on approvals as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
-CREATE TRIGGER note_change BEFORE UPDATE OF state ON public.approvals FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change BEFORE UPDATE OF state, approved_by ON public.approvals FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR ((old.approved_by)::text IS DISTINCT FROM (new.approved_by)::text))) EXECUTE FUNCTION note_change();
 
 create table attachment_uses (
   tenant_id text not null,

@@ -21,6 +21,7 @@ import type {
   ToolLimits,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
+import type { ApprovalOptions, Decided } from './approval-asked.ts'
 
 /** A command for the run's sandbox: a shell line, or a program with its arguments. Paths are relative to `/workspace`. */
 export type Command = ({ script: string } | { cmd: string; args?: string[] }) & {
@@ -79,8 +80,11 @@ export type Context = {
   sleep(name: string, ms: number): Promise<void>
   /** Waits for data sent by `POST /v1/runs/{id}/signals/{name}`. Throws `TimedOut` when none came in time. */
   waitForSignal(name: string, options?: { timeoutMs?: number }): Promise<Json>
-  /** Asks a person. Throws `TimedOut` when nobody answered in time. */
-  approval(title: string, options?: { detail?: Json; timeoutMs?: number }): Promise<{ approved: boolean; by: string; comment: string | null }>
+  /**
+   * Asks people: one of those who may decide approvals, unless it says how many (`approversMin`), of which `roles`, and whether the asker counts. One no is enough.
+   * Throws `TimedOut` when it was not decided in time.
+   */
+  approval(title: string, options?: ApprovalOptions): Promise<Decided>
   /** One model call. `after` continues the conversation of an earlier call of this run. */
   model(request: {
     model?: string
