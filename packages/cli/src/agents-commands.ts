@@ -1,7 +1,7 @@
 /** Agents: to write, to deploy, their versions. */
 import type { Command } from 'commander'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import { type Act, type Shared, type Shown, duration, examples, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
+import { type Act, type Shared, type Shown, duration, examples, ratio, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
 import { templates } from './templates.ts'
 
 export function agentsCommands(program: Command, act: Act): void {
@@ -197,6 +197,8 @@ function versionCommands(agents: Command, act: Act): void {
   withServer(agents.command('rollback'))
     .description('take back the canary, or else the live version')
     .argument('<agent>')
+    .option('--duration-ratio <times>', 'how many times the median duration of the version before its own may be, from 20 runs of each on', ratio)
+    .option('--cost-ratio <times>', 'the same of the mean cost', ratio)
     .option('--reason <text>', 'kept with the deployment')
     .addHelpText('after', examples('npx longhaul agents rollback analyst --reason "answers in the wrong currency"'))
     .action((agent: string, options: Shared & { reason?: string }) => act(options, async (invocation) => (await load()).rollBack(invocation, agent, options)))
