@@ -40,7 +40,7 @@ export async function takeAsked(db: Tx, limit: number): Promise<Asked[]> {
 const heightMax = 50
 
 /** Repeating it changes nothing: a run has one delivery for each of its destinations, and one more for each approval. */
-export async function insertDelivery(db: Tx, { tenantId, id, runId, n, agent, destination, approvalId = undefined }: NewDelivery): Promise<void> {
+export async function insertDelivery(db: Tx, { tenantId, id, runId, n, agent, destination, approvalId }: NewDelivery): Promise<void> {
   await db.rows(sql`
     insert into deliveries (tenant_id, id, run_id, n, agent, destination, approval_id)
     values (${tenantId}, ${id}, ${runId}, ${n}, ${agent}, ${JSON.stringify(destination)}, ${approvalId ?? null})

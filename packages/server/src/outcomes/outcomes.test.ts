@@ -6,10 +6,10 @@ import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Received, openReceiver, secret } from '../../test/support/receiver.ts'
 import { type Audience, type Db, sql } from '../db/index.ts'
 import type { WhyNotStart } from '../engine/index.ts'
-import { silentLog } from '../kernel/index.ts'
+import { newId, silentLog } from '../kernel/index.ts'
 import { openAttention } from './attention.ts'
 import { assertDestinations, openDeliveries } from './deliveries.ts'
-import { listDeliveries } from './delivery-store.ts'
+import { insertDelivery, listDeliveries } from './delivery-store.ts'
 import { type Queues, openQueues } from './queues.ts'
 
 const quick = { attemptsMax: 4, delayMsMin: 10, delayMsMax: 40 }
@@ -472,10 +472,20 @@ test('what a run asks of people is told to its webhook, once, also when a run th
   const approvals = () => t.db.rows<{ id: string; runId: string }>(sql`select id, run_id as "runId" from approvals`)
   const all = await fact(approvals, (found) => found.length === 4, 'four approvals')
   await e.engine.decide(everyone, 'ann', { approvalId: all.find(({ runId }) => runId === decided)?.id ?? '', approved: true })
+  // One that was decided between being put up and being told.
+  const late = await e.begin('asks', [both])
+  const [asked] = await fact(
+    () => t.db.rows<{ id: string }>(sql`select id from approvals where run_id = ${late}`),
+    (found) => found.length === 1,
+    'its approval',
+  )
+  await insertDelivery(t.db, { tenantId, id: newId(), runId: late, n: 0, agent: 'asks', destination: both, approvalId: asked?.id })
+  await e.engine.decide(everyone, 'ann', { approvalId: asked?.id ?? '', approved: false })
   await e.deliveries.start()
   await settled(t.db, own)
   await settled(t.db, parent)
-  const childs = all.find(({ runId }) => ![own, silent, decided].includes(runId))
+  await settled(t.db, late, 2)
+  const childs = all.find(({ runId }) => ![own, silent, decided, late].includes(runId))
   const told = r.received.map(({ body }) => body as { type: string; data: { runId: string; approvalId: string } })
   expect(
     told
