@@ -1,8 +1,10 @@
 /** Agents: what the loop costs around a model that takes no time, a thousand sessions around one that takes two seconds, a cold start, a deployment; beside others in turns. */
-import { execFile, fork } from 'node:child_process'
+import { execFile, fork, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import type { Json, ModelReply } from '@longhaul/protocol'
 import { identifier, sql } from '../packages/server/src/db/index.ts'
@@ -84,6 +86,37 @@ async function coldStarts({ db, dataDir }: Place, emit: Emit): Promise<void> {
   percentiles('cold_agent_first_step_ms', times, emit)
 }
 
+/** With `longhaul dev` at work: from a file that is written until the new code is what new runs get. */
+async function reloads({ cli, env, folder }: { cli: string[]; env: NodeJS.ProcessEnv; folder: string }): Promise<number[]> {
+  await mkdir(join(folder, 'agent'), { recursive: true })
+  const write = (n: number) =>
+    writeFile(join(folder, 'agent/agent.ts'), `import { durable } from '@longhaul/sdk'\nexport default durable('Counts.', async () => ${n})\n`)
+  await write(0)
+  const dev = spawn(process.execPath, ['--conditions=longhaul-source', ...cli, 'dev', folder, '--json', '--quiet'], {
+    env,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const lines = createInterface({ input: dev.stdout })[Symbol.asyncIterator]()
+  const live = async () => {
+    const { value = '', done } = await lines.next()
+    if (done || (JSON.parse(value) as { state: string }).state !== 'live') throw new Error(`The agent is not live: ${value}`)
+  }
+  try {
+    await live()
+    const times: number[] = []
+    for (let n = 1; n <= 10; n++) {
+      const from = performance.now()
+      await write(n)
+      await live()
+      times.push(performance.now() - from)
+    }
+    return times
+  } finally {
+    dev.kill('SIGINT')
+    await once(dev, 'close')
+  }
+}
+
 /** The command `longhaul deploy` and the answer to the first question, of an agent that the server has not seen. */
 async function deployment({ url, dataDir }: Place, emit: Emit): Promise<void> {
   const agents = join(dataDir, 'no-agents')
@@ -101,6 +134,7 @@ async function deployment({ url, dataDir }: Place, emit: Emit): Promise<void> {
       times.push(performance.now() - from)
     }
     percentiles('deploy_to_first_answer_ms', times, emit)
+    percentiles('dev_reload_ms', await reloads({ cli, env, folder: join(dataDir, 'dev') }), emit)
   } finally {
     await server.stop()
   }

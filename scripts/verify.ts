@@ -45,7 +45,9 @@ const { positionals, values } = parseArgs({
 const search = Object.entries(searches).find(([name]) => name === positionals[0])?.[1]
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
 const programs = values.programs === undefined ? undefined : Number(values.programs)
-const minutes = Number(values.minutes ?? (programs === undefined ? 5 : 120))
+/** It has an end of its own: that of its scenarios. */
+const minutesOf: Record<string, number> = { 'mcp-client-conformance': 45 }
+const minutes = Number(values.minutes ?? (programs === undefined ? (minutesOf[positionals[0] ?? ''] ?? 5) : 120))
 if (!search || positionals.length !== 1 || !Number.isInteger(seed) || !(minutes > 0) || (programs !== undefined && !(programs > 0))) {
   process.stderr.write(`npm run verify -- <${Object.keys(searches).join('|')}> [--seed N] [--minutes M] [--programs P, of crashes]\n`)
   process.exit(2)

@@ -143,6 +143,11 @@ create table approvals (
   decided_at timestamp with time zone,
   changed_in xid8 default pg_current_xact_id() not null,
   told smallint default 0 not null,
+  rule json,
+  approved_by json default '[]'::json not null,
+  escalates_at timestamp with time zone,
+  is_escalation_told boolean default false not null,
+  is_announced boolean default false not null,
   constraint approvals_pkey PRIMARY KEY (id),
   constraint approvals_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text]))),
   constraint approvals_told_check CHECK (((told >= 0) AND (told <= 3)))
@@ -150,11 +155,13 @@ create table approvals (
 CREATE INDEX approvals_changes ON public.approvals USING btree (tenant_id, changed_in, id);
 CREATE INDEX approvals_newest ON public.approvals USING btree (tenant_id, id DESC);
 CREATE INDEX approvals_open ON public.approvals USING btree (run_id) WHERE (state = 'pending'::text);
+CREATE INDEX approvals_to_announce ON public.approvals USING btree (id) WHERE ((state = 'pending'::text) AND (NOT is_announced));
+CREATE INDEX approvals_to_escalate ON public.approvals USING btree (escalates_at) WHERE ((state = 'pending'::text) AND (NOT is_escalation_told) AND (escalates_at IS NOT NULL));
 CREATE INDEX approvals_to_tell ON public.approvals USING btree (id) WHERE ((state = 'pending'::text) AND (told < 3));
 alter table approvals enable row level security, force row level security;
 create policy across_tenants on approvals as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on approvals as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
-CREATE TRIGGER note_change BEFORE UPDATE OF state ON public.approvals FOR EACH ROW WHEN ((old.state IS DISTINCT FROM new.state)) EXECUTE FUNCTION note_change();
+CREATE TRIGGER note_change BEFORE UPDATE OF state, approved_by ON public.approvals FOR EACH ROW WHEN (((old.state IS DISTINCT FROM new.state) OR ((old.approved_by)::text IS DISTINCT FROM (new.approved_by)::text))) EXECUTE FUNCTION note_change();
 
 create table attachment_uses (
   tenant_id text not null,
@@ -413,14 +420,16 @@ create table deliveries (
   created_at timestamp with time zone default clock_timestamp() not null,
   ended_at timestamp with time zone,
   changed_in xid8 default pg_current_xact_id() not null,
+  approval_id uuid,
   constraint deliveries_pkey PRIMARY KEY (id),
-  constraint deliveries_run_id_n_key UNIQUE (run_id, n),
   constraint deliveries_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text, 'dismissed'::text])))
 );
 CREATE INDEX deliveries_attention ON public.deliveries USING btree (tenant_id, id DESC) WHERE (state = 'failed'::text);
 CREATE INDEX deliveries_changes ON public.deliveries USING btree (tenant_id, changed_in, id) WHERE (state = 'failed'::text);
 CREATE INDEX deliveries_due ON public.deliveries USING btree (due_at) WHERE (state = 'pending'::text);
 CREATE INDEX deliveries_newest ON public.deliveries USING btree (tenant_id, id DESC);
+CREATE INDEX deliveries_of_approval ON public.deliveries USING btree (approval_id) WHERE (approval_id IS NOT NULL);
+CREATE UNIQUE INDEX deliveries_once ON public.deliveries USING btree (run_id, n, COALESCE(approval_id, run_id));
 alter table deliveries enable row level security, force row level security;
 create policy across_tenants on deliveries as permissive for all to longhaul_engine using (true) with check (true);
 create policy of_tenant on deliveries as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
@@ -1575,6 +1584,7 @@ create policy across_tenants on versions as permissive for all to longhaul_engin
 create policy of_tenant on versions as permissive for all to longhaul_tenant using ((tenant_id = current_tenant())) with check ((tenant_id = current_tenant()));
 
 alter table attachment_uses add constraint attachment_uses_attachment_id_fkey FOREIGN KEY (attachment_id) REFERENCES attachments(id);
+alter table deliveries add constraint deliveries_approval_id_fkey FOREIGN KEY (approval_id) REFERENCES approvals(id) ON DELETE CASCADE;
 alter table hook_deliveries add constraint hook_deliveries_hook_id_fkey FOREIGN KEY (hook_id) REFERENCES hooks(id) ON DELETE CASCADE;
 alter table logins add constraint logins_person_id_fkey FOREIGN KEY (person_id) REFERENCES people(id) ON DELETE CASCADE;
 alter table mails add constraint mails_approval_id_fkey FOREIGN KEY (approval_id) REFERENCES approvals(id) ON DELETE CASCADE;

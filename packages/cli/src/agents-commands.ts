@@ -1,7 +1,7 @@
 /** Agents: to write, to deploy, their versions. */
 import type { Command } from 'commander'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import { type Act, type Shared, type Shown, duration, examples, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
+import { type Act, type Shared, type Shown, duration, examples, ratio, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
 import { templates } from './templates.ts'
 
 export function agentsCommands(program: Command, act: Act): void {
@@ -209,4 +209,6 @@ const withGuard = (command: Command): Command =>
     .option('--window <minutes>', 'how long it is watched', wholeNumber(1, 10_080), 60)
     .option('--failures <percent>', 'how many more of its runs may fail than of the version before', wholeNumber(0, 100), 10)
     .option('--score-drop <percent>', 'how many fewer cases of an evaluation may pass than with the version before', wholeNumber(0, 100))
+    .option('--duration-ratio <times>', 'how many times the median duration of the version before its own may be, from 20 runs of each on', ratio)
+    .option('--cost-ratio <times>', 'the same of the mean cost', ratio)
     .option('--reason <text>', 'kept with the deployment')

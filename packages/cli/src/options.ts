@@ -68,6 +68,13 @@ export function positiveNumber(text: string): number {
   return value
 }
 
+/** How many times as much. */
+export function ratio(text: string): number {
+  const value = Number(text)
+  if (!/^\d+(\.\d+)?$/.test(text) || value < 1 || value > 100) throw new InvalidArgumentError('It must be a number from 1 to 100, such as 1.5.')
+  return value
+}
+
 /** Of commands that follow a run to its end. */
 export type Shown = Shared & { out?: string; quiet?: boolean; rows: number; giveUpAfter: number }
 export const followOptions = ({ out, quiet, rows, giveUpAfter }: Shown) => ({ out, isQuiet: quiet ?? false, rowsMax: rows, giveUpAfterMs: giveUpAfter * 1_000 })

@@ -139,7 +139,9 @@ test('a version whose runs fail is taken back by the server itself', async () =>
     'guarded/agent/agent.ts',
     `import { TerminalFailure, durable } from '@longhaul/sdk'\nexport default durable('Fails.', async () => { throw new TerminalFailure('bad') })\n`,
   )
-  await deployed('guarded')
+  expect((await longhaul(['deploy', 'guarded', '--duration-ratio', '0.5'])).err.replaceAll(/\s+/g, ' ')).toContain('a number from 1 to 100')
+  expect(await longhaul(['deploy', 'guarded', '--duration-ratio', '1.5', '--cost-ratio', '2'])).toMatchObject({ exit: 0 })
+  expect((await server.client.deployments.list({ agent: 'guarded' })).items[0]?.guard).toMatchObject({ durationRatioMax: 1.5, costRatioMax: 2 })
   for (let n = 0; n < 3; n++) await ask('guarded')
   await expect.poll(async () => (await server.client.agents.get({ name: 'guarded' })).version, { timeout: 20_000 }).toBe(good.version.version)
   expect(await ask('guarded')).toBe('good')

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { Channel } from './channels.ts'
-import { Connection, ConnectionName, Database, DeclaredEgress, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
+import { CalendarFeed, Connection, ConnectionName, Database, DeclaredEgress, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { CustomAgent } from './custom.ts'
 import { McpServer } from './mcp-servers.ts'
 import { PartName } from './children.ts'
@@ -93,6 +93,8 @@ export const AgentManifest = z.object({
   mailRecipients: z.array(MailRecipient).max(200).optional(),
   /** What the stock tool `sql` may read, by name. */
   databases: z.record(ConnectionName, Database).optional(),
+  /** What the stock tool `free_time` reads, by whose it is. */
+  calendars: z.record(ConnectionName, CalendarFeed).optional(),
   sandbox: AgentSandbox.optional(),
   /** Of a custom agent: its program and how that is kept. */
   custom: CustomAgent.optional(),

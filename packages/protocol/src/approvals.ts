@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ApprovalRule } from './approval-rules.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { AskAnswers } from './tool-calls.ts'
@@ -6,7 +7,7 @@ import { JsonValue } from './values.ts'
 
 export const approvalStates = ['pending', 'approved', 'denied', 'expired', 'withdrawn'] as const
 
-/** A person's recorded yes or no to one thing that a run asks. The first answer wins. */
+/** A person's recorded yes or no to one thing that a run asks. The first answer wins, where no rule asks for several. */
 export const Approval = z.object({
   id: z.uuid(),
   runId: z.uuid(),
@@ -19,6 +20,12 @@ export const Approval = z.object({
   createdAt: z.iso.datetime(),
   expiresAt: z.iso.datetime().nullable(),
   decidedAt: z.iso.datetime().nullable(),
+  /** Who has to say yes. Null: one of those who may decide approvals. */
+  rule: ApprovalRule.nullable().optional(),
+  /** Who has approved so far, where several have to. */
+  approvedBy: z.array(z.string()).optional(),
+  /** From when on the rule's roles limit nobody. */
+  escalatesAt: z.iso.datetime().nullable().optional(),
 })
 export type Approval = z.infer<typeof Approval>
 
@@ -80,7 +87,8 @@ export const listApprovals = operation({
 
 export const decideApproval = operation({
   id: 'approvals.decide',
-  summary: 'Approve or deny. The first answer wins; another one is a conflict.',
+  summary:
+    'Approve or deny. The first answer wins; another one is a conflict. Where several have to approve it stays pending until the last of them has; one no is enough.',
   http: ['POST', '/v1/approvals/{approvalId}'],
   permission: 'approvals:decide',
   input: z.strictObject({

@@ -32,6 +32,15 @@ export const Database = z.strictObject({
 })
 export type Database = z.infer<typeof Database>
 
+/** A calendar that the stock tool `free_time` reads. */
+export const CalendarFeed = z.strictObject({
+  /** The stored secret that is its address: a feed of events or of busy times in iCalendar, `https://calendar.example.com/…/basic.ics`. Its hosts say where it may be used. */
+  secret: SecretName,
+  /** Whether the model gets what its events are called, and when they are. Otherwise it hears only when all are free. */
+  showsTitles: z.boolean().default(false),
+})
+export type CalendarFeed = z.infer<typeof CalendarFeed>
+
 export const SecretRef = z.strictObject({ secret: SecretName, prefix: z.string().max(40).default('') })
 
 const HeaderName = z

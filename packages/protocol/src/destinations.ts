@@ -9,6 +9,13 @@ const on = z
   .max(3)
   .default(['completed', 'failed'])
 
+/** `approval`: that the run, or one that it has started, waits for a yes or no. */
+const onOrAsked = z
+  .array(z.enum(['completed', 'failed', 'cancelled', 'approval']))
+  .min(1)
+  .max(4)
+  .default(['completed', 'failed'])
+
 /** Where somebody listens for signed requests. */
 export const WebhookUrl = z
   .url({ protocol: /^https?$/, error: 'must be an http:// or https:// address' })
@@ -19,11 +26,11 @@ export const WebhookUrl = z
   )
 
 /**
- * Where a run's end is told. `webhook`: a signed POST (Standard Webhooks). `run`: a run of another agent, with the notice as its input. `signal`: a
+ * Where a run's end is told, and to a webhook what it asks as well. `webhook`: a signed POST (Standard Webhooks). `run`: a run of another agent, with the notice as its input. `signal`: a
  * signal to another run, with the notice as its payload. `queue`: a message for whoever fetches it (`queues.receive`). Each is told at least once, with an id that stays the same.
  */
 export const Destination = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('webhook'), url: WebhookUrl, on }),
+  z.strictObject({ type: z.literal('webhook'), url: WebhookUrl, on: onOrAsked }),
   z.strictObject({ type: z.literal('run'), agent: Name, on }),
   z.strictObject({ type: z.literal('queue'), queue: Name, on }),
   z.strictObject({ type: z.literal('signal'), runId: z.uuid(), name: z.string().min(1).max(128), on }),
@@ -38,7 +45,7 @@ export const ChannelReply = z.strictObject({
   /** A conversation of Slack's, and the thread in it. A direct message has none. */
   conversation: z.string().min(1).max(128),
   thread: z.string().min(1).max(64).optional(),
-  on,
+  on: onOrAsked,
 })
 export type ChannelReply = z.infer<typeof ChannelReply>
 

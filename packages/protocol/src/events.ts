@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ApprovalRule } from './approval-rules.ts'
 import { ChildEnd } from './children.ts'
 import { Failure } from './errors.ts'
 import { parkReasons } from './states.ts'
@@ -95,6 +96,8 @@ export const eventData = {
     runId: z.uuid().optional(),
     reason: ParkReason.optional(),
     detail: JsonValue.optional(),
+    /** Of an approval: who has to say yes. */
+    rule: ApprovalRule.optional(),
   }),
   'wait.completed': z.object({ kind: WaitKind, name: z.string(), output: JsonValue, timedOut: z.boolean().optional() }),
   /** A child has ended that nobody waits for yet. */

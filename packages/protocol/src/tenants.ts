@@ -17,6 +17,9 @@ export const Quotas = z.strictObject({
   sandboxesMax: count(1_000_000),
   /** Requests to the API, at each server. A namespace has those that name it, and those of keys for it alone. */
   requestsPerMinuteMax: z.number().int().min(1).max(10_000_000).optional(),
+  /** Of a tenant: images of custom agents that are unpacked at each server, and their bytes together. One that nobody has used for nine hours gives place to another. */
+  imagesMax: count(1_000_000),
+  imageBytesMax: count(2 ** 50),
 })
 export type Quotas = z.infer<typeof Quotas>
 
@@ -28,6 +31,10 @@ export const Consumption = z.object({
   sandboxes: z.number().int(),
 })
 export type Consumption = z.infer<typeof Consumption>
+
+/** Also what a tenant has at the server that is asked. */
+export const TenantConsumption = Consumption.extend({ images: z.number().int(), imageBytes: z.number().int() })
+export type TenantConsumption = z.infer<typeof TenantConsumption>
 
 /** The boundary of security: nothing of one tenant is visible to another. */
 export const Tenant = z.object({
@@ -67,7 +74,7 @@ export const getTenant = operation({
   http: ['GET', '/v1/tenants/{id}'],
   permission: 'tenants:manage',
   input: z.strictObject({ id: Name }),
-  output: Tenant.extend({ consumption: Consumption }),
+  output: Tenant.extend({ consumption: TenantConsumption }),
 })
 export const updateTenant = operation({
   id: 'tenants.update',

@@ -87,6 +87,8 @@ export type CallResult = z.infer<typeof CallResult>
 
 const webUrl = z.string().min(1).max(2_000).describe('Full address, for example "https://example.com/a"')
 
+const dayTime = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$|^24:00$/, 'must be a time of day, from "00:00" to "24:00"')
+
 /** Stock tools that the server executes. The model's arguments are checked against `input` in the worker and again in the server. */
 export const serverTools = {
   calculator: {
@@ -127,6 +129,21 @@ export const serverTools = {
     input: z.strictObject({
       database: ConnectionName.describe('Name of the database'),
       query: z.string().min(1).max(20_000).describe('One statement that begins with select, with, values or table'),
+    }),
+  },
+  free_time: {
+    description: 'Finds when all of some people are free, by their calendars, within working hours of a time zone.',
+    input: z.strictObject({
+      people: z.array(ConnectionName).min(1).max(20).describe('Names of calendars'),
+      from: z.iso.datetime({ offset: true }).describe('For example "2026-11-30T00:00:00+01:00"'),
+      to: z.iso.datetime({ offset: true }).describe('At most 62 days later'),
+      minutes: z.number().int().min(5).max(1_440).default(30).describe('How long they have to be free at a stretch'),
+      zone: z.string().min(1).max(64).describe('An IANA time zone, for example "Europe/Berlin"'),
+      hours: z
+        .strictObject({ from: dayTime.default('09:00'), to: dayTime.default('17:00') })
+        .default({ from: '09:00', to: '17:00' })
+        .describe('Working hours of each day, in that zone'),
+      days: z.array(z.number().int().min(1).max(7)).min(1).max(7).default([1, 2, 3, 4, 5]).describe('Working days: 1 is Monday, 7 is Sunday'),
     }),
   },
   mail: {

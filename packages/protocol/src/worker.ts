@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ApprovalRule } from './approval-rules.ts'
 import { AgentManifest } from './agents.ts'
 import { RunPart } from './children.ts'
 import { Failure } from './errors.ts'
@@ -117,6 +118,8 @@ export const WorkerFrame = z.discriminatedUnion('type', [
       .max(10 * 366 * 86_400_000)
       .nullable(),
     detail: JsonValue.optional(),
+    /** Of an approval: who has to say yes. */
+    rule: ApprovalRule.optional(),
   }),
   /**
    * Record the intent to execute a tool or a write here, with its input. Answered by `op.begun`. For a step in doubt whose check has found

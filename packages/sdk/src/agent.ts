@@ -4,6 +4,7 @@ import type {
   Asker,
   AttachmentRef,
   CallResult,
+  CalendarFeed,
   Connection,
   Database,
   Effect,
@@ -20,6 +21,7 @@ import type {
   ToolLimits,
 } from '@longhaul/protocol'
 import type { z } from 'zod'
+import type { ApprovalOptions, Decided } from './approval-asked.ts'
 
 /** A command for the run's sandbox: a shell line, or a program with its arguments. Paths are relative to `/workspace`. */
 export type Command = ({ script: string } | { cmd: string; args?: string[] }) & {
@@ -78,8 +80,11 @@ export type Context = {
   sleep(name: string, ms: number): Promise<void>
   /** Waits for data sent by `POST /v1/runs/{id}/signals/{name}`. Throws `TimedOut` when none came in time. */
   waitForSignal(name: string, options?: { timeoutMs?: number }): Promise<Json>
-  /** Asks a person. Throws `TimedOut` when nobody answered in time. */
-  approval(title: string, options?: { detail?: Json; timeoutMs?: number }): Promise<{ approved: boolean; by: string; comment: string | null }>
+  /**
+   * Asks people: one of those who may decide approvals, unless it says how many (`approversMin`), of which `roles`, and whether the asker counts. One no is enough.
+   * Throws `TimedOut` when it was not decided in time.
+   */
+  approval(title: string, options?: ApprovalOptions): Promise<Decided>
   /** One model call. `after` continues the conversation of an earlier call of this run. */
   model(request: {
     model?: string
@@ -184,7 +189,7 @@ export type AgentDefinition = {
   model: string
   /** Instructions, beside or instead of `instructions.md`. Called at the start of each run; must be deterministic. */
   instructions?: (about: { asker: Asker; createdAt: Date }) => string
-  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `list_files`, `python`, `time`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`, `sql`, `mail`. */
+  /** Names of stock tools to add: `bash`, `read_file`, `write_file`, `list_files`, `python`, `time`; and executed by the server: `calculator`, `http_request`, `fetch_page`, `web_search`, `sql`, `free_time`, `mail`, `remember`, `recall`. */
   stockTools: (StockTool | ServerTool)[]
   /** Hosts that `http_request` and `fetch_page` may reach: `api.example.com`, `*.example.com`, or `*` for all public ones. Default: none. */
   allowedHosts: string[]
@@ -192,6 +197,8 @@ export type AgentDefinition = {
   mailRecipients: string[]
   /** PostgreSQL databases that the stock tool `sql` reads, by name. Each names the stored secret that is its address. */
   databases: Record<string, z.input<typeof Database>>
+  /** Calendars that the stock tool `free_time` reads, by whose they are. Each names the stored secret that is its address. */
+  calendars: Record<string, z.input<typeof CalendarFeed>>
   /** Limits of tools by name, or by the beginning of names: `{ 'crm__*': { perMinute: 30 } }`. For tools that the server executes. */
   toolLimits: Record<string, ToolLimits>
   /** What every sandbox of its runs begins with (`template`), what may leave it (`egress`: nothing unless said), its limits, and which folders of the server's machine it is shown (`folders`), as far as the asker may see them. */
@@ -229,6 +236,7 @@ export function agent(options: Partial<Omit<AgentDefinition, 'kind'>> & { descri
     allowedHosts: [],
     mailRecipients: [],
     databases: {},
+    calendars: {},
     toolLimits: {},
     turnsMax: 30,
     fallbackModels: [],

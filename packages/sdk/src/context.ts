@@ -1,5 +1,6 @@
 /** The context that durable code is given: each method numbers, names and checks an operation and asks the execution for it. */
 import {
+  type ApprovalRule,
   type CallResult,
   type ChildStarted,
   type ConnectResult,
@@ -17,6 +18,7 @@ import {
 } from '@longhaul/protocol'
 import { type Child, type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
 import { callAnswered } from './answering.ts'
+import { type Decision, approvalAsked, formKey } from './approval-asked.ts'
 import { createBranches, nested } from './branches.ts'
 import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'
@@ -61,7 +63,12 @@ export function createContext({
     const start = () => execution.send(askFrame({ run: execution.id, op: path, name }, kind, text))
     return execution.ask(path, { kind, name, scope, isWait: false, start }) as Promise<Result> // The server is trusted to keep the protocol.
   }
-  const askWait = (kind: WaitAsked, name: string, timeoutMs: number | null, detail?: Json, target?: string): Promise<Json> => {
+  const askWait = (
+    kind: WaitAsked,
+    name: string,
+    timeoutMs: number | null,
+    { detail, target, rule }: { detail?: Json | undefined; target?: string; rule?: ApprovalRule | undefined } = {},
+  ): Promise<Json> => {
     checkName(name, kind)
     checkDuration(timeoutMs, `${kind} ${JSON.stringify(name)}`)
     const path = execution.takePath(scope)
@@ -71,7 +78,7 @@ export function createContext({
       name,
       scope,
       isWait: true,
-      start: () => execution.send(waitFrame({ run: execution.id, op: path, name }, kind, timeoutMs, text, target)),
+      start: () => execution.send(waitFrame({ run: execution.id, op: path, name }, kind, timeoutMs, { detail: text, target, rule })),
     })
   }
 
@@ -131,9 +138,9 @@ export function createContext({
     },
     sleep: async (name, ms) => void (await askWait('timer', name, ms)),
     waitForSignal: async (name, options) => askWait('signal', name, options?.timeoutMs ?? null),
-    approval: async (title, options) => {
-      const answer = await askWait('approval', title, options?.timeoutMs ?? null, options?.detail)
-      return answer as { approved: boolean; by: string; comment: string | null } // The protocol's shape for an approval's result.
+    approval: async (title, options = {}) => {
+      const { answers, ...decision } = (await askWait('approval', title, options.timeoutMs ?? null, approvalAsked(title, options))) as Decision // The protocol's shape.
+      return { ...decision, ...(options.fields && decision.approved && { answers: answers?.[formKey] ?? {} }) }
     },
     model: async ({ model = 'default', after, instructions, tools, append, outputTokensMax, cacheSeconds, mayBeSteered }) => {
       const op = `${scope.prefix}${scope.next}`
@@ -144,7 +151,7 @@ export function createContext({
     tool: (name, input) =>
       callAnswered(
         (answered) => askServer<CallResult>('call', firstLine(name), { tool: name, input, answered }),
-        (asks) => askWait('approval', 'A tool server asks', null, { tool: name, input: input ?? null, ...asks }),
+        (asks) => askWait('approval', 'A tool server asks', null, { detail: { tool: name, input: input ?? null, ...asks } }),
       ),
     artifact: async ({ name, mediaType, title, content }) =>
       askServer<FilePart>('artifact', firstLine(name), { name, mediaType, title, base64: Buffer.from(content).toString('base64') }),
@@ -153,7 +160,7 @@ export function createContext({
       const { runId } = await askServer<ChildStarted>('run', agent, { agent, input, isDetached, ...(session !== undefined && { session }) })
       return { runId, agent }
     },
-    waitForRun: async (child, options) => (await askWait('run', child.agent, options?.timeoutMs ?? null, undefined, child.runId)) as ChildEnd, // The protocol's shape.
+    waitForRun: async (child, options) => (await askWait('run', child.agent, options?.timeoutMs ?? null, { target: child.runId })) as ChildEnd, // The protocol's shape.
     call: async (agent, input, { timeoutMs, ...options } = {}) => {
       const child = await context.start(agent, input, options)
       return context.waitForRun(child, timeoutMs === undefined ? {} : { timeoutMs })

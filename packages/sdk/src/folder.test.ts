@@ -72,6 +72,11 @@ test.each<[string, Record<string, string>, string | RegExp]>([
     /agent\/agent\.ts: its default export is not what agent\(\) or durable\(\) makes: kind/,
   ],
   ['a stock tool that there is not', { 'agent/agent.ts': agentFile("stockTools: ['perl']") }, /agent\/agent\.ts: .*stockTools\.0: .*bash/],
+  [
+    'free time without a calendar',
+    { 'agent/agent.ts': agentFile("stockTools: ['free_time']") },
+    /agent\/agent\.ts: has the stock tool free_time and no calendar/,
+  ],
   ['turnsMax that is no number', { 'agent/agent.ts': agentFile("turnsMax: 'many'") }, 'turnsMax'],
   ['a limit that limits nothing', { 'agent/agent.ts': agentFile('runLimits: {}') }, 'runLimits: limits nothing'],
   ['a lane key that is no path', { 'agent/agent.ts': agentFile("runLimits: { laneKey: 'a..b' }") }, 'runLimits.laneKey: must be names joined by dots'],

@@ -8,6 +8,7 @@ import {
   type AgentManifest,
   AgentSandbox,
   ConnectionName,
+  CalendarFeed,
   Database,
   HostPattern,
   MailRecipient,
@@ -80,6 +81,7 @@ const Definition = z.discriminatedUnion('kind', [
     handoffs: z.record(Name.max(50), z.string().min(1).max(2_000)),
     connections: z.array(z.string()).optional(),
     databases: z.record(ConnectionName, Database),
+    calendars: z.record(ConnectionName, CalendarFeed),
   }),
   z.object({ kind: z.literal('function'), ...about, main: z.function() }),
 ])
@@ -155,6 +157,8 @@ export async function loadAgent(folder: string): Promise<LoadedAgent> {
     ...(definition.mailRecipients.length > 0 && { mailRecipients: definition.mailRecipients }),
     ...(definition.kind === 'agent' &&
       Object.keys(definition.databases).length > 0 && { databases: z.record(ConnectionName, Database).parse(definition.databases) }),
+    ...(definition.kind === 'agent' &&
+      Object.keys(definition.calendars).length > 0 && { calendars: z.record(ConnectionName, CalendarFeed).parse(definition.calendars) }),
     ...(definition.sandbox && { sandbox: AgentSandbox.parse(definition.sandbox) }),
   }
   const hooks = openHooks(named) // For subagents as well: what must not pass must not pass there either.
@@ -218,6 +222,7 @@ async function loadSubagents(folder: string, connections: readonly string[], rep
         ['toolLimits', Object.keys(definition.toolLimits).length > 0],
         ['sandbox', definition.sandbox !== undefined],
         ['databases', Object.keys(definition.databases).length > 0],
+        ['calendars', Object.keys(definition.calendars).length > 0],
         ['handoffs', Object.keys(definition.handoffs).length > 0],
       ] as const)
         if (isGiven) report(join(path, 'agent.ts'), `has ${what}, which holds for the whole agent: it belongs into agent/agent.ts.`)
@@ -313,7 +318,7 @@ async function loadTool(name: string, path: string, report: Report): Promise<Too
 
 function addBuiltIn(
   tools: Map<string, ToolEntry>,
-  { stockTools: names, allowedHosts, mailRecipients, databases }: AgentDefinition,
+  { stockTools: names, allowedHosts, mailRecipients, databases, calendars }: AgentDefinition,
   skills: Skill[],
   report: (problem: string) => void,
 ): void {
@@ -323,14 +328,16 @@ function addBuiltIn(
     if (builtIn.has(name) && allowedHosts.length === 0)
       report(`has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ['api.example.com'], or ['*'] for every public host.`)
   if (builtIn.has('mail') && mailRecipients.length === 0) report(`has the stock tool ${noRecipients}`)
-  const read = Object.keys(databases)
-  const sql = builtIn.get('sql')
-  if (sql && read.length === 0) report("has the stock tool sql and no database that it reads: add databases: { shop: { secret: 'shop-database' } }.")
-  if (sql)
-    builtIn.set('sql', {
-      ...sql,
-      definition: { ...sql.definition, description: `${sql.definition.description} There are: ${read.join(', ')}.`.slice(0, 4_000) },
-    })
+  for (const [name, read, lack] of [
+    ['sql', Object.keys(databases), "no database that it reads: add databases: { shop: { secret: 'shop-database' } }."],
+    ['free_time', Object.keys(calendars), "no calendar that it reads: add calendars: { ada: { secret: 'calendar-of-ada' } }."],
+  ] as const) {
+    const entry = builtIn.get(name)
+    if (!entry) continue
+    if (read.length === 0) report(`has the stock tool ${name} and ${lack}`)
+    const description = `${entry.definition.description} There are: ${read.join(', ')}.`.slice(0, 4_000)
+    builtIn.set(name, { ...entry, definition: { ...entry.definition, description } })
+  }
   for (const [name, entry] of builtIn) {
     if (tools.has(name))
       report(

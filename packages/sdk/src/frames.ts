@@ -2,7 +2,7 @@
  * The worker's frames as JSON text. Values come in as text that `encode` has checked and measured, so that nothing is
  * serialised twice; paths, kinds and run ids come from ourselves or the server and hold nothing to escape.
  */
-import type { AgentManifest, Decider, Effect, Failure, RetryPolicy, StepKind, WorkerFrame } from '@longhaul/protocol'
+import type { AgentManifest, ApprovalRule, Decider, Effect, Failure, RetryPolicy, StepKind, WorkerFrame } from '@longhaul/protocol'
 
 type Head = { run: string; op: string; name: string }
 const head = ({ run, op, name }: Head, type: string, kind: string) =>
@@ -12,8 +12,10 @@ const rounded = (ms: number) => Math.round(ms * 1_000) / 1_000
 export const askFrame = (of: Head, kind: StepKind, input: string): string => `${head(of, 'op', kind)},"input":${input}}`
 
 export type WaitAsked = 'timer' | 'signal' | 'approval' | 'run'
-export const waitFrame = (of: Head, kind: WaitAsked, timeoutMs: number | null, detail?: string, target?: string): string =>
-  `${head(of, 'op.wait', kind)},"timeoutMs":${timeoutMs}${detail === undefined ? '' : `,"detail":${detail}`}${target === undefined ? '' : `,"target":${JSON.stringify(target)}`}}`
+/** `detail` as JSON text, the child that is waited for, and who has to say yes. */
+type WaitMore = { detail?: string | undefined; target?: string | undefined; rule?: ApprovalRule | undefined }
+export const waitFrame = (of: Head, kind: WaitAsked, timeoutMs: number | null, { detail, target, rule }: WaitMore = {}): string =>
+  `${head(of, 'op.wait', kind)},"timeoutMs":${timeoutMs}${detail === undefined ? '' : `,"detail":${detail}`}${rule === undefined ? '' : `,"rule":${JSON.stringify(rule)}`}${target === undefined ? '' : `,"target":${JSON.stringify(target)}`}}`
 
 export type Intent = { kind: 'step' | 'tool'; attempt: number; input: string; effect: Effect | undefined; isChecked: boolean }
 export const beginFrame = (of: Head, { kind, attempt, input, effect, isChecked }: Intent): string =>

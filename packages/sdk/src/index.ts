@@ -1,6 +1,7 @@
 export { InDoubt, StepFailed, TerminalFailure, TimedOut, agent, connection, durable, shown, tool } from './agent.ts'
 export { channel, schedule } from './declared.ts'
 export { hook } from './hooks.ts'
+export type { ApprovalOptions, Decided, FormField } from './approval-asked.ts'
 export type { AgentHook, HookAbout, HookPoint } from './hooks.ts'
 export type {
   AgentDefinition,

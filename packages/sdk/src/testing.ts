@@ -2,6 +2,7 @@
  * Runs agents in memory, for their authors' tests: a scripted model, a small sandbox, time that passes at once, and crashes at
  * every point, without a server and without a network.
  */
+import { type Decided, formKey } from './approval-asked.ts'
 import {
   ArtifactRequest,
   type Asker,
@@ -63,7 +64,7 @@ export type TestOptions = {
   /** Payloads for each signal that is waited for, in order. One that is missing is waited for in vain. */
   signals?: Record<string, Json[]>
   /** Decides approvals; undefined leaves one open. Default: approves. */
-  approve?: (title: string, detail: Json) => { approved: boolean; by?: string; comment?: string } | undefined
+  approve?: (title: string, detail: Json) => (Partial<Decided> & { approved: boolean }) | undefined
   /** The agents that children may be of, by their names: one that is run as well, with its own scripted model, or what it does with its input. */
   agents?: Record<string, Pretended | (TestOptions & { agent: string | LoadedAgent | DurableFunction })>
   /** How the runs of its subagents go, by their names: their scripted models above all. One that is not told of is what `agents` says. What they and `agents` leave out of handlers, asker and clock is as here. */
@@ -376,7 +377,10 @@ function createWorld({
     const found =
       kind === 'signal'
         ? signalsLeft.get(name)?.shift()
-        : decision && { approved: decision.approved, by: decision.by ?? 'tester', comment: decision.comment ?? null }
+        : decision && {
+            ...{ approved: decision.approved, by: decision.by ?? 'tester', comment: decision.comment ?? null },
+            ...(decision.answers && { answers: { [formKey]: decision.answers } }),
+          }
     if (found !== undefined) answered.set(op, found)
     return found
   }

@@ -18,6 +18,11 @@ beforeAll(async () => {
   bed = await openBed({
     helper: ({ run, input }) => {
       const said = (input as { message: string }).message
+      if (said === 'ask')
+        return [
+          { type: 'op.wait', run, op: '0', kind: 'approval', name: 'Refund <!channel> 9 EUR?', detail: { secret: 1234 }, timeoutMs: null },
+          { type: 'run.idle', run, ops: ['0'] },
+        ]
       return said === 'fail'
         ? [{ type: 'run.failed', run, failure: { message: 'the password is 1234', retryable: false } }]
         : [{ type: 'run.completed', run, output: answers[said] ?? { text: `You said: ${said}` } }]
@@ -46,6 +51,7 @@ async function openChannel(fate?: (call: number) => Fate, declared?: Partial<Cha
     queues: { put: () => Promise.reject(new Error('none here')) },
     webhooks: { secret: webhookSecret, reach: 'loopback' },
     replyInChannel: reply,
+    publicUrl: 'https://longhaul.example.com',
   })
   await deliveries.start()
   const post = async (body: string, headers = slack.sign(body)) => {
@@ -224,4 +230,23 @@ test('a channel of webhooks takes the message where it says, and answers with a 
     isSigned: true,
     body: { type: 'run.completed', data: { runId, session: `${c.hook}:t-1`, output: { text: 'You said: hi there' } } },
   })
+})
+
+test('what a run asks of people is told in its thread with a link, without what the detail says; the link decides nothing', async () => {
+  await using c = await openChannel()
+  await acme.ask('POST', '/v1/secrets/bot', { value: 'xoxb-1', hosts: ['127.0.0.1'], agents: null }) // Whatever a test before has said.
+  const { runId = '' } = await c.post(slackEvent(mention('<@UBOT> ask', { ts: '1700000009.000100' })))
+  await until(
+    async () => c.slack.posted,
+    (posted) => posted.length > 0,
+  )
+  expect(c.slack.posted).toMatchObject([
+    {
+      channel: 'C1',
+      thread_ts: '1700000009.000100',
+      text: `This waits for somebody’s yes or no: Refund &lt;!channel&gt; 9 EUR?\nhttps://longhaul.example.com/runs/${runId}`,
+    },
+  ])
+  const { items } = await acme.read<{ items: { state: string }[] }>(`/v1/approvals?runId=${runId}`)
+  expect(items).toMatchObject([{ state: 'pending' }])
 })

@@ -180,6 +180,15 @@ test.runIf(canRun)('one that dies is told with what it said, is not asked again 
   expect(await ask('refuse', 'death')).toMatchObject({ state: 'failed', failure: { message: expect.stringContaining('422: not like that') } })
 })
 
+test.runIf(canRun)('one that never answers is told as that, with how long it had and what it said', { timeout: limitMs }, async () => {
+  const { id } = await client.runs.start({ agent: 'silent', input: 'hello?' })
+  const run = await settled(id)
+  expect(run).toMatchObject({
+    state: 'failed',
+    failure: { code: 'not_started', message: expect.stringMatching(/does not start\. It did not answer GET \/ping within 1000 ms.*still loading the model/s) },
+  })
+})
+
 test.runIf(canRun)('a run that is cancelled takes its instance along, and the session goes on with another', { timeout: limitMs }, async () => {
   const before = await idIn('cancel')
   const { id } = await start('hang', 'cancel')

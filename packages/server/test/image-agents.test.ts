@@ -175,3 +175,21 @@ test.runIf(canRun)('one that is not taken is told at its deployment, and the ver
   expect(await deploy('upward', { image: '../image.tar' })).toMatchObject({ said: expect.stringContaining('must be the path of an image') })
   expect(await deploy('neither', {})).toMatchObject({ said: expect.stringContaining('name a program, or an image of one') })
 })
+
+test.runIf(canRun)('a tenant’s quota holds for its images: one more is refused by name, and taken once there is room', { timeout: limitMs }, async () => {
+  const { images } = (await client.tenants.get({ id: 'default' })).consumption
+  expect(images).toBeGreaterThan(0)
+  expect(longhaul('tenants', 'update', 'default', '--images', String(images))).toMatchObject({ status: 0, said: expect.stringContaining(`${images} images`) })
+  const another = () =>
+    deploy('another', { image: './image.tar' }, (folder) => writeFile(join(folder, 'image.tar'), imageArchive(image([{ path: 'srv/b', content: 'b' }]))))
+  const refused = await another()
+  expect(refused.status).not.toBe(0)
+  expect(refused.said).toMatch(new RegExp(`the tenant default has ${images} images in use on this server.* allowed are ${images} images`))
+  expect(await said('imaged', 'about')).toMatchObject({ greeting: 'hello' }) // What is there goes on.
+  expect(longhaul('tenants', 'update', 'default', '--images', String(images + 1), '--image-bytes', '900000000')).toMatchObject({ status: 0 })
+  expect(await another()).toMatchObject({ status: 0 })
+  expect(longhaul('tenants', 'get', 'default').said).toMatch(
+    new RegExp(`${images + 1} images · 900000000 bytes of images.* ${images + 1} images of \\d+ bytes at this server`),
+  )
+  expect(longhaul('tenants', 'update', 'default', '--unlimited')).toMatchObject({ status: 0 })
+})

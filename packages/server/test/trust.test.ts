@@ -114,6 +114,39 @@ test('a run says whose words it has read, and one that has read nothing says not
   expect(await e.ended((await e.start('code', 'calculate')).id)).not.toHaveProperty('labels')
 })
 
+/** Of these tasks, each what people ask agents for every day, some do need a person: that is the price of the labels. A change of the figure is a change of what people are asked. */
+test('of ten benign tasks three ask a person, once each: those that send elsewhere what they made of words from outside', async () => {
+  await using bed = await openBed(withApproval)
+  const inside = { to: 'ann@acme.example', text: 'the report' }
+  const customer = { to: 'customer@else.example', text: 'thank you' }
+  const send = (ctx: ScriptContext, to: Json) => ctx.tool('send', to, () => 'sent')
+  const tasks: Script[] = [
+    async (ctx) => send(ctx, customer), // An answer to a customer out of what the asker has said.
+    async (ctx) => (await send(ctx, customer), read(ctx)), // An answer, and research afterwards.
+    async (ctx) => read(ctx), // Research.
+    async (ctx) => (await read(ctx), ctx.tool('note', { text: 'x' }, () => 'noted')), // Research that is noted down.
+    async (ctx) => (await read(ctx), send(ctx, inside)), // Research for a colleague.
+    async (ctx) => (await read(ctx, 'calculator'), send(ctx, customer)), // An offer that was calculated.
+    async (ctx) => (await start(ctx, 'reader'), send(ctx, inside)), // Research by another agent, for a colleague.
+    async (ctx) => (await read(ctx), send(ctx, customer)), // An answer to a customer out of research.
+    async (ctx) => (await start(ctx, 'reader'), send(ctx, customer)), // The same by another agent.
+    async (ctx) => (await read(ctx, 'recall'), send(ctx, customer)), // The same out of what was remembered of it.
+  ]
+  await using e = await startEngine(
+    bed.db,
+    scripts(bed, (ctx) => tasks[Number(ctx.input)]?.(ctx) ?? Promise.resolve(null)),
+    bed.options,
+  )
+  const asked: number[] = []
+  for (const i of tasks.keys()) {
+    const run = await e.ended((await e.start('code', i)).id)
+    if (run.state === 'failed') expect(run.failure).toMatchObject({ code: 'needs_approval' })
+    asked.push(run.state === 'failed' ? 1 : 0)
+  }
+  // Reported: 0.3 approvals for each benign task.
+  expect(asked).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 1, 1])
+})
+
 test('benign work needs nobody: sending before reading, reading without sending, and sending to an allowed target', async () => {
   await using bed = await openBed(withApproval)
   const inside = { to: 'ann@acme.example', text: 'the report' }

@@ -1,4 +1,4 @@
-import { type ArgumentSource, type AskAnswers, type AskField, type AskValue, approvalStates, asksOf } from '@longhaul/protocol'
+import { type Approval, type ArgumentSource, type AskAnswers, type AskField, type AskValue, approvalStates, asksOf } from '@longhaul/protocol'
 import type { Client } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { approvalIdFrom, runIdFrom, shortId } from '../ids.ts'
@@ -38,7 +38,7 @@ export async function showApproval(invocation: Invocation, given: string): Promi
     invocation.printJson(approval)
     return exitCodes.done
   }
-  const { id, state, title, agent, runId, createdAt, expiresAt, decidedBy, comment, detail, sources, labels, isCut } = approval
+  const { id, state, title, agent, runId, createdAt, expiresAt, decidedBy, comment, detail, sources, labels, isCut, approvedBy = [] } = approval
   printFields(invocation, [
     ['approval', id],
     ['state', decidedBy === null ? state : `${state} by ${decidedBy}`],
@@ -47,6 +47,8 @@ export async function showApproval(invocation: Invocation, given: string): Promi
     ['run', runId],
     ['asked', ago(createdAt)],
     ['until', expiresAt],
+    ['needs', needsText(approval)],
+    ['approved', state === 'pending' && approvedBy.length > 0 && `by ${approvedBy.join(', ')}, so far`],
     ['comment', comment],
     ['detail', detail !== null && JSON.stringify(detail)],
     ['has read', labels.join(', ')],
@@ -59,6 +61,18 @@ export async function showApproval(invocation: Invocation, given: string): Promi
   )
   if (isCut) invocation.terminal.print('  More came before than was looked through: what is of the agent may have been said there.')
   return exitCodes.done
+}
+
+/** Who has to say yes, where that is not one of those who may decide. */
+function needsText({ rule, escalatesAt }: Approval): string | false {
+  if (!rule) return false
+  const { approversMin, excludesAsker, roles } = rule
+  const who = approversMin === 1 ? 'one' : `${approversMin} people or keys`
+  return [
+    `${who}${roles ? ` of the roles ${roles.join(', ')}` : ''}`,
+    ...(excludesAsker ? ['not the asker'] : []),
+    ...(escalatesAt ? [`from ${escalatesAt} on of any who may decide`] : []),
+  ].join(', ')
 }
 
 function fromOf({ kind, name, runId, op }: ArgumentSource, askingId: string): string {
@@ -86,7 +100,11 @@ export async function decideApproval(
   const answers = answer.length > 0 ? await answersFrom(client, approvalId, answer) : undefined
   const approval = await client.approvals.decide({ approvalId, approved, ...(comment !== undefined && { comment }), ...(answers && { answers }) })
   if (invocation.isJson) invocation.printJson(approval)
-  else invocation.terminal.print(`  ${approval.state === 'approved' ? 'Approved' : 'Denied'}: ${oneLine(approval.title)}`)
+  else {
+    const left = (approval.rule?.approversMin ?? 1) - (approval.approvedBy?.length ?? 0)
+    const said = approval.state === 'pending' ? `Approved by you; it takes ${left} more` : approval.state === 'approved' ? 'Approved' : 'Denied'
+    invocation.terminal.print(`  ${said}: ${oneLine(approval.title)}`)
+  }
   return exitCodes.done
 }
 

@@ -21,6 +21,9 @@ export type GiveOptions = {
   failures: number
   /** Percent. */
   scoreDrop?: number | undefined
+  /** How many times as long, and as dear. */
+  durationRatio?: number | undefined
+  costRatio?: number | undefined
   reason?: string | undefined
 }
 export type DeployOptions = GiveOptions & {
@@ -129,6 +132,8 @@ export async function give(invocation: Invocation, agent: string, version: strin
           windowMs: options.window * 60_000,
           failureShareMax: options.failures / 100,
           ...(options.scoreDrop !== undefined && { scoreDropMax: options.scoreDrop / 100 }),
+          ...(options.durationRatio !== undefined && { durationRatioMax: options.durationRatio }),
+          ...(options.costRatio !== undefined && { costRatioMax: options.costRatio }),
         })
       : null,
     ...(options.reason !== undefined && { reason: options.reason }),

@@ -1,22 +1,24 @@
-import { type Consumption, type Quotas, SandboxDriverName, type SandboxPolicy, sandboxDrivers } from '@longhaul/protocol'
+import { type Consumption, type Quotas, SandboxDriverName, type SandboxPolicy, type TenantConsumption, sandboxDrivers } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { printFields, printList } from '../show/records.ts'
 import { ago } from '../show/values.ts'
 
-export type QuotaOptions = { runs?: number; starts?: number; storage?: number; sandboxes?: number; requests?: number }
+export type QuotaOptions = { runs?: number; starts?: number; storage?: number; sandboxes?: number; requests?: number; images?: number; imageBytes?: number }
 export type PolicyOptions = { sandboxDrivers?: string; sandboxDriver?: string; sharedKernel?: string; sandboxDefaults?: boolean }
 
 /** Undefined when none was given: then nothing is changed. */
-export function quotasFrom({ runs, starts, storage, sandboxes, requests }: QuotaOptions): Quotas | undefined {
-  if ([runs, starts, storage, sandboxes, requests].every((given) => given === undefined)) return undefined
+export function quotasFrom({ runs, starts, storage, sandboxes, requests, images, imageBytes }: QuotaOptions): Quotas | undefined {
+  if ([runs, starts, storage, sandboxes, requests, images, imageBytes].every((given) => given === undefined)) return undefined
   return {
     ...(runs === undefined ? {} : { runsInFlightMax: runs }),
     ...(starts === undefined ? {} : { startsPerMinuteMax: starts }),
     ...(storage === undefined ? {} : { storageBytesMax: storage }),
     ...(sandboxes === undefined ? {} : { sandboxesMax: sandboxes }),
     ...(requests === undefined ? {} : { requestsPerMinuteMax: requests }),
+    ...(images === undefined ? {} : { imagesMax: images }),
+    ...(imageBytes === undefined ? {} : { imageBytesMax: imageBytes }),
   }
 }
 
@@ -45,16 +47,19 @@ const policyText = ({ drivers, driver, sharedKernel }: SandboxPolicy): string =>
     ...(driver === undefined ? [] : [`in ${driver}`]),
     ...(sharedKernel === undefined ? [] : [sharedKernel ? 'may share the host’s kernel' : 'never share the host’s kernel']),
   ].join(' · ') || 'as the server has it'
-const quotasText = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax, sandboxesMax, requestsPerMinuteMax }: Quotas): string =>
+const quotasText = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax, sandboxesMax, requestsPerMinuteMax, imagesMax, imageBytesMax }: Quotas): string =>
   [
     ...(runsInFlightMax === undefined ? [] : [`${runsInFlightMax} runs in flight`]),
     ...(startsPerMinuteMax === undefined ? [] : [`${startsPerMinuteMax} starts a minute`]),
     ...(storageBytesMax === undefined ? [] : [`${storageBytesMax} bytes`]),
     ...(sandboxesMax === undefined ? [] : [`${sandboxesMax} sandboxes`]),
     ...(requestsPerMinuteMax === undefined ? [] : [`${requestsPerMinuteMax} requests a minute`]),
+    ...(imagesMax === undefined ? [] : [`${imagesMax} images`]),
+    ...(imageBytesMax === undefined ? [] : [`${imageBytesMax} bytes of images`]),
   ].join(' · ') || 'no limits'
 const usedText = ({ runsInFlight, startsInLastMinute, storageBytes, sandboxes }: Consumption): string =>
   `${runsInFlight} in flight · ${startsInLastMinute} started in the last minute · ${storageBytes} bytes · ${sandboxes} sandboxes`
+const allUsedText = ({ images, imageBytes, ...rest }: TenantConsumption): string => `${usedText(rest)} · ${images} images of ${imageBytes} bytes at this server`
 
 export async function createTenant(invocation: Invocation, id: string, options: QuotaOptions & PolicyOptions & { description?: string }): Promise<number> {
   const quotas = quotasFrom(options)
@@ -109,7 +114,7 @@ export async function getTenant(invocation: Invocation, id: string): Promise<num
       ['description', tenant.description],
       ['quotas', quotasText(tenant.quotas)],
       ['sandboxes', policyText(tenant.sandboxPolicy)],
-      ['uses', usedText(tenant.consumption)],
+      ['uses', allUsedText(tenant.consumption)],
       ['mails', tenant.approvalMails ? 'about approvals, to those who may decide them' : 'none about approvals'],
       ['made', ago(tenant.createdAt)],
     ])

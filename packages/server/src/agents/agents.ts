@@ -172,6 +172,14 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
       for (const tell of waiting.get(at.folder) ?? []) tell()
       waiting.delete(at.folder)
     },
+    /** Throws `over_limit` when the version has an image for which its tenant has no room here. Whatever else is wrong with it is told elsewhere. */
+    async assertImageRoom({ tenantId, agent, version, folder }: Place): Promise<void> {
+      const image = (await findManifest(db.forTenant(tenantId), tenantId, agent, version))?.custom?.image
+      if (image === undefined) return
+      await images?.open(tenantId, { folder, image }).catch((error: unknown) => {
+        if (error instanceof AppError && error.code === 'over_limit') throw error
+      })
+    },
     /** Resolves when a worker has said how loading the version went, and that is recorded. */
     whenLoaded: (at: Place) => new Promise<void>((resolve) => waiting.set(at.folder, [...(waiting.get(at.folder) ?? []), resolve])),
     canaryFor,

@@ -58,12 +58,12 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
 }
 
 /** Runs that have ended like this, as the engine leaves them. */
-async function addRuns(db: Db, version: string, count: number, state: 'completed' | 'failed' | 'waiting'): Promise<void> {
+async function addRuns(db: Db, version: string, count: number, state: 'completed' | 'failed' | 'waiting', { ms = 0, costUsd = 0 } = {}): Promise<void> {
   for (let i = 0; i < count; i++) {
     await db.rows(sql`
-      insert into runs (id, tenant_id, agent, version, state, input, asker, wait, started_at, ended_at)
-      values (${newId()}, ${tenantId}, 'one', ${version}, ${state}, '1', '{}', ${state === 'waiting' ? '{"kind":"operator"}' : null}, clock_timestamp(),
-        ${state === 'waiting' ? null : new Date().toISOString()})`)
+      insert into runs (id, tenant_id, agent, version, state, input, asker, wait, usage, started_at, ended_at)
+      values (${newId()}, ${tenantId}, 'one', ${version}, ${state}, '1', '{}', ${state === 'waiting' ? '{"kind":"operator"}' : null},
+        ${JSON.stringify({ costUsd })}, clock_timestamp() - ${ms} * interval '1 ms', case when ${state !== 'waiting'} then clock_timestamp() end)`)
   }
 }
 
@@ -278,6 +278,46 @@ describe('a guard', () => {
     await addRuns(bed.db, a, 5, 'failed')
     await bed.deployments.watch()
     expect(await bed.live()).toBe(b)
+  })
+
+  test.each<[string, object, { ms?: number; costUsd?: number }, { ms?: number; costUsd?: number }, RegExp]>([
+    [
+      'take too long',
+      { durationRatioMax: 1.5 },
+      { ms: 1_000 },
+      { ms: 2_000 },
+      /^the median duration is 2\d{3} ms, 1\d{3} ms before; at most 1\.5 times as much is allowed$/,
+    ],
+    [
+      'cost too much',
+      { costRatioMax: 2 },
+      { costUsd: 0.01 },
+      { costUsd: 0.03 },
+      /^the mean cost is 0\.03 USD, 0\.01 USD before; at most 2 times as much is allowed$/,
+    ],
+  ])('takes a deployment back whose runs %s, from the twentieth on, and only where that was asked', async (_, limits, before, after, rule) => {
+    await using bed = await openBed()
+    const [a, b, c] = [await bed.upload('a'), await bed.upload('b'), await bed.upload('c')]
+    await bed.deploy(a)
+    await addRuns(bed.db, a, 20, 'completed', before)
+    await bed.deploy(b, { guard })
+    await addRuns(bed.db, b, 20, 'completed', after)
+    await bed.deployments.watch()
+    expect(await bed.live()).toBe(b) // The control: it was not asked.
+    await bed.deployments.rollBack(tenantId, 'ada', 'one')
+    await bed.deploy(c, { guard: RollbackGuard.parse(limits) })
+    await addRuns(bed.db, c, 19, 'completed', after)
+    await bed.deployments.watch()
+    expect(await bed.live()).toBe(c)
+    await addRuns(bed.db, c, 1, 'completed', after)
+    await bed.deployments.watch()
+    expect(await bed.live()).toBe(a)
+    const { items } = await bed.deployments.list(tenantId, 'one', { limit: 2, cursor: undefined })
+    expect(items[1]).toMatchObject({
+      version: c,
+      state: 'rolled_back',
+      evidence: { rule: expect.stringMatching(rule), own: { version: c, runCount: 20 }, other: { version: a, runCount: 20 } },
+    })
   })
 
   test('watches as long as its window is open, and no longer', async () => {

@@ -49,7 +49,7 @@ export type DeploymentsOptions = {
   log: Log
   /** Makes what live versions declare of their runs hold at every node. */
   setAgentLimits(declared: Awaited<ReturnType<typeof listRunLimits>>): Promise<string[]>
-  agents: Pick<Agents, 'keep' | 'place' | 'whenLoaded'>
+  agents: Pick<Agents, 'keep' | 'place' | 'open' | 'assertImageRoom' | 'whenLoaded'>
   workers: {
     /** Starts a worker of the version, which says how loading went. */
     warm(place: Place): void
@@ -152,12 +152,16 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
     async createVersion(tenantId, agent, files) {
       const place = await agents.keep(tenantId, agent, codeOf(files))
       const before = await loadVersion(tenantId, agent, place.version)
-      if (before.status === 'ready') return before
+      if (before.status === 'ready') {
+        await agents.assertImageRoom(place)
+        return before
+      }
       const enough = new AbortController()
       const loaded = agents.whenLoaded(place)
       workers.warm(place)
       await Promise.race([loaded, sleep(loadMsMax, enough.signal)]) // If it takes longer it is still `starting`, and says so.
       enough.abort()
+      await agents.assertImageRoom(place)
       return loadVersion(tenantId, agent, place.version)
     },
     listVersions: (tenantId, agent, limit) => listVersions(db.forTenant(tenantId), tenantId, agent, { limit }),
@@ -180,6 +184,8 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
       const manifest = by && (await findManifest(db.forTenant(tenantId), tenantId, agent, version))
       const why = manifest && whyNotDeclare(manifest, by.permissions)
       if (why !== undefined) throw new AppError('forbidden', why)
+      const place = await agents.open(tenantId, agent, version)
+      if (place) await agents.assertImageRoom(place)
       // What it declares is not known before it is loaded.
       const mayDeclare = by && (manifest !== undefined || whyNotDeclareAny(by.permissions) === undefined)
       const deployment = await deciding(db.forTenant(tenantId), tenantId, agent, async (tx) => {

@@ -31,7 +31,7 @@ import { execKeepingOutput } from './long-output.ts'
 import { generateWithinBudget } from './model-step.ts'
 
 /** Of what the server calls, all that surely only reads. Commands and files stay in the run's own sandbox, which has no way out where writes are withheld. */
-const readingTools = new Set<string>(['calculator', 'fetch_page', 'sql', 'web_search'] satisfies (keyof typeof serverTools)[])
+const readingTools = new Set<string>(['calculator', 'fetch_page', 'free_time', 'sql', 'web_search'] satisfies (keyof typeof serverTools)[])
 
 export type ExecutorPorts = {
   gateway: Gateway

@@ -7,7 +7,7 @@ import type { Audit, Caller, HeadShipper, Identities, Keys, Policies, Secrets, T
 import type { Attention, Queues, RetentionService } from '../outcomes/index.ts'
 import type { Lists } from '../engine/index.ts'
 import type { Log } from '../kernel/index.ts'
-import type { SandboxService, TemplateService } from '../sandbox/index.ts'
+import type { Images, SandboxService, TemplateService } from '../sandbox/index.ts'
 import type { MemoryService } from '../tools/index.ts'
 import type { Attachments } from '../agents/index.ts'
 import { attachmentImplementations } from './attachments.ts'
@@ -63,6 +63,7 @@ export type Services = {
   keys: Keys
   identities: Identities
   tenants: Tenants
+  images: Pick<Images, 'used'>
   policies: Policies
   secrets: Secrets
   audit: Audit
@@ -101,7 +102,7 @@ export const implementAll = (services: Services): Implementation[] => [
   ...peopleImplementations(services.identities),
   ...signInImplementations(services.identities),
   ...meImplementations(services.identities),
-  ...tenantImplementations(services.tenants),
+  ...tenantImplementations(services.tenants, services.images),
   ...policyImplementations(services.policies),
   ...secretImplementations(services.secrets),
   ...auditImplementations(services.audit, services.heads),

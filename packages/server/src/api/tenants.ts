@@ -1,9 +1,10 @@
 import { createTenant, deleteNamespace, getTenant, listNamespaces, listTenants, putNamespace, updateTenant } from '@longhaul/protocol'
 import type { Tenants } from '../identity/index.ts'
 import { AppError } from '../kernel/index.ts'
+import type { Images } from '../sandbox/index.ts'
 import { type Implementation, audited, implement } from './implement.ts'
 
-export const tenantImplementations = (tenants: Tenants): Implementation[] => [
+export const tenantImplementations = (tenants: Tenants, images: Pick<Images, 'used'>): Implementation[] => [
   audited(implement(createTenant, (caller, input) => tenants.create(caller, input))),
   implement(listTenants, async (_, { limit, cursor }) => {
     const found = await tenants.list(limit + 1, cursor ?? '')
@@ -13,7 +14,8 @@ export const tenantImplementations = (tenants: Tenants): Implementation[] => [
   implement(getTenant, async (_, { id }) => {
     const tenant = await tenants.find(id)
     if (!tenant) throw new AppError('not_found', `No tenant ${id}.`)
-    return tenant
+    const { count, bytes } = await images.used(id)
+    return { ...tenant, consumption: { ...tenant.consumption, images: count, imageBytes: bytes } }
   }),
   audited(implement(updateTenant, (caller, { id, ...change }) => tenants.update(caller, id, change))),
   audited(implement(putNamespace, (caller, { name, ...change }) => tenants.putNamespace(caller, name, change))),

@@ -18,8 +18,8 @@ export type Messages = {
   retry(audience: Audience, runId: string, by: string): Promise<Run>
   /** Decides a write that is in doubt. The first decision counts. */
   decideStep(audience: Audience, by: string, decision: StepDecision): Promise<Run>
-  /** Throws `invalid` for answers that are not to what the approval asks for. */
-  decide(audience: Audience, by: string, decision: ApprovalDecision): Promise<Approval>
+  /** Throws `invalid` for answers that are not to what the approval asks for, `forbidden` for those who may not decide by its rule. */
+  decide(audience: Audience & { roles?: readonly string[] | undefined }, by: string, decision: ApprovalDecision): Promise<Approval>
 }
 
 export type MessagesOptions = {
@@ -133,18 +133,20 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
       assertStorable({ comment })
       probe('message.before')
       const decided = await db.forTenant(audience.tenantId).transaction(async (tx) => {
-        const approval = await recordDecision(tx, audience, { id: approvalId, approved, by, comment })
+        const approver = { id: audience.keyId ?? by, name: by, roles: audience.roles ?? [] }
+        const approval = await recordDecision(tx, audience, { id: approvalId, approved, by: approver, comment })
         if (!approval) return undefined
         const answered = readAnswers(approval, answers)
         const who = { id: audience.keyId ?? null, name: by }
-        await noteAudit(tx, { who, action: 'approvals.decide', target: approvalId, detail: { approved, runId: approval.runId } })
+        await noteAudit(tx, { who, action: 'approvals.decide', target: approvalId, detail: { approved, runId: approval.runId, state: approval.state } })
+        if (approval.state === 'pending') return { approval, nodeId: undefined } // Others have to approve as well.
         const sent = await sendMessage(tx, {
           id: newId(),
           tenantId: audience.tenantId,
           runId: approval.runId,
           kind: 'approval',
           name: approvalId,
-          payload: { approved, by, comment: comment ?? null, ...(answered && { answers: answered }) },
+          payload: { approved, by: approval.decidedBy ?? by, comment: comment ?? null, ...(answered && { answers: answered }) },
           sentBy: by,
         })
         return { approval, nodeId: sent?.nodeId }
@@ -155,7 +157,7 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
         if (!found) throw new AppError('not_found', `No approval ${approvalId}.`)
         throw new AppError('conflict', `This approval is ${found.state}${found.decidedBy ? ` (by ${found.decidedBy})` : ''}; the first answer counts.`)
       }
-      deliver(decided.approval.runId, decided.nodeId)
+      if (decided.approval.state !== 'pending') deliver(decided.approval.runId, decided.nodeId)
       watchers.wakeTenant(audience.tenantId)
       return decided.approval
     },
@@ -166,7 +168,7 @@ export function openMessages({ db, node, watchers, deliver }: MessagesOptions): 
 function readAnswers({ state, detail }: Approval, given: AskAnswers | undefined): AskAnswers | undefined {
   const asks = asksOf(detail)
   if (state !== 'approved' || asks.length === 0) {
-    if (given) throw new AppError('invalid', 'Answers belong to a yes, and to an approval that asks for some.')
+    if (given) throw new AppError('invalid', 'Answers belong to a yes, the last one where several have to approve, and to an approval that asks for some.')
     return undefined
   }
   const problem = whyNotJson(given ?? {}, 'answers')

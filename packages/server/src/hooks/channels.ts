@@ -11,7 +11,7 @@ import { valueAt } from './mapping.ts'
 export type Said = { input: Json; session: string | undefined; destinations: (Destination | ChannelReply)[]; labels: string[] }
 
 const messageLengthMax = 100_000
-const on: ChannelReply['on'] = ['completed', 'failed']
+const on: ChannelReply['on'] = ['completed', 'failed', 'approval']
 
 /** Whether it is a message for the agent at all: not one of its own or of another program, nor an edit, nor talk between people. */
 export function isMessage(channel: Channel, payload: Json): boolean {

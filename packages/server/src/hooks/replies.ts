@@ -15,11 +15,28 @@ export type ChannelRepliesOptions = {
 
 export const channelReplies =
   ({ db, readSecret, reach }: ChannelRepliesOptions) =>
-  async ({ id, tenantId, attempt, destination, run }: DueDelivery & { destination: ChannelReply }): Promise<WebhookAnswer> => {
+  async ({
+    id,
+    tenantId,
+    attempt,
+    destination,
+    run,
+    approval,
+    link,
+  }: DueDelivery & { destination: ChannelReply; link: string | null }): Promise<WebhookAnswer> => {
     const hook = await findOpenHook(db.forTenant(tenantId), destination.channel)
     if (hook?.channel?.type !== 'slack' || hook.agent !== run.agent)
       return { isDone: false, problem: `The channel ${destination.channel} is not open: the live version of ${run.agent} does not declare it.`, mayRetry: true }
     const host = new URL(hook.channel.apiUrl).hostname
     const token = await readSecret({ secret: hook.channel.token, prefix: '' }, { tenantId, agent: hook.agent, runId: run.id, host })
-    return replyInSlack({ channel: hook.channel, to: destination, deliveryId: id, attempt, run, token, reach })
+    return replyInSlack({
+      channel: hook.channel,
+      to: destination,
+      deliveryId: id,
+      attempt,
+      run,
+      asked: approval && { title: approval.title, link },
+      token,
+      reach,
+    })
   }

@@ -9,6 +9,8 @@ export type SlackReply = {
   deliveryId: string
   attempt: number
   run: { id: string; state: string; output: Json; failure: Failure | null }
+  /** What it asks of people, where that is told and not its end. */
+  asked: { title: string; link: string | null } | null
   token: string
   reach: WebhookReach
 }
@@ -21,13 +23,13 @@ const passing = ['ratelimited', 'rate_limited', 'internal_error', 'fatal_error',
 
 /** Posts the answer where the message came from. Never rejects. */
 export async function replyInSlack(reply: SlackReply): Promise<WebhookAnswer> {
-  const { channel, to, deliveryId, attempt, run } = reply
+  const { channel, to, deliveryId, attempt, run, asked } = reply
   // An attempt before may have been posted although its answer was lost. Where the app may not look, it is posted again.
   if (attempt > 1 && (await isPosted(reply))) return { isDone: true }
   const answer = await call(reply, `${channel.apiUrl}/chat.postMessage`, {
     channel: to.conversation,
     ...(to.thread !== undefined && { thread_ts: to.thread }),
-    text: wordsOf(run),
+    text: wordsOf(run, asked),
     unfurl_links: false,
     unfurl_media: false,
     metadata: { event_type: eventType, event_payload: { delivery: deliveryId, run: run.id } },
@@ -76,8 +78,12 @@ async function call({ token, reach }: SlackReply, url: string, body: object | un
 }
 
 /** The answer as Slack shows it. Nothing in it is a command to Slack: a mention of everybody, for example, is only its letters. */
-function wordsOf({ id, state, output }: SlackReply['run']): string {
-  const text = state === 'completed' ? answerText(output) : `This could not be answered. Those who run this agent can look it up: run ${id}.`
+function wordsOf({ id, state, output }: SlackReply['run'], asked: SlackReply['asked']): string {
+  const text = asked
+    ? `This waits for somebody’s yes or no: ${asked.title}\n${asked.link ?? `Those who may decide find it in the console: run ${id}.`}`
+    : state === 'completed'
+      ? answerText(output)
+      : `This could not be answered. Those who run this agent can look it up: run ${id}.`
   const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
   return escaped.length > textLengthMax ? `${escaped.slice(0, textLengthMax).replace(/&[a-z]{0,3}$/, '')}\n[The rest is left out.]`.toWellFormed() : escaped
 }

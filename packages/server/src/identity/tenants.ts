@@ -226,6 +226,14 @@ export const sandboxQuotasOf =
     return { tenant: tenant.sandboxesMax, namespace: namespace.sandboxesMax }
   }
 
+/** How many images a tenant may have at a server, and of how many bytes. */
+export const imageQuotaOf =
+  ({ quotasOf }: Pick<Tenants, 'quotasOf'>) =>
+  async (tenantId: string): Promise<{ countMax: number | undefined; bytesMax: number | undefined }> => {
+    const { tenant } = await quotasOf(tenantId)
+    return { countMax: tenant.imagesMax, bytesMax: tenant.imageBytesMax }
+  }
+
 export const requestQuotasOf =
   ({ quotasOf }: Pick<Tenants, 'quotasOf'>) =>
   async ({ tenantId, namespace: name }: Owner): Promise<OfBoth> => {

@@ -1,5 +1,5 @@
 /**
- * Tells the ends of runs where their starter wanted them told: a webhook, another agent's run, a signal, a queue. Each delivery is a row that the end itself
+ * Tells the ends of runs where their starter wanted them told: a webhook, another agent's run, a signal, a queue; webhooks and channels also what they ask of people. Each delivery is a row that the end itself
  * has made, tried until it is done or has failed often enough, by any node, with one id through all attempts.
  */
 import { type ChannelReply, type Destination, type Json, storableText } from '@longhaul/protocol'
@@ -7,7 +7,17 @@ import { type Db, audienceOf } from '../db/index.ts'
 import type { Engine, FoundVersion, WhyNotStart } from '../engine/index.ts'
 import { AppError, type Log, type Service, backoffMs, loop, newId, probe, wallClock } from '../kernel/index.ts'
 import type { WebhookReach } from './addresses.ts'
-import { type DeliveryOutcome, type DueDelivery, claimDeliveries, insertDelivery, listEnded, nextDeliveryMs, recordOutcome } from './delivery-store.ts'
+import {
+  type AskedApproval,
+  type DeliveryOutcome,
+  type DueDelivery,
+  claimDeliveries,
+  insertDelivery,
+  listEnded,
+  nextDeliveryMs,
+  recordOutcome,
+  takeAsked,
+} from './delivery-store.ts'
 import type { Queues } from './queues.ts'
 import { type WebhookAnswer, post } from './webhook.ts'
 
@@ -21,7 +31,9 @@ export type DeliveriesOptions = {
   queues: Pick<Queues, 'put'>
   webhooks: { secret: string | undefined; reach: WebhookReach }
   /** Brings an answer to the channel through which the message came. Absent: there are no channels. */
-  replyInChannel?(delivery: DueDelivery & { destination: ChannelReply }): Promise<WebhookAnswer>
+  replyInChannel?(delivery: DueDelivery & { destination: ChannelReply; link: string | null }): Promise<WebhookAnswer>
+  /** The console's address, for links. Absent: notices have none. */
+  publicUrl?: string | undefined
   pollMs?: number
   backoff?: { attemptsMax: number; delayMsMin: number; delayMsMax: number }
 }
@@ -44,6 +56,7 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
     everyMs: pollMs,
     onError: (error) => log.warn('deliveries could not be looked at; it is tried again', { error }),
     async work() {
+      await announceAsked()
       const due = await claimDeliveries(db, leaseMs, atOnce)
       await Promise.all(due.map(deliver))
       if (due.length === atOnce) return 0
@@ -51,6 +64,14 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
       return nextMs === null ? pollMs : Math.max(1, Math.min(pollMs, nextMs))
     },
   })
+
+  async function announceAsked(): Promise<void> {
+    await db.transaction(async (tx) => {
+      for (const { destinations, ...asked } of await takeAsked(tx, atOnce))
+        for (const [n, destination] of destinations.entries())
+          if ((destination.on as string[]).includes('approval')) await insertDelivery(tx, { ...asked, id: newId(), n, destination })
+    })
+  }
 
   async function deliver(delivery: DueDelivery): Promise<void> {
     const answer = await attempt(delivery).catch((error: unknown): WebhookAnswer => ({
@@ -76,13 +97,16 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
   }
 
   async function attempt(delivery: DueDelivery): Promise<WebhookAnswer> {
-    const { id, tenantId, destination, run } = delivery
+    const { id, tenantId, destination, run, approval } = delivery
+    if (approval?.isOpen === false) return { isDone: true } // Somebody was faster; there is nothing left to ask for.
+    const link = options.publicUrl === undefined || !approval ? null : new URL(`/runs/${approval.runId}`, options.publicUrl).href
     const idempotencyKey = `delivery ${id}`
     switch (destination.type) {
       case 'webhook': {
         const { secret, reach } = webhooks
         if (secret === undefined) return { isDone: false, problem: noSecret, mayRetry: true }
-        return post({ url: destination.url, id: `msg_${id}`, body: JSON.stringify(noticeOf(delivery)), secret, reach, nowMs: wallClock().getTime() })
+        const body = JSON.stringify(approval ? askedNotice(approval, link) : noticeOf(delivery))
+        return post({ url: destination.url, id: `msg_${id}`, body, secret, reach, nowMs: wallClock().getTime() })
       }
       case 'run': {
         const found = await options.findVersion(tenantId, destination.agent)
@@ -95,7 +119,7 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
       }
       case 'channel':
         if (!options.replyInChannel) return { isDone: false, problem: 'This server has no channels.', mayRetry: false }
-        return options.replyInChannel({ ...delivery, destination })
+        return options.replyInChannel({ ...delivery, destination, link })
       case 'queue':
         await options.queues.put({ tenantId, id, queue: destination.queue, runId: run.id, agent: run.agent, body: noticeOf(delivery) })
         return { isDone: true }
@@ -132,6 +156,13 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
 
 /** Why nothing can be told to webhooks while there is no secret. */
 export const noSecret = 'LONGHAUL_WEBHOOK_SECRET is not set, so webhooks cannot be signed.'
+
+/** What a run asks of people. Nothing is decided by the link: whoever follows it signs in. */
+const askedNotice = ({ id, runId, agent, title, detail, createdAt, expiresAt }: AskedApproval, link: string | null): Json => ({
+  type: 'approval.asked',
+  timestamp: new Date(createdAt).toISOString(),
+  data: { approvalId: id, runId, agent, title, detail, expiresAt: expiresAt && new Date(expiresAt).toISOString(), link },
+})
 
 /** What receivers are told. An output that is too large for a message is left out; `runs.get` has it. */
 function noticeOf({ run }: DueDelivery): Json {

@@ -1,7 +1,15 @@
 import { type Asker, type ChannelReply, type Delivery, type Destination, type Failure, type Json, type RunState, storableText } from '@longhaul/protocol'
 import { type Audience, type Tx, isOfRunFor, sql } from '../db/index.ts'
 
-export type NewDelivery = { tenantId: string; id: string; runId: string; n: number; agent: string; destination: Destination | ChannelReply }
+export type NewDelivery = {
+  tenantId: string
+  id: string
+  runId: string
+  n: number
+  agent: string
+  destination: Destination | ChannelReply
+  approvalId?: string | undefined
+}
 
 export type EndedRun = { id: string; tenantId: string; agent: string; state: RunState; destinations: (Destination | ChannelReply)[] }
 
@@ -12,19 +20,52 @@ export async function listEnded(db: Tx, runIds: string[]): Promise<EndedRun[]> {
     where id = any(${runIds}) and destinations is not null and continued_as is null and state in ('completed', 'failed', 'cancelled')`)
 }
 
-/** Repeating it changes nothing: a run has one delivery for each of its destinations. */
-export async function insertDelivery(db: Tx, { tenantId, id, runId, n, agent, destination }: NewDelivery): Promise<void> {
+export type Asked = { approvalId: string; runId: string; tenantId: string; agent: string; destinations: (Destination | ChannelReply)[] }
+
+/** Takes approvals that were asked for and of which nobody was told, each once, with the runs that have somewhere to tell it: its own, and those that have started that one. */
+export async function takeAsked(db: Tx, limit: number): Promise<Asked[]> {
+  return db.rows(sql`
+    with recursive asked as materialized (
+      select id, run_id from approvals where state = 'pending' and not is_announced order by id limit ${limit} for update skip locked
+    ), marked as (
+      update approvals set is_announced = true from asked where approvals.id = asked.id
+    ), above as (
+      select asked.id as approval_id, asked.run_id as id, 0 as height from asked
+      union all
+      select above.approval_id, runs.parent_id, height + 1 from above join runs on runs.id = above.id where runs.parent_id is not null and height < ${heightMax}
+    )
+    select above.approval_id as "approvalId", runs.id as "runId", runs.tenant_id as "tenantId", runs.agent, runs.destinations
+    from above join runs on runs.id = above.id where runs.destinations is not null`)
+}
+const heightMax = 50
+
+/** Repeating it changes nothing: a run has one delivery for each of its destinations, and one more for each approval. */
+export async function insertDelivery(db: Tx, { tenantId, id, runId, n, agent, destination, approvalId }: NewDelivery): Promise<void> {
   await db.rows(sql`
-    insert into deliveries (tenant_id, id, run_id, n, agent, destination) values (${tenantId}, ${id}, ${runId}, ${n}, ${agent}, ${JSON.stringify(destination)})
-    on conflict (run_id, n) do nothing`)
+    insert into deliveries (tenant_id, id, run_id, n, agent, destination, approval_id)
+    values (${tenantId}, ${id}, ${runId}, ${n}, ${agent}, ${JSON.stringify(destination)}, ${approvalId ?? null})
+    on conflict (run_id, n, coalesce(approval_id, run_id)) do nothing`)
 }
 
-/** A delivery with the run that it tells of. `attempt` is the one to make now. */
+/** What a run asks, as it is when it is told. */
+export type AskedApproval = {
+  id: string
+  runId: string
+  agent: string
+  title: string
+  detail: Json
+  isOpen: boolean
+  createdAt: string
+  expiresAt: string | null
+}
+
+/** A delivery with the run that it tells of, and the approval where it tells of that. `attempt` is the one to make now. */
 export type DueDelivery = {
   id: string
   tenantId: string
   attempt: number
   destination: Destination | ChannelReply
+  approval: AskedApproval | null
   run: {
     id: string
     agent: string
@@ -57,8 +98,17 @@ export async function claimDeliveries(db: Tx, leaseMs: number, limit: number): P
     from due, runs
     where deliveries.id = due.id and runs.id = deliveries.run_id
     returning deliveries.id, deliveries.tenant_id as "tenantId", deliveries.attempt, deliveries.destination, runs.id as "runId", runs.agent, runs.version, runs.state,
-      runs.input, runs.output, runs.failure, runs.session_id as session, runs.asker, runs.labels, runs.created_at as "createdAt", runs.ended_at as "endedAt"`)
-  return rows.map(({ id, tenantId, attempt, destination, runId, ...run }) => ({ id, tenantId, attempt, destination, run: { id: runId, ...run } }))
+      runs.input, runs.output, runs.failure, runs.session_id as session, runs.asker, runs.labels, runs.created_at as "createdAt", runs.ended_at as "endedAt",
+      (select json_build_object('id', a.id, 'runId', a.run_id, 'agent', a.agent, 'title', a.title, 'detail', a.detail, 'createdAt', a.created_at, 'expiresAt', a.expires_at,
+        'isOpen', a.state = 'pending' and (a.expires_at is null or a.expires_at > clock_timestamp())) from approvals a where a.id = deliveries.approval_id) as approval`)
+  return rows.map(({ id, tenantId, attempt, destination, approval, runId, ...run }) => ({
+    id,
+    tenantId,
+    attempt,
+    destination,
+    approval,
+    run: { id: runId, ...run },
+  }))
 }
 
 export type DeliveryOutcome = { state: 'delivered' } | { state: 'pending'; failure: string; inMs: number } | { state: 'failed'; failure: string }

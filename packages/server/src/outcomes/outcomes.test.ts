@@ -6,10 +6,10 @@ import { makeDatabase } from '../../test/support/postgres.ts'
 import { type Received, openReceiver, secret } from '../../test/support/receiver.ts'
 import { type Audience, type Db, sql } from '../db/index.ts'
 import type { WhyNotStart } from '../engine/index.ts'
-import { silentLog } from '../kernel/index.ts'
+import { newId, silentLog } from '../kernel/index.ts'
 import { openAttention } from './attention.ts'
 import { assertDestinations, openDeliveries } from './deliveries.ts'
-import { listDeliveries } from './delivery-store.ts'
+import { insertDelivery, listDeliveries } from './delivery-store.ts'
 import { type Queues, openQueues } from './queues.ts'
 
 const quick = { attemptsMax: 4, delayMsMin: 10, delayMsMax: 40 }
@@ -34,6 +34,7 @@ async function open(
   const e = await startEngine(db, scripts, { findVersion, onEnded: async (runIds) => deliveries?.announce(runIds), ...options })
   const queues = openQueues({ db, stopping: stopping.signal })
   const opened = openDeliveries({
+    publicUrl: 'https://longhaul.example.com',
     db,
     log: silentLog,
     engine: e.engine,
@@ -451,4 +452,53 @@ test('a caller is given only messages of runs that it may see', async () => {
   expect(await bed.queues.acknowledge(elsewhere, { queue: 'results', receipts: [item?.receipt ?? ''] })).toMatchObject({ done: [] })
   expect(await bed.queues.extend(elsewhere, { queue: 'results', receipts: [item?.receipt ?? ''], visibilityMs: 0 })).toMatchObject({ done: [] })
   expect(await bed.queues.acknowledge(everyone, { queue: 'results', receipts: [item?.receipt ?? ''] })).toMatchObject({ left: [] })
+})
+
+test('what a run asks of people is told to its webhook, once, also when a run that it has started asks, and not when it was decided already', async () => {
+  await using t = await makeDatabase()
+  await using r = await openReceiver()
+  const asks: Scripts = {
+    asks: async (ctx) => ctx.approval('Pay?'),
+    starts: async (ctx) => ctx.child(((await ctx.serve('run', 'asks', { agent: 'asks' })) as { runId: string }).runId, 'asks'),
+  }
+  await using e = await open(t.db, asks, { isTelling: false })
+  const both: Destination = { type: 'webhook', url: r.url, on: ['completed', 'approval'] }
+  const [own, parent, silent, decided] = [
+    await e.begin('asks', [both]),
+    await e.begin('starts', [both]),
+    await e.begin('asks', [{ ...both, on: ['completed'] }]),
+    await e.begin('asks', [both]),
+  ]
+  const approvals = () => t.db.rows<{ id: string; runId: string }>(sql`select id, run_id as "runId" from approvals`)
+  const all = await fact(approvals, (found) => found.length === 4, 'four approvals')
+  await e.engine.decide(everyone, 'ann', { approvalId: all.find(({ runId }) => runId === decided)?.id ?? '', approved: true })
+  // One that was decided between being put up and being told.
+  const late = await e.begin('asks', [both])
+  const [asked] = await fact(
+    () => t.db.rows<{ id: string }>(sql`select id from approvals where run_id = ${late}`),
+    (found) => found.length === 1,
+    'its approval',
+  )
+  await insertDelivery(t.db, { tenantId, id: newId(), runId: late, n: 0, agent: 'asks', destination: both, approvalId: asked?.id })
+  await e.engine.decide(everyone, 'ann', { approvalId: asked?.id ?? '', approved: false })
+  await e.deliveries.start()
+  await settled(t.db, own)
+  await settled(t.db, parent)
+  await settled(t.db, late, 2)
+  const childs = all.find(({ runId }) => ![own, silent, decided, late].includes(runId))
+  const told = r.received.map(({ body }) => body as { type: string; data: { runId: string; approvalId: string } })
+  expect(
+    told
+      .filter(({ type }) => type === 'approval.asked')
+      .map(({ data }) => data.runId)
+      .toSorted(),
+  ).toEqual([own, childs?.runId ?? ''].toSorted())
+  expect(told.find(({ data }) => data.runId === own)).toMatchObject({
+    type: 'approval.asked',
+    data: { approvalId: all.find(({ runId }) => runId === own)?.id, agent: 'asks', title: 'Pay?', link: `https://longhaul.example.com/runs/${own}` },
+  })
+  // The end is told as well, by a delivery of its own.
+  await e.engine.decide(everyone, 'ann', { approvalId: all.find(({ runId }) => runId === own)?.id ?? '', approved: true })
+  await settled(t.db, own, 2)
+  expect(r.received.map(({ body }) => (body as { type: string }).type)).toContain('run.completed')
 })

@@ -34,7 +34,7 @@ export type About = { version: string; database: { kind: 'embedded' | 'external'
 export async function startApi(start: Start, db: Db, about: About, access: Access, sandboxing: Sandboxing, modelling: Modelling, running: Running) {
   const { config, log, stopping, timed, started, phases } = start
   const { keys, tenants, policies, secrets, identities, audit, heads, stepUp, authenticate, smtp } = access
-  const { sandboxes, managed, hosted } = sandboxing
+  const { sandboxes, managed, hosted, images } = sandboxing
   const { routes, tenantProviders, money, guardrails, answers, callLog, gateway } = modelling
   const { agents, tools, attachments, engine, ofRuns, whyNotStart, admitTool, webhooks } = running
   const { version } = about
@@ -62,7 +62,7 @@ export async function startApi(start: Start, db: Db, about: About, access: Acces
   const pipeline = openPipeline({
     implementations: implementAll({
       ...ofRuns,
-      ...{ hooks, links, attachments, agents, tools, keys, identities, tenants, policies, secrets, audit, heads, log },
+      ...{ hooks, links, attachments, agents, tools, keys, identities, tenants, images, policies, secrets, audit, heads, log },
       ...{ routes, answers, guardrails, callLog },
       queues: running.queues,
       retention: running.retention,

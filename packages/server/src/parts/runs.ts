@@ -146,7 +146,17 @@ export async function startRuns(start: Start, db: Db, version: string, access: A
   const webhooks = { secret: config.LONGHAUL_WEBHOOK_SECRET, reach: config.LONGHAUL_WEBHOOK_REACH }
   const queues = openQueues({ db, stopping: stopping.signal })
   const replyInChannel = channelReplies({ db, readSecret: openToolSecrets(secrets).read, reach: webhooks.reach })
-  const deliveries = openDeliveries({ db, log, engine, findVersion: agents.findVersion, whyNotStart, queues, webhooks, replyInChannel })
+  const deliveries = openDeliveries({
+    db,
+    log,
+    engine,
+    findVersion: agents.findVersion,
+    whyNotStart,
+    queues,
+    webhooks,
+    replyInChannel,
+    publicUrl: config.LONGHAUL_PUBLIC_URL,
+  })
   const places = await timed('agents', () => agents.deployAll(defaultTenantId))
   await timed('engine', () => started('engine', engine))
   await started('deliveries', deliveries)

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { sandboxSettings } from '../config.ts'
 import type { Db } from '../db/index.ts'
-import { defaultTenantId, sandboxQuotasOf } from '../identity/index.ts'
+import { defaultTenantId, imageQuotaOf, sandboxQuotasOf } from '../identity/index.ts'
 import { openDataFolders, openHosted, openImages, openManaged, openPackageCache, openSandboxes } from '../sandbox/index.ts'
 import type { Access } from './access.ts'
 import type { Start } from './start.ts'
@@ -52,6 +52,7 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
     folder: join(dataDir, 'sandboxes', '.images'),
     bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6,
     registries: config.LONGHAUL_SANDBOX_IMAGE_REGISTRIES,
+    quotaOf: imageQuotaOf(tenants),
     log,
   })
   await images.sweep()

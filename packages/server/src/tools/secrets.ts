@@ -14,10 +14,12 @@ export type ToolSecrets = {
   read(ref: z.infer<typeof SecretRef>, use: SecretsUser & { host: string }): Promise<string>
   /** Hosts that the secret may go to. Throws as `read` does. */
   hostsOf(name: string, user: SecretsUser): Promise<readonly string[]>
+  /** A secret that is an address, of one of these protocols, and the hosts that it may be used at, which the caller holds against it. `what` it is of, and an `example`, are for people. Throws as `read` does. */
+  readAddress(name: string, user: SecretsUser, of: { protocols: RegExp; what: string; example: string }): Promise<{ url: URL; hosts: readonly string[] }>
 }
 
 export function openToolSecrets(secrets: Pick<Secrets, 'use' | 'find'>): ToolSecrets {
-  return {
+  const opened: ToolSecrets = {
     async read({ secret, prefix }, { tenantId, agent, runId, host }) {
       const who = { id: null, name: `agent ${agent}` }
       const whyNot = (found: Secret) => whyNotFor(found, agent) ?? whyNotTo(found, host)
@@ -37,7 +39,18 @@ export function openToolSecrets(secrets: Pick<Secrets, 'use' | 'find'>): ToolSec
       if (why !== undefined) throw failed('secret_refused', why)
       return found.hosts
     },
+    async readAddress(name, user, { protocols, what, example }) {
+      const hosts = await opened.hostsOf(name, user)
+      // Read for a host that it is for; whether that is the one in it is looked at by whoever goes there.
+      const [first = ''] = hosts
+      const text = await opened.read({ secret: name, prefix: '' }, { ...user, host: first.replace(/^\*\.?/, 'any.') })
+      const url = URL.canParse(text) ? new URL(text) : undefined
+      if (!url || !protocols.test(url.protocol) || url.hostname === '')
+        throw failed('credentials', `The secret ${name} is no address of ${what}. It looks like ${example}.`)
+      return { url, hosts }
+    },
   }
+  return opened
 }
 
 const missing = (name: string) => failed('secret_missing', `There is no secret ${name}. Set it with: longhaul secrets set ${name} --host <host>`)

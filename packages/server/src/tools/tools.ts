@@ -35,6 +35,7 @@ import { callApi } from './openapi/call.ts'
 import { type Registry, liveWith, openRegistry } from './registry.ts'
 import { type SecretsUser, openToolSecrets } from './secrets.ts'
 import { calculate } from './stock/calculator.ts'
+import { findFreeTime } from './stock/calendars/free-time.ts'
 import { fetchPage } from './stock/fetch-page.ts'
 import { requestHttp } from './stock/http-request.ts'
 import { type MailOutbox, putMail } from './stock/mail.ts'
@@ -290,6 +291,12 @@ export function openTools(options: ToolsOptions): Tools {
             signal: stop,
           })
           return { output, parts: [], source: 'tool_server', origin }
+        }
+        case 'free_time': {
+          const use = { calendars: manifest.calendars ?? {}, user, secrets, egress, signal: stop }
+          const { output, origins } = await findFreeTime(parse(serverTools.free_time.input, given, tool), use)
+          const [origin = null] = origins
+          return { output, parts: [], source: 'tool_server', origin, labels: origins.map((host) => `tool_server:${host}`) }
         }
         case 'mail':
           return own(

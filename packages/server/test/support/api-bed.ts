@@ -202,6 +202,7 @@ export async function openBed(
       keys,
       identities,
       tenants,
+      images: { used: async () => ({ count: 0, bytes: 0 }) },
       policies,
       secrets,
       audit,

@@ -120,7 +120,8 @@ export function makeStream(): FakeStream {
 }
 
 type Called = <Result>(name: string, result: Result) => (...given: unknown[]) => Promise<Result>
-const identityServices = (called: Called): Pick<Services, 'tenants' | 'policies' | 'secrets' | 'audit' | 'heads'> => ({
+const identityServices = (called: Called): Pick<Services, 'tenants' | 'images' | 'policies' | 'secrets' | 'audit' | 'heads'> => ({
+  images: { used: async () => ({ count: 0, bytes: 0 }) },
   tenants: {
     create: called('tenants.create', { ...aTenant, key: { ...aKey, secret: 'lh_new' } }),
     list: called('tenants.list', [aTenant]),

@@ -1,4 +1,4 @@
-/** The public conformance suite of MCP against our client, each of its client scenarios: about ten minutes (`--minutes 15`). It is fetched into a folder of its own: nothing of ours depends on it. */
+/** The public conformance suite of MCP against our client, each of its client scenarios: ten minutes on a machine with nothing else to do. It is fetched into a folder of its own: nothing of ours depends on it. */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -83,6 +83,7 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
           </div>
         )}
         {approval.detail !== null && <ArgumentSources approval={approval} />}
+        {approval.state === 'pending' && approval.rule && <Rule approval={approval} />}
       </div>
       <footer className="flex flex-wrap items-center gap-3 border-t border-line px-4 py-2.5">
         {approval.state === 'pending' ? (
@@ -104,6 +105,21 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
       </footer>
     </article>
   )
+}
+
+/** Who has to say yes, and who has. */
+function Rule({ approval: { rule, approvedBy = [], escalatesAt } }: { approval: Approval }) {
+  const { t, locale } = useTexts()
+  if (!rule) return null
+  const { approversMin, excludesAsker, roles } = rule
+  const words = [
+    ...(approversMin > 1 ? [t('approvals.several', { count: approversMin })] : []),
+    ...(roles ? [t('approvals.ofRoles', { roles: roles.map((role) => t(`people.roles.${role}`)).join(', ') })] : []),
+    ...(excludesAsker ? [t('approvals.notAsker')] : []),
+    ...(escalatesAt ? [t('approvals.escalates', { when: formatInstant(Date.parse(escalatesAt), locale) })] : []),
+    ...(approvedBy.length > 0 ? [t('approvals.soFar', { names: approvedBy.join(', ') })] : []),
+  ]
+  return <p className="mt-2 text-sm text-ink-2">{words.join(' · ')}</p>
 }
 
 function Decided({ approval }: { approval: Approval }) {
@@ -151,7 +167,7 @@ function Decision({ approval, isDenying, onLeave, onBack, onDecided }: DecisionP
     <div className="flex min-w-0 flex-1 basis-full flex-wrap items-center gap-2 sm:basis-0">
       {asks.length > 0 && (
         <div className="w-full">
-          <AskForm who={whoAsks(approval.detail)} asks={asks} answers={answers} onChange={setAnswers} />
+          <AskForm who={whoAsks(approval.detail) || approval.agent} asks={asks} answers={answers} onChange={setAnswers} />
         </div>
       )}
       <TextInput

@@ -79,6 +79,13 @@ function TenantTable({ onEdit }: { onEdit: (tenant: Tenant) => void }) {
       cell: (tenant) => <Used tenant={tenant} of="storage" />,
     },
     {
+      id: 'images',
+      head: t('limits.imageStorage'),
+      className: 'hidden w-36 lg:table-cell',
+      isRight: true,
+      cell: (tenant) => <Used tenant={tenant} of="images" />,
+    },
+    {
       id: 'created',
       head: t('tenants.created'),
       className: 'hidden w-28 lg:table-cell',
@@ -117,9 +124,10 @@ function TenantTable({ onEdit }: { onEdit: (tenant: Tenant) => void }) {
 }
 
 /** What a tenant uses is asked tenant by tenant; until it is known, its quota stands alone. */
-function Used({ tenant: { id, quotas }, of }: { tenant: Tenant; of: 'runs' | 'starts' | 'storage' }) {
+function Used({ tenant: { id, quotas }, of }: { tenant: Tenant; of: 'runs' | 'starts' | 'storage' | 'images' }) {
   const consumption = useQuery(tenantQuery(id)).data?.consumption
   if (of === 'storage') return <StorageMeter used={consumption?.storageBytes ?? 0} max={quotas.storageBytesMax} />
+  if (of === 'images') return <StorageMeter used={consumption?.imageBytes ?? 0} max={quotas.imageBytesMax} />
   if (of === 'runs') return <Meter used={consumption?.runsInFlight ?? 0} max={quotas.runsInFlightMax} />
   return <Meter used={consumption?.startsInLastMinute ?? 0} max={quotas.startsPerMinuteMax} />
 }

@@ -23,27 +23,40 @@ export function StorageMeter({ used, max }: { used: number; max: number | undefi
   return <Meter used={used} max={max} format={(bytes) => formatBytes(bytes, locale)} />
 }
 
-export type QuotaTexts = { runs: string; starts: string; megabytes: string; sandboxes: string; requests: string }
+export type QuotaTexts = { runs: string; starts: string; megabytes: string; sandboxes: string; requests: string; images: string; imageMegabytes: string }
 const text = (value: number | undefined) => (value === undefined ? '' : String(value))
-export const toQuotaTexts = ({ runsInFlightMax, startsPerMinuteMax, storageBytesMax, sandboxesMax, requestsPerMinuteMax }: Quotas): QuotaTexts => ({
+const megabytesText = (bytes: number | undefined) => (bytes === undefined ? '' : text(bytes / 1_000_000))
+export const toQuotaTexts = ({
+  runsInFlightMax,
+  startsPerMinuteMax,
+  storageBytesMax,
+  sandboxesMax,
+  requestsPerMinuteMax,
+  imagesMax,
+  imageBytesMax,
+}: Quotas): QuotaTexts => ({
   runs: text(runsInFlightMax),
   starts: text(startsPerMinuteMax),
-  megabytes: storageBytesMax === undefined ? '' : text(storageBytesMax / 1_000_000),
+  megabytes: megabytesText(storageBytesMax),
   sandboxes: text(sandboxesMax),
   requests: text(requestsPerMinuteMax),
+  images: text(imagesMax),
+  imageMegabytes: megabytesText(imageBytesMax),
 })
 
 /** Undefined when one of them is no number. An empty field is no limit. */
-export function toQuotas({ runs, starts, megabytes, sandboxes, requests }: QuotaTexts): Quotas | undefined {
-  const numbers = [runs, starts, megabytes, sandboxes, requests].map(toNumber)
+export function toQuotas({ runs, starts, megabytes, sandboxes, requests, images, imageMegabytes }: QuotaTexts): Quotas | undefined {
+  const numbers = [runs, starts, megabytes, sandboxes, requests, images, imageMegabytes].map(toNumber)
   if (numbers.some(Number.isNaN)) return undefined
-  const [runsInFlightMax, startsPerMinuteMax, storage, sandboxesMax, requestsPerMinuteMax] = numbers
+  const [runsInFlightMax, startsPerMinuteMax, storage, sandboxesMax, requestsPerMinuteMax, imagesMax, imageStorage] = numbers
   return {
     ...(runsInFlightMax !== undefined && { runsInFlightMax: Math.round(runsInFlightMax) }),
     ...(startsPerMinuteMax !== undefined && { startsPerMinuteMax: Math.round(startsPerMinuteMax) }),
     ...(storage !== undefined && { storageBytesMax: Math.round(storage * 1_000_000) }),
     ...(sandboxesMax !== undefined && { sandboxesMax: Math.round(sandboxesMax) }),
     ...(requestsPerMinuteMax !== undefined && { requestsPerMinuteMax: Math.round(requestsPerMinuteMax) }),
+    ...(imagesMax !== undefined && { imagesMax: Math.round(imagesMax) }),
+    ...(imageStorage !== undefined && { imageBytesMax: Math.round(imageStorage * 1_000_000) }),
   }
 }
 
@@ -99,6 +112,23 @@ export function QuotaFields({
           label={t('limits.storageMegabytes')}
           value={quotas.megabytes}
           onChange={(megabytes) => onChange({ ...quotas, megabytes })}
+          isTried={isTried}
+        />
+      )}
+      {hasStorage && (
+        <NumberField
+          label={t('limits.images')}
+          hint={t('limits.imagesHint')}
+          value={quotas.images}
+          onChange={(images) => onChange({ ...quotas, images })}
+          isTried={isTried}
+        />
+      )}
+      {hasStorage && (
+        <NumberField
+          label={t('limits.imageMegabytes')}
+          value={quotas.imageMegabytes}
+          onChange={(imageMegabytes) => onChange({ ...quotas, imageMegabytes })}
           isTried={isTried}
         />
       )}

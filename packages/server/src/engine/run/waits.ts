@@ -10,7 +10,7 @@ const residentMs = 1_000
 /** A run that only waits for children stays with its worker for so long: one of many is likely to end soon. */
 const lingerMs = 1_000
 
-export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, target }: Extract<RunFrame, { type: 'op.wait' }>): void {
+export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, rule: given, target }: Extract<RunFrame, { type: 'op.wait' }>): void {
   const known = run.history.ops.get(op)
   if (known?.state === 'waiting') return armTimers(run)
   if (known?.state === 'completed') return run.send?.({ type: 'op.completed', run: run.id, op, output: known.output })
@@ -24,10 +24,17 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, targ
     return run.stepFailed(op, kind, name, 1, { message, code: 'not_found', retryable: false }, null)
   }
   const approvalId = kind === 'approval' ? newId() : undefined
+  const rule = approvalId ? given : undefined
   const created: NewEvent = {
     type: 'wait.created',
     op,
-    data: { kind, name, until, ...(approvalId && { approvalId }), ...(kind === 'run' && { runId: target }), ...(detail !== undefined && { detail }) },
+    data: {
+      ...{ kind, name, until },
+      ...(approvalId && { approvalId }),
+      ...(kind === 'run' && { runId: target }),
+      ...(detail !== undefined && { detail }),
+      ...(rule && { rule }),
+    },
   }
   const signalled = kind === 'signal' ? run.history.signals.find((signal) => signal.name === name)?.payload : undefined
   const output: Json | undefined = kind === 'run' ? run.history.ends.get(target ?? '') : signalled
@@ -38,7 +45,12 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, targ
   }
   const { row } = run
   const approvals = approvalId
-    ? [JSON.stringify({ id: approvalId, tenant: row.tenantId, run: run.id, agent: row.agent, op, title: name, detail: detail ?? null, expires: untilMs })]
+    ? [
+        JSON.stringify({
+          ...{ id: approvalId, tenant: row.tenantId, run: run.id, agent: row.agent, op, title: name, detail: detail ?? null, expires: untilMs },
+          ...(rule && { rule, escalates: rule.escalateAfterMs === undefined ? null : run.ports.clock.latestMs() + rule.escalateAfterMs }),
+        }),
+      ]
     : undefined
   run.append([created], { ...(approvals && { approvals }) })
   armTimers(run)

@@ -152,6 +152,59 @@ describe('what is taken', () => {
   })
 })
 
+describe('what a tenant may have', () => {
+  const sized = (megabytes: number, name: string) => saved(imageArchive({ layers: [[{ path: name, content: Buffer.alloc(megabytes * 1e6) }]] }))
+  const some = (quota: { countMax?: number; bytesMax?: number }) => {
+    const folder = newPath()
+    const all = openImages({ folder, bytesMax: 10_000_000, quotaOf: async (tenantId) => (tenantId === 'acme' ? quota : {}), log: silentLog })
+    return { ...all, take: (path: string, tenantId = 'acme') => all.open(tenantId, at(path)), folder }
+  }
+  /** As though it had been used so many hours ago. */
+  const age = ({ root }: { root: { folder: string } }, hours: number) => {
+    const then = new Date(Date.now() - hours * 3_600_000)
+    utimesSync(join(dirname(root.folder), 'start.json'), then, then)
+  }
+
+  test('one more than it may have is refused with what there is and a remedy; another tenant, and what is there already, are not', async () => {
+    const all = some({ countMax: 2 })
+    const [a, b, c] = [sized(1, 'a'), sized(1, 'b'), sized(1, 'c')]
+    await all.take(a)
+    await all.take(b)
+    await expect(all.take(c)).rejects.toMatchObject({
+      code: 'over_limit',
+      message: expect.stringMatching(/acme has 2 images in use on this server, of \d+ bytes; allowed are 2 images\..*longhaul tenants update acme --images/),
+    })
+    expect(await refusal(all.take(a))).toBe('it was taken')
+    expect(await refusal(all.take(c, 'other'))).toBe('it was taken')
+    expect(await all.used('acme')).toEqual({ count: 2, bytes: expect.closeTo(2_000_000, -4) })
+    expect(await all.used('nobody')).toEqual({ count: 0, bytes: 0 })
+    expect(readdirSync(all.folder).filter((name) => name.startsWith('.draft'))).toEqual([])
+  })
+
+  test('bytes are counted together, also of many at once, and none is unpacked beyond them', async () => {
+    const all = some({ bytesMax: 3_100_000 })
+    const taken = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => refusal(all.take(sized(1, name)))))
+    expect(taken.filter((said) => said === 'it was taken')).toHaveLength(3)
+    expect(taken.filter((said) => said.includes('allowed are 3100000 bytes'))).toHaveLength(2)
+    expect((await all.used('acme')).bytes).toBeLessThanOrEqual(3_100_000)
+    expect(await refusal(some({ bytesMax: 5_000_000 }).take(sized(12, 'f')))).toContain('allowed are 5000000 bytes')
+    expect(await refusal(some({}).take(sized(12, 'f')))).toContain('more than 10000000 bytes') // Its own limit, not the tenant's.
+  })
+
+  test('what nobody has used for hours gives place, the oldest first and no more than has to; what may be in use does not', async () => {
+    const all = some({ countMax: 3, bytesMax: 3_500_000 })
+    const kept = [await all.take(sized(1, 'a')), await all.take(sized(1, 'b')), await all.take(sized(1, 'c'))]
+    const isThere = () => kept.map(({ root }) => existsSync(root.folder))
+    for (const [i, image] of kept.entries()) age(image, [10, 12, 8][i] ?? 0)
+    await all.take(sized(1, 'd'))
+    expect(isThere()).toEqual([true, false, true])
+    await all.take(sized(1, 'e'))
+    expect(isThere()).toEqual([false, false, true])
+    expect(await refusal(all.take(sized(1, 'f')))).toContain('3 images in use')
+    expect(isThere()).toEqual([false, false, true])
+  })
+})
+
 describe('what would lead out of the root', () => {
   const outside = join(home, 'outside')
   const there = '../../../../outside'

@@ -9,6 +9,7 @@ import { workspacePath } from '../paths.ts'
 import { removeTree } from '../remove-tree.ts'
 import { type ImageSource, readImageFile } from './image-source.ts'
 import { type Registries, fetchImage, referenceOf } from './registry.ts'
+import { type ImageQuota, type ImagesUsed, imagesUsed, startName, withRoom } from './image-room.ts'
 import { type ImageStart, unpackImage } from './unpack-image.ts'
 
 /** `workspace`: a folder that its workspaces begin as, where it has one. */
@@ -17,9 +18,11 @@ export type Image = { root: ImageRoot; workspace?: string } & Pick<ImageStart, '
 export type Images = {
   /**
    * The image that is named: the path of a file or folder in `folder`, or a registry's by its digest. Throws `invalid` or `too_large` where it is not taken,
-   * `unavailable` where it cannot be had now. What another tenant has is not shared.
+   * `unavailable` where it cannot be had now, `over_limit` where the tenant has too many in use. What another tenant has is not shared.
    */
   open(tenantId: string, at: { folder: string; image: string }): Promise<Image>
+  /** What a tenant has of them on this server. */
+  used(tenantId: string): Promise<ImagesUsed>
   /** Deletes what nobody used for a month, and what a killed server left half done. Nothing may be in use. */
   sweep(): Promise<void>
 }
@@ -31,6 +34,8 @@ export type ImagesOptions = {
   bytesMax: number
   /** Where images may be fetched from. */
   registries?: Registries
+  /** How many of them a tenant may have here, and of how many bytes together. Default: no limit. */
+  quotaOf?: (tenantId: string) => Promise<ImageQuota>
   log: Log
 }
 
@@ -38,16 +43,30 @@ const filesMax = 300_000
 const passable = 0o711
 const ageMsMax = 30 * 86_400_000
 const draftPrefix = '.draft-'
-/** Written last: where it is, the image is whole. */
-const startName = 'start.json'
 
-export function openImages({ folder: given, bytesMax, registries = {}, log }: ImagesOptions): Images {
+export function openImages({ folder: given, bytesMax, registries = {}, quotaOf = async () => ({}), log }: ImagesOptions): Images {
   mkdirSync(given, { recursive: true })
   chmodSync(given, passable)
   const folder = realpathSync(given)
   const opening = new Map<string, Promise<Image>>()
+  /** By tenant: the last of those that are being unpacked, one after the other, since each is counted before the next one. */
+  const lines = new Map<string, Promise<void>>()
+  const folderOf = (tenantId: string) => join(folder, createHash('sha256').update(tenantId).digest('hex').slice(0, 16))
 
-  async function unpack(source: ImageSource, at: string): Promise<void> {
+  async function unpackNext(tenantId: string, source: () => Promise<ImageSource>, at: string): Promise<void> {
+    const before = lines.get(tenantId)
+    const turn = (async () => {
+      await before?.catch(() => {}) // Its caller heard of it.
+      const quota = await quotaOf(tenantId)
+      await withRoom({ tenantId, folder: dirname(at), bytesMax, quota }, async (most) => unpack(await source(), at, most))
+    })()
+    lines.set(tenantId, turn)
+    await turn.finally(() => {
+      if (lines.get(tenantId) === turn) lines.delete(tenantId)
+    })
+  }
+
+  async function unpack(source: ImageSource, at: string, bytesMax: number): Promise<ImageStart> {
     const draft = join(folder, `${draftPrefix}${newId()}`)
     await makeFolder(draft)
     try {
@@ -56,6 +75,7 @@ export function openImages({ folder: given, bytesMax, registries = {}, log }: Im
       await writeFile(join(draft, startName), JSON.stringify(start))
       await makeFolder(dirname(at))
       await rename(draft, at)
+      return start
     } catch (error) {
       await removeTree(draft)
       throw error
@@ -63,16 +83,16 @@ export function openImages({ folder: given, bytesMax, registries = {}, log }: Im
   }
 
   async function openOne(tenantId: string, id: string, source: () => Promise<ImageSource>): Promise<Image> {
-    const at = join(folder, createHash('sha256').update(tenantId).digest('hex').slice(0, 16), id.replace('sha256:', ''))
+    const at = join(folderOf(tenantId), id.replace('sha256:', ''))
     const file = join(at, startName)
     if (!existsSync(file)) {
       const startedAt = wallClock().getTime()
-      await unpack(await source(), at)
+      await unpackNext(tenantId, source, at)
       log.info('an image was unpacked', { tenantId, image: id, durationMs: wallClock().getTime() - startedAt })
     }
     const now = wallClock()
     await utimes(file, now, now)
-    const { uid, gid, ...start } = JSON.parse(await readFile(file, 'utf8')) as ImageStart // Written by us.
+    const { uid, gid, bytes: _, ...start } = JSON.parse(await readFile(file, 'utf8')) as ImageStart // Written by us.
     const root = join(at, 'root')
     const workspace = join(root, basename(workspacePath))
     const isSeeded = lstatSync(workspace, { throwIfNoEntry: false })?.isDirectory() === true
@@ -95,6 +115,7 @@ export function openImages({ folder: given, bytesMax, registries = {}, log }: Im
       opening.set(key, image)
       return image.finally(() => opening.delete(key))
     },
+    used: (tenantId) => imagesUsed(folderOf(tenantId)),
     async sweep() {
       const before = wallClock().getTime() - ageMsMax
       for (const name of await readdir(folder)) {

@@ -1,6 +1,6 @@
 /** Lays the layers of an image out as a folder that can be the root of a sandbox. Hostile archives are the rule here: see `image-tree.ts`. */
 import { createHash } from 'node:crypto'
-import { chmod, link, mkdir, open, readFile, rename, symlink } from 'node:fs/promises'
+import { chmod, link, mkdir, open, readFile, rename, stat, symlink } from 'node:fs/promises'
 import { join, posix } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -11,8 +11,8 @@ import type { ImageConfig, ImageSource, Layer } from './image-source.ts'
 import { type ImageTree, type TreeNode, imageTree } from './image-tree.ts'
 import { readTar } from './tar-reader.ts'
 
-/** What an image says of how its program is started. Its user is never root. */
-export type ImageStart = { uid: number; gid: number; entrypoint: string[]; cmd: string[]; env: Record<string, string>; workingDir: string }
+/** What an image says of how its program is started, and the `bytes` of its files. Its user is never root. */
+export type ImageStart = { uid: number; gid: number; bytes: number; entrypoint: string[]; cmd: string[]; env: Record<string, string>; workingDir: string }
 
 /** `bytesMax`: of all layers, unpacked, also of what later ones replace. */
 export type ImageLimits = { bytesMax: number; filesMax: number }
@@ -71,8 +71,7 @@ export async function unpackImage({ config, layers }: ImageSource, into: string,
   const start = startOf(config)
   if (tree.find(start.workingDir) === undefined) tree.add(start.workingDir.slice(1), { type: 'directory' })
   tree.remove('etc/ld.so.preload') // It would be loaded into our own agent.
-  await layOut(tree, join(into, 'root'), at)
-  return { ...user, ...start }
+  return { ...user, ...start, bytes: await layOut(tree, join(into, 'root'), at) }
 }
 
 async function* piecesOf(words: string): AsyncGenerator<Buffer> {
@@ -80,8 +79,9 @@ async function* piecesOf(words: string): AsyncGenerator<Buffer> {
 }
 const ended = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`)
 
-/** Folders are made by us alone, and links come last: there is nothing to be led astray by. */
-async function layOut(tree: ImageTree, root: string, at: (content: number) => string): Promise<void> {
+/** Folders are made by us alone, and links come last: there is nothing to be led astray by. Returns the bytes of all files, each once. */
+async function layOut(tree: ImageTree, root: string, at: (content: number) => string): Promise<number> {
+  let bytes = 0
   const placed = new Map<number, string>()
   const links: { path: string; target: string }[] = []
   const place = async (path: string, node: TreeNode): Promise<void> => {
@@ -96,10 +96,12 @@ async function layOut(tree: ImageTree, root: string, at: (content: number) => st
     if (first !== undefined) return link(first, path)
     await rename(at(node.content), path)
     placed.set(node.content, path)
+    bytes += (await stat(path)).size
     if (node.mode !== 0o444) await chmod(path, node.mode)
   }
   await place(root, tree.root)
   for (const { path, target } of links) await symlink(target, path)
+  return bytes
 }
 
 /** The layer's tar archive. At its end its digests are compared, so that whoever reads it whole has read what was named. */
@@ -166,7 +168,7 @@ const accountNamed = (passwd: string, name: string) =>
   )[0]
 const groupNamed = (group: string, name: string) => rowsOf(group).flatMap(([each, , gid = '']) => (each === name && /^\d+$/.test(gid) ? [Number(gid)] : []))[0]
 
-function startOf({ config: { Env, Entrypoint, Cmd, WorkingDir } }: ImageConfig): Omit<ImageStart, 'uid' | 'gid'> {
+function startOf({ config: { Env, Entrypoint, Cmd, WorkingDir } }: ImageConfig): Omit<ImageStart, 'uid' | 'gid' | 'bytes'> {
   const env = (Env ?? []).flatMap((line): [string, string][] => {
     const at = line.indexOf('=')
     return at > 0 ? [[line.slice(0, at), line.slice(at + 1)]] : []

@@ -15,6 +15,7 @@ import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 type Use = { databases: Readonly<Record<string, Database>>; user: SecretsUser; secrets: ToolSecrets; egress: Egress; signal: AbortSignal }
 
 const connectMsMax = 10_000
+const addresses = { protocols: /^postgres(ql)?:$/, what: 'a database', example: 'postgres://user:password@host/name' }
 /** By PostgreSQL's numbers of types. Any other value is its text: a large number keeps its digits, and a date its day. */
 const parsers: Record<number, (text: string) => Json> = {
   16: (text) => text === 't',
@@ -33,8 +34,8 @@ export async function querySql({ database: name, query }: z.output<typeof server
   const { databases, user, secrets, egress, signal } = use
   const declared = databases[name]
   if (!declared) throw failed('not_found', `There is no database ${JSON.stringify(name)}. There are: ${Object.keys(databases).join(', ') || 'none'}.`)
-  const hosts = await secrets.hostsOf(declared.secret, user)
-  const address = await readAddress(declared.secret, hosts, use)
+  const { url: address, hosts } = await secrets.readAddress(declared.secret, user, addresses)
+  if (address.searchParams.has('host')) throw failed('credentials', `The address in the secret ${declared.secret} names another host in its parameters.`)
   const host = address.hostname.replace(/^\[(.*)\]$/, '$1')
   const port = Number(address.port || 5432)
   const lookup = egress.lookupFor(host, port, hosts)
@@ -65,17 +66,6 @@ export async function querySql({ database: name, query }: z.output<typeof server
     signal.removeEventListener('abort', stop)
     await client.end().catch(() => {}) // It is over either way.
   }
-}
-
-async function readAddress(secret: string, hosts: readonly string[], { user, secrets }: Use): Promise<URL> {
-  // Read for a host that it is for; whether that is the one in it is looked at right after.
-  const [first = ''] = hosts
-  const text = await secrets.read({ secret, prefix: '' }, { ...user, host: first.replace(/^\*\.?/, 'any.') })
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || !/^postgres(ql)?:$/.test(url.protocol) || url.hostname === '')
-    throw failed('credentials', `The secret ${secret} is no address of a database. It looks like postgres://user:password@host/name.`)
-  if (url.searchParams.has('host')) throw failed('credentials', `The address in the secret ${secret} names another host in its parameters.`)
-  return url
 }
 
 async function read(client: pg.Client, query: string, { timeoutMs, rowsMax }: Database) {
