@@ -116,7 +116,8 @@ function isAskedFor(sentence: Sentence, item: Item): boolean {
   return (
     isOp(before, 'by', 'each', 'per', 'between', 'which', 'list', 'spread', ...rankOps) ||
     isOp(after, 'spread', 'each', 'respectively', ...rankOps) ||
-    (isOp(after, 'which') && !isKind(neighbour(sentence, after, 1), 'dimension'))
+    // 客户有哪些 asks for them; "customers who are …" only says more of them.
+    (isOp(after, 'which') && !/^(?:who|whose|which)$/i.test(after.text) && !isKind(neighbour(sentence, after, 1), 'dimension'))
   )
 }
 

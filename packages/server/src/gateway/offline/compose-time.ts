@@ -71,8 +71,14 @@ export function chooseTimes({
     const now = first.ago || isNow(first) ? { period: { from: today, to: addDays(today, 1), unit: 'day' as const } } : after(first, layer)
     return { times: [first, now], compare: 'times', isVersus }
   }
-  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second)))
-    return { times: [isNow(first) ? second : first], isVersus }
+  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second))) {
+    const rest = isNow(first) ? second : first
+    const now = items.find((item) => isNow(item.atom.time))
+    // "As of now, this year" is this year; the present MRR of 2025's new customers is of two times.
+    const isIdle = rest.period.to > today || (rest.period.count ?? 1) > 1 || /as of|to date|so far|截至|截止|为止|至今/i.test(now?.text ?? '')
+    if (!isIdle) sentence.problems.push({ kind: 'unused', said: now?.text ?? '' })
+    return { times: [rest], isVersus }
+  }
   if (said.length === 2 && first && second) {
     if (!isVersus && !isChange) checkJoined(sentence, items)
     const isWider =

@@ -171,7 +171,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   // One by one they have no groups, no order and no share of anything.
   if (breadth && (scope.groups.length > 0 || scope.grain || direction || share || average || change || compare || having.length > 0))
     sentence.problems.push({ kind: 'unused', said: String(breadth.value) })
-  const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
+  // "How many tickets did each agent resolve": the count is the figure's, and each has one.
+  const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction && !hasOp(sentence, 'each', 'per')
+  if (metric && !isCountOfGroups && !breadth) checkUnit(sentence, metric)
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
     metrics: measure.metrics,
@@ -205,6 +207,35 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   }
 }
 
+/** "How many invoices are overdue" is no sum of money, "the amount of failed payments" no rate, "how many features were used" no sum of uses. */
+function checkUnit(sentence: Sentence, metric: Metric): void {
+  const { items, problems, tokens } = sentence
+  const isMoney = /^[a-z]{3}$/.test(metric.unit)
+  const isSum = metric.kind !== 'ratio' && metric.unit === 'count' && !/\bcount\(/i.test(metric.sql)
+  for (const item of items) {
+    const next = neighbour(sentence, item, 1)
+    // "How many times" asks for the sum.
+    const countsNoun = isSum && tokens[item.to]?.norm !== 'times' && isKind(next, 'metric') && next.atom.refs !== undefined
+    const isOfPieces = /^(?:有?多少|几)$/u.test(item.text) && /^[个家位名张次条件人]$/u.test(tokens[item.to]?.norm ?? '')
+    const asksCount = isOfPieces || /^(?:how many|how often|(?:the )?number of|多少[个家位名张次条件人]|几[个家位张]|数量|个数)$/i.test(item.text)
+    const asksMoney = /^(?:amounts?(?: of)?|what amount of|dollar (?:amount|value)|how much money|多少钱|总?金额)$/i.test(item.text)
+    const isWrong =
+      isOp(item, 'count', 'as-money') &&
+      ((asksCount && (isMoney || countsNoun)) || (asksMoney && !isMoney && (metric.unit !== 'count' || /money|钱|dollar|金额/i.test(item.text))))
+    if (isWrong || isOtherPace(sentence, item, metric)) problems.push({ kind: 'other-unit', metric: metric.name, said: item.text })
+  }
+}
+
+/** "Monthly active users" are no daily active users by month: people who come back are counted once. */
+function isOtherPace({ items }: Sentence, item: Item, { label, synonyms }: Metric): boolean {
+  const next = items.find((other) => other.from === item.to)
+  if (!(isKind(item, 'grain') || isKind(item, 'value')) || !(isKind(next, 'metric') || isKind(next, 'count-noun'))) return false
+  return [label.en, ...synonyms.en, label.zh, ...synonyms.zh].some((name) => {
+    const [, pace, rest] = /^(?:average )?(daily|weekly|monthly) (.+)$/i.exec(name) ?? /^([日周月])(.{2,})$/u.exec(name) ?? []
+    return rest?.toLowerCase() === next.text.toLowerCase() && pace?.toLowerCase() !== item.text.toLowerCase() && /ly$|^[日周月季年]/i.test(item.text)
+  })
+}
+
 const isWhich = (sentence: Sentence): boolean =>
   sentence.items.some((item) => isOp(item, 'which') && isKind(neighbour(sentence, item, 1), 'dimension') && /which|哪/i.test(item.text))
 
@@ -235,7 +266,9 @@ function foldsTop(about: {
   const { sentence, metric, limit = 1, isOrdered, hasShare, groupCount } = about
   if (!metric?.additive || limit < 2 || !isOrdered || groupCount !== 1) return false
   const isListed = hasOp(sentence, 'list', 'respectively') || sentence.items.some((item) => isOp(item, 'which') && !/^what/i.test(item.text))
-  if (hasShare) return !isListed && !hasOp(sentence, 'each')
+  // "The top 5 by share" and 前三名及其占比 are five and three.
+  const isOrder = sentence.items.some((item) => isOp(item, 'share') && isOp(neighbour(sentence, item, -1), 'by', 'and'))
+  if (hasShare) return !isListed && !isOrder && !hasOp(sentence, 'each')
   const [total] = opsOf(sentence, 'combined', 'total')
   const isBehind = (item: Item) => isOp(item, ...rankWords) && total !== undefined && item.from > total.from
   return total !== undefined && (isOp(total, 'combined') || sentence.items.some(isBehind)) && !isListed
