@@ -29,8 +29,8 @@ async function answer({ question, expect: expected }: Case): Promise<Outcome> {
 const idsOf = (wanted: Outcome) => outcomes.flatMap(({ asked, outcome }) => (outcome === wanted ? [asked.id] : []))
 
 test('no answer is wrong: what is not understood is refused', () => expect(idsOf('wrong')).toEqual([]))
-test('of ten questions at least nine are answered, those set to be hard left out', () => {
+test('of a hundred questions at least 98 are answered, those set to be hard left out', () => {
   const plain = outcomes.filter(({ asked }) => !asked.tags.includes('hard'))
   expect(plain.length).toBeGreaterThan(200)
-  expect(plain.filter(({ outcome }) => outcome === 'right').length / plain.length, `refused: ${idsOf('refused').join(', ')}`).toBeGreaterThanOrEqual(0.9)
+  expect(plain.filter(({ outcome }) => outcome === 'right').length / plain.length, `refused: ${idsOf('refused').join(', ')}`).toBeGreaterThanOrEqual(0.98)
 })

@@ -99,7 +99,7 @@ function isBeforeOther(items: readonly Item<Extract<Atom, { kind: 'time' }>>[]):
   const [first, second] = items
   if (items.length !== 2 || !first || !second) return false
   const [a, b] = [first.atom.time.period, second.atom.time.period]
-  const isCalled = /\b(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text)
+  const isCalled = /^(?:the )?(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text) // Not \"the first quarter of the previous year\".
   const isSame = a.from === b.from && a.to === b.to && (isCalled || second.atom.time.isRelative === true)
   const isSaid = isCalled && a.unit !== undefined && a.unit === b.unit && (a.count ?? 1) === 1
   return isSame || isSaid

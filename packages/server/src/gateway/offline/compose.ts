@@ -3,7 +3,7 @@
 import type { Unit } from './calendar.ts'
 import { askedNoun, askedPeople } from './compose-asked.ts'
 import { chooseAverage } from './compose-average.ts'
-import { takeBoth, takeBreadth } from './compose-breadth.ts'
+import { countedEntity, isOwn, takeBoth, takeBreadth } from './compose-breadth.ts'
 import { takeChange } from './compose-change.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
 import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
@@ -11,7 +11,7 @@ import { chooseShare } from './compose-share.ts'
 import { chooseTimes } from './compose-time.ts'
 import type { Frame, Problem } from './frame.ts'
 import { basicParts, type Layer, type Metric } from './layer.ts'
-import { hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
+import { hasOp, isKind, isLight, isOp, itemsOf, isSetBesideValue, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
 import { isChinese } from './tokens.ts'
 import type { Op } from './words.ts'
@@ -86,6 +86,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     scope.isPlural = asked.isPlural
   }
   checkCounted(sentence, layer, scope, metric)
+  if (metric && !breadth) checkExclusive(sentence, layer, scope, metric)
   const compared = chooseTimes({ sentence, scope, layer, isChange: changeWords !== undefined, isState: metric?.kind === 'snapshot' })
   const byValues = breadth ? undefined : splitsByValues(sentence, scope)
   const both =
@@ -217,7 +218,9 @@ function checkUnit(sentence: Sentence, metric: Metric): void {
     // "How many times" asks for the sum.
     const countsNoun = isSum && tokens[item.to]?.norm !== 'times' && isKind(next, 'metric') && next.atom.refs !== undefined
     const isOfPieces = /^(?:有?多少|几)$/u.test(item.text) && /^[个家位名张次条件人]$/u.test(tokens[item.to]?.norm ?? '')
-    const asksCount = isOfPieces || /^(?:how many|how often|(?:the )?number of|多少[个家位名张次条件人]|几[个家位张]|数量|个数)$/i.test(item.text)
+    const isOfUnits = tokens.slice(item.to, item.to + 2).some(({ norm }) => /^(?:percent|%|dollars?|usd|百)$/.test(norm)) // "By how many percent".
+    const asksCount =
+      !isOfUnits && (isOfPieces || /^(?:how many|how often|(?:the )?number of|多少[个家位名张次条件人]|几[个家位张]|数量|个数)$/i.test(item.text))
     const asksMoney = /^(?:amounts?(?: of)?|what amount of|dollar (?:amount|value)|how much money|多少钱|总?金额)$/i.test(item.text)
     const isWrong =
       isOp(item, 'count', 'as-money') &&
@@ -249,6 +252,14 @@ function checkCounted(sentence: Sentence, layer: Layer, scope: Scope, metric: Me
       (isKind(noun, 'metric-part') && isChinese(noun.text)) || (isKind(noun, 'metric') && noun.atom.needs !== undefined && namesOther(layer, tables, noun.text))
     if (isPart || (isKind(noun, 'entity') && !tables.includes(noun.atom.table))) sentence.problems.push({ kind: 'unused', said: item.text })
   }
+}
+
+/** "Customers without Insight", "only Dispatch": whether something has none, or nothing else, is not seen from the rows that match. */
+function checkExclusive(sentence: Sentence, layer: Layer, scope: Scope, metric: Metric): void {
+  if (metric.kind !== 'snapshot' || countedEntity(layer, metric) === undefined) return
+  const others = scope.filters.filter((filter) => !isOwn(layer, metric, filter.ref))
+  const only = opsOf(sentence, 'only')[0]
+  for (const { isNegated, items } of others) if (isNegated || only) sentence.problems.push({ kind: 'exclusive', said: only?.text ?? items[0]?.text ?? '' })
 }
 
 const namesOther = (layer: Layer, tables: readonly (string | undefined)[], text: string): boolean =>
@@ -299,7 +310,7 @@ function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
     item.isUsed = true
     const before = neighbour(sentence, item, -1)
     const isAskedFor = isOp(before, 'by', 'which', 'per', 'top', 'bottom', 'most', 'least', 'list') && !isOp(before, 'of', 'count')
-    if (!tables.includes(item.atom.table) || isAskedFor) sentence.problems.push({ kind: 'unused', said: item.text })
+    if (!tables.includes(item.atom.table) || isAskedFor || isSetBesideValue(sentence, item)) sentence.problems.push({ kind: 'unused', said: item.text })
     sentence.penalty += 1
   }
   for (const item of itemsOf(sentence, 'count-noun')) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })

@@ -390,6 +390,11 @@ const cases: [question: string, truth: string][] = [
   ['How many times were features used in October?', "select sum(events) from feature_usage where used_in = '2026-10-01'"],
   ["What's the MRR of customers who aren't enterprise?", on(today, 'sum(mrr_usd)', "and segment <> 'enterprise'")],
   ['revenue in the last fiscal quarter', invoiced(...q3)],
+  ['By how many percent did ARR grow last quarter compared with the quarter before?', changed(arr('2026-07-31'), arr('2026-10-31'))],
+  [
+    'revenue in the first quarter compared to the first quarter of the previous year',
+    side(invoiced('2025-02-01', '2025-04-30'), invoiced('2026-02-01', '2026-04-30')),
+  ],
   ['Top 3 countries by share of ARR', `select country, v from (${on(today, '12 * sum(mrr_usd) as v', '', 'country')}) order by v desc limit 3`],
   // Several in one figure
   [

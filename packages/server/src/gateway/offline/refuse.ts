@@ -57,6 +57,10 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
         : `${metric(problem.metric)} cannot be split or narrowed by ${column(problem.ref)}.`
     case 'not-value':
       return zh ? `${metric(problem.metric)}不能用“${problem.said}”筛选。` : `${metric(problem.metric)} cannot be narrowed to “${problem.said}”.`
+    case 'exclusive':
+      return zh
+        ? `“${problem.said}”：没有某项、或只有某项的，我的规则数不出来。`
+        : `“${problem.said}”: who has none of something, or nothing else, is beyond my rules.`
     case 'other-unit':
       return zh
         ? `“${problem.said}”问的是另一种数字，而${metric(problem.metric)}不是。`
