@@ -5,7 +5,11 @@
 #
 # Docker's default profile does not let bubblewrap make namespaces: commands of models then run in the virtual shell. Whoever wants the
 # real sandbox gives the container what that takes: --security-opt seccomp=unconfined --security-opt systempaths=unconfined.
-# (This file was checked by reading; it has not been built yet.)
+#
+#   docker exec -it <container> npx longhaul ask analyst "…" --out /tmp/answers
+#
+# (Built with buildah, chroot isolation, from a base of Debian 12's packages and Node 24 under the base's name; the image then starts as its
+# user, answers /healthz and a question. Docker itself and the published base have not been tried yet.)
 FROM node:24-bookworm-slim
 
 RUN apt-get update \

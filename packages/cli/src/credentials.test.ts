@@ -48,6 +48,16 @@ test('the key of the file never goes to another server', async () => {
   expect(await findCredentials({ url: 'http://localhost:8080' }, {}, folder)).toMatchObject({ key: 'file-key' })
 })
 
+test('the folder that LONGHAUL_DATA_DIR names for the server is looked into first, and then the usual places', async () => {
+  const folder = await folderWith(fromServer)
+  await mkdir(join(folder, 'data'))
+  await writeFile(join(folder, 'data/credentials.json'), '{"url":"http://127.0.0.1:9090","key":"data-key"}')
+  const found = { url: 'http://127.0.0.1:9090', key: 'data-key', keyFrom: join(folder, 'data/credentials.json') }
+  expect(await findCredentials({}, { LONGHAUL_DATA_DIR: 'data' }, folder)).toMatchObject(found)
+  expect(await findCredentials({}, { LONGHAUL_DATA_DIR: join(folder, 'data') }, '/')).toMatchObject(found)
+  expect(await findCredentials({}, { LONGHAUL_DATA_DIR: 'nothing-there' }, folder)).toMatchObject({ key: 'file-key' })
+})
+
 test('what is wrong is named, with what to do about it', async () => {
   await expect(findCredentials({}, {}, await folderWith())).rejects.toMatchObject({
     message: expect.stringContaining('No server is known here'),

@@ -1,5 +1,5 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { Problem } from './problem.ts'
 
 /** `urlFrom` and `keyFrom` say where they came from, for messages. */
@@ -9,8 +9,8 @@ type Given = { url?: string | undefined; key?: string | undefined }
 const file = join('.longhaul', 'credentials.json')
 
 /**
- * Options win over the environment, the environment over what `longhaul login` kept for that address, and that over the nearest
- * `.longhaul/credentials.json` upwards of the folder. A kept key is only ever sent to the address that it is kept for.
+ * Options win over the environment, the environment over what `longhaul login` kept for that address, and that over the file of the server
+ * whose folder `LONGHAUL_DATA_DIR` names, or else the nearest `.longhaul/credentials.json` upwards of the folder. A kept key is only ever sent to the address that it is kept for.
  */
 export async function findCredentials(options: Given, env: Record<string, string | undefined>, folder: string): Promise<Credentials> {
   const url = options.url ?? (env['LONGHAUL_URL'] || undefined)
@@ -20,7 +20,7 @@ export async function findCredentials(options: Given, env: Record<string, string
   if (url !== undefined) checkUrl(url)
   if (url !== undefined && key !== undefined) return { url, key, urlFrom, keyFrom }
 
-  const found = await nearest(folder)
+  const found = await fromServer(env, folder)
   const kept = await readLogins(env)
   const at = url ?? found?.url ?? kept.current
   const login = at === undefined || key !== undefined ? undefined : kept.logins[originOf(at)]
@@ -38,7 +38,7 @@ export async function findCredentials(options: Given, env: Record<string, string
     throw new Problem(
       'unauthenticated',
       `No server is known here: there is no ${file} in this folder or above it.`,
-      'Start a server with npm start; it writes the file. Or name one:',
+      'Start a server with npm start; it writes the file, in the folder of LONGHAUL_DATA_DIR if it has one. Or name one:',
       'LONGHAUL_URL=http://… LONGHAUL_API_KEY=… npx longhaul …',
       'Or sign in to one: npx longhaul login --url https://…',
     )
@@ -56,7 +56,7 @@ export async function findCredentials(options: Given, env: Record<string, string
 
 /** Which server to sign in to: as above, without a key. */
 export async function findUrl(given: string | undefined, env: Record<string, string | undefined>, folder: string): Promise<string> {
-  const url = given ?? (env['LONGHAUL_URL'] || undefined) ?? (await nearest(folder))?.url ?? (await readLogins(env)).current
+  const url = given ?? (env['LONGHAUL_URL'] || undefined) ?? (await fromServer(env, folder))?.url ?? (await readLogins(env)).current
   if (url === undefined) throw new Problem('invalid', 'Which server?', 'Name it: npx longhaul login --url https://…')
   checkUrl(url)
   return url
@@ -108,20 +108,31 @@ export async function keepLogin(env: Record<string, string | undefined>, url: st
   await rename(draft, path)
 }
 
-async function nearest(start: string): Promise<{ url: string; key: string; path: string } | undefined> {
+type Written = { url: string; key: string; path: string }
+
+/** What a server wrote when it started. */
+async function fromServer(env: Record<string, string | undefined>, folder: string): Promise<Written | undefined> {
+  const dataDir = env['LONGHAUL_DATA_DIR']
+  return (dataDir ? await readWritten(resolve(folder, dataDir, basename(file))) : undefined) ?? (await nearest(folder))
+}
+
+async function nearest(start: string): Promise<Written | undefined> {
   for (let folder = start; ; folder = dirname(folder)) {
-    const path = join(folder, file)
-    const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
-      throw new Problem(
-        'unauthenticated',
-        `${path} cannot be read: ${error.code}.`,
-        'It belongs to whoever started the server. Run as the same user, or give --url and --key.',
-      )
-    })
-    if (text !== undefined) return { ...parse(text, path), path }
-    if (dirname(folder) === folder) return undefined
+    const found = await readWritten(join(folder, file))
+    if (found !== undefined || dirname(folder) === folder) return found
   }
+}
+
+async function readWritten(path: string): Promise<Written | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined
+    throw new Problem(
+      'unauthenticated',
+      `${path} cannot be read: ${error.code}.`,
+      'It belongs to whoever started the server. Run as the same user, or give --url and --key.',
+    )
+  })
+  return text === undefined ? undefined : { ...parse(text, path), path }
 }
 
 function parse(text: string, path: string): { url: string; key: string } {

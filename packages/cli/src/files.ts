@@ -26,7 +26,7 @@ export async function saveFiles(
       throw new Problem(
         'internal',
         `${path} cannot be written: ${(error as NodeJS.ErrnoException).code}.`,
-        'The run is complete. Choose another folder with --out.',
+        'The run is complete; its files are not saved here. Choose another folder with --out.',
       ) // The file system throws nothing else.
     }
     const short = relative(from, path)

@@ -7,7 +7,7 @@ import { resolve } from 'node:path'
 import { exitCodes } from './exit-codes.ts'
 import { saveFiles } from './files.ts'
 import type { Invocation } from './invocation.ts'
-import { Interrupted } from './problem.ts'
+import { Interrupted, Problem } from './problem.ts'
 import { answerLines, failureLines, outputLines } from './show/answer.ts'
 import { createStory, notice } from './show/story.ts'
 import type { Story } from './show/story.ts'
@@ -118,13 +118,13 @@ async function show(invocation: Invocation, client: Client, run: Run, { event, d
         return exitCodes.done
       }
       const folder = resolve(world.folder, options.out ?? `longhaul-answers/${run.id}`)
-      const saved = await saveFiles(
-        client,
-        answer.parts.filter((part) => part.type === 'file'),
-        folder,
-        world.folder,
-        world.interrupted,
-      )
+      const files = answer.parts.filter((part) => part.type === 'file')
+      let unsaved: Problem | undefined
+      const saved = await saveFiles(client, files, folder, world.folder, world.interrupted).catch((error: unknown) => {
+        if (!(error instanceof Problem)) throw error
+        unsaved = error // Told behind the answer, which is none the worse for it.
+        return []
+      })
       if (isJson) {
         const pathOf = new Map(saved.map(({ fileId, path }) => [fileId, path]))
         printJson({
@@ -134,6 +134,7 @@ async function show(invocation: Invocation, client: Client, run: Run, { event, d
           parts: answer.parts.map((part) => (part.type === 'file' ? { ...part, path: pathOf.get(part.fileId) } : part)),
         })
       } else terminal.print(...answerLines(terminal, { answer, saved, turns, durationMs, rowsMax: options.rowsMax }), '')
+      if (unsaved) throw unsaved
       return exitCodes.done
     }
   }

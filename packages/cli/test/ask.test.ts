@@ -54,6 +54,17 @@ test('colour and a status line are for people who watch; NO_COLOR takes the colo
   expect(forced.out).toContain('\u001b[1m')
 })
 
+test('files that cannot be saved keep nothing of the answer back', async () => {
+  await using api = await answering()
+  const { exit, out, err } = await command(api, ['ask', 'analyst', question, '--out', '/dev/null/here'])
+  expect(out).toContain('ARR at the end of Q3')
+  expect(err).toContain('cannot be written: ENOTDIR')
+  expect(err).toContain('--out')
+  expect(exit).not.toBe(0)
+  const told = await command(api, ['ask', 'analyst', question, '--out', '/dev/null/here', '--json'])
+  expect(told.out).toContain('"state":"completed"')
+})
+
 test('--json prints every event once, on a line each, and the answer last', async () => {
   await using api = await answering()
   const ran = await command(api, ['ask', 'analyst', question, '--json', '--out', 'here'])

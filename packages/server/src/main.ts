@@ -1,5 +1,5 @@
 /** The program: reads the settings, starts the server, says where it is, and stops it in order when told to. */
-import { relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { loadConfig } from './config.ts'
 import { armCrashPoints } from './crash-points.ts'
 import { AppError, after, createLog, jsonLines, monotonicMs, textLines } from './kernel/index.ts'
@@ -63,7 +63,7 @@ function announce({ url, grpcUrl, credentials, phases, sandbox, model, agentName
 
   Console   ${url}/#key=${credentials.key}
   Key       ${credentials.key}
-            ${credentials.isNew ? 'made for this machine, kept in' : 'from'} ${file}, where the CLI finds it
+            ${credentials.isNew ? 'made for this machine, kept in' : 'from'} ${file}, ${file === join('.longhaul', 'credentials.json') ? 'where the CLI finds it' : `where the CLI finds it with LONGHAUL_DATA_DIR=${dirname(credentials.file)}`}
 ${grpcUrl === undefined ? '' : `  gRPC      ${grpcUrl}\n`}  Agents    ${agentNames.join(', ') || 'none: put a folder with agent/agent.ts into the agents’ folder'}
   Model     ${model.name}${model.isOffline ? '   a rule-based stand-in, not a language model; see docs/guide/models.md' : ''}
   Sandbox   ${sandbox.driver}${sandboxNote(sandbox.missing)}

@@ -191,7 +191,11 @@ test('agents whose code does not load are shown with the reason, take no runs, a
   writeFileSync(join(agents, 'bad-syntax', 'agent', 'agent.ts'), 'export default durable(')
   const { url, key } = await untilReady(place.launch({ LONGHAUL_DATABASE_URL: t.url, LONGHAUL_AGENTS_DIR: agents }))
   const client = createClient({ url, key })
-  const reasons = { 'bad-syntax': /agent\.ts: does not parse/, 'no-default': /agent\.ts: .*default export/, 'crashes-at-load': /exited with 3/ }
+  const reasons = {
+    'bad-syntax': /agent\.ts: does not parse/,
+    'no-default': /agent\.ts: .*default export/,
+    'crashes-at-load': /exited with 3\. .*Mend it and deploy again/,
+  }
   for (const [name, reason] of Object.entries(reasons)) {
     const agent = await until(`${name} to be shown as broken`, 30_000, async () => {
       const found = (await client.agents.list({})).items.find((one) => one.name === name)

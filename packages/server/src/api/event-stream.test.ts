@@ -110,6 +110,15 @@ test('a client that comes back gets what it lacks and nothing twice', async () =
   expect(await idsFor('', { authorization: 'Bearer lh_agents:read' })).toBe(403)
 })
 
+test('the number of the last event is the wish for a stream, whatever else is accepted', async () => {
+  const { ask, stream } = makeApi()
+  stream.events.push(anEvent(0), anEvent(1), anEvent(2))
+  stream.end()
+  const response = await ask('GET', `/v1/runs/${runId}/events`, undefined, { 'last-event-id': '1' })
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  expect((await reader(response).rest()).flatMap(({ id }) => id ?? [])).toEqual([2])
+})
+
 test('without the wish for a stream the same address answers a page', async () => {
   const { ask, stream } = makeApi()
   stream.events.push(anEvent(0), anEvent(1))

@@ -158,6 +158,9 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   const nameOf = ({ place }: Pool) => ({ agent: place.agent, version: place.version })
 
+  const notStarting = ({ place }: Pool, detail: string) =>
+    `The worker of ${place.agent} does not start: ${detail.replace(/\.$/, '')}. What runs when the agent's files are loaded must neither end the process nor need what a worker does not have. Mend it and deploy again.`
+
   function startWorker(pool: Pool): void {
     let isReady = false
     const worker: WorkerProcess = launch(pool, {
@@ -173,7 +176,7 @@ export function openWorkers(options: WorkersOptions): Workers {
         pool.workers.delete(worker)
         if (isStopping || pool.isRetired || pool.problem !== undefined) return
         log.warn('worker ended', { ...nameOf(pool), pid: worker.pid, detail: detail.slice(0, 2_000) })
-        if (!isReady && ++pool.failureCount >= startFailuresMax) return giveUp(pool, `The worker of ${pool.place.agent} does not start: ${detail}`)
+        if (!isReady && ++pool.failureCount >= startFailuresMax) return giveUp(pool, notStarting(pool, detail))
         restart(pool, isReady ? 0 : 300 * 2 ** pool.failureCount)
       },
     })

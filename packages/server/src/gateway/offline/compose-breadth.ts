@@ -61,6 +61,10 @@ export function countedEntity(layer: Layer, metric: Metric): string | undefined 
 }
 
 /** What is counted has one value in each column of its own table, and may have several everywhere else. */
-const isOwn = (layer: Layer, metric: Metric, ref: string): boolean => ref.startsWith(`${countedEntity(layer, metric) ?? ''}.`)
+export function isOwn(layer: Layer, metric: Metric, ref: string): boolean {
+  const table = countedEntity(layer, metric) ?? ''
+  const joined = layer.entities.get(table)?.joins.map((join) => join.as ?? join.to) ?? []
+  return [table, ...joined].some((name) => ref.startsWith(`${name}.`))
+}
 
 const comparisonOf = (item: Item | undefined, table: readonly [Op, Comparison][]): Comparison | undefined => table.find(([op]) => isOp(item, op))?.[1]

@@ -14,7 +14,15 @@ export function chooseMetrics(sentence: Sentence, layer: Layer, context?: Frame)
   const parts = itemsOf(sentence, 'metric-part')
   const isWhole = named.every(({ atom }) => (atom.needs ?? []).every((at) => parts.some((part) => part.from === at && part.atom.metric === atom.metric)))
   const isOwned = parts.every((part) => named.some(({ atom }) => atom.metric === part.atom.metric && (atom.needs ?? [part.from]).includes(part.from)))
-  if (!isWhole || !isOwned) return fail(sentence, { kind: 'no-metric' })
+  // "How many new customers came … and what MRR did they bring": two questions, whose words make no name together.
+  const isTorn = named.some(({ atom, from }) =>
+    (atom.needs ?? []).some((at) =>
+      sentence.items.some(
+        (item) => isOp(item, 'and') && item.from > Math.min(at, from) && item.from < Math.max(at, from) && isOp(neighbour(sentence, item, 1), 'which', 'count'),
+      ),
+    ),
+  )
+  if (!isWhole || !isOwned || isTorn) return fail(sentence, { kind: 'no-metric' })
   if (named.some((item) => item.atom.noun !== undefined && !hasNounBeside(sentence, layer, item, item.atom.noun))) return fail(sentence, { kind: 'no-metric' })
   if (named.some((item) => item.atom.isPaced) && !sentence.items.some(isPace)) return fail(sentence, { kind: 'no-metric' })
   for (const item of [...named, ...parts]) item.isUsed = true

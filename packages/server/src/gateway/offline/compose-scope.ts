@@ -4,7 +4,7 @@ import type { Unit } from './calendar.ts'
 import { isWhatIs } from './compose-asked.ts'
 import type { Assumption, Filter, Frame } from './frame.ts'
 import type { Layer } from './layer.ts'
-import { hasOp, isKind, isLight, isOp, itemsOf, neighbour, type Item, type Sentence } from './sentence.ts'
+import { hasOp, isKind, isLight, isOp, isSetBesideValue, itemsOf, neighbour, type Item, type Sentence } from './sentence.ts'
 import type { Op } from './words.ts'
 
 export type Scope = {
@@ -60,6 +60,7 @@ function chooseGroups(about: About, scope: Scope, allowed: readonly string[]): v
     if (item.atom.isPlural && isDoer(about, item, ref, licensed)) continue
     const before = neighbour(sentence, item, -1)
     if (isOp(before, 'between') && before) before.isUsed = true
+    if (!licensed.has(item) && isSetBesideValue(sentence, item)) sentence.problems.push({ kind: 'unused', said: item.text })
     if (!licensed.has(item)) {
       const isNeeded = (about.isRanked || about.isLimited) && licensed.size === 0 && !hasMore
       sentence.penalty += isNeeded ? 0 : item.atom.isGuess ? 60 : 8
@@ -116,7 +117,8 @@ function isAskedFor(sentence: Sentence, item: Item): boolean {
   return (
     isOp(before, 'by', 'each', 'per', 'between', 'which', 'list', 'spread', ...rankOps) ||
     isOp(after, 'spread', 'each', 'respectively', ...rankOps) ||
-    (isOp(after, 'which') && !isKind(neighbour(sentence, after, 1), 'dimension'))
+    // 客户有哪些 asks for them; "customers who are …" only says more of them.
+    (isOp(after, 'which') && !/^(?:who|whose|which)$/i.test(after.text) && !isKind(neighbour(sentence, after, 1), 'dimension'))
   )
 }
 
@@ -144,7 +146,9 @@ function chooseGrain({ sentence }: About, scope: Scope): void {
       sentence.problems.push({ kind: 'unused', said: item.text })
     // "Overdue by more than 30 days": a length of time, and not by day.
     const last = sentence.items[sentence.items.indexOf(item) - 1]
-    if (isKind(last, 'number') && last?.to === item.from) sentence.problems.push({ kind: 'unused', said: item.text })
+    // "Open for more than a week": neither.
+    if ((isKind(last, 'number') && last.to === item.from) || isOp(last, 'than', 'above', 'below', 'at-least', 'at-most'))
+      sentence.problems.push({ kind: 'unused', said: item.text })
     if (scope.grain && scope.grain.unit !== item.atom.unit) sentence.problems.push({ kind: 'unused', said: item.text })
     scope.grain = { unit: item.atom.unit, ...(item.atom.system && { system: item.atom.system }) }
     scope.isPlural = isPluralAsked(sentence, item, item.atom.isPlural)

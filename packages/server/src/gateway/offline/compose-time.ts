@@ -71,8 +71,14 @@ export function chooseTimes({
     const now = first.ago || isNow(first) ? { period: { from: today, to: addDays(today, 1), unit: 'day' as const } } : after(first, layer)
     return { times: [first, now], compare: 'times', isVersus }
   }
-  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second)))
-    return { times: [isNow(first) ? second : first], isVersus }
+  if (first && second && said.length === 2 && !isVersus && !isChange && (isNow(first) || isNow(second))) {
+    const rest = isNow(first) ? second : first
+    const now = items.find((item) => isNow(item.atom.time))
+    // "As of now, this year" is this year; the present MRR of 2025's new customers is of two times.
+    const isIdle = rest.period.to > today || (rest.period.count ?? 1) > 1 || /as of|to date|so far|截至|截止|为止|至今/i.test(now?.text ?? '')
+    if (!isIdle) sentence.problems.push({ kind: 'unused', said: now?.text ?? '' })
+    return { times: [rest], isVersus }
+  }
   if (said.length === 2 && first && second) {
     if (!isVersus && !isChange) checkJoined(sentence, items)
     const isWider =
@@ -93,7 +99,7 @@ function isBeforeOther(items: readonly Item<Extract<Atom, { kind: 'time' }>>[]):
   const [first, second] = items
   if (items.length !== 2 || !first || !second) return false
   const [a, b] = [first.atom.time.period, second.atom.time.period]
-  const isCalled = /\b(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text)
+  const isCalled = /^(?:the )?(?:previous|prior|preceding)\b|^(?:上一|前一)/i.test(second.text) // Not \"the first quarter of the previous year\".
   const isSame = a.from === b.from && a.to === b.to && (isCalled || second.atom.time.isRelative === true)
   const isSaid = isCalled && a.unit !== undefined && a.unit === b.unit && (a.count ?? 1) === 1
   return isSame || isSaid

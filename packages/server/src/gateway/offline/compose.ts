@@ -3,7 +3,7 @@
 import type { Unit } from './calendar.ts'
 import { askedNoun, askedPeople } from './compose-asked.ts'
 import { chooseAverage } from './compose-average.ts'
-import { takeBoth, takeBreadth } from './compose-breadth.ts'
+import { countedEntity, isOwn, takeBoth, takeBreadth } from './compose-breadth.ts'
 import { takeChange } from './compose-change.ts'
 import { chooseDirection, chooseMetrics, placeNumbers, type Measure } from './compose-measure.ts'
 import { chooseScope, listsValues, splitsByValues, type Scope } from './compose-scope.ts'
@@ -11,7 +11,7 @@ import { chooseShare } from './compose-share.ts'
 import { chooseTimes } from './compose-time.ts'
 import type { Frame, Problem } from './frame.ts'
 import { basicParts, type Layer, type Metric } from './layer.ts'
-import { hasOp, isKind, isLight, isOp, itemsOf, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
+import { hasOp, isKind, isLight, isOp, itemsOf, isSetBesideValue, leadsNowhere, neighbour, opsOf, take, type Item, type Sentence } from './sentence.ts'
 import type { TimePhrase } from './time-reading.ts'
 import { isChinese } from './tokens.ts'
 import type { Op } from './words.ts'
@@ -86,6 +86,7 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
     scope.isPlural = asked.isPlural
   }
   checkCounted(sentence, layer, scope, metric)
+  if (metric && !breadth) checkExclusive(sentence, layer, scope, metric)
   const compared = chooseTimes({ sentence, scope, layer, isChange: changeWords !== undefined, isState: metric?.kind === 'snapshot' })
   const byValues = breadth ? undefined : splitsByValues(sentence, scope)
   const both =
@@ -171,7 +172,9 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   // One by one they have no groups, no order and no share of anything.
   if (breadth && (scope.groups.length > 0 || scope.grain || direction || share || average || change || compare || having.length > 0))
     sentence.problems.push({ kind: 'unused', said: String(breadth.value) })
-  const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction
+  // "How many tickets did each agent resolve": the count is the figure's, and each has one.
+  const isCountOfGroups = having.length > 0 && isCounted && scope.groups.length > 0 && !direction && !hasOp(sentence, 'each', 'per')
+  if (metric && !isCountOfGroups && !breadth) checkUnit(sentence, metric)
   take(sentence, 'count', 'list', 'spread', 'total', 'combined', 'by', 'each', 'per', 'which', 'respectively', 'and', 'or', 'some', 'only', 'follow-up')
   return {
     metrics: measure.metrics,
@@ -205,6 +208,37 @@ function build(sentence: Sentence, layer: Layer, measure: Measure): Frame {
   }
 }
 
+/** "How many invoices are overdue" is no sum of money, "the amount of failed payments" no rate, "how many features were used" no sum of uses. */
+function checkUnit(sentence: Sentence, metric: Metric): void {
+  const { items, problems, tokens } = sentence
+  const isMoney = /^[a-z]{3}$/.test(metric.unit)
+  const isSum = metric.kind !== 'ratio' && metric.unit === 'count' && !/\bcount\(/i.test(metric.sql)
+  for (const item of items) {
+    const next = neighbour(sentence, item, 1)
+    // "How many times" asks for the sum.
+    const countsNoun = isSum && tokens[item.to]?.norm !== 'times' && isKind(next, 'metric') && next.atom.refs !== undefined
+    const isOfPieces = /^(?:有?多少|几)$/u.test(item.text) && /^[个家位名张次条件人]$/u.test(tokens[item.to]?.norm ?? '')
+    const isOfUnits = tokens.slice(item.to, item.to + 2).some(({ norm }) => /^(?:percent|%|dollars?|usd|百)$/.test(norm)) // "By how many percent".
+    const asksCount =
+      !isOfUnits && (isOfPieces || /^(?:how many|how often|(?:the )?number of|多少[个家位名张次条件人]|几[个家位张]|数量|个数)$/i.test(item.text))
+    const asksMoney = /^(?:amounts?(?: of)?|what amount of|dollar (?:amount|value)|how much money|多少钱|总?金额)$/i.test(item.text)
+    const isWrong =
+      isOp(item, 'count', 'as-money') &&
+      ((asksCount && (isMoney || countsNoun)) || (asksMoney && !isMoney && (metric.unit !== 'count' || /money|钱|dollar|金额/i.test(item.text))))
+    if (isWrong || isOtherPace(sentence, item, metric)) problems.push({ kind: 'other-unit', metric: metric.name, said: item.text })
+  }
+}
+
+/** "Monthly active users" are no daily active users by month: people who come back are counted once. */
+function isOtherPace({ items }: Sentence, item: Item, { label, synonyms }: Metric): boolean {
+  const next = items.find((other) => other.from === item.to)
+  if (!(isKind(item, 'grain') || isKind(item, 'value')) || !(isKind(next, 'metric') || isKind(next, 'count-noun'))) return false
+  return [label.en, ...synonyms.en, label.zh, ...synonyms.zh].some((name) => {
+    const [, pace, rest] = /^(?:average )?(daily|weekly|monthly) (.+)$/i.exec(name) ?? /^([日周月])(.{2,})$/u.exec(name) ?? []
+    return rest?.toLowerCase() === next.text.toLowerCase() && pace?.toLowerCase() !== item.text.toLowerCase() && /ly$|^[日周月季年]/i.test(item.text)
+  })
+}
+
 const isWhich = (sentence: Sentence): boolean =>
   sentence.items.some((item) => isOp(item, 'which') && isKind(neighbour(sentence, item, 1), 'dimension') && /which|哪/i.test(item.text))
 
@@ -218,6 +252,14 @@ function checkCounted(sentence: Sentence, layer: Layer, scope: Scope, metric: Me
       (isKind(noun, 'metric-part') && isChinese(noun.text)) || (isKind(noun, 'metric') && noun.atom.needs !== undefined && namesOther(layer, tables, noun.text))
     if (isPart || (isKind(noun, 'entity') && !tables.includes(noun.atom.table))) sentence.problems.push({ kind: 'unused', said: item.text })
   }
+}
+
+/** "Customers without Insight", "only Dispatch": whether something has none, or nothing else, is not seen from the rows that match. */
+function checkExclusive(sentence: Sentence, layer: Layer, scope: Scope, metric: Metric): void {
+  if (metric.kind !== 'snapshot' || countedEntity(layer, metric) === undefined) return
+  const others = scope.filters.filter((filter) => !isOwn(layer, metric, filter.ref))
+  const only = opsOf(sentence, 'only')[0]
+  for (const { isNegated, items } of others) if (isNegated || only) sentence.problems.push({ kind: 'exclusive', said: only?.text ?? items[0]?.text ?? '' })
 }
 
 const namesOther = (layer: Layer, tables: readonly (string | undefined)[], text: string): boolean =>
@@ -235,7 +277,9 @@ function foldsTop(about: {
   const { sentence, metric, limit = 1, isOrdered, hasShare, groupCount } = about
   if (!metric?.additive || limit < 2 || !isOrdered || groupCount !== 1) return false
   const isListed = hasOp(sentence, 'list', 'respectively') || sentence.items.some((item) => isOp(item, 'which') && !/^what/i.test(item.text))
-  if (hasShare) return !isListed && !hasOp(sentence, 'each')
+  // "The top 5 by share" and 前三名及其占比 are five and three.
+  const isOrder = sentence.items.some((item) => isOp(item, 'share') && isOp(neighbour(sentence, item, -1), 'by', 'and'))
+  if (hasShare) return !isListed && !isOrder && !hasOp(sentence, 'each')
   const [total] = opsOf(sentence, 'combined', 'total')
   const isBehind = (item: Item) => isOp(item, ...rankWords) && total !== undefined && item.from > total.from
   return total !== undefined && (isOp(total, 'combined') || sentence.items.some(isBehind)) && !isListed
@@ -266,7 +310,7 @@ function checkMentions(sentence: Sentence, layer: Layer, frame: Frame): void {
     item.isUsed = true
     const before = neighbour(sentence, item, -1)
     const isAskedFor = isOp(before, 'by', 'which', 'per', 'top', 'bottom', 'most', 'least', 'list') && !isOp(before, 'of', 'count')
-    if (!tables.includes(item.atom.table) || isAskedFor) sentence.problems.push({ kind: 'unused', said: item.text })
+    if (!tables.includes(item.atom.table) || isAskedFor || isSetBesideValue(sentence, item)) sentence.problems.push({ kind: 'unused', said: item.text })
     sentence.penalty += 1
   }
   for (const item of itemsOf(sentence, 'count-noun')) if (!item.isUsed) sentence.problems.push({ kind: 'unused', said: item.text })

@@ -67,6 +67,9 @@ export type Problem =
   | { kind: 'several-metrics'; metrics: string[] }
   | { kind: 'not-by'; metric: string; ref: string }
   | { kind: 'not-value'; metric: string; said: string }
+  /** No other reading of the question can be better. */
+  | { kind: 'exclusive'; said: string }
+  | { kind: 'other-unit'; metric: string; said: string }
   | { kind: 'unused'; said: string }
 
 /** `suspects`: words read as grammar that are written like parts of a name. */

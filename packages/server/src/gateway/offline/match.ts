@@ -71,8 +71,13 @@ function withoutLoopholes(found: readonly Span[][]): Span[][] {
   const limits = found
     .flat()
     .filter(({ atom }) => atom.kind === 'unavailable' || (atom.kind === 'op' && atom.ops.some((op) => op.startsWith('refuse-') || op === 'both')))
-  const isInside = (span: Span) => limits.some((limit) => span.from >= limit.from && span.to <= limit.to && span.to - span.from < limit.to - limit.from)
-  return found.map((spans) => spans.filter((span) => !['filler', 'op', 'grain'].includes(span.atom.kind) || !isInside(span)))
+  // Nor "phone numbers" into a channel and a word for figures.
+  const details = limits.filter(({ atom }) => atom.kind === 'op' && atom.ops.includes('refuse-personal'))
+  const isInside = (span: Span, of: readonly Span[]) =>
+    of.some((limit) => span.from >= limit.from && span.to <= limit.to && span.to - span.from < limit.to - limit.from)
+  return found.map((spans) =>
+    spans.filter((span) => !isInside(span, ['filler', 'op', 'grain'].includes(span.atom.kind) ? limits : span.atom.kind === 'value' ? details : [])),
+  )
 }
 
 function phraseSpans(tokens: readonly Token[], at: number, lexicon: Lexicon): Span[] {

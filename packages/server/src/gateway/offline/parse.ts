@@ -25,6 +25,7 @@ export function parseQuestion({ text, tokens }: Question, lexicon: Lexicon, laye
   for (const { spans, score } of readings) {
     if (best && score <= best.score) break // A penalty only lowers.
     const composed = compose(layOut(spans, tokens, text), layer, context)
+    if (composed.problem?.kind === 'exclusive' && !best) return { problem: composed.problem }
     const total = score - composed.penalty
     if (composed.frame && (!best || total > best.score))
       best = { frame: composed.leans && context ? continueFrom(context, composed.frame) : composed.frame, spans, score: total }

@@ -51,6 +51,7 @@ export type PlanProblem =
   | { kind: 'months-only'; metric: Metric }
   | { kind: 'no-share'; metric: Metric }
   | { kind: 'no-groups' }
+  | { kind: 'counts-itself'; metric: Metric }
   | { kind: 'average-unclear'; metric: Metric }
   | { kind: 'two-times' }
 
@@ -62,6 +63,9 @@ export function planOf(frame: Frame, layer: Layer): { plan: Plan } | { problem: 
   if (!metric) return { problem: { kind: 'no-groups' } }
   const groups = frame.groups.flatMap((ref) => layer.dimensions.get(ref) ?? [])
   if (frame.having.length > 0 && groups.length === 0 && !frame.grain) return { problem: { kind: 'no-groups' } }
+  // "Our best customer": each counts as one, so none of them comes first.
+  if (frame.rank && groups.some((group) => group.values.length === 0 && group.ref.startsWith(`${countedEntity(layer, metric)}.`)))
+    return { problem: { kind: 'counts-itself', metric } }
   if (frame.isShareOfPer && (frame.compare || frame.grain || frame.times.length > 1)) return { problem: { kind: 'no-share', metric } }
   const parts = [...metrics, ...(per ? [per] : [])].flatMap((each) => basicParts(layer, each))
   if (frame.share && metrics.some((each) => each.kind === 'ratio' || (!['usd', 'count'].includes(each.unit) && !each.additive)))

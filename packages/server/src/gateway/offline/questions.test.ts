@@ -377,6 +377,25 @@ const cases: [question: string, truth: string][] = [
     'Revenue for each of the past two fiscal years',
     `select * from (values ('FY2025', (${invoiced('2024-02-01', '2025-01-31')})), ('FY2026', (${invoiced(...fy26)})))`,
   ],
+  // A count of the figure, and one of the groups
+  [
+    'How many tickets did each support agent resolve last month? Only show those with more than 50.',
+    `select employee_name, n from (${tickets('2026-10-01', '2026-10-31', '', 'g.employee_name', 'count(*) as n', 'resolved_on')}) where n > 50`,
+  ],
+  [
+    'How many support agents resolved more than 50 tickets last month?',
+    `select count(*) from (${tickets('2026-10-01', '2026-10-31', '', 'g.employee_name', 'count(*) as n', 'resolved_on')}) where n > 50`,
+  ],
+  ['How many features were used in October?', "select count(distinct feature) from feature_usage where used_in = '2026-10-01'"],
+  ['How many times were features used in October?', "select sum(events) from feature_usage where used_in = '2026-10-01'"],
+  ["What's the MRR of customers who aren't enterprise?", on(today, 'sum(mrr_usd)', "and segment <> 'enterprise'")],
+  ['revenue in the last fiscal quarter', invoiced(...q3)],
+  ['By how many percent did ARR grow last quarter compared with the quarter before?', changed(arr('2026-07-31'), arr('2026-10-31'))],
+  [
+    'revenue in the first quarter compared to the first quarter of the previous year',
+    side(invoiced('2025-02-01', '2025-04-30'), invoiced('2026-02-01', '2026-04-30')),
+  ],
+  ['Top 3 countries by share of ARR', `select country, v from (${on(today, '12 * sum(mrr_usd) as v', '', 'country')}) order by v desc limit 3`],
   // Several in one figure
   [
     "What's the total MRR of our ten biggest customers?",

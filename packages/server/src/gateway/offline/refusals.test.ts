@@ -75,6 +75,24 @@ const pairs: [refused: string, problem: string, answered: string][] = [
   ['Which competitor do we lose most customers to?', 'no-metric', 'Which enterprise customers did we lose?'],
   ['customers in both regions', 'no-metric', 'customers with both Dispatch and Track'],
   ['rate of tickets', 'unused', 'churn rate'],
+  ['What are the phone numbers of our enterprise customers?', 'beyond', 'What is the number of phone tickets of our enterprise customers?'],
+  ['Which customers are the biggest?', 'counts-itself', 'Which customers are the biggest by MRR?'],
+  ['我们最好的客户是谁？', 'counts-itself', 'MRR 最高的客户是谁？'],
+  ['有多少张发票逾期了？', 'other-unit', '逾期金额是多少？'],
+  ['amount of failed payments last quarter', 'no-metric', 'share of payments that failed last quarter'],
+  ['customers with Dispatch but not Track', 'exclusive', 'customers with Dispatch and Track'],
+  ['How many customers only have Dispatch?', 'exclusive', 'How many customers have Dispatch?'],
+  ['Customers without annual billing in Germany', 'exclusive', 'MRR without annual billing in Germany'],
+  ['How many tickets are open for more than a week?', 'no-metric', 'How many tickets were open a week ago?'],
+  ['企业客户和小企业客户的流失率对比', 'unused', '大企业和小企业客户的流失率对比'],
+  ['weekly active users', 'other-unit', 'active users by week'],
+  ['月活跃用户数', 'other-unit', '日活跃用户数'],
+  ['2025年新签的客户现在的 MRR 是多少？', 'no-metric', '2025年新签的客户的 MRR 是多少？'],
+  [
+    'How many new customers came from partners last quarter and what MRR did they bring?',
+    'several-metrics',
+    'How many new customers came from partners last quarter?',
+  ],
 ]
 
 describe.each(pairs)('%s', (refused, problem, answered) => {

@@ -57,6 +57,14 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
         : `${metric(problem.metric)} cannot be split or narrowed by ${column(problem.ref)}.`
     case 'not-value':
       return zh ? `${metric(problem.metric)}不能用“${problem.said}”筛选。` : `${metric(problem.metric)} cannot be narrowed to “${problem.said}”.`
+    case 'exclusive':
+      return zh
+        ? `“${problem.said}”：没有某项、或只有某项的，我的规则数不出来。`
+        : `“${problem.said}”: who has none of something, or nothing else, is beyond my rules.`
+    case 'other-unit':
+      return zh
+        ? `“${problem.said}”问的是另一种数字，而${metric(problem.metric)}不是。`
+        : `“${problem.said}” asks for another kind of figure than ${metric(problem.metric)} is.`
     case 'unused':
       return zh ? `我不明白“${problem.said}”在这里的作用。` : `I do not understand what “${problem.said}” does here.`
     case 'future':
@@ -73,6 +81,10 @@ function reason(problem: Problem | PlanProblem, layer: Layer, language: Language
       return zh ? `${problem.metric.label.zh}是比率或平均值，没有占比可言。` : `${problem.metric.label.en} is a rate or an average, of which there is no share.`
     case 'no-groups':
       return zh ? '问题给了数值条件，但没有说明条件针对什么。' : 'It sets a limit for figures, but not of what.'
+    case 'counts-itself':
+      return zh
+        ? `问题没有说明按什么排名：按${problem.metric.label.zh}，每一个都只算一个。`
+        : `It does not say by what to rank: in ${problem.metric.label.en}, each of them is one.`
     case 'average-unclear':
       return zh ? `我不清楚${problem.metric.label.zh}要对什么求平均。` : `I cannot tell over what ${problem.metric.label.en} is to be averaged.`
     case 'two-times':

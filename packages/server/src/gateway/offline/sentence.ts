@@ -45,6 +45,13 @@ export function neighbour({ items }: Sentence, item: Item, step: 1 | -1, across:
   return items[at]
 }
 
+/** 企业客户和小企业客户: what is set beside a value is meant as one of its kind. */
+export const isSetBesideValue = (sentence: Sentence, item: Item): boolean =>
+  ([1, -1] as const).some((step) => {
+    const joiner = neighbour(sentence, item, step)
+    return joiner !== undefined && isOp(joiner, 'and', 'versus') && /\p{L}|&/u.test(joiner.text) && isKind(neighbour(sentence, joiner, step), 'value')
+  })
+
 export const between = ({ items }: Sentence, a: Item, b: Item): Item[] => items.slice(items.indexOf(a) + 1, items.indexOf(b))
 
 const determiners = new Set(['the', 'a', 'an', 'our', 'all', 'their', 'its', 'each', 'every', "'", '"', '的', '每', '个', '：', ':'])

@@ -116,7 +116,7 @@ const monthNames: Phrase = (cursor, at) => {
 }
 
 /** Q3 · third quarter · H1 · second half, with or without a year before or behind. */
-function partAt(cursor: Cursor, at: number): Read<{ unit: 'quarter' | 'half'; number: number; said?: System }>[] {
+function partAt(cursor: Cursor, at: number): Read<{ unit: 'quarter' | 'half'; number: number; said?: System; isLast?: boolean }>[] {
   const said = systemWord(cursor, at)
   const from = skip(cursor, said ? at + 1 : at, ['the'])
   const first = word(cursor, from)
@@ -132,18 +132,21 @@ function partAt(cursor: Cursor, at: number): Read<{ unit: 'quarter' | 'half'; nu
   const isDigit = cursor.tokens[from]?.kind === 'number' && ['st', 'nd', 'rd', 'th'].includes(word(cursor, from + 1))
   const ordinal = isDigit ? number(from) : (ordinals[first] ?? 0)
   if (ordinal === 0) return []
-  const noun = skip(cursor, from + (isDigit ? 2 : 1), ['fiscal', 'calendar'])
-  return make(unitWord(cursor, noun), ordinal, noun + 1)
+  const between = systemWord(cursor, from + (isDigit ? 2 : 1))
+  const noun = from + (isDigit ? 2 : 1) + (between ? 1 : 0)
+  return make(unitWord(cursor, noun), ordinal, noun + 1).map(({ value, next }) => ({
+    value: { ...value, ...(between && { said: between }), isLast: first === 'last' },
+    next,
+  }))
 }
 
 const parts: Phrase = (cursor, at) => {
   const { calendar } = cursor
-  const found = partAt(cursor, at).flatMap(({ value: { unit, number, said }, next }) => {
+  const found = partAt(cursor, at).flatMap(({ value: { unit, number, said, isLast }, next }) => {
     const withYear = yearAfter(cursor, next).flatMap((year) =>
       read(reading.partOf(calendar, year.value, unit, number, said), year.next, { year: year.value.period }),
     )
-    const isLast = word(cursor, next - 2) === 'last' // "the last quarter" is a quarter of its own, not the fourth.
-    if (isLast) return withYear
+    if (isLast) return withYear // "The last fiscal quarter" is a quarter of its own, not the fourth.
     const system = said ?? calendar.system
     return [
       ...withYear,

@@ -25,6 +25,12 @@ describe('in a business whose year begins in February', () => {
   test.each([
     ['last quarter', '2026-08-01 2026-11-01'],
     ['the previous quarter', '2026-08-01 2026-11-01'],
+    ['last fiscal quarter', '2026-08-01 2026-11-01'],
+    ['the last fiscal quarter', '2026-08-01 2026-11-01'],
+    ['the last full fiscal quarter', '2026-08-01 2026-11-01'],
+    ['the last calendar quarter', '2026-07-01 2026-10-01'],
+    ['the last quarter of FY2026', '2025-11-01 2026-02-01'],
+    ['the second fiscal quarter', '2026-05-01 2026-08-01'],
     ['this quarter', '2026-11-01 2027-02-01'],
     ['the quarter before last', '2026-05-01 2026-08-01'],
     ['last month', '2026-10-01 2026-11-01'],
