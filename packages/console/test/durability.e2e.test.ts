@@ -25,7 +25,7 @@ async function reaches(page: Page, state: string, timeout = 30_000): Promise<voi
     await page.locator('header').getByText(state, { exact: true }).first().waitFor({ timeout })
   } catch (error) {
     const address = `${server.url}/v1${new URL(page.url()).pathname}`
-    const headers = { authorization: `Bearer ${server.key}` }
+    const headers = { authorization: `Bearer ${server.key}`, accept: 'application/json' }
     const [run, events] = await Promise.all([address, `${address}/events`].map(async (url) => (await fetch(url, { headers })).text()))
     throw new Error(`The page does not show ${state}. The server says: ${run}\n${events}`, { cause: error })
   }

@@ -49,6 +49,8 @@ export type Operation<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   output: Output
   /** It can be followed: what the frames of its stream hold. */
   frame?: z.ZodType
+  /** Over HTTP its answer is the stream, unless JSON is asked for. */
+  isStreamFirst?: boolean
   /** Largest body, where that is not what the server is set to. */
   bodyBytesMax?: number
   /** It will be gone, or is there for old callers only. */

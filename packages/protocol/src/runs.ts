@@ -195,6 +195,7 @@ export const listRunEvents = operation({
   input: z.strictObject({ runId, after: z.coerce.number().int().min(-1).default(-1), limit: z.coerce.number().int().min(1).max(1_000).default(500) }),
   output: z.object({ items: z.array(RunEvent), next: z.number().int().nullable() }),
   frame: z.union([RunEvent, LiveFrame]),
+  isStreamFirst: true,
 })
 
 export const listRunConnections = operation({

@@ -46,7 +46,12 @@ test('a POST carries its fields as JSON, with the key; undefined fields are left
   })
   expect(await client.runs.start({ agent: 'analyst', input: '多少?' })).toEqual({ id: runId })
   expect(seen).toEqual([
-    ['POST', 'http://fake/v1/runs', { agent: 'analyst', input: '多少?' }, { authorization: 'Bearer secret', 'content-type': 'application/json' }],
+    [
+      'POST',
+      'http://fake/v1/runs',
+      { agent: 'analyst', input: '多少?' },
+      { authorization: 'Bearer secret', accept: 'application/json', 'content-type': 'application/json' },
+    ],
   ])
 })
 

@@ -62,7 +62,7 @@ export function createClient(options: ClientOptions): Client {
   async function call(id: OperationId, input: Record<string, unknown>, callOptions?: CallOptions): Promise<unknown> {
     const { method, path, body } = toHttp(id, input)
     const signal = limited(callOptions)
-    const headers = { ...(body !== undefined && { 'content-type': 'application/json' }), ...preconditionsOf(callOptions) }
+    const headers = { accept: 'application/json', ...(body !== undefined && { 'content-type': 'application/json' }), ...preconditionsOf(callOptions) }
     const response = await request(path, { method, signal, headers, ...(body !== undefined && { body }) })
     if (response.headers.has('deprecation')) options.onDeprecated?.(deprecationOf(id, response.headers))
     const text = await unlessLost(url, signal, () => response.text())

@@ -119,7 +119,22 @@ test('the number of the last event is the wish for a stream, whatever else is ac
   expect((await reader(response).rest()).flatMap(({ id }) => id ?? [])).toEqual([2])
 })
 
-test('without the wish for a stream the same address answers a page', async () => {
+test.each([
+  ['nothing', ''],
+  ['anything', '*/*'],
+  ['a stream', 'text/event-stream'],
+])('whoever accepts %s gets a run’s events as a stream, and of a list JSON unless it is a stream', async (_, accept) => {
+  const { app, stream } = makeApi()
+  stream.events.push(anEvent(0))
+  stream.end()
+  const headers = { authorization: 'Bearer lh_all', ...(accept && { accept }) }
+  const response = await app.request(`/v1/runs/${runId}/events`, { headers })
+  expect(response.headers.get('content-type')).toBe('text/event-stream')
+  expect((await reader(response).rest()).flatMap(({ id }) => id ?? [])).toEqual([0])
+  if (accept !== 'text/event-stream') expect((await app.request('/v1/runs', { headers })).headers.get('content-type')).toBe('application/json')
+})
+
+test('whoever accepts JSON gets a page of the same address', async () => {
   const { ask, stream } = makeApi()
   stream.events.push(anEvent(0), anEvent(1))
   const page = async (query: string) => (await ask('GET', `/v1/runs/${runId}/events${query}`)).json()

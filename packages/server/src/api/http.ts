@@ -187,8 +187,9 @@ async function answer(c: Ctx, { operation, stream }: Implementation, options: Sh
   const admission = await admit(c, options)
   const asked = { operation, caller: admission.caller, requestId: c.get('requestId'), named: c.req.param(), read }
   const lastId = c.req.header('last-event-id')
+  const accepted = c.req.header('accept') ?? ''
   // Only who follows a stream has a last event of it.
-  const wantsStream = lastId !== undefined || c.req.header('accept')?.includes('text/event-stream')
+  const wantsStream = lastId !== undefined || accepted.includes('text/event-stream') || (operation.isStreamFirst && !accepted.includes('application/json'))
   if (stream && c.req.method === 'GET' && wantsStream) {
     const after = lastId || undefined // It wins over the address, which is still the one of the first time.
     return answerWithFrames((gone) => whileAdmitted(admission, gone, (end) => pipeline.follow(asked, { after, end })), options.stopping)

@@ -77,7 +77,7 @@ export function openApi(operations: readonly Operation[] = allOperations): OpenA
 }
 
 function endpointOf(
-  { id, summary, http: [method, path], permission, input, output, frame, deprecated }: Operation,
+  { id, summary, http: [method, path], permission, input, output, frame, isStreamFirst, deprecated }: Operation,
   schemas: Record<string, JsonSchema>,
 ): Endpoint {
   const asked = share(jsonSchema(input, method === 'POST' ? 'input' : 'output'), 'input', schemas)
@@ -102,7 +102,7 @@ function endpointOf(
     operationId: id,
     summary,
     ...(deprecated && { deprecated: true }),
-    description: `${deprecated ? `${deprecationNote(deprecated)} ` : ''}${admissionNote(permission)}${sensitiveOperations.has(id) ? ` Asks people for a second factor: it ${sensitiveOperations.get(id)}.` : ''}${isStream ? ` ${streamNote}` : ''}`,
+    description: `${deprecated ? `${deprecationNote(deprecated)} ` : ''}${admissionNote(permission)}${sensitiveOperations.has(id) ? ` Asks people for a second factor: it ${sensitiveOperations.get(id)}.` : ''}${isStreamFirst ? ` ${streamFirstNote}` : isStream ? ` ${streamNote}` : ''}`,
     ...(permission === 'anybody' && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(inBody.length > 0 && {
@@ -142,6 +142,9 @@ const admissionNote = (admission: Operation['permission']): string =>
 
 const streamNote =
   'With `Accept: text/event-stream` the answer is its stream as server-sent events, which docs/reference/live.md describes; it is followed over WebSocket and gRPC, too.'
+
+const streamFirstNote =
+  'The answer is its stream as server-sent events, which docs/reference/live.md describes; it is followed over WebSocket and gRPC, too. With `Accept: application/json` it is one page.'
 
 const errors: Record<string, Response> = Object.fromEntries(
   Object.entries(errorCodes)

@@ -563,7 +563,7 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
   const ask = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}) =>
     app.request(path, {
       method,
-      headers: { authorization: 'Bearer lh_all', ...headers },
+      headers: { authorization: 'Bearer lh_all', accept: 'application/json', ...headers },
       ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     })
   return { app, pipeline, services, ask, calls, notes, stream, lists }
