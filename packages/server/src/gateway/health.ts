@@ -31,11 +31,11 @@ export function openBreaker(now: () => number = monotonicMs): Breaker {
 
   const remember = (isGood: boolean) => {
     recent.push({ at: now(), isGood })
-    if (recent.length > windowCallsMax) recent.shift()
+    if (recent.length === windowCallsMax * 2) recent = recent.slice(-windowCallsMax) // Half of them at once: to take one from the front moves all others.
   }
   const isFailing = () => {
     const from = now() - windowMs
-    recent = recent.filter(({ at }) => at > from)
+    recent = recent.slice(-windowCallsMax).filter(({ at }) => at > from)
     const failed = recent.filter(({ isGood }) => !isGood).length
     return inARow >= inARowMax || (recent.length >= windowCallsMin && failed >= recent.length * failedShareMax)
   }

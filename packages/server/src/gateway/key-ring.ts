@@ -21,10 +21,11 @@ export function openKeyRing(keys: readonly string[], now: () => number = monoton
   return {
     count: ring.length,
     next(model) {
+      const areAllFree = rests.size === 0
       const at = now()
       for (let i = 0; i < ring.length; i++) {
         const key = ring[(turn + i) % ring.length]! // Within the ring.
-        if (restsUntil(key, model) > at) continue
+        if (!areAllFree && restsUntil(key, model) > at) continue
         turn = (turn + i + 1) % ring.length
         return key
       }

@@ -25,7 +25,7 @@ export async function countTokens({ call, asked, client, models, headers, reques
     signal: client.signal,
     attempt: ({ target, key }) =>
       relayWhole({
-        ...{ face: call.face, target, key, headers, client, url: `${base}/messages/count_tokens`, body: bytesFor(call, target, undefined) },
+        ...{ face: call.face, target, key, headers, client, base, path: '/messages/count_tokens', body: bytesFor(call, target, undefined) },
         ...{ answerHeaders: common, limits: models.limits, answerBytesMax: models.answerBytesMax, spent: nothingSpent() },
         read: (bytes) => bytes,
       }),

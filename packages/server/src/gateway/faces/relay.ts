@@ -20,8 +20,10 @@ export type RelayCall = {
   face: FaceName
   target: Target
   key: string
-  /** Without query. */
-  url: string
+  /** Where the provider speaks this language, without a slash at its end. */
+  base: string
+  /** From there on. */
+  path: string
   headers: Readonly<Record<string, string>>
   body: Buffer
   client: Client
@@ -168,8 +170,8 @@ type Reader = {
 /** Resolves when the answer has been read to its end; rejects with a `StepFailure`. What the reader throws ends the request. */
 async function dispatch(call: RelayCall, reader: Reader): Promise<void> {
   const { target, client, limits, spent } = call
-  const agent = await connections()
-  const { origin, path } = addressOf(call.url)
+  const agent = connected ?? (await connect())
+  const { origin, path } = addressOf(call)
   const watch = watchCall({ signal: client.signal, ...limits })
   let isAllRead = false
   try {
@@ -283,36 +285,41 @@ const keyHeader = ({ provider }: Target, key: string): Record<string, string> =>
   key === '' ? {} : { [provider.keyHeader]: provider.keyHeader === 'authorization' ? `Bearer ${key}` : key }
 
 /** Of callers that send nothing of their own there is one for each key: made once, it is not made for each request. */
-const sharedHeaders = new WeakMap<object, Map<string, Record<string, string>>>()
+const sharedHeaders = new WeakMap<object, WeakMap<object, Map<string, Record<string, string>>>>()
 const sharedMax = 1_000
 
 function headersFor({ headers, target, key }: RelayCall): Record<string, string> {
-  let known = sharedHeaders.get(headers)
-  if (!known) sharedHeaders.set(headers, (known = new Map()))
-  const place = `${target.provider.keyHeader} ${key}`
-  const found = known.get(place) ?? { ...headers, ...keyHeader(target, key), 'content-type': 'application/json', 'accept-encoding': 'identity' }
-  if (known.size < sharedMax) known.set(place, found)
-  return found
+  const { provider } = target
+  const known = sharedHeaders.get(headers)?.get(provider)?.get(key)
+  if (known) return known
+  const made = { ...headers, ...keyHeader(target, key), 'content-type': 'application/json', 'accept-encoding': 'identity' }
+  const byProvider = sharedHeaders.get(headers) ?? new WeakMap<object, Map<string, Record<string, string>>>()
+  const byKey = byProvider.get(provider) ?? new Map<string, Record<string, string>>()
+  if (byKey.size < sharedMax) sharedHeaders.set(headers, byProvider.set(provider, byKey.set(key, made)))
+  return made
 }
 
-const addresses = new Map<string, { origin: string; path: string }>()
+type Address = { origin: string; path: string }
+const addresses = new Map<string, Map<string, Address>>()
+const addressesMax = 1_000
 
-/** Parsing costs more than remembering, and there are few: one for each provider and dialect. */
-function addressOf(url: string): { origin: string; path: string } {
-  const known = addresses.get(url)
+/** Parsing costs more than remembering, and there are few: one for each provider and language. */
+function addressOf({ base, path }: RelayCall): Address {
+  const known = addresses.get(base)?.get(path)
   if (known) return known
-  const { origin, pathname, search } = new URL(url)
+  const { origin, pathname, search } = new URL(base + path)
   const address = { origin, path: pathname + search }
-  if (addresses.size < 1_000) addresses.set(url, address)
+  if (addresses.size < addressesMax) addresses.set(base, (addresses.get(base) ?? new Map<string, Address>()).set(path, address))
   return address
 }
 
-let loaded: Promise<Agent> | undefined
+let connecting: Promise<Agent> | undefined
+let connected: Agent | undefined
 
 /** Our own time-outs count, and a connection carries one request at a time: an answer may take minutes. */
-function connections(): Promise<Agent> {
-  loaded ??= import('undici').then(
+async function connect(): Promise<Agent> {
+  connecting ??= import('undici').then(
     ({ Agent: Connections }) => new Connections({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: connectMsMax }, pipelining: 1, allowH2: false }),
   )
-  return loaded
+  return (connected = await connecting)
 }
