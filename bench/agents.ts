@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 import type { Json, ModelReply } from '@longhaul/protocol'
 import { identifier, sql } from '../packages/server/src/db/index.ts'
 import type { Executors } from '../packages/server/src/engine/index.ts'
+import { sleep } from '../packages/server/src/kernel/index.ts'
 import { type Bed, type Place, close, open, quantile, withDatabase } from './bed.ts'
 import type { Line } from './line.ts'
 import { installPeer } from './peers/install.ts'
@@ -86,6 +87,9 @@ async function coldStarts({ db, dataDir }: Place, emit: Emit): Promise<void> {
   percentiles('cold_agent_first_step_ms', times, emit)
 }
 
+/** Nobody saves sooner. Until then a worker for the next version starts. */
+const betweenReloadsMs = 1_500
+
 /** With `longhaul dev` at work: from a file that is written until the new code is what new runs get. */
 async function reloads({ cli, env, folder }: { cli: string[]; env: NodeJS.ProcessEnv; folder: string }): Promise<number[]> {
   await mkdir(join(folder, 'agent'), { recursive: true })
@@ -105,6 +109,7 @@ async function reloads({ cli, env, folder }: { cli: string[]; env: NodeJS.Proces
     await live()
     const times: number[] = []
     for (let n = 1; n <= 10; n++) {
+      await sleep(betweenReloadsMs)
       const from = performance.now()
       await write(n)
       await live()

@@ -54,6 +54,7 @@ export async function open(db: Db, dataDir: string, options: Partial<EngineOptio
       createRequire(join(import.meta.dirname, '../packages/server/src/server.ts')).resolve('@longhaul/sdk/worker'),
     ],
     findVersion: async (_, agent) => ({ tenantId, agent, version: 'bench', folder: join(import.meta.dirname, 'agents', agent), dataDir }),
+    linkPackages: async () => {},
     onLoaded: () => {},
   })
   const engine = openEngine({

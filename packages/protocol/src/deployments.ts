@@ -102,7 +102,12 @@ export const createVersion = operation({
   http: ['POST', '/v1/agents/{agent}/versions'],
   permission: 'agents:deploy',
   bodyBytesMax: codeBytesMax * 1.4,
-  input: z.strictObject({ agent, files: z.array(CodeFile).min(1).max(codeFilesMax) }),
+  input: z.strictObject({
+    agent,
+    files: z.array(CodeFile).min(1).max(codeFilesMax),
+    /** More versions of it follow soon: for ten minutes a worker waits for the next one, so that it is loaded without a start. */
+    expectsMore: z.boolean().default(false),
+  }),
   output: Version,
 })
 export const listVersions = operation({

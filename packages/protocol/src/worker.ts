@@ -88,6 +88,8 @@ export const ServerFrame = z.discriminatedUnion('type', [
   z.object({ type: z.literal('licence'), untilMs: z.number() }),
   /** Say when no code of the run, which was released, executes any more. */
   z.object({ type: z.literal('run.yield'), run }),
+  /** To a worker that was started before its code was there: it is now. Load it. */
+  z.object({ type: z.literal('load') }),
   /** Take no more runs, finish nothing new, exit when told by the closing of the connection. */
   z.object({ type: z.literal('drain') }),
 ])

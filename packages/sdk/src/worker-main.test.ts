@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { makeAgentFolder } from '../test/support/agent-folder.ts'
@@ -26,6 +28,22 @@ test.each([
   worker.start(run, 'ab')
   expect(await worker.next('run.completed')).toMatchObject({ run, output: { doubled: 'abab' } })
   await worker.next('heartbeat')
+})
+
+test('one that was started ahead loads its code when it is told to, not before', async () => {
+  await using agent = await makeAgentFolder({})
+  await using worker = await startWorkerProcess(agent.folder, { env: { LONGHAUL_WORKER_SPARE: '1' } })
+  await worker.next('heartbeat')
+  expect(worker.frames.map(({ type }) => type)).not.toContain('hello')
+  await mkdir(join(agent.folder, 'agent'))
+  await writeFile(
+    join(agent.folder, 'agent/agent.ts'),
+    durable('return Object.keys(process.env).filter((name) => name.startsWith("LONGHAUL_"))')['agent/agent.ts'],
+  )
+  worker.send({ type: 'load' })
+  expect(await worker.next('hello')).toMatchObject({ problem: null, manifest: { description: 'test' } })
+  worker.start(run)
+  expect(await worker.next('run.completed')).toMatchObject({ output: [] })
 })
 
 test('code that does not load is reported with its place, and the worker ends with 1', async () => {

@@ -20,13 +20,15 @@ async function main(): Promise<void> {
 
   let whenOpen = () => {}
   const opened = new Promise<void>((resolve) => (whenOpen = resolve))
+  let whenThere = () => {}
+  const there = settings.isSpare ? new Promise<void>((resolve) => (whenThere = resolve)) : undefined
   const early: Parameters<LogOut>[] = []
   const log: LogOut = (...line) => (receive ? logOut(...line) : void early.push(line))
   let receive: ReturnType<typeof createWorker>['receive'] | undefined
   const connection = connect({
     ...settings,
     onOpen: whenOpen,
-    onFrame: (frame) => receive?.(frame),
+    onFrame: (frame) => (frame.type === 'load' ? whenThere() : receive?.(frame)),
     onClose: (reason) => end(1, `The connection to the server is gone: ${reason}.`),
   })
   const logOut = createLogOut(connection.send)
@@ -35,6 +37,13 @@ async function main(): Promise<void> {
   process.on('unhandledRejection', (reason) => failSurroundings(reason) || log('error', `Unhandled rejection: ${describe(reason)}`))
   process.on('uncaughtException', (error) => failSurroundings(error) || log('error', `Uncaught exception: ${describe(error)}`))
 
+  const beat = () => connection.send(heartbeat(process.memoryUsage.rss()))
+  if (there) {
+    await Promise.all([import('./index.ts'), opened]) // Most agents import it.
+    const waiting = setInterval(beat, heartbeatEveryMs)
+    await there
+    clearInterval(waiting) // What takes long from here on is the code's.
+  }
   const [loaded] = await Promise.all([load(settings.folder), opened])
   if (typeof loaded === 'string') {
     connection.send(helloFrame(null, loaded.slice(0, 20_000)))
@@ -43,7 +52,6 @@ async function main(): Promise<void> {
     return
   }
   connection.send(helloFrame(loaded.manifest, null))
-  const beat = () => connection.send(heartbeat(process.memoryUsage.rss()))
   beat() // Its memory counts from its first run on.
   const { program, prepare } = loaded
   const prepared = prepare && (async () => prepare({ dataDir: settings.dataDir, log: (message) => log('info', message) }))()
@@ -66,7 +74,9 @@ function heartbeat(memoryBytes?: number): string {
 }
 
 /** Reads the settings, and takes out of the environment what the author's code has no business with. */
-function takeSettings(): { url: string; token: string; folder: string; dataDir: string } {
+function takeSettings(): { url: string; token: string; folder: string; dataDir: string; isSpare: boolean } {
+  const isSpare = process.env['LONGHAUL_WORKER_SPARE'] !== undefined
+  delete process.env['LONGHAUL_WORKER_SPARE']
   const take = (name: string): string => {
     const value = process.env[name]
     delete process.env[name]
@@ -78,6 +88,7 @@ function takeSettings(): { url: string; token: string; folder: string; dataDir: 
     token: take('LONGHAUL_WORKER_TOKEN'),
     folder: take('LONGHAUL_AGENT_FOLDER'),
     dataDir: take('LONGHAUL_AGENT_DATA_DIR'),
+    isSpare,
   }
 }
 

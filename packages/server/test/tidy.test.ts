@@ -92,6 +92,7 @@ test('every setting that is mentioned exists', () => {
     'LONGHAUL_MCP_URL',
     'LONGHAUL_MEMORY_URL',
     'LONGHAUL_AGENT_FOLDER',
+    'LONGHAUL_WORKER_SPARE',
     'LONGHAUL_AGENT_DATA_DIR', // A worker's, from the server.
     'LONGHAUL_TEST_DATABASE_URL',
     'LONGHAUL_CONSOLE_API', // For tests and for working on the console.

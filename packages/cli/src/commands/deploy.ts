@@ -109,12 +109,12 @@ function print(invocation: Invocation, code: Collected, { version, plan, deploym
   ])
 }
 
-/** Sends the code; the answer comes when a worker has loaded it. */
-export async function upload(invocation: Invocation, { agent, files }: Collected): Promise<Version> {
+/** Sends the code; the answer comes when a worker has loaded it. `expectsMore`: the next change is to be loaded quickly. */
+export async function upload(invocation: Invocation, { agent, files }: Collected, { expectsMore = false } = {}): Promise<Version> {
   const client = await invocation.client()
   invocation.terminal.status(() => 'loading the code on the server')
   try {
-    return await client.versions.create({ agent, files })
+    return await client.versions.create({ agent, files, expectsMore })
   } finally {
     invocation.terminal.status(undefined)
   }

@@ -26,7 +26,7 @@ export async function dev(invocation: Invocation, given: string, options: Follow
     const from = performance.now()
     try {
       const code = await collect(folder, options)
-      const version = await upload(invocation, code)
+      const version = await upload(invocation, code, { expectsMore: true })
       const took = duration(performance.now() - from)
       if (version.status === 'broken') return tell('broken', version.problem ?? '', { version: version.version })
       if (version.version === live) return

@@ -45,7 +45,7 @@ import { AppError, type Log, assertIsCursor, newId, pageBy, shareReads, wallCloc
 import type { Images, RunSandboxes } from '../sandbox/index.ts'
 import type { Tools } from '../tools/index.ts'
 import type { Attachments } from './attachments/attachments.ts'
-import { type Code, agentNameOf, findAgentFolders, layOut, modulesAbove, pack, readCode, unpack } from './code.ts'
+import { type Code, agentNameOf, findAgentFolders, layOut, linkPackages, modulesAbove, pack, readCode, unpack } from './code.ts'
 import { compare } from './compare.ts'
 import { controlServices } from './control.ts'
 import { whyNotHeld } from './declared.ts'
@@ -141,6 +141,8 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
     folderOf: (tenantId: string, agent: string, version: string) => place(tenantId, agent, version).folder,
     place,
     keep,
+    /** Puts the packages into a folder that every uploaded version has. */
+    linkPackages: async (folder: string): Promise<void> => linkPackages(await ownModules(), join(folder, 'node_modules')),
     /** Where the version's code lies on this machine, unpacked if it does not yet. Undefined when nobody has it. */
     async open(tenantId: string, agent: string, version: string): Promise<Place | undefined> {
       const at = place(tenantId, agent, version)

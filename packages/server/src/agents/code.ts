@@ -102,7 +102,7 @@ export async function layOut({ files }: Code, folder: string, modules: readonly 
 }
 
 /** Of several folders each package by itself, since a workspace has some beside the agent and the rest at its root. */
-async function linkPackages(modules: readonly string[], into: string): Promise<void> {
+export async function linkPackages(modules: readonly string[], into: string): Promise<void> {
   const [nearest, ...further] = modules
   if (nearest === undefined) return
   if (further.length === 0) return symlink(nearest, into)

@@ -36,7 +36,7 @@ async function openBed() {
   const deployments = openDeployments({
     ...{ db: t.db, log: silentLog, agents, watchEveryMs: 20 },
     setAgentLimits: async () => [],
-    workers: { warm: (place) => void warm(place), retire: async () => {} },
+    workers: { warm: (place) => void warm(place), expect: () => {}, retire: async () => {} },
   })
   const e = await startEngine(t.db, { code: async () => 1 })
   await deployments.start()

@@ -26,6 +26,7 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
     await agents.recordLoaded(place, content === 'broken' ? { manifest: null, problem: 'agent/agent.ts: broken' } : { manifest: own, problem: null })
   }
   const loading: Promise<void>[] = []
+  const expected: string[] = []
   /** What was declared, at each look. */
   const limits: unknown[] = []
   const deployments = openDeployments({
@@ -33,7 +34,7 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
     db: t.db,
     log: silentLog,
     agents,
-    workers: { warm: (place) => void loading.push(warm(place)), retire: async () => {} },
+    workers: { warm: (place) => void loading.push(warm(place)), expect: ({ agent }) => void expected.push(agent), retire: async () => {} },
   })
   const upload = async (content: string) => (await deployments.createVersion(tenantId, 'one', [file('agent/agent.ts', content)])).version
   const deploy = (version: string, more: { share?: number; guard?: RollbackGuard } = {}) =>
@@ -45,6 +46,7 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
     agents,
     deployments,
     limits,
+    expected,
     upload,
     deploy,
     live: async () => (await agents.find(tenantId, 'one'))?.version,
@@ -97,6 +99,15 @@ describe('code', () => {
     expect(await readFile(join(at.folder, 'agent/agent.ts'), 'utf8')).toBe('code')
     expect(await bed.agents.open('another', 'one', version)).toBeUndefined()
   })
+})
+
+test('a worker is had ready for the next version where one is expected, also when the code is known or does not load', async () => {
+  await using bed = await openBed()
+  const upload = (content: string, expectsMore?: boolean) => bed.deployments.createVersion(tenantId, 'one', [file('agent/agent.ts', content)], expectsMore)
+  await upload('first')
+  expect(bed.expected).toEqual([])
+  for (const content of ['second', 'first', 'broken']) await upload(content, true)
+  expect(bed.expected).toEqual(['one', 'one', 'one'])
 })
 
 describe('two versions', () => {

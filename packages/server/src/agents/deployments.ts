@@ -53,6 +53,8 @@ export type DeploymentsOptions = {
   workers: {
     /** Starts a worker of the version, which says how loading went. */
     warm(place: Place): void
+    /** Has a worker wait for the agent's next version. */
+    expect(place: Place): void
     /** Ends what nobody wants any more. */
     retire(isWanted: (place: { tenantId: string; agent: string; version: string }) => boolean): Promise<void>
   }
@@ -76,7 +78,8 @@ type Page = { limit: number; cursor: string | undefined }
 export type PreviewRequest = { agent: string; name: string; version: string; source: Source; keepForMs: number }
 
 export type Deployments = Service & {
-  createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
+  /** `expectsMore`: other versions follow soon, and are to be loaded quickly. */
+  createVersion(tenantId: string, agent: string, files: CodeFile[], expectsMore?: boolean): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
   version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
   compare(tenantId: string, agent: string, before: string, after: string): Promise<{ changes: CodeChange[]; sameCount: number }>
@@ -149,11 +152,12 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
   }
 
   return {
-    async createVersion(tenantId, agent, files) {
+    async createVersion(tenantId, agent, files, expectsMore = false) {
       const place = await agents.keep(tenantId, agent, codeOf(files))
       const before = await loadVersion(tenantId, agent, place.version)
       if (before.status === 'ready') {
         await agents.assertImageRoom(place)
+        if (expectsMore) workers.expect(place)
         return before
       }
       const enough = new AbortController()
@@ -161,6 +165,7 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
       workers.warm(place)
       await Promise.race([loaded, sleep(loadMsMax, enough.signal)]) // If it takes longer it is still `starting`, and says so.
       enough.abort()
+      if (expectsMore) workers.expect(place)
       await agents.assertImageRoom(place)
       return loadVersion(tenantId, agent, place.version)
     },

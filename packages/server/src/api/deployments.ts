@@ -31,7 +31,7 @@ import type { AgentService } from './agents.ts'
 import { type Implementation, implement } from './implement.ts'
 
 export type DeploymentService = {
-  createVersion(tenantId: string, agent: string, files: CodeFile[]): Promise<Version>
+  createVersion(tenantId: string, agent: string, files: CodeFile[], expectsMore?: boolean): Promise<Version>
   listVersions(tenantId: string, agent: string, limit: number): Promise<Version[]>
   version(tenantId: string, agent: string, version: string): Promise<Version & { manifest: AgentManifest | null; record: VersionRecord }>
   compare(tenantId: string, agent: string, before: string, after: string): Promise<{ changes: CodeChange[]; sameCount: number }>
@@ -57,7 +57,7 @@ export type DeploymentService = {
 type Page = { limit: number; cursor: string | undefined }
 
 export const deploymentImplementations = (agents: AgentService, deployments: DeploymentService): Implementation[] => [
-  implement(createVersion, ({ tenantId }, { agent, files }) => deployments.createVersion(tenantId, agent, files)),
+  implement(createVersion, ({ tenantId }, { agent, files, expectsMore }) => deployments.createVersion(tenantId, agent, files, expectsMore)),
   implement(listVersions, async ({ tenantId }, { agent, limit }) => {
     const items = await deployments.listVersions(tenantId, agent, limit)
     if (items.length === 0) await assertKnown(agents, tenantId, agent)

@@ -115,6 +115,7 @@ export async function startRuns(start: Start, db: Db, version: string, access: A
         idleMsMax: 60_000,
       },
       findVersion: agents.open,
+      linkPackages: agents.linkPackages,
       onLoaded: (place, loaded) =>
         void agents
           .recordLoaded(place, loaded)

@@ -60,6 +60,7 @@ export class WorkerProcess implements WorkerLoad {
   #stderr = ''
   #isEnded = false
   #isReady = false
+  #isLoadDue = false
   /** It is ended for a run that was stopped. */
   #isBlameless = false
   /** Of the process within walls that all others there end with. */
@@ -122,6 +123,13 @@ export class WorkerProcess implements WorkerLoad {
     const end = () => after(partedMsMax, () => this.kill(), false)
     socket.on('close', end)
     socket.on('error', end)
+    if (this.#isLoadDue) this.#send({ type: 'load' })
+  }
+
+  /** Of a spare one: its code lies in its folder now. */
+  load(): void {
+    if (this.#socket) this.#send({ type: 'load' })
+    else this.#isLoadDue = true
   }
 
   assign(assignment: Assignment, isAlone = false): void {

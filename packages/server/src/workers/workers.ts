@@ -11,6 +11,7 @@ import { WebSocketServer } from 'ws'
 import type { Assignment } from '../engine/index.ts'
 import { type Log, type Service, after, loop, monotonicMs } from '../kernel/index.ts'
 import { type Scaling, excess, planWorkers } from './scaling.ts'
+import { type WorkerEvents, openSpares } from './spares.ts'
 import type { Walls } from './walls.ts'
 import { type Hello, WorkerProcess } from './worker-process.ts'
 
@@ -29,7 +30,11 @@ export type WorkersOptions = {
   silenceMsMax?: number
   /** How long the workers of a version that nobody wants are kept for runs that may come. */
   retireAfterMs?: number
+  /** How long a worker waits for a version that is expected. */
+  spareMsMax?: number
   findVersion(tenantId: string, agent: string, version: string): Promise<VersionPlace | undefined>
+  /** Puts the packages into a folder that every uploaded version has. */
+  linkPackages(folder: string): Promise<void>
   /** A worker of the version has loaded its code, or could not. */
   onLoaded(place: VersionPlace, hello: Hello): void
 }
@@ -41,6 +46,8 @@ export type Workers = Service & {
   release(runId: string, isStopped?: boolean): Promise<void> | void
   /** Starts the version's workers before anybody needs them. */
   warm(place: VersionPlace): void
+  /** More versions of this agent are about to come: for a while a worker that has started waits for the next one. */
+  expect(place: VersionPlace): void
   /** Ends the workers of versions that nobody wants any more, once they have been idle for a while. */
   retire(isWanted: (place: VersionPlace) => boolean): Promise<void>
   /** Pids of all worker processes. */
@@ -74,7 +81,7 @@ const idleMsMax = 30_000
 const balanceEveryMs = 1_000
 
 export function openWorkers(options: WorkersOptions): Workers {
-  const { log, command, env, scaling, walls, silenceMsMax = 10_000, retireAfterMs = idleMsMax } = options
+  const { log, command, env, scaling, walls, silenceMsMax = 10_000, retireAfterMs = idleMsMax, spareMsMax = 600_000 } = options
   const pools = new Map<string, Promise<Pool | undefined>>()
   const byToken = new Map<string, WorkerProcess>()
   const owners = new Map<string, WorkerProcess>()
@@ -89,13 +96,14 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   const keyOf = (tenantId: string, agent: string, version: string) => `${tenantId}/${agent}/${version}`
 
-  function launch({ place, command: around }: Pool, on: { onHello(hello: Hello): void; onEnd(detail: string): void }): WorkerProcess {
+  type Launched = Pick<Pool, 'place' | 'command'> & { isSpare?: boolean }
+  function launch({ place, command: around, isSpare = false }: Launched, on: WorkerEvents): WorkerProcess {
     const worker: WorkerProcess = new WorkerProcess({
       command: around,
       isWalled: walls !== undefined,
       silenceMsMax,
-      log: log.child({ agent: place.agent, version: place.version }),
-      env: { ...env, LONGHAUL_AGENT_FOLDER: place.folder, LONGHAUL_AGENT_DATA_DIR: place.dataDir },
+      log: log.child({ agent: place.agent, ...(isSpare ? { isSpare } : { version: place.version }) }),
+      env: { ...env, LONGHAUL_AGENT_FOLDER: place.folder, LONGHAUL_AGENT_DATA_DIR: place.dataDir, ...(isSpare && { LONGHAUL_WORKER_SPARE: '1' }) },
       url: `ws+unix://${join(folder, 'worker.sock')}:/v1/worker`,
       onHello: on.onHello,
       onEnd(detail) {
@@ -107,6 +115,14 @@ export function openWorkers(options: WorkersOptions): Workers {
     byToken.set(worker.token, worker)
     return worker
   }
+
+  const around = async (place: VersionPlace): Promise<Pool['command']> => (walls ? walls.around(place, folder, command) : command)
+  const spares = openSpares({
+    log,
+    linkPackages: options.linkPackages,
+    keptMs: spareMsMax,
+    launch: async (place, on) => launch({ place, command: await around(place), isSpare: true }, on),
+  })
 
   function give(worker: WorkerProcess, assignment: Assignment, isAlone = false): void {
     if (assignment.isOver()) return
@@ -122,7 +138,7 @@ export function openWorkers(options: WorkersOptions): Workers {
         async (place) =>
           place && {
             place,
-            command: walls ? await walls.around(place, folder, command) : command,
+            command: await around(place),
             workers: new Set(),
             draining: new Set(),
             queue: [],
@@ -163,7 +179,7 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   function startWorker(pool: Pool): void {
     let isReady = false
-    const worker: WorkerProcess = launch(pool, {
+    const on: WorkerEvents = {
       onHello(hello) {
         options.onLoaded(pool.place, hello)
         if (hello.problem !== null) return giveUp(pool, hello.problem)
@@ -179,7 +195,8 @@ export function openWorkers(options: WorkersOptions): Workers {
         if (!isReady && ++pool.failureCount >= startFailuresMax) return giveUp(pool, notStarting(pool, detail))
         restart(pool, isReady ? 0 : 300 * 2 ** pool.failureCount)
       },
-    })
+    }
+    const worker: WorkerProcess = spares.take(pool.place, on) ?? launch(pool, on)
     pool.workers.add(worker)
   }
 
@@ -188,6 +205,7 @@ export function openWorkers(options: WorkersOptions): Workers {
 
   /** Looks at what the workers do, and has as many as that takes. */
   async function balance(): Promise<void> {
+    spares.balance()
     for (const worker of solos.values()) if ((worker.memoryBytes ?? 0) > scaling.memoryBytesMax * excess) worker.kill(tooLarge(worker))
     for (const opening of pools.values()) {
       const pool = await opening.catch(() => undefined) // Whoever wanted it has been told.
@@ -306,6 +324,7 @@ export function openWorkers(options: WorkersOptions): Workers {
     },
     warm: (place) =>
       void poolOf(place.tenantId, place.agent, place.version, place).then((pool) => pool && fill(pool, pool.workers.size === 0 || pool.queue.length > 0)),
+    expect: spares.expect,
     async retire(isWanted) {
       for (const [key, opening] of pools) {
         const pool = await opening.catch(() => undefined) // It could not be opened: whoever wanted it has been told.
@@ -337,6 +356,7 @@ export function openWorkers(options: WorkersOptions): Workers {
     },
     async stop() {
       isStopping = true
+      spares.stop()
       await balancing.stop()
       await Promise.all([...byToken.values()].map((worker) => worker.stop()))
       server?.close()

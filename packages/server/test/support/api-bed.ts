@@ -195,7 +195,7 @@ export async function openBed(
         log: silentLog,
         setAgentLimits: engine.setAgentLimits,
         agents,
-        workers: { warm: () => {}, retire: async () => {} },
+        workers: { warm: () => {}, expect: () => {}, retire: async () => {} },
         loadMsMax: 1,
       }),
       tools,
@@ -262,7 +262,11 @@ export async function openBed(
     async caller(name: string, access: DataAccess, { tenantId = 'acme', ...more }: Partial<NewKey> & { tenantId?: string } = {}) {
       const { id, secret } = await keys.createFirst(tenantId, { name, permissions: [...permissions], access, ...more })
       const ask = async (method: string, path: string, body?: Json, headers: Record<string, string> = {}): Promise<Response> =>
-        app.request(path, { method, headers: { authorization: `Bearer ${secret}`, accept: 'application/json', ...headers }, ...(body !== undefined && { body: JSON.stringify(body) }) })
+        app.request(path, {
+          method,
+          headers: { authorization: `Bearer ${secret}`, accept: 'application/json', ...headers },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        })
       const read = async <Body>(path: string): Promise<Body> => {
         const response = await ask('GET', path)
         if (response.status !== 200) throw new Error(`${path}: ${response.status} ${await response.text()}`)

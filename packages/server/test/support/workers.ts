@@ -50,6 +50,7 @@ export async function startWithWorkers(
     scaling: oneWorker,
     findVersion: async (tenantId, agent, version): Promise<VersionPlace | undefined> =>
       agents[agent] === undefined ? undefined : { tenantId, agent, version, folder: join(folder, agent), dataDir: dirname(folder) },
+    linkPackages: (place) => symlink(join(repository, 'node_modules'), join(place, 'node_modules')),
     onLoaded: ({ agent }, hello) => void loaded.push({ agent, hello }),
     ...workerOptions,
   })
