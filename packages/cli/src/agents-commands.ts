@@ -1,7 +1,8 @@
 /** Agents: to write, to deploy, their versions. */
 import type { Command } from 'commander'
+import type { AddOptions } from './commands/connections.ts'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import { type Act, type Shared, type Shown, duration, examples, ratio, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
+import { type Act, type Shared, type Shown, collect, duration, examples, ratio, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
 import { templates } from './templates.ts'
 
 export function agentsCommands(program: Command, act: Act): void {
@@ -92,6 +93,36 @@ export function workflowCommand(program: Command, act: Act): void {
     .addHelpText('after', examples('npx longhaul workflow github agents/orders'))
     .action((forge: string, folder: string, options: Shared & { agent?: string }) =>
       act(options, async (invocation) => (await import('./commands/workflow.ts')).writeWorkflow(invocation, forge, folder, options)),
+    )
+}
+
+export function connectionCommands(program: Command, act: Act): void {
+  program
+    .command('connections')
+    .description('where the tools of an agent’s folder come from')
+    .helpCommand(false)
+    .addHelpText('after', examples('npx longhaul connections add my-agent shop --openapi https://shop.example.com/openapi.json'))
+    .command('add')
+    .description('make an API’s operations tools, by its OpenAPI document')
+    .argument('<folder>', 'the agent’s folder')
+    .argument('<name>', 'the connection’s: its tools are called <name>__<operation>')
+    .requiredOption('--openapi <document>', 'OpenAPI 3 in JSON or YAML: a file, or its address')
+    .option('--api-url <url>', 'where the API is, if the document does not say, or says something else')
+    .option('--secret <name>', 'the secret that is sent along, if it is not to be called like the connection')
+    .option('--only <operation>', 'only this one; may be given several times', collect)
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      examples(
+        'npx longhaul connections add my-agent shop --openapi https://shop.example.com/openapi.json',
+        'npx longhaul connections add my-agent crm --openapi crm.yaml --only findCustomer --only getOrder',
+      ) +
+        `
+Writes two files to agent/connections/ of the folder, and says which credential the API asks for. The server keeps it: it
+is never in the folder.`,
+    )
+    .action((folder: string, name: string, options: Shared & AddOptions) =>
+      act(options, async (invocation) => (await import('./commands/connections.ts')).addConnection(invocation, folder, name, options)),
     )
 }
 

@@ -1,7 +1,7 @@
 /** All commands with their help. What a command does is loaded only when it is called, so that help is quick. */
 import { Argument, Command } from 'commander'
 import { accessCommands } from './access-commands.ts'
-import { agentsCommands, authoringCommands, evaluationCommands, previewCommands, workflowCommand } from './agents-commands.ts'
+import { agentsCommands, authoringCommands, connectionCommands, evaluationCommands, previewCommands, workflowCommand } from './agents-commands.ts'
 import { callsCommands } from './calls-commands.ts'
 import { controlCommands } from './control-commands.ts'
 import type { Shell } from './commands/completion.ts'
@@ -46,6 +46,7 @@ export function createProgram(version: string, act: Act): Command {
   attentionCommands(program, act)
   approvalsCommands(program, act)
   agentsCommands(program, act)
+  connectionCommands(program, act)
   previewCommands(program, act)
   workflowCommand(program, act)
   sandboxesCommands(program, act)

@@ -8,6 +8,9 @@ export const ConnectionName = z
   .max(32)
   .regex(/^[a-z][a-z0-9-]*$/, 'must be lower-case letters, digits and hyphens, and begin with a letter')
 
+/** Of one connection. More are not offered. */
+export const connectionToolsMax = 100
+
 /** A prompt of a connection's tool server that a person has chosen, with what they fill in. */
 export const PromptChoice = z.strictObject({
   connection: ConnectionName,

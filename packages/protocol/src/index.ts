@@ -49,6 +49,7 @@ export {
   ToolPattern,
   limitsFor,
   PromptChoice,
+  connectionToolsMax,
 } from './connections.ts'
 export {
   CodeFile,
@@ -130,7 +131,7 @@ export {
   waitKinds,
 } from './events.ts'
 export type { EventData, EventType } from './events.ts'
-export { jsonDepthMax, storableText, whyNotJson } from './json.ts'
+export { jsonDepthMax, shorten, storableText, visibleText, whyNotJson } from './json.ts'
 export type { Json } from './json.ts'
 export { liveCloses, liveLimits, livePath } from './live-connection.ts'
 export { LiveMessage, LiveRequest } from './live.ts'
@@ -138,6 +139,8 @@ export { ApiKey, createKey, deleteKey, keyOperations, listKeys, rotateKey, usual
 export { InputPath, LaneKey, Limit, Priority, RunLimits, deleteLimit, limitOperations, listLimits, setLimit } from './limits.ts'
 export { Message, ModelReply, ModelRequest, Prompt, TextContent, ToolCallContent, ToolDefinition, ToolResultContent } from './models.ts'
 export { Memory, MemoryName, eraseMemories, eraseMemory, getMemory, listMemories, memoryKinds, memoryOperations, memoryTextMax } from './memory.ts'
+export { readApi } from './open-api.ts'
+export type { Api, ApiOperation } from './open-api.ts'
 export { operation, permissions } from './operation.ts'
 export type { Admission, Deprecated, HttpMethod, Operation, Permission } from './operation.ts'
 export { operations } from './operations.ts'

@@ -53,3 +53,13 @@ function whyNotJsonObject(value: object, path: string, depth: number): string | 
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\ufffd')
 }
+
+/**
+ * Without what a person would not see and a model would read: control characters, marks of direction, zero-width and tag characters,
+ * variation selectors, private use.
+ */
+export function visibleText(text: string): string {
+  return text.toWellFormed().replaceAll(/(?![\t\n])[\p{Cc}\p{Cf}\p{Co}\p{Default_Ignorable_Code_Point}]/gu, '')
+}
+
+export const shorten = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`.toWellFormed())

@@ -1,17 +1,27 @@
 /** What the connections of a version have: asked of tool servers, held against the pins, remembered for a minute. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { type Connection, type Json, type MarketplaceConnection, McpConnection, OpenApiConnection, type ToolDefinition } from '@longhaul/protocol'
+import {
+  type Api,
+  type ApiOperation,
+  type Connection,
+  type Json,
+  type MarketplaceConnection,
+  McpConnection,
+  OpenApiConnection,
+  type ToolDefinition,
+  connectionToolsMax,
+  shorten,
+} from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../db/index.ts'
 import { monotonicMs } from '../kernel/index.ts'
 import type { McpClients, McpTarget, ToolServerConnection } from './mcp/clients.ts'
-import { type Definition, hashOf, shorten, toToolDefinition, visibleName } from './mcp/definition.ts'
+import { type Definition, hashOf, toToolDefinition, visibleName } from './mcp/definition.ts'
 import { type Listing, listMcpTools } from './mcp/mcp.ts'
 import { type ResourceTool, resourceDefinition, resourceTools } from './mcp/resources.ts'
 import { type Installed, findInstalled } from './marketplace/marketplace-store.ts'
 import { loadApi, parseApi } from './openapi/call.ts'
-import type { Api, ApiOperation } from './openapi/operations.ts'
 import { type Pin, type PinScope, listPins } from './pin-store.ts'
 import { reconcile, stateOf } from './pins.ts'
 
@@ -30,7 +40,6 @@ export type Offers = { offered: Offered[]; withheld: Withheld[] }
 
 const rememberMs = 60_000
 const rememberedMax = 2_000
-const toolsMax = 100
 
 export type Connections = ReturnType<typeof openConnections>
 
@@ -184,13 +193,13 @@ function once({ offered, withheld }: Offers): Offers {
   const twice = offered.filter(({ name }) => names.has(name) || !names.add(name))
   const kept = offered.filter((one) => !twice.includes(one))
   return {
-    offered: kept.slice(0, toolsMax),
+    offered: kept.slice(0, connectionToolsMax),
     withheld: [
       ...withheld,
       ...twice.map(({ name }) => ({ tool: name, why: 'There is another tool of this name.' })),
       ...kept
-        .slice(toolsMax)
-        .map(({ name }) => ({ tool: name, why: `A connection gives at most ${toolsMax} tools. Name those that are needed in its \`tools\`.` })),
+        .slice(connectionToolsMax)
+        .map(({ name }) => ({ tool: name, why: `A connection gives at most ${connectionToolsMax} tools. Name those that are needed in its \`tools\`.` })),
     ],
   }
 }

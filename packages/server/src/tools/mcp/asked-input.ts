@@ -11,10 +11,10 @@ import {
   SdkErrorCode,
   UrlElicitationRequiredError,
 } from '@modelcontextprotocol/client'
-import { type Ask, type AskField, type CallAnswered, type InputNeeded, type Json, asksMax } from '@longhaul/protocol'
+import { type Ask, type AskField, type CallAnswered, type InputNeeded, type Json, asksMax, shorten, visibleText } from '@longhaul/protocol'
 import { StepFailure, sleep } from '../../kernel/index.ts'
 import { failed, messageLengthMax } from '../failures.ts'
-import { digestOf, shorten, visibleText } from './definition.ts'
+import { digestOf } from './definition.ts'
 
 type Responses = CallAnswered['responses']
 /** What a request is sent with when it is made again. */

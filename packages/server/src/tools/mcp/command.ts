@@ -1,10 +1,9 @@
 /** MCP servers that are programs: each runs in a sandbox of its own, started when it is needed and started anew, after a pause that grows, when it has ended by itself. */
-import type { CommandConnection, Egress } from '@longhaul/protocol'
+import { type CommandConnection, type Egress, shorten, visibleText } from '@longhaul/protocol'
 import { type JSONRPCMessage, type Transport, deserializeMessage, serializeMessage } from '@modelcontextprotocol/client'
 import { type Log, StepFailure, monotonicMs, sleep, toFailure } from '../../kernel/index.ts'
 import { type OpenHosted, createInputQueue } from '../../sandbox/index.ts'
 import { failed } from '../failures.ts'
-import { shorten, visibleText } from './definition.ts'
 import { responseBytesMax } from './transports.ts'
 
 export type CommandTarget = {

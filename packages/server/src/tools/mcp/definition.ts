@@ -1,6 +1,6 @@
 /** A tool's definition as its server gives it: made safe to show, named, hashed, and compared with another. All of it is text of strangers. */
 import { createHash } from 'node:crypto'
-import { type DefinitionChange, type Json, type ToolDefinition, whyNotJson } from '@longhaul/protocol'
+import { type DefinitionChange, type Json, type ToolDefinition, shorten, visibleText, whyNotJson } from '@longhaul/protocol'
 
 /** Everything of a definition that tells a model or a person what the tool is. */
 export type Definition = { name: string; title?: string; description?: string; inputSchema: Json; outputSchema?: Json; annotations?: Json }
@@ -83,13 +83,3 @@ function cleaned(value: Json): Json {
   if (Array.isArray(value)) return value.map(cleaned)
   return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [visibleText(key), cleaned(inner)])) : value
 }
-
-/**
- * Without what a person would not see and a model would read: control characters, marks of direction, zero-width and tag characters,
- * variation selectors, private use.
- */
-export function visibleText(text: string): string {
-  return text.toWellFormed().replaceAll(/(?![\t\n])[\p{Cc}\p{Cf}\p{Co}\p{Default_Ignorable_Code_Point}]/gu, '')
-}
-
-export const shorten = (text: string, max: number): string => (text.length <= max ? text : `${text.slice(0, max - 1)}…`.toWellFormed())

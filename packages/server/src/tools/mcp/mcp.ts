@@ -1,12 +1,12 @@
 /** What an MCP server has, and one call of one of its tools. */
 import { type Client, type ContentBlock, ProtocolError, type RequestOptions, SdkError, SdkErrorCode, SdkHttpError } from '@modelcontextprotocol/client'
-import type { CallAnswered, Json } from '@longhaul/protocol'
+import { type CallAnswered, type Json, shorten, visibleText } from '@longhaul/protocol'
 import { StepFailure } from '../../kernel/index.ts'
 import { causes, failed, httpFailure, networkFailure, unknownOutcome } from '../failures.ts'
 import { openAsking } from './asked-input.ts'
 import { type Answer, type McpClients, type McpTarget, SessionGone } from './clients.ts'
 import { ProgramEnded } from './command.ts'
-import { type Definition, shorten, toDefinition, visibleText } from './definition.ts'
+import { type Definition, toDefinition } from './definition.ts'
 
 export type Listing = { definitions: Definition[]; refused: { tool: string; why: string }[]; hasResources: boolean }
 

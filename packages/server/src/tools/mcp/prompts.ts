@@ -1,9 +1,8 @@
 /** Prompts of an MCP server: a person chooses one, and a run begins with its messages. They are the server's words, and asked for each time. */
-import type { OfferedPrompt, PromptChoice } from '@longhaul/protocol'
+import { type OfferedPrompt, type PromptChoice, shorten, visibleText } from '@longhaul/protocol'
 import { failed } from '../failures.ts'
 import { openAsking } from './asked-input.ts'
 import type { McpClients, McpTarget } from './clients.ts'
-import { shorten, visibleText } from './definition.ts'
 import { asking, textOf } from './mcp.ts'
 
 const promptsMax = 200

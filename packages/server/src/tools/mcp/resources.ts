@@ -1,10 +1,10 @@
 /** Resources of an MCP server, as two tools of ours: what a model is told of these tools are our words, and what the server says of its resources is a result like any other. */
-import type { CallAnswered, Json, ToolDefinition } from '@longhaul/protocol'
+import { type CallAnswered, type Json, type ToolDefinition, shorten, visibleText } from '@longhaul/protocol'
 import { z } from 'zod'
 import { failed } from '../failures.ts'
 import { openAsking } from './asked-input.ts'
 import type { McpClients, McpTarget } from './clients.ts'
-import { shorten, visibleName, visibleText } from './definition.ts'
+import { visibleName } from './definition.ts'
 import { asking, textOf } from './mcp.ts'
 
 export const resourceTools = ['list_resources', 'read_resource'] as const

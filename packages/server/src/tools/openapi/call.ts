@@ -1,15 +1,13 @@
 /** Documents of OpenAPI connections, and one call of an operation. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Json, OpenApiConnection } from '@longhaul/protocol'
+import { type Api, type ApiOperation, type Json, type OpenApiConnection, readApi, visibleText } from '@longhaul/protocol'
 import { parse } from 'yaml'
 import type { z } from 'zod'
 import type { Egress } from '../egress/egress.ts'
 import { failed, httpFailure, networkFailure } from '../failures.ts'
 import { readHeaders } from '../mcp/transports.ts'
-import { visibleText } from '../mcp/definition.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
-import { type Api, type ApiOperation, readApi } from './operations.ts'
 
 const documentBytesMax = 5_000_000
 const responseBytesMax = 4_000_000

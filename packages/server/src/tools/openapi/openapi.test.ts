@@ -3,10 +3,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { readApi } from '@longhaul/protocol'
 import { afterAll, expect, test } from 'vitest'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
-import { readApi } from './operations.ts'
 
 const document = `
 openapi: 3.1.0

@@ -1,7 +1,6 @@
 /** A page of the web as text. */
-import { type Json, serverTools } from '@longhaul/protocol'
+import { type Json, serverTools, visibleText } from '@longhaul/protocol'
 import type { z } from 'zod'
-import { visibleText } from '../mcp/definition.ts'
 import type { Egress } from '../egress/egress.ts'
 import { failed, httpFailure } from '../failures.ts'
 import { follow } from './http-request.ts'

@@ -1,9 +1,8 @@
 /** A search of the web by whichever provider the operator has chosen. */
-import { type Json, serverTools } from '@longhaul/protocol'
+import { type Json, serverTools, shorten, visibleText } from '@longhaul/protocol'
 import { z } from 'zod'
 import type { Egress } from '../egress/egress.ts'
 import { failed, httpFailure, networkFailure } from '../failures.ts'
-import { shorten, visibleText } from '../mcp/definition.ts'
 
 export const searchProviders = ['brave', 'tavily', 'searxng'] as const
 export type SearchSettings = { provider: (typeof searchProviders)[number]; apiKey?: string | undefined; baseUrl?: string | undefined }

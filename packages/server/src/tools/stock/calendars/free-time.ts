@@ -1,9 +1,8 @@
 /** When all of some people are free, by calendars whose addresses only the server has. */
-import type { CalendarFeed, Json, serverTools } from '@longhaul/protocol'
+import { type CalendarFeed, type Json, type serverTools, visibleText } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Egress } from '../../egress/egress.ts'
 import { failed, httpFailure, networkFailure } from '../../failures.ts'
-import { visibleText } from '../../mcp/definition.ts'
 import type { SecretsUser, ToolSecrets } from '../../secrets.ts'
 import type { Busy } from './busy.ts'
 import { freeIn, msOf } from './free.ts'

@@ -1,7 +1,6 @@
 /** An OpenAPI 3 document as tools: each operation with its parameters and JSON body as one flat object of arguments. Pure. */
-import type { Json } from '@longhaul/protocol'
 import { z } from 'zod'
-import { shorten, visibleText } from '../mcp/definition.ts'
+import { type Json, shorten, visibleText } from './json.ts'
 
 export type ApiOperation = {
   /** `operationId`, or made of method and path. */
