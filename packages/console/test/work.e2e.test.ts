@@ -89,8 +89,22 @@ test('a version is deployed as a canary with its plan in sight, its weight is ch
   expect(await dialog.getByRole('button', { name: 'Deploy as canary' }).getAttribute('aria-disabled')).toBe('true')
   await dialog.getByLabel('Share of new runs in %').fill('25')
   await dialog.getByText(`25 % of new runs go to ${next}, the others to ${before}.`).waitFor()
+  await dialog.getByLabel('Longer by so many times').fill('0.5')
+  await dialog.getByText('A number from 1 to 100.').waitFor()
+  expect(await dialog.getByRole('button', { name: 'Deploy as canary' }).getAttribute('aria-disabled')).toBe('true')
+  await dialog.getByLabel('Longer by so many times').fill('1.5')
+  await dialog.getByLabel('Dearer by so many times').fill('2')
+  await dialog.getByLabel('Fewer evaluation cases passed by %').fill('5')
+  await dialog.getByText('its mean cost is more than 2 times the other’s').waitFor()
   await dialog.getByRole('button', { name: 'Deploy as canary' }).click()
   await dialog.waitFor({ state: 'detached' })
+  expect((await client.deployments.list({ agent: 'hello' })).items[0]?.guard).toMatchObject({
+    windowMs: 3_600_000,
+    failureShareMax: 0.1,
+    durationRatioMax: 1.5,
+    costRatioMax: 2,
+    scoreDropMax: 0.05,
+  })
   await row(v.page, 'Versions', next).getByText('Canary 25 %').waitFor()
   expect((await client.versions.list({ agent: 'hello' })).items.find(({ version }) => version === next)).toMatchObject({ deployment: 'canary', share: 25 })
 

@@ -7,6 +7,7 @@ import { useTexts } from '../../i18n/index.ts'
 import { Check, Field, RadioList } from '../../ui/Field.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
+import { GuardFields, type TypedGuard, isGuard, toGuard, usualGuard } from './GuardFields.tsx'
 import { RecordTable } from './RecordTable.tsx'
 
 type Props = { agent: string; version: string; share?: number; onClose: () => void }
@@ -22,22 +23,27 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
   const [kind, setKind] = useState<'all' | 'canary'>(initialShare === undefined ? 'all' : 'canary')
   const [share, setShare] = useState(String(initialShare ?? 10))
   const [isGuarded, setGuarded] = useState(true)
-  const [minutes, setMinutes] = useState('60')
-  const [failures, setFailures] = useState('10')
+  const [guard, setGuard] = useState(usualGuard)
   const [reason, setReason] = useState('')
   const canaryBlocked = !live ? t('agents.noLive') : live.version === version ? t('agents.isLive') : undefined
   const part = kind === 'all' ? 100 : Number(share)
   const problem =
     kind === 'canary' && !(Number.isInteger(part) && part >= 1 && part <= 99)
       ? t('agents.shareWrong')
-      : isGuarded && !(Number(minutes) >= 1 && Number(minutes) <= 10_080 && Number(failures) >= 0 && Number(failures) <= 100)
+      : isGuarded && !isGuard(guard)
         ? t('agents.guardWrong')
         : undefined
+  const guardPlan = ({ minutes, failures, durationRatio, costRatio, scoreDrop }: TypedGuard) => [
+    t('agents.planGuard', { minutes, failures }),
+    durationRatio.trim() && t('agents.planGuardDuration', { times: durationRatio }),
+    costRatio.trim() && t('agents.planGuardCost', { times: costRatio }),
+    scoreDrop.trim() && t('agents.planGuardScore', { share: scoreDrop }),
+  ]
   const plan = [
     kind === 'all' ? t('agents.planAll', { version }) : t('agents.planCanary', { version, share: problem ? '?' : part, live: live?.version ?? '' }),
     live && live.version !== version && t('agents.planKept', { version: live.version, count: live.activeRunCount }),
     canary && canary.version !== version && t('agents.planCanaryEnds', { version: canary.version }),
-    isGuarded && !problem && t('agents.planGuard', { minutes, failures }),
+    ...(isGuarded && !problem ? guardPlan(guard) : []),
   ].filter(Boolean)
   return (
     <ActionDialog
@@ -51,7 +57,7 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
           agent,
           version,
           share: part,
-          guard: isGuarded ? { windowMs: Math.round(Number(minutes) * 60_000), failureShareMax: Number(failures) / 100 } : null,
+          guard: isGuarded ? toGuard(guard) : null,
           ...(reason.trim() ? { reason: reason.trim() } : {}),
         })
       }
@@ -73,16 +79,7 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
       )}
       <div className="space-y-2">
         <Check label={t('agents.guard')} isChecked={isGuarded} onChange={setGuarded} />
-        {isGuarded && (
-          <div className="grid grid-cols-2 gap-3 pl-5">
-            <Field label={t('agents.guardMinutes')}>
-              {(ids) => <TextInput {...ids} inputMode="numeric" value={minutes} onChange={(event) => setMinutes(event.target.value)} />}
-            </Field>
-            <Field label={t('agents.guardFailures')}>
-              {(ids) => <TextInput {...ids} inputMode="numeric" value={failures} onChange={(event) => setFailures(event.target.value)} />}
-            </Field>
-          </div>
-        )}
+        {isGuarded && <GuardFields guard={guard} onChange={setGuard} />}
       </div>
       <Field label={t('agents.reason')}>
         {(ids) => <TextInput {...ids} value={reason} maxLength={1_000} onChange={(event) => setReason(event.target.value)} />}
