@@ -451,8 +451,9 @@ create table deployments (
   ended_at timestamp with time zone,
   asker json,
   declared_at timestamp with time zone,
+  canary_subjects json,
   constraint deployments_pkey PRIMARY KEY (id),
-  constraint deployments_share_check CHECK (((share >= 1) AND (share <= 100))),
+  constraint deployments_share_check CHECK (((share >= 0) AND (share <= 100))),
   constraint deployments_state_check CHECK ((state = ANY (ARRAY['live'::text, 'canary'::text, 'superseded'::text, 'rolled_back'::text])))
 );
 CREATE UNIQUE INDEX deployments_canary ON public.deployments USING btree (tenant_id, agent) WHERE (state = 'canary'::text);

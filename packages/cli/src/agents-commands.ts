@@ -2,7 +2,20 @@
 import type { Command } from 'commander'
 import type { AddOptions } from './commands/connections.ts'
 import type { DeployOptions, GiveOptions } from './commands/deploy.ts'
-import { type Act, type Shared, type Shown, collect, duration, examples, ratio, wholeNumber, withAnswer, withEdit, withServer, followOptions } from './options.ts'
+import {
+  type Act,
+  type Shared,
+  type Shown,
+  collect,
+  duration,
+  examples,
+  ratio,
+  wholeNumber,
+  withAnswer,
+  withEdit,
+  withServer,
+  followOptions,
+} from './options.ts'
 import { templates } from './templates.ts'
 
 export function agentsCommands(program: Command, act: Act): void {
@@ -236,6 +249,8 @@ function versionCommands(agents: Command, act: Act): void {
 const withGuard = (command: Command): Command =>
   command
     .option('--canary <percent>', 'only for this share of new runs; a session stays with what it gets', wholeNumber(1, 99))
+    .option('--canary-subject <id>', 'who always gets the canary: a session, or the id of a person or key; may be given several times', collect)
+    .option('--canary-except <id>', 'who never gets it; may be given several times', collect)
     .option('--no-guard', 'never take it back by itself')
     .option('--window <minutes>', 'how long it is watched', wholeNumber(1, 10_080), 60)
     .option('--failures <percent>', 'how many more of its runs may fail than of the version before', wholeNumber(0, 100), 10)

@@ -131,6 +131,26 @@ test('a canary serves its share and is taken back; a version that was only uploa
   expect(await ask('bird', 'the same')).toBe('live')
 })
 
+test('a canary is for whom it names and not for whom it excepts, with what their runs call', async () => {
+  await write('named/agent/agent.ts', answering('live'))
+  await deployed('named')
+  await write(
+    'asking/agent/agent.ts',
+    `import { durable } from '@longhaul/sdk'\nexport default durable('Asks.', async (ctx) => [ctx.asker.id, (await ctx.call('named', null)).output])\n`,
+  )
+  await deployed('asking')
+  const [me, before] = (await ask('asking')) as [string, string]
+  expect(before).toBe('live')
+  await write('named/agent/agent.ts', answering('canary'))
+  expect((await deployed('named', '--canary-subject', me)).deployment).toMatchObject({ share: 0, canarySubjects: { always: [me], never: [] } })
+  expect([await ask('named'), await ask('asking')]).toEqual(['canary', [me, 'canary']])
+  expect((await deployed('named', '--canary', '99', '--canary-except', me)).deployment).toMatchObject({ share: 99 })
+  for (let n = 0; n < 4; n++) expect([await ask('named'), await ask('asking')]).toEqual(['live', [me, 'live']])
+  expect((await longhaul(['agents', 'deployments', 'named'])).out).toContain(`not ${me}`)
+  const wrong = await longhaul(['deploy', 'named', '--canary-subject', me, '--canary-except', me])
+  expect(wrong).toMatchObject({ exit: 2, err: expect.stringContaining('Name it in one of them') })
+})
+
 test('a version whose runs fail is taken back by the server itself', async () => {
   await write('guarded/agent/agent.ts', answering('good'))
   const good = await deployed('guarded')

@@ -89,6 +89,9 @@ test('a version is deployed as a canary with its plan in sight, its weight is ch
   expect(await dialog.getByRole('button', { name: 'Deploy as canary' }).getAttribute('aria-disabled')).toBe('true')
   await dialog.getByLabel('Share of new runs in %').fill('25')
   await dialog.getByText(`25 % of new runs go to ${next}, the others to ${before}.`).waitFor()
+  await dialog.getByLabel('Always for').fill('thread-81, thread-82')
+  await dialog.getByLabel('Never for').fill('thread-12')
+  await dialog.getByText('Always for: thread-81, thread-82.').waitFor()
   await dialog.getByLabel('Longer by so many times').fill('0.5')
   await dialog.getByText('A number from 1 to 100.').waitFor()
   expect(await dialog.getByRole('button', { name: 'Deploy as canary' }).getAttribute('aria-disabled')).toBe('true')
@@ -109,9 +112,18 @@ test('a version is deployed as a canary with its plan in sight, its weight is ch
   expect((await client.versions.list({ agent: 'hello' })).items.find(({ version }) => version === next)).toMatchObject({ deployment: 'canary', share: 25 })
 
   await v.page.getByRole('button', { name: 'Change weight' }).click()
+  await v.page.getByText('Never for: thread-12.').first().waitFor()
+  // Whom it names stays as it was, and is enough where there is no share.
+  await v.page.getByLabel('Share of new runs in %').fill('0')
+  expect(await v.page.getByRole('button', { name: 'Deploy as canary' }).getAttribute('aria-disabled')).not.toBe('true')
   await v.page.getByLabel('Share of new runs in %').fill('60')
   await v.page.getByRole('button', { name: 'Deploy as canary' }).click()
   await row(v.page, 'Versions', next).getByText('Canary 60 %').waitFor()
+
+  expect((await client.deployments.list({ agent: 'hello' })).items[0]).toMatchObject({
+    share: 60,
+    canarySubjects: { always: ['thread-81', 'thread-82'], never: ['thread-12'] },
+  })
 
   await v.page.getByRole('button', { name: 'Roll back' }).click()
   const back = v.page.getByRole('dialog', { name: 'Roll back hello?' })

@@ -74,12 +74,19 @@ export const VersionRecord = z.object({
 })
 export type VersionRecord = z.infer<typeof VersionRecord>
 
+const canarySubjects = z.array(z.string().min(1).max(128)).max(200).default([])
+/** Whom a canary is for whatever its share, and whom it is not for: sessions by their name, people and keys by their id. `never` goes first. */
+export const CanarySubjects = z.strictObject({ always: canarySubjects, never: canarySubjects })
+export type CanarySubjects = z.infer<typeof CanarySubjects>
+
 export const deploymentStates = ['live', 'canary', 'superseded', 'rolled_back'] as const
 export const Deployment = z.object({
   id: z.uuid(),
   agent: Name,
   version: z.string(),
   share: z.number().int(),
+  /** Of a canary that names some. */
+  canarySubjects: CanarySubjects.nullable(),
   state: z.enum(deploymentStates),
   /** The version that was live before it. */
   replaced: z.string().nullable(),
@@ -129,13 +136,15 @@ export const getVersion = operation({
 export const createDeployment = operation({
   id: 'deployments.create',
   summary:
-    'Give a version to new runs: to all, or as a canary to a share of them. Sessions stay with what they get. Runs that have begun stay on their version.',
+    'Give a version to new runs: to all, or as a canary to a share of them and to whom it names. Sessions stay with what they get. Runs that have begun stay on their version.',
   http: ['POST', '/v1/agents/{agent}/deployments'],
   permission: 'agents:deploy',
   input: z.strictObject({
     agent,
     version: VersionName,
-    share: z.number().int().min(1).max(100).default(100),
+    /** Of a hundred new runs. 0 is for a canary that only those get whom it names. */
+    share: z.number().int().min(0).max(100).default(100),
+    canarySubjects: CanarySubjects.optional(),
     guard: RollbackGuard.nullable().optional(),
     reason: z.string().max(1_000).optional(),
   }),

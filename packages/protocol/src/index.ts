@@ -52,6 +52,7 @@ export {
   connectionToolsMax,
 } from './connections.ts'
 export {
+  CanarySubjects,
   CodeFile,
   Deployment,
   RollbackGuard,

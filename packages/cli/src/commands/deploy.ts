@@ -14,6 +14,9 @@ import { fieldsOf } from './previews.ts'
 export type GiveOptions = {
   /** Percent of new runs. */
   canary?: number | undefined
+  /** Sessions, people and keys who always get it, and who never do. */
+  canarySubject?: string[] | undefined
+  canaryExcept?: string[] | undefined
   guard: boolean
   /** Minutes. */
   window: number
@@ -123,10 +126,12 @@ export async function upload(invocation: Invocation, { agent, files }: Collected
 /** Gives the version to new runs. Absent options mean: all of them, watched by a guard for an hour. */
 export async function give(invocation: Invocation, agent: string, version: string, options: GiveOptions): Promise<Deployment> {
   const client = await invocation.client()
+  const { canary, canarySubject: always = [], canaryExcept: never = [] } = options
   return client.deployments.create({
     agent,
     version,
-    share: options.canary ?? 100,
+    share: canary ?? (always.length > 0 ? 0 : 100),
+    ...(always.length + never.length > 0 && { canarySubjects: { always, never } }),
     guard: options.guard
       ? RollbackGuard.parse({
           windowMs: options.window * 60_000,
@@ -141,8 +146,10 @@ export async function give(invocation: Invocation, agent: string, version: strin
 }
 
 /** A deployment in a line. */
-export function describe({ state, share, guard, replaced }: Deployment): string {
-  const who = state === 'canary' ? `for ${share} % of new runs` : 'for all new runs'
+export function describe({ state, share, canarySubjects, guard, replaced }: Deployment): string {
+  const { always = [], never = [] } = canarySubjects ?? {}
+  const named = [...(always.length > 0 ? [`, always for ${always.join(', ')}`] : []), ...(never.length > 0 ? [`, never for ${never.join(', ')}`] : [])].join('')
+  const who = state === 'canary' ? `for ${share} % of new runs${named}` : 'for all new runs'
   const watch = guard
     ? `; taken back by itself if it fails more often${state === 'canary' ? '' : ` than ${replaced ?? 'the one before'}`} in the next ${minutes(guard.windowMs)}`
     : ''

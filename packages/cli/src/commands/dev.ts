@@ -14,7 +14,7 @@ import { ask } from './ask.ts'
 import { upload } from './deploy.ts'
 
 /** Editors write a file in several goes. */
-const quietMs = 80
+const quietMs = 40
 
 export async function dev(invocation: Invocation, given: string, options: FollowOptions & { agent?: string | undefined }): Promise<number> {
   const { terminal, world, isJson, printJson } = invocation

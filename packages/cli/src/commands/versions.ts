@@ -52,17 +52,26 @@ export async function listDeployments(invocation: Invocation, agent: string, { l
   const page = await (await invocation.client()).deployments.list({ agent, limit, ...(cursor !== undefined && { cursor }) })
   if (invocation.isJson) invocation.printJson(page)
   else {
-    const rows = page.items.map(({ version, state, share, madeBy, createdAt, reason }) => [
+    const rows = page.items.map(({ version, state, share, canarySubjects, madeBy, createdAt, reason }) => [
       version,
       state.replace('_', ' '),
       `${share} %`,
+      [...(canarySubjects?.always ?? []), ...(canarySubjects?.never ?? []).map((id) => `not ${id}`)].join(', '),
       ago(createdAt),
       madeBy,
       reason ?? '',
     ])
     printList(
       invocation,
-      [{ name: 'version', isWhole: true }, { name: 'state', isWhole: true }, { name: 'share' }, { name: 'made' }, { name: 'by' }, { name: 'reason' }],
+      [
+        { name: 'version', isWhole: true },
+        { name: 'state', isWhole: true },
+        { name: 'share' },
+        { name: 'named' },
+        { name: 'made' },
+        { name: 'by' },
+        { name: 'reason' },
+      ],
       rows,
       ['Nothing was ever deployed under this name.'],
     )

@@ -112,14 +112,21 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
     })
   })
 
-  /** The canary for its share of subjects, always the same ones, as long as it loads. Undefined for everybody else. */
-  async function canaryFor(tenantId: string, name: string, subject: string): Promise<string | undefined> {
+  /** The canary for whom it names and for its share of other subjects, always the same ones, as long as it loads. Undefined for everybody else. */
+  async function canaryFor(tenantId: string, name: string, subject: string, askerId?: string): Promise<string | undefined> {
     const { canary } = await deployed(JSON.stringify([tenantId, name]))
-    return pickCanary(tenantId, canary, subject)
+    return pickCanary(tenantId, canary, { subject, askerId })
   }
 
-  async function pickCanary(tenantId: string, canary: Deployment | undefined, subject: string): Promise<string | undefined> {
-    if (!canary || percentileOf(`${canary.id} ${subject}`) >= canary.share) return undefined
+  async function pickCanary(
+    tenantId: string,
+    canary: Deployment | undefined,
+    { subject, askerId }: { subject: string; askerId: string | undefined },
+  ): Promise<string | undefined> {
+    if (!canary) return undefined
+    const isNamed = (names: string[] | undefined) => names?.some((name) => name === subject || name === askerId) ?? false
+    if (isNamed(canary.canarySubjects?.never)) return undefined
+    if (!isNamed(canary.canarySubjects?.always) && percentileOf(`${canary.id} ${subject}`) >= canary.share) return undefined
     const [version] = await listVersions(db.forTenant(tenantId), tenantId, canary.agent, { limit: 1, version: canary.version })
     return version && version.status !== 'broken' ? canary.version : undefined
   }
@@ -185,10 +192,11 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
     /** Resolves when a worker has said how loading the version went, and that is recorded. */
     whenLoaded: (at: Place) => new Promise<void>((resolve) => waiting.set(at.folder, [...(waiting.get(at.folder) ?? []), resolve])),
     canaryFor,
-    /** The version that new runs of an agent get, or why there is none. */
+    /** The version that new runs of an agent get, or why there is none. `subject`: whatever stays with a canary or without it; `askerId`: who a canary may name. */
     async findVersion(
       tenantId: string,
       name: string,
+      askerId?: string,
       subject = newId(),
     ): Promise<Extract<FoundVersion, { version: string }> | { problem: string; code: 'not_found' | 'conflict' }> {
       const { live: row, canary: tried } = await deployed(JSON.stringify([tenantId, name]))
@@ -196,7 +204,7 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
         const names = (await listLive(db.forTenant(tenantId), tenantId)).map(({ agent }) => agent)
         return { code: 'not_found', problem: `No agent ${name}. ${names.length > 0 ? `There are: ${names.join(', ')}.` : 'None is deployed.'}` }
       }
-      const canary = await pickCanary(tenantId, tried, subject)
+      const canary = await pickCanary(tenantId, tried, { subject, askerId })
       const laneKeyFrom = row.manifest?.runLimits?.laneKey
       if (canary) return { version: canary, laneKeyFrom }
       if (row.problem !== null)
@@ -299,7 +307,7 @@ export function runServices({ db, engine, agents, tenants, sandboxes, attachment
     const picked = preview === undefined && version === undefined ? undefined : { preview, version }
     const found = picked
       ? await agents.findPicked(tenantId, name, picked, mayAnyVersion)
-      : await agents.findVersion(tenantId, name, start.session ?? start.idempotencyKey)
+      : await agents.findVersion(tenantId, name, asker.id, start.session ?? start.idempotencyKey)
     if ('problem' in found) throw new AppError(found.code, found.problem)
     const { namespace, session } = start
     const begun = prompt && (await beginWith({ tenantId, agent: name, version: found.version }, prompt, given))

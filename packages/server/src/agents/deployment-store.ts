@@ -1,12 +1,12 @@
 /** Which version new runs get. Who changes it holds the agent's lock, so that decisions come one after the other. */
-import type { Asker, DeployPlan, Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
+import type { Asker, CanarySubjects, DeployPlan, Deployment, RollbackGuard, VersionRecord } from '@longhaul/protocol'
 import { type Db, type TenantDb, type TenantTx, type Tx, sql } from '../db/index.ts'
 import { scoresOf } from './evaluation-store.ts'
 
 type Row = Omit<Deployment, 'createdAt' | 'endedAt'> & { createdAt: Date; endedAt: Date | null }
 
 const columns = sql`
-  id, agent, version, share, state, replaced, guard, evidence, reason, made_by as "madeBy", created_at as "createdAt", ended_at as "endedAt"`
+  id, agent, version, share, canary_subjects as "canarySubjects", state, replaced, guard, evidence, reason, made_by as "madeBy", created_at as "createdAt", ended_at as "endedAt"`
 const toDeployment = ({ createdAt, endedAt, ...row }: Row): Deployment => ({
   ...row,
   createdAt: createdAt.toISOString(),
@@ -19,6 +19,7 @@ export type NewDeployment = {
   agent: string
   version: string
   share: number
+  canarySubjects?: CanarySubjects | undefined
   guard: RollbackGuard | null
   reason: string | null
   madeBy: string
@@ -47,7 +48,7 @@ export async function currentDeployments(
 
 /** The new deployment, live or canary by its share. Whatever it takes the place of is superseded. */
 export async function insertDeployment(tx: TenantTx, deployment: NewDeployment): Promise<Deployment> {
-  const { id, tenantId, agent, version, share, guard, reason, madeBy, asker } = deployment
+  const { id, tenantId, agent, version, share, canarySubjects, guard, reason, madeBy, asker } = deployment
   const state = share === 100 ? 'live' : 'canary'
   const [before] = await tx.rows<{ version: string }>(sql`
     select version from deployments where tenant_id = ${tenantId} and agent = ${agent} and state = 'live'`)
@@ -55,8 +56,8 @@ export async function insertDeployment(tx: TenantTx, deployment: NewDeployment):
     update deployments set state = 'superseded', ended_at = clock_timestamp()
     where tenant_id = ${tenantId} and agent = ${agent} and (state = 'canary' or (state = 'live' and ${state} = 'live'))`)
   const [row] = await tx.rows<Row>(sql`
-    insert into deployments (id, tenant_id, agent, version, share, state, replaced, guard, reason, made_by, asker)
-    values (${id}, ${tenantId}, ${agent}, ${version}, ${share}, ${state}, ${before && before.version !== version ? before.version : null},
+    insert into deployments (id, tenant_id, agent, version, share, canary_subjects, state, replaced, guard, reason, made_by, asker)
+    values (${id}, ${tenantId}, ${agent}, ${version}, ${share}, ${canarySubjects ? JSON.stringify(canarySubjects) : null}, ${state}, ${before && before.version !== version ? before.version : null},
       ${guard && JSON.stringify(guard)}, ${reason}, ${madeBy},
       coalesce(${asker ? JSON.stringify(asker) : null}::json, (
         select asker from deployments where tenant_id = ${tenantId} and agent = ${agent} and version = ${version} and asker is not null order by id desc limit 1)))

@@ -1,6 +1,6 @@
 import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type CodeFile, RollbackGuard } from '@longhaul/protocol'
+import { type CanarySubjects, type CodeFile, RollbackGuard } from '@longhaul/protocol'
 import { describe, expect, test } from 'vitest'
 import { fact, tenantId } from '../../test/support/engine.ts'
 import { makeFolder } from '../../test/support/folders.ts'
@@ -37,7 +37,7 @@ async function openBed(agentsFiles: Record<string, string> = {}) {
     workers: { warm: (place) => void loading.push(warm(place)), expect: ({ agent }) => void expected.push(agent), retire: async () => {} },
   })
   const upload = async (content: string) => (await deployments.createVersion(tenantId, 'one', [file('agent/agent.ts', content)])).version
-  const deploy = (version: string, more: { share?: number; guard?: RollbackGuard } = {}) =>
+  const deploy = (version: string, more: { share?: number; guard?: RollbackGuard; canarySubjects?: CanarySubjects } = {}) =>
     deployments.deploy(tenantId, 'ada', { agent: 'one', version, share: 100, ...more })
   return {
     db: t.db,
@@ -242,6 +242,46 @@ describe('a canary', () => {
     ])
     expect(await bed.deployments.rollBack(tenantId, 'bob', 'one')).toMatchObject({ version: b, state: 'rolled_back' })
     expect(new Set(await choose())).toEqual(new Set([undefined]))
+  })
+
+  test('is always for whom it names and never for whom it excepts, sessions and askers alike, whatever the share', async () => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await bed.deploy(a)
+    const named = { always: ['session 1', 'ada'], never: ['session 2', 'bob'] }
+    const versionFor = async (askerId?: string, session?: string) => {
+      const found = await bed.agents.findVersion(tenantId, 'one', askerId, session)
+      return 'version' in found && found.version === b
+    }
+    expect(await bed.deploy(b, { share: 0, canarySubjects: named })).toMatchObject({ state: 'canary', share: 0, canarySubjects: named })
+    expect([await versionFor('ada'), await versionFor('carl', 'session 1'), await versionFor('carl', 'session 3'), await versionFor()]).toEqual([
+      ...[true, true],
+      ...[false, false],
+    ])
+    await bed.deploy(b, { share: 99, canarySubjects: named })
+    for (let n = 0; n < 20; n++) expect([await versionFor('bob'), await versionFor('carl', 'session 2')]).toEqual([false, false])
+    expect(await versionFor('ada', 'session 2')).toBe(false) // `never` goes first.
+    expect(await versionFor('bob', 'session 1')).toBe(false)
+    // Others than the named are chosen as by the share alone.
+    const others = await Promise.all(Array.from({ length: 100 }, (_, n) => versionFor('carl', `other ${n}`)))
+    expect(others.filter(Boolean).length).toBeGreaterThan(85)
+    // The same again changes nothing, other names do.
+    const { id } = await bed.deploy(b, { share: 99, canarySubjects: named })
+    expect((await bed.deploy(b, { share: 99, canarySubjects: named })).id).toBe(id)
+    expect((await bed.deploy(b, { share: 99, canarySubjects: { ...named, never: [] } })).id).not.toBe(id)
+    expect(await versionFor('bob', 'session 1')).toBe(true)
+  })
+
+  test('that names nobody where it must, or somebody where it cannot, is refused', async () => {
+    await using bed = await openBed()
+    const [a, b] = [await bed.upload('a'), await bed.upload('b')]
+    await bed.deploy(a)
+    const refused = (more: Parameters<typeof bed.deploy>[1]) => expect(bed.deploy(b, more)).rejects.toMatchObject({ code: 'invalid' })
+    await refused({ share: 0 })
+    await refused({ share: 0, canarySubjects: { always: [], never: ['bob'] } })
+    await refused({ share: 100, canarySubjects: { always: ['ada'], never: [] } })
+    await refused({ share: 50, canarySubjects: { always: ['ada'], never: ['ada'] } })
+    expect(await bed.deploy(b, { share: 50, canarySubjects: { always: [], never: [] } })).toMatchObject({ canarySubjects: null })
   })
 
   test('that becomes live takes all', async () => {

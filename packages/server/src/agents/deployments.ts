@@ -6,6 +6,7 @@
 import type {
   AgentManifest,
   Asker,
+  CanarySubjects,
   CodeChange,
   CodeFile,
   DeployPlan,
@@ -67,6 +68,7 @@ export type DeployRequest = {
   agent: string
   version: string
   share: number
+  canarySubjects?: CanarySubjects | undefined
   guard?: RollbackGuard | null | undefined
   reason?: string | undefined
 }
@@ -183,7 +185,8 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
       const old = await loadCode(tenantId, agent, before)
       return codeChanges(old, await loadCode(tenantId, agent, after))
     },
-    async deploy(tenantId, madeBy, { agent, version, share, guard = null, reason = null }, by) {
+    async deploy(tenantId, madeBy, { agent, version, share, canarySubjects: given, guard = null, reason = null }, by) {
+      const canarySubjects = subjectsOf(share, given)
       const { status, problem } = await loadVersion(tenantId, agent, version)
       if (status === 'broken') throw new AppError('conflict', `Version ${version} of ${agent} does not load, so no run gets it: ${problem?.slice(0, 2_000)}`)
       const manifest = by && (await findManifest(db.forTenant(tenantId), tenantId, agent, version))
@@ -197,9 +200,22 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
         const { live, canary } = await currentDeployments(tx, tenantId, agent)
         if (share < 100 && !live) throw new AppError('conflict', `${agent} has no live version that a canary could accompany. Deploy it to all.`)
         if (share < 100 && live?.version === version) throw new AppError('conflict', `Version ${version} is live already; it cannot be a canary beside itself.`)
-        const isSame = (one: Deployment | undefined) => one?.version === version && one.share === share && JSON.stringify(one.guard) === JSON.stringify(guard)
+        const alike = (one: unknown, other: unknown) => JSON.stringify(one ?? null) === JSON.stringify(other ?? null)
+        const isSame = (one: Deployment | undefined) =>
+          one?.version === version && one.share === share && alike(one.guard, guard) && alike(one.canarySubjects, canarySubjects)
         if (share === 100 ? isSame(live) && !canary : isSame(canary)) return (share === 100 ? live : canary)! // `isSame` is true of nothing but a deployment.
-        return insertDeployment(tx, { id: newId(), tenantId, agent, version, share, guard, reason, madeBy, asker: mayDeclare ? by.asker : undefined })
+        return insertDeployment(tx, {
+          id: newId(),
+          tenantId,
+          agent,
+          version,
+          share,
+          canarySubjects,
+          guard,
+          reason,
+          madeBy,
+          asker: mayDeclare ? by.asker : undefined,
+        })
       })
       watching.wake()
       workers.warm(agents.place(tenantId, agent, version))
@@ -260,4 +276,14 @@ export function openDeployments({ db, log, setAgentLimits, agents, workers, watc
     start: watching.start,
     stop: watching.stop,
   }
+}
+
+/** Whom a canary names; undefined when nobody. Throws `invalid` for what decides nothing. */
+function subjectsOf(share: number, given: CanarySubjects | undefined): CanarySubjects | undefined {
+  const both = given?.always.find((subject) => given.never.includes(subject))
+  if (both !== undefined) throw new AppError('invalid', `canarySubjects: ${both} is named in always and in never. Name it in one of them.`)
+  const names = given && given.always.length + given.never.length > 0 ? given : undefined
+  if (share === 100 && names) throw new AppError('invalid', 'canarySubjects: a version that all new runs get has no subjects. Give it a share below 100.')
+  if (share === 0 && !names?.always.length) throw new AppError('invalid', 'share: without a share a canary names those who get it in canarySubjects.always.')
+  return names
 }

@@ -1,4 +1,5 @@
 import {
+  type CanarySubjects,
   type AgentManifest,
   type CodeChange,
   type Asker,
@@ -38,7 +39,14 @@ export type DeploymentService = {
   deploy(
     tenantId: string,
     madeBy: string,
-    request: { agent: string; version: string; share: number; guard?: Deployment['guard'] | undefined; reason?: string | undefined },
+    request: {
+      agent: string
+      version: string
+      share: number
+      canarySubjects?: CanarySubjects | undefined
+      guard?: Deployment['guard'] | undefined
+      reason?: string | undefined
+    },
     by: { asker: Asker; permissions: readonly Permission[] },
   ): Promise<Deployment>
   rollBack(tenantId: string, madeBy: string, agent: string, reason?: string): Promise<Deployment>

@@ -27,7 +27,7 @@ export type EngineOptions = {
   leaseMs: number
   executors: Executors
   /** The version that a run gets which another run or a schedule starts, or why there is none. */
-  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  findVersion(tenantId: string, agent: string, askerId?: string): Promise<FoundVersion>
   bounds?: Bounds
   /** Runs have ended that have destinations, or may have. Called until it resolves, so perhaps more than once for a run. */
   onEnded?(runIds: string[]): Promise<void>

@@ -58,7 +58,7 @@ export type SchedulesOptions = {
   log: Log
   pollMs: number
   /** The version that a new run of the agent gets, or why there is none. */
-  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  findVersion(tenantId: string, agent: string, askerId?: string): Promise<FoundVersion>
   whyNotStart: WhyNotStart
   /** Runs were put up. */
   onFired(): void
@@ -68,8 +68,8 @@ const namespace = 'default'
 const dueMax = 50
 
 export function openSchedules({ db, log, pollMs, findVersion, whyNotStart, onFired }: SchedulesOptions): Schedules & { service: Service } {
-  const versionOf = async (tenantId: string, agent: string): Promise<Extract<FoundVersion, { version: string }> | undefined> => {
-    const found = await findVersion(tenantId, agent)
+  const versionOf = async (tenantId: string, agent: string, askerId: string): Promise<Extract<FoundVersion, { version: string }> | undefined> => {
+    const found = await findVersion(tenantId, agent, askerId)
     return 'version' in found ? found : undefined
   }
   /** Policies are asked about whoever set it, at each fire anew. */
@@ -84,7 +84,7 @@ export function openSchedules({ db, log, pollMs, findVersion, whyNotStart, onFir
       for (const schedule of due) {
         const { id, tenantId, agent } = schedule
         try {
-          const version = await versionOf(tenantId, agent)
+          const version = await versionOf(tenantId, agent, schedule.asker.id)
           const why = await whyNot(schedule)
           firedCount += await db.transaction(async (tx) => fireDue(tx, id, version, why))
         } catch (error) {
@@ -157,7 +157,7 @@ export function openSchedules({ db, log, pollMs, findVersion, whyNotStart, onFir
     async fire(audience, name) {
       const known = found(await findSchedule(db, audience, namespace, name), name)
       const { agent } = known
-      const version = await versionOf(audience.tenantId, agent)
+      const version = await versionOf(audience.tenantId, agent, known.asker.id)
       if (version === undefined) throw new AppError('conflict', `No run of ${agent} can be started: it is not deployed, or its code does not load.`)
       const why = await whyNot(known)
       if (why !== undefined) throw new AppError('forbidden', why)

@@ -16,7 +16,7 @@ type ForkOf = HowForked & { runId: string; op?: string | undefined; idempotencyK
 export type AttentionOptions<Caller extends Audience> = {
   db: Db
   engine: Pick<Engine, 'startRun' | 'retry'>
-  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  findVersion(tenantId: string, agent: string, askerId?: string): Promise<FoundVersion>
   /** Asked before a failed run is started anew. Absent: all may. */
   whyNotStart?: WhyNotStart
   forkRun(caller: Caller, fork: ForkOf): Promise<Run>
@@ -37,7 +37,7 @@ export function openAttention<Caller extends Audience>({ db, engine, findVersion
     }
     const failed = await findFailedRun(db, audience, id)
     if (!failed) throw new AppError('conflict', 'It has not failed any more.')
-    const found = await findVersion(failed.tenantId, failed.agent)
+    const found = await findVersion(failed.tenantId, failed.agent, failed.asker.id)
     if ('problem' in found) throw new AppError('conflict', found.problem)
     const { session, destinations, ...start } = failed
     const why = await whyNotStart?.({ ...start, namespace: 'default', startedBy: { type: 'retry', name: start.agent } })

@@ -25,7 +25,7 @@ export type DeliveriesOptions = {
   db: Db
   log: Log
   engine: Pick<Engine, 'startRun' | 'signal'>
-  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  findVersion(tenantId: string, agent: string, askerId?: string): Promise<FoundVersion>
   /** Asked before a destination starts a run. Absent: all may. */
   whyNotStart?: WhyNotStart
   queues: Pick<Queues, 'put'>
@@ -109,7 +109,7 @@ export function openDeliveries(options: DeliveriesOptions): Deliveries {
         return post({ url: destination.url, id: `msg_${id}`, body, secret, reach, nowMs: wallClock().getTime() })
       }
       case 'run': {
-        const found = await options.findVersion(tenantId, destination.agent)
+        const found = await options.findVersion(tenantId, destination.agent, run.asker.id)
         if ('problem' in found) return { isDone: false, problem: found.problem, mayRetry: true } // It may be deployed yet.
         const start = { tenantId, agent: destination.agent, input: noticeOf(delivery), asker: run.asker }
         const why = await options.whyNotStart?.({ ...start, namespace: 'default', startedBy: { type: 'destination', name: run.agent } })

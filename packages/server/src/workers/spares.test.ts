@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
-import { fact } from '../../test/support/engine.ts'
+import { fact, tenantId } from '../../test/support/engine.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
 import { type TestWorkers, isRunning, startWithWorkers } from '../../test/support/workers.ts'
 import { openWalls } from './walls.ts'
@@ -13,7 +13,6 @@ const opened = await openWalls([modules])
 const walls = 'whyNot' in opened ? undefined : opened
 if ('whyNot' in opened) process.stderr.write(`Skipped: walls around spare workers. ${opened.whyNot}\n`)
 
-const tenantId = '00000000-0000-7000-8000-000000000009'
 const durable = (body: string) => `import { durable } from '@longhaul/sdk'\nexport default durable('Versions.', async () => { ${body} })\n`
 
 /** A version of the agent beside the others of it. */
@@ -104,7 +103,6 @@ test('It ends when it has waited long enough, as one of too many, and with the s
   await using w = await startWithWorkers(t.db, {}, { workers: { spareMsMax: 1_500 } })
   w.workers.expect(await place(w, 'code', '0', ''))
   const spare = await pid(w, 1)
-  await pid(w, 1)
   await fact(
     async () => isRunning(spare),
     (is) => !is,
@@ -119,11 +117,7 @@ test('It ends when it has waited long enough, as one of too many, and with the s
     'four of five',
   )
   const pids = many.workers.pids()
-  const folders: string[] = []
-  for (const each of pids) {
-    const env = (await import('node:fs')).readFileSync(`/proc/${each}/environ`, 'utf8')
-    folders.push(/LONGHAUL_AGENT_FOLDER=([^\0]+)/.exec(env)?.[1] ?? '')
-  }
+  const folders = pids.map((each) => /LONGHAUL_AGENT_FOLDER=([^\0]+)/.exec(readFileSync(`/proc/${each}/environ`, 'utf8'))?.[1] ?? '')
   expect(folders.map(existsSync)).toEqual([true, true, true, true])
   await many.stop()
   expect(pids.filter(isRunning)).toEqual([])

@@ -104,6 +104,7 @@ export const aDeployment = {
   version: '0123456789ab',
   share: 100,
   state: 'live' as const,
+  canarySubjects: null,
   replaced: null,
   guard: null,
   evidence: null,

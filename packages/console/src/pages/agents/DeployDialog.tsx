@@ -1,19 +1,20 @@
+import type { CanarySubjects } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { versionsQuery } from '../../api/agents.ts'
 import { versionQuery } from '../../api/versions.ts'
 import { client } from '../../api/client.ts'
 import { useTexts } from '../../i18n/index.ts'
-import { Check, Field, RadioList } from '../../ui/Field.tsx'
+import { Check, Field, RadioList, TextField } from '../../ui/Field.tsx'
 import { TextInput } from '../../ui/Fields.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
 import { GuardFields, type TypedGuard, isGuard, toGuard, usualGuard } from './GuardFields.tsx'
 import { RecordTable } from './RecordTable.tsx'
 
-type Props = { agent: string; version: string; share?: number; onClose: () => void }
+type Props = { agent: string; version: string; share?: number; subjects?: CanarySubjects | null; onClose: () => void }
 
 /** What is going to happen to new runs, before it does. With `share` it begins as a canary. */
-export function DeployDialog({ agent, version, share: initialShare, onClose }: Props) {
+export function DeployDialog({ agent, version, share: initialShare, subjects, onClose }: Props) {
   const { t } = useTexts()
   const versions = useQuery(versionsQuery(agent))
   const own = useQuery(versionQuery(agent, version))
@@ -22,17 +23,16 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
   const ofLive = useQuery({ ...versionQuery(agent, live?.version ?? ''), enabled: live !== undefined })
   const [kind, setKind] = useState<'all' | 'canary'>(initialShare === undefined ? 'all' : 'canary')
   const [share, setShare] = useState(String(initialShare ?? 10))
+  const [always, setAlways] = useState(subjects?.always.join(', ') ?? '')
+  const [never, setNever] = useState(subjects?.never.join(', ') ?? '')
   const [isGuarded, setGuarded] = useState(true)
   const [guard, setGuard] = useState(usualGuard)
   const [reason, setReason] = useState('')
   const canaryBlocked = !live ? t('agents.noLive') : live.version === version ? t('agents.isLive') : undefined
   const part = kind === 'all' ? 100 : Number(share)
-  const problem =
-    kind === 'canary' && !(Number.isInteger(part) && part >= 1 && part <= 99)
-      ? t('agents.shareWrong')
-      : isGuarded && !isGuard(guard)
-        ? t('agents.guardWrong')
-        : undefined
+  const named = { always: namesIn(always), never: namesIn(never) }
+  const isShare = share.trim() !== '' && Number.isInteger(part) && part >= (named.always.length > 0 ? 0 : 1) && part <= 99
+  const problem = kind === 'canary' && !isShare ? t('agents.shareWrong') : isGuarded && !isGuard(guard) ? t('agents.guardWrong') : undefined
   const guardPlan = ({ minutes, failures, durationRatio, costRatio, scoreDrop }: TypedGuard) => [
     t('agents.planGuard', { minutes, failures }),
     durationRatio.trim() && t('agents.planGuardDuration', { times: durationRatio }),
@@ -41,6 +41,8 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
   ]
   const plan = [
     kind === 'all' ? t('agents.planAll', { version }) : t('agents.planCanary', { version, share: problem ? '?' : part, live: live?.version ?? '' }),
+    kind === 'canary' && named.always.length > 0 && t('agents.canaryAlways', { subjects: named.always.join(', ') }),
+    kind === 'canary' && named.never.length > 0 && t('agents.canaryNever', { subjects: named.never.join(', ') }),
     live && live.version !== version && t('agents.planKept', { version: live.version, count: live.activeRunCount }),
     canary && canary.version !== version && t('agents.planCanaryEnds', { version: canary.version }),
     ...(isGuarded && !problem ? guardPlan(guard) : []),
@@ -57,6 +59,7 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
           agent,
           version,
           share: part,
+          ...(kind === 'canary' && named.always.length + named.never.length > 0 && { canarySubjects: named }),
           guard: isGuarded ? toGuard(guard) : null,
           ...(reason.trim() ? { reason: reason.trim() } : {}),
         })
@@ -73,9 +76,15 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
         ]}
       />
       {kind === 'canary' && (
-        <Field label={t('agents.share')} error={Number.isInteger(part) && part >= 1 && part <= 99 ? undefined : t('agents.shareWrong')}>
-          {(ids) => <TextInput {...ids} inputMode="numeric" value={share} onChange={(event) => setShare(event.target.value)} className="max-w-28" />}
-        </Field>
+        <>
+          <Field label={t('agents.share')} error={isShare ? undefined : t('agents.shareWrong')}>
+            {(ids) => <TextInput {...ids} inputMode="numeric" value={share} onChange={(event) => setShare(event.target.value)} className="max-w-28" />}
+          </Field>
+          <div className="grid gap-3 sm:grid-cols-2">
+            <TextField label={t('agents.always')} hint={t('agents.subjectsHint')} value={always} onText={setAlways} />
+            <TextField label={t('agents.never')} hint={t('agents.subjectsHint')} value={never} onText={setNever} />
+          </div>
+        </>
       )}
       <div className="space-y-2">
         <Check label={t('agents.guard')} isChecked={isGuarded} onChange={setGuarded} />
@@ -101,3 +110,5 @@ export function DeployDialog({ agent, version, share: initialShare, onClose }: P
     </ActionDialog>
   )
 }
+
+const namesIn = (text: string): string[] => text.split(/[\s,]+/).filter(Boolean)

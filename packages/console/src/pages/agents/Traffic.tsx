@@ -1,4 +1,4 @@
-import type { Version } from '@longhaul/protocol'
+import type { CanarySubjects, Version } from '@longhaul/protocol'
 import { useQuery } from '@tanstack/react-query'
 import { Undo2 } from 'lucide-react'
 import { useState } from 'react'
@@ -24,6 +24,7 @@ export function Traffic({ agent }: { agent: string }) {
   const [open, setOpen] = useState<'promote' | 'weight' | 'back'>()
   const live = versions.data?.items.find(({ deployment }) => deployment === 'live')
   const canary = versions.data?.items.find(({ deployment }) => deployment === 'canary')
+  const tried = deployments.data?.items.find(({ state }) => state === 'canary')
   const isReplacing = deployments.data?.items.some(({ state, replaced }) => state === 'live' && replaced !== null) ?? false
   const lacking = mayDeploy ? undefined : t('common.noPermission', { permission: 'agents:deploy' })
   const noWayBack = lacking ?? (canary || isReplacing ? undefined : t('agents.noWayBack'))
@@ -55,6 +56,7 @@ export function Traffic({ agent }: { agent: string }) {
       ) : (
         <div className="space-y-3">
           <Shares live={live} canary={canary} />
+          {canary && <Named subjects={tried?.canarySubjects ?? null} />}
           <Records agent={agent} live={live} canary={canary} />
           {live && canary && (
             <AppLink
@@ -67,7 +69,15 @@ export function Traffic({ agent }: { agent: string }) {
         </div>
       )}
       {open === 'promote' && canary && <DeployDialog agent={agent} version={canary.version} onClose={() => setOpen(undefined)} />}
-      {open === 'weight' && canary && <DeployDialog agent={agent} version={canary.version} share={canary.share ?? 10} onClose={() => setOpen(undefined)} />}
+      {open === 'weight' && canary && (
+        <DeployDialog
+          agent={agent}
+          version={canary.version}
+          share={canary.share ?? 10}
+          subjects={tried?.canarySubjects ?? null}
+          onClose={() => setOpen(undefined)}
+        />
+      )}
       {open === 'back' && <RollBackDialog agent={agent} onClose={() => setOpen(undefined)} />}
     </Section>
   )
@@ -99,6 +109,18 @@ function Shares({ live, canary }: { live: Version | undefined; canary: Version |
         ))}
       </ul>
     </div>
+  )
+}
+
+/** Who gets the canary, or does not, whatever its share. */
+function Named({ subjects }: { subjects: CanarySubjects | null }) {
+  const { t } = useTexts()
+  const { always = [], never = [] } = subjects ?? {}
+  return (
+    <>
+      {always.length > 0 && <p className="text-sm break-words text-ink-2">{t('agents.canaryAlways', { subjects: always.join(', ') })}</p>}
+      {never.length > 0 && <p className="text-sm break-words text-ink-2">{t('agents.canaryNever', { subjects: never.join(', ') })}</p>}
+    </>
   )
 }
 

@@ -28,7 +28,12 @@ type VersionOf = { tenantId: string; agent: string; version: string }
 export type McpServersOptions = {
   programs: Programs
   tools: Pick<Tools, 'egressOf'>
-  findVersion(tenantId: string, name: string, subject: string): Promise<{ version: string } | { problem: string; code: 'not_found' | 'conflict' }>
+  findVersion(
+    tenantId: string,
+    name: string,
+    askerId: string,
+    subject: string,
+  ): Promise<{ version: string } | { problem: string; code: 'not_found' | 'conflict' }>
   manifestOf(of: VersionOf): Promise<AgentManifest | undefined>
   /** Where the version's code lies on this machine. */
   openVersion(tenantId: string, agent: string, version: string): Promise<{ folder: string } | undefined>
@@ -122,7 +127,7 @@ export function openMcpServers(options: McpServersOptions): McpServers {
   }
 
   async function versionOf({ tenantId, keyId }: Caller, name: string): Promise<string> {
-    const found = await options.findVersion(tenantId, name, keyId)
+    const found = await options.findVersion(tenantId, name, keyId, keyId)
     if ('problem' in found) throw new AppError(found.code, found.problem)
     return found.version
   }

@@ -130,7 +130,7 @@ function mayStart(run: ActiveRun, agent: string, input: Json, then: (why: string
 /** Asks until the database answers. */
 function findVersion(run: ActiveRun, agent: string, then: (found: Awaited<ReturnType<RunPorts['findVersion']>>) => void): void {
   const known = run.versions.get(agent)
-  const asked = known ?? run.ports.findVersion(run.row.tenantId, agent)
+  const asked = known ?? run.ports.findVersion(run.row.tenantId, agent, run.row.asker.id)
   if (!known) {
     run.versions.set(agent, asked)
     const forget = () => void run.versions.delete(agent)

@@ -90,7 +90,7 @@ export type RunPorts = {
   clock: DbClock
   executors: Executors
   /** The version that new runs of an agent get, or why there is none. */
-  findVersion(tenantId: string, agent: string): Promise<FoundVersion>
+  findVersion(tenantId: string, agent: string, askerId?: string): Promise<FoundVersion>
   bounds: Bounds
   log: Log
   /** The journal has grown, or a live frame came. */
