@@ -375,6 +375,7 @@ create table calls (
   tags json,
   privacy text not null,
   expires_at timestamp with time zone not null,
+  is_estimated boolean default false not null,
   constraint calls_pkey PRIMARY KEY (tenant_id, id),
   constraint calls_outcome_check CHECK ((outcome = ANY (ARRAY['answered'::text, 'failed'::text, 'aborted'::text]))),
   constraint calls_privacy_check CHECK ((privacy = ANY (ARRAY['full'::text, 'masked'::text, 'none'::text])))

@@ -25,6 +25,8 @@ function remedyOf(error: ApiError, credentials: Credentials | undefined): string
       ]
     case 'forbidden':
       return ['Someone who may manage keys can make one that may:', 'npx longhaul keys create <name> --permission …']
+    case 'not_offered':
+      return ['Another key does not help. Take what there is, or ask whoever operates the server.']
     case 'step_up_required':
       return ['npx longhaul me step-up', 'Then give this command again.']
     case 'precondition_failed':

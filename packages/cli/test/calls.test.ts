@@ -14,7 +14,17 @@ const call = {
     isStream: false,
     model: 'smart',
   },
-  ...{ answeredBy: 'openai/gpt-5', outcome: 'failed', status: 503, code: 'unreachable', isKeptAnswer: false, inputTokens: 12, outputTokens: 3, costUsd: 0.5 },
+  ...{
+    answeredBy: 'openai/gpt-5',
+    outcome: 'failed',
+    status: 503,
+    code: 'unreachable',
+    isKeptAnswer: false,
+    inputTokens: 12,
+    outputTokens: 3,
+    isEstimated: false,
+    costUsd: 0.5,
+  },
   ...{ durationMs: 1_200, tags: {}, privacy: 'masked' },
 }
 const masked = { ...call, request: { messages: ['[EMAIL_1]'] }, answer: null, isCut: false, isMasked: true }
@@ -44,6 +54,15 @@ test('calls are listed by what was said, and nothing else is asked for', async (
     from: '2026-11-01T00:00:00.000Z',
   })
   expect(await command(api, ['calls', 'list', '--cost-min', 'much'])).toMatchObject({ exit: 2 })
+})
+
+test('what is estimated is marked, in the list and in one call, and nothing else is', async () => {
+  const guessed = { ...masked, id: uuid(2), isEstimated: true }
+  await using api = await startFakeApi({ answers: { 'calls.list': { items: [call, guessed], next: null }, 'calls.get': guessed } })
+  const [counted, marked] = (await command(api, ['calls', 'list'], { columns: 200 })).out.split('\n').filter((line) => line.includes('smart'))
+  expect(counted).toMatch(/ \$0\.50 +12 +3 /)
+  expect(marked).toMatch(/ ~\$0\.50 +~12 +~3 /)
+  expect((await command(api, ['calls', 'get', uuid(2)])).out).toMatch(/12 in, 3 out; estimated, since a provider did not say/)
 })
 
 test('one call is shown masked, and revealed with a reason', async () => {

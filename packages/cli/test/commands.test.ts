@@ -23,6 +23,19 @@ const approval = (n: number, title: string): Approval => ({
 const started = () => startFakeApi({ agents, system, script: () => eventful(), approvals: [approval(1, 'Refund $40?'), approval(2, 'Send 412 reminders?')] })
 const ask = ['ask', 'analyst', 'q', '--quiet', '--out', tmpdir()]
 
+test('a policy that asks people says how many and who', async () => {
+  const rule = { approversMin: 2, excludesAsker: true, roles: ['approver'], escalateAfterMs: 7_200_000 }
+  const verdict = { isAllowed: false, policies: ['refund-limit'], errors: [], mayBeApproved: true, ms: 0.1 }
+  await using api = await startFakeApi({ answers: { 'policies.test': { ...verdict, rule } } })
+  const told = await command(api, ['policies', 'test', 'tools.call', '--resource', 'refund'], { columns: 160 })
+  expect(told).toMatchObject({
+    exit: 4,
+    out: expect.stringMatching(/a person is asked[^]*2 people or keys of the roles approver, not the asker, after 2 h 0 min any who may decide/),
+  })
+  await using plain = await startFakeApi({ answers: { 'policies.test': verdict } })
+  expect((await command(plain, ['policies', 'test', 'tools.call'])).out).not.toContain('needs')
+})
+
 test('a run goes by its id, the end of it, or the word last', async () => {
   await using api = await startFakeApi({
     agents,

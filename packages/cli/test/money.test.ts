@@ -253,6 +253,22 @@ test('a route that learns is set and evaluated, on its calls or on outcomes of a
   })
 })
 
+test('a route whose target cannot be asked is made, and that is said', async () => {
+  const route = {
+    ...{ name: 'bad', description: '', pick: 'order', sticky: true, escalate: false, updatedAt: '2026-11-21T02:00:00.000Z' },
+    targets: [
+      { model: 'nobody/x', weight: 1 },
+      { model: 'openai/gpt-5', weight: 1 },
+    ],
+    problems: [{ model: 'nobody/x', problem: 'There is no provider nobody here.' }],
+  }
+  await using api = await startFakeApi({ answers: { 'routes.set': route, 'routes.list': { items: [route] } } })
+  const made = await command(api, ['routes', 'set', 'bad', '--target', 'nobody/x', '--target', 'openai/gpt-5'])
+  expect(made).toMatchObject({ exit: 0, out: expect.stringContaining('nobody/x cannot be asked, so calls pass over it. There is no provider nobody here.') })
+  expect(made.out).not.toContain('openai/gpt-5 cannot')
+  expect((await command(api, ['routes', 'list'], { columns: 200 })).out).toContain('nobody/x (cannot be asked), openai/gpt-5')
+})
+
 test('an edit is sent with the etag that was seen, and a server that says that something will be gone is heard once', async () => {
   const headers = { deprecation: '@1', sunset: 'Sat, 01 May 2027 00:00:00 GMT', link: '<https://longhaul.example/old>; rel="deprecation"' }
   await using api = await startFakeApi({ headers, answers: { 'budgets.set': budget, 'budgets.list': { items: [] } } })

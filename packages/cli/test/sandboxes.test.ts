@@ -85,6 +85,14 @@ test.skipIf(!isReal)('the command line makes, runs, copies, lists, snapshots, fo
   expect(await cli(['cp', 'a', 'b'])).toMatchObject({ exit: 2 })
 })
 
+test.skipIf(!isReal)('a driver that the server does not offer is told as that, and nobody is sent for another key', async () => {
+  const refused = await cli(['create', '--driver', 'docker'])
+  expect(refused.exit).toBe(14)
+  const told = refused.err.replaceAll(/\s+/g, ' ') // As wide as the terminal is.
+  expect(told).toMatch(/does not offer it\. Name it in LONGHAUL_SANDBOX_DRIVERS, or choose among bwrap.*Another key does not help/)
+  expect(told).not.toContain('keys create')
+})
+
 test.skipIf(!isReal)('the command line prepares templates, shows what they write, and begins sandboxes with them', async () => {
   const templates = async (args: string[]) => command({ url: server.url() }, ['templates', ...args], { env: { LONGHAUL_API_KEY: server.key() }, folder })
   writeFileSync(join(folder, 'given.txt'), 'given\n')

@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -312,8 +312,28 @@ describe('what is hard to show', () => {
     await v.page.getByRole('complementary', { name: 'Detail' }).getByText('column "regoin" does not exist').first().waitFor()
     await timeline(v.page)
       .getByRole('treeitem', { name: /^Command/ })
+      .first()
       .click()
     await v.page.getByRole('complementary', { name: 'Detail' }).getByText('disk is nearly full').first().waitFor()
+    expect(v.complaints).toEqual([])
+  })
+
+  test.each([
+    ['desk', { viewport: { width: 1_440, height: 900 } }],
+    ['phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
+  ])('of a command that wrote more than its step holds, all of it is downloaded, on a %s', async (place, options) => {
+    await using v = await visit(browser, server, path, options)
+    await timeline(v.page)
+      .getByRole('treeitem', { name: /^Command/ })
+      .last()
+      .click()
+    const button = v.page.getByRole('button', { name: 'stdout.txt' })
+    await v.page.getByText('The output was longer than a step holds. It is kept as a file:').waitFor()
+    await button.scrollIntoViewIfNeeded()
+    expect(await sidewaysPx(v.page)).toBe(0)
+    const [download] = await Promise.all([v.page.waitForEvent('download'), button.click()])
+    expect(download.suggestedFilename()).toBe('stdout.txt')
+    expect(await readFile(await download.path(), 'utf8')).toBe(Array.from({ length: 100_000 }, (_, i) => `${i + 1}\n`).join(''))
     expect(v.complaints).toEqual([])
   })
 

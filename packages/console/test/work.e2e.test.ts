@@ -294,7 +294,9 @@ test('an agent is stopped and resumed', async () => {
 test('a route is turned over to its second target', async () => {
   await client.routes.set({ name: 'careful', targets: [{ model: 'openai/gpt-5' }, { model: 'offline/planner' }] })
   await using v = await visit(browser, server, '/models')
+  await v.page.getByRole('row').filter({ hasText: 'careful' }).getByText('1 cannot be asked').waitFor() // Nobody has given this server a key of it.
   await v.page.getByRole('button', { name: 'careful' }).click()
+  await v.page.getByText('Set OPENAI_API_KEY and start again.').waitFor()
   await v.page.getByRole('listitem').filter({ hasText: 'offline/planner' }).getByRole('button', { name: 'Ask first' }).click()
   await v.page.getByRole('dialog', { name: 'Turn careful over?' }).getByRole('button', { name: 'Ask first' }).click()
   await expect.poll(async () => (await client.routes.get({ name: 'careful' })).targets.map(({ model }) => model)).toEqual(['offline/planner', 'openai/gpt-5'])

@@ -29,3 +29,27 @@ export const ApprovalRule = z
     error: 'needs roles: without them everybody who may decide is asked from the beginning',
   })
 export type ApprovalRule = z.infer<typeof ApprovalRule>
+
+/** Where no rule is said: one of those who may decide approvals. */
+export const anybodyDecides: ApprovalRule = ApprovalRule.parse({})
+
+/** What fulfils both; undefined where no role is of both, so that nobody could decide. */
+export function bothRules(one: ApprovalRule, other: ApprovalRule): ApprovalRule | undefined {
+  const named = one.roles && other.roles ? one.roles.filter((role) => other.roles?.includes(role)) : (one.roles ?? other.roles)
+  if (named?.length === 0) return undefined
+  const delays = [one, other].flatMap(({ roles: its, escalateAfterMs }) => (its ? [escalateAfterMs ?? Infinity] : []))
+  const delayMs = Math.max(...delays)
+  return {
+    approversMin: Math.max(one.approversMin, other.approversMin),
+    excludesAsker: one.excludesAsker || other.excludesAsker,
+    ...(named && { roles: named }),
+    ...(Number.isFinite(delayMs) && { escalateAfterMs: delayMs }),
+  }
+}
+
+/** Whether everything that is allowed under the one rule is allowed under the other. */
+export function fulfils(given: ApprovalRule, needed: ApprovalRule): boolean {
+  if (given.approversMin < needed.approversMin || (needed.excludesAsker && !given.excludesAsker)) return false
+  if (!needed.roles) return true
+  return given.roles?.every((role) => needed.roles?.includes(role)) === true && (given.escalateAfterMs ?? Infinity) >= (needed.escalateAfterMs ?? Infinity)
+}

@@ -35,9 +35,11 @@ export const LoggedCall = z.object({
   code: z.string().nullable(),
   /** It was answered without a model, by an answer that was kept. */
   isKeptAnswer: z.boolean(),
-  /** Of all attempts together. What a provider did not count is the estimate that was booked. */
+  /** Of all attempts together. */
   inputTokens: z.number().int(),
   outputTokens: z.number().int(),
+  /** The provider of an attempt did not say what it used: what was booked for that, tokens and cost, is an estimate. */
+  isEstimated: z.boolean(),
   /** Of all attempts together; null where a price is not known. */
   costUsd: z.number().nullable(),
   durationMs: z.number().int(),

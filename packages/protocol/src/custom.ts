@@ -1,6 +1,6 @@
 /** Custom agents: programs in any language that answer `POST /invocations` and `GET /ping`, as their folder declares them in `agent/agent.json`. */
 import { z } from 'zod'
-import { CommandConnection, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
+import { CalendarFeed, CommandConnection, ConnectionName, Database, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { Effect } from './events.ts'
 import { RunLimits } from './limits.ts'
 import { serverToolNames } from './tool-calls.ts'
@@ -42,6 +42,8 @@ export const CustomAgent = z
     stockTools: z.array(z.enum(serverToolNames)).default([]),
     allowedHosts: z.array(HostPattern).max(200).default([]),
     mailRecipients: z.array(MailRecipient).max(200).default([]),
+    databases: z.record(ConnectionName, Database).default({}),
+    calendars: z.record(ConnectionName, CalendarFeed).default({}),
     toolLimits: z.record(ToolPattern, ToolLimits).default({}),
     runLimits: RunLimits.optional(),
   })

@@ -21,7 +21,7 @@ export type EditedThing = {
 const named = { name: 'name' }
 const things = {
   budget: { read: 'budgets.get', edits: ['budgets.set', 'budgets.delete'], shownBy: ['budgets.list'], key: named, passing: ['counters', 'fullest'] },
-  route: { read: 'routes.get', edits: ['routes.set', 'routes.delete'], shownBy: ['routes.list'], key: named, passing: [] },
+  route: { read: 'routes.get', edits: ['routes.set', 'routes.delete'], shownBy: ['routes.list'], key: named, passing: ['problems'] },
   guardrail: { read: 'guardrails.get', edits: ['guardrails.set', 'guardrails.delete'], shownBy: ['guardrails.list'], key: named, passing: [] },
   policy: { read: 'policies.get', edits: ['policies.put', 'policies.delete'], shownBy: ['policies.list'], key: named, passing: [] },
   schedule: {

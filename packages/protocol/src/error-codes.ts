@@ -10,6 +10,13 @@ export const errorCodes = {
     meaning:
       'The person may do this, with a second factor given a short while ago. Give it (`POST /v1/me/step-up`, the console’s dialog, `longhaul me step-up`) and ask again.',
   },
+  not_offered: {
+    http: 403,
+    grpc: 9,
+    exit: 14,
+    meaning:
+      'This server does not offer it, or its operator does not let this tenant have it. Another key does not help: the message says what there is instead, and who can change that.',
+  },
   not_found: { http: 404, grpc: 5, exit: 5, meaning: 'Nothing of that name that this key may see.' },
   conflict: { http: 409, grpc: 10, exit: 6, meaning: 'The thing is not in a state that allows this, or the same idempotency key came with another body.' },
   precondition_failed: {

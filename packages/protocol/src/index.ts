@@ -21,7 +21,7 @@ export { AgentMail, agentMailOperations, agentMailStates, listAgentMails, resend
 export { Attachment, AttachmentRef, attachmentOperations, createAttachment, deleteAttachment, getAttachment } from './attachments.ts'
 export { answersTo, asksMax, asksOf } from './asks.ts'
 export { attachmentPath, attachmentsMax, attachmentsOf } from './attachment-refs.ts'
-export { ApprovalRule } from './approval-rules.ts'
+export { ApprovalRule, anybodyDecides, bothRules, fulfils } from './approval-rules.ts'
 export { Approval, ApprovalWithSources, ArgumentSource, approvalOperations, approvalStates, decideApproval, getApproval, listApprovals } from './approvals.ts'
 export { Retention, listRetention, retentionOperations, setRetention } from './retention.ts'
 export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, queueOperations, receiveMessages } from './queues.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ApprovalRule } from './approval-rules.ts'
 import { operation } from './operation.ts'
 import { Etag, JsonValue, Name } from './values.ts'
 
@@ -75,6 +76,8 @@ export const testPolicies = operation({
     errors: z.array(z.string()),
     /** It is forbidden, and every policy that forbids it says that a person may allow it. */
     mayBeApproved: z.boolean(),
+    /** Who may, where that is not one of those who may decide approvals. */
+    rule: ApprovalRule.optional(),
     ms: z.number(),
   }),
 })

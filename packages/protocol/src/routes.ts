@@ -66,7 +66,13 @@ const routeFields = {
 }
 
 /** A name that stands for models. Callers and agents ask for it as for any model. */
-export const Route = z.object({ ...routeFields, updatedAt: z.iso.datetime(), etag: Etag.optional() })
+export const Route = z.object({
+  ...routeFields,
+  updatedAt: z.iso.datetime(),
+  etag: Etag.optional(),
+  /** Targets that cannot be asked here now, each with why and the remedy. A route may be made before its providers are there; calls pass over such targets. Absent from one that is gone. */
+  problems: z.array(z.object({ model: z.string(), problem: z.string() })).optional(),
+})
 export type Route = z.infer<typeof Route>
 
 export const listRoutes = operation({
@@ -87,7 +93,7 @@ export const getRoute = operation({
 })
 export const setRoute = operation({
   id: 'routes.set',
-  summary: 'Make a route, or replace it. It counts within a second, on every server.',
+  summary: 'Make a route, or replace it. It counts within a second, on every server. Targets that cannot be asked yet are taken, and told.',
   http: ['POST', '/v1/routes'],
   permission: 'routes:manage',
   input: z.strictObject(routeFields),

@@ -1,11 +1,16 @@
 /** What the server decided about a step, recorded with it: what policies said, how a model call was routed, which folders a sandbox was shown. */
 import { z } from 'zod'
+import { ApprovalRule } from './approval-rules.ts'
 
 /**
  * What policies said of a tool call. They can only forbid: `none`, there were none in force; `silent`, none of them forbade it; `approved`, the named ones
- * ask for a person's word, which was given; `refused`, the named ones forbade it.
+ * ask for a person's word, which was given; `refused`, the named ones forbade it. `rule`: who may allow it, where that is not one of those who may decide.
  */
-export const PolicyDecision = z.object({ outcome: z.enum(['none', 'silent', 'approved', 'refused']), policies: z.array(z.string()) })
+export const PolicyDecision = z.object({
+  outcome: z.enum(['none', 'silent', 'approved', 'refused']),
+  policies: z.array(z.string()),
+  rule: ApprovalRule.optional(),
+})
 export type PolicyDecision = z.infer<typeof PolicyDecision>
 
 /** A model that was asked and did not answer, before another was. */

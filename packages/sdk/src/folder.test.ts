@@ -197,6 +197,17 @@ test('faults of schedules, channels and hooks are told with file and line', asyn
   expect(problem).toContain('has an output and handoffs')
 })
 
+test('a custom agent names what its stock tools read, and is told what is missing', async () => {
+  const declared = { kind: 'custom', description: 'Asks', command: 'node', stockTools: ['sql', 'free_time'], databases: { shop: { secret: 'shop-database' } } }
+  const made = { ...declared, calendars: { ada: { secret: 'calendar-of-ada', showsTitles: true } } }
+  await using folder = await makeAgentFolder({ 'agent/agent.json': JSON.stringify(made) }, { isInstalled: true })
+  const { manifest } = await loadAgent(folder.folder)
+  expect(manifest).toMatchObject({ databases: { shop: { secret: 'shop-database', rowsMax: 100 } }, calendars: made.calendars })
+  expect(manifest.tools.map(({ description }) => description.slice(-16))).toEqual([' There are: shop.', '. There are: ada.'].map((end) => end.slice(-16)))
+  expect(await problemOf({ 'agent/agent.json': JSON.stringify(declared) })).toMatch(/agent\.json: has the stock tool free_time and no calendar/)
+  expect(await problemOf({ 'agent/agent.json': JSON.stringify({ ...made, databases: { shop: { url: 'x' } } }) })).toMatch(/databases\.shop/)
+})
+
 test('a folder whose agent.json says mcp is an MCP server', async () => {
   const declared = { kind: 'mcp', description: 'Stock', command: 'node', args: ['server.ts'] }
   await using made = await makeAgentFolder({ 'agent/agent.json': JSON.stringify(declared) }, { isInstalled: true })

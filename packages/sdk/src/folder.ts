@@ -35,6 +35,7 @@ import { handoffEntry, handoffToolName } from './handoffs.ts'
 import { HookShape, type NamedHook, openHooks } from './hooks.ts'
 import { type ToolEntry, agentProgram } from './loop.ts'
 import { mcpServer } from './mcp-server.ts'
+import { withSources } from './named-sources.ts'
 import { provideOwnPackages } from './own-packages.ts'
 import { parseSkill, readSkillTool } from './skills.ts'
 import { stockTools } from './stock-tools.ts'
@@ -318,7 +319,7 @@ async function loadTool(name: string, path: string, report: Report): Promise<Too
 
 function addBuiltIn(
   tools: Map<string, ToolEntry>,
-  { stockTools: names, allowedHosts, mailRecipients, databases, calendars }: AgentDefinition,
+  { stockTools: names, allowedHosts, mailRecipients, ...named }: AgentDefinition,
   skills: Skill[],
   report: (problem: string) => void,
 ): void {
@@ -328,17 +329,10 @@ function addBuiltIn(
     if (builtIn.has(name) && allowedHosts.length === 0)
       report(`has the stock tool ${name} and no host that it may reach: add allowedHosts, for example ['api.example.com'], or ['*'] for every public host.`)
   if (builtIn.has('mail') && mailRecipients.length === 0) report(`has the stock tool ${noRecipients}`)
-  for (const [name, read, lack] of [
-    ['sql', Object.keys(databases), "no database that it reads: add databases: { shop: { secret: 'shop-database' } }."],
-    ['free_time', Object.keys(calendars), "no calendar that it reads: add calendars: { ada: { secret: 'calendar-of-ada' } }."],
-  ] as const) {
-    const entry = builtIn.get(name)
-    if (!entry) continue
-    if (read.length === 0) report(`has the stock tool ${name} and ${lack}`)
-    const description = `${entry.definition.description} There are: ${read.join(', ')}.`.slice(0, 4_000)
-    builtIn.set(name, { ...entry, definition: { ...entry.definition, description } })
-  }
   for (const [name, entry] of builtIn) {
+    const definition = withSources(entry.definition, named)
+    if (typeof definition === 'string') report(definition)
+    else entry.definition = definition
     if (tools.has(name))
       report(
         `the folder's own tool ${JSON.stringify(name)} has the name of ${name === 'read_skill' ? 'the tool that reads skills' : 'a stock tool; leave that out of stockTools'}.`,

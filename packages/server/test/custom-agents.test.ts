@@ -1,4 +1,6 @@
 /** Custom agents with the real program: instances by session, what their door gives and refuses, and what becomes of a run when its program, its server or a person ends it. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Json, ModelReply, isTerminal } from '@longhaul/protocol'
 import { createClient } from '@longhaul/sdk/client'
@@ -6,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from './support/api-bed.ts'
 import { startFakeProvider } from './support/fake-provider.ts'
 import { isHere } from './support/sandbox-modes.ts'
+import { openShop } from './support/shop.ts'
 import { openServerProcess } from './support/server-process.ts'
 
 const canRun = isHere('bwrap', 'custom agents')
@@ -19,6 +22,7 @@ const server = await openServerProcess({
     LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: provider.compatibleUrl,
     LONGHAUL_OPENAI_COMPATIBLE_MODEL: 'fake',
     LONGHAUL_LEASE_MS: '2000',
+    LONGHAUL_TOOLS_PRIVATE_HOSTS: '127.0.0.1',
   },
 })
 beforeAll(async () => canRun && (await server.start()), limitMs)
@@ -91,6 +95,49 @@ test.runIf(canRun)(
     const logged = () => client.calls.list({})
     await until(logged, ({ items }) => items.length > 0, 10_000)
     expect((await logged()).items).toMatchObject([{ model: 'compatible/fake' }])
+  },
+)
+
+test.runIf(canRun)(
+  'databases and calendars that its declaration names are read for it, and what it is not told stays with the server',
+  { timeout: limitMs },
+  async () => {
+    await using shop = await openShop()
+    const busy = [
+      'BEGIN:VCALENDAR',
+      'VERSION:2.0',
+      'BEGIN:VEVENT',
+      'UID:a',
+      'SUMMARY:dentist',
+      'DTSTART:20261019T070000Z',
+      'DTEND:20261019T120000Z',
+      'END:VEVENT',
+      'END:VCALENDAR',
+      '',
+    ]
+    const calendar = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/calendar' }).end(busy.join('\r\n')))
+    await new Promise<void>((resolve) => calendar.listen(0, '127.0.0.1', resolve))
+    try {
+      const { port } = calendar.address() as AddressInfo
+      await client.secrets.set({ name: 'shop-database', value: shop.address, hosts: ['127.0.0.1'], agents: ['program'] })
+      await client.secrets.set({ name: 'calendar-of-ada', value: `http://127.0.0.1:${port}/ada.ics`, hosts: ['127.0.0.1'], agents: ['program'] })
+      const query = await ask('query', 'sources')
+      expect(outputOf(query)).toMatchObject({ status: 200, text: expect.stringContaining('[["customer 1"],["customer 2"]]') })
+      expect(query.labels).toEqual([`tool_server:${new URL(shop.address).host}`])
+      const found = outputOf(await ask('free time', 'sources'))
+      expect(found).toMatchObject({ status: 200, text: expect.stringContaining('"from":"2026-10-19T14:00:00+02:00","to":"2026-10-19T17:00:00+02:00"') })
+      expect(found['text']).not.toContain('dentist')
+      const { manifest } = await client.agents.get({ name: 'program' })
+      expect(manifest?.tools.map(({ name, description }) => `${name}: ${description.split('. ').at(-1)}`)).toEqual([
+        expect.stringMatching(/^calculator/),
+        'sql: There are: shop.',
+        'free_time: There are: ada.',
+      ])
+      const inside = String(outputOf(await ask('environment', 'sources'))['response'])
+      expect(inside).not.toMatch(/postgres:|ada\.ics/)
+    } finally {
+      calendar.close()
+    }
   },
 )
 

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { createClient } from '@longhaul/sdk/client'
 import { afterAll, expect, test } from 'vitest'
 import { until } from './support/api-bed.ts'
 import { startFakeProvider } from './support/fake-provider.ts'
@@ -154,13 +155,16 @@ test(
 
     await server.client.policies.put({
       name: 'ask-first',
-      text: '@require("approval") forbid (principal, action == Action::"tools.call", resource == Tool::"crm__find");',
+      text: '@require("approval") @approvers("2") forbid (principal, action == Action::"tools.call", resource == Tool::"crm__find");',
     })
     const waiting = await client.callTool(find)
     expect(waiting.structuredContent).toMatchObject({ state: 'waiting', problem: 'It waits for approval "Call crm__find?".' })
     const { runId: held } = waiting.structuredContent as { runId: string }
     const [approval] = (await server.client.approvals.list({ runId: held })).items
-    await server.client.approvals.decide({ approvalId: approval?.id ?? '', approved: true })
+    const decision = { approvalId: approval?.id ?? '', approved: true }
+    expect(await server.client.approvals.decide(decision)).toMatchObject({ state: 'pending', rule: { approversMin: 2 } })
+    const second = await server.client.keys.create({ name: 'second', permissions: ['approvals:decide'] })
+    expect(await createClient({ url: server.url(), key: second.secret }).approvals.decide(decision)).toMatchObject({ state: 'approved' })
     const ended = await until(
       () => client.callTool({ name: 'get_run', arguments: { runId: held } }),
       ({ structuredContent }) => (structuredContent as { state: string }).state === 'completed',

@@ -2,7 +2,7 @@
  * A model that obeys whatever it reads, and policies that do not trust what it does afterwards. Every way in which words from outside come into a run, by every way
  * in which they reach what sends: nothing that is forbidden takes effect, and what was asked before anything was read needs nobody.
  */
-import type { Json } from '@longhaul/protocol'
+import type { ApprovalRule, Json } from '@longhaul/protocol'
 import { expect, test } from 'vitest'
 import { guardSteps } from '../src/agents/guard-steps.ts'
 import type { Executor, StepContext } from '../src/engine/index.ts'
@@ -192,4 +192,95 @@ test.each<[string, { asked?: Json; decision: boolean; times?: number; sent: numb
   const said = await bed.db.rows<{ outcome: string }>(sql`
     select data -> 'policy' ->> 'outcome' as outcome from events where run_id = ${run.id} and (data -> 'policy' -> 'policies')::jsonb ? 'sending' order by seq`)
   expect(said.map(({ outcome }) => outcome)).toEqual(['refused', ...Array.from({ length: times }, (_, at) => (at < sent ? 'approved' : 'refused'))])
+})
+
+/** Reads, tries, asks with the call as its detail, and tries again once that is decided. `asksFirst`: before it was refused. */
+const asking =
+  (bed: Bed, { asksFirst = false, rule }: { asksFirst?: boolean; rule?: ApprovalRule } = {}): Script =>
+  async (ctx) => {
+    await read(ctx)
+    const send = () =>
+      ctx.tool('send', attacker, () => (bed.sent.push(attacker), 'sent')).catch((error: { failure?: { code?: string } }) => error.failure?.code ?? 'failed')
+    const ask = async (op: string) => {
+      ctx.send({
+        type: 'op.wait',
+        run: ctx.run.run,
+        op,
+        kind: 'approval',
+        name: `Call send? ${op}`,
+        timeoutMs: null,
+        detail: { tool: 'send', input: attacker },
+        ...(rule && { rule }),
+      })
+      await ctx.signal(`decided ${op}`)
+    }
+    const outcomes: Json[] = []
+    if (asksFirst) await ask('89')
+    outcomes.push(await send())
+    await ask('90')
+    outcomes.push(await send())
+    return outcomes
+  }
+const openedApproval = async (bed: Bed, op: string) => {
+  const rows = await fact(
+    () => bed.db.rows<{ id: string; rule: Json }>(sql`select id, rule from approvals where op = ${op}`),
+    (found) => found.length === 1,
+  )
+  return rows[0]!
+}
+const withTwo = `@require("approval") @approvers("2")\n${onlyInside}`
+
+test('a call that a policy wants two to allow is made once two have, also where another server takes the run up in between', async () => {
+  await using bed = await openBed(withTwo)
+  const scripts = { code: asking(bed) }
+  let runId = ''
+  {
+    await using e = await startEngine(bed.db, scripts, bed.options)
+    runId = (await e.start('code')).id
+    const { id, rule } = await openedApproval(bed, '90')
+    expect(rule).toEqual({ approversMin: 2, excludesAsker: false })
+    expect(await e.engine.decide(everyone, 'ann', { approvalId: id, approved: true })).toMatchObject({ state: 'pending' })
+    await fact(
+      () => bed.db.rows<{ state: string }>(sql`select state from runs where id = ${runId}`),
+      (rows) => rows[0]?.state === 'waiting',
+    )
+  }
+  await using e = await startEngine(bed.db, scripts, bed.options)
+  const { id } = await openedApproval(bed, '90')
+  expect(await e.engine.decide(everyone, 'ben', { approvalId: id, approved: true })).toMatchObject({ state: 'approved' })
+  await e.engine.signal(everyone, runId, 'ann', 'decided 90', null)
+  expect((await e.ended(runId)).output).toEqual(['needs_approval', 'sent'])
+  expect(bed.sent).toEqual([attacker])
+})
+
+test('what one has allowed before the policy was asked is not enough where it wants two, and then two are asked', async () => {
+  await using bed = await openBed(withTwo)
+  await using e = await startEngine(bed.db, { code: asking(bed, { asksFirst: true }) }, bed.options)
+  const { id: runId } = await e.start('code')
+  const early = await openedApproval(bed, '89')
+  expect(early.rule).toBeNull()
+  await e.engine.decide(everyone, 'ann', { approvalId: early.id, approved: true })
+  await e.engine.signal(everyone, runId, 'ann', 'decided 89', null)
+  const late = await openedApproval(bed, '90')
+  expect(bed.sent).toEqual([])
+  expect(late.rule).toEqual({ approversMin: 2, excludesAsker: false })
+  for (const who of ['ann', 'ben']) await e.engine.decide(everyone, who, { approvalId: late.id, approved: true })
+  await e.engine.signal(everyone, runId, 'ann', 'decided 90', null)
+  expect((await e.ended(runId)).output).toEqual(['needs_approval', 'sent'])
+  expect(bed.sent).toEqual([attacker])
+})
+
+test('what the code asks for beyond the policy holds as well; where nobody could decide by both, the run says so', async () => {
+  await using bed = await openBed(`@require("approval") @approver_roles("approver") @approvers("2")\n${onlyInside}`)
+  const rules: Record<string, ApprovalRule> = {
+    more: { approversMin: 3, excludesAsker: true },
+    others: { approversMin: 1, excludesAsker: false, roles: ['administrator'] },
+  }
+  await using e = await startEngine(bed.db, { more: asking(bed, { rule: rules['more']! }), others: asking(bed, { rule: rules['others']! }) }, bed.options)
+  await e.start('more')
+  expect((await openedApproval(bed, '90')).rule).toEqual({ approversMin: 3, excludesAsker: true, roles: ['approver'] })
+  expect(await e.ended((await e.start('others')).id)).toMatchObject({
+    state: 'failed',
+    failure: { code: 'invalid', message: expect.stringContaining('nobody could decide it') },
+  })
 })

@@ -4,6 +4,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { approvalIdFrom, runIdFrom, shortId } from '../ids.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
+import { whoDecides } from '../show/approval-rule.ts'
 import { printFields, printList } from '../show/records.ts'
 import { oneLine } from '../show/text.ts'
 import { ago } from '../show/values.ts'
@@ -65,14 +66,7 @@ export async function showApproval(invocation: Invocation, given: string): Promi
 
 /** Who has to say yes, where that is not one of those who may decide. */
 function needsText({ rule, escalatesAt }: Approval): string | false {
-  if (!rule) return false
-  const { approversMin, excludesAsker, roles } = rule
-  const who = approversMin === 1 ? 'one' : `${approversMin} people or keys`
-  return [
-    `${who}${roles ? ` of the roles ${roles.join(', ')}` : ''}`,
-    ...(excludesAsker ? ['not the asker'] : []),
-    ...(escalatesAt ? [`from ${escalatesAt} on of any who may decide`] : []),
-  ].join(', ')
+  return rule ? [...whoDecides(rule), ...(escalatesAt ? [`from ${escalatesAt} on of any who may decide`] : [])].join(', ') : false
 }
 
 function fromOf({ kind, name, runId, op }: ArgumentSource, askingId: string): string {

@@ -60,9 +60,9 @@ export async function listCalls(invocation: Invocation, options: ListOptions): P
         ago(call.at),
         call.model,
         endOf(call),
-        cost(call.costUsd),
-        call.inputTokens,
-        call.outputTokens,
+        costOf(call),
+        tokens(call, call.inputTokens),
+        tokens(call, call.outputTokens),
         duration(call.durationMs),
         call.user ?? '–',
         call.id,
@@ -123,8 +123,8 @@ function show(invocation: Invocation, call: LoggedCallWithTexts): number {
     ['answered by', call.answeredBy ?? '–'],
     ['ended', endOf(call)],
     ['took', duration(call.durationMs)],
-    ['cost', cost(call.costUsd)],
-    ['tokens', `${call.inputTokens} in, ${call.outputTokens} out`],
+    ['cost', costOf(call)],
+    ['tokens', `${call.inputTokens} in, ${call.outputTokens} out${call.isEstimated ? '; estimated, since a provider did not say what it used' : ''}`],
     ['namespace', call.namespace],
     ['key', call.keyId],
     ['user', call.user ?? '–'],
@@ -139,6 +139,10 @@ function show(invocation: Invocation, call: LoggedCallWithTexts): number {
   if (call.isCut) invocation.terminal.print('  Parts that were too large are missing.', '')
   return exitCodes.done
 }
+
+/** What is estimated in part is marked, as a figure that is about right. */
+const tokens = ({ isEstimated }: LoggedCall, count: number): string => `${isEstimated ? '~' : ''}${count}`
+const costOf = ({ isEstimated, costUsd }: LoggedCall): string => `${isEstimated && costUsd !== null ? '~' : ''}${cost(costUsd)}`
 
 const endOf = ({ outcome, status, code, isKeptAnswer }: LoggedCall): string =>
   code !== null ? `${outcome} (${status} ${code})` : isKeptAnswer ? 'answered from the cache' : outcome

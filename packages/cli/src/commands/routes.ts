@@ -30,7 +30,7 @@ export async function listRoutes(invocation: Invocation): Promise<number> {
     const rows = list.items.map((route) => [
       route.name,
       route.pick,
-      route.targets.map(({ model }) => model).join(', '),
+      route.targets.map(({ model }) => (problemOf(route, model) === undefined ? model : `${model} (cannot be asked)`)).join(', '),
       ago(route.updatedAt),
       route.description,
     ])
@@ -99,6 +99,8 @@ export async function tryRoute(invocation: Invocation, name: string, text: strin
   return exitCodes.done
 }
 
+const problemOf = ({ problems = [] }: Route, model: string): string | undefined => problems.find((one) => one.model === model)?.problem
+
 function show(invocation: Invocation, route: Route): number {
   if (invocation.isJson) invocation.printJson(route)
   else {
@@ -121,6 +123,9 @@ function show(invocation: Invocation, route: Route): number {
       ]),
       ['changed', ago(route.updatedAt)],
     ])
+    const { problems = [] } = route
+    for (const { model, problem } of problems) invocation.terminal.print(`  ${model} cannot be asked, so calls pass over it. ${problem}`)
+    if (problems.length > 0) invocation.terminal.print('')
   }
   return exitCodes.done
 }

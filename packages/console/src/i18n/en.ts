@@ -305,6 +305,7 @@ export const en = {
     empty: 'empty',
     notYet: 'Not there yet.',
     truncated: 'The output was longer; the rest was dropped.',
+    kept: 'The output was longer than a step holds. It is kept as a file:',
     timedOut: 'It took longer than allowed and was stopped.',
     worker: 'The worker was lost during this try.',
     retryIn: 'tried again after {{delay}}',

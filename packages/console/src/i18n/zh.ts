@@ -297,6 +297,7 @@ export const zh: Texts = {
     empty: '空',
     notYet: '尚未产生。',
     truncated: '输出过长，其余部分已丢弃。',
+    kept: '输出超过一个步骤的容量，已保存为文件：',
     timedOut: '超过时限，已被终止。',
     worker: '这次尝试期间工作进程丢失。',
     retryIn: '{{delay}}后重试',

@@ -1,5 +1,5 @@
 /** Policies at the place where the server admits steps: a tool call before the worker may execute it, and what the server itself executes. */
-import { type Asker, CallRequest, type Failure, type Json, type PolicyDecision } from '@longhaul/protocol'
+import { type Asker, CallRequest, type Failure, type Json, type PolicyDecision, fulfils } from '@longhaul/protocol'
 import type { Admission, Executor, Executors, StepContext, ToolCall, UnaskedStart } from '../engine/index.ts'
 import type { Audit, Policies } from '../identity/index.ts'
 import { type Log, StepFailure, sleep } from '../kernel/index.ts'
@@ -47,7 +47,7 @@ export function guardSteps(ports: GuardPorts) {
     },
     /** Throws the failure of a step of this kind that is forbidden. For what is executed inside of another step. */
     async assertMay(kind: string, input: Json, { run, labels }: Pick<StepContext, 'run' | 'labels'>): Promise<void> {
-      const { failure } = await judgementOf(ports, { run, labels, isGranted: false, ...askedOf(kind, input) })
+      const { failure } = await judgementOf(ports, { run, labels, granted: undefined, ...askedOf(kind, input) })
       if (failure) throw new StepFailure(failure)
     },
     /** The same executors, each of which asks first. A `call` is a tool call like one that a worker executes; the others are about the kind itself. */
@@ -58,9 +58,9 @@ export function guardSteps(ports: GuardPorts) {
           {
             ...executor,
             async execute(input, context) {
-              const { run, labels, isGranted } = context
+              const { run, labels, granted } = context
               const asked = askedOf(kind, input)
-              const { failure, policy } = await judgementOf(ports, { run, labels, isGranted, ...asked })
+              const { failure, policy } = await judgementOf(ports, { run, labels, granted, ...asked })
               if (asked.action === 'tools.call' || policy.policies.length > 0) context.note({ policy })
               if (failure) throw new StepFailure(failure)
               return executor.execute(input, context)
@@ -80,10 +80,10 @@ function askedOf(kind: string, input: Json): Asked {
   return { action: `${kind}.call`, resource: { type: 'Step', id: kind }, input }
 }
 
-/** What is refused has failed; what a person may allow says so, and is let through once one has. */
+/** What is refused has failed; what people may allow says so, and is let through once those have whom its policies ask for. */
 async function judgementOf(
   { policies, audit }: GuardPorts,
-  { run, labels, isGranted, action, resource, input }: Asked & { run: Run; labels: readonly string[]; isGranted: boolean },
+  { run, labels, granted, action, resource, input }: Asked & Pick<StepContext, 'labels' | 'granted'> & { run: Run },
 ): Promise<{ failure?: Failure; policy: PolicyDecision }> {
   const { asker, agent, namespace, version, id } = run
   const { regions, personalData } = asker.access
@@ -104,11 +104,13 @@ async function judgementOf(
     },
   })
   const { refusal } = judged
-  const said = (outcome: PolicyDecision['outcome']): PolicyDecision => ({ outcome, policies: judged.policies })
+  const rule = refusal?.rule
+  const said = (outcome: PolicyDecision['outcome']): PolicyDecision => ({ outcome, policies: judged.policies, ...(rule && { rule }) })
   if (!refusal) return { policy: said(judged.isAsked ? 'silent' : 'none') }
   const { why, mayBeApproved } = refusal
-  if (mayBeApproved && isGranted) return { policy: said('approved') }
+  if (mayBeApproved && granted && (!rule || fulfils(granted, rule))) return { policy: said('approved') }
   const code = mayBeApproved && action === 'tools.call' ? 'needs_approval' : 'forbidden'
   await audit.note(run.tenantId, { who, action, target: resource.id, outcome: 'refused', detail: { runId: id, agent, why, code } })
-  return { failure: { message: why, code, retryable: false }, policy: said('refused') }
+  const message = mayBeApproved && granted ? `${why} It was allowed by fewer or by others than this asks for.` : why
+  return { failure: { message, code, retryable: false }, policy: said('refused') }
 }

@@ -96,7 +96,7 @@ const withoutSecrets = ({ id, permission }: Operation, input: Record<string, unk
 export async function noteOutcome({ audit, log }: GateOptions, { isAudited }: Implementation, asked: Asked, error?: unknown): Promise<void> {
   const { operation, caller, input, requestId } = asked
   const code = error === undefined ? undefined : error instanceof AppError ? error.code : 'internal'
-  const isRefusal = code === 'forbidden' || code === 'step_up_required' || code === 'over_limit'
+  const isRefusal = code === 'forbidden' || code === 'not_offered' || code === 'step_up_required' || code === 'over_limit'
   const isEffect = operation.http[0] !== 'GET' && !isAudited && (code === undefined || code === 'internal')
   if (!isRefusal && !isEffect) return
   const outcome = isRefusal ? 'refused' : code === undefined ? 'done' : 'failed'

@@ -3,10 +3,11 @@
  * belong to the run, not to texts, since a model launders texts without knowing. Derived from the journal, so that no worker can leave any of it out.
  */
 import { isDeepStrictEqual } from 'node:util'
-import type { Json } from '@longhaul/protocol'
+import { type ApprovalRule, type Json, anybodyDecides } from '@longhaul/protocol'
 import type { NewEvent } from './history.ts'
 
 type Call = { tool: string; input: Json }
+type Ruled = Call & { rule: ApprovalRule }
 
 /** Who has sent a signal that came as a webhook, as the journal names them. */
 export const sentByHook = (name: string): string => `${hookPrefix}${name}`
@@ -18,26 +19,39 @@ const labelsMax = 200
 export class Trust {
   /** `web:example.com`, `tool_server:crm.example.com`, `hook:issues`, `call:http_request` for what came with a failure. */
   readonly labels = new Set<string>()
-  /** What approvals that are open were asked for, by their paths. */
-  readonly #asked = new Map<string, Call>()
+  /** What approvals that are open were asked for, and by which rule, by their paths. */
+  readonly #asked = new Map<string, Ruled>()
   /** Each is good for one call, with exactly these arguments. */
-  readonly #grants: (Call & { usedBy?: string })[] = []
+  readonly #grants: (Ruled & { usedBy?: string })[] = []
+  /** Calls that have begun and not ended, by their paths. */
+  readonly #begun = new Map<string, Call>()
+  /** Calls that were refused, with who may allow them. */
+  #refused: Ruled[] = []
 
   apply({ type, op = '', data }: NewEvent): void {
     // The journal was written by this engine: data of a type has the shape that the protocol gives it.
-    const { kind = '', name = '', output, input, detail, failure, end, retryInMs, by, labels = [] } = data as Fields
+    const { kind = '', name = '', output, input, detail, failure, end, retryInMs, by, rule, policy, labels = [] } = data as Fields
     if (type === 'step.started' && (kind === 'tool' || kind === 'call')) {
-      const grant = this.#find(op, callOf(kind, name, input ?? null))
+      const call = callOf(kind, name, input ?? null)
+      const grant = this.#find(op, call)
       if (grant) grant.usedBy = op
+      this.#begun.set(op, call)
+    }
+    if (type === 'step.completed' || type === 'step.failed') {
+      const call = this.#begun.get(op)
+      this.#begun.delete(op)
+      if (call && policy?.outcome === 'refused' && policy.rule)
+        this.#refused = [{ ...call, rule: policy.rule }, ...this.#refused.filter((one) => !isSame(one, call))]
     }
     const source = output?.source ?? 'own'
     if (type === 'step.completed' && (kind === 'tool' || kind === 'call') && source !== 'own') this.add([`${source}:${output?.origin ?? name}`])
     // The words of a failure may be a stranger's, too. Our own refusals are made before anybody was asked.
     if (type === 'step.failed' && kind === 'call' && retryInMs === null && !ownRefusals.includes(failure?.code ?? '')) this.add([`call:${name}`])
-    if (type === 'wait.created' && kind === 'approval' && isCall(detail)) this.#asked.set(op, detail)
+    if (type === 'wait.created' && kind === 'approval' && isCall(detail))
+      this.#asked.set(op, { tool: detail.tool, input: detail.input, rule: rule ?? anybodyDecides })
     if (type === 'wait.completed' && kind === 'approval') {
       const asked = this.#asked.get(op)
-      if (asked && output?.approved === true) this.#grants.push({ tool: asked.tool, input: asked.input })
+      if (asked && output?.approved === true) this.#grants.push(asked)
     }
     // Whoever has signed a webhook passes on what others wrote.
     if (type === 'signal.received' && by?.startsWith(hookPrefix)) this.add([`hook:${by.slice(hookPrefix.length)}`])
@@ -53,13 +67,18 @@ export class Trust {
     for (const label of labels) this.labels.add(this.labels.size < labelsMax ? label : 'more:')
   }
 
-  /** Whether a person has allowed this call, and no other has used that up. */
-  isGranted(op: string, call: Call): boolean {
-    return this.#find(op, call) !== undefined
+  /** The rule by which people have allowed this call, if no other has used that up. */
+  granted(op: string, call: Call): ApprovalRule | undefined {
+    return this.#find(op, call)?.rule
   }
 
-  #find(op: string, { tool, input }: Call) {
-    return this.#grants.find((grant) => (grant.usedBy ?? op) === op && grant.tool === tool && isDeepStrictEqual(grant.input, input))
+  /** Who may allow what an approval is asked for, as policies said when they last refused exactly that. */
+  neededFor(detail: unknown): ApprovalRule | undefined {
+    return isCall(detail) ? this.#refused.find((one) => isSame(one, detail))?.rule : undefined
+  }
+
+  #find(op: string, call: Call) {
+    return this.#grants.find((grant) => (grant.usedBy ?? op) === op && isSame(grant, call))
   }
 }
 
@@ -78,9 +97,12 @@ type Fields = {
   end?: { labels?: string[] }
   retryInMs?: number | null
   by?: string
+  rule?: ApprovalRule
+  policy?: { outcome: string; rule?: ApprovalRule }
   labels?: string[]
 }
 
+const isSame = (one: Call, other: Call): boolean => one.tool === other.tool && isDeepStrictEqual(one.input, other.input)
 const isCall = (value: unknown): value is Call =>
   typeof value === 'object' && value !== null && 'tool' in value && typeof value.tool === 'string' && 'input' in value
 const ownRefusals = ['forbidden', 'needs_approval', 'off', 'over_limit', 'withheld', 'not_found', 'invalid', 'not_loaded']

@@ -90,6 +90,8 @@ export type Models = {
   answerBytesMax: number
   fetch: typeof globalThis.fetch
   log: Log
+  /** Why a tenant's calls cannot go to this `provider/model` now, with the remedy; undefined when they can. */
+  whyNot(tenantId: string, model: string): Promise<string | undefined>
   /** At least one. Rejects with a `StepFailure` that names the remedy. */
   resolve(name: string, asked: Asked): Promise<Resolved>
 }
@@ -123,6 +125,11 @@ export function openModels(options: ModelsOptions): Models {
     answerBytesMax: bytesMax,
     fetch: boundedFetch(bytesMax),
     log: options.log,
+    async whyNot(tenantId, model) {
+      const providers = await providersOf(tenantId)
+      const found = findModel(providers, model)
+      return found ? found.provider.problem : whyNoModel(providers, model)
+    },
     async resolve(name, asked) {
       const providers = options.tenantProviders ? await providersOf(asked.tenantId) : own
       const wanted = name === 'default' ? defaultOf(providers) : name
@@ -184,7 +191,8 @@ function whyNoModel(providers: ReadonlyMap<string, Provider>, model: string): st
     return `The model ${shown} needs an OpenAI-compatible server. Set LONGHAUL_OPENAI_COMPATIBLE_BASE_URL and LONGHAUL_OPENAI_COMPATIBLE_MODEL and start again.`
   }
   const usable = usualModels(providers).join(', ')
-  return `There is no model and no route ${shown}. A model is written provider/model; here for example: ${usable}.`
+  const why = model.includes('/') && !providers.has(name) ? `, and no provider ${name.slice(0, 60)} here` : ''
+  return `There is no model and no route ${shown}${why}. A model is written provider/model; here for example: ${usable}.`
 }
 
 function whyNoTarget(providers: ReadonlyMap<string, Provider>, route: string, { models }: Picked): string {

@@ -3,12 +3,15 @@ import {
   type CedarValueJson,
   type DetailedError,
   type EntityJson,
+  type PolicyJson,
   isAuthorized,
   policySetTextToParts,
   policyToJson,
   preparsePolicySet,
   statefulIsAuthorized,
 } from '@cedar-policy/cedar-wasm/nodejs'
+import { type ApprovalRule, anybodyDecides, bothRules, fulfils } from '@longhaul/protocol'
+import { ruleOf } from './policy-annotations.ts'
 
 /** What is asked: may `principal` do `action` to `resource`, in these circumstances? */
 export type PolicyRequest = {
@@ -19,8 +22,8 @@ export type PolicyRequest = {
   resource: { type: string; id: string }
   context: Record<string, unknown>
 }
-/** `mayBeApproved`: every policy that forbids it says that a person may allow it. */
-export type Decision = { isAllowed: boolean; policies: string[]; errors: string[]; mayBeApproved: boolean }
+/** `mayBeApproved`: every policy that forbids it says that people may allow it. `rule`: who, where that is not one of those who may decide. */
+export type Decision = { isAllowed: boolean; policies: string[]; errors: string[]; mayBeApproved: boolean; rule?: ApprovalRule }
 export type PolicyText = { name: string; text: string }
 
 /** What nobody may who is not permitted it by a policy, unless the operator says that it is for everyone. Everything else policies can only forbid: permissions were checked before. */
@@ -36,6 +39,7 @@ export function whyNotPolicy({ name, text }: PolicyText): string | undefined {
     const statements = statementsOf({ name, text })
     const checked = preparsePolicySet('check', { staticPolicies: statements })
     if (checked.type === 'failure') return messagesOf(checked.errors)
+    for (const statement of Object.values(statements)) ruleOf(partsOf(statement))
     return Object.values(statements).every(hasEffect)
       ? undefined
       : `Only \`forbid\` has an effect here, and \`permit\` with \`action == Action::"${permittedAction}"\`: what else is permitted is for permissions and roles to say.`
@@ -45,48 +49,70 @@ export function whyNotPolicy({ name, text }: PolicyText): string | undefined {
 }
 
 function hasEffect(statement: string): boolean {
-  const parsed = policyToJson(statement)
-  if (parsed.type === 'failure') throw new Error(messagesOf(parsed.errors))
-  const { effect, action } = parsed.json
+  const { effect, action } = partsOf(statement)
   if (effect === 'forbid') return true
   return action.op === '==' && 'entity' in action && 'type' in action.entity && action.entity.type === 'Action' && action.entity.id === permittedAction
 }
 
-/** By what `preparse` keeps ready: the statements that say `@require("approval")`. */
-const approvable = new Map<string, ReadonlySet<string>>()
-const approvableOf = (statements: Record<string, string>): Set<string> =>
-  new Set(Object.entries(statements).flatMap(([id, text]) => (/^\s*(\/\/[^\n]*\n\s*)*(@\w+(\("[^"]*"\))?\s*)*@require\("approval"\)/.test(text) ? id : [])))
+function partsOf(statement: string): PolicyJson {
+  const parsed = policyToJson(statement)
+  if (parsed.type === 'failure') throw new Error(messagesOf(parsed.errors))
+  return parsed.json
+}
+
+/** By what `preparse` keeps ready: the statements that say who may allow what they forbid. */
+const approvable = new Map<string, Rules>()
+type Rules = ReadonlyMap<string, ApprovalRule>
+
+/** A statement whose annotations cannot be read is nothing that people may allow: it was put before they were looked at. */
+const rulesOf = (statements: Record<string, string>): Rules =>
+  new Map(
+    Object.entries(statements).flatMap(([id, statement]) => {
+      try {
+        const rule = ruleOf(partsOf(statement))
+        return rule ? [[id, rule]] : []
+      } catch {
+        return []
+      }
+    }),
+  )
 
 /** Kept ready under the id; replaces what was there. */
 export function preparse(id: string, policies: readonly PolicyText[]): void {
   const statements: Record<string, string> = Object.assign({}, ...policies.map(statementsOf))
   const parsed = preparsePolicySet(id, { staticPolicies: { ...base, ...statements } })
   if (parsed.type === 'failure') throw new Error(`The policies of ${id} cannot be read: ${messagesOf(parsed.errors)}`)
-  approvable.set(id, approvableOf(statements))
+  approvable.set(id, rulesOf(statements))
 }
 
 /** Against policies that `preparse` made ready. */
 export const decide = (id: string, request: PolicyRequest): Decision =>
-  answer(statefulIsAuthorized({ preparsedPolicySetId: id, ...toCedar(request) }), approvable.get(id) ?? new Set())
+  answer(statefulIsAuthorized({ preparsedPolicySetId: id, ...toCedar(request) }), approvable.get(id) ?? new Map())
 
 /** Against policies that are given. */
 export function decideWith(policies: readonly PolicyText[], request: PolicyRequest): Decision {
   const statements: Record<string, string> = Object.assign({}, ...policies.map(statementsOf))
-  return answer(isAuthorized({ policies: { staticPolicies: { ...base, ...statements } }, ...toCedar(request) }), approvableOf(statements))
+  return answer(isAuthorized({ policies: { staticPolicies: { ...base, ...statements } }, ...toCedar(request) }), rulesOf(statements))
 }
 
 /** A policy that cannot be evaluated forbids: Cedar would pass over it. */
-function answer(given: ReturnType<typeof isAuthorized>, approvableIds: ReadonlySet<string>): Decision {
+function answer(given: ReturnType<typeof isAuthorized>, rules: Rules): Decision {
   if (given.type === 'failure') return { isAllowed: false, policies: [], errors: [messagesOf(given.errors)], mayBeApproved: false }
   const { decision, diagnostics } = given.response
   const errors = diagnostics.errors.map(({ policyId, error }) => `${policyId}: ${error.message}`)
+  const needed = decision === 'deny' && errors.length === 0 ? together(diagnostics.reason.map((id) => rules.get(id))) : undefined
   return {
     isAllowed: decision === 'allow' && errors.length === 0,
     policies: [...new Set([...diagnostics.reason, ...diagnostics.errors.map(({ policyId }) => policyId)].filter((id) => id !== ''))],
     errors,
-    mayBeApproved: decision === 'deny' && errors.length === 0 && diagnostics.reason.length > 0 && diagnostics.reason.every((id) => approvableIds.has(id)),
+    mayBeApproved: needed !== undefined,
+    ...(needed && !fulfils(anybodyDecides, needed) && { rule: needed }),
   }
 }
+
+/** What fulfils all of them; undefined where one is nothing that people may allow, or nobody may by all. */
+const together = (rules: readonly (ApprovalRule | undefined)[]): ApprovalRule | undefined =>
+  rules.length === 0 ? undefined : rules.reduce((one, other) => one && other && bothRules(one, other), anybodyDecides)
 
 /** A text may hold several statements; they go by the policy's name and their number. */
 function statementsOf({ name, text }: PolicyText): Record<string, string> {

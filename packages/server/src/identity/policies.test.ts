@@ -150,3 +150,64 @@ test('what needs a policy that permits it is refused without one, and only that 
   ])
     await expect(t.policies.put(boss, policy('wide', text))).rejects.toThrow(/Only `forbid` has an effect/)
 })
+
+const asking = (annotations: string, name = 'asking') => policy(name, `${annotations}\n${limit}`)
+const over = request({ context: { agent: 'support', input: { amount: 101 } } })
+
+test('a policy says who may allow what it forbids, and policies together ask for what fulfils all of them', async () => {
+  await using t = await makePolicies()
+  await t.policies.put(boss, asking('@require("approval")'))
+  expect(await t.policies.test('acme', over)).toMatchObject({ isAllowed: false, mayBeApproved: true })
+  expect(await t.policies.test('acme', over)).not.toHaveProperty('rule')
+  await t.policies.put(
+    boss,
+    asking('// so much\n@id("x")\n@approvers("2") @excludes_asker @require("approval")\n@approver_roles("administrator, approver") @escalate_after("1d12h")'),
+  )
+  const first = { approversMin: 2, excludesAsker: true, roles: ['administrator', 'approver'], escalateAfterMs: 36 * 3_600_000 }
+  expect((await t.policies.judge('acme', over)).refusal).toMatchObject({ mayBeApproved: true, rule: first })
+  await t.policies.put(boss, asking('@require("approval") @approvers("3") @approver_roles("approver") @escalate_after("2d")', 'more'))
+  const both = { approversMin: 3, excludesAsker: true, roles: ['approver'], escalateAfterMs: 48 * 3_600_000 }
+  expect((await t.policies.judge('acme', over)).refusal).toMatchObject({ mayBeApproved: true, rule: both })
+  // Nobody is of both, or one of them forbids it to all.
+  await t.policies.put(boss, asking('@require("approval") @approver_roles("administrator")', 'more'))
+  await t.policies.put(boss, asking('@require("approval") @approver_roles("approver")', 'other'))
+  expect((await t.policies.judge('acme', over)).refusal).toEqual({ why: expect.any(String), mayBeApproved: false })
+  await t.policies.delete(boss, 'other')
+  expect((await t.policies.judge('acme', over)).refusal).toMatchObject({ mayBeApproved: true })
+  await t.policies.put(boss, asking('', 'other'))
+  expect((await t.policies.judge('acme', over)).refusal).toMatchObject({ mayBeApproved: false })
+})
+
+test.each([
+  ['@require("aproval")', /there is @require\("approval"\)/],
+  ['@require', /there is @require\("approval"\)/],
+  ['@approvers("2")', /belongs to @require\("approval"\)/],
+  ['@require("approval") @aprovers("2")', /@aprovers is not known.*@approvers/],
+  ['@require("approval") @constructor("2")', /@constructor is not known/],
+  ['@require("approval") @approvers("two")', /@approvers has to be a whole number from 1 to 10.*"two"/],
+  ['@require("approval") @approvers("0")', /@approvers: .*from 1 to 10/],
+  ['@require("approval") @approvers("11")', /@approvers: .*from 1 to 10/],
+  ['@require("approval") @approvers', /@approvers has to be/],
+  ['@require("approval") @approver_roles("finance")', /@approver_roles: /],
+  ['@require("approval") @approver_roles("viewer")', /may not decide approvals\. These may: administrator, approver/],
+  ['@require("approval") @approver_roles("")', /@approver_roles: /],
+  ['@require("approval") @excludes_asker("no")', /@excludes_asker has to be nothing/],
+  ['@require("approval") @escalate_after("1h")', /@escalate_after: needs roles/],
+  ['@require("approval") @approver_roles("approver") @escalate_after("soon")', /@escalate_after has to be a duration/],
+  ['@require("approval") @approver_roles("approver") @escalate_after("")', /@escalate_after has to be a duration/],
+  ['@require("approval") @approver_roles("approver") @escalate_after("400d")', /@escalate_after: .*from 1s to 366d/],
+])('annotations that would have no effect, or another than it seems, are refused: %s', async (annotations, why) => {
+  await using t = await makePolicies()
+  await expect(t.policies.put(boss, asking(annotations))).rejects.toMatchObject({ code: 'invalid', message: expect.stringMatching(why) })
+  expect(await t.policies.list('acme')).toEqual([])
+})
+
+test('a permit that seems to ask somebody is refused, and of what was put before annotations were read nothing is approved', async () => {
+  await using t = await makePolicies()
+  const permit = '@require("approval") permit (principal, action == Action::"sandboxes.mount", resource);'
+  await expect(t.policies.put(boss, policy('folders', permit))).rejects.toThrow(/belongs to a `forbid`/)
+  await t.policies.put(boss, asking('@require("approval") @approvers("2")'))
+  await t.owner.rows(sql`update policies set text = replace(text, '"2"', '"two"')`)
+  const elsewhere = openPolicies({ db: t.db, log: silentLog })
+  expect((await elsewhere.judge('acme', over)).refusal).toEqual({ why: expect.any(String), mayBeApproved: false })
+})

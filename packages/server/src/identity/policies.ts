@@ -1,12 +1,13 @@
 /** A tenant's policies: written in versions, decided at every operation and every tool call. */
-import type { Policy } from '@longhaul/protocol'
+import type { ApprovalRule, Policy } from '@longhaul/protocol'
 import { type Db, noteAudit } from '../db/index.ts'
 import { AppError, type Log, monotonicMs } from '../kernel/index.ts'
 import { type Decision, type PolicyRequest, type PolicyText, decide, decideWith, needsPermit, preparse, whyNotPolicy } from './cedar.ts'
 import { type Caller, whoIs } from './keys.ts'
 import { deactivate, insertVersion, listActive, listVersions } from './policy-store.ts'
 
-export type Refusal = { why: string; mayBeApproved: boolean }
+/** `rule`: who may allow it, where that is not one of those who may decide. */
+export type Refusal = { why: string; mayBeApproved: boolean; rule?: ApprovalRule }
 /** `isAsked`: there are policies. `policies`: those that forbid it, or permit what needs it. */
 export type Judgement = { refusal?: Refusal; isAsked: boolean; policies: string[] }
 
@@ -65,9 +66,9 @@ export function openPolicies({ db, log }: { db: Db; log: Log }): Policies {
   async function judge(tenantId: string, request: PolicyRequest): Promise<Judgement> {
     const { isEmpty } = await current(tenantId)
     if (isEmpty && !needsPermit(request)) return { isAsked: false, policies: [] }
-    const { isAllowed, policies, errors, mayBeApproved } = guarded(() => (isEmpty ? decideWith([], request) : decide(tenantId, request)))
+    const { isAllowed, policies, errors, mayBeApproved, rule } = guarded(() => (isEmpty ? decideWith([], request) : decide(tenantId, request)))
     if (isAllowed) return { isAsked: !isEmpty, policies }
-    const refused = (why: string): Judgement => ({ refusal: { why, mayBeApproved }, isAsked: true, policies })
+    const refused = (why: string): Judgement => ({ refusal: { why, mayBeApproved, ...(rule && { rule }) }, isAsked: true, policies })
     const what = `${request.action} of ${request.resource.type} ${JSON.stringify(request.resource.id)}`
     if (errors.length > 0) {
       log.error('a policy could not be evaluated, so it forbids', { tenantId, action: request.action, errors })

@@ -1,4 +1,5 @@
 /** Mails of agents, from the step of a run to a real SMTP server: once for each step, whatever is executed twice, and never twice on a guess. */
+import { anybodyDecides } from '@longhaul/protocol'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { sql } from '../db/index.ts'
 import { bookingSql } from '../gateway/money/index.ts'
@@ -30,7 +31,7 @@ afterEach(async () => {
   await Promise.all(mailers.splice(0).map((mailer) => mailer.stop()))
   smtp.refuse(0, 0)
   smtp.cut(false)
-  Object.assign(bed.where, { labels: [], isGranted: false })
+  Object.assign(bed.where, { labels: [], granted: undefined })
 })
 afterAll(async () => {
   await bed[Symbol.asyncDispose]()
@@ -209,7 +210,7 @@ test('after words from outside a mail takes an approval, unless the agent names 
     message: expect.stringContaining('web:evil.example'),
   })
   expect(await bed.call('mail', mailTo('boss@acme.example'))).toMatchObject({ output: { to: 'boss@acme.example' } })
-  bed.where.isGranted = true
+  bed.where.granted = anybodyDecides
   expect(await bed.call('mail', mailTo('ada@example.com'))).toMatchObject({ output: { to: 'ada@example.com' } })
   expect(await failureOf(bed.call('mail', mailTo('thief@evil.example')))).toMatchObject({ code: 'forbidden' }) // No approval opens the lists.
 })

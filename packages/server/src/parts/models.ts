@@ -21,7 +21,7 @@ import type { Start } from './start.ts'
 export type Modelling = Awaited<ReturnType<typeof startModels>>
 
 export async function startModels({ config, log, started }: Start, db: Db, { secrets, tenantKeys }: Access) {
-  const routes = openRoutes({ db, log })
+  const routes = openRoutes({ db, log, whyNotModel: (tenantId, model) => models.whyNot(tenantId, model) })
   const settings = modelSettings(config)
   const tenantProviders = openTenantProviders({ db, secrets, baseUrls: settings.baseUrls, awsRegion: settings.awsRegion, log })
   const models = openModels({ ...settings, offline: offlinePlanner(), pickTargets: routes.pick, tenantProviders: tenantProviders.of, log })

@@ -47,8 +47,8 @@ const noteEveryMs = 10_000
 const ownOf = ({ tenantId, limits, driver }: SandboxRow) => ({ owner: { tenantId }, limits, preferred: driver ?? undefined })
 
 function stale(id: string, error: unknown): unknown {
-  if (!(error instanceof AppError) || error.code !== 'forbidden') return error
-  return new AppError('forbidden', `${error.message} Release it, longhaul sandboxes release ${id}, and its next use opens it where it may run.`, error)
+  if (!(error instanceof AppError) || error.code !== 'not_offered') return error
+  return new AppError('not_offered', `${error.message} Release it, longhaul sandboxes release ${id}, and its next use opens it where it may run.`, error)
 }
 
 type Entry = { opening: Promise<Live>; users: number; notedMs: number }

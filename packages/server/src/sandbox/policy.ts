@@ -22,7 +22,7 @@ export type Wish = {
   preferred?: string | undefined
 }
 
-/** The driver to take, of `offers`, the server's default first. Throws `forbidden`, with the remedy, where there is none or the wanted one is not allowed. */
+/** The driver to take, of `offers`, the server's default first. Throws `not_offered`, with the remedy, where there is none or the wanted one is not allowed. */
 export function chooseDriverFor({ tenantId, namespace }: SandboxOwner, offers: readonly Offer[], policies: OwnerPolicies, { wanted, preferred }: Wish): string {
   const whyNot = (offer: Offer): string | undefined => whyNotAllowed(offer, policies)
   const named = policies.namespace.driver ?? policies.tenant.driver
@@ -31,12 +31,12 @@ export function chooseDriverFor({ tenantId, namespace }: SandboxOwner, offers: r
     const offer = offers.find(({ driver }) => driver === name)
     if (!offer)
       throw new AppError(
-        'forbidden',
+        'not_offered',
         `${who} cannot run in ${name}: this server does not offer it. Name it in LONGHAUL_SANDBOX_DRIVERS, or choose among ${offers.map(({ driver }) => driver).join(', ')}.`,
       )
     const why = whyNot(offer)
     if (why !== undefined)
-      throw new AppError('forbidden', `${who} may not run in ${name}: ${why}. longhaul tenants update ${tenantId} changes what is allowed.`)
+      throw new AppError('not_offered', `${who} may not run in ${name}: ${why}. longhaul tenants update ${tenantId} changes what is allowed.`)
     return name
   }
   if (wanted !== undefined) return take(wanted)
@@ -47,7 +47,7 @@ export function chooseDriverFor({ tenantId, namespace }: SandboxOwner, offers: r
   if (chosen) return chosen.driver
   const reasons = offers.map((offer) => `${offer.driver}: ${whyNot(offer)}`).join('; ')
   throw new AppError(
-    'forbidden',
+    'not_offered',
     `${who} cannot run on this server (${reasons}). Offer a driver with a kernel of its own (LONGHAUL_SANDBOX_DRIVERS=gvisor; apt-get install runsc), or let the tenant share the host’s: longhaul tenants update ${tenantId} --shared-kernel allow.`,
   )
 }

@@ -123,7 +123,7 @@ test('a sandbox whose driver is forbidden meanwhile is stopped, and made anew wh
   sharesKernel = true // It may stay where it is.
   expect((await sandboxes.open('a', { owner })).driver).toBe('gvisor')
   expect(events).toEqual(['bwrap made', 'bwrap stopped', 'gvisor made'])
-  await expect(sandboxes.open('b', { owner, wanted: 'virtual' })).rejects.toMatchObject({ code: 'forbidden' })
+  await expect(sandboxes.open('b', { owner, wanted: 'virtual' })).rejects.toMatchObject({ code: 'not_offered' })
 })
 
 test('the virtual shell works from end to end, and its workspace outlives the server', async () => {

@@ -1,6 +1,7 @@
 /** Everything about tools that the server executes: what agents are offered, calls, and what people decide about them. */
 import {
   type AgentManifest,
+  type ApprovalRule,
   CallRequest,
   type CallResult,
   type CommandConnection,
@@ -72,8 +73,8 @@ export type CallContext = {
   signal: AbortSignal
   /** Whose words the run has read so far. */
   labels: readonly string[]
-  /** A person has allowed this very call. */
-  isGranted: boolean
+  /** The rule by which people have allowed this very call. */
+  granted: ApprovalRule | undefined
   /** Has a row written in the transaction that records the step. */
   book(row: string): void
   live(frame: { type: 'output-delta'; stream: 'stdout'; text: string }): void
@@ -263,7 +264,7 @@ export function openTools(options: ToolsOptions): Tools {
     given: Json,
     manifest: AgentManifest,
     limits: ToolLimits,
-    { run, op, signal, labels, isGranted, book }: CallContext,
+    { run, op, signal, labels, granted, book }: CallContext,
   ): Promise<CallResult> {
     const { timeoutMs = callMsMax } = limits
     return within(timeoutMs, tool, signal, async (stop): Promise<CallResult> => {
@@ -301,7 +302,7 @@ export function openTools(options: ToolsOptions): Tools {
         case 'mail':
           return own(
             putMail(parse(serverTools.mail.input, given, tool), {
-              ...{ run, op, labels, isGranted, book },
+              ...{ run, op, labels, isGranted: granted !== undefined, book },
               declared: manifest.mailRecipients ?? [],
               mail: options.mail,
             }),

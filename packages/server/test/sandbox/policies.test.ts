@@ -24,14 +24,14 @@ describe.skipIf(!isReal)('bwrap and gvisor side by side', () => {
     expect((await script(bed, friend, 'work', 'uname -r; echo kept > note')).stdout.trim()).toBe(release())
     expect((await script(bed, stranger, 'work', 'uname -r')).stdout.trim()).not.toBe(release())
     await expect(create(bed, stranger, { driver: 'bwrap' })).rejects.toMatchObject({
-      code: 'forbidden',
+      code: 'not_offered',
       message: expect.stringMatching(/shares the host’s kernel/),
     })
     expect(await create(bed, friend, { driver: 'gvisor' })).toMatchObject({ driver: 'gvisor' })
 
     policies.delete('friend')
     await expect(script(bed, friend, 'work', 'true')).rejects.toMatchObject({
-      code: 'forbidden',
+      code: 'not_offered',
       message: expect.stringMatching(/Release it, longhaul sandboxes release/),
     })
     await bed.service.release(friend, 'work')

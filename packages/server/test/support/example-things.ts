@@ -236,7 +236,17 @@ export const aCall = {
     isStream: false,
     model: 'smart',
   },
-  ...{ answeredBy: 'openai/gpt-5', outcome: 'answered' as const, status: 200, code: null, isKeptAnswer: false, inputTokens: 1, outputTokens: 2, costUsd: 0.1 },
+  ...{
+    answeredBy: 'openai/gpt-5',
+    outcome: 'answered' as const,
+    status: 200,
+    code: null,
+    isKeptAnswer: false,
+    inputTokens: 1,
+    outputTokens: 2,
+    isEstimated: false,
+    costUsd: 0.1,
+  },
   ...{ durationMs: 3, tags: {}, privacy: 'masked' as const },
 }
 

@@ -1,5 +1,5 @@
 /** The tools' folder over a real database, for runs of an agent that declares what a test says. Each bed is a tenant of its own. */
-import type { AgentManifest, CallAnswered, CallRequest, Connection, Json, ToolLimits } from '@longhaul/protocol'
+import type { AgentManifest, ApprovalRule, CallAnswered, CallRequest, Connection, Json, ToolLimits } from '@longhaul/protocol'
 import { ConnectResult, CallResult, Connection as ConnectionSchema } from '@longhaul/protocol'
 import type { z } from 'zod'
 import type { Db } from '../../src/db/index.ts'
@@ -61,7 +61,7 @@ export async function openToolsBed({
   const run = { id: newId(), tenantId, namespace: 'default', agent: 'helper', version: 'v1', asker: { id: subject } }
   const live: string[] = []
   /** Which step it is, and whose words the run has read: for the calls that follow. */
-  const where = { op: '3', labels: [] as string[], isGranted: false }
+  const where = { op: '3', labels: [] as string[], granted: undefined as ApprovalRule | undefined }
   /** What calls have put for the transaction that records their step. */
   const booked: string[] = []
   const contextFor = (signal: AbortSignal) => ({

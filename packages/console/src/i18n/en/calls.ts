@@ -19,6 +19,8 @@ export const callTexts = {
     clear: 'Clear',
     kept: 'kept answer',
     tokens: 'Tokens',
+    estimated: 'estimated',
+    estimatedText: 'estimated, since a provider did not say what it used',
     duration: 'Took',
     at: 'When',
     empty: 'No calls yet',

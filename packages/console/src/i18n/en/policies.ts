@@ -45,6 +45,7 @@ export const policiesTexts = {
     notTested: 'It could not be tested',
     allowed: 'Allowed',
     forbidden: 'Forbidden',
+    approvable: 'Forbidden, unless people allow it',
     decidedBy: 'by',
     thisDraft: '{{id}} (this text)',
     errorForbids: 'What cannot be evaluated forbids. Ask with “has” before you read a field that may be missing.',

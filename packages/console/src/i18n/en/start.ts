@@ -39,6 +39,7 @@ export const start = {
       conflict: 'It has changed meanwhile. Look at its present state and decide again.',
       precondition_failed: 'Look at what was changed, and save again if yours is right.',
       too_large: 'Send less at once.',
+      not_offered: 'Another key does not help. Take what there is, or ask whoever operates the server.',
       over_budget: 'A budget is used up. Have it raised, or wait until it begins anew.',
       over_limit: 'Wait a moment and try again, or have the limit raised.',
       internal: 'The server’s log has the cause under the request’s number.',

@@ -21,6 +21,8 @@ export const callTexts: Texts<typeof english> = {
     clear: '清除',
     kept: '缓存的回答',
     tokens: '词元',
+    estimated: '估算',
+    estimatedText: '估算值：供应商未说明用量',
     duration: '用时',
     at: '时间',
     empty: '还没有调用',

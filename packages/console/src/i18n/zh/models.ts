@@ -26,6 +26,8 @@ export const modelTexts = {
     weight: '权重 {{weight}}',
     notAsked: '一小时内未请求',
     asked_other: '一小时内 {{count}} 次调用，{{failed}} 次失败',
+    unasked_other: '{{count}} 个无法请求',
+    passedOver: '调用会跳过这里无法请求的目标',
     failover: '设为首选',
     failoverTitle: '切换 {{route}}？',
     failoverText: '从下一次调用起首先请求 {{model}}，没有回答时再依次请求其余目标。',

@@ -47,6 +47,7 @@ export const policiesTextsZh: Texts<typeof policiesTexts> = {
     notTested: '无法测试',
     allowed: '允许',
     forbidden: '禁止',
+    approvable: '禁止，除非有人批准',
     decidedBy: '依据策略',
     thisDraft: '{{id}}（此正文）',
     errorForbids: '无法求值的一律禁止。读取可能缺失的字段前，请先用 has 判断。',

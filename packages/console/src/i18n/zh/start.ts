@@ -41,6 +41,7 @@ export const start: Texts<typeof english> = {
       conflict: '状态已经改变，请查看最新状态后再决定。',
       precondition_failed: '请查看别人的修改，确认无误后再次保存。',
       too_large: '请减少一次发送的内容。',
+      not_offered: '换用其他密钥无济于事。请改用现有的选项，或联系服务器的运维人员。',
       over_budget: '预算已用尽。请人提高预算，或等到下一个周期。',
       over_limit: '请稍后再试，或请人提高限额。',
       internal: '服务器日志中可按请求编号查到原因。',

@@ -8,7 +8,8 @@ import { modelHealthQuery } from '../../api/money.ts'
 import { useMay, usePermission } from '../../api/permissions.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { Button } from '../../ui/Button.tsx'
-import { StateIcon } from '../../ui/State.tsx'
+import { Note } from '../../ui/Notes.tsx'
+import { StateIcon, Tag } from '../../ui/State.tsx'
 import { ActionDialog } from '../ActionDialog.tsx'
 import { NamedSection } from '../NamedSection.tsx'
 import { healthOf } from './health.ts'
@@ -34,10 +35,11 @@ export function RoutesList() {
         {
           id: 'first',
           head: t('models.first'),
-          cell: ({ targets, pick }) => (
-            <code className="block truncate text-xs">
-              {pick === 'order' ? targets[0]?.model : t(pick === 'weight' ? 'models.byWeight' : 'models.byLearning')}
-            </code>
+          cell: ({ targets, pick, problems = [] }) => (
+            <span className="flex min-w-0 items-center gap-2">
+              <code className="truncate text-xs">{pick === 'order' ? targets[0]?.model : t(pick === 'weight' ? 'models.byWeight' : 'models.byLearning')}</code>
+              {problems.length > 0 && <Tag>{t('models.unasked', { count: problems.length })}</Tag>}
+            </span>
           ),
         },
         { id: 'count', head: t('models.targets'), isRight: true, className: 'w-20', cell: ({ targets }) => targets.length },
@@ -60,7 +62,7 @@ function RouteDetail({ route }: { route: Route }) {
   const [failover, setFailover] = useState<string>()
   const [open, setOpen] = useState<'edit' | 'delete'>()
   const blocked = mayManage ? undefined : t('common.noPermission', { permission: 'routes:manage' })
-  const { updatedAt: _updatedAt, etag: _etag, ...spec } = route
+  const { updatedAt: _updatedAt, etag: _etag, problems = [], ...spec } = route
   return (
     <div className="space-y-3">
       <ol className="divide-y divide-line rounded-md border border-line bg-surface">
@@ -86,6 +88,17 @@ function RouteDetail({ route }: { route: Route }) {
           )
         })}
       </ol>
+      {problems.length > 0 && (
+        <Note tone="warn" title={t('models.passedOver')}>
+          <ul className="space-y-1 text-sm">
+            {problems.map(({ model, problem }) => (
+              <li key={model}>
+                <code className="text-xs">{model}</code>: {problem}
+              </li>
+            ))}
+          </ul>
+        </Note>
+      )}
       <div className="flex gap-2">
         <Button size="sm" disabledBecause={blocked} onClick={() => setOpen('edit')}>
           <Pencil size={13} aria-hidden />

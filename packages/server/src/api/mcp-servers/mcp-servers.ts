@@ -171,7 +171,7 @@ export function openMcpServers(options: McpServersOptions): McpServers {
       log,
       answerMsMax: declared.answerMsMax,
       async admit({ name: tool, input }: { name: string; input: unknown }): Promise<Admitted> {
-        const call = { run, name: tool, attempt: 1, input: input as ToolCall['input'], labels: [], isGranted: false } // It came as JSON.
+        const call = { run, name: tool, attempt: 1, input: input as ToolCall['input'], labels: [], granted: undefined } // It came as JSON.
         const admission = await options.admitTool(call)
         if (admission.failure) return { refusal: admission.failure.message }
         return {

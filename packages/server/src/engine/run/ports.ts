@@ -1,5 +1,5 @@
 /** What a run needs of the rest of the server, and what the rest gives it. */
-import type { Asker, Effect, Failure, ForkChanges, Json, PolicyDecision, StepKind, StepNotes, Usage, WorkerFrame } from '@longhaul/protocol'
+import type { ApprovalRule, Asker, Effect, Failure, ForkChanges, Json, PolicyDecision, StepKind, StepNotes, Usage, WorkerFrame } from '@longhaul/protocol'
 import type { Log } from '../../kernel/index.ts'
 import type { Journal } from '../journal.ts'
 import type { DbClock } from '../node.ts'
@@ -19,8 +19,8 @@ export type StepContext = {
   lookup(op: string): { input: Json; output: Json | undefined } | undefined
   /** Whose words the run has read. */
   labels: readonly string[]
-  /** Whether a person has allowed this very call. */
-  isGranted: boolean
+  /** The rule by which people have allowed this very call; undefined when nobody has. */
+  granted: ApprovalRule | undefined
   /** Takes what was said in the session for this run meanwhile, oldest first. It is taken for good in the transaction that records this step's success. */
   takeSaid(): Json[]
   /** Steps inside this one, of which no worker knows. */
@@ -59,8 +59,8 @@ export type Executor = {
 }
 export type Executors = Partial<Record<StepKind, Executor>>
 
-/** A tool that a worker is about to execute. `labels`: whose words the run has read. `isGranted`: a person has allowed exactly this call. */
-export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json; labels: readonly string[]; isGranted: boolean }
+/** A tool that a worker is about to execute. `labels`: whose words the run has read. `granted`: as a step has it. */
+export type ToolCall = { run: StepContext['run']; name: string; attempt: number; input: Json; labels: readonly string[]; granted: StepContext['granted'] }
 /** Why it may not be, or what it is to keep to. `leave` is called once, when it is over. */
 export type Admission = { /** What policies said, to be recorded with the call. */ policy?: PolicyDecision | undefined } & (
   | { failure: Failure }

@@ -76,7 +76,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
       get labels() {
         return run.labels ?? [] // Steps inside this one may add to them.
       },
-      isGranted: run.history.trust.isGranted(op, callOf(kind, name, input)),
+      granted: run.history.trust.granted(op, callOf(kind, name, input)),
       takeSaid: () => {
         said.push(...run.said.splice(0))
         return said.map((one) => one.input)

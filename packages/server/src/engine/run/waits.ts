@@ -1,5 +1,5 @@
 /** Waits of a run: for a time, a signal, an approval, a child or an operator; and the sleep while there is nothing else. */
-import { type Failure, type Json, type ParkReason, whyNotJson } from '@longhaul/protocol'
+import { type ApprovalRule, type Failure, type Json, type ParkReason, bothRules, whyNotJson } from '@longhaul/protocol'
 import { newId } from '../../kernel/index.ts'
 import type { NewEvent } from '../history.ts'
 import type { ActiveRun } from './active-run.ts'
@@ -24,7 +24,11 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, rule
     return run.stepFailed(op, kind, name, 1, { message, code: 'not_found', retryable: false }, null)
   }
   const approvalId = kind === 'approval' ? newId() : undefined
-  const rule = approvalId ? given : undefined
+  const rule = approvalId ? ruleFor(run, detail, given) : undefined
+  if (rule === 'nobody') {
+    const message = `The approval ${JSON.stringify(name)} is for ${given?.roles?.join(', ')}, and by the policies it is for others: nobody could decide it.`
+    return run.fail({ message, code: 'invalid', retryable: false })
+  }
   const created: NewEvent = {
     type: 'wait.created',
     op,
@@ -54,6 +58,12 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, rule
     : undefined
   run.append([created], { ...(approvals && { approvals }) })
   armTimers(run)
+}
+
+/** By whom the code wants it decided, and by whom the policies do that have refused what it is asked for. */
+function ruleFor(run: ActiveRun, detail: Json | undefined, given: ApprovalRule | undefined): ApprovalRule | 'nobody' | undefined {
+  const needed = run.history.trust.neededFor(detail)
+  return needed && given ? (bothRules(given, needed) ?? 'nobody') : (needed ?? given)
 }
 
 /** The code waits for nothing but these. The run goes to sleep, unless one of them is about to end. */

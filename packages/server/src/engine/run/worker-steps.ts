@@ -6,7 +6,7 @@ import type { ActiveRun } from './active-run.ts'
 import { decide } from './doubts.ts'
 import { storable } from './event-row.ts'
 import type { RunFrame } from './ports.ts'
-import { isWithheld, withhold } from './withhold.ts'
+import { isWithheld, refuse, withhold } from './withhold.ts'
 
 export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, isChecked }: Extract<RunFrame, { type: 'op.begin' }>): void {
   if (run.isDraining) return run.handBackAtBoundary()
@@ -28,12 +28,17 @@ export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, 
   if (kind !== 'tool' || !admitTool) return record()
   if (run.admitting.has(op)) return
   run.admitting.add(op)
-  const isGranted = run.history.trust.isGranted(op, { tool: name, input })
-  void admitTool({ run: run.row, name, attempt, input, labels: run.labels ?? [], isGranted }).then((admission) => {
+  const granted = run.history.trust.granted(op, { tool: name, input })
+  void admitTool({ run: run.row, name, attempt, input, labels: run.labels ?? [], granted }).then((admission) => {
     run.admitting.delete(op)
     const { policy } = admission
-    if (admission.failure)
-      return run.isLeaving || run.stepFailed(op, kind, name, attempt, storable(admission.failure), null, undefined, [], policy && { policy })
+    if (admission.failure) {
+      if (run.isLeaving) return
+      const failure = storable(admission.failure)
+      // Who may allow it, may allow these arguments: so they are recorded.
+      if (policy?.rule) return refuse(run, { op, kind, name, attempt, input, effect }, failure, { policy })
+      return run.stepFailed(op, kind, name, attempt, failure, null, undefined, [], policy && { policy })
+    }
     const { timeoutMs, resultCharactersMax, leave } = admission
     if (run.isLeaving) return leave?.() // Whoever takes the run up asks anew.
     if (leave) run.leaves.set(op, leave)

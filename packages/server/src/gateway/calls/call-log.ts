@@ -235,10 +235,10 @@ function sealTexts(cipher: TenantCipher, { start: { id }, request, answer, isCut
 /** Callers' own words, made such that the database takes them. */
 const storable = (text: string): string => storableText(text.slice(0, 200))
 
-function toRow({ start, at, end, input, output, costUsd }: RecordedCall, { privacy, days }: { privacy: CallPrivacy; days: number }): CallRow {
+function toRow({ start, at, end, input, output, isEstimated, costUsd }: RecordedCall, { privacy, days }: { privacy: CallPrivacy; days: number }): CallRow {
   const { id, namespace, keyId, session, tags, call } = start
   return {
-    ...{ id, namespace, keyId, input, output, privacy, days },
+    ...{ id, namespace, keyId, input, output, isEstimated, privacy, days },
     at: at.toISOString(),
     user: call.user === undefined ? null : storable(call.user),
     session: session === undefined ? null : storable(session),

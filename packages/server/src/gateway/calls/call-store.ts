@@ -17,11 +17,11 @@ export type SealedTexts = { request: Buffer | null; answer: Buffer | null; isCut
 export async function insertCalls(tx: TenantTx, rows: readonly CallRow[], texts: readonly (SealedTexts & { id: string })[]): Promise<void> {
   await tx.rows(sql`
     insert into calls (tenant_id, id, at, namespace, key_id, user_id, session_id, face, is_stream, model, answered_by, outcome, status, code, is_kept_answer,
-      input, output, cost, duration_ms, tags, privacy, expires_at)
+      input, output, is_estimated, cost, duration_ms, tags, privacy, expires_at)
     select ${tx.tenantId}, id, at, namespace, "keyId", "user", session, face, "isStream", model, "answeredBy", outcome, status, code, "isKeptAnswer",
-      input, output, cost, "durationMs", tags, privacy, at + days * interval '1 day'
+      input, output, "isEstimated", cost, "durationMs", tags, privacy, at + days * interval '1 day'
     from json_to_recordset(${JSON.stringify(rows)}::json) as s(id uuid, at timestamptz, namespace text, "keyId" text, "user" text, session text, face text,
-      "isStream" boolean, model text, "answeredBy" text, outcome text, status int, code text, "isKeptAnswer" boolean, input bigint, output bigint, cost bigint,
+      "isStream" boolean, model text, "answeredBy" text, outcome text, status int, code text, "isKeptAnswer" boolean, input bigint, output bigint, "isEstimated" boolean, cost bigint,
       "durationMs" int, tags json, privacy text, days int)
     on conflict do nothing`)
   if (texts.length === 0) return
@@ -30,7 +30,8 @@ export async function insertCalls(tx: TenantTx, rows: readonly CallRow[], texts:
 }
 
 const columns = sql`calls.id, at, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "cursorAt", namespace, key_id as "keyId", user_id as "user",
-  session_id as session, face, is_stream as "isStream", model, answered_by as "answeredBy", outcome, status, code, is_kept_answer as "isKeptAnswer", input, output, cost,
+  session_id as session, face, is_stream as "isStream", model, answered_by as "answeredBy", outcome, status, code, is_kept_answer as "isKeptAnswer", input, output,
+  is_estimated as "isEstimated", cost,
   duration_ms as "durationMs", tags, privacy`
 
 export type StoredCall = Omit<CallRow, 'at' | 'days'> & { at: Date; cursorAt: string }

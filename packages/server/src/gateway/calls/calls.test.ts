@@ -57,6 +57,7 @@ test('calls of every face are logged, streamed or not, and shown masked; whoever
         ...{ isStream: stream, model: body.model, answeredBy: body.model, tags: { team: 'search' }, privacy: 'masked' },
       })
       expect(call?.inputTokens).toBeGreaterThan(0)
+      expect(call?.isEstimated).toBe(false) // Its provider has counted.
       const masked = await t.callLog.get(reader, { callId })
       expect(masked).toMatchObject({ isMasked: true, isCut: false, answer: { content: [{ type: 'text', text: 'Good day, [EMAIL_1].' }] } })
       expect(JSON.stringify(masked.request)).toContain('Write to [EMAIL_1], or [PHONE_1]. The key is [SECRET].')
@@ -122,7 +123,7 @@ test('calls that fail or are left by their caller are logged too', async () => {
   const [aborted] = await t.logged(2)
   expect(aborted).toMatchObject({ outcome: 'aborted', status: 200, code: 'aborted' })
   // What the provider did not count is what was booked: a token for each three bytes.
-  expect(aborted).toMatchObject({ inputTokens: Math.ceil(JSON.stringify({ ...chat, stream: true }).length / 3), outputTokens: 1 })
+  expect(aborted).toMatchObject({ inputTokens: Math.ceil(JSON.stringify({ ...chat, stream: true }).length / 3), outputTokens: 1, isEstimated: true })
   expect(JSON.stringify((await t.callLog.get(reader, { callId: aborted?.id ?? '' })).answer)).toContain('one')
 })
 

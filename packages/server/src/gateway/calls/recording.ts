@@ -21,6 +21,7 @@ export type RecordedCall = {
   end: CallEnd
   input: number
   output: number
+  isEstimated: boolean
   /** Null: not known. */
   costUsd: number | null
   request: Buffer | undefined
@@ -67,6 +68,7 @@ export function recordCall(start: CallStart, client: Client, held: HeldBytes, on
   let isCut = false
   let input = 0
   let output = 0
+  let isEstimated = false
   let costUsd: number | null = 0
   const hasRequest = request.length <= textBytesMax && held.take(request.length)
   const note = (piece: Buffer | string | undefined) => {
@@ -93,6 +95,7 @@ export function recordCall(start: CallStart, client: Client, held: HeldBytes, on
     },
     settled(outcome, cost) {
       if (outcome.type === 'never-happened') return
+      isEstimated ||= outcome.type !== 'used'
       const tokens = outcome.type === 'used' ? outcome.tokens : estimated(start.call, outcome.outputBytes)
       input += inputOf(tokens)
       output += outputOf(tokens)
@@ -100,7 +103,7 @@ export function recordCall(start: CallStart, client: Client, held: HeldBytes, on
     },
     ended(end) {
       onEnded({
-        ...{ start, at, end, input, output, costUsd },
+        ...{ start, at, end, input, output, isEstimated, costUsd },
         request: hasRequest ? request : undefined,
         // An error in the caller's language is no answer; its code is with the call.
         answer: end.status < 300 && answerBytes > 0 ? Buffer.concat(pieces.map(toBuffer)) : undefined,

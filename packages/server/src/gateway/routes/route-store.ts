@@ -2,7 +2,7 @@ import type { Route } from '@longhaul/protocol'
 import { type Tx, sql } from '../../db/index.ts'
 
 /** What is stored as one value. */
-export type RouteSpec = Omit<Route, 'name' | 'updatedAt'>
+export type RouteSpec = Omit<Route, 'name' | 'updatedAt' | 'problems'>
 type Row = { name: string; spec: RouteSpec; updatedAt: Date }
 
 const toRoute = ({ name, spec, updatedAt }: Row): Route => ({ name, ...spec, updatedAt: updatedAt.toISOString() })

@@ -98,7 +98,7 @@ describe('who is asked first', () => {
 
 async function openBedWithRoutes(script: Parameters<typeof openFacesBed>[0]) {
   const database = await makeDatabase()
-  const routes = openRoutes({ db: database.db, log: silentLog })
+  const routes = openRoutes({ db: database.db, log: silentLog, whyNotModel: (tenantId, model) => bed.models.whyNot(tenantId, model) })
   const bed = await openFacesBed(script, { pickTargets: routes.pick, routeNames: async (tenantId) => (await routes.list(tenantId)).map(({ name }) => name) })
   return {
     ...bed,
@@ -109,6 +109,24 @@ async function openBedWithRoutes(script: Parameters<typeof openFacesBed>[0]) {
     },
   }
 }
+
+test('a route takes targets that cannot be asked, tells which and why, and calls pass over them', async () => {
+  await using t = await openBedWithRoutes([{ text: ['Hi.'] }])
+  const targets = ['nobody/x', 'groq/llama', 'anthropic/one', 'nobody/x'].map((model) => ({ model }))
+  const problems = [
+    { model: 'nobody/x', problem: expect.stringMatching(/no provider nobody here.*openai\//) },
+    { model: 'groq/llama', problem: expect.stringContaining('GROQ_API_KEY') },
+  ]
+  expect((await t.routes.set('acme', 'odd', spec(targets))).problems).toEqual(problems)
+  expect(await t.routes.set('acme', 'sound', spec([{ model: 'anthropic/one' }]))).toMatchObject({ problems: [] })
+  expect((await t.routes.get('acme', 'odd')).problems).toEqual(problems)
+  expect((await t.routes.list('acme')).map(({ name, problems: found }) => [name, found?.length])).toEqual([
+    ['odd', 2],
+    ['sound', 0],
+  ])
+  await t.anthropic.messages.create({ model: 'odd', max_tokens: 5, messages: [{ role: 'user', content: 'x' }] })
+  expect(t.fake.requests.at(-1)?.model).toBe('one')
+})
 
 test('a route is made, listed, used by every face, changed and taken away; another tenant’s does not exist', async () => {
   await using t = await openBedWithRoutes([{ text: ['Hi.'] }])

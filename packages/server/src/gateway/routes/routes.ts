@@ -17,10 +17,11 @@ import { type RouteSpec, deleteRoute, listRoutes, replaceRoute } from './route-s
 import { type Task, taskOf } from './task.ts'
 
 export type Routes = {
+  /** With what of their targets cannot be asked, as `get` and `set` answer. */
   list(tenantId: string): Promise<Route[]>
   /** Throws `not_found`. */
   get(tenantId: string, name: string): Promise<Route>
-  /** Throws `invalid` with what is wrong in it. */
+  /** Throws `invalid` with what is wrong in it. That a target cannot be asked yet is not. */
   set(tenantId: string, name: string, spec: RouteSpec): Promise<Route>
   delete(tenantId: string, name: string): Promise<Route>
   try(tenantId: string, input: z.output<(typeof tryRoute)['input']>): Promise<z.output<(typeof tryRoute)['output']>>
@@ -36,7 +37,14 @@ const tenantsMax = 10_000
 
 type Cached = { routes: Promise<ReadonlyMap<string, Route>>; until: number }
 
-export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
+export type RoutesOptions = {
+  db: Db
+  log: Log
+  /** Why a model cannot be asked; absent, every model can. */
+  whyNotModel?: ((tenantId: string, model: string) => Promise<string | undefined>) | undefined
+}
+
+export function openRoutes({ db, log, whyNotModel }: RoutesOptions): Routes {
   const cache = new Map<string, Cached>()
   const school = openSchool({ db, log })
 
@@ -59,6 +67,12 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
     return route
   }
 
+  async function withProblems(tenantId: string, route: Route): Promise<Route> {
+    const models = [...new Set(route.targets.map(({ model }) => model))]
+    const told = await Promise.all(models.map(async (model) => ({ model, problem: await whyNotModel?.(tenantId, model) })))
+    return { ...route, problems: told.flatMap(({ model, problem }) => (problem === undefined ? [] : [{ model, problem }])) }
+  }
+
   async function order(tenantId: string, route: Route, asked: Asked): Promise<Ordered> {
     const request = asked.request?.() ?? nothingKnown
     const judged = judgeTargets(route, factsOf(asked, request), random)
@@ -79,8 +93,8 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
   }
 
   return {
-    list: (tenantId) => listRoutes(db, tenantId, routesMax),
-    get,
+    list: async (tenantId) => Promise.all((await listRoutes(db, tenantId, routesMax)).map((route) => withProblems(tenantId, route))),
+    get: async (tenantId, name) => withProblems(tenantId, await get(tenantId, name)),
     async set(tenantId, name, spec) {
       if (name === 'default')
         throw new AppError('invalid', 'name: default is what LONGHAUL_MODEL says. Give the route another name and set LONGHAUL_MODEL to it.')
@@ -89,7 +103,7 @@ export function openRoutes({ db, log }: { db: Db; log: Log }): Routes {
       if (!route) throw new AppError('over_limit', `There are ${routesMax} routes already. Delete one that is not used.`)
       cache.delete(tenantId)
       log.info('route set', { tenantId, name, targets: spec.targets.map(({ model }) => model) })
-      return route
+      return withProblems(tenantId, route)
     },
     async delete(tenantId, name) {
       const route = await deleteRoute(db, tenantId, name)

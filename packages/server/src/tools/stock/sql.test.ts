@@ -1,44 +1,19 @@
 /** The stock tool `sql` on a real PostgreSQL, as a user that may read and one that may do anything. */
-import { type AddressInfo, connect, createServer } from 'node:net'
 import type { AgentManifest, Json } from '@longhaul/protocol'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import { makeDatabase } from '../../../test/support/postgres.ts'
+import { openShop } from '../../../test/support/shop.ts'
 import { type BedOptions, failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
-import { identifier, sql } from '../../db/index.ts'
-import { newId } from '../../kernel/index.ts'
+import { sql } from '../../db/index.ts'
 
 const database = await makeDatabase()
-const shop = await makeDatabase()
-const reader = `reader_${newId().replaceAll('-', '')}`
-/** The database at an address of the network, wherever it listens. */
-const at = new URL(shop.url)
-const proxy = createServer((socket) => {
-  const folder = at.searchParams.get('host')
-  const to = connect(folder === null ? { host: at.hostname, port: Number(at.port || 5432) } : { path: `${folder}/.s.PGSQL.${at.port || 5432}` })
-  socket.pipe(to).pipe(socket)
-  for (const end of [socket, to]) end.on('error', () => void (socket.destroy(), to.destroy()))
-})
-const addressOf = (user = at.username, password = at.password) =>
-  `postgres://${user}:${password}@127.0.0.1:${(proxy.address() as AddressInfo).port}${at.pathname}`
-
-beforeAll(async () => {
-  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
-  const admin = shop.owner
-  await admin.rows(sql`create table orders (id int, customer text, placed date, total numeric, details jsonb)`)
-  await admin.rows(sql`insert into orders select n, 'customer ' || n, date '2025-01-31', 12345678901234567890.5, '{"a":[1]}' from generate_series(1, 300) n`)
-  await admin.rows(sql`create role ${identifier(reader)} login password 'pw'`)
-  await admin.rows(sql`grant select, insert, delete on orders to ${identifier(reader)}`)
-})
+const shop = await openShop()
 afterAll(async () => {
-  proxy.close()
-  await shop.owner.rows(sql`drop owned by ${identifier(reader)}`)
-  await shop.owner.rows(sql`drop role ${identifier(reader)}`)
   await shop[Symbol.asyncDispose]()
   await database[Symbol.asyncDispose]()
 })
 
-async function openBed({ user = reader, hosts, more }: { user?: string | null; hosts?: string[]; more?: Partial<BedOptions> } = {}) {
-  const address = user === null ? addressOf() : addressOf(user, 'pw')
+async function openBed({ address = shop.address, hosts, more }: { address?: string; hosts?: string[]; more?: Partial<BedOptions> } = {}) {
   const manifest: AgentManifest = {
     description: '',
     shape: 'agent',
@@ -102,7 +77,7 @@ test('a query that takes long is ended by the database, and one that is called o
 })
 
 test('a user that may do anything is refused; an address goes to the hosts of its secret, and to opened ones alone', async () => {
-  await using mighty = await openBed({ user: null })
+  await using mighty = await openBed({ address: shop.mightyAddress })
   expect(await failureOf(mighty.query('select 1'))).toMatchObject({
     code: 'refused',
     message: expect.stringContaining('Give the agent a user that can only read'),

@@ -70,7 +70,13 @@ function CallFacts({ call }: { call: LoggedCallWithTexts }) {
     [t('calls.asked'), code(call.model)],
     [t('calls.answeredBy'), call.answeredBy === null ? t('calls.nobody') : code(call.answeredBy)],
     [t('calls.status'), call.code === null ? call.status : `${call.status} · ${call.code}`],
-    [t('calls.tokens'), t('calls.inOut', { input: formatCount(call.inputTokens, locale), output: formatCount(call.outputTokens, locale) })],
+    [
+      t('calls.tokens'),
+      <>
+        {t('calls.inOut', { input: formatCount(call.inputTokens, locale), output: formatCount(call.outputTokens, locale) })}
+        {call.isEstimated && <span className="text-ink-3"> · {t('calls.estimatedText')}</span>}
+      </>,
+    ],
     [t('runs.cost'), call.costUsd === null ? t('common.unpriced') : formatUsd(call.costUsd, locale)],
     [t('calls.duration'), formatDuration(call.durationMs, locale)],
     [t('calls.at'), formatInstant(Date.parse(call.at), locale)],

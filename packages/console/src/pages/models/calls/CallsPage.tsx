@@ -105,14 +105,19 @@ function CallTable() {
           head: t('calls.tokens'),
           isRight: true,
           className: 'w-24 max-md:hidden',
-          cell: ({ inputTokens, outputTokens }) => formatCount(inputTokens + outputTokens, locale),
+          cell: ({ inputTokens, outputTokens, isEstimated }) => <Figure isEstimated={isEstimated}>{formatCount(inputTokens + outputTokens, locale)}</Figure>,
         },
         {
           id: 'cost',
           head: t('runs.cost'),
           isRight: true,
           className: 'w-24 max-sm:hidden',
-          cell: ({ costUsd }) => (costUsd === null ? <span className="text-ink-3">{t('common.unpriced')}</span> : formatUsd(costUsd, locale)),
+          cell: ({ costUsd, isEstimated }) =>
+            costUsd === null ? (
+              <span className="text-ink-3">{t('common.unpriced')}</span>
+            ) : (
+              <Figure isEstimated={isEstimated}>{formatUsd(costUsd, locale)}</Figure>
+            ),
         },
         {
           id: 'duration',
@@ -134,6 +139,19 @@ function CallTable() {
         },
       ]}
     />
+  )
+}
+
+/** A figure that is about right says so. */
+function Figure({ isEstimated, children }: { isEstimated: boolean; children: string }) {
+  const { t } = useTexts()
+  if (!isEstimated) return children
+  return (
+    <span title={t('calls.estimatedText')}>
+      <span aria-hidden>≈ </span>
+      <span className="sr-only">{t('calls.estimated')} </span>
+      {children}
+    </span>
   )
 }
 

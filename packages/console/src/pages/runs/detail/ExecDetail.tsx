@@ -54,7 +54,7 @@ export function ExecDetail({ step, entry, facts }: { step: Step; entry: Entry; f
       {!hasFailed && errors}
       {done?.isTruncated && (
         <p className="flex flex-wrap items-center gap-2 text-sm text-ink-2">
-          {t('detail.truncated')}
+          {t(done.whole?.length ? 'detail.kept' : 'detail.truncated')}
           {done.whole?.map((file) => (
             <DownloadButton key={file.fileId} file={file} label={file.name} />
           ))}

@@ -6,7 +6,7 @@ const number = (name: string) => ({ name, type: 'number' as const })
 const long =
   '这家公司在过去四个季度里逐步把客户支持从电话迁移到在线聊天，首次响应时间因此明显缩短，但同时未解决工单的数量有所上升，需要结合各地区的人员配置一起判断'
 
-/** What is hard to show: a table of 20 columns and 200 rows, negative numbers, nothing at all, long words, long texts, a step that fails. */
+/** What is hard to show: a table of 20 columns and 200 rows, negative numbers, nothing at all, long words, long texts, a step that fails, a command that writes more than a step holds. */
 export default durable('Shows what is hard to show.', async (ctx) => {
   await ctx.step(
     'fail at first',
@@ -24,6 +24,7 @@ export default durable('Shows what is hard to show.', async (ctx) => {
   }
   await ctx.step('write a long text', () => Array.from({ length: 400 }, (_, i) => `line ${i}: ${'lorem ipsum '.repeat(6)}`).join('\n'))
   await ctx.sandbox.exec({ script: 'for i in $(seq 2000); do echo "row $i of the export"; done; echo "disk is nearly full" >&2; exit 3' })
+  await ctx.sandbox.exec({ script: 'seq 100000' })
   return {
     text: `**${long}**\n\n${long}。\n\n- ${long}\n- Averyverylongwordthatnobreakopportunityexistsin${'x'.repeat(120)}`,
     model: 'gallery/none',
