@@ -66,6 +66,13 @@ test('an argument comes from whoever said it first, the asker before everybody',
   ])
 })
 
+test('of a form that whoever decides fills in, nothing is told', () => {
+  const asks = [{ key: 'form', message: 'Pay ann@acme.example?', fields: [{ name: 'account', kind: 'text', title: 'From account', isRequired: true }] }]
+  const paths = (detail: Json) => findSources(detail, [journal([asked('Pay ann@acme.example')])]).sources.map(({ path }) => path.join('.'))
+  expect(paths({ to: 'ann@acme.example', asks })).toEqual(['to'])
+  expect(paths({ to: 'ann@acme.example', asks: 'ann@acme.example' })).toEqual(['to', 'asks'])
+})
+
 test('what was said to a run in the words of others is theirs, and not the asker’s', () => {
   expect(about('ann@acme.example', asked('Pay ann@acme.example', ['hook:issues']))).toEqual([['ann@acme.example', 'asker', 'ann', 'hook:issues']])
   // The same words by somebody who vouches for them count as theirs.

@@ -2,7 +2,7 @@
  * Where the arguments of what a person is asked to approve were first said. Pure. It finds words, not thoughts: a model that writes an address differently than the page it has
  * read it on has written it itself, which is why the run's labels are told beside it.
  */
-import type { ArgumentSource, Json } from '@longhaul/protocol'
+import { type ArgumentSource, type Json, asksOf } from '@longhaul/protocol'
 import { Trust } from './trust.ts'
 
 export type SourceEvent = { seq: number; type: string; op: string | null; data: Json }
@@ -57,7 +57,7 @@ function firstOf(places: readonly Place[], { isIn }: Wanted): Place | undefined 
 
 type Leaf = { path: string[]; value: string | number }
 
-/** Of a tool call its input, of anything else all of it. */
+/** Of a tool call its input, of anything else all of it but the form that whoever decides fills in. */
 function argumentsOf(detail: Json): Leaf[] {
   const leaves: Leaf[] = []
   const walk = (value: Json, path: string[]): void => {
@@ -66,6 +66,7 @@ function argumentsOf(detail: Json): Leaf[] {
     else if (typeof value === 'object' && value !== null) for (const [name, inner] of Object.entries(value)) walk(inner as Json, [...path, name]) // As JSON has it.
   }
   if (isObject(detail) && typeof detail['tool'] === 'string' && 'input' in detail) walk(detail['input'] ?? null, ['input'])
+  else if (isObject(detail) && asksOf(detail).length > 0) walk({ ...detail, asks: null }, [])
   else walk(detail, [])
   return leaves
 }

@@ -85,7 +85,7 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
         {approval.detail !== null && <ArgumentSources approval={approval} />}
         {approval.state === 'pending' && approval.rule && <Rule approval={approval} />}
       </div>
-      <footer className="flex flex-wrap items-center gap-3 border-t border-line px-4 py-2.5">
+      <footer className="flex flex-wrap items-end gap-3 border-t border-line px-4 py-2.5">
         {approval.state === 'pending' ? (
           <Decision
             approval={approval}
@@ -98,7 +98,7 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
           <Decided approval={approval} />
         )}
         {isLinked && (
-          <AppLink data-key="Enter" href={paths.run(approval.runId)} className="ml-auto rounded-sm text-sm text-accent hover:underline">
+          <AppLink data-key="Enter" href={paths.run(approval.runId)} className="ml-auto rounded-sm py-1 text-sm text-accent hover:underline">
             {t('approvals.toRun')}
           </AppLink>
         )}
