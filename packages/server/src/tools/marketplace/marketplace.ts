@@ -56,7 +56,7 @@ export function openMarketplace({ db, connections, live, folderOf }: Options): M
         'invalid',
         `${name} is a program of the agent’s folder. What can be published is an MCP server at an address, or an OpenAPI connection.`,
       )
-    if (connection.kind === 'mcp' && connection.oauth && 'flow' in connection.oauth)
+    if (connection.oauth && 'flow' in connection.oauth)
       throw new AppError('invalid', `${name} was authorized by a person for this agent alone. Publish one that uses a stored secret or client credentials.`)
     // What there is now, so that nothing is published that has changed since.
     const { offered } = await connections.offers(of, named, true).catch((error: unknown) => {

@@ -7,6 +7,7 @@ import type { z } from 'zod'
 import type { Egress } from '../egress/egress.ts'
 import { failed, httpFailure, networkFailure } from '../failures.ts'
 import { readHeaders } from '../mcp/transports.ts'
+import type { Bearers } from '../oauth/bearers.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 
 const documentBytesMax = 5_000_000
@@ -48,7 +49,7 @@ export type ApiCall = {
 
 export async function callApi(
   { connection, user, declared, api, operation, input, key, signal }: ApiCall,
-  { egress, secrets }: { egress: Egress; secrets: ToolSecrets },
+  { egress, secrets, bearers }: { egress: Egress; secrets: ToolSecrets; bearers: Bearers },
 ): Promise<{ output: Json; origin: string }> {
   const base = declared.url ?? api.baseUrl
   if (base === undefined || !URL.canParse(base)) throw failed('bad_document', `Where the API of ${connection} is, neither its document nor its \`url\` says.`)
@@ -56,8 +57,10 @@ export async function callApi(
   const isSafe = operation.method === 'GET' || operation.method === 'HEAD'
   const isRepeatable = isSafe || operation.method === 'PUT' || operation.method === 'DELETE'
   const held = await readHeaders(user, declared.headers, url.hostname, secrets)
+  const { oauth } = declared
+  const bearer = oauth && (await bearers.of(user, { connection, address: base, oauth }))
   const who = `The API of ${connection}`
-  try {
+  const send = (token: string | undefined) => {
     const init = {
       method: operation.method,
       signal,
@@ -67,10 +70,22 @@ export async function callApi(
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(!isSafe && { 'idempotency-key': key }),
         ...held,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
       ...(body !== undefined && { body }),
     }
-    const response = await egress.fetch(url, init, { hosts: [url.hostname], bytesMax: responseBytesMax })
+    return egress.fetch(url, init, { hosts: [url.hostname], bytesMax: responseBytesMax })
+  }
+  try {
+    let response = await send(bearer?.token)
+    if (bearer && response.status === 401) {
+      const token = await bearer.renew()
+      if (token !== undefined) {
+        await response.body?.cancel()
+        // By any method: a request that was refused for want of credentials has not been applied (RFC 9110, 15.5.2).
+        response = await send(token)
+      }
+    }
     const text = visibleText(await response.text())
     if (!response.ok) throw httpFailure(response.status, who, { isRepeatable, detail: text, retryAfter: response.headers.get('retry-after') })
     return { output: asJson(text), origin: url.host }
