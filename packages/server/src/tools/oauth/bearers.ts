@@ -76,7 +76,7 @@ export function openBearers({ egress, secrets, authorizations }: { egress: Egres
       token,
       async renew() {
         // Whoever was refused the same token before has asked for another already.
-        if (issued.get(key) === mine) issue(key, user, { connection, address, oauth })
+        if (issued.get(key) === mine) void issue(key, user, { connection, address, oauth })
         const { token: other } = (await issued.get(key)) ?? { token }
         return other === token ? undefined : other
       },
