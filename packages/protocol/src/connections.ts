@@ -139,7 +139,7 @@ const authority = {
 }
 /** The agent is a client of its own. */
 const ApiClientCredentials = z
-  .strictObject({ ...authority, clientId: ClientId, clientSecret: SecretRef })
+  .strictObject({ flow: z.literal('client-credentials').optional(), ...authority, clientId: ClientId, clientSecret: SecretRef })
   .superRefine(({ issuer, tokenUrl, clientSecretIn }, context) => {
     if (issuer === undefined && tokenUrl === undefined) say(context, 'needs an `issuer`, or a `tokenUrl`')
     if (clientSecretIn !== undefined && tokenUrl === undefined) say(context, 'has a `clientSecretIn` without a `tokenUrl`: the issuer says it by itself')
@@ -181,7 +181,7 @@ export const OpenApiConnection = z
     url: url.optional(),
     headers,
     ...shared,
-    oauth: z.union([ApiClientCredentials, ApiAuthorizedByPerson]).optional(),
+    oauth: z.discriminatedUnion('flow', [ApiClientCredentials, ApiAuthorizedByPerson]).optional(),
   })
   .superRefine(({ headers, oauth, url }, context) => {
     if (oauth && url === undefined) say(context, 'has `oauth` and no `url`: tokens go to no address that only the document names')

@@ -164,7 +164,7 @@ export function toAuthorize(agent: string, { name, connection }: Named): Target 
   const { kind, url } = connection
   const of = { agent, connection: name, address: url ?? '' } // An API with `oauth` has one.
   if (kind === 'mcp') return connection.oauth && 'flow' in connection.oauth ? { kind, ...of, oauth: connection.oauth } : undefined
-  return connection.oauth && 'flow' in connection.oauth ? { kind, ...of, oauth: connection.oauth } : undefined
+  return connection.oauth?.flow === 'authorization-code' ? { kind, ...of, oauth: connection.oauth } : undefined
 }
 
 /** Ours, where the connection does not leave them out. A name that the server has for a tool of its own, approved or not, stays the server's. */

@@ -219,7 +219,12 @@ test('another address, another issuer or another agent is another authorization'
   await authority.end((await bed.call('crm__list'), api.asked.at(-1)?.token ?? ''))
   // Whoever is named as the authority now has not given out the refresh token, and does not get it.
   expect(await failureOf(mixed.call('crm__list'))).toMatchObject({ retryable: false })
-  expect([elsewhere.asked, foreign.tokenRequests()]).toEqual([[], []])
+  // Nor does somebody else's host under the same name.
+  await using posing = await openScriptedAuthority('127.0.0.1')
+  const posed = { ...byPerson(authority), clientId: 'x', authorizationUrl: `${authority.issuer}/auth`, tokenUrl: `${posing.issuer}/token` }
+  await using poser = await openBed(api, posing, posed, { tenantId, secrets })
+  expect(await failureOf(poser.call('crm__list'))).toMatchObject({ retryable: false })
+  expect([elsewhere.asked, foreign.tokenRequests(), posing.asked]).toEqual([[], [], []])
   expect((await bed.call('crm__list')).output).toBe('done')
 })
 

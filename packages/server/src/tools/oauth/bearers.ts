@@ -134,7 +134,7 @@ export function openBearers({ egress, secrets, authorizations }: { egress: Egres
 
   return {
     of: (user, { connection, address, oauth }) =>
-      'flow' in oauth ? authorized(user, { kind: 'openapi', agent: user.agent, connection, address, oauth }) : ofClient(user, { connection, address, oauth }),
+      oauth.flow === 'authorization-code' ? authorized(user, { kind: 'openapi', agent: user.agent, connection, address, oauth }) : ofClient(user, { connection, address, oauth }),
   }
 }
 
