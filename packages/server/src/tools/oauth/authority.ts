@@ -2,14 +2,15 @@
 import { type OAuthDiscoveryState, discoverAuthorizationServerMetadata } from '@modelcontextprotocol/client'
 import type { ApiAuthorizedByPerson, ApiClientCredentials } from '@longhaul/protocol'
 import { z } from 'zod'
+import { StepFailure } from '../../kernel/index.ts'
 import type { Egress } from '../egress/egress.ts'
-import { failed, networkFailure } from '../failures.ts'
+import { causes, failed, networkFailure } from '../failures.ts'
 
 export type ApiOauth = ApiClientCredentials | ApiAuthorizedByPerson
 export type Authority = OAuthDiscoveryState & { authorizationServerMetadata: NonNullable<OAuthDiscoveryState['authorizationServerMetadata']> }
 
-/** Of an authority's answer. */
-export const answerBytesMax = 1_000_000
+const answerBytesMax = 1_000_000
+const answerMsMax = 15_000
 
 /** `address`: of the API. Asks its issuer alone, and rejects where that is not who it says it is. */
 export async function findAuthority(oauth: ApiOauth, address: string, egress: Egress): Promise<Authority> {
@@ -27,9 +28,7 @@ export async function findAuthority(oauth: ApiOauth, address: string, egress: Eg
   const who = `The authority ${issuer}`
   // Told here: the library takes an authority that is away for one without metadata.
   const fetchFn = async (input: string | URL, init: RequestInit = {}) => {
-    const response = await egress.fetch(input, init, { hosts, bytesMax: answerBytesMax }).catch((error: unknown) => {
-      throw networkFailure(error, who, true) ?? error
-    })
+    const response = await askAuthority(egress, input, init, { who, hosts })
     if (response.status === 429 || response.status >= 500) throw failed('away', `${who} gives no metadata now (HTTP ${response.status}).`, true)
     return response
   }
@@ -50,6 +49,27 @@ const declaredMetadata = (oauth: ApiOauth & { tokenUrl: string }, issuer: string
   response_types_supported: ['code'],
   ...(oauth.clientSecretIn === 'body' && { token_endpoint_auth_methods_supported: ['client_secret_post'] }),
 })
+
+/** One request to an authority at these hosts, and its whole answer. Throws a `StepFailure`, retryable while the authority is away. */
+export async function askAuthority(
+  egress: Egress,
+  input: string | URL,
+  init: RequestInit,
+  { who, hosts }: { who: string; hosts: readonly string[] },
+): Promise<Response> {
+  const timeUp = AbortSignal.timeout(answerMsMax)
+  try {
+    const response = await egress.fetch(input, { ...init, signal: timeUp }, { hosts, bytesMax: answerBytesMax })
+    const body = await response.arrayBuffer()
+    return new Response(body.byteLength > 0 ? body : null, { status: response.status, headers: response.headers })
+  } catch (error) {
+    if (timeUp.aborted) throw failed('away', `${who} did not answer in time.`, true, error)
+    if (error instanceof StepFailure) throw error
+    throw (
+      networkFailure(error, who, true) ?? failed('bad_authority', `${who} cannot be asked: ${causes(error).at(-1)?.message ?? String(error)}.`, false, error)
+    )
+  }
+}
 
 const Refusal = z.object({ error: z.string().regex(/^[a-z_]{1,60}$/) })
 

@@ -18,7 +18,7 @@ import { AppError, StepFailure, monotonicMs, secret as makeSecret, wallClock } f
 import type { Egress } from '../egress/egress.ts'
 import { failed } from '../failures.ts'
 import { type SecretsUser, type ToolSecrets, whyNotFor } from '../secrets.ts'
-import { type Authority, answerBytesMax, findAuthority, hostsOf, tokenHostOf } from './authority.ts'
+import { type Authority, askAuthority, findAuthority, hostsOf, tokenHostOf } from './authority.ts'
 
 /** A connection that a person authorizes. `address`: of its server or API, whom the tokens are for. An MCP server names its authority; an API's is in its declaration. */
 export type Target = { agent: string; connection: string; address: string } & (
@@ -109,7 +109,7 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
     }
     const fetchFn = (input: string | URL, init: RequestInit = {}) => {
       told.add(new URL(input).hostname)
-      return egress.fetch(input, init, { hosts, bytesMax: answerBytesMax })
+      return askAuthority(egress, input, init, { who: 'The authority', hosts })
     }
     return { provider, fetchFn }
   }
@@ -159,7 +159,7 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
         ...(discovery && { discovery }),
       }
       // Tokens that are there stay in use until new ones have come.
-      await write(caller, target, { hosts: [], ...before, pending })
+      await write(caller, target, { hosts: [], ...(await read(user, target)), pending }) // A run may have refreshed them meanwhile.
       return { url: shown.href, state, authority: shown.host }
     },
     async finish(caller, target, { state, code, iss }) {
@@ -263,8 +263,9 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
   }
 
   /** Tokens that are worth nothing any more, unless others have been stored meanwhile. */
-  async function forget(by: Parameters<Secrets['set']>[0], target: Target, { tokens: _, ...held }: Held & { version: number }): Promise<void> {
-    await write(by, target, held, held.version).catch((error: unknown) => {
+  async function forget(by: Parameters<Secrets['set']>[0], target: Target, held: Held & { version: number }): Promise<void> {
+    const { tokens: _, ...rest } = held
+    await write(by, target, rest, held.version).catch((error: unknown) => {
       if (!(error instanceof AppError && error.code === 'conflict')) throw error
     })
   }

@@ -4,6 +4,7 @@ import { type IncomingHttpHeaders, createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type AgentManifest, Connection } from '@longhaul/protocol'
 import { afterAll, expect, test, vi } from 'vitest'
 import { allow, openAuthority, openScriptedAuthority } from '../../../test/support/oauth-authority.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
@@ -237,6 +238,8 @@ test('an answer that names another issuer is refused before its code goes anywhe
     if (iss === undefined) back.searchParams.delete('iss')
     else back.searchParams.set('iss', iss)
     await expect(bed.finish(back)).rejects.toMatchObject({ code: 'unavailable' })
+    back.searchParams.set('iss', authority.issuer)
+    await expect(bed.finish(back)).rejects.toMatchObject({ code: 'conflict' }) // Once, whatever became of it.
   }
   expect(authority.tokenRequests()).toBe(0)
   await bed.authorize() // As it came.
@@ -280,6 +283,34 @@ test('what an authority writes beside its code gets into no failure and no log',
   expect(authority.tokenRequests().at(-1)?.body).toContain('again-and-again')
   expect(printed).not.toContain('again-and-again')
   expect(failure).toMatchObject({ code: 'needs_authorization' })
+})
+
+test('tokens are refreshed where the declaration says, and an authority that is gone by then is told as that', async () => {
+  const authority = await openScriptedAuthority('localhost', ({ path }) =>
+    path === '/again' || path === '/token' ? { json: { access_token: path, refresh_token: 'r', token_type: 'Bearer' } } : undefined,
+  )
+  let good = '/token'
+  await using api = await openApi((token) => token === good)
+  const { issuer } = authority
+  const declared = {
+    flow: 'authorization-code',
+    authorizationUrl: `${issuer}/authorize`,
+    tokenUrl: `${issuer}/token`,
+    refreshUrl: `${issuer}/again`,
+    clientId: 'me',
+  }
+  await using bed = await openBed(api, authority, declared)
+  const { state } = await bed.begin()
+  await bed.finish(new URL(`http://127.0.0.1:4711/callback?code=c&state=${state}`))
+  await bed.call('crm__list')
+  good = '/again'
+  expect((await bed.call('crm__list')).output).toBe('done')
+  expect(authority.asked.map(({ path }) => path)).toEqual(['/token', '/again'])
+  good = 'nothing'
+  await authority[Symbol.asyncDispose]()
+  const failure = await failureOf(bed.call('crm__add', { body: {} }))
+  expect(failure).toMatchObject({ code: 'away', retryable: true, message: expect.stringContaining('The authority of crm') })
+  expect(await bed.waiting()).toEqual([])
 })
 
 const redirect_uris = ['http://127.0.0.1:4711/callback']
@@ -341,17 +372,37 @@ test('an agent that is its own client asks for one token, uses it while it lasts
   expect(await failureOf(bed.call('crm__list'))).toMatchObject({ code: 'secret_missing' })
 })
 
-test('a token of one tenant, agent or scope is no other’s', async () => {
+test('a token of one tenant, agent or version’s scope is no other’s', async () => {
   await using authority = await openScriptedAuthority('localhost')
   await using api = await openApi(() => true)
-  const tenantId = newId()
-  await using bed = await openBed(api, authority, ownClient(authority), { tenantId })
-  await using wider = await openBed(api, authority, ownClient(authority, { scope: 'write' }), { tenantId, secrets: bed.secrets })
-  await using other = await openBed(api, authority, ownClient(authority))
-  for (const one of [bed, other]) await one.setSecret('client', { value: 'hush-hush', hosts: ['localhost'] })
-  for (const one of [bed, wider, other, bed]) await one.call('crm__list')
-  expect(api.asked.map(({ token }) => token)).toEqual(['token-1', 'token-2', 'token-3', 'token-1'])
-  expect(authority.tokenRequests().map(({ headers }) => headers.authorization)).toEqual(Array(3).fill(`Basic ${btoa('longhaul:hush-hush')}`))
+  const declaredBy = (oauth: object) => Connection.parse({ kind: 'openapi', document: 'crm.yaml', url: api.url, oauth })
+  const manifestOf: BedOptions['manifestOf'] = async ({ version }) =>
+    ({
+      ...{ description: '', shape: 'agent', model: null, instructions: null, tools: [], skills: [], examples: [] },
+      connections: [{ name: 'crm', connection: declaredBy(ownClient(authority, version === 'v2' ? { scope: 'write' } : {})) }],
+    }) as AgentManifest
+  await using bed = await openBed(api, authority, ownClient(authority), { manifestOf })
+  const own = bed.run.tenantId
+  const other = newId()
+  for (const tenantId of [own, other]) await bed.secrets.set({ ...bed.boss, tenantId }, { name: 'client', value: 'hush-hush', hosts: ['localhost'] })
+  const as = { tenantId: own, agent: 'helper', version: 'v1' }
+  for (const who of [as, { ...as, version: 'v2' }, { ...as, agent: 'clerk' }, { ...as, tenantId: other }, as]) {
+    Object.assign(bed.run, who)
+    await bed.call('crm__list')
+  }
+  expect(api.asked.map(({ token }) => token)).toEqual(['token-1', 'token-2', 'token-3', 'token-4', 'token-1'])
+  expect(authority.tokenRequests().map(({ headers }) => headers.authorization)).toEqual(Array(4).fill(`Basic ${btoa('longhaul:hush-hush')}`))
+})
+
+test('a call is not made again with the very token that was refused', async () => {
+  await using authority = await openScriptedAuthority('localhost', ({ path }) =>
+    path === '/token' ? { json: { access_token: 'same', token_type: 'Bearer' } } : undefined,
+  )
+  await using api = await openApi(() => false)
+  await using bed = await openBed(api, authority, ownClient(authority))
+  await bed.setSecret('client', { value: 'hush-hush', hosts: ['localhost'] })
+  expect(await failureOf(bed.call('crm__add', { body: {} }))).toMatchObject({ code: 'credentials' })
+  expect([api.statuses(), authority.tokenRequests().length]).toEqual([[401], 2])
 })
 
 test('a secret follows no redirect, and stands in the body where the authority takes it nowhere else', async () => {
@@ -387,6 +438,15 @@ test('an authority that is away or talks nonsense is told apart, and what it wri
   const nonsense = await failureOf(bed.call('crm__list'))
   expect(nonsense).toMatchObject({ code: 'bad_authority', retryable: false })
   expect(nonsense.message).not.toContain(btoa('longhaul:hush-hush'))
+  const gone = await openScriptedAuthority('localhost')
+  await gone[Symbol.asyncDispose]()
+  await using nobody = await openBed(api, gone, ownClient(gone))
+  await nobody.setSecret('client', { value: 'hush-hush', hosts: ['localhost'] })
+  expect(await failureOf(nobody.call('crm__add', { body: {} }))).toMatchObject({
+    code: 'away',
+    retryable: true,
+    message: expect.stringContaining('The authority'),
+  })
   answer = { text: '{"access_token":"late","token_type":"Bearer"}' }
   expect((await bed.call('crm__list')).output).toBe('done') // A failure is not remembered.
 })

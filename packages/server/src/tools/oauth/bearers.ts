@@ -4,10 +4,10 @@ import { ClientCredentialsProvider, OAuthError, auth, fetchToken } from '@modelc
 import type { ApiAuthorizedByPerson, ApiClientCredentials } from '@longhaul/protocol'
 import { StepFailure, monotonicMs } from '../../kernel/index.ts'
 import type { Egress } from '../egress/egress.ts'
-import { causes, failed, networkFailure } from '../failures.ts'
+import { causes, failed } from '../failures.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 import type { Authorizations, Target } from './authorizations.ts'
-import { answerBytesMax, codeOnly, findAuthority, tokenHostOf } from './authority.ts'
+import { askAuthority, codeOnly, findAuthority, tokenHostOf } from './authority.ts'
 
 export type Bearer = {
   token: string
@@ -117,7 +117,7 @@ export function openBearers({ egress, secrets, authorizations }: { egress: Egres
     let busy: number | undefined
     let lost: unknown
     const fetchFn: FetchFn = async (input, init = {}) => {
-      const response = await egress.fetch(input, init, { hosts, bytesMax: answerBytesMax }).catch((error: unknown) => {
+      const response = await askAuthority(egress, input, init, { who: `The authority of ${connection}`, hosts }).catch((error: unknown) => {
         lost = error
         throw error
       })
@@ -134,7 +134,9 @@ export function openBearers({ egress, secrets, authorizations }: { egress: Egres
 
   return {
     of: (user, { connection, address, oauth }) =>
-      oauth.flow === 'authorization-code' ? authorized(user, { kind: 'openapi', agent: user.agent, connection, address, oauth }) : ofClient(user, { connection, address, oauth }),
+      oauth.flow === 'authorization-code'
+        ? authorized(user, { kind: 'openapi', agent: user.agent, connection, address, oauth })
+        : ofClient(user, { connection, address, oauth }),
   }
 }
 
@@ -144,8 +146,6 @@ function toStepFailure(error: unknown, connection: string, busy: number | undefi
   if (busy !== undefined) return failed('away', `${who} gives out no token now (HTTP ${busy}).`, true, error)
   const own = causes(error).find((each) => each instanceof StepFailure)
   if (own instanceof StepFailure) return own
-  const network = networkFailure(error, who, true)
-  if (network) return network
   if (!(error instanceof OAuthError) || error.code === 'server_error')
     return failed('bad_authority', `${who} answered what is no OAuth, or not what was asked of it.`, false, error)
   return failed('credentials', `${who} gives out no token (${error.code.slice(0, 100)}). Check the client’s id, its secret and the scope.`, false, error)

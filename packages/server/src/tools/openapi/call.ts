@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { type Api, type ApiOperation, type Json, type OpenApiConnection, readApi, visibleText } from '@longhaul/protocol'
 import { parse } from 'yaml'
 import type { z } from 'zod'
+import { StepFailure } from '../../kernel/index.ts'
 import type { Egress } from '../egress/egress.ts'
 import { failed, httpFailure, networkFailure } from '../failures.ts'
 import { readHeaders } from '../mcp/transports.ts'
@@ -58,7 +59,7 @@ export async function callApi(
   const isRepeatable = isSafe || operation.method === 'PUT' || operation.method === 'DELETE'
   const held = await readHeaders(user, declared.headers, url.hostname, secrets)
   const { oauth } = declared
-  const bearer = oauth && (await bearers.of(user, { connection, address: base, oauth }))
+  const bearer = oauth && (await unlessAborted(signal, bearers.of(user, { connection, address: base, oauth })))
   const who = `The API of ${connection}`
   const send = (token: string | undefined) => {
     const init = {
@@ -79,7 +80,7 @@ export async function callApi(
   try {
     let response = await send(bearer?.token)
     if (bearer && response.status === 401) {
-      const token = await bearer.renew()
+      const token = await unlessAborted(signal, bearer.renew())
       if (token !== undefined) {
         await response.body?.cancel()
         // By any method: a request that was refused for want of credentials has not been applied (RFC 9110, 15.5.2).
@@ -90,8 +91,21 @@ export async function callApi(
     if (!response.ok) throw httpFailure(response.status, who, { isRepeatable, detail: text, retryAfter: response.headers.get('retry-after') })
     return { output: asJson(text), origin: url.host }
   } catch (error) {
-    if (signal.aborted) throw error
+    if (signal.aborted || error instanceof StepFailure) throw error
     throw networkFailure(error, who, isRepeatable) ?? error
+  }
+}
+
+/** What others wait for as well goes on without this call. */
+async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  const aborted = Promise.withResolvers<never>()
+  const stop = () => aborted.reject(signal.reason as Error)
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 
