@@ -84,7 +84,7 @@ export async function allow(url: string): Promise<URL> {
 }
 
 type Asked = { path: string; headers: IncomingHttpHeaders; body: string }
-type Answer = { status?: number; headers?: Record<string, string>; json?: object; text?: string }
+type Answer = { status?: number; headers?: Record<string, string>; json?: object; text?: string; isSilent?: boolean }
 
 /** One that gives out `token-1`, `token-2`, … to whoever asks, under `host`, a name of this machine. `answer` says otherwise. */
 export async function openScriptedAuthority(host: string, answer?: (asked: Asked, issuer: string) => Answer | undefined) {
@@ -111,8 +111,8 @@ export async function openScriptedAuthority(host: string, answer?: (asked: Asked
     request.on('end', () => {
       const one = { path: request.url ?? '', headers: request.headers, body: Buffer.concat(chunks).toString() }
       asked.push(one)
-      const { status = 200, headers = {}, json, text } = answer?.(one, issuer) ?? usual(one.path)
-      response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(text ?? JSON.stringify(json ?? {}))
+      const { status = 200, headers = {}, json, text, isSilent } = answer?.(one, issuer) ?? usual(one.path)
+      if (!isSilent) response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(text ?? JSON.stringify(json ?? {}))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))

@@ -451,6 +451,15 @@ test('an authority that is away or talks nonsense is told apart, and what it wri
   expect((await bed.call('crm__list')).output).toBe('done') // A failure is not remembered.
 })
 
+test('a call ends when its time is up, whatever its authority does', async () => {
+  await using authority = await openScriptedAuthority('localhost', ({ path }) => (path === '/token' ? { isSilent: true } : undefined))
+  await using api = await openApi(() => true)
+  const declared = { kind: 'openapi' as const, document: 'crm.yaml', url: api.url, timeoutMs: 500, oauth: ownClient(authority) }
+  await using bed = await openBed(api, authority, {}, { connections: { crm: declared } })
+  await bed.setSecret('client', { value: 'hush-hush', hosts: ['localhost'] })
+  expect(await failureOf(bed.call('crm__list'))).toMatchObject({ code: 'timeout' })
+}, 10_000) // An authority is waited for longer than that.
+
 test('whom only the document names is asked nothing, and gets nothing', async () => {
   await using authority = await openScriptedAuthority('localhost')
   await using api = await openApi(() => true)
