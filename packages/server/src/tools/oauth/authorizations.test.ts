@@ -77,6 +77,24 @@ test('a person allows it once; the tokens are a secret of this agent and server,
   await bed.server[Symbol.asyncDispose]()
 })
 
+test('what the authority has taken back must be authorized anew, and is shown so', async () => {
+  await using authority = await openAuthority()
+  const bed = await openProtected(authority)
+  const waiting = async () => (await bed.tools.unauthorized(bed.run.tenantId, 'helper')).map(({ connection }) => connection)
+  expect(await waiting()).toEqual(['crm'])
+  await bed.finish(await allow((await bed.begin()).url))
+  expect([(await bed.call('crm__find')).output, await waiting()]).toEqual(['found', []])
+  const token = bed.tokens.at(-1) ?? ''
+  const grantId = (await authority.provider.AccessToken.find(token))?.grantId ?? ''
+  await authority.end(token)
+  await authority.provider.RefreshToken.revokeByGrantId(grantId)
+  expect(await failureOf(bed.call('crm__find'))).toMatchObject({ code: 'needs_authorization', retryable: false })
+  expect(await waiting()).toEqual(['crm'])
+  await bed.finish(await allow((await bed.begin()).url))
+  expect([(await bed.call('crm__find')).output, await waiting()]).toEqual(['found', []])
+  await bed.server[Symbol.asyncDispose]()
+})
+
 test('a code is taken once, with the state that belongs to it', async () => {
   await using authority = await openAuthority()
   const bed = await openProtected(authority)

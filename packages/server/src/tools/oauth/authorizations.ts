@@ -252,9 +252,10 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
           async redirectToAuthorization(url) {
             const { held, tokens } = await load()
             known = undefined // Somebody may authorize it at once.
-            const wantedScope = url.searchParams.get('scope') ?? undefined
-            if (target.kind === 'mcp' && wantedScope !== undefined && wantedScope !== held.wantedScope) await save({ wantedScope })
-            if (spent !== undefined && tokens.refresh_token === spent) await forget(by, target, held)
+            const wantedScope = (target.kind === 'mcp' ? url.searchParams.get('scope') : null) ?? held.wantedScope
+            const wanted = wantedScope !== undefined && { wantedScope }
+            if (spent !== undefined && tokens.refresh_token === spent) await forget(by, target, { ...held, ...wanted })
+            else if (wantedScope !== held.wantedScope) await save({ ...wanted })
             throw refusal(target)
           },
         },
