@@ -9,7 +9,7 @@ import { causes, failed, networkFailure } from '../failures.ts'
 export type ApiOauth = ApiClientCredentials | ApiAuthorizedByPerson
 export type Authority = OAuthDiscoveryState & { authorizationServerMetadata: NonNullable<OAuthDiscoveryState['authorizationServerMetadata']> }
 
-const answerBytesMax = 1_000_000
+export const answerBytesMax = 1_000_000
 const answerMsMax = 15_000
 
 /** `address`: of the API. Asks its issuer alone, and rejects where that is not who it says it is. */

@@ -18,7 +18,7 @@ import { AppError, StepFailure, monotonicMs, secret as makeSecret, wallClock } f
 import type { Egress } from '../egress/egress.ts'
 import { failed } from '../failures.ts'
 import { type SecretsUser, type ToolSecrets, whyNotFor } from '../secrets.ts'
-import { type Authority, askAuthority, findAuthority, hostsOf, tokenHostOf } from './authority.ts'
+import { type Authority, answerBytesMax, askAuthority, findAuthority, hostsOf, tokenHostOf } from './authority.ts'
 
 /** A connection that a person authorizes. `address`: of its server or API, whom the tokens are for. An MCP server names its authority; an API's is in its declaration. */
 export type Target = { agent: string; connection: string; address: string } & (
@@ -127,7 +127,9 @@ export function openAuthorizations({ egress, secrets, readSecret }: { egress: Eg
       let shown: URL | undefined
       let verifier = ''
       let discovery: OAuthDiscoveryState | undefined = authority
-      const challenge = authority ? {} : await telling(challengeOf(address, fetchFn))
+      // Not the authority: an answer of the server's may be a stream, of which nothing is read.
+      const ask = (url: string, init: RequestInit) => egress.fetch(url, init, { hosts: [new URL(address).hostname], bytesMax: answerBytesMax })
+      const challenge = authority ? {} : await telling(challengeOf(address, ask))
       const scope = oauth.scope ?? scopesOf(challenge.scope, before?.wantedScope)
       await telling(
         auth(
