@@ -121,7 +121,10 @@ export function connectionCommands(program: Command, act: Act): void {
     .argument('<name>', 'the connection’s: its tools are called <name>__<operation>')
     .requiredOption('--openapi <document>', 'OpenAPI 3 in JSON or YAML: a file, or its address')
     .option('--api-url <url>', 'where the API is, if the document does not say, or says something else')
-    .option('--secret <name>', 'the secret that is sent along, if it is not to be called like the connection')
+    .option('--secret <name>', 'the secret that is sent along, or the OAuth client’s, if it is not to be called like the connection')
+    .option('--auth <scheme>', 'how to sign in, by the document’s name for it, if it is not to be the first that it asks for')
+    .option('--client-id <id>', 'of the client that is registered with the API’s OAuth authority')
+    .option('--flow <flow>', 'how OAuth’s token is had: client-credentials, authorization-code (a person allows it), or token (a secret)')
     .option('--only <operation>', 'only this one; may be given several times', collect)
     .option('--json', 'print JSON')
     .addHelpText(
@@ -129,6 +132,7 @@ export function connectionCommands(program: Command, act: Act): void {
       examples(
         'npx longhaul connections add my-agent shop --openapi https://shop.example.com/openapi.json',
         'npx longhaul connections add my-agent crm --openapi crm.yaml --only findCustomer --only getOrder',
+        'npx longhaul connections add my-agent crm --openapi crm.yaml --client-id 3f2a',
       ) +
         `
 Writes two files to agent/connections/ of the folder, and says which credential the API asks for. The server keeps it: it

@@ -34,7 +34,7 @@ export function toolsCommands(program: Command, act: Act): void {
       act(options, async (invocation) => (await load()).approveTool(invocation, agent, tool, options)),
     )
   withServer(tools.command('authorize'))
-    .description('allow an agent’s connection to an MCP server that asks for OAuth, in a browser')
+    .description('allow an agent’s connection to an MCP server or an API that asks for OAuth, in a browser')
     .argument('<agent>')
     .argument('<connection>')
     .addHelpText('after', examples('npx longhaul tools authorize support crm'))

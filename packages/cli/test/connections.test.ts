@@ -76,7 +76,13 @@ test('a document at an address may leave out its host, and YAML stays YAML', asy
 test.each([
   ['bearer', { type: 'http', scheme: 'bearer' }, { authorization: { secret: 'key', prefix: 'Bearer ' } }, 'the token'],
   ['basic', { type: 'http', scheme: 'Basic' }, { authorization: { secret: 'key', prefix: 'Basic ' } }, 'user:password in base64'],
-  ['OAuth', { type: 'oauth2', flows: {} }, { authorization: { secret: 'key', prefix: 'Bearer ' } }, 'an access token of its OAuth, for read write'],
+  [
+    'OAuth of a flow that is not spoken',
+    { type: 'oauth2', flows: { implicit: { authorizationUrl: 'https://login.example.com' } } },
+    { authorization: { secret: 'key', prefix: 'Bearer ' } },
+    'an access token of its OAuth, for read write',
+  ],
+  ['a key in a cookie', { type: 'apiKey', in: 'cookie', name: 'sid' }, { Cookie: { secret: 'key', prefix: 'sid=' } }, 'the API key, as the cookie sid'],
   ['a key in the query', { type: 'apiKey', in: 'query', name: 'k' }, undefined, 'it wants the key k in the query, and only headers are sent'],
 ])('the credential of an API with %s is a secret under the name that is given, or it is said why there is none', async (_, scheme, headers, said) => {
   const folder = await agentFolder()
@@ -84,6 +90,88 @@ test.each([
   const { out } = await add(folder, 'shop', '--openapi', 'shop.json', '--secret', 'key', '--only', 'listOrders')
   expect(plain(out)).toContain(said)
   expect(await declared(folder)).toEqual({ kind: 'openapi', document: 'shop.openapi.json', tools: ['listOrders'], ...(headers && { headers }) })
+})
+
+const login = 'https://login.example.com'
+const own = { clientCredentials: { tokenUrl: `${login}/token`, scopes: {} } }
+const byPerson = { authorizationCode: { authorizationUrl: `${login}/authorize`, tokenUrl: `${login}/token`, refreshUrl: `${login}/refresh`, scopes: {} } }
+const openId = { type: 'openIdConnect', openIdConnectUrl: `${login}/tenant/.well-known/openid-configuration` }
+const setSecret = 'npx longhaul secrets set shop --host login.example.com --agent support'
+test.each([
+  [
+    'client credentials',
+    { type: 'oauth2', flows: own },
+    ['--client-id', 'me'],
+    { tokenUrl: `${login}/token`, clientId: 'me', clientSecret: { secret: 'shop' }, scope: 'read write' },
+    [setSecret, 'npx longhaul deploy support'],
+  ],
+  [
+    'a person who allows it',
+    { type: 'oauth2', flows: byPerson },
+    ['--client-id', 'me'],
+    {
+      flow: 'authorization-code',
+      authorizationUrl: `${login}/authorize`,
+      tokenUrl: `${login}/token`,
+      refreshUrl: `${login}/refresh`,
+      clientId: 'me',
+      scope: 'read write',
+    },
+    ['npx longhaul deploy support', 'npx longhaul tools authorize support shop'],
+  ],
+  [
+    'both, and the second chosen, with a secret',
+    { type: 'oauth2', flows: { ...own, ...byPerson } },
+    ['--client-id', 'me', '--flow', 'authorization-code', '--secret', 'shop'],
+    { flow: 'authorization-code', tokenUrl: `${login}/token`, clientSecret: { secret: 'shop' } },
+    [setSecret, 'npx longhaul deploy support', 'npx longhaul tools authorize support shop'],
+  ],
+  [
+    'OpenID, where we register',
+    openId,
+    [],
+    { flow: 'authorization-code', issuer: `${login}/tenant`, scope: 'read write' },
+    ['npx longhaul deploy support', 'npx longhaul tools authorize support shop'],
+  ],
+])('OAuth by %s becomes a declaration with the document’s addresses and the next commands, and an agent that loads', async (_, scheme, args, oauth, next) => {
+  const folder = await agentFolder()
+  await put(folder, secured({ it: scheme }, [{ it: ['read', 'write'] }]))
+  const { json, err } = await add(folder, 'shop', '--openapi', 'shop.json', '--json', ...args)
+  expect([err, json()]).toMatchObject(['', [{ next, credential: { oauth } }]])
+  expect(await declared(folder)).toMatchObject({ url: 'https://shop.example.com/v2', oauth })
+  await symlink(fileURLToPath(new URL('../../../node_modules', import.meta.url)), join(folder, 'node_modules'))
+  expect((await loadAgent(join(folder, 'support'))).manifest.connections).toMatchObject([{ connection: { kind: 'openapi' } }])
+})
+
+test('the addresses of OAuth are shown before anybody goes on, with what else there is', async () => {
+  const folder = await agentFolder()
+  const schemes = { it: { type: 'oauth2', flows: { ...own, ...byPerson } }, key: { type: 'apiKey', in: 'header', name: 'X-Key' } }
+  await put(folder, secured(schemes, [{ it: ['read'] }, { key: [] }]))
+  const out = plain((await add(folder, 'shop', '--openapi', 'shop.json', '--client-id', 'me')).out)
+  for (const said of [
+    `tokenUrl: ${login}/token`,
+    'Look whether these are the API’s own',
+    'sends it to login.example.com alone',
+    '--flow authorization-code',
+    'The document takes others as well: --auth key',
+  ])
+    expect(out).toContain(said)
+  expect(await add(folder, 'other', '--openapi', 'shop.json', '--auth', 'key')).toMatchObject({ exit: 0 })
+  expect(await declared(folder, 'other')).toMatchObject({ headers: { 'X-Key': { secret: 'other' } } })
+  expect(await add(folder, 'third', '--openapi', 'shop.json', '--flow', 'token')).toMatchObject({ exit: 0 })
+  expect(await declared(folder, 'third')).toMatchObject({ headers: { authorization: { secret: 'third', prefix: 'Bearer ' } } })
+})
+
+test('no more scopes are asked for than the chosen operations want', async () => {
+  const folder = await agentFolder()
+  const paths = {
+    '/a': { get: { operationId: 'a', security: [{ it: ['a'] }, { it: ['everything'] }] } },
+    '/b': { get: { operationId: 'b', security: [{ it: ['b'] }] } },
+    '/c': { get: { operationId: 'c', security: [{ it: ['c'] }] } },
+  }
+  await put(folder, { ...secured({ it: { type: 'oauth2', flows: own } }), paths })
+  await add(folder, 'shop', '--openapi', 'shop.json', '--client-id', 'me', '--only', 'a', '--only', 'b')
+  expect(await declared(folder)).toMatchObject({ oauth: { scope: 'a b' } })
 })
 
 const many = Object.fromEntries(Array.from({ length: 101 }, (_, n) => [`/p${n}`, { get: { operationId: `op${n}` } }]))
@@ -104,6 +192,24 @@ test.each([
   ],
   ['too many', 'shop', { ...shop, paths: many }, [], /has 101 operations, and a connection gives at most 100 tools.*--only op0/],
   ['no address', 'shop', { ...shop, servers: [{ url: 'https://{region}.example.com' }] }, [], /does not say where the API is.*--api-url/],
+  [
+    'OAuth without a client',
+    'shop',
+    secured({ it: { type: 'oauth2', flows: own }, key: { type: 'http', scheme: 'bearer' } }, [{ it: [] }, { key: [] }]),
+    [],
+    /wants OAuth \(it\), and only a client that is registered with login\.example\.com gets tokens\. Register one there.*--client-id <id>.*--auth key.*--flow token/,
+  ],
+  ['a secret without a client', 'shop', secured({ it: openId }), ['--secret', 'shop'], /Give it with --client-id/],
+  ['a client where there is no OAuth', 'shop', shop, ['--client-id', 'me'], /Leave --client-id away/],
+  ['a scheme that is not there', 'shop', secured({ it: openId }), ['--auth', 'that'], /describes no that .*There are: it/],
+  ['a flow that is none', 'shop', shop, ['--flow', 'implicit'], /There is no flow implicit\. There are: client-credentials, authorization-code, token/],
+  [
+    'a flow that is not there',
+    'shop',
+    secured({ it: { type: 'oauth2', flows: own } }),
+    ['--flow', 'authorization-code'],
+    /does not describe OAuth in which the flow/,
+  ],
   ['an operation that is not there', 'shop', shop, ['--only', 'getCustomers'], /no operation getCustomers that could be a tool\. There are: getCustomer/],
 ])('%s is refused with its remedy, and nothing is written', async (_, name, document, more, said) => {
   const folder = await agentFolder()

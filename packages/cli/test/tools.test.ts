@@ -42,6 +42,12 @@ test('tools are listed with how they fared, what waits for approval and which se
   ])
 })
 
+test('a connection that waits for somebody to authorize it is named with the list', async () => {
+  const message = 'Nobody has authorized the connection crm of support. Do it with: longhaul tools authorize support crm'
+  await using api = await startFakeApi({ tools: [tool('crm__add', { kind: 'openapi', pin: null })], problems: [{ connection: 'crm', message }] })
+  expect((await command(api, ['tools', 'list', 'support'])).out.replaceAll(/\s+/g, ' ')).toContain(`crm: ${message}`)
+})
+
 test('what has changed is shown, and approved by the hash that was shown', async () => {
   await using api = await startFakeApi({ tools: [changed()] })
   const { out } = await command(api, ['tools', 'get', 'support', 'crm__find'], { columns: 200 })

@@ -126,18 +126,68 @@ export const CommandConnection = z.strictObject({
   ...shared,
 })
 
-export const OpenApiConnection = z.strictObject({
-  kind: z.literal('openapi'),
-  /** An OpenAPI 3 document beside the declaration, in JSON or YAML. */
-  document: z
-    .string()
-    .max(200)
-    .regex(/^[\w-]+(\.[\w-]+)*\.(json|ya?ml)$/, 'must be the name of a file beside the declaration, such as crm.openapi.json or crm.yaml'),
-  /** Where the API is, when the document does not say or says something else. */
-  url: url.optional(),
-  headers,
-  ...shared,
-})
+/**
+ * Who gives out an API's tokens. Either `issuer`, whose own metadata says the rest (RFC 8414, OpenID discovery), or each address by itself, with
+ * `issuer` beside them only as the name that it states of itself (RFC 9207). What the API's document says of it counts for nothing until it stands here.
+ */
+const authority = {
+  issuer: url.optional(),
+  tokenUrl: url.optional(),
+  /** Where the client's secret stands in what is posted, if the authority takes it in no header. Its own metadata says so where it is looked up. */
+  clientSecretIn: z.enum(['header', 'body']).optional(),
+  scope: Scope.optional(),
+}
+/** The agent is a client of its own. */
+const ApiClientCredentials = z
+  .strictObject({ flow: z.literal('client-credentials').optional(), ...authority, clientId: ClientId, clientSecret: SecretRef })
+  .superRefine(({ issuer, tokenUrl, clientSecretIn }, context) => {
+    if (issuer === undefined && tokenUrl === undefined) say(context, 'needs an `issuer`, or a `tokenUrl`')
+    if (clientSecretIn !== undefined && tokenUrl === undefined) say(context, 'has a `clientSecretIn` without a `tokenUrl`: the issuer says it by itself')
+  })
+export type ApiClientCredentials = z.infer<typeof ApiClientCredentials>
+/** A person allows it, once: `longhaul tools authorize`. Without `clientId` we register with the issuer. */
+const ApiAuthorizedByPerson = z
+  .strictObject({
+    flow: z.literal('authorization-code'),
+    ...authority,
+    authorizationUrl: url.optional(),
+    /** Where tokens are refreshed, if elsewhere than they come from. */
+    refreshUrl: url.optional(),
+    clientId: ClientId.optional(),
+    clientSecret: SecretRef.optional(),
+  })
+  .superRefine(({ issuer, authorizationUrl, tokenUrl, refreshUrl, clientSecretIn, clientId, clientSecret }, context) => {
+    if ((authorizationUrl === undefined) !== (tokenUrl === undefined)) say(context, 'needs `authorizationUrl` and `tokenUrl` together')
+    if (issuer === undefined && tokenUrl === undefined) say(context, 'needs an `issuer`, or an `authorizationUrl` and a `tokenUrl`')
+    if (tokenUrl === undefined && refreshUrl !== undefined) say(context, 'has a `refreshUrl` without a `tokenUrl`')
+    if (tokenUrl !== undefined && clientId === undefined) say(context, 'needs a `clientId`: only with an issuer that is looked up we register by ourselves')
+    if (clientSecret && clientId === undefined) say(context, 'has a `clientSecret` without a `clientId`')
+    if (clientSecretIn !== undefined && (tokenUrl === undefined || !clientSecret))
+      say(context, 'has a `clientSecretIn` without a `tokenUrl` and a `clientSecret`')
+  })
+export type ApiAuthorizedByPerson = z.infer<typeof ApiAuthorizedByPerson>
+
+const say = (context: { addIssue(issue: { code: 'custom'; message: string }): void }, message: string) => context.addIssue({ code: 'custom', message })
+
+export const OpenApiConnection = z
+  .strictObject({
+    kind: z.literal('openapi'),
+    /** An OpenAPI 3 document beside the declaration, in JSON or YAML. */
+    document: z
+      .string()
+      .max(200)
+      .regex(/^[\w-]+(\.[\w-]+)*\.(json|ya?ml)$/, 'must be the name of a file beside the declaration, such as crm.openapi.json or crm.yaml'),
+    /** Where the API is, when the document does not say or says something else. */
+    url: url.optional(),
+    headers,
+    ...shared,
+    oauth: z.discriminatedUnion('flow', [ApiClientCredentials, ApiAuthorizedByPerson]).optional(),
+  })
+  .superRefine(({ headers, oauth, url }, context) => {
+    if (oauth && url === undefined) say(context, 'has `oauth` and no `url`: tokens go to no address that only the document names')
+    if (oauth && Object.keys(headers).some((name) => name.toLowerCase() === 'authorization'))
+      say(context, 'has `oauth` and a header Authorization: its token is sent there')
+  })
 
 /** What the tenant's marketplace has under this name, in the version that is installed in the run's namespace. */
 export const MarketplaceConnection = z.strictObject({ kind: z.literal('marketplace'), entry: ConnectionName, ...shared })

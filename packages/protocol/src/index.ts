@@ -29,7 +29,7 @@ export { AttentionItem, dismissAttention, forkAttention, listAttention, retryAtt
 export { ChildEnd, ChildRequest, PartName, RunPart, ChildStarted, toolPart } from './children.ts'
 export { CustomAgent, InvokeRequest } from './custom.ts'
 export { McpServer } from './mcp-servers.ts'
-export type { AuthorizedByPerson } from './connections.ts'
+export type { ApiAuthorizedByPerson, ApiClientCredentials, AuthorizedByPerson } from './connections.ts'
 export {
   Connection,
   ConnectionName,
@@ -399,6 +399,7 @@ export {
 } from './tool-calls.ts'
 export type { ServerTool } from './tool-calls.ts'
 export {
+  ConnectionProblem,
   DefinitionChange,
   OfferedPrompt,
   Tool,

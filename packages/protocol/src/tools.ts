@@ -41,6 +41,10 @@ export const Tool = z.object({
 })
 export type Tool = z.infer<typeof Tool>
 
+/** Why a connection gives a run nothing now: its tool server did not answer, or a person has to authorize it. */
+export const ConnectionProblem = z.object({ connection: z.string(), message: z.string() })
+export type ConnectionProblem = z.infer<typeof ConnectionProblem>
+
 const ToolName = z
   .string()
   .max(64)
@@ -48,11 +52,12 @@ const ToolName = z
 
 export const listTools = operation({
   id: 'tools.list',
-  summary: 'The tools of an agent’s live version, with their limits and how their calls fared.',
+  summary:
+    'The tools of an agent’s live version, with their limits and how their calls fared. `problems` are connections that wait for somebody to authorize them.',
   http: ['GET', '/v1/agents/{agent}/tools'],
   permission: 'agents:read',
   input: z.strictObject({ agent: Name }),
-  output: z.object({ items: z.array(Tool) }),
+  output: z.object({ items: z.array(Tool), problems: z.array(ConnectionProblem) }),
 })
 
 export const refreshTools = operation({
@@ -61,7 +66,7 @@ export const refreshTools = operation({
   http: ['POST', '/v1/agents/{agent}/tools/refresh'],
   permission: 'agents:deploy',
   input: z.strictObject({ agent: Name }),
-  output: z.object({ items: z.array(Tool), problems: z.array(z.object({ connection: z.string(), message: z.string() })) }),
+  output: z.object({ items: z.array(Tool), problems: z.array(ConnectionProblem) }),
 })
 
 export const approveTool = operation({

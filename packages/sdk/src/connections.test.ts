@@ -86,6 +86,26 @@ test('a connection that is a program has its folder beside it, and a credential 
   expect(await problemOf({ ...files, 'agent/connections/crm.json': JSON.stringify(bare) })).toMatch(/crm\.json: .*credential/)
 })
 
+const login = 'https://login.example.com'
+/** Agents that are clients of their own; otherwise as `oauth` and `more` say. */
+const apiWith = (oauth: object, more: object = {}) =>
+  JSON.stringify({
+    ...{ kind: 'openapi', document: 'crm.openapi.json', url: 'https://api.example.com' },
+    oauth: { issuer: login, clientId: 'me', clientSecret: { secret: 'crm' }, ...oauth },
+    ...more,
+  })
+
+test.each([
+  ['as a client of its own', apiWith({})],
+  ['of an address', apiWith({ issuer: undefined, tokenUrl: login, clientSecretIn: 'body' })],
+  ['that a person allows, where we register', apiWith({ flow: 'authorization-code', clientId: undefined, clientSecret: undefined })],
+  ['that a person allows, at addresses', apiWith({ flow: 'authorization-code', authorizationUrl: login, tokenUrl: login, refreshUrl: login })],
+])('OAuth of an API %s loads', async (_, declared) => {
+  const files = { 'agent/agent.ts': agentFile(), 'agent/connections/crm.openapi.json': '{}', 'agent/connections/crm.json': declared }
+  await using made = await makeAgentFolder(files, { isInstalled: true })
+  expect((await loadAgent(made.folder)).manifest.connections).toMatchObject([{ connection: JSON.parse(declared) as object }])
+})
+
 test.each([
   [
     'a header with a password in it',
@@ -101,6 +121,25 @@ test.each([
     { 'agent/connections/crm.json': '{"kind":"openapi","document":"crm.openapi.json"}' },
     /crm\.openapi\.json, which is not beside it/,
   ],
+  ...[
+    ['no address of its own', {}, { url: undefined }, /no address that only the document names/],
+    ['a flow that there is none of', { flow: 'implicit' }, {}, /oauth\.flow/],
+    ['a header Authorization', {}, { headers: { AUTHORIZATION: { secret: 'crm' } } }, /its token is sent there/],
+    ['nobody who gives out tokens', { issuer: undefined }, {}, /needs an `issuer`, or a `tokenUrl`/],
+    ['nowhere to send a person', { flow: 'authorization-code', issuer: undefined, tokenUrl: login }, {}, /`authorizationUrl` and `tokenUrl` together/],
+    [
+      'addresses and no client',
+      { flow: 'authorization-code', clientId: undefined, clientSecret: undefined, authorizationUrl: login, tokenUrl: login },
+      {},
+      /only with an issuer that is looked up we register/,
+    ],
+    ['a secret of no client', { flow: 'authorization-code', clientId: undefined }, {}, /`clientSecret` without a `clientId`/],
+    ['a place for the secret that is looked up', { clientSecretIn: 'body' }, {}, /the issuer says it by itself/],
+  ].map(([what, oauth, more, said]): [string, Record<string, string>, RegExp] => [
+    `OAuth of an API with ${String(what)}`,
+    { 'agent/connections/crm.openapi.json': '{}', 'agent/connections/crm.json': apiWith(oauth as object, more as object) },
+    said as RegExp,
+  ]),
   [
     'a folder of a program that is not there',
     { 'agent/connections/crm.json': '{"kind":"command","command":"node","args":["server.mjs"],"files":"crm-server"}' },

@@ -11,7 +11,7 @@ import { duration, moment } from '../show/values.ts'
 
 export async function listTools(invocation: Invocation, agent: string, { refresh }: { refresh?: boolean }): Promise<number> {
   const client = await invocation.client()
-  const { items, problems } = refresh ? await client.tools.refresh({ agent }) : { ...(await client.tools.list({ agent })), problems: [] }
+  const { items, problems } = await (refresh ? client.tools.refresh({ agent }) : client.tools.list({ agent }))
   if (invocation.isJson) invocation.printJson({ items, problems })
   else {
     const rows = items.map((tool) => [

@@ -8,6 +8,7 @@ import type {
   Approval,
   ArgumentSource,
   AttentionItem,
+  ConnectionProblem,
   Delivery,
   ErrorCode,
   JournalEntry,
@@ -38,6 +39,7 @@ export type FakeOptions = {
   deliveries?: Delivery[]
   journal?: JournalEntry[]
   tools?: Tool[]
+  problems?: ConnectionProblem[]
   /** Of every answer. */ headers?: Record<string, string>
   /** By operation, for those that the fake keeps nothing of. */ answers?: Record<string, unknown>
 }
@@ -255,7 +257,7 @@ export async function startFakeApi(options: FakeOptions = {}) {
         return publicKey(deleted)
       }
       case 'tools.list':
-        return { items: options.tools ?? [] }
+        return { items: options.tools ?? [], problems: options.problems ?? [] }
       case 'tools.refresh':
         return { items: options.tools ?? [], problems: [{ connection: 'shop', message: 'The tool server shop cannot be reached (ECONNREFUSED).' }] }
       case 'tools.approve': {

@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query'
-import type { ToolLimits } from '@longhaul/protocol'
+import type { ConnectionProblem, ToolLimits } from '@longhaul/protocol'
 import { client } from './client.ts'
 import { queryClient } from './queries.ts'
 
@@ -10,11 +10,13 @@ export const toolsQuery = (agent: string) =>
 export const marketplaceQuery = () =>
   queryOptions({ queryKey: ['marketplace'], queryFn: ({ signal }) => client.marketplace.list({}, { signal }), refetchInterval: 30_000 })
 
-/** Asks the tool servers; what they have now is what the page shows then. */
-export async function refreshTools(agent: string): Promise<{ connection: string; message: string }[]> {
+/** Asks the tool servers; what they have now is what the page shows then. Gives those that did not answer: who waits for an authorization is with the tools. */
+export async function refreshTools(agent: string): Promise<ConnectionProblem[]> {
+  const { queryKey } = toolsQuery(agent)
   const { items, problems } = await client.tools.refresh({ agent })
-  queryClient.setQueryData(toolsQuery(agent).queryKey, { items })
-  return problems
+  const waiting = queryClient.getQueryData(queryKey)?.problems ?? []
+  queryClient.setQueryData(queryKey, { items, problems: waiting })
+  return problems.filter(({ connection }) => !waiting.some((one) => one.connection === connection))
 }
 
 export async function approveTool(agent: string, tool: string, hash: string): Promise<void> {

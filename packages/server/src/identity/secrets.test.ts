@@ -19,6 +19,14 @@ async function makeSecrets() {
   return { ...t, masterKeys, secrets: openSecrets({ db: t.db, masterKeys, log: silentLog }) }
 }
 
+test('a value that depends on the newest version is not stored when another has come meanwhile', async () => {
+  await using t = await makeSecrets()
+  const { version } = await t.secrets.set(boss, { name: 'tokens', value: 'first' })
+  await t.secrets.set(boss, { name: 'tokens', value: 'second', ifVersion: version })
+  await expect(t.secrets.set(boss, { name: 'tokens', value: 'late', ifVersion: version })).rejects.toMatchObject({ code: 'conflict' })
+  expect(await t.secrets.use('acme', 'tokens', use)).toBe('second')
+})
+
 test('a secret is used by its newest version, and no answer but that use has its value', async () => {
   await using t = await makeSecrets()
   const answers = [

@@ -22,6 +22,8 @@ export type Secrets = {
       agents?: string[] | null | undefined
       /** Earlier versions are destroyed: they are worth nothing any more. */
       isOnly?: boolean
+      /** The newest version that there may be. Throws `conflict` when somebody has set another meanwhile. */
+      ifVersion?: number | undefined
     },
   ): Promise<Secret>
   /** The newest version, without its value. */
@@ -89,9 +91,10 @@ function toKey(text: string, where: string): Buffer {
 export function openSecrets({ db, masterKeys, log }: { db: Db; masterKeys: MasterKeys; log: Log }): Secrets {
   const nameOf = (tenantId: string, name: string, version: number) => `${tenantId}/${name}/${version}`
   return {
-    async set(caller, { name, value, description, hosts, agents, isOnly }) {
+    async set(caller, { name, value, description, hosts, agents, isOnly, ifVersion }) {
       return db.forTenant(caller.tenantId).transaction(async (tx) => {
         const next = await store.nextVersion(tx, name)
+        if (ifVersion !== undefined && next.version !== ifVersion + 1) throw new AppError('conflict', `The secret ${name} was set meanwhile.`)
         if (next.version === 1 && (await store.countNames(tx)) >= namesMax) throw new AppError('over_limit', `A tenant has at most ${namesMax} secrets.`)
         const sealed = seal(masterKeys, value, nameOf(caller.tenantId, name, next.version))
         const about = {

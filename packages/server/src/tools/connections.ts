@@ -21,6 +21,7 @@ import { type Definition, hashOf, toToolDefinition, visibleName } from './mcp/de
 import { type Listing, listMcpTools } from './mcp/mcp.ts'
 import { type ResourceTool, resourceDefinition, resourceTools } from './mcp/resources.ts'
 import { type Installed, findInstalled } from './marketplace/marketplace-store.ts'
+import type { Target } from './oauth/authorizations.ts'
 import { loadApi, parseApi } from './openapi/call.ts'
 import { type Pin, type PinScope, listPins } from './pin-store.ts'
 import { reconcile, stateOf } from './pins.ts'
@@ -155,6 +156,15 @@ export function openConnections({
     pins: ({ tenantId, agent }: VersionOf, { name, connection }: Named): Promise<Pin[]> =>
       connection.kind === 'openapi' || connection.kind === 'marketplace' ? Promise.resolve([]) : listPins(db, scopeOf({ tenantId, agent }, name, connection)),
   }
+}
+
+/** What a person has to authorize of a connection; undefined where nobody has to. */
+export function toAuthorize(agent: string, { name, connection }: Named): Target | undefined {
+  if (connection.kind !== 'mcp' && connection.kind !== 'openapi') return undefined
+  const { kind, url } = connection
+  const of = { agent, connection: name, address: url ?? '' } // An API with `oauth` has one.
+  if (kind === 'mcp') return connection.oauth && 'flow' in connection.oauth ? { kind, ...of, oauth: connection.oauth } : undefined
+  return connection.oauth?.flow === 'authorization-code' ? { kind, ...of, oauth: connection.oauth } : undefined
 }
 
 /** Ours, where the connection does not leave them out. A name that the server has for a tool of its own, approved or not, stays the server's. */

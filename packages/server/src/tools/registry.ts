@@ -1,22 +1,34 @@
 /** The tools of an agent as people see them: where each comes from, in what state it is, how its calls fared, and what was decided about it. */
-import { type AgentManifest, type Json, type OfferedPrompt, type PromptChoice, type Tool, type ToolLimits, limitsFor, serverTools } from '@longhaul/protocol'
+import {
+  type AgentManifest,
+  type ConnectionProblem,
+  type Json,
+  type OfferedPrompt,
+  type PromptChoice,
+  type Tool,
+  type ToolLimits,
+  limitsFor,
+  serverTools,
+} from '@longhaul/protocol'
 import type { Db } from '../db/index.ts'
 import type { Caller } from '../identity/index.ts'
 import { AppError, StepFailure, toFailure } from '../kernel/index.ts'
 import { recordCalls } from './call-store.ts'
-import { type Connections, type Named, type VersionOf, scopeOf } from './connections.ts'
+import { type Connections, type Named, type VersionOf, scopeOf, toAuthorize } from './connections.ts'
 import { listLimits, setLimits } from './limit-store.ts'
-import type { Authorizations } from './mcp/authorizations.ts'
 import { type McpClients, type McpTarget, originOf } from './mcp/clients.ts'
 import { type Definition, changesBetween, toToolDefinition } from './mcp/definition.ts'
 import { listPrompts, readPrompt } from './mcp/prompts.ts'
+import type { Authorizations } from './oauth/authorizations.ts'
 import { type Pin, approvePin } from './pin-store.ts'
 import { stateOf } from './pins.ts'
 
 export type Registry = {
   list(tenantId: string, agent: string): Promise<Tool[]>
-  /** Asks the tool servers now. `problems` are those that did not answer. */
-  refresh(tenantId: string, agent: string): Promise<{ items: Tool[]; problems: { connection: string; message: string }[] }>
+  /** Connections of the live version that wait for a person to authorize them, without asking anybody. */
+  unauthorized(tenantId: string, agent: string): Promise<ConnectionProblem[]>
+  /** Asks the tool servers now. `problems` are those that did not answer, or that nobody has authorized. */
+  refresh(tenantId: string, agent: string): Promise<{ items: Tool[]; problems: ConnectionProblem[] }>
   approve(tenantId: string, by: string, request: { agent: string; tool: string; hash: string }): Promise<Tool>
   limit(
     tenantId: string,
@@ -128,28 +140,47 @@ export function openRegistry({ db, connections, authorizations, clients, onLimit
     }
   }
 
-  async function declaredOf({ tenantId }: Caller, agent: string, name: string) {
+  async function targetOf({ tenantId }: Caller, agent: string, name: string) {
     const { manifest } = await live(tenantId, agent)
-    const declared = manifest.connections?.find((one) => one.name === name)?.connection
-    if (declared?.kind !== 'mcp') throw new AppError('not_found', `${agent} has no connection ${name} to an MCP server over HTTP.`)
-    if (!declared.oauth || !('flow' in declared.oauth))
+    const named = manifest.connections?.find((one) => one.name === name)
+    if (named?.connection.kind !== 'mcp' && named?.connection.kind !== 'openapi')
+      throw new AppError('not_found', `${agent} has no connection ${name} to an MCP server over HTTP or to an API.`)
+    const target = toAuthorize(agent, named)
+    if (!target)
       throw new AppError('invalid', `The connection ${name} of ${agent} is not one that a person authorizes: its \`oauth\` needs "flow": "authorization-code".`)
-    return { agent, connection: name, declared }
+    return target
+  }
+
+  async function assertAuthorized(of: VersionOf, named: Named): Promise<void> {
+    const target = toAuthorize(of.agent, named)
+    if (target) await authorizations.assert(of.tenantId, target)
+  }
+
+  /** What goes wrong with `work`, connection by connection. */
+  async function problemsOf({ connections: declared = [] }: AgentManifest, work: (named: Named) => Promise<unknown>): Promise<ConnectionProblem[]> {
+    const failures = await Promise.all(
+      declared.map((named) =>
+        work(named).then(
+          () => [],
+          (error: unknown) => [{ connection: named.name, message: toFailure(error).message }],
+        ),
+      ),
+    )
+    return failures.flat()
   }
 
   return {
     list,
+    async unauthorized(tenantId, agent) {
+      const { manifest, ...of } = await live(tenantId, agent)
+      return problemsOf(manifest, (named) => assertAuthorized(of, named))
+    },
     async refresh(tenantId, agent) {
-      const of = await live(tenantId, agent)
-      const problems: { connection: string; message: string }[] = []
-      const ask = async (named: Named) => {
-        try {
-          await connections.offers(of, named, true)
-        } catch (error) {
-          problems.push({ connection: named.name, message: toFailure(error).message })
-        }
-      }
-      await Promise.all((of.manifest.connections ?? []).map(ask))
+      const { manifest, ...of } = await live(tenantId, agent)
+      const problems = await problemsOf(manifest, async (named) => {
+        await connections.offers(of, named, true)
+        await assertAuthorized(of, named)
+      })
       return { items: await list(tenantId, agent), problems }
     },
     async approve(tenantId, by, { agent, tool, hash }) {
@@ -185,9 +216,9 @@ export function openRegistry({ db, connections, authorizations, clients, onLimit
       const target = serverOf({ tenantId, agent, version: of.version }, manifest, connection)
       return { ...(await asked((signal) => readPrompt(clients, target, choice, signal))), label: `tool_server:${originOf(target)}` }
     },
-    authorize: async (caller, { agent, connection, redirectUri }) => authorizations.begin(caller, await declaredOf(caller, agent, connection), redirectUri),
+    authorize: async (caller, { agent, connection, redirectUri }) => authorizations.begin(caller, await targetOf(caller, agent, connection), redirectUri),
     async finishAuthorization(caller, { agent, connection, ...came }) {
-      const { authority, tokens } = await authorizations.finish(caller, await declaredOf(caller, agent, connection), came)
+      const { authority, tokens } = await authorizations.finish(caller, await targetOf(caller, agent, connection), came)
       return { agent, connection, authority, scope: tokens.scope ?? null, isRefreshable: tokens.refresh_token !== undefined }
     },
   }

@@ -12,8 +12,8 @@ export type SecretsUser = { tenantId: string; agent: string; runId?: string | un
 export type ToolSecrets = {
   /** The text for a header. Throws a `StepFailure` when there is no such secret, or it is not for this agent or host. */
   read(ref: z.infer<typeof SecretRef>, use: SecretsUser & { host: string }): Promise<string>
-  /** Hosts that the secret may go to. Throws as `read` does. */
-  hostsOf(name: string, user: SecretsUser): Promise<readonly string[]>
+  /** Its newest version, without its value. Throws as `read` does. */
+  find(name: string, user: SecretsUser): Promise<Secret>
   /** A secret that is an address, of one of these protocols, and the hosts that it may be used at, which the caller holds against it. `what` it is of, and an `example`, are for people. Throws as `read` does. */
   readAddress(name: string, user: SecretsUser, of: { protocols: RegExp; what: string; example: string }): Promise<{ url: URL; hosts: readonly string[] }>
 }
@@ -32,15 +32,15 @@ export function openToolSecrets(secrets: Pick<Secrets, 'use' | 'find'>): ToolSec
         throw error
       }
     },
-    async hostsOf(name, { tenantId, agent }) {
+    async find(name, { tenantId, agent }) {
       const found = await secrets.find(tenantId, name)
       if (!found) throw missing(name)
       const why = whyNotFor(found, agent)
       if (why !== undefined) throw failed('secret_refused', why)
-      return found.hosts
+      return found
     },
     async readAddress(name, user, { protocols, what, example }) {
-      const hosts = await opened.hostsOf(name, user)
+      const { hosts } = await opened.find(name, user)
       // Read for a host that it is for; whether that is the one in it is looked at by whoever goes there.
       const [first = ''] = hosts
       const text = await opened.read({ secret: name, prefix: '' }, { ...user, host: first.replace(/^\*\.?/, 'any.') })

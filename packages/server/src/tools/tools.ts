@@ -21,17 +21,18 @@ import type { Db } from '../db/index.ts'
 import type { Secrets } from '../identity/index.ts'
 import { type Log, StepFailure, after, monotonicMs, sleep, toFailure, withTimeout } from '../kernel/index.ts'
 import type { OpenHosted } from '../sandbox/index.ts'
-import { type Named, type Offered, type VersionOf, openConnections } from './connections.ts'
+import { type Named, type Offered, type Offers, type VersionOf, openConnections, toAuthorize } from './connections.ts'
 import { openEgress } from './egress/egress.ts'
 import { failed } from './failures.ts'
 import { isGated, openGate, rememberLimits } from './limits.ts'
-import { openAuthorizations } from './mcp/authorizations.ts'
 import { openMcpClients, originOf } from './mcp/clients.ts'
 import { type McpCall, callMcpTool } from './mcp/mcp.ts'
 import { callResources } from './mcp/resources.ts'
 import { withCredentials } from './mcp/transports.ts'
 import { type Embedding, type MemoryService, openMemory } from './memory/memory.ts'
 import { type Marketplace, openMarketplace } from './marketplace/marketplace.ts'
+import { openAuthorizations } from './oauth/authorizations.ts'
+import { openBearers } from './oauth/bearers.ts'
 import { callApi } from './openapi/call.ts'
 import { type Registry, liveWith, openRegistry } from './registry.ts'
 import { type SecretsUser, openToolSecrets } from './secrets.ts'
@@ -118,6 +119,7 @@ export function openTools(options: ToolsOptions): Tools {
   const egress = openEgress({ privateHosts: options.privateHosts })
   const secrets = openToolSecrets(options.secrets)
   const authorizations = openAuthorizations({ egress, secrets: options.secrets, readSecret: secrets.read })
+  const bearers = openBearers({ egress, secrets, authorizations })
   const clients = openMcpClients({ egress, secrets, authorizations, hosted: options.hosted, log, version: options.version, idleMs: options.idleMs })
   const connections = openConnections({ db, clients, folderOf: options.folderOf })
   const enter = openGate(db)
@@ -157,7 +159,7 @@ export function openTools(options: ToolsOptions): Tools {
     const manifest = await manifestOf(of)
     const tooLong = () => new Error(`It did not list its tools within ${listMsMax} ms.`)
     const connected = (manifest.connections ?? []).map((named) =>
-      withTimeout(listMsMax, connections.offers(of, named), tooLong).then(
+      withTimeout(listMsMax, usable(of, named), tooLong).then(
         ({ offered }) => offered.map(({ definition }) => definition),
         (error: unknown) => {
           log.info('tools of a connection are not offered, since it does not list them', {
@@ -175,11 +177,19 @@ export function openTools(options: ToolsOptions): Tools {
     return all.filter((_, at) => !found[at]?.isOff)
   }
 
+  /** What a connection has, if its calls can be made: an API's document is read without anybody's leave. */
+  async function usable(of: VersionOf, named: Named): Promise<Offers> {
+    const offers = await connections.offers(of, named)
+    const target = toAuthorize(of.agent, named)
+    if (target) await authorizations.assert(of.tenantId, target)
+    return offers
+  }
+
   async function offersOf(run: VersionOf, name: string, declared: readonly Named[]) {
     const named = declared.find((one) => one.name === name)
     if (!named) throw failed('invalid', `This version declares no connection ${name}.`)
     try {
-      return { name, ...(await connections.offers(run, named)) }
+      return { name, ...(await usable(run, named)) }
     } catch (error) {
       if (!named.connection.isOptional) throw error
       return { name, offered: [], withheld: [{ tool: null, why: toFailure(error).message }] }
@@ -248,7 +258,7 @@ export function openTools(options: ToolsOptions): Tools {
 
   async function execute(found: Offered, { user, ...use }: Omit<McpCall, 'definition'> & { user: SecretsUser }): Promise<CallResult> {
     if (found.kind === 'openapi') {
-      const { output, origin } = await callApi({ ...found, user, ...use }, { egress, secrets })
+      const { output, origin } = await callApi({ ...found, user, ...use }, { egress, secrets, bearers })
       return { output, parts: [], source: 'tool_server', origin }
     }
     const target = { ...found.target, runId: user.runId }

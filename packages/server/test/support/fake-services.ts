@@ -439,6 +439,7 @@ export function makeApi(changes: Partial<ApiOptions & PipelineOptions> & { servi
         eraseAll: called('memory.eraseAll', { count: 1 }),
       },
       list: called('tools.list', [aTool]),
+      unauthorized: called('tools.unauthorized', []),
       refresh: called('tools.refresh', { items: [aTool], problems: [] }),
       approve: called('tools.approve', aTool),
       authorize: called('connections.authorize', { url: 'https://login.example.com/authorize', state: 's', authority: 'login.example.com' }),

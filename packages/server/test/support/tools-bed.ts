@@ -44,7 +44,7 @@ export async function openToolsBed({
     allowedHosts,
     mailRecipients: declaredRecipients,
   }
-  const secrets = openSecrets({ db, masterKeys: { current: secretBytes(32) }, log: silentLog })
+  const secrets = options.secrets ?? openSecrets({ db, masterKeys: { current: secretBytes(32) }, log: silentLog })
   const boss = { tenantId, askerId: undefined, keyId: 'k', name: 'boss', permissions: [], access: { personalData: true } }
   const tools = openTools({
     db,

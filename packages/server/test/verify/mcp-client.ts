@@ -8,7 +8,7 @@ import { type CallAnswered, type InputNeeded, type Json, McpConnection, type Sec
 import type { Caller, Secrets } from '../../src/identity/index.ts'
 import { StepFailure, newId, silentLog } from '../../src/kernel/index.ts'
 import { openEgress } from '../../src/tools/egress/egress.ts'
-import { openAuthorizations } from '../../src/tools/mcp/authorizations.ts'
+import { openAuthorizations } from '../../src/tools/oauth/authorizations.ts'
 import { type McpTarget, openMcpClients } from '../../src/tools/mcp/clients.ts'
 import type { Definition } from '../../src/tools/mcp/definition.ts'
 import { callMcpTool, listMcpTools } from '../../src/tools/mcp/mcp.ts'
@@ -68,7 +68,8 @@ async function authorityOf(server: string): Promise<string> {
 /** Somebody signs in with a browser that follows where it is sent. */
 async function authorize(): Promise<void> {
   const caller: Caller = { tenantId, askerId: undefined, keyId: 'k', name: 'person', permissions: [], access: { personalData: true } }
-  const of = { agent, connection, declared }
+  if (!declared.oauth || !('flow' in declared.oauth)) throw new Error('Nobody is asked by this connection.')
+  const of = { kind: 'mcp' as const, agent, connection, address: declared.url, oauth: declared.oauth }
   const heard = Promise.withResolvers<URL>()
   const listener = createServer((request, response) => {
     heard.resolve(new URL(request.url ?? '/', 'http://127.0.0.1'))

@@ -68,6 +68,10 @@ export const toolsTexts = {
     refresh: 'Ask tool servers',
     noServers: 'This agent has no connections.',
     unanswered: 'Not all tool servers answered',
+    unauthorized: 'Needs to be authorized',
+    unauthorizedText:
+      'Nobody has allowed it by OAuth yet, or that has ended: runs do not get these tools. Whoever may manage secrets does it on a machine with a browser:',
+    copyCommand: 'Copy the command for {{name}}',
     waiting_one: '{{count}} definition waits for approval',
     waiting_other: '{{count}} definitions wait for approval',
     waitingText: 'Their tool server gives another definition than the approved one. Until somebody approves it, the model is not offered the tool.',

@@ -8,6 +8,7 @@ import { refreshTools, toolsQuery } from '../../api/tools.ts'
 import { useTexts } from '../../i18n/index.ts'
 import { patterns } from '../../paths.ts'
 import { Button } from '../../ui/Button.tsx'
+import { CopyButton } from '../../ui/CopyButton.tsx'
 import { Select } from '../../ui/Fields.tsx'
 import { EmptyState, Note } from '../../ui/Notes.tsx'
 import { Tag } from '../../ui/State.tsx'
@@ -121,6 +122,7 @@ function ToolsOf({ agent, connections }: { agent: string; connections: Connectio
   const { t } = useTexts()
   const tools = useQuery(toolsQuery(agent))
   const items = tools.data?.items
+  const unauthorized = tools.data?.problems.map(({ connection }) => connection) ?? []
   const waiting = items?.filter(({ state }) => state === 'changed' || state === 'added').length ?? 0
   const groups = [
     { id: 'own', title: t('tools.kinds.own'), rows: items?.filter(({ kind }) => kind === 'own') },
@@ -130,6 +132,7 @@ function ToolsOf({ agent, connections }: { agent: string; connections: Connectio
       title: name,
       kind: t(`tools.kinds.${connection.kind}`),
       about: aboutOf(connection),
+      waits: unauthorized.includes(name),
       rows: items?.filter((tool) => tool.connection === name),
     })),
   ]
@@ -154,11 +157,28 @@ function ToolsOf({ agent, connections }: { agent: string; connections: Connectio
             <h2 className="mb-2 flex min-w-0 flex-wrap items-center gap-x-3 gap-y-1 font-semibold">
               {group.title}
               {'kind' in group && <Tag>{group.kind}</Tag>}
+              {'waits' in group && group.waits && <Tag tone="warn">{t('tools.unauthorized')}</Tag>}
               {'about' in group && <span className="min-w-0 truncate font-mono text-xs font-normal text-ink-3">{group.about}</span>}
             </h2>
+            {'waits' in group && group.waits && <Authorize agent={agent} connection={group.title} />}
             <ToolTable tools={group.rows as readonly Tool[] | undefined} label={group.title} query={tools} />
           </section>
         ))}
+    </div>
+  )
+}
+
+/** A person is sent back to a program on their own machine, so it begins there. */
+function Authorize({ agent, connection }: { agent: string; connection: string }) {
+  const { t } = useTexts()
+  const command = `npx longhaul tools authorize ${agent} ${connection}`
+  return (
+    <div className="mb-2 text-sm text-ink-2">
+      <p>{t('tools.unauthorizedText')}</p>
+      <p className="flex min-w-0 items-center gap-1">
+        <code className="min-w-0 text-xs break-all">{command}</code>
+        <CopyButton isIconOnly getText={() => command} words={{ label: t('tools.copyCommand', { name: connection }), done: t('common.copied') }} />
+      </p>
     </div>
   )
 }

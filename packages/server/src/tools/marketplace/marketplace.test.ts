@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { type FakeTool, openMcpServer, text } from '../../../test/support/mcp-server.ts'
+import { openScriptedAuthority } from '../../../test/support/oauth-authority.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
 import { newId } from '../../kernel/index.ts'
@@ -137,6 +138,41 @@ test('an OpenAPI connection is installed with its document, which the agent that
   await marketplace.install(owner.boss, which)
   await rm(folder, { recursive: true })
   expect((await user.connect('shop')).tools).toMatchObject([{ name: 'shop__listOrders', description: '[shop] All orders' }])
+})
+
+test('an API with OAuth is installed where the agent is its own client, and not where a person has allowed it for one agent', async () => {
+  await using authority = await openScriptedAuthority('127.0.0.1')
+  await using server = await openMcpServer({ tools: [find] })
+  const folder = await mkdtemp(join(tmpdir(), 'marketplace-'))
+  await mkdir(join(folder, 'agent', 'connections'), { recursive: true })
+  const document = { openapi: '3.1.0', paths: { '/orders': { get: { operationId: 'listOrders' } } } }
+  await writeFile(join(folder, 'agent', 'connections', 'shop.json'), JSON.stringify(document))
+  const asked: (string | null)[] = []
+  server.state.intercept = (request) => {
+    asked.push(request.headers.get('authorization'))
+    return Response.json('done')
+  }
+  const options = { db: database.db, tenantId: newId(), privateHosts: [server.host, authority.host] }
+  const api = { kind: 'openapi' as const, document: 'shop.json', url: `http://${server.host}` }
+  await using owner = await openToolsBed({
+    ...options,
+    folderOf: () => folder,
+    connections: {
+      shop: { ...api, oauth: { issuer: authority.issuer, clientId: 'longhaul', clientSecret: { secret: 'shop' } } },
+      own: { ...api, oauth: { flow: 'authorization-code', issuer: authority.issuer } },
+    },
+  })
+  await using user = await openToolsBed({ ...options, secrets: owner.secrets, connections: { shop: { kind: 'marketplace', entry: 'shop' } } })
+  await owner.setSecret('shop', { value: 'hush', hosts: ['127.0.0.1'] })
+  const { marketplace } = owner.tools
+  const publish = (connection: string) => marketplace.publish(owner.boss, { entry: 'shop', agent: 'helper', connection, description: 'Orders' })
+  await expect(publish('own')).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('authorized by a person') })
+  const which = { entry: 'shop', version: 1, hash: (await publish('shop')).hash, namespace: 'default' }
+  await marketplace.review(owner.boss, { ...which, decision: 'approve' })
+  await marketplace.install(owner.boss, which)
+  expect((await user.call('shop__listOrders')).output).toBe('done')
+  expect(asked).toEqual(['Bearer token-1'])
+  await rm(folder, { recursive: true })
 })
 
 test('a program of a folder, and what is from the marketplace itself, is not published', async () => {

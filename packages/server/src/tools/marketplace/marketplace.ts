@@ -17,7 +17,7 @@ import type { z } from 'zod'
 import type { Db, TenantTx } from '../../db/index.ts'
 import type { Caller } from '../../identity/index.ts'
 import { AppError, toFailure } from '../../kernel/index.ts'
-import type { Connections, Named, VersionOf } from '../connections.ts'
+import { type Connections, type Named, type VersionOf, toAuthorize } from '../connections.ts'
 import { type Definition, digestOf, hashOf, toToolDefinition } from '../mcp/definition.ts'
 import { readDocument } from '../openapi/call.ts'
 import { stateOf } from '../pins.ts'
@@ -56,7 +56,7 @@ export function openMarketplace({ db, connections, live, folderOf }: Options): M
         'invalid',
         `${name} is a program of the agent’s folder. What can be published is an MCP server at an address, or an OpenAPI connection.`,
       )
-    if (connection.kind === 'mcp' && connection.oauth && 'flow' in connection.oauth)
+    if (toAuthorize(of.agent, named))
       throw new AppError('invalid', `${name} was authorized by a person for this agent alone. Publish one that uses a stored secret or client credentials.`)
     // What there is now, so that nothing is published that has changed since.
     const { offered } = await connections.offers(of, named, true).catch((error: unknown) => {

@@ -1,50 +1,12 @@
 /** Client credentials against an authority on loopback that speaks OAuth's own documents, and one that is not who it should be. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, expect, test } from 'vitest'
 import { openMcpServer, text } from '../../../test/support/mcp-server.ts'
+import { openScriptedAuthority } from '../../../test/support/oauth-authority.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
 
 const database = await makeDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
-
-/** At `host`, which may be a name of this machine, so that it is another host than the tool server's. */
-async function openAuthority(host: string) {
-  const asked: { path: string; authorization: string | undefined; body: string }[] = []
-  let issuer = ''
-  const server = createServer((request, response) => {
-    const chunks: Buffer[] = []
-    request.on('data', (chunk: Buffer) => chunks.push(chunk))
-    request.on('end', () => {
-      asked.push({ path: request.url ?? '', authorization: request.headers.authorization, body: Buffer.concat(chunks).toString() })
-      const isToken = request.url === '/token'
-      const document = isToken
-        ? { access_token: 'token-1', token_type: 'Bearer', expires_in: 3_600 }
-        : {
-            issuer,
-            authorization_endpoint: `${issuer}/authorize`,
-            token_endpoint: `${issuer}/token`,
-            response_types_supported: ['code'],
-            grant_types_supported: ['client_credentials'],
-            token_endpoint_auth_methods_supported: ['client_secret_basic'],
-          }
-      const isKnown = isToken || request.url === '/.well-known/oauth-authorization-server'
-      response.writeHead(isKnown ? 200 : 404, { 'content-type': 'application/json' }).end(JSON.stringify(isKnown ? document : {}))
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  issuer = `http://${host}:${(server.address() as AddressInfo).port}`
-  return {
-    asked,
-    issuer,
-    host: new URL(issuer).host,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
 
 async function openProtected(authority: { issuer: string; host: string }, hosts: string[], issuer = authority.issuer) {
   const server = await openMcpServer({ tools: [{ name: 'find', call: () => text('found') }] })
@@ -64,11 +26,11 @@ async function openProtected(authority: { issuer: string; host: string }, hosts:
 }
 
 test('a token is fetched from the authority with the secret, and opens the server', async () => {
-  await using authority = await openAuthority('localhost')
+  await using authority = await openScriptedAuthority('localhost')
   await using bed = await openProtected(authority, ['localhost'])
   expect((await bed.call('crm__find')).output).toBe('found')
   const token = authority.asked.find(({ path }) => path === '/token')
-  expect(token?.authorization).toBe(`Basic ${Buffer.from('longhaul:hush').toString('base64')}`)
+  expect(token?.headers.authorization).toBe(`Basic ${Buffer.from('longhaul:hush').toString('base64')}`)
   expect(token?.body).toContain('grant_type=client_credentials')
   await bed.server[Symbol.asyncDispose]()
 })
@@ -77,7 +39,7 @@ test.each([
   ['the declaration does not', ['localhost'], 'http://localhost:1'],
   ['the secret does not', ['login.example.com'], undefined],
 ])('an authority that the tool server names, but %s, does not get the secret', async (_, hosts, issuer) => {
-  await using authority = await openAuthority('localhost')
+  await using authority = await openScriptedAuthority('localhost')
   await using bed = await openProtected(authority, hosts, issuer)
   expect(await failureOf(bed.connect('crm'))).toMatchObject({ retryable: false })
   expect(authority.asked.filter(({ path }) => path === '/token')).toEqual([])

@@ -3,8 +3,9 @@ import { ClientCredentialsProvider, type OAuthClientProvider, StreamableHTTPClie
 import type { DeclaredEgress, Egress as EgressRules, McpConnection } from '@longhaul/protocol'
 import { monotonicMs, sleep } from '../../kernel/index.ts'
 import type { Egress } from '../egress/egress.ts'
+import type { Authorizations } from '../oauth/authorizations.ts'
+import { codeOnly } from '../oauth/authority.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
-import type { Authorizations } from './authorizations.ts'
 
 /** Of one response, a whole event stream included: a server that floods is cut off here. */
 export const responseBytesMax = 8_000_000
@@ -42,7 +43,7 @@ export async function httpTransport(
       else if (opening) await Promise.race([opening, sleep(streamOpenMsMax)])
       const response = egress.fetch(input, init, { hosts: hostsFor(String(input), init.method), bytesMax: responseBytesMax, isStream })
       opening = isStream ? response.catch(() => {}) : undefined
-      return response
+      return init.method === 'POST' && String(input) !== url.href ? codeOnly(await response) : response
     },
     ...(authProvider && { authProvider }),
   })
@@ -56,12 +57,12 @@ async function authorizing(
   const { oauth } = declared
   if (!oauth) return { tokenHosts: [] }
   if ('flow' in oauth) {
-    const { provider, hosts } = await authorizations.use(user, { agent: user.agent, connection: user.connection, declared })
+    const { provider, hosts } = await authorizations.use(user, { kind: 'mcp', agent: user.agent, connection: user.connection, address: declared.url, oauth })
     return { authProvider: provider, tokenHosts: hosts }
   }
   const { clientId, clientSecret, issuer, scope } = oauth
   return {
-    tokenHosts: await secrets.hostsOf(clientSecret.secret, user),
+    tokenHosts: (await secrets.find(clientSecret.secret, user)).hosts,
     authProvider: new ClientCredentialsProvider({
       clientId,
       expectedIssuer: issuer,

@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { type Api, type ApiOperation, type Json, type OpenApiConnection, readApi, visibleText } from '@longhaul/protocol'
 import { parse } from 'yaml'
 import type { z } from 'zod'
+import { StepFailure } from '../../kernel/index.ts'
 import type { Egress } from '../egress/egress.ts'
 import { failed, httpFailure, networkFailure } from '../failures.ts'
 import { readHeaders } from '../mcp/transports.ts'
+import type { Bearers } from '../oauth/bearers.ts'
 import type { SecretsUser, ToolSecrets } from '../secrets.ts'
 
 const documentBytesMax = 5_000_000
@@ -48,7 +50,7 @@ export type ApiCall = {
 
 export async function callApi(
   { connection, user, declared, api, operation, input, key, signal }: ApiCall,
-  { egress, secrets }: { egress: Egress; secrets: ToolSecrets },
+  { egress, secrets, bearers }: { egress: Egress; secrets: ToolSecrets; bearers: Bearers },
 ): Promise<{ output: Json; origin: string }> {
   const base = declared.url ?? api.baseUrl
   if (base === undefined || !URL.canParse(base)) throw failed('bad_document', `Where the API of ${connection} is, neither its document nor its \`url\` says.`)
@@ -56,8 +58,10 @@ export async function callApi(
   const isSafe = operation.method === 'GET' || operation.method === 'HEAD'
   const isRepeatable = isSafe || operation.method === 'PUT' || operation.method === 'DELETE'
   const held = await readHeaders(user, declared.headers, url.hostname, secrets)
+  const { oauth } = declared
+  const bearer = oauth && (await unlessAborted(signal, bearers.of(user, { connection, address: base, oauth })))
   const who = `The API of ${connection}`
-  try {
+  const send = (token: string | undefined) => {
     const init = {
       method: operation.method,
       signal,
@@ -67,16 +71,41 @@ export async function callApi(
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...(!isSafe && { 'idempotency-key': key }),
         ...held,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
       ...(body !== undefined && { body }),
     }
-    const response = await egress.fetch(url, init, { hosts: [url.hostname], bytesMax: responseBytesMax })
+    return egress.fetch(url, init, { hosts: [url.hostname], bytesMax: responseBytesMax })
+  }
+  try {
+    let response = await send(bearer?.token)
+    if (bearer && response.status === 401) {
+      const token = await unlessAborted(signal, bearer.renew())
+      if (token !== undefined) {
+        await response.body?.cancel()
+        // By any method: a request that was refused for want of credentials has not been applied (RFC 9110, 15.5.2).
+        response = await send(token)
+      }
+    }
     const text = visibleText(await response.text())
     if (!response.ok) throw httpFailure(response.status, who, { isRepeatable, detail: text, retryAfter: response.headers.get('retry-after') })
     return { output: asJson(text), origin: url.host }
   } catch (error) {
-    if (signal.aborted) throw error
+    if (signal.aborted || error instanceof StepFailure) throw error
     throw networkFailure(error, who, isRepeatable) ?? error
+  }
+}
+
+/** What others wait for as well goes on without this call. */
+async function unlessAborted<Result>(signal: AbortSignal, work: Promise<Result>): Promise<Result> {
+  const aborted = Promise.withResolvers<never>()
+  const stop = () => aborted.reject(signal.reason as Error)
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }
 

@@ -1,9 +1,7 @@
-/** A person allows a connection at a real OAuth server (oidc-provider): looked up, registered with, asked with PKCE, refreshed. */
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import Provider from 'oidc-provider'
+/** A person allows a connection to an MCP server at a real OAuth server (oidc-provider): looked up, registered with, asked with PKCE, refreshed. */
 import { afterAll, expect, test } from 'vitest'
 import { openMcpServer, text } from '../../../test/support/mcp-server.ts'
+import { type Authority, allow, openAuthority } from '../../../test/support/oauth-authority.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
 import { sql } from '../../db/index.ts'
@@ -11,75 +9,6 @@ import { newId } from '../../kernel/index.ts'
 
 const database = await makeDatabase()
 afterAll(() => database[Symbol.asyncDispose]())
-
-async function openAuthority() {
-  const asked: { path: string; body: string }[] = []
-  const server = createServer()
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const issuer = `http://localhost:${(server.address() as AddressInfo).port}`
-  const provider = new Provider(issuer, {
-    cookies: { keys: ['a test'] },
-    features: {
-      registration: { enabled: true },
-      revocation: { enabled: true },
-      resourceIndicators: {
-        enabled: true,
-        defaultResource: () => '',
-        useGrantedResource: () => true,
-        getResourceServerInfo: () => ({ scope: 'read', accessTokenFormat: 'opaque', accessTokenTTL: 3_600 }),
-      },
-    },
-    issueRefreshToken: async () => true,
-    scopes: ['openid', 'read', 'offline_access'],
-  })
-  provider.use(async (context, next) => {
-    await next()
-    asked.push({ path: context.path, body: JSON.stringify(context.oidc?.params ?? {}) })
-  })
-  server.on('request', provider.callback())
-  return {
-    issuer,
-    host: new URL(issuer).host,
-    asked,
-    provider,
-    isValid: async (token: string) => (await provider.AccessToken.find(token))?.isValid ?? false,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}
-type Authority = Awaited<ReturnType<typeof openAuthority>>
-
-/** What a person does in a browser: signs in, allows it, and is sent back. Gives the address that they end at. */
-async function allow(url: string): Promise<URL> {
-  const cookies = new Map<string, string>()
-  let at = new URL(url)
-  let form: string | undefined
-  for (let hop = 0; hop < 12; hop++) {
-    const response = await fetch(at, {
-      redirect: 'manual',
-      headers: { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; '), 'content-type': 'application/x-www-form-urlencoded' },
-      ...(form !== undefined && { method: 'POST', body: form }),
-    })
-    form = undefined
-    for (const cookie of response.headers.getSetCookie()) {
-      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(cookie) ?? []
-      cookies.set(name, value)
-    }
-    const location = response.headers.get('location')
-    if (location !== null) {
-      at = new URL(location, at)
-      if (at.pathname === '/callback') return at
-      continue
-    }
-    const page = await response.text()
-    const prompt = /name="prompt" value="(\w+)"/.exec(page)?.[1]
-    if (prompt === undefined) throw new Error(`No form: ${page.slice(0, 500)}`)
-    form = prompt === 'login' ? 'prompt=login&login=ada&password=x' : `prompt=${prompt}`
-  }
-  throw new Error('The browser went round in circles.')
-}
 
 async function openProtected(authority: Authority, oauth: object = {}, tenantId = newId()) {
   const server = await openMcpServer({ tools: [{ name: 'find', call: () => text('found') }] })
@@ -145,6 +74,24 @@ test('a person allows it once; the tokens are a secret of this agent and server,
   expect(bed.tokens.at(-1)).not.toBe(tokens.access_token)
   const versions = await database.owner.rows(sql`select version from secrets where tenant_id = ${bed.run.tenantId}`)
   expect(versions).toHaveLength(1) // Tokens that were replaced are destroyed.
+  await bed.server[Symbol.asyncDispose]()
+})
+
+test('what the authority has taken back must be authorized anew, and is shown so', async () => {
+  await using authority = await openAuthority()
+  const bed = await openProtected(authority)
+  const waiting = async () => (await bed.tools.unauthorized(bed.run.tenantId, 'helper')).map(({ connection }) => connection)
+  expect(await waiting()).toEqual(['crm'])
+  await bed.finish(await allow((await bed.begin()).url))
+  expect([(await bed.call('crm__find')).output, await waiting()]).toEqual(['found', []])
+  const token = bed.tokens.at(-1) ?? ''
+  const grantId = (await authority.provider.AccessToken.find(token))?.grantId ?? ''
+  await authority.end(token)
+  await authority.provider.RefreshToken.revokeByGrantId(grantId)
+  expect(await failureOf(bed.call('crm__find'))).toMatchObject({ code: 'needs_authorization', retryable: false })
+  expect(await waiting()).toEqual(['crm'])
+  await bed.finish(await allow((await bed.begin()).url))
+  expect([(await bed.call('crm__find')).output, await waiting()]).toEqual(['found', []])
   await bed.server[Symbol.asyncDispose]()
 })
 
