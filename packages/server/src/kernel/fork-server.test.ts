@@ -10,6 +10,8 @@ import { ProgramError, runProgram, startProgram } from './fork-server.ts'
 const isLinux = process.platform === 'linux'
 if (!isLinux) process.stderr.write('SKIPPED: what the fork server is to the kernel: it is read from /proc.\n')
 
+vi.stubEnv('LONGHAUL_TEST_SECRET', 'only ours') // Before the first program.
+
 const env = { PATH: process.env['PATH'] ?? '' }
 const parentOf = (pid: number) => Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1])
 const isThere = (pid: number) => {
@@ -60,7 +62,6 @@ test('what cannot be started is said, and what is killed ends', async () => {
 
 describe.runIf(isLinux)('to the kernel', () => {
   test('this process starts one program only, which knows nothing of what it knows', async () => {
-    vi.stubEnv('LONGHAUL_TEST_SECRET', 'only ours')
     const [one, two] = [await startCat(), await startCat()]
     const forkServer = parentOf(one.pid)
     expect([parentOf(two.pid), parentOf(forkServer)]).toEqual([forkServer, process.pid])
