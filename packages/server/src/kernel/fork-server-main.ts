@@ -58,7 +58,7 @@ function openStream(path: string, token: string): Promise<Socket> {
     stream.once('connect', () =>
       stream.write(token, () => {
         // As programs expect of theirs. Node itself sees to it for the first three alone.
-        ;(stream as Handled)._handle.setBlocking(true)
+        handleOf(stream).setBlocking(true)
         resolve(stream)
       }),
     )
@@ -66,4 +66,4 @@ function openStream(path: string, token: string): Promise<Socket> {
 }
 
 /** Node has no public word for it. */
-type Handled = Socket & { _handle: { setBlocking(isBlocking: boolean): number } }
+const handleOf = (stream: Socket) => Reflect.get(stream, '_handle') as { setBlocking(isBlocking: boolean): number }
