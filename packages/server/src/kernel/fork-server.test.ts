@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { connect } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { text } from 'node:stream/consumers'
@@ -45,8 +45,6 @@ test('every pipe carries bytes both ways, and waits for them as programs expect'
   const said = [text(program.stream(1)), text(program.stream(2))]
   expect((await came).length).toBe(300_000)
   expect(await Promise.all(said)).toEqual(['in', 'told\n'])
-  program.stream(3).resume()
-  program.stream(0).resume()
   expect(await program.closed).toEqual({ code: 7, signal: null })
   expect(() => program.stream(5)).toThrow('No pipe 5')
 })
@@ -72,6 +70,20 @@ describe.runIf(isLinux)('to the kernel', () => {
     expect(stdout).toContain('PATH=')
     expect(stdout).not.toContain('only ours')
     for (const each of [one, two]) each.kill()
+  })
+
+  test('nothing stays open of a program that has ended, also where nobody read it', async () => {
+    const open = () => readdirSync('/proc/self/fd').length
+    await (
+      await startProgram('true', [], { env, cwd: '/', stdio: ['ignore'] })
+    ).closed
+    const before = open()
+    for (let i = 0; i < 5; i++) {
+      const program = await startProgram('echo', ['unread'], { env, cwd: '/', stdio: ['pipe', 'pipe', 'pipe', 'pipe'] })
+      program.stream(3).end('unread, too')
+      await program.closed
+    }
+    await vi.waitFor(() => expect(open()).toBeLessThanOrEqual(before))
   })
 
   test('somebody else who finds where streams come in gets none, and takes nobody’s', async () => {

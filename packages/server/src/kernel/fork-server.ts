@@ -171,8 +171,12 @@ function open(): ForkServer {
       try {
         const pid = await started.promise
         const sockets = await Promise.all(expected.map((each) => each?.socket))
-        // Whoever reads its input to the end ends now, if the fork server did not take it along.
-        void exited.promise.then(() => isLost && sockets.forEach((socket) => socket?.destroy()))
+        void exited.promise.then(() => {
+          // Whoever reads its input to the end ends now, if the fork server did not take it along.
+          if (isLost) return sockets.forEach((socket) => socket?.destroy())
+          sockets[0]?.destroy()
+          for (const socket of sockets.slice(1)) socket?.resume().end() // None stays open because nobody reads it.
+        })
         return {
           pid,
           stream(descriptor) {
