@@ -1,5 +1,5 @@
 /** What an approval asks a person for: as it is shown to them, and who has to say yes. */
-import { type Approval, type AskAnswers, type AskField, ApprovalRule, type Json } from '@longhaul/protocol'
+import { type Approval, type AskAnswers, type AskField, ApprovalRule, type Json } from '@longhaul/protocol/agent'
 import type { z } from 'zod'
 import { TerminalFailure } from './agent.ts'
 

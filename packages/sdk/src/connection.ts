@@ -1,5 +1,5 @@
 /** The worker's side of the WebSocket: frames in batches out, frames one by one in. */
-import { type ServerFrame, messageBytesMax } from '@longhaul/protocol'
+import { type ServerFrame, messageBytesMax } from '@longhaul/protocol/agent'
 import { WebSocket } from 'ws'
 
 /** A message ends once it holds this much; a frame that is larger goes alone. */

@@ -1,5 +1,5 @@
 /** Declarations of connections, `connections/<name>.json` or `.ts`, checked where their author can mend them. */
-import { Connection, ConnectionName } from '@longhaul/protocol'
+import { Connection, ConnectionName } from '@longhaul/protocol/agent'
 import { z } from 'zod'
 
 export type NamedConnection = { name: string; connection: Connection }

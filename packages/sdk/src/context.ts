@@ -15,7 +15,7 @@ import {
   attachmentPath,
   attachmentsOf,
   effects,
-} from '@longhaul/protocol'
+} from '@longhaul/protocol/agent'
 import { type Child, type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
 import { callAnswered } from './answering.ts'
 import { type Decision, approvalAsked, formKey } from './approval-asked.ts'

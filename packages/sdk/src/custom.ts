@@ -1,5 +1,5 @@
 /** Custom agents: `agent/agent.json` names a program, and the server runs it. Here it is checked, and each run asks it once. */
-import { type AgentManifest, CustomAgent, type ToolDefinition, serverTools } from '@longhaul/protocol'
+import { type AgentManifest, CustomAgent, type ToolDefinition, serverTools } from '@longhaul/protocol/agent'
 import type { NamedConnection } from './connections.ts'
 import { type LoopContext, invoke } from './context.ts'
 import { withSources } from './named-sources.ts'

@@ -1,5 +1,5 @@
 /** Schedules and channels of an agent's folder: data, checked where their author can mend it, with the line where that can be told. */
-import { Channel, DeclaredSchedule, Name } from '@longhaul/protocol'
+import { Channel, DeclaredSchedule, Name } from '@longhaul/protocol/agent'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { type Report, list, loadDefault, readJson, readText } from './folder-files.ts'

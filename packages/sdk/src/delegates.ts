@@ -1,5 +1,5 @@
 /** Agents as tools: each call is a run of its own, with a share of what this run may spend. */
-import { Answer, type AnswerPart, type Json } from '@longhaul/protocol'
+import { Answer, type AnswerPart, type Json } from '@longhaul/protocol/agent'
 import { z } from 'zod'
 import { StepFailed, type Tool } from './agent.ts'
 import type { LoopContext } from './context.ts'

@@ -1,5 +1,5 @@
 /** Failures as data, and values as text: what crosses between the author's code and the journal is checked here. */
-import { type Failure, type Json, storableText, whyNotJson } from '@longhaul/protocol'
+import { type Failure, type Json, storableText, whyNotJson } from '@longhaul/protocol/agent'
 import { InDoubt, StepFailed, TerminalFailure, TimedOut } from './agent.ts'
 
 /** The largest value that an operation may take or give, as UTF-8 bytes of JSON. */

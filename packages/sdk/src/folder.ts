@@ -22,7 +22,7 @@ import {
   hookPoints,
   serverToolNames,
   serverTools,
-} from '@longhaul/protocol'
+} from '@longhaul/protocol/agent'
 import { z } from 'zod'
 import { type AgentDefinition, type DurableFunction, type StockTool, TerminalFailure, type Tool } from './agent.ts'
 import type { Skill } from './instructions.ts'

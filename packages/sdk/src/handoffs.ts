@@ -1,5 +1,5 @@
 /** Handing a conversation over to another agent: it answers in this agent's place, in a run of its own, also what is said next. */
-import { Answer, type AnswerPart, type Json, type Message } from '@longhaul/protocol'
+import { Answer, type AnswerPart, type Json, type Message } from '@longhaul/protocol/agent'
 import { z } from 'zod'
 import type { Tool } from './agent.ts'
 import { type LoopContext, startDelegate } from './context.ts'

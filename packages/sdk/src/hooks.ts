@@ -1,5 +1,5 @@
 /** Hooks of an agent: code of its folder that sees, and may change, what goes to the model and to tools and what comes back. */
-import { type Asker, type Json, Message, ModelReply, hookPoints } from '@longhaul/protocol'
+import { type Asker, type Json, Message, ModelReply, hookPoints } from '@longhaul/protocol/agent'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type Context, TerminalFailure } from './agent.ts'

@@ -1,5 +1,5 @@
 /** What an agent's model is told before the conversation, and how a run's input becomes the user's message. */
-import { type Asker, type Json, type Message, attachmentsOf } from '@longhaul/protocol'
+import { type Asker, type Json, type Message, attachmentsOf } from '@longhaul/protocol/agent'
 
 export type Skill = { name: string; description: string; text: string }
 

@@ -1,6 +1,6 @@
 /** What the author's code writes to `console` goes to the server, with the run it belongs to, and not faster than it can be read. */
 import { formatWithOptions } from 'node:util'
-import { storableText } from '@longhaul/protocol'
+import { storableText } from '@longhaul/protocol/agent'
 import { plainFrame } from './frames.ts'
 import { currentRun } from './surroundings.ts'
 

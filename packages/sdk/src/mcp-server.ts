@@ -1,5 +1,5 @@
 /** MCP servers: `agent/agent.json` names a program, which the server offers to clients of MCP. Here it is only checked: no run executes it. */
-import { type AgentManifest, McpServer } from '@longhaul/protocol'
+import { type AgentManifest, McpServer } from '@longhaul/protocol/agent'
 import { TerminalFailure } from './agent.ts'
 import { describeIssues } from './folder-files.ts'
 import type { Program } from './worker.ts'

@@ -1,5 +1,5 @@
 /** The part of every version that calls one tool in place of the agent, for those who may call its tools themselves. */
-import { CallRequest, toolPart } from '@longhaul/protocol'
+import { CallRequest, toolPart } from '@longhaul/protocol/agent'
 import { TerminalFailure } from './agent.ts'
 import { onceAllowed } from './once-allowed.ts'
 import type { Program } from './worker.ts'

@@ -1,5 +1,5 @@
 /** Steps and tools: the operations that execute in this process. */
-import { type Failure, type Json, type RetryPolicy, ToolResult } from '@longhaul/protocol'
+import { type Failure, type Json, type RetryPolicy, ToolResult } from '@longhaul/protocol/agent'
 import type { Checked, Context, Shown, StepOptions, Tool } from './agent.ts'
 import { StepFailed, TerminalFailure } from './agent.ts'
 import type { Execution } from './execution.ts'

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -210,4 +210,13 @@ test('a worker without its settings says which is missing', async () => {
   child.stderr.on('data', (data) => (stderr += String(data)))
   expect(await once(child, 'exit')).toEqual([1, null])
   expect(stderr).toContain('LONGHAUL_WORKER_URL is not set')
+})
+
+test('a cold agent waits for none of the contract that only callers need', () => {
+  const hooks = `data:text/javascript,import module from 'node:module'; module.registerHooks({ load(url, context, next) { console.log(url); return next(url, context) } })`
+  const entry = `import ${JSON.stringify(fileURLToPath(new URL('./worker-main.ts', import.meta.url)))}`
+  const node = ['--conditions=longhaul-source', '--import', hooks, '--input-type=module', '--eval', entry]
+  const { stdout } = spawnSync(process.execPath, node, { encoding: 'utf8', env: { PATH: process.env['PATH'] } }) // It ends for want of settings.
+  expect(stdout).toContain('protocol/src/agent.ts')
+  expect(stdout.split('\n').filter((url) => /protocol\/src\/(index|operations)\.ts/.test(url))).toEqual([])
 })

@@ -272,6 +272,12 @@ export const settings = {
     .describe(
       'Limits of sandboxes that this host need not enforce: `memory`, `cpu`, `disk`, `processes`, with commas between them, or `none`. What is missing and not named here keeps the server from starting; what is named is told in the record of each command.',
     ),
+  LONGHAUL_SANDBOX_FAST_MOVES: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe(
+      'Whether a server that is root has the kernel, from Linux 6.18, favour moves of processes between control groups (`mount -o remount,favordynmods`): a command in a sandbox begins 5 to 13 ms sooner. It holds for the whole machine until it is started again.',
+    ),
   LONGHAUL_SANDBOX_POOL: integer(0, 100).default(2).describe('Sandboxes that are started ahead of time, so that new ones are there at once. About 12 MB each.'),
   LONGHAUL_SANDBOXES_PER_TENANT: integer(1, 1_000_000).default(200).describe('Sandboxes made through the API that a tenant may have at once.'),
   LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT: integer(1_000_000, 100_000_000_000_000)
@@ -513,6 +519,7 @@ export function sandboxSettings(config: Config, dataDir: string) {
     driver: config.LONGHAUL_SANDBOX_DRIVER,
     others: config.LONGHAUL_SANDBOX_DRIVERS,
     poolSize: config.LONGHAUL_SANDBOX_POOL,
+    favoursMoves: config.LONGHAUL_SANDBOX_FAST_MOVES === 'on',
     accept: config.LONGHAUL_SANDBOX_ACCEPT,
     docker: {
       socket: config.LONGHAUL_SANDBOX_DOCKER_SOCKET,

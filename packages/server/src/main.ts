@@ -2,7 +2,7 @@
 import { dirname, join, relative } from 'node:path'
 import { loadConfig } from './config.ts'
 import { armCrashPoints } from './crash-points.ts'
-import { AppError, after, createLog, jsonLines, monotonicMs, textLines } from './kernel/index.ts'
+import { AppError, after, createLog, jsonLines, monotonicMs, openForkServer, textLines } from './kernel/index.ts'
 import { type Server, openServer } from './server.ts'
 
 const say = (text: string) => process.stdout.write(`${text}\n`)
@@ -15,6 +15,7 @@ const secondSignalMs = 1_000
 async function main(): Promise<void> {
   const config = loadConfig()
   if (config.LONGHAUL_TEST_CRASH_FILE !== undefined) armCrashPoints(config.LONGHAUL_TEST_CRASH_FILE)
+  openForkServer()
   const isText = config.LONGHAUL_LOG_FORMAT === 'text' || (config.LONGHAUL_LOG_FORMAT === 'auto' && process.stdout.isTTY)
   // In a terminal the log is for whoever sits there: one line per request would bury what matters.
   const level = isText && config.LONGHAUL_LOG_LEVEL === 'info' ? 'warn' : config.LONGHAUL_LOG_LEVEL

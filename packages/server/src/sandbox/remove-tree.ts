@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
 import { rm } from 'node:fs/promises'
-import { promisify } from 'node:util'
-
-const run = promisify(execFile)
+import { runProgram } from '../kernel/index.ts'
 
 /**
  * Deletes a folder that hostile code may have filled, after every process that could change it is gone. `rm` walks by
@@ -10,8 +7,8 @@ const run = promisify(execFile)
  */
 export async function removeTree(path: string): Promise<void> {
   if (process.platform === 'win32') return rm(path, { recursive: true, force: true })
-  await run('rm', ['-rf', '--', path]).catch(async () => {
-    await run('chmod', ['-R', 'u+rwX', '--', path]).catch(() => {}) // What remains closed makes the next line fail, which is reported.
-    await run('rm', ['-rf', '--', path])
+  await runProgram('rm', ['-rf', '--', path]).catch(async () => {
+    await runProgram('chmod', ['-R', 'u+rwX', '--', path]).catch(() => {}) // What remains closed makes the next line fail, which is reported.
+    await runProgram('rm', ['-rf', '--', path])
   })
 }

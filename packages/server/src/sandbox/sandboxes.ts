@@ -44,6 +44,8 @@ export type SandboxesOptions = {
   poolSize?: number
   /** Limits that this host need not enforce. Anything else that it cannot is an error. */
   accept?: readonly Gap[]
+  /** Whether `bwrap` may have this host's kernel favour moves of processes between control groups, where that costs others nothing to speak of. */
+  favoursMoves?: boolean
   /** Where the engine of the driver `docker` is, and what it is to run. */
   docker?: DockerSettings
   /** Where the cluster of the driver `kubernetes` is, and what its pods are made of. */
@@ -93,13 +95,13 @@ export type Sandboxes = {
 
 /** Finds the drivers that work here, removes what an earlier server left, and throws when one that was asked for cannot be had. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, accept = [], docker, kubernetes, vercel, e2b } = options
+  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, favoursMoves, accept = [], docker, kubernetes, vercel, e2b } = options
   const root = claimRoot(path)
   const chosen: Chosen[] = []
   try {
     const given = { root, log, ...(idleMs !== undefined && { idleMs }), ...(poolSize !== undefined && { poolSize }) }
     const makers: Record<DriverName, () => SandboxDriver> = {
-      bwrap: () => bwrapDriver(given),
+      bwrap: () => bwrapDriver({ ...given, favoursMoves }),
       gvisor: () => gvisorDriver(given),
       docker: () => dockerDriver({ ...given, ...docker }),
       kubernetes: () => kubernetesDriver({ ...given, ...needed('kubernetes', kubernetes) }),

@@ -2,11 +2,10 @@
  * What a worker sees of this machine: programs, packages that its version may import, the version's own folder, and a folder for its data. By bubblewrap,
  * with namespaces of its own for files, processes and users. The network stays: an agent's own code calls whom it likes.
  */
-import { execFile } from 'node:child_process'
 import { existsSync, lstatSync, readlinkSync, realpathSync } from 'node:fs'
 import { mkdir, readdir, realpath } from 'node:fs/promises'
 import { dirname, join, resolve, sep } from 'node:path'
-import { promisify } from 'node:util'
+import { runProgram } from '../kernel/index.ts'
 
 export type Walls = {
   /** The command for a worker of the version, whose socket is in `socketFolder`. The descriptor 3 is told of the process that all others within end with (`child-pid`); the worker is its one child. */
@@ -23,7 +22,7 @@ export async function openWalls(modules: readonly string[]): Promise<Walls | { w
   const own = (await Promise.all(modules.map(packagesOf))).flat()
   const base = [...systemArguments(), ...readable([itself(process.execPath), ...own])]
   try {
-    await promisify(execFile)(bwrap, [...base, '--', process.execPath, '--version'], { timeout: 10_000 })
+    await runProgram(bwrap, [...base, '--', process.execPath, '--version'], { timeoutMs: 10_000 })
   } catch (error) {
     return { whyNot: `bubblewrap does not work here: ${(error instanceof Error ? error.message : String(error)).split('\n').slice(0, 3).join(' ')}` }
   }

@@ -1,11 +1,11 @@
 /** One worker process of ours: started with a clean environment, spoken to over its connection, ended by its pid. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
+import type { Readable } from 'node:stream'
 import { type AgentManifest, OpPath, type ServerFrame, WorkerFrame } from '@longhaul/protocol'
 import type { RawData, WebSocket } from 'ws'
 import type { Assignment, RunFrame } from '../engine/index.ts'
-import { type Log, after, machineMs, monotonicMs, secret, sleep } from '../kernel/index.ts'
+import { type Log, type Program, after, machineMs, monotonicMs, secret, sleep, startProgram } from '../kernel/index.ts'
 import { type Metered, openMeter } from './meter.ts'
 import type { WorkerLoad } from './scaling.ts'
 
@@ -36,6 +36,8 @@ const startMsMax = 60_000
 const stderrMax = 4_000
 /** How long a worker may live without its connection. */
 const partedMsMax = 1_000
+/** How long what it wrote may be on its way. Whoever it started may hold its streams open for ever. */
+const lastWordsMsMax = 100
 /** How long the code of a run that was stopped may take to end before its worker is ended. */
 const yieldMsMax = 500
 /** A licence that is worth so much more is told along with whatever else is. */
@@ -45,7 +47,7 @@ const admitAgainMs = 100
 export class WorkerProcess implements WorkerLoad {
   readonly token = secret()
   readonly #options: WorkerOptions
-  readonly #child: ChildProcess
+  #program: Program | undefined
   readonly #runs = new Map<string, Carried>()
   readonly #meter = openMeter(this.#runs)
   #socket: WebSocket | undefined
@@ -59,6 +61,9 @@ export class WorkerProcess implements WorkerLoad {
   #endedFor: string | undefined
   #stderr = ''
   #isEnded = false
+  /** To be ended as soon as it is there. */
+  #isKilled = false
+  readonly #gone = Promise.withResolvers<void>()
   #isReady = false
   #isLoadDue = false
   /** It is ended for a run that was stopped. */
@@ -70,29 +75,36 @@ export class WorkerProcess implements WorkerLoad {
 
   constructor(options: WorkerOptions) {
     this.#options = options
-    const [program, ...args] = options.command
-    this.#child = spawn(program, args, {
-      env: { ...options.env, LONGHAUL_WORKER_URL: options.url, LONGHAUL_WORKER_TOKEN: this.token },
-      // Its standard input ends with this process, however that ends, and the worker with it.
-      stdio: ['pipe', 'pipe', 'pipe', ...(options.isWalled ? (['pipe'] as const) : [])],
-      // A group of its own: Ctrl-C in the terminal reaches the server alone, which then stops in order.
-      detached: true,
-    })
-    if (options.isWalled) this.#readPid()
-    const keep = (chunk: Buffer) => (this.#stderr = (this.#stderr + chunk.toString()).slice(-stderrMax))
-    this.#child.stdout?.on('data', keep)
-    this.#child.stderr?.on('data', keep)
-    this.#child.on('error', (error) => this.#ended(`it could not be started: ${error.message}`))
-    this.#child.on('exit', (code, signal) => {
-      const ended = signal ?? (options.isWalled ? signalOf(code ?? 0) : undefined)
-      this.#ended(ended ? `it was ended by ${ended}` : `it exited with ${code}`)
-    })
     this.#stopWatching = this.#watch()
+    this.#start().catch((error: unknown) => this.#ended(`it could not be started: ${error instanceof Error ? error.message : String(error)}`))
+  }
+
+  async #start(): Promise<void> {
+    const { command, env, url, isWalled = false } = this.#options
+    const [name, ...args] = command
+    const program = await startProgram(name, args, {
+      env: { ...env, LONGHAUL_WORKER_URL: url, LONGHAUL_WORKER_TOKEN: this.token },
+      cwd: process.cwd(),
+      // Its standard input ends with this process, however that ends, and the worker with it.
+      stdio: ['pipe', 'pipe', 'pipe', ...(isWalled ? (['pipe'] as const) : [])],
+      // A group of its own: Ctrl-C in the terminal reaches the server alone, which then stops in order.
+      isDetached: true,
+    })
+    this.#program = program
+    if (this.#isKilled) program.kill()
+    if (isWalled) this.#readPid(program.stream(3))
+    const keep = (chunk: Buffer) => (this.#stderr = (this.#stderr + chunk.toString()).slice(-stderrMax))
+    program.stream(1).on('data', keep)
+    program.stream(2).on('data', keep)
+    const { code, signal } = await program.exited
+    await Promise.race([program.closed, sleep(lastWordsMsMax)])
+    const ended = signal ?? (isWalled ? signalOf(code ?? 0) : undefined)
+    this.#ended(ended ? `it was ended by ${ended}` : `it exited with ${code}`)
   }
 
   /** Of the worker itself, once it is known. */
   get pid(): number | undefined {
-    return this.#options.isWalled ? onlyChildOf(this.#firstPid) : this.#child.pid
+    return this.#options.isWalled ? onlyChildOf(this.#firstPid) : this.#program?.pid
   }
 
   get isReady(): boolean {
@@ -176,22 +188,21 @@ export class WorkerProcess implements WorkerLoad {
   kill(why?: string): void {
     this.#endedFor ??= why
     if (this.#isEnded) return
+    this.#isKilled = true
     // Whoever made the walls ends when all in them has: until then it is not said to be gone.
     if (this.#firstPid !== undefined) return void killProcess(this.#firstPid)
-    this.#child.kill('SIGKILL')
+    this.#program?.kill()
   }
 
   /** Returns when the process is gone. Its runs have been handed back by then. */
   async stop(): Promise<void> {
-    if (this.#isEnded) return
-    const gone = new Promise((resolve) => this.#child.once('exit', resolve))
     this.kill()
-    await gone
+    await this.#gone.promise
   }
 
-  #readPid(): void {
+  #readPid(from: Readable): void {
     let text = ''
-    this.#child.stdio[3]?.on('data', (chunk: Buffer) => {
+    from.on('data', (chunk: Buffer) => {
       text += chunk.toString()
       const [, pid] = /"child-pid": *(\d+)/.exec(text) ?? []
       if (pid !== undefined) this.#firstPid = Number(pid)
@@ -221,6 +232,7 @@ export class WorkerProcess implements WorkerLoad {
   #ended(how: string): void {
     if (this.#isEnded) return
     this.#isEnded = true
+    this.#gone.resolve()
     this.#stopWatching()
     this.#socket?.terminate()
     const hung =

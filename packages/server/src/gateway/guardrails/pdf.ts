@@ -1,11 +1,10 @@
 /** Texts of PDF files. Each file is read by a process of its own, so that none can harm the server or see another. */
-import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { createRequire } from 'node:module'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { after } from '../../kernel/index.ts'
+import { type Program, after, startProgram } from '../../kernel/index.ts'
 import { type PdfLimits, type PdfReply, pdfGaps } from './pdf-reply.ts'
 
 export type PdfReader = {
@@ -105,36 +104,44 @@ type Reading = { reply: Promise<PdfReply>; end(): void }
 /** `sh` takes away core dumps and bounds processor time and memory where Node cannot. */
 function readInProcess(bytes: Buffer, limits: PdfLimits, { workSecondsMax, timeMsMax }: ProcessLimits): Reading {
   const bounds = `ulimit -c 0; ulimit -S -t ${workSecondsMax}; ulimit -d ${dataKilobytesMax}; exec "$@"`
-  const child = spawn('/bin/sh', ['-c', bounds, 'sh', process.execPath, ...nodeOptions(), mainFile, JSON.stringify(limits)], {
-    env: {},
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'ignore'],
-  })
-  const outBytesMax = limits.charactersMax * 6 + 1_000 // A character may be written as six.
-  const pieces: Buffer[] = []
-  let outBytes = 0
+  const args = ['-c', bounds, 'sh', process.execPath, ...nodeOptions(), mainFile, JSON.stringify(limits)]
+  const starting = startProgram('/bin/sh', args, { env: {}, cwd: '/', stdio: ['pipe', 'pipe', 'ignore'] })
+  const end = () =>
+    starting.then(
+      (program) => program.kill(),
+      () => {}, // It is not there.
+    )
   let isSlow = false
   const cancel = after(timeMsMax, () => {
     isSlow = true
-    child.kill('SIGKILL')
+    void end()
   })
-  child.stdin.on('error', () => {}) // It ended before it had read all: what it said counts.
-  child.stdin.end(bytes)
-  child.stdout.on('data', (piece: Buffer) => {
-    outBytes += piece.length
-    if (outBytes > outBytesMax) child.kill('SIGKILL')
+  const reply = starting.then(
+    async (program): Promise<PdfReply> => {
+      const said = collect(program, bytes, limits)
+      const { code, signal } = await program.closed
+      if (isSlow) return { text: '', gap: 'too slow' }
+      if (signal !== null) return { text: '', gap: signal === 'SIGXCPU' ? 'too slow' : 'too much memory' }
+      return code === 0 ? readReply(said()) : { text: '', gap: 'broken' }
+    },
+    (): PdfReply => ({ text: '', gap: 'nobody free to read it' }), // The machine has no process left.
+  )
+  return { reply: reply.finally(cancel), end: () => void end() }
+}
+
+/** Gives it the file. What it says is known when it has ended, which it is made to when it says too much. */
+function collect(program: Program, bytes: Buffer, { charactersMax }: PdfLimits): () => string {
+  const bytesMax = charactersMax * 6 + 1_000 // A character may be written as six.
+  const pieces: Buffer[] = []
+  let length = 0
+  program.stream(0).on('error', () => {}) // It ended before it had read all: what it said counts.
+  program.stream(0).end(bytes)
+  program.stream(1).on('data', (piece: Buffer) => {
+    length += piece.length
+    if (length > bytesMax) program.kill()
     else pieces.push(piece)
   })
-  const reply = new Promise<PdfReply>((resolve) => {
-    child.on('error', () => resolve({ text: '', gap: 'nobody free to read it' })) // The machine has no process left.
-    child.on('close', (code, signal) => {
-      cancel()
-      if (isSlow) return resolve({ text: '', gap: 'too slow' })
-      if (signal !== null) return resolve({ text: '', gap: signal === 'SIGXCPU' ? 'too slow' : 'too much memory' })
-      resolve(code === 0 ? readReply(Buffer.concat(pieces).toString()) : { text: '', gap: 'broken' })
-    })
-  })
-  return { reply, end: () => void child.kill('SIGKILL') }
+  return () => Buffer.concat(pieces).toString()
 }
 
 function readReply(text: string): PdfReply {

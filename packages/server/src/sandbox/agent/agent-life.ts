@@ -14,7 +14,7 @@ import type { SandboxCgroup } from '../host/cgroup.ts'
 import { hastenMoves } from '../host/cgroup-host.ts'
 import { type AttachedDisk, type DiskMount, forgetForeign, hasImage, isForeign, settleImage } from '../host/disk-image.ts'
 import { type Freezer, createFreezer } from '../host/freezer.ts'
-import type { AgentHost, Launched } from './host.ts'
+import type { AgentHost, LaunchOptions, Launched } from './host.ts'
 import { makePipes } from '../host/runtime.ts'
 import { type Spare, keepSpare } from './spare.ts'
 
@@ -133,7 +133,7 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
   const disk = await placeDisk(host, place.folder)
   const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
   await hastened
-  const launched = host.launch({
+  const asked: LaunchOptions = {
     folder: place.folder,
     user,
     joinFiles: cgroup?.joinFiles ?? [],
@@ -142,6 +142,11 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
     mounts,
     ...(image && { image }),
     command: host.agentCommand(limits, image !== undefined),
+  }
+  const launched = await host.launch(asked).catch(async (error: unknown) => {
+    await disk?.release()
+    await cgroup?.remove()
+    throw notStarted(error)
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
@@ -185,7 +190,7 @@ async function waitForAgent(
   } catch (error) {
     kill('it did not start')
     await gone
-    throw failure('sandbox_unavailable', `The sandbox did not start: ${error instanceof Error ? error.message : String(error)}`, error)
+    throw notStarted(error)
   }
   return {
     client,
@@ -200,3 +205,6 @@ async function waitForAgent(
     gone,
   }
 }
+
+const notStarted = (cause: unknown): Error =>
+  failure('sandbox_unavailable', `The sandbox did not start: ${cause instanceof Error ? cause.message : String(cause)}`, cause)

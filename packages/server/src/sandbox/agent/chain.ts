@@ -5,6 +5,8 @@ import type { Runtime } from '../host/runtime.ts'
 import type { AgentSettings, LaunchOptions } from './host.ts'
 
 const complaintBytesMax = 1_024
+/** Of whatever starts a sandbox. */
+export const launchEnv = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
 
 type Outermost = Pick<LaunchOptions, 'joinFiles' | 'disks'> & {
   /** Folders that are mounted on others, read-only. Needs a stage. */

@@ -36,7 +36,7 @@ export type AgentHost = {
   agentCommand(limits: SandboxLimits, isImage: boolean): readonly string[]
   /** Lays out what launches with an image need. Throws `sandbox_unavailable` where this host cannot have it. */
   prepareForImages?(): Promise<void>
-  launch(options: LaunchOptions): Launched
+  launch(options: LaunchOptions): Promise<Launched>
 }
 
 export type LaunchOptions = {

@@ -3,17 +3,15 @@
  * else: no agent, no network, the workspace's own user. So whatever hostile code laid out there (links, pipes, a million files, an archive
  * with paths that climb) can lead it nowhere, and the server itself reads no entry of any archive.
  */
-import { execFile } from 'node:child_process'
 import { chown } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { PassThrough, type Readable, type Writable, pipeline } from 'node:stream'
-import { promisify } from 'node:util'
-import { after } from '../../kernel/index.ts'
+import { after, runProgram } from '../../kernel/index.ts'
 import type { SandboxLimits, TreeStream } from '../driver.ts'
 import { failure } from '../failures.ts'
 import { type PlacedDisk, placeDisk } from './agent-life.ts'
 import { type DiskMount, hasImage } from '../host/disk-image.ts'
-import type { AgentHost, Launched } from './host.ts'
+import type { AgentHost, LaunchOptions, Launched } from './host.ts'
 
 /** `outer` is the outermost process of a sandbox that runs. */
 export type TreePlace = { host: AgentHost; folder: string; user: number | undefined; limits: SandboxLimits; outer: number | undefined }
@@ -25,9 +23,9 @@ const endedByFileSize = 128 + 25
 const notPacked = 'The archive could not be made'
 let jailCount = 0
 
-/** What was closed to its own owner is opened first; holes stay holes; whose a file is does not matter; sockets, which nobody can restore, are left out. */
+/** What was closed to its own owner is opened first; holes stay holes; whose a file is does not matter; sockets, which nobody can restore, are left out. 1 is tar's word for a file that changed while it was read, where nothing was stopped. */
 const packing =
-  'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; exec tar --create --file=- --sparse --numeric-owner --owner=0 --group=0 --warning=no-file-changed -- .'
+  'cd -- "$1" || exit 3; chmod -R u+rX . 2>/dev/null; tar --create --file=- --sparse --numeric-owner --owner=0 --group=0 --warning=no-file-changed -- .; code=$?; [ "$code" -eq 1 ] || exit "$code"'
 /** Paths are taken below the folder, links are made last, owners are not looked at. */
 const unpacking =
   'mkdir -p -- "$1" && cd -- "$1" && exec tar --extract --file=- --blocking-factor=512 --no-same-owner --same-permissions --delay-directory-restore'
@@ -35,7 +33,6 @@ const unpacking =
 /** As above, without an archive between; where the file system can share blocks between files, nothing is copied. */
 const copying =
   'cd -- "$1" || exit 3; find . -type d ! -perm -u=rx -exec chmod u+rx {} ";" -o -type f ! -perm -u=r -exec chmod u+r {} ";" 2>/dev/null; exec cp --archive --reflink=auto --no-target-directory -- . /copy'
-const run = promisify(execFile)
 
 /** Copies the file system of one workspace as a whole, to be exchanged for the other's; false where it has to be copied file by file. */
 export async function copyDisk(from: TreePlace, to: TreePlace): Promise<boolean> {
@@ -53,7 +50,7 @@ export async function copyTree(from: TreePlace, to: TreePlace): Promise<void> {
   const disk = await placeDisk(to.host, to.folder)
   const give = async (user: number) => {
     if (disk) await to.host.disks?.giveTo(to.folder, user, to.outer)
-    else await run('chown', ['-R', '-P', '-h', '--', `${user}:${user}`, target])
+    else await runProgram('chown', ['-R', '-P', '-h', '--', `${user}:${user}`, target])
   }
   try {
     if (from.user !== undefined) {
@@ -80,8 +77,7 @@ export async function packTree(place: TreePlace, path: string): Promise<TreeStre
   const jail = await start(place, packing, path)
   jail.launched.input.end()
   const done = jail.ended.then((code) => {
-    // 1: a file changed while it was read, where nothing was stopped.
-    if (code !== 0 && code !== 1) throw explain(jail.launched, notPacked)
+    if (code !== 0) throw explain(jail.launched, notPacked)
   })
   done.catch(() => {}) // Whoever reads the stream to its end waits for it.
   // A process that ends before anybody reads takes with it what Node has not read yet.
@@ -128,7 +124,11 @@ async function start(
 ): Promise<{ launched: Launched; ended: Promise<number | null> }> {
   const disk: PlacedDisk | undefined = await placeDisk(host, folder)
   const cgroup = host.createCgroup(`${basename(folder)}-tree-${++jailCount}`, limits)
-  const launched = host.launch({
+  const free = async () => {
+    await disk?.release()
+    await cgroup?.remove()
+  }
+  const asked: LaunchOptions = {
     folder,
     user,
     joinFiles: cgroup?.joinFiles ?? [],
@@ -137,13 +137,16 @@ async function start(
     hasNoTmp: true,
     disks: [...(disk ? [disk.mount] : []), ...(copyMount ? [copyMount] : [])],
     command: ['/bin/sh', '-c', script, 'sh', path],
+  }
+  const launched = await host.launch(asked).catch(async (error: unknown) => {
+    await free()
+    throw error
   })
   launched.input.on('error', () => {}) // It ended; its complaint says why.
   const cancelLimit = after(withinMs, () => launched.kill(), false)
   const ended = launched.exited.then(async (code) => {
     cancelLimit()
-    await disk?.release()
-    await cgroup?.remove()
+    await free()
     return code
   })
   return { launched, ended }

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { release } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { detectCgroups, removeBases } from './cgroup-host.ts'
+import { findProgram } from './runtime.ts'
+import { detectCgroups, favourMoves, removeBases } from './cgroup-host.ts'
 
 const host = detectCgroups('hasten-probe')
 removeBases(host)
@@ -28,4 +30,16 @@ test.skipIf(process.getuid?.() !== 0 || unified === undefined)('what makes the n
   } finally {
     rmdirSync(group)
   }
+})
+
+const [major = 0, minor = 0] = release().split('.').map(Number)
+const canFavour = process.getuid?.() === 0 && unified !== undefined && (major > 6 || (major === 6 && minor >= 18))
+if (!canFavour) process.stderr.write('SKIPPED: a kernel that favours moves: that needs root and Linux 6.18.\n')
+
+test.skipIf(!canFavour)('the kernel favours moves afterwards, and what was set before stays set', async () => {
+  const optionsNow = () => /^\S+ (\S+) cgroup2 (\S+)/m.exec(readFileSync('/proc/mounts', 'utf8'))?.[2]?.split(',') ?? []
+  const before = optionsNow()
+  expect(await favourMoves(host, findProgram('mount'))).toMatchObject({ isFast: true })
+  expect(optionsNow()).toEqual(expect.arrayContaining([...before, 'favordynmods']))
+  expect(await favourMoves({ version: 'none', limits: {} }, undefined)).toMatchObject({ isFast: true }) // It says what holds, whoever set it.
 })

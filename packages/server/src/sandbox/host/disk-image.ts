@@ -4,17 +4,13 @@
  * It is mounted only in the mount namespaces of the sandbox's own launchers, and its loop device lives as long as somebody has it open: so when the
  * server and its sandboxes are killed, the kernel unmounts and detaches. Nothing but the server's kernel ever wrote to the image's blocks.
  */
-import { execFile } from 'node:child_process'
 import { type FileHandle, open, readFile, rename, rm, stat, statfs, truncate, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { promisify } from 'node:util'
-import { sleep } from '../../kernel/index.ts'
+import { runProgram, sleep } from '../../kernel/index.ts'
 import type { SandboxLimits } from '../driver.ts'
 import { failure } from '../failures.ts'
 import type { DiskUse } from './disk-watch.ts'
 import { type Runtime, findProgram } from './runtime.ts'
-
-const run = promisify(execFile)
 
 export type DiskLimits = Pick<SandboxLimits, 'diskBytesMax' | 'fileCountMax'>
 /** What is mounted where in a launcher's namespace, and the user that everything in it is given to before anything of the sandbox begins. */
@@ -110,7 +106,7 @@ export async function detectDisks(runtime: Runtime, root: string): Promise<{ dis
   const folder = join(root, '.disk-probe')
   try {
     await rm(folder, { recursive: true, force: true })
-    await run('mkdir', ['-p', join(folder, 'workspace')])
+    await runProgram('mkdir', ['-p', join(folder, 'workspace')])
     await disks.make(folder, { diskBytesMax: 1_000_000, fileCountMax: 100 }, 65_534, join(folder, 'workspace'))
     await disks.measure(folder, undefined)
     return { disks }
@@ -144,7 +140,7 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim }: DiskTools,
     const extended = ['-E', `lazy_itable_init=1,lazy_journal_init=1,nodiscard,root_owner=${user}:${user}`]
     try {
       const shaping = [mkfs, '-q', '-F', ...shape, ...journal, ...extended, '-d', content, making]
-      await run('/bin/sh', ['-c', makingScript, 'sh', making, debugfs, ...shaping])
+      await runProgram('/bin/sh', ['-c', makingScript, 'sh', making, debugfs, ...shaping])
     } catch (error) {
       if (error instanceof Error && /Could not allocate|No space left/i.test(error.message))
         throw failure('over_limit', `The seed has no room in a workspace of ${limits.diskBytesMax} bytes and ${limits.fileCountMax} files.`, error)
@@ -176,10 +172,10 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim }: DiskTools,
 
   async function openDevice(image: string): Promise<Device> {
     for (let tries = 0; tries < attachTriesMax; tries++) {
-      const device = (await run(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
+      const device = (await runProgram(losetup, ['--find', '--show', '--nooverlap', image])).stdout.trim()
       const held = await open(device, 'r')
       // It is open, so this only says: with the last who has it open.
-      await run(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
+      await runProgram(losetup, ['--detach', device]).catch(() => {}) // Another was just detaching it; the next line tells.
       if ((await backingOf(device)) === image) return { device, held }
       await held.close()
       await sleep(20) // We came upon one that was just going.
@@ -206,8 +202,8 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim }: DiskTools,
     const isOurs = outer === undefined ? !attached.has(ino) && !(await hasDevice(imageOf(from))) : attached.get(ino)?.users === 1
     if (!isOurs) return false
     try {
-      if (outer !== undefined) await run('sync', ['--file-system', mountedPath(runtime, from, outer)])
-      await run('cp', ['--reflink=auto', '--sparse=auto', '--', imageOf(from), comingOf(to)])
+      if (outer !== undefined) await runProgram('sync', ['--file-system', mountedPath(runtime, from, outer)])
+      await runProgram('cp', ['--reflink=auto', '--sparse=auto', '--', imageOf(from), comingOf(to)])
     } catch (error) {
       await rm(comingOf(to), { force: true })
       throw failure('sandbox_unavailable', 'The workspace could not be copied. Is there room on the disk of the server?', error)
@@ -219,7 +215,8 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim }: DiskTools,
   }
 
   /** Also one that goes with a process that has just ended. */
-  const hasDevice = async (image: string): Promise<boolean> => (await run(losetup, ['--noheadings', '--output', 'NAME', '--associated', image])).stdout !== ''
+  const hasDevice = async (image: string): Promise<boolean> =>
+    (await runProgram(losetup, ['--noheadings', '--output', 'NAME', '--associated', image])).stdout !== ''
 
   /** Runs a program of ours as root, with the workspace mounted over its place for this program alone. */
   async function mounted(folder: string, ...command: string[]): Promise<string> {
@@ -227,7 +224,7 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim }: DiskTools,
     try {
       const script = `${mountLine('"$1"')} "$2" "$3" && shift 3 && exec "$@"`
       const args = ['--mount', '--propagation', 'private', '--', '/bin/sh', '-c', script, 'sh', mount, disk.device, join(folder, 'workspace')]
-      return (await run(unshare, [...args, ...command])).stdout
+      return (await runProgram(unshare, [...args, ...command])).stdout
     } finally {
       await disk.release()
     }
@@ -259,12 +256,12 @@ function diskHost({ mkfs, debugfs, losetup, unshare, mount, fstrim }: DiskTools,
     async giveTo(folder, user, outer) {
       const give = (path: string) => ['-R', '-P', '-h', '--', `${user}:${user}`, path]
       if (outer === undefined) await mounted(folder, 'chown', ...give(join(folder, 'workspace')))
-      else await run('chown', give(mountedPath(runtime, folder, outer)))
+      else await runProgram('chown', give(mountedPath(runtime, folder, outer)))
     },
     async sweep(root) {
-      const list = (await run(losetup, ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'])).stdout.split('\n')
+      const list = (await runProgram(losetup, ['--list', '--noheadings', '--raw', '--output', 'NAME,BACK-FILE'])).stdout.split('\n')
       const left = list.filter((line) => line.slice(line.indexOf(' ') + 1).startsWith(`${root}/`)).map((line) => line.slice(0, line.indexOf(' ')))
-      for (const device of left) await run(losetup, ['--detach', device]).catch(() => {}) // It went by itself.
+      for (const device of left) await runProgram(losetup, ['--detach', device]).catch(() => {}) // It went by itself.
       return left.length
     },
   }

@@ -1,10 +1,6 @@
-import { execFile } from 'node:child_process'
-import { promisify } from 'node:util'
-import { monotonicMs } from '../../kernel/index.ts'
+import { ProgramError, monotonicMs, runProgram } from '../../kernel/index.ts'
 import type { SandboxLimits } from '../driver.ts'
 import type { Tools } from './runtime.ts'
-
-const run = promisify(execFile)
 
 const opensMax = 5
 
@@ -42,18 +38,18 @@ class ClosedFolder extends Error {
 }
 
 async function du(tools: Pick<Tools, 'du'>, args: string[]): Promise<number> {
-  const options = { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, maxBuffer: 16 * 1024 * 1024 }
+  const options = { env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' }, outputMax: 16 * 1024 * 1024 }
   try {
-    return Number((await run(tools.du, ['-s', '-x', ...args], options)).stdout.split('\t')[0])
+    return Number((await runProgram(tools.du, ['-s', '-x', ...args], options)).stdout.split('\t')[0])
   } catch (error) {
-    if (error instanceof Error && 'stderr' in error && String(error.stderr).includes('Permission denied')) throw new ClosedFolder('', { cause: error })
+    if (error instanceof ProgramError && error.stderr.includes('Permission denied')) throw new ClosedFolder('', { cause: error })
     return countOf(error) // Files vanished while they were counted.
   }
 }
 
 /** `du` prints its sum even when it could not read everything. */
 function countOf(error: unknown): number {
-  const count = Number(error instanceof Error && 'stdout' in error ? String(error.stdout).split('\t')[0] : Number.NaN)
+  const count = error instanceof ProgramError ? Number(error.stdout.split('\t')[0]) : Number.NaN
   if (Number.isNaN(count)) throw error
   return count
 }

@@ -1,14 +1,11 @@
 /** Programs of this host's that start commands where the root is an image's, which may have other libraries or none: each with the libraries that it needs, beside it. */
-import { execFile } from 'node:child_process'
 import { existsSync, realpathSync } from 'node:fs'
 import { chmod, copyFile, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { promisify } from 'node:util'
+import { runProgram } from '../../kernel/index.ts'
 import type { OwnProgram } from '../agent/host.ts'
 import { failure } from '../failures.ts'
 import { findProgram } from './runtime.ts'
-
-const run = promisify(execFile)
 
 /** In the folder of what all sandboxes share. */
 export const ownRoot = 'own'
@@ -49,7 +46,7 @@ export async function prepareOwnPrograms(runtimeFolder: string): Promise<void> {
 
 /** What the loader itself says that a program is linked with. */
 async function librariesOf(program: string): Promise<{ loader: string | undefined; libraries: string[] }> {
-  const { stdout } = await run(program, [], { env: { LD_TRACE_LOADED_OBJECTS: '1' }, timeout: 10_000 })
+  const { stdout } = await runProgram(program, [], { env: { LD_TRACE_LOADED_OBJECTS: '1' }, timeoutMs: 10_000 })
   const libraries = [...stdout.matchAll(/=> (\/\S+)/g)].map(([, path = '']) => path)
   return { libraries, loader: /^\s*(\/\S*ld-linux\S*)/m.exec(stdout)?.[1] }
 }

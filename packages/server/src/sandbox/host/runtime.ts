@@ -1,14 +1,10 @@
-import { execFile } from 'node:child_process'
 import { constants, existsSync, lstatSync, mkdirSync, readlinkSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { chmod, copyFile, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
-import { AppError } from '../../kernel/index.ts'
+import { AppError, runProgram } from '../../kernel/index.ts'
 import { dataMountsMax } from '../driver.ts'
 import type { Root } from '../root.ts'
-
-const run = promisify(execFile)
 
 /** What all sandboxes of a server share: the agent, its Node, a made-up `/etc`, and how sandboxes reach all that. */
 export type Runtime = {
@@ -75,7 +71,7 @@ export async function makePipes(tools: Tools, folder: string, slotCount: number)
   await mkdir(making, { recursive: true })
   await chmod(making, 0o755)
   const paths = Array.from({ length: slotCount }, (_, index) => ['in', 'out', 'err'].map((name) => join(making, `${index}.${name}`))).flat()
-  await run(tools.mkfifo, ['-m', '666', '--', ...paths])
+  await runProgram(tools.mkfifo, ['-m', '666', '--', ...paths])
   await rename(making, folder)
 }
 
@@ -125,7 +121,7 @@ async function replace(path: string, make: (to: string) => Promise<void>, mode: 
 
 async function mayMount({ unshare, mount }: Tools): Promise<boolean> {
   if (!unshare || !mount) return false
-  return run(unshare, ['--mount', '--propagation', 'private', '--', 'true']).then(
+  return runProgram(unshare, ['--mount', '--propagation', 'private', '--', 'true']).then(
     () => true,
     () => false,
   )

@@ -5,7 +5,7 @@ import { agentCommand } from '../../agent/chain.ts'
 import type { AgentHost } from '../../agent/host.ts'
 import type { SandboxDriver } from '../../driver.ts'
 import { createSandboxCgroup } from '../../host/cgroup.ts'
-import { type CgroupHost, detectCgroups } from '../../host/cgroup-host.ts'
+import { type CgroupHost, detectCgroups, favourMoves } from '../../host/cgroup-host.ts'
 import { detectDisks } from '../../host/disk-image.ts'
 import { findTools } from '../../host/tools.ts'
 import { prepareRuntime } from '../../host/runtime.ts'
@@ -17,6 +17,8 @@ import { probeBwrap } from './probe.ts'
 import { seccompFilter } from './seccomp/filter.ts'
 
 export type BwrapOptions = AgentDriverOptions & {
+  /** Whether it may have this host's kernel favour moves of processes between control groups. Default true. */
+  favoursMoves?: boolean | undefined
   /** Does without control groups even where there are some. For tests of what is left then. */
   withoutCgroups?: boolean
   /** Does without images for workspaces even where there could be some. */
@@ -28,13 +30,14 @@ const reservedBytes = 16 * 1024 * 1024 * 1024
 
 /** Linux namespaces through bubblewrap. See README.md for what is guaranteed and how. */
 export function bwrapDriver(options: BwrapOptions): SandboxDriver {
-  const { root, log, cpuCountMax = Math.max(1, availableParallelism() / 2), withoutCgroups = false, withoutDisks = false } = options
+  const { root, log, cpuCountMax = Math.max(1, availableParallelism() / 2), favoursMoves = true, withoutCgroups = false, withoutDisks = false } = options
   const isRoot = process.getuid?.() === 0
   let preparingOwn: Promise<void> | undefined
 
   async function prepare(newUser: AgentHost['newUser']): Promise<AgentHost> {
     const { program: bwrap, tools } = findTools('bwrap', isRoot)
-    const cgroups: CgroupHost = withoutCgroups ? { version: 'none', limits: {}, whyNot: 'switched off' } : detectCgroups(root.tag)
+    const detected: CgroupHost = withoutCgroups ? { version: 'none', limits: {}, whyNot: 'switched off' } : detectCgroups(root.tag)
+    const cgroups = favoursMoves ? await favourMoves(detected, tools.mount) : detected
     const architecture = process.arch === 'arm64' ? 'arm64' : 'x64' // The probe refuses others before.
     const runtime = await prepareRuntime(root, tools, isRoot)
     const found = withoutDisks ? { whyNot: 'switched off' } : await detectDisks(runtime, root.path)

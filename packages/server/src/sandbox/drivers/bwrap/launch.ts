@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readdirSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex, Readable } from 'node:stream'
-import { collectEnds, outermost } from '../../agent/chain.ts'
+import { startProgram } from '../../../kernel/index.ts'
+import { collectEnds, launchEnv, outermost } from '../../agent/chain.ts'
 import type { LaunchOptions, Launched } from '../../agent/host.ts'
 import { dataPath } from '../../driver.ts'
 import { type ProcessIdentity, identityOf, killProcess, parentOf } from '../../processes.ts'
@@ -29,34 +29,29 @@ const ownProcessCount = 24
  * which the sandbox's user can reach its files; limits that every process inherits; another user without any right; bubblewrap;
  * the agent. Nothing about the sandbox is on a command line, where the inside could read it: arguments go through a pipe.
  */
-export function launch(parts: BwrapParts, options: LaunchOptions): Launched {
+export async function launch(parts: BwrapParts, options: LaunchOptions): Promise<Launched> {
   const { runtime } = parts
   const folders = placeFolders(runtime, options)
   const [program = '', ...args] = chain(options)
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, cwd: '/' })
-  const complaints = collectEnds(stream(child, 2))
-  feed(child, 3, Buffer.from(`${bwrapArguments(runtime, options, folders).join('\0')}\0`))
-  feed(child, 4, parts.filter)
+  const chained = await startProgram(program, args, { stdio: ['pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'], env: launchEnv, cwd: '/' })
+  const complaints = collectEnds(chained.stream(2))
+  feed(chained.stream(3), Buffer.from(`${bwrapArguments(runtime, options, folders).join('\0')}\0`))
+  feed(chained.stream(4), parts.filter)
   let first: ProcessIdentity | undefined
-  readInfo(stream(child, 5), (pid) => {
-    // Only a child of ours can be the sandbox's first process: a number that was passed on meanwhile is not.
-    if (parentOf(pid) === child.pid) first = identityOf(pid)
-  })
-  const exited = new Promise<number | null>((resolve) => {
-    child.on('close', (code) => resolve(code))
-    child.on('error', () => resolve(null))
+  readInfo(chained.stream(5), (pid) => {
+    // Only a child of the chain's can be the sandbox's first process: a number that was passed on meanwhile is not.
+    if (parentOf(pid) === chained.pid) first = identityOf(pid)
   })
   return {
-    // With 'pipe' for all of them, these are sockets.
-    input: stream(child, 0),
-    output: stream(child, 1),
-    complaints: () => complaints().trim() || (child.pid ? '' : `${program} could not be started`),
-    exited,
-    outer: identityOf(child.pid ?? 0),
+    input: chained.stream(0),
+    output: chained.stream(1),
+    complaints: () => complaints().trim(),
+    exited: chained.closed.then(({ code }) => code),
+    outer: identityOf(chained.pid),
     kill() {
-      const isFirstKilled = first !== undefined && parentOf(first.pid) === child.pid && killProcess(first)
+      const isFirstKilled = first !== undefined && parentOf(first.pid) === chained.pid && killProcess(first)
       // While bubblewrap prepares, or should its first process be gone already: `--die-with-parent` takes the rest along.
-      if (!isFirstKilled) child.kill('SIGKILL')
+      if (!isFirstKilled) chained.kill()
     },
   }
 
@@ -210,14 +205,7 @@ function mask(path: string): string[] {
   return path === '/proc/mtrr' ? ['--ro-bind', '/dev/null', path] : ['--size', '4096', '--tmpfs', path, '--remount-ro', path]
 }
 
-function stream(child: ChildProcess, index: number): Duplex {
-  const found = child.stdio[index]
-  if (!found) throw new Error(`No stream ${index}.`)
-  return found as Duplex // Node types each as one half; with 'pipe' all of them are sockets.
-}
-
-function feed(child: ChildProcess, index: number, bytes: Buffer): void {
-  const to = stream(child, index)
+function feed(to: Duplex, bytes: Buffer): void {
   to.on('error', () => {}) // bubblewrap ended before it read this; its complaint says why.
   to.end(bytes)
 }

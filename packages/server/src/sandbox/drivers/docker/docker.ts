@@ -58,7 +58,7 @@ export function dockerDriver(options: DockerOptions): SandboxDriver {
           slotCount: commandsAtOnceMax,
           makesPipes: true,
         }),
-      launch: (asked) => launch(engine, parts, asked),
+      launch: async (asked) => launch(engine, parts, asked),
     }
   }
 

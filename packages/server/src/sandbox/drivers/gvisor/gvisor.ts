@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
-import { promisify } from 'node:util'
+import { runProgram } from '../../../kernel/index.ts'
 import { agentCommand } from '../../agent/chain.ts'
 import { type AgentDriverOptions, agentDriver } from '../../agent/driver.ts'
 import type { AgentHost } from '../../agent/host.ts'
@@ -22,8 +21,6 @@ export type GvisorOptions = AgentDriverOptions & {
   /** Does without images for workspaces even where there could be some. */
   withoutDisks?: boolean
 }
-
-const run = promisify(execFile)
 
 /** gVisor's kernel itself: its memory, the agent's, what lies in `/tmp`, and the threads with which it stands for the processes inside. */
 const ownMemoryBytes = 128 * 1024 * 1024
@@ -101,7 +98,7 @@ function aroundKernel(cgroups: CgroupHost, name: string, limits: SandboxLimits, 
 }
 
 async function socketFlag(runsc: string): Promise<string> {
-  const { stdout, stderr } = await run(runsc, ['flags'])
+  const { stdout, stderr } = await runProgram(runsc, ['flags'])
   return /^\s+-host-uds\b/m.test(stdout + stderr) ? '--host-uds=open' : '--fsgofer-host-uds'
 }
 

@@ -1,12 +1,11 @@
-import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { newId } from '../../../kernel/index.ts'
-import { collectEnds, outermost } from '../../agent/chain.ts'
+import { newId, startProgram } from '../../../kernel/index.ts'
+import { collectEnds, launchEnv, outermost } from '../../agent/chain.ts'
 import type { LaunchOptions, Launched } from '../../agent/host.ts'
 import { dataPath } from '../../driver.ts'
 import { type Runtime, systemFolders } from '../../host/runtime.ts'
-import { familyOf, identityOf } from '../../processes.ts'
+import { familyOf, identityOf, isAlive } from '../../processes.ts'
 
 export type GvisorParts = {
   runsc: string
@@ -30,7 +29,7 @@ export const readable = ['/etc/ssl/certs', '/etc/ca-certificates', '/etc/alterna
  * Starts a container of runsc's with the agent inside. From the outside in: join the control groups; a mount namespace with the disk;
  * end with the server; runsc, whose kernel in user space answers every call of what runs inside.
  */
-export function launch(parts: GvisorParts, options: LaunchOptions): Launched {
+export async function launch(parts: GvisorParts, options: LaunchOptions): Promise<Launched> {
   const { runtime, places, runsc } = parts
   const id = newId()
   const bundle = join(places.bundles, id)
@@ -39,27 +38,30 @@ export function launch(parts: GvisorParts, options: LaunchOptions): Launched {
   const { setpriv = '' } = runtime.tools // Root has it; the probe refuses others.
   const run = [runsc, '--root', places.state, '--network=none', '--ignore-cgroups', parts.socketFlag, 'run', '--bundle', bundle, id]
   const [program = '', ...args] = outermost(runtime, options, [setpriv, '--pdeathsig', 'KILL', '--', ...run])
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }, cwd: '/' })
-  const complaints = collectEnds(child.stderr)
-  const exited = new Promise<number | null>((resolve) => {
-    child.on('close', (code) => resolve(code))
-    child.on('error', () => resolve(null))
-  }).finally(() => {
+  const forget = () => {
     rmSync(bundle, { recursive: true, force: true })
     // What runsc noted of a container that could not clean up after itself.
     for (const name of readdirSync(places.state)) if (name.startsWith(id)) rmSync(join(places.state, name), { recursive: true, force: true })
-  })
-  return {
-    input: child.stdin,
-    output: child.stdout,
-    complaints: () => complaints().trim() || (child.pid ? '' : `${program} could not be started`),
-    exited,
-    outer: identityOf(child.pid ?? 0),
-    kill() {
-      if (!child.pid || child.exitCode !== null || child.signalCode !== null) return
-      // The kernel inside and what serves its files end with runsc, but only once they notice.
-      for (const pid of familyOf(child.pid).toReversed()) tryKill(pid)
-    },
+  }
+  try {
+    const chained = await startProgram(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env: launchEnv, cwd: '/' })
+    const complaints = collectEnds(chained.stream(2))
+    const outer = identityOf(chained.pid)
+    return {
+      input: chained.stream(0),
+      output: chained.stream(1),
+      complaints: () => complaints().trim(),
+      exited: chained.closed.then(({ code }) => code).finally(forget),
+      outer,
+      kill() {
+        if (!isAlive(outer)) return
+        // The kernel inside and what serves its files end with runsc, but only once they notice.
+        for (const pid of familyOf(chained.pid).toReversed()) tryKill(pid)
+      },
+    }
+  } catch (error) {
+    forget()
+    throw error
   }
 }
 

@@ -65,7 +65,7 @@ export function kubernetesDriver(options: KubernetesOptions): SandboxDriver {
           makesPipes: true,
           endsFirstProcess: true,
         }),
-      launch: (asked) => launch(api, parts, asked),
+      launch: async (asked) => launch(api, parts, asked),
     }
   }
 
