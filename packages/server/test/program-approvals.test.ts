@@ -177,6 +177,8 @@ test.runIf(canRun)('a question with a form is answered, and what nobody could de
   const [approval] = await approvalsOf(run)
   expect(approval).toMatchObject({
     title: 'Which colour?',
+    rule: null,
+    ruleFrom: { policies: [], isOfCode: false },
     detail: { order: 17, asks: [{ key: 'form', fields: [{ name: 'colour', title: 'colour', isRequired: true }] }] },
   })
   await expect(decide(approval?.id, true, { answers: { form: { colour: 'green' } } })).rejects.toMatchObject({ code: 'invalid' })
@@ -193,7 +195,7 @@ test.runIf(canRun)('the rule of the policy holds for it, and two calls that look
     [2, 'one'],
     [2, 'other'],
   ])
-  expect(await decide(one)).toMatchObject({ state: 'pending' })
+  expect(await decide(one)).toMatchObject({ state: 'pending', ruleFrom: { policies: ['orders'], isOfCode: false } })
   await asleep(run)
   expect(orders).toEqual([])
   await decide(one, false)
@@ -208,6 +210,28 @@ test.runIf(canRun)('the rule of the policy holds for it, and two calls that look
   expect(outputOf(await ended(run))).toMatchObject({ one: { status: 403 }, other: { status: 403 } })
   expect(orders).toEqual([])
 })
+
+test.runIf(canRun)(
+  'of two that look alike the one is done that was allowed, and nothing but a decision has the program asked again',
+  { timeout: limitMs },
+  async () => {
+    const run = await start('both', { session: 'alike' })
+    const [one, other] = await asked(run, 2)
+    await asleep(run)
+    await client.runs.signal({ runId: run, name: 'hello', payload: null })
+    await until(
+      () => eventsOf(run),
+      (events) => events.some(({ type }) => type === 'signal.received'),
+      30_000,
+    )
+    await asleep(run)
+    expect((await eventsOf(run)).filter(({ type, op }) => type === 'step.started' && op === '0')).toHaveLength(1)
+    await decide(one, false)
+    await decide(other)
+    expect(outputOf(await ended(run))).toMatchObject({ one: { status: 403 }, other: { status: 200 } })
+    expect(orders).toHaveLength(1)
+  },
+)
 
 test.runIf(canRun)('a session finds the instance that asked, as long as that is kept', { timeout: limitMs }, async () => {
   const run = await start('sleep', { session: 'same' })
