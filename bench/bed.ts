@@ -46,6 +46,7 @@ export async function open(db: Db, dataDir: string, options: Partial<EngineOptio
   const ended = new Map<string, () => void>()
   const workers = openWorkers({
     log: silentLog,
+    folder: join(dataDir, 'workers'),
     scaling: { workersMin: 1, workersMax: 1, runsMax: 10_000, memoryBytesMax: 4e9, idleMsMax: 60_000 },
     env: workerEnvironment(),
     command: [

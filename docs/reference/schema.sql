@@ -148,6 +148,7 @@ create table approvals (
   escalates_at timestamp with time zone,
   is_escalation_told boolean default false not null,
   is_announced boolean default false not null,
+  rule_from json,
   constraint approvals_pkey PRIMARY KEY (id),
   constraint approvals_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'approved'::text, 'denied'::text, 'expired'::text, 'withdrawn'::text]))),
   constraint approvals_told_check CHECK (((told >= 0) AND (told <= 3)))

@@ -1,4 +1,6 @@
 /** Programs of others, unmodified, deployed and asked on the real server: their models are ours, with the run's budget, and their doings are in its trace. */
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { collect } from '../../packages/cli/src/code/collect.ts'
@@ -31,6 +33,7 @@ const server = await openServerProcess({
     LONGHAUL_SANDBOX_ACCEPT: 'memory,cpu,disk',
     LONGHAUL_OPENAI_COMPATIBLE_BASE_URL: provider.compatibleUrl,
     LONGHAUL_OPENAI_COMPATIBLE_MODEL: 'fake',
+    LONGHAUL_TOOLS_PRIVATE_HOSTS: '127.0.0.1',
   },
 })
 beforeAll(async () => canRun && (await server.start()), limitMs)
@@ -39,8 +42,10 @@ afterAll(async () => {
   await provider[Symbol.asyncDispose]()
 })
 
-async function deploy(name: string) {
-  const { agent, files } = await collect(fileURLToPath(new URL(name, import.meta.url)), { agent: name })
+async function deploy(name: string, change: (text: string) => string = (text) => text) {
+  const { agent, files: collected } = await collect(fileURLToPath(new URL(name, import.meta.url)), { agent: name })
+  const changed = (base64: string) => Buffer.from(change(Buffer.from(base64, 'base64').toString())).toString('base64')
+  const files = collected.map((file) => (file.path === 'agent/agent.json' ? { ...file, base64: changed(file.base64) } : file))
   const version = await server.client.versions.create({ agent, files })
   expect(version.problem).toBeNull()
   await server.client.deployments.create({ agent, version: version.version, share: 100, guard: null })
@@ -103,6 +108,49 @@ test.runIf(canRun)(
     const { run, events } = await ask('openai-agents', 'How do I reset my password?', 'one')
     expect(run).toMatchObject({ state: 'completed', output: { text: 'Open Settings, then Security.', output: { agent: 'Support' } } })
     expect(kinds(events)).toEqual(['0.0 model default', '0.1 model default', '0.2 model default', '0 invoke invocations'])
+  },
+  limitMs,
+)
+
+test.runIf(canRun)(
+  'a plain Python program asks people, sleeps until they have decided, and pays once',
+  async () => {
+    const paid: string[] = []
+    const shop = createServer((request, response) => {
+      let body = ''
+      request.on('data', (piece: Buffer) => (body += piece.toString()))
+      request.on('end', () => response.end(String(paid.push(body))))
+    })
+    await new Promise<void>((resolve) => shop.listen(0, '127.0.0.1', resolve))
+    try {
+      const { client } = server
+      await client.policies.put({
+        name: 'refunds',
+        text: '@require("approval")\nforbid (principal, action == Action::"tools.call", resource == Tool::"http_request");',
+      })
+      await deploy('refunds', (text) => text.replace('8790', String((shop.address() as AddressInfo).port)))
+      const { id: runId } = await client.runs.start({ agent: 'refunds', input: { order: 17, amount: 40 } })
+      const decideNext = async (title: string, decision: { approved: boolean; comment?: string; answers?: Record<string, Record<string, string>> }) => {
+        const { wait } = await until(
+          () => client.runs.get({ runId }),
+          (run) => run.wait?.name === title,
+          60_000,
+        )
+        expect(paid).toEqual([])
+        await client.approvals.decide({ approvalId: wait?.approvalId ?? '', ...decision })
+      }
+      await decideNext('What do we tell the customer of order 17?', { approved: true, answers: { form: { words: 'Sorry!' } } })
+      await decideNext('Call http_request?', { approved: true })
+      const run = await until(
+        () => client.runs.get({ runId }),
+        ({ state }) => state === 'completed',
+        60_000,
+      )
+      expect(run.output).toMatchObject({ text: 'Order 17: 40 EUR are refunded.' })
+      expect(paid.map((body) => JSON.parse(body) as unknown)).toEqual([{ order: 17, amount: 40, words: 'Sorry!' }])
+    } finally {
+      shop.close()
+    }
   },
   limitMs,
 )

@@ -33,7 +33,25 @@ test('a policy that asks people says how many and who', async () => {
     out: expect.stringMatching(/a person is asked[^]*2 people or keys of the roles approver, not the asker, after 2 h 0 min any who may decide/),
   })
   await using plain = await startFakeApi({ answers: { 'policies.test': verdict } })
-  expect((await command(plain, ['policies', 'test', 'tools.call'])).out).not.toContain('needs')
+  expect((await command(plain, ['policies', 'test', 'tools.call'])).out).toMatch(/needs +one of those who may decide\n/)
+  await using forbidden = await startFakeApi({ answers: { 'policies.test': { ...verdict, mayBeApproved: false } } })
+  expect((await command(forbidden, ['policies', 'test', 'tools.call'])).out).not.toContain('needs')
+})
+
+test('an approval says by which rule it is decided, and whether policies or the code asks for that', async () => {
+  const rule = { approversMin: 2, excludesAsker: false, roles: ['approver' as const] }
+  const approvals = [
+    { ...approval(1, 'Pay?'), rule, ruleFrom: { policies: ['payments#2'], isOfCode: false } },
+    { ...approval(2, 'Ship?'), ruleFrom: { policies: [], isOfCode: false } },
+    { ...approval(3, 'Send?'), rule, ruleFrom: { policies: ['mails', 'people'], isOfCode: true }, escalatesAt: '2026-12-01T00:00:00.000Z' },
+  ]
+  await using api = await startFakeApi({ agents, system, approvals, sources: [] })
+  const shown = async (n: number) => (await command(api, ['approvals', 'show', uuid(300 + n)])).out.replaceAll(/\s+/g, ' ')
+  expect(await shown(1)).toContain('needs 2 people or keys of the roles approver, as policy payments#2 asks')
+  expect(await shown(2)).toContain("needs one of those who may decide, as the agent's code asks")
+  expect(await shown(3)).toContain(
+    "needs 2 people or keys of the roles approver, from 2026-12-01T00:00:00.000Z on any who may decide, as policies mails, people and the agent's code ask",
+  )
 })
 
 test('a run goes by its id, the end of it, or the word last', async () => {

@@ -53,3 +53,7 @@ export function fulfils(given: ApprovalRule, needed: ApprovalRule): boolean {
   if (!needed.roles) return true
   return given.roles?.every((role) => needed.roles?.includes(role)) === true && (given.escalateAfterMs ?? Infinity) >= (needed.escalateAfterMs ?? Infinity)
 }
+
+/** Where an approval's rule comes from: the policies that have refused what it is asked for and want a person's word, and the agent's code where that has said who decides. */
+export const RuleSource = z.object({ policies: z.array(z.string()), isOfCode: z.boolean() })
+export type RuleSource = z.infer<typeof RuleSource>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ApprovalRule } from './approval-rules.ts'
+import { ApprovalRule, RuleSource } from './approval-rules.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { AskAnswers } from './tool-calls.ts'
@@ -22,6 +22,8 @@ export const Approval = z.object({
   decidedAt: z.iso.datetime().nullable(),
   /** Who has to say yes. Null: one of those who may decide approvals. */
   rule: ApprovalRule.nullable().optional(),
+  /** By whose wish that is so. Null: it was asked for before this was recorded. */
+  ruleFrom: RuleSource.nullable().optional(),
   /** Who has approved so far, where several have to. */
   approvedBy: z.array(z.string()).optional(),
   /** From when on the rule's roles limit nobody. */

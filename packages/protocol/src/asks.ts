@@ -11,6 +11,18 @@ export function asksOf(detail: Json): Ask[] {
   return Array.isArray(given) && given.length <= asksMax && given.every(isAsk) ? given : []
 }
 
+/** A field of an agent's own form. Its `title` is its name, and it must be filled in, unless that is said. */
+export type FormField = Omit<AskField, 'title' | 'isRequired'> & { title?: string | undefined; isRequired?: boolean | undefined }
+/** What a form of an agent's own is answered under. */
+export const formKey = 'form'
+
+/** `detail` of an approval that asks for these fields, beside what is shown. */
+export function detailWithForm(message: string, detail: Json | undefined, fields: readonly FormField[]): Json {
+  const form = fields.map((field) => ({ ...field, title: field.title ?? field.name, isRequired: field.isRequired ?? true }))
+  const shown = detail === undefined ? {} : isObject(detail) ? (detail as Record<string, Json>) : { detail }
+  return JSON.parse(JSON.stringify({ ...shown, asks: [{ key: formKey, message, fields: form }] })) as Json
+}
+
 /** What is sent: the answers that were given, and the defaults of the others. Or what is wrong with them. */
 export function answersTo(asks: readonly Ask[], given: AskAnswers): { answers: AskAnswers } | { problem: string } {
   const answers: AskAnswers = {}

@@ -1,9 +1,10 @@
 /** Custom agents: programs in any language that answer `POST /invocations` and `GET /ping`, as their folder declares them in `agent/agent.json`. */
 import { z } from 'zod'
+import { ApprovalRule } from './approval-rules.ts'
 import { CalendarFeed, CommandConnection, ConnectionName, Database, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { Effect } from './events.ts'
 import { RunLimits } from './limits.ts'
-import { serverToolNames } from './tool-calls.ts'
+import { AskField, serverToolNames } from './tool-calls.ts'
 import { JsonValue } from './values.ts'
 
 const { command, args, env, egress, memoryBytesMax } = CommandConnection.shape
@@ -56,3 +57,23 @@ export type CustomAgent = z.infer<typeof CustomAgent>
 /** Input of an `invoke` step: what the run was asked, and what the folder declares of its effect. */
 export const InvokeRequest = z.strictObject({ input: JsonValue, effect: Effect })
 export type InvokeRequest = z.infer<typeof InvokeRequest>
+
+/** What a custom agent's program asks people, as `approval()` of an agent in code does: a yes or no, and what whoever says yes fills in. */
+export const ProgramQuestion = z.strictObject({
+  title: z.string().min(1).max(128),
+  detail: JsonValue.optional(),
+  fields: z
+    .array(AskField.partial({ title: true, isRequired: true }))
+    .min(1)
+    .max(50)
+    .optional(),
+  rule: ApprovalRule.optional(),
+  /** It expires then. Absent: never. */
+  timeoutMs: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(366 * 86_400_000)
+    .optional(),
+})
+export type ProgramQuestion = z.infer<typeof ProgramQuestion>

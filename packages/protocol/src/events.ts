@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { ApprovalRule } from './approval-rules.ts'
+import { ApprovalRule, RuleSource } from './approval-rules.ts'
 import { ChildEnd } from './children.ts'
 import { Failure } from './errors.ts'
 import { parkReasons } from './states.ts'
@@ -81,6 +81,8 @@ export const eventData = {
     labels: z.array(z.string()).optional(),
     ...stepNotes,
   }),
+  /** Its attempt is over, and there is another once one of these waits inside it has ended. Until then nothing of it executes anywhere. */
+  'step.paused': z.object({ ...stepHead, waits: z.array(OpPath), durationMs: z.number().optional(), ...stepNotes }),
   'step.failed': z.object({ ...stepHead, failure: Failure, retryInMs: z.number().nullable(), durationMs: z.number().optional(), ...stepNotes }),
   /** A write began and how it ended is not known. It is not executed again until `needs` has decided. */
   'step.doubted': z.object({ ...stepHead, needs: Decider, message: z.string() }),
@@ -96,8 +98,9 @@ export const eventData = {
     runId: z.uuid().optional(),
     reason: ParkReason.optional(),
     detail: JsonValue.optional(),
-    /** Of an approval: who has to say yes. */
+    /** Of an approval: who has to say yes, and by whose wish. */
     rule: ApprovalRule.optional(),
+    ruleFrom: RuleSource.optional(),
   }),
   'wait.completed': z.object({ kind: WaitKind, name: z.string(), output: JsonValue, timedOut: z.boolean().optional() }),
   /** A child has ended that nobody waits for yet. */
@@ -124,6 +127,7 @@ export const RunEvent = z.discriminatedUnion('type', [
   variant('step.started'),
   variant('step.completed'),
   variant('step.failed'),
+  variant('step.paused'),
   variant('step.doubted'),
   variant('step.decided'),
   variant('wait.created'),

@@ -73,7 +73,13 @@ export const CallAnswered = z.strictObject({ responses: AskResponses, state: z.s
 export type CallAnswered = z.infer<typeof CallAnswered>
 
 /** Input of a `call` step. `tool` is the name that the model sees: a stock tool's, or `<connection>__<tool>`. */
-export const CallRequest = z.strictObject({ tool: z.string().min(1).max(64), input: JsonValue, answered: CallAnswered.optional() })
+export const CallRequest = z.strictObject({
+  tool: z.string().min(1).max(64),
+  input: JsonValue,
+  answered: CallAnswered.optional(),
+  /** The approval under which it is made: what another one allowed does not count. */
+  approvalId: z.uuid().optional(),
+})
 export type CallRequest = z.infer<typeof CallRequest>
 
 export const CallResult = ToolResult.extend({

@@ -15,10 +15,11 @@ import {
   attachmentPath,
   attachmentsOf,
   effects,
+  formKey,
 } from '@longhaul/protocol/agent'
 import { type Child, type ChildEnd, type Context, type StepOptions, StepFailed, TerminalFailure, type Tool } from './agent.ts'
 import { callAnswered } from './answering.ts'
-import { type Decision, approvalAsked, formKey } from './approval-asked.ts'
+import { type Decision, approvalAsked } from './approval-asked.ts'
 import { createBranches, nested } from './branches.ts'
 import { type Execution, never } from './execution.ts'
 import { encode, failure } from './failure.ts'

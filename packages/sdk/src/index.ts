@@ -1,7 +1,7 @@
 export { InDoubt, StepFailed, TerminalFailure, TimedOut, agent, connection, durable, shown, tool } from './agent.ts'
 export { channel, schedule } from './declared.ts'
 export { hook } from './hooks.ts'
-export type { ApprovalOptions, Decided, FormField } from './approval-asked.ts'
+export type { ApprovalOptions, Decided } from './approval-asked.ts'
 export type { AgentHook, HookAbout, HookPoint } from './hooks.ts'
 export type {
   AgentDefinition,
@@ -21,4 +21,4 @@ export type {
   StockTool,
   Tool,
 } from './agent.ts'
-export type { AnswerPart, Asker, Effect, FilePart, Json, TablePart } from '@longhaul/protocol'
+export type { AnswerPart, Asker, Effect, FilePart, FormField, Json, TablePart } from '@longhaul/protocol'

@@ -2,7 +2,7 @@
  * Runs agents in memory, for their authors' tests: a scripted model, a small sandbox, time that passes at once, and crashes at
  * every point, without a server and without a network.
  */
-import { type Decided, formKey } from './approval-asked.ts'
+import type { Decided } from './approval-asked.ts'
 import {
   ArtifactRequest,
   type Asker,
@@ -22,6 +22,7 @@ import {
   ModelReply,
   ModelRequest,
   type Prompt,
+  formKey,
 } from '@longhaul/protocol'
 import { type DurableFunction, StepFailed } from './agent.ts'
 import { failure, toFailure } from './failure.ts'

@@ -66,7 +66,14 @@ const told = async (runId: string) => {
 test('where several have to approve it waits for the last of them, and nobody counts twice', async () => {
   const [ann, ben, cleo] = [await joined('Ann'), await joined('Ben'), await joined('Cleo')]
   const { runId, id } = await asked({ approversMin: 2 })
-  expect(await decide(ann, id)).toMatchObject({ status: 200, state: 'pending', approvedBy: ['Ann'], decidedBy: null, rule: { approversMin: 2 } })
+  expect(await decide(ann, id)).toMatchObject({
+    status: 200,
+    state: 'pending',
+    approvedBy: ['Ann'],
+    decidedBy: null,
+    rule: { approversMin: 2 },
+    ruleFrom: { policies: [], isOfCode: true },
+  })
   expect(await decide(ann, id)).toMatchObject({
     status: 409,
     error: { code: 'conflict', message: expect.stringContaining('It takes 1 more, each by somebody else') },

@@ -91,6 +91,7 @@ test('every setting that is mentioned exists', () => {
     'LONGHAUL_TOOLS_URL',
     'LONGHAUL_MCP_URL',
     'LONGHAUL_MEMORY_URL',
+    'LONGHAUL_APPROVALS_URL',
     'LONGHAUL_AGENT_FOLDER',
     'LONGHAUL_WORKER_SPARE',
     'LONGHAUL_AGENT_DATA_DIR', // A worker's, from the server.

@@ -1,4 +1,4 @@
-import { type Approval, type ArgumentSource, type AskAnswers, type AskField, type AskValue, approvalStates, asksOf } from '@longhaul/protocol'
+import { type ArgumentSource, type AskAnswers, type AskField, type AskValue, approvalStates, asksOf } from '@longhaul/protocol'
 import type { Client } from '@longhaul/sdk/client'
 import { exitCodes } from '../exit-codes.ts'
 import { approvalIdFrom, runIdFrom, shortId } from '../ids.ts'
@@ -48,7 +48,7 @@ export async function showApproval(invocation: Invocation, given: string): Promi
     ['run', runId],
     ['asked', ago(createdAt)],
     ['until', expiresAt],
-    ['needs', needsText(approval)],
+    ['needs', whoDecides(approval)],
     ['approved', state === 'pending' && approvedBy.length > 0 && `by ${approvedBy.join(', ')}, so far`],
     ['comment', comment],
     ['detail', detail !== null && JSON.stringify(detail)],
@@ -62,11 +62,6 @@ export async function showApproval(invocation: Invocation, given: string): Promi
   )
   if (isCut) invocation.terminal.print('  More came before than was looked through: what is of the agent may have been said there.')
   return exitCodes.done
-}
-
-/** Who has to say yes, where that is not one of those who may decide. */
-function needsText({ rule, escalatesAt }: Approval): string | false {
-  return rule ? [...whoDecides(rule), ...(escalatesAt ? [`from ${escalatesAt} on of any who may decide`] : [])].join(', ') : false
 }
 
 function fromOf({ kind, name, runId, op }: ArgumentSource, askingId: string): string {

@@ -1,10 +1,9 @@
-import type { ApprovalRule } from '@longhaul/protocol'
 import { exitCodes } from '../exit-codes.ts'
 import type { Invocation } from '../invocation.ts'
 import { Problem } from '../problem.ts'
 import { whoDecides } from '../show/approval-rule.ts'
 import { printFields, printList } from '../show/records.ts'
-import { ago, duration } from '../show/values.ts'
+import { ago } from '../show/values.ts'
 
 /** A file's text, or with `-` standard input. */
 async function textFrom({ world }: Invocation, given: string): Promise<string> {
@@ -76,16 +75,11 @@ export async function testPolicies(invocation: Invocation, action: string, { res
   else
     printFields(invocation, [
       ['answer', verdict.isAllowed ? 'allowed' : verdict.mayBeApproved ? 'a person is asked' : 'forbidden'],
-      ['needs', verdict.rule && whoAllows(verdict.rule)],
+      ['needs', verdict.mayBeApproved && whoDecides(verdict)],
       ['by', verdict.policies.join(', ')],
       ['errors', verdict.errors.join('\n')],
     ])
   return verdict.isAllowed ? exitCodes.done : 4 // `forbidden`; the catalogue itself is not loaded for this.
-}
-
-function whoAllows(rule: ApprovalRule): string {
-  const { escalateAfterMs } = rule
-  return [...whoDecides(rule), ...(escalateAfterMs === undefined ? [] : [`after ${duration(escalateAfterMs)} any who may decide`])].join(', ')
 }
 
 function parseContext(text: string): Record<string, never> {

@@ -19,6 +19,12 @@ test('a wait says for what, and which command ends it', () => {
     '  ○ waiting    for a yes or no: Refund $40?',
     '               npx longhaul approvals approve a-1',
   ])
+  const ruled = { rule: { approversMin: 2, excludesAsker: true }, ruleFrom: { policies: ['refunds'], isOfCode: false } }
+  expect(
+    waits({ kind: 'approval', name: 'Refund $40?', approvalId: 'a-1', ...ruled })
+      .join(' ')
+      .replaceAll(/ +/g, ' '),
+  ).toContain('for a yes or no: Refund $40? (2 people or keys of those who may decide, not the asker, as policy refunds asks)')
   expect(waits({ kind: 'signal', name: 'paid' })).toEqual(['  ○ waiting    for signal paid', `               npx longhaul runs signal ${runId} paid`])
   expect(waits({ kind: 'operator', name: 'parked', reason: 'poison' })).toEqual([
     '  ○ waiting    for an operator: it keeps killing its worker',
@@ -112,4 +118,20 @@ test('an input is shown by the field that says most', () => {
       (input) => shortInput(input),
     ),
   ).toEqual(['', '', 'text', '7', 'ls -la', 'python3 a.py 1', 'select 1', '{"foo":1}', '', '["a"]'])
+})
+
+test('a program that waits for an answer has ended until then, and what it did so far is shown', () => {
+  const head = { kind: 'invoke', name: 'invocations' }
+  expect(
+    told(
+      { type: 'step.started', op: '0', data: { ...head, attempt: 1 } },
+      { type: 'step.started', op: '0.0', data: { kind: 'call', name: 'recall', attempt: 1 } },
+      { type: 'step.completed', op: '0.0', data: { kind: 'call', name: 'recall', attempt: 1, output: { output: 'nothing', parts: [] }, durationMs: 3 } },
+      { type: 'step.paused', op: '0', data: { ...head, attempt: 1, waits: ['0.1'], durationMs: 20 } },
+    ),
+  ).toEqual([
+    '  ● recall                                                                3 ms',
+    '               │ nothing',
+    '  ○ invocations has ended, and is asked again when somebody has decided',
+  ])
 })

@@ -1,6 +1,7 @@
 /** Tells what a run does as lines of text. Knows no terminal but its width and colours, so that it can be tested as text. */
 import { ExecResult, ModelReply, ToolResult, isLiveFrame } from '@longhaul/protocol'
 import type { EventData, Json, LiveFrame, RunEvent } from '@longhaul/protocol'
+import { whoDecides } from './approval-rule.ts'
 import type { Terminal } from './terminal.ts'
 import { columnsOf, cut, oneLine, padEnd, printable, wrap } from './text.ts'
 import { bytes, counted, duration, moment, wholeNumber } from './values.ts'
@@ -79,6 +80,11 @@ export function createStory(page: Page, runId: string): Story {
         return []
       case 'step.completed':
         return completed(event.op ?? '', event.at, event.data)
+      case 'step.paused': {
+        const step = open.get(event.op ?? '')
+        open.delete(event.op ?? '')
+        return [...(step?.lines ?? []), ...notice(page, '○', event.data.name, 'has ended, and is asked again when somebody has decided')]
+      }
       case 'step.failed': {
         const { kind, name, failure, retryInMs } = event.data
         open.delete(event.op ?? '')
@@ -247,11 +253,13 @@ export function shortInput(input: Json | undefined): string {
   return Object.keys(input).length > 0 ? oneLine(JSON.stringify(input)) : ''
 }
 
-function waitText({ kind, name, until, reason }: EventData<'wait.created'>): string {
+function waitText(wait: EventData<'wait.created'>): string {
+  const { kind, name, until, reason } = wait
   const limit = until ? ` until ${moment(until)}` : ''
   if (kind === 'timer') return `${oneLine(name)}${limit}`
   if (kind === 'signal') return `for signal ${oneLine(name)}${limit}`
-  if (kind === 'approval') return `for a yes or no${limit}: ${oneLine(name)}`
+  if (kind === 'approval')
+    return `for a yes or no${limit}: ${oneLine(name)}${wait.rule || wait.ruleFrom?.policies.length ? ` (${oneLine(whoDecides(wait))})` : ''}`
   return `for an operator: ${reason === 'poison' ? 'it keeps killing its worker' : reason === 'diverged' ? 'its code no longer matches its history' : reason === 'stopped' ? 'it was stopped' : oneLine(name)}`
 }
 

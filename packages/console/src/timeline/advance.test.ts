@@ -38,6 +38,22 @@ describe('the tree', () => {
     expect(entry(timeline, '3.0')).toMatchObject({ parent: '3', state: 'completed', output: 1 })
   })
 
+  test('a program that waits for an answer has ended an attempt, which did not fail, and the next one goes on', () => {
+    const invoke = { kind: 'invoke' as const, name: 'invocations' }
+    const asked = history(
+      ['step.started', { ...invoke, attempt: 1 }, '0'],
+      ['wait.created', { kind: 'approval', name: 'Pay?', until: null, ruleFrom: { policies: ['pay'], isOfCode: false } }, '0.0'],
+      ['step.paused', { ...invoke, attempt: 1, waits: ['0.0'], durationMs: 15 }, '0'],
+      ['wait.completed', { kind: 'approval', name: 'Pay?', output: { approved: true } }, '0.0'],
+      ['step.started', { ...invoke, attempt: 2 }, '0'],
+    )
+    const paused = fold(asked.slice(0, 3))
+    expect(entry(paused, '0')).toMatchObject({ state: 'waiting', failure: null, attempts: [{ attempt: 1, failure: null }], endedAt: null })
+    expect(entry(paused, '0.0').wait).toMatchObject({ ruleFrom: { policies: ['pay'] } })
+    expect(entry(fold(asked), '0')).toMatchObject({ state: 'running', attempts: [{ attempt: 1 }, { attempt: 2 }] })
+    expect(fold(asked).retryCount).toBe(0)
+  })
+
   test('branches that no event tells of follow from the paths inside them', () => {
     const timeline = fold(history(['step.started', tool('a'), '1.0.0'], ['step.started', tool('b'), '1.1.0']))
     expect(timeline.roots).toEqual(['1'])

@@ -42,6 +42,8 @@ function applyEvent(draft: Draft, event: RunEvent): void {
       return stepEnded(draft, key, event.seq, at, event.data, { state: 'completed', output: event.data.output, failure: null, endedAt: at })
     case 'step.failed':
       return stepFailed(draft, key, event.seq, at, event.data)
+    case 'step.paused':
+      return stepEnded(draft, key, event.seq, at, event.data, { state: 'waiting', failure: null, endedAt: null })
     case 'step.doubted':
       ensure(draft, key, event.seq, at, { type: 'step', kind: event.data.kind }, event.data.name)
       return change(draft, key, event.seq, { state: 'waiting', failure: { message: event.data.message, retryable: false } })
@@ -105,7 +107,7 @@ function stepEnded(
   key: string,
   seq: number,
   at: number,
-  data: EventData<'step.completed'> | EventData<'step.failed'>,
+  data: EventData<'step.completed'> | EventData<'step.paused'> | EventData<'step.failed'>,
   changes: Partial<Entry>,
 ): void {
   const startedAt = at - (data.durationMs ?? 0)

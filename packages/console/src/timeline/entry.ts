@@ -1,4 +1,4 @@
-import type { Failure, Json, StepKind, Wait, WaitKind } from '@longhaul/protocol'
+import type { EventData, Failure, Json, StepKind, Wait, WaitKind } from '@longhaul/protocol'
 
 /** What a line of the timeline is about. */
 export type Subject =
@@ -35,7 +35,7 @@ export type Entry = {
   input: Json | undefined
   output: Json | undefined
   failure: Failure | null
-  wait: Wait | null
+  wait: (Wait & Partial<Pick<EventData<'wait.created'>, 'rule' | 'ruleFrom'>>) | null
   live: Live | null
   /** Numbers of the events that it was made from. */
   events: readonly number[]

@@ -142,7 +142,11 @@ export function makeExecutors({
     },
     ...(invoke && { invoke }),
     connect: { execute: tools.connect },
-    call: { execute: tools.call, mayWrite: (input) => !readingTools.has(CallRequest.safeParse(input).data?.tool ?? '') },
+    call: {
+      execute: tools.call,
+      mayWrite: (input) => !readingTools.has(CallRequest.safeParse(input).data?.tool ?? ''),
+      mayRepeat: (input) => CallRequest.safeParse(input).data?.tool === 'mail', // It goes out by the transaction that records the step.
+    },
     artifact: {
       async execute(input, context) {
         const request = parse(ArtifactRequest, input, 'artifact')

@@ -24,7 +24,7 @@ export const toApproval = (row: ApprovalRow): Approval => ({
 export const approvalColumns = sql`id, run_id as "runId", agent, title, detail,
   case when state = 'pending' and expires_at <= clock_timestamp() then 'expired' else state end as state,
   decided_by as "decidedBy", comment, created_at as "createdAt", expires_at as "expiresAt", decided_at as "decidedAt",
-  rule, approved_by as "approvedBy", escalates_at as "escalatesAt"`
+  rule, rule_from as "ruleFrom", approved_by as "approvedBy", escalates_at as "escalatesAt"`
 
 export async function listApprovals(
   db: TenantTx,

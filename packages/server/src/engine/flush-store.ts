@@ -64,9 +64,9 @@ with fence as (
   from fence, json_to_recordset($6::json) as e(r uuid, s int, n text, e int, t text, o text, d json, h bytea, new boolean)
   where e.new is null or e.r in (select id from started)
 ), asked as (
-  insert into approvals (id, tenant_id, run_id, agent, op, title, detail, expires_at, rule, escalates_at)
-  select a.id, a.tenant, a.run, a.agent, a.op, a.title, a.detail, to_timestamp(a.expires / 1000.0), a.rule, to_timestamp(a.escalates / 1000.0)
-  from fence, json_to_recordset($7::json) as a(id uuid, tenant text, run uuid, agent text, op text, title text, detail json, expires double precision, rule json, escalates double precision)
+  insert into approvals (id, tenant_id, run_id, agent, op, title, detail, expires_at, rule, rule_from, escalates_at)
+  select a.id, a.tenant, a.run, a.agent, a.op, a.title, a.detail, to_timestamp(a.expires / 1000.0), a.rule, a."ruleFrom", to_timestamp(a.escalates / 1000.0)
+  from fence, json_to_recordset($7::json) as a(id uuid, tenant text, run uuid, agent text, op text, title text, detail json, expires double precision, rule json, "ruleFrom" json, escalates double precision)
 ), withdrawn as (
   update approvals set state = 'withdrawn' from changed
   where approvals.run_id = changed.id and approvals.state = 'pending' and (expires_at is null or expires_at > clock_timestamp()) and changed.state in ('completed', 'failed', 'cancelled')

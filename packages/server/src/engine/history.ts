@@ -23,6 +23,8 @@ export type OpenOp = {
   effect?: Effect | undefined
   isChecked?: boolean | undefined
   doubt?: Decider | undefined
+  /** Paths of waits inside it: its next attempt is for when one of them has ended. */
+  pausedFor?: string[] | undefined
 }
 
 export type Parked = { reason: ParkReason; detail: Json }
@@ -35,6 +37,8 @@ export class History {
   readonly results: string[] = []
   /** Signals that nobody has waited for yet, oldest first. */
   readonly signals: { name: string; payload: Json }[] = []
+  /** Approvals that were asked for inside an `invoke`, by their ids, oldest first. */
+  readonly askedInside = new Map<string, { op: string; name: string; detail: Json }>()
   /** Runs that it has started, by their ids. */
   readonly children = new Set<string>()
   /** How children ended, by their ids. */
@@ -75,6 +79,9 @@ export class History {
       case 'step.decided':
         if (at?.state === 'open' && d['decision'] === 'execute') this.ops.set(op!, { ...at, attempt: at.attempt + 1, isStarted: false, doubt: undefined })
         break
+      case 'step.paused':
+        if (at?.state === 'open') this.ops.set(op!, { ...at, attempt: at.attempt + 1, isStarted: false, pausedFor: d['waits']! })
+        break
       case 'step.completed':
         if (d['kind'] === 'run') this.children.add(d['output']!['runId'])
         if (d['usage']) this.usage = sum(this.usage, d['usage'])
@@ -110,6 +117,8 @@ export class History {
             approvalId: d['approvalId'],
             runId: d['runId'],
           })
+        if (op !== undefined && d['approvalId'] && this.#invokeAround(op))
+          this.askedInside.set(d['approvalId']!, { op, name: d['name']!, detail: d['detail'] ?? null })
         break
       case 'wait.completed':
         if (d['timedOut']) this.#result(op!, { state: 'failed', kind: d['kind']!, name: d['name']!, failure: timedOut(d['name']!), input: undefined })
@@ -158,13 +167,14 @@ export class History {
 
   /**
    * What was under way when the run was last executed and must not simply be executed again: writes, and tools that do not say what they do.
-   * One whose code was in a wait of its own was not writing.
+   * One whose code was in a wait of its own was not writing, and a program that has asked people for something knows what a continuation is.
    */
   interrupted(): [string, OpenOp][] {
     const found: [string, OpenOp][] = []
     for (const [path, op] of this.ops) {
       if (op.state !== 'open' || !op.isStarted || op.doubt || (op.effect !== 'write' && !(op.kind === 'tool' && op.effect === undefined))) continue
-      if (!this.#isInsideSettled(path) && !this.hasInside(path, ({ state }) => state === 'waiting')) found.push([path, op])
+      const isResumable = ({ state, kind }: Op) => state === 'waiting' || (op.kind === 'invoke' && kind === 'approval')
+      if (!this.#isInsideSettled(path) && !this.hasInside(path, isResumable)) found.push([path, op])
     }
     return found
   }
@@ -185,9 +195,21 @@ export class History {
     return false
   }
 
-  /** Lets go of results that only a replay needs; the journal has them. Models' stay, since later prompts build on them. */
+  /** An open step of which one of the waits inside has to end before its next attempt. */
+  paused(): string | undefined {
+    for (const [path, op] of this.ops)
+      if (op.state === 'open' && op.pausedFor && op.pausedFor.length > 0 && op.pausedFor.every((wait) => this.ops.get(wait)?.state === 'waiting')) return path
+    return undefined
+  }
+
+  /** Lets go of results that only a replay needs; the journal has them. Models' stay, since later prompts build on them, and what a program has that is asked again. */
   forgetResults(): void {
-    for (const op of this.ops.values()) if (op.state === 'completed' && op.kind !== 'model') op.output = null
+    for (const [path, op] of this.ops) if (op.state === 'completed' && op.kind !== 'model' && this.#invokeAround(path)?.state !== 'open') op.output = null
+  }
+
+  #invokeAround(path: string): Op | undefined {
+    const around = this.ops.get(path.slice(0, Math.max(0, path.lastIndexOf('.'))))
+    return around?.kind === 'invoke' ? around : undefined
   }
 
   /** Open waits with their paths. */

@@ -13,9 +13,12 @@ export type { RunFilter } from './run-store.ts'
 export type { SessionTurn } from './session-store.ts'
 export type {
   Admission,
+  Executed,
   Executor,
   Executors,
   FoundVersion,
+  InnerApproval,
+  InnerApprovals,
   InnerStep,
   InnerSteps,
   RunFrame,

@@ -133,7 +133,7 @@ export async function lastSteps(db: Tx, runIds: string[], perRun: number): Promi
   return db.rows(sql`
     select step.* from unnest(${runIds}::uuid[]) as run(id), lateral (
       select run_id as "runId", seq, type, op, data ->> 'kind' as kind, data ->> 'name' as name, (data ->> 'attempt')::int as attempt, at from events
-      where run_id = run.id and type in ('step.started', 'step.completed', 'step.failed') order by seq desc limit ${perRun}
+      where run_id = run.id and type in ('step.started', 'step.completed', 'step.paused', 'step.failed') order by seq desc limit ${perRun}
     ) step order by step.at desc`)
 }
 

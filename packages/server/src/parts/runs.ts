@@ -104,6 +104,7 @@ export async function startRuns(start: Start, db: Db, version: string, access: A
     'workers',
     openWorkers({
       log,
+      folder: join(dataDir, 'workers'),
       walls: await wallsFor(config.LONGHAUL_WORKER_WALLS, log),
       command: [process.execPath, '--conditions=longhaul-source', '--enable-source-maps', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
       env: workerEnvironment(),

@@ -1,10 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { fact, tenantId } from '../../test/support/engine.ts'
 import { makeDatabase } from '../../test/support/postgres.ts'
+import { endLeftovers, openServerProcess } from '../../test/support/server-process.ts'
 import { type TestWorkers, isRunning, startWithWorkers } from '../../test/support/workers.ts'
 import { openWalls } from './walls.ts'
 
@@ -126,4 +128,41 @@ test('It ends when it has waited long enough, as one of too many, and with the s
     (left) => left.length === 0,
     'no folder',
   )
+})
+
+test('What the workers of a server have on its disk is gone at the next start, after a kill -9 as well', { timeout: 120_000 }, async () => {
+  const temp = await mkdtemp(join(tmpdir(), 'lh'))
+  await chmod(temp, 0o755) // PostgreSQL may be another user.
+  const far = join(temp, 'a-data-folder-whose-path-is-too-long-for-a-socket'.repeat(2))
+  for (const dataDir of [join(temp, 'd'), far]) {
+    const elsewhere = join(temp, 't')
+    await mkdir(elsewhere)
+    await using server = await openServerProcess({ env: { LONGHAUL_DATA_DIR: dataDir, TMPDIR: elsewhere, LONGHAUL_WORKER_WALLS: 'off' } })
+    const left = () => ({
+      spares: readdirSync(join(dataDir, 'workers')).filter((name) => name.startsWith('spare-')).length,
+      sockets: readdirSync(elsewhere).filter((name) => name.startsWith('lh-')).length,
+    })
+    await server.start()
+    const files = [{ path: 'agent/agent.ts', base64: Buffer.from(durable('return 1')).toString('base64') }]
+    expect(await server.client.versions.create({ agent: 'written', files, expectsMore: true })).toMatchObject({ status: 'ready' })
+    const there = { spares: 1, sockets: dataDir === far ? 1 : 0 }
+    await fact(
+      async () => left(),
+      ({ spares }) => spares === 1,
+      'a spare worker',
+      20_000,
+    )
+    expect(left()).toEqual(there)
+    server.life().kill('SIGKILL')
+    await server.ended()
+    expect(left()).toEqual(there)
+    await server.start()
+    expect(left()).toEqual({ ...there, spares: 0 })
+    await server.stop()
+    expect(existsSync(join(dataDir, 'workers'))).toBe(false)
+    expect(readdirSync(elsewhere).filter((name) => name.startsWith('lh-'))).toEqual([])
+    await endLeftovers(dataDir)
+    await rm(elsewhere, { recursive: true })
+  }
+  await rm(temp, { recursive: true, force: true })
 })

@@ -3,7 +3,6 @@
  * walls lies a folder that is empty until then.
  */
 import { cp, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Log, after, monotonicMs } from '../kernel/index.ts'
 import type { Hello, WorkerProcess } from './worker-process.ts'
@@ -14,6 +13,8 @@ export type WorkerEvents = { onHello(hello: Hello): void; onEnd(detail: string):
 
 export type SparesOptions = {
   log: Log
+  /** Of the workers, swept at each start of the server. */
+  folder: string
   /** Puts the packages into a folder that every uploaded version has. */
   linkPackages(folder: string): Promise<void>
   /** Starts a worker that waits to be told that its code is there. */
@@ -39,7 +40,7 @@ const sparesMax = 4
 /** The version that has just been loaded goes first. */
 const startAfterMs = 200
 
-export function openSpares({ log, linkPackages, launch, keptMs }: SparesOptions): Spares {
+export function openSpares({ log, folder: runFolder, linkPackages, launch, keptMs }: SparesOptions): Spares {
   const spares = new Map<string, Spare>()
   let isStopping = false
   const keyOf = ({ tenantId, agent }: VersionPlace) => `${tenantId}/${agent}`
@@ -50,7 +51,7 @@ export function openSpares({ log, linkPackages, launch, keptMs }: SparesOptions)
   }
 
   async function start(key: string, spare: Spare, place: VersionPlace): Promise<void> {
-    const folder = await mkdtemp(join(tmpdir(), 'lh-spare-'))
+    const folder = await mkdtemp(join(runFolder, 'spare-'))
     const clear = () => void rm(folder, { recursive: true, force: true }).catch((error: unknown) => log.warn('a folder was left behind', { folder, error }))
     try {
       await linkPackages(folder)

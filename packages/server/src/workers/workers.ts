@@ -2,14 +2,13 @@
  * The worker processes of this server, by version. Workers connect to a Unix socket with a token that names them; they get no
  * database address, no provider key, and nothing of this process's environment but what a program needs to run.
  */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { type Server, createServer } from 'node:http'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageBytesMax } from '@longhaul/protocol'
 import { WebSocketServer } from 'ws'
 import type { Assignment } from '../engine/index.ts'
 import { type Log, type Service, after, loop, monotonicMs } from '../kernel/index.ts'
+import { openRunFolder, socketName } from './run-folder.ts'
 import { type Scaling, excess, planWorkers } from './scaling.ts'
 import { type WorkerEvents, openSpares } from './spares.ts'
 import type { Walls } from './walls.ts'
@@ -20,6 +19,8 @@ export type VersionPlace = { tenantId: string; agent: string; version: string; f
 
 export type WorkersOptions = {
   log: Log
+  /** For what they have on the disk while this server runs; nobody else uses it. */
+  folder: string
   /** Program and arguments of the SDK's worker. */
   command: readonly [string, ...string[]]
   /** Environment that workers get. */
@@ -90,7 +91,8 @@ export function openWorkers(options: WorkersOptions): Workers {
   let soloCount = 0
   let soloQueue: Assignment[] = []
   let isStopping = false
-  let folder = ''
+  let socketFolder = ''
+  let clearFolder = async () => {}
   let server: Server | undefined
   const sockets = new WebSocketServer({ noServer: true, maxPayload: messageBytesMax, perMessageDeflate: false })
 
@@ -104,7 +106,7 @@ export function openWorkers(options: WorkersOptions): Workers {
       silenceMsMax,
       log: log.child({ agent: place.agent, ...(isSpare ? { isSpare } : { version: place.version }) }),
       env: { ...env, LONGHAUL_AGENT_FOLDER: place.folder, LONGHAUL_AGENT_DATA_DIR: place.dataDir, ...(isSpare && { LONGHAUL_WORKER_SPARE: '1' }) },
-      url: `ws+unix://${join(folder, 'worker.sock')}:/v1/worker`,
+      url: `ws+unix://${join(socketFolder, socketName)}:/v1/worker`,
       onHello: on.onHello,
       onEnd(detail) {
         byToken.delete(worker.token)
@@ -116,9 +118,10 @@ export function openWorkers(options: WorkersOptions): Workers {
     return worker
   }
 
-  const around = async (place: VersionPlace): Promise<Pool['command']> => (walls ? walls.around(place, folder, command) : command)
+  const around = async (place: VersionPlace): Promise<Pool['command']> => (walls ? walls.around(place, socketFolder, command) : command)
   const spares = openSpares({
     log,
+    folder: options.folder,
     linkPackages: options.linkPackages,
     keptMs: spareMsMax,
     launch: async (place, on) => launch({ place, command: await around(place), isSpare: true }, on),
@@ -342,8 +345,7 @@ export function openWorkers(options: WorkersOptions): Workers {
     },
     pids: () => [...byToken.values()].flatMap(({ pid }) => pid ?? []),
     async start() {
-      // Short, since the path of a Unix socket may have only about 100 bytes; only this user may enter.
-      folder = await mkdtemp(join(tmpdir(), 'lh-'))
+      ;({ socketFolder, clear: clearFolder } = await openRunFolder(options.folder))
       server = createServer((_, response) => response.writeHead(404).end())
       server.on('upgrade', (request, socket, head) => {
         socket.on('error', () => socket.destroy()) // A worker that ends while it connects must not take the server with it.
@@ -351,7 +353,7 @@ export function openWorkers(options: WorkersOptions): Workers {
         if (!worker || request.url !== '/v1/worker') return socket.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
         sockets.handleUpgrade(request, socket, head, (connection) => worker.connect(connection))
       })
-      await new Promise<void>((resolve) => server?.listen(join(folder, 'worker.sock'), resolve))
+      await new Promise<void>((resolve) => server?.listen(join(socketFolder, socketName), resolve))
       await balancing.start()
     },
     async stop() {
@@ -361,7 +363,7 @@ export function openWorkers(options: WorkersOptions): Workers {
       await Promise.all([...byToken.values()].map((worker) => worker.stop()))
       server?.close()
       server?.closeAllConnections()
-      await rm(folder, { recursive: true, force: true })
+      await clearFolder()
     },
   }
 }

@@ -45,6 +45,7 @@ export async function startWithWorkers(
   const log: Log = createLog((level, message, data) => void logged.push({ level, message, data }), 'debug')
   const workers = openWorkers({
     log,
+    folder: join(folder, 'workers'),
     command: [process.execPath, '--conditions=longhaul-source', createRequire(import.meta.url).resolve('@longhaul/sdk/worker')],
     env: { PATH: process.env['PATH'] ?? '', HOME: folder, NODE_COMPILE_CACHE: compileCache },
     scaling: oneWorker,

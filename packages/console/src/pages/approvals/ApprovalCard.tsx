@@ -21,6 +21,7 @@ import { isWriting } from '../../ui/is-writing.ts'
 import { ArgumentSources } from './ArgumentSources.tsx'
 import { AskForm, defaultsOf } from './AskForm.tsx'
 import { passFocusOn, useCardKeys } from './card-keys.ts'
+import { RuleView } from './RuleView.tsx'
 
 const tones: Record<Approval['state'], Tone> = { pending: 'waiting', approved: 'good', denied: 'bad', expired: 'off', withdrawn: 'off' }
 
@@ -83,7 +84,15 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
           </div>
         )}
         {approval.detail !== null && <ArgumentSources approval={approval} />}
-        {approval.state === 'pending' && approval.rule && <Rule approval={approval} />}
+        {(approval.rule || approval.ruleFrom) && (
+          <p className="mt-2 text-sm text-ink-2">
+            <RuleView
+              rule={approval.rule}
+              from={approval.ruleFrom}
+              {...(approval.state === 'pending' && { escalatesAt: approval.escalatesAt, approvedBy: approval.approvedBy })}
+            />
+          </p>
+        )}
       </div>
       <footer className="flex flex-wrap items-end gap-3 border-t border-line px-4 py-2.5">
         {approval.state === 'pending' ? (
@@ -105,21 +114,6 @@ export function ApprovalCard({ approval, isLinked = false }: { approval: Approva
       </footer>
     </article>
   )
-}
-
-/** Who has to say yes, and who has. */
-function Rule({ approval: { rule, approvedBy = [], escalatesAt } }: { approval: Approval }) {
-  const { t, locale } = useTexts()
-  if (!rule) return null
-  const { approversMin, excludesAsker, roles } = rule
-  const words = [
-    ...(approversMin > 1 ? [t('approvals.several', { count: approversMin })] : []),
-    ...(roles ? [t('approvals.ofRoles', { roles: roles.map((role) => t(`people.roles.${role}`)).join(', ') })] : []),
-    ...(excludesAsker ? [t('approvals.notAsker')] : []),
-    ...(escalatesAt ? [t('approvals.escalates', { when: formatInstant(Date.parse(escalatesAt), locale) })] : []),
-    ...(approvedBy.length > 0 ? [t('approvals.soFar', { names: approvedBy.join(', ') })] : []),
-  ]
-  return <p className="mt-2 text-sm text-ink-2">{words.join(' · ')}</p>
 }
 
 function Decided({ approval }: { approval: Approval }) {

@@ -12,6 +12,7 @@ import { Field, SelectField } from '../../ui/Field.tsx'
 import { TextArea, TextInput } from '../../ui/Fields.tsx'
 import { StateIcon } from '../../ui/State.tsx'
 import { AppLink } from '../AppLink.tsx'
+import { RuleView } from '../approvals/RuleView.tsx'
 import { RequestError } from '../ErrorPages.tsx'
 
 /** Steps of runs that policies are asked about, besides the operations. */
@@ -103,13 +104,18 @@ export function PolicyTester({ draft }: { draft?: Draft | undefined }) {
 
 type VerdictOf = Awaited<ReturnType<typeof client.policies.test>>
 
-function Verdict({ verdict: { isAllowed, mayBeApproved, policies, errors, ms }, draft }: { verdict: VerdictOf; draft: Draft | undefined }) {
+function Verdict({ verdict: { isAllowed, mayBeApproved, rule, policies, errors, ms }, draft }: { verdict: VerdictOf; draft: Draft | undefined }) {
   const { t, locale } = useTexts()
   return (
     <div className="flex gap-2.5 rounded-md border border-line bg-surface px-3 py-2.5 text-sm">
       <StateIcon tone={isAllowed ? 'good' : 'bad'} size={16} className="mt-0.5" />
       <div className="min-w-0 flex-1 space-y-1">
         <p className="font-medium">{t(isAllowed ? 'policies.allowed' : mayBeApproved ? 'policies.approvable' : 'policies.forbidden')}</p>
+        {mayBeApproved && (
+          <p>
+            <RuleView rule={rule} />
+          </p>
+        )}
         {policies.length > 0 && (
           <p className="text-ink-2">
             {t('policies.decidedBy')}{' '}

@@ -11,7 +11,7 @@ import {
   attachmentPath,
   attachmentsOf,
 } from '@longhaul/protocol'
-import type { Executor, StepContext } from '../../engine/index.ts'
+import type { Executed, Executor, InnerApproval, StepContext } from '../../engine/index.ts'
 import type { FaceCaller, Faces } from '../../gateway/index.ts'
 import { AppError, type Log, StepFailure, after, toFailure } from '../../kernel/index.ts'
 import { type Images, type OpenHosted, workspacePath } from '../../sandbox/index.ts'
@@ -20,6 +20,7 @@ import { sandboxIdOf } from '../executors.ts'
 import type { Attachments } from '../attachments/attachments.ts'
 import { type PlaceFiles, openPlacing } from '../attachments/place-files.ts'
 import { readAnswer } from './answer.ts'
+import { waitsForOf } from './asking.ts'
 import { type RunInUse, openDoor } from './door.ts'
 import { type Instance, told } from './instance.ts'
 import { type Instances, openInstances, tokenPrefix } from './instances.ts'
@@ -86,7 +87,7 @@ export function openCustomAgents({
     return payloadOf({ message: null, ...(asked as Record<string, Json>), attachments: files }) // It has attachments.
   }
 
-  async function execute(input: Json, context: StepContext): Promise<{ output: Json }> {
+  async function execute(input: Json, context: StepContext): Promise<Executed> {
     const { input: asked, effect } = InvokeRequest.parse(input)
     const { run, signal } = context
     const { tenantId, agent } = run
@@ -97,7 +98,9 @@ export function openCustomAgents({
     const { image: named } = declared
     const image = named === undefined ? undefined : () => images.open(tenantId, { folder, image: named })
     const egress = await tools.egressOf({ tenantId, agent, runId: run.id }, declared.egress)
-    const spent: RunInUse['spent'] = { model: 'none', usage: { input: 0, cachedInput: 0, output: 0, costUsd: 0 } }
+    const spent: RunInUse['spent'] = { model: 'none', usage: context.inside.usage() } // With what earlier attempts have spent.
+    /** Not empty: it has been asked before, and has asked in its turn. */
+    const known = context.inside.approvals.list()
     const wanted = {
       ...{
         tenantId,
@@ -113,15 +116,16 @@ export function openCustomAgents({
     }
     let isAsked = false
     try {
-      const { text, output } = await instances.use(sandboxIdOf(run), wanted, async (instance) => {
+      const answer = await instances.use(sandboxIdOf(run), wanted, async (instance) => {
         instance.onOutput = (stream, text) => context.live({ type: 'output-delta', stream, text })
         const body = JSON.stringify(await payloadFor(asked, context, instance))
         const stop = limited(signal, declared.answerMsMax)
         try {
           isAsked = true
-          const headers = headersOf(context)
+          const headers = { ...headersOf(context), ...(known.length > 0 && { [continuationHeader]: 'true' }) }
           const response = await instance.ask('/invocations', { method: 'POST', headers, body, signal: stop.signal })
-          return await readAnswer(response, (text) => context.live({ type: 'text-delta', text }))
+          const said = await readAnswer(response, (text) => context.live({ type: 'text-delta', text }))
+          return isWaiting(said.output, known, context.inside.approvals.list()) ? undefined : said
         } catch (error) {
           throw await explained(stop.signal.aborted && !signal.aborted ? stop.signal.reason : error, instance)
         } finally {
@@ -129,6 +133,8 @@ export function openCustomAgents({
         }
       })
       await context.inside.settled(settleMsMax)
+      if (!answer) return { isPaused: true }
+      const { text, output } = answer
       const { model, usage } = spent
       return { output: plain({ text, output, parts: [], model, usage } satisfies Answer) }
     } catch (error) {
@@ -172,6 +178,23 @@ export function openCustomAgents({
     },
     stop: instances.stop,
   }
+}
+
+const continuationHeader = 'x-longhaul-continuation'
+
+/** Whether it has ended only until somebody has decided. Each time something has to be new, or it would be asked for ever. */
+function isWaiting(output: Json, before: readonly InnerApproval[], now: readonly InnerApproval[]): boolean {
+  const id = waitsForOf(output)
+  if (id === undefined || now.length === 0) return false // Whatever else it means by that.
+  const refuse = (message: string) => new StepFailure({ message, code: 'bad_answer', retryable: false })
+  if (!now.some((one) => one.id === id))
+    throw refuse(`It answered that it waits for ${JSON.stringify(id.slice(0, 100))}, which is no approval that it has asked for.`)
+  const known = before.find((one) => one.id === id)
+  if (known && known.state !== 'pending')
+    throw refuse(
+      `It answered that it waits for the approval ${id}, which was ${known.state} before it was asked again: make the call again to have its result.`,
+    )
+  return true
 }
 
 /** Programs of this kind look for a text `prompt`. A message is one, also of a run that a tool server's prompt has begun, where `prompt` names that. */

@@ -2,12 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { timingSafeEqual } from 'node:crypto'
 import { getRequestListener } from '@hono/node-server'
-import { type AgentManifest, CallResult, ConnectResult, type Json, type ToolDefinition, type Usage } from '@longhaul/protocol'
+import { type AgentManifest, type CallResult, ConnectResult, type Json, type ToolDefinition, type Usage } from '@longhaul/protocol'
 import { type CallToolResult, Server, type Tool, createMcpHandler } from '@modelcontextprotocol/server'
 import type { StepContext } from '../../engine/index.ts'
 import type { Faces } from '../../gateway/index.ts'
 import { AppError, type Log, StepFailure, toFailure } from '../../kernel/index.ts'
-import type { Door } from '../../sandbox/index.ts'
+import { type Door, doorUrl } from '../../sandbox/index.ts'
+import { type Answered, type Wish, askPerson, callAllowed, lookAt } from './asking.ts'
 import type { Entry } from './instances.ts'
 
 /** The run that asks the program at the moment. */
@@ -22,6 +23,10 @@ export type RunInUse = {
 type DoorOptions = { entry: Entry<RunInUse>; faces: Pick<Faces, 'owns' | 'handle'>; log: Log; version: string }
 
 const bodyBytesMax = 1_000_000
+/** How long one request may wait for a decision. */
+const waitSecondsMax = 60
+/** Clients of MCP know of no answer that comes later. */
+const noWish: Wish = { mayAsk: false, waitMs: 0, key: undefined }
 const memoryTools = ['remember', 'recall']
 
 export function openDoor({ entry, faces, log, version }: DoorOptions): Door {
@@ -37,7 +42,7 @@ export function openDoor({ entry, faces, log, version }: DoorOptions): Door {
       return answer(response, 401, problem('unauthenticated', 'Send the token in LONGHAUL_TOKEN: Authorization: Bearer lhi_…'))
     if (path === '/mcp') return void mcp(request, response)
     serve(request, path, entry).then(
-      (body) => answer(response, 200, body),
+      (answered) => answerWith(response, answered),
       (error: unknown) => {
         const { code = 'failed', message } = toFailure(error)
         answer(response, statuses[code] ?? 502, problem(code, message))
@@ -46,15 +51,32 @@ export function openDoor({ entry, faces, log, version }: DoorOptions): Door {
   }
 }
 
-async function serve(request: IncomingMessage, path: string, entry: Entry<RunInUse>): Promise<Json> {
-  const [, group, name] = /^\/(tools|memory)(?:\/([\w-]{1,64}))?$/.exec(path) ?? []
-  if (request.method === 'GET' && group === 'tools' && name === undefined) return plain({ tools: await toolsOf(inUse(entry)) })
-  if (request.method === 'POST' && name !== undefined && (group === 'tools' || memoryTools.includes(name)))
-    return plain(await callTool(inUse(entry), name, await readJson(request)))
+async function serve(request: IncomingMessage, path: string, entry: Entry<RunInUse>): Promise<Answered> {
+  const [, group, name] = /^\/(tools|memory|approvals)(?:\/([\w-]{1,64}))?$/.exec(path) ?? []
+  const isPost = request.method === 'POST'
+  const wish = wishOf(request)
+  if (request.method === 'GET' && group === 'tools' && name === undefined) return { body: plain({ tools: await toolsOf(inUse(entry)) }) }
+  if (isPost && name !== undefined && (group === 'tools' || (group === 'memory' && memoryTools.includes(name))))
+    return callTool(inUse(entry), name, await readJson(request), wish)
+  const { approvals } = inUse(entry).context.inside
+  if (isPost && group === 'approvals' && name === undefined) return askPerson(approvals, await readJson(request), wish)
+  if (request.method === 'GET' && group === 'approvals' && name !== undefined) return lookAt(approvals, name, wish)
   throw new AppError(
     'not_found',
-    `There is nothing at ${request.method} ${path.slice(0, 200)}. Here are: GET /tools, POST /tools/<name>, POST /memory/remember, POST /memory/recall, POST /mcp, /openai/v1, /anthropic.`,
+    `There is nothing at ${request.method} ${path.slice(0, 200)}. Here are: GET /tools, POST /tools/<name>, POST /memory/remember, POST /memory/recall, POST /approvals, GET /approvals/<id>, POST /mcp, /openai/v1, /anthropic.`,
   )
+}
+
+/** `Prefer` of RFC 7240, and the key under which two calls that look alike are two. */
+function wishOf({ headers }: IncomingMessage): Wish {
+  const preferred = [headers['prefer'] ?? []].flat().join(',')
+  const seconds = Number(/(?:^|[,\s])wait *= *"?(\d{1,6})"?(?=[,;\s]|$)/i.exec(preferred)?.[1] ?? 0)
+  const [key] = [headers['idempotency-key'] ?? []].flat()
+  return {
+    mayAsk: /(?:^|[,\s])respond-async(?=[,;\s]|$)/i.test(preferred),
+    waitMs: Math.min(seconds, waitSecondsMax) * 1_000,
+    key: key === undefined ? undefined : key.replace(/^"(.*)"$/, '$1').slice(0, 200),
+  }
 }
 
 function inUse({ use }: Entry<RunInUse>): RunInUse {
@@ -79,14 +101,14 @@ function toolsOf(use: RunInUse): Promise<ToolDefinition[]> {
   return use.tools
 }
 
-async function callTool(use: RunInUse, tool: string, input: Json): Promise<CallResult> {
+async function callTool(use: RunInUse, tool: string, input: Json, wish: Wish): Promise<Answered> {
   const tools = await toolsOf(use)
   if (!tools.some(({ name }) => name === tool))
     throw new AppError(
       'not_found',
       `This agent has no tool ${tool}. It has: ${tools.map(({ name }) => name).join(', ') || 'none; name some in stockTools of agent.json'}.`,
     )
-  return CallResult.parse(await use.context.inside.ask('call', tool, { tool, input }))
+  return callAllowed(use.context.inside, { tool, input }, wish)
 }
 
 function mcpServer(use: () => RunInUse, version: string): Server {
@@ -96,7 +118,10 @@ function mcpServer(use: () => RunInUse, version: string): Server {
   }))
   server.setRequestHandler('tools/call', async ({ params }): Promise<CallToolResult> => {
     try {
-      const { output } = await callTool(use(), params.name, plain(params.arguments ?? {}))
+      const { body, waitsFor } = await callTool(use(), params.name, plain(params.arguments ?? {}), noWish)
+      if (waitsFor !== undefined)
+        return { content: [{ type: 'text', text: 'A person has been asked whether this may be done, and has not decided yet.' }], isError: true }
+      const { output } = body as CallResult // Of a call that is over.
       return { content: [{ type: 'text', text: typeof output === 'string' ? output : JSON.stringify(output) }] }
     } catch (error) {
       if (!(error instanceof StepFailure) && !(error instanceof AppError)) throw error
@@ -132,6 +157,9 @@ const statuses: Record<string, number> = {
     not_found: 404,
     forbidden: 403,
     needs_approval: 403,
+    denied: 403,
+    expired: 403,
+    interrupted: 409,
     withheld: 403,
     off: 403,
     too_large: 413,
@@ -142,10 +170,15 @@ const statuses: Record<string, number> = {
 }
 const problem = (code: string, message: string): Json => ({ error: { code, message } })
 
-function answer(response: ServerResponse, status: number, body: Json): void {
+function answerWith(response: ServerResponse, { body, waitsFor }: Answered): void {
+  if (waitsFor === undefined) return answer(response, 200, body)
+  answer(response, 202, body, { location: `${doorUrl}/approvals/${waitsFor}`, 'preference-applied': 'respond-async' })
+}
+
+function answer(response: ServerResponse, status: number, body: Json, more: Record<string, string> = {}): void {
   if (response.headersSent || response.destroyed) return
   const text = JSON.stringify(body)
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
+  response.writeHead(status, { ...more, 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) })
   response.end(text)
 }
 

@@ -193,5 +193,6 @@ function environmentOf(port: number, token: string): Record<string, string> {
     LONGHAUL_TOOLS_URL: `${doorUrl}/tools`,
     LONGHAUL_MCP_URL: `${doorUrl}/mcp`,
     LONGHAUL_MEMORY_URL: `${doorUrl}/memory`,
+    LONGHAUL_APPROVALS_URL: `${doorUrl}/approvals`,
   }
 }

@@ -1,8 +1,9 @@
 /** Steps inside a step that the server executes: asked for by its executor in place of a worker, which never hears of them. */
-import { type Failure, type Json, type Usage, whyNotJson } from '@longhaul/protocol'
+import { type Failure, type Json, type StepKind, type Usage, whyNotJson } from '@longhaul/protocol'
 import { StepFailure, monotonicMs, sleep } from '../../kernel/index.ts'
 import type { ActiveRun } from './active-run.ts'
 import { storable } from './event-row.ts'
+import { innerApprovals } from './inner-approvals.ts'
 import type { InnerSteps, RunFrame } from './ports.ts'
 
 const abandoned: Failure = { message: 'The step that it belongs to ended before it.', code: 'abandoned', retryable: false }
@@ -22,18 +23,21 @@ export function innerSteps(run: ActiveRun, outer: string, ask: (run: ActiveRun, 
     return `${prefix}${next++}`
   }
 
+  const askAt = (op: string, kind: StepKind, name: string, input: Json): Promise<Json> =>
+    new Promise<Json>((resolve, reject) => {
+      run.inner.set(op, (frame) => {
+        if (frame.type === 'op.completed') resolve(frame.output ?? null)
+        else if (frame.type === 'op.failed') reject(new StepFailure(frame.failure))
+        else return // It is tried again.
+        run.inner.delete(op)
+      })
+      ask(run, { type: 'op', run: run.id, op, kind, name, input })
+    })
+
   return {
-    ask: (kind, name, input) =>
-      new Promise<Json>((resolve, reject) => {
-        const op = takePath()
-        run.inner.set(op, (frame) => {
-          if (frame.type === 'op.completed') resolve(frame.output ?? null)
-          else if (frame.type === 'op.failed') reject(new StepFailure(frame.failure))
-          else return // It is tried again.
-          run.inner.delete(op)
-        })
-        ask(run, { type: 'op', run: run.id, op, kind, name, input })
-      }),
+    ask: (kind, name, input) => askAt(takePath(), kind, name, input),
+    approvals: innerApprovals(run, outer, { takePath, askAt }),
+    usage: () => run.history.usage,
     begin(kind, name, input) {
       const op = takePath()
       const from = monotonicMs()

@@ -1,5 +1,18 @@
 /** What a run needs of the rest of the server, and what the rest gives it. */
-import type { ApprovalRule, Asker, Effect, Failure, ForkChanges, Json, PolicyDecision, StepKind, StepNotes, Usage, WorkerFrame } from '@longhaul/protocol'
+import type {
+  ApprovalRule,
+  AskAnswers,
+  Asker,
+  Effect,
+  Failure,
+  ForkChanges,
+  Json,
+  PolicyDecision,
+  StepKind,
+  StepNotes,
+  Usage,
+  WorkerFrame,
+} from '@longhaul/protocol'
 import type { Log } from '../../kernel/index.ts'
 import type { Journal } from '../journal.ts'
 import type { DbClock } from '../node.ts'
@@ -35,6 +48,10 @@ export type StepContext = {
 export type InnerSteps = {
   /** Has the server execute it as if a worker had asked. Rejects with a `StepFailure`; never settles once the run has left. */
   ask(kind: StepKind, name: string, input: Json): Promise<Json>
+  /** What people are asked for inside this step. */
+  approvals: InnerApprovals
+  /** Of all steps of the run so far. */
+  usage(): Usage
   /** Records one that is executed elsewhere. Its end is told once. */
   begin(kind: StepKind, name: string, input: Json): InnerStep
   /** Resolves when all that was begun has been told how it ended, or after so long. */
@@ -42,16 +59,46 @@ export type InnerSteps = {
   /** The step is over: what was asked for inside it and has not ended has failed. */
   close(): void
 }
+
+/** Approvals like any other of the run, with the same rules, asked for by whatever this step is about and kept for its next attempt. */
+export type InnerApprovals = {
+  /** Of all attempts, oldest first. */
+  list(): InnerApproval[]
+  /** Resolves when it is durable. Rejects with a `StepFailure` when nobody could decide it, or too many are open. */
+  ask(asked: { name: string; detail: Json; rule?: ApprovalRule | undefined; timeoutMs: number | null }): Promise<InnerApproval>
+  /** As it is once it is not pending any more, or after so long. Never settles once the run has left. */
+  decided(id: string, msMax: number): Promise<InnerApproval>
+  /**
+   * Makes the call that this approval allows, which must be for one. It is made once: whoever asks again, also in a later attempt, gets the result or the
+   * failure that it came to. One that was interrupted has failed with `interrupted`, unless repeating it is harmless.
+   */
+  call(id: string): Promise<Json>
+}
+export type InnerApproval = {
+  id: string
+  name: string
+  detail: Json
+  state: 'pending' | 'approved' | 'denied' | 'expired'
+  /** What whoever decided said. */
+  decision: { by: string; comment: string | null; answers?: AskAnswers } | undefined
+  /** When it ends by itself. Null: never; also once it has ended. */
+  expiresAt: string | null
+}
 export type InnerStep = { op: string; completed(output: Json, usage?: Usage): void; failed(failure: Failure): void }
+
+/** `isPaused`: the attempt is over without a result, and there is another once an approval that was asked for inside has been decided or has expired. */
+export type Executed = { output: Json; usage?: Usage; isPaused?: undefined } | { output?: undefined; isPaused: true }
 
 /** Executes one step that a worker may not. */
 export type Executor = {
   /** Throw a `StepFailure` to say whether trying again may help. The input is the worker's, also after a crash: what was recorded of it is for reading. */
-  execute(input: Json, context: StepContext): Promise<{ output: Json; usage?: Usage }>
+  execute(input: Json, context: StepContext): Promise<Executed>
   /** What of the input the journal keeps; all of it when absent. Takes whatever a worker sends. */
   record?(input: Json): Json
   /** Whether it may write anything outside of the run and its sandbox. A fork withholds it then. Absent: it does not. */
   mayWrite?(input: Json): boolean
+  /** Whether one that may write may be executed again after an interruption all the same: what it does outside is in the transaction that records it. */
+  mayRepeat?(input: Json): boolean
   /** What it does outside. A `write` that was interrupted is in doubt; absent: it may be executed again. What cannot be found out is a write. */
   effectOf?(input: Json, run: StepContext['run']): Effect | undefined | Promise<Effect | undefined>
   /** The input with what is different in a fork. Recorded so, and executed so. */

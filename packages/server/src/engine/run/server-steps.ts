@@ -8,6 +8,7 @@ import { storable } from './event-row.ts'
 import { innerSteps } from './inner-steps.ts'
 import { startChild } from './new-runs.ts'
 import type { RunFrame } from './ports.ts'
+import { sleep } from './waits.ts'
 import { withhold } from './withhold.ts'
 import { isRefusedInput } from './worker-steps.ts'
 
@@ -95,6 +96,7 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
     if (signal.aborted || run.isLeaving) return
     inside.close()
     run.executing.delete(op)
+    if (result.isPaused) return pause(run, step, { booked, notes, durationMs: elapsed() })
     const problem = whyNotJson(result.output)
     if (problem) throw new StepFailure({ message: `The result of ${kind} ${name} cannot be stored: ${problem}.`, code: 'not_json', retryable: false })
     const labels = [...new Set(said.flatMap((one) => one.labels))]
@@ -123,4 +125,13 @@ async function execute(run: ActiveRun, step: ServerStep, isRepeated = false): Pr
       then: () => run.arm(op, delayMs, () => begin(run, { ...step, attempt: attempt + 1 })),
     })
   }
+}
+
+/** Its attempt is over, and the next one is for when somebody has answered what is asked inside it. The run sleeps until then. */
+function pause(run: ActiveRun, step: ServerStep, { booked, notes, durationMs }: { booked: string[]; notes: StepNotes; durationMs: number }): void {
+  const { op, kind, name, attempt } = step
+  const waits = [...run.history.waits()].flatMap(([path]) => (path.startsWith(`${op}.`) ? [path] : []))
+  run.append([{ type: 'step.paused', op, data: { kind, name, attempt, waits, durationMs, ...notes } }], { booked })
+  if (waits.length > 0) return sleep(run)
+  begin(run, { ...step, attempt: attempt + 1 }) // They were answered in this very moment.
 }

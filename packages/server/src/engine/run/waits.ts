@@ -1,5 +1,5 @@
 /** Waits of a run: for a time, a signal, an approval, a child or an operator; and the sleep while there is nothing else. */
-import { type ApprovalRule, type Failure, type Json, type ParkReason, bothRules, whyNotJson } from '@longhaul/protocol'
+import { type ApprovalRule, type Failure, type Json, type ParkReason, type RuleSource, bothRules, whyNotJson } from '@longhaul/protocol'
 import { newId } from '../../kernel/index.ts'
 import type { NewEvent } from '../history.ts'
 import type { ActiveRun } from './active-run.ts'
@@ -25,6 +25,7 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, rule
   }
   const approvalId = kind === 'approval' ? newId() : undefined
   const rule = approvalId ? ruleFor(run, detail, given) : undefined
+  const ruleFrom: RuleSource | undefined = approvalId ? { policies: run.history.trust.refusedBy(detail), isOfCode: given !== undefined } : undefined
   if (rule === 'nobody') {
     const message = `The approval ${JSON.stringify(name)} is for ${given?.roles?.join(', ')}, and by the policies it is for others: nobody could decide it.`
     return run.fail({ message, code: 'invalid', retryable: false })
@@ -38,6 +39,7 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, rule
       ...(kind === 'run' && { runId: target }),
       ...(detail !== undefined && { detail }),
       ...(rule && { rule }),
+      ...(ruleFrom && { ruleFrom }),
     },
   }
   const signalled = kind === 'signal' ? run.history.signals.find((signal) => signal.name === name)?.payload : undefined
@@ -52,6 +54,7 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, rule
     ? [
         JSON.stringify({
           ...{ id: approvalId, tenant: row.tenantId, run: run.id, agent: row.agent, op, title: name, detail: detail ?? null, expires: untilMs },
+          ruleFrom,
           ...(rule && { rule, escalates: rule.escalateAfterMs === undefined ? null : run.ports.clock.latestMs() + rule.escalateAfterMs }),
         }),
       ]
@@ -61,7 +64,7 @@ export function waited(run: ActiveRun, { op, kind, name, timeoutMs, detail, rule
 }
 
 /** By whom the code wants it decided, and by whom the policies do that have refused what it is asked for. */
-function ruleFor(run: ActiveRun, detail: Json | undefined, given: ApprovalRule | undefined): ApprovalRule | 'nobody' | undefined {
+export function ruleFor(run: ActiveRun, detail: Json | undefined, given: ApprovalRule | undefined): ApprovalRule | 'nobody' | undefined {
   const needed = run.history.trust.neededFor(detail)
   return needed && given ? (bothRules(given, needed) ?? 'nobody') : (needed ?? given)
 }

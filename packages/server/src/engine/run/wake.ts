@@ -28,7 +28,9 @@ export function wake(run: ActiveRun, inbox: InboxRow[], inboxCount: number): boo
     return false
   }
   fireTimers(run)
-  return true
+  if (run.history.paused() === undefined) return true
+  sleep(run)
+  return false
 }
 
 /** A run whose code was executing when two workers ended: the next one it has for itself, so that no other run pays for it. */

@@ -36,7 +36,7 @@ export function begun(run: ActiveRun, { op, kind, name, attempt, input, effect, 
       if (run.isLeaving) return
       const failure = storable(admission.failure)
       // Who may allow it, may allow these arguments: so they are recorded.
-      if (policy?.rule) return refuse(run, { op, kind, name, attempt, input, effect }, failure, { policy })
+      if (policy && failure.code === 'needs_approval') return refuse(run, { op, kind, name, attempt, input, effect }, failure, { policy })
       return run.stepFailed(op, kind, name, attempt, failure, null, undefined, [], policy && { policy })
     }
     const { timeoutMs, resultCharactersMax, leave } = admission

@@ -14,6 +14,7 @@ import { Segmented } from '../../../ui/Fields.tsx'
 import { formatClock, formatDuration } from '../../../ui/format.ts'
 import { Skeleton } from '../../../ui/Notes.tsx'
 import { StateBadge } from '../../../ui/State.tsx'
+import { RuleLine } from '../../approvals/RuleView.tsx'
 import { RequestError } from '../../ErrorPages.tsx'
 import { entryTones, titleOf } from '../entry-facts.ts'
 import { ForkDialog } from '../fork/ForkDialog.tsx'
@@ -138,6 +139,7 @@ function OtherDetail({ run, entry, facts }: { run: Run; entry: Entry; facts: [st
   return (
     <>
       <Facts facts={[...facts, ...more]} />
+      {wait?.kind === 'approval' && entry.state !== 'waiting' && <RuleLine rule={wait.rule} from={wait.ruleFrom} />}
       {entry.state === 'waiting' && wait && <WaitPanel run={run} wait={wait} />}
       {entry.failure && <FailureView failure={entry.failure} title={t('detail.error')} />}
       {entry.input !== undefined && entry.state !== 'waiting' && <Value title={t(inputTitle(entry))} value={entry.input} />}

@@ -7,6 +7,7 @@ import { Code, CodeBlock } from '../../../ui/Code.tsx'
 import { CopyButton } from '../../../ui/CopyButton.tsx'
 import { formatDuration } from '../../../ui/format.ts'
 import { groupFiles } from '../answer-files.ts'
+import { RuleLine } from '../../approvals/RuleView.tsx'
 import { AnswerPicture } from '../AnswerFiles.tsx'
 import { AnswerTable } from '../AnswerTable.tsx'
 import { entryTones, wordsOf } from '../entry-facts.ts'
@@ -26,6 +27,7 @@ export function ToolDetail({ step, entry, timeline, facts, onChoose }: Props) {
   return (
     <>
       <Facts facts={step.policy ? [...facts, [t('detail.policy'), <PolicyView policy={step.policy} />]] : facts} />
+      {step.policy?.rule && <RuleLine rule={step.policy.rule} />}
       {step.failure && <FailureView failure={step.failure} title={t('detail.error')} />}
       <Input value={step.input} />
       {step.output === null && !step.failure && entry.state === 'running' && <p className="text-sm text-ink-3">{t('detail.notYet')}</p>}
