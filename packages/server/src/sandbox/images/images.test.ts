@@ -36,7 +36,7 @@ describe('what is taken', () => {
     layers: [plain, [{ path: 'etc/passwd', content: 'app:x:4321:4322::/home/app:/bin/sh\n' }]],
     config: { User: 'app', Env: ['A=1', 'B=x=y', 'none'], Entrypoint: ['/bin/app'], Cmd: ['serve'], WorkingDir: '/srv/app' },
   }
-  const start = { entrypoint: ['/bin/app'], cmd: ['serve'], env: { A: '1', B: 'x=y' }, workingDir: '/srv/app', root: { uid: 4321, gid: 4322 } }
+  const start = { entrypoint: ['/bin/app'], cmd: ['serve'], workingDir: '/srv/app', root: { env: { A: '1', B: 'x=y' }, uid: 4321, gid: 4322 } }
   const kinds: [string, () => Promise<string> | string][] = [
     ['an archive of the OCI', () => saved(imageArchive(parts))],
     ['layers compressed by gzip', () => saved(imageArchive({ ...parts, compress: gzipSync, layerType: 'application/vnd.oci.image.layer.v1.tar+gzip' }))],
