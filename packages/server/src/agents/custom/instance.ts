@@ -72,7 +72,7 @@ export async function startInstance({
 
   async function live(): Promise<void> {
     try {
-      const { exitCode, signal } = await sandbox.exec(
+      const { exitCode, signal, stderr } = await sandbox.exec(
         { ...start, env: { ...environmentOf(port, token), ...declared.env }, timeoutMs: lifeMsMax },
         {
           signal: abort.signal,
@@ -85,6 +85,7 @@ export async function startInstance({
         },
       )
       why ??= `It ended with ${signal ?? `code ${exitCode}`}.`
+      said = (said + stderr).slice(-saidCharactersMax) // What the sandbox has to say about it.
     } catch (error) {
       why ??= toFailure(error).message
     }

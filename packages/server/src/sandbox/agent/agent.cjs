@@ -220,7 +220,7 @@ async function exec(id, request) {
   if (!fs.statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) throw refuse('ENOENT', `There is no folder ${cwd}.`)
   const command = commandLine(id, request)
   const env = { ...baseEnv, ...request.env }
-  const isAbsent = settings.programs !== undefined && !isThere(command.argv[0], cwd, env.PATH)
+  const isAbsent = settings.programs !== undefined && !canBeFound(command.argv[0], cwd, env.PATH)
   const ready = takeSpare(request, cwd, command.argv)
   if (ready) return follow(id, ready.child, ready.slot, { ...command, isAbsent }, request, () => tell(id, { event: 'started' }))
   const slot = openSlot(id, request.input, request.hasInput)
@@ -276,8 +276,8 @@ function follow(id, child, slot, command, request, announce) {
   announce()
 }
 
-/** Whether a program can be found, as whoever starts it looks for it. */
-function isThere(program, cwd, searched = '') {
+/** As whoever starts it looks for it. */
+function canBeFound(program, cwd, searched = '') {
   const at = program.includes('/') ? [path.resolve(cwd, program)] : searched.split(':').map((folder) => path.resolve(cwd, folder, program))
   return at.some((file) => fs.existsSync(file))
 }

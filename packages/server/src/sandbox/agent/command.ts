@@ -183,7 +183,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
     if (reason?.is === 'timeout') notes.push(`The command took longer than ${request.timeoutMs} ms and was ended.`)
     if (reason?.is === 'limit') notes.push(reason.note)
     if ((host.cgroup?.memoryKills() ?? 0) > memoryKillsBefore) notes.push(memoryNote(host.limits))
-    if (isAbsent && host.image) notes.push(lacking(host.image, 'script' in request ? '/bin/sh' : request.cmd))
+    if (isAbsent && exitCode === 127 && host.image) notes.push(lacking(host.image, 'script' in request ? '/bin/sh' : request.cmd))
     if (isLost && notes.length === 0)
       notes.push(
         `The sandbox ended while the command ran${host.whyEnded() ? ` (${host.whyEnded()})` : ''}. It starts again with the next command; files in /workspace are kept.`,
