@@ -134,6 +134,19 @@ for (const mode of modes)
       expect(await sh(bare, 'true')).toMatchObject({ exitCode: 127, stderr: expect.stringContaining('sandbox: The image bare.tar has no /bin/sh.') })
       await bare.destroy()
     })
+
+    test.skipIf(mode.withoutCgroups)('what an image has the loader put into programs is put into the command alone, not into what waits for one', async () => {
+      const images = openImages({ folder: join(driver.root, '.images'), bytesMax: 500_000_000, log: silentLog })
+      writeFileSync(join(home, 'preload.tar'), imageArchive({ layers: [smallSystem()], config: { Env: ["LD_PRELOAD=/none's.so"] } }))
+      const { root } = await images.open('acme', { folder: home, image: 'preload.tar' })
+      const preloading = await driver.create({ id: freshId(), image: root })
+      for (const env of [{}, { n: 'not for the process that waits' }]) {
+        const { stderr, stdout } = await preloading.exec({ cmd: 'cat', args: ['/own'], env, timeoutMs: 20_000 }, { signal: never })
+        expect(stdout).toBe('own')
+        expect(stderr.match(/none's\.so/g)).toHaveLength(1)
+      }
+      await preloading.destroy()
+    })
   })
 
 const names = (folder: string) => [
