@@ -13,7 +13,11 @@ export type Steps = {
   timeoutMs: number
 }
 
-export type Step = { label: string; run: { script: string } | { cmd: string; args: string[] }; explain?: (log: string, root: Sandbox['root']) => string | undefined }
+export type Step = {
+  label: string
+  run: { script: string } | { cmd: string; args: string[] }
+  explain?: (log: string, root: Sandbox['root']) => string | undefined
+}
 
 /** Larger than the sandbox's own `/tmp`, and gone when the preparation is over. */
 const temporary = '/workspace/.preparation'

@@ -31,7 +31,10 @@ export type SandboxRow = {
   usedAt: Date
   expiresAt: Date
 }
-export type NewSandbox = Pick<SandboxRow, 'tenantId' | 'id' | 'name' | 'ownerId' | 'home' | 'driver' | 'limits' | 'image' | 'env' | 'egress' | 'madeFrom' | 'ttlMs'>
+export type NewSandbox = Pick<
+  SandboxRow,
+  'tenantId' | 'id' | 'name' | 'ownerId' | 'home' | 'driver' | 'limits' | 'image' | 'env' | 'egress' | 'madeFrom' | 'ttlMs'
+>
 export type Quota = { countMax: number; diskBytesMax: number }
 
 const columns = sql`tenant_id as "tenantId", id, name, owner_id as "ownerId", state, home, driver, snapshot_id as "snapshotId", limits, image, env, egress, egress_bytes as "egressBytes",

@@ -264,7 +264,16 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       use(caller, sandbox, async (source, row) => {
         const { limits, image, env, egress } = row
         const same = egress && { ...egress, rules: live.rulesOf(row) }
-        const about = { name, limits, image, env, egress: same, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs, wish: { wanted: source.sandbox.driver } }
+        const about = {
+          name,
+          limits,
+          image,
+          env,
+          egress: same,
+          madeFrom: { sandboxId: row.id },
+          ttlMs: ttlMs ?? row.ttlMs,
+          wish: { wanted: source.sandbox.driver },
+        }
         return make(caller, about, (target) => treesOf(target).copyFrom(treesOf(source)))
       }),
     async setEgress(caller, sandbox, egress) {

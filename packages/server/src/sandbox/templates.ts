@@ -73,7 +73,16 @@ export type Templates = {
   stop(): Promise<void>
 }
 
-export type TemplatesOptions = { db: Db; log: Log; hosted: OpenHosted; images: Pick<Images, 'open' | 'hold'>; archives: Archives; home: string; quota: Quota; keepMs: number }
+export type TemplatesOptions = {
+  db: Db
+  log: Log
+  hosted: OpenHosted
+  images: Pick<Images, 'open' | 'hold'>
+  archives: Archives
+  home: string
+  quota: Quota
+  keepMs: number
+}
 
 const atOnce = 2
 const noteEveryMs = 500
@@ -105,7 +114,13 @@ export function openTemplates({ db, log, hosted, images, archives, home, quota, 
   ) {
     if (isStopped) throw new AppError('unavailable', 'The server is stopping.')
     const { steps, image, egress, from, files } = content
-    const spec = { ...steps, ...(from && { fromId: from.id }), ...(image && { image: image.image }), egress: withoutValues(egress ?? null), fileCount: files.length }
+    const spec = {
+      ...steps,
+      ...(from && { fromId: from.id }),
+      ...(image && { image: image.image }),
+      egress: withoutValues(egress ?? null),
+      fileCount: files.length,
+    }
     const {
       limits: asked,
       digest = createHash('sha256')
@@ -196,7 +211,11 @@ export function openTemplates({ db, log, hosted, images, archives, home, quota, 
       const id = newId()
       const { bytes, digest } = await archives.keep(id, await place.sandbox.trees!.pack('/workspace', true)) // `layOut` has seen to it that there are some.
       try {
-        await insertSnapshot(db, { tenantId, id, name: null, ownerId: ownerId ?? row.id, sandboxId: row.id, isInternal: true, limits, image: row.image, bytes, digest }, quota)
+        await insertSnapshot(
+          db,
+          { tenantId, id, name: null, ownerId: ownerId ?? row.id, sandboxId: row.id, isInternal: true, limits, image: row.image, bytes, digest },
+          quota,
+        )
       } catch (error) {
         await archives.remove(id)
         throw error

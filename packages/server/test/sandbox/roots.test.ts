@@ -98,9 +98,7 @@ for (const mode of modes)
 
     test('/dev, /proc and the agent are ours, not its', async () => {
       expect(await out('cat /proc/version')).not.toContain('theirs')
-      expect(await out('for each in null zero urandom; do stat -c %F /dev/$each; done; echo x > /dev/null')).toBe(
-        'character special file\n'.repeat(3).trim(),
-      )
+      expect(await out('for each in null zero urandom; do stat -c %F /dev/$each; done; echo x > /dev/null')).toBe('character special file\n'.repeat(3).trim())
       expect((await sh(sandbox, 'cat /dev/sda')).exitCode).toBe(1)
       expect((await sh(sandbox, 'cat /run/longhaul/node-x')).exitCode).toBe(1)
     })
@@ -149,13 +147,14 @@ for (const mode of modes)
     })
   })
 
-const names = (folder: string) => [
-  ...new Set(
-    smallSystem()
-      .filter(({ path }) => path.startsWith(folder))
-      .map(({ path }) => path.slice(folder.length)),
-  ),
-].toSorted()
+const names = (folder: string) =>
+  [
+    ...new Set(
+      smallSystem()
+        .filter(({ path }) => path.startsWith(folder))
+        .map(({ path }) => path.slice(folder.length)),
+    ),
+  ].toSorted()
 
 describe.skipIf(!isReal)('the setting', () => {
   const starting = async (path: string, driver: 'auto' | 'bwrap' | 'virtual' = 'auto') => {
@@ -329,29 +328,33 @@ describe.skipIf(!isReal)('an image of a caller’s own', () => {
   })
 })
 
-test.skipIf(!isReal)('the sandbox of an agent’s runs has the image that its folder has, in which its template was prepared', async () => {
-  await using bed = await openManagedBed()
-  const folder = join(bed.folder, 'version')
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'image.tar'), imageArchive({ layers: [smallSystem(), [{ path: 'mark', content: 'run' }]] }))
-  const image = { folder, image: './image.tar' }
-  const owner = { tenantId: 'acme', namespace: 'default' }
-  const about = (template: boolean) => ({
-    ...{ id: newId(), runId: newId(), owner, seed: undefined, limits: undefined, image, egress: undefined, signal: never },
-    template: template
-      ? {
-          ...{ tenantId: 'acme', agent: 'agent', limits: undefined, image, egress: undefined, readEgress: async () => undefined, seed: undefined },
-          steps: { commands: ['cat /mark > made'], timeoutMs: 60_000 },
-        }
-      : undefined,
-  })
-  const said = (template: boolean, text: string) => bed.runs.use(about(template), (sandbox) => sh(sandbox, text)).then(({ result }) => result.stdout)
-  expect(await said(false, 'cat /mark')).toBe('run')
-  expect(await said(true, 'cat /mark made')).toBe('runrun')
-  // Another content of the file is another template.
-  writeFileSync(join(folder, 'image.tar'), imageArchive({ layers: [smallSystem(), [{ path: 'mark', content: 'other' }]] }))
-  expect(await said(true, 'cat /mark made')).toBe('otherother')
-  const [, id = ''] = /"id":"([^"]+)"/.exec(JSON.stringify(await bed.templates.service.list(makeCaller(), { limit: 10 }))) ?? []
-  await expect(create(bed, makeCaller(), { template: id })).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('agent’s folder') })
-  expect(readFileSync(join(folder, 'image.tar')).length).toBeGreaterThan(0)
-}, 120_000)
+test.skipIf(!isReal)(
+  'the sandbox of an agent’s runs has the image that its folder has, in which its template was prepared',
+  async () => {
+    await using bed = await openManagedBed()
+    const folder = join(bed.folder, 'version')
+    mkdirSync(folder, { recursive: true })
+    writeFileSync(join(folder, 'image.tar'), imageArchive({ layers: [smallSystem(), [{ path: 'mark', content: 'run' }]] }))
+    const image = { folder, image: './image.tar' }
+    const owner = { tenantId: 'acme', namespace: 'default' }
+    const about = (template: boolean) => ({
+      ...{ id: newId(), runId: newId(), owner, seed: undefined, limits: undefined, image, egress: undefined, signal: never },
+      template: template
+        ? {
+            ...{ tenantId: 'acme', agent: 'agent', limits: undefined, image, egress: undefined, readEgress: async () => undefined, seed: undefined },
+            steps: { commands: ['cat /mark > made'], timeoutMs: 60_000 },
+          }
+        : undefined,
+    })
+    const said = (template: boolean, text: string) => bed.runs.use(about(template), (sandbox) => sh(sandbox, text)).then(({ result }) => result.stdout)
+    expect(await said(false, 'cat /mark')).toBe('run')
+    expect(await said(true, 'cat /mark made')).toBe('runrun')
+    // Another content of the file is another template.
+    writeFileSync(join(folder, 'image.tar'), imageArchive({ layers: [smallSystem(), [{ path: 'mark', content: 'other' }]] }))
+    expect(await said(true, 'cat /mark made')).toBe('otherother')
+    const [, id = ''] = /"id":"([^"]+)"/.exec(JSON.stringify(await bed.templates.service.list(makeCaller(), { limit: 10 }))) ?? []
+    await expect(create(bed, makeCaller(), { template: id })).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('agent’s folder') })
+    expect(readFileSync(join(folder, 'image.tar')).length).toBeGreaterThan(0)
+  },
+  120_000,
+)

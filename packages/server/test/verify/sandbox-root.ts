@@ -30,7 +30,9 @@ export async function verifySandboxRoot(_: unknown, tell: Tell): Promise<boolean
   try {
     const path = join(folder, 'root.tar')
     const startedMs = performance.now()
-    const built = spawnSync(process.execPath, [join(repository, 'scripts/sandbox-root.ts'), 'python3', '--output', path], { stdio: ['ignore', 'ignore', 'inherit'] })
+    const built = spawnSync(process.execPath, [join(repository, 'scripts/sandbox-root.ts'), 'python3', '--output', path], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    })
     tell({ built: built.status === 0, seconds: Math.round((performance.now() - startedMs) / 1_000), bytes: existsSync(path) ? statSync(path).size : 0 })
     return built.status === 0 && (await tryOut(folder, path, tell))
   } finally {

@@ -72,7 +72,9 @@ function SandboxPart({ sandbox, sandboxDrivers }: Pick<System, 'sandbox' | 'sand
             ))}
           </ul>
         </Fact>
-        <Fact name={t('system.root')}>{sandbox.root === null ? t('system.usualRoot') : <span className="font-mono text-sm break-all">{sandbox.root}</span>}</Fact>
+        <Fact name={t('system.root')}>
+          {sandbox.root === null ? t('system.usualRoot') : <span className="font-mono text-sm break-all">{sandbox.root}</span>}
+        </Fact>
         <Fact name={t('system.languages')}>{sandbox.languages.join(', ') || t('common.none')}</Fact>
         <Fact name={t('system.enforced')}>
           {sandbox.enforced.length === 0 ? (

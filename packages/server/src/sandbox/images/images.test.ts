@@ -162,7 +162,11 @@ describe('what is taken', () => {
 describe('the root for all', () => {
   const rootOf = async (bytes: Uint8Array) => (await images().holdRoot(saved(bytes))).root
   test('is the tree of a system in an archive, compressed or not, or an image; with what all have in its environment', async () => {
-    const one: Entry[] = [{ path: './', type: '5' }, { path: './bin/app', content: 'one', mode: 0o755 }, { path: './dev/null', type: '3' }]
+    const one: Entry[] = [
+      { path: './', type: '5' },
+      { path: './bin/app', content: 'one', mode: 0o755 },
+      { path: './dev/null', type: '3' },
+    ]
     for (const bytes of [tarOf(one), gzipSync(tarOf(one)), zstdCompressSync(tarOf(one)), imageArchive({ layers: [one] }), savedArchive({ layers: [one] })]) {
       const { folder, uid, env, isOperators } = await rootOf(bytes)
       expect([read(folder, 'bin/app'), uid, isOperators]).toEqual(['one', 1_000, true])

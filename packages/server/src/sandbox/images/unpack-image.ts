@@ -126,7 +126,8 @@ async function* plainOf(layer: Layer, left: { bytes: number }, bytesMax: number)
     yield piece
   }
   if (layer.digest !== undefined && layer.digest !== `sha256:${stored.digest('hex')}`) throw refused(`a layer is not what its digest says: ${layer.digest}`)
-  if (layer.diffId !== undefined && layer.diffId !== `sha256:${plain.digest('hex')}`) throw refused(`a layer is not what the configuration says: ${layer.diffId}`)
+  if (layer.diffId !== undefined && layer.diffId !== `sha256:${plain.digest('hex')}`)
+    throw refused(`a layer is not what the configuration says: ${layer.diffId}`)
 }
 
 /** Told by its first bytes, since what `docker save` writes has no types. */
@@ -175,7 +176,8 @@ function startOf({ config: { Env, Entrypoint, Cmd, WorkingDir } }: ImageConfig):
     const at = line.indexOf('=')
     return at > 0 ? [[line.slice(0, at), line.slice(at + 1)]] : []
   })
-  if (Buffer.byteLength(JSON.stringify(Object.fromEntries(env))) > environmentBytesMax) throw refused(`its environment has more than ${environmentBytesMax} bytes`)
+  if (Buffer.byteLength(JSON.stringify(Object.fromEntries(env))) > environmentBytesMax)
+    throw refused(`its environment has more than ${environmentBytesMax} bytes`)
   if (env.flat().some((text) => text.includes('\0'))) throw refused('its environment has U+0000')
   return { entrypoint: Entrypoint ?? [], cmd: Cmd ?? [], env: Object.fromEntries(env), workingDir: posix.resolve('/', WorkingDir || '/workspace') }
 }

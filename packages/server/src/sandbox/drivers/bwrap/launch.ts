@@ -166,7 +166,15 @@ function bwrapArguments(runtime: Runtime, { folder, copyTo, image, hasNoTmp = fa
     inFolder('egress'),
     '/run/longhaul/egress',
     ...(image
-      ? ['--ro-bind', at(ownRoot), ownLibraries, '--setenv', 'LD_LIBRARY_PATH', `${ownLibraries}/lib`, ...(image.isOperators ? ['--ro-bind', runtime.node, rootNode] : [])]
+      ? [
+          '--ro-bind',
+          at(ownRoot),
+          ownLibraries,
+          '--setenv',
+          'LD_LIBRARY_PATH',
+          `${ownLibraries}/lib`,
+          ...(image.isOperators ? ['--ro-bind', runtime.node, rootNode] : []),
+        ]
       : ['--ro-bind', runtime.node, '/opt/longhaul/bin/node']),
     ...folders.flatMap(({ to, inside }) => ['--ro-bind', to, inside]),
     ...(copyTo === undefined ? [] : ['--bind', runtime.seen(copyTo), '/copy']),

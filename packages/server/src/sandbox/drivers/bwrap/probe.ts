@@ -70,7 +70,11 @@ async function withRoot(found: Capabilities, create: () => Promise<Sandbox>): Pr
     })
   } catch (error) {
     const what = `the root of sandboxes that LONGHAUL_SANDBOX_ROOT names: ${toFailure(error).message}`
-    return { ...found, isUsable: false, missing: [{ what, remedy: 'Build one, npm run sandbox-root -- python3 git, and name its file; or do without the setting.' }] }
+    return {
+      ...found,
+      isUsable: false,
+      missing: [{ what, remedy: 'Build one, npm run sandbox-root -- python3 git, and name its file; or do without the setting.' }],
+    }
   }
 }
 
