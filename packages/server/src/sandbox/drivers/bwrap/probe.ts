@@ -50,6 +50,7 @@ async function within<Result>(creating: Promise<Sandbox>, work: (sandbox: Sandbo
   }
 }
 
+const noHostFiles = 'no files of the host but its programs'
 const languages = ['node', 'python3']
 const findLanguages = `for each in ${languages.join(' ')}; do "$each" -c pass || "$each" -e 0; [ $? = 0 ] && echo "$each"; done 2>/dev/null; true`
 
@@ -64,6 +65,7 @@ async function withRoot(found: Capabilities, create: () => Promise<Sandbox>): Pr
       return {
         ...found,
         languages: ['sh', ...has],
+        enforced: found.enforced.map((what) => (what === noHostFiles ? 'no files of the host' : what)),
         missing: [...found.missing.filter(({ what }) => what !== 'python3'), ...missing],
         ...(sandbox.root && { root: sandbox.root.name }),
       }
@@ -166,7 +168,7 @@ function judge(found: Findings, isMemoryLimited: boolean, host: AgentHost): Capa
     [found.filter, 'system call filter (seccomp)'],
     [found.namespaces, 'no new namespaces inside'],
     [found.network, 'no network but loopback'],
-    [found.hostFiles, 'no files of the host but its programs'],
+    [found.hostFiles, noHostFiles],
     [found.readOnly, 'everything read-only but /workspace and /tmp'],
     [found.otherProcesses, 'no processes of the host in sight'],
     [found.processLimit, limits.pids ? `process limit (control group ${version})` : "process limit (RLIMIT_NPROC in the sandbox's user namespace)"],
