@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { verifyCrashes } from '../packages/server/test/verify/crashes.ts'
 import { verifyMcpConformance } from '../packages/server/test/verify/mcp-conformance.ts'
 import { verifyMcpClient } from '../packages/server/test/verify/mcp-client-conformance.ts'
+import { verifySandboxRoot } from '../packages/server/test/verify/sandbox-root.ts'
 import { verifySandboxes } from '../packages/server/test/verify/sandbox-leaks.ts'
 
 /** The whole crash matrix, which takes as long as it takes. */
@@ -34,6 +35,7 @@ const searches = {
   matrix: verifyMatrix,
   modes: verifyModes,
   sandbox: verifySandboxes,
+  'sandbox-root': verifySandboxRoot,
   gvisor: verifyGvisor,
   'mcp-conformance': verifyMcpConformance,
 }

@@ -1218,6 +1218,7 @@ create table sandboxes (
   used_at timestamp with time zone default clock_timestamp() not null,
   expires_at timestamp with time zone not null,
   driver text,
+  image text,
   constraint sandboxes_pkey PRIMARY KEY (tenant_id, id),
   constraint sandboxes_state_check CHECK ((state = ANY (ARRAY['active'::text, 'released'::text, 'stopped'::text])))
 );
@@ -1336,6 +1337,7 @@ create table snapshots (
   bytes bigint not null,
   digest text not null,
   created_at timestamp with time zone default clock_timestamp() not null,
+  image text,
   constraint snapshots_pkey PRIMARY KEY (tenant_id, id)
 );
 CREATE UNIQUE INDEX snapshots_by_name ON public.snapshots USING btree (tenant_id, name) WHERE (name IS NOT NULL);
@@ -1387,6 +1389,7 @@ create table templates (
   prepared_at timestamp with time zone,
   used_at timestamp with time zone default clock_timestamp() not null,
   use_count integer default 0 not null,
+  image text,
   constraint templates_pkey PRIMARY KEY (tenant_id, id),
   constraint templates_state_check CHECK ((state = ANY (ARRAY['preparing'::text, 'ready'::text, 'failed'::text]))),
   constraint templates_tenant_id_name_version_key UNIQUE (tenant_id, name, version)

@@ -247,7 +247,7 @@ const withBounds = (command: Command): Command =>
     .option('--storage <bytes>', 'at most so many bytes of files', wholeNumber(0))
     .option('--sandboxes <n>', 'at most so many sandboxes at once', wholeNumber(0))
     .option('--requests <n>', 'at most so many requests a minute', wholeNumber(1))
-    .option('--images <n>', 'of a tenant: at most so many images of custom agents at each server', wholeNumber(0))
+    .option('--images <n>', 'of a tenant: at most so many images of agents and sandboxes at each server', wholeNumber(0))
     .option('--image-bytes <bytes>', 'of a tenant: at most so many bytes of them together', wholeNumber(0))
     .option('--sandbox-drivers <names>', 'sandboxes run in these only, with commas between them: bwrap, gvisor, docker, virtual')
     .option('--sandbox-driver <name>', 'the one that they take')

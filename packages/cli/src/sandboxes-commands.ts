@@ -6,6 +6,7 @@ type Create = Shared & {
   use?: boolean
   snapshot?: string
   template?: string
+  image?: string
   env?: string[]
   allow?: string[]
   credential?: string[]
@@ -32,6 +33,7 @@ export function sandboxesCommands(program: Command, act: Act): void {
     .option('--use', 'take the one of that name if there is one')
     .option('--snapshot <snapshot>', 'begin with a snapshot, by name or id')
     .option('--template <template>', 'begin with a template: name, or name@version')
+    .option('--image <reference>', 'its root, in place of the server’s programs: registry.example.com/name@sha256:…')
     .option('--env <name=value>', 'for every command in it; may be given several times', collect)
     .option('--allow <host>', 'may be reached from inside: a host, or GET,POST:host/path*; may be given several times', collect)
     .option('--credential <host=header:value>', 'put into requests to an allowed host on their way out; - as the value reads it from standard input', collect)

@@ -3,6 +3,7 @@ import { type Act, type Shared, collect, examples, wholeNumber, withServer } fro
 
 type Create = Shared & {
   from?: string
+  image?: string
   npm?: string[]
   pip?: string[]
   run?: string[]
@@ -31,6 +32,7 @@ export function templatesCommands(program: Command, act: Act): void {
     .description('prepare the next version of a template, and show what the preparation writes')
     .argument('<name>')
     .option('--from <template>', 'begin with another template')
+    .option('--image <reference>', 'root of the preparation and of sandboxes made from it: registry.example.com/name@sha256:…')
     .option('--file <path[=target]>', 'a file of this machine, into the workspace; may be given several times', collect)
     .option('--npm <package>', 'install a package for Node; may be given several times', collect)
     .option('--pip <package>', 'install a package for Python; may be given several times', collect)

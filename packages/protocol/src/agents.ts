@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { Channel } from './channels.ts'
 import { CalendarFeed, Connection, ConnectionName, Database, DeclaredEgress, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { CustomAgent } from './custom.ts'
+import { ImageName } from './images.ts'
 import { McpServer } from './mcp-servers.ts'
 import { PartName } from './children.ts'
 import { RunLimits } from './limits.ts'
@@ -31,6 +32,8 @@ export const AgentSandbox = z.strictObject({
   /** What may leave while a run works in it. Absent: nothing. */
   egress: DeclaredEgress.optional(),
   limits: SandboxLimitsInput.optional(),
+  /** Its root, in place of the server's programs: an image, in which the template is prepared, too. */
+  image: ImageName.optional(),
   /** Folders of the server's machine, by the name that its operator gave each, as far as the run's asker may see them: read-only in `/data/<name>`. */
   folders: z
     .record(

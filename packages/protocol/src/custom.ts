@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { ApprovalRule } from './approval-rules.ts'
 import { CalendarFeed, CommandConnection, ConnectionName, Database, HostPattern, MailRecipient, ToolLimits, ToolPattern } from './connections.ts'
 import { Effect } from './events.ts'
+import { ImageName } from './images.ts'
 import { RunLimits } from './limits.ts'
 import { AskField, serverToolNames } from './tool-calls.ts'
 import { JsonValue } from './values.ts'
@@ -18,15 +19,8 @@ export const CustomAgent = z
     command: command.optional(),
     args,
     env,
-    /** Its sandbox's root, in place of this host's programs: the path, beside `agent/`, of what `docker save` writes or of a layout of the OCI, as a folder or a tar archive; or a registry's, by its digest. */
-    image: z
-      .string()
-      .max(600)
-      .regex(
-        /^(\.\/)?[\w-][\w.-]*(\/[\w-][\w.-]*)*$|^[a-z0-9.-]+(:\d{1,5})?(\/[a-z0-9][a-z0-9._-]*)+@sha256:[0-9a-f]{64}$/,
-        'must be the path of an image beside agent/, such as ./image.tar, or registry.example.com/name@sha256:…, with the digest and without a tag',
-      )
-      .optional(),
+    /** Its sandbox's root, in place of this host's programs. */
+    image: ImageName.optional(),
     /** Where it listens, on its own loopback interface. */
     port: z.number().int().min(1_024).max(65_535).default(8_080),
     /** What may leave its sandbox besides what it asks of us. */

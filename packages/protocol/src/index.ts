@@ -29,6 +29,7 @@ export { Queue, QueueMessage, acknowledgeMessages, extendMessages, listQueues, q
 export { AttentionItem, dismissAttention, forkAttention, listAttention, retryAttention } from './attention.ts'
 export { ChildEnd, ChildRequest, PartName, RunPart, ChildStarted, toolPart } from './children.ts'
 export { CustomAgent, InvokeRequest, ProgramQuestion } from './custom.ts'
+export { ImageReference } from './images.ts'
 export { McpServer } from './mcp-servers.ts'
 export type { ApiAuthorizedByPerson, ApiClientCredentials, AuthorizedByPerson } from './connections.ts'
 export {

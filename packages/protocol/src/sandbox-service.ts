@@ -1,6 +1,7 @@
 /** Sandboxes that callers make, name and keep: usable with nothing but a key. */
 import { z } from 'zod'
 import { Egress, EgressConnection, ShownEgress } from './egress.ts'
+import { ImageReference } from './images.ts'
 import { operation } from './operation.ts'
 import { SandboxDriverName, SandboxKernel } from './sandbox-policy.ts'
 import { PageInput, pageOf } from './page.ts'
@@ -20,6 +21,8 @@ export const SandboxInfo = z.object({
   kernel: SandboxKernel,
   /** What was asked for and cannot be enforced where it runs. */
   notEnforced: z.array(z.string()),
+  /** Its root, by its reference; null: what the server gives to all. */
+  image: z.string().nullable(),
   limits: z.object({ memoryBytesMax: z.number(), processCountMax: z.number(), diskBytesMax: z.number(), fileCountMax: z.number() }),
   egress: ShownEgress.nullable(),
   env: z.record(z.string(), z.string()),
@@ -38,6 +41,8 @@ export const Snapshot = z.object({
   id: z.uuid(),
   name: z.string().nullable(),
   sandboxId: z.uuid(),
+  /** The root of sandboxes that begin with it, by its reference; null: what the server gives to all. */
+  image: z.string().nullable(),
   /** As it is stored. */
   bytes: z.number().int(),
   digest: z.string(),
@@ -106,6 +111,8 @@ export const createSandbox = operation({
       /** A template to begin with: its newest version that is ready, or the version after an `@`. */
       template: TemplateRef.optional(),
       limits: SandboxLimitsInput.optional(),
+      /** Its root, in place of the server's programs. Absent: what the snapshot or template has. */
+      image: ImageReference.optional(),
       /** Where it is to run, among what the operator allows. */
       driver: SandboxDriverName.optional(),
       env: env.optional(),

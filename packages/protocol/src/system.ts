@@ -14,6 +14,8 @@ export const System = z.object({
     enforced: z.array(z.string()),
     missing: z.array(z.object({ what: z.string(), remedy: z.string() })),
     languages: z.array(z.string()),
+    /** What its operator gave sandboxes as their root; null: this machine's programs, or what the driver brings. */
+    root: z.string().nullable(),
   }),
   /** Every driver that sandboxes may run in here, the default first. Which of them a tenant may use is in its sandbox policy. */
   sandboxDrivers: z.array(
@@ -22,6 +24,7 @@ export const System = z.object({
       kernel: SandboxKernel,
       enforced: z.array(z.string()),
       missing: z.array(z.object({ what: z.string(), remedy: z.string() })),
+      root: z.string().nullable(),
     }),
   ),
   models: z.object({

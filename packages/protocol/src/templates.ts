@@ -1,6 +1,7 @@
 /** Templates: workspaces that are prepared once, by a list of steps, and that sandboxes begin as copies of. */
 import { z } from 'zod'
 import { Egress } from './egress.ts'
+import { ImageReference } from './images.ts'
 import { operation } from './operation.ts'
 import { PageInput, pageOf } from './page.ts'
 import { SandboxLimitsInput } from './sandbox-limits.ts'
@@ -54,6 +55,8 @@ export const Template = z.object({
   stepsDone: z.number().int(),
   stepCount: z.number().int(),
   step: z.string().nullable(),
+  /** The root of its preparation and of sandboxes that begin with it, by its reference; null: what the server gives to all. */
+  image: z.string().nullable(),
   /** As it is stored. */
   bytes: z.number().int(),
   createdAt: z.iso.datetime(),
@@ -88,6 +91,8 @@ export const createTemplate = operation({
       .max(1_000)
       .optional(),
     limits: SandboxLimitsInput.optional(),
+    /** The root of its preparation and of sandboxes that begin with it. Absent: what `from` has. */
+    image: ImageReference.optional(),
     /** What may leave while it is prepared: package registries, for example. Sandboxes made from it have none of that. */
     egress: Egress.optional(),
   }),

@@ -17,7 +17,7 @@ export const Quotas = z.strictObject({
   sandboxesMax: count(1_000_000),
   /** Requests to the API, at each server. A namespace has those that name it, and those of keys for it alone. */
   requestsPerMinuteMax: z.number().int().min(1).max(10_000_000).optional(),
-  /** Of a tenant: images of custom agents that are unpacked at each server, and their bytes together. One that nobody has used for nine hours gives place to another. */
+  /** Of a tenant: images of its agents and sandboxes that are unpacked at each server, and their bytes together. One that nothing runs in, and nobody has asked for in nine hours, gives place to another. */
   imagesMax: count(1_000_000),
   imageBytesMax: count(2 ** 50),
 })

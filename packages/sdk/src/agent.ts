@@ -201,7 +201,7 @@ export type AgentDefinition = {
   calendars: Record<string, z.input<typeof CalendarFeed>>
   /** Limits of tools by name, or by the beginning of names: `{ 'crm__*': { perMinute: 30 } }`. For tools that the server executes. */
   toolLimits: Record<string, ToolLimits>
-  /** What every sandbox of its runs begins with (`template`), what may leave it (`egress`: nothing unless said), its limits, and which folders of the server's machine it is shown (`folders`), as far as the asker may see them. */
+  /** What every sandbox of its runs begins with (`template`), what may leave it (`egress`: nothing unless said), its root in place of the server's programs (`image`: a file beside `agent/`, or a registry's by its digest), its limits, and which folders of the server's machine it is shown (`folders`), as far as the asker may see them. */
   sandbox?: z.input<typeof AgentSandbox>
   /** How many of its runs execute at once and start in a time, in all and for each lane key. What operators set applies as well; the stricter one decides. */
   runLimits?: RunLimits

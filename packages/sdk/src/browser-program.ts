@@ -14,7 +14,13 @@ const end = (value) => process.stdout.write(JSON.stringify(value), () => process
 const refuse = (problem) => end({ problem })
 
 const program = ['/usr/lib/chromium/chromium', '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) => existsSync(path))
-if (!program) refuse('There is no Chromium on the server’s machine: apt-get install chromium.')
+const hasOtherRoot = existsSync('/run/longhaul/o')
+if (!program)
+  refuse(
+    hasOtherRoot
+      ? 'There is no Chromium in the root of this sandbox. Take an image that has it, or have the operator build a root that does: npm run sandbox-root -- chromium.'
+      : 'There is no Chromium on the server’s machine: apt-get install chromium.',
+  )
 else await main().catch((error) => refuse(error.message))
 
 /** Where the proxy reads requests it speaks TLS under an authority of this sandbox alone: that key is trusted, and no other. */

@@ -301,15 +301,23 @@ export const settings = {
     .describe(
       'Folders of this machine that sandboxes of agents’ runs may be shown, read-only, where the agent declares them and a policy permits it to the asker: `{"sales": {"path": "/srv/sales"}}`. `"everyone": true` shows one to every asker whom no policy forbids it; `"tenants": ["acme"]` says whose agents may ask for it, where that is not `default`’s. Folders of the system, folders with keys and the server’s own data are refused, and so is one that is missing. Restarting the server makes a change hold.',
     ),
+  LONGHAUL_SANDBOX_ROOT: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe(
+      'Root of all sandboxes of the driver `bwrap` that have no image of their own, in place of this machine’s programs: a file of this machine’s with the tree of a system as a tar archive, as `npm run sandbox-root` writes it, or with an image. It is unpacked once, into `sandboxes/.images` of the data folder. One that cannot be had, or has no `/bin/sh`, keeps the server from starting. Absent: this machine’s `/usr`.',
+    ),
   LONGHAUL_SANDBOX_IMAGE_MB: integer(1, 100_000)
     .default(4_000)
     .describe(
-      'Largest image of a custom agent, in MB of all its layers, unpacked. It lies in `sandboxes/.images` of the data folder once for each tenant, and a month after its last use.',
+      'Largest image of an agent or a sandbox, in MB of all its layers, unpacked. It lies in `sandboxes/.images` of the data folder once for each tenant, and a month after its last use.',
     ),
   LONGHAUL_SANDBOX_IMAGE_REGISTRIES: jsonOf(Registries)
     .default({})
     .describe(
-      'Registries from which images of custom agents may be fetched, by the host that their references begin with, and who asks there, if anybody: `{"registry.example.com": {"username": "longhaul", "password": "…"}, "ghcr.io": {}}`. Over HTTPS, but for `localhost`. Docker Hub is `registry-1.docker.io`.',
+      'Registries from which images of agents and sandboxes may be fetched, by the host that their references begin with, and who asks there, if anybody: `{"registry.example.com": {"username": "longhaul", "password": "…"}, "ghcr.io": {}}`. Over HTTPS, but for `localhost`. Docker Hub is `registry-1.docker.io`.',
     ),
   LONGHAUL_SANDBOX_PACKAGE_CACHE_MB: integer(0, 10_000_000)
     .default(2_000)

@@ -9,7 +9,7 @@ import { type Json, isTerminal } from '@longhaul/protocol'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from './support/api-bed.ts'
 import { startFakeRegistry } from './support/fake-registry.ts'
-import { type Entry, type ImageParts, imageArchive, programEntries, savedArchive, writeImageFolder } from './support/image.ts'
+import { type Entry, type ImageParts, imageArchive, programEntries, savedArchive, smallSystem, writeImageFolder } from './support/image.ts'
 import { isHere } from './support/sandbox-modes.ts'
 import { openServerProcess } from './support/server-process.ts'
 
@@ -174,6 +174,48 @@ test.runIf(canRun)('one that is not taken is told at its deployment, and the ver
   expect(await deploy('absent', { image: './nowhere.tar' })).toMatchObject({ said: expect.stringContaining('it is not there') })
   expect(await deploy('upward', { image: '../image.tar' })).toMatchObject({ said: expect.stringContaining('must be the path of an image') })
   expect(await deploy('neither', {})).toMatchObject({ said: expect.stringContaining('name a program, or an image of one') })
+})
+
+test.runIf(canRun)(
+  'the sandbox of an agent’s runs has the image of its folder; one that is not taken is told at its deployment',
+  { timeout: limitMs },
+  async () => {
+    const lay = async (bytes: Buffer) => {
+      const folder = join(folders, 'rooted')
+      await mkdir(join(folder, 'agent'), { recursive: true })
+      await writeFile(
+        join(folder, 'agent/agent.ts'),
+        `import { durable } from '@longhaul/sdk'
+       export default durable('Looks around.', async (ctx, script) => (await ctx.sandbox.exec({ script: String(script), env: { MINE: 'mine' } })).stdout, { sandbox: { image: './image.tar' } })`,
+      )
+      await writeFile(join(folder, 'image.tar'), bytes)
+      return longhaul('deploy', folder)
+    }
+    const parts: ImageParts = { layers: [smallSystem()], config: { Env: ['PATH=/usr/bin', 'GREETING=hello'] } }
+    expect(await lay(imageArchive(parts))).toMatchObject({ status: 0 })
+    expect(await ask('rooted', 'cat /own; echo " $GREETING $MINE $PWD"; ls /usr/bin/git /etc/hostname')).toMatchObject({
+      failure: null,
+      output: 'own hello mine /workspace\n',
+    })
+    const bad = await lay(imageArchive({ ...parts, layers: [...parts.layers, [{ path: '../x', content: 'x' }]] }))
+    expect(bad.status).not.toBe(0)
+    expect(bad.said).toMatch(/agent\.ts: sandbox\.image: The image is not taken: it has a name that leads out of it/)
+  },
+)
+
+test.runIf(canRun)('a caller’s sandbox and template have the image that they are made with, by the command line', { timeout: limitMs }, async () => {
+  const named = registry.push('small', { ...image(), layers: [smallSystem()], config: {} })
+  await client.sandboxes.create({ image: named }) // The registry is in this process, which stands still for the command line: it is fetched before.
+  expect(longhaul('sandboxes', 'create', '--name', 'small', '--image', named)).toMatchObject({
+    status: 0,
+    said: expect.stringContaining(`image ${named.slice(0, 20)}`),
+  })
+  expect(longhaul('sandboxes', 'exec', 'small', '--', 'cat', '/own')).toMatchObject({ status: 0, said: 'own' })
+  expect(longhaul('sandboxes', 'exec', 'small', '--', 'python3')).toMatchObject({ status: 127, said: expect.stringMatching(/The image \S+ has no python3/) })
+  expect(longhaul('templates', 'create', 'small', '--image', named, '--run', 'cat /own > made')).toMatchObject({ status: 0 })
+  expect((await client.sandboxes.create({ template: 'small' })).image).toBe(named)
+  expect(longhaul('sandboxes', 'create', '--image', 'registry.example.com/small:latest').said).toContain('with the digest and without a tag')
+  expect((await client.system.get()).sandbox.root).toBeNull()
 })
 
 test.runIf(canRun)('a tenant’s quota holds for its images: one more is refused by name, and taken once there is room', { timeout: limitMs }, async () => {

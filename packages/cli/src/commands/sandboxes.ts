@@ -14,6 +14,7 @@ type CreateOptions = EgressOptions & {
   use?: boolean
   snapshot?: string
   template?: string
+  image?: string
   env?: string[]
   ttl?: number
   memory?: number
@@ -26,7 +27,7 @@ const nameOf = ({ id, name }: { id: string; name: string | null }) => name ?? id
 const idOf = ({ terminal }: Invocation, id: string) => (terminal.isLive ? shortId(id) : id)
 
 export async function createSandbox(invocation: Invocation, options: CreateOptions): Promise<number> {
-  const { name, use, snapshot, template, ttl, memory, disk } = options
+  const { name, use, snapshot, template, image, ttl, memory, disk } = options
   const driver = sandboxDrivers.find((each) => each === options.driver)
   if (options.driver !== undefined && !driver)
     throw new Problem('invalid', `There is no driver "${options.driver}".`, `There are: ${sandboxDrivers.join(', ')}`)
@@ -38,6 +39,7 @@ export async function createSandbox(invocation: Invocation, options: CreateOptio
     ifExists: use ? 'use' : 'fail',
     ...(snapshot !== undefined && { snapshot }),
     ...(template !== undefined && { template }),
+    ...(image !== undefined && { image }),
     ...(driver && { driver }),
     ...(options.env && { env: envFrom(options.env) }),
     ...(rules && { egress: { rules } }),
@@ -288,6 +290,7 @@ function showSandbox(invocation: Invocation, sandbox: SandboxInfo, next?: string
     ['name', sandbox.name],
     ['state', sandbox.state],
     ['driver', `${sandbox.driver} · ${kernelText(sandbox.kernel)} kernel`],
+    ['image', sandbox.image],
     ['limits', `${bytes(limits.memoryBytesMax)} memory · ${bytes(limits.diskBytesMax)} disk · ${counted(limits.processCountMax, 'process', 'processes')}`],
     ['not enforced', sandbox.notEnforced.join(', ')],
     ['network', egress ? egress.rules.map(ruleText).join('\n') || 'closed' : 'closed'],

@@ -21,6 +21,7 @@ export async function status(invocation: Invocation): Promise<number> {
         `${models.default}${models.offline ? ' (offline stand-in, not a language model)' : ''}${models.available.length > 1 ? `\n${models.available.join(', ')}` : ''}`,
       ],
       ['sandbox', `${sandbox.driver} · ${sandbox.languages.join(', ')}`],
+      ['root', sandbox.root],
       ['enforces', sandbox.enforced.join(', ')],
       ['missing', sandbox.missing.map(({ what, remedy }) => `${what}\n  ${remedy}`).join('\n')],
       ['mail', mail ? `from ${mail.from}` : 'not configured: links to people are copied by hand\n  LONGHAUL_SMTP_URL and LONGHAUL_MAIL_FROM turn it on'],

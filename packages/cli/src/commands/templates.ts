@@ -11,6 +11,7 @@ import { ago, bytes } from '../show/values.ts'
 
 type CreateOptions = EgressOptions & {
   from?: string
+  image?: string
   npm?: string[]
   pip?: string[]
   run?: string[]
@@ -26,7 +27,7 @@ const lookEveryMs = 700
 const nameOf = ({ name, version }: { name: string; version: number }) => `${name}@${version}`
 
 export async function createTemplate(invocation: Invocation, name: string, options: CreateOptions): Promise<number> {
-  const { from, npm, pip, run, file, env, timeout, memory, disk, detach } = options
+  const { from, image, npm, pip, run, file, env, timeout, memory, disk, detach } = options
   const rules = await rulesFrom(invocation, options)
   const limits = { ...(memory !== undefined && { memoryBytesMax: memory * 1_000_000 }), ...(disk !== undefined && { diskBytesMax: disk * 1_000_000 }) }
   const files = file && (await Promise.all(file.map((each) => fileFrom(invocation, each))))
@@ -34,6 +35,7 @@ export async function createTemplate(invocation: Invocation, name: string, optio
   const made = await client.templates.create({
     name,
     ...(from !== undefined && { from }),
+    ...(image !== undefined && { image }),
     ...((npm ?? pip) && { packages: { ...(npm && { npm }), ...(pip && { pip }) } }),
     ...(run && { commands: run }),
     ...(files && { files }),
@@ -73,13 +75,14 @@ async function follow(invocation: Invocation, templateId: string): Promise<numbe
 }
 
 function show(invocation: Invocation, template: TemplateDetail): number {
-  const { id, state, stepsDone, stepCount, step, problem, createdAt, usedAt, useCount } = template
+  const { id, state, image, stepsDone, stepCount, step, problem, createdAt, usedAt, useCount } = template
   if (invocation.isJson) invocation.printJson(template)
   else {
     printFields(invocation, [
       ['template', nameOf(template)],
       ['id', id],
       ['state', state],
+      ['image', image],
       ['steps', `${stepsDone} of ${stepCount}${step === null ? '' : ` · ${step}`}`],
       ['problem', problem],
       ['size', state === 'ready' ? bytes(template.bytes) : null],

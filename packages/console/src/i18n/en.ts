@@ -399,6 +399,8 @@ export const en = {
     nothingMissing: 'Nothing is missing.',
     remedy: 'To add it',
     languages: 'Languages',
+    root: 'Root of sandboxes',
+    usualRoot: 'what the driver has: of bwrap and gvisor, this machine’s programs',
     models: 'Models',
     default: 'Default model',
     available: 'Available',

@@ -385,6 +385,8 @@ export const zh: Texts = {
     nothingMissing: '没有缺少任何项目。',
     remedy: '添加方法',
     languages: '语言',
+    root: '沙箱的根文件系统',
+    usualRoot: '由驱动提供：bwrap 和 gvisor 使用本机的程序',
     models: '模型',
     default: '默认模型',
     available: '可用',

@@ -132,13 +132,15 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
   }
 
   /** Why the image that a version names is not taken, with the file; undefined when it is, when there is none, and when that cannot be said now. */
-  async function whyNoImage({ tenantId, agent, folder }: Place, { custom }: AgentManifest): Promise<string | undefined> {
-    if (custom?.image === undefined || !images) return undefined
+  async function whyNoImage({ tenantId, agent, folder }: Place, manifest: AgentManifest): Promise<string | undefined> {
+    const image = imageOf(manifest)
+    if (image === undefined || !images) return undefined
     try {
-      await images.open(tenantId, { folder, image: custom.image })
+      await images.open(tenantId, { folder, image })
       return undefined
     } catch (error) {
-      if (error instanceof AppError && ['invalid', 'too_large'].includes(error.code)) return `agent/agent.json: image: ${error.message}`
+      if (error instanceof AppError && ['invalid', 'too_large'].includes(error.code))
+        return `${manifest.custom ? 'agent/agent.json: image' : 'agent/agent.ts: sandbox.image'}: ${error.message}`
       log.warn('the image of a version cannot be had now; its first instance tries again', { tenantId, agent, error })
       return undefined
     }
@@ -183,7 +185,8 @@ export function openAgents({ db, log, dataDir, agentsDir, images }: AgentsOption
     },
     /** Throws `over_limit` when the version has an image for which its tenant has no room here. Whatever else is wrong with it is told elsewhere. */
     async assertImageRoom({ tenantId, agent, version, folder }: Place): Promise<void> {
-      const image = (await findManifest(db.forTenant(tenantId), tenantId, agent, version))?.custom?.image
+      const manifest = await findManifest(db.forTenant(tenantId), tenantId, agent, version)
+      const image = manifest && imageOf(manifest)
       if (image === undefined) return
       await images?.open(tenantId, { folder, image }).catch((error: unknown) => {
         if (error instanceof AppError && error.code === 'over_limit') throw error
@@ -466,6 +469,9 @@ async function findStep(db: Db, audience: Audience, runId: string, op: string) {
     ...notesOf(events),
   }
 }
+
+/** What a version names as the root of its program's sandbox, or of its runs'. */
+const imageOf = ({ custom, sandbox }: AgentManifest): string | undefined => custom?.image ?? sandbox?.image
 
 /** What was decided last, and every try that failed in any attempt. */
 function notesOf(events: readonly StepEvent[]): StepNotes {

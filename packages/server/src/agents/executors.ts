@@ -65,9 +65,11 @@ export function makeExecutors({
   const inSandbox = async <Result extends object>(context: StepContext, work: (sandbox: Sandbox) => Promise<Result>): Promise<Json> => {
     const { run, signal } = context
     const { tenantId, namespace, agent, version, withholdsWrites } = run
-    const seed = join(folderOf(tenantId, agent, version), 'agent', 'sandbox', 'workspace')
+    const folder = folderOf(tenantId, agent, version)
+    const seed = join(folder, 'agent', 'sandbox', 'workspace')
     const seedOrNone = existsSync(seed) ? seed : undefined // Most agents bring no files.
-    const { template, egress, limits, folders: declaredFolders } = (await tools.manifestOf(run)).sandbox ?? {}
+    const { template, egress, limits, image: named, folders: declaredFolders } = (await tools.manifestOf(run)).sandbox ?? {}
+    const image = named === undefined ? undefined : { folder, image: named }
     const read = async (declared: DeclaredEgress | undefined) => {
       assertAllowed(declared, egressHosts)
       return tools.egressOf({ tenantId, agent, runId: run.id }, declared)
@@ -81,12 +83,14 @@ export function makeExecutors({
       owner: { tenantId, namespace },
       seed: seedOrNone,
       limits: limits && given(limits),
+      image,
       folders,
       template: template && {
         tenantId,
         agent,
         steps: stepsOf(template),
         limits,
+        image,
         egress: template.egress,
         readEgress: () => read(template.egress),
         seed: seedOrNone,

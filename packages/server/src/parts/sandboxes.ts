@@ -1,9 +1,9 @@
 /** Where code that nobody reviewed runs: drivers, sandboxes of callers and of runs, and those that programs live in. */
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { sandboxSettings } from '../config.ts'
 import type { Db } from '../db/index.ts'
 import { defaultTenantId, imageQuotaOf, sandboxQuotasOf } from '../identity/index.ts'
-import { openDataFolders, openHosted, openImages, openManaged, openPackageCache, openSandboxes } from '../sandbox/index.ts'
+import { type Images, openDataFolders, openHosted, openImages, openManaged, openPackageCache, openSandboxes } from '../sandbox/index.ts'
 import type { Access } from './access.ts'
 import type { Start } from './start.ts'
 
@@ -11,6 +11,17 @@ export type Sandboxing = Awaited<ReturnType<typeof startSandboxes>>
 
 export async function startSandboxes({ config, log, dataDir, timed, started }: Start, db: Db, { tenants }: Access) {
   const dataFolders = openDataFolders(config.LONGHAUL_SANDBOX_FOLDERS ?? {}, dataDir)
+  const rootFile = config.LONGHAUL_SANDBOX_ROOT && resolve(config.LONGHAUL_SANDBOX_ROOT)
+  let opened: Images | undefined
+  /** In a folder of the sandboxes’, so not before they have it to themselves. */
+  const openedImages = (): Images =>
+    (opened ??= openImages({
+      folder: join(dataDir, 'sandboxes', '.images'),
+      bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6,
+      registries: config.LONGHAUL_SANDBOX_IMAGE_REGISTRIES,
+      quotaOf: imageQuotaOf(tenants),
+      log,
+    }))
   const sandboxes = await timed('sandbox', () =>
     openSandboxes({
       ...sandboxSettings(config, dataDir),
@@ -19,6 +30,7 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
         sharesKernel: config.LONGHAUL_SANDBOX_SHARED_KERNEL === 'all' || tenantId === defaultTenantId,
       }),
       root: join(dataDir, 'sandboxes'),
+      ownRoot: rootFile === undefined ? undefined : () => openedImages().holdRoot(rootFile),
       log,
     }),
   )
@@ -35,10 +47,12 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
             log,
           }),
         )
+  const images = openedImages()
+  await images.sweep()
   const managed = await started(
     'sandboxes of callers',
     openManaged({
-      ...{ db, log, sandboxes, packages },
+      ...{ db, log, sandboxes, images, packages },
       blobFolder: join(dataDir, 'blobs'),
       countMax: config.LONGHAUL_SANDBOXES_PER_TENANT,
       diskBytesMax: config.LONGHAUL_SANDBOX_DISK_BYTES_PER_TENANT,
@@ -48,13 +62,5 @@ export async function startSandboxes({ config, log, dataDir, timed, started }: S
       templateKeepMs: config.LONGHAUL_SANDBOX_TEMPLATE_KEEP_MS,
     }),
   )
-  const images = openImages({
-    folder: join(dataDir, 'sandboxes', '.images'),
-    bytesMax: config.LONGHAUL_SANDBOX_IMAGE_MB * 1e6,
-    registries: config.LONGHAUL_SANDBOX_IMAGE_REGISTRIES,
-    quotaOf: imageQuotaOf(tenants),
-    log,
-  })
-  await images.sweep()
   return { dataFolders, sandboxes, managed, images, hosted: openHosted({ db, log, sandboxes, packages }) }
 }

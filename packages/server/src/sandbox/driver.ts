@@ -22,6 +22,8 @@ export type Capabilities = {
   gaps: Gap[]
   /** Programs that commands may count on: `sh`, `node`, `python3`. */
   languages: string[]
+  /** What the operator gave sandboxes as their root, in place of this host's programs or what the driver brings. */
+  root?: string
 }
 
 export type SandboxLimits = {
@@ -41,11 +43,24 @@ export const dataMountsMax = 16
 
 /** The root of a sandbox in place of this host's programs: a folder that nobody changes, below the one that all sandboxes of the server share. */
 export type ImageRoot = {
+  /** As whoever named it knows it: a registry's reference, or a file. */
+  name: string
   folder: string
   /** Who commands are inside. */
   uid: number
   gid: number
+  /** What the environment of every command begins with. */
+  env: Record<string, string>
+  /** It is what the operator gave all sandboxes: this server's Node is in it, too, at `rootNode`. */
+  isOperators?: boolean
 }
+/** Where this server's Node is in an operator's root: after its own programs. */
+export const rootNode = '/run/longhaul/bin/node'
+
+/** Nobody deletes it before `release`. */
+export type HeldImage = { root: ImageRoot; release(): void }
+/** Has it here, however often it went since: called each time that processes start in it. */
+export type OpenImage = () => Promise<HeldImage>
 
 export type CreateOptions = {
   /** The workspace belongs to this id: creating with the same id on the same machine finds the files again. */
@@ -55,8 +70,8 @@ export type CreateOptions = {
   limits?: Partial<SandboxLimits>
   /** Only for drivers that `mountsFolders`; at most `dataMountsMax`. */
   mounts?: readonly DataMount[]
-  /** Only for drivers that `takesImages`. */
-  image?: ImageRoot
+  /** Only for drivers that `takesImages`. Absent: the operator's root, or this host's programs. */
+  image?: OpenImage | undefined
 }
 
 /** An archive on its way. Whoever takes it reads `stream` to its end and then waits for `done`, which rejects when it is not whole. */
@@ -104,6 +119,8 @@ export type ExecOptions = {
 /** One live sandbox. Every method rejects with a `StepFailure` that names cause and remedy. */
 export type Sandbox = {
   readonly driver: string
+  /** Its root, where that is not this host's programs. */
+  readonly root?: Pick<ImageRoot, 'name' | 'isOperators'> | undefined
   /** Limits that this one lacks although its driver has them: it was made where there were none. */
   readonly lacks?: readonly Gap[]
   exec(request: ExecRequest, options: ExecOptions): Promise<ExecResult>

@@ -1,7 +1,7 @@
 /** Sandboxes for programs that the server starts and looks after itself: no row, no name, and gone with their program. */
 import type { Egress } from '@longhaul/protocol'
 import { StepFailure, newId } from '../kernel/index.ts'
-import type { ImageRoot, Sandbox, SandboxLimits } from './driver.ts'
+import type { OpenImage, Sandbox, SandboxLimits } from './driver.ts'
 import { type Door, type EgressParts, type EgressProxy, egressProxies } from './egress/index.ts'
 import type { Sandboxes } from './sandboxes.ts'
 
@@ -13,8 +13,8 @@ export type HostedOptions = {
   id?: string
   /** Folder whose content its workspace starts with. */
   seed?: string | undefined
-  /** Its root, in place of this host's programs. */
-  image?: ImageRoot | undefined
+  /** Its root, in place of the operator's or of this host's programs. */
+  image?: OpenImage | undefined
   limits?: Partial<SandboxLimits>
   /** With the values of credentials. Absent: nothing leaves. */
   egress?: Egress | undefined

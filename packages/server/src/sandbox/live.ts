@@ -4,6 +4,7 @@ import type { Db } from '../db/index.ts'
 import { AppError, type Log, monotonicMs, newId } from '../kernel/index.ts'
 import type { Archives } from './archives.ts'
 import type { Sandbox } from './driver.ts'
+import type { Images } from './images/images.ts'
 import type { EgressProxy, ProxyOptions } from './egress/index.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import { createProcessTable, type ProcessTable } from './process-table.ts'
@@ -36,15 +37,13 @@ export type LiveOptions = {
   db: Db
   log: Log
   sandboxes: Sandboxes
+  images: Pick<Images, 'hold'>
   archives: Archives
   openProxy(options: ProxyOptions): Promise<EgressProxy>
 }
 
 /** A use is written down no more often. */
 const noteEveryMs = 10_000
-
-/** How the sandbox of a row is opened: where it was before, if it still may. */
-const ownOf = ({ tenantId, limits, driver }: SandboxRow) => ({ owner: { tenantId }, limits, preferred: driver ?? undefined })
 
 function stale(id: string, error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== 'not_offered') return error
@@ -53,11 +52,17 @@ function stale(id: string, error: unknown): unknown {
 
 type Entry = { opening: Promise<Live>; users: number; notedMs: number }
 
-export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOptions): LiveSandboxes {
+export function openLive({ db, log, sandboxes, images, archives, openProxy }: LiveOptions): LiveSandboxes {
   const open = new Map<string, Entry>()
   const credentials = new Map<string, readonly (string | undefined)[]>()
   /** Openings, releases and ends of one sandbox come one after the other. */
   const turns = new Map<string, Promise<unknown>>()
+
+  /** How the sandbox of a row is opened: where it was before, if it still may, and with its root. */
+  const ownOf = ({ tenantId, limits, driver, image }: SandboxRow) => ({
+    ...{ owner: { tenantId }, limits, preferred: driver ?? undefined },
+    image: image === null ? undefined : () => images.hold(tenantId, { image }),
+  })
 
   function inTurn<Result>(id: string, work: () => Promise<Result>): Promise<Result> {
     const mine = (turns.get(id) ?? Promise.resolve()).then(work, work)
@@ -160,9 +165,9 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
   async function putAway(row: SandboxRow, sandbox: Sandbox): Promise<boolean> {
     if (!sandbox.trees) return false
     const id = newId()
-    const { tenantId, ownerId, limits } = row
+    const { tenantId, ownerId, limits, image } = row
     const { bytes, digest } = await archives.keep(id, await sandbox.trees.pack('/workspace', true))
-    await insertSnapshot(db, { tenantId, id, name: null, ownerId, sandboxId: row.id, isInternal: true, limits, bytes, digest }, undefined)
+    await insertSnapshot(db, { tenantId, id, name: null, ownerId, sandboxId: row.id, isInternal: true, limits, image, bytes, digest }, undefined)
     if (!(await recordRelease(db, row, id))) {
       await deleteSnapshot(db, tenantId, id) // It was stopped meanwhile.
       await archives.remove(id)
@@ -209,10 +214,15 @@ export function openLive({ db, log, sandboxes, archives, openProxy }: LiveOption
         const live = await entry?.opening.catch(() => undefined) // It never opened: its workspace can still be put away.
         if (live && (!live.sandbox.trees || live.processes.runningCount > 0 || (entry?.users ?? 0) > 0)) return false
         open.delete(row.id) // Whoever comes from now on waits for our turn to end, and opens it anew.
+        // Nothing runs in it but what packs: its image, which may be out of reach, is not needed for that.
+        const sandbox = live?.sandbox ?? (await sandboxes.open(row.id, { ...ownOf(row), image: undefined }))
+        let isAway = false
         try {
-          return await putAway(row, live?.sandbox ?? (await sandboxes.open(row.id, ownOf(row))))
+          isAway = await putAway(row, sandbox)
+          return isAway
         } finally {
           if (live) await shut(live)
+          else if (!isAway) await sandbox.stop()
         }
       }),
     end(id) {

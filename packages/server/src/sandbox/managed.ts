@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { openArchives } from './archives.ts'
 import { type EgressParts, egressProxies } from './egress/index.ts'
 import { openHosted } from './hosted.ts'
+import type { Images } from './images/images.ts'
 import type { Sandboxes } from './sandboxes.ts'
 import { openLive } from './live.ts'
 import { type SandboxQuotasOf, openPlaces } from './places.ts'
@@ -14,6 +15,7 @@ import { type Templates, openTemplates } from './templates.ts'
 /** Another `reach` than the public one in tests alone. */
 export type ManagedOptions = EgressParts & {
   sandboxes: Sandboxes
+  images: Pick<Images, 'open' | 'hold'>
   /** Where snapshots' archives go. */
   blobFolder: string
   /** Of each tenant. */
@@ -46,6 +48,7 @@ export function openManaged({
   db,
   log,
   sandboxes,
+  images,
   blobFolder,
   countMax,
   diskBytesMax,
@@ -59,12 +62,12 @@ export function openManaged({
 }: ManagedOptions): ManagedSandboxes {
   const archives = openArchives(join(blobFolder, 'snapshots'))
   const openProxy = egressProxies({ db, log, packages, reach })
-  const live = openLive({ db, log, sandboxes, archives, openProxy })
+  const live = openLive({ db, log, sandboxes, images, archives, openProxy })
   const hosted = openHosted({ db, log, sandboxes, packages, reach })
   const quota = { countMax, diskBytesMax }
-  const templates = openTemplates({ db, log, hosted, archives, home: sandboxes.home, quota, keepMs: templateKeepMs })
+  const templates = openTemplates({ db, log, hosted, images, archives, home: sandboxes.home, quota, keepMs: templateKeepMs })
   const places = openPlaces({ db, log, home: sandboxes.home, quotasOf })
-  const runs = openRunSandboxes({ db, log, sandboxes, templates, openProxy, places })
+  const runs = openRunSandboxes({ db, log, sandboxes, images, templates, openProxy, places })
   const reaper = openReaper({ db, log, live, archives, templates, home: sandboxes.home, releaseMs, ...(everyMs !== undefined && { everyMs }) })
   const service = sandboxService({ db, log, sandboxes, live, archives, templates, quota, quotasOf, ttlMs })
   return {

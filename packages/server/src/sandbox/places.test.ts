@@ -22,7 +22,19 @@ const make = (tenantId: string, atOnce: SandboxQuotas) =>
   insertSandbox(
     t.db,
     {
-      ...{ tenantId, id: newId(), name: null, ownerId: newId(), home: 'here', driver: 'virtual', env: {}, egress: null, madeFrom: {}, ttlMs: 60_000 },
+      ...{
+        tenantId,
+        id: newId(),
+        name: null,
+        ownerId: newId(),
+        home: 'here',
+        driver: 'virtual',
+        image: null,
+        env: {},
+        egress: null,
+        madeFrom: {},
+        ttlMs: 60_000,
+      },
       limits: {} as never, // Nothing is opened here.
     },
     { countMax: 100, diskBytesMax: 1e9, atOnce },

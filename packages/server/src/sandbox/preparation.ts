@@ -4,6 +4,7 @@ import { monotonicMs, toFailure } from '../kernel/index.ts'
 import type { Archives } from './archives.ts'
 import type { Sandbox } from './driver.ts'
 import { failure } from './failures.ts'
+import { lacking } from './lacking.ts'
 
 export type Steps = {
   packages?: { npm?: string[] | undefined; pip?: string[] | undefined } | undefined
@@ -12,7 +13,11 @@ export type Steps = {
   timeoutMs: number
 }
 
-export type Step = { label: string; run: { script: string } | { cmd: string; args: string[] }; explain?: (log: string) => string | undefined }
+export type Step = {
+  label: string
+  run: { script: string } | { cmd: string; args: string[] }
+  explain?: (log: string, root: Sandbox['root']) => string | undefined
+}
 
 /** Larger than the sandbox's own `/tmp`, and gone when the preparation is over. */
 const temporary = '/workspace/.preparation'
@@ -31,8 +36,7 @@ export function stepsOf({ packages, commands = [] }: Steps): Step[] {
           {
             label: `npm install ${npm.join(' ')}`,
             run: { cmd: 'npm', args: ['install', '--no-audit', '--no-fund', '--no-update-notifier', `--cache=${temporary}/npm`, '--', ...npm] },
-            explain: (log: string) =>
-              isAbsent(log, /npm: not found|ENOENT.*npm|spawn npm/) ? 'npm is not installed on the server’s machine: apt-get install npm.' : undefined,
+            explain: (log: string, root: Sandbox['root']) => (isAbsent(log, /npm: not found|ENOENT.*npm|spawn npm/) ? lacking(root, 'npm') : undefined),
           },
         ]),
     ...(pip.length === 0
@@ -56,10 +60,8 @@ export function stepsOf({ packages, commands = [] }: Steps): Step[] {
                 ...pip,
               ],
             },
-            explain: (log: string) =>
-              isAbsent(log, /No module named pip|python3: not found/)
-                ? 'pip is not installed on the server’s machine: apt-get install python3-pip.'
-                : undefined,
+            explain: (log: string, root: Sandbox['root']) =>
+              isAbsent(log, /No module named pip|python3: not found/) ? lacking(root, 'pip', 'python3-pip') : undefined,
           },
         ]),
     ...commands.map((script) => ({ label: (script.split('\n')[0] ?? '').slice(0, labelLengthMax), run: { script } })),
@@ -108,7 +110,7 @@ export async function runSteps(sandbox: Sandbox, { env, timeoutMs, ...rest }: St
       const last = written.trimEnd().split('\n').slice(-told.lines).join('\n').slice(-told.characters)
       return failure(
         'invalid',
-        `Step ${at + 1} of ${steps.length} failed (${step.label}): ${step.explain?.(`${how}\n${written}`) ?? how}${last === '' ? '' : `\n${last}`}`,
+        `Step ${at + 1} of ${steps.length} failed (${step.label}): ${step.explain?.(`${how}\n${written}`, sandbox.root) ?? how}${last === '' ? '' : `\n${last}`}`,
       )
     }
     const result = await sandbox.exec({ ...step.run, env: variables, timeoutMs }, { ...options, onOutput }).catch((error: unknown) => {

@@ -7,6 +7,7 @@ import { type DataFolder, copyFolders } from './data-folders.ts'
 import type { Sandbox, SandboxLimits } from './driver.ts'
 import type { EgressProxy, ProxyOptions } from './egress/index.ts'
 import { failure } from './failures.ts'
+import type { Images, NamedImage } from './images/images.ts'
 import type { Places } from './places.ts'
 import type { SandboxOwner } from './policy.ts'
 import type { Sandboxes } from './sandboxes.ts'
@@ -23,6 +24,8 @@ export type RunUse = {
   /** Folder whose content a new workspace starts with, where no template is declared: a template has begun with it already. */
   seed: string | undefined
   limits: Partial<SandboxLimits> | undefined
+  /** Its root, in place of the operator's or of this host's programs. */
+  image?: NamedImage | undefined
   template: Declared | undefined
   /** Of the server's machine, as its asker may see them. Other folders need another `id`: what lies in a workspace may come from them. */
   folders?: readonly GivenFolder[] | undefined
@@ -46,6 +49,7 @@ export type RunSandboxesOptions = {
   db: Db
   log: Log
   sandboxes: Sandboxes
+  images: Pick<Images, 'hold'>
   templates: Pick<Templates, 'useDeclared' | 'unpackTo'>
   openProxy(options: ProxyOptions): Promise<EgressProxy>
   places: Pick<Places, 'hold'>
@@ -56,7 +60,7 @@ const idleMs = 60_000
 
 type Way = { runId: string; rules: string; proxy: EgressProxy; hosts: Set<string>; users: number; cancelIdle(): void; close(): Promise<void> }
 
-export function openRunSandboxes({ db, log, sandboxes, templates, openProxy, places }: RunSandboxesOptions): RunSandboxes {
+export function openRunSandboxes({ db, log, sandboxes, images, templates, openProxy, places }: RunSandboxesOptions): RunSandboxes {
   const ways = new Map<string, Way>()
   /** Openings and closings of one sandbox's way come one after the other. */
   const turns = new Map<string, Promise<unknown>>()
@@ -69,10 +73,11 @@ export function openRunSandboxes({ db, log, sandboxes, templates, openProxy, pla
     return mine
   }
 
-  function open({ id, owner, seed, limits, template, folders = [], signal }: RunUse): Promise<Sandbox> {
+  function open({ id, owner, seed, limits, image: named, template, folders = [], signal }: RunUse): Promise<Sandbox> {
+    const image = named && (() => images.hold(owner.tenantId, named))
     const mounts = folders.map(({ name, path }) => ({ name, path }))
     const copied = folders.filter(({ mode }) => mode === 'copy').map(({ name }) => name)
-    if (!template && copied.length === 0) return sandboxes.open(id, { owner, seed, limits, mounts })
+    if (!template && copied.length === 0) return sandboxes.open(id, { owner, seed, limits, image, mounts })
     const fill = async () => {
       const prepared = template && (await templates.useDeclared(template, signal))
       return async (sandbox: Sandbox) => {
@@ -80,7 +85,7 @@ export function openRunSandboxes({ db, log, sandboxes, templates, openProxy, pla
         await copyFolders(copied, sandbox, signal)
       }
     }
-    return sandboxes.open(id, { owner, ...(!template && { seed }), limits, fill, mounts })
+    return sandboxes.open(id, { owner, ...(!template && { seed }), limits, image, fill, mounts })
   }
 
   /** The run's own: what the run before it in the same sandbox could reach is closed by then. */

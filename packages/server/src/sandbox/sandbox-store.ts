@@ -18,6 +18,8 @@ export type SandboxRow = {
   driver: string | null
   snapshotId: string | null
   limits: StoredLimits
+  /** Its root, where it has one of its own. */
+  image: string | null
   env: Record<string, string>
   egress: StoredEgress | null
   egressBytes: number
@@ -29,10 +31,13 @@ export type SandboxRow = {
   usedAt: Date
   expiresAt: Date
 }
-export type NewSandbox = Pick<SandboxRow, 'tenantId' | 'id' | 'name' | 'ownerId' | 'home' | 'driver' | 'limits' | 'env' | 'egress' | 'madeFrom' | 'ttlMs'>
+export type NewSandbox = Pick<
+  SandboxRow,
+  'tenantId' | 'id' | 'name' | 'ownerId' | 'home' | 'driver' | 'limits' | 'image' | 'env' | 'egress' | 'madeFrom' | 'ttlMs'
+>
 export type Quota = { countMax: number; diskBytesMax: number }
 
-const columns = sql`tenant_id as "tenantId", id, name, owner_id as "ownerId", state, home, driver, snapshot_id as "snapshotId", limits, env, egress, egress_bytes as "egressBytes",
+const columns = sql`tenant_id as "tenantId", id, name, owner_id as "ownerId", state, home, driver, snapshot_id as "snapshotId", limits, image, env, egress, egress_bytes as "egressBytes",
   egress_requests as "egressRequests", made_from as "madeFrom", disk_bytes as "diskBytes", ttl_ms as "ttlMs", created_at as "createdAt", used_at as "usedAt", expires_at as "expiresAt"`
 
 /** A key with limited access has its own sandboxes alone: another's may hold more than it may see. */
@@ -45,8 +50,8 @@ export async function insertSandbox(db: Db, sandbox: NewSandbox, { atOnce, ...qu
     return await db.forTenant(sandbox.tenantId).transaction(async (tx) => {
       await assertRoom(tx, quota)
       const [row] = await tx.rows<SandboxRow>(sql`
-        insert into sandboxes (tenant_id, id, name, owner_id, state, home, driver, limits, env, egress, made_from, ttl_ms, expires_at)
-        values (${sandbox.tenantId}, ${sandbox.id}, ${sandbox.name}, ${sandbox.ownerId}, 'active', ${sandbox.home}, ${sandbox.driver}, ${JSON.stringify(sandbox.limits)}, ${JSON.stringify(sandbox.env)},
+        insert into sandboxes (tenant_id, id, name, owner_id, state, home, driver, limits, image, env, egress, made_from, ttl_ms, expires_at)
+        values (${sandbox.tenantId}, ${sandbox.id}, ${sandbox.name}, ${sandbox.ownerId}, 'active', ${sandbox.home}, ${sandbox.driver}, ${JSON.stringify(sandbox.limits)}, ${sandbox.image}, ${JSON.stringify(sandbox.env)},
           ${sandbox.egress && JSON.stringify(sandbox.egress)}, ${JSON.stringify(sandbox.madeFrom)}, ${sandbox.ttlMs}, ${tx.now} + ${sandbox.ttlMs} * interval '1 ms')
         returning ${columns}`)
       await assertQuotas(tx, undefined, atOnce)

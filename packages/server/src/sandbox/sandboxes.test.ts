@@ -144,7 +144,7 @@ test('the virtual shell works from end to end, and its workspace outlives the se
 })
 
 test('an image is run by a driver that takes them, and refused by any other', async () => {
-  const image = { folder: '/nowhere', uid: 1_000, gid: 1_000 }
+  const image = async () => Promise.reject(new Error('Nobody opens it here.'))
   const asked: unknown[] = []
   const takesImages = { ...fakeDriver('bwrap', true, async (options) => (asked.push(options.image), fakeSandbox())), takesImages: true }
   const of = (driver: SandboxDriver) => shareSandboxes([{ driver, capabilities: capabilitiesOf(driver.name) }], here)

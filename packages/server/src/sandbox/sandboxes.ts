@@ -16,7 +16,7 @@ import {
   type CreateOptions,
   type DataMount,
   type Gap,
-  type ImageRoot,
+  type OpenImage,
   type Sandbox,
   type SandboxDriver,
   type SandboxLimits,
@@ -46,6 +46,8 @@ export type SandboxesOptions = {
   accept?: readonly Gap[]
   /** Whether `bwrap` may have this host's kernel favour moves of processes between control groups, where that costs others nothing to speak of. */
   favoursMoves?: boolean
+  /** The root of sandboxes that are given no image, in place of this host's programs. An error where no driver takes one. */
+  ownRoot?: OpenImage | undefined
   /** Where the engine of the driver `docker` is, and what it is to run. */
   docker?: DockerSettings
   /** Where the cluster of the driver `kubernetes` is, and what its pods are made of. */
@@ -66,8 +68,8 @@ export type OpenOptions = {
   fill?: Fill | undefined
   /** Folders of the host's, shown inside read-only. The same for every `open` of one id. */
   mounts?: readonly DataMount[] | undefined
-  /** Its root, in place of this host's programs. The same for every `open` of one id. */
-  image?: ImageRoot | undefined
+  /** Its root, in place of the operator's or of this host's programs. The same for every `open` of one id. */
+  image?: OpenImage | undefined
 } & Wish
 
 /** All sandboxes of one server. */
@@ -95,13 +97,28 @@ export type Sandboxes = {
 
 /** Finds the drivers that work here, removes what an earlier server left, and throws when one that was asked for cannot be had. */
 export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxes> {
-  const { driver: wanted, others = [], policiesOf, root: path, log, idleMs, poolSize, favoursMoves, accept = [], docker, kubernetes, vercel, e2b } = options
+  const {
+    driver: wanted,
+    others = [],
+    policiesOf,
+    root: path,
+    log,
+    idleMs,
+    poolSize,
+    favoursMoves,
+    accept = [],
+    ownRoot,
+    docker,
+    kubernetes,
+    vercel,
+    e2b,
+  } = options
   const root = claimRoot(path)
   const chosen: Chosen[] = []
   try {
     const given = { root, log, ...(idleMs !== undefined && { idleMs }), ...(poolSize !== undefined && { poolSize }) }
     const makers: Record<DriverName, () => SandboxDriver> = {
-      bwrap: () => bwrapDriver({ ...given, favoursMoves }),
+      bwrap: () => bwrapDriver({ ...given, favoursMoves, ownRoot }),
       gvisor: () => gvisorDriver(given),
       docker: () => dockerDriver({ ...given, ...docker }),
       kubernetes: () => kubernetesDriver({ ...given, ...needed('kubernetes', kubernetes) }),
@@ -111,8 +128,9 @@ export async function openSandboxes(options: SandboxesOptions): Promise<Sandboxe
       js: () => virtualDriver({ ...given, name: 'js' }),
     }
     const make: Make = (name) => makers[name]()
-    chosen.push(await chooseDriver(wanted, make, log))
+    chosen.push(await chooseDriver(wanted, make, log, ownRoot !== undefined))
     for (const name of new Set(others)) if (!chosen.some(({ driver }) => driver.name === name)) chosen.push(await chooseDriver(name, make, log))
+    if (ownRoot && !chosen.some(({ driver }) => driver.takesImages)) throw noRoot(chosen)
     for (const { capabilities } of chosen) {
       const refused = capabilities.gaps.filter((gap) => !accept.includes(gap))
       if (refused.length > 0) throw notAccepted(capabilities, refused)
@@ -155,13 +173,13 @@ function needed<Settings>(name: DriverName, settings: Settings | undefined): Set
 
 type Make = (name: DriverName) => SandboxDriver
 
-/** The driver that works here. Only `auto` may end with another than the one that was wanted first. */
-export async function chooseDriver(wanted: SandboxesOptions['driver'], make: Make, log: Log): Promise<Chosen> {
+/** The driver that works here. Only `auto` may end with another than the one that was wanted first, and not where only that one does what was asked for. */
+export async function chooseDriver(wanted: SandboxesOptions['driver'], make: Make, log: Log, isFirstNeeded = false): Promise<Chosen> {
   const first = await tryDriver(make(wanted === 'auto' ? 'bwrap' : wanted))
   if (first.capabilities.isUsable) return first
   await first.driver.stop()
   const why = first.capabilities.missing
-  if (wanted !== 'auto') throw unavailable(wanted, why)
+  if (wanted !== 'auto' || isFirstNeeded) throw unavailable(first.driver.name, why)
   const fallback = await tryDriver(make('virtual'))
   if (!fallback.capabilities.isUsable) {
     await fallback.driver.stop()
@@ -177,6 +195,12 @@ function unavailable(name: string, missing: Capabilities['missing']): AppError {
   const list = missing.map(({ what, remedy }) => `  ${what}\n    → ${remedy}`).join('\n')
   return new AppError('unavailable', `The sandbox driver ${name} cannot work here. Missing:\n${list}`)
 }
+
+const noRoot = (chosen: readonly Chosen[]): AppError =>
+  new AppError(
+    'unavailable',
+    `LONGHAUL_SANDBOX_ROOT is set, and no sandbox here can have it: only the driver bwrap takes it, and this server offers ${chosen.map(({ driver }) => driver.name).join(', ')}. Set LONGHAUL_SANDBOX_DRIVER=bwrap, or do without the setting.`,
+  )
 
 function notAccepted({ driver, missing }: Capabilities, refused: readonly Gap[]): AppError {
   const list = missing.map(({ what, remedy }) => `  ${what}\n    → ${remedy}`).join('\n')
@@ -215,7 +239,7 @@ export function shareSandboxes(
         `The sandbox driver ${driver.name} cannot show folders of this server’s machine. Give the tenant one that can (bwrap, gvisor), or take the folders out of the agent’s sandbox.`,
       )
     if (options.image && !driver.takesImages)
-      throw failure('not_permitted', `The sandbox driver ${driver.name} cannot run images. Give the tenant bwrap, or name a command in place of the image.`)
+      throw failure('not_permitted', `The sandbox driver ${driver.name} cannot run images. Give the tenant bwrap, or leave the image out.`)
     const marker = join(root.folderOf(options.id), 'filled')
     if (!fill || existsSync(marker)) return driver.create(options)
     const layOut = await fill()

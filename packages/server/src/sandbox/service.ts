@@ -120,6 +120,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
     about: {
       name: string | undefined
       limits: SandboxRow['limits']
+      image: string | null
       env: Record<string, string>
       egress: Egress | null
       madeFrom: SandboxRow['madeFrom']
@@ -128,7 +129,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
     },
     fill: (live: Live) => Promise<void>,
   ): Promise<SandboxInfo> {
-    const { name, limits, env, egress, madeFrom, ttlMs = ttlMsDefault, wish } = about
+    const { name, limits, image, env, egress, madeFrom, ttlMs = ttlMsDefault, wish } = about
     const driver = await sandboxes.choose({ tenantId: caller.tenantId }, wish)
     const row = await insertSandbox(
       db,
@@ -140,6 +141,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
         home: sandboxes.home,
         driver,
         limits,
+        image,
         env,
         egress: withoutValues(egress),
         madeFrom,
@@ -166,12 +168,13 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
   }
 
   function toInfo(row: SandboxRow): SandboxInfo {
-    const { id, name, state, limits, env, madeFrom, diskBytes, ttlMs, egress } = row
+    const { id, name, state, limits, image, env, madeFrom, diskBytes, ttlMs, egress } = row
     return {
       id,
       name,
       state,
       ...madeOf(row),
+      image,
       limits,
       env,
       egress: egress && {
@@ -195,7 +198,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
   const never = new AbortController().signal
 
   return {
-    async create(caller, { name, ifExists, snapshot, template, limits, driver, env, egress = null, ttlMs }) {
+    async create(caller, { name, ifExists, snapshot, template, limits, image, driver, env, egress = null, ttlMs }) {
       const known = name !== undefined && ifExists === 'use' ? await findSandbox(db, caller, name) : undefined
       if (known) return toInfo(known)
       const from = snapshot === undefined ? undefined : await loadSnapshot(caller, snapshot)
@@ -204,6 +207,7 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       const about = {
         ...{ name, egress, ttlMs, wish: { wanted: driver } },
         limits: { ...storedDefaults, ...(from ?? prepared)?.limits, ...given },
+        image: image ?? (from ?? prepared)?.image ?? null,
         env: { ...prepared?.env, ...env },
         madeFrom: from ? { snapshotId: from.id } : prepared ? { templateId: prepared.id } : {},
       }
@@ -247,9 +251,9 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       use(caller, sandbox, async (each, row) => {
         const id = newId()
         const { bytes, digest } = await archives.keep(id, await treesOf(each).pack('/workspace', true))
-        const { tenantId, limits } = row
+        const { tenantId, limits, image } = row
         try {
-          const made = { tenantId, id, name: name ?? null, ownerId: caller.keyId, sandboxId: row.id, isInternal: false, limits, bytes, digest }
+          const made = { tenantId, id, name: name ?? null, ownerId: caller.keyId, sandboxId: row.id, isInternal: false, limits, image, bytes, digest }
           return toSnapshot(await insertSnapshot(db, made, quota))
         } catch (error) {
           await archives.remove(id)
@@ -258,9 +262,18 @@ export function sandboxService({ db, log, sandboxes, live, archives, templates, 
       }),
     fork: (caller, sandbox, { name, ttlMs }) =>
       use(caller, sandbox, async (source, row) => {
-        const { limits, env, egress } = row
+        const { limits, image, env, egress } = row
         const same = egress && { ...egress, rules: live.rulesOf(row) }
-        const about = { name, limits, env, egress: same, madeFrom: { sandboxId: row.id }, ttlMs: ttlMs ?? row.ttlMs, wish: { wanted: source.sandbox.driver } }
+        const about = {
+          name,
+          limits,
+          image,
+          env,
+          egress: same,
+          madeFrom: { sandboxId: row.id },
+          ttlMs: ttlMs ?? row.ttlMs,
+          wish: { wanted: source.sandbox.driver },
+        }
         return make(caller, about, (target) => treesOf(target).copyFrom(treesOf(source)))
       }),
     async setEgress(caller, sandbox, egress) {

@@ -11,12 +11,13 @@ export type SnapshotRow = {
   sandboxId: string
   isInternal: boolean
   limits: StoredLimits
+  image: string | null
   bytes: number
   digest: string
   createdAt: Date
 }
 
-const columns = sql`tenant_id as "tenantId", id, name, owner_id as "ownerId", sandbox_id as "sandboxId", is_internal as "isInternal", limits, bytes, digest, created_at as "createdAt"`
+const columns = sql`tenant_id as "tenantId", id, name, owner_id as "ownerId", sandbox_id as "sandboxId", is_internal as "isInternal", limits, image, bytes, digest, created_at as "createdAt"`
 const isFor = ({ tenantId, askerId }: Audience): Sql =>
   askerId === undefined ? sql`tenant_id = ${tenantId} and not is_internal` : sql`tenant_id = ${tenantId} and not is_internal and owner_id = ${askerId}`
 
@@ -26,8 +27,8 @@ export async function insertSnapshot(db: Db, snapshot: Omit<SnapshotRow, 'create
     return await db.forTenant(snapshot.tenantId).transaction(async (tx) => {
       if (quota) await assertRoom(tx, { ...quota, countMax: Number.MAX_SAFE_INTEGER })
       const [row] = await tx.rows<SnapshotRow>(sql`
-        insert into snapshots (tenant_id, id, name, owner_id, sandbox_id, is_internal, limits, bytes, digest)
-        values (${snapshot.tenantId}, ${snapshot.id}, ${snapshot.name}, ${snapshot.ownerId}, ${snapshot.sandboxId}, ${snapshot.isInternal}, ${JSON.stringify(snapshot.limits)}, ${snapshot.bytes}, ${snapshot.digest})
+        insert into snapshots (tenant_id, id, name, owner_id, sandbox_id, is_internal, limits, image, bytes, digest)
+        values (${snapshot.tenantId}, ${snapshot.id}, ${snapshot.name}, ${snapshot.ownerId}, ${snapshot.sandboxId}, ${snapshot.isInternal}, ${JSON.stringify(snapshot.limits)}, ${snapshot.image}, ${snapshot.bytes}, ${snapshot.digest})
         returning ${columns}`)
       return row! // An insert that did not fail returns its row.
     })
@@ -69,10 +70,11 @@ export async function deleteSnapshot(db: Tx, tenantId: string, id: string): Prom
 export const knownSnapshots = async (db: Tx, ids: readonly string[]): Promise<string[]> =>
   (await db.rows<{ id: string }>(sql`select id from snapshots where id = any(${ids})`)).map(({ id }) => id)
 
-export const toSnapshot = ({ id, name, sandboxId, bytes, digest, createdAt }: SnapshotRow): Snapshot => ({
+export const toSnapshot = ({ id, name, sandboxId, image, bytes, digest, createdAt }: SnapshotRow): Snapshot => ({
   id,
   name,
   sandboxId,
+  image,
   bytes,
   digest,
   createdAt: createdAt.toISOString(),

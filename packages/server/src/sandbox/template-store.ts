@@ -14,14 +14,14 @@ export type TemplateRow = Omit<Template, 'createdAt' | 'preparedAt' | 'usedAt'> 
   preparedAt: Date | null
   usedAt: Date
 }
-export type NewTemplate = Pick<TemplateRow, 'tenantId' | 'id' | 'name' | 'digest' | 'limits' | 'env' | 'home' | 'stepCount'> & {
+export type NewTemplate = Pick<TemplateRow, 'tenantId' | 'id' | 'name' | 'digest' | 'limits' | 'env' | 'home' | 'stepCount' | 'image'> & {
   ownerId: string | null
   /** Whether its maker is a key with limited access, which adds to its own names alone. */
   isLimited: boolean
   spec: object
 }
 
-const columns = sql`tenant_id as "tenantId", id, name, version, state, digest, limits, env, home, snapshot_id as "snapshotId", bytes, problem, step, steps_done as "stepsDone",
+const columns = sql`tenant_id as "tenantId", id, name, version, state, digest, limits, image, env, home, snapshot_id as "snapshotId", bytes, problem, step, steps_done as "stepsDone",
   step_count as "stepCount", created_at as "createdAt", prepared_at as "preparedAt", used_at as "usedAt", use_count as "useCount"`
 
 /** A key with limited access has what it prepared itself: another's may hold more than it may see. */
@@ -30,7 +30,7 @@ const isFor = ({ tenantId, askerId }: Audience): Sql =>
 
 /** The next version of its name. Throws `over_limit` when the tenant has no room for another. */
 export async function insertTemplate(db: Db, template: NewTemplate, quota: Quota): Promise<TemplateRow> {
-  const { tenantId, id, name, ownerId, isLimited, spec, digest, limits, env, home, stepCount } = template
+  const { tenantId, id, name, ownerId, isLimited, spec, digest, limits, image, env, home, stepCount } = template
   return db.forTenant(tenantId).transaction(async (tx) => {
     await assertRoom(tx, { ...quota, countMax: Number.MAX_SAFE_INTEGER }) // It holds the tenant's lock, so that no two take one number.
     const [found] = await tx.rows<{ count: number; last: number; owner: string | null }>(sql`
@@ -46,8 +46,8 @@ export async function insertTemplate(db: Db, template: NewTemplate, quota: Quota
       )
     if (isLimited && last > 0 && owner !== ownerId) throw new AppError('conflict', `The template ${name} is another key's. Give another name.`)
     const [row] = await tx.rows<TemplateRow>(sql`
-      insert into templates (tenant_id, id, name, version, owner_id, state, spec, digest, limits, env, home, step_count)
-      values (${tenantId}, ${id}, ${name}, ${last + 1}, ${ownerId}, 'preparing', ${JSON.stringify(spec)}, ${digest}, ${JSON.stringify(limits)}, ${JSON.stringify(env)}, ${home}, ${stepCount})
+      insert into templates (tenant_id, id, name, version, owner_id, state, spec, digest, limits, image, env, home, step_count)
+      values (${tenantId}, ${id}, ${name}, ${last + 1}, ${ownerId}, 'preparing', ${JSON.stringify(spec)}, ${digest}, ${JSON.stringify(limits)}, ${image}, ${JSON.stringify(env)}, ${home}, ${stepCount})
       returning ${columns}`)
     return row! // An insert that did not fail returns its row.
   })
@@ -179,6 +179,7 @@ export const toTemplate = ({ createdAt, preparedAt, usedAt, ...row }: TemplateRo
   stepsDone: row.stepsDone,
   stepCount: row.stepCount,
   step: row.step,
+  image: row.image,
   bytes: row.bytes,
   createdAt: createdAt.toISOString(),
   preparedAt: preparedAt?.toISOString() ?? null,

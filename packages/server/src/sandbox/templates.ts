@@ -9,6 +9,7 @@ import type { Archives } from './archives.ts'
 import type { Sandbox } from './driver.ts'
 import { failure } from './failures.ts'
 import type { OpenHosted } from './hosted.ts'
+import type { Images, NamedImage } from './images/images.ts'
 import { defaultLimits } from './limits.ts'
 import { type Steps, createPreparationLog, layOut, runSteps, stepsOf } from './preparation.ts'
 import { walkSeed } from './seed.ts'
@@ -30,12 +31,13 @@ import {
   recordTemplateUse,
   toTemplate,
 } from './template-store.ts'
+import { referenceOf } from './images/registry.ts'
 import { createTurns } from './turns.ts'
 
 type Input = z.output<(typeof createTemplate)['input']>
 type Maker = Audience & { keyId: string }
 /** What a sandbox begins with. */
-export type Prepared = Pick<TemplateRow, 'id' | 'limits' | 'env'> & { snapshotId: string }
+export type Prepared = Pick<TemplateRow, 'id' | 'limits' | 'image' | 'env'> & { snapshotId: string }
 
 export type TemplateService = {
   create(caller: Maker, input: Input): Promise<Template>
@@ -50,6 +52,7 @@ export type Declared = {
   agent: string
   steps: Steps
   limits: Input['limits']
+  image?: NamedImage | undefined
   egress: DeclaredEgress | undefined
   readEgress(): Promise<Egress | undefined>
   seed: string | undefined
@@ -70,7 +73,16 @@ export type Templates = {
   stop(): Promise<void>
 }
 
-export type TemplatesOptions = { db: Db; log: Log; hosted: OpenHosted; archives: Archives; home: string; quota: Quota; keepMs: number }
+export type TemplatesOptions = {
+  db: Db
+  log: Log
+  hosted: OpenHosted
+  images: Pick<Images, 'open' | 'hold'>
+  archives: Archives
+  home: string
+  quota: Quota
+  keepMs: number
+}
 
 const atOnce = 2
 const noteEveryMs = 500
@@ -79,14 +91,21 @@ const lookEveryMs = 300
 const retryAfterMs = 60_000
 const interrupted = 'The server was stopped while it was prepared. Create it again.'
 
-export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }: TemplatesOptions): Templates {
+export function openTemplates({ db, log, hosted, images, archives, home, quota, keepMs }: TemplatesOptions): Templates {
   const turns = createTurns(atOnce)
   const preparing = new Map<string, { abort: AbortController; over: Promise<void> }>()
   const declaring = new Map<string, Promise<TemplateRow>>()
   const { outputBytesMax: _, ...limitsDefault } = defaultLimits
   let isStopped = false
 
-  type Content = { steps: Steps; egress: Egress | undefined; seed?: string | undefined; from: Prepared | undefined; files: NonNullable<Input['files']> }
+  type Content = {
+    steps: Steps
+    image: NamedImage | undefined
+    egress: Egress | undefined
+    seed?: string | undefined
+    from: Prepared | undefined
+    files: NonNullable<Input['files']>
+  }
 
   /** Goes on in the background; resolves with the row as soon as there is one. */
   async function begin(
@@ -94,8 +113,14 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
     content: Content,
   ) {
     if (isStopped) throw new AppError('unavailable', 'The server is stopping.')
-    const { steps, egress, from, files } = content
-    const spec = { ...steps, ...(from && { fromId: from.id }), egress: withoutValues(egress ?? null), fileCount: files.length }
+    const { steps, image, egress, from, files } = content
+    const spec = {
+      ...steps,
+      ...(from && { fromId: from.id }),
+      ...(image && { image: image.image }),
+      egress: withoutValues(egress ?? null),
+      fileCount: files.length,
+    }
     const {
       limits: asked,
       digest = createHash('sha256')
@@ -112,6 +137,7 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
         spec,
         digest,
         limits: { ...limitsDefault, ...from?.limits, ...given },
+        image: image?.image ?? null,
         env: { ...from?.env, ...steps.env },
         home,
         stepCount: stepsOf(steps).length,
@@ -169,13 +195,13 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
 
   async function build(
     row: TemplateRow,
-    { steps, egress, seed, from, files }: Content,
+    { steps, image, egress, seed, from, files }: Content,
     ownerId: string | null,
     written: ReturnType<typeof createPreparationLog>,
     watch: Parameters<typeof runSteps>[3],
   ) {
     const { tenantId, limits, env } = row
-    const place = await hosted({ tenantId, id: row.id, limits, seed, egress })
+    const place = await hosted({ tenantId, id: row.id, limits, seed, egress, image: image && (() => images.hold(tenantId, image)) })
     try {
       if (egress && !place.sandbox.egress)
         throw failure('sandbox_unavailable', 'Nothing can be let out of sandboxes of this driver. Egress needs the driver bwrap: apt-get install bubblewrap.')
@@ -185,7 +211,11 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
       const id = newId()
       const { bytes, digest } = await archives.keep(id, await place.sandbox.trees!.pack('/workspace', true)) // `layOut` has seen to it that there are some.
       try {
-        await insertSnapshot(db, { tenantId, id, name: null, ownerId: ownerId ?? row.id, sandboxId: row.id, isInternal: true, limits, bytes, digest }, quota)
+        await insertSnapshot(
+          db,
+          { tenantId, id, name: null, ownerId: ownerId ?? row.id, sandboxId: row.id, isInternal: true, limits, image: row.image, bytes, digest },
+          quota,
+        )
       } catch (error) {
         await archives.remove(id)
         throw error
@@ -225,6 +255,8 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
           ? `Template ${row.name}@${row.version} could not be prepared: ${row.problem}`
           : `Template ${row.name}@${row.version} is still being prepared.`,
       )
+    if (row.image !== null && !referenceOf(row.image))
+      throw new AppError('invalid', `Template ${row.name}@${row.version} has an image that lies in its agent’s folder: only that agent’s runs begin with it.`)
     await recordTemplateUse(db, row)
     return { ...row, snapshotId: row.snapshotId }
   }
@@ -232,8 +264,9 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
   const nameOf = (agent: string) => `agent/${agent}`
 
   /** The row of this declaration, in whatever state; begun when there is none that could be waited for. */
-  async function declare({ tenantId, agent, steps, limits, egress, readEgress, seed }: Declared): Promise<TemplateRow> {
-    const digest = await digestOf([steps, limits ?? {}, egress ?? null], seed)
+  async function declare({ tenantId, agent, steps, limits, image, egress, readEgress, seed }: Declared): Promise<TemplateRow> {
+    const imageId = image && (await images.open(tenantId, image)).id
+    const digest = await digestOf([steps, limits ?? {}, egress ?? null, ...(imageId === undefined ? [] : [imageId])], seed)
     const key = `${tenantId}/${agent}/${digest}`
     const known = declaring.get(key)
     if (known) return known
@@ -241,7 +274,7 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
       const found = await findDeclared(db.forTenant(tenantId), { tenantId, name: nameOf(agent), digest, retryAfterMs })
       if (found) return found
       const about = { tenantId, name: nameOf(agent), ownerId: null, isLimited: false, limits, digest }
-      return begin(about, { steps, egress: await readEgress(), seed, from: undefined, files: [] })
+      return begin(about, { steps, image, egress: await readEgress(), seed, from: undefined, files: [] })
     })().finally(() => declaring.delete(key))
     declaring.set(key, finding)
     return finding
@@ -268,10 +301,11 @@ export function openTemplates({ db, log, hosted, archives, home, quota, keepMs }
 
   return {
     service: {
-      async create(caller, { name, from, files = [], limits, egress, ...steps }) {
+      async create(caller, { name, from, files = [], limits, image: named, egress, ...steps }) {
         const base = from === undefined ? undefined : await use(caller, from)
+        const image = named ?? base?.image ?? undefined
         const about = { tenantId: caller.tenantId, name, ownerId: caller.keyId, isLimited: caller.askerId !== undefined, limits }
-        return toTemplate(await begin(about, { steps, egress, from: base, files }))
+        return toTemplate(await begin(about, { steps, image: image === undefined ? undefined : { image }, egress, from: base, files }))
       },
       async list(caller, { limit, cursor, name }) {
         const { items, next } = await pageBy(limit, cursor, (before, count) =>

@@ -214,6 +214,9 @@ for (const mode of batteryModes()) {
         const tight = await driver.create({ id: 'tight', limits: { processCountMax: 12 } })
         const started = await sh(tight, 'for i in $(seq 60); do sleep 30 & done; pgrep -c sleep', { timeoutMs: 5_000 })
         expect(started.stderr).toMatch(/fork|Resource/)
+        await until(() => warm().length === 2, 'the pool is full once more')
+        const roomy = await driver.create({ id: 'roomy', limits: { memoryBytesMax: 1.5e9 } }) // More than it was started with.
+        expect((await sh(roomy, 'echo roomy')).stdout).toBe('roomy\n')
       }
       // No two of them are the same user of the host.
       if (process.getuid?.() === 0 && mode.user === undefined) expect(new Set(before.values()).size).toBe(2)

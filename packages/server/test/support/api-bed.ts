@@ -42,7 +42,7 @@ import {
 import { AppError, newId, secretBytes, silentLog, sleep } from '../../src/kernel/index.ts'
 import { openAgentMails, openOutbox } from '../../src/mail/index.ts'
 import { openAttention, openQueues, openRetention } from '../../src/outcomes/index.ts'
-import { gapNames, openDataFolders, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
+import { gapNames, openDataFolders, openImages, openManaged, openSandboxes } from '../../src/sandbox/index.ts'
 import { openPrograms, openTools } from '../../src/tools/index.ts'
 import { makeDatabase } from './postgres.ts'
 
@@ -75,10 +75,12 @@ export async function openBed(
   const dataDir = await mkdtemp(join(tmpdir(), 'bed-'))
   await mkdir(join(dataDir, 'agent', 'sandbox', 'workspace'), { recursive: true }) // Of every agent's code: what a sandbox begins with.
   const sandboxes = await openSandboxes({ driver, root: join(dataDir, 'sandboxes'), log: silentLog, accept: gapNames })
+  const images = openImages({ folder: join(dataDir, 'sandboxes', '.images'), bytesMax: 500_000_000, log: silentLog })
   const managed = openManaged({
     db,
     log: silentLog,
     sandboxes,
+    images,
     blobFolder: join(dataDir, 'blobs'),
     countMax: 1_000,
     diskBytesMax: 1e9,

@@ -300,8 +300,8 @@ export const aTool = {
 
 export const aSystem: Omit<System, 'caller'> = {
   version: '0.1.0',
-  sandbox: { driver: 'virtual', enforced: [], missing: [], languages: [] },
-  sandboxDrivers: [{ driver: 'virtual', kernel: 'none', enforced: [], missing: [] }],
+  sandbox: { driver: 'virtual', enforced: [], missing: [], languages: [], root: null },
+  sandboxDrivers: [{ driver: 'virtual', kernel: 'none', enforced: [], missing: [], root: null }],
   models: { default: 'offline/planner', offline: true, available: [] },
   mail: { from: 'longhaul@example.com' },
   database: { kind: 'embedded', version: '18' },

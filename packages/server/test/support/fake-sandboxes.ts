@@ -17,6 +17,7 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     driver: 'bwrap',
     kernel: 'shared',
     notEnforced: [],
+    image: null,
     limits: { memoryBytesMax: 1, processCountMax: 1, diskBytesMax: 1, fileCountMax: 1, ...hidden },
     // A credential's value would be such a field.
     egress: { rules: [{ host: 'example.com', credential: { header: 'authorization', isKnown: true, ...hidden } }], bytesMax: 1, requestsMax: 1, ...hidden },
@@ -43,7 +44,7 @@ export function fakeSandboxes(called: Called, hidden: Record<string, string>): S
     endedAt: at,
     ...hidden,
   }
-  const snapshot: Snapshot = { id: sandboxId, name: null, sandboxId, bytes: 1, digest: '00', createdAt: at, ...hidden }
+  const snapshot: Snapshot = { id: sandboxId, name: null, sandboxId, image: null, bytes: 1, digest: '00', createdAt: at, ...hidden }
   const connection: EgressConnection = {
     id: sandboxId,
     host: 'example.com',
@@ -116,6 +117,7 @@ export function fakeTemplates(called: Called, hidden: Record<string, string>): T
     problem: null,
     stepsDone: 1,
     stepCount: 1,
+    image: null,
     step: null,
     bytes: 1,
     createdAt: at,

@@ -95,3 +95,23 @@ export function programEntries(program: string): Entry[] {
   const paths = [program, ...[...listed.matchAll(/(?:=> )?(\/\S+) \(0x/g)].map(([, path = '']) => path)]
   return paths.map((path) => ({ path: path.slice(1), content: readFileSync(realpathSync(path)), mode: 0o755 }))
 }
+
+const known: Record<string, Entry[]> = {}
+const smallPrograms = ['sh', 'cat', 'chmod', 'cp', 'env', 'id', 'ls', 'mkdir', 'rm', 'sleep', 'stat', 'tee', 'true']
+
+/**
+ * A system as small as commands need: this host's shell and some of its programs with their libraries, in its own `/etc` accounts, and the file `/own`
+ * by which it is told from this host. With the libraries of Node, which is not in it.
+ */
+export function smallSystem(programs: readonly string[] = smallPrograms): Entry[] {
+  const of = programs.flatMap((name) => (known[name] ??= programEntries(`/usr/bin/${name}`)))
+  const libraries = (known['node'] ??= programEntries(process.execPath).slice(1))
+  const files = new Map([...of, ...libraries].map((entry) => [entry.path, entry]))
+  return [
+    { path: 'bin', type: '2', target: 'usr/bin' },
+    ...files.values(),
+    { path: 'etc/passwd', content: 'root:x:0:0::/:/bin/sh\nown:x:1000:1000::/:/bin/sh\n' },
+    { path: 'etc/group', content: 'own:x:1000:\n' },
+    { path: 'own', content: 'own' },
+  ]
+}

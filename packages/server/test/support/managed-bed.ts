@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { createSandbox } from '@longhaul/protocol'
 import type { z } from 'zod'
 import { newId, silentLog } from '../../src/kernel/index.ts'
-import { gapNames, openManaged, openSandboxes, type SandboxCaller, type SandboxesOptions } from '../../src/sandbox/index.ts'
+import { gapNames, openImages, openManaged, openSandboxes, type Registries, type SandboxCaller, type SandboxesOptions } from '../../src/sandbox/index.ts'
 import { type PackageRegistries, type Reach, openPackageCache } from '../../src/sandbox/egress/index.ts'
 import { makeDatabase } from './postgres.ts'
 
@@ -19,6 +19,8 @@ export type BedOptions = {
   reach?: Reach
   /** Files of packages are kept in `<folder>/packages`. */
   packages?: { bytesMax: number; registries: PackageRegistries }
+  registries?: Registries
+  imageQuota?: { countMax?: number; bytesMax?: number }
   poolSize?: number
   countMax?: number
   diskBytesMax?: number
@@ -49,7 +51,13 @@ export async function openManagedBed(options: BedOptions = {}) {
     })
     const packages =
       options.packages && (await openPackageCache({ ...options.packages, folder: join(folder, 'packages'), log: silentLog, ...(reach && { reach }) }))
+    const images = openImages({
+      ...{ folder: join(folder, 'sandboxes', '.images'), bytesMax: 500_000_000, log: silentLog },
+      ...(options.registries && { registries: options.registries }),
+      ...(options.imageQuota && { quotaOf: async () => options.imageQuota ?? {} }),
+    })
     const managed = openManaged({
+      images,
       packages,
       db: database.db,
       log: silentLog,
@@ -64,7 +72,7 @@ export async function openManagedBed(options: BedOptions = {}) {
       ...(reach && { reach }),
     })
     await managed.start()
-    return { sandboxes, managed, packages }
+    return { sandboxes, managed, packages, images }
   }
   let parts = await openParts()
   const close = async () => {
@@ -77,6 +85,9 @@ export async function openManagedBed(options: BedOptions = {}) {
     folder,
     get service() {
       return parts.managed.service
+    },
+    get images() {
+      return parts.images
     },
     get templates() {
       return parts.managed.templates

@@ -4,9 +4,9 @@ import { chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSyn
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { StepFailure } from '../../src/kernel/index.ts'
-import type { Capabilities, CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
+import type { Capabilities, Sandbox } from '../../src/sandbox/driver.ts'
 import { detectCgroups, removeBases } from '../../src/sandbox/host/cgroup-host.ts'
-import type { Call, Reply, Request, ServerSettings } from './sandbox-server.ts'
+import type { Call, PlainOptions, Reply, Request, ServerSettings } from './sandbox-server.ts'
 
 /** A way to run the real driver on this machine. `whyNot` says why it cannot be tried here. */
 export type Mode = {
@@ -26,7 +26,7 @@ export type DriverProcess = {
   readonly root: string
   probe(): Promise<Capabilities>
   sweep(): Promise<void>
-  create(options: CreateOptions): Promise<Sandbox>
+  create(options: PlainOptions): Promise<Sandbox>
   /** Lays the workspace of one sandbox out in another. */
   fork(id: string, to: string, how: 'archive' | 'copy'): Promise<void>
   measure(): Promise<{ memoryBytes: number; resources: number; descriptors: number }>

@@ -2,7 +2,7 @@
 import { silentLog, StepFailure } from '../../src/kernel/index.ts'
 import { bwrapDriver } from '../../src/sandbox/drivers/bwrap/bwrap.ts'
 import { gvisorDriver } from '../../src/sandbox/drivers/gvisor/gvisor.ts'
-import type { CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
+import type { CreateOptions, ImageRoot, Sandbox } from '../../src/sandbox/driver.ts'
 import { claimRoot } from '../../src/sandbox/root.ts'
 import type { ExecRequest, FilesRequest } from '@longhaul/protocol'
 
@@ -14,12 +14,15 @@ export type ServerSettings = {
   idleMs?: number
   orphanAgeMs?: number
   poolSize?: number
+  ownRoot?: ImageRoot
 }
+/** As they come to another process. */
+export type PlainOptions = Omit<CreateOptions, 'image'> & { image?: ImageRoot }
 export type Call =
   | { do: 'probe' }
   | { do: 'sweep' }
   | { do: 'stopAll' }
-  | { do: 'create'; options: CreateOptions }
+  | { do: 'create'; options: PlainOptions }
   | { do: 'exec'; id: string; request: ExecRequest }
   | { do: 'files'; id: string; request: FilesRequest }
   | { do: 'about'; id: string }
@@ -33,8 +36,10 @@ export type Reply = { number: number } & (
   | { failure: { message: string; code?: string; retryable: boolean } }
 )
 
+const heldOf = (root: ImageRoot | undefined): CreateOptions['image'] => root && (async () => ({ root, release() {} }))
+
 const settings = JSON.parse(process.argv[2] ?? '{}') as ServerSettings
-const options = { ...settings, root: claimRoot(settings.root), log: silentLog }
+const options = { ...settings, ownRoot: heldOf(settings.ownRoot), root: claimRoot(settings.root), log: silentLog }
 const driver = settings.driver === 'gvisor' ? gvisorDriver(options) : bwrapDriver(options)
 const sandboxes = new Map<string, Sandbox>()
 const aborts = new Map<number, AbortController>()
@@ -49,7 +54,7 @@ async function perform(number: number, call: Call): Promise<unknown> {
     case 'stopAll':
       return driver.stop()
     case 'create':
-      sandboxes.set(call.options.id, await driver.create(call.options))
+      sandboxes.set(call.options.id, await driver.create({ ...call.options, image: heldOf(call.options.image) }))
       return undefined
     case 'measure':
       return {

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { StepFailure } from '../../src/kernel/index.ts'
 import type { CreateOptions, Sandbox } from '../../src/sandbox/driver.ts'
 
-export type SuiteDriver = { create(options: CreateOptions): Promise<Sandbox>; stop(): Promise<void> }
+export type SuiteDriver = { create(options: Omit<CreateOptions, 'image'>): Promise<Sandbox>; stop(): Promise<void> }
 
 export const never = new AbortController().signal
 let count = 0

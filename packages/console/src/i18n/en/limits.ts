@@ -22,7 +22,7 @@ export const limitsTexts = {
     requestsPerMinute: 'Requests per minute',
     storageMegabytes: 'Storage in MB',
     imageStorage: 'Images',
-    images: 'Images of agents',
+    images: 'Images of agents and sandboxes',
     imagesHint: 'Unpacked, at each server. One that nobody has used for nine hours gives place.',
     imageMegabytes: 'Images in MB, together',
     noLimit: 'no limit',

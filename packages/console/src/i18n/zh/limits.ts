@@ -24,7 +24,7 @@ export const limitsTextsZh: Texts<typeof limitsTexts> = {
     requestsPerMinute: '每分钟请求数',
     storageMegabytes: '存储（MB）',
     imageStorage: '镜像',
-    images: '智能体镜像数',
+    images: '智能体和沙箱的镜像数',
     imagesHint: '每台服务器上解包后的镜像。九小时未使用的镜像会让出位置。',
     imageMegabytes: '镜像合计（MB）',
     noLimit: '不限',

@@ -1,4 +1,4 @@
-import { Name } from '@longhaul/protocol'
+import { ImageReference, Name } from '@longhaul/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -11,6 +11,7 @@ import { Field, SelectField } from '../../ui/Field.tsx'
 import { TextArea, TextInput } from '../../ui/Fields.tsx'
 import { formatDuration } from '../../ui/format.ts'
 import { FormDialog } from '../FormDialog.tsx'
+import { ImageField } from './ImageField.tsx'
 
 const hourMs = 3_600_000
 const lives = [hourMs, 24 * hourMs, 7 * 24 * hourMs, 30 * 24 * hourMs]
@@ -28,8 +29,10 @@ export function CreateDialog({ snapshot, template, onClose }: { snapshot?: strin
   const [ttlMs, setTtlMs] = useState(24 * hourMs)
   const [megabytes, setMegabytes] = useState(0)
   const [hosts, setHosts] = useState('')
+  const [image, setImage] = useState('')
   const [isTried, setTried] = useState(false)
   const wrongName = name === '' || Name.safeParse(name).success ? undefined : t('admin.badName')
+  const wrongImage = image.trim() === '' || ImageReference.safeParse(image.trim()).success ? undefined : t('sandboxes.badImage')
   const rules = hosts
     .split(/[\s,，]+/)
     .filter(Boolean)
@@ -40,6 +43,7 @@ export function CreateDialog({ snapshot, template, onClose }: { snapshot?: strin
         ttlMs,
         ...(name && { name }),
         ...beginning(from),
+        ...(image.trim() && { image: image.trim() }),
         ...(megabytes > 0 && { limits: { memoryBytesMax: megabytes * 1_000_000 } }),
         ...(rules.length > 0 && { egress: { rules } }),
       }),
@@ -75,7 +79,7 @@ export function CreateDialog({ snapshot, template, onClose }: { snapshot?: strin
       error={create.error}
       onSubmit={() => {
         setTried(true)
-        if (wrongName === undefined) create.mutate()
+        if (wrongName === undefined && wrongImage === undefined) create.mutate()
       }}
       onClose={onClose}
     >
@@ -101,6 +105,7 @@ export function CreateDialog({ snapshot, template, onClose }: { snapshot?: strin
           </SelectField>
         )}
       </Field>
+      <ImageField value={image} error={isTried ? wrongImage : undefined} hasBeginning={from !== ''} onText={setImage} />
       <div className="grid gap-4 sm:grid-cols-2">
         <Field label={t('sandboxes.ttl')}>
           {(ids) => (

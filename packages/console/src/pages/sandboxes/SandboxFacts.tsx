@@ -54,6 +54,9 @@ export function SandboxFacts({ sandbox }: { sandbox: SandboxInfo }) {
           <Ago at={sandbox.usedAt} />
         </Fact>
         <Fact name={t('sandboxes.expires')}>{sandbox.state === 'stopped' ? '–' : <Ago at={sandbox.expiresAt} />}</Fact>
+        <Fact name={t('sandboxes.image')} isWide={sandbox.image !== null}>
+          {sandbox.image === null ? t('sandboxes.noImage') : <span className="block font-mono text-xs break-all">{sandbox.image}</span>}
+        </Fact>
         <Fact name={t('sandboxes.id')} isWide>
           <span className="block truncate font-mono text-xs">{sandbox.id}</span>
         </Fact>

@@ -64,12 +64,16 @@ function SandboxPart({ sandbox, sandboxDrivers }: Pick<System, 'sandbox' | 'sand
         </Fact>
         <Fact name={t('system.offered')}>
           <ul>
-            {sandboxDrivers.map(({ driver, kernel }) => (
+            {sandboxDrivers.map(({ driver, kernel, root }) => (
               <li key={driver}>
                 <span className="font-mono text-sm">{driver}</span> <span className="text-ink-2">{t(`sandboxes.kernels.${kernel}`)}</span>
+                {root !== null && <span className="font-mono text-xs break-all text-ink-2"> {root}</span>}
               </li>
             ))}
           </ul>
+        </Fact>
+        <Fact name={t('system.root')}>
+          {sandbox.root === null ? t('system.usualRoot') : <span className="font-mono text-sm break-all">{sandbox.root}</span>}
         </Fact>
         <Fact name={t('system.languages')}>{sandbox.languages.join(', ') || t('common.none')}</Fact>
         <Fact name={t('system.enforced')}>

@@ -34,7 +34,7 @@ export type CustomAgents = {
 
 export type CustomAgentsOptions = {
   hosted: OpenHosted
-  images: Pick<Images, 'open'>
+  images: Pick<Images, 'open' | 'hold'>
   attachments: Pick<Attachments, 'usable' | 'read'>
   tools: Pick<Tools, 'egressOf'>
   /** Answers model calls. */
@@ -96,7 +96,8 @@ export function openCustomAgents({
     if (!declared) throw new StepFailure({ message: `This version of ${agent} is no custom agent.`, code: 'invalid', retryable: false })
     const folder = folderOf(tenantId, agent, run.version)
     const { image: named } = declared
-    const image = named === undefined ? undefined : () => images.open(tenantId, { folder, image: named })
+    const at = { folder, image: named ?? '' }
+    const image = named === undefined ? undefined : { open: () => images.open(tenantId, at), hold: () => images.hold(tenantId, at) }
     const egress = await tools.egressOf({ tenantId, agent, runId: run.id }, declared.egress)
     const spent: RunInUse['spent'] = { model: 'none', usage: context.inside.usage() } // With what earlier attempts have spent.
     /** Not empty: it has been asked before, and has asked in its turn. */

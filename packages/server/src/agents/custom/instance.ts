@@ -26,7 +26,7 @@ export type InstanceOptions = {
   /** Folder that its workspace begins as, where its image says nothing else. */
   seed: string
   /** Of what its sandbox is made. Absent: of this host's programs. */
-  image: (() => Promise<Image>) | undefined
+  image: { open(): Promise<Image>; hold: NonNullable<Parameters<OpenHosted>[0]['image']> } | undefined
   declared: CustomAgent
   egress: Egress | undefined
   token: string
@@ -47,7 +47,7 @@ export async function startInstance({
   tenantId,
   namespace,
   seed,
-  image: openImage,
+  image: named,
   declared,
   egress,
   token,
@@ -55,13 +55,13 @@ export async function startInstance({
   onEnd,
 }: InstanceOptions): Promise<Instance> {
   const { memoryBytesMax, port, startMsMax } = declared
-  const image = await openImage?.()
+  const image = await named?.open()
   const { seed: ownSeed, ...start } = startOf(declared, image)
   const sandbox = await hosted({
     tenantId,
     namespace,
     seed: ownSeed ?? seed,
-    image: image?.root,
+    image: named?.hold,
     egress,
     door,
     ...(memoryBytesMax !== undefined && { limits: { memoryBytesMax } }),
@@ -72,8 +72,8 @@ export async function startInstance({
 
   async function live(): Promise<void> {
     try {
-      const { exitCode, signal } = await sandbox.exec(
-        { ...start, env: { ...image?.env, ...environmentOf(port, token), ...declared.env }, timeoutMs: lifeMsMax },
+      const { exitCode, signal, stderr } = await sandbox.exec(
+        { ...start, env: { ...environmentOf(port, token), ...declared.env }, timeoutMs: lifeMsMax },
         {
           signal: abort.signal,
           isKept: false,
@@ -85,6 +85,7 @@ export async function startInstance({
         },
       )
       why ??= `It ended with ${signal ?? `code ${exitCode}`}.`
+      said = (said + stderr).slice(-saidCharactersMax) // What the sandbox has to say about it.
     } catch (error) {
       why ??= toFailure(error).message
     }

@@ -12,7 +12,13 @@ const AgentMessage = z.discriminatedUnion('event', [
   z.strictObject({ event: z.literal('spare'), pid: z.number().int().min(2).max(4_194_304) }),
   /** A piece of input went to the command, or the command takes no more. */
   z.strictObject({ event: z.literal('taken') }),
-  z.strictObject({ event: z.literal('exited'), exitCode: z.number().int().min(0).max(255).nullable(), signal: Signal.nullable() }),
+  /** `isAbsent`: its root, an image, has no such program. */
+  z.strictObject({
+    event: z.literal('exited'),
+    exitCode: z.number().int().min(0).max(255).nullable(),
+    signal: Signal.nullable(),
+    isAbsent: z.literal(true).optional(),
+  }),
   z.strictObject({ event: z.literal('done'), bytes: z.number().int().min(0).optional(), isTruncated: z.boolean().optional() }),
   z.strictObject({ event: z.literal('failed'), code: z.string().max(64), message: z.string().max(1_000) }),
 ])

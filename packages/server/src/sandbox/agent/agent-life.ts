@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { chmod, chown, mkdir, rename, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { withTimeout } from '../../kernel/index.ts'
-import type { DataMount, ImageRoot, SandboxLimits } from '../driver.ts'
+import type { DataMount, ImageRoot, OpenImage, SandboxLimits } from '../driver.ts'
 import { failure } from '../failures.ts'
 import { commandsAtOnceMax } from '../limits.ts'
 import type { ProcessIdentity } from '../processes.ts'
@@ -27,6 +27,8 @@ export type LiveAgent = {
   spare: Spare
   /** Stops everything in it for as long as `work` takes. */
   frozen: Freezer
+  /** Its root, where that is not this host's programs. */
+  image: ImageRoot | undefined
   /** Ends it; `why` goes into the log and into the result of whatever was running. */
   kill(why: string): void
   whyEnded(): string | undefined
@@ -116,19 +118,35 @@ export function warnOfSkipped(host: AgentHost, seed: string, skipped: readonly s
 /** Where a sandbox lies. Its folder is renamed once when it comes out of the pool. */
 export type Place = { folder: string }
 /** What is inside beside the workspace: folders of the host's, and another root than its programs. */
-export type Shown = { mounts?: readonly DataMount[]; image?: ImageRoot | undefined }
+export type Shown = { mounts?: readonly DataMount[]; image?: OpenImage | undefined }
 
 export async function startAgent(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, shown: Shown = {}): Promise<LiveAgent> {
   const release = await host.starts.take(new AbortController().signal)
   try {
-    return await start(host, place, user, limits, shown)
+    return await startHeld(host, place, user, limits, shown)
   } finally {
     release()
   }
 }
 
-async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, { mounts = [], image }: Shown): Promise<LiveAgent> {
-  if (image) await host.prepareForImages?.()
+/** The image stays here as long as anything runs in it. */
+async function startHeld(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, { mounts = [], image }: Shown): Promise<LiveAgent> {
+  const held = await image?.()
+  const letGo = () => held?.release()
+  try {
+    if (held) await host.prepareForImages?.()
+    const live = await start(host, place, user, limits, { mounts, image: held?.root })
+    live.gone.then(letGo, letGo)
+    return live
+  } catch (error) {
+    letGo()
+    throw error
+  }
+}
+
+type Laid = { mounts: readonly DataMount[]; image: ImageRoot | undefined }
+
+async function start(host: AgentHost, place: Place, user: number | undefined, limits: SandboxLimits, { mounts, image }: Laid): Promise<LiveAgent> {
   const hastened = hastenMoves(host.cgroups) // The launcher's into its groups.
   const disk = await placeDisk(host, place.folder)
   const cgroup = host.createCgroup(`${basename(place.folder)}-${++startCount}`, limits)
@@ -141,7 +159,7 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
     ...(disk && { disks: [disk.mount] }),
     mounts,
     ...(image && { image }),
-    command: host.agentCommand(limits, image !== undefined),
+    command: host.agentCommand(limits, image),
   }
   const launched = await host.launch(asked).catch(async (error: unknown) => {
     await disk?.release()
@@ -150,7 +168,7 @@ async function start(host: AgentHost, place: Place, user: number | undefined, li
   })
   // For the start after a crash: bubblewrap ends with its parent, but a stopped or half-started one may not.
   recordProcess(place.folder, launched.outer)
-  const live = await waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)
+  const live = { ...(await waitForAgent(host, launched, launched.engine?.group ?? cgroup, disk, place)), image }
   void hastenMoves(host.cgroups) // The first command's.
   if (disk?.mount.giveTo !== undefined) await forgetForeign(place.folder)
   return live
@@ -162,7 +180,7 @@ async function waitForAgent(
   cgroup: SandboxCgroup | undefined,
   disk: PlacedDisk | undefined,
   place: Place,
-): Promise<LiveAgent> {
+): Promise<Omit<LiveAgent, 'image'>> {
   let why: string | undefined
   let isEnding = false
   const kill = (reason: string) => {

@@ -116,6 +116,7 @@ const baseEnv = {
   TERM: 'dumb',
   TMPDIR: '/tmp',
   PYTHONUNBUFFERED: '1',
+  ...settings.env,
 }
 const shell = fs.existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
 /** Closed to its own owner, by a command or an archive, no command could begin in it to open it again. */
@@ -128,7 +129,15 @@ function openWorkspace() {
 }
 
 /** Waits until the server has put it into a control group of its own, offers itself to the kernel before the agent when memory ends, and becomes the command. */
-const gate = 'read -r _ <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc/self/oom_score_adj; exec "$@"'
+const gate = 'read -r _ <&3 || exit 125; exec 3<&-; echo 1000 2>/dev/null >/proc/self/oom_score_adj; '
+/** What the loader would put into whatever waits in front of a gate: for the command alone. */
+const isForLoader = ([name]) => name === 'LD_PRELOAD' || name === 'LD_AUDIT'
+const withoutLoader = (env) => Object.fromEntries(Object.entries(env).filter((each) => !isForLoader(each)))
+const loaded = (env) =>
+  Object.entries(env)
+    .filter(isForLoader)
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", `'\\''`)}'; `)
+    .join('')
 /** A process namespace for each command: with its first process, the kernel ends whatever else is in it. A user namespace is what gives the right to make it. */
 const ownNamespace = ['--user', '--map-user=1000', '--map-group=1000', '--pid', '--fork', '--kill-child=KILL', '--']
 /** The command is not the first process itself: that one hears no signal but SIGKILL. */
@@ -158,7 +167,7 @@ function makeSpare() {
   try {
     const child = spawn(sh, [...shArguments, '-c', spareGate], {
       cwd: '/workspace',
-      env: baseEnv,
+      env: withoutLoader(baseEnv),
       detached: true,
       stdio: [slot.childIn, slot.childOut, slot.childError, 'pipe'],
     })
@@ -184,7 +193,7 @@ function dropSpare() {
 function takeSpare(request, cwd, argv) {
   clearTimeout(spareTimer)
   if (!spare) return undefined
-  const env = Object.entries(request.env ?? {})
+  const env = Object.entries({ ...Object.fromEntries(Object.entries(baseEnv).filter(isForLoader)), ...request.env })
   const words = [
     ...(cwd === '/workspace' ? [] : [`cd ${quote(cwd)} || exit; unset OLDPWD`]),
     ...env.map(([name, value]) => `export ${name}=${quote(value)}`),
@@ -210,15 +219,20 @@ async function exec(id, request) {
   const cwd = path.resolve('/workspace', request.cwd ?? '.')
   if (!fs.statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) throw refuse('ENOENT', `There is no folder ${cwd}.`)
   const command = commandLine(id, request)
+  const env = { ...baseEnv, ...request.env }
+  const isAbsent = settings.programs !== undefined && !canBeFound(command.argv[0], cwd, env.PATH)
   const ready = takeSpare(request, cwd, command.argv)
-  if (ready) return follow(id, ready.child, ready.slot, command, request, () => tell(id, { event: 'started' }))
+  if (ready) return follow(id, ready.child, ready.slot, { ...command, isAbsent }, request, () => tell(id, { event: 'started' }))
   const slot = openSlot(id, request.input, request.hasInput)
-  const options = { cwd, env: { ...baseEnv, ...request.env }, detached: true }
+  const options = { cwd, env: isGated ? withoutLoader(env) : env, detached: true }
   let child
   try {
     const stdio = [slot.childIn, slot.childOut, slot.childError]
     child = isGated
-      ? spawn(sh, [...shArguments, '-c', gate, 'sh', ...command.argv], { ...options, stdio: [...stdio, 'pipe'] })
+      ? spawn(sh, [...shArguments, '-c', `${gate}${loaded(env)}exec "$@"`, 'sh', ...command.argv], {
+          ...options,
+          stdio: [...stdio, 'pipe'],
+        })
       : settings.holds === 'namespaces'
         ? spawn('/usr/bin/unshare', [...ownNamespace, '/bin/sh', '-c', firstProcess, 'sh', ...command.argv], { ...options, stdio })
         : spawn(prlimit, [...prlimitArguments, `--locks=${id}:${id}`, `--data=${settings.dataBytesMax}`, '--', ...command.argv], { ...options, stdio })
@@ -228,7 +242,7 @@ async function exec(id, request) {
     throw error
   }
   slot.closeChildEnds()
-  follow(id, child, slot, command, request, () => {
+  follow(id, child, slot, { ...command, isAbsent }, request, () => {
     if (!isGated) return tell(id, { event: 'started' })
     child.stdio[3].on('error', () => {}) // It ended before it was let go.
     if (child.pid) tell(id, { event: 'waiting', pid: child.pid })
@@ -252,12 +266,20 @@ function follow(id, child, slot, command, request, announce) {
   child.on('error', (error) => fail(id, error))
   child.on('exit', (exitCode, signal) => {
     // What is between us and it may tell its end as one of its own: `unshare` says 1.
-    run.exit = run.isKilled ? { event: 'exited', exitCode: null, signal: 'SIGKILL' } : { event: 'exited', exitCode, signal }
+    run.exit = run.isKilled
+      ? { event: 'exited', exitCode: null, signal: 'SIGKILL' }
+      : { event: 'exited', exitCode, signal, ...(command.isAbsent && { isAbsent: true }) }
     if (signal !== null && settings.holds === 'namespaces') endStrays()
     if (run.open === 0) finish(id, run)
     else linger(id, run)
   })
   announce()
+}
+
+/** As whoever starts it looks for it. */
+function canBeFound(program, cwd, searched = '') {
+  const at = program.includes('/') ? [path.resolve(cwd, program)] : searched.split(':').map((folder) => path.resolve(cwd, folder, program))
+  return at.some((file) => fs.existsSync(file))
 }
 
 /** The server has put the command into its group. */

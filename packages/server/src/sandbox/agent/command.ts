@@ -1,6 +1,6 @@
 import type { ExecRequest, ExecResult } from '@longhaul/protocol'
 import { after, monotonicMs, withTimeout } from '../../kernel/index.ts'
-import type { ExecOptions, SandboxLimits } from '../driver.ts'
+import type { ExecOptions, ImageRoot, SandboxLimits } from '../driver.ts'
 import { failure } from '../failures.ts'
 import { collectOutput } from '../output.ts'
 import { withNotes } from '../requests.ts'
@@ -8,6 +8,7 @@ import { innerPidOf } from '../processes.ts'
 import type { AgentClient, AgentMessage, AgentRequest } from './agent-client.ts'
 import type { CommandCgroup, SandboxCgroup } from '../host/cgroup.ts'
 import { FrameError } from './frames.ts'
+import { lacking } from '../lacking.ts'
 import type { Spare } from './spare.ts'
 
 /** What a command needs to know of the sandbox it runs in. */
@@ -17,6 +18,7 @@ export type CommandHost = {
   cgroup: SandboxCgroup | undefined
   spare: Spare
   limits: SandboxLimits
+  image?: ImageRoot | undefined
   /** The agent listens where the command expects a proxy. */
   hasEgress?: boolean
   /** Ends the whole sandbox: the last resort when a command cannot be ended alone, or the agent lies. */
@@ -32,7 +34,7 @@ export type RunningCommand = {
 }
 
 type Reason = { is: 'timeout' } | { is: 'cancelled' } | { is: 'limit'; note: string }
-type Ending = { exitCode: number | null; signal: string | null; isLost: boolean }
+type Ending = { exitCode: number | null; signal: string | null; isLost: boolean; isAbsent?: boolean | undefined }
 
 /** Time for a killed command to be gone before the whole sandbox is ended. */
 const killGraceMs = 2_500
@@ -104,7 +106,7 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
         taken = undefined
         break
       case 'exited':
-        return ended.resolve({ exitCode: message.exitCode, signal: message.signal, isLost: false })
+        return ended.resolve({ exitCode: message.exitCode, signal: message.signal, isLost: false, isAbsent: message.isAbsent })
       case 'failed':
         return ended.reject(failure(message.code === 'ENOENT' ? 'not_found' : 'invalid', `The command could not be started: ${message.message}`))
       default:
@@ -176,11 +178,12 @@ export function runCommand(host: CommandHost, request: ExecRequest, options: Exe
     group?.remove()
   }
 
-  function result({ exitCode, signal, isLost }: Ending): ExecResult {
+  function result({ exitCode, signal, isLost, isAbsent }: Ending): ExecResult {
     const notes: string[] = []
     if (reason?.is === 'timeout') notes.push(`The command took longer than ${request.timeoutMs} ms and was ended.`)
     if (reason?.is === 'limit') notes.push(reason.note)
     if ((host.cgroup?.memoryKills() ?? 0) > memoryKillsBefore) notes.push(memoryNote(host.limits))
+    if (isAbsent && exitCode === 127 && host.image) notes.push(lacking(host.image, 'script' in request ? '/bin/sh' : request.cmd))
     if (isLost && notes.length === 0)
       notes.push(
         `The sandbox ended while the command ran${host.whyEnded() ? ` (${host.whyEnded()})` : ''}. It starts again with the next command; files in /workspace are kept.`,

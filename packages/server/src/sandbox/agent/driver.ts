@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Log } from '../../kernel/index.ts'
-import type { Capabilities, CreateOptions, Sandbox, SandboxDriver, SandboxLimits } from '../driver.ts'
+import type { Capabilities, CreateOptions, OpenImage, Sandbox, SandboxDriver, SandboxLimits } from '../driver.ts'
 import { sweepCgroups } from '../host/cgroup.ts'
 import { removeBases } from '../host/cgroup-host.ts'
 import { mountedPath } from '../host/disk-image.ts'
@@ -31,6 +31,8 @@ export type AgentDriverOptions = {
   cpuCountMax?: number
   /** Sandboxes that are started ahead of time, once the driver was swept. */
   poolSize?: number
+  /** The root of sandboxes that are given none, in place of this host's programs. Only for drivers that `takesImages`. */
+  ownRoot?: OpenImage | undefined
 }
 
 /** What tells one such driver from another. */
@@ -41,6 +43,7 @@ export type AgentDriverParts = {
   /** Its launches take another root. */
   takesImages?: boolean
   prepare(newUser: AgentHost['newUser']): Promise<AgentHost>
+  /** What it creates has this host's programs unless it is given an image. */
   probe(parts: { host(): Promise<AgentHost>; create(options: CreateOptions): Promise<Sandbox> }): Promise<Capabilities>
   /** Removes what only this driver leaves behind. */
   sweepOwn?(host: AgentHost): Promise<void>
@@ -57,7 +60,7 @@ function usersOf(root: Root): Map<string, number> {
 const day = 24 * 60 * 60 * 1_000
 
 export function agentDriver(
-  { root, log, idleMs = 60_000, orphanAgeMs = 30 * day, poolSize = 0 }: AgentDriverOptions,
+  { root, log, idleMs = 60_000, orphanAgeMs = 30 * day, poolSize = 0, ownRoot }: AgentDriverOptions,
   { name, mountsFolders = false, takesImages = false, prepare, probe, sweepOwn }: AgentDriverParts,
 ): SandboxDriver {
   const isRoot = process.getuid?.() === 0
@@ -77,14 +80,14 @@ export function agentDriver(
     return user
   }
 
-  async function create({ id, seed, limits, mounts = [], image }: CreateOptions): Promise<Sandbox> {
+  /** `isWarmUsable`: what it is to have is what the pool's have. */
+  async function create({ id, seed, limits, mounts = [], image }: CreateOptions, isWarmUsable = false): Promise<Sandbox> {
     const folder = root.folderOf(id)
     const before = await live.get(folder)?.catch(() => undefined) // Its own caller was told why.
     await before?.stop()
     const asked = { ...defaultLimits, ...limits }
     const creating = host().then(async (ready) => {
-      // What is warm was started without them.
-      const warm = mounts.length > 0 || image !== undefined || existsSync(folder) ? undefined : await takeWarm(ready, folder, asked, seed)
+      const warm = isWarmUsable && !existsSync(folder) ? await takeWarm(ready, folder, asked, seed) : undefined
       return createAgentSandbox({
         host: ready,
         folder,
@@ -149,7 +152,7 @@ export function agentDriver(
     await sweepOwn?.(ready)
     const orphans = await removeOrphans(root, orphanAgeMs)
     if (count + groups + devices + orphans > 0) log.warn('swept what a killed server left', { processes: count, groups, devices, workspacesTooOld: orphans })
-    if (poolSize > 0) pool = createPool({ host: ready, size: poolSize, limits: defaultLimits, onDropped: (folder) => users.delete(folder) })
+    if (poolSize > 0) pool = createPool({ host: ready, size: poolSize, limits: defaultLimits, image: ownRoot, onDropped: (folder) => users.delete(folder) })
   }
 
   async function remove(id: string): Promise<void> {
@@ -170,7 +173,12 @@ export function agentDriver(
     removeBases(ready.cgroups)
   }
 
-  return { name, mountsFolders, takesImages, probe: () => probe({ host, create }), create, remove, sweep, warm: () => void pool?.fill(), stop }
+  return {
+    ...{ name, mountsFolders, takesImages, remove, sweep, stop },
+    probe: () => probe({ host, create }),
+    create: (options) => create({ ...options, image: options.image ?? ownRoot }, options.image === undefined && (options.mounts ?? []).length === 0),
+    warm: () => void pool?.fill(),
+  }
 }
 
 /** Whether limits can still be changed to these: what control groups hold can, what processes inherited cannot. */

@@ -32,8 +32,8 @@ export type AgentHost = {
   isMemoryHeld?: boolean
   /** Control groups for one sandbox, with what the driver itself needs in them; undefined where there are none. */
   createCgroup(name: string, limits: SandboxLimits): SandboxCgroup | undefined
-  /** The agent's command line inside, where the root is an image's or this host's. */
-  agentCommand(limits: SandboxLimits, isImage: boolean): readonly string[]
+  /** The agent's command line inside, with this root or this host's. */
+  agentCommand(limits: SandboxLimits, image: ImageRoot | undefined): readonly string[]
   /** Lays out what launches with an image need. Throws `sandbox_unavailable` where this host cannot have it. */
   prepareForImages?(): Promise<void>
   launch(options: LaunchOptions): Promise<Launched>
@@ -74,6 +74,8 @@ export type AgentSettings = {
   endsFirstProcess?: boolean
   /** How programs of ours are started where the root has none, or others. Absent: from where this host has them. */
   programs?: Record<OwnProgram, readonly string[]>
+  /** What every command's environment begins with, over the agent's own. */
+  env?: Record<string, string>
 }
 
 /** A sandbox's processes, seen from outside. */

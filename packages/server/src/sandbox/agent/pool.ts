@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { after, newId } from '../../kernel/index.ts'
-import type { SandboxLimits } from '../driver.ts'
+import type { OpenImage, SandboxLimits } from '../driver.ts'
 import { poolPrefix } from '../paths.ts'
 import { removeTree } from '../remove-tree.ts'
 import { type LiveAgent, type Place, prepareWorkspace, startAgent } from './agent-life.ts'
@@ -19,14 +19,14 @@ export type Pool = {
   stop(): Promise<void>
 }
 
-export type PoolOptions = { host: AgentHost; size: number; limits: SandboxLimits; onDropped(folder: string): void }
+export type PoolOptions = { host: AgentHost; size: number; limits: SandboxLimits; image?: OpenImage | undefined; onDropped(folder: string): void }
 
 const warmUpMs = 10_000
 /** Whoever took one has its processors for its first command: the next one is started after that. */
 const refillDelayMs = 150
 
 /** Sandboxes started ahead of time. Each has run one command, so that everything in its agent which is made at first use is made. */
-export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool {
+export function createPool({ host, size, limits, image, onDropped }: PoolOptions): Pool {
   const ready = new Set<Warm>()
   let filling: Promise<void> | undefined
   let isStopped = false
@@ -36,7 +36,7 @@ export function createPool({ host, size, limits, onDropped }: PoolOptions): Pool
     const place = { folder: join(host.root.path, `${poolPrefix}${newId()}`) }
     try {
       const { user } = await prepareWorkspace(host, place.folder, limits, undefined)
-      const live = await startAgent(host, place, user, limits)
+      const live = await startAgent(host, place, user, limits, { image })
       const warm = { place, live, user }
       await runCommand({ ...live, driver: host.driver, limits }, { cmd: 'true', args: [], timeoutMs: warmUpMs }, { signal: new AbortController().signal })
         .result

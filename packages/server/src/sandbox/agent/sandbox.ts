@@ -76,8 +76,10 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
   /** While an archive of a sandbox that rests is made, nothing starts in it. */
   let halt: Promise<unknown> | undefined
 
+  let root: Sandbox['root']
   const adopt = (live: LiveAgent): LiveAgent => {
     current = live
+    root = live.image
     if (isStopped) live.kill('the sandbox was stopped')
     void live.gone.finally(() => {
       if (current === live) current = starting = undefined
@@ -365,6 +367,7 @@ export async function createAgentSandbox({ host, folder, limits, seed, shown, id
   sources.set(trees, { place: treePlace, held, measure })
   return {
     driver: host.driver,
+    root,
     ...(!disk && host.disks && { lacks: ['disk' as const] }),
     exec,
     files,

@@ -96,9 +96,13 @@ function setLimits({ limits: at }: CgroupHost, name: string, limits: Limits, cpu
     setIfThere(at.memory, 'memory.swap.max', 0) // Not there without swap accounting.
     // Commands' own groups get the controllers too: the kernel then ends a whole command and spares the agent.
     writeFileSync(join(at.memory.base, name, 'cgroup.subtree_control'), '+memory')
-  } else {
+  } else if (at.memory) {
+    const swapToo = () => setIfThere(at.memory, 'memory.memsw.limit_in_bytes', limits.memoryBytesMax)
+    // It may at no moment be less than the limit of memory alone: it goes first where more is given, and last where less is.
+    const isMore = limits.memoryBytesMax > Number(readFileSync(join(at.memory.base, name, 'memory.limit_in_bytes'), 'utf8'))
+    if (isMore) swapToo()
     set(at.memory, 'memory.limit_in_bytes', limits.memoryBytesMax)
-    setIfThere(at.memory, 'memory.memsw.limit_in_bytes', limits.memoryBytesMax)
+    if (!isMore) swapToo()
   }
 }
 

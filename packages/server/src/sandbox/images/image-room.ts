@@ -1,8 +1,8 @@
 /** How much the images of a tenant may take on this server's disk, and what goes when there is no room. */
-import { type Dirent, statSync } from 'node:fs'
+import { type Dirent, renameSync, statSync } from 'node:fs'
 import { readFile, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
-import { AppError, wallClock } from '../../kernel/index.ts'
+import { dirname, join } from 'node:path'
+import { AppError, newId, wallClock } from '../../kernel/index.ts'
 import { removeTree } from '../remove-tree.ts'
 import type { ImageStart } from './unpack-image.ts'
 
@@ -13,7 +13,10 @@ export type ImagesUsed = { count: number; bytes: number }
 /** Written last: where it is, the image is whole. Its time is that of the last use. */
 export const startName = 'start.json'
 
-/** No instance is older, so nothing runs in an image that was last asked for before that. */
+/** Names what is not whole, or not there any more; a sweep takes it. */
+export const draftPrefix = '.draft-'
+
+/** Whoever opened it may yet be about to use it. */
 const inUseMsMax = 9 * 3_600_000
 
 type Kept = { at: string; bytes: number; usedAt: number }
@@ -25,15 +28,16 @@ export async function imagesUsed(folder: string): Promise<ImagesUsed> {
 
 /**
  * Has `unpack` write one more image into the tenant's folder, of at most so many bytes, and takes away what it then has too much of: images that nobody
- * has used for hours, those that were used last first. Throws `over_limit` when what is in use leaves no room. Not for two at once of a tenant.
+ * has used for hours and nobody holds, those that were used longest ago first. Throws `over_limit` when what is in use leaves no room. Not for two at once of a tenant.
  */
 export async function withRoom(
-  { tenantId, folder, bytesMax, quota }: { tenantId: string; folder: string; bytesMax: number; quota: ImageQuota },
+  { tenantId, folder, bytesMax, quota, isHeld }: { tenantId: string; folder: string; bytesMax: number; quota: ImageQuota; isHeld(at: string): boolean },
   unpack: (bytesMax: number) => Promise<{ bytes: number }>,
 ): Promise<void> {
   const kept = await keptIn(folder)
   const before = wallClock().getTime() - inUseMsMax
-  const inUse = kept.filter(({ usedAt }) => usedAt >= before)
+  const isUsed = ({ at, usedAt }: Kept) => usedAt >= before || isHeld(at)
+  const inUse = kept.filter(isUsed)
   const over = () =>
     new AppError(
       'over_limit',
@@ -45,12 +49,21 @@ export async function withRoom(
   const { bytes } = await unpack(Math.min(bytesMax, room)).catch((error: unknown) => {
     throw room < bytesMax && error instanceof AppError && error.code === 'too_large' ? over() : error
   })
-  const left = kept.toSorted((one, other) => one.usedAt - other.usedAt)
-  while (left.length + 1 > countMax || total(left) + bytes > (quota.bytesMax ?? Infinity)) {
-    const oldest = left.shift()
+  const idle = kept.filter((each) => !isUsed(each)).toSorted((one, other) => one.usedAt - other.usedAt)
+  while (inUse.length + idle.length + 1 > countMax || total(inUse) + total(idle) + bytes > (quota.bytesMax ?? Infinity)) {
+    const oldest = idle.shift()
     if (!oldest) break
-    await removeTree(oldest.at)
+    const current = { ...oldest, usedAt: statSync(join(oldest.at, startName)).mtimeMs }
+    if (isUsed(current)) inUse.push(current)
+    else await removeWhole(oldest.at)
   }
+}
+
+/** Out of the way at once: nobody finds half of it. */
+async function removeWhole(at: string): Promise<void> {
+  const gone = join(dirname(dirname(at)), `${draftPrefix}${newId()}`)
+  renameSync(at, gone)
+  await removeTree(gone)
 }
 
 async function keptIn(folder: string): Promise<Kept[]> {

@@ -33,8 +33,8 @@ const Config = z.object({
 })
 export type ImageConfig = z.infer<typeof Config>
 
-/** `digest`: of what is stored; undefined where the archive names none. `diffId`: of the tar archive in it. */
-export type Layer = { digest: string | undefined; diffId: string; open(): AsyncIterable<Buffer> }
+/** `digest`: of what is stored; undefined where the archive names none. `diffId`: of the tar archive in it; undefined where nobody says. */
+export type Layer = { digest: string | undefined; diffId: string | undefined; open(): AsyncIterable<Buffer> }
 /** `id` names the content: the digest of the manifest or of a list of some, or of the configuration where there is none. */
 export type ImageSource = { id: string; config: ImageConfig; layers: Layer[] }
 
@@ -67,6 +67,31 @@ export async function readImageFile(path: string): Promise<ImageSource> {
   const saved = await documentAt(files, 'manifest.json')
   if (saved === undefined) throw refused('it has neither index.json with oci-layout nor manifest.json. Write it with docker save, or as a layout of the OCI')
   return savedImage(files, parsed(Saved, saved, 'manifest.json'))
+}
+
+/** The tree of a whole system in one tar archive, as `mmdebstrap` writes it, which may be compressed by gzip or zstd; or an image. Throws `invalid` where it is neither. */
+export async function readRootFile(path: string): Promise<ImageSource> {
+  const info = await lstat(await realpath(path).catch(() => path)).catch(() => undefined)
+  if (!info) throw refused('it is not there')
+  if (info.isDirectory() || (await isImage(path))) return readImageFile(path)
+  const hash = createHash('sha256')
+  for await (const piece of createReadStream(path)) hash.update(piece as Buffer) // It has no encoding.
+  const digest = `sha256:${hash.digest('hex')}`
+  const config = { architecture: ownArchitecture(), config: {}, rootfs: { type: 'layers' as const, diff_ids: [] } }
+  return { id: digest, config, layers: [{ digest, diffId: undefined, open: () => createReadStream(path) }] }
+}
+
+/** What an archive of an image has at its top, whole systems have not. */
+async function isImage(path: string): Promise<boolean> {
+  const stream = createReadStream(path)
+  try {
+    for await (const { path: name } of readTar(stream)) if (/^(\.\/)?(oci-layout|index\.json|manifest\.json)$/.test(name)) return true
+  } catch {
+    // Compressed, or no archive, of which whoever reads it tells.
+  } finally {
+    stream.destroy()
+  }
+  return false
 }
 
 /** The image among these for this machine, through lists of them. */
@@ -114,7 +139,7 @@ function assembled(id: string, config: ImageConfig, layers: Omit<Layer, 'diffId'
   const { os = 'linux', architecture, rootfs } = config
   if (os !== 'linux' || architecture !== ownArchitecture()) throw refused(`it is for ${os}/${architecture}, and this machine is linux/${ownArchitecture()}`)
   if (rootfs.diff_ids.length !== layers.length) throw refused(`it has ${layers.length} layers, and its configuration names ${rootfs.diff_ids.length}`)
-  return { id, config, layers: layers.map((layer, at) => ({ ...layer, diffId: rootfs.diff_ids[at] ?? '' })) }
+  return { id, config, layers: layers.map((layer, at) => ({ ...layer, diffId: rootfs.diff_ids[at] })) }
 }
 
 const blobsIn = (files: Files): Blobs => ({

@@ -36,7 +36,7 @@ describe('what is taken', () => {
     layers: [plain, [{ path: 'etc/passwd', content: 'app:x:4321:4322::/home/app:/bin/sh\n' }]],
     config: { User: 'app', Env: ['A=1', 'B=x=y', 'none'], Entrypoint: ['/bin/app'], Cmd: ['serve'], WorkingDir: '/srv/app' },
   }
-  const start = { entrypoint: ['/bin/app'], cmd: ['serve'], env: { A: '1', B: 'x=y' }, workingDir: '/srv/app', root: { uid: 4321, gid: 4322 } }
+  const start = { entrypoint: ['/bin/app'], cmd: ['serve'], workingDir: '/srv/app', root: { env: { A: '1', B: 'x=y' }, uid: 4321, gid: 4322 } }
   const kinds: [string, () => Promise<string> | string][] = [
     ['an archive of the OCI', () => saved(imageArchive(parts))],
     ['layers compressed by gzip', () => saved(imageArchive({ ...parts, compress: gzipSync, layerType: 'application/vnd.oci.image.layer.v1.tar+gzip' }))],
@@ -118,6 +118,13 @@ describe('what is taken', () => {
     expect(statSync(join(root, 'secret')).mode & 0o7777).toBe(0o444)
   })
 
+  test('an environment that the agent could not be told is refused', async () => {
+    const withEnv = (...Env: string[]) => refusal(openedFrom(imageArchive({ layers: [plain], config: { Env } })))
+    expect(await withEnv(`A=${'x'.repeat(60_000)}`)).toBe('it was taken')
+    expect(await withEnv(`A=${'x'.repeat(60_000)}`, `B=${'x'.repeat(10_000)}`)).toContain('its environment has more than 65536 bytes')
+    expect(await withEnv('A=x\0y')).toContain('its environment has U+0000')
+  })
+
   test('nobody is root in there, and what our agent would load is taken out', async () => {
     const image = await openedFrom(imageArchive({ layers: [[...plain, { path: 'etc/ld.so.preload', content: '/lib/evil.so' }]], config: { User: '0:0' } }))
     expect(image.root).toMatchObject({ uid: 1_000, gid: 1_000 })
@@ -149,6 +156,40 @@ describe('what is taken', () => {
     writeFileSync(join(folder, '.draft-1'), '')
     await all.sweep()
     expect([existsSync(old.root.folder), existsSync(used.root.folder), existsSync(join(folder, '.draft-1'))]).toEqual([false, true, false])
+  })
+})
+
+describe('the root for all', () => {
+  const rootOf = async (bytes: Uint8Array) => (await images().holdRoot(saved(bytes))).root
+  test('is the tree of a system in an archive, compressed or not, or an image; with what all have in its environment', async () => {
+    const one: Entry[] = [
+      { path: './', type: '5' },
+      { path: './bin/app', content: 'one', mode: 0o755 },
+      { path: './dev/null', type: '3' },
+    ]
+    for (const bytes of [tarOf(one), gzipSync(tarOf(one)), zstdCompressSync(tarOf(one)), imageArchive({ layers: [one] }), savedArchive({ layers: [one] })]) {
+      const { folder, uid, env, isOperators } = await rootOf(bytes)
+      expect([read(folder, 'bin/app'), uid, isOperators]).toEqual(['one', 1_000, true])
+      expect(env).toEqual({ PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/longhaul/bin' })
+      expect(read(folder, 'etc/passwd')).toContain('sandbox:x:1000:1000')
+    }
+    expect((await rootOf(imageArchive({ layers: [one], config: { Env: ['PATH=/mine', 'A=1'] } }))).env).toEqual({ PATH: '/mine:/run/longhaul/bin', A: '1' })
+  })
+
+  test('is as suspicious as any image', async () => {
+    expect(await refusal(rootOf(tarOf([...plain, { path: '../x', content: 'x' }])))).toContain('leads out of it')
+    expect(await refusal(rootOf(tarOf([...plain, { path: 'sda', type: '3' }])))).toContain('a device or pipe')
+    expect(await refusal(images(1_000_000).holdRoot(saved(gzipSync(tarOf([{ path: 'a', content: Buffer.alloc(2_000_000) }])))))).toContain('more than 1000000')
+  })
+
+  test('of a file that was exchanged meanwhile nothing is taken', async () => {
+    const all = images()
+    const path = saved(tarOf(plain))
+    const holding = all.holdRoot(path)
+    await holding
+    rmSync(dirname((await holding).root.folder), { recursive: true })
+    writeFileSync(path, tarOf([{ path: 'bin/app', content: 'two' }]))
+    expect(await refusal(all.holdRoot(path))).toContain('not what its digest says')
   })
 })
 
@@ -189,6 +230,22 @@ describe('what a tenant may have', () => {
     expect((await all.used('acme')).bytes).toBeLessThanOrEqual(3_100_000)
     expect(await refusal(some({ bytesMax: 5_000_000 }).take(sized(12, 'f')))).toContain('allowed are 5000000 bytes')
     expect(await refusal(some({}).take(sized(12, 'f')))).toContain('more than 10000000 bytes') // Its own limit, not the tenant's.
+  })
+
+  test('what is held is never deleted, however long ago it was asked for; what is not held any more is', async () => {
+    const all = some({ countMax: 1 })
+    const held = await all.hold('acme', at(sized(1, 'a')))
+    const again = await all.hold('acme', at(sized(1, 'a')))
+    age(held, 24 * 40)
+    held.release()
+    held.release() // Counts once.
+    expect(await refusal(all.take(sized(1, 'b')))).toContain('1 images in use')
+    await all.sweep()
+    expect(existsSync(held.root.folder)).toBe(true)
+    again.release()
+    await all.take(sized(1, 'b'))
+    expect(existsSync(held.root.folder)).toBe(false)
+    expect(readdirSync(all.folder).filter((name) => name.startsWith('.draft'))).toEqual([])
   })
 
   test('what nobody has used for hours gives place, the oldest first and no more than has to; what may be in use does not', async () => {

@@ -1,29 +1,36 @@
 /** Images of programs, unpacked once for each tenant and content, as roots of sandboxes. */
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
-import { chmod, mkdir, readFile, readdir, rename, utimes, writeFile } from 'node:fs/promises'
+import { chmodSync, existsSync, lstatSync, mkdirSync, realpathSync, statSync, utimesSync } from 'node:fs'
+import { chmod, mkdir, readFile, readdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { AppError, type Log, newId, wallClock } from '../../kernel/index.ts'
-import type { ImageRoot } from '../driver.ts'
+import { type HeldImage, type ImageRoot, rootNode } from '../driver.ts'
 import { workspacePath } from '../paths.ts'
 import { removeTree } from '../remove-tree.ts'
-import { type ImageSource, readImageFile } from './image-source.ts'
+import { type ImageSource, readImageFile, readRootFile } from './image-source.ts'
 import { type Registries, fetchImage, referenceOf } from './registry.ts'
-import { type ImageQuota, type ImagesUsed, imagesUsed, startName, withRoom } from './image-room.ts'
+import { type ImageQuota, type ImagesUsed, draftPrefix, imagesUsed, startName, withRoom } from './image-room.ts'
 import { type ImageStart, unpackImage } from './unpack-image.ts'
 
-/** `workspace`: a folder that its workspaces begin as, where it has one. */
-export type Image = { root: ImageRoot; workspace?: string } & Pick<ImageStart, 'entrypoint' | 'cmd' | 'env' | 'workingDir'>
+/** `id` names its content. `workspace`: a folder that its workspaces begin as, where it has one. */
+export type Image = { id: string; root: ImageRoot; workspace?: string } & Pick<ImageStart, 'entrypoint' | 'cmd' | 'workingDir'>
+
+/** The path of a file or folder in `folder`, or a registry's by its digest, for which there need not be a folder. */
+export type NamedImage = { folder?: string | undefined; image: string }
 
 export type Images = {
   /**
-   * The image that is named: the path of a file or folder in `folder`, or a registry's by its digest. Throws `invalid` or `too_large` where it is not taken,
-   * `unavailable` where it cannot be had now, `over_limit` where the tenant has too many in use. What another tenant has is not shared.
+   * The image that is named. Throws `invalid` or `too_large` where it is not taken, `unavailable` where it cannot be had now, `over_limit` where the tenant
+   * has too many in use. What another tenant has is not shared.
    */
-  open(tenantId: string, at: { folder: string; image: string }): Promise<Image>
+  open(tenantId: string, at: NamedImage): Promise<Image>
+  /** The same as the root of a sandbox, which stays here as long as it is held. */
+  hold(tenantId: string, at: NamedImage): Promise<HeldImage>
+  /** What the operator gives all sandboxes as their root: the tree of a system as a tar archive, or an image, in a file of this machine's. No tenant's quota counts it. */
+  holdRoot(path: string): Promise<HeldImage>
   /** What a tenant has of them on this server. */
   used(tenantId: string): Promise<ImagesUsed>
-  /** Deletes what nobody used for a month, and what a killed server left half done. Nothing may be in use. */
+  /** Deletes what nobody used for a month and nobody holds, and what a killed server left half done. Nothing may be being unpacked. */
   sweep(): Promise<void>
 }
 
@@ -42,15 +49,22 @@ export type ImagesOptions = {
 const filesMax = 300_000
 const passable = 0o711
 const ageMsMax = 30 * 86_400_000
-const draftPrefix = '.draft-'
+/** Beside the tenants' folders: no tenant's has such a name. */
+const operatorsFolder = 'operator'
+const usualPath = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export function openImages({ folder: given, bytesMax, registries = {}, quotaOf = async () => ({}), log }: ImagesOptions): Images {
   mkdirSync(given, { recursive: true })
   chmodSync(given, passable)
   const folder = realpathSync(given)
   const opening = new Map<string, Promise<Image>>()
+  /** What it was when it was first asked for, whatever becomes of the file. */
+  let rootSource: Promise<ImageSource> | undefined
   /** By tenant: the last of those that are being unpacked, one after the other, since each is counted before the next one. */
   const lines = new Map<string, Promise<void>>()
+  /** By their folders. */
+  const holders = new Map<string, number>()
+  const isHeld = (at: string) => holders.has(at)
   const folderOf = (tenantId: string) => join(folder, createHash('sha256').update(tenantId).digest('hex').slice(0, 16))
 
   async function unpackNext(tenantId: string, source: () => Promise<ImageSource>, at: string): Promise<void> {
@@ -58,7 +72,7 @@ export function openImages({ folder: given, bytesMax, registries = {}, quotaOf =
     const turn = (async () => {
       await before?.catch(() => {}) // Its caller heard of it.
       const quota = await quotaOf(tenantId)
-      await withRoom({ tenantId, folder: dirname(at), bytesMax, quota }, async (most) => unpack(await source(), at, most))
+      await withRoom({ tenantId, folder: dirname(at), bytesMax, quota, isHeld }, async (most) => unpack(await source(), at, most))
     })()
     lines.set(tenantId, turn)
     await turn.finally(() => {
@@ -82,38 +96,73 @@ export function openImages({ folder: given, bytesMax, registries = {}, quotaOf =
     }
   }
 
-  async function openOne(tenantId: string, id: string, source: () => Promise<ImageSource>): Promise<Image> {
-    const at = join(folderOf(tenantId), id.replace('sha256:', ''))
+  async function openOne(at: string, id: string, name: string, unpackTo: () => Promise<unknown>): Promise<Image> {
     const file = join(at, startName)
     if (!existsSync(file)) {
       const startedAt = wallClock().getTime()
-      await unpackNext(tenantId, source, at)
-      log.info('an image was unpacked', { tenantId, image: id, durationMs: wallClock().getTime() - startedAt })
+      await unpackTo()
+      log.info('an image was unpacked', { name, image: id, durationMs: wallClock().getTime() - startedAt })
     }
     const now = wallClock()
-    await utimes(file, now, now)
-    const { uid, gid, bytes: _, ...start } = JSON.parse(await readFile(file, 'utf8')) as ImageStart // Written by us.
+    utimesSync(file, now, now) // In one go with the look at it: what was just used is not deleted.
+    const { uid, gid, env, bytes: _, ...start } = JSON.parse(await readFile(file, 'utf8')) as ImageStart // Written by us.
     const root = join(at, 'root')
     const workspace = join(root, basename(workspacePath))
     const isSeeded = lstatSync(workspace, { throwIfNoEntry: false })?.isDirectory() === true
-    return { root: { folder: root, uid, gid }, ...(isSeeded && { workspace }), ...start }
+    return { id, root: { name, folder: root, uid, gid, env }, ...(isSeeded && { workspace }), ...start }
+  }
+
+  /** Once for all who ask for it at the same time. */
+  async function openOnce(at: string, id: string, name: string, unpackTo: () => Promise<unknown>): Promise<Image> {
+    const known = opening.get(at)
+    if (known) return known
+    const image = openOne(at, id, name, unpackTo).catch((error: unknown) => {
+      throw fullDisk(error) ?? error
+    })
+    opening.set(at, image)
+    return image.finally(() => opening.delete(at))
+  }
+
+  async function open(tenantId: string, { folder: own, image: named }: NamedImage): Promise<Image> {
+    const reference = referenceOf(named)
+    if (!reference && own === undefined) throw new AppError('invalid', `${named} is not an image of a registry’s, by its digest.`)
+    const file = reference ? undefined : await readImageFile(join(own ?? '', named))
+    const id = reference?.digest ?? file?.id ?? ''
+    const at = join(folderOf(tenantId), id.replace('sha256:', ''))
+    const source = async () => (reference ? fetchImage(reference, registries) : (file ?? readImageFile(join(own ?? '', named))))
+    const image = await openOnce(at, id, named, () => unpackNext(tenantId, source, at))
+    return { ...image, root: { ...image.root, name: named } } // Another may have named the same content.
+  }
+
+  function hold(root: ImageRoot): HeldImage {
+    const at = dirname(root.folder)
+    holders.set(at, (holders.get(at) ?? 0) + 1)
+    let isOver = false
+    return {
+      root,
+      release() {
+        if (isOver) return
+        isOver = true
+        const left = (holders.get(at) ?? 1) - 1
+        if (left === 0) holders.delete(at)
+        else holders.set(at, left)
+      },
+    }
   }
 
   return {
-    async open(tenantId, { folder: own, image: named }) {
-      const reference = referenceOf(named)
-      const file = reference ? undefined : await readImageFile(join(own, named))
-      const id = reference?.digest ?? file?.id ?? ''
-      const key = `${tenantId} ${id}`
-      const known = opening.get(key)
-      if (known) return known
-      const image = openOne(tenantId, id, async () => (reference ? fetchImage(reference, registries) : (file ?? readImageFile(join(own, named))))).catch(
-        (error: unknown) => {
-          throw fullDisk(error) ?? error
-        },
-      )
-      opening.set(key, image)
-      return image.finally(() => opening.delete(key))
+    open,
+    hold: async (tenantId, at) => hold((await open(tenantId, at)).root),
+    async holdRoot(path) {
+      rootSource ??= readRootFile(path).catch((error: unknown) => {
+        rootSource = undefined // Whoever comes next looks again.
+        throw error
+      })
+      const source = await rootSource
+      const at = join(folder, operatorsFolder, source.id.replace('sha256:', ''))
+      const { root } = await openOnce(at, source.id, basename(path), () => unpack(source, at, bytesMax))
+      const env = { ...root.env, PATH: `${root.env['PATH'] || usualPath}:${dirname(rootNode)}` }
+      return hold({ ...root, env, isOperators: true })
     },
     used: (tenantId) => imagesUsed(folderOf(tenantId)),
     async sweep() {
@@ -123,7 +172,7 @@ export function openImages({ folder: given, bytesMax, registries = {}, quotaOf =
         else
           for (const id of await readdir(join(folder, name))) {
             const used = statSync(join(folder, name, id, startName), { throwIfNoEntry: false })?.mtimeMs ?? 0
-            if (used < before) await removeTree(join(folder, name, id))
+            if (used < before && !isHeld(join(folder, name, id))) await removeTree(join(folder, name, id))
           }
       }
     },

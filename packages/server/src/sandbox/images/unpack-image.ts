@@ -19,6 +19,8 @@ export type ImageLimits = { bytesMax: number; filesMax: number }
 
 const ordinary = 1_000
 const accountsBytesMax = 1_048_576
+/** As it is told to the agent, on its command line. */
+const environmentBytesMax = 65_536
 
 /** `into` is a new folder; the files are in its folder `root`. Throws `invalid`, or `too_large`, and leaves what it has made. */
 export async function unpackImage({ config, layers }: ImageSource, into: string, { bytesMax, filesMax }: ImageLimits): Promise<ImageStart> {
@@ -124,7 +126,8 @@ async function* plainOf(layer: Layer, left: { bytes: number }, bytesMax: number)
     yield piece
   }
   if (layer.digest !== undefined && layer.digest !== `sha256:${stored.digest('hex')}`) throw refused(`a layer is not what its digest says: ${layer.digest}`)
-  if (layer.diffId !== `sha256:${plain.digest('hex')}`) throw refused(`a layer is not what the configuration says: ${layer.diffId}`)
+  if (layer.diffId !== undefined && layer.diffId !== `sha256:${plain.digest('hex')}`)
+    throw refused(`a layer is not what the configuration says: ${layer.diffId}`)
 }
 
 /** Told by its first bytes, since what `docker save` writes has no types. */
@@ -173,6 +176,9 @@ function startOf({ config: { Env, Entrypoint, Cmd, WorkingDir } }: ImageConfig):
     const at = line.indexOf('=')
     return at > 0 ? [[line.slice(0, at), line.slice(at + 1)]] : []
   })
+  if (Buffer.byteLength(JSON.stringify(Object.fromEntries(env))) > environmentBytesMax)
+    throw refused(`its environment has more than ${environmentBytesMax} bytes`)
+  if (env.flat().some((text) => text.includes('\0'))) throw refused('its environment has U+0000')
   return { entrypoint: Entrypoint ?? [], cmd: Cmd ?? [], env: Object.fromEntries(env), workingDir: posix.resolve('/', WorkingDir || '/workspace') }
 }
 

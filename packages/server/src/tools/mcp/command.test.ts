@@ -1,16 +1,17 @@
 /** A real MCP server in a real sandbox: started, pinned, ended and started anew, cut off, let out by rules. */
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { CommandConnection } from '@longhaul/protocol'
 import { build } from 'esbuild'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openWorld } from '../../../test/support/egress-world.ts'
+import { smallSystem, tarOf } from '../../../test/support/image.ts'
 import { makeDatabase } from '../../../test/support/postgres.ts'
 import { isHere } from '../../../test/support/sandbox-modes.ts'
 import { failureOf, openToolsBed } from '../../../test/support/tools-bed.ts'
 import { monotonicMs, newId, silentLog } from '../../kernel/index.ts'
-import { type Sandboxes, gapNames, openHosted, openSandboxes } from '../../sandbox/index.ts'
+import { type Images, type Sandboxes, gapNames, openHosted, openImages, openSandboxes } from '../../sandbox/index.ts'
 
 const canRun = isHere('bwrap', 'MCP servers that are programs')
 const database = await makeDatabase()
@@ -86,6 +87,25 @@ test.runIf(canRun)('pauses grow while it keeps ending, and what cannot be starte
   expect(third).toBeGreaterThan(second)
   await using missing = await bedFor({ command: 'no-such-program' })
   expect(await failureOf(missing.connect('local'))).toMatchObject({ message: expect.stringContaining('no-such-program') })
+})
+
+test.runIf(canRun)('in a root of the operator’s it runs on this server’s Node, and what that root lacks is told', async () => {
+  const at = { path: join(folder, 'root.tar'), root: join(folder, 'rooted') }
+  await writeFile(at.path, tarOf(smallSystem()))
+  let images: Images | undefined
+  const ownRoot = () => (images ??= openImages({ folder: join(at.root, '.images'), bytesMax: 500_000_000, log: silentLog })).holdRoot(at.path)
+  const rooted = await openSandboxes({ driver: 'bwrap', root: at.root, log: silentLog, poolSize: 0, accept: gapNames, ownRoot })
+  try {
+    const hosted = openHosted({ db: database.db, log: silentLog, sandboxes: rooted })
+    await using bed = await bedFor({}, { hosted })
+    expect((await bed.call('local__count')).output).toBe('1')
+    await using without = await bedFor({ command: 'npx', args: ['-y', 'server'] }, { hosted })
+    expect(await failureOf(without.connect('local'))).toMatchObject({
+      message: expect.stringMatching(/ended with code 127.*root\.tar, has no npx.*npm run sandbox-root/s),
+    })
+  } finally {
+    await rooted.stop()
+  }
 })
 
 test.runIf(canRun)('one that floods is cut off', async () => {

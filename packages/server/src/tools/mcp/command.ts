@@ -158,7 +158,7 @@ async function runProgram(
 
   async function live(): Promise<void> {
     try {
-      const { exitCode, signal } = await sandbox.exec(
+      const { exitCode, signal, stderr } = await sandbox.exec(
         { cmd, args, env, timeoutMs: lifeMsMax },
         {
           signal: abort.signal,
@@ -172,6 +172,7 @@ async function runProgram(
         },
       )
       why ??= `It ended with ${signal ?? `code ${exitCode}`}.`
+      complaints = (complaints + stderr).slice(-complaintCharactersMax) // What the sandbox has to say about it.
     } catch (error) {
       why ??= toFailure(error).message
     }

@@ -11,13 +11,19 @@ import { RequestError } from '../../ErrorPages.tsx'
 export function Preparation({ template }: { template: Template }) {
   const { t } = useTexts()
   const { data, error } = useQuery(templateQuery(template.id))
-  const { step, problem, state } = data ?? template
+  const { step, problem, state, image } = data ?? template
   return (
     <div className="space-y-3 text-sm">
       {step !== null && state === 'preparing' && (
         <p>
           <span className="text-ink-3">{t('templates.step')} </span>
           <code className="break-words">{step}</code>
+        </p>
+      )}
+      {image !== null && (
+        <p>
+          <span className="text-ink-3">{t('sandboxes.image')} </span>
+          <code className="break-all">{image}</code>
         </p>
       )}
       {problem !== null && <p className="break-words text-bad">{problem}</p>}

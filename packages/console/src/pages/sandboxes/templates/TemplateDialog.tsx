@@ -1,4 +1,4 @@
-import { Name } from '@longhaul/protocol'
+import { ImageReference, Name } from '@longhaul/protocol'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { useState } from 'react'
@@ -9,6 +9,7 @@ import { paths } from '../../../paths.ts'
 import { Field, SelectField } from '../../../ui/Field.tsx'
 import { TextArea, TextInput } from '../../../ui/Fields.tsx'
 import { FormDialog } from '../../FormDialog.tsx'
+import { ImageField } from '../ImageField.tsx'
 
 /** The hosts that npm and pip take packages from. */
 const registries = { npm: ['registry.npmjs.org'], pip: ['pypi.org', 'files.pythonhosted.org'] }
@@ -31,8 +32,10 @@ export function TemplateDialog({ onClose }: { onClose: () => void }) {
   const [pip, setPip] = useState('')
   const [commands, setCommands] = useState('')
   const [hosts, setHosts] = useState('')
+  const [image, setImage] = useState('')
   const [isTried, setTried] = useState(false)
   const wrongName = Name.safeParse(name).success ? undefined : t('admin.badName')
+  const wrongImage = image.trim() === '' || ImageReference.safeParse(image.trim()).success ? undefined : t('sandboxes.badImage')
   const packages = { ...(words(npm).length > 0 && { npm: words(npm) }), ...(words(pip).length > 0 && { pip: words(pip) }) }
   const hasPackages = Object.keys(packages).length > 0
   const isEmpty = !hasPackages && lines(commands).length === 0
@@ -42,6 +45,7 @@ export function TemplateDialog({ onClose }: { onClose: () => void }) {
       client.templates.create({
         name,
         ...(from && { from }),
+        ...(image.trim() && { image: image.trim() }),
         ...(hasPackages && { packages }),
         ...(lines(commands).length > 0 && { commands: lines(commands) }),
         ...(allowed.length > 0 && { egress: { rules: allowed.map((host) => ({ host })) } }),
@@ -61,7 +65,7 @@ export function TemplateDialog({ onClose }: { onClose: () => void }) {
       error={make.error}
       onSubmit={() => {
         setTried(true)
-        if (wrongName === undefined && !isEmpty) make.mutate()
+        if (wrongName === undefined && wrongImage === undefined && !isEmpty) make.mutate()
       }}
       onClose={onClose}
     >
@@ -86,6 +90,7 @@ export function TemplateDialog({ onClose }: { onClose: () => void }) {
         <Packages label={t('templates.npm')} value={npm} placeholder="zod@4.1.5" onChange={setNpm} />
         <Packages label={t('templates.pip')} value={pip} placeholder="pandas==2.2.3" onChange={setPip} />
       </div>
+      <ImageField value={image} error={isTried ? wrongImage : undefined} hasBeginning={from !== ''} onText={setImage} />
       <Field label={t('templates.commands')} hint={t('templates.commandsHint')} error={isTried && isEmpty ? t('templates.nothing') : undefined}>
         {(ids) => <Lines {...ids} rows={3} value={commands} onText={setCommands} placeholder="npm ci" />}
       </Field>

@@ -60,13 +60,13 @@ export function bwrapDriver(options: BwrapOptions): SandboxDriver {
           preparingOwn = undefined // Whoever comes next tries again.
           throw error
         })),
-      agentCommand: ({ memoryBytesMax }, isImage) =>
+      agentCommand: ({ memoryBytesMax }, image) =>
         agentCommand('/run/longhaul/node-x', {
           holds: cgroups.kill ? 'groups' : 'marks',
           dataBytesMax: memoryBytesMax + reservedBytes,
           slotCount: commandsAtOnceMax,
           makesPipes: false,
-          ...(isImage && { programs: { sh: ownProgram('sh'), prlimit: ownProgram('prlimit') } }),
+          ...(image && { programs: { sh: ownProgram('sh'), prlimit: ownProgram('prlimit') }, env: image.env }),
         }),
       launch: (asked) => launch(parts, asked),
     }
@@ -77,6 +77,6 @@ export function bwrapDriver(options: BwrapOptions): SandboxDriver {
     mountsFolders: true,
     takesImages: true,
     prepare,
-    probe: ({ host, create }) => probeBwrap({ isRoot, host, create }),
+    probe: ({ host, create }) => probeBwrap({ isRoot, host, create, ownRoot: options.ownRoot }),
   })
 }

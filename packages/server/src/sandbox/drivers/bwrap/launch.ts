@@ -4,7 +4,7 @@ import type { Duplex, Readable } from 'node:stream'
 import { startProgram } from '../../../kernel/index.ts'
 import { collectEnds, launchEnv, outermost } from '../../agent/chain.ts'
 import type { LaunchOptions, Launched } from '../../agent/host.ts'
-import { dataPath } from '../../driver.ts'
+import { dataPath, rootNode } from '../../driver.ts'
 import { type ProcessIdentity, identityOf, killProcess, parentOf } from '../../processes.ts'
 import { type Runtime, systemFolders } from '../../host/runtime.ts'
 import { ownLibraries, ownProgram, ownRoot } from '../../host/own-programs.ts'
@@ -161,7 +161,15 @@ function bwrapArguments(runtime: Runtime, { folder, copyTo, image, hasNoTmp = fa
     inFolder('egress'),
     '/run/longhaul/egress',
     ...(image
-      ? ['--ro-bind', at(ownRoot), ownLibraries, '--setenv', 'LD_LIBRARY_PATH', `${ownLibraries}/lib`]
+      ? [
+          '--ro-bind',
+          at(ownRoot),
+          ownLibraries,
+          '--setenv',
+          'LD_LIBRARY_PATH',
+          `${ownLibraries}/lib`,
+          ...(image.isOperators ? ['--ro-bind', runtime.node, rootNode] : []),
+        ]
       : ['--ro-bind', runtime.node, '/opt/longhaul/bin/node']),
     ...folders.flatMap(({ to, inside }) => ['--ro-bind', to, inside]),
     ...(copyTo === undefined ? [] : ['--bind', runtime.seen(copyTo), '/copy']),

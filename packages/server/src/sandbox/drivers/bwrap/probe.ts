@@ -2,17 +2,18 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { toFailure } from '../../../kernel/index.ts'
-import type { Capabilities, CreateOptions, Gap, Sandbox } from '../../driver.ts'
+import type { Capabilities, CreateOptions, Gap, OpenImage, Sandbox } from '../../driver.ts'
 import type { AgentHost } from '../../agent/host.ts'
 import { missingTools } from '../../host/tools.ts'
+import { lacking } from '../../lacking.ts'
 import { userRange } from '../../host/users.ts'
 
 type Missing = Capabilities['missing'][number]
 
-type ProbeOptions = { isRoot: boolean; host(): Promise<AgentHost>; create(options: CreateOptions): Promise<Sandbox> }
+type ProbeOptions = { isRoot: boolean; host(): Promise<AgentHost>; create(options: CreateOptions): Promise<Sandbox>; ownRoot: OpenImage | undefined }
 
 /** Starts a real sandbox and tries, inside, what must not work. Whatever works nevertheless makes the driver unusable. */
-export async function probeBwrap({ isRoot, host, create }: ProbeOptions): Promise<Capabilities> {
+export async function probeBwrap({ isRoot, host, create, ownRoot }: ProbeOptions): Promise<Capabilities> {
   const unusable = (missing: Missing[]): Capabilities => ({
     driver: 'bwrap',
     kernel: 'shared',
@@ -33,14 +34,49 @@ export async function probeBwrap({ isRoot, host, create }: ProbeOptions): Promis
     return unusable([{ what: 'user numbers for sandboxes', remedy: 'Give the container at least 2,048 user ids, or run the server as an ordinary user.' }])
   try {
     const ready = await host()
-    const sandbox = await create({ id: '\0probe', limits: probeLimits })
-    try {
-      return await tryOut(sandbox, ready)
-    } finally {
-      await sandbox.destroy()
-    }
+    const found = await within(create({ id: '\0probe', limits: probeLimits }), (sandbox) => tryOut(sandbox, ready))
+    return ownRoot && found.isUsable ? await withRoot(found, () => create({ id: '\0probe', limits: probeLimits, image: ownRoot })) : found
   } catch (error) {
     return unusable([explain(toFailure(error).message)])
+  }
+}
+
+async function within<Result>(creating: Promise<Sandbox>, work: (sandbox: Sandbox) => Promise<Result>): Promise<Result> {
+  const sandbox = await creating
+  try {
+    return await work(sandbox)
+  } finally {
+    await sandbox.destroy()
+  }
+}
+
+const noHostFiles = 'no files of the host but its programs'
+const languages = ['node', 'python3']
+const findLanguages = `for each in ${languages.join(' ')}; do "$each" -c pass || "$each" -e 0; [ $? = 0 ] && echo "$each"; done 2>/dev/null; true`
+
+/** The walls are those that were tried; what runs within them is the root's. */
+async function withRoot(found: Capabilities, create: () => Promise<Sandbox>): Promise<Capabilities> {
+  try {
+    return await within(create(), async (sandbox) => {
+      const { exitCode, stdout, stderr } = await sandbox.exec({ script: findLanguages, timeoutMs: probeTimeoutMs }, { signal: new AbortController().signal })
+      if (exitCode !== 0) throw new Error(`No command can be run in it. ${stderr.trim().slice(-500)}`)
+      const has = languages.filter((each) => stdout.split('\n').includes(each))
+      const missing = languages.filter((each) => !has.includes(each)).map((each) => ({ what: `${each} in sandboxes`, remedy: lacking(sandbox.root, each) }))
+      return {
+        ...found,
+        languages: ['sh', ...has],
+        enforced: found.enforced.map((what) => (what === noHostFiles ? 'no files of the host' : what)),
+        missing: [...found.missing.filter(({ what }) => what !== 'python3'), ...missing],
+        ...(sandbox.root && { root: sandbox.root.name }),
+      }
+    })
+  } catch (error) {
+    const what = `the root of sandboxes that LONGHAUL_SANDBOX_ROOT names: ${toFailure(error).message}`
+    return {
+      ...found,
+      isUsable: false,
+      missing: [{ what, remedy: 'Build one, npm run sandbox-root -- python3 git, and name its file; or do without the setting.' }],
+    }
   }
 }
 
@@ -132,7 +168,7 @@ function judge(found: Findings, isMemoryLimited: boolean, host: AgentHost): Capa
     [found.filter, 'system call filter (seccomp)'],
     [found.namespaces, 'no new namespaces inside'],
     [found.network, 'no network but loopback'],
-    [found.hostFiles, 'no files of the host but its programs'],
+    [found.hostFiles, noHostFiles],
     [found.readOnly, 'everything read-only but /workspace and /tmp'],
     [found.otherProcesses, 'no processes of the host in sight'],
     [found.processLimit, limits.pids ? `process limit (control group ${version})` : "process limit (RLIMIT_NPROC in the sandbox's user namespace)"],
