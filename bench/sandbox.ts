@@ -3,8 +3,9 @@ import { execFileSync, spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Readable } from 'node:stream'
-import { silentLog } from '../packages/server/src/kernel/index.ts'
+import { runProgram, silentLog } from '../packages/server/src/kernel/index.ts'
 import { gapNames, openSandboxes, type Sandbox } from '../packages/server/src/sandbox/index.ts'
 import { importFrom, installPeer } from './peers/install.ts'
 import { familyOf } from '../packages/server/src/sandbox/processes.ts'
@@ -35,6 +36,7 @@ export async function sandboxBench(emit: Emit): Promise<void> {
       await commands(await sandboxes.open('warm', { owner }), possible, emit)
       if (driver === 'bwrap') {
         await idleMemory(open, emit)
+        await held(open, emit)
         await bare(possible, emit)
         await sandboxRuntime(possible, emit)
         await trees(open, emit)
@@ -206,6 +208,18 @@ function rollupOf(pid: number): string {
   }
 }
 
+/** How long a server of this size does nothing else at a time while sandboxes come and go. */
+async function held(open: Open, emit: Emit): Promise<void> {
+  const ballast = Buffer.alloc(150_000_000, 1)
+  const delays = monitorEventLoopDelay({ resolution: 1 })
+  delays.enable()
+  for (let i = 0; i < 20; i++) await (await open(`held-${i}`)).destroy()
+  delays.disable()
+  for (const share of [50, 99, 100]) {
+    emit({ figure: `bwrap_server_of_${ballast.length / 1e6}_mb_held_up_p${share}_ms`, value: delays.percentile(share) / 1e6 - 1, unit: 'ms', n: delays.count })
+  }
+}
+
 /** What an idle sandbox costs that nothing shares with it: its processes' private and proportional memory. */
 async function idleMemory(open: Open, emit: Emit): Promise<void> {
   const before = new Set(familyOf(process.pid))
@@ -281,13 +295,8 @@ async function afterPauses(work: () => Promise<unknown>): Promise<number[]> {
   return times
 }
 
-function runBare([program = '', ...args]: string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-      .on('error', reject)
-      .on('close', (code) => (code === 0 ? resolve() : reject(new Error(`${program} ended with ${code}`))))
-  })
-}
+/** From as small a process as ours are started by: this one grows, and the kernel would copy its tables for each. */
+const runBare = ([program = '', ...args]: string[]) => runProgram(program, args)
 
 async function run(sandbox: Sandbox | undefined, cmd: string, args: string[] = []): Promise<void> {
   const result = await sandbox?.exec({ cmd, args, timeoutMs: 30_000 }, { signal: never })
