@@ -12,6 +12,8 @@ process.on('message', (request: ForkRequest) => {
 })
 // Whom we started for has ended, however: those that are to end with us do.
 process.on('disconnect', () => process.exit())
+// Whoever stops a service may tell all of its processes. The server then hands over what is under way first, with those that we have started.
+for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {})
 
 function report(what: ForkReport): void {
   process.send?.(what, undefined, undefined, () => {}) // Nobody is there any more.

@@ -96,6 +96,18 @@ describe.runIf(isLinux)('to the kernel', () => {
     expect(await text(program.stream(1))).toBe('mine')
   })
 
+  test('signals that stop a service do not end it before its server ends', async () => {
+    const program = await startCat()
+    const forkServer = parentOf(program.pid)
+    for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) process.kill(forkServer, signal)
+    const next = await startCat()
+    expect([parentOf(next.pid), parentOf(program.pid)]).toEqual([forkServer, forkServer])
+    for (const each of [program, next]) each.kill()
+    const told = await startProgram('sleep', ['600'], { env, cwd: '/', stdio: ['ignore'] })
+    process.kill(told.pid, 'SIGTERM')
+    expect(await told.exited).toEqual({ code: null, signal: 'SIGTERM' }) // Its programs are told as ever.
+  })
+
   test('when the fork server is killed, whoever waits hears of it, inputs end, and the next program starts', async () => {
     const program = await startCat()
     const waiting = runProgram('sleep', ['600']).catch((error: unknown) => error)
