@@ -91,14 +91,12 @@ async function end(child: ChildProcess, signal: 'SIGTERM' | 'SIGKILL'): Promise<
   await ended
 }
 
-/** Reads `/proc` for the child of the server that was started for this agent. Linux only, as the sandboxes are. */
+/** Reads `/proc` for what the server's fork server has started for this agent. Linux only, as the sandboxes are. */
 async function workerPid(server: number | undefined, agent: string): Promise<number> {
   for (const entry of await readdir('/proc')) {
     if (!/^\d+$/.test(entry)) continue
     try {
-      const stat = await readFile(`/proc/${entry}/stat`, 'utf8')
-      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
-      if (parent !== server) continue
+      if ((await parentOf(await parentOf(entry))) !== server) continue
       const environment = (await readFile(`/proc/${entry}/environ`, 'utf8')).split('\0')
       if (environment.some((setting) => setting.startsWith('LONGHAUL_AGENT_FOLDER=') && setting.includes(`/${agent}/`))) return Number(entry)
     } catch {
@@ -106,6 +104,11 @@ async function workerPid(server: number | undefined, agent: string): Promise<num
     }
   }
   throw new Error(`The server ${server} has no worker for ${agent}`)
+}
+
+async function parentOf(pid: number | string): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
 }
 
 async function readyCredentials(file: string, exitCode: () => number | null): Promise<{ url: string; key: string }> {
