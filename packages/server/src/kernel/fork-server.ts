@@ -100,7 +100,7 @@ const usualEnv = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 const lostProblem = 'the process that starts programs has ended'
 
 function open(): ForkServer {
-  const child = spawn(process.execPath, ['--no-warnings', '--max-old-space-size=64', '--v8-pool-size=0', mainFile], {
+  const child = spawn(process.execPath, ['--no-warnings', '--max-old-space-size=64', '--max-semi-space-size=1', '--v8-pool-size=0', mainFile], {
     env: usualEnv, // And nothing of what this process knows.
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     detached: true, // Ctrl-C in a terminal reaches the server alone.
