@@ -400,7 +400,7 @@ export const en = {
     remedy: 'To add it',
     languages: 'Languages',
     root: 'Root of sandboxes',
-    usualRoot: 'what the driver has: of bwrap and gvisor, this machine’s programs',
+    usualRoot: 'this machine’s programs in bwrap and gvisor, their own in other drivers',
     models: 'Models',
     default: 'Default model',
     available: 'Available',
