@@ -233,6 +233,21 @@ test.runIf(canRun)(
   },
 )
 
+test.runIf(canRun)('of two that look alike and are both allowed, each is done under its own yes', { timeout: limitMs }, async () => {
+  const run = await start('ordered', { session: 'ordered' })
+  const [one, other] = await asked(run, 2)
+  await asleep(run)
+  await decide(other)
+  await until(
+    () => eventsOf(run),
+    (events) => events.filter(({ type, op }) => type === 'step.paused' && op === '0').length === 2,
+    30_000,
+  )
+  await decide(one)
+  expect(outputOf(await ended(run))).toMatchObject({ one: { status: 200 }, other: { status: 200 } })
+  expect(orders).toHaveLength(2)
+})
+
 test.runIf(canRun)('a session finds the instance that asked, as long as that is kept', { timeout: limitMs }, async () => {
   const run = await start('sleep', { session: 'same' })
   await asleep(run)
